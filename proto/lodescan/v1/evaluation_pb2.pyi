@@ -1,0 +1,174 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class LikelihoodKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    LIKELIHOOD_KIND_UNSPECIFIED: _ClassVar[LikelihoodKind]
+    LIKELIHOOD_KIND_OFF: _ClassVar[LikelihoodKind]
+    LIKELIHOOD_KIND_GAUSS: _ClassVar[LikelihoodKind]
+    LIKELIHOOD_KIND_UPPER: _ClassVar[LikelihoodKind]
+    LIKELIHOOD_KIND_LOWER: _ClassVar[LikelihoodKind]
+    LIKELIHOOD_KIND_LOG: _ClassVar[LikelihoodKind]
+    LIKELIHOOD_KIND_BIAS: _ClassVar[LikelihoodKind]
+    LIKELIHOOD_KIND_USER: _ClassVar[LikelihoodKind]
+    LIKELIHOOD_KIND_SIGUSER: _ClassVar[LikelihoodKind]
+    LIKELIHOOD_KIND_EXPUSER: _ClassVar[LikelihoodKind]
+    LIKELIHOOD_KIND_MINUSEXPUSER: _ClassVar[LikelihoodKind]
+    LIKELIHOOD_KIND_CFUNCTION: _ClassVar[LikelihoodKind]
+
+class Status(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    STATUS_UNSPECIFIED: _ClassVar[Status]
+    STATUS_OK: _ClassVar[Status]
+    STATUS_INVALID: _ClassVar[Status]
+    STATUS_FAILED: _ClassVar[Status]
+    STATUS_TIMED_OUT: _ClassVar[Status]
+    STATUS_KILLED: _ClassVar[Status]
+    STATUS_CANCELLED: _ClassVar[Status]
+LIKELIHOOD_KIND_UNSPECIFIED: LikelihoodKind
+LIKELIHOOD_KIND_OFF: LikelihoodKind
+LIKELIHOOD_KIND_GAUSS: LikelihoodKind
+LIKELIHOOD_KIND_UPPER: LikelihoodKind
+LIKELIHOOD_KIND_LOWER: LikelihoodKind
+LIKELIHOOD_KIND_LOG: LikelihoodKind
+LIKELIHOOD_KIND_BIAS: LikelihoodKind
+LIKELIHOOD_KIND_USER: LikelihoodKind
+LIKELIHOOD_KIND_SIGUSER: LikelihoodKind
+LIKELIHOOD_KIND_EXPUSER: LikelihoodKind
+LIKELIHOOD_KIND_MINUSEXPUSER: LikelihoodKind
+LIKELIHOOD_KIND_CFUNCTION: LikelihoodKind
+STATUS_UNSPECIFIED: Status
+STATUS_OK: Status
+STATUS_INVALID: Status
+STATUS_FAILED: Status
+STATUS_TIMED_OUT: Status
+STATUS_KILLED: Status
+STATUS_CANCELLED: Status
+
+class DescribeRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class DescribeResponse(_message.Message):
+    __slots__ = ("backend", "version", "physics_digest", "likelihood_digest", "parameters", "observables", "concurrency", "max_batch")
+    BACKEND_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    PHYSICS_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    LIKELIHOOD_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    OBSERVABLES_FIELD_NUMBER: _ClassVar[int]
+    CONCURRENCY_FIELD_NUMBER: _ClassVar[int]
+    MAX_BATCH_FIELD_NUMBER: _ClassVar[int]
+    backend: str
+    version: str
+    physics_digest: str
+    likelihood_digest: str
+    parameters: _containers.RepeatedCompositeFieldContainer[Parameter]
+    observables: _containers.RepeatedCompositeFieldContainer[Observable]
+    concurrency: int
+    max_batch: int
+    def __init__(self, backend: _Optional[str] = ..., version: _Optional[str] = ..., physics_digest: _Optional[str] = ..., likelihood_digest: _Optional[str] = ..., parameters: _Optional[_Iterable[_Union[Parameter, _Mapping]]] = ..., observables: _Optional[_Iterable[_Union[Observable, _Mapping]]] = ..., concurrency: _Optional[int] = ..., max_batch: _Optional[int] = ...) -> None: ...
+
+class Parameter(_message.Message):
+    __slots__ = ("name", "unit", "description", "low", "high")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    UNIT_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    LOW_FIELD_NUMBER: _ClassVar[int]
+    HIGH_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    unit: str
+    description: str
+    low: float
+    high: float
+    def __init__(self, name: _Optional[str] = ..., unit: _Optional[str] = ..., description: _Optional[str] = ..., low: _Optional[float] = ..., high: _Optional[float] = ...) -> None: ...
+
+class Observable(_message.Message):
+    __slots__ = ("name", "unit", "description", "code", "valid", "likelihood")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    UNIT_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    VALID_FIELD_NUMBER: _ClassVar[int]
+    LIKELIHOOD_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    unit: str
+    description: str
+    code: str
+    valid: Window
+    likelihood: Likelihood
+    def __init__(self, name: _Optional[str] = ..., unit: _Optional[str] = ..., description: _Optional[str] = ..., code: _Optional[str] = ..., valid: _Optional[_Union[Window, _Mapping]] = ..., likelihood: _Optional[_Union[Likelihood, _Mapping]] = ...) -> None: ...
+
+class Window(_message.Message):
+    __slots__ = ("low", "high")
+    LOW_FIELD_NUMBER: _ClassVar[int]
+    HIGH_FIELD_NUMBER: _ClassVar[int]
+    low: float
+    high: float
+    def __init__(self, low: _Optional[float] = ..., high: _Optional[float] = ...) -> None: ...
+
+class Likelihood(_message.Message):
+    __slots__ = ("kind", "mean", "sigma", "lower", "upper", "log_scaling")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    MEAN_FIELD_NUMBER: _ClassVar[int]
+    SIGMA_FIELD_NUMBER: _ClassVar[int]
+    LOWER_FIELD_NUMBER: _ClassVar[int]
+    UPPER_FIELD_NUMBER: _ClassVar[int]
+    LOG_SCALING_FIELD_NUMBER: _ClassVar[int]
+    kind: LikelihoodKind
+    mean: float
+    sigma: float
+    lower: float
+    upper: float
+    log_scaling: bool
+    def __init__(self, kind: _Optional[_Union[LikelihoodKind, str]] = ..., mean: _Optional[float] = ..., sigma: _Optional[float] = ..., lower: _Optional[float] = ..., upper: _Optional[float] = ..., log_scaling: _Optional[bool] = ...) -> None: ...
+
+class EvaluateRequest(_message.Message):
+    __slots__ = ("parameters", "point_ids", "values")
+    PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    POINT_IDS_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    parameters: _containers.RepeatedScalarFieldContainer[str]
+    point_ids: _containers.RepeatedScalarFieldContainer[int]
+    values: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, parameters: _Optional[_Iterable[str]] = ..., point_ids: _Optional[_Iterable[int]] = ..., values: _Optional[_Iterable[float]] = ...) -> None: ...
+
+class EvaluateResponse(_message.Message):
+    __slots__ = ("physics_digest", "likelihood_digest", "results")
+    PHYSICS_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    LIKELIHOOD_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    physics_digest: str
+    likelihood_digest: str
+    results: _containers.RepeatedCompositeFieldContainer[Result]
+    def __init__(self, physics_digest: _Optional[str] = ..., likelihood_digest: _Optional[str] = ..., results: _Optional[_Iterable[_Union[Result, _Mapping]]] = ...) -> None: ...
+
+class Result(_message.Message):
+    __slots__ = ("point_id", "status", "observables", "missing", "losses", "nll", "seconds", "failed_code", "message", "warnings")
+    POINT_ID_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    OBSERVABLES_FIELD_NUMBER: _ClassVar[int]
+    MISSING_FIELD_NUMBER: _ClassVar[int]
+    LOSSES_FIELD_NUMBER: _ClassVar[int]
+    NLL_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    FAILED_CODE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    point_id: int
+    status: Status
+    observables: _containers.RepeatedScalarFieldContainer[float]
+    missing: _containers.RepeatedScalarFieldContainer[int]
+    losses: _containers.RepeatedScalarFieldContainer[float]
+    nll: float
+    seconds: _containers.RepeatedScalarFieldContainer[float]
+    failed_code: str
+    message: str
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, point_id: _Optional[int] = ..., status: _Optional[_Union[Status, str]] = ..., observables: _Optional[_Iterable[float]] = ..., missing: _Optional[_Iterable[int]] = ..., losses: _Optional[_Iterable[float]] = ..., nll: _Optional[float] = ..., seconds: _Optional[_Iterable[float]] = ..., failed_code: _Optional[str] = ..., message: _Optional[str] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...

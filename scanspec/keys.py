@@ -1,0 +1,153 @@
+"""The keys of a scan file, section by section.
+
+Each key has one plain spelling, which the documents use, and those of BSMArt 2.0.2.
+Keys that BSMArt, its documents or its examples know, but that mean nothing here, are
+accepted and named once; every other key is an error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The keys of one section: plain name to further spellings, and keys without meaning."""
+
+    known: dict[str, tuple[str, ...]]
+    without_meaning: frozenset[str] = frozenset()
+
+    def plain(self, spelling: object) -> str | None:
+        """The plain name that a spelling stands for; None for an unknown one."""
+        for name, others in self.known.items():
+            if spelling == name or spelling in others:
+                return name
+        return None
+
+    def spellings(self) -> list[str]:
+        """Every accepted spelling."""
+        return [*self.known, *(other for others in self.known.values() for other in others)]
+
+
+SECTIONS = Keys(
+    {
+        "setup": ("Setup",),
+        "variables": ("Variables",),
+        "derived_variables": ("Derived Variables",),
+        "blocks": ("Blocks",),
+        "fitting": ("Fitting",),
+        "networks": ("Networks",),
+        "codes": ("Codes",),
+        "observables": ("Observables",),
+        "plotting": ("Plotting",),
+    },
+    frozenset({"MPI"}),
+)
+
+SETUP = Keys(
+    {
+        "run_name": ("RunName",),
+        "type": ("Type",),
+        "points": ("Points",),
+        "init_csv": ("InitCSV",),
+        "seed": ("Seed",),
+        "max_evaluations": ("Max_Evaluations",),
+        "max_hours": ("Max_Hours",),
+        "environment": ("Environment",),
+        "environment_variables": ("Environment Variables",),
+        "spectrum_file": ("Spectrum File",),
+        "skip_slha_files": ("Skip SLHA Files",),
+    },
+    frozenset(
+        """csv|csv name|Output File|OutputFile|Cores|Precision|Short|StoreAllPoints|Store Output Files
+        |StoreSeparateFiles|StoreEverything|StoreInputs|Store Inputs|Store Invalid|Store In Memory|SLHA_Output
+        |Temporary Directory|debug|Debug|Resume|Merge Results|Use TQDM|LogLike|Batch_size|Input_CSV_File|Input_Dir
+        |LR|Neurons|Epochs|Iterations|Classifier|TrainLH|DensityPenality|DensityPenalty|CMAES MaxLoss
+        |Sigma Tolerance|Initial Sample|Walkers|Steps|Valid Points|Sample LogLike Name|Sample NLL Name
+        |Sample Likelihood Name|Live Points|Evidence Tolerance|Sampling Efficiency|MultiNestLib|DiverLib|NP
+        |Convergence Threshold|Max Civilisations|Function|Threshold|N0|Bad value|Fail Value|Noise|Grid Size
+        |Sample Size|Initial Points|DEAP""".replace("\n", "").replace("        ", "").split("|")
+    ),
+)
+
+VARIABLE = Keys(
+    {
+        "range": ("RANGE", "Range"),
+        "prior": ("PRIOR", "Prior"),
+        "unit": ("Unit", "UNIT"),
+        "label": ("Label", "LABEL"),
+        "description": ("Description",),
+    },
+    frozenset({"VARIANCE", "Variance", "variance"}),
+)
+
+PRIOR = Keys(
+    {
+        "type": ("TYPE", "Type"),
+        "mean": ("MEAN", "Mean"),
+        "sigma": ("SIGMA", "Sigma"),
+        "low": ("LOW", "Low"),
+        "high": ("HIGH", "High"),
+    }
+)
+
+CODE = Keys(
+    {
+        "run": ("Run",),
+        "function": ("Function",),
+        "command": ("Command",),
+        "input_file": ("InputFile",),
+        "output_file": ("OutputFile",),
+        "observables": ("Observables",),
+        "conditions": ("Conditions",),
+        "timeout": ("Timeout",),
+        "first_timeout": ("First_Timeout",),
+        "success": ("Success",),
+        "invalid_when": ("Invalid_When",),
+        "description": ("Description",),
+    }
+)
+
+SUCCESS = Keys({"exit_codes": ("Exit_Codes",), "blocks": ("Blocks",)})
+INVALID_WHEN = Keys({"exit_codes": ("Exit_Codes",), "stderr": ("Stderr",), "spinfo": ("SPINFO", "Spinfo")})
+
+OBSERVABLE = Keys(
+    {
+        "slha": ("SLHA",),
+        "function": ("FUNCTION",),
+        "scaling": ("SCALING",),
+        "mean": ("MEAN",),
+        "sigma": ("VARIANCE", "SIGMA"),
+        "range": ("RANGE",),
+        "lower_bound": ("LOWER_BOUND",),
+        "upper_bound": ("UPPER_BOUND",),
+        "log_scaling": ("LOG_SCALING",),
+        "valid": ("VALID",),
+        "unit": ("UNIT", "Unit"),
+        "label": ("Label", "LABEL"),
+        "description": ("Description",),
+    },
+    frozenset({"TYPE", "MIN", "MAX", "LOG SCALING"}),
+)
+
+NETWORKS = Keys(
+    {
+        "bootstrap_points": ("Bootstrap_Points",),
+        "candidate_points": ("Candidate_Points",),
+        "points_per_iteration": ("Points_Per_Iteration",),
+        "random_fraction": ("Random_Fraction",),
+        "k_initial": ("Kinitial",),
+        "threshold_value": ("Threshold_Value",),
+        "batch_size": ("Batch Size",),
+        "neurons": ("Neurons",),
+        "epochs": ("Epochs",),
+        "learning_rate": ("LearningRate",),
+        "iterations": ("Iterations",),
+        "verbose": ("Verbose",),
+    },
+    frozenset(
+        """Estimators|Max_Depth|Target_Points|MLmodel|HiddenSize|HiddenLayers|SGDmomentum|DSteps|WeightDecay|K|L
+        |FromGood|Epsilon|Diversity Alpha|FullTrain|AutoStop|Method|Threshold|Hidden_Layers|Use_Vegas_Map
+        |Vegas_Frac|Vegas_Ninc|Random_Points""".replace("\n", "").replace("        ", "").split("|")
+    ),
+)

@@ -1,0 +1,150 @@
+"""Observables of a scan file: where each comes from, its window, its likelihood."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from scanspec.document import ScanFileError, Section, closest
+from scanspec.likelihoods import NEEDS_MEAN_AND_SIGMA, Kind, Likelihood
+
+Index = int | tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class SlhaAddress:
+    """A block entry, such as MASS 25, or a decay: WIDTH 25, BR 25 (5, -5)."""
+
+    block: str
+    indices: tuple[Index, ...]
+
+    def __str__(self) -> str:
+        return " ".join([self.block, *(str(each).replace(",)", ")") for each in self.indices)])
+
+
+@dataclass(frozen=True)
+class ObservableSpec:
+    """One number that a point gives.
+
+    It is read from the spectrum at `slha`, or is the expression `function`, or, with
+    neither, is returned by the code. `valid` is a closed window, in the observable's unit.
+    """
+
+    name: str
+    code: str | None
+    section: Section
+    slha: SlhaAddress | None
+    function: str | None
+    valid: tuple[float, float] | None
+    likelihood: Likelihood
+    unit: str = ""
+    label: str = ""
+    description: str = ""
+
+
+def read_observable(entry: Section, name: str, code: str | None, notes: list[str]) -> ObservableSpec:
+    """Reads one entry of a section `observables`; `code` is None for the file's own."""
+    slha = read_address(entry) if "slha" in entry else None
+    function = entry.text("function") if "function" in entry else None
+    if slha is not None and function is not None:
+        raise entry.error(f"observable {name!r} has both slha and function; keep one", "function")
+    if code is None and slha is None and function is None:
+        raise entry.error(f"observable {name!r} belongs to no code, so it needs slha or function")
+    return ObservableSpec(
+        name, code, entry, slha, function, _read_window(entry), _read_likelihood(entry, name, notes),
+        entry.text("unit", ""), entry.text("label", ""), entry.text("description", ""),
+    )  # fmt: skip
+
+
+def read_address(entry: Section) -> SlhaAddress:
+    """Reads `slha: [BLOCK, [indices]]`, BSMArt's form, or `slha: [BLOCK, index, ...]`."""
+    value = entry.raw("slha")
+    wanted = "[BLOCK, [indices]], for example [MASS, [25]], [WIDTH, 25] or [BR, [25, [5, -5]]]"
+    if not isinstance(value, list) or not value:
+        raise entry.wrong("slha", wanted)
+    rest: list[Any] = list(value[1:])
+    if len(rest) == 1 and isinstance(rest[0], list):
+        rest = list(rest[0])
+    try:
+        indices = tuple(tuple(int(i) for i in each) if isinstance(each, list) else int(each) for each in rest)
+    except (TypeError, ValueError):
+        raise entry.wrong("slha", wanted) from None
+    return SlhaAddress(str(value[0]).upper(), indices)
+
+
+def _read_window(entry: Section) -> tuple[float, float] | None:
+    if "valid" not in entry:
+        return None
+    ends = entry.numbers("valid") if isinstance(entry.raw("valid"), list) else [entry.number("valid")]
+    return min(ends), max(ends)
+
+
+def _read_likelihood(entry: Section, name: str, notes: list[str]) -> Likelihood:
+    mean = entry.number("mean") if "mean" in entry else math.nan
+    sigma = entry.number("sigma") if "sigma" in entry else math.nan
+    if "scaling" in entry:
+        kind = _read_kind(entry)
+        if math.isnan(mean) and "range" in entry:
+            low, high = sorted(entry.numbers("range", 2))
+            mean, sigma = (low + high) / 2, (high - low) / 2
+    elif not math.isnan(mean) and not math.isnan(sigma):
+        kind = Kind.GAUSS
+    else:
+        kind = Kind.OFF
+        if not math.isnan(mean):
+            notes.append(f"{entry.path} has a mean but no sigma, so it is not part of the likelihood")
+    if kind is Kind.OFF:
+        return Likelihood()
+    if kind is Kind.CFUNCTION:
+        return _read_cfunction(entry, mean, sigma)
+    if kind in NEEDS_MEAN_AND_SIGMA:
+        _check_constants(entry, kind, mean, sigma)
+        return Likelihood(kind, mean, sigma)
+    return Likelihood(kind)
+
+
+def _read_kind(entry: Section) -> Kind:
+    name = entry.text("scaling")
+    if name == "LOGUSER":
+        raise entry.error(
+            "LOGUSER means different things in different scans of BSMArt; write EXPUSER when the observable is ln L, "
+            "MINUSEXPUSER when it is -ln L",
+            "scaling",
+        )
+    try:
+        return Kind(name)
+    except ValueError:
+        raise entry.error(f"unknown scaling {name!r}{closest(name, [each.value for each in Kind])}", "scaling") from None
+
+
+def _check_constants(entry: Section, kind: Kind, mean: float, sigma: float) -> None:
+    if math.isnan(mean) or math.isnan(sigma):
+        raise entry.error(f"{entry.path}: scaling {kind.value} needs a mean and a sigma, or a range", "scaling")
+    key = "sigma" if "sigma" in entry else "range"
+    if math.isinf(mean):
+        raise entry.wrong("mean" if "mean" in entry else key, "finite")
+    if not sigma > 0 or math.isinf(sigma):
+        raise _bad_sigma(entry, key)
+    if kind is Kind.BIAS and mean == 0:
+        raise entry.wrong("mean", "other than 0 for the scaling BIAS, (x / mean)^sigma")
+
+
+def _bad_sigma(entry: Section, key: str) -> ScanFileError:
+    return entry.wrong(key, "a finite number above 0" if key == "sigma" else "a range of a width above 0")
+
+
+def _read_cfunction(entry: Section, mean: float, sigma: float) -> Likelihood:
+    if not math.isnan(sigma) and (not sigma > 0 or math.isinf(sigma)):
+        raise _bad_sigma(entry, "sigma" if "sigma" in entry else "range")
+    known = not math.isnan(mean) and not math.isnan(sigma)
+    lower = entry.number("lower_bound", mean - sigma if known else -math.inf)
+    upper = entry.number("upper_bound", mean + sigma if known else math.inf)
+    if lower > upper:
+        raise entry.error(f"lower_bound {lower:g} is above upper_bound {upper:g}", "lower_bound")
+    log_scaling = entry.boolean("log_scaling", False)
+    open_below = lower == -math.inf or (log_scaling and lower <= 0)
+    open_above = upper == math.inf or (log_scaling and upper <= 0)
+    if open_below and open_above:
+        raise entry.error(f"{entry.path}: CFUNCTION needs lower_bound, upper_bound, or a mean and a sigma", "scaling")
+    return Likelihood(Kind.CFUNCTION, mean, sigma, lower, upper, log_scaling)

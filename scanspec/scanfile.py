@@ -1,0 +1,159 @@
+"""The scan file as both sides see it: variables, codes, observables, and the sections of each side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ruamel.yaml.comments import CommentedMap
+
+from scanspec import keys
+from scanspec.document import Section, read_document
+from scanspec.likelihoods import Kind, Likelihood
+from scanspec.observables import ObservableSpec, read_observable
+from scanspec.variables import Variable, read_variable
+
+
+@dataclass(frozen=True)
+class CodeSpec:
+    """One physics code of the chain, as the file describes it."""
+
+    name: str
+    section: Section
+    observables: tuple[ObservableSpec, ...]
+    conditions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ScanFile:
+    """A scan file that has been checked as far as it can be without running anything.
+
+    `codes` are those that run, in order; `observables` are those found after the last
+    one; `derived` maps names to expressions; `blocks` maps an SLHA block to its entries,
+    each an expression. `ignored` lists keys without meaning here, `notes` what else the
+    user should hear before a scan starts.
+    """
+
+    path: Path
+    text: str
+    document: CommentedMap
+    setup: Section
+    networks: Section
+    variables: tuple[Variable, ...]
+    derived: dict[str, str]
+    blocks: dict[str, dict[tuple[int, ...], str]]
+    codes: tuple[CodeSpec, ...]
+    observables: tuple[ObservableSpec, ...]
+    ignored: tuple[str, ...]
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def folder(self) -> Path:
+        """Where relative paths of the file start."""
+        return self.path.resolve().parent
+
+    def all_observables(self) -> list[ObservableSpec]:
+        """Every observable in the order in which it is found: the codes' in turn, then the file's own."""
+        return [each for code in self.codes for each in code.observables] + list(self.observables)
+
+
+def read_scan_file(path: Path | str) -> ScanFile:
+    """Reads and checks a scan file (YAML or JSON, lodescan's or BSMArt's spelling).
+
+    Raises ScanFileError, whose message names file, line, key and what to write instead.
+    """
+    path = Path(path)
+    document, text = read_document(path)
+    document.lc.line = 0
+    root = Section(str(path), "", document, keys.SECTIONS)
+    setup = root.section("setup", keys.SETUP)
+    networks = root.section("networks", keys.NETWORKS)
+    _refuse_fitting(root)
+    ignored = [each.removeprefix(": ") for section in (root, setup, networks) for each in section.ignored]
+    notes: list[str] = []
+
+    variables_section = root.section("variables")
+    if not list(variables_section):
+        raise root.error("there are no variables; name at least one, with a range", "variables")
+    variables = tuple(read_variable(variables_section, name, ignored) for name in variables_section)
+    if all(each.fixed for each in variables):
+        raise root.error("every variable is fixed (low = high): there is nothing to scan", "variables")
+
+    derived_section = root.section("derived_variables")
+    derived = {name: derived_section.text(name) for name in derived_section}
+    codes = _read_codes(root, ignored, notes)
+    top = _read_observables(root.section("observables"), None, ignored, notes)
+    scan = ScanFile(
+        path, text, document, setup, networks, variables, derived, _read_blocks(root), codes, top,
+        tuple(dict.fromkeys(ignored)), tuple(notes),
+    )  # fmt: skip
+    _check_names(root, derived_section, scan)
+    if not any(each.likelihood.kind is not Kind.OFF for each in scan.all_observables()):
+        raise root.error(
+            "no observable enters the likelihood, so every point would be good; give one a mean and a sigma, "
+            "or another scaling",
+            "codes" if "codes" in root else "observables",
+        )
+    return scan
+
+
+def _refuse_fitting(root: Section) -> None:
+    if "fitting" in root and list(root.section("fitting")):
+        raise root.error("Fitting (variables solved for at each point) is not available yet; remove the section", "fitting")
+
+
+def _read_codes(root: Section, ignored: list[str], notes: list[str]) -> tuple[CodeSpec, ...]:
+    section = root.section("codes")
+    codes = []
+    for name in section:
+        code = section.section(name, keys.CODE)
+        ignored += code.ignored
+        if not code.boolean("run", True):
+            continue
+        observables = _read_observables(code.section("observables"), name, ignored, notes)
+        codes.append(CodeSpec(name, code, observables, tuple(code.texts("conditions"))))
+    if not codes:
+        raise root.error("no code runs; describe one under codes", "codes")
+    return tuple(codes)
+
+
+def _read_observables(section: Section, code: str | None, ignored: list[str], notes: list[str]) -> tuple[ObservableSpec, ...]:
+    found = []
+    for name in section:
+        if section.raw(name) is None:  # a bare `name:` is an observable that the code returns
+            found.append(ObservableSpec(name, code, section, None, None, None, Likelihood()))
+            continue
+        entry = section.section(name, keys.OBSERVABLE)
+        ignored += entry.ignored
+        found.append(read_observable(entry, name, code, notes))
+    return tuple(found)
+
+
+def _read_blocks(root: Section) -> dict[str, dict[tuple[int, ...], str]]:
+    blocks: dict[str, dict[tuple[int, ...], str]] = {}
+    section = root.section("blocks")
+    for block in section:
+        entries = section.section(block)
+        for index in entries:
+            try:
+                position = tuple(int(each) for each in index.split(",")) if index.strip() else ()
+            except ValueError:
+                raise entries.error(f"{index!r} is no SLHA index; write whole numbers, joined by commas", index) from None
+            blocks.setdefault(block.upper(), {})[position] = entries.text(index)
+    return blocks
+
+
+def _check_names(root: Section, derived: Section, scan: ScanFile) -> None:
+    """Every name stands for one thing: a column of the results must not be ambiguous."""
+    seen = {each.name: "a variable" for each in scan.variables}
+    for name in derived:
+        if name in seen:
+            raise derived.error(f"{name!r} is already the name of {seen[name]}", name)
+        seen[name] = "a derived variable"
+    for spec in scan.all_observables():
+        if spec.name in seen:
+            raise spec.section.error(f"{spec.name!r} is already the name of {seen[spec.name]}; rename the observable")
+        seen[spec.name] = "an observable"
+    for reserved in ("id", "NLL"):
+        if reserved in seen:
+            raise root.error(f"{reserved!r} is a column of the results and cannot name {seen[reserved]}")
