@@ -1,0 +1,1 @@
+"""The proposer: decides which points to try next, and keeps what came of them."""

@@ -1,0 +1,125 @@
+"""What a strategy is: ask and tell, without I/O.
+
+A strategy decides which points to try next. It never sees an evaluator, a file or the
+dataset: the scan asks it for a batch, and tells it what came of earlier ones. So the
+same code runs in a scan, in a resumed scan and in a test.
+
+How a scan drives a strategy:
+
+1. `batch = strategy.ask(k)`, and then `strategy.checkpoint()`; both are stored in one
+   transaction before a point is sent.
+2. When every point of the batch has an answer, `strategy.tell(...)` with that batch.
+
+How a resumed scan does: a new object is told every batch that is complete, in order, one
+call a batch; `restore` gives it the newest checkpoint; the batch that is not complete is
+finished and told. `restore` may come before or after the tell of the last batch. From
+then on the object asks what the uninterrupted one would have asked.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Floats = NDArray[np.float64]
+
+
+class Status(enum.IntEnum):
+    """What happened to a point; numbers as in the contract, names as in the dataset."""
+
+    OK = 1
+    INVALID = 2
+    FAILED = 3
+    TIMED_OUT = 4
+
+
+class CheckpointError(ValueError):
+    """A checkpoint cannot be used; the message says why."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Points that a strategy wants evaluated.
+
+    `u`: shape (n, d), in the unit cube. `origins`: n words that say why each point was
+    chosen (bootstrap, exploit, random, smote, init ...). `iteration`: of the strategy's
+    loop, 0 before the loop starts.
+    """
+
+    u: Floats
+    origins: Sequence[str]
+    iteration: int
+
+    def __post_init__(self) -> None:
+        if self.u.ndim != 2 or len(self.u) != len(self.origins):
+            raise ValueError(f"a batch of shape {self.u.shape} cannot have {len(self.origins)} origins")
+
+    def __len__(self) -> int:
+        return len(self.origins)
+
+
+@dataclass(frozen=True)
+class Told:
+    """Answered points in the order of their ids; n of them, perhaps none.
+
+    `ids`: shape (n,). `u`: shape (n, d), as asked. `status`: shape (n,), values of
+    `Status`. `nll`: shape (n,), NaN where the point has none. `origins`: n words.
+    `batches`: shape (n,), the number of each point's batch, from 1. A batch may be told
+    with fewer points than were asked: those evaluated before are left out.
+    """
+
+    ids: NDArray[np.int64]
+    u: Floats
+    status: NDArray[np.int8]
+    nll: Floats
+    origins: Sequence[str]
+    batches: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+class Strategy(Protocol):
+    """Decides which points to try next.
+
+    `lag`: how many batches may be out when the next one is asked for: ask number k
+    follows the tells of all batches up to k - 1 - lag, and of no others, so that
+    arrival times never change a scan. `stop_reason`: why `ask` gave None; "" before.
+    `good`: how many good points were told, those from an earlier run included.
+
+    Random draws depend on the seed, the place in the loop and their purpose, never on
+    time, on earlier draws or on a global state.
+    """
+
+    lag: int
+    stop_reason: str
+
+    @property
+    def good(self) -> int: ...
+
+    def ask(self, k: int) -> Batch | None:
+        """The next batch, of at most `k` (>= 1) points; None when the strategy is done.
+
+        Training happens here. The same `k` gives the same points: pass a smaller one
+        only where a budget ends.
+        """
+        ...
+
+    def tell(self, told: Told) -> None:
+        """Takes the answers of one batch; cheap, never trains."""
+        ...
+
+    def checkpoint(self) -> bytes:
+        """What `restore` needs beside the told points: weights, optimiser, place in the loop."""
+        ...
+
+    def restore(self, data: bytes) -> None:
+        """Goes back to the place of a checkpoint, with the points told so far; raises CheckpointError."""
+        ...
