@@ -1,0 +1,77 @@
+# lodescan: `make` says what there is. Environments are made on first use, in
+# .envs/, from the files in locks/: one for the proposer, one for the evaluator.
+
+SCAN ?= examples/simsusy_stau.yaml
+WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
+export PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# CPU builds of torch; where this is out of reach, torch comes from where pip looks.
+export TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+
+PROPOSER := .envs/proposer/bin
+DEV := .envs/dev/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help scan up down test test-slow test-containers lint types contract contract-check bench locks clean \
+        environments physics-environments
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+scan: ## scan SCAN=FILE with both sides on this machine; the same again goes on; RUN=FOLDER
+	@tools/environment.sh proposer
+	@environment=$$($(PROPOSER)/python -m scanspec environment '$(SCAN)') && \
+	run='$(RUN)' && : "$${run:=runs/$$($(PROPOSER)/python -m scanspec run '$(SCAN)')}" && \
+	tools/environment.sh "$$environment" && \
+	exec $(PROPOSER)/python tools/pair.py '$(SCAN)' "$$run" "$$environment" $(WORKERS)
+
+up: ## the same in two containers
+	@tools/environment.sh proposer
+	@tools/up.sh '$(SCAN)'
+
+down: ## stop the containers
+	@docker compose down
+
+test: environments physics-environments ## fast tests, each in its environment
+	@tools/test.sh 'not slow and not containers'
+
+test-slow: environments physics-environments ## slow tests: kills, long silences, real scans
+	@tools/test.sh 'slow and not containers'
+
+test-containers: environments ## images and compose; needs a container engine
+	@$(PROPOSER)/python -m pytest -m containers --timeout 1800 tests/containers
+
+environments:
+	@tools/environment.sh proposer test
+	@tools/environment.sh evaluator test
+
+physics-environments:
+	@tools/environment.sh simsusy test
+	@tools/environment.sh camb test
+
+dev:
+	@tools/environment.sh dev
+.PHONY: dev
+
+lint: dev ## style, imports between the two sides, manifests
+	@$(DEV)/ruff check .
+	@PYTHONPATH=.:proto $(DEV)/lint-imports --no-cache
+	@$(DEV)/kubernetes-validate --strict --quiet kubernetes/job.yaml kubernetes/volume.yaml
+
+types: dev environments ## types, each side in its own environment
+	@tools/types.sh
+
+contract: dev ## generate the code in proto/ from the contract
+	@tools/contract.sh proto
+
+contract-check: dev ## is that code fresh, and does the contract keep what it promised?
+	@tools/contract-check.sh
+
+bench: environments ## the benchmarks
+	@$(PROPOSER)/python -m benchmarks
+
+locks: ## make the lock files anew
+	@tools/locks.sh
+
+clean: ## remove environments and caches; never runs/
+	@rm -rf .envs .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,40 @@
+#!/bin/bash
+# Remake the lock files from the extras in pyproject.toml, each in a fresh
+# environment. usage: tools/locks.sh [NAME...]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+torch=torch==2.13.0         # named here: a newer one is a decision, not an accident
+torch_index=${TORCH_INDEX:-https://download.pytorch.org/whl/cpu}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# The requirements of an extra that is for tools and tests, without the project's own.
+extra() {
+    "$work/$1/bin/python" - "$1" <<'EOF'
+import sys, tomllib
+print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"][sys.argv[1]], sep="\n")
+EOF
+}
+
+[ $# -gt 0 ] || set -- proposer evaluator simsusy camb test dev
+for name in "$@"; do
+    echo "locks/$name.txt"
+    "${PYTHON:-python3}" -m venv "$work/$name"
+    pip() { "$work/$name/bin/python" -m pip --disable-pip-version-check -qq "$@"; }
+    case $name in
+    proposer)
+        pip install --no-deps --retries 0 --timeout 5 --index-url "$torch_index" "$torch" 2>/dev/null ||
+            pip install --no-deps "$torch"
+        pip install ".[proposer]"
+        ;;
+    test | dev)
+        # On top of every other environment, changing no version there.
+        sort -u locks/{proposer,evaluator,camb}.txt >"$work/constraints.txt"
+        extra "$name" >"$work/extra.txt"
+        pip install --constraint "$work/constraints.txt" --requirement "$work/extra.txt"
+        ;;
+    *) pip install ".[$name]" ;;
+    esac
+    "$work/$name/bin/python" -m pip freeze --exclude lodescan | sed -E 's/\+[a-z0-9.]+$//' >"$work/$name.txt"
+    mv "$work/$name.txt" "locks/$name.txt"
+done

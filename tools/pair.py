@@ -1,0 +1,91 @@
+"""The pair on this machine: an evaluator in the background, the proposer in front.
+
+usage: tools/pair.py SCAN RUN ENVIRONMENT WORKERS
+
+Starts the evaluator of .envs/ENVIRONMENT on a free loopback port, runs the
+proposer on it, and ends that evaluator again, however the proposer ends. The
+exit code is the proposer's, the evaluator's where that does not start, and 3
+where it is lost on the way.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NoReturn
+
+GRACE = 20.0  # seconds that an evaluator has to end by itself
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def main(scan: str, run: str, environment: str, workers: str) -> int:
+    on_signals(leave)
+    with tempfile.TemporaryDirectory(prefix="lodescan-") as folder:
+        address, log = Path(folder) / "address", Path(folder) / "log"
+        serve = [f".envs/{environment}/bin/lodescan-evaluator", "serve", scan]
+        serve += ["--listen", "127.0.0.1:0", "--address-file", str(address), "--workers", workers]
+        with log.open("wb") as output:
+            # In a session of its own: Ctrl-C is for the proposer, which comes first.
+            evaluator = subprocess.Popen(
+                ends_with_us() + serve, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+            )
+        try:
+            while not address.exists():
+                if evaluator.poll() is not None:
+                    sys.stderr.write(log.read_text(errors="replace"))
+                    return evaluator.returncode if evaluator.returncode > 0 else 3
+                time.sleep(0.05)
+            return propose([scan, "--evaluator", address.read_text().strip(), "--run", run], evaluator, log)
+        finally:
+            evaluator.terminate()
+            try:
+                evaluator.wait(GRACE)
+            except subprocess.TimeoutExpired:
+                evaluator.kill()
+                evaluator.wait()
+
+
+def propose(arguments: list[str], evaluator: subprocess.Popen[bytes], log: Path) -> int:
+    """Run the proposer to its end; without its evaluator it is stopped."""
+    received: list[int] = []
+    on_signals(lambda number, _frame: received.append(number))
+    proposer = subprocess.Popen([".envs/proposer/bin/lodescan", "scan", *arguments])
+    lost = False
+    while proposer.poll() is None:
+        while received:
+            number = received.pop()
+            if number != signal.SIGINT:  # a terminal sends that one to the proposer as well
+                proposer.send_signal(number)
+        if not lost and evaluator.poll() is not None:
+            lost = True
+            proposer.terminate()
+        time.sleep(0.1)
+    if lost:
+        sys.stderr.writelines(log.read_text(errors="replace").splitlines(keepends=True)[-20:])
+        sys.stderr.write("the evaluator was lost; the same command goes on where this one stopped\n")
+        return 3
+    return proposer.returncode if proposer.returncode >= 0 else 128 - proposer.returncode
+
+
+def on_signals(handler: object) -> None:
+    for number in SIGNALS:
+        signal.signal(number, handler)  # type: ignore[arg-type]
+
+
+def leave(number: int, _frame: object) -> NoReturn:
+    sys.exit(128 + number)
+
+
+def ends_with_us() -> list[str]:
+    """A prefix with which a program is ended when this process dies, even by SIGKILL; Linux only."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "TERM"] if setpriv else []
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,18 @@
+#!/bin/bash
+# Check the types of each side against the packages of its own environment.
+# mypy and the stubs live in the dev environment, which goes first on the path.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+site=$(.envs/dev/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+code=0
+
+check() {   # check ENVIRONMENT PATH...
+    local environment=$1 paths=()
+    for path in "${@:2}"; do [ -e "$path" ] && paths+=("$path"); done
+    PYTHONPATH=$site .envs/dev/bin/mypy --python-executable ".envs/$environment/bin/python" \
+        --cache-dir ".mypy_cache/$environment" "${paths[@]}" || code=1
+}
+
+check proposer scanspec proposer tools benchmarks tests/scanspec tests/proposer tests/pair tests/containers
+check evaluator scanspec evaluator examples tests/evaluator tests/conformance
+exit $code
