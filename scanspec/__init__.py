@@ -6,16 +6,23 @@ the formulas that turn observables into losses. This package imports neither sid
 
 from scanspec.document import ScanFileError, Section
 from scanspec.likelihoods import Kind, Likelihood, losses_and_nll
-from scanspec.scanfile import CodeSpec, ObservableSpec, ScanFile, Variable, read_scan_file
+from scanspec.observables import ObservableSpec, SlhaAddress
+from scanspec.scanfile import CodeSpec, ScanFile, read_scan_file
+from scanspec.variables import PriorKind, Variable
+
+VERSION = "0.1.0"
 
 __all__ = [
     "CodeSpec",
     "Kind",
     "Likelihood",
     "ObservableSpec",
+    "PriorKind",
     "ScanFile",
     "ScanFileError",
     "Section",
+    "SlhaAddress",
+    "VERSION",
     "Variable",
     "losses_and_nll",
     "read_scan_file",

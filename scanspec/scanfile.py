@@ -52,6 +52,16 @@ class ScanFile:
         """Where relative paths of the file start."""
         return self.path.resolve().parent
 
+    @property
+    def run_name(self) -> str:
+        """The run's name; the file's own where it gives none."""
+        return self.setup.text("run_name", "") or self.path.stem
+
+    @property
+    def environment(self) -> str:
+        """The physics environment (a lock file's name) that the codes need; `evaluator` when the base is enough."""
+        return self.setup.text("environment", "evaluator")
+
     def all_observables(self) -> list[ObservableSpec]:
         """Every observable in the order in which it is found: the codes' in turn, then the file's own."""
         return [each for code in self.codes for each in code.observables] + list(self.observables)

@@ -1,0 +1,101 @@
+"""The commands of the evaluator: serve, check, point, healthy.
+
+gRPC and numpy are imported by the commands that need them: the fork server imports this
+module for every worker.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from evaluator.errors import ConfigurationError
+from scanspec import ScanFile, ScanFileError, read_scan_file
+
+BAD_INPUT = 2
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command; returns its exit code (0, or 2 for bad input)."""
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # its fork handlers hang beside subprocesses
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = options.run(options)
+    except (ScanFileError, ConfigurationError) as error:
+        print(f"lodescan-evaluator: {error}", file=sys.stderr)
+        return BAD_INPUT
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="lodescan-evaluator", description="Wraps physics codes: points in, observables and likelihoods out.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    serve = commands.add_parser("serve", help="answer a proposer")
+    serve.add_argument("file", type=Path, help="the scan file")
+    serve.add_argument("--listen", default="127.0.0.1:50051", metavar="HOST:PORT", help="default: %(default)s; port 0 picks a free one")
+    serve.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes that run points; 0 runs them in the server's own, without isolation (default: %(default)s, one a core)")
+    serve.add_argument("--grace", type=float, default=8.0, metavar="SECONDS", help="how long running points may go on after SIGTERM (default: %(default)s)")
+    serve.add_argument("--insecure", action="store_true", help="allow plain text beyond this machine: only on a private network")
+    serve.add_argument("--address-file", type=Path, help="write HOST:PORT to this file once it answers")
+    serve.set_defaults(run=_serve)
+
+    check = commands.add_parser("check", help="read the file and run each code once, in the middle of the ranges")
+    check.add_argument("file", type=Path, help="the scan file")
+    check.set_defaults(run=_check)
+
+    point = commands.add_parser("point", help="run one point and show all that came of it")
+    point.add_argument("file", type=Path, help="the scan file")
+    point.add_argument("values", nargs="*", metavar="NAME=VALUE", help="a variable that is not given has the middle of its range")
+    point.add_argument("--keep", type=Path, metavar="DIR", help="keep the point's scratch folder here")
+    point.set_defaults(run=_point)
+
+    healthy = commands.add_parser("healthy", help="exit with 0 when the evaluator at an address answers, with 1 when not")
+    healthy.add_argument("address", metavar="HOST:PORT")
+    healthy.set_defaults(run=_healthy)
+    return parser
+
+
+def _read(path: Path) -> ScanFile:
+    scan = read_scan_file(path)
+    section = scan.setup.section("environment_variables")
+    for name in section:
+        os.environ[name] = section.text(name)
+    return scan
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from evaluator.serving import serve
+
+    return serve(_read(options.file), options)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from evaluator.trial import check
+
+    return check(_read(options.file))
+
+
+def _point(options: argparse.Namespace) -> int:
+    from evaluator.trial import point
+
+    return point(_read(options.file), options.values, options.keep)
+
+
+def _healthy(options: argparse.Namespace) -> int:
+    import grpc
+    from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+    with grpc.insecure_channel(options.address) as channel:
+        try:
+            answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=5.0)
+        except grpc.RpcError as error:
+            print(f"lodescan-evaluator: {options.address} does not answer ({error.code().name})", file=sys.stderr)
+            return 1
+    return 0 if answer.status == health_pb2.HealthCheckResponse.SERVING else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

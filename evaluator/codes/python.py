@@ -1,0 +1,75 @@
+"""A physics code that is a Python function: `function: module:name` in the scan file.
+
+The function takes one `Point` (a mapping of names to numbers, with `spectrum` and
+`folder`) and returns a mapping of observables. It raises `evaluator.InvalidPoint` where
+the point is unphysical; any other exception is a failure of the code.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from evaluator.deadline import DEFAULT_TIMEOUT, deadline
+from evaluator.errors import CodeFailed, CodeKilled, ConfigurationError, InvalidPoint
+from evaluator.sources import module_sources
+from scanspec import CodeSpec, ScanFile
+
+if TYPE_CHECKING:
+    from evaluator.point import Point
+
+
+class PythonFunction:
+    """A function by module and name; the module is looked for beside the scan file first."""
+
+    def __init__(self, spec: CodeSpec, scan: ScanFile) -> None:
+        self._where = f"{spec.section.file}, line {spec.section.line('function')}"
+        self._folder = scan.folder
+        self.module, _, self._name = spec.section.text("function").partition(":")
+        if not self.module or not self._name.isidentifier():
+            raise ConfigurationError(f"{self._where}: function must be module:name, for example my_physics:observables")
+        self.timeout = spec.section.number_in("timeout", DEFAULT_TIMEOUT, 0.0, 1e7, open_low=True)
+        self.first_timeout = spec.section.number_in("first_timeout", self.timeout, 0.0, 1e7, open_low=True)
+        self._ran = False
+        self._function: Callable[[Any], Mapping[str, float]] | None = None
+
+    def load(self) -> None:
+        if str(self._folder) not in sys.path:
+            sys.path.insert(0, str(self._folder))
+        try:
+            module = importlib.import_module(self.module)
+        except Exception as error:
+            line = traceback.extract_tb(error.__traceback__)[-1]
+            raise ConfigurationError(
+                f"{self._where}: the module {self.module!r} cannot be imported ({type(error).__name__}: {error}; "
+                f"{line.filename}, line {line.lineno})"
+            ) from error
+        function = getattr(module, self._name, None)
+        if not callable(function):
+            raise ConfigurationError(f"{self._where}: {module.__file__} has no function {self._name!r}")
+        self._function = function
+
+    def run(self, point: Point) -> Mapping[str, float]:
+        if self._function is None:
+            self.load()
+            assert self._function is not None
+        timeout = self.timeout if self._ran else self.first_timeout
+        self._ran = True
+        try:
+            with deadline(timeout, f"{self.module}:{self._name}"):
+                found = self._function(point)
+        except (InvalidPoint, CodeFailed, CodeKilled):
+            raise
+        except Exception as error:
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            traceback.print_exc()
+            raise CodeFailed(f"{type(error).__name__}: {error} ({last.filename}, line {last.lineno})") from error
+        if not isinstance(found, Mapping):
+            raise CodeFailed(f"{self.module}:{self._name} must return a mapping of observables, but returned {found!r:.100}")
+        return found
+
+    def sources(self) -> Mapping[str, str]:
+        return module_sources(self.module, self._folder)

@@ -1,0 +1,74 @@
+"""What an evaluator says of itself: parameters, observables, and what decides its results."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from evaluator.point import Chain
+from lodescan.v1 import evaluation_pb2 as pb
+from scanspec import VERSION, Likelihood, ObservableSpec
+
+MAX_BATCH = 4096
+"""The most points that one request may hold."""
+
+
+def describe(chain: Chain, concurrency: int) -> pb.DescribeResponse:
+    """The answer to Describe; hashes the codes' files, so make it once."""
+    scan = chain.scan
+    sources = {step.name: dict(step.code.sources()) for step in chain.steps}
+    packages = {key: version for found in sources.values() for key, version in found.items() if key.startswith("package ")}
+    versions = ", ".join(f"{key.removeprefix('package ')} {version}" for key, version in sorted(packages.items())[:20])
+    physics = {
+        "codes": sources,
+        "derived": scan.derived,
+        "blocks": {name: {str(index): value for index, value in entries.items()} for name, entries in scan.blocks.items()},
+        "conditions": [code.conditions for code in scan.codes],
+        "observables": [(spec.name, spec.code, str(spec.slha), spec.function) for spec in chain.specs],
+        "environment": _environment(chain),
+    }
+    likelihood = [(spec.name, spec.valid, repr(spec.likelihood)) for spec in chain.specs]
+    return pb.DescribeResponse(
+        backend=" + ".join(step.name for step in chain.steps),
+        version=f"lodescan {VERSION}" + (f"; {versions}" if versions else ""),
+        physics_digest=_digest(physics),
+        likelihood_digest=_digest(likelihood),
+        parameters=[
+            pb.Parameter(name=each.name, unit=each.unit, description=each.description, low=each.low, high=each.high)
+            for each in scan.variables
+        ],
+        observables=[_observable(spec) for spec in chain.specs],
+        concurrency=concurrency,
+        max_batch=MAX_BATCH,
+    )
+
+
+def _environment(chain: Chain) -> dict[str, str]:
+    section = chain.scan.setup.section("environment_variables")
+    return {name: section.text(name) for name in section}
+
+
+def _observable(spec: ObservableSpec) -> pb.Observable:
+    return pb.Observable(
+        name=spec.name,
+        unit=spec.unit,
+        description=spec.description,
+        code=spec.code or "",
+        valid=pb.Window(low=spec.valid[0], high=spec.valid[1]) if spec.valid is not None else None,
+        likelihood=_likelihood(spec.likelihood),
+    )
+
+
+def _likelihood(likelihood: Likelihood) -> pb.Likelihood:
+    return pb.Likelihood(
+        kind=pb.LikelihoodKind.Value(f"LIKELIHOOD_KIND_{likelihood.kind.value}"),
+        mean=likelihood.mean,
+        sigma=likelihood.sigma,
+        lower=likelihood.lower,
+        upper=likelihood.upper,
+        log_scaling=likelihood.log_scaling,
+    )
+
+
+def _digest(content: object) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,211 @@
+"""One point through the chain of codes: observables, status, and why it ended."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from pathlib import Path
+from typing import NamedTuple
+
+from evaluator.codes import Code, make_code
+from evaluator.errors import CodeFailed, CodeKilled, CodeTimedOut, InvalidPoint
+from evaluator.expressions import Expression
+from evaluator.spectrum import Spectrum
+from scanspec import ObservableSpec, ScanFile
+
+
+class Status(IntEnum):
+    """What happened to a point; numbers as in the wire contract."""
+
+    OK = 1
+    INVALID = 2
+    FAILED = 3
+    TIMED_OUT = 4
+    KILLED = 5
+    CANCELLED = 6
+
+
+class Outcome(NamedTuple):
+    """What came of one point.
+
+    `observables` has one value for each observable of the scan file, in its order and unit,
+    NaN for those in `missing` (positions); `seconds` is the wall time of each code that ran.
+    """
+
+    status: Status
+    observables: list[float] = []
+    missing: list[int] = []
+    seconds: list[float] = []
+    failed_code: str = ""
+    message: str = ""
+    warnings: list[str] = []
+
+
+class Point(Mapping[str, float]):
+    """A point on its way through the codes: a mapping of variables, derived variables and observables so far."""
+
+    def __init__(self, names: dict[str, float], variables: Sequence[float], scratch: Path | None) -> None:
+        self.names = names
+        self.variables = variables
+        self.warnings: list[str] = []
+        self.spectrum_path: Path | None = None
+        self._spectrum: Spectrum | None = None
+        self._scratch = scratch
+
+    def __getitem__(self, name: str) -> float:
+        return self.names[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def spectrum(self) -> Spectrum:
+        """The last SLHA file that a code wrote; raises CodeFailed when there is none."""
+        if self._spectrum is None:
+            raise CodeFailed("no code before this one has written a spectrum")
+        return self._spectrum
+
+    @spectrum.setter
+    def spectrum(self, spectrum: Spectrum) -> None:
+        self._spectrum = spectrum
+
+    @property
+    def folder(self) -> Path:
+        """The point's scratch folder, made when it is first asked for and removed after the point."""
+        if self._scratch is None:
+            raise CodeFailed("this point has no scratch folder")
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        return self._scratch
+
+
+@dataclass
+class Step:
+    """One code with what is read from it."""
+
+    name: str
+    code: Code
+    observables: list[tuple[int, ObservableSpec, Expression | None]]
+    conditions: list[Expression] = field(default_factory=list)
+
+
+class Chain:
+    """The codes of a scan file, in order. Raises ConfigurationError when a name or a template is wrong."""
+
+    def __init__(self, scan: ScanFile) -> None:
+        self.scan = scan
+        self.specs = scan.all_observables()
+        known = [each.name for each in scan.variables]
+        self._derived: list[tuple[str, Expression]] = []
+        for name, text in scan.derived.items():
+            self._derived.append((name, Expression(text, known, f"{scan.path}: derived variable {name!r}")))
+            known.append(name)
+        self.steps: list[Step] = []
+        positions = {spec.name: position for position, spec in enumerate(self.specs)}
+        for code_spec in scan.codes:
+            code = make_code(code_spec, scan, known)
+            observables = [self._prepare(spec, positions, known) for spec in code_spec.observables]
+            conditions = [Expression(text, known, f"{scan.path}: conditions of {code_spec.name}") for text in code_spec.conditions]
+            self.steps.append(Step(code_spec.name, code, observables, conditions))
+        self._top = [self._prepare(spec, positions, known) for spec in scan.observables]
+
+    def _prepare(
+        self, spec: ObservableSpec, positions: dict[str, int], known: list[str]
+    ) -> tuple[int, ObservableSpec, Expression | None]:
+        expression = None
+        if spec.function is not None:
+            expression = Expression(spec.function, known, f"{spec.section.file}, line {spec.section.line('function')}")
+        known.append(spec.name)
+        return positions[spec.name], spec, expression
+
+    @property
+    def time_limit(self) -> float:
+        """Seconds after which no point can still be within its deadlines."""
+        return sum(max(step.code.timeout, step.code.first_timeout) for step in self.steps)
+
+    def load(self) -> None:
+        """Prepares this process for points; raises ConfigurationError."""
+        for step in self.steps:
+            step.code.load()
+
+    def evaluate(self, variables: Sequence[float], scratch: Path | None = None) -> Outcome:
+        """Works out one point; `variables` in the file's order and units, finite.
+
+        Never raises for what a code does; a ConfigurationError is the scan file's fault.
+        """
+        found = [math.nan] * len(self.specs)
+        missing = set(range(len(self.specs)))
+        seconds: list[float] = []
+        names = {spec.name: value for spec, value in zip(self.scan.variables, variables, strict=True)}
+        point = Point(names, variables, scratch)
+        status, name, message = Status.OK, "", ""
+        try:
+            self._derive(point)
+            for step in self.steps:
+                name = step.name
+                start = time.perf_counter()
+                try:
+                    given = step.code.run(point)
+                finally:
+                    seconds.append(time.perf_counter() - start)
+                self._collect(point, step.observables, given, found, missing)
+                self._check_conditions(point, step)
+            name = ""
+            self._collect(point, self._top, {}, found, missing)
+        except InvalidPoint as error:
+            status, message = Status.INVALID, str(error)
+        except CodeFailed as error:
+            status, message = Status.FAILED, str(error)
+        except CodeTimedOut as error:
+            status, message = Status.TIMED_OUT, str(error)
+        except CodeKilled as error:
+            status, message = Status.KILLED, str(error)
+        return Outcome(status, found, sorted(missing), seconds, name, message, point.warnings)
+
+    def _derive(self, point: Point) -> None:
+        for name, expression in self._derived:
+            value = float(expression(point.names, point.variables))
+            if not math.isfinite(value):
+                raise InvalidPoint(f"the derived variable {name} = {expression.text} is not finite here")
+            point.names[name] = value
+
+    def _collect(
+        self,
+        point: Point,
+        wanted: list[tuple[int, ObservableSpec, Expression | None]],
+        given: Mapping[str, float],
+        found: list[float],
+        missing: set[int],
+    ) -> None:
+        outside: str | None = None
+        for position, spec, expression in wanted:
+            if spec.slha is not None:
+                value = point.spectrum.entry(spec.slha)
+            elif expression is not None:
+                value = expression(point.names, point.variables)
+            elif spec.name in given:
+                value = given[spec.name]
+            else:
+                raise CodeFailed(f"the observable {spec.name} is declared, but the code did not give it")
+            try:
+                value = float(value)
+            except (TypeError, ValueError):
+                raise CodeFailed(f"the observable {spec.name} is {value!r:.80}, not a number") from None
+            found[position] = point.names[spec.name] = value
+            missing.discard(position)
+            if outside is None and spec.valid is not None and not spec.valid[0] <= value <= spec.valid[1]:
+                outside = f"{spec.name} = {value:.6g} is outside [{spec.valid[0]:g}, {spec.valid[1]:g}]"
+        if outside is not None:  # only now, so that all of this code's observables are kept
+            raise InvalidPoint(outside)
+
+    def _check_conditions(self, point: Point, step: Step) -> None:
+        for condition in step.conditions:
+            value = condition(point.names, point.variables)
+            if value != value or not value:
+                raise InvalidPoint(f"the condition {condition.text} does not hold")
+

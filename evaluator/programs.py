@@ -1,0 +1,172 @@
+"""Runs one physics program: a deadline, no shell, bounded output, nothing left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import select
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from evaluator.errors import CodeFailed, CodeKilled, CodeTimedOut, ConfigurationError
+from evaluator.processes import POINT_MARK, kill_marked
+
+LARGEST_FILE = 256 * 2**20
+"""Bytes that a program or a worker may write into one file, its standard output included."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command of a scan file, split without a shell: words, and files for < and >."""
+
+    words: tuple[str, ...]
+    stdin: str | None = None
+    stdout: str | None = None
+
+    @classmethod
+    def read(cls, text: str, where: str) -> Command:
+        """Splits a command; raises ConfigurationError for what only a shell could do, or a program that is not there."""
+        try:
+            words = shlex.split(text)
+        except ValueError as error:
+            raise ConfigurationError(f"{where}: {text!r} cannot be split into words ({error})") from None
+        kept: list[str] = []
+        files: dict[str, str | None] = {"<": None, ">": None}
+        position = 0
+        while position < len(words):
+            word = words[position]
+            if word in files:
+                if position + 1 == len(words) or files[word] is not None:
+                    raise ConfigurationError(f"{where}: {word} in {text!r} must be followed by one file")
+                files[word] = words[position + 1]
+                position += 2
+                continue
+            if word in ("|", ">>", "&", "&&", "||", ";") or word.startswith(("2>", "&>")):
+                raise ConfigurationError(f"{where}: {word!r} in {text!r} needs a shell; put the command into a script")
+            kept.append(os.path.expanduser(word))
+            position += 1
+        if not kept:
+            raise ConfigurationError(f"{where}: the command is empty")
+        return cls(tuple(kept), files["<"], files[">"])
+
+    def executable(self, folder: Path, where: str) -> Path:
+        """The program's file: relative to the scan file's folder when it has a slash, else found on the PATH."""
+        name = self.words[0]
+        if "/" in name:
+            found = shutil.which(str((folder / name).resolve()))
+        else:
+            found = shutil.which(name, path=search_path())
+        if found is None:
+            raise ConfigurationError(f"{where}: the program {name!r} is not there, or may not be executed")
+        return Path(found)
+
+
+def search_path() -> str:
+    """PATH, and the scripts of this Python environment, where a physics package has its commands."""
+    return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A program that ended by itself: its exit code, and the last bytes of what it wrote."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+def run_program(words: list[str], folder: Path, log: str, timeout: float, stdin: Path | None, stdout: Path | None) -> Finished:
+    """Runs a program in `folder`, for at most `timeout` seconds.
+
+    Standard output and error go to `<log>.stdout` and `<log>.stderr` there, or to `stdout`. At the
+    deadline the whole process group is killed, and what has left it. Raises CodeTimedOut,
+    CodeKilled (SIGKILL from outside) and CodeFailed (it cannot be started, or wrote too much).
+    """
+    out_path = stdout or folder / f"{log}.stdout"
+    error_path = folder / f"{log}.stderr"
+    environment = {**os.environ, POINT_MARK: str(folder), "PATH": search_path()}
+    with contextlib.ExitStack() as files:
+        source = files.enter_context(stdin.open("rb")) if stdin else subprocess.DEVNULL
+        out = files.enter_context(out_path.open("wb"))
+        err = files.enter_context(error_path.open("wb"))
+        try:
+            process = subprocess.Popen(
+                words, cwd=folder, stdin=source, stdout=out, stderr=err, env=environment, start_new_session=True
+            )
+        except OSError as error:
+            raise CodeFailed(f"{words[0]} could not be started: {error.strerror}") from error
+    try:
+        ended = _wait(process, timeout)
+    finally:
+        # before the leader is reaped, so that its number still belongs to this group
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    if not ended:
+        kill_marked(POINT_MARK, folder)
+        raise CodeTimedOut(f"{Path(words[0]).name} ran past its deadline of {timeout:g} s and was ended")
+    if process.returncode == -signal.SIGKILL:
+        kill_marked(POINT_MARK, folder)
+        raise CodeKilled(f"{Path(words[0]).name} was killed from outside (out of memory?)")
+    if process.returncode == -signal.SIGXFSZ:
+        raise CodeFailed(f"{Path(words[0]).name} wrote more than {LARGEST_FILE >> 20} MiB into one file and was ended")
+    return Finished(process.returncode, read_tail(out_path), read_tail(error_path))
+
+
+def _wait(process: subprocess.Popen[bytes], timeout: float) -> bool:
+    """Whether the program ended in time; leaves it unreaped (Popen.wait polls, and sleeps up to 50 ms)."""
+    if not hasattr(os, "pidfd_open"):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout)
+            return True
+        return False
+    descriptor = os.pidfd_open(process.pid)
+    try:
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        deadline = time.monotonic() + timeout
+        while (left := deadline - time.monotonic()) > 0:
+            if poll.poll(min(left, 3600) * 1000):
+                return True
+        return bool(poll.poll(0))
+    finally:
+        os.close(descriptor)
+
+
+def read_tail(path: Path, size: int = 4000) -> str:
+    """The last bytes of a file as text, safe for any bytes; empty where there is none."""
+    try:
+        with path.open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - size))
+            return file.read().decode("utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def last_line(text: str) -> str:
+    """The last line that says something; control characters removed."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return "".join(char for char in lines[-1] if char.isprintable())[:300] if lines else ""
+
+
+def limit_resources() -> None:
+    """Bounds this process and all that it starts: file sizes, memory (what the machine has), no core dumps."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for kind, wanted in (
+        (resource.RLIMIT_FSIZE, LARGEST_FILE),
+        (resource.RLIMIT_DATA, memory),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        _, hard = resource.getrlimit(kind)
+        limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(kind, (limit, hard))
+
+

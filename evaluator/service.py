@@ -1,0 +1,274 @@
+"""The gRPC server: batches of points in, results as they finish."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import contextlib
+import functools
+import math
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import Future
+from typing import Any
+
+import grpc
+import numpy as np
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health
+from grpc_reflection.v1alpha import reflection
+
+from evaluator.description import MAX_BATCH
+from evaluator.point import Outcome, Status
+from evaluator.workers import Workers
+from lodescan.v1 import evaluation_pb2 as pb
+from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
+from scanspec import Likelihood, losses_and_nll
+
+MAX_OUTSTANDING = 100_000
+"""The most points that one stream may have unanswered."""
+
+MAX_RESULTS = 1024
+"""The most results in one message: what is ready is sent at once, but not without bound."""
+
+COALESCE = 0.002
+"""Seconds for which a result waits for others: a message of one costs as much as one of sixty."""
+
+MAX_TEXT = 500
+"""The most characters of a message or a warning that goes over the wire."""
+
+_OPTIONS = [
+    # the proposer pings a silent stream, on which a point may take an hour
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.max_receive_message_length", 64 * 2**20),
+]
+
+
+class BadRequest(ValueError):
+    """The whole call is at fault, not one of its points."""
+
+    code = grpc.StatusCode.INVALID_ARGUMENT
+
+
+class TooMuch(BadRequest):
+    """A batch, or what is outstanding, is larger than this evaluator takes."""
+
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+class Stopping(BadRequest):
+    """The evaluator is going away."""
+
+    code = grpc.StatusCode.UNAVAILABLE
+
+
+class Evaluation(pb_grpc.EvaluationServiceServicer):
+    """Answers Describe and Evaluate with one place where points run."""
+
+    def __init__(self, workers: Workers, description: pb.DescribeResponse, likelihoods: list[Likelihood]) -> None:
+        self._workers = workers
+        self._description = description
+        self._likelihoods = likelihoods
+        self._stop_by: float | None = None
+        self._streams: set[_Stream] = set()
+
+    async def Describe(self, request: pb.DescribeRequest, context: Any) -> pb.DescribeResponse:
+        return self._description
+
+    async def Evaluate(
+        self, requests: AsyncIterator[pb.EvaluateRequest], context: Any
+    ) -> AsyncIterator[pb.EvaluateResponse]:
+        if self._stop_by is not None:
+            raise Stopping("this evaluator is stopping; ask another one, or the next")
+        stream = _Stream(self._workers, self._description)
+        self._streams.add(stream)
+        reader = asyncio.create_task(stream.read(requests))
+        reader.add_done_callback(lambda _: stream.wake.set())
+        digests = {
+            "physics_digest": self._description.physics_digest,
+            "likelihood_digest": self._description.likelihood_digest,
+        }
+        try:
+            while True:
+                await stream.wait(self._stop_by)
+                if reader.done() and not reader.cancelled() and (error := reader.exception()) is not None:
+                    raise error
+                while finished := stream.take(MAX_RESULTS):
+                    yield pb.EvaluateResponse(results=make_results(self._likelihoods, finished), **digests)
+                    digests = {}
+                if not stream.running and not stream.finished and (reader.done() or self._stop_by is not None):
+                    return
+                if self._stop_by is not None:
+                    stream.cancel(everything=time.monotonic() >= self._stop_by)
+        finally:
+            reader.cancel()
+            stream.cancel(everything=True)
+            self._streams.discard(stream)
+
+    def stop(self, grace: float) -> None:
+        """Takes no more points; those that run have `grace` seconds to finish, the others are returned at once."""
+        self._stop_by = time.monotonic() + grace
+        for stream in self._streams:
+            stream.wake.set()
+
+
+class _Stream:
+    """The points of one call: those that run, and those that have finished and wait to be sent."""
+
+    def __init__(self, workers: Workers, description: pb.DescribeResponse) -> None:
+        self._workers = workers
+        self._names = [each.name for each in description.parameters]
+        self._order: list[int] | None = None
+        self._loop = asyncio.get_running_loop()
+        self._signalled = False
+        self.wake = asyncio.Event()
+        self.running: dict[int, Future[Outcome]] = {}
+        self.finished: collections.deque[tuple[int, Future[Outcome]]] = collections.deque()
+
+    async def read(self, requests: AsyncIterator[pb.EvaluateRequest]) -> None:
+        """Submits the points of each request; raises BadRequest."""
+        async for request in requests:
+            for point_id, row in self._points(request):
+                future = self._workers.submit(row)
+                self.running[point_id] = future
+                future.add_done_callback(functools.partial(self._done, point_id))
+
+    def _points(self, request: pb.EvaluateRequest) -> list[tuple[int, list[float]]]:
+        if self._order is None:
+            self._order = self._columns(list(request.parameters))
+        count, width = len(request.point_ids), len(self._order)
+        if count > MAX_BATCH:
+            raise TooMuch(f"a batch of {count} points is larger than {MAX_BATCH}")
+        if len(self.running) + count > MAX_OUTSTANDING:
+            raise TooMuch(f"more than {MAX_OUTSTANDING} points are unanswered on this stream")
+        if len(request.values) != count * width:
+            raise BadRequest(f"{count} points of {width} parameters need {count * width} values, not {len(request.values)}")
+        values = np.fromiter(request.values, float, count * width).reshape(count, width)
+        if not np.isfinite(values).all():
+            row = int(np.argmin(np.isfinite(values).all(axis=1)))
+            raise BadRequest(f"point {request.point_ids[row]} has a value that is not finite")
+        ids = list(request.point_ids)
+        if len(set(ids)) != count or not self.running.keys().isdisjoint(ids):
+            raise BadRequest("a point_id is used twice on this stream")
+        return list(zip(ids, values[:, self._order].tolist(), strict=True))
+
+    def _columns(self, names: list[str]) -> list[int]:
+        if sorted(names) != sorted(self._names):
+            raise BadRequest(f"the parameters are {', '.join(names) or 'missing'}, but this evaluator has {', '.join(self._names)}")
+        return [names.index(name) for name in self._names]
+
+    def _done(self, point_id: int, future: Future[Outcome]) -> None:
+        # from a worker's thread; one wake-up serves all that finish before the loop runs
+        self.finished.append((point_id, future))
+        if not self._signalled:
+            self._signalled = True
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                self._loop.call_soon_threadsafe(self.wake.set)
+
+    async def wait(self, until: float | None) -> None:
+        """Waits until something has happened, or the time has come; then a moment more, so that results go together."""
+        left = math.inf if until is None else until - time.monotonic()
+        if 0.0 < left < math.inf:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.wake.wait(), left)
+        else:  # no limit, or everything has been cancelled and only results can come
+            await self.wake.wait()
+        if len(self.finished) < len(self.running):
+            await asyncio.sleep(COALESCE)
+        self.wake.clear()
+        self._signalled = False
+
+    def take(self, limit: int) -> list[tuple[int, Outcome]]:
+        """Up to `limit` finished points."""
+        taken: list[tuple[int, Outcome]] = []
+        while self.finished and len(taken) < limit:
+            point_id, future = self.finished.popleft()
+            del self.running[point_id]
+            taken.append((point_id, Outcome(Status.CANCELLED) if future.cancelled() else future.result()))
+        return taken
+
+    def cancel(self, *, everything: bool) -> None:
+        """Cancels the points that wait, or everything."""
+        for future in list(self.running.values()):
+            if everything:
+                self._workers.cancel(future)
+            else:
+                future.cancel()
+
+
+def make_results(likelihoods: list[Likelihood], finished: list[tuple[int, Outcome]]) -> list[pb.Result]:
+    """Results for the wire; the losses of all OK points are worked out in one go."""
+    good = [outcome.observables for _, outcome in finished if outcome.status is Status.OK]
+    losses, nlls = losses_and_nll(likelihoods, np.array(good)) if good else (np.empty((0, 0)), np.empty(0))
+    scored = iter(zip(losses.tolist(), nlls.tolist(), strict=True))
+    results = []
+    for point_id, outcome in finished:
+        result = pb.Result(point_id=point_id, status=int(outcome.status), observables=outcome.observables, seconds=outcome.seconds)
+        if outcome.status is Status.OK:
+            row, nll = next(scored)
+            result.losses.extend(row)
+            result.nll = nll
+        else:
+            result.failed_code = outcome.failed_code
+            result.message = outcome.message[:MAX_TEXT]
+        if outcome.missing:
+            result.missing.extend(outcome.missing)
+        if outcome.warnings:
+            result.warnings.extend(text[:MAX_TEXT] for text in outcome.warnings[:20])
+        results.append(result)
+    return results
+
+
+class _StatusCodes(grpc.aio.ServerInterceptor):
+    """Turns BadRequest into the status of the call."""
+
+    async def intercept_service(self, continuation: Callable[[Any], Awaitable[Any]], details: Any) -> Any:
+        handler = await continuation(details)
+        if handler is None or handler.stream_stream is None:
+            return handler
+        inner = handler.stream_stream
+
+        async def stream_stream(requests: Any, context: Any) -> AsyncIterator[Any]:
+            try:
+                async for response in inner(requests, context):
+                    yield response
+            except BadRequest as error:
+                await context.abort(error.code, str(error))
+
+        return grpc.stream_stream_rpc_method_handler(
+            stream_stream, request_deserializer=handler.request_deserializer, response_serializer=handler.response_serializer
+        )
+
+
+class Server:
+    """A server with health and reflection, bound but not started. Raises OSError when the address is taken."""
+
+    def __init__(self, evaluation: Evaluation, address: str) -> None:
+        self._evaluation = evaluation
+        self._server = grpc.aio.server(interceptors=[_StatusCodes()], options=_OPTIONS)
+        pb_grpc.add_EvaluationServiceServicer_to_server(evaluation, self._server)
+        self._health = health.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        name = pb.DESCRIPTOR.services_by_name["EvaluationService"].full_name
+        reflection.enable_server_reflection((name, reflection.SERVICE_NAME), self._server)
+        try:
+            self.port = self._server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise OSError(f"the address {address} cannot be listened on: {error}") from error
+        if self.port == 0:
+            raise OSError(f"the address {address} cannot be listened on")
+
+    async def start(self) -> None:
+        """Starts to answer."""
+        await self._server.start()
+        await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
+
+    async def stop(self, grace: float) -> None:
+        """Takes no more points, returns what finishes within `grace` seconds, cancels the rest, ends."""
+        await self._health.enter_graceful_shutdown()
+        self._evaluation.stop(grace)
+        await self._server.stop(grace + 5.0)
+
+

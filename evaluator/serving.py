@@ -1,0 +1,73 @@
+"""`lodescan-evaluator serve`: from a scan file to a server, and its orderly end."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import ipaddress
+import os
+import signal
+import sys
+
+from evaluator.description import describe
+from evaluator.errors import ConfigurationError
+from evaluator.point import Chain
+from evaluator.service import Evaluation, Server
+from evaluator.workers import InProcess, LocalProcesses, Workers
+from scanspec import ScanFile
+
+
+def serve(scan: ScanFile, options: argparse.Namespace) -> int:
+    """Serves until SIGTERM or SIGINT; returns 0. Raises ConfigurationError before it answers anybody."""
+    host, _, port = options.listen.rpartition(":")
+    if not host or not port.isdigit():
+        raise ConfigurationError(f"--listen {options.listen}: must be HOST:PORT, for example 127.0.0.1:50051")
+    if not options.insecure and not _is_loopback(host):
+        raise ConfigurationError(
+            f"--listen {options.listen} is open to other machines, in plain text and without a password; listen on "
+            "127.0.0.1, or say --insecure on a private network"
+        )
+    chain = Chain(scan)
+    workers: Workers
+    if options.workers == 0:
+        chain.load()
+        workers = InProcess(chain)
+    else:
+        workers = LocalProcesses(chain, options.workers)
+    try:
+        asyncio.run(_serve(chain, workers, host, options))
+    finally:
+        workers.close()
+    return 0
+
+
+async def _serve(chain: Chain, workers: Workers, host: str, options: argparse.Namespace) -> None:
+    description = describe(chain, workers.concurrency)
+    evaluation = Evaluation(workers, description, [spec.likelihood for spec in chain.specs])
+    try:
+        server = Server(evaluation, options.listen)
+    except OSError as error:
+        raise ConfigurationError(str(error)) from error
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await server.start()
+    address = f"{host}:{server.port}"
+    where = f"{options.workers} worker processes" if options.workers else "this process, without isolation"
+    print(f"evaluator: {description.backend} on {address}, points run in {where}", flush=True)
+    if options.address_file is not None:
+        temporary = options.address_file.with_suffix(".new")
+        temporary.write_text(address + "\n")
+        os.replace(temporary, options.address_file)
+    await stop.wait()
+    print("evaluator: stopping", file=sys.stderr, flush=True)
+    await server.stop(options.grace)
+
+
+def _is_loopback(host: str) -> bool:
+    if host in ("localhost", "unix"):
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
