@@ -12,15 +12,29 @@ import json
 import math
 import os
 import sqlite3
+from array import array
 from collections import Counter
 from contextlib import contextmanager
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from proposer.folder import DatasetError, FolderInUse, FolderLock, journal_mode
-from proposer.rows import Added, Outcome, Pending, Results, row_keys, to_array, to_blob, to_codes, to_results
+from proposer.rows import (
+    Added,
+    KeySet,
+    Outcome,
+    Pending,
+    Results,
+    row_keys,
+    to_blobs,
+    to_codes,
+    to_places,
+    to_remarks,
+    to_results,
+)
 from proposer.strategies.base import Batch, Floats, Status, Told
 
 if TYPE_CHECKING:
@@ -28,37 +42,36 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 
-# points and results are two tables so that both only ever grow at their end
+# Points and results are two tables, without further indices, so that both only ever grow at their end: an index
+# on values without an order writes a page for each point. Each column costs time too, so the numbers of a point
+# share a blob of little-endian doubles: `place` is u and the parameters; `numbers` are as many observables and
+# losses as the columns of these names say, then the seconds. `remarks` is JSON, NULL where there is nothing to say.
 _SCHEMA = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE checkpoint (only INTEGER PRIMARY KEY CHECK (only = 1), batch INTEGER NOT NULL, data BLOB NOT NULL);
 CREATE TABLE batches (number INTEGER PRIMARY KEY, iteration INTEGER NOT NULL, first_id INTEGER NOT NULL,
     points INTEGER NOT NULL, dropped INTEGER NOT NULL, unanswered INTEGER NOT NULL);
-CREATE TABLE points (id INTEGER PRIMARY KEY, batch INTEGER NOT NULL, origin TEXT NOT NULL, u BLOB NOT NULL,
-    params BLOB NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, key BLOB NOT NULL);
-CREATE UNIQUE INDEX points_key ON points (key);
-CREATE TABLE results (id INTEGER PRIMARY KEY, status TEXT NOT NULL, nll REAL, observables BLOB NOT NULL,
-    losses BLOB NOT NULL, seconds BLOB NOT NULL, missing TEXT, failed_code TEXT NOT NULL,
-    message TEXT NOT NULL, warnings TEXT);
-CREATE INDEX results_nll ON results (nll) WHERE nll IS NOT NULL;
+CREATE TABLE points (id INTEGER PRIMARY KEY, batch INTEGER NOT NULL, origin TEXT NOT NULL, place BLOB NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE results (id INTEGER PRIMARY KEY, status TEXT NOT NULL, nll REAL, observables INTEGER NOT NULL,
+    losses INTEGER NOT NULL, numbers BLOB NOT NULL, remarks TEXT);
 CREATE TABLE counts (origin TEXT, status TEXT, points INTEGER NOT NULL, PRIMARY KEY (origin, status)) WITHOUT ROWID;
 PRAGMA user_version = {SCHEMA_VERSION};
 """
 
-_ADD = "INSERT INTO points (id, batch, origin, u, params, key) VALUES (?, ?, ?, ?, ?, ?)"
-_KNOWN = "SELECT 1 FROM points WHERE key = ?"
-_RECORD = "INSERT INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_ADD = "INSERT INTO points (id, batch, origin, place) VALUES (?, ?, ?, ?)"
+_RECORD = "INSERT INTO results VALUES (?, ?, ?, ?, ?, ?, ?)"
 _COUNT = "INSERT INTO counts VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET points = points + excluded.points"
-_ASKED = "SELECT id, batch, origin FROM points WHERE id IN (SELECT value FROM json_each(?))"
-_ANSWERED = "SELECT id FROM results WHERE id IN (SELECT value FROM json_each(?))"
-_ONE_LESS = "UPDATE batches SET unanswered = unanswered - ? WHERE number = ?"
-_PENDING = """SELECT id, params, attempts FROM points p
+_FEWER = "UPDATE batches SET unanswered = unanswered - ? WHERE number = ?"
+_PENDING = """SELECT id, batch, origin, place, attempts FROM points p
     WHERE id BETWEEN ? AND ? AND NOT EXISTS (SELECT 1 FROM results r WHERE r.id = p.id) ORDER BY id"""
-_RESULTS = """SELECT r.id, p.batch, b.iteration, p.origin, p.u, p.params, p.attempts, r.status, r.nll, r.observables,
-    r.losses, r.seconds, r.missing, r.failed_code, r.message, r.warnings
-    FROM results r NOT INDEXED JOIN points p USING (id) JOIN batches b ON b.number = p.batch
+_TOLD = """SELECT p.id, p.place, r.status, r.nll, p.origin FROM points p JOIN results r USING (id), batches b
+    WHERE b.number = ? AND p.id BETWEEN b.first_id AND b.first_id + b.points - 1 ORDER BY p.id"""
+_RESULTS = """SELECT r.id, p.batch, b.iteration, p.origin, p.place, p.attempts, r.status, r.nll, r.observables,
+    r.losses, r.numbers, r.remarks
+    FROM results r JOIN points p USING (id) JOIN batches b ON b.number = p.batch
     WHERE r.id > ? AND p.batch >= ? AND (? IS NULL OR r.nll < ?) ORDER BY r.id LIMIT ?"""
-_NAMES = {each: each.name for each in Status}
+_NAMES = ("", *(each.name for each in Status))
 _UNANSWERED = ""  # the status of a point without an answer, in the table `counts`
 
 __all__ = ["Added", "Dataset", "DatasetError", "FolderInUse", "Outcome", "Pending", "Results"]
@@ -77,6 +90,10 @@ class Dataset:
         self._lock = None if read_only else FolderLock(self.path.parent)
         try:
             self._db = self._open(read_only)
+            self._seen = KeySet()
+            self._unanswered: dict[int, tuple[int, str]] = {}  # id: batch and origin
+            if not read_only:
+                self._load()
         except BaseException:
             if self._lock is not None:
                 self._lock.release()
@@ -95,7 +112,6 @@ class Dataset:
         with self._named():
             address = f"{self.path.resolve().as_uri()}?mode={mode}"
             db = sqlite3.connect(address, uri=True, timeout=30, isolation_level=None)
-            db.execute("PRAGMA cache_size = -65536")  # kB: the key index is read at random
             version = db.execute("PRAGMA user_version").fetchone()[0]
             if version not in ((SCHEMA_VERSION,) if read_only else (0, SCHEMA_VERSION)):
                 raise DatasetError(
@@ -105,10 +121,20 @@ class Dataset:
             if not read_only:
                 db.execute(f"PRAGMA journal_mode = {journal_mode(self.path.parent)}")
                 db.execute("PRAGMA synchronous = FULL")
+                db.execute("PRAGMA secure_delete = OFF")  # some builds overwrite every old checkpoint
                 db.execute("PRAGMA journal_size_limit = 67108864")
                 if version == 0:
                     db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
             return db
+
+    def _load(self) -> None:
+        """What the points asked before were, and which of them have no answer."""
+        with self._named():
+            rows = self._db.execute("SELECT place FROM points ORDER BY id")
+            while part := rows.fetchmany(10_000):
+                self._seen.add(row_keys(to_places([row[0] for row in part])[1]))
+        for row in self._pending_rows():
+            self._unanswered[row[0]] = (row[1], row[2])
 
     def close(self) -> None:
         """Closes the file and lets go of the folder."""
@@ -163,35 +189,24 @@ class Dataset:
         if params.shape != batch.u.shape:
             raise ValueError(f"params of shape {params.shape} for a batch of shape {batch.u.shape}")
         keys = row_keys(params)
-        seen: set[bytes] = set()
-        kept = np.zeros(len(keys), dtype=np.bool_)
-        with self._named():
-            for row, key in enumerate(keys):
-                kept[row] = key not in seen and self._db.execute(_KNOWN, (key,)).fetchone() is None
-                seen.add(key)
+        kept = self._seen.first_of_each(keys)
         number, first = self.batches + 1, self.points + 1
-        rows = np.flatnonzero(kept).tolist()
-        ids = np.arange(first, first + len(rows), dtype=np.int64)
-        u, x = np.ascontiguousarray(batch.u, dtype="<f8"), np.ascontiguousarray(params, dtype="<f8")
+        places = to_blobs(np.hstack([batch.u[kept], params[kept]]))
+        origins = [origin for origin, keep in zip(batch.origins, kept.tolist(), strict=True) if keep]
+        asked = {point: (number, origin) for point, origin in enumerate(origins, first)}
+        rows = zip(asked, repeat(number), origins, places, strict=False)
+        known = [] if nll is None else zip(asked, nll[kept].tolist(), strict=True)
+        outcomes = [Outcome(point, Status.OK, value) for point, value in known if not math.isnan(value)]
         with self._transaction() as db:
             db.execute("REPLACE INTO checkpoint VALUES (1, ?, ?)", (number, checkpoint))
-            db.execute(
-                "INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?)",
-                (number, batch.iteration, first, len(rows), len(keys) - len(rows), len(rows)),
-            )
-            db.executemany(
-                _ADD,
-                [
-                    (point, number, batch.origins[row], u[row].tobytes(), x[row].tobytes(), keys[row])
-                    for point, row in enumerate(rows, first)
-                ],
-            )
-            origins = Counter(batch.origins[row] for row in rows)
-            db.executemany(_COUNT, [(origin, _UNANSWERED, n) for origin, n in origins.items()])
-            if nll is not None:
-                known = zip(ids.tolist(), nll[kept].tolist(), strict=True)
-                self._record([Outcome(point, Status.OK, value) for point, value in known if not math.isnan(value)])
-        return Added(number, ids, kept)
+            counts = (number, batch.iteration, first, len(asked), len(keys) - len(asked), len(asked))
+            db.execute("INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?)", counts)
+            db.executemany(_ADD, rows)
+            db.executemany(_COUNT, [(origin, _UNANSWERED, n) for origin, n in Counter(origins).items()])
+            answered = self._insert(outcomes, asked)
+        self._seen.add(keys[kept])
+        self._unanswered.update((point, asked[point]) for point in asked if point not in answered)
+        return Added(number, np.fromiter(asked, dtype=np.int64, count=len(asked)), kept)
 
     def record(self, results: Sequence[Outcome]) -> int:
         """Stores results in one transaction; returns how many were new.
@@ -199,35 +214,38 @@ class Dataset:
         Of two results of one point the first stays. Raises DatasetError, and stores none,
         when one is of a point that was never asked.
         """
-        with self._transaction():
-            return self._record(results)
-
-    def _record(self, results: Sequence[Outcome]) -> int:
-        ids = (json.dumps([each.id for each in results]),)
-        asked = {i: (batch, origin) for i, batch, origin in self._db.execute(_ASKED, ids)}
-        answered = {row[0] for row in self._db.execute(_ANSWERED, ids)}
-        rows = []
-        counts: Counter[tuple[str, str]] = Counter()
-        batches: Counter[int] = Counter()
+        last = self.points
         for each in results:
-            if each.id in answered:
-                continue
-            if each.id not in asked:
+            if not 1 <= each.id <= last:
                 raise DatasetError(f"{self.path}: a result came for point {each.id}, which was never asked")
-            answered.add(each.id)
-            batch, origin = asked[each.id]
-            status = _NAMES[each.status]
-            batches[batch] += 1
-            counts[origin, status] += 1
-            counts[origin, _UNANSWERED] -= 1
-            values = (to_blob(each.observables), to_blob(each.losses), to_blob(each.seconds))
-            missing = json.dumps(list(each.missing)) if each.missing else None
-            warnings = json.dumps(list(each.warnings)) if each.warnings else None
-            rows.append((each.id, status, each.nll, *values, missing, each.failed_code, each.message, warnings))
+        with self._transaction():
+            answered = self._insert(results, self._unanswered)
+        for point in answered:
+            del self._unanswered[point]
+        return len(answered)
+
+    def _insert(self, results: Sequence[Outcome], unanswered: dict[int, tuple[int, str]]) -> set[int]:
+        """Inserts the first result of each point that has none yet; returns these points."""
+        rows = []
+        answered: set[int] = set()
+        counts: Counter[tuple[int, str, str]] = Counter()
+        for point, status, nll, observables, losses, seconds, failed_code, message, warnings, missing in results:
+            if point in answered or point not in unanswered:
+                continue
+            answered.add(point)
+            counts[*unanswered[point], _NAMES[status]] += 1
+            numbers = array("d", observables)
+            numbers.extend(losses)
+            numbers.extend(seconds)
+            remarks = None
+            if failed_code or message or warnings or missing:
+                remarks = to_remarks(failed_code, message, warnings, missing)
+            rows.append((point, _NAMES[status], nll, len(observables), len(losses), numbers.tobytes(), remarks))
         self._db.executemany(_RECORD, rows)
-        self._db.executemany(_COUNT, [(origin, status, n) for (origin, status), n in counts.items()])
-        self._db.executemany(_ONE_LESS, [(n, batch) for batch, n in batches.items()])
-        return len(rows)
+        for (batch, origin, word), n in counts.items():
+            self._db.executemany(_COUNT, [(origin, word, n), (origin, _UNANSWERED, -n)])
+            self._db.execute(_FEWER, (n, batch))
+        return answered
 
     def add_attempt(self, ids: Sequence[int]) -> None:
         """Notes that points were killed from outside, which is no answer: they will be sent again."""
@@ -267,27 +285,29 @@ class Dataset:
         return {(origin, Status[status] if status else None): n for origin, status, n in rows}
 
     def count_good(self, threshold: float) -> int:
-        """How many OK points have an NLL below `threshold`; from an index."""
+        """How many OK points have an NLL below `threshold`; reads every result."""
         return int(self._select("SELECT count(*) FROM results WHERE nll < ?", (threshold,))[0][0])
 
     def pending(self) -> Pending:
         """The points without an answer, by id."""
-        open_batches = "SELECT first_id, first_id + points - 1 FROM batches WHERE unanswered > 0 ORDER BY number"
-        rows = [row for ends in self._select(open_batches) for row in self._select(_PENDING, ends)]
+        rows = self._pending_rows()
         ids = np.array([row[0] for row in rows], dtype=np.int64)
-        return Pending(ids, to_array([row[1] for row in rows]), np.array([row[2] for row in rows], dtype=np.int64))
+        attempts = np.array([row[4] for row in rows], dtype=np.int64)
+        return Pending(ids, to_places([row[3] for row in rows])[1], attempts)
+
+    def _pending_rows(self) -> list[Any]:
+        batches = self._select(
+            "SELECT first_id, first_id + points - 1 FROM batches WHERE unanswered > 0 ORDER BY number"
+        )
+        return [row for ends in batches for row in self._select(_PENDING, ends)]
 
     def told(self, batch: int) -> Told:
         """The answered points of one batch, as a strategy is told them."""
-        rows = self._select(
-            "SELECT p.id, p.u, r.status, r.nll, p.origin FROM points p JOIN results r USING (id), batches b"
-            " WHERE b.number = ? AND p.id BETWEEN b.first_id AND b.first_id + b.points - 1 ORDER BY p.id",
-            (batch,),
-        )
-        ids, u, status, nll, origins = zip(*rows, strict=True) if rows else ((),) * 5
+        rows = self._select(_TOLD, (batch,))
+        ids, places, status, nll, origins = zip(*rows, strict=True) if rows else ((),) * 5
         return Told(
             ids=np.array(ids, dtype=np.int64),
-            u=to_array(u),
+            u=to_places(places)[0],
             status=to_codes(status),
             nll=np.array(nll, dtype=np.float64),
             origins=list(origins),
