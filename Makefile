@@ -53,7 +53,7 @@ dev:
 .PHONY: dev
 
 lint: dev ## style, imports between the two sides, manifests
-	@$(DEV)/ruff check .
+	@$(DEV)/ruff check --output-format concise --quiet .
 	@PYTHONPATH=.:proto $(DEV)/lint-imports --no-cache
 	@$(DEV)/kubernetes-validate --strict --quiet kubernetes/job.yaml kubernetes/volume.yaml
 

@@ -21,6 +21,7 @@ for name in "$@"; do
     echo "locks/$name.txt"
     "${PYTHON:-python3}" -m venv "$work/$name"
     pip() { "$work/$name/bin/python" -m pip --disable-pip-version-check -qq "$@"; }
+    pip uninstall --yes setuptools      # came with the venv: listed only where something needs it
     case $name in
     proposer)
         pip install --no-deps --retries 0 --timeout 5 --index-url "$torch_index" "$torch" 2>/dev/null ||
@@ -35,6 +36,6 @@ for name in "$@"; do
         ;;
     *) pip install ".[$name]" ;;
     esac
-    "$work/$name/bin/python" -m pip freeze --exclude lodescan | sed -E 's/\+[a-z0-9.]+$//' >"$work/$name.txt"
+    "$work/$name/bin/python" -m pip freeze --all --exclude pip --exclude lodescan | sed -E 's/\+[a-z0-9.]+$//' >"$work/$name.txt"
     mv "$work/$name.txt" "locks/$name.txt"
 done

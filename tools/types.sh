@@ -8,7 +8,7 @@ code=0
 
 check() {   # check ENVIRONMENT PATH...
     local environment=$1 paths=()
-    for path in "${@:2}"; do [ -e "$path" ] && paths+=("$path"); done
+    for path in "${@:2}"; do [ -n "$(find "$path" -name '*.py' -print -quit 2>/dev/null)" ] && paths+=("$path"); done
     PYTHONPATH=$site .envs/dev/bin/mypy --python-executable ".envs/$environment/bin/python" \
         --cache-dir ".mypy_cache/$environment" "${paths[@]}" || code=1
 }
