@@ -25,7 +25,6 @@ scan: ## scan SCAN=FILE with both sides on this machine; the same again goes on;
 	exec $(PROPOSER)/python tools/pair.py '$(SCAN)' "$$run" "$$environment" $(WORKERS)
 
 up: ## the same in two containers
-	@tools/environment.sh proposer
 	@tools/up.sh '$(SCAN)'
 
 down: ## stop the containers

@@ -1,0 +1,18 @@
+#!/bin/bash
+# The pair in containers: build, scan SCAN, end with the proposer's exit code.
+# usage: tools/up.sh SCAN
+set -euo pipefail
+cd "$(dirname "$0")/.."
+FOLDER=$(cd "$(dirname "$1")" && pwd)
+SCAN=$(basename "$1")
+LODESCAN_USER=$(id -u):$(id -g)
+LODESCAN_DONE_HINT=         # all ends with the scan: there is nothing left to stop
+export FOLDER SCAN LODESCAN_USER LODESCAN_DONE_HINT
+
+ask() { docker compose run --rm --no-deps --no-TTY --entrypoint python proposer -m scanspec "$1" "/scan/$SCAN"; }
+
+docker compose build --quiet proposer
+PHYSICS=$(ask environment)
+RUN=${RUN:-$(ask run)}
+export PHYSICS RUN
+exec docker compose up --build --exit-code-from proposer
