@@ -54,7 +54,7 @@ dev:
 lint: dev ## style, imports between the two sides, manifests
 	@$(DEV)/ruff check --output-format concise --quiet .
 	@PYTHONPATH=.:proto $(DEV)/lint-imports --no-cache
-	@$(DEV)/kubernetes-validate --strict --quiet kubernetes/job.yaml kubernetes/volume.yaml
+	@$(DEV)/kubernetes-validate --strict --quiet kubernetes/*.yaml
 
 types: dev environments ## types, each side in its own environment
 	@tools/types.sh
