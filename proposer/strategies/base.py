@@ -86,6 +86,11 @@ class Told:
         return len(self.ids)
 
 
+def generator(seed: int, place: int, purpose: str) -> np.random.Generator:
+    """The random numbers for one purpose at one place in a strategy's loop; nothing else decides them."""
+    return np.random.default_rng(np.random.SeedSequence([seed, place, *purpose.encode()]))
+
+
 class Strategy(Protocol):
     """Decides which points to try next.
 

@@ -1,0 +1,57 @@
+"""Few good points among many bad ones: SMOTE, class weights and balanced training sets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from imblearn.over_sampling import SMOTE
+
+from proposer.strategies.base import Floats
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+RARE = 0.1  # share of good points below which they weigh more
+
+
+def synthetic_points(
+    u: Floats, good: NDArray[np.bool_], neighbours: int, most: int, rng: np.random.Generator
+) -> Floats:
+    """Points between good ones, by SMOTE (arXiv:1106.1813) in the unit cube, shape (m, d), m <= `most`.
+
+    As many as it takes to have as many good points as bad ones; each between a good point
+    and one of its k = min(`neighbours`, good - 1) nearest good ones. None with fewer than
+    two good points or without more bad ones. Only new points are returned, never one of
+    `u` (n, d); where two good points agree, so do all between them.
+    """
+    n_good = int(good.sum())
+    wanted = min(len(good) - 2 * n_good, most)
+    if n_good < 2 or wanted <= 0:
+        return np.empty((0, u.shape[1]))
+    smote = SMOTE(
+        sampling_strategy={1: n_good + wanted},
+        k_neighbors=min(neighbours, n_good - 1),
+        random_state=int(rng.integers(2**32)),
+    )
+    resampled, _ = smote.fit_resample(u, good.astype(np.int64))
+    new = np.clip(np.asarray(resampled, dtype=np.float64)[len(u) :], 0.0, 1.0)
+    known = {row.tobytes() for row in u}
+    return new[[row.tobytes() not in known for row in new]]
+
+
+def positive_weight(good: NDArray[np.bool_], *, has_init: bool) -> float:
+    """Weight of a good point in the loss: (1 - r) / r for a good share r below 0.1, else 1.
+
+    1 also when the scan started from an InitCSV, which is chosen, not drawn. `good`:
+    labels of the training set, shape (n,).
+    """
+    share = float(np.mean(good))
+    return (1.0 - share) / share if 0.0 < share < RARE and not has_init else 1.0
+
+
+def balanced(good: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Positions of all good points and of as many bad ones, drawn at random; of all bad ones if there are fewer."""
+    bad = np.flatnonzero(~good)
+    drawn = rng.choice(bad, size=min(len(bad), int(good.sum())), replace=False)
+    return np.sort(np.concatenate([np.flatnonzero(good), drawn])).astype(np.int64)

@@ -1,0 +1,154 @@
+"""The parameter space and its unit cube.
+
+Strategies see the unit cube only: u is the prior's cumulative distribution at x, so points
+drawn uniformly in the cube follow the prior.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import log_ndtr, ndtri_exp
+
+from proposer.strategies.base import Floats
+from scanspec.variables import PriorKind, Variable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    Column = Callable[[Variable, Floats], Floats]
+
+_FARTHEST = 1e6  # standard deviations: beyond, doubles cannot resolve what is left of a normal prior
+
+
+class SpaceError(ValueError):
+    """A variable's range and prior leave nothing to draw from; the message names the variable."""
+
+
+class Space:
+    """Maps between physical values and the unit cube, a column for each variable in the file's order.
+
+    A fixed variable (low = high) has u = 0.5. Raises SpaceError for a range that lies more
+    than 10^6 standard deviations from the mean of its normal prior.
+    """
+
+    def __init__(self, variables: Sequence[Variable]) -> None:
+        self.variables = tuple(variables)
+        self.names = [each.name for each in variables]
+        self.dim = len(self.variables)
+        self.fixed: NDArray[np.bool_] = np.array([each.fixed for each in variables], dtype=np.bool_)
+        for each in variables:
+            if each.prior is PriorKind.NORMAL and not each.fixed:
+                a, b = _standard(each, each.low), _standard(each, each.high)
+                if max(a, -b) > _FARTHEST:
+                    raise SpaceError(
+                        f"variable {each.name!r}: the range from {each.low:g} to {each.high:g} is more than "
+                        f"{_FARTHEST:g} standard deviations from the prior's mean; change the one or the other"
+                    )
+
+    def to_physical(self, u: Floats) -> Floats:
+        """Quantiles of the prior: u of shape (n, d) in [0, 1] to x of shape (n, d), in [low, high] exactly, finite."""
+        return self._by_column(u, _quantile)
+
+    def to_unit(self, x: Floats) -> Floats:
+        """Cumulative distribution of the prior: x of shape (n, d) to u of shape (n, d) in [0, 1]."""
+        return self._by_column(x, _cumulative)
+
+    def inside(self, x: Floats) -> NDArray[np.bool_]:
+        """Which values, shape (n, d), lie in the range of their variable; NaN does not."""
+        low, high = np.array([[each.low, each.high] for each in self.variables]).T
+        within: NDArray[np.bool_] = (low <= x) & (x <= high)
+        return within
+
+    def draw(self, rng: np.random.Generator, n: int) -> Floats:
+        """Draws n points from the prior, as u of shape (n, d)."""
+        u = rng.random((n, self.dim))
+        u[:, self.fixed] = 0.5
+        return u
+
+    def network_inputs(self, u: Floats) -> Floats:
+        """u scaled to [-1, 1], shape (n, d): what networks see; 0 for a fixed variable."""
+        return 2.0 * u - 1.0
+
+    def _by_column(self, values: Floats, function: Column) -> Floats:
+        if values.ndim != 2 or values.shape[1] != self.dim:
+            raise ValueError(f"points of shape {values.shape} for {self.dim} variables")
+        mapped = np.empty(values.shape)
+        for column, variable in enumerate(self.variables):
+            # contiguous, because numpy rounds some functions otherwise in strided arrays
+            mapped[:, column] = function(variable, np.ascontiguousarray(values[:, column]))
+        return mapped
+
+
+def _quantile(variable: Variable, u: Floats) -> Floats:
+    if variable.fixed:
+        return np.full(len(u), variable.low)
+    low, high = variable.low, variable.high
+    if variable.prior is PriorKind.UNIFORM:
+        x = low * (1.0 - u) + high * u
+    elif variable.prior is PriorKind.LOG_UNIFORM:
+        root = np.exp(0.5 * u * _log_ratio(np.array([high]), low))  # squared at the end: high / low may overflow
+        x = low * root * root
+    else:
+        x = variable.mean + variable.sigma * _normal_quantile(u, _standard(variable, low), _standard(variable, high))
+    return np.clip(x, low, high)
+
+
+def _cumulative(variable: Variable, x: Floats) -> Floats:
+    if variable.fixed:
+        return np.full(len(x), 0.5)
+    low, high = variable.low, variable.high
+    if variable.prior is PriorKind.UNIFORM:
+        u = (0.5 * x - 0.5 * low) / (0.5 * high - 0.5 * low)  # high - low may overflow
+    elif variable.prior is PriorKind.LOG_UNIFORM:
+        u = _log_ratio(x, low) / _log_ratio(np.array([high]), low)
+    else:
+        z = (x - variable.mean) / variable.sigma
+        u = _normal_cumulative(z, _standard(variable, low), _standard(variable, high))
+    return np.clip(u, 0.0, 1.0)
+
+
+def _standard(variable: Variable, x: float) -> float:
+    return (x - variable.mean) / variable.sigma
+
+
+def _log_ratio(x: Floats, low: float) -> Floats:
+    """ln(x / low), exact near x = low and without overflow."""
+    near = np.minimum(x, 2.0 * low)
+    return np.where(x <= 2.0 * low, np.log1p((near - low) / low), np.log(x) - np.log(low))
+
+
+def _narrow(a: float, b: float) -> bool:
+    """Whether a standard normal density is flat to 10^-6 between a and b, where logarithms would cancel."""
+    return (b - a) * max(1.0, abs(a), abs(b)) < 1e-6
+
+
+def _normal_quantile(u: Floats, a: float, b: float) -> Floats:
+    """Quantile of a standard normal distribution truncated to [a, b], in logarithms: exact in far tails."""
+    if _narrow(a, b):
+        return a + u * (b - a)
+    u = np.clip(u, 0.0 if np.isfinite(a) else 2.0**-54, 1.0 if np.isfinite(b) else 1.0 - 2.0**-53)
+    with np.errstate(divide="ignore"):
+        if a > 0:  # the mirror image: tails are exact below the mean only
+            return -ndtri_exp(np.logaddexp(log_ndtr(-b), np.log1p(-u) + _log_mass(-b, -a)))
+        return ndtri_exp(np.logaddexp(log_ndtr(a), np.log(u) + _log_mass(a, b)))
+
+
+def _normal_cumulative(z: Floats, a: float, b: float) -> Floats:
+    """Cumulative distribution of a standard normal distribution truncated to [a, b], at z within it."""
+    if _narrow(a, b):
+        return (z - a) / (b - a)
+    z = np.clip(z, a, b)
+    if a > 0:
+        return 1.0 - np.exp(_log_mass(-b, -z) - _log_mass(-b, -a))
+    return np.exp(_log_mass(a, z) - _log_mass(a, b))
+
+
+def _log_mass(a: float, b: float | Floats) -> Floats:
+    """Logarithm of the standard normal probability between a and b >= a."""
+    with np.errstate(divide="ignore"):
+        below, upto = log_ndtr(a), log_ndtr(b)
+        return np.asarray(upto + np.log(-np.expm1(below - upto)))

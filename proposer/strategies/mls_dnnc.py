@@ -1,0 +1,254 @@
+"""MLS_DNNC: the scan that BSMArt took from MLscanner, as published.
+
+A classifier learns from the points evaluated so far which are good, and chooses the next
+ones (arXiv:2207.09959, section 2; arXiv:2301.01154). The numbers in the comments are the
+steps of docs/method.md.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from proposer.balance import balanced, positive_weight, synthetic_points
+from proposer.networks import Classifier, FitSettings
+from proposer.strategies.base import Batch, CheckpointError, Floats, Status, Told, generator
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from proposer.space import Space
+    from scanspec import ScanFile
+
+_ALL = slice(None)
+
+
+@dataclass(frozen=True)
+class MlsDnncSettings:
+    """The section `networks` of a scan file; names and defaults are those of BSMArt's documents."""
+
+    bootstrap_points: int = 100
+    """Random points of a round before the first training."""
+    candidate_points: int = 500
+    """Candidates that are drawn and scored in an iteration."""
+    points_per_iteration: int = 300
+    """Candidates that are evaluated in an iteration."""
+    random_fraction: float = 0.2
+    """Share of these that is drawn at random, for exploration; from 0 to 1."""
+    k_initial: int = 5
+    """Neighbours of a point in SMOTE."""
+    threshold: float = 100.0
+    """A point is good when its NLL is below this."""
+    iterations: int = 10
+    """The most iterations of the loop."""
+    fit: FitSettings = field(default_factory=FitSettings)
+    """Network and training."""
+
+    @classmethod
+    def read(cls, scan: ScanFile) -> Self:
+        """Reads and checks the settings of a scan file; raises ScanFileError, which names file, line and key."""
+        section = scan.networks
+        none, fit = cls(), FitSettings()
+        return cls(
+            bootstrap_points=section.integer("bootstrap_points", none.bootstrap_points, low=1),
+            candidate_points=section.integer("candidate_points", none.candidate_points, low=1),
+            points_per_iteration=section.integer("points_per_iteration", none.points_per_iteration, low=1),
+            random_fraction=section.number_in("random_fraction", none.random_fraction, 0.0, 1.0),
+            k_initial=section.integer("k_initial", none.k_initial, low=1),
+            threshold=section.number("threshold_value", none.threshold),
+            iterations=section.integer("iterations", none.iterations, low=1),
+            fit=FitSettings(
+                neurons=section.integer("neurons", fit.neurons, low=2),
+                batch_size=section.integer("batch_size", fit.batch_size, low=1),
+                epochs=section.integer("epochs", fit.epochs, low=1),
+                learning_rate=section.number_in("learning_rate", fit.learning_rate, 0.0, 1.0, open_low=True),
+            ),
+        )
+
+
+@dataclass
+class _Place:
+    """Where the loop is: what the last ask was for, and how many points it knew."""
+
+    asked: str = ""  # bootstrap, candidates or smote
+    rounds: int = 0  # of the bootstrap
+    iteration: int = 0
+    known: int = 0
+
+
+class MlsDnnc:
+    """The strategy `Type: MLS_DNNC`. Its batches have the sizes of its settings, cut at the `k` of an ask."""
+
+    lag = 0
+
+    def __init__(self, space: Space, settings: MlsDnncSettings, seed: int) -> None:
+        self.space = space
+        self.settings = settings
+        self.seed = seed
+        self.stop_reason = ""
+        self._points = _Points(space.dim, settings.threshold)
+        self._classifier = Classifier(space.dim, settings.fit)
+        self._place = _Place()
+
+    @property
+    def good(self) -> int:
+        """Good points told so far: status OK and an NLL below the threshold."""
+        return self._points.good_so_far
+
+    def ask(self, k: int) -> Batch | None:
+        """The next batch, or None when all iterations are done; trains where the method does."""
+        if k < 1:
+            raise ValueError(f"asked for {k} points; ask for at least one")
+        place = self._place
+        if place.rounds == 0 or (place.iteration == 0 and self.good == 0):
+            return self._bootstrap(k)  # 1
+        if place.asked == "candidates":
+            batch = self._smote(k)  # 7
+            if batch is not None:
+                return batch
+        if place.iteration == self.settings.iterations:
+            self.stop_reason = f"all {place.iteration} iterations are done (Iterations)"
+            return None
+        self._train()  # 2, 3, 4, 5, 8
+        return self._candidates(k)  # 6
+
+    def _bootstrap(self, k: int) -> Batch:
+        """Random points; one more round as long as there is no good one."""
+        self._place.rounds += 1
+        self._now("bootstrap")
+        n = min(self.settings.bootstrap_points, k)
+        u = self.space.draw(generator(self.seed, self._place.rounds, "bootstrap"), n)
+        return Batch(u, ["bootstrap"] * n, 0)
+
+    def _train(self) -> None:
+        """Fits to all points at first, then to all good ones and as many bad ones, drawn anew.
+
+        Points that FAILED or TIMED_OUT say nothing about physics and are left out.
+        """
+        u, good = self._points.labelled()
+        iteration = self._place.iteration
+        if self._classifier.fitted:
+            rows = balanced(good, generator(self.seed, iteration, "balance"))
+            u, good = u[rows], good[rows]
+        weight = positive_weight(good, has_init=self._points.has_init)
+        self._classifier.fit(self.space.network_inputs(u), good, weight, generator(self.seed, iteration, "fit"))
+
+    def _candidates(self, k: int) -> Batch:
+        """The best candidates, and others drawn at random from those that are left."""
+        self._place.iteration += 1
+        self._now("candidates")
+        rng = generator(self.seed, self._place.iteration, "candidates")
+        u = self.space.draw(rng, self.settings.candidate_points)
+        n = min(self.settings.points_per_iteration, k, len(u))
+        n_best = round((1.0 - self.settings.random_fraction) * n)
+        order = np.argsort(-self._classifier.predict(self.space.network_inputs(u)), kind="stable")
+        others = rng.choice(order[n_best:], size=n - n_best, replace=False)
+        chosen = np.concatenate([order[:n_best], others])
+        return Batch(u[chosen], ["exploit"] * n_best + ["random"] * (n - n_best), self._place.iteration)
+
+    def _smote(self, k: int) -> Batch | None:
+        """Points between good ones when the last candidates gave few of them; None when they gave enough."""
+        new = slice(self._place.known, None)
+        u, good = self._points.labelled(new)
+        n_good, free = int(good.sum()), int((~self.space.fixed).sum())
+        rng = generator(self.seed, self._place.iteration, "smote")
+        if n_good <= self.settings.k_initial:
+            earlier = self._points.good_points(slice(self._place.known))
+            n = min(len(earlier), 2 * self.settings.k_initial - n_good)
+            drawn = earlier[np.sort(rng.choice(len(earlier), size=n, replace=False))]
+            u, good = np.concatenate([u, drawn]), np.concatenate([good, np.ones(n, dtype=np.bool_)])
+        elif not free < n_good < self._points.exploited(new) / 2:
+            return None
+        most = min(self.settings.points_per_iteration, k)
+        synthetic = synthetic_points(u, good, self.settings.k_initial, most, rng)
+        if not len(synthetic):
+            return None
+        self._now("smote")
+        return Batch(synthetic, ["smote"] * len(synthetic), self._place.iteration)
+
+    def _now(self, asked: str) -> None:
+        self._place.asked = asked
+        self._place.known = len(self._points)
+
+    def tell(self, told: Told) -> None:
+        """Takes the answers of one batch; the points of an InitCSV are told first, with the origin `init`."""
+        self._points.add(told)
+
+    def checkpoint(self) -> bytes:
+        """The place in the loop and the classifier; without pickle."""
+        file = io.BytesIO()
+        place = np.frombuffer(json.dumps(asdict(self._place)).encode(), dtype=np.uint8)
+        network = np.frombuffer(self._classifier.to_bytes(), dtype=np.uint8)
+        np.savez(file, allow_pickle=False, place=place, network=network)
+        return file.getvalue()
+
+    def restore(self, data: bytes) -> None:
+        """Goes back to a checkpoint; raises CheckpointError."""
+        try:
+            with np.load(io.BytesIO(data), allow_pickle=False) as file:
+                place = _Place(**json.loads(file["place"].tobytes()))
+                network = file["network"].tobytes()
+        except (ValueError, TypeError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+            raise CheckpointError(f"the checkpoint is not one of MLS_DNNC ({error})") from error
+        if place.known > len(self._points):
+            raise CheckpointError(
+                f"the checkpoint was made after {place.known} points, but only {len(self._points)} were told: "
+                "it belongs to another run"
+            )
+        self._classifier.load(network)
+        self._place = place
+
+
+class _Points:
+    """The points told so far, in order; arrays are joined when they are read, not at each tell."""
+
+    def __init__(self, dim: int, threshold: float) -> None:
+        self.good_so_far = 0
+        self.has_init = False
+        self._threshold = threshold
+        self._n = 0
+        self._u: list[Floats] = [np.empty((0, dim))]
+        self._good: list[NDArray[np.bool_]] = [np.empty(0, dtype=np.bool_)]
+        self._labelled: list[NDArray[np.bool_]] = [np.empty(0, dtype=np.bool_)]
+        self._exploit: list[NDArray[np.bool_]] = [np.empty(0, dtype=np.bool_)]
+
+    def __len__(self) -> int:
+        return self._n
+
+    def add(self, told: Told) -> None:
+        if not len(told):
+            return
+        ok = told.status == Status.OK
+        good = ok & (told.nll < self._threshold)
+        self._u.append(told.u)
+        self._good.append(good)
+        self._labelled.append(ok | (told.status == Status.INVALID))
+        self._exploit.append(np.array([origin == "exploit" for origin in told.origins], dtype=np.bool_))
+        self._n += len(told)
+        self.good_so_far += int(good.sum())
+        self.has_init = self.has_init or "init" in told.origins
+
+    def labelled(self, rows: slice = _ALL) -> tuple[Floats, NDArray[np.bool_]]:
+        """Points that are good or bad, shape (n, d), and which of them are good, shape (n,)."""
+        use = _joined(self._labelled)[rows]
+        return _joined(self._u)[rows][use], _joined(self._good)[rows][use]
+
+    def good_points(self, rows: slice) -> Floats:
+        """The good ones, shape (n, d)."""
+        good: Floats = _joined(self._u)[rows][_joined(self._good)[rows]]
+        return good
+
+    def exploited(self, rows: slice) -> int:
+        """How many were candidates chosen for their score."""
+        return int(_joined(self._exploit)[rows].sum())
+
+
+def _joined(parts: list[NDArray[Any]]) -> NDArray[Any]:
+    if len(parts) > 1:
+        parts[:] = [np.concatenate(parts)]
+    return parts[0]
