@@ -30,15 +30,32 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="lodescan-evaluator", description="Wraps physics codes: points in, observables and likelihoods out.")
+    parser = argparse.ArgumentParser(
+        prog="lodescan-evaluator", description="Wraps physics codes: points in, observables and likelihoods out."
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     serve = commands.add_parser("serve", help="answer a proposer")
     serve.add_argument("file", type=Path, help="the scan file")
-    serve.add_argument("--listen", default="127.0.0.1:50051", metavar="HOST:PORT", help="default: %(default)s; port 0 picks a free one")
-    serve.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes that run points; 0 runs them in the server's own, without isolation (default: %(default)s, one a core)")
-    serve.add_argument("--grace", type=float, default=8.0, metavar="SECONDS", help="how long running points may go on after SIGTERM (default: %(default)s)")
-    serve.add_argument("--insecure", action="store_true", help="allow plain text beyond this machine: only on a private network")
+    serve.add_argument(
+        "--listen", default="127.0.0.1:50051", metavar="HOST:PORT", help="default: %(default)s; port 0 picks a free one"
+    )
+    serve.add_argument(
+        "--workers",
+        type=int,
+        default=os.cpu_count() or 1,
+        help="processes that run points; 0 runs them in the server's own, without isolation (default: %(default)s, one a core)",
+    )
+    serve.add_argument(
+        "--grace",
+        type=float,
+        default=8.0,
+        metavar="SECONDS",
+        help="how long running points may go on after SIGTERM (default: %(default)s)",
+    )
+    serve.add_argument(
+        "--insecure", action="store_true", help="allow plain text beyond this machine: only on a private network"
+    )
     serve.add_argument("--address-file", type=Path, help="write HOST:PORT to this file once it answers")
     serve.set_defaults(run=_serve)
 
@@ -48,11 +65,15 @@ def _parser() -> argparse.ArgumentParser:
 
     point = commands.add_parser("point", help="run one point and show all that came of it")
     point.add_argument("file", type=Path, help="the scan file")
-    point.add_argument("values", nargs="*", metavar="NAME=VALUE", help="a variable that is not given has the middle of its range")
+    point.add_argument(
+        "values", nargs="*", metavar="NAME=VALUE", help="a variable that is not given has the middle of its range"
+    )
     point.add_argument("--keep", type=Path, metavar="DIR", help="keep the point's scratch folder here")
     point.set_defaults(run=_point)
 
-    healthy = commands.add_parser("healthy", help="exit with 0 when the evaluator at an address answers, with 1 when not")
+    healthy = commands.add_parser(
+        "healthy", help="exit with 0 when the evaluator at an address answers, with 1 when not"
+    )
     healthy.add_argument("address", metavar="HOST:PORT")
     healthy.set_defaults(run=_healthy)
     return parser

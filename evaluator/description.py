@@ -17,12 +17,16 @@ def describe(chain: Chain, concurrency: int) -> pb.DescribeResponse:
     """The answer to Describe; hashes the codes' files, so make it once."""
     scan = chain.scan
     sources = {step.name: dict(step.code.sources()) for step in chain.steps}
-    packages = {key: version for found in sources.values() for key, version in found.items() if key.startswith("package ")}
+    packages = {
+        key: version for found in sources.values() for key, version in found.items() if key.startswith("package ")
+    }
     versions = ", ".join(f"{key.removeprefix('package ')} {version}" for key, version in sorted(packages.items())[:20])
     physics = {
         "codes": sources,
         "derived": scan.derived,
-        "blocks": {name: {str(index): value for index, value in entries.items()} for name, entries in scan.blocks.items()},
+        "blocks": {
+            name: {str(index): value for index, value in entries.items()} for name, entries in scan.blocks.items()
+        },
         "conditions": [code.conditions for code in scan.codes],
         "observables": [(spec.name, spec.code, str(spec.slha), spec.function) for spec in chain.specs],
         "environment": _environment(chain),

@@ -110,7 +110,9 @@ class Chain:
         for code_spec in scan.codes:
             code = make_code(code_spec, scan, known)
             observables = [self._prepare(spec, positions, known) for spec in code_spec.observables]
-            conditions = [Expression(text, known, f"{scan.path}: conditions of {code_spec.name}") for text in code_spec.conditions]
+            conditions = [
+                Expression(text, known, f"{scan.path}: conditions of {code_spec.name}") for text in code_spec.conditions
+            ]
             self.steps.append(Step(code_spec.name, code, observables, conditions))
         self._top = [self._prepare(spec, positions, known) for spec in scan.observables]
 
@@ -208,4 +210,3 @@ class Chain:
             value = condition(point.names, point.variables)
             if value != value or not value:
                 raise InvalidPoint(f"the condition {condition.text} does not hold")
-

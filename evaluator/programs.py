@@ -82,7 +82,9 @@ class Finished:
     stderr: str
 
 
-def run_program(words: list[str], folder: Path, log: str, timeout: float, stdin: Path | None, stdout: Path | None) -> Finished:
+def run_program(
+    words: list[str], folder: Path, log: str, timeout: float, stdin: Path | None, stdout: Path | None
+) -> Finished:
     """Runs a program in `folder`, for at most `timeout` seconds.
 
     Standard output and error go to `<log>.stdout` and `<log>.stderr` there, or to `stdout`. At the
@@ -168,5 +170,3 @@ def limit_resources() -> None:
         _, hard = resource.getrlimit(kind)
         limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(kind, (limit, hard))
-
-

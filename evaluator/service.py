@@ -144,7 +144,9 @@ class _Stream:
         if len(self.running) + count > MAX_OUTSTANDING:
             raise TooMuch(f"more than {MAX_OUTSTANDING} points are unanswered on this stream")
         if len(request.values) != count * width:
-            raise BadRequest(f"{count} points of {width} parameters need {count * width} values, not {len(request.values)}")
+            raise BadRequest(
+                f"{count} points of {width} parameters need {count * width} values, not {len(request.values)}"
+            )
         values = np.fromiter(request.values, float, count * width).reshape(count, width)
         if not np.isfinite(values).all():
             row = int(np.argmin(np.isfinite(values).all(axis=1)))
@@ -156,7 +158,9 @@ class _Stream:
 
     def _columns(self, names: list[str]) -> list[int]:
         if sorted(names) != sorted(self._names):
-            raise BadRequest(f"the parameters are {', '.join(names) or 'missing'}, but this evaluator has {', '.join(self._names)}")
+            raise BadRequest(
+                f"the parameters are {', '.join(names) or 'missing'}, but this evaluator has {', '.join(self._names)}"
+            )
         return [names.index(name) for name in self._names]
 
     def _done(self, point_id: int, future: Future[Outcome]) -> None:
@@ -205,7 +209,9 @@ def make_results(likelihoods: list[Likelihood], finished: list[tuple[int, Outcom
     scored = iter(zip(losses.tolist(), nlls.tolist(), strict=True))
     results = []
     for point_id, outcome in finished:
-        result = pb.Result(point_id=point_id, status=int(outcome.status), observables=outcome.observables, seconds=outcome.seconds)
+        result = pb.Result(
+            point_id=point_id, status=int(outcome.status), observables=outcome.observables, seconds=outcome.seconds
+        )
         if outcome.status is Status.OK:
             row, nll = next(scored)
             result.losses.extend(row)
@@ -238,7 +244,9 @@ class _StatusCodes(grpc.aio.ServerInterceptor):
                 await context.abort(error.code, str(error))
 
         return grpc.stream_stream_rpc_method_handler(
-            stream_stream, request_deserializer=handler.request_deserializer, response_serializer=handler.response_serializer
+            stream_stream,
+            request_deserializer=handler.request_deserializer,
+            response_serializer=handler.response_serializer,
         )
 
 
@@ -270,5 +278,3 @@ class Server:
         await self._health.enter_graceful_shutdown()
         self._evaluation.stop(grace)
         await self._server.stop(grace + 5.0)
-
-

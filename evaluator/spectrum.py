@@ -34,7 +34,9 @@ class Spectrum:
         if address.block == "WIDTH":
             return self._decay(flat[0]).width
         if address.block == "BR":
-            daughters = [each for index in address.indices[1:] for each in ((index,) if isinstance(index, int) else index)]
+            daughters = [
+                each for index in address.indices[1:] for each in ((index,) if isinstance(index, int) else index)
+            ]
             # a channel that a decay table leaves out is closed: its branching ratio is 0
             return self._decay(flat[0]).branching_ratios.get(tuple(sorted(daughters)), 0.0)
         block = self.blocks.get(address.block)

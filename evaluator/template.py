@@ -34,7 +34,9 @@ class Template:
             raise ConfigurationError(f"the template {path} cannot be read: {error}") from error
         self._path, self._known = path, known
         self._pieces: list[str | Expression] = []
-        wanted: dict[Entry, str] = {(name, index): value for name, entries in blocks.items() for index, value in entries.items()}
+        wanted: dict[Entry, str] = {
+            (name, index): value for name, entries in blocks.items() for index, value in entries.items()
+        }
         block = ""
         for number, line in enumerate(text.splitlines(), start=1):
             words = line.partition("#")[0].split()
@@ -80,7 +82,9 @@ class Template:
         try:
             self._pieces.append(Expression(value, self._known, where))
         except ConfigurationError as error:
-            raise ConfigurationError(f"{error} (a text that the program wants is written in quotes: '{value}')") from None
+            raise ConfigurationError(
+                f"{error} (a text that the program wants is written in quotes: '{value}')"
+            ) from None
 
     def _add_new_entries(self, wanted: dict[Entry, str], block: str) -> None:
         for name, index in [entry for entry in wanted if entry[0] == block]:

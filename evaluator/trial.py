@@ -86,7 +86,9 @@ def _read_values(scan: ScanFile, assignments: list[str]) -> list[float]:
         name, equals, text = assignment.rpartition("=")
         number = to_number(text)
         if not equals or name not in values:
-            raise ConfigurationError(f"{assignment!r}: must be NAME=VALUE with a variable's name{closest(name or text, values)}")
+            raise ConfigurationError(
+                f"{assignment!r}: must be NAME=VALUE with a variable's name{closest(name or text, values)}"
+            )
         if number is None or not math.isfinite(number):
             raise ConfigurationError(f"{assignment!r}: {text!r} is not a finite number")
         values[name] = number
@@ -120,7 +122,9 @@ def _print_tables(console: Console, chain: Chain, values: list[float], outcome: 
 def _describe(likelihood: Likelihood, valid: tuple[float, float] | None) -> str:
     parts = []
     if likelihood.kind is Kind.CFUNCTION:
-        parts.append(f"CFUNCTION [{likelihood.lower:g}, {likelihood.upper:g}]" + (" in ln" if likelihood.log_scaling else ""))
+        parts.append(
+            f"CFUNCTION [{likelihood.lower:g}, {likelihood.upper:g}]" + (" in ln" if likelihood.log_scaling else "")
+        )
     elif not math.isnan(likelihood.mean):
         parts.append(f"{likelihood.kind.value} {likelihood.mean:g}, {likelihood.sigma:g}")
     elif likelihood.kind is not Kind.OFF:
@@ -135,5 +139,3 @@ def _print_files(console: Console, folder: Path) -> None:
         if path.is_file() and os.path.getsize(path):
             console.rule(f"{path.relative_to(folder)} ({os.path.getsize(path)} bytes)")
             console.print(read_tail(path, 20_000).rstrip(), markup=False, highlight=False)
-
-

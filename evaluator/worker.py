@@ -13,8 +13,9 @@ from evaluator.point import Chain
 from evaluator.programs import limit_resources
 from scanspec import ScanFileError, read_scan_file
 
+
 def work(pipe: Connection, scan_file: str, log: str) -> None:
-    """Loads the codes, says None or what is wrong, and then answers each point with its Outcome until the pipe closes."""
+    """Loads the codes, says None or what is wrong, and then answers each list of points with their Outcomes until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the evaluator, which ends its workers in order
     limit_resources()
     descriptor = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_TRUNC, 0o600)
@@ -29,12 +30,13 @@ def work(pipe: Connection, scan_file: str, log: str) -> None:
     pipe.send(None)
     while True:
         try:
-            variables, folder = pipe.recv()
+            points = pipe.recv()
         except EOFError:
             return
-        outcome = chain.evaluate(variables, Path(folder))
-        if os.path.isdir(folder):
-            shutil.rmtree(folder, ignore_errors=True)
-        pipe.send(outcome)
-        os.ftruncate(descriptor, 0)  # what one point printed must not fill the disk over a long scan
-
+        outcomes = []
+        for variables, folder in points:
+            outcomes.append(chain.evaluate(variables, Path(folder)))
+            if os.path.isdir(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+            os.ftruncate(descriptor, 0)  # what one point printed must not fill the disk over a long scan
+        pipe.send(outcomes)

@@ -7,14 +7,18 @@ dying worker could take along.
 
 from __future__ import annotations
 
+import contextlib
+import math
 import multiprocessing
 import os
 import queue
+import shutil
 import signal
 import tempfile
 import threading
+import time
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Protocol
@@ -29,8 +33,20 @@ from evaluator.worker import work
 GRACE = 2.0
 """Seconds beyond its deadline after which a worker that does not notice is ended."""
 
+QUICK = 0.002
+"""Seconds below which a point is so quick that several share a message to a worker."""
+
+GROUP_SECONDS = 0.01
+"""How long the points of one such message should take together."""
+
+LARGEST_GROUP = 64
+
 START_LIMIT = 600.0
 """Seconds that a worker may take to import its physics packages."""
+
+
+Item = tuple[Future[Outcome], Sequence[float]]
+Waiting = queue.SimpleQueue[Item | None]
 
 
 class Workers(Protocol):
@@ -56,27 +72,39 @@ class InProcess:
 
     def __init__(self, chain: Chain) -> None:
         self._chain = chain
-        self._scratch = tempfile.TemporaryDirectory(prefix="lodescan-", ignore_cleanup_errors=True)
-        self._count = 0
-        self._thread = ThreadPoolExecutor(1)
+        self._scratch = Path(tempfile.mkdtemp(prefix="lodescan-"))
+        self._waiting: Waiting = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="points", daemon=True)
+        self._thread.start()
 
     def submit(self, variables: Sequence[float]) -> Future[Outcome]:
-        return self._thread.submit(self._run, variables)
+        future: Future[Outcome] = Future()
+        self._waiting.put((future, variables))
+        return future
 
-    def _run(self, variables: Sequence[float]) -> Outcome:
-        self._count += 1
-        folder = Path(self._scratch.name, str(self._count))
-        outcome = self._chain.evaluate(variables, folder)
-        if folder.is_dir():
-            clear_point(folder)
-        return outcome
+    def _work(self) -> None:
+        count = 0
+        while (item := self._waiting.get()) is not None:
+            future, variables = item
+            if future.set_running_or_notify_cancel():
+                count += 1
+                folder = self._scratch / str(count)
+                future.set_result(self._evaluate(variables, folder))
+                if os.path.isdir(folder):
+                    clear_point(folder)
+
+    def _evaluate(self, variables: Sequence[float], folder: Path) -> Outcome:
+        try:
+            return self._chain.evaluate(variables, folder)
+        except ConfigurationError as error:
+            return Outcome(Status.FAILED, message=str(error))
 
     def cancel(self, future: Future[Outcome]) -> None:
         future.cancel()
 
     def close(self) -> None:
-        self._thread.shutdown(cancel_futures=True)
-        self._scratch.cleanup()
+        self._waiting.put(None)
+        shutil.rmtree(self._scratch, ignore_errors=True)
 
 
 class LocalProcesses:
@@ -94,8 +122,8 @@ class LocalProcesses:
         os.environ["LODESCAN_PRELOAD"] = os.pathsep.join([str(chain.scan.folder), *modules])
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["evaluator.preload"])
-        self._waiting: queue.SimpleQueue[tuple[Future[Outcome], Sequence[float]] | None] = queue.SimpleQueue()
-        self._slots = [_Slot(context, chain, self._root, number, self._waiting) for number in range(count)]
+        self._waiting: Waiting = queue.SimpleQueue()
+        self._slots = [_Slot(context, chain, self._root, number, self._waiting, count) for number in range(count)]
         try:
             self._slots[0].start_worker()  # the first one tells whether the codes work at all
         except ConfigurationError:
@@ -138,15 +166,18 @@ class _Slot:
         chain: Chain,
         root: Path,
         number: int,
-        waiting: queue.SimpleQueue[tuple[Future[Outcome], Sequence[float]] | None],
+        waiting: Waiting,
+        slots: int,
     ) -> None:
-        self._context, self._chain, self._root, self._waiting = context, chain, root, waiting
+        self._context, self._chain, self._waiting, self._slots = context, chain, waiting, slots
+        self._seconds = math.inf  # of a point, a running mean
         self._log = root / f"worker-{number}.log"
         self._folder = root / f"point-{number}"
         self._count = 0
         self._closing = False
+        self._cancelled: set[Future[Outcome]] = set()
         self._lock = threading.Lock()
-        self._current: Future[Outcome] | None = None
+        self._current: list[Future[Outcome]] = []
         self._process: multiprocessing.context.ForkServerProcess | None = None
         self._pipe: Connection | None = None
         self.thread = threading.Thread(target=self._work, name=f"worker-{number}", daemon=True)
@@ -154,7 +185,9 @@ class _Slot:
     def start_worker(self) -> None:
         """Starts the process and waits until its codes are loaded; raises ConfigurationError."""
         ours, theirs = self._context.Pipe()
-        self._process = self._context.Process(target=work, args=(theirs, str(self._chain.scan.path), str(self._log)), daemon=True)
+        self._process = self._context.Process(
+            target=work, args=(theirs, str(self._chain.scan.path), str(self._log)), daemon=True
+        )
         self._process.start()
         theirs.close()
         self._pipe = ours
@@ -172,64 +205,108 @@ class _Slot:
     def cancel(self, future: Future[Outcome]) -> None:
         """Ends the worker if it works on this point."""
         with self._lock:
-            if self._current is future and self._process is not None:
-                self._current = None
+            if future in self._current and self._process is not None:
+                self._cancelled.add(future)
                 self._process.kill()
 
     def close(self) -> None:
-        """Takes no more points and ends the one that runs."""
+        """Takes no more points and ends those that run."""
         self._closing = True
         with self._lock:
-            self._current = None
+            self._cancelled.update(self._current)
             if self._process is not None:
                 self._process.kill()
 
     def _work(self) -> None:
         while (item := self._waiting.get()) is not None:
-            future, variables = item
-            if future.set_running_or_notify_cancel():
-                future.set_result(self._run(future, variables))
+            group = [item, *self._more()]
+            running = [each for each in group if each[0].set_running_or_notify_cancel()]
+            if running and not self._try(running):
+                for each in running:  # one of them took the worker down: find out which
+                    self._try_one(each)
         self._end_worker()
 
-    def _run(self, future: Future[Outcome], variables: Sequence[float]) -> Outcome:
-        self._count += 1
-        folder = Path(f"{self._folder}-{self._count}")
-        if self._closing:
-            return Outcome(Status.CANCELLED)
+    def _more(self) -> list[Item]:
+        """More points for one message, when points are so quick that messages would cost more than they do."""
+        if self._seconds > QUICK:
+            return []
+        wanted = min(int(GROUP_SECONDS / max(self._seconds, 1e-6)), LARGEST_GROUP, self._waiting.qsize() // self._slots)
+        more: list[Item] = []
+        with contextlib.suppress(queue.Empty):
+            while len(more) < wanted:
+                item = self._waiting.get_nowait()
+                if item is None:
+                    self._waiting.put(None)
+                    break
+                more.append(item)
+        return more
+
+    def _try(self, group: list[Item]) -> bool:
+        """Works on points in one go; False, with no future set, when the worker did not survive and there are several."""
+        futures = [future for future, _ in group]
+        folders = [self._next_folder() for _ in group]
+        start = time.perf_counter()
         try:
+            if self._closing:
+                raise EOFError
             if self._process is None or not self._process.is_alive():
                 self._end_worker()
                 self.start_worker()
-            assert self._pipe is not None and self._process is not None
+            assert self._pipe is not None
             with self._lock:
-                self._current = future
-            self._pipe.send((variables, str(folder)))
+                self._current = futures
+            self._pipe.send([(variables, str(folder)) for (_, variables), folder in zip(group, folders, strict=True)])
             if self._pipe.poll(self._chain.time_limit + GRACE):
-                outcome: Outcome = self._pipe.recv()
-                with self._lock:
-                    self._current = None
-                return outcome
-            outcome = Outcome(Status.TIMED_OUT, message="the code did not stop at its deadline, and its process was ended")
-            self._process.kill()
+                outcomes: list[Outcome] = self._pipe.recv()
+                self._forget()
+                for future, outcome in zip(futures, outcomes, strict=True):
+                    future.set_result(outcome)
+                self._note_seconds((time.perf_counter() - start) / len(group))
+                return True
+            outcome = Outcome(
+                Status.TIMED_OUT, message="the code did not stop at its deadline, and its process was ended"
+            )
         except ConfigurationError as error:
             outcome = Outcome(Status.FAILED, message=str(error))
         except (EOFError, OSError):
-            outcome = self._died(future)
-        with self._lock:
-            self._current = None
+            outcome = self._died(futures)
         self._end_worker()
-        clear_point(folder)
-        return self._blame(outcome)
+        self._forget()
+        self._seconds = math.inf
+        for folder in folders:
+            clear_point(folder)
+        if len(group) > 1:
+            return False
+        futures[0].set_result(self._blame(outcome))
+        return True
 
-    def _died(self, future: Future[Outcome]) -> Outcome:
+    def _try_one(self, item: Item) -> None:
+        if item[0] in self._cancelled:
+            self._cancelled.discard(item[0])
+            item[0].set_result(Outcome(Status.CANCELLED))
+        else:
+            self._try([item])
+
+    def _next_folder(self) -> Path:
+        self._count += 1
+        return Path(f"{self._folder}-{self._count}")
+
+    def _forget(self) -> None:
         with self._lock:
-            cancelled = self._current is not future
-        assert self._process is not None
-        self._process.join()
-        if cancelled:
+            self._current = []
+
+    def _note_seconds(self, seconds: float) -> None:
+        self._seconds = seconds if math.isinf(self._seconds) else 0.8 * self._seconds + 0.2 * seconds
+
+    def _died(self, futures: list[Future[Outcome]]) -> Outcome:
+        if self._process is not None:
+            self._process.join(1.0)
+        if self._closing or not self._cancelled.isdisjoint(futures):
+            if len(futures) == 1:
+                self._cancelled.difference_update(futures)
             return Outcome(Status.CANCELLED)
         how = self._how_it_died()
-        if self._process.exitcode == -signal.SIGKILL:
+        if self._process is not None and self._process.exitcode == -signal.SIGKILL:
             return Outcome(Status.KILLED, message=f"the worker was killed from outside (out of memory?); {how}")
         return Outcome(Status.FAILED, message=f"the code took its process down: {how}")
 

@@ -66,7 +66,9 @@ SETUP = Keys(
         |Sigma Tolerance|Initial Sample|Walkers|Steps|Valid Points|Sample LogLike Name|Sample NLL Name
         |Sample Likelihood Name|Live Points|Evidence Tolerance|Sampling Efficiency|MultiNestLib|DiverLib|NP
         |Convergence Threshold|Max Civilisations|Function|Threshold|N0|Bad value|Fail Value|Noise|Grid Size
-        |Sample Size|Initial Points|DEAP""".replace("\n", "").replace("        ", "").split("|")
+        |Sample Size|Initial Points|DEAP""".replace("\n", "")
+        .replace("        ", "")
+        .split("|")
     ),
 )
 
@@ -148,6 +150,8 @@ NETWORKS = Keys(
     frozenset(
         """Estimators|Max_Depth|Target_Points|MLmodel|HiddenSize|HiddenLayers|SGDmomentum|DSteps|WeightDecay|K|L
         |FromGood|Epsilon|Diversity Alpha|FullTrain|AutoStop|Method|Threshold|Hidden_Layers|Use_Vegas_Map
-        |Vegas_Frac|Vegas_Ninc|Random_Points""".replace("\n", "").replace("        ", "").split("|")
+        |Vegas_Frac|Vegas_Ninc|Random_Points""".replace("\n", "")
+        .replace("        ", "")
+        .split("|")
     ),
 )

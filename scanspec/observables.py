@@ -115,7 +115,9 @@ def _read_kind(entry: Section) -> Kind:
     try:
         return Kind(name)
     except ValueError:
-        raise entry.error(f"unknown scaling {name!r}{closest(name, [each.value for each in Kind])}", "scaling") from None
+        raise entry.error(
+            f"unknown scaling {name!r}{closest(name, [each.value for each in Kind])}", "scaling"
+        ) from None
 
 
 def _check_constants(entry: Section, kind: Kind, mean: float, sigma: float) -> None:

@@ -109,7 +109,9 @@ def read_scan_file(path: Path | str) -> ScanFile:
 
 def _refuse_fitting(root: Section) -> None:
     if "fitting" in root and list(root.section("fitting")):
-        raise root.error("Fitting (variables solved for at each point) is not available yet; remove the section", "fitting")
+        raise root.error(
+            "Fitting (variables solved for at each point) is not available yet; remove the section", "fitting"
+        )
 
 
 def _read_codes(root: Section, ignored: list[str], notes: list[str]) -> tuple[CodeSpec, ...]:
@@ -127,7 +129,9 @@ def _read_codes(root: Section, ignored: list[str], notes: list[str]) -> tuple[Co
     return tuple(codes)
 
 
-def _read_observables(section: Section, code: str | None, ignored: list[str], notes: list[str]) -> tuple[ObservableSpec, ...]:
+def _read_observables(
+    section: Section, code: str | None, ignored: list[str], notes: list[str]
+) -> tuple[ObservableSpec, ...]:
     found = []
     for name in section:
         if section.raw(name) is None:  # a bare `name:` is an observable that the code returns
@@ -148,7 +152,9 @@ def _read_blocks(root: Section) -> dict[str, dict[tuple[int, ...], str]]:
             try:
                 position = tuple(int(each) for each in index.split(",")) if index.strip() else ()
             except ValueError:
-                raise entries.error(f"{index!r} is no SLHA index; write whole numbers, joined by commas", index) from None
+                raise entries.error(
+                    f"{index!r} is no SLHA index; write whole numbers, joined by commas", index
+                ) from None
             blocks.setdefault(block.upper(), {})[position] = entries.text(index)
     return blocks
 

@@ -82,7 +82,15 @@ def read_variable(section: Section, name: str, ignored: list[str]) -> Variable:
         if kind is PriorKind.NORMAL:
             raise entry.wrong("prior", "a mapping for a normal prior: {type: normal, mean: ..., sigma: ...}")
     variable = Variable(
-        name, low, high, kind, mean, sigma, entry.text("unit", ""), entry.text("label", ""), entry.text("description", "")
+        name,
+        low,
+        high,
+        kind,
+        mean,
+        sigma,
+        entry.text("unit", ""),
+        entry.text("label", ""),
+        entry.text("description", ""),
     )
     return _checked(entry, "range", variable)
 

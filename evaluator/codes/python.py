@@ -68,7 +68,9 @@ class PythonFunction:
             traceback.print_exc()
             raise CodeFailed(f"{type(error).__name__}: {error} ({last.filename}, line {last.lineno})") from error
         if not isinstance(found, Mapping):
-            raise CodeFailed(f"{self.module}:{self._name} must return a mapping of observables, but returned {found!r:.100}")
+            raise CodeFailed(
+                f"{self.module}:{self._name} must return a mapping of observables, but returned {found!r:.100}"
+            )
         return found
 
     def sources(self) -> Mapping[str, str]:

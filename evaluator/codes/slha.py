@@ -44,8 +44,12 @@ class SlhaProgram:
             self._template = Template(path, known, scan.blocks)
             self._sources[f"template {path.name}"] = file_hash(path)
         elif first:
-            raise ConfigurationError(str(section.error(f"code {spec.name!r} needs an input_file: its SLHA template", "command")))
-        self._input = f"{self._name}.in.slha" if self._template is not None else path.name if "input_file" in section else ""
+            raise ConfigurationError(
+                str(section.error(f"code {spec.name!r} needs an input_file: its SLHA template", "command"))
+            )
+        self._input = (
+            f"{self._name}.in.slha" if self._template is not None else path.name if "input_file" in section else ""
+        )
         default_output = scan.setup.text("spectrum_file", "") or "output.slha"
         self._output = Path(section.text("output_file", default_output)).name
         self.timeout = section.number_in("timeout", DEFAULT_TIMEOUT, 0.0, 1e7, open_low=True)
@@ -122,7 +126,9 @@ class Verdict:
                 pattern = re.compile(invalid.text("stderr"))
             except re.error as error:
                 raise invalid.error(f"stderr is no regular expression: {error}", "stderr") from None
-        invalid_codes = frozenset(int(each) for each in invalid.numbers("exit_codes")) if "exit_codes" in invalid else frozenset()
+        invalid_codes = (
+            frozenset(int(each) for each in invalid.numbers("exit_codes")) if "exit_codes" in invalid else frozenset()
+        )
         blocks = tuple(each.upper() for each in success.texts("blocks"))
         return cls(exit_codes, blocks, invalid_codes, pattern, invalid.boolean("spinfo", True))
 
@@ -146,7 +152,11 @@ class Verdict:
         if self._invalid_stderr is not None and self._invalid_stderr.search(finished.stderr):
             raise InvalidPoint(said)
         if self._exit_codes is not None and finished.exit_code not in self._exit_codes:
-            how = f"exit code {finished.exit_code}" if finished.exit_code >= 0 else f"ended by signal {-finished.exit_code}"
+            how = (
+                f"exit code {finished.exit_code}"
+                if finished.exit_code >= 0
+                else f"ended by signal {-finished.exit_code}"
+            )
             raise CodeFailed(f"{how}: {said}")
         if spectrum is None:
             raise CodeFailed(f"there is no output {output.name} (exit code {finished.exit_code}): {said}")
@@ -163,5 +173,3 @@ def _read(path: Path) -> Spectrum | None:
         return read_spectrum(path.read_bytes().decode("utf-8", errors="replace"))
     except OSError:
         return None
-
-
