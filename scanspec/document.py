@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,10 +28,13 @@ class Section:
     Without `keys` the mapping's keys are names that the user chose.
     """
 
-    def __init__(self, file: str, path: str, content: CommentedMap, keys: Keys | None = None) -> None:
+    def __init__(
+        self, file: str, path: str, content: CommentedMap, keys: Keys | None = None, line: int | None = None
+    ) -> None:
         self.file = file
         self.path = path
         self._content = content
+        self._line = line
         self._spelled: dict[str, str] = {}
         self.ignored: list[str] = []
         for spelling in content:
@@ -38,6 +42,8 @@ class Section:
 
     def _accept(self, spelling: Any, keys: Keys | None) -> None:
         if keys is None:
+            if str(spelling) in self._spelled:
+                raise self.error(f"{self.path}: {spelling} is there twice", spelling)
             self._spelled[str(spelling)] = spelling
             return
         name = keys.plain(spelling)
@@ -48,7 +54,8 @@ class Section:
         elif spelling in keys.without_meaning:
             self.ignored.append(f"{self.path}: {spelling}")
         else:
-            raise self.error(f"unknown key {spelling!r} in {self.path}{closest(spelling, keys.spellings())}", spelling)
+            where = f" in {self.path}" if self.path else ""
+            raise self.error(f"unknown key {spelling!r}{where}{closest(spelling, keys.spellings())}", spelling)
 
     def __contains__(self, key: str) -> bool:
         return key in self._spelled and self._content[self._spelled[key]] is not None
@@ -66,7 +73,7 @@ class Section:
         try:
             return int(self._content.lc.key(spelling)[0]) + 1
         except (KeyError, TypeError, AttributeError):
-            return int(self._content.lc.line or 0) + 1
+            return self._line if self._line is not None else int(self._content.lc.line or 0) + 1
 
     def error(self, message: str, key: str | None = None) -> ScanFileError:
         """An error that names the file and the line."""
@@ -89,11 +96,10 @@ class Section:
         value = self.raw(key)
         if value is None:
             value = CommentedMap()
-            value.lc.line, value.lc.col = self.line(key) - 1, 0
         if not isinstance(value, CommentedMap):
             raise self.wrong(key, "a mapping (name: value)")
         path = f"{self.path}: {self._spelled.get(key, key)}" if self.path else str(self._spelled.get(key, key))
-        return Section(self.file, path, value, keys)
+        return Section(self.file, path, value, keys, self.line(key))
 
     def number(self, key: str, default: float | None = None) -> float:
         """A number, perhaps infinite; raises ScanFileError for anything else, NaN included."""
@@ -163,6 +169,8 @@ class Section:
             return []
         if not isinstance(value, (CommentedSeq, list)):
             return [self.text(key)]
+        if any(isinstance(each, (CommentedMap, CommentedSeq)) or each is None for each in value):
+            raise self.wrong(key, "a list of texts")
         return [str(each) for each in value]
 
 
@@ -172,7 +180,7 @@ def to_number(value: Any) -> float | None:
         return None
     try:
         number = float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return None if math.isnan(number) else number
 
@@ -223,12 +231,18 @@ def read_document(path: Path) -> tuple[CommentedMap, str]:
 
 def _check_json(path: Path, text: str) -> None:
     def refuse(constant: str) -> float:
-        raise ScanFileError(f"{path}: {constant} is no JSON; infinities are written as strings, NaN has no meaning")
+        outside = re.sub(r'"(?:[^"\\]|\\.)*"', '""', text)  # strings hold no raw line breaks, so lines stay
+        line = outside[: outside.index(constant)].count("\n") + 1
+        raise ScanFileError(
+            f"{path}, line {line}: {constant} is no JSON; infinities are written as strings, NaN has no meaning"
+        )
 
     try:
         json.loads(text, parse_constant=refuse)
     except json.JSONDecodeError as error:
         raise ScanFileError(f"{path}, line {error.lineno}: not valid JSON ({error.msg})") from error
+    except RecursionError as error:
+        raise ScanFileError(f"{path}: nested too deeply") from error
 
 
 def _show(value: Any) -> str:

@@ -29,6 +29,10 @@ class Keys:
         return [*self.known, *(other for others in self.known.values() for other in others)]
 
 
+def _words(text: str) -> frozenset[str]:
+    return frozenset(each.strip() for each in text.split("|"))
+
+
 SECTIONS = Keys(
     {
         "setup": ("Setup",),
@@ -58,7 +62,7 @@ SETUP = Keys(
         "spectrum_file": ("Spectrum File",),
         "skip_slha_files": ("Skip SLHA Files",),
     },
-    frozenset(
+    _words(
         """csv|csv name|Output File|OutputFile|Cores|Precision|Short|StoreAllPoints|Store Output Files
         |StoreSeparateFiles|StoreEverything|StoreInputs|Store Inputs|Store Invalid|Store In Memory|SLHA_Output
         |Temporary Directory|debug|Debug|Resume|Merge Results|Use TQDM|LogLike|Batch_size|Input_CSV_File|Input_Dir
@@ -66,9 +70,7 @@ SETUP = Keys(
         |Sigma Tolerance|Initial Sample|Walkers|Steps|Valid Points|Sample LogLike Name|Sample NLL Name
         |Sample Likelihood Name|Live Points|Evidence Tolerance|Sampling Efficiency|MultiNestLib|DiverLib|NP
         |Convergence Threshold|Max Civilisations|Function|Threshold|N0|Bad value|Fail Value|Noise|Grid Size
-        |Sample Size|Initial Points|DEAP""".replace("\n", "")
-        .replace("        ", "")
-        .split("|")
+        |Sample Size|Initial Points|DEAP"""
     ),
 )
 
@@ -107,7 +109,12 @@ CODE = Keys(
         "success": ("Success",),
         "invalid_when": ("Invalid_When",),
         "description": ("Description",),
-    }
+    },
+    _words(  # settings of tools that BSMArt has built in
+        """HiggsBounds Dataset|HiggsSignals Dataset|Neutral Higgs|Charged Higgs|Invisible Particles|Signal Strengths
+        |Options|LSP|DD_Limits|Cross-sections|Path|Cache|QNUMBERS file|Parameter file|model|settings|setparameters
+        |PDGs|Initialization File|Rosenbrock a|Rosenbrock b"""
+    ),
 )
 
 SUCCESS = Keys({"exit_codes": ("Exit_Codes",), "blocks": ("Blocks",)})
@@ -147,11 +154,9 @@ NETWORKS = Keys(
         "iterations": ("Iterations",),
         "verbose": ("Verbose",),
     },
-    frozenset(
+    _words(
         """Estimators|Max_Depth|Target_Points|MLmodel|HiddenSize|HiddenLayers|SGDmomentum|DSteps|WeightDecay|K|L
         |FromGood|Epsilon|Diversity Alpha|FullTrain|AutoStop|Method|Threshold|Hidden_Layers|Use_Vegas_Map
-        |Vegas_Frac|Vegas_Ninc|Random_Points""".replace("\n", "")
-        .replace("        ", "")
-        .split("|")
+        |Vegas_Frac|Vegas_Ninc|Random_Points"""
     ),
 )

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from array_api_compat import array_namespace
 
 Array = Any  # numpy or torch: the array API has no common type
@@ -20,7 +21,7 @@ Array = Any  # numpy or torch: the array API has no common type
 LARGEST_LOSS = math.log(sys.float_info.max) + 1.0
 """M, the supremum of |loss| of one observable: ln(1 + largest double) + 1 = 710.7827."""
 
-_HUGE = 1e150  # squares to a double
+_FAR = 1e100  # squares to a double
 
 
 class Kind(enum.Enum):
@@ -67,8 +68,9 @@ class Likelihood:
         if self.kind is Kind.OFF:
             return xp.zeros_like(x)
         usable = xp.isfinite(x) & self._in_domain(x)
-        raw = self._raw_loss(xp, xp.where(usable, x, xp.ones_like(x)))
-        return xp.where(usable, cap(raw), xp.full_like(x, LARGEST_LOSS))
+        with np.errstate(over="ignore"):  # an infinite raw loss has a finite cap
+            raw = self._raw_loss(xp, xp.where(usable, x, xp.ones_like(x)))
+            return xp.where(usable, cap(raw), xp.full_like(x, LARGEST_LOSS))
 
     def _in_domain(self, x: Array) -> Array:
         if self.kind is Kind.USER or (self.kind is Kind.CFUNCTION and self.log_scaling):
@@ -81,17 +83,20 @@ class Likelihood:
         m, s = self.mean, self.sigma
         match self.kind:
             case Kind.GAUSS:
-                z = xp.clip((x - m) / s, -_HUGE, _HUGE)
+                z = xp.clip((x - m) / s, -_FAR, _FAR)
                 return 0.5 * z * z
             case Kind.UPPER:
                 return _softplus(xp, (x - m) / s)
             case Kind.LOWER:
                 return _softplus(xp, (m - x) / s)
             case Kind.LOG:
-                z = xp.clip((x - m) / s, -_HUGE, _HUGE)
-                return xp.log1p(0.5 * z * z)
+                z = xp.clip((x - m) / s, -_FAR, _FAR)
+                far = xp.abs(z) >= _FAR  # there the square is the loss, and could overflow
+                half = xp.where(far, xp.abs(x / 2 - m / 2), xp.ones_like(x))
+                square = 2 * (xp.log(half) + math.log(2.0) - math.log(s)) - math.log(2.0)
+                return xp.where(far, square, xp.log1p(0.5 * z * z))
             case Kind.BIAS:
-                return -s * (xp.log(xp.abs(x)) - math.log(abs(m)))
+                return -s * _log_ratio(xp, x, m)
             case Kind.USER:
                 return -xp.log(x)
             case Kind.SIGUSER:
@@ -101,22 +106,22 @@ class Likelihood:
             case Kind.MINUSEXPUSER:
                 return x
             case Kind.CFUNCTION:
-                return xp.log1p(self._distance(xp, x)) / math.log(10.0)
+                # in halves, which cannot overflow: log1p(d) = ln 2 + ln(1/2 + d/2)
+                half = self._half_distance(xp, x)
+                near = xp.clip(half, 0.0, 1.0)
+                loss = xp.where(half > 1.0, math.log(2.0) + xp.log(0.5 + half), xp.log1p(2.0 * near))
+                return loss / math.log(10.0)
         raise AssertionError(self.kind)
 
-    def _distance(self, xp: Any, x: Array) -> Array:
-        """Distance of x from [lower, upper], in ln x with `log_scaling`."""
-        low, high = self.lower, self.upper
-        if self.log_scaling:
-            x = xp.log(x)
-            low = math.log(low) if low > 0 else -math.inf
-            high = math.log(high) if 0 < high < math.inf else math.inf
-        d = xp.zeros_like(x)
-        if low > -math.inf:
-            d = xp.maximum(d, low - x)
-        if high < math.inf:
-            d = xp.maximum(d, x - high)
-        return d
+    def _half_distance(self, xp: Any, x: Array) -> Array:
+        """Half the distance of x from [lower, upper], in ln x with `log_scaling`."""
+        half = xp.zeros_like(x)
+        for sign, bound in ((-1.0, self.lower), (1.0, self.upper)):
+            if math.isinf(bound) or (self.log_scaling and bound <= 0):
+                continue
+            difference = 0.5 * _log_ratio(xp, x, bound) if self.log_scaling else 0.5 * x - 0.5 * bound
+            half = xp.maximum(half, sign * difference)
+        return half
 
 
 def cap(loss: Array) -> Array:
@@ -131,6 +136,14 @@ def losses_and_nll(likelihoods: Sequence[Likelihood], observables: Array) -> tup
     columns = [each.loss(observables[:, j]) for j, each in enumerate(likelihoods)]
     losses = xp.stack(columns, axis=1)
     return losses, xp.sum(losses, axis=1)
+
+
+def _log_ratio(xp: Any, x: Array, reference: float) -> Array:
+    """ln(x / reference), of one sign; precise also where the two are close."""
+    apart = xp.log(xp.abs(x)) - math.log(abs(reference))
+    near = xp.abs(apart) < 0.4
+    excess = xp.where(near, x - reference, xp.zeros_like(x)) / reference
+    return xp.where(near, xp.log1p(excess), apart)
 
 
 def _softplus(xp: Any, t: Array) -> Array:

@@ -6,10 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from scanspec.document import ScanFileError, Section, closest
+from scanspec.document import ScanFileError, Section, closest, to_number
 from scanspec.likelihoods import NEEDS_MEAN_AND_SIGMA, Kind, Likelihood
 
 Index = int | tuple[int, ...]
+
+# BSMArt reads these too
+_NOT_READ = frozenset({"WIDTH1L", "BR1L", "XSECTION", "PROCESS", "EFFICIENCIES"})
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ def read_observable(entry: Section, name: str, code: str | None, notes: list[str
     if code is None and slha is None and function is None:
         raise entry.error(f"observable {name!r} belongs to no code, so it needs slha or function")
     return ObservableSpec(
-        name, code, entry, slha, function, _read_window(entry), _read_likelihood(entry, name, notes),
+        name, code, entry, slha, function, _read_window(entry), _read_likelihood(entry, notes),
         entry.text("unit", ""), entry.text("label", ""), entry.text("description", ""),
     )  # fmt: skip
 
@@ -63,14 +66,32 @@ def read_address(entry: Section) -> SlhaAddress:
     wanted = "[BLOCK, [indices]], for example [MASS, [25]], [WIDTH, 25] or [BR, [25, [5, -5]]]"
     if not isinstance(value, list) or not value:
         raise entry.wrong("slha", wanted)
-    rest: list[Any] = list(value[1:])
+    block, rest = str(value[0]).upper(), list(value[1:])
+    if block in _NOT_READ:
+        raise entry.error(f"lodescan does not read {block}; a Python code can, through point.spectrum_path", "slha")
     if len(rest) == 1 and isinstance(rest[0], list):
         rest = list(rest[0])
     try:
-        indices = tuple(tuple(int(i) for i in each) if isinstance(each, list) else int(each) for each in rest)
-    except (TypeError, ValueError):
+        indices = tuple(tuple(_index(i) for i in each) if isinstance(each, list) else _index(each) for each in rest)
+    except ValueError:
         raise entry.wrong("slha", wanted) from None
-    return SlhaAddress(str(value[0]).upper(), indices)
+    nested = [each for each in indices if isinstance(each, tuple)]
+    if block == "WIDTH":
+        fits = len(indices) == 1 and not nested
+    elif block == "BR":
+        fits = len(indices) >= 2 and isinstance(indices[0], int) and (not nested or len(indices) == 2)
+    else:
+        fits = not nested
+    if not fits:
+        raise entry.wrong("slha", wanted)
+    return SlhaAddress(block, indices)
+
+
+def _index(value: Any) -> int:
+    number = to_number(value)
+    if number is None or not number.is_integer():
+        raise ValueError(value)
+    return int(number)
 
 
 def _read_window(entry: Section) -> tuple[float, float] | None:
@@ -80,7 +101,7 @@ def _read_window(entry: Section) -> tuple[float, float] | None:
     return min(ends), max(ends)
 
 
-def _read_likelihood(entry: Section, name: str, notes: list[str]) -> Likelihood:
+def _read_likelihood(entry: Section, notes: list[str]) -> Likelihood:
     mean = entry.number("mean") if "mean" in entry else math.nan
     sigma = entry.number("sigma") if "sigma" in entry else math.nan
     if "scaling" in entry:
@@ -92,8 +113,10 @@ def _read_likelihood(entry: Section, name: str, notes: list[str]) -> Likelihood:
         kind = Kind.GAUSS
     else:
         kind = Kind.OFF
-        if not math.isnan(mean):
-            notes.append(f"{entry.path} has a mean but no sigma, so it is not part of the likelihood")
+        unused = [key for key in ("mean", "sigma", "range", "lower_bound", "upper_bound") if key in entry]
+        if unused:
+            why = "but no mean and sigma, and no scaling" if "range" in unused else "without a mean and a sigma"
+            notes.append(f"{entry.path} has {' and '.join(unused)} {why}: it is not part of the likelihood")
     if kind is Kind.OFF:
         return Likelihood()
     if kind is Kind.CFUNCTION:
@@ -142,6 +165,10 @@ def _read_cfunction(entry: Section, mean: float, sigma: float) -> Likelihood:
     known = not math.isnan(mean) and not math.isnan(sigma)
     lower = entry.number("lower_bound", mean - sigma if known else -math.inf)
     upper = entry.number("upper_bound", mean + sigma if known else math.inf)
+    if lower == math.inf:
+        raise entry.wrong("lower_bound", "finite, or -inf")
+    if upper == -math.inf:
+        raise entry.wrong("upper_bound", "finite, or inf")
     if lower > upper:
         raise entry.error(f"lower_bound {lower:g} is above upper_bound {upper:g}", "lower_bound")
     log_scaling = entry.boolean("log_scaling", False)

@@ -41,6 +41,7 @@ class ScanFile:
     networks: Section
     variables: tuple[Variable, ...]
     derived: dict[str, str]
+    derived_section: Section
     blocks: dict[str, dict[tuple[int, ...], str]]
     codes: tuple[CodeSpec, ...]
     observables: tuple[ObservableSpec, ...]
@@ -63,8 +64,14 @@ class ScanFile:
         return self.setup.text("environment", "evaluator")
 
     def all_observables(self) -> list[ObservableSpec]:
-        """Every observable in the order in which it is found: the codes' in turn, then the file's own."""
-        return [each for code in self.codes for each in code.observables] + list(self.observables)
+        """All that a point gives, in the order in which it is found: derived variables, the codes' observables
+        in turn, the file's own.
+        """
+        derived = [
+            ObservableSpec(name, None, self.derived_section, None, text, None, Likelihood())
+            for name, text in self.derived.items()
+        ]
+        return derived + [each for code in self.codes for each in code.observables] + list(self.observables)
 
 
 def read_scan_file(path: Path | str) -> ScanFile:
@@ -94,10 +101,10 @@ def read_scan_file(path: Path | str) -> ScanFile:
     codes = _read_codes(root, ignored, notes)
     top = _read_observables(root.section("observables"), None, ignored, notes)
     scan = ScanFile(
-        path, text, document, setup, networks, variables, derived, _read_blocks(root), codes, top,
+        path, text, document, setup, networks, variables, derived, derived_section, _read_blocks(root), codes, top,
         tuple(dict.fromkeys(ignored)), tuple(notes),
     )  # fmt: skip
-    _check_names(root, derived_section, scan)
+    _check_names(variables_section, derived_section, scan)
     if not any(each.likelihood.kind is not Kind.OFF for each in scan.all_observables()):
         raise root.error(
             "no observable enters the likelihood, so every point would be good; give one a mean and a sigma, "
@@ -134,7 +141,7 @@ def _read_observables(
 ) -> tuple[ObservableSpec, ...]:
     found = []
     for name in section:
-        if section.raw(name) is None:  # a bare `name:` is an observable that the code returns
+        if section.raw(name) is None and code is not None:  # a bare `name:` is an observable that the code returns
             found.append(ObservableSpec(name, code, section, None, None, None, Likelihood()))
             continue
         entry = section.section(name, keys.OBSERVABLE)
@@ -155,21 +162,25 @@ def _read_blocks(root: Section) -> dict[str, dict[tuple[int, ...], str]]:
                 raise entries.error(
                     f"{index!r} is no SLHA index; write whole numbers, joined by commas", index
                 ) from None
-            blocks.setdefault(block.upper(), {})[position] = entries.text(index)
+            known = blocks.setdefault(block.upper(), {})
+            if position in known:
+                raise entries.error(f"the entry {index!r} of block {block.upper()} is there twice", index)
+            known[position] = entries.text(index)
     return blocks
 
 
-def _check_names(root: Section, derived: Section, scan: ScanFile) -> None:
+def _check_names(variables: Section, derived: Section, scan: ScanFile) -> None:
     """Every name stands for one thing: a column of the results must not be ambiguous."""
-    seen = {each.name: "a variable" for each in scan.variables}
-    for name in derived:
+    seen = {"id": "a column of the results", "NLL": "a column of the results", "VARIABLE": "the list of all variables"}
+
+    def add(section: Section, name: str, what: str) -> None:
         if name in seen:
-            raise derived.error(f"{name!r} is already the name of {seen[name]}", name)
-        seen[name] = "a derived variable"
-    for spec in scan.all_observables():
-        if spec.name in seen:
-            raise spec.section.error(f"{spec.name!r} is already the name of {seen[spec.name]}; rename the observable")
-        seen[spec.name] = "an observable"
-    for reserved in ("id", "NLL"):
-        if reserved in seen:
-            raise root.error(f"{reserved!r} is a column of the results and cannot name {seen[reserved]}")
+            raise section.error(f"{name!r} is already the name of {seen[name]}; rename {what}", name)
+        seen[name] = what
+
+    for variable in scan.variables:
+        add(variables, variable.name, "the variable")
+    for name in derived:
+        add(derived, name, "the derived variable")
+    for spec in (*(each for code in scan.codes for each in code.observables), *scan.observables):
+        add(spec.section, spec.name, "the observable")

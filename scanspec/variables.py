@@ -72,9 +72,10 @@ def read_variable(section: Section, name: str, ignored: list[str]) -> Variable:
         prior = entry.section("prior", keys.PRIOR)
         kind = _prior_kind(prior, "type")
         if kind is PriorKind.NORMAL:
-            mean = prior.number("mean")
-            sigma = prior.number("sigma")
-            if not sigma > 0 or math.isinf(sigma) or math.isinf(mean):
+            mean, sigma = prior.number("mean"), prior.number("sigma")
+            if math.isinf(mean):
+                raise prior.wrong("mean", "a finite number")
+            if not sigma > 0 or math.isinf(sigma):
                 raise prior.wrong("sigma", "a finite number above 0")
         low, high = max(low, prior.number("low", -math.inf)), min(high, prior.number("high", math.inf))
     elif "prior" in entry:
