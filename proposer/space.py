@@ -131,10 +131,11 @@ def _normal_quantile(u: Floats, a: float, b: float) -> Floats:
     if _narrow(a, b):
         return a + u * (b - a)
     u = np.clip(u, 0.0 if np.isfinite(a) else 2.0**-54, 1.0 if np.isfinite(b) else 1.0 - 2.0**-53)
+    mass = _log_mass(-b, -a) if a > 0 else _log_mass(a, b)
     with np.errstate(divide="ignore"):
-        if a > 0:  # the mirror image: tails are exact below the mean only
-            return -ndtri_exp(np.logaddexp(log_ndtr(-b), np.log1p(-u) + _log_mass(-b, -a)))
-        return ndtri_exp(np.logaddexp(log_ndtr(a), np.log(u) + _log_mass(a, b)))
+        from_below = ndtri_exp(np.logaddexp(log_ndtr(a), np.log(u) + mass))
+        from_above = -ndtri_exp(np.logaddexp(log_ndtr(-b), np.log1p(-u) + mass))
+    return np.where(from_below < 0.0, from_below, from_above)  # each is exact on its side of the mean
 
 
 def _normal_cumulative(z: Floats, a: float, b: float) -> Floats:

@@ -1,0 +1,393 @@
+"""The dataset: what is committed stays, counts once, and comes back as it went in."""
+
+import logging
+import math
+import os
+import resource
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proposer import folder
+from proposer.dataset import Dataset, DatasetError, FolderInUse, Outcome
+from proposer.rows import KeySet, row_keys
+from proposer.strategies.base import Batch, Status
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    with Dataset(tmp_path / "run") as opened:
+        yield opened
+
+
+def batch(n: int, seed: int = 0, origin: str = "bootstrap", iteration: int = 0, dim: int = 2) -> Batch:
+    return Batch(np.random.default_rng(seed).random((n, dim)), [origin] * n, iteration)
+
+
+def add(dataset: Dataset, made: Batch, checkpoint: bytes = b"state"):
+    return dataset.add_batch(made, made.u * 100, checkpoint)
+
+
+def ok(point: int, nll: float = 1.0) -> Outcome:
+    return Outcome(point, Status.OK, nll, [1.0, 2.0, math.nan], [0.5, nll - 0.5, 0.0], [0.25])
+
+
+def test_a_batch_and_its_answers_come_back_as_they_went_in(dataset):
+    first = add(dataset, batch(3))
+    second = add(dataset, Batch(np.array([[0.5, 0.25]]), ["exploit"], 1), b"newer")
+    assert (first.batch, first.ids.tolist(), second.batch, second.ids.tolist()) == (1, [1, 2, 3], 2, [4])
+    assert first.dropped == 0
+    assert dataset.latest_checkpoint() == (2, b"newer")
+    assert dataset.points == 4
+    failed = Outcome(2, Status.FAILED, None, [7.0], [], [0.5, 1.5], "spheno", "no output", ["w1", "w2"], [1, 2])
+    assert dataset.record([ok(3, 4.0), failed]) == 2
+    assert dataset.record([ok(1, 0.1 + 0.2), Outcome(4, Status.TIMED_OUT)]) == 2
+    (all_results,) = dataset.results(3)
+    assert all_results.ids.tolist() == [1, 2, 3, 4]
+    assert all_results.batches.tolist() == [1, 1, 1, 2]
+    assert all_results.iterations.tolist() == [0, 0, 0, 1]
+    assert all_results.origins == ["bootstrap"] * 3 + ["exploit"]
+    assert np.array_equal(all_results.u, np.concatenate([batch(3).u, [[0.5, 0.25]]]))
+    assert np.array_equal(all_results.params, all_results.u * 100)
+    assert [Status(each).name for each in all_results.status] == ["OK", "FAILED", "OK", "TIMED_OUT"]
+    np.testing.assert_array_equal(all_results.nll, [0.1 + 0.2, np.nan, 4.0, np.nan])
+    np.testing.assert_array_equal(all_results.observables[1], [7.0, np.nan, np.nan])
+    np.testing.assert_array_equal(all_results.losses[2], [0.5, 3.5, 0.0])
+    assert np.isnan(all_results.losses[3]).all()
+    assert [each.tolist() for each in all_results.seconds] == [[0.25], [0.5, 1.5], [0.25], []]
+    assert all_results.failed_code == ["", "spheno", "", ""]
+    assert all_results.message == ["", "no output", "", ""]
+    assert all_results.warnings == [[], ["w1", "w2"], [], []]
+    assert all_results.missing == [[], [1, 2], [], []]
+
+
+def test_a_result_that_arrives_twice_counts_once_and_the_first_stays(dataset):
+    add(dataset, batch(2))
+    assert dataset.record([ok(1, 1.0), ok(1, 2.0)]) == 1
+    assert dataset.record([ok(1, 3.0), Outcome(1, Status.FAILED)]) == 0
+    assert next(dataset.results(3)).nll.tolist() == [1.0]
+    assert dataset.counts() == {("bootstrap", None): 1, ("bootstrap", Status.OK): 1}
+
+
+def test_a_message_with_an_unknown_point_is_stored_not_at_all(dataset):
+    add(dataset, batch(2))
+    for point in (3, 0, -1):
+        with pytest.raises(DatasetError, match=f"a result came for point {point}, which was never asked"):
+            dataset.record([ok(1), ok(point)])
+    assert dataset.pending().ids.tolist() == [1, 2]
+
+
+def test_pending_points_are_those_without_an_answer(dataset):
+    add(dataset, batch(3))
+    add(dataset, batch(2, seed=1))
+    dataset.record([ok(2), ok(4)])
+    dataset.add_attempt([3, 5])
+    dataset.add_attempt([3])
+    pending = dataset.pending()
+    assert pending.ids.tolist() == [1, 3, 5]
+    assert pending.attempts.tolist() == [0, 2, 1]
+    assert np.array_equal(pending.params, np.concatenate([batch(3).u, batch(2, seed=1).u])[[0, 2, 4]] * 100)
+
+
+def test_a_point_asked_before_is_left_out_also_after_a_restart(tmp_path):
+    made = batch(4)
+    doubled = Batch(made.u[[0, 1, 0, 2, 1]], ["a", "b", "c", "d", "e"], 1)
+    with Dataset(tmp_path) as dataset:
+        added = add(dataset, doubled)
+        assert (added.ids.tolist(), added.kept.tolist(), added.dropped) == ([1, 2, 3], [True, True, False, True, False], 2)
+    with Dataset(tmp_path) as dataset:
+        added = add(dataset, Batch(made.u, ["x"] * 4, 2))
+        assert (added.ids.tolist(), added.kept.tolist()) == ([4], [False, False, False, True])
+        assert dataset.told(1).origins == []
+        dataset.record([ok(each) for each in (1, 2, 3, 4)])
+        assert dataset.told(1).origins == ["a", "b", "d"]
+
+
+def test_a_batch_of_known_points_alone_is_complete_and_empty(dataset):
+    add(dataset, batch(2))
+    added = add(dataset, batch(2), b"later")
+    assert (added.batch, len(added.ids), added.dropped) == (2, 0, 2)
+    assert dataset.complete_batches() == 0
+    dataset.record([ok(1), ok(2)])
+    assert dataset.complete_batches() == 2
+    assert len(dataset.told(2)) == 0
+    assert dataset.latest_checkpoint() == (2, b"later")
+
+
+def test_points_with_a_known_nll_are_answered_in_the_same_transaction(dataset):
+    made = batch(3, origin="init")
+    dataset.add_batch(made, made.u, b"", np.array([0.5, np.nan, 2.0]))
+    assert dataset.pending().ids.tolist() == [2]
+    assert dataset.counts() == {("init", None): 1, ("init", Status.OK): 2}
+    assert dataset.count_good(2.0) == 1
+    assert dataset.record([ok(1)]) == 0
+
+
+def test_batches_are_told_in_order_and_up_to_the_first_open_one(dataset):
+    for number in range(3):
+        add(dataset, batch(2, seed=number, iteration=number))
+    dataset.record([ok(6), ok(5), ok(2, 7.0), ok(1)])
+    assert dataset.complete_batches() == 1
+    told = dataset.told(1)
+    assert told.ids.tolist() == [1, 2]
+    assert told.batches.tolist() == [1, 1]
+    assert told.nll.tolist() == [1.0, 7.0]
+    assert np.array_equal(told.u, batch(2).u)
+    dataset.record([Outcome(3, Status.INVALID), Outcome(4, Status.FAILED)])
+    assert dataset.complete_batches() == 3
+    assert dataset.told(2).status.tolist() == [Status.INVALID, Status.FAILED]
+    assert np.isnan(dataset.told(2).nll).all()
+
+
+def test_results_come_in_chunks_from_a_batch_on_and_below_an_nll(dataset):
+    for number in range(4):
+        add(dataset, batch(5, seed=number))
+    dataset.record([ok(each, float(each)) for each in range(1, 21)])
+    chunks = list(dataset.results(3, chunk=3))
+    assert [len(each.ids) for each in chunks] == [3] * 6 + [2]
+    assert np.concatenate([each.ids for each in chunks]).tolist() == list(range(1, 21))
+    assert [each.ids.tolist() for each in dataset.results(3, first_batch=4)] == [[16, 17, 18, 19, 20]]
+    assert [each.ids.tolist() for each in dataset.results(3, nll_below=3.0)] == [[1, 2]]
+    assert list(dataset.results(3, first_batch=9)) == []
+
+
+def test_counters_agree_with_the_rows(dataset):
+    rng = np.random.default_rng(0)
+    for number in range(6):
+        add(dataset, batch(20, seed=number, origin=["bootstrap", "exploit", "smote"][number % 3]))
+    for point in rng.permutation(np.arange(1, 121))[:90].tolist():
+        dataset.record([Outcome(point, Status(int(rng.integers(1, 5))), 1.0)])
+    with sqlite3.connect(dataset.path) as direct:
+        rows = direct.execute("SELECT origin, status, count(*) FROM points LEFT JOIN results USING (id) GROUP BY 1, 2")
+        expected = {(origin, Status[status] if status else None): n for origin, status, n in rows}
+        assert dataset.counts() == expected
+        unanswered = direct.execute("SELECT sum(unanswered) FROM batches").fetchone()[0]
+        assert unanswered == len(dataset.pending().ids) == 30
+    direct.close()
+
+
+def test_meta_values_are_kept_and_replaced(tmp_path):
+    with Dataset(tmp_path) as dataset:
+        dataset.set_meta({"seed": 7, "versions": {"torch": "2"}})
+        dataset.set_meta({"seed": 8})
+    with Dataset(tmp_path) as dataset:
+        assert dataset.meta() == {"seed": 8, "versions": {"torch": "2"}}
+
+
+def test_one_process_at_a_time_holds_the_folder_and_readers_are_free(tmp_path):
+    with Dataset(tmp_path) as dataset:
+        add(dataset, batch(2))
+        with pytest.raises(FolderInUse, match=f"in use by process {os.getpid()} on "):
+            Dataset(tmp_path)
+        with Dataset(tmp_path, read_only=True) as reader:
+            assert reader.points == 2
+            with pytest.raises(DatasetError, match="readonly"):
+                reader.set_meta({"a": 1})
+    Dataset(tmp_path).close()
+
+
+def test_a_folder_without_a_dataset_is_no_run_and_stays_empty(tmp_path):
+    with pytest.raises(DatasetError, match="not the folder of a run"):
+        Dataset(tmp_path, read_only=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_path_that_cannot_be_a_folder_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DatasetError, match=r"file/run: cannot be written \(Not a directory\)"):
+        Dataset(tmp_path / "file" / "run")
+
+
+def test_a_file_of_another_format_or_no_database_is_refused_and_the_folder_released(tmp_path):
+    (tmp_path / "dataset.sqlite").write_bytes(b"not a database, but long enough to be read as one" * 30)
+    for _ in range(2):
+        with pytest.raises(DatasetError, match="dataset.sqlite: file is not a database"):
+            Dataset(tmp_path)
+    (tmp_path / "dataset.sqlite").unlink()
+    with sqlite3.connect(tmp_path / "dataset.sqlite") as other:
+        other.execute("PRAGMA user_version = 99")
+    other.close()
+    with pytest.raises(DatasetError, match="has format 99, but this lodescan reads 1"):
+        Dataset(tmp_path)
+
+
+def test_a_full_disk_is_named_and_what_was_committed_is_kept(dataset):
+    add(dataset, batch(2))
+    dataset._db.execute(f"PRAGMA max_page_count = {dataset._db.execute('PRAGMA page_count').fetchone()[0] + 2}")
+    with pytest.raises(DatasetError, match=r"dataset.sqlite: database or disk is full; check the disk"):
+        add(dataset, batch(2000, seed=1), b"x" * 100_000)
+    dataset._db.execute("PRAGMA max_page_count = 100000")
+    assert (dataset.points, dataset.batches, dataset.latest_checkpoint()) == (2, 1, (1, b"state"))
+    assert dataset.record([ok(1)]) == 1
+    assert len(add(dataset, batch(2000, seed=1)).ids) == 2000
+
+
+@pytest.mark.parametrize("failing", ["INSERT INTO batches", "INSERT INTO points", "INSERT INTO counts"])
+def test_a_batch_is_stored_wholly_or_not_at_all(dataset, failing):
+    add(dataset, batch(2))
+    table = failing.split()[-1]
+    dataset._db.execute(f"CREATE TRIGGER stop BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'stopped'); END")
+    with pytest.raises(DatasetError, match="stopped"):
+        add(dataset, batch(3, seed=1), b"newer")
+    assert (dataset.points, dataset.batches, dataset.latest_checkpoint()) == (2, 1, (1, b"state"))
+    dataset._db.execute("DROP TRIGGER stop")
+    assert add(dataset, batch(3, seed=1)).ids.tolist() == [3, 4, 5]
+
+
+KILLED = """
+    import itertools, os, sys
+    import numpy as np
+    from proposer.dataset import Dataset, Outcome
+    from proposer.strategies.base import Batch, Status
+
+    dataset = Dataset(sys.argv[1])
+    for number in itertools.count(dataset.batches):
+        u = np.random.default_rng(number).random((20, 2))
+        added = dataset.add_batch(Batch(u, ["x"] * 20, number), u, str(number).encode() * 5000)
+        print("asked", number, flush=True)
+        for part in np.split(added.ids, 4):
+            dataset.record([Outcome(int(each), Status.OK, float(each)) for each in part])
+            print("recorded", int(part[-1]), flush=True)
+"""
+
+
+@pytest.mark.parametrize("after", [1, 8, 23, 40])
+def test_what_was_committed_survives_sigkill(tmp_path, after):
+    script = textwrap.dedent(KILLED)
+    process = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    lines = [process.stdout.readline().split() for _ in range(after)]
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    lines += [line.split() for line in process.stdout.read().splitlines()]
+    process.stdout.close()
+    recorded = max((int(number) for word, number in lines if word == "recorded"), default=0)
+    asked = max(int(number) for word, number in lines if word == "asked")
+    with Dataset(tmp_path) as dataset:
+        results = [point for chunk in dataset.results(0) for point in chunk.ids.tolist()]
+        assert results == list(range(1, len(results) + 1))
+        assert recorded <= len(results) <= recorded + 5
+        assert asked + 1 <= dataset.batches <= asked + 2
+        number, state = dataset.latest_checkpoint()
+        assert number == dataset.batches
+        assert state == str(number - 1).encode() * 5000
+        assert dataset.points == 20 * dataset.batches
+        pending = dataset.pending().ids.tolist()
+        assert sorted(results + pending) == list(range(1, dataset.points + 1))
+        assert dataset.record([ok(each) for each in pending]) == len(pending)
+
+
+# Points that are the same
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False), st.integers(-3, 3))
+def test_values_that_agree_to_12_digits_share_a_key(value, ulps):
+    printed = float(f"{value:.15g}") if value else 0.0
+    if not math.isfinite(printed):
+        return
+    near = printed
+    for _ in range(abs(ulps)):
+        near = math.nextafter(near, math.copysign(math.inf, ulps))
+    halfway = f"{abs(value):.15e}"[13:16] in ("499", "500", "501")  # rounds either way
+    if not halfway and math.isfinite(near) and abs(value) > 1e-290:
+        keys = row_keys(np.array([[value], [printed], [near]]))
+        assert keys[0] == keys[1] == keys[2]
+
+
+@given(st.floats(1e-290, 1e290), st.sampled_from([-1, 1]))
+def test_values_that_differ_in_the_11th_digit_have_other_keys(value, sign):
+    keys = row_keys(sign * np.array([[value], [value * (1 + 1e-11)], [-value]]))
+    assert len(set(keys.tolist())) == 3
+
+
+def test_printed_to_12_digits_a_point_is_still_the_same():
+    values = np.random.default_rng(0).lognormal(0, 30, (2000, 3)) * [1, -1, 1]
+    printed = np.array([[float(f"{each:.12g}") for each in row] for row in values])
+    assert np.array_equal(row_keys(values), row_keys(printed))
+
+
+def test_keys_know_order_sign_and_zero():
+    rows = np.array([[1.0, 2.0], [2.0, 1.0], [-1.0, 2.0], [0.0, 2.0], [1.0, 0.0], [1.0, 20.0], [0.0, 0.0]])
+    assert len(set(row_keys(rows).tolist())) == len(rows)
+    assert row_keys(np.array([[0.0, 1.0]])) == row_keys(np.array([[-0.0, 1.0]]))
+    assert len(set(row_keys(np.random.default_rng(0).random((100_000, 2))).tolist())) == 100_000
+
+
+def test_a_key_set_agrees_with_a_set_of_python():
+    rng = np.random.default_rng(0)
+    keys, plain = KeySet(), set()
+    for _ in range(60):
+        new = rng.integers(0, 60_000, 1000).astype(np.uint64)
+        expected = []
+        for each in new.tolist():
+            expected.append(each not in plain and each not in new[: len(expected)].tolist())
+        assert keys.first_of_each(new).tolist() == expected
+        keys.add(new)
+        plain.update(new.tolist())
+    assert len(keys._sorted) > 10_000
+
+
+# File systems
+
+
+MOUNTS = """\
+/dev/vda / ext4 rw 0 0
+server:/home /home nfs4 rw 0 0
+tmpfs /home/me/fast tmpfs rw 0 0
+//nas/share /mnt/my\\040share cifs rw 0 0
+host:/x /mnt/ssh fuse.sshfs rw 0 0
+overlay /box fuse.fuse-overlayfs rw 0 0
+lustre@tcp:/fs /scratch lustre rw 0 0
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "mode"),
+    [
+        ("/work/run", "WAL"), ("/home/me/run", "DELETE"), ("/home/me/fast/run", "WAL"), ("/homestead/run", "WAL"),
+        ("/mnt/my share/run", "DELETE"), ("/mnt/ssh", "DELETE"), ("/box/run", "WAL"), ("/scratch/me", "DELETE"),
+    ],
+)  # fmt: skip
+def test_network_file_systems_get_no_wal_and_a_word(tmp_path, caplog, path, mode):
+    mounts = tmp_path / "mounts"
+    mounts.write_text(MOUNTS)
+    with caplog.at_level(logging.WARNING):
+        assert folder.journal_mode(folder.Path(path), mounts) == mode
+    assert ("network file system" in caplog.text) == (mode == "DELETE")
+
+
+def test_a_system_without_a_list_of_mounts_counts_as_local(tmp_path):
+    assert folder.journal_mode(tmp_path, tmp_path / "none") == "WAL"
+
+
+@pytest.mark.parametrize("mode", ["WAL", "DELETE"])
+def test_the_dataset_is_durable_in_both_modes(tmp_path, monkeypatch, mode):
+    monkeypatch.setattr("proposer.dataset.journal_mode", lambda _: mode)
+    with Dataset(tmp_path) as dataset:
+        assert dataset._db.execute("PRAGMA journal_mode").fetchone()[0] == mode.lower()
+        assert dataset._db.execute("PRAGMA synchronous").fetchone()[0] == 2
+        add(dataset, batch(3))
+        assert dataset.record([ok(1)]) == 1
+        assert (tmp_path / "dataset.sqlite-wal").exists() == (mode == "WAL")
+
+
+def test_memory_stays_flat_and_a_point_is_cheap(tmp_path):
+    """Loose bounds: the benchmarks measure; this notices a cost that grows with the points stored."""
+    with Dataset(tmp_path) as dataset:
+        spent = []
+        for number in range(40):
+            made = batch(1000, seed=number, dim=6)
+            start = resource.getrusage(resource.RUSAGE_SELF).ru_utime
+            added = add(dataset, made)
+            dataset.record([ok(each) for each in added.ids.tolist()])
+            spent.append(resource.getrusage(resource.RUSAGE_SELF).ru_utime - start)
+        assert sum(spent[20:]) < 3 * sum(spent[:20])
+        assert sum(spent) / 40_000 < 200e-6
+        assert len(dataset._unanswered) == 0
+        assert (tmp_path / "dataset.sqlite-wal").stat().st_size < 70e6
