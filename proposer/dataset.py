@@ -71,6 +71,8 @@ _RESULTS = """SELECT r.id, p.batch, b.iteration, p.origin, p.place, p.attempts, 
     r.losses, r.numbers, r.remarks
     FROM results r JOIN points p USING (id) JOIN batches b ON b.number = p.batch
     WHERE r.id > ? AND p.batch >= ? AND (? IS NULL OR r.nll < ?) ORDER BY r.id LIMIT ?"""
+_KNOWN = """SELECT count(*) FROM results r JOIN points p USING (id)
+    WHERE p.batch = 1 AND p.origin = 'init' AND r.status = 'OK' AND r.observables = 0"""
 _NAMES = ("", *(each.name for each in Status))
 _UNANSWERED = ""  # the status of a point without an answer, in the table `counts`
 
@@ -287,6 +289,14 @@ class Dataset:
     def count_good(self, threshold: float) -> int:
         """How many OK points have an NLL below `threshold`; reads every result."""
         return int(self._select("SELECT count(*) FROM results WHERE nll < ?", (threshold,))[0][0])
+
+    def best_nll(self) -> float:
+        """The lowest NLL; infinite where there is none."""
+        return float(self._select("SELECT ifnull(min(nll), 9e999) FROM results")[0][0])
+
+    def count_known(self) -> int:
+        """How many points came with their NLL from an InitCSV, so were never evaluated here."""
+        return int(self._select(_KNOWN)[0][0])
 
     def pending(self) -> Pending:
         """The points without an answer, by id."""

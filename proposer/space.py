@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     Column = Callable[[Variable, Floats], Floats]
 
 _FARTHEST = 1e6  # standard deviations: beyond, doubles cannot resolve what is left of a normal prior
+_FULL = 1e9  # standard deviations that hold all of a normal prior, as far as logarithms of doubles can tell
 
 
 class SpaceError(ValueError):
@@ -112,7 +113,8 @@ def _cumulative(variable: Variable, x: Floats) -> Floats:
 
 
 def _standard(variable: Variable, x: float) -> float:
-    return (x - variable.mean) / variable.sigma
+    """A bound in standard deviations from the mean, perhaps infinite, otherwise at most _FULL from it."""
+    return x if np.isinf(x) else float(np.clip((x - variable.mean) / variable.sigma, -_FULL, _FULL))
 
 
 def _log_ratio(x: Floats, low: float) -> Floats:
@@ -142,7 +144,7 @@ def _normal_cumulative(z: Floats, a: float, b: float) -> Floats:
     """Cumulative distribution of a standard normal distribution truncated to [a, b], at z within it."""
     if _narrow(a, b):
         return (z - a) / (b - a)
-    z = np.clip(z, a, b)
+    z = np.clip(z, max(a, -_FULL), min(b, _FULL))
     if a > 0:
         return 1.0 - np.exp(_log_mass(-b, -z) - _log_mass(-b, -a))
     return np.exp(_log_mass(a, z) - _log_mass(a, b))

@@ -1,0 +1,113 @@
+"""The commands of the proposer: scan, check, status, export.
+
+torch is imported by the scan alone, so that the others answer at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+from proposer.evaluators import EvaluatorRefused, NoEvaluator
+from proposer.folder import DatasetError
+from proposer.tables import MissingPackage
+from scanspec import ScanFileError
+
+BAD_INPUT, NO_EVALUATOR = 2, 3
+
+
+class Interrupted(BaseException):
+    """A signal asked the scan to end; everything that was read is on the disk."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command; returns its exit code: 0 done, 2 bad input, 3 no evaluator, 130 and 143 on signals."""
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+    options = _parser().parse_args(arguments)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    try:
+        code: int = options.run(options)
+    except (ScanFileError, DatasetError, EvaluatorRefused, MissingPackage) as error:
+        print(f"lodescan: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except NoEvaluator as error:
+        print(f"lodescan: {error}", file=sys.stderr)
+        return NO_EVALUATOR
+    except Interrupted as interrupted:
+        print("lodescan: interrupted; the same command goes on where this stopped", file=sys.stderr)
+        return 128 + interrupted.number
+    except BrokenPipeError:  # the reader of our output, such as head, has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    return code
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_IGN)  # the first one is enough: a second must not break the orderly end
+    raise Interrupted(number)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="lodescan", description="Finds the good regions of a parameter space with few evaluations of a physics code.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    evaluator = argparse.ArgumentParser(add_help=False)
+    evaluator.add_argument("--insecure", action="store_true", help="talk in plain text to another machine: only on a private network")
+
+    scan = commands.add_parser("scan", parents=[evaluator], help="run a scan, or go on with one")
+    scan.add_argument("file", type=Path, help="the scan file")
+    scan.add_argument("--evaluator", default="127.0.0.1:50051", metavar="HOST:PORT", help="where the evaluator listens (default: %(default)s)")
+    scan.add_argument("--run", type=Path, dest="folder", metavar="DIR", help="the run's folder (default: runs/RUN_NAME)")
+    scan.add_argument("--seed", type=int, help="of all random draws (default: the file's, else drawn and recorded)")
+    scan.add_argument("--wait", type=float, metavar="SECONDS", help="how long to wait for an evaluator (default: 60 at the start, 600 later)")
+    scan.set_defaults(run=_scan)
+
+    check = commands.add_parser("check", parents=[evaluator], help="read a scan file, and compare it with an evaluator")
+    check.add_argument("file", type=Path, help="the scan file")
+    check.add_argument("--evaluator", metavar="HOST:PORT", help="where an evaluator listens")
+    check.set_defaults(run=_check)
+
+    status = commands.add_parser("status", help="what a run has found so far; also while it runs")
+    status.add_argument("folder", type=Path, metavar="DIR", help="the run's folder")
+    status.set_defaults(run=_status)
+
+    export = commands.add_parser("export", help="write all points of a run to one table")
+    export.add_argument("folder", type=Path, metavar="DIR", help="the run's folder")
+    export.add_argument("--format", choices=["csv", "parquet"], default="csv", dest="kind", help="default: %(default)s")
+    export.set_defaults(run=_export)
+    return parser
+
+
+def _scan(options: argparse.Namespace) -> int:
+    from proposer.commands import scan
+
+    return scan(options.file, options.evaluator, options.folder, options.seed, insecure=options.insecure, wait=options.wait)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from proposer.commands import check
+
+    return check(options.file, options.evaluator, insecure=options.insecure)
+
+
+def _status(options: argparse.Namespace) -> int:
+    from proposer.reading import status
+
+    return status(options.folder)
+
+
+def _export(options: argparse.Namespace) -> int:
+    from proposer.reading import export
+
+    return export(options.folder, options.kind)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

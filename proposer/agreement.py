@@ -1,0 +1,48 @@
+"""Does the evaluator compute what the scan file asks for?"""
+
+from __future__ import annotations
+
+from proposer.evaluators import Description
+from scanspec import Kind, Likelihood, ScanFile
+
+
+def disagreements(scan: ScanFile, description: Description) -> list[str]:
+    """What differs between a scan file and an evaluator, each in one sentence; empty when they agree."""
+    found = []
+    ours = {each.name: each for each in scan.variables}
+    for name in ours:
+        if name not in description.parameters:
+            found.append(f"the evaluator does not know the variable {name!r}")
+    for name, (low, high) in description.parameters.items():
+        if name not in ours:
+            found.append(f"the evaluator needs the variable {name!r}, which the scan file does not have")
+        elif ours[name].low < low or ours[name].high > high:
+            found.append(
+                f"the range of {name!r} is [{ours[name].low:g}, {ours[name].high:g}] in the scan file, but the evaluator "
+                f"takes [{low:g}, {high:g}]"
+            )
+    theirs = {each.name: each for each in description.observables}
+    for spec in scan.all_observables():
+        if spec.name not in theirs:
+            found.append(f"the evaluator does not give the observable {spec.name!r}")
+            continue
+        other = theirs.pop(spec.name)
+        if spec.valid != other.valid:
+            found.append(f"the window of {spec.name!r} is {spec.valid} in the scan file, {other.valid} at the evaluator")
+        if show(spec.likelihood) != show(other.likelihood):
+            found.append(
+                f"the likelihood of {spec.name!r} is {show(spec.likelihood)} in the scan file, {show(other.likelihood)} "
+                "at the evaluator"
+            )
+    found += [f"the evaluator scores the observable {name!r}, which the scan file does not have" for name, other in theirs.items()
+              if other.likelihood.kind is not Kind.OFF]  # fmt: skip
+    return found
+
+
+def show(likelihood: Likelihood) -> str:
+    """A likelihood in a few words."""
+    if likelihood.kind is Kind.CFUNCTION:
+        return f"CFUNCTION [{likelihood.lower:g}, {likelihood.upper:g}]" + (" in ln x" if likelihood.log_scaling else "")
+    if likelihood.mean == likelihood.mean:
+        return f"{likelihood.kind.value} {likelihood.mean:.12g} +- {likelihood.sigma:.12g}"
+    return likelihood.kind.value

@@ -1,0 +1,164 @@
+"""The commands scan and check: from a scan file to a run."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from proposer.agreement import disagreements, show
+from proposer.dataset import Dataset
+from proposer.evaluators import Description, Evaluator, EvaluatorRefused
+from proposer.init_csv import read_init_csv
+from proposer.manifest import check_same_run, choose_seed, start_run
+from proposer.progress import Progress, show_time
+from proposer.scan import Limits, Scan, read_tally
+from proposer.space import Space
+from proposer.strategies.choice import make_strategy, read_settings, threshold
+from proposer.tables import GoodPoints
+from scanspec import PriorKind, ScanFile, read_scan_file
+
+WAIT_AT_START, WAIT_LATER = 60.0, 600.0
+
+
+def scan(file: Path, address: str, folder: Path | None, seed: int | None, *, insecure: bool, wait: float | None) -> int:
+    """Runs a scan, or goes on with the one in `folder`; returns 0 when a stop condition was met.
+
+    Everything is checked before anything is written.
+    """
+    spec = read_scan_file(file)
+    settings, limits, space = read_settings(spec), Limits.read(spec), Space(spec.variables)
+    init = read_init_csv(spec, space)
+    folder = folder or Path("runs") / spec.run_name
+    evaluator = Evaluator(address, insecure=insecure, say=_say)
+    try:
+        description = evaluator.describe(WAIT_AT_START if wait is None else wait)
+        _check_agreement(spec, description, address)
+        stored = check_same_run(folder, spec, description, seed)
+        seed = choose_seed(spec, seed, stored)
+        threads = _set_threads(stored)
+        strategy = make_strategy(settings, space, seed, has_init=init is not None)
+        with Dataset(folder) as dataset:
+            if not stored:
+                start_run(dataset, folder, spec, description, seed, threads)
+            dataset.set_meta({"points": limits.points, "threshold": threshold(spec), "stopped": None})
+            if init is not None and dataset.batches == 0:
+                batch, values, nll = init
+                dataset.add_batch(batch, values, strategy.checkpoint(), nll)
+            _introduce(spec, limits, description, folder, seed, dataset)
+            tally = read_tally(dataset, limits.points, threshold(spec))
+            names = [each.name for each in description.observables]
+            good_points = GoodPoints(folder / "good_points.csv", list(space.names), names, threshold(spec))
+            with Progress(tally) as progress:
+                run = Scan(
+                    dataset, strategy, space, evaluator, description, good_points, limits, tally, progress,
+                    WAIT_LATER if wait is None else wait,
+                )  # fmt: skip
+                reason = run.run()
+            dataset.set_meta({"stopped": reason})
+            _say(f"stopped: {reason}")
+            _say(
+                f"{tally.evaluated:,} points evaluated in {show_time(run.seconds)}: {tally.good:,} good (NLL below "
+                f"{tally.threshold:g}), {tally.breakdown()}; lowest NLL {_number(tally.best)}"
+            )
+            _say(f"good points: {good_points.path}")
+            _say(f"all points: {dataset.path} (`lodescan export {folder}` writes a table)")
+            if hint := os.environ.get("LODESCAN_DONE_HINT"):
+                _say(hint)
+    finally:
+        evaluator.close()
+    return 0
+
+
+def check(file: Path, address: str | None, *, insecure: bool) -> int:
+    """Reads a scan file and prints what a scan would do; compares it with an evaluator. 2 when they disagree."""
+    spec = read_scan_file(file)
+    settings, limits, space = read_settings(spec), Limits.read(spec), Space(spec.variables)
+    init = read_init_csv(spec, space)
+    print(f"{file}: run {spec.run_name!r}, {len(spec.variables)} variables, codes {', '.join(each.name for each in spec.codes)}")
+    for each in spec.variables:
+        prior = each.prior.value + (f" {each.mean:g} +- {each.sigma:g}" if each.prior is PriorKind.NORMAL else "")
+        print(f"  {each.name}: {each.low:g} to {each.high:g} {each.unit}".rstrip() + f", {prior}")
+    for scored in spec.all_observables():
+        window = f", valid {scored.valid[0]:g} to {scored.valid[1]:g}" if scored.valid else ""
+        print(f"  {scored.name}: {show(scored.likelihood)}{window}")
+    print(f"  good: NLL below {threshold(spec):g}; stops at {_describe_limits(limits)}")
+    print(f"  {settings}")
+    if init is not None:
+        print(f"  starts from {len(init[0]):,} points of {spec.setup.text('init_csv')}")
+    for line in _notes(spec):
+        print(f"  note: {line}")
+    if address is not None:
+        evaluator = Evaluator(address, insecure=insecure, say=_say)
+        try:
+            description = evaluator.describe(5.0)
+        finally:
+            evaluator.close()
+        print(f"evaluator at {address}: {description.backend}, {description.version}; {description.concurrency} points at once")
+        _check_agreement(spec, description, address)
+        print("the scan file and the evaluator agree")
+    return 0
+
+
+def _check_agreement(spec: ScanFile, description: Description, address: str) -> None:
+    found = disagreements(spec, description)
+    if found:
+        raise EvaluatorRefused(
+            f"the evaluator at {address} ({description.backend}) does not compute what {spec.path} asks for: "
+            f"{'; '.join(found[:5])}{' ...' if len(found) > 5 else ''}; start it with the same scan file"
+        )
+
+
+def _set_threads(stored: dict[str, Any]) -> int:
+    """Sums depend on the number of threads, so a run keeps the one that it started with."""
+    threads = int(stored["threads"]) if stored else min(os.cpu_count() or 1, 8)
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True)
+    return threads
+
+
+def _introduce(spec: ScanFile, limits: Limits, description: Description, folder: Path, seed: int, dataset: Dataset) -> None:
+    points = dataset.points
+    _say(f"{spec.run_name}: {len(spec.variables)} variables; evaluator {description.backend}, {description.concurrency} points at once")
+    _say(f"good: NLL below {threshold(spec):g}; stops at {_describe_limits(limits)}; seed {seed}; folder {folder}")
+    for line in _notes(spec):
+        _say(f"note: {line}")
+    if points:
+        _say(f"going on: {points:,} points were asked for before, {len(dataset.pending().ids):,} of them have no answer yet")
+
+
+def _notes(spec: ScanFile) -> list[str]:
+    notes = list(spec.notes)
+    if "threshold_value" not in spec.networks:
+        notes.append(f"the file gives no threshold_value: {threshold(spec):g} holds (BSMArt's documents say 100, its code 1)")
+    if "points" not in spec.setup:
+        notes.append("the file gives no points: 1,000 holds (BSMArt's documents say 1,000, its code 10,000)")
+    honoured = [each.name for each in spec.variables if each.prior is not PriorKind.UNIFORM]
+    if honoured:
+        notes.append(f"priors are honoured (BSMArt's classifier draws uniformly): {', '.join(honoured)}")
+    if spec.ignored:
+        notes.append(f"without meaning here: {', '.join(spec.ignored)}")
+    return notes
+
+
+def _describe_limits(limits: Limits) -> str:
+    parts = [f"{limits.points:,} good points"]
+    if limits.evaluations < math.inf:
+        parts.append(f"{limits.evaluations:,.0f} evaluations")
+    if limits.hours < math.inf:
+        parts.append(f"{limits.hours:g} hours")
+    return " or ".join(parts)
+
+
+def _number(value: float) -> str:
+    return f"{value:.6g}" if math.isfinite(value) else "none"
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+

@@ -1,0 +1,298 @@
+"""Talks to an evaluator: streams points, gathers results, sends again what is missing.
+
+The only file of the proposer that imports grpc.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import queue
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import grpc
+import numpy as np
+
+from lodescan.v1 import evaluation_pb2 as pb
+from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
+from proposer.rows import Outcome, Pending
+from proposer.strategies.base import Status
+from scanspec import Kind, Likelihood
+
+WINDOW_SECONDS = 1.0
+"""A worker is given as many points ahead as it works off in this time, at least 2 and at most 512."""
+
+MOST_ATTEMPTS = 3
+"""A point that was killed from outside this often has failed."""
+
+_OPTIONS = [
+    ("grpc.keepalive_time_ms", 30_000),  # a point may be silent for an hour; a dead machine is noticed in a minute
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.max_receive_message_length", 64 * 2**20),
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+]
+# faults of the call itself, which no waiting mends
+_FATAL = (
+    grpc.StatusCode.INVALID_ARGUMENT,
+    grpc.StatusCode.UNIMPLEMENTED,
+    grpc.StatusCode.UNAUTHENTICATED,
+    grpc.StatusCode.PERMISSION_DENIED,
+)
+
+
+class NoEvaluator(RuntimeError):  # noqa: N818 - reads better without
+    """No evaluator answered in time; the run can go on later."""
+
+
+class EvaluatorRefused(RuntimeError):  # noqa: N818
+    """The evaluator answers, but cannot serve this scan; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Observable:
+    """An observable as the evaluator describes it; `valid` is its window, None when open."""
+
+    name: str
+    unit: str
+    code: str
+    valid: tuple[float, float] | None
+    likelihood: Likelihood
+
+
+@dataclass(frozen=True)
+class Description:
+    """What an evaluator says of itself. `parameters`: name to (low, high), in its own order."""
+
+    backend: str
+    version: str
+    physics_digest: str
+    likelihood_digest: str
+    parameters: dict[str, tuple[float, float]]
+    observables: tuple[Observable, ...]
+    concurrency: int
+    max_batch: int
+
+
+@dataclass(frozen=True)
+class Received:
+    """One message: the answered points, and the ids of those that were killed from outside and go out again."""
+
+    outcomes: list[Outcome]
+    killed: list[int]
+
+
+class Evaluator:
+    """The evaluator at one address, HOST:PORT, in plain text.
+
+    `say` is given a line when there is something to wait for. Raises EvaluatorRefused for an
+    address beyond this machine without `insecure`.
+    """
+
+    def __init__(self, address: str, *, insecure: bool, say: Callable[[str], None]) -> None:
+        host, _, port = address.rpartition(":")
+        if not host or not port.isdigit():
+            raise EvaluatorRefused(f"{address!r} is no address; write HOST:PORT, for example 127.0.0.1:50051")
+        if not insecure and not _is_loopback(host):
+            raise EvaluatorRefused(
+                f"{address} is another machine, and the connection is plain text without a password; "
+                "say --insecure on a private network"
+            )
+        self.address = address
+        self._say = say
+        self._channel = grpc.insecure_channel(address, options=_OPTIONS)
+        self._stub = pb_grpc.EvaluationServiceStub(self._channel)
+        self._seconds = math.nan  # of a point, a running mean
+
+    def close(self) -> None:
+        """Ends the connection; points that still run are cancelled."""
+        self._channel.close()
+
+    def describe(self, wait: float) -> Description:
+        """Asks what the evaluator computes; waits up to `wait` seconds for one. Raises NoEvaluator."""
+        deadline = time.monotonic() + wait
+        told = False
+        while True:
+            try:
+                return _to_description(self._stub.Describe(pb.DescribeRequest(), timeout=5.0))
+            except grpc.RpcError as error:
+                if error.code() in _FATAL:
+                    raise EvaluatorRefused(f"{self.address} does not speak lodescan's contract: {error.details()}") from None
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise NoEvaluator(f"no evaluator answers at {self.address}; start one, then give the same command again")
+            if not told:
+                self._say(f"waiting for an evaluator at {self.address} (up to {wait:.0f} s)")
+                told = True
+            time.sleep(min(0.5, left))
+
+    def evaluate(self, description: Description, names: list[str], points: Pending, wait: float, until: float) -> Iterator[Received]:
+        """Evaluates points whose columns are `names`; yields each message as it comes.
+
+        Every point is answered in the end, however often the connection breaks, unless the
+        time `until` (of time.monotonic) comes first: then only what is out is waited for.
+        Raises NoEvaluator after `wait` seconds without one, and EvaluatorRefused when another
+        evaluator, with other digests, has taken the place.
+        """
+        rows = dict(zip(points.ids.tolist(), points.params, strict=True))
+        attempts = dict(zip(points.ids.tolist(), points.attempts.tolist(), strict=True))
+        fresh = True
+        while rows and (time.monotonic() < until):
+            if not fresh:
+                self._check_same(description, self.describe(wait))
+            fresh = False
+            try:
+                yield from self._stream(description, names, rows, attempts, until)
+            except grpc.RpcError as error:
+                if error.code() in _FATAL or error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
+                    raise EvaluatorRefused(f"{self.address} refused the points: {error.details()}") from None
+                self._say(f"lost the evaluator at {self.address} ({error.code().name.lower()}); its points will be sent again")
+                time.sleep(0.2)
+
+    def _stream(
+        self, description: Description, names: list[str], rows: dict[int, np.ndarray], attempts: dict[int, int], until: float
+    ) -> Iterator[Received]:
+        """One stream: sends as many points ahead as the window allows, until each of `rows` is answered."""
+        requests: queue.SimpleQueue[pb.EvaluateRequest | None] = queue.SimpleQueue()
+        waiting, out = deque(rows), 0
+        call = self._stub.Evaluate(iter(requests.get, None))
+        parameters = names
+        try:
+            closed = False
+            while True:
+                while not closed:
+                    room = min(self._window(description) - out, description.max_batch, len(waiting))
+                    if time.monotonic() >= until:
+                        waiting.clear()
+                    elif room > 0:
+                        ids = [waiting.popleft() for _ in range(room)]
+                        values = np.concatenate([rows[each] for each in ids])
+                        requests.put(pb.EvaluateRequest(parameters=parameters, point_ids=ids, values=values))
+                        parameters, out = [], out + room
+                        continue
+                    if not waiting and not out:
+                        requests.put(None)
+                        closed = True
+                    break
+                response = next(call, None)
+                if response is None:
+                    return
+                if response.physics_digest:
+                    self._check_digests(description, response.physics_digest, response.likelihood_digest)
+                received, again = self._sort(response, rows, attempts)
+                out -= len(response.results)
+                waiting.extend(again)
+                yield received
+        finally:
+            requests.put(None)
+            call.cancel()
+
+    def _sort(
+        self, response: pb.EvaluateResponse, rows: dict[int, np.ndarray], attempts: dict[int, int]
+    ) -> tuple[Received, list[int]]:
+        outcomes: list[Outcome] = []
+        killed: list[int] = []
+        for result in response.results:
+            point = result.point_id
+            if point not in rows:
+                continue
+            if result.status == pb.STATUS_CANCELLED:
+                continue  # the evaluator is going away: the next stream sends it again
+            if result.status == pb.STATUS_KILLED:
+                attempts[point] += 1
+                if attempts[point] < MOST_ATTEMPTS:
+                    killed.append(point)
+                    continue
+            outcomes.append(_to_outcome(result))
+            del rows[point]
+            seconds = sum(result.seconds)
+            self._seconds = seconds if math.isnan(self._seconds) else 0.9 * self._seconds + 0.1 * seconds
+        return Received(outcomes, killed), killed
+
+    def _window(self, description: Description) -> int:
+        ahead = 2.0 if math.isnan(self._seconds) else WINDOW_SECONDS / max(self._seconds, 1e-6)
+        return description.concurrency * int(min(max(ahead, 2), 512))
+
+    def _check_same(self, before: Description, now: Description) -> None:
+        self._check_digests(before, now.physics_digest, now.likelihood_digest)
+
+    def _check_digests(self, before: Description, physics: str, likelihood: str) -> None:
+        changed = [
+            what
+            for what, old, new in (("physics", before.physics_digest, physics), ("likelihood", before.likelihood_digest, likelihood))
+            if old != new
+        ]
+        if changed:
+            raise EvaluatorRefused(
+                f"the evaluator at {self.address} now has another {' and '.join(changed)} than this run started with; "
+                "start the old one again, or begin a new run (what was evaluated is kept)"
+            )
+
+
+def _to_description(answer: pb.DescribeResponse) -> Description:
+    observables = [
+        Observable(
+            clean(each.name), clean(each.unit), clean(each.code),
+            (each.valid.low, each.valid.high) if each.HasField("valid") else None, _to_likelihood(each.likelihood),
+        )
+        for each in answer.observables
+    ]  # fmt: skip
+    return Description(
+        clean(answer.backend), clean(answer.version, 2000), clean(answer.physics_digest), clean(answer.likelihood_digest),
+        {each.name: (each.low, each.high) for each in answer.parameters}, tuple(observables),
+        max(1, answer.concurrency), max(1, answer.max_batch),
+    )  # fmt: skip
+
+
+def _to_likelihood(likelihood: pb.Likelihood) -> Likelihood:
+    name = pb.LikelihoodKind.Name(likelihood.kind).removeprefix("LIKELIHOOD_KIND_")
+    kind = Kind(name) if name in Kind.__members__ else Kind.OFF
+    if kind is Kind.OFF:
+        return Likelihood()
+    return Likelihood(
+        kind, likelihood.mean, likelihood.sigma, likelihood.lower, likelihood.upper, likelihood.log_scaling
+    )
+
+
+_STATUS = {
+    pb.STATUS_OK: Status.OK,
+    pb.STATUS_INVALID: Status.INVALID,
+    pb.STATUS_FAILED: Status.FAILED,
+    pb.STATUS_TIMED_OUT: Status.TIMED_OUT,
+    pb.STATUS_KILLED: Status.FAILED,  # for the last time
+}
+
+
+def _to_outcome(result: pb.Result) -> Outcome:
+    status = _STATUS.get(result.status, Status.FAILED)
+    nll = result.nll if status is Status.OK and math.isfinite(result.nll) else None
+    message = clean(result.message)
+    if status is Status.OK and nll is None:
+        status, message = Status.FAILED, "the evaluator gave no finite NLL"
+    if result.status == pb.STATUS_KILLED:
+        message = f"killed from outside {MOST_ATTEMPTS} times: {message}"
+    return Outcome(
+        result.point_id, status, nll, result.observables, result.losses if nll is not None else (), result.seconds,
+        clean(result.failed_code), message, [clean(each) for each in result.warnings[:20]], list(result.missing),
+    )  # fmt: skip
+
+
+def clean(text: str, size: int = 500) -> str:
+    """Text from the other side: bounded, and without control characters."""
+    if text.isprintable() and len(text) <= size:
+        return text
+    return "".join(char if char.isprintable() else " " for char in text[:size])
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,62 @@
+"""`InitCSV`: points to start from, with or without their NLL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from proposer.space import Space
+from proposer.strategies.base import Batch, Floats
+from scanspec import ScanFile, ScanFileError
+
+
+def init_path(scan: ScanFile) -> Path | None:
+    """The CSV file that a scan starts from, relative to the scan file; None without one."""
+    name = scan.setup.text("init_csv", "")
+    return scan.folder / name if name else None
+
+
+def read_init_csv(scan: ScanFile, space: Space) -> tuple[Batch, Floats, Floats] | None:
+    """The points as a batch, their values, shape (n, d), and NLLs, shape (n,), NaN where there is none.
+
+    Columns may stand in any order, beside others. Raises ScanFileError, with the line of the
+    CSV file, for a missing column, a value that is no number, or a point outside a range.
+    """
+    path = init_path(scan)
+    if path is None:
+        return None
+    try:
+        table = pd.read_csv(path, skipinitialspace=True)
+    except (OSError, ValueError) as error:
+        raise scan.setup.error(f"init_csv: {path} cannot be read as CSV ({error})", "init_csv") from None
+    table.columns = [str(name).strip().lstrip("#").strip() for name in table.columns]
+    names = [each.name for each in scan.variables]
+    missing = [name for name in names if name not in table.columns]
+    if missing:
+        raise scan.setup.error(
+            f"init_csv: {path} has no column {', '.join(map(repr, missing))}; it has {', '.join(map(repr, table.columns))}",
+            "init_csv",
+        )
+    x = np.column_stack([_numbers(path, table, name, required=True) for name in names])
+    for column, variable in enumerate(scan.variables):
+        outside = (x[:, column] < variable.low) | (x[:, column] > variable.high)
+        if outside.any():
+            row = int(np.argmax(outside))
+            raise ScanFileError(
+                f"{path}, line {row + 2}: {variable.name} = {x[row, column]:g} is outside its range "
+                f"[{variable.low:g}, {variable.high:g}] of {scan.path}; widen the range or remove the row"
+            )
+    nll = _numbers(path, table, "NLL", required=False) if "NLL" in table.columns else np.full(len(table), np.nan)
+    return Batch(space.to_unit(x), ["init"] * len(table), 0), x, nll
+
+
+def _numbers(path: Path, table: pd.DataFrame, name: str, *, required: bool) -> Floats:
+    values = pd.to_numeric(table[name], errors="coerce").to_numpy(dtype=float)
+    empty = table[name].isna().to_numpy() | (table[name].astype(str).str.strip() == "").to_numpy()
+    wrong = ~np.isfinite(values) & (required | ~empty)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise ScanFileError(f"{path}, line {row + 2}: {name} is {table[name].iloc[row]!r}, not a finite number")
+    return values

@@ -1,0 +1,148 @@
+"""What a run was made with: kept in its folder, and compared when the run goes on."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+import secrets
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from proposer.dataset import Dataset
+from proposer.evaluators import Description
+from proposer.folder import DatasetError
+from scanspec import VERSION, ScanFile
+
+# what may differ when a run goes on: when to stop, and how to look at it
+_MAY_DIFFER = {
+    ("setup", "points"), ("setup", "max_evaluations"), ("setup", "max_hours"), ("setup", "seed"),
+    ("networks", "iterations"), ("networks", "verbose"), ("plotting",),
+}  # fmt: skip
+
+CITATIONS = [
+    "lodescan: see CITATION.cff",
+    "MLscanner, the method MLS_DNNC: A. Hammad, M. Park, R. Ramos, P. Saha, arXiv:2207.09959",
+    "BSMArt, the scan file and the likelihoods: M. D. Goodsell, A. Joury, arXiv:2301.01154",
+    "SMOTE: N. V. Chawla et al., J. Artif. Intell. Res. 16 (2002) 321, arXiv:1106.1813",
+    "imbalanced-learn: G. Lemaitre, F. Nogueira, C. K. Aridas, J. Mach. Learn. Res. 18 (2017) 1",
+    "PyTorch: A. Paszke et al., arXiv:1912.01703",
+]
+
+
+class AnotherRun(DatasetError):  # noqa: N818 - reads better without
+    """The folder holds a run that differs from the one that was asked for; the message names the difference."""
+
+
+def check_same_run(folder: Path, scan: ScanFile, description: Description, seed: int | None) -> dict[str, Any]:
+    """The stored values of the run in `folder`; empty where there is none. Raises AnotherRun; writes nothing."""
+    if not (folder / "dataset.sqlite").exists():
+        return {}
+    with Dataset(folder, read_only=True) as dataset:
+        stored = dataset.meta()
+    if not stored:  # killed before its first batch
+        return {}
+    difference = _first_difference(stored["scan"], comparable(scan)) or _digest_difference(stored, description)
+    if difference is None and seed is not None and seed != stored["seed"]:
+        difference = f"its seed is {stored['seed']}, not {seed}"
+    if difference is not None:
+        raise AnotherRun(
+            f"{folder} holds another run: {difference}; choose another --run folder, or change it back to go on"
+        )
+    return stored
+
+
+def comparable(scan: ScanFile) -> dict[str, Any]:
+    """Every value of a scan file by its place, in plain spelling where the section has one, without what may differ."""
+    places: dict[str, Any] = {}
+    for title, content in scan.document.items():
+        section = next((name for name in _SECTIONS if title in (name, _SECTIONS[name])), str(title))
+        if section == "setup":
+            items = [(("setup", key), scan.setup.raw(key)) for key in scan.setup]
+        elif section == "networks":
+            items = [(("networks", key), scan.networks.raw(key)) for key in scan.networks]
+        else:
+            items = [((section,), content)]
+        for place, value in items:
+            if place not in _MAY_DIFFER:
+                _flatten(place, value, places)
+    return places
+
+
+_SECTIONS = {
+    "setup": "Setup", "variables": "Variables", "derived_variables": "Derived Variables", "blocks": "Blocks",
+    "networks": "Networks", "codes": "Codes", "observables": "Observables", "plotting": "Plotting",
+}  # fmt: skip
+
+
+def _flatten(place: tuple[str, ...], value: Any, places: dict[str, Any]) -> None:
+    if isinstance(value, Mapping):
+        for key, each in value.items():
+            _flatten((*place, str(key)), each, places)
+    elif isinstance(value, list):
+        places[": ".join(place)] = json.loads(json.dumps(value, default=str))
+    else:
+        places[": ".join(place)] = value if isinstance(value, (bool, int, float, type(None))) else str(value)
+
+
+def _first_difference(stored: dict[str, Any], now: dict[str, Any]) -> str | None:
+    for place in [*stored, *now]:
+        if place not in now:
+            return f"its scan file has {place} ({stored[place]}), this one does not"
+        if place not in stored:
+            return f"its scan file does not have {place}, this one has ({now[place]})"
+        if stored[place] != now[place]:
+            return f"in its scan file {place} is {stored[place]}, in this one {now[place]}"
+    return None
+
+
+def _digest_difference(stored: dict[str, Any], description: Description) -> str | None:
+    for what in ("physics", "likelihood"):
+        if stored[f"{what}_digest"] != getattr(description, f"{what}_digest"):
+            return (
+                f"its evaluator had another {what} digest (it was {stored['backend']}, {stored['backend_version']}; now "
+                f"{description.backend}, {description.version}), so codes, templates or constants have changed"
+            )
+    return None
+
+
+def start_run(dataset: Dataset, folder: Path, scan: ScanFile, description: Description, seed: int, threads: int) -> None:
+    """Stores what a new run is made with, in the dataset and as files that people can read."""
+    values = {
+        "scan": comparable(scan),
+        "seed": seed,
+        "threads": threads,
+        "backend": description.backend,
+        "backend_version": description.version,
+        "physics_digest": description.physics_digest,
+        "likelihood_digest": description.likelihood_digest,
+        "variables": [each.name for each in scan.variables],
+        "observables": [each.name for each in description.observables],
+        "versions": _versions(),
+        "seconds": 0.0,
+    }
+    dataset.set_meta(values)
+    shutil.copyfile(scan.path, folder / f"scan{scan.path.suffix}")
+    manifest = {
+        **{key: value for key, value in values.items() if key not in ("scan", "seconds")},
+        "scan_file": str(scan.path),
+        "cite": CITATIONS,
+    }
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
+
+
+def choose_seed(scan: ScanFile, option: int | None, stored: dict[str, Any]) -> int:
+    """The seed of a run: that of the run that goes on, of the command line, of the file, or a new one."""
+    if stored:
+        return int(stored["seed"])
+    if option is not None:
+        return option
+    return scan.setup.integer("seed") if "seed" in scan.setup else secrets.randbelow(2**31)
+
+
+def _versions() -> dict[str, str]:
+    packages = ("numpy", "torch", "scikit-learn", "imbalanced-learn", "pandas", "grpcio", "protobuf")
+    found = {name: importlib.metadata.version(name) for name in packages}
+    return {"lodescan": VERSION, "python": platform.python_version(), **found}

@@ -1,0 +1,39 @@
+"""Commands that read a run's folder: status and export. They also work while the run goes on."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from proposer import tables
+from proposer.dataset import Dataset
+from proposer.progress import show_time
+from proposer.scan import read_tally
+
+
+def status(folder: Path) -> int:
+    """Prints counts, the best point, time, and where the files are. Raises DatasetError when there is no run."""
+    with Dataset(folder, read_only=True) as dataset:
+        meta = dataset.meta()
+        if not meta:
+            print(f"{folder}: the run has not started yet")
+            return 0
+        tally = read_tally(dataset, int(meta["points"]), float(meta["threshold"]))
+        origins: dict[str, int] = {}
+        for (origin, _), points in dataset.counts().items():
+            origins[origin] = origins.get(origin, 0) + points
+        print(f"{folder}: {tally.good:,} of {tally.target:,} good points (NLL below {tally.threshold:g})")
+        print(f"evaluated: {tally.evaluated:,} ({tally.breakdown()}); {len(dataset.pending().ids):,} more asked for")
+        print(f"asked for as: {', '.join(f'{points:,} {origin}' for origin, points in sorted(origins.items()))}")
+        if tally.best < math.inf:
+            print(f"lowest NLL: {tally.best:.6g}")
+        print(f"time: {show_time(float(meta['seconds']))}; seed {meta['seed']}; evaluator {meta['backend']}")
+        print(f"stopped: {meta['stopped']}" if meta.get("stopped") else "not finished; the same scan command goes on")
+        print(f"good points: {folder / 'good_points.csv'}")
+    return 0
+
+
+def export(folder: Path, kind: str) -> int:
+    """Writes all points of a run as one table and says where."""
+    print(f"written: {tables.export(folder, kind)}")
+    return 0
