@@ -1,6 +1,7 @@
 """Expressions of a scan file: arithmetic on variables and observables, and nothing else.
 
-simpleeval walks a whitelist of syntax; nothing reaches Python's own evaluation.
+Only whitelisted syntax is let through, and simpleeval walks it; nothing reaches Python's
+own evaluation.
 """
 
 from __future__ import annotations
@@ -11,63 +12,78 @@ import operator
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from simpleeval import DEFAULT_OPERATORS, InvalidExpression, SimpleEval
+from simpleeval import InvalidExpression, SimpleEval
 
 from evaluator.errors import ConfigurationError
 from scanspec.document import closest
 
+
+def _factorial(n: float) -> float:
+    return math.gamma(n + 1)  # overflows above 170, where the exact one would run for hours
+
+
 FUNCTIONS: dict[str, Any] = {
-    **{name: value for name, value in vars(math).items() if callable(value) and not name.startswith("_")},
-    **{"abs": abs, "min": min, "max": max, "int": int, "float": float, "round": round},
-}
-CONSTANTS: dict[str, Any] = {"pi": math.pi, "e": math.e, "inf": math.inf, "nan": math.nan, "True": True, "False": False}
+    name: getattr(math, name)
+    for name in (
+        *("sqrt", "cbrt", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "pow", "hypot", "erf", "erfc"),
+        *("sin", "cos", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh"),
+        *("fabs", "floor", "ceil", "trunc", "fmod", "copysign", "degrees", "radians", "gamma", "lgamma"),
+        *("isnan", "isinf", "isfinite"),
+    )
+} | {"abs": abs, "min": min, "max": max, "int": int, "float": float, "round": round, "factorial": _factorial}
+CONSTANTS: dict[str, Any] = {
+    "pi": math.pi, "tau": math.tau, "e": math.e, "inf": math.inf, "nan": math.nan, "True": True, "False": False,
+}  # fmt: skip
 
 
 def _power(base: float, exponent: float) -> float:
-    # simpleeval's own limit on powers (4e6) is below the masses of the field
-    return base**exponent if isinstance(base, float) or abs(exponent) <= 64 else float(base) ** exponent
+    if isinstance(base, int) and abs(exponent) > 64 / max(1, base.bit_length()):
+        base = float(base)  # whole numbers would grow without bound
+    value: Any = base**exponent
+    return math.nan if isinstance(value, complex) else float(value) if not isinstance(value, int) else value
 
 
-_OPERATORS = {
-    **DEFAULT_OPERATORS,
-    ast.Pow: _power,
-    ast.BitAnd: operator.and_,
-    ast.BitOr: operator.or_,
-    ast.Invert: operator.not_,
-}
+_OPERATORS: dict[type[ast.AST], Any] = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod, ast.Pow: _power, ast.USub: operator.neg,
+    ast.UAdd: operator.pos, ast.Not: operator.not_, ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt,
+    ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge, ast.BitAnd: operator.and_,
+    ast.BitOr: operator.or_, ast.Invert: operator.not_,
+}  # fmt: skip
+_SYNTAX = (
+    *(ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.Call, ast.Name, ast.Constant, ast.Subscript),
+    *(ast.And, ast.Or, ast.Load),
+    *_OPERATORS,
+)
+_LONGEST = 2000  # characters
 
 
 class Expression:
     """One expression of a scan file.
 
-    `known` are the names that it may use beside `VARIABLE[i]` (the i-th variable in the
-    order of the file, from 0), the functions of `math`, and abs, min, max, int, float, round.
-    Raises ConfigurationError, starting with `where`, when it is no expression or uses another name.
+    `known` are the names that it may use beside `VARIABLE[i]` (the i-th of `variables` variables in the order of the
+    file, from 0), the functions of `math`, and abs, min, max, int, float, round. Raises
+    ConfigurationError, starting with `where`, when it is no expression or uses another name.
     """
 
-    def __init__(self, text: str, known: Collection[str], where: str) -> None:
+    def __init__(self, text: str, known: Collection[str], where: str, variables: int) -> None:
         self.text = text
         try:
-            tree = ast.parse(text.strip(), mode="eval").body
-        except (SyntaxError, ValueError):
-            raise ConfigurationError(f"{where}: {text!r} is not an expression that can be read") from None
-        tree = _WithoutMathPrefix().visit(tree)
-        called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
-        for node in ast.walk(tree):
-            if not isinstance(node, ast.Name):
-                continue
-            if id(node) in called:
-                if node.id not in FUNCTIONS:
-                    raise ConfigurationError(f"{where}: {text!r} uses an unknown function{closest(node.id, FUNCTIONS)}")
-            elif node.id not in known and node.id not in CONSTANTS and node.id != "VARIABLE":
-                raise ConfigurationError(
-                    f"{where}: {text!r} uses {node.id!r}, which is no variable, derived variable or earlier "
-                    f"observable{closest(node.id, known)}"
-                )
-        self._tree = tree
+            if len(text) > _LONGEST:
+                raise ValueError
+            self._tree = _WithoutMathPrefix().visit(ast.parse(text.strip(), mode="eval").body)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            raise ConfigurationError(f"{where}: {text!r:.200} is not an expression that can be read") from None
+        fault = _fault(self._tree, known, variables)
+        if fault:
+            raise ConfigurationError(f"{where}: {text!r} {fault}")
         self._evaluator = SimpleEval(operators=_OPERATORS, functions=FUNCTIONS)
+        try:
+            self(dict.fromkeys(known, 1.0), [1.0] * variables)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{where}: {error}") from None
 
-    def __call__(self, names: Mapping[str, float], variables: Sequence[float]) -> Any:
+    def __call__(self, names: Mapping[str, float], variables: Sequence[float]) -> float:
         """The value; NaN where it has none (division by zero, square root of a negative number, overflow).
 
         Raises ConfigurationError for what can never work, such as a wrong number of arguments.
@@ -75,11 +91,39 @@ class Expression:
         self._evaluator.names = {**CONSTANTS, **names, "VARIABLE": variables}
         try:
             value = self._evaluator.eval(self.text, previously_parsed=self._tree)
+            if isinstance(value, int) and value.bit_length() > 63:
+                value = float(value)
         except (ArithmeticError, ValueError):
             return math.nan
         except (InvalidExpression, TypeError, LookupError) as error:
             raise ConfigurationError(f"{self.text!r} cannot be computed: {error}") from error
-        return math.nan if isinstance(value, complex) else value
+        return value  # type: ignore[no-any-return]  # the syntax allows numbers only
+
+
+def _fault(tree: ast.AST, known: Collection[str], variables: int) -> str:
+    """What is wrong with an expression; empty when nothing is."""
+    handled: set[int] = set()  # names that are functions or VARIABLE, seen with what is around them
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Name(id=name)):
+                handled.add(id(node.func))
+                if name not in FUNCTIONS:
+                    return f"uses an unknown function{closest(name, FUNCTIONS)}"
+                if node.keywords:
+                    return f"calls {name} with a named argument; write the arguments in order"
+            case ast.Subscript(value=ast.Name(id="VARIABLE"), slice=ast.Constant(value=int(index))):
+                handled.add(id(node.value))
+                if not 0 <= index < variables:
+                    return f"uses VARIABLE[{index}], but there are {variables} variables, counted from 0"
+            case ast.Call() | ast.Subscript():
+                return "may call functions by their names and index VARIABLE by a number, nothing else"
+            case ast.Constant() if not isinstance(node.value, (int, float)):
+                return "may hold numbers only"
+            case ast.Name(id=name) if id(node) not in handled and name not in known and name not in CONSTANTS:
+                return f"uses {name!r}, which is no variable, derived variable or earlier observable{closest(name, known)}"
+            case _ if not isinstance(node, _SYNTAX):
+                return f"uses {type(node).__name__}, which expressions cannot hold"
+    return ""
 
 
 class _WithoutMathPrefix(ast.NodeTransformer):

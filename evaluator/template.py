@@ -5,15 +5,17 @@ The lines and the spacing of the template stay as they are: some programs read b
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from evaluator.errors import ConfigurationError
+from evaluator.errors import ConfigurationError, InvalidPoint
 from evaluator.expressions import Expression
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([DdEe][+-]?\d+)?$")
-_QUOTED = re.compile(r"(['\"])(.*)\1$")
+_INTEGER = re.compile(r"[+-]?\d+$")
+_QUOTED = re.compile(r"(?P<quote>['\"])(?P<text>[^'\"]*)(?P=quote)\s*$")
 
 Entry = tuple[str, tuple[int, ...]]
 
@@ -22,76 +24,115 @@ class Template:
     """A template with its expressions found and checked.
 
     The value of a line is its last word before `#`. A number stays as it is written; a
-    quoted word is written without its quotes; anything else is an expression. `blocks`
-    maps block and indices to expressions that replace, or add, an entry. Raises
-    ConfigurationError, with file and line, for a name that is not known.
+    quoted text is written without its quotes; anything else is an expression, without
+    blanks. `blocks` maps block and indices to expressions that replace, or add, an entry;
+    `variables` is the number of variables. Raises ConfigurationError, with file and line,
+    for a name that is not known.
     """
 
-    def __init__(self, path: Path, known: Collection[str], blocks: Mapping[str, Mapping[tuple[int, ...], str]]) -> None:
+    def __init__(
+        self, path: Path, known: Collection[str], blocks: Mapping[str, Mapping[tuple[int, ...], str]], variables: int
+    ) -> None:
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigurationError(f"the template {path} cannot be read: {error}") from error
-        self._path, self._known = path, known
+        self._path, self._known, self._variables = path, known, variables
         self._pieces: list[str | Expression] = []
-        wanted: dict[Entry, str] = {
-            (name, index): value for name, entries in blocks.items() for index, value in entries.items()
-        }
+        wanted = {(name, index): value for name, entries in blocks.items() for index, value in entries.items()}
+        placed: set[Entry] = set()
         block = ""
-        for number, line in enumerate(text.splitlines(), start=1):
+        for number, line in enumerate(text.split("\n"), start=1):
             words = line.partition("#")[0].split()
-            if words and words[0].upper() in ("BLOCK", "DECAY"):
-                self._add_new_entries(wanted, block)
-                block = words[1].upper() if len(words) > 1 and words[0].upper() == "BLOCK" else ""
-            if not words or words[0].upper() == "BLOCK":
+            head = words[0].upper() if words else ""
+            if head in ("BLOCK", "DECAY"):
+                self._add_new_entries(wanted, placed, block)
+                block = words[1].upper() if len(words) > 1 and head == "BLOCK" else ""
+            if not words or head == "BLOCK":
                 self._pieces.append(line + "\n")
+                continue
+            entry = (block, _index(words))
+            if block and entry in wanted:
+                placed.add(entry)
+                self._add_line(line, words, number, wanted[entry])
             else:
-                self._add_line(line, words, number, self._override(wanted, block, words))
-        self._add_new_entries(wanted, block)
+                self._add_line(line, words, number, None)
+        self._add_new_entries(wanted, placed, block)
         for name in dict.fromkeys(name for name, _ in wanted):
-            self._pieces.append(f"BLOCK {name}\n")
-            self._add_new_entries(wanted, name)
+            if any(entry not in placed for entry in wanted if entry[0] == name):
+                self._pieces.append(f"BLOCK {name}\n")
+                self._add_new_entries(wanted, placed, name)
 
     def render(self, names: Mapping[str, float], variables: Sequence[float]) -> str:
-        """The input file of one point, with numbers as %.8E (some programs misread -1e4)."""
-        return "".join(each if isinstance(each, str) else _format(each(names, variables)) for each in self._pieces)
+        """The input file of one point, with numbers as %.8E (some programs misread -1e4).
 
-    def _override(self, wanted: dict[Entry, str], block: str, words: list[str]) -> str | None:
-        try:
-            return wanted.pop((block, tuple(int(word) for word in words[:-1])), None)
-        except ValueError:
-            return None
+        Raises InvalidPoint where a value is not finite: some programs take "nan" and go on.
+        """
+        return "".join(
+            each if isinstance(each, str) else _format(each(names, variables), each.text) for each in self._pieces
+        )
 
     def _add_line(self, line: str, words: list[str], number: int, override: str | None) -> None:
-        value = words[-1]
-        start = line.partition("#")[0].rindex(value)
-        quoted = _QUOTED.match(value)
+        body = line.partition("#")[0]
+        where = f"{self._path}, line {number}"
+        quoted = _QUOTED.search(body)
+        start, end = body.rindex(words[-1]), body.rindex(words[-1]) + len(words[-1])
+        if quoted:
+            start, end = quoted.start(), quoted.end("quote") + len(quoted["text"]) + 1
         self._pieces.append(line[:start])
         if override is not None:
-            self._add_value(override, f"blocks, for line {number} of {self._path}")
+            self._add_override(override, f"blocks, for line {number} of {self._path}")
         elif quoted:
-            self._pieces.append(quoted.group(2))
+            self._pieces.append(quoted["text"])
         else:
-            self._add_value(value, f"{self._path}, line {number}")
-        self._pieces.append(line[start + len(value) :] + "\n")
+            before = [word for word in words[:-1] if not _NUMBER.match(word) and word.upper() != "DECAY"]
+            if before:
+                raise ConfigurationError(
+                    f"{where}: {' '.join(before)!r} is neither an index nor the value: an expression must have no blanks, "
+                    "and a text must stand in quotes"
+                )
+            self._add_value(words[-1], where)
+        self._pieces.append(line[end:] + "\n")
 
     def _add_value(self, value: str, where: str) -> None:
         if _NUMBER.match(value):
             self._pieces.append(value)
             return
         try:
-            self._pieces.append(Expression(value, self._known, where))
+            self._pieces.append(Expression(value, self._known, where, self._variables))
         except ConfigurationError as error:
             raise ConfigurationError(
                 f"{error} (a text that the program wants is written in quotes: '{value}')"
             ) from None
 
-    def _add_new_entries(self, wanted: dict[Entry, str], block: str) -> None:
-        for name, index in [entry for entry in wanted if entry[0] == block]:
-            self._pieces.append("".join(f"{each:6d}" for each in index) + "   ")
-            self._add_value(wanted.pop((name, index)), f"blocks: {name} {index}")
-            self._pieces.append("\n")
+    def _add_override(self, value: str, where: str) -> None:
+        quoted = _QUOTED.match(value)
+        if quoted:
+            self._pieces.append(quoted["text"])
+        elif _NUMBER.match(value) and not _INTEGER.match(value):
+            self._pieces.append(f"{float(value.upper().replace('D', 'E')):.8E}")
+        else:
+            self._add_value(value, where)
+
+    def _add_new_entries(self, wanted: Mapping[Entry, str], placed: set[Entry], block: str) -> None:
+        for entry, value in wanted.items():
+            if entry[0] == block and entry not in placed:
+                placed.add(entry)
+                self._pieces.append("".join(f"{each:6d}" for each in entry[1]) + "   ")
+                self._add_override(value, f"blocks: {block} {entry[1]}")
+                self._pieces.append("\n")
 
 
-def _format(value: float | int) -> str:
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else f"{float(value):.8E}"
+def _index(words: list[str]) -> tuple[int, ...]:
+    try:
+        return tuple(int(word) for word in words[:-1])
+    except ValueError:
+        return (-1,) * len(words)  # of no entry: not all are whole numbers
+
+
+def _format(value: float, text: str) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if not math.isfinite(value):
+        raise InvalidPoint(f"the input {text} has no finite value here")
+    return f"{float(value):.8E}"
