@@ -18,7 +18,7 @@ from proposer.manifest import check_same_run, choose_seed, start_run
 from proposer.progress import Progress, show_time
 from proposer.scan import Limits, Scan, read_tally
 from proposer.space import Space
-from proposer.strategies.choice import make_strategy, read_settings, threshold
+from proposer.strategies.choice import make_strategy, read_settings
 from proposer.tables import GoodPoints
 from scanspec import PriorKind, ScanFile, read_scan_file
 
@@ -41,18 +41,18 @@ def scan(file: Path, address: str, folder: Path | None, seed: int | None, *, ins
         stored = check_same_run(folder, spec, description, seed)
         seed = choose_seed(spec, seed, stored)
         threads = _set_threads(stored)
-        strategy = make_strategy(settings, space, seed, has_init=init is not None)
+        strategy = make_strategy(settings, space, seed)
         with Dataset(folder) as dataset:
             if not stored:
                 start_run(dataset, folder, spec, description, seed, threads)
-            dataset.set_meta({"points": limits.points, "threshold": threshold(spec), "stopped": None})
+            dataset.set_meta({"points": limits.points, "threshold": settings.threshold, "stopped": None})
             if init is not None and dataset.batches == 0:
                 batch, values, nll = init
                 dataset.add_batch(batch, values, strategy.checkpoint(), nll)
-            _introduce(spec, limits, description, folder, seed, dataset)
-            tally = read_tally(dataset, limits.points, threshold(spec))
+            _introduce(spec, limits, settings.threshold, description, folder, seed, dataset)
+            tally = read_tally(dataset, limits.points, settings.threshold)
             names = [each.name for each in description.observables]
-            good_points = GoodPoints(folder / "good_points.csv", list(space.names), names, threshold(spec))
+            good_points = GoodPoints(folder / "good_points.csv", list(space.names), names, settings.threshold)
             with Progress(tally) as progress:
                 run = Scan(
                     dataset, strategy, space, evaluator, description, good_points, limits, tally, progress,
@@ -86,11 +86,11 @@ def check(file: Path, address: str | None, *, insecure: bool) -> int:
     for scored in spec.all_observables():
         window = f", valid {scored.valid[0]:g} to {scored.valid[1]:g}" if scored.valid else ""
         print(f"  {scored.name}: {show(scored.likelihood)}{window}")
-    print(f"  good: NLL below {threshold(spec):g}; stops at {_describe_limits(limits)}")
+    print(f"  good: NLL below {settings.threshold:g}; stops at {_describe_limits(limits)}")
     print(f"  {settings}")
     if init is not None:
         print(f"  starts from {len(init[0]):,} points of {spec.setup.text('init_csv')}")
-    for line in _notes(spec):
+    for line in _notes(spec, settings.threshold):
         print(f"  note: {line}")
     if address is not None:
         evaluator = Evaluator(address, insecure=insecure, say=_say)
@@ -121,20 +121,20 @@ def _set_threads(stored: dict[str, Any]) -> int:
     return threads
 
 
-def _introduce(spec: ScanFile, limits: Limits, description: Description, folder: Path, seed: int, dataset: Dataset) -> None:
+def _introduce(spec: ScanFile, limits: Limits, threshold: float, description: Description, folder: Path, seed: int, dataset: Dataset) -> None:
     points = dataset.points
     _say(f"{spec.run_name}: {len(spec.variables)} variables; evaluator {description.backend}, {description.concurrency} points at once")
-    _say(f"good: NLL below {threshold(spec):g}; stops at {_describe_limits(limits)}; seed {seed}; folder {folder}")
-    for line in _notes(spec):
+    _say(f"good: NLL below {threshold:g}; stops at {_describe_limits(limits)}; seed {seed}; folder {folder}")
+    for line in _notes(spec, threshold):
         _say(f"note: {line}")
     if points:
         _say(f"going on: {points:,} points were asked for before, {len(dataset.pending().ids):,} of them have no answer yet")
 
 
-def _notes(spec: ScanFile) -> list[str]:
+def _notes(spec: ScanFile, threshold: float) -> list[str]:
     notes = list(spec.notes)
     if "threshold_value" not in spec.networks:
-        notes.append(f"the file gives no threshold_value: {threshold(spec):g} holds (BSMArt's documents say 100, its code 1)")
+        notes.append(f"the file gives no threshold_value: {threshold:g} holds (BSMArt's documents say 100, its code 1)")
     if "points" not in spec.setup:
         notes.append("the file gives no points: 1,000 holds (BSMArt's documents say 1,000, its code 10,000)")
     honoured = [each.name for each in spec.variables if each.prior is not PriorKind.UNIFORM]

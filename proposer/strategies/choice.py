@@ -16,11 +16,6 @@ _OF_BSMART = (
 ).split()
 
 
-def threshold(scan: ScanFile) -> float:
-    """The NLL below which a point is good."""
-    return scan.networks.number("threshold_value", MlsDnncSettings.threshold_value)
-
-
 def read_settings(scan: ScanFile) -> MlsDnncSettings:
     """The settings of the strategy that the file names; raises ScanFileError."""
     name = scan.setup.text("type", "MLS_DNNC")
@@ -34,8 +29,8 @@ def read_settings(scan: ScanFile) -> MlsDnncSettings:
     return MlsDnncSettings.read(scan)
 
 
-def make_strategy(settings: MlsDnncSettings, space: Space, seed: int, *, has_init: bool) -> Strategy:
+def make_strategy(settings: MlsDnncSettings, space: Space, seed: int) -> Strategy:
     """A new strategy object."""
-    return MlsDnnc(space, settings, seed, has_init=has_init)
+    return MlsDnnc(space, settings, seed)
 
 
