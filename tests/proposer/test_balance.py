@@ -1,0 +1,98 @@
+"""SMOTE, class weights and balanced training sets."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from proposer.balance import balanced, positive_weight, synthetic_points
+
+
+def points(n: int, dim: int = 3, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).random((n, dim))
+
+
+def labels(n_good: int, n_bad: int) -> np.ndarray:
+    return np.random.default_rng(1).permutation(np.repeat([True, False], [n_good, n_bad]))
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    n_good=st.integers(0, 12), n_bad=st.integers(0, 40), neighbours=st.integers(1, 20), most=st.integers(1, 30),
+    seed=st.integers(0, 2**31),
+)  # fmt: skip
+def test_any_mixture_gives_as_many_points_as_the_method_says(n_good, n_bad, neighbours, most, seed):
+    """The published code dies with few bad points, with few good ones, and where k is too large."""
+    u, good = points(n_good + n_bad), labels(n_good, n_bad)
+    new = synthetic_points(u, good, neighbours, most, np.random.default_rng(seed))
+    expected = min(n_bad - n_good, most) if n_good >= 2 and n_bad > n_good else 0
+    assert new.shape == (expected, 3)
+    assert ((new >= 0) & (new <= 1)).all()
+    assert not set(map(bytes, new)) & set(map(bytes, u))
+
+
+def test_new_points_lie_between_good_points():
+    u, good = points(60), labels(6, 54)
+    ends = u[good]
+    for point in synthetic_points(u, good, 2, 40, np.random.default_rng(0)):
+        detours = np.linalg.norm(ends[:, None] - point, axis=2) + np.linalg.norm(ends[None, :] - point, axis=2)
+        detours -= np.linalg.norm(ends[:, None] - ends[None, :], axis=2)
+        np.fill_diagonal(detours[:, :, 0] if detours.ndim == 3 else detours, np.inf)
+        assert detours.min() < 1e-12
+
+
+def test_only_the_nearest_neighbours_are_used():
+    """Two clusters of three: with k = 2 no new point lies between the clusters, with k = 5 some do."""
+    cluster = points(3) * 0.01
+    u = np.concatenate([cluster, cluster + 0.9, points(40)])
+    good = np.arange(len(u)) < 6
+    middle = {}
+    for k in (2, 5):
+        first = synthetic_points(u, good, k, 30, np.random.default_rng(0))[:, 0]
+        middle[k] = ((first > 0.1) & (first < 0.8)).sum()
+    assert middle[2] == 0
+    assert middle[5] > 0
+
+
+def test_fixed_columns_stay_and_equal_points_give_none():
+    u, good = points(30), labels(5, 25)
+    u[:, 1] = 0.5
+    assert (synthetic_points(u, good, 5, 20, np.random.default_rng(0))[:, 1] == 0.5).all()
+    u[good] = 0.25
+    assert len(synthetic_points(u, good, 5, 20, np.random.default_rng(0))) == 0
+
+
+def test_synthetic_points_depend_on_their_generator_alone():
+    u, good = points(50), labels(8, 42)
+    np.random.seed(1)  # noqa: NPY002
+    first = synthetic_points(u, good, 5, 20, np.random.default_rng(7))
+    np.random.seed(2)  # noqa: NPY002
+    assert np.array_equal(first, synthetic_points(u, good, 5, 20, np.random.default_rng(7)))
+    assert not np.array_equal(first, synthetic_points(u, good, 5, 20, np.random.default_rng(8)))
+
+
+@pytest.mark.parametrize(
+    ("n_good", "n_bad", "has_init", "weight"),
+    [(5, 95, False, 19.0), (9, 91, False, 91 / 9), (10, 90, False, 1.0), (5, 95, True, 1.0), (0, 9, False, 1.0),
+     (9, 0, False, 1.0)],
+)  # fmt: skip
+def test_rare_good_points_weigh_more(n_good, n_bad, has_init, weight):
+    assert positive_weight(labels(n_good, n_bad), has_init=has_init) == pytest.approx(weight)
+
+
+@given(n_good=st.integers(1, 30), n_bad=st.integers(0, 60), seed=st.integers(0, 2**31))
+def test_a_balanced_set_has_all_good_points_and_as_many_bad_ones(n_good, n_bad, seed):
+    good = labels(n_good, n_bad)
+    rows = balanced(good, np.random.default_rng(seed))
+    assert len(set(rows.tolist())) == len(rows)
+    assert good[rows].sum() == n_good
+    assert (~good[rows]).sum() == min(n_good, n_bad)
+
+
+def test_bad_points_are_drawn_anew_from_all_of_them():
+    """The published code trains on the first bad points for ever."""
+    good = np.arange(300) < 10
+    used = set()
+    for seed in range(200):
+        used.update(balanced(good, np.random.default_rng(seed)).tolist())
+    assert len(used) == 300

@@ -1,0 +1,542 @@
+"""MLS_DNNC: its steps, the faults of the published code that it must not have, resume, and that it finds something."""
+
+import ast
+import itertools
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from proposer.dataset import Dataset, Outcome
+from proposer.networks import FitSettings
+from proposer.space import Space
+from proposer.strategies.base import Batch, CheckpointError, Status, Strategy, Told, generator
+from proposer.strategies.mls_dnnc import MlsDnnc, MlsDnncSettings
+from scanspec import ScanFileError, read_scan_file
+from scanspec.variables import Variable
+
+ROOT = Path(__file__).parents[2]
+CUBE = Space([Variable(name, 0.0, 1.0) for name in "xyz"])
+FAST = MlsDnncSettings(
+    bootstrap_points=60, candidate_points=400, points_per_iteration=50, threshold=1.0, iterations=3,
+    fit=FitSettings(neurons=12, batch_size=64, epochs=8),
+)  # fmt: skip
+MANY = 10**9
+
+
+@pytest.fixture(autouse=True)
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def ball(u: np.ndarray) -> np.ndarray:
+    """An NLL that is good (below 1) in 3 % of the cube."""
+    return ((u - [0.3, 0.6, 0.5]) ** 2).sum(axis=1) / 0.2**2
+
+
+class Scan:
+    """Tells a strategy what a function gives, batch after batch; keeps all."""
+
+    def __init__(self, strategy: MlsDnnc, nll=ball, status=None) -> None:
+        self.strategy, self.nll = strategy, nll
+        self.status = status or (lambda batch: np.full(len(batch), Status.OK))
+        self.batches: list[Batch] = []
+        self.told: list[Told] = []
+        self.points = 0
+
+    def step(self, k: int = MANY) -> Batch | None:
+        batch = self.strategy.ask(k)
+        if batch is not None:
+            self.batches.append(batch)
+            self.tell(batch)
+        return batch
+
+    def tell(self, batch: Batch) -> None:
+        status = np.asarray(self.status(batch), dtype=np.int8)
+        nll = np.where(status == Status.OK, self.nll(batch.u), np.nan)
+        ids = np.arange(self.points + 1, self.points + len(batch) + 1)
+        self.points += len(batch)
+        numbers = np.full(len(batch), len(self.told) + 1)
+        self.told.append(Told(ids, batch.u, status, nll, batch.origins, numbers))
+        self.strategy.tell(self.told[-1])
+
+    def run(self, most: int = 100) -> list[Batch]:
+        for _ in range(most):
+            if self.step() is None:
+                break
+        return self.batches
+
+    def good(self, batch: Batch) -> np.ndarray:
+        return self.nll(batch.u) < self.strategy.settings.threshold
+
+
+def scan(settings: MlsDnncSettings = FAST, seed: int = 5, space: Space = CUBE, **what) -> Scan:
+    return Scan(MlsDnnc(space, settings, seed), **what)
+
+
+def kinds(batches: list[Batch]) -> list[tuple[int, str]]:
+    """Iteration and kind of each batch: bootstrap, candidates or smote."""
+    return [(each.iteration, "candidates" if "exploit" in each.origins else each.origins[0]) for each in batches]
+
+
+def trainings(monkeypatch) -> list[dict]:
+    """Notes what each fit is given."""
+    seen: list[dict] = []
+
+    def fit(self, inputs, good, positive_weight, rng):
+        seen.append({"inputs": inputs.copy(), "good": good.copy(), "weight": positive_weight})
+        self._network = object()
+        return 0.0
+
+    monkeypatch.setattr("proposer.networks.Classifier.fit", fit)
+    monkeypatch.setattr("proposer.networks.Classifier.predict", lambda self, inputs: inputs[:, 0])
+    return seen
+
+
+# The steps
+
+
+def test_the_loop_has_the_published_order_and_ends_with_its_iterations():
+    run = scan()
+    made = kinds(run.run())
+    assert made[0] == (0, "bootstrap")
+    loop = [each for each in made if each[1] != "bootstrap"]
+    assert [iteration for iteration, kind in loop if kind == "candidates"] == [1, 2, 3]
+    for before, after in itertools.pairwise(loop):
+        if after[1] == "smote":
+            assert before == (after[0], "candidates")
+    assert run.strategy.stop_reason == "all 3 iterations are done (Iterations)"
+    assert run.strategy.ask(MANY) is None
+    assert isinstance(run.strategy.lag, int)
+    strategy: Strategy = run.strategy
+    assert strategy.good == sum(run.good(each).sum() for each in run.batches)
+
+
+def test_candidates_are_the_best_ones_and_others_at_random(monkeypatch):
+    trainings(monkeypatch)
+    run = scan(seed=2)
+    run.step()
+    batch = run.step()
+    assert list(batch.origins) == ["exploit"] * 40 + ["random"] * 10
+    drawn = CUBE.draw(generator(2, 1, "candidates"), 400)
+    score = np.sort(drawn[:, 0])[::-1]  # the stub scores by the first coordinate
+    assert np.array_equal(batch.u[:40, 0], score[:40])
+    assert len(np.unique(batch.u, axis=0)) == 50
+    rank = np.searchsorted(-score, -batch.u[40:, 0])
+    assert rank.min() >= 40
+    assert rank.max() > 200  # not the head of the scored list
+
+
+@pytest.mark.parametrize(
+    ("candidates", "wanted", "fraction", "exploit", "random"),
+    [(400, 50, 0.0, 50, 0), (400, 50, 1.0, 0, 50), (30, 50, 0.2, 24, 6), (50, 50, 0.5, 25, 25), (1, 300, 0.2, 1, 0)],
+)
+def test_shares_of_any_size(monkeypatch, candidates, wanted, fraction, exploit, random):
+    """The published code sends fewer points, silently, or the same ones twice."""
+    trainings(monkeypatch)
+    changed = replace(FAST, candidate_points=candidates, points_per_iteration=wanted, random_fraction=fraction)
+    run = scan(changed)
+    run.step()
+    batch = run.step()
+    assert list(batch.origins) == ["exploit"] * exploit + ["random"] * random
+    assert len(np.unique(batch.u, axis=0)) == exploit + random
+
+
+def test_a_smaller_k_cuts_every_batch():
+    run = scan()
+    assert len(run.step(7)) == 7
+    while run.strategy.good == 0:
+        run.step()
+    assert len(run.step(8)) == 8
+    assert len(run.step(3)) <= 3
+    with pytest.raises(ValueError, match="asked for 0 points"):
+        run.strategy.ask(0)
+
+
+def test_the_first_fit_has_all_points_later_ones_all_good_and_as_many_bad(monkeypatch):
+    seen = trainings(monkeypatch)
+    run = scan()
+    run.run()
+    boot = run.batches[0]
+    assert len(seen) == 3
+    assert np.array_equal(seen[0]["inputs"], 2 * boot.u - 1)
+    share = run.good(boot).mean()
+    assert 0 < share < 0.1
+    assert seen[0]["weight"] == pytest.approx((1 - share) / share)
+    first_of_3 = kinds(run.batches).index((3, "candidates"))
+    before = run.batches[:first_of_3]
+    good = np.concatenate([run.good(each) for each in before])
+    last = seen[-1]
+    assert last["good"].sum() == good.sum()
+    assert (~last["good"]).sum() == good.sum()
+    assert last["weight"] == 1.0
+    assert {row.tobytes() for row in np.concatenate([2 * each.u - 1 for each in before])[good]} == {
+        row.tobytes() for row in last["inputs"][last["good"]]
+    }
+
+
+def test_labels_are_by_status_and_threshold_and_failures_do_not_train(monkeypatch):
+    seen = trainings(monkeypatch)
+    cycle = [Status.OK, Status.INVALID, Status.FAILED, Status.TIMED_OUT]
+    run = scan(
+        status=lambda batch: [cycle[i % 4] for i in range(len(batch))],
+        nll=lambda u: np.where(np.arange(len(u)) % 8 == 0, 0.999, 1.0),
+    )
+    run.step()
+    run.step()
+    used = np.arange(60) % 4 < 2
+    assert np.array_equal(seen[0]["inputs"], 2 * run.batches[0].u[used] - 1)
+    assert np.array_equal(seen[0]["good"], (np.arange(60) % 8 == 0)[used])
+    assert run.strategy.good == 8 + 7
+
+
+# SMOTE
+
+
+def told_run(monkeypatch, n_good: int, n: int = 50, status=Status.OK, settings=FAST) -> Scan:
+    """A scan whose bootstrap had 4 good points of 60 and whose first candidates have `n_good` good ones."""
+    trainings(monkeypatch)
+    good_in = iter([4, n_good, *[0] * 20])
+
+    def nll(u):
+        return np.where(np.arange(len(u)) < next(good_in), 0.0, 5.0)
+
+    def status_of(batch):
+        bad_candidate = (np.arange(len(batch)) >= n_good) & ("exploit" in batch.origins)
+        return np.where(bad_candidate, status, Status.OK)
+
+    run = scan(settings, nll=nll, status=status_of)
+    run.step()
+    run.step()
+    return run
+
+
+@pytest.mark.parametrize(
+    ("n_good", "expected"),
+    [
+        (0, 50 - 4 - 0), (3, 50 - 3 - 7), (5, 50 - 5 - 9), (6, 50 - 12), (19, 50 - 38),  # there are 4 earlier ones
+        (20, None), (45, None), (50, None),
+    ],
+)  # fmt: skip
+def test_smote_comes_when_good_points_are_few(monkeypatch, n_good, expected):
+    """New good ones up to Kinitial: with earlier ones; below half of the 40 chosen and above the dimension: alone."""
+    run = told_run(monkeypatch, n_good)
+    batch = run.strategy.ask(MANY)
+    if expected is None:
+        assert kinds([batch]) == [(2, "candidates")]
+    else:
+        assert kinds([batch]) == [(1, "smote")]
+        assert len(batch) == expected
+
+
+def test_smote_takes_earlier_good_points_up_to_twice_kinitial(monkeypatch):
+    run = told_run(monkeypatch, 1, settings=replace(FAST, k_initial=2))
+    batch = run.strategy.ask(MANY)
+    assert len(batch) == 49 - 4  # one new and three earlier good points against 49 bad ones
+
+
+def test_smote_with_more_variables_than_good_points_waits(monkeypatch):
+    trainings(monkeypatch)
+    wide = Space([Variable(f"x{i}", 0, 1) for i in range(8)] + [Variable("f", 2, 2)])
+    for n_good, kind in ((8, "candidates"), (9, "smote")):
+        good_in = iter([4, n_good])
+        run = scan(space=wide, nll=lambda u, good_in=good_in: np.where(np.arange(len(u)) < next(good_in), 0.0, 5.0))
+        run.step()
+        run.step()
+        batch = run.strategy.ask(MANY)
+        assert kinds([batch])[0][1] == kind
+        assert (batch.u[:, 8] == 0.5).all()
+
+
+def test_smote_points_are_new_at_most_a_round_and_count_by_their_true_labels():
+    """The published code evaluates old points again and counts them as new good ones."""
+    run = scan(replace(FAST, points_per_iteration=30, iterations=6))
+    run.run()
+    smote = [each for each in run.batches if each.origins[0] == "smote"]
+    assert smote
+    assert all(len(each) <= 30 for each in smote)
+    rows = [row.tobytes() for each in run.batches for row in each.u]
+    assert len(set(rows)) == len(rows)
+    assert run.strategy.good == sum(run.good(each).sum() for each in run.batches)
+
+
+@pytest.mark.parametrize("status", [Status.INVALID, Status.FAILED, Status.TIMED_OUT])
+@pytest.mark.parametrize("n_good", [0, 1, 2])
+def test_an_iteration_without_a_valid_point_goes_on(monkeypatch, status, n_good):
+    """The published code repeats such a batch without end; fewer than two good points give no SMOTE."""
+    run = told_run(monkeypatch, n_good, status=status)
+    run.run(10)
+    assert run.strategy.stop_reason
+    candidates = [each for each in kinds(run.batches) if each[1] == "candidates"]
+    assert candidates == [(1, "candidates"), (2, "candidates"), (3, "candidates")]
+    smote_follows = kinds(run.batches)[2] == (1, "smote")
+    assert smote_follows == (status is Status.INVALID)  # they are bad points; failures say nothing
+
+
+# Faults of the published code
+
+
+@pytest.mark.parametrize("status", [Status.OK, Status.INVALID, Status.FAILED, Status.TIMED_OUT])
+def test_a_bootstrap_without_a_good_point_is_followed_by_another(status):
+    """The published code exits or divides by zero."""
+    run = scan(nll=lambda u: np.full(len(u), 9.0), status=lambda batch: np.full(len(batch), status))
+    run.run(5)
+    assert kinds(run.batches) == [(0, "bootstrap")] * 5
+    assert len(np.unique(np.concatenate([each.u for each in run.batches]), axis=0)) == 300
+    run.nll = lambda u: np.where(np.arange(len(u)) == 0, 0.0, 9.0)
+    run.status = lambda batch: np.full(len(batch), Status.OK)
+    run.run(2)
+    assert kinds(run.batches)[5:] == [(0, "bootstrap"), (1, "candidates")]
+
+
+@pytest.mark.parametrize("n_bad", [0, 1, 2, 5])
+def test_few_or_no_bad_points_do_no_harm(n_bad):
+    """The published code grows the bad class, or dies in SMOTE."""
+    run = scan(nll=lambda u: np.where(np.arange(len(u)) < n_bad, 9.0, 0.0))
+    run.run()
+    assert [kind for _, kind in kinds(run.batches)] == ["bootstrap", *["candidates"] * 3]
+    assert run.strategy.stop_reason
+
+
+def test_one_good_point_alone_is_enough_to_go_on():
+    """The published code exits with fewer good points than variables."""
+    first = []
+
+    def nll(u):
+        first.append(len(first))
+        return np.where((np.arange(len(u)) == 0) & (len(first) == 1), 0.0, 9.0)
+
+    run = scan(nll=nll)
+    run.run()
+    assert [kind for _, kind in kinds(run.batches)] == ["bootstrap", *["candidates"] * 3]
+
+
+def test_a_k_above_the_number_of_good_points_does_no_harm():
+    run = scan(replace(FAST, k_initial=60))
+    assert run.run()
+    assert run.strategy.stop_reason
+
+
+def test_a_batch_that_was_asked_before_leaves_no_gap():
+    """The dataset drops points asked before; the strategy is told none of them."""
+    strategy = MlsDnnc(CUBE, FAST, 5)
+    empty = Told(np.empty(0, np.int64), np.empty((0, 0)), np.empty(0, np.int8), np.empty(0), [], np.empty(0, np.int64))
+    assert strategy.ask(MANY) is not None
+    strategy.tell(empty)
+    run = Scan(strategy)
+    run.step()
+    assert kinds(run.batches) == [(0, "bootstrap")]
+    made = [strategy.ask(MANY)]
+    strategy.tell(empty)
+    made.append(strategy.ask(MANY))
+    assert kinds(made) == [(1, "candidates"), (2, "candidates")]
+
+
+def test_no_good_candidate_still_uses_earlier_good_points(monkeypatch):
+    run = told_run(monkeypatch, 0)
+    batch = run.strategy.ask(MANY)
+    assert kinds([batch]) == [(1, "smote")]
+
+
+# InitCSV
+
+
+def init_batch() -> Batch:
+    u = np.random.default_rng(9).random((40, 3))
+    u[:3] = [[0.3, 0.6, 0.5], [0.31, 0.6, 0.5], [0.3, 0.62, 0.5]]
+    return Batch(u, ["init"] * 40, 0)
+
+
+def test_init_points_train_count_and_leave_the_weight_alone(monkeypatch):
+    seen = trainings(monkeypatch)
+    run = scan(replace(FAST, threshold=0.5))
+    run.tell(init_batch())
+    assert run.strategy.good >= 3
+    assert kinds([run.step()]) == [(0, "bootstrap")]  # the bootstrap is drawn all the same, once
+    assert kinds([run.step()]) == [(1, "candidates")]
+    assert len(seen[0]["good"]) == 100
+    assert seen[0]["good"].mean() < 0.1  # so that it is the InitCSV that keeps the weight at 1
+    assert seen[0]["weight"] == 1.0
+
+
+# Determinism and resume
+
+
+def same(a: Batch | None, b: Batch | None) -> bool:
+    if a is None or b is None:
+        return a is b
+    return np.array_equal(a.u, b.u) and list(a.origins) == list(b.origins) and a.iteration == b.iteration
+
+
+def test_the_same_seed_gives_the_same_scan_whatever_the_global_state():
+    runs = []
+    for noise in (1, 2):
+        np.random.seed(noise)  # noqa: NPY002
+        torch.manual_seed(noise)
+        runs.append(scan().run())
+    assert len(runs[0]) == len(runs[1])
+    assert all(itertools.starmap(same, zip(*runs, strict=True)))
+    assert not same(scan(seed=6).step(), runs[0][0])
+
+
+def outcomes(ids, nll) -> list[Outcome]:
+    every = enumerate(zip(ids.tolist(), nll.tolist(), strict=True))
+    return [Outcome(i, Status.INVALID if n % 7 == 3 else Status.OK, None if n % 7 == 3 else v) for n, (i, v) in every]
+
+
+def play(dataset: Dataset, strategy: MlsDnnc, stop_after: int) -> list[Batch]:
+    """Asks, stores, answers and tells, until so many batches were stored; the last one stays without answers."""
+    made = []
+    while (batch := strategy.ask(MANY)) is not None:
+        added = dataset.add_batch(batch, batch.u, strategy.checkpoint())
+        made.append(batch)
+        if added.batch == stop_after:
+            break
+        dataset.record(outcomes(added.ids, ball(batch.u[added.kept])))
+        strategy.tell(dataset.told(added.batch))
+    return made
+
+
+@pytest.mark.parametrize("with_init", [False, True])
+def test_a_scan_interrupted_after_every_batch_is_the_uninterrupted_one(tmp_path, with_init):
+    """Each batch comes from a new object that knows the dataset and the newest checkpoint only."""
+    settings = replace(FAST, bootstrap_points=20, iterations=3)
+    with Dataset(tmp_path / "whole") as whole:
+        strategy = MlsDnnc(CUBE, settings, 11)
+        if with_init:
+            begin(whole)
+            strategy.tell(whole.told(1))
+        expected = play(whole, strategy, stop_after=MANY)
+    assert len(expected) >= 6
+    assert "smote" in {each.origins[0] for each in expected}
+    made: list[Batch] = []
+    with Dataset(tmp_path / "cut") as cut:
+        if with_init:
+            begin(cut)
+    for turn in itertools.count():
+        with Dataset(tmp_path / "cut") as cut:
+            fresh = MlsDnnc(CUBE, settings, 11)
+            pending = cut.pending()
+            restore_first = turn % 2 and made
+            for number in range(1, cut.complete_batches() + 1):
+                fresh.tell(cut.told(number))
+            if restore_first:
+                fresh.restore(cut.latest_checkpoint()[1])
+            if len(pending.ids):
+                cut.record(outcomes(pending.ids, ball(pending.params)))
+                fresh.tell(cut.told(cut.batches))
+            if made and not restore_first:
+                fresh.restore(cut.latest_checkpoint()[1])
+            batches = play(cut, fresh, stop_after=cut.batches + 1)
+        if not batches:
+            break
+        made += batches
+    assert len(made) == len(expected)
+    assert all(itertools.starmap(same, zip(made, expected, strict=True)))
+
+
+def begin(dataset: Dataset) -> None:
+    batch = init_batch()
+    dataset.add_batch(batch, batch.u, b"", ball(batch.u))
+
+
+@pytest.mark.parametrize("data", [b"", b"nonsense", b"PK\x03\x04 not quite"])
+def test_a_damaged_checkpoint_is_refused(data):
+    with pytest.raises(CheckpointError, match="not one of MLS_DNNC"):
+        MlsDnnc(CUBE, FAST, 1).restore(data)
+
+
+def test_a_checkpoint_of_more_points_than_were_told_is_refused():
+    run = scan()
+    run.run(3)
+    with pytest.raises(CheckpointError, match=r"was made after [0-9]+ points, but only 0 were told"):
+        MlsDnnc(CUBE, FAST, 5).restore(run.strategy.checkpoint())
+
+
+# Settings
+
+FILE = """
+setup: {type: MLS_DNNC}
+variables: {x: [0, 1]}
+codes: {toy: {function: "a:b", observables: {o: {mean: 1, sigma: 1}}}}
+networks: %s
+"""
+
+
+def settings_of(tmp_path: Path, networks: str) -> MlsDnncSettings:
+    path = tmp_path / "scan.yaml"
+    path.write_text(FILE % networks)
+    return MlsDnncSettings.read(read_scan_file(path))
+
+
+def test_defaults_are_those_of_the_documents(tmp_path):
+    assert settings_of(tmp_path, "{}") == MlsDnncSettings(
+        100, 500, 300, 0.2, 5, 100.0, 10, FitSettings(neurons=100, batch_size=500, epochs=250, learning_rate=1e-2)
+    )
+
+
+def test_bsmart_spellings_and_numeric_strings_are_read(tmp_path):
+    assert settings_of(
+        tmp_path,
+        """{Bootstrap_Points: "7", Candidate_Points: 1e3, Points_Per_Iteration: "2e1", Random_Fraction: "0.5",
+        Kinitial: 3, Threshold_Value: "-1.5", Batch Size: "32", Neurons: 8, Epochs: "9", LearningRate: "1e-3",
+        Iterations: "4"}""",
+    ) == MlsDnncSettings(7, 1000, 20, 0.5, 3, -1.5, 4, FitSettings(8, 32, 9, 1e-3))
+
+
+@pytest.mark.parametrize(
+    ("networks", "message"),
+    [
+        ("{Bootstrap_Points: 0}", "Bootstrap_Points is 0, but must be at least 1"),
+        ("{Candidate_Points: 1.5}", "Candidate_Points is 1.5, but must be a whole number"),
+        ("{Points_Per_Iteration: -3}", "must be at least 1"),
+        ("{Random_Fraction: 1.01}", "Random_Fraction is 1.01, but must be at least 0 and at most 1"),
+        ("{Kinitial: 0}", "must be at least 1"),
+        ("{Threshold_Value: low}", "Threshold_Value is 'low', but must be a number"),
+        ("{Batch Size: 0}", "must be at least 1"),
+        ("{Neurons: 1}", "must be at least 2"),
+        ("{Epochs: 0}", "must be at least 1"),
+        ("{LearningRate: 0}", "must be more than 0 and at most 1"),
+        ("{Iterations: 0}", "must be at least 1"),
+    ],
+)
+def test_values_out_of_range_name_file_line_and_key(tmp_path, networks, message):
+    with pytest.raises(ScanFileError, match=r"scan\.yaml, line 5: ") as caught:
+        settings_of(tmp_path, networks)
+    assert message in str(caught.value)
+
+
+# Does it find anything?
+
+
+def test_it_finds_good_points_of_the_toy_far_more_often_than_chance():
+    """The shells of arXiv:2207.09959, equation (3.1), within one sigma: 3.7 % of the cube."""
+    scan_file = read_scan_file(ROOT / "examples" / "toy3d.yaml")
+    space = Space(scan_file.variables)
+    settings = replace(MlsDnncSettings.read(scan_file), iterations=8)
+
+    def nll(u):
+        value = (2.0 + np.cos(space.to_physical(u) / 7.0).prod(axis=1)) ** 5
+        return (value - 100.0) ** 2 / 200.0
+
+    chance = (nll(space.draw(np.random.default_rng(0), 200_000)) < settings.threshold).mean()
+    run = Scan(MlsDnnc(space, settings, 1), nll=nll)
+    run.run()
+    later = [each for each in run.batches if each.iteration >= 4]
+    exploit = [run.good(each)[[o == "exploit" for o in each.origins]] for each in later if "exploit" in each.origins]
+    assert np.concatenate(exploit).mean() > 3 * chance
+    assert np.concatenate([run.good(each) for each in later]).mean() > 8 * chance
+    found = np.concatenate([space.to_physical(each.u)[run.good(each)] for each in run.batches])
+    assert len(np.unique(np.round(found / (7 * np.pi)), axis=0)) > 5  # several shells
+
+
+def test_strategies_read_and_write_nothing():
+    """Ask and tell objects have no I/O of their own."""
+    for path in (ROOT / "proposer" / "strategies").glob("*.py"):
+        names = {node.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)}
+        assert not names & {"open", "print", "Path", "sqlite3", "input"}

@@ -1,0 +1,163 @@
+"""The parameter space against scipy.stats, and at its edges."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from proposer.space import Space, SpaceError
+from scanspec.variables import PriorKind, Variable
+
+FINITE = st.floats(-1e6, 1e6)
+POSITIVE = st.floats(1e-6, 1e6)
+UNIT = np.array([[0.0], [1e-12], [1e-3], [0.1], [0.25], [0.5], [0.75], [0.9], [0.999], [1.0 - 1e-9], [1.0]])
+
+
+def uniform(low: float, high: float) -> Variable:
+    return Variable("x", low, high)
+
+
+def log_uniform(low: float, high: float) -> Variable:
+    return Variable("x", low, high, PriorKind.LOG_UNIFORM)
+
+
+def normal(low: float, high: float, mean: float = 0.0, sigma: float = 1.0) -> Variable:
+    return Variable("x", low, high, PriorKind.NORMAL, mean, sigma)
+
+
+@given(low=FINITE, width=POSITIVE)
+def test_uniform_is_that_of_scipy(low, width):
+    space = Space([uniform(low, low + width)])
+    prior = stats.uniform(low, width)
+    scale = abs(low) + width
+    x = space.to_physical(UNIT)
+    np.testing.assert_allclose(x, prior.ppf(UNIT), atol=1e-15 * scale, rtol=1e-14)
+    np.testing.assert_allclose(space.to_unit(x), UNIT, atol=1e-14 * scale / width)
+
+
+@given(low=POSITIVE, factor=st.floats(1.001, 1e9))
+def test_log_uniform_is_that_of_scipy(low, factor):
+    space = Space([log_uniform(low, low * factor)])
+    prior = stats.loguniform(low, low * factor)
+    x = space.to_physical(UNIT)
+    np.testing.assert_allclose(x, prior.ppf(UNIT), rtol=1e-11)
+    np.testing.assert_allclose(space.to_unit(x), UNIT, atol=1e-12)
+
+
+@given(mean=FINITE, sigma=POSITIVE, a=st.floats(-40, 40), width=st.floats(0.01, 40))
+def test_truncated_normal_is_that_of_scipy(mean, sigma, a, width):
+    low, high = mean + a * sigma, mean + (a + width) * sigma
+    space = Space([normal(low, high, mean, sigma)])
+    scale = sigma + abs(mean) * 1e-9
+    prior = stats.truncnorm((low - mean) / sigma, (high - mean) / sigma, mean, sigma)
+    x = space.to_physical(UNIT)
+    np.testing.assert_allclose(x, np.clip(prior.ppf(UNIT), low, high), atol=1e-5 * scale)
+    inside = UNIT[1:-1] * (high - low) + low
+    np.testing.assert_allclose(space.to_unit(inside), prior.cdf(inside), atol=1e-6)
+
+
+def test_a_normal_prior_without_bounds_is_that_of_scipy_and_finite():
+    space = Space([normal(-np.inf, np.inf, 5.0, 2.0)])
+    x = space.to_physical(UNIT)
+    assert np.isfinite(x).all()
+    np.testing.assert_allclose(x[1:-1], stats.norm(5.0, 2.0).ppf(UNIT[1:-1]), rtol=1e-12, atol=1e-7)
+    np.testing.assert_allclose(space.to_unit(x), UNIT, atol=1e-15)
+
+
+@pytest.mark.parametrize("tail", [8.0, 30.0, 300.0, 1e5])
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_far_tails_are_exact(tail, sign):
+    """Far out, a normal density is an exponential one with a correction of 1 / tail^2."""
+    low, high = sorted([sign * tail, sign * np.inf])
+    space = Space([normal(low, high)])
+    u = np.linspace(0.05, 0.95, 19)[:, None]
+    excess = sign * space.to_physical(u) - tail
+    expected = -np.log1p(-u) / tail if sign > 0 else -np.log(u) / tail
+    np.testing.assert_allclose(excess, expected, rtol=3.0 / tail**2 + 1e-4)
+    np.testing.assert_allclose(space.to_unit(space.to_physical(u)), u, atol=1e-4)
+
+
+@given(
+    kind=st.sampled_from(list(PriorKind)),
+    low=st.floats(1e-300, 1e300),
+    high=st.floats(1e-300, 1e300),
+    mean=st.floats(-1e3, 1e3),
+    sigma=st.floats(1e-3, 1e3),
+    u=st.lists(st.floats(0, 1), min_size=1, max_size=20),
+)
+def test_values_never_leave_the_range(kind, low, high, mean, sigma, u):
+    low, high = min(low, high), max(low, high)
+    variable = Variable("x", low, high, kind, mean, sigma)
+    try:
+        space = Space([variable])
+    except SpaceError:
+        assert kind is PriorKind.NORMAL
+        return
+    points = np.array(u)[:, None]
+    x = space.to_physical(points)
+    assert space.inside(x).all()
+    back = space.to_unit(x)
+    assert ((back >= 0) & (back <= 1)).all()
+    order = np.argsort(points[:, 0])
+    assert (np.diff(x[order, 0]) >= -1e-9 * np.abs(x).max()).all()
+
+
+@given(low=st.floats(1e-3, 1e3), mean=st.floats(-5, 5))
+def test_a_range_of_neighbouring_doubles_still_works(low, mean):
+    high = np.nextafter(low, np.inf)
+    for variable in (uniform(low, high), log_uniform(low, high), normal(low, high, mean, 1e3)):
+        x = Space([variable]).to_physical(UNIT)
+        assert np.isin(x, [low, high]).all()
+
+
+def test_the_widest_range_does_not_overflow():
+    space = Space([uniform(-1.7e308, 1.7e308)])
+    np.testing.assert_allclose(space.to_unit(space.to_physical(UNIT)), UNIT, atol=1e-15)
+
+
+def test_columns_keep_their_variables_and_a_fixed_one_its_value():
+    space = Space([uniform(0, 10), Variable("f", 3.25, 3.25), log_uniform(1, 100)])
+    u = np.array([[0.5, 0.123, 0.5]])
+    x = space.to_physical(u)
+    np.testing.assert_allclose(x, [[5.0, 3.25, 10.0]])
+    assert x[0, 1] == 3.25
+    np.testing.assert_allclose(space.to_unit(x), [[0.5, 0.5, 0.5]])
+    assert space.names == ["x", "f", "x"]
+    assert space.fixed.tolist() == [False, True, False]
+
+
+def test_draws_are_uniform_in_the_cube_and_repeatable():
+    space = Space([uniform(0, 1), Variable("f", 2, 2)])
+    u = space.draw(np.random.default_rng(3), 2000)
+    assert (u == space.draw(np.random.default_rng(3), 2000)).all()
+    assert stats.kstest(u[:, 0], "uniform").pvalue > 1e-3
+    assert (u[:, 1] == 0.5).all()
+    assert np.array_equal(space.network_inputs(np.array([[0.0, 0.5], [1.0, 0.25]])), [[-1.0, 0.0], [1.0, -0.5]])
+
+
+def test_a_column_gives_the_same_bits_alone_and_in_a_table():
+    space = Space([log_uniform(1e-3, 1e5), normal(-1, 4), uniform(2, 3)])
+    u = np.random.default_rng(0).random((101, 3))
+    x = space.to_physical(u)
+    assert np.array_equal(x, np.concatenate([space.to_physical(row[None]) for row in u]))
+    assert np.array_equal(space.to_unit(x), np.concatenate([space.to_unit(row[None]) for row in x]))
+
+
+def test_a_range_without_any_prior_left_is_refused_by_name():
+    with pytest.raises(SpaceError, match=r"variable 'x': the range from 5 to 6 is more than 1e\+06 standard"):
+        Space([normal(5, 6, 0.0, 1e-7)])
+
+
+def test_inside_knows_edges_and_nan():
+    space = Space([uniform(0, 1), uniform(5, 6)])
+    assert space.inside(np.array([[0.0, 6.0], [1.0001, 5.5], [np.nan, 5.0]])).tolist() == [
+        [True, True],
+        [False, True],
+        [False, True],
+    ]
+
+
+def test_a_table_of_another_width_is_an_error():
+    with pytest.raises(ValueError, match="for 1 variables"):
+        Space([uniform(0, 1)]).to_physical(np.zeros((4, 2)))
