@@ -1,0 +1,113 @@
+"""MLS_DNNC stopped at any moment and started again, with the real dataset between."""
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from proposer.dataset import Dataset, Outcome
+from proposer.networks import FitSettings
+from proposer.space import Space
+from proposer.strategies.base import Batch, CheckpointError, Status
+from proposer.strategies.mls_dnnc import MlsDnnc, MlsDnncSettings
+from scanspec.variables import Variable
+
+CUBE = Space([Variable(name, 0.0, 1.0) for name in "xyz"])
+FAST = MlsDnncSettings(
+    bootstrap_points=60, candidate_points=400, points_per_iteration=50, threshold=1.0, iterations=3,
+    fit=FitSettings(neurons=12, batch_size=64, epochs=8),
+)  # fmt: skip
+MANY = 10**9
+
+
+def ball(u: np.ndarray) -> np.ndarray:
+    """An NLL that is good (below 1) in 3 % of the cube."""
+    return ((u - [0.3, 0.6, 0.5]) ** 2).sum(axis=1) / 0.2**2
+
+
+def init_batch() -> Batch:
+    u = np.random.default_rng(9).random((40, 3))
+    u[:3] = [[0.3, 0.6, 0.5], [0.31, 0.6, 0.5], [0.3, 0.62, 0.5]]
+    return Batch(u, ["init"] * 40, 0)
+
+
+def same(a: Batch | None, b: Batch | None) -> bool:
+    if a is None or b is None:
+        return a is b
+    return np.array_equal(a.u, b.u) and list(a.origins) == list(b.origins) and a.iteration == b.iteration
+
+
+def outcomes(ids, nll) -> list[Outcome]:
+    every = enumerate(zip(ids.tolist(), nll.tolist(), strict=True))
+    return [Outcome(i, Status.INVALID if n % 7 == 3 else Status.OK, None if n % 7 == 3 else v) for n, (i, v) in every]
+
+
+def play(dataset: Dataset, strategy: MlsDnnc, stop_after: int) -> list[Batch]:
+    """Asks, stores, answers and tells, until so many batches were stored; the last one stays without answers."""
+    made = []
+    while (batch := strategy.ask(MANY)) is not None:
+        added = dataset.add_batch(batch, batch.u, strategy.checkpoint())
+        made.append(batch)
+        if added.batch == stop_after:
+            break
+        dataset.record(outcomes(added.ids, ball(batch.u[added.kept])))
+        strategy.tell(dataset.told(added.batch))
+    return made
+
+
+@pytest.mark.parametrize("with_init", [False, True])
+def test_a_scan_interrupted_after_every_batch_is_the_uninterrupted_one(tmp_path, with_init):
+    """Each batch comes from a new object that knows the dataset and the newest checkpoint only."""
+    settings = replace(FAST, bootstrap_points=20, iterations=3)
+    with Dataset(tmp_path / "whole") as whole:
+        strategy = MlsDnnc(CUBE, settings, 11)
+        if with_init:
+            begin(whole)
+            strategy.tell(whole.told(1))
+        expected = play(whole, strategy, stop_after=MANY)
+    assert len(expected) >= 6
+    assert "smote" in {each.origins[0] for each in expected}
+    made: list[Batch] = []
+    with Dataset(tmp_path / "cut") as cut:
+        if with_init:
+            begin(cut)
+    for turn in itertools.count():
+        with Dataset(tmp_path / "cut") as cut:
+            fresh = MlsDnnc(CUBE, settings, 11)
+            pending = cut.pending()
+            restore_first = turn % 2 and made
+            for number in range(1, cut.complete_batches() + 1):
+                fresh.tell(cut.told(number))
+            if restore_first:
+                fresh.restore(cut.latest_checkpoint()[1])
+            if len(pending.ids):
+                cut.record(outcomes(pending.ids, ball(pending.params)))
+                fresh.tell(cut.told(cut.batches))
+            if made and not restore_first:
+                fresh.restore(cut.latest_checkpoint()[1])
+            batches = play(cut, fresh, stop_after=cut.batches + 1)
+        if not batches:
+            break
+        made += batches
+    assert len(made) == len(expected)
+    assert all(itertools.starmap(same, zip(made, expected, strict=True)))
+
+
+def begin(dataset: Dataset) -> None:
+    batch = init_batch()
+    dataset.add_batch(batch, batch.u, b"", ball(batch.u))
+
+
+@pytest.mark.parametrize("data", [b"", b"nonsense", b"PK\x03\x04 not quite"])
+def test_a_damaged_checkpoint_is_refused(data):
+    with pytest.raises(CheckpointError, match="not one of MLS_DNNC"):
+        MlsDnnc(CUBE, FAST, 1).restore(data)
+
+
+def test_a_checkpoint_of_more_points_than_were_told_is_refused(tmp_path):
+    strategy = MlsDnnc(CUBE, FAST, 5)
+    with Dataset(tmp_path) as dataset:
+        play(dataset, strategy, stop_after=3)
+    with pytest.raises(CheckpointError, match=r"was made after [0-9]+ points, but only 0 were told"):
+        MlsDnnc(CUBE, FAST, 5).restore(strategy.checkpoint())
