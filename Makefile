@@ -20,9 +20,8 @@ help: ## this list
 scan: ## scan SCAN=FILE with both sides on this machine; the same again goes on; RUN=FOLDER
 	@tools/environment.sh proposer
 	@environment=$$($(PROPOSER)/python -m scanspec environment '$(SCAN)') && \
-	run='$(RUN)' && : "$${run:=runs/$$($(PROPOSER)/python -m scanspec run '$(SCAN)')}" && \
 	tools/environment.sh "$$environment" && \
-	exec $(PROPOSER)/python tools/pair.py '$(SCAN)' "$$run" "$$environment" $(WORKERS)
+	exec $(PROPOSER)/python tools/pair.py "$$environment" $(WORKERS) '$(SCAN)' $(if $(RUN),--run '$(RUN)')
 
 up: ## the same in two containers
 	@tools/up.sh '$(SCAN)'

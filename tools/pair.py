@@ -1,6 +1,6 @@
 """The pair on this machine: an evaluator in the background, the proposer in front.
 
-usage: tools/pair.py SCAN RUN ENVIRONMENT WORKERS
+usage: tools/pair.py ENVIRONMENT WORKERS SCAN [OPTION...]; options are those of `lodescan scan`
 
 Starts the evaluator of .envs/ENVIRONMENT on a free loopback port, runs the
 proposer on it, and ends that evaluator again, however the proposer ends. The
@@ -23,7 +23,7 @@ GRACE = 20.0  # seconds that an evaluator has to end by itself
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def main(scan: str, run: str, environment: str, workers: str) -> int:
+def main(environment: str, workers: str, scan: str, *options: str) -> int:
     on_signals(leave)
     with tempfile.TemporaryDirectory(prefix="lodescan-") as folder:
         address, log = Path(folder) / "address", Path(folder) / "log"
@@ -40,7 +40,7 @@ def main(scan: str, run: str, environment: str, workers: str) -> int:
                     sys.stderr.write(log.read_text(errors="replace"))
                     return evaluator.returncode if evaluator.returncode > 0 else 3
                 time.sleep(0.05)
-            return propose([scan, "--evaluator", address.read_text().strip(), "--run", run], evaluator, log)
+            return propose([scan, "--evaluator", address.read_text().strip(), *options], evaluator, log)
         finally:
             evaluator.terminate()
             try:

@@ -9,10 +9,7 @@ LODESCAN_USER=$(id -u):$(id -g)
 LODESCAN_DONE_HINT=         # all ends with the scan: there is nothing left to stop
 export FOLDER SCAN LODESCAN_USER LODESCAN_DONE_HINT
 
-ask() { docker compose run --rm --no-deps --no-TTY --entrypoint python proposer -m scanspec "$1" "/scan/$SCAN"; }
-
 docker compose build --quiet proposer
-PHYSICS=$(ask environment)
-RUN=${RUN:-$(ask run)}
-export PHYSICS RUN
+PHYSICS=$(docker compose run --rm --no-deps --no-TTY --entrypoint python proposer -m scanspec environment "/scan/$SCAN")
+export PHYSICS
 exec docker compose up --build --exit-code-from proposer

@@ -1,0 +1,83 @@
+"""An engine, the images, and a copy of the project to run compose in."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PARTS = ["compose.yaml", ".dockerignore", "Dockerfile.proposer", "Dockerfile.evaluator", "Makefile", "tools"]
+PARTS += ["locks", "proto", "scanspec", "proposer", "evaluator", "examples"]
+UID, GID = 12345, 23456  # of nobody in any image
+
+
+def docker(*arguments: str, check: bool = True, **options: object) -> subprocess.CompletedProcess[str]:
+    command = ["docker", *arguments]
+    done = subprocess.run(command, text=True, capture_output=True, timeout=1500, **options)  # type: ignore[call-overload]
+    if check and done.returncode != 0:
+        pytest.fail(f"{' '.join(command)}: exit code {done.returncode}\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+    return done  # type: ignore[no-any-return]
+
+
+@dataclass
+class Project:
+    """A copy of the project with a runs/ of its own, as one compose project."""
+
+    folder: Path
+    variables: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return os.environ | {"COMPOSE_PROJECT_NAME": self.folder.name, "LODESCAN_USER": f"{UID}:{GID}"} | self.variables
+
+    def compose(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        return docker("compose", *arguments, check=check, cwd=self.folder, env=self.environment)
+
+    def build(self, dockerfile: str, **build_arguments: str) -> list[str]:
+        """Build one image; its layers."""
+        options = [f"--build-arg={name}={value}" for name, value in build_arguments.items()]
+        image = docker("build", "--quiet", "--file", dockerfile, *options, ".", cwd=self.folder).stdout.strip()
+        return layers(image)
+
+
+def layers(image: str) -> list[str]:
+    return docker("image", "inspect", "--format", "{{json .RootFS.Layers}}", image).stdout.strip().strip("[]").split(",")
+
+
+@pytest.fixture(scope="session")
+def engine() -> None:
+    if shutil.which("docker") is None or docker("info", check=False).returncode != 0:
+        pytest.fail("no container engine answers to `docker info`: start one, or leave these tests out", pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def images(engine: None) -> None:
+    """Both images of the default scan, and the evaluator's base."""
+    environment = os.environ | {"PHYSICS": "evaluator"}
+    docker("compose", "build", cwd=ROOT)
+    docker("compose", "build", "evaluator", cwd=ROOT, env=environment)
+
+
+@pytest.fixture
+def project(engine: None, tmp_path: Path, request: pytest.FixtureRequest) -> Project:
+    folder = tmp_path / f"lodescan{abs(hash(request.node.nodeid)) % 10**8}"
+    folder.mkdir()
+    for part in PARTS:
+        source = ROOT / part
+        if source.is_dir():
+            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder / part)
+    (folder / "runs").mkdir()
+    os.chown(folder / "runs", UID, GID)
+    for parent in (folder, *folder.parents):  # pytest's folders are for their owner alone
+        if parent.name.startswith("pytest"):
+            parent.chmod(0o755)
+    made = Project(folder)
+    request.addfinalizer(lambda: made.compose("down", "--volumes", "--timeout", "5", check=False))
+    return made

@@ -1,0 +1,133 @@
+"""Whole scans through compose, as a user starts them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from tests.containers.conftest import GID, UID, Project, docker, layers
+
+pytestmark = [pytest.mark.containers, pytest.mark.usefixtures("images")]
+
+UP = ["up", "--no-color", "--no-log-prefix", "--exit-code-from", "proposer"]
+
+
+def small(project: Project, name: str, physics: str, **values: object) -> None:
+    """An example with other values, in a folder of its own beside what the example needs."""
+    folder = project.folder / "my scans"
+    shutil.copytree(project.folder / "examples", folder, dirs_exist_ok=True)
+    text = (folder / name).read_text()
+    for key, value in values.items():
+        text, found = re.subn(rf"^(  {key}: *)\S+", rf"\g<1>{value}", text, flags=re.MULTILINE)
+        assert found == 1, f"{name} has no {key}"
+    (folder / name).write_text(text)
+    project.variables |= {"FOLDER": str(folder), "SCAN": name, "PHYSICS": physics}
+
+
+def toy(project: Project) -> None:
+    small(project, "toy3d.yaml", "evaluator", points=20, candidate_points=1000, iterations=3)
+
+
+def owners(folder: Path) -> set[tuple[int, int]]:
+    return {(path.stat().st_uid, path.stat().st_gid) for path in folder.rglob("*")}
+
+
+def good_points(run: Path) -> int:
+    return len((run / "good_points.csv").read_text().splitlines()) - 1
+
+
+def test_two_scans_with_one_proposer_and_two_evaluators(project: Project) -> None:
+    """The toy on the base image, then the default scan's physics: the proposer's image stays as it is."""
+    proposer = layers("lodescan-proposer")
+    toy(project)
+    project.compose(*UP)
+    small(project, "simsusy_stau.yaml", "simsusy", points=3, threshold_value=500, bootstrap_points=40,
+          candidate_points=500, points_per_iteration=20)  # fmt: skip
+    project.compose(*UP)
+
+    assert layers("lodescan-proposer") == proposer
+    assert good_points(project.folder / "runs/toy3d") >= 20
+    assert good_points(project.folder / "runs/simsusy_stau") >= 3
+    assert owners(project.folder / "runs") == {(UID, GID)}
+
+
+def test_make_up_takes_the_environment_from_the_scan_file(project: Project) -> None:
+    toy(project)
+    scan = Path(project.variables.pop("FOLDER"), project.variables.pop("SCAN"))
+    del project.variables["PHYSICS"]
+    done = subprocess.run(
+        ["make", "up", f"SCAN={scan}"], cwd=project.folder, env=project.environment, text=True, capture_output=True, timeout=900
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert good_points(project.folder / "runs/toy3d") >= 20
+    assert owners(project.folder / "runs") == {(os.getuid(), os.getgid())}
+    assert "docker compose down" not in done.stdout
+
+
+def test_a_run_folder_that_cannot_be_written_is_one_message_and_code_2(project: Project) -> None:
+    toy(project)
+    os.chown(project.folder / "runs", 0, 0)
+    (project.folder / "runs").chmod(0o755)
+    done = project.compose("run", "--rm", "--no-TTY", "proposer", check=False)
+    assert done.returncode == 2
+    said = [line for line in done.stderr.splitlines() if "lodescan: " in line]
+    assert len(said) == 1
+    assert "runs" in said[0]
+    assert "Traceback" not in done.stderr
+    assert list((project.folder / "runs").iterdir()) == []
+
+
+def test_after_a_plain_up_the_last_line_says_how_to_stop(project: Project, tmp_path: Path) -> None:
+    toy(project)
+    log = tmp_path / "log"
+    with log.open("w") as output:
+        up = subprocess.Popen(
+            ["docker", "compose", "up", "--no-color"], cwd=project.folder, env=project.environment, stdout=output, stderr=output
+        )
+    try:
+        proposer = wait_for_container(project, "proposer")
+        assert docker("wait", proposer).stdout.strip() == "0"
+        evaluator = json.loads(docker("inspect", wait_for_container(project, "evaluator")).stdout)[0]
+        assert evaluator["State"]["Running"]
+        assert evaluator["HostConfig"]["PortBindings"] in ({}, None)
+        assert not any(evaluator["NetworkSettings"]["Ports"].values())
+        [network] = evaluator["NetworkSettings"]["Networks"]
+        assert docker("network", "inspect", "--format", "{{.Internal}}", network).stdout.strip() == "true"
+        time.sleep(2)
+        lines = [line for line in log.read_text().splitlines() if line.startswith(("proposer", "evaluator"))]
+        assert lines[-1].endswith("docker compose down"), lines[-5:]
+    finally:
+        project.compose("down", "--timeout", "5", check=False)
+        up.wait(60)
+
+
+def test_a_killed_evaluator_and_the_same_command_again_lose_nothing(project: Project) -> None:
+    small(project, "simsusy_stau.yaml", "simsusy", points=3, threshold_value=500, bootstrap_points=150,
+          candidate_points=500, points_per_iteration=20)  # fmt: skip
+    project.compose("up", "--detach")
+    dataset = project.folder / "runs/simsusy_stau/dataset.sqlite"
+    proposer = wait_for_container(project, "proposer")
+    while not dataset.exists():
+        time.sleep(0.2)
+    time.sleep(5)
+    project.compose("kill", "--signal", "KILL", "evaluator")
+    time.sleep(2)
+    assert docker("inspect", "--format", "{{.State.Running}}", proposer).stdout.strip() == "true"
+    project.compose("up", "--detach")
+    assert docker("wait", proposer).stdout.strip() == "0"
+    assert good_points(project.folder / "runs/simsusy_stau") >= 3
+
+
+def wait_for_container(project: Project, service: str) -> str:
+    for _ in range(600):
+        found = project.compose("ps", "--all", "--quiet", service, check=False).stdout.split()
+        if found and docker("inspect", "--format", "{{.State.StartedAt}}", found[0]).stdout[:4] != "0001":
+            return found[0]
+        time.sleep(0.2)
+    pytest.fail(f"compose did not start {service}")

@@ -1,0 +1,72 @@
+"""What is in the images, and what is not."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from tests.containers.conftest import GID, UID, Project, docker, layers
+
+pytestmark = [pytest.mark.containers, pytest.mark.usefixtures("images")]
+
+PROPOSER, BASE, SIMSUSY = "lodescan-proposer", "lodescan-evaluator:evaluator", "lodescan-evaluator:simsusy"
+HARDENED = ["--rm", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--user", f"{UID}:{GID}", "--network", "none"]
+
+
+@pytest.mark.parametrize(("image", "most"), [(PROPOSER, 1.9e9), (BASE, 350e6)])
+def test_images_are_no_larger_than_promised(image: str, most: float) -> None:
+    size = int(docker("image", "inspect", "--format", "{{.Size}}", image).stdout)
+    print(f"{image}: {size / 1e6:.0f} MB")
+    assert size <= most
+
+
+@pytest.mark.parametrize(
+    ("image", "never"),
+    [
+        (BASE, ["torch", "sklearn", "imblearn", "pandas", "scipy", "proposer", "simsusy", "camb"]),
+        (SIMSUSY, ["torch", "sklearn", "imblearn", "pandas", "proposer", "camb"]),
+        (PROPOSER, ["evaluator", "simsusy", "yaslha", "pyslha", "camb", "pebble", "simpleeval"]),
+    ],
+)
+def test_neither_side_has_the_packages_of_the_other(image: str, never: list[str]) -> None:
+    program = f"from importlib.util import find_spec; print([name for name in {never!r} if find_spec(name)])"
+    assert docker("run", *HARDENED, "--entrypoint", "python", image, "-c", program).stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("image", [PROPOSER, BASE])
+def test_the_default_user_is_nobody_special(image: str) -> None:
+    config = json.loads(docker("image", "inspect", image).stdout)[0]["Config"]
+    assert config["User"] == "10001:10001"
+
+
+@pytest.mark.parametrize(
+    ("image", "program"),
+    [
+        (PROPOSER, "import torch, proposer.commands; torch.optim.AdamW(torch.nn.Linear(2, 1).parameters())"),
+        (BASE, "import evaluator.serving"),
+    ],
+)
+def test_any_uid_runs_on_a_read_only_root(image: str, program: str) -> None:
+    docker("run", *HARDENED, "--entrypoint", "python", image, "-W", "error", "-c", program)
+    assert "usage: " in docker("run", *HARDENED, image, "--help").stdout
+
+
+def test_changing_the_physics_rebuilds_no_layer_of_the_proposer(project: Project) -> None:
+    before = layers(PROPOSER)
+    evaluator_before = layers(SIMSUSY)
+    index = {"TORCH_INDEX": project.environment["TORCH_INDEX"]} if "TORCH_INDEX" in project.environment else {}
+    assert project.build("Dockerfile.proposer", **index) == before
+
+    with (project.folder / "locks/simsusy.txt").open("a") as lock:
+        lock.write("six==1.17.0\n")
+    with (project.folder / "evaluator/point.py").open("a") as code:
+        code.write("# another way to run a point\n")
+    assert project.build("Dockerfile.proposer", **index) == before
+    assert project.build("Dockerfile.evaluator", PHYSICS="simsusy") != evaluator_before
+
+    # The test sees a layer that does change.
+    with (project.folder / "proposer/__init__.py").open("a") as code:
+        code.write("# another proposer\n")
+    changed = project.build("Dockerfile.proposer", **index)
+    assert changed[:-1] == before[:-1]
+    assert changed[-1] != before[-1]
