@@ -7,14 +7,18 @@ module for every worker.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from evaluator.errors import ConfigurationError
 from scanspec import ScanFile, ScanFileError, read_scan_file
 
 BAD_INPUT = 2
+INTERRUPTED = 130
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -26,6 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (ScanFileError, ConfigurationError) as error:
         print(f"lodescan-evaluator: {error}", file=sys.stderr)
         return BAD_INPUT
+    except KeyboardInterrupt:
+        return INTERRUPTED
     return code
 
 
@@ -42,13 +48,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.add_argument(
         "--workers",
-        type=int,
-        default=os.cpu_count() or 1,
-        help="processes that run points; 0 runs them in the server's own, without isolation (default: %(default)s, one a core)",
+        type=_at_least(0, int),
+        default=len(os.sched_getaffinity(0)),
+        help="processes that run points; 0: the server's own, without isolation (default: %(default)s, one a core)",
     )
     serve.add_argument(
         "--grace",
-        type=float,
+        type=_at_least(0, float),
         default=8.0,
         metavar="SECONDS",
         help="how long running points may go on after SIGTERM (default: %(default)s)",
@@ -77,6 +83,16 @@ def _parser() -> argparse.ArgumentParser:
     healthy.add_argument("address", metavar="HOST:PORT")
     healthy.set_defaults(run=_healthy)
     return parser
+
+
+def _at_least(low: float, kind: Callable[[str], float]) -> Callable[[str], float]:
+    def number(text: str) -> float:
+        value = kind(text)
+        if not low <= value < math.inf:
+            raise argparse.ArgumentTypeError(f"must be at least {low:g}")
+        return value
+
+    return number
 
 
 def _read(path: Path) -> ScanFile:
@@ -110,8 +126,9 @@ def _healthy(options: argparse.Namespace) -> int:
     from grpc_health.v1 import health_pb2, health_pb2_grpc
 
     with grpc.insecure_channel(options.address) as channel:
+        stub: Any = health_pb2_grpc.HealthStub(channel)
         try:
-            answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=5.0)
+            answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=5.0)
         except grpc.RpcError as error:
             print(f"lodescan-evaluator: {options.address} does not answer ({error.code().name})", file=sys.stderr)
             return 1

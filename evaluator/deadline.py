@@ -6,7 +6,6 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
 
 from evaluator.errors import CodeTimedOut
 
@@ -25,7 +24,7 @@ def deadline(seconds: float, name: str) -> Iterator[None]:
         yield
         return
 
-    def ring(signum: int, frame: FrameType | None) -> None:
+    def ring(*_: object) -> None:
         raise CodeTimedOut(f"{name} ran past its deadline of {seconds:g} s and was ended")
 
     before = signal.signal(signal.SIGALRM, ring)

@@ -23,6 +23,7 @@ def describe(chain: Chain, concurrency: int) -> pb.DescribeResponse:
     versions = ", ".join(f"{key.removeprefix('package ')} {version}" for key, version in sorted(packages.items())[:20])
     physics = {
         "codes": sources,
+        "variables": [each.name for each in scan.variables],
         "derived": scan.derived,
         "blocks": {
             name: {str(index): value for index, value in entries.items()} for name, entries in scan.blocks.items()
@@ -65,7 +66,7 @@ def _observable(spec: ObservableSpec) -> pb.Observable:
 
 def _likelihood(likelihood: Likelihood) -> pb.Likelihood:
     return pb.Likelihood(
-        kind=pb.LikelihoodKind.Value(f"LIKELIHOOD_KIND_{likelihood.kind.value}"),
+        kind=f"LIKELIHOOD_KIND_{likelihood.kind.value}",
         mean=likelihood.mean,
         sigma=likelihood.sigma,
         lower=likelihood.lower,

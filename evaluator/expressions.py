@@ -120,7 +120,9 @@ def _fault(tree: ast.AST, known: Collection[str], variables: int) -> str:
             case ast.Constant() if not isinstance(node.value, (int, float)):
                 return "may hold numbers only"
             case ast.Name(id=name) if id(node) not in handled and name not in known and name not in CONSTANTS:
-                return f"uses {name!r}, which is no variable, derived variable or earlier observable{closest(name, known)}"
+                return (
+                    f"uses {name!r}, which is no variable, derived variable or earlier observable{closest(name, known)}"
+                )
             case _ if not isinstance(node, _SYNTAX):
                 return f"uses {type(node).__name__}, which expressions cannot hold"
     return ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
@@ -15,6 +15,12 @@ from evaluator.errors import CodeFailed, CodeKilled, CodeTimedOut, InvalidPoint
 from evaluator.expressions import Expression
 from evaluator.spectrum import Spectrum
 from scanspec import ObservableSpec, ScanFile
+
+MOST_WARNINGS = 20
+"""The most warnings that one point may have."""
+
+LONGEST_TEXT = 500
+"""The most characters of a message or a warning."""
 
 
 class Status(IntEnum):
@@ -101,18 +107,14 @@ class Chain:
         self.scan = scan
         self.specs = scan.all_observables()
         known = [each.name for each in scan.variables]
-        self._derived: list[tuple[str, Expression]] = []
-        for name, text in scan.derived.items():
-            self._derived.append((name, Expression(text, known, f"{scan.path}: derived variable {name!r}")))
-            known.append(name)
-        self.steps: list[Step] = []
         positions = {spec.name: position for position, spec in enumerate(self.specs)}
+        self._derived = [self._prepare(spec, positions, known) for spec in self.specs if spec.name in scan.derived]
+        self.steps: list[Step] = []
         for code_spec in scan.codes:
             code = make_code(code_spec, scan, known)
             observables = [self._prepare(spec, positions, known) for spec in code_spec.observables]
-            conditions = [
-                Expression(text, known, f"{scan.path}: conditions of {code_spec.name}") for text in code_spec.conditions
-            ]
+            where = f"{scan.path}, line {code_spec.section.line('conditions')}"
+            conditions = [Expression(text, known, where, len(scan.variables)) for text in code_spec.conditions]
             self.steps.append(Step(code_spec.name, code, observables, conditions))
         self._top = [self._prepare(spec, positions, known) for spec in scan.observables]
 
@@ -121,24 +123,27 @@ class Chain:
     ) -> tuple[int, ObservableSpec, Expression | None]:
         expression = None
         if spec.function is not None:
-            expression = Expression(spec.function, known, f"{spec.section.file}, line {spec.section.line('function')}")
+            key = spec.name if spec.name in self.scan.derived else "function"
+            where = f"{spec.section.file}, line {spec.section.line(key)}"
+            expression = Expression(spec.function, known, where, len(self.scan.variables))
         known.append(spec.name)
         return positions[spec.name], spec, expression
-
-    @property
-    def time_limit(self) -> float:
-        """Seconds after which no point can still be within its deadlines."""
-        return sum(max(step.code.timeout, step.code.first_timeout) for step in self.steps)
 
     def load(self) -> None:
         """Prepares this process for points; raises ConfigurationError."""
         for step in self.steps:
             step.code.load()
 
-    def evaluate(self, variables: Sequence[float], scratch: Path | None = None) -> Outcome:
+    def evaluate(
+        self,
+        variables: Sequence[float],
+        scratch: Path | None = None,
+        on_step: Callable[[int], None] | None = None,
+    ) -> Outcome:
         """Works out one point; `variables` in the file's order and units, finite.
 
-        Never raises for what a code does; a ConfigurationError is the scan file's fault.
+        `on_step` hears the number of each code but the first before it runs. Never raises for what
+        a code does; a ConfigurationError is the scan file's fault.
         """
         found = [math.nan] * len(self.specs)
         missing = set(range(len(self.specs)))
@@ -147,9 +152,11 @@ class Chain:
         point = Point(names, variables, scratch)
         status, name, message = Status.OK, "", ""
         try:
-            self._derive(point)
-            for step in self.steps:
+            self._derive(point, found, missing)
+            for number, step in enumerate(self.steps):
                 name = step.name
+                if on_step is not None and number:
+                    on_step(number)
                 start = time.perf_counter()
                 try:
                     given = step.code.run(point)
@@ -167,14 +174,14 @@ class Chain:
             status, message = Status.TIMED_OUT, str(error)
         except CodeKilled as error:
             status, message = Status.KILLED, str(error)
-        return Outcome(status, found, sorted(missing), seconds, name, message, point.warnings)
+        warnings = [printable(each) for each in point.warnings[:MOST_WARNINGS]]
+        return Outcome(status, found, sorted(missing), seconds, name, printable(message), warnings)
 
-    def _derive(self, point: Point) -> None:
-        for name, expression in self._derived:
-            value = float(expression(point.names, point.variables))
-            if not math.isfinite(value):
-                raise InvalidPoint(f"the derived variable {name} = {expression.text} is not finite here")
-            point.names[name] = value
+    def _derive(self, point: Point, found: list[float], missing: set[int]) -> None:
+        self._collect(point, self._derived, {}, found, missing)
+        for position, spec, _ in self._derived:
+            if not math.isfinite(found[position]):
+                raise InvalidPoint(f"the derived variable {spec.name} = {spec.function} is not finite here")
 
     def _collect(
         self,
@@ -196,7 +203,7 @@ class Chain:
                 raise CodeFailed(f"the observable {spec.name} is declared, but the code did not give it")
             try:
                 value = float(value)
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, OverflowError):
                 raise CodeFailed(f"the observable {spec.name} is {value!r:.80}, not a number") from None
             found[position] = point.names[spec.name] = value
             missing.discard(position)
@@ -210,3 +217,9 @@ class Chain:
             value = condition(point.names, point.variables)
             if value != value or not value:
                 raise InvalidPoint(f"the condition {condition.text} does not hold")
+
+
+def printable(text: str) -> str:
+    """One line of bounded length without control characters: it ends in logs, tables and terminals."""
+    words = " ".join(text[: 4 * LONGEST_TEXT].split())
+    return "".join(char for char in words if char.isprintable())[:LONGEST_TEXT]

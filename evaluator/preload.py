@@ -10,10 +10,7 @@ import importlib
 import os
 import sys
 
-import evaluator.worker  # noqa: F401
-
-PRELOAD = "LODESCAN_PRELOAD"
-"""Environment variable of the fork server: the scan file's folder, then the physics modules."""
+from evaluator.worker import PRELOAD
 
 _folder, *_modules = os.environ.get(PRELOAD, "").split(os.pathsep)
 if _folder:

@@ -32,7 +32,7 @@ class Command:
 
     @classmethod
     def read(cls, text: str, where: str) -> Command:
-        """Splits a command; raises ConfigurationError for what only a shell could do, or a program that is not there."""
+        """Splits a command; raises ConfigurationError for what only a shell could do."""
         try:
             words = shlex.split(text)
         except ValueError as error:
@@ -59,10 +59,7 @@ class Command:
     def executable(self, folder: Path, where: str) -> Path:
         """The program's file: relative to the scan file's folder when it has a slash, else found on the PATH."""
         name = self.words[0]
-        if "/" in name:
-            found = shutil.which(str((folder / name).resolve()))
-        else:
-            found = shutil.which(name, path=search_path())
+        found = shutil.which(str((folder / name).resolve()) if "/" in name else name, path=search_path())
         if found is None:
             raise ConfigurationError(f"{where}: the program {name!r} is not there, or may not be executed")
         return Path(found)
@@ -95,15 +92,15 @@ def run_program(
     error_path = folder / f"{log}.stderr"
     environment = {**os.environ, POINT_MARK: str(folder), "PATH": search_path()}
     with contextlib.ExitStack() as files:
-        source = files.enter_context(stdin.open("rb")) if stdin else subprocess.DEVNULL
-        out = files.enter_context(out_path.open("wb"))
-        err = files.enter_context(error_path.open("wb"))
         try:
+            source = files.enter_context(stdin.open("rb")) if stdin else subprocess.DEVNULL
+            out = files.enter_context(out_path.open("wb"))
+            err = files.enter_context(error_path.open("wb"))
             process = subprocess.Popen(
                 words, cwd=folder, stdin=source, stdout=out, stderr=err, env=environment, start_new_session=True
             )
         except OSError as error:
-            raise CodeFailed(f"{words[0]} could not be started: {error.strerror}") from error
+            raise CodeFailed(f"{words[0]} could not be started: {error.strerror} ({error.filename})") from error
     try:
         ended = _wait(process, timeout)
     finally:
@@ -114,7 +111,7 @@ def run_program(
     if not ended:
         kill_marked(POINT_MARK, folder)
         raise CodeTimedOut(f"{Path(words[0]).name} ran past its deadline of {timeout:g} s and was ended")
-    if process.returncode == -signal.SIGKILL:
+    if process.returncode in (-signal.SIGKILL, -signal.SIGTERM):
         kill_marked(POINT_MARK, folder)
         raise CodeKilled(f"{Path(words[0]).name} was killed from outside (out of memory?)")
     if process.returncode == -signal.SIGXFSZ:

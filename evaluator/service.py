@@ -34,14 +34,17 @@ MAX_RESULTS = 1024
 COALESCE = 0.002
 """Seconds for which a result waits for others: a message of one costs as much as one of sixty."""
 
-MAX_TEXT = 500
-"""The most characters of a message or a warning that goes over the wire."""
+LAST_WORDS = 2.0
+"""Seconds after the grace within which cancelled points must have been returned."""
+
+_STATUS: dict[Status, Any] = {each: pb.Status.Value(f"STATUS_{each.name}") for each in Status}
 
 _OPTIONS = [
     # the proposer pings a silent stream, on which a point may take an hour
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.so_reuseport", 0),  # a second evaluator on the same address must fail, not share it
     ("grpc.max_receive_message_length", 64 * 2**20),
 ]
 
@@ -80,7 +83,7 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
     async def Evaluate(
         self, requests: AsyncIterator[pb.EvaluateRequest], context: Any
     ) -> AsyncIterator[pb.EvaluateResponse]:
-        if self._stop_by is not None:
+        if self._stopping():
             raise Stopping("this evaluator is stopping; ask another one, or the next")
         stream = _Stream(self._workers, self._description)
         self._streams.add(stream)
@@ -98,20 +101,29 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
                 while finished := stream.take(MAX_RESULTS):
                     yield pb.EvaluateResponse(results=make_results(self._likelihoods, finished), **digests)
                     digests = {}
-                if not stream.running and not stream.finished and (reader.done() or self._stop_by is not None):
+                if not stream.running and not stream.finished and (reader.done() or self._stopping()):
                     return
                 if self._stop_by is not None:
+                    reader.cancel()
                     stream.cancel(everything=time.monotonic() >= self._stop_by)
         finally:
             reader.cancel()
             stream.cancel(everything=True)
             self._streams.discard(stream)
 
-    def stop(self, grace: float) -> None:
-        """Takes no more points; those that run have `grace` seconds to finish, the others are returned at once."""
+    def _stopping(self) -> bool:
+        return self._stop_by is not None
+
+    async def stop(self, grace: float) -> None:
+        """Takes no more points; those that run have `grace` seconds to finish, the others are returned at once.
+
+        Returns when every stream has ended, or a little after the grace.
+        """
         self._stop_by = time.monotonic() + grace
         for stream in self._streams:
             stream.wake.set()
+        while self._streams and time.monotonic() < self._stop_by + LAST_WORDS:
+            await asyncio.sleep(0.02)
 
 
 class _Stream:
@@ -210,7 +222,7 @@ def make_results(likelihoods: list[Likelihood], finished: list[tuple[int, Outcom
     results = []
     for point_id, outcome in finished:
         result = pb.Result(
-            point_id=point_id, status=int(outcome.status), observables=outcome.observables, seconds=outcome.seconds
+            point_id=point_id, status=_STATUS[outcome.status], observables=outcome.observables, seconds=outcome.seconds
         )
         if outcome.status is Status.OK:
             row, nll = next(scored)
@@ -218,11 +230,11 @@ def make_results(likelihoods: list[Likelihood], finished: list[tuple[int, Outcom
             result.nll = nll
         else:
             result.failed_code = outcome.failed_code
-            result.message = outcome.message[:MAX_TEXT]
+            result.message = outcome.message
         if outcome.missing:
             result.missing.extend(outcome.missing)
         if outcome.warnings:
-            result.warnings.extend(text[:MAX_TEXT] for text in outcome.warnings[:20])
+            result.warnings.extend(outcome.warnings)
         results.append(result)
     return results
 
@@ -276,5 +288,5 @@ class Server:
     async def stop(self, grace: float) -> None:
         """Takes no more points, returns what finishes within `grace` seconds, cancels the rest, ends."""
         await self._health.enter_graceful_shutdown()
-        self._evaluation.stop(grace)
-        await self._server.stop(grace + 5.0)
+        await self._evaluation.stop(grace)
+        await self._server.stop(1.0)  # ends what is left: health watchers, streams of a client that does not read

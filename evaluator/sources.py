@@ -24,7 +24,7 @@ def file_hash(path: Path) -> str:
 
 
 def module_sources(module: str, folder: Path) -> dict[str, str]:
-    """Hashes of a module beside the scan file and of those there that it imports; versions of the packages behind them."""
+    """Hashes of a module beside the scan file and of those there that it imports; versions of packages behind them."""
     found: dict[str, str] = {}
     _visit(module, folder, found)
     return found
@@ -33,7 +33,8 @@ def module_sources(module: str, folder: Path) -> dict[str, str]:
 def script_sources(path: Path) -> dict[str, str]:
     """The same for an executable; one written in Python brings the packages that it imports."""
     found = {f"program {path.name}": file_hash(path)}
-    head = path.open("rb").readline(200)
+    with path.open("rb") as file:
+        head = file.readline(200)
     if head.startswith(b"#!") and b"python" in head:
         for name in _imports(path):
             _visit(name, path.parent, found)
@@ -42,16 +43,16 @@ def script_sources(path: Path) -> dict[str, str]:
 
 def _visit(module: str, folder: Path, found: dict[str, str]) -> None:
     top = module.partition(".")[0]
-    candidates = [folder / f"{module.replace('.', '/')}.py", folder / top / "__init__.py", folder / f"{top}.py"]
-    path = next((each for each in candidates if each.is_file()), None)
-    if path is None:
+    single = folder / f"{top}.py"
+    files = [single] if single.is_file() else sorted((folder / top).rglob("*.py"))  # a package as a whole
+    if not files:
         found.update(_package_versions(top))
-        return
-    key = f"file {path.relative_to(folder)}"
-    if key not in found:
-        found[key] = file_hash(path)
-        for name in _imports(path):
-            _visit(name, folder, found)
+    for path in files:
+        key = f"file {path.relative_to(folder)}"
+        if key not in found:
+            found[key] = file_hash(path)
+            for name in _imports(path):
+                _visit(name, folder, found)
 
 
 def _imports(path: Path) -> list[str]:

@@ -55,6 +55,10 @@ class Spectrum:
         return self.decays[pdg]
 
 
+LARGEST_SPECTRUM = 32 * 2**20
+"""Bytes: real spectra have some 100 kB."""
+
+
 def to_float(word: str) -> float:
     """A number, also with Fortran's exponent (1.0D+02)."""
     try:

@@ -42,7 +42,7 @@ class Template:
         wanted = {(name, index): value for name, entries in blocks.items() for index, value in entries.items()}
         placed: set[Entry] = set()
         block = ""
-        for number, line in enumerate(text.split("\n"), start=1):
+        for number, line in enumerate(text.removesuffix("\n").split("\n"), start=1):
             words = line.partition("#")[0].split()
             head = words[0].upper() if words else ""
             if head in ("BLOCK", "DECAY"):
@@ -51,10 +51,10 @@ class Template:
             if not words or head == "BLOCK":
                 self._pieces.append(line + "\n")
                 continue
-            entry = (block, _index(words))
-            if block and entry in wanted:
-                placed.add(entry)
-                self._add_line(line, words, number, wanted[entry])
+            index = _index(words)
+            if index is not None and (block, index) in wanted:
+                placed.add((block, index))
+                self._add_line(line, words, number, wanted[block, index])
             else:
                 self._add_line(line, words, number, None)
         self._add_new_entries(wanted, placed, block)
@@ -88,8 +88,8 @@ class Template:
             before = [word for word in words[:-1] if not _NUMBER.match(word) and word.upper() != "DECAY"]
             if before:
                 raise ConfigurationError(
-                    f"{where}: {' '.join(before)!r} is neither an index nor the value: an expression must have no blanks, "
-                    "and a text must stand in quotes"
+                    f"{where}: {' '.join(before)!r} is neither an index nor the value: an expression must have no "
+                    "blanks, and a text must stand in quotes"
                 )
             self._add_value(words[-1], where)
         self._pieces.append(line[end:] + "\n")
@@ -123,11 +123,11 @@ class Template:
                 self._pieces.append("\n")
 
 
-def _index(words: list[str]) -> tuple[int, ...]:
+def _index(words: list[str]) -> tuple[int, ...] | None:
     try:
         return tuple(int(word) for word in words[:-1])
     except ValueError:
-        return (-1,) * len(words)  # of no entry: not all are whole numbers
+        return None
 
 
 def _format(value: float, text: str) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import faulthandler
 import math
 import os
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from rich.table import Table
 
 from evaluator.errors import ConfigurationError
 from evaluator.point import Chain, Outcome, Status
-from evaluator.processes import clear_point
+from evaluator.processes import ScratchRoot
 from evaluator.programs import read_tail
 from scanspec import Kind, Likelihood, PriorKind, ScanFile, Variable, losses_and_nll
 from scanspec.document import closest, to_number
@@ -31,22 +31,22 @@ def middle(variable: Variable) -> float:
 
 def check(scan: ScanFile) -> int:
     """Runs every code once in the middle of the ranges and prints a table; 2 when an observable is not there."""
-    console = Console(soft_wrap=not sys.stdout.isatty())
+    console = _console()
     chain = Chain(scan)
     chain.load()
     values = [middle(each) for each in scan.variables]
-    folder = Path(tempfile.mkdtemp(prefix="lodescan-check-"))
+    scratch = ScratchRoot()
     try:
-        outcome = chain.evaluate(values, folder)
+        outcome = chain.evaluate(values, scratch.path / "point")
     finally:
-        clear_point(folder)
+        scratch.close()
     codes = ", ".join(code.name for code in scan.codes)
     console.print(f"{scan.path}: {len(scan.variables)} variables, codes {codes}, {len(chain.specs)} observables")
     for line in (*scan.notes, *([f"without meaning here: {', '.join(scan.ignored)}"] if scan.ignored else [])):
-        console.print(f"note: {line}", markup=False)
+        console.print(f"note: {line}")
     _print_tables(console, chain, values, outcome)
     if outcome.status is Status.OK:
-        console.print("[green]the file and its codes work[/green]")
+        console.print("the file and its codes work", style="green")
         return 0
     if outcome.status is Status.INVALID:
         console.print(
@@ -59,25 +59,31 @@ def check(scan: ScanFile) -> int:
 
 
 def point(scan: ScanFile, assignments: list[str], keep: Path | None) -> int:
-    """Runs one point and prints inputs, observables, losses, status, and what each program wrote; 0 unless it failed."""
+    """Runs one point and prints all that came of it, with what each program wrote; 0 unless it failed."""
     values = _read_values(scan, assignments)
     if keep is not None and keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
         raise ConfigurationError(f"--keep {keep}: is there already, and not empty; name a new folder")
     chain = Chain(scan)
     chain.load()
-    console = Console(soft_wrap=not sys.stdout.isatty())
-    folder = (keep or Path(tempfile.mkdtemp(prefix="lodescan-point-"))).resolve()
-    folder.mkdir(parents=True, exist_ok=True)
+    console = _console()
+    scratch = ScratchRoot()
+    folder = keep.resolve() if keep is not None else scratch.path / "point"
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         outcome = chain.evaluate(values, folder)
         _print_tables(console, chain, values, outcome)
         _print_files(console, folder)
     finally:
-        if keep is None:
-            clear_point(folder)
+        scratch.close()
     if keep is not None:
         console.print(f"files kept in {keep}")
     return 0 if outcome.status in (Status.OK, Status.INVALID) else 1
+
+
+def _console() -> Console:
+    """For names and texts of any kind: no markup, and no line cut where there is no terminal."""
+    faulthandler.enable()  # a code that takes this process down should leave a word
+    return Console(markup=False, highlight=False, emoji=False, width=None if sys.stdout.isatty() else 200)
 
 
 def _read_values(scan: ScanFile, assignments: list[str]) -> list[float]:
@@ -113,10 +119,10 @@ def _print_tables(console: Console, chain: Chain, values: list[float], outcome: 
     for name, seconds in zip((step.name for step in chain.steps), outcome.seconds, strict=False):
         console.print(f"{name}: {seconds:.3f} s")
     for warning in outcome.warnings:
-        console.print(f"warning: {warning}", markup=False)
+        console.print(f"warning: {warning}")
     line = f"status {outcome.status.name}"
     line += f", NLL {nll[0]:.6g}" if outcome.status is Status.OK else f": {outcome.failed_code} {outcome.message}"
-    console.print(line, markup=False)
+    console.print(line)
 
 
 def _describe(likelihood: Likelihood, valid: tuple[float, float] | None) -> str:
@@ -138,4 +144,4 @@ def _print_files(console: Console, folder: Path) -> None:
     for path in sorted(folder.rglob("*")):
         if path.is_file() and os.path.getsize(path):
             console.rule(f"{path.relative_to(folder)} ({os.path.getsize(path)} bytes)")
-            console.print(read_tail(path, 20_000).rstrip(), markup=False, highlight=False)
+            console.print(read_tail(path, 20_000).rstrip())

@@ -10,13 +10,27 @@ from pathlib import Path
 
 from evaluator.errors import ConfigurationError
 from evaluator.point import Chain
+from evaluator.processes import WORKER_MARK, adopt_orphans, clear_point, has_children
 from evaluator.programs import limit_resources
 from scanspec import ScanFileError, read_scan_file
 
+PRELOAD = "LODESCAN_PRELOAD"
+"""Environment variable for `evaluator.preload`: the scan file's folder, then the physics modules."""
 
-def work(pipe: Connection, scan_file: str, log: str) -> None:
-    """Loads the codes, says None or what is wrong, and then answers each list of points with their Outcomes until the pipe closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the evaluator, which ends its workers in order
+
+def work(pipe: Connection, scan_file: str, log: str, mark: str) -> None:
+    """Answers each list of points with their Outcomes until the pipe closes.
+
+    First it loads the codes and says None, or what is wrong. While it works on a point that came
+    alone it sends the number of each code, but the first, that it comes to.
+    """
+    os.setsid()
+    os.environ[WORKER_MARK] = mark
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # These are for the evaluator, which ends its workers in order. A handler, because programs
+        # would inherit that a signal is ignored.
+        signal.signal(number, lambda *_: None)
+    adopt_orphans()
     limit_resources()
     descriptor = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_TRUNC, 0o600)
     os.dup2(descriptor, 1)
@@ -35,8 +49,10 @@ def work(pipe: Connection, scan_file: str, log: str) -> None:
             return
         outcomes = []
         for variables, folder in points:
-            outcomes.append(chain.evaluate(variables, Path(folder)))
-            if os.path.isdir(folder):
+            outcomes.append(chain.evaluate(variables, Path(folder), pipe.send if len(points) == 1 else None))
+            if has_children():
+                clear_point(Path(folder))
+            elif os.path.isdir(folder):
                 shutil.rmtree(folder, ignore_errors=True)
             os.ftruncate(descriptor, 0)  # what one point printed must not fill the disk over a long scan
         pipe.send(outcomes)

@@ -12,9 +12,7 @@ import math
 import multiprocessing
 import os
 import queue
-import shutil
 import signal
-import tempfile
 import threading
 import time
 from collections.abc import Sequence
@@ -25,10 +23,10 @@ from typing import Protocol
 
 from evaluator.codes.python import PythonFunction
 from evaluator.errors import ConfigurationError
-from evaluator.point import Chain, Outcome, Status
-from evaluator.processes import ROOT_MARK, clear_point, clear_root, start_janitor
+from evaluator.point import Chain, Outcome, Status, printable
+from evaluator.processes import ScratchRoot, clear_point, kill_worker
 from evaluator.programs import last_line, read_tail
-from evaluator.worker import work
+from evaluator.worker import PRELOAD, work
 
 GRACE = 2.0
 """Seconds beyond its deadline after which a worker that does not notice is ended."""
@@ -44,6 +42,8 @@ LARGEST_GROUP = 64
 START_LIMIT = 600.0
 """Seconds that a worker may take to import its physics packages."""
 
+JOIN_LIMIT = 10.0
+"""Seconds within which a killed process must be gone."""
 
 Item = tuple[Future[Outcome], Sequence[float]]
 Waiting = queue.SimpleQueue[Item | None]
@@ -72,8 +72,9 @@ class InProcess:
 
     def __init__(self, chain: Chain) -> None:
         self._chain = chain
-        self._scratch = Path(tempfile.mkdtemp(prefix="lodescan-"))
+        self._scratch = ScratchRoot()
         self._waiting: Waiting = queue.SimpleQueue()
+        # a daemon: a code that hangs must not keep the evaluator from ending
         self._thread = threading.Thread(target=self._work, name="points", daemon=True)
         self._thread.start()
 
@@ -86,25 +87,24 @@ class InProcess:
         count = 0
         while (item := self._waiting.get()) is not None:
             future, variables = item
-            if future.set_running_or_notify_cancel():
-                count += 1
-                folder = self._scratch / str(count)
-                future.set_result(self._evaluate(variables, folder))
-                if os.path.isdir(folder):
-                    clear_point(folder)
-
-    def _evaluate(self, variables: Sequence[float], folder: Path) -> Outcome:
-        try:
-            return self._chain.evaluate(variables, folder)
-        except ConfigurationError as error:
-            return Outcome(Status.FAILED, message=str(error))
+            if not future.set_running_or_notify_cancel():
+                continue
+            count += 1
+            folder = self._scratch.path / f"point-{count}"
+            try:
+                outcome = self._chain.evaluate(variables, folder)
+            except BaseException as error:  # noqa: BLE001  # the point must get an answer, and the thread go on
+                outcome = Outcome(Status.FAILED, message=printable(f"{type(error).__name__}: {error}"))
+            if folder.is_dir():
+                clear_point(folder)
+            future.set_result(outcome)
 
     def cancel(self, future: Future[Outcome]) -> None:
-        future.cancel()
+        future.cancel()  # one that runs cannot be ended
 
     def close(self) -> None:
         self._waiting.put(None)
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        self._scratch.close()
 
 
 class LocalProcesses:
@@ -115,18 +115,18 @@ class LocalProcesses:
 
     def __init__(self, chain: Chain, count: int) -> None:
         self.concurrency = count
-        self._root = Path(tempfile.mkdtemp(prefix="lodescan-"))
-        self._janitor = start_janitor(self._root)
-        os.environ[ROOT_MARK] = str(self._root)  # inherited by the fork server, the workers and their programs
+        self._scratch = ScratchRoot()
         modules = [step.code.module for step in chain.steps if isinstance(step.code, PythonFunction)]
-        os.environ["LODESCAN_PRELOAD"] = os.pathsep.join([str(chain.scan.folder), *modules])
+        os.environ[PRELOAD] = os.pathsep.join([str(chain.scan.folder), *modules])
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["evaluator.preload"])
         self._waiting: Waiting = queue.SimpleQueue()
-        self._slots = [_Slot(context, chain, self._root, number, self._waiting, count) for number in range(count)]
+        self._slots = [
+            _Slot(context, chain, self._scratch.path, number, self._waiting, count) for number in range(count)
+        ]
         try:
             self._slots[0].start_worker()  # the first one tells whether the codes work at all
-        except ConfigurationError:
+        except BaseException:
             self.close()
             raise
         for slot in self._slots:
@@ -150,11 +150,7 @@ class LocalProcesses:
         for slot in self._slots:
             if slot.thread.is_alive():
                 slot.thread.join()
-        clear_root(self._root)
-        assert self._janitor.stdin is not None
-        self._janitor.stdin.close()
-        self._janitor.wait()
-        os.environ.pop(ROOT_MARK, None)
+        self._scratch.close()
 
 
 class _Slot:
@@ -169,34 +165,47 @@ class _Slot:
         waiting: Waiting,
         slots: int,
     ) -> None:
-        self._context, self._chain, self._waiting, self._slots = context, chain, waiting, slots
+        self._context, self._chain, self._root = context, chain, root
+        self._waiting, self._slots = waiting, slots
         self._seconds = math.inf  # of a point, a running mean
+        self._limits = [max(step.code.timeout, step.code.first_timeout) + GRACE for step in chain.steps]
+        self._number = number
         self._log = root / f"worker-{number}.log"
-        self._folder = root / f"point-{number}"
-        self._count = 0
-        self._closing = False
-        self._cancelled: set[Future[Outcome]] = set()
+        self._points = self._starts = self._step = 0
+        self._mark = ""
+        self._closing = self._doomed = self._late = False
+        self._folders: list[Path] = []
         self._lock = threading.Lock()
         self._current: list[Future[Outcome]] = []
+        self._cancelled: set[Future[Outcome]] = set()
         self._process: multiprocessing.context.ForkServerProcess | None = None
         self._pipe: Connection | None = None
         self.thread = threading.Thread(target=self._work, name=f"worker-{number}", daemon=True)
 
     def start_worker(self) -> None:
         """Starts the process and waits until its codes are loaded; raises ConfigurationError."""
+        self._starts += 1
+        self._mark = f"{self._root}/{self._number}.{self._starts}"
         ours, theirs = self._context.Pipe()
-        self._process = self._context.Process(
-            target=work, args=(theirs, str(self._chain.scan.path), str(self._log)), daemon=True
+        process = self._context.Process(
+            target=work, args=(theirs, str(self._chain.scan.path), str(self._log), self._mark)
         )
-        self._process.start()
-        theirs.close()
-        self._pipe = ours
+        try:
+            process.start()
+        except (OSError, EOFError) as error:
+            ours.close()
+            raise ConfigurationError(
+                f"a worker cannot be started ({type(error).__name__}: {error}); does importing the code end it?"
+            ) from error
+        finally:
+            theirs.close()
+        self._process, self._pipe, self._doomed = process, ours, False
         answer: str | None = "the worker did not get ready"
-        if wait([ours, self._process.sentinel], START_LIMIT):
+        if wait([ours, process.sentinel], START_LIMIT):
             try:
                 answer = ours.recv()
             except (EOFError, OSError):
-                self._process.join()
+                process.join(JOIN_LIMIT)
                 answer = f"the worker died while it loaded the codes ({self._how_it_died()})"
         if answer is not None:
             self._end_worker()
@@ -205,25 +214,27 @@ class _Slot:
     def cancel(self, future: Future[Outcome]) -> None:
         """Ends the worker if it works on this point."""
         with self._lock:
-            if future in self._current and self._process is not None:
+            if future in self._current:
                 self._cancelled.add(future)
-                self._process.kill()
+                self._doom()
 
     def close(self) -> None:
         """Takes no more points and ends those that run."""
-        self._closing = True
         with self._lock:
-            self._cancelled.update(self._current)
-            if self._process is not None:
-                self._process.kill()
+            self._closing = True
+            self._doom()
+
+    def _doom(self) -> None:
+        self._doomed = True
+        if self._process is not None:
+            self._process.kill()
 
     def _work(self) -> None:
         while (item := self._waiting.get()) is not None:
-            group = [item, *self._more()]
-            running = [each for each in group if each[0].set_running_or_notify_cancel()]
-            if running and not self._try(running):
-                for each in running:  # one of them took the worker down: find out which
-                    self._try_one(each)
+            running = [each for each in (item, *self._more()) if each[0].set_running_or_notify_cancel()]
+            if len(running) == 1 or (running and not self._try_together(running)):
+                for future, variables in running:  # after a group: one of them took the worker down; find out which
+                    future.set_result(self._run(future, variables))
         self._end_worker()
 
     def _more(self) -> list[Item]:
@@ -241,93 +252,130 @@ class _Slot:
                 more.append(item)
         return more
 
-    def _try(self, group: list[Item]) -> bool:
-        """Works on points in one go; False, with no future set, when the worker did not survive and there are several."""
-        futures = [future for future, _ in group]
-        folders = [self._next_folder() for _ in group]
-        start = time.perf_counter()
+    def _try_together(self, group: list[Item]) -> bool:
+        """Works on several points; False, with no future set, when the worker did not survive."""
         try:
-            if self._closing:
-                raise EOFError
-            if self._process is None or not self._process.is_alive():
-                self._end_worker()
-                self.start_worker()
-            assert self._pipe is not None
-            with self._lock:
-                self._current = futures
-            self._pipe.send([(variables, str(folder)) for (_, variables), folder in zip(group, folders, strict=True)])
-            if self._pipe.poll(self._chain.time_limit + GRACE):
-                outcomes: list[Outcome] = self._pipe.recv()
-                self._forget()
-                for future, outcome in zip(futures, outcomes, strict=True):
-                    future.set_result(outcome)
-                self._note_seconds((time.perf_counter() - start) / len(group))
-                return True
-            outcome = Outcome(
-                Status.TIMED_OUT, message="the code did not stop at its deadline, and its process was ended"
-            )
-        except ConfigurationError as error:
-            outcome = Outcome(Status.FAILED, message=str(error))
-        except (EOFError, OSError):
-            outcome = self._died(futures)
-        self._end_worker()
-        self._forget()
-        self._seconds = math.inf
-        for folder in folders:
-            clear_point(folder)
-        if len(group) > 1:
+            outcomes = self._ask(group)
+        except Exception:  # noqa: BLE001  # each point alone will tell
+            outcomes = None
+        if outcomes is None:
+            self._finish(group)
+            self._seconds = math.inf
             return False
-        futures[0].set_result(self._blame(outcome))
+        self._forget()
+        for (future, _), outcome in zip(group, outcomes, strict=True):
+            future.set_result(outcome)
         return True
 
-    def _try_one(self, item: Item) -> None:
-        if item[0] in self._cancelled:
-            self._cancelled.discard(item[0])
-            item[0].set_result(Outcome(Status.CANCELLED))
+    def _run(self, future: Future[Outcome], variables: Sequence[float]) -> Outcome:
+        """Works on one point, and always has an outcome."""
+        group = [(future, variables)]
+        try:
+            outcomes = self._ask(group)
+            outcome = outcomes[0] if outcomes is not None else self._why()
+        except ConfigurationError as error:
+            outcome = Outcome(Status.FAILED, message=printable(str(error)))
+        except Exception as error:  # noqa: BLE001  # the point must get an answer, and this thread go on
+            outcome = Outcome(Status.KILLED, message=printable(f"the worker was lost: {type(error).__name__}: {error}"))
+            outcomes = None
         else:
-            self._try([item])
+            if outcomes is not None:
+                self._forget()
+                return outcome
+        self._finish(group)
+        self._cancelled.discard(future)
+        return outcome
 
-    def _next_folder(self) -> Path:
-        self._count += 1
-        return Path(f"{self._folder}-{self._count}")
+    def _ask(self, group: list[Item]) -> list[Outcome] | None:
+        """Hands points to the worker and waits for what comes of them; None when that is no answer."""
+        self._step, self._late = 0, False
+        start = time.perf_counter()
+        if not self._begin(group):
+            return None
+        assert self._pipe is not None and self._process is not None
+        while ready := wait([self._pipe, self._process.sentinel], self._limits[self._step]):
+            if self._pipe not in ready and not self._pipe.poll():
+                return None
+            try:
+                answer: list[Outcome] | int = self._pipe.recv()
+            except (EOFError, OSError):
+                return None
+            if isinstance(answer, list):
+                seconds = (time.perf_counter() - start) / len(group)
+                self._seconds = seconds if math.isinf(self._seconds) else 0.8 * self._seconds + 0.2 * seconds
+                return answer
+            self._step = answer
+        self._late = True
+        return None
+
+    def _begin(self, group: list[Item]) -> bool:
+        """Gives points to a worker that lives; False when there is no time for them any more."""
+        futures = [future for future, _ in group]
+        self._folders = [self._root / f"point-{self._number}-{self._points + n}" for n in range(len(group))]
+        self._points += len(group)
+        message = [(variables, str(folder)) for (_, variables), folder in zip(group, self._folders, strict=True)]
+        while True:
+            if not self._cancelled.isdisjoint(futures):
+                return False
+            if self._process is None or self._doomed or not self._process.is_alive():
+                self._end_worker()
+                self.start_worker()
+            with self._lock:
+                if self._closing:
+                    return False
+                self._current = futures
+            assert self._pipe is not None
+            try:
+                self._pipe.send(message)
+            except OSError:  # it was killed while it was idle, just now: no point has begun
+                self._end_worker()
+            else:
+                return True
 
     def _forget(self) -> None:
         with self._lock:
             self._current = []
 
-    def _note_seconds(self, seconds: float) -> None:
-        self._seconds = seconds if math.isinf(self._seconds) else 0.8 * self._seconds + 0.2 * seconds
+    def _finish(self, group: list[Item]) -> None:
+        """Clears up after points whose worker is no good any more, or was never there."""
+        self._forget()
+        self._end_worker()
+        for folder in self._folders:
+            clear_point(folder)
 
-    def _died(self, futures: list[Future[Outcome]]) -> Outcome:
-        if self._process is not None:
-            self._process.join(1.0)
-        if self._closing or not self._cancelled.isdisjoint(futures):
-            if len(futures) == 1:
-                self._cancelled.difference_update(futures)
-            return Outcome(Status.CANCELLED)
+    def _why(self) -> Outcome:
+        """Why the worker has not answered; for one point."""
+        with self._lock:
+            if self._closing or not self._cancelled.isdisjoint(self._current):
+                return Outcome(Status.CANCELLED)
+        if self._late:
+            return self._blame(Status.TIMED_OUT, "ran past its deadline; its process was ended")
+        assert self._process is not None and self._process.pid is not None
+        self._process.join(JOIN_LIMIT)
         how = self._how_it_died()
-        if self._process is not None and self._process.exitcode == -signal.SIGKILL:
-            return Outcome(Status.KILLED, message=f"the worker was killed from outside (out of memory?); {how}")
-        return Outcome(Status.FAILED, message=f"the code took its process down: {how}")
+        # a process that is still there has lost the fork server, its parent
+        if self._process.exitcode == -signal.SIGKILL or Path(f"/proc/{self._process.pid}").exists():
+            return self._blame(Status.KILLED, f"the worker was killed from outside (out of memory?); {how}")
+        return self._blame(Status.FAILED, f"the code took its process down: {how}")
 
-    def _blame(self, outcome: Outcome) -> Outcome:
-        """Names the code where only one can have been running."""
-        if outcome.status is Status.CANCELLED or len(self._chain.steps) != 1:
-            return outcome
-        return outcome._replace(failed_code=self._chain.steps[0].name)
+    def _blame(self, status: Status, message: str) -> Outcome:
+        return Outcome(status, failed_code=self._chain.steps[self._step].name, message=printable(message))
 
     def _how_it_died(self) -> str:
         code = self._process.exitcode if self._process is not None else None
         how = f"exit code {code}"
         if code is not None and code < 0:
-            how = f"signal {signal.Signals(-code).name}"
+            how = f"signal {-code}, {signal.strsignal(-code)}"
         said = last_line(read_tail(self._log))
         return f"{how}: {said}" if said else how
 
     def _end_worker(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.join()
+        with self._lock:
+            process, self._process = self._process, None
+        if process is not None and process.pid is not None:
+            process.kill()
+            kill_worker(self._root, self._mark, process.pid)
+            process.join(JOIN_LIMIT)
         if self._pipe is not None:
             self._pipe.close()
-        self._process, self._pipe = None, None
+            self._pipe = None

@@ -47,6 +47,6 @@ def make_code(spec: CodeSpec, scan: ScanFile, known: Collection[str]) -> Code:
         return SlhaProgram(spec, scan, known)
     found = "both function and command" if kinds else "neither function nor command"
     error = spec.section.error(
-        f"code {spec.name!r} has {found}; write `function: module:name` for a Python function, or `command` for a program"
+        f"code {spec.name!r} has {found}; write `function: module:name` for a Python function, `command` for a program"
     )
     raise ConfigurationError(str(error))

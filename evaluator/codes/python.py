@@ -74,4 +74,4 @@ class PythonFunction:
         return found
 
     def sources(self) -> Mapping[str, str]:
-        return module_sources(self.module, self._folder)
+        return module_sources(self.module, self._folder) | {"function": f"{self.module}:{self._name}"}

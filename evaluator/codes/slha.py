@@ -11,7 +11,7 @@ from evaluator.deadline import DEFAULT_TIMEOUT
 from evaluator.errors import CodeFailed, ConfigurationError, InvalidPoint
 from evaluator.programs import Command, Finished, last_line, run_program
 from evaluator.sources import file_hash, script_sources
-from evaluator.spectrum import Spectrum, read_spectrum
+from evaluator.spectrum import LARGEST_SPECTRUM, Spectrum, read_spectrum
 from evaluator.template import Template
 from scanspec import CodeSpec, ScanFile
 from scanspec import keys as known_keys
@@ -28,6 +28,7 @@ class SlhaProgram:
     `{input}` and `{output}` in the command stand for the two files; without them both are
     appended. `input_file` is the template, beside the scan file. A later program without
     one works on the spectrum that is there, under the name `input_file` if that is given.
+    A word of the command that names a file beside the scan file stands for that file.
     """
 
     def __init__(self, spec: CodeSpec, scan: ScanFile, known: Collection[str]) -> None:
@@ -36,12 +37,18 @@ class SlhaProgram:
         self._name = re.sub(r"\W", "_", spec.name)
         self._command = Command.read(section.text("command"), where)
         self._program = self._command.executable(scan.folder, where)
+        self._files = {
+            word: scan.folder / word
+            for word in (*self._command.words[1:], self._command.stdin or "")
+            if ("." in word or "/" in word) and (scan.folder / word).is_file()
+        }
         self._template: Template | None = None
         self._sources = script_sources(self._program) | {"command": section.text("command")}
-        first = scan.codes[0].name == spec.name
+        self._sources |= {f"file {word}": file_hash(path) for word, path in self._files.items()}
+        first = next(each.name for each in scan.codes if "command" in each.section) == spec.name
         path = scan.folder / section.text("input_file", "")
         if path.is_file() or (first and "input_file" in section):
-            self._template = Template(path, known, scan.blocks)
+            self._template = Template(path, known, scan.blocks if first else {}, len(scan.variables))
             self._sources[f"template {path.name}"] = file_hash(path)
         elif first:
             raise ConfigurationError(
@@ -84,17 +91,18 @@ class SlhaProgram:
     def _words(self, source: Path, target: Path) -> list[str]:
         words = [str(self._program)]
         placed = any("{input}" in word or "{output}" in word for word in self._command.words)
-        words += [_fill(word, source, target) for word in self._command.words[1:]]
+        words += [self._fill(word, source, target) for word in self._command.words[1:]]
         if not placed and self._command.stdin is None and self._command.stdout is None:
             words += [source.name, target.name]
         return words
 
     def _file(self, name: str | None, source: Path, target: Path) -> Path | None:
-        return None if name is None else source.parent / _fill(name, source, target)
+        return None if name is None else source.parent / self._fill(name, source, target)
 
-
-def _fill(word: str, source: Path, target: Path) -> str:
-    return word.replace("{input}", source.name).replace("{output}", target.name)
+    def _fill(self, word: str, source: Path, target: Path) -> str:
+        if word in self._files:
+            return str(self._files[word])
+        return word.replace("{input}", source.name).replace("{output}", target.name)
 
 
 class Verdict:
@@ -170,6 +178,8 @@ class Verdict:
 
 def _read(path: Path) -> Spectrum | None:
     try:
+        if path.stat().st_size > LARGEST_SPECTRUM:
+            raise CodeFailed(f"the output {path.name} is larger than {LARGEST_SPECTRUM >> 20} MiB")
         return read_spectrum(path.read_bytes().decode("utf-8", errors="replace"))
     except OSError:
         return None
