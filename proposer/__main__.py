@@ -56,17 +56,34 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="lodescan", description="Finds the good regions of a parameter space with few evaluations of a physics code.")
+    parser = argparse.ArgumentParser(
+        prog="lodescan",
+        description="Finds the good regions of a parameter space with few evaluations of a physics code.",
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     evaluator = argparse.ArgumentParser(add_help=False)
-    evaluator.add_argument("--insecure", action="store_true", help="talk in plain text to another machine: only on a private network")
+    evaluator.add_argument(
+        "--insecure", action="store_true", help="talk in plain text to another machine: only on a private network"
+    )
 
     scan = commands.add_parser("scan", parents=[evaluator], help="run a scan, or go on with one")
     scan.add_argument("file", type=Path, help="the scan file")
-    scan.add_argument("--evaluator", default="127.0.0.1:50051", metavar="HOST:PORT", help="where the evaluator listens (default: %(default)s)")
-    scan.add_argument("--run", type=Path, dest="folder", metavar="DIR", help="the run's folder (default: runs/RUN_NAME)")
+    scan.add_argument(
+        "--evaluator",
+        default="127.0.0.1:50051",
+        metavar="HOST:PORT",
+        help="where the evaluator listens (default: %(default)s)",
+    )
+    scan.add_argument(
+        "--run", type=Path, dest="folder", metavar="DIR", help="the run's folder (default: runs/RUN_NAME)"
+    )
     scan.add_argument("--seed", type=int, help="of all random draws (default: the file's, else drawn and recorded)")
-    scan.add_argument("--wait", type=float, metavar="SECONDS", help="how long to wait for an evaluator (default: 60 at the start, 600 later)")
+    scan.add_argument(
+        "--wait",
+        type=float,
+        metavar="SECONDS",
+        help="how long to wait for an evaluator (default: 60 at the start, 600 later)",
+    )
     scan.set_defaults(run=_scan)
 
     check = commands.add_parser("check", parents=[evaluator], help="read a scan file, and compare it with an evaluator")
@@ -88,7 +105,9 @@ def _parser() -> argparse.ArgumentParser:
 def _scan(options: argparse.Namespace) -> int:
     from proposer.commands import scan
 
-    return scan(options.file, options.evaluator, options.folder, options.seed, insecure=options.insecure, wait=options.wait)
+    return scan(
+        options.file, options.evaluator, options.folder, options.seed, insecure=options.insecure, wait=options.wait
+    )
 
 
 def _check(options: argparse.Namespace) -> int:

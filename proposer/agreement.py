@@ -28,7 +28,9 @@ def disagreements(scan: ScanFile, description: Description) -> list[str]:
             continue
         other = theirs.pop(spec.name)
         if spec.valid != other.valid:
-            found.append(f"the window of {spec.name!r} is {spec.valid} in the scan file, {other.valid} at the evaluator")
+            found.append(
+                f"the window of {spec.name!r} is {spec.valid} in the scan file, {other.valid} at the evaluator"
+            )
         if show(spec.likelihood) != show(other.likelihood):
             found.append(
                 f"the likelihood of {spec.name!r} is {show(spec.likelihood)} in the scan file, {show(other.likelihood)} "
@@ -42,7 +44,9 @@ def disagreements(scan: ScanFile, description: Description) -> list[str]:
 def show(likelihood: Likelihood) -> str:
     """A likelihood in a few words."""
     if likelihood.kind is Kind.CFUNCTION:
-        return f"CFUNCTION [{likelihood.lower:g}, {likelihood.upper:g}]" + (" in ln x" if likelihood.log_scaling else "")
+        return f"CFUNCTION [{likelihood.lower:g}, {likelihood.upper:g}]" + (
+            " in ln x" if likelihood.log_scaling else ""
+        )
     if likelihood.mean == likelihood.mean:
         return f"{likelihood.kind.value} {likelihood.mean:.12g} +- {likelihood.sigma:.12g}"
     return likelihood.kind.value

@@ -79,7 +79,9 @@ def check(file: Path, address: str | None, *, insecure: bool) -> int:
     spec = read_scan_file(file)
     settings, limits, space = read_settings(spec), Limits.read(spec), Space(spec.variables)
     init = read_init_csv(spec, space)
-    print(f"{file}: run {spec.run_name!r}, {len(spec.variables)} variables, codes {', '.join(each.name for each in spec.codes)}")
+    print(
+        f"{file}: run {spec.run_name!r}, {len(spec.variables)} variables, codes {', '.join(each.name for each in spec.codes)}"
+    )
     for each in spec.variables:
         prior = each.prior.value + (f" {each.mean:g} +- {each.sigma:g}" if each.prior is PriorKind.NORMAL else "")
         print(f"  {each.name}: {each.low:g} to {each.high:g} {each.unit}".rstrip() + f", {prior}")
@@ -98,7 +100,9 @@ def check(file: Path, address: str | None, *, insecure: bool) -> int:
             description = evaluator.describe(5.0)
         finally:
             evaluator.close()
-        print(f"evaluator at {address}: {description.backend}, {description.version}; {description.concurrency} points at once")
+        print(
+            f"evaluator at {address}: {description.backend}, {description.version}; {description.concurrency} points at once"
+        )
         _check_agreement(spec, description, address)
         print("the scan file and the evaluator agree")
     return 0
@@ -121,14 +125,26 @@ def _set_threads(stored: dict[str, Any]) -> int:
     return threads
 
 
-def _introduce(spec: ScanFile, limits: Limits, threshold: float, description: Description, folder: Path, seed: int, dataset: Dataset) -> None:
+def _introduce(
+    spec: ScanFile,
+    limits: Limits,
+    threshold: float,
+    description: Description,
+    folder: Path,
+    seed: int,
+    dataset: Dataset,
+) -> None:
     points = dataset.points
-    _say(f"{spec.run_name}: {len(spec.variables)} variables; evaluator {description.backend}, {description.concurrency} points at once")
+    _say(
+        f"{spec.run_name}: {len(spec.variables)} variables; evaluator {description.backend}, {description.concurrency} points at once"
+    )
     _say(f"good: NLL below {threshold:g}; stops at {_describe_limits(limits)}; seed {seed}; folder {folder}")
     for line in _notes(spec, threshold):
         _say(f"note: {line}")
     if points:
-        _say(f"going on: {points:,} points were asked for before, {len(dataset.pending().ids):,} of them have no answer yet")
+        _say(
+            f"going on: {points:,} points were asked for before, {len(dataset.pending().ids):,} of them have no answer yet"
+        )
 
 
 def _notes(spec: ScanFile, threshold: float) -> list[str]:
@@ -160,5 +176,3 @@ def _number(value: float) -> str:
 
 def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
-
-

@@ -46,11 +46,11 @@ _FATAL = (
 )
 
 
-class NoEvaluator(RuntimeError):  # noqa: N818 - reads better without
+class NoEvaluator(RuntimeError):
     """No evaluator answered in time; the run can go on later."""
 
 
-class EvaluatorRefused(RuntimeError):  # noqa: N818
+class EvaluatorRefused(RuntimeError):
     """The evaluator answers, but cannot serve this scan; the message says why and what to do."""
 
 
@@ -122,16 +122,22 @@ class Evaluator:
                 return _to_description(self._stub.Describe(pb.DescribeRequest(), timeout=5.0))
             except grpc.RpcError as error:
                 if error.code() in _FATAL:
-                    raise EvaluatorRefused(f"{self.address} does not speak lodescan's contract: {error.details()}") from None
+                    raise EvaluatorRefused(
+                        f"{self.address} does not speak lodescan's contract: {error.details()}"
+                    ) from None
             left = deadline - time.monotonic()
             if left <= 0:
-                raise NoEvaluator(f"no evaluator answers at {self.address}; start one, then give the same command again")
+                raise NoEvaluator(
+                    f"no evaluator answers at {self.address}; start one, then give the same command again"
+                )
             if not told:
                 self._say(f"waiting for an evaluator at {self.address} (up to {wait:.0f} s)")
                 told = True
             time.sleep(min(0.5, left))
 
-    def evaluate(self, description: Description, names: list[str], points: Pending, wait: float, until: float) -> Iterator[Received]:
+    def evaluate(
+        self, description: Description, names: list[str], points: Pending, wait: float, until: float
+    ) -> Iterator[Received]:
         """Evaluates points whose columns are `names`; yields each message as it comes.
 
         Every point is answered in the end, however often the connection breaks, unless the
@@ -151,11 +157,18 @@ class Evaluator:
             except grpc.RpcError as error:
                 if error.code() in _FATAL or error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
                     raise EvaluatorRefused(f"{self.address} refused the points: {error.details()}") from None
-                self._say(f"lost the evaluator at {self.address} ({error.code().name.lower()}); its points will be sent again")
+                self._say(
+                    f"lost the evaluator at {self.address} ({error.code().name.lower()}); its points will be sent again"
+                )
                 time.sleep(0.2)
 
     def _stream(
-        self, description: Description, names: list[str], rows: dict[int, np.ndarray], attempts: dict[int, int], until: float
+        self,
+        description: Description,
+        names: list[str],
+        rows: dict[int, np.ndarray],
+        attempts: dict[int, int],
+        until: float,
     ) -> Iterator[Received]:
         """One stream: sends as many points ahead as the window allows, until each of `rows` is answered."""
         requests: queue.SimpleQueue[pb.EvaluateRequest | None] = queue.SimpleQueue()
@@ -224,7 +237,10 @@ class Evaluator:
     def _check_digests(self, before: Description, physics: str, likelihood: str) -> None:
         changed = [
             what
-            for what, old, new in (("physics", before.physics_digest, physics), ("likelihood", before.likelihood_digest, likelihood))
+            for what, old, new in (
+                ("physics", before.physics_digest, physics),
+                ("likelihood", before.likelihood_digest, likelihood),
+            )
             if old != new
         ]
         if changed:

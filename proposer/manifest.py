@@ -32,7 +32,7 @@ CITATIONS = [
 ]
 
 
-class AnotherRun(DatasetError):  # noqa: N818 - reads better without
+class AnotherRun(DatasetError):
     """The folder holds a run that differs from the one that was asked for; the message names the difference."""
 
 
@@ -108,7 +108,9 @@ def _digest_difference(stored: dict[str, Any], description: Description) -> str 
     return None
 
 
-def start_run(dataset: Dataset, folder: Path, scan: ScanFile, description: Description, seed: int, threads: int) -> None:
+def start_run(
+    dataset: Dataset, folder: Path, scan: ScanFile, description: Description, seed: int, threads: int
+) -> None:
     """Stores what a new run is made with, in the dataset and as files that people can read."""
     values = {
         "scan": comparable(scan),

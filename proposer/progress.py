@@ -109,7 +109,9 @@ class Progress:
         ]
         if tally.good < tally.target:
             left = (tally.target - tally.good) * elapsed / found if found else math.inf
-            parts.append(f"about {show_time(left)} left" if left < math.inf else "time left unknown until points are good")
+            parts.append(
+                f"about {show_time(left)} left" if left < math.inf else "time left unknown until points are good"
+            )
         return " | ".join(part for part in parts if part)
 
     def _render(self) -> Text:

@@ -33,7 +33,11 @@ class Limits:
         """Reads `points`, `max_evaluations` and `max_hours` of the section setup."""
         setup = scan.setup
         evaluations = float(setup.integer("max_evaluations", low=1)) if "max_evaluations" in setup else math.inf
-        return cls(setup.integer("points", 1000, low=1), evaluations, setup.number_in("max_hours", math.inf, 0.0, math.inf, open_low=True))
+        return cls(
+            setup.integer("points", 1000, low=1),
+            evaluations,
+            setup.number_in("max_hours", math.inf, 0.0, math.inf, open_low=True),
+        )
 
 
 class Scan:

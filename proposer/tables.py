@@ -13,7 +13,7 @@ from proposer.dataset import Dataset, Results
 from proposer.strategies.base import Status
 
 
-class MissingPackage(RuntimeError):  # noqa: N818 - reads better without
+class MissingPackage(RuntimeError):
     """A format needs a package that is not installed."""
 
 

@@ -9,18 +9,16 @@ from scanspec import ScanFile
 
 _TYPES = ("MLS_DNNC", "MLScanner.MLS_DNNC")
 
-_OF_BSMART = (
-    "AL AffineMC CMAES CMAES_ND Contour2D ContourGP DEAP DLScanner Diver Grid MCMC MLS MultiNest Random Vegas "
-    "read_csv read_dir read_dir_mpi MLScanner.MLS_DNNR MLScanner.MLS_GBR MLScanner.MLS_RFC MLScanner.MLS_RFR "
-    "MLScanner.MLS_SVR_Poly MLScanner.MLS_SVR_RBF"
-).split()
+_OF_BSMART = ["AL", "AffineMC", "CMAES", "CMAES_ND", "Contour2D", "ContourGP", "DEAP", "DLScanner", "Diver", "Grid", "MCMC", "MLS", "MultiNest", "Random", "Vegas", "read_csv", "read_dir", "read_dir_mpi", "MLScanner.MLS_DNNR", "MLScanner.MLS_GBR", "MLScanner.MLS_RFC", "MLScanner.MLS_RFR", "MLScanner.MLS_SVR_Poly", "MLScanner.MLS_SVR_RBF"]
 
 
 def read_settings(scan: ScanFile) -> MlsDnncSettings:
     """The settings of the strategy that the file names; raises ScanFileError."""
     name = scan.setup.text("type", "MLS_DNNC")
     if name not in _TYPES:
-        of_bsmart = "a scan of BSMArt that lodescan does not have" if name in _OF_BSMART else "no scan that lodescan knows"
+        of_bsmart = (
+            "a scan of BSMArt that lodescan does not have" if name in _OF_BSMART else "no scan that lodescan knows"
+        )
         raise scan.setup.error(
             f"type {name!r} is {of_bsmart}; write `type: MLS_DNNC`, which finds the good region by a neural network "
             "classifier (its settings, all with defaults, go into the section networks)",
@@ -32,5 +30,3 @@ def read_settings(scan: ScanFile) -> MlsDnncSettings:
 def make_strategy(settings: MlsDnncSettings, space: Space, seed: int) -> Strategy:
     """A new strategy object."""
     return MlsDnnc(space, settings, seed)
-
-
