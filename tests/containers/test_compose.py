@@ -8,13 +8,16 @@ import re
 import shutil
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from tests.containers.conftest import GID, UID, Project, docker, layers
 
 pytestmark = [pytest.mark.containers, pytest.mark.usefixtures("images")]
 
+T = TypeVar("T")
 UP = ["up", "--no-color", "--no-log-prefix", "--exit-code-from", "proposer"]
 
 
@@ -113,8 +116,7 @@ def test_a_killed_evaluator_and_the_same_command_again_lose_nothing(project: Pro
     project.compose("up", "--detach")
     dataset = project.folder / "runs/simsusy_stau/dataset.sqlite"
     proposer = wait_for_container(project, "proposer")
-    while not dataset.exists():
-        time.sleep(0.2)
+    wait_until(dataset.exists, "the scan did not start")
     time.sleep(5)
     project.compose("kill", "--signal", "KILL", "evaluator")
     time.sleep(2)
@@ -125,9 +127,17 @@ def test_a_killed_evaluator_and_the_same_command_again_lose_nothing(project: Pro
 
 
 def wait_for_container(project: Project, service: str) -> str:
-    for _ in range(600):
+    def started() -> str:
         found = project.compose("ps", "--all", "--quiet", service, check=False).stdout.split()
-        if found and docker("inspect", "--format", "{{.State.StartedAt}}", found[0]).stdout[:4] != "0001":
-            return found[0]
+        return found[0] if found and docker("inspect", "-f", "{{.State.StartedAt}}", found[0]).stdout[:4] != "0001" else ""
+
+    return wait_until(started, f"compose did not start {service}")
+
+
+def wait_until(answer: Callable[[], T], otherwise: str, seconds: float = 120) -> T:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := answer():
+            return found
         time.sleep(0.2)
-    pytest.fail(f"compose did not start {service}")
+    pytest.fail(otherwise)
