@@ -53,7 +53,7 @@ class Outcome(NamedTuple):
 class Point(Mapping[str, float]):
     """A point on its way through the codes: a mapping of variables, derived variables and observables so far."""
 
-    def __init__(self, names: dict[str, float], variables: Sequence[float], scratch: Path | None) -> None:
+    def __init__(self, names: dict[str, float], variables: Sequence[float], scratch: str | Path | None) -> None:
         self.names = names
         self.variables = variables
         self.warnings: list[str] = []
@@ -86,8 +86,9 @@ class Point(Mapping[str, float]):
         """The point's scratch folder, made when it is first asked for and removed after the point."""
         if self._scratch is None:
             raise CodeFailed("this point has no scratch folder")
-        self._scratch.mkdir(parents=True, exist_ok=True)
-        return self._scratch
+        folder = Path(self._scratch)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
 
 @dataclass
@@ -106,7 +107,8 @@ class Chain:
     def __init__(self, scan: ScanFile) -> None:
         self.scan = scan
         self.specs = scan.all_observables()
-        known = [each.name for each in scan.variables]
+        self._names = [each.name for each in scan.variables]
+        known = list(self._names)
         positions = {spec.name: position for position, spec in enumerate(self.specs)}
         self._derived = [self._prepare(spec, positions, known) for spec in self.specs if spec.name in scan.derived]
         self.steps: list[Step] = []
@@ -137,7 +139,7 @@ class Chain:
     def evaluate(
         self,
         variables: Sequence[float],
-        scratch: Path | None = None,
+        scratch: str | Path | None = None,
         on_step: Callable[[int], None] | None = None,
     ) -> Outcome:
         """Works out one point; `variables` in the file's order and units, finite.
@@ -148,8 +150,7 @@ class Chain:
         found = [math.nan] * len(self.specs)
         missing = set(range(len(self.specs)))
         seconds: list[float] = []
-        names = {spec.name: value for spec, value in zip(self.scan.variables, variables, strict=True)}
-        point = Point(names, variables, scratch)
+        point = Point(dict(zip(self._names, variables, strict=True)), variables, scratch)
         status, name, message = Status.OK, "", ""
         try:
             self._derive(point, found, missing)
@@ -174,6 +175,8 @@ class Chain:
             status, message = Status.TIMED_OUT, str(error)
         except CodeKilled as error:
             status, message = Status.KILLED, str(error)
+        if status is Status.OK and not point.warnings:
+            return Outcome(status, found, [], seconds)
         warnings = [printable(each) for each in point.warnings[:MOST_WARNINGS]]
         return Outcome(status, found, sorted(missing), seconds, name, printable(message), warnings)
 

@@ -31,8 +31,8 @@ MAX_OUTSTANDING = 100_000
 MAX_RESULTS = 1024
 """The most results in one message: what is ready is sent at once, but not without bound."""
 
-COALESCE = 0.002
-"""Seconds for which a result waits for others: a message of one costs as much as one of sixty."""
+COALESCE = 0.005
+"""The most seconds for which a result waits for others: a message of one costs as much as one of sixty."""
 
 LAST_WORDS = 2.0
 """Seconds after the grace within which cancelled points must have been returned."""
@@ -47,6 +47,9 @@ _OPTIONS = [
     ("grpc.so_reuseport", 0),  # a second evaluator on the same address must fail, not share it
     ("grpc.max_receive_message_length", 64 * 2**20),
 ]
+
+
+OK = int(Status.OK)
 
 
 class BadRequest(ValueError):
@@ -191,8 +194,10 @@ class _Stream:
                 await asyncio.wait_for(self.wake.wait(), left)
         else:  # no limit, or everything has been cancelled and only results can come
             await self.wake.wait()
-        if len(self.finished) < len(self.running):
-            await asyncio.sleep(COALESCE)
+        seen, most = 0, time.monotonic() + COALESCE
+        while seen < len(self.finished) < len(self.running) and time.monotonic() < most:
+            seen = len(self.finished)
+            await asyncio.sleep(COALESCE / 5)
         self.wake.clear()
         self._signalled = False
 
@@ -221,18 +226,17 @@ def make_results(likelihoods: list[Likelihood], finished: list[tuple[int, Outcom
     scored = iter(zip(losses.tolist(), nlls.tolist(), strict=True))
     results = []
     for point_id, outcome in finished:
-        result = pb.Result(
-            point_id=point_id, status=_STATUS[outcome.status], observables=outcome.observables, seconds=outcome.seconds
-        )
         if outcome.status is Status.OK:
             row, nll = next(scored)
-            result.losses.extend(row)
-            result.nll = nll
+            result = pb.Result(
+                point_id=point_id, status=OK, observables=outcome.observables, losses=row, nll=nll,
+                seconds=outcome.seconds,
+            )  # fmt: skip
         else:
-            result.failed_code = outcome.failed_code
-            result.message = outcome.message
-        if outcome.missing:
-            result.missing.extend(outcome.missing)
+            result = pb.Result(
+                point_id=point_id, status=int(outcome.status), observables=outcome.observables, missing=outcome.missing,
+                seconds=outcome.seconds, failed_code=outcome.failed_code, message=outcome.message,
+            )  # fmt: skip
         if outcome.warnings:
             result.warnings.extend(outcome.warnings)
         results.append(result)

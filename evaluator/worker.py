@@ -49,7 +49,7 @@ def work(pipe: Connection, scan_file: str, log: str, mark: str) -> None:
             return
         outcomes = []
         for variables, folder in points:
-            outcomes.append(chain.evaluate(variables, Path(folder), pipe.send if len(points) == 1 else None))
+            outcomes.append(chain.evaluate(variables, folder, pipe.send if len(points) == 1 else None))
             if has_children():
                 clear_point(Path(folder))
             elif os.path.isdir(folder):

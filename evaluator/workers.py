@@ -90,13 +90,13 @@ class InProcess:
             if not future.set_running_or_notify_cancel():
                 continue
             count += 1
-            folder = self._scratch.path / f"point-{count}"
+            folder = f"{self._scratch.path}/point-{count}"
             try:
                 outcome = self._chain.evaluate(variables, folder)
             except BaseException as error:  # noqa: BLE001  # the point must get an answer, and the thread go on
                 outcome = Outcome(Status.FAILED, message=printable(f"{type(error).__name__}: {error}"))
-            if folder.is_dir():
-                clear_point(folder)
+            if os.path.isdir(folder):
+                clear_point(Path(folder))
             future.set_result(outcome)
 
     def cancel(self, future: Future[Outcome]) -> None:
@@ -174,7 +174,7 @@ class _Slot:
         self._points = self._starts = self._step = 0
         self._mark = ""
         self._closing = self._doomed = self._late = False
-        self._folders: list[Path] = []
+        self._folders: list[str] = []
         self._lock = threading.Lock()
         self._current: list[Future[Outcome]] = []
         self._cancelled: set[Future[Outcome]] = set()
@@ -311,9 +311,9 @@ class _Slot:
     def _begin(self, group: list[Item]) -> bool:
         """Gives points to a worker that lives; False when there is no time for them any more."""
         futures = [future for future, _ in group]
-        self._folders = [self._root / f"point-{self._number}-{self._points + n}" for n in range(len(group))]
+        self._folders = [f"{self._root}/point-{self._number}-{self._points + n}" for n in range(len(group))]
         self._points += len(group)
-        message = [(variables, str(folder)) for (_, variables), folder in zip(group, self._folders, strict=True)]
+        message = [(variables, folder) for (_, variables), folder in zip(group, self._folders, strict=True)]
         while True:
             if not self._cancelled.isdisjoint(futures):
                 return False
@@ -341,7 +341,7 @@ class _Slot:
         self._forget()
         self._end_worker()
         for folder in self._folders:
-            clear_point(folder)
+            clear_point(Path(folder))
 
     def _why(self) -> Outcome:
         """Why the worker has not answered; for one point."""

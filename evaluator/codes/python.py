@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from evaluator.deadline import DEFAULT_TIMEOUT, deadline
+from evaluator.deadline import DEFAULT_TIMEOUT, run_by
 from evaluator.errors import CodeFailed, CodeKilled, ConfigurationError, InvalidPoint
 from evaluator.sources import module_sources
 from scanspec import CodeSpec, ScanFile
@@ -33,6 +33,7 @@ class PythonFunction:
             raise ConfigurationError(f"{self._where}: function must be module:name, for example my_physics:observables")
         self.timeout = spec.section.number_in("timeout", DEFAULT_TIMEOUT, 0.0, 1e7, open_low=True)
         self.first_timeout = spec.section.number_in("first_timeout", self.timeout, 0.0, 1e7, open_low=True)
+        self._called = f"{self.module}:{self._name}"
         self._ran = False
         self._function: Callable[[Any], Mapping[str, float]] | None = None
 
@@ -59,8 +60,7 @@ class PythonFunction:
         timeout = self.timeout if self._ran else self.first_timeout
         self._ran = True
         try:
-            with deadline(timeout, f"{self.module}:{self._name}"):
-                found = self._function(point)
+            found = run_by(timeout, self._called, self._function, point)
         except (InvalidPoint, CodeFailed, CodeKilled):
             raise
         except Exception as error:
@@ -69,9 +69,9 @@ class PythonFunction:
             raise CodeFailed(f"{type(error).__name__}: {error} ({last.filename}, line {last.lineno})") from error
         if not isinstance(found, Mapping):
             raise CodeFailed(
-                f"{self.module}:{self._name} must return a mapping of observables, but returned {found!r:.100}"
+                f"{self._called} must return a mapping of observables, but returned {found!r:.100}"
             )
         return found
 
     def sources(self) -> Mapping[str, str]:
-        return module_sources(self.module, self._folder) | {"function": f"{self.module}:{self._name}"}
+        return module_sources(self.module, self._folder) | {"function": self._called}
