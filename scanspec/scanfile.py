@@ -84,6 +84,11 @@ def read_scan_file(path: Path | str) -> ScanFile:
     document.lc.line = 0
     root = Section(str(path), "", document, keys.SECTIONS)
     setup = root.section("setup", keys.SETUP)
+    for key in ("run_name", "environment"):
+        setup.text(key, "")
+    environment_variables = setup.section("environment_variables")
+    for key in environment_variables:
+        environment_variables.text(key)
     networks = root.section("networks", keys.NETWORKS)
     _refuse_fitting(root)
     ignored = [each.removeprefix(": ") for section in (root, setup, networks) for each in section.ignored]

@@ -1,0 +1,160 @@
+"""Files as they are: lines, JSON, duplicates, types."""
+
+import math
+
+import pytest
+
+from scanspec import ScanFileError, read_scan_file
+
+YAML = """\
+setup:
+  run_name: tiny
+variables:
+  m0: {range: [0, 10]}
+codes:
+  toy:
+    function: toy:f
+    observables:
+      x: {mean: 1, sigma: 2}
+"""
+
+JSON = """\
+{
+  "Setup": {"RunName": "tiny", "Type": "MLScanner.MLS_DNNC"},
+  "Variables": {"m0": {"RANGE": [0, 10]}},
+  "Codes": {
+    "toy": {"Run": "True", "Function": "toy:f",
+      "Observables": {"x": {"SCALING": "GAUSS", "MEAN": 1, "VARIANCE": 2}}
+    }
+  }
+}
+"""
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(text, name="scan.yaml"):
+        path = tmp_path / name
+        path.write_text(text, encoding="utf-8")
+        return read_scan_file(path)
+
+    return read
+
+
+@pytest.fixture
+def fault(read, tmp_path):
+    """The message with which a file is refused, without its folder."""
+
+    def fault(text, name="scan.yaml"):
+        with pytest.raises(ScanFileError) as caught:
+            read(text, name)
+        message = str(caught.value)
+        assert message.startswith(str(tmp_path / name))
+        assert "\n" not in message
+        return message.removeprefix(f"{tmp_path}/")
+
+    return fault
+
+
+def replaced(text, old, new):
+    assert text.count(old) == 1
+    return text.replace(old, new)
+
+
+def test_both_languages_say_the_same(read):
+    yaml, json = read(YAML), read(JSON, "scan.json")
+    for scan in (yaml, json):
+        assert scan.run_name == "tiny"
+        assert [(each.name, each.low, each.high) for each in scan.variables] == [("m0", 0.0, 10.0)]
+        assert [each.name for each in scan.all_observables()] == ["x"]
+    assert yaml.all_observables()[0].likelihood == json.all_observables()[0].likelihood
+
+
+def test_json_may_be_indented_by_tabs(read):
+    assert read(JSON.replace("  ", "\t"), "scan.json").run_name == "tiny"
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "line", "words"),
+    [
+        (replaced(YAML, "run_name", "runname"), "a.yaml", 2, ["unknown key 'runname' in setup", "did you mean 'RunName'"]),
+        (replaced(YAML, "variables:", "variable:"), "a.yaml", 3, ["unknown key 'variable'", "'variables'"]),
+        (replaced(YAML, "sigma: 2", "sgima: 2"), "a.yaml", 9, ["'sgima'", "codes: toy: observables: x", "'sigma'"]),
+        (replaced(JSON, '"VARIANCE"', '"VARIANZ"'), "a.json", 6, ["'VARIANZ'", "'VARIANCE'"]),
+        (replaced(JSON, '"RunName"', '"runName"'), "a.json", 2, ["'runName'", "'RunName'"]),
+        # BSMArt reads the last of two keys, silently
+        (YAML + "setup:\n  run_name: again\n", "a.yaml", 10, ["duplicate key"]),
+        (replaced(YAML, "  m0: {range: [0, 10]}\n", "  m0: {range: [0, 1]}\n  m0: [0, 2]\n"), "a.yaml", 5, ["duplicate key"]),
+        (replaced(JSON, '"MEAN": 1,', '"MEAN": 1, "MEAN": 3,'), "a.json", 6, ["duplicate key"]),
+        (replaced(YAML, "{mean: 1,", "{mean: 1, MEAN: 1,"), "a.yaml", 9, ["'MEAN'", "'mean'", "same key"]),
+        (replaced(YAML, "[0, 10]", "[0, ten]"), "a.yaml", 4, ["list of 2 numbers"]),
+        (replaced(YAML, "[0, 10]", "[0, 10, 20]"), "a.yaml", 4, ["list of 2 numbers"]),
+        (replaced(YAML, "[0, 10]", "7"), "a.yaml", 4, ["is 7", "list of 2 numbers"]),
+        (replaced(YAML, "[0, 10]", "[0, .nan]"), "a.yaml", 4, ["list of 2 numbers"]),
+        (replaced(YAML, "mean: 1", "mean: .nan"), "a.yaml", 9, ["nan", "must be a number"]),
+        (replaced(YAML, "mean: 1", "mean: 'NaN'"), "a.yaml", 9, ["must be a number"]),
+        (replaced(YAML, "mean: 1", "mean: true"), "a.yaml", 9, ["must be a number"]),
+        (replaced(YAML, "mean: 1", f"mean: {10**400}"), "a.yaml", 9, ["must be a number"]),
+        (replaced(YAML, "run_name: tiny", "run_name: [tiny]"), "a.yaml", 2, ["must be text"]),
+        (replaced(YAML, "    function: toy:f\n", "    function: toy:f\n    run: perhaps\n"), "a.yaml", 8, ["true or false"]),
+        (replaced(YAML, "  run_name: tiny", "  - tiny"), "a.yaml", 1, ["setup", "mapping"]),
+        (replaced(YAML, "  m0: {range: [0, 10]}", "\tm0: {range: [0, 10]}"), "a.yaml", 4, []),
+        (replaced(JSON, '"VARIANCE": 2', '"VARIANCE": 2,'), "a.json", 6, ["JSON"]),
+        (replaced(JSON, '"MEAN": 1', '"MEAN": NaN'), "a.json", 6, ["NaN is no JSON"]),
+        (replaced(JSON, '"RunName": "tiny"', '"RunName": "NaN\\" Infinity"').replace("[0, 10]", "[0, Infinity]"), "a.json", 3, ["Infinity"]),
+    ],
+)  # fmt: skip
+def test_a_fault_has_its_line(fault, text, name, line, words):
+    message = fault(text, name)
+    assert message.startswith(f"{name}, line {line}: ")
+    for word in words:
+        assert word in message
+
+
+@pytest.mark.parametrize("text", ["", "[1, 2]", "just words", "# a comment\n"])
+def test_a_file_must_be_a_mapping(fault, text):
+    assert "mapping of sections" in fault(text)
+
+
+def test_a_file_that_cannot_be_read(tmp_path):
+    with pytest.raises(ScanFileError, match="No such file"):
+        read_scan_file(tmp_path / "missing.yaml")
+    (tmp_path / "latin.yaml").write_bytes("setup: {run_name: M\xfcnchen}".encode("latin-1"))
+    with pytest.raises(ScanFileError, match="not UTF-8"):
+        read_scan_file(tmp_path / "latin.yaml")
+
+
+def test_yaml_makes_no_objects(fault):
+    assert fault(replaced(YAML, "run_name: tiny", "run_name: !!python/object/apply:os.system [echo]"))
+
+
+@pytest.mark.parametrize("word", ["True", "true", "TRUE", "1", "yes", '"True"', '"true"', "'1'"])
+def test_true_in_any_spelling(read, word):
+    assert len(read(replaced(YAML, "function: toy:f", f"function: toy:f\n    run: {word}")).codes) == 1
+
+
+@pytest.mark.parametrize("word", ["False", "false", "FALSE", "0", "no", '"False"', "'0'"])
+def test_false_in_any_spelling(fault, word):
+    assert "no code runs" in fault(replaced(YAML, "function: toy:f", f"function: toy:f\n    run: {word}"))
+
+
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [
+        ("1e3", 1000.0),
+        ("'1e3'", 1000.0),
+        ("'  7 '", 7.0),
+        ("-.5", -0.5),
+        ("1E-2", 0.01),
+        ("'+2.5E+01'", 25.0),
+        ("12", 12.0),
+    ],
+)
+def test_numbers_and_numeric_strings(read, word, value):
+    assert read(replaced(YAML, "mean: 1", f"mean: {word}")).all_observables()[0].likelihood.mean == value
+
+
+@pytest.mark.parametrize("word", ["inf", '"inf"', "'infinity'", ".inf", "'Inf'"])
+def test_infinities_as_text(read, word):
+    scan = read(replaced(YAML, "{mean: 1,", f"{{valid: [-3, {word}], mean: 1,"))
+    assert scan.all_observables()[0].valid == (-3.0, math.inf)

@@ -1,0 +1,320 @@
+"""What a scan file may say, in both spellings, and how it is refused."""
+
+import math
+
+import pytest
+
+from scanspec import Kind, Likelihood, PriorKind, ScanFileError, read_scan_file
+
+BASE = """\
+variables:
+  m0: [0, 10]
+codes:
+  toy:
+    function: toy:f
+    observables:
+      x: {mean: 1, sigma: 2}
+"""
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(text):
+        path = tmp_path / "scan.yaml"
+        path.write_text(text)
+        return read_scan_file(path)
+
+    return read
+
+
+@pytest.fixture
+def fault(read, tmp_path):
+    def fault(text):
+        with pytest.raises(ScanFileError) as caught:
+            read(text)
+        return str(caught.value).removeprefix(f"{tmp_path / 'scan.yaml'}, ")
+
+    return fault
+
+
+def observable(settings, name="x"):
+    return BASE.replace("x: {mean: 1, sigma: 2}", f"{name}: {settings}")
+
+
+def variable(settings):
+    return BASE.replace("m0: [0, 10]", f"m0: {settings}")
+
+
+# ---- likelihoods
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ("{mean: 1, sigma: 2}", Likelihood(Kind.GAUSS, 1.0, 2.0)),
+        ("{MEAN: 1, VARIANCE: 2}", Likelihood(Kind.GAUSS, 1.0, 2.0)),
+        ("{MEAN: '1', VARIANCE: '2e0', SCALING: UPPER}", Likelihood(Kind.UPPER, 1.0, 2.0)),
+        ("{scaling: LOWER, mean: 1, sigma: 2}", Likelihood(Kind.LOWER, 1.0, 2.0)),
+        ("{scaling: LOG, mean: -1, sigma: 2}", Likelihood(Kind.LOG, -1.0, 2.0)),
+        ("{scaling: BIAS, mean: -1, sigma: 2}", Likelihood(Kind.BIAS, -1.0, 2.0)),
+        ("{scaling: USER}", Likelihood(Kind.USER)),
+        ("{scaling: SIGUSER}", Likelihood(Kind.SIGUSER)),
+        ("{scaling: EXPUSER}", Likelihood(Kind.EXPUSER)),
+        ("{scaling: MINUSEXPUSER}", Likelihood(Kind.MINUSEXPUSER)),
+        ("{SCALING: GAUSS, RANGE: [4, 10]}", Likelihood(Kind.GAUSS, 7.0, 3.0)),
+        ("{SCALING: UPPER, RANGE: [10, 4]}", Likelihood(Kind.UPPER, 7.0, 3.0)),
+        ("{SCALING: GAUSS, RANGE: [4, 10], MEAN: 1, VARIANCE: 2}", Likelihood(Kind.GAUSS, 1.0, 2.0)),
+        ("{SCALING: CFUNCTION, MEAN: 1, VARIANCE: 2}", Likelihood(Kind.CFUNCTION, 1.0, 2.0, -1.0, 3.0)),
+        ("{SCALING: CFUNCTION, RANGE: [4, 10]}", Likelihood(Kind.CFUNCTION, 7.0, 3.0, 4.0, 10.0)),
+        # explicit bounds beat mean +- deviation
+        ("{SCALING: CFUNCTION, MEAN: 1, VARIANCE: 2, LOWER_BOUND: 0}", Likelihood(Kind.CFUNCTION, 1.0, 2.0, 0.0, 3.0)),
+        ("{SCALING: CFUNCTION, UPPER_BOUND: 0.1, LOWER_BOUND: '-infinity'}", Likelihood(Kind.CFUNCTION, upper=0.1)),
+        (
+            "{SCALING: CFUNCTION, UPPER_BOUND: 'inf', LOWER_BOUND: 3, LOG_SCALING: 'True'}",
+            Likelihood(Kind.CFUNCTION, lower=3.0, log_scaling=True),
+        ),
+    ],
+)
+def test_likelihoods(read, settings, expected):
+    assert repr(read(observable(settings)).all_observables()[0].likelihood) == repr(expected)  # repr: NaN is NaN
+
+
+@pytest.mark.parametrize("settings", ["{SCALING: OFF, MEAN: 1, VARIANCE: 2}", "{}", "", "{unit: GeV}"])
+def test_an_observable_may_be_left_out_of_the_likelihood(read, settings):
+    scan = read(BASE + f"      y: {settings}\n")
+    assert [each.likelihood.kind for each in scan.all_observables()] == [Kind.GAUSS, Kind.OFF]
+    assert not scan.notes
+
+
+@pytest.mark.parametrize("settings", ["{mean: 3}", "{sigma: 3}", "{range: [1, 2]}", "{upper_bound: 3}"])
+def test_constants_that_have_no_effect_are_noted(read, settings):
+    (note,) = read(BASE + f"      y: {settings}\n").notes
+    assert "observables: y" in note and "not part of the likelihood" in note
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ("{mean: 1, sigma: 0}", ["sigma", "above 0"]),
+        ("{mean: 1, VARIANCE: -3}", ["VARIANCE", "-3", "above 0"]),
+        ("{mean: 1, sigma: inf}", ["sigma"]),
+        ("{mean: inf, sigma: 1}", ["mean", "finite"]),
+        ("{scaling: GAUSS}", ["GAUSS needs a mean and a sigma"]),
+        ("{scaling: UPPER, mean: 1}", ["UPPER needs a mean and a sigma"]),
+        ("{scaling: BIAS, mean: 0, sigma: 1}", ["mean", "other than 0"]),
+        ("{scaling: GAUSS, range: [3, 3]}", ["range", "width above 0"]),
+        ("{scaling: CFUNCTION}", ["CFUNCTION needs lower_bound"]),
+        ("{scaling: CFUNCTION, lower_bound: 3, upper_bound: 2}", ["lower_bound 3 is above upper_bound 2"]),
+        ("{scaling: CFUNCTION, lower_bound: inf}", ["lower_bound", "finite"]),
+        ("{scaling: CFUNCTION, lower_bound: -1, log_scaling: true}", ["CFUNCTION needs"]),
+        ("{scaling: CFUNCTION, mean: 1, sigma: -2}", ["sigma", "above 0"]),
+        ("{scaling: gauss, mean: 1, sigma: 2}", ["unknown scaling 'gauss'", "'GAUSS'"]),
+        ("{scaling: UPER, mean: 1, sigma: 2}", ["unknown scaling 'UPER'", "'UPPER'"]),
+        ("{scaling: LOGUSER}", ["EXPUSER", "MINUSEXPUSER", "ln L"]),
+        ("{mean: 1, sigma: 2, valid: []}", ["valid", "list of numbers"]),
+        ("{mean: 1, sigma: 2, valid: wide}", ["valid", "number"]),
+        ("{mean: 1, sigma: 2, slha: [MASS, 25], function: m0}", ["both slha and function"]),
+        ("7", ["mapping"]),
+    ],
+)
+def test_likelihoods_refused(fault, settings, words):
+    message = fault(observable(settings))
+    assert message.startswith("line 7: ")
+    for word in words:
+        assert word in message
+
+
+def test_a_scan_without_a_likelihood(fault):
+    assert "no observable enters the likelihood" in fault(observable("{scaling: OFF}"))
+
+
+@pytest.mark.parametrize(
+    ("valid", "window"),
+    [
+        ("[3, 1]", (1.0, 3.0)),
+        ("5", (5.0, 5.0)),
+        ("['-inf', 2]", (-math.inf, 2.0)),
+        ("[1, 5, 3]", (1.0, 5.0)),
+        ("[4]", (4.0, 4.0)),
+    ],
+)
+def test_windows(read, valid, window):
+    assert read(observable(f"{{mean: 1, sigma: 2, VALID: {valid}}}")).all_observables()[0].valid == window
+
+
+@pytest.mark.parametrize(
+    ("address", "block", "indices"),
+    [
+        ("[MASS, [25]]", "MASS", (25,)),
+        ("[mass, 25]", "MASS", (25,)),
+        ("[NMIX, [1, 2]]", "NMIX", (1, 2)),
+        ("[NMIX, 1, '2']", "NMIX", (1, 2)),
+        ("[ALPHA, []]", "ALPHA", ()),
+        ("[ALPHA]", "ALPHA", ()),
+        ("[WIDTH, 25]", "WIDTH", (25,)),
+        ("[BR, [25, [5, -5]]]", "BR", (25, (5, -5))),
+        ("[br, 25, 5, -5]", "BR", (25, 5, -5)),
+    ],
+)
+def test_slha_addresses(read, address, block, indices):
+    slha = read(observable(f"{{mean: 1, sigma: 2, SLHA: {address}}}")).all_observables()[0].slha
+    assert (slha.block, slha.indices) == (block, indices)
+
+
+@pytest.mark.parametrize(
+    "address", ["[MASS, [25.5]]", "[MASS, [x]]", "MASS", "[]", "[WIDTH]", "[WIDTH, [1, 2]]", "[BR, 25]", "[NMIX, [1, [2]]]", "[MASS, true]"]
+)  # fmt: skip
+def test_slha_addresses_refused(fault, address):
+    message = fault(observable(f"{{mean: 1, sigma: 2, slha: {address}}}"))
+    assert message.startswith("line 7: ") and "[BLOCK, [indices]]" in message
+
+
+@pytest.mark.parametrize("block", ["XSECTION", "BR1L", "WIDTH1L", "PROCESS", "EFFICIENCIES"])
+def test_blocks_that_are_not_read(fault, block):
+    assert f"does not read {block}" in fault(observable(f"{{mean: 1, sigma: 2, slha: [{block}, 1]}}"))
+
+
+# ---- variables
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ("[3, 1]", (1, 3, PriorKind.UNIFORM)),
+        ("{RANGE: ['1e1', 30]}", (10, 30, PriorKind.UNIFORM)),
+        ("{range: [1, 3], prior: log-uniform}", (1, 3, PriorKind.LOG_UNIFORM)),
+        ("{RANGE: [1, 3], PRIOR: LOG}", (1, 3, PriorKind.LOG_UNIFORM)),
+        ("{RANGE: [1, 3], PRIOR: UNIFORM}", (1, 3, PriorKind.UNIFORM)),
+        ("{RANGE: [1, 3], PRIOR: LINEAR, VARIANCE: 0.1, Label: m}", (1, 3, PriorKind.UNIFORM)),
+        ("{RANGE: [1, 3], PRIOR: INTERVAL}", (1, 3, PriorKind.UNIFORM)),
+        ("{RANGE: [1, 3], PRIOR: NONE}", (1, 3, PriorKind.UNIFORM)),
+        ("{prior: {type: normal, mean: 0, sigma: 1}}", (-math.inf, math.inf, PriorKind.NORMAL)),
+        ("{RANGE: [-2, 3], PRIOR: {TYPE: GAUSS, MEAN: 0, SIGMA: 1}}", (-2, 3, PriorKind.NORMAL)),
+        ("{range: [-2, 3], prior: {type: normal, mean: 0, sigma: 1, low: -1}}", (-1, 3, PriorKind.NORMAL)),
+        ("{range: [1, 8], prior: {type: log-uniform, high: 4}}", (1, 4, PriorKind.LOG_UNIFORM)),
+    ],
+)
+def test_variables(read, settings, expected):
+    (found,) = read(variable(settings)).variables
+    assert (found.low, found.high, found.prior) == expected
+    if found.prior is PriorKind.NORMAL:
+        assert (found.mean, found.sigma) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ("{}", ["finite range"]),
+        ("{range: [0, inf]}", ["finite range"]),
+        ("{range: [5, 8], prior: {type: uniform, high: 3}}", ["range is empty", "5 to 3"]),
+        ("{range: [-1, 3], prior: log}", ["above 0", "-1"]),
+        ("{range: [0, 3], prior: log-uniform}", ["above 0"]),
+        ("{range: [1, 3], prior: normal}", ["{type: normal, mean"]),
+        ("{range: [1, 3], prior: {type: normal, mean: 0}}", ["no 'sigma'"]),
+        ("{range: [1, 3], prior: {type: normal, mean: 0, sigma: 0}}", ["sigma", "above 0"]),
+        ("{range: [1, 3], prior: {type: normal, mean: inf, sigma: 1}}", ["mean", "finite"]),
+        ("{range: [1, 3], prior: uniorm}", ["'uniorm' is no prior", "'uniform'"]),
+        ("{range: [1, 3], prior: SYMLOG}", ["'SYMLOG' is no prior"]),
+        ("{range: [1, 3], prior: {type: CAUCHY}}", ["'CAUCHY' is no prior"]),
+        ("[inf, inf]", ["range"]),
+        ("np.linspace(0, 1)", ["mapping"]),
+        ("[2, 2]", ["nothing to scan"]),
+    ],
+)
+def test_variables_refused(fault, settings, words):
+    message = fault(variable(settings))
+    assert message.startswith(("line 2: ", "line 1: ") if "nothing" in words[0] else "line 2: ")
+    for word in words:
+        assert word in message
+
+
+# ---- names, codes, blocks
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        (observable("{mean: 1, sigma: 2}", "m0"), 7, ["'m0' is already the name of the variable"]),
+        (BASE + "observables:\n  x: {function: m0}\n", 9, ["'x' is already the name of the observable"]),
+        (BASE + "derived_variables: {m0: m0**2}\n", 8, ["'m0' is already the name of the variable"]),
+        (BASE + "derived_variables:\n  d: m0\nobservables:\n  d: {function: m0}\n", 11, ["the derived variable"]),
+        (observable("{mean: 1, sigma: 2}", "NLL"), 7, ["'NLL'", "column of the results"]),
+        (BASE.replace("m0", "id"), 2, ["'id'", "column of the results"]),
+        (BASE.replace("m0", "VARIABLE"), 2, ["'VARIABLE'"]),
+        (BASE + "observables:\n  y: {mean: 1, sigma: 1}\n", 9, ["needs slha or function"]),
+        (BASE + "observables:\n  y:\n", 9, ["needs slha or function"]),
+        (BASE + "blocks:\n  MINPAR: {x: 1}\n", 9, ["'x' is no SLHA index"]),
+        (BASE + "blocks:\n  MINPAR: {1: 1}\n  minpar: {'01': 2}\n", 10, ["twice"]),
+        (BASE + "blocks:\n  MINPAR: {1: 1, '1': 2}\n", 9, ["twice"]),
+        (BASE + "Fitting: {Variables: {a: 1}}\n", 8, ["Fitting", "not available"]),
+        (BASE.replace("function: toy:f", "run: 'False'\n    function: toy:f"), 3, ["no code runs"]),
+        ("codes: {}\nvariables: {m0: [1, 2]}\n", 1, ["no code runs"]),
+        ("codes: {}\nvariables: {}\n", 2, ["no variables"]),
+        (BASE.replace("function: toy:f", "conditions: [{a: 1}]\n    function: toy:f"), 5, ["list of texts"]),
+    ],
+)
+def test_refused(fault, text, line, words):
+    message = fault(text)
+    assert message.startswith(f"line {line}: ")
+    for word in words:
+        assert word in message
+
+
+def test_order_and_derived_variables(read):
+    scan = read(
+        BASE + "  later:\n    function: toy:g\n    observables: {z: }\n"
+        "  off: {Run: 'False', HiggsBounds Dataset: there, Observables: {w: {}}}\n"
+        "Derived Variables: {d: m0**2, e2: 2*d}\nObservables: {top: {FUNCTION: z + 1, VALID: [0, inf]}}\n"
+    )
+    assert [each.name for each in scan.all_observables()] == ["d", "e2", "x", "z", "top"]
+    assert [each.code for each in scan.all_observables()] == [None, None, "toy", "later", None]
+    assert [each.function for each in scan.all_observables()] == ["m0**2", "2*d", None, None, "z + 1"]
+    assert [each.name for each in scan.codes] == ["toy", "later"]
+
+
+def test_blocks(read):
+    scan = read(BASE + "Blocks: {minpar: {1: m0+1, '3': 10, 9: 1e-4}, NMIX: {'1, 2': 0.5}, ALPHA: {'': 0.1}}\n")
+    assert scan.blocks == {
+        "MINPAR": {(1,): "m0+1", (3,): "10", (9,): "0.0001"},
+        "NMIX": {(1, 2): "0.5"},
+        "ALPHA": {(): "0.1"},
+    }
+
+
+def test_what_has_no_meaning_is_named_once(read):
+    scan = read(
+        "MPI: {Size: 1}\nsetup: {csv: 'True', Use TQDM: 'False', Cores: 4, Store Inputs: 'True', debug: 'False'}\n"
+        "variables:\n  a: {RANGE: [0, 1], VARIANCE: 0.3}\n  b: {RANGE: [0, 1], VARIANCE: 0.3}\n"
+        "Networks: {Estimators: 3}\n"
+        "codes:\n  toy:\n    function: toy:f\n    Observables: {x: {MEAN: 1, VARIANCE: 2, TYPE: Observable}}\n"
+    )
+    assert list(scan.ignored) == [
+        "MPI", "setup: csv", "setup: Use TQDM", "setup: Cores", "setup: Store Inputs", "setup: debug",
+        "Networks: Estimators", "variables: a: VARIANCE", "variables: b: VARIANCE",
+        "codes: toy: Observables: x: TYPE",
+    ]  # fmt: skip
+
+
+SETUP_OF_BSMART = """RunName|Type|Points|Cores|InitCSV|csv|csv name|Output File|Spectrum File|Precision|Short|StoreAllPoints
+|Store Output Files|StoreSeparateFiles|StoreEverything|StoreInputs|Store Invalid|Store In Memory|SLHA_Output|Skip SLHA Files
+|Temporary Directory|debug|Resume|Merge Results|Use TQDM|LogLike|Store Inputs|OutputFile|Debug|DensityPenalty|Batch_size
+|Input_CSV_File|Input_Dir|LR|Neurons|Epochs|Iterations|Classifier|TrainLH|DensityPenality|CMAES MaxLoss|Sigma Tolerance
+|Initial Sample|Walkers|Steps|Valid Points|Sample LogLike Name|Sample NLL Name|Sample Likelihood Name|Live Points
+|Evidence Tolerance|Sampling Efficiency|MultiNestLib|DiverLib|NP|Convergence Threshold|Max Civilisations|Function|Threshold|N0
+|Bad value|Fail Value|Noise|Grid Size|Sample Size|Initial Points|DEAP"""
+NETWORKS_OF_BSMART = """Candidate_Points|Bootstrap_Points|Points_Per_Iteration|Kinitial|Threshold_Value|Random_Fraction|Batch Size
+|Neurons|Epochs|LearningRate|Iterations|Verbose|Estimators|Max_Depth|Target_Points|MLmodel|HiddenSize|HiddenLayers
+|SGDmomentum|DSteps|WeightDecay|K|L|FromGood|Epsilon|Diversity Alpha|FullTrain|AutoStop|Method|Threshold|Hidden_Layers
+|Use_Vegas_Map|Vegas_Frac|Vegas_Ninc|Random_Points"""
+
+
+@pytest.mark.parametrize(("section", "text"), [("Setup", SETUP_OF_BSMART), ("Networks", NETWORKS_OF_BSMART)])
+def test_every_key_of_bsmart_is_known(read, section, text):
+    for key in text.replace("\n", "").split("|"):
+        read(BASE + f"{section}: {{{key}: 1}}\n")
+
+
+@pytest.mark.parametrize("key", ["HiggsBounds Dataset", "LSP", "QNUMBERS file", "Initialization File", "PDGs"])
+def test_keys_of_bsmarts_tools_are_named(read, key):
+    scan = read(BASE.replace("function: toy:f", f"function: toy:f\n    {key}: 1"))
+    assert scan.ignored == (f"codes: toy: {key}",)
