@@ -6,18 +6,26 @@ torch is imported by the scan alone, so that the others answer at once.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import signal
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 
 from proposer.evaluators import EvaluatorRefused, NoEvaluator
 from proposer.folder import DatasetError
+from proposer.space import SpaceError
+from proposer.strategies.base import CheckpointError
 from proposer.tables import MissingPackage
 from scanspec import ScanFileError
+from scanspec.document import to_number
 
 BAD_INPUT, NO_EVALUATOR = 2, 3
+
+ONE_END = 5.0
+"""Seconds in which further signals are taken for the same wish to end."""
 
 
 class Interrupted(BaseException):
@@ -31,11 +39,12 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs one command; returns its exit code: 0 done, 2 bad input, 3 no evaluator, 130 and 143 on signals."""
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     options = _parser().parse_args(arguments)
+    interrupt = _interrupter()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
+        signal.signal(number, interrupt)
     try:
         code: int = options.run(options)
-    except (ScanFileError, DatasetError, EvaluatorRefused, MissingPackage) as error:
+    except (ScanFileError, SpaceError, DatasetError, CheckpointError, EvaluatorRefused, MissingPackage) as error:
         print(f"lodescan: {error}", file=sys.stderr)
         return BAD_INPUT
     except NoEvaluator as error:
@@ -47,12 +56,24 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output, such as head, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
+    except OSError as error:  # a full disk, a folder that went away: what was committed is kept
+        print(f"lodescan: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
+        return BAD_INPUT
     return code
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    signal.signal(number, signal.SIG_IGN)  # the first one is enough: a second must not break the orderly end
-    raise Interrupted(number)
+def _interrupter() -> Callable[[int, object], None]:
+    first = -math.inf
+
+    def interrupt(number: int, _frame: object) -> None:
+        # A second signal must not break the orderly end. Python loses the first where it falls into a destructor,
+        # so a later one counts again.
+        nonlocal first
+        if time.monotonic() - first > ONE_END:
+            first = time.monotonic()
+            raise Interrupted(number)
+
+    return interrupt
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -77,10 +98,10 @@ def _parser() -> argparse.ArgumentParser:
     scan.add_argument(
         "--run", type=Path, dest="folder", metavar="DIR", help="the run's folder (default: runs/RUN_NAME)"
     )
-    scan.add_argument("--seed", type=int, help="of all random draws (default: the file's, else drawn and recorded)")
+    scan.add_argument("--seed", type=_seed, help="of all random draws (default: the file's, else drawn and recorded)")
     scan.add_argument(
         "--wait",
-        type=float,
+        type=_seconds,
         metavar="SECONDS",
         help="how long to wait for an evaluator (default: 60 at the start, 600 later)",
     )
@@ -100,6 +121,19 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--format", choices=["csv", "parquet"], default="csv", dest="kind", help="default: %(default)s")
     export.set_defaults(run=_export)
     return parser
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 0")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    seconds = to_number(text)
+    if seconds is None or not 0.0 <= seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds, at least 0")
+    return seconds
 
 
 def _scan(options: argparse.Namespace) -> int:

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import math
+
 from proposer.evaluators import Description
 from scanspec import Kind, Likelihood, ScanFile
 
 
 def disagreements(scan: ScanFile, description: Description) -> list[str]:
     """What differs between a scan file and an evaluator, each in one sentence; empty when they agree."""
-    found = []
     ours = {each.name: each for each in scan.variables}
-    for name in ours:
-        if name not in description.parameters:
-            found.append(f"the evaluator does not know the variable {name!r}")
+    unknown = [name for name in ours if name not in description.parameters]
+    found = [f"the evaluator does not know the variable {name!r}" for name in unknown]
     for name, (low, high) in description.parameters.items():
         if name not in ours:
             found.append(f"the evaluator needs the variable {name!r}, which the scan file does not have")
         elif ours[name].low < low or ours[name].high > high:
             found.append(
-                f"the range of {name!r} is [{ours[name].low:g}, {ours[name].high:g}] in the scan file, but the evaluator "
-                f"takes [{low:g}, {high:g}]"
+                f"the range of {name!r} is [{ours[name].low:g}, {ours[name].high:g}] in the scan file, but the "
+                f"evaluator takes [{low:g}, {high:g}]"
             )
     theirs = {each.name: each for each in description.observables}
     for spec in scan.all_observables():
@@ -33,11 +33,11 @@ def disagreements(scan: ScanFile, description: Description) -> list[str]:
             )
         if show(spec.likelihood) != show(other.likelihood):
             found.append(
-                f"the likelihood of {spec.name!r} is {show(spec.likelihood)} in the scan file, {show(other.likelihood)} "
-                "at the evaluator"
+                f"the likelihood of {spec.name!r} is {show(spec.likelihood)} in the scan file, "
+                f"{show(other.likelihood)} at the evaluator"
             )
-    found += [f"the evaluator scores the observable {name!r}, which the scan file does not have" for name, other in theirs.items()
-              if other.likelihood.kind is not Kind.OFF]  # fmt: skip
+    scored = [name for name, other in theirs.items() if other.likelihood.kind is not Kind.OFF]
+    found += [f"the evaluator scores the observable {name!r}, which the scan file does not have" for name in scored]
     return found
 
 
@@ -47,6 +47,6 @@ def show(likelihood: Likelihood) -> str:
         return f"CFUNCTION [{likelihood.lower:g}, {likelihood.upper:g}]" + (
             " in ln x" if likelihood.log_scaling else ""
         )
-    if likelihood.mean == likelihood.mean:
+    if not math.isnan(likelihood.mean):
         return f"{likelihood.kind.value} {likelihood.mean:.12g} +- {likelihood.sigma:.12g}"
-    return likelihood.kind.value
+    return str(likelihood.kind.value)

@@ -14,7 +14,7 @@ from proposer.agreement import disagreements, show
 from proposer.dataset import Dataset
 from proposer.evaluators import Description, Evaluator, EvaluatorRefused
 from proposer.init_csv import read_init_csv
-from proposer.manifest import check_same_run, choose_seed, start_run
+from proposer.manifest import AnotherRun, check_same_run, choose_seed, start_run
 from proposer.progress import Progress, show_time
 from proposer.scan import Limits, Scan, read_tally
 from proposer.space import Space
@@ -44,13 +44,15 @@ def scan(file: Path, address: str, folder: Path | None, seed: int | None, *, ins
         strategy = make_strategy(settings, space, seed)
         with Dataset(folder) as dataset:
             if not stored:
+                if dataset.meta():
+                    raise AnotherRun(f"{folder}: another process has just started a run here; choose another folder")
                 start_run(dataset, folder, spec, description, seed, threads)
             dataset.set_meta({"points": limits.points, "threshold": settings.threshold, "stopped": None})
             if init is not None and dataset.batches == 0:
                 batch, values, nll = init
                 dataset.add_batch(batch, values, strategy.checkpoint(), nll)
             _introduce(spec, limits, settings.threshold, description, folder, seed, dataset)
-            tally = read_tally(dataset, limits.points, settings.threshold)
+            tally = read_tally(dataset, limits.points, settings.threshold, limits.evaluations)
             names = [each.name for each in description.observables]
             good_points = GoodPoints(folder / "good_points.csv", list(space.names), names, settings.threshold)
             with Progress(tally) as progress:
@@ -79,9 +81,8 @@ def check(file: Path, address: str | None, *, insecure: bool) -> int:
     spec = read_scan_file(file)
     settings, limits, space = read_settings(spec), Limits.read(spec), Space(spec.variables)
     init = read_init_csv(spec, space)
-    print(
-        f"{file}: run {spec.run_name!r}, {len(spec.variables)} variables, codes {', '.join(each.name for each in spec.codes)}"
-    )
+    codes = ", ".join(each.name for each in spec.codes)
+    print(f"{file}: run {spec.run_name!r}, {len(spec.variables)} variables, codes {codes}")
     for each in spec.variables:
         prior = each.prior.value + (f" {each.mean:g} +- {each.sigma:g}" if each.prior is PriorKind.NORMAL else "")
         print(f"  {each.name}: {each.low:g} to {each.high:g} {each.unit}".rstrip() + f", {prior}")
@@ -101,7 +102,8 @@ def check(file: Path, address: str | None, *, insecure: bool) -> int:
         finally:
             evaluator.close()
         print(
-            f"evaluator at {address}: {description.backend}, {description.version}; {description.concurrency} points at once"
+            f"evaluator at {address}: {description.backend}, {description.version}; "
+            f"{description.concurrency} points at once"
         )
         _check_agreement(spec, description, address)
         print("the scan file and the evaluator agree")
@@ -136,14 +138,16 @@ def _introduce(
 ) -> None:
     points = dataset.points
     _say(
-        f"{spec.run_name}: {len(spec.variables)} variables; evaluator {description.backend}, {description.concurrency} points at once"
+        f"{spec.run_name}: {len(spec.variables)} variables; evaluator {description.backend}, "
+        f"{description.concurrency} points at once"
     )
     _say(f"good: NLL below {threshold:g}; stops at {_describe_limits(limits)}; seed {seed}; folder {folder}")
     for line in _notes(spec, threshold):
         _say(f"note: {line}")
     if points:
         _say(
-            f"going on: {points:,} points were asked for before, {len(dataset.pending().ids):,} of them have no answer yet"
+            f"going on: {points:,} points were asked for before, {len(dataset.pending().ids):,} of them have no answer "
+            "yet"
         )
 
 

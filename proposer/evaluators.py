@@ -33,6 +33,7 @@ _OPTIONS = [
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.enable_http_proxy", 0),  # a proxy for the web is no way to an evaluator
     ("grpc.max_receive_message_length", 64 * 2**20),
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 2_000),
@@ -259,14 +260,15 @@ def _to_description(answer: pb.DescribeResponse) -> Description:
         for each in answer.observables
     ]  # fmt: skip
     return Description(
-        clean(answer.backend), clean(answer.version, 2000), clean(answer.physics_digest), clean(answer.likelihood_digest),
+        clean(answer.backend), clean(answer.version, 2000),
+        clean(answer.physics_digest), clean(answer.likelihood_digest),
         {each.name: (each.low, each.high) for each in answer.parameters}, tuple(observables),
         max(1, answer.concurrency), max(1, answer.max_batch),
     )  # fmt: skip
 
 
 def _to_likelihood(likelihood: pb.Likelihood) -> Likelihood:
-    name = pb.LikelihoodKind.Name(likelihood.kind).removeprefix("LIKELIHOOD_KIND_")
+    name = _KINDS.get(likelihood.kind, "OFF")
     kind = Kind(name) if name in Kind.__members__ else Kind.OFF
     if kind is Kind.OFF:
         return Likelihood()
@@ -274,6 +276,8 @@ def _to_likelihood(likelihood: pb.Likelihood) -> Likelihood:
         kind, likelihood.mean, likelihood.sigma, likelihood.lower, likelihood.upper, likelihood.log_scaling
     )
 
+
+_KINDS = {number: name.removeprefix("LIKELIHOOD_KIND_") for name, number in pb.LikelihoodKind.items()}
 
 _STATUS = {
     pb.STATUS_OK: Status.OK,

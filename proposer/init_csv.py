@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -28,28 +30,42 @@ def read_init_csv(scan: ScanFile, space: Space) -> tuple[Batch, Floats, Floats] 
     if path is None:
         return None
     try:
-        table = pd.read_csv(path, skipinitialspace=True)
-    except (OSError, ValueError) as error:
+        header, table = _read_csv(path)
+    except (OSError, ValueError, pd.errors.ParserWarning) as error:
         raise scan.setup.error(f"init_csv: {path} cannot be read as CSV ({error})", "init_csv") from None
-    table.columns = [str(name).strip().lstrip("#").strip() for name in table.columns]
     names = [each.name for each in scan.variables]
     missing = [name for name in names if name not in table.columns]
     if missing:
         raise scan.setup.error(
-            f"init_csv: {path} has no column {', '.join(map(repr, missing))}; it has {', '.join(map(repr, table.columns))}",
+            f"init_csv: {path} has no column {', '.join(map(repr, missing))}; it has {', '.join(map(repr, header))}",
             "init_csv",
         )
+    if twice := [name for name in [*names, "NLL"] if header.count(name) > 1]:
+        raise scan.setup.error(f"init_csv: {path} has the column {twice[0]!r} twice", "init_csv")
     x = np.column_stack([_numbers(path, table, name, required=True) for name in names])
     for column, variable in enumerate(scan.variables):
         outside = (x[:, column] < variable.low) | (x[:, column] > variable.high)
         if outside.any():
             row = int(np.argmax(outside))
             raise ScanFileError(
-                f"{path}, line {row + 2}: {variable.name} = {x[row, column]:g} is outside its range "
+                f"{path}, line {table.index[row] + 2}: {variable.name} = {x[row, column]:g} is outside its range "
                 f"[{variable.low:g}, {variable.high:g}] of {scan.path}; widen the range or remove the row"
             )
     nll = _numbers(path, table, "NLL", required=False) if "NLL" in table.columns else np.full(len(table), np.nan)
     return Batch(space.to_unit(x), ["init"] * len(table), 0), x, nll
+
+
+def _read_csv(path: Path) -> tuple[list[str], pd.DataFrame]:
+    """The names in the first line, and the rows that are not empty; their index still counts lines."""
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        header = [name.strip().lstrip("#").strip() for name in next(csv.reader(file), [])]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header would lose values
+        table = pd.read_csv(
+            path, skipinitialspace=True, skip_blank_lines=False, index_col=False, float_precision="round_trip"
+        )
+    table.columns = pd.Index(header)
+    return header, table.dropna(how="all")
 
 
 def _numbers(path: Path, table: pd.DataFrame, name: str, *, required: bool) -> Floats:
@@ -58,5 +74,7 @@ def _numbers(path: Path, table: pd.DataFrame, name: str, *, required: bool) -> F
     wrong = ~np.isfinite(values) & (required | ~empty)
     if wrong.any():
         row = int(np.argmax(wrong))
-        raise ScanFileError(f"{path}, line {row + 2}: {name} is {table[name].iloc[row]!r}, not a finite number")
+        raise ScanFileError(
+            f"{path}, line {table.index[row] + 2}: {name} is {table[name].iloc[row]!r}, not a finite number"
+        )
     return values

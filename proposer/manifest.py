@@ -45,8 +45,10 @@ def check_same_run(folder: Path, scan: ScanFile, description: Description, seed:
     if not stored:  # killed before its first batch
         return {}
     difference = _first_difference(stored["scan"], comparable(scan)) or _digest_difference(stored, description)
+    if difference is None and seed is None and "seed" in scan.setup:
+        seed = scan.setup.integer("seed")
     if difference is None and seed is not None and seed != stored["seed"]:
-        difference = f"its seed is {stored['seed']}, not {seed}"
+        difference = f"its seed is {stored['seed']}, not {seed} (`--seed {stored['seed']}` goes on with it)"
     if difference is not None:
         raise AnotherRun(
             f"{folder} holds another run: {difference}; choose another --run folder, or change it back to go on"
@@ -60,7 +62,7 @@ def comparable(scan: ScanFile) -> dict[str, Any]:
     for title, content in scan.document.items():
         section = next((name for name in _SECTIONS if title in (name, _SECTIONS[name])), str(title))
         if section == "setup":
-            items = [(("setup", key), scan.setup.raw(key)) for key in scan.setup]
+            items: list[tuple[tuple[str, ...], Any]] = [(("setup", key), scan.setup.raw(key)) for key in scan.setup]
         elif section == "networks":
             items = [(("networks", key), scan.networks.raw(key)) for key in scan.networks]
         else:
@@ -102,8 +104,8 @@ def _digest_difference(stored: dict[str, Any], description: Description) -> str 
     for what in ("physics", "likelihood"):
         if stored[f"{what}_digest"] != getattr(description, f"{what}_digest"):
             return (
-                f"its evaluator had another {what} digest (it was {stored['backend']}, {stored['backend_version']}; now "
-                f"{description.backend}, {description.version}), so codes, templates or constants have changed"
+                f"its evaluator had another {what} digest (it was {stored['backend']}, {stored['backend_version']}; "
+                f"now {description.backend}, {description.version}), so codes, templates or constants have changed"
             )
     return None
 
@@ -125,7 +127,6 @@ def start_run(
         "versions": _versions(),
         "seconds": 0.0,
     }
-    dataset.set_meta(values)
     shutil.copyfile(scan.path, folder / f"scan{scan.path.suffix}")
     manifest = {
         **{key: value for key, value in values.items() if key not in ("scan", "seconds")},
@@ -133,6 +134,7 @@ def start_run(
         "cite": CITATIONS,
     }
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
+    dataset.set_meta(values)  # last: a run that has them has the files too
 
 
 def choose_seed(scan: ScanFile, option: int | None, stored: dict[str, Any]) -> int:

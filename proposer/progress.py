@@ -8,6 +8,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 from rich.console import Console
 from rich.live import Live
@@ -19,16 +20,23 @@ from proposer.strategies.base import Status
 PLAIN_EVERY = 10.0
 """Seconds between two lines where there is no terminal."""
 
+SPACING = 1.0
+"""Seconds between two counts that are kept for rates."""
+
 MEMORY = 600.0
 """Seconds over which rates are taken."""
 
 
 @dataclass
 class Tally:
-    """Counts of a run: good points (earlier runs of an InitCSV included), answered points by status."""
+    """Counts of a run: good points (earlier runs of an InitCSV included), answered points by status.
+
+    A scan ends at `target` good points (NLL below `threshold`), or at `most` evaluations.
+    """
 
     target: int
     threshold: float
+    most: float = math.inf
     good: int = 0
     best: float = math.inf
     by_status: Counter[Status] = field(default_factory=Counter)
@@ -65,7 +73,7 @@ class Progress:
         if self._console.is_terminal:
             self._live = Live(console=self._console, refresh_per_second=4, get_renderable=self._render, transient=True)
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Self:
         self._history.append((time.monotonic(), self._tally.evaluated, self._tally.good))
         if self._live is not None:
             self._live.start()
@@ -86,7 +94,8 @@ class Progress:
     def update(self) -> None:
         """Called when the tally has changed."""
         now = time.monotonic()
-        self._history.append((now, self._tally.evaluated, self._tally.good))
+        if now - self._history[-1][0] > SPACING:
+            self._history.append((now, self._tally.evaluated, self._tally.good))
         while len(self._history) > 2 and now - self._history[0][0] > MEMORY:
             self._history.popleft()
         if self._live is None and now - self._last_line >= PLAIN_EVERY:
@@ -107,11 +116,10 @@ class Progress:
             f"hit rate {100 * found / points:.2g} %" if points else "hit rate -",
             f"{rate:.3g} points/s",
         ]
-        if tally.good < tally.target:
-            left = (tally.target - tally.good) * elapsed / found if found else math.inf
-            parts.append(
-                f"about {show_time(left)} left" if left < math.inf else "time left unknown until points are good"
-            )
+        left = (tally.target - tally.good) * elapsed / found if found else math.inf
+        if points:
+            left = min(left, (tally.most - tally.evaluated) * elapsed / points)
+        parts.append(f"about {show_time(max(left, 0))} left" if left < math.inf else "time left unknown")
         return " | ".join(part for part in parts if part)
 
     def _render(self) -> Text:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,12 +10,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from proposer.dataset import Dataset, Results
+from proposer.dataset import Dataset, DatasetError, Results
 from proposer.strategies.base import Status
 
 
 class MissingPackage(RuntimeError):
     """A format needs a package that is not installed."""
+
+
+_BEFORE = ["id", "iteration", "origin", "status"]
+_AFTER = ["NLL", "seconds", "failed_code", "message", "warnings", "missing"]
 
 
 class GoodPoints:
@@ -27,21 +32,23 @@ class GoodPoints:
         self.path = path
         self._variables, self._observables, self._threshold = variables, observables, threshold
 
-    def rewrite(self, dataset: Dataset) -> None:
-        """Writes every good point of batches that are complete."""
+    def rewrite(self, dataset: Dataset, last_batch: int | None = None) -> None:
+        """Writes every good point anew, up to a batch if one is given."""
         temporary = self.path.with_suffix(".new")
         header = ["id", "iteration", "origin", *self._variables, *self._observables, "NLL"]
         temporary.write_text(pd.DataFrame(columns=header).to_csv(index=False))
-        self._append(temporary, dataset, 1)
+        self._append(temporary, dataset, 1, last_batch)
         os.replace(temporary, self.path)
 
     def add(self, dataset: Dataset, batch: int) -> None:
         """Adds the good points of one batch."""
-        self._append(self.path, dataset, batch)
+        self._append(self.path, dataset, batch, batch)
 
-    def _append(self, path: Path, dataset: Dataset, first_batch: int) -> None:
-        for part in dataset.results(len(self._observables), first_batch=first_batch, nll_below=self._threshold):
+    def _append(self, path: Path, dataset: Dataset, first: int, last: int | None) -> None:
+        for part in dataset.results(len(self._observables), first_batch=first, nll_below=self._threshold):
             frame = to_frame(part, self._variables, self._observables)
+            if last is not None:
+                frame = frame[part.batches <= last]
             frame = frame[["id", "iteration", "origin", *self._variables, *self._observables, "NLL"]]
             frame.to_csv(path, mode="a", header=False, index=False)
 
@@ -49,6 +56,11 @@ class GoodPoints:
 def to_frame(part: Results, variables: list[str], observables: list[str]) -> pd.DataFrame:
     """Results as a table; missing observables are empty (NaN), a code's own NaN is too: `missing` tells them apart."""
     seconds = np.array([each.sum() for each in part.seconds])
+    # no losses and no observables: an InitCSV, or a point that never came to its first code
+    given = ~(np.isnan(part.observables) & np.isnan(part.losses))
+    gave_none = [not row.any() for row in given]
+    every = list(range(len(observables)))
+    missing = [each or (every if none else []) for each, none in zip(part.missing, gave_none, strict=True)]
     columns: dict[str, object] = {
         "id": part.ids,
         "iteration": part.iterations,
@@ -61,7 +73,7 @@ def to_frame(part: Results, variables: list[str], observables: list[str]) -> pd.
         "failed_code": part.failed_code,
         "message": part.message,
         "warnings": ["; ".join(each) for each in part.warnings],
-        "missing": [";".join(observables[j] for j in each if j < len(observables)) for each in part.missing],
+        "missing": [";".join(observables[j] for j in each if j < len(observables)) for each in missing],
     }
     return pd.DataFrame(columns)
 
@@ -73,8 +85,10 @@ def export(folder: Path, kind: str) -> Path:
     """
     with Dataset(folder, read_only=True) as dataset:
         meta = dataset.meta()
+        if "variables" not in meta:
+            raise DatasetError(f"{folder}: the run has not started yet, so there is nothing to export")
         variables, observables = list(meta["variables"]), list(meta["observables"])
-        frames = (to_frame(part, variables, observables) for part in dataset.results(len(observables)))
+        frames = _frames(dataset, variables, observables)
         path = folder / f"points.{kind}"
         temporary = folder / f"points.{kind}.new"
         if kind == "csv":
@@ -85,6 +99,15 @@ def export(folder: Path, kind: str) -> Path:
     return path
 
 
+def _frames(dataset: Dataset, variables: list[str], observables: list[str]) -> Iterator[pd.DataFrame]:
+    empty = True
+    for part in dataset.results(len(observables)):
+        empty = False
+        yield to_frame(part, variables, observables)
+    if empty:  # the columns at least
+        yield pd.DataFrame(columns=[*_BEFORE, *variables, *observables, *_AFTER])
+
+
 def _write_csv(path: Path, frames: Iterator[pd.DataFrame]) -> None:
     path.write_text("")
     for number, frame in enumerate(frames):
@@ -93,15 +116,14 @@ def _write_csv(path: Path, frames: Iterator[pd.DataFrame]) -> None:
 
 def _write_parquet(path: Path, frames: Iterator[pd.DataFrame]) -> None:
     try:
-        import pyarrow
-        import pyarrow.parquet
+        pa, pq = importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
     except ImportError as error:
         raise MissingPackage("Parquet needs pyarrow: pip install 'lodescan[parquet]', or use --format csv") from error
     writer = None
     try:
         for frame in frames:
-            table = pyarrow.Table.from_pandas(frame, preserve_index=False)
-            writer = writer or pyarrow.parquet.ParquetWriter(path, table.schema)
+            table = pa.Table.from_pandas(frame, preserve_index=False)
+            writer = writer or pq.ParquetWriter(path, table.schema)
             writer.write_table(table)
     finally:
         if writer is not None:

@@ -9,7 +9,11 @@ from scanspec import ScanFile
 
 _TYPES = ("MLS_DNNC", "MLScanner.MLS_DNNC")
 
-_OF_BSMART = ["AL", "AffineMC", "CMAES", "CMAES_ND", "Contour2D", "ContourGP", "DEAP", "DLScanner", "Diver", "Grid", "MCMC", "MLS", "MultiNest", "Random", "Vegas", "read_csv", "read_dir", "read_dir_mpi", "MLScanner.MLS_DNNR", "MLScanner.MLS_GBR", "MLScanner.MLS_RFC", "MLScanner.MLS_RFR", "MLScanner.MLS_SVR_Poly", "MLScanner.MLS_SVR_RBF"]
+_OF_BSMART = frozenset({
+    "AL", "AffineMC", "CMAES", "CMAES_ND", "Contour2D", "ContourGP", "DEAP", "DLScanner", "Diver", "Grid", "MCMC",
+    "MLS", "MultiNest", "Random", "Vegas", "read_csv", "read_dir", "read_dir_mpi", "MLScanner.MLS_DNNR",
+    "MLScanner.MLS_GBR", "MLScanner.MLS_RFC", "MLScanner.MLS_RFR", "MLScanner.MLS_SVR_Poly", "MLScanner.MLS_SVR_RBF",
+})  # fmt: skip
 
 
 def read_settings(scan: ScanFile) -> MlsDnncSettings:
