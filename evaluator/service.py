@@ -49,9 +49,6 @@ _OPTIONS = [
 ]
 
 
-OK = int(Status.OK)
-
-
 class BadRequest(ValueError):
     """The whole call is at fault, not one of its points."""
 
@@ -229,12 +226,12 @@ def make_results(likelihoods: list[Likelihood], finished: list[tuple[int, Outcom
         if outcome.status is Status.OK:
             row, nll = next(scored)
             result = pb.Result(
-                point_id=point_id, status=OK, observables=outcome.observables, losses=row, nll=nll,
+                point_id=point_id, status=pb.STATUS_OK, observables=outcome.observables, losses=row, nll=nll,
                 seconds=outcome.seconds,
             )  # fmt: skip
         else:
             result = pb.Result(
-                point_id=point_id, status=int(outcome.status), observables=outcome.observables, missing=outcome.missing,
+                point_id=point_id, status=f"STATUS_{outcome.status.name}", observables=outcome.observables, missing=outcome.missing,
                 seconds=outcome.seconds, failed_code=outcome.failed_code, message=outcome.message,
             )  # fmt: skip
         if outcome.warnings:
