@@ -64,6 +64,7 @@ def test_make_up_takes_the_environment_from_the_scan_file(project: Project) -> N
     toy(project)
     scan = Path(project.variables.pop("FOLDER"), project.variables.pop("SCAN"))
     del project.variables["PHYSICS"]
+    os.chown(project.folder / "runs", os.getuid(), os.getgid())
     done = subprocess.run(
         ["make", "up", f"SCAN={scan}"], cwd=project.folder, env=project.environment, text=True, capture_output=True, timeout=900
     )
@@ -103,7 +104,8 @@ def test_after_a_plain_up_the_last_line_says_how_to_stop(project: Project, tmp_p
         [network] = evaluator["NetworkSettings"]["Networks"]
         assert docker("network", "inspect", "--format", "{{.Internal}}", network).stdout.strip() == "true"
         time.sleep(2)
-        lines = [line for line in log.read_text().splitlines() if line.startswith(("proposer", "evaluator"))]
+        text = re.sub(r"\x1b\[\d*[A-Za-z]", "", log.read_text())
+        lines = [line for line in text.splitlines() if re.match(r"(proposer|evaluator)-\d+ +\| ", line)]
         assert lines[-1].endswith("docker compose down"), lines[-5:]
     finally:
         project.compose("down", "--timeout", "5", check=False)
