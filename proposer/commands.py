@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import sys
@@ -33,6 +34,8 @@ def scan(file: Path, address: str, folder: Path | None, seed: int | None, *, ins
     spec = read_scan_file(file)
     settings, limits, space = read_settings(spec), Limits.read(spec), Space(spec.variables)
     init = read_init_csv(spec, space)
+    verbose = spec.networks.integer("verbose", 0)
+    logging.basicConfig(level=max(logging.DEBUG, logging.WARNING - 10 * verbose), format="%(name)s: %(message)s")
     folder = folder or Path("runs") / spec.run_name
     evaluator = Evaluator(address, insecure=insecure, say=_say)
     try:
