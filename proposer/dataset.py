@@ -242,7 +242,8 @@ class Dataset:
             remarks = None
             if failed_code or message or warnings or missing:
                 remarks = to_remarks(failed_code, message, warnings, missing)
-            rows.append((point, _NAMES[status], nll, len(observables), len(losses), numbers.tobytes(), remarks))
+            score = nll if status == Status.OK else None  # the other side's word alone makes no good point
+            rows.append((point, _NAMES[status], score, len(observables), len(losses), numbers.tobytes(), remarks))
         self._db.executemany(_RECORD, rows)
         for (batch, origin, word), n in counts.items():
             self._db.executemany(_COUNT, [(origin, word, n), (origin, _UNANSWERED, -n)])

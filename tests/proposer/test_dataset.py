@@ -76,6 +76,13 @@ def test_a_result_that_arrives_twice_counts_once_and_the_first_stays(dataset):
     assert dataset.counts() == {("bootstrap", None): 1, ("bootstrap", Status.OK): 1}
 
 
+def test_only_points_that_are_ok_have_an_nll(dataset):
+    add(dataset, batch(2))
+    dataset.record([Outcome(1, Status.INVALID, 0.5), ok(2, 0.5)])
+    np.testing.assert_array_equal(dataset.told(1).nll, [np.nan, 0.5])
+    assert dataset.count_good(1.0) == 1
+
+
 def test_a_message_with_an_unknown_point_is_stored_not_at_all(dataset):
     add(dataset, batch(2))
     for point in (3, 0, -1):
@@ -336,11 +343,10 @@ def test_a_key_set_agrees_with_a_set_of_python():
 
 # File systems
 
-
 MOUNTS = """\
 /dev/vda / ext4 rw 0 0
-server:/home /home nfs4 rw 0 0
 tmpfs /home/me/fast tmpfs rw 0 0
+server:/home /home nfs4 rw 0 0
 //nas/share /mnt/my\\040share cifs rw 0 0
 host:/x /mnt/ssh fuse.sshfs rw 0 0
 overlay /box fuse.fuse-overlayfs rw 0 0

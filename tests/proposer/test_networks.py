@@ -16,6 +16,15 @@ from proposer.strategies.base import CheckpointError
 SMALL = FitSettings(neurons=12, batch_size=64, epochs=40, learning_rate=1e-2)
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Small networks gain nothing from more, and wait for each other on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def ball(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     x = np.random.default_rng(seed).uniform(-1, 1, (n, 3))
     return x, np.linalg.norm(x, axis=1) < 0.8
@@ -84,6 +93,18 @@ def test_a_scored_network_has_no_dropout():
     classifier.fit(x, good, 1.0, rng())
     assert classifier.large
     assert np.array_equal(classifier.predict(x), classifier.predict(x))
+
+
+def test_scoring_between_fits_changes_nothing():
+    found = []
+    for scored in (False, True):
+        classifier = Classifier(3, FitSettings(neurons=12, epochs=2))
+        for seed in (0, 1):
+            classifier.fit(*ball(5000, seed), 1.0, rng(seed))
+            if scored:
+                classifier.predict(ball(10)[0])
+        found.append(weights(classifier))
+    assert all(np.array_equal(a, b) for a, b in zip(*found, strict=True))
 
 
 def test_the_large_network_takes_over_at_5000_points_and_stays():
@@ -155,6 +176,7 @@ def test_a_diverged_training_leaves_finite_weights_and_says_so(monkeypatch, capl
         classifier, history = scripted(monkeypatch, [1.0, math.nan, 1.0])
     assert "diverged in epoch 2" in caplog.text
     assert all(np.array_equal(a, b) for a, b in zip(weights(classifier), history[0], strict=True))
+    assert not classifier._optimiser.state  # its moments could be lost too
 
 
 def test_the_weight_of_good_points_enters_the_loss():

@@ -111,6 +111,14 @@ def test_a_range_of_neighbouring_doubles_still_works(low, mean):
         assert np.isin(x, [low, high]).all()
 
 
+@pytest.mark.parametrize("low", [0.0, 1.0, -30.0])
+def test_a_narrow_range_of_a_normal_prior_is_as_good_as_uniform(low):
+    space = Space([normal(low, low + 1e-9)])
+    x = space.to_physical(UNIT)
+    np.testing.assert_allclose((x - low) / 1e-9, UNIT, atol=1e-5)
+    np.testing.assert_allclose(space.to_unit(x), UNIT, atol=1e-5)
+
+
 def test_the_widest_range_does_not_overflow():
     space = Space([uniform(-1.7e308, 1.7e308)])
     np.testing.assert_allclose(space.to_unit(space.to_physical(UNIT)), UNIT, atol=1e-15)
