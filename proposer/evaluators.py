@@ -82,7 +82,7 @@ class Description:
 
 @dataclass(frozen=True)
 class Received:
-    """One message: the answered points, and the ids of those that were killed from outside and go out again."""
+    """One message: the answered points, and the ids of those that were killed from outside once more."""
 
     outcomes: list[Outcome]
     killed: list[int]
@@ -148,19 +148,22 @@ class Evaluator:
         """
         rows = dict(zip(points.ids.tolist(), points.params, strict=True))
         attempts = dict(zip(points.ids.tolist(), points.attempts.tolist(), strict=True))
-        fresh = True
+        fresh, told = True, False
         while rows and (time.monotonic() < until):
             if not fresh:
                 self._check_same(description, self.describe(wait))
             fresh = False
             try:
-                yield from self._stream(description, names, rows, attempts, until)
+                for received in self._stream(description, names, rows, attempts, until):
+                    told = False
+                    yield received
             except grpc.RpcError as error:
                 if error.code() in _FATAL or error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
                     raise EvaluatorRefused(f"{self.address} refused the points: {error.details()}") from None
-                self._say(
-                    f"lost the evaluator at {self.address} ({error.code().name.lower()}); its points will be sent again"
-                )
+                if not told:
+                    lost = f"lost the evaluator at {self.address} ({error.code().name.lower()})"
+                    self._say(f"{lost}; its points will be sent again")
+                    told = True
                 time.sleep(0.2)
 
     def _stream(
@@ -211,6 +214,7 @@ class Evaluator:
     ) -> tuple[Received, list[int]]:
         outcomes: list[Outcome] = []
         killed: list[int] = []
+        again: list[int] = []
         for result in response.results:
             point = result.point_id
             if point not in rows:
@@ -219,14 +223,15 @@ class Evaluator:
                 continue  # the evaluator is going away: the next stream sends it again
             if result.status == pb.STATUS_KILLED:
                 attempts[point] += 1
+                killed.append(point)
                 if attempts[point] < MOST_ATTEMPTS:
-                    killed.append(point)
+                    again.append(point)
                     continue
             outcomes.append(_to_outcome(result))
             del rows[point]
             seconds = sum(result.seconds)
             self._seconds = seconds if math.isnan(self._seconds) else 0.9 * self._seconds + 0.1 * seconds
-        return Received(outcomes, killed), killed
+        return Received(outcomes, killed), again
 
     def _window(self, description: Description) -> int:
         ahead = 2.0 if math.isnan(self._seconds) else WINDOW_SECONDS / max(self._seconds, 1e-6)
