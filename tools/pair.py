@@ -25,7 +25,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def main(environment: str, workers: str, scan: str, *options: str) -> int:
     on_signals(leave)
-    with tempfile.TemporaryDirectory(prefix="lodescan-") as folder:
+    with tempfile.TemporaryDirectory(prefix="lodescan-pair-") as folder:
         address, log = Path(folder) / "address", Path(folder) / "log"
         serve = [f".envs/{environment}/bin/lodescan-evaluator", "serve", scan]
         serve += ["--listen", "127.0.0.1:0", "--address-file", str(address), "--workers", workers]
@@ -54,7 +54,7 @@ def propose(arguments: list[str], evaluator: subprocess.Popen[bytes], log: Path)
     """Run the proposer to its end; without its evaluator it is stopped."""
     received: list[int] = []
     on_signals(lambda number, _frame: received.append(number))
-    proposer = subprocess.Popen([".envs/proposer/bin/lodescan", "scan", *arguments])
+    proposer = subprocess.Popen([*ends_with_us(), ".envs/proposer/bin/lodescan", "scan", *arguments])
     lost = False
     while proposer.poll() is None:
         while received:
