@@ -1,0 +1,1 @@
+"""What lodescan costs beside the physics; `make bench` runs all of it."""

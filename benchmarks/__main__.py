@@ -1,0 +1,74 @@
+"""`make bench`: what a point costs beside the physics, medians of three runs, with goals and the rival beside them."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.memory import memory_by_points
+from benchmarks.pairs import COPY, FREE, TEMPLATE, Cost, measure
+from benchmarks.rival import bsmart_costs
+
+RUNS = 3
+GOAL_IN_PROCESS, GOAL_WORKERS, GOAL_PROGRAM = 60.0, 150.0, 5.0  # microseconds, microseconds, milliseconds
+
+
+def main() -> None:
+    """Prints every table."""
+    print("A point that costs nothing, through gRPC and SQLite (microseconds a point; median of three runs)")
+    print(f"{'workers':>8} {'batch':>6} {'wall':>8} {'proposer':>9} {'server':>8} {'workers':>8} {'CPU':>8}   goal")
+    for workers in (0, 1, 2):
+        for batch, points in ((1, 300), (64, 20_000), (1000, 40_000)):
+            cost = _median([measure(FREE, workers, batch, points) for _ in range(RUNS)])
+            goal = GOAL_WORKERS if workers else GOAL_IN_PROCESS
+            used = cost.cpu if workers else cost.proposer + cost.server
+            verdict = "" if batch < 64 else f"{goal:.0f}: {'met' if used <= goal else f'missed by {used - goal:.0f}'}"
+            print(
+                f"{workers:>8} {batch:>6} {cost.wall:>8.0f} {cost.proposer:>9.0f} {cost.server:>8.0f} "
+                f"{cost.workers:>8.0f} {cost.cpu:>8.0f}   {verdict}"
+            )
+    for cores, wall, cpu in bsmart_costs() or []:
+        print(f"BSMArt 2.0.2 with its csv, {cores} cores, batches of 1,000: wall {wall:.0f}, CPU {cpu:.0f}")
+
+    print("\nA point that runs a program, `cp` (milliseconds of wall time a point, 1 worker)")
+    bare = _bare_program()
+    for batch in (1, 64):
+        wall = _median([measure(COPY, 1, batch, 64 if batch == 1 else 512) for _ in range(RUNS)]).wall / 1000
+        over = wall - bare
+        verdict = "met" if over <= GOAL_PROGRAM else f"missed by {over - GOAL_PROGRAM:.1f}"
+        print(
+            f"batch {batch:>4}: {wall:.2f}; the bare program {bare:.2f}; above it {over:.2f}   {GOAL_PROGRAM:.0f}: {verdict}"
+        )
+
+    print("\nThe dataset (5 variables, 10 observables)")
+    for points, memory, disk, cost_us in memory_by_points((100_000, 1_000_000)):
+        print(f"{points:>9,} points: {memory:.0f} MiB resident, {disk:.0f} MiB on disk, {cost_us:.0f} us a point")
+
+
+def _median(costs: list[Cost]) -> Cost:
+    return Cost(
+        *(
+            statistics.median(getattr(each, name) for each in costs)
+            for name in ("wall", "proposer", "server", "workers")
+        )
+    )
+
+
+def _bare_program() -> float:
+    """Milliseconds of `cp` alone, started from Python."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "in").write_text(TEMPLATE)
+        times = []
+        for _ in range(200):
+            start = time.perf_counter()
+            subprocess.run(["cp", folder / "in", folder / "out"], check=True)
+            times.append(time.perf_counter() - start)
+    return 1000 * statistics.median(times)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""Starts an evaluator for a benchmark and measures what a batch of points costs on both sides."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from proposer.dataset import Dataset
+from proposer.evaluators import Evaluator
+from proposer.strategies.base import Batch
+
+EVALUATOR = Path(".envs/evaluator/bin/python")
+NAMES = ["x", "y", "z", "w"]
+
+FREE_CODE = 'def free(point):\n    return {"nll": point["x"]}\n'
+FREE = """
+setup: {run_name: free}
+variables: {x: [0, 1], y: [0, 1], z: [0, 1], w: [0, 1]}
+codes:
+  free: {function: "bench_free:free", observables: {nll: {scaling: MINUSEXPUSER}}}
+"""
+COPY = """
+setup: {run_name: copy}
+variables: {x: [0, 1], y: [0, 1], z: [0, 1], w: [0, 1]}
+codes:
+  copy:
+    command: cp {input} {output}
+    input_file: bench.slha
+    observables: {nll: {slha: [BENCH, 1], scaling: MINUSEXPUSER}}
+"""
+TEMPLATE = "BLOCK BENCH\n  1  x\n  2  y\n  3  z\n  4  w\n"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one point, in microseconds: wall time; CPU of the proposer, the server, and its workers with programs."""
+
+    wall: float
+    proposer: float
+    server: float
+    workers: float
+
+    @property
+    def cpu(self) -> float:
+        """CPU of everything."""
+        return self.proposer + self.server + self.workers
+
+
+@contextlib.contextmanager
+def serving(scan: str, workers: int) -> Iterator[tuple[Evaluator, int]]:
+    """An evaluator of a scan file's text, as a process, and its id."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "scan.yaml").write_text(scan)
+        (folder / "bench_free.py").write_text(FREE_CODE)
+        (folder / "bench.slha").write_text(TEMPLATE)
+        address = folder / "address"
+        command = [
+            str(EVALUATOR), "-m", "evaluator", "serve", str(folder / "scan.yaml"), "--listen", "127.0.0.1:0",
+            "--workers", str(workers), "--address-file", str(address),
+        ]  # fmt: skip
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            deadline = time.monotonic() + 60
+            while not address.exists():
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"the evaluator did not start: {' '.join(command)}")
+                time.sleep(0.02)
+            evaluator = Evaluator(address.read_text().strip(), insecure=False, say=print)
+            yield evaluator, process.pid
+            evaluator.close()
+        finally:
+            process.terminate()
+            process.wait()
+
+
+@contextlib.contextmanager
+def temporary_dataset() -> Iterator[Dataset]:
+    """A dataset on the disk, which is removed afterwards."""
+    with tempfile.TemporaryDirectory() as folder, Dataset(folder) as dataset:
+        yield dataset
+
+
+def measure(scan: str, workers: int, batch: int, points: int) -> Cost:
+    """Cost of a point that goes from a batch in the dataset through the evaluator back into the dataset."""
+    rng = np.random.default_rng(0)
+    with serving(scan, workers) as (evaluator, pid), temporary_dataset() as dataset:
+        description = evaluator.describe(10.0)
+
+        def run(count: int, iteration: int) -> None:
+            u = rng.random((count, len(NAMES)))
+            dataset.add_batch(Batch(u, ["bench"] * count, iteration), u, b"")
+            for received in evaluator.evaluate(description, NAMES, dataset.pending(), 60.0, float("inf")):
+                dataset.record(received.outcomes)
+
+        run(min(batch, 64), 0)  # connections, first windows
+        before, start = _cpu(pid), time.perf_counter()
+        rounds = max(1, points // batch)
+        for iteration in range(rounds):
+            run(batch, iteration + 1)
+        wall, after = time.perf_counter() - start, _cpu(pid)
+    scale = 1e6 / (rounds * batch)
+    proposer, server, others = (scale * (b - a) for a, b in zip(before, after, strict=True))
+    return Cost(scale * wall, proposer, server, others)
+
+
+def _cpu(server: int) -> tuple[float, float, float]:
+    """Seconds of CPU so far: this process, the server, and every process below it, also those that ended."""
+    own = os.times()
+    tick = os.sysconf("SC_CLK_TCK")
+    total = {"server": 0.0, "others": 0.0}
+    for pid in _descendants(server):
+        with contextlib.suppress(OSError, IndexError):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            itself, waited_for = sum(map(int, fields[11:13])), sum(map(int, fields[13:15]))
+            total["server" if pid == server else "others"] += itself / tick
+            total["others"] += waited_for / tick if pid != server else 0.0
+    return own.user + own.system, total["server"], total["others"]
+
+
+def _descendants(pid: int) -> list[int]:
+    found = [pid]
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            for child in task.read_text().split():
+                found += _descendants(int(child))
+    return found

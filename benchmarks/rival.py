@@ -1,0 +1,71 @@
+"""The same cost in BSMArt 2.0.2, with its csv, in an environment of its own and in the same run."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ENVIRONMENT = Path(".envs/bsmart")
+PACKAGE = "bsmart==2.0.2"
+
+# Runs in BSMArt's environment: a tool that costs nothing, through its own run manager.
+_PROGRAM = '''
+import contextlib, importlib, json, os, resource, sys, tempfile, time
+import numpy as np
+from bsmart import debug
+
+TOOL = """
+from bsmart.HEPRun import HepTool
+
+
+class NewTool(HepTool):
+    def run(self, spc_file, temp_dir, log, data_point):
+        data_point.obs_dict["nll"] = 1.0
+"""
+with tempfile.TemporaryDirectory() as work:
+    os.makedirs(work + "/Tools")
+    with open(work + "/Tools/free_tool.py", "w") as file:
+        file.write(TOOL)
+    os.chdir(work)
+    for cores in (1, 2):
+        inputs = {
+            "Codes": {"free_tool": {"Run": "True", "Observables": {"nll": {"SCALING": "MINUSEXPUSER"}}}},
+            "Setup": {"RunName": "run", "Type": "Random", "Cores": cores, "csv": "True", "Points": 1, "debug": "False",
+                      "Output File": "out", "Skip SLHA Files": "True", "StoreAllPoints": "False",
+                      "cwd": work, "TempDir": tempfile.mkdtemp(dir=work), "MAINpath": work},
+            "Variables": {f"x{i}": {"RANGE": [0.0, 1.0]} for i in range(4)},
+            "Observables": {}, "MPI": {"Size": 0, "Rank": 0},
+        }
+        log = debug.new_logger(False, f"o{cores}", work + "/log")
+        scan = importlib.import_module("bsmart.scans.Random").NewScan(inputs, log)
+        points = np.random.default_rng(0).random((1000, 4)).tolist()
+        costs = []
+        for _ in range(3):
+            def cpu():
+                used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+                return sum(each.ru_utime + each.ru_stime for each in used)
+            before, start = cpu(), time.perf_counter()
+            with open(os.devnull, "w") as nothing, contextlib.redirect_stdout(nothing):
+                scan.RunManager.run_batch(points)
+            costs.append((time.perf_counter() - start, cpu() - before))
+        wall, used = sorted(costs)[1]
+        print(json.dumps({"cores": cores, "wall": 1e3 * wall, "cpu": 1e3 * used}), file=sys.stderr, flush=True)
+    os.chdir("/")
+'''
+
+
+def bsmart_costs() -> list[tuple[int, float, float]] | None:
+    """Cores, wall and CPU microseconds a point, batches of 1,000; None where BSMArt cannot be installed or run."""
+    python = ENVIRONMENT / "bin" / "python"
+    try:
+        if not python.exists():
+            subprocess.run([sys.executable, "-m", "venv", ENVIRONMENT], check=True)
+            subprocess.run([python, "-m", "pip", "install", "-qq", PACKAGE], check=True)
+        done = subprocess.run([python, "-c", _PROGRAM], capture_output=True, text=True, timeout=300, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        print(f"BSMArt cannot be measured here: {error}")
+        return None
+    rows = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+    return [(row["cores"], row["wall"], row["cpu"]) for row in rows]
