@@ -18,11 +18,15 @@ PRELOAD = "LODESCAN_PRELOAD"
 """Environment variable for `evaluator.preload`: the scan file's folder, then the physics modules."""
 
 
-def work(pipe: Connection, scan_file: str, log: str, mark: str) -> None:
+LONGEST_PATH = 1000  # characters, of a scratch folder
+
+
+def work(pipe: Connection, scan_file: str, log: str, state: str, mark: str) -> None:
     """Answers each list of points with their Outcomes until the pipe closes.
 
     First it loads the codes and says None, or what is wrong. While it works on a point that came
-    alone it sends the number of each code, but the first, that it comes to.
+    alone it sends the number of each code, but the first, that it comes to. `state` is a file that
+    names the point it has come to.
     """
     os.setsid()
     os.environ[WORKER_MARK] = mark
@@ -35,6 +39,7 @@ def work(pipe: Connection, scan_file: str, log: str, mark: str) -> None:
     descriptor = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_TRUNC, 0o600)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
+    progress = os.open(state, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
     try:
         chain = Chain(read_scan_file(scan_file))
         chain.load()
@@ -49,6 +54,7 @@ def work(pipe: Connection, scan_file: str, log: str, mark: str) -> None:
             return
         outcomes = []
         for variables, folder in points:
+            os.pwrite(progress, f"{folder:<{LONGEST_PATH}}".encode(), 0)
             outcomes.append(chain.evaluate(variables, folder, pipe.send if len(points) == 1 else None))
             if has_children():
                 clear_point(Path(folder))

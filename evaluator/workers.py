@@ -24,7 +24,7 @@ from typing import Protocol
 from evaluator.codes.python import PythonFunction
 from evaluator.errors import ConfigurationError
 from evaluator.point import Chain, Outcome, Status, printable
-from evaluator.processes import ScratchRoot, clear_point, kill_worker
+from evaluator.processes import ROOT_MARK, ScratchRoot, clear_point, kill_marked, kill_worker
 from evaluator.programs import last_line, read_tail
 from evaluator.worker import PRELOAD, work
 
@@ -100,7 +100,8 @@ class InProcess:
             future.set_result(outcome)
 
     def cancel(self, future: Future[Outcome]) -> None:
-        future.cancel()  # one that runs cannot be ended
+        if not future.cancel() and future.running():
+            kill_marked(ROOT_MARK, self._scratch.path)  # its program; a function cannot be ended
 
     def close(self) -> None:
         self._waiting.put(None)
@@ -171,6 +172,7 @@ class _Slot:
         self._limits = [max(step.code.timeout, step.code.first_timeout) + GRACE for step in chain.steps]
         self._number = number
         self._log = root / f"worker-{number}.log"
+        self._state = root / f"worker-{number}.state"
         self._points = self._starts = self._step = 0
         self._mark = ""
         self._closing = self._doomed = self._late = False
@@ -188,7 +190,7 @@ class _Slot:
         self._mark = f"{self._root}/{self._number}.{self._starts}"
         ours, theirs = self._context.Pipe()
         process = self._context.Process(
-            target=work, args=(theirs, str(self._chain.scan.path), str(self._log), self._mark)
+            target=work, args=(theirs, str(self._chain.scan.path), str(self._log), str(self._state), self._mark)
         )
         try:
             process.start()
@@ -273,6 +275,10 @@ class _Slot:
         try:
             outcomes = self._ask(group)
             outcome = outcomes[0] if outcomes is not None else self._why()
+            if outcome.status is Status.KILLED and outcomes is None and not self._begun():
+                self._end_worker()
+                outcomes = self._ask(group)
+                outcome = outcomes[0] if outcomes is not None else self._why()
         except ConfigurationError as error:
             outcome = Outcome(Status.FAILED, message=printable(str(error)))
         except Exception as error:  # noqa: BLE001  # the point must get an answer, and this thread go on
@@ -331,6 +337,10 @@ class _Slot:
                 self._end_worker()
             else:
                 return True
+
+    def _begun(self) -> bool:
+        """Whether the worker has come to the point that it was given; it may have been killed while it was idle."""
+        return read_tail(self._state).strip() == self._folders[0]
 
     def _forget(self) -> None:
         with self._lock:

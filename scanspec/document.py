@@ -188,7 +188,7 @@ def to_number(value: Any) -> float | None:
 def closest(word: Any, known: Iterable[str]) -> str:
     """A hint that names the closest known word, or lists what is known."""
     known = list(known)
-    near = difflib.get_close_matches(str(word).lower(), [each.lower() for each in known], n=1, cutoff=0.6)
+    near = difflib.get_close_matches(str(word).lower(), [each.lower() for each in known], n=1, cutoff=0.5)
     if near:
         return f"; did you mean {next(each for each in known if each.lower() == near[0])!r}?"
     return f"; known are: {', '.join(sorted(known)[:40])}" if known else ""

@@ -7,6 +7,7 @@ the point is unphysical; any other exception is a failure of the code.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import sys
 import traceback
@@ -65,12 +66,11 @@ class PythonFunction:
             raise
         except Exception as error:
             last = traceback.extract_tb(error.__traceback__)[-1]
-            traceback.print_exc()
+            with contextlib.suppress(OSError):  # the code may have filled its log
+                traceback.print_exc()
             raise CodeFailed(f"{type(error).__name__}: {error} ({last.filename}, line {last.lineno})") from error
         if not isinstance(found, Mapping):
-            raise CodeFailed(
-                f"{self._called} must return a mapping of observables, but returned {found!r:.100}"
-            )
+            raise CodeFailed(f"{self._called} must return a mapping of observables, but returned {found!r:.100}")
         return found
 
     def sources(self) -> Mapping[str, str]:

@@ -1,0 +1,14 @@
+#!/usr/bin/env python3
+"""Imitates simsusy: a tachyon is exit code 1, no output and a traceback; so are other faults, in other words."""
+
+import math
+import sys
+
+source, target = sys.argv[1:]
+mode = next(float(line.split()[1]) for line in open(source) if line.split()[0] == "1")
+if mode == 2:
+    math.sqrt(-1)
+if mode == 3:
+    raise KeyError("('MINPAR', 4) is not specified")
+with open(target, "w") as file:
+    file.write("Block MASS\n 25 8.9E+01\n")

@@ -1,0 +1,97 @@
+"""Scan files in a folder of the test, and evaluators that are ended with it."""
+
+import shutil
+
+import pytest
+
+from evaluator.point import Chain
+from scanspec import read_scan_file
+from tests.evaluator.harness import DATA, PROGRAMS, TAG, Evaluator
+
+TEMPLATE = "BLOCK MODSEL\n 1 mode\n"
+
+
+@pytest.fixture
+def scan_file(tmp_path):
+    """Writes a scan file; the test's codes are beside it."""
+    shutil.copy(DATA / "codes.py", tmp_path)
+
+    def write(text, name="scan.yaml", **files):
+        for other, content in files.items():
+            (tmp_path / other.replace("__", ".")).write_text(content)
+        path = tmp_path / name
+        path.write_text(text)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def python_scan(scan_file):
+    """A scan with one Python function of codes.py."""
+
+    def write(
+        function="square", variables="x: [-5, 5]", settings="timeout: 20", observables="y: {mean: 1, sigma: 2}", more=""
+    ):
+        return scan_file(
+            f"variables: {{{variables}}}\n"
+            f"codes:\n  toy:\n    function: codes:{function}\n    {settings}\n    observables: {{{observables}}}\n{more}"
+        )
+
+    return write
+
+
+@pytest.fixture
+def program_scan(tmp_path, scan_file):
+    """A scan with one program of data/programs, copied beside it."""
+
+    def write(
+        program, observables="mh: {slha: [MASS, 25], mean: 125, sigma: 2}", settings="timeout: 20", words="", more=""
+    ):
+        target = tmp_path / program
+        if not target.exists():
+            shutil.copy(PROGRAMS / program, target)
+        (tmp_path / "in.slha").write_text(TEMPLATE)
+        return scan_file(
+            f"variables: {{mode: [0, 10]}}\ncodes:\n  code:\n    command: ./{program} {words}\n"
+            f"    input_file: in.slha\n    {settings}\n    observables: {{{observables}}}\n{more}"
+        )
+
+    return write
+
+
+@pytest.fixture
+def chain(monkeypatch):
+    """The chain of a scan file, in this process."""
+    monkeypatch.setattr("sys.dont_write_bytecode", True)
+
+    def make(path):
+        found = Chain(read_scan_file(path))
+        found.load()
+        return found
+
+    return make
+
+
+@pytest.fixture
+def evaluator(tmp_path):
+    """Starts evaluators; all are ended with the test."""
+    started = []
+
+    def start(scan, **options):
+        started.append(Evaluator(tmp_path, scan, **options))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.close()
+
+
+@pytest.fixture
+def tag(monkeypatch):
+    """A mark for all processes that the test starts from its own."""
+    import uuid
+
+    value = uuid.uuid4().hex
+    monkeypatch.setenv(TAG, value)
+    return value

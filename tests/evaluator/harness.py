@@ -1,0 +1,139 @@
+"""A real evaluator in a process of its own, and what of it is still there afterwards."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import grpc
+
+from lodescan.v1 import evaluation_pb2 as pb
+from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
+
+DATA = Path(__file__).parent.parent / "data"
+PROGRAMS = DATA / "programs"
+TAG = "LODESCAN_TEST"
+
+
+def alive(tag):
+    """The processes whose environment has this tag."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if f"{TAG}={tag}".encode() in (entry / "environ").read_bytes().split(b"\0"):
+                found.append(int(entry.name))
+    return [pid for pid in found if pid != os.getpid()]
+
+
+def wait_until(condition, seconds=20.0):
+    """Whether a condition comes true in time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+class Evaluator:
+    """`lodescan-evaluator serve` on a free port, with a folder for temporary files of its own."""
+
+    def __init__(self, folder, scan, *, workers=1, options=(), environment=None):
+        self.folder, self.tag = folder, uuid.uuid4().hex
+        self.temporary = folder / f"tmp-{self.tag[:6]}"
+        self.temporary.mkdir()
+        address_file = folder / f"address-{self.tag[:6]}"
+        self.log = folder / f"log-{self.tag[:6]}"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "evaluator", "serve", str(scan), "--listen", "127.0.0.1:0",
+                 "--workers", str(workers), "--address-file", str(address_file), *options],
+                env={**os.environ, "TMPDIR": str(self.temporary), TAG: self.tag, **(environment or {})},
+                stdout=log, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+        if not wait_until(lambda: address_file.exists() or self.process.poll() is not None, 60.0):
+            self.process.kill()
+        if self.process.poll() is not None:
+            raise RuntimeError(self.log.read_text())
+        self.address = address_file.read_text().strip()
+        self.channel = grpc.insecure_channel(self.address)
+        self.stub = pb_grpc.EvaluationServiceStub(self.channel)
+        self.names = [each.name for each in self.describe().parameters]
+
+    def describe(self):
+        return self.stub.Describe(pb.DescribeRequest(), timeout=20.0)
+
+    def request(self, points, first_id=0, names=None):
+        """One batch; `points` are rows in the order of `names`."""
+        return pb.EvaluateRequest(
+            parameters=self.names if names is None else names,
+            point_ids=range(first_id, first_id + len(points)),
+            values=[float(value) for row in points for value in row],
+        )
+
+    def evaluate(self, points, timeout=60.0):
+        """The results of a batch, in order."""
+        found = {}
+        for response in self.stub.Evaluate(iter([self.request(points)]), timeout=timeout):
+            for result in response.results:
+                assert result.point_id not in found
+                found[result.point_id] = result
+        assert sorted(found) == list(range(len(points)))
+        return [found[number] for number in sorted(found)]
+
+    def statuses(self, points, timeout=60.0):
+        return [pb.Status.Name(each.status).removeprefix("STATUS_") for each in self.evaluate(points, timeout)]
+
+    def workers(self):
+        """Processes that can run a point: those with pipes of their own, children of the fork server."""
+        return [
+            pid
+            for pid in alive(self.tag)
+            if pid != self.process.pid and _session(pid) == pid and "forkserver" in _command(pid)
+        ]
+
+    def programs(self, name):
+        return [pid for pid in alive(self.tag) if _command(pid).startswith(name)]
+
+    def scratch(self):
+        return sorted(self.temporary.glob("lodescan-*"))
+
+    def nothing_left(self):
+        """Whether no process and no scratch file of this evaluator is there; waits a little for it."""
+        return wait_until(lambda: not alive(self.tag) and not self.scratch())
+
+    def terminate(self, seconds=30.0):
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(seconds)
+
+    def close(self):
+        self.channel.close()
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        wait_until(lambda: not alive(self.tag), 10)
+        for pid in alive(self.tag):  # all of them come from this evaluator
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def _session(pid):
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return -1
+
+
+def _command(pid):
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return ""

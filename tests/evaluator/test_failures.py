@@ -1,0 +1,151 @@
+"""How physics codes fail: each imitated by a small program, run for real."""
+
+import math
+import shutil
+import time
+
+import pytest
+
+from evaluator.point import Status
+from tests.evaluator.harness import PROGRAMS, alive, wait_until
+
+FLAGS = "mh: {slha: [MASS, 25], mean: 125, sigma: 2}, unitary: {slha: [FLAGS, 2]"
+TACHYON = "invalid_when: {stderr: 'math domain error'}"
+SUPERISO = "mh: {slha: [FOBS, 5, 1], mean: 3e-4, sigma: 1e-5}"
+
+
+@pytest.mark.parametrize(
+    ("program", "mode", "settings", "status", "message"),
+    [
+        ("spheno.sh", 1, "", Status.OK, ""),
+        ("spheno.sh", 2, "", Status.INVALID, "SPINFO 4: tachyon: negative squared mass of stau"),
+        ("spheno.sh", 2, "invalid_when: {spinfo: false}", Status.FAILED, "no block MASS"),
+        ("spheno.sh", 3, "", Status.FAILED, "there is no output output.slha (exit code 0)"),
+        ("spheno.sh", 4, "timeout: 0.5", Status.TIMED_OUT, "spheno.sh ran past its deadline of 0.5 s"),
+        ("spheno.sh", 5, "", Status.FAILED, "ended by signal 11"),
+        ("spheno.sh", 6, "", Status.KILLED, "killed from outside"),
+        ("spheno.sh", 7, "", Status.KILLED, "killed from outside"),
+        ("spheno.sh", 8, "", Status.FAILED, "MASS 25 of the output is 'none', not a number"),
+        ("softsusy.sh < {input} > {output}", 1, "", Status.OK, ""),
+        ("softsusy.sh < {input} > {output}", 2, "", Status.INVALID, "SPINFO 4: [ stau tachyon ]"),
+        ("softsusy.sh < {input} > {output}", 3, "", Status.OK, ""),
+        ("softsusy.sh < {input} > {output}", 4, "", Status.FAILED, "exit code 255"),
+        ("softsusy.sh < {input} > {output}", 4, "invalid_when: {exit_codes: [255]}", Status.INVALID, "exit code 255"),
+        ("simsusy.py", 1, TACHYON, Status.OK, ""),
+        ("simsusy.py", 2, TACHYON, Status.INVALID, "ValueError: math domain error"),
+        ("simsusy.py", 2, "", Status.FAILED, "exit code 1: ValueError: math domain error"),
+        ("simsusy.py", 3, TACHYON, Status.FAILED, "('MINPAR', 4) is not specified"),
+        ("thdmc.sh", 1, "", Status.OK, ""),
+        ("thdmc.sh", 2, "", Status.OK, ""),
+        ("thdmc.sh", 1, "success: {blocks: [mass, NMIX]}", Status.FAILED, "the output has no block NMIX"),
+        ("flood.sh", 1, "", Status.FAILED, "wrote more than 256 MiB"),
+        ("flood.sh", 2, "", Status.FAILED, "wrote more than 256 MiB"),
+        ("flood.sh", 3, "", Status.FAILED, "wrote more than 256 MiB"),
+    ],
+)
+def test_status(program_scan, chain, tmp_path, limits, program, mode, settings, status, message):
+    name, _, words = program.partition(" ")
+    settings = settings if "timeout" in settings else f"timeout: 20\n    {settings}"
+    found = chain(program_scan(name, settings=settings, words=words)).evaluate([float(mode)], tmp_path / "scratch")
+    assert (found.status, found.failed_code) == (status, "" if status is Status.OK else "code")
+    assert message in found.message
+    if status is Status.OK:
+        assert math.isfinite(found.observables[0]) and not found.missing
+    else:
+        assert found.missing == [0] and math.isnan(found.observables[0])
+    assert len(found.seconds) == 1 and found.seconds[0] < 15
+
+
+@pytest.fixture
+def limits():
+    """What a worker limits, here in the test's own process; taken back afterwards."""
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (256 * 2**20, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_warning_is_kept(program_scan, chain, tmp_path):
+    scan = program_scan("softsusy.sh", words="< {input} > {output}")
+    assert chain(scan).evaluate([3.0], tmp_path / "s").warnings == ["SPINFO 3: [ MuSqWrongsign ]"]
+
+
+def test_a_hang_is_ended_with_all_that_it_started(program_scan, chain, tmp_path, tag):
+    found = chain(program_scan("spheno.sh", settings="timeout: 1"))
+    start = time.monotonic()
+    outcome = found.evaluate([4.0], tmp_path / "s")
+    assert outcome.status is Status.TIMED_OUT
+    assert 1.0 <= outcome.seconds[0] < 4.0 and time.monotonic() - start < 5
+    assert wait_until(lambda: not alive(tag), 5)
+
+
+def test_litter_stays_in_the_scratch_folder(program_scan, chain, tmp_path):
+    scan = program_scan("spheno.sh")
+    before = sorted(tmp_path.iterdir())
+    chain(scan).evaluate([1.0], tmp_path / "s")
+    assert (tmp_path / "s" / "Messages.out").exists()
+    assert sorted(tmp_path.iterdir()) == sorted([*before, tmp_path / "s"])
+
+
+def test_success_with_any_exit_code(program_scan, chain, tmp_path):
+    settings = "timeout: 20\n    output_file: output.flha\n    success: {exit_codes: any}"
+    found = chain(program_scan("superiso.sh", SUPERISO, settings))
+    good, bad = found.evaluate([1.0], tmp_path / "1"), found.evaluate([2.0], tmp_path / "2")
+    assert (good.status, good.observables) == (Status.OK, [3.4e-4])
+    assert bad.status is Status.FAILED and "no output output.flha" in bad.message
+    strict = chain(program_scan("superiso.sh", SUPERISO, settings.replace("any", "[0]")))
+    assert strict.evaluate([1.0], tmp_path / "3").status is Status.FAILED
+
+
+def test_a_stale_output_is_not_read_and_nul_bytes_are(program_scan, chain, tmp_path):
+    scan = program_scan(
+        "susyhit.sh",
+        "mh: {slha: [MASS, 25], mean: 125, sigma: 2}, br: {slha: [BR, [25, [-5, 5]]]}",
+        "timeout: 20\n    output_file: susyhit_slha.out",
+    )
+    # SUSY-HIT reads and writes fixed names: a line of shell brings the input there
+    scan.write_text(scan.read_text().replace("./susyhit.sh", "sh -c 'cp {input} slhaspectrum.in; ./susyhit.sh'"))
+    scan.write_text(scan.read_text().replace("./susyhit.sh'", f"{tmp_path}/susyhit.sh'"))
+    found = chain(scan)
+    good = found.evaluate([1.0], tmp_path / "s")
+    assert (good.status, good.observables) == (Status.OK, [125.0, 0.6])
+    # the same folder: even there the output of the point before does not pass
+    assert found.evaluate([2.0], tmp_path / "s").status is Status.FAILED
+
+
+def test_a_window_on_a_flag_makes_the_point_invalid(program_scan, chain, tmp_path):
+    found = chain(program_scan("thdmc.sh", FLAGS + ", valid: 1}"))
+    assert found.evaluate([1.0], tmp_path / "1").status is Status.OK
+    outcome = found.evaluate([2.0], tmp_path / "2")
+    assert (outcome.status, outcome.observables) == (Status.INVALID, [125.0, 0.0])
+    assert "unitary = 0 is outside [1, 1]" in outcome.message
+
+
+def test_the_first_point_may_take_longer(program_scan, chain, tmp_path):
+    omega = "mh: {slha: [OMEGA, 1], mean: 0.12, sigma: 0.01}"
+    found = chain(program_scan("micromegas.sh", omega, "timeout: 0.6\n    first_timeout: 20"))
+    assert [found.evaluate([1.0], tmp_path / f"{n}").status for n in range(3)] == [Status.OK] * 3
+    (tmp_path / "compiled").unlink()
+    assert found.evaluate([1.0], tmp_path / "4").status is Status.TIMED_OUT
+
+
+def test_the_programs_are_all_tried():
+    source = __import__("pathlib").Path(__file__).read_text()
+    assert all(path.name in source for path in PROGRAMS.iterdir())
+
+
+def test_a_program_that_is_gone(program_scan, chain, tmp_path):
+    found = chain(program_scan("spheno.sh"))
+    (tmp_path / "spheno.sh").unlink()
+    outcome = found.evaluate([1.0], tmp_path / "s")
+    assert outcome.status is Status.FAILED and "could not be started" in outcome.message
+
+
+def test_an_output_that_is_too_large_to_be_a_spectrum(program_scan, chain, tmp_path):
+    scan = program_scan("spheno.sh")
+    shutil.copy(PROGRAMS / "flood.sh", tmp_path / "spheno.sh")
+    (tmp_path / "spheno.sh").write_text("#!/bin/sh\nhead -c 40000000 /dev/zero > $2\n")
+    outcome = chain(scan).evaluate([1.0], tmp_path / "s")
+    assert outcome.status is Status.FAILED and "larger than 32 MiB" in outcome.message

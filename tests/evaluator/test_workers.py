@@ -1,0 +1,262 @@
+"""Worker processes: what a code does to its process costs that point, and nothing else."""
+
+import os
+import shutil
+import signal
+import time
+
+import pytest
+
+from lodescan.v1 import evaluation_pb2 as pb
+from tests.evaluator.harness import DATA, PROGRAMS, Evaluator, alive, wait_until
+
+SLEEPS = 5  # that spheno.sh starts when it hangs
+VARIABLES = "x: [-5, 5], mode: [0, 30], seconds: [0, 1000]"
+
+
+@pytest.fixture(scope="module")
+def patient(tmp_path_factory):
+    yield from _shared(tmp_path_factory.mktemp("patient"), 20)
+
+
+@pytest.fixture(scope="module")
+def impatient(tmp_path_factory):
+    yield from _shared(tmp_path_factory.mktemp("impatient"), 0.5)
+
+
+def _shared(folder, timeout):
+    """One evaluator that outlives all that its codes do to it, and leaves nothing behind."""
+    shutil.copy(DATA / "codes.py", folder)
+    scan = folder / "scan.yaml"
+    scan.write_text(
+        f"variables: {{{VARIABLES}}}\ncodes:\n  toy:\n    function: codes:misbehave\n    timeout: {timeout}\n"
+        "    observables: {y: {mean: 1, sigma: 2}}\n"
+    )
+    server = Evaluator(folder, scan, workers=1)
+    yield server
+    try:
+        assert server.terminate() == 0
+        assert server.nothing_left()
+    finally:
+        server.close()
+
+
+def row(x, mode=0, seconds=0.0):
+    return [x, mode, seconds]
+
+
+@pytest.mark.parametrize(
+    ("mode", "status", "message"),
+    [
+        (2, "OK", ""),
+        (3, "INVALID", "unbounded"),
+        (4, "FAILED", "no convergence"),
+        (8, "FAILED", "exit code 3"),
+        (9, "FAILED", "signal 11"),
+        (10, "TIMED_OUT", "deadline"),
+        (11, "TIMED_OUT", "deadline"),
+        (12, "TIMED_OUT", "deadline"),
+        (13, "FAILED", "File too large"),
+        (14, "FAILED", "File too large"),
+        (15, "FAILED", "exit code 5"),
+        (16, "TIMED_OUT", "deadline"),
+        (17, "FAILED", "exit code 1"),
+        (19, "FAILED", "MemoryError"),
+        (20, "TIMED_OUT", "deadline"),
+        (21, "FAILED", "signal 6"),
+    ],
+)
+def test_it_costs_that_point_only(impatient, patient, mode, status, message):
+    server = impatient if status == "TIMED_OUT" else patient
+    results = server.evaluate([row(1), row(2, mode), row(3), row(-4, 1)])
+    names = [pb.Status.Name(each.status).removeprefix("STATUS_") for each in results]
+    assert names == ["OK", status, "OK", "OK"]
+    assert [results[n].observables[0] for n in (0, 2, 3)] == [1.0, 9.0, 16.0]
+    assert message in results[1].message
+    assert results[1].failed_code == ("" if status == "OK" else "toy")
+    # what the point started and wrote is gone while the evaluator lives on
+    assert wait_until(lambda: not server.programs("sleep"))
+    (root,) = server.scratch()
+    assert wait_until(
+        lambda: all(each.name.startswith("worker-") and each.stat().st_size < 10_000 for each in root.iterdir())
+    )
+
+
+def test_a_hundred_quick_points_with_crashes_among_them(python_scan, evaluator):
+    server = evaluator(python_scan("misbehave", VARIABLES, "timeout: 5"), workers=2)
+    bad = {7: 8, 31: 9, 32: 21, 90: 15}
+    names = server.statuses([row(1.0, bad.get(n, 0)) for n in range(100)])
+    assert {n for n, name in enumerate(names) if name == "FAILED"} == set(bad)
+    assert names.count("OK") == 96
+
+
+@pytest.mark.parametrize("mode", [1, 2, 3])
+def test_a_flood_from_a_program(program_scan, evaluator, mode):
+    server = evaluator(program_scan("flood.sh"), workers=1)
+    (result,) = server.evaluate([[mode]])
+    assert result.status == pb.STATUS_FAILED and "256 MiB" in result.message
+    (root,) = server.scratch()
+    assert sum(path.stat().st_size for path in root.rglob("*")) < 100_000
+
+
+def test_a_hanging_program_is_ended_with_its_descendants(program_scan, evaluator):
+    server = evaluator(program_scan("spheno.sh", settings="timeout: 0.5"), workers=2)
+    assert server.statuses([[4.0], [1.0], [4.0], [2.0]]) == ["TIMED_OUT", "OK", "TIMED_OUT", "INVALID"]
+    assert wait_until(lambda: not server.programs("sleep") and not server.programs("sh"))
+
+
+def test_a_program_that_leaves_a_daemon_behind(program_scan, evaluator):
+    server = evaluator(program_scan("spheno.sh"), workers=1)
+    assert server.statuses([[9.0], [1.0]]) == ["OK", "OK"]
+    assert wait_until(lambda: not server.programs("sleep"))
+
+
+def test_the_code_that_took_the_process_down_is_named(scan_file, evaluator):
+    scan = scan_file(
+        "variables: {x: [0, 9], mode: [0, 30]}\ncodes:\n"
+        "  first:\n    function: codes:square\n    observables: {z: {function: x, mean: 0, sigma: 1}}\n"
+        "  second:\n    function: codes:misbehave\n    timeout: 0.5\n    observables: {y: }\n"
+    )
+    server = evaluator(scan, workers=1)
+    start = time.monotonic()
+    results = server.evaluate([[1, 8], [1, 12], [1, 0]])
+    # the first code has ten minutes, the second half a second
+    assert time.monotonic() - start < 15
+    assert [each.failed_code for each in results] == ["second", "second", ""]
+    assert [each.status for each in results] == [pb.STATUS_FAILED, pb.STATUS_TIMED_OUT, pb.STATUS_OK]
+
+
+def test_a_worker_killed_while_it_works(python_scan, evaluator):
+    server = evaluator(python_scan("slow_square", VARIABLES, "timeout: 60"), workers=2)
+    calls = server.stub.Evaluate(iter([server.request([row(1, 0, 30), row(2, 0, 0.01), row(3, 0, 0.01)])]), timeout=60)
+    found = {}
+    for response in calls:
+        for result in response.results:
+            found[result.point_id] = result
+        if len(found) == 2:  # the one that takes 30 seconds is left
+            workers = server.workers()
+            assert len(workers) == 2
+            for pid in workers:
+                os.kill(pid, signal.SIGKILL)
+    assert found[0].status == pb.STATUS_KILLED and "killed from outside" in found[0].message
+    assert found[1].status == found[2].status == pb.STATUS_OK
+    assert server.statuses([row(1, 0, 0.01)] * 4) == ["OK"] * 4
+
+
+def test_idle_workers_killed_lose_nothing(python_scan, evaluator):
+    server = evaluator(python_scan("slow_square", VARIABLES, "timeout: 60"), workers=2)
+    for _ in range(5):
+        assert server.statuses([row(1, 0, 0.01)] * 4) == ["OK"] * 4
+        workers = server.workers()
+        assert len(workers) == 2
+        for pid in workers:
+            os.kill(pid, signal.SIGKILL)
+    assert server.statuses([row(1, 0, 0.01)] * 4) == ["OK"] * 4
+
+
+def test_a_killed_fork_server_costs_nothing_but_time(python_scan, evaluator):
+    server = evaluator(python_scan("slow_square", VARIABLES, "timeout: 60"), workers=2)
+    assert server.statuses([row(1, 0, 0.01)] * 4) == ["OK"] * 4
+    workers = set(server.workers())
+    (fork_server,) = {_parent(pid) for pid in workers}
+    os.kill(fork_server, signal.SIGKILL)
+    names = server.statuses([row(1, 0, 0.01)] * 6)
+    assert set(names) <= {"OK", "KILLED"} and names.count("KILLED") <= 2
+    assert server.statuses([row(1, 0, 0.01)] * 4) == ["OK"] * 4
+    assert wait_until(lambda: not workers & set(alive(server.tag)))
+    assert server.terminate() == 0
+    assert server.nothing_left()
+
+
+def _parent(pid):
+    with open(f"/proc/{pid}/stat") as file:
+        return int(file.read().rpartition(")")[2].split()[1])
+
+
+def test_sigterm_to_a_worker_is_not_its_end(python_scan, evaluator):
+    server = evaluator(python_scan("slow_square", VARIABLES, "timeout: 60"), workers=1)
+    assert server.statuses([row(1)]) == ["OK"]
+    before = server.workers()
+    for pid in before:
+        os.kill(pid, signal.SIGTERM)
+        os.kill(pid, signal.SIGINT)
+    assert server.statuses([row(1, 0, 0.3)]) == ["OK"]
+    assert server.workers() == before
+
+
+def test_without_workers(python_scan, evaluator):
+    server = evaluator(python_scan("misbehave", VARIABLES), workers=0)
+    assert server.statuses([row(1), row(2, 3), row(3, 4), row(4, 5), row(5, 15), row(5)]) == [
+        "OK", "INVALID", "FAILED", "FAILED", "FAILED", "OK",
+    ]  # fmt: skip
+    assert server.terminate() == 0
+    assert server.nothing_left()
+
+
+def test_programs_without_workers(program_scan, evaluator):
+    server = evaluator(program_scan("spheno.sh", settings="timeout: 0.5"), workers=0)
+    assert server.statuses([[1], [4], [9], [2]]) == ["OK", "TIMED_OUT", "OK", "INVALID"]
+    assert wait_until(lambda: not server.programs("sleep"))
+    assert server.terminate() == 0
+    assert server.nothing_left()
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("import nosuchmodule\n", "ModuleNotFoundError: No module named 'nosuchmodule'"),
+        ("def f(:\n", "SyntaxError"),
+        ("import os\nos._exit(7)\n", "worker"),
+        ("import ctypes\nctypes.string_at(0)\n", "worker"),
+        ("f = 3\n", "no function 'f'"),
+    ],
+)
+def test_a_module_that_cannot_be_loaded_ends_the_evaluator_at_once(scan_file, evaluator, source, words):
+    scan = scan_file(
+        "variables: {x: [0, 1]}\ncodes:\n  toy:\n    function: broken:f\n    observables: {y: {mean: 1, sigma: 1}}\n",
+        broken__py=source,
+    )
+    with pytest.raises(RuntimeError) as caught:
+        evaluator(scan)
+    said = str(caught.value).strip().splitlines()[-1]
+    assert said.startswith("lodescan-evaluator: ") and words in said
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_nothing_is_left_of_an_evaluator_that_is_ended(program_scan, evaluator, workers, how):
+    server = evaluator(program_scan("spheno.sh", settings="timeout: 100"), workers=workers, options=["--grace", "0.3"])
+    calls = server.stub.Evaluate(iter([server.request([[4], [4], [4], [1]])]), timeout=60)
+    assert wait_until(lambda: len(server.programs("sleep")) >= SLEEPS)
+    server.process.send_signal(how)
+    assert server.process.wait(15) == (-how if how is signal.SIGKILL else 0)
+    assert server.nothing_left()
+    calls.cancel()
+
+
+def test_a_broken_stream_kills_its_programs_and_no_others(program_scan, evaluator):
+    server = evaluator(program_scan("spheno.sh", settings="timeout: 100"), workers=2)
+    first = server.stub.Evaluate(iter([server.request([[4]])]), timeout=60)
+    assert wait_until(lambda: len(server.programs("sleep")) == SLEEPS)
+    second = server.stub.Evaluate(iter([server.request([[4]])]), timeout=60)
+    assert wait_until(lambda: len(server.programs("sleep")) == 2 * SLEEPS)
+    first.cancel()
+    assert wait_until(lambda: len(server.programs("sleep")) == SLEEPS)
+    assert server.statuses([[1], [2]]) == ["OK", "INVALID"]
+    assert len(server.programs("sleep")) == SLEEPS
+    second.cancel()
+    assert wait_until(lambda: not server.programs("sleep"))
+
+
+def test_cancelled_points_that_wait_never_run(python_scan, evaluator, tmp_path):
+    server = evaluator(python_scan("slow_square", VARIABLES, "timeout: 100"), workers=1)
+    call = server.stub.Evaluate(iter([server.request([row(1, 0, 100)] + [row(1, 0, 0.5)] * 50)]), timeout=60)
+    time.sleep(0.5)
+    call.cancel()
+    start = time.monotonic()
+    assert server.statuses([row(1)]) == ["OK"]
+    assert time.monotonic() - start < 10
+
+
+def test_the_programs_are_executable():
+    assert all(os.access(path, os.X_OK) for path in PROGRAMS.iterdir())
