@@ -16,7 +16,6 @@ from pathlib import Path
 
 from proposer.evaluators import EvaluatorRefused, NoEvaluator
 from proposer.folder import DatasetError
-from proposer.space import SpaceError
 from proposer.strategies.base import CheckpointError
 from proposer.tables import MissingPackage
 from scanspec import ScanFileError
@@ -44,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(number, interrupt)
     try:
         code: int = options.run(options)
-    except (ScanFileError, SpaceError, DatasetError, CheckpointError, EvaluatorRefused, MissingPackage) as error:
+    except (ScanFileError, DatasetError, CheckpointError, EvaluatorRefused, MissingPackage) as error:
         print(f"lodescan: {error}", file=sys.stderr)
         return BAD_INPUT
     except NoEvaluator as error:

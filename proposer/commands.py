@@ -6,6 +6,8 @@ import logging
 import math
 import os
 import sys
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +16,15 @@ import torch
 from proposer.agreement import disagreements, show
 from proposer.dataset import Dataset
 from proposer.evaluators import Description, Evaluator, EvaluatorRefused
-from proposer.init_csv import read_init_csv
+from proposer.init_csv import InitPoints, read_init_csv
 from proposer.manifest import AnotherRun, check_same_run, choose_seed, start_run
 from proposer.progress import Progress, show_time
 from proposer.scan import Limits, Scan, read_tally
-from proposer.space import Space
+from proposer.space import Space, SpaceError
 from proposer.strategies.choice import make_strategy, read_settings
-from proposer.tables import GoodPoints
-from scanspec import PriorKind, ScanFile, read_scan_file
+from proposer.strategies.mls_dnnc import MlsDnncSettings
+from proposer.tables import RESERVED, GoodPoints
+from scanspec import PriorKind, ScanFile, ScanFileError, read_scan_file
 
 WAIT_AT_START, WAIT_LATER = 60.0, 600.0
 
@@ -31,9 +34,7 @@ def scan(file: Path, address: str, folder: Path | None, seed: int | None, *, ins
 
     Everything is checked before anything is written.
     """
-    spec = read_scan_file(file)
-    settings, limits, space = read_settings(spec), Limits.read(spec), Space(spec.variables)
-    init = read_init_csv(spec, space)
+    spec, settings, limits, space, init = _read(file)
     verbose = spec.networks.integer("verbose", 0)
     logging.basicConfig(level=max(logging.DEBUG, logging.WARNING - 10 * verbose), format="%(name)s: %(message)s")
     folder = folder or Path("runs") / spec.run_name
@@ -79,11 +80,24 @@ def scan(file: Path, address: str, folder: Path | None, seed: int | None, *, ins
     return 0
 
 
+def _read(file: Path) -> tuple[ScanFile, MlsDnncSettings, Limits, Space, InitPoints | None]:
+    """All of the proposer's input, checked; raises ScanFileError."""
+    spec = read_scan_file(file)
+    names = {each.name for each in spec.variables} | {each.name for each in spec.all_observables()}
+    columns = names & set(RESERVED)
+    if columns:
+        raise ScanFileError(f"{file}: {min(columns)!r} is a column of the results; rename that variable or observable")
+    try:
+        space = Space(spec.variables)
+    except SpaceError as error:
+        raise ScanFileError(f"{file}: {error}") from None
+    return spec, read_settings(spec), Limits.read(spec), space, read_init_csv(spec, space)
+
+
 def check(file: Path, address: str | None, *, insecure: bool) -> int:
     """Reads a scan file and prints what a scan would do; compares it with an evaluator. 2 when they disagree."""
-    spec = read_scan_file(file)
-    settings, limits, space = read_settings(spec), Limits.read(spec), Space(spec.variables)
-    init = read_init_csv(spec, space)
+    spec, settings, limits, _, init = _read(file)
+    evaluator = None if address is None else Evaluator(address, insecure=insecure, say=_say)
     codes = ", ".join(each.name for each in spec.codes)
     print(f"{file}: run {spec.run_name!r}, {len(spec.variables)} variables, codes {codes}")
     for each in spec.variables:
@@ -93,13 +107,12 @@ def check(file: Path, address: str | None, *, insecure: bool) -> int:
         window = f", valid {scored.valid[0]:g} to {scored.valid[1]:g}" if scored.valid else ""
         print(f"  {scored.name}: {show(scored.likelihood)}{window}")
     print(f"  good: NLL below {settings.threshold:g}; stops at {_describe_limits(limits)}")
-    print(f"  {settings}")
+    print(f"  {', '.join(f'{name} {value:g}' for name, value in _flat(asdict(settings)))}")
     if init is not None:
         print(f"  starts from {len(init[0]):,} points of {spec.setup.text('init_csv')}")
     for line in _notes(spec, settings.threshold):
         print(f"  note: {line}")
-    if address is not None:
-        evaluator = Evaluator(address, insecure=insecure, say=_say)
+    if evaluator is not None and address is not None:
         try:
             description = evaluator.describe(5.0)
         finally:
@@ -111,6 +124,14 @@ def check(file: Path, address: str | None, *, insecure: bool) -> int:
         _check_agreement(spec, description, address)
         print("the scan file and the evaluator agree")
     return 0
+
+
+def _flat(settings: dict[str, Any]) -> Iterator[tuple[str, float]]:
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            yield from _flat(value)
+        else:
+            yield name, value
 
 
 def _check_agreement(spec: ScanFile, description: Description, address: str) -> None:

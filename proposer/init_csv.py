@@ -13,6 +13,8 @@ from proposer.space import Space
 from proposer.strategies.base import Batch, Floats
 from scanspec import ScanFile, ScanFileError
 
+InitPoints = tuple[Batch, Floats, Floats]
+
 
 def init_path(scan: ScanFile) -> Path | None:
     """The CSV file that a scan starts from, relative to the scan file; None without one."""
@@ -20,7 +22,7 @@ def init_path(scan: ScanFile) -> Path | None:
     return scan.folder / name if name else None
 
 
-def read_init_csv(scan: ScanFile, space: Space) -> tuple[Batch, Floats, Floats] | None:
+def read_init_csv(scan: ScanFile, space: Space) -> InitPoints | None:
     """The points as a batch, their values, shape (n, d), and NLLs, shape (n,), NaN where there is none.
 
     Columns may stand in any order, beside others. Raises ScanFileError, with the line of the

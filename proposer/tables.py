@@ -20,6 +20,8 @@ class MissingPackage(RuntimeError):
 
 _BEFORE = ["id", "iteration", "origin", "status"]
 _AFTER = ["NLL", "seconds", "failed_code", "message", "warnings", "missing"]
+RESERVED = (*_BEFORE, *_AFTER)
+"""Names of columns that no variable and no observable may have."""
 
 
 class GoodPoints:

@@ -1,0 +1,358 @@
+"""Helpers: scan files, evaluators and proposers as real processes, runs read back.
+
+The proposer runs in this environment, evaluators in theirs. Everything listens on loopback.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from proposer.__main__ import main
+from proposer.dataset import Dataset
+from proposer.strategies.base import Status
+
+ROOT = Path(__file__).parents[2]
+START = 90.0
+"""Seconds within which a process must be ready, also on a busy machine."""
+
+SCAN = """\
+setup:
+  run_name: ball
+  points: {points}
+{setup}
+variables:
+  x: {{range: [0, 1]}}
+  y: {{range: [-2, 2]}}
+  z: {{range: [10, 1000], prior: log-uniform}}
+codes:
+  ball:
+    function: physics:observables
+    timeout: {timeout}
+    observables:
+      r: {{scaling: {scaling}, mean: {mean}, sigma: {sigma}}}
+{observables}
+networks:
+  threshold_value: 2
+  bootstrap_points: {bootstrap}
+  candidate_points: 400
+  points_per_iteration: {batch}
+  iterations: {iterations}
+  neurons: 12
+  epochs: 4
+  batch_size: 256
+{networks}
+"""
+
+PHYSICS = """\
+import math
+import os
+import signal
+import time
+from pathlib import Path
+
+from evaluator import InvalidPoint
+
+LOG = os.open(Path(__file__).with_name("evaluations.log"), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+
+def observables(point):
+    x, y, z = point["x"], point["y"], point["z"]
+    os.write(LOG, f"{x!r} {y!r} {z!r}\\n".encode())
+    BODY
+    return {"r": math.hypot(x - 0.5, y / 4, math.log10(z) / 2 - 1.0)}
+"""
+
+
+@dataclass
+class ScanFolder:
+    """A scan file with its physics beside it; the physics logs every point that it begins."""
+
+    folder: Path
+    values: dict[str, Any] = field(default_factory=dict)
+    body: str = ""
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.physics(self.body)
+        self.write()
+
+    @property
+    def file(self) -> Path:
+        return self.folder / "scan.yaml"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "evaluations.log"
+
+    def physics(self, body: str) -> None:
+        indented = textwrap.indent(textwrap.dedent(body).strip() or "pass", "    ").strip()
+        (self.folder / "physics.py").write_text(PHYSICS.replace("BODY", indented))
+
+    def write(self, **changes: Any) -> Path:
+        """Writes the scan file anew with some values changed."""
+        defaults = {
+            "points": 100_000, "setup": "  seed: 1", "scaling": "GAUSS", "mean": 0, "sigma": 0.1, "bootstrap": 60,
+            "batch": 40, "iterations": 3, "observables": "", "networks": "", "timeout": 60,
+        }  # fmt: skip
+        self.values |= changes
+        self.file.write_text(SCAN.format(**{**defaults, **self.values}))
+        return self.file
+
+    def replace(self, old: str, new: str) -> Path:
+        """Changes a piece of the scan file that is there once."""
+        text = self.file.read_text()
+        assert text.count(old) == 1, old
+        self.file.write_text(text.replace(old, new))
+        return self.file
+
+    def evaluated(self) -> list[tuple[float, ...]]:
+        """The points that the physics began, in order, those begun twice included."""
+        if not self.log.exists():
+            return []
+        return [tuple(float(each) for each in line.split()) for line in self.log.read_text().splitlines()]
+
+
+@pytest.fixture
+def make_scan(tmp_path: Path) -> Callable[..., ScanFolder]:
+    def make(name: str = "scan", body: str = "", **values: Any) -> ScanFolder:
+        return ScanFolder(tmp_path / name, values, body)
+
+    return make
+
+
+class EvaluatorProcess:
+    """An evaluator of its own environment, in the background."""
+
+    def __init__(
+        self, file: Path, where: Path, *, workers: int = 2, port: int = 0, environment: str = "evaluator"
+    ) -> None:
+        self.file, self.where, self.workers, self.environment = file, where, workers, environment
+        self.address = ""
+        self.start(port)
+
+    def start(self, port: int = 0) -> None:
+        """Starts, and waits until it answers."""
+        self.where.mkdir(parents=True, exist_ok=True)
+        address = self.where / "address"
+        address.unlink(missing_ok=True)
+        command = [str(ROOT / f".envs/{self.environment}/bin/python"), "-m", "evaluator", "serve", str(self.file)]
+        command += ["--listen", f"127.0.0.1:{port}", "--address-file", str(address), "--workers", str(self.workers)]
+        command += ["--grace", "0.5"]
+        with (self.where / "log").open("ab") as log:
+            self.process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        deadline = time.monotonic() + START
+        while not address.exists():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.kill()
+                raise AssertionError(f"no evaluator: {(self.where / 'log').read_text()}")
+            time.sleep(0.02)
+        self.address = address.read_text().strip()
+
+    @property
+    def port(self) -> int:
+        return int(self.address.rpartition(":")[2])
+
+    def kill(self) -> None:
+        """Kills it without a word."""
+        self.process.kill()
+        self.process.wait()
+
+    def restart(self) -> None:
+        """Starts it again at the same address."""
+        self.start(self.port)
+
+    def stop(self) -> None:
+        """Ends it in order."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+
+@pytest.fixture
+def start_evaluator(tmp_path: Path) -> Iterator[Callable[..., EvaluatorProcess]]:
+    started: list[EvaluatorProcess] = []
+
+    def start(file: Path, **options: Any) -> EvaluatorProcess:
+        started.append(EvaluatorProcess(file, tmp_path / f"evaluator{len(started)}", **options))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.stop()
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ScanFolder, EvaluatorProcess]]:
+    """A scan of quick points and its evaluator; tests that use it change neither."""
+    folder = tmp_path_factory.mktemp("shared")
+    scan = ScanFolder(folder / "scan")
+    evaluator = EvaluatorProcess(scan.file, folder / "evaluator")
+    yield scan, evaluator
+    evaluator.stop()
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command gave back."""
+
+    code: int
+    out: str
+    err: str
+
+
+class ProposerProcess:
+    """`lodescan` as a process; what it writes goes to a file."""
+
+    def __init__(self, log: Path, *arguments: object) -> None:
+        self.log = log
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "proposer", *map(str, arguments)],
+                cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            )  # fmt: skip
+
+    @property
+    def said(self) -> str:
+        return self.log.read_text()
+
+    def wait_for(self, words: str, seconds: float = START) -> bool:
+        """Waits until it has said something; False when it ended first."""
+        deadline = time.monotonic() + seconds
+        while words not in self.said:
+            if self.process.poll() is not None:
+                return words in self.said
+            assert time.monotonic() < deadline, f"it never said {words!r}:\n{self.said}"
+            time.sleep(0.01)
+        return True
+
+    def wait(self, seconds: float = 120.0) -> int:
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"it did not end:\n{self.said}") from None
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def start_proposer(tmp_path: Path) -> Iterator[Callable[..., ProposerProcess]]:
+    started: list[ProposerProcess] = []
+
+    def start(*arguments: object) -> ProposerProcess:
+        started.append(ProposerProcess(tmp_path / f"proposer{len(started)}.log", *arguments))
+        return started[-1]
+
+    yield start
+    for each in started:
+        if each.process.poll() is None:
+            each.kill()
+
+
+@pytest.fixture
+def lodescan(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Said]]:
+    """Runs a command in this process, which has imported torch already."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    threads = torch.get_num_threads()
+
+    def run(*arguments: object) -> Said:
+        capfd.readouterr()
+        try:
+            code = main([str(each) for each in arguments])
+        except SystemExit as error:  # argparse
+            code = int(error.code or 0)
+        out, err = capfd.readouterr()
+        return Said(code, out, err)
+
+    yield run
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(False)
+
+
+@dataclass(frozen=True)
+class Points:
+    """The answered points of a run, by id."""
+
+    ids: list[int]
+    batches: list[int]
+    origins: list[str]
+    params: list[tuple[float, ...]]
+    status: list[str]
+    nll: list[float]
+    observables: np.ndarray[Any, Any]
+    losses: np.ndarray[Any, Any]
+    attempts: list[int]
+    message: list[str]
+
+    def history(self) -> list[tuple[object, ...]]:
+        """What must be the same in two runs of one seed."""
+        nll = [None if each != each else each for each in self.nll]
+        return list(zip(self.ids, self.batches, self.origins, self.params, self.status, nll, strict=True))
+
+
+def read_run(folder: Path, observables: int = 1) -> Points:
+    """Reads a run's dataset, also while a proposer writes it."""
+    with Dataset(folder, read_only=True) as dataset:
+        parts = list(dataset.results(observables))
+    joined: dict[str, Any] = {name: [] for name in Points.__dataclass_fields__}
+    for part in parts:
+        for name in ("ids", "batches", "nll", "attempts"):
+            joined[name] += getattr(part, name).tolist()
+        for name in ("observables", "losses"):
+            joined[name].append(getattr(part, name))
+        joined["origins"] += part.origins
+        joined["message"] += part.message
+        joined["params"] += [tuple(row) for row in part.params.tolist()]
+        joined["status"] += [Status(each).name for each in part.status]
+    for name in ("observables", "losses"):
+        joined[name] = np.concatenate(joined[name]) if joined[name] else np.empty((0, observables))
+    return Points(**joined)
+
+
+def meta(folder: Path) -> dict[str, Any]:
+    with Dataset(folder, read_only=True) as dataset:
+        return dataset.meta()
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder and what is in it, to see that nothing was changed.
+
+    Without what SQLite makes to read a file: shared memory, and a log that is empty.
+    """
+    files = {path.relative_to(folder): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    read = {str(name): path.read_bytes() for name, path in files.items() if not name.name.endswith("-shm")}
+    return {name: content for name, content in read.items() if content or not name.endswith("-wal")}
+
+
+@contextlib.contextmanager
+def environment(**variables: str) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value

@@ -1,0 +1,60 @@
+"""One seed is one scan, for any number of workers; and what the scan gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, read_run
+
+Lodescan = Callable[..., Said]
+Shared = tuple[ScanFolder, EvaluatorProcess]
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("runs")
+
+
+def test_the_same_points_for_any_number_of_workers(
+    shared: Shared, lodescan: Lodescan, start_evaluator: Callable[..., EvaluatorProcess], tmp_path: Path
+) -> None:
+    scan, evaluator = shared
+    said = lodescan("scan", scan.file, "--evaluator", evaluator.address, "--run", tmp_path / "2")
+    assert said.code == 0, said.err
+    expected = read_run(tmp_path / "2").history()
+    assert [row[0] for row in expected] == list(range(1, len(expected) + 1))
+    assert len(expected) > 180
+    assert {row[2] for row in expected} >= {"bootstrap", "exploit", "random"}
+    for workers in (0, 1, 3):
+        other = start_evaluator(scan.file, workers=workers)
+        run = tmp_path / str(workers)
+        assert lodescan("scan", scan.file, "--evaluator", other.address, "--run", run).code == 0
+        assert read_run(run).history() == expected, f"{workers} workers"
+        other.stop()
+
+
+def test_another_seed_is_another_scan(shared: Shared, lodescan: Lodescan, tmp_path: Path) -> None:
+    scan, evaluator = shared
+    params = {}
+    for name, options in (("file", ()), ("same", ("--seed", 1)), ("other", ("--seed", 2))):
+        run = tmp_path / name
+        assert lodescan("scan", scan.file, "--evaluator", evaluator.address, "--run", run, *options).code == 0
+        params[name] = read_run(run).params
+    assert params["file"] == params["same"]
+    assert not set(params["file"]) & set(params["other"])
+
+
+def test_a_seed_is_drawn_and_kept_where_there_is_none(
+    shared: Shared, make_scan: Callable[..., ScanFolder], lodescan: Lodescan, tmp_path: Path
+) -> None:
+    _, evaluator = shared
+    scan = make_scan(setup="", iterations=1)
+    said = [lodescan("scan", scan.file, "--evaluator", evaluator.address, "--run", tmp_path / n) for n in "ab"]
+    assert [each.code for each in said] == [0, 0]
+    assert not set(read_run(tmp_path / "a").params) & set(read_run(tmp_path / "b").params)
+    # The same command goes on with the seed that was drawn.
+    scan.write(iterations=2)
+    assert lodescan("scan", scan.file, "--evaluator", evaluator.address, "--run", tmp_path / "a").code == 0

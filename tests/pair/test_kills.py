@@ -1,0 +1,218 @@
+"""Kills at any moment lose nothing, evaluate nothing twice that was stored, and change no scan."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from proposer.dataset import Dataset
+from proposer.evaluators import WINDOW_SECONDS
+from tests.pair.conftest import EvaluatorProcess, ProposerProcess, Said, ScanFolder, read_run
+
+Lodescan = Callable[..., Said]
+MakeScan = Callable[..., ScanFolder]
+StartEvaluator = Callable[..., EvaluatorProcess]
+StartProposer = Callable[..., ProposerProcess]
+
+WORKERS = 2
+SLEEP = 0.02
+WINDOW = WORKERS * int(WINDOW_SECONDS / SLEEP)
+"""The most points that may be outstanding, since no point takes less than SLEEP."""
+
+
+class Killed:
+    """What a series of kills did to a run."""
+
+    def __init__(self, scan: ScanFolder, run: Path) -> None:
+        self.scan, self.run, self.kills = scan, run, 0
+        self._committed: list[tuple[set[tuple[float, ...]], int]] = []
+
+    def look(self) -> None:
+        """Notes, right after a kill, what was stored by then, and how far the log of evaluations was."""
+        self.kills += 1
+        begun = len(self.scan.evaluated())  # first: a point that is committed in between is in the log already
+        stored = set(read_run(self.run).params) if (self.run / "dataset.sqlite").exists() else set()
+        self._committed.append((stored, begun))
+
+    def check(self, expected: list[tuple[object, ...]]) -> int:
+        """Checks everything that kills must not break; returns how many points were evaluated twice."""
+        points, begun = read_run(self.run), self.scan.evaluated()
+        assert points.history() == expected
+        assert len(set(points.ids)) == len(set(points.params)) == len(points.ids)
+        with Dataset(self.run, read_only=True) as dataset:
+            assert len(dataset.pending().ids) == 0
+        for number, (stored, so_far) in enumerate(self._committed):
+            again = stored & set(begun[so_far:])
+            assert not again, f"{len(again)} points that were stored at kill {number + 1} were evaluated again"
+        times = Counter(begun)
+        assert set(times) == set(points.params)
+        twice = sum(times.values()) - len(times)
+        assert twice <= self.kills * WINDOW
+        assert max(times.values()) <= 1 + self.kills
+        return twice
+
+
+def scan_to_kill(make_scan: MakeScan, n: int) -> ScanFolder:
+    return make_scan(body=f"time.sleep({SLEEP})", bootstrap=n // 4, batch=n // 4, iterations=3)
+
+
+def uninterrupted(
+    lodescan: Lodescan, start_evaluator: StartEvaluator, scan: ScanFolder, tmp_path: Path
+) -> list[tuple[object, ...]]:
+    """The points of the same scan without a kill, from an evaluator that takes no time."""
+    quick = ScanFolder(tmp_path / "quick", scan.values)
+    evaluator = start_evaluator(quick.file, workers=WORKERS)
+    run = tmp_path / "straight"
+    assert lodescan("scan", quick.file, "--evaluator", evaluator.address, "--run", run).code == 0
+    evaluator.stop()
+    return read_run(run).history()
+
+
+def kill_the_proposer(
+    kills: int, points: int, make_scan: MakeScan, lodescan: Lodescan, start_evaluator: StartEvaluator,
+    start_proposer: StartProposer, tmp_path: Path,
+) -> None:  # fmt: skip
+    scan, rng = scan_to_kill(make_scan, points), np.random.default_rng(kills)
+    expected = uninterrupted(lodescan, start_evaluator, scan, tmp_path)
+    evaluator = start_evaluator(scan.file, workers=WORKERS)
+    killed = Killed(scan, tmp_path / "run")
+    command = ("scan", scan.file, "--evaluator", evaluator.address, "--run", killed.run)
+    longest = 0.5 * len(expected) * SLEEP / WORKERS / kills
+    while killed.kills < kills:
+        proposer = start_proposer(*command)
+        if rng.random() < 0.8:  # while it evaluates, trains or stores; else at any moment of its start
+            assert proposer.wait_for("good: NLL below")
+        time.sleep(rng.uniform(0, longest))
+        assert proposer.process.poll() is None, f"it ended before kill {killed.kills + 1}: {proposer.said}"
+        proposer.kill()
+        killed.look()
+    proposer = start_proposer(*command)
+    assert proposer.wait() == 0, proposer.said
+    twice = killed.check(expected)
+    print(f"{kills} kills of the proposer, {len(expected)} points, {twice} evaluated twice")
+
+
+def kill_the_evaluator(
+    kills: int, points: int, make_scan: MakeScan, lodescan: Lodescan, start_evaluator: StartEvaluator,
+    start_proposer: StartProposer, tmp_path: Path,
+) -> None:  # fmt: skip
+    scan, rng = scan_to_kill(make_scan, points), np.random.default_rng(100 + kills)
+    expected = uninterrupted(lodescan, start_evaluator, scan, tmp_path)
+    evaluator = start_evaluator(scan.file, workers=WORKERS)
+    killed = Killed(scan, tmp_path / "run")
+    proposer = start_proposer("scan", scan.file, "--evaluator", evaluator.address, "--run", killed.run)
+    assert proposer.wait_for("good: NLL below")
+    longest = 0.5 * len(expected) * SLEEP / WORKERS / kills
+    while killed.kills < kills:
+        time.sleep(rng.uniform(0, longest))
+        assert proposer.process.poll() is None, f"it ended before kill {killed.kills + 1}: {proposer.said}"
+        evaluator.kill()
+        killed.look()
+        evaluator.restart()
+    assert proposer.wait() == 0, proposer.said
+    twice = killed.check(expected)
+    print(f"{kills} kills of the evaluator, {len(expected)} points, {twice} evaluated twice")
+
+
+def test_the_proposer_is_killed_three_times(
+    make_scan: MakeScan, lodescan: Lodescan, start_evaluator: StartEvaluator, start_proposer: StartProposer,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    kill_the_proposer(3, 160, make_scan, lodescan, start_evaluator, start_proposer, tmp_path)
+
+
+def test_the_evaluator_is_killed_three_times(
+    make_scan: MakeScan, lodescan: Lodescan, start_evaluator: StartEvaluator, start_proposer: StartProposer,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    kill_the_evaluator(3, 160, make_scan, lodescan, start_evaluator, start_proposer, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_proposer_is_killed_twenty_times(
+    make_scan: MakeScan, lodescan: Lodescan, start_evaluator: StartEvaluator, start_proposer: StartProposer,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    kill_the_proposer(20, 1600, make_scan, lodescan, start_evaluator, start_proposer, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_evaluator_is_killed_twenty_times(
+    make_scan: MakeScan, lodescan: Lodescan, start_evaluator: StartEvaluator, start_proposer: StartProposer,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    kill_the_evaluator(20, 1600, make_scan, lodescan, start_evaluator, start_proposer, tmp_path)
+
+
+def test_a_point_whose_worker_is_killed_is_sent_again_twice_and_then_fails(
+    make_scan: MakeScan, lodescan: Lodescan, start_evaluator: StartEvaluator, tmp_path: Path
+) -> None:
+    scan = make_scan(
+        body="time.sleep(0.005)\nif x < 0.1: os.kill(os.getpid(), signal.SIGKILL)", bootstrap=40, iterations=1, batch=10
+    )
+    evaluator = start_evaluator(scan.file)
+    said = lodescan("scan", scan.file, "--evaluator", evaluator.address, "--run", tmp_path / "run")
+    assert said.code == 0
+    points, times = read_run(tmp_path / "run"), Counter(scan.evaluated())
+    lethal = [params[0] < 0.1 for params in points.params]
+    assert 0 < sum(lethal) < 20
+    for kills, params, status, attempts, message in zip(
+        lethal, points.params, points.status, points.attempts, points.message, strict=True
+    ):
+        assert status == ("FAILED" if kills else "OK")
+        assert attempts == (3 if kills else 0)
+        assert times[params] == (3 if kills else 1)
+        assert ("killed from outside 3 times" in message) == kills
+    assert f"{sum(lethal)} failed" in said.err
+
+
+def test_a_point_that_was_killed_once_is_an_answer_the_second_time(
+    make_scan: MakeScan, lodescan: Lodescan, start_evaluator: StartEvaluator, tmp_path: Path
+) -> None:
+    body = """
+    time.sleep(0.005)
+    mark = Path(__file__).with_name(f"{x!r}.killed")
+    if x < 0.1 and not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    """
+    scan = make_scan(body=body, bootstrap=40, iterations=1, batch=10)
+    evaluator = start_evaluator(scan.file)
+    assert lodescan("scan", scan.file, "--evaluator", evaluator.address, "--run", tmp_path / "run").code == 0
+    points = read_run(tmp_path / "run")
+    assert set(points.status) == {"OK"}
+    assert points.attempts == [int(params[0] < 0.1) for params in points.params]
+
+
+def test_signals(
+    make_scan: MakeScan, lodescan: Lodescan, start_evaluator: StartEvaluator, start_proposer: StartProposer,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    scan = scan_to_kill(make_scan, 200)
+    expected = uninterrupted(lodescan, start_evaluator, scan, tmp_path)
+    evaluator = start_evaluator(scan.file, workers=WORKERS)
+    killed = Killed(scan, tmp_path / "run")
+    command = ("scan", scan.file, "--evaluator", evaluator.address, "--run", killed.run)
+    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        proposer = start_proposer(*command)
+        assert proposer.wait_for("| ")  # the first line of progress: results have come
+        time.sleep(0.2)
+        proposer.process.send_signal(number)
+        assert proposer.wait(20) == code, proposer.said
+        assert proposer.said.splitlines()[-1] == "lodescan: interrupted; the same command goes on where this stopped"
+        assert "Traceback" not in proposer.said
+        killed.look()
+        points = read_run(killed.run)
+        assert points.history() == expected[: len(points.ids)] or set(points.history()) < set(expected)
+        rows = (killed.run / "good_points.csv").read_text().splitlines()[1:]
+        assert len(rows) == sum(nll < 2 for nll in points.nll)
+    assert start_proposer(*command).wait() == 0
+    killed.check(expected)

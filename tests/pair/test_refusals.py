@@ -1,0 +1,291 @@
+"""Bad input: exit code 2 (3 without an evaluator), one clear message, and nothing is written."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.pair.conftest import EvaluatorProcess, ProposerProcess, Said, ScanFolder, contents, environment, read_run
+
+Lodescan = Callable[..., Said]
+MakeScan = Callable[..., ScanFolder]
+StartEvaluator = Callable[..., EvaluatorProcess]
+Shared = tuple[ScanFolder, EvaluatorProcess]
+
+
+def refused(said: Said, *words: str, code: int = 2) -> None:
+    """One message on stderr, which names every one of `words`."""
+    lines = said.err.strip().splitlines()
+    assert said.code == code, said.err
+    assert said.out == ""
+    assert len([line for line in lines if line.startswith("lodescan: ")]) == 1, said.err
+    assert "Traceback" not in said.err
+    for word in words:
+        assert word in lines[-1], said.err
+
+
+# What is wrong with the file itself: (piece, what stands there instead, words of the message).
+BAD_FILES = {
+    "unknown key": ("bootstrap_points: 60", "bootstrap_point: 60", ["scan.yaml, line 18", "'bootstrap_points'"]),
+    "unknown section": ("networks:", "network:", ["line 16", "'networks'"]),
+    "wrong type": ("iterations: 3", "iterations: many", ["line 21", "iterations", "whole number"]),
+    "wrong type of points": ("points: 100000", "points: [1, 2]", ["line 3", "points"]),
+    "no good points": ("points: 100000", "points: 0", ["line 3", "at least 1"]),
+    "empty range": ("x: {range: [0, 1]}", "x: {range: [0, 1], prior: {type: normal, mean: 0, sigma: 1, low: 2}}",
+                    ["line 6", "'x'", "range is empty"]),
+    "all fixed": ("range: [-2, 2]", "range: [2]", ["line 7", "y", "2 numbers"]),
+    "NaN": ("x: {range: [0, 1]}", "x: {range: [0, .nan]}", ["line 6", "x", "numbers"]),
+    "NaN threshold": ("threshold_value: 2", "threshold_value: .nan", ["line 17", "threshold_value", "number"]),
+    "far from its prior": ("x: {range: [0, 1]}", "x: {range: [0, 1], prior: {type: normal, mean: 9, sigma: 1e-7}}",
+                           ["'x'", "standard deviations"]),
+    "log-uniform from zero": ("y: {range: [-2, 2]}", "y: {range: [0, 2], prior: log-uniform}", ["line 7", "above 0"]),
+    "unknown prior": ("prior: log-uniform", "prior: jeffreys", ["line 8", "'jeffreys'"]),
+    "unknown scaling": ("scaling: GAUSS", "scaling: GAUS", ["line 14", "'GAUS'", "did you mean 'GAUSS'"]),
+    "LOGUSER": ("scaling: GAUSS", "scaling: LOGUSER", ["EXPUSER", "MINUSEXPUSER"]),
+    "sigma of zero": ("sigma: 0.1", "sigma: 0", ["line 14", "sigma", "above 0"]),
+    "no likelihood": ("scaling: GAUSS", "scaling: 'OFF'", ["no observable enters the likelihood"]),
+    "duplicate variable": ("  y: {range", "  x: {range", ["line 7", "x"]),
+    "duplicate key": ("  epochs: 4", "  epochs: 4\n  epochs: 5", ["line 24", "epochs"]),
+    "a key in two spellings": ("  epochs: 4", "  epochs: 4\n  Epochs: 5", ["line 24", "same key"]),
+    "share above one": ("  epochs: 4", "  random_fraction: 1.5", ["line 23", "random_fraction", "at most 1"]),
+    "unknown type": ("  points: 100000", "  points: 9\n  type: MLS_DNNX", ["line 4", "'MLS_DNNX'", "MLS_DNNC"]),
+    "another type of BSMArt": ("  points: 100000", "  points: 9\n  type: MCMC",
+                               ["'MCMC' is a scan of BSMArt", "type: MLS_DNNC", "networks"]),
+    "a regressor of BSMArt": ("  points: 100000", "  points: 9\n  type: MLScanner.MLS_DNNR",
+                              ["'MLScanner.MLS_DNNR' is a scan of BSMArt", "type: MLS_DNNC"]),
+    "no hours": ("  seed: 1", "  max_hours: 0", ["line 4", "max_hours", "more than 0"]),
+    "broken YAML": ("networks:", "networks: {", ["scan.yaml, line"]),
+    "missing CSV": ("  seed: 1", "  init_csv: none.csv", ["line 4", "none.csv", "cannot be read"]),
+    "a name that is a column": ("  x: {range", "  NLL: {range", ["line 6", "NLL"]),
+    "a name that is a column in tables": ("  x: {range", "  message: {range", ["'message'"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "words"), BAD_FILES.values(), ids=BAD_FILES)
+def test_a_bad_scan_file(
+    old: str, new: str, words: list[str], make_scan: MakeScan, shared: Shared, lodescan: Lodescan, tmp_path: Path
+) -> None:
+    scan = make_scan()
+    scan.replace(old, new)
+    run = tmp_path / "run"
+    refused(lodescan("scan", scan.file, "--evaluator", shared[1].address, "--run", run), str(scan.file), *words)
+    assert not run.exists()
+    refused(lodescan("check", scan.file), str(scan.file), *words)
+
+
+def test_no_scan_file(lodescan: Lodescan, tmp_path: Path) -> None:
+    refused(lodescan("scan", tmp_path / "none.yaml", "--run", tmp_path / "run"), "none.yaml", "cannot be read")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "options", [["--seed", "-1"], ["--seed", "x"], ["--wait", "-1"], ["--wait", "nan"], ["--fast"]], ids=" ".join
+)
+def test_bad_options(options: list[str], shared: Shared, lodescan: Lodescan, tmp_path: Path) -> None:
+    said = lodescan("scan", shared[0].file, "--run", tmp_path / "run", *options)
+    assert (said.code, options[0] in said.err, (tmp_path / "run").exists()) == (2, True, False)
+
+
+# What no longer fits to a run: (piece, what stands there instead, words of the message).
+OTHER_FILES = {
+    "range": ("x: {range: [0, 1]}", "x: {range: [0.2, 0.8]}", ["variables: x: range", "[0, 1]", "[0.2, 0.8]"]),
+    "prior": ("prior: log-uniform", "prior: uniform", ["variables: z: prior", "log-uniform", "uniform"]),
+    "network setting": ("neurons: 12", "neurons: 13", ["networks: neurons", "12", "13"]),
+    "threshold": ("threshold_value: 2", "threshold_value: 3", ["networks: threshold_value", "2", "3"]),
+    "one more key": ("epochs: 4", "epochs: 4\n  k_initial: 3", ["does not have networks: k_initial"]),
+    "one key less": ("  epochs: 4\n", "", ["has networks: epochs (4), this one does not"]),
+    "seed in the file": ("seed: 1", "seed: 2", ["seed is 1, not 2"]),
+}
+
+
+@pytest.fixture(scope="module")
+def finished(shared: Shared, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run of the shared scan; nobody may change it."""
+    run = tmp_path_factory.mktemp("finished") / "run"
+    command = ("scan", shared[0].file, "--evaluator", shared[1].address, "--run", run)
+    assert ProposerProcess(run.with_name("log"), *command).wait() == 0
+    return run
+
+
+@pytest.mark.parametrize(("old", "new", "words"), OTHER_FILES.values(), ids=OTHER_FILES)
+def test_the_folder_of_another_scan_file(
+    old: str, new: str, words: list[str], finished: Path, shared: Shared, make_scan: MakeScan, lodescan: Lodescan
+) -> None:
+    scan, before = make_scan(), contents(finished)
+    scan.replace(old, new)
+    said = lodescan("scan", scan.file, "--evaluator", shared[1].address, "--run", finished)
+    refused(said, str(finished), "holds another run", *words)
+    assert contents(finished) == before
+
+
+def test_what_may_differ(finished: Path, shared: Shared, make_scan: MakeScan, lodescan: Lodescan) -> None:
+    scan, before = make_scan(), read_run(finished).history()
+    scan.file.write_text(
+        "# another comment\n" + scan.file.read_text().replace("  epochs: 4", "  verbose: 1\n  Epochs: 4")
+    )
+    said = lodescan("scan", scan.file, "--evaluator", shared[1].address, "--run", finished)
+    assert said.code == 0, said.err
+    assert read_run(finished).history() == before
+
+
+def test_another_seed(finished: Path, shared: Shared, lodescan: Lodescan) -> None:
+    before = contents(finished)
+    said = lodescan("scan", shared[0].file, "--evaluator", shared[1].address, "--run", finished, "--seed", 7)
+    refused(said, "seed is 1, not 7")
+    assert contents(finished) == before
+
+
+def test_another_physics(
+    finished: Path, shared: Shared, make_scan: MakeScan, start_evaluator: StartEvaluator, lodescan: Lodescan
+) -> None:
+    scan, before = make_scan(body="x = x + 0.0"), contents(finished)
+    other = start_evaluator(scan.file)
+    said = lodescan("scan", shared[0].file, "--evaluator", other.address, "--run", finished)
+    refused(said, str(finished), "another physics digest")
+    assert contents(finished) == before
+
+
+def test_another_likelihood(
+    finished: Path, make_scan: MakeScan, start_evaluator: StartEvaluator, lodescan: Lodescan
+) -> None:
+    scan, before = make_scan(sigma=0.2), contents(finished)
+    other = start_evaluator(scan.file)
+    said = lodescan("scan", scan.file, "--evaluator", other.address, "--run", finished)
+    refused(said, str(finished), "sigma is 0.1, in this one 0.2")
+    assert contents(finished) == before
+
+
+# The evaluator has the shared scan file; this is what the proposer's says instead.
+DISAGREEMENTS = {
+    "other parameter": ("  y: {range", "  w: {range", ["does not know the variable 'w'", "needs the variable 'y'"]),
+    "missing parameter": ("  y: {range: [-2, 2]}\n", "", ["needs the variable 'y'"]),
+    "wider range": ("y: {range: [-2, 2]}", "y: {range: [-3, 2]}", ["range of 'y'", "[-3, 2]", "[-2, 2]"]),
+    "other sigma": ("sigma: 0.1", "sigma: 0.3", ["likelihood of 'r'", "GAUSS 0 +- 0.3", "GAUSS 0 +- 0.1"]),
+    "other scaling": ("scaling: GAUSS", "scaling: UPPER", ["likelihood of 'r'", "UPPER", "GAUSS"]),
+    "window": ("sigma: 0.1", "sigma: 0.1, valid: [0, 1]", ["window of 'r'", "(0.0, 1.0)", "None"]),
+    "other observable": ("      r: {", "      q: {", ["does not give the observable 'q'", "scores the observable 'r'"]),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "words"), DISAGREEMENTS.values(), ids=DISAGREEMENTS)
+def test_an_evaluator_of_another_scan_file(
+    old: str, new: str, words: list[str], shared: Shared, make_scan: MakeScan, lodescan: Lodescan, tmp_path: Path
+) -> None:
+    scan = make_scan()
+    scan.replace(old, new)
+    for command in ("scan", scan.file, "--run", tmp_path / "run"), ("check", scan.file):
+        said = lodescan(*command, "--evaluator", shared[1].address)
+        assert said.code == 2
+        for word in [shared[1].address, "start it with the same scan file", *words]:
+            assert word in said.err.splitlines()[-1]
+    assert not (tmp_path / "run").exists()
+
+
+def test_check_agrees(shared: Shared, lodescan: Lodescan) -> None:
+    said = lodescan("check", shared[0].file, "--evaluator", shared[1].address)
+    assert (said.code, said.err) == (0, "")
+    for word in ("run 'ball'", "z: 10 to 1000, log-uniform", "r: GAUSS 0 +- 0.1", "NLL below 2", "agree"):
+        assert word in said.out
+
+
+def test_a_folder_in_use(
+    make_scan: MakeScan, start_evaluator: StartEvaluator, start_proposer: Callable[..., ProposerProcess],
+    lodescan: Lodescan, tmp_path: Path,
+) -> None:  # fmt: skip
+    scan = make_scan(body="time.sleep(0.05)")
+    evaluator = start_evaluator(scan.file)
+    command = ("scan", scan.file, "--evaluator", evaluator.address, "--run", tmp_path / "run")
+    first = start_proposer(*command)
+    assert first.wait_for("good: NLL below")
+    refused(lodescan(*command), "in use by process", str(first.process.pid))
+    assert first.process.poll() is None
+    first.process.terminate()
+    assert first.wait() == 143
+
+
+def test_a_folder_that_cannot_be_written(shared: Shared, lodescan: Lodescan, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    run = tmp_path / "file" / "run"
+    said = lodescan("scan", shared[0].file, "--evaluator", shared[1].address, "--run", run)
+    refused(said, str(run), "cannot be written")
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("50051", ["'50051' is no address", "HOST:PORT"]),
+        ("localhost", ["'localhost' is no address"]),
+        ("localhost:http", ["is no address"]),
+        ("192.0.2.1:50051", ["192.0.2.1:50051 is another machine", "--insecure"]),
+        ("example.invalid:50051", ["another machine", "--insecure"]),
+        ("[2001:db8::1]:50051", ["another machine", "--insecure"]),
+    ],
+)
+def test_bad_addresses(address: str, words: list[str], shared: Shared, lodescan: Lodescan, tmp_path: Path) -> None:
+    start = time.monotonic()
+    refused(lodescan("scan", shared[0].file, "--evaluator", address, "--run", tmp_path / "run"), *words)
+    refused(lodescan("check", shared[0].file, "--evaluator", address), *words)
+    assert not (tmp_path / "run").exists()
+    assert time.monotonic() - start < 5
+
+
+def test_no_evaluator(shared: Shared, lodescan: Lodescan, tmp_path: Path) -> None:
+    address, run = "127.0.0.1:9", tmp_path / "run"
+    said = lodescan("scan", shared[0].file, "--evaluator", address, "--run", run, "--wait", 1)
+    refused(said, address, "start one", code=3)
+    assert said.err.startswith(f"waiting for an evaluator at {address} (up to 1 s)\n")
+    assert not run.exists()
+
+
+def test_a_web_proxy_is_no_way_to_an_evaluator(
+    shared: Shared, start_proposer: Callable[..., ProposerProcess], tmp_path: Path
+) -> None:
+    scan, evaluator = shared
+    with environment(http_proxy="http://127.0.0.1:9", no_proxy=""):
+        proposer = start_proposer("check", scan.file, "--evaluator", evaluator.address)
+    assert proposer.wait() == 0, proposer.said
+
+
+def test_an_evaluator_that_goes_away(
+    make_scan: MakeScan, start_evaluator: StartEvaluator, start_proposer: Callable[..., ProposerProcess], tmp_path: Path
+) -> None:
+    scan = make_scan(body="time.sleep(0.01)", iterations=1)
+    evaluator, run = start_evaluator(scan.file), tmp_path / "run"
+    command = ("scan", scan.file, "--evaluator", evaluator.address, "--run", run, "--wait", 2)
+    proposer = start_proposer(*command)
+    assert proposer.wait_for("| ")  # results have come
+    evaluator.kill()
+    assert proposer.wait() == 3, proposer.said
+    assert f"lost the evaluator at {evaluator.address}" in proposer.said
+    assert proposer.said.count("lost the evaluator") == 1
+    assert proposer.said.splitlines()[-1].startswith(f"lodescan: no evaluator answers at {evaluator.address}")
+    stored = read_run(run).history()
+    evaluator.restart()
+    proposer = start_proposer(*command)
+    assert proposer.wait() == 0, proposer.said
+    assert set(stored) < set(read_run(run).history())
+
+
+@pytest.mark.parametrize(("changed", "word"), [("physics", "physics"), ("sigma", "likelihood")])
+def test_an_evaluator_that_comes_back_as_another(
+    changed: str, word: str, make_scan: MakeScan, start_evaluator: StartEvaluator, lodescan: Lodescan,
+    start_proposer: Callable[..., ProposerProcess], tmp_path: Path,
+) -> None:  # fmt: skip
+    scan, evaluators = make_scan(body="time.sleep(0.02)"), make_scan("evaluator", body="time.sleep(0.02)")
+    evaluator, run = start_evaluator(evaluators.file), tmp_path / "run"
+    proposer = start_proposer("scan", scan.file, "--evaluator", evaluator.address, "--run", run)
+    assert proposer.wait_for("| ")
+    evaluator.kill()
+    if changed == "physics":
+        evaluators.physics("time.sleep(0.021)")
+    else:
+        evaluators.write(sigma=0.2)
+    stored = read_run(run).history()
+    evaluator.restart()
+    assert proposer.wait() == 2, proposer.said
+    assert f"now has another {word} than this run started with" in proposer.said.splitlines()[-1]
+    assert set(stored) <= set(read_run(run).history())
+    assert "Traceback" not in proposer.said

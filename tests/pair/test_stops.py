@@ -1,0 +1,114 @@
+"""When a scan stops, what it says then, and how it goes on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, meta, read_run
+
+Lodescan = Callable[..., Said]
+MakeScan = Callable[..., ScanFolder]
+Shared = tuple[ScanFolder, EvaluatorProcess]
+
+
+def good(run: Path, threshold: float = 2.0) -> int:
+    return sum(nll < threshold for nll in read_run(run).nll)
+
+
+def test_points_and_then_more_points(shared: Shared, make_scan: MakeScan, lodescan: Lodescan, tmp_path: Path) -> None:
+    address, run = shared[1].address, tmp_path / "run"
+    scan = make_scan(points=5)
+    command = ("scan", scan.file, "--evaluator", address, "--run", run)
+    said = lodescan(*command)
+    first = good(run)
+    assert (said.code, first >= 5) == (0, True)
+    assert f"stopped: {first} good points found (points: 5)" in said.err
+
+    # The same command again: it is done, and nothing is evaluated.
+    before = read_run(run).history()
+    said = lodescan(*command)
+    assert said.code == 0
+    assert f"stopped: {first} good points found (points: 5)" in said.err
+    assert read_run(run).history() == before
+
+    # More points: it goes on, as one scan with the higher number would have.
+    scan.write(points=30)
+    assert lodescan(*command).code == 0
+    assert good(run) >= 30
+    assert lodescan(*command[:-1], tmp_path / "straight").code == 0
+    assert read_run(run).history() == read_run(tmp_path / "straight").history()
+
+
+def test_iterations(shared: Shared, make_scan: MakeScan, lodescan: Lodescan, tmp_path: Path) -> None:
+    scan = make_scan(iterations=1)
+    command = ("scan", scan.file, "--evaluator", shared[1].address, "--run", tmp_path / "run")
+    for _ in range(2):
+        said = lodescan(*command)
+        assert said.code == 0
+        assert "stopped: all 1 iterations are done (Iterations)" in said.err
+    first = read_run(tmp_path / "run").history()
+    scan.write(iterations=2)
+    assert "all 2 iterations" in lodescan(*command).err
+    both = read_run(tmp_path / "run").history()
+    assert both[: len(first)] == first
+    assert len(both) > len(first)
+
+
+def test_max_evaluations_is_exact_and_changes_no_scan(
+    shared: Shared, make_scan: MakeScan, lodescan: Lodescan, start_evaluator: Callable[..., EvaluatorProcess],
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    scan = make_scan(setup="  seed: 1\n  max_evaluations: 83")
+    evaluator = start_evaluator(scan.file)
+    command = ("scan", scan.file, "--evaluator", evaluator.address, "--run", tmp_path / "run")
+    for _ in range(2):  # also when it is given again
+        said = lodescan(*command)
+        assert said.code == 0
+        assert "stopped: 83 points evaluated (max_evaluations)" in said.err
+        assert len(read_run(tmp_path / "run").ids) == 83
+        assert len(scan.evaluated()) == 83
+    # A good point of the batch that is not complete is in the table.
+    rows = (tmp_path / "run" / "good_points.csv").read_text().splitlines()[1:]
+    assert len(rows) == good(tmp_path / "run") > 0
+    # A higher budget goes on as if there had been none.
+    scan.write(setup="  seed: 1\n  max_evaluations: 84")
+    assert "84 points evaluated" in lodescan(*command).err
+    scan.write(setup="  seed: 1")
+    assert lodescan(*command).code == 0
+    straight = ("scan", shared[0].file, "--evaluator", shared[1].address, "--run", tmp_path / "straight")
+    assert lodescan(*straight).code == 0
+    assert read_run(tmp_path / "run").history() == read_run(tmp_path / "straight").history()
+    assert sorted(scan.evaluated()) == sorted(read_run(tmp_path / "run").params)
+
+
+def test_max_hours(
+    make_scan: MakeScan, lodescan: Lodescan, start_evaluator: Callable[..., EvaluatorProcess], tmp_path: Path
+) -> None:
+    scan = make_scan(body="time.sleep(0.01)", setup="  seed: 1\n  max_hours: 0.0001", bootstrap=200)  # 0.36 s
+    evaluator = start_evaluator(scan.file, workers=1)
+    command = ("scan", scan.file, "--evaluator", evaluator.address, "--run", tmp_path / "run")
+    said = lodescan(*command)
+    assert said.code == 0
+    assert "stopped: 0.0001 hours are over (max_hours)" in said.err
+    n = len(read_run(tmp_path / "run").ids)
+    assert 0 < n < 200
+    assert meta(tmp_path / "run")["seconds"] >= 0.36
+    # The time of all commands counts, so the same command again has none left.
+    said = lodescan(*command)
+    assert (said.code, "(max_hours)" in said.err) == (0, True)
+    assert len(read_run(tmp_path / "run").ids) == n
+    scan.write(setup="  seed: 1", iterations=1)
+    assert lodescan(*command).code == 0
+    assert read_run(tmp_path / "run").ids[:200] == list(range(1, 201))
+
+
+def test_no_good_point_goes_on_to_the_budget(
+    shared: Shared, make_scan: MakeScan, lodescan: Lodescan, tmp_path: Path
+) -> None:
+    scan = make_scan(setup="  seed: 1\n  max_evaluations: 130")
+    scan.replace("threshold_value: 2", "threshold_value: -1")
+    said = lodescan("scan", scan.file, "--evaluator", shared[1].address, "--run", tmp_path / "run")
+    assert said.code == 0
+    assert re.search(r"130 points evaluated in \d+ s: 0 good .* lowest NLL \d", said.err)
