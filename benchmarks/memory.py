@@ -15,7 +15,7 @@ DIM, OBSERVABLES, BATCH = 5, 10, 1000
 
 
 def memory_by_points(marks: tuple[int, ...]) -> list[tuple[int, float, float, float]]:
-    """At each number of stored points: resident memory and disk in MiB, and microseconds a point since the last mark."""
+    """At each number of points: memory and disk in MiB, and microseconds a point since the last mark."""
     rng = np.random.default_rng(0)
     rows = []
     with tempfile.TemporaryDirectory() as folder, Dataset(folder) as dataset:
