@@ -231,8 +231,8 @@ def make_results(likelihoods: list[Likelihood], finished: list[tuple[int, Outcom
             )  # fmt: skip
         else:
             result = pb.Result(
-                point_id=point_id, status=f"STATUS_{outcome.status.name}", observables=outcome.observables, missing=outcome.missing,
-                seconds=outcome.seconds, failed_code=outcome.failed_code, message=outcome.message,
+                point_id=point_id, status=f"STATUS_{outcome.status.name}", observables=outcome.observables,
+                missing=outcome.missing, seconds=outcome.seconds, failed_code=outcome.failed_code, message=outcome.message,
             )  # fmt: skip
         if outcome.warnings:
             result.warnings.extend(outcome.warnings)
@@ -273,7 +273,8 @@ class Server:
         self._health = health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         name = pb.DESCRIPTOR.services_by_name["EvaluationService"].full_name
-        reflection.enable_server_reflection((name, reflection.SERVICE_NAME), self._server)
+        health_name = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+        reflection.enable_server_reflection((name, health_name, reflection.SERVICE_NAME), self._server)
         try:
             self.port = self._server.add_insecure_port(address)
         except RuntimeError as error:

@@ -1,0 +1,377 @@
+"""The gRPC service: batches, faults of a call, health, reflection, the end."""
+
+import math
+import subprocess
+import sys
+import threading
+import time
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from lodescan.v1 import evaluation_pb2 as pb
+from tests.evaluator.harness import wait_until
+
+TWO = "x: [-5, 5], seconds: [0, 1000]"
+
+
+class Requests:
+    """The requests of a stream, one after the other, until it is closed."""
+
+    def __init__(self, *requests):
+        import queue
+
+        self._queue = queue.SimpleQueue()
+        for each in requests:
+            self._queue.put(each)
+
+    def send(self, request):
+        self._queue.put(request)
+
+    def close(self):
+        self._queue.put(None)
+
+    def __iter__(self):
+        return iter(self._queue.get, None)
+
+
+@pytest.fixture
+def slow(python_scan, evaluator):
+    """An evaluator with one worker whose points take as long as they say."""
+
+    def start(**options):
+        return evaluator(python_scan("slow_square", TWO, "timeout: 900"), **options)
+
+    return start
+
+
+def test_a_result_in_full(scan_file, evaluator):
+    scan = scan_file(
+        "variables: {x: [-5, 5]}\nderived_variables: {d: x+1}\ncodes:\n  toy:\n    function: codes:square\n"
+        "    observables: {y: {mean: 1, sigma: 2}}\nobservables: {z: {function: 1 - y, scaling: MINUSEXPUSER}, w: {function: 1/x}}\n"
+    )
+    server = evaluator(scan)
+    (first,) = server.stub.Evaluate(iter([server.request([[3.0]], first_id=2**63)]), timeout=20)
+    description = server.describe()
+    assert (first.physics_digest, first.likelihood_digest) == (
+        description.physics_digest,
+        description.likelihood_digest,
+    )
+    (result,) = first.results
+    assert (result.point_id, result.status) == (2**63, pb.STATUS_OK)
+    assert list(result.observables) == [4.0, 9.0, -8.0, 1 / 3]
+    m = 710.782712893384
+    expected = [0.0, -m * math.expm1(-8 / m), m * math.expm1(-8 / m), 0.0]
+    assert list(result.losses) == pytest.approx(expected, rel=1e-12)
+    assert result.nll == pytest.approx(sum(expected), abs=1e-12)
+    assert len(result.seconds) == 1 and 0 <= result.seconds[0] < 1
+    assert not result.missing and not result.message and not result.failed_code and not result.warnings
+    (bad,) = server.evaluate([[0.0]])
+    assert bad.status == pb.STATUS_OK and math.isnan(bad.observables[3]) and not bad.missing
+
+
+def test_what_is_missing_is_told_from_nan(python_scan, evaluator):
+    server = evaluator(python_scan("misbehave", "x: [-5, 5], mode: [0, 30]", more="observables: {z: {function: y}}\n"))
+    nan, invalid = server.evaluate([[1, 2], [1, 3]])
+    assert (nan.status, list(nan.missing), math.isnan(nan.observables[0])) == (pb.STATUS_OK, [], True)
+    assert nan.nll == pytest.approx(710.782712893384)
+    assert (invalid.status, list(invalid.missing)) == (pb.STATUS_INVALID, [0, 1])
+    assert not invalid.HasField("nll") and not invalid.losses and invalid.failed_code == "toy"
+
+
+def test_parameters_in_another_order(slow):
+    server = slow()
+    requests = [
+        server.request([[0.0, 2.0], [0.0, 3.0]], names=["seconds", "x"]),
+        server.request([[0.0, 4.0]], 2, names=[]),
+    ]
+    found = {
+        each.point_id: each.observables[0]
+        for r in server.stub.Evaluate(iter(requests), timeout=20)
+        for each in r.results
+    }
+    assert found == {0: 4.0, 1: 9.0, 2: 16.0}
+
+
+BAD = grpc.StatusCode.INVALID_ARGUMENT
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "words"),
+    [
+        ({"parameters": ["x"]}, BAD, "this evaluator has x, seconds"),
+        ({"parameters": ["x", "second"]}, BAD, "this evaluator has x, seconds"),
+        ({"parameters": ["x", "x"]}, BAD, "this evaluator has x, seconds"),
+        ({"parameters": ["x", "seconds", "more"]}, BAD, "this evaluator has x, seconds"),
+        ({"parameters": []}, BAD, "the parameters are missing"),
+        ({"values": [1.0, math.nan]}, BAD, "point 7 has a value that is not finite"),
+        ({"values": [1.0, math.inf]}, BAD, "not finite"),
+        ({"values": [1.0]}, BAD, "1 points of 2 parameters need 2 values, not 1"),
+        ({"values": []}, BAD, "need 2 values, not 0"),
+        ({"point_ids": [7, 7], "values": [1.0, 0.0] * 2}, BAD, "a point_id is used twice"),
+        ({"point_ids": range(4097), "values": [1.0, 0.0] * 4097}, grpc.StatusCode.RESOURCE_EXHAUSTED, "4097 points"),
+    ],
+)
+def test_faults_of_a_call(shared, change, code, words):
+    request = pb.EvaluateRequest(**{"parameters": ["x", "seconds"], "point_ids": [7], "values": [1.0, 0.0], **change})
+    with pytest.raises(grpc.RpcError) as caught:
+        list(shared.stub.Evaluate(iter([request]), timeout=20))
+    assert caught.value.code() is code and words in caught.value.details()
+    assert shared.statuses([[1.0, 0.0]]) == ["OK"]
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    import shutil
+
+    from tests.evaluator.harness import DATA, Evaluator
+
+    folder = tmp_path_factory.mktemp("shared")
+    shutil.copy(DATA / "codes.py", folder)
+    scan = folder / "scan.yaml"
+    scan.write_text(
+        f"variables: {{{TWO}}}\ncodes:\n  toy:\n    function: codes:slow_square\n    observables: {{y: {{mean: 1, sigma: 2}}}}\n"
+    )
+    server = Evaluator(folder, scan, workers=1)
+    yield server
+    server.close()
+
+
+def test_an_id_that_runs_cannot_be_used_again(shared):
+    requests = [shared.request([[1.0, 100.0]]), shared.request([[1.0, 0.0]], names=[])]
+    with pytest.raises(grpc.RpcError) as caught:
+        list(shared.stub.Evaluate(iter(requests), timeout=20))
+    assert caught.value.code() is BAD and "used twice" in caught.value.details()
+    # the one that ran was ended: the worker is free
+    start = time.monotonic()
+    assert shared.statuses([[1.0, 0.0]]) == ["OK"]
+    assert time.monotonic() - start < 15
+
+
+def test_a_stream_without_points_ends(shared):
+    assert list(shared.stub.Evaluate(iter([]), timeout=20)) == []
+    assert list(shared.stub.Evaluate(iter([shared.request([])]), timeout=20)) == []
+
+
+def test_ten_thousand_points_in_one_stream(shared):
+    requests = [
+        shared.request([[i % 7, 0.0] for i in range(a, a + 500)], a, names=["x", "seconds"] if a == 0 else [])
+        for a in range(0, 10_000, 500)
+    ]
+    found = {}
+    digests = []
+    for response in shared.stub.Evaluate(iter(requests), timeout=120):
+        digests.append(response.physics_digest)
+        for result in response.results:
+            assert result.point_id not in found
+            found[result.point_id] = (result.status, result.observables[0])
+    assert len(found) == 10_000
+    assert all(value == (pb.STATUS_OK, float((i % 7) ** 2)) for i, value in found.items())
+    assert digests[0] and not any(digests[1:])
+
+
+def test_results_come_as_they_are_ready(slow):
+    server = slow(workers=2)
+    start = time.monotonic()
+    arrived = {}
+    for response in server.stub.Evaluate(iter([server.request([[1.0, 3.0], [1.0, 0.0], [1.0, 0.0]])]), timeout=30):
+        for result in response.results:
+            arrived[result.point_id] = time.monotonic() - start
+    assert arrived[1] < 2.5 and arrived[2] < 2.5 and arrived[0] >= 3.0
+
+
+def test_describe(scan_file, evaluator):
+    scan = scan_file(
+        "variables:\n  x: {range: [-5, 5], unit: GeV, description: a mass}\n"
+        "  z: {prior: {type: normal, mean: 0, sigma: 1}}\n"
+        "derived_variables: {d: x+1}\ncodes:\n  toy:\n    function: codes:square\n"
+        "    observables:\n      y: {mean: 1, sigma: 2, unit: GeV2, description: a square, valid: [-1, inf]}\n"
+        "observables:\n  c: {function: y, scaling: CFUNCTION, lower_bound: 3, log_scaling: true}\n"
+    )
+    found = evaluator(scan, workers=2).describe()
+    assert (found.backend, found.concurrency, found.max_batch) == ("toy", 2, 4096)
+    assert found.version.startswith("lodescan ")
+    assert [(p.name, p.unit, p.description, p.low, p.high) for p in found.parameters] == [
+        ("x", "GeV", "a mass", -5.0, 5.0), ("z", "", "", -math.inf, math.inf),
+    ]  # fmt: skip
+    d, y, c = found.observables
+    assert (d.name, d.code, d.likelihood.kind, d.HasField("valid")) == ("d", "", pb.LIKELIHOOD_KIND_OFF, False)
+    assert (y.name, y.unit, y.description, y.code) == ("y", "GeV2", "a square", "toy")
+    assert (y.valid.low, y.valid.high) == (-1.0, math.inf)
+    assert (y.likelihood.kind, y.likelihood.mean, y.likelihood.sigma) == (pb.LIKELIHOOD_KIND_GAUSS, 1.0, 2.0)
+    assert (c.likelihood.kind, c.likelihood.lower, c.likelihood.upper) == (pb.LIKELIHOOD_KIND_CFUNCTION, 3.0, math.inf)
+    assert c.likelihood.log_scaling and math.isnan(c.likelihood.mean) and c.code == ""
+
+
+def test_health(shared):
+    stub = health_pb2_grpc.HealthStub(shared.channel)
+    assert stub.Check(health_pb2.HealthCheckRequest(), timeout=10).status == health_pb2.HealthCheckResponse.SERVING
+
+
+def test_health_answers_while_points_run(shared):
+    call = shared.stub.Evaluate(iter([shared.request([[1.0, 20.0]] * 3)]), timeout=60)
+    stub = health_pb2_grpc.HealthStub(shared.channel)
+    start = time.monotonic()
+    for _ in range(20):
+        stub.Check(health_pb2.HealthCheckRequest(), timeout=10)
+    assert time.monotonic() - start < 5
+    call.cancel()
+
+
+def test_reflection(shared):
+    stub = reflection_pb2_grpc.ServerReflectionStub(shared.channel)
+    (answer,) = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]), timeout=10)
+    names = {each.name for each in answer.list_services_response.service}
+    assert {"lodescan.v1.EvaluationService", "grpc.health.v1.Health"} <= names
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:0", "[::]:0", "192.168.1.1:0", "example.org:0"])
+def test_other_machines_are_refused_unless_told_otherwise(python_scan, listen):
+    done = serve(python_scan(), "--listen", listen)
+    assert done.returncode == 2
+    assert "--insecure" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_insecure_listens_everywhere(python_scan, evaluator):
+    server = evaluator(python_scan(), options=["--listen", "0.0.0.0:0", "--insecure"])
+    assert server.statuses([[1.0]]) == ["OK"]
+
+
+@pytest.mark.parametrize(
+    "options", [["--listen", "50051"], ["--listen", "localhost:"], ["--workers", "-1"], ["--grace", "-1"]]
+)
+def test_bad_options(python_scan, options):
+    done = serve(python_scan(), *options)
+    assert done.returncode == 2 and "Traceback" not in done.stderr and done.stderr.strip()
+
+
+def test_an_address_in_use_is_refused(python_scan, shared):
+    done = serve(python_scan(), "--listen", shared.address)
+    assert done.returncode == 2
+    assert f"the address {shared.address} cannot be listened on" in done.stderr and "Traceback" not in done.stderr
+
+
+def serve(scan, *options):
+    return subprocess.run(
+        [sys.executable, "-m", "evaluator", "serve", str(scan), "--workers", "1", *options],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+def collect(call):
+    """Gathers the results of a stream in another thread."""
+    found, ended = {}, threading.Event()
+
+    def run():
+        try:
+            for response in call:
+                for result in response.results:
+                    found[result.point_id] = pb.Status.Name(result.status).removeprefix("STATUS_")
+            found["end"] = "OK"
+        except grpc.RpcError as error:
+            found["end"] = error.code().name
+        ended.set()
+
+    threading.Thread(target=run, daemon=True).start()
+    return found, ended
+
+
+def test_a_stop_lets_running_points_finish_and_returns_the_others(slow):
+    server = slow(workers=1, options=["--grace", "20"])
+    requests = Requests(server.request([[2.0, 3.0], [1.0, 0.0], [1.0, 0.0]]))
+    found, ended = collect(server.stub.Evaluate(iter(requests), timeout=60))  # the client does not half-close
+    time.sleep(1.0)
+    start = time.monotonic()
+    assert server.terminate() == 0
+    assert time.monotonic() - start < 8
+    assert ended.wait(5)
+    assert found == {0: "OK", 1: "CANCELLED", 2: "CANCELLED", "end": "OK"}
+    assert server.nothing_left()
+    requests.close()
+
+
+def test_after_the_grace_running_points_are_returned_too(slow):
+    server = slow(workers=2, options=["--grace", "0.5"])
+    found, ended = collect(server.stub.Evaluate(iter([server.request([[2.0, 500.0]] * 4)]), timeout=60))
+    time.sleep(1.0)
+    start = time.monotonic()
+    assert server.terminate() == 0
+    assert time.monotonic() - start < 8
+    assert ended.wait(5)
+    assert found == {0: "CANCELLED", 1: "CANCELLED", 2: "CANCELLED", 3: "CANCELLED", "end": "OK"}
+    assert server.nothing_left()
+
+
+def test_a_stopping_evaluator_says_so_and_takes_nothing_new(slow):
+    server = slow(workers=1, options=["--grace", "4"])
+    watched = []
+
+    def watch():
+        stub = health_pb2_grpc.HealthStub(server.channel)
+        try:
+            watched.extend(each.status for each in stub.Watch(health_pb2.HealthCheckRequest(), timeout=60))
+        except grpc.RpcError:
+            pass
+
+    threading.Thread(target=watch, daemon=True).start()
+    requests = Requests(server.request([[2.0, 500.0]]))
+    found, ended = collect(server.stub.Evaluate(iter(requests), timeout=60))
+    assert wait_until(lambda: watched)
+    time.sleep(0.5)
+    server.process.terminate()
+    assert wait_until(lambda: health_pb2.HealthCheckResponse.NOT_SERVING in watched)
+    requests.send(server.request([[1.0, 0.0]], first_id=9, names=[]))
+    with pytest.raises(grpc.RpcError) as caught:
+        list(server.stub.Evaluate(iter([server.request([[1.0, 0.0]])]), timeout=10))
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert server.process.wait(15) == 0
+    assert ended.wait(5)
+    assert found.pop(9, "CANCELLED") == "CANCELLED"
+    assert found == {0: "CANCELLED", "end": "OK"}
+    requests.close()
+
+
+def test_an_idle_evaluator_with_an_open_stream_stops_at_once(slow):
+    server = slow()
+    requests = Requests(server.request([[1.0, 0.0]]))
+    found, ended = collect(server.stub.Evaluate(iter(requests), timeout=60))
+    assert wait_until(lambda: 0 in found)
+    start = time.monotonic()
+    assert server.terminate() == 0
+    assert time.monotonic() - start < 5
+    assert ended.wait(5) and found == {0: "OK", "end": "OK"}
+    requests.close()
+
+
+def silent_point(server, seconds, ping):
+    """A point that is silent for long, on a channel that pings; returns how it ended."""
+    options = [
+        ("grpc.keepalive_time_ms", ping),
+        ("grpc.keepalive_timeout_ms", 5000),
+        ("grpc.http2.max_pings_without_data", 0),
+    ]
+    from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
+
+    with grpc.insecure_channel(server.address, options) as channel:
+        call = pb_grpc.EvaluationServiceStub(channel).Evaluate(
+            iter([server.request([[2.0, seconds]])]), timeout=seconds + 60
+        )
+        found, ended = collect(call)
+        assert ended.wait(seconds + 60)
+        return found
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_silent_point_of_ten_minutes(slow):
+    # a ping every 20 s, 30 of them without data: a server with default settings ends the stream after two
+    assert silent_point(slow(), 600.0, 20_000) == {0: "OK", "end": "OK"}
+
+
+@pytest.mark.slow
+def test_a_silent_point_of_45_seconds(slow):
+    # pings every 10 s, the fastest that the server allows (and gRPC sends); a server with default settings
+    # (5 minutes) ends the stream at the third
+    assert silent_point(slow(), 45.0, 10_000) == {0: "OK", "end": "OK"}
