@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,10 +21,12 @@ UID, GID = 12345, 23456  # of nobody in any image
 
 def docker(*arguments: str, check: bool = True, **options: object) -> subprocess.CompletedProcess[str]:
     command = ["docker", *arguments]
-    done = subprocess.run(command, text=True, capture_output=True, timeout=1500, **options)  # type: ignore[call-overload]
+    done: subprocess.CompletedProcess[str] = subprocess.run(  # type: ignore[call-overload]
+        command, text=True, capture_output=True, timeout=1500, check=False, **options
+    )
     if check and done.returncode != 0:
         pytest.fail(f"{' '.join(command)}: exit code {done.returncode}\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
-    return done  # type: ignore[no-any-return]
+    return done
 
 
 @dataclass
@@ -33,7 +38,8 @@ class Project:
 
     @property
     def environment(self) -> dict[str, str]:
-        return os.environ | {"COMPOSE_PROJECT_NAME": self.folder.name, "LODESCAN_USER": f"{UID}:{GID}"} | self.variables
+        own = {"COMPOSE_PROJECT_NAME": self.folder.name, "LODESCAN_USER": f"{UID}:{GID}"}
+        return os.environ | own | self.variables
 
     def compose(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         return docker("compose", *arguments, check=check, cwd=self.folder, env=self.environment)
@@ -46,7 +52,8 @@ class Project:
 
 
 def layers(image: str) -> list[str]:
-    return docker("image", "inspect", "--format", "{{json .RootFS.Layers}}", image).stdout.strip().strip("[]").split(",")
+    found: list[str] = json.loads(docker("image", "inspect", image).stdout)[0]["RootFS"]["Layers"]
+    return found
 
 
 @pytest.fixture(scope="session")
@@ -64,8 +71,8 @@ def images(engine: None) -> None:
 
 
 @pytest.fixture
-def project(engine: None, tmp_path: Path, request: pytest.FixtureRequest) -> Project:
-    folder = tmp_path / f"lodescan{abs(hash(request.node.nodeid)) % 10**8}"
+def project(engine: None, tmp_path: Path) -> Iterator[Project]:
+    folder = tmp_path / f"lodescan{os.getpid()}-{time.monotonic_ns()}"  # its name is the compose project's
     folder.mkdir()
     for part in PARTS:
         source = ROOT / part
@@ -79,5 +86,5 @@ def project(engine: None, tmp_path: Path, request: pytest.FixtureRequest) -> Pro
         if parent.name.startswith("pytest"):
             parent.chmod(0o755)
     made = Project(folder)
-    request.addfinalizer(lambda: made.compose("down", "--volumes", "--timeout", "5", check=False))
-    return made
+    yield made
+    made.compose("down", "--volumes", "--timeout", "5", check=False)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+
 from tests.containers.conftest import GID, UID, Project, docker, layers
 
 pytestmark = [pytest.mark.containers, pytest.mark.usefixtures("images")]
@@ -66,7 +67,13 @@ def test_make_up_takes_the_environment_from_the_scan_file(project: Project) -> N
     del project.variables["PHYSICS"]
     os.chown(project.folder / "runs", os.getuid(), os.getgid())
     done = subprocess.run(
-        ["make", "up", f"SCAN={scan}"], cwd=project.folder, env=project.environment, text=True, capture_output=True, timeout=900
+        ["make", "up", f"SCAN={scan}"],
+        cwd=project.folder,
+        env=project.environment,
+        text=True,
+        capture_output=True,
+        timeout=900,
+        check=False,
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert good_points(project.folder / "runs/toy3d") >= 20
@@ -91,9 +98,8 @@ def test_after_a_plain_up_the_last_line_says_how_to_stop(project: Project, tmp_p
     toy(project)
     log = tmp_path / "log"
     with log.open("w") as output:
-        up = subprocess.Popen(
-            ["docker", "compose", "up", "--no-color"], cwd=project.folder, env=project.environment, stdout=output, stderr=output
-        )
+        command = ["docker", "compose", "up", "--no-color"]
+        up = subprocess.Popen(command, cwd=project.folder, env=project.environment, stdout=output, stderr=output)
     try:
         proposer = wait_for_container(project, "proposer")
         assert docker("wait", proposer).stdout.strip() == "0"
@@ -131,7 +137,8 @@ def test_a_killed_evaluator_and_the_same_command_again_lose_nothing(project: Pro
 def wait_for_container(project: Project, service: str) -> str:
     def started() -> str:
         found = project.compose("ps", "--all", "--quiet", service, check=False).stdout.split()
-        return found[0] if found and docker("inspect", "-f", "{{.State.StartedAt}}", found[0]).stdout[:4] != "0001" else ""
+        ran = found and docker("inspect", "-f", "{{.State.StartedAt}}", found[0]).stdout[:4] != "0001"
+        return found[0] if ran else ""
 
     return wait_until(started, f"compose did not start {service}")
 
