@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import warnings
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pandas as pd
 from proposer.space import Space
 from proposer.strategies.base import Batch, Floats
 from scanspec import ScanFile, ScanFileError
+from scanspec.document import to_number
 
 InitPoints = tuple[Batch, Floats, Floats]
 
@@ -63,16 +65,14 @@ def _read_csv(path: Path) -> tuple[list[str], pd.DataFrame]:
         header = [name.strip().lstrip("#").strip() for name in next(csv.reader(file), [])]
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header would lose values
-        table = pd.read_csv(
-            path, skipinitialspace=True, skip_blank_lines=False, index_col=False, float_precision="round_trip"
-        )
+        table = pd.read_csv(path, skipinitialspace=True, skip_blank_lines=False, index_col=False, dtype=str)
     table.columns = pd.Index(header)
     return header, table.dropna(how="all")
 
 
 def _numbers(path: Path, table: pd.DataFrame, name: str, *, required: bool) -> Floats:
-    values = pd.to_numeric(table[name], errors="coerce").to_numpy(dtype=float)
-    empty = table[name].isna().to_numpy() | (table[name].astype(str).str.strip() == "").to_numpy()
+    values = np.array([_number(each) for each in table[name]], dtype=float)
+    empty = np.array([not isinstance(each, str) or not each.strip() for each in table[name]], dtype=bool)
     wrong = ~np.isfinite(values) & (required | ~empty)
     if wrong.any():
         row = int(np.argmax(wrong))
@@ -80,3 +80,9 @@ def _numbers(path: Path, table: pd.DataFrame, name: str, *, required: bool) -> F
             f"{path}, line {table.index[row] + 2}: {name} is {table[name].iloc[row]!r}, not a finite number"
         )
     return values
+
+
+def _number(text: object) -> float:
+    """The nearest double, so that a table that a run wrote comes back exactly; NaN for what is no number."""
+    number = to_number(text)
+    return math.nan if number is None else number

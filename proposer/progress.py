@@ -68,13 +68,12 @@ class Progress:
         self._console = Console(file=sys.stderr, soft_wrap=True, highlight=False)
         self._live: Live | None = None
         self._doing = ""
-        self._history: deque[tuple[float, int, int]] = deque()
+        self._history = deque([(time.monotonic(), tally.evaluated, tally.good)])
         self._last_line = -math.inf
         if self._console.is_terminal:
             self._live = Live(console=self._console, refresh_per_second=4, get_renderable=self._render, transient=True)
 
     def __enter__(self) -> Self:
-        self._history.append((time.monotonic(), self._tally.evaluated, self._tally.good))
         if self._live is not None:
             self._live.start()
         return self

@@ -1,0 +1,125 @@
+"""InitCSV: points to start from, known or not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from scanspec.likelihoods import LARGEST_LOSS
+from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, read_run
+from tests.pair.test_outputs import rows
+
+Lodescan = Callable[..., Said]
+MakeScan = Callable[..., ScanFolder]
+StartEvaluator = Callable[..., EvaluatorProcess]
+
+CSV = """\
+ remark ,z,NLL, x,y
+"far, away",20,50.25,0.9,1.5
+good,100,0.125,0.5,0.1
+good too,1000,1.75,0.30000000000000004,-2
+
+unknown,100,,0.5,0.2
+unknown, 200 ,nan,0.25,1e-3
+good again,100,0.125,0.5,0.1
+"""
+
+
+def nll(x: float, y: float, z: float) -> float:
+    loss = math.hypot(x - 0.5, y / 4, math.log10(z) / 2 - 1.0) ** 2 / 0.02
+    return LARGEST_LOSS * -math.expm1(-loss / LARGEST_LOSS)
+
+
+def test_known_points_are_not_evaluated(
+    make_scan: MakeScan, start_evaluator: StartEvaluator, lodescan: Lodescan, tmp_path: Path
+) -> None:
+    scan = make_scan(setup="  seed: 1\n  init_csv: start/points.csv", points=4)
+    (scan.folder / "start").mkdir()
+    (scan.folder / "start" / "points.csv").write_text(CSV)
+    evaluator, run = start_evaluator(scan.file), tmp_path / "run"
+    said = lodescan("scan", scan.file, "--evaluator", evaluator.address, "--run", run)
+    assert said.code == 0, said.err
+    points = read_run(run)
+    assert points.origins[:5] == ["init"] * 5
+    assert "init" not in points.origins[5:]
+    expected = [(0.9, 1.5, 20.0), (0.5, 0.1, 100.0), (0.30000000000000004, -2.0, 1000.0), (0.5, 0.2, 100.0)]
+    assert points.params[:5] == [*expected, (0.25, 1e-3, 200.0)]
+    assert points.status[:5] == ["OK"] * 5
+    assert points.nll[:3] == [50.25, 0.125, 1.75]
+    assert points.nll[3:5] == pytest.approx([nll(0.5, 0.2, 100), nll(0.25, 1e-3, 200)])
+    assert np.isnan(points.observables[:3]).all()
+    # Only those without an NLL were evaluated, and each once.
+    assert sorted(scan.evaluated()) == sorted(points.params[3:])
+    assert f"{len(points.ids) - 3} points evaluated" in said.err
+    # Good ones count, and are marked.
+    table = rows(run / "good_points.csv")
+    assert len(table) == sum(each < 2 for each in points.nll) >= 4
+    assert [row["origin"] for row in table[:3]] == ["init"] * 3
+    assert (table[0]["x"], table[0]["NLL"], table[0]["r"]) == ("0.5", "0.125", "")
+    assert "stopped: 4 good points found" in said.err or "good points found (points: 4)" in said.err
+
+
+def test_good_points_alone_are_enough(
+    make_scan: MakeScan, start_evaluator: StartEvaluator, lodescan: Lodescan, tmp_path: Path
+) -> None:
+    scan = make_scan(setup="  seed: 1\n  init_csv: points.csv", points=2)
+    (scan.folder / "points.csv").write_text("x,y,z,NLL\n0.5,0,100,0\n0.5,0.1,100,0.2\n")
+    evaluator = start_evaluator(scan.file)
+    for _ in range(2):
+        said = lodescan("scan", scan.file, "--evaluator", evaluator.address, "--run", tmp_path / "run")
+        assert said.code == 0
+        assert "stopped: 2 good points found (points: 2)" in said.err
+        assert "\n0 points evaluated" in said.err
+    assert scan.evaluated() == []
+
+
+def test_good_points_of_one_run_start_another(
+    make_scan: MakeScan, start_evaluator: StartEvaluator, lodescan: Lodescan, tmp_path: Path
+) -> None:
+    scan = make_scan(iterations=1)
+    evaluator = start_evaluator(scan.file)
+    assert lodescan("scan", scan.file, "--evaluator", evaluator.address, "--run", tmp_path / "a").code == 0
+    begun = len(scan.evaluated())
+    good = rows(tmp_path / "a" / "good_points.csv")
+    scan.write(setup=f"  seed: 1\n  init_csv: {tmp_path / 'a' / 'good_points.csv'}")
+    said = lodescan("scan", scan.file, "--evaluator", evaluator.address, "--run", tmp_path / "b")
+    assert said.code == 0, said.err
+    first, points = read_run(tmp_path / "a"), read_run(tmp_path / "b")
+    known = [(params, nll) for params, nll in zip(first.params, first.nll, strict=True) if nll < 2]
+    assert list(zip(points.params, points.nll, strict=True))[: len(good)] == known
+    again = set(scan.evaluated()[begun:])
+    assert not again & {params for params, _ in known}
+    assert again == set(points.params[len(good) :])
+
+
+BAD = {
+    "no column": ("x,z,NLL\n0.5,100,1\n", ["no column 'y'", "'x', 'z', 'NLL'"]),
+    "no columns": ("a,b\n1,2\n", ["no column 'x', 'y', 'z'"]),
+    "outside": ("x,y,z\n0.5,0,100\n\n0.5,3,100\n", ["line 4", "y = 3 is outside its range [-2, 2]"]),
+    "a word": ("x,y,z\n0.5,0,100\n0.5,zero,100\n", ["line 3", "y is 'zero'", "not a finite number"]),
+    "NaN": ("x,y,z\nnan,0,100\n", ["line 2", "x is", "not a finite number"]),
+    "an infinite value": ("x,y,z\n0.5,0,inf\n", ["line 2", "z is 'inf'", "not a finite number"]),
+    "an NLL that is a word": ("x,y,z,NLL\n0.5,0,100,good\n", ["line 2", "NLL is 'good'"]),
+    "an infinite NLL": ("x,y,z,NLL\n0.5,0,100,inf\n", ["line 2", "NLL is 'inf'"]),
+    "a row too long": ("x,y,z\n0.5,0,100,7\n", ["cannot be read as CSV"]),
+    "a column twice": ("x,y,z,x\n0.5,0,100,0.6\n", ["column 'x' twice"]),
+    "no CSV at all": ("", ["cannot be read as CSV"]),
+    "bytes": ("x,y,z\n\udcff\udcfe\n", ["cannot be read as CSV"]),
+}
+
+
+@pytest.mark.parametrize(("text", "words"), BAD.values(), ids=BAD)
+def test_bad_csv(text: str, words: list[str], make_scan: MakeScan, lodescan: Lodescan, tmp_path: Path) -> None:
+    scan = make_scan(setup="  init_csv: points.csv")
+    (scan.folder / "points.csv").write_bytes(text.encode(errors="surrogateescape"))
+    for command in ("scan", scan.file, "--run", tmp_path / "run", "--wait", 0), ("check", scan.file):
+        said = lodescan(*command)
+        assert (said.code, said.out) == (2, ""), said.err
+        assert len(said.err.strip().splitlines()) == 1
+        for word in ["points.csv", *words]:
+            assert word in said.err
+    assert not (tmp_path / "run").exists()

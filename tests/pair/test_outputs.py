@@ -1,0 +1,241 @@
+"""What a run leaves: tables, manifest, copies, the state while it runs, the words at its end; and the scores."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import json
+import math
+import os
+import pty
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from scanspec import losses_and_nll, read_scan_file
+from tests.pair.conftest import ROOT, EvaluatorProcess, ProposerProcess, Said, ScanFolder, read_run
+
+Lodescan = Callable[..., Said]
+MakeScan = Callable[..., ScanFolder]
+StartEvaluator = Callable[..., EvaluatorProcess]
+Row = dict[str, str]
+
+MIXED = """
+if x < 0.1: raise InvalidPoint("unphysical here")
+if x < 0.2: raise ValueError("a fault,\\nin two lines")
+if x < 0.25: time.sleep(30)
+if x < 0.35: return {"r": math.nan}
+if x < 0.45: return {}
+"""
+"""Answers of every status; a NaN of the code's own, and an observable that is missing."""
+
+
+def rows(path: Path) -> list[Row]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A finished run with points of every status, and what the scan said."""
+    folder = tmp_path_factory.mktemp("mixed")
+    scan = ScanFolder(folder / "scan", {"timeout": 0.3, "iterations": 2}, MIXED)
+    evaluator = EvaluatorProcess(scan.file, folder / "evaluator")
+    run = folder / "run"
+    proposer = ProposerProcess(folder / "log", "scan", scan.file, "--evaluator", evaluator.address, "--run", run)
+    code = proposer.wait()
+    evaluator.stop()
+    assert code == 0, proposer.said
+    return run, proposer.said
+
+
+def test_good_points(mixed: tuple[Path, str]) -> None:
+    run, _ = mixed
+    points = read_run(run)
+    good = [place for place, nll in enumerate(points.nll) if nll < 2]
+    table = rows(run / "good_points.csv")
+    assert list(table[0]) == ["id", "iteration", "origin", "x", "y", "z", "r", "NLL"]
+    assert [int(row["id"]) for row in table] == [points.ids[place] for place in good]
+    for row, place in zip(table, good, strict=True):  # exactly, to the last digit
+        assert tuple(float(row[name]) for name in "xyz") == points.params[place]
+        assert float(row["r"]) == points.observables[place, 0]
+        assert float(row["NLL"]) == points.nll[place]
+        assert row["origin"] == points.origins[place]
+
+
+def test_manifest_and_scan_file(mixed: tuple[Path, str]) -> None:
+    run, _ = mixed
+    manifest = json.loads((run / "manifest.json").read_text())
+    assert manifest["seed"] == 1
+    assert manifest["variables"] == ["x", "y", "z"]
+    assert manifest["observables"] == ["r"]
+    assert manifest["backend"] == "ball"
+    assert manifest["threads"] >= 1
+    assert re.fullmatch("[0-9a-f]{64}", manifest["physics_digest"])
+    assert re.fullmatch("[0-9a-f]{64}", manifest["likelihood_digest"])
+    assert manifest["physics_digest"] != manifest["likelihood_digest"]
+    assert {"lodescan", "python", "torch", "numpy", "imbalanced-learn"} <= set(manifest["versions"])
+    assert "arXiv:2207.09959" in "".join(manifest["cite"])
+    assert (run / "scan.yaml").read_bytes() == Path(manifest["scan_file"]).read_bytes()
+
+
+def test_export(mixed: tuple[Path, str], lodescan: Lodescan) -> None:
+    run, _ = mixed
+    said = lodescan("export", run)
+    assert (said.code, said.out) == (0, f"written: {run / 'points.csv'}\n")
+    points, table = read_run(run), rows(run / "points.csv")
+    assert [int(row["id"]) for row in table] == points.ids
+    assert [row["status"] for row in table] == points.status
+    assert set(points.status) == {"OK", "INVALID", "FAILED", "TIMED_OUT"}
+    for row, params, nll in zip(table, points.params, points.nll, strict=True):
+        assert tuple(float(row[name]) for name in "xyz") == params
+        assert row["NLL"] == ("" if math.isnan(nll) else repr(nll))
+        x = params[0]
+        # A NaN of the code's own is not missing; what was never given is.
+        assert row["missing"] == ("" if x >= 0.45 or 0.25 <= x < 0.35 else "r")
+        assert (row["r"] == "") == (x < 0.45)
+        assert (row["failed_code"] == "ball") == (x < 0.25 or 0.35 <= x < 0.45)
+        if 0.1 <= x < 0.2:
+            assert "a fault, in two lines" in row["message"]
+        assert float(row["seconds"]) >= 0
+        if 0.25 <= x < 0.35:  # a NaN has the largest loss
+            assert (row["status"], nll) == ("OK", pytest.approx(710.78, abs=0.01))
+
+
+def test_export_without_pyarrow(mixed: tuple[Path, str], lodescan: Lodescan) -> None:
+    run, _ = mixed
+    said = lodescan("export", run, "--format", "parquet")
+    assert (said.code, said.out) == (2, "")
+    assert "lodescan[parquet]" in said.err
+    assert not list(run.glob("points.parquet*"))
+
+
+def test_commands_without_a_run(lodescan: Lodescan, tmp_path: Path) -> None:
+    for command in ("status", "export"):
+        said = lodescan(command, tmp_path / "none")
+        assert said.code == 2
+        assert "not the folder of a run" in said.err
+    assert not (tmp_path / "none").exists()
+
+
+def test_the_last_words(mixed: tuple[Path, str], lodescan: Lodescan) -> None:
+    run, said = mixed
+    points = read_run(run)
+    counts = {status: points.status.count(status) for status in ("INVALID", "FAILED", "TIMED_OUT")}
+    good = sum(nll < 2 for nll in points.nll)
+    numbers = (
+        f"{counts['INVALID']} invalid, {counts['FAILED']} failed, {counts['TIMED_OUT']} timed out; "
+        f"lowest NLL {np.nanmin(points.nll):.6g}"
+    )
+    stopped, evaluated, good_file, all_file = said.splitlines()[-4:]
+    assert stopped == "stopped: all 2 iterations are done (Iterations)"
+    assert re.fullmatch(
+        rf"{len(points.ids)} points evaluated in .+: {good} good \(NLL below 2\), {re.escape(numbers)}", evaluated
+    )
+    assert good_file == f"good points: {run / 'good_points.csv'}"
+    assert str(run / "dataset.sqlite") in all_file
+    status = lodescan("status", run).out
+    assert f"{good} of 100,000 good points" in status
+    assert f"evaluated: {len(points.ids)} (" in status
+    assert "stopped: all 2 iterations" in status
+
+
+def test_status_while_it_runs(
+    make_scan: MakeScan, start_evaluator: StartEvaluator, start_proposer: Callable[..., ProposerProcess],
+    lodescan: Lodescan, tmp_path: Path,
+) -> None:  # fmt: skip
+    scan, run = make_scan(body="time.sleep(0.05)"), tmp_path / "run"
+    proposer = start_proposer("scan", scan.file, "--evaluator", start_evaluator(scan.file).address, "--run", run)
+    assert proposer.wait_for("| ")
+    said = lodescan("status", run)
+    assert said.code == 0
+    assert "not finished" in said.out
+    assert re.search(r"evaluated: [1-9]\d* \(.*\); [1-9]\d* more asked for", said.out)
+    assert lodescan("export", run).code == 0
+    assert 0 < len(rows(run / "points.csv")) <= len(read_run(run).ids)
+    assert proposer.process.poll() is None
+
+
+def test_progress_in_plain_lines(mixed: tuple[Path, str]) -> None:
+    lines = [line for line in mixed[1].splitlines() if " | " in line]
+    assert re.fullmatch(
+        r"bootstrap \| [\d,]+ of 100,000 good \| [\d,]+ evaluated \(.*\) \| hit rate \S+( %)? \| \S+ points/s \| .* ?left.*",
+        lines[0],
+    )
+    assert "\x1b" not in mixed[1]
+
+
+def test_progress_on_a_terminal(make_scan: MakeScan, start_evaluator: StartEvaluator, tmp_path: Path) -> None:
+    scan = make_scan(body="time.sleep(0.02)", setup="  seed: 1\n  max_evaluations: 100", bootstrap=100)
+    evaluator = start_evaluator(scan.file)
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "proposer", "scan", str(scan.file), "--evaluator", evaluator.address]
+    process = subprocess.Popen(
+        [*command, "--run", str(tmp_path / "run")], cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "200"},
+    )  # fmt: skip
+    os.close(theirs)
+    said, deadline = b"", time.monotonic() + 120
+    while time.monotonic() < deadline:
+        try:
+            part = os.read(ours, 65536)
+        except OSError as error:  # how a terminal says that nobody writes to it any more
+            assert error.errno == errno.EIO
+            break
+        if not part:
+            break
+        said += part
+    os.close(ours)
+    assert process.wait(10) == 0, said.decode()
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said.decode())
+    lines = re.findall(
+        r"bootstrap \| ([\d,]+) of 100,000 good \| (\d+) evaluated \([^)]*\) \| hit rate [\d.e+-]+ % \| [\d.]+ points/s"
+        r" \| about \d+ s left",
+        text,
+    )
+    assert len(lines) > 2
+    assert len({evaluated for _, evaluated in lines}) > 2  # it moves
+    assert b"\x1b" in said
+    assert text.rstrip().splitlines()[-1].startswith("all points:")
+
+
+SCORES = """
+      up: {scaling: UPPER, mean: 0.5, sigma: 0.01}
+      lo: {scaling: LOWER, mean: 0.5, sigma: 0.01}
+      lg: {scaling: LOG, mean: 0, sigma: 0.001}
+      bi: {scaling: BIAS, mean: 2, sigma: 3}
+      us: {scaling: USER}
+      su: {scaling: SIGUSER}
+      eu: {scaling: EXPUSER}
+      mu: {scaling: MINUSEXPUSER}
+      cf: {scaling: CFUNCTION, lower_bound: 0.2, upper_bound: 0.4, log_scaling: true}
+      rg: {scaling: GAUSS, range: [1, 3]}
+      off: {}"""
+
+
+def test_scores_of_the_proposer_are_those_of_the_evaluator(
+    make_scan: MakeScan, start_evaluator: StartEvaluator, lodescan: Lodescan, tmp_path: Path
+) -> None:
+    body = """
+    names = ["r", "up", "lo", "lg", "bi", "us", "su", "eu", "mu", "cf", "rg", "off"]
+    rng = __import__("random").Random(x)
+    return {name: rng.choice([1, 1e3, 1e300, math.inf, -1, 1e-9]) * rng.random() for name in names}
+    """
+    scan = make_scan(body=body, observables=SCORES, iterations=1)
+    evaluator = start_evaluator(scan.file)
+    assert lodescan("scan", scan.file, "--evaluator", evaluator.address, "--run", tmp_path / "run").code == 0
+    points = read_run(tmp_path / "run", 12)
+    assert set(points.status) == {"OK"}
+    likelihoods = [each.likelihood for each in read_scan_file(scan.file).all_observables()]
+    for array in (points.observables, torch.from_numpy(points.observables)):
+        losses, nll = losses_and_nll(likelihoods, array)
+        np.testing.assert_allclose(np.asarray(losses), points.losses, rtol=1e-12, atol=1e-9)
+        np.testing.assert_allclose(np.asarray(nll), points.nll, rtol=1e-12, atol=1e-9)
+    assert len(set(points.nll)) == len(points.nll)

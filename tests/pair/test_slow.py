@@ -1,0 +1,101 @@
+"""What takes minutes: a point that is silent for ten of them, and scans of real physics codes."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from proposer.dataset import Dataset
+from scanspec import losses_and_nll, read_scan_file
+from tests.pair.conftest import ROOT, EvaluatorProcess, ProposerProcess, ScanFolder, read_run
+
+MakeScan = Callable[..., ScanFolder]
+StartEvaluator = Callable[..., EvaluatorProcess]
+StartProposer = Callable[..., ProposerProcess]
+
+SILENT = 600.0
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.timeout(900)
+def test_a_point_that_is_silent_for_ten_minutes(
+    make_scan: MakeScan, start_evaluator: StartEvaluator, start_proposer: StartProposer, tmp_path: Path
+) -> None:
+    scan = make_scan(
+        body=f"time.sleep({SILENT})", setup="  seed: 1\n  max_evaluations: 1", bootstrap=1, timeout=SILENT + 60
+    )
+    evaluator = start_evaluator(scan.file, workers=1)
+    proposer = start_proposer("scan", scan.file, "--evaluator", evaluator.address, "--run", tmp_path / "run")
+    assert proposer.wait(SILENT + 120) == 0, proposer.said
+    assert read_run(tmp_path / "run").status == ["OK"]
+    assert len(scan.evaluated()) == 1
+    assert "lost the evaluator" not in proposer.said
+    assert "stopped: 1 points evaluated (max_evaluations)" in proposer.said
+
+
+def example(name: str, folder: Path, budget: int) -> Path:
+    """A copy of an example, in YAML or BSMArt's JSON, with what stands beside it and a small budget."""
+    given = ROOT / name
+    for file in [*(ROOT / "examples").iterdir(), *given.parent.iterdir()]:
+        if file.suffix in (".py", ".slha"):
+            shutil.copy(file, folder)
+    copy = folder / given.name
+    text = given.read_text()
+    if given.suffix == ".json":
+        changed = text.replace('"Setup": {', f'"Setup": {{"Max_Evaluations": {budget}, ', 1)
+    else:
+        changed = text.replace("setup:\n", f"setup:\n  max_evaluations: {budget}\n", 1)
+    assert changed != text
+    copy.write_text(changed)
+    return copy
+
+
+REAL = [
+    ("examples/simsusy_stau.yaml", "simsusy", 560),
+    ("examples/camb_w0wa.yaml", "camb", 700),
+    *((str(file.relative_to(ROOT)), "simsusy" if "simsusy" in file.name else "camb", 560)
+      for file in sorted((ROOT / "tests/data").glob("*.json")) if file.name.startswith(("simsusy", "camb"))),
+]  # fmt: skip
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(("name", "environment", "budget"), REAL, ids=[each[0] for each in REAL])
+def test_a_real_scan(
+    name: str, environment: str, budget: int, start_evaluator: StartEvaluator, start_proposer: StartProposer,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    file, run = example(name, tmp_path, budget), tmp_path / "run"
+    evaluator = start_evaluator(file, environment=environment)
+    command = ("scan", file, "--evaluator", evaluator.address, "--run", run)
+    proposer = start_proposer(*command)
+    assert proposer.wait_for("iteration 1 |", 400), proposer.said  # after the bootstrap: interrupted once
+    proposer.process.terminate()
+    assert proposer.wait() == 143
+    proposer = start_proposer(*command)
+    assert proposer.wait(600) == 0, proposer.said
+    assert f"stopped: {budget} points evaluated (max_evaluations)" in proposer.said
+
+    spec = read_scan_file(file)
+    observables = spec.all_observables()
+    points = read_run(run, len(observables))
+    assert len(points.ids) == len(set(points.ids)) == len(set(points.params)) == budget
+    assert {"OK"} <= set(points.status) <= {"OK", "INVALID"}
+    if environment == "simsusy":
+        assert 0.2 < points.status.count("INVALID") / budget < 0.8
+    low, high = np.array([[each.low, each.high] for each in spec.variables]).T
+    assert ((low <= points.params) & (points.params <= high)).all()
+    ok = [status == "OK" for status in points.status]
+    losses, nll = losses_and_nll([each.likelihood for each in observables], points.observables[ok])
+    np.testing.assert_allclose(nll, np.array(points.nll)[ok], rtol=1e-12, atol=1e-9)
+    np.testing.assert_allclose(losses, points.losses[ok], rtol=1e-12, atol=1e-9)
+    assert np.isnan(np.array(points.nll)[~np.array(ok)]).all()
+    good = sum(value < spec.networks.number("threshold_value") for value in points.nll)
+    assert len((run / "good_points.csv").read_text().splitlines()) == 1 + good
+    assert good > 0
+    with Dataset(run, read_only=True) as dataset:
+        assert dataset.points >= budget
