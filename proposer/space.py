@@ -88,7 +88,7 @@ def _quantile(variable: Variable, u: Floats) -> Floats:
     if variable.fixed:
         return np.full(len(u), variable.low)
     low, high = variable.low, variable.high
-    if variable.prior is PriorKind.UNIFORM:
+    if _flat(variable):
         x = low * (1.0 - u) + high * u
     elif variable.prior is PriorKind.LOG_UNIFORM:
         root = np.exp(0.5 * u * _log_ratio(np.array([high]), low))  # squared at the end: high / low may overflow
@@ -102,7 +102,7 @@ def _cumulative(variable: Variable, x: Floats) -> Floats:
     if variable.fixed:
         return np.full(len(x), 0.5)
     low, high = variable.low, variable.high
-    if variable.prior is PriorKind.UNIFORM:
+    if _flat(variable):
         u = (0.5 * x - 0.5 * low) / (0.5 * high - 0.5 * low)  # high - low may overflow
     elif variable.prior is PriorKind.LOG_UNIFORM:
         u = _log_ratio(x, low) / _log_ratio(np.array([high]), low)
@@ -110,6 +110,14 @@ def _cumulative(variable: Variable, x: Floats) -> Floats:
         z = (x - variable.mean) / variable.sigma
         u = _normal_cumulative(z, _standard(variable, low), _standard(variable, high))
     return np.clip(u, 0.0, 1.0)
+
+
+def _flat(variable: Variable) -> bool:
+    """Whether the prior is uniform, or normal in a range so narrow that it is so to 10^-6: logarithms would cancel."""
+    if variable.prior is PriorKind.NORMAL:
+        a, b = _standard(variable, variable.low), _standard(variable, variable.high)
+        return (b - a) * max(1.0, abs(a), abs(b)) < 1e-6
+    return variable.prior is PriorKind.UNIFORM
 
 
 def _standard(variable: Variable, x: float) -> float:
@@ -123,15 +131,8 @@ def _log_ratio(x: Floats, low: float) -> Floats:
     return np.where(x <= 2.0 * low, np.log1p((near - low) / low), np.log(x) - np.log(low))
 
 
-def _narrow(a: float, b: float) -> bool:
-    """Whether a standard normal density is flat to 10^-6 between a and b, where logarithms would cancel."""
-    return (b - a) * max(1.0, abs(a), abs(b)) < 1e-6
-
-
 def _normal_quantile(u: Floats, a: float, b: float) -> Floats:
     """Quantile of a standard normal distribution truncated to [a, b], in logarithms: exact in far tails."""
-    if _narrow(a, b):
-        return a + u * (b - a)
     u = np.clip(u, 0.0 if np.isfinite(a) else 2.0**-54, 1.0 if np.isfinite(b) else 1.0 - 2.0**-53)
     mass = _log_mass(-b, -a) if a > 0 else _log_mass(a, b)
     with np.errstate(divide="ignore"):
@@ -142,8 +143,6 @@ def _normal_quantile(u: Floats, a: float, b: float) -> Floats:
 
 def _normal_cumulative(z: Floats, a: float, b: float) -> Floats:
     """Cumulative distribution of a standard normal distribution truncated to [a, b], at z within it."""
-    if _narrow(a, b):
-        return (z - a) / (b - a)
     z = np.clip(z, max(a, -_FULL), min(b, _FULL))
     if a > 0:
         return 1.0 - np.exp(_log_mass(-b, -z) - _log_mass(-b, -a))

@@ -146,13 +146,10 @@ def test_shares_of_any_size(monkeypatch, candidates, wanted, fraction, exploit, 
     assert len(np.unique(batch.u, axis=0)) == exploit + random
 
 
-def test_a_smaller_k_cuts_every_batch():
-    run = scan()
-    assert len(run.step(7)) == 7
-    while run.strategy.good == 0:
-        run.step()
-    assert len(run.step(8)) == 8
-    assert len(run.step(3)) <= 3
+def test_a_smaller_k_cuts_every_batch(monkeypatch):
+    run = told_run(monkeypatch, 6)
+    assert [len(run.step(3)), len(run.step(8)), len(scan().step(7))] == [3, 8, 7]
+    assert kinds(run.batches)[2:] == [(1, "smote"), (2, "candidates")]
     with pytest.raises(ValueError, match="asked for 0 points"):
         run.strategy.ask(0)
 
@@ -231,6 +228,8 @@ def test_smote_comes_when_good_points_are_few(monkeypatch, n_good, expected):
     else:
         assert kinds([batch]) == [(1, "smote")]
         assert len(batch) == expected
+        run.tell(batch)  # all bad, and yet there is one such batch only
+        assert kinds([run.strategy.ask(MANY)]) == [(2, "candidates")]
 
 
 def test_smote_takes_earlier_good_points_up_to_twice_kinitial(monkeypatch):

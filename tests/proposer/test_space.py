@@ -107,8 +107,10 @@ def test_values_never_leave_the_range(kind, low, high, mean, sigma, u):
 def test_a_range_of_neighbouring_doubles_still_works(low, mean):
     high = np.nextafter(low, np.inf)
     for variable in (uniform(low, high), log_uniform(low, high), normal(low, high, mean, 1e3)):
-        x = Space([variable]).to_physical(UNIT)
+        space = Space([variable])
+        x = space.to_physical(UNIT)
         assert np.isin(x, [low, high]).all()
+        assert space.to_unit(np.array([[low], [high]])).tolist() == [[0.0], [1.0]]
 
 
 @pytest.mark.parametrize("low", [0.0, 1.0, -30.0])
