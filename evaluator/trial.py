@@ -83,7 +83,8 @@ def point(scan: ScanFile, assignments: list[str], keep: Path | None) -> int:
 def _console() -> Console:
     """For names and texts of any kind: no markup, and no line cut where there is no terminal."""
     faulthandler.enable()  # a code that takes this process down should leave a word
-    return Console(markup=False, highlight=False, emoji=False, width=None if sys.stdout.isatty() else 200)
+    terminal = sys.stdout.isatty()
+    return Console(markup=False, highlight=False, emoji=False, soft_wrap=not terminal, width=None if terminal else 200)
 
 
 def _read_values(scan: ScanFile, assignments: list[str]) -> list[float]:

@@ -1,0 +1,228 @@
+"""check, point, healthy, and bad input to any of them: one clear line, exit code 2, nothing written."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.evaluator.harness import DATA, TAG, alive, wait_until
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Runs a command with a folder for temporary files of its own, which must be empty afterwards."""
+    temporary = tmp_path / "tmp"
+
+    def run(*arguments, timeout=60):
+        temporary.mkdir(exist_ok=True)
+        done = subprocess.run(
+            [sys.executable, "-m", "evaluator", *map(str, arguments)],
+            capture_output=True, text=True, timeout=timeout, check=False, env={**os.environ, "TMPDIR": str(temporary)},
+        )  # fmt: skip
+        assert wait_until(lambda: not list(temporary.iterdir()))
+        return done
+
+    return run
+
+
+def test_check(run, scan_file):
+    scan = scan_file(
+        "setup: {csv: true, Cores: 4}\nvariables:\n  x: {range: [-4, 6], unit: GeV}\n  s: {range: [1, 100], prior: log}\n"
+        "  n: {prior: {type: normal, mean: 7, sigma: 1}}\n"
+        "codes:\n  toy:\n    function: codes:square\n    observables: {y: {mean: 3, sigma: 2, unit: GeV2}}\n"
+        "observables: {'odd[name]': {function: s + n}, c: {function: y, scaling: CFUNCTION, lower_bound: 5, upper_bound: 7}}\n"
+    )
+    done = run("check", scan)
+    assert done.returncode == 0 and done.stderr == ""
+    rows = [
+        [cell.strip() for cell in line.strip("│ \n").split("│")] for line in done.stdout.splitlines() if "│" in line
+    ]
+    assert rows == [
+        ["x", "1", "GeV"],
+        ["s", "10"],
+        ["n", "7"],
+        ["toy", "y", "1", "GeV2", "GAUSS 3, 2", "0.499824"],
+        ["(file)", "odd[name]", "17"],
+        ["(file)", "c", "1", "", "CFUNCTION [5, 7]", "0.698626"],
+    ]
+    assert done.stdout.count("without meaning here: setup: csv, setup: Cores") == 1
+    assert "status OK, NLL 1.19845" in done.stdout and done.stdout.rstrip().endswith("the file and its codes work")
+
+
+def test_check_of_an_unphysical_middle(run, python_scan):
+    done = run("check", python_scan(observables="y: {mean: 1, sigma: 2, valid: [1, 2]}"))
+    assert done.returncode == 0
+    assert "status INVALID: toy y = 0 is outside [1, 2]" in done.stdout and "lodescan-evaluator point" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("function", "observables", "words"),
+    [
+        (
+            "square",
+            "y: {mean: 1, sigma: 2}, z: ",
+            "code toy: the observable z is declared, but the code did not give it",
+        ),
+        ("nothing", "y: {mean: 1, sigma: 2}", "line 4: "),
+        ("misbehave", "y: {mean: 1, sigma: 2}", "code toy: KeyError: 'mode'"),
+    ],
+)
+def test_check_finds_codes_that_do_not_work(run, python_scan, function, observables, words):
+    done = run("check", python_scan(function, observables=observables))
+    assert done.returncode == 2
+    assert words in done.stderr.strip().splitlines()[-1]
+
+
+def test_point(run, program_scan, tmp_path):
+    scan = program_scan("spheno.sh")
+    done = run("point", scan, "mode=1")
+    assert done.returncode == 0 and done.stderr == ""
+    for words in (
+        "status OK, NLL 0",
+        "code.in.slha",
+        " 1 1.00000000E+00",
+        "DECAY 25 4.1E-03",
+        "Warning from a subroutine",
+    ):
+        assert words in done.stdout
+    assert "│ mode     │ 1     │" in done.stdout
+
+
+def test_point_keeps_its_files(run, program_scan, tmp_path):
+    scan = program_scan("spheno.sh")
+    keep = tmp_path / "kept" / "here"
+    done = run("point", scan, "mode=2", "--keep", keep)
+    assert done.returncode == 0 and "status INVALID: code SPINFO 4" in done.stdout
+    assert {each.name for each in keep.iterdir()} == {
+        "code.in.slha", "output.slha", "Messages.out", "code.stdout", "code.stderr",
+    }  # fmt: skip
+    again = run("point", scan, "mode=1", "--keep", keep)
+    assert again.returncode == 2 and "not empty" in again.stderr
+    assert "tachyon" in (keep / "output.slha").read_text()
+
+
+def test_point_of_a_failure(run, program_scan):
+    done = run("point", program_scan("spheno.sh"), "mode=3")
+    assert done.returncode == 1 and "status FAILED: code there is no output" in done.stdout
+
+
+def test_a_point_that_is_killed_leaves_nothing(program_scan, tmp_path):
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    environment = {**os.environ, "TMPDIR": str(temporary), TAG: str(tmp_path)}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "evaluator", "point", str(program_scan("spheno.sh")), "mode=4"], env=environment
+    )
+    assert wait_until(lambda: len(alive(tmp_path)) >= 7)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert wait_until(lambda: not alive(tmp_path) and not list(temporary.iterdir()))
+
+
+@pytest.mark.parametrize(
+    ("assignment", "words"),
+    [
+        ("mod=3", "'mod=3': must be NAME=VALUE with a variable's name; did you mean 'mode'?"),
+        ("mode", "'mode': must be NAME=VALUE"),
+        ("mode=", "'' is not a finite number"),
+        ("mode=many", "'many' is not a finite number"),
+        ("mode=nan", "'nan' is not a finite number"),
+        ("mode=inf", "'inf' is not a finite number"),
+    ],
+)
+def test_bad_points(run, program_scan, assignment, words):
+    done = run("point", program_scan("spheno.sh"), assignment)
+    assert done.returncode == 2 and done.stdout == "" and words in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", ["check", "point", "serve"])
+@pytest.mark.parametrize(
+    ("old", "new", "line", "words"),
+    [
+        ("timeout: 20", "timeuot: 20", 6, "unknown key 'timeuot' in codes: code; did you mean 'timeout'?"),
+        ("mean: 125", "mean: heavy", 7, "codes: code: observables: mh: mean is 'heavy', but must be a number"),
+        ("[0, 10]", "[0, .nan]", 1, "list of 2 numbers"),
+        ("sigma: 2", "sigma: 0", 7, "sigma is 0, but must be a finite number above 0"),
+        ("mean: 125", "scaling: GUASS, mean: 125", 7, "unknown scaling 'GUASS'; did you mean 'GAUSS'?"),
+        ("variables: {mode", "variables: {mode: [1, 2], mode", 1, "duplicate key"),
+        ("./spheno.sh", "./sphena.sh", 4, "the program './sphena.sh' is not there"),
+        ("in.slha", "on.slha", None, "on.slha cannot be read"),
+        ("timeout: 20", "timeout: -1", 6, "timeout is -1, but must be more than 0 and at most"),
+        ("timeout: 20", "success: {exit_codes: zero}", 6, "exit_codes"),
+        ("timeout: 20", "invalid_when: {stderr: '('}", 6, "no regular expression"),
+        ("timeout: 20", "conditions: mj > 1", 6, "'mj > 1' uses 'mj'"),
+    ],
+)  # fmt: skip
+def test_bad_files(run, program_scan, tmp_path, command, old, new, line, words):
+    scan = program_scan("spheno.sh")
+    text = scan.read_text()
+    assert old in text
+    scan.write_text(text.replace(old, new))
+    (tmp_path / "tmp").mkdir(exist_ok=True)
+    before = sorted(tmp_path.rglob("*"))
+    done = run(command, scan)
+    assert done.returncode == 2 and done.stdout == ""
+    (said,) = done.stderr.splitlines()
+    assert said.startswith(f"lodescan-evaluator: {scan}, line {line}: " if line else "lodescan-evaluator: ")
+    assert words in said
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_misspelt_name_in_a_template(run, program_scan, tmp_path):
+    scan = program_scan("spheno.sh")
+    (tmp_path / "in.slha").write_text("BLOCK A\n 1 moed # a typing error\n")
+    done = run("check", scan)
+    assert done.returncode == 2
+    assert f"{tmp_path}/in.slha, line 2: 'moed' uses 'moed'" in done.stderr and "did you mean 'mode'?" in done.stderr
+
+
+def test_files_that_are_not_there(run, tmp_path):
+    done = run("check", tmp_path / "none.yaml")
+    assert (
+        done.returncode == 2
+        and done.stderr == f"lodescan-evaluator: {tmp_path}/none.yaml: cannot be read (No such file or directory)\n"
+    )
+
+
+def test_environment_variables_reach_programs_and_functions(run, scan_file):
+    scan = scan_file(
+        "setup: {environment_variables: {PHYSICS_DATA: somewhere, OMP_NUM_THREADS: 1}}\nvariables: {x: [0, 1]}\ncodes:\n"
+        "  one:\n    command: sh -c 'env > {output}.env; echo Block A $PHYSICS_DATA > {output}'\n    input_file: in.slha\n"
+        "  two:\n    function: sees:f\n    observables: {y: {mean: 1, sigma: 1}}\n",
+        in__slha="BLOCK A\n 1 x\n",
+        sees__py="import os\nassert os.environ['PHYSICS_DATA'] == 'somewhere'\ndef f(point):\n"
+        "    assert 'OMP_NUM_THREADS=1' in (point.folder / 'output.slha.env').read_text()\n    return {'y': 1}\n",
+    )  # fmt: skip
+    done = run("check", scan)
+    assert done.returncode == 0, done.stderr
+
+
+def test_healthy(run, evaluator, python_scan):
+    server = evaluator(python_scan())
+    assert run("healthy", server.address).returncode == 0
+    server.terminate()
+    start = time.monotonic()
+    done = run("healthy", server.address)
+    assert done.returncode == 1 and "does not answer" in done.stderr and len(done.stderr.splitlines()) == 1
+    assert time.monotonic() - start < 15
+
+
+def test_help_names_every_command(run):
+    said = run("--help").stdout
+    assert all(word in said for word in ("serve", "check", "point", "healthy"))
+    assert run().returncode == 2
+
+
+def test_a_code_that_takes_the_process_down_leaves_a_word(run, python_scan):
+    scan = python_scan("misbehave", "x: [-5, 5], mode: [0, 18]")
+    done = run("check", scan)  # mode 9: a segmentation fault
+    assert done.returncode == -signal.SIGSEGV and "Segmentation fault" in done.stderr and "codes.py" in done.stderr
+
+
+def test_the_data_is_complete():
+    assert shutil.which(str(DATA / "programs" / "spheno.sh"))

@@ -1,0 +1,72 @@
+"""The dark energy scan through a real server and CAMB, against recorded rows; and a NaN that aborts CAMB."""
+
+import csv
+import math
+import shutil
+
+import pytest
+
+from lodescan.v1 import evaluation_pb2 as pb
+from tests.evaluator.harness import DATA, Evaluator
+
+pytestmark = pytest.mark.physics(environment="camb")
+
+EXAMPLES = DATA.parent.parent / "examples"
+ROWS = list(csv.DictReader((DATA / "camb_w0wa.csv").read_text().splitlines()))
+VARIABLES = ("H0", "ombh2", "omch2", "w0", "wa")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("camb")
+    for path in (EXAMPLES / "camb_w0wa.py", DATA / "camb_nan.py", DATA / "camb_nan.yaml"):
+        shutil.copy(path, folder)
+    server = Evaluator(folder, folder / "camb_nan.yaml", workers=2)
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    """Results of the example itself, by row, and the names of the observables."""
+    folder = tmp_path_factory.mktemp("camb")
+    for name in ("camb_w0wa.py", "camb_w0wa.yaml"):
+        shutil.copy(EXAMPLES / name, folder)
+    server = Evaluator(folder, folder / "camb_w0wa.yaml", workers=2)
+    try:
+        names = [each.name for each in server.describe().observables]
+        return server.evaluate([[float(row[name]) for name in VARIABLES] for row in ROWS], timeout=200), names
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize("number", range(len(ROWS)))
+def test_row(reference, number):
+    results, names = reference
+    row, result = ROWS[number], results[number]
+    assert pb.Status.Name(result.status) == f"STATUS_{row['status']}", result.message
+    if row["status"] == "INVALID":
+        assert result.message.startswith("CAMBError: dark energy model has w + wa > 0") and len(result.missing) == len(
+            names
+        )
+        return
+    found = dict(zip(names, result.observables, strict=True))
+    for name in set(names) & set(row):
+        assert found[name] == pytest.approx(float(row[name]), rel=1e-5)
+    assert found["baryons"] == float(row["ombh2"])
+    # a loss of z^2/2 has twice the relative error of z, which is that of x times x / (x - m)
+    assert result.nll == pytest.approx(float(row["nll"]), rel=2e-3)
+    assert result.nll == pytest.approx(math.fsum(result.losses), rel=1e-12)
+
+
+def test_a_nan_inside_camb_costs_that_point_only(server):
+    good = next(row for row in ROWS if row["status"] == "OK")
+    values = [float(good[name]) for name in VARIABLES]
+    bad = [70.0, *values[1:]]
+    results = server.evaluate([values, bad, values, bad, values], timeout=200)
+    assert [pb.Status.Name(each.status) for each in results] == [
+        "STATUS_OK", "STATUS_FAILED", "STATUS_OK", "STATUS_FAILED", "STATUS_OK",
+    ]  # fmt: skip
+    assert "took its process down" in results[1].message and results[1].failed_code == "camb"
+    for each in (results[0], results[2], results[4]):
+        assert each.nll == pytest.approx(float(good["nll"]), rel=2e-3)
