@@ -24,7 +24,7 @@ class DatasetError(RuntimeError):
     """The dataset of a run cannot be read or written; the message names the file and says what to do."""
 
 
-class FolderInUse(DatasetError):  # noqa: N818 - reads better without
+class FolderInUse(DatasetError):
     """Another process works on the folder."""
 
 
