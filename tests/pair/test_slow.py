@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -73,7 +74,10 @@ def test_a_real_scan(
     evaluator = start_evaluator(file, environment=environment)
     command = ("scan", file, "--evaluator", evaluator.address, "--run", run)
     proposer = start_proposer(*command)
-    assert proposer.wait_for("iteration 1 |", 400), proposer.said  # after the bootstrap: interrupted once
+    assert proposer.wait_for("good: NLL below"), proposer.said
+    while len(read_run(run).ids) < 50:  # interrupted once, in the middle
+        assert proposer.process.poll() is None, proposer.said
+        time.sleep(0.1)
     proposer.process.terminate()
     assert proposer.wait() == 143
     proposer = start_proposer(*command)
