@@ -108,10 +108,13 @@ class Evaluator:
         self._say = say
         self._channel = grpc.insecure_channel(address, options=_OPTIONS)
         self._stub = pb_grpc.EvaluationServiceStub(self._channel)
+        self._stream: _Stream | None = None  # open, with nothing out
         self._seconds = math.nan  # of a point, a running mean
 
     def close(self) -> None:
         """Ends the connection; points that still run are cancelled."""
+        if self._stream is not None:
+            self._stream.close()
         self._channel.close()
 
     def describe(self, wait: float) -> Description:
@@ -154,7 +157,7 @@ class Evaluator:
                 self._check_same(description, self.describe(wait))
             fresh = False
             try:
-                for received in self._stream(description, names, rows, attempts, until):
+                for received in self._work_off(description, names, rows, attempts, until):
                     told = False
                     yield received
             except grpc.RpcError as error:
@@ -166,7 +169,7 @@ class Evaluator:
                     told = True
                 time.sleep(0.2)
 
-    def _stream(
+    def _work_off(
         self,
         description: Description,
         names: list[str],
@@ -174,29 +177,21 @@ class Evaluator:
         attempts: dict[int, int],
         until: float,
     ) -> Iterator[Received]:
-        """One stream: sends as many points ahead as the window allows, until each of `rows` is answered."""
-        requests: queue.SimpleQueue[pb.EvaluateRequest | None] = queue.SimpleQueue()
+        """Sends as many points ahead as the window allows, until each of `rows` is answered or the stream ends."""
         waiting, out = deque(rows), 0
-        call = self._stub.Evaluate(iter(requests.get, None))
-        parameters = names
+        stream, self._stream = self._stream or _Stream(self._stub, names), None
         try:
-            closed = False
             while True:
-                while not closed:
-                    room = min(self._window(description) - out, description.max_batch, len(waiting))
-                    if time.monotonic() >= until:
-                        waiting.clear()
-                    elif room > 0:
-                        ids = [waiting.popleft() for _ in range(room)]
-                        values = np.concatenate([rows[each] for each in ids])
-                        requests.put(pb.EvaluateRequest(parameters=parameters, point_ids=ids, values=values))
-                        parameters, out = [], out + room
-                        continue
-                    if not waiting and not out:
-                        requests.put(None)
-                        closed = True
-                    break
-                response = next(call, None)
+                if time.monotonic() >= until:
+                    waiting.clear()
+                while (room := min(self._window(description) - out, description.max_batch, len(waiting))) > 0:
+                    ids = [waiting.popleft() for _ in range(room)]
+                    stream.send(ids, np.concatenate([rows[each] for each in ids]))
+                    out += room
+                if not out:
+                    self._stream = stream
+                    return
+                response = stream.receive()
                 if response is None:
                     return
                 if response.physics_digest:
@@ -206,8 +201,8 @@ class Evaluator:
                 waiting.extend(again)
                 yield received
         finally:
-            requests.put(None)
-            call.cancel()
+            if self._stream is None:
+                stream.close()
 
     def _sort(
         self, response: pb.EvaluateResponse, rows: dict[int, np.ndarray], attempts: dict[int, int]
@@ -254,6 +249,29 @@ class Evaluator:
                 f"the evaluator at {self.address} now has another {' and '.join(changed)} than this run started with; "
                 "start the old one again, or begin a new run (what was evaluated is kept)"
             )
+
+
+class _Stream:
+    """One call of Evaluate. It stays open from batch to batch: to open one costs as much as fifty points."""
+
+    def __init__(self, stub: pb_grpc.EvaluationServiceStub, names: list[str]) -> None:
+        self._names = names
+        self._requests: queue.SimpleQueue[pb.EvaluateRequest | None] = queue.SimpleQueue()
+        self._call = stub.Evaluate(iter(self._requests.get, None))
+
+    def send(self, ids: list[int], values: np.ndarray) -> None:
+        """Sends points; the first message names the parameters."""
+        self._requests.put(pb.EvaluateRequest(parameters=self._names, point_ids=ids, values=values))
+        self._names = []
+
+    def receive(self) -> pb.EvaluateResponse | None:
+        """Waits for a message; None when the evaluator has ended the stream. Raises grpc.RpcError."""
+        return next(self._call, None)
+
+    def close(self) -> None:
+        """Half-closes and cancels."""
+        self._requests.put(None)
+        self._call.cancel()
 
 
 def _to_description(answer: pb.DescribeResponse) -> Description:
