@@ -232,7 +232,8 @@ def make_results(likelihoods: list[Likelihood], finished: list[tuple[int, Outcom
         else:
             result = pb.Result(
                 point_id=point_id, status=f"STATUS_{outcome.status.name}", observables=outcome.observables,
-                missing=outcome.missing, seconds=outcome.seconds, failed_code=outcome.failed_code, message=outcome.message,
+                missing=outcome.missing, seconds=outcome.seconds, failed_code=outcome.failed_code,
+                message=outcome.message,
             )  # fmt: skip
         if outcome.warnings:
             result.warnings.extend(outcome.warnings)

@@ -1,6 +1,7 @@
 """Scan files in a folder of the test, and evaluators that are ended with it."""
 
 import shutil
+import uuid
 
 import pytest
 
@@ -35,7 +36,8 @@ def python_scan(scan_file):
     ):
         return scan_file(
             f"variables: {{{variables}}}\n"
-            f"codes:\n  toy:\n    function: codes:{function}\n    {settings}\n    observables: {{{observables}}}\n{more}"
+            f"codes:\n  toy:\n    function: codes:{function}\n    {settings}\n"
+            f"    observables: {{{observables}}}\n{more}"
         )
 
     return write
@@ -90,8 +92,6 @@ def evaluator(tmp_path):
 @pytest.fixture
 def tag(monkeypatch):
     """A mark for all processes that the test starts from its own."""
-    import uuid
-
     value = uuid.uuid4().hex
     monkeypatch.setenv(TAG, value)
     return value

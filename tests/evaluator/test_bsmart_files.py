@@ -1,6 +1,8 @@
 """The example scans in BSMArt's own spelling: read alike, and what has no meaning here is named once."""
 
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -17,15 +19,14 @@ COMMON = [
         for key in ("Cores", "csv", "Use TQDM", "Store Inputs", "StoreAllPoints", "Merge Results", "debug")
     ),
 ]
+TOOL = ("HiggsBounds Dataset", "HiggsSignals Dataset", "Neutral Higgs", "Charged Higgs")
 IGNORED = {
     "toy3d": [*COMMON, "Setup: SLHA_Output", "Setup: LogLike", "Networks: Estimators", "Variables: x: VARIANCE",
               "Codes: toy: Observables: o3d: TYPE"],
     "camb_w0wa": [*COMMON, "Setup: Temporary Directory", "Networks: Estimators", "Variables: H0: VARIANCE",
                   "Codes: camb: Observables: theta100: TYPE"],
     "simsusy_stau": [*COMMON, "Setup: Short", "Networks: Estimators", "Variables: tanb: VARIANCE",
-                     "Codes: simsusy: Observables: mchi10: TYPE",
-                     *(f"Codes: HiggsTools: {key}" for key in ("HiggsBounds Dataset", "HiggsSignals Dataset", "Neutral Higgs",
-                                                               "Charged Higgs"))],
+                     "Codes: simsusy: Observables: mchi10: TYPE", *(f"Codes: HiggsTools: {key}" for key in TOOL)],
 }  # fmt: skip
 
 
@@ -72,9 +73,6 @@ def test_a_point_of_the_toy(tmp_path):
 
 
 def test_check_names_them_once(tmp_path):
-    import subprocess
-    import sys
-
     both("toy3d", tmp_path)
     done = subprocess.run(
         [sys.executable, "-m", "evaluator", "check", str(tmp_path / "toy3d.json")],

@@ -31,10 +31,12 @@ def run(tmp_path):
 
 def test_check(run, scan_file):
     scan = scan_file(
-        "setup: {csv: true, Cores: 4}\nvariables:\n  x: {range: [-4, 6], unit: GeV}\n  s: {range: [1, 100], prior: log}\n"
+        "setup: {csv: true, Cores: 4}\nvariables:\n  x: {range: [-4, 6], unit: GeV}\n"
+        "  s: {range: [1, 100], prior: log}\n"
         "  n: {prior: {type: normal, mean: 7, sigma: 1}}\n"
         "codes:\n  toy:\n    function: codes:square\n    observables: {y: {mean: 3, sigma: 2, unit: GeV2}}\n"
-        "observables: {'odd[name]': {function: s + n}, c: {function: y, scaling: CFUNCTION, lower_bound: 5, upper_bound: 7}}\n"
+        "observables: {'odd[name]': {function: s + n}, "
+        "c: {function: y, scaling: CFUNCTION, lower_bound: 5, upper_bound: 7}}\n"
     )
     done = run("check", scan)
     assert done.returncode == 0 and done.stderr == ""
@@ -140,7 +142,6 @@ def test_bad_points(run, program_scan, assignment, words):
     assert len(done.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize("command", ["check", "point", "serve"])
 @pytest.mark.parametrize(
     ("old", "new", "line", "words"),
     [
@@ -158,19 +159,20 @@ def test_bad_points(run, program_scan, assignment, words):
         ("timeout: 20", "conditions: mj > 1", 6, "'mj > 1' uses 'mj'"),
     ],
 )  # fmt: skip
-def test_bad_files(run, program_scan, tmp_path, command, old, new, line, words):
+def test_bad_files(run, program_scan, tmp_path, old, new, line, words):
     scan = program_scan("spheno.sh")
     text = scan.read_text()
     assert old in text
     scan.write_text(text.replace(old, new))
     (tmp_path / "tmp").mkdir(exist_ok=True)
     before = sorted(tmp_path.rglob("*"))
-    done = run(command, scan)
-    assert done.returncode == 2 and done.stdout == ""
-    (said,) = done.stderr.splitlines()
-    assert said.startswith(f"lodescan-evaluator: {scan}, line {line}: " if line else "lodescan-evaluator: ")
-    assert words in said
-    assert sorted(tmp_path.rglob("*")) == before
+    for command in ("check", "point", "serve") if "sigma" in old or "spheno" in old else ("check",):
+        done = run(command, scan)
+        assert done.returncode == 2 and done.stdout == ""
+        (said,) = done.stderr.splitlines()
+        assert said.startswith(f"lodescan-evaluator: {scan}, line {line}: " if line else "lodescan-evaluator: ")
+        assert words in said
+        assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_a_misspelt_name_in_a_template(run, program_scan, tmp_path):
@@ -191,8 +193,10 @@ def test_files_that_are_not_there(run, tmp_path):
 
 def test_environment_variables_reach_programs_and_functions(run, scan_file):
     scan = scan_file(
-        "setup: {environment_variables: {PHYSICS_DATA: somewhere, OMP_NUM_THREADS: 1}}\nvariables: {x: [0, 1]}\ncodes:\n"
-        "  one:\n    command: sh -c 'env > {output}.env; echo Block A $PHYSICS_DATA > {output}'\n    input_file: in.slha\n"
+        "setup: {environment_variables: {PHYSICS_DATA: somewhere, OMP_NUM_THREADS: 1}}\n"
+        "variables: {x: [0, 1]}\ncodes:\n"
+        "  one:\n    command: sh -c 'env > {output}.env; echo Block A $PHYSICS_DATA > {output}'\n"
+        "    input_file: in.slha\n"
         "  two:\n    function: sees:f\n    observables: {y: {mean: 1, sigma: 1}}\n",
         in__slha="BLOCK A\n 1 x\n",
         sees__py="import os\nassert os.environ['PHYSICS_DATA'] == 'somewhere'\ndef f(point):\n"

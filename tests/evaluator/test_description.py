@@ -2,6 +2,7 @@
 
 import shutil
 
+import numpy as np
 import pytest
 
 from evaluator.description import describe
@@ -34,7 +35,8 @@ FILES = {
     "in.slha": "BLOCK MINPAR\n 1 mode\n",
     "more.slha": "BLOCK A\n 1 x\n",
     "more.sh": "cp $1 $2\n",
-    "model.py": "import helper\nfrom package.inner import g\ndef f(point):\n    return {'y': helper.h(point)}\ndef f2(point):\n    return {'y': 0}\n",
+    "model.py": "import helper\nfrom package.inner import g\ndef f(point):\n"
+    "    return {'y': helper.h(point)}\ndef f2(point):\n    return {'y': 0}\n",
     "helper.py": "def h(point):\n    return point['x']\n",
     "package/__init__.py": "",
     "package/inner.py": "from . import more\ndef g():\n    return 1\n",
@@ -144,9 +146,8 @@ def test_the_place_of_a_python_environment_does_not_matter(digests, tmp_path):
 
 def test_packages_count_by_version(tmp_path, scan_file):
     scan = scan_file(
-        "variables: {x: [0, 1]}\ncodes:\n  toy:\n    function: uses_numpy:f\n    observables: {y: {mean: 1, sigma: 1}}\n",
+        "variables: {x: [0, 1]}\ncodes:\n  toy:\n    function: uses_numpy:f\n"
+        "    observables: {y: {mean: 1, sigma: 1}}\n",
         uses_numpy__py="import numpy\ndef f(point):\n    return {'y': numpy.sqrt(point['x'])}\n",
     )
-    import numpy
-
-    assert f"numpy {numpy.__version__}" in describe(Chain(read_scan_file(scan)), 1).version
+    assert f"numpy {np.__version__}" in describe(Chain(read_scan_file(scan)), 1).version

@@ -1,8 +1,10 @@
 """How physics codes fail: each imitated by a small program, run for real."""
 
 import math
+import resource
 import shutil
 import time
+from pathlib import Path
 
 import pytest
 
@@ -59,8 +61,6 @@ def test_status(program_scan, chain, tmp_path, limits, program, mode, settings, 
 @pytest.fixture
 def limits():
     """What a worker limits, here in the test's own process; taken back afterwards."""
-    import resource
-
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (256 * 2**20, before[1]))
     yield
@@ -132,7 +132,7 @@ def test_the_first_point_may_take_longer(program_scan, chain, tmp_path):
 
 
 def test_the_programs_are_all_tried():
-    source = __import__("pathlib").Path(__file__).read_text()
+    source = Path(__file__).read_text()
     assert all(path.name in source for path in PROGRAMS.iterdir())
 
 

@@ -1,10 +1,14 @@
 """The gRPC service: batches, faults of a call, health, reflection, the end."""
 
+import contextlib
 import math
+import queue
+import shutil
 import subprocess
 import sys
 import threading
 import time
+from typing import Any
 
 import grpc
 import pytest
@@ -12,7 +16,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from lodescan.v1 import evaluation_pb2 as pb
-from tests.evaluator.harness import wait_until
+from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
+from tests.evaluator.harness import DATA, Evaluator, wait_until
 
 TWO = "x: [-5, 5], seconds: [0, 1000]"
 
@@ -21,9 +26,7 @@ class Requests:
     """The requests of a stream, one after the other, until it is closed."""
 
     def __init__(self, *requests):
-        import queue
-
-        self._queue = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[pb.EvaluateRequest | None] = queue.SimpleQueue()
         for each in requests:
             self._queue.put(each)
 
@@ -50,7 +53,8 @@ def slow(python_scan, evaluator):
 def test_a_result_in_full(scan_file, evaluator):
     scan = scan_file(
         "variables: {x: [-5, 5]}\nderived_variables: {d: x+1}\ncodes:\n  toy:\n    function: codes:square\n"
-        "    observables: {y: {mean: 1, sigma: 2}}\nobservables: {z: {function: 1 - y, scaling: MINUSEXPUSER}, w: {function: 1/x}}\n"
+        "    observables: {y: {mean: 1, sigma: 2}}\n"
+        "observables: {z: {function: 1 - y, scaling: MINUSEXPUSER}, w: {function: 1/x}}\n"
     )
     server = evaluator(scan)
     (first,) = server.stub.Evaluate(iter([server.request([[3.0]], first_id=2**63)]), timeout=20)
@@ -124,15 +128,12 @@ def test_faults_of_a_call(shared, change, code, words):
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
-    import shutil
-
-    from tests.evaluator.harness import DATA, Evaluator
-
     folder = tmp_path_factory.mktemp("shared")
     shutil.copy(DATA / "codes.py", folder)
     scan = folder / "scan.yaml"
     scan.write_text(
-        f"variables: {{{TWO}}}\ncodes:\n  toy:\n    function: codes:slow_square\n    observables: {{y: {{mean: 1, sigma: 2}}}}\n"
+        f"variables: {{{TWO}}}\ncodes:\n  toy:\n    function: codes:slow_square\n"
+        f"    observables: {{y: {{mean: 1, sigma: 2}}}}\n"
     )
     server = Evaluator(folder, scan, workers=1)
     yield server
@@ -221,7 +222,7 @@ def test_health_answers_while_points_run(shared):
 
 
 def test_reflection(shared):
-    stub = reflection_pb2_grpc.ServerReflectionStub(shared.channel)
+    stub: Any = reflection_pb2_grpc.ServerReflectionStub(shared.channel)
     (answer,) = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]), timeout=10)
     names = {each.name for each in answer.list_services_response.service}
     assert {"lodescan.v1.EvaluationService", "grpc.health.v1.Health"} <= names
@@ -306,14 +307,12 @@ def test_after_the_grace_running_points_are_returned_too(slow):
 
 def test_a_stopping_evaluator_says_so_and_takes_nothing_new(slow):
     server = slow(workers=1, options=["--grace", "4"])
-    watched = []
+    watched: list[int] = []
 
     def watch():
         stub = health_pb2_grpc.HealthStub(server.channel)
-        try:
+        with contextlib.suppress(grpc.RpcError):
             watched.extend(each.status for each in stub.Watch(health_pb2.HealthCheckRequest(), timeout=60))
-        except grpc.RpcError:
-            pass
 
     threading.Thread(target=watch, daemon=True).start()
     requests = Requests(server.request([[2.0, 500.0]]))
@@ -352,8 +351,6 @@ def silent_point(server, seconds, ping):
         ("grpc.keepalive_timeout_ms", 5000),
         ("grpc.http2.max_pings_without_data", 0),
     ]
-    from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
-
     with grpc.insecure_channel(server.address, options) as channel:
         call = pb_grpc.EvaluationServiceStub(channel).Evaluate(
             iter([server.request([[2.0, seconds]])]), timeout=seconds + 60

@@ -20,7 +20,9 @@ def render(tmp_path):
 
 
 def test_lines_and_spacing_stay(render):
-    text = "# a card\n\nBLOCK  MODSEL   # choice\n     1     0     # no SUSY breaking\n  007   1D2 # as written\n\nBlock MINPAR\n"
+    text = (
+        "# a card\n\nBLOCK  MODSEL   # choice\n     1     0     # no SUSY\n  007   1D2 # as written\n\nBlock MINPAR\n"
+    )
     assert render(text) == text
     assert render(text.removesuffix("\n")) == text
 

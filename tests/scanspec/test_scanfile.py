@@ -162,7 +162,9 @@ def test_slha_addresses(read, address, block, indices):
 
 
 @pytest.mark.parametrize(
-    "address", ["[MASS, [25.5]]", "[MASS, [x]]", "MASS", "[]", "[WIDTH]", "[WIDTH, [1, 2]]", "[BR, 25]", "[NMIX, [1, [2]]]", "[MASS, true]"]
+    "address",
+    ["[MASS, [25.5]]", "[MASS, [x]]", "MASS", "[]", "[WIDTH]", "[WIDTH, [1, 2]]", "[BR, 25]", "[NMIX, [1, [2]]]",
+     "[MASS, true]"],
 )  # fmt: skip
 def test_slha_addresses_refused(fault, address):
     message = fault(observable(f"{{mean: 1, sigma: 2, slha: {address}}}"))
@@ -295,17 +297,21 @@ def test_what_has_no_meaning_is_named_once(read):
     ]  # fmt: skip
 
 
-SETUP_OF_BSMART = """RunName|Type|Points|Cores|InitCSV|csv|csv name|Output File|Spectrum File|Precision|Short|StoreAllPoints
-|Store Output Files|StoreSeparateFiles|StoreEverything|StoreInputs|Store Invalid|Store In Memory|SLHA_Output|Skip SLHA Files
-|Temporary Directory|debug|Resume|Merge Results|Use TQDM|LogLike|Store Inputs|OutputFile|Debug|DensityPenalty|Batch_size
-|Input_CSV_File|Input_Dir|LR|Neurons|Epochs|Iterations|Classifier|TrainLH|DensityPenality|CMAES MaxLoss|Sigma Tolerance
-|Initial Sample|Walkers|Steps|Valid Points|Sample LogLike Name|Sample NLL Name|Sample Likelihood Name|Live Points
-|Evidence Tolerance|Sampling Efficiency|MultiNestLib|DiverLib|NP|Convergence Threshold|Max Civilisations|Function|Threshold|N0
-|Bad value|Fail Value|Noise|Grid Size|Sample Size|Initial Points|DEAP"""
-NETWORKS_OF_BSMART = """Candidate_Points|Bootstrap_Points|Points_Per_Iteration|Kinitial|Threshold_Value|Random_Fraction|Batch Size
-|Neurons|Epochs|LearningRate|Iterations|Verbose|Estimators|Max_Depth|Target_Points|MLmodel|HiddenSize|HiddenLayers
-|SGDmomentum|DSteps|WeightDecay|K|L|FromGood|Epsilon|Diversity Alpha|FullTrain|AutoStop|Method|Threshold|Hidden_Layers
-|Use_Vegas_Map|Vegas_Frac|Vegas_Ninc|Random_Points"""
+SETUP_OF_BSMART = """RunName|Type|Points|Cores|InitCSV|csv|csv name|Output File|Spectrum File|Precision
+|Short|StoreAllPoints|Store Output Files|StoreSeparateFiles|StoreEverything
+|StoreInputs|Store Invalid|Store In Memory|SLHA_Output|Skip SLHA Files
+|Temporary Directory|debug|Resume|Merge Results|Use TQDM|LogLike|Store Inputs
+|OutputFile|Debug|DensityPenalty|Batch_size|Input_CSV_File|Input_Dir|LR|Neurons|Epochs
+|Iterations|Classifier|TrainLH|DensityPenality|CMAES MaxLoss|Sigma Tolerance
+|Initial Sample|Walkers|Steps|Valid Points|Sample LogLike Name|Sample NLL Name
+|Sample Likelihood Name|Live Points|Evidence Tolerance|Sampling Efficiency
+|MultiNestLib|DiverLib|NP|Convergence Threshold|Max Civilisations|Function|Threshold
+|N0|Bad value|Fail Value|Noise|Grid Size|Sample Size|Initial Points|DEAP"""
+NETWORKS_OF_BSMART = """Candidate_Points|Bootstrap_Points|Points_Per_Iteration|Kinitial|Threshold_Value
+|Random_Fraction|Batch Size|Neurons|Epochs|LearningRate|Iterations|Verbose|Estimators
+|Max_Depth|Target_Points|MLmodel|HiddenSize|HiddenLayers|SGDmomentum|DSteps
+|WeightDecay|K|L|FromGood|Epsilon|Diversity Alpha|FullTrain|AutoStop|Method|Threshold
+|Hidden_Layers|Use_Vegas_Map|Vegas_Frac|Vegas_Ninc|Random_Points"""
 
 
 @pytest.mark.parametrize(("section", "text"), [("Setup", SETUP_OF_BSMART), ("Networks", NETWORKS_OF_BSMART)])

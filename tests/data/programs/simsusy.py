@@ -5,7 +5,8 @@ import math
 import sys
 
 source, target = sys.argv[1:]
-mode = next(float(line.split()[1]) for line in open(source) if line.split()[0] == "1")
+with open(source) as file:
+    mode = next(float(line.split()[1]) for line in file if line.split()[0] == "1")
 if mode == 2:
     math.sqrt(-1)
 if mode == 3:
