@@ -39,6 +39,10 @@ class Killed:
         begun = len(self.scan.evaluated())  # first: a point that is committed in between is in the log already
         stored = set(read_run(self.run).params) if (self.run / "dataset.sqlite").exists() else set()
         self._committed.append((stored, begun))
+        table = self.run / "good_points.csv"
+        if table.exists():  # a kill may tear its last line
+            ids = [line.partition(",")[0] for line in table.read_text().splitlines()[1:-1]]
+            assert len(ids) == len(set(ids))
 
     def check(self, expected: list[tuple[object, ...]]) -> int:
         """Checks everything that kills must not break; returns how many points were evaluated twice."""
