@@ -71,11 +71,13 @@ def test_a_real_scan(
     tmp_path: Path,
 ) -> None:  # fmt: skip
     file, run = example(name, tmp_path, budget), tmp_path / "run"
+    spec = read_scan_file(file)
+    observables = spec.all_observables()
     evaluator = start_evaluator(file, environment=environment)
     command = ("scan", file, "--evaluator", evaluator.address, "--run", run)
     proposer = start_proposer(*command)
     assert proposer.wait_for("good: NLL below"), proposer.said
-    while len(read_run(run).ids) < 50:  # interrupted once, in the middle
+    while len(read_run(run, len(observables)).ids) < 50:  # interrupted once, in the middle
         assert proposer.process.poll() is None, proposer.said
         time.sleep(0.1)
     proposer.process.terminate()
@@ -84,8 +86,6 @@ def test_a_real_scan(
     assert proposer.wait(600) == 0, proposer.said
     assert f"stopped: {budget} points evaluated (max_evaluations)" in proposer.said
 
-    spec = read_scan_file(file)
-    observables = spec.all_observables()
     points = read_run(run, len(observables))
     assert len(points.ids) == len(set(points.ids)) == len(set(points.params)) == budget
     assert {"OK"} <= set(points.status) <= {"OK", "INVALID"}
