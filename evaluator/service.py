@@ -41,7 +41,6 @@ _STATUS: dict[Status, Any] = {each: pb.Status.Value(f"STATUS_{each.name}") for e
 
 _OPTIONS = [
     # the proposer pings a silent stream, on which a point may take an hour
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.so_reuseport", 0),  # a second evaluator on the same address must fail, not share it

@@ -82,6 +82,9 @@ def misbehave(point):
             time.sleep(1000)
         case 21:
             os.abort()
+        case 24:
+            point.folder.joinpath("note").write_text("left behind")
+            os._exit(4)
         case 22:
             return {"y": 2.0, "more": 3.0}
         case 23:

@@ -306,7 +306,7 @@ def test_after_the_grace_running_points_are_returned_too(slow):
 
 
 def test_a_stopping_evaluator_says_so_and_takes_nothing_new(slow):
-    server = slow(workers=1, options=["--grace", "4"])
+    server = slow(workers=2, options=["--grace", "4"])
     watched: list[int] = []
 
     def watch():

@@ -33,6 +33,8 @@ def _shared(folder, timeout):
         "    observables: {y: {mean: 1, sigma: 2}}\n"
     )
     server = Evaluator(folder, scan, workers=1)
+    assert server.statuses([row(1)]) == ["OK"]
+    server.processes = len(alive(server.tag))
     yield server
     try:
         assert server.terminate() == 0
@@ -64,6 +66,7 @@ def row(x, mode=0, seconds=0.0):
         (19, "FAILED", "MemoryError"),
         (20, "TIMED_OUT", "deadline"),
         (21, "FAILED", "signal 6"),
+        (24, "FAILED", "exit code 4"),
     ],
 )
 def test_it_costs_that_point_only(impatient, patient, mode, status, message):
@@ -75,11 +78,10 @@ def test_it_costs_that_point_only(impatient, patient, mode, status, message):
     assert message in results[1].message
     assert results[1].failed_code == ("" if status == "OK" else "toy")
     # what the point started and wrote is gone while the evaluator lives on
-    assert wait_until(lambda: not server.programs("sleep"))
+    assert wait_until(lambda: len(alive(server.tag)) == server.processes)
     (root,) = server.scratch()
-    assert wait_until(
-        lambda: all(each.name.startswith("worker-") and each.stat().st_size < 10_000 for each in root.iterdir())
-    )
+    assert wait_until(lambda: not list(root.glob("point-*")))
+    assert all(path.stat().st_size < 10_000 for path in root.iterdir())
 
 
 def test_a_hundred_quick_points_with_crashes_among_them(python_scan, evaluator):

@@ -11,6 +11,6 @@ case $mode in
 6) kill -KILL $$ ;;
 7) kill -TERM $$ ;;
 8) printf 'Block MASS\n 25 none\n' > "$2" ;;        # not a number
-9) setsid sleep 1000 & printf 'Block MASS\n 25 1.25E+02\n' > "$2" ;;
+9) setsid sleep 1000 & sleep 0.3; printf 'Block MASS\n 25 1.25E+02\n' > "$2" ;;
 esac
 exit 0
