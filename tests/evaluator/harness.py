@@ -44,6 +44,7 @@ class Evaluator:
 
     def __init__(self, folder, scan, *, workers=1, options=(), environment=None):
         self.folder, self.tag = folder, uuid.uuid4().hex
+        self.processes = 0  # how many there are when nothing runs, where a test notes it
         self.temporary = folder / f"tmp-{self.tag[:6]}"
         self.temporary.mkdir()
         address_file = folder / f"address-{self.tag[:6]}"
