@@ -195,6 +195,15 @@ def test_without_workers(python_scan, evaluator):
     assert server.nothing_left()
 
 
+def test_a_function_that_hangs_without_workers_does_not_keep_the_evaluator(python_scan, evaluator):
+    server = evaluator(python_scan("misbehave", VARIABLES), workers=0, options=["--grace", "0.3"])
+    call = server.stub.Evaluate(iter([server.request([row(1, 10)])]), timeout=60)
+    time.sleep(0.5)
+    assert server.terminate(15) == 0
+    assert server.nothing_left()
+    call.cancel()
+
+
 def test_programs_without_workers(program_scan, evaluator):
     server = evaluator(program_scan("spheno.sh", settings="timeout: 0.5"), workers=0)
     assert server.statuses([[1], [4], [9], [2]]) == ["OK", "TIMED_OUT", "OK", "INVALID"]
