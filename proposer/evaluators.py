@@ -28,6 +28,9 @@ WINDOW_SECONDS = 1.0
 MOST_ATTEMPTS = 3
 """A point that was killed from outside this often has failed."""
 
+MOST_BREAKS = 20
+"""An evaluator that breaks off this often without one result in between is given up."""
+
 _OPTIONS = [
     ("grpc.keepalive_time_ms", 30_000),  # a point may be silent for an hour; a dead machine is noticed in a minute
     ("grpc.keepalive_timeout_ms", 20_000),
@@ -146,27 +149,32 @@ class Evaluator:
 
         Every point is answered in the end, however often the connection breaks, unless the
         time `until` (of time.monotonic) comes first: then only what is out is waited for.
-        Raises NoEvaluator after `wait` seconds without one, and EvaluatorRefused when another
-        evaluator, with other digests, has taken the place.
+        Raises NoEvaluator after `wait` seconds without one, or when it only breaks off, and
+        EvaluatorRefused when another evaluator, with other digests, has taken the place.
         """
         rows = dict(zip(points.ids.tolist(), points.params, strict=True))
         attempts = dict(zip(points.ids.tolist(), points.attempts.tolist(), strict=True))
-        fresh, told = True, False
+        breaks = 0
         while rows and (time.monotonic() < until):
-            if not fresh:
+            if breaks:
                 self._check_same(description, self.describe(wait))
-            fresh = False
+            if breaks > MOST_BREAKS:
+                raise NoEvaluator(
+                    f"the evaluator at {self.address} answers, but broke off {breaks} times before it gave a result; "
+                    "see what it says (does a point end the whole evaluator?), then give the same command again"
+                )
             try:
                 for received in self._work_off(description, names, rows, attempts, until):
-                    told = False
+                    breaks = 0 if received.outcomes or received.killed else breaks
                     yield received
+                breaks += 1  # if points are left, the evaluator has ended the stream
             except grpc.RpcError as error:
                 if error.code() in _FATAL or error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
                     raise EvaluatorRefused(f"{self.address} refused the points: {error.details()}") from None
-                if not told:
+                if not breaks:
                     lost = f"lost the evaluator at {self.address} ({error.code().name.lower()})"
                     self._say(f"{lost}; its points will be sent again")
-                    told = True
+                breaks += 1
                 time.sleep(0.2)
 
     def _work_off(
