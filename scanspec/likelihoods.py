@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from array_api_compat import array_namespace
 
 Array = Any  # numpy or torch: the array API has no common type
@@ -64,6 +63,8 @@ class Likelihood:
 
         A NaN or infinite x has the largest loss, except where the kind is OFF.
         """
+        import numpy as np  # here, because workers read scan files but score nothing: they start without it
+
         xp = array_namespace(x)
         if self.kind is Kind.OFF:
             return xp.zeros_like(x)
