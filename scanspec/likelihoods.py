@@ -69,8 +69,9 @@ class Likelihood:
         if self.kind is Kind.OFF:
             return xp.zeros_like(x)
         usable = xp.isfinite(x) & self._in_domain(x)
+        harmless = -1.0 if self.kind is Kind.BIAS and self.mean < 0 else 1.0
         with np.errstate(over="ignore"):  # an infinite raw loss has a finite cap
-            raw = self._raw_loss(xp, xp.where(usable, x, xp.ones_like(x)))
+            raw = self._raw_loss(xp, xp.where(usable, x, xp.full_like(x, harmless)))
             return xp.where(usable, cap(raw), xp.full_like(x, LARGEST_LOSS))
 
     def _in_domain(self, x: Array) -> Array:

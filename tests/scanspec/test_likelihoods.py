@@ -100,3 +100,9 @@ def test_the_nll_is_the_sum_of_the_columns(values):
         np.testing.assert_array_equal(losses[:, j], likelihood.loss(x[:, j]))
     np.testing.assert_allclose(nll, [math.fsum(row) for row in losses], rtol=1e-14, atol=1e-300)
     assert (losses[:, 1] == 0).all()
+
+
+def test_outside_the_domain_of_a_negative_bias() -> None:
+    likelihood = Likelihood(Kind.BIAS, mean=-1.0, sigma=1.0)
+    losses = likelihood.loss(np.array([0.0, 1.0, -math.e]))
+    assert losses.tolist() == pytest.approx([LARGEST_LOSS, LARGEST_LOSS, -1.0], rel=1e-2)
