@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -332,7 +333,7 @@ def test_a_key_set_agrees_with_a_set_of_python():
     keys, plain = KeySet(), set()
     for _ in range(60):
         new = rng.integers(0, 60_000, 1000).astype(np.uint64)
-        expected = []
+        expected: list[bool] = []
         for each in new.tolist():
             expected.append(each not in plain and each not in new[: len(expected)].tolist())
         assert keys.first_of_each(new).tolist() == expected
@@ -365,7 +366,7 @@ def test_network_file_systems_get_no_wal_and_a_word(tmp_path, caplog, path, mode
     mounts = tmp_path / "mounts"
     mounts.write_text(MOUNTS)
     with caplog.at_level(logging.WARNING):
-        assert folder.journal_mode(folder.Path(path), mounts) == mode
+        assert folder.journal_mode(Path(path), mounts) == mode
     assert ("network file system" in caplog.text) == (mode == "DELETE")
 
 

@@ -134,10 +134,9 @@ def optimiser_steps(classifier: Classifier) -> int:
 def scripted(monkeypatch, losses: list[float]) -> tuple[Classifier, list[list[np.ndarray]]]:
     """A classifier whose epochs, of one minibatch each, have these losses; and the weights after each epoch."""
     classifier = Classifier(3, FitSettings(neurons=4, batch_size=1000, epochs=len(losses), learning_rate=1e-2))
-    history = []
-    real = nn.BCEWithLogitsLoss
+    history: list[list[np.ndarray]] = []
 
-    class Scripted(real):
+    class Scripted(nn.BCEWithLogitsLoss):
         def forward(self, logits, target):
             if len(history) < len(losses):
                 history.append([])
