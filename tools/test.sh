@@ -19,6 +19,6 @@ for physics in simsusy camb; do
     part "$physics" "$1 and physics(environment='$physics')" evaluator
 done
 part evaluator "$1 and not physics" scanspec evaluator conformance
-part proposer "$1 and not physics" scanspec proposer pair
+part proposer "$1 and not physics" proposer pair
 
 [ ${#failed[@]} = 0 ] || { echo "failed: ${failed[*]}"; exit 1; }

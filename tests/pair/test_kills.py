@@ -124,6 +124,7 @@ def kill_the_evaluator(
     print(f"{kills} kills of the evaluator, {len(expected)} points, {twice} evaluated twice")
 
 
+@pytest.mark.slow
 def test_the_proposer_is_killed_three_times(
     make_scan: MakeScan, lodescan: Lodescan, start_evaluator: StartEvaluator, start_proposer: StartProposer,
     tmp_path: Path,
@@ -131,6 +132,7 @@ def test_the_proposer_is_killed_three_times(
     kill_the_proposer(3, 160, make_scan, lodescan, start_evaluator, start_proposer, tmp_path)
 
 
+@pytest.mark.slow
 def test_the_evaluator_is_killed_three_times(
     make_scan: MakeScan, lodescan: Lodescan, start_evaluator: StartEvaluator, start_proposer: StartProposer,
     tmp_path: Path,
