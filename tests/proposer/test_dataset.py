@@ -358,7 +358,7 @@ lustre@tcp:/fs /scratch lustre rw 0 0
 @pytest.mark.parametrize(
     ("path", "mode"),
     [
-        ("/work/run", "WAL"), ("/home/me/run", "DELETE"), ("/home/me/fast/run", "WAL"), ("/homestead/run", "WAL"),
+        ("/data/run", "WAL"), ("/home/me/run", "DELETE"), ("/home/me/fast/run", "WAL"), ("/homestead/run", "WAL"),
         ("/mnt/my share/run", "DELETE"), ("/mnt/ssh", "DELETE"), ("/box/run", "WAL"), ("/scratch/me", "DELETE"),
     ],
 )  # fmt: skip
