@@ -51,7 +51,7 @@ with tempfile.TemporaryDirectory() as work:
                 scan.RunManager.run_batch(points)
             costs.append((time.perf_counter() - start, cpu() - before))
         wall, used = sorted(costs)[1]
-        print(json.dumps({"cores": cores, "wall": 1e3 * wall, "cpu": 1e3 * used}), file=sys.stderr, flush=True)
+        print("\\n" + json.dumps({"cores": cores, "wall": 1e3 * wall, "cpu": 1e3 * used}), file=sys.stderr, flush=True)
     os.chdir("/")
 '''
 
@@ -68,4 +68,6 @@ def bsmart_costs() -> list[tuple[int, float, float]] | None:
         print(f"BSMArt cannot be measured here: {error}")
         return None
     rows = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+    if len(rows) < 2:
+        print(f"BSMArt ended after {len(rows)} of 2 measurements: {done.stderr[-200:].strip()}")
     return [(row["cores"], row["wall"], row["cpu"]) for row in rows]
