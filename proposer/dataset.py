@@ -31,6 +31,7 @@ from proposer.rows import (
     row_keys,
     to_blobs,
     to_codes,
+    to_numbers,
     to_places,
     to_remarks,
     to_results,
@@ -65,7 +66,8 @@ _COUNT = "INSERT INTO counts VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET points =
 _FEWER = "UPDATE batches SET unanswered = unanswered - ? WHERE number = ?"
 _PENDING = """SELECT id, batch, origin, place, attempts FROM points p
     WHERE id BETWEEN ? AND ? AND NOT EXISTS (SELECT 1 FROM results r WHERE r.id = p.id) ORDER BY id"""
-_TOLD = """SELECT p.id, p.place, r.status, r.nll, p.origin FROM points p JOIN results r USING (id), batches b
+_TOLD = """SELECT p.id, p.place, p.origin, r.status, r.nll, r.observables, r.numbers
+    FROM points p JOIN results r USING (id), batches b
     WHERE b.number = ? AND p.id BETWEEN b.first_id AND b.first_id + b.points - 1 ORDER BY p.id"""
 _RESULTS = """SELECT r.id, p.batch, b.iteration, p.origin, p.place, p.attempts, r.status, r.nll, r.observables,
     r.losses, r.numbers, r.remarks
@@ -312,15 +314,16 @@ class Dataset:
         )
         return [row for ends in batches for row in self._select(_PENDING, ends)]
 
-    def told(self, batch: int) -> Told:
-        """The answered points of one batch, as a strategy is told them."""
+    def told(self, batch: int, observables: int) -> Told:
+        """The answered points of one batch, as a strategy is told them; `observables`: how many there are (m)."""
         rows = self._select(_TOLD, (batch,))
-        ids, places, status, nll, origins = zip(*rows, strict=True) if rows else ((),) * 5
+        ids, places, origins, status, nll, counts, numbers = zip(*rows, strict=True) if rows else ((),) * 7
         return Told(
             ids=np.array(ids, dtype=np.int64),
             u=to_places(places)[0],
             status=to_codes(status),
             nll=np.array(nll, dtype=np.float64),
+            observables=to_numbers(counts, numbers, observables),
             origins=list(origins),
             batches=np.full(len(ids), batch, dtype=np.int64),
         )

@@ -146,6 +146,14 @@ def to_places(blobs: Sequence[bytes]) -> tuple[Floats, Floats]:
     return places[:, 0].copy(), places[:, 1].copy()
 
 
+def to_numbers(counts: Sequence[int], blobs: Sequence[bytes], width: int) -> Floats:
+    """The first `counts` doubles of each blob as rows of shape (n, width), NaN where there are none."""
+    values = np.full((len(blobs), width), np.nan)
+    for row, (n, blob) in enumerate(zip(counts, blobs, strict=True)):
+        values[row, :n] = np.frombuffer(blob, dtype="<f8", count=n)
+    return values
+
+
 def to_codes(names: Sequence[str]) -> NDArray[np.int8]:
     """Statuses by name as values of Status."""
     return np.array([_CODES[name] for name in names], dtype=np.int8)

@@ -12,7 +12,7 @@ from proposer.evaluators import Description, Evaluator
 from proposer.progress import Progress, Tally
 from proposer.rows import Outcome, Pending
 from proposer.space import Space
-from proposer.strategies.base import Status, Strategy
+from proposer.strategies.base import Status, Strategy, Told
 from proposer.tables import GoodPoints
 from scanspec import ScanFile
 
@@ -106,7 +106,7 @@ class Scan:
 
     def _resume(self) -> None:
         for number in range(1, self._dataset.complete_batches() + 1):
-            self._strategy.tell(self._dataset.told(number))
+            self._strategy.tell(self._told_of(number))
             self._told = number
         checkpoint = self._dataset.latest_checkpoint()
         if checkpoint is not None:
@@ -139,8 +139,11 @@ class Scan:
     def _tell_complete(self) -> None:
         while self._told < self._dataset.complete_batches():
             self._told += 1
-            self._strategy.tell(self._dataset.told(self._told))
+            self._strategy.tell(self._told_of(self._told))
             self._good_points.add(self._dataset, self._told)
+
+    def _told_of(self, batch: int) -> Told:
+        return self._dataset.told(batch, len(self._description.observables))
 
     def _save_time(self) -> None:
         self._saved = time.monotonic()

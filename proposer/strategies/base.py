@@ -70,15 +70,17 @@ class Told:
     """Answered points in the order of their ids; n of them, perhaps none.
 
     `ids`: shape (n,). `u`: shape (n, d), as asked. `status`: shape (n,), values of
-    `Status`. `nll`: shape (n,), NaN where the point has none. `origins`: n words.
-    `batches`: shape (n,), the number of each point's batch, from 1. A batch may be told
-    with fewer points than were asked: those evaluated before are left out.
+    `Status`. `nll`: shape (n,), NaN where the point has none. `observables`: shape (n, m)
+    in the evaluator's order, NaN where missing. `origins`: n words. `batches`: shape (n,),
+    the number of each point's batch, from 1. A batch may be told with fewer points than
+    were asked: those evaluated before are left out.
     """
 
     ids: NDArray[np.int64]
     u: Floats
     status: NDArray[np.int8]
     nll: Floats
+    observables: Floats
     origins: Sequence[str]
     batches: NDArray[np.int64]
 

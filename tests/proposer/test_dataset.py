@@ -80,7 +80,7 @@ def test_a_result_that_arrives_twice_counts_once_and_the_first_stays(dataset):
 def test_only_points_that_are_ok_have_an_nll(dataset):
     add(dataset, batch(2))
     dataset.record([Outcome(1, Status.INVALID, 0.5), ok(2, 0.5)])
-    np.testing.assert_array_equal(dataset.told(1).nll, [np.nan, 0.5])
+    np.testing.assert_array_equal(dataset.told(1, 3).nll, [np.nan, 0.5])
     assert dataset.count_good(1.0) == 1
 
 
@@ -114,9 +114,9 @@ def test_a_point_asked_before_is_left_out_also_after_a_restart(tmp_path):
     with Dataset(tmp_path) as dataset:
         added = add(dataset, Batch(made.u, ["x"] * 4, 2))
         assert (added.ids.tolist(), added.kept.tolist()) == ([4], [False, False, False, True])
-        assert dataset.told(1).origins == []
+        assert dataset.told(1, 3).origins == []
         dataset.record([ok(each) for each in (1, 2, 3, 4)])
-        assert dataset.told(1).origins == ["a", "b", "d"]
+        assert dataset.told(1, 3).origins == ["a", "b", "d"]
 
 
 def test_a_batch_of_known_points_alone_is_complete_and_empty(dataset):
@@ -126,7 +126,7 @@ def test_a_batch_of_known_points_alone_is_complete_and_empty(dataset):
     assert dataset.complete_batches() == 0
     dataset.record([ok(1), ok(2)])
     assert dataset.complete_batches() == 2
-    assert len(dataset.told(2)) == 0
+    assert len(dataset.told(2, 3)) == 0
     assert dataset.latest_checkpoint() == (2, b"later")
 
 
@@ -144,15 +144,17 @@ def test_batches_are_told_in_order_and_up_to_the_first_open_one(dataset):
         add(dataset, batch(2, seed=number, iteration=number))
     dataset.record([ok(6), ok(5), ok(2, 7.0), ok(1)])
     assert dataset.complete_batches() == 1
-    told = dataset.told(1)
+    told = dataset.told(1, 3)
     assert told.ids.tolist() == [1, 2]
     assert told.batches.tolist() == [1, 1]
     assert told.nll.tolist() == [1.0, 7.0]
     assert np.array_equal(told.u, batch(2).u)
     dataset.record([Outcome(3, Status.INVALID), Outcome(4, Status.FAILED)])
     assert dataset.complete_batches() == 3
-    assert dataset.told(2).status.tolist() == [Status.INVALID, Status.FAILED]
-    assert np.isnan(dataset.told(2).nll).all()
+    assert dataset.told(2, 3).status.tolist() == [Status.INVALID, Status.FAILED]
+    assert np.isnan(dataset.told(2, 3).nll).all()
+    np.testing.assert_array_equal(told.observables, [[1.0, 2.0, np.nan]] * 2)
+    assert np.isnan(dataset.told(2, 3).observables).all()
 
 
 def test_results_come_in_chunks_from_a_batch_on_and_below_an_nll(dataset):

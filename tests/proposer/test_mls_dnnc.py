@@ -61,7 +61,7 @@ class Scan:
         ids = np.arange(self.points + 1, self.points + len(batch) + 1)
         self.points += len(batch)
         numbers = np.full(len(batch), len(self.told) + 1)
-        self.told.append(Told(ids, batch.u, status, nll, batch.origins, numbers))
+        self.told.append(Told(ids, batch.u, status, nll, nll[:, None], batch.origins, numbers))
         self.strategy.tell(self.told[-1])
 
     def run(self, most: int = 100) -> list[Batch]:
@@ -323,7 +323,8 @@ def test_a_k_above_the_number_of_good_points_does_no_harm():
 def test_a_batch_that_was_asked_before_leaves_no_gap():
     """The dataset drops points asked before; the strategy is told none of them."""
     strategy = MlsDnnc(CUBE, FAST, 5)
-    empty = Told(np.empty(0, np.int64), np.empty((0, 0)), np.empty(0, np.int8), np.empty(0), [], np.empty(0, np.int64))
+    none = np.empty((0, 0))
+    empty = Told(np.empty(0, np.int64), none, np.empty(0, np.int8), np.empty(0), none, [], np.empty(0, np.int64))
     assert strategy.ask(MANY) is not None
     strategy.tell(empty)
     run = Scan(strategy)

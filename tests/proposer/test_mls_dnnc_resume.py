@@ -62,7 +62,7 @@ def play(dataset: Dataset, strategy: MlsDnnc, stop_after: int) -> list[Batch]:
         if added.batch == stop_after:
             break
         dataset.record(outcomes(added.ids, ball(batch.u[added.kept])))
-        strategy.tell(dataset.told(added.batch))
+        strategy.tell(dataset.told(added.batch, 0))
     return made
 
 
@@ -74,7 +74,7 @@ def test_a_scan_interrupted_after_every_batch_is_the_uninterrupted_one(tmp_path,
         strategy = MlsDnnc(CUBE, settings, 11)
         if with_init:
             begin(whole)
-            strategy.tell(whole.told(1))
+            strategy.tell(whole.told(1, 0))
         expected = play(whole, strategy, stop_after=MANY)
     assert len(expected) >= 6
     assert "smote" in {each.origins[0] for each in expected}
@@ -88,12 +88,12 @@ def test_a_scan_interrupted_after_every_batch_is_the_uninterrupted_one(tmp_path,
             pending = cut.pending()
             restore_first = turn % 2 and made
             for number in range(1, cut.complete_batches() + 1):
-                fresh.tell(cut.told(number))
+                fresh.tell(cut.told(number, 0))
             if restore_first:
                 fresh.restore(cut.latest_checkpoint()[1])
             if len(pending.ids):
                 cut.record(outcomes(pending.ids, ball(pending.params)))
-                fresh.tell(cut.told(cut.batches))
+                fresh.tell(cut.told(cut.batches, 0))
             if made and not restore_first:
                 fresh.restore(cut.latest_checkpoint()[1])
             batches = play(cut, fresh, stop_after=cut.batches + 1)
