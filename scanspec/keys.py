@@ -123,6 +123,8 @@ INVALID_WHEN = Keys({"exit_codes": ("Exit_Codes",), "stderr": ("Stderr",), "spin
 OBSERVABLE = Keys(
     {
         "slha": ("SLHA",),
+        "scale": ("Q",),
+        "column": ("Column",),
         "function": ("FUNCTION",),
         "scaling": ("SCALING",),
         "mean": ("MEAN",),

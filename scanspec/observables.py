@@ -12,18 +12,29 @@ from scanspec.likelihoods import NEEDS_MEAN_AND_SIGMA, Kind, Likelihood
 Index = int | tuple[int, ...]
 
 # BSMArt reads these too
-_NOT_READ = frozenset({"WIDTH1L", "BR1L", "XSECTION", "PROCESS", "EFFICIENCIES"})
+_NOT_READ = frozenset({"XSECTION", "PROCESS", "EFFICIENCIES"})
 
 
 @dataclass(frozen=True)
 class SlhaAddress:
-    """A block entry, such as MASS 25, or a decay: WIDTH 25, BR 25 (5, -5)."""
+    """A block entry, such as MASS 25, or a decay: WIDTH 25, BR 25 (5, -5); WIDTH1L and BR1L read DECAY1L.
+
+    `scale` asks for the block at that Q (GeV). `column` (from 1) says where the value
+    stands; `indices` are then the first of the other words.
+    """
 
     block: str
     indices: tuple[Index, ...]
+    scale: float | None = None
+    column: int | None = None
 
     def __str__(self) -> str:
-        return " ".join([self.block, *(str(each).replace(",)", ")") for each in self.indices)])
+        words = [self.block, *(str(each).replace(",)", ")") for each in self.indices)]
+        if self.scale is not None:
+            words.append(f"at Q = {self.scale:g}")
+        if self.column is not None:
+            words.append(f"in column {self.column}")
+        return " ".join(words)
 
 
 @dataclass(frozen=True)
@@ -52,6 +63,9 @@ def read_observable(entry: Section, name: str, code: str | None, notes: list[str
     function = entry.text("function") if "function" in entry else None
     if slha is not None and function is not None:
         raise entry.error(f"observable {name!r} has both slha and function; keep one", "function")
+    for key in ("scale", "column"):
+        if key in entry and slha is None:
+            raise entry.error(f"observable {name!r} has {key}, which belongs to slha, but no slha", key)
     if code is None and slha is None and function is None:
         raise entry.error(f"observable {name!r} belongs to no code, so it needs slha or function")
     return ObservableSpec(
@@ -61,7 +75,7 @@ def read_observable(entry: Section, name: str, code: str | None, notes: list[str
 
 
 def read_address(entry: Section) -> SlhaAddress:
-    """Reads `slha: [BLOCK, [indices]]`, BSMArt's form, or `slha: [BLOCK, index, ...]`."""
+    """Reads `slha: [BLOCK, [indices]]`, BSMArt's form, or `slha: [BLOCK, index, ...]`; with it `scale`, `column`."""
     value = entry.raw("slha")
     wanted = "[BLOCK, [indices]], for example [MASS, [25]], [WIDTH, 25] or [BR, [25, [5, -5]]]"
     if not isinstance(value, list) or not value:
@@ -76,15 +90,20 @@ def read_address(entry: Section) -> SlhaAddress:
     except ValueError:
         raise entry.wrong("slha", wanted) from None
     nested = [each for each in indices if isinstance(each, tuple)]
-    if block == "WIDTH":
+    if block in ("WIDTH", "WIDTH1L"):
         fits = len(indices) == 1 and not nested
-    elif block == "BR":
+    elif block in ("BR", "BR1L"):
         fits = len(indices) >= 2 and isinstance(indices[0], int) and (not nested or len(indices) == 2)
     else:
         fits = not nested
     if not fits:
         raise entry.wrong("slha", wanted)
-    return SlhaAddress(block, indices)
+    scale = entry.number_in("scale", 0.0, 0.0, math.inf, open_low=True) if "scale" in entry else None
+    column = entry.integer("column", low=1) if "column" in entry else None
+    for key, given in (("scale", scale), ("column", column)):
+        if given is not None and block in ("WIDTH", "WIDTH1L", "BR", "BR1L"):
+            raise entry.error(f"{key} is for entries of blocks; {block} is read from a decay table", key)
+    return SlhaAddress(block, indices, scale, column)
 
 
 def _index(value: Any) -> int:

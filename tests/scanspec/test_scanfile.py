@@ -171,7 +171,7 @@ def test_slha_addresses_refused(fault, address):
     assert message.startswith("line 7: ") and "[BLOCK, [indices]]" in message
 
 
-@pytest.mark.parametrize("block", ["XSECTION", "BR1L", "WIDTH1L", "PROCESS", "EFFICIENCIES"])
+@pytest.mark.parametrize("block", ["XSECTION", "PROCESS", "EFFICIENCIES"])
 def test_blocks_that_are_not_read(fault, block):
     assert f"does not read {block}" in fault(observable(f"{{mean: 1, sigma: 2, slha: [{block}, 1]}}"))
 
