@@ -74,21 +74,21 @@ def read_observable(entry: Section, name: str, code: str | None, notes: list[str
     )  # fmt: skip
 
 
-def read_address(entry: Section) -> SlhaAddress:
+def read_address(entry: Section, key: str = "slha") -> SlhaAddress:
     """Reads `slha: [BLOCK, [indices]]`, BSMArt's form, or `slha: [BLOCK, index, ...]`; with it `scale`, `column`."""
-    value = entry.raw("slha")
+    value = entry.raw(key)
     wanted = "[BLOCK, [indices]], for example [MASS, [25]], [WIDTH, 25] or [BR, [25, [5, -5]]]"
     if not isinstance(value, list) or not value:
-        raise entry.wrong("slha", wanted)
+        raise entry.wrong(key, wanted)
     block, rest = str(value[0]).upper(), list(value[1:])
     if block in _NOT_READ:
-        raise entry.error(f"lodescan does not read {block}; a Python code can, through point.spectrum_path", "slha")
+        raise entry.error(f"lodescan does not read {block}; a Python code can, through point.spectrum_path", key)
     if len(rest) == 1 and isinstance(rest[0], list):
         rest = list(rest[0])
     try:
         indices = tuple(tuple(_index(i) for i in each) if isinstance(each, list) else _index(each) for each in rest)
     except ValueError:
-        raise entry.wrong("slha", wanted) from None
+        raise entry.wrong(key, wanted) from None
     nested = [each for each in indices if isinstance(each, tuple)]
     if block in ("WIDTH", "WIDTH1L"):
         fits = len(indices) == 1 and not nested
@@ -97,12 +97,14 @@ def read_address(entry: Section) -> SlhaAddress:
     else:
         fits = not nested
     if not fits:
-        raise entry.wrong("slha", wanted)
+        raise entry.wrong(key, wanted)
+    if key != "slha":
+        return SlhaAddress(block, indices)
     scale = entry.number_in("scale", 0.0, 0.0, math.inf, open_low=True) if "scale" in entry else None
     column = entry.integer("column", low=1) if "column" in entry else None
-    for key, given in (("scale", scale), ("column", column)):
+    for name, given in (("scale", scale), ("column", column)):
         if given is not None and block in ("WIDTH", "WIDTH1L", "BR", "BR1L"):
-            raise entry.error(f"{key} is for entries of blocks; {block} is read from a decay table", key)
+            raise entry.error(f"{name} is for entries of blocks; {block} is read from a decay table", name)
     return SlhaAddress(block, indices, scale, column)
 
 

@@ -31,7 +31,8 @@ class ScanFile:
     `codes` are those that run, in order; `observables` are those found after the last
     one; `derived` maps names to expressions; `blocks` maps an SLHA block to its entries,
     each an expression. `ignored` lists keys without meaning here, `notes` what else the
-    user should hear before a scan starts.
+    user should hear before a scan starts. `first_input` is the input file of the first
+    code of the file, also of one that does not run: BSMArt's template.
     """
 
     path: Path
@@ -47,6 +48,7 @@ class ScanFile:
     observables: tuple[ObservableSpec, ...]
     ignored: tuple[str, ...]
     notes: tuple[str, ...] = field(default=())
+    first_input: str = ""
 
     @property
     def folder(self) -> Path:
@@ -107,7 +109,7 @@ def read_scan_file(path: Path | str) -> ScanFile:
     top = _read_observables(root.section("observables"), None, ignored, notes)
     scan = ScanFile(
         path, text, document, setup, networks, variables, derived, derived_section, _read_blocks(root), codes, top,
-        tuple(dict.fromkeys(ignored)), tuple(notes),
+        tuple(dict.fromkeys(ignored)), tuple(notes), _first_input(root),
     )  # fmt: skip
     _check_names(variables_section, derived_section, scan)
     if not any(each.likelihood.kind is not Kind.OFF for each in scan.all_observables()):
@@ -139,6 +141,11 @@ def _read_codes(root: Section, ignored: list[str], notes: list[str]) -> tuple[Co
     if not codes:
         raise root.error("no code runs; describe one under codes", "codes")
     return tuple(codes)
+
+
+def _first_input(root: Section) -> str:
+    section = root.section("codes")
+    return next((section.section(name, keys.CODE).text("input_file", "") for name in section), "")
 
 
 def _read_observables(
