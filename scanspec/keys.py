@@ -120,6 +120,19 @@ CODE = Keys(
     ),
 )
 
+FITTING = Keys(
+    {
+        "variables": ("Variables",),
+        "observables": ("Observables",),
+        "method": ("Method",),
+        "options": ("Options",),
+    }
+)
+FITTING_OBSERVABLE = Keys({"target": ("TARGET", "Target"), "sigma": ("VARIANCE", "SIGMA")})
+FITTING_OPTIONS = Keys(
+    {"eps": (), "max_evaluations": ("Max_Evaluations",)}, frozenset({"ftol", "disp", "max_safe", "Overloads"})
+)
+
 SUCCESS = Keys({"exit_codes": ("Exit_Codes",), "blocks": ("Blocks",)})
 INVALID_WHEN = Keys({"exit_codes": ("Exit_Codes",), "stderr": ("Stderr",), "spinfo": ("SPINFO", "Spinfo")})
 

@@ -248,7 +248,7 @@ def test_variables_refused(fault, settings, words):
         (BASE + "blocks:\n  MINPAR: {x: 1}\n", 9, ["'x' is no SLHA index"]),
         (BASE + "blocks:\n  MINPAR: {1: 1}\n  minpar: {'01': 2}\n", 10, ["twice"]),
         (BASE + "blocks:\n  MINPAR: {1: 1, '1': 2}\n", 9, ["twice"]),
-        (BASE + "Fitting: {Variables: {a: 1}}\n", 8, ["Fitting", "not available"]),
+        (BASE + "Fitting: {Variables: {a: {RANGE: [0, 1]}}}\n", 8, ["Fitting", "what is to be met"]),
         (BASE.replace("function: toy:f", "run: 'False'\n    function: toy:f"), 3, ["no code runs"]),
         ("codes: {}\nvariables: {m0: [1, 2]}\n", 1, ["no code runs"]),
         ("codes: {}\nvariables: {}\n", 2, ["no variables"]),
