@@ -105,6 +105,8 @@ CODE = Keys(
         "output_file": ("OutputFile",),
         "append": ("Append",),
         "flags": ("Flags",),
+        "rosenbrock_a": ("Rosenbrock a",),
+        "rosenbrock_b": ("Rosenbrock b",),
         "observables": ("Observables",),
         "conditions": ("Conditions",),
         "timeout": ("Timeout",),
@@ -116,7 +118,7 @@ CODE = Keys(
     _words(  # settings of tools that BSMArt has built in
         """HiggsBounds Dataset|HiggsSignals Dataset|Neutral Higgs|Charged Higgs|Invisible Particles|Signal Strengths
         |Options|LSP|DD_Limits|Cross-sections|Path|Cache|QNUMBERS file|Parameter file|model|settings|setparameters
-        |PDGs|Initialization File|Rosenbrock a|Rosenbrock b"""
+        |PDGs|Initialization File"""
     ),
 )
 

@@ -18,13 +18,14 @@ class PriorKind(enum.Enum):
     NORMAL = "normal"
 
 
-# BSMArt's names; its INTERVAL, OPEN, NONE and LINEAR all draw uniformly from RANGE
+# BSMArt's names; its INTERVAL, OPEN, NONE, FIXED and LINEAR all draw uniformly from RANGE
 _NAMES = {
     "uniform": PriorKind.UNIFORM,
     "linear": PriorKind.UNIFORM,
     "interval": PriorKind.UNIFORM,
     "open": PriorKind.UNIFORM,
     "none": PriorKind.UNIFORM,
+    "fixed": PriorKind.UNIFORM,
     "log-uniform": PriorKind.LOG_UNIFORM,
     "log_uniform": PriorKind.LOG_UNIFORM,
     "log": PriorKind.LOG_UNIFORM,
@@ -62,6 +63,8 @@ def read_variable(section: Section, name: str, ignored: list[str]) -> Variable:
     if isinstance(section.raw(name), list):
         low, high = _read_range(section, name)
         return _checked(section, name, Variable(name, low, high))
+    if not isinstance(section.raw(name), dict):  # BSMArt's Grid has Python text here
+        raise section.wrong(name, "a range, [low, high], or a mapping with one, {range: [low, high]}")
     entry = section.section(name, keys.VARIABLE)
     ignored += entry.ignored
     low, high = -math.inf, math.inf

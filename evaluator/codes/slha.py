@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evaluator.codes.bsmart import PASS
 from evaluator.codes.profiles import Profile, profile_of
 from evaluator.codes.verdict import Verdict, read_output
 from evaluator.errors import ConfigurationError
@@ -51,7 +52,7 @@ class SlhaProgram:
         self._sources = script_sources(self._program) | {"command": section.text("command")}
         self._sources |= {f"file {word}": file_hash(path) for word, path in self._files.items()}
         self._sources |= {f"file {path.name}": file_hash(path) for path in self._companions}
-        first = next(each.name for each in scan.codes if "command" in each.section) == spec.name
+        first = next(each.name for each in scan.codes if _writes_spectrum(each)) == spec.name
         named = section.text("input_file", "") or (scan.first_input if first else "")
         path = scan.folder / named
         if path.is_file() or (first and named):
@@ -124,6 +125,10 @@ class SlhaProgram:
         if word in self._files:
             return str(self._files[word])
         return word.replace("{input}", source.name).replace("{output}", target.name)
+
+
+def _writes_spectrum(spec: CodeSpec) -> bool:
+    return "command" in spec.section or (spec.name == PASS and "function" not in spec.section)
 
 
 def _complete(command: Command, profile: Profile) -> Command:
