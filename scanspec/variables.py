@@ -19,7 +19,7 @@ class PriorKind(enum.Enum):
 
 
 # BSMArt's names; its INTERVAL, OPEN, NONE, FIXED and LINEAR all draw uniformly from RANGE
-_NAMES = {
+PRIOR_NAMES = {
     "uniform": PriorKind.UNIFORM,
     "linear": PriorKind.UNIFORM,
     "interval": PriorKind.UNIFORM,
@@ -106,9 +106,9 @@ def _read_range(section: Section, key: str) -> tuple[float, float]:
 
 def _prior_kind(section: Section, key: str) -> PriorKind:
     name = section.text(key)
-    if name.lower() not in _NAMES:
-        raise section.error(f"{name!r} is no prior that lodescan knows{closest(name, _NAMES)}", key)
-    return _NAMES[name.lower()]
+    if name.lower() not in PRIOR_NAMES:
+        raise section.error(f"{name!r} is no prior that lodescan knows{closest(name, PRIOR_NAMES)}", key)
+    return PRIOR_NAMES[name.lower()]
 
 
 def _checked(section: Section, key: str, variable: Variable) -> Variable:
