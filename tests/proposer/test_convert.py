@@ -125,5 +125,5 @@ def test_the_command(everything, tmp_path):
     (tmp_path / "bad.json").write_text("{}")
     with pytest.raises(ScanFileError):
         converted(tmp_path / "bad.json")
-    done = subprocess.run([*command, str(tmp_path / "bad.json")], capture_output=True, timeout=60, check=False)
-    assert done.returncode == 2
+    bad = subprocess.run([*command, str(tmp_path / "bad.json")], capture_output=True, timeout=60, check=False)
+    assert bad.returncode == 2
