@@ -40,7 +40,9 @@ class Small(pb_grpc.EvaluationServiceServicer):
         )
 
     def Evaluate(self, requests, context):
-        names, seen, digests = [], set(), {"physics_digest": "ab", "likelihood_digest": "cd"}
+        names: list[str] = []
+        seen: set[int] = set()
+        digests = {"physics_digest": "ab", "likelihood_digest": "cd"}
         fault = self.fault
         if fault == "other digests":
             digests["physics_digest"] = "ef"
