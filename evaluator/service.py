@@ -31,6 +31,9 @@ MAX_OUTSTANDING = 100_000
 MAX_RESULTS = 1024
 """The most results in one message: what is ready is sent at once, but not without bound."""
 
+LARGEST_MESSAGE = 16 * 2**20
+"""Bytes of spectrum files in a message after which the next point waits for another one."""
+
 COALESCE = 0.005
 """The most seconds for which a result waits for others: a message of one costs as much as one of sixty."""
 
@@ -132,6 +135,7 @@ class _Stream:
         self._workers = workers
         self._names = [each.name for each in description.parameters]
         self._order: list[int] | None = None
+        self._spectra_below = -math.inf
         self._loop = asyncio.get_running_loop()
         self._signalled = False
         self.wake = asyncio.Event()
@@ -142,13 +146,15 @@ class _Stream:
         """Submits the points of each request; raises BadRequest."""
         async for request in requests:
             for point_id, row in self._points(request):
-                future = self._workers.submit(row)
+                future = self._workers.submit(row, self._spectra_below)
                 self.running[point_id] = future
                 future.add_done_callback(functools.partial(self._done, point_id))
 
     def _points(self, request: pb.EvaluateRequest) -> list[tuple[int, list[float]]]:
         if self._order is None:
             self._order = self._columns(list(request.parameters))
+            if request.HasField("spectra_below_nll"):
+                self._spectra_below = request.spectra_below_nll
         count, width = len(request.point_ids), len(self._order)
         if count > MAX_BATCH:
             raise TooMuch(f"a batch of {count} points is larger than {MAX_BATCH}")
@@ -198,12 +204,15 @@ class _Stream:
         self._signalled = False
 
     def take(self, limit: int) -> list[tuple[int, Outcome]]:
-        """Up to `limit` finished points."""
+        """Up to `limit` finished points, fewer when they come with large files."""
         taken: list[tuple[int, Outcome]] = []
-        while self.finished and len(taken) < limit:
+        size = 0
+        while self.finished and len(taken) < limit and size < LARGEST_MESSAGE:
             point_id, future = self.finished.popleft()
             del self.running[point_id]
-            taken.append((point_id, Outcome(Status.CANCELLED) if future.cancelled() else future.result()))
+            outcome = Outcome(Status.CANCELLED) if future.cancelled() else future.result()
+            size += sum(map(len, outcome.spectra))
+            taken.append((point_id, outcome))
         return taken
 
     def cancel(self, *, everything: bool) -> None:
@@ -236,6 +245,8 @@ def make_results(likelihoods: list[Likelihood], finished: list[tuple[int, Outcom
             )  # fmt: skip
         if outcome.warnings:
             result.warnings.extend(outcome.warnings)
+        if outcome.spectra:
+            result.spectra.extend(outcome.spectra)
         results.append(result)
     return results
 

@@ -45,7 +45,8 @@ START_LIMIT = 600.0
 JOIN_LIMIT = 10.0
 """Seconds within which a killed process must be gone."""
 
-Item = tuple[Future[Outcome], Sequence[float]]
+Item = tuple[Future[Outcome], Sequence[float], float]
+"""A point: its future, its variables, and the NLL below which its spectrum files are wanted."""
 Waiting = queue.SimpleQueue[Item | None]
 
 
@@ -55,8 +56,8 @@ class Workers(Protocol):
     concurrency: int
     """How many points are worked on at once."""
 
-    def submit(self, variables: Sequence[float]) -> Future[Outcome]:
-        """Takes a point; its future always ends with an Outcome, unless it is cancelled before it starts."""
+    def submit(self, variables: Sequence[float], spectra_below: float = -math.inf) -> Future[Outcome]:
+        """Takes a point, as Chain.evaluate does; its future ends with an Outcome, unless it is cancelled before."""
 
     def cancel(self, future: Future[Outcome]) -> None:
         """Ends a point, also one that runs: then its status is CANCELLED."""
@@ -78,21 +79,21 @@ class InProcess:
         self._thread = threading.Thread(target=self._work, name="points", daemon=True)
         self._thread.start()
 
-    def submit(self, variables: Sequence[float]) -> Future[Outcome]:
+    def submit(self, variables: Sequence[float], spectra_below: float = -math.inf) -> Future[Outcome]:
         future: Future[Outcome] = Future()
-        self._waiting.put((future, variables))
+        self._waiting.put((future, variables, spectra_below))
         return future
 
     def _work(self) -> None:
         count = 0
         while (item := self._waiting.get()) is not None:
-            future, variables = item
+            future, variables, spectra_below = item
             if not future.set_running_or_notify_cancel():
                 continue
             count += 1
             folder = f"{self._scratch.path}/point-{count}"
             try:
-                outcome = self._chain.evaluate(variables, folder)
+                outcome = self._chain.evaluate(variables, folder, None, spectra_below)
             except BaseException as error:  # noqa: BLE001  # the point must get an answer, and the thread go on
                 outcome = Outcome(Status.FAILED, message=printable(f"{type(error).__name__}: {error}"))
             if os.path.isdir(folder):
@@ -133,9 +134,9 @@ class LocalProcesses:
         for slot in self._slots:
             slot.thread.start()
 
-    def submit(self, variables: Sequence[float]) -> Future[Outcome]:
+    def submit(self, variables: Sequence[float], spectra_below: float = -math.inf) -> Future[Outcome]:
         future: Future[Outcome] = Future()
-        self._waiting.put((future, variables))
+        self._waiting.put((future, variables, spectra_below))
         return future
 
     def cancel(self, future: Future[Outcome]) -> None:
@@ -235,8 +236,8 @@ class _Slot:
         while (item := self._waiting.get()) is not None:
             running = [each for each in (item, *self._more()) if each[0].set_running_or_notify_cancel()]
             if len(running) == 1 or (running and not self._try_together(running)):
-                for future, variables in running:  # after a group: one of them took the worker down; find out which
-                    future.set_result(self._run(future, variables))
+                for item in running:  # after a group: one of them took the worker down; find out which
+                    item[0].set_result(self._run(item))
         self._end_worker()
 
     def _more(self) -> list[Item]:
@@ -265,13 +266,13 @@ class _Slot:
             self._seconds = math.inf
             return False
         self._forget()
-        for (future, _), outcome in zip(group, outcomes, strict=True):
+        for (future, _, _), outcome in zip(group, outcomes, strict=True):
             future.set_result(outcome)
         return True
 
-    def _run(self, future: Future[Outcome], variables: Sequence[float]) -> Outcome:
+    def _run(self, item: Item) -> Outcome:
         """Works on one point, and always has an outcome."""
-        group = [(future, variables)]
+        group, future = [item], item[0]
         try:
             outcomes = self._ask(group)
             outcome = outcomes[0] if outcomes is not None else self._why()
@@ -316,10 +317,10 @@ class _Slot:
 
     def _begin(self, group: list[Item]) -> bool:
         """Gives points to a worker that lives; False when there is no time for them any more."""
-        futures = [future for future, _ in group]
+        futures = [item[0] for item in group]
         self._folders = [f"{self._root}/point-{self._number}-{self._points + n}" for n in range(len(group))]
         self._points += len(group)
-        message = [(variables, folder) for (_, variables), folder in zip(group, self._folders, strict=True)]
+        message = [(item[1], folder, item[2]) for item, folder in zip(group, self._folders, strict=True)]
         while True:
             if not self._cancelled.isdisjoint(futures):
                 return False

@@ -233,7 +233,7 @@ class Dataset:
         rows = []
         answered: set[int] = set()
         counts: Counter[tuple[int, str, str]] = Counter()
-        for point, status, nll, observables, losses, seconds, failed_code, message, warnings, missing in results:
+        for point, status, nll, observables, losses, seconds, failed_code, message, warnings, missing, _ in results:
             if point in answered or point not in unanswered:
                 continue
             answered.add(point)

@@ -31,6 +31,9 @@ MOST_ATTEMPTS = 3
 MOST_BREAKS = 20
 """An evaluator that breaks off this often without one result in between is given up."""
 
+MOST_SPECTRA = 20
+"""The most spectrum files of a point that are kept."""
+
 _OPTIONS = [
     ("grpc.keepalive_time_ms", 30_000),  # a point may be silent for an hour; a dead machine is noticed in a minute
     ("grpc.keepalive_timeout_ms", 20_000),
@@ -94,11 +97,14 @@ class Received:
 class Evaluator:
     """The evaluator at one address, HOST:PORT, in plain text.
 
-    `say` is given a line when there is something to wait for. Raises EvaluatorRefused for an
-    address beyond this machine without `insecure`.
+    `say` is given a line when there is something to wait for. Points with an NLL below
+    `spectra_below` come with their spectrum files. Raises EvaluatorRefused for an address
+    beyond this machine without `insecure`.
     """
 
-    def __init__(self, address: str, *, insecure: bool, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, address: str, *, insecure: bool, say: Callable[[str], None], spectra_below: float = -math.inf
+    ) -> None:
         host, _, port = address.rpartition(":")
         if not host or not port.isdigit():
             raise EvaluatorRefused(f"{address!r} is no address; write HOST:PORT, for example 127.0.0.1:50051")
@@ -109,6 +115,7 @@ class Evaluator:
             )
         self.address = address
         self._say = say
+        self._spectra_below = spectra_below
         self._channel = grpc.insecure_channel(address, options=_OPTIONS)
         self._stub = pb_grpc.EvaluationServiceStub(self._channel)
         self._stream: _Stream | None = None  # open, with nothing out
@@ -187,7 +194,7 @@ class Evaluator:
     ) -> Iterator[Received]:
         """Sends as many points ahead as the window allows, until each of `rows` is answered or the stream ends."""
         waiting, out = deque(rows), 0
-        stream, self._stream = self._stream or _Stream(self._stub, names), None
+        stream, self._stream = self._stream or _Stream(self._stub, names, self._spectra_below), None
         try:
             while True:
                 if time.monotonic() >= until:
@@ -262,15 +269,20 @@ class Evaluator:
 class _Stream:
     """One call of Evaluate. It stays open from batch to batch: to open one costs as much as fifty points."""
 
-    def __init__(self, stub: pb_grpc.EvaluationServiceStub, names: list[str]) -> None:
+    def __init__(self, stub: pb_grpc.EvaluationServiceStub, names: list[str], spectra_below: float) -> None:
         self._names = names
+        self._spectra_below = spectra_below if spectra_below > -math.inf else None
         self._requests: queue.SimpleQueue[pb.EvaluateRequest | None] = queue.SimpleQueue()
         self._call = stub.Evaluate(iter(self._requests.get, None))
 
     def send(self, ids: list[int], values: np.ndarray) -> None:
         """Sends points; the first message names the parameters."""
-        self._requests.put(pb.EvaluateRequest(parameters=self._names, point_ids=ids, values=values))
-        self._names = []
+        self._requests.put(
+            pb.EvaluateRequest(
+                parameters=self._names, point_ids=ids, values=values, spectra_below_nll=self._spectra_below
+            )
+        )
+        self._names, self._spectra_below = [], None
 
     def receive(self) -> pb.EvaluateResponse | None:
         """Waits for a message; None when the evaluator has ended the stream. Raises grpc.RpcError."""
@@ -330,6 +342,7 @@ def _to_outcome(result: pb.Result) -> Outcome:
     return Outcome(
         result.point_id, status, nll, result.observables, result.losses if nll is not None else (), result.seconds,
         clean(result.failed_code), message, [clean(each) for each in result.warnings[:20]], list(result.missing),
+        result.spectra[:MOST_SPECTRA],
     )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from scanspec import VERSION, ScanFile
 # what may differ when a run goes on: when to stop, and how to look at it
 _MAY_DIFFER = {
     ("setup", "points"), ("setup", "max_evaluations"), ("setup", "max_hours"), ("setup", "seed"),
+    ("setup", "keep_spectra"),
     ("networks", "iterations"), ("networks", "verbose"), ("plotting",),
 }  # fmt: skip
 

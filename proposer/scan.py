@@ -12,6 +12,7 @@ from proposer.evaluators import Description, Evaluator
 from proposer.progress import Progress, Tally
 from proposer.rows import Outcome, Pending
 from proposer.space import Space
+from proposer.spectra import save_spectra
 from proposer.strategies.base import Status, Strategy, Told
 from proposer.tables import GoodPoints
 from scanspec import ScanFile
@@ -130,6 +131,7 @@ class Scan:
     def _record(self, outcomes: Sequence[Outcome]) -> None:
         if not outcomes:
             return
+        save_spectra(self._dataset.path.parent, outcomes)
         self._dataset.record(outcomes)
         self._tally.add(outcomes)
         self._progress.update()
