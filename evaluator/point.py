@@ -66,6 +66,7 @@ class Point(Mapping[str, float]):
         self.variables = variables
         self.warnings: list[str] = []
         self.spectra: list[Path] = []
+        self.used_scratch = False
         self._spectrum: Spectrum | None = None
         self._scratch = scratch
 
@@ -100,7 +101,9 @@ class Point(Mapping[str, float]):
         if self._scratch is None:
             raise CodeFailed("this point has no scratch folder")
         folder = Path(self._scratch)
-        folder.mkdir(parents=True, exist_ok=True)
+        if not self.used_scratch:
+            folder.mkdir(parents=True, exist_ok=True)
+            self.used_scratch = True
         return folder
 
 
@@ -119,6 +122,8 @@ class Chain:
 
     def __init__(self, scan: ScanFile) -> None:
         self.scan = scan
+        self.used_scratch = False
+        """Whether the last point has made its scratch folder."""
         self.specs = scan.all_observables()
         self._names = [each.name for each in scan.variables]
         known = list(self._names)
@@ -167,6 +172,7 @@ class Chain:
         seconds: list[float] = []
         point = Point(dict(zip(self._names, variables, strict=True)), variables, scratch)
         status, name, message = Status.OK, "", ""
+        self.used_scratch = True  # as long as nobody knows better
         try:
             self._derive(point, found, missing)
             for number, step in enumerate(self.steps):
@@ -190,6 +196,7 @@ class Chain:
             status, message = Status.TIMED_OUT, str(error)
         except CodeKilled as error:
             status, message = Status.KILLED, str(error)
+        self.used_scratch = point.used_scratch
         spectra: list[bytes] = []
         if status is Status.OK and point.spectra and spectra_below > -math.inf:
             spectra = self._read_spectra(point, found, spectra_below)

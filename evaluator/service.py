@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
-import functools
 import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from concurrent.futures import Future
 from typing import Any
 
 import grpc
@@ -19,8 +17,8 @@ from grpc_health.v1.health import aio as health
 from grpc_reflection.v1alpha import reflection
 
 from evaluator.description import MAX_BATCH
+from evaluator.jobs import Job, Workers
 from evaluator.point import Outcome, Status
-from evaluator.workers import Workers
 from lodescan.v1 import evaluation_pb2 as pb
 from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
 from scanspec import Likelihood, losses_and_nll
@@ -139,16 +137,15 @@ class _Stream:
         self._loop = asyncio.get_running_loop()
         self._signalled = False
         self.wake = asyncio.Event()
-        self.running: dict[int, Future[Outcome]] = {}
-        self.finished: collections.deque[tuple[int, Future[Outcome]]] = collections.deque()
+        self.running: dict[int, Job] = {}
+        self.finished: collections.deque[Job] = collections.deque()
 
     async def read(self, requests: AsyncIterator[pb.EvaluateRequest]) -> None:
         """Submits the points of each request; raises BadRequest."""
         async for request in requests:
             for point_id, row in self._points(request):
-                future = self._workers.submit(row, self._spectra_below)
-                self.running[point_id] = future
-                future.add_done_callback(functools.partial(self._done, point_id))
+                job = self.running[point_id] = Job(point_id, row, self._spectra_below, self._done)
+                self._workers.submit(job)
 
     def _points(self, request: pb.EvaluateRequest) -> list[tuple[int, list[float]]]:
         if self._order is None:
@@ -180,9 +177,9 @@ class _Stream:
             )
         return [names.index(name) for name in self._names]
 
-    def _done(self, point_id: int, future: Future[Outcome]) -> None:
+    def _done(self, job: Job) -> None:
         # from a worker's thread; one wake-up serves all that finish before the loop runs
-        self.finished.append((point_id, future))
+        self.finished.append(job)
         if not self._signalled:
             self._signalled = True
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
@@ -199,7 +196,7 @@ class _Stream:
         seen, most = 0, time.monotonic() + COALESCE
         while seen < len(self.finished) < len(self.running) and time.monotonic() < most:
             seen = len(self.finished)
-            await asyncio.sleep(COALESCE / 5)
+            await asyncio.sleep(COALESCE / 2)
         self.wake.clear()
         self._signalled = False
 
@@ -208,20 +205,20 @@ class _Stream:
         taken: list[tuple[int, Outcome]] = []
         size = 0
         while self.finished and len(taken) < limit and size < LARGEST_MESSAGE:
-            point_id, future = self.finished.popleft()
-            del self.running[point_id]
-            outcome = Outcome(Status.CANCELLED) if future.cancelled() else future.result()
-            size += sum(map(len, outcome.spectra))
-            taken.append((point_id, outcome))
+            job = self.finished.popleft()
+            del self.running[job.point_id]
+            if job.outcome.spectra:
+                size += sum(map(len, job.outcome.spectra))
+            taken.append((job.point_id, job.outcome))
         return taken
 
     def cancel(self, *, everything: bool) -> None:
         """Cancels the points that wait, or everything."""
-        for future in list(self.running.values()):
+        for job in list(self.running.values()):
             if everything:
-                self._workers.cancel(future)
+                self._workers.cancel(job)
             else:
-                future.cancel()
+                job.cancel()
 
 
 def make_results(likelihoods: list[Likelihood], finished: list[tuple[int, Outcome]]) -> list[pb.Result]:

@@ -59,7 +59,7 @@ def work(pipe: Connection, scan_file: str, log: str, state: str, mark: str) -> N
             outcomes.append(chain.evaluate(variables, folder, on_step, spectra_below))
             if has_children():
                 clear_point(Path(folder))
-            elif os.path.isdir(folder):
+            elif chain.used_scratch:
                 shutil.rmtree(folder, ignore_errors=True)
             os.ftruncate(descriptor, 0)  # what one point printed must not fill the disk over a long scan
         pipe.send(outcomes)

@@ -211,7 +211,7 @@ class Evaluator:
                     return
                 if response.physics_digest:
                     self._check_digests(description, response.physics_digest, response.likelihood_digest)
-                received, again = self._sort(response, rows, attempts)
+                received, again = self._sort(response, len(description.observables), rows, attempts)
                 out -= len(response.results)
                 waiting.extend(again)
                 yield received
@@ -220,11 +220,12 @@ class Evaluator:
                 stream.close()
 
     def _sort(
-        self, response: pb.EvaluateResponse, rows: dict[int, np.ndarray], attempts: dict[int, int]
+        self, response: pb.EvaluateResponse, width: int, rows: dict[int, np.ndarray], attempts: dict[int, int]
     ) -> tuple[Received, list[int]]:
         outcomes: list[Outcome] = []
         killed: list[int] = []
         again: list[int] = []
+        busy = 0.0
         for result in response.results:
             point = result.point_id
             if point not in rows:
@@ -237,10 +238,12 @@ class Evaluator:
                 if attempts[point] < MOST_ATTEMPTS:
                     again.append(point)
                     continue
-            outcomes.append(_to_outcome(result))
+            outcomes.append(_to_outcome(result, width))
             del rows[point]
-            seconds = sum(result.seconds)
-            self._seconds = seconds if math.isnan(self._seconds) else 0.9 * self._seconds + 0.1 * seconds
+            busy += sum(result.seconds)
+        if outcomes:
+            seconds, old = busy / len(outcomes), 0.9 ** len(outcomes)
+            self._seconds = seconds if math.isnan(self._seconds) else old * self._seconds + (1.0 - old) * seconds
         return Received(outcomes, killed), again
 
     def _window(self, description: Description) -> int:
@@ -331,18 +334,23 @@ _STATUS = {
 }
 
 
-def _to_outcome(result: pb.Result) -> Outcome:
-    status = _STATUS.get(result.status, Status.FAILED)
-    nll = result.nll if status is Status.OK and math.isfinite(result.nll) else None
-    message = clean(result.message)
-    if status is Status.OK and nll is None:
-        status, message = Status.FAILED, "the evaluator gave no finite NLL"
+def _to_outcome(result: pb.Result, width: int) -> Outcome:
+    """A result whose numbers can be trusted to be there: `width` observables, or none."""
+    found = len(result.observables)
+    warnings = [clean(each) for each in result.warnings[:20]]
+    if result.status == pb.STATUS_OK and found == len(result.losses) == width and math.isfinite(result.nll):
+        return Outcome(
+            result.point_id, Status.OK, result.nll, result.observables, result.losses, result.seconds,
+            "", "", warnings, (), result.spectra[:MOST_SPECTRA],
+        )  # fmt: skip
+    status, message = _STATUS.get(result.status, Status.FAILED), clean(result.message)
+    if status is Status.OK:
+        status, message = Status.FAILED, "the evaluator gave no finite NLL, or not every observable with its loss"
     if result.status == pb.STATUS_KILLED:
         message = f"killed from outside {MOST_ATTEMPTS} times: {message}"
     return Outcome(
-        result.point_id, status, nll, result.observables, result.losses if nll is not None else (), result.seconds,
-        clean(result.failed_code), message, [clean(each) for each in result.warnings[:20]], list(result.missing),
-        result.spectra[:MOST_SPECTRA],
+        result.point_id, status, None, result.observables if found == width else (), (), result.seconds,
+        clean(result.failed_code), message, warnings, list(result.missing),
     )  # fmt: skip
 
 
