@@ -15,9 +15,10 @@ import torch
 
 from proposer.agreement import disagreements, show
 from proposer.dataset import Dataset
-from proposer.evaluators import Description, Evaluator, EvaluatorRefused
+from proposer.evaluators import Evaluator, EvaluatorRefused
 from proposer.init_csv import InitPoints, read_init_csv
 from proposer.manifest import AnotherRun, check_same_run, choose_seed, start_run
+from proposer.messages import Description
 from proposer.progress import Progress, show_time
 from proposer.scan import Limits, Scan, read_tally
 from proposer.space import Space, SpaceError
