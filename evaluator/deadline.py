@@ -15,7 +15,6 @@ R = TypeVar("R")
 DEFAULT_TIMEOUT = 600.0
 """Seconds a code may take for one point where the file does not say; what BSMArt gives SPheno."""
 
-
 set_before: list[tuple[float, str]] = []
 """The newest deadline: its seconds, and of what; empty before the first."""
 

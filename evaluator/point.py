@@ -24,7 +24,6 @@ MOST_WARNINGS = 20
 LONGEST_TEXT = 500
 """The most characters of a message or a warning."""
 
-
 LARGEST_SPECTRA = 2**20
 """The most bytes of spectrum files that one point may return."""
 
@@ -209,10 +208,11 @@ class Chain:
         _, nll = losses_and_nll([spec.likelihood for spec in self.specs], np.array([found]))
         if not nll[0] < below:
             return []
-        if sum(path.stat().st_size for path in point.spectra) > LARGEST_SPECTRA:
+        files = [path for path in point.spectra if path.is_file()]  # a later code may have taken one away
+        if sum(path.stat().st_size for path in files) > LARGEST_SPECTRA:
             point.warnings.append(f"its spectrum files are larger than {LARGEST_SPECTRA >> 20} MiB and were not kept")
             return []
-        return [path.read_bytes() for path in point.spectra]
+        return [path.read_bytes() for path in files]
 
     def _derive(self, point: Point, found: list[float], missing: set[int]) -> None:
         self._collect(point, self._derived, {}, found, missing)

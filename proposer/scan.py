@@ -110,7 +110,7 @@ class Scan:
             added = self._dataset.add_batch(batch, self._space.to_physical(batch.u), checkpoint)
             repeats = 0 if len(added.ids) else repeats + 1
             if repeats == MOST_REPEATS:
-                return "the strategy finds no points that were not evaluated before"
+                return self._finish() or "the strategy finds no points that were not evaluated before"
             self._give()
             self._progress.doing(f"iteration {batch.iteration}" if batch.iteration else "bootstrap")
 

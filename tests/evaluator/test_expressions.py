@@ -160,7 +160,7 @@ def test_powers_are_bounded(text):
     start = time.monotonic()
     found = value(text)
     assert math.isnan(found) or isinstance(found, float)
-    assert time.monotonic() - start < 20
+    assert time.monotonic() - start < 1
 
 
 @settings(max_examples=200)

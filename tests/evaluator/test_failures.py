@@ -77,7 +77,7 @@ def test_a_hang_is_ended_with_all_that_it_started(program_scan, chain, tmp_path,
     start = time.monotonic()
     outcome = found.evaluate([4.0], tmp_path / "s")
     assert outcome.status is Status.TIMED_OUT
-    assert 1.0 <= outcome.seconds[0] <= time.monotonic() - start < 60
+    assert 1.0 <= outcome.seconds[0] < 4.0 and time.monotonic() - start < 5
     assert wait_until(lambda: not alive(tag), 5)
 
 

@@ -148,7 +148,7 @@ def test_an_id_that_runs_cannot_be_used_again(shared):
     # the one that ran was ended: the worker is free
     start = time.monotonic()
     assert shared.statuses([[1.0, 0.0]]) == ["OK"]
-    assert time.monotonic() - start < 60
+    assert time.monotonic() - start < 15
 
 
 def test_a_stream_without_points_ends(shared):
@@ -217,7 +217,7 @@ def test_health_answers_while_points_run(shared):
     start = time.monotonic()
     for _ in range(20):
         stub.Check(health_pb2.HealthCheckRequest(), timeout=10)
-    assert time.monotonic() - start < 15
+    assert time.monotonic() - start < 5
     call.cancel()
 
 
@@ -286,7 +286,7 @@ def test_a_stop_lets_running_points_finish_and_returns_the_others(slow):
     time.sleep(1.0)
     start = time.monotonic()
     assert server.terminate() == 0
-    assert time.monotonic() - start < 19
+    assert time.monotonic() - start < 8
     assert ended.wait(5)
     assert found == {0: "OK", 1: "CANCELLED", 2: "CANCELLED", "end": "OK"}
     assert server.nothing_left()
@@ -299,7 +299,7 @@ def test_after_the_grace_running_points_are_returned_too(slow):
     time.sleep(1.0)
     start = time.monotonic()
     assert server.terminate() == 0
-    assert time.monotonic() - start < 19
+    assert time.monotonic() - start < 8
     assert ended.wait(5)
     assert found == {0: "CANCELLED", 1: "CANCELLED", 2: "CANCELLED", 3: "CANCELLED", "end": "OK"}
     assert server.nothing_left()
@@ -339,7 +339,7 @@ def test_an_idle_evaluator_with_an_open_stream_stops_at_once(slow):
     assert wait_until(lambda: 0 in found)
     start = time.monotonic()
     assert server.terminate() == 0
-    assert time.monotonic() - start < 15
+    assert time.monotonic() - start < 5
     assert ended.wait(5) and found == {0: "OK", "end": "OK"}
     requests.close()
 

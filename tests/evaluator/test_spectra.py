@@ -72,3 +72,9 @@ def test_large_files_are_spread_over_messages(scan_file, evaluator):
     assert sorted(each.point_id for each in results) == list(range(40))
     assert all(each.status == pb.STATUS_OK and len(each.spectra[0]) > 900_000 for each in results)
     assert max(reply.ByteSize() for reply in replies) < 20 * 2**20
+
+
+def test_a_file_that_a_later_code_took_away_is_not_missed(copies, chain, tmp_path):
+    copies.write_text(copies.read_text().replace("cat {input} more.txt > {output}", "mv one.slha {output}"))
+    outcome = chain(copies).evaluate([0.5], tmp_path / "1", None, 1.0)
+    assert (outcome.status, len(outcome.spectra)) == (Status.OK, 1)

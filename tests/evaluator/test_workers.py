@@ -123,7 +123,7 @@ def test_the_code_that_took_the_process_down_is_named(scan_file, evaluator):
     start = time.monotonic()
     results = server.evaluate([[1, 8], [1, 12], [1, 0]])
     # the first code has ten minutes, the second a second and a half
-    assert time.monotonic() - start < 60
+    assert time.monotonic() - start < 15
     assert [each.failed_code for each in results] == ["second", "second", ""]
     assert [each.status for each in results] == [pb.STATUS_FAILED, pb.STATUS_TIMED_OUT, pb.STATUS_OK]
 
@@ -266,7 +266,7 @@ def test_cancelled_points_that_wait_never_run(python_scan, evaluator, tmp_path):
     call.cancel()
     start = time.monotonic()
     assert server.statuses([row(1)]) == ["OK"]
-    assert time.monotonic() - start < 50
+    assert time.monotonic() - start < 10
 
 
 def test_the_programs_are_executable():

@@ -229,7 +229,7 @@ def test_bad_addresses(address: str, words: list[str], shared: Shared, lodescan:
     refused(lodescan("scan", shared[0].file, "--evaluator", address, "--run", tmp_path / "run"), *words)
     refused(lodescan("check", shared[0].file, "--evaluator", address), *words)
     assert not (tmp_path / "run").exists()
-    assert time.monotonic() - start < 50  # it waits for no one, but two commands start
+    assert time.monotonic() - start < 5
 
 
 def test_no_evaluator(shared: Shared, lodescan: Lodescan, tmp_path: Path) -> None:
