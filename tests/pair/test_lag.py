@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ import pytest
 from proposer.dataset import Dataset
 from proposer.evaluators import Evaluator
 from proposer.progress import Progress
+from proposer.rows import Outcome
 from proposer.scan import Limits, Scan, read_tally
 from proposer.space import Space
 from proposer.strategies.base import Batch, Status, Told, generator
@@ -32,7 +33,8 @@ class Steps:
         self.good = self.asked = 0
         self.seen: list[list[int]] = []  # the batches told before each ask
         self.busy: list[tuple[float, float]] = []
-        self._thinks, self._told = thinks, []
+        self._thinks = thinks
+        self._told: list[int] = []
         self._best, self._nll = np.full(3, 0.5), np.inf
 
     def ask(self, k: int) -> Batch:
@@ -109,7 +111,7 @@ def test_results_are_stored_while_the_strategy_thinks(
     stored: list[float] = []
     record = Dataset.record
 
-    def noted(dataset: Dataset, results: object) -> int:
+    def noted(dataset: Dataset, results: Sequence[Outcome]) -> int:
         stored.append(time.monotonic())
         return record(dataset, results)
 
