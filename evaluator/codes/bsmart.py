@@ -119,7 +119,7 @@ class PassTool:
             raise InvalidPoint(f"SPINFO 4: {'; '.join(errors)}")
         path = point.folder / self._output
         path.write_text(text)
-        point.spectrum, point.spectrum_path = spectrum, path
+        point.wrote(spectrum, path)
         return {}
 
     def sources(self) -> Mapping[str, str]:

@@ -100,7 +100,7 @@ class SlhaProgram:
             target = point.spectrum_path
             target.write_bytes(before + b"\n" + (folder / self._output).read_bytes())
             spectrum = read_output(target) or spectrum
-        point.spectrum, point.spectrum_path = spectrum, target
+        point.wrote(spectrum, target)
         return {}
 
     def _clear(self, folder: Path) -> None:

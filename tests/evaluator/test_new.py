@@ -13,6 +13,7 @@ from evaluator.starting import FILES, new
 ROOT = Path(__file__).parent.parent.parent
 
 
+@pytest.mark.slow
 def test_what_it_writes_works(tmp_path, capsys):
     assert new("heavy_boson", tmp_path) == 0
     folder = tmp_path / "heavy_boson"
