@@ -76,7 +76,8 @@ def comparable(scan: ScanFile) -> dict[str, Any]:
 
 _SECTIONS = {
     "setup": "Setup", "variables": "Variables", "derived_variables": "Derived Variables", "blocks": "Blocks",
-    "fitting": "Fitting", "networks": "Networks", "codes": "Codes", "observables": "Observables", "plotting": "Plotting",
+    "fitting": "Fitting", "networks": "Networks", "codes": "Codes", "observables": "Observables",
+    "plotting": "Plotting",
 }  # fmt: skip
 
 

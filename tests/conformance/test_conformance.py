@@ -48,6 +48,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.slow
 def test_a_real_evaluator(tmp_path):
     server = Evaluator(tmp_path, EXAMPLES / "toy3d.yaml", workers=1)
     try:
