@@ -24,7 +24,7 @@ class Verdict:
 
     `exit_codes` of a good run (None: any), `blocks` that must be there; exit codes, a
     pattern on standard error and SPINFO 4 make a point INVALID; a flag that is 0 gives a
-    warning.
+    warning, unless it is among `judged`: a window on it says already what its 0 means.
     """
 
     exit_codes: frozenset[int] | None
@@ -33,6 +33,7 @@ class Verdict:
     invalid_stderr: re.Pattern[str] | None
     spinfo: bool
     flags: Mapping[str, SlhaAddress]
+    judged: frozenset[SlhaAddress]
 
     @classmethod
     def read(cls, spec: CodeSpec, profile: Profile) -> Verdict:
@@ -58,16 +59,17 @@ class Verdict:
         blocks = tuple(each.upper() for each in success.texts("blocks")) if "blocks" in success else profile.blocks
         flags = spec.section.section("flags")
         named = {name: read_address(flags, name) for name in flags} if "flags" in spec.section else profile.flags
-        # a window on a flag says already what its 0 means
-        judged = {each.slha for each in spec.observables if each.valid is not None}
-        watched = {name: address for name, address in named.items() if address not in judged}
-        return cls(exit_codes, blocks, invalid_codes, pattern, invalid.boolean("spinfo", True), watched)
+        judged = frozenset(
+            each.slha for each in spec.observables if each.valid is not None and each.slha is not None
+        )
+        return cls(exit_codes, blocks, invalid_codes, pattern, invalid.boolean("spinfo", True), named, judged)
 
     def sources(self) -> dict[str, str]:
         """For the physics digest."""
         pattern = self.invalid_stderr.pattern if self.invalid_stderr else ""
         codes = "any" if self.exit_codes is None else str(sorted(self.exit_codes))
-        return {"verdict": f"{codes} {self.blocks} {sorted(self.invalid_exit_codes)} {pattern!r} {self.spinfo}"}
+        found = {"verdict": f"{codes} {self.blocks} {sorted(self.invalid_exit_codes)} {pattern!r} {self.spinfo}"}
+        return found | {f"flag {name}": str(address) for name, address in self.flags.items()}
 
     def judge(self, finished: Finished, output: Path, warnings: list[str]) -> Spectrum:
         """The spectrum of a good run; adds to `warnings`. Raises InvalidPoint or CodeFailed."""
@@ -96,7 +98,11 @@ class Verdict:
             raise CodeFailed(f"the output has no block {', '.join(missing)}: {said}")
         if not spectrum.blocks and not spectrum.decays:
             raise CodeFailed(f"the output {output.name} holds no SLHA block: {said}")
-        off = [f"{name}: {address} is 0" for name, address in self.flags.items() if _is_off(spectrum, address)]
+        off = [
+            f"{name}: {address} is 0"
+            for name, address in self.flags.items()
+            if address not in self.judged and _is_off(spectrum, address)
+        ]
         _warn(warnings, off)
         return spectrum
 
