@@ -53,7 +53,7 @@ SETUP = Keys(
         "run_name": ("RunName",),
         "type": ("Type",),
         "points": ("Points",),
-        "init_csv": ("InitCSV",),
+        "init_csv": ("InitCSV", "Input_CSV_File"),
         "seed": ("Seed",),
         "max_evaluations": ("Max_Evaluations",),
         "max_hours": ("Max_Hours",),
@@ -66,7 +66,7 @@ SETUP = Keys(
     _words(
         """csv|csv name|Output File|OutputFile|Cores|Precision|Short
         |StoreSeparateFiles|StoreEverything|StoreInputs|Store Inputs|Store Invalid|Store In Memory|SLHA_Output
-        |Temporary Directory|debug|Debug|Resume|Merge Results|Use TQDM|LogLike|Batch_size|Input_CSV_File|Input_Dir
+        |Temporary Directory|debug|Debug|Resume|Merge Results|Use TQDM|LogLike|Batch_size|Input_Dir
         |LR|Neurons|Epochs|Iterations|Classifier|TrainLH|DensityPenality|DensityPenalty|CMAES MaxLoss
         |Sigma Tolerance|Initial Sample|Walkers|Steps|Valid Points|Sample LogLike Name|Sample NLL Name
         |Sample Likelihood Name|Live Points|Evidence Tolerance|Sampling Efficiency|MultiNestLib|DiverLib|NP

@@ -12,6 +12,7 @@ from scanspec.document import Section, closest, read_document
 from scanspec.fitting import Fitting, read_fitting
 from scanspec.likelihoods import Kind, Likelihood
 from scanspec.observables import ObservableSpec, read_observable
+from scanspec.types import check_type
 from scanspec.variables import Variable, read_variable
 
 
@@ -94,6 +95,7 @@ def read_scan_file(path: Path | str) -> ScanFile:
     setup = root.section("setup", keys.SETUP)
     for key in ("run_name", "environment"):
         setup.text(key, "")
+    check_type(setup)
     environment_variables = setup.section("environment_variables")
     for key in environment_variables:
         environment_variables.text(key)

@@ -297,6 +297,36 @@ def test_what_has_no_meaning_is_named_once(read):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("name", "closest", "word"),
+    [
+        ("MCMC", "MLS_DNNC", "no samples of a posterior"),
+        ("MultiNest", "MLS_DNNC", "networks"),
+        ("AffineMC", "MLS_DNNC", "networks"),
+        ("AL", "MLS_DNNC", "networks"),
+        ("DLScanner", "MLS_DNNC", "networks"),
+        ("MLS", "MLS_DNNC", "networks"),
+        ("MLScanner.MLS_SVR_RBF", "MLS_DNNC", "networks"),
+        ("Contour2D", "MLS_DNNC", "border"),
+        ("ContourGP", "MLS_DNNC", "border"),
+        ("Vegas", "MLS_DNNC", "networks"),
+        ("CMAES_ND", "CMAES", "lowest NLL"),
+        ("DEAP", "CMAES", "lowest NLL"),
+        ("Diver", "CMAES", "lowest NLL"),
+        ("read_csv", "MLS_DNNC", "Input_CSV_File"),
+        ("read_dir", "MLS_DNNC", "folders of spectra"),
+        ("read_dir_mpi", "MLS_DNNC", "folders of spectra"),
+    ],
+)
+def test_a_type_of_bsmart_that_is_not_here_names_the_closest(read, name, closest, word):
+    # its variables may hold what only that type understands, so the type comes first
+    with pytest.raises(ScanFileError, match=r"line 1: type '.*' is a scan of BSMArt") as caught:
+        read(f"setup: {{Type: {name}}}\nvariables: {{a: 'np.linspace(0, 1)', b: }}\n")
+    assert f"{name!r} is" in str(caught.value)
+    assert f"the closest is `type: {closest}`" in str(caught.value)
+    assert word in str(caught.value)
+
+
 SETUP_OF_BSMART = """RunName|Type|Points|Cores|InitCSV|csv|csv name|Output File|Spectrum File|Precision
 |Short|StoreAllPoints|Store Output Files|StoreSeparateFiles|StoreEverything
 |StoreInputs|Store Invalid|Store In Memory|SLHA_Output|Skip SLHA Files
