@@ -162,10 +162,11 @@ def a_stream_takes_several_batches(peer: Peer) -> None:
 
 
 def results_are_sound(peer: Peer) -> None:
-    width = len(peer.description.observables)
+    width, codes = len(peer.description.observables), len(peer.description.codes)
     for each in peer.results(peer.request(peer.points(POINTS), range(POINTS))):
         promise(each.status != pb.STATUS_UNSPECIFIED, "a result has no status")
         promise(all(0 <= second < math.inf for second in each.seconds), f"seconds are {list(each.seconds)}")
+        promise(not codes or len(each.seconds) <= codes, f"seconds of {len(each.seconds)} codes, but there are {codes}")
         promise(len(each.observables) in ((width,) if each.status == pb.STATUS_OK else (0, width)),
                 f"{len(each.observables)} observables, but Describe lists {width}")  # fmt: skip
         absent = all(position < width and math.isnan(each.observables[position]) for position in each.missing)

@@ -45,6 +45,7 @@ def describe(chain: Chain, concurrency: int) -> pb.DescribeResponse:
         observables=[_observable(spec) for spec in chain.specs],
         concurrency=concurrency,
         max_batch=MAX_BATCH,
+        codes=[step.name for step in chain.steps],
     )
 
 

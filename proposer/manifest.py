@@ -124,6 +124,7 @@ def start_run(
         "backend_version": description.version,
         "physics_digest": description.physics_digest,
         "likelihood_digest": description.likelihood_digest,
+        "codes": list(description.codes),
         "variables": [each.name for each in scan.variables],
         "observables": [each.name for each in description.observables],
         "versions": _versions(),

@@ -37,6 +37,7 @@ class Small(pb_grpc.EvaluationServiceServicer):
             observables=[pb.Observable(name="z", likelihood=likelihood, valid=pb.Window(low=-math.inf, high=1e3))],
             concurrency=1,
             max_batch=0 if fault == "no batch" else 50,
+            codes=["square"],
         )
 
     def Evaluate(self, requests, context):
@@ -100,7 +101,7 @@ class Small(pb_grpc.EvaluationServiceServicer):
             observables=[z, z] if fault == "too many observables" else [z],
             losses=[loss],
             nll=loss + 1e-3 if fault == "nll is no sum" else loss,
-            seconds=[-1.0 if fault == "negative time" else 0.1],
+            seconds=[-1.0 if fault == "negative time" else 0.1] * (2 if fault == "times of nobody" else 1),
         )
 
 

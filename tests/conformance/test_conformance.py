@@ -32,6 +32,7 @@ FAULTS = {
     "no status": "results are sound: a result has no status",
     "too many observables": "results are sound: 2 observables",
     "negative time": "results are sound: seconds are [-1.0]",
+    "times of nobody": "results are sound: seconds of 2 codes, but there are 1",
     "outside its window": "results are sound: an OK point has z",
     "invalid with an NLL": "results are sound: a point with status STATUS_INVALID has an NLL",
     "fails in silence": "results are sound: a point that is not OK does not say why",
