@@ -200,7 +200,8 @@ class Chain:
                 for position, value in enumerate(self._solve(variables, scratch, begin, inner)):
                     found[position] = point.names[self.specs[position].name] = value
                     missing.discard(position)
-            self._derive(point, found, missing)
+            if self._derived:
+                self._derive(point, found, missing)
             for number, step in enumerate(self.steps):
                 begin(number)
                 start = time.perf_counter()
@@ -209,9 +210,11 @@ class Chain:
                 finally:
                     seconds.append(time.perf_counter() - start + sum(inner[number : number + 1]))
                 self._collect(point, step.observables, given, found, missing)
-                self._check_conditions(point, step)
+                if step.conditions:
+                    self._check_conditions(point, step)
             name = ""
-            self._collect(point, self._top, {}, found, missing)
+            if self._top:
+                self._collect(point, self._top, {}, found, missing)
         except InvalidPoint as error:
             status, message = Status.INVALID, str(error)
         except CodeFailed as error:

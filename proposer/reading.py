@@ -10,6 +10,7 @@ from proposer.costs import costs, show_costs
 from proposer.dataset import Dataset
 from proposer.progress import show_time
 from proposer.scan import read_tally
+from proposer.tables import GOOD_POINTS
 
 
 def status(folder: Path) -> int:
@@ -32,7 +33,7 @@ def status(folder: Path) -> int:
             print(line)
         print(f"time: {show_time(float(meta['seconds']))}; seed {meta['seed']}; evaluator {meta['backend']}")
         print(f"stopped: {meta['stopped']}" if meta.get("stopped") else "not finished; the same scan command goes on")
-        print(f"good points: {folder / 'good_points.csv'}")
+        print(f"good points: {folder / GOOD_POINTS}")
     return 0
 
 
