@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,9 +88,26 @@ class Told:
         return len(self.ids)
 
 
+def is_good(told: Told, threshold: float) -> NDArray[np.bool_]:
+    """Which points are good, shape (n,): OK with an NLL below the threshold. Every strategy asks here."""
+    good: NDArray[np.bool_] = (told.status == Status.OK) & (told.nll < threshold)
+    return good
+
+
 def generator(seed: int, place: int, purpose: str) -> np.random.Generator:
     """The random numbers for one purpose at one place in a strategy's loop; nothing else decides them."""
     return np.random.default_rng(np.random.SeedSequence([seed, place, *purpose.encode()]))
+
+
+class Settings(Protocol):
+    """The settings of any strategy: a dataclass, of which the scan itself reads the threshold alone."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def threshold(self) -> float:
+        """A point is good when its NLL is below this."""
+        ...
 
 
 class Strategy(Protocol):

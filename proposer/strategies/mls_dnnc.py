@@ -17,7 +17,7 @@ import numpy as np
 
 from proposer.balance import balanced, positive_weight, synthetic_points
 from proposer.networks import Classifier, FitSettings
-from proposer.strategies.base import Batch, CheckpointError, Floats, Status, Told, generator
+from proposer.strategies.base import Batch, CheckpointError, Floats, Status, Told, generator, is_good
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -92,7 +92,7 @@ class MlsDnnc:
         self.seed = seed
         self.stop_reason = ""
         self._points = _Points(space.dim, settings.threshold)
-        self._classifier = Classifier(space.dim, settings.fit)
+        self._classifier = Classifier(space.width, settings.fit)
         self._place = _Place()
 
     @property
@@ -165,7 +165,7 @@ class MlsDnnc:
         elif not free < n_good < self._points.exploited(new) / 2:
             return None
         most = min(self.settings.points_per_iteration, k)
-        synthetic = synthetic_points(u, good, self.settings.k_initial, most, rng)
+        synthetic = self.space.snap(synthetic_points(u, good, self.settings.k_initial, most, rng))
         if not len(synthetic):
             return None
         self._now("smote")
@@ -224,7 +224,7 @@ class _Points:
         if not len(told):
             return
         ok = told.status == Status.OK
-        good = ok & (told.nll < self._threshold)
+        good = is_good(told, self._threshold)
         self._u.append(told.u)
         self._good.append(good)
         self._labelled.append(ok | (told.status == Status.INVALID))
