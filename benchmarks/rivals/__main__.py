@@ -118,6 +118,7 @@ def _run_rival(rival: Rival, answers: Answers, volume: float, seed: int, cpu: in
     told = {
         "read": replies, "write": questions, "dim": answers.problem.dim, "seed": seed, "volume": volume,
         "threshold": answers.problem.threshold, "most": answers.most, "cpu_seconds": cpu,
+        "low": answers.problem.low, "high": answers.problem.high,
     }  # fmt: skip
     one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     before = _cpu_of_children()

@@ -26,7 +26,7 @@ from bsmart.HEPRun import HepTool
 
 class NewTool(HepTool):
     def run(self, spc_file, temp_dir, log, data_point):
-        value = float(far.nll(data_point.inputs)[0])
+        value = float(far.nll([(x - far.LOW) / (far.HIGH - far.LOW) for x in data_point.inputs])[0])
         if value != value:
             raise ValueError("unphysical")
         data_point.obs_dict["nll"] = value
@@ -60,7 +60,7 @@ def _scan_file(what: str) -> dict[str, Any]:
     return {
         "Codes": {"far_tool": {"Run": "True", "Observables": {"nll": observable}}},
         "Setup": setup,
-        "Variables": {f"x{i}": {"RANGE": [0.0, 1.0]} for i in range(far.DIM)},
+        "Variables": {f"x{i}": {"RANGE": [far.LOW, far.HIGH]} for i in range(far.DIM)},
         "Observables": {},
         "Networks": networks,
     }

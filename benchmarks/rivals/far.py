@@ -22,6 +22,9 @@ THRESHOLD: float = _TOLD["threshold"]
 """A point is good when its NLL is below this."""
 VOLUME: float = _TOLD["volume"]
 """Share of the cube that is good: more than a user knows, for settings that are kind to a rival."""
+LOW: float = _TOLD["low"]
+HIGH: float = _TOLD["high"]
+"""The box in the problem's own units, for a rival that sees them."""
 MOST: int = _TOLD["most"]
 """Evaluations after which the process is ended."""
 
