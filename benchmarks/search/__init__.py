@@ -1,1 +1,0 @@
-"""How many evaluations does a search need, and what does it find?"""
