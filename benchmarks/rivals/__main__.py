@@ -1,7 +1,7 @@
 """`make bench-rivals`: rivals, and lodescan's own strategies beside them, on the problems of `benchmarks.search`.
 
-Each run is a JSON line in the file of results, and is not done again while its line is there; a table of medians over
-the seeds is printed at the end. Every method sees the NLL alone. A run ends with 1,000 good points and one in 95 % of
+Each run is a line in `results/METHOD.csv`, and is not done again while its line is there; a table of medians over the
+seeds is printed at the end. Every method sees the NLL alone. A run ends with 1,000 good points and one in 95 % of
 the cells, with its evaluations or its CPU seconds spent, or when the rival ends by itself.
 """
 
@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.rivals import results
 from benchmarks.rivals.answers import Answers
 from benchmarks.rivals.ours import OURS, run_ours
 from benchmarks.search.metrics import Cells
@@ -57,7 +58,7 @@ RIVALS = {
 def main() -> None:
     """Runs what is asked for, prints a table."""
     options = _options()
-    done = _read(options.results)
+    done = [row for method in options.rivals for row in results.read(method)]
     for name in options.problems:
         cells = Cells.of_problem(PROBLEMS[name])
         for seed in options.seeds:
@@ -67,11 +68,11 @@ def main() -> None:
                     continue
                 row = about | _run(method, PROBLEMS[name], cells, seed, options.most, options.cpu)
                 done.append(row)
-                with options.results.open("a") as file:
-                    file.write(json.dumps(row) + "\n")
+                results.append(method, row)
                 print(json.dumps(row), file=sys.stderr, flush=True)
-    wanted = {"method": options.rivals, "problem": options.problems, "seed": options.seeds}
-    show([row for row in done if all(row[key] in values for key, values in wanted.items())])
+    limits = {"most": options.most, "cpu": options.cpu}
+    chosen = [row for row in done if limits.items() <= row.items()]
+    show([row for row in chosen if row["problem"] in options.problems and row["seed"] in options.seeds])
 
 
 def _options() -> argparse.Namespace:
@@ -82,7 +83,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seeds", default="", help="default: 0 1 2")
     parser.add_argument("--most", type=int, default=15_000, help="evaluations of a run")
     parser.add_argument("--cpu", type=int, default=120, help="CPU seconds of a run")
-    parser.add_argument("--results", type=Path, default=Path("runs/rivals.jsonl"), help="the file of results")
     options = parser.parse_args()
     options.rivals = options.rivals.split() or methods
     options.problems = options.problems.split() or list(PROBLEMS)
@@ -91,10 +91,6 @@ def _options() -> argparse.Namespace:
         if unknown := [each for each in what if each not in known]:
             parser.error(f"there is no {unknown[0]!r}; there are {', '.join(known)}")
     return options
-
-
-def _read(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def _run(method: str, problem: Problem, cells: Cells, seed: int, most: int, cpu: int) -> dict[str, Any]:

@@ -10,10 +10,9 @@ How a scan drives a strategy:
    transaction before a point is sent.
 2. When every point of the batch has an answer, `strategy.tell(...)` with that batch.
 
-How a resumed scan does: a new object is told every batch that is complete, in order, one
-call a batch; `restore` gives it the newest checkpoint; the batch that is not complete is
-finished and told. `restore` may come before or after the tell of the last batch. From
-then on the object asks what the uninterrupted one would have asked.
+How a resumed scan does: a new object is told the batches that the last ask had seen, in
+order, one call a batch; `restore` gives it the newest checkpoint; what is not complete is
+finished and told. From then on the object asks what the uninterrupted one would have asked.
 """
 
 from __future__ import annotations
@@ -114,8 +113,8 @@ class Strategy(Protocol):
     """Decides which points to try next.
 
     `lag`: how many batches may be out when the next one is asked for: ask number k
-    follows the tells of all batches up to k - 1 - lag, and of no others, so that
-    arrival times never change a scan. `stop_reason`: why `ask` gave None; "" before.
+    follows the tells of all batches up to k - 1 - lag (and of an InitCSV), and of no
+    others, so that arrival times never change a scan. `stop_reason`: why `ask` gave None; "" before.
     `good`: how many good points were told, those from an earlier run included.
 
     Random draws depend on the seed, the place in the loop and their purpose, never on

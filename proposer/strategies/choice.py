@@ -16,7 +16,7 @@ from scanspec import ScanFile
 from scanspec.document import closest
 
 if TYPE_CHECKING:
-    from proposer.evaluators import Observable
+    from proposer.messages import Observable
 
 DEFAULT = "MLS_DNNC"
 """The type of a file that names none."""
@@ -43,11 +43,26 @@ TYPES = {
 }
 """Every type by its plain name."""
 
-_OF_BSMART = frozenset({
-    "AL", "AffineMC", "CMAES_ND", "Contour2D", "ContourGP", "DEAP", "DLScanner", "Diver", "MCMC", "MLS", "MultiNest",
-    "Vegas", "read_csv", "read_dir", "read_dir_mpi", "MLScanner.MLS_DNNR", "MLScanner.MLS_GBR", "MLScanner.MLS_RFC",
-    "MLScanner.MLS_RFR", "MLScanner.MLS_SVR_Poly", "MLScanner.MLS_SVR_RBF",
-})  # fmt: skip
+_REGION = f"`type: {DEFAULT}`, which finds the region where the NLL is below threshold_value"
+_LEARNED = "`type: MLS_DNNC`, which learns by neural networks where the good region is"
+_LOWEST = "`type: CMAES`, which climbs to the lowest NLL"
+_TABLE = f"rows without an NLL are evaluated first; the closest is {_REGION}"
+
+_OF_BSMART = {
+    "MCMC AffineMC MultiNest": f"lodescan does not sample posteriors; the closest is {_REGION}",
+    "Vegas": f"lodescan does not integrate; the closest is {_REGION}",
+    "Diver DEAP": f"lodescan does not evolve populations; the closest is {_LOWEST}",
+    "CMAES_ND": f"lodescan does not reward novelty; the closest is {_LOWEST}; for a map {_REGION}",
+    "AL Contour2D ContourGP DLScanner MLS": f"the closest is {_LEARNED}",
+    " ".join(f"MLScanner.MLS_{each}" for each in ("DNNR", "GBR", "RFC", "RFR", "SVR_Poly", "SVR_RBF")): (
+        f"the closest is {_LEARNED}"
+    ),
+    "read_csv": f"a table is read beside any type: name it in setup as `init_csv: FILE`, and {_TABLE}",
+    "read_dir read_dir_mpi": (
+        f"write the inputs of these files as a table, name it in setup as `init_csv: FILE`, and {_TABLE}"
+    ),
+}
+"""BSMArt's types that lodescan does not have, and what to write instead."""
 
 
 def type_name(scan: ScanFile) -> str:
@@ -56,12 +71,12 @@ def type_name(scan: ScanFile) -> str:
     for plain, entry in TYPES.items():
         if name == plain or name in entry.others:
             return plain
-    of_bsmart = name in _OF_BSMART
-    what = "a scan of BSMArt that lodescan does not have" if of_bsmart else "no scan that lodescan knows"
-    hint = "" if of_bsmart else closest(name, TYPES)
+    for names, instead in _OF_BSMART.items():
+        if name in names.split():
+            raise scan.setup.error(f"type {name!r} is a scan of BSMArt that lodescan does not have: {instead}", "type")
     raise scan.setup.error(
-        f"type {name!r} is {what}{hint}; there are {', '.join(TYPES)}. `type: {DEFAULT}` finds the good region by "
-        "neural networks (its settings, all with defaults, go into the section networks)",
+        f"type {name!r} is no scan that lodescan knows{closest(name, TYPES)}; there are {', '.join(TYPES)}; without "
+        f"a type it is {DEFAULT}",
         "type",
     )
 

@@ -67,12 +67,38 @@ def test_draws_and_cmaes_read_their_settings(read):
         ("type: CMAES, population_size: 3", "x: [0, 1]", ["population_size is 3", "at least 4"]),
         ("type: CMAES, sigma: 0", "x: [0, 1]", ["sigma is 0", "more than 0"]),
         ("type: RANDOMS", "x: [0, 1]", ["'RANDOMS' is no scan", "did you mean 'RANDOM'?"]),
-        ("type: CMAES_ND", "x: [0, 1]", ["'CMAES_ND' is a scan of BSMArt", "CMAES", f"type: {DEFAULT}"]),
     ],
 )
 def test_bad_input_names_file_line_and_what_to_write(read, setup, variables, words):
     with pytest.raises(ScanFileError, match=r"scan\.yaml, line 1: ") as caught:
         read_settings(read(setup, variables))
+    for word in words:
+        assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("MCMC", ["does not sample posteriors", f"closest is `type: {DEFAULT}`"]),
+        ("AffineMC", ["does not sample posteriors", f"closest is `type: {DEFAULT}`"]),
+        ("MultiNest", ["does not sample posteriors", f"closest is `type: {DEFAULT}`"]),
+        ("Vegas", ["does not integrate", f"closest is `type: {DEFAULT}`"]),
+        ("Diver", ["does not evolve populations", "closest is `type: CMAES`"]),
+        ("DEAP", ["does not evolve populations", "closest is `type: CMAES`"]),
+        ("CMAES_ND", ["does not reward novelty", "closest is `type: CMAES`", f"`type: {DEFAULT}`"]),
+        *((name, ["closest is `type: MLS_DNNC`"]) for name in ("AL", "Contour2D", "ContourGP", "DLScanner", "MLS")),
+        *(
+            (f"MLScanner.MLS_{name}", ["closest is `type: MLS_DNNC`"])
+            for name in ("DNNR", "GBR", "RFC", "RFR", "SVR_Poly", "SVR_RBF")
+        ),
+        ("read_csv", ["`init_csv: FILE`", f"closest is `type: {DEFAULT}`"]),
+        ("read_dir", ["as a table", "`init_csv: FILE`"]),
+        ("read_dir_mpi", ["as a table", "`init_csv: FILE`"]),
+    ],
+)
+def test_a_type_of_bsmart_that_is_not_there_names_the_closest(read, name, words):
+    with pytest.raises(ScanFileError, match=rf"scan\.yaml, line 1: type '{name}' is a scan of BSMArt that") as caught:
+        type_name(read(f"type: {name}"))
     for word in words:
         assert word in str(caught.value)
 
