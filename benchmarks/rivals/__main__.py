@@ -100,7 +100,8 @@ def _run(method: str, problem: Problem, cells: Cells, seed: int, most: int, cpu:
         ended, used = run_ours(method, answers, cells.volume, seed, cpu)
     else:
         ended, used = _run_rival(RIVALS[method], answers, cells.volume, seed, cpu)
-    return figures(problem, cells, answers.record()) | {
+    found: dict[str, Any] = figures(problem, cells, answers.record())
+    return found | {
         "ended": ended, "cpu_seconds": round(used, 1), "seconds": round(time.perf_counter() - start, 1),
         "repeats": answers.repeats(),
     }  # fmt: skip

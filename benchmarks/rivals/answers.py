@@ -36,7 +36,7 @@ class Answers:
         if self.ended:
             return None
         u = np.clip(u, 0.0, 1.0)
-        nll = self.problem.evaluate(u)[1]
+        nll: Floats = self.problem.evaluate(u)[1]
         kept = u[: self.most - self._n]  # what passes the limit is answered, but does not count
         good = np.nan_to_num(nll[: len(kept)], nan=np.inf) < self.problem.threshold
         self._n += len(kept)
