@@ -67,8 +67,9 @@ contract-check: dev ## is that code fresh, and does the contract keep what it pr
 bench: environments ## the benchmarks
 	@$(PROPOSER)/python -m benchmarks
 
-bench-rivals: environments ## other scanners on the same problems; RIVALS=, PROBLEMS=, SEEDS= bound it
-	@$(PROPOSER)/python -m benchmarks.rivals --rivals '$(RIVALS)' --problems '$(PROBLEMS)' --seeds '$(SEEDS)'
+bench-rivals: environments ## other scanners on the same problems; RIVALS=, PROBLEMS=, SEEDS=, UNTIL=good bound it
+	@$(PROPOSER)/python -m benchmarks.rivals --rivals '$(RIVALS)' --problems '$(PROBLEMS)' --seeds '$(SEEDS)' \
+	    --until '$(or $(UNTIL),map)'
 
 locks: ## make the lock files anew
 	@tools/locks.sh

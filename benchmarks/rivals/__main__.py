@@ -2,7 +2,7 @@
 
 Each run is a line in `results/METHOD.csv`, and is not done again while its line is there; a table of medians over the
 seeds is printed at the end. Every method sees the NLL alone. A run ends with 1,000 good points and one in 95 % of
-the cells, with its evaluations or its CPU seconds spent, or when the rival ends by itself.
+the cells (`--until good`: with the first alone), with its evaluations or its CPU seconds spent, or when the rival ends.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from benchmarks.rivals import results
 from benchmarks.rivals.answers import Answers
 from benchmarks.rivals.ours import OURS, run_ours
 from benchmarks.search.metrics import Cells
-from benchmarks.search.problems import PROBLEMS, Problem
+from benchmarks.search.problems import PROBLEMS
 from benchmarks.search.run import figures
 
 HERE = Path(__file__).parent
@@ -59,18 +59,19 @@ def main() -> None:
     """Runs what is asked for, prints a table."""
     options = _options()
     done = [row for method in options.rivals for row in results.read(method)]
+    limits = {"most": options.most, "cpu": options.cpu, "until": options.until}
     for name in options.problems:
         cells = Cells.of_problem(PROBLEMS[name])
         for seed in options.seeds:
             for method in options.rivals:
-                about = {"method": method, "problem": name, "seed": seed, "most": options.most, "cpu": options.cpu}
+                about = {"method": method, "problem": name, "seed": seed} | limits
                 if any(about.items() <= row.items() for row in done):
                     continue
-                row = about | _run(method, PROBLEMS[name], cells, seed, options.most, options.cpu)
+                answers = Answers(PROBLEMS[name], cells, options.most, cells95=options.until == "map")
+                row = about | _run(method, answers, cells, seed, options.cpu)
                 done.append(row)
                 results.append(method, row)
                 print(json.dumps(row), file=sys.stderr, flush=True)
-    limits = {"most": options.most, "cpu": options.cpu}
     chosen = [row for row in done if limits.items() <= row.items()]
     show([row for row in chosen if row["problem"] in options.problems and row["seed"] in options.seeds])
 
@@ -83,6 +84,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seeds", default="", help="default: 0 1 2")
     parser.add_argument("--most", type=int, default=15_000, help="evaluations of a run")
     parser.add_argument("--cpu", type=int, default=120, help="CPU seconds of a run")
+    parser.add_argument("--until", choices=["map", "good"], default="map", help="good: no wait for 95 %% of the cells")
     options = parser.parse_args()
     options.rivals = options.rivals.split() or methods
     options.problems = options.problems.split() or list(PROBLEMS)
@@ -93,14 +95,13 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _run(method: str, problem: Problem, cells: Cells, seed: int, most: int, cpu: int) -> dict[str, Any]:
-    answers = Answers(problem, cells, most)
+def _run(method: str, answers: Answers, cells: Cells, seed: int, cpu: int) -> dict[str, Any]:
     start = time.perf_counter()
     if method in OURS:
         ended, used = run_ours(method, answers, cells.volume, seed, cpu)
     else:
         ended, used = _run_rival(RIVALS[method], answers, cells.volume, seed, cpu)
-    found: dict[str, Any] = figures(problem, cells, answers.record())
+    found: dict[str, Any] = figures(answers.problem, cells, answers.record())
     return found | {
         "ended": ended, "cpu_seconds": round(used, 1), "seconds": round(time.perf_counter() - start, 1),
         "repeats": answers.repeats(),
@@ -150,18 +151,20 @@ def _cpu_of_children() -> float:
 
 
 def _environment(lock: str) -> str:
-    """The Python of a rival's environment, made from its lock on first use."""
-    python = f".envs/rival-{lock}/bin/python"
-    if not Path(python).exists():
+    """The Python of a rival's environment, made from its lock on first use, and anew when the lock is another."""
+    folder = Path(f".envs/rival-{lock}")
+    python, wanted, made = f"{folder}/bin/python", (HERE / f"{lock}.txt").read_text(), folder / "lock.txt"
+    if not made.exists() or made.read_text() != wanted:
         print(f"making the environment of {lock} ...", file=sys.stderr)
-        subprocess.run([sys.executable, "-m", "venv", f".envs/rival-{lock}"], check=True)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
         pip = [python, "-m", "pip", "--disable-pip-version-check", "-qq", "install", "--no-deps"]
-        packages = (HERE / f"{lock}.txt").read_text().split()
+        packages = wanted.split()
         quickly = ["--retries", "0", "--timeout", "5", "--index-url"]
         quickly.append(os.environ.get("TORCH_INDEX", "https://download.pytorch.org/whl/cpu"))
         for torch in (each for each in packages if each.startswith("torch==")):  # without gigabytes of CUDA, if it goes
             subprocess.run([*pip, *quickly, torch], check=False, capture_output=True)
         subprocess.run([*pip, *packages], check=True)
+        made.write_text(wanted)
     return python
 
 

@@ -8,7 +8,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.search.metrics import Cells
+from benchmarks.search.metrics import CELLS, Cells
 from benchmarks.search.problems import Problem
 from benchmarks.search.run import ENOUGH, Record
 from proposer.strategies.base import Floats
@@ -17,11 +17,13 @@ from proposer.strategies.base import Floats
 class Answers:
     """All points that a method asked for, in its order; repeats count as evaluations, not as good points.
 
-    `ended`: why no more are answered; "" before.
+    Enough is 1,000 good points and, with `cells95`, one in 95 % of the cells; or `most` evaluations. `ended`: why no
+    more are answered; "" before.
     """
 
-    def __init__(self, problem: Problem, cells: Cells, most: int) -> None:
+    def __init__(self, problem: Problem, cells: Cells, most: int, *, cells95: bool) -> None:
         self.problem, self.most, self.ended = problem, most, ""
+        self._cells_enough = 0.95 * CELLS if cells95 else 0.0
         self._cells = cells
         self._u: list[Floats] = []
         self._good: list[NDArray[np.bool_]] = []
@@ -45,7 +47,7 @@ class Answers:
         if good.any():
             self._found.update(row.tobytes() for row in kept[good])
             self._occupied.update(self._cells.cell(kept[good]).tolist())
-        if len(self._found) >= ENOUGH and len(self._occupied) >= 0.95 * 256:
+        if len(self._found) >= ENOUGH and len(self._occupied) >= self._cells_enough:
             self.ended = "done"
         return nll
 

@@ -11,15 +11,17 @@ from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
 
-_WORDS = ("problem", "ended")
+_WORDS = ("problem", "until", "ended")
 _FLOATS = ("cells", "ideal", "uniformity", "cpu_seconds", "seconds")
 FIELDS = (
-    "problem", "seed", "most", "cpu", "to100", "to1000", "cells", "ideal", "uniformity", "modes", "of_modes",
+    "problem", "seed", "most", "cpu", "until", "to100", "to1000", "cells", "ideal", "uniformity", "modes", "of_modes",
     "cells95_at", "evaluations", "good", "repeats", "cpu_seconds", "seconds", "ended",
 )  # fmt: skip
-"""`most`, `cpu`: limits of a run, evaluations and CPU seconds. `to100`, `to1000`: evaluations to so many distinct good
-points, empty where it did not get there; `cells` (`ideal`: of 1,000 uniform good points), `uniformity`, `modes`: of the
-first 1,000 of them; `cells95_at`: evaluations until 95 % of the cells hold one. `ended`: why the run ended."""
+"""`most`, `cpu`: limits of a run, evaluations and CPU seconds; `until`: good (1,000 good points) or map (one in 95 %
+of the cells too). `to100`, `to1000`: evaluations to so many distinct good points, empty where it did not get there;
+`cells` (`ideal`: of 1,000 uniform good points), `uniformity`, `modes`: of the first 1,000 of them; `cells95_at`:
+evaluations until 95 % of the cells hold one; `repeats`: evaluations of a point evaluated before. `ended`: why it ended.
+"""
 
 
 def read(method: str) -> list[dict[str, Any]]:
