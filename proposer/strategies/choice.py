@@ -43,8 +43,9 @@ TYPES = {
 }
 """Every type by its plain name."""
 
-_REGION = f"`type: {DEFAULT}`, which finds the region where the NLL is below threshold_value"
-_LEARNED = "`type: MLS_DNNC`, which learns by neural networks where the good region is"
+_NETWORKS = "its settings, all with defaults, go into the section networks"
+_REGION = f"`type: {DEFAULT}`, which finds the region where the NLL is below threshold_value ({_NETWORKS})"
+_LEARNED = f"`type: MLS_DNNC`, which learns by neural networks where the good region is ({_NETWORKS})"
 _LOWEST = "`type: CMAES`, which climbs to the lowest NLL"
 _TABLE = f"rows without an NLL are evaluated first; the closest is {_REGION}"
 
