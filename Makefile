@@ -71,6 +71,11 @@ bench-rivals: environments ## other scanners on the same problems; RIVALS=, PROB
 	@$(PROPOSER)/python -m benchmarks.rivals --rivals '$(RIVALS)' --problems '$(PROBLEMS)' --seeds '$(SEEDS)' \
 	    --until '$(or $(UNTIL),map)'
 
+bench-slha: ## reading SLHA files, against pyslha and xslha
+	@tools/environment.sh slha
+	@.envs/slha/bin/python -m benchmarks.slha
+.PHONY: bench-slha
+
 locks: ## make the lock files anew
 	@tools/locks.sh
 

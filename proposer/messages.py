@@ -30,7 +30,10 @@ class Observable:
 
 @dataclass(frozen=True)
 class Description:
-    """What an evaluator says of itself. `parameters`: name to (low, high), in its own order."""
+    """What an evaluator says of itself. `parameters`: name to (low, high), in its own order.
+
+    `codes` are in the order of an outcome's seconds; older evaluators do not name them.
+    """
 
     backend: str
     version: str
@@ -40,6 +43,7 @@ class Description:
     observables: tuple[Observable, ...]
     concurrency: int
     max_batch: int
+    codes: tuple[str, ...]
 
 
 def to_description(answer: pb.DescribeResponse) -> Description:
@@ -54,7 +58,7 @@ def to_description(answer: pb.DescribeResponse) -> Description:
         clean(answer.backend), clean(answer.version, 2000),
         clean(answer.physics_digest), clean(answer.likelihood_digest),
         {each.name: (each.low, each.high) for each in answer.parameters}, tuple(observables),
-        max(1, answer.concurrency), max(1, answer.max_batch),
+        max(1, answer.concurrency), max(1, answer.max_batch), tuple(clean(each) for each in answer.codes),
     )  # fmt: skip
 
 
@@ -82,11 +86,11 @@ _STATUS = {
 def to_outcome(result: pb.Result, width: int) -> Outcome:
     """A result whose numbers can be trusted to be there: `width` observables, or none."""
     found = len(result.observables)
-    warnings = [clean(each) for each in result.warnings[:20]]
+    warnings = [clean(each) for each in result.warnings[:20]] if result.warnings else ()
     if result.status == pb.STATUS_OK and found == len(result.losses) == width and math.isfinite(result.nll):
         return Outcome(
             result.point_id, Status.OK, result.nll, result.observables, result.losses, result.seconds,
-            "", "", warnings, (), result.spectra[:MOST_SPECTRA],
+            "", "", warnings, (), result.spectra[:MOST_SPECTRA] if result.spectra else (),
         )  # fmt: skip
     status, message = _STATUS.get(result.status, Status.FAILED), clean(result.message)
     if status is Status.OK:

@@ -43,28 +43,6 @@ TYPES = {
 }
 """Every type by its plain name."""
 
-_NETWORKS = "its settings, all with defaults, go into the section networks"
-_REGION = f"`type: {DEFAULT}`, which finds the region where the NLL is below threshold_value ({_NETWORKS})"
-_LEARNED = f"`type: MLS_DNNC`, which learns by neural networks where the good region is ({_NETWORKS})"
-_LOWEST = "`type: CMAES`, which climbs to the lowest NLL"
-_TABLE = f"rows without an NLL are evaluated first; the closest is {_REGION}"
-
-_OF_BSMART = {
-    "MCMC AffineMC MultiNest": f"lodescan does not sample posteriors; the closest is {_REGION}",
-    "Vegas": f"lodescan does not integrate; the closest is {_REGION}",
-    "Diver DEAP": f"lodescan does not evolve populations; the closest is {_LOWEST}",
-    "CMAES_ND": f"lodescan does not reward novelty; the closest is {_LOWEST}; for a map {_REGION}",
-    "AL Contour2D ContourGP DLScanner MLS": f"the closest is {_LEARNED}",
-    " ".join(f"MLScanner.MLS_{each}" for each in ("DNNR", "GBR", "RFC", "RFR", "SVR_Poly", "SVR_RBF")): (
-        f"the closest is {_LEARNED}"
-    ),
-    "read_csv": f"a table is read beside any type: name it in setup as `init_csv: FILE`, and {_TABLE}",
-    "read_dir read_dir_mpi": (
-        f"write the inputs of these files as a table, name it in setup as `init_csv: FILE`, and {_TABLE}"
-    ),
-}
-"""BSMArt's types that lodescan does not have, and what to write instead."""
-
 
 def type_name(scan: ScanFile) -> str:
     """The plain name of the file's type; raises ScanFileError for one that lodescan does not have."""
@@ -72,9 +50,6 @@ def type_name(scan: ScanFile) -> str:
     for plain, entry in TYPES.items():
         if name == plain or name in entry.others:
             return plain
-    for names, instead in _OF_BSMART.items():
-        if name in names.split():
-            raise scan.setup.error(f"type {name!r} is a scan of BSMArt that lodescan does not have: {instead}", "type")
     raise scan.setup.error(
         f"type {name!r} is no scan that lodescan knows{closest(name, TYPES)}; there are {', '.join(TYPES)}; without "
         f"a type it is {DEFAULT}",

@@ -117,6 +117,22 @@ def test_export_without_pyarrow(mixed: tuple[Path, str], lodescan: Lodescan) -> 
     assert not list(run.glob("points.parquet*"))
 
 
+@pytest.mark.slow
+def test_export_parquet(mixed: tuple[Path, str], lodescan: Lodescan, tmp_path: Path) -> None:
+    run, _ = mixed
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "-qq", "--no-deps", "--target"]
+    subprocess.run([*pip, str(tmp_path), "-r", str(ROOT / "locks/parquet.txt")], check=True)
+    read = "import pandas, sys; pandas.read_parquet(sys.argv[1]).to_csv(sys.argv[2], index=False)"
+    exported, table = run / "points.parquet", tmp_path / "again.csv"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    commands = [["-m", "proposer", "export", str(run), "--format", "parquet"], ["-c", read, str(exported), str(table)]]
+    for command in commands:
+        subprocess.run([sys.executable, *command], cwd=ROOT, env=environment, check=True)
+    assert lodescan("export", run).code == 0
+    assert table.read_text() == (run / "points.csv").read_text()
+    exported.unlink()
+
+
 def test_commands_without_a_run(lodescan: Lodescan, tmp_path: Path) -> None:
     for command in ("status", "export"):
         said = lodescan(command, tmp_path / "none")
@@ -145,6 +161,7 @@ def test_the_last_words(mixed: tuple[Path, str], lodescan: Lodescan) -> None:
     assert f"{good} of 100,000 good points" in status
     assert f"evaluated: {len(points.ids)} (" in status
     assert "stopped: all 2 iterations" in status
+    assert re.search(r"^ball: \S+ s a point, [\d,]+ runs, .+ \(100 %\)$", status, re.MULTILINE)
 
 
 def test_status_while_it_runs(

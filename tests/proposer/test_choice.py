@@ -76,33 +76,6 @@ def test_bad_input_names_file_line_and_what_to_write(read, setup, variables, wor
         assert word in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
-        ("MCMC", ["does not sample posteriors", f"closest is `type: {DEFAULT}`"]),
-        ("AffineMC", ["does not sample posteriors", f"closest is `type: {DEFAULT}`"]),
-        ("MultiNest", ["does not sample posteriors", f"closest is `type: {DEFAULT}`"]),
-        ("Vegas", ["does not integrate", f"closest is `type: {DEFAULT}`"]),
-        ("Diver", ["does not evolve populations", "closest is `type: CMAES`"]),
-        ("DEAP", ["does not evolve populations", "closest is `type: CMAES`"]),
-        ("CMAES_ND", ["does not reward novelty", "closest is `type: CMAES`", f"`type: {DEFAULT}`"]),
-        *((name, ["closest is `type: MLS_DNNC`"]) for name in ("AL", "Contour2D", "ContourGP", "DLScanner", "MLS")),
-        *(
-            (f"MLScanner.MLS_{name}", ["closest is `type: MLS_DNNC`"])
-            for name in ("DNNR", "GBR", "RFC", "RFR", "SVR_Poly", "SVR_RBF")
-        ),
-        ("read_csv", ["`init_csv: FILE`", f"closest is `type: {DEFAULT}`"]),
-        ("read_dir", ["as a table", "`init_csv: FILE`"]),
-        ("read_dir_mpi", ["as a table", "`init_csv: FILE`"]),
-    ],
-)
-def test_a_type_of_bsmart_that_is_not_there_names_the_closest(read, name, words):
-    with pytest.raises(ScanFileError, match=rf"scan\.yaml, line 1: type '{name}' is a scan of BSMArt that") as caught:
-        type_name(read(f"type: {name}"))
-    for word in words:
-        assert word in str(caught.value)
-
-
 def test_points_to_start_from_have_values_that_the_variables_may_have(read, tmp_path):
     scan = read("init_csv: start.csv")
     start = tmp_path / "start.csv"
