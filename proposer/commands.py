@@ -43,7 +43,7 @@ def scan(file: Path, address: str, folder: Path | None, seed: int | None, *, ins
     spectra_below = kept_below(spec, settings.threshold)
     evaluator = Evaluator(address, insecure=insecure, say=_say, spectra_below=spectra_below)
     try:
-        done = finished_run(folder, spec)
+        done = finished_run(folder, spec, seed)
         try:
             description = evaluator.describe(0.0 if done else WAIT_AT_START if wait is None else wait)
         except NoEvaluator:

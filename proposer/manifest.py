@@ -61,13 +61,14 @@ def stop_values(scan: ScanFile) -> dict[str, Any]:
     return {key: sections[title].raw(key) for title, key in sorted(_STOPS) if key in sections[title]}
 
 
-def finished_run(folder: Path, scan: ScanFile) -> dict[str, Any]:
-    """The stored values of the run in `folder` if this scan file has nothing more to do there, else empty."""
+def finished_run(folder: Path, scan: ScanFile, seed: int | None) -> dict[str, Any]:
+    """The stored values of the run in `folder` if this scan file and seed have nothing more to do there, else empty."""
     if not (folder / DATASET).exists():
         return {}
     with Dataset(folder, read_only=True) as dataset:
         stored = dataset.meta()
     same = stored.get("stopped_with") == stop_values(scan) and stored.get("scan") == comparable(scan)
+    same = same and seed in (None, stored["seed"])
     return stored if same and stored.get("stopped") else {}
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -37,7 +38,7 @@ class DrawSettings:
         )
 
 
-class Draws:
+class Draws(ABC):
     """A sequence of points, given out in batches; `_next` of a subclass goes on with it."""
 
     lag = 1
@@ -59,9 +60,9 @@ class Draws:
         self._asked += len(u)
         return Batch(u, [self.origin] * len(u), 0)
 
+    @abstractmethod
     def _next(self, start: int, n: int) -> Floats:
         """Points `start` to `start + n`, counted from 0, shape (at most n, d)."""
-        raise NotImplementedError
 
     def tell(self, told: Told) -> None:
         """Counts good points."""

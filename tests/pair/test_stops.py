@@ -129,6 +129,8 @@ def test_a_finished_run_needs_no_evaluator(
     assert again.err.splitlines() == [
         f"{run} is finished; more points or a higher budget in the scan file make it go on", *end
     ]
+    # Another seed is another run, so it is not finished.
+    assert lodescan(*nobody, "--wait", "0", "--seed", "2").code == 3
     # With more to do, one is needed.
     scan.write(iterations=2)
     said = lodescan(*nobody, "--wait", "0")

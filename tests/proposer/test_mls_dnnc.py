@@ -24,15 +24,6 @@ FAST = MlsDnncSettings(
 MANY = 10**9
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """More would wait for each other on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def ball(u: np.ndarray) -> np.ndarray:
     """An NLL that is good (below 1) in 3 % of the cube."""
     return ((u - [0.3, 0.6, 0.5]) ** 2).sum(axis=1) / 0.2**2

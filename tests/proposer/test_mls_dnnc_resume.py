@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from proposer.dataset import Dataset, Outcome
 from proposer.networks import FitSettings
@@ -20,15 +19,6 @@ FAST = MlsDnncSettings(
     fit=FitSettings(neurons=12, batch_size=64, epochs=8),
 )  # fmt: skip
 MANY = 10**9
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Small networks gain nothing from more, and wait for each other on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def ball(u: np.ndarray) -> np.ndarray:

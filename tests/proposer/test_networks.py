@@ -16,15 +16,6 @@ from proposer.strategies.base import CheckpointError
 SMALL = FitSettings(neurons=12, batch_size=64, epochs=40, learning_rate=1e-2)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Small networks gain nothing from more, and wait for each other on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def ball(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     x = np.random.default_rng(seed).uniform(-1, 1, (n, 3))
     return x, np.linalg.norm(x, axis=1) < 0.8

@@ -65,15 +65,6 @@ CASES = {
 every = pytest.mark.parametrize("name", CASES)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """More would wait for each other on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture
 def tmp_path() -> Iterator[Path]:
     """In memory where that goes: these tests make many small datasets, and a disk is what takes their time."""
