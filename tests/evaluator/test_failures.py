@@ -123,6 +123,7 @@ def test_a_window_on_a_flag_makes_the_point_invalid(program_scan, chain, tmp_pat
     assert "unitary = 0 is outside [1, 1]" in outcome.message
 
 
+@pytest.mark.slow
 def test_the_first_point_may_take_longer(program_scan, chain, tmp_path):
     omega = "mh: {slha: [OMEGA, 1], mean: 0.12, sigma: 0.01}"
     found = chain(program_scan("micromegas.sh", omega, "timeout: 3\n    first_timeout: 60"))

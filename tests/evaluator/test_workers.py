@@ -195,6 +195,7 @@ def test_without_workers(python_scan, evaluator):
     assert server.nothing_left()
 
 
+@pytest.mark.slow
 def test_a_function_that_hangs_without_workers_does_not_keep_the_evaluator(python_scan, evaluator):
     server = evaluator(python_scan("misbehave", VARIABLES), workers=0, options=["--grace", "0.3"])
     call = server.stub.Evaluate(iter([server.request([row(1, 10)])]), timeout=60)

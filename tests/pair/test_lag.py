@@ -105,6 +105,7 @@ def test_a_scan_in_pieces_is_the_scan_in_one(evaluator: Callable[..., tuple[Path
     assert read_run(tmp_path / "cut").history() == read_run(tmp_path / "whole").history()
 
 
+@pytest.mark.slow
 def test_results_are_stored_while_the_strategy_thinks(
     evaluator: Callable[..., tuple[Path, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

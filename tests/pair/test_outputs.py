@@ -164,6 +164,7 @@ def test_the_last_words(mixed: tuple[Path, str], lodescan: Lodescan) -> None:
     assert re.search(r"^ball: \S+ s a point, [\d,]+ runs, .+ \(100 %\)$", status, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_status_while_it_runs(
     make_scan: MakeScan, start_evaluator: StartEvaluator, start_proposer: Callable[..., ProposerProcess],
     lodescan: Lodescan, tmp_path: Path,
@@ -190,6 +191,7 @@ def test_progress_in_plain_lines(mixed: tuple[Path, str]) -> None:
     assert "\x1b" not in mixed[1]
 
 
+@pytest.mark.slow
 def test_progress_on_a_terminal(make_scan: MakeScan, start_evaluator: StartEvaluator, tmp_path: Path) -> None:
     scan = make_scan(body="time.sleep(0.02)", setup="  seed: 1\n  max_evaluations: 100", bootstrap=100)
     evaluator = start_evaluator(scan.file)

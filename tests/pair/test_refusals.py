@@ -191,6 +191,7 @@ def test_check_agrees(shared: Shared, lodescan: Lodescan) -> None:
         assert word in said.out
 
 
+@pytest.mark.slow
 def test_a_folder_in_use(
     make_scan: MakeScan, start_evaluator: StartEvaluator, start_proposer: Callable[..., ProposerProcess],
     lodescan: Lodescan, tmp_path: Path,
@@ -240,6 +241,7 @@ def test_no_evaluator(shared: Shared, lodescan: Lodescan, tmp_path: Path) -> Non
     assert not run.exists()
 
 
+@pytest.mark.slow
 def test_a_web_proxy_is_no_way_to_an_evaluator(
     shared: Shared, start_proposer: Callable[..., ProposerProcess], tmp_path: Path
 ) -> None:
@@ -271,6 +273,7 @@ def test_an_evaluator_that_goes_away(
 
 
 @pytest.mark.parametrize(("changed", "word"), [("physics", "physics"), ("sigma", "likelihood")])
+@pytest.mark.slow
 def test_an_evaluator_that_comes_back_as_another(
     changed: str, word: str, make_scan: MakeScan, start_evaluator: StartEvaluator, lodescan: Lodescan,
     start_proposer: Callable[..., ProposerProcess], tmp_path: Path,
