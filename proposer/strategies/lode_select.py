@@ -1,0 +1,76 @@
+"""Which points to evaluate next.
+
+A batch is mostly the points that the surrogate takes for good, spread evenly (exploit);
+some that may be good (explore); and a few uniform ones, in case it is wrong everywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from proposer.strategies.base import Floats
+from proposer.strategies.lode_leaves import Leaves
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from proposer.strategies.lode_points import Known
+
+LEAF = 12
+"""Particles in a leaf of the water filling."""
+UNIFORM = 0.03
+"""Share of a batch that is drawn from the prior."""
+_NEIGHBOURS = 8  # of a point, for the odds that a code fails there
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Points u, shape (n, d), with the odds of being good, shape (n,)."""
+
+    u: Floats
+    chance: Floats
+
+
+def even(candidates: Candidates, occupied: Floats, busy: Floats, n: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Positions of n candidates that even out what is `occupied`, shape (k, d): water filling.
+
+    The leaves of a k-d tree hold equal shares of the candidates, so of the good volume.
+    Each next point goes to the leaf with the fewest points, known and chosen; there it is
+    drawn by its distance from all points that are known or `busy`, times its odds.
+    """
+    u = candidates.u
+    n = min(n, len(u))
+    leaves = Leaves.equal(u, LEAF)
+    of = leaves.of(u)
+    have = np.bincount(leaves.of(occupied), minlength=len(leaves)).astype(np.float64)
+    distance = cKDTree(busy).query(u)[0] if len(busy) else np.ones(len(u))
+    score = np.log(distance + 1e-9) + np.log(candidates.chance + 0.02) + rng.gumbel(size=len(u)) * 0.7
+    order = np.argsort(-score, kind="stable")
+    rank = np.empty(len(u))
+    by_leaf = order[np.argsort(of[order], kind="stable")]
+    rank[by_leaf] = np.arange(len(u)) - np.searchsorted(of[by_leaf], of[by_leaf], side="left")
+    filled = rank + have[of] + rng.random(len(leaves))[of] * 0.5  # leaves that are level come in random order
+    return np.argsort(filled, kind="stable")[:n]
+
+
+def uncertain(candidates: Candidates, busy: Floats, n: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Positions of n candidates by p (1 - p) times the distance from busy points: worth knowing, and not known yet."""
+    n = min(n, len(candidates.u))
+    if n == 0:
+        return np.empty(0, dtype=np.int64)
+    distance = cKDTree(busy).query(candidates.u)[0] if len(busy) else np.ones(len(candidates.u))
+    weight = candidates.chance * (1.0 - candidates.chance) * distance + 1e-12
+    return rng.choice(len(weight), size=n, replace=False, p=weight / weight.sum())
+
+
+def odds_of_an_answer(known: Known, u: Floats) -> Floats:
+    """The share, shape (n,), of points near u (n, d) that got an answer, a little pulled to one: FAILED and TIMED_OUT
+    cost an evaluation and say nothing more."""
+    if known.answered.all():
+        return np.ones(len(u))
+    near = cKDTree(known.u).query(u, k=min(_NEIGHBOURS, len(known.u)))[1].reshape(len(u), -1)
+    return np.asarray((known.answered[near].sum(axis=1) + 1.0) / (near.shape[1] + 1.0))
