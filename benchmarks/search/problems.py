@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,22 +131,11 @@ def _multi10(u: Floats) -> Floats:
     )
 
 
-_LIMIT = Likelihood(Kind.OFF)
+class _Limit(Likelihood):
+    """Half a Gaussian above the mean, flat below it: no kind of a scan file, but what a limit often is."""
 
-
-def _multi10_nll(u: Floats) -> Floats:
-    """Two of the six are one-sided: half a Gaussian above 0.6 and 0.5, which is no likelihood kind of a scan file."""
-    z = (_multi10(u) - [0.4, 0.3, 0.35, 0.6, 1.2, 0.5]) / [0.08, 0.08, 0.08, 0.1, 0.1, 0.1]
-    z[:, [3, 5]] = np.maximum(z[:, [3, 5]], 0.0)
-    return np.asarray((z**2).sum(axis=1) / 2.0)
-
-
-def _multi10_pulls(u: Floats) -> Floats:
-    """The same six; the two limits as a half Gaussian's pull of their own, so that the likelihood kinds can score it."""
-    y = _multi10(u)
-    y[:, 3] = np.maximum(y[:, 3], 0.6)
-    y[:, 5] = np.maximum(y[:, 5], 0.5)
-    return y
+    def loss(self, x: Any) -> Any:
+        return Likelihood(Kind.GAUSS, self.mean, self.sigma).loss(x.clip(self.mean))
 
 
 def _invalid6(u: Floats) -> Floats:
@@ -175,7 +165,10 @@ PROBLEMS = {
         Problem("multi8d", 8, 0, 1, 1.5, 2, _side(2), _gauss([0.3, 0.2, 0.6, 0.35], [0.09, 0.09, 0.07, 0.07]), _multi8),
         Problem(
             "multi10d", 10, 0, 1, 0.8, 2, _side(7),
-            _gauss([0.4, 0.3, 0.35, 0.6, 1.2, 0.5], [0.08, 0.08, 0.08, 0.1, 0.1, 0.1]), _multi10_pulls,
+            (
+                *_gauss([0.4, 0.3, 0.35], [0.08] * 3), _Limit(Kind.GAUSS, 0.6, 0.1),
+                *_gauss([1.2], [0.1]), _Limit(Kind.GAUSS, 0.5, 0.1),
+            ), _multi10,
         ),
         Problem("invalid6d", 6, 0, 1, 1.0, 1, _one, _gauss([0.3, 0.7, 0.35], [0.05] * 3), _invalid6),
     )

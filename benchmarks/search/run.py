@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import sys
 import time
 from dataclasses import dataclass, field
@@ -111,6 +112,7 @@ def main() -> None:
     parser.add_argument("--verbose", action="store_true", help="a line an ask, on stderr")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    logging.basicConfig(level=logging.DEBUG if arguments.verbose else logging.WARNING, format="%(message)s")
     problem = PROBLEMS[arguments.problem]
     cells = Cells.of_problem(problem)
     observables = [ScoredObservable(f"y{j}", each) for j, each in enumerate(problem.likelihoods)]

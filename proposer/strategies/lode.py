@@ -23,7 +23,7 @@ from proposer.strategies.lode_energy import EnergyOfObservables, ScoredObservabl
 from proposer.strategies.lode_model import Surrogate
 from proposer.strategies.lode_points import Known, Points
 from proposer.strategies.lode_sample import Particles, subset_simulation
-from proposer.strategies.lode_select import UNIFORM, Candidates, even, odds_of_an_answer, uncertain
+from proposer.strategies.lode_select import UNIFORM, Candidates, even, odds_of_an_answer, uncertain, undiscovered
 
 if TYPE_CHECKING:
     from proposer.space import Space
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PARTICLES = 1500
-EXPLORE = 0.12
+PARTICLES = 800
+LEAST_EXPLORE, MOST_EXPLORE = 0.05, 0.6
 """Share of a batch for points that may be good."""
 
 
@@ -80,6 +80,7 @@ class Lode:
         self._started = 0
         self._recent: list[Floats] = []
         self._surrogate: Surrogate | None = None
+        self._particles: Floats = np.empty((0, len(self._free)))
 
     @property
     def good(self) -> int:
@@ -113,7 +114,10 @@ class Lode:
         if not surrogate.fitted:
             return self._start(n)
         torch_random = torch.Generator().manual_seed(int(self._generator("sample").integers(2**63)))
-        particles = subset_simulation(surrogate, self._dim, PARTICLES, torch_random)  # 3
+        before = torch.from_numpy(self._particles) if len(self._particles) else None
+        particles = subset_simulation(surrogate, self._dim, PARTICLES, torch_random, surrogate.rough, before)  # 3
+        kept = self._generator("keep").permutation(len(particles.inside))[:PARTICLES]
+        self._particles = particles.inside.numpy()[kept] if particles.level == 1.0 else np.empty((0, self._dim))
         return self._choose(known, surrogate, particles, n)  # 4
 
     def _generator(self, purpose: str) -> np.random.Generator:
@@ -140,17 +144,19 @@ class Lode:
         rng = self._generator("choose")
         pending = self._pending(known)
         busy = np.concatenate([known.u, pending])
-        inside = np.unique(particles.inside.double().numpy(), axis=0)
-        above = particles.levels[-3:] or [particles.inside]
-        outside = np.concatenate([each[:200].double().numpy() for each in above])
+        inside = np.unique(particles.inside.numpy(), axis=0)
+        outside, volume = undiscovered([(u.numpy(), v) for u, v in particles.shells], 800)
         chance = surrogate.chances(np.concatenate([inside, outside]), rng)
         chance *= odds_of_an_answer(known, np.concatenate([inside, outside]))
-        best = Candidates(inside, chance[: len(inside)])
-        rest = Candidates(np.concatenate([inside, outside]), chance)
+        best, rest = Candidates(inside, chance[: len(inside)]), Candidates(outside, chance[len(inside) :])
+        mass = particles.volume * best.chance.mean()
+        missing = float((volume * rest.chance).sum())
+        share = min(max(missing / (missing + mass + 1e-300), LEAST_EXPLORE), MOST_EXPLORE)
         n_uniform = int(rng.binomial(n, UNIFORM))
-        explore = uncertain(rest, busy, round(EXPLORE * (n - n_uniform)), rng)
+        explore = uncertain(rest, volume, busy, round(share * (n - n_uniform)), rng)
         occupied = np.concatenate([known.u[known.good], pending])
         exploit = even(best, occupied, busy, n - n_uniform - len(explore), rng)
+        log.debug("inside %.3g, missing %.3g, chance inside %.2f", particles.volume, missing, best.chance.mean())
         u = np.concatenate([best.u[exploit], rest.u[explore]])
         origins = ["exploit"] * len(exploit) + ["explore"] * len(explore)
         n_uniform = n - len(u)
@@ -177,6 +183,7 @@ class Lode:
         """The place in the loop, what is out, and what was learned beside the points; without pickle."""
         place = {"asks": self._asks, "started": self._started, "stop_reason": self.stop_reason}
         arrays: dict[str, Any] = {"place": np.frombuffer(json.dumps(place).encode(), dtype=np.uint8)}
+        arrays["particles"] = self._particles
         arrays |= {f"recent/{number}": u for number, u in enumerate(self._recent)}
         if self._surrogate is not None:
             arrays |= {f"model/{name}": value for name, value in self._surrogate.to_arrays().items()}
@@ -192,6 +199,7 @@ class Lode:
                 arrays = {name: file[name] for name in file.files}
             place = json.loads(arrays["place"].tobytes())
             recent = [arrays[name] for name in sorted(arrays) if name.startswith("recent/")]
+            particles = arrays["particles"]
             surrogate = None
             if "by_observables" in arrays:
                 surrogate = Surrogate(self._dim, self._scored if arrays["by_observables"] else None)
@@ -200,7 +208,7 @@ class Lode:
             self.stop_reason = str(place["stop_reason"])
         except (ValueError, TypeError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
             raise CheckpointError(f"the checkpoint is not one of LODE ({error})") from error
-        self._recent, self._surrogate = recent, surrogate
+        self._recent, self._surrogate, self._particles = recent, surrogate, particles
 
 
 def _random(sobol: qmc.Sobol, n: int) -> Floats:

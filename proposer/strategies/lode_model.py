@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
     from proposer.strategies.lode_points import Known
 
-MOST_POINTS = 1200
-"""Most points that the regression is conditioned on: what an iteration costs is bounded by it."""
+MOST_POINTS, MOST_NUMBERS, LEAST_POINTS = 1200, 2400, 300
+"""Most points that the regression is conditioned on, and most points times outputs: these bound what an iteration
+costs. No fewer than 300 points for any number of outputs."""
 LEARN_AGAIN = 1.2
 """Length scales are learned again when there are so many times more points."""
 SOFTENING = 10.0
@@ -91,24 +92,28 @@ class Surrogate:
             self._values = Processes(self.dim, y.shape[1])
             self._learned_from = 0
         again = len(usable) >= LEARN_AGAIN * self._learned_from
-        rows = usable[training_rows(known.u[usable], known.energy[usable], MOST_POINTS, rng)]
+        most = min(MOST_POINTS, max(LEAST_POINTS, MOST_NUMBERS // y.shape[1]))
+        rows = usable[training_rows(known.u[usable], known.energy[usable], most, rng)]
         x, t = 2.0 * known.u[rows] - 1.0, self._encode(y[rows])
         if again:
             self._values.learn(x, t, rng)
             self._learned_from = len(usable)
         self._values.condition(x, t)
+        few = training_rows(known.u[rows], known.energy[rows], len(rows) // 3, rng)
+        self._rough = self._values.thinned(x[few], t[few]) if len(rows) > LEAST_POINTS // 2 else self._values
         has_values = known.ok & np.isfinite(y).all(axis=1)
-        self._fit_validity(known, has_values, known.unexplained | (known.ok & ~has_values), rng, again=again)
+        self._fit_validity(known, has_values, known.unexplained | (known.ok & ~has_values), most // 2, rng, again=again)
 
     def _fit_validity(
-        self, known: Known, valid: NDArray[np.bool_], invalid: NDArray[np.bool_], rng: np.random.Generator, *, again: bool
-    ) -> None:
+        self, known: Known, valid: NDArray[np.bool_], invalid: NDArray[np.bool_], most: int, rng: np.random.Generator,
+        *, again: bool,
+    ) -> None:  # fmt: skip
         """Regresses +1 for valid, -1 for invalid without a reason among the observables."""
         self._judges_validity = bool(invalid.any())
         if not self._judges_validity:
             return
         judged = np.flatnonzero(valid | invalid)
-        rows = judged[training_rows(known.u[judged], known.energy[judged], MOST_POINTS // 2, rng)]
+        rows = judged[training_rows(known.u[judged], known.energy[judged], most, rng)]
         x, t = 2.0 * known.u[rows] - 1.0, np.where(valid[rows], 1.0, -1.0)[:, None]
         if self._validity is None:
             self._validity = Processes(self.dim, 1)
@@ -125,14 +130,22 @@ class Surrogate:
         """Energies, shape (n,), of targets, shape (n, k)."""
         if self._coding is None or self.energy is None:
             return torch.exp(t[:, 0] + np.log(SOFTENING + 100.0)) - SOFTENING
-        return self.energy(self._coding.decode(t), torch.from_numpy(self._coding.width)).float()
+        return self.energy(self._coding.decode(t), torch.from_numpy(self._coding.width))
 
     @torch.no_grad()
     def __call__(self, u: Tensor) -> Tensor:
         """Energies, shape (n,), at u of shape (n, d); where it is predicted invalid the energy goes up."""
         assert self._values is not None
+        return self._predict(self._values, u)
+
+    @torch.no_grad()
+    def rough(self, u: Tensor) -> Tensor:
+        """The same from a third of the points, at a third of the cost."""
+        return self._predict(self._rough, u)
+
+    def _predict(self, values: Processes, u: Tensor) -> Tensor:
         z = 2.0 * u - 1.0
-        energy = self._decode(self._values.mean(z))
+        energy = self._decode(values.mean(z))
         if self._judges_validity and self._validity is not None:
             energy = energy + 4.0 * (-self._validity.mean(z)[:, 0]).clamp(min=0.0)
         return energy.clamp(max=FAR)
@@ -141,16 +154,16 @@ class Surrogate:
     def chances(self, u: Floats, rng: np.random.Generator) -> Floats:
         """The odds, shape (n,), that points u (n, d) are good, from 32 draws of what the regression leaves open."""
         assert self._values is not None
-        z = torch.from_numpy(2.0 * u - 1.0).float()
+        z = torch.from_numpy(2.0 * u - 1.0)
         mean, deviation = self._values.mean(z), self._values.deviation(z)
-        valid = torch.ones(len(u))
+        valid = torch.ones(len(u), dtype=torch.float64)
         if self._judges_validity and self._validity is not None:
             at, wide = self._validity.mean(z)[:, 0], self._validity.deviation(z)[:, 0]
             valid = torch.special.ndtr(at / (wide + 0.05))
-        count = torch.zeros(len(u))
+        count = torch.zeros(len(u), dtype=torch.float64)
         for draw in rng.standard_normal((_DRAWS, mean.shape[1])):
-            count += self._decode(mean + deviation * torch.from_numpy(draw).float()) < 1.0
-        return (count / _DRAWS * valid).double().numpy()
+            count += self._decode(mean + deviation * torch.from_numpy(draw)) < 1.0
+        return (count / _DRAWS * valid).numpy()
 
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
         """What `load` needs; the points are not part of it."""

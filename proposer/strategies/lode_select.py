@@ -57,13 +57,21 @@ def even(candidates: Candidates, occupied: Floats, busy: Floats, n: int, rng: np
     return np.argsort(filled, kind="stable")[:n]
 
 
-def uncertain(candidates: Candidates, busy: Floats, n: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Positions of n candidates by p (1 - p) times the distance from busy points: worth knowing, and not known yet."""
-    n = min(n, len(candidates.u))
-    if n == 0:
+def undiscovered(shells: list[tuple[Floats, float]], most: int) -> tuple[Floats, Floats]:
+    """At most `most` points of the shells of a subset simulation, and the volume that each stands for."""
+    each = max(1, most // max(1, len(shells)))
+    kept = [(u[:each], volume / max(1, len(u[:each]))) for u, volume in shells]
+    return np.concatenate([u for u, _ in kept]), np.concatenate([np.full(len(u), volume) for u, volume in kept])
+
+
+def uncertain(candidates: Candidates, volume: Floats, busy: Floats, n: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Positions of n candidates, by the good volume that is expected there, times the distance from busy points."""
+    weight = volume * candidates.chance
+    n = min(n, int((weight > 0).sum()))
+    if n <= 0:
         return np.empty(0, dtype=np.int64)
     distance = cKDTree(busy).query(candidates.u)[0] if len(busy) else np.ones(len(candidates.u))
-    weight = candidates.chance * (1.0 - candidates.chance) * distance + 1e-12
+    weight = weight * distance + 1e-300
     return rng.choice(len(weight), size=n, replace=False, p=weight / weight.sum())
 
 
