@@ -155,7 +155,7 @@ class Lode:
         n_uniform = int(rng.binomial(n, UNIFORM))
         explore = uncertain(rest, volume, busy, round(share * (n - n_uniform)), rng)
         occupied = np.concatenate([known.u[known.good], pending])
-        exploit = even(best, occupied, busy, n - n_uniform - len(explore), rng)
+        exploit = even(best, occupied, n - n_uniform - len(explore))
         log.debug("inside %.3g, missing %.3g, chance inside %.2f", particles.volume, missing, best.chance.mean())
         u = np.concatenate([best.u[exploit], rest.u[explore]])
         origins = ["exploit"] * len(exploit) + ["explore"] * len(explore)

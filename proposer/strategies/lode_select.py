@@ -13,15 +13,12 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from proposer.strategies.base import Floats
-from proposer.strategies.lode_leaves import Leaves
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from proposer.strategies.lode_points import Known
 
-LEAF = 12
-"""Particles in a leaf of the water filling."""
 UNIFORM = 0.03
 """Share of a batch that is drawn from the prior."""
 _NEIGHBOURS = 8  # of a point, for the odds that a code fails there
@@ -35,26 +32,22 @@ class Candidates:
     chance: Floats
 
 
-def even(candidates: Candidates, occupied: Floats, busy: Floats, n: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Positions of n candidates that even out what is `occupied`, shape (k, d): water filling.
+def even(candidates: Candidates, occupied: Floats, n: int) -> NDArray[np.int64]:
+    """Positions of n candidates that even out what is `occupied`, shape (k, d).
 
-    The leaves of a k-d tree hold equal shares of the candidates, so of the good volume.
-    Each next point goes to the leaf with the fewest points, known and chosen; there it is
-    drawn by its distance from all points that are known or `busy`, times its odds.
+    Each next one is the farthest from all that are occupied or chosen (maximin), its
+    distance weighed with its odds of being good. So thin places fill up first, wherever
+    the candidates themselves are denser than they should be.
     """
-    u = candidates.u
-    n = min(n, len(u))
-    leaves = Leaves.equal(u, LEAF)
-    of = leaves.of(u)
-    have = np.bincount(leaves.of(occupied), minlength=len(leaves)).astype(np.float64)
-    distance = cKDTree(busy).query(u)[0] if len(busy) else np.ones(len(u))
-    score = np.log(distance + 1e-9) + np.log(candidates.chance + 0.02) + rng.gumbel(size=len(u)) * 0.7
-    order = np.argsort(-score, kind="stable")
-    rank = np.empty(len(u))
-    by_leaf = order[np.argsort(of[order], kind="stable")]
-    rank[by_leaf] = np.arange(len(u)) - np.searchsorted(of[by_leaf], of[by_leaf], side="left")
-    filled = rank + have[of] + rng.random(len(leaves))[of] * 0.5  # leaves that are level come in random order
-    return np.argsort(filled, kind="stable")[:n]
+    u, n = candidates.u, min(n, len(candidates.u))
+    distance = cKDTree(occupied).query(u)[0] if len(occupied) else np.full(len(u), np.sqrt(u.shape[1]))
+    chosen = np.empty(n, dtype=np.int64)
+    for number in range(n):
+        best = int(np.argmax(distance * candidates.chance))
+        chosen[number] = best
+        distance = np.minimum(distance, np.sqrt(((u - u[best]) ** 2).sum(axis=1)))
+        distance[best] = -1.0
+    return chosen
 
 
 def undiscovered(shells: list[tuple[Floats, float]], most: int) -> tuple[Floats, Floats]:
