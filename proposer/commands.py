@@ -24,6 +24,7 @@ from proposer.scan import Limits, Scan, read_tally
 from proposer.space import Space, SpaceError
 from proposer.spectra import FOLDER, kept_below
 from proposer.strategies.choice import make_strategy, read_settings
+from proposer.strategies.lode import LodeSettings
 from proposer.strategies.mls_dnnc import MlsDnncSettings
 from proposer.tables import RESERVED, GoodPoints
 from scanspec import PriorKind, ScanFile, ScanFileError, read_scan_file
@@ -48,7 +49,7 @@ def scan(file: Path, address: str, folder: Path | None, seed: int | None, *, ins
         stored = check_same_run(folder, spec, description, seed)
         seed = choose_seed(spec, seed, stored)
         threads = _set_threads(stored)
-        strategy = make_strategy(settings, space, seed)
+        strategy = make_strategy(settings, space, seed, description.observables)
         with Dataset(folder) as dataset:
             if not stored:
                 if dataset.meta():
@@ -85,7 +86,7 @@ def scan(file: Path, address: str, folder: Path | None, seed: int | None, *, ins
     return 0
 
 
-def _read(file: Path) -> tuple[ScanFile, MlsDnncSettings, Limits, Space, InitPoints | None]:
+def _read(file: Path) -> tuple[ScanFile, MlsDnncSettings | LodeSettings, Limits, Space, InitPoints | None]:
     """All of the proposer's input, checked; raises ScanFileError."""
     spec = read_scan_file(file)
     names = {each.name for each in spec.variables} | {each.name for each in spec.all_observables()}
@@ -112,7 +113,7 @@ def check(file: Path, address: str | None, *, insecure: bool) -> int:
         window = f", valid {scored.valid[0]:g} to {scored.valid[1]:g}" if scored.valid else ""
         print(f"  {scored.name}: {show(scored.likelihood)}{window}")
     print(f"  good: NLL below {settings.threshold:g}; stops at {_describe_limits(limits)}")
-    print(f"  {', '.join(f'{name} {value:g}' for name, value in _flat(asdict(settings)))}")
+    print(f"  {', '.join(f'{name} {value}' for name, value in _flat(asdict(settings)))}")
     if (below := kept_below(spec, settings.threshold)) > -math.inf:
         print(f"  keeps the spectrum files, if there are any, of points with an NLL below {below:g}")
     if init is not None:
@@ -133,12 +134,12 @@ def check(file: Path, address: str | None, *, insecure: bool) -> int:
     return 0
 
 
-def _flat(settings: dict[str, Any]) -> Iterator[tuple[str, float]]:
+def _flat(settings: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in settings.items():
         if isinstance(value, dict):
             yield from _flat(value)
         else:
-            yield name, value
+            yield name, value if isinstance(value, str) else f"{value:g}"
 
 
 def _check_agreement(spec: ScanFile, description: Description, address: str) -> None:

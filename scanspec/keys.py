@@ -154,6 +154,7 @@ NETWORKS = Keys(
         "learning_rate": ("LearningRate",),
         "iterations": ("Iterations",),
         "verbose": ("Verbose",),
+        "goal": ("Goal",),
     },
     _words(
         """Estimators|Max_Depth|Target_Points|MLmodel|HiddenSize|HiddenLayers|SGDmomentum|DSteps|WeightDecay|K|L

@@ -41,7 +41,7 @@ class Problem:
         return Space([Variable(f"x{i}", self.low, self.high) for i in range(self.dim)])
 
     def physical(self, u: Floats) -> Floats:
-        return self.low + (self.high - self.low) * u
+        return np.asarray(self.low + (self.high - self.low) * u)
 
     def evaluate(self, u: Floats) -> tuple[Floats, Floats]:
         """Observables (n, m) and NLL (n,), NaN where invalid, of points in the unit cube."""
@@ -76,7 +76,7 @@ def _side(axis: int) -> Modes:
 
 def _toy3d(x: Floats) -> Floats:
     """arXiv:2207.09959: [2 + cos(x/7) cos(y/7) cos(z/7)]^5."""
-    return ((2.0 + np.cos(x / 7.0).prod(axis=1)) ** 5)[:, None]
+    return np.asarray((2.0 + np.cos(x / 7.0).prod(axis=1)) ** 5)[:, None]
 
 
 _SHELLS = 7.0 * math.pi * np.array([

@@ -70,7 +70,7 @@ def drive(strategy: Strategy, problem: Problem, cells: Cells, most: int, *, nll_
 
 def _show(origins: Any, good: Any, record: Record, cells: Cells) -> None:
     words = np.array(origins)
-    shares = " ".join(f"{word} {int(good[words == word].sum())}/{int((words == word).sum())}" for word in np.unique(words))
+    shares = " ".join(f"{word} {int(good[words == word].sum())}/{int((words == word).sum())}" for word in set(origins))
     print(
         f"{len(record.u):6d} good {int(record.good.sum()):5d} cells {cells.occupied(record.u[record.good]):.2f} "
         f"{record.seconds[-1]:.2f} s  {shares}", file=sys.stderr, flush=True,

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from proposer.space import Space
 from proposer.strategies.base import Strategy
+from proposer.strategies.lode import Lode, LodeSettings
+from proposer.strategies.lode_energy import ScoredObservable
 from proposer.strategies.mls_dnnc import MlsDnnc, MlsDnncSettings
 from scanspec import ScanFile
+
+if TYPE_CHECKING:
+    from proposer.messages import Observable
 
 _TYPES = ("MLS_DNNC", "MLScanner.MLS_DNNC")
 
@@ -16,9 +24,11 @@ _OF_BSMART = frozenset({
 })  # fmt: skip
 
 
-def read_settings(scan: ScanFile) -> MlsDnncSettings:
+def read_settings(scan: ScanFile) -> MlsDnncSettings | LodeSettings:
     """The settings of the strategy that the file names; raises ScanFileError."""
     name = scan.setup.text("type", "MLS_DNNC")
+    if name == "LODE":
+        return LodeSettings.read(scan)
     if name not in _TYPES:
         of_bsmart = (
             "a scan of BSMArt that lodescan does not have" if name in _OF_BSMART else "no scan that lodescan knows"
@@ -31,6 +41,11 @@ def read_settings(scan: ScanFile) -> MlsDnncSettings:
     return MlsDnncSettings.read(scan)
 
 
-def make_strategy(settings: MlsDnncSettings, space: Space, seed: int) -> Strategy:
-    """A new strategy object."""
+def make_strategy(
+    settings: MlsDnncSettings | LodeSettings, space: Space, seed: int, observables: Sequence[Observable] = ()
+) -> Strategy:
+    """A new strategy object. `observables`: as the evaluator describes them, in its order."""
+    if isinstance(settings, LodeSettings):
+        scored = [ScoredObservable(each.name, each.likelihood, each.valid) for each in observables]
+        return Lode(space, settings, seed, scored)
     return MlsDnnc(space, settings, seed)

@@ -95,6 +95,14 @@ class Lode:
         """The next batch, of at most `k` points; trains from the second or third on."""
         if k < 1:
             raise ValueError(f"asked for {k} points; ask for at least one")
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # matrices are small: more threads gain little, and on a busy machine cost tenfold
+        try:
+            return self._ask(k)
+        finally:
+            torch.set_num_threads(threads)
+
+    def _ask(self, k: int) -> Batch | None:
         if not self._dim:
             if self._asks:
                 self.stop_reason = "no variable is free: there is one point, and it was asked for"

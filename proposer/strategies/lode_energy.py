@@ -6,6 +6,7 @@ positive): NLL / threshold for an NLL that starts at 0.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -47,10 +48,10 @@ class EnergyOfNll:
 
     def __init__(self, threshold: float) -> None:
         self.threshold = threshold
-        self.unit = threshold if threshold > 0 else 1.0
+        self.unit = threshold if 0 < threshold < math.inf else 1.0
 
     def __call__(self, nll: Floats) -> Floats:
-        return 1.0 + (nll - self.threshold) / self.unit
+        return np.clip(1.0 + (nll - self.threshold) / self.unit, 0.0, FAR)
 
 
 class EnergyOfObservables:
@@ -64,7 +65,8 @@ class EnergyOfObservables:
 
     def nll(self, values: Tensor) -> Tensor:
         """The NLL, shape (n,), of values of shape (n, k), the columns that matter, in double precision."""
-        return losses_and_nll([each.likelihood for each in self._used], values)[1]
+        nll: Tensor = losses_and_nll([each.likelihood for each in self._used], values)[1]
+        return nll
 
     def outside(self, values: Tensor) -> Tensor:
         """Whether a value is outside its window, shape (n, k); NaN is no value and not outside."""
@@ -81,8 +83,7 @@ class EnergyOfObservables:
     def __call__(self, values: Tensor, spread: Tensor) -> Tensor:
         """The energy, shape (n,); a value outside its window adds 1 and its distance in units of `spread` (k,)."""
         nll = self.nll(values)
-        energy = 1.0 + (nll - self._nll.threshold) / self._nll.unit
-        energy = energy.clamp(min=0.0)
+        energy = (1.0 + (nll - self._nll.threshold) / self._nll.unit).clamp(min=0.0)
         for j, each in enumerate(self._used):
             if each.window is not None:
                 low, high = each.window

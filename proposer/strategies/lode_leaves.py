@@ -19,7 +19,7 @@ class Leaves:
     cut: Floats
 
     def __len__(self) -> int:
-        return 2**self.depth
+        return 1 << self.depth
 
     @classmethod
     def equal(cls, u: Floats, size: int) -> Leaves:
@@ -58,4 +58,4 @@ class Leaves:
         rows = np.arange(len(u))
         for _ in range(self.depth):
             node = 2 * node + 1 + (u[rows, self.axis[node]] >= self.cut[node])
-        return node - (2**self.depth - 1)
+        return node - (len(self) - 1)

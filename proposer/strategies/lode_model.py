@@ -124,7 +124,7 @@ class Surrogate:
     def _encode(self, y: Floats) -> Floats:
         if self._coding is not None:
             return self._coding.encode(y)
-        return np.log(SOFTENING + np.clip(y, 0.0, 1e6)) - np.log(SOFTENING + 100.0)
+        return np.asarray(np.log(SOFTENING + np.clip(y, 0.0, 1e6)) - np.log(SOFTENING + 100.0))
 
     def _decode(self, t: Tensor) -> Tensor:
         """Energies, shape (n,), of targets, shape (n, k)."""

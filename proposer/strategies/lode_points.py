@@ -39,7 +39,7 @@ class Points:
     def __init__(self, free: NDArray[np.int64], scored: EnergyOfObservables, threshold: float) -> None:
         self.good_so_far = 0
         self.disagreeing: int = 0
-        """OK points whose NLL is not that of their observables."""
+        """OK points whose NLL is not that of their observables, and good points that lack one."""
         self._free, self._scored = free, scored
         self._threshold = threshold
         self._energy = EnergyOfNll(threshold)
@@ -63,9 +63,10 @@ class Points:
         invalid = told.status == Status.INVALID
         good = ok & (told.nll < self._threshold)
         values = np.full((len(told), len(self._scored.columns)), np.nan)
-        if told.observables.shape[1] == len(self._scored.all):
+        if self._scored.columns and told.observables.shape[1] == len(self._scored.all):
             values = told.observables[:, self._scored.columns]
-            self.disagreeing += int((~self._scored.agrees(told.observables[ok], told.nll[ok])).sum())
+            agrees = self._scored.agrees(told.observables[ok], told.nll[ok])
+            self.disagreeing += int((~agrees | (good[ok] & ~np.isfinite(values[ok]).all(axis=1))).sum())
         else:
             self.disagreeing += int(ok.sum())
         explained = np.zeros(len(told), dtype=np.bool_)

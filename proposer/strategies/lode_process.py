@@ -81,8 +81,10 @@ class Processes:
         diagonal = torch.diagonal(covariance, dim1=1, dim2=2)
         diagonal += spread[:, None] * factors
         root, failed = torch.linalg.cholesky_ex(covariance)
-        while bool(failed.any()):
-            diagonal += 1e-3 * self._amplitude.exp()[:, None]
+        added = 1e-3
+        while bool(failed.any()):  # ends: a matrix with a large diagonal is positive definite
+            diagonal += added * self._amplitude.exp()[:, None]
+            added *= 10.0
             root, failed = torch.linalg.cholesky_ex(covariance)
         weights = torch.cholesky_solve(targets, root)[..., 0] * self._amplitude.exp()[:, None]
         self._root, self._weights = root, weights[..., None]
@@ -92,7 +94,10 @@ class Processes:
 
         In double precision: of a smooth observable the weights are large and cancel.
         """
-        parts = [torch.bmm(_matern(part, self._x, self._scales), self._weights)[..., 0].T for part in z.split(_ROWS)]
+        parts = [
+            torch.bmm(_matern(z[start : start + _ROWS], self._x, self._scales), self._weights)[..., 0].T
+            for start in range(0, max(1, len(z)), _ROWS)
+        ]
         return torch.cat(parts) + self._middle
 
     def deviation(self, z: Tensor) -> Tensor:
@@ -100,7 +105,8 @@ class Processes:
         amplitude = self._amplitude.exp()[:, None]
         k = _matern(self._x, z, self._scales) * amplitude[..., None]
         v = torch.linalg.solve_triangular(self._root, k, upper=False)
-        return (amplitude - v.square().sum(dim=1)).clamp(min=1e-12).sqrt().T
+        left: Tensor = (amplitude - v.square().sum(dim=1)).clamp(min=1e-12).sqrt().T
+        return left
 
     def thinned(self, x: Floats, t: Floats) -> Processes:
         """The same length scales with fewer data: rougher, and cheaper to predict from."""

@@ -89,7 +89,7 @@ def subset_simulation(
 
 
 def _move(energy: Energy, p: Tensor, e: Tensor, level: float, random: torch.Generator) -> tuple[Tensor, Tensor]:
-    """One step of every particle along the difference of two others, reflected at the walls; kept if below the level."""
+    """One step of every particle by the difference of two others, reflected at the walls; kept if below the level."""
     n, dim = p.shape
     a, b = torch.randint(n, (2, n), generator=random)
     size = torch.tensor([0.1, 0.3, 0.7, 1.0])[torch.randint(4, (n, 1), generator=random)] * 2.38 / math.sqrt(2 * dim)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 UNIFORM = 0.03
 """Share of a batch that is drawn from the prior."""
+LEAST_CHANCE = 1e-3
+"""Where nothing looks good, points are spread all the same."""
 _NEIGHBOURS = 8  # of a point, for the odds that a code fails there
 
 
@@ -37,17 +39,23 @@ def even(candidates: Candidates, occupied: Floats, n: int) -> NDArray[np.int64]:
 
     Each next one is the farthest from all that are occupied or chosen (maximin), its
     distance weighed with its odds of being good. So thin places fill up first, wherever
-    the candidates themselves are denser than they should be.
+    the candidates themselves are denser than they should be. Fewer than n where no other
+    candidate is at a place of its own.
     """
-    u, n = candidates.u, min(n, len(candidates.u))
-    distance = cKDTree(occupied).query(u)[0] if len(occupied) else np.full(len(u), np.sqrt(u.shape[1]))
-    chosen = np.empty(n, dtype=np.int64)
-    for number in range(n):
-        best = int(np.argmax(distance * candidates.chance))
-        chosen[number] = best
+    u = candidates.u
+    distance = np.full(len(u), np.sqrt(u.shape[1]))
+    if len(occupied):
+        distance = np.asarray(cKDTree(occupied).query(u)[0])
+    weight = candidates.chance + LEAST_CHANCE
+    chosen: list[int] = []
+    for _ in range(min(n, len(u))):
+        best = int(np.argmax(distance * weight))
+        if distance[best] <= 0.0:
+            break
+        chosen.append(best)
         distance = np.minimum(distance, np.sqrt(((u - u[best]) ** 2).sum(axis=1)))
-        distance[best] = -1.0
-    return chosen
+        distance[best] = 0.0
+    return np.array(chosen, dtype=np.int64)
 
 
 def undiscovered(shells: list[tuple[Floats, float]], most: int) -> tuple[Floats, Floats]:
@@ -57,7 +65,9 @@ def undiscovered(shells: list[tuple[Floats, float]], most: int) -> tuple[Floats,
     return np.concatenate([u for u, _ in kept]), np.concatenate([np.full(len(u), volume) for u, volume in kept])
 
 
-def uncertain(candidates: Candidates, volume: Floats, busy: Floats, n: int, rng: np.random.Generator) -> NDArray[np.int64]:
+def uncertain(
+    candidates: Candidates, volume: Floats, busy: Floats, n: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
     """Positions of n candidates, by the good volume that is expected there, times the distance from busy points."""
     weight = volume * candidates.chance
     n = min(n, int((weight > 0).sum()))

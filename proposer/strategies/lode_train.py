@@ -19,15 +19,16 @@ def training_rows(u: Floats, energy: Floats, most: int, rng: np.random.Generator
     n = len(u)
     if n <= most:
         return np.arange(n)
-    close = np.flatnonzero(energy < 4.0)
-    if len(close) > most // 2:
-        close = close[even_rows(u[close], most // 2, rng)]
-    rest = np.setdiff1d(np.arange(n), close)
-    known = np.isfinite(energy[rest])
-    weight = np.full(len(rest), 0.1)
-    weight[known] = (1.0 + np.maximum(energy[rest][known], 0.0)) ** -0.5
-    others = rng.choice(rest, size=min(len(rest), most - len(close)), replace=False, p=weight / weight.sum())
-    return np.sort(np.concatenate([close, others]))
+    close, far = np.flatnonzero(energy < 4.0), np.flatnonzero(~(energy < 4.0))
+    n_far = min(len(far), max(most // 2, most - len(close)))
+    if n_far < len(far):
+        known = np.isfinite(energy[far])
+        weight = np.full(len(far), 0.1)
+        weight[known] = (1.0 + energy[far][known]) ** -0.5
+        far = rng.choice(far, size=n_far, replace=False, p=weight / weight.sum())
+    if most - n_far < len(close):
+        close = close[even_rows(u[close], most - n_far, rng)]
+    return np.sort(np.concatenate([close, far]))
 
 
 def even_rows(u: Floats, most: int, rng: np.random.Generator) -> NDArray[np.int64]:
