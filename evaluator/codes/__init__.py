@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Protocol
 
+from evaluator.codes.bsmart import make_tool
 from evaluator.codes.python import PythonFunction
 from evaluator.codes.slha import SlhaProgram
 from evaluator.errors import ConfigurationError
@@ -45,8 +46,10 @@ def make_code(spec: CodeSpec, scan: ScanFile, known: Collection[str]) -> Code:
         return PythonFunction(spec, scan)
     if kinds == ["command"]:
         return SlhaProgram(spec, scan, known)
-    found = "both function and command" if kinds else "neither function nor command"
+    if not kinds:
+        return make_tool(spec, scan, known)
     error = spec.section.error(
-        f"code {spec.name!r} has {found}; write `function: module:name` for a Python function, `command` for a program"
+        f"code {spec.name!r} has both function and command; write `function: module:name` for a Python function, "
+        "`command` for a program"
     )
     raise ConfigurationError(str(error))
