@@ -19,11 +19,12 @@ import torch
 from scipy.stats import qmc
 
 from proposer.strategies.base import Batch, CheckpointError, Floats, Told, generator
-from proposer.strategies.lode_energy import EnergyOfObservables, ScoredObservable
+from proposer.strategies.lode_energy import FAR, EnergyOfObservables, ScoredObservable
 from proposer.strategies.lode_model import Surrogate
 from proposer.strategies.lode_points import Known, Points
+from proposer.strategies.lode_probe import probes
 from proposer.strategies.lode_sample import Particles, subset_simulation
-from proposer.strategies.lode_select import UNIFORM, Candidates, even, odds_of_an_answer, uncertain, undiscovered
+from proposer.strategies.lode_select import UNIFORM, Candidates, even, hits, odds_of_an_answer, uncertain, undiscovered
 
 if TYPE_CHECKING:
     from proposer.space import Space
@@ -34,6 +35,10 @@ log = logging.getLogger(__name__)
 PARTICLES = 800
 LEAST_EXPLORE, MOST_EXPLORE = 0.05, 0.6
 """Share of a batch for points that may be good."""
+NEAR = 2
+"""Shells next to the good region whose points compete with those inside."""
+MOST_PROBES = 0.15
+"""Share of a batch for minima that are not good yet."""
 
 
 @dataclass(frozen=True)
@@ -153,23 +158,36 @@ class Lode:
         pending = self._pending(known)
         busy = np.concatenate([known.u, pending])
         inside = np.unique(particles.inside.numpy(), axis=0)
-        outside, volume = undiscovered([(u.numpy(), v) for u, v in particles.shells], 800)
-        chance = surrogate.chances(np.concatenate([inside, outside]), rng)
-        chance *= odds_of_an_answer(known, np.concatenate([inside, outside]))
-        best, rest = Candidates(inside, chance[: len(inside)]), Candidates(outside, chance[len(inside) :])
-        mass = particles.volume * best.chance.mean()
+        shells = [(u.numpy(), v) for u, v in particles.shells]
+        near = np.concatenate([np.empty((0, self._dim)), *(u for u, _ in shells[-NEAR:])])
+        outside, volume = undiscovered(shells, 800)
+        every = np.concatenate([inside, near, outside])
+        chance = surrogate.chances(every, rng) * odds_of_an_answer(known, every)
+        n_best = len(inside) + len(near)
+        best, rest = Candidates(every[:n_best], chance[:n_best]), Candidates(outside, chance[n_best:])
+        mass = particles.volume * chance[: len(inside)].mean()
         missing = float((volume * rest.chance).sum())
-        share = min(max(missing / (missing + mass + 1e-300), LEAST_EXPLORE), MOST_EXPLORE)
+        share = missing / (missing + mass + 1e-300) * hits(known, "explore") / hits(known, "exploit")
+        share = min(max(share, LEAST_EXPLORE), MOST_EXPLORE)
         n_uniform = int(rng.binomial(n, UNIFORM))
-        explore = uncertain(rest, volume, busy, round(share * (n - n_uniform)), rng)
+        probed = self._probes(known, surrogate, pending, outside, max(1, round(MOST_PROBES * n)))
+        explore = uncertain(rest, volume, busy, round(share * (n - n_uniform - len(probed))), rng)
         occupied = np.concatenate([known.u[known.good], pending])
-        exploit = even(best, occupied, n - n_uniform - len(explore))
+        exploit = even(best, occupied, n - n_uniform - len(explore) - len(probed))
         log.debug("inside %.3g, missing %.3g, chance inside %.2f", particles.volume, missing, best.chance.mean())
-        u = np.concatenate([best.u[exploit], rest.u[explore]])
-        origins = ["exploit"] * len(exploit) + ["explore"] * len(explore)
+        u = np.concatenate([best.u[exploit], rest.u[explore], probed])
+        origins = ["exploit"] * len(exploit) + ["explore"] * len(explore) + ["probe"] * len(probed)
         n_uniform = n - len(u)
         u = np.concatenate([u, rng.random((n_uniform, self._dim))])
         return self._batch(u, origins + ["random"] * n_uniform)
+
+    def _probes(self, known: Known, surrogate: Surrogate, pending: Floats, outside: Floats, most: int) -> Floats:
+        """Minima that may be good; what is out counts with the energy that is predicted there."""
+        rng = self._generator("probe")
+        energy = np.concatenate([known.energy, surrogate(torch.from_numpy(pending)).numpy()])
+        energy[~np.isfinite(energy)] = FAR
+        starts = np.concatenate([rng.random((PARTICLES, self._dim)), outside])
+        return probes(surrogate, starts, np.concatenate([known.u, pending]), energy, most, rng)
 
     def _pending(self, known: Known) -> Floats:
         """Points of the last batches that are still out."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from scipy.spatial import cKDTree
 from torch import Tensor
 
 from proposer.strategies.base import Floats
@@ -48,6 +49,9 @@ class Processes:
         say nothing about where they are.
         """
         rows = rng.choice(len(x), size=min(len(x), LEARN_FROM), replace=False)
+        if len(x) > LEARN_FROM:  # half of them beside the other half: how rough it is shows at short distances
+            near = np.asarray(cKDTree(x).query(x[rows[: LEARN_FROM // 2]], k=2)[1])[:, 1]
+            rows = np.unique(np.concatenate([rows[: LEARN_FROM // 2], near]))
         xs, ts = torch.from_numpy(x[rows]), torch.from_numpy(t[rows]).T[..., None]
         start = (self._scales, self._amplitude, self._noise)
         scales, amplitude, noise = (each.clone().requires_grad_(True) for each in start)
@@ -76,7 +80,7 @@ class Processes:
         factors = torch.ones(len(x), dtype=torch.float64) if noise is None else torch.from_numpy(noise)
         self._middle = torch.from_numpy(t).mean(dim=0)
         targets = (torch.from_numpy(t) - self._middle).T[..., None]
-        spread = self._noise.clamp(min=_LEAST_LOG_NOISE).exp() + LEAST_NOISE
+        spread = self.noise
         covariance = _matern(self._x, self._x, self._scales) * self._amplitude.exp()[:, None, None]
         diagonal = torch.diagonal(covariance, dim1=1, dim2=2)
         diagonal += spread[:, None] * factors
@@ -107,6 +111,11 @@ class Processes:
         v = torch.linalg.solve_triangular(self._root, k, upper=False)
         left: Tensor = (amplitude - v.square().sum(dim=1)).clamp(min=1e-12).sqrt().T
         return left
+
+    @property
+    def noise(self) -> Tensor:
+        """Variances, shape (m,), of what the regression does not explain."""
+        return self._noise.clamp(min=_LEAST_LOG_NOISE).exp() + LEAST_NOISE
 
     def thinned(self, x: Floats, t: Floats) -> Processes:
         """The same length scales with fewer data: rougher, and cheaper to predict from."""

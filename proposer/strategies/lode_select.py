@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 UNIFORM = 0.03
 """Share of a batch that is drawn from the prior."""
+DARING = 3.0
+"""Points twice as far from others may have 2^-DARING of the odds."""
 LEAST_CHANCE = 1e-3
 """Where nothing looks good, points are spread all the same."""
 _NEIGHBOURS = 8  # of a point, for the odds that a code fails there
@@ -37,8 +39,8 @@ class Candidates:
 def even(candidates: Candidates, occupied: Floats, n: int) -> NDArray[np.int64]:
     """Positions of n candidates that even out what is `occupied`, shape (k, d).
 
-    Each next one is the farthest from all that are occupied or chosen (maximin), its
-    distance weighed with its odds of being good. So thin places fill up first, wherever
+    Each next one is the farthest from all that are occupied or chosen (maximin), the
+    cube of its distance weighed with its odds of being good. So thin places fill up first, wherever
     the candidates themselves are denser than they should be. Fewer than n where no other
     candidate is at a place of its own.
     """
@@ -49,7 +51,7 @@ def even(candidates: Candidates, occupied: Floats, n: int) -> NDArray[np.int64]:
     weight = candidates.chance + LEAST_CHANCE
     chosen: list[int] = []
     for _ in range(min(n, len(u))):
-        best = int(np.argmax(distance * weight))
+        best = int(np.argmax(distance**DARING * weight))
         if distance[best] <= 0.0:
             break
         chosen.append(best)
@@ -76,6 +78,12 @@ def uncertain(
     distance = cKDTree(busy).query(candidates.u)[0] if len(busy) else np.ones(len(candidates.u))
     weight = weight * distance + 1e-300
     return rng.choice(len(weight), size=n, replace=False, p=weight / weight.sum())
+
+
+def hits(known: Known, origin: str, last: int = 300) -> float:
+    """The share of good ones among the last points of an origin; 1 / 2 while there are none."""
+    of = np.flatnonzero(known.origins == origin)[-last:]
+    return (float(known.good[of].sum()) + 1.0) / (len(of) + 2.0)
 
 
 def odds_of_an_answer(known: Known, u: Floats) -> Floats:

@@ -9,9 +9,10 @@ from proposer.strategies.lode_energy import FAR, EnergyOfNll, EnergyOfObservable
 from proposer.strategies.lode_leaves import Leaves
 from proposer.strategies.lode_model import Coding, Surrogate
 from proposer.strategies.lode_points import Points
+from proposer.strategies.lode_probe import minima, probes
 from proposer.strategies.lode_process import Processes
 from proposer.strategies.lode_sample import subset_simulation
-from proposer.strategies.lode_select import Candidates, even, odds_of_an_answer, uncertain, undiscovered
+from proposer.strategies.lode_select import Candidates, even, hits, odds_of_an_answer, uncertain, undiscovered
 from proposer.strategies.lode_train import even_rows, training_rows
 from scanspec import Kind, Likelihood
 
@@ -116,6 +117,34 @@ def test_uncertain_points_follow_the_good_volume_that_is_expected():
     chosen = uncertain(Candidates(u, chance), volume, np.empty((0, 2)), 300, rng)
     assert len(np.unique(chosen)) == 300
     assert (chosen >= 2000).mean() == pytest.approx(5 / 14, abs=0.07)
+
+
+def test_probes_are_the_minima_that_nobody_has_looked_at():
+    """Three basins of depth 0.5, 2 and 2: the first is good already, the second has a point near its bottom."""
+    bottoms = torch.tensor([[0.2, 0.2], [0.8, 0.2], [0.5, 0.8]], dtype=torch.float64)
+    depths = torch.tensor([0.5, 2.0, 2.0], dtype=torch.float64)
+
+    def energy(u):
+        return (depths + 200.0 * ((u[:, None, :] - bottoms) ** 2).sum(dim=2)).min(dim=1).values
+
+    rng = np.random.default_rng(3)
+    starts = rng.random((500, 2))
+    found, e = minima(energy, starts, rng)
+    distance = np.linalg.norm(found[:, None, :] - bottoms.numpy(), axis=2)
+    assert (distance.min(axis=0) < 0.01).all()  # every bottom is found
+    assert (distance.min(axis=1) < 0.02).all()  # and nothing else, though some perhaps twice
+    assert (np.diff(e) >= 0).all()
+    known = np.concatenate([rng.random((8, 2)), [[0.8, 0.21]]])
+    probed = probes(energy, starts, known, energy(torch.from_numpy(known)).numpy(), 5, rng)
+    assert probed == pytest.approx(np.array([[0.5, 0.8]]), abs=0.02)
+    assert len(probes(energy, starts, known, np.zeros(9), 5, rng)) == 0
+
+
+def test_shares_follow_what_came_of_earlier_points():
+    points = Points(np.arange(2), EnergyOfObservables([], 1.0), 1.0)
+    points.add(told(np.random.default_rng(0).random((98, 2)), Status.OK, np.where(np.arange(98) < 9, 0.5, 2.0)))
+    assert hits(points.known(), "x") == pytest.approx(0.1)
+    assert hits(points.known(), "other") == 0.5
 
 
 def test_a_place_where_codes_fail_is_unlikely_to_answer():
