@@ -24,7 +24,16 @@ from proposer.strategies.lode_model import Surrogate
 from proposer.strategies.lode_points import Known, Points
 from proposer.strategies.lode_probe import probes
 from proposer.strategies.lode_sample import Particles, subset_simulation
-from proposer.strategies.lode_select import UNIFORM, Candidates, even, hits, odds_of_an_answer, uncertain, undiscovered
+from proposer.strategies.lode_select import (
+    UNIFORM,
+    Candidates,
+    even,
+    hits,
+    not_yet,
+    odds_of_an_answer,
+    uncertain,
+    undiscovered,
+)
 
 if TYPE_CHECKING:
     from proposer.space import Space
@@ -47,8 +56,6 @@ class LodeSettings:
 
     threshold: float = 100.0
     """A point is good when its NLL is below this."""
-    goal: str = "map"
-    """`map`: the whole region, evenly; `collect`: many good points soon."""
     points_per_iteration: int = 200
     """The largest batch."""
 
@@ -56,12 +63,8 @@ class LodeSettings:
     def read(cls, scan: ScanFile) -> Self:
         """Reads and checks the settings of a scan file; raises ScanFileError, which names file, line and key."""
         section, none = scan.networks, cls()
-        goal = section.text("goal", none.goal).lower()
-        if goal not in ("map", "collect"):
-            raise section.wrong("goal", "map (the whole region, evenly) or collect (many good points, soon)")
         return cls(
             section.number("threshold_value", none.threshold),
-            goal,
             section.integer("points_per_iteration", none.points_per_iteration, low=1),
         )
 
@@ -79,6 +82,7 @@ class Lode:
         self.seed = seed
         self.stop_reason = ""
         self._free = np.flatnonzero(~space.fixed)
+        self._seen = np.append(self._free, np.arange(space.dim, space.width))  # columns of the network's inputs
         self._scored = EnergyOfObservables(observables, settings.threshold)
         self._points = Points(self._free, self._scored, settings.threshold)
         self._asks = 0
@@ -95,6 +99,21 @@ class Lode:
     @property
     def _dim(self) -> int:
         return len(self._free)
+
+    def _full(self, u: Floats) -> Floats:
+        """Points of the space, shape (n, all variables), as the space has them (whole numbers, phases), of u (n, d)."""
+        full = np.full((len(u), self.space.dim), 0.5)
+        full[:, self._free] = u
+        return self.space.snap(full)
+
+    def _snap(self, u: Floats) -> Floats:
+        return self._full(u)[:, self._free]
+
+    def _inputs(self, u: Floats) -> Floats:
+        return self.space.network_inputs(self._full(u))[:, self._seen]
+
+    def _new_surrogate(self, *, by_observables: bool) -> Surrogate:
+        return Surrogate(len(self._seen), self._scored if by_observables else None, self._inputs)
 
     def ask(self, k: int) -> Batch | None:
         """The next batch, of at most `k` points; trains from the second or third on."""
@@ -149,7 +168,7 @@ class Lode:
         if self._surrogate is None or (self._surrogate.energy is not None and not by_observables):
             if not by_observables:
                 log.info("LODE works on the NLL alone: that of the observables, if they came back, is another one")
-            self._surrogate = Surrogate(self._dim, self._scored if by_observables else None)
+            self._surrogate = self._new_surrogate(by_observables=by_observables)
         self._surrogate.fit(known, self._generator("fit"))
         return self._surrogate
 
@@ -157,26 +176,29 @@ class Lode:
         rng = self._generator("choose")
         pending = self._pending(known)
         busy = np.concatenate([known.u, pending])
-        inside = np.unique(particles.inside.numpy(), axis=0)
-        shells = [(u.numpy(), v) for u, v in particles.shells]
+        inside = np.unique(self._snap(particles.inside.numpy()), axis=0)
+        shells = [(self._snap(u.numpy()), v) for u, v in particles.shells]
         near = np.concatenate([np.empty((0, self._dim)), *(u for u, _ in shells[-NEAR:])])
         outside, volume = undiscovered(shells, 800)
         every = np.concatenate([inside, near, outside])
         chance = surrogate.chances(every, rng) * odds_of_an_answer(known, every)
         n_best = len(inside) + len(near)
-        best, rest = Candidates(every[:n_best], chance[:n_best]), Candidates(outside, chance[n_best:])
+        place = 0.5 * self._inputs(every)  # distances go round where a variable does
+        best, rest = Candidates(place[:n_best], chance[:n_best]), Candidates(place[n_best:], chance[n_best:])
         mass = particles.volume * chance[: len(inside)].mean()
         missing = float((volume * rest.chance).sum())
         share = missing / (missing + mass + 1e-300) * hits(known, "explore") / hits(known, "exploit")
         share = min(max(share, LEAST_EXPLORE), MOST_EXPLORE)
         n_uniform = int(rng.binomial(n, UNIFORM))
         probed = self._probes(known, surrogate, pending, outside, max(1, round(MOST_PROBES * n)))
-        explore = uncertain(rest, volume, busy, round(share * (n - n_uniform - len(probed))), rng)
+        explore = uncertain(rest, volume, 0.5 * self._inputs(busy), round(share * (n - n_uniform - len(probed))), rng)
         occupied = np.concatenate([known.u[known.good], pending])
-        exploit = even(best, occupied, n - n_uniform - len(explore) - len(probed))
+        exploit = even(best, 0.5 * self._inputs(occupied), n - n_uniform - len(explore) - len(probed))
         log.debug("inside %.3g, missing %.3g, chance inside %.2f", particles.volume, missing, best.chance.mean())
-        u = np.concatenate([best.u[exploit], rest.u[explore], probed])
+        u = self._snap(np.concatenate([every[:n_best][exploit], outside[explore], probed]))
         origins = ["exploit"] * len(exploit) + ["explore"] * len(explore) + ["probe"] * len(probed)
+        new = not_yet(u, busy)
+        u, origins = u[new], [origins[row] for row in new]
         n_uniform = n - len(u)
         u = np.concatenate([u, rng.random((n_uniform, self._dim))])
         return self._batch(u, origins + ["random"] * n_uniform)
@@ -196,9 +218,8 @@ class Lode:
         return recent[[row.tobytes() not in told for row in recent]]
 
     def _batch(self, u: Floats, origins: list[str]) -> Batch:
-        self._recent = [*self._recent, u][-2:]
-        full = np.full((len(u), self.space.dim), 0.5)
-        full[:, self._free] = u
+        full = self._full(u)
+        self._recent = [*self._recent, full[:, self._free]][-2:]
         return Batch(full, origins, self._asks)
 
     def tell(self, told: Told) -> None:
@@ -228,7 +249,7 @@ class Lode:
             particles = arrays["particles"]
             surrogate = None
             if "by_observables" in arrays:
-                surrogate = Surrogate(self._dim, self._scored if arrays["by_observables"] else None)
+                surrogate = self._new_surrogate(by_observables=bool(arrays["by_observables"]))
                 surrogate.load({name[6:]: value for name, value in arrays.items() if name.startswith("model/")})
             self._asks, self._started = int(place["asks"]), int(place["started"])
             self.stop_reason = str(place["stop_reason"])

@@ -20,7 +20,7 @@ from proposer.strategies.lode_process import Processes
 from proposer.strategies.lode_train import training_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -66,10 +66,15 @@ class Coding:
 
 
 class Surrogate:
-    """Predicts energies; `energy` is None where only an NLL is known."""
+    """Predicts energies; `energy` is None where only an NLL is known.
 
-    def __init__(self, dim: int, energy: EnergyOfObservables | None) -> None:
-        self.dim, self.energy = dim, energy
+    `inputs`: from u, shape (n, d), to what the regression sees, shape (n, dim), about [-1, 1].
+    """
+
+    def __init__(
+        self, dim: int, energy: EnergyOfObservables | None, inputs: Callable[[Floats], Floats] = lambda u: 2.0 * u - 1.0
+    ) -> None:
+        self.dim, self.energy, self.inputs = dim, energy, inputs
         self._coding: Coding | None = None
         self._values: Processes | None = None
         self._validity: Processes | None = None
@@ -94,7 +99,7 @@ class Surrogate:
         again = len(usable) >= LEARN_AGAIN * self._learned_from
         most = min(MOST_POINTS, max(LEAST_POINTS, MOST_NUMBERS // y.shape[1]))
         rows = usable[training_rows(known.u[usable], known.energy[usable], most, rng)]
-        x, t = 2.0 * known.u[rows] - 1.0, self._encode(y[rows])
+        x, t = self.inputs(known.u[rows]), self._encode(y[rows])
         if again:
             self._values.learn(x, t, rng)
             self._learned_from = len(usable)
@@ -114,7 +119,7 @@ class Surrogate:
             return
         judged = np.flatnonzero(valid | invalid)
         rows = judged[training_rows(known.u[judged], known.energy[judged], most, rng)]
-        x, t = 2.0 * known.u[rows] - 1.0, np.where(valid[rows], 1.0, -1.0)[:, None]
+        x, t = self.inputs(known.u[rows]), np.where(valid[rows], 1.0, -1.0)[:, None]
         if self._validity is None:
             self._validity = Processes(self.dim, 1)
         if again or not self._validity.learned:
@@ -144,7 +149,7 @@ class Surrogate:
         return self._predict(self._rough, u)
 
     def _predict(self, values: Processes, u: Tensor) -> Tensor:
-        z = 2.0 * u - 1.0
+        z = torch.from_numpy(self.inputs(u.numpy()))
         energy = self._decode(values.mean(z))
         if self._judges_validity and self._validity is not None:
             energy = energy + 4.0 * (-self._validity.mean(z)[:, 0]).clamp(min=0.0)
@@ -154,7 +159,7 @@ class Surrogate:
     def chances(self, u: Floats, rng: np.random.Generator) -> Floats:
         """The odds, shape (n,), that points u (n, d) are good, from 32 draws of what the regression leaves open."""
         assert self._values is not None
-        z = torch.from_numpy(2.0 * u - 1.0)
+        z = torch.from_numpy(self.inputs(u))
         mean, deviation = self._values.mean(z), self._values.deviation(z)
         deviation = (deviation.square() + self._values.noise).sqrt()  # without noise it is misfit: open all the same
         valid = torch.ones(len(u), dtype=torch.float64)

@@ -80,6 +80,12 @@ def uncertain(
     return rng.choice(len(weight), size=n, replace=False, p=weight / weight.sum())
 
 
+def not_yet(u: Floats, busy: Floats) -> NDArray[np.int64]:
+    """Positions of the rows of u (n, d) that are no row of `busy` (k, d) and no earlier one of u, in order."""
+    first = np.unique(np.concatenate([busy, u]), axis=0, return_index=True)[1]
+    return np.sort(first[first >= len(busy)]) - len(busy)
+
+
 def hits(known: Known, origin: str, last: int = 300) -> float:
     """The share of good ones among the last points of an origin; 1 / 2 while there are none."""
     of = np.flatnonzero(known.origins == origin)[-last:]

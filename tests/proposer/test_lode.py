@@ -10,7 +10,7 @@ from proposer.dataset import Dataset, Outcome
 from proposer.space import Space
 from proposer.strategies import lode
 from proposer.strategies.base import Batch, CheckpointError, Floats, Status, Told
-from proposer.strategies.choice import make_strategy, read_settings
+from proposer.strategies.choice import make_strategy, read_settings, type_name
 from proposer.strategies.lode import Lode, LodeSettings
 from proposer.strategies.lode_energy import ScoredObservable
 from proposer.strategies.lode_leaves import Leaves
@@ -246,13 +246,15 @@ def test_settings_come_from_the_file(tmp_path):
             "setup: {type: LODE}\nvariables: {x: {range: [0, 1]}}\ncodes: {c: {function: 'm:f', observables: {y: "
             f"{{mean: 0.5, sigma: 0.1}}}}}}}}\nnetworks: {text}\n"
         )
-        return read_settings(read_scan_file(file))
+        scan = read_scan_file(file)
+        assert type_name(scan) == "LODE"
+        return read_settings(scan)
 
     assert settings("{}") == LodeSettings()
-    assert settings("{threshold_value: 2, Goal: Collect, points_per_iteration: 7}") == LodeSettings(2.0, "collect", 7)
-    with pytest.raises(ScanFileError, match=r"goal is 'most', but must be map .* or collect"):
-        settings("{goal: most}")
-    assert isinstance(make_strategy(settings("{}"), cube(1), 1), Lode)
+    assert settings("{threshold_value: 2, points_per_iteration: 7}") == LodeSettings(2.0, 7)
+    with pytest.raises(ScanFileError, match="points_per_iteration is 0, but must be at least 1"):
+        settings("{points_per_iteration: 0}")
+    assert isinstance(make_strategy("LODE", cube(1), settings("{}"), 1), Lode)
 
 
 def valley(u: Floats) -> Answers:
