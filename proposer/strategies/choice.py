@@ -11,6 +11,8 @@ from proposer.strategies.base import Settings, Strategy
 from proposer.strategies.cmaes import Cmaes, CmaesSettings
 from proposer.strategies.draws import DrawSettings, Random, Sobol
 from proposer.strategies.grid import Grid, GridSettings
+from proposer.strategies.lode import Lode, LodeSettings
+from proposer.strategies.lode_energy import ScoredObservable
 from proposer.strategies.mls_dnnc import MlsDnnc, MlsDnncSettings
 from scanspec import ScanFile
 from scanspec.document import closest
@@ -32,10 +34,16 @@ class Type:
     """BSMArt's spellings."""
 
 
+def _lode(space: Space, own: LodeSettings, seed: int, observables: Sequence[Observable]) -> Lode:
+    scored = [ScoredObservable(each.name, each.likelihood, each.valid) for each in observables]
+    return Lode(space, own, seed, scored)
+
+
 TYPES = {
     "MLS_DNNC": Type(
         MlsDnncSettings.read, lambda space, own, seed, _: MlsDnnc(space, own, seed), ("MLScanner.MLS_DNNC",)
     ),
+    "LODE": Type(LodeSettings.read, _lode),
     "RANDOM": Type(DrawSettings.read, lambda space, own, seed, _: Random(space, own, seed), ("Random",)),
     "SOBOL": Type(DrawSettings.read, lambda space, own, seed, _: Sobol(space, own, seed), ("Sobol",)),
     "GRID": Type(GridSettings.read, lambda space, own, seed, _: Grid(space, own, seed), ("Grid",)),

@@ -16,11 +16,13 @@ from proposer.dataset import Dataset, Outcome
 from proposer.networks import FitSettings
 from proposer.rows import row_keys
 from proposer.space import Space
+from proposer.strategies import lode
 from proposer.strategies.base import Batch, CheckpointError, Settings, Status, Strategy, Told
 from proposer.strategies.choice import TYPES, make_strategy
 from proposer.strategies.cmaes import Cmaes, CmaesSettings
 from proposer.strategies.draws import DrawSettings
 from proposer.strategies.grid import GridSettings
+from proposer.strategies.lode import LodeSettings
 from proposer.strategies.mls_dnnc import MlsDnncSettings
 from scanspec.variables import PriorKind, Variable
 
@@ -56,6 +58,7 @@ CASES = {
         bootstrap_points=40, candidate_points=300, points_per_iteration=30, threshold=1.0, iterations=9,
         fit=FitSettings(neurons=8, batch_size=64, epochs=4),
     )),
+    "LODE": Case(LodeSettings(points_per_iteration=40, threshold=1.0)),
     "RANDOM": Case(DrawSettings(points_per_iteration=40, threshold=1.0)),
     "SOBOL": Case(DrawSettings(points_per_iteration=40, threshold=1.0)),
     "GRID": Case(GridSettings(points_per_iteration=40, threshold=1.0), uniform=False),
@@ -63,6 +66,12 @@ CASES = {
 }  # fmt: skip
 
 every = pytest.mark.parametrize("name", CASES)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few particles in LODE."""
+    monkeypatch.setattr(lode, "PARTICLES", 100)
 
 
 @pytest.fixture

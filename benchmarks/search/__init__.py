@@ -1,0 +1,1 @@
+"""How many evaluations does a search need, and what does it find?"""

@@ -1,0 +1,121 @@
+"""How well do good points cover the good region?
+
+5,000 reference points, uniform in the good region, are cut into 256 cells with the same
+share of the good volume each (a k-d tree of medians). A thousand uniform points occupy
+0.98 to 0.99 of them, at a uniformity of about 0.89.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.search.problems import Problem
+from proposer.strategies.base import Floats
+
+CELLS = 256
+REFERENCE = 5000
+_CACHE = Path(__file__).parent / ".cache"
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The cells of a problem, in the unit cube; `axis`, `cut` of the inner nodes, in heap order. `volume`: the good
+    share of the cube."""
+
+    points: Floats
+    volume: float
+    axis: NDArray[np.int64]
+    cut: Floats
+
+    @classmethod
+    def of_problem(cls, problem: Problem) -> Cells:
+        """Makes the reference points at the first use, and keeps them."""
+        path = _CACHE / f"{problem.name}.npz"
+        if not path.exists():
+            _CACHE.mkdir(exist_ok=True)
+            points, volume = uniform_good_points(problem)
+            np.savez_compressed(path, points=points, volume=volume)
+        with np.load(path) as file:
+            points, volume = file["points"], float(file["volume"])
+        nodes, axes, cuts = [points], [], []
+        while len(nodes) < CELLS:
+            below = []
+            for node in nodes:
+                axis = int(node.var(axis=0).argmax())
+                cut = float(np.median(node[:, axis]))
+                axes.append(axis)
+                cuts.append(cut)
+                left = node[:, axis] < cut
+                below += [node[left], node[~left]]
+            nodes = below
+        return cls(points, volume, np.array(axes), np.array(cuts))
+
+    def cell(self, u: Floats) -> NDArray[np.int64]:
+        """The number of the cell, shape (n,), of points u (n, d)."""
+        node = np.zeros(len(u), dtype=np.int64)
+        rows = np.arange(len(u))
+        for _ in range(int(np.log2(CELLS))):
+            node = 2 * node + 1 + (u[rows, self.axis[node]] >= self.cut[node])
+        return node - (CELLS - 1)
+
+    def occupied(self, u: Floats) -> float:
+        """Share of the cells that hold one of the points."""
+        return len(np.unique(self.cell(u))) / CELLS
+
+    def uniformity(self, u: Floats) -> float:
+        """exp(entropy of the shares of the cells) / 256: 1 for a perfectly even sample."""
+        if not len(u):
+            return 0.0
+        share = np.bincount(self.cell(u)) / len(u)
+        share = share[share > 0]
+        return float(np.exp(-(share * np.log(share)).sum()) / CELLS)
+
+    def evaluations_to(self, share: float, u: Floats, place: NDArray[np.int64]) -> int | None:
+        """Evaluations until that share of the cells was occupied by points u (n, d), evaluated at `place` (n,)."""
+        first = np.unique(self.cell(u), return_index=True)[1] if len(u) else np.empty(0, dtype=np.int64)
+        needed = int(np.ceil(share * CELLS))
+        return int(place[np.sort(first)[needed - 1]]) + 1 if len(first) >= needed else None
+
+
+def uniform_good_points(problem: Problem) -> tuple[Floats, float]:
+    """5,000 points uniform in the good region, and its volume: plain draws where it is larger than 10^-3, else
+    subset simulation on the true function with 20,000 particles and long chains."""
+    rng = np.random.default_rng(20260)
+    u = rng.random((400_000, problem.dim))
+    good = _energy(problem, u) < 1.0
+    if good.mean() > 5e-4:
+        found, drawn = [u[good]], len(u)
+        while sum(map(len, found)) < REFERENCE:
+            u = rng.random((400_000, problem.dim))
+            found.append(u[_energy(problem, u) < 1.0])
+            drawn += len(u)
+        points = np.concatenate(found)
+        return points[:REFERENCE], len(points) / drawn
+    n, volume, level = 20_000, 1.0, np.inf
+    u = rng.random((n, problem.dim))
+    e = _energy(problem, u)
+    while level > 1.0:
+        level = max(1.0, float(np.quantile(e, 0.3)))
+        inside = np.flatnonzero(e < level)
+        volume *= len(inside) / n
+        chosen = rng.choice(inside, n)
+        u, e = u[chosen], e[chosen]
+        for _ in range(30 if level > 1.0 else 150):
+            a, b = rng.integers(0, n, (2, n))
+            size = rng.choice([0.1, 0.3, 0.7, 1.0], n)[:, None] * 2.38 / np.sqrt(2 * problem.dim)
+            which = rng.random(u.shape) < rng.choice([0.15, 0.4, 1.0], n)[:, None]
+            new = np.abs(u + which * (size * (u[a] - u[b]) + 0.003 * rng.standard_normal(u.shape)))
+            new = np.clip(np.where(new > 1, 2 - new, new), 0, 1)
+            e_new = _energy(problem, new)
+            moved = e_new < level
+            u[moved], e[moved] = new[moved], e_new[moved]
+    return u[rng.choice(n, REFERENCE, replace=False)], volume
+
+
+def _energy(problem: Problem, u: Floats) -> Floats:
+    nll = problem.evaluate(u)[1]
+    return np.asarray(np.where(np.isfinite(nll), nll / problem.threshold, 1e9))

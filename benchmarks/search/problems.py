@@ -1,0 +1,175 @@
+"""Test problems as plain functions: points to observables, with their likelihoods, and the NLL.
+
+Points are in physical units, shape (n, d); observables have shape (n, m), NaN in the rows
+that are invalid. gshells6d and blobs8d have no observables, only an NLL.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from proposer.space import Space
+from proposer.strategies.base import Floats
+from scanspec import Kind, Likelihood, Variable, losses_and_nll
+
+Modes = Callable[[Floats], NDArray[np.int64]]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """`low`, `high`: the box, the same in each of `dim` variables. `modes`: number of separate good regions, which
+    `mode` tells apart. `likelihoods`: of the columns of `observables`; none where `nll_only` gives the NLL."""
+
+    name: str
+    dim: int
+    low: float
+    high: float
+    threshold: float
+    modes: int
+    mode: Modes
+    likelihoods: tuple[Likelihood, ...] = ()
+    observables: Callable[[Floats], Floats] | None = None
+    nll_only: Callable[[Floats], Floats] | None = None
+
+    def space(self) -> Space:
+        return Space([Variable(f"x{i}", self.low, self.high) for i in range(self.dim)])
+
+    def physical(self, u: Floats) -> Floats:
+        return np.asarray(self.low + (self.high - self.low) * u)
+
+    def evaluate(self, u: Floats) -> tuple[Floats, Floats]:
+        """Observables (n, m) and NLL (n,), NaN where invalid, of points in the unit cube."""
+        x = self.physical(u)
+        if self.observables is None:
+            assert self.nll_only is not None
+            return np.empty((len(u), 0)), self.nll_only(x)
+        y = self.observables(x)
+        valid = np.isfinite(y).all(axis=1)
+        nll = np.full(len(u), math.nan)
+        nll[valid] = losses_and_nll(self.likelihoods, y[valid])[1]
+        return y, nll
+
+
+def _gauss(means: list[float], sigmas: list[float]) -> tuple[Likelihood, ...]:
+    return tuple(Likelihood(Kind.GAUSS, m, s) for m, s in zip(means, sigmas, strict=True))
+
+
+def _nearest(centres: Floats) -> Modes:
+    width = np.ptp(centres, axis=0)
+    width[width == 0] = 1.0
+    return lambda x: (((x[:, None, :] - centres) / width) ** 2).sum(axis=2).argmin(axis=1)
+
+
+def _one(x: Floats) -> NDArray[np.int64]:
+    return np.zeros(len(x), dtype=np.int64)
+
+
+def _side(axis: int) -> Modes:
+    return lambda x: (x[:, axis] > 0.5).astype(np.int64)
+
+
+def _toy3d(x: Floats) -> Floats:
+    """arXiv:2207.09959: [2 + cos(x/7) cos(y/7) cos(z/7)]^5."""
+    return np.asarray((2.0 + np.cos(x / 7.0).prod(axis=1)) ** 5)[:, None]
+
+
+_SHELLS = 7.0 * math.pi * np.array([
+    [i, j, k] for i in (-1, 0, 1) for j in (-1, 0, 1) for k in (-1, 0, 1) if abs(i) + abs(j) + abs(k) in (0, 2)
+], dtype=float)  # fmt: skip
+
+
+def _himmelblau(x: Floats) -> Floats:
+    return np.stack([x[:, 0] ** 2 + x[:, 1], x[:, 0] + x[:, 1] ** 2], axis=1)
+
+
+_HIMMELBLAU = np.array([[3.0, 2.0], [-2.805118, 3.131312], [-3.779310, -3.283186], [3.584428, -1.848126]])
+
+
+def _rosenbrock(x: Floats) -> Floats:
+    return np.concatenate([x[:, 1:] - x[:, :-1] ** 2, x[:, :-1]], axis=1)
+
+
+_CENTRES = np.zeros((2, 6))
+_CENTRES[:, 0] = -3.3, 3.3
+
+
+def _gshells(x: Floats) -> Floats:
+    distance = np.linalg.norm(x[:, None, :] - _CENTRES, axis=2)
+    return np.asarray((((distance - 2.4) / 0.2) ** 2 / 2.0).min(axis=1))
+
+
+_BLOBS = np.array([[0.3, 0.65] * 4, [0.7, 0.35] * 4])
+
+
+def _blobs(x: Floats) -> Floats:
+    return np.asarray((((x[:, None, :] - _BLOBS) ** 2).sum(axis=2) / (2.0 * 0.172**2)).min(axis=1))
+
+
+def _multi8(u: Floats) -> Floats:
+    a, b, c, d, e, f, g, h = (2.0 * u - 1.0).T
+    return np.stack([a**2 + b + 0.5 * np.sin(3 * c), d * e + f, g**2 + h**2, np.tanh(2 * c) * d], axis=1)
+
+
+def _multi10(u: Floats) -> Floats:
+    x = (2.0 * u - 1.0).T
+    return np.stack(
+        [
+            x[0] ** 2 + x[1] - 0.5 * x[2] * x[3] + 0.3 * np.sin(3 * x[4]),
+            x[3] * x[5] + x[6] ** 2 - 0.3 * x[0],
+            np.tanh(2 * x[7]) * x[8] + 0.4 * x[9] * x[1],
+            np.exp(1.5 * (x[2] + x[6] * x[9] - x[5])),
+            x[4] ** 2 + x[8] ** 2 + x[9] ** 2,
+            np.exp(2 * x[7] * x[0] + x[3]),
+        ],
+        axis=1,
+    )
+
+
+class _Limit(Likelihood):
+    """Half a Gaussian above the mean, flat below it: no kind of a scan file, but what a limit often is."""
+
+    def loss(self, x: Any) -> Any:
+        return Likelihood(Kind.GAUSS, self.mean, self.sigma).loss(x.clip(self.mean))
+
+
+def _invalid6(u: Floats) -> Floats:
+    a, b, c, d, e, f = (2.0 * u - 1.0).T
+    valid = a + 0.8 * b * c + 0.3 * np.sin(4 * d) > 0.07
+    y = np.stack([a * b + e, c**2 + d**2, f * e + 0.5 * np.sin(3 * a)], axis=1)
+    return np.where(valid[:, None], y, math.nan)
+
+
+PROBLEMS = {
+    each.name: each
+    for each in (
+        Problem("himmelblau2d", 2, -5, 5, 1.0, 4, _nearest(_HIMMELBLAU), _gauss([11, 7], [0.5**0.5] * 2), _himmelblau),
+        Problem(
+            "toy3d", 3, -10 * math.pi, 10 * math.pi, 0.5, 13, _nearest(_SHELLS), _gauss([100], [10]), _toy3d,
+        ),
+        Problem(
+            "toy3d_thin", 3, -10 * math.pi, 10 * math.pi, math.log(2.0), 13, _nearest(_SHELLS), _gauss([150], [5]),
+            _toy3d,
+        ),
+        Problem(
+            "rosenbrock4d", 4, -2, 2, 1.0, 1, _one,
+            _gauss([0.0] * 3 + [1.0] * 3, [0.05**0.5] * 3 + [5**0.5] * 3), _rosenbrock,
+        ),
+        Problem("gshells6d", 6, -6, 6, 1.0, 2, _nearest(_CENTRES), nll_only=_gshells),
+        Problem("blobs8d", 8, 0, 1, 1.0, 2, _nearest(_BLOBS), nll_only=_blobs),
+        Problem("multi8d", 8, 0, 1, 1.5, 2, _side(2), _gauss([0.3, 0.2, 0.6, 0.35], [0.09, 0.09, 0.07, 0.07]), _multi8),
+        Problem(
+            "multi10d", 10, 0, 1, 0.8, 2, _side(7),
+            (
+                *_gauss([0.4, 0.3, 0.35], [0.08] * 3), _Limit(Kind.GAUSS, 0.6, 0.1),
+                *_gauss([1.2], [0.1]), _Limit(Kind.GAUSS, 0.5, 0.1),
+            ), _multi10,
+        ),
+        Problem("invalid6d", 6, 0, 1, 1.0, 1, _one, _gauss([0.3, 0.7, 0.35], [0.05] * 3), _invalid6),
+    )
+}  # fmt: skip

@@ -1,0 +1,130 @@
+"""One search of one problem: `python -m benchmarks.search.run PROBLEM SEED`; prints a JSON line.
+
+The strategy is driven as a scan drives it: ask number k sees the batches up to k - 1 - lag.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.search.metrics import Cells
+from benchmarks.search.problems import PROBLEMS, Problem
+from proposer.strategies.base import Floats, Status, Strategy, Told
+from proposer.strategies.lode import Lode, LodeSettings
+from proposer.strategies.lode_energy import ScoredObservable
+
+ENOUGH = 1000
+MANY = 2**31
+
+
+@dataclass
+class Record:
+    """What a search evaluated: points (n, d), which are good, the seconds of each ask."""
+
+    u: Floats
+    good: Any
+    seconds: list[float] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
+
+
+def drive(strategy: Strategy, problem: Problem, cells: Cells, most: int, *, nll_only: bool, verbose: bool) -> Record:
+    """Runs until 1,000 good points are found and 95 % of the cells hold one, or `most` points are evaluated."""
+    record = Record(np.empty((0, problem.dim)), np.empty(0, dtype=np.bool_))
+    waiting: list[Told] = []
+    number = 0
+    while len(record.u) < most:
+        while len(waiting) > strategy.lag:
+            strategy.tell(waiting.pop(0))
+        start = time.process_time()
+        batch = strategy.ask(MANY)
+        record.seconds.append(time.process_time() - start)
+        if batch is None:
+            break
+        number += 1
+        y, nll = problem.evaluate(batch.u)
+        valid = np.isfinite(nll)
+        status = np.where(valid, Status.OK, Status.INVALID).astype(np.int8)
+        ids = np.arange(len(record.u) + 1, len(record.u) + len(batch) + 1)
+        y = np.empty((len(batch), 0)) if nll_only else y
+        waiting.append(Told(ids, batch.u, status, nll, y, batch.origins, np.full(len(batch), number)))
+        good = valid & (np.where(valid, nll, np.inf) < problem.threshold)
+        record.u = np.concatenate([record.u, batch.u])
+        record.good = np.concatenate([record.good, good])
+        record.sizes.append(len(batch))
+        if verbose:
+            _show(batch.origins, good, record, cells)
+        found = record.u[record.good]
+        if len(found) >= ENOUGH and cells.evaluations_to(0.95, found, np.flatnonzero(record.good)) is not None:
+            break
+    return record
+
+
+def _show(origins: Any, good: Any, record: Record, cells: Cells) -> None:
+    words = np.array(origins)
+    shares = " ".join(f"{word} {int(good[words == word].sum())}/{int((words == word).sum())}" for word in set(origins))
+    print(
+        f"{len(record.u):6d} good {int(record.good.sum()):5d} cells {cells.occupied(record.u[record.good]):.2f} "
+        f"{record.seconds[-1]:.2f} s  {shares}", file=sys.stderr, flush=True,
+    )  # fmt: skip
+
+
+def figures(problem: Problem, cells: Cells, record: Record) -> dict[str, Any]:
+    """The figures of a run; None where it did not get so far."""
+    place = np.flatnonzero(record.good)
+    _, first = np.unique(np.round(record.u[place], 12), axis=0, return_index=True)
+    place = place[np.sort(first)]  # distinct ones
+    found = record.u[place]
+    thousand = found[:ENOUGH]
+    modes = len(np.unique(problem.mode(problem.physical(thousand)))) if len(thousand) else 0
+    return {
+        "evaluations": len(record.u),
+        "good": len(found),
+        "to100": int(place[99]) + 1 if len(found) >= 100 else None,
+        "to1000": int(place[ENOUGH - 1]) + 1 if len(found) >= ENOUGH else None,
+        "cells": round(cells.occupied(thousand), 3),
+        "ideal": round(cells.occupied(cells.points[:ENOUGH]), 3),
+        "uniformity": round(cells.uniformity(thousand), 3),
+        "modes": modes,
+        "of_modes": problem.modes,
+        "cells95_at": cells.evaluations_to(0.95, found, place),
+        "asks": len(record.seconds),
+        "cpu_per_ask": round(float(np.mean(record.seconds[2:])), 2) if len(record.seconds) > 2 else None,
+        "cpu_per_300": round(300 * float(np.sum(record.seconds)) / max(1, len(record.u)), 2),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("problem", choices=sorted(PROBLEMS))
+    parser.add_argument("seed", type=int)
+    parser.add_argument("--nll-only", action="store_true", help="the strategy sees no observables")
+    parser.add_argument("--most", type=int, default=8000, help="evaluations after which a run ends")
+    parser.add_argument("--verbose", action="store_true", help="a line an ask, on stderr")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    logging.basicConfig(level=logging.DEBUG if arguments.verbose else logging.WARNING, format="%(message)s")
+    problem = PROBLEMS[arguments.problem]
+    cells = Cells.of_problem(problem)
+    observables = [ScoredObservable(f"y{j}", each) for j, each in enumerate(problem.likelihoods)]
+    settings = LodeSettings(threshold=problem.threshold)
+    strategy = Lode(problem.space(), settings, arguments.seed, observables)
+    nll_only = arguments.nll_only or not observables
+    record = drive(strategy, problem, cells, arguments.most, nll_only=nll_only, verbose=arguments.verbose)
+    about = {
+        "problem": problem.name, "seed": arguments.seed,
+        "sees": "nll" if nll_only else "observables",
+    }  # fmt: skip
+    print(json.dumps(about | figures(problem, cells, record)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

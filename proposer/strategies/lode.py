@@ -1,0 +1,265 @@
+"""LODE: lodescan's own search. It learns the observables and fills the good region evenly.
+
+`docs/search.md` explains the method; the numbers in the comments are its steps.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import warnings
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import torch
+from scipy.stats import qmc
+
+from proposer.strategies.base import Batch, CheckpointError, Floats, Told, generator
+from proposer.strategies.lode_energy import FAR, EnergyOfObservables, ScoredObservable
+from proposer.strategies.lode_model import Surrogate
+from proposer.strategies.lode_points import Known, Points
+from proposer.strategies.lode_probe import probes
+from proposer.strategies.lode_sample import Particles, subset_simulation
+from proposer.strategies.lode_select import (
+    UNIFORM,
+    Candidates,
+    even,
+    hits,
+    not_yet,
+    odds_of_an_answer,
+    uncertain,
+    undiscovered,
+)
+
+if TYPE_CHECKING:
+    from proposer.space import Space
+    from scanspec import ScanFile
+
+log = logging.getLogger(__name__)
+
+PARTICLES = 800
+LEAST_EXPLORE, MOST_EXPLORE = 0.05, 0.6
+"""Share of a batch for points that may be good."""
+NEAR = 2
+"""Shells next to the good region whose points compete with those inside."""
+MOST_PROBES = 0.15
+"""Share of a batch for minima that are not good yet."""
+
+
+@dataclass(frozen=True)
+class LodeSettings:
+    """The section `networks` of a scan file."""
+
+    threshold: float = 100.0
+    """A point is good when its NLL is below this."""
+    points_per_iteration: int = 200
+    """The largest batch."""
+
+    @classmethod
+    def read(cls, scan: ScanFile) -> Self:
+        """Reads and checks the settings of a scan file; raises ScanFileError, which names file, line and key."""
+        section, none = scan.networks, cls()
+        return cls(
+            section.number("threshold_value", none.threshold),
+            section.integer("points_per_iteration", none.points_per_iteration, low=1),
+        )
+
+
+class Lode:
+    """The strategy `Type: LODE`. `observables`: in the evaluator's order."""
+
+    lag = 1
+
+    def __init__(
+        self, space: Space, settings: LodeSettings, seed: int, observables: Sequence[ScoredObservable]
+    ) -> None:
+        self.space = space
+        self.settings = settings
+        self.seed = seed
+        self.stop_reason = ""
+        self._free = np.flatnonzero(~space.fixed)
+        self._seen = np.append(self._free, np.arange(space.dim, space.width))  # columns of the network's inputs
+        self._scored = EnergyOfObservables(observables, settings.threshold)
+        self._points = Points(self._free, self._scored, settings.threshold)
+        self._asks = 0
+        self._started = 0
+        self._recent: list[Floats] = []
+        self._surrogate: Surrogate | None = None
+        self._particles: Floats = np.empty((0, len(self._free)))
+
+    @property
+    def good(self) -> int:
+        """Good points told so far: status OK and an NLL below the threshold."""
+        return self._points.good_so_far
+
+    @property
+    def _dim(self) -> int:
+        return len(self._free)
+
+    def _full(self, u: Floats) -> Floats:
+        """Points of the space, shape (n, all variables), as the space has them (whole numbers, phases), of u (n, d)."""
+        full = np.full((len(u), self.space.dim), 0.5)
+        full[:, self._free] = u
+        return self.space.snap(full)
+
+    def _snap(self, u: Floats) -> Floats:
+        return self._full(u)[:, self._free]
+
+    def _inputs(self, u: Floats) -> Floats:
+        return self.space.network_inputs(self._full(u))[:, self._seen]
+
+    def _new_surrogate(self, *, by_observables: bool) -> Surrogate:
+        return Surrogate(len(self._seen), self._scored if by_observables else None, self._inputs)
+
+    def ask(self, k: int) -> Batch | None:
+        """The next batch, of at most `k` points; trains from the second or third on."""
+        if k < 1:
+            raise ValueError(f"asked for {k} points; ask for at least one")
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # matrices are small: more threads gain little, and on a busy machine cost tenfold
+        try:
+            return self._ask(k)
+        finally:
+            torch.set_num_threads(threads)
+
+    def _ask(self, k: int) -> Batch | None:
+        if not self._dim:
+            if self._asks:
+                self.stop_reason = "no variable is free: there is one point, and it was asked for"
+                return None
+            self._asks = 1
+            return self._batch(np.empty((1, 0)), ["start"])
+        self._asks += 1
+        known = self._points.known()
+        answered = int(known.answered.sum())
+        first = max(60, 10 * self._dim)
+        if self._started < 1.5 * first or not answered:  # 1
+            n = first if self._started == 0 else max(first // 2, 30)
+            return self._start(min(n, self.settings.points_per_iteration, k))
+        surrogate = self._fit(known)  # 2
+        n = min(self.settings.points_per_iteration, max(first // 2, answered // 4))
+        n = min(n, k)
+        if not surrogate.fitted:
+            return self._start(n)
+        torch_random = torch.Generator().manual_seed(int(self._generator("sample").integers(2**63)))
+        before = torch.from_numpy(self._particles) if len(self._particles) else None
+        particles = subset_simulation(surrogate, self._dim, PARTICLES, torch_random, surrogate.rough, before)  # 3
+        kept = self._generator("keep").permutation(len(particles.inside))[:PARTICLES]
+        self._particles = particles.inside.numpy()[kept] if particles.level == 1.0 else np.empty((0, self._dim))
+        return self._choose(known, surrogate, particles, n)  # 4
+
+    def _generator(self, purpose: str) -> np.random.Generator:
+        return generator(self.seed, self._asks, purpose)
+
+    def _start(self, n: int) -> Batch:
+        """The next points of a scrambled Sobol sequence."""
+        sobol = qmc.Sobol(self._dim, scramble=True, rng=generator(self.seed, 0, "start"))
+        if self._started:
+            sobol.fast_forward(self._started)
+        self._started += n
+        return self._batch(_random(sobol, n), ["start"] * n)
+
+    def _fit(self, known: Known) -> Surrogate:
+        by_observables = bool(self._scored.columns) and self._points.disagreeing == 0
+        if self._surrogate is None or (self._surrogate.energy is not None and not by_observables):
+            if not by_observables:
+                log.info("LODE works on the NLL alone: that of the observables, if they came back, is another one")
+            self._surrogate = self._new_surrogate(by_observables=by_observables)
+        self._surrogate.fit(known, self._generator("fit"))
+        return self._surrogate
+
+    def _choose(self, known: Known, surrogate: Surrogate, particles: Particles, n: int) -> Batch:
+        rng = self._generator("choose")
+        pending = self._pending(known)
+        busy = np.concatenate([known.u, pending])
+        inside = np.unique(self._snap(particles.inside.numpy()), axis=0)
+        shells = [(self._snap(u.numpy()), v) for u, v in particles.shells]
+        near = np.concatenate([np.empty((0, self._dim)), *(u for u, _ in shells[-NEAR:])])
+        outside, volume = undiscovered(shells, 800)
+        every = np.concatenate([inside, near, outside])
+        chance = surrogate.chances(every, rng) * odds_of_an_answer(known, every)
+        n_best = len(inside) + len(near)
+        place = 0.5 * self._inputs(every)  # distances go round where a variable does
+        best, rest = Candidates(place[:n_best], chance[:n_best]), Candidates(place[n_best:], chance[n_best:])
+        mass = particles.volume * chance[: len(inside)].mean()
+        missing = float((volume * rest.chance).sum())
+        share = missing / (missing + mass + 1e-300) * hits(known, "explore") / hits(known, "exploit")
+        share = min(max(share, LEAST_EXPLORE), MOST_EXPLORE)
+        n_uniform = int(rng.binomial(n, UNIFORM))
+        probed = self._probes(known, surrogate, pending, outside, max(1, round(MOST_PROBES * n)))
+        explore = uncertain(rest, volume, 0.5 * self._inputs(busy), round(share * (n - n_uniform - len(probed))), rng)
+        occupied = np.concatenate([known.u[known.good], pending])
+        exploit = even(best, 0.5 * self._inputs(occupied), n - n_uniform - len(explore) - len(probed))
+        log.debug("inside %.3g, missing %.3g, chance inside %.2f", particles.volume, missing, best.chance.mean())
+        u = self._snap(np.concatenate([every[:n_best][exploit], outside[explore], probed]))
+        origins = ["exploit"] * len(exploit) + ["explore"] * len(explore) + ["probe"] * len(probed)
+        new = not_yet(u, busy)
+        u, origins = u[new], [origins[row] for row in new]
+        n_uniform = n - len(u)
+        u = np.concatenate([u, rng.random((n_uniform, self._dim))])
+        return self._batch(u, origins + ["random"] * n_uniform)
+
+    def _probes(self, known: Known, surrogate: Surrogate, pending: Floats, outside: Floats, most: int) -> Floats:
+        """Minima that may be good; what is out counts with the energy that is predicted there."""
+        rng = self._generator("probe")
+        energy = np.concatenate([known.energy, surrogate(torch.from_numpy(pending)).numpy()])
+        energy[~np.isfinite(energy)] = FAR
+        starts = np.concatenate([rng.random((PARTICLES, self._dim)), outside])
+        return probes(surrogate, starts, np.concatenate([known.u, pending]), energy, most, rng)
+
+    def _pending(self, known: Known) -> Floats:
+        """Points of the last batches that are still out."""
+        told = {row.tobytes() for row in known.u}
+        recent = np.concatenate([np.empty((0, self._dim)), *self._recent])
+        return recent[[row.tobytes() not in told for row in recent]]
+
+    def _batch(self, u: Floats, origins: list[str]) -> Batch:
+        full = self._full(u)
+        self._recent = [*self._recent, full[:, self._free]][-2:]
+        return Batch(full, origins, self._asks)
+
+    def tell(self, told: Told) -> None:
+        """Takes the answers of one batch."""
+        self._points.add(told)
+
+    def checkpoint(self) -> bytes:
+        """The place in the loop, what is out, and what was learned beside the points; without pickle."""
+        place = {"asks": self._asks, "started": self._started, "stop_reason": self.stop_reason}
+        arrays: dict[str, Any] = {"place": np.frombuffer(json.dumps(place).encode(), dtype=np.uint8)}
+        arrays["particles"] = self._particles
+        arrays |= {f"recent/{number}": u for number, u in enumerate(self._recent)}
+        if self._surrogate is not None:
+            arrays |= {f"model/{name}": value for name, value in self._surrogate.to_arrays().items()}
+            arrays["by_observables"] = np.array(self._surrogate.energy is not None)
+        file = io.BytesIO()
+        np.savez(file, allow_pickle=False, **arrays)
+        return file.getvalue()
+
+    def restore(self, data: bytes) -> None:
+        """Goes back to a checkpoint; raises CheckpointError."""
+        try:
+            with np.load(io.BytesIO(data), allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+            place = json.loads(arrays["place"].tobytes())
+            recent = [arrays[name] for name in sorted(arrays) if name.startswith("recent/")]
+            particles = arrays["particles"]
+            surrogate = None
+            if "by_observables" in arrays:
+                surrogate = self._new_surrogate(by_observables=bool(arrays["by_observables"]))
+                surrogate.load({name[6:]: value for name, value in arrays.items() if name.startswith("model/")})
+            self._asks, self._started = int(place["asks"]), int(place["started"])
+            self.stop_reason = str(place["stop_reason"])
+        except (ValueError, TypeError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+            raise CheckpointError(f"the checkpoint is not one of LODE ({error})") from error
+        self._recent, self._surrogate, self._particles = recent, surrogate, particles
+
+
+def _random(sobol: qmc.Sobol, n: int) -> Floats:
+    """n points; scipy warns of numbers that are no powers of two, which matters for integrals only."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return np.asarray(sobol.random(n))

@@ -1,0 +1,98 @@
+"""From observables to an energy: below 1 is good.
+
+The energy is 1 + (NLL - threshold) / unit with the unit max(threshold, 1 if that is not
+positive): NLL / threshold for an NLL that starts at 0.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from proposer.strategies.base import Floats
+from scanspec import Kind, Likelihood
+from scanspec.likelihoods import losses_and_nll
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+AGREEMENT = 1e-9
+"""Largest relative difference between the NLL that came back and that of the observables."""
+FAR = 1e9
+"""The largest energy: that of a prediction without a value."""
+
+
+@dataclass(frozen=True)
+class ScoredObservable:
+    """What LODE knows of an observable. `window`: outside it, ends included, a point is INVALID; None without one."""
+
+    name: str
+    likelihood: Likelihood
+    window: tuple[float, float] | None = None
+
+    @property
+    def matters(self) -> bool:
+        """Whether it decides anything."""
+        return self.likelihood.kind is not Kind.OFF or self.window is not None
+
+
+class EnergyOfNll:
+    """The energy of an NLL, shape unchanged, and back."""
+
+    def __init__(self, threshold: float) -> None:
+        self.threshold = threshold
+        self.unit = threshold if 0 < threshold < math.inf else 1.0
+
+    def __call__(self, nll: Floats) -> Floats:
+        return np.clip(1.0 + (nll - self.threshold) / self.unit, 0.0, FAR)
+
+
+class EnergyOfObservables:
+    """The energy of those observables that matter."""
+
+    def __init__(self, observables: Sequence[ScoredObservable], threshold: float) -> None:
+        self.all = tuple(observables)
+        self.columns = [j for j, each in enumerate(self.all) if each.matters]
+        self._used = [self.all[j] for j in self.columns]
+        self._nll = EnergyOfNll(threshold)
+
+    def nll(self, values: Tensor) -> Tensor:
+        """The NLL, shape (n,), of values of shape (n, k), the columns that matter, in double precision."""
+        nll: Tensor = losses_and_nll([each.likelihood for each in self._used], values)[1]
+        return nll
+
+    def outside(self, values: Tensor) -> Tensor:
+        """Whether a value is outside its window, shape (n, k); NaN is no value and not outside."""
+        return torch.stack(
+            [
+                torch.zeros_like(values[:, j], dtype=torch.bool)
+                if each.window is None
+                else (values[:, j] < each.window[0]) | (values[:, j] > each.window[1])
+                for j, each in enumerate(self._used)
+            ],
+            dim=1,
+        )
+
+    def __call__(self, values: Tensor, spread: Tensor) -> Tensor:
+        """The energy, shape (n,); a value outside its window adds 1 and its distance in units of `spread` (k,)."""
+        nll = self.nll(values)
+        energy = (1.0 + (nll - self._nll.threshold) / self._nll.unit).clamp(min=0.0)
+        for j, each in enumerate(self._used):
+            if each.window is not None:
+                low, high = each.window
+                beyond = torch.maximum(low - values[:, j], values[:, j] - high)
+                energy = energy + torch.where(beyond > 0, 1.0 + beyond / spread[j], torch.zeros_like(beyond))
+        return torch.nan_to_num(energy, nan=FAR, posinf=FAR, neginf=FAR).clamp(max=FAR)
+
+    def agrees(self, observables: Floats, nll: Floats) -> NDArray[np.bool_]:
+        """Which returned NLLs, shape (n,), are those of the observables, shape (n, m), all of them."""
+        computed = losses_and_nll([each.likelihood for each in self.all], torch.from_numpy(observables))[1].numpy()
+        same: NDArray[np.bool_] = np.abs(computed - nll) <= AGREEMENT * np.maximum(1.0, np.abs(nll))
+        return same

@@ -1,0 +1,103 @@
+"""Subset simulation: points drawn uniformly from the region where an energy is below 1.
+
+The region may be a millionth of the cube and in many pieces: levels of falling energy lead
+there, each holding a fixed share of the one before (Au and Beck, Probabilistic Engineering
+Mechanics 16, 263 (2001)). In a level, points move by differences of others (differential
+evolution, ter Braak, Statistics and Computing 16, 239 (2006)), which fits steps to its shape.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Energy = Callable[[Tensor], Tensor]
+
+KEEP = 0.35
+"""Share of the particles below the next level."""
+MOVES, LAST_MOVES = 5, 12
+MOST_LEVELS = 40
+ROUGH_ABOVE = 4.0
+
+
+@dataclass(frozen=True)
+class Particles:
+    """`inside`: shape (n, d), uniform in {energy < `level`}, the level being 1, or the lowest one reached.
+    `volume`: share of the cube that is below it. `shells`: between two levels each, the whole cube first: points,
+    uniform in the shell, and the volume of the shell."""
+
+    inside: Tensor
+    level: float
+    volume: float
+    shells: list[tuple[Tensor, float]]
+
+
+@torch.no_grad()
+def subset_simulation(
+    energy: Energy, dim: int, n: int, random: torch.Generator, rough: Energy | None = None, before: Tensor | None = None
+) -> Particles:
+    """Draws n particles; an energy maps (k, d) in [0, 1] to (k,), finite. Some particles may be copies.
+
+    `rough`: a cheaper energy for the levels above 4. `before`: particles of an earlier
+    call, shape (k, d), for an energy much like this one: those that are still inside go
+    on moving with the new ones, so that chains grow long where the region stays.
+    """
+    p = torch.rand(n, dim, generator=random, dtype=torch.float64)
+    now = rough or energy
+    e = now(p)
+    shells: list[tuple[Tensor, float]] = []
+    last, volume = math.inf, 1.0
+    for number in range(MOST_LEVELS):
+        level = float(torch.quantile(e, KEEP))
+        if now is not energy and level < ROUGH_ABOVE:
+            now = energy
+            e = now(p)
+            level, last = float(torch.quantile(e, KEEP)), math.inf
+        level = max(1.0, level)
+        done = level == 1.0 or level >= 0.999 * last or number == MOST_LEVELS - 1
+        inside = e < level if level == 1.0 else e <= level
+        if not bool(inside.any()):  # all at the level that the last one had
+            break
+        last = level
+        share = float(inside.double().mean())
+        shells.append((p[~inside], volume * (1.0 - share)))
+        volume *= share
+        rows = torch.nonzero(inside)[:, 0]
+        if len(rows) < n:
+            rows = rows[torch.randint(len(rows), (n,), generator=random)]
+        p, e = p[rows], e[rows]
+        if done:
+            break
+        for _ in range(MOVES):
+            p, e = _move(now, p, e, level, random)
+    if now is not energy:
+        e = energy(p)
+    if before is not None and last == 1.0:
+        e_before = energy(before)
+        still = e_before < 1.0
+        p, e = torch.cat([p, before[still]]), torch.cat([e, e_before[still]])
+    for _ in range(LAST_MOVES):
+        p, e = _move(energy, p, e, last, random)
+    return Particles(p, last, volume, shells)
+
+
+def _move(energy: Energy, p: Tensor, e: Tensor, level: float, random: torch.Generator) -> tuple[Tensor, Tensor]:
+    """One step of every particle by the difference of two others, reflected at the walls; kept if below the level."""
+    n, dim = p.shape
+    a, b = torch.randint(n, (2, n), generator=random)
+    size = torch.tensor([0.1, 0.3, 0.7, 1.0])[torch.randint(4, (n, 1), generator=random)] * 2.38 / math.sqrt(2 * dim)
+    share = torch.tensor([0.15, 0.4, 1.0])[torch.randint(3, (n, 1), generator=random)]
+    step = size * (p[a] - p[b]) + 0.003 * torch.randn(n, dim, generator=random, dtype=torch.float64)
+    new = p + step * (torch.rand(n, dim, generator=random) < share)
+    new = new.abs()
+    new = torch.where(new > 1, 2 - new, new).clamp(0, 1)
+    e_new = energy(new)
+    moved = e_new < level if level == 1.0 else e_new <= level
+    return torch.where(moved[:, None], new, p), torch.where(moved, e_new, e)

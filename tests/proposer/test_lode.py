@@ -1,0 +1,281 @@
+"""LODE as a whole: asks and tells, resume, whatever comes back, and that it finds the good region."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from proposer.dataset import Dataset, Outcome
+from proposer.space import Space
+from proposer.strategies import lode
+from proposer.strategies.base import Batch, CheckpointError, Floats, Status, Told
+from proposer.strategies.choice import make_strategy, read_settings, type_name
+from proposer.strategies.lode import Lode, LodeSettings
+from proposer.strategies.lode_energy import ScoredObservable
+from proposer.strategies.lode_leaves import Leaves
+from scanspec import Kind, Likelihood, PriorKind, ScanFileError, Variable, losses_and_nll, read_scan_file
+
+MANY = 10**9
+GAUSS = ScoredObservable("y", Likelihood(Kind.GAUSS, 0.5, 0.1))
+WINDOW = ScoredObservable("w", Likelihood(), (0.2, 0.9))
+FAST = LodeSettings(threshold=1.0, points_per_iteration=40)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Few particles."""
+    monkeypatch.setattr(lode, "PARTICLES", 200)
+
+
+def cube(dim: int) -> Space:
+    return Space([Variable(f"x{n}", 0.0, 1.0) for n in range(dim)])
+
+
+def value(u: Floats) -> Floats:
+    return u[:, 0] + 0.15 * np.sin(6.0 * u[:, -1])
+
+
+Answers = tuple[list[Status], Floats, Floats]
+"""Status (n,), NLL (n,), observables (n, m)."""
+
+
+def answered(y: Floats) -> Answers:
+    return [Status.OK] * len(y), losses_and_nll([GAUSS.likelihood], y)[1], y
+
+
+def honest(u: Floats) -> Answers:
+    return answered(value(u)[:, None])
+
+
+def only(status: Status) -> Callable[[Floats], Answers]:
+    return lambda u: ([status] * len(u), np.full(len(u), np.nan), np.full((len(u), 1), np.nan))
+
+
+def all_good(u: Floats) -> Answers:
+    return answered(np.full((len(u), 1), 0.5))
+
+
+def noisy(u: Floats) -> Answers:
+    return answered((value(u) + 0.2 * np.random.default_rng(len(u)).standard_normal(len(u)))[:, None])
+
+
+def mostly_failed(u: Floats) -> Answers:
+    status, nll, y = honest(u)
+    failed = np.random.default_rng(7).random(len(u)) < 0.6
+    status = [Status.FAILED if bad else good for bad, good in zip(failed, status, strict=True)]
+    return status, np.where(failed, np.nan, nll), np.where(failed[:, None], np.nan, y)
+
+
+def not_a_number(u: Floats) -> Answers:
+    return answered(np.where(u[:, :1] > 0.5, np.nan, value(u)[:, None]))
+
+
+def infinite(u: Floats) -> Answers:
+    return answered(np.where(u[:, :1] > 0.5, np.inf, value(u)[:, None]))
+
+
+def enormous(u: Floats) -> Answers:
+    return answered(1e300 * (u[:, :1] - 0.5))
+
+
+def another_nll(u: Floats) -> Answers:
+    status, nll, y = honest(u)
+    return status, 1.1 * nll, y
+
+
+def windowed(u: Floats) -> Answers:
+    y = np.stack([value(u), u[:, 1]], axis=1)
+    inside = (y[:, 1] >= 0.2) & (y[:, 1] <= 0.9)
+    status = [Status.OK if each else Status.INVALID for each in inside]
+    return status, np.where(inside, losses_and_nll([GAUSS.likelihood], y[:, :1])[1], np.nan), y
+
+
+def nothing_but_nll(u: Floats) -> Answers:
+    status, nll, _ = honest(u)
+    return status, nll, np.empty((len(u), 0))
+
+
+def told(number: int, batch: Batch, answers: Answers) -> Told:
+    ids = number * 1000 + np.arange(len(batch))
+    status, nll, y = answers
+    return Told(ids, batch.u, np.array(status, np.int8), nll, y, batch.origins, np.full(len(batch), number))
+
+
+def play(strategy: Lode, answer: Callable[[Floats], Answers], batches: int) -> list[Batch]:
+    """Asks, and tells with the lag of a scan."""
+    made: list[Batch] = []
+    for number in range(1, batches + 1):
+        if number > 1 + strategy.lag:
+            earlier = made[number - 2 - strategy.lag]
+            strategy.tell(told(number - 1 - strategy.lag, earlier, answer(earlier.u)))
+        batch = strategy.ask(MANY)
+        assert batch is not None
+        made.append(batch)
+    return made
+
+
+def share_good(batches: list[Batch], answer: Callable[[Floats], Answers] = honest) -> float:
+    u = np.concatenate([batch.u for batch in batches])
+    return float((answer(u)[1] < 1.0).mean())
+
+
+EVERY = [
+    only(Status.FAILED), only(Status.TIMED_OUT), only(Status.INVALID), all_good, noisy, mostly_failed, not_a_number,
+    infinite, enormous, another_nll, nothing_but_nll,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("answer", EVERY, ids=lambda each: getattr(each, "__name__", ""))
+def test_it_goes_on_whatever_comes_back(answer):
+    made = play(Lode(cube(2), FAST, 1, [GAUSS]), answer, 5)
+    u = np.concatenate([batch.u for batch in made])
+    assert ((u >= 0) & (u <= 1)).all()
+    assert len(np.unique(u, axis=0)) == len(u)
+    assert np.isfinite(u).all()
+
+
+@pytest.mark.parametrize("dim", [1, 30])
+def test_dimensions(dim):
+    made = play(Lode(cube(dim), LodeSettings(threshold=1.0, points_per_iteration=150), 1, [GAUSS]), honest, 4)
+    assert {batch.u.shape[1] for batch in made} == {dim}
+
+
+def test_it_learns_what_is_outside_a_window():
+    made = play(Lode(cube(3), FAST, 1, [GAUSS, WINDOW]), windowed, 6)
+    assert share_good(made[:2], windowed) < 0.3
+    assert share_good(made[4:], windowed) > 0.5
+
+
+def test_points_without_observables_work_on_the_nll():
+    strategy = Lode(cube(2), FAST, 1, [GAUSS])
+    play(strategy, honest, 5)
+    assert strategy._surrogate is not None
+    assert strategy._surrogate.energy is not None
+    for answer in (another_nll, nothing_but_nll):
+        strategy = Lode(cube(2), FAST, 1, [GAUSS])
+        made = play(strategy, answer, 6)
+        assert strategy._surrogate is not None
+        assert strategy._surrogate.energy is None
+        assert share_good(made[4:], answer) > 1.5 * share_good(made[:2], answer)
+
+
+def test_fixed_variables_and_priors():
+    space = Space([
+        Variable("flat", -3.0, 5.0), Variable("fixed", 7.5, 7.5), Variable("log", 1e-3, 1e3, PriorKind.LOG_UNIFORM),
+        Variable("bell", -np.inf, np.inf, PriorKind.NORMAL, 2.0, 0.5),
+    ])  # fmt: skip
+    made = play(Lode(space, FAST, 1, [GAUSS]), honest, 5)
+    u = np.concatenate([batch.u for batch in made])
+    assert (u[:, 1] == 0.5).all()
+    assert np.isfinite(space.to_physical(u)).all()
+    nothing_free = Lode(Space([Variable("fixed", 7.5, 7.5)]), FAST, 1, [GAUSS])
+    assert len(nothing_free.ask(MANY) or []) == 1
+    assert nothing_free.ask(MANY) is None
+    assert "no variable is free" in nothing_free.stop_reason
+
+
+def outcomes(ids, u) -> list[Outcome]:
+    status, nll, y = mostly_failed(u)
+    every = zip(ids.tolist(), status, nll.tolist(), y.tolist(), strict=True)
+    return [Outcome(i, s, n, row) if s is Status.OK else Outcome(i, s) for i, s, n, row in every]
+
+
+def test_a_scan_interrupted_at_every_batch_is_the_uninterrupted_one(tmp_path):
+    """Each batch comes from a new object that knows the dataset and the newest checkpoint only."""
+
+    def ask(dataset: Dataset, strategy: Lode, first_told: int) -> Batch:
+        for number in range(first_told, dataset.batches):
+            strategy.tell(dataset.told(number, 1))
+        batch = strategy.ask(MANY)
+        assert batch is not None
+        if dataset.batches:
+            pending = dataset.pending()
+            dataset.record(outcomes(pending.ids, pending.params))
+        dataset.add_batch(batch, batch.u, strategy.checkpoint())
+        return batch
+
+    n, space = 6, cube(2)
+    strategy, whole, cut = Lode(space, FAST, 5, [GAUSS]), [], []
+    with Dataset(tmp_path / "whole") as dataset:
+        whole += [ask(dataset, strategy, max(number - 1, 1)) for number in range(n)]
+    for number in range(n):
+        with Dataset(tmp_path / "cut") as dataset:
+            strategy = Lode(space, FAST, 5, [GAUSS])
+            for earlier in range(1, number - 1):
+                strategy.tell(dataset.told(earlier, 1))
+            if (newest := dataset.latest_checkpoint()) is not None:
+                strategy.restore(newest[1])
+            cut.append(ask(dataset, strategy, max(number - 1, 1)))
+    for a, b in zip(whole, cut, strict=True):
+        assert np.array_equal(a.u, b.u)
+        assert a.origins == b.origins
+    assert {"exploit", "explore"} & {origin for batch in whole for origin in batch.origins}
+
+
+def test_a_seed_gives_its_points_and_no_global_state_changes_them():
+    first = play(Lode(cube(2), FAST, 1, [GAUSS]), honest, 4)
+    torch.manual_seed(1)
+    np.random.seed(1)  # noqa: NPY002
+    again = play(Lode(cube(2), FAST, 1, [GAUSS]), honest, 4)
+    other = play(Lode(cube(2), FAST, 2, [GAUSS]), honest, 1)
+    assert all(np.array_equal(a.u, b.u) for a, b in zip(first, again, strict=True))
+    assert not np.array_equal(first[0].u, other[0].u)
+
+
+@pytest.mark.parametrize("data", [b"", b"nonsense", b"PK\x03\x04 not quite", b"{}"])
+def test_a_damaged_checkpoint_is_refused(data):
+    with pytest.raises(CheckpointError, match="not one of LODE"):
+        Lode(cube(2), FAST, 1, [GAUSS]).restore(data)
+
+
+def test_a_batch_is_cut_at_k():
+    assert len(Lode(cube(2), FAST, 1, [GAUSS]).ask(5) or []) == 5
+    with pytest.raises(ValueError, match="at least one"):
+        Lode(cube(2), FAST, 1, [GAUSS]).ask(0)
+
+
+def test_settings_come_from_the_file(tmp_path):
+    def settings(text: str):
+        file = tmp_path / "scan.yaml"
+        file.write_text(
+            "setup: {type: LODE}\nvariables: {x: {range: [0, 1]}}\ncodes: {c: {function: 'm:f', observables: {y: "
+            f"{{mean: 0.5, sigma: 0.1}}}}}}}}\nnetworks: {text}\n"
+        )
+        scan = read_scan_file(file)
+        assert type_name(scan) == "LODE"
+        return read_settings(scan)
+
+    assert settings("{}") == LodeSettings()
+    assert settings("{threshold_value: 2, points_per_iteration: 7}") == LodeSettings(2.0, 7)
+    with pytest.raises(ScanFileError, match="points_per_iteration is 0, but must be at least 1"):
+        settings("{points_per_iteration: 0}")
+    assert isinstance(make_strategy("LODE", cube(1), settings("{}"), 1), Lode)
+
+
+def valley(u: Floats) -> Answers:
+    """Two observables in four dimensions; good in 3 in 1,000 of the cube, in two pieces."""
+    x = 2.0 * u - 1.0
+    y = np.stack([x[:, 0] ** 2 + x[:, 1] * x[:, 2], x[:, 2] + np.sin(3.0 * x[:, 3])], axis=1)
+    return [Status.OK] * len(u), losses_and_nll(VALLEY_LIKELIHOODS, y)[1], y
+
+
+VALLEY_LIKELIHOODS = [Likelihood(Kind.GAUSS, 0.5, 0.03), Likelihood(Kind.GAUSS, 1.2, 0.05)]
+VALLEY = [ScoredObservable("a", VALLEY_LIKELIHOODS[0]), ScoredObservable("b", VALLEY_LIKELIHOODS[1])]
+
+
+def test_it_finds_a_thin_region_and_all_of_it():
+    """In 480 evaluations at least 200 good points, where uniform draws have one or two, on both sides of x0 = 0, and
+    spread over it: every one of the 16 parts of equal volume has some."""
+    settings = LodeSettings(threshold=1.0, points_per_iteration=60)
+    found = [batch.u for batch in play(Lode(cube(4), settings, 1, VALLEY), valley, 8)]
+    u = np.concatenate(found)
+    good = valley(u)[1] < 1.0
+    drawn = np.random.default_rng(0).random((400_000, 4))
+    truth = drawn[valley(drawn)[1] < 1.0]
+    assert len(truth) / 400_000 < 5e-3
+    assert len(u) <= 480
+    assert good.sum() >= 200
+    assert set(np.sign(u[good, 0] - 0.5)) == {-1.0, 1.0}
+    leaves = Leaves.equal(truth, len(truth) // 17)
+    assert np.bincount(leaves.of(u[good]), minlength=len(leaves)).min() >= 3
