@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 from evaluator.codes import Code, make_code
+from evaluator.codes.flavio import FlavioCode
 from evaluator.errors import CodeFailed, CodeKilled, CodeTimedOut, InvalidPoint
 from evaluator.expressions import Expression
 from evaluator.spectrum import Spectrum
-from scanspec import ObservableSpec, ScanFile
+from scanspec import Likelihood, ObservableSpec, ScanFile
 
 MOST_WARNINGS = 20
 """The most warnings that one point may have."""
@@ -106,11 +108,11 @@ class Chain:
 
     def __init__(self, scan: ScanFile) -> None:
         self.scan = scan
-        self.specs = scan.all_observables()
+        self._specs = scan.all_observables()
         self._names = [each.name for each in scan.variables]
         known = list(self._names)
-        positions = {spec.name: position for position, spec in enumerate(self.specs)}
-        self._derived = [self._prepare(spec, positions, known) for spec in self.specs if spec.name in scan.derived]
+        positions = {spec.name: position for position, spec in enumerate(self._specs)}
+        self._derived = [self._prepare(spec, positions, known) for spec in self._specs if spec.name in scan.derived]
         self.steps: list[Step] = []
         for code_spec in scan.codes:
             code = make_code(code_spec, scan, known)
@@ -131,6 +133,18 @@ class Chain:
         known.append(spec.name)
         return positions[spec.name], spec, expression
 
+    @cached_property
+    def specs(self) -> list[ObservableSpec]:
+        """The scan file's observables in order, with likelihoods that are a code's measurements filled in.
+
+        Raises ConfigurationError or ScanFileError where there is no such measurement.
+        """
+        measured: dict[str, Likelihood] = {}
+        for step in self.steps:
+            if isinstance(step.code, FlavioCode):
+                measured |= step.code.measured()
+        return [replace(each, likelihood=measured.get(each.name, each.likelihood)) for each in self._specs]
+
     def load(self) -> None:
         """Prepares this process for points; raises ConfigurationError."""
         for step in self.steps:
@@ -147,8 +161,8 @@ class Chain:
         `on_step` hears the number of each code but the first before it runs. Never raises for what
         a code does; a ConfigurationError is the scan file's fault.
         """
-        found = [math.nan] * len(self.specs)
-        missing = set(range(len(self.specs)))
+        found = [math.nan] * len(self._specs)
+        missing = set(range(len(self._specs)))
         seconds: list[float] = []
         point = Point(dict(zip(self._names, variables, strict=True)), variables, scratch)
         status, name, message = Status.OK, "", ""

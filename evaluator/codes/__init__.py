@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Protocol
 
+from evaluator.codes.flavio import FlavioCode
 from evaluator.codes.python import PythonFunction
 from evaluator.codes.slha import SlhaProgram
+from evaluator.codes.umbridge import UmBridgeModel
 from evaluator.errors import ConfigurationError
 from scanspec import CodeSpec, ScanFile
 
@@ -40,13 +42,30 @@ def make_code(spec: CodeSpec, scan: ScanFile, known: Collection[str]) -> Code:
 
     `known` are the names that its expressions may use.
     """
-    kinds = [kind for kind in ("function", "command") if kind in spec.section]
-    if kinds == ["function"]:
-        return PythonFunction(spec, scan)
-    if kinds == ["command"]:
-        return SlhaProgram(spec, scan, known)
-    found = "both function and command" if kinds else "neither function nor command"
+    kinds = [kind for kind in ("function", "command", "flavio", "umbridge") if kind in spec.section]
+    if kinds != ["flavio"]:
+        for each in spec.observables:
+            if each.flavio is not None:
+                raise each.section.error(f"the code {spec.name!r} is not flavio, but {each.name!r} asks for it", "flavio")
+    match kinds:
+        case ["function"]:
+            return PythonFunction(spec, scan)
+        case ["command"]:
+            return SlhaProgram(spec, scan, known)
+        case ["flavio"]:
+            return FlavioCode(spec, scan, known)
+        case ["umbridge"]:
+            return UmBridgeModel(spec, scan, known)
+    found = f"{' and '.join(kinds)}; keep one" if kinds else "nothing to run"
     error = spec.section.error(
-        f"code {spec.name!r} has {found}; write `function: module:name` for a Python function, `command` for a program"
+        f"code {spec.name!r} has {found}: write `function: module:name` for a Python function, `command` for a "
+        "program, `flavio` for Wilson coefficients, `umbridge` for a model at a web address"
     )
     raise ConfigurationError(str(error))
+
+
+def preloads(code: Code) -> list[str]:
+    """Modules that workers should share in memory: imported once, by the fork server."""
+    if isinstance(code, PythonFunction):
+        return [code.module]
+    return ["flavio"] if isinstance(code, FlavioCode) else []
