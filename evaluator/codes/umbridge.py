@@ -58,7 +58,10 @@ class UmBridgeModel:
                 raise each.section.error(
                     f"the observable {each.name!r} is none of the outputs{closest(each.name, self._outputs)}", each.name
                 )
-        self._config = json.loads(json.dumps(section.raw("config") or {}))
+        try:
+            self._config = json.loads(json.dumps(section.raw("config") or {}))
+        except (TypeError, ValueError):
+            raise section.wrong("config", "a mapping of numbers, texts and lists, which JSON can hold") from None
         self.timeout = code.number_in("timeout", DEFAULT_TIMEOUT, 0.0, 1e7, open_low=True)
         self.first_timeout = code.number_in("first_timeout", self.timeout, 0.0, 1e7, open_low=True)
         self._input_sizes: list[int] = []
@@ -99,8 +102,8 @@ class UmBridgeModel:
 
     def sources(self) -> Mapping[str, str]:
         inputs = [each.text for each in self._inputs]
-        described = json.dumps([self._address, self._model, inputs, self._outputs, self._config], sort_keys=True)
-        return {"umbridge": described}
+        described = json.dumps([self._model, inputs, self._outputs, self._config], sort_keys=True)
+        return {"umbridge": described}  # not the address: what answers there may move, and hides its version anyway
 
     def _evaluate(self, point: Point, timeout: float) -> dict[str, float]:
         values = [float(each(point.names, point.variables)) for each in self._inputs]
