@@ -16,6 +16,7 @@ import numpy as np
 from proposer.dataset import Dataset
 from proposer.evaluators import Evaluator
 from proposer.strategies.base import Batch
+from proposer.work import Work
 
 EVALUATOR = Path(".envs/evaluator/bin/python")
 NAMES = ["x", "y", "z", "w"]
@@ -93,12 +94,13 @@ def measure(scan: str, workers: int, batch: int, points: int) -> Cost:
     """Cost of a point that goes from a batch in the dataset through the evaluator back into the dataset."""
     rng = np.random.default_rng(0)
     with serving(scan, workers) as (evaluator, pid), temporary_dataset() as dataset:
-        description = evaluator.describe(10.0)
+        description, work = evaluator.describe(10.0), Work()
 
         def run(count: int, iteration: int) -> None:
             u = rng.random((count, len(NAMES)))
             dataset.add_batch(Batch(u, ["bench"] * count, iteration), u, b"")
-            for received in evaluator.evaluate(description, NAMES, dataset.pending(), 60.0, float("inf")):
+            work.add(dataset.pending(), count)
+            for received in evaluator.evaluate(description, NAMES, work, 60.0, float("inf")):
                 dataset.record(received.outcomes)
 
         run(min(batch, 64), 0)  # connections, first windows

@@ -15,23 +15,29 @@ R = TypeVar("R")
 DEFAULT_TIMEOUT = 600.0
 """Seconds a code may take for one point where the file does not say; what BSMArt gives SPheno."""
 
+set_before: list[tuple[float, str]] = []
+"""The newest deadline: its seconds, and of what; empty before the first."""
+
 
 def run_by(seconds: float, name: str, function: Callable[[T], R], argument: T) -> R:
     """function(argument), which is ended with CodeTimedOut once it has run for `seconds`.
 
-    Works in a main thread only. A function that hangs in compiled code does not notice; then
-    the owner of the worker ends the whole process a little later.
+    Works in a main thread only. A function that hangs in compiled code does not notice, nor
+    does one that takes the signal for itself; then the owner of the worker ends the whole
+    process a little later.
     """
     if threading.get_ident() != threading.main_thread().ident:
         return function(argument)
-
-    def ring(*_: Any) -> None:
-        raise CodeTimedOut(f"{name} ran past its deadline of {seconds:g} s and was ended")
-
-    before = signal.signal(signal.SIGALRM, ring)
+    if not set_before:
+        signal.signal(signal.SIGALRM, _ring)  # once: it costs more than a quick point
+    set_before[:] = [(seconds, name)]
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         return function(argument)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+
+
+def _ring(*_: Any) -> None:
+    seconds, name = set_before[0]
+    raise CodeTimedOut(f"{name} ran past its deadline of {seconds:g} s and was ended")

@@ -11,18 +11,23 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from evaluator.codes import Code, make_code
 from evaluator.codes.flavio import FlavioCode
 from evaluator.errors import CodeFailed, CodeKilled, CodeTimedOut, InvalidPoint
 from evaluator.expressions import Expression
 from evaluator.spectrum import Spectrum
-from scanspec import Likelihood, ObservableSpec, ScanFile
+from scanspec import Likelihood, ObservableSpec, ScanFile, losses_and_nll
 
 MOST_WARNINGS = 20
 """The most warnings that one point may have."""
 
 LONGEST_TEXT = 500
 """The most characters of a message or a warning."""
+
+LARGEST_SPECTRA = 2**20
+"""The most bytes of spectrum files that one point may return."""
 
 
 class Status(IntEnum):
@@ -40,7 +45,8 @@ class Outcome(NamedTuple):
     """What came of one point.
 
     `observables` has one value for each observable of the scan file, in its order and unit,
-    NaN for those in `missing` (positions); `seconds` is the wall time of each code that ran.
+    NaN for those in `missing` (positions); `seconds` is the wall time of each code that ran;
+    `spectra` are the files that its codes wrote, where they were asked for.
     """
 
     status: Status
@@ -50,6 +56,7 @@ class Outcome(NamedTuple):
     failed_code: str = ""
     message: str = ""
     warnings: list[str] = []
+    spectra: list[bytes] = []
 
 
 class Point(Mapping[str, float]):
@@ -59,7 +66,8 @@ class Point(Mapping[str, float]):
         self.names = names
         self.variables = variables
         self.warnings: list[str] = []
-        self.spectrum_path: Path | None = None
+        self.spectra: list[Path] = []
+        self.used_scratch = False
         self._spectrum: Spectrum | None = None
         self._scratch = scratch
 
@@ -84,12 +92,19 @@ class Point(Mapping[str, float]):
         self._spectrum = spectrum
 
     @property
+    def spectrum_path(self) -> Path | None:
+        """The file of the last spectrum; None before the first."""
+        return self.spectra[-1] if self.spectra else None
+
+    @property
     def folder(self) -> Path:
         """The point's scratch folder, made when it is first asked for and removed after the point."""
         if self._scratch is None:
             raise CodeFailed("this point has no scratch folder")
         folder = Path(self._scratch)
-        folder.mkdir(parents=True, exist_ok=True)
+        if not self.used_scratch:
+            folder.mkdir(parents=True, exist_ok=True)
+            self.used_scratch = True
         return folder
 
 
@@ -108,6 +123,8 @@ class Chain:
 
     def __init__(self, scan: ScanFile) -> None:
         self.scan = scan
+        self.used_scratch = False
+        """Whether the last point has made its scratch folder."""
         self._specs = scan.all_observables()
         self._names = [each.name for each in scan.variables]
         known = list(self._names)
@@ -155,10 +172,12 @@ class Chain:
         variables: Sequence[float],
         scratch: str | Path | None = None,
         on_step: Callable[[int], None] | None = None,
+        spectra_below: float = -math.inf,
     ) -> Outcome:
         """Works out one point; `variables` in the file's order and units, finite.
 
-        `on_step` hears the number of each code but the first before it runs. Never raises for what
+        `on_step` hears the number of each code but the first before it runs. The spectrum files of
+        an OK point with an NLL below `spectra_below` are part of the outcome. Never raises for what
         a code does; a ConfigurationError is the scan file's fault.
         """
         found = [math.nan] * len(self._specs)
@@ -166,6 +185,7 @@ class Chain:
         seconds: list[float] = []
         point = Point(dict(zip(self._names, variables, strict=True)), variables, scratch)
         status, name, message = Status.OK, "", ""
+        self.used_scratch = True  # as long as nobody knows better
         try:
             self._derive(point, found, missing)
             for number, step in enumerate(self.steps):
@@ -189,10 +209,24 @@ class Chain:
             status, message = Status.TIMED_OUT, str(error)
         except CodeKilled as error:
             status, message = Status.KILLED, str(error)
-        if status is Status.OK and not point.warnings:
+        self.used_scratch = point.used_scratch
+        spectra: list[bytes] = []
+        if status is Status.OK and point.spectra and spectra_below > -math.inf:
+            spectra = self._read_spectra(point, found, spectra_below)
+        if status is Status.OK and not point.warnings and not spectra:
             return Outcome(status, found, [], seconds)
         warnings = [printable(each) for each in point.warnings[:MOST_WARNINGS]]
-        return Outcome(status, found, sorted(missing), seconds, name, printable(message), warnings)
+        return Outcome(status, found, sorted(missing), seconds, name, printable(message), warnings, spectra)
+
+    def _read_spectra(self, point: Point, found: list[float], below: float) -> list[bytes]:
+        _, nll = losses_and_nll([spec.likelihood for spec in self.specs], np.array([found]))
+        if not nll[0] < below:
+            return []
+        files = [path for path in point.spectra if path.is_file()]  # a later code may have taken one away
+        if sum(path.stat().st_size for path in files) > LARGEST_SPECTRA:
+            point.warnings.append(f"its spectrum files are larger than {LARGEST_SPECTRA >> 20} MiB and were not kept")
+            return []
+        return [path.read_bytes() for path in files]
 
     def _derive(self, point: Point, found: list[float], missing: set[int]) -> None:
         self._collect(point, self._derived, {}, found, missing)

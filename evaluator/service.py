@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
-import functools
 import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from concurrent.futures import Future
 from typing import Any
 
 import grpc
@@ -19,8 +17,8 @@ from grpc_health.v1.health import aio as health
 from grpc_reflection.v1alpha import reflection
 
 from evaluator.description import MAX_BATCH
+from evaluator.jobs import Job, Workers
 from evaluator.point import Outcome, Status
-from evaluator.workers import Workers
 from lodescan.v1 import evaluation_pb2 as pb
 from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
 from scanspec import Likelihood, losses_and_nll
@@ -30,6 +28,9 @@ MAX_OUTSTANDING = 100_000
 
 MAX_RESULTS = 1024
 """The most results in one message: what is ready is sent at once, but not without bound."""
+
+LARGEST_MESSAGE = 16 * 2**20
+"""Bytes of spectrum files in a message after which the next point waits for another one."""
 
 COALESCE = 0.005
 """The most seconds for which a result waits for others: a message of one costs as much as one of sixty."""
@@ -132,23 +133,25 @@ class _Stream:
         self._workers = workers
         self._names = [each.name for each in description.parameters]
         self._order: list[int] | None = None
+        self._spectra_below = -math.inf
         self._loop = asyncio.get_running_loop()
         self._signalled = False
         self.wake = asyncio.Event()
-        self.running: dict[int, Future[Outcome]] = {}
-        self.finished: collections.deque[tuple[int, Future[Outcome]]] = collections.deque()
+        self.running: dict[int, Job] = {}
+        self.finished: collections.deque[Job] = collections.deque()
 
     async def read(self, requests: AsyncIterator[pb.EvaluateRequest]) -> None:
         """Submits the points of each request; raises BadRequest."""
         async for request in requests:
             for point_id, row in self._points(request):
-                future = self._workers.submit(row)
-                self.running[point_id] = future
-                future.add_done_callback(functools.partial(self._done, point_id))
+                job = self.running[point_id] = Job(point_id, row, self._spectra_below, self._done)
+                self._workers.submit(job)
 
     def _points(self, request: pb.EvaluateRequest) -> list[tuple[int, list[float]]]:
         if self._order is None:
             self._order = self._columns(list(request.parameters))
+            if request.HasField("spectra_below_nll"):
+                self._spectra_below = request.spectra_below_nll
         count, width = len(request.point_ids), len(self._order)
         if count > MAX_BATCH:
             raise TooMuch(f"a batch of {count} points is larger than {MAX_BATCH}")
@@ -174,9 +177,9 @@ class _Stream:
             )
         return [names.index(name) for name in self._names]
 
-    def _done(self, point_id: int, future: Future[Outcome]) -> None:
+    def _done(self, job: Job) -> None:
         # from a worker's thread; one wake-up serves all that finish before the loop runs
-        self.finished.append((point_id, future))
+        self.finished.append(job)
         if not self._signalled:
             self._signalled = True
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
@@ -193,26 +196,29 @@ class _Stream:
         seen, most = 0, time.monotonic() + COALESCE
         while seen < len(self.finished) < len(self.running) and time.monotonic() < most:
             seen = len(self.finished)
-            await asyncio.sleep(COALESCE / 5)
+            await asyncio.sleep(COALESCE / 2)
         self.wake.clear()
         self._signalled = False
 
     def take(self, limit: int) -> list[tuple[int, Outcome]]:
-        """Up to `limit` finished points."""
+        """Up to `limit` finished points, fewer when they come with large files."""
         taken: list[tuple[int, Outcome]] = []
-        while self.finished and len(taken) < limit:
-            point_id, future = self.finished.popleft()
-            del self.running[point_id]
-            taken.append((point_id, Outcome(Status.CANCELLED) if future.cancelled() else future.result()))
+        size = 0
+        while self.finished and len(taken) < limit and size < LARGEST_MESSAGE:
+            job = self.finished.popleft()
+            del self.running[job.point_id]
+            if job.outcome.spectra:
+                size += sum(map(len, job.outcome.spectra))
+            taken.append((job.point_id, job.outcome))
         return taken
 
     def cancel(self, *, everything: bool) -> None:
         """Cancels the points that wait, or everything."""
-        for future in list(self.running.values()):
+        for job in list(self.running.values()):
             if everything:
-                self._workers.cancel(future)
+                self._workers.cancel(job)
             else:
-                future.cancel()
+                job.cancel()
 
 
 def make_results(likelihoods: list[Likelihood], finished: list[tuple[int, Outcome]]) -> list[pb.Result]:
@@ -236,6 +242,8 @@ def make_results(likelihoods: list[Likelihood], finished: list[tuple[int, Outcom
             )  # fmt: skip
         if outcome.warnings:
             result.warnings.extend(outcome.warnings)
+        if outcome.spectra:
+            result.spectra.extend(outcome.spectra)
         results.append(result)
     return results
 

@@ -11,9 +11,11 @@ import sys
 
 from evaluator.description import describe
 from evaluator.errors import ConfigurationError
+from evaluator.in_process import InProcess
+from evaluator.jobs import Workers
 from evaluator.point import Chain
 from evaluator.service import Evaluation, Server
-from evaluator.workers import InProcess, LocalProcesses, Workers
+from evaluator.workers import LocalProcesses
 from scanspec import ScanFile
 
 

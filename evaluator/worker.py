@@ -53,12 +53,13 @@ def work(pipe: Connection, scan_file: str, log: str, state: str, mark: str) -> N
         except EOFError:
             return
         outcomes = []
-        for variables, folder in points:
+        on_step = pipe.send if len(points) == 1 else None
+        for variables, folder, spectra_below in points:
             os.pwrite(progress, f"{folder:<{LONGEST_PATH}}".encode(), 0)
-            outcomes.append(chain.evaluate(variables, folder, pipe.send if len(points) == 1 else None))
+            outcomes.append(chain.evaluate(variables, folder, on_step, spectra_below))
             if has_children():
                 clear_point(Path(folder))
-            elif os.path.isdir(folder):
+            elif chain.used_scratch:
                 shutil.rmtree(folder, ignore_errors=True)
             os.ftruncate(descriptor, 0)  # what one point printed must not fill the disk over a long scan
         pipe.send(outcomes)

@@ -1,4 +1,4 @@
-"""Where points run: processes on this machine, or this process itself.
+"""Worker processes on this machine, in which points run.
 
 A worker process has a pipe of its own and works on one point at a time, so that a crash, a
 hang or a kill costs that point and nothing else: there is no shared queue or lock that a
@@ -15,16 +15,14 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Sequence
-from concurrent.futures import Future
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Protocol
 
 from evaluator.codes import preloads
 from evaluator.errors import ConfigurationError
+from evaluator.jobs import Job, Waiting
 from evaluator.point import Chain, Outcome, Status, printable
-from evaluator.processes import ROOT_MARK, ScratchRoot, clear_point, kill_marked, kill_worker
+from evaluator.processes import ScratchRoot, clear_point, kill_worker
 from evaluator.programs import last_line, read_tail
 from evaluator.worker import PRELOAD, work
 
@@ -44,68 +42,6 @@ START_LIMIT = 600.0
 
 JOIN_LIMIT = 10.0
 """Seconds within which a killed process must be gone."""
-
-Item = tuple[Future[Outcome], Sequence[float]]
-Waiting = queue.SimpleQueue[Item | None]
-
-
-class Workers(Protocol):
-    """A place where points run."""
-
-    concurrency: int
-    """How many points are worked on at once."""
-
-    def submit(self, variables: Sequence[float]) -> Future[Outcome]:
-        """Takes a point; its future always ends with an Outcome, unless it is cancelled before it starts."""
-
-    def cancel(self, future: Future[Outcome]) -> None:
-        """Ends a point, also one that runs: then its status is CANCELLED."""
-
-    def close(self) -> None:
-        """Ends everything that runs."""
-
-
-class InProcess:
-    """Runs points in a thread of this process: no isolation, no deadlines. For trusted codes and benchmarks."""
-
-    concurrency = 1
-
-    def __init__(self, chain: Chain) -> None:
-        self._chain = chain
-        self._scratch = ScratchRoot()
-        self._waiting: Waiting = queue.SimpleQueue()
-        # a daemon: a code that hangs must not keep the evaluator from ending
-        self._thread = threading.Thread(target=self._work, name="points", daemon=True)
-        self._thread.start()
-
-    def submit(self, variables: Sequence[float]) -> Future[Outcome]:
-        future: Future[Outcome] = Future()
-        self._waiting.put((future, variables))
-        return future
-
-    def _work(self) -> None:
-        count = 0
-        while (item := self._waiting.get()) is not None:
-            future, variables = item
-            if not future.set_running_or_notify_cancel():
-                continue
-            count += 1
-            folder = f"{self._scratch.path}/point-{count}"
-            try:
-                outcome = self._chain.evaluate(variables, folder)
-            except BaseException as error:  # noqa: BLE001  # the point must get an answer, and the thread go on
-                outcome = Outcome(Status.FAILED, message=printable(f"{type(error).__name__}: {error}"))
-            if os.path.isdir(folder):
-                clear_point(Path(folder))
-            future.set_result(outcome)
-
-    def cancel(self, future: Future[Outcome]) -> None:
-        if not future.cancel() and future.running():
-            kill_marked(ROOT_MARK, self._scratch.path)  # its program; a function cannot be ended
-
-    def close(self) -> None:
-        self._waiting.put(None)
-        self._scratch.close()
 
 
 class LocalProcesses:
@@ -133,15 +69,13 @@ class LocalProcesses:
         for slot in self._slots:
             slot.thread.start()
 
-    def submit(self, variables: Sequence[float]) -> Future[Outcome]:
-        future: Future[Outcome] = Future()
-        self._waiting.put((future, variables))
-        return future
+    def submit(self, job: Job) -> None:
+        self._waiting.put(job)
 
-    def cancel(self, future: Future[Outcome]) -> None:
-        if not future.cancel():
+    def cancel(self, job: Job) -> None:
+        if not job.cancel():
             for slot in self._slots:
-                slot.cancel(future)
+                slot.cancel(job)
 
     def close(self) -> None:
         for slot in self._slots:
@@ -178,8 +112,8 @@ class _Slot:
         self._closing = self._doomed = self._late = False
         self._folders: list[str] = []
         self._lock = threading.Lock()
-        self._current: list[Future[Outcome]] = []
-        self._cancelled: set[Future[Outcome]] = set()
+        self._current: list[Job] = []
+        self._cancelled: set[Job] = set()
         self._process: multiprocessing.context.ForkServerProcess | None = None
         self._pipe: Connection | None = None
         self.thread = threading.Thread(target=self._work, name=f"worker-{number}", daemon=True)
@@ -213,11 +147,11 @@ class _Slot:
             self._end_worker()
             raise ConfigurationError(answer)
 
-    def cancel(self, future: Future[Outcome]) -> None:
+    def cancel(self, job: Job) -> None:
         """Ends the worker if it works on this point."""
         with self._lock:
-            if future in self._current:
-                self._cancelled.add(future)
+            if job in self._current:
+                self._cancelled.add(job)
                 self._doom()
 
     def close(self) -> None:
@@ -232,30 +166,30 @@ class _Slot:
             self._process.kill()
 
     def _work(self) -> None:
-        while (item := self._waiting.get()) is not None:
-            running = [each for each in (item, *self._more()) if each[0].set_running_or_notify_cancel()]
+        while (job := self._waiting.get()) is not None:
+            running = [each for each in (job, *self._more()) if each.begin()]
             if len(running) == 1 or (running and not self._try_together(running)):
-                for future, variables in running:  # after a group: one of them took the worker down; find out which
-                    future.set_result(self._run(future, variables))
+                for each in running:  # after a group: one of them took the worker down; find out which
+                    each.finish(self._run(each))
         self._end_worker()
 
-    def _more(self) -> list[Item]:
+    def _more(self) -> list[Job]:
         """More points for one message, when points are so quick that messages would cost more than they do."""
         if self._seconds > QUICK:
             return []
         wanted = min(int(GROUP_SECONDS / max(self._seconds, 1e-6)), LARGEST_GROUP, self._waiting.qsize() // self._slots)
-        more: list[Item] = []
+        more: list[Job] = []
         with contextlib.suppress(queue.Empty):
             while len(more) < wanted:
-                item = self._waiting.get_nowait()
-                if item is None:
+                job = self._waiting.get_nowait()
+                if job is None:
                     self._waiting.put(None)
                     break
-                more.append(item)
+                more.append(job)
         return more
 
-    def _try_together(self, group: list[Item]) -> bool:
-        """Works on several points; False, with no future set, when the worker did not survive."""
+    def _try_together(self, group: list[Job]) -> bool:
+        """Works on several points; False, with none of them ended, when the worker did not survive."""
         try:
             outcomes = self._ask(group)
         except Exception:  # noqa: BLE001  # each point alone will tell
@@ -265,13 +199,13 @@ class _Slot:
             self._seconds = math.inf
             return False
         self._forget()
-        for (future, _), outcome in zip(group, outcomes, strict=True):
-            future.set_result(outcome)
+        for job, outcome in zip(group, outcomes, strict=True):
+            job.finish(outcome)
         return True
 
-    def _run(self, future: Future[Outcome], variables: Sequence[float]) -> Outcome:
+    def _run(self, job: Job) -> Outcome:
         """Works on one point, and always has an outcome."""
-        group = [(future, variables)]
+        group = [job]
         try:
             outcomes = self._ask(group)
             outcome = outcomes[0] if outcomes is not None else self._why()
@@ -289,10 +223,10 @@ class _Slot:
                 self._forget()
                 return outcome
         self._finish(group)
-        self._cancelled.discard(future)
+        self._cancelled.discard(job)
         return outcome
 
-    def _ask(self, group: list[Item]) -> list[Outcome] | None:
+    def _ask(self, group: list[Job]) -> list[Outcome] | None:
         """Hands points to the worker and waits for what comes of them; None when that is no answer."""
         self._step, self._late = 0, False
         start = time.perf_counter()
@@ -314,14 +248,13 @@ class _Slot:
         self._late = True
         return None
 
-    def _begin(self, group: list[Item]) -> bool:
+    def _begin(self, group: list[Job]) -> bool:
         """Gives points to a worker that lives; False when there is no time for them any more."""
-        futures = [future for future, _ in group]
         self._folders = [f"{self._root}/point-{self._number}-{self._points + n}" for n in range(len(group))]
         self._points += len(group)
-        message = [(variables, folder) for (_, variables), folder in zip(group, self._folders, strict=True)]
+        message = [(job.variables, folder, job.spectra_below) for job, folder in zip(group, self._folders, strict=True)]
         while True:
-            if not self._cancelled.isdisjoint(futures):
+            if not self._cancelled.isdisjoint(group):
                 return False
             if self._process is None or self._doomed or not self._process.is_alive():
                 self._end_worker()
@@ -329,7 +262,7 @@ class _Slot:
             with self._lock:
                 if self._closing:
                     return False
-                self._current = futures
+                self._current = group
             assert self._pipe is not None
             try:
                 self._pipe.send(message)
@@ -346,7 +279,7 @@ class _Slot:
         with self._lock:
             self._current = []
 
-    def _finish(self, group: list[Item]) -> None:
+    def _finish(self, group: list[Job]) -> None:
         """Clears up after points whose worker is no good any more, or was never there."""
         self._forget()
         self._end_worker()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from proposer.evaluators import Description
+from proposer.messages import Description
 from scanspec import Kind, Likelihood, ScanFile
 
 

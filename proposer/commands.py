@@ -15,12 +15,14 @@ import torch
 
 from proposer.agreement import disagreements, show
 from proposer.dataset import Dataset
-from proposer.evaluators import Description, Evaluator, EvaluatorRefused
+from proposer.evaluators import Evaluator, EvaluatorRefused
 from proposer.init_csv import InitPoints, read_init_csv
 from proposer.manifest import AnotherRun, check_same_run, choose_seed, start_run
+from proposer.messages import Description
 from proposer.progress import Progress, show_time
 from proposer.scan import Limits, Scan, read_tally
 from proposer.space import Space, SpaceError
+from proposer.spectra import FOLDER, kept_below
 from proposer.strategies.choice import make_strategy, read_settings
 from proposer.strategies.mls_dnnc import MlsDnncSettings
 from proposer.tables import RESERVED, GoodPoints
@@ -38,7 +40,8 @@ def scan(file: Path, address: str, folder: Path | None, seed: int | None, *, ins
     verbose = spec.networks.integer("verbose", 0)
     logging.basicConfig(level=max(logging.DEBUG, logging.WARNING - 10 * verbose), format="%(name)s: %(message)s")
     folder = folder or Path("runs") / spec.run_name
-    evaluator = Evaluator(address, insecure=insecure, say=_say)
+    spectra_below = kept_below(spec, settings.threshold)
+    evaluator = Evaluator(address, insecure=insecure, say=_say, spectra_below=spectra_below)
     try:
         description = evaluator.describe(WAIT_AT_START if wait is None else wait)
         _check_agreement(spec, description, address)
@@ -72,6 +75,8 @@ def scan(file: Path, address: str, folder: Path | None, seed: int | None, *, ins
                 f"{tally.threshold:g}), {tally.breakdown()}; lowest NLL {_number(tally.best)}"
             )
             _say(f"good points: {good_points.path}")
+            if (folder / FOLDER).is_dir():
+                _say(f"their spectrum files: {folder / FOLDER}/<id>/")
             _say(f"all points: {dataset.path} (`lodescan export {folder}` writes a table)")
             if hint := os.environ.get("LODESCAN_DONE_HINT"):
                 _say(hint)
@@ -109,6 +114,8 @@ def check(file: Path, address: str | None, *, insecure: bool) -> int:
         print(f"  {scored.name}: {likelihood}{window}")
     print(f"  good: NLL below {settings.threshold:g}; stops at {_describe_limits(limits)}")
     print(f"  {', '.join(f'{name} {value:g}' for name, value in _flat(asdict(settings)))}")
+    if (below := kept_below(spec, settings.threshold)) > -math.inf:
+        print(f"  keeps the spectrum files, if there are any, of points with an NLL below {below:g}")
     if init is not None:
         print(f"  starts from {len(init[0]):,} points of {spec.setup.text('init_csv')}")
     for line in _notes(spec, settings.threshold):

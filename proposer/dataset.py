@@ -232,12 +232,13 @@ class Dataset:
         """Inserts the first result of each point that has none yet; returns these points."""
         rows = []
         answered: set[int] = set()
-        counts: Counter[tuple[int, str, str]] = Counter()
-        for point, status, nll, observables, losses, seconds, failed_code, message, warnings, missing in results:
-            if point in answered or point not in unanswered:
+        places: list[tuple[tuple[int, str], str]] = []
+        for point, status, nll, observables, losses, seconds, failed_code, message, warnings, missing, _ in results:
+            if point in answered or (place := unanswered.get(point)) is None:
                 continue
             answered.add(point)
-            counts[*unanswered[point], _NAMES[status]] += 1
+            name = _NAMES[status]
+            places.append((place, name))
             numbers = array("d", observables)
             numbers.extend(losses)
             numbers.extend(seconds)
@@ -245,9 +246,9 @@ class Dataset:
             if failed_code or message or warnings or missing:
                 remarks = to_remarks(failed_code, message, warnings, missing)
             score = nll if status == Status.OK else None  # the other side's word alone makes no good point
-            rows.append((point, _NAMES[status], score, len(observables), len(losses), numbers.tobytes(), remarks))
+            rows.append((point, name, score, len(observables), len(losses), numbers.tobytes(), remarks))
         self._db.executemany(_RECORD, rows)
-        for (batch, origin, word), n in counts.items():
+        for ((batch, origin), word), n in Counter(places).items():
             self._db.executemany(_COUNT, [(origin, word, n), (origin, _UNANSWERED, -n)])
             self._db.execute(_FEWER, (n, batch))
         return answered
@@ -330,8 +331,8 @@ class Dataset:
 
     def complete_batches(self) -> int:
         """The number of the last batch up to which every point is answered: what a resumed strategy is told."""
-        first_open = self._select("SELECT min(number) FROM batches WHERE unanswered > 0")[0][0]
-        return self.batches if first_open is None else int(first_open) - 1
+        first_open = next(iter(self._unanswered.values()), None)  # they were added in the order of their ids
+        return self.batches if first_open is None else first_open[0] - 1
 
     def results(
         self, observables: int, *, first_batch: int = 1, nll_below: float | None = None, chunk: int = 2048

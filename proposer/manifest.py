@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from proposer.dataset import Dataset
-from proposer.evaluators import Description
 from proposer.folder import DatasetError
+from proposer.messages import Description
 from scanspec import VERSION, ScanFile
 
 # what may differ when a run goes on: when to stop, and how to look at it
 _MAY_DIFFER = {
     ("setup", "points"), ("setup", "max_evaluations"), ("setup", "max_hours"), ("setup", "seed"),
+    ("setup", "keep_spectra"),
     ("networks", "iterations"), ("networks", "verbose"), ("plotting",),
 }  # fmt: skip
 

@@ -21,7 +21,8 @@ class Outcome(NamedTuple):
 
     `nll` and `losses` only for OK; `observables` and `losses` in the evaluator's order,
     NaN where missing, empty where there are none; `seconds` of each code that ran;
-    `missing` are positions in `observables`.
+    `missing` are positions in `observables`. `spectra` are the spectrum files of its codes,
+    which are kept beside the dataset.
     """
 
     id: int
@@ -34,6 +35,7 @@ class Outcome(NamedTuple):
     message: str = ""
     warnings: Sequence[str] = ()
     missing: Sequence[int] = ()
+    spectra: Sequence[bytes] = ()
 
 
 class Added(NamedTuple):

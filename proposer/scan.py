@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from proposer.dataset import Dataset
-from proposer.evaluators import Description, Evaluator
+from proposer.evaluators import Evaluator
+from proposer.messages import Description
 from proposer.progress import Progress, Tally
-from proposer.rows import Outcome, Pending
 from proposer.space import Space
-from proposer.strategies.base import Status, Strategy, Told
+from proposer.spectra import save_spectra
+from proposer.strategies.base import Batch, Status, Strategy, Told
 from proposer.tables import GoodPoints
+from proposer.work import Received, Work
 from scanspec import ScanFile
 
 MOST_POINTS = 2**31
@@ -68,13 +72,18 @@ class Scan:
         self._seconds = float(dataset.meta().get("seconds", 0.0))
         self._start = time.monotonic()
         self._saved = self._start
-        self._told = 0
+        self._told = self._init_batches = 0
+        self._work = Work()
+        self._results: Generator[Received] | None = None
 
     def run(self) -> str:
         """Runs until a stop condition is met, and returns it in words. The same folder goes on where it stopped."""
         try:
-            return self._run()
+            with ThreadPoolExecutor(1, "strategy") as self._thinker:
+                return self._run()
         finally:
+            if self._results is not None:
+                self._results.close()
             # Whatever ends the scan, the good points of a batch that is not complete are in the file too.
             self._good_points.rewrite(self._dataset)
             self._save_time()
@@ -84,60 +93,101 @@ class Scan:
         self._resume()
         repeats = 0
         while True:
-            # 2. Finish the batch that is out: after a kill, its points keep their ids.
-            self._finish_batch()
+            # 2. Evaluate the batches that the next ask may see; after a kill, their points keep their ids.
+            seen = self._seen_by_ask(self._dataset.batches + 1)
+            self._evaluate(partial(self._complete, seen))
             # 3. Tell the strategy, in the order of the ids.
-            self._tell_complete()
-            # 4. Stop, or ask for the next batch.
-            if (reason := self._stop_reason()) is not None:
-                return reason
-            if len(self._dataset.pending().ids):
+            self._tell_up_to(seen)
+            # 4. Stop, or ask for the next batch; meanwhile what is out is evaluated.
+            reason = self._stop_reason()
+            if reason is None and self._told < seen:
                 continue
-            self._progress.doing("training")
-            batch = self._strategy.ask(MOST_POINTS)
-            if batch is None:
-                return self._strategy.stop_reason
+            asked = None if reason is not None or self._all_asked() else self._ask()
+            if asked is None:
+                return self._finish() or self._strategy.stop_reason
             # 5. Store it with the strategy's state, before a point of it is sent.
-            added = self._dataset.add_batch(batch, self._space.to_physical(batch.u), self._strategy.checkpoint())
+            batch, checkpoint = asked
+            added = self._dataset.add_batch(batch, self._space.to_physical(batch.u), checkpoint)
             repeats = 0 if len(added.ids) else repeats + 1
             if repeats == MOST_REPEATS:
-                return "the strategy finds no points that were not evaluated before"
+                return self._finish() or "the strategy finds no points that were not evaluated before"
+            self._give()
             self._progress.doing(f"iteration {batch.iteration}" if batch.iteration else "bootstrap")
 
     def _resume(self) -> None:
-        for number in range(1, self._dataset.complete_batches() + 1):
-            self._strategy.tell(self._told_of(number))
-            self._told = number
-        checkpoint = self._dataset.latest_checkpoint()
-        if checkpoint is not None:
+        """A new strategy object sees what the one before had seen at its last ask."""
+        self._init_batches = int(any(origin == "init" for origin, _ in self._dataset.counts()))
+        if (checkpoint := self._dataset.latest_checkpoint()) is not None:
+            for number in range(1, self._seen_by_ask(self._dataset.batches) + 1):
+                self._strategy.tell(self._told_of(number))
+                self._told = number
             self._strategy.restore(checkpoint[1])
         self._good_points.rewrite(self._dataset, self._told)
+        self._give()
 
-    def _finish_batch(self) -> None:
-        """Evaluates what is pending, as far as the budget goes; a later command finishes what is left."""
-        left = max(self._limits.evaluations - self._tally.evaluated, 0)
-        n, found = int(min(left, MOST_POINTS)), self._dataset.pending()
-        pending = Pending(found.ids[:n], found.params[:n], found.attempts[:n])
-        if not len(pending.ids):
-            return
-        names = list(self._space.names)
+    def _seen_by_ask(self, number: int) -> int:
+        """Up to which batch the ask for batch `number` sees results: points of an InitCSV always."""
+        return max(number - 1 - self._strategy.lag, min(self._init_batches, number - 1), 0)
+
+    def _give(self) -> None:
+        """Gives the evaluator what has no answer, as far as the budget goes; a later command finishes what is left."""
+        left = min(self._limits.evaluations - self._tally.evaluated - len(self._work), MOST_POINTS)
+        self._work.add(self._dataset.pending(), int(left))
+
+    def _ask(self) -> tuple[Batch, bytes] | None:
+        """The next batch and the strategy's state; None when it is done."""
+        if not self._strategy.lag:
+            self._progress.doing("training")
+            return self._think()
+        thinking = self._thinker.submit(self._think)
+        thinking.add_done_callback(lambda _: self._work.wake())
+        self._evaluate(thinking.done)
+        return thinking.result()
+
+    def _think(self) -> tuple[Batch, bytes] | None:
+        batch = self._strategy.ask(MOST_POINTS)
+        return None if batch is None else (batch, self._strategy.checkpoint())
+
+    def _evaluate(self, enough: Callable[[], bool]) -> None:
+        """Stores results until that is enough, or nothing is left that may be evaluated."""
         until = self._start + self._limits.hours * 3600 - self._seconds
-        for received in self._evaluator.evaluate(self._description, names, pending, self._wait, until):
-            self._record(received.outcomes)
-            if received.killed:
-                self._dataset.add_attempt(received.killed)
+        while not enough():
+            if self._results is None:
+                names = list(self._space.names)
+                self._results = self._evaluator.evaluate(self._description, names, self._work, self._wait, until)
+            received = next(self._results, None)
+            if received is None:
+                self._results = None
+                return
+            self._record(received)
 
-    def _record(self, outcomes: Sequence[Outcome]) -> None:
-        if not outcomes:
-            return
-        self._dataset.record(outcomes)
-        self._tally.add(outcomes)
-        self._progress.update()
+    def _record(self, received: Received) -> None:
+        if received.outcomes:
+            save_spectra(self._dataset.path.parent, received.outcomes)
+            self._dataset.record(received.outcomes)
+            self._tally.add(received.outcomes)
+            self._progress.update()
+        if received.killed:
+            self._dataset.add_attempt(received.killed)
         if time.monotonic() - self._saved > SAVE_TIME_EVERY:
             self._save_time()
 
-    def _tell_complete(self) -> None:
-        while self._told < self._dataset.complete_batches():
+    def _complete(self, batch: int) -> bool:
+        """Whether every point up to this batch is answered."""
+        return self._dataset.complete_batches() >= batch
+
+    def _finish(self) -> str | None:
+        """Evaluates what is out, so that a seed gives the same points at any speed; returns why the scan stops."""
+        self._evaluate(lambda: False)
+        self._tell_up_to(self._dataset.batches)
+        return self._stop_reason()
+
+    def _all_asked(self) -> bool:
+        """Whether what is out uses up the budget."""
+        return self._tally.evaluated + len(self._work) >= self._limits.evaluations
+
+    def _tell_up_to(self, last: int) -> None:
+        while self._told < min(last, self._dataset.complete_batches()):
             self._told += 1
             self._strategy.tell(self._told_of(self._told))
             self._good_points.add(self._dataset, self._told)

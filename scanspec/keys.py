@@ -61,9 +61,10 @@ SETUP = Keys(
         "environment_variables": ("Environment Variables",),
         "spectrum_file": ("Spectrum File",),
         "skip_slha_files": ("Skip SLHA Files",),
+        "keep_spectra": ("StoreAllPoints", "Store Output Files"),
     },
     _words(
-        """csv|csv name|Output File|OutputFile|Cores|Precision|Short|StoreAllPoints|Store Output Files
+        """csv|csv name|Output File|OutputFile|Cores|Precision|Short
         |StoreSeparateFiles|StoreEverything|StoreInputs|Store Inputs|Store Invalid|Store In Memory|SLHA_Output
         |Temporary Directory|debug|Debug|Resume|Merge Results|Use TQDM|LogLike|Batch_size|Input_CSV_File|Input_Dir
         |LR|Neurons|Epochs|Iterations|Classifier|TrainLH|DensityPenality|DensityPenalty|CMAES MaxLoss

@@ -82,7 +82,7 @@ class SlhaProgram:
         )  # fmt: skip
         self._ran = True
         point.spectrum = self._verdict.judge(finished, target, point.warnings)
-        point.spectrum_path = target
+        point.spectra = [each for each in point.spectra if each != target] + [target]
         return {}
 
     def sources(self) -> Mapping[str, str]:

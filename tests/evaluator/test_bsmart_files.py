@@ -14,10 +14,7 @@ from tests.evaluator.harness import DATA
 EXAMPLES = DATA.parent.parent / "examples"
 COMMON = [
     "MPI",
-    *(
-        f"Setup: {key}"
-        for key in ("Cores", "csv", "Use TQDM", "Store Inputs", "StoreAllPoints", "Merge Results", "debug")
-    ),
+    *(f"Setup: {key}" for key in ("Cores", "csv", "Use TQDM", "Store Inputs", "Merge Results", "debug")),
 ]
 TOOL = ("HiggsBounds Dataset", "HiggsSignals Dataset", "Neutral Higgs", "Charged Higgs")
 IGNORED = {

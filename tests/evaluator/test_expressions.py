@@ -163,7 +163,7 @@ def test_powers_are_bounded(text):
     assert time.monotonic() - start < 1
 
 
-@settings(max_examples=200, derandomize=True, deadline=None, database=None)
+@settings(max_examples=200)
 @given(a=st.floats(-1e3, 1e3), b=st.floats(-1e3, 1e3))
 def test_it_computes_what_python_does(a, b):
     names = {"a": a, "b": b}

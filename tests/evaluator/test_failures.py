@@ -125,7 +125,7 @@ def test_a_window_on_a_flag_makes_the_point_invalid(program_scan, chain, tmp_pat
 
 def test_the_first_point_may_take_longer(program_scan, chain, tmp_path):
     omega = "mh: {slha: [OMEGA, 1], mean: 0.12, sigma: 0.01}"
-    found = chain(program_scan("micromegas.sh", omega, "timeout: 0.6\n    first_timeout: 20"))
+    found = chain(program_scan("micromegas.sh", omega, "timeout: 3\n    first_timeout: 60"))
     assert [found.evaluate([1.0], tmp_path / f"{n}").status for n in range(3)] == [Status.OK] * 3
     (tmp_path / "compiled").unlink()
     assert found.evaluate([1.0], tmp_path / "4").status is Status.TIMED_OUT

@@ -102,7 +102,7 @@ def test_a_flood_from_a_program(program_scan, evaluator, mode):
 
 
 def test_a_hanging_program_is_ended_with_its_descendants(program_scan, evaluator):
-    server = evaluator(program_scan("spheno.sh", settings="timeout: 0.5"), workers=2)
+    server = evaluator(program_scan("spheno.sh", settings="timeout: 2.5"), workers=2)
     assert server.statuses([[4.0], [1.0], [4.0], [2.0]]) == ["TIMED_OUT", "OK", "TIMED_OUT", "INVALID"]
     assert wait_until(lambda: not server.programs("sleep") and not server.programs("sh"))
 
@@ -117,12 +117,12 @@ def test_the_code_that_took_the_process_down_is_named(scan_file, evaluator):
     scan = scan_file(
         "variables: {x: [0, 9], mode: [0, 30]}\ncodes:\n"
         "  first:\n    function: codes:square\n    observables: {z: {function: x, mean: 0, sigma: 1}}\n"
-        "  second:\n    function: codes:misbehave\n    timeout: 0.5\n    observables: {y: }\n"
+        "  second:\n    function: codes:misbehave\n    timeout: 1.5\n    observables: {y: }\n"
     )
     server = evaluator(scan, workers=1)
     start = time.monotonic()
     results = server.evaluate([[1, 8], [1, 12], [1, 0]])
-    # the first code has ten minutes, the second half a second
+    # the first code has ten minutes, the second a second and a half
     assert time.monotonic() - start < 15
     assert [each.failed_code for each in results] == ["second", "second", ""]
     assert [each.status for each in results] == [pb.STATUS_FAILED, pb.STATUS_TIMED_OUT, pb.STATUS_OK]
@@ -205,7 +205,7 @@ def test_a_function_that_hangs_without_workers_does_not_keep_the_evaluator(pytho
 
 
 def test_programs_without_workers(program_scan, evaluator):
-    server = evaluator(program_scan("spheno.sh", settings="timeout: 0.5"), workers=0)
+    server = evaluator(program_scan("spheno.sh", settings="timeout: 2.5"), workers=0)
     assert server.statuses([[1], [4], [9], [2]]) == ["OK", "TIMED_OUT", "OK", "INVALID"]
     assert wait_until(lambda: not server.programs("sleep"))
     assert server.terminate() == 0

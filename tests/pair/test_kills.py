@@ -198,6 +198,7 @@ def test_a_point_that_was_killed_once_is_an_answer_the_second_time(
     assert points.attempts == [int(params[0] < 0.1) for params in points.params]
 
 
+@pytest.mark.slow
 def test_signals(
     make_scan: MakeScan, lodescan: Lodescan, start_evaluator: StartEvaluator, start_proposer: StartProposer,
     tmp_path: Path,

@@ -249,6 +249,7 @@ def test_a_web_proxy_is_no_way_to_an_evaluator(
     assert proposer.wait() == 0, proposer.said
 
 
+@pytest.mark.slow
 def test_an_evaluator_that_goes_away(
     make_scan: MakeScan, start_evaluator: StartEvaluator, start_proposer: Callable[..., ProposerProcess], tmp_path: Path
 ) -> None:

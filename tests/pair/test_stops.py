@@ -86,22 +86,22 @@ def test_max_evaluations_is_exact_and_changes_no_scan(
 def test_max_hours(
     make_scan: MakeScan, lodescan: Lodescan, start_evaluator: Callable[..., EvaluatorProcess], tmp_path: Path
 ) -> None:
-    scan = make_scan(body="time.sleep(0.01)", setup="  seed: 1\n  max_hours: 0.0001", bootstrap=200)  # 0.36 s
+    scan = make_scan(body="time.sleep(0.01)", setup="  seed: 1\n  max_hours: 0.0004", bootstrap=400)  # 1.44 s
     evaluator = start_evaluator(scan.file, workers=1)
     command = ("scan", scan.file, "--evaluator", evaluator.address, "--run", tmp_path / "run")
     said = lodescan(*command)
     assert said.code == 0
-    assert "stopped: 0.0001 hours are over (max_hours)" in said.err
+    assert "stopped: 0.0004 hours are over (max_hours)" in said.err
     n = len(read_run(tmp_path / "run").ids)
-    assert 0 < n < 200
-    assert meta(tmp_path / "run")["seconds"] >= 0.36
+    assert 0 < n < 400
+    assert meta(tmp_path / "run")["seconds"] >= 1.44
     # The time of all commands counts, so the same command again has none left.
     said = lodescan(*command)
     assert (said.code, "(max_hours)" in said.err) == (0, True)
     assert len(read_run(tmp_path / "run").ids) == n
     scan.write(setup="  seed: 1", iterations=1)
     assert lodescan(*command).code == 0
-    assert read_run(tmp_path / "run").ids[:200] == list(range(1, 201))
+    assert read_run(tmp_path / "run").ids[:400] == list(range(1, 401))
 
 
 def test_no_good_point_goes_on_to_the_budget(

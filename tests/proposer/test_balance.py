@@ -16,7 +16,7 @@ def labels(n_good: int, n_bad: int) -> np.ndarray:
     return np.random.default_rng(1).permutation(np.repeat([True, False], [n_good, n_bad]))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     n_good=st.integers(0, 12), n_bad=st.integers(0, 40), neighbours=st.integers(1, 20), most=st.integers(1, 30),
     seed=st.integers(0, 2**31),

@@ -15,6 +15,7 @@ from lodescan.v1 import evaluation_pb2 as pb
 from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
 from proposer.evaluators import MOST_BREAKS, Evaluator, NoEvaluator
 from proposer.rows import Pending
+from proposer.work import Work
 
 
 class Breaking(pb_grpc.EvaluationServiceServicer):
@@ -44,9 +45,10 @@ def test_an_evaluator_that_only_breaks_off_is_given_up(politely: bool) -> None:
     said: list[str] = []
     evaluator = Evaluator(f"127.0.0.1:{port}", insecure=False, say=said.append)
     try:
-        points = Pending(np.array([1]), np.array([[0.5]]), np.array([0]))
+        work = Work()
+        work.add(Pending(np.array([1]), np.array([[0.5]]), np.array([0])), most=1)
         with pytest.raises(NoEvaluator, match="before it gave a result"):
-            list(evaluator.evaluate(evaluator.describe(5.0), ["x"], points, 5.0, time.monotonic() + 60))
+            list(evaluator.evaluate(evaluator.describe(5.0), ["x"], work, 5.0, time.monotonic() + 60))
         assert servicer.streams == MOST_BREAKS + 1
     finally:
         evaluator.close()

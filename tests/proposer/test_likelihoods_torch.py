@@ -12,7 +12,7 @@ from tests.scanspec.likelihood_cases import cases, close, exact_loss
 
 @pytest.mark.parametrize("kind", list(Kind))
 def test_exact(kind):
-    @settings(max_examples=200, derandomize=True, deadline=None, database=None)
+    @settings(max_examples=200)
     @given(case=cases(kind))
     def check(case):
         likelihood, x = case

@@ -24,7 +24,7 @@ def test_the_largest_loss():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_exact(kind):
-    @settings(max_examples=200, derandomize=True, deadline=None, database=None)
+    @settings(max_examples=200)
     @given(case=cases(kind))
     def check(case):
         likelihood, x = case
@@ -78,7 +78,7 @@ def test_by_hand(likelihood, x, expected):
     assert close(loss(likelihood, x), float(expected))
 
 
-@settings(max_examples=200, derandomize=True, deadline=None, database=None)
+@settings(max_examples=200)
 @given(raw=ANY)
 def test_the_cap_is_odd_and_bounded_and_leaves_small_losses(raw):
     capped = float(cap(np.float64(raw)))
@@ -89,7 +89,7 @@ def test_the_cap_is_odd_and_bounded_and_leaves_small_losses(raw):
         assert abs(capped - raw) <= 1e-9 * abs(raw) + 1e-300
 
 
-@settings(max_examples=100, derandomize=True, deadline=None, database=None)
+@settings(max_examples=100)
 @given(values=st.lists(st.tuples(ANY, ANY, ANY), min_size=1, max_size=5))
 def test_the_nll_is_the_sum_of_the_columns(values):
     likelihoods = [Likelihood(Kind.GAUSS, 1.0, 3.0), Likelihood(), Likelihood(Kind.MINUSEXPUSER)]

@@ -130,14 +130,16 @@ class Likelihood(_message.Message):
     def __init__(self, kind: _Optional[_Union[LikelihoodKind, str]] = ..., mean: _Optional[float] = ..., sigma: _Optional[float] = ..., lower: _Optional[float] = ..., upper: _Optional[float] = ..., log_scaling: _Optional[bool] = ...) -> None: ...
 
 class EvaluateRequest(_message.Message):
-    __slots__ = ("parameters", "point_ids", "values")
+    __slots__ = ("parameters", "point_ids", "values", "spectra_below_nll")
     PARAMETERS_FIELD_NUMBER: _ClassVar[int]
     POINT_IDS_FIELD_NUMBER: _ClassVar[int]
     VALUES_FIELD_NUMBER: _ClassVar[int]
+    SPECTRA_BELOW_NLL_FIELD_NUMBER: _ClassVar[int]
     parameters: _containers.RepeatedScalarFieldContainer[str]
     point_ids: _containers.RepeatedScalarFieldContainer[int]
     values: _containers.RepeatedScalarFieldContainer[float]
-    def __init__(self, parameters: _Optional[_Iterable[str]] = ..., point_ids: _Optional[_Iterable[int]] = ..., values: _Optional[_Iterable[float]] = ...) -> None: ...
+    spectra_below_nll: float
+    def __init__(self, parameters: _Optional[_Iterable[str]] = ..., point_ids: _Optional[_Iterable[int]] = ..., values: _Optional[_Iterable[float]] = ..., spectra_below_nll: _Optional[float] = ...) -> None: ...
 
 class EvaluateResponse(_message.Message):
     __slots__ = ("physics_digest", "likelihood_digest", "results")
@@ -150,7 +152,7 @@ class EvaluateResponse(_message.Message):
     def __init__(self, physics_digest: _Optional[str] = ..., likelihood_digest: _Optional[str] = ..., results: _Optional[_Iterable[_Union[Result, _Mapping]]] = ...) -> None: ...
 
 class Result(_message.Message):
-    __slots__ = ("point_id", "status", "observables", "missing", "losses", "nll", "seconds", "failed_code", "message", "warnings")
+    __slots__ = ("point_id", "status", "observables", "missing", "losses", "nll", "seconds", "failed_code", "message", "warnings", "spectra")
     POINT_ID_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     OBSERVABLES_FIELD_NUMBER: _ClassVar[int]
@@ -161,6 +163,7 @@ class Result(_message.Message):
     FAILED_CODE_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    SPECTRA_FIELD_NUMBER: _ClassVar[int]
     point_id: int
     status: Status
     observables: _containers.RepeatedScalarFieldContainer[float]
@@ -171,4 +174,5 @@ class Result(_message.Message):
     failed_code: str
     message: str
     warnings: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, point_id: _Optional[int] = ..., status: _Optional[_Union[Status, str]] = ..., observables: _Optional[_Iterable[float]] = ..., missing: _Optional[_Iterable[int]] = ..., losses: _Optional[_Iterable[float]] = ..., nll: _Optional[float] = ..., seconds: _Optional[_Iterable[float]] = ..., failed_code: _Optional[str] = ..., message: _Optional[str] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
+    spectra: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, point_id: _Optional[int] = ..., status: _Optional[_Union[Status, str]] = ..., observables: _Optional[_Iterable[float]] = ..., missing: _Optional[_Iterable[int]] = ..., losses: _Optional[_Iterable[float]] = ..., nll: _Optional[float] = ..., seconds: _Optional[_Iterable[float]] = ..., failed_code: _Optional[str] = ..., message: _Optional[str] = ..., warnings: _Optional[_Iterable[str]] = ..., spectra: _Optional[_Iterable[bytes]] = ...) -> None: ...

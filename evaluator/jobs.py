@@ -1,0 +1,73 @@
+"""A point on its way through an evaluator, and what a place where points run must do."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from evaluator.point import Outcome, Status
+
+_lock = threading.Lock()  # one for all: it is held for a few instructions
+
+
+class Job:
+    """One point: it waits, then runs and ends with an outcome, or is cancelled while it waits.
+
+    `done` is called once, with the job, in the thread that ends it. Lighter than a
+    `concurrent.futures.Future`, whose two locks cost as much as a quick point.
+    """
+
+    __slots__ = ("_done", "_open", "outcome", "point_id", "running", "spectra_below", "variables")
+
+    def __init__(
+        self, point_id: int, variables: Sequence[float], spectra_below: float, done: Callable[[Job], None]
+    ) -> None:
+        self.point_id, self.variables, self.spectra_below = point_id, variables, spectra_below
+        self.outcome = Outcome(Status.CANCELLED)
+        self.running = False
+        self._open = True
+        self._done = done
+
+    def begin(self) -> bool:
+        """Marks it as running; False when it was cancelled before."""
+        with _lock:
+            self.running = self._open
+            return self._open
+
+    def cancel(self) -> bool:
+        """Cancels it while it waits; False when it runs already, or has ended."""
+        with _lock:
+            if self.running or not self._open:
+                return False
+            self._open = False
+        self._done(self)
+        return True
+
+    def finish(self, outcome: Outcome) -> None:
+        """Ends a job that runs."""
+        self.outcome = outcome
+        with _lock:
+            self.running = self._open = False
+        self._done(self)
+
+
+Waiting = queue.SimpleQueue[Job | None]
+"""Jobs for threads that run them; None ends one thread."""
+
+
+class Workers(Protocol):
+    """A place where points run."""
+
+    concurrency: int
+    """How many points are worked on at once."""
+
+    def submit(self, job: Job) -> None:
+        """Takes a point (see Chain.evaluate); it always ends with an Outcome."""
+
+    def cancel(self, job: Job) -> None:
+        """Ends a point, also one that runs: then its status is CANCELLED."""
+
+    def close(self) -> None:
+        """Ends everything that runs."""

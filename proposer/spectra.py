@@ -1,0 +1,51 @@
+"""The spectrum files of a run's points: `files/<id>/<n>.slha` in its folder, n counting the codes that wrote one."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from proposer.folder import DatasetError
+from proposer.rows import Outcome
+from scanspec import ScanFile
+
+FOLDER = "files"
+
+
+def kept_below(scan: ScanFile, threshold: float) -> float:
+    """The NLL below which spectrum files are kept: `keep_spectra` is good (the default), valid or none.
+
+    True and false are taken too, as BSMArt has them (`StoreAllPoints`): valid and none.
+    Raises ScanFileError for anything else.
+    """
+    word = scan.setup.text("keep_spectra", "good").strip().lower()
+    found = {"good": threshold, "valid": math.inf, "true": math.inf, "none": -math.inf, "false": -math.inf}.get(word)
+    if found is None:
+        raise scan.setup.wrong("keep_spectra", "good, valid (all points that are OK) or none")
+    return found
+
+
+def save_spectra(run: Path, outcomes: Sequence[Outcome]) -> None:
+    """Writes the files of each point that has some, onto the disk; raises DatasetError.
+
+    Before the results are stored: a kill between the two leaves files that the next answer
+    writes anew, never a point without them.
+    """
+    for outcome in outcomes:
+        if not outcome.spectra:
+            continue
+        folder = run / FOLDER / str(outcome.id)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for number, content in enumerate(outcome.spectra, 1):
+                with (folder / f"{number}.slha").open("wb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+        except OSError as error:
+            raise DatasetError(
+                f"{folder}: {error.strerror}; check the disk (space, rights), then start again: "
+                "what was committed is kept"
+            ) from error

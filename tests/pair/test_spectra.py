@@ -1,0 +1,68 @@
+"""The spectrum files of good points end in the run's folder, and are there whenever the point is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from proposer.dataset import Dataset, DatasetError
+from proposer.rows import Outcome
+from proposer.spectra import save_spectra
+from proposer.strategies.base import Batch, Status
+from tests.pair.conftest import EvaluatorProcess, Said, read_run
+
+SCAN = """
+setup: {run_name: copies, seed: 3, points: 5, KEEP}
+variables: {x: [-5, 5], y: [0, 1]}
+codes:
+  one:
+    command: cp {input} {output}
+    input_file: in.slha
+    observables: {z: {slha: [A, 1], mean: 0, sigma: 1}}
+networks: {threshold_value: 1, bootstrap_points: 30, points_per_iteration: 20, epochs: 3, neurons: 8}
+"""
+
+
+@pytest.mark.parametrize(("keep", "below"), [("", 1.0), ("StoreAllPoints: 'True'", 1e9), ("keep_spectra: none", -1.0)])
+def test_files_of_points_that_are_kept(
+    keep: str, below: float, lodescan: Callable[..., Said], start_evaluator: Callable[..., EvaluatorProcess],
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    (tmp_path / "in.slha").write_text("BLOCK A\n  1  x\n  2  y\n")
+    file = tmp_path / "scan.yaml"
+    file.write_text(SCAN.replace("KEEP", keep))
+    evaluator = start_evaluator(file)
+    said = lodescan("scan", file, "--evaluator", evaluator.address, "--run", tmp_path / "run")
+    assert said.code == 0, said.err
+    assert ("their spectrum files" in said.err) == (below > 0)
+    points = read_run(tmp_path / "run")
+    wanted = {point for point, nll in zip(points.ids, points.nll, strict=True) if nll < below}
+    assert {int(path.name) for path in (tmp_path / "run" / "files").glob("*")} == wanted
+    for point, params in zip(points.ids, points.params, strict=True):
+        if point in wanted:
+            found = re.findall(r"\d  (\S+)\n", (tmp_path / "run" / "files" / f"{point}" / "1.slha").read_text())
+            assert [float(each) for each in found] == pytest.approx(params, rel=1e-8)
+
+
+def test_a_folder_that_cannot_be_written_is_a_clear_error_before_anything_is_stored(tmp_path: Path) -> None:
+    with Dataset(tmp_path / "run") as dataset:
+        batch = Batch(np.array([[0.5]]), ["a"], 0)
+        dataset.add_batch(batch, batch.u, b"")
+        (tmp_path / "run" / "files").write_text("a file where a folder should be")
+        with pytest.raises(DatasetError, match=r"files/1: .*check the disk"):
+            save_spectra(tmp_path / "run", [Outcome(1, Status.OK, 0.5, spectra=[b"BLOCK A\n"])])
+
+
+def test_an_unknown_word_is_refused(lodescan: Callable[..., Said], tmp_path: Path) -> None:
+    (tmp_path / "in.slha").write_text("BLOCK A\n  1  x\n")
+    file = tmp_path / "scan.yaml"
+    file.write_text(SCAN.replace("KEEP", "keep_spectra: best"))
+    scan = ("scan", file, "--evaluator", "127.0.0.1:9", "--run", tmp_path / "r")
+    for said in (lodescan("check", file), lodescan(*scan)):
+        assert said.code == 2
+        assert "keep_spectra" in said.err and "good, valid" in said.err and "'best'" in said.err
+    assert not (tmp_path / "r").exists()
