@@ -33,7 +33,7 @@ def disagreements(scan: ScanFile, description: Description) -> list[str]:
             )
         if spec.measurement is not None:  # its constants are the evaluator's
             if other.likelihood.kind is Kind.OFF:
-                found.append(f"the scan file asks for the measurement of {spec.name!r}, which the evaluator does not give")
+                found.append(f"the evaluator has no measurement of {spec.name!r}, for which the scan file asks")
         elif show(spec.likelihood) != show(other.likelihood):
             found.append(
                 f"the likelihood of {spec.name!r} is {show(spec.likelihood)} in the scan file, "

@@ -46,7 +46,8 @@ def make_code(spec: CodeSpec, scan: ScanFile, known: Collection[str]) -> Code:
     if kinds != ["flavio"]:
         for each in spec.observables:
             if each.flavio is not None:
-                raise each.section.error(f"the code {spec.name!r} is not flavio, but {each.name!r} asks for it", "flavio")
+                what = f"the code {spec.name!r} is not flavio, but {each.name!r} asks for it"
+                raise each.section.error(what, "flavio")
     match kinds:
         case ["function"]:
             return PythonFunction(spec, scan)

@@ -10,14 +10,13 @@ from scanspec import read_scan_file
 from tests.evaluator.harness import DATA
 
 EXAMPLES = DATA.parent.parent / "examples"
-QUICK = {"evaluator", "simsusy", "camb"}
-"""Environments that the fast tests have; the others are built for slow tests alone."""
 
+pytestmark = pytest.mark.slow
 
 def marked(path):
     environment = read_scan_file(path).environment
     marks = [] if environment == "evaluator" else [pytest.mark.physics(environment=environment)]
-    return pytest.param(path, marks=marks + ([] if environment in QUICK else [pytest.mark.slow]), id=path.stem)
+    return pytest.param(path, marks=marks, id=path.stem)
 
 
 @pytest.mark.parametrize("path", [marked(each) for each in sorted(EXAMPLES.glob("*.yaml"))])
