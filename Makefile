@@ -9,9 +9,9 @@ export TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
 PROPOSER := .envs/proposer/bin
 DEV := .envs/dev/bin
-# Physics environments with tests: small ones, which the fast tests have too, and those of the slow tests alone.
+# Evaluators with tests of their own: small ones, which the fast tests have too, and those of the slow tests alone.
 PHYSICS := simsusy camb
-SLOW_PHYSICS := flavio eos hazma classy
+SLOW_PHYSICS := flavio eos hazma classy dask
 
 .DEFAULT_GOAL := help
 .PHONY: help scan up down test test-slow test-containers lint types contract contract-check bench locks clean \
