@@ -98,8 +98,8 @@ def measure(scan: str, workers: int, batch: int, points: int) -> Cost:
 
         def run(count: int, iteration: int) -> None:
             u = rng.random((count, len(NAMES)))
-            dataset.add_batch(Batch(u, ["bench"] * count, iteration), u, b"")
-            work.add(dataset.pending(), count)
+            added = dataset.add_batch(Batch(u, ["bench"] * count, iteration), u, b"")
+            work.add(added.pending, count)
             for received in evaluator.evaluate(description, NAMES, work, 60.0, float("inf")):
                 dataset.record(received.outcomes)
 

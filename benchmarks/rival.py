@@ -28,8 +28,8 @@ with tempfile.TemporaryDirectory() as work:
     os.makedirs(work + "/Tools")
     with open(work + "/Tools/free_tool.py", "w") as file:
         file.write(TOOL)
-    os.chdir(work)
     for cores in (1, 2):
+        os.chdir(work)  # a scan leaves another folder behind
         inputs = {
             "Codes": {"free_tool": {"Run": "True", "Observables": {"nll": {"SCALING": "MINUSEXPUSER"}}}},
             "Setup": {"RunName": "run", "Type": "Random", "Cores": cores, "csv": "True", "Points": 1, "debug": "False",

@@ -10,6 +10,7 @@ from typing import Protocol
 from evaluator.point import Outcome, Status
 
 _lock = threading.Lock()  # one for all: it is held for a few instructions
+_CANCELLED = Outcome(Status.CANCELLED)
 
 
 class Job:
@@ -25,7 +26,7 @@ class Job:
         self, point_id: int, variables: Sequence[float], spectra_below: float, done: Callable[[Job], None]
     ) -> None:
         self.point_id, self.variables, self.spectra_below = point_id, variables, spectra_below
-        self.outcome = Outcome(Status.CANCELLED)
+        self.outcome = _CANCELLED
         self.running = False
         self._open = True
         self._done = done

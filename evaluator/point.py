@@ -187,7 +187,8 @@ class Chain:
         status, name, message = Status.OK, "", ""
         self.used_scratch = True  # as long as nobody knows better
         try:
-            self._derive(point, found, missing)
+            if self._derived:
+                self._derive(point, found, missing)
             for number, step in enumerate(self.steps):
                 name = step.name
                 if on_step is not None and number:
@@ -198,9 +199,11 @@ class Chain:
                 finally:
                     seconds.append(time.perf_counter() - start)
                 self._collect(point, step.observables, given, found, missing)
-                self._check_conditions(point, step)
+                if step.conditions:
+                    self._check_conditions(point, step)
             name = ""
-            self._collect(point, self._top, {}, found, missing)
+            if self._top:
+                self._collect(point, self._top, {}, found, missing)
         except InvalidPoint as error:
             status, message = Status.INVALID, str(error)
         except CodeFailed as error:

@@ -14,18 +14,18 @@ from typing import Any
 import torch
 
 from proposer.agreement import disagreements, show
-from proposer.dataset import Dataset
-from proposer.evaluators import Evaluator, EvaluatorRefused
+from proposer.dataset import DATASET, Dataset
+from proposer.evaluators import Evaluator, EvaluatorRefused, NoEvaluator
 from proposer.init_csv import InitPoints, read_init_csv
-from proposer.manifest import AnotherRun, check_same_run, choose_seed, start_run
+from proposer.manifest import AnotherRun, check_same_run, choose_seed, finished_run, start_run, stop_values
 from proposer.messages import Description
-from proposer.progress import Progress, show_time
+from proposer.progress import Progress, Tally, show_time
 from proposer.scan import Limits, Scan, read_tally
 from proposer.space import Space, SpaceError
 from proposer.spectra import FOLDER, kept_below
 from proposer.strategies.choice import make_strategy, read_settings
 from proposer.strategies.mls_dnnc import MlsDnncSettings
-from proposer.tables import RESERVED, GoodPoints
+from proposer.tables import GOOD_POINTS, RESERVED, GoodPoints
 from scanspec import PriorKind, ScanFile, ScanFileError, read_scan_file
 
 WAIT_AT_START, WAIT_LATER = 60.0, 600.0
@@ -43,7 +43,14 @@ def scan(file: Path, address: str, folder: Path | None, seed: int | None, *, ins
     spectra_below = kept_below(spec, settings.threshold)
     evaluator = Evaluator(address, insecure=insecure, say=_say, spectra_below=spectra_below)
     try:
-        description = evaluator.describe(WAIT_AT_START if wait is None else wait)
+        done = finished_run(folder, spec)
+        try:
+            description = evaluator.describe(0.0 if done else WAIT_AT_START if wait is None else wait)
+        except NoEvaluator:
+            if not done:
+                raise
+            _conclude_again(folder, limits, settings.threshold, done)
+            return 0
         _check_agreement(spec, description, address)
         stored = check_same_run(folder, spec, description, seed)
         seed = choose_seed(spec, seed, stored)
@@ -61,25 +68,15 @@ def scan(file: Path, address: str, folder: Path | None, seed: int | None, *, ins
             _introduce(spec, limits, settings.threshold, description, folder, seed, dataset)
             tally = read_tally(dataset, limits.points, settings.threshold, limits.evaluations)
             names = [each.name for each in description.observables]
-            good_points = GoodPoints(folder / "good_points.csv", list(space.names), names, settings.threshold)
+            good_points = GoodPoints(folder / GOOD_POINTS, list(space.names), names, settings.threshold)
             with Progress(tally) as progress:
                 run = Scan(
                     dataset, strategy, space, evaluator, description, good_points, limits, tally, progress,
                     WAIT_LATER if wait is None else wait,
                 )  # fmt: skip
                 reason = run.run()
-            dataset.set_meta({"stopped": reason})
-            _say(f"stopped: {reason}")
-            _say(
-                f"{tally.evaluated:,} points evaluated in {show_time(run.seconds)}: {tally.good:,} good (NLL below "
-                f"{tally.threshold:g}), {tally.breakdown()}; lowest NLL {_number(tally.best)}"
-            )
-            _say(f"good points: {good_points.path}")
-            if (folder / FOLDER).is_dir():
-                _say(f"their spectrum files: {folder / FOLDER}/<id>/")
-            _say(f"all points: {dataset.path} (`lodescan export {folder}` writes a table)")
-            if hint := os.environ.get("LODESCAN_DONE_HINT"):
-                _say(hint)
+            dataset.set_meta({"stopped": reason, "stopped_with": stop_values(spec)})
+            _conclude(folder, reason, tally, run.seconds)
     finally:
         evaluator.close()
     return 0
@@ -204,6 +201,29 @@ def _describe_limits(limits: Limits) -> str:
     if limits.hours < math.inf:
         parts.append(f"{limits.hours:g} hours")
     return " or ".join(parts)
+
+
+def _conclude(folder: Path, reason: str, tally: Tally, seconds: float) -> None:
+    """Why a scan has stopped, what it has found, and where that is."""
+    _say(f"stopped: {reason}")
+    _say(
+        f"{tally.evaluated:,} points evaluated in {show_time(seconds)}: {tally.good:,} good (NLL below "
+        f"{tally.threshold:g}), {tally.breakdown()}; lowest NLL {_number(tally.best)}"
+    )
+    _say(f"good points: {folder / GOOD_POINTS}")
+    if (folder / FOLDER).is_dir():
+        _say(f"their spectrum files: {folder / FOLDER}/<id>/")
+    _say(f"all points: {folder / DATASET} (`lodescan export {folder}` writes a table)")
+    if hint := os.environ.get("LODESCAN_DONE_HINT"):
+        _say(hint)
+
+
+def _conclude_again(folder: Path, limits: Limits, threshold: float, stored: dict[str, Any]) -> None:
+    """The end of a run that is finished: it needs no evaluator."""
+    with Dataset(folder, read_only=True) as dataset:
+        tally = read_tally(dataset, limits.points, threshold, limits.evaluations)
+    _say(f"{folder} is finished; more points or a higher budget in the scan file make it go on")
+    _conclude(folder, stored["stopped"], tally, stored["seconds"])
 
 
 def _number(value: float) -> str:

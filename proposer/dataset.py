@@ -12,11 +12,11 @@ import json
 import math
 import os
 import sqlite3
-from array import array
 from collections import Counter
 from contextlib import contextmanager
 from itertools import repeat
 from pathlib import Path
+from struct import pack
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 SCHEMA_VERSION = 1
+
+DATASET = "dataset.sqlite"
+"""The file in the folder of a run."""
 
 # Points and results are two tables, without further indices, so that both only ever grow at their end: an index
 # on values without an order writes a page for each point. Each column costs time too, so the numbers of a point
@@ -78,7 +81,7 @@ _KNOWN = """SELECT count(*) FROM results r JOIN points p USING (id)
 _NAMES = ("", *(each.name for each in Status))
 _UNANSWERED = ""  # the status of a point without an answer, in the table `counts`
 
-__all__ = ["Added", "Dataset", "DatasetError", "FolderInUse", "Outcome", "Pending", "Results"]
+__all__ = ["DATASET", "Added", "Dataset", "DatasetError", "FolderInUse", "Outcome", "Pending", "Results"]
 
 
 class Dataset:
@@ -90,12 +93,13 @@ class Dataset:
     """
 
     def __init__(self, folder: Path | str, *, read_only: bool = False) -> None:
-        self.path = Path(folder) / "dataset.sqlite"
+        self.path = Path(folder) / DATASET
         self._lock = None if read_only else FolderLock(self.path.parent)
         try:
             self._db = self._open(read_only)
             self._seen = KeySet()
             self._unanswered: dict[int, tuple[int, str]] = {}  # id: batch and origin
+            self._last = 0  # the newest id
             if not read_only:
                 self._load()
         except BaseException:
@@ -110,7 +114,7 @@ class Dataset:
         if (
             read_only
             and not os.access(self.path.parent, os.W_OK)
-            and not self.path.with_name("dataset.sqlite-wal").exists()
+            and not self.path.with_name(f"{DATASET}-wal").exists()
         ):
             mode = "ro&immutable=1"  # else SQLite wants to make files beside it
         with self._named():
@@ -137,6 +141,7 @@ class Dataset:
             rows = self._db.execute("SELECT place FROM points ORDER BY id")
             while part := rows.fetchmany(10_000):
                 self._seen.add(row_keys(to_places([row[0] for row in part])[1]))
+        self._last = self.points
         for row in self._pending_rows():
             self._unanswered[row[0]] = (row[1], row[2])
 
@@ -194,7 +199,7 @@ class Dataset:
             raise ValueError(f"params of shape {params.shape} for a batch of shape {batch.u.shape}")
         keys = row_keys(params)
         kept = self._seen.first_of_each(keys)
-        number, first = self.batches + 1, self.points + 1
+        number, first = self.batches + 1, self._last + 1
         places = to_blobs(np.hstack([batch.u[kept], params[kept]]))
         origins = [origin for origin, keep in zip(batch.origins, kept.tolist(), strict=True) if keep]
         asked = {point: (number, origin) for point, origin in enumerate(origins, first)}
@@ -209,8 +214,14 @@ class Dataset:
             db.executemany(_COUNT, [(origin, _UNANSWERED, n) for origin, n in Counter(origins).items()])
             answered = self._insert(outcomes, asked)
         self._seen.add(keys[kept])
-        self._unanswered.update((point, asked[point]) for point in asked if point not in answered)
-        return Added(number, np.fromiter(asked, dtype=np.int64, count=len(asked)), kept)
+        self._last += len(asked)
+        for point in answered:
+            del asked[point]
+        self._unanswered.update(asked)
+        ids = np.arange(first, self._last + 1)
+        open_ones = np.isin(ids, list(answered), invert=True) if answered else slice(None)
+        pending = Pending(ids[open_ones], params[kept][open_ones], np.zeros(len(asked), dtype=np.int64))
+        return Added(number, ids, kept, pending)
 
     def record(self, results: Sequence[Outcome]) -> int:
         """Stores results in one transaction; returns how many were new.
@@ -218,9 +229,8 @@ class Dataset:
         Of two results of one point the first stays. Raises DatasetError, and stores none,
         when one is of a point that was never asked.
         """
-        last = self.points
         for each in results:
-            if not 1 <= each.id <= last:
+            if not 1 <= each.id <= self._last:
                 raise DatasetError(f"{self.path}: a result came for point {each.id}, which was never asked")
         with self._transaction():
             answered = self._insert(results, self._unanswered)
@@ -239,14 +249,13 @@ class Dataset:
             answered.add(point)
             name = _NAMES[status]
             places.append((place, name))
-            numbers = array("d", observables)
-            numbers.extend(losses)
-            numbers.extend(seconds)
+            n, m, more = len(observables), len(losses), len(seconds)
+            numbers = pack(f"<{n + m + more}d", *observables, *losses, *seconds)
             remarks = None
             if failed_code or message or warnings or missing:
                 remarks = to_remarks(failed_code, message, warnings, missing)
             score = nll if status == Status.OK else None  # the other side's word alone makes no good point
-            rows.append((point, name, score, len(observables), len(losses), numbers.tobytes(), remarks))
+            rows.append((point, name, score, n, m, numbers, remarks))
         self._db.executemany(_RECORD, rows)
         for ((batch, origin), word), n in Counter(places).items():
             self._db.executemany(_COUNT, [(origin, word, n), (origin, _UNANSWERED, -n)])

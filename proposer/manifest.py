@@ -11,17 +11,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from proposer.dataset import Dataset
+from proposer.dataset import DATASET, Dataset
 from proposer.folder import DatasetError
 from proposer.messages import Description
 from scanspec import VERSION, ScanFile
 
 # what may differ when a run goes on: when to stop, and how to look at it
-_MAY_DIFFER = {
-    ("setup", "points"), ("setup", "max_evaluations"), ("setup", "max_hours"), ("setup", "seed"),
-    ("setup", "keep_spectra"),
-    ("networks", "iterations"), ("networks", "verbose"), ("plotting",),
-}  # fmt: skip
+_STOPS = {("setup", "points"), ("setup", "max_evaluations"), ("setup", "max_hours"), ("networks", "iterations")}
+_MAY_DIFFER = _STOPS | {("setup", "seed"), ("setup", "keep_spectra"), ("networks", "verbose"), ("plotting",)}
 
 CITATIONS = [
     "lodescan: see CITATION.cff",
@@ -39,7 +36,7 @@ class AnotherRun(DatasetError):
 
 def check_same_run(folder: Path, scan: ScanFile, description: Description, seed: int | None) -> dict[str, Any]:
     """The stored values of the run in `folder`; empty where there is none. Raises AnotherRun; writes nothing."""
-    if not (folder / "dataset.sqlite").exists():
+    if not (folder / DATASET).exists():
         return {}
     with Dataset(folder, read_only=True) as dataset:
         stored = dataset.meta()
@@ -55,6 +52,22 @@ def check_same_run(folder: Path, scan: ScanFile, description: Description, seed:
             f"{folder} holds another run: {difference}; choose another --run folder, or change it back to go on"
         )
     return stored
+
+
+def stop_values(scan: ScanFile) -> dict[str, Any]:
+    """What a scan file says of when to stop, by key."""
+    sections = {"setup": scan.setup, "networks": scan.networks}
+    return {key: sections[title].raw(key) for title, key in sorted(_STOPS) if key in sections[title]}
+
+
+def finished_run(folder: Path, scan: ScanFile) -> dict[str, Any]:
+    """The stored values of the run in `folder` if this scan file has nothing more to do there, else empty."""
+    if not (folder / DATASET).exists():
+        return {}
+    with Dataset(folder, read_only=True) as dataset:
+        stored = dataset.meta()
+    same = stored.get("stopped_with") == stop_values(scan) and stored.get("scan") == comparable(scan)
+    return stored if same and stored.get("stopped") else {}
 
 
 def comparable(scan: ScanFile) -> dict[str, Any]:

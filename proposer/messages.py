@@ -82,11 +82,11 @@ _STATUS = {
 def to_outcome(result: pb.Result, width: int) -> Outcome:
     """A result whose numbers can be trusted to be there: `width` observables, or none."""
     found = len(result.observables)
-    warnings = [clean(each) for each in result.warnings[:20]]
+    warnings = [clean(each) for each in result.warnings[:20]] if result.warnings else ()
     if result.status == pb.STATUS_OK and found == len(result.losses) == width and math.isfinite(result.nll):
         return Outcome(
             result.point_id, Status.OK, result.nll, result.observables, result.losses, result.seconds,
-            "", "", warnings, (), result.spectra[:MOST_SPECTRA],
+            "", "", warnings, (), result.spectra[:MOST_SPECTRA] if result.spectra else (),
         )  # fmt: skip
     status, message = _STATUS.get(result.status, Status.FAILED), clean(result.message)
     if status is Status.OK:

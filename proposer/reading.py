@@ -9,6 +9,7 @@ from proposer import tables
 from proposer.dataset import Dataset
 from proposer.progress import show_time
 from proposer.scan import read_tally
+from proposer.tables import GOOD_POINTS
 
 
 def status(folder: Path) -> int:
@@ -29,7 +30,7 @@ def status(folder: Path) -> int:
             print(f"lowest NLL: {tally.best:.6g}")
         print(f"time: {show_time(float(meta['seconds']))}; seed {meta['seed']}; evaluator {meta['backend']}")
         print(f"stopped: {meta['stopped']}" if meta.get("stopped") else "not finished; the same scan command goes on")
-        print(f"good points: {folder / 'good_points.csv'}")
+        print(f"good points: {folder / GOOD_POINTS}")
     return 0
 
 

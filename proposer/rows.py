@@ -39,11 +39,15 @@ class Outcome(NamedTuple):
 
 
 class Added(NamedTuple):
-    """What `add_batch` stored: the batch's number, the ids of the points kept, which ones those are (a mask)."""
+    """What `add_batch` stored: the batch's number, the ids of the points kept, which ones those are (a mask).
+
+    `pending` are those without an answer.
+    """
 
     batch: int
     ids: NDArray[np.int64]
     kept: NDArray[np.bool_]
+    pending: Pending
 
     @property
     def dropped(self) -> int:

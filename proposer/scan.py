@@ -13,6 +13,7 @@ from proposer.dataset import Dataset
 from proposer.evaluators import Evaluator
 from proposer.messages import Description
 from proposer.progress import Progress, Tally
+from proposer.rows import Pending
 from proposer.space import Space
 from proposer.spectra import save_spectra
 from proposer.strategies.base import Batch, Status, Strategy, Told
@@ -111,7 +112,7 @@ class Scan:
             repeats = 0 if len(added.ids) else repeats + 1
             if repeats == MOST_REPEATS:
                 return self._finish() or "the strategy finds no points that were not evaluated before"
-            self._give()
+            self._give(added.pending)
             self._progress.doing(f"iteration {batch.iteration}" if batch.iteration else "bootstrap")
 
     def _resume(self) -> None:
@@ -123,16 +124,16 @@ class Scan:
                 self._told = number
             self._strategy.restore(checkpoint[1])
         self._good_points.rewrite(self._dataset, self._told)
-        self._give()
+        self._give(self._dataset.pending())
 
     def _seen_by_ask(self, number: int) -> int:
         """Up to which batch the ask for batch `number` sees results: points of an InitCSV always."""
         return max(number - 1 - self._strategy.lag, min(self._init_batches, number - 1), 0)
 
-    def _give(self) -> None:
+    def _give(self, points: Pending) -> None:
         """Gives the evaluator what has no answer, as far as the budget goes; a later command finishes what is left."""
         left = min(self._limits.evaluations - self._tally.evaluated - len(self._work), MOST_POINTS)
-        self._work.add(self._dataset.pending(), int(left))
+        self._work.add(points, int(left))
 
     def _ask(self) -> tuple[Batch, bytes] | None:
         """The next batch and the strategy's state; None when it is done."""

@@ -16,7 +16,7 @@ print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependenc
 EOF
 }
 
-[ $# -gt 0 ] || set -- proposer evaluator simsusy camb classy flavio eos hazma dask test dev
+[ $# -gt 0 ] || set -- proposer evaluator simsusy camb classy flavio eos hazma dask test dev parquet
 for name in "$@"; do
     echo "locks/$name.txt"
     "${PYTHON:-python3}" -m venv "$work/$name"
@@ -28,7 +28,7 @@ for name in "$@"; do
             pip install --no-deps "$torch"
         pip install ".[proposer]"
         ;;
-    test | dev)
+    test | dev | parquet)
         # On top of every other environment, changing no version there.
         sort -u locks/{proposer,evaluator,camb,flavio}.txt >"$work/constraints.txt"
         extra "$name" >"$work/extra.txt"

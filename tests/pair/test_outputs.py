@@ -117,6 +117,22 @@ def test_export_without_pyarrow(mixed: tuple[Path, str], lodescan: Lodescan) -> 
     assert not list(run.glob("points.parquet*"))
 
 
+@pytest.mark.slow
+def test_export_parquet(mixed: tuple[Path, str], lodescan: Lodescan, tmp_path: Path) -> None:
+    run, _ = mixed
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "-qq", "--no-deps", "--target"]
+    subprocess.run([*pip, str(tmp_path), "-r", str(ROOT / "locks/parquet.txt")], check=True)
+    read = "import pandas, sys; pandas.read_parquet(sys.argv[1]).to_csv(sys.argv[2], index=False)"
+    exported, table = run / "points.parquet", tmp_path / "again.csv"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    commands = [["-m", "proposer", "export", str(run), "--format", "parquet"], ["-c", read, str(exported), str(table)]]
+    for command in commands:
+        subprocess.run([sys.executable, *command], cwd=ROOT, env=environment, check=True)
+    assert lodescan("export", run).code == 0
+    assert table.read_text() == (run / "points.csv").read_text()
+    exported.unlink()
+
+
 def test_commands_without_a_run(lodescan: Lodescan, tmp_path: Path) -> None:
     for command in ("status", "export"):
         said = lodescan(command, tmp_path / "none")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -112,3 +113,23 @@ def test_no_good_point_goes_on_to_the_budget(
     said = lodescan("scan", scan.file, "--evaluator", shared[1].address, "--run", tmp_path / "run")
     assert said.code == 0
     assert re.search(r"130 points evaluated in \d+ s: 0 good .* lowest NLL \d", said.err)
+
+
+def test_a_finished_run_needs_no_evaluator(
+    shared: Shared, make_scan: MakeScan, lodescan: Lodescan, tmp_path: Path
+) -> None:
+    scan, run = make_scan(iterations=1), tmp_path / "run"
+    first = lodescan("scan", scan.file, "--evaluator", shared[1].address, "--run", run)
+    nobody = ("scan", scan.file, "--evaluator", "127.0.0.1:1", "--run", run)
+    start = time.monotonic()
+    again = lodescan(*nobody)
+    assert (again.code, time.monotonic() - start < 30) == (0, True)  # it would wait for a minute
+    end = first.err.splitlines()[-4:]
+    assert end[0] == "stopped: all 1 iterations are done (Iterations)"
+    assert again.err.splitlines() == [
+        f"{run} is finished; more points or a higher budget in the scan file make it go on", *end
+    ]
+    # With more to do, one is needed.
+    scan.write(iterations=2)
+    said = lodescan(*nobody, "--wait", "0")
+    assert (said.code, "no evaluator answers at 127.0.0.1:1" in said.err) == (3, True)
