@@ -75,7 +75,8 @@ def scan(scan_file):
     def write(timeout=60):
         return scan_file(
             "variables: {x: [0, 100], mode: [0, 10]}\n"
-            f"codes:\n  toy:\n    function: toy:f\n    timeout: {timeout}\n    observables: {{y: {{mean: 1, sigma: 1}}}}\n",
+            f"codes:\n  toy:\n    function: toy:f\n    timeout: {timeout}\n"
+            "    observables: {y: {mean: 1, sigma: 1}}\n",
             toy__py=(
                 "import os, time\nfrom pathlib import Path\nHERE = Path(__file__).parent\n"
                 "def f(point):\n"
