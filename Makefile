@@ -72,6 +72,11 @@ contract-check: dev ## is that code fresh, and does the contract keep what it pr
 bench: environments ## the benchmarks
 	@$(PROPOSER)/python -m benchmarks
 
+bench-slha: ## reading SLHA files, against pyslha and xslha
+	@tools/environment.sh slha
+	@.envs/slha/bin/python -m benchmarks.slha
+.PHONY: bench-slha
+
 locks: ## make the lock files anew
 	@tools/locks.sh
 

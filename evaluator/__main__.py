@@ -1,4 +1,4 @@
-"""The commands of the evaluator: serve, check, point, healthy.
+"""The commands of the evaluator: serve, check, point, new, healthy.
 
 gRPC and numpy are imported by the commands that need them: the fork server imports this
 module for every worker.
@@ -84,6 +84,10 @@ def _parser() -> argparse.ArgumentParser:
     point.add_argument("--keep", type=Path, metavar="DIR", help="keep the point's scratch folder here")
     point.set_defaults(run=_point)
 
+    new = commands.add_parser("new", help="write a folder with a small backend that works, to be changed into yours")
+    new.add_argument("name", metavar="NAME", help="of the backend, a name that Python can import")
+    new.set_defaults(run=_new)
+
     healthy = commands.add_parser(
         "healthy", help="exit with 0 when the evaluator at an address answers, with 1 when not"
     )
@@ -127,6 +131,12 @@ def _point(options: argparse.Namespace) -> int:
     from evaluator.trial import point
 
     return point(read_scan(options.file), options.values, options.keep)
+
+
+def _new(options: argparse.Namespace) -> int:
+    from evaluator.starting import new
+
+    return new(options.name, Path())
 
 
 def _healthy(options: argparse.Namespace) -> int:

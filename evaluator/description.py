@@ -31,7 +31,7 @@ def describe(chain: Chain, concurrency: int) -> pb.DescribeResponse:
         "conditions": [code.conditions for code in scan.codes],
         "observables": [(spec.name, spec.code, str(spec.slha), spec.function) for spec in chain.specs],
         "environment": _environment(chain),
-    }
+    } | ({"fitting": repr(scan.fitting)} if scan.fitting is not None else {})
     likelihood = [(spec.name, spec.valid, repr(spec.likelihood)) for spec in chain.specs]
     return pb.DescribeResponse(
         backend=" + ".join(step.name for step in chain.steps),
@@ -45,6 +45,7 @@ def describe(chain: Chain, concurrency: int) -> pb.DescribeResponse:
         observables=[_observable(spec) for spec in chain.specs],
         concurrency=concurrency,
         max_batch=MAX_BATCH,
+        codes=[step.name for step in chain.steps],
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ from evaluator.codes import Code, make_code
 from evaluator.codes.flavio import FlavioCode
 from evaluator.errors import CodeFailed, CodeKilled, CodeTimedOut, InvalidPoint
 from evaluator.expressions import Expression
+from evaluator.fitting import Solver
 from evaluator.spectrum import Spectrum
 from scanspec import Likelihood, ObservableSpec, ScanFile, losses_and_nll
 
@@ -91,6 +93,11 @@ class Point(Mapping[str, float]):
     def spectrum(self, spectrum: Spectrum) -> None:
         self._spectrum = spectrum
 
+    def wrote(self, spectrum: Spectrum, path: Path) -> None:
+        """A code has written its spectrum to this file, which may be an earlier code's."""
+        self._spectrum = spectrum
+        self.spectra = [each for each in self.spectra if each != path] + [path]
+
     @property
     def spectrum_path(self) -> Path | None:
         """The file of the last spectrum; None before the first."""
@@ -127,7 +134,8 @@ class Chain:
         """Whether the last point has made its scratch folder."""
         self._specs = scan.all_observables()
         self._names = [each.name for each in scan.variables]
-        known = list(self._names)
+        fitted = scan.fitting.variables if scan.fitting is not None else ()
+        known = [*self._names, *(each.name for each in fitted)]
         positions = {spec.name: position for position, spec in enumerate(self._specs)}
         self._derived = [self._prepare(spec, positions, known) for spec in self._specs if spec.name in scan.derived]
         self.steps: list[Step] = []
@@ -138,6 +146,13 @@ class Chain:
             conditions = [Expression(text, known, where, len(scan.variables)) for text in code_spec.conditions]
             self.steps.append(Step(code_spec.name, code, observables, conditions))
         self._top = [self._prepare(spec, positions, known) for spec in scan.observables]
+        self._solver: Solver | None = None
+        if scan.fitting is not None:
+            wanted = {each.name for each in scan.fitting.targets}
+            giving = [n for n, step in enumerate(self.steps) if wanted & {spec.name for _, spec, _ in step.observables}]
+            self._to_the_end = bool(wanted & {spec.name for _, spec, _ in self._top})
+            self._inner_steps = self.steps if self._to_the_end else self.steps[: max(giving) + 1]
+            self._solver = Solver(scan.fitting, str(scan.path))
 
     def _prepare(
         self, spec: ObservableSpec, positions: dict[str, int], known: list[str]
@@ -185,19 +200,29 @@ class Chain:
         seconds: list[float] = []
         point = Point(dict(zip(self._names, variables, strict=True)), variables, scratch)
         status, name, message = Status.OK, "", ""
+
+        def begin(number: int) -> None:
+            nonlocal name
+            name = self.steps[number].name
+            if on_step is not None and (number or inner):
+                on_step(number)
+
+        inner: list[float] = []  # seconds of each code in the inner solve
         self.used_scratch = True  # as long as nobody knows better
         try:
+            if self._solver is not None:
+                for position, value in enumerate(self._solve(variables, scratch, begin, inner)):
+                    found[position] = point.names[self._specs[position].name] = value
+                    missing.discard(position)
             if self._derived:
                 self._derive(point, found, missing)
             for number, step in enumerate(self.steps):
-                name = step.name
-                if on_step is not None and number:
-                    on_step(number)
+                begin(number)
                 start = time.perf_counter()
                 try:
                     given = step.code.run(point)
                 finally:
-                    seconds.append(time.perf_counter() - start)
+                    seconds.append(time.perf_counter() - start + sum(inner[number : number + 1]))
                 self._collect(point, step.observables, given, found, missing)
                 if step.conditions:
                     self._check_conditions(point, step)
@@ -212,7 +237,8 @@ class Chain:
             status, message = Status.TIMED_OUT, str(error)
         except CodeKilled as error:
             status, message = Status.KILLED, str(error)
-        self.used_scratch = point.used_scratch
+        seconds = seconds or inner
+        self.used_scratch = point.used_scratch or bool(inner)
         spectra: list[bytes] = []
         if status is Status.OK and point.spectra and spectra_below > -math.inf:
             spectra = self._read_spectra(point, found, spectra_below)
@@ -231,6 +257,41 @@ class Chain:
             return []
         return [path.read_bytes() for path in files]
 
+    def _solve(
+        self,
+        variables: Sequence[float],
+        scratch: str | Path | None,
+        begin: Callable[[int], None],
+        seconds: list[float],
+    ) -> list[float]:
+        """The values of the variables of the section fitting; adds what each code took to `seconds`."""
+        assert self._solver is not None and self.scan.fitting is not None
+        fitting, folder = self.scan.fitting, Path(scratch) / "fitting" if scratch is not None else None
+        names = [*self._names, *(each.name for each in fitting.variables)]
+
+        def observe(values: list[float]) -> list[float]:
+            point = Point(dict(zip(names, [*variables, *values], strict=True)), variables, folder)
+            found, missing = [math.nan] * len(self._specs), set(range(len(self._specs)))
+            try:
+                self._derive(point, found, missing)
+                for number, step in enumerate(self._inner_steps):
+                    begin(number)
+                    start = time.perf_counter()
+                    try:
+                        given = step.code.run(point)
+                    finally:
+                        seconds.extend([0.0] * (number + 1 - len(seconds)))
+                        seconds[number] += time.perf_counter() - start
+                    self._collect(point, step.observables, given, found, missing, windows=False)
+                if self._to_the_end:
+                    self._collect(point, self._top, {}, found, missing, windows=False)
+            finally:
+                if folder is not None:
+                    shutil.rmtree(folder, ignore_errors=True)
+            return [point.names[each.name] for each in fitting.targets]
+
+        return self._solver.solve(observe)
+
     def _derive(self, point: Point, found: list[float], missing: set[int]) -> None:
         self._collect(point, self._derived, {}, found, missing)
         for position, spec, _ in self._derived:
@@ -244,6 +305,8 @@ class Chain:
         given: Mapping[str, float],
         found: list[float],
         missing: set[int],
+        *,
+        windows: bool = True,
     ) -> None:
         outside: str | None = None
         for position, spec, expression in wanted:
@@ -261,7 +324,7 @@ class Chain:
                 raise CodeFailed(f"the observable {spec.name} is {value!r:.80}, not a number") from None
             found[position] = point.names[spec.name] = value
             missing.discard(position)
-            if outside is None and spec.valid is not None and not spec.valid[0] <= value <= spec.valid[1]:
+            if windows and outside is None and spec.valid is not None and not spec.valid[0] <= value <= spec.valid[1]:
                 outside = f"{spec.name} = {value:.6g} is outside [{spec.valid[0]:g}, {spec.valid[1]:g}]"
         if outside is not None:  # only now, so that all of this code's observables are kept
             raise InvalidPoint(outside)

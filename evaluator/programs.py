@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluator.errors import CodeFailed, CodeKilled, CodeTimedOut, ConfigurationError
+from evaluator.memory import memory_limit
 from evaluator.processes import POINT_MARK, kill_marked
 
 LARGEST_FILE = 256 * 2**20
@@ -157,11 +158,10 @@ def last_line(text: str) -> str:
 
 
 def limit_resources() -> None:
-    """Bounds this process and all that it starts: file sizes, memory (what the machine has), no core dumps."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    """Bounds this process and all that it starts: file sizes, memory, no core dumps."""
     for kind, wanted in (
         (resource.RLIMIT_FSIZE, LARGEST_FILE),
-        (resource.RLIMIT_DATA, memory),
+        (resource.RLIMIT_DATA, memory_limit()),
         (resource.RLIMIT_CORE, 0),
     ):
         _, hard = resource.getrlimit(kind)

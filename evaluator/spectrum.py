@@ -1,11 +1,82 @@
-"""Reads SLHA files (hep-ph/0311123, 0801.0045): blocks, decays, and what SPINFO says."""
+"""Reads SLHA files (hep-ph/0311123, 0801.0045): blocks, decays, and what SPINFO says.
+
+One regular expression finds where blocks and decays begin; their lines are read when
+somebody asks for them, since a point needs a few blocks of many.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from evaluator.errors import CodeFailed
 from scanspec import SlhaAddress
+
+LARGEST_SPECTRUM = 32 * 2**20
+"""Bytes: real spectra have some 100 kB."""
+
+SAME_SCALE = 1e-3
+"""Two scales are the same when they differ by less than this share: files and people round."""
+
+_HEAD = re.compile(r"\n[ \t]*([BbDdXx]\w+)[ \t]+([^\n]*)")  # begins with a fixed character: four times as fast
+_COMMENT = re.compile(r"#[^\n]*")
+_KINDS = {"BLOCK", "DECAY", "DECAY1L", "XSECTION"}
+_SCALE = re.compile(r"Q[ \t]*=[ \t]*(\S+)", re.IGNORECASE)
+_NAME = re.compile(r"\S+?(?=Q[ \t]*=|\s|$)", re.IGNORECASE)
+_NO_E = re.compile(r"([+-]?\d*\.?\d+)([+-]\d{2,3})")  # Fortran drops the E before three digits: 1.5-101
+_GLUED = re.compile(r"(?<=\d)(?=-)")  # two columns without a blank between: 1-9.9E-01
+_TOUCHING = re.compile(r"\d-\d*\.\d")
+_TABLES = {"WIDTH": "DECAY", "BR": "DECAY", "WIDTH1L": "DECAY1L", "BR1L": "DECAY1L"}
+
+Entries = dict[tuple[int, ...], str]
+
+
+def to_float(word: str) -> float:
+    """A number, also as Fortran writes it (1.0D+02, 1.0-101); raises ValueError."""
+    try:
+        return float(word)
+    except ValueError:
+        match = _NO_E.fullmatch(word)
+        return float(f"{match[1]}E{match[2]}" if match else word.replace("D", "E").replace("d", "e"))
+
+
+@dataclass
+class Block:
+    """One block: its name in upper case, its scale Q in GeV where it has one, its lines without comments."""
+
+    name: str
+    scale: float | None
+    text: str
+
+    def rows(self) -> Iterator[list[str]]:
+        """The words of each line."""
+        return filter(None, map(str.split, self.text.split("\n")))
+
+    @cached_property
+    def entries(self) -> Entries:
+        """Values as they are written, by their indices; of an entry that is there twice the later wins."""
+        found: Entries = {}
+        touching = _TOUCHING.search(self.text) is not None
+        for words in self.rows():
+            try:
+                if touching:
+                    raise ValueError
+                # nearly all lines are indices and one word
+                found[tuple(map(int, words[:-1]))] = words[-1]
+            except ValueError:
+                _read_entry(words, found)
+        return found
+
+    def cell(self, wanted: tuple[int, ...], column: int) -> str | None:
+        """The word in a column (from 1) of the last line whose other words begin with the numbers `wanted`."""
+        found = None
+        for words in self.rows():
+            others = words[: column - 1] + words[column:]
+            if len(words) >= column and len(others) >= len(wanted) and _are(others, wanted):
+                found = words[column - 1]
+        return found
 
 
 @dataclass
@@ -16,108 +87,176 @@ class Decay:
     branching_ratios: dict[tuple[int, ...], float] = field(default_factory=dict)
 
 
-@dataclass
 class Spectrum:
-    """What an SLHA file holds. Block names are in upper case; of two blocks of one name the later wins."""
+    """What an SLHA file holds. Of two blocks of one name the later wins, unless a scale is asked for."""
 
-    blocks: dict[str, dict[tuple[int, ...], str]] = field(default_factory=dict)
-    decays: dict[int, Decay] = field(default_factory=dict)
-    spinfo: list[tuple[int, str]] = field(default_factory=list)
+    def __init__(self, text: str) -> None:
+        if "\0" in text:
+            text = text.replace("\0", "")
+        if "\r" in text:
+            text = text.replace("\r\n", "\n").replace("\r", "\n")
+        self.all_blocks: list[Block] = []
+        self._tables: dict[str, dict[int, tuple[str, str]]] = {"DECAY": {}, "DECAY1L": {}}
+        self._decays: dict[tuple[str, int], Decay] = {}
+        text = "\n" + _COMMENT.sub("", text)
+        heads = [head for head in _HEAD.finditer(text) if head[1].upper() in _KINDS]
+        ends = [head.start() for head in heads[1:]] + [len(text)]
+        for head, end in zip(heads, ends, strict=False):
+            kind, words, body = head[1].upper(), head[2], text[head.end() : end]
+            if kind == "BLOCK":
+                self._add_block(words, body)
+            elif kind != "XSECTION":
+                self._add_decay(kind, words, body)
+
+    def _add_block(self, words: str, body: str) -> None:
+        name = _NAME.match(words)
+        if name is None:
+            return
+        scale = None
+        if (found := _SCALE.search(words)) is not None:
+            try:
+                scale = to_float(found[1])
+            except ValueError:
+                scale = None
+        self.all_blocks.append(Block(name[0].upper(), scale, body))
+
+    def _add_decay(self, kind: str, words: str, body: str) -> None:
+        parts = words.split()
+        try:
+            self._tables[kind][int(parts[0])] = parts[1], body
+        except (ValueError, IndexError):
+            return
+
+    @cached_property
+    def blocks(self) -> Mapping[str, Block]:
+        """The last block of each name."""
+        return {block.name: block for block in self.all_blocks}
+
+    @property
+    def decays(self) -> Mapping[int, Decay]:
+        """All decay tables that can be read, by the PDG number of what decays."""
+        found = {}
+        for pdg in self._tables["DECAY"]:
+            try:
+                found[pdg] = self._decay("DECAY", pdg)
+            except CodeFailed:
+                continue
+        return found
+
+    @cached_property
+    def spinfo(self) -> list[tuple[int, str]]:
+        """What the blocks SPINFO say, in order: number and text."""
+        lines: list[tuple[int, str]] = []
+        for block in self.all_blocks:
+            if block.name == "SPINFO":
+                lines += [(int(row[0]), " ".join(row[1:])) for row in block.rows() if row[0].isdecimal()]
+        return lines
 
     def __getitem__(self, address: tuple[str, *tuple[int, ...]]) -> float:
         """spectrum["MASS", 25] in the file's units (GeV for masses); raises CodeFailed when it is not there."""
         return self.entry(SlhaAddress(address[0].upper(), tuple(address[1:])))
 
+    def text(self, name: str, *indices: int) -> str:
+        """An entry as it is written, also where it is no number; raises CodeFailed when it is not there."""
+        return self._text(SlhaAddress(name.upper(), indices), indices)
+
     def entry(self, address: SlhaAddress) -> float:
         """A block entry, a WIDTH or a BR; raises CodeFailed when it is missing or no number."""
         flat = tuple(index for index in address.indices if isinstance(index, int))
-        if address.block == "WIDTH":
-            return self._decay(flat[0]).width
-        if address.block == "BR":
+        if address.block in _TABLES:
+            decay = self._decay(_TABLES[address.block], flat[0])
+            if address.block.startswith("WIDTH"):
+                return decay.width
             daughters = [
                 each for index in address.indices[1:] for each in ((index,) if isinstance(index, int) else index)
             ]
             # a channel that a decay table leaves out is closed: its branching ratio is 0
-            return self._decay(flat[0]).branching_ratios.get(tuple(sorted(daughters)), 0.0)
-        block = self.blocks.get(address.block)
-        if block is None:
-            raise CodeFailed(f"the output has no block {address.block}")
-        if flat not in block:
-            raise CodeFailed(f"the output has no entry {address}")
+            return decay.branching_ratios.get(tuple(sorted(daughters)), 0.0)
+        word = self._text(address, flat)
         try:
-            return to_float(block[flat])
+            return to_float(word)
         except ValueError:
-            raise CodeFailed(f"the entry {address} of the output is {block[flat]!r}, not a number") from None
+            raise CodeFailed(f"the entry {address} of the output is {word!r}, not a number") from None
 
-    def _decay(self, pdg: int) -> Decay:
-        if pdg not in self.decays:
-            raise CodeFailed(f"the output has no DECAY of {pdg}")
-        return self.decays[pdg]
+    def _text(self, address: SlhaAddress, indices: tuple[int, ...]) -> str:
+        block = self._block(address)
+        word = block.entries.get(indices) if address.column is None else block.cell(indices, address.column)
+        if word is None:
+            raise CodeFailed(f"the output has no entry {address}")
+        return word
 
+    def _block(self, address: SlhaAddress) -> Block:
+        if address.block not in self.blocks:
+            raise CodeFailed(f"the output has no block {address.block}")
+        if address.scale is None:
+            return self.blocks[address.block]
+        named = [block for block in self.all_blocks if block.name == address.block]
+        near = [block for block in named if block.scale is not None and _same(block.scale, address.scale)]
+        if not near:
+            scales = ", ".join(f"{block.scale:g}" for block in named if block.scale is not None) or "none at all"
+            raise CodeFailed(f"the output has no block {address.block} at Q = {address.scale:g}; its scales: {scales}")
+        return near[-1]
 
-LARGEST_SPECTRUM = 32 * 2**20
-"""Bytes: real spectra have some 100 kB."""
-
-
-def to_float(word: str) -> float:
-    """A number, also with Fortran's exponent (1.0D+02)."""
-    try:
-        return float(word)
-    except ValueError:
-        return float(word.replace("D", "E").replace("d", "e"))
+    def _decay(self, table: str, pdg: int) -> Decay:
+        if (table, pdg) not in self._decays:
+            if pdg not in self._tables[table]:
+                raise CodeFailed(f"the output has no {table} of {pdg}")
+            width, body = self._tables[table][pdg]
+            try:
+                decay = Decay(to_float(width))
+            except ValueError:
+                raise CodeFailed(f"the width in {table} {pdg} of the output is {width!r}, not a number") from None
+            for words in Block(table, None, body).rows():
+                _read_channel(decay, words)
+            self._decays[table, pdg] = decay
+        return self._decays[table, pdg]
 
 
 def read_spectrum(text: str) -> Spectrum:
     """Reads the text of an SLHA file. Never fails: what cannot be read is not in the result."""
-    spectrum = Spectrum()
-    block: dict[tuple[int, ...], str] | None = None
-    decay: Decay | None = None
-    name = ""
-    for line in text.replace("\0", "").splitlines():
-        words = line.partition("#")[0].split()
-        if not words:
-            continue
-        head = words[0].upper()
-        if head == "BLOCK" and len(words) > 1:
-            name, decay = words[1].upper(), None
-            block = spectrum.blocks[name] = {}
-        elif head == "DECAY" and len(words) > 2:
-            block = None
-            decay = _read_decay_head(spectrum, words)
-        elif block is not None:
-            _read_entry(spectrum, name, block, words)
-        elif decay is not None:
-            _read_channel(decay, words)
-    return spectrum
+    return Spectrum(text)
 
 
-def _read_entry(spectrum: Spectrum, name: str, block: dict[tuple[int, ...], str], words: list[str]) -> None:
-    count = len(words) - 1
-    indices = []
-    for word in words[:count]:
-        try:
-            indices.append(int(word))
-        except ValueError:
-            break
-    value = " ".join(words[len(indices) :])
-    block[tuple(indices)] = value
-    if name == "SPINFO" and len(indices) == 1:
-        spectrum.spinfo.append((indices[0], value))
+def _same(found: float, wanted: float) -> bool:
+    return abs(found - wanted) <= SAME_SCALE * abs(wanted)
 
 
-def _read_decay_head(spectrum: Spectrum, words: list[str]) -> Decay | None:
+def _are(words: list[str], wanted: Iterable[int]) -> bool:
     try:
-        decay = Decay(to_float(words[2]))
-        spectrum.decays[int(words[1])] = decay
+        return all(to_float(word) == number for word, number in zip(words, wanted, strict=False))
     except ValueError:
-        return None
-    return decay
+        return False
+
+
+def _read_entry(words: list[str], found: Entries) -> None:
+    """A line whose value is a text of several words, or whose columns touch."""
+    indices: list[int] = []
+    for position, word in enumerate(words):
+        pieces = _GLUED.split(word) if position < len(words) - 1 or not _is_number(word) else [word]
+        for number, piece in enumerate(pieces):
+            try:
+                indices.append(int(piece))
+            except ValueError:
+                rest = "".join(pieces[number:])
+                found[tuple(indices)] = " ".join([rest, *words[position + 1 :]])
+                return
+
+
+def _is_number(word: str) -> bool:
+    try:
+        to_float(word)
+    except ValueError:
+        return False
+    return True
 
 
 def _read_channel(decay: Decay, words: list[str]) -> None:
     try:
-        count = int(words[1])
-        daughters = tuple(sorted(int(word) for word in words[2 : 2 + count]))
-        decay.branching_ratios[daughters] = to_float(words[0])
-    except (ValueError, IndexError):
+        ratio, count, *daughters = words
+        number = int(count)
+        if len(daughters) < number:  # columns that touch: 1000022-1000024
+            daughters = [piece for word in daughters for piece in _GLUED.split(word)]
+        if len(daughters) >= number:
+            decay.branching_ratios[tuple(sorted(map(int, daughters[:number])))] = to_float(ratio)
+    except ValueError:
         return

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from evaluator.errors import ConfigurationError
+from evaluator.order import better_order, can_end
 from evaluator.point import Chain, Outcome, Status
 from evaluator.processes import ScratchRoot
 from evaluator.programs import read_tail
@@ -38,6 +39,7 @@ def check(scan: ScanFile) -> int:
     scratch = ScratchRoot()
     try:
         outcome = chain.evaluate(values, scratch.path / "point")
+        advice = better_order(chain, values, outcome, scratch.path)
     finally:
         scratch.close()
     codes = ", ".join(code.name for code in scan.codes)
@@ -45,6 +47,8 @@ def check(scan: ScanFile) -> int:
     for line in (*scan.notes, *([f"without meaning here: {', '.join(scan.ignored)}"] if scan.ignored else [])):
         console.print(f"note: {line}")
     _print_tables(console, chain, values, outcome)
+    for line in advice:
+        console.print(line)
     if outcome.status is Status.OK:
         console.print("the file and its codes work", style="green")
         return 0
@@ -117,8 +121,11 @@ def _print_tables(console: Console, chain: Chain, values: list[float], outcome: 
             _describe(spec.likelihood, spec.valid), f"{losses[0, position]:.6g}" if scored else "",
         )  # fmt: skip
     console.print(table)
-    for name, seconds in zip((step.name for step in chain.steps), outcome.seconds, strict=False):
-        console.print(f"{name}: {seconds:.3f} s")
+    codes = Table("code", "seconds", "can end a point")
+    for number, code in enumerate(chain.scan.codes):
+        ran = number < len(outcome.seconds)
+        codes.add_row(code.name, f"{outcome.seconds[number]:.3f}" if ran else "-", "yes" if can_end(code) else "")
+    console.print(codes)
     for warning in outcome.warnings:
         console.print(f"warning: {warning}")
     line = f"status {outcome.status.name}"

@@ -1,4 +1,4 @@
-"""The commands of the proposer: scan, check, status, export.
+"""The commands of the proposer: scan, check, status, export, convert.
 
 torch is imported by the scan alone, so that the others answer at once.
 """
@@ -119,6 +119,10 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("folder", type=Path, metavar="DIR", help="the run's folder")
     export.add_argument("--format", choices=["csv", "parquet"], default="csv", dest="kind", help="default: %(default)s")
     export.set_defaults(run=_export)
+
+    convert = commands.add_parser("convert", help="print a scan file of BSMArt in the plain spelling, as YAML")
+    convert.add_argument("file", type=Path, help="the scan file")
+    convert.set_defaults(run=_convert)
     return parser
 
 
@@ -159,6 +163,12 @@ def _export(options: argparse.Namespace) -> int:
     from proposer.reading import export
 
     return export(options.folder, options.kind)
+
+
+def _convert(options: argparse.Namespace) -> int:
+    from proposer.convert import convert
+
+    return convert(options.file)
 
 
 if __name__ == "__main__":

@@ -76,6 +76,8 @@ _RESULTS = """SELECT r.id, p.batch, b.iteration, p.origin, p.place, p.attempts, 
     r.losses, r.numbers, r.remarks
     FROM results r JOIN points p USING (id) JOIN batches b ON b.number = p.batch
     WHERE r.id > ? AND p.batch >= ? AND (? IS NULL OR r.nll < ?) ORDER BY r.id LIMIT ?"""
+_SECONDS = """SELECT status, substr(numbers, 8 * (observables + losses) + 1) FROM results
+    WHERE length(numbers) > 8 * (observables + losses)"""
 _KNOWN = """SELECT count(*) FROM results r JOIN points p USING (id)
     WHERE p.batch = 1 AND p.origin = 'init' AND r.status = 'OK' AND r.observables = 0"""
 _NAMES = ("", *(each.name for each in Status))
@@ -306,6 +308,11 @@ class Dataset:
     def best_nll(self) -> float:
         """The lowest NLL; infinite where there is none."""
         return float(self._select("SELECT ifnull(min(nll), 9e999) FROM results")[0][0])
+
+    def seconds(self) -> Iterator[tuple[Status, bytes]]:
+        """Status and seconds of each code that ran, little-endian doubles, of points where one ran; in no order."""
+        with self._named():
+            yield from ((Status[status], seconds) for status, seconds in self._db.execute(_SECONDS))
 
     def count_known(self) -> int:
         """How many points came with their NLL from an InitCSV, so were never evaluated here."""

@@ -89,7 +89,8 @@ def comparable(scan: ScanFile) -> dict[str, Any]:
 
 _SECTIONS = {
     "setup": "Setup", "variables": "Variables", "derived_variables": "Derived Variables", "blocks": "Blocks",
-    "networks": "Networks", "codes": "Codes", "observables": "Observables", "plotting": "Plotting",
+    "fitting": "Fitting", "networks": "Networks", "codes": "Codes", "observables": "Observables",
+    "plotting": "Plotting",
 }  # fmt: skip
 
 
@@ -136,6 +137,7 @@ def start_run(
         "backend_version": description.version,
         "physics_digest": description.physics_digest,
         "likelihood_digest": description.likelihood_digest,
+        "codes": list(description.codes),
         "variables": [each.name for each in scan.variables],
         "observables": [each.name for each in description.observables],
         "versions": _versions(),

@@ -30,7 +30,10 @@ class Observable:
 
 @dataclass(frozen=True)
 class Description:
-    """What an evaluator says of itself. `parameters`: name to (low, high), in its own order."""
+    """What an evaluator says of itself. `parameters`: name to (low, high), in its own order.
+
+    `codes` are in the order of an outcome's seconds; older evaluators do not name them.
+    """
 
     backend: str
     version: str
@@ -40,6 +43,7 @@ class Description:
     observables: tuple[Observable, ...]
     concurrency: int
     max_batch: int
+    codes: tuple[str, ...]
 
 
 def to_description(answer: pb.DescribeResponse) -> Description:
@@ -54,7 +58,7 @@ def to_description(answer: pb.DescribeResponse) -> Description:
         clean(answer.backend), clean(answer.version, 2000),
         clean(answer.physics_digest), clean(answer.likelihood_digest),
         {each.name: (each.low, each.high) for each in answer.parameters}, tuple(observables),
-        max(1, answer.concurrency), max(1, answer.max_batch),
+        max(1, answer.concurrency), max(1, answer.max_batch), tuple(clean(each) for each in answer.codes),
     )  # fmt: skip
 
 

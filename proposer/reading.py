@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 from proposer import tables
+from proposer.costs import costs, show_costs
 from proposer.dataset import Dataset
 from proposer.progress import show_time
 from proposer.scan import read_tally
@@ -28,6 +29,8 @@ def status(folder: Path) -> int:
         print(f"asked for as: {', '.join(f'{points:,} {origin}' for origin, points in sorted(origins.items()))}")
         if tally.best < math.inf:
             print(f"lowest NLL: {tally.best:.6g}")
+        for line in show_costs(costs(dataset.seconds(), meta.get("codes", []))):
+            print(line)
         print(f"time: {show_time(float(meta['seconds']))}; seed {meta['seed']}; evaluator {meta['backend']}")
         print(f"stopped: {meta['stopped']}" if meta.get("stopped") else "not finished; the same scan command goes on")
         print(f"good points: {folder / GOOD_POINTS}")

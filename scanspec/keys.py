@@ -53,7 +53,7 @@ SETUP = Keys(
         "run_name": ("RunName",),
         "type": ("Type",),
         "points": ("Points",),
-        "init_csv": ("InitCSV",),
+        "init_csv": ("InitCSV", "Input_CSV_File"),
         "seed": ("Seed",),
         "max_evaluations": ("Max_Evaluations",),
         "max_hours": ("Max_Hours",),
@@ -66,7 +66,7 @@ SETUP = Keys(
     _words(
         """csv|csv name|Output File|OutputFile|Cores|Precision|Short
         |StoreSeparateFiles|StoreEverything|StoreInputs|Store Inputs|Store Invalid|Store In Memory|SLHA_Output
-        |Temporary Directory|debug|Debug|Resume|Merge Results|Use TQDM|LogLike|Batch_size|Input_CSV_File|Input_Dir
+        |Temporary Directory|debug|Debug|Resume|Merge Results|Use TQDM|LogLike|Batch_size|Input_Dir
         |LR|Neurons|Epochs|Iterations|Classifier|TrainLH|DensityPenality|DensityPenalty|CMAES MaxLoss
         |Sigma Tolerance|Initial Sample|Walkers|Steps|Valid Points|Sample LogLike Name|Sample NLL Name
         |Sample Likelihood Name|Live Points|Evidence Tolerance|Sampling Efficiency|MultiNestLib|DiverLib|NP
@@ -101,8 +101,13 @@ CODE = Keys(
         "run": ("Run",),
         "function": ("Function",),
         "command": ("Command",),
+        "profile": ("Profile",),
         "input_file": ("InputFile",),
         "output_file": ("OutputFile",),
+        "append": ("Append",),
+        "flags": ("Flags",),
+        "rosenbrock_a": ("Rosenbrock a",),
+        "rosenbrock_b": ("Rosenbrock b",),
         "observables": ("Observables",),
         "conditions": ("Conditions",),
         "timeout": ("Timeout",),
@@ -116,8 +121,21 @@ CODE = Keys(
     _words(  # settings of tools that BSMArt has built in
         """HiggsBounds Dataset|HiggsSignals Dataset|Neutral Higgs|Charged Higgs|Invisible Particles|Signal Strengths
         |Options|LSP|DD_Limits|Cross-sections|Path|Cache|QNUMBERS file|Parameter file|model|settings|setparameters
-        |PDGs|Initialization File|Rosenbrock a|Rosenbrock b"""
+        |PDGs|Initialization File"""
     ),
+)
+
+FITTING = Keys(
+    {
+        "variables": ("Variables",),
+        "observables": ("Observables",),
+        "method": ("Method",),
+        "options": ("Options",),
+    }
+)
+FITTING_OBSERVABLE = Keys({"target": ("TARGET", "Target"), "sigma": ("VARIANCE", "SIGMA")})
+FITTING_OPTIONS = Keys(
+    {"eps": (), "max_evaluations": ("Max_Evaluations",)}, frozenset({"ftol", "disp", "max_safe", "Overloads"})
 )
 
 SUCCESS = Keys({"exit_codes": ("Exit_Codes",), "blocks": ("Blocks",)})
@@ -128,6 +146,8 @@ INVALID_WHEN = Keys({"exit_codes": ("Exit_Codes",), "stderr": ("Stderr",), "spin
 OBSERVABLE = Keys(
     {
         "slha": ("SLHA",),
+        "scale": ("Q",),
+        "column": ("Column",),
         "function": ("FUNCTION",),
         "flavio": (),
         "measurement": (),

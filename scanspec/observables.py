@@ -13,18 +13,29 @@ from scanspec.likelihoods import NEEDS_MEAN_AND_SIGMA, Kind, Likelihood
 Index = int | tuple[int, ...]
 
 # BSMArt reads these too
-_NOT_READ = frozenset({"WIDTH1L", "BR1L", "XSECTION", "PROCESS", "EFFICIENCIES"})
+_NOT_READ = frozenset({"XSECTION", "PROCESS", "EFFICIENCIES"})
 
 
 @dataclass(frozen=True)
 class SlhaAddress:
-    """A block entry, such as MASS 25, or a decay: WIDTH 25, BR 25 (5, -5)."""
+    """A block entry, such as MASS 25, or a decay: WIDTH 25, BR 25 (5, -5); WIDTH1L and BR1L read DECAY1L.
+
+    `scale` asks for the block at that Q (GeV). `column` (from 1) says where the value
+    stands; `indices` are then the first of the other words.
+    """
 
     block: str
     indices: tuple[Index, ...]
+    scale: float | None = None
+    column: int | None = None
 
     def __str__(self) -> str:
-        return " ".join([self.block, *(str(each).replace(",)", ")") for each in self.indices)])
+        words = [self.block, *(str(each).replace(",)", ")") for each in self.indices)]
+        if self.scale is not None:
+            words.append(f"at Q = {self.scale:g}")
+        if self.column is not None:
+            words.append(f"in column {self.column}")
+        return " ".join(words)
 
 
 @dataclass(frozen=True)
@@ -68,6 +79,9 @@ def read_observable(entry: Section, name: str, code: str | None, notes: list[str
     function = entry.text("function") if "function" in entry else None
     if slha is not None and function is not None:
         raise entry.error(f"observable {name!r} has both slha and function; keep one", "function")
+    for key in ("scale", "column"):
+        if key in entry and slha is None:
+            raise entry.error(f"observable {name!r} has {key}, which belongs to slha, but no slha", key)
     if code is None and slha is None and function is None:
         raise entry.error(f"observable {name!r} belongs to no code, so it needs slha or function")
     flavio = _read_flavio(entry) if "flavio" in entry else None
@@ -109,31 +123,38 @@ def _read_measurement(entry: Section, name: str, flavio: FlavioAddress | None) -
     return () if words == "true" else tuple(entry.texts("measurement"))
 
 
-def read_address(entry: Section) -> SlhaAddress:
-    """Reads `slha: [BLOCK, [indices]]`, BSMArt's form, or `slha: [BLOCK, index, ...]`."""
-    value = entry.raw("slha")
+def read_address(entry: Section, key: str = "slha") -> SlhaAddress:
+    """Reads `slha: [BLOCK, [indices]]`, BSMArt's form, or `slha: [BLOCK, index, ...]`; with it `scale`, `column`."""
+    value = entry.raw(key)
     wanted = "[BLOCK, [indices]], for example [MASS, [25]], [WIDTH, 25] or [BR, [25, [5, -5]]]"
     if not isinstance(value, list) or not value:
-        raise entry.wrong("slha", wanted)
+        raise entry.wrong(key, wanted)
     block, rest = str(value[0]).upper(), list(value[1:])
     if block in _NOT_READ:
-        raise entry.error(f"lodescan does not read {block}; a Python code can, through point.spectrum_path", "slha")
+        raise entry.error(f"lodescan does not read {block}; a Python code can, through point.spectrum_path", key)
     if len(rest) == 1 and isinstance(rest[0], list):
         rest = list(rest[0])
     try:
         indices = tuple(tuple(_index(i) for i in each) if isinstance(each, list) else _index(each) for each in rest)
     except ValueError:
-        raise entry.wrong("slha", wanted) from None
+        raise entry.wrong(key, wanted) from None
     nested = [each for each in indices if isinstance(each, tuple)]
-    if block == "WIDTH":
+    if block in ("WIDTH", "WIDTH1L"):
         fits = len(indices) == 1 and not nested
-    elif block == "BR":
+    elif block in ("BR", "BR1L"):
         fits = len(indices) >= 2 and isinstance(indices[0], int) and (not nested or len(indices) == 2)
     else:
         fits = not nested
     if not fits:
-        raise entry.wrong("slha", wanted)
-    return SlhaAddress(block, indices)
+        raise entry.wrong(key, wanted)
+    if key != "slha":
+        return SlhaAddress(block, indices)
+    scale = entry.number_in("scale", 0.0, 0.0, math.inf, open_low=True) if "scale" in entry else None
+    column = entry.integer("column", low=1) if "column" in entry else None
+    for name, given in (("scale", scale), ("column", column)):
+        if given is not None and block in ("WIDTH", "WIDTH1L", "BR", "BR1L"):
+            raise entry.error(f"{name} is for entries of blocks; {block} is read from a decay table", name)
+    return SlhaAddress(block, indices, scale, column)
 
 
 def _index(value: Any) -> int:

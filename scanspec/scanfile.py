@@ -8,9 +8,11 @@ from pathlib import Path
 from ruamel.yaml.comments import CommentedMap
 
 from scanspec import keys
-from scanspec.document import Section, read_document
+from scanspec.document import Section, closest, read_document
+from scanspec.fitting import Fitting, read_fitting
 from scanspec.likelihoods import Kind, Likelihood
 from scanspec.observables import ObservableSpec, read_observable
+from scanspec.types import check_type
 from scanspec.variables import Variable, read_variable
 
 
@@ -31,7 +33,8 @@ class ScanFile:
     `codes` are those that run, in order; `observables` are those found after the last
     one; `derived` maps names to expressions; `blocks` maps an SLHA block to its entries,
     each an expression. `ignored` lists keys without meaning here, `notes` what else the
-    user should hear before a scan starts.
+    user should hear before a scan starts. `first_input` is the input file of the first
+    code of the file, also of one that does not run: BSMArt's template.
     """
 
     path: Path
@@ -47,6 +50,8 @@ class ScanFile:
     observables: tuple[ObservableSpec, ...]
     ignored: tuple[str, ...]
     notes: tuple[str, ...] = field(default=())
+    first_input: str = ""
+    fitting: Fitting | None = None
 
     @property
     def folder(self) -> Path:
@@ -64,14 +69,18 @@ class ScanFile:
         return self.setup.text("environment", "evaluator")
 
     def all_observables(self) -> list[ObservableSpec]:
-        """All that a point gives, in the order in which it is found: derived variables, the codes' observables
-        in turn, the file's own.
+        """All that a point gives, in the order in which it is found: what is solved for, derived variables, the
+        codes' observables in turn, the file's own.
         """
+        fitted = [
+            ObservableSpec(each.name, None, self.setup, None, None, None, Likelihood(), each.unit, each.label)
+            for each in (self.fitting.variables if self.fitting is not None else ())
+        ]
         derived = [
             ObservableSpec(name, None, self.derived_section, None, text, None, Likelihood())
             for name, text in self.derived.items()
         ]
-        return derived + [each for code in self.codes for each in code.observables] + list(self.observables)
+        return fitted + derived + [each for code in self.codes for each in code.observables] + list(self.observables)
 
 
 def read_scan_file(path: Path | str) -> ScanFile:
@@ -86,11 +95,11 @@ def read_scan_file(path: Path | str) -> ScanFile:
     setup = root.section("setup", keys.SETUP)
     for key in ("run_name", "environment"):
         setup.text(key, "")
+    check_type(setup)
     environment_variables = setup.section("environment_variables")
     for key in environment_variables:
         environment_variables.text(key)
     networks = root.section("networks", keys.NETWORKS)
-    _refuse_fitting(root)
     ignored = [each.removeprefix(": ") for section in (root, setup, networks) for each in section.ignored]
     notes: list[str] = []
 
@@ -101,15 +110,16 @@ def read_scan_file(path: Path | str) -> ScanFile:
     if all(each.fixed for each in variables):
         raise root.error("every variable is fixed (low = high): there is nothing to scan", "variables")
 
+    fitting = read_fitting(root, ignored)
     derived_section = root.section("derived_variables")
     derived = {name: derived_section.text(name) for name in derived_section}
     codes = _read_codes(root, ignored, notes)
     top = _read_observables(root.section("observables"), None, ignored, notes)
     scan = ScanFile(
         path, text, document, setup, networks, variables, derived, derived_section, _read_blocks(root), codes, top,
-        tuple(dict.fromkeys(ignored)), tuple(notes),
+        tuple(dict.fromkeys(ignored)), tuple(notes), _first_input(root), fitting,
     )  # fmt: skip
-    _check_names(variables_section, derived_section, scan)
+    _check_names(root, variables_section, derived_section, scan)
     if not any(each.measurement is not None or each.likelihood.kind is not Kind.OFF for each in scan.all_observables()):
         raise root.error(
             "no observable enters the likelihood, so every point would be good; give one a mean and a sigma, "
@@ -117,13 +127,6 @@ def read_scan_file(path: Path | str) -> ScanFile:
             "codes" if "codes" in root else "observables",
         )
     return scan
-
-
-def _refuse_fitting(root: Section) -> None:
-    if "fitting" in root and list(root.section("fitting")):
-        raise root.error(
-            "Fitting (variables solved for at each point) is not available yet; remove the section", "fitting"
-        )
 
 
 def _read_codes(root: Section, ignored: list[str], notes: list[str]) -> tuple[CodeSpec, ...]:
@@ -139,6 +142,11 @@ def _read_codes(root: Section, ignored: list[str], notes: list[str]) -> tuple[Co
     if not codes:
         raise root.error("no code runs; describe one under codes", "codes")
     return tuple(codes)
+
+
+def _first_input(root: Section) -> str:
+    section = root.section("codes")
+    return next((section.section(name, keys.CODE).text("input_file", "") for name in section), "")
 
 
 def _read_observables(
@@ -174,7 +182,7 @@ def _read_blocks(root: Section) -> dict[str, dict[tuple[int, ...], str]]:
     return blocks
 
 
-def _check_names(variables: Section, derived: Section, scan: ScanFile) -> None:
+def _check_names(root: Section, variables: Section, derived: Section, scan: ScanFile) -> None:
     """Every name stands for one thing: a column of the results must not be ambiguous."""
     seen = {"id": "a column of the results", "NLL": "a column of the results", "VARIABLE": "the list of all variables"}
 
@@ -185,6 +193,15 @@ def _check_names(variables: Section, derived: Section, scan: ScanFile) -> None:
 
     for variable in scan.variables:
         add(variables, variable.name, "the variable")
+    if scan.fitting is not None:
+        section = root.section("fitting", keys.FITTING)
+        for variable in scan.fitting.variables:
+            add(section.section("variables"), variable.name, "the variable")
+        found = [each.name for each in scan.all_observables() if each.name not in scan.derived]
+        for target in scan.fitting.targets:
+            if target.name not in found or target.name in seen:
+                targets = section.section("observables")
+                raise targets.error(f"{target.name!r} is no observable{closest(target.name, found)}", target.name)
     for name in derived:
         add(derived, name, "the derived variable")
     for spec in (*(each for code in scan.codes for each in code.observables), *scan.observables):

@@ -18,13 +18,14 @@ class PriorKind(enum.Enum):
     NORMAL = "normal"
 
 
-# BSMArt's names; its INTERVAL, OPEN, NONE and LINEAR all draw uniformly from RANGE
-_NAMES = {
+# BSMArt's names; its INTERVAL, OPEN, NONE, FIXED and LINEAR all draw uniformly from RANGE
+PRIOR_NAMES = {
     "uniform": PriorKind.UNIFORM,
     "linear": PriorKind.UNIFORM,
     "interval": PriorKind.UNIFORM,
     "open": PriorKind.UNIFORM,
     "none": PriorKind.UNIFORM,
+    "fixed": PriorKind.UNIFORM,
     "log-uniform": PriorKind.LOG_UNIFORM,
     "log_uniform": PriorKind.LOG_UNIFORM,
     "log": PriorKind.LOG_UNIFORM,
@@ -62,6 +63,8 @@ def read_variable(section: Section, name: str, ignored: list[str]) -> Variable:
     if isinstance(section.raw(name), list):
         low, high = _read_range(section, name)
         return _checked(section, name, Variable(name, low, high))
+    if not isinstance(section.raw(name), dict):  # BSMArt's Grid has Python text here
+        raise section.wrong(name, "a range, [low, high], or a mapping with one, {range: [low, high]}")
     entry = section.section(name, keys.VARIABLE)
     ignored += entry.ignored
     low, high = -math.inf, math.inf
@@ -103,9 +106,9 @@ def _read_range(section: Section, key: str) -> tuple[float, float]:
 
 def _prior_kind(section: Section, key: str) -> PriorKind:
     name = section.text(key)
-    if name.lower() not in _NAMES:
-        raise section.error(f"{name!r} is no prior that lodescan knows{closest(name, _NAMES)}", key)
-    return _NAMES[name.lower()]
+    if name.lower() not in PRIOR_NAMES:
+        raise section.error(f"{name!r} is no prior that lodescan knows{closest(name, PRIOR_NAMES)}", key)
+    return PRIOR_NAMES[name.lower()]
 
 
 def _checked(section: Section, key: str, variable: Variable) -> Variable:

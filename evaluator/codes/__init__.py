@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Protocol
 
+from evaluator.codes.bsmart import make_tool
 from evaluator.codes.flavio import FlavioCode
 from evaluator.codes.python import PythonFunction
 from evaluator.codes.slha import SlhaProgram
@@ -57,10 +58,11 @@ def make_code(spec: CodeSpec, scan: ScanFile, known: Collection[str]) -> Code:
             return FlavioCode(spec, scan, known)
         case ["umbridge"]:
             return UmBridgeModel(spec, scan, known)
-    found = f"{' and '.join(kinds)}; keep one" if kinds else "nothing to run"
+        case []:
+            return make_tool(spec, scan, known)
     error = spec.section.error(
-        f"code {spec.name!r} has {found}: write `function: module:name` for a Python function, `command` for a "
-        "program, `flavio` for Wilson coefficients, `umbridge` for a model at a web address"
+        f"code {spec.name!r} has {' and '.join(kinds)}; keep one: `function: module:name` for a Python function, "
+        "`command` for a program, `flavio` for Wilson coefficients, `umbridge` for a model at a web address"
     )
     raise ConfigurationError(str(error))
 

@@ -50,9 +50,28 @@ def test_check(run, scan_file):
         ["toy", "y", "1", "GeV2", "GAUSS 3, 2", "0.499824"],
         ["(file)", "odd[name]", "17"],
         ["(file)", "c", "1", "", "CFUNCTION [5, 7]", "0.698626"],
+        ["toy", rows[-1][1]],
     ]
+    assert 0 <= float(rows[-1][1]) < 10
     assert done.stdout.count("without meaning here: setup: csv, setup: Cores") == 1
     assert "status OK, NLL 1.19845" in done.stdout and done.stdout.rstrip().endswith("the file and its codes work")
+
+
+def test_check_shows_seconds_and_advises_an_order(run, scan_file):
+    scan = scan_file(
+        "variables: {mode: [0, 1]}\ncodes:\n  dear:\n    function: order_codes:dear\n"
+        "    observables: {d: {mean: 1, sigma: 1}}\n"
+        "  cheap:\n    function: order_codes:cheap\n    observables: {c: {valid: [0, 9]}}\n",
+        order_codes__py="import time\ndef dear(point):\n    time.sleep(0.05)\n    return {'d': 1}\n"
+        "def cheap(point):\n    return {'c': 1}\n",
+    )
+    done = run("check", scan)
+    assert done.returncode == 0
+    cells = [[cell.strip() for cell in line.split("│")] for line in done.stdout.splitlines() if "│" in line]
+    seconds = {row[1]: row[2:4] for row in cells if len(row) == 5}
+    assert 0.05 <= float(seconds["dear"][0]) < 10
+    assert (seconds["dear"][1], seconds["cheap"][1]) == ("", "yes")
+    assert "let it run first: cheap, dear" in done.stdout
 
 
 def test_check_of_an_unphysical_middle(run, python_scan):

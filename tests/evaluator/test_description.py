@@ -96,6 +96,7 @@ def test_a_changed_file_changes_the_physics(digests, changed):
         ("OMP_NUM_THREADS: '1'", "OMP_NUM_THREADS: '2'"),
         ("timeout: 20", "invalid_when: {spinfo: false}"),
         ("timeout: 20", "success: {exit_codes: any}"),
+        ("timeout: 20", "flags: {unitarity: [FLAGS, 2]}"),
         ("{mode: [0, 10], x: [0, 1]}", "{x: [0, 1], mode: [0, 10]}"),
     ],
 )

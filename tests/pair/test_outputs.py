@@ -161,6 +161,7 @@ def test_the_last_words(mixed: tuple[Path, str], lodescan: Lodescan) -> None:
     assert f"{good} of 100,000 good points" in status
     assert f"evaluated: {len(points.ids)} (" in status
     assert "stopped: all 2 iterations" in status
+    assert re.search(r"^ball: \S+ s a point, [\d,]+ runs, .+ \(100 %\)$", status, re.MULTILINE)
 
 
 def test_status_while_it_runs(

@@ -171,7 +171,7 @@ def test_slha_addresses_refused(fault, address):
     assert message.startswith("line 7: ") and "[BLOCK, [indices]]" in message
 
 
-@pytest.mark.parametrize("block", ["XSECTION", "BR1L", "WIDTH1L", "PROCESS", "EFFICIENCIES"])
+@pytest.mark.parametrize("block", ["XSECTION", "PROCESS", "EFFICIENCIES"])
 def test_blocks_that_are_not_read(fault, block):
     assert f"does not read {block}" in fault(observable(f"{{mean: 1, sigma: 2, slha: [{block}, 1]}}"))
 
@@ -248,7 +248,7 @@ def test_variables_refused(fault, settings, words):
         (BASE + "blocks:\n  MINPAR: {x: 1}\n", 9, ["'x' is no SLHA index"]),
         (BASE + "blocks:\n  MINPAR: {1: 1}\n  minpar: {'01': 2}\n", 10, ["twice"]),
         (BASE + "blocks:\n  MINPAR: {1: 1, '1': 2}\n", 9, ["twice"]),
-        (BASE + "Fitting: {Variables: {a: 1}}\n", 8, ["Fitting", "not available"]),
+        (BASE + "Fitting: {Variables: {a: {RANGE: [0, 1]}}}\n", 8, ["Fitting", "what is to be met"]),
         (BASE.replace("function: toy:f", "run: 'False'\n    function: toy:f"), 3, ["no code runs"]),
         ("codes: {}\nvariables: {m0: [1, 2]}\n", 1, ["no code runs"]),
         ("codes: {}\nvariables: {}\n", 2, ["no variables"]),
@@ -295,6 +295,36 @@ def test_what_has_no_meaning_is_named_once(read):
         "Networks: Estimators", "variables: a: VARIANCE", "variables: b: VARIANCE",
         "codes: toy: Observables: x: TYPE",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "closest", "word"),
+    [
+        ("MCMC", "MLS_DNNC", "no samples of a posterior"),
+        ("MultiNest", "MLS_DNNC", "networks"),
+        ("AffineMC", "MLS_DNNC", "networks"),
+        ("AL", "MLS_DNNC", "networks"),
+        ("DLScanner", "MLS_DNNC", "networks"),
+        ("MLS", "MLS_DNNC", "networks"),
+        ("MLScanner.MLS_SVR_RBF", "MLS_DNNC", "networks"),
+        ("Contour2D", "MLS_DNNC", "border"),
+        ("ContourGP", "MLS_DNNC", "border"),
+        ("Vegas", "MLS_DNNC", "networks"),
+        ("CMAES_ND", "CMAES", "lowest NLL"),
+        ("DEAP", "CMAES", "lowest NLL"),
+        ("Diver", "CMAES", "lowest NLL"),
+        ("read_csv", "MLS_DNNC", "Input_CSV_File"),
+        ("read_dir", "MLS_DNNC", "folders of spectra"),
+        ("read_dir_mpi", "MLS_DNNC", "folders of spectra"),
+    ],
+)
+def test_a_type_of_bsmart_that_is_not_here_names_the_closest(read, name, closest, word):
+    # its variables may hold what only that type understands, so the type comes first
+    with pytest.raises(ScanFileError, match=r"line 1: type '.*' is a scan of BSMArt") as caught:
+        read(f"setup: {{Type: {name}}}\nvariables: {{a: 'np.linspace(0, 1)', b: }}\n")
+    assert f"{name!r} is" in str(caught.value)
+    assert f"the closest is `type: {closest}`" in str(caught.value)
+    assert word in str(caught.value)
 
 
 SETUP_OF_BSMART = """RunName|Type|Points|Cores|InitCSV|csv|csv name|Output File|Spectrum File|Precision

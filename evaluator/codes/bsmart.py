@@ -1,0 +1,126 @@
+"""Tools that BSMArt has built in and that need nothing else: toy_targets and pass_tool.
+
+A code without `function` and `command` is one of BSMArt's tools, or of the user's own;
+those that are not here are refused by name.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Collection, Mapping, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from evaluator.deadline import DEFAULT_TIMEOUT
+from evaluator.errors import ConfigurationError, InvalidPoint
+from evaluator.sources import file_hash
+from evaluator.spectrum import read_spectrum
+from evaluator.template import Template
+from scanspec import CodeSpec, ScanFile
+
+if TYPE_CHECKING:
+    from evaluator.point import Point
+
+TOYS, PASS = "toy_targets", "pass_tool"
+
+_OF_BSMART = {
+    "HiggsTools", "HiggsBounds", "HiggsSignals", "SPheno", "FlexibleSUSY", "MicrOmegas", "SModelS", "anyBSM", "ZPEED",
+    "Zprime", "VevaciousPlusPlus", "resummino", "MadGraph", "HackAnalysis", "MadAnalysis", "flavio",
+}  # fmt: skip
+
+
+def make_tool(spec: CodeSpec, scan: ScanFile, known: Collection[str]) -> ToyTargets | PassTool:
+    """The built-in tool of a code's name; raises ConfigurationError, which names the tool, for any other."""
+    if spec.name == TOYS:
+        return ToyTargets(spec, scan)
+    if spec.name == PASS:
+        return PassTool(spec, scan, known)
+    ways = "write `command` for a program, or `function: module:name` for a Python function"
+    if (scan.folder / "Tools" / f"{spec.name}.py").is_file():
+        what = f"is a tool of your own (Tools/{spec.name}.py), which lodescan does not load as it is"
+    elif spec.name in _OF_BSMART:
+        what = "is a tool of BSMArt that lodescan does not bring along"
+    else:
+        what = "has neither function nor command, and is no tool that lodescan has"
+    error = spec.section.error(f"code {spec.name!r} {what}; {ways}; docs/bsmart.md shows a port in ten lines")
+    raise ConfigurationError(str(error))
+
+
+class ToyTargets:
+    """Five test functions of the variables, in the order of the file; also as block TOYTARGETS 1 to 5."""
+
+    timeout = first_timeout = DEFAULT_TIMEOUT
+
+    def __init__(self, spec: CodeSpec, scan: ScanFile) -> None:
+        if len(scan.variables) < 2:
+            raise ConfigurationError(str(spec.section.error(f"code {TOYS!r} needs at least two variables")))
+        self._a = spec.section.number("rosenbrock_a", 1.0)
+        self._b = spec.section.number("rosenbrock_b", 100.0)
+
+    def load(self) -> None:
+        """Nothing to prepare."""
+
+    def run(self, point: Point) -> Mapping[str, float]:
+        values = toy_targets(point.variables, self._a, self._b)
+        lines = (f" {number} {value!r}" for number, value in enumerate(values.values(), start=1))
+        point.spectrum = read_spectrum("\n".join(["Block TOYTARGETS", *lines]))
+        return values
+
+    def sources(self) -> Mapping[str, str]:
+        return {"tool": f"{TOYS} {self._a} {self._b}"}
+
+
+def toy_targets(x: Sequence[float], a: float = 1.0, b: float = 100.0) -> dict[str, float]:
+    """Test functions of optimisation at x, each with its least value 0 but Easom's, which is -1.
+
+    Rosenbrock (Comput. J. 3 (1960) 175), Rastrigin and Ackley take any number of
+    coordinates; Himmelblau and Easom the first two.
+    """
+    n = len(x)
+    first, second = x[0], x[1]
+    # products, not powers: a power that is too large is an error, a product is infinite
+    steps = [(right - left * left, a - left) for left, right in pairwise(x)]
+    spread = math.sqrt(sum(each * each for each in x) / n)
+    ripple = sum(math.cos(2 * math.pi * each) for each in x) / n
+    left, right = first * first + second - 11, first + second * second - 7
+    apart = (first - math.pi) * (first - math.pi) + (second - math.pi) * (second - math.pi)
+    return {
+        "Rosenbrock": sum(b * valley * valley + along * along for valley, along in steps),
+        "Rastrigin": 10 * n + sum(each * each - 10 * math.cos(2 * math.pi * each) for each in x),
+        "Ackley": -20 * math.exp(-0.2 * spread) - math.exp(ripple) + 20 + math.e,
+        "Himmelblau": left * left + right * right,
+        "Easom": -math.cos(first) * math.cos(second) * math.exp(-apart),
+    }
+
+
+class PassTool:
+    """The SLHA template, filled in, is the spectrum."""
+
+    timeout = first_timeout = DEFAULT_TIMEOUT
+
+    def __init__(self, spec: CodeSpec, scan: ScanFile, known: Collection[str]) -> None:
+        name = spec.section.text("input_file", "") or scan.first_input
+        path = scan.folder / name
+        if not name:
+            raise ConfigurationError(str(spec.section.error(f"code {PASS!r} needs an input_file: its SLHA template")))
+        self._template = Template(path, known, scan.blocks, len(scan.variables))
+        self._sources = {f"template {path.name}": file_hash(path)}
+        self._output = re.sub(r"[^\w.-]", "_", scan.setup.text("spectrum_file", "") or "output.slha")
+
+    def load(self) -> None:
+        """Nothing to prepare."""
+
+    def run(self, point: Point) -> Mapping[str, float]:
+        text = self._template.render(point.names, point.variables)
+        spectrum = read_spectrum(text)
+        errors = [words for number, words in spectrum.spinfo if number == 4]
+        if errors:
+            raise InvalidPoint(f"SPINFO 4: {'; '.join(errors)}")
+        path = point.folder / self._output
+        path.write_text(text)
+        point.wrote(spectrum, path)
+        return {}
+
+    def sources(self) -> Mapping[str, str]:
+        return self._sources

@@ -1,0 +1,129 @@
+"""What a run of a program means: OK, INVALID or FAILED, never by its exit code alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from evaluator.codes.profiles import Profile
+from evaluator.errors import CodeFailed, InvalidPoint
+from evaluator.programs import Finished, last_line
+from evaluator.spectrum import LARGEST_SPECTRUM, Spectrum, read_spectrum
+from scanspec import CodeSpec, SlhaAddress
+from scanspec import keys as known_keys
+from scanspec.observables import read_address
+
+_SPINFO_WARNING, _SPINFO_ERROR = 3, 4
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The rules of one code.
+
+    `exit_codes` of a good run (None: any), `blocks` that must be there; exit codes, a
+    pattern on standard error and SPINFO 4 make a point INVALID; a flag that is 0 gives a
+    warning, unless it is among `judged`: a window on it says already what its 0 means.
+    """
+
+    exit_codes: frozenset[int] | None
+    blocks: tuple[str, ...]
+    invalid_exit_codes: frozenset[int]
+    invalid_stderr: re.Pattern[str] | None
+    spinfo: bool
+    flags: Mapping[str, SlhaAddress]
+    judged: frozenset[SlhaAddress]
+
+    @classmethod
+    def read(cls, spec: CodeSpec, profile: Profile) -> Verdict:
+        """Reads `success` (exit_codes: a list or `any`, blocks), `invalid_when` (exit_codes, stderr, spinfo), `flags`.
+
+        What the file does not say comes from the profile.
+        """
+        success = spec.section.section("success", known_keys.SUCCESS)
+        invalid = spec.section.section("invalid_when", known_keys.INVALID_WHEN)
+        exit_codes = profile.exit_codes
+        if "exit_codes" in success:
+            any_code = str(success.raw("exit_codes")).lower() == "any"
+            exit_codes = None if any_code else frozenset(int(each) for each in success.numbers("exit_codes"))
+        pattern = None
+        if "stderr" in invalid:
+            try:
+                pattern = re.compile(invalid.text("stderr"))
+            except re.error as error:
+                raise invalid.error(f"stderr is no regular expression: {error}", "stderr") from None
+        invalid_codes = (
+            frozenset(int(each) for each in invalid.numbers("exit_codes")) if "exit_codes" in invalid else frozenset()
+        )
+        blocks = tuple(each.upper() for each in success.texts("blocks")) if "blocks" in success else profile.blocks
+        flags = spec.section.section("flags")
+        named = {name: read_address(flags, name) for name in flags} if "flags" in spec.section else profile.flags
+        judged = frozenset(
+            each.slha for each in spec.observables if each.valid is not None and each.slha is not None
+        )
+        return cls(exit_codes, blocks, invalid_codes, pattern, invalid.boolean("spinfo", True), named, judged)
+
+    def sources(self) -> dict[str, str]:
+        """For the physics digest."""
+        pattern = self.invalid_stderr.pattern if self.invalid_stderr else ""
+        codes = "any" if self.exit_codes is None else str(sorted(self.exit_codes))
+        found = {"verdict": f"{codes} {self.blocks} {sorted(self.invalid_exit_codes)} {pattern!r} {self.spinfo}"}
+        return found | {f"flag {name}": str(address) for name, address in self.flags.items()}
+
+    def judge(self, finished: Finished, output: Path, warnings: list[str]) -> Spectrum:
+        """The spectrum of a good run; adds to `warnings`. Raises InvalidPoint or CodeFailed."""
+        spectrum = read_output(output)
+        said = last_line(finished.stderr) or last_line(finished.stdout)
+        if self.spinfo and spectrum is not None:
+            errors = [text for number, text in spectrum.spinfo if number == _SPINFO_ERROR]
+            if errors:
+                raise InvalidPoint(f"SPINFO 4: {'; '.join(errors)}")
+            _warn(warnings, [f"SPINFO 3: {text}" for number, text in spectrum.spinfo if number == _SPINFO_WARNING])
+        if finished.exit_code in self.invalid_exit_codes:
+            raise InvalidPoint(f"exit code {finished.exit_code}: {said}")
+        if self.invalid_stderr is not None and self.invalid_stderr.search(finished.stderr):
+            raise InvalidPoint(said)
+        if self.exit_codes is not None and finished.exit_code not in self.exit_codes:
+            how = (
+                f"exit code {finished.exit_code}"
+                if finished.exit_code >= 0
+                else f"ended by signal {-finished.exit_code}"
+            )
+            raise CodeFailed(f"{how}: {said}")
+        if spectrum is None:
+            raise CodeFailed(f"there is no output {output.name} (exit code {finished.exit_code}): {said}")
+        missing = [block for block in self.blocks if block not in spectrum.blocks]
+        if missing:
+            raise CodeFailed(f"the output has no block {', '.join(missing)}: {said}")
+        if not spectrum.blocks and not spectrum.decays:
+            raise CodeFailed(f"the output {output.name} holds no SLHA block: {said}")
+        off = [
+            f"{name}: {address} is 0"
+            for name, address in self.flags.items()
+            if address not in self.judged and _is_off(spectrum, address)
+        ]
+        _warn(warnings, off)
+        return spectrum
+
+
+def read_output(path: Path) -> Spectrum | None:
+    """The spectrum in a file, None when there is no file; raises CodeFailed when it is too large to be one."""
+    try:
+        if path.stat().st_size > LARGEST_SPECTRUM:
+            raise CodeFailed(f"the output {path.name} is larger than {LARGEST_SPECTRUM >> 20} MiB")
+        return read_spectrum(path.read_bytes().decode("utf-8", errors="replace"))
+    except OSError:
+        return None
+
+
+def _warn(warnings: list[str], new: list[str]) -> None:
+    # programs that work on the same file say the same again
+    warnings += [each for each in new if each not in warnings]
+
+
+def _is_off(spectrum: Spectrum, address: SlhaAddress) -> bool:
+    try:
+        return spectrum.entry(address) == 0.0
+    except CodeFailed:
+        return False

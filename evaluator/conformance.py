@@ -1,0 +1,329 @@
+"""`lodescan-conformance ADDRESS`: does an evaluator, in any language, keep the contract?
+
+Each check is one promise of proto/lodescan/v1/evaluation.proto. Points are drawn at random
+in the ranges that the evaluator describes, always the same ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import random
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import grpc
+import numpy as np
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from lodescan.v1 import evaluation_pb2 as pb
+from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
+from scanspec import Kind, Likelihood, losses_and_nll
+from scanspec.likelihoods import NEEDS_MEAN_AND_SIGMA
+
+POINTS = 8
+"""Points of a batch."""
+
+LARGEST_MESSAGE = 32 * 2**20
+"""Bytes: a batch that is one too many is tried where it fits."""
+
+_NOT_ANSWERS = {pb.STATUS_KILLED, pb.STATUS_CANCELLED}
+
+Row = list[float]
+
+
+class Broken(AssertionError):
+    """A promise of the contract that the evaluator does not keep."""
+
+
+class Peer:
+    """The evaluator at an address, and its own description."""
+
+    def __init__(self, address: str, timeout: float) -> None:
+        self.channel = grpc.insecure_channel(address, [("grpc.max_receive_message_length", 2 * LARGEST_MESSAGE)])
+        self.stub: Any = pb_grpc.EvaluationServiceStub(self.channel)
+        self.timeout = timeout
+        self.description = self.describe()
+        self.names = [each.name for each in self.description.parameters]
+
+    def close(self) -> None:
+        self.channel.close()
+
+    def describe(self) -> pb.DescribeResponse:
+        answer: pb.DescribeResponse = self.stub.Describe(pb.DescribeRequest(), timeout=self.timeout)
+        return answer
+
+    def points(self, count: int) -> list[Row]:
+        """Points within the ranges; in an open range near 0."""
+        draw = random.Random(1)  # noqa: S311  # always the same points
+        return [[_within(each, draw) for each in self.description.parameters] for _ in range(count)]
+
+    def request(
+        self, rows: Sequence[Row], ids: Sequence[int], names: Sequence[str] | None = None
+    ) -> pb.EvaluateRequest:
+        values = [value for row in rows for value in row]
+        return pb.EvaluateRequest(parameters=self.names if names is None else names, point_ids=ids, values=values)
+
+    def stream(self, *requests: pb.EvaluateRequest) -> list[pb.EvaluateResponse]:
+        """All responses to these requests and a half-close; raises grpc.RpcError, and Broken when it never ends."""
+        count = sum(len(each.point_ids) for each in requests)
+        try:
+            return list(self.stub.Evaluate(iter(requests), timeout=self.timeout * max(1, count)))
+        except grpc.RpcError as error:
+            if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+                raise Broken(f"the stream of {count} points did not end after it was half-closed") from None
+            raise
+
+    def results(self, *requests: pb.EvaluateRequest) -> list[pb.Result]:
+        return [result for response in self.stream(*requests) for result in response.results]
+
+    def code(self, *requests: pb.EvaluateRequest) -> grpc.StatusCode:
+        """The status with which these requests end."""
+        try:
+            self.stream(*requests)
+        except grpc.RpcError as error:
+            code: grpc.StatusCode = error.code()
+            return code
+        return grpc.StatusCode.OK
+
+
+def _within(parameter: pb.Parameter, draw: random.Random) -> float:
+    low, high = parameter.low, parameter.high
+    if math.isinf(low) or math.isinf(high):
+        return min(max(draw.gauss(0.0, 1.0), low), high)
+    return low + (high - low) * draw.random()
+
+
+def promise(kept: bool, otherwise: str) -> None:
+    """Raises Broken, with what is wrong, unless a promise is kept."""
+    if not kept:
+        raise Broken(otherwise)
+
+
+# ---- the checks; the name of each is what it promises
+
+
+def describe_is_sane(peer: Peer) -> None:
+    said = peer.description
+    names, observables = peer.names, [each.name for each in said.observables]
+    promise(bool(said.backend), "backend is empty")
+    promise(bool(said.physics_digest) and bool(said.likelihood_digest), "a digest is empty")
+    promise(bool(names) and all(names) and len(set(names)) == len(names), f"parameters are {names}: none, or twice")
+    promise(bool(observables) and all(observables), f"observables are {observables}")
+    promise(len(set(observables)) == len(observables), f"an observable is there twice: {observables}")
+    promise(said.concurrency >= 1, "concurrency is 0")
+    promise(said.max_batch >= 1, "max_batch is 0")
+    for each in said.parameters:
+        promise(each.low <= each.high, f"parameter {each.name} has the range [{each.low}, {each.high}]")
+    for observable in said.observables:
+        likelihood = _likelihood(observable)
+        if likelihood.kind in NEEDS_MEAN_AND_SIGMA:
+            finite = math.isfinite(likelihood.mean) and math.isfinite(likelihood.sigma)
+            promise(finite and likelihood.sigma > 0, f"{observable.name} has no usable mean and sigma")
+        if observable.HasField("valid"):
+            promise(observable.valid.low <= observable.valid.high, f"the window of {observable.name} is empty")
+    scored = [each for each in said.observables if each.likelihood.kind != pb.LIKELIHOOD_KIND_OFF]
+    promise(bool(scored), "no observable enters the likelihood: every point would be good")
+
+
+def describe_does_not_change(peer: Peer) -> None:
+    promise(peer.describe() == peer.description, "two calls of Describe differ")
+
+
+def health_is_serving(peer: Peer) -> None:
+    stub: Any = health_pb2_grpc.HealthStub(peer.channel)
+    try:
+        answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=5.0)
+    except grpc.RpcError as error:
+        raise Broken(f"the standard health service does not answer ({error.code().name})") from None
+    promise(answer.status == health_pb2.HealthCheckResponse.SERVING, "health says that it is not serving")
+
+
+def the_first_response_carries_the_digests(peer: Peer) -> None:
+    responses = peer.stream(peer.request(peer.points(2), [1, 2]))
+    promise(bool(responses), "no response at all")
+    found = (responses[0].physics_digest, responses[0].likelihood_digest)
+    wanted = (peer.description.physics_digest, peer.description.likelihood_digest)
+    promise(found == wanted, "the digests in the first response are not those of Describe")
+
+
+def every_id_is_answered_once(peer: Peer) -> None:
+    count = min(POINTS, peer.description.max_batch)
+    ids = [2**64 - 1 - 7 * number for number in range(count)]
+    found = sorted(each.point_id for each in peer.results(peer.request(peer.points(count), ids)))
+    promise(found == sorted(ids), f"asked for {sorted(ids)}, answered {found}")
+
+
+def a_stream_takes_several_batches(peer: Peer) -> None:
+    first, second = peer.points(2)
+    found = peer.results(peer.request([first], [10]), peer.request([second], [11], names=()))
+    promise(sorted(each.point_id for each in found) == [10, 11], "a second batch, without names, was not answered")
+
+
+def results_are_sound(peer: Peer) -> None:
+    width, codes = len(peer.description.observables), len(peer.description.codes)
+    for each in peer.results(peer.request(peer.points(POINTS), range(POINTS))):
+        promise(each.status != pb.STATUS_UNSPECIFIED, "a result has no status")
+        promise(all(0 <= second < math.inf for second in each.seconds), f"seconds are {list(each.seconds)}")
+        promise(not codes or len(each.seconds) <= codes, f"seconds of {len(each.seconds)} codes, but there are {codes}")
+        promise(len(each.observables) in ((width,) if each.status == pb.STATUS_OK else (0, width)),
+                f"{len(each.observables)} observables, but Describe lists {width}")  # fmt: skip
+        absent = all(position < width and math.isnan(each.observables[position]) for position in each.missing)
+        promise(absent, "a missing observable must be NaN at its position")
+        if each.status != pb.STATUS_OK:
+            promise(not each.HasField("nll"), f"a point with status {pb.Status.Name(each.status)} has an NLL")
+            promise(bool(each.message) or each.status in _NOT_ANSWERS, "a point that is not OK does not say why")
+            continue
+        promise(not each.missing, "an OK point misses an observable")
+        for value, observable in zip(each.observables, peer.description.observables, strict=True):
+            if observable.HasField("valid"):
+                inside = observable.valid.low <= value <= observable.valid.high
+                promise(inside, f"an OK point has {observable.name} = {value}, outside its window")
+
+
+def the_nll_is_the_sum_of_the_losses(peer: Peer) -> None:
+    for each in peer.results(peer.request(peer.points(POINTS), range(POINTS))):
+        if each.status == pb.STATUS_OK:
+            promise(len(each.losses) == len(peer.description.observables), f"{len(each.losses)} losses")
+            promise(each.HasField("nll") and math.isfinite(each.nll), "an OK point has no finite NLL")
+            total = math.fsum(each.losses)
+            promise(_near(each.nll, total), f"the NLL is {each.nll}, but the losses add up to {total}")
+
+
+def the_losses_are_those_of_the_formulas(peer: Peer) -> None:
+    likelihoods = [_likelihood(each) for each in peer.description.observables]
+    for each in peer.results(peer.request(peer.points(POINTS), range(POINTS))):
+        if each.status == pb.STATUS_OK:
+            losses, _ = losses_and_nll(likelihoods, np.array([each.observables]))
+            for observable, mine, theirs in zip(peer.description.observables, losses[0], each.losses, strict=True):
+                promise(_near(mine, theirs), f"the loss of {observable.name} is {theirs}, but its formula gives {mine}")
+
+
+def columns_may_come_in_any_order(peer: Peer) -> None:
+    if len(peer.names) < 2:
+        return
+    rows = peer.points(3)
+    turned = peer.request([row[::-1] for row in rows], range(3), peer.names[::-1])
+    for one, other in zip(_by_id(peer, peer.request(rows, range(3))), _by_id(peer, turned), strict=True):
+        promise(one.status == other.status, "another order of the columns gives another status")
+        same = all(_near(a, b) or (a != a and b != b) for a, b in zip(one.observables, other.observables, strict=True))
+        promise(same, "another order of the columns gives other observables")
+
+
+def values_that_are_not_finite_are_refused(peer: Peer) -> None:
+    for bad in (math.nan, math.inf, -math.inf):
+        rows = peer.points(2)
+        rows[1][-1] = bad
+        _refused(peer.code(peer.request(rows, [1, 2])), f"a value of {bad}")
+
+
+def wrong_names_are_refused(peer: Peer) -> None:
+    row = peer.points(1)
+    _refused(peer.code(peer.request(row, [1], [*peer.names[:-1], "no such parameter"])), "an unknown parameter")
+    _refused(peer.code(peer.request(row, [1], [])), "a first message without names")
+    _refused(peer.code(peer.request([[*row[0], 1.0]], [1], [*peer.names, "one more"])), "a parameter too many")
+
+
+def a_wrong_count_of_values_is_refused(peer: Peer) -> None:
+    row = peer.points(1)[0]
+    _refused(peer.code(peer.request([[*row, 1.0]], [1])), "a value too many")
+    _refused(peer.code(peer.request([row[:-1]], [1])), "a value too few")
+
+
+def an_id_that_is_used_twice_is_refused(peer: Peer) -> None:
+    _refused(peer.code(peer.request(peer.points(2), [5, 5])), "an id twice in a batch")
+
+
+def a_batch_too_large_is_refused(peer: Peer) -> None:
+    count = peer.description.max_batch + 1
+    if 10 * count * (1 + len(peer.names)) > LARGEST_MESSAGE:
+        return
+    row = peer.points(1)[0]
+    code = peer.code(peer.request([row] * count, range(count)))
+    refused = code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    promise(refused, f"{count} points in a batch end with {code.name}, not with RESOURCE_EXHAUSTED")
+
+
+def a_stream_without_requests_ends(peer: Peer) -> None:
+    promise(peer.stream() == [], "an empty stream has an answer")
+
+
+def two_streams_may_use_the_same_ids(peer: Peer) -> None:
+    row = peer.points(1)
+    calls = [peer.stub.Evaluate(iter([peer.request(row, [3])]), timeout=peer.timeout) for _ in range(2)]
+    for call in calls:
+        found = [result.point_id for response in call for result in response.results]
+        promise(found == [3], f"two streams with a point 3 each: one of them got {found}")
+
+
+def it_goes_on_after_a_stream_that_broke(peer: Peer) -> None:
+    broken = peer.stub.Evaluate(iter([peer.request(peer.points(POINTS), range(POINTS))]), timeout=peer.timeout)
+    broken.cancel()
+    found = peer.results(peer.request(peer.points(1), [1]))
+    promise([each.point_id for each in found] == [1], "after a stream that broke, a new one gives no result")
+
+
+CHECKS: tuple[Callable[[Peer], None], ...] = (
+    describe_is_sane, describe_does_not_change, health_is_serving, the_first_response_carries_the_digests,
+    every_id_is_answered_once, a_stream_takes_several_batches, results_are_sound, the_nll_is_the_sum_of_the_losses,
+    the_losses_are_those_of_the_formulas, columns_may_come_in_any_order, values_that_are_not_finite_are_refused,
+    wrong_names_are_refused, a_wrong_count_of_values_is_refused, an_id_that_is_used_twice_is_refused,
+    a_batch_too_large_is_refused, a_stream_without_requests_ends, two_streams_may_use_the_same_ids,
+    it_goes_on_after_a_stream_that_broke,
+)  # fmt: skip
+
+
+def _refused(code: grpc.StatusCode, what: str) -> None:
+    promise(code is grpc.StatusCode.INVALID_ARGUMENT, f"{what} ends with {code.name}, not with INVALID_ARGUMENT")
+
+
+def _by_id(peer: Peer, request: pb.EvaluateRequest) -> list[pb.Result]:
+    return sorted(peer.results(request), key=lambda each: each.point_id)
+
+
+def _near(one: float, other: float) -> bool:
+    return one == other or abs(one - other) <= 1e-9 * max(1.0, abs(one), abs(other))
+
+
+def _likelihood(observable: pb.Observable) -> Likelihood:
+    said = observable.likelihood
+    name = pb.LikelihoodKind.Name(said.kind).removeprefix("LIKELIHOOD_KIND_")
+    promise(name in Kind.__members__, f"the likelihood of {observable.name} is {name}")
+    return Likelihood(Kind[name], said.mean, said.sigma, said.lower, said.upper, said.log_scaling)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Prints a line for each promise; 0 when all are kept, 1 when not, 2 when nobody answers."""
+    parser = argparse.ArgumentParser(prog="lodescan-conformance", description="Does an evaluator keep the contract?")
+    parser.add_argument("address", metavar="HOST:PORT")
+    parser.add_argument(
+        "--timeout", type=float, default=60.0, metavar="SECONDS", help="for one point (default: %(default)s)"
+    )
+    options = parser.parse_args(arguments)
+    try:
+        peer = Peer(options.address, options.timeout)
+    except grpc.RpcError as error:
+        why = f"{options.address} does not answer Describe ({error.code().name})"
+        print(f"lodescan-conformance: {why}", file=sys.stderr)
+        return 2
+    failed = 0
+    for check in CHECKS:
+        name = check.__name__.replace("_", " ")
+        try:
+            check(peer)
+        except Broken as broken:
+            failed += 1
+            print(f"FAIL  {name}: {broken}")
+        except grpc.RpcError as error:
+            failed += 1
+            print(f"FAIL  {name}: the call ended with {error.code().name}: {error.details()}")
+        else:
+            print(f"ok    {name}")
+    peer.close()
+    print(f"{len(CHECKS) - failed} of {len(CHECKS)} promises kept by {peer.description.backend}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,153 @@
+"""The inner solve of a point: further variables so that observables meet their targets, with scipy.
+
+scipy is no part of the evaluator's base; it is imported when a file has the section `fitting`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+from evaluator.errors import ConfigurationError, InvalidPoint
+from scanspec.fitting import MINIMISERS, ROOT_FINDERS, Fitting, Target
+
+CLOSE = 0.01
+"""The solve ends when every observable is this near to its target, in units of its sigma."""
+
+_UNPHYSICAL = 1e4  # stands for the distance, in sigmas, where the codes say that there is no physics
+_GRID = 9  # where a root is looked for once the ends of the range do not enclose one
+
+Values = list[float]
+
+
+class _Ended(Exception):
+    """The solve needs no more runs, or may have no more."""
+
+
+class Solver:
+    """Solves for the variables of a section `fitting`. Raises ConfigurationError where scipy is missing."""
+
+    def __init__(self, fitting: Fitting, where: str) -> None:
+        try:
+            import scipy.optimize
+        except ImportError:
+            raise ConfigurationError(
+                f"{where}: the section fitting needs scipy, which is not installed here; "
+                "pip install 'lodescan[evaluator,fitting]' in the evaluator's environment"
+            ) from None
+        self._optimize: Any = scipy.optimize
+        self._fitting = fitting
+
+    def solve(self, observe: Callable[[Values], Values]) -> Values:
+        """The values of the variables; `observe` runs the codes and gives the observables in the order of the targets.
+
+        Raises InvalidPoint when no observable set within one sigma of the targets is found,
+        and what `observe` raises, except InvalidPoint.
+        """
+        search = _Search(self._fitting, observe)
+        with contextlib.suppress(_Ended):
+            self._run(search)
+        if search.best is None or search.distance > 1.0:
+            raise InvalidPoint(self._explain(search))
+        return search.best
+
+    def _run(self, search: _Search) -> None:
+        fitting, optimize = self._fitting, self._optimize
+        count = len(fitting.variables)
+        start, bounds = [1.5] * count, [(1.0, 2.0)] * count
+        if fitting.method in ROOT_FINDERS or (not fitting.method and count == len(fitting.targets) == 1):
+            ends = search.enclose()
+            if ends is not None:
+                optimize.root_scalar(search.signed, bracket=ends, method=fitting.method or "brentq")
+            return
+        if fitting.method in ("hybr", "lm"):
+            optimize.root(search.residuals, start, method=fitting.method, options={"eps": fitting.eps**2})
+        elif fitting.method in MINIMISERS:
+            takes_eps = fitting.method in ("L-BFGS-B", "TNC", "SLSQP")
+            options = {"eps": fitting.eps} if takes_eps else {}
+            optimize.minimize(search.square, start, method=fitting.method, bounds=bounds, options=options)
+        else:
+            optimize.least_squares(search.residuals, start, bounds=(1.0, 2.0), diff_step=fitting.eps)
+
+    def _explain(self, search: _Search) -> str:
+        ranges = ", ".join(f"{each.name} in [{each.low:g}, {each.high:g}]" for each in self._fitting.variables)
+        wanted = " and ".join(f"{each.name} = {each.value:g} +- {each.sigma:g}" for each in self._fitting.targets)
+        if search.best is None:
+            return f"fitting: every run for {ranges} was unphysical"
+        found = ", ".join(
+            f"{each.name} = {value:.6g}" for each, value in zip(self._fitting.targets, search.seen, strict=True)
+        )
+        return f"fitting: no {ranges} gives {wanted}; nearest after {search.runs} runs: {found}"
+
+
+class _Search:
+    """Runs the codes for the solver, in coordinates from 1 to 2 for each range, and keeps the nearest."""
+
+    def __init__(self, fitting: Fitting, observe: Callable[[Values], Values]) -> None:
+        self._fitting, self._observe = fitting, observe
+        self._known: dict[tuple[float, ...], Values | None] = {}
+        self.best: Values | None = None
+        self.seen: Values = []
+        self.distance = float("inf")
+        self.runs = 0
+
+    def residuals(self, coordinates: Any) -> Values:
+        """(observable - target) / sigma of each target; far away where the codes call the point unphysical."""
+        found = self._residuals(tuple(float(each) for each in coordinates))
+        return [_UNPHYSICAL] * len(self._fitting.targets) if found is None else found
+
+    def square(self, coordinates: Any) -> float:
+        """ln(1 + the sum of the squared residuals): minimisers overshoot where a sigma is small."""
+        return math.log1p(sum(each**2 for each in self.residuals(coordinates)))
+
+    def signed(self, coordinate: float) -> float:
+        """The residual of one target; raises _Ended where there is none: a sign means nothing there."""
+        found = self._residuals((float(coordinate),))
+        if found is None:
+            raise _Ended
+        return found[0]
+
+    def enclose(self) -> tuple[float, float] | None:
+        """Two coordinates with residuals of different signs; first the ends of the range, then a grid."""
+        for count in (2, _GRID):
+            grid = [1.0 + number / (count - 1) for number in range(count)]
+            signs = [(at, found[0]) for at in grid if (found := self._residuals((at,))) is not None]
+            for (left, below), (right, above) in pairwise(signs):
+                if below * above < 0:
+                    return left, right
+        return None
+
+    def _residuals(self, coordinates: tuple[float, ...]) -> Values | None:
+        if coordinates in self._known:
+            return self._known[coordinates]
+        if not all(1.0 <= each <= 2.0 for each in coordinates):  # hybr and lm know no bounds
+            return None
+        if self.runs == self._fitting.most:
+            raise _Ended
+        self.runs += 1
+        values = [
+            each.low + (at - 1.0) * (each.high - each.low)
+            for each, at in zip(self._fitting.variables, coordinates, strict=True)
+        ]
+        found: Values | None
+        try:
+            observed = self._observe(values)
+            found = [_residual(each, value) for each, value in zip(self._fitting.targets, observed, strict=True)]
+        except InvalidPoint:
+            found = None
+        self._known[coordinates] = found
+        if found is not None and (distance := max(abs(each) for each in found)) < self.distance:
+            self.best, self.seen, self.distance = values, observed, distance
+            if distance <= CLOSE:
+                raise _Ended
+        return found
+
+
+def _residual(target: Target, value: float) -> float:
+    residual = (value - target.value) / target.sigma
+    if residual != residual:
+        raise InvalidPoint(f"{target.name} is not a number")
+    return residual

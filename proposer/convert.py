@@ -1,0 +1,162 @@
+"""`lodescan convert`: a scan file in BSMArt's spelling, written in the plain one."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+
+from scanspec import keys, read_scan_file
+from scanspec.document import to_number
+from scanspec.keys import Keys
+from scanspec.variables import PRIOR_NAMES
+
+_BOOLEANS = frozenset({"run", "append", "log_scaling", "skip_slha_files", "spinfo"})
+_TEXTS = frozenset({
+    "run_name", "type", "init_csv", "environment", "spectrum_file", "function", "command", "profile", "input_file",
+    "output_file", "unit", "label", "description", "scaling", "method", "stderr",
+})  # fmt: skip
+
+_Convert = Callable[[Any, str], Any]
+
+
+def convert(path: Path) -> int:
+    """Prints the file in the plain spelling; says on standard error what was changed. Raises ScanFileError."""
+    text, changes = converted(path)
+    sys.stdout.write(text)
+    for line in changes:
+        print(f"lodescan: {path}: {line}", file=sys.stderr)
+    return 0
+
+
+def converted(path: Path) -> tuple[str, list[str]]:
+    """The file in the plain spelling, as YAML, and what was changed, a line each."""
+    scan = read_scan_file(path)
+    writer = _Writer()
+    content = writer.document(scan.document)
+    yaml = YAML(typ="rt")
+    yaml.width = 200
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    stream = io.StringIO()
+    yaml.dump(content, stream)
+    renamed = ", ".join(f"{old} is now {new}" for old, new in writer.renamed.items())
+    return stream.getvalue(), [*([renamed] if renamed else []), *writer.changes, *scan.notes]
+
+
+class _Writer:
+    """Rewrites section by section, and keeps what it changed."""
+
+    def __init__(self) -> None:
+        self.changes: list[str] = []
+        self.renamed: dict[str, str] = {}
+
+    def document(self, content: Mapping[str, Any]) -> CommentedMap:
+        sections: dict[str, _Convert] = {
+            "setup": self._setup,
+            "variables": self._each(self._variable),
+            "fitting": self._fitting,
+            "networks": lambda value, path: self._mapping(value, keys.NETWORKS, path),
+            "codes": self._each(self._code),
+            "observables": self._each(self._observable),
+        }
+        return self._mapping(content, keys.SECTIONS, "", sections)
+
+    def _mapping(
+        self, content: Any, known: Keys, path: str, special: Mapping[str, _Convert] | None = None
+    ) -> CommentedMap:
+        """A mapping with plain keys and plain values; `special` says what becomes of some values."""
+        found = CommentedMap()
+        for spelling, value in (content or {}).items():
+            name, where = known.plain(spelling), f"{path}: {spelling}".removeprefix(": ")
+            if name is None:
+                self._say(f"left out {where}, which has no meaning here")
+                continue
+            if name != spelling:
+                self.renamed[str(spelling)] = name
+            if special is not None and name in special:
+                found[name] = special[name](value, where)
+            else:
+                found[name] = self._value(name, value, where)
+        return found
+
+    def _value(self, name: str, value: Any, where: str) -> Any:
+        plain: Any = value
+        if isinstance(value, (list, CommentedSeq)):
+            plain = CommentedSeq([self._value(name, each, where) for each in value])
+            plain.fa.set_flow_style()
+            return plain
+        if name in _BOOLEANS and value is not None:
+            plain = str(value).strip().lower() in ("true", "1", "yes")
+        elif isinstance(value, str) and name not in _TEXTS and (number := to_number(value)) is not None:
+            plain = int(number) if number.is_integer() else number
+        if plain is not value and not isinstance(value, bool) and name != "run":
+            self._say(f"{where}: {str(value)!r} is now {plain}")
+        return plain
+
+    def _each(self, one: _Convert) -> _Convert:
+        def all_of(content: Any, path: str) -> CommentedMap:
+            return CommentedMap({name: one(value, f"{path}: {name}") for name, value in (content or {}).items()})
+
+        return all_of
+
+    def _setup(self, content: Any, path: str) -> CommentedMap:
+        found = self._mapping(content, keys.SETUP, path, {"environment_variables": lambda value, _: _texts(value)})
+        if str(found.get("type", "")).startswith("MLScanner."):
+            self._say(f"{path}: {found['type']} is now MLS_DNNC")
+            found["type"] = str(found["type"]).removeprefix("MLScanner.")
+        return found
+
+    def _variable(self, content: Any, path: str) -> Any:
+        if isinstance(content, list):
+            return self._value("range", content, path)
+        found = self._mapping(content, keys.VARIABLE, path, {"prior": self._prior})
+        found.fa.set_flow_style()
+        return found
+
+    def _prior(self, value: Any, path: str) -> Any:
+        if isinstance(value, dict):
+            return self._mapping(value, keys.PRIOR, path, {"type": self._prior})
+        plain = PRIOR_NAMES[str(value).lower()].value
+        if plain != value:
+            self._say(f"{path}: {value} is now {plain}")
+        return plain
+
+    def _code(self, content: Any, path: str) -> CommentedMap:
+        found = self._mapping(content, keys.CODE, path, {
+            "observables": self._each(self._observable),
+            "success": lambda value, where: self._mapping(value, keys.SUCCESS, where),
+            "invalid_when": lambda value, where: self._mapping(value, keys.INVALID_WHEN, where),
+            "flags": lambda value, _: value,
+            "conditions": lambda value, _: value,
+        })  # fmt: skip
+        if found.get("run") is True:
+            self._say("left out Run where it is true, the default")
+            del found["run"]
+        return found
+
+    def _observable(self, content: Any, path: str) -> Any:
+        if content is None:
+            return None
+        found = self._mapping(content, keys.OBSERVABLE, path, {"slha": lambda value, _: value})
+        found.fa.set_flow_style()
+        return found
+
+    def _fitting(self, content: Any, path: str) -> CommentedMap:
+        return self._mapping(content, keys.FITTING, path, {
+            "variables": self._each(self._variable),
+            "observables": self._each(lambda value, where: self._mapping(value, keys.FITTING_OBSERVABLE, where)),
+            "options": lambda value, where: self._mapping(value, keys.FITTING_OPTIONS, where),
+        })  # fmt: skip
+
+    def _say(self, line: str) -> None:
+        if line not in self.changes:
+            self.changes.append(line)
+
+
+def _texts(content: Any) -> CommentedMap:
+    return CommentedMap({name: str(value) for name, value in (content or {}).items()})

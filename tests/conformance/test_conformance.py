@@ -1,0 +1,104 @@
+"""The conformance suite against a real evaluator, a small one of its own, and one for each promise that breaks it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from evaluator.conformance import CHECKS, Broken, Peer, every_id_is_answered_once, main
+from tests.conformance.server import serve
+from tests.evaluator.harness import Evaluator
+
+EXAMPLES = Path(__file__).parent.parent.parent / "examples"
+COMMAND = str(Path(sys.executable).parent / "lodescan-conformance")
+
+FAULTS = {
+    "no name": "describe is sane: backend is empty",
+    "no digest": "describe is sane: a digest is empty",
+    "twice the same parameter": "describe is sane: parameters are ['x', 'x']",
+    "reversed range": "describe is sane: parameter x has the range [-1.0, -2.0]",
+    "no mean": "describe is sane: z has no usable mean and sigma",
+    "no likelihood": "describe is sane: no observable enters the likelihood",
+    "kind unspecified": "describe is sane: the likelihood of z is UNSPECIFIED",
+    "no batch": "describe is sane: max_batch is 0",
+    "description changes": "describe does not change",
+    "no health": "health is serving: the standard health service does not answer (UNIMPLEMENTED)",
+    "other digests": "the first response carries the digests",
+    "loses a point": "every id is answered once",
+    "answers twice": "every id is answered once",
+    "short ids": "every id is answered once",
+    "one batch a stream": "a stream takes several batches",
+    "no status": "results are sound: a result has no status",
+    "too many observables": "results are sound: 2 observables",
+    "negative time": "results are sound: seconds are [-1.0]",
+    "times of nobody": "results are sound: seconds of 2 codes, but there are 1",
+    "outside its window": "results are sound: an OK point has z",
+    "invalid with an NLL": "results are sound: a point with status STATUS_INVALID has an NLL",
+    "fails in silence": "results are sound: a point that is not OK does not say why",
+    "nll is no sum": "the nll is the sum of the losses",
+    "wrong formula": "the losses are those of the formulas: the loss of z",
+    "columns as they come": "columns may come in any order",
+    "any value": "values that are not finite are refused: a value of nan",
+    "any names": "wrong names are refused",
+    "any count": "a wrong count of values is refused",
+    "ids twice": "an id that is used twice is refused",
+    "any batch": "a batch too large is refused",
+    "wrong code": "a batch too large is refused: 51 points in a batch end with INTERNAL",
+    "answers nobody": "a stream without requests ends",
+}
+
+
+@pytest.mark.slow
+def test_a_real_evaluator(tmp_path):
+    server = Evaluator(tmp_path, EXAMPLES / "toy3d.yaml", workers=1)
+    try:
+        done = subprocess.run([COMMAND, server.address], capture_output=True, text=True, timeout=120, check=False)
+    finally:
+        server.close()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1] == f"{len(CHECKS)} of {len(CHECKS)} promises kept by toy"
+
+
+@pytest.fixture
+def peer():
+    started = []
+
+    def start(fault):
+        server, address = serve(fault)
+        started.append(server)
+        return address
+
+    yield start
+    for server in started:
+        server.stop(0).wait()
+
+
+def test_an_evaluator_of_another_make(peer, capsys):
+    assert main([peer("none"), "--timeout", "10"]) == 0
+    assert "FAIL" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_broken_promise_is_found(peer, capsys, fault):
+    assert main([peer(fault), "--timeout", "10"]) == 1
+    failed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("FAIL")]
+    assert any(line.startswith(f"FAIL  {FAULTS[fault]}") for line in failed), failed
+
+
+def test_a_stream_that_does_not_end(peer):
+    with pytest.raises(Broken, match="the stream of 8 points did not end after it was half-closed"):
+        every_id_is_answered_once(Peer(peer("never ends"), 0.1))
+
+
+def test_every_promise_is_broken_once():
+    tried = " ".join(FAULTS.values())
+    names = [each.__name__.replace("_", " ") for each in CHECKS]
+    untried = [name for name in names if name not in tried]
+    # these two need a server that keeps state between streams, or dies
+    assert untried == ["two streams may use the same ids", "it goes on after a stream that broke"]
+
+
+def test_nobody_there(capsys):
+    assert main(["127.0.0.1:9", "--timeout", "2"]) == 2
+    assert "127.0.0.1:9 does not answer Describe (UNAVAILABLE)" in capsys.readouterr().err

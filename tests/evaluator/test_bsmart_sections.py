@@ -1,0 +1,270 @@
+"""Every section and spelling of BSMArt's files, in files as its users have them: strict JSON, keys in its words."""
+
+import json
+import math
+import shutil
+
+import pytest
+
+from evaluator.codes.bsmart import toy_targets
+from evaluator.errors import ConfigurationError
+from evaluator.point import Chain, Status
+from scanspec import ScanFileError, read_scan_file
+from tests.evaluator.harness import DATA, PROGRAMS
+
+TEMPLATE = """Block MODSEL
+ 1 mode  # picks what the imitated program does
+Block MINPAR
+ 3 2*VARIABLE[0]+VARIABLE[2]   # an expression
+ 4 1D2
+ 21 mu**2
+Block EXTPAR
+ 5 math.sqrt(musq)
+"""
+# SPheno's call; what it was given comes back in the block of that name, so that tests see it
+SPHENO = """#!/bin/sh
+sed 's/MINPAR/READBACK/; s/EXTPAR/READBACK2/; /MODSEL/d' "$1" > read
+cat - read > "$2" <<'END'
+Block SPINFO
+ 1 SPheno
+Block MASS
+ 25 1.25E+02
+ 36 NaN
+ 1000022 -9.7E+01
+Block ALPHA
+ -1.1E-01
+DECAY 25 4.1E-03
+ 5.8E-01 2 5 -5
+DECAY1L 25 4.2E-03
+ 5.5E-01 2 5 -5
+END
+"""
+BASE = {
+    "Setup": {"RunName": "old", "Type": "MLScanner.MLS_DNNC", "Cores": 4, "csv": "True", "StoreAllPoints": "False"},
+    "Variables": {"mode": {"RANGE": [0, 9]}, "mu": {"RANGE": [1000, 100], "PRIOR": "LOG"}, "2-x": {"RANGE": [0, 1]}},
+    "Derived Variables": {"musq": "mu**2", "half": "musq/2"},
+    "Codes": {
+        "SPheno": {
+            "Run": "True",
+            "InputFile": "in.slha",
+            "OutputFile": "SPheno.spc",
+            "Command": "./spheno",
+            "Observables": {"mh": {"SLHA": ["MASS", [25]], "SCALING": "GAUSS", "MEAN": 125, "VARIANCE": "2"}},
+        }
+    },
+    "Networks": {},
+}
+
+
+@pytest.fixture
+def bsmart(tmp_path):
+    """A file of BSMArt with changes: a path of keys to a value."""
+    (tmp_path / "in.slha").write_text(TEMPLATE)
+    (tmp_path / "spheno").write_text(SPHENO)
+    (tmp_path / "spheno").chmod(0o755)
+    for path in (*PROGRAMS.iterdir(), *(DATA / "profiles").iterdir()):
+        shutil.copy(path, tmp_path)
+
+    def read(changes=(), order=None):
+        content = json.loads(json.dumps(BASE))
+        for keys, value in dict(changes).items():
+            at = content
+            *path, last = keys.split("/")
+            for key in path:
+                at = at.setdefault(key, {})
+            at[last] = value
+        if order:
+            content["Codes"] = {name: content["Codes"][name] for name in order}
+        (tmp_path / "old.json").write_text(json.dumps(content, indent=1))
+        return read_scan_file(tmp_path / "old.json")
+
+    return read
+
+
+@pytest.fixture
+def point(bsmart, tmp_path):
+    def evaluate(changes=(), values=(1.0, 200.0, 0.5), order=None):
+        chain = Chain(bsmart(changes, order))
+        outcome = chain.evaluate(values, tmp_path / "scratch")
+        names = [spec.name for spec in chain.specs]
+        return outcome, dict(zip(names, outcome.observables, strict=True))
+
+    return evaluate
+
+
+OBS = "Codes/SPheno/Observables/"
+
+
+def test_templates_with_expressions_and_derived_variables(point):
+    outcome, found = point({f"{OBS}{n}": {"SLHA": ["readback", [n]]} for n in (3, 4, 21)} | {
+        f"{OBS}5": {"SLHA": ["READBACK2", [5]]}, f"{OBS}two": {"FUNCTION": "half/musq + math.sqrt(abs(mode))"},
+    })  # fmt: skip
+    assert outcome.status is Status.OK
+    assert [found[key] for key in ("3", "4", "21", "5", "two")] == [2.5, 100.0, 4e4, 200.0, 1.5]
+    assert (found["musq"], found["half"]) == (4e4, 2e4)  # computed, kept, and columns of the results
+
+
+def test_blocks_override_and_add(point):
+    changes = {"Blocks": {"minpar": {"3": "musq+VARIABLE[0]", "9": 3, "10,2": "7.5"}, "NEW": {"1": "mode"}}}
+    changes |= {f"{OBS}a{n}": {"SLHA": ["READBACK", index]} for n, index in enumerate(([3], [9], [10, 2], [21]))}
+    outcome, found = point(changes | {f"{OBS}new": {"SLHA": ["NEW", [1]]}})
+    assert outcome.status is Status.OK
+    assert [found[f"a{n}"] for n in range(4)] + [found["new"]] == [40001.0, 3.0, 7.5, 4e4, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("slha", "value"),
+    [
+        (["mass", [25]], 125.0),
+        (["ALPHA", []], -0.11),
+        (["WIDTH", 25], 4.1e-3),
+        (["WIDTH", [25]], 4.1e-3),  # 0.0 in BSMArt
+        (["BR", [25, [-5, 5]]], 0.58),
+        (["WIDTH1L", 25], 4.2e-3),
+        (["BR1L", [25, [5, -5]]], 0.55),
+    ],
+)
+def test_slha_observables(point, slha, value):
+    outcome, found = point({f"{OBS}x": {"SLHA": slha}})
+    assert outcome.status is Status.OK and found["x"] == value
+
+
+@pytest.mark.parametrize("where", [OBS, "Observables/"])
+@pytest.mark.parametrize("slha", [["MASS", [99]], ["HMIX", [1]], ["WIDTH", 6], ["SPINFO", [1]]])
+def test_a_missing_entry_is_never_zero(point, where, slha):
+    outcome, found = point({f"{where}x": {"SLHA": slha}})
+    assert outcome.status is Status.FAILED and math.isnan(found["x"]) and found["mh"] == 125.0
+
+
+@pytest.mark.parametrize("where", [OBS, "Observables/"])
+@pytest.mark.parametrize(
+    ("settings", "status"),
+    [
+        ({"SLHA": ["MASS", [25]], "VALID": [100, "inf"]}, Status.OK),
+        ({"SLHA": ["MASS", [25]], "VALID": [125]}, Status.OK),  # one entry: equal
+        ({"SLHA": ["MASS", [25]], "VALID": ["-infinity", 100]}, Status.INVALID),
+        ({"SLHA": ["MASS", [25]], "VALID": [130, 128]}, Status.INVALID),
+        ({"SLHA": ["MASS", [36]], "VALID": ["-inf", "inf"]}, Status.INVALID),  # NaN passes in BSMArt
+        ({"FUNCTION": "abs(mh) - 125", "VALID": [0, 0]}, Status.OK),
+        ({"SLHA": ["MASS", [36]]}, Status.OK),
+    ],
+)
+def test_windows(point, where, settings, status):
+    # a name with blanks, and one that would be an expression
+    assert point({f"{where}g-2 of the muon": settings})[0].status is status
+
+
+@pytest.mark.parametrize(
+    ("conditions", "status"),
+    [
+        (["mh > 120", "half < musq"], Status.OK),
+        (["mh > 120", "mode == 2"], Status.INVALID),
+        (["mA > 0"], Status.INVALID),  # NaN
+    ],
+)
+def test_conditions(point, conditions, status):
+    changes = {"Codes/SPheno/Conditions": conditions, f"{OBS}mA": {"SLHA": ["MASS", [36]]}}
+    outcome, _ = point(changes)
+    assert outcome.status is status
+    if status is Status.INVALID:
+        assert f"the condition {conditions[-1]} does not hold" in outcome.message
+
+
+def test_a_chain_in_bsmarts_words(point, tmp_path):
+    """The template is that of the first code, which does not run; tools bring their profiles by their names."""
+    (tmp_path / "spheno").write_text(SPHENO.replace("Block ALPHA", " 1000023 1\nBlock ALPHA"))
+    codes = {
+        "Codes/HackAnalysis": {"Run": "False", "InputFile": "in.slha", "Observables": {}},
+        "Codes/FlexibleSUSY": {"Run": "True", "Command": f"{tmp_path}/flexiblesusy.sh", "Observables": {
+            "mh0": {"SLHA": ["MASS", [25]]}}},
+        "Codes/MicrOmegas": {"Run": "True", "Command": "./dark.sh", "InputFile": "spc", "OutputFile": "omg.out",
+                             "LSP": [1000022], "Observables": {"omega": {"SLHA": ["OMEGA", [1]]}}},
+        "Codes/HiggsBounds": {"Run": "True", "Command": "./higgsbounds.sh", "Options": "LandH SLHA 3 1",
+                              "Observables": {"HBresult": {"SLHA": ["HiggsBoundsResults", [1, 2]], "VALID": [1]}}},
+        "Codes/SPheno/InputFile": "again.slha",
+    }  # fmt: skip
+    order = ["HackAnalysis", "FlexibleSUSY", "SPheno", "MicrOmegas", "HiggsBounds"]
+    outcome, found = point(codes, order=order)
+    assert (outcome.status, outcome.message) == (Status.OK, "")
+    assert (found["mh0"], found["mh"], found["omega"], found["HBresult"]) == (125.0, 125.0, 0.12, 1.0)
+    assert outcome.warnings == ["SPINFO 3: warning: large scale"] and (tmp_path / "scratch" / "spc").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"Variables/mus": {"RANGE": [0, 1]}, "Variables/mu": None}, ["in.slha, line 6", "'mu'"]),
+        ({"Codes/HiggsTools": {"Run": "True", "HiggsBounds Dataset": "x", "Observables": {}}},
+         ["'HiggsTools' is a tool of BSMArt", "docs/bsmart.md"]),
+        ({"Codes/mytool": {"Run": "True", "Observables": {}}}, ["'mytool' is a tool of your own (Tools/mytool.py)"]),
+        ({"Codes/misspelt": {"Run": "True", "Observables": {}}}, ["'misspelt'", "neither function nor command"]),
+        ({"Codes/SPheno/Command": "./sphen"}, ["the program './sphen' is not there"]),
+        ({"Codes/SPheno/Conditions": ["mhh > 120"]}, ["'mhh'", "did you mean 'mh'"]),
+        ({f"{OBS}f": {"FUNCTION": "cosh(mm)"}}, ["'mm'"]),
+        ({"Fitting": {"Variables": {"z": {"RANGE": [0, 1]}}, "Observables": {"mh": {"TARGET": 125, "VARIANCE": 1}}}},
+         ["needs scipy", "lodescan[evaluator,fitting]"]),
+    ],
+)  # fmt: skip
+def test_what_names_its_fault(bsmart, tmp_path, changes, words):
+    (tmp_path / "Tools").mkdir()
+    (tmp_path / "Tools" / "mytool.py").write_text("class NewTool(HepTool):\n    pass\n")
+    changes = {key: value if value is not None else {"RANGE": [1, 2]} for key, value in changes.items()}
+    if "Variables/mus" in changes:
+        (tmp_path / "in.slha").write_text(TEMPLATE.replace("mu**2", "mu_**2"))
+        words = [word.replace("'mu'", "'mu_'") for word in words]
+    with pytest.raises(ConfigurationError) as caught:
+        Chain(bsmart(changes))
+    assert [word for word in words if word not in str(caught.value)] == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"Variables/mu": "np.linspace(0,1,10)"}, ["'np.linspace(0,1,10)', but must be a range, [low, high]"]),
+        ({"Variables/mu/PRIOR": "SYMLOG"}, ["'SYMLOG' is no prior that lodescan knows"]),
+        ({"Codes/SPheno/Observables": ["mh", "mA"]}, ["must be a mapping"]),
+        ({"Codes/SPheno/Run": "perhaps"}, ["must be true or false"]),
+        ({"Codes/SPheno/Comand": "x"}, ["unknown key 'Comand'", "did you mean 'command'"]),
+        ({f"{OBS}mu": {"SLHA": ["MASS", [36]]}}, ["'mu' is already the name of the variable"]),
+        ({"Observables/mh": {"SLHA": ["MASS", [36]]}}, ["'mh' is already the name of the observable"]),
+        ({f"{OBS}mh/SCALING": "gauss"}, ["unknown scaling 'gauss'; did you mean 'GAUSS'"]),
+        ({f"{OBS}mh/SCALING": "LOGUSER"}, ["EXPUSER"]),
+        ({f"{OBS}mh/SCALING": "OFF"}, ["no observable enters the likelihood"]),
+    ],
+)
+def test_what_bsmart_would_go_on_with_in_silence(bsmart, changes, words):
+    with pytest.raises(ScanFileError) as caught:
+        bsmart(changes)
+    assert [word for word in words if word not in str(caught.value)] == []
+
+
+def test_toy_targets(point):
+    changes = {
+        "Codes": {"toy_targets": {"Run": "True", "Rosenbrock a": 1, "Rosenbrock b": "10", "Observables": {
+            "Rosenbrock": {"MEAN": 0, "VARIANCE": 1}, "Ackley": {}, "H": {"SLHA": ["TOYTARGETS", [4]]}}}},
+        "Setup/Skip SLHA Files": "True",
+    }  # fmt: skip
+    outcome, found = point(changes, (1.0, 1.0, 1.0))
+    assert outcome.status is Status.OK and found["Rosenbrock"] == 0.0 and found["H"] == 106.0
+    outcome, found = point(changes, (0.0, 2.0, 0.0))
+    assert found["Rosenbrock"] == pytest.approx(10 * 4 + 1 + 10 * 16 + 1)
+
+
+def test_least_values_of_the_toys():
+    assert toy_targets([1.0] * 4)["Rosenbrock"] == 0.0
+    zero = toy_targets([0.0] * 3)
+    assert zero["Rastrigin"] == 0.0 and abs(zero["Ackley"]) < 1e-12
+    assert toy_targets([3.0, 2.0])["Himmelblau"] == 0.0
+    assert toy_targets([math.pi, math.pi])["Easom"] == -1.0
+    assert toy_targets([1e200, 1e200])["Rosenbrock"] == math.inf
+
+
+def test_pass_tool(point):
+    changes = {"Codes": {
+        "pass_tool": {"Run": "True", "InputFile": "in.slha", "Observables": {
+            "tanb": {"SLHA": ["MINPAR", [3]], "SCALING": "USER"}}},
+        "dark": {"Run": "True", "Command": "sh -c 'cat $0; echo \" 22 5\"' {input} > {output}", "Observables": {
+            "later": {"SLHA": ["EXTPAR", [22]]}}},
+    }}  # fmt: skip
+    outcome, found = point(changes)
+    assert (outcome.status, found["tanb"], found["later"]) == (Status.OK, 2.5, 5.0)

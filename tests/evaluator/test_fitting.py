@@ -1,0 +1,123 @@
+"""The inner solve: run for real, by scipy, which is in camb's environment and not in the base."""
+
+import math
+
+import pytest
+
+from evaluator.errors import ConfigurationError
+from evaluator.point import Status
+
+CODES = """import math
+import os
+
+
+def higgs(point):
+    with open(os.environ.get("RUNS", os.devnull), "a") as file:
+        file.write("x")
+    if point["lam"] > 0.9:
+        from evaluator import InvalidPoint
+        raise InvalidPoint("not perturbative")
+    return {"mh": math.sqrt(2 * point["lam"]) * point["v"], "wall": point["lam"] - point["mix"]}
+
+
+def after(point):
+    return {"late": point["mh"] * 2}
+"""
+SCAN = """variables: {v: [200, 300], mix: [0, 1]}
+derived_variables: {lam2: lam**2}
+codes:
+  first:
+    function: fit_codes:higgs
+    observables: {mh: {valid: [124, 126]}, wall: }
+  second:
+    function: fit_codes:after
+    observables: {late: {mean: 250, sigma: 1}}
+Fitting:
+  Variables: {lam: {RANGE: [0.01, 1]}}
+  Observables: {mh: {TARGET: 125, VARIANCE: 0.5}}
+"""
+WITH_SCIPY = pytest.mark.physics(environment="camb")
+
+
+@pytest.fixture
+def solve(scan_file, chain, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("RUNS", str(tmp_path / "runs"))
+
+    def make(text=SCAN):
+        return chain(scan_file(text, fit_codes__py=CODES))
+
+    yield make
+    monkeypatch.delitem(__import__("sys").modules, "fit_codes", raising=False)
+
+
+def test_without_scipy_it_says_how_to_get_it(solve):
+    try:
+        import scipy  # noqa: F401
+    except ImportError:
+        with pytest.raises(ConfigurationError, match=r"needs scipy, .*pip install 'lodescan\[evaluator,fitting\]'"):
+            solve()
+    else:
+        pytest.fail("scipy is in the evaluator's base")
+
+
+@WITH_SCIPY
+def test_a_quartic_coupling_so_that_the_higgs_mass_comes_out(solve, tmp_path):
+    found = solve().evaluate([246.0, 0.3], tmp_path / "point")
+    lam = 125**2 / 2 / 246**2
+    assert found.status is Status.OK and not found.missing
+    assert found.observables[0] == pytest.approx(lam, rel=1e-4)  # 1 % of a sigma of 0.5 in 125
+    assert found.observables[1] == pytest.approx(lam**2, rel=1e-3)
+    assert found.observables[2] == pytest.approx(125, abs=0.005) and found.observables[4] == 2 * found.observables[2]
+    assert len((tmp_path / "runs").read_text()) < 16  # the inner solve, and the point itself
+    assert len(found.seconds) == 2 and not (tmp_path / "point" / "fitting").exists()
+
+
+@WITH_SCIPY
+@pytest.mark.parametrize(
+    "method",
+    [
+        *("brentq", "bisect", "toms748", "hybr", "lm", "least_squares"),
+        *("Nelder-Mead", "L-BFGS-B", "TNC", "SLSQP", "Powell", "COBYLA"),
+    ],
+)
+def test_methods(solve, tmp_path, method):
+    # lambda up to 0.8: where a solver steps beyond, the code has no answer
+    text = SCAN.replace("[0.01, 1]", "[0.01, 0.8]") + f"  Method: {method}\n"
+    found = solve(text).evaluate([246.0, 0.3], tmp_path / "point")
+    assert (found.status, found.message) == (Status.OK, "")
+    assert found.observables[2] == pytest.approx(125, abs=0.5)
+
+
+@WITH_SCIPY
+def test_two_variables_and_two_targets(solve, tmp_path):
+    text = SCAN.replace("v: [200, 300], mix: [0, 1]", "v: [200, 300]").replace(
+        "{lam: {RANGE: [0.01, 1]}}", "{lam: {RANGE: [0.01, 0.8]}, mix: {RANGE: [-1, 1]}}"
+    )
+    text = text.replace("VARIANCE: 0.5}", "VARIANCE: 0.5}, wall: {TARGET: 0.2, VARIANCE: 0.01}")
+    found = solve(text).evaluate([246.0], tmp_path / "point")
+    lam = 125**2 / 2 / 246**2
+    assert found.status is Status.OK
+    assert found.observables[:2] == pytest.approx([lam, lam - 0.2], abs=1e-3)
+
+
+@WITH_SCIPY
+def test_without_a_solution_the_point_is_invalid(solve, tmp_path):
+    found = solve(SCAN.replace("TARGET: 125,", "TARGET: 1250,")).evaluate([246.0, 0.3], tmp_path / "point")
+    assert found.status is Status.INVALID
+    assert "fitting: no lam in [0.01, 1] gives mh = 1250 +- 0.5; nearest after" in found.message
+    assert math.isnan(found.observables[0]) and len(found.missing) == 5
+    all_bad = SCAN.replace("RANGE: [0.01, 1]", "RANGE: [0.95, 1]")
+    found = solve(all_bad).evaluate([246.0, 0.3], tmp_path / "p")
+    assert "every run for lam in [0.95, 1] was unphysical" in found.message
+
+
+@WITH_SCIPY
+def test_a_target_after_the_last_code_and_a_bound_on_runs(solve, tmp_path):
+    text = SCAN.replace("{mh: {TARGET: 125, VARIANCE: 0.5}}", "{half: {TARGET: 125, VARIANCE: 0.5}}")
+    text += "observables: {half: {function: late / 2}}\n"
+    found = solve(text).evaluate([246.0, 0.3], tmp_path / "point")
+    assert found.status is Status.OK and found.observables[-1] == pytest.approx(125, abs=0.01)
+    bounded = solve(text.replace("Fitting:", "Fitting:\n  Options: {max_evaluations: 3}"))
+    few = bounded.evaluate([246.0, 0.3], tmp_path / "q")
+    assert few.status is Status.INVALID and "after 3 runs" in few.message

@@ -1,0 +1,45 @@
+"""`lodescan-evaluator new NAME`: what it writes works, and it overwrites nothing."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from evaluator.errors import ConfigurationError
+from evaluator.starting import FILES, new
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.mark.slow
+def test_what_it_writes_works(tmp_path, capsys):
+    assert new("heavy_boson", tmp_path) == 0
+    folder = tmp_path / "heavy_boson"
+    assert sorted(each.name for each in folder.iterdir()) == sorted(n.replace("NAME", "heavy_boson") for n in FILES)
+    assert all("NAME" not in each.read_text() for each in folder.iterdir())
+    assert len((folder / "heavy_boson.py").read_text().splitlines()) <= 40
+    assert "lodescan-evaluator check" in capsys.readouterr().out
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'proto'}"}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(folder)], cwd=tmp_path, env=environment,
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0 and "3 passed" in done.stdout, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("two words", "that Python can import"),
+        ("class", "that Python can import"),
+        ("numpy", "installed"),
+        ("there", "is there already"),
+    ],
+)
+def test_names_that_do_not_work(tmp_path, name, words):
+    (tmp_path / "there").mkdir()
+    with pytest.raises(ConfigurationError, match=words):
+        new(name, tmp_path)
+    assert [each.name for each in tmp_path.iterdir()] == ["there"] and not list((tmp_path / "there").iterdir())

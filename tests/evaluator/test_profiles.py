@@ -1,0 +1,171 @@
+"""Profiles of the usual programs, and chains of them: each imitated by a small program, run for real."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from evaluator.codes.profiles import PROFILES
+from evaluator.errors import ConfigurationError
+from evaluator.point import Chain, Status
+from scanspec import read_scan_file
+from tests.evaluator.harness import DATA, PROGRAMS
+
+TEMPLATE = "Block MODSEL\n 1 mode\n"
+MH = "mh: {slha: [MASS, 25], mean: 125, sigma: 2}"
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Runs one point through codes, given as the lines of a section `codes`."""
+    for path in (*PROGRAMS.iterdir(), *(DATA / "profiles").iterdir()):
+        shutil.copy(path, tmp_path)
+    (tmp_path / "in.slha").write_text(TEMPLATE)
+    chains = {}
+
+    def evaluate(codes, mode=1, more=""):
+        if codes not in chains:
+            (tmp_path / "scan.yaml").write_text(f"variables: {{mode: [0, 10]}}\n{more}\ncodes:\n{codes}")
+            chains[codes] = Chain(read_scan_file(tmp_path / "scan.yaml"))
+        point = tmp_path / f"point{mode}{len(list(tmp_path.iterdir()))}"
+        return chains[codes].evaluate([float(mode)], point), point
+
+    return evaluate
+
+
+def code(name, command, observables, settings=""):
+    lines = "".join(f"    {line}\n" for line in settings.splitlines())
+    return f"  {name}:\n    command: {command}\n{lines}    observables: {{{observables}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "program", "mode", "status", "message"),
+    [
+        ("SPheno", "spheno.sh", 1, Status.OK, ""),
+        ("SPheno", "spheno.sh", 2, Status.INVALID, "SPINFO 4: tachyon"),
+        ("SPheno", "spheno.sh", 3, Status.FAILED, "no output"),
+        ("SPheno", "spheno.sh", 5, Status.FAILED, "signal 11"),
+        ("SOFTSUSY", "softsusy.sh", 1, Status.OK, ""),
+        ("SOFTSUSY", "softsusy.sh", 2, Status.INVALID, "[ stau tachyon ]"),
+        ("SOFTSUSY", "softsusy.sh", 3, Status.OK, ""),
+        ("SOFTSUSY", "softsusy.sh", 4, Status.FAILED, "exit code 255"),
+        ("FlexibleSUSY", "flexiblesusy.sh", 1, Status.OK, ""),
+        ("FlexibleSUSY", "flexiblesusy.sh", 2, Status.INVALID, "SPINFO 4: tachyon(hh)"),
+        ("FlexibleSUSY", "flexiblesusy.sh", 3, Status.FAILED, "exit code 1: cannot read the input"),
+        ("FlexibleSUSY", "flexiblesusy.sh", 4, Status.FAILED, "no block MASS"),
+        ("2HDMC", "thdmc.sh", 1, Status.OK, ""),
+        ("2HDMC", "thdmc.sh", 2, Status.OK, ""),
+    ],
+)
+def test_a_spectrum_generator(run, name, program, mode, status, message):
+    outcome, _ = run(code("gen", f"./{program}", MH, f"profile: {name}\ninput_file: in.slha"), mode)
+    assert outcome.status is status and message in outcome.message
+    assert outcome.observables[0] > 100 if status is Status.OK else outcome.missing == [0]
+
+
+def test_a_profile_by_the_name_of_the_code(run):
+    """BSMArt's files call a code by its program."""
+    outcome, _ = run(code("FlexibleSUSY", "./flexiblesusy.sh", MH, "input_file: in.slha"))
+    assert (outcome.status, outcome.warnings) == (Status.OK, ["SPINFO 3: warning: large scale"])
+    plain = "input_file: in.slha\nprofile: none\ninvalid_when: {spinfo: no}"
+    outcome, _ = run(code("SPheno", "./spheno.sh", MH, plain), 2)
+    assert "no block MASS" in outcome.message and outcome.status is Status.FAILED
+
+
+def test_flags_without_a_window_are_warnings(run):
+    settings = "profile: 2HDMC\ninput_file: in.slha"
+    outcome, _ = run(code("a", "./thdmc.sh", MH, settings), 2)
+    assert (outcome.status, outcome.warnings) == (Status.OK, ["unitarity: FLAGS 2 is 0"])
+    assert run(code("a", "./thdmc.sh", MH, settings), 1)[0].warnings == []
+    window = f"{MH}, unitary: {{slha: [FLAGS, 2], valid: 1}}"
+    outcome, _ = run(code("a", "./thdmc.sh", window, settings), 2)
+    assert (outcome.status, outcome.warnings) == (Status.INVALID, [])
+    named = f"{settings}\nflags: {{stable: [FLAGS, 1], 'perturbative': [FLAGS, [2]]}}"
+    assert run(code("a", "./thdmc.sh", MH, named), 2)[0].warnings == ["perturbative: FLAGS 2 is 0"]
+
+
+SPECTRUM = code("gen", "./gen.sh", MH, "input_file: in.slha")
+
+
+@pytest.fixture
+def generator(tmp_path):
+    def write(*blocks):
+        text = "\\n".join(["Block SPINFO", " 3 doubtful", *blocks])
+        (tmp_path / "gen.sh").write_text(f"#!/bin/sh\nprintf '{text}\\n' > $2\n")
+        (tmp_path / "gen.sh").chmod(0o755)
+
+    write("Block MODSEL", " 1 1", "Block MASS", " 25 1.25E+02", " 1000022 1.0E+02")
+    return write
+
+
+def test_a_chain_of_everything(run, generator):
+    """Outputs of their own, appended ones, one in place: at the end all of it is in the spectrum."""
+    codes = SPECTRUM
+    codes += code("hit", "./hit.sh", "br: {slha: [BR, [25, [-5, 5]]]}", "profile: SUSY-HIT")
+    codes += code("SuperIso", "./superiso.sh", "bsg: {slha: [FOBS, [5, 1]]}")
+    codes += code("HiggsBounds", "./higgsbounds.sh", "hb: {slha: [HiggsBoundsResults, [1, 2]], valid: 1}")
+    codes += code("dark", "./dark.sh", "omega: {slha: [OMEGA, 1]}", "profile: micrOMEGAs")
+    codes += code("HiggsTools", "./higgstools.sh", "chi2: {slha: [HIGGSTOOLS, 2]}")
+    late = "observables: {late: {slha: [MASS, 1000022]}, ratio: {slha: [HIGGSBOUNDSRESULTS, [1, 3]]}}"
+    outcome, point = run(codes, more=late)
+    assert (outcome.status, outcome.message) == (Status.OK, "")
+    assert outcome.observables == pytest.approx([125, 0.6, 3.4e-4, 1, 0.12, 95, 100, 0.7269277933450029])
+    assert outcome.warnings == ["SPINFO 3: doubtful"]  # once, though five programs say it
+    assert (point / "susyhit.in").exists() and (point / "omg.out").exists()
+
+
+def test_susyhit_finds_its_settings(run, generator, tmp_path):
+    (tmp_path / "susyhit.in").unlink()
+    outcome, _ = run(SPECTRUM + code("hit", "./hit.sh", "br: {slha: [BR, [25, [5, -5]]]}", "profile: SUSY-HIT"))
+    assert outcome.status is Status.FAILED and "susyhit.in is missing" in outcome.message
+
+
+@pytest.mark.parametrize("name", ["HiggsBounds", "HiggsSignals"])
+def test_in_place_with_nothing_written_is_a_failure(run, generator, name):
+    generator("Block MASS", " 35 1.0E+02", " 6 125")
+    spectrum = SPECTRUM.replace("[MASS, 25]", "[MASS, 6]")
+    outcome, _ = run(spectrum + code(name, "./higgsbounds.sh", f"hb: {{slha: [{name}Results, [1, 2]]}}"))
+    assert (outcome.status, outcome.failed_code) == (Status.FAILED, name)
+    assert f"no block {name.upper()}RESULTS" in outcome.message
+
+
+def test_later_points_of_a_code_that_compiles(run, generator, tmp_path):
+    codes = SPECTRUM + code("micrOMEGAs", "./dark.sh", "omega: {slha: [OMEGA, 1]}", "timeout: 0.5")
+    assert run(codes)[0].status is Status.OK  # the profile's first deadline is long
+    (tmp_path / "compiled").unlink()
+    assert run(codes)[0].status is Status.TIMED_OUT
+
+
+def test_a_later_code_may_replace_the_spectrum(run, generator, tmp_path):
+    (tmp_path / "second.sh").write_text("#!/bin/sh\ngrep -q 1000022 $1 && printf 'Block MASS\\n 25 126\\n' > $2\n")
+    (tmp_path / "second.sh").chmod(0o755)
+    second = code("second", "./second.sh", "mh2: {slha: [MASS, 25]}", "input_file: spectrum.in")
+    outcome, point = run(SPECTRUM + second)
+    assert (outcome.status, outcome.observables) == (Status.OK, [125.0, 126.0]) and (point / "spectrum.in").exists()
+    third = code("third", "./second.sh", "lsp: {slha: [MASS, 1000022]}", "append: no")
+    outcome, _ = run(SPECTRUM + third)
+    assert outcome.status is Status.FAILED and "no entry MASS 1000022" in outcome.message
+    outcome, _ = run(SPECTRUM + third.replace("append: no", "append: yes"))
+    assert "no entry MASS 1000022" in outcome.message  # its own MASS is the later block
+    (tmp_path / "second.sh").write_text("#!/bin/sh\ngrep -q 1000022 $1 && printf 'Block EXTRA\\n 1 7\\n' > $2\n")
+    outcome, _ = run(SPECTRUM + third.replace("append: no", "append: yes\n    output_file: output.slha"))
+    assert outcome.observables == [125.0, 100.0]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ("profile: SPhemo", "there is no profile 'SPhemo'; did you mean 'SPheno'?"),
+        ("flags: {a: 7}", "flags: a is 7, but must be [BLOCK, [indices]]"),
+        ("append: maybe", "must be true or false"),
+    ],
+)
+def test_what_is_written_wrong(run, settings, words):
+    with pytest.raises((ConfigurationError, ValueError)) as caught:
+        run(code("gen", "./spheno.sh", MH, f"input_file: in.slha\n{settings}"))
+    assert words in str(caught.value)
+
+
+def test_every_profile_is_tried():
+    text = Path(__file__).read_text()
+    assert all(name in text for name in PROFILES)

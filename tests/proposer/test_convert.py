@@ -1,0 +1,130 @@
+"""`lodescan convert`: the plain file means the same scan, and every change is told."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from proposer.__main__ import BAD_INPUT, main
+from proposer.convert import converted
+from scanspec import ScanFileError, read_scan_file
+
+DATA = Path(__file__).parent.parent / "data"
+EVERYTHING = {
+    "MPI": {"Size": 1},
+    "Setup": {
+        "RunName": "100", "Type": "MLScanner.MLS_DNNC", "Points": "50", "Seed": 3, "Cores": 4, "csv": "True",
+        "Environment Variables": {"OMP_NUM_THREADS": "1"}, "Skip SLHA Files": "False", "Max_Hours": "1e1",
+    },
+    "Variables": {
+        "0": {"RANGE": ["200", 2500], "PRIOR": "LOG", "VARIANCE": 3, "Label": "$m_0$"},
+        "ms2-mqp2": {"RANGE": [5, -5], "PRIOR": "INTERVAL"},
+        "g": {"RANGE": [-5, 5], "PRIOR": {"TYPE": "GAUSS", "MEAN": "1", "SIGMA": 2}},
+        "fixed": [3, 3],
+    },
+    "Derived Variables": {"m122": "VARIABLE[0]**2", "two": "2"},
+    "Blocks": {"MINPAR": {"1": "g+1", "9": 3, "10,2": "1e3"}},
+    "Fitting": {
+        "Variables": {"LAM": {"RANGE": ["0", 1]}}, "Observables": {"mh": {"TARGET": "125", "VARIANCE": 0.5}},
+        "Method": "L-BFGS-B", "Options": {"eps": "1e-3", "disp": "False"},
+    },
+    "Codes": {
+        "HiggsTools": {"Run": "False", "InputFile": "in.slha", "Observables": {"HB": {"SCALING": "USER"}}},
+        "SPheno": {
+            "Run": "True", "Command": "SPheno {input} {output}", "Timeout": "60", "Success": {"Exit_Codes": "any"},
+            "Invalid_When": {"SPINFO": "False", "Stderr": "12"}, "Flags": {"ok": ["FLAGS", [1]]},
+            "Conditions": ["mh > 120"],
+            "Observables": {
+                "mh": {"SLHA": ["MASS", [25]], "MEAN": "125.2", "VARIANCE": "2", "VALID": ["-inf", "inf"], "TYPE": "x"},
+                "br": {"SLHA": ["BR", [25, [5, -5]]], "SCALING": "UPPER", "RANGE": ["0.1", 0.3]},
+                "c": {"SLHA": ["ALPHA", []], "SCALING": "CFUNCTION", "UPPER_BOUND": "1", "LOG_SCALING": "True"},
+                "yes": {"FUNCTION": "1", "VALID": "1", "UNIT": "1"},
+            },
+        },
+    },
+    "Observables": {"late": {"FUNCTION": "mh*2"}},
+    "Networks": {"Threshold_Value": "10", "Batch Size": 100, "Estimators": 3},
+    "Plotting": {"Strategy": "csv", "Plots": {"a": {"Values": ["0", "g"]}}},
+}  # fmt: skip
+
+
+def meaning(scan):
+    """All that a scan file says, without where it says so."""
+    observables = [
+        (each.name, each.code, each.slha, each.function, each.valid, repr(each.likelihood), each.unit, each.label)
+        for each in scan.all_observables()
+    ]
+    codes = []
+    for code in scan.codes:
+        keys = sorted(key for key in code.section if key not in ("run", "observables"))
+        values = [
+            sorted((name.lower(), str(value).lower()) for name, value in code.section.raw(key).items())
+            if isinstance(code.section.raw(key), dict)
+            else str(code.section.raw(key)).lower()
+            for key in keys
+        ]
+        codes.append((code.name, code.conditions, keys, values))
+    numbers = ("type", "skip_slha_files", "max_hours")
+    setup = {key: str(scan.setup.raw(key)) for key in scan.setup if key not in numbers}
+    networks = {key: scan.networks.number(key) for key in scan.networks}
+    return (
+        repr(scan.variables), scan.derived, scan.blocks, codes, observables, scan.run_name, networks, scan.first_input,
+        repr(scan.fitting), {**setup, "max_hours": scan.setup.number("max_hours", 0.0)},
+    )  # fmt: skip
+
+
+@pytest.fixture
+def everything(tmp_path):
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps(EVERYTHING))
+    return path
+
+
+def round_trip(path, tmp_path):
+    text, changes = converted(path)
+    new = tmp_path / "new.yaml"
+    new.write_text(text)
+    assert read_scan_file(new).ignored == ()
+    return new, changes
+
+
+@pytest.mark.parametrize("name", ["toy3d", "camb_w0wa", "simsusy_stau"])
+def test_the_examples(tmp_path, name):
+    new, changes = round_trip(DATA / f"{name}.json", tmp_path)
+    old = read_scan_file(DATA / f"{name}.json")
+    assert repr(read_scan_file(new).variables) == repr(old.variables)
+    assert meaning(read_scan_file(new)) == meaning(old)
+    assert changes[0].count(" is now ") > 10 and "left out MPI, which has no meaning here" in changes
+
+
+def test_every_section(everything, tmp_path):
+    new, changes = round_trip(everything, tmp_path)
+    old, scan = read_scan_file(everything), read_scan_file(new)
+    assert meaning(scan) == meaning(old)
+    assert scan.setup.text("type") == "MLS_DNNC" and scan.setup.boolean("skip_slha_files", True) is False
+    for line in (
+        "Setup: MLScanner.MLS_DNNC is now MLS_DNNC",
+        "left out Setup: Cores, which has no meaning here",
+        "Variables: 0: PRIOR: LOG is now log-uniform",
+        "Codes: SPheno: Observables: mh: MEAN: '125.2' is now 125.2",
+        "left out Run where it is true, the default",
+        "left out Fitting: Options: disp, which has no meaning here",
+    ):
+        assert line in changes
+    assert "RunName is now run_name" in changes[0]
+    again, unchanged = converted(new)
+    assert again == new.read_text() and unchanged == []
+
+
+def test_the_command(everything, tmp_path, monkeypatch):
+    command = [sys.executable, "-m", "proposer", "convert"]
+    done = subprocess.run([*command, str(everything)], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.startswith("setup:\n  run_name: '100'\n")
+    assert "VARIANCE is now sigma" in done.stderr
+    (tmp_path / "bad.json").write_text("{}")
+    with pytest.raises(ScanFileError):
+        converted(tmp_path / "bad.json")
+    monkeypatch.setattr("signal.signal", lambda *_: None)  # the test runner keeps its own
+    assert main(["convert", str(tmp_path / "bad.json")]) == BAD_INPUT

@@ -1,0 +1,66 @@
+"""What `lodescan status` says of the codes: their time, and what the order saved. On a real dataset."""
+
+import re
+
+import numpy as np
+import pytest
+
+from proposer.costs import Cost, costs
+from proposer.dataset import Dataset
+from proposer.reading import status
+from proposer.rows import Outcome
+from proposer.strategies.base import Batch, Status
+
+OUTCOMES = [
+    Outcome(1, Status.OK, 1.0, [3.0, 4.0], [0.5, 0.5], [0.25, 2.0]),
+    Outcome(2, Status.OK, 2.0, [3.0, 4.0], [1.0, 1.0], [0.75, 4.0]),
+    Outcome(3, Status.INVALID, None, [3.0, np.nan], (), [0.5], "cheap", "outside", (), [1]),
+    Outcome(4, Status.INVALID, None, (), (), [0.5], "cheap", "outside"),
+    Outcome(5, Status.INVALID, None, (), (), [0.5, 3.0], "dear", "a tachyon"),
+    Outcome(6, Status.INVALID, None, (), (), [], "", "a derived variable is not finite"),
+    Outcome(7, Status.FAILED, None, (), (), [0.5], "cheap", "a crash"),
+]
+META = {"points": 10, "threshold": 1.5, "seconds": 7.0, "seed": 1, "backend": "cheap + dear"}
+
+
+@pytest.fixture
+def run(tmp_path):
+    with Dataset(tmp_path) as dataset:
+        u = np.linspace(0.1, 0.9, 8)[:, np.newaxis]
+        dataset.add_batch(Batch(u, ["bootstrap"] * 8, 0), u, b"")
+        dataset.record(OUTCOMES)
+        dataset.set_meta(META)
+    return tmp_path
+
+
+def test_seconds_and_spared_points_of_each_code(run):
+    with Dataset(run, read_only=True) as dataset:
+        found = costs(dataset.seconds(), ["cheap", "dear"])
+    # a failure was not spared by the order, nor what ended before any code
+    assert found == [Cost("cheap", 6, 3.0, 0), Cost("dear", 3, 9.0, 2)]
+    assert [each.mean for each in found] == [0.5, 3.0]
+
+
+def test_a_code_that_never_ran():
+    invalid = [(Status.INVALID, np.array([0.5]).tobytes())]
+    assert costs(invalid, ["cheap", "dear"]) == [Cost("cheap", 1, 0.5, 0), Cost("dear", 0, 0.0, 1)]
+
+
+@pytest.mark.parametrize("names", [["cheap", "dear"], None])
+def test_the_command(run, names, capsys):
+    if names is not None:  # runs of older versions do not say them
+        with Dataset(run) as dataset:
+            dataset.set_meta({"codes": names})
+    cheap, dear = names or ["code 1", "code 2"]
+    assert status(run) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert f"{cheap}: 0.5 s a point, 6 runs, 3 s (25 %)" in lines
+    assert f"{dear}: 3 s a point, 3 runs, 9 s (75 %)" in lines
+    assert f"the order saved about 6 s: no run of {dear} for 2 points that were invalid before it" in lines
+
+
+def test_before_anything_ran(tmp_path, capsys):
+    with Dataset(tmp_path) as dataset:
+        dataset.set_meta(META | {"codes": ["cheap"]})
+    assert status(tmp_path) == 0
+    assert not re.search(r"cheap:|saved", capsys.readouterr().out)
