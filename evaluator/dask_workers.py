@@ -17,6 +17,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from evaluator.description import describe
@@ -117,17 +118,18 @@ class DaskWorkers:
 
     def _end_points(self) -> None:
         """Ends cancelled points wherever they are; in a thread of its own, since it waits for the cluster."""
-        while (key := self._ends.get()) is not None:
+        more = True
+        while more and (key := self._ends.get()) is not None:
             ended = [key]
-            while not self._ends.empty() and (key := self._ends.get()) is not None:
-                ended.append(key)
+            while more and not self._ends.empty():  # all in one go
+                key = self._ends.get()
+                more = key is not None
+                ended += [key] if key is not None else []
             try:
                 self._client.cancel([distributed.Future(each, self._client) for each in ended], force=True)
                 self._client.run(end, ended, on_error="ignore")
             except Exception as error:  # noqa: BLE001
                 self._lost(error)
-            if key is None:
-                return
 
     def close(self) -> None:
         with self._lock:
@@ -148,12 +150,12 @@ class DaskWorkers:
 class _Pool:
     """The worker processes of one scan in this Dask worker."""
 
-    def __init__(self, scan_file: str, digest: bytes, threads: int) -> None:
+    def __init__(self, scan_file: str, digest: str, threads: int) -> None:
         from evaluator.__main__ import read_scan
 
         self.scan_file, self.digest = scan_file, digest
         self.running: dict[str, Job] = {}
-        chain = Chain(read_scan(scan_file))
+        chain = Chain(read_scan(Path(scan_file)))
         if describe(chain, 1).physics_digest != digest:
             raise ConfigurationError(
                 f"{scan_file} with its codes is not the same on this Dask worker: other versions, or an older copy"
@@ -165,12 +167,12 @@ _pool: _Pool | None = None
 _pool_lock = threading.Lock()
 
 
-def prepare(scan_file: str, digest: bytes) -> None:
+def prepare(scan_file: str, digest: str) -> None:
     """Makes this Dask worker ready for a scan; raises ConfigurationError where it cannot be."""
     _get_pool(scan_file, digest)
 
 
-def evaluate(scan_file: str, digest: bytes, variables: Sequence[float], spectra_below: float) -> tuple[Any, ...]:
+def evaluate(scan_file: str, digest: str, variables: Sequence[float], spectra_below: float) -> tuple[Any, ...]:
     """One point, in a worker process of this Dask worker; the fields of its Outcome."""
     pool, key = _get_pool(scan_file, digest), distributed.worker.thread_state.key
     finished = threading.Event()
@@ -200,7 +202,7 @@ def close_pool(scan_file: str | None = None) -> None:
             _pool = None
 
 
-def _get_pool(scan_file: str, digest: bytes) -> _Pool:
+def _get_pool(scan_file: str, digest: str) -> _Pool:
     global _pool  # noqa: PLW0603
     with _pool_lock:
         if _pool is not None and (_pool.scan_file, _pool.digest) != (scan_file, digest):
