@@ -27,7 +27,7 @@ LEFT, RIGHT, TOP, BOTTOM = 62, 12, 30, 46
 LEAST = 0.5
 """The least distance in pixels of two points of one kind; nearer ones are one point in the picture."""
 
-KINDS = {"unphysical": ("#cfd8dc", 2.0), "bad": ("#78909c", 2.2), "good": ("#d84315", 3.4)}
+KINDS = {"unphysical": ("#b0bec5", 2.0), "bad": ("#78909c", 2.2), "good": ("#d84315", 3.4)}
 """Colour and diameter in pixels, drawn in this order."""
 
 
