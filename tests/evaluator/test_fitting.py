@@ -20,6 +20,11 @@ def higgs(point):
     return {"mh": math.sqrt(2 * point["lam"]) * point["v"], "wall": point["lam"] - point["mix"]}
 
 
+def messy(point):
+    (point.folder / "left").write_text("something")
+    return higgs(point)
+
+
 def after(point):
     return {"late": point["mh"] * 2}
 """
@@ -110,6 +115,14 @@ def test_without_a_solution_the_point_is_invalid(solve, tmp_path):
     all_bad = SCAN.replace("RANGE: [0.01, 1]", "RANGE: [0.95, 1]")
     found = solve(all_bad).evaluate([246.0, 0.3], tmp_path / "p")
     assert "every run for lam in [0.95, 1] was unphysical" in found.message
+
+
+@WITH_SCIPY
+def test_a_scratch_folder_that_only_the_solver_used_is_told(solve, tmp_path):
+    made = solve(SCAN.replace("fit_codes:higgs", "fit_codes:messy").replace("TARGET: 125,", "TARGET: 1250,"))
+    assert made.evaluate([246.0, 0.3], tmp_path / "point").status is Status.INVALID
+    assert made.used_scratch  # so that whoever runs points removes it
+    assert (tmp_path / "point").is_dir() and not (tmp_path / "point" / "fitting").exists()
 
 
 @WITH_SCIPY

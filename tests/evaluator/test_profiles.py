@@ -129,6 +129,7 @@ def test_in_place_with_nothing_written_is_a_failure(run, generator, name):
     assert f"no block {name.upper()}RESULTS" in outcome.message
 
 
+@pytest.mark.slow
 def test_later_points_of_a_code_that_compiles(run, generator, tmp_path):
     codes = SPECTRUM + code("micrOMEGAs", "./dark.sh", "omega: {slha: [OMEGA, 1]}", "timeout: 0.5")
     assert run(codes)[0].status is Status.OK  # the profile's first deadline is long

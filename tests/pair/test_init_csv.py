@@ -96,6 +96,7 @@ def test_good_points_of_one_run_start_another(
     assert again == set(points.params[len(good) :])
 
 
+@pytest.mark.slow
 def test_a_file_of_bsmarts_read_csv_runs_as_its_refusal_says(
     make_scan: MakeScan, start_evaluator: StartEvaluator, lodescan: Lodescan, tmp_path: Path
 ) -> None:

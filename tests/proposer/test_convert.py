@@ -1,8 +1,6 @@
 """`lodescan convert`: the plain file means the same scan, and every change is told."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -118,13 +116,13 @@ def test_every_section(everything, tmp_path):
     assert again == new.read_text() and unchanged == []
 
 
-def test_the_command(everything, tmp_path, monkeypatch):
-    command = [sys.executable, "-m", "proposer", "convert"]
-    done = subprocess.run([*command, str(everything)], capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout.startswith("setup:\n  run_name: '100'\n")
-    assert "VARIANCE is now sigma" in done.stderr
+def test_the_command(everything, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("signal.signal", lambda *_: None)  # the test runner keeps its own
+    assert main(["convert", str(everything)]) == 0
+    done = capsys.readouterr()
+    assert done.out.startswith("setup:\n  run_name: '100'\n")
+    assert "VARIANCE is now sigma" in done.err
     (tmp_path / "bad.json").write_text("{}")
     with pytest.raises(ScanFileError):
         converted(tmp_path / "bad.json")
-    monkeypatch.setattr("signal.signal", lambda *_: None)  # the test runner keeps its own
     assert main(["convert", str(tmp_path / "bad.json")]) == BAD_INPUT
