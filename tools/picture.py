@@ -41,7 +41,7 @@ def main(run: str, x: str, y: str, file: str) -> int:
         if name not in names:
             raise SystemExit(f"{run} has no variable or observable {name!r}; it has {', '.join(names)}")
     axes = [_Axis(scan, name, columns[:, names.index(name)]) for name in (x, y)]
-    Path(file).write_text(_draw(axes, folder.name, threshold, ok, nll))
+    Path(file).write_text(_draw(axes, scan.setup.text("run_name", folder.name), threshold, ok, nll))
     return 0
 
 
@@ -98,7 +98,7 @@ def _draw(axes: list[_Axis], name: str, threshold: float, ok: NDArray[np.bool_],
         f' viewBox="0 0 {WIDTH} {HEIGHT}">',
         f"<title>{escape(said)}</title>",
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
-        f'<text x="{LEFT}" y="14">{escape(said)}</text>',
+        f'<text x="{LEFT}" y="11">{escape(said)}</text>',
     ]
     x, y = (axis.fraction(axis.values) for axis in axes)
     inside = np.isfinite(x) & np.isfinite(y) & (np.abs(x - 0.5) <= 0.5) & (np.abs(y - 0.5) <= 0.5)
@@ -111,7 +111,7 @@ def _draw(axes: list[_Axis], name: str, threshold: float, ok: NDArray[np.bool_],
         stroke = f'stroke="{colour}" stroke-width="{size}" stroke-linecap="round"'
         if path:
             lines.append(f'<path d="{path}" {stroke} fill="none"/>')
-            lines.append(f'<path d="M{place} 23h0" {stroke} fill="none"/><text x="{place + 6}" y="27">{kind}</text>')
+            lines.append(f'<path d="M{place} 21h0" {stroke} fill="none"/><text x="{place + 6}" y="25">{kind}</text>')
             place += 90
     lines.append(f'<rect x="{LEFT}" y="{TOP}" width="{wide}" height="{high}" fill="none" stroke="black"/>')
     for where, text in axes[0].ticks():
