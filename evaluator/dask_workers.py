@@ -10,6 +10,7 @@ The workers need this package, the physics packages and the scan file at the sam
 from __future__ import annotations
 
 import atexit
+import hashlib
 import multiprocessing
 import os
 import queue
@@ -32,8 +33,11 @@ try:
 except ImportError as error:
     raise ConfigurationError(f"--executor dask needs the extra `dask` ({error})") from error
 
+CONNECT = 10.0
+"""Seconds within which a scheduler must answer."""
+
 ANSWER = 30.0
-"""Seconds within which a scheduler must answer, and have a first worker."""
+"""Seconds within which it must have a first worker, or end points."""
 
 
 class DaskWorkers:
@@ -44,12 +48,12 @@ class DaskWorkers:
 
     def __init__(self, chain: Chain, scheduler: str) -> None:
         self._scan = str(chain.scan.path.resolve())
-        self._digest = describe(chain, 1).physics_digest
+        self._digest = _digest(chain)
         self._futures: dict[Job, distributed.Future] = {}
         self._lock = threading.Lock()
         self._closing = False
         try:
-            self._client = distributed.Client(scheduler, timeout=ANSWER, set_as_default=False)
+            self._client = distributed.Client(scheduler, timeout=CONNECT, set_as_default=False)
         except (OSError, ValueError) as error:
             raise ConfigurationError(f"no Dask scheduler answers at {scheduler} ({error})") from error
         try:
@@ -144,6 +148,11 @@ class DaskWorkers:
         self._client.close()
 
 
+def _digest(chain: Chain) -> str:
+    """Of the codes and of the file, whose deadlines are the pool's too."""
+    return f"{describe(chain, 1).physics_digest} {hashlib.sha256(chain.scan.text.encode()).hexdigest()}"
+
+
 # What follows runs in the Dask workers.
 
 
@@ -156,7 +165,7 @@ class _Pool:
         self.scan_file, self.digest = scan_file, digest
         self.running: dict[str, Job] = {}
         chain = Chain(read_scan(Path(scan_file)))
-        if describe(chain, 1).physics_digest != digest:
+        if _digest(chain) != digest:
             raise ConfigurationError(
                 f"{scan_file} with its codes is not the same on this Dask worker: other versions, or an older copy"
             )

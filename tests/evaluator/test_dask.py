@@ -145,6 +145,7 @@ def test_a_deadline_and_an_end(cluster, evaluator, scan):
     path = scan(timeout=1)
     server = start(evaluator, cluster, path)
     assert server.statuses([[1, 2], [2, 0]]) == ["TIMED_OUT", "OK"]
+    # a file that has changed is another pool, also while an older evaluator is still there
     path = scan(timeout=600)
     server = start(evaluator, cluster, path)
     before = len(begun(path.parent))
