@@ -14,13 +14,20 @@ A code that asks for more fails by itself, and costs its point. At the limit the
 its choice, or all that are in the container.
 """
 
+RESERVED = 48 * 2**20
+"""Bytes for each core that count without being used: a thread's stack (8 MiB) and its buffer in OpenBLAS (32 MiB).
+
+Such threads are started for all cores that are seen, in a small container on a large machine too.
+"""
+
 _V2, _V1 = "memory.max", "memory.limit_in_bytes"
 
 
 def memory_limit(root: Path = Path("/")) -> int:
-    """Bytes that one process may take. `root`: where the file tree with proc and sys begins."""
+    """Bytes of data that one process may have. `root`: where the file tree with proc and sys begins."""
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return min([machine, *(int(SHARE * limit) for limit in _container_limits(root))])
+    reserved = RESERVED * len(os.sched_getaffinity(0))
+    return min([machine, *(int(SHARE * limit) + reserved for limit in _container_limits(root))])
 
 
 def _container_limits(root: Path) -> Iterator[int]:

@@ -22,7 +22,13 @@ from scanspec.document import closest, to_number
 
 
 def middle(variable: Variable) -> float:
-    """The middle of a range: in the logarithm for a log-uniform prior, the mean for a normal one."""
+    """The middle of a range: in the logarithm for a log-uniform prior, the mean for a normal one, the middle value of
+    an integer or a choice.
+    """
+    if variable.values:
+        return variable.values[len(variable.values) // 2]
+    if variable.integer:
+        return float((variable.low + variable.high) // 2)
     if variable.prior is PriorKind.NORMAL:
         return min(max(variable.mean, variable.low), variable.high)
     if variable.prior is PriorKind.LOG_UNIFORM:

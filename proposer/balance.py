@@ -50,8 +50,16 @@ def positive_weight(good: NDArray[np.bool_], *, has_init: bool) -> float:
     return (1.0 - share) / share if 0.0 < share < RARE and not has_init else 1.0
 
 
-def balanced(good: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.int64]:
-    """Positions of all good points and of as many bad ones, drawn at random; of all bad ones if there are fewer."""
+def balanced(good: NDArray[np.bool_], late: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Positions of all good points and of as many bad ones, drawn at random; of all bad ones if there are fewer.
+
+    Half of the bad ones are `late` (shape (n,)) where there are so many: points that an iteration chose, most of them
+    mistakes of the classifier around the good region. Drawn from all alike they would be lost among those of a large
+    bootstrap, and the same mistakes made again.
+    """
     bad = np.flatnonzero(~good)
-    drawn = rng.choice(bad, size=min(len(bad), int(good.sum())), replace=False)
-    return np.sort(np.concatenate([np.flatnonzero(good), drawn])).astype(np.int64)
+    chosen, early = bad[late[bad]], bad[~late[bad]]
+    n = min(len(bad), int(good.sum()))
+    n_chosen = min(len(chosen), max(n // 2, n - len(early)))
+    drawn = [rng.choice(chosen, n_chosen, replace=False), rng.choice(early, n - n_chosen, replace=False)]
+    return np.sort(np.concatenate([np.flatnonzero(good), *drawn])).astype(np.int64)

@@ -23,10 +23,10 @@ from proposer.progress import Progress, Tally, show_time
 from proposer.scan import Limits, Scan, read_tally
 from proposer.space import Space, SpaceError
 from proposer.spectra import FOLDER, kept_below
-from proposer.strategies.choice import make_strategy, read_settings
-from proposer.strategies.mls_dnnc import MlsDnncSettings
+from proposer.strategies.base import Settings
+from proposer.strategies.choice import make_strategy, read_settings, type_name
 from proposer.tables import GOOD_POINTS, RESERVED, GoodPoints
-from scanspec import PriorKind, ScanFile, ScanFileError, read_scan_file
+from scanspec import PriorKind, ScanFile, ScanFileError, Variable, read_scan_file
 
 WAIT_AT_START, WAIT_LATER = 60.0, 600.0
 
@@ -55,7 +55,7 @@ def scan(file: Path, address: str, folder: Path | None, seed: int | None, *, ins
         stored = check_same_run(folder, spec, description, seed)
         seed = choose_seed(spec, seed, stored)
         threads = _set_threads(stored)
-        strategy = make_strategy(settings, space, seed)
+        strategy = make_strategy(type_name(spec), space, settings, seed, description.observables)
         with Dataset(folder) as dataset:
             if not stored:
                 if dataset.meta():
@@ -82,7 +82,7 @@ def scan(file: Path, address: str, folder: Path | None, seed: int | None, *, ins
     return 0
 
 
-def _read(file: Path) -> tuple[ScanFile, MlsDnncSettings, Limits, Space, InitPoints | None]:
+def _read(file: Path) -> tuple[ScanFile, Settings, Limits, Space, InitPoints | None]:
     """All of the proposer's input, checked; raises ScanFileError."""
     spec = read_scan_file(file)
     names = {each.name for each in spec.variables} | {each.name for each in spec.all_observables()}
@@ -104,13 +104,13 @@ def check(file: Path, address: str | None, *, insecure: bool) -> int:
     print(f"{file}: run {spec.run_name!r}, {len(spec.variables)} variables, codes {codes}")
     for each in spec.variables:
         prior = each.prior.value + (f" {each.mean:g} +- {each.sigma:g}" if each.prior is PriorKind.NORMAL else "")
-        print(f"  {each.name}: {each.low:g} to {each.high:g} {each.unit}".rstrip() + f", {prior}")
+        print(f"  {each.name}: {_show_range(each)} {each.unit}".rstrip() + f", {prior}")
     for scored in spec.all_observables():
         window = f", valid {scored.valid[0]:g} to {scored.valid[1]:g}" if scored.valid else ""
         likelihood = "the evaluator's measurement" if scored.measurement is not None else show(scored.likelihood)
         print(f"  {scored.name}: {likelihood}{window}")
     print(f"  good: NLL below {settings.threshold:g}; stops at {_describe_limits(limits)}")
-    print(f"  {', '.join(f'{name} {value:g}' for name, value in _flat(asdict(settings)))}")
+    print(f"  {type_name(spec)}: {', '.join(f'{name} {value:g}' for name, value in _flat(asdict(settings)))}")
     if (below := kept_below(spec, settings.threshold)) > -math.inf:
         print(f"  keeps the spectrum files, if there are any, of points with an NLL below {below:g}")
     if init is not None:
@@ -129,6 +129,13 @@ def check(file: Path, address: str | None, *, insecure: bool) -> int:
         _check_agreement(spec, description, address)
         print("the scan file and the evaluator agree")
     return 0
+
+
+def _show_range(variable: Variable) -> str:
+    if variable.values:
+        return "one of " + ", ".join(f"{each:g}" for each in variable.values)
+    kind = ", whole numbers" if variable.integer else ", periodic" if variable.periodic else ""
+    return f"{variable.low:g} to {variable.high:g}{kind}"
 
 
 def _flat(settings: dict[str, Any]) -> Iterator[tuple[str, float]]:
@@ -186,6 +193,8 @@ def _notes(spec: ScanFile, threshold: float) -> list[str]:
         notes.append(f"the file gives no threshold_value: {threshold:g} holds (BSMArt's documents say 100, its code 1)")
     if "points" not in spec.setup:
         notes.append("the file gives no points: 1,000 holds (BSMArt's documents say 1,000, its code 10,000)")
+    if type_name(spec) == "RANDOM" and "max_evaluations" not in spec.setup:
+        notes.append("points counts good points (BSMArt's Random: evaluations, which are max_evaluations here)")
     honoured = [each.name for each in spec.variables if each.prior is not PriorKind.UNIFORM]
     if honoured:
         notes.append(f"priors are honoured (BSMArt's classifier draws uniformly): {', '.join(honoured)}")

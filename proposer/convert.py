@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,9 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from scanspec import keys, read_scan_file
 from scanspec.document import to_number
 from scanspec.keys import Keys
-from scanspec.variables import PRIOR_NAMES
+from scanspec.variables import PRIOR_NAMES, PriorKind, Variable
 
-_BOOLEANS = frozenset({"run", "append", "log_scaling", "skip_slha_files", "spinfo"})
+_BOOLEANS = frozenset({"run", "append", "log_scaling", "skip_slha_files", "spinfo", "periodic"})
 _TEXTS = frozenset({
     "run_name", "type", "init_csv", "environment", "spectrum_file", "function", "command", "profile", "input_file",
     "output_file", "unit", "label", "description", "scaling", "method", "stderr",
@@ -37,7 +37,7 @@ def convert(path: Path) -> int:
 def converted(path: Path) -> tuple[str, list[str]]:
     """The file in the plain spelling, as YAML, and what was changed, a line each."""
     scan = read_scan_file(path)
-    writer = _Writer()
+    writer = _Writer(scan.variables)
     content = writer.document(scan.document)
     yaml = YAML(typ="rt")
     yaml.width = 200
@@ -51,7 +51,8 @@ def converted(path: Path) -> tuple[str, list[str]]:
 class _Writer:
     """Rewrites section by section, and keeps what it changed."""
 
-    def __init__(self) -> None:
+    def __init__(self, variables: Sequence[Variable]) -> None:
+        self._variables = {each.name: each for each in variables}
         self.changes: list[str] = []
         self.renamed: dict[str, str] = {}
 
@@ -106,16 +107,29 @@ class _Writer:
 
     def _setup(self, content: Any, path: str) -> CommentedMap:
         found = self._mapping(content, keys.SETUP, path, {"environment_variables": lambda value, _: _texts(value)})
-        if str(found.get("type", "")).startswith("MLScanner."):
-            self._say(f"{path}: {found['type']} is now MLS_DNNC")
-            found["type"] = str(found["type"]).removeprefix("MLScanner.")
+        if "type" in found and (plain := str(found["type"]).removeprefix("MLScanner.").upper()) != found["type"]:
+            self._say(f"{path}: {found['type']} is now {plain}")
+            found["type"] = plain
         return found
 
     def _variable(self, content: Any, path: str) -> Any:
-        if isinstance(content, list):
+        if isinstance(content, list) or to_number(content) is not None:
             return self._value("range", content, path)
-        found = self._mapping(content, keys.VARIABLE, path, {"prior": self._prior})
+        if isinstance(content, str):
+            found = self._grid(content, path)
+        else:
+            found = self._mapping(content, keys.VARIABLE, path, {"prior": self._prior})
         found.fa.set_flow_style()
+        return found
+
+    def _grid(self, text: str, path: str) -> CommentedMap:
+        """BSMArt's Python text for a grid, as what it was read as."""
+        variable = self._variables[path.rpartition(": ")[2]]
+        found = CommentedMap({"range": CommentedSeq([variable.low, variable.high])})
+        if variable.prior is PriorKind.LOG_UNIFORM:
+            found["prior"] = variable.prior.value
+        found["steps"] = variable.steps
+        self._say(f"{path}: {text!r} is now a range with steps")
         return found
 
     def _prior(self, value: Any, path: str) -> Any:

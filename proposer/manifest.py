@@ -27,6 +27,7 @@ CITATIONS = [
     "SMOTE: N. V. Chawla et al., J. Artif. Intell. Res. 16 (2002) 321, arXiv:1106.1813",
     "imbalanced-learn: G. Lemaitre, F. Nogueira, C. K. Aridas, J. Mach. Learn. Res. 18 (2017) 1",
     "PyTorch: A. Paszke et al., arXiv:1912.01703",
+    "CMA-ES, the method CMAES: N. Hansen, arXiv:1604.00772; the package: N. Hansen et al., doi:10.5281/zenodo.2559634",
 ]
 
 
@@ -163,6 +164,6 @@ def choose_seed(scan: ScanFile, option: int | None, stored: dict[str, Any]) -> i
 
 
 def _versions() -> dict[str, str]:
-    packages = ("numpy", "torch", "scikit-learn", "imbalanced-learn", "pandas", "grpcio", "protobuf")
+    packages = ("numpy", "torch", "scikit-learn", "imbalanced-learn", "pandas", "cma", "grpcio", "protobuf")
     found = {name: importlib.metadata.version(name) for name in packages}
     return {"lodescan": VERSION, "python": platform.python_version(), **found}

@@ -1,7 +1,9 @@
 """The parameter space and its unit cube.
 
 Strategies see the unit cube only: u is the prior's cumulative distribution at x, so points
-drawn uniformly in the cube follow the prior.
+drawn uniformly in the cube follow the prior. An integer or a choice among values takes equal
+shares of the unit interval, and every u of a share is the same point. A periodic variable
+goes round: u = 1 is u = 0.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ class SpaceError(ValueError):
 class Space:
     """Maps between physical values and the unit cube, a column for each variable in the file's order.
 
-    A fixed variable (low = high) has u = 0.5. Raises SpaceError for a range that lies more
+    A fixed variable (low = high) has u = 0.5. `shares`: how many values each variable may
+    have, 0 for a continuum. `width`: how many columns networks see. Raises SpaceError for a range that lies more
     than 10^6 standard deviations from the mean of its normal prior.
     """
 
@@ -41,6 +44,10 @@ class Space:
         self.names = [each.name for each in variables]
         self.dim = len(self.variables)
         self.fixed: NDArray[np.bool_] = np.array([each.fixed for each in variables], dtype=np.bool_)
+        self.periodic: NDArray[np.bool_] = np.array([each.periodic for each in variables], dtype=np.bool_)
+        self.periodic &= ~self.fixed
+        self.shares: NDArray[np.int64] = np.array([each.shares for each in variables], dtype=np.int64)
+        self.width = self.dim + int(self.periodic.sum())
         for each in variables:
             if each.prior is PriorKind.NORMAL and not each.fixed:
                 a, b = _standard(each, each.low), _standard(each, each.high)
@@ -62,17 +69,42 @@ class Space:
         """Which values, shape (n, d), lie in the range of their variable; NaN does not."""
         low, high = np.array([[each.low, each.high] for each in self.variables]).T
         within: NDArray[np.bool_] = (low <= x) & (x <= high)
+        for column, variable in enumerate(self.variables):
+            if variable.values:
+                within[:, column] = np.isin(x[:, column], variable.values)
+            elif variable.integer:
+                within[:, column] &= x[:, column] == np.rint(x[:, column])
         return within
+
+    def snap(self, u: Floats) -> Floats:
+        """The one u, shape (n, d), that stands for each point: u themselves, but the middles of shares, 0.5 for a
+        fixed variable, and 0 for 1 of a periodic one. to_unit gives the same.
+        """
+        if not (self.fixed.any() or self.periodic.any() or self.shares.any()):
+            return u
+        u = u.copy()
+        u[:, self.fixed] = 0.5
+        u[:, self.periodic] %= 1.0
+        discrete = self.shares > 0
+        n = self.shares[discrete]
+        u[:, discrete] = (np.minimum(np.floor(u[:, discrete] * n), n - 1) + 0.5) / n
+        return u
 
     def draw(self, rng: np.random.Generator, n: int) -> Floats:
         """Draws n points from the prior, as u of shape (n, d)."""
-        u = rng.random((n, self.dim))
-        u[:, self.fixed] = 0.5
-        return u
+        return self.snap(rng.random((n, self.dim)))
 
     def network_inputs(self, u: Floats) -> Floats:
-        """u scaled to [-1, 1], shape (n, d): what networks see; 0 for a fixed variable."""
-        return 2.0 * u - 1.0
+        """What networks see, shape (n, width): u scaled to [-1, 1], 0 for a fixed variable; of a periodic variable
+        the cosine in its column and the sine in one more at the end, so that both ends are the same place.
+        """
+        u = self.snap(u)
+        inputs = 2.0 * u - 1.0
+        if not self.periodic.any():
+            return inputs
+        angle = 2.0 * np.pi * u[:, self.periodic]
+        inputs[:, self.periodic] = np.cos(angle)
+        return np.concatenate([inputs, np.sin(angle)], axis=1)
 
     def _by_column(self, values: Floats, function: Column) -> Floats:
         if values.ndim != 2 or values.shape[1] != self.dim:
@@ -88,6 +120,11 @@ def _quantile(variable: Variable, u: Floats) -> Floats:
     if variable.fixed:
         return np.full(len(u), variable.low)
     low, high = variable.low, variable.high
+    if variable.shares:
+        share = np.minimum(np.floor(u * variable.shares), variable.shares - 1.0)
+        return low + share if variable.integer else np.array(variable.values)[share.astype(np.int64)]
+    if variable.periodic:
+        u = u % 1.0
     if _flat(variable):
         x = low * (1.0 - u) + high * u
     elif variable.prior is PriorKind.LOG_UNIFORM:
@@ -102,6 +139,9 @@ def _cumulative(variable: Variable, x: Floats) -> Floats:
     if variable.fixed:
         return np.full(len(x), 0.5)
     low, high = variable.low, variable.high
+    if variable.shares:
+        share = x - low if variable.integer else np.argmin(np.abs(x[:, None] - np.array(variable.values)), axis=1)
+        return (np.clip(np.rint(share), 0.0, variable.shares - 1.0) + 0.5) / variable.shares
     if _flat(variable):
         u = (0.5 * x - 0.5 * low) / (0.5 * high - 0.5 * low)  # high - low may overflow
     elif variable.prior is PriorKind.LOG_UNIFORM:
@@ -109,7 +149,8 @@ def _cumulative(variable: Variable, x: Floats) -> Floats:
     else:
         z = (x - variable.mean) / variable.sigma
         u = _normal_cumulative(z, _standard(variable, low), _standard(variable, high))
-    return np.clip(u, 0.0, 1.0)
+    u = np.clip(u, 0.0, 1.0)
+    return u % 1.0 if variable.periodic else u
 
 
 def _flat(variable: Variable) -> bool:

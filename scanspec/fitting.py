@@ -52,7 +52,8 @@ def read_fitting(root: Section, ignored: list[str]) -> Fitting | None:
     named = section.section("variables")
     variables = tuple(read_variable(named, name, ignored) for name in named)
     for each in variables:
-        if each.prior is not PriorKind.UNIFORM or not math.isfinite(each.low + each.high) or each.fixed:
+        plain = each.prior is PriorKind.UNIFORM and not (each.shares or each.periodic or each.steps or each.fixed)
+        if not plain or not math.isfinite(each.low + each.high):
             raise named.error(f"{each.name!r} is solved for within a range; write range: [low, high] alone", each.name)
     targets = tuple(_read_target(section.section("observables"), name) for name in section.section("observables"))
     options = section.section("options", keys.FITTING_OPTIONS)

@@ -57,6 +57,9 @@ SETUP = Keys(
         "seed": ("Seed",),
         "max_evaluations": ("Max_Evaluations",),
         "max_hours": ("Max_Hours",),
+        "population_size": ("CMAESPopulationSize",),
+        "sigma": ("CMAESSigma",),
+        "sigma_tolerance": ("Sigma Tolerance",),
         "environment": ("Environment",),
         "environment_variables": ("Environment Variables",),
         "spectrum_file": ("Spectrum File",),
@@ -68,10 +71,10 @@ SETUP = Keys(
         |StoreSeparateFiles|StoreEverything|StoreInputs|Store Inputs|Store Invalid|Store In Memory|SLHA_Output
         |Temporary Directory|debug|Debug|Resume|Merge Results|Use TQDM|LogLike|Batch_size|Input_Dir
         |LR|Neurons|Epochs|Iterations|Classifier|TrainLH|DensityPenality|DensityPenalty|CMAES MaxLoss
-        |Sigma Tolerance|Initial Sample|Walkers|Steps|Valid Points|Sample LogLike Name|Sample NLL Name
-        |Sample Likelihood Name|Live Points|Evidence Tolerance|Sampling Efficiency|MultiNestLib|DiverLib|NP
-        |Convergence Threshold|Max Civilisations|Function|Threshold|N0|Bad value|Fail Value|Noise|Grid Size
-        |Sample Size|Initial Points|DEAP"""
+        |CMAESEpisodes|CMAESMaxGenerations|CMAESMean|Initial Sample|Walkers|Steps|Valid Points
+        |Sample LogLike Name|Sample NLL Name|Sample Likelihood Name|Live Points|Evidence Tolerance
+        |Sampling Efficiency|MultiNestLib|DiverLib|NP|Convergence Threshold|Max Civilisations|Function
+        |Threshold|N0|Bad value|Fail Value|Noise|Grid Size|Sample Size|Initial Points|DEAP"""
     ),
 )
 
@@ -79,6 +82,10 @@ VARIABLE = Keys(
     {
         "range": ("RANGE", "Range"),
         "prior": ("PRIOR", "Prior"),
+        "type": ("TYPE", "Type"),
+        "values": ("VALUES", "Values"),
+        "periodic": ("PERIODIC", "Periodic"),
+        "steps": ("STEPS", "Steps"),
         "unit": ("Unit", "UNIT"),
         "label": ("Label", "LABEL"),
         "description": ("Description",),

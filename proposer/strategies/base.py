@@ -10,17 +10,16 @@ How a scan drives a strategy:
    transaction before a point is sent.
 2. When every point of the batch has an answer, `strategy.tell(...)` with that batch.
 
-How a resumed scan does: a new object is told every batch that is complete, in order, one
-call a batch; `restore` gives it the newest checkpoint; the batch that is not complete is
-finished and told. `restore` may come before or after the tell of the last batch. From
-then on the object asks what the uninterrupted one would have asked.
+How a resumed scan does: a new object is told the batches that the last ask had seen, in
+order, one call a batch; `restore` gives it the newest checkpoint; what is not complete is
+finished and told. From then on the object asks what the uninterrupted one would have asked.
 """
 
 from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,17 +87,34 @@ class Told:
         return len(self.ids)
 
 
+def is_good(told: Told, threshold: float) -> NDArray[np.bool_]:
+    """Which points are good, shape (n,): OK with an NLL below the threshold. Every strategy asks here."""
+    good: NDArray[np.bool_] = (told.status == Status.OK) & (told.nll < threshold)
+    return good
+
+
 def generator(seed: int, place: int, purpose: str) -> np.random.Generator:
     """The random numbers for one purpose at one place in a strategy's loop; nothing else decides them."""
     return np.random.default_rng(np.random.SeedSequence([seed, place, *purpose.encode()]))
+
+
+class Settings(Protocol):
+    """The settings of any strategy: a dataclass, of which the scan itself reads the threshold alone."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def threshold(self) -> float:
+        """A point is good when its NLL is below this."""
+        ...
 
 
 class Strategy(Protocol):
     """Decides which points to try next.
 
     `lag`: how many batches may be out when the next one is asked for: ask number k
-    follows the tells of all batches up to k - 1 - lag, and of no others, so that
-    arrival times never change a scan. `stop_reason`: why `ask` gave None; "" before.
+    follows the tells of all batches up to k - 1 - lag (and of an InitCSV), and of no
+    others, so that arrival times never change a scan. `stop_reason`: why `ask` gave None; "" before.
     `good`: how many good points were told, those from an earlier run included.
 
     Random draws depend on the seed, the place in the loop and their purpose, never on

@@ -2,35 +2,72 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
 from proposer.space import Space
-from proposer.strategies.base import Strategy
+from proposer.strategies.base import Settings, Strategy
+from proposer.strategies.cmaes import Cmaes, CmaesSettings
+from proposer.strategies.draws import DrawSettings, Random, Sobol
+from proposer.strategies.grid import Grid, GridSettings
 from proposer.strategies.mls_dnnc import MlsDnnc, MlsDnncSettings
 from scanspec import ScanFile
+from scanspec.document import closest
 
-_TYPES = ("MLS_DNNC", "MLScanner.MLS_DNNC")
+if TYPE_CHECKING:
+    from proposer.messages import Observable
 
-_OF_BSMART = frozenset({
-    "AL", "AffineMC", "CMAES", "CMAES_ND", "Contour2D", "ContourGP", "DEAP", "DLScanner", "Diver", "Grid", "MCMC",
-    "MLS", "MultiNest", "Random", "Vegas", "read_csv", "read_dir", "read_dir_mpi", "MLScanner.MLS_DNNR",
-    "MLScanner.MLS_GBR", "MLScanner.MLS_RFC", "MLScanner.MLS_RFR", "MLScanner.MLS_SVR_Poly", "MLScanner.MLS_SVR_RBF",
-})  # fmt: skip
+DEFAULT = "MLS_DNNC"
+"""The type of a file that names none."""
 
 
-def read_settings(scan: ScanFile) -> MlsDnncSettings:
+@dataclass(frozen=True)
+class Type:
+    """One type: how its settings are read, and how a strategy is made of space, settings, seed and observables."""
+
+    read: Callable[[ScanFile], Settings]
+    make: Callable[[Space, Any, int, Sequence[Observable]], Strategy]
+    others: tuple[str, ...] = ()
+    """BSMArt's spellings."""
+
+
+TYPES = {
+    "MLS_DNNC": Type(
+        MlsDnncSettings.read, lambda space, own, seed, _: MlsDnnc(space, own, seed), ("MLScanner.MLS_DNNC",)
+    ),
+    "RANDOM": Type(DrawSettings.read, lambda space, own, seed, _: Random(space, own, seed), ("Random",)),
+    "SOBOL": Type(DrawSettings.read, lambda space, own, seed, _: Sobol(space, own, seed), ("Sobol",)),
+    "GRID": Type(GridSettings.read, lambda space, own, seed, _: Grid(space, own, seed), ("Grid",)),
+    "CMAES": Type(CmaesSettings.read, lambda space, own, seed, _: Cmaes(space, own, seed)),
+}
+"""Every type by its plain name."""
+
+
+def type_name(scan: ScanFile) -> str:
+    """The plain name of the file's type; raises ScanFileError for one that lodescan does not have."""
+    name = scan.setup.text("type", DEFAULT)
+    for plain, entry in TYPES.items():
+        if name == plain or name in entry.others:
+            return plain
+    raise scan.setup.error(
+        f"type {name!r} is no scan that lodescan knows{closest(name, TYPES)}; there are {', '.join(TYPES)}; without "
+        f"a type it is {DEFAULT}",
+        "type",
+    )
+
+
+def read_settings(scan: ScanFile) -> Settings:
     """The settings of the strategy that the file names; raises ScanFileError."""
-    name = scan.setup.text("type", "MLS_DNNC")
-    if name not in _TYPES:
-        of_bsmart = (
-            "a scan of BSMArt that lodescan does not have" if name in _OF_BSMART else "no scan that lodescan knows"
-        )
-        raise scan.setup.error(
-            f"type {name!r} is {of_bsmart}; write `type: MLS_DNNC`, which finds the good region by a neural network "
-            "classifier (its settings, all with defaults, go into the section networks)",
-            "type",
-        )
-    return MlsDnncSettings.read(scan)
+    return TYPES[type_name(scan)].read(scan)
 
 
-def make_strategy(settings: MlsDnncSettings, space: Space, seed: int) -> Strategy:
-    """A new strategy object."""
-    return MlsDnnc(space, settings, seed)
+def make_strategy(
+    name: str, space: Space, settings: Settings, seed: int, observables: Sequence[Observable] = ()
+) -> Strategy:
+    """A new strategy of the type `name` with the settings read for it.
+
+    `observables`: as the evaluator describes them (likelihoods, windows), in its order: the
+    columns of `Told.observables`.
+    """
+    return TYPES[name].make(space, settings, seed, observables)

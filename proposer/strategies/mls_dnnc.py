@@ -17,7 +17,7 @@ import numpy as np
 
 from proposer.balance import balanced, positive_weight, synthetic_points
 from proposer.networks import Classifier, FitSettings
-from proposer.strategies.base import Batch, CheckpointError, Floats, Status, Told, generator
+from proposer.strategies.base import Batch, CheckpointError, Floats, Status, Told, generator, is_good
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -92,7 +92,7 @@ class MlsDnnc:
         self.seed = seed
         self.stop_reason = ""
         self._points = _Points(space.dim, settings.threshold)
-        self._classifier = Classifier(space.dim, settings.fit)
+        self._classifier = Classifier(space.width, settings.fit)
         self._place = _Place()
 
     @property
@@ -126,14 +126,15 @@ class MlsDnnc:
         return Batch(u, ["bootstrap"] * n, 0)
 
     def _train(self) -> None:
-        """Fits to all points at first, then to all good ones and as many bad ones, drawn anew.
+        """Fits to all points at first, then to all good ones and as many bad ones, drawn anew, half of them of earlier
+        iterations.
 
         Points that FAILED or TIMED_OUT say nothing about physics and are left out.
         """
         u, good = self._points.labelled()
         iteration = self._place.iteration
         if self._classifier.fitted:
-            rows = balanced(good, generator(self.seed, iteration, "balance"))
+            rows = balanced(good, self._points.labelled_late(), generator(self.seed, iteration, "balance"))
             u, good = u[rows], good[rows]
         weight = positive_weight(good, has_init=self._points.has_init)
         self._classifier.fit(self.space.network_inputs(u), good, weight, generator(self.seed, iteration, "fit"))
@@ -165,7 +166,7 @@ class MlsDnnc:
         elif not free < n_good < self._points.exploited(new) / 2:
             return None
         most = min(self.settings.points_per_iteration, k)
-        synthetic = synthetic_points(u, good, self.settings.k_initial, most, rng)
+        synthetic = self.space.snap(synthetic_points(u, good, self.settings.k_initial, most, rng))
         if not len(synthetic):
             return None
         self._now("smote")
@@ -216,6 +217,7 @@ class _Points:
         self._good: list[NDArray[np.bool_]] = [np.empty(0, dtype=np.bool_)]
         self._labelled: list[NDArray[np.bool_]] = [np.empty(0, dtype=np.bool_)]
         self._exploit: list[NDArray[np.bool_]] = [np.empty(0, dtype=np.bool_)]
+        self._late: list[NDArray[np.bool_]] = [np.empty(0, dtype=np.bool_)]
 
     def __len__(self) -> int:
         return self._n
@@ -224,11 +226,12 @@ class _Points:
         if not len(told):
             return
         ok = told.status == Status.OK
-        good = ok & (told.nll < self._threshold)
+        good = is_good(told, self._threshold)
         self._u.append(told.u)
         self._good.append(good)
         self._labelled.append(ok | (told.status == Status.INVALID))
         self._exploit.append(np.array([origin == "exploit" for origin in told.origins], dtype=np.bool_))
+        self._late.append(np.array([origin not in ("bootstrap", "init") for origin in told.origins], dtype=np.bool_))
         self._n += len(told)
         self.good_so_far += int(good.sum())
         self.has_init = self.has_init or "init" in told.origins
@@ -237,6 +240,11 @@ class _Points:
         """Points that are good or bad, shape (n, d), and which of them are good, shape (n,)."""
         use = _joined(self._labelled)[rows]
         return _joined(self._u)[rows][use], _joined(self._good)[rows][use]
+
+    def labelled_late(self) -> NDArray[np.bool_]:
+        """Which of the labelled points an iteration chose, shape (n,): not those of the bootstrap or an InitCSV."""
+        late: NDArray[np.bool_] = _joined(self._late)[_joined(self._labelled)]
+        return late
 
     def good_points(self, rows: slice) -> Floats:
         """The good ones, shape (n, d)."""

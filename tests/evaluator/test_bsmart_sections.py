@@ -220,7 +220,7 @@ def test_what_names_its_fault(bsmart, tmp_path, changes, words):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"Variables/mu": "np.linspace(0,1,10)"}, ["'np.linspace(0,1,10)', but must be a range, [low, high]"]),
+        ({"Variables/mu": "np.linspace(0,1,len('xx'))"}, ["but must be a mapping, [low, high], a number, or np."]),
         ({"Variables/mu/PRIOR": "SYMLOG"}, ["'SYMLOG' is no prior that lodescan knows"]),
         ({"Codes/SPheno/Observables": ["mh", "mA"]}, ["must be a mapping"]),
         ({"Codes/SPheno/Run": "perhaps"}, ["must be true or false"]),
@@ -236,6 +236,11 @@ def test_what_bsmart_would_go_on_with_in_silence(bsmart, changes, words):
     with pytest.raises(ScanFileError) as caught:
         bsmart(changes)
     assert [word for word in words if word not in str(caught.value)] == []
+
+
+def test_the_python_text_of_a_grid_is_a_range_with_steps(bsmart):
+    read = {each.name: each for each in bsmart({"Variables/mu": "np.linspace(0,1,10)"}).variables}
+    assert (read["mu"].low, read["mu"].high, read["mu"].steps) == (0.0, 1.0, 10)
 
 
 def test_toy_targets(point):

@@ -7,9 +7,10 @@ import sys
 
 import pytest
 
-from evaluator.memory import SHARE, memory_limit
+from evaluator.memory import RESERVED, SHARE, memory_limit
 
 MACHINE = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+CORES = len(os.sched_getaffinity(0))
 GIB = 2**30
 UNLIMITED_V1 = "9223372036854771712"
 
@@ -44,7 +45,7 @@ def test_the_limit_of_a_container(tmp_path, groups, files, limit):
         path = tmp_path / "sys/fs/cgroup" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content + "\n")
-    assert memory_limit(tmp_path) == (MACHINE if limit is None else int(SHARE * limit))
+    assert memory_limit(tmp_path) == (MACHINE if limit is None else int(SHARE * limit) + RESERVED * CORES)
 
 
 def test_without_control_groups_it_is_the_machine(tmp_path):

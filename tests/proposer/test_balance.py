@@ -83,7 +83,8 @@ def test_rare_good_points_weigh_more(n_good, n_bad, has_init, weight):
 @given(n_good=st.integers(1, 30), n_bad=st.integers(0, 60), seed=st.integers(0, 2**31))
 def test_a_balanced_set_has_all_good_points_and_as_many_bad_ones(n_good, n_bad, seed):
     good = labels(n_good, n_bad)
-    rows = balanced(good, np.random.default_rng(seed))
+    late = np.random.default_rng(seed).random(len(good)) < 0.5
+    rows = balanced(good, late, np.random.default_rng(seed))
     assert len(set(rows.tolist())) == len(rows)
     assert good[rows].sum() == n_good
     assert (~good[rows]).sum() == min(n_good, n_bad)
@@ -94,5 +95,19 @@ def test_bad_points_are_drawn_anew_from_all_of_them():
     good = np.arange(300) < 10
     used = set()
     for seed in range(200):
-        used.update(balanced(good, np.random.default_rng(seed)).tolist())
+        used.update(balanced(good, np.zeros(300, dtype=bool), np.random.default_rng(seed)).tolist())
     assert len(used) == 300
+
+
+@pytest.mark.parametrize(
+    ("n_late", "n_early", "drawn"), [(50, 5000, 10), (4, 5000, 4), (50, 3, 17), (50, 0, 20), (5, 4, 5)]
+)
+def test_half_of_the_bad_points_are_late_ones(n_late, n_early, drawn):
+    """As many as there are when these are fewer, and more when there are not enough of the others."""
+    good = labels(20, n_late + n_early)
+    late = np.zeros(len(good), dtype=bool)
+    late[np.flatnonzero(~good)[n_early:]] = True
+    late[np.flatnonzero(good)[:5]] = True  # of these, only bad ones count
+    rows = balanced(good, late, np.random.default_rng(0))
+    assert (late & ~good)[rows].sum() == drawn
+    assert (~good)[rows].sum() == min(20, n_late + n_early)

@@ -116,6 +116,27 @@ def test_every_section(everything, tmp_path):
     assert again == new.read_text() and unchanged == []
 
 
+def test_kinds_of_variables_and_other_types(tmp_path):
+    """A grid in Python text becomes what it was read as."""
+    old = tmp_path / "old.json"
+    variables = {
+        "a": "np.geomspace(1, 1000, 4)", "b": "np.linspace(5, 1, 3)", "c": "4.5",
+        "d": {"RANGE": [0, 3], "TYPE": "INTEGER"},
+        "e": {"RANGE": [0, 6.25], "PERIODIC": "True", "STEPS": "5"}, "f": {"VALUES": ["2", 1]},
+    }  # fmt: skip
+    codes = {"c": {"Function": "m:f", "Observables": {"y": {"MEAN": 1, "VARIANCE": 1}}}}
+    old.write_text(json.dumps({"Setup": {"Type": "Grid"}, "Variables": variables, "Codes": codes}))
+    text, changes = converted(old)
+    new = tmp_path / "new.yaml"
+    new.write_text(text)
+    scan = read_scan_file(new)
+    assert repr(scan.variables) == repr(read_scan_file(old).variables)
+    assert scan.setup.text("type") == "GRID"
+    assert "np." not in text
+    assert "Setup: Grid is now GRID" in changes
+    assert "Variables: a: 'np.geomspace(1, 1000, 4)' is now a range with steps" in changes
+
+
 def test_the_command(everything, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("signal.signal", lambda *_: None)  # the test runner keeps its own
     assert main(["convert", str(everything)]) == 0

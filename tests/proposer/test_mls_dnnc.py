@@ -171,6 +171,10 @@ def test_the_first_fit_has_all_points_later_ones_all_good_and_as_many_bad(monkey
     assert last["good"].sum() == good.sum()
     assert (~last["good"]).sum() == good.sum()
     assert last["weight"] == 1.0
+    chosen = np.concatenate([2 * each.u - 1 for each in before[1:]])
+    late = {row.tobytes() for row in chosen}
+    n_late = sum(row.tobytes() in late for row in last["inputs"][~last["good"]])
+    assert n_late == min(good.sum() // 2, (~good[len(boot) :]).sum())
     assert {row.tobytes() for row in np.concatenate([2 * each.u - 1 for each in before])[good]} == {
         row.tobytes() for row in last["inputs"][last["good"]]
     }

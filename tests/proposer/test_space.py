@@ -1,11 +1,14 @@
 """The parameter space against scipy.stats, and at its edges."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from proposer.rows import row_keys
 from proposer.space import Space, SpaceError
 from scanspec.variables import PriorKind, Variable
 
@@ -143,7 +146,7 @@ def test_draws_are_uniform_in_the_cube_and_repeatable():
     assert (u == space.draw(np.random.default_rng(3), 2000)).all()
     assert stats.kstest(u[:, 0], "uniform").pvalue > 1e-3
     assert (u[:, 1] == 0.5).all()
-    assert np.array_equal(space.network_inputs(np.array([[0.0, 0.5], [1.0, 0.25]])), [[-1.0, 0.0], [1.0, -0.5]])
+    assert np.array_equal(space.network_inputs(np.array([[0.0, 0.5], [1.0, 0.25]])), [[-1.0, 0.0], [1.0, 0.0]])
 
 
 def test_a_column_gives_the_same_bits_alone_and_in_a_table():
@@ -171,3 +174,89 @@ def test_inside_knows_edges_and_nan():
 def test_a_table_of_another_width_is_an_error():
     with pytest.raises(ValueError, match="for 1 variables"):
         Space([uniform(0, 1)]).to_physical(np.zeros((4, 2)))
+
+
+# Integers, choices, phases
+
+NUMBERS = st.floats(-1e6, 1e6).map(lambda each: each + 0.0)  # -0.0 and 0.0 are one value
+
+
+@given(low=st.integers(-1000, 1000), n=st.integers(1, 10**9), u=st.lists(st.floats(0, 1), min_size=1, max_size=20))
+def test_an_integer_takes_equal_shares_and_comes_back_exactly(low, n, u):
+    space = Space([Variable("n", low, low + n, integer=True)])
+    points = np.array(u)[:, None]
+    x = space.to_physical(points)
+    assert space.inside(x).all()
+    share = np.minimum(np.floor(points * (n + 1)), n)
+    assert np.array_equal(x, low + share)
+    assert np.array_equal(space.to_physical(space.to_unit(x)), x)
+    assert np.array_equal(space.to_unit(x), space.snap(points))
+    ends = np.array([[float(low)], [float(low + n)]])
+    assert np.array_equal(space.to_physical(space.to_unit(ends)), ends)
+
+
+@given(values=st.lists(NUMBERS, min_size=2, max_size=12, unique=True), data=st.data())
+def test_a_choice_takes_equal_shares_in_the_files_order_and_comes_back_exactly(values, data):
+    space = Space([Variable("c", min(values), max(values), values=tuple(values))])
+    index = data.draw(st.integers(0, len(values) - 1))
+    u = np.array([[(index + data.draw(st.floats(0.001, 0.999))) / len(values)]])
+    x = space.to_physical(u)
+    assert x.tolist() == [[values[index]]]
+    assert np.array_equal(space.to_physical(space.to_unit(x)), x)
+    assert np.array_equal(space.to_unit(x), space.snap(u))
+    assert space.inside(x).all()
+    assert space.inside(np.array([[values[0] + 1e-3], [np.nan]])).tolist() == [[values[0] + 1e-3 in values], [False]]
+
+
+@given(u=st.lists(st.floats(0, 1), min_size=2, max_size=20))
+def test_points_of_one_share_are_one_point_for_the_dataset_and_for_networks(u):
+    space = Space([
+        Variable("n", 0.0, 4.0, integer=True), Variable("c", 1.0, 3.0, values=(3.0, 1.0)),
+        Variable("p", 0.0, 1.0, periodic=True), Variable("f", 2.0, 2.0),
+    ])  # fmt: skip
+    points = np.column_stack([u, u[::-1], np.floor(u), u])  # of the phase 0 and 1 only
+    keys, snapped = row_keys(space.to_physical(points)), space.snap(points)
+    for i, j in itertools.combinations(range(len(u)), 2):
+        assert (keys[i] == keys[j]) == np.array_equal(snapped[i], snapped[j])
+    assert np.array_equal(space.network_inputs(points), space.network_inputs(snapped))
+    assert np.array_equal(row_keys(space.to_physical(snapped)), keys)
+
+
+@given(low=st.floats(-10, 10), width=st.floats(0.1, 10), u=st.floats(0, 1))
+def test_a_phase_goes_round(low, width, u):
+    space = Space([Variable("p", low, low + width, periodic=True)])
+    point = np.array([[u]])
+    x = space.to_physical(point)
+    assert low <= x < low + width * (1 + 1e-15)
+    assert space.to_physical(np.array([[0.0], [1.0]])).tolist() == [[low], [low]]
+    assert space.to_unit(np.array([[space.variables[0].high]])) == 0.0
+    distance = abs(space.to_unit(x) - u)
+    assert min(distance, 1 - distance) < 1e-12
+    inputs = space.network_inputs(point)
+    assert inputs.shape == (1, space.width) == (1, 2)
+    np.testing.assert_allclose(inputs, [[np.cos(2 * np.pi * u), np.sin(2 * np.pi * u)]], atol=1e-12)
+
+
+def test_draws_of_every_kind_are_even():
+    space = Space([
+        Variable("n", 3.0, 7.0, integer=True), Variable("c", 1.0, 9.0, values=(9.0, 1.0, 2.0)),
+        Variable("p", 0.0, 6.0, periodic=True),
+    ])  # fmt: skip
+    x = space.to_physical(space.draw(np.random.default_rng(5), 6000))
+    for column, values in ((0, [3, 4, 5, 6, 7]), (1, [1, 2, 9])):
+        found, counts = np.unique(x[:, column], return_counts=True)
+        assert found.tolist() == values
+        assert stats.chisquare(counts).pvalue > 1e-3
+    assert stats.kstest(x[:, 2] / 6, "uniform").pvalue > 1e-3
+
+
+def test_a_choice_of_one_value_and_a_range_of_no_width_are_fixed():
+    space = Space([
+        Variable("c", 4.0, 4.0, values=(4.0,)), Variable("n", 2.0, 2.0, integer=True),
+        Variable("p", 1.0, 1.0, periodic=True), Variable("x", 0.0, 1.0),
+    ])  # fmt: skip
+    assert space.fixed.tolist() == [True, True, True, False]
+    u = space.draw(np.random.default_rng(0), 5)
+    assert space.to_physical(u)[:, :3].tolist() == [[4.0, 2.0, 1.0]] * 5
+    assert np.array_equal(space.to_unit(space.to_physical(u))[:, :3], u[:, :3])
+    assert space.network_inputs(u).shape == (5, 4)

@@ -1,10 +1,11 @@
 """What a scan file may say, in both spellings, and how it is refused."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
-from scanspec import Kind, Likelihood, PriorKind, ScanFileError, read_scan_file
+from scanspec import Kind, Likelihood, PriorKind, ScanFileError, Variable, read_scan_file
 
 BASE = """\
 variables:
@@ -221,6 +222,30 @@ def test_variables(read, settings, expected):
         ("[inf, inf]", ["range"]),
         ("np.linspace(0, 1)", ["mapping"]),
         ("[2, 2]", ["nothing to scan"]),
+        ("3", ["nothing to scan"]),
+        ("{range: [0, 2.5], type: integer}", ["range", "whole numbers", "integer"]),
+        ("{range: [0, 1e10], type: integer}", ["10^9 apart"]),
+        ("{type: integer}", ["whole numbers"]),
+        ("{range: [1, 3], type: integer, prior: log}", ["integer variable has no prior"]),
+        ("{range: [1, 3], type: float}", ["type", "real or integer", "values: [a, b, c]"]),
+        ("{values: [1, 2, 1.0]}", ["1 is there twice"]),
+        ("{values: [1, a]}", ["values", "list of numbers"]),
+        ("{values: []}", ["values", "list of numbers"]),
+        ("{values: [1, inf]}", ["finite"]),
+        ("{values: [1, 2], range: [1, 2]}", ["values and range exclude each other"]),
+        ("{values: [1, 2], prior: uniform}", ["values and prior exclude each other"]),
+        ("{values: [1, 2], periodic: true}", ["periodic variable is real"]),
+        ("{values: [3]}", ["nothing to scan"]),
+        ("{range: [1, 3], periodic: true, prior: log}", ["periodic", "uniform prior"]),
+        ("{range: [1, 3], periodic: often}", ["periodic", "true or false"]),
+        ("{range: [1, 3], steps: 0}", ["steps", "at least 1"]),
+        ("{range: [1, 3], type: integer, steps: 4}", ["there are 3 values"]),
+        ("np.linspace(0, 1, 2.5)", ["at least one step"]),
+        ("np.arange(0, 1, -0.1)", ["at least one step"]),
+        ("np.logspace(0, 400, 3)", ["line 2"]),
+        ("np.linspace(0, open('x'), 3)", ["np.linspace(low, high, steps)"]),
+        ("os.system(1, 2, 3)", ["np.linspace(low, high, steps)"]),
+        ("np.geomspace(-1, 2, 3)", ["above 0"]),
     ],
 )
 def test_variables_refused(fault, settings, words):
@@ -228,6 +253,32 @@ def test_variables_refused(fault, settings, words):
     assert message.startswith(("line 2: ", "line 1: ") if "nothing" in words[0] else "line 2: ")
     for word in words:
         assert word in message
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected", "shares", "steps"),
+    [
+        ("{range: [0, 6.25], periodic: true}", Variable("m0", 0, 6.25, periodic=True), 0, 0),
+        ("{RANGE: [0, 6.25], Periodic: 'True', steps: 8}", Variable("m0", 0, 6.25, periodic=True, steps=8), 0, 8),
+        ("{range: [-2, 3], type: integer}", Variable("m0", -2, 3, integer=True), 6, 6),
+        ("{range: [-2, 3], type: INTEGER, steps: 2}", Variable("m0", -2, 3, integer=True, steps=2), 6, 2),
+        ("{range: [-2, 3], type: real}", Variable("m0", -2, 3), 0, 0),
+        ("{values: [4, 1, 2.5]}", Variable("m0", 1, 4, values=(4, 1, 2.5)), 3, 3),
+        ("{values: [4]}", Variable("m0", 4, 4, values=(4,)), 1, 1),
+        ("173.1", Variable("m0", 173.1, 173.1), 0, 1),
+        ("'np.linspace(0, 1, 11)'", Variable("m0", 0, 1, steps=11), 0, 11),
+        ("numpy.linspace(3, -1.5, 2)", Variable("m0", -1.5, 3, steps=2), 0, 2),
+        ("np.geomspace(1, 1e3, 4)", Variable("m0", 1, 1000, PriorKind.LOG_UNIFORM, steps=4), 0, 4),
+        ("np.logspace(0, 3, 4)", Variable("m0", 1, 1000, PriorKind.LOG_UNIFORM, steps=4), 0, 4),
+        ("np.arange(2, 10, 2)", Variable("m0", 2, 8, steps=4), 0, 4),
+        ("np.linspace(5, 7, 1)", Variable("m0", 5, 5, steps=1), 0, 1),
+    ],
+)
+def test_kinds_of_variables(read, settings, expected, shares, steps):
+    text = variable(settings).replace("variables:\n", "variables:\n  other: [0, 1]\n")
+    _, found = read(text).variables
+    assert found == replace(expected, mean=found.mean, sigma=found.sigma)  # these are NaN
+    assert (found.shares, found.grid_steps) == (shares, steps)
 
 
 # ---- names, codes, blocks

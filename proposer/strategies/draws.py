@@ -1,0 +1,108 @@
+"""Scans that do not learn, to compare with: RANDOM and SOBOL; GRID is in grid.py.
+
+Their points depend on no result, so the next batch may be asked for while the last one is out.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from scipy.stats import qmc
+
+from proposer.strategies.base import Batch, CheckpointError, Floats, Told, generator, is_good
+
+if TYPE_CHECKING:
+    from proposer.space import Space
+    from scanspec import ScanFile
+
+
+@dataclass(frozen=True)
+class DrawSettings:
+    """What these scans read of the section `networks`."""
+
+    points_per_iteration: int = 300
+    """Points of a batch."""
+    threshold: float = 100.0
+    """A point is good when its NLL is below this."""
+
+    @classmethod
+    def read(cls, scan: ScanFile) -> Self:
+        """Reads and checks the settings of a scan file; raises ScanFileError."""
+        return cls(
+            scan.networks.integer("points_per_iteration", cls.points_per_iteration, low=1),
+            scan.networks.number("threshold_value", cls.threshold),
+        )
+
+
+class Draws:
+    """A sequence of points, given out in batches; `_next` of a subclass goes on with it."""
+
+    lag = 1
+    origin = ""
+
+    def __init__(self, space: Space, settings: DrawSettings, seed: int) -> None:
+        self.space, self.settings, self.seed = space, settings, seed
+        self.stop_reason = ""
+        self.good = 0
+        self._asked = 0  # points given out
+
+    def ask(self, k: int) -> Batch | None:
+        """The next points of the sequence, or None at its end."""
+        if k < 1:
+            raise ValueError(f"asked for {k} points; ask for at least one")
+        u = self.space.snap(self._next(self._asked, min(k, self.settings.points_per_iteration)))
+        if not len(u):
+            return None
+        self._asked += len(u)
+        return Batch(u, [self.origin] * len(u), 0)
+
+    def _next(self, start: int, n: int) -> Floats:
+        """Points `start` to `start + n`, counted from 0, shape (at most n, d)."""
+        raise NotImplementedError
+
+    def tell(self, told: Told) -> None:
+        """Counts good points."""
+        self.good += int(is_good(told, self.settings.threshold).sum())
+
+    def checkpoint(self) -> bytes:
+        """How many points were given out: the seed knows the rest."""
+        return json.dumps({self.origin: self._asked}).encode()
+
+    def restore(self, data: bytes) -> None:
+        """Goes on after the points of a checkpoint; raises CheckpointError."""
+        try:
+            self._asked = int(json.loads(data)[self.origin])
+        except (ValueError, KeyError, TypeError) as error:
+            raise CheckpointError(f"the checkpoint is not one of {self.origin.upper()} ({error})") from error
+
+
+class Random(Draws):
+    """The strategy `type: RANDOM`: independent draws from the priors."""
+
+    origin = "random"
+
+    def _next(self, start: int, n: int) -> Floats:
+        return self.space.draw(generator(self.seed, start, "random"), n)
+
+
+class Sobol(Draws):
+    """The strategy `type: SOBOL`: a scrambled Sobol sequence, which fills the space evenly (scipy.stats.qmc)."""
+
+    origin = "sobol"
+
+    def __init__(self, space: Space, settings: DrawSettings, seed: int) -> None:
+        super().__init__(space, settings, seed)
+        self._engine = qmc.Sobol(space.dim, bits=32, rng=generator(seed, 0, "sobol"))
+
+    def _next(self, start: int, n: int) -> Floats:
+        if start < self._engine.num_generated:
+            self._engine.reset()
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "The balance properties")  # nobody says where a scan ends
+            if start > self._engine.num_generated:
+                self._engine.fast_forward(start - self._engine.num_generated)
+            u: Floats = self._engine.random(n)
+        return u

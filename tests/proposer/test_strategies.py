@@ -1,0 +1,361 @@
+"""What every strategy must do; a new one is added by one line of CASES."""
+
+import itertools
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from proposer.dataset import Dataset, Outcome
+from proposer.networks import FitSettings
+from proposer.rows import row_keys
+from proposer.space import Space
+from proposer.strategies.base import Batch, CheckpointError, Settings, Status, Strategy, Told
+from proposer.strategies.choice import TYPES, make_strategy
+from proposer.strategies.cmaes import Cmaes, CmaesSettings
+from proposer.strategies.draws import DrawSettings
+from proposer.strategies.grid import GridSettings
+from proposer.strategies.mls_dnnc import MlsDnncSettings
+from scanspec.variables import PriorKind, Variable
+
+MANY = 10**9
+BATCHES = 6
+"""How many batches most tests ask for."""
+
+SPACE = Space([
+    Variable("flat", -3.0, 5.0, steps=7),
+    Variable("log", 1e-3, 1e3, PriorKind.LOG_UNIFORM, steps=7),
+    Variable("fixed", 7.5, 7.5),
+    Variable("bell", -np.inf, np.inf, PriorKind.NORMAL, 2.0, 0.5, steps=7),
+])  # fmt: skip
+KINDS = Space([
+    Variable("phase", 0.0, 6.25, periodic=True, steps=20),
+    Variable("count", 1.0, 4.0, integer=True),
+    Variable("choice", -1.0, 7.0, values=(7.0, -1.0, 2.0)),
+    Variable("flat", 0.0, 1.0, steps=20),
+])  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Case:
+    """`uniform`: the first batch is a sample of the prior."""
+
+    settings: Settings
+    uniform: bool = True
+    observables: list = field(default_factory=list)
+
+
+CASES = {
+    "MLS_DNNC": Case(MlsDnncSettings(
+        bootstrap_points=40, candidate_points=300, points_per_iteration=30, threshold=1.0, iterations=9,
+        fit=FitSettings(neurons=8, batch_size=64, epochs=4),
+    )),
+    "RANDOM": Case(DrawSettings(points_per_iteration=40, threshold=1.0)),
+    "SOBOL": Case(DrawSettings(points_per_iteration=40, threshold=1.0)),
+    "GRID": Case(GridSettings(points_per_iteration=40, threshold=1.0), uniform=False),
+    "CMAES": Case(CmaesSettings(population_size=12, threshold=1.0), uniform=False),
+}  # fmt: skip
+
+every = pytest.mark.parametrize("name", CASES)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """More would wait for each other on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """In memory where that goes: these tests make many small datasets, and a disk is what takes their time."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
+        yield Path(folder)
+
+
+def make(name: str, space: Space = SPACE, seed: int = 3) -> Strategy:
+    return make_strategy(name, space, CASES[name].settings, seed, CASES[name].observables)
+
+
+def nll(u: np.ndarray) -> np.ndarray:
+    """Good (below 1) in a few per cent of the cube."""
+    return ((u[:, [0, -1]] - [0.4, 0.6]) ** 2).sum(axis=1) / 0.12**2
+
+
+Answer = Callable[[int, float], Outcome]
+
+
+def mixed(point: int, value: float) -> Outcome:
+    """Mostly OK, some points of every other kind."""
+    status = {0: Status.INVALID, 1: Status.FAILED, 2: Status.TIMED_OUT}.get(point % 13, Status.OK)
+    return Outcome(point, status, value, [value]) if status is Status.OK else Outcome(point, status)
+
+
+def only(*statuses: Status) -> Answer:
+    return lambda point, _: Outcome(point, statuses[point % len(statuses)])
+
+
+class Play:
+    """A scan without an evaluator: the real dataset, and the order of a scan with the strategy's lag."""
+
+    def __init__(self, dataset: Dataset, strategy: Strategy, space: Space, answer: Answer = mixed) -> None:
+        self.dataset, self.strategy, self.space, self.answer = dataset, strategy, space, answer
+        self.told = 0
+        self.batches: list[Batch] = []
+        self.init = int(any(origin == "init" for origin, _ in dataset.counts()))
+
+    def seen_by_ask(self, number: int) -> int:
+        return max(number - 1 - self.strategy.lag, min(self.init, number - 1), 0)
+
+    def resume(self) -> None:
+        """As a resumed scan: a new object is told what the last ask had seen, then the checkpoint."""
+        self.told = 0
+        if (checkpoint := self.dataset.latest_checkpoint()) is not None:
+            self.tell_up_to(self.seen_by_ask(self.dataset.batches))
+            self.strategy.restore(checkpoint[1])
+
+    def tell_up_to(self, last: int) -> None:
+        while self.told < last:
+            self.told += 1
+            self.strategy.tell(self.dataset.told(self.told, 1))
+
+    def answer_up_to(self, last: int) -> None:
+        pending, owner = self.dataset.pending(), self.dataset._unanswered
+        if len(pending.ids):
+            every = zip(pending.ids.tolist(), nll(self.space.to_unit(pending.params)).tolist(), strict=True)
+            self.dataset.record([self.answer(each, value) for each, value in every if owner[each][0] <= last])
+
+    def ask(self) -> Batch | None:
+        """Tells what the lag allows, asks, and stores what comes."""
+        seen = self.seen_by_ask(self.dataset.batches + 1)
+        self.answer_up_to(seen)
+        self.tell_up_to(seen)
+        batch = self.strategy.ask(MANY)
+        if batch is not None:
+            self.dataset.add_batch(batch, self.space.to_physical(batch.u), self.strategy.checkpoint())
+            self.batches.append(batch)
+        return batch
+
+
+def play(folder, name: str, batches: int = BATCHES, space: Space = SPACE, seed: int = 3, answer: Answer = mixed):
+    with Dataset(folder) as dataset:
+        run = Play(dataset, make(name, space, seed), space, answer)
+        while len(run.batches) < batches and run.ask() is not None:
+            pass
+    return run
+
+
+def physical(run: Play) -> np.ndarray:
+    return np.concatenate([run.space.to_physical(batch.u) for batch in run.batches])
+
+
+def same(a: list[Batch], b: list[Batch]) -> bool:
+    return len(a) == len(b) and all(
+        np.array_equal(x.u, y.u) and list(x.origins) == list(y.origins) and x.iteration == y.iteration
+        for x, y in zip(a, b, strict=True)
+    )
+
+
+def test_every_type_is_tested():
+    assert set(CASES) == set(TYPES)
+
+
+@every
+@pytest.mark.parametrize("space", [SPACE, KINDS], ids=["priors", "kinds"])
+def test_points_are_in_the_space_and_none_comes_twice(tmp_path, name, space):
+    run = play(tmp_path, name, space=space)
+    assert len(run.batches) == BATCHES
+    u, x = np.concatenate([batch.u for batch in run.batches]), physical(run)
+    assert ((u >= 0) & (u <= 1)).all()
+    assert np.isfinite(x).all()
+    assert space.inside(x).all()
+    assert np.array_equal(u, space.snap(u))
+    assert len(np.unique(row_keys(x))) == len(x)
+    assert run.strategy.good == sum(
+        int((told.nll < 1.0).sum()) for told in (run_told(tmp_path, n) for n in range(1, run.told + 1))
+    )
+
+
+def run_told(folder, number: int):
+    with Dataset(folder, read_only=True) as dataset:
+        return dataset.told(number, 1)
+
+
+@every
+def test_priors_are_respected(tmp_path, name):
+    """The first points are drawn from the priors; a grid has its steps at even quantiles; others start anywhere."""
+    run = play(tmp_path, name, batches=1 if CASES[name].uniform else BATCHES)
+    x = physical(run)
+    priors = {0: stats.uniform(-3, 8), 1: stats.loguniform(1e-3, 1e3), 3: stats.norm(2.0, 0.5)}
+    for column, prior in priors.items():
+        quantiles = prior.cdf(x[:, column])
+        if CASES[name].uniform:
+            assert stats.kstest(quantiles, "uniform").pvalue > 1e-3
+        elif name == "GRID":
+            steps = (np.arange(7) + 0.5) / 7 if column == 3 else np.linspace(0, 1, 7)
+            assert np.abs(quantiles[:, None] - steps).min(axis=1).max() < 1e-9
+        else:
+            np.testing.assert_allclose(quantiles, np.concatenate([b.u for b in run.batches])[:, column], atol=1e-6)
+
+
+@every
+def test_the_same_seed_gives_the_same_points_whatever_the_global_state_and_another_one_others(tmp_path, name):
+    first = play(tmp_path / "first", name).batches
+    np.random.seed(12345)  # noqa: NPY002
+    torch.manual_seed(12345)
+    assert same(first, play(tmp_path / "again", name).batches)
+    other = play(tmp_path / "other", name, batches=1, seed=4).batches
+    assert name == "GRID" or not np.array_equal(first[0].u, other[0].u)
+
+
+@every
+@pytest.mark.parametrize("space", [SPACE, KINDS], ids=["priors", "kinds"])
+def test_a_scan_interrupted_at_every_batch_is_the_uninterrupted_one(tmp_path, name, space):
+    """Each batch comes from a new object, which knows the dataset and the newest checkpoint only."""
+    expected = play(tmp_path / "whole", name, space=space).batches
+    made: list[Batch] = []
+    for _ in range(BATCHES):
+        with Dataset(tmp_path / "cut") as dataset:
+            run = Play(dataset, make(name, space), space)
+            run.resume()
+            run.ask()
+            made += run.batches
+    assert same(made, expected)
+
+
+@every
+@pytest.mark.parametrize("statuses", [[Status.FAILED, Status.TIMED_OUT], [Status.INVALID]], ids=["failed", "invalid"])
+def test_it_goes_on_when_no_point_has_an_nll(tmp_path, name, statuses):
+    run = play(tmp_path, name, answer=only(*statuses))
+    assert len(run.batches) == BATCHES
+    assert run.strategy.good == 0
+    assert len(np.unique(row_keys(physical(run)))) == sum(len(batch) for batch in run.batches)
+
+
+@every
+def test_it_goes_on_when_every_point_is_good(tmp_path, name):
+    run = play(tmp_path, name, answer=lambda point, _: Outcome(point, Status.OK, 0.5, [0.5]))
+    assert len(run.batches) == BATCHES
+    assert run.strategy.good >= sum(len(batch) for batch in run.batches[: -1 - run.strategy.lag])
+
+
+@every
+def test_answers_that_come_early_change_nothing(tmp_path, name):
+    """The last `lag` batches are answered when a scan goes on, but its next ask does not see them."""
+    with Dataset(tmp_path / "a") as one, Dataset(tmp_path / "b") as two:
+        late, early = Play(one, make(name), SPACE), Play(two, make(name), SPACE)
+        for _ in range(4):
+            late.ask()
+            early.ask()
+            assert late.told == max(0, late.dataset.batches - 1 - late.strategy.lag)
+        early.answer_up_to(early.dataset.batches)
+        early.strategy = make(name)
+        early.resume()
+        assert same([late.ask()], [early.ask()])
+
+
+@every
+def test_a_batch_is_cut_at_k_and_k_is_at_least_one(name):
+    assert len(make(name).ask(5)) == 5
+    with pytest.raises(ValueError, match="at least one"):
+        make(name).ask(0)
+
+
+@every
+@pytest.mark.parametrize("data", [b"", b"nonsense", b"PK\x03\x04 not quite", b"{}", b"[1]", b'{"x": 1}'])
+def test_a_damaged_checkpoint_is_refused(name, data):
+    with pytest.raises(CheckpointError, match="the checkpoint is not one of"):
+        make(name).restore(data)
+
+
+@every
+@pytest.mark.parametrize("dim", [1, 2, 30])
+def test_dimensions(tmp_path, name, dim):
+    space = Space([Variable(f"x{n}", 0.0, 1.0, steps=300 if dim == 1 else 2) for n in range(dim)])
+    run = play(tmp_path, name, batches=3, space=space)
+    assert [batch.u.shape[1] for batch in run.batches] == [dim] * len(run.batches)
+    assert len(run.batches) == (1 if name == "GRID" and dim == 2 else 3)
+
+
+@every
+def test_it_starts_from_points_that_are_known(tmp_path, name):
+    """As with an InitCSV: told before the first ask, with the origin init, and not asked again."""
+    u = SPACE.snap(np.random.default_rng(1).random((30, 4)))
+    u[0] = [0.4, 0.5, 0.5, 0.6]
+    cut: list[Batch] = []
+    for folder, pieces in (("whole", 1), ("cut", 4)):
+        made: list[Batch] = []
+        with Dataset(tmp_path / folder) as dataset:
+            dataset.add_batch(Batch(u, ["init"] * 30, 0), SPACE.to_physical(u), make(name).checkpoint(), nll(u))
+        for _ in range(pieces):
+            with Dataset(tmp_path / folder) as dataset:
+                run = Play(dataset, make(name), SPACE)
+                run.resume()
+                for _ in range(4 // pieces):
+                    run.ask()
+                made += run.batches
+        assert run.strategy.good >= 1
+        assert cut == [] or same(cut, made)
+        cut = made
+    assert len(cut) == 4
+
+
+# Single strategies
+
+
+def test_a_grid_ends_with_its_last_point(tmp_path):
+    space = Space([
+        Variable("a", 0.0, 1.0, steps=9), Variable("b", 1.0, 100.0, PriorKind.LOG_UNIFORM, steps=3),
+        Variable("c", 1.0, 3.0, values=(3.0, 1.0)), Variable("d", 0.0, 2.0, periodic=True, steps=4),
+    ])  # fmt: skip
+    run = play(tmp_path, "GRID", batches=100, space=space)
+    expected = itertools.product(np.linspace(0, 1, 9), [1.0, 10.0, 100.0], [3.0, 1.0], [0.0, 0.5, 1.0, 1.5])
+    np.testing.assert_allclose(physical(run), list(expected), rtol=1e-12)
+    assert run.strategy.stop_reason == "all 216 points of the grid are asked"
+
+
+def test_sobol_fills_more_evenly_than_random(tmp_path):
+    counts = {}
+    for name in ("SOBOL", "RANDOM"):
+        u = np.concatenate([batch.u for batch in play(tmp_path / name, name, batches=7).batches])[:256, :2]
+        counts[name] = len(np.unique((u * 16).astype(int), axis=0))
+    assert counts["SOBOL"] == 256
+    assert counts["RANDOM"] < 200
+
+
+def told_of(batch: Batch, number: int, values: np.ndarray) -> Told:
+    n = len(batch)
+    ok = np.full(n, Status.OK, np.int8)
+    return Told(np.arange(1, n + 1), batch.u, ok, values, values[:, None], batch.origins, np.full(n, number))
+
+
+def test_cmaes_finds_a_minimum_that_random_points_do_not():
+    strategy = Cmaes(
+        Space([Variable(f"x{n}", 0.0, 1.0) for n in range(6)]), CmaesSettings(population_size=12, threshold=1.0), 3
+    )
+    best, searches = np.inf, 0
+    for number in range(1, 161):
+        batch = strategy.ask(MANY)
+        searches += strategy._generation == 0 or strategy._search.countiter == 0
+        values = ((batch.u - 0.7) ** 2).sum(axis=1) / 0.02**2
+        strategy.tell(told_of(batch, number, values))
+        best = min(best, values.min())
+    assert best < 0.01
+    assert strategy.good > 100
+    assert searches > 1  # it started again when it had contracted
+
+
+def test_cmaes_starts_from_the_best_known_point():
+    u = SPACE.snap(np.random.default_rng(0).random((50, 4)))
+    strategy, values = make("CMAES"), nll(u)
+    strategy.tell(told_of(Batch(u, ["init"] * 50, 0), 1, values))
+    assert np.abs(strategy.ask(MANY).u.mean(axis=0) - u[np.argmin(values)]).max() < 0.3
