@@ -1,4 +1,4 @@
-"""Two axes of a run as an SVG picture: unphysical, bad and good points.
+"""Two axes of a run as an SVG picture: unphysical, bad and good points; not those that failed.
 
 usage: tools/picture.py RUN X Y FILE; X and Y are variables or observables of the run
 
@@ -36,27 +36,27 @@ def main(run: str, x: str, y: str, file: str) -> int:
     scan = read_scan_file(next(each for each in folder.glob("scan.*")))
     with Dataset(folder, read_only=True) as dataset:
         threshold = float(dataset.meta()["threshold"])
-    names, columns, ok, nll = _read(folder, scan)
+    names, columns, status, nll = _read(folder, scan)
     for name in (x, y):
         if name not in names:
             raise SystemExit(f"{run} has no variable or observable {name!r}; it has {', '.join(names)}")
     axes = [_Axis(scan, name, columns[:, names.index(name)]) for name in (x, y)]
-    Path(file).write_text(_draw(axes, scan.setup.text("run_name", folder.name), threshold, ok, nll))
+    Path(file).write_text(_draw(axes, scan.setup.text("run_name", folder.name), threshold, status, nll))
     return 0
 
 
-def _read(folder: Path, scan: ScanFile) -> tuple[list[str], Column, NDArray[np.bool_], Column]:
-    """Names; a row a point; whether it is OK; its NLL (NaN without one)."""
+def _read(folder: Path, scan: ScanFile) -> tuple[list[str], Column, NDArray[np.int_], Column]:
+    """Names; a row a point; its status; its NLL (NaN without one)."""
     observables = [each.name for each in scan.all_observables()]
     rows: list[Column] = []
-    ok: list[bool] = []
+    status: list[int] = []
     nll: list[Column] = []
     with Dataset(folder, read_only=True) as dataset:
         for part in dataset.results(len(observables)):
             rows.append(np.hstack([part.params, part.observables]))
-            ok += [Status(each) is Status.OK for each in part.status]
+            status += [int(each) for each in part.status]
             nll.append(part.nll)
-    return [each.name for each in scan.variables] + observables, np.vstack(rows), np.array(ok), np.concatenate(nll)
+    return [each.name for each in scan.variables] + observables, np.vstack(rows), np.array(status), np.concatenate(nll)
 
 
 class _Axis:
@@ -88,10 +88,11 @@ class _Axis:
         return [((each - self._low) / span, f"{10**each:.3g}" if self._log else f"{each:g}") for each in places]
 
 
-def _draw(axes: list[_Axis], name: str, threshold: float, ok: NDArray[np.bool_], nll: Column) -> str:
+def _draw(axes: list[_Axis], name: str, threshold: float, status: NDArray[np.int_], nll: Column) -> str:
     wide, high = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
+    ok = status == Status.OK
     good = ok & (nll < threshold)
-    masks = {"unphysical": ~ok, "bad": ok & ~good, "good": good}
+    masks = {"unphysical": status == Status.INVALID, "bad": ok & ~good, "good": good}
     said = f"{name}: {len(ok):,} points, {int(good.sum()):,} good (NLL below {threshold:g})"
     lines = [
         '<svg xmlns="http://www.w3.org/2000/svg" font-family="sans-serif" font-size="11"',
