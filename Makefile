@@ -9,10 +9,13 @@ export TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
 PROPOSER := .envs/proposer/bin
 DEV := .envs/dev/bin
+# Evaluators with tests of their own: small ones, which the fast tests have too, and those of the slow tests alone.
+PHYSICS := simsusy camb
+SLOW_PHYSICS := flavio eos hazma classy dask
 
 .DEFAULT_GOAL := help
-.PHONY: help scan up down test test-slow test-containers lint types contract contract-check bench locks clean \
-        environments physics-environments
+.PHONY: help scan up down test test-slow test-containers lint types contract contract-check bench bench-rivals locks clean \
+        environments physics-environments slow-environments
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,10 +33,10 @@ down: ## stop the containers
 	@docker compose down
 
 test: environments physics-environments ## fast tests, each in its environment
-	@tools/test.sh 'not slow and not containers'
+	@tools/test.sh 'not slow and not containers' $(PHYSICS)
 
-test-slow: environments physics-environments ## slow tests: kills, long silences, real scans
-	@tools/test.sh 'slow and not containers'
+test-slow: environments physics-environments slow-environments ## slow tests: kills, long silences, real scans
+	@tools/test.sh 'slow and not containers' $(PHYSICS) $(SLOW_PHYSICS)
 
 test-containers: environments ## images and compose; needs a container engine
 	@$(PROPOSER)/python -m pytest -m containers --timeout 1800 tests/containers
@@ -43,8 +46,10 @@ environments:
 	@tools/environment.sh evaluator test
 
 physics-environments:
-	@tools/environment.sh simsusy test
-	@tools/environment.sh camb test
+	@for name in $(PHYSICS); do tools/environment.sh $$name test || exit 1; done
+
+slow-environments:
+	@for name in $(SLOW_PHYSICS); do tools/environment.sh $$name test || exit 1; done
 
 dev:
 	@tools/environment.sh dev

@@ -53,6 +53,13 @@ def _parser() -> argparse.ArgumentParser:
         help="processes that run points; 0: the server's own, without isolation (default: %(default)s, one a core)",
     )
     serve.add_argument(
+        "--executor",
+        choices=["processes", "dask"],
+        default="processes",
+        help="where points run: worker processes on this machine, or a Dask cluster (default: %(default)s)",
+    )
+    serve.add_argument("--scheduler", metavar="ADDRESS", help="of the Dask cluster, for example tcp://10.0.0.1:8786")
+    serve.add_argument(
         "--grace",
         type=_at_least(0, float),
         default=8.0,
@@ -99,7 +106,8 @@ def _at_least(low: float, kind: Callable[[str], float]) -> Callable[[str], float
     return number
 
 
-def _read(path: Path) -> ScanFile:
+def read_scan(path: Path) -> ScanFile:
+    """The scan file, with its environment variables set in this process; raises ScanFileError."""
     scan = read_scan_file(path)
     section = scan.setup.section("environment_variables")
     for name in section:
@@ -110,19 +118,19 @@ def _read(path: Path) -> ScanFile:
 def _serve(options: argparse.Namespace) -> int:
     from evaluator.serving import serve
 
-    return serve(_read(options.file), options)
+    return serve(read_scan(options.file), options)
 
 
 def _check(options: argparse.Namespace) -> int:
     from evaluator.trial import check
 
-    return check(_read(options.file))
+    return check(read_scan(options.file))
 
 
 def _point(options: argparse.Namespace) -> int:
     from evaluator.trial import point
 
-    return point(_read(options.file), options.values, options.keep)
+    return point(read_scan(options.file), options.values, options.keep)
 
 
 def _new(options: argparse.Namespace) -> int:

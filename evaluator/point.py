@@ -6,19 +6,21 @@ import math
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from evaluator.codes import Code, make_code
+from evaluator.codes.flavio import FlavioCode
 from evaluator.errors import CodeFailed, CodeKilled, CodeTimedOut, InvalidPoint
 from evaluator.expressions import Expression
 from evaluator.fitting import Solver
 from evaluator.spectrum import Spectrum
-from scanspec import ObservableSpec, ScanFile, losses_and_nll
+from scanspec import Likelihood, ObservableSpec, ScanFile, losses_and_nll
 
 MOST_WARNINGS = 20
 """The most warnings that one point may have."""
@@ -130,12 +132,12 @@ class Chain:
         self.scan = scan
         self.used_scratch = False
         """Whether the last point has made its scratch folder."""
-        self.specs = scan.all_observables()
+        self._specs = scan.all_observables()
         self._names = [each.name for each in scan.variables]
         fitted = scan.fitting.variables if scan.fitting is not None else ()
         known = [*self._names, *(each.name for each in fitted)]
-        positions = {spec.name: position for position, spec in enumerate(self.specs)}
-        self._derived = [self._prepare(spec, positions, known) for spec in self.specs if spec.name in scan.derived]
+        positions = {spec.name: position for position, spec in enumerate(self._specs)}
+        self._derived = [self._prepare(spec, positions, known) for spec in self._specs if spec.name in scan.derived]
         self.steps: list[Step] = []
         for code_spec in scan.codes:
             code = make_code(code_spec, scan, known)
@@ -163,6 +165,18 @@ class Chain:
         known.append(spec.name)
         return positions[spec.name], spec, expression
 
+    @cached_property
+    def specs(self) -> list[ObservableSpec]:
+        """The scan file's observables in order, with likelihoods that are a code's measurements filled in.
+
+        Raises ConfigurationError or ScanFileError where there is no such measurement.
+        """
+        measured: dict[str, Likelihood] = {}
+        for step in self.steps:
+            if isinstance(step.code, FlavioCode):
+                measured |= step.code.measured()
+        return [replace(each, likelihood=measured.get(each.name, each.likelihood)) for each in self._specs]
+
     def load(self) -> None:
         """Prepares this process for points; raises ConfigurationError."""
         for step in self.steps:
@@ -181,8 +195,8 @@ class Chain:
         an OK point with an NLL below `spectra_below` are part of the outcome. Never raises for what
         a code does; a ConfigurationError is the scan file's fault.
         """
-        found = [math.nan] * len(self.specs)
-        missing = set(range(len(self.specs)))
+        found = [math.nan] * len(self._specs)
+        missing = set(range(len(self._specs)))
         seconds: list[float] = []
         point = Point(dict(zip(self._names, variables, strict=True)), variables, scratch)
         status, name, message = Status.OK, "", ""
@@ -198,7 +212,7 @@ class Chain:
         try:
             if self._solver is not None:
                 for position, value in enumerate(self._solve(variables, scratch, begin, inner)):
-                    found[position] = point.names[self.specs[position].name] = value
+                    found[position] = point.names[self._specs[position].name] = value
                     missing.discard(position)
             if self._derived:
                 self._derive(point, found, missing)
@@ -257,7 +271,7 @@ class Chain:
 
         def observe(values: list[float]) -> list[float]:
             point = Point(dict(zip(names, [*variables, *values], strict=True)), variables, folder)
-            found, missing = [math.nan] * len(self.specs), set(range(len(self.specs)))
+            found, missing = [math.nan] * len(self._specs), set(range(len(self._specs)))
             try:
                 self._derive(point, found, missing)
                 for number, step in enumerate(self._inner_steps):

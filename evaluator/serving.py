@@ -31,7 +31,13 @@ def serve(scan: ScanFile, options: argparse.Namespace) -> int:
         )
     chain = Chain(scan)
     workers: Workers
-    if options.workers == 0:
+    if (options.executor == "dask") != bool(options.scheduler):
+        raise ConfigurationError("--executor dask and --scheduler ADDRESS go together")
+    if options.executor == "dask":
+        from evaluator.dask_workers import DaskWorkers  # only with the extra `dask`
+
+        workers = DaskWorkers(chain, options.scheduler)
+    elif options.workers == 0:
         chain.load()
         workers = InProcess(chain)
     else:
@@ -56,6 +62,8 @@ async def _serve(chain: Chain, workers: Workers, host: str, options: argparse.Na
     await server.start()
     address = f"{host}:{server.port}"
     where = f"{options.workers} worker processes" if options.workers else "this process, without isolation"
+    if options.executor == "dask":
+        where = f"{workers.concurrency} threads of the Dask cluster at {options.scheduler}"
     print(f"evaluator: {description.backend} on {address}, points run in {where}", flush=True)
     if options.address_file is not None:
         temporary = options.address_file.with_suffix(".new")

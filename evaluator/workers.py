@@ -18,7 +18,7 @@ import time
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-from evaluator.codes.python import PythonFunction
+from evaluator.codes import preloads
 from evaluator.errors import ConfigurationError
 from evaluator.jobs import Job, Waiting
 from evaluator.point import Chain, Outcome, Status, printable
@@ -53,7 +53,7 @@ class LocalProcesses:
     def __init__(self, chain: Chain, count: int) -> None:
         self.concurrency = count
         self._scratch = ScratchRoot()
-        modules = [step.code.module for step in chain.steps if isinstance(step.code, PythonFunction)]
+        modules = [module for step in chain.steps for module in preloads(step.code)]
         os.environ[PRELOAD] = os.pathsep.join([str(chain.scan.folder), *modules])
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["evaluator.preload"])

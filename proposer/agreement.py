@@ -31,7 +31,10 @@ def disagreements(scan: ScanFile, description: Description) -> list[str]:
             found.append(
                 f"the window of {spec.name!r} is {spec.valid} in the scan file, {other.valid} at the evaluator"
             )
-        if show(spec.likelihood) != show(other.likelihood):
+        if spec.measurement is not None:  # its constants are the evaluator's
+            if other.likelihood.kind is Kind.OFF:
+                found.append(f"the evaluator has no measurement of {spec.name!r}, for which the scan file asks")
+        elif show(spec.likelihood) != show(other.likelihood):
             found.append(
                 f"the likelihood of {spec.name!r} is {show(spec.likelihood)} in the scan file, "
                 f"{show(other.likelihood)} at the evaluator"

@@ -107,7 +107,8 @@ def check(file: Path, address: str | None, *, insecure: bool) -> int:
         print(f"  {each.name}: {_show_range(each)} {each.unit}".rstrip() + f", {prior}")
     for scored in spec.all_observables():
         window = f", valid {scored.valid[0]:g} to {scored.valid[1]:g}" if scored.valid else ""
-        print(f"  {scored.name}: {show(scored.likelihood)}{window}")
+        likelihood = "the evaluator's measurement" if scored.measurement is not None else show(scored.likelihood)
+        print(f"  {scored.name}: {likelihood}{window}")
     print(f"  good: NLL below {settings.threshold:g}; stops at {_describe_limits(limits)}")
     print(f"  {type_name(spec)}: {', '.join(f'{name} {value:g}' for name, value in _flat(asdict(settings)))}")
     if (below := kept_below(spec, settings.threshold)) > -math.inf:

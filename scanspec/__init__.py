@@ -6,7 +6,7 @@ the formulas that turn observables into losses. This package imports neither sid
 
 from scanspec.document import ScanFileError, Section
 from scanspec.likelihoods import Kind, Likelihood, losses_and_nll
-from scanspec.observables import ObservableSpec, SlhaAddress
+from scanspec.observables import FlavioAddress, ObservableSpec, SlhaAddress
 from scanspec.scanfile import CodeSpec, ScanFile, read_scan_file
 from scanspec.variables import PriorKind, Variable
 
@@ -14,6 +14,7 @@ VERSION = "0.1.0"
 
 __all__ = [
     "CodeSpec",
+    "FlavioAddress",
     "Kind",
     "Likelihood",
     "ObservableSpec",

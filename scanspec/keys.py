@@ -121,6 +121,8 @@ CODE = Keys(
         "first_timeout": ("First_Timeout",),
         "success": ("Success",),
         "invalid_when": ("Invalid_When",),
+        "flavio": (),
+        "umbridge": (),
         "description": ("Description",),
     },
     _words(  # settings of tools that BSMArt has built in
@@ -144,6 +146,8 @@ FITTING_OPTIONS = Keys(
 )
 
 SUCCESS = Keys({"exit_codes": ("Exit_Codes",), "blocks": ("Blocks",)})
+FLAVIO = Keys({"eft": (), "basis": (), "scale": (), "coefficients": (), "wcxf": ()})
+UMBRIDGE = Keys({"address": (), "model": (), "inputs": (), "outputs": (), "config": ()})
 INVALID_WHEN = Keys({"exit_codes": ("Exit_Codes",), "stderr": ("Stderr",), "spinfo": ("SPINFO", "Spinfo")})
 
 OBSERVABLE = Keys(
@@ -152,6 +156,8 @@ OBSERVABLE = Keys(
         "scale": ("Q",),
         "column": ("Column",),
         "function": ("FUNCTION",),
+        "flavio": (),
+        "measurement": (),
         "scaling": ("SCALING",),
         "mean": ("MEAN",),
         "sigma": ("VARIANCE", "SIGMA"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,11 +39,24 @@ class SlhaAddress:
 
 
 @dataclass(frozen=True)
+class FlavioAddress:
+    """An observable of flavio by its name there, with its arguments: a bin of q2, or q2 (GeV^2)."""
+
+    name: str
+    arguments: tuple[float, ...] = ()
+
+    def __str__(self) -> str:
+        return " ".join([self.name, *(f"{each:g}" for each in self.arguments)])
+
+
+@dataclass(frozen=True)
 class ObservableSpec:
     """One number that a point gives.
 
-    It is read from the spectrum at `slha`, or is the expression `function`, or, with
-    neither, is returned by the code. `valid` is a closed window, in the observable's unit.
+    It is read from the spectrum at `slha`, or is the expression `function`, or flavio's
+    prediction for `flavio`, or, with none of them, is returned by the code. `valid` is a closed
+    window, in the observable's unit. With a `measurement` (names in flavio's database; empty: the
+    only one) only an evaluator knows the likelihood's constants, and `likelihood` is OFF here.
     """
 
     name: str
@@ -55,6 +69,8 @@ class ObservableSpec:
     unit: str = ""
     label: str = ""
     description: str = ""
+    flavio: FlavioAddress | None = None
+    measurement: tuple[str, ...] | None = None
 
 
 def read_observable(entry: Section, name: str, code: str | None, notes: list[str]) -> ObservableSpec:
@@ -68,10 +84,43 @@ def read_observable(entry: Section, name: str, code: str | None, notes: list[str
             raise entry.error(f"observable {name!r} has {key}, which belongs to slha, but no slha", key)
     if code is None and slha is None and function is None:
         raise entry.error(f"observable {name!r} belongs to no code, so it needs slha or function")
+    flavio = _read_flavio(entry) if "flavio" in entry else None
+    if flavio is not None and (slha is not None or function is not None):
+        raise entry.error(f"observable {name!r} has flavio beside slha or function; keep one", "flavio")
+    window = _read_window(entry)
+    if window is None and flavio is not None and _BRANCHING_RATIO.match(flavio.name):
+        window = (0.0, 1.0)  # flavio gives BR(Bs->mumu) = 209 without a word
+    measurement = _read_measurement(entry, name, flavio) if "measurement" in entry else None
     return ObservableSpec(
-        name, code, entry, slha, function, _read_window(entry), _read_likelihood(entry, notes),
-        entry.text("unit", ""), entry.text("label", ""), entry.text("description", ""),
+        name, code, entry, slha, function, window, _read_likelihood(entry, notes),
+        entry.text("unit", ""), entry.text("label", ""), entry.text("description", ""), flavio, measurement,
     )  # fmt: skip
+
+
+_BRANCHING_RATIO = re.compile(r"<?BR[>(_]")
+
+
+def _read_flavio(entry: Section) -> FlavioAddress:
+    value = entry.raw("flavio")
+    name, *arguments = value if isinstance(value, list) and value else [value]
+    numbers = [to_number(each) for each in arguments]
+    finite = [each for each in numbers if each is not None and math.isfinite(each)]
+    if not isinstance(name, str) or len(finite) != len(numbers):
+        raise entry.wrong("flavio", "a name, or [name, q2min, q2max], for example BR(Bs->mumu)")
+    return FlavioAddress(name, tuple(finite))
+
+
+def _read_measurement(entry: Section, name: str, flavio: FlavioAddress | None) -> tuple[str, ...] | None:
+    """`measurement: true`, the name of a measurement in flavio's database, or a list of names."""
+    words = str(entry.raw("measurement")).lower()
+    if words == "false":
+        return None
+    if flavio is None:
+        raise entry.error(f"observable {name!r} has measurement without flavio, whose measurement it means", "flavio")
+    beside = [key for key in ("mean", "sigma", "scaling", "range") if key in entry]
+    if beside:
+        raise entry.error(f"observable {name!r} has measurement and {beside[0]}; keep one", beside[0])
+    return () if words == "true" else tuple(entry.texts("measurement"))
 
 
 def read_address(entry: Section, key: str = "slha") -> SlhaAddress:

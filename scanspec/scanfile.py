@@ -120,7 +120,7 @@ def read_scan_file(path: Path | str) -> ScanFile:
         tuple(dict.fromkeys(ignored)), tuple(notes), _first_input(root), fitting,
     )  # fmt: skip
     _check_names(root, variables_section, derived_section, scan)
-    if not any(each.likelihood.kind is not Kind.OFF for each in scan.all_observables()):
+    if not any(each.measurement is not None or each.likelihood.kind is not Kind.OFF for each in scan.all_observables()):
         raise root.error(
             "no observable enters the likelihood, so every point would be good; give one a mean and a sigma, "
             "or another scaling",

@@ -16,7 +16,7 @@ print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependenc
 EOF
 }
 
-[ $# -gt 0 ] || set -- proposer evaluator simsusy camb slha test dev parquet
+[ $# -gt 0 ] || set -- proposer evaluator simsusy camb classy flavio eos hazma dask slha test dev parquet
 for name in "$@"; do
     echo "locks/$name.txt"
     "${PYTHON:-python3}" -m venv "$work/$name"
@@ -30,12 +30,15 @@ for name in "$@"; do
         ;;
     test | dev | parquet)
         # On top of every other environment, changing no version there.
-        sort -u locks/{proposer,evaluator,camb}.txt >"$work/constraints.txt"
+        sort -u locks/{proposer,evaluator,camb,flavio}.txt >"$work/constraints.txt"
         extra "$name" >"$work/extra.txt"
         pip install --constraint "$work/constraints.txt" --requirement "$work/extra.txt"
         ;;
     *) pip install ".[$name]" ;;
     esac
-    "$work/$name/bin/python" -m pip freeze --all --exclude pip --exclude lodescan | sed -E 's/\+[a-z0-9.]+$//' >"$work/$name.txt"
+    exclude=(--exclude pip --exclude lodescan)
+    # umbridge asks for numpy, of which each environment has its own, and for a package `asyncio` that is none.
+    [ "$name" = test ] && exclude+=(--exclude numpy --exclude asyncio)
+    "$work/$name/bin/python" -m pip freeze --all "${exclude[@]}" | sed -E 's/\+[a-z0-9.]+$//' >"$work/$name.txt"
     mv "$work/$name.txt" "locks/$name.txt"
 done

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Run the tests that match a pytest marker expression, each in the environment
-# it belongs to. usage: tools/test.sh EXPRESSION. Fails when any part fails.
+# it belongs to. usage: tools/test.sh EXPRESSION PHYSICS...; the physics
+# environments whose tests are among them. Fails when any part fails.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 failed=()
@@ -15,7 +16,7 @@ part() {    # part ENVIRONMENT EXPRESSION FOLDER...
     [ $code = 0 ] || [ $code = 5 ] || failed+=("$environment")
 }
 
-for physics in simsusy camb; do
+for physics in "${@:2}"; do
     part "$physics" "$1 and physics(environment='$physics')" evaluator
 done
 part evaluator "$1 and not physics" scanspec evaluator conformance

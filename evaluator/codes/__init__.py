@@ -6,8 +6,10 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from evaluator.codes.bsmart import make_tool
+from evaluator.codes.flavio import FlavioCode
 from evaluator.codes.python import PythonFunction
 from evaluator.codes.slha import SlhaProgram
+from evaluator.codes.umbridge import UmBridgeModel
 from evaluator.errors import ConfigurationError
 from scanspec import CodeSpec, ScanFile
 
@@ -41,15 +43,32 @@ def make_code(spec: CodeSpec, scan: ScanFile, known: Collection[str]) -> Code:
 
     `known` are the names that its expressions may use.
     """
-    kinds = [kind for kind in ("function", "command") if kind in spec.section]
-    if kinds == ["function"]:
-        return PythonFunction(spec, scan)
-    if kinds == ["command"]:
-        return SlhaProgram(spec, scan, known)
-    if not kinds:
-        return make_tool(spec, scan, known)
+    kinds = [kind for kind in ("function", "command", "flavio", "umbridge") if kind in spec.section]
+    if kinds != ["flavio"]:
+        for each in spec.observables:
+            if each.flavio is not None:
+                what = f"the code {spec.name!r} is not flavio, but {each.name!r} asks for it"
+                raise each.section.error(what, "flavio")
+    match kinds:
+        case ["function"]:
+            return PythonFunction(spec, scan)
+        case ["command"]:
+            return SlhaProgram(spec, scan, known)
+        case ["flavio"]:
+            return FlavioCode(spec, scan, known)
+        case ["umbridge"]:
+            return UmBridgeModel(spec, scan, known)
+        case []:
+            return make_tool(spec, scan, known)
     error = spec.section.error(
-        f"code {spec.name!r} has both function and command; write `function: module:name` for a Python function, "
-        "`command` for a program"
+        f"code {spec.name!r} has {' and '.join(kinds)}; keep one: `function: module:name` for a Python function, "
+        "`command` for a program, `flavio` for Wilson coefficients, `umbridge` for a model at a web address"
     )
     raise ConfigurationError(str(error))
+
+
+def preloads(code: Code) -> list[str]:
+    """Modules that workers should share in memory: imported once, by the fork server."""
+    if isinstance(code, PythonFunction):
+        return [code.module]
+    return ["flavio"] if isinstance(code, FlavioCode) else []

@@ -36,7 +36,7 @@ def make_tool(spec: CodeSpec, scan: ScanFile, known: Collection[str]) -> ToyTarg
         return ToyTargets(spec, scan)
     if spec.name == PASS:
         return PassTool(spec, scan, known)
-    ways = "write `command` for a program, or `function: module:name` for a Python function"
+    ways = "write `command` for a program, `function: module:name` for a Python function, `flavio` for its coefficients"
     if (scan.folder / "Tools" / f"{spec.name}.py").is_file():
         what = f"is a tool of your own (Tools/{spec.name}.py), which lodescan does not load as it is"
     elif spec.name in _OF_BSMART:

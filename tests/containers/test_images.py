@@ -72,3 +72,13 @@ def test_changing_the_physics_rebuilds_no_layer_of_the_proposer(project: Project
     changed = project.build("Dockerfile.proposer", **index)
     assert changed[:-1] == before[:-1]
     assert changed[-1] != before[-1]
+
+
+def test_a_code_that_is_compiled_runs_and_its_compilers_are_gone(project: Project) -> None:
+    docker("build", "--quiet", "--file", "Dockerfile.evaluator", "--build-arg=PHYSICS=classy",
+           "--tag=lodescan-evaluator:classy", ".", cwd=project.folder)  # fmt: skip
+    image = [*HARDENED, "--volume", f"{project.folder}/examples:/scan:ro", "lodescan-evaluator:classy"]
+    assert "the file and its codes work" in docker("run", *image, "check", "/scan/classy_w0wa.yaml").stdout
+    program = "import shutil; print(shutil.which('gcc'), shutil.which('make'))"
+    said = docker("run", *HARDENED, "--entrypoint", "python", "lodescan-evaluator:classy", "-c", program).stdout
+    assert said.strip() == "None None"

@@ -42,7 +42,7 @@ def wait_until(condition, seconds=20.0):
 class Evaluator:
     """`lodescan-evaluator serve` on a free port, with a folder for temporary files of its own."""
 
-    def __init__(self, folder, scan, *, workers=1, options=(), environment=None):
+    def __init__(self, folder, scan, *, workers=1, options=(), environment=None, start=60.0):
         self.folder, self.tag = folder, uuid.uuid4().hex
         self.processes = 0  # how many there are when nothing runs, where a test notes it
         self.temporary = folder / f"tmp-{self.tag[:6]}"
@@ -56,7 +56,7 @@ class Evaluator:
                 env={**os.environ, "TMPDIR": str(self.temporary), TAG: self.tag, **(environment or {})},
                 stdout=log, stderr=subprocess.STDOUT,
             )  # fmt: skip
-        if not wait_until(lambda: address_file.exists() or self.process.poll() is not None, 60.0):
+        if not wait_until(lambda: address_file.exists() or self.process.poll() is not None, start):
             self.process.kill()
         if self.process.poll() is not None:
             raise RuntimeError(self.log.read_text())

@@ -145,7 +145,7 @@ def test_a_condition_cannot_use_what_comes_later(evaluate):
             ["line 11", "'nowhere' cannot be imported", "ModuleNotFoundError"],
         ),
         ("function: steps:second", "timeout: 3", ["line 10", "neither function nor command"]),
-        ("function: steps:second", "function: steps:second\n    command: ls", ["both function and command"]),
+        ("function: steps:second", "function: steps:second\n    command: ls", ["function and command; keep one"]),
         ("function: steps:second", "command: nosuchprogram {input}", ["line 11", "'nosuchprogram' is not there"]),
         ("function: steps:second", "command: ./nosuchprogram", ["line 11", "not there"]),
         ("function: steps:second", "command: cat a | grep b", ["line 11", "needs a shell"]),

@@ -1,0 +1,181 @@
+"""Points on a Dask cluster: a real scheduler, and real workers that are killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from lodescan.v1 import evaluation_pb2 as pb
+from tests.evaluator.harness import TAG, alive, wait_until
+
+pytestmark = [pytest.mark.physics(environment="dask"), pytest.mark.slow]
+
+
+class Cluster:
+    """A scheduler and its workers on loopback, each a process."""
+
+    def __init__(self, folder, tag):
+        self.folder, self.tag = folder, tag
+        self.processes = []
+        self.start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard",
+                   "--scheduler-file", str(folder / "scheduler.json"))  # fmt: skip
+        assert wait_until((folder / "scheduler.json").exists, 60), self.said()
+        self.address = json.loads((folder / "scheduler.json").read_text())["address"]
+
+    def start(self, kind, *options):
+        number = len(self.processes)
+        with (self.folder / f"{kind}-{number}.log").open("wb") as log:
+            self.processes.append(subprocess.Popen(
+                [sys.executable, "-m", "dask", kind, *options], stdout=log, stderr=log, cwd=self.folder,
+                env={**os.environ, TAG: self.tag, "TMPDIR": str(self.folder)},
+            ))  # fmt: skip
+        return self.processes[-1]
+
+    def worker(self, nanny="--nanny"):
+        return self.start("worker", self.address, nanny, "--nthreads", "1", "--host", "127.0.0.1", "--no-dashboard",
+                          "--local-directory", str(self.folder), "--death-timeout", "60")  # fmt: skip
+
+    def said(self):
+        return "\n".join(each.read_text() for each in sorted(self.folder.glob("*.log")))
+
+    def close(self):
+        for process in reversed(self.processes):
+            process.terminate()
+        for process in self.processes:
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@pytest.fixture
+def cluster(tmp_path, tag):
+    folder = tmp_path / "dask"
+    folder.mkdir()
+    found = Cluster(folder, tag)
+    yield found
+    found.close()
+    left = not wait_until(lambda: not alive(tag), 20)
+    for pid in alive(tag):  # all of them come from this test
+        os.kill(pid, signal.SIGKILL)
+    assert not left, found.said()
+    assert not list(folder.glob("lodescan-*"))
+
+
+@pytest.fixture
+def scan(scan_file):
+    """Points that say where they run, and wait as long as the test wants."""
+
+    def write(timeout=60):
+        return scan_file(
+            "variables: {x: [0, 100], mode: [0, 10]}\n"
+            f"codes:\n  toy:\n    function: toy:f\n    timeout: {timeout}\n"
+            "    observables: {y: {mean: 1, sigma: 1}}\n",
+            toy__py=(
+                "import os, time\nfrom pathlib import Path\nHERE = Path(__file__).parent\n"
+                "def f(point):\n"
+                "    with (HERE / 'begun').open('a') as file:\n"
+                "        file.write(f\"{point['x']:g} {os.environ['LODESCAN_SCRATCH']}\\n\")\n"
+                "    if point['mode'] == 1:\n        os.abort()\n"
+                "    while point['mode'] == 2 and not (HERE / 'go').exists():\n        time.sleep(0.02)\n"
+                "    return {'y': point['x'] ** 2}\n"
+            ),
+        )
+
+    return write
+
+
+def start(evaluator, cluster, scan, **options):
+    return evaluator(scan, options=["--executor", "dask", "--scheduler", cluster.address], **options)
+
+
+def begun(folder):
+    """The points that have begun, each with the scratch root of the pool that works on it."""
+    if not (folder / "begun").exists():
+        return []
+    return [line.split() for line in (folder / "begun").read_text().splitlines()]
+
+
+def test_two_workers_share_the_points(cluster, evaluator, scan):
+    cluster.worker("--no-nanny"), cluster.worker("--nanny")
+    wait_until(lambda: cluster.said().count("Registered to") == 2, 60)
+    path = scan()
+    server = start(evaluator, cluster, path)
+    assert server.describe().concurrency == 2
+    found = server.evaluate([[x, 0.0] for x in range(40)])
+    assert [list(each.observables) for each in found] == [[x**2] for x in range(40)]
+    assert len({root for _, root in begun(path.parent)}) == 2
+    # a crash and a hang cost their own point, and no Dask worker
+    assert server.statuses([[1, 0], [2, 1], [3, 0]]) == ["OK", "FAILED", "OK"]
+    assert "Abort" in server.evaluate([[2.0, 1.0]])[0].message
+    assert cluster.said().count("Registered to") == 2
+    assert server.terminate() == 0
+
+
+def test_a_point_on_a_worker_that_is_killed_is_worked_on_by_the_other(cluster, evaluator, scan):
+    killed = cluster.worker("--no-nanny")
+    cluster.worker("--nanny")
+    wait_until(lambda: cluster.said().count("Registered to") == 2, 60)
+    path = scan()
+    server = start(evaluator, cluster, path)
+    results = []
+    thread = threading.Thread(target=lambda: results.extend(server.evaluate([[x, 2.0] for x in range(6)])))
+    thread.start()
+    assert wait_until(lambda: len(begun(path.parent)) == 2)  # both workers are at a point
+    killed.kill()
+    killed.wait()
+    time.sleep(1)
+    (path.parent / "go").touch()
+    thread.join(60)
+    assert [pb.Status.Name(each.status) for each in results] == ["STATUS_OK"] * 6
+    assert [list(each.observables) for each in results] == [[x**2] for x in range(6)]
+    times = [sum(point == str(x) for point, _ in begun(path.parent)) for x in range(6)]
+    assert sorted(times) == [1, 1, 1, 1, 1, 2]
+    assert server.terminate() == 0
+
+
+def test_a_deadline_and_an_end(cluster, evaluator, scan):
+    cluster.worker("--nanny")
+    path = scan(timeout=1)
+    server = start(evaluator, cluster, path)
+    assert server.statuses([[1, 2], [2, 0]]) == ["TIMED_OUT", "OK"]
+    # a file that has changed is another pool, also while an older evaluator is still there
+    path = scan(timeout=600)
+    server = start(evaluator, cluster, path)
+    before = len(begun(path.parent))
+    call = server.stub.Evaluate(iter([server.request([[x, 2.0] for x in range(3)])]), timeout=60)
+    assert wait_until(lambda: len(begun(path.parent)) == before + 1)
+    call.cancel()  # as a proposer that is gone
+    assert server.evaluate([[5.0, 0.0]])[0].observables == [25.0]
+    assert server.terminate() == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--executor", "dask"], "go together"),
+        (["--scheduler", "tcp://127.0.0.1:9"], "go together"),
+        (["--executor", "dask", "--scheduler", "tcp://127.0.0.1:9"], "no Dask scheduler answers"),
+    ],
+)
+def test_no_cluster(evaluator, scan, options, words):
+    with pytest.raises(RuntimeError, match=words):
+        evaluator(scan(), options=options)
+
+
+def test_a_scheduler_that_is_lost_ends_the_evaluator(cluster, evaluator, scan):
+    cluster.worker("--nanny")
+    server = start(evaluator, cluster, scan())
+    assert server.statuses([[1, 0]]) == ["OK"]
+    cluster.processes[0].kill()
+    call = server.stub.Evaluate(iter([server.request([[1.0, 0.0]])]), timeout=60)
+    results = [result for response in call for result in response.results]
+    assert not [each for each in results if each.status != pb.STATUS_CANCELLED]
+    assert server.process.wait(60) == 0
+    assert "the Dask cluster is lost" in server.log.read_text()

@@ -1,0 +1,31 @@
+"""Every example runs one point in its environment, by the command that a user would type."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from scanspec import read_scan_file
+from tests.evaluator.harness import DATA
+
+EXAMPLES = DATA.parent.parent / "examples"
+
+pytestmark = pytest.mark.slow
+
+def marked(path):
+    environment = read_scan_file(path).environment
+    marks = [] if environment == "evaluator" else [pytest.mark.physics(environment=environment)]
+    return pytest.param(path, marks=marks, id=path.stem)
+
+
+@pytest.mark.parametrize("path", [marked(each) for each in sorted(EXAMPLES.glob("*.yaml"))])
+def test_check(path):
+    done = subprocess.run(
+        [sys.executable, "-m", "evaluator", "check", str(path)],
+        capture_output=True, text=True, timeout=250, check=False, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "note:" not in done.stdout
+    assert "the file and its codes work" in done.stdout or "the middle of the ranges is unphysical" in done.stdout
+    assert path.name in (EXAMPLES / "README.md").read_text()

@@ -1,0 +1,18 @@
+"""Every example is read by the proposer, and nothing in it needs a note but that its priors count."""
+
+from pathlib import Path
+
+import pytest
+
+from proposer.__main__ import main
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda each: each.stem)
+def test_check(path, capsys):
+    assert main(["check", str(path)]) == 0
+    said = capsys.readouterr().out
+    assert "good: NLL below" in said
+    notes = [line.strip() for line in said.splitlines() if "note:" in line]
+    assert all(each.startswith("note: priors are honoured") for each in notes), notes
