@@ -72,6 +72,10 @@ contract-check: dev ## is that code fresh, and does the contract keep what it pr
 bench: environments ## the benchmarks
 	@$(PROPOSER)/python -m benchmarks
 
+bench-rivals: environments ## other scanners on the same problems; RIVALS=, PROBLEMS=, SEEDS=, UNTIL=good bound it
+	@$(PROPOSER)/python -m benchmarks.rivals --rivals '$(RIVALS)' --problems '$(PROBLEMS)' --seeds '$(SEEDS)' \
+	    --until '$(or $(UNTIL),map)'
+
 bench-slha: ## reading SLHA files, against pyslha and xslha
 	@tools/environment.sh slha
 	@.envs/slha/bin/python -m benchmarks.slha

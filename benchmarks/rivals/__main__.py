@@ -1,0 +1,201 @@
+"""`make bench-rivals`: rivals, and lodescan's own strategies beside them, on the problems of `benchmarks.search`.
+
+Each run is a line in `results/METHOD.csv`, and is not done again while its line is there; a table of medians over the
+seeds is printed at the end. Every method sees the NLL alone. A run ends with 1,000 good points and one in 95 % of
+the cells (`--until good`: with the first alone), with its evaluations or its CPU seconds spent, or when the rival ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.rivals import results
+from benchmarks.rivals.answers import Answers
+from benchmarks.rivals.ours import OURS, run_ours
+from benchmarks.search.metrics import Cells
+from benchmarks.search.problems import PROBLEMS
+from benchmarks.search.run import figures
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Rival:
+    """`lock`: the file beside this one that its environment is made of, "" for the proposer's. `script`: a module here,
+    started with `argument`."""
+
+    lock: str
+    script: str
+    argument: str = ""
+
+
+RIVALS = {
+    "bsmart-dnnc": Rival("bsmart", "bsmart", "dnnc"),
+    "bsmart-dnnc-default": Rival("bsmart", "bsmart", "dnnc-default"),
+    "bsmart-cmaes-nd": Rival("bsmart", "bsmart", "cmaes-nd"),
+    "nautilus": Rival("nautilus", "nautilus"),
+    "nautilus-flat": Rival("nautilus", "nautilus", "flat"),
+    "ultranest": Rival("ultranest", "ultranest"),
+    "cma-restarts": Rival("cma", "cma_restarts"),
+    "forest": Rival("", "forest"),
+}
+
+
+def main() -> None:
+    """Runs what is asked for, prints a table."""
+    options = _options()
+    done = [row for method in options.rivals for row in results.read(method)]
+    limits = {"most": options.most, "cpu": options.cpu, "until": options.until}
+    for name in options.problems:
+        cells = Cells.of_problem(PROBLEMS[name])
+        for seed in options.seeds:
+            for method in options.rivals:
+                about = {"method": method, "problem": name, "seed": seed} | limits
+                if any(about.items() <= row.items() for row in done):
+                    continue
+                answers = Answers(PROBLEMS[name], cells, options.most, cells95=options.until == "map")
+                row = about | _run(method, answers, cells, seed, options.cpu)
+                done.append(row)
+                results.append(method, row)
+                print(json.dumps(row), file=sys.stderr, flush=True)
+    chosen = [row for row in done if limits.items() <= row.items()]
+    show([row for row in chosen if row["problem"] in options.problems and row["seed"] in options.seeds])
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="benchmarks.rivals", description=__doc__)
+    methods = [*RIVALS, *OURS]
+    parser.add_argument("--rivals", default="", help=f"of {', '.join(methods)}; all of them where empty")
+    parser.add_argument("--problems", default="", help=f"of {', '.join(PROBLEMS)}; all of them where empty")
+    parser.add_argument("--seeds", default="", help="default: 0 1 2")
+    parser.add_argument("--most", type=int, default=15_000, help="evaluations of a run")
+    parser.add_argument("--cpu", type=int, default=120, help="CPU seconds of a run")
+    parser.add_argument("--until", choices=["map", "good"], default="map", help="good: no wait for 95 %% of the cells")
+    options = parser.parse_args()
+    options.rivals = options.rivals.split() or methods
+    options.problems = options.problems.split() or list(PROBLEMS)
+    options.seeds = [int(each) for each in options.seeds.split()] or [0, 1, 2]
+    for what, known in ((options.rivals, methods), (options.problems, PROBLEMS)):
+        if unknown := [each for each in what if each not in known]:
+            parser.error(f"there is no {unknown[0]!r}; there are {', '.join(known)}")
+    return options
+
+
+def _run(method: str, answers: Answers, cells: Cells, seed: int, cpu: int) -> dict[str, Any]:
+    start = time.perf_counter()
+    if method in OURS:
+        ended, used = run_ours(method, answers, cells.volume, seed, cpu)
+    else:
+        ended, used = _run_rival(RIVALS[method], answers, cells.volume, seed, cpu)
+    found: dict[str, Any] = figures(answers.problem, cells, answers.record())
+    return found | {
+        "ended": ended, "cpu_seconds": round(used, 1), "seconds": round(time.perf_counter() - start, 1),
+        "repeats": answers.repeats(),
+    }  # fmt: skip
+
+
+def _run_rival(rival: Rival, answers: Answers, volume: float, seed: int, cpu: int) -> tuple[str, float]:
+    """Why it ended, and the CPU seconds that it took."""
+    python = _environment(rival.lock) if rival.lock else sys.executable
+    ask, questions = os.pipe()
+    replies, reply = os.pipe()
+    told = {
+        "read": replies, "write": questions, "dim": answers.problem.dim, "seed": seed, "volume": volume,
+        "threshold": answers.problem.threshold, "most": answers.most, "cpu_seconds": cpu,
+        "low": answers.problem.low, "high": answers.problem.high,
+    }  # fmt: skip
+    one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    before = _cpu_of_children()
+    with open(os.devnull, "w") as nothing, tempfile.TemporaryFile("w+", errors="replace") as errors:
+        process = subprocess.Popen(
+            [python, "-m", f"benchmarks.rivals.{rival.script}", *filter(None, [rival.argument])],
+            env={**os.environ, **one_thread, "RIVAL_TOLD": json.dumps(told)}, pass_fds=(replies, questions),
+            stdout=nothing, stderr=errors, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        os.close(replies)
+        os.close(questions)
+        with os.fdopen(ask, "rb") as incoming, os.fdopen(reply, "wb") as outgoing:
+            answers.serve(incoming, outgoing)
+        try:  # its ends of the pipes are closed now, so it leaves at its next question
+            code = process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            code = process.wait()
+        errors.seek(0)
+        last = [line for line in errors.read().splitlines() if line.strip()][-1:]
+    used = _cpu_of_children() - before
+    if answers.ended:
+        return answers.ended, used
+    if code == -signal.SIGXCPU:
+        return "CPU seconds", used
+    return f"exit {code}: {last[0][:100] if last else 'no word'}", used
+
+
+def _cpu_of_children() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _environment(lock: str) -> str:
+    """The Python of a rival's environment, made from its lock on first use, and anew when the lock is another."""
+    folder = Path(f".envs/rival-{lock}")
+    python, wanted, made = f"{folder}/bin/python", (HERE / f"{lock}.txt").read_text(), folder / "lock.txt"
+    if not made.exists() or made.read_text() != wanted:
+        print(f"making the environment of {lock} ...", file=sys.stderr)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
+        pip = [python, "-m", "pip", "--disable-pip-version-check", "-qq", "install", "--no-deps"]
+        packages = wanted.split()
+        quickly = ["--retries", "0", "--timeout", "5", "--index-url"]
+        quickly.append(os.environ.get("TORCH_INDEX", "https://download.pytorch.org/whl/cpu"))
+        for torch in (each for each in packages if each.startswith("torch==")):  # without gigabytes of CUDA, if it goes
+            subprocess.run([*pip, *quickly, torch], check=False, capture_output=True)
+        subprocess.run([*pip, *packages], check=True)
+        made.write_text(wanted)
+    return python
+
+
+def show(rows: list[dict[str, Any]]) -> None:
+    """A line a problem and method: medians over the seeds."""
+    print(
+        f"{'problem':<13} {'method':<20} {'to 1,000 good':>13} {'cells':>6} {'even':>5} {'modes':>6} "
+        f"{'to 95 % cells':>13} {'runs':>4} {'CPU s':>6}  ended"
+    )
+    for problem in dict.fromkeys(row["problem"] for row in rows):
+        of_problem = [row for row in rows if row["problem"] == problem]
+        for method in dict.fromkeys(row["method"] for row in of_problem):
+            runs = [row for row in of_problem if row["method"] == method]
+            modes = statistics.median(row["modes"] for row in runs)
+            ends = dict.fromkeys(row["ended"] for row in runs)
+            print(
+                f"{problem:<13} {method:<20} {_median(runs, 'to1000'):>13} "
+                f"{statistics.median(row['cells'] for row in runs):>6.2f} "
+                f"{statistics.median(row['uniformity'] for row in runs):>5.2f} {modes:>3g}/{runs[0]['of_modes']:<2} "
+                f"{_median(runs, 'cells95_at'):>13} {len(runs):>4} "
+                f"{statistics.median(row['cpu_seconds'] for row in runs):>6.0f}  {', '.join(ends)}"
+            )
+
+
+def _median(runs: list[dict[str, Any]], key: str) -> str:
+    """The median, where a run that did not get there counts as the worst; and how many did not."""
+    values = sorted(np.inf if row[key] is None else row[key] for row in runs)
+    middle = statistics.median_low(values)
+    without = sum(row[key] is None for row in runs)
+    return ("-" if np.isinf(middle) else f"{middle:,.0f}") + (f" ({without} not)" if without else "")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""Answers a method's questions about a problem, counts them, and says when it is enough."""
+
+from __future__ import annotations
+
+import struct
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.search.metrics import CELLS, Cells
+from benchmarks.search.problems import Problem
+from benchmarks.search.run import ENOUGH, Record
+from proposer.strategies.base import Floats
+
+
+class Answers:
+    """All points that a method asked for, in its order; repeats count as evaluations, not as good points.
+
+    Enough is 1,000 good points and, with `cells95`, one in 95 % of the cells; or `most` evaluations. `ended`: why no
+    more are answered; "" before.
+    """
+
+    def __init__(self, problem: Problem, cells: Cells, most: int, *, cells95: bool) -> None:
+        self.problem, self.most, self.ended = problem, most, ""
+        self._cells_enough = 0.95 * CELLS if cells95 else 0.0
+        self._cells = cells
+        self._u: list[Floats] = []
+        self._good: list[NDArray[np.bool_]] = []
+        self._n = 0
+        self._found: set[bytes] = set()  # good points
+        self._occupied: set[int] = set()
+
+    def nll(self, u: Floats) -> Floats | None:
+        """NLL, shape (n,), NaN where invalid, of u (n, d); None when it is enough."""
+        if not self.ended and self._n >= self.most:
+            self.ended = f"{self.most:,} evaluations"
+        if self.ended:
+            return None
+        u = np.clip(u, 0.0, 1.0)
+        nll: Floats = self.problem.evaluate(u)[1]
+        kept = u[: self.most - self._n]  # what passes the limit is answered, but does not count
+        good = np.nan_to_num(nll[: len(kept)], nan=np.inf) < self.problem.threshold
+        self._n += len(kept)
+        self._u.append(kept)
+        self._good.append(good)
+        if good.any():
+            self._found.update(row.tobytes() for row in kept[good])
+            self._occupied.update(self._cells.cell(kept[good]).tolist())
+        if len(self._found) >= ENOUGH and len(self._occupied) >= self._cells_enough:
+            self.ended = "done"
+        return nll
+
+    def serve(self, incoming: BinaryIO, outgoing: BinaryIO) -> None:
+        """Answers questions of `far` until it is enough or the other side has gone."""
+        while len(head := incoming.read(8)) == 8:
+            (n,) = struct.unpack("<q", head)
+            u = np.frombuffer(incoming.read(8 * n * self.problem.dim), dtype=np.float64)
+            if len(u) < n * self.problem.dim or (nll := self.nll(u.reshape(n, -1))) is None:
+                return
+            outgoing.write(nll.tobytes())
+            outgoing.flush()
+
+    def record(self) -> Record:
+        """What the figures are made of."""
+        u = np.concatenate([np.empty((0, self.problem.dim)), *self._u])
+        return Record(u, np.concatenate([np.empty(0, dtype=np.bool_), *self._good]))
+
+    def repeats(self) -> int:
+        """Evaluations of a point that was evaluated before."""
+        return self._n - len({row.tobytes() for part in self._u for row in part})

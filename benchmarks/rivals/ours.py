@@ -1,0 +1,70 @@
+"""lodescan's strategies through ask and tell, in this process: the same settings as the rivals they stand beside."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from benchmarks.rivals.answers import Answers
+from proposer.rows import KeySet, row_keys
+from proposer.strategies.base import Settings, Status, Told
+from proposer.strategies.choice import make_strategy
+from proposer.strategies.cmaes import CmaesSettings
+from proposer.strategies.draws import DrawSettings
+from proposer.strategies.mls_dnnc import MlsDnncSettings
+
+ENDLESS = 10**9
+
+
+def _as_bsmart(threshold: float, volume: float, most: int) -> MlsDnncSettings:
+    """Those of `bsmart-dnnc`."""
+    bootstrap = int(min(max(500, 30 / volume), 2 * most // 3))
+    return MlsDnncSettings(
+        bootstrap_points=bootstrap, candidate_points=20_000, points_per_iteration=300, random_fraction=0.1,
+        threshold=threshold, iterations=ENDLESS,
+    )  # fmt: skip
+
+
+OURS: dict[str, tuple[str, Callable[[float, float, int], Settings]]] = {
+    "mls_dnnc": ("MLS_DNNC", _as_bsmart),
+    "mls_dnnc-default": ("MLS_DNNC", lambda threshold, _, __: MlsDnncSettings(threshold=threshold, iterations=ENDLESS)),
+    "cmaes": ("CMAES", lambda threshold, _, __: CmaesSettings(threshold=threshold)),
+    "random": ("RANDOM", lambda threshold, _, __: DrawSettings(threshold=threshold)),
+    "sobol": ("SOBOL", lambda threshold, _, __: DrawSettings(threshold=threshold)),
+}
+"""Name in the table to type and settings (of threshold, volume and most evaluations)."""
+
+
+def run_ours(method: str, answers: Answers, volume: float, seed: int, cpu: int) -> tuple[str, float]:
+    """Drives a strategy as a scan does, leaving out points seen before; returns why it ended, and its CPU seconds."""
+    name, settings = OURS[method]
+    problem = answers.problem
+    space = problem.space()
+    strategy = make_strategy(name, space, settings(problem.threshold, volume, answers.most), seed)
+    seen, waiting, asked = KeySet(), list[Told](), 0
+    torch.set_num_threads(1)
+    start = time.process_time()
+    while True:
+        used = time.process_time() - start
+        if used > cpu:
+            return "CPU seconds", used
+        while len(waiting) > strategy.lag:
+            strategy.tell(waiting.pop(0))
+        batch = strategy.ask(2**31)
+        if batch is None:
+            return strategy.stop_reason, used
+        keys = row_keys(space.to_physical(batch.u))
+        kept = seen.first_of_each(keys)
+        seen.add(keys[kept])
+        u = batch.u[kept]
+        nll = answers.nll(u)
+        if nll is None or answers.ended:
+            return answers.ended, time.process_time() - start
+        origins = [origin for origin, keep in zip(batch.origins, kept.tolist(), strict=True) if keep]
+        status = np.where(np.isnan(nll), Status.INVALID, Status.OK).astype(np.int8)
+        ids = np.arange(asked + 1, asked + len(u) + 1)
+        asked += len(u)
+        waiting.append(Told(ids, u, status, nll, np.empty((len(u), 0)), origins, np.full(len(u), 1, dtype=np.int64)))

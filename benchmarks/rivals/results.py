@@ -1,0 +1,54 @@
+"""The runs that were measured: a CSV file for each method, in `results/`, a line a run.
+
+A run with the same problem, seed and limits is not done again; delete its line to measure it anew.
+"""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+
+_WORDS = ("problem", "until", "ended")
+_FLOATS = ("cells", "ideal", "uniformity", "cpu_seconds", "seconds")
+FIELDS = (
+    "problem", "seed", "most", "cpu", "until", "to100", "to1000", "cells", "ideal", "uniformity", "modes", "of_modes",
+    "cells95_at", "evaluations", "good", "repeats", "cpu_seconds", "seconds", "ended",
+)  # fmt: skip
+"""`most`, `cpu`: limits of a run, evaluations and CPU seconds; `until`: good (1,000 good points) or map (one in 95 %
+of the cells too). `to100`, `to1000`: evaluations to so many distinct good points, empty where it did not get there;
+`cells` (`ideal`: of 1,000 uniform good points), `uniformity`, `modes`: of the first 1,000 of them; `cells95_at`:
+evaluations until 95 % of the cells hold one; `repeats`: evaluations of a point evaluated before. `ended`: why it ended.
+"""
+
+
+def read(method: str) -> list[dict[str, Any]]:
+    """The runs of a method; None for an empty field."""
+    path = RESULTS / f"{method}.csv"
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        rows = csv.DictReader(file)
+        return [{"method": method} | {key: _value(key, text) for key, text in row.items()} for row in rows]
+
+
+def append(method: str, run: dict[str, Any]) -> None:
+    """Adds a run; its fields beyond FIELDS are left out."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{method}.csv"
+    new = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, FIELDS, extrasaction="ignore", lineterminator="\n")
+        if new:
+            writer.writeheader()
+        writer.writerow(run)
+
+
+def _value(key: str, text: str) -> Any:
+    if key in _WORDS:
+        return text
+    if not text:
+        return None
+    return float(text) if key in _FLOATS else int(text)
