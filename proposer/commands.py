@@ -7,10 +7,11 @@ import math
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from proposer.agreement import disagreements, show
@@ -27,6 +28,7 @@ from proposer.strategies.base import Settings
 from proposer.strategies.choice import make_strategy, read_settings, type_name
 from proposer.tables import GOOD_POINTS, RESERVED, GoodPoints
 from scanspec import PriorKind, ScanFile, ScanFileError, Variable, read_scan_file
+from scanspec.types import reads_rows
 
 WAIT_AT_START, WAIT_LATER = 60.0, 600.0
 
@@ -66,7 +68,8 @@ def scan(file: Path, address: str, folder: Path | None, seed: int | None, *, ins
                 batch, values, nll = init
                 dataset.add_batch(batch, values, strategy.checkpoint(), nll)
             _introduce(spec, limits, settings.threshold, description, folder, seed, dataset)
-            tally = read_tally(dataset, limits.points, settings.threshold, limits.evaluations)
+            most = min(limits.evaluations, limits.points) if reads_rows(spec.setup) else limits.evaluations
+            tally = read_tally(dataset, limits.points, settings.threshold, most)
             names = [each.name for each in description.observables]
             good_points = GoodPoints(folder / GOOD_POINTS, list(space.names), names, settings.threshold)
             with Progress(tally) as progress:
@@ -93,7 +96,11 @@ def _read(file: Path) -> tuple[ScanFile, Settings, Limits, Space, InitPoints | N
         space = Space(spec.variables)
     except SpaceError as error:
         raise ScanFileError(f"{file}: {error}") from None
-    return spec, read_settings(spec), Limits.read(spec), space, read_init_csv(spec, space)
+    settings, limits, init = read_settings(spec), Limits.read(spec), read_init_csv(spec, space)
+    if init is not None and reads_rows(spec.setup):
+        batch, values, nll = init
+        init, limits = (batch, values, np.full_like(nll, np.nan)), replace(limits, points=len(batch))
+    return spec, settings, limits, space, init
 
 
 def check(file: Path, address: str | None, *, insecure: bool) -> int:
@@ -191,7 +198,7 @@ def _notes(spec: ScanFile, threshold: float) -> list[str]:
     notes = list(spec.notes)
     if "threshold_value" not in spec.networks:
         notes.append(f"the file gives no threshold_value: {threshold:g} holds (BSMArt's documents say 100, its code 1)")
-    if "points" not in spec.setup:
+    if "points" not in spec.setup and not reads_rows(spec.setup):
         notes.append("the file gives no points: 1,000 holds (BSMArt's documents say 1,000, its code 10,000)")
     if type_name(spec) == "RANDOM" and "max_evaluations" not in spec.setup:
         notes.append("points counts good points (BSMArt's Random: evaluations, which are max_evaluations here)")

@@ -12,7 +12,8 @@ from scanspec.document import Section, closest, read_document
 from scanspec.fitting import Fitting, read_fitting
 from scanspec.likelihoods import Kind, Likelihood
 from scanspec.observables import ObservableSpec, read_observable
-from scanspec.types import check_type
+from scanspec.rows import column_variables
+from scanspec.types import check_type, reads_rows
 from scanspec.variables import Variable, read_variable
 
 
@@ -106,8 +107,11 @@ def read_scan_file(path: Path | str) -> ScanFile:
     variables_section = root.section("variables")
     if not list(variables_section):
         raise root.error("there are no variables; name at least one, with a range", "variables")
-    variables = tuple(read_variable(variables_section, name, ignored) for name in variables_section)
-    if all(each.fixed for each in variables):
+    if rows := reads_rows(setup):
+        variables = column_variables(setup, variables_section, ignored)
+    else:
+        variables = tuple(read_variable(variables_section, name, ignored) for name in variables_section)
+    if not rows and all(each.fixed for each in variables):
         raise root.error("every variable is fixed (low = high): there is nothing to scan", "variables")
 
     fitting = read_fitting(root, ignored)

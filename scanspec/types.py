@@ -1,4 +1,5 @@
-"""Types of scan that BSMArt has and lodescan does not: refused, with the closest one that there is."""
+"""What the type of a scan means for reading its file: types that lodescan does not have, and the one whose variables
+are the columns of a table."""
 
 from __future__ import annotations
 
@@ -7,11 +8,8 @@ from scanspec.document import Section
 _NETWORKS = "finds the good region by neural networks (its settings, all with defaults, go into the section networks)"
 _MAP = ("MLS_DNNC", _NETWORKS)
 _BEST = ("CMAES", f"looks for the lowest NLL; `type: MLS_DNNC` {_NETWORKS}")
+_ROWS = ("READ_CSV", "evaluates the rows of a table, which `init_csv` names; folders of spectra are not read")
 _NO_POSTERIOR = "lodescan draws no samples of a posterior"
-_ROWS = (
-    "the rows of the file are evaluated, and nothing else, with `max_evaluations` set to their number, and a range for "
-    "each variable; Input_CSV_File is read as `init_csv`"
-)
 
 # type: (what lodescan does otherwise, the closest type and what that does)
 _CLOSEST: dict[str, tuple[str, tuple[str, str]]] = {
@@ -28,9 +26,8 @@ _CLOSEST: dict[str, tuple[str, tuple[str, str]]] = {
     "CMAES_ND": ("", _BEST),
     "DEAP": ("", _BEST),
     "Diver": ("", _BEST),
-    "read_csv": (_ROWS, _MAP),
-    "read_dir": ("folders of spectra are not read; `init_csv` takes the points as a table", _MAP),
-    "read_dir_mpi": ("folders of spectra are not read; `init_csv` takes the points as a table", _MAP),
+    "read_dir": ("", _ROWS),
+    "read_dir_mpi": ("", _ROWS),
 }
 
 
@@ -45,3 +42,8 @@ def check_type(setup: Section) -> None:
         + (f"; {otherwise}" if otherwise else ""),
         "type",
     )
+
+
+def reads_rows(setup: Section) -> bool:
+    """Whether the scan is the rows of a CSV file and nothing else (BSMArt's read_csv)."""
+    return setup.text("type", "") in ("READ_CSV", "read_csv")

@@ -14,6 +14,7 @@ from proposer.strategies.grid import Grid, GridSettings
 from proposer.strategies.lode import Lode, LodeSettings
 from proposer.strategies.lode_energy import ScoredObservable
 from proposer.strategies.mls_dnnc import MlsDnnc, MlsDnncSettings
+from proposer.strategies.read_csv import ReadCsv
 from scanspec import ScanFile
 from scanspec.document import closest
 
@@ -48,6 +49,7 @@ TYPES = {
     "SOBOL": Type(DrawSettings.read, lambda space, own, seed, _: Sobol(space, own, seed), ("Sobol",)),
     "GRID": Type(GridSettings.read, lambda space, own, seed, _: Grid(space, own, seed), ("Grid",)),
     "CMAES": Type(CmaesSettings.read, lambda space, own, seed, _: Cmaes(space, own, seed)),
+    "READ_CSV": Type(DrawSettings.read, lambda space, own, seed, _: ReadCsv(space, own, seed), ("read_csv",)),
 }
 """Every type by its plain name."""
 

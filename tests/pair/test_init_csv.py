@@ -96,26 +96,6 @@ def test_good_points_of_one_run_start_another(
     assert again == set(points.params[len(good) :])
 
 
-@pytest.mark.slow
-def test_a_file_of_bsmarts_read_csv_runs_as_its_refusal_says(
-    make_scan: MakeScan, start_evaluator: StartEvaluator, lodescan: Lodescan, tmp_path: Path
-) -> None:
-    scan = make_scan(setup="  seed: 1\n  Input_CSV_File: points.csv\n  Type: read_csv")
-    (scan.folder / "points.csv").write_text("x,y,z\n0.5,0,100\n0.9,-1,20\n0.5,0.1,100\n")
-    said = lodescan("check", scan.file)
-    assert said.code == 2
-    for word in ("'read_csv'", "`type: MLS_DNNC`", "`max_evaluations` set to their number", "a range"):
-        assert word in said.err
-    scan.replace("Type: read_csv", "Type: MLS_DNNC\n  max_evaluations: 3")
-    evaluator = start_evaluator(scan.file)
-    said = lodescan("scan", scan.file, "--evaluator", evaluator.address, "--run", tmp_path / "run")
-    assert said.code == 0, said.err
-    points = read_run(tmp_path / "run")
-    assert points.params == [(0.5, 0.0, 100.0), (0.9, -1.0, 20.0), (0.5, 0.1, 100.0)]
-    assert sorted(scan.evaluated()) == sorted(points.params)
-    assert points.nll == pytest.approx([nll(*each) for each in points.params])
-
-
 BAD = {
     "no column": ("x,z,NLL\n0.5,100,1\n", ["no column 'y'", "'x', 'z', 'NLL'"]),
     "no columns": ("a,b\n1,2\n", ["no column 'x', 'y', 'z'"]),

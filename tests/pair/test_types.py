@@ -35,7 +35,7 @@ def write(scan: ScanFolder, name: str, most: int) -> None:
         scan.replace(old, new)
 
 
-@pytest.mark.parametrize("name", TYPES)
+@pytest.mark.parametrize("name", sorted(TYPES.keys() - {"READ_CSV"}))  # which asks for no point: test_read_csv.py
 def test_a_scan_in_pieces_is_the_scan_in_one_and_no_point_runs_twice(
     pair: tuple[ScanFolder, EvaluatorProcess], lodescan: Callable[..., Said], tmp_path: Path, name: str
 ) -> None:

@@ -364,9 +364,8 @@ def test_what_has_no_meaning_is_named_once(read):
         ("CMAES_ND", "CMAES", "lowest NLL"),
         ("DEAP", "CMAES", "lowest NLL"),
         ("Diver", "CMAES", "lowest NLL"),
-        ("read_csv", "MLS_DNNC", "Input_CSV_File"),
-        ("read_dir", "MLS_DNNC", "folders of spectra"),
-        ("read_dir_mpi", "MLS_DNNC", "folders of spectra"),
+        ("read_dir", "READ_CSV", "folders of spectra"),
+        ("read_dir_mpi", "READ_CSV", "folders of spectra"),
     ],
 )
 def test_a_type_of_bsmart_that_is_not_here_names_the_closest(read, name, closest, word):

@@ -1,0 +1,18 @@
+"""READ_CSV: the rows of a table, which a scan starts from, and nothing else."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from proposer.strategies.base import Floats
+from proposer.strategies.draws import Draws
+
+
+class ReadCsv(Draws):
+    """The strategy `type: READ_CSV` (BSMArt's read_csv): asks for no point beside those of `init_csv`."""
+
+    origin = "read_csv"
+
+    def _next(self, start: int, n: int) -> Floats:
+        self.stop_reason = "every row of the table is evaluated"
+        return np.empty((0, self.space.dim))
