@@ -18,7 +18,7 @@ def column_variables(setup: Section, variables: Section, ignored: list[str]) -> 
     ScanFileError without the file, a column, or a number in it.
     """
     if "init_csv" not in setup:
-        raise setup.error("type READ_CSV needs a table: write init_csv: FILE (in BSMArt's spelling Input_CSV_File)", "type")
+        raise setup.error("type READ_CSV needs a table: write init_csv: FILE (Input_CSV_File in BSMArt)", "type")
     path = Path(setup.file).parent / setup.text("init_csv")
     columns = _columns(setup, path)
     found = []
