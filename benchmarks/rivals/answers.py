@@ -33,12 +33,17 @@ class Answers:
 
     def nll(self, u: Floats) -> Floats | None:
         """NLL, shape (n,), NaN where invalid, of u (n, d); None when it is enough."""
+        answer = self.observed(u)
+        return None if answer is None else answer[1]
+
+    def observed(self, u: Floats) -> tuple[Floats, Floats] | None:
+        """Observables, shape (n, m), and NLL, as of `nll`."""
         if not self.ended and self._n >= self.most:
             self.ended = f"{self.most:,} evaluations"
         if self.ended:
             return None
         u = np.clip(u, 0.0, 1.0)
-        nll: Floats = self.problem.evaluate(u)[1]
+        y, nll = self.problem.evaluate(u)
         kept = u[: self.most - self._n]  # what passes the limit is answered, but does not count
         good = np.nan_to_num(nll[: len(kept)], nan=np.inf) < self.problem.threshold
         self._n += len(kept)
@@ -49,7 +54,7 @@ class Answers:
             self._occupied.update(self._cells.cell(kept[good]).tolist())
         if len(self._found) >= ENOUGH and len(self._occupied) >= self._cells_enough:
             self.ended = "done"
-        return nll
+        return y, nll
 
     def serve(self, incoming: BinaryIO, outgoing: BinaryIO) -> None:
         """Answers questions of `far` until it is enough or the other side has gone."""

@@ -1,4 +1,7 @@
-"""lodescan's strategies through ask and tell, in this process: the same settings as the rivals they stand beside."""
+"""lodescan's strategies through ask and tell, in this process: the same settings as the rivals they stand beside.
+
+LODE sees the observables where there are some (`lode`), or the NLL alone like everybody else (`lode-nll`).
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,13 @@ import numpy as np
 import torch
 
 from benchmarks.rivals.answers import Answers
+from proposer.messages import Observable
 from proposer.rows import KeySet, row_keys
 from proposer.strategies.base import Settings, Status, Told
 from proposer.strategies.choice import make_strategy
 from proposer.strategies.cmaes import CmaesSettings
 from proposer.strategies.draws import DrawSettings
+from proposer.strategies.lode import LodeSettings
 from proposer.strategies.mls_dnnc import MlsDnncSettings
 
 ENDLESS = 10**9
@@ -34,8 +39,11 @@ OURS: dict[str, tuple[str, Callable[[float, float, int], Settings]]] = {
     "cmaes": ("CMAES", lambda threshold, _, __: CmaesSettings(threshold=threshold)),
     "random": ("RANDOM", lambda threshold, _, __: DrawSettings(threshold=threshold)),
     "sobol": ("SOBOL", lambda threshold, _, __: DrawSettings(threshold=threshold)),
+    "lode": ("LODE", lambda threshold, _, __: LodeSettings(threshold=threshold)),
+    "lode-nll": ("LODE", lambda threshold, _, __: LodeSettings(threshold=threshold)),
 }
 """Name in the table to type and settings (of threshold, volume and most evaluations)."""
+SEES_OBSERVABLES = {"lode"}
 
 
 def run_ours(method: str, answers: Answers, volume: float, seed: int, cpu: int) -> tuple[str, float]:
@@ -43,7 +51,9 @@ def run_ours(method: str, answers: Answers, volume: float, seed: int, cpu: int) 
     name, settings = OURS[method]
     problem = answers.problem
     space = problem.space()
-    strategy = make_strategy(name, space, settings(problem.threshold, volume, answers.most), seed)
+    sees = method in SEES_OBSERVABLES
+    observables = [Observable(f"y{j}", "", "", None, each) for j, each in enumerate(problem.likelihoods)] if sees else []
+    strategy = make_strategy(name, space, settings(problem.threshold, volume, answers.most), seed, observables)
     seen, waiting, asked = KeySet(), list[Told](), 0
     torch.set_num_threads(1)
     start = time.process_time()
@@ -60,11 +70,13 @@ def run_ours(method: str, answers: Answers, volume: float, seed: int, cpu: int) 
         kept = seen.first_of_each(keys)
         seen.add(keys[kept])
         u = batch.u[kept]
-        nll = answers.nll(u)
-        if nll is None or answers.ended:
+        answer = answers.observed(u)
+        if answer is None or answers.ended:
             return answers.ended, time.process_time() - start
+        y, nll = answer
+        y = y if sees else np.empty((len(u), 0))
         origins = [origin for origin, keep in zip(batch.origins, kept.tolist(), strict=True) if keep]
         status = np.where(np.isnan(nll), Status.INVALID, Status.OK).astype(np.int8)
         ids = np.arange(asked + 1, asked + len(u) + 1)
         asked += len(u)
-        waiting.append(Told(ids, u, status, nll, np.empty((len(u), 0)), origins, np.full(len(u), 1, dtype=np.int64)))
+        waiting.append(Told(ids, u, status, nll, y, origins, np.full(len(u), 1, dtype=np.int64)))
