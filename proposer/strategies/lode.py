@@ -44,6 +44,7 @@ log = logging.getLogger(__name__)
 PARTICLES = 800
 LEAST_EXPLORE, MOST_EXPLORE = 0.05, 0.6
 """Share of a batch for points that may be good."""
+WIDER = 1.5
 NEAR = 2
 """Shells next to the good region whose points compete with those inside."""
 MOST_PROBES = 0.15
@@ -181,13 +182,14 @@ class Lode:
         near = np.concatenate([np.empty((0, self._dim)), *(u for u, _ in shells[-NEAR:])])
         outside, volume = undiscovered(shells, 800)
         every = np.concatenate([inside, near, outside])
-        chance = surrogate.chances(every, rng) * odds_of_an_answer(known, every)
+        chance = np.concatenate([surrogate.chances(np.concatenate([inside, near]), rng), surrogate.chances(outside, rng, WIDER)])
+        chance = chance * odds_of_an_answer(known, every)
         n_best = len(inside) + len(near)
         place = 0.5 * self._inputs(every)  # distances go round where a variable does
         best, rest = Candidates(place[:n_best], chance[:n_best]), Candidates(place[n_best:], chance[n_best:])
         mass = particles.volume * chance[: len(inside)].mean()
         missing = float((volume * rest.chance).sum())
-        share = missing / (missing + mass + 1e-300) * hits(known, "explore") / hits(known, "exploit")
+        share = missing / (missing + mass + 1e-300) * (hits(known, "explore") / hits(known, "exploit")) ** 0.3
         share = min(max(share, LEAST_EXPLORE), MOST_EXPLORE)
         n_uniform = int(rng.binomial(n, UNIFORM))
         probed = self._probes(known, surrogate, pending, outside, max(1, round(MOST_PROBES * n)))

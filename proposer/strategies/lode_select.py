@@ -76,7 +76,7 @@ def uncertain(
     if n <= 0:
         return np.empty(0, dtype=np.int64)
     distance = cKDTree(busy).query(candidates.u)[0] if len(busy) else np.ones(len(candidates.u))
-    weight = weight * distance + 1e-300
+    weight = weight * distance**DARING + 1e-300
     return rng.choice(len(weight), size=n, replace=False, p=weight / weight.sum())
 
 
