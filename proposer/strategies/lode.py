@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PARTICLES = 800
-LEAST_EXPLORE, MOST_EXPLORE = 0.05, 0.6
+LEAST_EXPLORE, MOST_EXPLORE = 0.03, 0.6
 """Share of a batch for points that may be good."""
 WIDER = 1.5
 NEAR = 2
@@ -137,9 +137,9 @@ class Lode:
         self._asks += 1
         known = self._points.known()
         answered = int(known.answered.sum())
-        first = max(60, 10 * self._dim)
+        first = max(min(20 * self._dim, 60), 10 * self._dim)
         if self._started < 1.5 * first or not answered:  # 1
-            n = first if self._started == 0 else max(first // 2, 30)
+            n = first if self._started == 0 else max(first // 2, 20)
             return self._start(min(n, self.settings.points_per_iteration, k))
         surrogate = self._fit(known)  # 2
         n = min(self.settings.points_per_iteration, max(first // 2, answered // 4))
