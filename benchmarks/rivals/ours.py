@@ -52,7 +52,8 @@ def run_ours(method: str, answers: Answers, volume: float, seed: int, cpu: int) 
     problem = answers.problem
     space = problem.space()
     sees = method in SEES_OBSERVABLES
-    observables = [Observable(f"y{j}", "", "", None, each) for j, each in enumerate(problem.likelihoods)] if sees else []
+    likelihoods = problem.likelihoods if sees else ()
+    observables = [Observable(f"y{j}", "", "", None, each) for j, each in enumerate(likelihoods)]
     strategy = make_strategy(name, space, settings(problem.threshold, volume, answers.most), seed, observables)
     seen, waiting, asked = KeySet(), list[Told](), 0
     torch.set_num_threads(1)

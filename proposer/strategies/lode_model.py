@@ -157,11 +157,13 @@ class Surrogate:
 
     @torch.no_grad()
     def chances(self, u: Floats, rng: np.random.Generator, wider: float = 1.0) -> Floats:
-        """The odds, shape (n,), that points u (n, d) are good, from 32 draws of what the regression leaves open."""
+        """The odds, shape (n,), that points u (n, d) are good, from 32 draws of what the regression leaves open, which
+        is `wider` by that factor."""
         assert self._values is not None
         z = torch.from_numpy(self.inputs(u))
         mean, deviation = self._values.mean(z), self._values.deviation(z)
-        deviation = wider * (deviation.square() + self._values.noise).sqrt()  # without noise it is misfit: open all the same
+        # without noise it is misfit: open all the same
+        deviation = wider * (deviation.square() + self._values.noise).sqrt()
         valid = torch.ones(len(u), dtype=torch.float64)
         if self._judges_validity and self._validity is not None:
             at, wide = self._validity.mean(z)[:, 0], self._validity.deviation(z)[:, 0]

@@ -70,7 +70,8 @@ def undiscovered(shells: list[tuple[Floats, float]], most: int) -> tuple[Floats,
 def uncertain(
     candidates: Candidates, volume: Floats, busy: Floats, n: int, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Positions of n candidates, by the good volume that is expected there, times the distance from busy points."""
+    """Positions of n candidates, drawn by the good volume that is expected there, times the cube of the distance from
+    busy points: a region that nobody has seen is far from all of them."""
     weight = volume * candidates.chance
     n = min(n, int((weight > 0).sum()))
     if n <= 0:
