@@ -7,7 +7,6 @@ an NLL comes back, log(10 + energy) is regressed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor
 
 from proposer.strategies.base import Floats
+from proposer.strategies.lode_coding import Coding
 from proposer.strategies.lode_energy import FAR, EnergyOfObservables
 from proposer.strategies.lode_process import Processes
 from proposer.strategies.lode_train import training_rows
@@ -34,35 +34,6 @@ LEARN_AGAIN = 1.2
 SOFTENING = 10.0
 """Of log(s + energy), where only the NLL is known: smaller values leave a kink at the best points."""
 _DRAWS = 32
-_UNIT_SPREAD = 1e-12
-
-
-@dataclass
-class Coding:
-    """Observables y to targets t = (asinh((y - middle) / width) - mean) / deviation; each of shape (k,)."""
-
-    middle: Floats
-    width: Floats
-    mean: Floats
-    deviation: Floats
-
-    @classmethod
-    def of(cls, y: Floats) -> Coding:
-        """By median and quartiles of y, shape (n, k), so that outliers stay on scale."""
-        low, middle, high = np.quantile(y, [0.25, 0.5, 0.75], axis=0)
-        width = 3.0 * np.maximum(high - low, 1e-6 * np.abs(y).max(axis=0) + _UNIT_SPREAD)
-        t = np.arcsinh((y - middle) / width)
-        return cls(middle, width, t.mean(axis=0), t.std(axis=0) + 1e-9)
-
-    def encode(self, y: Floats) -> Floats:
-        return np.asarray((np.arcsinh((y - self.middle) / self.width) - self.mean) / self.deviation)
-
-    def decode(self, t: Tensor) -> Tensor:
-        """Double precision, because likelihoods may be narrow."""
-        middle, width, mean, deviation = (
-            torch.from_numpy(each) for each in (self.middle, self.width, self.mean, self.deviation)
-        )
-        return middle + width * torch.sinh((t.double() * deviation + mean).clamp(-15.0, 15.0))
 
 
 class Surrogate:
@@ -135,7 +106,7 @@ class Surrogate:
         """Energies, shape (n,), of targets, shape (n, k)."""
         if self._coding is None or self.energy is None:
             return torch.exp(t[:, 0] + np.log(SOFTENING + 100.0)) - SOFTENING
-        return self.energy(self._coding.decode(t), torch.from_numpy(self._coding.width))
+        return self.energy(self._coding.decode(t), torch.from_numpy(self._coding.spread))
 
     @torch.no_grad()
     def __call__(self, u: Tensor) -> Tensor:

@@ -1,0 +1,68 @@
+"""Observables on a scale that a regression can learn: of about unit variance, without far outliers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from proposer.strategies.base import Floats
+
+DECADES = 2.0
+"""An observable that is positive everywhere, and whose middle 90 % spans so many decades, is learned as its logarithm:
+beside its largest values a target of 0.12 is the same as nothing."""
+_UNIT_SPREAD = 1e-12
+_LEAST = 1e-6  # of the least value seen: where a logarithm ends, if something smaller or negative comes later
+
+
+@dataclass
+class Coding:
+    """Observables y to targets t = (asinh((s - middle) / width) - mean) / deviation, where s is ln y or y.
+
+    Each of shape (k,). `floor`: the least value of those that are learned as a logarithm, 0 for the others. `spread`:
+    three times the distance of the quartiles, in the unit of y.
+    """
+
+    floor: Floats
+    middle: Floats
+    width: Floats
+    mean: Floats
+    deviation: Floats
+    spread: Floats
+
+    @classmethod
+    def of(cls, y: Floats) -> Coding:
+        """By median and quartiles of y, shape (n, k), so that outliers stay on scale."""
+        least, low, high = y.min(axis=0), *np.quantile(y, [0.05, 0.95], axis=0)
+        wide = (least > 0) & (high > 10.0**DECADES * low)
+        floor, spread = np.where(wide, _LEAST * least, 0.0), _width(y)
+        made = cls(floor, *np.zeros((4, y.shape[1])), spread)
+        s = made._scaled(y)
+        made.middle, made.width = np.median(s, axis=0), _width(s)
+        t = np.arcsinh((s - made.middle) / made.width)
+        made.mean, made.deviation = t.mean(axis=0), t.std(axis=0) + 1e-9
+        return made
+
+    def _scaled(self, y: Floats) -> Floats:
+        wide = self.floor > 0
+        return np.where(wide, np.log(np.where(wide, np.maximum(y, self.floor), 1.0)), y)
+
+    def encode(self, y: Floats) -> Floats:
+        """Targets, shape (n, k), of y, shape (n, k)."""
+        return np.asarray((np.arcsinh((self._scaled(y) - self.middle) / self.width) - self.mean) / self.deviation)
+
+    def decode(self, t: Tensor) -> Tensor:
+        """Double precision, because likelihoods may be narrow."""
+        floor, middle, width, mean, deviation = (
+            torch.from_numpy(each) for each in (self.floor, self.middle, self.width, self.mean, self.deviation)
+        )
+        s = middle + width * torch.sinh((t.double() * deviation + mean).clamp(-15.0, 15.0))
+        wide = floor > 0
+        return torch.where(wide, torch.exp(torch.where(wide, s, torch.zeros_like(s)).clamp(-700.0, 700.0)), s)
+
+
+def _width(y: Floats) -> Floats:
+    low, high = np.quantile(y, [0.25, 0.75], axis=0)
+    return np.asarray(3.0 * np.maximum(high - low, 1e-6 * np.abs(y).max(axis=0) + _UNIT_SPREAD))
