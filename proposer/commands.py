@@ -32,6 +32,9 @@ from scanspec.types import reads_rows
 
 WAIT_AT_START, WAIT_LATER = 60.0, 600.0
 
+EVERY_TYPE = ("threshold_value", "points_per_iteration", "verbose")
+"""Settings in the section networks that are not those of MLS_DNNC alone."""
+
 
 def scan(file: Path, address: str, folder: Path | None, seed: int | None, *, insecure: bool, wait: float | None) -> int:
     """Runs a scan, or goes on with the one in `folder`; returns 0 when a stop condition was met.
@@ -195,16 +198,18 @@ def _introduce(
 
 
 def _notes(spec: ScanFile, threshold: float) -> list[str]:
-    notes = list(spec.notes)
+    notes, name = list(spec.notes), type_name(spec)
     if "threshold_value" not in spec.networks:
         notes.append(f"the file gives no threshold_value: {threshold:g} holds (BSMArt's documents say 100, its code 1)")
     if "points" not in spec.setup and not reads_rows(spec.setup):
         notes.append("the file gives no points: 1,000 holds (BSMArt's documents say 1,000, its code 10,000)")
-    if type_name(spec) == "RANDOM" and "max_evaluations" not in spec.setup:
+    if name == "RANDOM" and "max_evaluations" not in spec.setup:
         notes.append("points counts good points (BSMArt's Random: evaluations, which are max_evaluations here)")
     honoured = [each.name for each in spec.variables if each.prior is not PriorKind.UNIFORM]
     if honoured:
         notes.append(f"priors are honoured (BSMArt's classifier draws uniformly): {', '.join(honoured)}")
+    if name != "MLS_DNNC" and (others := [each for each in spec.networks if each not in EVERY_TYPE]):
+        notes.append(f"settings of MLS_DNNC, without meaning for {name}: {', '.join(others)}")
     if spec.ignored:
         notes.append(f"without meaning here: {', '.join(spec.ignored)}")
     return notes

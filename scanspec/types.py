@@ -5,18 +5,19 @@ from __future__ import annotations
 
 from scanspec.document import Section
 
-_NETWORKS = "finds the good region by neural networks (its settings, all with defaults, go into the section networks)"
-_MAP = ("MLS_DNNC", _NETWORKS)
-_BEST = ("CMAES", f"looks for the lowest NLL; `type: MLS_DNNC` {_NETWORKS}")
+_MAPS = "maps the good region evenly and with few evaluations"
+_MAP = ("LODE", _MAPS)
+_NETWORKS = ("MLS_DNNC", "finds the good region by neural networks; their settings go into the section networks")
+_BEST = ("CMAES", f"looks for the lowest NLL; `type: LODE` {_MAPS}")
 _ROWS = ("READ_CSV", "evaluates the rows of a table, which `init_csv` names; folders of spectra are not read")
 _NO_POSTERIOR = "lodescan draws no samples of a posterior"
 
 # type: (what lodescan does otherwise, the closest type and what that does)
 _CLOSEST: dict[str, tuple[str, tuple[str, str]]] = {
     "AL": ("", _MAP),
-    "DLScanner": ("", _MAP),
-    "MLS": ("", _MAP),
-    **{f"MLScanner.MLS_{kind}": ("", _MAP) for kind in ("DNNR", "GBR", "RFC", "RFR", "SVR_Poly", "SVR_RBF")},
+    "DLScanner": ("", _NETWORKS),
+    "MLS": ("", _NETWORKS),
+    **{f"MLScanner.MLS_{kind}": ("", _NETWORKS) for kind in ("DNNR", "GBR", "RFC", "RFR", "SVR_Poly", "SVR_RBF")},
     "MCMC": (_NO_POSTERIOR, _MAP),
     "AffineMC": (_NO_POSTERIOR, _MAP),
     "MultiNest": (_NO_POSTERIOR, _MAP),

@@ -21,7 +21,7 @@ from scanspec.document import closest
 if TYPE_CHECKING:
     from proposer.messages import Observable
 
-DEFAULT = "MLS_DNNC"
+DEFAULT = "LODE"
 """The type of a file that names none."""
 
 

@@ -109,7 +109,10 @@ class ScanFolder:
             "batch": 40, "iterations": 3, "observables": "", "networks": "", "timeout": 60,
         }  # fmt: skip
         self.values |= changes
-        self.file.write_text(SCAN.format(**{**defaults, **self.values}))
+        values = {**defaults, **self.values}
+        if "type:" not in values["setup"].lower():
+            values["setup"] += "\n  type: MLS_DNNC"
+        self.file.write_text(SCAN.format(**values))
         return self.file
 
     def replace(self, old: str, new: str) -> Path:
