@@ -38,20 +38,14 @@ class Coding:
         least, low, high = y.min(axis=0), *np.quantile(y, [0.05, 0.95], axis=0)
         wide = (least > 0) & (high > 10.0**DECADES * low)
         floor, spread = np.where(wide, _LEAST * least, 0.0), _width(y)
-        made = cls(floor, *np.zeros((4, y.shape[1])), spread)
-        s = made._scaled(y)
-        made.middle, made.width = np.median(s, axis=0), _width(s)
-        t = np.arcsinh((s - made.middle) / made.width)
-        made.mean, made.deviation = t.mean(axis=0), t.std(axis=0) + 1e-9
-        return made
-
-    def _scaled(self, y: Floats) -> Floats:
-        wide = self.floor > 0
-        return np.where(wide, np.log(np.where(wide, np.maximum(y, self.floor), 1.0)), y)
+        s = _scaled(y, floor)
+        middle, width = np.median(s, axis=0), _width(s)
+        t = np.arcsinh((s - middle) / width)
+        return cls(floor, middle, width, t.mean(axis=0), t.std(axis=0) + 1e-9, spread)
 
     def encode(self, y: Floats) -> Floats:
         """Targets, shape (n, k), of y, shape (n, k)."""
-        return np.asarray((np.arcsinh((self._scaled(y) - self.middle) / self.width) - self.mean) / self.deviation)
+        return np.asarray((np.arcsinh((_scaled(y, self.floor) - self.middle) / self.width) - self.mean) / self.deviation)
 
     def decode(self, t: Tensor) -> Tensor:
         """Double precision, because likelihoods may be narrow."""
@@ -61,6 +55,11 @@ class Coding:
         s = middle + width * torch.sinh((t.double() * deviation + mean).clamp(-15.0, 15.0))
         wide = floor > 0
         return torch.where(wide, torch.exp(torch.where(wide, s, torch.zeros_like(s)).clamp(-700.0, 700.0)), s)
+
+
+def _scaled(y: Floats, floor: Floats) -> Floats:
+    wide = floor > 0
+    return np.where(wide, np.log(np.where(wide, np.maximum(y, floor), 1.0)), y)
 
 
 def _width(y: Floats) -> Floats:

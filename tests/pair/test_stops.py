@@ -84,6 +84,7 @@ def test_max_evaluations_is_exact_and_changes_no_scan(
     assert sorted(scan.evaluated()) == sorted(read_run(tmp_path / "run").params)
 
 
+@pytest.mark.slow
 def test_max_hours(
     make_scan: MakeScan, lodescan: Lodescan, start_evaluator: Callable[..., EvaluatorProcess], tmp_path: Path
 ) -> None:

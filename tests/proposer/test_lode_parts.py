@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from proposer.strategies.base import Status, Told
+from proposer.strategies.lode_coding import Coding
 from proposer.strategies.lode_energy import FAR, EnergyOfNll, EnergyOfObservables, ScoredObservable
 from proposer.strategies.lode_leaves import Leaves
-from proposer.strategies.lode_model import Coding, Surrogate
+from proposer.strategies.lode_model import Surrogate
 from proposer.strategies.lode_points import Points
 from proposer.strategies.lode_probe import minima, probes
 from proposer.strategies.lode_process import Processes

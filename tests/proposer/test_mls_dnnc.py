@@ -375,6 +375,7 @@ def test_the_same_seed_gives_the_same_scan_whatever_the_global_state():
 # Does it find anything?
 
 
+@pytest.mark.slow
 def test_it_finds_good_points_of_the_toy_far_more_often_than_chance():
     """The shells of arXiv:2207.09959, equation (3.1), within one sigma: 3.7 % of the cube."""
     scan_file = read_scan_file(ROOT / "examples" / "toy3d.yaml")
