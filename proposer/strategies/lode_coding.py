@@ -45,7 +45,8 @@ class Coding:
 
     def encode(self, y: Floats) -> Floats:
         """Targets, shape (n, k), of y, shape (n, k)."""
-        return np.asarray((np.arcsinh((_scaled(y, self.floor) - self.middle) / self.width) - self.mean) / self.deviation)
+        t = np.arcsinh((_scaled(y, self.floor) - self.middle) / self.width)
+        return np.asarray((t - self.mean) / self.deviation)
 
     def decode(self, t: Tensor) -> Tensor:
         """Double precision, because likelihoods may be narrow."""

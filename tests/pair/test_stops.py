@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, meta, read_run
 
 Lodescan = Callable[..., Said]
