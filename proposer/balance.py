@@ -25,9 +25,15 @@ def synthetic_points(
     two good points or without more bad ones. Only new points are returned, never one of
     `u` (n, d); where two good points agree, so do all between them.
     """
+    return between_good_points(u, good, neighbours, min(len(good) - 2 * int(good.sum()), most), rng)
+
+
+def between_good_points(
+    u: Floats, good: NDArray[np.bool_], neighbours: int, wanted: int, rng: np.random.Generator
+) -> Floats:
+    """At most `wanted` points as `synthetic_points` makes them, however many bad ones there are, but at least one."""
     n_good = int(good.sum())
-    wanted = min(len(good) - 2 * n_good, most)
-    if n_good < 2 or wanted <= 0:
+    if n_good < 2 or n_good == len(good) or wanted <= 0:
         return np.empty((0, u.shape[1]))
     smote = SMOTE(
         sampling_strategy={1: n_good + wanted},

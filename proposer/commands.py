@@ -208,6 +208,8 @@ def _notes(spec: ScanFile, threshold: float) -> list[str]:
     honoured = [each.name for each in spec.variables if each.prior is not PriorKind.UNIFORM]
     if honoured:
         notes.append(f"priors are honoured (BSMArt's classifier draws uniformly): {', '.join(honoured)}")
+    if name != "LODE" and "goal" in spec.setup:
+        notes.append(f"goal is a setting of LODE, without meaning for {name}")
     if name != "MLS_DNNC" and (others := [each for each in spec.networks if each not in EVERY_TYPE]):
         notes.append(f"settings of MLS_DNNC, without meaning for {name}: {', '.join(others)}")
     if spec.ignored:

@@ -52,6 +52,7 @@ SETUP = Keys(
     {
         "run_name": ("RunName",),
         "type": ("Type",),
+        "goal": ("Goal",),
         "points": ("Points",),
         "init_csv": ("InitCSV", "Input_CSV_File"),
         "seed": ("Seed",),

@@ -1,6 +1,7 @@
 """lodescan's strategies through ask and tell, in this process: the same settings as the rivals they stand beside.
 
-LODE sees the observables where there are some (`lode`), or the NLL alone like everybody else (`lode-nll`).
+LODE sees the observables where there are some (`lode`), or the NLL alone like everybody else (`lode-nll`; `lode-collect` with
+that goal).
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ OURS: dict[str, tuple[str, Callable[[float, float, int], Settings]]] = {
     "random": ("RANDOM", lambda threshold, _, __: DrawSettings(threshold=threshold)),
     "sobol": ("SOBOL", lambda threshold, _, __: DrawSettings(threshold=threshold)),
     "lode": ("LODE", lambda threshold, _, __: LodeSettings(threshold=threshold)),
+    "lode-collect": ("LODE", lambda threshold, _, __: LodeSettings(threshold=threshold, collect=True)),
     "lode-nll": ("LODE", lambda threshold, _, __: LodeSettings(threshold=threshold)),
 }
 """Name in the table to type and settings (of threshold, volume and most evaluations)."""

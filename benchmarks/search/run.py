@@ -107,6 +107,7 @@ def main() -> None:
     parser.add_argument("problem", choices=sorted(PROBLEMS))
     parser.add_argument("seed", type=int)
     parser.add_argument("--nll-only", action="store_true", help="the strategy sees no observables")
+    parser.add_argument("--collect", action="store_true", help="goal: collect")
     parser.add_argument("--most", type=int, default=8000, help="evaluations after which a run ends")
     parser.add_argument("--verbose", action="store_true", help="a line an ask, on stderr")
     arguments = parser.parse_args()
@@ -115,7 +116,7 @@ def main() -> None:
     problem = PROBLEMS[arguments.problem]
     cells = Cells.of_problem(problem)
     observables = [ScoredObservable(f"y{j}", each) for j, each in enumerate(problem.likelihoods)]
-    settings = LodeSettings(threshold=problem.threshold)
+    settings = LodeSettings(threshold=problem.threshold, collect=arguments.collect)
     strategy = Lode(problem.space(), settings, arguments.seed, observables)
     nll_only = arguments.nll_only or not observables
     record = drive(strategy, problem, cells, arguments.most, nll_only=nll_only, verbose=arguments.verbose)

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from scipy.stats import qmc
 
+from proposer.strategies import lode_collect
 from proposer.strategies.base import Batch, CheckpointError, Floats, Told, generator
 from proposer.strategies.lode_energy import FAR, EnergyOfObservables, ScoredObservable
 from proposer.strategies.lode_model import Surrogate
@@ -25,6 +26,7 @@ from proposer.strategies.lode_points import Known, Points
 from proposer.strategies.lode_probe import probes
 from proposer.strategies.lode_sample import Particles, subset_simulation
 from proposer.strategies.lode_select import (
+    DARING,
     UNIFORM,
     Candidates,
     even,
@@ -63,14 +65,19 @@ class LodeSettings:
     """A point is good when its NLL is below this."""
     points_per_iteration: int = 200
     """The largest batch."""
+    collect: bool = False
+    """As many good points as possible, soon, rather than an even map."""
 
     @classmethod
     def read(cls, scan: ScanFile) -> Self:
         """Reads and checks the settings of a scan file; raises ScanFileError, which names file, line and key."""
         section, none = scan.networks, cls()
+        if (goal := scan.setup.text("goal", "map")) not in ("map", "collect"):
+            raise scan.setup.wrong("goal", "map (all of the good region, evenly) or collect (many good points, soon)")
         return cls(
             section.number("threshold_value", none.threshold),
             section.integer("points_per_iteration", none.points_per_iteration, low=1),
+            goal == "collect",
         )
 
 
@@ -185,6 +192,9 @@ class Lode:
         shells = [(self._snap(u.numpy()), v) for u, v in particles.shells]
         near = np.concatenate([np.empty((0, self._dim)), *(u for u, _ in shells[-NEAR:])])
         outside, volume = undiscovered(shells, 800)
+        collect = self.settings.collect and int(known.good.sum()) >= lode_collect.BEGIN
+        if collect:
+            near = np.concatenate([near, self._snap(lode_collect.candidates(known, self._generator("collect")))])
         every = np.concatenate([inside, near, outside])
         known_well = surrogate.chances(np.concatenate([inside, near]), rng)
         chance = np.concatenate([known_well, surrogate.chances(outside, rng, WIDER)]) * odds_of_an_answer(known, every)
@@ -195,12 +205,15 @@ class Lode:
         missing = float((volume * rest.chance).sum())
         success = hits(known, "explore") / hits(known, "exploit")
         share = missing / (missing + mass + 1e-300) * success**PATIENCE
-        share = min(max(share, LEAST_EXPLORE), MOST_EXPLORE)
+        share = 0.0 if collect else min(max(share, LEAST_EXPLORE), MOST_EXPLORE)
         n_uniform = int(rng.binomial(n, UNIFORM))
-        probed = self._probes(known, surrogate, pending, outside, max(1, round(MOST_PROBES * n)))
+        daring = lode_collect.DARING if collect else DARING
+        if collect:
+            best = Candidates(best.u, lode_collect.certain(known, every[:n_best], best.chance))
+        probed = self._probes(known, surrogate, pending, outside, 0 if collect else max(1, round(MOST_PROBES * n)))
         explore = uncertain(rest, volume, 0.5 * self._inputs(busy), round(share * (n - n_uniform - len(probed))), rng)
         occupied = np.concatenate([known.u[known.good], pending])
-        exploit = even(best, 0.5 * self._inputs(occupied), n - n_uniform - len(explore) - len(probed))
+        exploit = even(best, 0.5 * self._inputs(occupied), n - n_uniform - len(explore) - len(probed), daring)
         log.debug("inside %.3g, missing %.3g, chance inside %.2f", particles.volume, missing, best.chance.mean())
         u = self._snap(np.concatenate([every[:n_best][exploit], outside[explore], probed]))
         origins = ["exploit"] * len(exploit) + ["explore"] * len(explore) + ["probe"] * len(probed)

@@ -36,11 +36,11 @@ class Candidates:
     chance: Floats
 
 
-def even(candidates: Candidates, occupied: Floats, n: int) -> NDArray[np.int64]:
+def even(candidates: Candidates, occupied: Floats, n: int, daring: float = DARING) -> NDArray[np.int64]:
     """Positions of n candidates that even out what is `occupied`, shape (k, d).
 
-    Each next one is the farthest from all that are occupied or chosen (maximin), the
-    cube of its distance weighed with its odds of being good. So thin places fill up first, wherever
+    Each next one is the farthest from all that are occupied or chosen (maximin), its
+    distance to the power `daring` weighed with its odds of being good. So thin places fill up first, wherever
     the candidates themselves are denser than they should be. Fewer than n where no other
     candidate is at a place of its own.
     """
@@ -51,7 +51,7 @@ def even(candidates: Candidates, occupied: Floats, n: int) -> NDArray[np.int64]:
     weight = candidates.chance + LEAST_CHANCE
     chosen: list[int] = []
     for _ in range(min(n, len(u))):
-        best = int(np.argmax(distance**DARING * weight))
+        best = int(np.argmax(distance**daring * weight))
         if distance[best] <= 0.0:
             break
         chosen.append(best)
@@ -100,3 +100,4 @@ def odds_of_an_answer(known: Known, u: Floats) -> Floats:
         return np.ones(len(u))
     near = cKDTree(known.u).query(u, k=min(_NEIGHBOURS, len(known.u)))[1].reshape(len(u), -1)
     return np.asarray((known.answered[near].sum(axis=1) + 1.0) / (near.shape[1] + 1.0))
+
