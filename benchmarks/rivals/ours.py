@@ -1,7 +1,7 @@
 """lodescan's strategies through ask and tell, in this process: the same settings as the rivals they stand beside.
 
-LODE sees the observables where there are some (`lode`), or the NLL alone like everybody else (`lode-nll`; `lode-collect` with
-that goal).
+LODE sees the observables where there are some (`lode`), or the NLL alone like everybody else (`lode-nll`; with the goal
+to collect `lode-collect`).
 """
 
 from __future__ import annotations
