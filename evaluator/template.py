@@ -63,6 +63,11 @@ class Template:
                 self._pieces.append(f"BLOCK {name}\n")
                 self._add_new_entries(wanted, placed, name)
 
+    @property
+    def varies(self) -> bool:
+        """Whether there is an expression in it."""
+        return any(isinstance(each, Expression) for each in self._pieces)
+
     def render(self, names: Mapping[str, float], variables: Sequence[float]) -> str:
         """The input file of one point, with numbers as %.8E (some programs misread -1e4).
 

@@ -133,6 +133,12 @@ CODE = Keys(
     ),
 )
 
+PHYSICS_OF_TOOLS = _words(
+    """LSP|DD_Limits|Options|Neutral Higgs|Charged Higgs|Invisible Particles|Signal Strengths|Cross-sections
+    |setparameters"""
+)
+"""Those that changed which points BSMArt's tools let pass: to leave one out deserves more than its name."""
+
 FITTING = Keys(
     {
         "variables": ("Variables",),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ruamel.yaml.comments import CommentedMap
 
 from scanspec import keys
-from scanspec.document import Section, closest, read_document
+from scanspec.document import ScanFileError, Section, closest, read_document
 from scanspec.fitting import Fitting, read_fitting
 from scanspec.likelihoods import Kind, Likelihood
 from scanspec.observables import ObservableSpec, read_observable
@@ -137,10 +138,16 @@ def _read_codes(root: Section, ignored: list[str], notes: list[str]) -> tuple[Co
     section = root.section("codes")
     codes = []
     for name in section:
-        code = section.section(name, keys.CODE)
-        ignored += code.ignored
-        if not code.boolean("run", True):
+        if not _runs(section.section(name)):
+            with contextlib.suppress(ScanFileError):  # it may hold what only its own tool knows
+                ignored += section.section(name, keys.CODE).ignored
             continue
+        code = _read_code(section, name)
+        for each in code.ignored:
+            if each.removeprefix(f"{code.path}: ") in keys.PHYSICS_OF_TOOLS:
+                notes.append(f"{each} is not read: what it did is for the command's arguments, or for conditions")
+            else:
+                ignored.append(each)
         observables = _read_observables(code.section("observables"), name, ignored, notes)
         codes.append(CodeSpec(name, code, observables, tuple(code.texts("conditions"))))
     if not codes:
@@ -148,9 +155,29 @@ def _read_codes(root: Section, ignored: list[str], notes: list[str]) -> tuple[Co
     return tuple(codes)
 
 
+def _runs(code: Section) -> bool:
+    """Whether a code, in any spelling, is switched on."""
+    return code.boolean("run", True) and code.boolean("Run", True)
+
+
+def _read_code(section: Section, name: str) -> Section:
+    """A code's section; of a tool that is not here the error says so, before it says which of its keys is unknown."""
+    try:
+        return section.section(name, keys.CODE)
+    except ScanFileError as error:
+        code = section.section(name)
+        if any(key in code for way in ("function", "command", "profile") for key in (way, *keys.CODE.known[way])):
+            raise
+        raise ScanFileError(
+            f"{error}; or, if {name!r} is a tool of BSMArt or of your own, write `command` for a program or "
+            "`function: module:name` for a Python function: docs/bsmart.md shows a port in ten lines"
+        ) from None
+
+
 def _first_input(root: Section) -> str:
     section = root.section("codes")
-    return next((section.section(name, keys.CODE).text("input_file", "") for name in section), "")
+    codes = [section.section(name) for name in section]
+    return next((each.text("input_file", each.text("InputFile", "")) for each in codes), "")
 
 
 def _read_observables(

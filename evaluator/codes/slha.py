@@ -58,6 +58,15 @@ class SlhaProgram:
         if path.is_file() or (first and named):
             self._template = Template(path, known, scan.blocks if first else {}, len(scan.variables))
             self._sources[f"template {path.name}"] = file_hash(path)
+            if not first and not self._template.varies:
+                raise ConfigurationError(
+                    str(section.error(
+                        f"code {spec.name!r} works on the spectrum of the code before it, as {named!r}, but a file of "
+                        f"that name, without a variable in it, lies beside the scan file ({path}): remove or "
+                        "rename it if a run by hand has left it; a program's own file is named in its command",
+                        "input_file",
+                    ))
+                )  # fmt: skip
         elif first:
             raise ConfigurationError(
                 str(section.error(f"code {spec.name!r} needs an input_file: its SLHA template", "command"))

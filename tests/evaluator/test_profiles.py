@@ -153,6 +153,18 @@ def test_a_later_code_may_replace_the_spectrum(run, generator, tmp_path):
     assert outcome.observables == [125.0, 100.0]
 
 
+def test_a_spectrum_left_by_hand_is_not_taken_for_a_template(run, generator, tmp_path):
+    (tmp_path / "second.sh").write_text("#!/bin/sh\ncp $1 $2\n")
+    (tmp_path / "second.sh").chmod(0o755)
+    (tmp_path / "spectrum.in").write_text("Block MASS\n 25 777.\n")
+    second = code("second", "./second.sh", "mh2: {slha: [MASS, 25]}", "input_file: spectrum.in")
+    with pytest.raises(ConfigurationError, match=r"works on the spectrum .* as 'spectrum.in'.*remove or rename"):
+        run(SPECTRUM + second)
+    (tmp_path / "spectrum.in").write_text("Block MASS\n 25 100.+mode\n")  # a file of its own
+    outcome, _ = run(SPECTRUM + second)
+    assert outcome.observables == [125.0, 101.0]
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [

@@ -400,7 +400,28 @@ def test_every_key_of_bsmart_is_known(read, section, text):
         read(BASE + f"{section}: {{{key}: 1}}\n")
 
 
-@pytest.mark.parametrize("key", ["HiggsBounds Dataset", "LSP", "QNUMBERS file", "Initialization File", "PDGs"])
+@pytest.mark.parametrize("key", ["HiggsBounds Dataset", "QNUMBERS file", "Initialization File", "PDGs"])
 def test_keys_of_bsmarts_tools_are_named(read, key):
     scan = read(BASE.replace("function: toy:f", f"function: toy:f\n    {key}: 1"))
     assert scan.ignored == (f"codes: toy: {key}",)
+
+
+@pytest.mark.parametrize("key", ["LSP", "DD_Limits", "Options", "Neutral Higgs"])
+def test_keys_of_bsmarts_tools_that_selected_points_are_more_than_named(read, key):
+    scan = read(BASE.replace("function: toy:f", f"function: toy:f\n    {key}: 1"))
+    assert scan.ignored == ()
+    assert [each for each in scan.notes if key in each and "conditions" in each]
+
+
+@pytest.mark.parametrize("run", ['Run: "False"', "Run: 0", "run: no"])
+def test_a_code_that_is_switched_off_may_hold_anything(read, run):
+    scan = read(BASE.replace("codes:", f"codes:\n  MadGraph: {{{run}, Process: p p > t t~, PDGs: 1}}"))
+    assert [each.name for each in scan.codes] == ["toy"]
+
+
+def test_an_unknown_key_of_a_tool_points_to_the_port(read):
+    tool = "codes:\n  mine: {My Option: 3}"
+    with pytest.raises(ScanFileError, match=r"unknown key 'My Option' in codes: mine.*of your own.*docs/bsmart\.md"):
+        read(BASE.replace("codes:", tool))
+    with pytest.raises(ScanFileError, match=r"unknown key 'timeot' in codes: mine; did you mean 'timeout'[?]$"):
+        read(BASE.replace("codes:", "codes:\n  mine: {function: 'a:b', timeot: 3}"))
