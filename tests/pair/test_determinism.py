@@ -36,6 +36,7 @@ def test_the_same_points_for_any_number_of_workers(
         other.stop()
 
 
+@pytest.mark.slow
 def test_another_seed_is_another_scan(shared: Shared, lodescan: Lodescan, tmp_path: Path) -> None:
     scan, evaluator = shared
     params = {}

@@ -96,6 +96,7 @@ def test_an_ask_sees_all_batches_but_the_last(evaluator: Callable[..., tuple[Pat
     assert histories[0] == histories[1]
 
 
+@pytest.mark.slow
 def test_a_scan_in_pieces_is_the_scan_in_one(evaluator: Callable[..., tuple[Path, str]], tmp_path: Path) -> None:
     file, address = evaluator("scan")
     run(file, address, tmp_path / "whole", Steps(), 8 * BATCH)

@@ -35,6 +35,7 @@ class Breaking(pb_grpc.EvaluationServiceServicer):
         yield pb.EvaluateResponse(physics_digest="a", likelihood_digest="b")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("politely", [False, True])
 def test_an_evaluator_that_only_breaks_off_is_given_up(politely: bool) -> None:
     servicer = Breaking(politely=politely)
