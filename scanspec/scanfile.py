@@ -160,13 +160,17 @@ def _runs(code: Section) -> bool:
     return code.boolean("run", True) and code.boolean("Run", True)
 
 
+_WAYS = ("function", "command", "profile", "flavio", "umbridge")
+"""What makes a code one of lodescan's."""
+
+
 def _read_code(section: Section, name: str) -> Section:
     """A code's section; of a tool that is not here the error says so, before it says which of its keys is unknown."""
     try:
         return section.section(name, keys.CODE)
     except ScanFileError as error:
         code = section.section(name)
-        if any(key in code for way in ("function", "command", "profile") for key in (way, *keys.CODE.known[way])):
+        if any(key in code for way in _WAYS for key in (way, *keys.CODE.known[way])):
             raise
         raise ScanFileError(
             f"{error}; or, if {name!r} is a tool of BSMArt or of your own, write `command` for a program or "

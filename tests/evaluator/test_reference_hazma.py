@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from lodescan.v1 import evaluation_pb2 as pb
-from tests.evaluator.harness import DATA, Evaluator
+from tests.evaluator.harness import DATA, answer_rows
 
 pytestmark = [pytest.mark.physics(environment="hazma"), pytest.mark.slow]
 
@@ -21,15 +21,7 @@ def answers(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hazma")
     for name in ("hazma_darkphoton.yaml", "hazma_darkphoton.py"):
         shutil.copy(EXAMPLES / name, folder)
-    server = Evaluator(folder, folder / "hazma_darkphoton.yaml", workers=2, start=240.0)
-    try:
-        names = [each.name for each in server.describe().observables]
-        results = server.evaluate([[float(row[name]) for name in server.names] for row in ROWS], timeout=200)
-        assert server.terminate() == 0
-        assert server.nothing_left()
-    finally:
-        server.close()
-    return results, names
+    return answer_rows(folder / "hazma_darkphoton.yaml", ROWS, start=240.0)
 
 
 @pytest.mark.parametrize("number", range(len(ROWS)))

@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from lodescan.v1 import evaluation_pb2 as pb
-from tests.evaluator.harness import DATA, Evaluator
+from tests.evaluator.harness import DATA, answer_rows
 
 pytestmark = pytest.mark.physics(environment="simsusy")
 
@@ -26,15 +26,7 @@ def answers(tmp_path_factory):
     text = scan.read_text()
     assert text.count("    observables:\n      mchi10:") == 1
     scan.write_text(text.replace("    observables:\n      mchi10:", f"    observables:\n{MORE}      mchi10:"))
-    server = Evaluator(folder, scan, workers=2)
-    try:
-        names = [each.name for each in server.describe().observables]
-        results = server.evaluate([[float(row[name]) for name in server.names] for row in ROWS], timeout=200)
-        assert server.terminate() == 0
-        assert server.nothing_left()
-    finally:
-        server.close()
-    return results, names
+    return answer_rows(scan, ROWS)
 
 
 @pytest.mark.parametrize("number", range(len(ROWS)))
