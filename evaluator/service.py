@@ -89,18 +89,19 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
         self._streams.add(stream)
         reader = asyncio.create_task(stream.read(requests))
         reader.add_done_callback(lambda _: stream.wake.set())
-        digests = {
-            "physics_digest": self._description.physics_digest,
-            "likelihood_digest": self._description.likelihood_digest,
-        }
+        response = pb.EvaluateResponse(
+            physics_digest=self._description.physics_digest,
+            likelihood_digest=self._description.likelihood_digest,
+        )
         try:
             while True:
                 await stream.wait(self._stop_by)
                 if reader.done() and not reader.cancelled() and (error := reader.exception()) is not None:
                     raise error
                 while finished := stream.take(MAX_RESULTS):
-                    yield pb.EvaluateResponse(results=make_results(self._likelihoods, finished), **digests)
-                    digests = {}
+                    fill(response, self._likelihoods, finished)
+                    yield response
+                    response = pb.EvaluateResponse()
                 if not stream.running and not stream.finished and (reader.done() or self._stopping()):
                     return
                 if self._stop_by is not None:
@@ -221,31 +222,26 @@ class _Stream:
                 job.cancel()
 
 
-def make_results(likelihoods: list[Likelihood], finished: list[tuple[int, Outcome]]) -> list[pb.Result]:
-    """Results for the wire; the losses of all OK points are worked out in one go."""
+def fill(response: pb.EvaluateResponse, likelihoods: list[Likelihood], finished: list[tuple[int, Outcome]]) -> None:
+    """Adds the results; the losses of all OK points are worked out in one go."""
     good = [outcome.observables for _, outcome in finished if outcome.status is Status.OK]
     losses, nlls = losses_and_nll(likelihoods, np.array(good)) if good else (np.empty((0, 0)), np.empty(0))
     scored = iter(zip(losses.tolist(), nlls.tolist(), strict=True))
-    results = []
     for point_id, outcome in finished:
+        result = response.results.add()  # in place: a message given by keywords is made, then copied
+        result.point_id, result.status = point_id, _STATUS[outcome.status]
+        result.observables.extend(outcome.observables)
+        result.seconds.extend(outcome.seconds)
         if outcome.status is Status.OK:
-            row, nll = next(scored)
-            result = pb.Result(
-                point_id=point_id, status=pb.STATUS_OK, observables=outcome.observables, losses=row, nll=nll,
-                seconds=outcome.seconds,
-            )  # fmt: skip
+            row, result.nll = next(scored)
+            result.losses.extend(row)
         else:
-            result = pb.Result(
-                point_id=point_id, status=f"STATUS_{outcome.status.name}", observables=outcome.observables,
-                missing=outcome.missing, seconds=outcome.seconds, failed_code=outcome.failed_code,
-                message=outcome.message,
-            )  # fmt: skip
+            result.missing.extend(outcome.missing)
+            result.failed_code, result.message = outcome.failed_code, outcome.message
         if outcome.warnings:
             result.warnings.extend(outcome.warnings)
         if outcome.spectra:
             result.spectra.extend(outcome.spectra)
-        results.append(result)
-    return results
 
 
 class _StatusCodes(grpc.aio.ServerInterceptor):

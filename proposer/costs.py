@@ -6,10 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from proposer.progress import show_time
-from proposer.strategies.base import Status
+from proposer.strategies.base import Floats, Status
 
 
 @dataclass(frozen=True)
@@ -27,15 +25,14 @@ class Cost:
         return self.seconds / self.runs if self.runs else 0.0
 
 
-def costs(answered: Iterable[tuple[Status, bytes]], names: Sequence[str]) -> list[Cost]:
-    """The codes in the order of the chain, from status and seconds (little-endian doubles) of each point.
+def costs(answered: Iterable[tuple[Status, Floats]], names: Sequence[str]) -> list[Cost]:
+    """The codes in the order of the chain, from status and seconds of each point.
 
     A code without a name, as in runs of older versions, is called by its number.
     """
     seconds: dict[int, float] = defaultdict(float)
     points: dict[tuple[Status, int], int] = defaultdict(int)
-    for status, blob in answered:
-        found = np.frombuffer(blob, dtype="<f8")
+    for status, found in answered:
         points[status, len(found)] += 1
         for code, each in enumerate(found.tolist()):
             seconds[code] += each

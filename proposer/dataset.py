@@ -12,74 +12,66 @@ import json
 import math
 import os
 import sqlite3
-from collections import Counter
+from collections import Counter, defaultdict
 from contextlib import contextmanager
-from itertools import repeat
+from itertools import accumulate
 from pathlib import Path
-from struct import pack
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from proposer.folder import DatasetError, FolderInUse, FolderLock, journal_mode
-from proposer.rows import (
-    Added,
-    KeySet,
-    Outcome,
-    Pending,
-    Results,
-    row_keys,
-    to_blobs,
-    to_codes,
-    to_numbers,
-    to_places,
-    to_remarks,
-    to_results,
+from proposer.packing import (
+    Packed,
+    pack_places,
+    pack_results,
+    unpack_ids,
+    unpack_nll,
+    unpack_places,
+    unpack_results,
+    unpack_seconds,
 )
+from proposer.rows import Added, KeySet, Outcome, Pending, Results, row_keys
 from proposer.strategies.base import Batch, Floats, Status, Told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 DATASET = "dataset.sqlite"
 """The file in the folder of a run."""
 
-# Points and results are two tables, without further indices, so that both only ever grow at their end: an index
-# on values without an order writes a page for each point. Each column costs time too, so the numbers of a point
-# share a blob of little-endian doubles: `place` is u and the parameters; `numbers` are as many observables and
-# losses as the columns of these names say, then the seconds. `remarks` is JSON, NULL where there is nothing to say.
+# The points of a batch are one row of `places`, and the results of one message for one batch are one of `results`
+# (see packing.py), so that both tables only ever grow at their end. `known` are points that came with an NLL.
 _SCHEMA = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE checkpoint (only INTEGER PRIMARY KEY CHECK (only = 1), batch INTEGER NOT NULL, data BLOB NOT NULL);
 CREATE TABLE batches (number INTEGER PRIMARY KEY, iteration INTEGER NOT NULL, first_id INTEGER NOT NULL,
-    points INTEGER NOT NULL, dropped INTEGER NOT NULL, unanswered INTEGER NOT NULL);
-CREATE TABLE points (id INTEGER PRIMARY KEY, batch INTEGER NOT NULL, origin TEXT NOT NULL, place BLOB NOT NULL,
-    attempts INTEGER NOT NULL DEFAULT 0);
-CREATE TABLE results (id INTEGER PRIMARY KEY, status TEXT NOT NULL, nll REAL, observables INTEGER NOT NULL,
-    losses INTEGER NOT NULL, numbers BLOB NOT NULL, remarks TEXT);
+    points INTEGER NOT NULL, dropped INTEGER NOT NULL, known INTEGER NOT NULL, unanswered INTEGER NOT NULL);
+CREATE TABLE places (batch INTEGER PRIMARY KEY, origins TEXT NOT NULL, place BLOB NOT NULL);
+CREATE TABLE results (batch INTEGER NOT NULL, ids BLOB NOT NULL, status BLOB NOT NULL, nll BLOB NOT NULL,
+    widths BLOB NOT NULL, numbers BLOB NOT NULL, remarks TEXT);
+CREATE INDEX results_by_batch ON results (batch);
+CREATE TABLE attempts (id INTEGER PRIMARY KEY, attempts INTEGER NOT NULL);
 CREATE TABLE counts (origin TEXT, status TEXT, points INTEGER NOT NULL, PRIMARY KEY (origin, status)) WITHOUT ROWID;
 PRAGMA user_version = {SCHEMA_VERSION};
 """
 
-_ADD = "INSERT INTO points (id, batch, origin, place) VALUES (?, ?, ?, ?)"
 _RECORD = "INSERT INTO results VALUES (?, ?, ?, ?, ?, ?, ?)"
 _COUNT = "INSERT INTO counts VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET points = points + excluded.points"
 _FEWER = "UPDATE batches SET unanswered = unanswered - ? WHERE number = ?"
-_PENDING = """SELECT id, batch, origin, place, attempts FROM points p
-    WHERE id BETWEEN ? AND ? AND NOT EXISTS (SELECT 1 FROM results r WHERE r.id = p.id) ORDER BY id"""
-_TOLD = """SELECT p.id, p.place, p.origin, r.status, r.nll, r.observables, r.numbers
-    FROM points p JOIN results r USING (id), batches b
-    WHERE b.number = ? AND p.id BETWEEN b.first_id AND b.first_id + b.points - 1 ORDER BY p.id"""
-_RESULTS = """SELECT r.id, p.batch, b.iteration, p.origin, p.place, p.attempts, r.status, r.nll, r.observables,
-    r.losses, r.numbers, r.remarks
-    FROM results r JOIN points p USING (id) JOIN batches b ON b.number = p.batch
-    WHERE r.id > ? AND p.batch >= ? AND (? IS NULL OR r.nll < ?) ORDER BY r.id LIMIT ?"""
-_SECONDS = """SELECT status, substr(numbers, 8 * (observables + losses) + 1) FROM results
-    WHERE length(numbers) > 8 * (observables + losses)"""
-_KNOWN = """SELECT count(*) FROM results r JOIN points p USING (id)
-    WHERE p.batch = 1 AND p.origin = 'init' AND r.status = 'OK' AND r.observables = 0"""
+_AGAIN = "INSERT INTO attempts VALUES (?, 1) ON CONFLICT DO UPDATE SET attempts = attempts + 1"
+_BATCHES = """SELECT number, iteration, first_id, points, origins, place
+    FROM batches JOIN places ON batch = number WHERE number BETWEEN ? AND ? ORDER BY number"""
+_SIZES = "SELECT number, points FROM batches WHERE number >= ? ORDER BY number LIMIT ?"
+_OPEN = """SELECT number, first_id, points, origins, place
+    FROM batches JOIN places ON batch = number WHERE unanswered > 0 ORDER BY number"""
+_ATTEMPTS = "SELECT id, attempts FROM attempts WHERE id BETWEEN ? AND ?"
+_PACKED = "SELECT ids, status, nll, widths, numbers, remarks FROM results"
+_ANSWERED = f"{_PACKED} WHERE batch BETWEEN ? AND ?"
+MOST_BATCHES = 256
+"""The most batches that are read at a time."""
 _NAMES = ("", *(each.name for each in Status))
 _UNANSWERED = ""  # the status of a point without an answer, in the table `counts`
 
@@ -97,11 +89,12 @@ class Dataset:
     def __init__(self, folder: Path | str, *, read_only: bool = False) -> None:
         self.path = Path(folder) / DATASET
         self._lock = None if read_only else FolderLock(self.path.parent)
+        self._wal = False
         try:
             self._db = self._open(read_only)
             self._seen = KeySet()
             self._unanswered: dict[int, tuple[int, str]] = {}  # id: batch and origin
-            self._last = 0  # the newest id
+            self._last = self._newest = 0  # the newest id and batch
             if not read_only:
                 self._load()
         except BaseException:
@@ -112,15 +105,15 @@ class Dataset:
     def _open(self, read_only: bool) -> sqlite3.Connection:
         if read_only and not self.path.exists():
             raise DatasetError(f"{self.path}: there is no such file, so this is not the folder of a run")
-        mode = "ro" if read_only else "rwc"
+        access = "ro" if read_only else "rwc"
         if (
             read_only
             and not os.access(self.path.parent, os.W_OK)
             and not self.path.with_name(f"{DATASET}-wal").exists()
         ):
-            mode = "ro&immutable=1"  # else SQLite wants to make files beside it
+            access = "ro&immutable=1"  # else SQLite wants to make files beside it
         with self._named():
-            address = f"{self.path.resolve().as_uri()}?mode={mode}"
+            address = f"{self.path.resolve().as_uri()}?mode={access}"
             db = sqlite3.connect(address, uri=True, timeout=30, isolation_level=None)
             version = db.execute("PRAGMA user_version").fetchone()[0]
             if version not in ((SCHEMA_VERSION,) if read_only else (0, SCHEMA_VERSION)):
@@ -129,7 +122,8 @@ class Dataset:
                     "go on with the lodescan that started the run"
                 )
             if not read_only:
-                db.execute(f"PRAGMA journal_mode = {journal_mode(self.path.parent)}")
+                mode = db.execute(f"PRAGMA journal_mode = {journal_mode(self.path.parent)}").fetchone()[0]
+                self._wal = mode == "wal"
                 db.execute("PRAGMA synchronous = FULL")
                 db.execute("PRAGMA secure_delete = OFF")  # some builds overwrite every old checkpoint
                 db.execute("PRAGMA journal_size_limit = 67108864")
@@ -140,12 +134,12 @@ class Dataset:
     def _load(self) -> None:
         """What the points asked before were, and which of them have no answer."""
         with self._named():
-            rows = self._db.execute("SELECT place FROM points ORDER BY id")
-            while part := rows.fetchmany(10_000):
-                self._seen.add(row_keys(to_places([row[0] for row in part])[1]))
-        self._last = self.points
-        for row in self._pending_rows():
-            self._unanswered[row[0]] = (row[1], row[2])
+            rows = self._db.execute("SELECT points, place FROM batches JOIN places ON batch = number ORDER BY number")
+            while part := rows.fetchmany(MOST_BATCHES):
+                if points := sum(row[0] for row in part):
+                    self._seen.add(row_keys(unpack_places([row[1] for row in part], points)[1]))
+        self._last, self._newest = self.points, self.batches
+        self._unanswered = {point: (number, origin) for point, number, origin, _ in self._open_points()}
 
     def close(self) -> None:
         """Closes the file and lets go of the folder."""
@@ -170,9 +164,14 @@ class Dataset:
             ) from error
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing, on the disk when the block ends."""
+    def _transaction(self, *, asks: bool = False) -> Iterator[sqlite3.Connection]:
+        """All or nothing, on the disk when the block ends.
+
+        What `asks` is safe from a kill; a WAL that loses power may lose it with what follows, as if never asked.
+        """
         with self._named():
+            if lazy := asks and self._wal:
+                self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
@@ -181,6 +180,9 @@ class Dataset:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
+            finally:
+                if lazy:
+                    self._db.execute("PRAGMA synchronous = FULL")
 
     def _select(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
         with self._named():
@@ -201,29 +203,28 @@ class Dataset:
             raise ValueError(f"params of shape {params.shape} for a batch of shape {batch.u.shape}")
         keys = row_keys(params)
         kept = self._seen.first_of_each(keys)
-        number, first = self.batches + 1, self._last + 1
-        places = to_blobs(np.hstack([batch.u[kept], params[kept]]))
-        origins = [origin for origin, keep in zip(batch.origins, kept.tolist(), strict=True) if keep]
+        number, first = self._newest + 1, self._last + 1
+        origins, u = batch.origins, batch.u
+        if not kept.all():
+            origins, u, params = [origins[k] for k in np.flatnonzero(kept).tolist()], u[kept], params[kept]
+        ids = np.arange(first, first + len(u))
         asked = {point: (number, origin) for point, origin in enumerate(origins, first)}
-        rows = zip(asked, repeat(number), origins, places, strict=False)
         known = [] if nll is None else zip(asked, nll[kept].tolist(), strict=True)
         outcomes = [Outcome(point, Status.OK, value) for point, value in known if not math.isnan(value)]
-        with self._transaction() as db:
+        with self._transaction(asks=True) as db:
             db.execute("REPLACE INTO checkpoint VALUES (1, ?, ?)", (number, checkpoint))
-            counts = (number, batch.iteration, first, len(asked), len(keys) - len(asked), len(asked))
-            db.execute("INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?)", counts)
-            db.executemany(_ADD, rows)
+            counts = (number, batch.iteration, first, len(u), len(keys) - len(u), len(outcomes), len(u))
+            db.execute("INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?)", counts)
+            db.execute("INSERT INTO places VALUES (?, ?, ?)", (number, json.dumps(origins), pack_places(u, params)))
             db.executemany(_COUNT, [(origin, _UNANSWERED, n) for origin, n in Counter(origins).items()])
             answered = self._insert(outcomes, asked)
         self._seen.add(keys[kept])
-        self._last += len(asked)
+        self._last, self._newest = self._last + len(u), number
         for point in answered:
             del asked[point]
         self._unanswered.update(asked)
-        ids = np.arange(first, self._last + 1)
-        open_ones = np.isin(ids, list(answered), invert=True) if answered else slice(None)
-        pending = Pending(ids[open_ones], params[kept][open_ones], np.zeros(len(asked), dtype=np.int64))
-        return Added(number, ids, kept, pending)
+        left = np.isin(ids, list(answered), invert=True) if answered else slice(None)
+        return Added(number, ids, kept, Pending(ids[left], params[left], np.zeros(len(asked), dtype=np.int64)))
 
     def record(self, results: Sequence[Outcome]) -> int:
         """Stores results in one transaction; returns how many were new.
@@ -231,9 +232,6 @@ class Dataset:
         Of two results of one point the first stays. Raises DatasetError, and stores none,
         when one is of a point that was never asked.
         """
-        for each in results:
-            if not 1 <= each.id <= self._last:
-                raise DatasetError(f"{self.path}: a result came for point {each.id}, which was never asked")
         with self._transaction():
             answered = self._insert(results, self._unanswered)
         for point in answered:
@@ -242,32 +240,30 @@ class Dataset:
 
     def _insert(self, results: Sequence[Outcome], unanswered: dict[int, tuple[int, str]]) -> set[int]:
         """Inserts the first result of each point that has none yet; returns these points."""
-        rows = []
         answered: set[int] = set()
-        places: list[tuple[tuple[int, str], str]] = []
-        for point, status, nll, observables, losses, seconds, failed_code, message, warnings, missing, _ in results:
+        batches: dict[int, list[Outcome]] = defaultdict(list)
+        counts: dict[tuple[str, Status], int] = defaultdict(int)
+        for each in results:
+            point = each.id
             if point in answered or (place := unanswered.get(point)) is None:
+                if not 1 <= point <= self._last:
+                    raise DatasetError(f"{self.path}: a result came for point {point}, which was never asked")
                 continue
             answered.add(point)
-            name = _NAMES[status]
-            places.append((place, name))
-            n, m, more = len(observables), len(losses), len(seconds)
-            numbers = pack(f"<{n + m + more}d", *observables, *losses, *seconds)
-            remarks = None
-            if failed_code or message or warnings or missing:
-                remarks = to_remarks(failed_code, message, warnings, missing)
-            score = nll if status == Status.OK else None  # the other side's word alone makes no good point
-            rows.append((point, name, score, n, m, numbers, remarks))
-        self._db.executemany(_RECORD, rows)
-        for ((batch, origin), word), n in Counter(places).items():
-            self._db.executemany(_COUNT, [(origin, word, n), (origin, _UNANSWERED, -n)])
-            self._db.execute(_FEWER, (n, batch))
+            batch, origin = place
+            batches[batch].append(each)
+            counts[origin, each.status] += 1
+        for batch, outcomes in batches.items():
+            self._db.execute(_RECORD, (batch, *pack_results(outcomes)))
+            self._db.execute(_FEWER, (len(outcomes), batch))
+        for (origin, status), n in counts.items():
+            self._db.executemany(_COUNT, [(origin, _NAMES[status], n), (origin, _UNANSWERED, -n)])
         return answered
 
     def add_attempt(self, ids: Sequence[int]) -> None:
         """Notes that points were killed from outside, which is no answer: they will be sent again."""
         with self._transaction() as db:
-            db.executemany("UPDATE points SET attempts = attempts + 1 WHERE id = ?", [(int(each),) for each in ids])
+            db.executemany(_AGAIN, [(int(each),) for each in ids])
 
     def set_meta(self, values: dict[str, Any]) -> None:
         """Stores values that JSON can hold under their keys, in one transaction."""
@@ -280,7 +276,8 @@ class Dataset:
     @property
     def points(self) -> int:
         """How many points were asked; also the newest id."""
-        return int(self._select("SELECT ifnull(max(id), 0) FROM points")[0][0])
+        rows = self._select("SELECT first_id + points - 1 FROM batches ORDER BY number DESC LIMIT 1")
+        return int(rows[0][0]) if rows else 0
 
     @property
     def batches(self) -> int:
@@ -303,47 +300,50 @@ class Dataset:
 
     def count_good(self, threshold: float) -> int:
         """How many OK points have an NLL below `threshold`; reads every result."""
-        return int(self._select("SELECT count(*) FROM results WHERE nll < ?", (threshold,))[0][0])
+        return sum(int((nll < threshold).sum()) for nll in self._nlls())
 
     def best_nll(self) -> float:
         """The lowest NLL; infinite where there is none."""
-        return float(self._select("SELECT ifnull(min(nll), 9e999) FROM results")[0][0])
+        return min((float(np.nanmin(nll, initial=math.inf)) for nll in self._nlls()), default=math.inf)
 
-    def seconds(self) -> Iterator[tuple[Status, bytes]]:
-        """Status and seconds of each code that ran, little-endian doubles, of points where one ran; in no order."""
+    def _nlls(self) -> Iterator[Floats]:
         with self._named():
-            yield from ((Status[status], seconds) for status, seconds in self._db.execute(_SECONDS))
+            yield from (unpack_nll(row[0]) for row in self._db.execute("SELECT nll FROM results"))
+
+    def seconds(self) -> Iterator[tuple[Status, Floats]]:
+        """Status and seconds of each code that ran, of every point where one did; in no order."""
+        with self._named():
+            for row in self._db.execute(_PACKED):
+                yield from unpack_seconds(Packed(*row))
 
     def count_known(self) -> int:
         """How many points came with their NLL from an InitCSV, so were never evaluated here."""
-        return int(self._select(_KNOWN)[0][0])
+        return int(self._select("SELECT ifnull(sum(known), 0) FROM batches")[0][0])
 
     def pending(self) -> Pending:
         """The points without an answer, by id."""
-        rows = self._pending_rows()
-        ids = np.array([row[0] for row in rows], dtype=np.int64)
-        attempts = np.array([row[4] for row in rows], dtype=np.int64)
-        return Pending(ids, to_places([row[3] for row in rows])[1], attempts)
-
-    def _pending_rows(self) -> list[Any]:
-        batches = self._select(
-            "SELECT first_id, first_id + points - 1 FROM batches WHERE unanswered > 0 ORDER BY number"
+        rows = list(self._open_points())
+        attempts = dict(self._select("SELECT id, attempts FROM attempts")) if rows else {}
+        return Pending(
+            np.array([row[0] for row in rows], dtype=np.int64),
+            np.array([row[3] for row in rows]) if rows else np.empty((0, 0)),
+            np.array([attempts.get(row[0], 0) for row in rows], dtype=np.int64),
         )
-        return [row for ends in batches for row in self._select(_PENDING, ends)]
+
+    def _open_points(self) -> Iterator[tuple[int, int, str, Floats]]:
+        """Id, batch, origin and parameters of each point without an answer, by id."""
+        for number, first, points, origins, place in self._select(_OPEN):
+            blobs = self._select("SELECT ids FROM results WHERE batch = ?", (number,))
+            answered = {point for (blob,) in blobs for point in unpack_ids(blob)}
+            params = unpack_places([place], points)[1]
+            for point, origin, row in zip(range(first, first + points), json.loads(origins), params, strict=True):
+                if point not in answered:
+                    yield point, number, origin, row
 
     def told(self, batch: int, observables: int) -> Told:
         """The answered points of one batch, as a strategy is told them; `observables`: how many there are (m)."""
-        rows = self._select(_TOLD, (batch,))
-        ids, places, origins, status, nll, counts, numbers = zip(*rows, strict=True) if rows else ((),) * 7
-        return Told(
-            ids=np.array(ids, dtype=np.int64),
-            u=to_places(places)[0],
-            status=to_codes(status),
-            nll=np.array(nll, dtype=np.float64),
-            observables=to_numbers(counts, numbers, observables),
-            origins=list(origins),
-            batches=np.full(len(ids), batch, dtype=np.int64),
-        )
+        part = self._results(self._select(_BATCHES, (batch, batch)), observables)
+        return Told(part.ids, part.u, part.status, part.nll, part.observables, part.origins, part.batches)
 
     def complete_batches(self) -> int:
         """The number of the last batch up to which every point is answered: what a resumed strategy is told."""
@@ -358,7 +358,38 @@ class Dataset:
         `observables`: how many the evaluator returns (m). `nll_below`: only OK points with
         an NLL below it.
         """
-        start = self._select("SELECT ifnull(max(first_id), 1) - 1 FROM batches WHERE number <= ?", (first_batch,))[0][0]
-        while rows := self._select(_RESULTS, (start, first_batch, nll_below, nll_below, chunk)):
-            yield to_results(rows, observables)
-            start = rows[-1][0]
+        while sizes := self._select(_SIZES, (first_batch, MOST_BATCHES)):
+            together = max(1, sum(total <= chunk for total in accumulate(points for _, points in sizes)))
+            rows = self._select(_BATCHES, (first_batch, sizes[together - 1][0]))
+            part = self._results(rows, observables)
+            if nll_below is not None:
+                part = part.where(part.nll < nll_below)
+            for start in range(0, len(part.ids), chunk):
+                yield part.where(slice(start, start + chunk))
+            first_batch = rows[-1][0] + 1
+
+    def _results(self, rows: Sequence[Any], observables: int) -> Results:
+        """The answered points of batches that follow each other, rows of `_BATCHES`, by id."""
+        numbers, iterations, firsts, points, origins, places = zip(*rows, strict=True)
+        answers = [Packed(*row) for row in self._select(_ANSWERED, (numbers[0], numbers[-1]))]
+        found = unpack_results(answers, observables)
+        u, params = unpack_places(places, sum(points))
+        at = found.ids - firsts[0]  # ids have no gaps
+        of_batch = np.repeat(np.arange(len(rows)), points)[at]
+        names = [name for each in origins for name in json.loads(each)]
+        attempts = dict(self._select(_ATTEMPTS, (firsts[0], firsts[-1] + points[-1])))
+        return Results(
+            ids=found.ids,
+            batches=np.array(numbers, dtype=np.int64)[of_batch],
+            iterations=np.array(iterations, dtype=np.int64)[of_batch],
+            origins=[names[each] for each in at.tolist()],
+            u=u[at],
+            params=params[at],
+            attempts=np.array([attempts.get(each, 0) for each in found.ids.tolist()], dtype=np.int64),
+            status=found.status,
+            nll=found.nll,
+            observables=found.observables,
+            losses=found.losses,
+            seconds=found.seconds,
+            remarks=found.remarks,
+        )

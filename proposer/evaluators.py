@@ -189,9 +189,10 @@ class Evaluator:
                 if work.killed(point) < MOST_ATTEMPTS:
                     work.waiting.append(point)
                     continue
-            outcomes.append(to_outcome(result, width))
+            outcome = to_outcome(result, width)
+            outcomes.append(outcome)
             del rows[point]
-            busy += sum(result.seconds)
+            busy += sum(outcome.seconds)
         if outcomes:
             seconds, old = busy / len(outcomes), 0.9 ** len(outcomes)
             self._seconds = seconds if math.isnan(self._seconds) else old * self._seconds + (1.0 - old) * seconds

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,10 +77,33 @@ class Results(NamedTuple):
     observables: Floats
     losses: Floats
     seconds: list[Floats]
-    failed_code: list[str]
-    message: list[str]
-    warnings: list[list[str]]
-    missing: list[list[int]]
+    remarks: list[dict[str, Any]]
+
+    @property
+    def failed_code(self) -> list[str]:
+        """The code that ended each point; empty for OK."""
+        return [each.get("failed_code", "") for each in self.remarks]
+
+    @property
+    def message(self) -> list[str]:
+        """Why each point ended; empty for OK."""
+        return [each.get("message", "") for each in self.remarks]
+
+    @property
+    def warnings(self) -> list[list[str]]:
+        """Doubts about each point."""
+        return [each.get("warnings", []) for each in self.remarks]
+
+    @property
+    def missing(self) -> list[list[int]]:
+        """Positions of each point's observables that were not found."""
+        return [each.get("missing", []) for each in self.remarks]
+
+    def where(self, wanted: NDArray[np.bool_] | slice) -> Self:
+        """Some of the points: a mask of shape (n,), or a slice."""
+        every = np.arange(len(self.ids))[wanted].tolist()
+        columns: list[Any] = [[x[k] for k in every] if isinstance(x, list) else x[wanted] for x in self]
+        return type(self)(*columns)
 
 
 def row_keys(params: Floats) -> Keys:
@@ -130,78 +152,12 @@ class KeySet:
     def first_of_each(self, keys: Keys) -> NDArray[np.bool_]:
         """A mask of shape (n,): keys that are not in the set, the first of those that are equal."""
         first = np.zeros(len(keys), dtype=np.bool_)
-        first[np.unique(keys, return_index=True)[1]] = True
+        here: set[int] = set()
+        for row, key in enumerate(keys.tolist()):
+            if key not in here and key not in self._newest:
+                here.add(key)
+                first[row] = True
         if len(self._sorted):
             place = np.searchsorted(self._sorted, keys).clip(max=len(self._sorted) - 1)
             first &= self._sorted[place] != keys
-        known = [key in self._newest for key in keys.tolist()]
-        return first & ~np.array(known, dtype=np.bool_)
-
-
-def to_blobs(values: Floats) -> list[bytes]:
-    """Each row as a blob of little-endian doubles."""
-    data, width = np.ascontiguousarray(values, dtype="<f8").tobytes(), values.shape[1] * 8
-    return [data[start : start + width] for start in range(0, len(data), width)]
-
-
-def to_places(blobs: Sequence[bytes]) -> tuple[Floats, Floats]:
-    """u and the parameters of points, each of shape (n, d); (0, 0) where there are none."""
-    if not blobs:
-        return np.empty((0, 0)), np.empty((0, 0))
-    places = np.frombuffer(b"".join(blobs), dtype="<f8").reshape(len(blobs), 2, -1)
-    return places[:, 0].copy(), places[:, 1].copy()
-
-
-def to_numbers(counts: Sequence[int], blobs: Sequence[bytes], width: int) -> Floats:
-    """The first `counts` doubles of each blob as rows of shape (n, width), NaN where there are none."""
-    values = np.full((len(blobs), width), np.nan)
-    for row, (n, blob) in enumerate(zip(counts, blobs, strict=True)):
-        values[row, :n] = np.frombuffer(blob, dtype="<f8", count=n)
-    return values
-
-
-def to_codes(names: Sequence[str]) -> NDArray[np.int8]:
-    """Statuses by name as values of Status."""
-    return np.array([_CODES[name] for name in names], dtype=np.int8)
-
-
-_CODES = {each.name: each.value for each in Status}
-
-
-def to_remarks(failed_code: str, message: str, warnings: Sequence[str], missing: Sequence[int]) -> str:
-    """The words of an outcome as JSON, without those that are empty."""
-    remarks = {"failed_code": failed_code, "message": message, "warnings": [*warnings], "missing": [*missing]}
-    return json.dumps({name: value for name, value in remarks.items() if value})
-
-
-def to_results(rows: list[Any], width: int) -> Results:
-    """Rows of the query `_RESULTS`, at least one, as arrays; `width` is how many observables there are."""
-    (ids, batches, iterations, origins, places, attempts, status, nll, n_observables, n_losses, numbers, remarks) = zip(
-        *rows, strict=True
-    )
-    u, params = to_places(places)
-    observables, losses = np.full((2, len(rows), width), np.nan)
-    seconds = []
-    for row, (n, m, blob) in enumerate(zip(n_observables, n_losses, numbers, strict=True)):
-        values = np.frombuffer(blob, dtype="<f8")
-        observables[row, :n], losses[row, :m] = values[:n], values[n : n + m]
-        seconds.append(values[n + m :])
-    words = [json.loads(each) if each else {} for each in remarks]
-    return Results(
-        ids=np.array(ids, dtype=np.int64),
-        batches=np.array(batches, dtype=np.int64),
-        iterations=np.array(iterations, dtype=np.int64),
-        origins=list(origins),
-        u=u,
-        params=params,
-        attempts=np.array(attempts, dtype=np.int64),
-        status=to_codes(status),
-        nll=np.array(nll, dtype=np.float64),
-        observables=observables,
-        losses=losses,
-        seconds=seconds,
-        failed_code=[each.get("failed_code", "") for each in words],
-        message=[each.get("message", "") for each in words],
-        warnings=[each.get("warnings", []) for each in words],
-        missing=[each.get("missing", []) for each in words],
-    )
+        return first

@@ -42,7 +42,7 @@ def test_seconds_and_spared_points_of_each_code(run):
 
 
 def test_a_code_that_never_ran():
-    invalid = [(Status.INVALID, np.array([0.5]).tobytes())]
+    invalid = [(Status.INVALID, np.array([0.5]))]
     assert costs(invalid, ["cheap", "dear"]) == [Cost("cheap", 1, 0.5, 0), Cost("dear", 0, 0.0, 1)]
 
 
