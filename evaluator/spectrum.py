@@ -98,7 +98,7 @@ class Spectrum:
         self.all_blocks: list[Block] = []
         self._tables: dict[str, dict[int, tuple[str, str]]] = {"DECAY": {}, "DECAY1L": {}}
         self._decays: dict[tuple[str, int], Decay] = {}
-        text = "\n" + _COMMENT.sub("", text)
+        text = "\n" + _COMMENT.sub("", text.removeprefix("\ufeff"))  # a mark that editors on Windows leave
         heads = [head for head in _HEAD.finditer(text) if head[1].upper() in _KINDS]
         ends = [head.start() for head in heads[1:]] + [len(text)]
         for head, end in zip(heads, ends, strict=False):

@@ -110,6 +110,10 @@ class _Writer:
         if "type" in found and (plain := str(found["type"]).removeprefix("MLScanner.").upper()) != found["type"]:
             self._say(f"{path}: {found['type']} is now {plain}")
             found["type"] = plain
+        word = str(found.get("keep_spectra", "")).strip().lower()
+        if word in ("true", "1", "yes", "false", "0", "no"):
+            found["keep_spectra"] = "valid" if word in ("true", "1", "yes") else "none"
+            self._say(f"{path}: keep_spectra is {found['keep_spectra']}")
         return found
 
     def _variable(self, content: Any, path: str) -> Any:

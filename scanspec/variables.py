@@ -173,6 +173,8 @@ _NUMPY = {
 def _read_numpy(section: Section, name: str) -> Variable:
     """The grid of BSMArt's type `Grid`, such as "np.linspace(0, 1, 11)": its range and its steps; nothing is run."""
     found = _call_of_numbers(str(section.raw(name)))
+    if found is not None and len(found[1]) == 2:
+        found[1].append(1.0 if found[0] == "arange" else 50.0)  # what numpy takes
     if found is None or found[0] not in _NUMPY or len(found[1]) != 3:
         raise section.wrong(
             name, "a mapping, [low, high], a number, or np.linspace(low, high, steps) (geomspace, logspace, arange)"
@@ -195,17 +197,22 @@ def _read_numpy(section: Section, name: str) -> Variable:
 
 
 def _call_of_numbers(text: str) -> tuple[str, list[float]] | None:
-    """The function and the numbers of `np.function(a, b, c)`; None for any other text."""
+    """The function and the numbers of `np.function(a, b, c)`, or `num=c`; None for any other text."""
     try:
         call = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-    if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and not call.keywords):
+    if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)):
         return None
     if not (isinstance(call.func.value, ast.Name) and call.func.value.id in ("np", "numpy")):
         return None
     try:
         numbers = [float(ast.literal_eval(each)) for each in call.args]
+        if call.keywords:
+            (steps,) = call.keywords
+            if steps.arg != "num" or len(numbers) != 2 or call.func.attr == "arange":
+                return None
+            numbers.append(float(ast.literal_eval(steps.value)))
     except (ValueError, TypeError, OverflowError):
         return None
     return call.func.attr, numbers

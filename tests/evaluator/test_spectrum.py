@@ -100,5 +100,6 @@ def test_missing_entries_are_failures(block, indices, words):
 def test_any_bytes_can_be_read():
     noise = bytes(range(256)).decode("utf-8", errors="replace")
     assert not read_spectrum(noise).blocks
+    assert entry("\ufeffBlock MASS\n 25 125.5\n", "MASS", 25) == 125.5
     assert entry("\0Block\0 MASS\n 2\x005 1\x002\0.5\0\n", "MASS", 25) == 12.5
     assert not read_spectrum("Block\nDECAY\nDECAY 25\n 1 2\n").blocks

@@ -7,6 +7,7 @@ import pytest
 
 from proposer.__main__ import BAD_INPUT, main
 from proposer.convert import converted
+from proposer.spectra import kept_below
 from scanspec import ScanFileError, read_scan_file
 
 DATA = Path(__file__).parent.parent / "data"
@@ -64,12 +65,12 @@ def meaning(scan):
             for key in keys
         ]
         codes.append((code.name, code.conditions, keys, values))
-    numbers = ("type", "skip_slha_files", "max_hours")
+    numbers = ("type", "skip_slha_files", "max_hours", "keep_spectra")
     setup = {key: str(scan.setup.raw(key)) for key in scan.setup if key not in numbers}
     networks = {key: scan.networks.number(key) for key in scan.networks}
     return (
         repr(scan.variables), scan.derived, scan.blocks, codes, observables, scan.run_name, networks, scan.first_input,
-        repr(scan.fitting), {**setup, "max_hours": scan.setup.number("max_hours", 0.0)},
+        repr(scan.fitting), kept_below(scan, 10.0), {**setup, "max_hours": scan.setup.number("max_hours", 0.0)},
     )  # fmt: skip
 
 
@@ -114,6 +115,16 @@ def test_every_section(everything, tmp_path):
     assert "RunName is now run_name" in changes[0]
     again, unchanged = converted(new)
     assert again == new.read_text() and unchanged == []
+
+
+@pytest.mark.parametrize(("given", "plain"), [("True", "valid"), ("1", "valid"), (0, "none"), ("False", "none")])
+def test_what_is_kept_of_spectra_is_a_word(everything, tmp_path, given, plain):
+    everything.write_text(json.dumps(EVERYTHING | {"Setup": {"StoreAllPoints": given}}))
+    new, changes = round_trip(everything, tmp_path)
+    scan, old = read_scan_file(new), read_scan_file(everything)
+    assert scan.setup.raw("keep_spectra") == plain
+    assert kept_below(scan, 10.0) == kept_below(old, 10.0)
+    assert f"Setup: keep_spectra is {plain}" in changes
 
 
 def test_kinds_of_variables_and_other_types(tmp_path):

@@ -220,7 +220,7 @@ def test_variables(read, settings, expected):
         ("{range: [1, 3], prior: SYMLOG}", ["'SYMLOG' is no prior"]),
         ("{range: [1, 3], prior: {type: CAUCHY}}", ["'CAUCHY' is no prior"]),
         ("[inf, inf]", ["range"]),
-        ("np.linspace(0, 1)", ["mapping"]),
+        ("np.linspace(0)", ["mapping"]),
         ("[2, 2]", ["nothing to scan"]),
         ("3", ["nothing to scan"]),
         ("{range: [0, 2.5], type: integer}", ["range", "whole numbers", "integer"]),
@@ -241,6 +241,9 @@ def test_variables(read, settings, expected):
         ("{range: [1, 3], steps: 0}", ["steps", "at least 1"]),
         ("{range: [1, 3], type: integer, steps: 4}", ["there are 3 values"]),
         ("np.linspace(0, 1, 2.5)", ["at least one step"]),
+        ("np.linspace(0, 1, 3, num=4)", ["np.linspace(low, high, steps)"]),
+        ("np.linspace(0, 1, num=3, endpoint=False)", ["np.linspace(low, high, steps)"]),
+        ("np.arange(0, 4, num=3)", ["np.linspace(low, high, steps)"]),
         ("np.arange(0, 1, -0.1)", ["at least one step"]),
         ("np.logspace(0, 400, 3)", ["line 2"]),
         ("np.linspace(0, open('x'), 3)", ["np.linspace(low, high, steps)"]),
@@ -268,6 +271,9 @@ def test_variables_refused(fault, settings, words):
         ("173.1", Variable("m0", 173.1, 173.1), 0, 1),
         ("'np.linspace(0, 1, 11)'", Variable("m0", 0, 1, steps=11), 0, 11),
         ("numpy.linspace(3, -1.5, 2)", Variable("m0", -1.5, 3, steps=2), 0, 2),
+        ("np.linspace(0, 1, num=11)", Variable("m0", 0, 1, steps=11), 0, 11),
+        ("np.linspace(0, 1)", Variable("m0", 0, 1, steps=50), 0, 50),
+        ("np.arange(0, 4)", Variable("m0", 0, 3, steps=4), 0, 4),
         ("np.geomspace(1, 1e3, 4)", Variable("m0", 1, 1000, PriorKind.LOG_UNIFORM, steps=4), 0, 4),
         ("np.logspace(0, 3, 4)", Variable("m0", 1, 1000, PriorKind.LOG_UNIFORM, steps=4), 0, 4),
         ("np.arange(2, 10, 2)", Variable("m0", 2, 8, steps=4), 0, 4),
@@ -371,7 +377,7 @@ def test_what_has_no_meaning_is_named_once(read):
 def test_a_type_of_bsmart_that_is_not_here_names_the_closest(read, name, closest, word):
     # its variables may hold what only that type understands, so the type comes first
     with pytest.raises(ScanFileError, match=r"line 1: type '.*' is a scan of BSMArt") as caught:
-        read(f"setup: {{Type: {name}}}\nvariables: {{a: 'np.linspace(0, 1)', b: }}\n")
+        read(f"setup: {{Type: {name}}}\nvariables: {{a: 'np.linspace(0)', b: }}\n")
     assert f"{name!r} is" in str(caught.value)
     assert f"the closest is `type: {closest}`" in str(caught.value)
     assert word in str(caught.value)
