@@ -14,7 +14,7 @@ PHYSICS := simsusy camb
 SLOW_PHYSICS := flavio eos hazma classy dask
 
 .DEFAULT_GOAL := help
-.PHONY: help scan up down test test-slow test-containers lint types contract contract-check bench bench-rivals locks clean \
+.PHONY: help scan up down test test-slow test-containers lint types contract contract-check bench bench-search locks clean \
         environments physics-environments slow-environments
 
 help: ## this list
@@ -72,7 +72,7 @@ contract-check: dev ## is that code fresh, and does the contract keep what it pr
 bench: environments ## the benchmarks
 	@$(PROPOSER)/python -m benchmarks
 
-bench-rivals: environments ## other scanners on the same problems; RIVALS=, PROBLEMS=, SEEDS=, UNTIL=good bound it
+bench-search: environments ## other scanners on the same problems; RIVALS=, PROBLEMS=, SEEDS=, UNTIL=good bound it
 	@$(PROPOSER)/python -m benchmarks.rivals --rivals '$(RIVALS)' --problems '$(PROBLEMS)' --seeds '$(SEEDS)' \
 	    --until '$(or $(UNTIL),map)'
 

@@ -1,4 +1,4 @@
-"""`make bench-rivals`: rivals, and lodescan's own strategies beside them, on the problems of `benchmarks.search`.
+"""`make bench-search`: rivals, and lodescan's own strategies beside them, on the problems of `benchmarks.search`.
 
 Each run is a line in `results/METHOD.csv`, and is not done again while its line is there; a table of medians over the
 seeds is printed at the end. Every method sees the NLL alone. A run ends with 1,000 good points and one in 95 % of
