@@ -42,8 +42,8 @@ def scan(file: Path, address: str, folder: Path | None, seed: int | None, *, ins
     Everything is checked before anything is written.
     """
     spec, settings, limits, space, init = _read(file)
-    verbose = spec.networks.integer("verbose", 0)
-    logging.basicConfig(level=max(logging.DEBUG, logging.WARNING - 10 * verbose), format="%(name)s: %(message)s")
+    level = max(logging.DEBUG, logging.WARNING - 10 * spec.networks.integer("verbose", 0))
+    logging.basicConfig(level=level, format="%(name)s: %(message)s")
     folder = folder or Path("runs") / spec.run_name
     spectra_below = kept_below(spec, settings.threshold)
     evaluator = Evaluator(address, insecure=insecure, say=_say, spectra_below=spectra_below)
@@ -99,6 +99,7 @@ def _read(file: Path) -> tuple[ScanFile, Settings, Limits, Space, InitPoints | N
         space = Space(spec.variables)
     except SpaceError as error:
         raise ScanFileError(f"{file}: {error}") from None
+    spec.networks.integer("verbose", 0)  # refused here, also by a check
     settings, limits, init = read_settings(spec), Limits.read(spec), read_init_csv(spec, space)
     if init is not None and reads_rows(spec.setup):
         batch, values, nll = init

@@ -32,6 +32,7 @@ BAD_FILES = {
     "unknown key": ("bootstrap_points: 60", "bootstrap_point: 60", ["scan.yaml, line 19", "'bootstrap_points'"]),
     "unknown section": ("networks:", "network:", ["line 17", "'networks'"]),
     "wrong type": ("iterations: 3", "iterations: many", ["line 22", "iterations", "whole number"]),
+    "wrong type of verbose": ("iterations: 3", "verbose: many", ["line 22", "verbose", "whole number"]),
     "wrong type of points": ("points: 100000", "points: [1, 2]", ["line 3", "points"]),
     "no good points": ("points: 100000", "points: 0", ["line 3", "at least 1"]),
     "empty range": ("x: {range: [0, 1]}", "x: {range: [0, 1], prior: {type: normal, mean: 0, sigma: 1, low: 2}}",
