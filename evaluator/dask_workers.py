@@ -174,6 +174,8 @@ class _Pool:
 
 _pool: _Pool | None = None
 _pool_lock = threading.Lock()
+_ended: set[str] = set()  # tasks to be ended that have not begun here, and never may
+_ended_lock = threading.Lock()
 
 
 def prepare(scan_file: str, digest: str) -> None:
@@ -186,20 +188,26 @@ def evaluate(scan_file: str, digest: str, variables: Sequence[float], spectra_be
     pool, key = _get_pool(scan_file, digest), distributed.worker.thread_state.key
     finished = threading.Event()
     job = Job(0, variables, spectra_below, lambda _: finished.set())
-    pool.running[key] = job
+    with _ended_lock:
+        # word that a task is to end comes by another way than word that it is not wanted, and may be first
+        if key in _ended:
+            return tuple(job.outcome)
+        pool.running[key] = job
     pool.places.submit(job)
     finished.wait()
-    pool.running.pop(key, None)
+    with _ended_lock:
+        pool.running.pop(key, None)
     return tuple(job.outcome)
 
 
 def end(keys: list[str]) -> None:
-    """Ends the points of these tasks if they run here."""
+    """Ends the points of these tasks if they run here, and lets them not begin."""
     pool = _pool
-    for key in keys:
-        job = pool.running.get(key) if pool is not None else None
-        if pool is not None and job is not None:
-            pool.places.cancel(job)
+    with _ended_lock:
+        running = {key: pool.running[key] for key in keys if key in pool.running} if pool is not None else {}
+        _ended.update(set(keys) - set(running))
+    for job in running.values():
+        pool.places.cancel(job)
 
 
 def close_pool(scan_file: str | None = None) -> None:

@@ -20,7 +20,7 @@ class Job:
     `concurrent.futures.Future`, whose two locks cost as much as a quick point.
     """
 
-    __slots__ = ("_done", "_open", "outcome", "point_id", "running", "spectra_below", "variables")
+    __slots__ = ("_done", "_open", "dropped", "outcome", "point_id", "running", "spectra_below", "variables")
 
     def __init__(
         self, point_id: int, variables: Sequence[float], spectra_below: float, done: Callable[[Job], None]
@@ -28,6 +28,8 @@ class Job:
         self.point_id, self.variables, self.spectra_below = point_id, variables, spectra_below
         self.outcome = _CANCELLED
         self.running = False
+        self.dropped = False
+        """Whether it was to be cancelled when it ran already: whoever runs it ends it."""
         self._open = True
         self._done = done
 
@@ -41,6 +43,7 @@ class Job:
         """Cancels it while it waits; False when it runs already, or has ended."""
         with _lock:
             if self.running or not self._open:
+                self.dropped = True
                 return False
             self._open = False
         self._done(self)

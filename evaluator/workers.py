@@ -113,7 +113,6 @@ class _Slot:
         self._folders: list[str] = []
         self._lock = threading.Lock()
         self._current: list[Job] = []
-        self._cancelled: set[Job] = set()
         self._process: multiprocessing.context.ForkServerProcess | None = None
         self._pipe: Connection | None = None
         self.thread = threading.Thread(target=self._work, name=f"worker-{number}", daemon=True)
@@ -151,7 +150,6 @@ class _Slot:
         """Ends the worker if it works on this point."""
         with self._lock:
             if job in self._current:
-                self._cancelled.add(job)
                 self._doom()
 
     def close(self) -> None:
@@ -208,11 +206,11 @@ class _Slot:
         group = [job]
         try:
             outcomes = self._ask(group)
-            outcome = outcomes[0] if outcomes is not None else self._why()
+            outcome = outcomes[0] if outcomes is not None else self._why(job)
             if outcome.status is Status.KILLED and outcomes is None and not self._begun():
                 self._end_worker()
                 outcomes = self._ask(group)
-                outcome = outcomes[0] if outcomes is not None else self._why()
+                outcome = outcomes[0] if outcomes is not None else self._why(job)
         except ConfigurationError as error:
             outcome = Outcome(Status.FAILED, message=printable(str(error)))
         except Exception as error:  # noqa: BLE001  # the point must get an answer, and this thread go on
@@ -223,7 +221,6 @@ class _Slot:
                 self._forget()
                 return outcome
         self._finish(group)
-        self._cancelled.discard(job)
         return outcome
 
     def _ask(self, group: list[Job]) -> list[Outcome] | None:
@@ -254,13 +251,12 @@ class _Slot:
         self._points += len(group)
         message = [(job.variables, folder, job.spectra_below) for job, folder in zip(group, self._folders, strict=True)]
         while True:
-            if not self._cancelled.isdisjoint(group):
-                return False
             if self._process is None or self._doomed or not self._process.is_alive():
                 self._end_worker()
                 self.start_worker()
             with self._lock:
-                if self._closing:
+                # cancel() marks a job before it looks for it here: one of the two sees the other
+                if self._closing or any(job.dropped for job in group):
                     return False
                 self._current = group
             assert self._pipe is not None
@@ -286,11 +282,10 @@ class _Slot:
         for folder in self._folders:
             clear_point(Path(folder))
 
-    def _why(self) -> Outcome:
-        """Why the worker has not answered; for one point."""
-        with self._lock:
-            if self._closing or not self._cancelled.isdisjoint(self._current):
-                return Outcome(Status.CANCELLED)
+    def _why(self, job: Job) -> Outcome:
+        """Why the worker has not answered about this point."""
+        if self._closing or job.dropped:
+            return Outcome(Status.CANCELLED)
         if self._late:
             return self._blame(Status.TIMED_OUT, "ran past its deadline; its process was ended")
         assert self._process is not None and self._process.pid is not None

@@ -72,6 +72,19 @@ def test_a_warning_is_kept(program_scan, chain, tmp_path):
     assert chain(scan).evaluate([3.0], tmp_path / "s").warnings == ["SPINFO 3: [ MuSqWrongsign ]"]
 
 
+@pytest.mark.parametrize("value", ["mode/(mode-1)", "sqrt(mode-2)", "log(mode-1)*0"])
+def test_a_nan_never_reaches_a_program(program_scan, chain, tmp_path, value):
+    # SOFTSUSY takes the parameter nan, and answers with exit code 0 and a finite spectrum
+    scan = program_scan("softsusy.sh", words="< {input} > {output}")
+    (tmp_path / "in.slha").write_text(f"BLOCK MODSEL\n 1 mode\nBLOCK MINPAR\n 4 {value}\n")
+    found = chain(scan)
+    outcome = found.evaluate([1.0], tmp_path / "nan")
+    assert (outcome.status, outcome.failed_code) == (Status.INVALID, "code")
+    assert "MINPAR" in outcome.message or value in outcome.message
+    assert not any(path.is_file() for path in (tmp_path / "nan").rglob("*"))  # it was not even started
+    assert found.evaluate([3.0], tmp_path / "finite").status is Status.OK
+
+
 def test_a_hang_is_ended_with_all_that_it_started(program_scan, chain, tmp_path, tag):
     found = chain(program_scan("spheno.sh", settings="timeout: 1"))
     start = time.monotonic()

@@ -145,6 +145,19 @@ def test_a_worker_killed_while_it_works(python_scan, evaluator):
     assert server.statuses([row(1, 0, 0.01)] * 4) == ["OK"] * 4
 
 
+def test_a_worker_killed_while_its_program_runs(program_scan, evaluator):
+    server = evaluator(program_scan("spheno.sh", settings="timeout: 60"), workers=1)
+    calls = server.stub.Evaluate(iter([server.request([[4.0], [1.0]])]), timeout=60)
+    assert wait_until(lambda: len(server.programs("sleep")) >= SLEEPS)
+    (root,) = server.scratch()
+    assert list(root.glob("point-*"))
+    for pid in server.workers():
+        os.kill(pid, signal.SIGKILL)
+    found = {result.point_id: result for response in calls for result in response.results}
+    assert [found[n].status for n in (0, 1)] == [pb.STATUS_KILLED, pb.STATUS_OK]
+    assert wait_until(lambda: not server.programs("sleep") and not list(root.glob("point-*")))
+
+
 def test_idle_workers_killed_lose_nothing(python_scan, evaluator):
     server = evaluator(python_scan("slow_square", VARIABLES, "timeout: 60"), workers=2)
     for _ in range(5):
@@ -268,6 +281,22 @@ def test_cancelled_points_that_wait_never_run(python_scan, evaluator, tmp_path):
     start = time.monotonic()
     assert server.statuses([row(1)]) == ["OK"]
     assert time.monotonic() - start < 10
+
+
+def test_cancelled_points_of_a_group_that_was_broken_up_never_run(python_scan, evaluator):
+    server = evaluator(python_scan("misbehave", VARIABLES, "timeout: 100"), workers=1)
+    assert server.statuses([row(1)] * 200) == ["OK"] * 200  # so quick that points go to the worker in groups
+    call = server.stub.Evaluate(iter([server.request([row(1)] * 20 + [row(1, 8)] + [row(1, 10)] * 20)]), timeout=60)
+    found = []
+    for response in call:
+        found += [pb.Status.Name(each.status) for each in response.results]
+        if len(found) == 21:  # the worker has died of one, and hangs in the next
+            call.cancel()
+            break
+    assert sorted(found) == ["STATUS_FAILED"] + ["STATUS_OK"] * 20
+    start = time.monotonic()
+    assert server.statuses([row(1)]) == ["OK"]
+    assert time.monotonic() - start < 20
 
 
 def test_the_programs_are_executable():
