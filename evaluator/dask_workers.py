@@ -207,6 +207,7 @@ def end(keys: list[str]) -> None:
         running = {key: pool.running[key] for key in keys if key in pool.running} if pool is not None else {}
         _ended.update(set(keys) - set(running))
     for job in running.values():
+        assert pool is not None
         pool.places.cancel(job)
 
 

@@ -46,6 +46,7 @@ def describe(chain: Chain, concurrency: int) -> pb.DescribeResponse:
         concurrency=concurrency,
         max_batch=MAX_BATCH,
         codes=[step.name for step in chain.steps],
+        sources={f"{code}: {key}": value for code, found in sources.items() for key, value in found.items()},
     )
 
 

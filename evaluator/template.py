@@ -26,17 +26,22 @@ class Template:
     The value of a line is its last word before `#`. A number stays as it is written; a
     quoted text is written without its quotes; anything else is an expression, without
     blanks. `blocks` maps block and indices to expressions that replace, or add, an entry;
-    `variables` is the number of variables. Raises ConfigurationError, with file and line,
-    for a name that is not known.
+    `variables` is the number of variables, `where` the place that names the template.
+    Raises ConfigurationError, with file and line, for a name that is not known.
     """
 
     def __init__(
-        self, path: Path, known: Collection[str], blocks: Mapping[str, Mapping[tuple[int, ...], str]], variables: int
+        self,
+        path: Path,
+        known: Collection[str],
+        blocks: Mapping[str, Mapping[tuple[int, ...], str]],
+        variables: int,
+        where: str,
     ) -> None:
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigurationError(f"the template {path} cannot be read: {error}") from error
+            raise ConfigurationError(f"{where}: the template {path} cannot be read: {error}") from error
         self._path, self._known, self._variables = path, known, variables
         self._pieces: list[str | Expression] = []
         wanted = {(name, index): value for name, entries in blocks.items() for index, value in entries.items()}

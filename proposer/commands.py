@@ -22,12 +22,12 @@ from proposer.manifest import AnotherRun, check_same_run, choose_seed, finished_
 from proposer.messages import Description
 from proposer.progress import Progress, Tally, show_time
 from proposer.scan import Limits, Scan, read_tally
-from proposer.space import Space, SpaceError
+from proposer.space import Space
 from proposer.spectra import FOLDER, kept_below
 from proposer.strategies.base import Settings
 from proposer.strategies.choice import make_strategy, read_settings, type_name
-from proposer.tables import GOOD_POINTS, RESERVED, GoodPoints
-from scanspec import PriorKind, ScanFile, ScanFileError, Variable, read_scan_file
+from proposer.tables import GOOD_POINTS, GoodPoints
+from scanspec import PriorKind, ScanFile, Variable, read_scan_file
 from scanspec.types import reads_rows
 
 WAIT_AT_START, WAIT_LATER = 60.0, 600.0
@@ -91,14 +91,7 @@ def scan(file: Path, address: str, folder: Path | None, seed: int | None, *, ins
 def _read(file: Path) -> tuple[ScanFile, Settings, Limits, Space, InitPoints | None]:
     """All of the proposer's input, checked; raises ScanFileError."""
     spec = read_scan_file(file)
-    names = {each.name for each in spec.variables} | {each.name for each in spec.all_observables()}
-    columns = names & set(RESERVED)
-    if columns:
-        raise ScanFileError(f"{file}: {min(columns)!r} is a column of the results; rename that variable or observable")
-    try:
-        space = Space(spec.variables)
-    except SpaceError as error:
-        raise ScanFileError(f"{file}: {error}") from None
+    space = Space(spec.variables)
     spec.networks.integer("verbose", 0)  # refused here, also by a check
     settings, limits, init = read_settings(spec), Limits.read(spec), read_init_csv(spec, space)
     if init is not None and reads_rows(spec.setup):

@@ -118,13 +118,27 @@ def _first_difference(stored: dict[str, Any], now: dict[str, Any]) -> str | None
 
 
 def _digest_difference(stored: dict[str, Any], description: Description) -> str | None:
-    for what in ("physics", "likelihood"):
-        if stored[f"{what}_digest"] != getattr(description, f"{what}_digest"):
-            return (
-                f"its evaluator had another {what} digest (it was {stored['backend']}, {stored['backend_version']}; "
-                f"now {description.backend}, {description.version}), so codes, templates or constants have changed"
-            )
+    before, now = stored["physics_digest"], description.physics_digest
+    if before != now:
+        changed = _changed_sources(stored.get("sources", {}), description.sources)
+        named = "; ".join(changed[:3]) + ("; ..." if len(changed) > 3 else "")
+        return f"its evaluator computed something else: {named or f'physics digest {before[:12]}, now {now[:12]}'}"
+    before, now = stored["likelihood_digest"], description.likelihood_digest
+    if before != now:
+        return f"its evaluator had other constants in the likelihood: digest {before[:12]}, now {now[:12]}"
     return None
+
+
+def _changed_sources(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """In words, what of the files, programs and packages behind a physics digest has changed."""
+    changed = []
+    for name in sorted({*before, *now}):
+        if name not in now or name not in before:
+            changed.append(f"{name} is {'new' if name in now else 'gone'}")
+        elif before[name] != now[name]:
+            is_hash = len(now[name]) == 64
+            changed.append(f"{name} has changed" if is_hash else f"{name} was {before[name]}, is {now[name]}")
+    return changed
 
 
 def start_run(
@@ -140,6 +154,7 @@ def start_run(
         "physics_digest": description.physics_digest,
         "likelihood_digest": description.likelihood_digest,
         "codes": list(description.codes),
+        "sources": description.sources,
         "variables": [each.name for each in scan.variables],
         "observables": [each.name for each in description.observables],
         "versions": _versions(),

@@ -13,6 +13,9 @@ from scanspec import Kind, Likelihood
 MOST_ATTEMPTS = 3
 """A point that was killed from outside this often has failed."""
 
+MOST_SOURCES = 1000
+"""The most sources of an evaluator that are looked at."""
+
 MOST_SPECTRA = 20
 """The most spectrum files of a point that are kept."""
 
@@ -32,7 +35,8 @@ class Observable:
 class Description:
     """What an evaluator says of itself. `parameters`: name to (low, high), in its own order.
 
-    `codes` are in the order of an outcome's seconds; older evaluators do not name them.
+    `codes` are in the order of an outcome's seconds; older evaluators do not name them. `sources`: what the physics
+    digest was made of, each by its hash or version; empty where the evaluator does not say.
     """
 
     backend: str
@@ -44,6 +48,7 @@ class Description:
     concurrency: int
     max_batch: int
     codes: tuple[str, ...]
+    sources: dict[str, str]
 
 
 def to_description(answer: pb.DescribeResponse) -> Description:
@@ -59,6 +64,7 @@ def to_description(answer: pb.DescribeResponse) -> Description:
         clean(answer.physics_digest), clean(answer.likelihood_digest),
         {each.name: (each.low, each.high) for each in answer.parameters}, tuple(observables),
         max(1, answer.concurrency), max(1, answer.max_batch), tuple(clean(each) for each in answer.codes),
+        {clean(name): clean(value) for name, value in sorted(answer.sources.items())[:MOST_SOURCES]},
     )  # fmt: skip
 
 

@@ -23,20 +23,15 @@ if TYPE_CHECKING:
 
     Column = Callable[[Variable, Floats], Floats]
 
-_FARTHEST = 1e6  # standard deviations: beyond, doubles cannot resolve what is left of a normal prior
 _FULL = 1e9  # standard deviations that hold all of a normal prior, as far as logarithms of doubles can tell
-
-
-class SpaceError(ValueError):
-    """A variable's range and prior leave nothing to draw from; the message names the variable."""
 
 
 class Space:
     """Maps between physical values and the unit cube, a column for each variable in the file's order.
 
     A fixed variable (low = high) has u = 0.5. `shares`: how many values each variable may
-    have, 0 for a continuum. `width`: how many columns networks see. Raises SpaceError for a range that lies more
-    than 10^6 standard deviations from the mean of its normal prior.
+    have, 0 for a continuum. `width`: how many columns networks see. The range of a normal prior reaches
+    to within FARTHEST standard deviations of its mean, as scanspec sees to.
     """
 
     def __init__(self, variables: Sequence[Variable]) -> None:
@@ -48,14 +43,6 @@ class Space:
         self.periodic &= ~self.fixed
         self.shares: NDArray[np.int64] = np.array([each.shares for each in variables], dtype=np.int64)
         self.width = self.dim + int(self.periodic.sum())
-        for each in variables:
-            if each.prior is PriorKind.NORMAL and not each.fixed:
-                a, b = _standard(each, each.low), _standard(each, each.high)
-                if max(a, -b) > _FARTHEST:
-                    raise SpaceError(
-                        f"variable {each.name!r}: the range from {each.low:g} to {each.high:g} is more than "
-                        f"{_FARTHEST:g} standard deviations from the prior's mean; change the one or the other"
-                    )
 
     def to_physical(self, u: Floats) -> Floats:
         """Quantiles of the prior: u of shape (n, d) in [0, 1] to x of shape (n, d), in [low, high] exactly, finite."""

@@ -20,11 +20,9 @@ class MissingPackage(RuntimeError):
 
 _BEFORE = ["id", "iteration", "origin", "status"]
 _AFTER = ["NLL", "seconds", "failed_code", "message", "warnings", "missing"]
-RESERVED = (*_BEFORE, *_AFTER)
 
 GOOD_POINTS = "good_points.csv"
 """The table in the folder of a run."""
-"""Names of columns that no variable and no observable may have."""
 
 
 class GoodPoints:

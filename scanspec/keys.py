@@ -33,6 +33,11 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(each.strip() for each in text.split("|"))
 
 
+RESERVED_COLUMNS = (
+    "id", "iteration", "origin", "status", "NLL", "seconds", "failed_code", "message", "warnings", "missing",
+)  # fmt: skip
+"""Columns of the tables of results; no variable and no observable may have these names."""
+
 SECTIONS = Keys(
     {
         "setup": ("Setup",),

@@ -219,7 +219,7 @@ def _read_blocks(root: Section) -> dict[str, dict[tuple[int, ...], str]]:
 
 def _check_names(root: Section, variables: Section, derived: Section, scan: ScanFile) -> None:
     """Every name stands for one thing: a column of the results must not be ambiguous."""
-    seen = {"id": "a column of the results", "NLL": "a column of the results", "VARIABLE": "the list of all variables"}
+    seen = dict.fromkeys(keys.RESERVED_COLUMNS, "a column of the results") | {"VARIABLE": "the list of all variables"}
 
     def add(section: Section, name: str, what: str) -> None:
         if name in seen:

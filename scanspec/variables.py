@@ -19,6 +19,9 @@ class PriorKind(enum.Enum):
     NORMAL = "normal"
 
 
+FARTHEST = 1e6
+"""Standard deviations: beyond, doubles cannot resolve what is left of a normal prior."""
+
 # BSMArt's names; its INTERVAL, OPEN, NONE, FIXED and LINEAR all draw uniformly from RANGE
 PRIOR_NAMES = {
     "uniform": PriorKind.UNIFORM,
@@ -240,6 +243,13 @@ def _checked(section: Section, key: str, variable: Variable) -> Variable:
         raise refuse("needs a finite range: [low, high]")
     if math.isinf(variable.low) and variable.low > 0 or math.isinf(variable.high) and variable.high < 0:
         raise refuse("the range is empty (it lies at infinity)")
+    if variable.prior is PriorKind.NORMAL and variable.low < variable.high:
+        farthest = FARTHEST * variable.sigma
+        if max(variable.low - variable.mean, variable.mean - variable.high) > farthest:
+            raise refuse(
+                f"the range from {variable.low:g} to {variable.high:g} is more than {FARTHEST:g} standard deviations "
+                "from the prior's mean; change the one or the other"
+            )
     if variable.prior is PriorKind.LOG_UNIFORM and variable.low <= 0:
         raise refuse(f"a log-uniform prior needs a range above 0, but it starts at {variable.low:g}")
     return variable

@@ -8,9 +8,7 @@ fresh=$(mktemp -d)
 trap 'rm -rf "$fresh"' EXIT
 
 tools/contract.sh "$fresh"
-for file in "$fresh"/lodescan/v1/*; do
-    diff -u "proto/lodescan/v1/$(basename "$file")" "$file" >/dev/null ||
-        { echo "proto/lodescan/v1/$(basename "$file") is stale: make contract" >&2; exit 1; }
-done
+diff -r --brief --exclude __pycache__ --exclude '*.proto' proto/lodescan "$fresh/lodescan" >&2 ||
+    { echo "the code in proto/ is not what the contract gives: make contract" >&2; exit 1; }
 .envs/dev/bin/buf lint
 .envs/dev/bin/buf breaking --against proto/released.json

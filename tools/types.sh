@@ -7,10 +7,9 @@ site=$(.envs/dev/bin/python -c 'import sysconfig; print(sysconfig.get_path("pure
 code=0
 
 check() {   # check ENVIRONMENT PATH...
-    local environment=$1 paths=()
-    for path in "${@:2}"; do [ -n "$(find "$path" -name '*.py' -print -quit 2>/dev/null)" ] && paths+=("$path"); done
+    local environment=$1
     PYTHONPATH=$site .envs/dev/bin/mypy --python-executable ".envs/$environment/bin/python" \
-        --cache-dir ".mypy_cache/$environment" "${paths[@]}" || code=1
+        --cache-dir ".mypy_cache/$environment" "${@:2}" || code=1
 }
 
 check proposer scanspec proposer tools benchmarks tests/scanspec tests/proposer tests/pair tests/containers

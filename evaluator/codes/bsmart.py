@@ -104,7 +104,8 @@ class PassTool:
         path = scan.folder / name
         if not name:
             raise ConfigurationError(str(spec.section.error(f"code {PASS!r} needs an input_file: its SLHA template")))
-        self._template = Template(path, known, scan.blocks, len(scan.variables))
+        where = f"{spec.section.file}, line {spec.section.line('input_file')}"
+        self._template = Template(path, known, scan.blocks, len(scan.variables), where)
         self._sources = {f"template {path.name}": file_hash(path)}
         self._output = re.sub(r"[^\w.-]", "_", scan.setup.text("spectrum_file", "") or "output.slha")
 

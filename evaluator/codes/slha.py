@@ -56,7 +56,8 @@ class SlhaProgram:
         named = section.text("input_file", "") or (scan.first_input if first else "")
         path = scan.folder / named
         if path.is_file() or (first and named):
-            self._template = Template(path, known, scan.blocks if first else {}, len(scan.variables))
+            where = f"{section.file}, line {section.line('input_file')}"
+            self._template = Template(path, known, scan.blocks if first else {}, len(scan.variables), where)
             self._sources[f"template {path.name}"] = file_hash(path)
             if not first and not self._template.varies:
                 raise ConfigurationError(

@@ -85,12 +85,13 @@ def test_a_run_folder_that_cannot_be_written_is_one_message_and_code_2(project: 
     toy(project)
     os.chown(project.folder / "runs", 0, 0)
     (project.folder / "runs").chmod(0o755)
-    done = project.compose("run", "--rm", "--no-TTY", "proposer", check=False)
+    done = project.compose(*UP, check=False)  # as `make up` does, whose exit code is the proposer's
     assert done.returncode == 2
-    said = [line for line in done.stderr.splitlines() if "lodescan: " in line]
+    assert project.compose("ps", "--quiet").stdout == ""
+    said = [line for line in (done.stdout + done.stderr).splitlines() if "lodescan: " in line]
     assert len(said) == 1
     assert "runs" in said[0]
-    assert "Traceback" not in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
     assert list((project.folder / "runs").iterdir()) == []
 
 
@@ -112,7 +113,7 @@ def test_after_a_plain_up_the_last_line_says_how_to_stop(project: Project, tmp_p
         time.sleep(2)
         text = re.sub(r"\x1b\[\d*[A-Za-z]", "", log.read_text())
         lines = [line for line in text.splitlines() if re.match(r"(proposer|evaluator)-\d+ +\| ", line)]
-        assert lines[-1].endswith("docker compose down"), lines[-5:]
+        assert lines[-1].endswith("| the scan is done; stop the evaluator with: docker compose down"), lines[-5:]
     finally:
         project.compose("down", "--timeout", "5", check=False)
         up.wait(60)

@@ -171,7 +171,7 @@ def test_bad_points(run, program_scan, assignment, words):
         ("mean: 125", "scaling: GUASS, mean: 125", 7, "unknown scaling 'GUASS'; did you mean 'GAUSS'?"),
         ("variables: {mode", "variables: {mode: [1, 2], mode", 1, "duplicate key"),
         ("./spheno.sh", "./sphena.sh", 4, "the program './sphena.sh' is not there"),
-        ("in.slha", "on.slha", None, "on.slha cannot be read"),
+        ("in.slha", "on.slha", 5, "on.slha cannot be read"),
         ("timeout: 20", "timeout: -1", 6, "timeout is -1, but must be more than 0 and at most"),
         ("timeout: 20", "success: {exit_codes: zero}", 6, "exit_codes"),
         ("timeout: 20", "invalid_when: {stderr: '('}", 6, "no regular expression"),
@@ -189,7 +189,7 @@ def test_bad_files(run, program_scan, tmp_path, old, new, line, words):
         done = run(command, scan)
         assert done.returncode == 2 and done.stdout == ""
         (said,) = done.stderr.splitlines()
-        assert said.startswith(f"lodescan-evaluator: {scan}, line {line}: " if line else "lodescan-evaluator: ")
+        assert said.startswith(f"lodescan-evaluator: {scan}, line {line}: ")
         assert words in said
         assert sorted(tmp_path.rglob("*")) == before
 

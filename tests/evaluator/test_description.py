@@ -46,8 +46,8 @@ FILES = {
 
 
 @pytest.fixture
-def digests(tmp_path):
-    def digests(scan=SCAN, name="scan.yaml", **changed):
+def described(tmp_path):
+    def described(scan=SCAN, name="scan.yaml", **changed):
         (tmp_path / "package").mkdir(exist_ok=True)
         shutil.copy(DATA / "programs" / "spheno.sh", tmp_path)
         for file, content in FILES.items():
@@ -58,6 +58,15 @@ def digests(tmp_path):
         (tmp_path / name).write_text(scan)
         found = describe(Chain(read_scan_file(tmp_path / name)), 1)
         assert len(found.physics_digest) == len(found.likelihood_digest) == 64
+        return found
+
+    return described
+
+
+@pytest.fixture
+def digests(described):
+    def digests(*scan, **changed):
+        found = described(*scan, **changed)
         return found.physics_digest, found.likelihood_digest
 
     return digests
@@ -76,10 +85,11 @@ def digests(tmp_path):
         "package_in_more__py",
     ],
 )
-def test_a_changed_file_changes_the_physics(digests, changed):
-    physics, likelihood = digests()
-    other, same = digests(**{changed: "# more\n"})
-    assert other != physics and same == likelihood
+def test_a_changed_file_changes_the_physics(described, changed):
+    before, after = described(), described(**{changed: "# more\n"})
+    assert after.physics_digest != before.physics_digest and after.likelihood_digest == before.likelihood_digest
+    differing = {name for name in before.sources if after.sources[name] != before.sources[name]}
+    assert differing and all(changed.replace("__", ".").replace("_in_", "/") in name for name in differing)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ def render(tmp_path):
     def render(text, blocks=None, names=NAMES, row=ROW):
         path = tmp_path / "in.slha"
         path.write_text(text)
-        return Template(path, names, blocks or {}, len(row)).render(names, row)
+        return Template(path, names, blocks or {}, len(row), "scan.yaml, line 7").render(names, row)
 
     return render
 
@@ -94,8 +94,8 @@ def test_a_misspelt_override_is_an_error(render):
 
 
 def test_a_template_that_is_not_there(tmp_path):
-    with pytest.raises(ConfigurationError, match="cannot be read"):
-        Template(tmp_path / "none.slha", [], {}, 0)
+    with pytest.raises(ConfigurationError, match=r"scan\.yaml, line 7: the template .*none\.slha cannot be read"):
+        Template(tmp_path / "none.slha", [], {}, 0, "scan.yaml, line 7")
 
 
 @pytest.mark.parametrize("text", ["1/(m0-1000)", "sqrt(A0)", "exp(m0)"])

@@ -19,6 +19,7 @@ import pytest
 import torch
 
 from scanspec import losses_and_nll, read_scan_file
+from scanspec.keys import RESERVED_COLUMNS
 from tests.pair.conftest import ROOT, EvaluatorProcess, ProposerProcess, Said, ScanFolder, read_run
 
 Lodescan = Callable[..., Said]
@@ -77,6 +78,7 @@ def test_manifest_and_scan_file(mixed: tuple[Path, str]) -> None:
     assert manifest["observables"] == ["r"]
     assert manifest["backend"] == "ball"
     assert manifest["threads"] >= 1
+    assert len(manifest["sources"]["ball: file physics.py"]) == 64
     assert re.fullmatch("[0-9a-f]{64}", manifest["physics_digest"])
     assert re.fullmatch("[0-9a-f]{64}", manifest["likelihood_digest"])
     assert manifest["physics_digest"] != manifest["likelihood_digest"]
@@ -90,6 +92,7 @@ def test_export(mixed: tuple[Path, str], lodescan: Lodescan) -> None:
     said = lodescan("export", run)
     assert (said.code, said.out) == (0, f"written: {run / 'points.csv'}\n")
     points, table = read_run(run), rows(run / "points.csv")
+    assert set(table[0]) - {"x", "y", "z", "r"} == set(RESERVED_COLUMNS)
     assert [int(row["id"]) for row in table] == points.ids
     assert [row["status"] for row in table] == points.status
     assert set(points.status) == {"OK", "INVALID", "FAILED", "TIMED_OUT"}

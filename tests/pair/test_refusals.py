@@ -144,7 +144,7 @@ def test_another_physics(
     scan, before = make_scan(body="x = x + 0.0"), contents(finished)
     other = start_evaluator(scan.file)
     said = lodescan("scan", shared[0].file, "--evaluator", other.address, "--run", finished)
-    refused(said, str(finished), "another physics digest")
+    refused(said, str(finished), "computed something else: ball: file physics.py has changed;")
     assert contents(finished) == before
 
 
