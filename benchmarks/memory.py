@@ -1,4 +1,7 @@
-"""Memory of the proposer's dataset as points are stored: it must stay flat."""
+"""Memory of the proposer's dataset as points are stored: it must stay flat.
+
+Of this process, with the dataset alone: no strategy, which learns from a bounded number of points.
+"""
 
 from __future__ import annotations
 

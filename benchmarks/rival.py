@@ -40,24 +40,27 @@ with tempfile.TemporaryDirectory() as work:
         }
         log = debug.new_logger(False, f"o{cores}", work + "/log")
         scan = importlib.import_module("bsmart.scans.Random").NewScan(inputs, log)
-        points = np.random.default_rng(0).random((1000, 4)).tolist()
-        costs = []
-        for _ in range(3):
-            def cpu():
-                used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-                return sum(each.ru_utime + each.ru_stime for each in used)
-            before, start = cpu(), time.perf_counter()
-            with open(os.devnull, "w") as nothing, contextlib.redirect_stdout(nothing):
-                scan.RunManager.run_batch(points)
-            costs.append((time.perf_counter() - start, cpu() - before))
-        wall, used = sorted(costs)[1]
-        print("\\n" + json.dumps({"cores": cores, "wall": 1e3 * wall, "cpu": 1e3 * used}), file=sys.stderr, flush=True)
+        for batch, n in ((1, 50), (64, 640), (1000, 1000)):
+            points = np.random.default_rng(0).random((n, 4)).tolist()
+            costs = []
+            for _ in range(3):
+                def cpu():
+                    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+                    return sum(each.ru_utime + each.ru_stime for each in used)
+                before, start = cpu(), time.perf_counter()
+                with open(os.devnull, "w") as nothing, contextlib.redirect_stdout(nothing):
+                    for first in range(0, n, batch):
+                        scan.RunManager.run_batch(points[first:first + batch])
+                costs.append((time.perf_counter() - start, cpu() - before))
+            wall, used = sorted(costs)[1]
+            found = {"cores": cores, "batch": batch, "wall": 1e6 * wall / n, "cpu": 1e6 * used / n}
+            print("\\n" + json.dumps(found), file=sys.stderr, flush=True)
     os.chdir("/")
 '''
 
 
-def bsmart_costs() -> list[tuple[int, float, float]] | None:
-    """Cores, wall and CPU microseconds a point, batches of 1,000; None where BSMArt cannot be installed or run."""
+def bsmart_costs() -> list[tuple[int, int, float, float]] | None:
+    """Cores, points in a batch, wall and CPU microseconds a point; None where BSMArt cannot be installed or run."""
     python = ENVIRONMENT / "bin" / "python"
     try:
         if not python.exists():
@@ -68,6 +71,6 @@ def bsmart_costs() -> list[tuple[int, float, float]] | None:
         print(f"BSMArt cannot be measured here: {error}")
         return None
     rows = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
-    if len(rows) < 2:
-        print(f"BSMArt ended after {len(rows)} of 2 measurements: {done.stderr[-200:].strip()}")
-    return [(row["cores"], row["wall"], row["cpu"]) for row in rows]
+    if len(rows) < 6:
+        print(f"BSMArt ended after {len(rows)} of 6 measurements: {done.stderr[-200:].strip()}")
+    return [(row["cores"], row["batch"], row["wall"], row["cpu"]) for row in rows]

@@ -41,7 +41,8 @@ class FolderLock:
             self._file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
             raise DatasetError(
-                f"{folder}: cannot be written ({error.strerror}); choose another folder, or change who may write there"
+                f"{folder}: cannot be written ({error.strerror}); choose another folder, or change who may write there "
+                f"(this process is user {os.getuid()}; for compose that is LODESCAN_USER)"
             ) from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -90,7 +90,7 @@ def test_a_run_folder_that_cannot_be_written_is_one_message_and_code_2(project: 
     assert project.compose("ps", "--quiet").stdout == ""
     said = [line for line in (done.stdout + done.stderr).splitlines() if "lodescan: " in line]
     assert len(said) == 1
-    assert "runs" in said[0]
+    assert "runs" in said[0] and f"user {UID}; for compose that is LODESCAN_USER" in said[0]
     assert "Traceback" not in done.stdout + done.stderr
     assert list((project.folder / "runs").iterdir()) == []
 

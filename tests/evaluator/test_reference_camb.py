@@ -4,9 +4,11 @@ import csv
 import math
 import shutil
 
+import numpy as np
 import pytest
 
 from lodescan.v1 import evaluation_pb2 as pb
+from scanspec import losses_and_nll, read_scan_file
 from tests.evaluator.harness import DATA, Evaluator, answer_rows
 
 pytestmark = pytest.mark.physics(environment="camb")
@@ -52,6 +54,15 @@ def test_row(reference, number):
     # a loss of z^2/2 has twice the relative error of z, which is that of x times x / (x - m)
     assert result.nll == pytest.approx(float(row["nll"]), rel=2e-3)
     assert result.nll == pytest.approx(math.fsum(result.losses), rel=1e-12)
+
+
+def test_the_recorded_likelihoods_are_exactly_ours():
+    specs = read_scan_file(EXAMPLES / "camb_w0wa.yaml").all_observables()
+    rows = [row for row in ROWS if row["status"] == "OK"]
+    columns = ["ombh2" if spec.name == "baryons" else spec.name for spec in specs]
+    values = np.array([[float(row[name]) for name in columns] for row in rows])
+    _, nll = losses_and_nll([spec.likelihood for spec in specs], values)
+    assert nll == pytest.approx([float(row["nll"]) for row in rows], abs=6e-7)  # as they were written
 
 
 def test_a_nan_inside_camb_costs_that_point_only(server):

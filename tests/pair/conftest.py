@@ -12,6 +12,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,7 @@ import torch
 from proposer.__main__ import main
 from proposer.dataset import Dataset
 from proposer.strategies.base import Status
+from tests.evaluator.harness import TAG, alive
 
 ROOT = Path(__file__).parents[2]
 START = 90.0
@@ -220,16 +222,15 @@ class Said:
     err: str
 
 
-class ProposerProcess:
-    """`lodescan` as a process; what it writes goes to a file."""
+class LoggedProcess:
+    """A command as a process; what it writes goes to a file."""
 
-    def __init__(self, log: Path, *arguments: object) -> None:
+    def __init__(self, log: Path, command: list[str], **variables: str) -> None:
         self.log = log
         with log.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "proposer", *map(str, arguments)],
-                cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-            )  # fmt: skip
+                command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=os.environ | variables
+            )
 
     @property
     def said(self) -> str:
@@ -255,6 +256,47 @@ class ProposerProcess:
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
+
+
+class ProposerProcess(LoggedProcess):
+    """`lodescan` as a process."""
+
+    def __init__(self, log: Path, *arguments: object) -> None:
+        super().__init__(log, [sys.executable, "-m", "proposer", *map(str, arguments)])
+
+
+class MakeScanProcess(LoggedProcess):
+    """`make scan`, and by a mark in their environment all processes that come from it."""
+
+    def __init__(self, log: Path, file: Path, run: Path) -> None:
+        self.tag = uuid.uuid4().hex
+        command = ["make", "--no-print-directory", "scan", f"SCAN={file}", f"RUN={run}", "WORKERS=2"]
+        super().__init__(log, command, **{TAG: self.tag})
+
+    def processes(self, words: str = "") -> list[int]:
+        """Those whose command line has these words."""
+        found = []
+        for pid in alive(self.tag):
+            with contextlib.suppress(OSError):
+                if words in Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode():
+                    found.append(pid)
+        return found
+
+
+@pytest.fixture
+def start_make_scan(tmp_path: Path) -> Iterator[Callable[..., MakeScanProcess]]:
+    started: list[MakeScanProcess] = []
+
+    def start(file: Path, run: Path) -> MakeScanProcess:
+        started.append(MakeScanProcess(tmp_path / f"make{len(started)}.log", file, run))
+        return started[-1]
+
+    yield start
+    for each in started:
+        for pid in each.processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        each.process.wait()
 
 
 @pytest.fixture

@@ -1,0 +1,125 @@
+"""`make scan`: both sides from one command; what is left of them when one is killed; and the same command again."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.evaluator.harness import wait_until
+from tests.pair.conftest import MakeScanProcess, ScanFolder, read_run
+
+MakeScan = Callable[..., ScanFolder]
+StartMakeScan = Callable[..., MakeScanProcess]
+
+
+@pytest.fixture
+def scan(make_scan: MakeScan) -> ScanFolder:
+    return make_scan(body="time.sleep(0.02)", bootstrap=100, batch=60, iterations=3)
+
+
+def begin(start: StartMakeScan, scan: ScanFolder, run: Path) -> MakeScanProcess:
+    """Starts a scan, and waits until it is in the middle."""
+    found = start(scan.file, run)
+    assert found.wait_for("good: NLL below"), found.said
+    before = len(scan.evaluated())
+    assert wait_until(lambda: len(scan.evaluated()) > before + 30), found.said
+    return found
+
+
+def check(scan: ScanFolder, run: Path, kills: int) -> None:
+    """The run is whole, and what was stored was evaluated once."""
+    points = read_run(run)
+    assert len(points.ids) == len(set(points.params)) > 200
+    times = Counter(scan.evaluated())
+    assert set(times) == set(points.params)
+    assert max(times.values()) <= 1 + kills
+
+
+def test_to_the_end(make_scan: MakeScan, start_make_scan: StartMakeScan, tmp_path: Path) -> None:
+    scan, run = make_scan(setup="  seed: 1\n  max_evaluations: 90"), tmp_path / "run"
+    done = start_make_scan(scan.file, run)
+    assert done.wait() == 0, done.said
+    assert not done.processes()
+    points = read_run(run)
+    assert sorted(scan.evaluated()) == sorted(points.params)
+    assert len(points.ids) == 90
+    good = sum(nll < 2 for nll in points.nll)
+    assert len((run / "good_points.csv").read_text().splitlines()) == 1 + good > 1
+    assert f"good points: {run / 'good_points.csv'}" in done.said
+    assert "the file gives no" not in done.said
+    assert "fitted to" not in done.said
+
+
+@pytest.mark.slow
+def test_what_the_file_does_not_say_is_said_once(
+    make_scan: MakeScan, start_make_scan: StartMakeScan, tmp_path: Path
+) -> None:
+    scan = make_scan(setup="  seed: 1\n  max_evaluations: 70")
+    scan.replace("  threshold_value: 2\n", "  verbose: 1\n")
+    scan.replace("  points: 100000\n", "")
+    done = start_make_scan(scan.file, tmp_path / "run")
+    assert done.wait() == 0, done.said
+    for words in ("note: the file gives no threshold_value: 100 holds", "note: the file gives no points: 1,000 holds"):
+        assert done.said.count(words) == 1
+    assert "good: NLL below 100; stops at 1,000 good points" in done.said
+    assert "proposer.networks: fitted to 60 points" in done.said  # verbose, which is 0 otherwise
+
+
+@pytest.mark.slow
+def test_killed_as_a_whole(scan: ScanFolder, start_make_scan: StartMakeScan, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    killed = begin(start_make_scan, scan, run)
+    (pair,) = killed.processes("tools/pair.py")
+    os.kill(pair, signal.SIGKILL)
+    assert killed.wait(20) != 0
+    assert wait_until(lambda: not killed.processes()), killed.said
+    again = start_make_scan(scan.file, run)
+    assert again.wait() == 0, again.said
+    assert "going on: " in again.said
+    check(scan, run, 1)
+
+
+@pytest.mark.slow
+def test_the_evaluator_is_killed(scan: ScanFolder, start_make_scan: StartMakeScan, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    killed = begin(start_make_scan, scan, run)
+    os.kill(min(killed.processes("lodescan-evaluator serve")), signal.SIGKILL)
+    assert killed.wait(30) == 2  # make's own code for any failure
+    assert "\nthe evaluator was lost; the same command goes on where this one stopped\n" in killed.said
+    assert "Error 3" in killed.said.splitlines()[-1]
+    assert wait_until(lambda: not killed.processes()), killed.said
+    again = start_make_scan(scan.file, run)
+    assert again.wait() == 0, again.said
+    check(scan, run, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals(scan: ScanFolder, start_make_scan: StartMakeScan, tmp_path: Path, number: int, code: int) -> None:
+    ended = begin(start_make_scan, scan, tmp_path / "run")
+    (pair,) = ended.processes("tools/pair.py")
+    terminal = ended.processes("lodescan scan") if number == signal.SIGINT else []  # Ctrl-C reaches both
+    for pid in (pair, *terminal):
+        os.kill(pid, number)
+    assert ended.wait(30) != 0
+    assert f"Error {code}" in ended.said
+    assert "interrupted; the same command goes on where this stopped" in ended.said
+    assert wait_until(lambda: not ended.processes()), ended.said
+
+
+def test_bad_files(make_scan: MakeScan, start_make_scan: StartMakeScan, tmp_path: Path) -> None:
+    scan, run = make_scan(setup="  seed: 1\n  environment: nowhere"), tmp_path / "run"
+    refused = start_make_scan(scan.file, run)
+    assert refused.wait() == 2
+    assert "there is no environment 'nowhere': locks/nowhere.txt is missing" in refused.said
+    scan.replace("  environment: nowhere\n", "")
+    scan.replace("  points: ", "  pionts: ")
+    refused = start_make_scan(scan.file, run)
+    assert refused.wait() == 2
+    assert "unknown key 'pionts' in setup; did you mean 'points'?" in refused.said
+    assert not run.exists()
