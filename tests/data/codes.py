@@ -17,8 +17,8 @@ def square(point):
 
 
 def slow_square(point):
-    """Takes as many seconds as `seconds` says."""
-    time.sleep(point["seconds"])
+    """Takes as many seconds as `pause` says."""
+    time.sleep(point["pause"])
     return {"y": point["x"] ** 2}
 
 

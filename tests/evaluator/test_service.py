@@ -19,7 +19,7 @@ from lodescan.v1 import evaluation_pb2 as pb
 from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
 from tests.evaluator.harness import DATA, Evaluator, wait_until
 
-TWO = "x: [-5, 5], seconds: [0, 1000]"
+TWO = "x: [-5, 5], pause: [0, 1000]"
 
 
 class Requests:
@@ -88,7 +88,7 @@ def test_what_is_missing_is_told_from_nan(python_scan, evaluator):
 def test_parameters_in_another_order(slow):
     server = slow()
     requests = [
-        server.request([[0.0, 2.0], [0.0, 3.0]], names=["seconds", "x"]),
+        server.request([[0.0, 2.0], [0.0, 3.0]], names=["pause", "x"]),
         server.request([[0.0, 4.0]], 2, names=[]),
     ]
     found = {
@@ -105,10 +105,10 @@ BAD = grpc.StatusCode.INVALID_ARGUMENT
 @pytest.mark.parametrize(
     ("change", "code", "words"),
     [
-        ({"parameters": ["x"]}, BAD, "this evaluator has x, seconds"),
-        ({"parameters": ["x", "second"]}, BAD, "this evaluator has x, seconds"),
-        ({"parameters": ["x", "x"]}, BAD, "this evaluator has x, seconds"),
-        ({"parameters": ["x", "seconds", "more"]}, BAD, "this evaluator has x, seconds"),
+        ({"parameters": ["x"]}, BAD, "this evaluator has x, pause"),
+        ({"parameters": ["x", "second"]}, BAD, "this evaluator has x, pause"),
+        ({"parameters": ["x", "x"]}, BAD, "this evaluator has x, pause"),
+        ({"parameters": ["x", "pause", "more"]}, BAD, "this evaluator has x, pause"),
         ({"parameters": []}, BAD, "the parameters are missing"),
         ({"values": [1.0, math.nan]}, BAD, "point 7 has a value that is not finite"),
         ({"values": [1.0, math.inf]}, BAD, "not finite"),
@@ -119,7 +119,7 @@ BAD = grpc.StatusCode.INVALID_ARGUMENT
     ],
 )
 def test_faults_of_a_call(shared, change, code, words):
-    request = pb.EvaluateRequest(**{"parameters": ["x", "seconds"], "point_ids": [7], "values": [1.0, 0.0], **change})
+    request = pb.EvaluateRequest(**{"parameters": ["x", "pause"], "point_ids": [7], "values": [1.0, 0.0], **change})
     with pytest.raises(grpc.RpcError) as caught:
         list(shared.stub.Evaluate(iter([request]), timeout=20))
     assert caught.value.code() is code and words in caught.value.details()
@@ -158,7 +158,7 @@ def test_a_stream_without_points_ends(shared):
 
 def test_ten_thousand_points_in_one_stream(shared):
     requests = [
-        shared.request([[i % 7, 0.0] for i in range(a, a + 500)], a, names=["x", "seconds"] if a == 0 else [])
+        shared.request([[i % 7, 0.0] for i in range(a, a + 500)], a, names=["x", "pause"] if a == 0 else [])
         for a in range(0, 10_000, 500)
     ]
     found = {}

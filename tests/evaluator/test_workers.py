@@ -11,7 +11,7 @@ from lodescan.v1 import evaluation_pb2 as pb
 from tests.evaluator.harness import DATA, PROGRAMS, Evaluator, alive, wait_until
 
 SLEEPS = 5  # that spheno.sh starts when it hangs
-VARIABLES = "x: [-5, 5], mode: [0, 30], seconds: [0, 1000]"
+VARIABLES = "x: [-5, 5], mode: [0, 30], pause: [0, 1000]"
 
 
 @pytest.fixture(scope="module")
