@@ -88,7 +88,7 @@ def read_observable(entry: Section, name: str, code: str | None, notes: list[str
     if flavio is not None and (slha is not None or function is not None):
         raise entry.error(f"observable {name!r} has flavio beside slha or function; keep one", "flavio")
     window = _read_window(entry)
-    if window is None and flavio is not None and _BRANCHING_RATIO.match(flavio.name):
+    if window is None and flavio is not None and is_branching_ratio(flavio.name):
         window = (0.0, 1.0)  # flavio gives BR(Bs->mumu) = 209 without a word
     measurement = _read_measurement(entry, name, flavio) if "measurement" in entry else None
     return ObservableSpec(
@@ -97,7 +97,9 @@ def read_observable(entry: Section, name: str, code: str | None, notes: list[str
     )  # fmt: skip
 
 
-_BRANCHING_RATIO = re.compile(r"<?BR[>(_]")
+def is_branching_ratio(name: str) -> bool:
+    """Whether an observable of flavio, by its name, is a branching ratio: a number from 0 to 1."""
+    return re.match(r"<?BR[>(_]", name) is not None
 
 
 def _read_flavio(entry: Section) -> FlavioAddress:
