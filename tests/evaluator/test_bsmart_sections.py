@@ -37,6 +37,10 @@ DECAY 25 4.1E-03
  5.8E-01 2 5 -5
 DECAY1L 25 4.2E-03
  5.5E-01 2 5 -5
+XSECTION 1.30E+04 2212 2212 2 1000022 1000024
+ 0 0 0 0 0 10042 2.5E-02 somebody 1.0
+BLOCK PROCESS ATLAS_1
+ XS 1.5
 END
 """
 BASE = {
@@ -122,6 +126,8 @@ def test_blocks_override_and_add(point):
         (["BR", [25, [-5, 5]]], 0.58),
         (["WIDTH1L", 25], 4.2e-3),
         (["BR1L", [25, [5, -5]]], 0.55),
+        (["XSECTION", [13000, 2212, 2212, 1000022, 1000024]], 0.025),
+        (["PROCESS", ["ATLAS_1", "XS"]], 1.5),
     ],
 )
 def test_slha_observables(point, slha, value):
@@ -130,7 +136,8 @@ def test_slha_observables(point, slha, value):
 
 
 @pytest.mark.parametrize("where", [OBS, "Observables/"])
-@pytest.mark.parametrize("slha", [["MASS", [99]], ["HMIX", [1]], ["WIDTH", 6], ["SPINFO", [1]]])
+@pytest.mark.parametrize("slha", [["MASS", [99]], ["HMIX", [1]], ["WIDTH", 6], ["SPINFO", [1]],
+                                  ["XSECTION", [13000, 2212, 2212, 6]], ["PROCESS", ["ATLAS_1", "EVENTS"]]])
 def test_a_missing_entry_is_never_zero(point, where, slha):
     outcome, found = point({f"{where}x": {"SLHA": slha}})
     assert outcome.status is Status.FAILED and math.isnan(found["x"]) and found["mh"] == 125.0

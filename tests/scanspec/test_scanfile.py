@@ -172,9 +172,38 @@ def test_slha_addresses_refused(fault, address):
     assert message.startswith("line 7: ") and "[BLOCK, [indices]]" in message
 
 
-@pytest.mark.parametrize("block", ["XSECTION", "PROCESS", "EFFICIENCIES"])
-def test_blocks_that_are_not_read(fault, block):
-    assert f"does not read {block}" in fault(observable(f"{{mean: 1, sigma: 2, slha: [{block}, 1]}}"))
+@pytest.mark.parametrize(
+    ("address", "said", "scale"),
+    [
+        ("[XSECTION, [13000, 2212, 2212, 1000022, 1000024]]", "XSECTION 2212 2212 1000022 1000024 at 13000 GeV", 13000),
+        ("[xsection, 91.2, 11, -11, 25]", "XSECTION 11 -11 25 at 91.2 GeV", 91.2),
+        ("[PROCESS, [ATLAS_1911_12606, MU95EXP]]", "PROCESS ATLAS_1911_12606 MU95EXP", None),
+        ("[EFFICIENCIES, [CMS, SR1, 1]]", "EFFICIENCIES CMS SR1 1", None),
+    ],
+)
+def test_addresses_of_cross_sections_and_analyses(read, address, said, scale):
+    slha = read(observable(f"{{mean: 1, sigma: 2, SLHA: {address}}}")).all_observables()[0].slha
+    assert (str(slha), slha.scale) == (said, scale)
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("[XSECTION, [2212, 2212, 31]]", "energy in GeV"),
+        ("[XSECTION, [-13000, 2212, 2212, 31]]", "energy in GeV"),
+        ("[XSECTION, [13000, p, p, 31]]", "energy in GeV"),
+        ("[XSECTION]", "energy in GeV"),
+        ("[PROCESS, 1]", "[PROCESS, [ANALYSIS, NAME]]"),
+        ("[PROCESS, [CMS, [XS, EVENTS]]]", "[PROCESS, [ANALYSIS, NAME]]"),
+        ("[EFFICIENCIES, [CMS, SR1]]", "NAME, 0 (or 1: its error)"),
+        ("[EFFICIENCIES, [CMS, SR1, 2]]", "NAME, 0 (or 1: its error)"),
+        ("[PROCESS, [CMS, XS]], column: 2", "column is for entries of blocks; PROCESS is no such block"),
+        ("[BR, [25, 5, -5]], scale: 2", "scale is for entries of blocks; BR is no such block"),
+    ],
+)
+def test_addresses_of_cross_sections_and_analyses_refused(fault, address, words):
+    message = fault(observable(f"{{mean: 1, sigma: 2, slha: {address}}}"))
+    assert message.startswith("line 7: ") and words in message
 
 
 # ---- variables
@@ -346,13 +375,14 @@ def test_blocks(read):
 
 def test_what_has_no_meaning_is_named_once(read):
     scan = read(
-        "MPI: {Size: 1}\nsetup: {csv: 'True', Use TQDM: 'False', Cores: 4, Store Inputs: 'True', debug: 'False'}\n"
+        "MPI: {Size: 1}\nPlotting: {Strategy: csv}\n"
+        "setup: {csv: 'True', Use TQDM: 'False', Cores: 4, Store Inputs: 'True', debug: 'False'}\n"
         "variables:\n  a: {RANGE: [0, 1], VARIANCE: 0.3}\n  b: {RANGE: [0, 1], VARIANCE: 0.3}\n"
         "Networks: {Estimators: 3}\n"
         "codes:\n  toy:\n    function: toy:f\n    Observables: {x: {MEAN: 1, VARIANCE: 2, TYPE: Observable}}\n"
     )
     assert list(scan.ignored) == [
-        "MPI", "setup: csv", "setup: Use TQDM", "setup: Cores", "setup: Store Inputs", "setup: debug",
+        "MPI", "Plotting", "setup: csv", "setup: Use TQDM", "setup: Cores", "setup: Store Inputs", "setup: debug",
         "Networks: Estimators", "variables: a: VARIANCE", "variables: b: VARIANCE",
         "codes: toy: Observables: x: TYPE",
     ]  # fmt: skip
