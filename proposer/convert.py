@@ -127,13 +127,21 @@ class _Writer:
         return found
 
     def _grid(self, text: str, path: str) -> CommentedMap:
-        """BSMArt's Python text for a grid, as what it was read as."""
+        """BSMArt's Python text for a grid, as what it was read as: a range with steps, whole numbers, or a choice."""
         variable = self._variables[path.rpartition(": ")[2]]
+        if variable.values:
+            self._say(f"{path}: {text!r} is now a choice among values")
+            return CommentedMap({"values": CommentedSeq(variable.values)})
         found = CommentedMap({"range": CommentedSeq([variable.low, variable.high])})
+        if variable.integer:
+            self._say(f"{path}: {text!r} is now a range of whole numbers")
+            found["type"] = "integer"
+            return found
         if variable.prior is PriorKind.LOG_UNIFORM:
             found["prior"] = variable.prior.value
-        found["steps"] = variable.steps
-        self._say(f"{path}: {text!r} is now a range with steps")
+        if variable.steps:
+            found["steps"] = variable.steps
+        self._say(f"{path}: {text!r} is now a range{' with steps' if variable.steps else ''}")
         return found
 
     def _prior(self, value: Any, path: str) -> Any:
