@@ -22,8 +22,8 @@ from scanspec.document import closest, to_number
 
 
 def middle(variable: Variable) -> float:
-    """The middle of a range: in the logarithm for a log-uniform prior, the mean for a normal one, the middle value of
-    an integer or a choice.
+    """The middle of a range: in the logarithm for a log-uniform prior, the mean for a normal one, of the positive half
+    for a symmetric one, the middle value of an integer or a choice.
     """
     if variable.values:
         return variable.values[len(variable.values) // 2]
@@ -31,9 +31,10 @@ def middle(variable: Variable) -> float:
         return float((variable.low + variable.high) // 2)
     if variable.prior is PriorKind.NORMAL:
         return min(max(variable.mean, variable.low), variable.high)
-    if variable.prior is PriorKind.LOG_UNIFORM:
-        return math.sqrt(variable.low * variable.high)
-    return (variable.low + variable.high) / 2
+    low = variable.inner if variable.prior.symmetric else variable.low
+    if variable.prior in (PriorKind.LOG_UNIFORM, PriorKind.SYMMETRIC_LOG):
+        return math.sqrt(low * variable.high)
+    return (low + variable.high) / 2
 
 
 def check(scan: ScanFile) -> int:

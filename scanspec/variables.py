@@ -17,6 +17,14 @@ class PriorKind(enum.Enum):
     UNIFORM = "uniform"
     LOG_UNIFORM = "log-uniform"
     NORMAL = "normal"
+    SYMMETRIC = "symmetric-uniform"
+    SYMMETRIC_LOG = "symmetric-log"
+    SINE = "sine"
+
+    @property
+    def symmetric(self) -> bool:
+        """Whether the range is one of magnitudes, and either sign is as likely."""
+        return self in (PriorKind.SYMMETRIC, PriorKind.SYMMETRIC_LOG)
 
 
 FARTHEST = 1e6
@@ -35,7 +43,22 @@ PRIOR_NAMES = {
     "log": PriorKind.LOG_UNIFORM,
     "normal": PriorKind.NORMAL,
     "gauss": PriorKind.NORMAL,
+    "symmetric-uniform": PriorKind.SYMMETRIC,
+    "symmetric_uniform": PriorKind.SYMMETRIC,
+    "symlinear": PriorKind.SYMMETRIC,
+    "symmetric-log": PriorKind.SYMMETRIC_LOG,
+    "symmetric_log": PriorKind.SYMMETRIC_LOG,
+    "symlog": PriorKind.SYMMETRIC_LOG,
+    "sine": PriorKind.SINE,
+    "sin": PriorKind.SINE,
 }
+
+_DERIVED = {
+    "lognormal": "give its logarithm ln_x a normal prior and make it the derived variable exp(ln_x)",
+    "exp": "give u the range [exp(sigma*low), exp(sigma*high)] and make it the derived variable log(u)/sigma",
+    "cauchy": "give u a range within (0, 1) and make it the derived variable mean + sigma*tan(pi*(u - 0.5))",
+}
+"""Priors of BSMArt that a function of another variable has exactly."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +67,8 @@ class Variable:
 
     The prior is of shape `prior`, restricted to [`low`, `high`] (perhaps infinite for a
     normal one); `mean` and `sigma` belong to a normal prior. All in the variable's unit.
+    A symmetric prior has the magnitudes `inner` to `high` with either sign (low = -high), and
+    SINE is the polar angle of an isotropic direction, in radians.
     `periodic`: low and high are the same place, as for a phase. `integer`: only the whole
     numbers from low to high. `values`: only these, in the file's order; low and high are the
     least and the greatest. `steps`: how many a grid takes, 0 where the file does not say.
@@ -62,6 +87,7 @@ class Variable:
     integer: bool = False
     values: tuple[float, ...] = ()
     steps: int = 0
+    inner: float = 0.0
 
     @property
     def fixed(self) -> bool:
@@ -116,6 +142,11 @@ def read_variable(section: Section, name: str, ignored: list[str]) -> Variable:
     values = _read_values(entry)
     if values:
         low, high = min(values), max(values)
+    inner = 0.0
+    if kind.symmetric:
+        low, high, inner = _mirrored(entry, kind, low, high)
+    elif kind is PriorKind.SINE:
+        low, high = _angles(entry, low, high)
     variable = Variable(
         name,
         low,
@@ -130,9 +161,39 @@ def read_variable(section: Section, name: str, ignored: list[str]) -> Variable:
         _is_integer(entry),
         values,
         entry.integer("steps", 0, low=1),
+        inner,
     )
     _check_kind(entry, variable)
     return _checked(entry, "values" if values else "range", variable)
+
+
+def _mirrored(entry: Section, kind: PriorKind, low: float, high: float) -> tuple[float, float, float]:
+    """Low, high and inner end of a range of magnitudes."""
+    if not (low < high < math.inf and low >= 0) or kind is PriorKind.SYMMETRIC_LOG and low == 0:
+        least = "above 0" if kind is PriorKind.SYMMETRIC_LOG else "at least 0"
+        said = f"the prior {kind.value} takes a range of magnitudes, {least}, of either sign"
+        fix = f"[{low:g}, {high:g}] is none; for one magnitude write values: [-x, x]"
+        raise entry.error(f"{entry.path}: {said}; {fix}", "range")
+    return -high, high, low
+
+
+_SLACK = 1e-3  # radians: 3.1416 and 3.142 are pi
+
+
+def _angles(entry: Section, low: float, high: float) -> tuple[float, float]:
+    """The range of a polar angle in radians; of BSMArt's SIN, which takes degrees and gives radians, too."""
+    prior = entry.raw("prior")
+    if isinstance(prior, dict):
+        prior = entry.section("prior", keys.PRIOR).raw("type")
+    if in_degrees := str(prior).lower() == "sin":
+        if high <= 2 * math.pi:
+            said = f"[{low:g}, {high:g}] looks like radians; write prior: sine, which takes them"
+            raise entry.error(f"{entry.path}: BSMArt's prior SIN takes its range in degrees, but {said}", "range")
+        low, high = math.radians(low), math.radians(high)
+    if not 0 <= low <= high <= math.pi + _SLACK:
+        wanted = "0 to 180 degrees" if in_degrees else "0 to pi (radians)"
+        raise entry.error(f"{entry.path}: a polar angle lies in {wanted}; change the range", "range")
+    return low, min(high, math.pi)
 
 
 def _is_integer(entry: Section) -> bool:
@@ -283,6 +344,8 @@ def _read_range(section: Section, key: str) -> tuple[float, float]:
 
 def _prior_kind(section: Section, key: str) -> PriorKind:
     name = section.text(key)
+    if how := _DERIVED.get(name.lower()):
+        raise section.error(f"{name!r} is no prior that lodescan has, but a function gives it: {how}", key)
     if name.lower() not in PRIOR_NAMES:
         raise section.error(f"{name!r} is no prior that lodescan knows{closest(name, PRIOR_NAMES)}", key)
     return PRIOR_NAMES[name.lower()]

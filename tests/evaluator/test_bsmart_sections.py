@@ -228,7 +228,8 @@ def test_what_names_its_fault(bsmart, tmp_path, changes, words):
     ("changes", "words"),
     [
         ({"Variables/mu": "np.linspace(0,1,len('xx'))"}, ["but must be a mapping, [low, high], a number, or np."]),
-        ({"Variables/mu/PRIOR": "SYMLOG"}, ["'SYMLOG' is no prior that lodescan knows"]),
+        ({"Variables/mu/PRIOR": "SYMLOGG"}, ["'SYMLOGG' is no prior that lodescan knows; did you mean 'symlog'"]),
+        ({"Variables/mu/PRIOR": {"TYPE": "CAUCHY", "MEAN": 1, "SIGMA": 2}}, ["'CAUCHY'", "derived variable mean +"]),
         ({"Codes/SPheno/Observables": ["mh", "mA"]}, ["must be a mapping"]),
         ({"Codes/SPheno/Run": "perhaps"}, ["must be true or false"]),
         ({"Codes/SPheno/Comand": "x"}, ["unknown key 'Comand'", "did you mean 'command'"]),

@@ -234,6 +234,25 @@ def test_variables(read, settings, expected):
 
 
 @pytest.mark.parametrize(
+    ("settings", "low", "high", "prior", "inner"),
+    [
+        ("{RANGE: [1e3, 1], PRIOR: SYMLOG}", -1000, 1000, PriorKind.SYMMETRIC_LOG, 1),
+        ("{range: [1, 1000], prior: {type: symmetric-log, low: 10}}", -1000, 1000, PriorKind.SYMMETRIC_LOG, 10),
+        ("{RANGE: [0, 5], PRIOR: symlinear}", -5, 5, PriorKind.SYMMETRIC, 0),
+        ("{range: [2, 5], prior: symmetric-uniform, steps: 4}", -5, 5, PriorKind.SYMMETRIC, 2),
+        ("{RANGE: [0, 180], PRIOR: SIN}", 0, math.pi, PriorKind.SINE, 0),
+        ("{RANGE: [30, 150], PRIOR: {TYPE: SIN, HIGH: 90}}", math.pi / 6, math.pi / 2, PriorKind.SINE, 0),
+        ("{range: [0, 3.1416], prior: sine}", 0, math.pi, PriorKind.SINE, 0),
+        ("{range: [1, 2], prior: sine}", 1, 2, PriorKind.SINE, 0),
+    ],
+)
+def test_symmetric_and_isotropic_variables(read, settings, low, high, prior, inner):
+    (found,) = read(variable(settings)).variables
+    assert (found.low, found.high) == pytest.approx((low, high), rel=1e-15)
+    assert (found.prior, found.inner) == (prior, inner)
+
+
+@pytest.mark.parametrize(
     ("settings", "words"),
     [
         ("{}", ["finite range"]),
@@ -248,8 +267,21 @@ def test_variables(read, settings, expected):
         ("{range: [-6, -5], prior: {type: normal, mean: 0, sigma: 1e-7}}", ["-6 to -5", "1e+06 standard deviations"]),
         ("{range: [1, 3], prior: {type: normal, mean: inf, sigma: 1}}", ["mean", "finite"]),
         ("{range: [1, 3], prior: uniorm}", ["'uniorm' is no prior", "'uniform'"]),
-        ("{range: [1, 3], prior: SYMLOG}", ["'SYMLOG' is no prior"]),
-        ("{range: [1, 3], prior: {type: CAUCHY}}", ["'CAUCHY' is no prior"]),
+        ("{range: [1, 3], prior: {type: CAUCHY}}", ["'CAUCHY' is no prior", "mean + sigma*tan(pi*(u - 0.5))"]),
+        ("{range: [1, 3], prior: {TYPE: EXP, SIGMA: 2}}", ["'EXP' is no prior", "log(u)/sigma"]),
+        ("{range: [1, 3], prior: lognormal}", ["'lognormal' is no prior", "exp(ln_x)"]),
+        ("{range: [0, 3], prior: SYMLOG}", ["range of magnitudes, above 0", "[0, 3]"]),
+        ("{range: [-1, 3], prior: symmetric-log}", ["range of magnitudes, above 0", "[-1, 3]"]),
+        ("{range: [-1, 3], prior: SYMLINEAR}", ["range of magnitudes, at least 0"]),
+        ("{range: [3, 3], prior: SYMLINEAR}", ["values: [-x, x]"]),
+        ("{prior: symmetric-log}", ["range of magnitudes"]),
+        ("{range: [0, 3.14159], prior: SIN}", ["degrees", "prior: sine"]),
+        ("{range: [0, 270], prior: SIN}", ["0 to 180 degrees"]),
+        ("{range: [-90, 90], prior: SIN}", ["0 to 180 degrees"]),
+        ("{range: [0, 180], prior: sine}", ["0 to pi (radians)"]),
+        ("{prior: sine}", ["0 to pi"]),
+        ("{range: [1, 3], prior: symlog, periodic: true}", ["uniform prior"]),
+        ("{range: [1, 3], prior: sine, type: integer}", ["integer variable has no prior"]),
         ("[inf, inf]", ["range"]),
         ("np.linspace(0)", ["mapping"]),
         ("[2, 2]", ["nothing to scan"]),
