@@ -234,7 +234,11 @@ def test_what_names_its_fault(bsmart, tmp_path, changes, words):
         ({"Codes/SPheno/Run": "perhaps"}, ["must be true or false"]),
         ({"Codes/SPheno/Comand": "x"}, ["unknown key 'Comand'", "did you mean 'command'"]),
         ({f"{OBS}mu": {"SLHA": ["MASS", [36]]}}, ["'mu' is already the name of the variable"]),
-        ({"Observables/mh": {"SLHA": ["MASS", [36]]}}, ["'mh' is already the name of the observable"]),
+        ({"Observables/mh": {"SLHA": ["MASS", [36]]}}, ["'mh' is an observable of the code 'SPheno'", "another slha"]),
+        ({"Observables/mh": {"SCALING": "GAUSS", "MEAN": 125, "VARIANCE": 3}}, ["with another likelihood", "move"]),
+        ({"Observables/mh": {"SLHA": ["MASS", [25]], "VALID": [1, 2]}}, ["'mh'", "with another window", "or rename"]),
+        ({"Codes/pass_tool": {"InputFile": "in.slha", "Observables": {"mh": {"SLHA": ["MASS", [25]]}}}},
+         ["'mh' is already the name of the observable"]),
         ({f"{OBS}mh/SCALING": "gauss"}, ["unknown scaling 'gauss'; did you mean 'GAUSS'"]),
         ({f"{OBS}mh/SCALING": "LOGUSER"}, ["EXPUSER"]),
         ({f"{OBS}mh/SCALING": "OFF"}, ["no observable enters the likelihood"]),
@@ -244,6 +248,23 @@ def test_what_bsmart_would_go_on_with_in_silence(bsmart, changes, words):
     with pytest.raises(ScanFileError) as caught:
         bsmart(changes)
     assert [word for word in words if word not in str(caught.value)] == []
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"SLHA": ["MASS", [25]], "SCALING": "OFF"},
+        {"SLHA": ["mass", [25]], "SCALING": "GAUSS", "MEAN": "125", "VARIANCE": 2},
+    ],
+)
+def test_an_observable_of_a_code_once_more_at_the_top_is_the_codes(bsmart, point, settings):
+    changes = {"Observables/mh": settings, "Observables/late": {"FUNCTION": "2*mh"}}
+    scan = bsmart(changes)
+    assert [each.name for each in scan.all_observables()] == ["musq", "half", "mh", "late"]
+    assert scan.notes == ("Observables: mh is the same as that of the code SPheno",)
+    outcome, found = point(changes)
+    assert outcome.status is Status.OK and (found["mh"], found["late"]) == (125.0, 250.0)
 
 
 def test_the_python_text_of_a_grid_is_a_range_with_steps(bsmart):
