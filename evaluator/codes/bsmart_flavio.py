@@ -55,6 +55,7 @@ class FlavioTool:
             raise ScanFileError(f"{error}; {MORE}") from error
 
     def run(self, point: Point) -> Mapping[str, float]:
+        self._code.timeout, self._code.first_timeout = self.timeout, self.first_timeout
         predicted = self._code.run(point)
         for name, value in predicted.items():
             if is_branching_ratio(name) and not 0.0 <= value <= 1.0:
