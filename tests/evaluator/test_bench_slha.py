@@ -7,7 +7,7 @@ pytestmark = [pytest.mark.physics(environment="slha"), pytest.mark.slow]
 
 @pytest.fixture
 def printed(monkeypatch, capsys):
-    """The lines of the table by file, and those about differences; with one round each, since nobody reads the times."""
+    """The lines of the table by file, and those about differences; one round each, since nobody reads the times."""
     from benchmarks import slha
 
     monkeypatch.setattr(slha, "REPEATS", 1)
