@@ -11,7 +11,7 @@ PROPOSER := .envs/proposer/bin
 DEV := .envs/dev/bin
 # Evaluators with tests of their own: small ones, which the fast tests have too, and those of the slow tests alone.
 PHYSICS := simsusy camb
-SLOW_PHYSICS := flavio eos hazma classy dask
+SLOW_PHYSICS := flavio eos hazma classy dask slha
 
 .DEFAULT_GOAL := help
 .PHONY: help scan up down test test-slow test-containers lint types contract contract-check bench bench-search locks clean \

@@ -1,6 +1,7 @@
 """The inner solve of a point: further variables so that observables meet their targets, with scipy.
 
-scipy is no part of the evaluator's base; it is imported when a file has the section `fitting`.
+scipy is no part of the evaluator's base but of the environment `fitting` and of most with physics; it is imported when
+a file has the section.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ class Solver:
             import scipy.optimize
         except ImportError:
             raise ConfigurationError(
-                f"{where}: the section fitting needs scipy, which is not installed here; "
-                "pip install 'lodescan[evaluator,fitting]' in the evaluator's environment"
+                f"{where}: the section fitting needs scipy, which is not installed here; write environment: fitting "
+                "into setup, or pip install 'lodescan[fitting]' where this evaluator runs"
             ) from None
         self._optimize: Any = scipy.optimize
         self._fitting = fitting

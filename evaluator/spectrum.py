@@ -44,11 +44,14 @@ def to_float(word: str) -> float:
 
 @dataclass
 class Block:
-    """One block: its name in upper case, its scale Q in GeV where it has one, its lines without comments."""
+    """One block: its name in upper case, its scale Q in GeV where it has one, its lines without comments, and all
+    words of its first line.
+    """
 
     name: str
     scale: float | None
     text: str
+    title: str = ""
 
     def rows(self) -> Iterator[list[str]]:
         """The words of each line."""
@@ -98,6 +101,7 @@ class Spectrum:
         self.all_blocks: list[Block] = []
         self._tables: dict[str, dict[int, tuple[str, str]]] = {"DECAY": {}, "DECAY1L": {}}
         self._decays: dict[tuple[str, int], Decay] = {}
+        self._cross_sections: list[tuple[str, str]] = []
         text = "\n" + _COMMENT.sub("", text.removeprefix("\ufeff"))  # a mark that editors on Windows leave
         heads = [head for head in _HEAD.finditer(text) if head[1].upper() in _KINDS]
         ends = [head.start() for head in heads[1:]] + [len(text)]
@@ -105,7 +109,9 @@ class Spectrum:
             kind, words, body = head[1].upper(), head[2], text[head.end() : end]
             if kind == "BLOCK":
                 self._add_block(words, body)
-            elif kind != "XSECTION":
+            elif kind == "XSECTION":
+                self._cross_sections.append((words, body))
+            else:
                 self._add_decay(kind, words, body)
 
     def _add_block(self, words: str, body: str) -> None:
@@ -118,7 +124,7 @@ class Spectrum:
                 scale = to_float(found[1])
             except ValueError:
                 scale = None
-        self.all_blocks.append(Block(name[0].upper(), scale, body))
+        self.all_blocks.append(Block(name[0].upper(), scale, body, words))
 
     def _add_decay(self, kind: str, words: str, body: str) -> None:
         parts = words.split()
@@ -153,15 +159,21 @@ class Spectrum:
         return lines
 
     def __getitem__(self, address: tuple[str, *tuple[int, ...]]) -> float:
-        """spectrum["MASS", 25] in the file's units (GeV for masses); raises CodeFailed when it is not there."""
-        return self.entry(SlhaAddress(address[0].upper(), tuple(address[1:])))
+        """spectrum["MASS", 25] in the file's units (GeV for masses); raises CodeFailed when it is not there.
+
+        Of XSECTION the first number is the energy (GeV), and the value is in pb.
+        """
+        name, *numbers = address
+        if name.upper() == "XSECTION" and numbers:
+            return self.entry(SlhaAddress("XSECTION", tuple(numbers[1:]), numbers[0]))
+        return self.entry(SlhaAddress(name.upper(), tuple(numbers)))
 
     def text(self, name: str, *indices: int) -> str:
         """An entry as it is written, also where it is no number; raises CodeFailed when it is not there."""
         return self._text(SlhaAddress(name.upper(), indices), indices)
 
     def entry(self, address: SlhaAddress) -> float:
-        """A block entry, a WIDTH or a BR; raises CodeFailed when it is missing or no number."""
+        """A block entry, a WIDTH, a BR or a cross section; raises CodeFailed when it is missing or no number."""
         flat = tuple(index for index in address.indices if isinstance(index, int))
         if address.block in _TABLES:
             decay = self._decay(_TABLES[address.block], flat[0])
@@ -172,7 +184,10 @@ class Spectrum:
             ]
             # a channel that a decay table leaves out is closed: its branching ratio is 0
             return decay.branching_ratios.get(tuple(sorted(daughters)), 0.0)
-        word = self._text(address, flat)
+        if address.block == "XSECTION":
+            word = self._cross_section(address, flat)
+        else:
+            word = self._of_analysis(address) if address.words else self._text(address, flat)
         try:
             return to_float(word)
         except ValueError:
@@ -184,6 +199,37 @@ class Spectrum:
         if word is None:
             raise CodeFailed(f"the output has no entry {address}")
         return word
+
+    def _cross_section(self, address: SlhaAddress, pdgs: tuple[int, ...]) -> str:
+        """The value (pb) of the first line of the last table of this process: order by order is the program's choice.
+
+        The format: XSECTION sqrt(s) IN IN COUNT OUT ..., then lines of six numbers (scale scheme, orders in QCD and
+        EW, kappas of the scales, PDF), the value, and what computed it.
+        """
+        if address.scale is None:
+            raise CodeFailed("a cross section needs an energy (GeV)")
+        for words, body in reversed(self._cross_sections):
+            parts = words.split()
+            try:
+                incoming, outgoing = [int(each) for each in parts[1:3]], [int(each) for each in parts[4:]]
+                same = _same(to_float(parts[0]), address.scale)
+            except (ValueError, IndexError):
+                continue
+            rows = [row for row in Block("XSECTION", None, body).rows() if len(row) > 6]
+            if same and rows and _sorted(incoming) == _sorted(pdgs[:2]) and _sorted(outgoing) == _sorted(pdgs[2:]):
+                return rows[0][6]
+        raise CodeFailed(f"the output has no entry {address}")
+
+    def _of_analysis(self, address: SlhaAddress) -> str:
+        """A value of the last block PROCESS or EFFICIENCIES of an analysis: its line begins with a name."""
+        analysis, name, *column = address.words
+        for block in reversed(self.all_blocks):
+            if block.name == address.block and block.title.upper().split()[1:2] == [analysis.upper()]:
+                for row in block.rows():
+                    position = 1 + int(*column)
+                    if row[0].upper() == name.upper() and len(row) > position:
+                        return row[position]
+        raise CodeFailed(f"the output has no entry {address}")
 
     def _block(self, address: SlhaAddress) -> Block:
         if address.block not in self.blocks:
@@ -219,6 +265,10 @@ def read_spectrum(text: str) -> Spectrum:
 
 def _same(found: float, wanted: float) -> bool:
     return abs(found - wanted) <= SAME_SCALE * abs(wanted)
+
+
+def _sorted(pdgs: Iterable[int]) -> tuple[int, ...]:
+    return tuple(sorted(pdgs))
 
 
 def _are(words: list[str], wanted: Iterable[int]) -> bool:

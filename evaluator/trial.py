@@ -5,6 +5,7 @@ from __future__ import annotations
 import faulthandler
 import math
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -13,31 +14,20 @@ from rich.console import Console
 from rich.table import Table
 
 from evaluator.errors import ConfigurationError
-from evaluator.order import better_order, can_end
+from evaluator.order import Tried, better_order, can_end, may_have_better_order, try_points
 from evaluator.point import Chain, Outcome, Status
 from evaluator.processes import ScratchRoot
 from evaluator.programs import read_tail
-from scanspec import Kind, Likelihood, PriorKind, ScanFile, Variable, losses_and_nll
+from evaluator.ranges import middle
+from scanspec import Kind, Likelihood, ScanFile, losses_and_nll
 from scanspec.document import closest, to_number
 
 
-def middle(variable: Variable) -> float:
-    """The middle of a range: in the logarithm for a log-uniform prior, the mean for a normal one, the middle value of
-    an integer or a choice.
-    """
-    if variable.values:
-        return variable.values[len(variable.values) // 2]
-    if variable.integer:
-        return float((variable.low + variable.high) // 2)
-    if variable.prior is PriorKind.NORMAL:
-        return min(max(variable.mean, variable.low), variable.high)
-    if variable.prior is PriorKind.LOG_UNIFORM:
-        return math.sqrt(variable.low * variable.high)
-    return (variable.low + variable.high) / 2
-
-
 def check(scan: ScanFile) -> int:
-    """Runs every code once in the middle of the ranges and prints a table; 2 when an observable is not there."""
+    """Runs every code once in the middle of the ranges and prints a table; 2 when an observable is not there.
+
+    Where a code that can end a point follows another one, some random points and other orders are tried.
+    """
     console = _console()
     chain = Chain(scan)
     chain.load()
@@ -45,27 +35,38 @@ def check(scan: ScanFile) -> int:
     scratch = ScratchRoot()
     try:
         outcome = chain.evaluate(values, scratch.path / "point")
-        advice = better_order(chain, values, outcome, scratch.path)
+        codes = ", ".join(code.name for code in scan.codes)
+        console.print(f"{scan.path}: {len(scan.variables)} variables, codes {codes}, {len(chain.specs)} observables")
+        for line in (*scan.notes, *([f"without meaning here: {', '.join(scan.ignored)}"] if scan.ignored else [])):
+            console.print(f"note: {line}")
+        _print_tables(console, chain, values, outcome)
+        if outcome.status not in (Status.OK, Status.INVALID):
+            said = f"code {outcome.failed_code or '?'}: {outcome.message}"
+            print(f"lodescan-evaluator: {scan.path}: {said}", file=sys.stderr)
+            return 2
+        tried = [Tried(values, outcome)]
+        if may_have_better_order(scan):
+            tried = try_points(chain, tried[0], scratch.path)
+            for line in better_order(chain, tried, scratch.path):
+                console.print(line)
     finally:
         scratch.close()
-    codes = ", ".join(code.name for code in scan.codes)
-    console.print(f"{scan.path}: {len(scan.variables)} variables, codes {codes}, {len(chain.specs)} observables")
-    for line in (*scan.notes, *([f"without meaning here: {', '.join(scan.ignored)}"] if scan.ignored else [])):
-        console.print(f"note: {line}")
-    _print_tables(console, chain, values, outcome)
-    for line in advice:
-        console.print(line)
+    good = next((each.values for each in tried if each.outcome.status is Status.OK), None)
     if outcome.status is Status.OK:
         console.print("the file and its codes work", style="green")
-        return 0
-    if outcome.status is Status.INVALID:
+    elif good is not None:
+        assigned = [shlex.quote(f"{each.name}={x:.9g}") for each, x in zip(scan.variables, good, strict=True)]
+        console.print(
+            "the middle of the ranges is unphysical, but the file and its codes work at another point: "
+            f"lodescan-evaluator point {shlex.quote(str(scan.path))} {' '.join(assigned)}",
+            style="green",
+        )
+    else:
         console.print(
             "the middle of the ranges is unphysical, so what comes after that was not seen; try a good point with "
             "`lodescan-evaluator point`"
         )
-        return 0
-    print(f"lodescan-evaluator: {scan.path}: code {outcome.failed_code or '?'}: {outcome.message}", file=sys.stderr)
-    return 2
+    return 0
 
 
 def point(scan: ScanFile, assignments: list[str], keep: Path | None) -> int:

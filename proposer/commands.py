@@ -138,6 +138,8 @@ def check(file: Path, address: str | None, *, insecure: bool) -> int:
 def _show_range(variable: Variable) -> str:
     if variable.values:
         return "one of " + ", ".join(f"{each:g}" for each in variable.values)
+    if variable.prior.symmetric:
+        return f"{variable.inner:g} to {variable.high:g}, either sign"
     kind = ", whole numbers" if variable.integer else ", periodic" if variable.periodic else ""
     return f"{variable.low:g} to {variable.high:g}{kind}"
 

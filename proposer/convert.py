@@ -123,17 +123,35 @@ class _Writer:
             found = self._grid(content, path)
         else:
             found = self._mapping(content, keys.VARIABLE, path, {"prior": self._prior})
+            if self._takes_degrees(content):
+                variable = self._variables[path.rpartition(": ")[2]]
+                found.update({"range": CommentedSeq([variable.low, variable.high]), "prior": PriorKind.SINE.value})
+                self._say(f"{path}: the range of SIN, in degrees, is now in radians")
         found.fa.set_flow_style()
         return found
 
+    @staticmethod
+    def _takes_degrees(content: Any) -> bool:
+        priors = [value for key, value in (content or {}).items() if keys.VARIABLE.plain(key) == "prior"]
+        words = [each.values() if isinstance(each, dict) else [each] for each in priors]
+        return any(str(word).lower() == "sin" for each in words for word in each)
+
     def _grid(self, text: str, path: str) -> CommentedMap:
-        """BSMArt's Python text for a grid, as what it was read as."""
+        """BSMArt's Python text for a grid, as what it was read as: a range with steps, whole numbers, or a choice."""
         variable = self._variables[path.rpartition(": ")[2]]
+        if variable.values:
+            self._say(f"{path}: {text!r} is now a choice among values")
+            return CommentedMap({"values": CommentedSeq(variable.values)})
         found = CommentedMap({"range": CommentedSeq([variable.low, variable.high])})
+        if variable.integer:
+            self._say(f"{path}: {text!r} is now a range of whole numbers")
+            found["type"] = "integer"
+            return found
         if variable.prior is PriorKind.LOG_UNIFORM:
             found["prior"] = variable.prior.value
-        found["steps"] = variable.steps
-        self._say(f"{path}: {text!r} is now a range with steps")
+        if variable.steps:
+            found["steps"] = variable.steps
+        self._say(f"{path}: {text!r} is now a range{' with steps' if variable.steps else ''}")
         return found
 
     def _prior(self, value: Any, path: str) -> Any:

@@ -55,10 +55,12 @@ def read_init_csv(scan: ScanFile, space: Space) -> InitPoints | None:
                 f"{path}, line {table.index[row] + 2}: {variable.name} = {x[row, column]:g} is outside its range "
                 f"[{variable.low:g}, {variable.high:g}] of {scan.path}; widen the range or remove the row"
             )
-        if variable.shares and not (inside := space.inside(x)[:, column]).all():
+        if not (inside := space.inside(x)[:, column]).all():
             row = int(np.argmin(inside))
+            gap = f"nearer to 0 than {variable.inner:g}, its least magnitude,"
+            why = "none of its values" if variable.shares else gap
             raise ScanFileError(
-                f"{path}, line {table.index[row] + 2}: {variable.name} = {x[row, column]:g} is none of its values in "
+                f"{path}, line {table.index[row] + 2}: {variable.name} = {x[row, column]:g} is {why} in "
                 f"{scan.path}; remove the row"
             )
     nll = _numbers(path, table, "NLL", required=False) if "NLL" in table.columns else np.full(len(table), np.nan)

@@ -3,11 +3,12 @@
 Strategies see the unit cube only: u is the prior's cumulative distribution at x, so points
 drawn uniformly in the cube follow the prior. An integer or a choice among values takes equal
 shares of the unit interval, and every u of a share is the same point. A periodic variable
-goes round: u = 1 is u = 0.
+goes round: u = 1 is u = 0. With a symmetric prior u below 0.5 is a negative value.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     Column = Callable[[Variable, Floats], Floats]
 
 _FULL = 1e9  # standard deviations that hold all of a normal prior, as far as logarithms of doubles can tell
+_BELOW_HALF = np.nextafter(0.5, 0.0)  # u of the smallest negative value of a symmetric prior: its sign comes back
 
 
 class Space:
@@ -61,6 +63,8 @@ class Space:
                 within[:, column] = np.isin(x[:, column], variable.values)
             elif variable.integer:
                 within[:, column] &= x[:, column] == np.rint(x[:, column])
+            elif variable.inner:
+                within[:, column] &= np.abs(x[:, column]) >= variable.inner
         return within
 
     def snap(self, u: Floats) -> Floats:
@@ -107,6 +111,8 @@ def _quantile(variable: Variable, u: Floats) -> Floats:
     if variable.fixed:
         return np.full(len(u), variable.low)
     low, high = variable.low, variable.high
+    if variable.prior.symmetric:
+        return _mirror(variable, 2.0 * u - 1.0, _quantile)
     if variable.shares:
         share = np.minimum(np.floor(u * variable.shares), variable.shares - 1.0)
         return low + share if variable.integer else np.array(variable.values)[share.astype(np.int64)]
@@ -114,6 +120,8 @@ def _quantile(variable: Variable, u: Floats) -> Floats:
         u = u % 1.0
     if _flat(variable):
         x = low * (1.0 - u) + high * u
+    elif variable.prior is PriorKind.SINE:
+        x = _sine_quantile(u, low, high)
     elif variable.prior is PriorKind.LOG_UNIFORM:
         root = np.exp(0.5 * u * _log_ratio(np.array([high]), low))  # squared at the end: high / low may overflow
         x = low * root * root
@@ -126,11 +134,16 @@ def _cumulative(variable: Variable, x: Floats) -> Floats:
     if variable.fixed:
         return np.full(len(x), 0.5)
     low, high = variable.low, variable.high
+    if variable.prior.symmetric:
+        u = 0.5 + 0.5 * _mirror(variable, x, _cumulative)
+        return np.where(x < 0.0, np.minimum(u, _BELOW_HALF), u)
     if variable.shares:
         share = x - low if variable.integer else np.argmin(np.abs(x[:, None] - np.array(variable.values)), axis=1)
         return (np.clip(np.rint(share), 0.0, variable.shares - 1.0) + 0.5) / variable.shares
     if _flat(variable):
         u = (0.5 * x - 0.5 * low) / (0.5 * high - 0.5 * low)  # high - low may overflow
+    elif variable.prior is PriorKind.SINE:
+        u = _sine_mass(x, low) / _sine_mass(np.array([high]), low)
     elif variable.prior is PriorKind.LOG_UNIFORM:
         u = _log_ratio(x, low) / _log_ratio(np.array([high]), low)
     else:
@@ -138,6 +151,29 @@ def _cumulative(variable: Variable, x: Floats) -> Floats:
         u = _normal_cumulative(z, _standard(variable, low), _standard(variable, high))
     u = np.clip(u, 0.0, 1.0)
     return u % 1.0 if variable.periodic else u
+
+
+def _mirror(variable: Variable, values: Floats, function: Column) -> Floats:
+    """A function of magnitudes, applied to those of the values, with the values' signs."""
+    kind = PriorKind.UNIFORM if variable.prior is PriorKind.SYMMETRIC else PriorKind.LOG_UNIFORM
+    magnitude = replace(variable, low=variable.inner, prior=kind)
+    mirrored: Floats = np.copysign(function(magnitude, np.abs(values)), values)
+    return mirrored
+
+
+def _sine_mass(x: Floats, low: float) -> Floats:
+    """(cos(low) - cos(x)) / 2 without cancellation."""
+    mass: Floats = np.sin(0.5 * (x + low)) * np.sin(0.5 * (x - low))
+    return mass
+
+
+def _sine_quantile(u: Floats, low: float, high: float) -> Floats:
+    """Quantile of the density proportional to sin(x), from the end of [0, pi] that is nearer."""
+    mass = _sine_mass(np.array([high]), low)
+    from_zero, from_pi = np.sin(0.5 * low) ** 2 + u * mass, np.cos(0.5 * high) ** 2 + (1.0 - u) * mass
+    near_zero, near_pi = (2.0 * np.arcsin(np.sqrt(each.clip(0.0, 1.0))) for each in (from_zero, from_pi))
+    x: Floats = np.where(from_zero < 0.5, near_zero, np.pi - near_pi)
+    return x
 
 
 def _flat(variable: Variable) -> bool:

@@ -48,9 +48,8 @@ SECTIONS = Keys(
         "networks": ("Networks",),
         "codes": ("Codes",),
         "observables": ("Observables",),
-        "plotting": ("Plotting",),
     },
-    frozenset({"MPI"}),
+    frozenset({"MPI", "Plotting", "plotting"}),
 )
 
 SETUP = Keys(

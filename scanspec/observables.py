@@ -12,8 +12,9 @@ from scanspec.likelihoods import NEEDS_MEAN_AND_SIGMA, Kind, Likelihood
 
 Index = int | tuple[int, ...]
 
-# BSMArt reads these too
-_NOT_READ = frozenset({"XSECTION", "PROCESS", "EFFICIENCIES"})
+OF_ANALYSES = {"PROCESS": 2, "EFFICIENCIES": 3}
+"""HackAnalysis' blocks, one for each analysis, and how many words name a value: analysis, name, for an efficiency 0 or
+1 (its error)."""
 
 
 @dataclass(frozen=True)
@@ -21,17 +22,22 @@ class SlhaAddress:
     """A block entry, such as MASS 25, or a decay: WIDTH 25, BR 25 (5, -5); WIDTH1L and BR1L read DECAY1L.
 
     `scale` asks for the block at that Q (GeV). `column` (from 1) says where the value
-    stands; `indices` are then the first of the other words.
+    stands; `indices` are then the first of the other words. XSECTION has the PDG numbers of what
+    collides and what comes out as `indices`, and the energy sqrt(s) (GeV) as `scale`. `words` is for
+    the blocks OF_ANALYSES.
     """
 
     block: str
     indices: tuple[Index, ...]
     scale: float | None = None
     column: int | None = None
+    words: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        words = [self.block, *(str(each).replace(",)", ")") for each in self.indices)]
-        if self.scale is not None:
+        words = [self.block, *(str(each).replace(",)", ")") for each in self.indices), *self.words]
+        if self.block == "XSECTION":
+            words.append(f"at {self.scale:g} GeV")
+        elif self.scale is not None:
             words.append(f"at Q = {self.scale:g}")
         if self.column is not None:
             words.append(f"in column {self.column}")
@@ -88,7 +94,7 @@ def read_observable(entry: Section, name: str, code: str | None, notes: list[str
     if flavio is not None and (slha is not None or function is not None):
         raise entry.error(f"observable {name!r} has flavio beside slha or function; keep one", "flavio")
     window = _read_window(entry)
-    if window is None and flavio is not None and _BRANCHING_RATIO.match(flavio.name):
+    if window is None and flavio is not None and is_branching_ratio(flavio.name):
         window = (0.0, 1.0)  # flavio gives BR(Bs->mumu) = 209 without a word
     measurement = _read_measurement(entry, name, flavio) if "measurement" in entry else None
     return ObservableSpec(
@@ -97,7 +103,9 @@ def read_observable(entry: Section, name: str, code: str | None, notes: list[str
     )  # fmt: skip
 
 
-_BRANCHING_RATIO = re.compile(r"<?BR[>(_]")
+def is_branching_ratio(name: str) -> bool:
+    """Whether an observable of flavio, by its name, is a branching ratio: a number from 0 to 1."""
+    return re.match(r"<?BR[>(_]", name) is not None
 
 
 def _read_flavio(entry: Section) -> FlavioAddress:
@@ -130,10 +138,17 @@ def read_address(entry: Section, key: str = "slha") -> SlhaAddress:
     if not isinstance(value, list) or not value:
         raise entry.wrong(key, wanted)
     block, rest = str(value[0]).upper(), list(value[1:])
-    if block in _NOT_READ:
-        raise entry.error(f"lodescan does not read {block}; a Python code can, through point.spectrum_path", key)
     if len(rest) == 1 and isinstance(rest[0], list):
         rest = list(rest[0])
+    special = block in _TABLES or block == "XSECTION" or block in OF_ANALYSES
+    if key == "slha":
+        for name in ("scale", "column"):
+            if name in entry and special:
+                raise entry.error(f"{name} is for entries of blocks; {block} is no such block", name)
+    if block in OF_ANALYSES:
+        return _read_words(entry, key, block, rest)
+    if block == "XSECTION":
+        return _read_cross_section(entry, key, rest)
     try:
         indices = tuple(tuple(_index(i) for i in each) if isinstance(each, list) else _index(each) for each in rest)
     except ValueError:
@@ -151,10 +166,30 @@ def read_address(entry: Section, key: str = "slha") -> SlhaAddress:
         return SlhaAddress(block, indices)
     scale = entry.number_in("scale", 0.0, 0.0, math.inf, open_low=True) if "scale" in entry else None
     column = entry.integer("column", low=1) if "column" in entry else None
-    for name, given in (("scale", scale), ("column", column)):
-        if given is not None and block in ("WIDTH", "WIDTH1L", "BR", "BR1L"):
-            raise entry.error(f"{name} is for entries of blocks; {block} is read from a decay table", name)
     return SlhaAddress(block, indices, scale, column)
+
+
+_TABLES = ("WIDTH", "WIDTH1L", "BR", "BR1L")
+
+
+def _read_words(entry: Section, key: str, block: str, rest: list[Any]) -> SlhaAddress:
+    words = tuple(str(each) for each in rest if not isinstance(each, list))
+    last = {"PROCESS": "", "EFFICIENCIES": ", 0 (or 1: its error)"}[block]
+    if len(words) != OF_ANALYSES[block] or len(words) != len(rest) or words[2:] not in ((), ("0",), ("1",)):
+        raise entry.wrong(key, f"[{block}, [ANALYSIS, NAME{last}]]")
+    return SlhaAddress(block, (), words=words)
+
+
+def _read_cross_section(entry: Section, key: str, rest: list[Any]) -> SlhaAddress:
+    energy = to_number(rest[0]) if rest else None
+    try:
+        pdgs = tuple(_index(each) for each in rest[1:])
+    except ValueError:
+        pdgs = ()
+    if energy is None or not 0 < energy < math.inf or len(pdgs) < 3:
+        wanted = "[XSECTION, [energy in GeV, the two PDG numbers of what collides, those of what comes out]]"
+        raise entry.wrong(key, f"{wanted}, for example [XSECTION, [13000, 2212, 2212, 1000022, 1000024]]")
+    return SlhaAddress("XSECTION", pdgs, energy)
 
 
 def _index(value: Any) -> int:

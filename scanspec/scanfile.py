@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from ruamel.yaml.comments import CommentedMap
 
@@ -119,7 +121,7 @@ def read_scan_file(path: Path | str) -> ScanFile:
     derived_section = root.section("derived_variables")
     derived = {name: derived_section.text(name) for name in derived_section}
     codes = _read_codes(root, ignored, notes)
-    top = _read_observables(root.section("observables"), None, ignored, notes)
+    top = _read_top(root, codes, ignored, notes)
     scan = ScanFile(
         path, text, document, setup, networks, variables, derived, derived_section, _read_blocks(root), codes, top,
         tuple(dict.fromkeys(ignored)), tuple(notes), _first_input(root), fitting,
@@ -185,8 +187,13 @@ def _first_input(root: Section) -> str:
 
 
 def _read_observables(
-    section: Section, code: str | None, ignored: list[str], notes: list[str]
+    section: Section,
+    code: str | None,
+    ignored: list[str],
+    notes: list[str],
+    of_codes: Mapping[str, ObservableSpec] = MappingProxyType({}),
 ) -> tuple[ObservableSpec, ...]:
+    """`of_codes`: by their names, observables that need not say where they come from."""
     found = []
     for name in section:
         if section.raw(name) is None and code is not None:  # a bare `name:` is an observable that the code returns
@@ -194,8 +201,47 @@ def _read_observables(
             continue
         entry = section.section(name, keys.OBSERVABLE)
         ignored += entry.ignored
-        found.append(read_observable(entry, name, code, notes))
+        found.append(read_observable(entry, name, of_codes[name].code if name in of_codes else code, notes))
     return tuple(found)
+
+
+def _read_top(
+    root: Section, codes: tuple[CodeSpec, ...], ignored: list[str], notes: list[str]
+) -> tuple[ObservableSpec, ...]:
+    """The file's own observables, without those that a code has under the same name.
+
+    There BSMArt takes the code's settings and forgets the file's own, which is all the same as long as the latter add
+    nothing. Raises ScanFileError where they do.
+    """
+    section = root.section("observables")
+    of_codes = {each.name: each for code in codes for each in code.observables}
+    found = []
+    for spec in _read_observables(section, None, ignored, notes, of_codes):
+        twin = of_codes.get(spec.name)
+        if twin is None:
+            found.append(spec)
+            continue
+        lost = [
+            what
+            for what, has, same in (
+                ("slha or function", spec.slha or spec.function, _source(spec) == _source(twin)),
+                ("likelihood", spec.likelihood.kind is not Kind.OFF, repr(spec.likelihood) == repr(twin.likelihood)),
+                ("window", spec.valid is not None, spec.valid == twin.valid),
+            )
+            if has and not same
+        ]
+        if lost:
+            raise section.error(
+                f"{spec.name!r} is an observable of the code {twin.code!r} too, with another {lost[0]}; BSMArt would "
+                "take the code's settings and forget these: move what holds there, or rename one",
+                spec.name,
+            )
+        notes.append(f"{section.path}: {spec.name} is the same as that of the code {twin.code}")
+    return tuple(found)
+
+
+def _source(spec: ObservableSpec) -> tuple[object, str | None]:
+    return spec.slha, spec.function
 
 
 def _read_blocks(root: Section) -> dict[str, dict[tuple[int, ...], str]]:

@@ -17,6 +17,14 @@ class PriorKind(enum.Enum):
     UNIFORM = "uniform"
     LOG_UNIFORM = "log-uniform"
     NORMAL = "normal"
+    SYMMETRIC = "symmetric-uniform"
+    SYMMETRIC_LOG = "symmetric-log"
+    SINE = "sine"
+
+    @property
+    def symmetric(self) -> bool:
+        """Whether the range is one of magnitudes, and either sign is as likely."""
+        return self in (PriorKind.SYMMETRIC, PriorKind.SYMMETRIC_LOG)
 
 
 FARTHEST = 1e6
@@ -35,7 +43,22 @@ PRIOR_NAMES = {
     "log": PriorKind.LOG_UNIFORM,
     "normal": PriorKind.NORMAL,
     "gauss": PriorKind.NORMAL,
+    "symmetric-uniform": PriorKind.SYMMETRIC,
+    "symmetric_uniform": PriorKind.SYMMETRIC,
+    "symlinear": PriorKind.SYMMETRIC,
+    "symmetric-log": PriorKind.SYMMETRIC_LOG,
+    "symmetric_log": PriorKind.SYMMETRIC_LOG,
+    "symlog": PriorKind.SYMMETRIC_LOG,
+    "sine": PriorKind.SINE,
+    "sin": PriorKind.SINE,
 }
+
+_DERIVED = {
+    "lognormal": "give its logarithm ln_x a normal prior and make it the derived variable exp(ln_x)",
+    "exp": "give u the range [exp(sigma*low), exp(sigma*high)] and make it the derived variable log(u)/sigma",
+    "cauchy": "give u a range within (0, 1) and make it the derived variable mean + sigma*tan(pi*(u - 0.5))",
+}
+"""Priors of BSMArt that a function of another variable has exactly."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +67,8 @@ class Variable:
 
     The prior is of shape `prior`, restricted to [`low`, `high`] (perhaps infinite for a
     normal one); `mean` and `sigma` belong to a normal prior. All in the variable's unit.
+    A symmetric prior has the magnitudes `inner` to `high` with either sign (low = -high), and
+    SINE is the polar angle of an isotropic direction, in radians.
     `periodic`: low and high are the same place, as for a phase. `integer`: only the whole
     numbers from low to high. `values`: only these, in the file's order; low and high are the
     least and the greatest. `steps`: how many a grid takes, 0 where the file does not say.
@@ -62,6 +87,7 @@ class Variable:
     integer: bool = False
     values: tuple[float, ...] = ()
     steps: int = 0
+    inner: float = 0.0
 
     @property
     def fixed(self) -> bool:
@@ -90,7 +116,7 @@ def read_variable(section: Section, name: str, ignored: list[str]) -> Variable:
     if (value := to_number(raw)) is not None:
         return _checked(section, name, Variable(name, value, value))
     if isinstance(raw, str):
-        return _checked(section, name, _read_numpy(section, name))
+        return _checked(section, name, _read_grid(section, name, _parse(raw)))
     if not isinstance(raw, dict):
         raise section.wrong(name, "a range, [low, high], or a mapping with one, {range: [low, high]}")
     entry = section.section(name, keys.VARIABLE)
@@ -116,6 +142,11 @@ def read_variable(section: Section, name: str, ignored: list[str]) -> Variable:
     values = _read_values(entry)
     if values:
         low, high = min(values), max(values)
+    inner = 0.0
+    if kind.symmetric:
+        low, high, inner = _mirrored(entry, kind, low, high)
+    elif kind is PriorKind.SINE:
+        low, high = _angles(entry, low, high)
     variable = Variable(
         name,
         low,
@@ -130,9 +161,39 @@ def read_variable(section: Section, name: str, ignored: list[str]) -> Variable:
         _is_integer(entry),
         values,
         entry.integer("steps", 0, low=1),
+        inner,
     )
     _check_kind(entry, variable)
     return _checked(entry, "values" if values else "range", variable)
+
+
+def _mirrored(entry: Section, kind: PriorKind, low: float, high: float) -> tuple[float, float, float]:
+    """Low, high and inner end of a range of magnitudes."""
+    if not (low < high < math.inf and low >= 0) or kind is PriorKind.SYMMETRIC_LOG and low == 0:
+        least = "above 0" if kind is PriorKind.SYMMETRIC_LOG else "at least 0"
+        said = f"the prior {kind.value} takes a range of magnitudes, {least}, of either sign"
+        fix = f"[{low:g}, {high:g}] is none; for one magnitude write values: [-x, x]"
+        raise entry.error(f"{entry.path}: {said}; {fix}", "range")
+    return -high, high, low
+
+
+_SLACK = 1e-3  # radians: 3.1416 and 3.142 are pi
+
+
+def _angles(entry: Section, low: float, high: float) -> tuple[float, float]:
+    """The range of a polar angle in radians; of BSMArt's SIN, which takes degrees and gives radians, too."""
+    prior = entry.raw("prior")
+    if isinstance(prior, dict):
+        prior = entry.section("prior", keys.PRIOR).raw("type")
+    if in_degrees := str(prior).lower() == "sin":
+        if high <= 2 * math.pi:
+            said = f"[{low:g}, {high:g}] looks like radians; write prior: sine, which takes them"
+            raise entry.error(f"{entry.path}: BSMArt's prior SIN takes its range in degrees, but {said}", "range")
+        low, high = math.radians(low), math.radians(high)
+    if not 0 <= low <= high <= math.pi + _SLACK:
+        wanted = "0 to 180 degrees" if in_degrees else "0 to pi (radians)"
+        raise entry.error(f"{entry.path}: a polar angle lies in {wanted}; change the range", "range")
+    return low, min(high, math.pi)
 
 
 def _is_integer(entry: Section) -> bool:
@@ -172,17 +233,43 @@ _NUMPY = {
     "geomspace": PriorKind.LOG_UNIFORM, "logspace": PriorKind.LOG_UNIFORM,
 }  # fmt: skip
 
+_MOST_VALUES = 10_000
 
-def _read_numpy(section: Section, name: str) -> Variable:
-    """The grid of BSMArt's type `Grid`, such as "np.linspace(0, 1, 11)": its range and its steps; nothing is run."""
-    found = _call_of_numbers(str(section.raw(name)))
-    if found is not None and len(found[1]) == 2:
-        found[1].append(1.0 if found[0] == "arange" else 50.0)  # what numpy takes
-    if found is None or found[0] not in _NUMPY or len(found[1]) != 3:
-        raise section.wrong(
-            name, "a mapping, [low, high], a number, or np.linspace(low, high, steps) (geomspace, logspace, arange)"
-        )
-    function, (first, last, third) = found
+_A_GRID = (
+    "a mapping, [low, high], a number, or np.linspace(low, high, steps) (geomspace, logspace, arange), "
+    "np.array([a, b, c]), range(start, stop, step)"
+)
+
+
+def _read_grid(section: Section, name: str, tree: ast.expr | None) -> Variable:
+    """The grid of BSMArt's type `Grid`, such as "np.linspace(0, 1, 11)", as what it gives; nothing is run.
+
+    A list of numbers is a choice among them, range(a, b) whole numbers, and what is left a range with steps.
+    """
+    function, arguments, keywords = _call(tree)
+    if function in ("np.array", "numpy.array", "list") and len(arguments) == 1 and not keywords:
+        (tree,) = arguments
+        function, arguments, keywords = _call(tree)
+    if isinstance(tree, (ast.List, ast.Tuple)):
+        return _choice(section, name, _numbers(tree.elts))
+    if function == "range" and not keywords:
+        return _read_whole_numbers(section, name, _numbers(arguments))
+    module, _, function = function.rpartition(".")
+    if module not in ("np", "numpy") or function not in _NUMPY:
+        raise section.wrong(name, _A_GRID)
+    numbers = _numbers([*arguments, *(each.value for each in keywords)])
+    by_name = [each.arg for each in keywords]
+    if numbers is None or by_name and (by_name != ["num"] or len(arguments) != 2 or function == "arange"):
+        raise section.wrong(name, _A_GRID)
+    if len(numbers) == 2:
+        numbers.append(1.0 if function == "arange" else 50.0)  # what numpy takes
+    if len(numbers) != 3:
+        raise section.wrong(name, _A_GRID)
+    return _read_numpy(section, name, function, numbers)
+
+
+def _read_numpy(section: Section, name: str, function: str, numbers: list[float]) -> Variable:
+    first, last, third = numbers
     if function == "arange":
         ahead = (last - first) / third if third else 0.0
         steps = float(max(0, math.ceil(ahead - 1e-9)) if math.isfinite(ahead) else 0)
@@ -199,26 +286,55 @@ def _read_numpy(section: Section, name: str) -> Variable:
     return Variable(name, min(first, last), max(first, last), _NUMPY[function], steps=int(steps))
 
 
-def _call_of_numbers(text: str) -> tuple[str, list[float]] | None:
-    """The function and the numbers of `np.function(a, b, c)`, or `num=c`; None for any other text."""
+def _read_whole_numbers(section: Section, name: str, numbers: list[float] | None) -> Variable:
+    if numbers is None or not all(each.is_integer() and abs(each) < 2**53 for each in numbers) or len(numbers) > 3:
+        raise section.wrong(name, "range(stop), range(start, stop) or range(start, stop, step) of whole numbers")
+    if not numbers or numbers[2:] == [0.0]:
+        raise section.wrong(name, "range(stop), range(start, stop) or range(start, stop, step), with a step")
+    found = range(*(int(each) for each in numbers))
+    if len(found) < 2 or abs(found.step) != 1:
+        return _choice(section, name, [float(each) for each in found[: _MOST_VALUES + 1]])
+    if len(found) > 10**9:
+        raise section.wrong(name, "whole numbers at most 10^9 apart")
+    return Variable(name, float(min(found[0], found[-1])), float(max(found[0], found[-1])), integer=True)
+
+
+def _choice(section: Section, name: str, values: list[float] | None) -> Variable:
+    if not values or not all(math.isfinite(each) for each in values) or len(values) > _MOST_VALUES:
+        raise section.wrong(name, f"a grid of finite numbers, at least one and at most {_MOST_VALUES:,}")
+    if len(set(values)) < len(values):
+        twice = next(each for each in values if values.count(each) > 1)
+        raise section.error(f"{name}: {twice:g} is there twice; name each value once", name)
+    if len(values) == 1:
+        return Variable(name, values[0], values[0])
+    return Variable(name, min(values), max(values), values=tuple(values))
+
+
+def _parse(text: str) -> ast.expr | None:
     try:
-        call = ast.parse(text.strip(), mode="eval").body
+        return ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-    if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)):
-        return None
-    if not (isinstance(call.func.value, ast.Name) and call.func.value.id in ("np", "numpy")):
-        return None
+
+
+def _call(tree: ast.expr | None) -> tuple[str, list[ast.expr], list[ast.keyword]]:
+    """The function of a call, such as "range" or "np.array", with its arguments; "" for anything else."""
+    if not isinstance(tree, ast.Call):
+        return "", [], []
+    called = tree.func
+    if isinstance(called, ast.Name):
+        return called.id, tree.args, tree.keywords
+    if isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name):
+        return f"{called.value.id}.{called.attr}", tree.args, tree.keywords
+    return "", [], []
+
+
+def _numbers(trees: list[ast.expr]) -> list[float] | None:
+    """What literal numbers stand for; None when there is anything else."""
     try:
-        numbers = [float(ast.literal_eval(each)) for each in call.args]
-        if call.keywords:
-            (steps,) = call.keywords
-            if steps.arg != "num" or len(numbers) != 2 or call.func.attr == "arange":
-                return None
-            numbers.append(float(ast.literal_eval(steps.value)))
+        return [float(ast.literal_eval(each)) for each in trees]
     except (ValueError, TypeError, OverflowError):
         return None
-    return call.func.attr, numbers
 
 
 def _read_range(section: Section, key: str) -> tuple[float, float]:
@@ -228,6 +344,8 @@ def _read_range(section: Section, key: str) -> tuple[float, float]:
 
 def _prior_kind(section: Section, key: str) -> PriorKind:
     name = section.text(key)
+    if how := _DERIVED.get(name.lower()):
+        raise section.error(f"{name!r} is no prior that lodescan has, but a function gives it: {how}", key)
     if name.lower() not in PRIOR_NAMES:
         raise section.error(f"{name!r} is no prior that lodescan knows{closest(name, PRIOR_NAMES)}", key)
     return PRIOR_NAMES[name.lower()]

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from evaluator.codes.bsmart import make_tool
+from evaluator.codes.bsmart_flavio import FLAVIO, MORE, FlavioTool
 from evaluator.codes.flavio import FlavioCode
 from evaluator.codes.python import PythonFunction
 from evaluator.codes.slha import SlhaProgram
@@ -48,6 +49,8 @@ def make_code(spec: CodeSpec, scan: ScanFile, known: Collection[str]) -> Code:
         for each in spec.observables:
             if each.flavio is not None:
                 what = f"the code {spec.name!r} is not flavio, but {each.name!r} asks for it"
+                if not kinds and spec.name == FLAVIO:
+                    what = f"BSMArt's tool flavio takes each observable by its own name; {MORE}"
                 raise each.section.error(what, "flavio")
     match kinds:
         case ["function"]:
@@ -71,4 +74,4 @@ def preloads(code: Code) -> list[str]:
     """Modules that workers should share in memory: imported once, by the fork server."""
     if isinstance(code, PythonFunction):
         return [code.module]
-    return ["flavio"] if isinstance(code, FlavioCode) else []
+    return ["flavio"] if isinstance(code, (FlavioCode, FlavioTool)) else []

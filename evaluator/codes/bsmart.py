@@ -1,4 +1,4 @@
-"""Tools that BSMArt has built in and that need nothing else: toy_targets and pass_tool.
+"""Tools that BSMArt has built in: toy_targets and pass_tool here, flavio in a file of its own.
 
 A code without `function` and `command` is one of BSMArt's tools, or of the user's own;
 those that are not here are refused by name.
@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from evaluator.codes.bsmart_flavio import FLAVIO, FlavioTool
 from evaluator.deadline import DEFAULT_TIMEOUT
 from evaluator.errors import ConfigurationError, InvalidPoint
 from evaluator.sources import file_hash
@@ -26,16 +27,18 @@ TOYS, PASS = "toy_targets", "pass_tool"
 
 _OF_BSMART = {
     "HiggsTools", "HiggsBounds", "HiggsSignals", "SPheno", "FlexibleSUSY", "MicrOmegas", "SModelS", "anyBSM", "ZPEED",
-    "Zprime", "VevaciousPlusPlus", "resummino", "MadGraph", "HackAnalysis", "MadAnalysis", "flavio",
+    "Zprime", "VevaciousPlusPlus", "resummino", "MadGraph", "HackAnalysis", "MadAnalysis",
 }  # fmt: skip
 
 
-def make_tool(spec: CodeSpec, scan: ScanFile, known: Collection[str]) -> ToyTargets | PassTool:
+def make_tool(spec: CodeSpec, scan: ScanFile, known: Collection[str]) -> ToyTargets | PassTool | FlavioTool:
     """The built-in tool of a code's name; raises ConfigurationError, which names the tool, for any other."""
     if spec.name == TOYS:
         return ToyTargets(spec, scan)
     if spec.name == PASS:
         return PassTool(spec, scan, known)
+    if spec.name == FLAVIO:
+        return FlavioTool(spec, scan, known)
     ways = "write `command` for a program, `function: module:name` for a Python function, `flavio` for its coefficients"
     if (scan.folder / "Tools" / f"{spec.name}.py").is_file():
         what = f"is a tool of your own (Tools/{spec.name}.py), which lodescan does not load as it is"

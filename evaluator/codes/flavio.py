@@ -38,13 +38,16 @@ class FlavioCode:
     """flavio's predictions at one point of an effective theory.
 
     A coefficient is one expression, or two for its real and its imaginary part; those that the
-    file does not name are zero (the Standard Model).
+    file does not name are zero (the Standard Model). `wcxf` is a file's name where the section
+    `flavio` gives none of this.
     """
 
-    def __init__(self, spec: CodeSpec, scan: ScanFile, known: Collection[str]) -> None:
+    def __init__(self, spec: CodeSpec, scan: ScanFile, known: Collection[str], wcxf: str = "") -> None:
         code = spec.section
-        self._section = section = code.section("flavio", known_keys.FLAVIO)
-        self._wcxf = section.text("wcxf", "")
+        self._section = section = code if wcxf else code.section("flavio", known_keys.FLAVIO)
+        self._wcxf = wcxf or section.text("wcxf", "")
+        self.standard_model: dict[str, float] = {}
+        """The Standard Model's prediction by an observable's name, from `load` on."""
         self._coefficients: dict[str, tuple[Expression, ...]] = {}
         self._eft = self._basis = ""
         self._scale = math.nan
@@ -166,6 +169,7 @@ class FlavioCode:
             raise spec.section.error(f"{said} ({type(error).__name__}: {error})", "flavio") from error
         if not math.isfinite(value):
             raise spec.section.error(f"{spec.flavio} is {value} in the Standard Model", "flavio")
+        self.standard_model[spec.name] = float(value)
 
     def measured(self) -> dict[str, Likelihood]:
         """The likelihoods of the observables that take flavio's measurement; raises ConfigurationError."""

@@ -37,6 +37,10 @@ DECAY 25 4.1E-03
  5.8E-01 2 5 -5
 DECAY1L 25 4.2E-03
  5.5E-01 2 5 -5
+XSECTION 1.30E+04 2212 2212 2 1000022 1000024
+ 0 0 0 0 0 10042 2.5E-02 somebody 1.0
+BLOCK PROCESS ATLAS_1
+ XS 1.5
 END
 """
 BASE = {
@@ -122,6 +126,8 @@ def test_blocks_override_and_add(point):
         (["BR", [25, [-5, 5]]], 0.58),
         (["WIDTH1L", 25], 4.2e-3),
         (["BR1L", [25, [5, -5]]], 0.55),
+        (["XSECTION", [13000, 2212, 2212, 1000022, 1000024]], 0.025),
+        (["PROCESS", ["ATLAS_1", "XS"]], 1.5),
     ],
 )
 def test_slha_observables(point, slha, value):
@@ -130,7 +136,8 @@ def test_slha_observables(point, slha, value):
 
 
 @pytest.mark.parametrize("where", [OBS, "Observables/"])
-@pytest.mark.parametrize("slha", [["MASS", [99]], ["HMIX", [1]], ["WIDTH", 6], ["SPINFO", [1]]])
+@pytest.mark.parametrize("slha", [["MASS", [99]], ["HMIX", [1]], ["WIDTH", 6], ["SPINFO", [1]],
+                                  ["XSECTION", [13000, 2212, 2212, 6]], ["PROCESS", ["ATLAS_1", "EVENTS"]]])
 def test_a_missing_entry_is_never_zero(point, where, slha):
     outcome, found = point({f"{where}x": {"SLHA": slha}})
     assert outcome.status is Status.FAILED and math.isnan(found["x"]) and found["mh"] == 125.0
@@ -202,7 +209,7 @@ def test_a_chain_in_bsmarts_words(point, tmp_path):
         ({"Codes/SPheno/Conditions": ["mhh > 120"]}, ["'mhh'", "did you mean 'mh'"]),
         ({f"{OBS}f": {"FUNCTION": "cosh(mm)"}}, ["'mm'"]),
         ({"Fitting": {"Variables": {"z": {"RANGE": [0, 1]}}, "Observables": {"mh": {"TARGET": 125, "VARIANCE": 1}}}},
-         ["needs scipy", "lodescan[evaluator,fitting]"]),
+         ["needs scipy", "lodescan[fitting]"]),
     ],
 )  # fmt: skip
 def test_what_names_its_fault(bsmart, tmp_path, changes, words):
@@ -221,12 +228,17 @@ def test_what_names_its_fault(bsmart, tmp_path, changes, words):
     ("changes", "words"),
     [
         ({"Variables/mu": "np.linspace(0,1,len('xx'))"}, ["but must be a mapping, [low, high], a number, or np."]),
-        ({"Variables/mu/PRIOR": "SYMLOG"}, ["'SYMLOG' is no prior that lodescan knows"]),
+        ({"Variables/mu/PRIOR": "SYMLOGG"}, ["'SYMLOGG' is no prior that lodescan knows; did you mean 'symlog'"]),
+        ({"Variables/mu/PRIOR": {"TYPE": "CAUCHY", "MEAN": 1, "SIGMA": 2}}, ["'CAUCHY'", "derived variable mean +"]),
         ({"Codes/SPheno/Observables": ["mh", "mA"]}, ["must be a mapping"]),
         ({"Codes/SPheno/Run": "perhaps"}, ["must be true or false"]),
         ({"Codes/SPheno/Comand": "x"}, ["unknown key 'Comand'", "did you mean 'command'"]),
         ({f"{OBS}mu": {"SLHA": ["MASS", [36]]}}, ["'mu' is already the name of the variable"]),
-        ({"Observables/mh": {"SLHA": ["MASS", [36]]}}, ["'mh' is already the name of the observable"]),
+        ({"Observables/mh": {"SLHA": ["MASS", [36]]}}, ["'mh' is an observable of the code 'SPheno'", "another slha"]),
+        ({"Observables/mh": {"SCALING": "GAUSS", "MEAN": 125, "VARIANCE": 3}}, ["with another likelihood", "move"]),
+        ({"Observables/mh": {"SLHA": ["MASS", [25]], "VALID": [1, 2]}}, ["'mh'", "with another window", "or rename"]),
+        ({"Codes/pass_tool": {"InputFile": "in.slha", "Observables": {"mh": {"SLHA": ["MASS", [25]]}}}},
+         ["'mh' is already the name of the observable"]),
         ({f"{OBS}mh/SCALING": "gauss"}, ["unknown scaling 'gauss'; did you mean 'GAUSS'"]),
         ({f"{OBS}mh/SCALING": "LOGUSER"}, ["EXPUSER"]),
         ({f"{OBS}mh/SCALING": "OFF"}, ["no observable enters the likelihood"]),
@@ -236,6 +248,23 @@ def test_what_bsmart_would_go_on_with_in_silence(bsmart, changes, words):
     with pytest.raises(ScanFileError) as caught:
         bsmart(changes)
     assert [word for word in words if word not in str(caught.value)] == []
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"SLHA": ["MASS", [25]], "SCALING": "OFF"},
+        {"SLHA": ["mass", [25]], "SCALING": "GAUSS", "MEAN": "125", "VARIANCE": 2},
+    ],
+)
+def test_an_observable_of_a_code_once_more_at_the_top_is_the_codes(bsmart, point, settings):
+    changes = {"Observables/mh": settings, "Observables/late": {"FUNCTION": "2*mh"}}
+    scan = bsmart(changes)
+    assert [each.name for each in scan.all_observables()] == ["musq", "half", "mh", "late"]
+    assert scan.notes == ("Observables: mh is the same as that of the code SPheno",)
+    outcome, found = point(changes)
+    assert outcome.status is Status.OK and (found["mh"], found["late"]) == (125.0, 250.0)
 
 
 def test_the_python_text_of_a_grid_is_a_range_with_steps(bsmart):

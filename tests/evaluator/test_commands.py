@@ -1,6 +1,7 @@
 """check, point, healthy, and bad input to any of them: one clear line, exit code 2, nothing written."""
 
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -78,6 +79,25 @@ def test_check_of_an_unphysical_middle(run, python_scan):
     done = run("check", python_scan(observables="y: {mean: 1, sigma: 2, valid: [1, 2]}"))
     assert done.returncode == 0
     assert "status INVALID: toy y = 0 is outside [1, 2]" in done.stdout and "lodescan-evaluator point" in done.stdout
+
+
+def test_check_of_an_unphysical_middle_with_two_codes_finds_another_point(run, scan_file):
+    """The window is shut in the middle: random points are tried, one works, and the better order is advised."""
+    scan = scan_file(
+        "variables: {x: [0, 1], n: {range: [1, 5], type: integer}}\ncodes:\n  dear:\n    function: order_codes:dear\n"
+        "    observables: {d: {mean: 1, sigma: 1}}\n"
+        "  cheap:\n    function: order_codes:cheap\n    observables: {c: {valid: [0.2, 1]}}\n",
+        order_codes__py="import time\ndef dear(point):\n    time.sleep(0.05)\n    return {'d': 1}\n"
+        "def cheap(point):\n    return {'c': abs(point['x'] - 0.5)}\n",
+    )
+    done = run("check", scan)
+    assert done.returncode == 0, done.stderr
+    assert "status INVALID: cheap c = 0 is outside" in done.stdout
+    assert "at 7 points" in done.stdout and "let it run first: cheap, dear" in done.stdout
+    (line,) = [line for line in done.stdout.splitlines() if "work at another point" in line]
+    command = shlex.split(line.split("lodescan-evaluator ")[1])
+    assert command[:2] == ["point", str(scan)]
+    assert "status OK" in run(*command).stdout
 
 
 @pytest.mark.parametrize(

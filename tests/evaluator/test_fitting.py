@@ -60,7 +60,7 @@ def test_without_scipy_it_says_how_to_get_it(solve):
     try:
         import scipy  # noqa: F401
     except ImportError:
-        with pytest.raises(ConfigurationError, match=r"needs scipy, .*pip install 'lodescan\[evaluator,fitting\]'"):
+        with pytest.raises(ConfigurationError, match=r"needs scipy, .*pip install 'lodescan\[fitting\]'"):
             solve()
     else:
         pytest.fail("scipy is in the evaluator's base")

@@ -1,8 +1,16 @@
 """A better order of the codes is advised only where it was tried and gave the same."""
 
+import math
+import time
+
+import numpy as np
 import pytest
 
-from evaluator.order import better_order
+from evaluator import order
+from evaluator.order import BUDGET, Tried, better_order, try_points
+from evaluator.point import Status
+from evaluator.ranges import draw, middle
+from scanspec import PriorKind, Variable
 
 CODES = """import time
 from pathlib import Path
@@ -30,6 +38,19 @@ def dear_that_leaves_a_file(point):
     (point.folder / "left").write_text("here")
     return dear(point)
 
+def cheap_that_sometimes_looks(point):
+    return {"c": point["x"] + (point.get("d", 0.0) if point["x"] > 0.7 else 1)}
+
+def cheap_that_must_look_at_what_it_ends(point):
+    if point["x"] > 0.7:
+        return {"c": 99.0 if point.get("d", 0.0) else 0.0}
+    return {"c": 1.0}
+
+def hangs_at_random_points(point):
+    if point["x"] != 0.5:
+        time.sleep(30)
+    return {"c": 1.0}
+
 def slow_to_start(point, seen=[]):
     if not seen:
         seen.append(1)
@@ -48,21 +69,31 @@ codes:
 
 
 @pytest.fixture
-def advice(scan_file, chain, tmp_path, monkeypatch):
+def tried(scan_file, chain, tmp_path, monkeypatch):
+    """The chain of a file, and what came of its points."""
     monkeypatch.syspath_prepend(str(tmp_path))
 
-    def advice(text=SCAN, x=0.5):
+    def tried(text=SCAN, x=0.5):
         made = chain(scan_file(text, order_codes__py=CODES))
-        return better_order(made, [x], made.evaluate([x], tmp_path / "point"), tmp_path)
+        return made, try_points(made, Tried([x], made.evaluate([x], tmp_path / "point")), tmp_path)
 
-    yield advice
+    yield tried
     monkeypatch.delitem(__import__("sys").modules, "order_codes", raising=False)
+
+
+@pytest.fixture
+def advice(tried, tmp_path):
+    def advice(text=SCAN, x=0.5):
+        made, points = tried(text, x)
+        return better_order(made, points, tmp_path)
+
+    return advice
 
 
 def test_a_cheap_code_that_can_end_a_point_goes_first(advice):
     (line,) = advice()
     assert line.startswith("advice: second can end a point, takes ")
-    assert "gave the same before first, which takes 0." in line
+    assert "gave the same before first, which takes 0." in line and ", at 7 points; " in line
     assert line.endswith("let it run first: second, first")
 
 
@@ -77,6 +108,8 @@ def test_conditions_end_points_too(advice):
         ("{valid: [0, 9]}", "{mean: 1, sigma: 1}"),  # it ends no point
         ("order_codes:dear", "order_codes:quick"),  # as cheap
         (":cheap\n", ":cheap_of_dear\n"),  # needs the other's observable
+        (":cheap\n", ":cheap_that_sometimes_looks\n"),  # the same at the middle, another elsewhere
+        (":cheap\n", ":cheap_that_must_look_at_what_it_ends\n"),
         (":cheap\n", ":cheap_that_looks\n"),  # makes do without it, with another result
         ("c: {valid", "c: {function: d + 1, valid"),  # an expression of it
         (":dear\n", ":slow_to_start\n"),  # dear the first time alone
@@ -87,8 +120,53 @@ def test_no_advice(advice, old, new):
     assert advice(SCAN.replace(old, new)) == []
 
 
-def test_no_advice_where_a_point_ends(advice):
-    assert advice(SCAN.replace("[0, 1]", "[0, 30]"), 20.0) == []
+def test_where_the_middle_is_invalid_random_points_are_tried(advice, tried):
+    text = SCAN.replace("[0, 1]", "[0, 30]")
+    _, points = tried(text, 20.0)
+    assert [each.outcome.status is Status.INVALID for each in points] == [each.values[0] > 8 for each in points]
+    assert 1 < sum(each.values[0] > 8 for each in points) < len(points) == 7
+    assert len({each.values[0] for each in points}) == 7
+    (line,) = advice(text, 20.0)
+    assert line.endswith("let it run first: second, first") and "at 7 points" in line
+    _, again = tried(text, 20.0)
+    assert [each.values for each in again] == [each.values for each in points]
+
+
+def test_no_advice_where_every_point_ends(advice):
+    assert advice(SCAN.replace("valid: [0, 9]", "valid: [50, 51]")) == []
+
+
+def test_random_points_have_bounded_time(tried, monkeypatch):
+    """A code that hangs away from the middle costs no more than the budget, and its point counts for nothing."""
+    monkeypatch.setattr(order, "BUDGET", 0.5)
+    start = time.monotonic()
+    _, points = tried(SCAN.replace(":cheap\n", ":hangs_at_random_points\n"))
+    assert [each.values for each in points] == [[0.5]] and time.monotonic() - start < 5
+    assert BUDGET <= 20
+
+
+KINDS = [
+    Variable("a", -3, 5), Variable("b", 1e-3, 1e3, PriorKind.LOG_UNIFORM), Variable("c", 2, 6, integer=True),
+    Variable("d", 1, 9, values=(9.0, 1.0, 4.0)), Variable("e", -100, 100, PriorKind.SYMMETRIC_LOG, inner=1),
+    Variable("f", -4, 4, PriorKind.SYMMETRIC, inner=2), Variable("g", 0, math.pi, PriorKind.SINE), Variable("h", 7, 7),
+    Variable("i", -math.inf, math.inf, PriorKind.NORMAL, 1.0, 2.0), Variable("j", 2, 3, PriorKind.NORMAL, 9.0, 1.0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("variable", KINDS, ids=[each.name for each in KINDS])
+def test_middles_and_draws_lie_in_the_range(variable):
+    rng = np.random.default_rng(0)
+    drawn = [draw(variable, rng) for _ in range(200)]
+    for value in (middle(variable), *drawn):
+        assert variable.low <= value <= variable.high and math.isfinite(value) and abs(value) >= variable.inner
+        assert not variable.values or value in variable.values
+        assert not variable.integer or value.is_integer()
+    assert variable.fixed or variable.name == "j" or len(set(drawn)) > 2
+    if variable.prior.symmetric:
+        assert 50 < sum(value < 0 for value in drawn) < 150
+    if variable.name in "be":  # as many in each decade
+        half = math.sqrt(variable.high * max(variable.inner, variable.low))
+        assert np.mean([abs(value) < half for value in drawn]) > 0.3
 
 
 def test_what_one_leaves_for_the_other_is_needed(advice):

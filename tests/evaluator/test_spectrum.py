@@ -97,6 +97,57 @@ def test_missing_entries_are_failures(block, indices, words):
         entry(TEXT, block, *indices)
 
 
+CROSS_SECTIONS = """
+Block MASS
+ 1000022 97
+XSECTION  1.30E+04  2212 2212 2 1000022 1000024 # 10-13 TeV
+ 0  0  0  0  0  10042  2.5D-02  Prospino 2.1  # the first line, as BSMArt takes it
+ 0  1  0  0  0  10042  3.1E-02  Prospino 2.1
+XSECTION  8.00E+03  2212 2212 2 1000022 1000024
+ 0  0  0  0  0  10042  1.0E-02  Prospino 2.1
+XSECTION  1.30E+04  2212 2212 1 32
+ short line
+XSECTION  1.30E+04  2212 2212 1 32
+ 0  0  0  0  0  10042  7.0
+XSECTION
+XSECTION  1.30E+04  p p 1 31
+ 0  0  0  0  0  10042  9.0
+BLOCK PROCESS ATLAS_1
+ XS    1.5E+00   # (fb)
+ MU95EXP 0.9
+BLOCK EFFICIENCIES ATLAS_1
+ SR1   2.0E-03  1.0E-04
+BLOCK PROCESS CMS_1
+ XS    2.5
+BLOCK PROCESS
+"""
+
+
+def test_cross_sections():
+    spectrum = read_spectrum(CROSS_SECTIONS)
+    chargino = (2212, 2212, 1000022, 1000024)
+    assert spectrum.entry(SlhaAddress("XSECTION", chargino, 13000.0)) == 0.025
+    assert spectrum["xsection", 13000, 2212, 2212, 1000024, 1000022] == 0.025  # in any order
+    assert spectrum["XSECTION", 8000, *chargino] == 0.01
+    assert spectrum["XSECTION", 13000, 2212, 2212, 32] == 7.0  # the last table
+    assert spectrum["MASS", 1000022] == 97
+    for address in ((7000, *chargino), (13000, 2212, 2212, 31), (13000, 2212, 2212, 1000022), ()):
+        with pytest.raises(CodeFailed):
+            spectrum["XSECTION", *address]
+
+
+def test_values_of_analyses():
+    def value(block, *words):
+        return read_spectrum(CROSS_SECTIONS).entry(SlhaAddress(block, (), words=words))
+
+    assert (value("PROCESS", "atlas_1", "XS"), value("PROCESS", "CMS_1", "xs")) == (1.5, 2.5)
+    assert value("PROCESS", "ATLAS_1", "MU95EXP") == 0.9
+    assert [value("EFFICIENCIES", "ATLAS_1", "SR1", which) for which in "01"] == [2e-3, 1e-4]
+    for words in (("CMS_1", "MU95EXP"), ("CMS_2", "XS")):
+        with pytest.raises(CodeFailed, match=rf"no entry PROCESS {words[0]} {words[1]}"):
+            value("PROCESS", *words)
+
+
 def test_any_bytes_can_be_read():
     noise = bytes(range(256)).decode("utf-8", errors="replace")
     assert not read_spectrum(noise).blocks

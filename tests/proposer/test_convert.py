@@ -134,6 +134,9 @@ def test_kinds_of_variables_and_other_types(tmp_path):
         "a": "np.geomspace(1, 1000, 4)", "b": "np.linspace(5, 1, 3)", "c": "4.5",
         "d": {"RANGE": [0, 3], "TYPE": "INTEGER"},
         "e": {"RANGE": [0, 6.25], "PERIODIC": "True", "STEPS": "5"}, "f": {"VALUES": ["2", 1]},
+        "g": "np.array([3, 1.5])", "h": "range(2, 6)", "i": "range(0, 9, 4)", "j": "[4]",
+        "k": {"RANGE": [1, 9], "PRIOR": "SYMLOG"}, "l": {"RANGE": ["30", 180], "PRIOR": "SIN"},
+        "m": {"RANGE": [30, 180], "PRIOR": {"TYPE": "Sin", "LOW": 60}},
     }  # fmt: skip
     codes = {"c": {"Function": "m:f", "Observables": {"y": {"MEAN": 1, "VARIANCE": 1}}}}
     old.write_text(json.dumps({"Setup": {"Type": "Grid"}, "Variables": variables, "Codes": codes}))
@@ -146,6 +149,11 @@ def test_kinds_of_variables_and_other_types(tmp_path):
     assert "np." not in text
     assert "Setup: Grid is now GRID" in changes
     assert "Variables: a: 'np.geomspace(1, 1000, 4)' is now a range with steps" in changes
+    assert "Variables: g: 'np.array([3, 1.5])' is now a choice among values" in changes
+    assert "Variables: k: PRIOR: SYMLOG is now symmetric-log" in changes
+    assert "Variables: l: the range of SIN, in degrees, is now in radians" in changes
+    assert "Variables: h: 'range(2, 6)' is now a range of whole numbers" in changes
+    assert "Variables: j: '[4]' is now a range" in changes
 
 
 def test_the_command(everything, tmp_path, monkeypatch, capsys):

@@ -29,6 +29,14 @@ def normal(low: float, high: float, mean: float = 0.0, sigma: float = 1.0) -> Va
     return Variable("x", low, high, PriorKind.NORMAL, mean, sigma)
 
 
+def symmetric(inner: float, high: float, kind: PriorKind = PriorKind.SYMMETRIC_LOG) -> Variable:
+    return Variable("x", -high, high, kind, inner=inner)
+
+
+def sine(low: float, high: float) -> Variable:
+    return Variable("x", low, high, PriorKind.SINE)
+
+
 @given(low=FINITE, width=POSITIVE)
 def test_uniform_is_that_of_scipy(low, width):
     space = Space([uniform(low, low + width)])
@@ -68,6 +76,61 @@ def test_a_normal_prior_without_bounds_is_that_of_scipy_and_finite():
     np.testing.assert_allclose(space.to_unit(x), UNIT, atol=1e-15)
 
 
+@given(inner=POSITIVE, factor=st.floats(1.001, 1e9), sign=st.sampled_from([-1.0, 1.0]))
+@pytest.mark.parametrize("kind", [PriorKind.SYMMETRIC, PriorKind.SYMMETRIC_LOG])
+def test_a_symmetric_prior_is_the_same_on_both_sides_and_has_a_gap(inner, factor, sign, kind):
+    high = inner * factor
+    space = Space([symmetric(inner, high, kind)])
+    one_side = stats.uniform(inner, high - inner) if kind is PriorKind.SYMMETRIC else stats.loguniform(inner, high)
+    x = space.to_physical(0.5 + 0.5 * sign * UNIT[1:])
+    near = 1e-15 * high  # next to u = 0.5 doubles are 1e-16 apart
+    np.testing.assert_allclose(x, sign * one_side.ppf(UNIT[1:]), rtol=1e-11, atol=near)
+    np.testing.assert_allclose(space.to_unit(x), 0.5 + 0.5 * sign * UNIT[1:], atol=1e-11)
+    assert space.inside(x).all()
+    ends = np.array([[-high], [-inner], [inner], [high]])
+    assert space.inside(ends).all()
+    assert not space.inside(np.array([[0.0], [0.999 * inner], [-0.999 * inner], [1.001 * high], [np.nan]])).any()
+    np.testing.assert_allclose(space.to_physical(space.to_unit(ends)), ends, rtol=1e-11, atol=near)  # with their signs
+
+
+def test_draws_of_a_symmetric_prior_follow_its_density():
+    flat = PriorKind.SYMMETRIC
+    space = Space([symmetric(1.0, 1000.0), symmetric(2.0, 6.0, flat), symmetric(0.0, 4.0, flat)])
+    x = space.to_physical(space.draw(np.random.default_rng(2), 4000))
+    for column, prior in enumerate([stats.loguniform(1, 1000), stats.uniform(2, 4), stats.uniform(0, 4)]):
+        assert stats.kstest(np.abs(x[:, column]), prior.cdf).pvalue > 1e-3
+        assert stats.binomtest(int((x[:, column] < 0).sum()), 4000).pvalue > 1e-3
+    assert stats.kstest(x[:, 2], stats.uniform(-4, 8).cdf).pvalue > 1e-3  # without a gap: uniform
+
+
+@given(ends=st.tuples(st.floats(0, np.pi), st.floats(0, np.pi)))
+def test_the_sine_prior_is_uniform_in_the_cosine(ends):
+    low, high = min(ends), max(ends)
+    if high - low < 1e-6:
+        return
+    space = Space([sine(low, high)])
+    x = space.to_physical(UNIT)
+    share = (np.cos(low) - np.cos(x)) / (np.cos(low) - np.cos(high))
+    np.testing.assert_allclose(share, UNIT, atol=1e-15 / (np.cos(low) - np.cos(high)) + 1e-14)
+    np.testing.assert_allclose(space.to_unit(x), UNIT, atol=1e-8)
+    assert space.inside(x).all()
+
+
+def test_draws_of_the_sine_prior_are_isotropic():
+    """z of directions on a sphere is uniform (Archimedes)."""
+    space = Space([sine(0.0, np.pi)])
+    x = space.to_physical(space.draw(np.random.default_rng(7), 4000))
+    directions = np.random.default_rng(8).normal(size=(4000, 3))
+    angles = np.arccos(directions[:, 2] / np.linalg.norm(directions, axis=1))
+    assert stats.ks_2samp(x[:, 0], angles).pvalue > 1e-3
+    three = space.to_physical(np.array([[0.0], [0.5], [1.0]]))
+    np.testing.assert_allclose(three[:, 0], np.array([0.0, np.pi / 2, np.pi]), atol=1e-15)
+    small = space.to_physical(np.array([[1e-20]]))[0, 0]
+    assert small == pytest.approx(2e-10, rel=1e-12)  # exact where the cosine is 1
+    large = space.to_physical(np.array([[1.0 - 3 * 2.0**-53]]))[0, 0]
+    assert np.pi - large == pytest.approx(2 * (3 * 2.0**-53) ** 0.5, rel=1e-7)  # and where it is -1
+
+
 @pytest.mark.parametrize("tail", [8.0, 30.0, 300.0, 1e5])
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 def test_far_tails_are_exact(tail, sign):
@@ -92,7 +155,12 @@ def test_far_tails_are_exact(tail, sign):
 def test_values_never_leave_the_range(kind, low, high, mean, sigma, u):
     low, high = min(low, high), max(low, high)
     assume(kind is not PriorKind.NORMAL or max(low - mean, mean - high) <= FARTHEST * sigma)  # scanspec refuses these
-    space = Space([Variable("x", low, high, kind, mean, sigma)])
+    variable = Variable("x", low, high, kind, mean, sigma)
+    if kind.symmetric:
+        variable = symmetric(low, high, kind)
+    elif kind is PriorKind.SINE:
+        variable = sine(min(low, np.pi), min(high, np.pi))
+    space = Space([variable])
     points = np.array(u)[:, None]
     x = space.to_physical(points)
     assert space.inside(x).all()

@@ -1,11 +1,10 @@
 """What a scan file may say, in both spellings, and how it is refused."""
 
 import math
-from dataclasses import replace
 
 import pytest
 
-from scanspec import Kind, Likelihood, PriorKind, ScanFileError, Variable, read_scan_file
+from scanspec import Kind, Likelihood, ScanFileError
 
 BASE = """\
 variables:
@@ -18,32 +17,8 @@ codes:
 """
 
 
-@pytest.fixture
-def read(tmp_path):
-    def read(text):
-        path = tmp_path / "scan.yaml"
-        path.write_text(text)
-        return read_scan_file(path)
-
-    return read
-
-
-@pytest.fixture
-def fault(read, tmp_path):
-    def fault(text):
-        with pytest.raises(ScanFileError) as caught:
-            read(text)
-        return str(caught.value).removeprefix(f"{tmp_path / 'scan.yaml'}, ")
-
-    return fault
-
-
 def observable(settings, name="x"):
     return BASE.replace("x: {mean: 1, sigma: 2}", f"{name}: {settings}")
-
-
-def variable(settings):
-    return BASE.replace("m0: [0, 10]", f"m0: {settings}")
 
 
 # ---- likelihoods
@@ -172,121 +147,38 @@ def test_slha_addresses_refused(fault, address):
     assert message.startswith("line 7: ") and "[BLOCK, [indices]]" in message
 
 
-@pytest.mark.parametrize("block", ["XSECTION", "PROCESS", "EFFICIENCIES"])
-def test_blocks_that_are_not_read(fault, block):
-    assert f"does not read {block}" in fault(observable(f"{{mean: 1, sigma: 2, slha: [{block}, 1]}}"))
-
-
-# ---- variables
+@pytest.mark.parametrize(
+    ("address", "said", "scale"),
+    [
+        ("[XSECTION, [13000, 2212, 2212, 1000022, 1000024]]", "XSECTION 2212 2212 1000022 1000024 at 13000 GeV", 13000),
+        ("[xsection, 91.2, 11, -11, 25]", "XSECTION 11 -11 25 at 91.2 GeV", 91.2),
+        ("[PROCESS, [ATLAS_1911_12606, MU95EXP]]", "PROCESS ATLAS_1911_12606 MU95EXP", None),
+        ("[EFFICIENCIES, [CMS, SR1, 1]]", "EFFICIENCIES CMS SR1 1", None),
+    ],
+)
+def test_addresses_of_cross_sections_and_analyses(read, address, said, scale):
+    slha = read(observable(f"{{mean: 1, sigma: 2, SLHA: {address}}}")).all_observables()[0].slha
+    assert (str(slha), slha.scale) == (said, scale)
 
 
 @pytest.mark.parametrize(
-    ("settings", "expected"),
+    ("address", "words"),
     [
-        ("[3, 1]", (1, 3, PriorKind.UNIFORM)),
-        ("{RANGE: ['1e1', 30]}", (10, 30, PriorKind.UNIFORM)),
-        ("{range: [1, 3], prior: log-uniform}", (1, 3, PriorKind.LOG_UNIFORM)),
-        ("{RANGE: [1, 3], PRIOR: LOG}", (1, 3, PriorKind.LOG_UNIFORM)),
-        ("{RANGE: [1, 3], PRIOR: UNIFORM}", (1, 3, PriorKind.UNIFORM)),
-        ("{RANGE: [1, 3], PRIOR: LINEAR, VARIANCE: 0.1, Label: m}", (1, 3, PriorKind.UNIFORM)),
-        ("{RANGE: [1, 3], PRIOR: INTERVAL}", (1, 3, PriorKind.UNIFORM)),
-        ("{RANGE: [1, 3], PRIOR: NONE}", (1, 3, PriorKind.UNIFORM)),
-        ("{prior: {type: normal, mean: 0, sigma: 1}}", (-math.inf, math.inf, PriorKind.NORMAL)),
-        ("{RANGE: [-2, 3], PRIOR: {TYPE: GAUSS, MEAN: 0, SIGMA: 1}}", (-2, 3, PriorKind.NORMAL)),
-        ("{range: [-2, 3], prior: {type: normal, mean: 0, sigma: 1, low: -1}}", (-1, 3, PriorKind.NORMAL)),
-        ("{range: [1, 8], prior: {type: log-uniform, high: 4}}", (1, 4, PriorKind.LOG_UNIFORM)),
+        ("[XSECTION, [2212, 2212, 31]]", "energy in GeV"),
+        ("[XSECTION, [-13000, 2212, 2212, 31]]", "energy in GeV"),
+        ("[XSECTION, [13000, p, p, 31]]", "energy in GeV"),
+        ("[XSECTION]", "energy in GeV"),
+        ("[PROCESS, 1]", "[PROCESS, [ANALYSIS, NAME]]"),
+        ("[PROCESS, [CMS, [XS, EVENTS]]]", "[PROCESS, [ANALYSIS, NAME]]"),
+        ("[EFFICIENCIES, [CMS, SR1]]", "NAME, 0 (or 1: its error)"),
+        ("[EFFICIENCIES, [CMS, SR1, 2]]", "NAME, 0 (or 1: its error)"),
+        ("[PROCESS, [CMS, XS]], column: 2", "column is for entries of blocks; PROCESS is no such block"),
+        ("[BR, [25, 5, -5]], scale: 2", "scale is for entries of blocks; BR is no such block"),
     ],
 )
-def test_variables(read, settings, expected):
-    (found,) = read(variable(settings)).variables
-    assert (found.low, found.high, found.prior) == expected
-    if found.prior is PriorKind.NORMAL:
-        assert (found.mean, found.sigma) == (0.0, 1.0)
-
-
-@pytest.mark.parametrize(
-    ("settings", "words"),
-    [
-        ("{}", ["finite range"]),
-        ("{range: [0, inf]}", ["finite range"]),
-        ("{range: [5, 8], prior: {type: uniform, high: 3}}", ["range is empty", "5 to 3"]),
-        ("{range: [-1, 3], prior: log}", ["above 0", "-1"]),
-        ("{range: [0, 3], prior: log-uniform}", ["above 0"]),
-        ("{range: [1, 3], prior: normal}", ["{type: normal, mean"]),
-        ("{range: [1, 3], prior: {type: normal, mean: 0}}", ["no 'sigma'"]),
-        ("{range: [1, 3], prior: {type: normal, mean: 0, sigma: 0}}", ["sigma", "above 0"]),
-        ("{range: [5, 6], prior: {type: normal, mean: 0, sigma: 1e-7}}", ["5 to 6", "1e+06 standard deviations"]),
-        ("{range: [-6, -5], prior: {type: normal, mean: 0, sigma: 1e-7}}", ["-6 to -5", "1e+06 standard deviations"]),
-        ("{range: [1, 3], prior: {type: normal, mean: inf, sigma: 1}}", ["mean", "finite"]),
-        ("{range: [1, 3], prior: uniorm}", ["'uniorm' is no prior", "'uniform'"]),
-        ("{range: [1, 3], prior: SYMLOG}", ["'SYMLOG' is no prior"]),
-        ("{range: [1, 3], prior: {type: CAUCHY}}", ["'CAUCHY' is no prior"]),
-        ("[inf, inf]", ["range"]),
-        ("np.linspace(0)", ["mapping"]),
-        ("[2, 2]", ["nothing to scan"]),
-        ("3", ["nothing to scan"]),
-        ("{range: [0, 2.5], type: integer}", ["range", "whole numbers", "integer"]),
-        ("{range: [0, 1e10], type: integer}", ["10^9 apart"]),
-        ("{type: integer}", ["whole numbers"]),
-        ("{range: [1, 3], type: integer, prior: log}", ["integer variable has no prior"]),
-        ("{range: [1, 3], type: float}", ["type", "real or integer", "values: [a, b, c]"]),
-        ("{values: [1, 2, 1.0]}", ["1 is there twice"]),
-        ("{values: [1, a]}", ["values", "list of numbers"]),
-        ("{values: []}", ["values", "list of numbers"]),
-        ("{values: [1, inf]}", ["finite"]),
-        ("{values: [1, 2], range: [1, 2]}", ["values and range exclude each other"]),
-        ("{values: [1, 2], prior: uniform}", ["values and prior exclude each other"]),
-        ("{values: [1, 2], periodic: true}", ["periodic variable is real"]),
-        ("{values: [3]}", ["nothing to scan"]),
-        ("{range: [1, 3], periodic: true, prior: log}", ["periodic", "uniform prior"]),
-        ("{range: [1, 3], periodic: often}", ["periodic", "true or false"]),
-        ("{range: [1, 3], steps: 0}", ["steps", "at least 1"]),
-        ("{range: [1, 3], type: integer, steps: 4}", ["there are 3 values"]),
-        ("np.linspace(0, 1, 2.5)", ["at least one step"]),
-        ("np.linspace(0, 1, 3, num=4)", ["np.linspace(low, high, steps)"]),
-        ("np.linspace(0, 1, num=3, endpoint=False)", ["np.linspace(low, high, steps)"]),
-        ("np.arange(0, 4, num=3)", ["np.linspace(low, high, steps)"]),
-        ("np.arange(0, 1, -0.1)", ["at least one step"]),
-        ("np.logspace(0, 400, 3)", ["line 2"]),
-        ("np.linspace(0, open('x'), 3)", ["np.linspace(low, high, steps)"]),
-        ("os.system(1, 2, 3)", ["np.linspace(low, high, steps)"]),
-        ("np.geomspace(-1, 2, 3)", ["above 0"]),
-    ],
-)
-def test_variables_refused(fault, settings, words):
-    message = fault(variable(settings))
-    assert message.startswith(("line 2: ", "line 1: ") if "nothing" in words[0] else "line 2: ")
-    for word in words:
-        assert word in message
-
-
-@pytest.mark.parametrize(
-    ("settings", "expected", "shares", "steps"),
-    [
-        ("{range: [0, 6.25], periodic: true}", Variable("m0", 0, 6.25, periodic=True), 0, 0),
-        ("{RANGE: [0, 6.25], Periodic: 'True', steps: 8}", Variable("m0", 0, 6.25, periodic=True, steps=8), 0, 8),
-        ("{range: [-2, 3], type: integer}", Variable("m0", -2, 3, integer=True), 6, 6),
-        ("{range: [-2, 3], type: INTEGER, steps: 2}", Variable("m0", -2, 3, integer=True, steps=2), 6, 2),
-        ("{range: [-2, 3], type: real}", Variable("m0", -2, 3), 0, 0),
-        ("{values: [4, 1, 2.5]}", Variable("m0", 1, 4, values=(4, 1, 2.5)), 3, 3),
-        ("{values: [4]}", Variable("m0", 4, 4, values=(4,)), 1, 1),
-        ("173.1", Variable("m0", 173.1, 173.1), 0, 1),
-        ("'np.linspace(0, 1, 11)'", Variable("m0", 0, 1, steps=11), 0, 11),
-        ("numpy.linspace(3, -1.5, 2)", Variable("m0", -1.5, 3, steps=2), 0, 2),
-        ("np.linspace(0, 1, num=11)", Variable("m0", 0, 1, steps=11), 0, 11),
-        ("np.linspace(0, 1)", Variable("m0", 0, 1, steps=50), 0, 50),
-        ("np.arange(0, 4)", Variable("m0", 0, 3, steps=4), 0, 4),
-        ("np.geomspace(1, 1e3, 4)", Variable("m0", 1, 1000, PriorKind.LOG_UNIFORM, steps=4), 0, 4),
-        ("np.logspace(0, 3, 4)", Variable("m0", 1, 1000, PriorKind.LOG_UNIFORM, steps=4), 0, 4),
-        ("np.arange(2, 10, 2)", Variable("m0", 2, 8, steps=4), 0, 4),
-        ("np.linspace(5, 7, 1)", Variable("m0", 5, 5, steps=1), 0, 1),
-    ],
-)
-def test_kinds_of_variables(read, settings, expected, shares, steps):
-    text = variable(settings).replace("variables:\n", "variables:\n  other: [0, 1]\n")
-    _, found = read(text).variables
-    assert found == replace(expected, mean=found.mean, sigma=found.sigma)  # these are NaN
-    assert (found.shares, found.grid_steps) == (shares, steps)
+def test_addresses_of_cross_sections_and_analyses_refused(fault, address, words):
+    message = fault(observable(f"{{mean: 1, sigma: 2, slha: {address}}}"))
+    assert message.startswith("line 7: ") and words in message
 
 
 # ---- names, codes, blocks
@@ -296,7 +188,7 @@ def test_kinds_of_variables(read, settings, expected, shares, steps):
     ("text", "line", "words"),
     [
         (observable("{mean: 1, sigma: 2}", "m0"), 7, ["'m0' is already the name of the variable"]),
-        (BASE + "observables:\n  x: {function: m0}\n", 9, ["'x' is already the name of the observable"]),
+        (BASE + "observables:\n  x: {function: m0}\n", 9, ["'x' is an observable of the code 'toy' too"]),
         (BASE + "derived_variables: {m0: m0**2}\n", 8, ["'m0' is already the name of the variable"]),
         (BASE + "derived_variables:\n  d: m0\nobservables:\n  d: {function: m0}\n", 11, ["the derived variable"]),
         (observable("{mean: 1, sigma: 2}", "NLL"), 7, ["'NLL'", "column of the results"]),
@@ -346,13 +238,14 @@ def test_blocks(read):
 
 def test_what_has_no_meaning_is_named_once(read):
     scan = read(
-        "MPI: {Size: 1}\nsetup: {csv: 'True', Use TQDM: 'False', Cores: 4, Store Inputs: 'True', debug: 'False'}\n"
+        "MPI: {Size: 1}\nPlotting: {Strategy: csv}\n"
+        "setup: {csv: 'True', Use TQDM: 'False', Cores: 4, Store Inputs: 'True', debug: 'False'}\n"
         "variables:\n  a: {RANGE: [0, 1], VARIANCE: 0.3}\n  b: {RANGE: [0, 1], VARIANCE: 0.3}\n"
         "Networks: {Estimators: 3}\n"
         "codes:\n  toy:\n    function: toy:f\n    Observables: {x: {MEAN: 1, VARIANCE: 2, TYPE: Observable}}\n"
     )
     assert list(scan.ignored) == [
-        "MPI", "setup: csv", "setup: Use TQDM", "setup: Cores", "setup: Store Inputs", "setup: debug",
+        "MPI", "Plotting", "setup: csv", "setup: Use TQDM", "setup: Cores", "setup: Store Inputs", "setup: debug",
         "Networks: Estimators", "variables: a: VARIANCE", "variables: b: VARIANCE",
         "codes: toy: Observables: x: TYPE",
     ]  # fmt: skip

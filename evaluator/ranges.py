@@ -1,0 +1,46 @@
+"""Values of a variable for a point by hand: the middle of its range, and a random one."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from scanspec import PriorKind, Variable
+
+
+def middle(variable: Variable) -> float:
+    """The middle of a range: in the logarithm for a log-uniform prior, the mean for a normal one, of the positive half
+    for a symmetric one, the middle value of an integer or a choice.
+    """
+    if variable.values:
+        return variable.values[len(variable.values) // 2]
+    if variable.integer:
+        return float((variable.low + variable.high) // 2)
+    if variable.prior is PriorKind.NORMAL:
+        return min(max(variable.mean, variable.low), variable.high)
+    low = variable.inner if variable.prior.symmetric else variable.low
+    if variable.prior in (PriorKind.LOG_UNIFORM, PriorKind.SYMMETRIC_LOG):
+        return math.sqrt(low * variable.high)
+    return (low + variable.high) / 2
+
+
+def draw(variable: Variable, rng: np.random.Generator) -> float:
+    """A value within the range, spread like the prior; good enough to try a code, not to scan."""
+    if variable.values:
+        return variable.values[rng.integers(len(variable.values))]
+    if variable.integer:
+        return float(rng.integers(int(variable.low), int(variable.high), endpoint=True))
+    if variable.prior is PriorKind.NORMAL:
+        return min(max(rng.normal(variable.mean, variable.sigma), variable.low), variable.high)
+    share = float(rng.random())
+    low, sign = variable.low, 1.0
+    if variable.prior.symmetric:
+        low, sign = variable.inner, float(rng.choice([-1.0, 1.0]))
+    if variable.prior in (PriorKind.LOG_UNIFORM, PriorKind.SYMMETRIC_LOG):
+        value = math.exp((1.0 - share) * math.log(low) + share * math.log(variable.high))
+    elif variable.prior is PriorKind.SINE:
+        value = math.acos((1.0 - share) * math.cos(low) + share * math.cos(variable.high))
+    else:
+        value = (1.0 - share) * low + share * variable.high
+    return sign * min(max(value, low), variable.high)

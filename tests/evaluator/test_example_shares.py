@@ -1,0 +1,89 @@
+"""Each example at random points, through a real server: as many are good, and INVALID, as examples/README.md says."""
+
+import math
+import os
+import re
+
+import numpy as np
+import pytest
+
+from evaluator.ranges import draw
+from lodescan.v1 import evaluation_pb2 as pb
+from scanspec import read_scan_file
+from tests.evaluator.harness import DATA, Evaluator
+
+EXAMPLES = DATA.parent.parent / "examples"
+
+POINTS = {
+    "toy3d": 5000, "camb_w0wa": 1000, "classy_w0wa": 150, "flavio_bsmumu": 100, "eos_bsmumu": 2500, "simsusy_stau": 150,
+    "hazma_darkphoton": 150, "flavio_s3": 20,
+}  # fmt: skip
+"""As many as take some twenty seconds of one core, at most."""
+
+SIGMAS = 4.0
+
+pytestmark = pytest.mark.slow
+
+
+def documented(name):
+    """The row of the table of shares: how many points it comes from; shares by NLL, and that of INVALID points."""
+    text = (EXAMPLES / "README.md").read_text()
+    row = next(line for line in text.splitlines() if line.startswith(f"| `{name}.yaml` | ") and "below" in line)
+    points, invalid, *shares = (cell.strip() for cell in row.strip("|").split("|")[1:])
+    below = [re.fullmatch(r"below ([\d.,]+): ([\d.]+) %", each).groups() for each in shares]
+    number = [(float(nll.replace(",", "")), float(share) / 100) for nll, share in below]
+    return int(points.replace(",", "")), float(invalid.removesuffix(" %")) / 100, number
+
+
+def marked(name):
+    environment = read_scan_file(EXAMPLES / f"{name}.yaml").environment
+    marks = [] if environment == "evaluator" else [pytest.mark.physics(environment=environment)]
+    return pytest.param(name, marks=marks, id=name)
+
+
+def test_every_example_has_its_shares():
+    assert sorted(POINTS) == sorted(each.stem for each in EXAMPLES.glob("*.yaml"))
+    for name in POINTS:
+        scan = read_scan_file(EXAMPLES / f"{name}.yaml")
+        _, _, shares = documented(name)
+        assert shares[0][0] == scan.networks.number("threshold_value")
+        assert len(shares) == 2 and 0.08 < shares[1][1] < 0.7  # the second is for those who have few points
+
+
+def results(scan, folder, count):
+    """Status and NLL of random points that are the same each time."""
+    rng = np.random.default_rng(1)
+    rows = [[draw(each, rng) for each in scan.variables] for _ in range(count)]
+    workers = min(2, len(os.sched_getaffinity(0)))
+    server = Evaluator(
+        folder, scan.path, workers=workers, start=240.0, environment={"PYTHONDONTWRITEBYTECODE": "1"}
+    )
+    try:
+        assert server.names == [each.name for each in scan.variables]
+        found = [each for start in range(0, count, 500) for each in server.evaluate(rows[start : start + 500], 280)]
+        assert server.terminate() == 0
+    finally:
+        server.close()
+    return [pb.Status.Name(each.status).removeprefix("STATUS_") for each in found], np.array([e.nll for e in found])
+
+
+def near(count, of, share, points):
+    """Whether a count is one of its share, which was itself found with so many points."""
+    spread = math.sqrt(share * (1 - share) * (1 / of + 1 / points))
+    return abs(count / of - share) <= SIGMAS * spread + 1 / of
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", [marked(name) for name in POINTS])
+def test_shares(name, tmp_path):
+    count = POINTS[name]
+    scan = read_scan_file(EXAMPLES / f"{name}.yaml")
+    status, nll = results(scan, tmp_path, count)
+    points, invalid, shares = documented(name)
+    said = {each: status.count(each) for each in set(status)}
+    assert said.get("OK", 0) + said.get("INVALID", 0) >= 0.99 * count, said
+    assert near(said.get("INVALID", 0), count, invalid, points), (said, invalid)
+    ok = np.array([each == "OK" for each in status])
+    for below, share in shares:
+        good = int((nll[ok] < below).sum())
+        assert near(good, count, share, points), f"{good} of {count} below {below:g}, and {share:.2%} are documented"
