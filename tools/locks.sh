@@ -16,7 +16,7 @@ print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependenc
 EOF
 }
 
-[ $# -gt 0 ] || set -- proposer evaluator simsusy camb classy flavio eos hazma dask slha test dev parquet
+[ $# -gt 0 ] || set -- proposer evaluator fitting simsusy camb classy flavio eos hazma dask slha test dev parquet
 for name in "$@"; do
     echo "locks/$name.txt"
     "${PYTHON:-python3}" -m venv "$work/$name"
