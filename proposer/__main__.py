@@ -104,6 +104,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="how long to wait for an evaluator (default: 60 at the start, 600 later)",
     )
+    scan.add_argument(
+        "--eager",
+        action="store_true",
+        help="ask for points before the evaluator has nothing left to do, by the results that have come: no worker "
+        "waits, but the seed does not give the same points again",
+    )
     scan.set_defaults(run=_scan)
 
     check = commands.add_parser("check", parents=[evaluator], help="read a scan file, and compare it with an evaluator")
@@ -143,8 +149,9 @@ def _scan(options: argparse.Namespace) -> int:
     from proposer.commands import scan
 
     return scan(
-        options.file, options.evaluator, options.folder, options.seed, insecure=options.insecure, wait=options.wait
-    )
+        options.file, options.evaluator, options.folder, options.seed,
+        insecure=options.insecure, wait=options.wait, eager=options.eager,
+    )  # fmt: skip
 
 
 def _check(options: argparse.Namespace) -> int:

@@ -18,7 +18,15 @@ from proposer.agreement import disagreements, show
 from proposer.dataset import DATASET, Dataset
 from proposer.evaluators import Evaluator, EvaluatorRefused, NoEvaluator
 from proposer.init_csv import InitPoints, read_init_csv
-from proposer.manifest import AnotherRun, check_same_run, choose_seed, finished_run, start_run, stop_values
+from proposer.manifest import (
+    AnotherRun,
+    check_same_run,
+    choose_seed,
+    finished_run,
+    note_eager,
+    start_run,
+    stop_values,
+)
 from proposer.messages import Description
 from proposer.progress import Progress, Tally, show_time
 from proposer.scan import Limits, Scan, read_tally
@@ -36,7 +44,9 @@ EVERY_TYPE = ("threshold_value", "points_per_iteration", "verbose")
 """Settings in the section networks that are not those of MLS_DNNC alone."""
 
 
-def scan(file: Path, address: str, folder: Path | None, seed: int | None, *, insecure: bool, wait: float | None) -> int:
+def scan(
+    file: Path, address: str, folder: Path | None, seed: int | None, *, insecure: bool, wait: float | None, eager: bool
+) -> int:
     """Runs a scan, or goes on with the one in `folder`; returns 0 when a stop condition was met.
 
     Everything is checked before anything is written.
@@ -61,11 +71,17 @@ def scan(file: Path, address: str, folder: Path | None, seed: int | None, *, ins
         seed = choose_seed(spec, seed, stored)
         threads = _set_threads(stored)
         strategy = make_strategy(type_name(spec), space, settings, seed, description.observables)
+        if eager and not strategy.eager:
+            raise spec.setup.error(
+                f"{type_name(spec)} learns from whole batches, so it cannot scan with --eager", "type"
+            )
         with Dataset(folder) as dataset:
             if not stored:
                 if dataset.meta():
                     raise AnotherRun(f"{folder}: another process has just started a run here; choose another folder")
                 start_run(dataset, folder, spec, description, seed, threads)
+            if eager:
+                note_eager(dataset, folder)
             dataset.set_meta({"points": limits.points, "threshold": settings.threshold, "stopped": None})
             if init is not None and dataset.batches == 0:
                 batch, values, nll = init
@@ -78,7 +94,7 @@ def scan(file: Path, address: str, folder: Path | None, seed: int | None, *, ins
             with Progress(tally) as progress:
                 run = Scan(
                     dataset, strategy, space, evaluator, description, good_points, limits, tally, progress,
-                    WAIT_LATER if wait is None else wait,
+                    WAIT_LATER if wait is None else wait, eager,
                 )  # fmt: skip
                 reason = run.run()
             dataset.set_meta({"stopped": reason, "stopped_with": stop_values(spec)})

@@ -69,7 +69,8 @@ _OPEN = """SELECT number, first_id, points, origins, place
     FROM batches JOIN places ON batch = number WHERE unanswered > 0 ORDER BY number"""
 _ATTEMPTS = "SELECT id, attempts FROM attempts WHERE id BETWEEN ? AND ?"
 _PACKED = "SELECT ids, status, nll, widths, numbers, remarks FROM results"
-_ANSWERED = f"{_PACKED} WHERE batch BETWEEN ? AND ?"
+_ANSWERED = f"{_PACKED} WHERE batch BETWEEN ? AND ? AND rowid > ?"
+_NEWS = "SELECT batch, max(rowid) FROM results WHERE rowid > ? GROUP BY batch"
 MOST_BATCHES = 256
 """The most batches that are read at a time."""
 _NAMES = ("", *(each.name for each in Status))
@@ -268,8 +269,7 @@ class Dataset:
     def set_meta(self, values: dict[str, Any]) -> None:
         """Stores values that JSON can hold under their keys, in one transaction."""
         with self._transaction() as db:
-            rows = [(key, json.dumps(value)) for key, value in values.items()]
-            db.executemany("REPLACE INTO meta VALUES (?, ?)", rows)
+            db.executemany("REPLACE INTO meta VALUES (?, ?)", [(key, json.dumps(each)) for key, each in values.items()])
 
     # Reading
 
@@ -340,9 +340,14 @@ class Dataset:
                 if point not in answered:
                     yield point, number, origin, row
 
-    def told(self, batch: int, observables: int) -> Told:
-        """The answered points of one batch, as a strategy is told them; `observables`: how many there are (m)."""
-        part = self._results(self._select(_BATCHES, (batch, batch)), observables)
+    def news(self, after: int) -> tuple[int, list[int]]:
+        """The number of the newest message of results, and the batches that messages after `after` belong to."""
+        batches = dict(self._select(_NEWS, (after,)))
+        return max(batches.values(), default=after), list(batches)
+
+    def told(self, batch: int, observables: int, after: int = 0) -> Told:
+        """The points of one batch answered by messages after one, for a strategy; `observables`: how many (m)."""
+        part = self._results(self._select(_BATCHES, (batch, batch)), observables, after)
         return Told(part.ids, part.u, part.status, part.nll, part.observables, part.origins, part.batches)
 
     def complete_batches(self) -> int:
@@ -368,10 +373,10 @@ class Dataset:
                 yield part.where(slice(start, start + chunk))
             first_batch = rows[-1][0] + 1
 
-    def _results(self, rows: Sequence[Any], observables: int) -> Results:
+    def _results(self, rows: Sequence[Any], observables: int, after: int = 0) -> Results:
         """The answered points of batches that follow each other, rows of `_BATCHES`, by id."""
         numbers, iterations, firsts, points, origins, places = zip(*rows, strict=True)
-        answers = [Packed(*row) for row in self._select(_ANSWERED, (numbers[0], numbers[-1]))]
+        answers = [Packed(*row) for row in self._select(_ANSWERED, (numbers[0], numbers[-1], after))]
         found = unpack_results(answers, observables)
         u, params = unpack_places(places, sum(points))
         at = found.ids - firsts[0]  # ids have no gaps

@@ -198,6 +198,12 @@ class Evaluator:
             self._seconds = seconds if math.isnan(self._seconds) else old * self._seconds + (1.0 - old) * seconds
         return Received(outcomes, killed)
 
+    def points_in(self, seconds: float, description: Description) -> int:
+        """How many points its workers work off in that time, and one more for each; twice as many as workers at first,
+        when nobody knows how long a point takes."""
+        ahead = 1.0 if math.isnan(self._seconds) else seconds / max(self._seconds, 1e-6)
+        return math.ceil(description.concurrency * (1.0 + ahead))
+
     def _window(self, description: Description) -> int:
         ahead = 2.0 if math.isnan(self._seconds) else WINDOW_SECONDS / max(self._seconds, 1e-6)
         return description.concurrency * int(min(max(ahead, 2), 512))

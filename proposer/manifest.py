@@ -158,6 +158,7 @@ def start_run(
         "variables": [each.name for each in scan.variables],
         "observables": [each.name for each in description.observables],
         "versions": _versions(),
+        "eager": False,
         "seconds": 0.0,
     }
     shutil.copyfile(scan.path, folder / f"scan{scan.path.suffix}")
@@ -168,6 +169,15 @@ def start_run(
     }
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
     dataset.set_meta(values)  # last: a run that has them has the files too
+
+
+def note_eager(dataset: Dataset, folder: Path) -> None:
+    """Says for good, in the dataset and in manifest.json, that the seed does not give all of the run's points again."""
+    if not dataset.meta().get("eager"):
+        path = folder / "manifest.json"
+        manifest = {**json.loads(path.read_text()), "eager": True}
+        path.write_text(json.dumps(manifest, indent=2) + "\n")
+        dataset.set_meta({"eager": True})
 
 
 def choose_seed(scan: ScanFile, option: int | None, stored: dict[str, Any]) -> int:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 
 from proposer.dataset import Dataset
 from proposer.evaluators import Evaluator
@@ -16,13 +15,20 @@ from proposer.progress import Progress, Tally
 from proposer.rows import Pending
 from proposer.space import Space
 from proposer.spectra import save_spectra
-from proposer.strategies.base import Batch, Status, Strategy, Told
+from proposer.strategies.base import Batch, Status, Strategy
 from proposer.tables import GoodPoints
+from proposer.telling import AsTheyCome, InOrder, Telling
 from proposer.work import Received, Work
 from scanspec import ScanFile
 
 MOST_POINTS = 2**31
 """Batches are never cut by a budget: the points behind it wait for a higher one, so that it changes no scan."""
+
+FIRST_THOUGHT = 0.25
+"""Seconds that an eager scan takes the first training for, before it has seen one."""
+
+LONGER = 1.5
+"""It expects the next one to take this many times as long as the last."""
 
 SAVE_TIME_EVERY = 5.0
 """Seconds between two notes of the time that a run has taken: a kill loses no more of it."""
@@ -52,7 +58,10 @@ class Limits:
 
 
 class Scan:
-    """One run: a strategy, an evaluator, and the folder where every result is kept."""
+    """One run: a strategy, an evaluator, and the folder where every result is kept.
+
+    `eager`: the strategy is asked before the evaluator has nothing left to do, and sees what has come by then.
+    """
 
     def __init__(
         self,
@@ -66,6 +75,7 @@ class Scan:
         tally: Tally,
         progress: Progress,
         wait: float,
+        eager: bool = False,
     ) -> None:
         self._dataset, self._strategy, self._space = dataset, strategy, space
         self._evaluator, self._description, self._wait = evaluator, description, wait
@@ -73,8 +83,12 @@ class Scan:
         self._seconds = float(dataset.meta().get("seconds", 0.0))
         self._start = time.monotonic()
         self._saved = self._start
-        self._told = self._init_batches = 0
+        self._eager, self._thought = eager, FIRST_THOUGHT
         self._work = Work()
+        columns = len(description.observables)
+        self._telling: Telling = InOrder(dataset, strategy, columns)
+        if eager:
+            self._telling = AsTheyCome(dataset, strategy, columns, self._work, self._ahead)
         self._results: Generator[Received] | None = None
 
     def run(self) -> str:
@@ -94,14 +108,14 @@ class Scan:
         self._resume()
         repeats = 0
         while True:
-            # 2. Evaluate the batches that the next ask may see; after a kill, their points keep their ids.
-            seen = self._seen_by_ask(self._dataset.batches + 1)
-            self._evaluate(partial(self._complete, seen))
-            # 3. Tell the strategy, in the order of the ids.
-            self._tell_up_to(seen)
+            # 2. Evaluate what the next ask is to see; after a kill, points without an answer keep their ids.
+            self._evaluate(self._telling.ready)
+            # 3. Tell the strategy.
+            told = self._telling.tell()
+            self._good_points.add(self._dataset)
             # 4. Stop, or ask for the next batch; meanwhile what is out is evaluated.
             reason = self._stop_reason()
-            if reason is None and self._told < seen:
+            if reason is None and not told:
                 continue
             asked = None if reason is not None or self._all_asked() else self._ask()
             if asked is None:
@@ -116,19 +130,9 @@ class Scan:
             self._progress.doing(f"iteration {batch.iteration}" if batch.iteration else "bootstrap")
 
     def _resume(self) -> None:
-        """A new strategy object sees what the one before had seen at its last ask."""
-        self._init_batches = int(any(origin == "init" for origin, _ in self._dataset.counts()))
-        if (checkpoint := self._dataset.latest_checkpoint()) is not None:
-            for number in range(1, self._seen_by_ask(self._dataset.batches) + 1):
-                self._strategy.tell(self._told_of(number))
-                self._told = number
-            self._strategy.restore(checkpoint[1])
-        self._good_points.rewrite(self._dataset, self._told)
+        self._telling.resume()
+        self._good_points.start(self._dataset)
         self._give(self._dataset.pending())
-
-    def _seen_by_ask(self, number: int) -> int:
-        """Up to which batch the ask for batch `number` sees results: points of an InitCSV always."""
-        return max(number - 1 - self._strategy.lag, min(self._init_batches, number - 1), 0)
 
     def _give(self, points: Pending) -> None:
         """Gives the evaluator what has no answer, as far as the budget goes; a later command finishes what is left."""
@@ -137,17 +141,25 @@ class Scan:
 
     def _ask(self) -> tuple[Batch, bytes] | None:
         """The next batch and the strategy's state; None when it is done."""
-        if not self._strategy.lag:
+        least = self._ahead() if self._eager else 1
+        if not (self._strategy.lag or self._eager):
             self._progress.doing("training")
-            return self._think()
-        thinking = self._thinker.submit(self._think)
+            return self._think(least)
+        thinking = self._thinker.submit(self._think, least)
         thinking.add_done_callback(lambda _: self._work.wake())
         self._evaluate(thinking.done)
         return thinking.result()
 
-    def _think(self) -> tuple[Batch, bytes] | None:
-        batch = self._strategy.ask(MOST_POINTS)
-        return None if batch is None else (batch, self._strategy.checkpoint())
+    def _think(self, least: int) -> tuple[Batch, bytes] | None:
+        start = time.monotonic()
+        batch = self._strategy.ask(MOST_POINTS, least)
+        asked = None if batch is None else (batch, self._strategy.checkpoint())
+        self._thought = max(time.monotonic() - start, self._thought / LONGER)
+        return asked
+
+    def _ahead(self) -> int:
+        """So many points keep the workers busy while the strategy thinks."""
+        return self._evaluator.points_in(LONGER * self._thought, self._description)
 
     def _evaluate(self, enough: Callable[[], bool]) -> None:
         """Stores results until that is enough, or nothing is left that may be evaluated."""
@@ -173,28 +185,15 @@ class Scan:
         if time.monotonic() - self._saved > SAVE_TIME_EVERY:
             self._save_time()
 
-    def _complete(self, batch: int) -> bool:
-        """Whether every point up to this batch is answered."""
-        return self._dataset.complete_batches() >= batch
-
     def _finish(self) -> str | None:
         """Evaluates what is out, so that a seed gives the same points at any speed; returns why the scan stops."""
         self._evaluate(lambda: False)
-        self._tell_up_to(self._dataset.batches)
+        self._telling.finish()
         return self._stop_reason()
 
     def _all_asked(self) -> bool:
         """Whether what is out uses up the budget."""
         return self._tally.evaluated + len(self._work) >= self._limits.evaluations
-
-    def _tell_up_to(self, last: int) -> None:
-        while self._told < min(last, self._dataset.complete_batches()):
-            self._told += 1
-            self._strategy.tell(self._told_of(self._told))
-            self._good_points.add(self._dataset, self._told)
-
-    def _told_of(self, batch: int) -> Told:
-        return self._dataset.told(batch, len(self._description.observables))
 
     def _save_time(self) -> None:
         self._saved = time.monotonic()

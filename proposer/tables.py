@@ -34,6 +34,12 @@ class GoodPoints:
     def __init__(self, path: Path, variables: list[str], observables: list[str], threshold: float) -> None:
         self.path = path
         self._variables, self._observables, self._threshold = variables, observables, threshold
+        self._last = 0  # batch that was added
+
+    def start(self, dataset: Dataset) -> None:
+        """Writes the good points of all batches that are complete up to here."""
+        self._last = dataset.complete_batches()
+        self.rewrite(dataset, self._last)
 
     def rewrite(self, dataset: Dataset, last_batch: int | None = None) -> None:
         """Writes every good point anew, up to a batch if one is given."""
@@ -43,9 +49,11 @@ class GoodPoints:
         self._append(temporary, dataset, 1, last_batch)
         os.replace(temporary, self.path)
 
-    def add(self, dataset: Dataset, batch: int) -> None:
-        """Adds the good points of one batch."""
-        self._append(self.path, dataset, batch, batch)
+    def add(self, dataset: Dataset) -> None:
+        """Adds the good points of the batches that are complete by now."""
+        if (complete := dataset.complete_batches()) > self._last:
+            self._append(self.path, dataset, self._last + 1, complete)
+            self._last = complete
 
     def _append(self, path: Path, dataset: Dataset, first: int, last: int | None) -> None:
         for part in dataset.results(len(self._observables), first_batch=first, nll_below=self._threshold):

@@ -10,6 +10,9 @@ How a scan drives a strategy:
    transaction before a point is sent.
 2. When every point of the batch has an answer, `strategy.tell(...)` with that batch.
 
+An eager scan (`--eager`) asks when the evaluator would soon have nothing to do, and tells
+what has come by then: some points of a batch now, others later, in no order.
+
 How a resumed scan does: a new object is told the batches that the last ask had seen, in
 order, one call a batch; `restore` gives it the newest checkpoint; what is not complete is
 finished and told. From then on the object asks what the uninterrupted one would have asked.
@@ -114,7 +117,8 @@ class Strategy(Protocol):
 
     `lag`: how many batches may be out when the next one is asked for: ask number k
     follows the tells of all batches up to k - 1 - lag (and of an InitCSV), and of no
-    others, so that arrival times never change a scan. `stop_reason`: why `ask` gave None; "" before.
+    others, so that arrival times never change a scan. `eager`: whether it may be asked at
+    any time instead, knowing any part of what is out. `stop_reason`: why `ask` gave None; "" before.
     `good`: how many good points were told, those from an earlier run included.
 
     Random draws depend on the seed, the place in the loop and their purpose, never on
@@ -122,21 +126,23 @@ class Strategy(Protocol):
     """
 
     lag: int
+    eager: bool
     stop_reason: str
 
     @property
     def good(self) -> int: ...
 
-    def ask(self, k: int) -> Batch | None:
+    def ask(self, k: int, least: int = 1) -> Batch | None:
         """The next batch, of at most `k` (>= 1) points; None when the strategy is done.
 
-        Training happens here. The same `k` gives the same points: pass a smaller one
-        only where a budget ends.
+        Training happens here. The same `k` and `least` give the same points: pass a smaller
+        `k` only where a budget ends. `least`: an eager strategy asks for so many points,
+        up to `k`, where its own batch would be smaller.
         """
         ...
 
     def tell(self, told: Told) -> None:
-        """Takes the answers of one batch; cheap, never trains."""
+        """Takes the answers of one batch, in an eager scan of a part of it; cheap, never trains."""
         ...
 
     def checkpoint(self) -> bytes:

@@ -59,6 +59,7 @@ class Cmaes:
     """
 
     lag = 0
+    eager = False
 
     def __init__(self, space: Space, settings: CmaesSettings, seed: int) -> None:
         self.space, self.settings, self.seed = space, settings, seed
@@ -74,7 +75,7 @@ class Cmaes:
         self._out: tuple[list[Floats], Floats] | None = None  # the generation that has no answers yet
         self._rng = generator(seed, 0, "cmaes")
 
-    def ask(self, k: int) -> Batch:
+    def ask(self, k: int, least: int = 1) -> Batch:
         """The next generation, of at most `k` points."""
         if k < 1:
             raise ValueError(f"asked for {k} points; ask for at least one")

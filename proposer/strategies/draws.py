@@ -42,6 +42,7 @@ class Draws(ABC):
     """A sequence of points, given out in batches; `_next` of a subclass goes on with it."""
 
     lag = 1
+    eager = True
     origin = ""
 
     def __init__(self, space: Space, settings: DrawSettings, seed: int) -> None:
@@ -50,11 +51,11 @@ class Draws(ABC):
         self.good = 0
         self._asked = 0  # points given out
 
-    def ask(self, k: int) -> Batch | None:
+    def ask(self, k: int, least: int = 1) -> Batch | None:
         """The next points of the sequence, or None at its end."""
         if k < 1:
             raise ValueError(f"asked for {k} points; ask for at least one")
-        u = self.space.snap(self._next(self._asked, min(k, self.settings.points_per_iteration)))
+        u = self.space.snap(self._next(self._asked, min(k, max(self.settings.points_per_iteration, least))))
         if not len(u):
             return None
         self._asked += len(u)

@@ -85,6 +85,7 @@ class Lode:
     """The strategy `Type: LODE`. `observables`: in the evaluator's order."""
 
     lag = 1
+    eager = True
 
     def __init__(
         self, space: Space, settings: LodeSettings, seed: int, observables: Sequence[ScoredObservable]
@@ -97,9 +98,10 @@ class Lode:
         self._seen = np.append(self._free, np.arange(space.dim, space.width))  # columns of the network's inputs
         self._scored = EnergyOfObservables(observables, settings.threshold)
         self._points = Points(self._free, self._scored, settings.threshold)
+        torch.optim.Adam([torch.zeros(1)])  # the first one imports for a second, when no worker waits yet
         self._asks = 0
         self._started = 0
-        self._recent: list[Floats] = []
+        self._out: Floats = np.empty((0, len(self._free)))  # asked, and not told at the last ask
         self._surrogate: Surrogate | None = None
         self._particles: Floats = np.empty((0, len(self._free)))
 
@@ -127,18 +129,18 @@ class Lode:
     def _new_surrogate(self, *, by_observables: bool) -> Surrogate:
         return Surrogate(len(self._seen), self._scored if by_observables else None, self._inputs)
 
-    def ask(self, k: int) -> Batch | None:
-        """The next batch, of at most `k` points; trains from the second or third on."""
+    def ask(self, k: int, least: int = 1) -> Batch | None:
+        """The next batch, of at most `k` points and, up to that, `least`; trains from the second or third on."""
         if k < 1:
             raise ValueError(f"asked for {k} points; ask for at least one")
         threads = torch.get_num_threads()
         torch.set_num_threads(1)  # matrices are small: more threads gain little, and on a busy machine cost tenfold
         try:
-            return self._ask(k)
+            return self._ask(k, min(k, least))
         finally:
             torch.set_num_threads(threads)
 
-    def _ask(self, k: int) -> Batch | None:
+    def _ask(self, k: int, least: int) -> Batch | None:
         if not self._dim:
             if self._asks:
                 self.stop_reason = "no variable is free: there is one point, and it was asked for"
@@ -151,10 +153,10 @@ class Lode:
         first = max(min(20 * self._dim, 60), 10 * self._dim)
         if self._started < 1.5 * first or not answered:  # 1
             n = first if self._started == 0 else max(first // 2, 20)
-            return self._start(min(n, self.settings.points_per_iteration, k))
+            return self._start(max(min(n, self.settings.points_per_iteration, k), least))
         surrogate = self._fit(known)  # 2
         n = min(self.settings.points_per_iteration, max(first // 2, answered // 4))
-        n = min(n, k)
+        n = max(min(n, k), least)
         if not surrogate.fitted:
             return self._start(n)
         torch_random = torch.Generator().manual_seed(int(self._generator("sample").integers(2**63)))
@@ -232,14 +234,14 @@ class Lode:
         return probes(surrogate, starts, np.concatenate([known.u, pending]), energy, most, rng)
 
     def _pending(self, known: Known) -> Floats:
-        """Points of the last batches that are still out."""
+        """Points that are still out."""
         told = {row.tobytes() for row in known.u}
-        recent = np.concatenate([np.empty((0, self._dim)), *self._recent])
-        return recent[[row.tobytes() not in told for row in recent]]
+        self._out = self._out[np.array([row.tobytes() not in told for row in self._out], dtype=np.bool_)]
+        return self._out
 
     def _batch(self, u: Floats, origins: list[str]) -> Batch:
         full = self._full(u)
-        self._recent = [*self._recent, full[:, self._free]][-2:]
+        self._out = np.concatenate([self._out, full[:, self._free]])
         return Batch(full, origins, self._asks)
 
     def tell(self, told: Told) -> None:
@@ -250,8 +252,7 @@ class Lode:
         """The place in the loop, what is out, and what was learned beside the points; without pickle."""
         place = {"asks": self._asks, "started": self._started, "stop_reason": self.stop_reason}
         arrays: dict[str, Any] = {"place": np.frombuffer(json.dumps(place).encode(), dtype=np.uint8)}
-        arrays["particles"] = self._particles
-        arrays |= {f"recent/{number}": u for number, u in enumerate(self._recent)}
+        arrays |= {"particles": self._particles, "out": self._out}
         if self._surrogate is not None:
             arrays |= {f"model/{name}": value for name, value in self._surrogate.to_arrays().items()}
             arrays["by_observables"] = np.array(self._surrogate.energy is not None)
@@ -265,8 +266,7 @@ class Lode:
             with np.load(io.BytesIO(data), allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
             place = json.loads(arrays["place"].tobytes())
-            recent = [arrays[name] for name in sorted(arrays) if name.startswith("recent/")]
-            particles = arrays["particles"]
+            particles, out = arrays["particles"], arrays["out"]
             surrogate = None
             if "by_observables" in arrays:
                 surrogate = self._new_surrogate(by_observables=bool(arrays["by_observables"]))
@@ -275,7 +275,7 @@ class Lode:
             self.stop_reason = str(place["stop_reason"])
         except (ValueError, TypeError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
             raise CheckpointError(f"the checkpoint is not one of LODE ({error})") from error
-        self._recent, self._surrogate, self._particles = recent, surrogate, particles
+        self._out, self._surrogate, self._particles = out, surrogate, particles
 
 
 def _random(sobol: qmc.Sobol, n: int) -> Floats:

@@ -85,6 +85,7 @@ class MlsDnnc:
     """The strategy `Type: MLS_DNNC`. Its batches have the sizes of its settings, cut at the `k` of an ask."""
 
     lag = 0
+    eager = False
 
     def __init__(self, space: Space, settings: MlsDnncSettings, seed: int) -> None:
         self.space = space
@@ -100,7 +101,7 @@ class MlsDnnc:
         """Good points told so far: status OK and an NLL below the threshold."""
         return self._points.good_so_far
 
-    def ask(self, k: int) -> Batch | None:
+    def ask(self, k: int, least: int = 1) -> Batch | None:
         """The next batch, or None when all iterations are done; trains where the method does."""
         if k < 1:
             raise ValueError(f"asked for {k} points; ask for at least one")

@@ -27,6 +27,7 @@ class Steps:
     """Steps from the best point told so far, so that each batch depends on all that was seen."""
 
     lag = 1
+    eager = True
     stop_reason = ""
 
     def __init__(self, thinks: float = 0.0) -> None:
@@ -37,7 +38,7 @@ class Steps:
         self._told: list[int] = []
         self._best, self._nll = np.full(3, 0.5), np.inf
 
-    def ask(self, k: int) -> Batch:
+    def ask(self, k: int, least: int = 1) -> Batch:
         self.asked += 1
         start = time.monotonic()
         time.sleep(self._thinks)

@@ -1,0 +1,101 @@
+"""When a strategy may be asked, and what it has been told by then: batches in order, or results as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from proposer.dataset import Dataset
+from proposer.strategies.base import Strategy
+from proposer.work import Work
+
+
+class Telling(Protocol):
+    """Stands between the dataset and a strategy."""
+
+    def resume(self) -> None:
+        """Brings a new strategy object to where the one of an earlier command was. Once, before everything else."""
+        ...
+
+    def ready(self) -> bool:
+        """Whether enough points are answered for the next ask."""
+        ...
+
+    def tell(self) -> bool:
+        """Tells what the next ask is to see; False when some of that has no answer yet."""
+        ...
+
+    def finish(self) -> None:
+        """Tells what is left to tell, at the end of a scan."""
+        ...
+
+
+class InOrder:
+    """The ask for batch k sees all batches up to k - 1 - lag, in the order of their ids, and no others."""
+
+    def __init__(self, dataset: Dataset, strategy: Strategy, observables: int) -> None:
+        self._dataset, self._strategy, self._observables = dataset, strategy, observables
+        self._init_batches = int(any(origin == "init" for origin, _ in dataset.counts()))
+        self._told = 0  # batches
+
+    def resume(self) -> None:
+        """Tells what the last ask had seen; less, where that was an eager one whose points have no answer yet."""
+        if (checkpoint := self._dataset.latest_checkpoint()) is not None:
+            self._tell_up_to(self._seen_by_ask(self._dataset.batches))
+            self._strategy.restore(checkpoint[1])
+
+    def ready(self) -> bool:
+        """Whether every point that the next ask sees is answered."""
+        return self._dataset.complete_batches() >= self._seen_by_ask(self._dataset.batches + 1)
+
+    def tell(self) -> bool:
+        """Tells the batches that the next ask sees, as far as they are complete; whether that was all."""
+        seen = self._seen_by_ask(self._dataset.batches + 1)
+        self._tell_up_to(seen)
+        return self._told >= seen
+
+    def finish(self) -> None:
+        """Tells every complete batch."""
+        self._tell_up_to(self._dataset.batches)
+
+    def _seen_by_ask(self, number: int) -> int:
+        """Up to which batch the ask for batch `number` sees results: points of an InitCSV always."""
+        return max(number - 1 - self._strategy.lag, min(self._init_batches, number - 1), 0)
+
+    def _tell_up_to(self, last: int) -> None:
+        while self._told < min(last, self._dataset.complete_batches()):
+            self._told += 1
+            self._strategy.tell(self._dataset.told(self._told, self._observables))
+
+
+class AsTheyCome:
+    """An ask sees every result that has come, and is due when no more than `ahead()` points are without an answer."""
+
+    def __init__(
+        self, dataset: Dataset, strategy: Strategy, observables: int, work: Work, ahead: Callable[[], int]
+    ) -> None:
+        self._dataset, self._strategy, self._observables = dataset, strategy, observables
+        self._work, self._ahead = work, ahead
+        self._newest = 0  # message that was told
+
+    def resume(self) -> None:
+        """Tells every result there is, also those that the last ask did not see."""
+        if (checkpoint := self._dataset.latest_checkpoint()) is not None:
+            self.tell()
+            self._strategy.restore(checkpoint[1])
+
+    def ready(self) -> bool:
+        """Whether the workers would soon have nothing to do."""
+        return len(self._work) <= self._ahead()
+
+    def tell(self) -> bool:
+        """Tells what has come since the last time, batch by batch; always all there is."""
+        newest, batches = self._dataset.news(self._newest)
+        for batch in batches:
+            self._strategy.tell(self._dataset.told(batch, self._observables, self._newest))
+        self._newest = newest
+        return True
+
+    def finish(self) -> None:
+        """Tells what has come."""
+        self.tell()
