@@ -76,6 +76,11 @@ bench-search: environments ## other scanners on the same problems; RIVALS=, PROB
 	@$(PROPOSER)/python -m benchmarks.rivals --rivals '$(RIVALS)' --problems '$(PROBLEMS)' --seeds '$(SEEDS)' \
 	    --until '$(or $(UNTIL),map)'
 
+bench-idle: environments ## how long workers wait while the proposer thinks; SLEEP=, MODES=, GOOD= bound it
+	@$(PROPOSER)/python -m benchmarks.idle --seconds '$(or $(SLEEP),1 0.05 0.005)' \
+	    --modes '$(or $(MODES),lag0 lag1 lag2 eager)' --good '$(or $(GOOD),1000)'
+.PHONY: bench-idle
+
 bench-slha: ## reading SLHA files, against pyslha and xslha
 	@tools/environment.sh slha
 	@.envs/slha/bin/python -m benchmarks.slha

@@ -56,12 +56,14 @@ class Cost:
 
 
 @contextlib.contextmanager
-def serving(scan: str, workers: int) -> Iterator[tuple[Evaluator, int]]:
-    """An evaluator of a scan file's text, as a process, and its id."""
+def serving(
+    scan: str, workers: int, code: tuple[str, str] = ("bench_free.py", FREE_CODE)
+) -> Iterator[tuple[Evaluator, int]]:
+    """An evaluator of a scan file's text and the name and text of its code, as a process, and its id."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "scan.yaml").write_text(scan)
-        (folder / "bench_free.py").write_text(FREE_CODE)
+        (folder / code[0]).write_text(code[1])
         (folder / "bench.slha").write_text(TEMPLATE)
         address = folder / "address"
         command = [

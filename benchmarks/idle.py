@@ -1,0 +1,130 @@
+"""`make bench-idle`: how long workers wait for points while LODE thinks, and what it costs in points that they do not.
+
+A real scan of toy3d: an evaluator process with 8 workers, and a Python code that sleeps before it computes.
+Idle: 1 - (seconds in the code, all points together) / (8 x seconds from the first point's start to the last one's end).
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks.pairs import serving
+from benchmarks.search.metrics import Cells
+from benchmarks.search.problems import PROBLEMS, Problem
+from proposer.dataset import Dataset
+from proposer.progress import Progress
+from proposer.scan import Limits, Scan, read_tally
+from proposer.space import Space
+from proposer.strategies.base import Floats
+from proposer.strategies.lode import Lode, LodeSettings
+from proposer.strategies.lode_energy import ScoredObservable
+from proposer.tables import GoodPoints
+from scanspec import Variable
+
+WORKERS = 8
+GOALS = {1.0: 0.02, 0.05: 0.10}
+"""The most that workers may be idle, by seconds a point, in a scan with LODE's own lag and in an eager one."""
+LAGS = {"lag0": 0, "lag1": 1, "lag2": 2, "eager": 1}
+
+SCAN = """
+setup: {{run_name: idle}}
+variables: {{x0: [{low}, {high}], x1: [{low}, {high}], x2: [{low}, {high}]}}
+codes:
+  sleep: {{function: "bench_idle:toy3d", observables: {{y0: {{scaling: GAUSS, mean: 100, sigma: 10}}}}}}
+"""
+CODE = """
+import math, os, struct, time
+
+LOG = os.open({log!r}, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+
+def toy3d(point):
+    start = time.monotonic()
+    time.sleep({seconds})
+    y = (2.0 + math.prod(math.cos(each / 7.0) for each in point.values())) ** 5
+    os.write(LOG, struct.pack("dd", start, time.monotonic()))
+    return {{"y0": y}}
+"""
+
+
+@dataclass(frozen=True)
+class Run:
+    """`idle`: a share. `wall`: seconds from the first point to the last. `to_good`: evaluations until the good points
+    were found, of `evaluated`. `cells`: of the good region's 256 parts, the share that these hold."""
+
+    idle: float
+    wall: float
+    to_good: int
+    evaluated: int
+    cells: float
+
+
+def measure(problem: Problem, seconds: float, mode: str, good: int, seed: int) -> Run:
+    """Runs one scan to the end; `mode`: a key of LAGS."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        code = CODE.format(log=str(folder / "log"), seconds=seconds)
+        scan = SCAN.format(low=problem.low, high=problem.high)
+        with serving(scan, WORKERS, ("bench_idle.py", code)) as (evaluator, _), Dataset(folder) as dataset:
+            space = Space([Variable(f"x{each}", problem.low, problem.high) for each in range(problem.dim)])
+            observables = [ScoredObservable("y0", problem.likelihoods[0])]
+            strategy = Lode(space, LodeSettings(threshold=problem.threshold), seed, observables)
+            strategy.lag = LAGS[mode]
+            tally = read_tally(dataset, good, problem.threshold)
+            table = GoodPoints(folder / "good_points.csv", list(space.names), ["y0"], problem.threshold)
+            Scan(
+                dataset, strategy, space, evaluator, evaluator.describe(20.0), table, Limits(good, math.inf, math.inf),
+                tally, Progress(tally), 20.0, mode == "eager",
+            ).run()  # fmt: skip
+            parts = list(dataset.results(1))
+        times = np.fromfile(folder / "log").reshape(-1, 2)
+    u, nll = np.concatenate([part.u for part in parts]), np.concatenate([part.nll for part in parts])
+    if len(times) != len(u) or not np.allclose(nll, problem.evaluate(u)[1]):
+        raise RuntimeError("the code that sleeps is not the problem, or a point was evaluated twice")
+    return _run(times, u, nll < problem.threshold, good, Cells.of_problem(problem))
+
+
+def _run(times: Floats, u: Floats, is_good: np.ndarray, good: int, cells: Cells) -> Run:
+    wall = float(times[:, 1].max() - times[:, 0].min())
+    busy = float((times[:, 1] - times[:, 0]).sum())
+    found = np.flatnonzero(is_good)[:good]
+    return Run(1.0 - busy / (WORKERS * wall), wall, int(found[-1]) + 1, len(u), cells.occupied(u[found]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", default="1 0.05 0.005", help="of a point, separated by spaces")
+    parser.add_argument("--modes", default=" ".join(LAGS), help="separated by spaces")
+    parser.add_argument("--good", type=int, default=1000, help="good points after which a scan ends")
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    problem = PROBLEMS["toy3d"]
+    Cells.of_problem(problem)  # made at the first use, before anything is measured
+    print(f"LODE on toy3d to {arguments.good:,} good points, {WORKERS} workers, seed {arguments.seed}")
+    print(f"{'s a point':>9} {'mode':>6} {'idle':>7} {'wall/s':>7} {'to good':>8} {'all':>6} {'cells':>6}   goal")
+    for seconds in (float(each) for each in arguments.seconds.split()):
+        for mode in arguments.modes.split():
+            run = measure(problem, seconds, mode, arguments.good, arguments.seed)
+            print(
+                f"{seconds:>9g} {mode:>6} {100 * run.idle:>5.1f} % {run.wall:>7.1f} {run.to_good:>8,} "
+                f"{run.evaluated:>6,} {run.cells:>6.2f}   {_verdict(seconds, mode, run.idle)}", flush=True,
+            )  # fmt: skip
+
+
+def _verdict(seconds: float, mode: str, idle: float) -> str:
+    if seconds not in GOALS or mode not in ("lag1", "eager"):
+        return ""
+    goal = GOALS[seconds]
+    return f"{100 * goal:.0f} %: {'met' if idle <= goal else f'missed by {100 * (idle - goal):.1f} %'}"
+
+
+if __name__ == "__main__":
+    main()
