@@ -6,73 +6,12 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from proposer.dataset import Dataset
-from proposer.evaluators import Evaluator
-from proposer.progress import Progress
 from proposer.rows import Outcome
-from proposer.scan import Limits, Scan, read_tally
-from proposer.space import Space
-from proposer.strategies.base import Batch, Status, Told, generator
-from proposer.tables import GoodPoints
-from scanspec import read_scan_file
 from tests.pair.conftest import EvaluatorProcess, ScanFolder, read_run
-
-THRESHOLD, BATCH = 2.0, 8
-
-
-class Steps:
-    """Steps from the best point told so far, so that each batch depends on all that was seen."""
-
-    lag = 1
-    eager = True
-    stop_reason = ""
-
-    def __init__(self, thinks: float = 0.0) -> None:
-        self.good = self.asked = 0
-        self.seen: list[list[int]] = []  # the batches told before each ask
-        self.busy: list[tuple[float, float]] = []
-        self._thinks = thinks
-        self._told: list[int] = []
-        self._best, self._nll = np.full(3, 0.5), np.inf
-
-    def ask(self, k: int, least: int = 1) -> Batch:
-        self.asked += 1
-        start = time.monotonic()
-        time.sleep(self._thinks)
-        self.busy.append((start, time.monotonic()))
-        self.seen.append(list(self._told))
-        u = generator(1, self.asked, "steps").normal(self._best, 0.3, (BATCH, 3)).clip(0, 1)
-        return Batch(u, ["step"] * BATCH, self.asked)
-
-    def tell(self, told: Told) -> None:
-        self._told.append(int(told.batches[0]))
-        ok = told.status == Status.OK
-        self.good += int((told.nll[ok] < THRESHOLD).sum())
-        if ok.any() and told.nll[ok].min() < self._nll:
-            self._best, self._nll = told.u[ok][told.nll[ok].argmin()], told.nll[ok].min()
-
-    def checkpoint(self) -> bytes:
-        return str(self.asked).encode()
-
-    def restore(self, data: bytes) -> None:
-        self.asked = int(data)
-
-
-def run(file: Path, address: str, folder: Path, strategy: Steps, evaluations: float) -> str:
-    evaluator = Evaluator(address, insecure=False, say=print)
-    try:
-        description, space = evaluator.describe(20.0), Space(read_scan_file(file).variables)
-        with Dataset(folder) as dataset:
-            tally = read_tally(dataset, 10_000, THRESHOLD, evaluations)
-            good = GoodPoints(folder / "good_points.csv", list(space.names), ["r"], THRESHOLD)
-            limits = Limits(10_000, evaluations, np.inf)
-            parts = dataset, strategy, space, evaluator, description, good, limits, tally, Progress(tally), 20.0
-            return Scan(*parts).run()
-    finally:
-        evaluator.close()
+from tests.pair.steps import BATCH, Steps, run
 
 
 @pytest.fixture

@@ -1,0 +1,166 @@
+"""An eager scan asks before the workers have nothing to do, by what has come; each point is told and evaluated once."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from proposer.dataset import Dataset
+from proposer.space import Space
+from proposer.strategies.lode import Lode, LodeSettings
+from scanspec import read_scan_file
+from tests.pair.conftest import EvaluatorProcess, ProposerProcess, Said, ScanFolder, contents, meta, read_run
+from tests.pair.steps import BATCH, THRESHOLD, Steps, run
+from tests.pair.test_kills import SLEEP, WORKERS, Killed
+
+Lodescan = Callable[..., Said]
+MakeScan = Callable[..., ScanFolder]
+StartEvaluator = Callable[..., EvaluatorProcess]
+StartProposer = Callable[..., ProposerProcess]
+Shared = tuple[ScanFolder, EvaluatorProcess]
+
+LODE = "  seed: 1\n  type: LODE"
+
+
+def ids_in_table(folder: Path) -> list[int]:
+    with (folder / "good_points.csv").open(newline="") as file:
+        return sorted(int(row["id"]) for row in csv.DictReader(file))
+
+
+def good_ids(folder: Path) -> list[int]:
+    points = read_run(folder)
+    return [each for each, nll in zip(points.ids, points.nll, strict=True) if nll < THRESHOLD]
+
+
+def test_it_is_asked_while_points_are_out_and_sees_parts_of_batches(
+    make_scan: MakeScan, start_evaluator: StartEvaluator, tmp_path: Path
+) -> None:
+    workers = 4
+    scan = make_scan(body="time.sleep(0.02 + 0.02 * (int(x * 1000) % 3))")
+    evaluator = start_evaluator(scan.file, workers=workers)
+    strategy, folder = Steps(thinks=0.2), tmp_path / "run"
+    run(scan.file, evaluator.address, folder, strategy, 300, eager=True)
+    points = read_run(folder)
+    with Dataset(folder, read_only=True) as dataset:
+        left = dataset.pending().ids  # beyond the budget
+    asked = np.bincount([*points.batches, *[strategy.asked] * len(left)], minlength=strategy.asked + 1)
+    assert len(strategy.seen_ids) >= 5
+    batch_of, partly = dict(zip(points.ids, points.batches, strict=True)), 0
+    for number, seen in enumerate(strategy.seen_ids[1:], 2):
+        out = asked[:number].sum() - len(seen)
+        assert out > 0, f"the workers had nothing to do when batch {number} was asked for"
+        told = np.bincount([batch_of[each] for each in seen], minlength=strategy.asked + 1)
+        partly += bool(((told > 0) & (told < asked)).any())
+    assert partly > len(strategy.seen_ids) / 2
+    # From the third on, it knows how long a point takes: 4 workers need 4 points and more for a thought of 0.2 s.
+    assert all(least > 2 * workers for least in strategy.least[2:])
+    assert sorted(strategy.told_ids) == sorted(set(strategy.told_ids)) == points.ids
+    assert len(scan.evaluated()) == len(set(scan.evaluated())) == len(points.ids)
+    assert ids_in_table(folder) == good_ids(folder)
+
+
+def test_quick_points_and_slow_thoughts_make_large_batches(
+    make_scan: MakeScan, start_evaluator: StartEvaluator, tmp_path: Path
+) -> None:
+    scan = make_scan()
+    strategy = Steps(thinks=0.1)
+    run(scan.file, start_evaluator(scan.file).address, tmp_path / "run", strategy, 3000, eager=True)
+    assert max(strategy.least) > 20 * BATCH
+
+
+def test_pieces_with_and_without_it_tell_and_evaluate_each_point_once(
+    make_scan: MakeScan, start_evaluator: StartEvaluator, tmp_path: Path
+) -> None:
+    scan, folder = make_scan(body="time.sleep(0.002)"), tmp_path / "run"
+    address = start_evaluator(scan.file).address
+    space = Space(read_scan_file(scan.file).variables)
+    for most, eager in ((100, True), (171, False), (250, True), (262, True), (300, False)):
+        before = len(read_run(folder).ids) if folder.exists() else 0
+        pending = set[tuple[float, ...]]()
+        if before:
+            with Dataset(folder, read_only=True) as dataset:
+                pending = set(map(tuple, dataset.pending().params.tolist()))
+        strategy = Lode(space, LodeSettings(threshold=THRESHOLD, points_per_iteration=40), 1, [])
+        run(scan.file, address, folder, strategy, most, eager=eager)
+        points = read_run(folder)
+        assert len(points.ids) == most
+        assert len(scan.evaluated()) == len(set(scan.evaluated())) == most
+        # What had no answer goes first.
+        first = set(scan.evaluated()[before : before + len(pending)])
+        assert first <= pending
+        known = strategy._points.known()
+        if eager:
+            assert len(known.u) == most
+            assert strategy.good == len(good_ids(folder))
+        assert len(np.unique(known.u, axis=0)) == len(known.u)
+        assert ids_in_table(folder) == good_ids(folder)
+
+
+def test_the_command_says_so_in_the_manifest(
+    make_scan: MakeScan, start_evaluator: StartEvaluator, lodescan: Lodescan, tmp_path: Path
+) -> None:
+    scan, folder = make_scan(setup=LODE, points=20), tmp_path / "run"
+    command = ("scan", scan.file, "--evaluator", start_evaluator(scan.file).address, "--run", folder)
+    manifest = folder / "manifest.json"
+    assert lodescan(*command).code == 0
+    first = json.loads(manifest.read_text())
+    assert (first["eager"], meta(folder)["eager"]) == (False, False)
+    scan.write(points=150)
+    assert lodescan(*command, "--eager").code == 0
+    assert json.loads(manifest.read_text()) == {**first, "eager": True}
+    scan.write(points=200)
+    assert lodescan(*command).code == 0
+    assert (json.loads(manifest.read_text())["eager"], meta(folder)["eager"]) == (True, True)
+    points = read_run(folder)
+    assert len(good_ids(folder)) >= 200
+    assert sorted(scan.evaluated()) == sorted(points.params)
+    assert ids_in_table(folder) == good_ids(folder)
+
+
+@pytest.mark.parametrize("name", ["MLS_DNNC", "CMAES"])
+def test_types_that_need_whole_batches_refuse(
+    shared: Shared, make_scan: MakeScan, lodescan: Lodescan, tmp_path: Path, name: str
+) -> None:
+    scan = make_scan(setup=f"  seed: 1\n  type: {name}")
+    before = contents(tmp_path)
+    said = lodescan("scan", scan.file, "--evaluator", shared[1].address, "--run", tmp_path / "run", "--eager")
+    assert said.code == 2
+    assert f"scan.yaml, line 5: {name} learns from whole batches" in said.err
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.slow
+def test_the_proposer_is_killed_and_goes_on_with_and_without_it(
+    make_scan: MakeScan, start_evaluator: StartEvaluator, start_proposer: StartProposer, tmp_path: Path
+) -> None:
+    scan = make_scan(body=f"time.sleep({SLEEP})", setup=LODE, points=400)
+    evaluator = start_evaluator(scan.file, workers=WORKERS)
+    killed = Killed(scan, tmp_path / "run")
+    command = ("scan", scan.file, "--evaluator", evaluator.address, "--run", killed.run)
+    pending: list[tuple[int, set[tuple[float, ...]]]] = []
+    for options in (("--eager",), ("--eager",), (), ("--eager",)):
+        done = len(scan.evaluated())
+        proposer = start_proposer(*command, *options)
+        assert proposer.wait_for("good: NLL below")
+        while len(scan.evaluated()) < done + 100:
+            assert proposer.process.poll() is None, proposer.said
+        proposer.kill()
+        killed.look()
+        begun = len(scan.evaluated())
+        with Dataset(killed.run, read_only=True) as dataset:
+            pending.append((begun, set(map(tuple, dataset.pending().params.tolist()))))
+    proposer = start_proposer(*command, "--eager")
+    assert proposer.wait() == 0, proposer.said
+    twice = killed.check(read_run(killed.run).history())
+    begun = scan.evaluated()
+    for start, left in pending:
+        assert left
+        assert set(begun[start : start + len(left)]) <= left  # they go first
+    assert ids_in_table(killed.run) == good_ids(killed.run)
+    assert len(good_ids(killed.run)) >= 400
+    print(f"{killed.kills} kills of an eager proposer, {len(set(begun))} points, {twice} evaluated twice")
