@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from proposer.dataset import Dataset
+from proposer.rows import Outcome
 from proposer.space import Space
 from proposer.strategies.lode import Lode, LodeSettings
 from scanspec import read_scan_file
@@ -38,8 +40,16 @@ def good_ids(folder: Path) -> list[int]:
 
 
 def test_it_is_asked_while_points_are_out_and_sees_parts_of_batches(
-    make_scan: MakeScan, start_evaluator: StartEvaluator, tmp_path: Path
+    make_scan: MakeScan, start_evaluator: StartEvaluator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    stored: list[float] = []
+    record = Dataset.record
+
+    def noted(dataset: Dataset, results: Sequence[Outcome]) -> int:
+        stored.append(time.monotonic())
+        return record(dataset, results)
+
+    monkeypatch.setattr(Dataset, "record", noted)
     workers = 4
     scan = make_scan(body="time.sleep(0.02 + 0.02 * (int(x * 1000) % 3))")
     evaluator = start_evaluator(scan.file, workers=workers)
@@ -57,6 +67,7 @@ def test_it_is_asked_while_points_are_out_and_sees_parts_of_batches(
         told = np.bincount([batch_of[each] for each in seen], minlength=strategy.asked + 1)
         partly += bool(((told > 0) & (told < asked)).any())
     assert partly > len(strategy.seen_ids) / 2
+    assert any(start < each < end for start, end in strategy.busy[2:] for each in stored)
     # From the third on, it knows how long a point takes: 4 workers need 4 points and more for a thought of 0.2 s.
     assert all(least > 2 * workers for least in strategy.least[2:])
     assert sorted(strategy.told_ids) == sorted(set(strategy.told_ids)) == points.ids
@@ -149,6 +160,7 @@ def test_the_proposer_is_killed_and_goes_on_with_and_without_it(
         assert proposer.wait_for("good: NLL below")
         while len(scan.evaluated()) < done + 100:
             assert proposer.process.poll() is None, proposer.said
+            time.sleep(0.02)
         proposer.kill()
         killed.look()
         begun = len(scan.evaluated())

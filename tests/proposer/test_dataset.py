@@ -159,6 +159,22 @@ def test_batches_are_told_in_order_and_up_to_the_first_open_one(dataset):
     assert np.isnan(dataset.told(2, 3).observables).all()
 
 
+def test_news_are_the_messages_after_one(dataset):
+    assert dataset.news(0) == (0, [])
+    for number in range(3):
+        add(dataset, batch(2, seed=number, iteration=number))
+    dataset.record([ok(6), ok(1)])
+    first, batches = dataset.news(0)
+    assert batches == [1, 3]
+    assert dataset.news(first) == (first, [])
+    dataset.record([ok(2)])
+    second, batches = dataset.news(first)
+    assert (second > first, batches) == (True, [1])
+    assert dataset.told(1, 3, first).ids.tolist() == [2]
+    assert dataset.told(1, 3).ids.tolist() == [1, 2]
+    assert len(dataset.told(3, 3, first)) == 0
+
+
 def test_results_come_in_chunks_from_a_batch_on_and_below_an_nll(dataset):
     for number in range(4):
         add(dataset, batch(5, seed=number))
