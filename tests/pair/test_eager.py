@@ -163,9 +163,9 @@ def test_the_proposer_is_killed_and_goes_on_with_and_without_it(
             time.sleep(0.02)
         proposer.kill()
         killed.look()
-        begun = len(scan.evaluated())
+        done = len(scan.evaluated())
         with Dataset(killed.run, read_only=True) as dataset:
-            pending.append((begun, set(map(tuple, dataset.pending().params.tolist()))))
+            pending.append((done, set(map(tuple, dataset.pending().params.tolist()))))
     proposer = start_proposer(*command, "--eager")
     assert proposer.wait() == 0, proposer.said
     twice = killed.check(read_run(killed.run).history())
