@@ -105,7 +105,9 @@ class Scan:
 
     def _run(self) -> str:
         # 1. Tell the strategy what is known: what an interrupted run found, points of an InitCSV.
-        self._resume()
+        self._telling.resume()
+        self._good_points.start(self._dataset)
+        self._give(self._dataset.pending())
         repeats = 0
         while True:
             # 2. Evaluate what the next ask is to see; after a kill, points without an answer keep their ids.
@@ -128,11 +130,6 @@ class Scan:
                 return self._finish() or "the strategy finds no points that were not evaluated before"
             self._give(added.pending)
             self._progress.doing(f"iteration {batch.iteration}" if batch.iteration else "bootstrap")
-
-    def _resume(self) -> None:
-        self._telling.resume()
-        self._good_points.start(self._dataset)
-        self._give(self._dataset.pending())
 
     def _give(self, points: Pending) -> None:
         """Gives the evaluator what has no answer, as far as the budget goes; a later command finishes what is left."""
