@@ -88,14 +88,16 @@ def measure(problem: Problem, seconds: float, mode: str, good: int, seed: int) -
     u, nll = np.concatenate([part.u for part in parts]), np.concatenate([part.nll for part in parts])
     if len(times) != len(u) or not np.allclose(nll, problem.evaluate(u)[1]):
         raise RuntimeError("the code that sleeps is not the problem, or a point was evaluated twice")
-    return _run(times, u, nll < problem.threshold, good, Cells.of_problem(problem))
+    found = np.flatnonzero(nll < problem.threshold)[:good]
+    idle, wall = idle_share(times, WORKERS)
+    return Run(idle, wall, int(found[-1]) + 1, len(u), Cells.of_problem(problem).occupied(u[found]))
 
 
-def _run(times: Floats, u: Floats, is_good: np.ndarray, good: int, cells: Cells) -> Run:
+def idle_share(times: Floats, workers: int) -> tuple[float, float]:
+    """The idle share of workers, and the seconds from the first point to the last; `times`: start and end of each
+    point, shape (n, 2), seconds."""
     wall = float(times[:, 1].max() - times[:, 0].min())
-    busy = float((times[:, 1] - times[:, 0]).sum())
-    found = np.flatnonzero(is_good)[:good]
-    return Run(1.0 - busy / (WORKERS * wall), wall, int(found[-1]) + 1, len(u), cells.occupied(u[found]))
+    return 1.0 - float((times[:, 1] - times[:, 0]).sum()) / (workers * wall), wall
 
 
 def main() -> None:
