@@ -22,7 +22,7 @@ from proposer.strategies.choice import TYPES, make_strategy
 from proposer.strategies.cmaes import Cmaes, CmaesSettings
 from proposer.strategies.draws import DrawSettings
 from proposer.strategies.grid import GridSettings
-from proposer.strategies.lode import Lode, LodeSettings
+from proposer.strategies.lode import LodeSettings
 from proposer.strategies.mls_dnnc import MlsDnncSettings
 from scanspec.variables import PriorKind, Variable
 
@@ -66,7 +66,6 @@ CASES = {
 }  # fmt: skip
 
 every = pytest.mark.parametrize("name", CASES)
-eager = pytest.mark.parametrize("name", ["LODE", "RANDOM", "SOBOL", "GRID"])
 
 
 @pytest.fixture(autouse=True)
@@ -269,52 +268,6 @@ def test_a_batch_is_cut_at_k_and_k_is_at_least_one(name):
     assert len(make(name).ask(5)) == 5
     with pytest.raises(ValueError, match="at least one"):
         make(name).ask(0)
-
-
-@eager
-@pytest.mark.parametrize("space", [SPACE, KINDS], ids=["priors", "kinds"])
-def test_parts_of_batches_may_be_told_in_any_order(tmp_path, name, space):
-    """As an eager scan does: many batches out, single points told; also by a new object, after a kill."""
-    rng, answered, newest, asked = np.random.default_rng(2), 0, 0, []
-    with Dataset(tmp_path) as dataset:
-        strategy = make(name, space)
-        for number in range(1, 13):
-            if (batch := strategy.ask(MANY, least=25)) is None:
-                break
-            assert len(batch) >= 25 or name == "GRID"
-            assert np.array_equal(batch.u, space.snap(batch.u))
-            added = dataset.add_batch(batch, space.to_physical(batch.u), strategy.checkpoint())
-            asked.append(batch.u[added.kept])
-            # Even in a space with few places only uniform points, which nobody chose, may be out already.
-            twice = [origin for origin, kept in zip(batch.origins, added.kept, strict=True) if not kept]
-            assert set(twice) <= {"random", "start", "sobol"}
-            if number > 2:
-                pending = dataset.pending()
-                some = np.sort(rng.permutation(len(pending.ids))[:20])
-                values = nll(space.to_unit(pending.params[some]))
-                each = zip(pending.ids[some].tolist(), values.tolist(), strict=True)
-                answered += dataset.record([mixed(point, value) for point, value in each])
-            if number == 7:
-                strategy, newest = make(name, space), 0
-            before, (newest, batches) = newest, dataset.news(newest)
-            for told in batches:
-                strategy.tell(dataset.told(told, 1, before))
-            if number == 7:
-                strategy.restore(dataset.latest_checkpoint()[1])
-        assert dataset.complete_batches() < 6
-        assert strategy.good == dataset.count_good(1.0)
-        assert strategy.good > 0 or name == "GRID"
-        if isinstance(strategy, Lode):
-            known = strategy._points.known()
-            assert len(known.u) == answered
-            out = np.concatenate(asked)[dataset.pending().ids - 1][:, ~space.fixed]
-            assert {row.tobytes() for row in out} <= {row.tobytes() for row in strategy._pending(known)}
-
-
-@eager
-def test_least_is_what_is_asked_for_where_a_batch_would_be_smaller(name):
-    assert len(make(name).ask(MANY, least=300)) == 300
-    assert len(make(name).ask(200, least=300)) == 200
 
 
 @every

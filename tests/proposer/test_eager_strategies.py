@@ -1,0 +1,73 @@
+"""What a strategy must do that an eager scan asks: take parts of batches, and give as many points as are needed."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from proposer.dataset import Dataset
+from proposer.space import Space
+from proposer.strategies import lode
+from proposer.strategies.choice import TYPES
+from proposer.strategies.lode import Lode
+from tests.proposer.test_strategies import CASES, KINDS, MANY, SPACE, make, mixed, nll
+
+EAGER = ["LODE", "RANDOM", "SOBOL", "GRID"]
+
+eager = pytest.mark.parametrize("name", EAGER)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few particles in LODE."""
+    monkeypatch.setattr(lode, "PARTICLES", 100)
+
+
+def test_which_types_are_eager() -> None:
+    assert [name for name in TYPES if name in CASES and make(name).eager] == EAGER
+
+
+@eager
+@pytest.mark.parametrize("space", [SPACE, KINDS], ids=["priors", "kinds"])
+def test_parts_of_batches_may_be_told_in_any_order(tmp_path: Path, name: str, space: Space) -> None:
+    """As an eager scan does: many batches out, single points told; also by a new object, after a kill."""
+    rng, answered, newest, asked = np.random.default_rng(2), 0, 0, list[np.ndarray]()
+    with Dataset(tmp_path) as dataset:
+        strategy = make(name, space)
+        for number in range(1, 13):
+            if (batch := strategy.ask(MANY, least=25)) is None:
+                break
+            assert len(batch) >= 25 or name == "GRID"
+            assert np.array_equal(batch.u, space.snap(batch.u))
+            added = dataset.add_batch(batch, space.to_physical(batch.u), strategy.checkpoint())
+            asked.append(batch.u[added.kept])
+            # Even in a space with few places only uniform points, which nobody chose, may be out already.
+            twice = [origin for origin, kept in zip(batch.origins, added.kept, strict=True) if not kept]
+            assert set(twice) <= {"random", "start", "sobol"}
+            if number > 2:
+                pending = dataset.pending()
+                some = np.sort(rng.permutation(len(pending.ids))[:20])
+                values = nll(space.to_unit(pending.params[some]))
+                each = zip(pending.ids[some].tolist(), values.tolist(), strict=True)
+                answered += dataset.record([mixed(point, value) for point, value in each])
+            if number == 7:
+                strategy, newest = make(name, space), 0
+            before, (newest, batches) = newest, dataset.news(newest)
+            for told in batches:
+                strategy.tell(dataset.told(told, 1, before))
+            if number == 7:
+                strategy.restore(dataset.latest_checkpoint()[1])
+        assert dataset.complete_batches() < 6
+        assert strategy.good == dataset.count_good(1.0)
+        assert strategy.good > 0 or name == "GRID"
+        if isinstance(strategy, Lode):
+            known = strategy._points.known()
+            assert len(known.u) == answered
+            out = np.concatenate(asked)[dataset.pending().ids - 1][:, ~space.fixed]
+            assert {row.tobytes() for row in out} <= {row.tobytes() for row in strategy._pending(known)}
+
+
+@eager
+def test_least_is_what_is_asked_for_where_a_batch_would_be_smaller(name: str) -> None:
+    assert len(make(name).ask(MANY, least=300)) == 300
+    assert len(make(name).ask(200, least=300)) == 200
