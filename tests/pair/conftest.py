@@ -9,10 +9,8 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import textwrap
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,11 +23,7 @@ import torch
 from proposer.__main__ import main
 from proposer.dataset import Dataset
 from proposer.strategies.base import Status
-from tests.evaluator.harness import TAG, alive
-
-ROOT = Path(__file__).parents[2]
-START = 90.0
-"""Seconds within which a process must be ready, also on a busy machine."""
+from tests.pair.processes import ROOT, START, MakeScanProcess, ProposerProcess
 
 SCAN = """\
 setup:
@@ -220,67 +214,6 @@ class Said:
     code: int
     out: str
     err: str
-
-
-class LoggedProcess:
-    """A command as a process; what it writes goes to a file."""
-
-    def __init__(self, log: Path, command: list[str], **variables: str) -> None:
-        self.log = log
-        with log.open("wb") as output:
-            self.process = subprocess.Popen(
-                command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=os.environ | variables
-            )
-
-    @property
-    def said(self) -> str:
-        return self.log.read_text()
-
-    def wait_for(self, words: str, seconds: float = START) -> bool:
-        """Waits until it has said something; False when it ended first."""
-        deadline = time.monotonic() + seconds
-        while words not in self.said:
-            if self.process.poll() is not None:
-                return words in self.said
-            assert time.monotonic() < deadline, f"it never said {words!r}:\n{self.said}"
-            time.sleep(0.01)
-        return True
-
-    def wait(self, seconds: float = 120.0) -> int:
-        try:
-            return self.process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            raise AssertionError(f"it did not end:\n{self.said}") from None
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-
-class ProposerProcess(LoggedProcess):
-    """`lodescan` as a process."""
-
-    def __init__(self, log: Path, *arguments: object) -> None:
-        super().__init__(log, [sys.executable, "-m", "proposer", *map(str, arguments)])
-
-
-class MakeScanProcess(LoggedProcess):
-    """`make scan`, and by a mark in their environment all processes that come from it."""
-
-    def __init__(self, log: Path, file: Path, run: Path) -> None:
-        self.tag = uuid.uuid4().hex
-        command = ["make", "--no-print-directory", "scan", f"SCAN={file}", f"RUN={run}", "WORKERS=2"]
-        super().__init__(log, command, **{TAG: self.tag})
-
-    def processes(self, words: str = "") -> list[int]:
-        """Those whose command line has these words."""
-        found = []
-        for pid in alive(self.tag):
-            with contextlib.suppress(OSError):
-                if words in Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode():
-                    found.append(pid)
-        return found
 
 
 @pytest.fixture

@@ -16,7 +16,8 @@ from proposer.rows import Outcome
 from proposer.space import Space
 from proposer.strategies.lode import Lode, LodeSettings
 from scanspec import read_scan_file
-from tests.pair.conftest import EvaluatorProcess, ProposerProcess, Said, ScanFolder, contents, meta, read_run
+from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, contents, meta, read_run
+from tests.pair.processes import ProposerProcess
 from tests.pair.steps import BATCH, THRESHOLD, Steps, run
 from tests.pair.test_kills import SLEEP, WORKERS, Killed
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.pair.conftest import ROOT, EvaluatorProcess, Said, ScanFolder, read_run
+from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, read_run
+from tests.pair.processes import ROOT
 
 
 @pytest.mark.slow

@@ -13,7 +13,8 @@ import pytest
 
 from proposer.dataset import Dataset
 from proposer.evaluators import WINDOW_SECONDS
-from tests.pair.conftest import EvaluatorProcess, ProposerProcess, Said, ScanFolder, read_run
+from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, read_run
+from tests.pair.processes import ProposerProcess
 
 Lodescan = Callable[..., Said]
 MakeScan = Callable[..., ScanFolder]

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.evaluator.harness import wait_until
-from tests.pair.conftest import MakeScanProcess, ScanFolder, read_run
+from tests.pair.conftest import ScanFolder, read_run
+from tests.pair.processes import MakeScanProcess
 
 MakeScan = Callable[..., ScanFolder]
 StartMakeScan = Callable[..., MakeScanProcess]

@@ -20,7 +20,8 @@ import torch
 
 from scanspec import losses_and_nll, read_scan_file
 from scanspec.keys import RESERVED_COLUMNS
-from tests.pair.conftest import ROOT, EvaluatorProcess, ProposerProcess, Said, ScanFolder, read_run
+from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, read_run
+from tests.pair.processes import ROOT, ProposerProcess
 
 Lodescan = Callable[..., Said]
 MakeScan = Callable[..., ScanFolder]

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.pair.conftest import EvaluatorProcess, ProposerProcess, Said, ScanFolder, contents, environment, read_run
+from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, contents, environment, read_run
+from tests.pair.processes import ProposerProcess
 
 Lodescan = Callable[..., Said]
 MakeScan = Callable[..., ScanFolder]

@@ -12,7 +12,8 @@ import pytest
 
 from proposer.dataset import Dataset
 from scanspec import ScanFile, losses_and_nll, read_scan_file
-from tests.pair.conftest import ROOT, EvaluatorProcess, MakeScanProcess, Points, ProposerProcess, ScanFolder, read_run
+from tests.pair.conftest import EvaluatorProcess, Points, ScanFolder, read_run
+from tests.pair.processes import ROOT, MakeScanProcess, ProposerProcess
 
 MakeScan = Callable[..., ScanFolder]
 StartEvaluator = Callable[..., EvaluatorProcess]

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from scanspec import ScanFile, read_scan_file
-from tests.pair.conftest import ROOT, EvaluatorProcess, Points, ProposerProcess, read_run
+from tests.pair.conftest import EvaluatorProcess, Points, read_run
+from tests.pair.processes import ROOT, ProposerProcess
 from tests.pair.test_slow import example
 
 StartEvaluator = Callable[..., EvaluatorProcess]
