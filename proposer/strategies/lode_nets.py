@@ -1,0 +1,106 @@
+"""What LODE learns with where only an NLL comes back: networks of hidden residuals.
+
+An NLL is mostly a sum of squares: a valley with a steep floor, which no regression likes, of residuals that are
+smooth. So each network has several outputs, the energy that it predicts is the sum of their squares, and it is free
+to find residuals of which that is true. A few networks that start from different weights say how sure they are.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from proposer.strategies.base import Floats
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+MEMBERS, WIDTH, DEPTH, RESIDUALS = 4, 64, 3, 12
+FIRST_STEPS, LATER_STEPS, ROWS, RATE = 1500, 300, 256, 1e-2
+DECAY = 0.1
+"""Of the weights: what they do not need fades, and with it the wiggles between points."""
+REACH = 3.5
+"""Inputs are scaled to +-REACH / sqrt(dim)."""
+
+
+class Nets:
+    """Energies over [-1, 1]^d, from points and energies."""
+
+    def __init__(self, dim: int) -> None:
+        self.dim = dim
+        sizes = [dim] + [WIDTH] * DEPTH + [RESIDUALS]
+        self._shapes = [(a + 1, b) for a, b in itertools.pairwise(sizes)]  # the last row: biases
+        self._weights = torch.zeros(MEMBERS, sum(a * b for a, b in self._shapes))
+        self.learned = False
+
+    def learn(self, x: Floats, energy: Floats, random: torch.Generator) -> None:
+        """Goes on from the last weights. `x`: shape (n, d) in [-1, 1]; `energy`: shape (n,), finite."""
+        if not self.learned:
+            self._begin(random)
+        steps = LATER_STEPS if self.learned else FIRST_STEPS
+        inputs, targets = self._inputs(torch.from_numpy(x)), torch.from_numpy(np.log1p(energy)).float()
+        odds = torch.from_numpy((1.0 + energy) ** -0.5)
+        rows = torch.multinomial(odds, MEMBERS * ROWS * steps, replacement=True, generator=random)
+        weights = self._weights.clone().requires_grad_(True)
+        mean, square = torch.zeros_like(weights), torch.zeros_like(weights)
+        for step, of in enumerate(rows.view(steps, MEMBERS, ROWS)):
+            misfit = torch.nn.functional.smooth_l1_loss(_log_energy(weights, self._shapes, inputs[of]), targets[of])
+            (slope,) = torch.autograd.grad(MEMBERS * misfit, weights)
+            rate = RATE * 0.5 * (1.0 + math.cos(math.pi * step / steps))
+            with torch.no_grad():  # Adam with decoupled decay (Loshchilov and Hutter, arXiv:1711.05101)
+                mean.lerp_(slope, 0.1)
+                square.lerp_(slope.square(), 0.001)
+                size = (square / (1.0 - 0.999 ** (step + 1))).sqrt_().add_(1e-8)
+                weights.mul_(1.0 - rate * DECAY).addcdiv_(mean, size, value=-rate / (1.0 - 0.9 ** (step + 1)))
+        if bool(torch.isfinite(weights).all()):
+            self._weights = weights.detach()
+            self.learned = True
+
+    def _begin(self, random: torch.Generator) -> None:
+        parts = []
+        for number, (a, b) in enumerate(self._shapes):
+            part = torch.randn(MEMBERS, a, b, generator=random) * math.sqrt(2.0 / (a - 1))
+            part[:, -1] = torch.randn(MEMBERS, b, generator=random) * (0.5 if number == 0 else 0.0)
+            parts.append(part.flatten(1))
+        self._weights = torch.cat(parts, dim=1)
+
+    def _inputs(self, z: Tensor) -> Tensor:
+        return (z * (REACH / math.sqrt(self.dim))).float()
+
+    @torch.no_grad()
+    def log_energy(self, z: Tensor) -> Tensor:
+        """log(1 + energy) of each network, shape (MEMBERS, n), at z of shape (n, d)."""
+        x = self._inputs(z)
+        parts = [_log_energy(self._weights, self._shapes, part.expand(MEMBERS, -1, -1)) for part in torch.split(x, 1024)]
+        return torch.cat(parts, dim=1).double()
+
+    def to_arrays(self) -> dict[str, NDArray[np.float64]]:
+        return {"weights": self._weights.double().numpy(), "dim": np.array(float(self.dim))}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[np.float64]]) -> Nets:
+        """The opposite of `to_arrays`; raises KeyError and ValueError."""
+        made = cls(int(arrays["dim"]))
+        if arrays["weights"].shape != made._weights.shape:
+            raise ValueError("the weights do not fit")
+        made._weights = torch.from_numpy(arrays["weights"]).float()
+        made.learned = True
+        return made
+
+
+def _log_energy(weights: Tensor, shapes: list[tuple[int, int]], x: Tensor) -> Tensor:
+    """log(1 + sum of squared residuals), shape (m, n), of x (m, n, d) with weights (m, p)."""
+    parts = torch.split(weights, [a * b for a, b in shapes], dim=1)
+    for number, (part, (a, b)) in enumerate(zip(parts, shapes, strict=True)):
+        if number:
+            x = torch.nn.functional.silu(x)
+        layer = part.view(-1, a, b)
+        x = torch.baddbmm(layer[:, -1:], x, layer[:, :-1])
+    return torch.log1p(x.square().sum(dim=-1))
