@@ -17,7 +17,7 @@ from torch import Tensor
 from proposer.strategies.base import Floats
 from proposer.strategies.lode_coding import Coding
 from proposer.strategies.lode_energy import FAR, EnergyOfObservables
-from proposer.strategies.lode_nets import Nets
+from proposer.strategies.lode_nets import MEMBERS, Nets
 from proposer.strategies.lode_process import Processes
 from proposer.strategies.lode_train import training_rows
 
@@ -51,6 +51,7 @@ class Surrogate:
         self._nets: Nets | None = None
         self._error = 0.5
         self._seen = 0
+        self._turn = 0
         self._validity: Processes | None = None
         self._judges_validity = False
         self._learned_from = 0
@@ -97,7 +98,7 @@ class Surrogate:
             off = (predicted - np.log1p(known.energy[new]))[predicted < np.log1p(2.0)]
             if len(off) >= 10:
                 self._error = float(np.clip(np.sqrt((off**2).mean()), 0.05, 1.0))
-        self._seen = len(known.u)
+        self._seen, self._turn = len(known.u), int(rng.integers(MEMBERS))
         rows = usable[training_rows(known.u[usable], known.energy[usable], 4000, rng)]
         self._nets.learn(self.inputs(known.u[rows]), known.energy[rows].clip(max=1e6), random)
         again = len(usable) >= LEARN_AGAIN * self._learned_from
@@ -142,7 +143,7 @@ class Surrogate:
     def _predict(self, values: Processes | None, u: Tensor) -> Tensor:
         z = torch.from_numpy(self.inputs(u.numpy()))
         if self._nets is not None:
-            energy = torch.expm1(self._nets.log_energy(z).mean(dim=0))
+            energy = torch.expm1(self._nets.log_energy(z, self._turn)[0])
         else:
             assert values is not None
             energy = self._decode(values.mean(z))

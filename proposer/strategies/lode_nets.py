@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 MEMBERS, WIDTH, DEPTH, RESIDUALS = 4, 64, 3, 12
 FIRST_STEPS, LATER_STEPS, ROWS, RATE = 1500, 300, 256, 1e-2
-DECAY = 0.1
+DECAY = 0.0016  # times d^2
 """Of the weights: what they do not need fades, and with it the wiggles between points."""
-REACH = 3.5
+REACH = 10.0
 """Inputs are scaled to +-REACH / sqrt(dim)."""
 
 
@@ -58,7 +58,7 @@ class Nets:
                 mean.lerp_(slope, 0.1)
                 square.lerp_(slope.square(), 0.001)
                 size = (square / (1.0 - 0.999 ** (step + 1))).sqrt_().add_(1e-8)
-                weights.mul_(1.0 - rate * DECAY).addcdiv_(mean, size, value=-rate / (1.0 - 0.9 ** (step + 1)))
+                weights.mul_(1.0 - rate * DECAY * self.dim**2).addcdiv_(mean, size, value=-rate / (1.0 - 0.9 ** (step + 1)))
         if bool(torch.isfinite(weights).all()):
             self._weights = weights.detach()
             self.learned = True
@@ -72,14 +72,14 @@ class Nets:
         self._weights = torch.cat(parts, dim=1)
 
     def _inputs(self, z: Tensor) -> Tensor:
-        return (z * (REACH / math.sqrt(self.dim))).float()
+        return (z * (REACH / self.dim)).float()
 
     @torch.no_grad()
-    def log_energy(self, z: Tensor) -> Tensor:
-        """log(1 + energy) of each network, shape (MEMBERS, n), at z of shape (n, d)."""
-        x = self._inputs(z)
-        parts = [_log_energy(self._weights, self._shapes, part.expand(MEMBERS, -1, -1)) for part in torch.split(x, 1024)]
-        return torch.cat(parts, dim=1).double()
+    def log_energy(self, z: Tensor, member: int | None = None) -> Tensor:
+        """log(1 + energy) of each network, shape (MEMBERS, n), or of one, shape (1, n), at z of shape (n, d)."""
+        x, weights = self._inputs(z), self._weights if member is None else self._weights[member : member + 1]
+        every = [_log_energy(weights, self._shapes, few.expand(len(weights), -1, -1)) for few in torch.split(x, 1024)]
+        return torch.cat(every, dim=1).double()
 
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
         return {"weights": self._weights.double().numpy(), "dim": np.array(float(self.dim))}
