@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MEMBERS, WIDTH, DEPTH, RESIDUALS = 4, 64, 3, 12
 FIRST_STEPS, LATER_STEPS, ROWS, RATE = 1500, 300, 256, 1e-2
+GAMMA = -0.25
 DECAY = 0.0016  # times d^2
 """Of the weights: what they do not need fades, and with it the wiggles between points."""
 REACH = 10.0
@@ -46,7 +47,7 @@ class Nets:
             self._begin(random)
         steps = LATER_STEPS if self.learned else FIRST_STEPS
         inputs, targets = self._inputs(torch.from_numpy(x)), torch.from_numpy(np.log1p(energy)).float()
-        odds = torch.from_numpy((1.0 + energy) ** -0.5)
+        odds = torch.from_numpy((1.0 + energy) ** GAMMA)
         rows = torch.multinomial(odds, MEMBERS * ROWS * steps, replacement=True, generator=random)
         weights = self._weights.clone().requires_grad_(True)
         mean, square = torch.zeros_like(weights), torch.zeros_like(weights)
