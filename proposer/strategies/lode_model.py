@@ -49,9 +49,9 @@ class Surrogate:
         self._coding: Coding | None = None
         self._values: Processes | None = None
         self._nets: Nets | None = None
-        self._error = 0.5
+        self._error = 0.5  # of log(1 + energy), as new points show it
         self._seen = 0
-        self._turn = 0
+        self._turn = 0  # the network that predicts: sampling from one at a time reaches what only one believes in
         self._validity: Processes | None = None
         self._judges_validity = False
         self._learned_from = 0

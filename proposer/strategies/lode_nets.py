@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from proposer.strategies.base import Floats
+from proposer.strategies.lode_adam import Adam
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,12 +24,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MEMBERS, WIDTH, DEPTH, RESIDUALS = 4, 64, 3, 12
+"""Three networks left a third more of multi8d out; of the same points six residuals learn 0.25 of it, twelve 0.30."""
 FIRST_STEPS, LATER_STEPS, ROWS, RATE = 1500, 300, 256, 1e-2
+"""With a rate of 4e-3 it takes twice the steps."""
 GAMMA = -0.25
-DECAY = 0.0016  # times d^2
-"""Of the weights: what they do not need fades, and with it the wiggles between points."""
-REACH = 10.0
-"""Inputs are scaled to +-REACH / sqrt(dim)."""
+"""Points are drawn in proportion to (1 + energy)^GAMMA: with -0.5 what is far, and regions that nobody has seen in it,
+hardly counted."""
+DECAY, REACH = 0.0016, 10.0
+"""The weights decay by DECAY d^2, and inputs reach from -REACH / d to REACH / d: in few dimensions there are points
+enough to tell what is not smooth (a decay of 0.1 in 2 took twice the evaluations), in 8 and more there are not (one of
+0.02 left two thirds of multi8d out)."""
 
 
 class Nets:
@@ -50,16 +55,11 @@ class Nets:
         odds = torch.from_numpy((1.0 + energy) ** GAMMA)
         rows = torch.multinomial(odds, MEMBERS * ROWS * steps, replacement=True, generator=random)
         weights = self._weights.clone().requires_grad_(True)
-        mean, square = torch.zeros_like(weights), torch.zeros_like(weights)
+        optimiser = Adam([weights], DECAY * self.dim**2)
         for step, of in enumerate(rows.view(steps, MEMBERS, ROWS)):
             misfit = torch.nn.functional.smooth_l1_loss(_log_energy(weights, self._shapes, inputs[of]), targets[of])
-            (slope,) = torch.autograd.grad(MEMBERS * misfit, weights)
-            rate = RATE * 0.5 * (1.0 + math.cos(math.pi * step / steps))
-            with torch.no_grad():  # Adam with decoupled decay (Loshchilov and Hutter, arXiv:1711.05101)
-                mean.lerp_(slope, 0.1)
-                square.lerp_(slope.square(), 0.001)
-                size = (square / (1.0 - 0.999 ** (step + 1))).sqrt_().add_(1e-8)
-                weights.mul_(1.0 - rate * DECAY * self.dim**2).addcdiv_(mean, size, value=-rate / (1.0 - 0.9 ** (step + 1)))
+            slopes = torch.autograd.grad(MEMBERS * misfit, weights)
+            optimiser.step(slopes, RATE * 0.5 * (1.0 + math.cos(math.pi * step / steps)))
         if bool(torch.isfinite(weights).all()):
             self._weights = weights.detach()
             self.learned = True
