@@ -49,6 +49,8 @@ LEAST_EXPLORE, MOST_EXPLORE = 0.03, 0.6
 WIDER = 1.5
 """Far from what it knows the model is this many times less sure than it says: 1 left one or two of the 13 shells of a
 thin toy3d undiscovered."""
+WIDER_BY_NLL = 2.5
+"""The same where only an NLL comes back: 1.5 left two of the 13 undiscovered."""
 PATIENCE = 0.3
 """Exploring goes on although its points are seldom good: 1 left shells undiscovered, 0 cost a fifth more points."""
 NEAR = 2
@@ -198,8 +200,9 @@ class Lode:
         if collect:
             near = np.concatenate([near, self._snap(lode_collect.candidates(known, self._generator("collect")))])
         every = np.concatenate([inside, near, outside])
+        wider = WIDER_BY_NLL if surrogate.energy is None else WIDER
         known_well = surrogate.chances(np.concatenate([inside, near]), rng)
-        chance = np.concatenate([known_well, surrogate.chances(outside, rng, WIDER)]) * odds_of_an_answer(known, every)
+        chance = np.concatenate([known_well, surrogate.chances(outside, rng, wider)]) * odds_of_an_answer(known, every)
         n_best = len(inside) + len(near)
         place = 0.5 * self._inputs(every)  # distances go round where a variable does
         best, rest = Candidates(place[:n_best], chance[:n_best]), Candidates(place[n_best:], chance[n_best:])

@@ -2,11 +2,12 @@
 
 Observables are regressed, not the NLL, wherever they come back: they are smooth where the
 NLL has narrow valleys, and the true likelihood turns predictions into energies. Where only
-an NLL comes back, log(10 + energy) is regressed.
+an NLL comes back, networks look for such residuals themselves (`lode_nets`).
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,7 @@ from torch import Tensor
 from proposer.strategies.base import Floats
 from proposer.strategies.lode_coding import Coding
 from proposer.strategies.lode_energy import FAR, EnergyOfObservables
+from proposer.strategies.lode_nets import MEMBERS, Nets
 from proposer.strategies.lode_process import Processes
 from proposer.strategies.lode_train import training_rows
 
@@ -26,13 +28,11 @@ if TYPE_CHECKING:
 
     from proposer.strategies.lode_points import Known
 
-MOST_POINTS, MOST_NUMBERS, LEAST_POINTS = 1200, 2400, 300
+MOST_POINTS, MOST_NUMBERS, LEAST_POINTS = 1200, 1600, 300
 """Most points that the regression is conditioned on, and most points times outputs: these bound what an iteration
-costs. No fewer than 300 points for any number of outputs."""
+costs; 2,400 numbers cost a fifth more CPU for the same map. No fewer than 300 points for any number of outputs."""
 LEARN_AGAIN = 1.2
 """Length scales are learned again when there are so many times more points."""
-SOFTENING = 10.0
-"""Of log(s + energy), where only the NLL is known: smaller values leave a kink at the best points."""
 _DRAWS = 32
 
 
@@ -48,13 +48,17 @@ class Surrogate:
         self.dim, self.energy, self.inputs = dim, energy, inputs
         self._coding: Coding | None = None
         self._values: Processes | None = None
+        self._nets: Nets | None = None
+        self._error = 0.5  # of log(1 + energy), as new points show it
+        self._seen = 0
+        self._turn = 0  # the network that predicts: sampling from one at a time reaches what only one believes in
         self._validity: Processes | None = None
         self._judges_validity = False
         self._learned_from = 0
 
     @property
     def fitted(self) -> bool:
-        return self._values is not None
+        return self._values is not None or self._nets is not None
 
     def fit(self, known: Known, rng: np.random.Generator) -> None:
         """Fits to what is known; does nothing while that is too little (fewer than 10 points with values)."""
@@ -62,7 +66,10 @@ class Surrogate:
         usable = np.flatnonzero(np.isfinite(y).all(axis=1) & known.answered)
         if len(usable) < min(10, 2 + self.dim):
             return
-        if self._coding is None and self.energy is not None:
+        if self.energy is None:
+            self._fit_nets(known, usable, rng)
+            return
+        if self._coding is None:
             self._coding = Coding.of(y[usable])
         if self._values is None:
             self._values = Processes(self.dim, y.shape[1])
@@ -70,7 +77,7 @@ class Surrogate:
         again = len(usable) >= LEARN_AGAIN * self._learned_from
         most = min(MOST_POINTS, max(LEAST_POINTS, MOST_NUMBERS // y.shape[1]))
         rows = usable[training_rows(known.u[usable], known.energy[usable], most, rng)]
-        x, t = self.inputs(known.u[rows]), self._encode(y[rows])
+        x, t = self.inputs(known.u[rows]), self._coding.encode(y[rows])
         if again:
             self._values.learn(x, t, rng)
             self._learned_from = len(usable)
@@ -79,6 +86,26 @@ class Surrogate:
         self._rough = self._values.thinned(x[few], t[few]) if len(rows) > LEAST_POINTS // 2 else self._values
         has_values = known.ok & np.isfinite(y).all(axis=1)
         self._fit_validity(known, has_values, known.unexplained | (known.ok & ~has_values), most // 2, rng, again=again)
+
+    def _fit_nets(self, known: Known, usable: NDArray[np.int64], rng: np.random.Generator) -> None:
+        """Where only an NLL is known; how far off the last predictions were is how far off the next ones may be."""
+        random = torch.Generator().manual_seed(int(rng.integers(2**63)))
+        if self._nets is None:
+            self._nets = Nets(self.dim)
+        else:
+            new = usable[usable >= self._seen]
+            predicted = self._nets.log_energy(torch.from_numpy(self.inputs(known.u[new]))).mean(dim=0).numpy()
+            off = (predicted - np.log1p(known.energy[new]))[predicted < np.log1p(2.0)]
+            if len(off) >= 10:
+                self._error = float(np.clip(np.sqrt((off**2).mean()), 0.05, 1.0))
+        self._seen, self._turn = len(known.u), int(rng.integers(MEMBERS))
+        rows = usable[training_rows(known.u[usable], known.energy[usable], 4000, rng)]
+        self._nets.learn(self.inputs(known.u[rows]), known.energy[rows].clip(max=1e6), random)
+        again = len(usable) >= LEARN_AGAIN * self._learned_from
+        if again:
+            self._learned_from = len(usable)
+        has_nll = known.ok & np.isfinite(known.energy)
+        self._fit_validity(known, has_nll, known.unexplained, MOST_POINTS // 2, rng, again=again)
 
     def _fit_validity(
         self, known: Known, valid: NDArray[np.bool_], invalid: NDArray[np.bool_], most: int, rng: np.random.Generator,
@@ -97,31 +124,29 @@ class Surrogate:
             self._validity.learn(x, t, rng)
         self._validity.condition(x, t)
 
-    def _encode(self, y: Floats) -> Floats:
-        if self._coding is not None:
-            return self._coding.encode(y)
-        return np.asarray(np.log(SOFTENING + np.clip(y, 0.0, 1e6)) - np.log(SOFTENING + 100.0))
-
     def _decode(self, t: Tensor) -> Tensor:
         """Energies, shape (n,), of targets, shape (n, k)."""
-        if self._coding is None or self.energy is None:
-            return torch.exp(t[:, 0] + np.log(SOFTENING + 100.0)) - SOFTENING
+        assert self._coding is not None
+        assert self.energy is not None
         return self.energy(self._coding.decode(t), torch.from_numpy(self._coding.spread))
 
     @torch.no_grad()
     def __call__(self, u: Tensor) -> Tensor:
         """Energies, shape (n,), at u of shape (n, d); where it is predicted invalid the energy goes up."""
-        assert self._values is not None
         return self._predict(self._values, u)
 
     @torch.no_grad()
     def rough(self, u: Tensor) -> Tensor:
         """The same from a third of the points, at a third of the cost."""
-        return self._predict(self._rough, u)
+        return self._predict(None if self._nets is not None else self._rough, u)
 
-    def _predict(self, values: Processes, u: Tensor) -> Tensor:
+    def _predict(self, values: Processes | None, u: Tensor) -> Tensor:
         z = torch.from_numpy(self.inputs(u.numpy()))
-        energy = self._decode(values.mean(z))
+        if self._nets is not None:
+            energy = torch.expm1(self._nets.log_energy(z, self._turn)[0])
+        else:
+            assert values is not None
+            energy = self._decode(values.mean(z))
         if self._judges_validity and self._validity is not None:
             energy = energy + 4.0 * (-self._validity.mean(z)[:, 0]).clamp(min=0.0)
         return energy.clamp(max=FAR)
@@ -130,18 +155,19 @@ class Surrogate:
     def chances(self, u: Floats, rng: np.random.Generator, wider: float = 1.0) -> Floats:
         """The odds, shape (n,), that points u (n, d) are good, from 32 draws of what the regression leaves open, which
         is `wider` by that factor."""
-        assert self._values is not None
         z = torch.from_numpy(self.inputs(u))
-        mean, deviation = self._values.mean(z), self._values.deviation(z)
-        # without noise it is misfit: open all the same
-        deviation = wider * (deviation.square() + self._values.noise).sqrt()
         valid = torch.ones(len(u), dtype=torch.float64)
         if self._judges_validity and self._validity is not None:
             at, wide = self._validity.mean(z)[:, 0], self._validity.deviation(z)[:, 0]
             valid = torch.special.ndtr(at / (wide + 0.05))
-        if self.energy is None:
-            good = float(self._encode(np.array([1.0]))[0])
-            return np.asarray((torch.special.ndtr((good - mean[:, 0]) / deviation[:, 0]) * valid).numpy())
+        if self._nets is not None:
+            each = self._nets.log_energy(z)
+            open_ = wider * (each.var(dim=0) + self._error**2).sqrt()
+            return np.asarray((torch.special.ndtr((math.log(2.0) - each.mean(dim=0)) / open_) * valid).numpy())
+        assert self._values is not None
+        mean, deviation = self._values.mean(z), self._values.deviation(z)
+        # without noise it is misfit: open all the same
+        deviation = wider * (deviation.square() + self._values.noise).sqrt()
         count = torch.zeros(len(u), dtype=torch.float64)
         for draw in rng.standard_normal((_DRAWS, mean.shape[1])):
             count += self._decode(mean + deviation * torch.from_numpy(draw)) < 1.0
@@ -149,8 +175,11 @@ class Surrogate:
 
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
         """What `load` needs; the points are not part of it."""
-        arrays: dict[str, NDArray[np.float64]] = {"learned_from": np.array(float(self._learned_from))}
-        for name, part in (("values", self._values), ("validity", self._validity)):
+        arrays: dict[str, NDArray[np.float64]] = {
+            "learned_from": np.array(float(self._learned_from)), "error": np.array(self._error),
+            "seen": np.array(float(self._seen)),
+        }  # fmt: skip
+        for name, part in (("values", self._values), ("validity", self._validity), ("nets", self._nets)):
             if part is not None:
                 arrays |= {f"{name}/{key}": value for key, value in part.to_arrays().items()}
         if self._coding is not None:
@@ -165,6 +194,8 @@ class Surrogate:
             if key:
                 parts.setdefault(group, {})[key] = value
         self._learned_from = int(arrays["learned_from"])
+        self._error, self._seen = float(arrays["error"]), int(arrays["seen"])
+        self._nets = Nets.from_arrays(parts["nets"]) if "nets" in parts else None
         self._coding = Coding(**parts["coding"]) if "coding" in parts else None
         self._values = Processes.from_arrays(parts["values"]) if "values" in parts else None
         self._validity = Processes.from_arrays(parts["validity"]) if "validity" in parts else None

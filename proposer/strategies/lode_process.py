@@ -16,6 +16,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from proposer.strategies.base import Floats
+from proposer.strategies.lode_adam import Adam
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,10 +56,10 @@ class Processes:
         xs, ts = torch.from_numpy(x[rows]), torch.from_numpy(t[rows]).T[..., None]
         start = (self._scales, self._amplitude, self._noise)
         scales, amplitude, noise = (each.clone().requires_grad_(True) for each in start)
-        optimiser = torch.optim.Adam([scales, amplitude, noise], lr=STEP)
+        parameters = (scales, amplitude, noise)
+        optimiser = Adam(parameters)
         eye = torch.eye(len(xs), dtype=torch.float64)
         for _ in range(LATER_STEPS if self.learned else FIRST_STEPS):
-            optimiser.zero_grad(set_to_none=True)
             spread = noise.clamp(min=_LEAST_LOG_NOISE).exp() + LEAST_NOISE
             covariance = _matern(xs, xs, scales) * amplitude.exp()[:, None, None] + spread[:, None, None] * eye
             root, failed = torch.linalg.cholesky_ex(covariance)
@@ -67,9 +68,8 @@ class Processes:
             weights = torch.cholesky_solve(ts, root)
             misfit = 0.5 * (ts * weights).sum() + torch.diagonal(root, dim1=1, dim2=2).log().sum()
             prior = 0.05 * (scales - 0.7).square().mean() + 0.01 * amplitude.square().mean()
-            (misfit / len(xs) + prior).backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-        found = [each.detach() for each in (scales, amplitude, noise)]
+            optimiser.step(torch.autograd.grad(misfit / len(xs) + prior, parameters), STEP)
+        found = [each.detach() for each in parameters]
         if all(bool(torch.isfinite(each).all()) for each in found):
             self._scales, self._amplitude, self._noise = found
             self.learned = True

@@ -8,7 +8,7 @@ import torch
 
 from proposer.dataset import Dataset, Outcome
 from proposer.space import Space
-from proposer.strategies import lode
+from proposer.strategies import lode, lode_nets
 from proposer.strategies.base import Batch, CheckpointError, Floats, Status, Told
 from proposer.strategies.choice import make_strategy, read_settings, type_name
 from proposer.strategies.lode import Lode, LodeSettings
@@ -24,8 +24,10 @@ FAST = LodeSettings(threshold=1.0, points_per_iteration=40)
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    """Few particles."""
+    """Few particles, short training."""
     monkeypatch.setattr(lode, "PARTICLES", 200)
+    monkeypatch.setattr(lode_nets, "FIRST_STEPS", 200)
+    monkeypatch.setattr(lode_nets, "LATER_STEPS", 50)
 
 
 def cube(dim: int) -> Space:
