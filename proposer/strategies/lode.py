@@ -100,7 +100,6 @@ class Lode:
         self._seen = np.append(self._free, np.arange(space.dim, space.width))  # columns of the network's inputs
         self._scored = EnergyOfObservables(observables, settings.threshold)
         self._points = Points(self._free, self._scored, settings.threshold)
-        torch.optim.Adam([torch.zeros(1)])  # the first one imports for a second, when no worker waits yet
         self._asks = 0
         self._started = 0
         self._out: Floats = np.empty((0, len(self._free)))  # asked, and not told at the last ask
