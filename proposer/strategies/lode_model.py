@@ -155,6 +155,8 @@ class Surrogate:
     def chances(self, u: Floats, rng: np.random.Generator, wider: float = 1.0) -> Floats:
         """The odds, shape (n,), that points u (n, d) are good, from 32 draws of what the regression leaves open, which
         is `wider` by that factor."""
+        if not len(u):
+            return np.empty(0)
         z = torch.from_numpy(self.inputs(u))
         valid = torch.ones(len(u), dtype=torch.float64)
         if self._judges_validity and self._validity is not None:
