@@ -11,7 +11,7 @@ import torch
 from benchmarks.search.models import Classifier, Ensemble, Sure
 from proposer.balance import between_good_points
 from proposer.strategies.base import Batch, Floats
-from proposer.strategies.lode import Lode
+from proposer.strategies.lode import NEAR, Lode
 from proposer.strategies.lode_model import Surrogate
 from proposer.strategies.lode_points import Known
 from proposer.strategies.lode_sample import Particles
@@ -62,7 +62,9 @@ class Smote(Lode):
         level = max(1.0, float(energy.kthvalue(LEAST).values))
         volume = float((energy[:CANDIDATES] <= level).double().mean())
         outside = every[:CANDIDATES][energy[:CANDIDATES] > level][: len(particles.inside)]
-        instead = Particles(every[energy <= level], level, volume, [(outside, 1.0 - volume)])
+        nothing = (every[:0], 0.0)  # no shells next to the region, whose points would count as candidates
+        shells = [(outside, 1.0 - volume), *[nothing] * NEAR]
+        instead = Particles(every[energy <= level], level, volume, shells)
         return super()._choose(known, surrogate, instead, n)
 
 
@@ -76,7 +78,8 @@ class Uneven(Lode):
 
     def _batch(self, u: Floats, origins: list[str]) -> Batch:
         exploit = np.flatnonzero(np.array(origins) == "exploit")
-        u[exploit[: len(self._inside)]] = self._inside[: len(exploit)]
+        if len(exploit):
+            u[exploit[: len(self._inside)]] = self._inside[: len(exploit)]
         return super()._batch(u, origins)
 
 
