@@ -75,6 +75,15 @@ bench: environments ## the benchmarks
 bench-search: environments ## other scanners on the same problems; RIVALS=, PROBLEMS=, SEEDS=, UNTIL=good bound it
 	@$(PROPOSER)/python -m benchmarks.rivals --rivals '$(RIVALS)' --problems '$(PROBLEMS)' --seeds '$(SEEDS)' \
 	    --until '$(or $(UNTIL),map)'
+	@$(if $(strip $(RIVALS)$(PROBLEMS)),:,$(MAKE) --no-print-directory bench-physics)
+
+bench-physics: environments ## real scans of codes, and rivals on one of them; METHODS=, SCANS=, SEEDS= bound it
+	@for name in simsusy hazma camb; do tools/environment.sh $$name || exit 1; done
+	@$(PROPOSER)/python -m benchmarks.rivals.physics --methods '$(METHODS)' --scans '$(SCANS)' --seeds '$(SEEDS)'
+
+bench-parts: environments ## what each part of LODE buys
+	@$(PROPOSER)/python -m benchmarks.search.parts
+.PHONY: bench-physics bench-parts
 
 bench-idle: environments ## how long workers wait while the proposer thinks; SLEEP=, MODES=, GOOD= bound it
 	@$(PROPOSER)/python -m benchmarks.idle --seconds '$(or $(SLEEP),1 0.05 0.005)' \

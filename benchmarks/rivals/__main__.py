@@ -9,16 +9,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import resource
-import signal
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,33 +19,10 @@ import numpy as np
 from benchmarks.rivals import results
 from benchmarks.rivals.answers import Answers
 from benchmarks.rivals.ours import OURS, run_ours
+from benchmarks.rivals.start import RIVALS, run_rival
 from benchmarks.search.metrics import Cells
 from benchmarks.search.problems import PROBLEMS
 from benchmarks.search.run import figures
-
-HERE = Path(__file__).parent
-
-
-@dataclass(frozen=True)
-class Rival:
-    """`lock`: the file beside this one that its environment is made of, "" for the proposer's. `script`: a module here,
-    started with `argument`."""
-
-    lock: str
-    script: str
-    argument: str = ""
-
-
-RIVALS = {
-    "bsmart-dnnc": Rival("bsmart", "bsmart", "dnnc"),
-    "bsmart-dnnc-default": Rival("bsmart", "bsmart", "dnnc-default"),
-    "bsmart-cmaes-nd": Rival("bsmart", "bsmart", "cmaes-nd"),
-    "nautilus": Rival("nautilus", "nautilus"),
-    "nautilus-flat": Rival("nautilus", "nautilus", "flat"),
-    "ultranest": Rival("ultranest", "ultranest"),
-    "cma-restarts": Rival("cma", "cma_restarts"),
-    "forest": Rival("", "forest"),
-}
 
 
 def main() -> None:
@@ -100,72 +70,12 @@ def _run(method: str, answers: Answers, cells: Cells, seed: int, cpu: int) -> di
     if method in OURS:
         ended, used = run_ours(method, answers, cells.volume, seed, cpu)
     else:
-        ended, used = _run_rival(RIVALS[method], answers, cells.volume, seed, cpu)
+        ended, used = run_rival(RIVALS[method], answers, cells.volume, seed, cpu)
     found: dict[str, Any] = figures(answers.problem, cells, answers.record())
     return found | {
         "ended": ended, "cpu_seconds": round(used, 1), "seconds": round(time.perf_counter() - start, 1),
         "repeats": answers.repeats(),
     }  # fmt: skip
-
-
-def _run_rival(rival: Rival, answers: Answers, volume: float, seed: int, cpu: int) -> tuple[str, float]:
-    """Why it ended, and the CPU seconds that it took."""
-    python = _environment(rival.lock) if rival.lock else sys.executable
-    ask, questions = os.pipe()
-    replies, reply = os.pipe()
-    told = {
-        "read": replies, "write": questions, "dim": answers.problem.dim, "seed": seed, "volume": volume,
-        "threshold": answers.problem.threshold, "most": answers.most, "cpu_seconds": cpu,
-        "low": answers.problem.low, "high": answers.problem.high,
-    }  # fmt: skip
-    one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    before = _cpu_of_children()
-    with open(os.devnull, "w") as nothing, tempfile.TemporaryFile("w+", errors="replace") as errors:
-        process = subprocess.Popen(
-            [python, "-m", f"benchmarks.rivals.{rival.script}", *filter(None, [rival.argument])],
-            env={**os.environ, **one_thread, "RIVAL_TOLD": json.dumps(told)}, pass_fds=(replies, questions),
-            stdout=nothing, stderr=errors, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-        os.close(replies)
-        os.close(questions)
-        with os.fdopen(ask, "rb") as incoming, os.fdopen(reply, "wb") as outgoing:
-            answers.serve(incoming, outgoing)
-        try:  # its ends of the pipes are closed now, so it leaves at its next question
-            code = process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            code = process.wait()
-        errors.seek(0)
-        last = [line for line in errors.read().splitlines() if line.strip()][-1:]
-    used = _cpu_of_children() - before
-    if answers.ended:
-        return answers.ended, used
-    if code == -signal.SIGXCPU:
-        return "CPU seconds", used
-    return f"exit {code}: {last[0][:100] if last else 'no word'}", used
-
-
-def _cpu_of_children() -> float:
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
-
-
-def _environment(lock: str) -> str:
-    """The Python of a rival's environment, made from its lock on first use, and anew when the lock is another."""
-    folder = Path(f".envs/rival-{lock}")
-    python, wanted, made = f"{folder}/bin/python", (HERE / f"{lock}.txt").read_text(), folder / "lock.txt"
-    if not made.exists() or made.read_text() != wanted:
-        print(f"making the environment of {lock} ...", file=sys.stderr)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-        pip = [python, "-m", "pip", "--disable-pip-version-check", "-qq", "install", "--no-deps"]
-        packages = wanted.split()
-        quickly = ["--retries", "0", "--timeout", "5", "--index-url"]
-        quickly.append(os.environ.get("TORCH_INDEX", "https://download.pytorch.org/whl/cpu"))
-        for torch in (each for each in packages if each.startswith("torch==")):  # without gigabytes of CUDA, if it goes
-            subprocess.run([*pip, *quickly, torch], check=False, capture_output=True)
-        subprocess.run([*pip, *packages], check=True)
-        made.write_text(wanted)
-    return python
 
 
 def show(rows: list[dict[str, Any]]) -> None:

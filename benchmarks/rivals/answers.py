@@ -8,7 +8,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.search.metrics import CELLS, Cells
+from benchmarks.search.metrics import Cells
 from benchmarks.search.problems import Problem
 from benchmarks.search.run import ENOUGH, Record
 from proposer.strategies.base import Floats
@@ -23,7 +23,7 @@ class Answers:
 
     def __init__(self, problem: Problem, cells: Cells, most: int, *, cells95: bool) -> None:
         self.problem, self.most, self.ended = problem, most, ""
-        self._cells_enough = 0.95 * CELLS if cells95 else 0.0
+        self._cells_enough = 0.95 * cells.count if cells95 else 0.0
         self._cells = cells
         self._u: list[Floats] = []
         self._good: list[NDArray[np.bool_]] = []

@@ -6,13 +6,14 @@ A run with the same problem, seed and limits is not done again; delete its line 
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
 
-_WORDS = ("problem", "until", "ended")
-_FLOATS = ("cells", "ideal", "uniformity", "cpu_seconds", "seconds")
+_WORDS = ("problem", "method", "without", "until", "ended")
+_FLOATS = ("cells", "ideal", "uniformity", "cpu_seconds", "seconds", "minutes", "cpu_per_300")
 FIELDS = (
     "problem", "seed", "most", "cpu", "until", "to100", "to1000", "cells", "ideal", "uniformity", "modes", "of_modes",
     "cells95_at", "evaluations", "good", "repeats", "cpu_seconds", "seconds", "ended",
@@ -34,13 +35,13 @@ def read(method: str) -> list[dict[str, Any]]:
         return [{"method": method} | {key: _value(key, text) for key, text in row.items()} for row in rows]
 
 
-def append(method: str, run: dict[str, Any]) -> None:
-    """Adds a run; its fields beyond FIELDS are left out."""
+def append(method: str, run: dict[str, Any], fields: Sequence[str] = FIELDS) -> None:
+    """Adds a run; what is beyond the fields is left out."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{method}.csv"
     new = not path.exists()
     with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, FIELDS, extrasaction="ignore", lineterminator="\n")
+        writer = csv.DictWriter(file, fields, extrasaction="ignore", lineterminator="\n")
         if new:
             writer.writeheader()
         writer.writerow(run)

@@ -7,6 +7,7 @@ share of the good volume each (a k-d tree of medians). A thousand uniform points
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,16 +34,22 @@ class Cells:
 
     @classmethod
     def of_problem(cls, problem: Problem) -> Cells:
-        """Makes the reference points at the first use, and keeps them."""
-        path = _CACHE / f"{problem.name}.npz"
+        """256 cells of 5,000 reference points."""
+        return cls.cached(problem.name, lambda: uniform_good_points(problem), CELLS)
+
+    @classmethod
+    def cached(cls, name: str, make: Callable[[], tuple[Floats, float]], count: int) -> Cells:
+        """So many cells, a power of two, of uniform good points and the good volume, which are made at the first use
+        and kept."""
+        path = _CACHE / f"{name}.npz"
         if not path.exists():
             _CACHE.mkdir(exist_ok=True)
-            points, volume = uniform_good_points(problem)
+            points, volume = make()
             np.savez_compressed(path, points=points, volume=volume)
         with np.load(path) as file:
             points, volume = file["points"], float(file["volume"])
         nodes, axes, cuts = [points], [], []
-        while len(nodes) < CELLS:
+        while len(nodes) < count:
             below = []
             for node in nodes:
                 axis = int(node.var(axis=0).argmax())
@@ -54,30 +61,35 @@ class Cells:
             nodes = below
         return cls(points, volume, np.array(axes), np.array(cuts))
 
+    @property
+    def count(self) -> int:
+        """How many cells there are."""
+        return len(self.axis) + 1
+
     def cell(self, u: Floats) -> NDArray[np.int64]:
         """The number of the cell, shape (n,), of points u (n, d)."""
         node = np.zeros(len(u), dtype=np.int64)
         rows = np.arange(len(u))
-        for _ in range(int(np.log2(CELLS))):
+        for _ in range(int(np.log2(self.count))):
             node = 2 * node + 1 + (u[rows, self.axis[node]] >= self.cut[node])
-        return node - (CELLS - 1)
+        return node - (self.count - 1)
 
     def occupied(self, u: Floats) -> float:
         """Share of the cells that hold one of the points."""
-        return len(np.unique(self.cell(u))) / CELLS
+        return len(np.unique(self.cell(u))) / self.count
 
     def uniformity(self, u: Floats) -> float:
-        """exp(entropy of the shares of the cells) / 256: 1 for a perfectly even sample."""
+        """exp(entropy of the shares of the cells) / cells: 1 for a perfectly even sample."""
         if not len(u):
             return 0.0
         share = np.bincount(self.cell(u)) / len(u)
         share = share[share > 0]
-        return float(np.exp(-(share * np.log(share)).sum()) / CELLS)
+        return float(np.exp(-(share * np.log(share)).sum()) / self.count)
 
     def evaluations_to(self, share: float, u: Floats, place: NDArray[np.int64]) -> int | None:
         """Evaluations until that share of the cells was occupied by points u (n, d), evaluated at `place` (n,)."""
         first = np.unique(self.cell(u), return_index=True)[1] if len(u) else np.empty(0, dtype=np.int64)
-        needed = int(np.ceil(share * CELLS))
+        needed = int(np.ceil(share * self.count))
         return int(place[np.sort(first)[needed - 1]]) + 1 if len(first) >= needed else None
 
 

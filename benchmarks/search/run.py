@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.search.ablations import PARTS
 from benchmarks.search.metrics import Cells
 from benchmarks.search.problems import PROBLEMS, Problem
 from proposer.strategies.base import Floats, Status, Strategy, Told
@@ -108,6 +109,7 @@ def main() -> None:
     parser.add_argument("seed", type=int)
     parser.add_argument("--nll-only", action="store_true", help="the strategy sees no observables")
     parser.add_argument("--collect", action="store_true", help="goal: collect")
+    parser.add_argument("--without", choices=sorted(PARTS), help="a part of LODE that is taken out or replaced")
     parser.add_argument("--most", type=int, default=8000, help="evaluations after which a run ends")
     parser.add_argument("--verbose", action="store_true", help="a line an ask, on stderr")
     arguments = parser.parse_args()
@@ -117,7 +119,8 @@ def main() -> None:
     cells = Cells.of_problem(problem)
     observables = [ScoredObservable(f"y{j}", each) for j, each in enumerate(problem.likelihoods)]
     settings = LodeSettings(threshold=problem.threshold, collect=arguments.collect)
-    strategy = Lode(problem.space(), settings, arguments.seed, observables)
+    make = PARTS[arguments.without] if arguments.without else Lode
+    strategy = make(problem.space(), settings, arguments.seed, observables)
     nll_only = arguments.nll_only or not observables
     record = drive(strategy, problem, cells, arguments.most, nll_only=nll_only, verbose=arguments.verbose)
     about = {

@@ -1,0 +1,67 @@
+"""The physics codes of a scan file as a function of points in the unit cube, through an evaluator of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from proposer.evaluators import Evaluator
+from proposer.rows import Pending
+from proposer.space import Space
+from proposer.strategies.base import Floats
+from proposer.work import Work
+from scanspec import read_scan_file
+
+_AT_ONCE = 2000
+
+
+@contextlib.contextmanager
+def nll_of(scan: Path) -> Iterator[Callable[[Floats], Floats]]:
+    """The NLL, shape (n,), NaN where there is none, of u (n, d); one worker computes it until the context ends."""
+    spec = read_scan_file(scan)
+    with tempfile.TemporaryDirectory() as folder:
+        address = Path(folder) / "address"
+        process = subprocess.Popen(
+            [
+                f".envs/{spec.environment}/bin/python", "-m", "evaluator", "serve", str(scan), "--workers", "1",
+                "--listen", "127.0.0.1:0", "--address-file", str(address),
+            ], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            while not address.exists():
+                if process.poll() is not None:
+                    raise RuntimeError(f"the evaluator of {scan} does not start (exit {process.returncode})")
+                time.sleep(0.05)
+            evaluator = Evaluator(address.read_text().strip(), insecure=False, say=print)
+            with contextlib.closing(evaluator):
+                yield _Asked(evaluator, Space(spec.variables))
+        finally:
+            process.terminate()
+            process.wait()
+
+
+class _Asked:
+    def __init__(self, evaluator: Evaluator, space: Space) -> None:
+        self._evaluator, self._space = evaluator, space
+        self._description = evaluator.describe(60.0)
+
+    def __call__(self, u: Floats) -> Floats:
+        return np.concatenate(
+            [np.empty(0), *(self._some(u[first : first + _AT_ONCE]) for first in range(0, len(u), _AT_ONCE))]
+        )
+
+    def _some(self, u: Floats) -> Floats:
+        nll, work, names = np.full(len(u), math.nan), Work(), list(self._space.names)
+        ids = np.arange(1, len(u) + 1)
+        work.add(Pending(ids, self._space.to_physical(u), np.zeros_like(ids)), len(u))
+        for received in self._evaluator.evaluate(self._description, names, work, 60.0, math.inf):
+            for outcome in received.outcomes:
+                nll[outcome.id - 1] = math.nan if outcome.nll is None else outcome.nll
+        return nll

@@ -1,0 +1,81 @@
+"""`make bench-parts`: what each part of LODE buys, from runs with all of them and without one.
+
+Each run is a line in `benchmarks/rivals/results/parts.csv`, and is not done again while its line is there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+import torch
+
+from benchmarks.rivals import results
+from benchmarks.search.ablations import PARTS
+from benchmarks.search.metrics import Cells
+from benchmarks.search.problems import PROBLEMS
+from benchmarks.search.run import drive, figures
+from proposer.strategies.lode import Lode, LodeSettings
+from proposer.strategies.lode_energy import ScoredObservable
+
+NONE, OBSERVABLES = "nothing", "observables"
+"""All of LODE; LODE that sees the NLL alone."""
+FIELDS = (
+    "problem", "without", "seed", "most", "to100", "to1000", "cells", "uniformity", "modes", "of_modes", "cells95_at",
+    "evaluations", "good", "cpu_per_300",
+)  # fmt: skip
+
+
+def main() -> None:
+    """Runs what is missing, prints a table."""
+    parser = argparse.ArgumentParser(prog="benchmarks.search.parts", description=__doc__)
+    every = [NONE, OBSERVABLES, *PARTS]
+    parser.add_argument("--without", nargs="*", default=every, choices=every)
+    parser.add_argument("--problems", nargs="*", default=["himmelblau2d", "toy3d", "multi8d"], choices=sorted(PROBLEMS))
+    parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1])
+    parser.add_argument("--most", type=int, default=3000, help="evaluations of a run")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    done = results.read("parts")
+    for name in options.problems:
+        for part in options.without:
+            for seed in options.seeds:
+                about = {"problem": name, "without": part, "seed": seed, "most": options.most}
+                if any(about.items() <= row.items() for row in done):
+                    continue
+                row = about | _run(name, part, seed, options.most)
+                done.append(row)
+                results.append("parts", row, FIELDS)
+                print(json.dumps(row), file=sys.stderr, flush=True)
+    show([row for row in done if row["most"] == options.most and row["seed"] in options.seeds], options)
+
+
+def _run(name: str, part: str, seed: int, most: int) -> dict[str, Any]:
+    problem = PROBLEMS[name]
+    cells = Cells.of_problem(problem)
+    observables = [ScoredObservable(f"y{j}", each) for j, each in enumerate(problem.likelihoods)]
+    strategy = PARTS.get(part, Lode)(problem.space(), LodeSettings(problem.threshold), seed, observables)
+    record = drive(strategy, problem, cells, most, nll_only=part == OBSERVABLES, verbose=False)
+    return figures(problem, cells, record)
+
+
+def show(rows: list[dict[str, Any]], options: argparse.Namespace) -> None:
+    """A line a problem and part; a figure a seed."""
+    print(f"{'problem':<13} {'without':<12} {'1,000 good':>15} {'95 % of the cells':>18} {'cells':>11} {'modes':>9}")
+    for name in options.problems:
+        for part in options.without:
+            runs = [row for row in rows if (row["problem"], row["without"]) == (name, part)]
+            to1000, at95 = (", ".join(_number(row[key]) for row in runs) for key in ("to1000", "cells95_at"))
+            cells = ", ".join(f"{row['cells']:.2f}" for row in runs)
+            modes = ", ".join(str(row["modes"]) for row in runs)
+            print(f"{name:<13} {part:<12} {to1000:>15} {at95:>18} {cells:>11} {modes:>6}/{runs[0]['of_modes']}")
+
+
+def _number(value: int | None) -> str:
+    return "-" if value is None else f"{value:,}"
+
+
+if __name__ == "__main__":
+    main()

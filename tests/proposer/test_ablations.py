@@ -1,0 +1,36 @@
+"""LODE without one of its parts still searches: the figures in docs/search.md stay repeatable."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks.search import models
+from benchmarks.search.ablations import PARTS
+from benchmarks.search.problems import PROBLEMS
+from proposer.strategies.base import Status, Told
+from proposer.strategies.lode import LodeSettings
+from proposer.strategies.lode_energy import ScoredObservable
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_search_goes_on_without_a_part(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "FIRST_STEPS", 100)
+    monkeypatch.setattr(models, "LATER_STEPS", 20)
+    problem = PROBLEMS["toy3d"]
+    observables = [ScoredObservable(f"y{j}", each) for j, each in enumerate(problem.likelihoods)]
+    strategy = PARTS[part](problem.space(), LodeSettings(problem.threshold), 1, observables)
+    origins: set[str] = set()
+    for number in range(1, 5):
+        batch = strategy.ask(1000)
+        assert batch is not None
+        assert len(batch) > 0
+        assert ((batch.u >= 0) & (batch.u <= 1)).all()
+        y, nll = problem.evaluate(batch.u)
+        status = np.full(len(batch), Status.OK, dtype=np.int8)
+        ids = number * 1000 + np.arange(len(batch))
+        strategy.tell(Told(ids, batch.u, status, nll, y, batch.origins, np.full(len(batch), number)))
+        origins |= set(batch.origins)
+    assert "exploit" in origins
+    assert part != "probes" or "probe" not in origins
+    assert part != "exploration" or "explore" not in origins
