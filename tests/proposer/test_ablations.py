@@ -13,6 +13,7 @@ from proposer.strategies.lode import LodeSettings
 from proposer.strategies.lode_energy import ScoredObservable
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", PARTS)
 def test_a_search_goes_on_without_a_part(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models, "FIRST_STEPS", 100)
