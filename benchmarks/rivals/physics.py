@@ -45,8 +45,8 @@ class Limits:
 
 
 SCANS = {
-    "simsusy_stau": Limits(points=100, most=4000, minutes=15),
-    "hazma_darkphoton": Limits(points=50, most=4000, minutes=15),
+    "simsusy_stau": Limits(points=100, most=4000, minutes=40),
+    "hazma_darkphoton": Limits(points=50, most=4000, minutes=30),
     "camb_w0wa": Limits(points=2000, most=8000, minutes=15),
 }
 """Examples. camb_w0wa goes on beyond a thousand good points, so that more runs reach 95 % of its cells."""
