@@ -7,7 +7,7 @@ import pytest
 
 from proposer.dataset import Dataset
 from proposer.space import Space
-from proposer.strategies import lode
+from proposer.strategies import lode, lode_nets
 from proposer.strategies.choice import TYPES
 from proposer.strategies.lode import Lode
 from tests.proposer.test_strategies import CASES, KINDS, MANY, SPACE, make, mixed, nll
@@ -19,8 +19,10 @@ eager = pytest.mark.parametrize("name", EAGER)
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few particles in LODE."""
+    """Few particles in LODE, short training."""
     monkeypatch.setattr(lode, "PARTICLES", 100)
+    monkeypatch.setattr(lode_nets, "FIRST_STEPS", 100)
+    monkeypatch.setattr(lode_nets, "LATER_STEPS", 25)
 
 
 def test_which_types_are_eager() -> None:
