@@ -1,8 +1,8 @@
 """`make bench-physics`: real codes, from the examples; lodescan's own types as real scans with an evaluator.
 
-Each run is a line in `results/physics.csv`, and is not done again while its line is there. Rivals, which see the NLL
-alone, and random points are run on camb_w0wa: it costs 7 ms a point. Its good region is cut into 64 cells of equal
-volume.
+Each run is a line in `results/physics.csv`, and is not done again while its line is there. Rivals, LODE with
+the NLL alone as they have it, and random points are run on camb_w0wa: it costs 7 ms a point. Its good region is cut
+into 64 cells of equal volume.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from benchmarks.rivals import results
 from benchmarks.rivals.answers import Answers
 from benchmarks.rivals.codes import nll_of
+from benchmarks.rivals.ours import OURS, run_ours
 from benchmarks.rivals.start import RIVALS, run_rival
 from benchmarks.search.metrics import Cells
 from benchmarks.search.problems import Problem
@@ -54,7 +55,8 @@ MAPPED = "camb_w0wa"
 REFERENCE, CELLS = 30_000, 64
 """Random evaluations that the cells are made of, and how many these are: 9 good points each."""
 TYPES = ("LODE", "MLS_DNNC", "RANDOM")
-RIVALS_HERE = ("bsmart-cmaes-nd", "nautilus")
+BY_NLL = ("lode-nll", "bsmart-cmaes-nd", "nautilus")
+"""These see the NLL alone, through a function; the types see the observables, as in a real scan."""
 COUNTS = (10, 50, 100, 1000)
 FIELDS = (
     "problem", "method", "seed", "points", "most", "minutes", *(f"to{count}" for count in COUNTS), "cells",
@@ -70,14 +72,14 @@ def main() -> None:
     done = results.read("physics")
     for name in options.scans:
         for method in options.methods:
-            once = method in RIVALS or method == "RANDOM"
+            once = method in BY_NLL or method == "RANDOM"
             if once and name != MAPPED:
                 continue
             for seed in options.seeds[:1] if once else options.seeds:
                 about = {"problem": name, "method": method, "seed": seed} | vars(SCANS[name])
                 if any(about.items() <= row.items() for row in done):
                     continue
-                row = about | (_run_rival(method, seed) if method in RIVALS else _run_scan(name, method, seed))
+                row = about | (_run_by_nll(method, seed) if method in BY_NLL else _run_scan(name, method, seed))
                 done.append(row)
                 results.append("physics", row, FIELDS)
                 print(json.dumps(row), file=sys.stderr, flush=True)
@@ -86,7 +88,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks.rivals.physics", description=__doc__)
-    methods = [*TYPES, *RIVALS_HERE]
+    methods = [*TYPES, *BY_NLL]
     parser.add_argument("--scans", default="", help=f"of {', '.join(SCANS)}; all of them where empty")
     parser.add_argument("--methods", default="", help=f"of {', '.join(methods)}; all of them where empty")
     parser.add_argument("--seeds", default="", help="default: 1 2; the first alone for rivals and RANDOM")
@@ -138,12 +140,16 @@ def _with_limits(text: str, kind: str, limits: Limits) -> str:
     return text
 
 
-def _run_rival(method: str, seed: int) -> dict[str, Any]:
+def _run_by_nll(method: str, seed: int) -> dict[str, Any]:
     limits, cells = SCANS[MAPPED], _cells()
     with nll_of(_file(MAPPED)) as nll:
         answers = Answers(_problem(nll), cells, limits.most, cells95=True)
         start = time.perf_counter()
-        ended, _ = run_rival(RIVALS[method], answers, cells.volume, seed, int(60 * limits.minutes))
+        cpu = int(60 * limits.minutes)
+        if method in OURS:
+            ended, _ = run_ours(method, answers, cells.volume, seed, cpu)
+        else:
+            ended, _ = run_rival(RIVALS[method], answers, cells.volume, seed, cpu)
     record = answers.record()
     _, first = np.unique(record.u, axis=0, return_index=True)
     good = np.zeros(len(record.u), dtype=np.bool_)

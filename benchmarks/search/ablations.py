@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from benchmarks.search.models import Classifier, Ensemble, Sure
+from benchmarks.search.models import Classifier, Ensemble, OneMember, Sure
 from proposer.balance import between_good_points
 from proposer.strategies.base import Batch, Floats
 from proposer.strategies.lode import NEAR, Lode
@@ -41,6 +41,13 @@ class OneNetwork(FourNetworks):
     """A single network, which cannot say where it is unsure."""
 
     MEMBERS = 1
+
+
+class OneMemberByNll(Lode):
+    """One of the four networks that learn where only an NLL comes back."""
+
+    def _new_surrogate(self, *, by_observables: bool) -> Surrogate:
+        return OneMember(len(self._seen), self._scored if by_observables else None, self._inputs)
 
 
 class WithoutDoubt(Lode):
@@ -99,6 +106,8 @@ class WithoutProbes(Lode):
 
 
 PARTS: dict[str, Callable[..., Lode]] = {
+    "observables": Lode,
+    "members": OneMemberByNll,
     "regression": Classified,
     "processes": FourNetworks,
     "ensemble": OneNetwork,
@@ -109,3 +118,5 @@ PARTS: dict[str, Callable[..., Lode]] = {
     "probes": WithoutProbes,
 }
 """What is without each part."""
+NLL_ALONE = {"observables", "members"}
+"""Those that see no observables: `members` is to be compared with `observables`."""

@@ -14,6 +14,7 @@ from proposer.strategies.base import Floats
 from proposer.strategies.lode_coding import Coding
 from proposer.strategies.lode_energy import EnergyOfObservables
 from proposer.strategies.lode_model import MOST_POINTS, Surrogate
+from proposer.strategies.lode_nets import Nets
 from proposer.strategies.lode_points import Known
 from proposer.strategies.lode_process import Processes
 from proposer.strategies.lode_train import training_rows
@@ -30,6 +31,18 @@ class Sure(Surrogate):
 
     def chances(self, u: Floats, rng: np.random.Generator, wider: float = 1.0) -> Floats:
         return np.asarray((self(torch.from_numpy(u)) < 1.0).double().numpy())
+
+
+class OneMember(Surrogate):
+    """Where only an NLL is known: the first network is all of them, so that they never differ."""
+
+    def fit(self, known: Known, rng: np.random.Generator) -> None:
+        super().fit(known, rng)
+        if self._nets is not None:
+            self._nets = Nets.from_arrays(
+                {name: np.repeat(value[:1], len(value), axis=0) if value.ndim else value
+                 for name, value in self._nets.to_arrays().items()}
+            )  # fmt: skip
 
 
 class Classifier(Surrogate):

@@ -13,15 +13,15 @@ from typing import Any
 import torch
 
 from benchmarks.rivals import results
-from benchmarks.search.ablations import PARTS
+from benchmarks.search.ablations import NLL_ALONE, PARTS
 from benchmarks.search.metrics import Cells
 from benchmarks.search.problems import PROBLEMS
 from benchmarks.search.run import drive, figures
 from proposer.strategies.lode import Lode, LodeSettings
 from proposer.strategies.lode_energy import ScoredObservable
 
-NONE, OBSERVABLES = "nothing", "observables"
-"""All of LODE; LODE that sees the NLL alone."""
+NONE = "nothing"
+"""All of LODE."""
 FIELDS = (
     "problem", "without", "seed", "most", "to100", "to1000", "cells", "uniformity", "modes", "of_modes", "cells95_at",
     "evaluations", "good", "cpu_per_300",
@@ -31,7 +31,7 @@ FIELDS = (
 def main() -> None:
     """Runs what is missing, prints a table."""
     parser = argparse.ArgumentParser(prog="benchmarks.search.parts", description=__doc__)
-    every = [NONE, OBSERVABLES, *PARTS]
+    every = [NONE, *PARTS]
     parser.add_argument("--without", nargs="*", default=every, choices=every)
     parser.add_argument("--problems", nargs="*", default=["himmelblau2d", "toy3d", "multi8d"], choices=sorted(PROBLEMS))
     parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1])
@@ -57,7 +57,7 @@ def _run(name: str, part: str, seed: int, most: int) -> dict[str, Any]:
     cells = Cells.of_problem(problem)
     observables = [ScoredObservable(f"y{j}", each) for j, each in enumerate(problem.likelihoods)]
     strategy = PARTS.get(part, Lode)(problem.space(), LodeSettings(problem.threshold), seed, observables)
-    record = drive(strategy, problem, cells, most, nll_only=part == OBSERVABLES, verbose=False)
+    record = drive(strategy, problem, cells, most, nll_only=part in NLL_ALONE, verbose=False)
     return figures(problem, cells, record)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.search.ablations import PARTS
+from benchmarks.search.ablations import NLL_ALONE, PARTS
 from benchmarks.search.metrics import Cells
 from benchmarks.search.problems import PROBLEMS, Problem
 from proposer.strategies.base import Floats, Status, Strategy, Told
@@ -121,7 +121,7 @@ def main() -> None:
     settings = LodeSettings(threshold=problem.threshold, collect=arguments.collect)
     make = PARTS[arguments.without] if arguments.without else Lode
     strategy = make(problem.space(), settings, arguments.seed, observables)
-    nll_only = arguments.nll_only or not observables
+    nll_only = arguments.nll_only or not observables or arguments.without in NLL_ALONE
     record = drive(strategy, problem, cells, arguments.most, nll_only=nll_only, verbose=arguments.verbose)
     about = {
         "problem": problem.name, "seed": arguments.seed,
