@@ -109,6 +109,7 @@ def _read(file: Path) -> tuple[ScanFile, Settings, Limits, Space, InitPoints | N
     spec = read_scan_file(file)
     space = Space(spec.variables)
     spec.networks.integer("verbose", 0)  # refused here, also by a check
+    spec.setup.integer("seed", 0, low=0)
     settings, limits, init = read_settings(spec), Limits.read(spec), read_init_csv(spec, space)
     if init is not None and reads_rows(spec.setup):
         batch, values, nll = init

@@ -33,6 +33,8 @@ BAD_FILES = {
     "unknown key": ("bootstrap_points: 60", "bootstrap_point: 60", ["scan.yaml, line 19", "'bootstrap_points'"]),
     "unknown section": ("networks:", "network:", ["line 17", "'networks'"]),
     "wrong type": ("iterations: 3", "iterations: many", ["line 22", "iterations", "whole number"]),
+    "wrong type of seed": ("seed: 1\n", "seed: 1.5\n", ["seed is 1.5", "whole number"]),
+    "negative seed": ("seed: 1\n", "seed: -1\n", ["seed is -1", "at least 0"]),
     "wrong type of verbose": ("iterations: 3", "verbose: many", ["line 22", "verbose", "whole number"]),
     "wrong type of points": ("points: 100000", "points: [1, 2]", ["line 3", "points"]),
     "no good points": ("points: 100000", "points: 0", ["line 3", "at least 1"]),
