@@ -15,6 +15,14 @@ class CodeFailed(Exception):
     """A code gave no answer that can be used; says nothing about the physics. Status FAILED."""
 
 
+class ObservableFailed(CodeFailed):
+    """A code ended well, but one of its observables is not there, or is no number; `position` in the file's order."""
+
+    def __init__(self, message: str, position: int) -> None:
+        super().__init__(message)
+        self.position = position
+
+
 class CodeTimedOut(BaseException):
     """A code ran past its deadline. Status TIMED_OUT.
 

@@ -8,13 +8,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
-from typing import NamedTuple
-
-import numpy as np
 
 from evaluator.errors import ConfigurationError
-from evaluator.point import Chain, Outcome, Status
-from evaluator.ranges import draw
+from evaluator.point import Chain, Status
+from evaluator.tries import BUDGET, Tried, bound
 from scanspec import CodeSpec, ScanFile
 
 CHEAP = 0.2
@@ -22,19 +19,6 @@ CHEAP = 0.2
 
 WORTH = 0.01
 """Seconds below which a code is not worth being spared."""
-
-TRIES = 6
-"""How many random points are tried."""
-
-BUDGET = 20.0
-"""Seconds after which no further point is begun; a code in one that is under way may take as long again."""
-
-
-class Tried(NamedTuple):
-    """A point in the file's order and units, and what came of it."""
-
-    values: Sequence[float]
-    outcome: Outcome
 
 
 def can_end(code: CodeSpec) -> bool:
@@ -45,23 +29,6 @@ def can_end(code: CodeSpec) -> bool:
 def may_have_better_order(scan: ScanFile) -> bool:
     """Whether a code that can end a point stands after another one."""
     return any(can_end(code) for code in scan.codes[1:])
-
-
-def try_points(chain: Chain, first: Tried, scratch: Path) -> list[Tried]:
-    """The first point and random ones, the same each time, as many as BUDGET allows; only those OK or INVALID.
-
-    Many a code works nowhere near the middle of the ranges, and one that needs another's results at some points may
-    make do without them at others.
-    """
-    rng, start, tried = np.random.default_rng(1), time.monotonic(), [first]
-    for number in range(TRIES):
-        left = BUDGET - (time.monotonic() - start) - max(sum(each.outcome.seconds) for each in tried)
-        if left <= 0:
-            break
-        values = [draw(each, rng) for each in chain.scan.variables]
-        _bound(chain)
-        tried.append(Tried(values, chain.evaluate(values, scratch / f"random-{number}")))
-    return [each for each in tried if each.outcome.status in (Status.OK, Status.INVALID)]
 
 
 def better_order(chain: Chain, tried: Sequence[Tried], scratch: Path) -> list[str]:
@@ -102,13 +69,6 @@ def _is_worth_it(cheap: float, dear: float) -> bool:
     return dear > WORTH and cheap < CHEAP * dear
 
 
-def _bound(chain: Chain) -> None:
-    """No code of a trial may take as long as in a scan."""
-    for step in chain.steps:
-        step.code.timeout = min(step.code.timeout, BUDGET)
-        step.code.first_timeout = min(step.code.first_timeout, BUDGET)
-
-
 def _try(
     scan: ScanFile, order: list[CodeSpec], names: list[str], points: Sequence[Tried], folder: Path
 ) -> tuple[dict[str, float], int] | None:
@@ -132,7 +92,7 @@ def _try(
                     return None
             seconds = seconds or dict(zip((step.name for step in chain.steps), outcome.seconds, strict=True))
             same += 1
-            _bound(chain)  # the first point had its time in the other order too
+            bound(chain)  # the first point had its time in the other order too
     except ConfigurationError:  # an expression or a template asks for what comes later
         return None
     return seconds, same

@@ -16,11 +16,12 @@ import numpy as np
 
 from evaluator.codes import Code, make_code
 from evaluator.codes.flavio import FlavioCode
-from evaluator.errors import CodeFailed, CodeKilled, CodeTimedOut, InvalidPoint
+from evaluator.errors import CodeFailed, CodeKilled, CodeTimedOut, InvalidPoint, ObservableFailed
 from evaluator.expressions import Expression
 from evaluator.fitting import Solver
 from evaluator.spectrum import Spectrum
 from scanspec import Likelihood, ObservableSpec, ScanFile, losses_and_nll
+from scanspec.document import closest
 
 MOST_WARNINGS = 20
 """The most warnings that one point may have."""
@@ -48,7 +49,8 @@ class Outcome(NamedTuple):
 
     `observables` has one value for each observable of the scan file, in its order and unit,
     NaN for those in `missing` (positions); `seconds` is the wall time of each code that ran;
-    `spectra` are the files that its codes wrote, where they were asked for.
+    `spectra` are the files that its codes wrote, where they were asked for; `not_given` is the position of the
+    observable at which a point FAILED whose code ended well.
     """
 
     status: Status
@@ -59,6 +61,7 @@ class Outcome(NamedTuple):
     message: str = ""
     warnings: list[str] = []
     spectra: list[bytes] = []
+    not_given: int | None = None
 
 
 class Point(Mapping[str, float]):
@@ -188,18 +191,22 @@ class Chain:
         scratch: str | Path | None = None,
         on_step: Callable[[int], None] | None = None,
         spectra_below: float = -math.inf,
+        *,
+        windows: bool = True,
     ) -> Outcome:
         """Works out one point; `variables` in the file's order and units, finite.
 
         `on_step` hears the number of each code but the first before it runs. The spectrum files of
-        an OK point with an NLL below `spectra_below` are part of the outcome. Never raises for what
-        a code does; a ConfigurationError is the scan file's fault.
+        an OK point with an NLL below `spectra_below` are part of the outcome. Without `windows` neither
+        VALID windows nor conditions end it. Never raises for what a code does; a ConfigurationError is
+        the scan file's fault.
         """
         found = [math.nan] * len(self._specs)
         missing = set(range(len(self._specs)))
         seconds: list[float] = []
         point = Point(dict(zip(self._names, variables, strict=True)), variables, scratch)
         status, name, message = Status.OK, "", ""
+        not_given: int | None = None
 
         def begin(number: int) -> None:
             nonlocal name
@@ -223,16 +230,17 @@ class Chain:
                     given = step.code.run(point)
                 finally:
                     seconds.append(time.perf_counter() - start + sum(inner[number : number + 1]))
-                self._collect(point, step.observables, given, found, missing)
-                if step.conditions:
+                self._collect(point, step.observables, given, found, missing, windows=windows)
+                if step.conditions and windows:
                     self._check_conditions(point, step)
             name = ""
             if self._top:
-                self._collect(point, self._top, {}, found, missing)
+                self._collect(point, self._top, {}, found, missing, windows=windows)
         except InvalidPoint as error:
             status, message = Status.INVALID, str(error)
         except CodeFailed as error:
             status, message = Status.FAILED, str(error)
+            not_given = error.position if isinstance(error, ObservableFailed) else None
         except CodeTimedOut as error:
             status, message = Status.TIMED_OUT, str(error)
         except CodeKilled as error:
@@ -245,7 +253,8 @@ class Chain:
         if status is Status.OK and not point.warnings and not spectra:
             return Outcome(status, found, [], seconds)
         warnings = [printable(each) for each in point.warnings[:MOST_WARNINGS]]
-        return Outcome(status, found, sorted(missing), seconds, name, printable(message), warnings, spectra)
+        message = printable(message)
+        return Outcome(status, found, sorted(missing), seconds, name, message, warnings, spectra, not_given)
 
     def _read_spectra(self, point: Point, found: list[float], below: float) -> list[bytes]:
         _, nll = losses_and_nll([spec.likelihood for spec in self.specs], np.array([found]))
@@ -311,17 +320,23 @@ class Chain:
         outside: str | None = None
         for position, spec, expression in wanted:
             if spec.slha is not None:
-                value = point.spectrum.entry(spec.slha)
+                try:
+                    value = point.spectrum.entry(spec.slha)
+                except CodeFailed as error:
+                    raise ObservableFailed(str(error), position) from error
             elif expression is not None:
                 value = expression(point.names, point.variables)
             elif spec.name in given:
                 value = given[spec.name]
             else:
-                raise CodeFailed(f"the observable {spec.name} is declared, but the code did not give it")
+                hint = closest(spec.name, map(str, given))
+                what = f"the observable {spec.name} is declared, but the code did not give it{hint}"
+                raise ObservableFailed(what, position)
             try:
                 value = float(value)
             except (TypeError, ValueError, OverflowError):
-                raise CodeFailed(f"the observable {spec.name} is {value!r:.80}, not a number") from None
+                what = f"the observable {spec.name} is {value!r:.80}, not a number"
+                raise ObservableFailed(what, position) from None
             found[position] = point.names[spec.name] = value
             missing.discard(position)
             if windows and outside is None and spec.valid is not None and not spec.valid[0] <= value <= spec.valid[1]:

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from multiprocessing import resource_tracker
+from multiprocessing import resource_tracker, util
 from pathlib import Path
 
 ROOT_MARK = "LODESCAN_SCRATCH"
@@ -109,7 +109,7 @@ class ScratchRoot:
         self.path = Path(tempfile.mkdtemp(prefix="lodescan-"))
         environment = {key: value for key, value in os.environ.items() if key != ROOT_MARK}
         self._janitor = subprocess.Popen(
-            [sys.executable, "-m", "evaluator.processes", str(self.path)],
+            [sys.executable, "-m", "evaluator.processes", str(self.path), util.get_temp_dir()],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             start_new_session=True,  # a Ctrl-C of the terminal must not end it first
@@ -120,9 +120,7 @@ class ScratchRoot:
     def close(self) -> None:
         """Ends and removes everything now."""
         clear_root(self.path)
-        assert self._janitor.stdin is not None
-        self._janitor.stdin.close()
-        self._janitor.wait()
+        self._janitor.communicate(b"closed")
         os.environ.pop(ROOT_MARK, None)
 
 
@@ -130,8 +128,10 @@ def main() -> None:
     """The janitor: its standard input closes when the evaluator ends."""
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
-    sys.stdin.buffer.read()
+    closed = sys.stdin.buffer.read()
     clear_root(Path(sys.argv[1]))
+    if not closed:  # multiprocessing's folder for sockets, which a process removes when it ends by itself
+        shutil.rmtree(sys.argv[2], ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from functools import cached_property
 
 from evaluator.errors import CodeFailed
 from scanspec import SlhaAddress
+from scanspec.document import closest
 
 LARGEST_SPECTRUM = 32 * 2**20
 """Bytes: real spectra have some 100 kB."""
@@ -197,7 +198,8 @@ class Spectrum:
         block = self._block(address)
         word = block.entries.get(indices) if address.column is None else block.cell(indices, address.column)
         if word is None:
-            raise CodeFailed(f"the output has no entry {address}")
+            there = ", ".join(" ".join(map(str, each)) for each in block.entries) or "none at all"
+            raise CodeFailed(f"the output has no entry {address}; entries of {address.block}: {there}")
         return word
 
     def _cross_section(self, address: SlhaAddress, pdgs: tuple[int, ...]) -> str:
@@ -233,7 +235,7 @@ class Spectrum:
 
     def _block(self, address: SlhaAddress) -> Block:
         if address.block not in self.blocks:
-            raise CodeFailed(f"the output has no block {address.block}")
+            raise CodeFailed(f"the output has no block {address.block}{closest(address.block, self.blocks)}")
         if address.scale is None:
             return self.blocks[address.block]
         named = [block for block in self.all_blocks if block.name == address.block]
@@ -246,7 +248,8 @@ class Spectrum:
     def _decay(self, table: str, pdg: int) -> Decay:
         if (table, pdg) not in self._decays:
             if pdg not in self._tables[table]:
-                raise CodeFailed(f"the output has no {table} of {pdg}")
+                there = ", ".join(map(str, self._tables[table])) or "none at all"
+                raise CodeFailed(f"the output has no {table} of {pdg}; it has those of: {there}")
             width, body = self._tables[table][pdg]
             try:
                 decay = Decay(to_float(width))

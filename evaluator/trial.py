@@ -7,6 +7,7 @@ import math
 import os
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,12 @@ from rich.console import Console
 from rich.table import Table
 
 from evaluator.errors import ConfigurationError
-from evaluator.order import Tried, better_order, can_end, may_have_better_order, try_points
+from evaluator.order import better_order, can_end, may_have_better_order
 from evaluator.point import Chain, Outcome, Status
 from evaluator.processes import ScratchRoot
 from evaluator.programs import read_tail
 from evaluator.ranges import middle
+from evaluator.tries import Tried, first_ok, open_windows, try_points
 from scanspec import Kind, Likelihood, ScanFile, losses_and_nll
 from scanspec.document import closest, to_number
 
@@ -26,7 +28,9 @@ from scanspec.document import closest, to_number
 def check(scan: ScanFile) -> int:
     """Runs every code once in the middle of the ranges and prints a table; 2 when an observable is not there.
 
-    Where a code that can end a point follows another one, some random points and other orders are tried.
+    Where the middle is unphysical, random points are tried, and unphysical ones without their windows, until
+    each code has given its observables. Where a code that can end a point follows another one, other orders
+    are tried.
     """
     console = _console()
     chain = Chain(scan)
@@ -40,33 +44,70 @@ def check(scan: ScanFile) -> int:
         for line in (*scan.notes, *([f"without meaning here: {', '.join(scan.ignored)}"] if scan.ignored else [])):
             console.print(f"note: {line}")
         _print_tables(console, chain, values, outcome)
-        if outcome.status not in (Status.OK, Status.INVALID):
-            said = f"code {outcome.failed_code or '?'}: {outcome.message}"
-            print(f"lodescan-evaluator: {scan.path}: {said}", file=sys.stderr)
-            return 2
-        tried = [Tried(values, outcome)]
-        if may_have_better_order(scan):
+        tried, opened = [Tried(values, outcome)], list[Tried]()
+        if outcome.status is Status.INVALID or (outcome.status is Status.OK and may_have_better_order(scan)):
             tried = try_points(chain, tried[0], scratch.path)
+        if first_ok(tried) is None:
+            opened = open_windows(chain, tried, scratch.path)
+        elif may_have_better_order(scan):
             for line in better_order(chain, tried, scratch.path):
                 console.print(line)
     finally:
         scratch.close()
-    good = next((each.values for each in tried if each.outcome.status is Status.OK), None)
+    fault = _fault(tried, opened)
+    if fault is not None:
+        if fault in tried[1:]:
+            console.print(f"no point is good; one that fails: {_command(scan, fault.values)}")
+        print(f"lodescan-evaluator: {_place(chain, fault.outcome)}: {fault.outcome.message}", file=sys.stderr)
+        return 2
+    good = first_ok(tried)
     if outcome.status is Status.OK:
         console.print("the file and its codes work", style="green")
     elif good is not None:
-        assigned = [shlex.quote(f"{each.name}={x:.9g}") for each, x in zip(scan.variables, good, strict=True)]
         console.print(
             "the middle of the ranges is unphysical, but the file and its codes work at another point: "
-            f"lodescan-evaluator point {shlex.quote(str(scan.path))} {' '.join(assigned)}",
+            + _command(scan, good.values),
             style="green",
         )
-    else:
+    elif first_ok(opened) is not None:
         console.print(
-            "the middle of the ranges is unphysical, so what comes after that was not seen; try a good point with "
-            "`lodescan-evaluator point`"
+            f"the codes work, but each of {len(tried)} points, the middle and random ones, is unphysical: "
+            "the windows are narrow or wrong; try a point that should be good with `lodescan-evaluator point`"
+        )
+    else:
+        seen = max(len(each.outcome.seconds) for each in (*tried, *opened))
+        unseen = ", ".join(code.name for code in scan.codes[seen:])
+        console.print(
+            f"each of {len(tried)} points, the middle of the ranges and random ones, is unphysical, so "
+            + (f"{unseen} did not run" if unseen else "the end of the last code was not seen")
+            + "; try a point that should be good with `lodescan-evaluator point`"
         )
     return 0
+
+
+def _command(scan: ScanFile, values: Sequence[float]) -> str:
+    assigned = [shlex.quote(f"{each.name}={x:.9g}") for each, x in zip(scan.variables, values, strict=True)]
+    return f"lodescan-evaluator point {shlex.quote(str(scan.path))} {' '.join(assigned)}"
+
+
+def _fault(tried: Sequence[Tried], opened: Sequence[Tried]) -> Tried | None:
+    """What is wrong where no point is good; None where one is, or where all are only unphysical."""
+    if first_ok(tried) is not None:
+        return None
+    failed = [each for each in tried if each.outcome.status is not Status.INVALID]
+    not_given = [each for each in failed if each.outcome.not_given is not None]
+    if first_ok(opened) is None:
+        not_given += [each for each in opened if each.outcome.not_given is not None]
+    return next(iter([*not_given, *failed]), None)
+
+
+def _place(chain: Chain, outcome: Outcome) -> str:
+    """The file, the line of the observable that was not given, and the code."""
+    line = ""
+    if outcome.not_given is not None:
+        spec = chain.specs[outcome.not_given]
+        line = f", line {spec.section.line()}"
+    return f"{chain.scan.path}{line}: code {outcome.failed_code or '?'}"
 
 
 def point(scan: ScanFile, assignments: list[str], keep: Path | None) -> int:

@@ -10,37 +10,37 @@ where it is lost on the way.
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
-from typing import NoReturn
+from typing import BinaryIO, NoReturn
 
 GRACE = 20.0  # seconds that an evaluator has to end by itself
+READY = re.compile(r"^evaluator: .* on (\S+), points run in ", re.MULTILINE)
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main(environment: str, workers: str, scan: str, *options: str) -> int:
     on_signals(leave)
-    with tempfile.TemporaryDirectory(prefix="lodescan-pair-") as folder:
-        address, log = Path(folder) / "address", Path(folder) / "log"
-        serve = [f".envs/{environment}/bin/lodescan-evaluator", "serve", scan]
-        serve += ["--listen", "127.0.0.1:0", "--address-file", str(address), "--workers", workers]
-        with log.open("wb") as output:
-            # In a session of its own: Ctrl-C is for the proposer, which comes first.
-            evaluator = subprocess.Popen(
-                ends_with_us() + serve, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
-            )
+    serve = [f".envs/{environment}/bin/lodescan-evaluator", "serve", scan, "--listen", "127.0.0.1:0"]
+    with tempfile.TemporaryFile("ab+") as log:  # has no name, so that no kill leaves it behind
+        # In a session of its own: Ctrl-C is for the proposer, which comes first.
+        evaluator = subprocess.Popen(
+            [*ends_with_us(), *serve, "--workers", workers],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
         try:
-            while not address.exists():
+            while (ready := READY.search(read(log))) is None:
                 if evaluator.poll() is not None:
-                    sys.stderr.write(log.read_text(errors="replace"))
+                    sys.stderr.write(read(log))
                     return evaluator.returncode if evaluator.returncode > 0 else 3
                 time.sleep(0.05)
-            return propose([scan, "--evaluator", address.read_text().strip(), *options], evaluator, log)
+            return propose([scan, "--evaluator", ready[1], *options], evaluator, log)
         finally:
             evaluator.terminate()
             try:
@@ -50,7 +50,12 @@ def main(environment: str, workers: str, scan: str, *options: str) -> int:
                 evaluator.wait()
 
 
-def propose(arguments: list[str], evaluator: subprocess.Popen[bytes], log: Path) -> int:
+def read(log: BinaryIO) -> str:
+    """All that the evaluator has said so far; leaves the place at which it writes."""
+    return os.pread(log.fileno(), os.fstat(log.fileno()).st_size, 0).decode(errors="replace")
+
+
+def propose(arguments: list[str], evaluator: subprocess.Popen[bytes], log: BinaryIO) -> int:
     """Run the proposer to its end; without its evaluator it is stopped."""
     received: list[int] = []
     on_signals(lambda number, _frame: received.append(number))
@@ -66,7 +71,7 @@ def propose(arguments: list[str], evaluator: subprocess.Popen[bytes], log: Path)
             proposer.terminate()
         time.sleep(0.1)
     if lost:
-        sys.stderr.writelines(log.read_text(errors="replace").splitlines(keepends=True)[-20:])
+        sys.stderr.writelines(read(log).splitlines(keepends=True)[-20:])
         sys.stderr.write("the evaluator was lost; the same command goes on where this one stopped\n")
         return 3
     return proposer.returncode if proposer.returncode >= 0 else 128 - proposer.returncode

@@ -81,6 +81,64 @@ def test_check_of_an_unphysical_middle(run, python_scan):
     assert "status INVALID: toy y = 0 is outside [1, 2]" in done.stdout and "lodescan-evaluator point" in done.stdout
 
 
+CLOSED = """variables: {x: [0, 1]}
+codes:
+  first:
+    function: two:first
+    observables: {a: {mean: 1, sigma: 1, valid: [0, 1]}}
+  second:
+    function: two:second
+    observables:
+      b: {mean: 1, sigma: 1}
+      mhx: {mean: 1, sigma: 1}
+"""
+
+
+@pytest.mark.parametrize("a", ["9", "9 if point['x'] == 0.5 else 0.5"])  # closed everywhere, or in the middle alone
+@pytest.mark.parametrize(("given", "code"), [("mh", 2), ("mhx", 0)])
+def test_check_comes_to_the_codes_behind_a_window(run, scan_file, a, given, code):
+    functions = f"def first(point):\n    return {{'a': {a}}}\ndef second(point):\n    return {{'b': 1, '{given}': 1}}\n"
+    scan = scan_file(CLOSED, two__py=functions)
+    done = run("check", scan)
+    assert done.returncode == code
+    assert "status INVALID: first a = 9 is outside [0, 1]" in done.stdout
+    if code:
+        (said,) = done.stderr.splitlines()
+        assert said == (
+            f"lodescan-evaluator: {scan}, line 10: code second: the observable mhx is declared, "
+            "but the code did not give it; did you mean 'mh'?"
+        )
+    else:
+        words = "the codes work, but each of 101 points" if a == "9" else "work at another point"
+        assert done.stderr == "" and words in done.stdout
+
+
+def test_check_says_which_code_never_ran(run, scan_file):
+    """An unphysical point may well break the code behind it: that alone is no fault of the file."""
+    functions = "from evaluator import InvalidPoint\ndef first(point):\n    raise InvalidPoint('nothing here')\n"
+    scan = scan_file(CLOSED, two__py=functions + "def second(point):\n    return {}\n")
+    done = run("check", scan)
+    assert done.returncode == 0 and done.stderr == ""
+    assert "each of 101 points" in done.stdout and "is unphysical, so second did not run; try a point" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("[MASS, 26]", "the output has no entry MASS 26; entries of MASS: 25"),
+        ("[MAS, 25]", "the output has no block MAS; did you mean 'MASS'?"),
+        ("[WIDTH, 35]", "the output has no DECAY of 35; it has those of: 25"),
+        ("[SPINFO, 1]", "the entry SPINFO 1 of the output is 'SPheno', not a number"),
+    ],
+)
+def test_check_of_an_entry_that_is_not_there(run, program_scan, address, words):
+    scan = program_scan("spheno.sh", f"mh: {{slha: {address}, mean: 125, sigma: 2}}")
+    scan.write_text(scan.read_text().replace("[0, 10]", "[0.5, 1.5]"))
+    done = run("check", scan)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == f"lodescan-evaluator: {scan}, line 7: code code: {words}"
+
+
 def test_check_of_an_unphysical_middle_with_two_codes_finds_another_point(run, scan_file):
     """The window is shut in the middle: random points are tried, one works, and the better order is advised."""
     scan = scan_file(
@@ -106,7 +164,7 @@ def test_check_of_an_unphysical_middle_with_two_codes_finds_another_point(run, s
         (
             "square",
             "y: {mean: 1, sigma: 2}, z: ",
-            "code toy: the observable z is declared, but the code did not give it",
+            "line 6: code toy: the observable z is declared, but the code did not give it; known are: y",
         ),
         ("nothing", "y: {mean: 1, sigma: 2}", "line 4: "),
         ("misbehave", "y: {mean: 1, sigma: 2}", "code toy: KeyError: 'mode'"),

@@ -65,8 +65,14 @@ class MakeScanProcess(LoggedProcess):
 
     def __init__(self, log: Path, file: Path, run: Path) -> None:
         self.tag = uuid.uuid4().hex
+        self.temporary = log.with_suffix(".tmp")
+        self.temporary.mkdir()
         command = ["make", "--no-print-directory", "scan", f"SCAN={file}", f"RUN={run}", "WORKERS=2"]
-        super().__init__(log, command, **{TAG: self.tag})
+        super().__init__(log, command, **{TAG: self.tag, "TMPDIR": str(self.temporary)})
+
+    def left(self) -> list[str]:
+        """What is in its folder for temporary files, but torch's own cache."""
+        return [each.name for each in self.temporary.iterdir() if not each.name.startswith("torchinductor")]
 
     def processes(self, words: str = "") -> list[int]:
         """Those whose command line has these words."""

@@ -45,7 +45,7 @@ def test_to_the_end(make_scan: MakeScan, start_make_scan: StartMakeScan, tmp_pat
     scan, run = make_scan(setup="  seed: 1\n  max_evaluations: 90"), tmp_path / "run"
     done = start_make_scan(scan.file, run)
     assert done.wait() == 0, done.said
-    assert not done.processes()
+    assert not done.processes() and not done.left()
     points = read_run(run)
     assert sorted(scan.evaluated()) == sorted(points.params)
     assert len(points.ids) == 90
@@ -78,7 +78,7 @@ def test_killed_as_a_whole(scan: ScanFolder, start_make_scan: StartMakeScan, tmp
     (pair,) = killed.processes("tools/pair.py")
     os.kill(pair, signal.SIGKILL)
     assert killed.wait(20) != 0
-    assert wait_until(lambda: not killed.processes()), killed.said
+    assert wait_until(lambda: not killed.processes() and not killed.left()), (killed.said, killed.left())
     again = start_make_scan(scan.file, run)
     assert again.wait() == 0, again.said
     assert "going on: " in again.said
@@ -93,7 +93,7 @@ def test_the_evaluator_is_killed(scan: ScanFolder, start_make_scan: StartMakeSca
     assert killed.wait(30) == 2  # make's own code for any failure
     assert "\nthe evaluator was lost; the same command goes on where this one stopped\n" in killed.said
     assert "Error 3" in killed.said.splitlines()[-1]
-    assert wait_until(lambda: not killed.processes()), killed.said
+    assert wait_until(lambda: not killed.processes() and not killed.left()), (killed.said, killed.left())
     again = start_make_scan(scan.file, run)
     assert again.wait() == 0, again.said
     check(scan, run, 1)
@@ -110,7 +110,7 @@ def test_signals(scan: ScanFolder, start_make_scan: StartMakeScan, tmp_path: Pat
     assert ended.wait(30) != 0
     assert f"Error {code}" in ended.said
     assert "interrupted; the same command goes on where this stopped" in ended.said
-    assert wait_until(lambda: not ended.processes()), ended.said
+    assert wait_until(lambda: not ended.processes() and not ended.left()), (ended.said, ended.left())
 
 
 def test_bad_files(make_scan: MakeScan, start_make_scan: StartMakeScan, tmp_path: Path) -> None:
