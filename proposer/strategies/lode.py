@@ -26,9 +26,9 @@ from proposer.strategies.lode_points import Known, Points
 from proposer.strategies.lode_probe import probes
 from proposer.strategies.lode_sample import Particles, subset_simulation
 from proposer.strategies.lode_select import (
-    DARING,
     UNIFORM,
     Candidates,
+    daring,
     even,
     hits,
     not_yet,
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PARTICLES = 800
-LEAST_EXPLORE, MOST_EXPLORE = 0.03, 0.6
+LEAST_EXPLORE, MOST_EXPLORE = 0.01, 0.6
 """Share of a batch for points that may be good."""
 WIDER = 1.5
 """Far from what it knows the model is this many times less sure than it says: 1 left one or two of the 13 shells of a
@@ -211,13 +211,13 @@ class Lode:
         share = missing / (missing + mass + 1e-300) * success**PATIENCE
         share = 0.0 if collect else min(max(share, LEAST_EXPLORE), MOST_EXPLORE)
         n_uniform = int(rng.binomial(n, UNIFORM))
-        daring = lode_collect.DARING if collect else DARING
+        power = lode_collect.DARING if collect else daring(self._dim)
         if collect:
             best = Candidates(best.u, lode_collect.certain(known, every[:n_best], best.chance))
         probed = self._probes(known, surrogate, pending, outside, 0 if collect else max(1, round(MOST_PROBES * n)))
         explore = uncertain(rest, volume, 0.5 * self._inputs(busy), round(share * (n - n_uniform - len(probed))), rng)
         occupied = np.concatenate([known.u[known.good], pending])
-        exploit = even(best, 0.5 * self._inputs(occupied), n - n_uniform - len(explore) - len(probed), daring)
+        exploit = even(best, 0.5 * self._inputs(occupied), n - n_uniform - len(explore) - len(probed), power)
         log.debug("inside %.3g, missing %.3g, chance inside %.2f", particles.volume, missing, best.chance.mean())
         u = self._snap(np.concatenate([every[:n_best][exploit], outside[explore], probed]))
         origins = ["exploit"] * len(exploit) + ["explore"] * len(explore) + ["probe"] * len(probed)
