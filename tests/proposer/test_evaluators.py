@@ -60,12 +60,18 @@ class Counting(pb_grpc.EvaluationServiceServicer):
         threading.Thread(target=take, daemon=True).start()
         out: list[int] = []
         for expected in self.expected:
-            with contextlib.suppress(queue.Empty):
-                while True:
-                    out.append(came.get(timeout=20.0 if len(out) < expected else 0.1))
+            while (point := arrived(came, 20.0 if len(out) < expected else 0.1)) is not None:
+                out.append(point)
             self.out.append(len(out))
             result = pb.Result(point_id=out.pop(0), status=pb.STATUS_OK, nll=1.0, seconds=[self.seconds])
             yield pb.EvaluateResponse(physics_digest="a", likelihood_digest="b", results=[result])
+
+
+def arrived(came: queue.SimpleQueue[int], seconds: float) -> int | None:
+    try:
+        return came.get(timeout=seconds)
+    except queue.Empty:
+        return None
 
 
 @contextlib.contextmanager
