@@ -111,6 +111,13 @@ class Section:
             raise self.wrong(key, "a number")
         return value
 
+    def finite(self, key: str, default: float | None = None) -> float:
+        """A number that is not infinite."""
+        value = self.number(key, default)
+        if not math.isfinite(value):
+            raise self.wrong(key, "a finite number")
+        return value
+
     def number_in(self, key: str, default: float, low: float, high: float, *, open_low: bool = False) -> float:
         """A number from `low` (excluded with `open_low`) to `high`."""
         value = self.number(key, default)

@@ -77,7 +77,7 @@ class LodeSettings:
         if (goal := scan.setup.text("goal", "map")) not in ("map", "collect"):
             raise scan.setup.wrong("goal", "map (all of the good region, evenly) or collect (many good points, soon)")
         return cls(
-            section.number("threshold_value", none.threshold),
+            section.finite("threshold_value", none.threshold),
             section.integer("points_per_iteration", none.points_per_iteration, low=1),
             goal == "collect",
         )

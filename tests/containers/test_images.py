@@ -27,7 +27,7 @@ def test_images_are_no_larger_than_promised(image: str, most: float) -> None:
     [
         (BASE, ["torch", "sklearn", "imblearn", "pandas", "scipy", "proposer", "simsusy", "camb"]),
         (SIMSUSY, ["torch", "sklearn", "imblearn", "pandas", "proposer", "camb"]),
-        (PROPOSER, ["evaluator", "simsusy", "yaslha", "pyslha", "camb", "simpleeval"]),
+        (PROPOSER, ["evaluator", "simsusy", "yaslha", "pyslha", "camb", "simpleeval", "pyarrow"]),
     ],
 )
 def test_neither_side_has_the_packages_of_the_other(image: str, never: list[str]) -> None:
