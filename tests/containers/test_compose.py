@@ -46,18 +46,21 @@ def good_points(run: Path) -> int:
     return len((run / "good_points.csv").read_text().splitlines()) - 1
 
 
-def test_two_scans_with_one_proposer_and_two_evaluators(project: Project) -> None:
-    """The toy on the base image, then the default scan's physics: the proposer's image stays as it is."""
+def test_scans_of_three_evaluators_with_one_proposer(project: Project) -> None:
+    """The toy on the base image, then the default scan's physics, then CAMB: the proposer's image stays as it is."""
     proposer = layers("lodescan-proposer")
     toy(project)
     project.compose(*UP)
     small(project, "simsusy_stau.yaml", "simsusy", points=3, threshold_value=500, bootstrap_points=40,
           candidate_points=500, points_per_iteration=20)  # fmt: skip
     project.compose(*UP)
+    small(project, "camb_w0wa.yaml", "camb", points=3, threshold_value=5000, bootstrap_points=40, candidate_points=500)
+    project.compose(*UP, "--build")
 
     assert layers("lodescan-proposer") == proposer
     assert good_points(project.folder / "runs/toy3d") >= 20
     assert good_points(project.folder / "runs/simsusy_stau") >= 3
+    assert good_points(project.folder / "runs/camb_w0wa") >= 3
     assert owners(project.folder / "runs") == {(UID, GID)}
 
 

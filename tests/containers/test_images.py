@@ -6,13 +6,11 @@ import json
 
 import pytest
 
-from tests.containers.conftest import GID, UID, Project, docker, layers
+from tests.containers.conftest import HARDENED, Project, docker, layers
 
 pytestmark = [pytest.mark.containers, pytest.mark.usefixtures("images")]
 
 PROPOSER, BASE, SIMSUSY = "lodescan-proposer", "lodescan-evaluator:evaluator", "lodescan-evaluator:simsusy"
-HARDENED = ["--rm", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--network", "none"]
-HARDENED += ["--user", f"{UID}:{GID}"]
 
 
 @pytest.mark.parametrize(("image", "most"), [(PROPOSER, 1.9e9), (BASE, 350e6)])
