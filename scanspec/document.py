@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from scanspec.keys import Keys
+from scanspec.keys import MAY_BE_EMPTY, Keys
 
 
 class ScanFileError(ValueError):
@@ -51,6 +51,9 @@ class Section:
             if name in self._spelled:
                 raise self.error(f"{spelling!r} and {self._spelled[name]!r} are the same key; keep one", spelling)
             self._spelled[name] = spelling
+            # In JSON a null is written, not forgotten.
+            if self._content[spelling] is None and name not in MAY_BE_EMPTY and not self.file.lower().endswith(".json"):
+                raise self.error(f"{self._label(name)} is empty; give it a value, or leave the line out", name)
         elif spelling in keys.without_meaning:
             self.ignored.append(f"{self.path}: {spelling}")
         else:
