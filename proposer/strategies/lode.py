@@ -26,7 +26,6 @@ from proposer.strategies.lode_points import Known, Points
 from proposer.strategies.lode_probe import probes
 from proposer.strategies.lode_sample import Particles, subset_simulation
 from proposer.strategies.lode_select import (
-    UNIFORM,
     Candidates,
     daring,
     even,
@@ -51,6 +50,9 @@ WIDER = 1.5
 thin toy3d undiscovered."""
 WIDER_BY_NLL = 2.5
 """The same where only an NLL comes back: 1.5 left two of the 13 undiscovered."""
+UNIFORM, UNIFORM_BY_NLL = 0.01, 0.03
+"""Share of a batch that is drawn from the prior. With observables 0.03 found nothing more and took 3 % more evaluations;
+where a map is drawn by an NLL alone 0.01 left three of the 13 shells undiscovered."""
 PATIENCE = 0.3
 """Exploring goes on although its points are seldom good: 1 left shells undiscovered, 0 cost a fifth more points."""
 NEAR = 2
@@ -210,7 +212,7 @@ class Lode:
         success = hits(known, "explore") / hits(known, "exploit")
         share = missing / (missing + mass + 1e-300) * success**PATIENCE
         share = 0.0 if collect else min(max(share, LEAST_EXPLORE), MOST_EXPLORE)
-        n_uniform = int(rng.binomial(n, UNIFORM))
+        n_uniform = int(rng.binomial(n, UNIFORM_BY_NLL if surrogate.energy is None and not collect else UNIFORM))
         power = lode_collect.DARING if collect else daring(self._dim)
         if collect:
             best = Candidates(best.u, lode_collect.certain(known, every[:n_best], best.chance))

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from proposer.strategies.lode_points import Known
 
-UNIFORM = 0.01
-"""Share of a batch that is drawn from the prior: 0.03 found nothing more and took 3 % more evaluations."""
 DARING, DARING_BY_DIMENSION = 3.0, 0.4
 """Points twice as far from others may have 2^-DARING of the odds, in more than seven dimensions d 2^(-0.4 d): with 3 in
 ten, 2 % more of the parts were left out; with 4 in two, a fifth more evaluations were bad."""
