@@ -51,8 +51,8 @@ thin toy3d undiscovered."""
 WIDER_BY_NLL = 2.5
 """The same where only an NLL comes back: 1.5 left two of the 13 undiscovered."""
 UNIFORM, UNIFORM_BY_NLL = 0.01, 0.03
-"""Share of a batch that is drawn from the prior. With observables 0.03 found nothing more and took 3 % more evaluations;
-where a map is drawn by an NLL alone 0.01 left three of the 13 shells undiscovered."""
+"""Share of a batch that is drawn from the prior. With observables 0.03 found nothing more and took 3 % more
+evaluations; where a map is drawn by an NLL alone 0.01 left three of the 13 shells undiscovered."""
 PATIENCE = 0.3
 """Exploring goes on although its points are seldom good: 1 left shells undiscovered, 0 cost a fifth more points."""
 NEAR = 2
