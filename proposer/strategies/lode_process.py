@@ -101,7 +101,7 @@ class Processes:
         """
         parts = [
             torch.bmm(_fall(torch.bmm(rows, self._data)), self._weights)[..., 0]
-            for rows in _left(z, self._scales).split(_ROWS, dim=1)
+            for rows in torch.split(_left(z, self._scales), _ROWS, dim=1)
         ]
         return torch.cat(parts, dim=1).T + self._middle
 
