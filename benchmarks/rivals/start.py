@@ -36,6 +36,7 @@ RIVALS = {
     "ultranest": Rival("ultranest", "ultranest"),
     "cma-restarts": Rival("cma", "cma_restarts"),
     "forest": Rival("", "forest"),
+    "dlscanner": Rival("dlscanner", "dlscanner"),
 }
 
 
