@@ -13,7 +13,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from scanspec import keys, read_scan_file
 from scanspec.document import to_number
-from scanspec.keys import Keys
+from scanspec.keys import MAY_BE_EMPTY, Keys
 from scanspec.variables import PRIOR_NAMES, PriorKind, Variable
 
 _BOOLEANS = frozenset({"run", "append", "log_scaling", "skip_slha_files", "spinfo", "periodic"})
@@ -76,6 +76,9 @@ class _Writer:
             name, where = known.plain(spelling), f"{path}: {spelling}".removeprefix(": ")
             if name is None:
                 self._say(f"left out {where}, which has no meaning here")
+                continue
+            if value is None and name not in MAY_BE_EMPTY:
+                self._say(f"left out {where}, which is empty")
                 continue
             if name != spelling:
                 self.renamed[str(spelling)] = name

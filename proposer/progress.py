@@ -118,7 +118,10 @@ class Progress:
         left = (tally.target - tally.good) * elapsed / found if found else math.inf
         if points:
             left = min(left, (tally.most - tally.evaluated) * elapsed / points)
-        parts.append(f"about {show_time(max(left, 0))} left" if left < math.inf else "time left unknown")
+        if tally.good >= tally.target:
+            parts.append("finishing this iteration")
+        else:
+            parts.append(f"about {show_time(max(left, 0))} left" if left < math.inf else "time left unknown")
         return " | ".join(part for part in parts if part)
 
     def _render(self) -> Text:

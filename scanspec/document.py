@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from scanspec.keys import Keys
+from scanspec.keys import MAY_BE_EMPTY, Keys
 
 
 class ScanFileError(ValueError):
@@ -51,6 +51,9 @@ class Section:
             if name in self._spelled:
                 raise self.error(f"{spelling!r} and {self._spelled[name]!r} are the same key; keep one", spelling)
             self._spelled[name] = spelling
+            # In JSON a null is written, not forgotten.
+            if self._content[spelling] is None and name not in MAY_BE_EMPTY and not self.file.lower().endswith(".json"):
+                raise self.error(f"{self._label(name)} is empty; give it a value, or leave the line out", name)
         elif spelling in keys.without_meaning:
             self.ignored.append(f"{self.path}: {spelling}")
         else:
@@ -109,6 +112,13 @@ class Section:
         value = to_number(self.raw(key))
         if value is None:
             raise self.wrong(key, "a number")
+        return value
+
+    def finite(self, key: str, default: float | None = None) -> float:
+        """A number that is not infinite."""
+        value = self.number(key, default)
+        if not math.isfinite(value):
+            raise self.wrong(key, "a finite number")
         return value
 
     def number_in(self, key: str, default: float, low: float, high: float, *, open_low: bool = False) -> float:

@@ -72,8 +72,6 @@ def read_fitting(root: Section, ignored: list[str]) -> Fitting | None:
 
 def _read_target(section: Section, name: str) -> Target:
     entry = section.section(name, keys.FITTING_OBSERVABLE)
-    value = entry.number("target")
+    value = entry.finite("target")
     sigma = entry.number_in("sigma", 1e-3 * max(abs(value), 1e-3), 0.0, math.inf, open_low=True)
-    if not math.isfinite(value):
-        raise entry.wrong("target", "a finite number")
     return Target(name, value, sigma)

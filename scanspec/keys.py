@@ -38,6 +38,14 @@ RESERVED_COLUMNS = (
 )  # fmt: skip
 """Columns of the tables of results; no variable and no observable may have these names."""
 
+MAY_BE_EMPTY = frozenset(
+    {
+        "setup", "variables", "derived_variables", "blocks", "fitting", "networks", "codes", "observables",
+        "environment_variables", "conditions", "options", "unit", "label", "description",
+    }
+)  # fmt: skip
+"""Plain names of keys that may stand in YAML without a value: sections with nothing in them, words for people."""
+
 SECTIONS = Keys(
     {
         "setup": ("Setup",),

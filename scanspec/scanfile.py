@@ -172,7 +172,7 @@ def _read_code(section: Section, name: str) -> Section:
         return section.section(name, keys.CODE)
     except ScanFileError as error:
         code = section.section(name)
-        if any(key in code for way in _WAYS for key in (way, *keys.CODE.known[way])):
+        if any(key in set(code) for way in _WAYS for key in (way, *keys.CODE.known[way])):
             raise
         raise ScanFileError(
             f"{error}; or, if {name!r} is a tool of BSMArt or of your own, write `command` for a program or "

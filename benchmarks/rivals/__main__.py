@@ -55,14 +55,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--most", type=int, default=15_000, help="evaluations of a run")
     parser.add_argument("--cpu", type=int, default=120, help="CPU seconds of a run")
     parser.add_argument("--until", choices=["map", "good"], default="map", help="good: no wait for 95 %% of the cells")
-    options = parser.parse_args()
-    options.rivals = options.rivals.split() or methods
-    options.problems = options.problems.split() or list(PROBLEMS)
-    options.seeds = [int(each) for each in options.seeds.split()] or [0, 1, 2]
-    for what, known in ((options.rivals, methods), (options.problems, PROBLEMS)):
-        if unknown := [each for each in what if each not in known]:
-            parser.error(f"there is no {unknown[0]!r}; there are {', '.join(known)}")
-    return options
+    return results.choose(parser, {"rivals": methods, "problems": list(PROBLEMS)}, [0, 1, 2])
 
 
 def _run(method: str, answers: Answers, cells: Cells, seed: int, cpu: int) -> dict[str, Any]:

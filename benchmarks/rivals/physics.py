@@ -92,14 +92,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--scans", default="", help=f"of {', '.join(SCANS)}; all of them where empty")
     parser.add_argument("--methods", default="", help=f"of {', '.join(methods)}; all of them where empty")
     parser.add_argument("--seeds", default="", help="default: 1 2; the first alone for rivals and RANDOM")
-    options = parser.parse_args()
-    options.scans = options.scans.split() or list(SCANS)
-    options.methods = options.methods.split() or methods
-    options.seeds = [int(each) for each in options.seeds.split()] or [1, 2]
-    for what, known in ((options.scans, SCANS), (options.methods, methods)):
-        if unknown := [each for each in what if each not in known]:
-            parser.error(f"there is no {unknown[0]!r}; there are {', '.join(known)}")
-    return options
+    return results.choose(parser, {"scans": list(SCANS), "methods": methods}, [1, 2])
 
 
 def _run_scan(name: str, kind: str, seed: int) -> dict[str, Any]:

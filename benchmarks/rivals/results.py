@@ -5,8 +5,9 @@ A run with the same problem, seed and limits is not done again; delete its line 
 
 from __future__ import annotations
 
+import argparse
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,20 @@ def append(method: str, run: dict[str, Any], fields: Sequence[str] = FIELDS) -> 
         if new:
             writer.writeheader()
         writer.writerow(run)
+
+
+def choose(
+    parser: argparse.ArgumentParser, known: Mapping[str, Sequence[str]], seeds: Sequence[int]
+) -> argparse.Namespace:
+    """The options, those that name what is `known` split at spaces, all of it where empty; the same for `--seeds`."""
+    options = parser.parse_args()
+    for name, every in known.items():
+        wanted = getattr(options, name).split() or list(every)
+        if unknown := [each for each in wanted if each not in every]:
+            parser.error(f"there is no {unknown[0]!r}; there are {', '.join(every)}")
+        setattr(options, name, wanted)
+    options.seeds = [int(each) for each in options.seeds.split()] or list(seeds)
+    return options
 
 
 def _value(key: str, text: str) -> Any:

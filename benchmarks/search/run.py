@@ -111,6 +111,7 @@ def main() -> None:
     parser.add_argument("--collect", action="store_true", help="goal: collect")
     parser.add_argument("--without", choices=sorted(PARTS), help="a part of LODE that is taken out or replaced")
     parser.add_argument("--most", type=int, default=8000, help="evaluations after which a run ends")
+    parser.add_argument("--batch", type=int, default=200, help="points of the largest batch")
     parser.add_argument("--verbose", action="store_true", help="a line an ask, on stderr")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -118,7 +119,7 @@ def main() -> None:
     problem = PROBLEMS[arguments.problem]
     cells = Cells.of_problem(problem)
     observables = [ScoredObservable(f"y{j}", each) for j, each in enumerate(problem.likelihoods)]
-    settings = LodeSettings(threshold=problem.threshold, collect=arguments.collect)
+    settings = LodeSettings(problem.threshold, arguments.batch, arguments.collect)
     make = PARTS[arguments.without] if arguments.without else Lode
     strategy = make(problem.space(), settings, arguments.seed, observables)
     nll_only = arguments.nll_only or not observables or arguments.without in NLL_ALONE

@@ -47,7 +47,7 @@ class CmaesSettings:
             size,
             setup.number_in("sigma", cls.sigma, 0.0, 1.0, open_low=True),
             setup.number_in("sigma_tolerance", cls.sigma_tolerance, 0.0, 1.0, open_low=True),
-            scan.networks.number("threshold_value", cls.threshold),
+            scan.networks.finite("threshold_value", cls.threshold),
         )
 
 

@@ -34,7 +34,7 @@ class DrawSettings:
         """Reads and checks the settings of a scan file; raises ScanFileError."""
         return cls(
             scan.networks.integer("points_per_iteration", cls.points_per_iteration, low=1),
-            scan.networks.number("threshold_value", cls.threshold),
+            scan.networks.finite("threshold_value", cls.threshold),
         )
 
 

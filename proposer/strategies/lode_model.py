@@ -170,10 +170,9 @@ class Surrogate:
         mean, deviation = self._values.mean(z), self._values.deviation(z)
         # without noise it is misfit: open all the same
         deviation = wider * (deviation.square() + self._values.noise).sqrt()
-        count = torch.zeros(len(u), dtype=torch.float64)
-        for draw in rng.standard_normal((_DRAWS, mean.shape[1])):
-            count += self._decode(mean + deviation * torch.from_numpy(draw)) < 1.0
-        return (count / _DRAWS * valid).numpy()
+        draws = torch.from_numpy(rng.standard_normal((_DRAWS, 1, mean.shape[1])))
+        energy = self._decode((mean + deviation * draws).flatten(0, 1)).view(_DRAWS, len(u))
+        return ((energy < 1.0).double().mean(dim=0) * valid).numpy()
 
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
         """What `load` needs; the points are not part of it."""

@@ -28,7 +28,7 @@ LEARN_FROM = 250
 FIRST_STEPS, LATER_STEPS, STEP = 60, 12, 0.1
 LEAST_NOISE = 1e-6
 """Variance, in units of an output's own, which keeps the covariance of points that nearly agree regular."""
-_ROWS = 64  # points predicted at once: their kernel stays in the cache
+_ROWS = 32  # points predicted at once: their kernel stays in the cache
 _LEAST_LOG_NOISE = math.log(1e-5)
 
 
@@ -92,6 +92,7 @@ class Processes:
             root, failed = torch.linalg.cholesky_ex(covariance)
         weights = torch.cholesky_solve(targets, root)[..., 0] * self._amplitude.exp()[:, None]
         self._root, self._weights = root, weights[..., None]
+        self._data = _right(self._x, self._scales)
 
     def mean(self, z: Tensor) -> Tensor:
         """Predictions, shape (n, m), at z of shape (n, d) in [-1, 1].
@@ -99,15 +100,15 @@ class Processes:
         In double precision: of a smooth observable the weights are large and cancel.
         """
         parts = [
-            torch.bmm(_matern(z[start : start + _ROWS], self._x, self._scales), self._weights)[..., 0].T
-            for start in range(0, max(1, len(z)), _ROWS)
+            torch.bmm(_fall(torch.bmm(rows, self._data)), self._weights)[..., 0]
+            for rows in torch.split(_left(z, self._scales), _ROWS, dim=1)
         ]
-        return torch.cat(parts) + self._middle
+        return torch.cat(parts, dim=1).T + self._middle
 
     def deviation(self, z: Tensor) -> Tensor:
         """Standard deviations of the predictions, shape (n, m); without the noise. Costs n_data^2 a point."""
         amplitude = self._amplitude.exp()[:, None]
-        k = _matern(self._x, z, self._scales) * amplitude[..., None]
+        k = _fall(torch.bmm(_left(z, self._scales), self._data)).transpose(1, 2) * amplitude[..., None]
         v = torch.linalg.solve_triangular(self._root, k, upper=False)
         left: Tensor = (amplitude - v.square().sum(dim=1)).clamp(min=1e-12).sqrt().T
         return left
@@ -146,12 +147,28 @@ class Processes:
 
 def _matern(a: Tensor, b: Tensor, log_scales: Tensor) -> Tensor:
     """Matern 5/2 correlations, shape (m, n_a, n_b), of a (n_a, d) and b (n_b, d)."""
-    inverse = torch.exp(-log_scales)[:, None, :] * math.sqrt(5.0)
-    a, b = a * inverse, b * inverse
-    square = torch.baddbmm(b.square().sum(-1)[:, None, :], a, b.transpose(1, 2), alpha=-2.0)
-    square = (square + a.square().sum(-1)[..., None]).clamp(min=1e-12)
+    square = torch.bmm(_left(a, log_scales), _right(b, log_scales))
+    if not square.requires_grad:
+        return _fall(square)
+    square = square.clamp(min=1e-12)
     r = square.sqrt()
-    if r.requires_grad:
-        return (1.0 + r + square / 3.0) * torch.exp(-r)
-    fall = torch.exp(-r)
-    return r.add_(1.0).add_(square, alpha=1.0 / 3.0).mul_(fall)
+    return (1.0 + r + square / 3.0) * torch.exp(-r)
+
+
+def _left(a: Tensor, log_scales: Tensor) -> Tensor:
+    """Shape (m, n, d + 2), of a (n, d); its product with `_right` is 5 times the squared distances in length scales."""
+    a = a * (torch.exp(-log_scales)[:, None, :] * math.sqrt(5.0))
+    return torch.cat([-2.0 * a, a.square().sum(-1, keepdim=True), torch.ones_like(a[..., :1])], dim=-1)
+
+
+def _right(b: Tensor, log_scales: Tensor) -> Tensor:
+    """Shape (m, d + 2, n), of b (n, d)."""
+    b = b * (torch.exp(-log_scales)[:, None, :] * math.sqrt(5.0))
+    return torch.cat([b, torch.ones_like(b[..., :1]), b.square().sum(-1, keepdim=True)], dim=-1).transpose(1, 2)
+
+
+def _fall(square: Tensor) -> Tensor:
+    """(1 + r + r^2 / 3) exp(-r) of r^2, in its memory: what is predicted spends its time here."""
+    r = square.clamp_(min=1e-12).sqrt()
+    fall = r.neg().exp_()
+    return square.mul_(1.0 / 3.0).add_(r).add_(1.0).mul_(fall)

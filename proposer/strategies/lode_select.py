@@ -19,10 +19,9 @@ if TYPE_CHECKING:
 
     from proposer.strategies.lode_points import Known
 
-UNIFORM = 0.03
-"""Share of a batch that is drawn from the prior."""
-DARING = 3.0
-"""Points twice as far from others may have 2^-DARING of the odds."""
+DARING, DARING_BY_DIMENSION = 3.0, 0.4
+"""Points twice as far from others may have 2^-DARING of the odds, in more than seven dimensions d 2^(-0.4 d): with 3 in
+ten, 2 % more of the parts were left out; with 4 in two, a fifth more evaluations were bad."""
 LEAST_CHANCE = 1e-3
 """Where nothing looks good, points are spread all the same."""
 _NEIGHBOURS = 8  # of a point, for the odds that a code fails there
@@ -36,11 +35,16 @@ class Candidates:
     chance: Floats
 
 
-def even(candidates: Candidates, occupied: Floats, n: int, daring: float = DARING) -> NDArray[np.int64]:
+def daring(dim: int) -> float:
+    """The power of the distance in `even`."""
+    return max(DARING, DARING_BY_DIMENSION * dim)
+
+
+def even(candidates: Candidates, occupied: Floats, n: int, power: float = DARING) -> NDArray[np.int64]:
     """Positions of n candidates that even out what is `occupied`, shape (k, d).
 
     Each next one is the farthest from all that are occupied or chosen (maximin), its
-    distance to the power `daring` weighed with its odds of being good. So thin places fill up first, wherever
+    distance to the power `power` weighed with its odds of being good. So thin places fill up first, wherever
     the candidates themselves are denser than they should be. Fewer than n where no other
     candidate is at a place of its own.
     """
@@ -51,7 +55,7 @@ def even(candidates: Candidates, occupied: Floats, n: int, daring: float = DARIN
     weight = candidates.chance + LEAST_CHANCE
     chosen: list[int] = []
     for _ in range(min(n, len(u))):
-        best = int(np.argmax(distance**daring * weight))
+        best = int(np.argmax(distance**power * weight))
         if distance[best] <= 0.0:
             break
         chosen.append(best)

@@ -60,7 +60,7 @@ class MlsDnncSettings:
             points_per_iteration=section.integer("points_per_iteration", none.points_per_iteration, low=1),
             random_fraction=section.number_in("random_fraction", none.random_fraction, 0.0, 1.0),
             k_initial=section.integer("k_initial", none.k_initial, low=1),
-            threshold=section.number("threshold_value", none.threshold),
+            threshold=section.finite("threshold_value", none.threshold),
             iterations=section.integer("iterations", none.iterations, low=1),
             fit=FitSettings(
                 neurons=section.integer("neurons", fit.neurons, low=2),

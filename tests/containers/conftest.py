@@ -17,6 +17,8 @@ ROOT = Path(__file__).parents[2]
 PARTS = ["compose.yaml", ".dockerignore", "Dockerfile.proposer", "Dockerfile.evaluator", "Makefile", "tools"]
 PARTS += ["locks", "proto", "scanspec", "proposer", "evaluator", "examples"]
 UID, GID = 12345, 23456  # of nobody in any image
+HARDENED = ["--rm", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--network", "none"]
+HARDENED += ["--user", f"{UID}:{GID}"]
 
 
 def docker(*arguments: str, check: bool = True, **options: object) -> subprocess.CompletedProcess[str]:

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,9 @@ from typing import TypeVar
 
 import pytest
 
+from scanspec import read_scan_file
 from tests.containers.conftest import GID, UID, Project, docker, layers
+from tests.pair.conftest import read_run
 
 pytestmark = [pytest.mark.containers, pytest.mark.usefixtures("images")]
 
@@ -46,18 +49,21 @@ def good_points(run: Path) -> int:
     return len((run / "good_points.csv").read_text().splitlines()) - 1
 
 
-def test_two_scans_with_one_proposer_and_two_evaluators(project: Project) -> None:
-    """The toy on the base image, then the default scan's physics: the proposer's image stays as it is."""
+def test_scans_of_three_evaluators_with_one_proposer(project: Project) -> None:
+    """The toy on the base image, then the default scan's physics, then CAMB: the proposer's image stays as it is."""
     proposer = layers("lodescan-proposer")
     toy(project)
     project.compose(*UP)
     small(project, "simsusy_stau.yaml", "simsusy", points=3, threshold_value=500, bootstrap_points=40,
           candidate_points=500, points_per_iteration=20)  # fmt: skip
     project.compose(*UP)
+    small(project, "camb_w0wa.yaml", "camb", points=3, threshold_value=5000, bootstrap_points=40, candidate_points=500)
+    project.compose(*UP, "--build")
 
     assert layers("lodescan-proposer") == proposer
     assert good_points(project.folder / "runs/toy3d") >= 20
     assert good_points(project.folder / "runs/simsusy_stau") >= 3
+    assert good_points(project.folder / "runs/camb_w0wa") >= 3
     assert owners(project.folder / "runs") == {(UID, GID)}
 
 
@@ -66,19 +72,24 @@ def test_make_up_takes_the_environment_from_the_scan_file(project: Project) -> N
     scan = Path(project.variables.pop("FOLDER"), project.variables.pop("SCAN"))
     del project.variables["PHYSICS"]
     os.chown(project.folder / "runs", os.getuid(), os.getgid())
-    done = subprocess.run(
-        ["make", "up", f"SCAN={scan}"],
-        cwd=project.folder,
-        env=project.environment,
-        text=True,
-        capture_output=True,
-        timeout=900,
-        check=False,
-    )
+    done = make_up(project, scan)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert good_points(project.folder / "runs/toy3d") >= 20
     assert owners(project.folder / "runs") == {(os.getuid(), os.getgid())}
     assert "docker compose down" not in done.stdout
+
+    scan.write_text(re.sub(r"seed: *\d+", "seed: 77", scan.read_text()))
+    refused = make_up(project, scan)
+    (said,) = [line for line in (refused.stdout + refused.stderr).splitlines() if "lodescan: " in line]
+    assert "seed" in said
+    assert "up] Error 2" in refused.stderr  # the proposer's code, which make says and does not pass on
+
+
+def make_up(project: Project, scan: Path) -> subprocess.CompletedProcess[str]:
+    command = ["make", "up", f"SCAN={scan}"]
+    return subprocess.run(
+        command, cwd=project.folder, env=project.environment, text=True, capture_output=True, timeout=900, check=False
+    )
 
 
 def test_a_run_folder_that_cannot_be_written_is_one_message_and_code_2(project: Project) -> None:
@@ -119,20 +130,36 @@ def test_after_a_plain_up_the_last_line_says_how_to_stop(project: Project, tmp_p
         up.wait(60)
 
 
-def test_a_killed_evaluator_and_the_same_command_again_lose_nothing(project: Project) -> None:
+@pytest.mark.parametrize("service", ["evaluator", "proposer"])
+def test_one_is_killed_and_the_same_command_again_loses_nothing(project: Project, service: str) -> None:
     small(project, "simsusy_stau.yaml", "simsusy", points=3, threshold_value=500, bootstrap_points=150,
           candidate_points=500, points_per_iteration=20)  # fmt: skip
     project.compose("up", "--detach")
     dataset = project.folder / "runs/simsusy_stau/dataset.sqlite"
     proposer = wait_for_container(project, "proposer")
     wait_until(dataset.exists, "the scan did not start")
-    time.sleep(5)
-    project.compose("kill", "--signal", "KILL", "evaluator")
+    wait_until(lambda: re.search(r" \d\d+ evaluated ", docker("logs", proposer, check=False).stderr), "no points came")
+    project.compose("kill", "--signal", "KILL", service)
     time.sleep(2)
-    assert docker("inspect", "--format", "{{.State.Running}}", proposer).stdout.strip() == "true"
+    running = docker("inspect", "--format", "{{.State.Running}}", proposer).stdout.strip()
+    assert running == ("true" if service == "evaluator" else "false")
+    stored = answers(project)
+    assert len(stored) >= 10
     project.compose("up", "--detach")
-    assert docker("wait", proposer).stdout.strip() == "0"
+    assert docker("wait", wait_for_container(project, "proposer")).stdout.strip() == "0"
     assert good_points(project.folder / "runs/simsusy_stau") >= 3
+    assert stored.items() <= answers(project).items()
+
+
+def answers(project: Project) -> dict[int, tuple[object, ...]]:
+    """What is stored, by the point's number; from a copy, since files that SQLite makes here would be root's."""
+    observables = len(read_scan_file(project.folder / "my scans/simsusy_stau.yaml").all_observables())
+    with tempfile.TemporaryDirectory() as folder:
+        for path in (project.folder / "runs/simsusy_stau").glob("dataset.sqlite*"):
+            shutil.copy(path, folder)
+        points = read_run(Path(folder), observables)
+    assert len(points.ids) == len(set(points.ids)) == len(set(points.params))
+    return dict(zip(points.ids, zip(points.params, points.status, map(str, points.nll), strict=True), strict=True))
 
 
 def wait_for_container(project: Project, service: str) -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from proposer.dataset import Dataset
 from proposer.evaluators import Evaluator
 from proposer.progress import Progress
+from proposer.rows import Outcome
 from proposer.scan import Limits, Scan, read_tally
 from proposer.space import Space
 from proposer.strategies.base import Batch, Status, Strategy, Told, generator
@@ -77,3 +80,16 @@ def run(file: Path, address: str, folder: Path, strategy: Strategy, evaluations:
             return Scan(*parts).run()
     finally:
         evaluator.close()
+
+
+def record_times(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """When results are stored: grows with each message of them."""
+    stored: list[float] = []
+    record = Dataset.record
+
+    def noted(dataset: Dataset, results: Sequence[Outcome]) -> int:
+        stored.append(time.monotonic())
+        return record(dataset, results)
+
+    monkeypatch.setattr(Dataset, "record", noted)
+    return stored

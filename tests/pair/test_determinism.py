@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, read_run
 
@@ -59,3 +60,18 @@ def test_a_seed_is_drawn_and_kept_where_there_is_none(
     # The same command goes on with the seed that was drawn.
     scan.write(iterations=2)
     assert lodescan("scan", scan.file, "--evaluator", evaluator.address, "--run", tmp_path / "a").code == 0
+
+
+def test_a_run_keeps_the_number_of_threads_that_it_began_with(
+    shared: Shared, make_scan: Callable[..., ScanFolder], lodescan: Lodescan, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Sums depend on it, and a run may go on where there are more cores, or fewer."""
+    scan = make_scan(bootstrap=20, batch=10)
+    for number, (cores, run, threads) in enumerate([(3, "a", 3), (12, "a", 3), (12, "b", 8)], 1):
+        monkeypatch.setattr("os.cpu_count", lambda cores=cores: cores)
+        scan.write(iterations=number)
+        said = lodescan("scan", scan.file, "--evaluator", shared[1].address, "--run", tmp_path / run)
+        assert said.code == 0, said.err
+        assert torch.get_num_threads() == threads
+    assert {2, 3} <= set(read_run(tmp_path / "a").batches)

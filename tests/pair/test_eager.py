@@ -5,20 +5,19 @@ from __future__ import annotations
 import csv
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from proposer.dataset import Dataset
-from proposer.rows import Outcome
 from proposer.space import Space
 from proposer.strategies.lode import Lode, LodeSettings
 from scanspec import read_scan_file
 from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, contents, meta, read_run
 from tests.pair.processes import ProposerProcess
-from tests.pair.steps import BATCH, THRESHOLD, Steps, run
+from tests.pair.steps import BATCH, THRESHOLD, Steps, record_times, run
 from tests.pair.test_kills import SLEEP, WORKERS, Killed
 
 Lodescan = Callable[..., Said]
@@ -43,14 +42,7 @@ def good_ids(folder: Path) -> list[int]:
 def test_it_is_asked_while_points_are_out_and_sees_parts_of_batches(
     make_scan: MakeScan, start_evaluator: StartEvaluator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stored: list[float] = []
-    record = Dataset.record
-
-    def noted(dataset: Dataset, results: Sequence[Outcome]) -> int:
-        stored.append(time.monotonic())
-        return record(dataset, results)
-
-    monkeypatch.setattr(Dataset, "record", noted)
+    stored = record_times(monkeypatch)
     workers = 4
     scan = make_scan(body="time.sleep(0.02 + 0.02 * (int(x * 1000) % 3))")
     evaluator = start_evaluator(scan.file, workers=workers)

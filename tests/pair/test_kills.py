@@ -22,7 +22,7 @@ StartEvaluator = Callable[..., EvaluatorProcess]
 StartProposer = Callable[..., ProposerProcess]
 
 WORKERS = 2
-SLEEP = 0.02
+SLEEP = 0.05
 WINDOW = WORKERS * int(WINDOW_SECONDS / SLEEP)
 """The most points that may be outstanding, since no point takes less than SLEEP."""
 
@@ -52,9 +52,13 @@ class Killed:
         assert len(set(points.ids)) == len(set(points.params)) == len(points.ids)
         with Dataset(self.run, read_only=True) as dataset:
             assert len(dataset.pending().ids) == 0
-        for number, (stored, so_far) in enumerate(self._committed):
+        before = 0
+        for number, (stored, so_far) in enumerate(self._committed, 1):
             again = stored & set(begun[so_far:])
-            assert not again, f"{len(again)} points that were stored at kill {number + 1} were evaluated again"
+            assert not again, f"{len(again)} points that were stored at kill {number} were evaluated again"
+            lost = set(begun[before:so_far]) & set(begun[so_far:])
+            assert len(lost) <= WINDOW, f"kill {number} cost {len(lost)} evaluations"
+            before = so_far
         times = Counter(begun)
         assert set(times) == set(points.params)
         twice = sum(times.values()) - len(times)
@@ -88,7 +92,7 @@ def kill_the_proposer(
     evaluator = start_evaluator(scan.file, workers=WORKERS)
     killed = Killed(scan, tmp_path / "run")
     command = ("scan", scan.file, "--evaluator", evaluator.address, "--run", killed.run)
-    longest = 0.5 * len(expected) * SLEEP / WORKERS / kills
+    longest = 0.9 * len(expected) * SLEEP / WORKERS / kills
     while killed.kills < kills:
         proposer = start_proposer(*command)
         if rng.random() < 0.8:  # while it evaluates, trains or stores; else at any moment of its start
@@ -113,7 +117,7 @@ def kill_the_evaluator(
     killed = Killed(scan, tmp_path / "run")
     proposer = start_proposer("scan", scan.file, "--evaluator", evaluator.address, "--run", killed.run)
     assert proposer.wait_for("good: NLL below")
-    longest = 0.5 * len(expected) * SLEEP / WORKERS / kills
+    longest = 0.9 * len(expected) * SLEEP / WORKERS / kills
     while killed.kills < kills:
         time.sleep(rng.uniform(0, longest))
         assert proposer.process.poll() is None, f"it ended before kill {killed.kills + 1}: {proposer.said}"

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from proposer.dataset import Dataset
-from proposer.rows import Outcome
 from tests.pair.conftest import EvaluatorProcess, ScanFolder, read_run
-from tests.pair.steps import BATCH, Steps, run
+from tests.pair.steps import BATCH, Steps, record_times, run
 
 
 @pytest.fixture
@@ -50,14 +47,7 @@ def test_a_scan_in_pieces_is_the_scan_in_one(evaluator: Callable[..., tuple[Path
 def test_results_are_stored_while_the_strategy_thinks(
     evaluator: Callable[..., tuple[Path, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stored: list[float] = []
-    record = Dataset.record
-
-    def noted(dataset: Dataset, results: Sequence[Outcome]) -> int:
-        stored.append(time.monotonic())
-        return record(dataset, results)
-
-    monkeypatch.setattr(Dataset, "record", noted)
+    stored = record_times(monkeypatch)
     strategy = Steps(thinks=1.0)
     run(*evaluator("scan", "time.sleep(0.1)"), tmp_path / "run", strategy, 4 * BATCH)
     second, third = strategy.busy[1], strategy.busy[2]

@@ -100,6 +100,21 @@ def test_the_evaluator_is_killed(scan: ScanFolder, start_make_scan: StartMakeSca
 
 
 @pytest.mark.slow
+def test_the_proposer_is_killed(scan: ScanFolder, start_make_scan: StartMakeScan, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    killed = begin(start_make_scan, scan, run)
+    (proposer,) = killed.processes("bin/lodescan scan")
+    os.kill(proposer, signal.SIGKILL)
+    assert killed.wait(30) == 2  # make's own code for any failure
+    assert "Error 137" in killed.said.splitlines()[-1]  # 128 and the signal, as a shell has it
+    assert wait_until(lambda: not killed.processes() and not killed.left()), (killed.said, killed.left())
+    again = start_make_scan(scan.file, run)
+    assert again.wait() == 0, again.said
+    assert "going on: " in again.said
+    check(scan, run, 1)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signals(scan: ScanFolder, start_make_scan: StartMakeScan, tmp_path: Path, number: int, code: int) -> None:
     ended = begin(start_make_scan, scan, tmp_path / "run")

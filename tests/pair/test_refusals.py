@@ -43,6 +43,8 @@ BAD_FILES = {
     "all fixed": ("range: [-2, 2]", "range: [2]", ["line 8", "y", "2 numbers"]),
     "NaN": ("x: {range: [0, 1]}", "x: {range: [0, .nan]}", ["line 7", "x", "numbers"]),
     "NaN threshold": ("threshold_value: 2", "threshold_value: .nan", ["line 18", "threshold_value", "number"]),
+    "infinite threshold": ("threshold_value: 2", "threshold_value: .inf",
+                           ["line 18", "threshold_value is inf", "finite number"]),
     "far from its prior": ("x: {range: [0, 1]}", "x: {range: [0, 1], prior: {type: normal, mean: 9, sigma: 1e-7}}",
                            ["'x'", "standard deviations"]),
     "log-uniform from zero": ("y: {range: [-2, 2]}", "y: {range: [0, 2], prior: log-uniform}", ["line 8", "above 0"]),

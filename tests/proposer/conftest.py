@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+from proposer.strategies import lode, lode_nets
+
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
@@ -15,3 +17,11 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few particles in LODE, short training."""
+    monkeypatch.setattr(lode, "PARTICLES", 100)
+    monkeypatch.setattr(lode_nets, "FIRST_STEPS", 100)
+    monkeypatch.setattr(lode_nets, "LATER_STEPS", 25)

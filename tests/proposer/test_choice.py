@@ -13,15 +13,15 @@ FILE = """\
 setup: {SETUP}
 variables: {VARIABLES}
 codes: {toy: {function: "a:b", observables: {o: {mean: 1, sigma: 1}}}}
-networks: {points_per_iteration: 70, threshold_value: 3}
+networks: {points_per_iteration: 70, threshold_value: THRESHOLD}
 """
 
 
 @pytest.fixture
 def read(tmp_path):
-    def read(setup, variables="x: [0, 1], n: {range: [1, 3], type: integer}, s: {values: [2, 8]}"):
+    def read(setup, variables="x: [0, 1], n: {range: [1, 3], type: integer}, s: {values: [2, 8]}", threshold="3"):
         path = tmp_path / "scan.yaml"
-        path.write_text(FILE.replace("SETUP", setup).replace("VARIABLES", variables))
+        path.write_text(FILE.replace("SETUP", setup).replace("VARIABLES", variables).replace("THRESHOLD", threshold))
         return read_scan_file(path)
 
     return read
@@ -74,6 +74,15 @@ def test_bad_input_names_file_line_and_what_to_write(read, setup, variables, wor
         read_settings(read(setup, variables))
     for word in words:
         assert word in str(caught.value)
+
+
+@pytest.mark.parametrize("name", TYPES)
+@pytest.mark.parametrize("threshold", [".inf", "-.inf", "'inf'", ".nan"])
+def test_a_threshold_is_finite(read, tmp_path, name, threshold):
+    (tmp_path / "rows.csv").write_text("x,n,f\n0,1,2\n1,3,2\n")
+    scan = read(f"type: {name}, init_csv: rows.csv", GRID, threshold)
+    with pytest.raises(ScanFileError, match=r"scan\.yaml, line 4: networks: threshold_value is .*, but must be a "):
+        read_settings(scan)
 
 
 def test_points_to_start_from_have_values_that_the_variables_may_have(read, tmp_path):

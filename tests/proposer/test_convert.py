@@ -117,6 +117,16 @@ def test_every_section(everything, tmp_path):
     assert again == new.read_text() and unchanged == []
 
 
+def test_what_is_null_is_left_out(everything, tmp_path):
+    setup = {"RunName": None, "Type": None, "Points": 50, "InitCSV": ""}
+    everything.write_text(json.dumps(EVERYTHING | {"Setup": setup, "Networks": {"Neurons": None}, "Blocks": None}))
+    new, changes = round_trip(everything, tmp_path)
+    assert {"left out Setup: Type, which is empty", "left out Networks: Neurons, which is empty"} <= set(changes)
+    scan, old = read_scan_file(new), read_scan_file(everything)
+    assert list(scan.setup) == ["points", "init_csv"] and not list(scan.networks)
+    assert (repr(scan.variables), scan.blocks) == (repr(old.variables), old.blocks)
+
+
 @pytest.mark.parametrize(("given", "plain"), [("True", "valid"), ("1", "valid"), (0, "none"), ("False", "none")])
 def test_what_is_kept_of_spectra_is_a_word(everything, tmp_path, given, plain):
     everything.write_text(json.dumps(EVERYTHING | {"Setup": {"StoreAllPoints": given}}))

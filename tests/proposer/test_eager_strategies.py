@@ -7,22 +7,15 @@ import pytest
 
 from proposer.dataset import Dataset
 from proposer.space import Space
-from proposer.strategies import lode, lode_nets
 from proposer.strategies.choice import TYPES
 from proposer.strategies.lode import Lode
 from tests.proposer.test_strategies import CASES, KINDS, MANY, SPACE, make, mixed, nll
 
+pytestmark = pytest.mark.usefixtures("quick")
+
 EAGER = ["LODE", "RANDOM", "SOBOL", "GRID"]
 
 eager = pytest.mark.parametrize("name", EAGER)
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few particles in LODE, short training."""
-    monkeypatch.setattr(lode, "PARTICLES", 100)
-    monkeypatch.setattr(lode_nets, "FIRST_STEPS", 100)
-    monkeypatch.setattr(lode_nets, "LATER_STEPS", 25)
 
 
 def test_which_types_are_eager() -> None:

@@ -1,7 +1,10 @@
-"""An evaluator that answers, but never gives a result: a real server that breaks off every stream."""
+"""The client's side of a stream, with real servers that break off every one, or count what is out."""
 
 from __future__ import annotations
 
+import contextlib
+import queue
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -35,22 +38,81 @@ class Breaking(pb_grpc.EvaluationServiceServicer):
         yield pb.EvaluateResponse(physics_digest="a", likelihood_digest="b")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("politely", [False, True])
-def test_an_evaluator_that_only_breaks_off_is_given_up(politely: bool) -> None:
-    servicer = Breaking(politely=politely)
+class Counting(pb_grpc.EvaluationServiceServicer):
+    """Answers a point when so many as expected are out, and notes whether more came."""
+
+    def __init__(self, workers: int, seconds: float, expected: list[int]) -> None:
+        self.workers, self.seconds, self.expected = workers, seconds, expected
+        self.out: list[int] = []
+
+    def Describe(self, request: Any, context: Any) -> pb.DescribeResponse:
+        return pb.DescribeResponse(physics_digest="a", likelihood_digest="b", concurrency=self.workers, max_batch=1000)
+
+    def Evaluate(self, requests: Any, context: Any) -> Iterator[pb.EvaluateResponse]:
+        came: queue.SimpleQueue[int] = queue.SimpleQueue()
+
+        def take() -> None:
+            with contextlib.suppress(grpc.RpcError):  # the client ends the stream
+                for request in requests:
+                    for point in request.point_ids:
+                        came.put(point)
+
+        threading.Thread(target=take, daemon=True).start()
+        out: list[int] = []
+        for expected in self.expected:
+            while (point := arrived(came, 20.0 if len(out) < expected else 0.1)) is not None:
+                out.append(point)
+            self.out.append(len(out))
+            result = pb.Result(point_id=out.pop(0), status=pb.STATUS_OK, nll=1.0, seconds=[self.seconds])
+            yield pb.EvaluateResponse(physics_digest="a", likelihood_digest="b", results=[result])
+
+
+def arrived(came: queue.SimpleQueue[int], seconds: float) -> int | None:
+    try:
+        return came.get(timeout=seconds)
+    except queue.Empty:
+        return None
+
+
+@contextlib.contextmanager
+def client_of(servicer: pb_grpc.EvaluationServiceServicer) -> Iterator[Evaluator]:
+    """A real server of it, and a client."""
     server = grpc.server(ThreadPoolExecutor(4))
     pb_grpc.add_EvaluationServiceServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    said: list[str] = []
-    evaluator = Evaluator(f"127.0.0.1:{port}", insecure=False, say=said.append)
+    evaluator = Evaluator(f"127.0.0.1:{port}", insecure=False, say=print)
     try:
-        work = Work()
-        work.add(Pending(np.array([1]), np.array([[0.5]]), np.array([0])), most=1)
-        with pytest.raises(NoEvaluator, match="before it gave a result"):
-            list(evaluator.evaluate(evaluator.describe(5.0), ["x"], work, 5.0, time.monotonic() + 60))
-        assert servicer.streams == MOST_BREAKS + 1
+        yield evaluator
     finally:
         evaluator.close()
         server.stop(None).wait()
+
+
+def points(n: int) -> Work:
+    work = Work()
+    work.add(Pending(np.arange(n), np.full((n, 1), 0.5), np.zeros(n, dtype=np.int64)), most=n)
+    return work
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("politely", [False, True])
+def test_an_evaluator_that_only_breaks_off_is_given_up(politely: bool) -> None:
+    servicer = Breaking(politely=politely)
+    with client_of(servicer) as evaluator:
+        with pytest.raises(NoEvaluator, match="before it gave a result"):
+            list(evaluator.evaluate(evaluator.describe(5.0), ["x"], points(1), 5.0, time.monotonic() + 60))
+        assert servicer.streams == MOST_BREAKS + 1
+
+
+@pytest.mark.parametrize(("seconds", "each"), [(10.0, 2), (0.26, 3), (0.0001, 512)])
+def test_a_worker_has_a_second_of_points_ahead_from_2_to_512(seconds: float, each: int) -> None:
+    """Two, while nobody knows how long a point takes. What is out when an evaluator ends is computed twice."""
+    expected = [6, 3 * each, 3 * each, 3 * each]
+    servicer = Counting(3, seconds, expected)
+    with client_of(servicer) as evaluator:
+        received = evaluator.evaluate(evaluator.describe(5.0), ["x"], points(9000), 5.0, time.monotonic() + 60)
+        for _ in expected:
+            next(received)
+        received.close()
+    assert servicer.out == expected

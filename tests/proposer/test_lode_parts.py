@@ -13,7 +13,7 @@ from proposer.strategies.lode_points import Points
 from proposer.strategies.lode_probe import minima, probes
 from proposer.strategies.lode_process import Processes
 from proposer.strategies.lode_sample import subset_simulation
-from proposer.strategies.lode_select import Candidates, even, hits, odds_of_an_answer, uncertain, undiscovered
+from proposer.strategies.lode_select import Candidates, daring, even, hits, odds_of_an_answer, uncertain, undiscovered
 from proposer.strategies.lode_train import even_rows, training_rows
 from scanspec import Kind, Likelihood
 
@@ -97,6 +97,16 @@ def test_even_prefers_what_is_likely_good_and_takes_no_place_twice():
     doubtful = np.where(u[:, 0] > 0.5, 1e-6, 1.0)
     assert (u[even(Candidates(u, doubtful), u[:3], 5), 0] <= 0.5).all()
     assert len(even(Candidates(u, np.zeros(33)), np.empty((0, 1)), 4)) == 4
+
+
+@pytest.mark.parametrize(("dim", "power"), [(1, 3.0), (7, 3.0), (10, 4.0)])
+def test_a_place_twice_as_far_may_be_less_likely_in_many_dimensions(dim, power):
+    assert daring(dim) == pytest.approx(power)
+    u = np.zeros((3, dim))
+    u[1, 0], u[2, 0] = 1.0, 0.5  # from the first, the second is twice as far as the third
+    for odds, first in ((1.1, 1), (0.9, 2)):
+        candidates = Candidates(u[1:], np.array([odds * 2.0**-power, 1.0]))
+        assert even(candidates, u[:1], 1, daring(dim))[0] + 1 == first
 
 
 def test_uncertain_points_follow_the_good_volume_that_is_expected():

@@ -118,6 +118,21 @@ def test_a_later_fit_goes_on_from_weights_and_moments():
     assert optimiser_steps(classifier) == steps + 4
 
 
+@pytest.mark.parametrize("n", [200, 5000])
+def test_weights_without_a_gradient_shrink_by_adamws_decay(n):
+    classifier = Classifier(3, FitSettings(neurons=12, batch_size=n // 20, epochs=1, learning_rate=0.1))
+    x, good = ball(n)
+    classifier.fit(x, good, 1.0, rng())
+    x[:, 2] = 0.0
+    other = Classifier(3, classifier.settings)
+    other.load(classifier.to_bytes())
+    for each in (classifier, other):
+        each._optimiser.state.clear()  # moments would move them on
+        before = weights(each)[0][:, 2]
+        each.fit(x, good, 1.0, rng(1))
+        np.testing.assert_allclose(1 - weights(each)[0][:, 2] / before, 20 * 0.1 * 1e-4, rtol=0.03)
+
+
 def optimiser_steps(classifier: Classifier) -> int:
     return int(classifier._optimiser.state[next(classifier._network.parameters())]["step"])
 

@@ -16,7 +16,6 @@ from proposer.dataset import Dataset, Outcome
 from proposer.networks import FitSettings
 from proposer.rows import row_keys
 from proposer.space import Space
-from proposer.strategies import lode, lode_nets
 from proposer.strategies.base import Batch, CheckpointError, Settings, Status, Strategy, Told
 from proposer.strategies.choice import TYPES, make_strategy
 from proposer.strategies.cmaes import Cmaes, CmaesSettings
@@ -25,6 +24,8 @@ from proposer.strategies.grid import GridSettings
 from proposer.strategies.lode import LodeSettings
 from proposer.strategies.mls_dnnc import MlsDnncSettings
 from scanspec.variables import PriorKind, Variable
+
+pytestmark = pytest.mark.usefixtures("quick")
 
 MANY = 10**9
 BATCHES = 6
@@ -66,14 +67,6 @@ CASES = {
 }  # fmt: skip
 
 every = pytest.mark.parametrize("name", CASES)
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few particles in LODE, short training."""
-    monkeypatch.setattr(lode, "PARTICLES", 100)
-    monkeypatch.setattr(lode_nets, "FIRST_STEPS", 100)
-    monkeypatch.setattr(lode_nets, "LATER_STEPS", 25)
 
 
 @pytest.fixture

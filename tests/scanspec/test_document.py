@@ -111,6 +111,31 @@ def test_a_fault_has_its_line(fault, text, name, line, words):
         assert word in message
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "line", "key"),
+    [
+        ("run_name: tiny", "run_name:", 2, "setup: run_name"),
+        ("run_name: tiny", "run_name: tiny\n  type: # LODE", 3, "setup: type"),
+        ("run_name: tiny", "run_name: tiny\n  Points: ~", 3, "setup: Points"),
+        ("{range: [0, 10]}", "{range: }", 4, "variables: m0: range"),
+        ("function: toy:f", "function:", 7, "codes: toy: function"),
+        ("mean: 1", "mean: ", 9, "codes: toy: observables: x: mean"),
+        ("codes:", "networks:\n  threshold_value:\ncodes:", 6, "networks: threshold_value"),
+    ],
+)
+def test_a_value_that_was_forgotten(fault, old, new, line, key):
+    wanted = f"scan.yaml, line {line}: {key} is empty; give it a value, or leave the line out"
+    assert fault(replaced(YAML, old, new)) == wanted
+
+
+def test_what_may_be_empty(read):
+    assert read(YAML + "      y:\n      z: {}\nderived_variables:\nnetworks: # none\n").run_name == "tiny"
+    assert read(replaced(YAML, "mean: 1", "unit: , label: , mean: 1")).run_name == "tiny"
+    assert read(replaced(YAML, "    function", "    conditions:\n    function")).run_name == "tiny"
+    scan = read(replaced(JSON, '"RunName": "tiny"', '"RunName": null, "Seed": null, "InitCSV": ""'), "scan.json")
+    assert scan.run_name == "scan"
+
+
 @pytest.mark.parametrize("text", ["", "[1, 2]", "just words", "# a comment\n"])
 def test_a_file_must_be_a_mapping(fault, text):
     assert "mapping of sections" in fault(text)

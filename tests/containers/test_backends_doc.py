@@ -1,0 +1,73 @@
+"""docs/backends.md, read by a machine: its commands that need a container engine are run, in order."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.containers.conftest import ROOT, Project
+from tests.pair.test_backends_doc import BLOCK
+
+pytestmark = [pytest.mark.containers, pytest.mark.usefixtures("engine")]
+
+TEXT = (ROOT / "docs/backends.md").read_text()
+NEW = next(line[2:] for line in TEXT.splitlines() if line.startswith("$ lodescan-evaluator new "))
+COMMANDS = next(block["text"] for block in BLOCK.finditer(TEXT) if "docker build" in block["text"]).splitlines()
+CONFORMANCE = next(line[2:] for line in TEXT.splitlines() if line.startswith("$ lodescan-conformance "))
+SIDES = {"lodescan-evaluator": "evaluator", "lodescan-conformance": "evaluator", "lodescan": "proposer"}
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Each of lodescan's commands is found in the environment of its side."""
+    folder.mkdir()
+    for name, side in SIDES.items():
+        (folder / name).symlink_to(ROOT / ".envs" / side / "bin" / name)
+    return {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
+
+
+def test_the_backend_of_the_text_runs_in_an_image_and_is_scanned(project: Project, tmp_path: Path) -> None:
+    with socket.socket() as free:  # another evaluator may have the port of the text
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    commands_of = environment(tmp_path / "bin")
+    background: list[subprocess.Popen[bytes]] = []
+
+    def run(command: str) -> str:
+        command = command.replace("127.0.0.1:50051", address)
+        command = re.sub(r"(lodescan scan \S+)", rf"\1 --evaluator {address}", command)
+        if command.endswith("&"):
+            background.append(subprocess.Popen(command.rstrip("& ").split(), cwd=project.folder, env=commands_of))
+            return ""
+        done = subprocess.run(  # a reader's umask may keep others out, and the user of the image is another one
+            ["sh", "-c", command], cwd=project.folder, env=commands_of, umask=0o077, capture_output=True, text=True,
+            timeout=600, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        return done.stdout + done.stderr
+
+    kinds = [" ".join(command.split()[:2]) for command in COMMANDS]
+    assert kinds == ["docker build", "docker build", "docker run", "lodescan scan"]
+    try:
+        for command in (NEW, *COMMANDS):
+            run(command)
+        assert "promises kept by darkphoton" in run(CONFORMANCE)
+    finally:
+        for each in background:
+            each.send_signal(signal.SIGTERM)
+        codes = [each.wait(30) for each in background]
+    assert codes == [0]
+
+    # The file of the backend says the same as the text.
+    dockerfile = (project.folder / "darkphoton/Dockerfile").read_text()
+    assert COMMANDS[0] in dockerfile and COMMANDS[2].rstrip("& ") in dockerfile
+    with (project.folder / "runs/darkphoton/good_points.csv").open() as file:
+        good = [float(row["amu"]) for row in csv.DictReader(file)]
+    assert len(good) >= 200
+    assert all(abs(amu - 2.49e-9) <= 0.48e-9 for amu in good)  # within one sigma, as the file asks
