@@ -15,7 +15,12 @@ from typing import Any
 
 import grpc
 import numpy as np
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+try:
+    from grpc_health.v1 import health_pb2, health_pb2_grpc
+except ModuleNotFoundError as error:  # both sides install each other's commands
+    where = "run it in the evaluator's environment, lodescan[evaluator]"
+    sys.exit(f"lodescan-conformance: {error.name} is missing: {where}")
 
 from lodescan.v1 import evaluation_pb2 as pb
 from lodescan.v1 import evaluation_pb2_grpc as pb_grpc

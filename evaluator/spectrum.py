@@ -27,6 +27,7 @@ _KINDS = {"BLOCK", "DECAY", "DECAY1L", "XSECTION"}
 _SCALE = re.compile(r"Q[ \t]*=[ \t]*(\S+)", re.IGNORECASE)
 _NAME = re.compile(r"\S+?(?=Q[ \t]*=|\s|$)", re.IGNORECASE)
 _NO_E = re.compile(r"([+-]?\d*\.?\d+)([+-]\d{2,3})")  # Fortran drops the E before three digits: 1.5-101
+_PADDING = re.compile(r"\0{2,}")  # instead of blanks; a single NUL stands within a number
 _GLUED = re.compile(r"(?<=\d)(?=-)")  # two columns without a blank between: 1-9.9E-01
 _TOUCHING = re.compile(r"\d-\d*\.\d")
 _TABLES = {"WIDTH": "DECAY", "BR": "DECAY", "WIDTH1L": "DECAY1L", "BR1L": "DECAY1L"}
@@ -85,10 +86,13 @@ class Block:
 
 @dataclass
 class Decay:
-    """Total width in GeV, and branching ratios by sorted daughters (PDG numbers)."""
+    """Total width in GeV, and branching ratios by sorted daughters (PDG numbers); lines that should be channels, but
+    cannot be read.
+    """
 
     width: float
     branching_ratios: dict[tuple[int, ...], float] = field(default_factory=dict)
+    unread: list[str] = field(default_factory=list)
 
 
 class Spectrum:
@@ -96,7 +100,7 @@ class Spectrum:
 
     def __init__(self, text: str) -> None:
         if "\0" in text:
-            text = text.replace("\0", "")
+            text = _PADDING.sub(" ", text).replace("\0", "")
         if "\r" in text:
             text = text.replace("\r\n", "\n").replace("\r", "\n")
         self.all_blocks: list[Block] = []
@@ -183,8 +187,12 @@ class Spectrum:
             daughters = [
                 each for index in address.indices[1:] for each in ((index,) if isinstance(index, int) else index)
             ]
+            ratio = decay.branching_ratios.get(tuple(sorted(daughters)))
+            if ratio is None and decay.unread:
+                table, line = _TABLES[address.block], decay.unread[0]
+                raise CodeFailed(f"the {table} of {flat[0]} has a line that cannot be read: {line!r:.80}")
             # a channel that a decay table leaves out is closed: its branching ratio is 0
-            return decay.branching_ratios.get(tuple(sorted(daughters)), 0.0)
+            return ratio or 0.0
         if address.block == "XSECTION":
             word = self._cross_section(address, flat)
         else:
@@ -305,11 +313,12 @@ def _is_number(word: str) -> bool:
 
 def _read_channel(decay: Decay, words: list[str]) -> None:
     try:
-        ratio, count, *daughters = words
+        ratio, *rest = words
+        count, *daughters = [piece for word in rest for piece in _GLUED.split(word)]  # 2-5 5, 1000022-1000024
         number = int(count)
-        if len(daughters) < number:  # columns that touch: 1000022-1000024
-            daughters = [piece for word in daughters for piece in _GLUED.split(word)]
-        if len(daughters) >= number:
-            decay.branching_ratios[tuple(sorted(map(int, daughters[:number])))] = to_float(ratio)
+        if len(daughters) < number:
+            raise ValueError("fewer daughters than it says")
+        decay.branching_ratios[tuple(sorted(map(int, daughters[:number])))] = to_float(ratio)
     except ValueError:
-        return
+        if any(char.isdigit() for word in words for char in word):  # else it is prose
+            decay.unread.append(" ".join(words))

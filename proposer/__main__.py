@@ -14,12 +14,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from proposer.evaluators import EvaluatorRefused, NoEvaluator
-from proposer.folder import DatasetError
-from proposer.strategies.base import CheckpointError
-from proposer.tables import MissingPackage
 from scanspec import ScanFileError
 from scanspec.document import to_number
+
+try:
+    from proposer.evaluators import EvaluatorRefused, NoEvaluator
+    from proposer.folder import DatasetError
+    from proposer.strategies.base import CheckpointError
+    from proposer.tables import MissingPackage
+except ModuleNotFoundError as error:  # both sides install each other's commands
+    sys.exit(f"lodescan: {error.name} is missing: run it in the proposer's environment, lodescan[proposer]")
 
 BAD_INPUT, NO_EVALUATOR = 2, 3
 

@@ -36,7 +36,7 @@ from proposer.strategies.base import Settings
 from proposer.strategies.choice import make_strategy, read_settings, type_name
 from proposer.tables import GOOD_POINTS, GoodPoints
 from scanspec import PriorKind, ScanFile, Variable, read_scan_file
-from scanspec.types import reads_rows
+from scanspec.types import counts_evaluations, reads_rows
 
 WAIT_AT_START, WAIT_LATER = 60.0, 600.0
 
@@ -216,8 +216,8 @@ def _notes(spec: ScanFile, threshold: float) -> list[str]:
         notes.append(f"the file gives no threshold_value: {threshold:g} holds (BSMArt's documents say 100, its code 1)")
     if "points" not in spec.setup and not reads_rows(spec.setup):
         notes.append("the file gives no points: 1,000 holds (BSMArt's documents say 1,000, its code 10,000)")
-    if name == "RANDOM" and "max_evaluations" not in spec.setup:
-        notes.append("points counts good points (BSMArt's Random: evaluations, which are max_evaluations here)")
+    if counts_evaluations(spec.setup):
+        notes.append("points are evaluations, as for BSMArt's Random; with `type: RANDOM` they are good points")
     honoured = [each.name for each in spec.variables if each.prior is not PriorKind.UNIFORM]
     if honoured:
         notes.append(f"priors are honoured (BSMArt's classifier draws uniformly): {', '.join(honoured)}")

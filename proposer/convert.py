@@ -110,6 +110,9 @@ class _Writer:
 
     def _setup(self, content: Any, path: str) -> CommentedMap:
         found = self._mapping(content, keys.SETUP, path, {"environment_variables": lambda value, _: _texts(value)})
+        if found.get("type") == "Random" and "points" in found and "max_evaluations" not in found:
+            found["max_evaluations"] = found["points"]
+            self._say(f"{path}: points of Random are evaluations: max_evaluations is {found['points']}")
         if "type" in found and (plain := str(found["type"]).removeprefix("MLScanner.").upper()) != found["type"]:
             self._say(f"{path}: {found['type']} is now {plain}")
             found["type"] = plain

@@ -20,6 +20,7 @@ from proposer.tables import GoodPoints
 from proposer.telling import AsTheyCome, InOrder, Telling
 from proposer.work import Received, Work
 from scanspec import ScanFile
+from scanspec.types import counts_evaluations
 
 MOST_POINTS = 2**31
 """Batches are never cut by a budget: the points behind it wait for a higher one, so that it changes no scan."""
@@ -50,6 +51,8 @@ class Limits:
         """Reads `points`, `max_evaluations` and `max_hours` of the section setup."""
         setup = scan.setup
         evaluations = float(setup.integer("max_evaluations", low=1)) if "max_evaluations" in setup else math.inf
+        if counts_evaluations(setup):
+            evaluations = float(setup.integer("points", low=1))
         return cls(
             setup.integer("points", 1000, low=1),
             evaluations,

@@ -70,6 +70,10 @@ class Section:
         """The value as the file gives it; None where it gives none."""
         return self._content[self._spelled[key]] if key in self._spelled else None
 
+    def spelling(self, key: str) -> str:
+        """The key as the file spells it; empty where it is not there."""
+        return self._spelled.get(key, "")
+
     def line(self, key: str | None = None) -> int:
         """Line of a key, from 1; of the mapping itself without a key or for a key that is not there."""
         spelling = self._spelled.get(key, key) if key is not None else None

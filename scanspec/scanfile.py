@@ -16,7 +16,7 @@ from scanspec.fitting import Fitting, read_fitting
 from scanspec.likelihoods import Kind, Likelihood
 from scanspec.observables import ObservableSpec, read_observable
 from scanspec.rows import column_variables
-from scanspec.types import check_type, reads_rows
+from scanspec.types import check_type, only_tabulates, reads_rows
 from scanspec.variables import Variable, read_variable
 
 
@@ -127,7 +127,9 @@ def read_scan_file(path: Path | str) -> ScanFile:
         tuple(dict.fromkeys(ignored)), tuple(notes), _first_input(root), fitting,
     )  # fmt: skip
     _check_names(root, variables_section, derived_section, scan)
-    if not any(each.measurement is not None or each.likelihood.kind is not Kind.OFF for each in scan.all_observables()):
+    every = scan.all_observables()
+    scored = any(each.measurement is not None or each.likelihood.kind is not Kind.OFF for each in every)
+    if not scored and not only_tabulates(setup):
         raise root.error(
             "no observable enters the likelihood, so every point would be good; give one a mean and a sigma, "
             "or another scaling",
@@ -172,6 +174,13 @@ def _read_code(section: Section, name: str) -> Section:
         return section.section(name, keys.CODE)
     except ScanFileError as error:
         code = section.section(name)
+        if (Path(section.file).parent / "Tools" / f"{name}.py").is_file():
+            raise section.error(
+                f"code {name!r} is a tool of your own (Tools/{name}.py), which lodescan does not load as it is; "
+                "write `command` for a program or `function: module:name` for a Python function: docs/bsmart.md "
+                "shows a port in ten lines",
+                name,
+            ) from error
         if any(key in set(code) for way in _WAYS for key in (way, *keys.CODE.known[way])):
             raise
         raise ScanFileError(

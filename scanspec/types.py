@@ -35,14 +35,25 @@ _CLOSEST: dict[str, tuple[str, tuple[str, str]]] = {
 def check_type(setup: Section) -> None:
     """Raises ScanFileError for a type of BSMArt that lodescan does not have."""
     name = setup.text("type", "")
-    if name not in _CLOSEST:
+    known = next((each for each in _CLOSEST if each.lower() == name.lower()), None)
+    if known is None:
         return
-    otherwise, (closest, does) = _CLOSEST[name]
+    otherwise, (closest, does) = _CLOSEST[known]
     raise setup.error(
         f"type {name!r} is a scan of BSMArt that lodescan does not have; the closest is `type: {closest}`, which {does}"
         + (f"; {otherwise}" if otherwise else ""),
         "type",
     )
+
+
+def counts_evaluations(setup: Section) -> bool:
+    """Whether `points` are evaluations too: in BSMArt's own spelling, `Type: Random`, they are."""
+    return setup.text("type", "") == "Random" and "points" in setup and "max_evaluations" not in setup
+
+
+def only_tabulates(setup: Section) -> bool:
+    """Whether the type asks for points whatever comes back, so that it makes sense without a likelihood."""
+    return setup.text("type", "").upper() in ("RANDOM", "SOBOL", "GRID", "READ_CSV")
 
 
 def reads_rows(setup: Section) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from evaluator.codes.bsmart import make_tool
+from evaluator.codes.bsmart import make_tool, refuse_tool
 from evaluator.codes.bsmart_flavio import FLAVIO, MORE, FlavioTool
 from evaluator.codes.flavio import FlavioCode
 from evaluator.codes.python import PythonFunction
@@ -52,6 +52,8 @@ def make_code(spec: CodeSpec, scan: ScanFile, known: Collection[str]) -> Code:
                 if not kinds and spec.name == FLAVIO:
                     what = f"BSMArt's tool flavio takes each observable by its own name; {MORE}"
                 raise each.section.error(what, "flavio")
+    if kinds == ["command"]:
+        refuse_tool(spec, scan)
     match kinds:
         case ["function"]:
             return PythonFunction(spec, scan)

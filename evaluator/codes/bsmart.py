@@ -10,9 +10,11 @@ import math
 import re
 from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evaluator.codes.bsmart_flavio import FLAVIO, FlavioTool
+from evaluator.codes.profiles import profile_of
 from evaluator.deadline import DEFAULT_TIMEOUT
 from evaluator.errors import ConfigurationError, InvalidPoint
 from evaluator.sources import file_hash
@@ -39,15 +41,30 @@ def make_tool(spec: CodeSpec, scan: ScanFile, known: Collection[str]) -> ToyTarg
         return PassTool(spec, scan, known)
     if spec.name == FLAVIO:
         return FlavioTool(spec, scan, known)
+    raise _not_here(spec, scan)
+
+
+def refuse_tool(spec: CodeSpec, scan: ScanFile) -> None:
+    """Raises ConfigurationError where BSMArt would hand `Command`, in its own spelling, to a tool of the user's own."""
+    if spec.section.spelling("command") == "Command" and not profile_of(spec)[0] and _own_tool(spec, scan).is_file():
+        raise _not_here(spec, scan)
+
+
+def _own_tool(spec: CodeSpec, scan: ScanFile) -> Path:
+    return scan.folder / "Tools" / f"{spec.name}.py"
+
+
+def _not_here(spec: CodeSpec, scan: ScanFile) -> ConfigurationError:
     ways = "write `command` for a program, `function: module:name` for a Python function, `flavio` for its coefficients"
-    if (scan.folder / "Tools" / f"{spec.name}.py").is_file():
+    if _own_tool(spec, scan).is_file():
         what = f"is a tool of your own (Tools/{spec.name}.py), which lodescan does not load as it is"
     elif spec.name in _OF_BSMART:
         what = "is a tool of BSMArt that lodescan does not bring along"
     else:
         what = "has neither function nor command, and is no tool that lodescan has"
-    error = spec.section.error(f"code {spec.name!r} {what}; {ways}; docs/bsmart.md shows a port in ten lines")
-    raise ConfigurationError(str(error))
+    return ConfigurationError(
+        str(spec.section.error(f"code {spec.name!r} {what}; {ways}; docs/bsmart.md shows a port in ten lines"))
+    )
 
 
 class ToyTargets:

@@ -102,3 +102,14 @@ def test_every_promise_is_broken_once():
 def test_nobody_there(capsys):
     assert main(["127.0.0.1:9", "--timeout", "2"]) == 2
     assert "127.0.0.1:9 does not answer Describe (UNAVAILABLE)" in capsys.readouterr().err
+
+
+def test_commands_in_the_other_side_s_environment_say_where_they_belong():
+    """Both sides install each other's commands."""
+    sides = (("evaluator.conformance", "grpc_health", "evaluator"), ("proposer", "pandas", "proposer"))
+    for name, missing, side in sides:
+        blocked = f"import sys, runpy; sys.modules[{missing!r}] = None; runpy.run_module({name!r}, run_name='__main__')"
+        done = subprocess.run([sys.executable, "-c", blocked], capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert f" is missing: run it in the {side}'s environment, lodescan[{side}]\n" in done.stderr
+        assert len(done.stderr.splitlines()) == 1

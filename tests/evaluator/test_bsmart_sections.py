@@ -204,6 +204,7 @@ def test_a_chain_in_bsmarts_words(point, tmp_path):
         ({"Codes/HiggsTools": {"Run": "True", "HiggsBounds Dataset": "x", "Observables": {}}},
          ["'HiggsTools' is a tool of BSMArt", "docs/bsmart.md"]),
         ({"Codes/mytool": {"Run": "True", "Observables": {}}}, ["'mytool' is a tool of your own (Tools/mytool.py)"]),
+        ({"Codes/mytool": {"Command": "echo"}}, ["'mytool' is a tool of your own (Tools/mytool.py)"]),
         ({"Codes/misspelt": {"Run": "True", "Observables": {}}}, ["'misspelt'", "neither function nor command"]),
         ({"Codes/SPheno/Command": "./sphen"}, ["the program './sphen' is not there"]),
         ({"Codes/SPheno/Conditions": ["mhh > 120"]}, ["'mhh'", "did you mean 'mh'"]),
@@ -222,6 +223,14 @@ def test_what_names_its_fault(bsmart, tmp_path, changes, words):
     with pytest.raises(ConfigurationError) as caught:
         Chain(bsmart(changes))
     assert [word for word in words if word not in str(caught.value)] == []
+
+
+@pytest.mark.parametrize("settings", [{"Alpha": 1}, {"Command": "echo", "Alpha": 1}])
+def test_a_tool_of_the_users_own_is_named_before_its_settings(bsmart, tmp_path, settings):
+    (tmp_path / "Tools").mkdir()
+    (tmp_path / "Tools" / "mytool.py").write_text("class NewTool(HepTool):\n    pass\n")
+    with pytest.raises(ScanFileError, match=r"line \d+: code 'mytool' is a tool of your own \(Tools/mytool.py\)"):
+        bsmart({"Codes/mytool": settings | {"Observables": {}}})
 
 
 @pytest.mark.parametrize(

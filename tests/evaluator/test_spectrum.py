@@ -79,6 +79,26 @@ def test_all_kinds_of_entries():
     assert entry(TEXT, "BR", 25, (22, 22)) == 0.0  # a closed channel
 
 
+def channel(line, daughters=(5, -5)):
+    return entry(f"DECAY 25 4.0E-03\n 1.0E-01 2 24 -24\n{line}\n", "BR", 25, daughters)
+
+
+@pytest.mark.parametrize("line", [" 5.8E-01 2-5 5", " 5.8D-01\t2 5-5 # h", " 5.8E-01 2 5 -5 b bbar"])
+def test_channels_whose_columns_touch(line):
+    assert channel(line) == 0.58
+
+
+@pytest.mark.parametrize("line", [" ******** 2 5 -5", " 5.8E-012 5 -5", " 0.5 2 b bbar", " 0.5 3 5 -5", " 0.5"])
+def test_a_channel_that_cannot_be_read_is_no_closed_one(line):
+    with pytest.raises(CodeFailed, match="the DECAY of 25 has a line that cannot be read: "):
+        channel(line)
+    assert channel(line, (24, -24)) == 0.1  # what can be read is
+
+
+def test_nuls_instead_of_blanks():
+    assert entry("Block MASS\n 25\x00\x00\x001.25E+02\n\0\0 36 2.0\n", "MASS", 25) == 125.0
+
+
 @pytest.mark.parametrize(
     ("block", "indices", "words"),
     [

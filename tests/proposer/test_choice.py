@@ -1,8 +1,11 @@
 """Types and their settings as a scan file gives them, and points to start from in a space of every kind."""
 
+import math
+
 import pytest
 
 from proposer.init_csv import read_init_csv
+from proposer.scan import Limits
 from proposer.space import Space
 from proposer.strategies.choice import DEFAULT, TYPES, make_strategy, read_settings, type_name
 from proposer.strategies.cmaes import CmaesSettings
@@ -57,6 +60,25 @@ def test_draws_and_cmaes_read_their_settings(read):
     scan = read(bsmart)
     assert read_settings(scan) == CmaesSettings(16, 0.2, 1e-3, 3.0)
     assert scan.ignored == ("setup: CMAESEpisodes",)
+
+
+@pytest.mark.parametrize(
+    ("setup", "evaluations"),
+    [
+        ("{Type: Random, Points: 30}", 30.0),
+        ("{Type: Random, Points: 30, Max_Evaluations: 40}", 40.0),
+        ("{type: RANDOM, points: 30}", math.inf),
+        ("{Type: Random}", math.inf),
+        ("{Type: Grid, Points: 30}", math.inf),
+    ],
+)
+def test_points_of_bsmarts_random_are_evaluations(tmp_path, setup, evaluations):
+    path = tmp_path / "scan.yaml"
+    path.write_text(
+        f"setup: {setup}\nvariables: {{x: [0, 1]}}\n"
+        "codes: {c: {function: m:f, observables: {y: {mean: 0, sigma: 1}}}}\n"
+    )
+    assert Limits.read(read_scan_file(path)).evaluations == evaluations
 
 
 @pytest.mark.parametrize(

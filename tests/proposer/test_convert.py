@@ -176,3 +176,12 @@ def test_the_command(everything, tmp_path, monkeypatch, capsys):
     with pytest.raises(ScanFileError):
         converted(tmp_path / "bad.json")
     assert main(["convert", str(tmp_path / "bad.json")]) == BAD_INPUT
+
+
+def test_points_of_random_are_evaluations(tmp_path):
+    old = {"Setup": {"RunName": "r", "Type": "Random", "Points": 30}, "Variables": {"x": [0, 1]},
+           "Codes": {"toy_targets": {"Observables": {"Himmelblau": {"SCALING": "OFF"}}}}}  # fmt: skip
+    (tmp_path / "old.json").write_text(json.dumps(old))
+    text, said = converted(tmp_path / "old.json")
+    assert "  type: RANDOM\n  points: 30\n  max_evaluations: 30\n" in text
+    assert any("max_evaluations is 30" in line for line in said)

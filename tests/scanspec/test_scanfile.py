@@ -100,8 +100,11 @@ def test_likelihoods_refused(fault, settings, words):
         assert word in message
 
 
-def test_a_scan_without_a_likelihood(fault):
+def test_a_scan_without_a_likelihood(read, fault):
     assert "no observable enters the likelihood" in fault(observable("{scaling: OFF}"))
+    for kind in ("RANDOM", "Random", "SOBOL", "GRID", "Grid"):  # they only tabulate
+        assert read(f"setup: {{type: {kind}}}\n" + observable("{scaling: OFF}")).all_observables()
+    assert "no observable enters the likelihood" in fault("setup: {type: CMAES}\n" + observable("{scaling: OFF}"))
 
 
 @pytest.mark.parametrize(
@@ -255,6 +258,8 @@ def test_what_has_no_meaning_is_named_once(read):
     ("name", "closest", "word"),
     [
         ("MCMC", "LODE", "no samples of a posterior"),
+        ("mcmc", "LODE", "no samples of a posterior"),
+        ("Multinest", "LODE", "no samples of a posterior"),
         ("MultiNest", "LODE", "evenly"),
         ("AffineMC", "LODE", "evenly"),
         ("AL", "LODE", "evenly"),
