@@ -27,7 +27,6 @@ _KINDS = {"BLOCK", "DECAY", "DECAY1L", "XSECTION"}
 _SCALE = re.compile(r"Q[ \t]*=[ \t]*(\S+)", re.IGNORECASE)
 _NAME = re.compile(r"\S+?(?=Q[ \t]*=|\s|$)", re.IGNORECASE)
 _NO_E = re.compile(r"([+-]?\d*\.?\d+)([+-]\d{2,3})")  # Fortran drops the E before three digits: 1.5-101
-_PADDING = re.compile(r"\0{2,}")  # instead of blanks; a single NUL stands within a number
 _GLUED = re.compile(r"(?<=\d)(?=-)")  # two columns without a blank between: 1-9.9E-01
 _TOUCHING = re.compile(r"\d-\d*\.\d")
 _TABLES = {"WIDTH": "DECAY", "BR": "DECAY", "WIDTH1L": "DECAY1L", "BR1L": "DECAY1L"}
@@ -100,7 +99,7 @@ class Spectrum:
 
     def __init__(self, text: str) -> None:
         if "\0" in text:
-            text = _PADDING.sub(" ", text).replace("\0", "")
+            text = text.replace("\0", "")
         if "\r" in text:
             text = text.replace("\r\n", "\n").replace("\r", "\n")
         self.all_blocks: list[Block] = []

@@ -95,10 +95,6 @@ def test_a_channel_that_cannot_be_read_is_no_closed_one(line):
     assert channel(line, (24, -24)) == 0.1  # what can be read is
 
 
-def test_nuls_instead_of_blanks():
-    assert entry("Block MASS\n 25\x00\x00\x001.25E+02\n\0\0 36 2.0\n", "MASS", 25) == 125.0
-
-
 @pytest.mark.parametrize(
     ("block", "indices", "words"),
     [
