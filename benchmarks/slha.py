@@ -19,7 +19,7 @@ from pathlib import Path
 import pyslha
 import xslha
 
-from evaluator.spectrum import Spectrum, read_spectrum, to_float
+from scanspec.spectrum import Spectrum, read_spectrum, to_float
 
 DATA = Path(__file__).parent.parent / "tests" / "data"
 FILES = (

@@ -108,7 +108,7 @@ def _fault(tree: ast.AST, known: Collection[str], variables: int) -> str:
             case ast.Call(func=ast.Name(id=name)):
                 handled.add(id(node.func))
                 if name not in FUNCTIONS:
-                    return f"uses an unknown function{closest(name, FUNCTIONS)}"
+                    return f"uses {name!r}, an unknown function{closest(name, FUNCTIONS)}"
                 if node.keywords:
                     return f"calls {name} with a named argument; write the arguments in order"
             case ast.Subscript(value=ast.Name(id="VARIABLE"), slice=ast.Constant(value=int(index))):

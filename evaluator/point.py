@@ -19,9 +19,9 @@ from evaluator.codes.flavio import FlavioCode
 from evaluator.errors import CodeFailed, CodeKilled, CodeTimedOut, InvalidPoint, ObservableFailed
 from evaluator.expressions import Expression
 from evaluator.fitting import Solver
-from evaluator.spectrum import Spectrum
 from scanspec import Likelihood, ObservableSpec, ScanFile, losses_and_nll
 from scanspec.document import closest
+from scanspec.spectrum import EntryMissing, Spectrum
 
 MOST_WARNINGS = 20
 """The most warnings that one point may have."""
@@ -322,7 +322,7 @@ class Chain:
             if spec.slha is not None:
                 try:
                     value = point.spectrum.entry(spec.slha)
-                except CodeFailed as error:
+                except (CodeFailed, EntryMissing) as error:
                     raise ObservableFailed(str(error), position) from error
             elif expression is not None:
                 value = expression(point.names, point.variables)

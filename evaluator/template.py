@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from evaluator.errors import ConfigurationError, InvalidPoint
 from evaluator.expressions import Expression
@@ -26,7 +27,7 @@ class Template:
     The value of a line is its last word before `#`. A number stays as it is written; a
     quoted text is written without its quotes; anything else is an expression, without
     blanks. `blocks` maps block and indices to expressions that replace, or add, an entry;
-    `variables` is the number of variables, `where` the place that names the template.
+    `places` says where they stand. `variables` is the number of variables, `where` the place that names the template.
     Raises ConfigurationError, with file and line, for a name that is not known.
     """
 
@@ -37,12 +38,13 @@ class Template:
         blocks: Mapping[str, Mapping[tuple[int, ...], str]],
         variables: int,
         where: str,
+        places: Mapping[Entry, str] = MappingProxyType({}),
     ) -> None:
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigurationError(f"{where}: the template {path} cannot be read: {error}") from error
-        self._path, self._known, self._variables = path, known, variables
+        self._path, self._known, self._variables, self._places = path, known, variables, places
         self._pieces: list[str | Expression] = []
         wanted = {(name, index): value for name, entries in blocks.items() for index, value in entries.items()}
         placed: set[Entry] = set()
@@ -59,7 +61,7 @@ class Template:
             index = _index(words)
             if index is not None and (block, index) in wanted:
                 placed.add((block, index))
-                self._add_line(line, words, number, wanted[block, index])
+                self._add_line(line, words, number, wanted[block, index], (block, index))
             else:
                 self._add_line(line, words, number, None)
         self._add_new_entries(wanted, placed, block)
@@ -82,7 +84,9 @@ class Template:
             each if isinstance(each, str) else _format(each(names, variables), each.text) for each in self._pieces
         )
 
-    def _add_line(self, line: str, words: list[str], number: int, override: str | None) -> None:
+    def _add_line(
+        self, line: str, words: list[str], number: int, override: str | None, entry: Entry = ("", ())
+    ) -> None:
         body = line.partition("#")[0]
         where = f"{self._path}, line {number}"
         quoted = _QUOTED.search(body)
@@ -91,7 +95,7 @@ class Template:
             start, end = quoted.start(), quoted.end("quote") + len(quoted["text"]) + 1
         self._pieces.append(line[:start])
         if override is not None:
-            self._add_override(override, f"blocks, for line {number} of {self._path}")
+            self._add_override(override, entry)
         elif quoted:
             self._pieces.append(quoted["text"])
         else:
@@ -115,21 +119,21 @@ class Template:
                 f"{error} (a text that the program wants is written in quotes: '{value}')"
             ) from None
 
-    def _add_override(self, value: str, where: str) -> None:
+    def _add_override(self, value: str, entry: Entry) -> None:
         quoted = _QUOTED.match(value)
         if quoted:
             self._pieces.append(quoted["text"])
         elif _NUMBER.match(value) and not _INTEGER.match(value):
             self._pieces.append(f"{float(value.upper().replace('D', 'E')):.8E}")
         else:
-            self._add_value(value, where)
+            self._add_value(value, self._places.get(entry, f"blocks: {entry[0]} {entry[1]}"))
 
     def _add_new_entries(self, wanted: Mapping[Entry, str], placed: set[Entry], block: str) -> None:
         for entry, value in wanted.items():
             if entry[0] == block and entry not in placed:
                 placed.add(entry)
                 self._pieces.append("".join(f"{each:6d}" for each in entry[1]) + "   ")
-                self._add_override(value, f"blocks: {block} {entry[1]}")
+                self._add_override(value, entry)
                 self._pieces.append("\n")
 
 

@@ -1,4 +1,4 @@
-"""The commands of the proposer: scan, check, status, export, convert.
+"""The commands of the proposer: scan, check, status, export, plot, convert.
 
 torch is imported by the scan alone, so that the others answer at once.
 """
@@ -130,6 +130,13 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--format", choices=["csv", "parquet"], default="csv", dest="kind", help="default: %(default)s")
     export.set_defaults(run=_export)
 
+    plot = commands.add_parser("plot", help="draw a run: two columns, what its scan file asks for, or all variables")
+    plot.add_argument("folder", type=Path, metavar="DIR", help="the run's folder")
+    plot.add_argument("x", nargs="?", help="a variable, an observable or NLL")
+    plot.add_argument("y", nargs="?", help="another one")
+    plot.add_argument("--file", type=Path, help="where to, as .pdf, .png or .svg (default: plots/ in the run's folder)")
+    plot.set_defaults(run=_plot)
+
     convert = commands.add_parser("convert", help="print a scan file of BSMArt in the plain spelling, as YAML")
     convert.add_argument("file", type=Path, help="the scan file")
     convert.set_defaults(run=_convert)
@@ -174,6 +181,14 @@ def _export(options: argparse.Namespace) -> int:
     from proposer.reading import export
 
     return export(options.folder, options.kind)
+
+
+def _plot(options: argparse.Namespace) -> int:
+    from proposer.plots import plot
+
+    if options.x is not None and options.y is None:
+        raise ScanFileError("name two columns to draw, or none")
+    return plot(options.folder, [each for each in (options.x, options.y) if each is not None], options.file)
 
 
 def _convert(options: argparse.Namespace) -> int:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from proposer.agreement import disagreements, show
-from proposer.dataset import DATASET, Dataset
+from proposer.dataset import DATASET, Dataset, DatasetError
 from proposer.evaluators import Evaluator, EvaluatorRefused, NoEvaluator
 from proposer.init_csv import InitPoints, read_init_csv
 from proposer.manifest import (
@@ -28,6 +28,7 @@ from proposer.manifest import (
     stop_values,
 )
 from proposer.messages import Description
+from proposer.plots import draw, read_points
 from proposer.progress import Progress, Tally, show_time
 from proposer.scan import Limits, Scan, read_tally
 from proposer.space import Space
@@ -35,7 +36,7 @@ from proposer.spectra import FOLDER, kept_below
 from proposer.strategies.base import Settings
 from proposer.strategies.choice import make_strategy, read_settings, type_name
 from proposer.tables import GOOD_POINTS, GoodPoints
-from scanspec import PriorKind, ScanFile, Variable, read_scan_file
+from scanspec import PriorKind, ScanFile, ScanFileError, Variable, read_scan_file
 from scanspec.types import counts_evaluations, reads_rows
 
 WAIT_AT_START, WAIT_LATER = 60.0, 600.0
@@ -65,6 +66,7 @@ def scan(
             if not done:
                 raise
             _conclude_again(folder, limits, settings.threshold, done)
+            _draw(folder, spec)
             return 0
         _check_agreement(spec, description, address)
         stored = check_same_run(folder, spec, description, seed)
@@ -99,6 +101,7 @@ def scan(
                 reason = run.run()
             dataset.set_meta({"stopped": reason, "stopped_with": stop_values(spec)})
             _conclude(folder, reason, tally, run.seconds)
+            _draw(folder, spec)
     finally:
         evaluator.close()
     return 0
@@ -260,6 +263,17 @@ def _conclude_again(folder: Path, limits: Limits, threshold: float, stored: dict
         tally = read_tally(dataset, limits.points, threshold, limits.evaluations)
     _say(f"{folder} is finished; more points or a higher budget in the scan file make it go on")
     _conclude(folder, stored["stopped"], tally, stored["seconds"])
+
+
+def _draw(folder: Path, spec: ScanFile) -> None:
+    """The pictures that the file asks for; one that cannot be drawn does not spoil the end of a scan."""
+    if spec.plotting is None:
+        return
+    try:
+        for path in draw(folder, spec, read_points(folder, spec), spec.plotting):
+            _say(f"drawn: {path}")
+    except (ScanFileError, DatasetError, OSError) as error:
+        _say(f"not drawn: {error}; `lodescan plot {folder}` tries again")
 
 
 def _number(value: float) -> str:

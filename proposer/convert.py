@@ -64,6 +64,7 @@ class _Writer:
             "networks": lambda value, path: self._mapping(value, keys.NETWORKS, path),
             "codes": self._each(self._code),
             "observables": self._each(self._observable),
+            "plotting": self._plotting,
         }
         return self._mapping(content, keys.SECTIONS, "", sections)
 
@@ -194,6 +195,15 @@ class _Writer:
             "observables": self._each(lambda value, where: self._mapping(value, keys.FITTING_OBSERVABLE, where)),
             "options": lambda value, where: self._mapping(value, keys.FITTING_OPTIONS, where),
         })  # fmt: skip
+
+    def _plotting(self, content: Any, path: str) -> CommentedMap:
+        def as_it_is(value: Any, _where: str) -> Any:  # a column may be called "0"
+            return value
+
+        def one(value: Any, where: str) -> CommentedMap:
+            return self._mapping(value, keys.PLOT, where, {"values": as_it_is, "labels": as_it_is})
+
+        return self._mapping(content, keys.PLOTTING, path, {"strategy": as_it_is, "plots": self._each(one)})
 
     def _say(self, line: str) -> None:
         if line not in self.changes:

@@ -41,7 +41,7 @@ RESERVED_COLUMNS = (
 MAY_BE_EMPTY = frozenset(
     {
         "setup", "variables", "derived_variables", "blocks", "fitting", "networks", "codes", "observables",
-        "environment_variables", "conditions", "options", "unit", "label", "description",
+        "environment_variables", "conditions", "options", "unit", "label", "description", "plotting", "plots",
     }
 )  # fmt: skip
 """Plain names of keys that may stand in YAML without a value: sections with nothing in them, words for people."""
@@ -56,8 +56,9 @@ SECTIONS = Keys(
         "networks": ("Networks",),
         "codes": ("Codes",),
         "observables": ("Observables",),
+        "plotting": ("Plotting",),
     },
-    frozenset({"MPI", "Plotting", "plotting"}),
+    frozenset({"MPI"}),
 )
 
 SETUP = Keys(
@@ -90,6 +91,20 @@ SETUP = Keys(
         |Threshold|N0|Bad value|Fail Value|Noise|Grid Size|Sample Size|Initial Points|DEAP"""
     ),
 )
+
+_MAKES_ANEW = (
+    "keeps nothing here; this writes the files of any point anew: "
+    "`lodescan-evaluator point FILE NAME=VALUE ... --keep DIR`"
+)
+IN_ANOTHER_WAY = {
+    "StoreSeparateFiles": "is always so: the spectrum files of a point are in files/<id>/",
+    "StoreInputs": _MAKES_ANEW,
+    "Store Inputs": _MAKES_ANEW,
+    "StoreEverything": _MAKES_ANEW,
+    "Store Invalid": "is always so: unphysical points are in the dataset, with what made them so",
+    "Resume": "is always so: the same command goes on",
+}
+"""What switches of BSMArt's `Setup` ask for, and lodescan has otherwise: to be said where one is on."""
 
 VARIABLE = Keys(
     {
@@ -190,6 +205,18 @@ OBSERVABLE = Keys(
         "description": ("Description",),
     },
     frozenset({"TYPE", "MIN", "MAX", "LOG SCALING"}),
+)
+
+PLOTTING = Keys({"strategy": ("Strategy",), "plots": ("Plots",)})
+PLOT = Keys(
+    {
+        "values": ("Values",),
+        "labels": ("Labels",),
+        "ranges": ("Ranges",),
+        "scaling": ("Scaling",),
+        "contours": ("Contours",),
+    },
+    frozenset({"Shortcuts"}),
 )
 
 NETWORKS = Keys(

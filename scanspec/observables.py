@@ -131,9 +131,12 @@ def _read_measurement(entry: Section, name: str, flavio: FlavioAddress | None) -
     return () if words == "true" else tuple(entry.texts("measurement"))
 
 
-def read_address(entry: Section, key: str = "slha") -> SlhaAddress:
-    """Reads `slha: [BLOCK, [indices]]`, BSMArt's form, or `slha: [BLOCK, index, ...]`; with it `scale`, `column`."""
-    value = entry.raw(key)
+def read_address(entry: Section, key: str = "slha", value: Any = None) -> SlhaAddress:
+    """Reads `slha: [BLOCK, [indices]]`, BSMArt's form, or `slha: [BLOCK, index, ...]`; with it `scale`, `column`.
+
+    `value`: of a list under the key, the one that is meant.
+    """
+    value = entry.raw(key) if value is None else value
     wanted = "[BLOCK, [indices]], for example [MASS, [25]], [WIDTH, 25] or [BR, [25, [5, -5]]]"
     if not isinstance(value, list) or not value:
         raise entry.wrong(key, wanted)

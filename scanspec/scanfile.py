@@ -15,6 +15,7 @@ from scanspec.document import ScanFileError, Section, closest, read_document
 from scanspec.fitting import Fitting, read_fitting
 from scanspec.likelihoods import Kind, Likelihood
 from scanspec.observables import ObservableSpec, read_observable
+from scanspec.plotting import Plotting, read_plotting
 from scanspec.rows import column_variables
 from scanspec.types import check_type, only_tabulates, reads_rows
 from scanspec.variables import Variable, read_variable
@@ -36,9 +37,10 @@ class ScanFile:
 
     `codes` are those that run, in order; `observables` are those found after the last
     one; `derived` maps names to expressions; `blocks` maps an SLHA block to its entries,
-    each an expression. `ignored` lists keys without meaning here, `notes` what else the
-    user should hear before a scan starts. `first_input` is the input file of the first
-    code of the file, also of one that does not run: BSMArt's template.
+    each an expression, and `block_places` each entry to its file and line. `ignored` lists
+    keys without meaning here, `notes` what else the user should hear before a scan starts.
+    `first_input` is the input file of the first code of the file, also of one that does not
+    run: BSMArt's template.
     """
 
     path: Path
@@ -56,6 +58,8 @@ class ScanFile:
     notes: tuple[str, ...] = field(default=())
     first_input: str = ""
     fitting: Fitting | None = None
+    plotting: Plotting | None = None
+    block_places: Mapping[tuple[str, tuple[int, ...]], str] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -105,7 +109,7 @@ def read_scan_file(path: Path | str) -> ScanFile:
         environment_variables.text(key)
     networks = root.section("networks", keys.NETWORKS)
     ignored = [each.removeprefix(": ") for section in (root, setup, networks) for each in section.ignored]
-    notes: list[str] = []
+    notes = _in_another_way(root, setup)
 
     variables_section = root.section("variables")
     if not list(variables_section):
@@ -121,10 +125,16 @@ def read_scan_file(path: Path | str) -> ScanFile:
     derived_section = root.section("derived_variables")
     derived = {name: derived_section.text(name) for name in derived_section}
     codes = _read_codes(root, ignored, notes)
+    if setup.boolean("skip_slha_files", False) and any("command" in code.section for code in codes):
+        notes.append(f"{setup.path}: {setup.spelling('skip_slha_files')} has no effect: a program always gets files")
     top = _read_top(root, codes, ignored, notes)
+    columns: list[Variable | ObservableSpec] = [*variables, *(fitting.variables if fitting is not None else ()), *top]
+    columns += [each for code in codes for each in code.observables]
+    plotting = read_plotting(root, {each.name for each in columns} | set(derived), _switched_off(root), ignored, notes)
+    blocks, places = _read_blocks(root)
     scan = ScanFile(
-        path, text, document, setup, networks, variables, derived, derived_section, _read_blocks(root), codes, top,
-        tuple(dict.fromkeys(ignored)), tuple(notes), _first_input(root), fitting,
+        path, text, document, setup, networks, variables, derived, derived_section, blocks, codes, top,
+        tuple(dict.fromkeys(ignored)), tuple(notes), _first_input(root), fitting, plotting, places,
     )  # fmt: skip
     _check_names(root, variables_section, derived_section, scan)
     every = scan.all_observables()
@@ -136,6 +146,14 @@ def read_scan_file(path: Path | str) -> ScanFile:
             "codes" if "codes" in root else "observables",
         )
     return scan
+
+
+def _in_another_way(root: Section, setup: Section) -> list[str]:
+    content, notes = root.raw("setup") or {}, []
+    for key, said in keys.IN_ANOTHER_WAY.items():
+        if str(content.get(key)).lower() in ("true", "1", "yes"):
+            notes.append(f"{setup.path}: {key} {said}")
+    return notes
 
 
 def _read_codes(root: Section, ignored: list[str], notes: list[str]) -> tuple[CodeSpec, ...]:
@@ -157,6 +175,13 @@ def _read_codes(root: Section, ignored: list[str], notes: list[str]) -> tuple[Co
     if not codes:
         raise root.error("no code runs; describe one under codes", "codes")
     return tuple(codes)
+
+
+def _switched_off(root: Section) -> set[str]:
+    """Names of the observables of codes that do not run."""
+    section = root.section("codes")
+    off = [section.section(name) for name in section if not _runs(section.section(name))]
+    return {each for code in off for key in ("observables", "Observables") for each in code.section(key)}
 
 
 def _runs(code: Section) -> bool:
@@ -253,8 +278,10 @@ def _source(spec: ObservableSpec) -> tuple[object, str | None]:
     return spec.slha, spec.function
 
 
-def _read_blocks(root: Section) -> dict[str, dict[tuple[int, ...], str]]:
+def _read_blocks(root: Section) -> tuple[dict[str, dict[tuple[int, ...], str]], dict[tuple[str, tuple[int, ...]], str]]:
+    """The entries of each block, and where each stands in the file."""
     blocks: dict[str, dict[tuple[int, ...], str]] = {}
+    places = {}
     section = root.section("blocks")
     for block in section:
         entries = section.section(block)
@@ -269,7 +296,8 @@ def _read_blocks(root: Section) -> dict[str, dict[tuple[int, ...], str]]:
             if position in known:
                 raise entries.error(f"the entry {index!r} of block {block.upper()} is there twice", index)
             known[position] = entries.text(index)
-    return blocks
+            places[block.upper(), position] = f"{entries.file}, line {entries.line(index)}"
+    return blocks, places
 
 
 def _check_names(root: Section, variables: Section, derived: Section, scan: ScanFile) -> None:

@@ -18,9 +18,9 @@ from evaluator.codes.profiles import profile_of
 from evaluator.deadline import DEFAULT_TIMEOUT
 from evaluator.errors import ConfigurationError, InvalidPoint
 from evaluator.sources import file_hash
-from evaluator.spectrum import read_spectrum
 from evaluator.template import Template
 from scanspec import CodeSpec, ScanFile
+from scanspec.spectrum import read_spectrum
 
 if TYPE_CHECKING:
     from evaluator.point import Point
@@ -45,8 +45,13 @@ def make_tool(spec: CodeSpec, scan: ScanFile, known: Collection[str]) -> ToyTarg
 
 
 def refuse_tool(spec: CodeSpec, scan: ScanFile) -> None:
-    """Raises ConfigurationError where BSMArt would hand `Command`, in its own spelling, to a tool of the user's own."""
-    if spec.section.spelling("command") == "Command" and not profile_of(spec)[0] and _own_tool(spec, scan).is_file():
+    """Raises ConfigurationError where BSMArt hands `Command`, in its own spelling, to a tool that is not here.
+
+    `Profile: none` says that it is a program like any other.
+    """
+    if spec.section.spelling("command") != "Command" or "profile" in spec.section or profile_of(spec)[0]:
+        return
+    if spec.name in _OF_BSMART or _own_tool(spec, scan).is_file():
         raise _not_here(spec, scan)
 
 
@@ -55,7 +60,13 @@ def _own_tool(spec: CodeSpec, scan: ScanFile) -> Path:
 
 
 def _not_here(spec: CodeSpec, scan: ScanFile) -> ConfigurationError:
-    ways = "write `command` for a program, `function: module:name` for a Python function, `flavio` for its coefficients"
+    ways = (
+        "`Profile: none` makes it a program that reads one SLHA file and writes another; anything else is `function: "
+        "module:name`, a Python function"
+        if "command" in spec.section
+        else "write `command` for a program, `function: module:name` for a Python function, `flavio` for its "
+        "coefficients"
+    )
     if _own_tool(spec, scan).is_file():
         what = f"is a tool of your own (Tools/{spec.name}.py), which lodescan does not load as it is"
     elif spec.name in _OF_BSMART:
@@ -125,7 +136,7 @@ class PassTool:
         if not name:
             raise ConfigurationError(str(spec.section.error(f"code {PASS!r} needs an input_file: its SLHA template")))
         where = f"{spec.section.file}, line {spec.section.line('input_file')}"
-        self._template = Template(path, known, scan.blocks, len(scan.variables), where)
+        self._template = Template(path, known, scan.blocks, len(scan.variables), where, scan.block_places)
         self._sources = {f"template {path.name}": file_hash(path)}
         self._output = re.sub(r"[^\w.-]", "_", scan.setup.text("spectrum_file", "") or "output.slha")
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from evaluator.codes.flavio import FlavioCode
 from evaluator.codes.verdict import read_output
 from evaluator.errors import ConfigurationError, InvalidPoint
-from evaluator.spectrum import read_spectrum
 from scanspec import CodeSpec, ScanFile, ScanFileError
 from scanspec.observables import FlavioAddress, is_branching_ratio
+from scanspec.spectrum import read_spectrum
 
 if TYPE_CHECKING:
     from evaluator.point import Point

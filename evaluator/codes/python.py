@@ -18,6 +18,7 @@ from evaluator.deadline import DEFAULT_TIMEOUT, run_by
 from evaluator.errors import CodeFailed, CodeKilled, ConfigurationError, InvalidPoint
 from evaluator.sources import module_sources
 from scanspec import CodeSpec, ScanFile
+from scanspec.spectrum import EntryMissing
 
 if TYPE_CHECKING:
     from evaluator.point import Point
@@ -64,6 +65,8 @@ class PythonFunction:
             found = run_by(timeout, self._called, self._function, point)
         except (InvalidPoint, CodeFailed, CodeKilled):
             raise
+        except EntryMissing as error:  # says enough without a line of the code
+            raise CodeFailed(str(error)) from error
         except Exception as error:
             last = traceback.extract_tb(error.__traceback__)[-1]
             with contextlib.suppress(OSError):  # the code may have filled its log

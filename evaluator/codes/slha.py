@@ -57,7 +57,8 @@ class SlhaProgram:
         path = scan.folder / named
         if path.is_file() or (first and named):
             where = f"{section.file}, line {section.line('input_file')}"
-            self._template = Template(path, known, scan.blocks if first else {}, len(scan.variables), where)
+            blocks = scan.blocks if first else {}
+            self._template = Template(path, known, blocks, len(scan.variables), where, scan.block_places)
             self._sources[f"template {path.name}"] = file_hash(path)
             if not first and not self._template.varies:
                 raise ConfigurationError(

@@ -10,10 +10,10 @@ from pathlib import Path
 from evaluator.codes.profiles import Profile
 from evaluator.errors import CodeFailed, InvalidPoint
 from evaluator.programs import Finished, last_line
-from evaluator.spectrum import LARGEST_SPECTRUM, Spectrum, read_spectrum
 from scanspec import CodeSpec, SlhaAddress
 from scanspec import keys as known_keys
 from scanspec.observables import read_address
+from scanspec.spectrum import LARGEST_SPECTRUM, EntryMissing, Spectrum, read_spectrum
 
 _SPINFO_WARNING, _SPINFO_ERROR = 3, 4
 
@@ -125,5 +125,5 @@ def _warn(warnings: list[str], new: list[str]) -> None:
 def _is_off(spectrum: Spectrum, address: SlhaAddress) -> bool:
     try:
         return spectrum.entry(address) == 0.0
-    except CodeFailed:
+    except EntryMissing:
         return False

@@ -35,7 +35,7 @@ def test_every_number_of_pyslha_is_the_same(printed):
 
 def test_another_number_is_found(printed, monkeypatch):
     from benchmarks import slha
-    from evaluator.spectrum import to_float
+    from scanspec.spectrum import to_float
 
     monkeypatch.setattr(slha, "to_float", lambda word: to_float(word) * (1 + 1e-15))
     _, differing = printed()

@@ -5,9 +5,8 @@ import math
 
 import pytest
 
-from evaluator.errors import CodeFailed
-from evaluator.spectrum import read_spectrum, to_float
 from scanspec import SlhaAddress
+from scanspec.spectrum import EntryMissing, read_spectrum, to_float
 from tests.evaluator.harness import DATA
 
 FILES = DATA / "slha"
@@ -68,7 +67,7 @@ def test_an_entry(name, address, value):
     ],
 )
 def test_what_is_missing_is_named(name, address, words):
-    with pytest.raises(CodeFailed, match=words):
+    with pytest.raises(EntryMissing, match=words):
         spectrum(name).entry(address)
 
 
@@ -78,7 +77,7 @@ def test_texts_and_warnings():
         "Warning: the 2-loop part of the Higgs mass did not converge"
     ]
     assert spectrum("susyhit_style").text("DCINFO", 1) == "SDECAY/HDECAY"
-    with pytest.raises(CodeFailed, match="no entry DCINFO 2"):
+    with pytest.raises(EntryMissing, match="no entry DCINFO 2"):
         spectrum("susyhit_style").text("DCINFO", 2)
 
 

@@ -45,7 +45,13 @@ EVERYTHING = {
     },
     "Observables": {"late": {"FUNCTION": "mh*2"}},
     "Networks": {"Threshold_Value": "10", "Batch Size": 100, "Estimators": 3},
-    "Plotting": {"Strategy": "csv", "Plots": {"a": {"Values": ["0", "g"]}}},
+    "Plotting": {
+        "Strategy": "csv",
+        "Plots": {
+            "a": {"Values": ["0", "mh"], "Labels": ["$0$", 1], "Ranges": [["0", "1e3"], [1, 2]], "Shortcuts": "x"},
+            "b": {"Values": [["MASS", [25]], "yes", "Result"], "Scaling": ["LOG", "linear"], "Contours": ["1", 2]},
+        },
+    },
 }  # fmt: skip
 
 
@@ -70,7 +76,8 @@ def meaning(scan):
     networks = {key: scan.networks.number(key) for key in scan.networks}
     return (
         repr(scan.variables), scan.derived, scan.blocks, codes, observables, scan.run_name, networks, scan.first_input,
-        repr(scan.fitting), kept_below(scan, 10.0), {**setup, "max_hours": scan.setup.number("max_hours", 0.0)},
+        repr(scan.fitting), repr(scan.plotting), kept_below(scan, 10.0),
+        {**setup, "max_hours": scan.setup.number("max_hours", 0.0)},
     )  # fmt: skip
 
 

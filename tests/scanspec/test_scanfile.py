@@ -241,17 +241,44 @@ def test_blocks(read):
 
 def test_what_has_no_meaning_is_named_once(read):
     scan = read(
-        "MPI: {Size: 1}\nPlotting: {Strategy: csv}\n"
+        "MPI: {Size: 1}\n"
         "setup: {csv: 'True', Use TQDM: 'False', Cores: 4, Store Inputs: 'True', debug: 'False'}\n"
         "variables:\n  a: {RANGE: [0, 1], VARIANCE: 0.3}\n  b: {RANGE: [0, 1], VARIANCE: 0.3}\n"
         "Networks: {Estimators: 3}\n"
         "codes:\n  toy:\n    function: toy:f\n    Observables: {x: {MEAN: 1, VARIANCE: 2, TYPE: Observable}}\n"
     )
     assert list(scan.ignored) == [
-        "MPI", "Plotting", "setup: csv", "setup: Use TQDM", "setup: Cores", "setup: Store Inputs", "setup: debug",
+        "MPI", "setup: csv", "setup: Use TQDM", "setup: Cores", "setup: Store Inputs", "setup: debug",
         "Networks: Estimators", "variables: a: VARIANCE", "variables: b: VARIANCE",
         "codes: toy: Observables: x: TYPE",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("StoreSeparateFiles", "StoreSeparateFiles is always so: the spectrum files"),
+        ("StoreInputs", "StoreInputs keeps nothing here; this writes the files of any point anew"),
+        ("Store Inputs", "Store Inputs keeps nothing here"),
+        ("StoreEverything", "`lodescan-evaluator point FILE NAME=VALUE ... --keep DIR`"),
+        ("Store Invalid", "Store Invalid is always so: unphysical points are in the dataset"),
+        ("Resume", "Resume is always so: the same command goes on"),
+    ],
+)
+def test_what_is_had_in_another_way_is_said_where_it_is_on(read, key, words):
+    body = "variables: {a: [0, 1]}\ncodes: {c: {function: 'm:f', observables: {x: {mean: 1, sigma: 2}}}}\n"
+    (note,) = read(f"Setup: {{{key}: 'True'}}\n{body}").notes
+    assert note.startswith("Setup: ") and words in note
+    assert read(f"Setup: {{{key}: 'False'}}\n{body}").notes == ()
+
+
+def test_no_files_for_a_program_is_said(read):
+    body = "variables: {a: [0, 1]}\ncodes: {c: {CODE, observables: {x: {mean: 1, sigma: 2}}}}\n"
+    skip = "Setup: {Skip SLHA Files: 'True'}\n" + body
+    assert read(skip.replace("CODE", "command: cp")).notes == (
+        "Setup: Skip SLHA Files has no effect: a program always gets files",
+    )
+    assert read(skip.replace("CODE", "function: 'm:f'")).notes == ()
 
 
 @pytest.mark.parametrize(

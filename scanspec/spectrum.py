@@ -11,9 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from evaluator.errors import CodeFailed
-from scanspec import SlhaAddress
 from scanspec.document import closest
+from scanspec.observables import SlhaAddress
 
 LARGEST_SPECTRUM = 32 * 2**20
 """Bytes: real spectra have some 100 kB."""
@@ -32,6 +31,10 @@ _TOUCHING = re.compile(r"\d-\d*\.\d")
 _TABLES = {"WIDTH": "DECAY", "BR": "DECAY", "WIDTH1L": "DECAY1L", "BR1L": "DECAY1L"}
 
 Entries = dict[tuple[int, ...], str]
+
+
+class EntryMissing(LookupError):
+    """An SLHA file lacks an entry, or has no number there; the message says what there is."""
 
 
 def to_float(word: str) -> float:
@@ -149,7 +152,7 @@ class Spectrum:
         for pdg in self._tables["DECAY"]:
             try:
                 found[pdg] = self._decay("DECAY", pdg)
-            except CodeFailed:
+            except EntryMissing:
                 continue
         return found
 
@@ -163,7 +166,7 @@ class Spectrum:
         return lines
 
     def __getitem__(self, address: tuple[str, *tuple[int, ...]]) -> float:
-        """spectrum["MASS", 25] in the file's units (GeV for masses); raises CodeFailed when it is not there.
+        """spectrum["MASS", 25] in the file's units (GeV for masses); raises EntryMissing when it is not there.
 
         Of XSECTION the first number is the energy (GeV), and the value is in pb.
         """
@@ -173,11 +176,11 @@ class Spectrum:
         return self.entry(SlhaAddress(name.upper(), tuple(numbers)))
 
     def text(self, name: str, *indices: int) -> str:
-        """An entry as it is written, also where it is no number; raises CodeFailed when it is not there."""
+        """An entry as it is written, also where it is no number; raises EntryMissing when it is not there."""
         return self._text(SlhaAddress(name.upper(), indices), indices)
 
     def entry(self, address: SlhaAddress) -> float:
-        """A block entry, a WIDTH, a BR or a cross section; raises CodeFailed when it is missing or no number."""
+        """A block entry, a WIDTH, a BR or a cross section; raises EntryMissing when it is missing or no number."""
         flat = tuple(index for index in address.indices if isinstance(index, int))
         if address.block in _TABLES:
             decay = self._decay(_TABLES[address.block], flat[0])
@@ -189,7 +192,7 @@ class Spectrum:
             ratio = decay.branching_ratios.get(tuple(sorted(daughters)))
             if ratio is None and decay.unread:
                 table, line = _TABLES[address.block], decay.unread[0]
-                raise CodeFailed(f"the {table} of {flat[0]} has a line that cannot be read: {line!r:.80}")
+                raise EntryMissing(f"the {table} of {flat[0]} has a line that cannot be read: {line!r:.80}")
             # a channel that a decay table leaves out is closed: its branching ratio is 0
             return ratio or 0.0
         if address.block == "XSECTION":
@@ -199,14 +202,14 @@ class Spectrum:
         try:
             return to_float(word)
         except ValueError:
-            raise CodeFailed(f"the entry {address} of the output is {word!r}, not a number") from None
+            raise EntryMissing(f"the entry {address} of the output is {word!r}, not a number") from None
 
     def _text(self, address: SlhaAddress, indices: tuple[int, ...]) -> str:
         block = self._block(address)
         word = block.entries.get(indices) if address.column is None else block.cell(indices, address.column)
         if word is None:
             there = ", ".join(" ".join(map(str, each)) for each in block.entries) or "none at all"
-            raise CodeFailed(f"the output has no entry {address}; entries of {address.block}: {there}")
+            raise EntryMissing(f"the output has no entry {address}; entries of {address.block}: {there}")
         return word
 
     def _cross_section(self, address: SlhaAddress, pdgs: tuple[int, ...]) -> str:
@@ -216,7 +219,7 @@ class Spectrum:
         EW, kappas of the scales, PDF), the value, and what computed it.
         """
         if address.scale is None:
-            raise CodeFailed("a cross section needs an energy (GeV)")
+            raise EntryMissing("a cross section needs an energy (GeV)")
         for words, body in reversed(self._cross_sections):
             parts = words.split()
             try:
@@ -227,7 +230,7 @@ class Spectrum:
             rows = [row for row in Block("XSECTION", None, body).rows() if len(row) > 6]
             if same and rows and _sorted(incoming) == _sorted(pdgs[:2]) and _sorted(outgoing) == _sorted(pdgs[2:]):
                 return rows[0][6]
-        raise CodeFailed(f"the output has no entry {address}")
+        raise EntryMissing(f"the output has no entry {address}")
 
     def _of_analysis(self, address: SlhaAddress) -> str:
         """A value of the last block PROCESS or EFFICIENCIES of an analysis: its line begins with a name."""
@@ -238,30 +241,31 @@ class Spectrum:
                     position = 1 + int(*column)
                     if row[0].upper() == name.upper() and len(row) > position:
                         return row[position]
-        raise CodeFailed(f"the output has no entry {address}")
+        raise EntryMissing(f"the output has no entry {address}")
 
     def _block(self, address: SlhaAddress) -> Block:
         if address.block not in self.blocks:
-            raise CodeFailed(f"the output has no block {address.block}{closest(address.block, self.blocks)}")
+            raise EntryMissing(f"the output has no block {address.block}{closest(address.block, self.blocks)}")
         if address.scale is None:
             return self.blocks[address.block]
         named = [block for block in self.all_blocks if block.name == address.block]
         near = [block for block in named if block.scale is not None and _same(block.scale, address.scale)]
         if not near:
             scales = ", ".join(f"{block.scale:g}" for block in named if block.scale is not None) or "none at all"
-            raise CodeFailed(f"the output has no block {address.block} at Q = {address.scale:g}; its scales: {scales}")
+            what = f"{address.block} at Q = {address.scale:g}"
+            raise EntryMissing(f"the output has no block {what}; its scales: {scales}")
         return near[-1]
 
     def _decay(self, table: str, pdg: int) -> Decay:
         if (table, pdg) not in self._decays:
             if pdg not in self._tables[table]:
                 there = ", ".join(map(str, self._tables[table])) or "none at all"
-                raise CodeFailed(f"the output has no {table} of {pdg}; it has those of: {there}")
+                raise EntryMissing(f"the output has no {table} of {pdg}; it has those of: {there}")
             width, body = self._tables[table][pdg]
             try:
                 decay = Decay(to_float(width))
             except ValueError:
-                raise CodeFailed(f"the width in {table} {pdg} of the output is {width!r}, not a number") from None
+                raise EntryMissing(f"the width in {table} {pdg} of the output is {width!r}, not a number") from None
             for words in Block(table, None, body).rows():
                 _read_channel(decay, words)
             self._decays[table, pdg] = decay

@@ -1,0 +1,163 @@
+"""Pictures of a run: those that its scan file asks for, one of two columns, or one of all variables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from proposer.dataset import Dataset, DatasetError
+from proposer.spectra import FOLDER
+from proposer.strategies.base import Floats, Status
+from scanspec import PriorKind, ScanFile, SlhaAddress, read_scan_file
+from scanspec.document import ScanFileError, closest
+from scanspec.plotting import OF_NLL, Plot, Plotting
+from scanspec.spectrum import EntryMissing, read_spectrum
+
+PLOTS = "plots"
+"""The folder of pictures in the folder of a run."""
+
+MOST_VARIABLES = 12
+"""More of them make a picture of pairs that nobody can read."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A column as a picture shows it: a value a point, NaN where it has none."""
+
+    label: str
+    values: Floats
+    scale: str
+    limits: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class Points:
+    """The answered points of a run: a column a name, and which points are good, bad and unphysical."""
+
+    title: str
+    columns: dict[str, Floats]
+    ids: NDArray[np.int64]
+    good: NDArray[np.bool_]
+    bad: NDArray[np.bool_]
+    unphysical: NDArray[np.bool_]
+
+
+def plot(folder: Path, names: list[str], file: Path | None) -> int:
+    """Draws and says where. Raises DatasetError when there is no run, ScanFileError for what cannot be drawn."""
+    scan = _scan_of(folder)
+    points = read_points(folder, scan)
+    for name in names:
+        if name not in points.columns:
+            raise ScanFileError(f"{folder} has no variable or observable {name!r}{closest(name, points.columns)}")
+    if names:
+        asked = Plotting((Plot("-".join(names), tuple(names)),), unphysical=True, corner=False)
+    else:
+        asked = scan.plotting or Plotting((), unphysical=True, corner=True)
+    if file is not None and len(asked.plots) + asked.corner != 1:
+        raise ScanFileError("--file is for one picture, and the scan file asks for several; name two columns")
+    for path in draw(folder, scan, points, asked, file):
+        print(f"drawn: {path}")
+    return 0
+
+
+def draw(folder: Path, scan: ScanFile, points: Points, asked: Plotting, file: Path | None = None) -> list[Path]:
+    """Draws into `file`, or `plots/` in the run's folder; returns the paths. Raises ScanFileError."""
+    from proposer.drawing import draw_corner, draw_plot  # half a second
+
+    paths = []
+    for each in asked.plots:
+        paths.append(_made(file or folder / PLOTS / f"{each.name}.pdf"))
+        draw_plot(points, plot_axes(folder, scan, points, each), each.contours, paths[-1], unphysical=asked.unphysical)
+    if asked.corner:
+        free = [each.name for each in scan.variables if not each.fixed]
+        axes = [_axis(scan, points, name) for name in free[:MOST_VARIABLES]]
+        paths.append(_made(file or folder / PLOTS / "corner.pdf"))
+        draw_corner(points, axes, paths[-1])
+    return paths
+
+
+def _made(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _scan_of(folder: Path) -> ScanFile:
+    files = sorted(folder.glob("scan.*"))
+    if not files:
+        raise DatasetError(f"{folder}: there is no run here, or it has not started yet")
+    return read_scan_file(files[0])
+
+
+def read_points(folder: Path, scan: ScanFile) -> Points:
+    """All answered points of a run, also of one that goes on. Raises DatasetError when there is none."""
+    with Dataset(folder, read_only=True) as dataset:
+        meta = dataset.meta()
+        if "variables" not in meta:
+            raise DatasetError(f"{folder}: the run has not started yet, so there is nothing to draw")
+        names = [*meta["variables"], *meta["observables"]]
+        parts = list(dataset.results(len(meta["observables"])))
+    if not parts:
+        raise DatasetError(f"{folder}: no point has an answer yet, so there is nothing to draw")
+    rows = np.vstack([np.hstack([part.params, part.observables]) for part in parts])
+    nll = np.concatenate([part.nll for part in parts])
+    status = np.concatenate([part.status for part in parts])
+    ok, threshold = status == Status.OK, float(meta["threshold"])
+    good = ok & (nll < threshold)
+    title = f"{scan.run_name}: {len(nll):,} points, {int(good.sum()):,} good (NLL below {threshold:g})"
+    columns = dict.fromkeys(OF_NLL, nll) | {name: rows[:, position] for position, name in enumerate(names)}
+    ids = np.concatenate([part.ids for part in parts])
+    return Points(title, columns, ids, good, ok & ~good, status == Status.INVALID)
+
+
+def plot_axes(folder: Path, scan: ScanFile, points: Points, wanted: Plot) -> list[Axis]:
+    """The axes of a picture, x first; entries of spectrum files are read from those that the run has kept."""
+    axes = []
+    for position, value in enumerate(wanted.values):
+        if isinstance(value, SlhaAddress):
+            axis = Axis(str(value), _from_files(folder, points, value), "linear", None)
+        else:
+            axis = _axis(scan, points, value)
+        if position < 2:
+            axis = Axis(
+                wanted.labels[position] or axis.label, axis.values, wanted.scales[position] or axis.scale,
+                wanted.ranges[position] or axis.limits,
+            )  # fmt: skip
+        axes.append(axis)
+    return axes
+
+
+def _axis(scan: ScanFile, points: Points, name: str) -> Axis:
+    values = points.columns[name]
+    variable = next((each for each in scan.variables if each.name == name), None)
+    spec = variable or next((each for each in scan.all_observables() if each.name == name), None)
+    label = (spec.label if spec is not None else "") or name
+    if spec is not None and spec.unit and spec.unit not in label:
+        label = f"{label} ({spec.unit})"
+    if variable is None:
+        return Axis(label, values, "linear", None)
+    scale = "log" if variable.prior is PriorKind.LOG_UNIFORM else "linear"
+    bounded = bool(np.isfinite([variable.low, variable.high]).all()) and not variable.fixed
+    return Axis(label, values, scale, (variable.low, variable.high) if bounded else None)
+
+
+def _from_files(folder: Path, points: Points, address: SlhaAddress) -> Floats:
+    """An entry of the last file of each point that has one; NaN for the others."""
+    found = np.full(len(points.ids), np.nan)
+    kept = folder / FOLDER
+    for position in np.flatnonzero(points.good | points.bad).tolist():
+        files = sorted((kept / str(points.ids[position])).glob("*.slha"), key=lambda path: int(path.stem))
+        for path in reversed(files):  # a chain may write its last blocks into a file of their own
+            try:
+                found[position] = read_spectrum(path.read_text(errors="replace")).entry(address)
+            except EntryMissing:
+                continue
+            break
+    if np.isnan(found).all():
+        raise ScanFileError(
+            f"no spectrum file in {kept} has the entry {address}; `keep_spectra: valid` in setup keeps those of all "
+            "valid points, and an observable of this entry needs no files"
+        )
+    return found

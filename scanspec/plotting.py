@@ -1,0 +1,125 @@
+"""The pictures that a scan file asks for: the section `plotting`."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from scanspec import keys
+from scanspec.document import Section, closest, to_number
+from scanspec.observables import SlhaAddress, read_address
+
+STRATEGIES = ("valid", "all", "csv", "slha")
+SCALES = ("linear", "log", "symlog")
+OF_NLL = ("NLL", "Result", "RESULT")
+"""Names of the NLL: lodescan's and those of the columns of BSMArt."""
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Plot:
+    """One picture: `values` are x, then one or more y; names of columns, or entries of the spectrum files.
+
+    `labels`, `ranges` and `scales` are those of x and y, None where the columns themselves say it. With
+    `contours`, lines of constant third value: the levels, or one number, how many of them.
+    """
+
+    name: str
+    values: tuple[str | SlhaAddress, ...]
+    labels: tuple[str | None, str | None] = (None, None)
+    ranges: tuple[Range | None, Range | None] = (None, None)
+    scales: tuple[str | None, str | None] = (None, None)
+    contours: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plotting:
+    """The pictures of a run: of its valid points, or of all; `corner` asks for one of all variables as well."""
+
+    plots: tuple[Plot, ...]
+    unphysical: bool
+    corner: bool
+
+
+def read_plotting(
+    root: Section, names: Collection[str], off: Collection[str], ignored: list[str], notes: list[str]
+) -> Plotting | None:
+    """Reads the section `plotting`; None where there is none. Raises ScanFileError.
+
+    `names` are the columns of the results; a plot of one in `off`, the observables of codes that do not run, is left
+    out.
+    """
+    section = root.section("plotting", keys.PLOTTING)
+    if not list(section):
+        return None
+    ignored += section.ignored
+    strategy = section.text("strategy", "valid").lower()
+    if strategy not in STRATEGIES:
+        raise section.wrong("strategy", f"one of {', '.join(STRATEGIES)}")
+    named = section.section("plots")
+    plots: list[Plot] = []
+    for name in named:
+        entry = named.section(name, keys.PLOT)
+        ignored += entry.ignored
+        plot = _read_plot(entry, name, {*names, *off, *OF_NLL})
+        if re.sub(r"[^\w.+-]", "_", name) in {each.name for each in plots} | {"corner"}:
+            raise named.error(f"{name!r}: another picture has this file's name; rename it", name)
+        if missing := [each for each in plot.values if each in off and each not in names]:
+            notes.append(f"{entry.path} is not drawn: {missing[0]} belongs to a code that does not run")
+            continue
+        plots.append(plot)
+    return Plotting(tuple(plots), strategy == "all", strategy == "csv")
+
+
+def _read_plot(entry: Section, name: str, known: Collection[str]) -> Plot:
+    entry.require("values", ": what to draw, [x, y]")
+    values = entry.raw("values")
+    if not isinstance(values, list) or len(values) < 2:
+        raise entry.wrong("values", "[x, y], names or [BLOCK, [indices]]")
+    found: list[str | SlhaAddress] = []
+    for value in values:
+        if isinstance(value, list):
+            found.append(read_address(entry, "values", value))
+        elif str(value) in known:
+            found.append(str(value))
+        else:
+            raise entry.error(f"{str(value)!r} is no variable or observable{closest(value, known)}", "values")
+    contours = _read_contours(entry)
+    if contours and len(found) != 3:
+        raise entry.error(f"{entry.path}: contours need three values: x, y, and what is constant on a line", "contours")
+    labels = entry.texts("labels")
+    if labels and len(labels) < 2:
+        raise entry.wrong("labels", "a list of two texts, for x and y")
+    scales = [each.lower() for each in entry.texts("scaling")]
+    if scales and (len(scales) != 2 or any(each not in SCALES for each in scales)):
+        raise entry.wrong("scaling", f"a list of two of {', '.join(SCALES)}, for x and y")
+    return Plot(
+        re.sub(r"[^\w.+-]", "_", name), tuple(found), (labels[0], labels[1]) if labels else (None, None),
+        _read_ranges(entry), (scales[0], scales[1]) if scales else (None, None), contours,
+    )  # fmt: skip
+
+
+def _read_ranges(entry: Section) -> tuple[Range | None, Range | None]:
+    value = entry.raw("ranges")
+    if value is None:
+        return None, None
+    found: list[Range] = []
+    for each in value if isinstance(value, list) else []:
+        ends = [to_number(end) for end in each] if isinstance(each, list) else []
+        finite = sorted(end for end in ends if end is not None and math.isfinite(end))
+        if len(finite) == len(ends) == 2 and finite[0] < finite[1]:
+            found.append((finite[0], finite[1]))
+    if len(found) != 2 or len(found) != len(value):
+        raise entry.wrong("ranges", "[[low, high], [low, high]], for x and y")
+    return found[0], found[1]
+
+
+def _read_contours(entry: Section) -> tuple[float, ...]:
+    if "contours" not in entry:
+        return ()
+    if isinstance(entry.raw("contours"), list):
+        return tuple(sorted(entry.numbers("contours")))
+    return (float(entry.integer("contours", low=1)),)

@@ -1,0 +1,164 @@
+"""Pictures of a run: what its scan file asks for, two columns, all variables."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import numpy as np
+import pytest
+
+from proposer.drawing import KINDS
+from tests.pair.conftest import EvaluatorProcess, Said, read_run
+
+SVG = "{http://www.w3.org/2000/svg}"
+SCAN = """
+setup: {run_name: copies, seed: 3, max_evaluations: 80, keep_spectra: valid, type: RANDOM}
+variables:
+  x: {range: [-5, 5]}
+  y: {range: [1, 100], prior: log-uniform, unit: GeV, label: $m_y$}
+  fixed: [3, 3]
+codes:
+  one:
+    command: cp {input} {output}
+    input_file: in.slha
+    conditions: [x > -4]
+    observables: {z: {slha: [A, 1], mean: 0, sigma: 1}}
+networks: {threshold_value: 1}
+"""
+PLOTS = """
+Plotting:
+  Strategy: STRATEGY
+  Plots:
+    files:
+      Values: [[A, [1]], [A, [2]]]
+      Labels: [entry one, $e_2$]
+      Ranges: [[-2, 2], [10, 90]]
+      Scaling: [linear, log]
+    lines: {Values: [x, y, NLL], Contours: [1, 4]}
+    both: {Values: [x, y, z]}
+"""
+
+
+@pytest.fixture
+def run(
+    lodescan: Callable[..., Said], start_evaluator: Callable[..., EvaluatorProcess], tmp_path: Path
+) -> Callable[[str], tuple[Path, Said]]:
+    """Scans with a section of pictures, and returns the run's folder and what was said."""
+    (tmp_path / "in.slha").write_text("BLOCK A\n  1  x\n  2  y\n")
+    file = tmp_path / "scan.yaml"
+    started: list[EvaluatorProcess] = []
+
+    def scan(plotting: str) -> tuple[Path, Said]:
+        file.write_text(SCAN + plotting)
+        if not started:
+            started.append(start_evaluator(file))
+        return tmp_path / "run", lodescan("scan", file, "--evaluator", started[0].address, "--run", tmp_path / "run")
+
+    return scan
+
+
+def dots(picture: Path) -> dict[str, int]:
+    """How many dots of each kind an SVG picture holds."""
+    found = {}
+    for group in ET.parse(picture).iter(SVG + "g"):
+        if group.get("id") in KINDS:
+            found[str(group.get("id"))] = len(list(group.iter(SVG + "use")))
+    return found
+
+
+def test_two_columns(run: Callable[[str], tuple[Path, Said]], lodescan: Callable[..., Said], tmp_path: Path) -> None:
+    folder, _ = run("")
+    points = read_run(folder)
+    good = sum(status == "OK" and nll < 1 for status, nll in zip(points.status, points.nll, strict=True))
+    unphysical = points.status.count("INVALID")
+    assert good > 5 and unphysical > 3
+    said = lodescan("plot", folder, "x", "y", "--file", tmp_path / "a.svg")
+    assert said.code == 0 and said.out == f"drawn: {tmp_path / 'a.svg'}\n"
+    wanted = {"unphysical": unphysical, "bad": len(points.status) - good - unphysical, "good": good}
+    assert dots(tmp_path / "a.svg") == wanted
+    # an unphysical point has no observable after the one that ended it, but this one comes first
+    lodescan("plot", folder, "NLL", "z", "--file", tmp_path / "b.svg")
+    assert dots(tmp_path / "b.svg") == {kind: number for kind, number in wanted.items() if kind != "unphysical"}
+    lodescan("plot", folder, "x", "y", "--file", tmp_path / "again.svg")
+    assert (tmp_path / "again.svg").read_bytes() == (tmp_path / "a.svg").read_bytes()
+    text = (tmp_path / "a.svg").read_text()
+    assert f"copies: {len(points.status)} points, {good} good (NLL below 1)" in text
+    assert "$m_y$ (GeV)" in text
+
+
+def test_what_the_file_asks_for(run: Callable[[str], tuple[Path, Said]], lodescan: Callable[..., Said]) -> None:
+    folder, said = run(PLOTS.replace("STRATEGY", "csv"))
+    assert said.code == 0
+    names = ["files", "lines", "both", "corner"]
+    assert [f"drawn: {folder}/plots/{name}.pdf" in said.err for name in names] == [True] * 4
+    for name in names:
+        path = folder / "plots" / f"{name}.pdf"
+        assert path.read_bytes().startswith(b"%PDF") and path.stat().st_size > 5000
+    shutil.rmtree(folder / "plots")
+    # other pictures are no other run: drawn anew at once, nothing evaluated
+    before = read_run(folder).ids
+    folder, said = run("plotting: {plots: {new: {values: [x, NLL]}}}\n")
+    assert said.code == 0 and [path.name for path in (folder / "plots").iterdir()] == ["new.pdf"]
+    assert read_run(folder).ids == before
+    assert lodescan("plot", folder).out.count("drawn: ") == 4  # those of the run's own file
+
+
+def test_entries_of_the_spectrum_files(run: Callable[[str], tuple[Path, Said]]) -> None:
+    from proposer.plots import plot_axes, read_points
+    from scanspec import read_scan_file
+
+    folder, _ = run(PLOTS.replace("STRATEGY", "SLHA"))
+    scan = read_scan_file(folder / "scan.yaml")
+    assert scan.plotting is not None
+    points = read_points(folder, scan)
+    x, y = plot_axes(folder, scan, points, scan.plotting.plots[0])
+    ok = points.good | points.bad
+    assert np.isnan(x.values[~ok]).all() and (~ok).any()
+    np.testing.assert_allclose(x.values[ok], points.columns["x"][ok], rtol=1e-8)
+    np.testing.assert_allclose(y.values[ok], points.columns["y"][ok], rtol=1e-8)
+    assert (x.label, y.label, x.scale, y.scale) == ("entry one", "$e_2$", "linear", "log")
+    assert (x.limits, y.limits) == ((-2.0, 2.0), (10.0, 90.0))
+    plain = plot_axes(folder, scan, points, scan.plotting.plots[2])
+    assert [(each.label, each.scale, each.limits) for each in plain] == [
+        ("x", "linear", (-5.0, 5.0)), ("$m_y$ (GeV)", "log", (1.0, 100.0)), ("z", "linear", None),
+    ]  # fmt: skip
+
+
+def test_what_cannot_be_drawn(
+    run: Callable[[str], tuple[Path, Said]], lodescan: Callable[..., Said], tmp_path: Path
+) -> None:
+    folder, said = run("plotting: {plots: {a: {values: [x, [B, [1]]]}}}\n")
+    assert said.code == 0  # the scan itself is well
+    assert f"not drawn: no spectrum file in {folder}/files has the entry B 1; `keep_spectra: valid`" in said.err
+    for arguments, words in [
+        ((folder,), "has the entry B 1"),
+        ((folder, "x"), "name two columns to draw, or none"),
+        ((folder, "x", "yy"), "has no variable or observable 'yy'; did you mean 'y'?"),
+        ((folder, "x", "y", "--file", tmp_path / "a.doc"), "no kind of picture is called '.doc'; write .pdf"),
+        ((tmp_path / "none",), "there is no run here"),
+    ]:
+        said = lodescan("plot", *arguments)
+        assert said.code == 2 and words in said.err, said.err
+
+
+def test_a_file_is_one_picture(
+    run: Callable[[str], tuple[Path, Said]], lodescan: Callable[..., Said], tmp_path: Path
+) -> None:
+    folder, _ = run(PLOTS.replace("STRATEGY", "all"))
+    said = lodescan("plot", folder, "--file", tmp_path / "a.svg")
+    assert said.code == 2 and "--file is for one picture" in said.err
+    assert not (tmp_path / "a.svg").exists()
+
+
+def test_all_variables_where_the_file_asks_for_nothing(
+    run: Callable[[str], tuple[Path, Said]], lodescan: Callable[..., Said], tmp_path: Path
+) -> None:
+    folder, said = run("")
+    assert "drawn" not in said.err and not (folder / "plots").exists()
+    assert lodescan("plot", folder, "--file", tmp_path / "corner.svg").code == 0
+    text = (tmp_path / "corner.svg").read_text()
+    assert text.count('<g id="axes_') == 3  # two histograms and one pair; nothing for what is fixed
+    assert dots(tmp_path / "corner.svg")["good"] > 5

@@ -1,0 +1,87 @@
+"""The section `plotting`, in both spellings, and what can be wrong in it."""
+
+import pytest
+
+from scanspec import ScanFileError, SlhaAddress, read_scan_file
+from scanspec.plotting import Plot
+
+BASE = """variables: {x: [1, 2], "0": [0, 1]}
+derived_variables: {half: x/2}
+codes: {c: {function: 'm:f', observables: {y: {mean: 1, sigma: 1}}}, off: {run: false, observables: {gone: }}}
+"""
+BSMART = """Plotting:
+  Strategy: SLHA
+  Plots:
+    m0 vs mh: {Values: [[MINPAR, [1]], [MASS, [25]]], Labels: [$m_0$, $m_h$], Ranges: [[100, 3000], [118, 122]]}
+    lines: {Values: [x, '0', y], Contours: [3, 1], Scaling: [LOG, linear], Shortcuts: "['MASS']"}
+"""
+
+
+def read(tmp_path, text):
+    (tmp_path / "scan.yaml").write_text(BASE + text)
+    return read_scan_file(tmp_path / "scan.yaml")
+
+
+def test_in_bsmarts_spelling(tmp_path):
+    scan = read(tmp_path, BSMART)
+    assert scan.plotting.plots == (
+        Plot(
+            "m0_vs_mh", (SlhaAddress("MINPAR", (1,)), SlhaAddress("MASS", (25,))), ("$m_0$", "$m_h$"),
+            ((100.0, 3000.0), (118.0, 122.0)),
+        ),
+        Plot("lines", ("x", "0", "y"), scales=("log", "linear"), contours=(1.0, 3.0)),
+    )  # fmt: skip
+    assert list(scan.ignored) == ["Plotting: Plots: lines: Shortcuts"]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "unphysical", "corner"),
+    [("", False, False), ("valid", False, False), ("SLHA", False, False), ("All", True, False), ("csv", False, True)],
+)
+def test_strategies(tmp_path, strategy, unphysical, corner):
+    plotting = read(tmp_path, f"plotting: {{strategy: '{strategy}'}}\n" if strategy else BSMART).plotting
+    assert (plotting.unphysical, plotting.corner) == (unphysical, corner)
+
+
+def test_none(tmp_path):
+    assert read(tmp_path, "").plotting is None and read(tmp_path, "plotting: \n").plotting is None
+
+
+@pytest.mark.parametrize("name", ["half", "NLL", "Result", "RESULT", "y"])
+def test_any_column_can_be_drawn(tmp_path, name):
+    assert read(tmp_path, f"plotting: {{plots: {{a: {{values: [x, {name}]}}}}}}\n").plotting.plots[0].values[1] == name
+
+
+def test_of_a_code_that_does_not_run(tmp_path):
+    scan = read(tmp_path, "plotting: {plots: {a: {values: [x, gone]}, b: {values: [x, y]}}}\n")
+    assert [each.name for each in scan.plotting.plots] == ["b"]
+    assert list(scan.notes) == ["plotting: plots: a is not drawn: gone belongs to a code that does not run"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "words"),
+    [
+        ("SLHA", "best", 5, "Strategy is 'best', but must be one of valid, all, csv, slha"),
+        ("'0', y]", "'0', z]", 8, "'z' is no variable or observable"),
+        ("Values: [x, '0', y]", "Values: [x]", 8, "must be [x, y], names or [BLOCK, [indices]]"),
+        ("Values: [x, '0', y], ", "", 8, "has no 'values'"),
+        ("[MASS, [25]]]", "[MASS, [h]]]", 7, "must be [BLOCK, [indices]]"),
+        ("'0', y]", "'0']", 8, "contours need three values"),
+        ("[3, 1]", "[three]", 8, "Contours is ['three'], but must be a list of numbers"),
+        ("[$m_0$, $m_h$]", "[$m_0$]", 7, "Labels"),
+        ("[118, 122]", "[122]", 7, "must be [[low, high], [low, high]]"),
+        ("[118, 122]", "[118, inf]", 7, "must be [[low, high], [low, high]]"),
+        ("[LOG, linear]", "[LOG]", 8, "must be a list of two of linear, log, symlog"),
+        ("[LOG, linear]", "[LOG, lin]", 8, "must be a list of two of linear, log, symlog"),
+        ("Shortcuts", "Shortcut", 8, "unknown key 'Shortcut'"),
+        ("Plots:", "Plot:", 6, "unknown key 'Plot' in Plotting; did you mean 'plots'?"),
+        ("lines:", "m0_vs_mh:", 8, "another picture has this file's name"),
+        ("lines:", "corner:", 8, "another picture has this file's name"),
+    ],
+)
+def test_faults(tmp_path, old, new, line, words):
+    assert BSMART.count(old) == 1
+    with pytest.raises(ScanFileError) as error:
+        read(tmp_path, BSMART.replace(old, new))
+    assert f"scan.yaml, line {line}: " in str(error.value)
+    assert words in str(error.value)
