@@ -36,6 +36,7 @@ from proposer.spectra import FOLDER, kept_below
 from proposer.strategies.base import Settings
 from proposer.strategies.choice import make_strategy, read_settings, type_name
 from proposer.tables import GOOD_POINTS, GoodPoints
+from proposer.target import NONE, describe_target
 from scanspec import PriorKind, ScanFile, ScanFileError, Variable, read_scan_file
 from scanspec.types import counts_evaluations, reads_rows
 
@@ -65,7 +66,7 @@ def scan(
         except NoEvaluator:
             if not done:
                 raise
-            _conclude_again(folder, limits, settings.threshold, done)
+            _conclude_again(folder, limits, settings, done)
             _draw(folder, spec)
             return 0
         _check_agreement(spec, description, address)
@@ -84,15 +85,19 @@ def scan(
                 start_run(dataset, folder, spec, description, seed, threads)
             if eager:
                 note_eager(dataset, folder)
-            dataset.set_meta({"points": limits.points, "threshold": settings.threshold, "stopped": None})
+            above = None if settings.above == NONE else settings.above
+            dataset.set_meta(
+                {"points": limits.points, "threshold": settings.threshold, "above": above, "stopped": None}
+            )
             if init is not None and dataset.batches == 0:
                 batch, values, nll = init
                 dataset.add_batch(batch, values, strategy.checkpoint(), nll)
-            _introduce(spec, limits, settings.threshold, description, folder, seed, dataset)
+            _introduce(spec, limits, settings, description, folder, seed, dataset)
             most = min(limits.evaluations, limits.points) if reads_rows(spec.setup) else limits.evaluations
-            tally = read_tally(dataset, limits.points, settings.threshold, most)
+            tally = read_tally(dataset, limits.points, settings.threshold, most, settings.above)
             names = [each.name for each in description.observables]
-            good_points = GoodPoints(folder / GOOD_POINTS, list(space.names), names, settings.threshold)
+            target = settings.threshold, settings.above
+            good_points = GoodPoints(folder / GOOD_POINTS, list(space.names), names, *target)
             with Progress(tally) as progress:
                 run = Scan(
                     dataset, strategy, space, evaluator, description, good_points, limits, tally, progress,
@@ -133,8 +138,8 @@ def check(file: Path, address: str | None, *, insecure: bool) -> int:
         window = f", valid {scored.valid[0]:g} to {scored.valid[1]:g}" if scored.valid else ""
         likelihood = "the evaluator's measurement" if scored.measurement is not None else show(scored.likelihood)
         print(f"  {scored.name}: {likelihood}{window}")
-    print(f"  good: NLL below {settings.threshold:g}; stops at {_describe_limits(limits)}")
-    print(f"  {type_name(spec)}: {', '.join(f'{name} {value:g}' for name, value in _flat(asdict(settings)))}")
+    print(f"  good: {describe_target(settings.threshold, settings.above)}; stops at {_describe_limits(limits)}")
+    print(f"  {type_name(spec)}: {', '.join(_flat(asdict(settings)))}")
     if (below := kept_below(spec, settings.threshold)) > -math.inf:
         print(f"  keeps the spectrum files, if there are any, of points with an NLL below {below:g}")
     if init is not None:
@@ -164,12 +169,14 @@ def _show_range(variable: Variable) -> str:
     return f"{variable.low:g} to {variable.high:g}{kind}"
 
 
-def _flat(settings: dict[str, Any]) -> Iterator[tuple[str, float]]:
+def _flat(settings: dict[str, Any]) -> Iterator[str]:
     for name, value in settings.items():
         if isinstance(value, dict):
             yield from _flat(value)
-        else:
-            yield name, value
+        elif isinstance(value, tuple):
+            yield from [f"{name} {' and '.join(value)}"] if value else []
+        elif value != NONE:
+            yield f"{name} {value:g}"
 
 
 def _check_agreement(spec: ScanFile, description: Description, address: str) -> None:
@@ -192,7 +199,7 @@ def _set_threads(stored: dict[str, Any]) -> int:
 def _introduce(
     spec: ScanFile,
     limits: Limits,
-    threshold: float,
+    settings: Settings,
     description: Description,
     folder: Path,
     seed: int,
@@ -203,8 +210,9 @@ def _introduce(
         f"{spec.run_name}: {len(spec.variables)} variables; evaluator {description.backend}, "
         f"{description.concurrency} points at once"
     )
-    _say(f"good: NLL below {threshold:g}; stops at {_describe_limits(limits)}; seed {seed}; folder {folder}")
-    for line in _notes(spec, threshold):
+    target = describe_target(settings.threshold, settings.above)
+    _say(f"good: {target}; stops at {_describe_limits(limits)}; seed {seed}; folder {folder}")
+    for line in _notes(spec, settings.threshold):
         _say(f"note: {line}")
     if points:
         _say(
@@ -224,8 +232,8 @@ def _notes(spec: ScanFile, threshold: float) -> list[str]:
     honoured = [each.name for each in spec.variables if each.prior is not PriorKind.UNIFORM]
     if honoured:
         notes.append(f"priors are honoured (BSMArt's classifier draws uniformly): {', '.join(honoured)}")
-    if name != "LODE" and "goal" in spec.setup:
-        notes.append(f"goal is a setting of LODE, without meaning for {name}")
+    if name != "LODE" and (own := [each for each in ("goal", "even_in") if each in spec.setup]):
+        notes.append(f"{' and '.join(own)}: a setting of LODE, without meaning for {name}")
     if name != "MLS_DNNC" and (others := [each for each in spec.networks if each not in EVERY_TYPE]):
         notes.append(f"settings of MLS_DNNC, without meaning for {name}: {', '.join(others)}")
     if spec.ignored:
@@ -246,8 +254,8 @@ def _conclude(folder: Path, reason: str, tally: Tally, seconds: float) -> None:
     """Why a scan has stopped, what it has found, and where that is."""
     _say(f"stopped: {reason}")
     _say(
-        f"{tally.evaluated:,} points evaluated in {show_time(seconds)}: {tally.good:,} good (NLL below "
-        f"{tally.threshold:g}), {tally.breakdown()}; lowest NLL {_number(tally.best)}"
+        f"{tally.evaluated:,} points evaluated in {show_time(seconds)}: {tally.good:,} good "
+        f"({describe_target(tally.threshold, tally.above)}), {tally.breakdown()}; lowest NLL {_number(tally.best)}"
     )
     _say(f"good points: {folder / GOOD_POINTS}")
     if (folder / FOLDER).is_dir():
@@ -257,10 +265,10 @@ def _conclude(folder: Path, reason: str, tally: Tally, seconds: float) -> None:
         _say(hint)
 
 
-def _conclude_again(folder: Path, limits: Limits, threshold: float, stored: dict[str, Any]) -> None:
+def _conclude_again(folder: Path, limits: Limits, settings: Settings, stored: dict[str, Any]) -> None:
     """The end of a run that is finished: it needs no evaluator."""
     with Dataset(folder, read_only=True) as dataset:
-        tally = read_tally(dataset, limits.points, threshold, limits.evaluations)
+        tally = read_tally(dataset, limits.points, settings.threshold, limits.evaluations, settings.above)
     _say(f"{folder} is finished; more points or a higher budget in the scan file make it go on")
     _conclude(folder, stored["stopped"], tally, stored["seconds"])
 

@@ -33,6 +33,7 @@ from proposer.packing import (
 )
 from proposer.rows import Added, KeySet, Outcome, Pending, Results, row_keys
 from proposer.strategies.base import Batch, Floats, Status, Told
+from proposer.target import NONE, in_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -298,9 +299,9 @@ class Dataset:
         rows = self._select("SELECT origin, status, points FROM counts WHERE points > 0 ORDER BY origin, status")
         return {(origin, Status[status] if status else None): n for origin, status, n in rows}
 
-    def count_good(self, threshold: float) -> int:
-        """How many OK points have an NLL below `threshold`; reads every result."""
-        return sum(int((nll < threshold).sum()) for nll in self._nlls())
+    def count_good(self, threshold: float, above: float = NONE) -> int:
+        """How many OK points have an NLL below `threshold` and above `above`; reads every result."""
+        return sum(int(in_target(nll, threshold, above).sum()) for nll in self._nlls())
 
     def best_nll(self) -> float:
         """The lowest NLL; infinite where there is none."""
@@ -356,19 +357,18 @@ class Dataset:
         return self.batches if first_open is None else first_open[0] - 1
 
     def results(
-        self, observables: int, *, first_batch: int = 1, nll_below: float | None = None, chunk: int = 2048
-    ) -> Iterator[Results]:
-        """Answered points by id, at most `chunk` at a time, so that memory stays flat.
-
-        `observables`: how many the evaluator returns (m). `nll_below`: only OK points with
-        an NLL below it.
+        self, observables: int, *, first_batch: int = 1, nll_below: float | None = None, nll_above: float = NONE,
+        chunk: int = 2048,
+    ) -> Iterator[Results]:  # fmt: skip
+        """Answered points by id, at most `chunk` at a time, so that memory stays flat; `observables`: how many the
+        evaluator returns (m). `nll_below`: only OK points with an NLL below it, and above `nll_above`.
         """
         while sizes := self._select(_SIZES, (first_batch, MOST_BATCHES)):
             together = max(1, sum(total <= chunk for total in accumulate(points for _, points in sizes)))
             rows = self._select(_BATCHES, (first_batch, sizes[together - 1][0]))
             part = self._results(rows, observables)
             if nll_below is not None:
-                part = part.where(part.nll < nll_below)
+                part = part.where(in_target(part.nll, nll_below, nll_above))
             for start in range(0, len(part.ids), chunk):
                 yield part.where(slice(start, start + chunk))
             first_batch = rows[-1][0] + 1

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from proposer.dataset import Dataset, DatasetError
 from proposer.spectra import FOLDER
 from proposer.strategies.base import Floats, Status
+from proposer.target import describe_target, in_target, stored_target
 from scanspec import PriorKind, ScanFile, SlhaAddress, read_scan_file
 from scanspec.document import ScanFileError, closest
 from scanspec.plotting import OF_NLL, Plot, Plotting
@@ -104,9 +105,9 @@ def read_points(folder: Path, scan: ScanFile) -> Points:
     rows = np.vstack([np.hstack([part.params, part.observables]) for part in parts])
     nll = np.concatenate([part.nll for part in parts])
     status = np.concatenate([part.status for part in parts])
-    ok, threshold = status == Status.OK, float(meta["threshold"])
-    good = ok & (nll < threshold)
-    title = f"{scan.run_name}: {len(nll):,} points, {int(good.sum()):,} good (NLL below {threshold:g})"
+    ok, target = status == Status.OK, stored_target(meta)
+    good = ok & in_target(nll, *target)
+    title = f"{scan.run_name}: {len(nll):,} points, {int(good.sum()):,} good ({describe_target(*target)})"
     columns = dict.fromkeys(OF_NLL, nll) | {name: rows[:, position] for position, name in enumerate(names)}
     ids = np.concatenate([part.ids for part in parts])
     return Points(title, columns, ids, good, ok & ~good, status == Status.INVALID)

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from proposer.rows import Outcome
 from proposer.strategies.base import Status
+from proposer.target import NONE
 
 PLAIN_EVERY = 10.0
 """Seconds between two lines where there is no terminal."""
@@ -31,7 +32,7 @@ MEMORY = 600.0
 class Tally:
     """Counts of a run: good points (earlier runs of an InitCSV included), answered points by status.
 
-    A scan ends at `target` good points (NLL below `threshold`), or at `most` evaluations.
+    A scan ends at `target` good points (NLL below `threshold` and above `above`), or at `most` evaluations.
     """
 
     target: int
@@ -39,6 +40,7 @@ class Tally:
     most: float = math.inf
     good: int = 0
     best: float = math.inf
+    above: float = NONE
     by_status: Counter[Status] = field(default_factory=Counter)
 
     @property
@@ -51,7 +53,7 @@ class Tally:
         for each in outcomes:
             self.by_status[each.status] += 1
             if each.nll is not None:
-                self.good += each.nll < self.threshold
+                self.good += self.above < each.nll < self.threshold
                 self.best = min(self.best, each.nll)
 
     def breakdown(self) -> str:

@@ -11,6 +11,7 @@ from proposer.dataset import Dataset
 from proposer.progress import show_time
 from proposer.scan import read_tally
 from proposer.tables import GOOD_POINTS
+from proposer.target import describe_target, stored_target
 
 
 def status(folder: Path) -> int:
@@ -20,11 +21,12 @@ def status(folder: Path) -> int:
         if not meta:
             print(f"{folder}: the run has not started yet")
             return 0
-        tally = read_tally(dataset, int(meta["points"]), float(meta["threshold"]))
+        threshold, above = stored_target(meta)
+        tally = read_tally(dataset, int(meta["points"]), threshold, above=above)
         origins: dict[str, int] = {}
         for (origin, _), points in dataset.counts().items():
             origins[origin] = origins.get(origin, 0) + points
-        print(f"{folder}: {tally.good:,} of {tally.target:,} good points (NLL below {tally.threshold:g})")
+        print(f"{folder}: {tally.good:,} of {tally.target:,} good points ({describe_target(threshold, above)})")
         print(f"evaluated: {tally.evaluated:,} ({tally.breakdown()}); {len(dataset.pending().ids):,} more asked for")
         print(f"asked for as: {', '.join(f'{points:,} {origin}' for origin, points in sorted(origins.items()))}")
         if tally.best < math.inf:

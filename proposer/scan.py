@@ -17,6 +17,7 @@ from proposer.space import Space
 from proposer.spectra import save_spectra
 from proposer.strategies.base import Batch, Status, Strategy
 from proposer.tables import GoodPoints
+from proposer.target import NONE
 from proposer.telling import AsTheyCome, InOrder, Telling
 from proposer.work import Received, Work
 from scanspec import ScanFile
@@ -215,9 +216,12 @@ class Scan:
         return None
 
 
-def read_tally(dataset: Dataset, target: int, threshold: float, most: float = math.inf) -> Tally:
+def read_tally(
+    dataset: Dataset, target: int, threshold: float, most: float = math.inf, above: float = NONE
+) -> Tally:
     """The counts of a run so far."""
-    tally = Tally(target, threshold, most, good=dataset.count_good(threshold), best=dataset.best_nll())
+    good = dataset.count_good(threshold, above)
+    tally = Tally(target, threshold, most, good=good, best=dataset.best_nll(), above=above)
     for (_, status), points in dataset.counts().items():
         if status is not None:
             tally.by_status[status] += points

@@ -12,6 +12,7 @@ import pandas as pd
 
 from proposer.dataset import Dataset, DatasetError, Results
 from proposer.strategies.base import Status
+from proposer.target import NONE
 
 
 class MissingPackage(RuntimeError):
@@ -31,9 +32,11 @@ class GoodPoints:
     Made anew from the dataset when a scan starts or goes on, and then added to batch by batch.
     """
 
-    def __init__(self, path: Path, variables: list[str], observables: list[str], threshold: float) -> None:
+    def __init__(
+        self, path: Path, variables: list[str], observables: list[str], threshold: float, above: float = NONE
+    ) -> None:
         self.path = path
-        self._variables, self._observables, self._threshold = variables, observables, threshold
+        self._variables, self._observables, self._target = variables, observables, (threshold, above)
         self._last = 0  # batch that was added
 
     def start(self, dataset: Dataset) -> None:
@@ -56,7 +59,8 @@ class GoodPoints:
             self._last = complete
 
     def _append(self, path: Path, dataset: Dataset, first: int, last: int | None) -> None:
-        for part in dataset.results(len(self._observables), first_batch=first, nll_below=self._threshold):
+        below, above = self._target
+        for part in dataset.results(len(self._observables), first_batch=first, nll_below=below, nll_above=above):
             frame = to_frame(part, self._variables, self._observables)
             if last is not None:
                 frame = frame[part.batches <= last]

@@ -66,6 +66,7 @@ SETUP = Keys(
         "run_name": ("RunName",),
         "type": ("Type",),
         "goal": ("Goal",),
+        "even_in": ("Even_In",),
         "points": ("Points",),
         "init_csv": ("InitCSV", "Input_CSV_File"),
         "seed": ("Seed",),

@@ -27,6 +27,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from proposer.target import in_target
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -90,9 +92,9 @@ class Told:
         return len(self.ids)
 
 
-def is_good(told: Told, threshold: float) -> NDArray[np.bool_]:
-    """Which points are good, shape (n,): OK with an NLL below the threshold. Every strategy asks here."""
-    good: NDArray[np.bool_] = (told.status == Status.OK) & (told.nll < threshold)
+def is_good(told: Told, settings: Settings) -> NDArray[np.bool_]:
+    """Which points are good, shape (n,): OK with an NLL in the target. Every strategy asks here."""
+    good: NDArray[np.bool_] = (told.status == Status.OK) & in_target(told.nll, settings.threshold, settings.above)
     return good
 
 
@@ -102,13 +104,18 @@ def generator(seed: int, place: int, purpose: str) -> np.random.Generator:
 
 
 class Settings(Protocol):
-    """The settings of any strategy: a dataclass, of which the scan itself reads the threshold alone."""
+    """The settings of any strategy: a dataclass, of which the scan itself reads the target alone."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
     @property
     def threshold(self) -> float:
         """A point is good when its NLL is below this."""
+        ...
+
+    @property
+    def above(self) -> float:
+        """And, where the target is a band, above this; else minus infinity."""
         ...
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from proposer.rows import row_keys
 from proposer.strategies.base import Batch, CheckpointError, Floats, Status, Told, generator, is_good
+from proposer.target import NONE, read_target
 
 if TYPE_CHECKING:
     from proposer.space import Space
@@ -37,6 +38,8 @@ class CmaesSettings:
     """A search ends when all its standard deviations are below this; BSMArt's default."""
     threshold: float = 100.0
     """A point is good when its NLL is below this."""
+    above: float = NONE
+    """And, where the target is a band, above this."""
 
     @classmethod
     def read(cls, scan: ScanFile) -> Self:
@@ -47,7 +50,7 @@ class CmaesSettings:
             size,
             setup.number_in("sigma", cls.sigma, 0.0, 1.0, open_low=True),
             setup.number_in("sigma_tolerance", cls.sigma_tolerance, 0.0, 1.0, open_low=True),
-            scan.networks.finite("threshold_value", cls.threshold),
+            *read_target(scan.networks, cls.threshold),
         )
 
 
@@ -124,7 +127,7 @@ class Cmaes:
             self._remember(told)
             ok = np.flatnonzero(told.status == Status.OK)
             if len(ok):
-                self._start = told.u[ok[np.argmin(told.nll[ok])]]
+                self._start = told.u[ok[np.argmin(self._aim(told.nll[ok]))]]
 
     def _learn(self, told: Told) -> None:
         """Gives cma the NLLs of a generation: those told, or known from earlier points in the same place."""
@@ -138,8 +141,13 @@ class Cmaes:
         if self._search.stop():
             self._search = None
 
+    def _aim(self, nll: Floats) -> Floats:
+        """What is minimised: the NLL, or its distance to the middle of a band."""
+        settings = self.settings
+        return nll if settings.above == NONE else np.abs(nll - 0.5 * (settings.above + settings.threshold))
+
     def _remember(self, told: Told) -> None:
-        nll = np.where(told.status == Status.OK, told.nll, np.inf)
+        nll = np.where(told.status == Status.OK, self._aim(told.nll), np.inf)
         self._known.update(zip(self._keys(told.u), nll.tolist(), strict=True))
 
     def _keys(self, u: Floats) -> list[int]:
@@ -149,7 +157,7 @@ class Cmaes:
     def tell(self, told: Told) -> None:
         """Takes the answers of one batch."""
         self._told.append(told)
-        self.good += int(is_good(told, self.settings.threshold).sum())
+        self.good += int(is_good(told, self.settings).sum())
 
     def checkpoint(self) -> bytes:
         """How many generations were asked: the rest follows from the points."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self
 from scipy.stats import qmc
 
 from proposer.strategies.base import Batch, CheckpointError, Floats, Told, generator, is_good
+from proposer.target import NONE, read_target
 
 if TYPE_CHECKING:
     from proposer.space import Space
@@ -28,13 +29,15 @@ class DrawSettings:
     """Points of a batch."""
     threshold: float = 100.0
     """A point is good when its NLL is below this."""
+    above: float = NONE
+    """And, where the target is a band, above this."""
 
     @classmethod
     def read(cls, scan: ScanFile) -> Self:
         """Reads and checks the settings of a scan file; raises ScanFileError."""
         return cls(
             scan.networks.integer("points_per_iteration", cls.points_per_iteration, low=1),
-            scan.networks.finite("threshold_value", cls.threshold),
+            *read_target(scan.networks, cls.threshold),
         )
 
 
@@ -67,7 +70,7 @@ class Draws(ABC):
 
     def tell(self, told: Told) -> None:
         """Counts good points."""
-        self.good += int(is_good(told, self.settings.threshold).sum())
+        self.good += int(is_good(told, self.settings).sum())
 
     def checkpoint(self) -> bytes:
         """How many points were given out: the seed knows the rest."""

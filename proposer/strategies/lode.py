@@ -11,7 +11,7 @@ import logging
 import warnings
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -21,6 +21,7 @@ from scipy.stats import qmc
 from proposer.strategies import lode_collect
 from proposer.strategies.base import Batch, CheckpointError, Floats, Told, generator
 from proposer.strategies.lode_energy import FAR, EnergyOfObservables, ScoredObservable
+from proposer.strategies.lode_even import EDGES, LEAST_ODDS, EvenIn, beside
 from proposer.strategies.lode_model import Surrogate
 from proposer.strategies.lode_points import Known, Points
 from proposer.strategies.lode_probe import probes
@@ -35,6 +36,8 @@ from proposer.strategies.lode_select import (
     uncertain,
     undiscovered,
 )
+from proposer.target import NONE, read_target
+from scanspec.document import closest
 
 if TYPE_CHECKING:
     from proposer.space import Space
@@ -71,6 +74,10 @@ class LodeSettings:
     """The largest batch."""
     collect: bool = False
     """As many good points as possible, soon, rather than an even map."""
+    above: float = NONE
+    """And, where the target is a band, above this."""
+    even_in: tuple[str, ...] = ()
+    """Variables and observables in which the map shall be even; none: all variables."""
 
     @classmethod
     def read(cls, scan: ScanFile) -> Self:
@@ -78,10 +85,22 @@ class LodeSettings:
         section, none = scan.networks, cls()
         if (goal := scan.setup.text("goal", "map")) not in ("map", "collect"):
             raise scan.setup.wrong("goal", "map (all of the good region, evenly) or collect (many good points, soon)")
+        even_in = scan.setup.texts("even_in")
+        names = [each.name for each in scan.variables] + [each.name for each in scan.all_observables()]
+        for name in even_in:
+            if name not in names:
+                raise scan.setup.error(
+                    f"even_in: {name!r} is no variable or observable{closest(name, names)}", "even_in"
+                )
+        if even_in and goal == "collect":
+            raise scan.setup.error("even_in says what a map is even in; goal is collect, which draws none", "even_in")
+        threshold, above = read_target(section, none.threshold)
         return cls(
-            section.finite("threshold_value", none.threshold),
+            threshold,
             section.integer("points_per_iteration", none.points_per_iteration, low=1),
             goal == "collect",
+            above,
+            tuple(even_in),
         )
 
 
@@ -100,13 +119,26 @@ class Lode:
         self.stop_reason = ""
         self._free = np.flatnonzero(~space.fixed)
         self._seen = np.append(self._free, np.arange(space.dim, space.width))  # columns of the network's inputs
-        self._scored = EnergyOfObservables(observables, settings.threshold)
-        self._points = Points(self._free, self._scored, settings.threshold)
+        mapped = [replace(each, mapped=each.name in settings.even_in) for each in observables]
+        self._scored = EnergyOfObservables(mapped, settings.threshold, settings.above)
+        self._points = Points(self._free, self._scored, settings.threshold, settings.above)
+        self._even_in = self._find_even_in()
         self._asks = 0
         self._started = 0
         self._out: Floats = np.empty((0, len(self._free)))  # asked, and not told at the last ask
         self._surrogate: Surrogate | None = None
         self._particles: Floats = np.empty((0, len(self._free)))
+
+    def _find_even_in(self) -> EvenIn:
+        names = self.settings.even_in
+        periodic = np.flatnonzero(self.space.periodic).tolist()
+        inputs = [
+            (position, self._dim + periodic.index(column)) if column in periodic else (position,)
+            for position, column in enumerate(self._free.tolist())
+            if self.space.names[column] in names
+        ]
+        outputs = [position for position, j in enumerate(self._scored.columns) if self._scored.all[j].mapped]
+        return EvenIn(inputs, outputs)
 
     @property
     def good(self) -> int:
@@ -130,7 +162,8 @@ class Lode:
         return self.space.network_inputs(self._full(u))[:, self._seen]
 
     def _new_surrogate(self, *, by_observables: bool) -> Surrogate:
-        return Surrogate(len(self._seen), self._scored if by_observables else None, self._inputs)
+        scored = self._scored if by_observables else None
+        return Surrogate(len(self._seen), scored, self._inputs, self._scored.of_nll)
 
     def ask(self, k: int, least: int = 1) -> Batch | None:
         """The next batch, of at most `k` points and, up to that, `least`; trains from the second or third on."""
@@ -181,7 +214,7 @@ class Lode:
         return self._batch(_random(sobol, n), ["start"] * n)
 
     def _fit(self, known: Known) -> Surrogate:
-        by_observables = bool(self._scored.columns) and self._points.disagreeing == 0
+        by_observables = any(each.decides for each in self._scored.all) and self._points.disagreeing == 0
         if self._surrogate is None or (self._surrogate.energy is not None and not by_observables):
             if not by_observables:
                 log.info("LODE works on the NLL alone: that of the observables, if they came back, is another one")
@@ -196,6 +229,8 @@ class Lode:
         inside = np.unique(self._snap(particles.inside.numpy()), axis=0)
         shells = [(self._snap(u.numpy()), v) for u, v in particles.shells]
         near = np.concatenate([np.empty((0, self._dim)), *(u for u, _ in shells[-NEAR:])])
+        if self._even_in.dim and len(inside) > 1:
+            near = np.concatenate([near, self._snap(self._beside_thin(surrogate, inside))])
         outside, volume = undiscovered(shells, 800)
         collect = self.settings.collect and int(known.good.sum()) >= lode_collect.BEGIN
         if collect:
@@ -207,19 +242,22 @@ class Lode:
         n_best = len(inside) + len(near)
         place = 0.5 * self._inputs(every)  # distances go round where a variable does
         best, rest = Candidates(place[:n_best], chance[:n_best]), Candidates(place[n_best:], chance[n_best:])
+        taken = 0.5 * self._inputs(np.concatenate([known.u[known.good], pending]))
+        power = lode_collect.DARING if collect else daring(self._dim)
+        if self._even_in.dim and (chosen := self._chosen(known, surrogate, pending, every[:n_best], len(inside))):
+            sure = np.where(best.chance >= LEAST_ODDS, best.chance, 0.0)
+            best, taken, power = Candidates(chosen[0], sure), chosen[1], min(float(self._even_in.dim), power)
         mass = particles.volume * chance[: len(inside)].mean()
         missing = float((volume * rest.chance).sum())
         success = hits(known, "explore") / hits(known, "exploit")
         share = missing / (missing + mass + 1e-300) * success**PATIENCE
         share = 0.0 if collect else min(max(share, LEAST_EXPLORE), MOST_EXPLORE)
         n_uniform = int(rng.binomial(n, UNIFORM_BY_NLL if surrogate.energy is None and not collect else UNIFORM))
-        power = lode_collect.DARING if collect else daring(self._dim)
         if collect:
             best = Candidates(best.u, lode_collect.certain(known, every[:n_best], best.chance))
         probed = self._probes(known, surrogate, pending, outside, 0 if collect else max(1, round(MOST_PROBES * n)))
         explore = uncertain(rest, volume, 0.5 * self._inputs(busy), round(share * (n - n_uniform - len(probed))), rng)
-        occupied = np.concatenate([known.u[known.good], pending])
-        exploit = even(best, 0.5 * self._inputs(occupied), n - n_uniform - len(explore) - len(probed), power)
+        exploit = even(best, taken, n - n_uniform - len(explore) - len(probed), power)
         log.debug("inside %.3g, missing %.3g, chance inside %.2f", particles.volume, missing, best.chance.mean())
         u = self._snap(np.concatenate([every[:n_best][exploit], outside[explore], probed]))
         origins = ["exploit"] * len(exploit) + ["explore"] * len(explore) + ["probe"] * len(probed)
@@ -228,6 +266,24 @@ class Lode:
         n_uniform = n - len(u)
         u = np.concatenate([u, rng.random((n_uniform, self._dim))])
         return self._batch(u, origins + ["random"] * n_uniform)
+
+    def _beside_thin(self, surrogate: Surrogate, inside: Floats) -> Floats:
+        """More candidates where the region is thin in the coordinates that the map shall be even in."""
+        (place,) = self._even_in.places(len(inside), [(self._inputs(inside), surrogate.observables(inside))])
+        thin = even(Candidates(place, np.ones(len(inside))), place[:0], EDGES)
+        return beside(surrogate, inside, thin, self._generator("beside"))
+
+    def _chosen(
+        self, known: Known, surrogate: Surrogate, pending: Floats, best: Floats, inside: int
+    ) -> list[Floats] | None:
+        """Where candidates lie, and what is good or still out, in the coordinates that the map shall be even in; None
+        where these are observables, and only an NLL is known."""
+        predicted, expected = surrogate.observables(best), surrogate.observables(pending)
+        if not self._even_in.inputs and predicted is None:
+            return None
+        taken = None if expected is None else np.concatenate([surrogate.scaled(known.values[known.good]), expected])
+        u = np.concatenate([known.u[known.good], pending])
+        return self._even_in.places(inside, [(self._inputs(best), predicted), (self._inputs(u), taken)])
 
     def _probes(self, known: Known, surrogate: Surrogate, pending: Floats, outside: Floats, most: int) -> Floats:
         """Minima that may be good; what is out counts with the energy that is predicted there."""

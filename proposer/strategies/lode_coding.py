@@ -48,6 +48,10 @@ class Coding:
         t = np.arcsinh((_scaled(y, self.floor) - self.middle) / self.width)
         return np.asarray((t - self.mean) / self.deviation)
 
+    def scaled(self, y: Floats) -> Floats:
+        """ln y of those that are learned as a logarithm, y of the others; shape (n, k)."""
+        return _scaled(y, self.floor)
+
     def decode(self, t: Tensor) -> Tensor:
         """Double precision, because likelihoods may be narrow."""
         floor, middle, width, mean, deviation = (

@@ -1,7 +1,7 @@
 """From observables to an energy: below 1 is good.
 
-The energy is 1 + (NLL - threshold) / unit with the unit max(threshold, 1 if that is not
-positive): NLL / threshold for an NLL that starts at 0.
+The plain energy is 1 + (NLL - threshold) / unit with the unit max(threshold, 1 if that is not
+positive): NLL / threshold for an NLL that starts at 0. Below a band it goes up again.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from proposer.strategies.base import Floats
+from proposer.target import NONE
 from scanspec import Kind, Likelihood
 from scanspec.likelihoods import losses_and_nll
 
@@ -31,37 +32,54 @@ FAR = 1e9
 
 @dataclass(frozen=True)
 class ScoredObservable:
-    """What LODE knows of an observable. `window`: outside it, ends included, a point is INVALID; None without one."""
+    """What LODE knows of an observable. `window`: outside it, ends included, a point is INVALID; None without one.
+    `mapped`: the map shall be even in it.
+    """
 
     name: str
     likelihood: Likelihood
     window: tuple[float, float] | None = None
+    mapped: bool = False
+
+    @property
+    def decides(self) -> bool:
+        """Whether a point's fate depends on it."""
+        return self.likelihood.kind is not Kind.OFF or self.window is not None
 
     @property
     def matters(self) -> bool:
-        """Whether it decides anything."""
-        return self.likelihood.kind is not Kind.OFF or self.window is not None
+        """Whether it is to be learned."""
+        return self.decides or self.mapped
 
 
 class EnergyOfNll:
-    """The energy of an NLL, shape unchanged, and back."""
+    """The plain energy of an NLL, shape unchanged, and that of a band; `least`: the plain energy at its lower end."""
 
-    def __init__(self, threshold: float) -> None:
+    def __init__(self, threshold: float, above: float = NONE) -> None:
         self.threshold = threshold
         self.unit = threshold if 0 < threshold < math.inf else 1.0
+        if above != NONE and above < 0:  # the lower end must be above 0
+            self.unit = 2.0 * (threshold - above)
+        self.least = 1.0 + (above - threshold) / self.unit
 
     def __call__(self, nll: Floats) -> Floats:
         return np.clip(1.0 + (nll - self.threshold) / self.unit, 0.0, FAR)
+
+    def within(self, energy: Tensor) -> Tensor:
+        """The energy, shape unchanged, of plain energies: below 1 in the target alone."""
+        if self.least == NONE:
+            return energy
+        return torch.maximum(energy, 1.0 + (self.least - energy) / (1.0 - self.least))
 
 
 class EnergyOfObservables:
     """The energy of those observables that matter."""
 
-    def __init__(self, observables: Sequence[ScoredObservable], threshold: float) -> None:
+    def __init__(self, observables: Sequence[ScoredObservable], threshold: float, above: float = NONE) -> None:
         self.all = tuple(observables)
         self.columns = [j for j, each in enumerate(self.all) if each.matters]
         self._used = [self.all[j] for j in self.columns]
-        self._nll = EnergyOfNll(threshold)
+        self.of_nll = EnergyOfNll(threshold, above)
 
     def nll(self, values: Tensor) -> Tensor:
         """The NLL, shape (n,), of values of shape (n, k), the columns that matter, in double precision."""
@@ -83,7 +101,7 @@ class EnergyOfObservables:
     def __call__(self, values: Tensor, spread: Tensor) -> Tensor:
         """The energy, shape (n,); a value outside its window adds 1 and its distance in units of `spread` (k,)."""
         nll = self.nll(values)
-        energy = (1.0 + (nll - self._nll.threshold) / self._nll.unit).clamp(min=0.0)
+        energy = self.of_nll.within((1.0 + (nll - self.of_nll.threshold) / self.of_nll.unit).clamp(min=0.0))
         for j, each in enumerate(self._used):
             if each.window is not None:
                 low, high = each.window

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from proposer.strategies.base import Floats
 from proposer.strategies.lode_coding import Coding
-from proposer.strategies.lode_energy import FAR, EnergyOfObservables
+from proposer.strategies.lode_energy import FAR, EnergyOfNll, EnergyOfObservables
 from proposer.strategies.lode_nets import MEMBERS, Nets
 from proposer.strategies.lode_process import Processes
 from proposer.strategies.lode_train import training_rows
@@ -37,15 +37,19 @@ _DRAWS = 32
 
 
 class Surrogate:
-    """Predicts energies; `energy` is None where only an NLL is known.
+    """Predicts energies; `energy` is None where only an NLL is known, of which `of_nll` says what is good.
 
     `inputs`: from u, shape (n, d), to what the regression sees, shape (n, dim), about [-1, 1].
     """
 
     def __init__(
-        self, dim: int, energy: EnergyOfObservables | None, inputs: Callable[[Floats], Floats] = lambda u: 2.0 * u - 1.0
+        self,
+        dim: int,
+        energy: EnergyOfObservables | None,
+        inputs: Callable[[Floats], Floats] = lambda u: 2.0 * u - 1.0,
+        of_nll: EnergyOfNll | None = None,
     ) -> None:
-        self.dim, self.energy, self.inputs = dim, energy, inputs
+        self.dim, self.energy, self.inputs, self._of_nll = dim, energy, inputs, of_nll or EnergyOfNll(math.inf)
         self._coding: Coding | None = None
         self._values: Processes | None = None
         self._nets: Nets | None = None
@@ -95,12 +99,12 @@ class Surrogate:
         else:
             new = usable[usable >= self._seen]
             predicted = self._nets.log_energy(torch.from_numpy(self.inputs(known.u[new]))).mean(dim=0).numpy()
-            off = (predicted - np.log1p(known.energy[new]))[predicted < np.log1p(2.0)]
+            off = (predicted - np.log1p(known.plain[new]))[predicted < np.log1p(2.0)]
             if len(off) >= 10:
                 self._error = float(np.clip(np.sqrt((off**2).mean()), 0.05, 1.0))
         self._seen, self._turn = len(known.u), int(rng.integers(MEMBERS))
         rows = usable[training_rows(known.u[usable], known.energy[usable], 4000, rng)]
-        self._nets.learn(self.inputs(known.u[rows]), known.energy[rows].clip(max=1e6), random)
+        self._nets.learn(self.inputs(known.u[rows]), known.plain[rows].clip(max=1e6), random)
         again = len(usable) >= LEARN_AGAIN * self._learned_from
         if again:
             self._learned_from = len(usable)
@@ -143,7 +147,7 @@ class Surrogate:
     def _predict(self, values: Processes | None, u: Tensor) -> Tensor:
         z = torch.from_numpy(self.inputs(u.numpy()))
         if self._nets is not None:
-            energy = torch.expm1(self._nets.log_energy(z, self._turn)[0])
+            energy = self._of_nll.within(torch.expm1(self._nets.log_energy(z, self._turn)[0]))
         else:
             assert values is not None
             energy = self._decode(values.mean(z))
@@ -165,7 +169,10 @@ class Surrogate:
         if self._nets is not None:
             each = self._nets.log_energy(z)
             open_ = wider * (each.var(dim=0) + self._error**2).sqrt()
-            return np.asarray((torch.special.ndtr((math.log(2.0) - each.mean(dim=0)) / open_) * valid).numpy())
+            below = torch.special.ndtr((math.log(2.0) - each.mean(dim=0)) / open_)
+            if self._of_nll.least > 0.0:  # a band
+                below -= torch.special.ndtr((math.log1p(self._of_nll.least) - each.mean(dim=0)) / open_)
+            return np.asarray((below * valid).numpy())
         assert self._values is not None
         mean, deviation = self._values.mean(z), self._values.deviation(z)
         # without noise it is misfit: open all the same
@@ -173,6 +180,17 @@ class Surrogate:
         draws = torch.from_numpy(rng.standard_normal((_DRAWS, 1, mean.shape[1])))
         energy = self._decode((mean + deviation * draws).flatten(0, 1)).view(_DRAWS, len(u))
         return ((energy < 1.0).double().mean(dim=0) * valid).numpy()
+
+    @torch.no_grad()
+    def observables(self, u: Floats) -> Floats | None:
+        """What is predicted for them, shape (n, k), as `scaled`; None where only an NLL is known."""
+        if self._values is None or self._coding is None:
+            return None
+        return self.scaled(self._coding.decode(self._values.mean(torch.from_numpy(self.inputs(u)))).numpy())
+
+    def scaled(self, values: Floats) -> Floats:
+        """Observables, shape (n, k): logarithms of those that are learned as such."""
+        return values if self._coding is None else self._coding.scaled(values)
 
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
         """What `load` needs; the points are not part of it."""

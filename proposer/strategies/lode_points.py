@@ -10,6 +10,7 @@ import torch
 
 from proposer.strategies.base import Floats, Status, Told
 from proposer.strategies.lode_energy import EnergyOfNll, EnergyOfObservables
+from proposer.target import NONE, in_target
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Known:
-    """n points: `u` (n, d), `energy` (n,): NaN without an NLL; `values` (n, k): observables that matter.
+    """n points: `u` (n, d), `energy` (n,) and `plain`, which goes on falling below a band: NaN without an NLL;
+    `values` (n, k): observables that matter.
 
     `ok`, `answered` (OK or INVALID), `unexplained` (INVALID with all its observables
     inside their windows, or without them), `good`: shape (n,). `origins`: n words.
@@ -25,6 +27,7 @@ class Known:
 
     u: Floats
     energy: Floats
+    plain: Floats
     values: Floats
     ok: NDArray[np.bool_]
     answered: NDArray[np.bool_]
@@ -36,17 +39,20 @@ class Known:
 class Points:
     """Points in the order of their tells; columns of variables that are fixed are left out."""
 
-    def __init__(self, free: NDArray[np.int64], scored: EnergyOfObservables, threshold: float) -> None:
+    def __init__(
+        self, free: NDArray[np.int64], scored: EnergyOfObservables, threshold: float, above: float = NONE
+    ) -> None:
         self.good_so_far = 0
         self.disagreeing: int = 0
         """OK points whose NLL is not that of their observables, and good points that lack one."""
         self._free, self._scored = free, scored
-        self._threshold = threshold
-        self._energy = EnergyOfNll(threshold)
+        self._target = threshold, above
+        self._energy = EnergyOfNll(threshold, above)
         k = len(scored.columns)
         self._parts: dict[str, list[NDArray[Any]]] = {
             "u": [np.empty((0, len(free)))],
             "energy": [np.empty(0)],
+            "plain": [np.empty(0)],
             "values": [np.empty((0, k))],
             "ok": [np.empty(0, dtype=np.bool_)],
             "answered": [np.empty(0, dtype=np.bool_)],
@@ -61,7 +67,8 @@ class Points:
             return
         ok = told.status == Status.OK
         invalid = told.status == Status.INVALID
-        good = ok & (told.nll < self._threshold)
+        good = ok & in_target(told.nll, *self._target)
+        plain = np.where(ok, self._energy(told.nll), np.nan)
         values = np.full((len(told), len(self._scored.columns)), np.nan)
         if self._scored.columns and told.observables.shape[1] == len(self._scored.all):
             values = told.observables[:, self._scored.columns]
@@ -74,7 +81,8 @@ class Points:
             explained = self._scored.outside(torch.from_numpy(values)).any(dim=1).numpy()
         new = {
             "u": told.u[:, self._free],
-            "energy": np.where(ok, self._energy(told.nll), np.nan),
+            "energy": self._energy.within(torch.from_numpy(plain)).numpy(),
+            "plain": plain,
             "values": values,
             "ok": ok,
             "answered": ok | invalid,

@@ -18,6 +18,7 @@ import numpy as np
 from proposer.balance import balanced, positive_weight, synthetic_points
 from proposer.networks import Classifier, FitSettings
 from proposer.strategies.base import Batch, CheckpointError, Floats, Status, Told, generator, is_good
+from proposer.target import NONE, read_target
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,19 +49,23 @@ class MlsDnncSettings:
     """The most iterations of the loop."""
     fit: FitSettings = field(default_factory=FitSettings)
     """Network and training."""
+    above: float = NONE
+    """And, where the target is a band, an NLL above this is good."""
 
     @classmethod
     def read(cls, scan: ScanFile) -> Self:
         """Reads and checks the settings of a scan file; raises ScanFileError, which names file, line and key."""
         section = scan.networks
         none, fit = cls(), FitSettings()
+        threshold, above = read_target(section, none.threshold)
         return cls(
             bootstrap_points=section.integer("bootstrap_points", none.bootstrap_points, low=1),
             candidate_points=section.integer("candidate_points", none.candidate_points, low=1),
             points_per_iteration=section.integer("points_per_iteration", none.points_per_iteration, low=1),
             random_fraction=section.number_in("random_fraction", none.random_fraction, 0.0, 1.0),
             k_initial=section.integer("k_initial", none.k_initial, low=1),
-            threshold=section.finite("threshold_value", none.threshold),
+            threshold=threshold,
+            above=above,
             iterations=section.integer("iterations", none.iterations, low=1),
             fit=FitSettings(
                 neurons=section.integer("neurons", fit.neurons, low=2),
@@ -92,7 +97,7 @@ class MlsDnnc:
         self.settings = settings
         self.seed = seed
         self.stop_reason = ""
-        self._points = _Points(space.dim, settings.threshold)
+        self._points = _Points(space.dim, settings)
         self._classifier = Classifier(space.width, settings.fit)
         self._place = _Place()
 
@@ -209,10 +214,10 @@ class MlsDnnc:
 class _Points:
     """The points told so far, in order; arrays are joined when they are read, not at each tell."""
 
-    def __init__(self, dim: int, threshold: float) -> None:
+    def __init__(self, dim: int, settings: MlsDnncSettings) -> None:
         self.good_so_far = 0
         self.has_init = False
-        self._threshold = threshold
+        self._settings = settings
         self._n = 0
         self._u: list[Floats] = [np.empty((0, dim))]
         self._good: list[NDArray[np.bool_]] = [np.empty(0, dtype=np.bool_)]
@@ -227,7 +232,7 @@ class _Points:
         if not len(told):
             return
         ok = told.status == Status.OK
-        good = is_good(told, self._threshold)
+        good = is_good(told, self._settings)
         self._u.append(told.u)
         self._good.append(good)
         self._labelled.append(ok | (told.status == Status.INVALID))

@@ -138,3 +138,29 @@ def test_a_finished_run_needs_no_evaluator(
     scan.write(iterations=2)
     said = lodescan(*nobody, "--wait", "0")
     assert (said.code, "no evaluator answers at 127.0.0.1:1" in said.err) == (3, True)
+
+
+@pytest.mark.parametrize("kind", ["LODE", "RANDOM", "MLS_DNNC", "CMAES"])
+def test_a_band_of_the_nll(
+    kind: str, shared: Shared, make_scan: MakeScan, lodescan: Lodescan, tmp_path: Path
+) -> None:
+    """Good points, their table, counts and words are those of the band, for any type; so is the end."""
+    scan = make_scan(setup=f"  seed: 1\n  type: {kind}\n  max_evaluations: 250", points=20)
+    scan.replace("threshold_value: 2", "threshold_value: [1.5, 4]")
+    run = tmp_path / "run"
+    assert "good: NLL between 1.5 and 4; stops at 20" in lodescan("check", scan.file).out
+    said = lodescan("scan", scan.file, "--evaluator", shared[1].address, "--run", run)
+    assert said.code == 0 and "good: NLL between 1.5 and 4; stops at 20 good points" in said.err
+    points = read_run(run)
+    wanted = {i for i, nll in zip(points.ids, points.nll, strict=True) if 1.5 < nll < 4}
+    table = (run / "good_points.csv").read_text().splitlines()
+    assert {int(row.split(",")[0]) for row in table[1:]} == wanted and len(wanted) >= 3
+    assert any(nll <= 1.5 for nll in points.nll) or kind == "CMAES"
+    assert f"{len(wanted)} good (NLL between 1.5 and 4)" in said.err
+    assert f"{len(wanted)} of 20 good points (NLL between 1.5 and 4)" in lodescan("status", run).out
+    assert (f"stopped: {len(wanted)} good points found" in said.err) == (len(wanted) >= 20)
+    again = lodescan("scan", scan.file, "--evaluator", shared[1].address, "--run", run)
+    assert f"{len(wanted)} good (NLL between 1.5 and 4)" in again.err and len(read_run(run).ids) == len(points.ids)
+    scan.replace("[1.5, 4]", "4")
+    other = lodescan("scan", scan.file, "--evaluator", shared[1].address, "--run", run)
+    assert other.code == 2 and "threshold_value" in other.err

@@ -1,0 +1,209 @@
+"""What LODE is asked for beside a threshold: a band of the NLL, and a map that is even in chosen coordinates."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proposer.space import Space
+from proposer.strategies import lode, lode_nets
+from proposer.strategies.base import Batch, Status, Told, is_good
+from proposer.strategies.choice import read_settings
+from proposer.strategies.cmaes import Cmaes, CmaesSettings
+from proposer.strategies.lode import Lode, LodeSettings
+from proposer.strategies.lode_energy import EnergyOfNll, EnergyOfObservables, ScoredObservable
+from proposer.strategies.lode_even import EvenIn, beside
+from proposer.target import NONE, describe_target, in_target
+from scanspec import Kind, Likelihood, ScanFileError, Variable, losses_and_nll, read_scan_file
+
+DIM = 3
+GAUSS = Likelihood(Kind.GAUSS, 0.5, 0.1)
+ALL = [ScoredObservable(f"y{n}", GAUSS) for n in range(DIM)] + [ScoredObservable("mass", Likelihood())]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(lode, "PARTICLES", 300)
+    monkeypatch.setattr(lode_nets, "FIRST_STEPS", 400)
+    monkeypatch.setattr(lode_nets, "LATER_STEPS", 100)
+
+
+def observables(u):
+    """Three that are scored, and a mass that is rarely large where they are good."""
+    y = u + 0.1 * np.sin(5.0 * u[:, ::-1])
+    return np.column_stack([y, 50.0 + 1000.0 * u[:, 2] ** 8])
+
+
+def nll_of(y):
+    return losses_and_nll([each.likelihood for each in ALL], y)[1]
+
+
+def play(settings, most, *, by_nll=False, periodic=False):
+    """All points that are asked for, their observables and NLLs; with the lag of a scan."""
+    space = Space([Variable(f"x{n}", 0.0, 1.0, periodic=periodic and n == 0) for n in range(DIM)])
+    strategy = Lode(space, settings, 1, [] if by_nll else ALL)
+    made: list[Batch] = []
+    while sum(len(batch) for batch in made) < most:
+        if len(made) > 1:
+            batch = made[-2]
+            y = observables(batch.u)
+            strategy.tell(Told(
+                1000 * len(made) + np.arange(len(batch)), batch.u, np.full(len(batch), Status.OK, np.int8), nll_of(y),
+                y[:, :0] if by_nll else y, batch.origins, np.full(len(batch), len(made) - 1),
+            ))  # fmt: skip
+        made.append(strategy.ask(10**9) or Batch(np.empty((0, DIM)), [], 0))
+    u = np.concatenate([batch.u for batch in made])
+    y = observables(u)
+    return u, y, nll_of(y)
+
+
+@given(
+    low=st.floats(-1e3, 1e3), width=st.floats(1e-3, 1e3), nll=st.lists(st.floats(-2e3, 3e3), min_size=1, max_size=20)
+)
+def test_the_energy_is_below_one_in_the_band_alone(low, width, nll):
+    high, values = low + width, np.array(nll)
+    clear = (np.abs(values - low) > 1e-9 * (1 + abs(low))) & (np.abs(values - high) > 1e-9 * (1 + abs(high)))
+    energy = EnergyOfNll(high, low)
+    found = energy.within(torch.from_numpy(energy(values))).numpy()
+    assert ((found < 1.0) == ((low < values) & (values < high)))[clear].all()
+    assert (energy(values) >= 0.0).all()  # networks predict sums of squares
+    gauss = [ScoredObservable("y", Likelihood(Kind.EXPUSER))]  # -NLL
+    of_observables = EnergyOfObservables(gauss, high, low)
+    y = torch.from_numpy(-values[:, None])
+    capped = of_observables.nll(y).numpy()
+    inside = (low < capped) & (capped < high)
+    clear = (np.abs(capped - low) > 1e-9 * (1 + abs(low))) & (np.abs(capped - high) > 1e-9 * (1 + abs(high)))
+    assert ((of_observables(y, torch.ones(1)).numpy() < 1.0) == inside)[clear].all()
+
+
+def test_without_a_band_the_energy_is_what_it_was():
+    energy, e = EnergyOfNll(4.0), torch.tensor([0.0, 0.5, 1.0, 7.0])
+    assert energy.within(e) is e and energy.least == NONE
+
+
+@pytest.mark.parametrize("by_nll", [False, True])
+def test_a_band_is_found_and_filled(by_nll):
+    """Of uniform points one in a hundred is in it, and half as many below."""
+    u, _, nll = play(LodeSettings(2.5, 60, above=1.5), 500, by_nll=by_nll)
+    good = (nll > 1.5) & (nll < 2.5)
+    late = np.arange(len(u)) > 250
+    assert good[late].mean() > (0.6 if by_nll else 0.8)
+    assert (nll[late] <= 1.5).mean() < 0.1
+    around = np.sign(u[good] - u[good].mean(axis=0)) @ [1, 2, 4]
+    assert np.unique(around, return_counts=True)[1].min() > 0.04 * good.sum()  # all of the eight sides
+
+
+@pytest.mark.parametrize(
+    ("even_in", "column", "share"),
+    [(("mass",), "mass", 0.4), (("x1",), "x1", 0.95), (("mass", "x1"), "mass", 0.4)],
+)
+def test_a_map_is_even_in_what_is_asked_for(even_in, column, share):
+    """The counts of ten equal parts of the region's range differ less, as by `share`; the ball is thin at its ends."""
+
+    def spread(settings):
+        u, y, nll = play(settings, 450)
+        values = {"mass": y[:, 3], "x1": u[:, 1]}[column][nll < 2.0]
+        return np.histogram(values, bins=10, range=ends)[0], int((nll < 2.0).sum())
+
+    drawn = np.random.default_rng(0).random((300_000, DIM))
+    y = observables(drawn)
+    ends = np.quantile({"mass": y[:, 3], "x1": drawn[:, 1]}[column][nll_of(y) < 2.0], [0.001, 0.999])
+    plain, good = spread(LodeSettings(2.0, 60))
+    even, as_good = spread(LodeSettings(2.0, 60, even_in=even_in))
+    assert as_good > 0.85 * good
+    assert even.std() / even.mean() < share * plain.std() / plain.mean()
+
+
+def test_where_only_an_nll_is_known_observables_cannot_be_even():
+    u, _, _ = play(LodeSettings(2.0, 60, even_in=("mass",)), 250, by_nll=True)
+    again, _, _ = play(LodeSettings(2.0, 60), 250, by_nll=True)
+    assert len(np.unique(u, axis=0)) == len(u) and ((u >= 0) & (u <= 1)).all()
+    assert u.shape == again.shape
+
+
+def test_chosen_coordinates():
+    rng = np.random.default_rng(0)
+    x, t = rng.uniform(-1, 1, (500, 3)), 1e6 * rng.random((500, 2))
+    even = EvenIn([(1,)], [0])
+    (place,) = even.places(400, [(x, t)])
+    assert even.dim == 2 and place.shape == (500, 5)
+    np.testing.assert_allclose(np.quantile(place[:400, :2], [0.01, 0.99], axis=0), [[0, 0], [1, 1]], atol=1e-12)
+    assert np.corrcoef(place[:, 0], x[:, 1])[0, 1] == pytest.approx(1) == np.corrcoef(place[:, 1], t[:, 0])[0, 1]
+    assert np.ptp(place[:, 2:], axis=0).max() < 0.03  # the variables themselves hardly count
+    with_nan = EvenIn([(0,)], [])
+    first, second = with_nan.places(500, [(x, None), (x[:3], None)])
+    np.testing.assert_array_equal(first[:3], second)
+
+
+def test_a_periodic_variable_is_even_around_its_seam():
+    strategy = Lode(
+        Space([Variable("phase", 0.0, 1.0, periodic=True), Variable("fixed", 1.0, 1.0), Variable("x", 0.0, 1.0)]),
+        LodeSettings(even_in=("phase",)), 1, [],
+    )  # fmt: skip
+    assert strategy._even_in == EvenIn([(0, 2)], [])
+    near = np.array([[0.01, 0.3], [0.99, 0.3], [0.5, 0.3]])
+    (place,) = strategy._even_in.places(3, [(strategy._inputs(near), None)])
+    assert np.linalg.norm(place[0] - place[1]) < 0.1 * np.linalg.norm(place[0] - place[2])
+
+
+def test_points_beside_rare_particles_are_near_them_and_inside():
+    rng = np.random.default_rng(0)
+    inside = rng.random((1000, 2)) * [1.0, 0.2]
+    found = beside(lambda u: 5.0 * u[:, 1], inside, np.array([3, 7]), rng)
+    assert 0 < len(found) <= 10 and (found[:, 1] < 0.2).all() and ((found >= 0) & (found <= 1)).all()
+    distance = np.linalg.norm(found[:, None] - inside[[3, 7]], axis=2).min(axis=1)
+    assert distance.max() < 0.2
+
+
+def test_every_strategy_counts_a_band(tmp_path):
+    told = Told(
+        np.arange(5), np.zeros((5, 1)), np.array([1, 1, 1, 2, 1], np.int8), np.array([0.5, 1.5, 2.5, 1.5, np.nan]),
+        np.empty((5, 0)), ["a"] * 5, np.ones(5, np.int64),
+    )  # fmt: skip
+    for name in ("LODE", "MLS_DNNC", "RANDOM", "SOBOL", "CMAES"):
+        settings = read(tmp_path, name, "threshold_value: [1, 2]")
+        assert (settings.threshold, settings.above) == (2.0, 1.0)
+        assert is_good(told, settings).tolist() == [False, True, False, False, False]
+    assert in_target(np.array([-np.inf, np.nan]), 1.0).tolist() == [True, False]
+    assert describe_target(2.0) == "NLL below 2" and describe_target(2.0, 1.0) == "NLL between 1 and 2"
+
+
+def read(tmp_path, kind, networks, setup="", observable="{mean: 0.5, sigma: 0.1}"):
+    file = tmp_path / "scan.yaml"
+    file.write_text(
+        f"setup: {{type: {kind}{setup}}}\nvariables: {{x: {{range: [0, 1]}}}}\n"
+        f"codes: {{c: {{function: 'm:f', observables: {{y: {observable}, mass: }}}}}}\nnetworks: {{{networks}}}\n"
+    )
+    return read_settings(read_scan_file(file))
+
+
+def test_cma_es_looks_for_the_middle_of_a_band():
+    space = Space([Variable("x", 0.0, 1.0), Variable("z", 0.0, 1.0)])
+    strategy = Cmaes(space, CmaesSettings(threshold=3.0, above=2.0), 1)
+    for number in range(1, 30):
+        batch = strategy.ask(100)
+        nll = 10.0 * batch.u[:, 0] + 10.0 * batch.u[:, 1] ** 2
+        strategy.tell(Told(
+            100 * number + np.arange(len(batch)), batch.u, np.full(len(batch), Status.OK, np.int8), nll,
+            np.empty((len(batch), 0)), batch.origins, np.full(len(batch), number),
+        ))  # fmt: skip
+    assert np.abs(nll - 2.5).max() < 0.1
+
+
+@pytest.mark.parametrize("value", ["[1]", "[1, 2, 3]", "[2, 1]", "[1, 1]", "[1, inf]", "[a, 2]", "[-inf, 2]", ".nan"])
+def test_a_band_that_is_none(tmp_path, value):
+    with pytest.raises(ScanFileError, match=r"line 4: networks: threshold_value is .*, but must be a"):
+        read(tmp_path, "LODE", f"threshold_value: {value}")
+
+
+def test_what_a_map_is_even_in_is_checked(tmp_path):
+    assert read(tmp_path, "LODE", "", ", even_in: [mass, x]").even_in == ("mass", "x")
+    assert read(tmp_path, "LODE", "", ", even_in: y").even_in == ("y",)
+    with pytest.raises(ScanFileError, match=r"line 1: even_in: 'mas' is no variable or observable; did you mean"):
+        read(tmp_path, "LODE", "", ", even_in: [mas]")
+    with pytest.raises(ScanFileError, match="goal is collect"):
+        read(tmp_path, "LODE", "", ", even_in: [mass], goal: collect")
+    assert math.isinf(read(tmp_path, "LODE", "threshold_value: 3").above)
