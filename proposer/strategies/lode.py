@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from scipy.stats import qmc
 
-from proposer.strategies import lode_collect
+from proposer.strategies import lode_collect, lode_descend
 from proposer.strategies.base import Batch, CheckpointError, Floats, Told, generator
 from proposer.strategies.lode_energy import FAR, EnergyOfObservables, ScoredObservable
 from proposer.strategies.lode_even import EDGES, LEAST_ODDS, EvenIn, beside
@@ -256,6 +256,11 @@ class Lode:
         if collect:
             best = Candidates(best.u, lode_collect.certain(known, every[:n_best], best.chance))
         probed = self._probes(known, surrogate, pending, outside, 0 if collect else max(1, round(MOST_PROBES * n)))
+        if self.settings.collect and not collect and surrogate.energy is None:
+            n_down = round(lode_descend.SHARE * n)
+            probed = np.concatenate([
+                probed, self._snap(lode_descend.descend(surrogate.each, known, n_down, self._generator("descend")))
+            ])  # fmt: skip
         explore = uncertain(rest, volume, 0.5 * self._inputs(busy), round(share * (n - n_uniform - len(probed))), rng)
         exploit = even(best, taken, n - n_uniform - len(explore) - len(probed), power)
         log.debug("inside %.3g, missing %.3g, chance inside %.2f", particles.volume, missing, best.chance.mean())

@@ -181,6 +181,12 @@ class Surrogate:
         energy = self._decode((mean + deviation * draws).flatten(0, 1)).view(_DRAWS, len(u))
         return ((energy < 1.0).double().mean(dim=0) * valid).numpy()
 
+    def each(self, u: Floats) -> Floats:
+        """Energies of each network, shape (members, n), at u (n, d), where only an NLL is known."""
+        assert self._nets is not None
+        log_energy = self._nets.log_energy(torch.from_numpy(self.inputs(u)))
+        return np.asarray(self._of_nll.within(torch.expm1(log_energy)).numpy())
+
     @torch.no_grad()
     def observables(self, u: Floats) -> Floats | None:
         """What is predicted for them, shape (n, k), as `scaled`; None where only an NLL is known."""

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from proposer.space import Space
-from proposer.strategies import lode
+from proposer.strategies import lode, lode_descend
 from proposer.strategies.base import Status, Told
 from proposer.strategies.lode import Lode, LodeSettings
 from proposer.strategies.lode_collect import around_good_points, candidates, certain, odds_by_neighbours
+from proposer.strategies.lode_descend import APART, centres, descend
 from proposer.strategies.lode_energy import EnergyOfObservables
 from proposer.strategies.lode_points import Known, Points
 from scanspec import ScanFileError, Variable, read_scan_file
@@ -68,6 +69,67 @@ def test_without_good_or_without_other_points(u):
     known = known_of(np.array(u))
     assert not len(candidates(known, np.random.default_rng(1)))
     assert not odds_by_neighbours(known, np.array([[0.5, 0.5]])).any()
+
+
+def two_bowls(u: np.ndarray) -> np.ndarray:
+    return np.minimum(((u - 0.2) ** 2).sum(axis=1), ((u - 0.8) ** 2).sum(axis=1) + 0.01) / 0.01
+
+
+def test_centres_are_the_lowest_points_some_way_apart():
+    u = np.random.default_rng(3).random((400, 2))
+    points = Points(np.arange(2), EnergyOfObservables([], 1.0), 1.0)
+    points.add(told_of(u, two_bowls(u), ["start"] * 400))
+    of = centres(points.known(), 3)
+    assert of[0] == np.argmin(two_bowls(u))
+    assert (np.linalg.norm(u[of] - 0.8, axis=1) < 0.1).any()  # the other bowl has one too
+    apart = np.linalg.norm(u[of][:, None] - u[of], axis=2)[np.triu_indices(3, 1)]
+    assert apart.min() > APART * np.sqrt(2)
+
+
+def test_steps_downhill_are_near_and_lower_and_all_apart():
+    rng, u = np.random.default_rng(3), np.random.default_rng(4).random((300, 2))
+    points = Points(np.arange(2), EnergyOfObservables([], 1.0), 1.0)
+    points.add(told_of(u, two_bowls(u), ["start"] * 300))
+    known = points.known()
+    found = descend(lambda z: np.stack([two_bowls(z), two_bowls(z)]), known, 10, rng)
+    assert found.shape == (10, 2) and len(np.unique(found, axis=0)) == 10
+    assert ((found >= 0) & (found <= 1)).all()
+    of = u[centres(known, 3)]
+    assert np.linalg.norm(found[:, None] - of, axis=2).min(axis=1).max() < 0.2
+    assert np.median(two_bowls(found)) < np.median(two_bowls(of))
+    assert descend(lambda z: two_bowls(z)[None], known, 0, rng).shape == (0, 2)
+    nothing = Points(np.arange(2), EnergyOfObservables([], 1.0), 1.0)
+    assert descend(lambda z: two_bowls(z)[None], nothing.known(), 5, rng).shape == (0, 2)
+
+
+def small_ball(u: np.ndarray) -> np.ndarray:
+    """Good in a ball of radius 0.13 in five dimensions: 2 of 10,000 uniform points; the sides of the box mislead."""
+    return ((u - 0.3) ** 2).sum(axis=1) / 0.13**2 + 3.0 * np.sin(9.0 * u).prod(axis=1) ** 2
+
+
+def test_goal_collect_steps_downhill_until_something_is_good(monkeypatch):
+    """By an NLL alone; a map does not, and neither does it once ten good points are known."""
+    monkeypatch.setattr(lode, "PARTICLES", 100)
+    calls: list[int] = []
+
+    def counted(predict, known, n, rng):
+        calls.append(int(known.good.sum()))
+        return descend(predict, known, n, rng)
+
+    monkeypatch.setattr(lode_descend, "descend", counted)
+    for collect in (True, False):
+        strategy = Lode(Space([Variable(f"x{n}", 0.0, 1.0) for n in range(5)]), LodeSettings(1.0, 40, collect), 2, [])
+        waiting: list[Told] = []
+        for _ in range(9):
+            while len(waiting) > strategy.lag:
+                strategy.tell(waiting.pop(0))
+            batch = strategy.ask(MANY)
+            assert batch is not None
+            waiting.append(told_of(batch.u, small_ball(batch.u), batch.origins))
+        if collect:
+            assert len(calls) >= 2 and max(calls) < 10 <= strategy.good
+            calls.clear()
+    assert not calls
 
 
 def thin(u: np.ndarray) -> np.ndarray:
