@@ -43,6 +43,7 @@ def test_the_default_user_is_nobody_special(image: str) -> None:
     ("image", "program"),
     [
         (PROPOSER, "import torch, proposer.commands; torch.optim.AdamW(torch.nn.Linear(2, 1).parameters())"),
+        (PROPOSER, "from proposer.drawing import Figure; Figure().savefig('/tmp/picture.pdf')"),
         (BASE, "import evaluator.serving"),
     ],
 )
