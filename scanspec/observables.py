@@ -210,6 +210,7 @@ def _read_window(entry: Section) -> tuple[float, float] | None:
 
 
 def _read_likelihood(entry: Section, notes: list[str]) -> Likelihood:
+    entry.boolean("log_scaling", False)  # refused also where no CFUNCTION reads it
     mean = entry.number("mean") if "mean" in entry else math.nan
     sigma = entry.number("sigma") if "sigma" in entry else math.nan
     if "scaling" in entry:

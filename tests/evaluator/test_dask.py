@@ -118,6 +118,26 @@ def test_two_workers_share_the_points(cluster, evaluator, scan):
     assert server.terminate() == 0
 
 
+def test_spectrum_files_come_back_from_every_worker(cluster, evaluator, scan_file):
+    cluster.worker("--no-nanny"), cluster.worker("--nanny")
+    wait_until(lambda: cluster.said().count("Registered to") == 2, 60)
+    path = scan_file(
+        "variables: {x: [0, 100]}\ncodes:\n  copy:\n    command: sh where.sh {input} {output}\n"
+        "    input_file: in.slha\n    observables: {y: {slha: [A, 1], mean: 1, sigma: 1}}\n",
+        in__slha="BLOCK A\n  1  x\n",
+        where__sh="cat $1 > $2\necho \"# $PWD\" >> $2\nsleep 0.1\n",
+    )
+    server = start(evaluator, cluster, path)
+    request = server.request([[float(x)] for x in range(20)])
+    request.spectra_below_nll = float("inf")
+    results = [each for reply in server.stub.Evaluate(iter([request]), timeout=60) for each in reply.results]
+    files = {each.point_id: each.spectra for each in results}
+    assert sorted(files) == list(range(20))
+    assert all(len(each) == 1 and f"  1  {number:.8E}\n".encode() in each[0] for number, each in files.items())
+    assert len({each[0].split(b"# ")[1].rsplit(b"/", 1)[0] for each in files.values()}) == 2  # each worker's folder
+    assert server.terminate() == 0
+
+
 def test_a_point_on_a_worker_that_is_killed_is_worked_on_by_the_other(cluster, evaluator, scan):
     killed = cluster.worker("--no-nanny")
     cluster.worker("--nanny")

@@ -87,6 +87,7 @@ def test_constants_that_have_no_effect_are_noted(read, settings):
         ("{scaling: gauss, mean: 1, sigma: 2}", ["unknown scaling 'gauss'", "'GAUSS'"]),
         ("{scaling: UPER, mean: 1, sigma: 2}", ["unknown scaling 'UPER'", "'UPPER'"]),
         ("{scaling: LOGUSER}", ["EXPUSER", "MINUSEXPUSER", "ln L"]),
+        ("{mean: 1, sigma: 2, log_scaling: maybe}", ["log_scaling", "true or false"]),
         ("{mean: 1, sigma: 2, valid: []}", ["valid", "list of numbers"]),
         ("{mean: 1, sigma: 2, valid: wide}", ["valid", "number"]),
         ("{mean: 1, sigma: 2, slha: [MASS, 25], function: m0}", ["both slha and function"]),
