@@ -214,13 +214,19 @@ class Lode:
         return self._batch(_random(sobol, n), ["start"] * n)
 
     def _fit(self, known: Known) -> Surrogate:
-        by_observables = any(each.decides for each in self._scored.all) and self._points.disagreeing == 0
-        if self._surrogate is None or (self._surrogate.energy is not None and not by_observables):
+        by_observables = bool(self._scored.deciding) and self._points.disagreeing == 0
+        by_observables = by_observables and self._points.with_observables > 0
+        if self._surrogate is None or (self._surrogate.energy is not None) != by_observables:
             if not by_observables:
-                log.info("LODE works on the NLL alone: that of the observables, if they came back, is another one")
+                log.warning("LODE works on the NLL alone: %s", self._why_by_nll())
             self._surrogate = self._new_surrogate(by_observables=by_observables)
         self._surrogate.fit(known, self._generator("fit"))
         return self._surrogate
+
+    def _why_by_nll(self) -> str:
+        if not self._scored.deciding or not self._points.with_observables:
+            return "no observables have come back so far"
+        return "the NLL that came back is not that of the observables, or a good point lacks one"
 
     def _choose(self, known: Known, surrogate: Surrogate, particles: Particles, n: int) -> Batch:
         rng = self._generator("choose")
@@ -246,7 +252,7 @@ class Lode:
         power = lode_collect.DARING if collect else daring(self._dim)
         if self._even_in.dim and (chosen := self._chosen(known, surrogate, pending, every[:n_best], len(inside))):
             sure = np.where(best.chance >= LEAST_ODDS, best.chance, 0.0)
-            best, taken, power = Candidates(chosen[0], sure), chosen[1], min(float(self._even_in.dim), power)
+            best, taken, power = Candidates(chosen[0], sure), chosen[1], daring(self._even_in.dim)
         mass = particles.volume * chance[: len(inside)].mean()
         missing = float((volume * rest.chance).sum())
         success = hits(known, "explore") / hits(known, "exploit")
@@ -288,7 +294,8 @@ class Lode:
             return None
         taken = None if expected is None else np.concatenate([surrogate.scaled(known.values[known.good]), expected])
         u = np.concatenate([known.u[known.good], pending])
-        return self._even_in.places(inside, [(self._inputs(best), predicted), (self._inputs(u), taken)])
+        place, there = self._even_in.places(inside, [(self._inputs(best), predicted), (self._inputs(u), taken)])
+        return [place, there[np.isfinite(there).all(axis=1)]]  # an observable that is only mapped may be missing
 
     def _probes(self, known: Known, surrogate: Surrogate, pending: Floats, outside: Floats, most: int) -> Floats:
         """Minima that may be good; what is out counts with the energy that is predicted there."""

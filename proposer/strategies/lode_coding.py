@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,10 @@ from proposer.strategies.base import Floats
 DECADES = 2.0
 """An observable that is positive everywhere, and whose middle 90 % spans so many decades, is learned as its logarithm:
 beside its largest values a target of 0.12 is the same as nothing."""
+MOSTLY = 0.8
+"""Or is positive in so many of the first points: a relic density that a code gives as 0 or -1 where it has none."""
 _UNIT_SPREAD = 1e-12
+_LEAST_OF_SOME = 0.1  # the same where some are not positive: these lie just below the others
 _LEAST = 1e-6  # of the least value seen: where a logarithm ends, if something smaller or negative comes later
 
 
@@ -35,9 +39,13 @@ class Coding:
     @classmethod
     def of(cls, y: Floats) -> Coding:
         """By median and quartiles of y, shape (n, k), so that outliers stay on scale."""
-        least, low, high = y.min(axis=0), *np.quantile(y, [0.05, 0.95], axis=0)
-        wide = (least > 0) & (high > 10.0**DECADES * low)
-        floor, spread = np.where(wide, _LEAST * least, 0.0), _width(y)
+        positive = np.where(y > 0, y, np.nan)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # an observable that is positive nowhere
+            least, low, high = np.nanmin(positive, axis=0), *np.nanquantile(positive, [0.05, 0.95], axis=0)
+        wide = ((y > 0).mean(axis=0) >= MOSTLY) & (high / 10.0**DECADES > low)
+        below = np.where((y > 0).all(axis=0), _LEAST, _LEAST_OF_SOME)
+        floor, spread = np.where(wide, below * least, 0.0), _width(y)
         s = _scaled(y, floor)
         middle, width = np.median(s, axis=0), _width(s)
         t = np.arcsinh((s - middle) / width)
@@ -69,4 +77,6 @@ def _scaled(y: Floats, floor: Floats) -> Floats:
 
 def _width(y: Floats) -> Floats:
     low, high = np.quantile(y, [0.25, 0.75], axis=0)
-    return np.asarray(3.0 * np.maximum(high - low, 1e-6 * np.abs(y).max(axis=0) + _UNIT_SPREAD))
+    top = np.abs(y).max(axis=0) + _UNIT_SPREAD
+    rare = top * (y / top).std(axis=0)  # of a channel, say, that is closed nearly everywhere
+    return np.asarray(3.0 * np.maximum(np.where(high > low, high - low, rare), 1e-6 * top))

@@ -23,21 +23,24 @@ EACH = 2000
 """Candidates between good points, and as many around them."""
 NEIGHBOURS = 5
 """Of a good point, for SMOTE."""
+NEWEST = 10_000
+"""Points that candidates come from, and that judge them."""
 CERTAINTY, DARING = 6.0, 1.0
 """A candidate twice as far from others may have 2^(-1/6) of the odds. With a daring of 3, as a map has, most steps on
 thin shells went outside."""
 
 
 def candidates(known: Known, rng: np.random.Generator) -> Floats:
-    """Points, shape (n, d), between good ones and around them."""
+    """Points, shape (n, d), between good ones and around them; of the newest, so that the cost does not grow."""
+    u, good = known.u[-NEWEST:], known.good[-NEWEST:]
     return np.concatenate([
-        between_good_points(known.u, known.good, NEIGHBOURS, EACH, rng), around_good_points(known, EACH, rng),
+        between_good_points(u, good, NEIGHBOURS, EACH, rng), around_good_points(known, EACH, rng),
     ])  # fmt: skip
 
 
 def around_good_points(known: Known, n: int, rng: np.random.Generator) -> Floats:
     """n points, shape (n, d), uniform in balls around good points that reach to the nearest one that is not good."""
-    good, other = known.u[known.good], known.u[~known.good]
+    good, other = _apart(known)
     if not len(good) or not len(other):
         return np.empty((0, known.u.shape[1]))
     of = rng.integers(len(good), size=n)
@@ -55,8 +58,14 @@ def certain(known: Known, u: Floats, chance: Floats) -> Floats:
 def odds_by_neighbours(known: Known, u: Floats) -> Floats:
     """Rough odds, shape (n,): the distance to the nearest point that is not good, over its sum with that to the nearest
     good one; 0 where the good one is not the nearer."""
-    good, other = known.u[known.good], known.u[~known.good]
+    good, other = _apart(known)
     if not len(good) or not len(other):
         return np.zeros(len(u))
     near, far = cKDTree(good).query(u)[0], cKDTree(other).query(u)[0]
     return np.asarray(np.where(far > near, far / (near + far + 1e-300), 0.0))
+
+
+def _apart(known: Known) -> tuple[Floats, Floats]:
+    """Good points and others, of the newest."""
+    u, good = known.u[-NEWEST:], known.good[-NEWEST:]
+    return u[good], u[~good]

@@ -88,8 +88,8 @@ class Surrogate:
         self._values.condition(x, t)
         few = training_rows(known.u[rows], known.energy[rows], len(rows) // 3, rng)
         self._rough = self._values.thinned(x[few], t[few]) if len(rows) > LEAST_POINTS // 2 else self._values
-        has_values = known.ok & np.isfinite(y).all(axis=1)
-        self._fit_validity(known, has_values, known.unexplained | (known.ok & ~has_values), most // 2, rng, again=again)
+        valid = known.ok & ~known.lacking
+        self._fit_validity(known, valid, known.unexplained | known.lacking, most // 2, rng, again=again)
 
     def _fit_nets(self, known: Known, usable: NDArray[np.int64], rng: np.random.Generator) -> None:
         """Where only an NLL is known; how far off the last predictions were is how far off the next ones may be."""

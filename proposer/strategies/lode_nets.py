@@ -35,6 +35,9 @@ DECAY, REACH = 0.0016, 10.0
 enough to tell what is not smooth (a decay of 0.1 in 2 took twice the evaluations), in 8 and more there are not (one of
 0.02 left two thirds of multi8d out)."""
 
+MOST_DIM = 10
+"""Both are as in ten dimensions in more: in 30 nothing was learned else."""
+
 
 class Nets:
     """Energies over [-1, 1]^d, from points and energies."""
@@ -55,7 +58,7 @@ class Nets:
         odds = torch.from_numpy((1.0 + energy) ** GAMMA)
         rows = torch.multinomial(odds, MEMBERS * ROWS * steps, replacement=True, generator=random)
         weights = self._weights.clone().requires_grad_(True)
-        optimiser = Adam([weights], DECAY * self.dim**2)
+        optimiser = Adam([weights], DECAY * min(self.dim, MOST_DIM) ** 2)
         for step, of in enumerate(rows.view(steps, MEMBERS, ROWS)):
             misfit = torch.nn.functional.smooth_l1_loss(_log_energy(weights, self._shapes, inputs[of]), targets[of])
             slopes = torch.autograd.grad(MEMBERS * misfit, weights)
@@ -73,7 +76,7 @@ class Nets:
         self._weights = torch.cat(parts, dim=1)
 
     def _inputs(self, z: Tensor) -> Tensor:
-        return (z * (REACH / self.dim)).float()
+        return (z * (REACH / min(self.dim, MOST_DIM))).float()
 
     @torch.no_grad()
     def log_energy(self, z: Tensor, member: int | None = None) -> Tensor:

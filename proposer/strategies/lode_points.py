@@ -21,8 +21,9 @@ class Known:
     """n points: `u` (n, d), `energy` (n,) and `plain`, which goes on falling below a band: NaN without an NLL;
     `values` (n, k): observables that matter.
 
-    `ok`, `answered` (OK or INVALID), `unexplained` (INVALID with all its observables
-    inside their windows, or without them), `good`: shape (n,). `origins`: n words.
+    `ok`, `answered` (OK or INVALID), `unexplained` (INVALID, and its observables do not all come back with one outside
+    its window), `lacking` (OK, with observables, but without a number in one that decides), `good`: shape (n,).
+    `origins`: n words.
     """
 
     u: Floats
@@ -32,6 +33,7 @@ class Known:
     ok: NDArray[np.bool_]
     answered: NDArray[np.bool_]
     unexplained: NDArray[np.bool_]
+    lacking: NDArray[np.bool_]
     good: NDArray[np.bool_]
     origins: NDArray[np.str_]
 
@@ -44,7 +46,9 @@ class Points:
     ) -> None:
         self.good_so_far = 0
         self.disagreeing: int = 0
-        """OK points whose NLL is not that of their observables, and good points that lack one."""
+        """OK points whose NLL is not that of their observables, and good points that lack one that decides."""
+        self.with_observables: int = 0
+        """OK points that came with observables: those of an InitCSV do not."""
         self._free, self._scored = free, scored
         self._target = threshold, above
         self._energy = EnergyOfNll(threshold, above)
@@ -57,6 +61,7 @@ class Points:
             "ok": [np.empty(0, dtype=np.bool_)],
             "answered": [np.empty(0, dtype=np.bool_)],
             "unexplained": [np.empty(0, dtype=np.bool_)],
+            "lacking": [np.empty(0, dtype=np.bool_)],
             "good": [np.empty(0, dtype=np.bool_)],
             "origins": [np.empty(0, dtype="<U8")],
         }
@@ -70,15 +75,18 @@ class Points:
         good = ok & in_target(told.nll, *self._target)
         plain = np.where(ok, self._energy(told.nll), np.nan)
         values = np.full((len(told), len(self._scored.columns)), np.nan)
+        lacking = np.zeros(len(told), dtype=np.bool_)
         if self._scored.columns and told.observables.shape[1] == len(self._scored.all):
             values = told.observables[:, self._scored.columns]
-            agrees = self._scored.agrees(told.observables[ok], told.nll[ok])
-            self.disagreeing += int((~agrees | (good[ok] & ~np.isfinite(values[ok]).all(axis=1))).sum())
-        else:
-            self.disagreeing += int(ok.sum())
+            came = ok & ~np.isnan(told.observables).all(axis=1)
+            lacking = came & ~np.isfinite(values[:, self._scored.deciding]).all(axis=1)
+            agrees = self._scored.agrees(told.observables[came], told.nll[came])
+            self.disagreeing += int((~agrees | (good & lacking)[came]).sum())
+            self.with_observables += int(came.sum())
         explained = np.zeros(len(told), dtype=np.bool_)
-        if values.shape[1]:
-            explained = self._scored.outside(torch.from_numpy(values)).any(dim=1).numpy()
+        if values.shape[1]:  # where a code did not run the regression cannot say it: the point has no row there
+            outside = self._scored.outside(torch.from_numpy(values)).any(dim=1).numpy()
+            explained = outside & np.isfinite(values).all(axis=1)
         new = {
             "u": told.u[:, self._free],
             "energy": self._energy.within(torch.from_numpy(plain)).numpy(),
@@ -87,6 +95,7 @@ class Points:
             "ok": ok,
             "answered": ok | invalid,
             "unexplained": invalid & ~explained,
+            "lacking": lacking,
             "good": good,
             "origins": np.array(list(told.origins), dtype="<U8"),
         }

@@ -143,6 +143,80 @@ def test_dimensions(dim):
     assert {batch.u.shape[1] for batch in made} == {dim}
 
 
+def test_observables_of_codes_that_did_not_run_are_missed_and_the_window_is_learned():
+    """A window ends a point before the next code gives the observable that is scored."""
+
+    def ended(u: Floats) -> Answers:
+        status, nll, y = windowed(u)
+        return status, nll, np.where((np.array(status) == Status.OK)[:, None] | (np.arange(2) == 1), y, np.nan)
+
+    made = play(Lode(cube(3), FAST, 1, [GAUSS, WINDOW]), ended, 7)
+    assert share_good(made[5:], windowed) > 0.5
+
+
+def test_known_points_without_observables_do_not_turn_to_the_nll(caplog):
+    """Those of an InitCSV have an NLL alone; the others are learned by their observables."""
+    strategy = Lode(cube(2), FAST, 1, [GAUSS])
+    u = np.random.default_rng(3).random((60, 2))
+    status, nll, y = honest(u)
+    strategy.tell(told(99, Batch(u, ["init"] * 60, 0), (status, nll, np.full_like(y, np.nan))))
+    made = play(strategy, honest, 6)
+    assert strategy._surrogate is not None and strategy._surrogate.energy is not None
+    assert strategy._points.disagreeing == 0 and share_good(made[4:]) > 0.5
+    assert not strategy._points.known().lacking.any()
+    alone = Lode(cube(2), FAST, 1, [GAUSS])
+    play(alone, another_nll, 5)
+    assert "the NLL that came back is not that of the observables" in caplog.text
+
+
+def test_a_mapped_observable_may_be_missing():
+    scored = [GAUSS, ScoredObservable("mass", Likelihood())]
+
+    def answer(u: Floats) -> Answers:
+        status, nll, y = honest(u)
+        return status, nll, np.column_stack([y, np.where(u[:, 1] < 0.1, np.nan, u[:, 1])])
+
+    strategy = Lode(cube(2), LodeSettings(1.0, 40, even_in=("mass",)), 1, scored)
+    made = play(strategy, answer, 6)
+    assert strategy._surrogate is not None and strategy._surrogate.energy is not None
+    assert share_good(made[4:]) > 0.5
+
+
+def test_a_narrow_likelihood_is_found_from_far():
+    """A mass of 91.1876 +- 0.0021 between 50 and 150: everywhere else the loss is at its cap."""
+    likelihood = Likelihood(Kind.GAUSS, 91.1876, 0.0021)
+
+    def mass(u: Floats) -> Answers:
+        y = (50 + 40 * u[:, 0] + 30 * u[:, 1] ** 2 + 30 * u[:, 2] * u[:, 0])[:, None]
+        return [Status.OK] * len(u), losses_and_nll([likelihood], y)[1], y
+
+    made = play(Lode(cube(3), LodeSettings(2.0, 60), 1, [ScoredObservable("m", likelihood)]), mass, 9)
+    nll = mass(np.concatenate([batch.u for batch in made]))[1]
+    assert (nll < 2.0).sum() > 30
+
+
+@pytest.mark.parametrize(("dim", "evaluations"), [(1, 500), (2, 1500)])
+def test_a_region_that_is_full_is_filled_on(dim, evaluations):
+    """Gaps inside become small beside those outside; the points stay inside all the same."""
+    settings, scored = LodeSettings(threshold=1.0, points_per_iteration=100), [GAUSS] * dim
+
+    def ball(u: Floats) -> Answers:
+        return [Status.OK] * len(u), losses_and_nll([GAUSS.likelihood] * dim, u)[1], u
+
+    strategy = Lode(cube(dim), settings, 1, scored)
+    found: list[Floats] = []
+    waiting: list[Told] = []
+    while sum(len(u) for u in found) < evaluations:
+        while len(waiting) > strategy.lag:
+            strategy.tell(waiting.pop(0))
+        batch = strategy.ask(MANY)
+        assert batch is not None
+        found.append(batch.u)
+        waiting.append(told(len(found), batch, ball(batch.u)))
+    late = np.concatenate(found)[evaluations // 2 :]
+    assert (ball(late)[1] < 1.0).mean() > 0.85
+
+
 def test_it_learns_what_is_outside_a_window():
     made = play(Lode(cube(3), FAST, 1, [GAUSS, WINDOW]), windowed, 6)
     assert share_good(made[:2], windowed) < 0.3

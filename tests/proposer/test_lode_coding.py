@@ -28,7 +28,18 @@ def test_values_come_back(coding):
 
 def test_only_what_is_positive_over_decades_is_a_logarithm(coding):
     assert (coding.floor > 0).tolist() == [True, False, False, False]
-    assert not Coding.of(np.append(RELIC, -1e-9)[:, None]).floor.any()
+    some, many = (np.where(RNG.random(400) < share, value, RELIC) for share, value in ((0.1, 0.0), (0.4, -1.0)))
+    assert Coding.of(some[:, None]).floor == pytest.approx(0.1 * some[some > 0].min())
+    assert not Coding.of(many[:, None]).floor.any()
+    assert not Coding.of(-RELIC[:, None]).floor.any()
+
+
+def test_a_channel_that_is_closed_nearly_everywhere_has_the_scale_of_where_it_is_open():
+    y = np.where(np.arange(400) < 20, RNG.uniform(0.1, 0.4, 400), 0.0)[:, None]
+    coding = Coding.of(y)
+    t = coding.encode(np.array([[0.0], [0.25]]))
+    assert coding.decode(torch.from_numpy(t)).numpy() == pytest.approx(np.array([[0.0], [0.25]]), abs=1e-9)
+    assert 1.0 < np.ptp(t) < 10.0
 
 
 def test_a_small_target_is_seen_beside_large_values(coding):

@@ -99,7 +99,7 @@ def test_even_prefers_what_is_likely_good_and_takes_no_place_twice():
     assert len(even(Candidates(u, np.zeros(33)), np.empty((0, 1)), 4)) == 4
 
 
-@pytest.mark.parametrize(("dim", "power"), [(1, 3.0), (7, 3.0), (10, 4.0)])
+@pytest.mark.parametrize(("dim", "power"), [(1, 1.0), (2, 2.0), (3, 3.0), (7, 3.0), (10, 4.0)])
 def test_a_place_twice_as_far_may_be_less_likely_in_many_dimensions(dim, power):
     assert daring(dim) == pytest.approx(power)
     u = np.zeros((3, dim))
@@ -287,9 +287,23 @@ def test_energy_is_the_share_of_the_threshold():
     assert ((EnergyOfNll(-3.0)(np.array([-4.0, -2.0])) < 1.0) == [True, False]).all()
     scored = EnergyOfObservables([ScoredObservable("off", Likelihood()), ScoredObservable("y", GAUSS)], 4.0)
     assert scored.columns == [1]
-    y = torch.tensor([[0.5], [0.8], [np.nan], [1e9]], dtype=torch.float64)
+    y = torch.tensor([[0.5], [0.8], [np.nan]], dtype=torch.float64)
     energy = scored(y, torch.ones(1))
     assert energy.numpy() == pytest.approx(np.asarray(GAUSS.loss(y)[:, 0]) / 4.0)
+
+
+@pytest.mark.parametrize("kind", [Kind.GAUSS, Kind.UPPER, Kind.LOWER])
+def test_the_energy_goes_on_rising_where_the_loss_is_flat(kind):
+    """Only far above any threshold, and where the likelihood itself says that it gets worse."""
+    likelihood = Likelihood(kind, 2.0, 0.001)
+    scored = EnergyOfObservables([ScoredObservable("y", likelihood)], 4.0)
+    z = np.array([0.0, 1.0, 5.0, 29.0, 31.0, 100.0, 1e4, 1e9])
+    for side in (-1.0, 1.0):
+        y = torch.from_numpy(2.0 + side * 0.001 * z)[:, None]
+        nll, loss = scored.nll(y).numpy(), likelihood.loss(y)[:, 0].numpy()
+        assert nll[:4] == pytest.approx(loss[:4], rel=1e-9)
+        worse = kind is Kind.GAUSS or (side > 0) == (kind is Kind.UPPER)
+        assert (np.diff(nll[4:]) > 10).all() if worse else nll == pytest.approx(loss)
 
 
 def test_energy_outside_a_window_is_never_good():
