@@ -16,7 +16,14 @@ import numpy as np
 
 from evaluator.codes import Code, make_code
 from evaluator.codes.flavio import FlavioCode
-from evaluator.errors import CodeFailed, CodeKilled, CodeTimedOut, InvalidPoint, ObservableFailed
+from evaluator.errors import (
+    CodeFailed,
+    CodeKilled,
+    CodeTimedOut,
+    ConfigurationError,
+    InvalidPoint,
+    ObservableFailed,
+)
 from evaluator.expressions import Expression
 from evaluator.fitting import Solver
 from scanspec import Likelihood, ObservableSpec, ScanFile, losses_and_nll
@@ -148,6 +155,9 @@ class Chain:
             where = f"{scan.path}, line {code_spec.section.line('conditions')}"
             conditions = [Expression(text, known, where, len(scan.variables)) for text in code_spec.conditions]
             self.steps.append(Step(code_spec.name, code, observables, conditions))
+        if scan.blocks and not any(getattr(step.code, "fills_a_template", False) for step in self.steps):
+            where = next(iter(scan.block_places.values()), str(scan.path))
+            raise ConfigurationError(f"{where}: blocks are written into a template, but no code that runs has one")
         self._top = [self._prepare(spec, positions, known) for spec in scan.observables]
         self._solver: Solver | None = None
         if scan.fitting is not None:

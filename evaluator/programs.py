@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import resource
 import select
 import shlex
@@ -34,8 +35,12 @@ class Command:
     @classmethod
     def read(cls, text: str, where: str) -> Command:
         """Splits a command; raises ConfigurationError for what only a shell could do."""
+        _refuse_expansions(text, where)
         try:
-            words = shlex.split(text)
+            lexer = shlex.shlex(text, posix=True, punctuation_chars="<>|&;")
+            lexer.whitespace_split = True
+            lexer.commenters = ""
+            words = list(lexer)
         except ValueError as error:
             raise ConfigurationError(f"{where}: {text!r} cannot be split into words ({error})") from None
         kept: list[str] = []
@@ -49,7 +54,7 @@ class Command:
                 files[word] = words[position + 1]
                 position += 2
                 continue
-            if word in ("|", ">>", "&", "&&", "||", ";") or word.startswith(("2>", "&>")):
+            if word and not word.strip("<>|&;"):
                 raise ConfigurationError(f"{where}: {word!r} in {text!r} needs a shell; put the command into a script")
             kept.append(os.path.expanduser(word))
             position += 1
@@ -64,6 +69,20 @@ class Command:
         if found is None:
             raise ConfigurationError(f"{where}: the program {name!r} is not there, or may not be executed")
         return Path(found)
+
+
+def _refuse_expansions(text: str, where: str) -> None:
+    """Raises ConfigurationError for what only a shell expands; in quotes that keep it from that it may stand."""
+    bare = re.sub(r"\\.|'[^']*'", "", text)
+    outside = re.sub(r'"[^"]*"', "", bare)
+    found = re.search(r"[$`]", bare) or re.search(r"[*?]|(?:^|\s)(?:2>|&>)", outside)
+    if found:
+        what = f"{found[0].strip()!r} in {text!r} needs a shell"
+        raise ConfigurationError(f"{where}: {what}; put the command into a script")
+    if re.match(r"\s*\w+=", outside):
+        raise ConfigurationError(
+            f"{where}: {text!r} sets a variable of the environment; do that by environment_variables in setup"
+        )
 
 
 def search_path() -> str:

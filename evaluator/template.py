@@ -41,7 +41,7 @@ class Template:
         places: Mapping[Entry, str] = MappingProxyType({}),
     ) -> None:
         try:
-            text = path.read_text(encoding="utf-8")
+            text = path.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigurationError(f"{where}: the template {path} cannot be read: {error}") from error
         self._path, self._known, self._variables, self._places = path, known, variables, places

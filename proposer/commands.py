@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -54,7 +55,7 @@ def scan(
     Everything is checked before anything is written.
     """
     spec, settings, limits, space, init = _read(file)
-    level = max(logging.DEBUG, logging.WARNING - 10 * spec.networks.integer("verbose", 0))
+    level = max(logging.DEBUG, logging.WARNING - 10 * _verbose(spec))
     logging.basicConfig(level=level, format="%(name)s: %(message)s")
     folder = folder or Path("runs") / spec.run_name
     spectra_below = kept_below(spec, settings.threshold)
@@ -116,13 +117,20 @@ def _read(file: Path) -> tuple[ScanFile, Settings, Limits, Space, InitPoints | N
     """All of the proposer's input, checked; raises ScanFileError."""
     spec = read_scan_file(file)
     space = Space(spec.variables)
-    spec.networks.integer("verbose", 0)  # refused here, also by a check
+    _verbose(spec)  # refused here, also by a check
     spec.setup.integer("seed", 0, low=0)
     settings, limits, init = read_settings(spec), Limits.read(spec), read_init_csv(spec, space)
     if init is not None and reads_rows(spec.setup):
         batch, values, nll = init
         init, limits = (batch, values, np.full_like(nll, np.nan)), replace(limits, points=len(batch))
     return spec, settings, limits, space, init
+
+
+def _verbose(spec: ScanFile) -> int:
+    """A number, or a boolean as BSMArt has it."""
+    if str(spec.networks.raw("verbose")).lower() in ("true", "false"):
+        return int(spec.networks.boolean("verbose", False))
+    return spec.networks.integer("verbose", 0)
 
 
 def check(file: Path, address: str | None, *, insecure: bool) -> int:
@@ -232,6 +240,8 @@ def _notes(spec: ScanFile, threshold: float) -> list[str]:
     honoured = [each.name for each in spec.variables if each.prior is not PriorKind.UNIFORM]
     if honoured:
         notes.append(f"priors are honoured (BSMArt's classifier draws uniformly): {', '.join(honoured)}")
+    if name == "MLS_DNNC" and spec.networks.spelling("iterations") == "Iterations":
+        notes.append("Iterations ends the scan here, as BSMArt's documents say; its code does not read it")
     if name != "LODE" and (own := [each for each in ("goal", "even_in") if each in spec.setup]):
         notes.append(f"{' and '.join(own)}: a setting of LODE, without meaning for {name}")
     if name != "MLS_DNNC" and (others := [each for each in spec.networks if each not in EVERY_TYPE]):
@@ -278,10 +288,11 @@ def _draw(folder: Path, spec: ScanFile) -> None:
     if spec.plotting is None:
         return
     try:
+        shutil.copyfile(spec.path, folder / f"scan{spec.path.suffix}")  # its pictures may be other ones by now
         for path in draw(folder, spec, read_points(folder, spec), spec.plotting):
             _say(f"drawn: {path}")
     except (ScanFileError, DatasetError, OSError) as error:
-        _say(f"not drawn: {error}; `lodescan plot {folder}` tries again")
+        _say(f"not drawn: {error}; correct the scan file, and the same command draws again")
 
 
 def _number(value: float) -> str:

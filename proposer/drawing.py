@@ -37,7 +37,7 @@ def draw_plot(points: Points, axes: list[Axis], contours: Sequence[float], path:
     with mpl.rc_context(_SETTINGS):
         figure = Figure(figsize=(5.5, 4.4), layout="constrained")
         ax = figure.subplots()
-        ax.set_title(points.title, fontsize=9)
+        ax.set_title(points.title, fontsize=9, parse_math=False)
         if len(axes) == 2 or contours:
             for kind, mask in masks.items():
                 _dots(ax, x, y, mask, *KINDS[kind], kind)
@@ -59,7 +59,7 @@ def draw_corner(points: Points, axes: list[Axis], path: Path) -> None:
     with mpl.rc_context(_SETTINGS | {"font.size": 8.0}):
         figure = Figure(figsize=(1.2 + 1.9 * count, 1.2 + 1.9 * count), layout="constrained")
         grid = figure.subplots(count, count, squeeze=False)
-        figure.suptitle(points.title, fontsize=9)
+        figure.suptitle(points.title, fontsize=9, parse_math=False)
         for row in range(count):
             for column in range(count):
                 ax: Axes = grid[row, column]
@@ -161,4 +161,8 @@ def _save(figure: Figure, path: Path) -> None:
         raise ScanFileError(f"{path}: no kind of picture is called {kind!r}; write .pdf, .png or .svg")
     # without dates, so that the same run gives the same file
     dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}, ".eps": {"CreationDate": None}}
-    figure.savefig(path, metadata=dates.get(kind, {}))
+    try:
+        figure.savefig(path, metadata=dates.get(kind, {}))
+    except (ValueError, RuntimeError) as error:  # a label between $ that is no formula
+        words = " ".join(str(error).split())
+        raise ScanFileError(f"the picture {path.name} cannot be drawn, perhaps for a label: {words:.200}") from None

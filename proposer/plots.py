@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from proposer.strategies.base import Floats, Status
 from proposer.target import describe_target, in_target, stored_target
 from scanspec import PriorKind, ScanFile, SlhaAddress, read_scan_file
 from scanspec.document import ScanFileError, closest
-from scanspec.plotting import OF_NLL, Plot, Plotting
+from scanspec.plotting import OF_NLL, Plot, Plotting, file_name
 from scanspec.spectrum import EntryMissing, read_spectrum
 
 PLOTS = "plots"
@@ -54,10 +55,10 @@ def plot(folder: Path, names: list[str], file: Path | None) -> int:
         if name not in points.columns:
             raise ScanFileError(f"{folder} has no variable or observable {name!r}{closest(name, points.columns)}")
     if names:
-        asked = Plotting((Plot("-".join(names), tuple(names)),), unphysical=True, corner=False)
+        asked = Plotting((Plot(file_name("-".join(names)), tuple(names)),), unphysical=True, corner=False)
     else:
         asked = scan.plotting or Plotting((), unphysical=True, corner=True)
-    if file is not None and len(asked.plots) + asked.corner != 1:
+    if file is not None and len(asked.plots) + (asked.corner or not asked.plots) != 1:
         raise ScanFileError("--file is for one picture, and the scan file asks for several; name two columns")
     for path in draw(folder, scan, points, asked, file):
         print(f"drawn: {path}")
@@ -65,18 +66,29 @@ def plot(folder: Path, names: list[str], file: Path | None) -> int:
 
 
 def draw(folder: Path, scan: ScanFile, points: Points, asked: Plotting, file: Path | None = None) -> list[Path]:
-    """Draws into `file`, or `plots/` in the run's folder; returns the paths. Raises ScanFileError."""
+    """Draws into `file`, or `plots/` in the run's folder; returns the paths.
+
+    Raises ScanFileError for the pictures that cannot be drawn, after all others.
+    """
     from proposer.drawing import draw_corner, draw_plot  # half a second
 
-    paths = []
+    paths, faults = [], []
     for each in asked.plots:
-        paths.append(_made(file or folder / PLOTS / f"{each.name}.pdf"))
-        draw_plot(points, plot_axes(folder, scan, points, each), each.contours, paths[-1], unphysical=asked.unphysical)
-    if asked.corner:
+        path = _made(file or folder / PLOTS / f"{each.name}.pdf")
+        try:
+            axes = plot_axes(folder, scan, points, each)
+            draw_plot(points, axes, each.contours, path, unphysical=asked.unphysical)
+        except ScanFileError as error:
+            faults.append(str(error))
+        else:
+            paths.append(path)
+    if asked.corner or not asked.plots:
         free = [each.name for each in scan.variables if not each.fixed]
         axes = [_axis(scan, points, name) for name in free[:MOST_VARIABLES]]
         paths.append(_made(file or folder / PLOTS / "corner.pdf"))
         draw_corner(points, axes, paths[-1])
+    if faults:
+        raise ScanFileError("; ".join(faults))
     return paths
 
 
@@ -89,7 +101,13 @@ def _scan_of(folder: Path) -> ScanFile:
     files = sorted(folder.glob("scan.*"))
     if not files:
         raise DatasetError(f"{folder}: there is no run here, or it has not started yet")
-    return read_scan_file(files[0])
+    try:
+        return read_scan_file(files[0])
+    except ScanFileError:  # it names a table beside the file that the scan was started with
+        original = Path(str(json.loads((folder / "manifest.json").read_text())["scan_file"]))
+        if not original.is_file():
+            raise
+        return read_scan_file(original)
 
 
 def read_points(folder: Path, scan: ScanFile) -> Points:
@@ -149,7 +167,8 @@ def _from_files(folder: Path, points: Points, address: SlhaAddress) -> Floats:
     found = np.full(len(points.ids), np.nan)
     kept = folder / FOLDER
     for position in np.flatnonzero(points.good | points.bad).tolist():
-        files = sorted((kept / str(points.ids[position])).glob("*.slha"), key=lambda path: int(path.stem))
+        files = [path for path in (kept / str(points.ids[position])).glob("*.slha") if path.stem.isdecimal()]
+        files.sort(key=lambda path: int(path.stem))
         for path in reversed(files):  # a chain may write its last blocks into a file of their own
             try:
                 found[position] = read_spectrum(path.read_text(errors="replace")).entry(address)

@@ -65,13 +65,18 @@ def read_plotting(
         entry = named.section(name, keys.PLOT)
         ignored += entry.ignored
         plot = _read_plot(entry, name, {*names, *off, *OF_NLL})
-        if re.sub(r"[^\w.+-]", "_", name) in {each.name for each in plots} | {"corner"}:
-            raise named.error(f"{name!r}: another picture has this file's name; rename it", name)
+        if file_name(name) in {each.name for each in plots} | {"", "corner"}:
+            raise named.error(f"{name!r}: is no name for a file, or another picture has it; rename it", name)
         if missing := [each for each in plot.values if each in off and each not in names]:
             notes.append(f"{entry.path} is not drawn: {missing[0]} belongs to a code that does not run")
             continue
         plots.append(plot)
     return Plotting(tuple(plots), strategy == "all", strategy == "csv")
+
+
+def file_name(name: str) -> str:
+    """A picture's name as that of a file."""
+    return re.sub(r"[^\w.+-]", "_", name)
 
 
 def _read_plot(entry: Section, name: str, known: Collection[str]) -> Plot:
@@ -96,9 +101,13 @@ def _read_plot(entry: Section, name: str, known: Collection[str]) -> Plot:
     scales = [each.lower() for each in entry.texts("scaling")]
     if scales and (len(scales) != 2 or any(each not in SCALES for each in scales)):
         raise entry.wrong("scaling", f"a list of two of {', '.join(SCALES)}, for x and y")
+    ranges = _read_ranges(entry)
+    for ends, scale in zip(ranges, scales, strict=False):
+        if ends is not None and scale == "log" and ends[0] <= 0:
+            raise entry.error(f"{entry.path}: a logarithmic axis needs a range above 0", "ranges")
     return Plot(
-        re.sub(r"[^\w.+-]", "_", name), tuple(found), (labels[0], labels[1]) if labels else (None, None),
-        _read_ranges(entry), (scales[0], scales[1]) if scales else (None, None), contours,
+        file_name(name), tuple(found), (labels[0], labels[1]) if labels else (None, None),
+        ranges, (scales[0], scales[1]) if scales else (None, None), contours,
     )  # fmt: skip
 
 
@@ -121,5 +130,8 @@ def _read_contours(entry: Section) -> tuple[float, ...]:
     if "contours" not in entry:
         return ()
     if isinstance(entry.raw("contours"), list):
-        return tuple(sorted(entry.numbers("contours")))
+        levels = tuple(sorted(entry.numbers("contours")))
+        if len(set(levels)) < len(levels):
+            raise entry.wrong("contours", "a list of different levels")
+        return levels
     return (float(entry.integer("contours", low=1)),)

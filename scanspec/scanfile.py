@@ -180,8 +180,9 @@ def _read_codes(root: Section, ignored: list[str], notes: list[str]) -> tuple[Co
 def _switched_off(root: Section) -> set[str]:
     """Names of the observables of codes that do not run."""
     section = root.section("codes")
-    off = [section.section(name) for name in section if not _runs(section.section(name))]
-    return {each for code in off for key in ("observables", "Observables") for each in code.section(key)}
+    off = [section.raw(name) for name in section if not _runs(section.section(name))]
+    named = [code.get(key) for code in off for key in ("observables", "Observables")]
+    return {str(name) for each in named if isinstance(each, (dict, list)) for name in each if isinstance(name, str)}
 
 
 def _runs(code: Section) -> bool:
@@ -285,6 +286,8 @@ def _read_blocks(root: Section) -> tuple[dict[str, dict[tuple[int, ...], str]], 
     section = root.section("blocks")
     for block in section:
         entries = section.section(block)
+        if block.upper() == "DECAY":
+            raise section.error("a DECAY table is no block: write its width as an expression in the template", block)
         for index in entries:
             try:
                 position = tuple(int(each) for each in index.split(",")) if index.strip() else ()

@@ -128,6 +128,7 @@ def toy_targets(x: Sequence[float], a: float = 1.0, b: float = 100.0) -> dict[st
 class PassTool:
     """The SLHA template, filled in, is the spectrum."""
 
+    fills_a_template = True
     timeout = first_timeout = DEFAULT_TIMEOUT
 
     def __init__(self, spec: CodeSpec, scan: ScanFile, known: Collection[str]) -> None:

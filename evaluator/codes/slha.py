@@ -55,7 +55,8 @@ class SlhaProgram:
         first = next(each.name for each in scan.codes if _writes_spectrum(each)) == spec.name
         named = section.text("input_file", "") or (scan.first_input if first else "")
         path = scan.folder / named
-        if path.is_file() or (first and named):
+        by_name = not first and named == scan.first_input and section.spelling("input_file") == "InputFile"
+        if (path.is_file() and not by_name) or (first and named):
             where = f"{section.file}, line {section.line('input_file')}"
             blocks = scan.blocks if first else {}
             self._template = Template(path, known, blocks, len(scan.variables), where, scan.block_places)
@@ -76,6 +77,7 @@ class SlhaProgram:
         self._input = self._profile.input_name or (
             path.name if named and self._template is None else f"{self._name}.in.slha"
         )
+        self.fills_a_template = first
         self._append = section.boolean("append", self._profile.append)
         self._output = self._output_name(spec, scan)
         self.timeout = section.number_in("timeout", self._profile.timeout, 0.0, 1e7, open_low=True)

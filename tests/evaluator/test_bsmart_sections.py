@@ -9,6 +9,7 @@ import pytest
 from evaluator.codes.bsmart import toy_targets
 from evaluator.errors import ConfigurationError
 from evaluator.point import Chain, Status
+from evaluator.programs import Command
 from scanspec import ScanFileError, read_scan_file
 from tests.evaluator.harness import DATA, PROGRAMS
 
@@ -208,6 +209,12 @@ def test_a_chain_in_bsmarts_words(point, tmp_path):
         ({"Codes/resummino": {"Command": "cp", "Observables": {}}},
          ["'resummino' is a tool of BSMArt that lodescan does not bring along; `Profile: none` makes it a program"]),
         ({"Blocks/MINPAR/1": "muu"}, ["old.json, line ", "'muu'", "did you mean 'mu'"]),
+        ({"Blocks": {"DECAY": {"25": 1}}}, ["a DECAY table is no block"]),
+        ({"Codes/SPheno/Command": "$HOME/spheno"}, ["'$' in", "needs a shell"]),
+        ({"Codes/SPheno/Command": "spheno *.dat"}, ["'*' in", "needs a shell"]),
+        ({"Codes/SPheno/Command": "cp {input} {output}; true"}, ["';' in", "needs a shell"]),
+        ({"Codes/SPheno/Command": "spheno 2>err"}, ["'2>' in", "needs a shell"]),
+        ({"Codes/SPheno/Command": "LIB=1 spheno"}, ["environment_variables in setup"]),
         ({"Codes/misspelt": {"Run": "True", "Observables": {}}}, ["'misspelt'", "neither function nor command"]),
         ({"Codes/SPheno/Command": "./sphen"}, ["the program './sphen' is not there"]),
         ({"Codes/SPheno/Conditions": ["mhh > 120"]}, ["'mhh'", "did you mean 'mh'"]),
@@ -223,7 +230,7 @@ def test_what_names_its_fault(bsmart, tmp_path, changes, words):
     if "Variables/mus" in changes:
         (tmp_path / "in.slha").write_text(TEMPLATE.replace("mu**2", "mu_**2"))
         words = [word.replace("'mu'", "'mu_'") for word in words]
-    with pytest.raises(ConfigurationError) as caught:
+    with pytest.raises((ConfigurationError, ScanFileError)) as caught:
         Chain(bsmart(changes))
     assert [word for word in words if word not in str(caught.value)] == []
 
@@ -314,3 +321,45 @@ def test_pass_tool(point):
     }}  # fmt: skip
     outcome, found = point(changes)
     assert (outcome.status, found["tanb"], found["later"]) == (Status.OK, 2.5, 5.0)
+
+
+@pytest.mark.parametrize(
+    ("command", "words", "files"),
+    [
+        ("prog <{input} >{output}", ("prog",), ("{input}", "{output}")),
+        ("prog < {input}>out", ("prog",), ("{input}", "out")),
+        ("sh -c 'cat \"$0\" *.dat > x; y' {input}", ("sh", "-c", 'cat "$0" *.dat > x; y', "{input}"), (None, None)),
+        ('prog "a|b&c?*" #1', ("prog", "a|b&c?*", "#1"), (None, None)),
+        ("prog --x=1 -y 2", ("prog", "--x=1", "-y", "2"), (None, None)),
+    ],
+)
+def test_words_of_a_command(command, words, files):
+    """What a shell would expand may stand in quotes; files may be glued to < and >."""
+    found = Command.read(command, "here")
+    assert (found.words, (found.stdin, found.stdout)) == (words, files)
+
+
+def test_blocks_without_a_template_are_refused(bsmart, tmp_path):
+    (tmp_path / "code.py").write_text("def f(point):\n    return {'y': 1.0}\n")
+    code = {"function": "code:f", "Observables": {"y": {"MEAN": 1, "VARIANCE": 1}}}
+    with pytest.raises(ConfigurationError, match=r"line \d+: blocks are written into a template, but no code"):
+        Chain(bsmart({"Codes": {"mine": code}, "Blocks": {"MINPAR": {"1": "muu"}}}))
+
+
+def test_a_later_code_with_the_templates_name_gets_the_spectrum(point):
+    """BSMArt copies the spectrum under the name InputFile, whatever lies beside the scan file."""
+    later = {"Run": "True", "Command": "cp {input} {output}", "InputFile": "in.slha", "OutputFile": "copy.slha",
+             "Profile": "none", "Observables": {"again": {"SLHA": ["MASS", [25]]}}}  # fmt: skip
+    outcome, found = point({"Codes/later": later}, order=["SPheno", "later"])
+    assert outcome.status is Status.OK and found["again"] == found["mh"] == 125.0
+
+
+@pytest.mark.parametrize("observables", [["BR(B->mumu)"], "BR(B->mumu)", {"x": 3}, None])
+def test_a_code_that_is_off_may_hold_anything(bsmart, observables):
+    scan = bsmart({"Codes/flavio": {"Run": "False", "Observables": observables}})
+    assert [each.name for each in scan.codes] == ["SPheno"]
+
+
+def test_a_template_of_windows(point, tmp_path):
+    (tmp_path / "in.slha").write_bytes(b"\xef\xbb\xbf" + TEMPLATE.encode())
+    assert point()[0].status is Status.OK

@@ -103,7 +103,7 @@ def test_what_the_file_asks_for(run: Callable[[str], tuple[Path, Said]], lodesca
     folder, said = run("plotting: {plots: {new: {values: [x, NLL]}}}\n")
     assert said.code == 0 and [path.name for path in (folder / "plots").iterdir()] == ["new.pdf"]
     assert read_run(folder).ids == before
-    assert lodescan("plot", folder).out.count("drawn: ") == 4  # those of the run's own file
+    assert lodescan("plot", folder).out == f"drawn: {folder}/plots/new.pdf\n"  # those of the newest file
 
 
 def test_entries_of_the_spectrum_files(run: Callable[[str], tuple[Path, Said]]) -> None:
@@ -133,6 +133,7 @@ def test_what_cannot_be_drawn(
     folder, said = run("plotting: {plots: {a: {values: [x, [B, [1]]]}}}\n")
     assert said.code == 0  # the scan itself is well
     assert f"not drawn: no spectrum file in {folder}/files has the entry B 1; `keep_spectra: valid`" in said.err
+    assert "correct the scan file, and the same command draws again" in said.err
     for arguments, words in [
         ((folder,), "has the entry B 1"),
         ((folder, "x"), "name two columns to draw, or none"),
@@ -142,6 +143,33 @@ def test_what_cannot_be_drawn(
     ]:
         said = lodescan("plot", *arguments)
         assert said.code == 2 and words in said.err, said.err
+
+
+def test_one_that_cannot_be_drawn_spoils_no_other(
+    run: Callable[[str], tuple[Path, Said]], lodescan: Callable[..., Said]
+) -> None:
+    bad = "a: {values: [x, [B, [1]]]}, tex: {values: [x, y], labels: ['$x_{$', y]}, c: {values: [x, z]}"
+    folder, said = run(f"plotting: {{strategy: csv, plots: {{{bad}}}}}\n")
+    assert said.code == 0 and "has the entry B 1" in said.err and "tex.pdf cannot be drawn" in said.err
+    assert {"c.pdf", "corner.pdf"} <= {path.name for path in (folder / "plots").iterdir()}
+    again = lodescan("plot", folder)
+    assert again.code == 2 and "tex.pdf cannot be drawn, perhaps for a label" in again.err
+    assert lodescan("plot", folder, "x", "y").code == 0
+
+
+def test_a_table_that_was_read_is_drawn_from_elsewhere(
+    lodescan: Callable[..., Said], start_evaluator: Callable[..., EvaluatorProcess], tmp_path: Path
+) -> None:
+    (tmp_path / "in.slha").write_text("BLOCK A\n  1  x\n  2  y\n")
+    (tmp_path / "points.csv").write_text("x,y,fixed\n1,2,3\n2,3,3\n3,50,3\n")
+    file = tmp_path / "scan.yaml"
+    read = SCAN.replace("type: RANDOM", "type: READ_CSV, init_csv: points.csv").replace("max_evaluations: 80, ", "")
+    file.write_text(read.replace("run_name: copies", "run_name: 'costs $5 _{ $'"))
+    evaluator = start_evaluator(file)
+    said = lodescan("scan", file, "--evaluator", evaluator.address, "--run", tmp_path / "run")
+    assert said.code == 0, said.err
+    assert lodescan("plot", tmp_path / "run", "x", "z", "--file", tmp_path / "a.svg").code == 0
+    assert "costs $5 _{ $: 3 points" in (tmp_path / "a.svg").read_text()
 
 
 def test_a_file_is_one_picture(

@@ -75,8 +75,11 @@ def test_of_a_code_that_does_not_run(tmp_path):
         ("[LOG, linear]", "[LOG, lin]", 8, "must be a list of two of linear, log, symlog"),
         ("Shortcuts", "Shortcut", 8, "unknown key 'Shortcut'"),
         ("Plots:", "Plot:", 6, "unknown key 'Plot' in Plotting; did you mean 'plots'?"),
-        ("lines:", "m0_vs_mh:", 8, "another picture has this file's name"),
-        ("lines:", "corner:", 8, "another picture has this file's name"),
+        ("lines:", "m0_vs_mh:", 8, "is no name for a file, or another picture has it"),
+        ("lines:", "corner:", 8, "is no name for a file, or another picture has it"),
+        ("lines:", "'':", 8, "is no name for a file"),
+        ("[LOG, linear]", "[LOG, linear], Ranges: [[0, 1], [1, 2]]", 8, "a logarithmic axis needs a range above 0"),
+        ("[3, 1]", "[3, 3]", 8, "a list of different levels"),
     ],
 )
 def test_faults(tmp_path, old, new, line, words):
