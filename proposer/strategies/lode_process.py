@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 LEARN_FROM = 250
 """Points that the length scales are learned from: the cost grows with the cube of it."""
 FIRST_STEPS, LATER_STEPS, STEP = 60, 12, 0.1
+MUCH_NOISE, NOISY_STEPS, SURELY = 0.3, 30, 25.0
+"""Noise is taken for structure of a short range. So a descent from this variance is tried once, and taken where its log
+likelihood is so much better."""
 LEAST_NOISE = 1e-6
 """Variance, in units of an output's own, which keeps the covariance of points that nearly agree regular."""
 _ROWS = 32  # points predicted at once: their kernel stays in the cache
@@ -38,6 +41,7 @@ class Processes:
     def __init__(self, dim: int, outputs: int) -> None:
         self.dim, self.outputs = dim, outputs
         self.learned = False
+        self._asked_for_noise = False
         self._scales = torch.full((outputs, dim), 0.5 * math.log(dim), dtype=torch.float64)
         self._amplitude = torch.zeros(outputs, dtype=torch.float64)
         self._noise = torch.full((outputs,), math.log(1e-3), dtype=torch.float64)
@@ -55,21 +59,14 @@ class Processes:
             rows = np.unique(np.concatenate([rows[: LEARN_FROM // 2], near]))
         xs, ts = torch.from_numpy(x[rows]), torch.from_numpy(t[rows]).T[..., None]
         start = (self._scales, self._amplitude, self._noise)
-        scales, amplitude, noise = (each.clone().requires_grad_(True) for each in start)
-        parameters = (scales, amplitude, noise)
-        optimiser = Adam(parameters)
-        eye = torch.eye(len(xs), dtype=torch.float64)
-        for _ in range(LATER_STEPS if self.learned else FIRST_STEPS):
-            spread = noise.clamp(min=_LEAST_LOG_NOISE).exp() + LEAST_NOISE
-            covariance = _matern(xs, xs, scales) * amplitude.exp()[:, None, None] + spread[:, None, None] * eye
-            root, failed = torch.linalg.cholesky_ex(covariance)
-            if bool(failed.any()):
-                break
-            weights = torch.cholesky_solve(ts, root)
-            misfit = 0.5 * (ts * weights).sum() + torch.diagonal(root, dim1=1, dim2=2).log().sum()
-            prior = 0.05 * (scales - 0.7).square().mean() + 0.01 * amplitude.square().mean()
-            optimiser.step(torch.autograd.grad(misfit / len(xs) + prior, parameters), STEP)
-        found = [each.detach() for each in parameters]
+        found, misfit = _descend(xs, ts, start, LATER_STEPS if self.learned else FIRST_STEPS)
+        if len(x) >= LEARN_FROM and not self._asked_for_noise:  # few points of much structure look like noise
+            self._asked_for_noise = True
+            first = Processes(self.dim, self.outputs)
+            noisy = (first._scales, first._amplitude, torch.full_like(first._noise, math.log(MUCH_NOISE)))
+            other, its_misfit = _descend(xs, ts, noisy, NOISY_STEPS)
+            better = its_misfit < misfit - SURELY
+            found = [torch.where(*each) for each in zip([better[:, None], better, better], other, found, strict=True)]
         if all(bool(torch.isfinite(each).all()) for each in found):
             self._scales, self._amplitude, self._noise = found
             self.learned = True
@@ -128,7 +125,7 @@ class Processes:
         """What was learned; the data are not part of it."""
         return {
             "scales": self._scales.numpy(), "amplitude": self._amplitude.numpy(), "noise": self._noise.numpy(),
-            "learned": np.array(float(self.learned)),
+            "learned": np.array(float(self.learned)), "asked_for_noise": np.array(float(self._asked_for_noise)),
         }  # fmt: skip
 
     @classmethod
@@ -139,10 +136,32 @@ class Processes:
         made._scales = torch.from_numpy(arrays["scales"].copy())
         made._amplitude = torch.from_numpy(arrays["amplitude"].copy())
         made._noise = torch.from_numpy(arrays["noise"].copy())
-        made.learned = bool(arrays["learned"])
+        made.learned, made._asked_for_noise = bool(arrays["learned"]), bool(arrays["asked_for_noise"])
         if made._amplitude.shape != (outputs,) or made._noise.shape != (outputs,):
             raise ValueError("the parts do not fit together")
         return made
+
+
+def _descend(xs: Tensor, ts: Tensor, start: tuple[Tensor, ...], steps: int) -> tuple[list[Tensor], Tensor]:
+    """Scales, amplitudes and noises after `steps` from `start`, and the last misfit of each output, shape (m,)."""
+    scales, amplitude, noise = (each.clone().requires_grad_(True) for each in start)
+    parameters = (scales, amplitude, noise)
+    optimiser = Adam(parameters)
+    eye = torch.eye(len(xs), dtype=torch.float64)
+    misfits = torch.full((len(ts),), math.inf, dtype=torch.float64)
+    for _ in range(steps):
+        spread = noise.clamp(min=_LEAST_LOG_NOISE).exp() + LEAST_NOISE
+        covariance = _matern(xs, xs, scales) * amplitude.exp()[:, None, None] + spread[:, None, None] * eye
+        root, failed = torch.linalg.cholesky_ex(covariance)
+        if bool(failed.any()):
+            break
+        weights = torch.cholesky_solve(ts, root)
+        misfit = 0.5 * (ts * weights).sum() + torch.diagonal(root, dim1=1, dim2=2).log().sum()
+        prior = 0.05 * (scales - 0.7).square().mean() + 0.01 * amplitude.square().mean()
+        optimiser.step(torch.autograd.grad(misfit / len(xs) + prior, parameters), STEP)
+        with torch.no_grad():
+            misfits = 0.5 * (ts * weights).sum(dim=(1, 2)) + torch.diagonal(root, dim1=1, dim2=2).log().sum(dim=1)
+    return [each.detach() for each in parameters], misfits
 
 
 def _matern(a: Tensor, b: Tensor, log_scales: Tensor) -> Tensor:

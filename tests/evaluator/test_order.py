@@ -116,9 +116,10 @@ def test_conditions_end_points_too(advice):
         (":dear\n", ":slow_to_start\n"),  # dear the first time alone
     ],
 )
-def test_no_advice(advice, old, new):
+def test_no_advice(advice, old, new, capfd):
     assert SCAN.count(old) == 1
     assert advice(SCAN.replace(old, new)) == []
+    assert capfd.readouterr().err == ""  # what a code says where it cannot run is nobody's business
 
 
 def test_where_the_middle_is_invalid_random_points_are_tried(advice, tried):

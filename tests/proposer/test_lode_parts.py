@@ -328,3 +328,46 @@ def test_what_came_back_is_sorted_by_what_it_says():
     assert points.disagreeing == 0
     points.add(told(u[:1], ok, np.array([7.0]), y[:1]))
     assert points.disagreeing == 1
+
+
+# What the weights do
+
+
+def test_far_points_are_learned_from_by_the_root_of_their_energy():
+    rng = np.random.default_rng(5)
+    energy = np.repeat([8.0, 80.0], 20_000)
+    rows = training_rows(rng.random((40_000, 2)), energy, 2000, rng)
+    near, far = (energy[rows] == 8.0).sum(), (energy[rows] == 80.0).sum()
+    assert near / far == pytest.approx(3.0, rel=0.15)  # (81 / 9)^(1/2)
+    close = np.where(np.arange(40_000) < 10_000, 1.0, energy)
+    assert (close[training_rows(rng.random((40_000, 2)), close, 2000, rng)] < 4.0).sum() == 1000  # half of the places
+
+
+def test_exploring_goes_by_the_cube_of_the_distance_from_busy_points():
+    busy, u = np.zeros((1, 2)), np.array([[0.2, 0.0], [0.4, 0.0]])
+    candidates, rng = Candidates(u, np.array([0.5, 0.5])), np.random.default_rng(6)
+    far = sum(uncertain(candidates, np.ones(2), busy, 1, rng)[0] == 1 for _ in range(2000))
+    assert far / 2000 == pytest.approx(8 / 9, abs=0.025)
+    far = sum(uncertain(candidates, np.array([8.0, 1.0]), busy, 1, rng)[0] == 1 for _ in range(2000))
+    assert far / 2000 == pytest.approx(0.5, abs=0.04)  # eight times the volume
+
+
+def test_odds_are_what_comes_of_them_where_observables_are_noisy():
+    """Of points with given odds that share is good, in four classes."""
+    rng = np.random.default_rng(7)
+    scored = EnergyOfObservables([ScoredObservable("y", GAUSS)], 1.0)
+
+    def observe(u):
+        return (0.3 + 0.4 * u[:, 0] + 0.1 * rng.standard_normal(len(u)))[:, None]
+
+    u = rng.random((600, 2))
+    points, y = Points(np.arange(2), scored, 1.0), observe(u)
+    points.add(told(u, [Status.OK] * 600, np.asarray(GAUSS.loss(y)[:, 0]), y))
+    surrogate = Surrogate(2, scored)
+    surrogate.fit(points.known(), rng)
+    new = rng.random((6000, 2))
+    odds, good = surrogate.chances(new, rng), np.asarray(GAUSS.loss(observe(new))[:, 0]) < 1.0
+    middle = np.abs(new[:, 0] - 0.5) < 0.1
+    for of in (middle, new[:, 0] < 0.1, new[:, 0] > 0.9, np.abs(new[:, 0] - 0.2) < 0.1):
+        assert odds[of].mean() == pytest.approx(good[of].mean(), abs=0.07)
+    assert odds[middle].mean() > 1.3 * odds[new[:, 0] < 0.1].mean()
