@@ -24,8 +24,9 @@ DARING, DARING_BY_DIMENSION = 3.0, 0.4
 ten, 2 % more of the parts were left out. In one and two dimensions 2^-d, as the gap is larger: with 3 in two, a tenth
 more evaluations were bad, and of the fifth thousand every second one."""
 LEAST_CHANCE, FALLS = 1e-3, 1000.0
-"""Where nothing looks good, points are spread all the same: less so with FALLS points in place, as gaps inside the good
-region become small beside those outside."""
+"""Where nothing looks good, points are spread all the same; in one and two dimensions less so with FALLS points in
+place, as gaps inside the good region become small beside those outside. In ten, by an NLL alone, that left out 12 %
+more of the parts."""
 _NEIGHBOURS = 8  # of a point, for the odds that a code fails there
 
 
@@ -54,7 +55,8 @@ def even(candidates: Candidates, occupied: Floats, n: int, power: float = DARING
     distance = np.full(len(u), np.sqrt(u.shape[1]))
     if len(occupied):
         distance = np.asarray(cKDTree(occupied).query(u)[0])
-    weight = candidates.chance + LEAST_CHANCE / (1.0 + len(occupied) / FALLS)
+    least = LEAST_CHANCE / (1.0 + len(occupied) / FALLS) if power < DARING else LEAST_CHANCE
+    weight = candidates.chance + least
     chosen: list[int] = []
     for _ in range(min(n, len(u))):
         best = int(np.argmax(distance**power * weight))
