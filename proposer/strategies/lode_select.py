@@ -25,8 +25,7 @@ ten, 2 % more of the parts were left out. In one and two dimensions 2^-d, as the
 more evaluations were bad, and of the fifth thousand every second one."""
 LEAST_CHANCE, FALLS = 1e-3, 1000.0
 """Where nothing looks good, points are spread all the same; in one and two dimensions less so with FALLS points in
-place, as gaps inside the good region become small beside those outside. In ten, by an NLL alone, that left out 12 %
-more of the parts."""
+place, as gaps inside the good region become small beside those outside."""
 _NEIGHBOURS = 8  # of a point, for the odds that a code fails there
 
 
