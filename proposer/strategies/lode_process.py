@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 LEARN_FROM = 250
 """Points that the length scales are learned from: the cost grows with the cube of it."""
 FIRST_STEPS, LATER_STEPS, STEP = 60, 12, 0.1
-MUCH_NOISE, NOISY_STEPS, SURELY = 0.3, 30, 25.0
+MUCH_NOISE, NOISY_STEPS, SURELY = 0.3, 16, 25.0
 """Noise is taken for structure of a short range. So a descent from this variance is tried once, and taken where its log
 likelihood is so much better."""
 LEAST_NOISE = 1e-6
