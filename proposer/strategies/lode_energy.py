@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 AGREEMENT = 1e-9
 """Largest relative difference between the NLL that came back and that of the observables."""
 SLOPE_FROM, SLOPE = 30.0, 50.0
-"""From so many sigmas on, where a loss is 334 of the 711 that it may be, the logarithm of their number counts too."""
+"""From so many sigmas on (a Gaussian has a loss of 334 there, of at most 711) the logarithm of their number counts too."""
 _RISING = (Kind.GAUSS, Kind.UPPER, Kind.LOWER)
 FAR = 1e9
 """The largest energy: that of a prediction without a value."""
@@ -88,10 +88,11 @@ class EnergyOfObservables:
     def nll(self, values: Tensor) -> Tensor:
         """The NLL, shape (n,), of values of shape (n, k), the columns that matter, in double precision.
 
-        A loss ends at 711, and what is flat leads nowhere: far above any threshold the NLL here goes on rising with the
+        A loss ends at 711, and what is flat leads nowhere: above the threshold the NLL here goes on rising with the
         distance of an observable from its mean, in sigmas.
         """
         nll: Tensor = losses_and_nll([each.likelihood for each in self._used], values)[1]
+        bad = nll > self.of_nll.threshold  # what is good stays what it is
         for j, each in enumerate(self._used):
             m, s = each.likelihood.mean, each.likelihood.sigma
             if each.likelihood.kind in _RISING:
@@ -99,7 +100,7 @@ class EnergyOfObservables:
                 flat = beyond > 0 if each.likelihood.kind is Kind.GAUSS else (beyond > 0) & (
                     (values[:, j] > m) == (each.likelihood.kind is Kind.UPPER)
                 )
-                nll = nll + torch.where(flat, SLOPE * beyond, torch.zeros_like(beyond))
+                nll = nll + torch.where(flat & bad, SLOPE * beyond, torch.zeros_like(beyond))
         return nll
 
     def outside(self, values: Tensor) -> Tensor:

@@ -330,6 +330,18 @@ def test_what_came_back_is_sorted_by_what_it_says():
     assert points.disagreeing == 1
 
 
+@pytest.mark.parametrize(("kind", "threshold"), [(Kind.UPPER, 100.0), (Kind.LOWER, 100.0), (Kind.GAUSS, 600.0)])
+def test_what_is_good_many_sigmas_away_is_good(kind, threshold):
+    """Losses that rise slowly, and thresholds that are high, reach far beyond where losses become flat."""
+    likelihood = Likelihood(kind, 2.0, 0.1)
+    scored = EnergyOfObservables([ScoredObservable("y", likelihood)], threshold)
+    y = torch.linspace(-40.0, 40.0, 4001, dtype=torch.float64)[:, None]
+    good = likelihood.loss(y)[:, 0].numpy() < threshold
+    far = np.abs(y[:, 0].numpy() - 2.0) > 3.0
+    assert (good & far).any() and (~good).any()
+    assert ((scored(y, torch.ones(1)).numpy() < 1.0) == good).all()
+
+
 # What the weights do
 
 
