@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 AGREEMENT = 1e-9
 """Largest relative difference between the NLL that came back and that of the observables."""
 SLOPE_FROM, SLOPE = 30.0, 50.0
-"""From so many sigmas on (a Gaussian has a loss of 334 there, of at most 711) the logarithm of their number counts too."""
+"""From so many sigmas on (a Gaussian loses 334 there, of at most 711) the logarithm of their number counts too."""
 _RISING = (Kind.GAUSS, Kind.UPPER, Kind.LOWER)
 FAR = 1e9
 """The largest energy: that of a prediction without a value."""
