@@ -22,6 +22,10 @@ def _factorial(n: float) -> float:
     return math.gamma(n + 1)  # overflows above 170, where the exact one would run for hours
 
 
+def _sum(*values: float) -> float:
+    return sum(values)
+
+
 FUNCTIONS: dict[str, Any] = {
     name: getattr(math, name)
     for name in (
@@ -30,7 +34,10 @@ FUNCTIONS: dict[str, Any] = {
         *("fabs", "floor", "ceil", "trunc", "fmod", "copysign", "degrees", "radians", "gamma", "lgamma"),
         *("isnan", "isinf", "isfinite"),
     )
-} | {"abs": abs, "min": min, "max": max, "int": int, "float": float, "round": round, "factorial": _factorial}
+} | {
+    "abs": abs, "min": min, "max": max, "sum": _sum, "int": int, "float": float, "round": round,
+    "factorial": _factorial,
+}  # fmt: skip
 CONSTANTS: dict[str, Any] = {
     "pi": math.pi, "tau": math.tau, "e": math.e, "inf": math.inf, "nan": math.nan, "True": True, "False": False,
 }  # fmt: skip
@@ -62,19 +69,22 @@ class Expression:
     """One expression of a scan file.
 
     `known` are the names that it may use beside `VARIABLE[i]` (the i-th of `variables` variables in the order of the
-    file, from 0), the functions of `math`, and abs, min, max, int, float, round. Raises
-    ConfigurationError, starting with `where`, when it is no expression or uses another name.
+    file, from 0), the functions of `math`, and abs, min, max, sum, int, float, round. `off` are names that it would
+    know if their codes ran. Raises ConfigurationError, starting with `where`, when it is no expression or uses another
+    name.
     """
 
-    def __init__(self, text: str, known: Collection[str], where: str, variables: int) -> None:
+    def __init__(
+        self, text: str, known: Collection[str], where: str, variables: int, off: Collection[str] = ()
+    ) -> None:
         self.text = text
         try:
             if len(text) > _LONGEST:
                 raise ValueError
-            self._tree = _WithoutMathPrefix().visit(ast.parse(text.strip(), mode="eval").body)
+            self._tree = _Plain().visit(ast.parse(text.strip(), mode="eval").body)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             raise ConfigurationError(f"{where}: {text!r:.200} is not an expression that can be read") from None
-        fault = _fault(self._tree, known, variables)
+        fault = _fault(self._tree, known, variables, off)
         if fault:
             raise ConfigurationError(f"{where}: {text!r} {fault}")
         self._evaluator = SimpleEval(operators=_OPERATORS, functions=FUNCTIONS)
@@ -100,7 +110,7 @@ class Expression:
         return value  # type: ignore[no-any-return]  # the syntax allows numbers only
 
 
-def _fault(tree: ast.AST, known: Collection[str], variables: int) -> str:
+def _fault(tree: ast.AST, known: Collection[str], variables: int, off: Collection[str]) -> str:
     """What is wrong with an expression; empty when nothing is."""
     handled: set[int] = set()  # names that are functions or VARIABLE, seen with what is around them
     for node in ast.walk(tree):
@@ -115,11 +125,15 @@ def _fault(tree: ast.AST, known: Collection[str], variables: int) -> str:
                 handled.add(id(node.value))
                 if not 0 <= index < variables:
                     return f"uses VARIABLE[{index}], but there are {variables} variables, counted from 0"
+            case ast.List() | ast.Tuple():
+                return "may hold numbers, and a list only as the one argument of min, max or sum"
             case ast.Call() | ast.Subscript():
                 return "may call functions by their names and index VARIABLE by a number, nothing else"
             case ast.Constant() if not isinstance(node.value, (int, float)):
                 return "may hold numbers only"
             case ast.Name(id=name) if id(node) not in handled and name not in known and name not in CONSTANTS:
+                if name in off:
+                    return f"uses {name!r}, which belongs to a code that does not run"
                 return (
                     f"uses {name!r}, which is no variable, derived variable or earlier observable{closest(name, known)}"
                 )
@@ -128,10 +142,17 @@ def _fault(tree: ast.AST, known: Collection[str], variables: int) -> str:
     return ""
 
 
-class _WithoutMathPrefix(ast.NodeTransformer):
-    """math.sqrt(x) and sqrt(x) are the same."""
+class _Plain(ast.NodeTransformer):
+    """math.sqrt(x) is sqrt(x); max([x, y]) is max(x, y)."""
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         if isinstance(node.value, ast.Name) and node.value.id == "math":
             return ast.copy_location(ast.Name(node.attr, ast.Load()), node)
+        return self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        if isinstance(node.func, ast.Name) and node.func.id in ("min", "max", "sum") and len(node.args) == 1:
+            only = node.args[0]
+            if isinstance(only, (ast.List, ast.Tuple)):
+                node.args = only.elts
         return self.generic_visit(node)

@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 from evaluator.errors import ConfigurationError, InvalidPoint
-from scanspec.fitting import MINIMISERS, ROOT_FINDERS, Fitting, Target
+from scanspec.fitting import BOUNDED, BRACKETING, ROOTS, STEPPING, UNBOUNDED, Fitting, Target
 
 CLOSE = 0.01
 """The solve ends when every observable is this near to its target, in units of its sigma."""
@@ -59,17 +59,22 @@ class Solver:
         fitting, optimize = self._fitting, self._optimize
         count = len(fitting.variables)
         start, bounds = [1.5] * count, [(1.0, 2.0)] * count
-        if fitting.method in ROOT_FINDERS or (not fitting.method and count == len(fitting.targets) == 1):
+        if fitting.method in BRACKETING or (not fitting.method and count == len(fitting.targets) == 1):
             ends = search.enclose()
             if ends is not None:
                 optimize.root_scalar(search.signed, bracket=ends, method=fitting.method or "brentq")
             return
-        if fitting.method in ("hybr", "lm"):
-            optimize.root(search.residuals, start, method=fitting.method, options={"eps": fitting.eps**2})
-        elif fitting.method in MINIMISERS:
-            takes_eps = fitting.method in ("L-BFGS-B", "TNC", "SLSQP")
+        if fitting.method in STEPPING:
+            # newton has no derivative here, so it is scipy's secant method too
+            optimize.root_scalar(search.signed, x0=start[0], x1=start[0] + fitting.eps, method="secant")
+        elif fitting.method in ROOTS:
+            options = {"eps": fitting.eps**2} if fitting.method in ("hybr", "lm") else {}
+            optimize.root(search.residuals, start, method=fitting.method, options=options)
+        elif fitting.method in (*BOUNDED, *UNBOUNDED):
+            takes_eps = fitting.method in ("L-BFGS-B", "TNC", "SLSQP", "BFGS", "CG")
             options = {"eps": fitting.eps} if takes_eps else {}
-            optimize.minimize(search.square, start, method=fitting.method, bounds=bounds, options=options)
+            known = {"bounds": bounds} if fitting.method in BOUNDED else {}
+            optimize.minimize(search.square, start, method=fitting.method, options=options, **known)
         else:
             optimize.least_squares(search.residuals, start, bounds=(1.0, 2.0), diff_step=fitting.eps)
 
@@ -96,9 +101,14 @@ class _Search:
         self.runs = 0
 
     def residuals(self, coordinates: Any) -> Values:
-        """(observable - target) / sigma of each target; far away where the codes call the point unphysical."""
-        found = self._residuals(tuple(float(each) for each in coordinates))
-        return [_UNPHYSICAL] * len(self._fitting.targets) if found is None else found
+        """(observable - target) / sigma of each target; far away where the codes call the point unphysical.
+
+        Outside of the ranges, which not every method knows, those of the nearest point in them, and larger.
+        """
+        inside = tuple(min(max(float(each), 1.0), 2.0) for each in coordinates)
+        found = self._residuals(inside) or [_UNPHYSICAL] * len(self._fitting.targets)
+        outside = sum(abs(float(each) - within) for each, within in zip(coordinates, inside, strict=True))
+        return [each * (1.0 + outside) for each in found]
 
     def square(self, coordinates: Any) -> float:
         """ln(1 + the sum of the squared residuals): minimisers overshoot where a sigma is small."""
@@ -124,7 +134,7 @@ class _Search:
     def _residuals(self, coordinates: tuple[float, ...]) -> Values | None:
         if coordinates in self._known:
             return self._known[coordinates]
-        if not all(1.0 <= each <= 2.0 for each in coordinates):  # hybr and lm know no bounds
+        if not all(1.0 <= each <= 2.0 for each in coordinates):  # secant knows no bounds
             return None
         if self.runs == self._fitting.most:
             raise _Ended

@@ -153,7 +153,7 @@ class Chain:
             code = make_code(code_spec, scan, known)
             observables = [self._prepare(spec, positions, known) for spec in code_spec.observables]
             where = f"{scan.path}, line {code_spec.section.line('conditions')}"
-            conditions = [Expression(text, known, where, len(scan.variables)) for text in code_spec.conditions]
+            conditions = [self._expression(text, known, where) for text in code_spec.conditions]
             self.steps.append(Step(code_spec.name, code, observables, conditions))
         if scan.blocks and not any(getattr(step.code, "fills_a_template", False) for step in self.steps):
             where = next(iter(scan.block_places.values()), str(scan.path))
@@ -174,9 +174,12 @@ class Chain:
         if spec.function is not None:
             key = spec.name if spec.name in self.scan.derived else "function"
             where = f"{spec.section.file}, line {spec.section.line(key)}"
-            expression = Expression(spec.function, known, where, len(self.scan.variables))
+            expression = self._expression(spec.function, known, where)
         known.append(spec.name)
         return positions[spec.name], spec, expression
+
+    def _expression(self, text: str, known: list[str], where: str) -> Expression:
+        return Expression(text, known, where, len(self.scan.variables), self.scan.switched_off)
 
     @cached_property
     def specs(self) -> list[ObservableSpec]:

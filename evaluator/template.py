@@ -16,6 +16,8 @@ from evaluator.expressions import Expression
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([DdEe][+-]?\d+)?$")
 _INTEGER = re.compile(r"[+-]?\d+$")
+_AMBIGUOUS = ("e", "inf", "nan", "tau")  # constants of expressions, and words that a program may want
+_SCALE = re.compile(r"(?P<head>.*?\bQ\s*=\s*)(?P<value>\S+)(?P<rest>.*)", re.IGNORECASE)
 _QUOTED = re.compile(r"(?P<quote>['\"])(?P<text>[^'\"]*)(?P=quote)\s*$")
 
 Entry = tuple[str, tuple[int, ...]]
@@ -24,10 +26,10 @@ Entry = tuple[str, tuple[int, ...]]
 class Template:
     """A template with its expressions found and checked.
 
-    The value of a line is its last word before `#`. A number stays as it is written; a
-    quoted text is written without its quotes; anything else is an expression, without
-    blanks. `blocks` maps block and indices to expressions that replace, or add, an entry;
-    `places` says where they stand. `variables` is the number of variables, `where` the place that names the template.
+    The value of a line is its last word before `#`, that of a block's first line its scale Q. A number stays as it is
+    written; a quoted text is written without its quotes; anything else is an expression, without blanks. `blocks` maps
+    block and indices to expressions that replace an entry, or add it to the last block of that name; `places` says
+    where they stand. `variables` is the number of variables, `where` the place that names the template.
     Raises ConfigurationError, with file and line, for a name that is not known.
     """
 
@@ -48,18 +50,22 @@ class Template:
         self._pieces: list[str | Expression] = []
         wanted = {(name, index): value for name, entries in blocks.items() for index, value in entries.items()}
         placed: set[Entry] = set()
-        block = ""
-        for number, line in enumerate(text.removesuffix("\n").split("\n"), start=1):
+        lines = text.removesuffix("\n").split("\n")
+        last = {_block(line): number for number, line in enumerate(lines, start=1)}
+        block, begins = "", 0
+        for number, line in enumerate(lines, start=1):
             words = line.partition("#")[0].split()
             head = words[0].upper() if words else ""
             if head in ("BLOCK", "DECAY"):
-                self._add_new_entries(wanted, placed, block)
-                block = words[1].upper() if len(words) > 1 and head == "BLOCK" else ""
-            if not words or head == "BLOCK":
-                self._pieces.append(line + "\n")
-                continue
+                if begins == last.get(block):
+                    self._add_new_entries(wanted, placed, block)
+                block, begins = _block(line), number
             index = _index(words)
-            if index is not None and (block, index) in wanted:
+            if not words:
+                self._pieces.append(line + "\n")
+            elif head == "BLOCK":
+                self._add_head(line, number)
+            elif index is not None and (block, index) in wanted:
                 placed.add((block, index))
                 self._add_line(line, words, number, wanted[block, index], (block, index))
             else:
@@ -83,6 +89,15 @@ class Template:
         return "".join(
             each if isinstance(each, str) else _format(each(names, variables), each.text) for each in self._pieces
         )
+
+    def _add_head(self, line: str, number: int) -> None:
+        scale = _SCALE.fullmatch(line.partition("#")[0])
+        if scale is None:
+            self._pieces.append(line + "\n")
+            return
+        self._pieces.append(scale["head"])
+        self._add_value(scale["value"], f"{self._path}, line {number}")
+        self._pieces.append(line[scale.end("value") :] + "\n")
 
     def _add_line(
         self, line: str, words: list[str], number: int, override: str | None, entry: Entry = ("", ())
@@ -112,6 +127,11 @@ class Template:
         if _NUMBER.match(value):
             self._pieces.append(value)
             return
+        if value in _AMBIGUOUS and value not in self._known:
+            raise ConfigurationError(
+                f"{where}: {value} may be a number or a text; write '{value}', in quotes, for the text, "
+                f"and an expression, 1*{value}, for the number"
+            )
         try:
             self._pieces.append(Expression(value, self._known, where, self._variables))
         except ConfigurationError as error:
@@ -135,6 +155,12 @@ class Template:
                 self._pieces.append("".join(f"{each:6d}" for each in entry[1]) + "   ")
                 self._add_override(value, entry)
                 self._pieces.append("\n")
+
+
+def _block(line: str) -> str:
+    """The name of the block that a line begins, in upper case; empty for any other line."""
+    words = line.partition("#")[0].upper().split()
+    return words[1] if len(words) > 1 and words[0] == "BLOCK" else ""
 
 
 def _index(words: list[str]) -> tuple[int, ...] | None:

@@ -49,6 +49,9 @@ class Section:
         name = keys.plain(spelling)
         if name is not None:
             if name in self._spelled:
+                first = self._spelled[name]
+                if name not in (first, spelling) and self._content[first] == self._content[spelling]:
+                    return  # BSMArt has two names for some keys, and files both
                 raise self.error(f"{spelling!r} and {self._spelled[name]!r} are the same key; keep one", spelling)
             self._spelled[name] = spelling
             # In JSON a null is written, not forgotten.

@@ -9,12 +9,18 @@ from scanspec import keys
 from scanspec.document import Section, closest
 from scanspec.variables import PriorKind, Variable, read_variable
 
-ROOT_FINDERS = ("brentq", "brenth", "bisect", "ridder", "toms748")
-"""For one variable and one target."""
+BRACKETING = ("brentq", "brenth", "bisect", "ridder", "toms748")
+STEPPING = ("secant", "newton")
+"""Root finders for one variable and one target: in an interval, or from its middle."""
 
-MINIMISERS = ("Nelder-Mead", "L-BFGS-B", "TNC", "SLSQP", "Powell", "COBYLA")
+ROOTS = ("hybr", "lm", "broyden1", "broyden2", "anderson", "krylov", "df-sane")
+"""For as many targets as variables."""
 
-METHODS = ("", *ROOT_FINDERS, "least_squares", "hybr", "lm", *MINIMISERS)
+BOUNDED = ("Nelder-Mead", "L-BFGS-B", "TNC", "SLSQP", "Powell", "COBYLA", "COBYQA")
+UNBOUNDED = ("BFGS", "CG")
+"""Minimisers, that know bounds or not."""
+
+METHODS = ("", *BRACKETING, *STEPPING, "least_squares", *ROOTS, *BOUNDED, *UNBOUNDED)
 """Those of scipy.optimize; none: brentq for one variable and one target, least_squares for more."""
 
 
@@ -62,9 +68,9 @@ def read_fitting(root: Section, ignored: list[str]) -> Fitting | None:
     method = next((each for each in METHODS if each.lower() == asked.lower()), None)
     if method is None:
         raise section.error(f"there is no method {asked!r} to fit with{closest(asked, METHODS[1:])}", "method")
-    if method in ROOT_FINDERS and len(variables) + len(targets) != 2:
+    if method in (*BRACKETING, *STEPPING) and len(variables) + len(targets) != 2:
         raise section.error(f"{method} solves for one variable with one target; leave the method out", "method")
-    if method in ("hybr", "lm") and len(variables) != len(targets):
+    if method in ROOTS and len(variables) != len(targets):
         raise section.error(f"{method} needs as many targets as variables; leave the method out", "method")
     eps = options.number_in("eps", Fitting.eps, 0.0, 0.5, open_low=True)
     return Fitting(variables, targets, method, eps, options.integer("max_evaluations", Fitting.most, 3))

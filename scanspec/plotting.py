@@ -13,7 +13,7 @@ from scanspec.observables import SlhaAddress, read_address
 
 STRATEGIES = ("valid", "all", "csv", "slha")
 SCALES = ("linear", "log", "symlog")
-OF_NLL = ("NLL", "Result", "RESULT")
+OF_NLL = ("NLL", "Result", "RESULT", "RESULT[0]")
 """Names of the NLL: lodescan's and those of the columns of BSMArt."""
 
 Range = tuple[float, float]

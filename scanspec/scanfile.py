@@ -17,6 +17,7 @@ from scanspec.likelihoods import Kind, Likelihood
 from scanspec.observables import ObservableSpec, read_observable
 from scanspec.plotting import Plotting, read_plotting
 from scanspec.rows import column_variables
+from scanspec.tools import check_code, unknown_key
 from scanspec.types import check_type, only_tabulates, reads_rows
 from scanspec.variables import Variable, read_variable
 
@@ -39,8 +40,8 @@ class ScanFile:
     one; `derived` maps names to expressions; `blocks` maps an SLHA block to its entries,
     each an expression, and `block_places` each entry to its file and line. `ignored` lists
     keys without meaning here, `notes` what else the user should hear before a scan starts.
-    `first_input` is the input file of the first code of the file, also of one that does not
-    run: BSMArt's template.
+    `switched_off` are the observables of codes that do not run; `first_input` is the input file of the first code of
+    the file, also of one that does not run: BSMArt's template.
     """
 
     path: Path
@@ -60,6 +61,7 @@ class ScanFile:
     fitting: Fitting | None = None
     plotting: Plotting | None = None
     block_places: Mapping[tuple[str, tuple[int, ...]], str] = field(default_factory=dict)
+    switched_off: frozenset[str] = frozenset()
 
     @property
     def folder(self) -> Path:
@@ -109,7 +111,7 @@ def read_scan_file(path: Path | str) -> ScanFile:
         environment_variables.text(key)
     networks = root.section("networks", keys.NETWORKS)
     ignored = [each.removeprefix(": ") for section in (root, setup, networks) for each in section.ignored]
-    notes = _in_another_way(root, setup)
+    notes = _in_another_way(root, setup, ignored)
 
     variables_section = root.section("variables")
     if not list(variables_section):
@@ -130,11 +132,12 @@ def read_scan_file(path: Path | str) -> ScanFile:
     top = _read_top(root, codes, ignored, notes)
     columns: list[Variable | ObservableSpec] = [*variables, *(fitting.variables if fitting is not None else ()), *top]
     columns += [each for code in codes for each in code.observables]
-    plotting = read_plotting(root, {each.name for each in columns} | set(derived), _switched_off(root), ignored, notes)
+    off = _switched_off(root)
+    plotting = read_plotting(root, {each.name for each in columns} | set(derived), off, ignored, notes)
     blocks, places = _read_blocks(root)
     scan = ScanFile(
         path, text, document, setup, networks, variables, derived, derived_section, blocks, codes, top,
-        tuple(dict.fromkeys(ignored)), tuple(notes), _first_input(root), fitting, plotting, places,
+        tuple(dict.fromkeys(ignored)), tuple(notes), _first_input(root), fitting, plotting, places, off,
     )  # fmt: skip
     _check_names(root, variables_section, derived_section, scan)
     every = scan.all_observables()
@@ -148,11 +151,13 @@ def read_scan_file(path: Path | str) -> ScanFile:
     return scan
 
 
-def _in_another_way(root: Section, setup: Section) -> list[str]:
+def _in_another_way(root: Section, setup: Section, ignored: list[str]) -> list[str]:
+    """What is said of switches that are on; they are no longer among the ignored keys then."""
     content, notes = root.raw("setup") or {}, []
     for key, said in keys.IN_ANOTHER_WAY.items():
         if str(content.get(key)).lower() in ("true", "1", "yes"):
             notes.append(f"{setup.path}: {key} {said}")
+            ignored.remove(f"{setup.path}: {key}")
     return notes
 
 
@@ -177,12 +182,13 @@ def _read_codes(root: Section, ignored: list[str], notes: list[str]) -> tuple[Co
     return tuple(codes)
 
 
-def _switched_off(root: Section) -> set[str]:
+def _switched_off(root: Section) -> frozenset[str]:
     """Names of the observables of codes that do not run."""
     section = root.section("codes")
     off = [section.raw(name) for name in section if not _runs(section.section(name))]
     named = [code.get(key) for code in off for key in ("observables", "Observables")]
-    return {str(name) for each in named if isinstance(each, (dict, list)) for name in each if isinstance(name, str)}
+    names = (name for each in named if isinstance(each, (dict, list)) for name in each)
+    return frozenset(name for name in names if isinstance(name, str))
 
 
 def _runs(code: Section) -> bool:
@@ -190,29 +196,14 @@ def _runs(code: Section) -> bool:
     return code.boolean("run", True) and code.boolean("Run", True)
 
 
-_WAYS = ("function", "command", "profile", "flavio", "umbridge")
-"""What makes a code one of lodescan's."""
-
-
 def _read_code(section: Section, name: str) -> Section:
     """A code's section; of a tool that is not here the error says so, before it says which of its keys is unknown."""
     try:
-        return section.section(name, keys.CODE)
+        code = section.section(name, keys.CODE)
     except ScanFileError as error:
-        code = section.section(name)
-        if (Path(section.file).parent / "Tools" / f"{name}.py").is_file():
-            raise section.error(
-                f"code {name!r} is a tool of your own (Tools/{name}.py), which lodescan does not load as it is; "
-                "write `command` for a program or `function: module:name` for a Python function: docs/bsmart.md "
-                "shows a port in ten lines",
-                name,
-            ) from error
-        if any(key in set(code) for way in _WAYS for key in (way, *keys.CODE.known[way])):
-            raise
-        raise ScanFileError(
-            f"{error}; or, if {name!r} is a tool of BSMArt or of your own, write `command` for a program or "
-            "`function: module:name` for a Python function: docs/bsmart.md shows a port in ten lines"
-        ) from None
+        raise unknown_key(error, section, name) from error
+    check_code(code, name)
+    return code
 
 
 def _first_input(root: Section) -> str:
@@ -298,6 +289,8 @@ def _read_blocks(root: Section) -> tuple[dict[str, dict[tuple[int, ...], str]], 
             known = blocks.setdefault(block.upper(), {})
             if position in known:
                 raise entries.error(f"the entry {index!r} of block {block.upper()} is there twice", index)
+            if index not in entries:
+                raise entries.error(f"the entry {index!r} of block {block.upper()} has no value", index)
             known[position] = entries.text(index)
             places[block.upper(), position] = f"{entries.file}, line {entries.line(index)}"
     return blocks, places

@@ -26,6 +26,7 @@ _KINDS = {"BLOCK", "DECAY", "DECAY1L", "XSECTION"}
 _SCALE = re.compile(r"Q[ \t]*=[ \t]*(\S+)", re.IGNORECASE)
 _NAME = re.compile(r"\S+?(?=Q[ \t]*=|\s|$)", re.IGNORECASE)
 _NO_E = re.compile(r"([+-]?\d*\.?\d+)([+-]\d{2,3})")  # Fortran drops the E before three digits: 1.5-101
+_WHOLE = re.compile(r"[+-]?\d+")
 _GLUED = re.compile(r"(?<=\d)(?=-)")  # two columns without a blank between: 1-9.9E-01
 _TOUCHING = re.compile(r"\d-\d*\.\d")
 _TABLES = {"WIDTH": "DECAY", "BR": "DECAY", "WIDTH1L": "DECAY1L", "BR1L": "DECAY1L"}
@@ -77,13 +78,22 @@ class Block:
         return found
 
     def cell(self, wanted: tuple[int, ...], column: int) -> str | None:
-        """The word in a column (from 1) of the last line whose other words begin with the numbers `wanted`."""
-        found = None
+        """The word in a column (from 1) of the last line whose other words begin with the numbers `wanted`.
+
+        Where no line does, of the last one whose other words that are whole numbers do: several values may stand
+        before the indices.
+        """
+        first: str | None = None
+        behind: str | None = None
         for words in self.rows():
             others = words[: column - 1] + words[column:]
-            if len(words) >= column and len(others) >= len(wanted) and _are(others, wanted):
-                found = words[column - 1]
-        return found
+            if len(words) < column:
+                continue
+            if _begin(others, wanted):
+                first = words[column - 1]
+            elif _begin([word for word in others if _WHOLE.fullmatch(word)], wanted):
+                behind = words[column - 1]
+        return behind if first is None else first
 
 
 @dataclass
@@ -285,7 +295,9 @@ def _sorted(pdgs: Iterable[int]) -> tuple[int, ...]:
     return tuple(sorted(pdgs))
 
 
-def _are(words: list[str], wanted: Iterable[int]) -> bool:
+def _begin(words: list[str], wanted: tuple[int, ...]) -> bool:
+    if len(words) < len(wanted):
+        return False
     try:
         return all(to_float(word) == number for word, number in zip(words, wanted, strict=False))
     except ValueError:

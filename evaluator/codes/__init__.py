@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from evaluator.codes.bsmart import make_tool, refuse_tool
-from evaluator.codes.bsmart_flavio import FLAVIO, MORE, FlavioTool
+from evaluator.codes.bsmart import make_tool
+from evaluator.codes.bsmart_flavio import MORE, FlavioTool
 from evaluator.codes.flavio import FlavioCode
 from evaluator.codes.python import PythonFunction
 from evaluator.codes.slha import SlhaProgram
 from evaluator.codes.umbridge import UmBridgeModel
-from evaluator.errors import ConfigurationError
 from scanspec import CodeSpec, ScanFile
+from scanspec.tools import FLAVIO, WAYS
 
 if TYPE_CHECKING:
     from evaluator.point import Point
@@ -44,32 +44,24 @@ def make_code(spec: CodeSpec, scan: ScanFile, known: Collection[str]) -> Code:
 
     `known` are the names that its expressions may use.
     """
-    kinds = [kind for kind in ("function", "command", "flavio", "umbridge") if kind in spec.section]
-    if kinds != ["flavio"]:
+    kind = next((way for way in WAYS if way in spec.section), "")
+    if kind != "flavio":
         for each in spec.observables:
             if each.flavio is not None:
                 what = f"the code {spec.name!r} is not flavio, but {each.name!r} asks for it"
-                if not kinds and spec.name == FLAVIO:
+                if not kind and spec.name == FLAVIO:
                     what = f"BSMArt's tool flavio takes each observable by its own name; {MORE}"
                 raise each.section.error(what, "flavio")
-    if kinds == ["command"]:
-        refuse_tool(spec, scan)
-    match kinds:
-        case ["function"]:
+    match kind:
+        case "function":
             return PythonFunction(spec, scan)
-        case ["command"]:
+        case "command":
             return SlhaProgram(spec, scan, known)
-        case ["flavio"]:
+        case "flavio":
             return FlavioCode(spec, scan, known)
-        case ["umbridge"]:
+        case "umbridge":
             return UmBridgeModel(spec, scan, known)
-        case []:
-            return make_tool(spec, scan, known)
-    error = spec.section.error(
-        f"code {spec.name!r} has {' and '.join(kinds)}; keep one: `function: module:name` for a Python function, "
-        "`command` for a program, `flavio` for Wilson coefficients, `umbridge` for a model at a web address"
-    )
-    raise ConfigurationError(str(error))
+    return make_tool(spec, scan, known)
 
 
 def preloads(code: Code) -> list[str]:

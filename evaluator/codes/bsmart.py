@@ -1,8 +1,4 @@
-"""Tools that BSMArt has built in: toy_targets and pass_tool here, flavio in a file of its own.
-
-A code without `function` and `command` is one of BSMArt's tools, or of the user's own;
-those that are not here are refused by name.
-"""
+"""Tools that BSMArt has built in: toy_targets and pass_tool here, flavio in a file of its own."""
 
 from __future__ import annotations
 
@@ -10,72 +6,28 @@ import math
 import re
 from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evaluator.codes.bsmart_flavio import FLAVIO, FlavioTool
-from evaluator.codes.profiles import profile_of
+from evaluator.codes.bsmart_flavio import FlavioTool
 from evaluator.deadline import DEFAULT_TIMEOUT
 from evaluator.errors import ConfigurationError, InvalidPoint
 from evaluator.sources import file_hash
 from evaluator.template import Template
 from scanspec import CodeSpec, ScanFile
 from scanspec.spectrum import read_spectrum
+from scanspec.tools import PASS, TOYS
 
 if TYPE_CHECKING:
     from evaluator.point import Point
 
-TOYS, PASS = "toy_targets", "pass_tool"
-
-_OF_BSMART = {
-    "HiggsTools", "HiggsBounds", "HiggsSignals", "SPheno", "FlexibleSUSY", "MicrOmegas", "SModelS", "anyBSM", "ZPEED",
-    "Zprime", "VevaciousPlusPlus", "resummino", "MadGraph", "HackAnalysis", "MadAnalysis",
-}  # fmt: skip
-
 
 def make_tool(spec: CodeSpec, scan: ScanFile, known: Collection[str]) -> ToyTargets | PassTool | FlavioTool:
-    """The built-in tool of a code's name; raises ConfigurationError, which names the tool, for any other."""
+    """The built-in tool of a code's name, one of `scanspec.tools.BUILT_IN`; raises ConfigurationError."""
     if spec.name == TOYS:
         return ToyTargets(spec, scan)
     if spec.name == PASS:
         return PassTool(spec, scan, known)
-    if spec.name == FLAVIO:
-        return FlavioTool(spec, scan, known)
-    raise _not_here(spec, scan)
-
-
-def refuse_tool(spec: CodeSpec, scan: ScanFile) -> None:
-    """Raises ConfigurationError where BSMArt hands `Command`, in its own spelling, to a tool that is not here.
-
-    `Profile: none` says that it is a program like any other.
-    """
-    if spec.section.spelling("command") != "Command" or "profile" in spec.section or profile_of(spec)[0]:
-        return
-    if spec.name in _OF_BSMART or _own_tool(spec, scan).is_file():
-        raise _not_here(spec, scan)
-
-
-def _own_tool(spec: CodeSpec, scan: ScanFile) -> Path:
-    return scan.folder / "Tools" / f"{spec.name}.py"
-
-
-def _not_here(spec: CodeSpec, scan: ScanFile) -> ConfigurationError:
-    ways = (
-        "`Profile: none` makes it a program that reads one SLHA file and writes another; anything else is `function: "
-        "module:name`, a Python function"
-        if "command" in spec.section
-        else "write `command` for a program, `function: module:name` for a Python function, `flavio` for its "
-        "coefficients"
-    )
-    if _own_tool(spec, scan).is_file():
-        what = f"is a tool of your own (Tools/{spec.name}.py), which lodescan does not load as it is"
-    elif spec.name in _OF_BSMART:
-        what = "is a tool of BSMArt that lodescan does not bring along"
-    else:
-        what = "has neither function nor command, and is no tool that lodescan has"
-    return ConfigurationError(
-        str(spec.section.error(f"code {spec.name!r} {what}; {ways}; docs/bsmart.md shows a port in ten lines"))
-    )
+    return FlavioTool(spec, scan, known)
 
 
 class ToyTargets:

@@ -16,11 +16,10 @@ from evaluator.errors import ConfigurationError, InvalidPoint
 from scanspec import CodeSpec, ScanFile, ScanFileError
 from scanspec.observables import FlavioAddress, is_branching_ratio
 from scanspec.spectrum import read_spectrum
+from scanspec.tools import FLAVIO
 
 if TYPE_CHECKING:
     from evaluator.point import Point
-
-FLAVIO = "flavio"
 
 _OF_BSMART_ALONE = ("e_EDM", "mu_EDM")
 

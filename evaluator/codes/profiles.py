@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from evaluator.deadline import DEFAULT_TIMEOUT
-from evaluator.errors import ConfigurationError
 from scanspec import CodeSpec, SlhaAddress
-from scanspec.document import closest
+from scanspec.tools import profile_name
 
 COMPILES = 1800.0
 """Seconds for a first point that compiles a model, as micrOMEGAs does."""
@@ -86,19 +85,10 @@ PROFILES: dict[str, Profile] = {
     ),
 }  # fmt: skip
 
-_NAMES = {name.lower().replace("-", ""): name for name in PROFILES} | {"2hdm": "2HDMC", "thdmc": "2HDMC"}
-
-
 def profile_of(spec: CodeSpec) -> tuple[str, Profile]:
     """The profile that a code names, or that has the code's own name, as in BSMArt's files; else an empty one.
 
-    `profile: none` asks for none. Raises ConfigurationError for a name that is not known.
+    Raises ScanFileError for a name that is not known.
     """
-    asked = spec.section.text("profile", "")
-    if asked.lower() == "none":
-        return "", Profile()
-    name = _NAMES.get((asked or spec.name).lower().replace("-", "").replace("_", ""))
-    if name is None and asked:
-        error = spec.section.error(f"there is no profile {asked!r}{closest(asked, PROFILES)}", "profile")
-        raise ConfigurationError(str(error))
-    return (name, PROFILES[name]) if name is not None else ("", Profile())
+    name = profile_name(spec.section, spec.name)
+    return name, PROFILES.get(name, Profile())

@@ -9,7 +9,6 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evaluator.codes.bsmart import PASS
 from evaluator.codes.profiles import Profile, profile_of
 from evaluator.codes.verdict import Verdict, read_output
 from evaluator.errors import ConfigurationError
@@ -17,6 +16,7 @@ from evaluator.programs import Command, run_program
 from evaluator.sources import file_hash, script_sources
 from evaluator.template import Template
 from scanspec import CodeSpec, ScanFile
+from scanspec.tools import PASS
 
 if TYPE_CHECKING:
     from evaluator.point import Point

@@ -210,6 +210,10 @@ def test_a_chain_in_bsmarts_words(point, tmp_path):
          ["'resummino' is a tool of BSMArt that lodescan does not bring along; `Profile: none` makes it a program"]),
         ({"Blocks/MINPAR/1": "muu"}, ["old.json, line ", "'muu'", "did you mean 'mu'"]),
         ({"Blocks": {"DECAY": {"25": 1}}}, ["a DECAY table is no block"]),
+        ({"Codes/off": {"Run": "False", "Observables": {"dark": {}}}, f"{OBS}f": {"FUNCTION": "dark"}},
+         ["'dark', which belongs to a code that does not run"]),
+        ({"Codes/off": {"Run": "False", "Observables": {"dark": {}}}, "Codes/SPheno/Conditions": ["dark > 0"]},
+         ["'dark', which belongs to a code that does not run"]),
         ({"Codes/SPheno/Command": "$HOME/spheno"}, ["'$' in", "needs a shell"]),
         ({"Codes/SPheno/Command": "spheno *.dat"}, ["'*' in", "needs a shell"]),
         ({"Codes/SPheno/Command": "cp {input} {output}; true"}, ["';' in", "needs a shell"]),
@@ -261,6 +265,7 @@ def test_a_tool_of_the_users_own_is_named_before_its_settings(bsmart, tmp_path, 
         ({f"{OBS}mh/SCALING": "gauss"}, ["unknown scaling 'gauss'; did you mean 'GAUSS'"]),
         ({f"{OBS}mh/SCALING": "LOGUSER"}, ["EXPUSER"]),
         ({f"{OBS}mh/SCALING": "OFF"}, ["no observable enters the likelihood"]),
+        ({"Blocks/MINPAR/1": None}, ["old.json, line ", "the entry '1' of block MINPAR has no value"]),
     ],
 )
 def test_what_bsmart_would_go_on_with_in_silence(bsmart, changes, words):

@@ -38,6 +38,7 @@ def value(text):
         ("10**2", 100),
         ("2**64", 2.0**64),
         ("factorial(5)", 120.0),
+        ("sum([m0, tanb]) + max([m0, tanb]) + min((m0, tanb)) + sum(m0, 1)", 30.0),
         ("e", math.e),
         ("inf", math.inf),
     ],
@@ -147,6 +148,7 @@ def test_everything_else_is_refused_before_it_runs(text):
         ("sqr(m0)", "unknown function; did you mean 'sqrt'?"),
         ("math.foo", "'foo'"),
         ("VARIABLE[2]", "there are 2 variables, counted from 0"),
+        ("abs([m0])", "may hold numbers"),
     ],
 )
 def test_hints(text, hint):

@@ -78,6 +78,20 @@ def test_all_kinds_of_entries():
     assert entry(TEXT, "BR", 25, (22, 22)) == 0.0  # a closed channel
 
 
+def test_an_entry_behind_several_values():
+    """HiggsBounds' couplings: two values, the number of particles, the particles."""
+    block = "Block HiggsBoundsInputHiggsCouplingsFermions\n 0.99 0.01 3 25 5 5\n 0.98 2.0E-02 3 25 4 4\n"
+
+    def value(text, column, *indices):
+        return read_spectrum(text).entry(SlhaAddress("HIGGSBOUNDSINPUTHIGGSCOUPLINGSFERMIONS", indices, column=column))
+
+    assert [value(block, column, 3, 25, 4, 4) for column in (1, 2)] == [0.98, 0.02]
+    assert value(block, 2, 3, 25, 5) == 0.01
+    assert value(block + " 3 25 7.0 4 4\n", 3, 3, 25, 4) == 7.0  # where the indices come first, they count
+    with pytest.raises(EntryMissing):
+        value(block, 1, 3, 25, 6)
+
+
 def channel(line, daughters=(5, -5)):
     return entry(f"DECAY 25 4.0E-03\n 1.0E-01 2 24 -24\n{line}\n", "BR", 25, daughters)
 

@@ -69,9 +69,22 @@ def test_an_override_reaches_every_block_of_its_name(render):
     assert render(text, {"MSOFT": {(1,): "8"}}) == text.replace("1 5", "1 8").replace("1 7", "1 8")
 
 
+def test_an_entry_is_added_to_the_last_block_of_its_name(render):
+    text = "BLOCK MSOFT Q= 1\n 1 5\nBLOCK OTHER\n 1 6\nBLOCK MSOFT Q= 2\n 1 7\nDECAY 25 1.0\n"
+    assert render(text, {"MSOFT": {(2,): "8"}}) == text.replace("DECAY", "     2   8\nDECAY")
+
+
+def test_a_scale_may_be_an_expression(render):
+    text = "Block MSOFT Q= {}  # GeV\n 1 5\nBLOCK HMIX q={}\n 1 5\nBLOCK A Q= 1.0D+03\n 1 6\n"
+    assert render(text.format("m0/2", "m0")) == text.format("5.00000000E+02", "1.00000000E+03")
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [
+        (" 1 e", ["in.slha, line 3: ", "write 'e', in quotes", "1*e"]),
+        (" 1 inf", ["in.slha, line 3: ", "write 'inf', in quotes"]),
+        ("Block MSOFT Q= mo", ["in.slha, line 3: ", "'mo'", "did you mean 'm0'?"]),
         (" 1 mo", ["in.slha, line 3: ", "'mo'", "did you mean 'm0'?", "in quotes: 'mo'"]),
         (" 1 SPheno", ["in.slha, line 3: ", "'SPheno'", "in quotes"]),
         (" 22 m0 * 2", ["in.slha, line 3: ", "no blanks"]),

@@ -185,6 +185,21 @@ def test_the_command(everything, tmp_path, monkeypatch, capsys):
     assert main(["convert", str(tmp_path / "bad.json")]) == BAD_INPUT
 
 
+@pytest.mark.parametrize("code", ["resummino", "mytool"])
+def test_a_tool_that_is_not_here_is_no_program_of_that_name(everything, tmp_path, code):
+    """In the plain spelling `command` would run it."""
+    (tmp_path / "Tools").mkdir()
+    (tmp_path / "Tools" / "mytool.py").write_text("class NewTool(HepTool):\n    pass\n")
+    content = json.loads(everything.read_text())
+    content["Codes"][code] = {"Command": "echo", "Observables": {}}
+    everything.write_text(json.dumps(content))
+    with pytest.raises(ScanFileError, match=f"'{code}' is a tool of .*`Profile: none` makes it a program"):
+        converted(everything)
+    content["Codes"][code]["Profile"] = "none"
+    everything.write_text(json.dumps(content))
+    assert "    profile: none\n" in converted(everything)[0]
+
+
 def test_points_of_random_are_evaluations(tmp_path):
     old = {"Setup": {"RunName": "r", "Type": "Random", "Points": 30}, "Variables": {"x": [0, 1]},
            "Codes": {"toy_targets": {"Observables": {"Himmelblau": {"SCALING": "OFF"}}}}}  # fmt: skip

@@ -44,7 +44,7 @@ def test_no_fitting(tmp_path):
         ("[0.01, 1]}", "[0.01, 1], PRIOR: LOG}", 4, "solved for within a range"),
         ("[0.01, 1]}", "[0, 1], TYPE: integer}", 4, "solved for within a range"),
         ("[0.01, 1]}", "[0, 1], PERIODIC: True}", 4, "solved for within a range"),
-        ("l-bfgs-b", "BFGSB", 6, "no method 'BFGSB' to fit with; did you mean 'L-BFGS-B'?"),
+        ("l-bfgs-b", "LBFGSB", 6, "no method 'LBFGSB' to fit with; did you mean 'L-BFGS-B'?"),
         ("l-bfgs-b", "brentq}\nfitting2: {", 7, "unknown key 'fitting2'"),
         ("  Variables: {LAM: {RANGE: [0.01, 1]}}\n", "", 3, "what is solved for"),
         ("  Observables: {z: {TARGET: 125.0, VARIANCE: 0.5}}\n", "", 3, "what is to be met"),

@@ -47,9 +47,10 @@ def test_none(tmp_path):
     assert read(tmp_path, "").plotting is None and read(tmp_path, "plotting: \n").plotting is None
 
 
-@pytest.mark.parametrize("name", ["half", "NLL", "Result", "RESULT", "y"])
+@pytest.mark.parametrize("name", ["half", "NLL", "Result", "RESULT", "RESULT[0]", "y"])
 def test_any_column_can_be_drawn(tmp_path, name):
-    assert read(tmp_path, f"plotting: {{plots: {{a: {{values: [x, {name}]}}}}}}\n").plotting.plots[0].values[1] == name
+    plotting = read(tmp_path, f"plotting: {{plots: {{a: {{values: [x, '{name}']}}}}}}\n").plotting
+    assert plotting.plots[0].values[1] == name
 
 
 def test_of_a_code_that_does_not_run(tmp_path):

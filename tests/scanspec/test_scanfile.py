@@ -249,10 +249,19 @@ def test_what_has_no_meaning_is_named_once(read):
         "codes:\n  toy:\n    function: toy:f\n    Observables: {x: {MEAN: 1, VARIANCE: 2, TYPE: Observable}}\n"
     )
     assert list(scan.ignored) == [
-        "MPI", "setup: csv", "setup: Use TQDM", "setup: Cores", "setup: Store Inputs", "setup: debug",
+        "MPI", "setup: csv", "setup: Use TQDM", "setup: Cores", "setup: debug",
         "Networks: Estimators", "variables: a: VARIANCE", "variables: b: VARIANCE",
         "codes: toy: Observables: x: TYPE",
     ]  # fmt: skip
+    (note,) = scan.notes
+    assert note.startswith("setup: Store Inputs keeps nothing here")
+
+
+def test_two_names_of_bsmart_for_one_key_may_say_the_same(read, fault):
+    body = "variables: {a: [0, 1]}\ncodes: {c: {function: 'm:f', observables: {x: {mean: 1, sigma: 2}}}}\n"
+    setup = "Setup: {{StoreAllPoints: 'True', Store Output Files: '{}'}}\n"
+    assert read(setup.format("True") + body).setup.text("keep_spectra") == "True"
+    assert "same key; keep one" in fault(setup.format("False") + body)
 
 
 @pytest.mark.parametrize(
