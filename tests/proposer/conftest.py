@@ -24,4 +24,6 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few particles in LODE, short training."""
     monkeypatch.setattr(lode, "PARTICLES", 100)
     monkeypatch.setattr(lode_nets, "FIRST_STEPS", 100)
-    monkeypatch.setattr(lode_nets, "LATER_STEPS", 25)
+    monkeypatch.setattr(lode_nets, "STEPS", 25)
+    monkeypatch.setattr(lode_nets, "AGAIN_STEPS", 60)
+    monkeypatch.setattr(lode_nets, "OTHER_STEPS", 25)

@@ -27,7 +27,9 @@ def quick(monkeypatch):
     """Few particles, short training."""
     monkeypatch.setattr(lode, "PARTICLES", 200)
     monkeypatch.setattr(lode_nets, "FIRST_STEPS", 200)
-    monkeypatch.setattr(lode_nets, "LATER_STEPS", 50)
+    monkeypatch.setattr(lode_nets, "STEPS", 50)
+    monkeypatch.setattr(lode_nets, "AGAIN_STEPS", 150)
+    monkeypatch.setattr(lode_nets, "OTHER_STEPS", 50)
 
 
 def cube(dim: int) -> Space:

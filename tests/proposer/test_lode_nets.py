@@ -17,7 +17,9 @@ def energy(x: np.ndarray) -> np.ndarray:
 @pytest.fixture
 def short(monkeypatch):
     monkeypatch.setattr(lode_nets, "FIRST_STEPS", 400)
-    monkeypatch.setattr(lode_nets, "LATER_STEPS", 100)
+    monkeypatch.setattr(lode_nets, "STEPS", 100)
+    monkeypatch.setattr(lode_nets, "AGAIN_STEPS", 400)
+    monkeypatch.setattr(lode_nets, "OTHER_STEPS", 100)
 
 
 def random(seed: int) -> torch.Generator:

@@ -28,7 +28,9 @@ ALL = [ScoredObservable(f"y{n}", GAUSS) for n in range(DIM)] + [ScoredObservable
 def quick(monkeypatch):
     monkeypatch.setattr(lode, "PARTICLES", 300)
     monkeypatch.setattr(lode_nets, "FIRST_STEPS", 400)
-    monkeypatch.setattr(lode_nets, "LATER_STEPS", 100)
+    monkeypatch.setattr(lode_nets, "STEPS", 100)
+    monkeypatch.setattr(lode_nets, "AGAIN_STEPS", 400)
+    monkeypatch.setattr(lode_nets, "OTHER_STEPS", 100)
 
 
 def observables(u):
