@@ -6,7 +6,7 @@ import torch
 
 from proposer.strategies import lode_nets
 from proposer.strategies.lode_adam import Adam
-from proposer.strategies.lode_nets import MEMBERS, Nets
+from proposer.strategies.lode_nets import MEMBERS, WIDTH, Nets
 
 
 def energy(x: np.ndarray) -> np.ndarray:
@@ -62,9 +62,35 @@ def test_training_goes_on_from_what_is_kept(short):
     assert torch.equal(nets.log_energy(torch.from_numpy(x)), again.log_energy(torch.from_numpy(x)))
 
 
-def test_arrays_of_another_shape_are_refused(short):
+def test_the_oldest_begins_again_when_points_are_many_more(short):
+    x = np.random.default_rng(7).uniform(-1, 1, (120, 3))
+    nets, weights, born = Nets(3), [], []
+    for seed, n in enumerate((40, 100, 101, 101, 120)):
+        nets.learn(x[:n], energy(x[:n]), random(seed))
+        weights.append(nets.to_arrays()["weights"])
+        born.append(nets.to_arrays()["born"].tolist())
+    assert born == [[40] * 4, [40] * 4, [101, 40, 40, 40], [101, 101, 40, 40], [101, 101, 120, 40]]
+    for before, after, member in ((1, 2, 0), (2, 3, 1), (3, 4, 2)):
+        alike = [np.corrcoef(weights[before][m], weights[after][m])[0, 1] for m in range(MEMBERS)]
+        assert [m for m in range(MEMBERS) if abs(alike[m]) < 0.1] == [member]
+        assert min(alike[m] for m in range(MEMBERS) if m != member) > 0.5
+
+
+def test_products_are_inputs_in_few_dimensions():
+    numbers = {d: Nets(d).to_arrays()["weights"].shape[1] for d in (1, 3, 10, 11)}
+    assert numbers[3] - numbers[1] == (3 + 6 - 1 - 1) * WIDTH and numbers[11] - numbers[10] == (11 - 10 - 55) * WIDTH
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"weights": np.zeros((1, 3)), "dim": np.array(3.0), "born": np.ones(4)},
+        Nets(3).to_arrays() | {"born": np.ones(3)},
+    ],
+)
+def test_arrays_of_another_shape_are_refused(arrays):
     with pytest.raises(ValueError, match="do not fit"):
-        Nets.from_arrays({"weights": np.zeros((1, 3)), "dim": np.array(3.0)})
+        Nets.from_arrays(arrays)
 
 
 def test_enormous_energies_do_no_harm(short):
