@@ -56,7 +56,7 @@ def check_code(code: Section, name: str) -> None:
     if kinds == ["command"]:
         if code.spelling("command") != "Command" or "profile" in code or profile_name(code, name):
             return
-        if name not in _OF_BSMART and not is_own_tool(code, name):
+        if name not in _OF_BSMART and not _is_own_tool(code, name):
             return
         ways = (
             "`Profile: none` makes it a program that reads one SLHA file and writes another; anything else is "
@@ -69,7 +69,7 @@ def check_code(code: Section, name: str) -> None:
             "write `command` for a program, `function: module:name` for a Python function, `flavio` for its "
             "coefficients"
         )
-    if is_own_tool(code, name):
+    if _is_own_tool(code, name):
         what = f"is a tool of your own (Tools/{name}.py), which lodescan does not load as it is"
     elif name in _OF_BSMART:
         what = "is a tool of BSMArt that lodescan does not bring along"
@@ -82,7 +82,7 @@ def unknown_key(error: ScanFileError, codes: Section, name: str) -> ScanFileErro
     """What is raised where a code has a key that lodescan does not know: a tool that is not here may be meant."""
     code = codes.section(name)
     ways = f"write `command` for a program or `function: module:name` for a Python function: {_PORT}"
-    if is_own_tool(codes, name):
+    if _is_own_tool(codes, name):
         what = f"code {name!r} is a tool of your own (Tools/{name}.py), which lodescan does not load as it is"
         return codes.error(f"{what}; {ways}", name)
     if any(key in set(code) for key in (*WAYS, "profile", "Function", "Command", "Profile")):
@@ -90,6 +90,6 @@ def unknown_key(error: ScanFileError, codes: Section, name: str) -> ScanFileErro
     return ScanFileError(f"{error}; or, if {name!r} is a tool of BSMArt or of your own, {ways}")
 
 
-def is_own_tool(section: Section, name: str) -> bool:
+def _is_own_tool(section: Section, name: str) -> bool:
     """Whether there is a tool of the user's own of this name, as BSMArt finds it."""
     return (Path(section.file).parent / "Tools" / f"{name}.py").is_file()

@@ -91,4 +91,4 @@ def profile_of(spec: CodeSpec) -> tuple[str, Profile]:
     Raises ScanFileError for a name that is not known.
     """
     name = profile_name(spec.section, spec.name)
-    return name, PROFILES.get(name, Profile())
+    return name, PROFILES[name] if name else Profile()

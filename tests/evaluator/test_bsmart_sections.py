@@ -239,6 +239,11 @@ def test_what_names_its_fault(bsmart, tmp_path, changes, words):
     assert [word for word in words if word not in str(caught.value)] == []
 
 
+def test_in_the_plain_spelling_a_command_is_a_program_whatever_its_name(bsmart):
+    scan = bsmart({"Codes/resummino": {"command": "cp", "Observables": {}}})
+    assert [each.name for each in scan.codes] == ["SPheno", "resummino"]
+
+
 @pytest.mark.parametrize("settings", [{"Alpha": 1}, {"Command": "echo", "Alpha": 1}])
 def test_a_tool_of_the_users_own_is_named_before_its_settings(bsmart, tmp_path, settings):
     (tmp_path / "Tools").mkdir()

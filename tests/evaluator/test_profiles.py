@@ -8,7 +8,7 @@ import pytest
 from evaluator.codes.profiles import PROFILES
 from evaluator.errors import ConfigurationError
 from evaluator.point import Chain, Status
-from scanspec import read_scan_file
+from scanspec import read_scan_file, tools
 from tests.evaluator.harness import DATA, PROGRAMS
 
 TEMPLATE = "Block MODSEL\n 1 mode\n"
@@ -181,4 +181,5 @@ def test_what_is_written_wrong(run, settings, words):
 
 def test_every_profile_is_tried():
     text = Path(__file__).read_text()
+    assert set(PROFILES) == set(tools.PROFILES)
     assert all(name in text for name in PROFILES)
