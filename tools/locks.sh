@@ -1,44 +1,55 @@
 #!/bin/bash
-# Remake the lock files from the extras in pyproject.toml, each in a fresh
-# environment. usage: tools/locks.sh [NAME...]
+# Remake the lock files from the extras in pyproject.toml, with the newest
+# versions that suit each other. usage: tools/locks.sh [NAME...]
+# UPGRADE= keeps the versions that are locked, where they still suit.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 torch=torch==2.13.0         # named here: a newer one is a decision, not an accident
 torch_index=${TORCH_INDEX:-https://download.pytorch.org/whl/cpu}
+python=3.11                 # the oldest that lodescan runs on, and that of the images
+upgrade=${UPGRADE---upgrade}
+. tools/uv.sh
+find_uv
+[ -n "$uv" ] || { echo "locks are made by uv, which is neither here nor to be had" >&2; exit 1; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 # The requirements of an extra that is for tools and tests, without the project's own.
 extra() {
-    "$work/$1/bin/python" - "$1" <<'EOF'
+    "${PYTHON:-python3}" - "$1" <<'END'
 import sys, tomllib
 print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"][sys.argv[1]], sep="\n")
-EOF
+END
+}
+
+lock() {    # lock NAME OPTION...
+    local links=()
+    [ -z "${PIP_FIND_LINKS:-}" ] || links=(--find-links "$PIP_FIND_LINKS")
+    cp "locks/$1.txt" "$work/$1.txt" 2>/dev/null || true
+    "$uv" pip compile --quiet --no-header --no-annotate --python-version "$python" $upgrade "${links[@]}" \
+        --output-file "$work/$1.txt" "${@:2}"
+    sed -E 's/\+[a-z0-9.]+$//' "$work/$1.txt" >"locks/$1.txt"
 }
 
 [ $# -gt 0 ] || set -- proposer evaluator fitting simsusy camb classy flavio eos hazma dask slha test dev parquet
 for name in "$@"; do
     echo "locks/$name.txt"
-    "${PYTHON:-python3}" -m venv "$work/$name"
-    pip() { "$work/$name/bin/python" -m pip --disable-pip-version-check -qq "$@"; }
-    pip uninstall --yes setuptools      # came with the venv: listed only where something needs it
     case $name in
     proposer)
-        pip install --no-deps --retries 0 --timeout 5 --index-url "$torch_index" "$torch" 2>/dev/null ||
-            pip install --no-deps "$torch"
-        pip install ".[proposer]"
+        echo "$torch" >"$work/torch.txt"
+        options=(--constraint "$work/torch.txt" --extra proposer pyproject.toml)
+        # The CPU build, which needs no CUDA; where its index is out of reach, what an install finds.
+        UV_HTTP_TIMEOUT=5 UV_HTTP_RETRIES=0 lock proposer --index "$torch_index" "${options[@]}" 2>/dev/null ||
+            lock proposer "${options[@]}"
         ;;
     test | dev | parquet)
-        # On top of every other environment, changing no version there.
-        sort -u locks/{proposer,evaluator,camb,flavio}.txt >"$work/constraints.txt"
-        extra "$name" >"$work/extra.txt"
-        pip install --constraint "$work/constraints.txt" --requirement "$work/extra.txt"
+        # On top of every other environment, changing no version of the proposer, nor of others where these agree.
+        cat locks/{proposer,evaluator,camb,flavio}.txt | awk -F== '!seen[$1]++' >"$work/constraints.txt"
+        extra "$name" >"$work/extra.in"
+        # umbridge asks for numpy, of which each environment has its own, and for a package `asyncio` that is none.
+        [ "$name" = test ] && without=(--no-emit-package numpy --no-emit-package asyncio) || without=()
+        lock "$name" --constraint "$work/constraints.txt" "${without[@]}" "$work/extra.in"
         ;;
-    *) pip install ".[$name]" ;;
+    *) lock "$name" --extra "$name" pyproject.toml ;;
     esac
-    exclude=(--exclude pip --exclude lodescan)
-    # umbridge asks for numpy, of which each environment has its own, and for a package `asyncio` that is none.
-    [ "$name" = test ] && exclude+=(--exclude numpy --exclude asyncio)
-    "$work/$name/bin/python" -m pip freeze --all "${exclude[@]}" | sed -E 's/\+[a-z0-9.]+$//' >"$work/$name.txt"
-    mv "$work/$name.txt" "locks/$name.txt"
 done

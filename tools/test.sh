@@ -1,21 +1,47 @@
 #!/bin/bash
 # Run the tests that match a pytest marker expression, each in the environment
-# it belongs to. usage: tools/test.sh EXPRESSION PHYSICS...; the physics
-# environments whose tests are among them. Fails when any part fails.
+# it belongs to, two environments at a time. usage: tools/test.sh EXPRESSION
+# PHYSICS...; the physics environments whose tests are among them. What each
+# part printed comes when it ends. Fails when any part fails.
 set -uo pipefail
 cd "$(dirname "$0")/.."
+expression=$1
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
 failed=()
 
-part() {    # part ENVIRONMENT EXPRESSION FOLDER...
-    echo "--- ${*:3} in .envs/$1"
-    # Code 5, no test at all, is a failure too.
-    ".envs/$1/bin/python" -m pytest -q -m "$2" "${@:3}" || failed+=("$1")
+# part ENVIRONMENT WORKERS EXPRESSION FOLDER...; several workers where most of
+# the time is spent waiting, one network thread each, so that they do not crowd the cores.
+part() {
+    local start=$SECONDS code=0
+    OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} ".envs/$1/bin/python" -m pytest -q --durations=20 --durations-min=1 \
+        --numprocesses "$2" --dist worksteal -m "$3" "${@:4}" >"$logs/$1" 2>&1 || code=$?
+    echo "--- ${*:4} in .envs/$1 took $((SECONDS - start)) s" >>"$logs/$1"
+    return $code        # code 5, no test at all, is a failure too
 }
 
+declare -A running=()   # process: environment
+
+collect() {             # wait for one part, and show what it printed
+    local process code=0
+    wait -n -p process "${!running[@]}" || code=$?
+    cat "$logs/${running[$process]}"
+    [ $code = 0 ] || failed+=("${running[$process]}")
+    unset "running[$process]"
+}
+
+launch() {
+    while [ ${#running[@]} -ge 2 ]; do collect; done
+    echo "--- ${*:4} in .envs/$1 ..."
+    part "$@" &
+    running[$!]=$1
+}
+
+launch proposer 2 "$expression and not physics" tests/proposer tests/pair
+launch evaluator 4 "$expression and not physics" tests/scanspec tests/evaluator tests/conformance
 for physics in "${@:2}"; do
-    part "$physics" "$1 and physics(environment='$physics')" tests/evaluator
+    launch "$physics" 0 "$expression and physics(environment='$physics')" tests/evaluator
 done
-part evaluator "$1 and not physics" tests/scanspec tests/evaluator tests/conformance
-part proposer "$1 and not physics" tests/proposer tests/pair
+while [ ${#running[@]} -gt 0 ]; do collect; done
 
 [ ${#failed[@]} = 0 ] || { echo "failed: ${failed[*]}"; exit 1; }

@@ -130,22 +130,6 @@ def kill_the_evaluator(
 
 
 @pytest.mark.slow
-def test_the_proposer_is_killed_three_times(
-    make_scan: MakeScan, lodescan: Lodescan, start_evaluator: StartEvaluator, start_proposer: StartProposer,
-    tmp_path: Path,
-) -> None:  # fmt: skip
-    kill_the_proposer(3, 160, make_scan, lodescan, start_evaluator, start_proposer, tmp_path)
-
-
-@pytest.mark.slow
-def test_the_evaluator_is_killed_three_times(
-    make_scan: MakeScan, lodescan: Lodescan, start_evaluator: StartEvaluator, start_proposer: StartProposer,
-    tmp_path: Path,
-) -> None:  # fmt: skip
-    kill_the_evaluator(3, 160, make_scan, lodescan, start_evaluator, start_proposer, tmp_path)
-
-
-@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_proposer_is_killed_twenty_times(
     make_scan: MakeScan, lodescan: Lodescan, start_evaluator: StartEvaluator, start_proposer: StartProposer,

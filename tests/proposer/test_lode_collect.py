@@ -107,9 +107,8 @@ def small_ball(u: np.ndarray) -> np.ndarray:
     return ((u - 0.3) ** 2).sum(axis=1) / 0.13**2 + 3.0 * np.sin(9.0 * u).prod(axis=1) ** 2
 
 
-def test_goal_collect_steps_downhill_until_something_is_good(monkeypatch):
+def test_goal_collect_steps_downhill_until_something_is_good(quick, monkeypatch):
     """By an NLL alone; a map does not, and neither does it once ten good points are known."""
-    monkeypatch.setattr(lode, "PARTICLES", 100)
     calls: list[int] = []
 
     def counted(predict, known, n, rng):
@@ -153,8 +152,7 @@ def good_of(settings: LodeSettings, evaluations: int, seed: int = 5) -> np.ndarr
 
 
 @pytest.mark.slow
-def test_it_collects_more_good_points_than_a_map_has(monkeypatch):
-    monkeypatch.setattr(lode, "PARTICLES", 100)
+def test_it_collects_more_good_points_than_a_map_has(quick):
     collected = good_of(LodeSettings(1.0, 40, collect=True), 500)
     mapped = good_of(LodeSettings(1.0, 40), 500)
     assert len(collected) > 1.15 * len(mapped)
