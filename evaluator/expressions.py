@@ -7,15 +7,18 @@ own evaluation.
 from __future__ import annotations
 
 import ast
+import keyword
 import math
 import operator
+import re
+import warnings
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from simpleeval import InvalidExpression, SimpleEval
 
 from evaluator.errors import ConfigurationError
-from scanspec.document import closest
+from scanspec.document import closest, to_number
 
 
 def _factorial(n: float) -> float:
@@ -24,6 +27,14 @@ def _factorial(n: float) -> float:
 
 def _sum(*values: float) -> float:
     return sum(values)
+
+
+def _round(x: float, digits: float | None = None) -> float:
+    if digits is None:
+        return round(x)
+    if not float(digits).is_integer():
+        raise TypeError("round takes a whole number of digits")
+    return round(float(x), int(max(-400, min(400, digits))))  # of a whole number 10**digits would be worked out
 
 
 FUNCTIONS: dict[str, Any] = {
@@ -35,7 +46,7 @@ FUNCTIONS: dict[str, Any] = {
         *("isnan", "isinf", "isfinite"),
     )
 } | {
-    "abs": abs, "min": min, "max": max, "sum": _sum, "int": int, "float": float, "round": round,
+    "abs": abs, "min": min, "max": max, "sum": _sum, "int": int, "float": float, "round": _round,
     "factorial": _factorial,
 }  # fmt: skip
 CONSTANTS: dict[str, Any] = {
@@ -70,28 +81,40 @@ class Expression:
 
     `known` are the names that it may use beside `VARIABLE[i]` (the i-th of `variables` variables in the order of the
     file, from 0), the functions of `math`, and abs, min, max, sum, int, float, round. `off` are names that it would
-    know if their codes ran. Raises ConfigurationError, starting with `where`, when it is no expression or uses another
-    name.
+    know if their codes ran, `later` those that are found after it. Raises ConfigurationError, starting with `where`,
+    when it is no expression or uses another name.
     """
 
     def __init__(
-        self, text: str, known: Collection[str], where: str, variables: int, off: Collection[str] = ()
+        self,
+        text: str,
+        known: Collection[str],
+        where: str,
+        variables: int,
+        off: Collection[str] = (),
+        later: Collection[str] = (),
     ) -> None:
         self.text = text
+        if len(text) > _LONGEST:
+            raise ConfigurationError(f"{where}: {text[:60]!r} ... is longer than {_LONGEST:,} characters")
         try:
-            if len(text) > _LONGEST:
-                raise ValueError
-            self._tree = _Plain().visit(ast.parse(text.strip(), mode="eval").body)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", SyntaxWarning)  # "3(x)": said below
+                self._tree = _Plain().visit(ast.parse(text.strip(), mode="eval").body)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
-            raise ConfigurationError(f"{where}: {text!r:.200} is not an expression that can be read") from None
-        fault = _fault(self._tree, known, variables, off)
+            why = _why_not(text, known)
+            raise ConfigurationError(f"{where}: {text!r:.200} is not an expression that can be read{why}") from None
+        fault = _fault(self._tree, known, variables, off, later)
         if fault:
-            raise ConfigurationError(f"{where}: {text!r} {fault}")
+            said = fault.removeprefix(f"uses {text.strip()!r}, which ")  # 'A0' is no variable
+            raise ConfigurationError(f"{where}: {text!r:.200} {said}{_odd_names(text, known)}")
         self._evaluator = SimpleEval(operators=_OPERATORS, functions=FUNCTIONS)
         try:
             self(dict.fromkeys(known, 1.0), [1.0] * variables)
         except ConfigurationError as error:
             raise ConfigurationError(f"{where}: {error}") from None
+        except RecursionError:
+            raise ConfigurationError(f"{where}: {text!r:.200} has too many levels of brackets or signs") from None
 
     def __call__(self, names: Mapping[str, float], variables: Sequence[float]) -> float:
         """The value; NaN where it has none (division by zero, square root of a negative number, overflow).
@@ -110,7 +133,9 @@ class Expression:
         return value  # type: ignore[no-any-return]  # the syntax allows numbers only
 
 
-def _fault(tree: ast.AST, known: Collection[str], variables: int, off: Collection[str]) -> str:
+def _fault(
+    tree: ast.AST, known: Collection[str], variables: int, off: Collection[str], later: Collection[str]
+) -> str:
     """What is wrong with an expression; empty when nothing is."""
     handled: set[int] = set()  # names that are functions or VARIABLE, seen with what is around them
     for node in ast.walk(tree):
@@ -127,19 +152,52 @@ def _fault(tree: ast.AST, known: Collection[str], variables: int, off: Collectio
                     return f"uses VARIABLE[{index}], but there are {variables} variables, counted from 0"
             case ast.List() | ast.Tuple():
                 return "may hold numbers, and a list only as the one argument of min, max or sum"
+            case ast.Call(func=ast.Attribute(attr=name)):
+                return f"calls {ast.unparse(node.func)}; write {name}(...) alone"
+            case ast.Attribute():
+                return "has a point behind a name; names have none, and a product is written with *"
             case ast.Call() | ast.Subscript():
                 return "may call functions by their names and index VARIABLE by a number, nothing else"
             case ast.Constant() if not isinstance(node.value, (int, float)):
                 return "may hold numbers only"
+            case ast.BinOp(op=ast.BitXor()):
+                return "uses ^; write ** for a power"
+            case ast.BinOp(op=ast.MatMult() | ast.LShift() | ast.RShift()):
+                return "uses an operator that is not for numbers"
             case ast.Name(id=name) if id(node) not in handled and name not in known and name not in CONSTANTS:
                 if name in off:
                     return f"uses {name!r}, which belongs to a code that does not run"
-                return (
-                    f"uses {name!r}, which is no variable, derived variable or earlier observable{closest(name, known)}"
-                )
+                if name in later:
+                    return f"uses {name!r}, which is found only later; move this behind it"
+                what = "is no variable, derived variable or earlier observable"
+                return f"uses {name!r}, which {what}{closest(name, known)}"
             case _ if not isinstance(node, _SYNTAX):
-                return f"uses {type(node).__name__}, which expressions cannot hold"
+                return "holds more than numbers, names, operators and calls of functions"
     return ""
+
+
+def _odd_names(text: str, known: Collection[str]) -> str:
+    """A hint where a text has a name that no expression can hold, such as x^2; empty where it has none."""
+    odd = [each for each in known if not each.isidentifier() and to_number(each) is None and each in text]
+    return f"; the name {odd[0]!r} cannot stand in an expression: rename it, or use VARIABLE[i]" if odd else ""
+
+
+def _why_not(text: str, known: Collection[str]) -> str:
+    """A reason that a user can act on; empty where there is none."""
+    if odd := _odd_names(text, known):
+        return odd
+    if not text.strip():
+        return ": it is empty"
+    words = re.findall(r"[^\W\d]\w*", text)
+    reserved = [each for each in words if keyword.iskeyword(each) and each not in _WORDS_OF_EXPRESSIONS]
+    if reserved:
+        return f": {reserved[0]} is a word of Python, and no name in an expression; rename it, or use VARIABLE[i]"
+    if re.search(r"\d\s*[^\W\d]|\)\s*\(|\)\s*\w", text) and not re.search(r"\d[eE]\d", text):
+        return ": is a * missing between two factors?"
+    return ""
+
+
+_WORDS_OF_EXPRESSIONS = {"and", "or", "not", "if", "else", "True", "False"}
 
 
 class _Plain(ast.NodeTransformer):

@@ -104,6 +104,7 @@ class Section:
     def error(self, message: str, key: Any = None) -> ScanFileError:
         """An error that names the file and the line."""
         line = self.line(key)
+        message = message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]} ..."
         return ScanFileError(f"{self.file}, line {line}: {message}", line)
 
     def wrong(self, key: str, wanted: str) -> ScanFileError:
@@ -247,6 +248,7 @@ def describe_range(low: float, high: float, open_low: bool) -> str:
 
 
 _LONGEST_NAME = 200
+_LONGEST_MESSAGE = 1000
 _LONGEST_FILE = 255  # bytes, of file systems
 _LARGEST = 2**53  # whole numbers beyond are rounded when they are read
 

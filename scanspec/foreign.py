@@ -12,6 +12,8 @@ from scanspec import keys
 _PYTHON = re.compile(r"^(?:from [\w.]+ import |import [\w., ]+$|def \w+\(|class \w+[(:])", re.MULTILINE)
 _SLHA = re.compile(r"^[ \t]*(?:BLOCK|DECAY)[ \t]+\w", re.MULTILINE | re.IGNORECASE)
 _INI = re.compile(r"^[ \t]*\[[\w .:-]+\][ \t]*$", re.MULTILINE)
+_SETTING = re.compile(r"^[ \t]*[\w .-]+=", re.MULTILINE)
+_YAML = re.compile(r"^[ \t]*[\w .-]+:[ \t]*$", re.MULTILINE)
 _A_SCAN_FILE = "a scan file is a mapping of sections: setup, variables, codes (README.md shows one)"
 
 
@@ -40,7 +42,7 @@ def what_it_is(path: Path, text: str, content: Any = None) -> str:
             "is an SLHA file, a template or a spectrum, not a scan file; name a template in a scan file: codes: NAME: "
             f"{{command: PROGRAM, input_file: {path.name}}}; {_A_SCAN_FILE}"
         )
-    if _INI.search(text) and not any(line.lstrip().startswith("{") for line in text.splitlines()[:1]):
+    if _INI.search(text) and _SETTING.search(text) and not _YAML.search(text):
         hint = " of xBIT or of another program" if path.suffix.lower() in (".ini", ".cfg") else ""
         return f"is an INI file{hint} ([section], key = value), not a scan file; {_A_SCAN_FILE}, each `name: value`"
     if path.suffix.lower() in (".csv", ".tsv", ".dat"):

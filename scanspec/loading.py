@@ -73,6 +73,8 @@ def _load(path: Path, text: str) -> Any:
     try:
         _check_events(path, _yaml().parse(source))
         return _yaml().load(source)
+    except ScanFileError:
+        raise
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark is not None else 0
@@ -125,7 +127,8 @@ def _check_events(path: Path, events: Iterator[Event]) -> None:
     A file of a few lines whose aliases repeat each other would have billions of values.
     """
     open_anchors: list[str | None] = []
-    counts = [0]
+    counts, members = [0], [0]  # of what is open: values with all that is in them, and those of its own
+    mappings = [False]
     sizes: dict[str, int] = {}
     for event in events:
 
@@ -133,6 +136,10 @@ def _check_events(path: Path, events: Iterator[Event]) -> None:
             line = event.start_mark.line + 1
             return ScanFileError(f"{path}, line {line}: {why}", line)
 
+        if isinstance(event, (AliasEvent, ScalarEvent, MappingStartEvent, SequenceStartEvent)):
+            members[-1] += 1
+            if mappings[-1] and members[-1] % 2 == 1 and not isinstance(event, ScalarEvent):
+                raise refuse("a list, a mapping or an alias stands where a key should; is a value without its key?")
         if isinstance(event, AliasEvent):
             if event.anchor in open_anchors:
                 raise refuse(f"the alias *{event.anchor} stands within what it repeats; write the values out")
@@ -148,10 +155,12 @@ def _check_events(path: Path, events: Iterator[Event]) -> None:
             else:
                 open_anchors.append(event.anchor)
                 counts.append(1)
+                members.append(0)
+                mappings.append(isinstance(event, MappingStartEvent))
                 if len(counts) > DEEPEST:
                     raise refuse(f"sections within sections, more than {DEEPEST} levels deep; is a bracket not closed?")
         elif isinstance(event, (MappingEndEvent, SequenceEndEvent)):
-            size, anchor = counts.pop(), open_anchors.pop()
+            size, anchor, _, _ = counts.pop(), open_anchors.pop(), members.pop(), mappings.pop()
             counts[-1] += size
             if anchor is not None:
                 sizes[anchor] = size

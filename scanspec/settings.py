@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 
-from scanspec.document import Section, closest, nearest, to_number
+from scanspec.document import Section, closest, nearest, plain_name, to_number
 from scanspec.variables import Variable
 
 DEFAULT = "LODE"
@@ -29,6 +29,7 @@ LARGEST_SEED = 2**53
 """Beyond, numbers of a JSON file are rounded."""
 
 MOST_GRID_POINTS = 10**9
+MOST_GRID_STEPS = 10**6
 
 
 def type_name(setup: Section) -> str:
@@ -116,7 +117,7 @@ def _check_type(
 def _check_goal(setup: Section, columns: Collection[str]) -> None:
     if (goal := setup.text("goal", "map")) not in ("map", "collect"):
         raise setup.wrong("goal", "map (all of the good region, evenly) or collect (many good points, soon)")
-    even_in = setup.texts("even_in")
+    even_in = [plain_name(each) for each in setup.texts("even_in")]
     for name in even_in:
         if name not in columns:
             raise setup.error(f"even_in: {name!r} is no variable or observable{closest(name, columns)}", "even_in")
@@ -132,6 +133,9 @@ def _check_grid(setup: Section, variables: Sequence[Variable]) -> None:
             f"{without[0]}: {{range: [low, high], steps: 10}}",
             "type",
         )
+    if fine := [each for each in variables if each.grid_steps > MOST_GRID_STEPS]:
+        what = f"{fine[0].name} has {fine[0].grid_steps:,} steps, at most {MOST_GRID_STEPS:,}"
+        raise setup.error(f"type GRID: {what}; give fewer", "type")
     total = math.prod(each.grid_steps for each in variables)
     if total > MOST_GRID_POINTS:
         raise setup.error(f"the grid has {total:,} points, at most {MOST_GRID_POINTS:,}; give fewer steps", "type")

@@ -91,7 +91,8 @@ class Verdict:
         if missing:
             raise CodeFailed(f"the output has no block {', '.join(missing)}: {said}")
         if not spectrum.blocks and not spectrum.decays:
-            raise CodeFailed(f"the output {output.name} holds no SLHA block: {said}")
+            words = f"; the program's last words: {said}" if said else ""
+            raise CodeFailed(f"the output {output.name} holds no SLHA block{words}")
         off = [
             f"{name}: {address} is 0"
             for name, address in self.flags.items()
