@@ -30,6 +30,9 @@ from scanspec.numbers import to_number
 DEEPEST = 30
 """The most levels of sections within sections."""
 
+LONGEST_LIST = 10_000
+"""The most values of one list; a section has at most half as many keys."""
+
 MOST_VALUES = 200_000
 """The most values of a file, where what an alias repeats counts each time."""
 
@@ -76,7 +79,8 @@ def _load(path: Path, text: str) -> Any:
     except ScanFileError:
         raise
     except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        begun = error.context_mark is not None and "could not find expected ':'" in (error.problem or "")
+        mark = error.context_mark if begun else error.problem_mark or error.context_mark
         line = mark.line + 1 if mark is not None else 0
         place = f", line {line}" if line else ""
         raise ScanFileError(f"{path}{place}: {_explain(error, source)}", line) from None
@@ -138,6 +142,8 @@ def _check_events(path: Path, events: Iterator[Event]) -> None:
 
         if isinstance(event, (AliasEvent, ScalarEvent, MappingStartEvent, SequenceStartEvent)):
             members[-1] += 1
+            if members[-1] > LONGEST_LIST:
+                raise refuse(f"a list or a section has more than {LONGEST_LIST:,} values here")
             if mappings[-1] and members[-1] % 2 == 1 and not isinstance(event, ScalarEvent):
                 raise refuse("a list, a mapping or an alias stands where a key should; is a value without its key?")
         if isinstance(event, AliasEvent):
@@ -231,8 +237,6 @@ def _explain(error: MarkedYAMLError, source: str) -> str:
         return f"{problem}; a text that begins with it needs quotes"
     if "found undefined alias" in problem or "alias" in (error.context or ""):
         return f"{problem}; a text that begins with * or & needs quotes"
-    if "found duplicate key" in problem:
-        return problem
     return problem
 
 
