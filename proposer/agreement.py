@@ -55,7 +55,7 @@ def _clashes(description: Description) -> list[str]:
     ):
         for name in names:
             if name.lower() in reserved:
-                found.append(f"the evaluator's {what} {name!r} has the name of a column of the results; rename it there")
+                found.append(f"the evaluator's {what} {name!r} is a column of the results; rename it there")
             elif name in seen:
                 found.append(f"the evaluator gives two things the name {name!r}; rename one there")
             seen.add(name)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import keyword
+import math
 import re
+import shlex
 from collections.abc import Callable
 from typing import Any
 
 from scanspec import keys
-from scanspec.document import ScanFileError, Section
+from scanspec.document import ScanFileError, Section, to_number
 from scanspec.observables import read_address
 from scanspec.tools import BUILT_IN
 
@@ -34,7 +36,13 @@ def check_code_settings(code: Section, name: str) -> None:
     check(lambda: _check_success(code.section("success", keys.SUCCESS)))
     check(lambda: _check_invalid_when(code.section("invalid_when", keys.INVALID_WHEN)))
     check(lambda: _check_flags(code.section("flags")))
-    for key in ("command", "function", "profile", "description"):
+    if "command" in code:
+        check(lambda: _check_words(code))
+    if "flavio" in code:
+        check(lambda: _check_flavio(code.section("flavio", keys.FLAVIO)))
+    if "umbridge" in code:
+        check(lambda: _check_umbridge(code.section("umbridge", keys.UMBRIDGE)))
+    for key in ("function", "profile", "description"):
         check(lambda key=key: code.text(key, ""))  # type: ignore[misc]
 
 
@@ -108,3 +116,29 @@ def _check_flags(flags: Section) -> None:
     for name in flags:
         with flags.faults.collect():
             read_address(flags, name)
+
+
+def _check_words(code: Section) -> None:
+    text = code.text("command")
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise code.error(f"command: {text!r:.200} cannot be split into words ({error})", "command") from None
+    if not words:
+        raise code.error("the command is empty", "command")
+
+
+def _check_flavio(section: Section) -> None:
+    for key in ("eft", "basis", "wcxf"):
+        section.text(key, "")
+    section.section("coefficients")
+    if to_number(section.raw("scale")) is not None:
+        section.number_in("scale", 1.0, 0.0, math.inf, open_low=True)
+
+
+def _check_umbridge(section: Section) -> None:
+    for key in ("address", "model"):
+        section.text(key)
+    section.require("outputs", "; name the model's outputs in order")
+    section.texts("outputs")
+    section.texts("inputs")

@@ -34,8 +34,7 @@ def _words(text: str) -> frozenset[str]:
 
 
 RESERVED_COLUMNS = (
-    "id", "batch", "iteration", "origin", "evaluator", "status", "NLL", "losses", "seconds", "failed_code", "message",
-    "warnings", "missing",
+    "id", "iteration", "origin", "status", "NLL", "seconds", "failed_code", "message", "warnings", "missing",
 )  # fmt: skip
 """Columns of the tables of results; no variable and no observable may have these names, in whatever case: databases and
 spreadsheets take `nll` and `NLL` for one.

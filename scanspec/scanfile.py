@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -14,6 +14,7 @@ from ruamel.yaml.comments import CommentedMap
 from scanspec import keys
 from scanspec.codes import check_code_settings
 from scanspec.document import ScanFileError, Section, closest
+from scanspec.expressions import ExpressionError, parse
 from scanspec.faults import Faults
 from scanspec.fitting import Fitting, read_fitting
 from scanspec.likelihoods import Kind, Likelihood
@@ -148,6 +149,7 @@ def read_scan_file(path: Path | str) -> ScanFile:
     check_settings(setup, networks, variables, [*(each.name for each in variables), *_names(scan)])
     if not faults.any:
         _check_scored(root, scan)
+        _check_expressions(root, scan)
     faults.close()
     return scan
 
@@ -195,8 +197,6 @@ def _names(scan: ScanFile) -> list[str]:
 
 def _check_scored(root: Section, scan: ScanFile) -> None:
     every = scan.all_observables()
-    if not every and not any("command" in code.section for code in scan.codes):
-        raise root.error("no observable is named, so a point would have no result; name one under its code", "codes")
     scored = any(each.measurement is not None or each.likelihood.kind is not Kind.OFF for each in every)
     if not scored and not only_tabulates(scan.setup):
         where = "codes" if "codes" in root else "observables"
@@ -207,6 +207,32 @@ def _check_scored(root: Section, scan: ScanFile) -> None:
                 where,
             )
         )
+
+
+def _check_expressions(root: Section, scan: ScanFile) -> None:
+    """Of derived variables, observables and conditions, each of which knows what is found before it."""
+    fitted = scan.fitting.variables if scan.fitting is not None else ()
+    known = [*(each.name for each in scan.variables), *(each.name for each in fitted)]
+    names = _names(scan)
+
+    def check(text: str, section: Section, key: str) -> None:
+        try:
+            parse(text, known, len(scan.variables), scan.switched_off, set(names) - set(known))
+        except ExpressionError as error:
+            root.faults.add(section.error(str(error), key))
+
+    def check_all(specs: Sequence[ObservableSpec]) -> None:
+        for spec in specs:
+            if spec.function is not None:
+                check(spec.function, spec.section, spec.name if spec.name in scan.derived else "function")
+            known.append(spec.name)
+
+    check_all([each for each in scan.all_observables() if each.name in scan.derived])
+    for code in scan.codes:
+        check_all(code.observables)
+        for condition in code.conditions:
+            check(condition, code.section, "conditions")
+    check_all(scan.observables)
 
 
 def _in_another_way(root: Section, setup: Section, ignored: list[str]) -> list[str]:

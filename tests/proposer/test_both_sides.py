@@ -10,7 +10,9 @@ from proposer.strategies.choice import TYPES
 from scanspec import Kind, Likelihood, ScanFileError, keys, read_scan_file
 from scanspec import settings as shared
 
-VALUES = ("-5", "0", "1", "3.5", "abc", "2h", ".inf", "-.inf", ".nan", "[1, 2]", "[2, 1]", "true", "1e300", "''", "{a: 1}")
+VALUES = [
+    *("-5", "0", "1", "3.5", "abc", "2h", ".inf", "-.inf", ".nan", "[1, 2]", "[2, 1]", "true", "1e300", "''", "{a: 1}"),
+]
 READ_ELSEWHERE = {"init_csv", "environment_variables", "environment", "run_name", "type"}
 
 
@@ -35,17 +37,18 @@ def test_both_sides_refuse_the_same_settings(tmp_path, kind):
         for key in known:
             for value in VALUES if key not in READ_ELSEWHERE else ():
                 path.write_text(scan_text(kind, section, key, value))
-                try:
-                    read_scan_file(path)
-                except ScanFileError as error:
-                    refused += 1
-                    assert "scan.yaml, line " in str(error)
-                    continue
-                try:
-                    _read(path)
-                except ScanFileError as error:
-                    pytest.fail(f"{section}: {key}: {value} is refused by the proposer alone: {error}")
+                first = fault_of(read_scan_file, path)
+                refused += bool(first)
+                assert first or not (second := fault_of(_read, path)), (section, key, value, second)
     assert refused > 50
+
+
+def fault_of(read, path):
+    try:
+        read(path)
+    except ScanFileError as error:
+        return str(error)
+    return ""
 
 
 def test_the_types_are_the_same():
@@ -64,8 +67,8 @@ def description(parameters=("x",), observables=("y",)):
 @pytest.mark.parametrize(
     ("observables", "words"),
     [
-        (("y", "id"), "observable 'id' has the name of a column of the results"),
-        (("y", "nll"), "observable 'nll' has the name of a column"),
+        (("y", "id"), "observable 'id' is a column of the results"),
+        (("y", "nll"), "observable 'nll' is a column"),
         (("y", "x"), "two things the name 'x'"),
         (("y", "z", "z"), "two things the name 'z'"),
         (("y", "extra"), None),
@@ -78,12 +81,9 @@ def test_an_evaluator_whose_names_clash_is_refused(tmp_path, observables, words)
     assert (not found) if words is None else any(words in each for each in found)
 
 
-@pytest.mark.parametrize("name", ["id", "ID", "NLL", "nll", "Status", "seconds", "losses", "batch", "evaluator", "x", "X0"])
+@pytest.mark.parametrize("name", ["id", "ID", "NLL", "nll", "Status", "seconds", "Failed_Code", "x"])
 def test_names_that_a_scan_file_may_not_give(tmp_path, name):
     path = tmp_path / "scan.yaml"
     path.write_text(scan_text("RANDOM", "setup", "points", 5).replace("y: {", f"{name}: {{"))
-    if name == "X0":
-        assert read_scan_file(path).all_observables()[0].name == "X0"
-        return
     with pytest.raises(ScanFileError, match=rf"line 4: '{name}' is already the name of"):
         read_scan_file(path)

@@ -255,11 +255,12 @@ def test_mutated_examples_are_read_or_refused_with_a_place(tmp_path):
     assert refused > 10
 
 
-_VALUES = (
-    "-1|0|1e400|nan|.inf|[.inf]|null|''|[]|{}|[[1]]|{a: 1}|2024-02-30|!!int abc|*self|&s [*s]|\"\\ud800\"|..|µ|1_0|1D+00"
-    "|round(12345, -10**9)|np.linspace(0,1,1e9)|range(10**30)|%|`|'|\"|#|a: b: c|\t|[MASS, [1e30]]|[XSECTION, [1e309, 1]]"
-    "|LOAD|GRID|READ_CSV|CMAES|1e308|5e-324|9007199254740993|(((((|[[[[|{{{{"
-).split("|")
+_VALUES = [
+    *("-1", "0", "1e400", "nan", ".inf", "[.inf]", "null", "''", "[]", "{}", "[[1]]", "{a: 1}", "2024-02-30", "µ"),
+    *("1_0", "!!int abc", "*self", "&s [*s]", '"\\ud800"', "..", "1D+00", "round(12345, -10**9)", "a: b: c"),
+    *("%", "range(10**30)", "`", "|", "'", '"', "#", "\t", "[MASS, [1e30]]", "[XSECTION, [1e309, 1]]", "LOAD", "GRID"),
+    *("READ_CSV", "CMAES", "1e308", "5e-324", "9007199254740993", "(((((", "[[[[", "{{{{", "np.linspace(0,1,1e9)"),
+]
 
 
 def _mutated(text, rng):

@@ -385,5 +385,5 @@ def test_an_unknown_key_of_a_tool_points_to_the_port(read):
     with pytest.raises(ScanFileError, match=r"unknown key 'My Option' in codes: mine.*of your own.*docs/bsmart\.md"):
         read(BASE.replace("codes:", tool))
     for way in "function: 'a:b'", "Command: ./a", "flavio: {}", "umbridge: {}":
-        with pytest.raises(ScanFileError, match=r"unknown key 'timeot' in codes: mine; did you mean 'timeout'[?]$"):
+        with pytest.raises(ScanFileError, match=r"(?m)unknown key 'timeot' in codes: mine; did you mean 'timeout'[?]$"):
             read(BASE.replace("codes:", f"codes:\n  mine: {{{way}, timeot: 3}}"))
