@@ -211,7 +211,7 @@ def _print_tables(console: Console, chain: Chain, values: list[float], outcome: 
     for variable, value in zip(chain.scan.variables, values, strict=True):
         if outside := what_is_outside(variable, value):
             console.print(f"note: {outside}; a scan never comes here")
-    if len(outcome.missing) == len(chain.specs):
+    if chain.specs and len(outcome.missing) == len(chain.specs):
         return  # the codes came to nothing, and so would two tables
     table = Table("code", "observable", "value", "unit", "likelihood", "loss")
     losses, _ = losses_and_nll([spec.likelihood for spec in chain.specs], np.array([outcome.observables]))

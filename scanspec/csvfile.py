@@ -37,7 +37,7 @@ def _rows(file: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
         try:
             row = next(reader, None)
         except (csv.Error, UnicodeDecodeError) as error:
-            raise NotCsv(f"line {reader.line_num + 1}: {error}") from None
+            raise NotCsv(f"line {max(1, reader.line_num)}: {error}") from None
         if row is None:
             return
         if any(len(each) > _LARGEST_FIELD for each in row):

@@ -28,6 +28,8 @@ def what_it_is(path: Path, text: str, content: Any = None) -> str:
             "as codes: NAME: {command: ..., input_file: TEMPLATE}, and its observables with mean and sigma below it; "
             f"{_A_SCAN_FILE}"
         )
+    if isinstance(content, Mapping) and {"cells", "nbformat"} <= set(content):
+        return f"is a Jupyter notebook, not a scan file; {_A_SCAN_FILE}"
     if isinstance(content, Mapping) and (any(map(keys.SECTIONS.plain, content)) or not _SLHA.search(text)):
         return ""
     if not text.strip():

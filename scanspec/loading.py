@@ -45,7 +45,8 @@ def read_document(path: Path) -> tuple[CommentedMap, str]:
     try:
         text = read_text(path)
     except UnicodeDecodeError as error:
-        raise ScanFileError(f"{path}: is not UTF-8 text ({error.reason} at byte {error.start})") from error
+        reason = f"{error.reason} at byte {error.start}"
+        raise ScanFileError(f"{path}: is not UTF-8 text ({reason}); save it as UTF-8") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ScanFileError(f"{path}: cannot be read ({reason})") from error
@@ -65,6 +66,15 @@ def read_document(path: Path) -> tuple[CommentedMap, str]:
 _ODD = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
 
 
+_PAIR = re.compile(r"\\\\|\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})", re.IGNORECASE)
+
+
+def _join(pair: re.Match[str]) -> str:
+    if pair[1] is None:  # a backslash
+        return pair[0]
+    return f"\\U{0x10000 + ((int(pair[1], 16) & 0x3FF) << 10) + (int(pair[2], 16) & 0x3FF):08x}"
+
+
 def _load(path: Path, text: str) -> Any:
     if odd := _ODD.search(text):
         line = text.count("\n", 0, odd.start()) + 1
@@ -73,6 +83,7 @@ def _load(path: Path, text: str) -> Any:
     if path.suffix.lower() == ".json":
         _check_json(path, text)
         source = text.replace("\t", " ")  # JSON may indent by tabs, YAML may not; strings cannot hold a raw tab
+        source = _PAIR.sub(_join, source)  # JSON writes a character as two halves, YAML as one
     try:
         _check_events(path, _yaml().parse(source))
         return _yaml().load(source)
@@ -235,6 +246,8 @@ def _explain(error: MarkedYAMLError, source: str) -> str:
         return f"a quote that opens in line {begun} is not closed"
     if "cannot start any token" in problem:
         return f"{problem}; a text that begins with it needs quotes"
+    if "single document" in (error.context or "") or "another document" in problem:
+        return "--- begins a second document; a scan file is one"
     if "found undefined alias" in problem or "alias" in (error.context or ""):
         return f"{problem}; a text that begins with * or & needs quotes"
     return problem

@@ -109,6 +109,7 @@ def read_scan_file(path: Path | str) -> ScanFile:
     document.lc.line = 0
     faults = Faults(collecting=True)
     root = Section(str(path), "", document, keys.SECTIONS, faults=faults)
+    misspelt = faults.any  # a section that seems to be missing may be one of these
     check_type(_section(root, "setup", keys.SETUP, Faults(collecting=True)))  # before keys, which may be its own
     setup = _section(root, "setup", keys.SETUP)
     _check_setup(setup)
@@ -117,7 +118,7 @@ def read_scan_file(path: Path | str) -> ScanFile:
     notes = _in_another_way(root, setup, ignored)
 
     variables_section = _section(root, "variables")
-    variables = _read_variables(root, setup, variables_section, ignored)
+    variables = _read_variables(root, setup, variables_section, ignored, misspelt=misspelt)
     fitting = None
     with faults.collect():
         fitting = read_fitting(root, ignored)
@@ -126,7 +127,7 @@ def read_scan_file(path: Path | str) -> ScanFile:
     for name in derived_section:
         with faults.collect():
             derived[name] = derived_section.text(name)
-    codes = _read_codes(root, ignored, notes)
+    codes = _read_codes(root, ignored, notes, misspelt=misspelt)
     with faults.collect():
         if setup.boolean("skip_slha_files", False) and any("command" in code.section for code in codes):
             notes.append(
@@ -174,8 +175,10 @@ def _check_setup(setup: Section) -> None:
                 raise variables.error(f"{name!r} cannot be the name of an environment variable", name)
 
 
-def _read_variables(root: Section, setup: Section, section: Section, ignored: list[str]) -> tuple[Variable, ...]:
-    if not list(section) and not root.faults.any:
+def _read_variables(
+    root: Section, setup: Section, section: Section, ignored: list[str], *, misspelt: bool
+) -> tuple[Variable, ...]:
+    if not root.raw("variables") and not misspelt:
         root.faults.add(root.error("there are no variables; name at least one, with a range", "variables"))
     rows = reads_rows(setup)
     if rows:
@@ -245,17 +248,19 @@ def _in_another_way(root: Section, setup: Section, ignored: list[str]) -> list[s
     return notes
 
 
-def _read_codes(root: Section, ignored: list[str], notes: list[str]) -> tuple[CodeSpec, ...]:
+def _read_codes(root: Section, ignored: list[str], notes: list[str], *, misspelt: bool) -> tuple[CodeSpec, ...]:
     section = _section(root, "codes")
-    codes = []
+    codes, off = [], 0
     for name in section:
         with root.faults.collect():
             if not _runs(section.section(name)):
                 with contextlib.suppress(ScanFileError):  # it may hold what only its own tool knows
                     ignored += section.section(name, keys.CODE).ignored
+                off += 1
                 continue
             codes.append(_read_one(section, name, ignored, notes))
-    if not codes and not root.faults.any:
+    described = root.raw("codes") or {}
+    if isinstance(described, dict) and off == len(described) and not misspelt:
         root.faults.add(root.error("no code runs; describe one under codes", "codes"))
     return tuple(codes)
 

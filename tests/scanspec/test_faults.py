@@ -1,5 +1,6 @@
 """Everything that is wrong with a file, at once, with file, line and key; and files that are no scan files."""
 
+import json
 import os
 import random
 import re
@@ -277,3 +278,15 @@ def _mutated(text, rng):
     place = rng.randrange(len(lines))
     lines[place] = rng.choice(["", " " + lines[place], lines[place][1:], lines[place] + rng.choice(_VALUES), "\t"])
     return "\n".join(lines)
+
+
+def test_characters_that_json_writes_as_two_halves(tmp_path):
+    path = tmp_path / "scan.json"
+    label = "\U0001d706, \\, \u00e9"
+    content = {
+        "variables": {"a": {"range": [0, 1], "label": label}},
+        "codes": {"c": {"function": "f:f", "observables": {"y": {"mean": 1, "sigma": 1}}}},
+    }
+    path.write_text(json.dumps(content))
+    assert "\\ud835" in path.read_text()
+    assert read_scan_file(path).variables[0].label == label

@@ -224,7 +224,7 @@ def test_addresses_of_cross_sections_and_analyses_refused(fault, address, words)
         (BASE + "Fitting: {Variables: {a: {RANGE: [0, 1]}}}\n", 8, ["Fitting", "what is to be met"]),
         (BASE.replace("function: toy:f", "run: 'False'\n    function: toy:f"), 3, ["no code runs"]),
         ("codes: {}\nvariables: {m0: [1, 2]}\n", 1, ["no code runs"]),
-        ("codes: {}\nvariables: {}\n", 2, ["no variables"]),
+        ("variables: {}\ncodes: {}\n", 1, ["no variables"]),
         (BASE.replace("function: toy:f", "conditions: [{a: 1}]\n    function: toy:f"), 5, ["list of texts"]),
     ],
 )
