@@ -32,6 +32,13 @@ def main(arguments: list[str] | None = None) -> int:
         return BAD_INPUT
     except KeyboardInterrupt:
         return INTERRUPTED
+    except ModuleNotFoundError as error:  # both sides install each other's commands
+        print(
+            f"lodescan-evaluator: {error.name} is missing: run it in the evaluator's environment, "
+            ".envs/evaluator/bin/lodescan-evaluator (pip install '.[evaluator]' in the clone makes another)",
+            file=sys.stderr,
+        )
+        return BAD_INPUT
     return code
 
 

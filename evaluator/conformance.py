@@ -19,7 +19,10 @@ import numpy as np
 try:
     from grpc_health.v1 import health_pb2, health_pb2_grpc
 except ModuleNotFoundError as error:  # both sides install each other's commands
-    where = "run it in the evaluator's environment, lodescan[evaluator]"
+    where = (
+        "run it in the evaluator's environment, .envs/evaluator/bin/lodescan-conformance (pip install '.[evaluator]' "
+        "in the clone makes another)"
+    )
     sys.exit(f"lodescan-conformance: {error.name} is missing: {where}")
 
 from lodescan.v1 import evaluation_pb2 as pb

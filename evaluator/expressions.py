@@ -1,7 +1,7 @@
 """Expressions of a scan file: arithmetic on variables and observables, and nothing else.
 
-Only whitelisted syntax is let through, and simpleeval walks it; nothing reaches Python's
-own evaluation.
+Only whitelisted syntax is let through (scanspec.expressions), and simpleeval walks it; nothing
+reaches Python's own evaluation.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from simpleeval import InvalidExpression, SimpleEval
 
 from evaluator.errors import ConfigurationError
-from scanspec.document import closest
+from scanspec.expressions import FUNCTIONS, ExpressionError, parse
 
 
 def _factorial(n: float) -> float:
@@ -26,18 +26,19 @@ def _sum(*values: float) -> float:
     return sum(values)
 
 
-FUNCTIONS: dict[str, Any] = {
-    name: getattr(math, name)
-    for name in (
-        *("sqrt", "cbrt", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "pow", "hypot", "erf", "erfc"),
-        *("sin", "cos", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh"),
-        *("fabs", "floor", "ceil", "trunc", "fmod", "copysign", "degrees", "radians", "gamma", "lgamma"),
-        *("isnan", "isinf", "isfinite"),
-    )
-} | {
-    "abs": abs, "min": min, "max": max, "sum": _sum, "int": int, "float": float, "round": round,
+def _round(x: float, digits: float | None = None) -> float:
+    if digits is None:
+        return round(x)
+    if not float(digits).is_integer():
+        raise TypeError("round takes a whole number of digits")
+    return round(float(x), int(max(-400, min(400, digits))))  # of a whole number 10**digits would be worked out
+
+
+_OWN: dict[str, Any] = {
+    "abs": abs, "min": min, "max": max, "sum": _sum, "int": int, "float": float, "round": _round,
     "factorial": _factorial,
 }  # fmt: skip
+_FUNCTIONS: dict[str, Any] = {name: _OWN.get(name) or getattr(math, name) for name in FUNCTIONS}
 CONSTANTS: dict[str, Any] = {
     "pi": math.pi, "tau": math.tau, "e": math.e, "inf": math.inf, "nan": math.nan, "True": True, "False": False,
 }  # fmt: skip
@@ -57,41 +58,36 @@ _OPERATORS: dict[type[ast.AST], Any] = {
     ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge, ast.BitAnd: operator.and_,
     ast.BitOr: operator.or_, ast.Invert: operator.not_,
 }  # fmt: skip
-_SYNTAX = (
-    *(ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.Call, ast.Name, ast.Constant, ast.Subscript),
-    *(ast.And, ast.Or, ast.Load),
-    *_OPERATORS,
-)
-_LONGEST = 2000  # characters
-
-
 class Expression:
     """One expression of a scan file.
 
     `known` are the names that it may use beside `VARIABLE[i]` (the i-th of `variables` variables in the order of the
     file, from 0), the functions of `math`, and abs, min, max, sum, int, float, round. `off` are names that it would
-    know if their codes ran. Raises ConfigurationError, starting with `where`, when it is no expression or uses another
-    name.
+    know if their codes ran, `later` those that are found after it. Raises ConfigurationError, starting with `where`,
+    when it is no expression or uses another name.
     """
 
     def __init__(
-        self, text: str, known: Collection[str], where: str, variables: int, off: Collection[str] = ()
+        self,
+        text: str,
+        known: Collection[str],
+        where: str,
+        variables: int,
+        off: Collection[str] = (),
+        later: Collection[str] = (),
     ) -> None:
         self.text = text
         try:
-            if len(text) > _LONGEST:
-                raise ValueError
-            self._tree = _Plain().visit(ast.parse(text.strip(), mode="eval").body)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            raise ConfigurationError(f"{where}: {text!r:.200} is not an expression that can be read") from None
-        fault = _fault(self._tree, known, variables, off)
-        if fault:
-            raise ConfigurationError(f"{where}: {text!r} {fault}")
-        self._evaluator = SimpleEval(operators=_OPERATORS, functions=FUNCTIONS)
+            self._tree = parse(text, known, variables, off, later)
+        except ExpressionError as error:
+            raise ConfigurationError(f"{where}: {error}") from None
+        self._evaluator = SimpleEval(operators=_OPERATORS, functions=_FUNCTIONS)
         try:
             self(dict.fromkeys(known, 1.0), [1.0] * variables)
         except ConfigurationError as error:
             raise ConfigurationError(f"{where}: {error}") from None
+        except RecursionError:
+            raise ConfigurationError(f"{where}: {text!r:.200} has too many levels of brackets or signs") from None
 
     def __call__(self, names: Mapping[str, float], variables: Sequence[float]) -> float:
         """The value; NaN where it has none (division by zero, square root of a negative number, overflow).
@@ -108,51 +104,3 @@ class Expression:
         except (InvalidExpression, TypeError, LookupError) as error:
             raise ConfigurationError(f"{self.text!r} cannot be computed: {error}") from error
         return value  # type: ignore[no-any-return]  # the syntax allows numbers only
-
-
-def _fault(tree: ast.AST, known: Collection[str], variables: int, off: Collection[str]) -> str:
-    """What is wrong with an expression; empty when nothing is."""
-    handled: set[int] = set()  # names that are functions or VARIABLE, seen with what is around them
-    for node in ast.walk(tree):
-        match node:
-            case ast.Call(func=ast.Name(id=name)):
-                handled.add(id(node.func))
-                if name not in FUNCTIONS:
-                    return f"uses {name!r}, an unknown function{closest(name, FUNCTIONS)}"
-                if node.keywords:
-                    return f"calls {name} with a named argument; write the arguments in order"
-            case ast.Subscript(value=ast.Name(id="VARIABLE"), slice=ast.Constant(value=int(index))):
-                handled.add(id(node.value))
-                if not 0 <= index < variables:
-                    return f"uses VARIABLE[{index}], but there are {variables} variables, counted from 0"
-            case ast.List() | ast.Tuple():
-                return "may hold numbers, and a list only as the one argument of min, max or sum"
-            case ast.Call() | ast.Subscript():
-                return "may call functions by their names and index VARIABLE by a number, nothing else"
-            case ast.Constant() if not isinstance(node.value, (int, float)):
-                return "may hold numbers only"
-            case ast.Name(id=name) if id(node) not in handled and name not in known and name not in CONSTANTS:
-                if name in off:
-                    return f"uses {name!r}, which belongs to a code that does not run"
-                return (
-                    f"uses {name!r}, which is no variable, derived variable or earlier observable{closest(name, known)}"
-                )
-            case _ if not isinstance(node, _SYNTAX):
-                return f"uses {type(node).__name__}, which expressions cannot hold"
-    return ""
-
-
-class _Plain(ast.NodeTransformer):
-    """math.sqrt(x) is sqrt(x); max([x, y]) is max(x, y)."""
-
-    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
-        if isinstance(node.value, ast.Name) and node.value.id == "math":
-            return ast.copy_location(ast.Name(node.attr, ast.Load()), node)
-        return self.generic_visit(node)
-
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        if isinstance(node.func, ast.Name) and node.func.id in ("min", "max", "sum") and len(node.args) == 1:
-            only = node.args[0]
-            if isinstance(only, (ast.List, ast.Tuple)):
-                node.args = only.elts
-        return self.generic_visit(node)

@@ -37,7 +37,7 @@ class Solver:
         except ImportError:
             raise ConfigurationError(
                 f"{where}: the section fitting needs scipy, which is not installed here; write environment: fitting "
-                "into setup, or pip install 'lodescan[fitting]' where this evaluator runs"
+                "into setup, or pip install '.[fitting]' in the clone, into the environment where this evaluator runs"
             ) from None
         self._optimize: Any = scipy.optimize
         self._fitting = fitting

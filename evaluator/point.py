@@ -27,7 +27,7 @@ from evaluator.errors import (
 from evaluator.expressions import Expression
 from evaluator.fitting import Solver
 from scanspec import Likelihood, ObservableSpec, ScanFile, losses_and_nll
-from scanspec.document import closest
+from scanspec.document import closest, plain_name
 from scanspec.spectrum import EntryMissing, Spectrum
 
 MOST_WARNINGS = 20
@@ -84,7 +84,7 @@ class Point(Mapping[str, float]):
         self._scratch = scratch
 
     def __getitem__(self, name: str) -> float:
-        return self.names[name]
+        return self.names[name if name in self.names else plain_name(name)]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.names)
@@ -179,7 +179,8 @@ class Chain:
         return positions[spec.name], spec, expression
 
     def _expression(self, text: str, known: list[str], where: str) -> Expression:
-        return Expression(text, known, where, len(self.scan.variables), self.scan.switched_off)
+        later = {each.name for each in self._specs} - set(known)
+        return Expression(text, known, where, len(self.scan.variables), self.scan.switched_off, later)
 
     @cached_property
     def specs(self) -> list[ObservableSpec]:
@@ -341,6 +342,8 @@ class Chain:
                 value = expression(point.names, point.variables)
             elif spec.name in given:
                 value = given[spec.name]
+            elif spec.name in (plain := {plain_name(str(each)): each for each in given}):
+                value = given[plain[spec.name]]
             else:
                 hint = closest(spec.name, map(str, given))
                 what = f"the observable {spec.name} is declared, but the code did not give it{hint}"

@@ -25,6 +25,21 @@ def middle(variable: Variable) -> float:
     return (low + variable.high) / 2
 
 
+def what_is_outside(variable: Variable, value: float) -> str:
+    """What is said of a value that the variable cannot have; empty for one that it can."""
+    if variable.values:
+        if value in variable.values:
+            return ""
+        return f"{variable.name} = {value:.9g} is none of its {len(variable.values)} values"
+    if not variable.low <= value <= variable.high:
+        return f"{variable.name} = {value:.9g} is outside its range, {variable.low:g} to {variable.high:g}"
+    if variable.integer and not value.is_integer():
+        return f"{variable.name} = {value:.9g} is no whole number"
+    if abs(value) < variable.inner:
+        return f"{variable.name} = {value:.9g} is nearer to 0 than {variable.inner:g}, its least magnitude"
+    return ""
+
+
 def draw(variable: Variable, rng: np.random.Generator) -> float:
     """A value within the range, spread like the prior; good enough to try a code, not to scan."""
     if variable.values:

@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from evaluator.errors import ConfigurationError, InvalidPoint
 from evaluator.expressions import Expression
+from scanspec.files import read_text
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([DdEe][+-]?\d+)?$")
 _INTEGER = re.compile(r"[+-]?\d+$")
@@ -43,9 +44,10 @@ class Template:
         places: Mapping[Entry, str] = MappingProxyType({}),
     ) -> None:
         try:
-            text = path.read_text(encoding="utf-8-sig")
+            text = read_text(path)
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigurationError(f"{where}: the template {path} cannot be read: {error}") from error
+            reason = getattr(error, "strerror", None) or error
+            raise ConfigurationError(f"{where}: the template {path} cannot be read: {reason}") from error
         self._path, self._known, self._variables, self._places = path, known, variables, places
         self._pieces: list[str | Expression] = []
         wanted = {(name, index): value for name, entries in blocks.items() for index, value in entries.items()}

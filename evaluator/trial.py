@@ -19,10 +19,14 @@ from evaluator.order import better_order, can_end, may_have_better_order
 from evaluator.point import Chain, Outcome, Status
 from evaluator.processes import ScratchRoot
 from evaluator.programs import read_tail
-from evaluator.ranges import middle
+from evaluator.ranges import middle, what_is_outside
 from evaluator.tries import Tried, first_ok, open_windows, try_points
-from scanspec import Kind, Likelihood, ScanFile, losses_and_nll
-from scanspec.document import closest, to_number
+from scanspec import Kind, Likelihood, ObservableSpec, ScanFile, losses_and_nll
+from scanspec.document import closest, plain_name, to_number
+from scanspec.likelihoods import LARGEST_LOSS
+
+_NEAR_THE_CAP = 0.9
+"""Share of the largest loss; a Gaussian comes to it at 57 sigma."""
 
 
 def check(scan: ScanFile) -> int:
@@ -40,12 +44,16 @@ def check(scan: ScanFile) -> int:
     try:
         outcome = chain.evaluate(values, scratch.path / "point")
         codes = ", ".join(code.name for code in scan.codes)
-        console.print(f"{scan.path}: {len(scan.variables)} variables, codes {codes}, {len(chain.specs)} observables")
+        counts = f"variables: {len(scan.variables)}, observables: {len(chain.specs)}"
+        console.print(f"{scan.path}: {counts}, codes: {codes}")
         for line in (*scan.notes, *([f"without meaning here: {', '.join(scan.ignored)}"] if scan.ignored else [])):
             console.print(f"note: {line}")
         _print_tables(console, chain, values, outcome)
+        if outcome.status in (Status.OK, Status.INVALID):  # a fault is said at the end
+            _print_status(console, chain, outcome)
         tried, opened = [Tried(values, outcome)], list[Tried]()
-        if outcome.status is Status.INVALID or (outcome.status is Status.OK and may_have_better_order(scan)):
+        doubtful = outcome.status is Status.INVALID or bool(not_numbers(chain, outcome))
+        if doubtful or (outcome.status is Status.OK and may_have_better_order(scan)):
             tried = try_points(chain, tried[0], scratch.path)
         if first_ok(tried) is None:
             opened = open_windows(chain, tried, scratch.path)
@@ -61,6 +69,9 @@ def check(scan: ScanFile) -> int:
         print(f"lodescan-evaluator: {_place(chain, fault.outcome)}: {fault.outcome.message}", file=sys.stderr)
         return 2
     good = first_ok(tried)
+    if good is not None and (nowhere := _nowhere_a_number(chain, tried)) is not None:
+        print(f"lodescan-evaluator: {nowhere}", file=sys.stderr)
+        return 2
     if outcome.status is Status.OK:
         console.print("the file and its codes work", style="green")
     elif good is not None:
@@ -101,13 +112,49 @@ def _fault(tried: Sequence[Tried], opened: Sequence[Tried]) -> Tried | None:
     return next(iter([*not_given, *failed]), None)
 
 
+def not_numbers(chain: Chain, outcome: Outcome) -> list[int]:
+    """Positions of the observables of an OK point that are in the likelihood, and NaN or infinite."""
+    if outcome.status is not Status.OK:
+        return []
+    return [
+        position
+        for position, (spec, value) in enumerate(zip(chain.specs, outcome.observables, strict=True))
+        if spec.likelihood.kind is not Kind.OFF and not math.isfinite(value)
+    ]
+
+
+def _nowhere_a_number(chain: Chain, tried: Sequence[Tried]) -> str | None:
+    """What is said of an observable of the likelihood that is NaN or infinite at every OK point; None without one."""
+    ok = [each.outcome for each in tried if each.outcome.status is Status.OK]
+    never = set.intersection(*(set(not_numbers(chain, each)) for each in ok))
+    if not never:
+        return None
+    spec, value = chain.specs[min(never)], ok[0].observables[min(never)]
+    points = "the one point that was tried" if len(ok) == 1 else f"each of {len(ok)} points"
+    return (
+        f"{chain.scan.path}, line {_line(spec)}: the observable {spec.name} is {_show(value)} at {points}, so no point "
+        "could be good; correct its code or its expression"
+    )
+
+
+def _line(spec: ObservableSpec) -> int:
+    return spec.section.line(spec.name)
+
+
+def _show(value: float) -> str:
+    return "not a number (NaN)" if math.isnan(value) else f"infinite ({value})"
+
+
 def _place(chain: Chain, outcome: Outcome) -> str:
     """The file, the line of the observable that was not given, and the code."""
     line = ""
     if outcome.not_given is not None:
-        spec = chain.specs[outcome.not_given]
-        line = f", line {spec.section.line()}"
-    return f"{chain.scan.path}{line}: code {outcome.failed_code or '?'}"
+        line = f", line {_line(chain.specs[outcome.not_given])}"
+    return f"{chain.scan.path}{line}: {_culprit(outcome)}"
+
+
+def _culprit(outcome: Outcome) -> str:
+    return f"code {outcome.failed_code}" if outcome.failed_code else "the file's own observables"
 
 
 def point(scan: ScanFile, assignments: list[str], keep: Path | None) -> int:
@@ -124,6 +171,7 @@ def point(scan: ScanFile, assignments: list[str], keep: Path | None) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         outcome = chain.evaluate(values, folder)
         _print_tables(console, chain, values, outcome)
+        _print_status(console, chain, outcome)
         _print_files(console, folder)
     finally:
         scratch.close()
@@ -143,6 +191,7 @@ def _read_values(scan: ScanFile, assignments: list[str]) -> list[float]:
     values = {each.name: middle(each) for each in scan.variables}
     for assignment in assignments:
         name, equals, text = assignment.rpartition("=")
+        name = plain_name(name)
         number = to_number(text)
         if not equals or name not in values:
             raise ConfigurationError(
@@ -159,8 +208,13 @@ def _print_tables(console: Console, chain: Chain, values: list[float], outcome: 
     for variable, value in zip(chain.scan.variables, values, strict=True):
         inputs.add_row(variable.name, f"{value:.9g}", variable.unit)
     console.print(inputs)
+    for variable, value in zip(chain.scan.variables, values, strict=True):
+        if outside := what_is_outside(variable, value):
+            console.print(f"note: {outside}; a scan never comes here")
+    if chain.specs and len(outcome.missing) == len(chain.specs):
+        return  # the codes came to nothing, and so would two tables
     table = Table("code", "observable", "value", "unit", "likelihood", "loss")
-    losses, nll = losses_and_nll([spec.likelihood for spec in chain.specs], np.array([outcome.observables]))
+    losses, _ = losses_and_nll([spec.likelihood for spec in chain.specs], np.array([outcome.observables]))
     for position, (spec, value) in enumerate(zip(chain.specs, outcome.observables, strict=True)):
         there = position not in outcome.missing
         scored = there and spec.likelihood.kind is not Kind.OFF
@@ -174,11 +228,26 @@ def _print_tables(console: Console, chain: Chain, values: list[float], outcome: 
         ran = number < len(outcome.seconds)
         codes.add_row(code.name, f"{outcome.seconds[number]:.3f}" if ran else "-", "yes" if can_end(code) else "")
     console.print(codes)
+
+
+def _print_status(console: Console, chain: Chain, outcome: Outcome) -> None:
     for warning in outcome.warnings:
         console.print(f"warning: {warning}")
-    line = f"status {outcome.status.name}"
-    line += f", NLL {nll[0]:.6g}" if outcome.status is Status.OK else f": {outcome.failed_code} {outcome.message}"
-    console.print(line)
+    if outcome.status is not Status.OK:
+        console.print(f"status {outcome.status.name}: {f'{outcome.failed_code} {outcome.message}'.strip()}")
+        return
+    losses, nll = losses_and_nll([spec.likelihood for spec in chain.specs], np.array([outcome.observables]))
+    for position, (spec, value) in enumerate(zip(chain.specs, outcome.observables, strict=True)):
+        if spec.likelihood.kind is Kind.OFF:
+            continue
+        if not math.isfinite(value):
+            console.print(f"warning: {spec.name} is {_show(value)}, so its loss is the largest there is")
+        elif losses[0, position] > _NEAR_THE_CAP * LARGEST_LOSS:
+            console.print(
+                f"warning: {spec.name} = {value:.6g} is so far from {_describe(spec.likelihood, None)} that its loss "
+                f"is at the largest there is, {LARGEST_LOSS:.6g}; is it in another unit?"
+            )
+    console.print(f"status OK, NLL {nll[0]:.6g}")
 
 
 def _describe(likelihood: Likelihood, valid: tuple[float, float] | None) -> str:

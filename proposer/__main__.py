@@ -23,7 +23,10 @@ try:
     from proposer.strategies.base import CheckpointError
     from proposer.tables import MissingPackage
 except ModuleNotFoundError as error:  # both sides install each other's commands
-    sys.exit(f"lodescan: {error.name} is missing: run it in the proposer's environment, lodescan[proposer]")
+    sys.exit(
+        f"lodescan: {error.name} is missing: run it in the proposer's environment, .envs/proposer/bin/lodescan "
+        "(pip install '.[proposer]' in the clone makes another)"
+    )
 
 BAD_INPUT, NO_EVALUATOR = 2, 3
 

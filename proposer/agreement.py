@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from proposer.messages import Description
-from scanspec import Kind, Likelihood, ScanFile
+from scanspec import Kind, Likelihood, ScanFile, keys
 
 
 def disagreements(scan: ScanFile, description: Description) -> list[str]:
@@ -22,6 +22,7 @@ def disagreements(scan: ScanFile, description: Description) -> list[str]:
                 f"evaluator takes [{low:g}, {high:g}]"
             )
     theirs = {each.name: each for each in description.observables}
+    found += _clashes(description)
     for spec in scan.all_observables():
         if spec.name not in theirs:
             found.append(f"the evaluator does not give the observable {spec.name!r}")
@@ -41,6 +42,23 @@ def disagreements(scan: ScanFile, description: Description) -> list[str]:
             )
     scored = [name for name, other in theirs.items() if other.likelihood.kind is not Kind.OFF]
     found += [f"the evaluator scores the observable {name!r}, which the scan file does not have" for name in scored]
+    return found
+
+
+def _clashes(description: Description) -> list[str]:
+    """Names of the evaluator that would stand for two columns of the results, or for one that is always there."""
+    reserved = {each.lower() for each in keys.RESERVED_COLUMNS}
+    seen, found = set[str](), []
+    for what, names in (
+        ("variable", list(description.parameters)),
+        ("observable", [each.name for each in description.observables]),
+    ):
+        for name in names:
+            if name.lower() in reserved:
+                found.append(f"the evaluator's {what} {name!r} is a column of the results; rename it there")
+            elif name in seen:
+                found.append(f"the evaluator gives two things the name {name!r}; rename one there")
+            seen.add(name)
     return found
 
 

@@ -141,15 +141,21 @@ def check(file: Path, address: str | None, *, insecure: bool) -> int:
     print(f"{file}: run {spec.run_name!r}, {len(spec.variables)} variables, codes {codes}")
     for each in spec.variables:
         prior = each.prior.value + (f" {each.mean:g} +- {each.sigma:g}" if each.prior is PriorKind.NORMAL else "")
-        print(f"  {each.name}: {_show_range(each)} {each.unit}".rstrip() + f", {prior}")
+        print(f"  {each.name}: {_show_range(each)} {each.unit}".rstrip() + (", fixed" if each.fixed else f", {prior}"))
+    fitted = {each.name: each for each in (spec.fitting.variables if spec.fitting is not None else ())}
+    for name, each in fitted.items():
+        print(f"  {name}: {_show_range(each)} {each.unit}".rstrip() + ", solved for at each point")
     for scored in spec.all_observables():
+        if scored.name in fitted:
+            continue
         window = f", valid {scored.valid[0]:g} to {scored.valid[1]:g}" if scored.valid else ""
         likelihood = "the evaluator's measurement" if scored.measurement is not None else show(scored.likelihood)
         print(f"  {scored.name}: {likelihood}{window}")
     print(f"  good: {describe_target(settings.threshold, settings.above)}; stops at {_describe_limits(limits)}")
     print(f"  {type_name(spec)}: {', '.join(_flat(asdict(settings)))}")
     if (below := kept_below(spec, settings.threshold)) > -math.inf:
-        print(f"  keeps the spectrum files, if there are any, of points with an NLL below {below:g}")
+        which = f"points with an NLL below {below:g}" if below < math.inf else "all valid points"
+        print(f"  keeps the spectrum files, if there are any, of {which}")
     if init is not None:
         print(f"  starts from {len(init[0]):,} points of {spec.setup.text('init_csv')}")
     for line in _notes(spec, settings.threshold):
@@ -169,6 +175,8 @@ def check(file: Path, address: str | None, *, insecure: bool) -> int:
 
 
 def _show_range(variable: Variable) -> str:
+    if variable.fixed:
+        return f"{variable.low:g}"
     if variable.values:
         return "one of " + ", ".join(f"{each:g}" for each in variable.values)
     if variable.prior.symmetric:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import warnings
 from pathlib import Path
@@ -13,6 +12,7 @@ import pandas as pd
 from proposer.space import Space
 from proposer.strategies.base import Batch, Floats
 from scanspec import ScanFile, ScanFileError
+from scanspec.csvfile import open_csv
 from scanspec.document import to_number
 
 InitPoints = tuple[Batch, Floats, Floats]
@@ -36,7 +36,8 @@ def read_init_csv(scan: ScanFile, space: Space) -> InitPoints | None:
     try:
         header, table = _read_csv(path)
     except (OSError, ValueError, pd.errors.ParserWarning) as error:
-        raise scan.setup.error(f"init_csv: {path} cannot be read as CSV ({error})", "init_csv") from None
+        reason = getattr(error, "strerror", None) or error
+        raise scan.setup.error(f"init_csv: {path} cannot be read as CSV ({reason})", "init_csv") from None
     names = [each.name for each in scan.variables]
     missing = [name for name in names if name not in table.columns]
     if missing:
@@ -69,8 +70,8 @@ def read_init_csv(scan: ScanFile, space: Space) -> InitPoints | None:
 
 def _read_csv(path: Path) -> tuple[list[str], pd.DataFrame]:
     """The names in the first line, and the rows that are not empty; their index still counts lines."""
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        header = [name.strip().lstrip("#").strip() for name in next(csv.reader(file), [])]
+    with open_csv(path) as (header, _):
+        pass
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header would lose values
         table = pd.read_csv(path, skipinitialspace=True, skip_blank_lines=False, index_col=False, dtype=str)

@@ -133,7 +133,8 @@ def _write_parquet(path: Path, frames: Iterator[pd.DataFrame]) -> None:
     try:
         pa, pq = importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
     except ImportError as error:
-        raise MissingPackage("Parquet needs pyarrow: pip install 'lodescan[parquet]', or use --format csv") from error
+        how = "pip install '.[parquet]' in the clone, or use --format csv"
+        raise MissingPackage(f"Parquet needs pyarrow: {how}") from error
     writer = None
     try:
         for frame in frames:

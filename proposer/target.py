@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scanspec.document import to_number
+from scanspec.settings import read_target
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from scanspec import Section
+__all__ = ["NONE", "describe_target", "in_target", "read_target", "stored_target"]
 
 NONE = -math.inf
 """The lower end where there is none."""
@@ -33,14 +33,3 @@ def stored_target(meta: dict[str, Any]) -> tuple[float, float]:
     """Threshold and lower end of a run, of the dataset's stored values."""
     above = meta.get("above")
     return float(meta["threshold"]), NONE if above is None else float(above)
-
-
-def read_target(section: Section, threshold: float) -> tuple[float, float]:
-    """`threshold_value`: a number, or [low, high] for a band; returns (threshold, above). Raises ScanFileError."""
-    if not isinstance(section.raw("threshold_value"), list):
-        return section.finite("threshold_value", threshold), NONE
-    ends = [to_number(each) for each in section.raw("threshold_value")]
-    finite = [each for each in ends if each is not None and math.isfinite(each)]
-    if len(finite) != 2 or len(ends) != 2 or not finite[0] < finite[1]:
-        raise section.wrong("threshold_value", "a number, or [low, high] for points with an NLL between the two")
-    return finite[1], finite[0]

@@ -1,50 +1,58 @@
-"""A YAML or JSON file whose every key knows its line."""
+"""A mapping of a scan file whose every key knows its line."""
 
 from __future__ import annotations
 
 import difflib
-import json
 import math
-import re
+import unicodedata
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from scanspec.faults import Faults, ScanFileError
 from scanspec.keys import MAY_BE_EMPTY, Keys
+from scanspec.numbers import to_number
 
-
-class ScanFileError(ValueError):
-    """A scan file, or a file that it names, cannot be used; the message says what to do."""
+__all__ = ["ScanFileError", "Section", "closest", "describe_range", "nearest", "plain_name", "to_number"]
 
 
 class Section:
     """One mapping of a scan file.
 
     Keys are looked up by their plain spelling; `keys` says which others are accepted.
-    Without `keys` the mapping's keys are names that the user chose.
+    Without `keys` the mapping's keys are names that the user chose. `faults` keeps what is
+    wrong with the keys, so that reading goes on; without it, all of that is raised.
     """
 
     def __init__(
-        self, file: str, path: str, content: CommentedMap, keys: Keys | None = None, line: int | None = None
+        self,
+        file: str,
+        path: str,
+        content: CommentedMap,
+        keys: Keys | None = None,
+        line: int | None = None,
+        faults: Faults | None = None,
     ) -> None:
         self.file = file
         self.path = path
+        self.faults = Faults() if faults is None else faults
         self._content = content
         self._line = line
-        self._spelled: dict[str, str] = {}
+        self._spelled: dict[str, Any] = {}
         self.ignored: list[str] = []
+        of_keys = Faults(collecting=True) if faults is None else faults
         for spelling in content:
-            self._accept(spelling, keys)
+            with of_keys.collect():
+                self._accept(spelling, keys)
+        if faults is None:
+            of_keys.close()
 
     def _accept(self, spelling: Any, keys: Keys | None) -> None:
+        if not isinstance(spelling, (str, int, float)):
+            raise self.error(f"{self._at(_show(spelling))} cannot be a name; write a text", spelling)
         if keys is None:
-            if str(spelling) in self._spelled:
-                raise self.error(f"{self.path}: {spelling} is there twice", spelling)
-            self._spelled[str(spelling)] = spelling
+            self._accept_name(plain_name(str(spelling)), spelling)
             return
         name = keys.plain(spelling)
         if name is not None:
@@ -63,6 +71,14 @@ class Section:
             where = f" in {self.path}" if self.path else ""
             raise self.error(f"unknown key {spelling!r}{where}{closest(spelling, keys.spellings())}", spelling)
 
+    def _accept_name(self, name: str, spelling: Any) -> None:
+        if name in self._spelled:
+            raise self.error(f"{self._at(name)} is there twice", spelling)
+        if not name.isprintable() or len(name) > _LONGEST_NAME:
+            what = self._at(repr(name[:40]))
+            raise self.error(f"{what}: a name has at most {_LONGEST_NAME} characters, all of which print", spelling)
+        self._spelled[name] = spelling
+
     def __contains__(self, key: str) -> bool:
         return key in self._spelled and self._content[self._spelled[key]] is not None
 
@@ -75,9 +91,9 @@ class Section:
 
     def spelling(self, key: str) -> str:
         """The key as the file spells it; empty where it is not there."""
-        return self._spelled.get(key, "")
+        return str(self._spelled.get(key, ""))
 
-    def line(self, key: str | None = None) -> int:
+    def line(self, key: Any = None) -> int:
         """Line of a key, from 1; of the mapping itself without a key or for a key that is not there."""
         spelling = self._spelled.get(key, key) if key is not None else None
         try:
@@ -85,31 +101,41 @@ class Section:
         except (KeyError, TypeError, AttributeError):
             return self._line if self._line is not None else int(self._content.lc.line or 0) + 1
 
-    def error(self, message: str, key: str | None = None) -> ScanFileError:
+    def error(self, message: str, key: Any = None) -> ScanFileError:
         """An error that names the file and the line."""
-        return ScanFileError(f"{self.file}, line {self.line(key)}: {message}")
+        line = self.line(key)
+        message = message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]} ..."
+        return ScanFileError(f"{self.file}, line {line}: {message}", line)
 
     def wrong(self, key: str, wanted: str) -> ScanFileError:
         """An error that says what a key holds and what it should hold."""
         return self.error(f"{self._label(key)} is {_show(self.raw(key))}, but must be {wanted}", key)
 
     def _label(self, key: str) -> str:
-        return f"{self.path}: {self._spelled.get(key, key)}"
+        return self._at(str(self._spelled.get(key, key)))
+
+    def _at(self, what: str) -> str:
+        return f"{self.path}: {what}" if self.path else what
 
     def require(self, key: str, why: str = "") -> None:
         """Raises ScanFileError unless the key has a value."""
         if key not in self:
-            raise self.error(f"{self.path} has no {key!r}{why}", key)
+            raise self.error(f"{self.path or 'the file'} has no {key!r}{why}", key)
 
-    def section(self, key: str, keys: Keys | None = None) -> Section:
-        """The mapping under a key; an empty one where there is none."""
+    def section(self, key: str, keys: Keys | None = None, faults: Faults | None = None) -> Section:
+        """The mapping under a key; an empty one where there is none.
+
+        What is wrong with its keys goes to `faults`, or is raised: without them its values mean little. What is found
+        later goes where the faults of this section go.
+        """
         value = self.raw(key)
         if value is None:
             value = CommentedMap()
         if not isinstance(value, CommentedMap):
             raise self.wrong(key, "a mapping (name: value)")
-        path = f"{self.path}: {self._spelled.get(key, key)}" if self.path else str(self._spelled.get(key, key))
-        return Section(self.file, path, value, keys, self.line(key))
+        found = Section(self.file, self._label(key), value, keys, self.line(key), faults)
+        found.faults = self.faults
+        return found
 
     def number(self, key: str, default: float | None = None) -> float:
         """A number, perhaps infinite; raises ScanFileError for anything else, NaN included."""
@@ -145,6 +171,8 @@ class Section:
             raise self.wrong(key, "a whole number")
         if value < low:
             raise self.wrong(key, f"at least {low}")
+        if value > _LARGEST:
+            raise self.wrong(key, f"at most {_LARGEST:,}")
         return int(value)
 
     def boolean(self, key: str, default: bool) -> bool:
@@ -167,6 +195,15 @@ class Section:
         if isinstance(value, (CommentedMap, CommentedSeq)):
             raise self.wrong(key, "text")
         return str(value)
+
+    def path_text(self, key: str) -> str:
+        """The path of a file as it is written; empty where there is none, also for the empty text of BSMArt's files."""
+        if key not in self or self.raw(key) == "":
+            return ""
+        text = self.text(key)
+        if not text.isprintable() or any(len(each.encode()) > _LONGEST_FILE for each in text.split("/")):
+            raise self.wrong(key, "the name of a file")
+        return text
 
     def numbers(self, key: str, count: int | None = None) -> list[float]:
         """A list of numbers, of the given length if there is one."""
@@ -191,24 +228,17 @@ class Section:
         return [str(each) for each in value]
 
 
-def to_number(value: Any) -> float | None:
-    """The number that a value or a numeric string such as "1e3" or "inf" stands for; None for others and NaN."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return None if math.isnan(number) else number
-
-
 def closest(word: Any, known: Iterable[str]) -> str:
     """A hint that names the closest known word, or lists what is known."""
     known = list(known)
-    near = difflib.get_close_matches(str(word).lower(), [each.lower() for each in known], n=1, cutoff=0.5)
-    if near:
-        return f"; did you mean {next(each for each in known if each.lower() == near[0])!r}?"
-    return f"; known are: {', '.join(sorted(known)[:40])}" if known else ""
+    return nearest(word, known) or (f"; known are: {', '.join(sorted(known)[:40])}" if known else "")
+
+
+def nearest(word: Any, known: Iterable[str]) -> str:
+    """A hint that names the closest known word; empty where none is close."""
+    known = list(known)
+    near = difflib.get_close_matches(str(word)[:200].lower(), [each.lower() for each in known], n=1, cutoff=0.5)
+    return f"; did you mean {next(each for each in known if each.lower() == near[0])!r}?" if near else ""
 
 
 def describe_range(low: float, high: float, open_low: bool) -> str:
@@ -217,50 +247,18 @@ def describe_range(low: float, high: float, open_low: bool) -> str:
     return below if math.isinf(high) else f"{below} and at most {high:g}"
 
 
-def read_document(path: Path) -> tuple[CommentedMap, str]:
-    """The content of a YAML or JSON file, and its text.
-
-    Raises ScanFileError when it cannot be read, is not valid, or is not a mapping.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ScanFileError(f"{path}: cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise ScanFileError(f"{path}: is not UTF-8 text ({error.reason} at byte {error.start})") from error
-    source = text
-    if path.suffix.lower() == ".json":
-        _check_json(path, text)
-        source = text.replace("\t", " ")  # JSON may indent by tabs, YAML may not; strings cannot hold a raw tab
-    try:
-        content = YAML(typ="rt").load(source)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = f", line {mark.line + 1}" if mark is not None else ""
-        problem = (error.problem or error.context or "not valid YAML").splitlines()[0]
-        raise ScanFileError(f"{path}{line}: {problem}") from error
-    except YAMLError as error:
-        raise ScanFileError(f"{path}: {error}") from error
-    if not isinstance(content, CommentedMap):
-        raise ScanFileError(f"{path}: must be a mapping of sections (setup, variables, codes ...)")
-    return content, text
+_LONGEST_NAME = 200
+_LONGEST_MESSAGE = 1000
+_LONGEST_FILE = 255  # bytes, of file systems
+_LARGEST = 2**53  # whole numbers beyond are rounded when they are read
 
 
-def _check_json(path: Path, text: str) -> None:
-    def refuse(constant: str) -> float:
-        outside = re.sub(r'"(?:[^"\\]|\\.)*"', '""', text)  # strings hold no raw line breaks, so lines stay
-        line = outside[: outside.index(constant)].count("\n") + 1
-        raise ScanFileError(
-            f"{path}, line {line}: {constant} is no JSON; infinities are written as strings, NaN has no meaning"
-        )
-
-    try:
-        json.loads(text, parse_constant=refuse)
-    except json.JSONDecodeError as error:
-        raise ScanFileError(f"{path}, line {error.lineno}: not valid JSON ({error.msg})") from error
-    except RecursionError as error:
-        raise ScanFileError(f"{path}: nested too deeply") from error
+def plain_name(name: str) -> str:
+    """A name in the one spelling of characters that look alike, as Python has it: there are two of \u00b5."""
+    return unicodedata.normalize("NFKC", name)
 
 
 def _show(value: Any) -> str:
-    return repr(str(value)) if isinstance(value, str) else str(value)
+    if isinstance(value, (CommentedMap, dict)):
+        return "a mapping"
+    return f"{str(value)!r:.100}" if isinstance(value, str) else f"{value!s:.100}"

@@ -36,7 +36,9 @@ def _words(text: str) -> frozenset[str]:
 RESERVED_COLUMNS = (
     "id", "iteration", "origin", "status", "NLL", "seconds", "failed_code", "message", "warnings", "missing",
 )  # fmt: skip
-"""Columns of the tables of results; no variable and no observable may have these names."""
+"""Columns of the tables of results; no variable and no observable may have these names, in whatever case: databases and
+spreadsheets take `nll` and `NLL` for one.
+"""
 
 MAY_BE_EMPTY = frozenset(
     {

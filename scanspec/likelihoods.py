@@ -135,6 +135,8 @@ def cap(loss: Array) -> Array:
 def losses_and_nll(likelihoods: Sequence[Likelihood], observables: Array) -> tuple[Array, Array]:
     """Losses, shape (n, k), and their sums, shape (n,), of observables of shape (n, k)."""
     xp = array_namespace(observables)
+    if not likelihoods:  # a scan that only keeps spectra
+        return observables, xp.sum(observables, axis=1)
     columns = [each.loss(observables[:, j]) for j, each in enumerate(likelihoods)]
     losses = xp.stack(columns, axis=1)
     return losses, xp.sum(losses, axis=1)

@@ -220,9 +220,16 @@ def _read_likelihood(entry: Section, notes: list[str]) -> Likelihood:
             mean, sigma = (low + high) / 2, (high - low) / 2
     elif not math.isnan(mean) and not math.isnan(sigma):
         kind = Kind.GAUSS
+    elif "mean" in entry or "sigma" in entry:
+        has, without = ("mean", "sigma") if "mean" in entry else ("sigma", "mean")
+        raise entry.error(
+            f"{entry.path} has a {entry.spelling(has)} without a {without}, so it would not be part of the likelihood; "
+            f"give the {without}, or write scaling: OFF if that is meant",
+            has,
+        )
     else:
         kind = Kind.OFF
-        unused = [key for key in ("mean", "sigma", "range", "lower_bound", "upper_bound") if key in entry]
+        unused = [key for key in ("range", "lower_bound", "upper_bound") if key in entry]
         if unused:
             why = "but no mean and sigma, and no scaling" if "range" in unused else "without a mean and a sigma"
             notes.append(f"{entry.path} has {' and '.join(unused)} {why}: it is not part of the likelihood")

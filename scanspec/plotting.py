@@ -8,13 +8,15 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from scanspec import keys
-from scanspec.document import Section, closest, to_number
+from scanspec.document import Section, closest, plain_name, to_number
 from scanspec.observables import SlhaAddress, read_address
 
 STRATEGIES = ("valid", "all", "csv", "slha")
 SCALES = ("linear", "log", "symlog")
 OF_NLL = ("NLL", "Result", "RESULT", "RESULT[0]")
 """Names of the NLL: lodescan's and those of the columns of BSMArt."""
+
+MOST_CONTOURS = 100
 
 Range = tuple[float, float]
 
@@ -49,8 +51,8 @@ def read_plotting(
 ) -> Plotting | None:
     """Reads the section `plotting`; None where there is none. Raises ScanFileError.
 
-    `names` are the columns of the results; a plot of one in `off`, the observables of codes that do not run, is left
-    out.
+    `names` are the columns of the results; a plot of any other, such as one in `off`, the observables of codes that do
+    not run, is left out with a note.
     """
     section = root.section("plotting", keys.PLOTTING)
     if not list(section):
@@ -62,16 +64,24 @@ def read_plotting(
     named = section.section("plots")
     plots: list[Plot] = []
     for name in named:
-        entry = named.section(name, keys.PLOT)
-        ignored += entry.ignored
-        plot = _read_plot(entry, name, {*names, *off, *OF_NLL})
-        if file_name(name) in {each.name for each in plots} | {"", "corner"}:
-            raise named.error(f"{name!r}: is no name for a file, or another picture has it; rename it", name)
-        if missing := [each for each in plot.values if each in off and each not in names]:
-            notes.append(f"{entry.path} is not drawn: {missing[0]} belongs to a code that does not run")
-            continue
-        plots.append(plot)
+        with root.faults.collect():
+            plot = _read_plot(named, name, plots, ignored)
+            if missing := _missing(plot, names, off):
+                notes.append(f"{named.file}, line {named.line(name)}: {named.path}: {name} is not drawn: {missing}")
+            else:
+                plots.append(plot)
     return Plotting(tuple(plots), strategy == "all", strategy == "csv")
+
+
+def _missing(plot: Plot, names: Collection[str], off: Collection[str]) -> str:
+    """Why a plot cannot be drawn, which is no reason not to scan; empty where it can."""
+    known = {*names, *OF_NLL}
+    for each in plot.values:
+        if isinstance(each, str) and each not in known:
+            if each in off:
+                return f"{each} belongs to a code that does not run"
+            return f"{each!r} is no variable or observable{closest(each, known)}"
+    return ""
 
 
 def file_name(name: str) -> str:
@@ -79,7 +89,11 @@ def file_name(name: str) -> str:
     return re.sub(r"[^\w.+-]", "_", name)
 
 
-def _read_plot(entry: Section, name: str, known: Collection[str]) -> Plot:
+def _read_plot(named: Section, name: str, before: list[Plot], ignored: list[str]) -> Plot:
+    entry = named.section(name, keys.PLOT)
+    ignored += entry.ignored
+    if file_name(name) in {each.name for each in before} | {"", "corner"}:
+        raise named.error(f"{name!r}: is no name for a file, or another picture has it; rename it", name)
     entry.require("values", ": what to draw, [x, y]")
     values = entry.raw("values")
     if not isinstance(values, list) or len(values) < 2:
@@ -88,10 +102,8 @@ def _read_plot(entry: Section, name: str, known: Collection[str]) -> Plot:
     for value in values:
         if isinstance(value, list):
             found.append(read_address(entry, "values", value))
-        elif str(value) in known:
-            found.append(str(value))
         else:
-            raise entry.error(f"{str(value)!r} is no variable or observable{closest(value, known)}", "values")
+            found.append(plain_name(str(value)))
     contours = _read_contours(entry)
     if contours and len(found) != 3:
         raise entry.error(f"{entry.path}: contours need three values: x, y, and what is constant on a line", "contours")
@@ -131,7 +143,9 @@ def _read_contours(entry: Section) -> tuple[float, ...]:
         return ()
     if isinstance(entry.raw("contours"), list):
         levels = tuple(sorted(entry.numbers("contours")))
-        if len(set(levels)) < len(levels):
-            raise entry.wrong("contours", "a list of different levels")
+        if len(set(levels)) < len(levels) or len(levels) > MOST_CONTOURS or not all(map(math.isfinite, levels)):
+            raise entry.wrong("contours", f"a list of different levels, at most {MOST_CONTOURS}")
         return levels
-    return (float(entry.integer("contours", low=1)),)
+    if (count := entry.integer("contours", low=1)) > MOST_CONTOURS:
+        raise entry.wrong("contours", f"at most {MOST_CONTOURS} lines")
+    return (float(count),)

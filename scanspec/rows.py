@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from pathlib import Path
 
 from scanspec import keys
+from scanspec.csvfile import open_csv
 from scanspec.document import Section, to_number
 from scanspec.variables import Variable
 
@@ -20,7 +20,7 @@ def column_variables(setup: Section, variables: Section, ignored: list[str]) -> 
     if "init_csv" not in setup:
         raise setup.error("type READ_CSV needs a table: write init_csv: FILE (Input_CSV_File in BSMArt)", "type")
     path = Path(setup.file).parent / setup.text("init_csv")
-    columns = _columns(setup, path)
+    columns, wrong = _columns(setup, path)
     found = []
     for name in variables:
         if name not in columns:
@@ -29,6 +29,8 @@ def column_variables(setup: Section, variables: Section, ignored: list[str]) -> 
             )
         if not (values := columns[name]):
             raise setup.error(f"init_csv: the column {name!r} of {path} holds no number", "init_csv")
+        if name in wrong:
+            raise setup.error(f"init_csv: {path}, {wrong[name]}", "init_csv")
         unit = label = description = ""
         if isinstance(variables.raw(name), dict):
             entry = variables.section(name, keys.VARIABLE)
@@ -38,17 +40,23 @@ def column_variables(setup: Section, variables: Section, ignored: list[str]) -> 
     return tuple(found)
 
 
-def _columns(setup: Section, path: Path) -> dict[str, list[float]]:
-    """The finite numbers of each column; what is none is refused where the rows are read."""
+def _columns(setup: Section, path: Path) -> tuple[dict[str, list[float]], dict[str, str]]:
+    """The finite numbers of each column; and of a column in which something else stands, or that is there twice, what
+    is wrong with it.
+    """
+    wrong: dict[str, str] = {}
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = csv.reader(file, skipinitialspace=True)
-            columns: dict[str, list[float]] = {name.strip().lstrip("#").strip(): [] for name in next(rows, [])}
-            for row in rows:
-                for values, text in zip(columns.values(), row, strict=False):
+        with open_csv(path) as (names, rows):
+            columns: dict[str, list[float]] = {name: [] for name in names}
+            wrong |= {name: f"line 1: the column {name!r} is there twice" for name in names if names.count(name) > 1}
+            for line, row in rows:
+                for name, text in zip(names, [*row, *[""] * (len(names) - len(row))], strict=True):
                     number = to_number(text)
                     if number is not None and math.isfinite(number):
-                        values.append(number)
-    except (OSError, ValueError, csv.Error) as error:
-        raise setup.error(f"init_csv: {path} cannot be read as CSV ({error})", "init_csv") from None
-    return columns
+                        columns[name].append(number)
+                    else:
+                        wrong.setdefault(name, f"line {line}: {name} is {text!r}, not a finite number")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise setup.error(f"init_csv: {path} cannot be read as CSV ({reason})", "init_csv") from None
+    return columns, wrong

@@ -209,8 +209,10 @@ def _read_values(entry: Section) -> tuple[float, ...]:
     values = entry.numbers("values")
     if not all(math.isfinite(each) for each in values):
         raise entry.wrong("values", "a list of finite numbers")
-    if twice := [each for each in values if values.count(each) > 1]:
-        raise entry.error(f"{twice[0]:g} is there twice; name each value once", "values")
+    if len(values) > _MOST_VALUES:
+        raise entry.error(f"{entry.path}: {len(values):,} values, at most {_MOST_VALUES:,}", "values")
+    if (twice := _repeated(values)) is not None:
+        raise entry.error(f"{twice:g} is there twice; name each value once", "values")
     if without := next((key for key in ("range", "type", "prior") if key in entry), None):
         raise entry.error(f"values and {without} exclude each other: values are equally likely; keep one", without)
     return tuple(values)
@@ -302,12 +304,21 @@ def _read_whole_numbers(section: Section, name: str, numbers: list[float] | None
 def _choice(section: Section, name: str, values: list[float] | None) -> Variable:
     if not values or not all(math.isfinite(each) for each in values) or len(values) > _MOST_VALUES:
         raise section.wrong(name, f"a grid of finite numbers, at least one and at most {_MOST_VALUES:,}")
-    if len(set(values)) < len(values):
-        twice = next(each for each in values if values.count(each) > 1)
+    if (twice := _repeated(values)) is not None:
         raise section.error(f"{name}: {twice:g} is there twice; name each value once", name)
     if len(values) == 1:
         return Variable(name, values[0], values[0])
     return Variable(name, min(values), max(values), values=tuple(values))
+
+
+def _repeated(values: list[float]) -> float | None:
+    """The first value that is there again; None when all are different."""
+    seen: set[float] = set()
+    for each in values:
+        if each in seen:
+            return each
+        seen.add(each)
+    return None
 
 
 def _parse(text: str) -> ast.expr | None:

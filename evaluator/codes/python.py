@@ -18,6 +18,7 @@ from evaluator.deadline import DEFAULT_TIMEOUT, run_by
 from evaluator.errors import CodeFailed, CodeKilled, ConfigurationError, InvalidPoint
 from evaluator.sources import module_sources
 from scanspec import CodeSpec, ScanFile
+from scanspec.codes import read_function
 from scanspec.spectrum import EntryMissing
 
 if TYPE_CHECKING:
@@ -30,9 +31,7 @@ class PythonFunction:
     def __init__(self, spec: CodeSpec, scan: ScanFile) -> None:
         self._where = f"{spec.section.file}, line {spec.section.line('function')}"
         self._folder = scan.folder
-        self.module, _, self._name = spec.section.text("function").partition(":")
-        if not self.module or not self._name.isidentifier():
-            raise ConfigurationError(f"{self._where}: function must be module:name, for example my_physics:observables")
+        self.module, self._name = read_function(spec.section)
         self.timeout = spec.section.number_in("timeout", DEFAULT_TIMEOUT, 0.0, 1e7, open_low=True)
         self.first_timeout = spec.section.number_in("first_timeout", self.timeout, 0.0, 1e7, open_low=True)
         self._called = f"{self.module}:{self._name}"

@@ -16,6 +16,7 @@ from evaluator.programs import Command, run_program
 from evaluator.sources import file_hash, script_sources
 from evaluator.template import Template
 from scanspec import CodeSpec, ScanFile
+from scanspec.codes import read_output_name
 from scanspec.tools import PASS
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class SlhaProgram:
         self._sources |= {f"file {word}": file_hash(path) for word, path in self._files.items()}
         self._sources |= {f"file {path.name}": file_hash(path) for path in self._companions}
         first = next(each.name for each in scan.codes if _writes_spectrum(each)) == spec.name
-        named = section.text("input_file", "") or (scan.first_input if first else "")
+        named = section.path_text("input_file") or (scan.first_input if first else "")
         path = scan.folder / named
         by_name = not first and named == scan.first_input and section.spelling("input_file") == "InputFile"
         if (path.is_file() and not by_name) or (first and named):
@@ -88,7 +89,7 @@ class SlhaProgram:
 
     def _output_name(self, spec: CodeSpec, scan: ScanFile) -> str:
         default = f"{self._name}.out.slha" if self._append else scan.setup.text("spectrum_file", "") or "output.slha"
-        name = Path(spec.section.text("output_file", self._profile.output_name or default)).name
+        name = read_output_name(spec.section, Path(self._profile.output_name or default).name)
         return name.replace("{input}", self._input)
 
     def load(self) -> None:

@@ -19,7 +19,7 @@ from evaluator.errors import CodeFailed, CodeKilled, CodeTimedOut, Configuration
 from evaluator.expressions import Expression
 from scanspec import CodeSpec, ScanFile
 from scanspec import keys as known_keys
-from scanspec.document import closest
+from scanspec.document import closest, plain_name
 
 if TYPE_CHECKING:
     from evaluator.point import Point
@@ -49,7 +49,7 @@ class UmBridgeModel:
         texts = section.texts("inputs") or [each.name for each in scan.variables]
         where = f"{section.file}, line {section.line('inputs')}"
         self._inputs = [Expression(text, known, where, len(scan.variables)) for text in texts]
-        self._outputs = section.texts("outputs")
+        self._outputs = [plain_name(each) for each in section.texts("outputs")]
         section.require("outputs", "; name the model's outputs in order")
         if len(set(self._outputs)) != len(self._outputs):
             raise section.wrong("outputs", "a list of different names")
@@ -59,8 +59,8 @@ class UmBridgeModel:
                     f"the observable {each.name!r} is none of the outputs{closest(each.name, self._outputs)}", each.name
                 )
         try:
-            self._config = json.loads(json.dumps(section.raw("config") or {}))
-        except (TypeError, ValueError):
+            self._config = json.loads(json.dumps(section.raw("config") or {}, allow_nan=False))
+        except (TypeError, ValueError, RecursionError):
             raise section.wrong("config", "a mapping of numbers, texts and lists, which JSON can hold") from None
         self.timeout = code.number_in("timeout", DEFAULT_TIMEOUT, 0.0, 1e7, open_low=True)
         self.first_timeout = code.number_in("first_timeout", self.timeout, 0.0, 1e7, open_low=True)

@@ -12,6 +12,7 @@ from evaluator.errors import CodeFailed, InvalidPoint
 from evaluator.programs import Finished, last_line
 from scanspec import CodeSpec, SlhaAddress
 from scanspec import keys as known_keys
+from scanspec.codes import read_exit_codes, read_pattern
 from scanspec.observables import read_address
 from scanspec.spectrum import LARGEST_SPECTRUM, EntryMissing, Spectrum, read_spectrum
 
@@ -46,16 +47,9 @@ class Verdict:
         exit_codes = profile.exit_codes
         if "exit_codes" in success:
             any_code = str(success.raw("exit_codes")).lower() == "any"
-            exit_codes = None if any_code else frozenset(int(each) for each in success.numbers("exit_codes"))
-        pattern = None
-        if "stderr" in invalid:
-            try:
-                pattern = re.compile(invalid.text("stderr"))
-            except re.error as error:
-                raise invalid.error(f"stderr is no regular expression: {error}", "stderr") from None
-        invalid_codes = (
-            frozenset(int(each) for each in invalid.numbers("exit_codes")) if "exit_codes" in invalid else frozenset()
-        )
+            exit_codes = None if any_code else read_exit_codes(success)
+        pattern = read_pattern(invalid)
+        invalid_codes = read_exit_codes(invalid) if "exit_codes" in invalid else frozenset()
         blocks = tuple(each.upper() for each in success.texts("blocks")) if "blocks" in success else profile.blocks
         flags = spec.section.section("flags")
         named = {name: read_address(flags, name) for name in flags} if "flags" in spec.section else profile.flags
@@ -97,7 +91,8 @@ class Verdict:
         if missing:
             raise CodeFailed(f"the output has no block {', '.join(missing)}: {said}")
         if not spectrum.blocks and not spectrum.decays:
-            raise CodeFailed(f"the output {output.name} holds no SLHA block: {said}")
+            words = f"; the program's last words: {said}" if said else ""
+            raise CodeFailed(f"the output {output.name} holds no SLHA block{words}")
         off = [
             f"{name}: {address} is 0"
             for name, address in self.flags.items()

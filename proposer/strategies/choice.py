@@ -16,14 +16,13 @@ from proposer.strategies.lode_energy import ScoredObservable
 from proposer.strategies.mls_dnnc import MlsDnnc, MlsDnncSettings
 from proposer.strategies.read_csv import ReadCsv
 from scanspec import ScanFile
-from scanspec.document import closest
+from scanspec.settings import DEFAULT
+from scanspec.settings import type_name as plain_type
 
 if TYPE_CHECKING:
     from proposer.messages import Observable
 
-DEFAULT = "LODE"
-"""The type of a file that names none."""
-
+__all__ = ["DEFAULT", "TYPES", "make_strategy", "read_settings", "type_name"]
 
 @dataclass(frozen=True)
 class Type:
@@ -31,8 +30,6 @@ class Type:
 
     read: Callable[[ScanFile], Settings]
     make: Callable[[Space, Any, int, Sequence[Observable]], Strategy]
-    others: tuple[str, ...] = ()
-    """BSMArt's spellings."""
 
 
 def _lode(space: Space, own: LodeSettings, seed: int, observables: Sequence[Observable]) -> Lode:
@@ -41,30 +38,20 @@ def _lode(space: Space, own: LodeSettings, seed: int, observables: Sequence[Obse
 
 
 TYPES = {
-    "MLS_DNNC": Type(
-        MlsDnncSettings.read, lambda space, own, seed, _: MlsDnnc(space, own, seed), ("MLScanner.MLS_DNNC",)
-    ),
+    "MLS_DNNC": Type(MlsDnncSettings.read, lambda space, own, seed, _: MlsDnnc(space, own, seed)),
     "LODE": Type(LodeSettings.read, _lode),
-    "RANDOM": Type(DrawSettings.read, lambda space, own, seed, _: Random(space, own, seed), ("Random",)),
-    "SOBOL": Type(DrawSettings.read, lambda space, own, seed, _: Sobol(space, own, seed), ("Sobol",)),
-    "GRID": Type(GridSettings.read, lambda space, own, seed, _: Grid(space, own, seed), ("Grid",)),
+    "RANDOM": Type(DrawSettings.read, lambda space, own, seed, _: Random(space, own, seed)),
+    "SOBOL": Type(DrawSettings.read, lambda space, own, seed, _: Sobol(space, own, seed)),
+    "GRID": Type(GridSettings.read, lambda space, own, seed, _: Grid(space, own, seed)),
     "CMAES": Type(CmaesSettings.read, lambda space, own, seed, _: Cmaes(space, own, seed)),
-    "READ_CSV": Type(DrawSettings.read, lambda space, own, seed, _: ReadCsv(space, own, seed), ("read_csv",)),
+    "READ_CSV": Type(DrawSettings.read, lambda space, own, seed, _: ReadCsv(space, own, seed)),
 }
 """Every type by its plain name."""
 
 
 def type_name(scan: ScanFile) -> str:
     """The plain name of the file's type; raises ScanFileError for one that lodescan does not have."""
-    name = scan.setup.text("type", DEFAULT)
-    for plain, entry in TYPES.items():
-        if name == plain or name in entry.others:
-            return plain
-    raise scan.setup.error(
-        f"type {name!r} is no scan that lodescan knows{closest(name, TYPES)}; there are {', '.join(TYPES)}; without "
-        f"a type it is {DEFAULT}",
-        "type",
-    )
+    return plain_type(scan.setup)
 
 
 def read_settings(scan: ScanFile) -> Settings:

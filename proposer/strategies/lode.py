@@ -37,7 +37,7 @@ from proposer.strategies.lode_select import (
     undiscovered,
 )
 from proposer.target import NONE, read_target
-from scanspec.document import closest
+from scanspec.document import closest, plain_name
 
 if TYPE_CHECKING:
     from proposer.space import Space
@@ -89,7 +89,7 @@ class LodeSettings:
         section, none = scan.networks, cls()
         if (goal := scan.setup.text("goal", "map")) not in ("map", "collect"):
             raise scan.setup.wrong("goal", "map (all of the good region, evenly) or collect (many good points, soon)")
-        even_in = scan.setup.texts("even_in")
+        even_in = [plain_name(each) for each in scan.setup.texts("even_in")]
         names = [each.name for each in scan.variables] + [each.name for each in scan.all_observables()]
         for name in even_in:
             if name not in names:

@@ -111,5 +111,6 @@ def test_commands_in_the_other_side_s_environment_say_where_they_belong():
         blocked = f"import sys, runpy; sys.modules[{missing!r}] = None; runpy.run_module({name!r}, run_name='__main__')"
         done = subprocess.run([sys.executable, "-c", blocked], capture_output=True, text=True, check=False)
         assert done.returncode == 1
-        assert f" is missing: run it in the {side}'s environment, lodescan[{side}]\n" in done.stderr
+        assert f" is missing: run it in the {side}'s environment, .envs/{side}/bin/lodescan" in done.stderr
+        assert f"(pip install '.[{side}]' in the clone makes another)\n" in done.stderr
         assert len(done.stderr.splitlines()) == 1

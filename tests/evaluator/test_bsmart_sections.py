@@ -224,7 +224,7 @@ def test_a_chain_in_bsmarts_words(point, tmp_path):
         ({"Codes/SPheno/Conditions": ["mhh > 120"]}, ["'mhh'", "did you mean 'mh'"]),
         ({f"{OBS}f": {"FUNCTION": "cosh(mm)"}}, ["'mm'"]),
         ({"Fitting": {"Variables": {"z": {"RANGE": [0, 1]}}, "Observables": {"mh": {"TARGET": 125, "VARIANCE": 1}}}},
-         ["needs scipy", "lodescan[fitting]"]),
+         ["needs scipy", "'.[fitting]'"]),
     ],
 )  # fmt: skip
 def test_what_names_its_fault(bsmart, tmp_path, changes, words):

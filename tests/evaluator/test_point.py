@@ -8,6 +8,7 @@ import pytest
 
 from evaluator.errors import ConfigurationError
 from evaluator.point import Status
+from scanspec import ScanFileError
 from tests.evaluator.harness import DATA
 
 NAN = math.nan
@@ -124,7 +125,7 @@ def test_conditions(evaluate, condition, status):
 
 
 def test_a_condition_cannot_use_what_comes_later(evaluate):
-    with pytest.raises(ConfigurationError, match=r"line 7: 'two > 1' uses 'two'"):
+    with pytest.raises(ScanFileError, match=r"line 7: 'two > 1' uses 'two', which is found only later"):
         evaluate(
             CHAIN.replace("    observables:\n      one", "    conditions: two > 1\n    observables:\n      one"),
             [2.0, 3.0],

@@ -75,7 +75,7 @@ def test_draws_and_cmaes_read_their_settings(read):
 def test_points_of_bsmarts_random_are_evaluations(tmp_path, setup, evaluations):
     path = tmp_path / "scan.yaml"
     path.write_text(
-        f"setup: {setup}\nvariables: {{x: [0, 1]}}\n"
+        f"setup: {setup}\nvariables: {{x: {{range: [0, 1], steps: 3}}}}\n"
         "codes: {c: {function: m:f, observables: {y: {mean: 0, sigma: 1}}}}\n"
     )
     assert Limits.read(read_scan_file(path)).evaluations == evaluations
@@ -102,9 +102,8 @@ def test_bad_input_names_file_line_and_what_to_write(read, setup, variables, wor
 @pytest.mark.parametrize("threshold", [".inf", "-.inf", "'inf'", ".nan"])
 def test_a_threshold_is_finite(read, tmp_path, name, threshold):
     (tmp_path / "rows.csv").write_text("x,n,f\n0,1,2\n1,3,2\n")
-    scan = read(f"type: {name}, init_csv: rows.csv", GRID, threshold)
     with pytest.raises(ScanFileError, match=r"scan\.yaml, line 4: networks: threshold_value is .*, but must be a "):
-        read_settings(scan)
+        read(f"type: {name}, init_csv: rows.csv", GRID, threshold)
 
 
 def test_points_to_start_from_have_values_that_the_variables_may_have(read, tmp_path):

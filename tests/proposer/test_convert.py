@@ -152,8 +152,9 @@ def test_kinds_of_variables_and_other_types(tmp_path):
         "d": {"RANGE": [0, 3], "TYPE": "INTEGER"},
         "e": {"RANGE": [0, 6.25], "PERIODIC": "True", "STEPS": "5"}, "f": {"VALUES": ["2", 1]},
         "g": "np.array([3, 1.5])", "h": "range(2, 6)", "i": "range(0, 9, 4)", "j": "[4]",
-        "k": {"RANGE": [1, 9], "PRIOR": "SYMLOG"}, "l": {"RANGE": ["30", 180], "PRIOR": "SIN"},
-        "m": {"RANGE": [30, 180], "PRIOR": {"TYPE": "Sin", "LOW": 60}},
+        "k": {"RANGE": [1, 9], "PRIOR": "SYMLOG", "steps": 4},
+        "l": {"RANGE": ["30", 180], "PRIOR": "SIN", "steps": 4},
+        "m": {"RANGE": [30, 180], "PRIOR": {"TYPE": "Sin", "LOW": 60}, "steps": 4},
     }  # fmt: skip
     codes = {"c": {"Function": "m:f", "Observables": {"y": {"MEAN": 1, "VARIANCE": 1}}}}
     old.write_text(json.dumps({"Setup": {"Type": "Grid"}, "Variables": variables, "Codes": codes}))

@@ -56,14 +56,22 @@ def test_any_column_can_be_drawn(tmp_path, name):
 def test_of_a_code_that_does_not_run(tmp_path):
     scan = read(tmp_path, "plotting: {plots: {a: {values: [x, gone]}, b: {values: [x, y]}}}\n")
     assert [each.name for each in scan.plotting.plots] == ["b"]
-    assert list(scan.notes) == ["plotting: plots: a is not drawn: gone belongs to a code that does not run"]
+    place = f"{tmp_path}/scan.yaml, line 4"
+    assert list(scan.notes) == [f"{place}: plotting: plots: a is not drawn: gone belongs to a code that does not run"]
+
+
+def test_a_column_that_is_not_there_is_no_reason_not_to_scan(tmp_path):
+    scan = read(tmp_path, "plotting:\n  plots:\n    a: {values: [x, half_]}\n    b: {values: [x, y]}\n")
+    assert [each.name for each in scan.plotting.plots] == ["b"]
+    (note,) = scan.notes
+    assert "scan.yaml, line 6: plotting: plots: a is not drawn: 'half_' is no variable or observable" in note
+    assert "did you mean 'half'?" in note
 
 
 @pytest.mark.parametrize(
     ("old", "new", "line", "words"),
     [
         ("SLHA", "best", 5, "Strategy is 'best', but must be one of valid, all, csv, slha"),
-        ("'0', y]", "'0', z]", 8, "'z' is no variable or observable"),
         ("Values: [x, '0', y]", "Values: [x]", 8, "must be [x, y], names or [BLOCK, [indices]]"),
         ("Values: [x, '0', y], ", "", 8, "has no 'values'"),
         ("[MASS, [25]]]", "[MASS, [h]]]", 7, "must be [BLOCK, [indices]]"),
@@ -81,6 +89,7 @@ def test_of_a_code_that_does_not_run(tmp_path):
         ("lines:", "'':", 8, "is no name for a file"),
         ("[LOG, linear]", "[LOG, linear], Ranges: [[0, 1], [1, 2]]", 8, "a logarithmic axis needs a range above 0"),
         ("[3, 1]", "[3, 3]", 8, "a list of different levels"),
+        ("[3, 1]", "100000", 8, "at most 100 lines"),
     ],
 )
 def test_faults(tmp_path, old, new, line, words):

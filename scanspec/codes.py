@@ -1,0 +1,144 @@
+"""What every code's section must hold whatever runs it: checked on both sides, before anything is started."""
+
+from __future__ import annotations
+
+import keyword
+import math
+import re
+import shlex
+from collections.abc import Callable
+from typing import Any
+
+from scanspec import keys
+from scanspec.document import ScanFileError, Section, to_number
+from scanspec.observables import read_address
+from scanspec.tools import BUILT_IN
+
+LONGEST_TIMEOUT = 1e7
+"""Seconds."""
+
+
+def check_code_settings(code: Section, name: str) -> None:
+    """Hands the faults of a code's settings to its section's `faults`."""
+
+    def check(one: Callable[[], Any]) -> None:
+        with code.faults.collect():
+            one()
+
+    if "function" in code and name not in BUILT_IN:
+        check(lambda: read_function(code))
+    for key in ("timeout", "first_timeout"):
+        check(lambda key=key: code.number_in(key, 1.0, 0.0, LONGEST_TIMEOUT, open_low=True))  # type: ignore[misc]
+    check(lambda: code.boolean("append", False))
+    check(lambda: code.texts("conditions"))
+    check(lambda: code.path_text("input_file"))
+    check(lambda: read_output_name(code, ""))
+    check(lambda: _check_success(code.section("success", keys.SUCCESS)))
+    check(lambda: _check_invalid_when(code.section("invalid_when", keys.INVALID_WHEN)))
+    check(lambda: _check_flags(code.section("flags")))
+    if "command" in code:
+        check(lambda: _check_words(code))
+    if "flavio" in code:
+        check(lambda: _check_flavio(code.section("flavio", keys.FLAVIO)))
+    if "umbridge" in code:
+        check(lambda: _check_umbridge(code.section("umbridge", keys.UMBRIDGE)))
+    for key in ("function", "profile", "description"):
+        check(lambda key=key: code.text(key, ""))  # type: ignore[misc]
+
+
+def read_function(code: Section) -> tuple[str, str]:
+    """Module and name of `function: module:name`. Raises ScanFileError."""
+    text = code.text("function")
+    module, colon, name = text.partition(":")
+    if re.search(r"\.py\b", module) or "/" in module or "\\" in module:
+        plain = re.split(r"[/\\]", module)[-1].removesuffix(".py")
+        raise code.error(
+            f"function is {text!r}, but a module is named without .py and without folders; write "
+            f"function: {plain}:{name or 'NAME'}, where {plain}.py lies beside the scan file",
+            "function",
+        )
+    words = [*module.split("."), name]
+    if not colon or not all(each.isidentifier() and not keyword.iskeyword(each) for each in words):
+        raise code.error(
+            f"function is {text!r:.100}, but must be module:name, for example my_physics:observables", "function"
+        )
+    return module, name
+
+
+def read_exit_codes(section: Section) -> frozenset[int]:
+    """The list `exit_codes`. Raises ScanFileError."""
+    found = section.numbers("exit_codes")
+    if not all(each.is_integer() and abs(each) < 2**31 for each in found):
+        raise section.wrong("exit_codes", "a list of whole numbers")
+    return frozenset(int(each) for each in found)
+
+
+def read_output_name(code: Section, default: str) -> str:
+    """The name of the file that a program writes into the point's folder; BSMArt's "" is none. Raises ScanFileError."""
+    text = code.path_text("output_file")
+    name = re.split(r"/+", text.rstrip("/"))[-1] if text else default
+    if text and (name in ("", ".", "..") or text.endswith("/")):
+        raise code.wrong("output_file", "the name of a file")
+    return name
+
+
+def _check_success(success: Section) -> None:
+    if "exit_codes" in success and str(success.raw("exit_codes")).lower() != "any":
+        with success.faults.collect():
+            read_exit_codes(success)
+    success.texts("blocks")
+
+
+def _check_invalid_when(invalid: Section) -> None:
+    if "exit_codes" in invalid:
+        with invalid.faults.collect():
+            read_exit_codes(invalid)
+    with invalid.faults.collect():
+        invalid.boolean("spinfo", True)
+    read_pattern(invalid)
+
+
+def read_pattern(invalid: Section) -> re.Pattern[str] | None:
+    """The regular expression `stderr`; None without one. Raises ScanFileError."""
+    if "stderr" not in invalid:
+        return None
+    try:
+        return re.compile(invalid.text("stderr"))
+    except (re.error, OverflowError, RecursionError) as error:
+        raise _no_pattern(invalid, error) from None
+
+
+def _no_pattern(invalid: Section, error: Exception) -> ScanFileError:
+    return invalid.error(f"stderr is no regular expression: {error}", "stderr")
+
+
+def _check_flags(flags: Section) -> None:
+    for name in flags:
+        with flags.faults.collect():
+            read_address(flags, name)
+
+
+def _check_words(code: Section) -> None:
+    text = code.text("command")
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise code.error(f"command: {text!r:.200} cannot be split into words ({error})", "command") from None
+    if not words:
+        raise code.error("the command is empty", "command")
+
+
+def _check_flavio(section: Section) -> None:
+    for key in ("eft", "basis", "wcxf"):
+        section.text(key, "")
+    section.section("coefficients")
+    if to_number(section.raw("scale")) is not None:
+        section.number_in("scale", 1.0, 0.0, math.inf, open_low=True)
+
+
+def _check_umbridge(section: Section) -> None:
+    for key in ("address", "model"):
+        section.text(key)
+    section.require("outputs", "; name the model's outputs in order")
+    section.texts("outputs")
+    section.texts("inputs")

@@ -1,0 +1,65 @@
+"""A table of numbers, columns separated by commas: how every CSV file is opened."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from scanspec.document import plain_name
+from scanspec.files import open_regular
+
+_LARGEST_FIELD = 10_000  # characters
+
+
+class NotCsv(ValueError):
+    """A file is no table with commas; the message says what it is."""
+
+
+@contextmanager
+def open_csv(path: Path) -> Iterator[tuple[list[str], Iterator[tuple[int, list[str]]]]]:
+    """The names in the first line, in plain spelling and without a leading #, and the rows below it that are not
+    empty, as texts, each with its line.
+
+    Raises NotCsv for what is no table, and OSError.
+    """
+    with open(path, newline="", encoding="utf-8-sig", opener=open_regular) as file:
+        rows = _rows(file)
+        names = [plain_name(name.strip().lstrip("#").strip()) for name in next(rows, (1, []))[1]]
+        _check_delimiter(names)
+        yield names, _checked(rows, len(names))
+
+
+def _rows(file: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader(file, skipinitialspace=True)
+    while True:
+        try:
+            row = next(reader, None)
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise NotCsv(f"line {max(1, reader.line_num)}: {error}") from None
+        if row is None:
+            return
+        if any(len(each) > _LARGEST_FIELD for each in row):
+            raise NotCsv(f"line {reader.line_num} has a field of more than {_LARGEST_FIELD:,} characters")
+        yield reader.line_num, row
+
+
+def _checked(rows: Iterator[tuple[int, list[str]]], width: int) -> Iterator[tuple[int, list[str]]]:
+    for line, row in rows:
+        if len(row) > width:
+            raise NotCsv(f"line {line} has {len(row)} fields, but the first line has {width} names")
+        if any(each.strip() for each in row):
+            yield line, row
+
+
+def _check_delimiter(names: Sequence[str]) -> None:
+    if len(names) != 1:
+        return
+    for delimiter, what in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars"), (" ", "blanks")):
+        parts = [each.strip() for each in names[0].split(delimiter)]
+        if len(parts) > 1 and all(parts):
+            raise NotCsv(
+                f"its columns are separated by {what}, but a CSV file here has commas between them and points in its "
+                f"numbers; its first line should be {','.join(each for each in parts)[:200]}"
+            )

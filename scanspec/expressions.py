@@ -1,0 +1,140 @@
+"""The syntax of expressions in a scan file: arithmetic on names, and nothing else. Nothing is computed here."""
+
+from __future__ import annotations
+
+import ast
+import keyword
+import re
+import warnings
+from collections.abc import Collection
+
+from scanspec.document import closest, to_number
+
+FUNCTIONS = frozenset({
+    *("sqrt", "cbrt", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "pow", "hypot", "erf", "erfc"),
+    *("sin", "cos", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh"),
+    *("fabs", "floor", "ceil", "trunc", "fmod", "copysign", "degrees", "radians", "gamma", "lgamma"),
+    *("isnan", "isinf", "isfinite", "abs", "min", "max", "sum", "int", "float", "round", "factorial"),
+})  # fmt: skip
+CONSTANTS = frozenset({"pi", "tau", "e", "inf", "nan", "True", "False"})
+OPERATORS: tuple[type[ast.AST], ...] = (
+    ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.USub, ast.UAdd, ast.Not, ast.Eq, ast.NotEq,
+    ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.BitAnd, ast.BitOr, ast.Invert,
+)  # fmt: skip
+_SYNTAX = (
+    *(ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.Call, ast.Name, ast.Constant, ast.Subscript),
+    *(ast.And, ast.Or, ast.Load),
+    *OPERATORS,
+)
+_LONGEST = 2000  # characters
+
+
+class ExpressionError(ValueError):
+    """A text is no expression, or uses a name that is not known there."""
+
+
+def parse(
+    text: str, known: Collection[str], variables: int, off: Collection[str] = (), later: Collection[str] = ()
+) -> ast.expr:
+    """The tree of an expression that holds nothing but what it may hold.
+
+    `known` are the names that it may use beside `VARIABLE[i]`, i below `variables`. `off` are names that it would know
+    if their codes ran, `later` those that are found after it. Raises ExpressionError.
+    """
+    if len(text) > _LONGEST:
+        raise ExpressionError(f"{text[:60]!r} ... is longer than {_LONGEST:,} characters")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)  # "3(x)": said below
+            tree: ast.expr = _Plain().visit(ast.parse(text.strip(), mode="eval").body)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        why = _why_not(text, known)
+        raise ExpressionError(f"{text!r:.200} is not an expression that can be read{why}") from None
+    fault = _fault(tree, known, variables, off, later)
+    if fault:
+        said = fault.removeprefix(f"uses {text.strip()!r}, which ")  # 'A0' is no variable
+        raise ExpressionError(f"{text!r:.200} {said}{_odd_names(text, known)}")
+    return tree
+
+
+def _fault(
+    tree: ast.AST, known: Collection[str], variables: int, off: Collection[str], later: Collection[str]
+) -> str:
+    """What is wrong with an expression; empty when nothing is."""
+    handled: set[int] = set()  # names that are functions or VARIABLE, seen with what is around them
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Name(id=name)):
+                handled.add(id(node.func))
+                if name not in FUNCTIONS:
+                    return f"uses {name!r}, an unknown function{closest(name, FUNCTIONS)}"
+                if node.keywords:
+                    return f"calls {name} with a named argument; write the arguments in order"
+            case ast.Subscript(value=ast.Name(id="VARIABLE"), slice=ast.Constant(value=int(index))):
+                handled.add(id(node.value))
+                if not 0 <= index < variables:
+                    return f"uses VARIABLE[{index}], but there are {variables} variables, counted from 0"
+            case ast.List() | ast.Tuple():
+                return "may hold numbers, and a list only as the one argument of min, max or sum"
+            case ast.Call(func=ast.Attribute(attr=name)):
+                return f"calls {ast.unparse(node.func)}; write {name}(...) alone"
+            case ast.Attribute():
+                return "has a point behind a name; names have none, and a product is written with *"
+            case ast.Call() | ast.Subscript():
+                return "may call functions by their names and index VARIABLE by a number, nothing else"
+            case ast.Constant() if not isinstance(node.value, (int, float)):
+                return "may hold numbers only"
+            case ast.BinOp(op=ast.BitXor()):
+                return "uses ^; write ** for a power"
+            case ast.BinOp(op=ast.MatMult() | ast.LShift() | ast.RShift()):
+                return "uses an operator that is not for numbers"
+            case ast.Name(id=name) if id(node) not in handled and name not in known and name not in CONSTANTS:
+                if name in off:
+                    return f"uses {name!r}, which belongs to a code that does not run"
+                if name in later:
+                    return f"uses {name!r}, which is found only later; move this behind it"
+                what = "is no variable, derived variable or earlier observable"
+                return f"uses {name!r}, which {what}{closest(name, known)}"
+            case _ if not isinstance(node, _SYNTAX):
+                return "holds more than numbers, names, operators and calls of functions"
+    return ""
+
+
+def _odd_names(text: str, known: Collection[str]) -> str:
+    """A hint where a text has a name that no expression can hold, such as x^2; empty where it has none."""
+    odd = [each for each in known if not each.isidentifier() and to_number(each) is None and each in text]
+    return f"; the name {odd[0]!r} cannot stand in an expression: rename it, or use VARIABLE[i]" if odd else ""
+
+
+def _why_not(text: str, known: Collection[str]) -> str:
+    """A reason that a user can act on; empty where there is none."""
+    if odd := _odd_names(text, known):
+        return odd
+    if not text.strip():
+        return ": it is empty"
+    words = re.findall(r"[^\W\d]\w*", text)
+    reserved = [each for each in words if keyword.iskeyword(each) and each not in _WORDS_OF_EXPRESSIONS]
+    if reserved:
+        return f": {reserved[0]} is a word of Python, and no name in an expression; rename it, or use VARIABLE[i]"
+    if re.search(r"\d\s*[^\W\d]|\)\s*\(|\)\s*\w", text) and not re.search(r"\d[eE]\d", text):
+        return ": is a * missing between two factors?"
+    return ""
+
+
+_WORDS_OF_EXPRESSIONS = {"and", "or", "not", "if", "else", "True", "False"}
+
+
+class _Plain(ast.NodeTransformer):
+    """math.sqrt(x) is sqrt(x); max([x, y]) is max(x, y)."""
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        if isinstance(node.value, ast.Name) and node.value.id == "math":
+            return ast.copy_location(ast.Name(node.attr, ast.Load()), node)
+        return self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        if isinstance(node.func, ast.Name) and node.func.id in ("min", "max", "sum") and len(node.args) == 1:
+            only = node.args[0]
+            if isinstance(only, (ast.List, ast.Tuple)):
+                node.args = only.elts
+        return self.generic_visit(node)

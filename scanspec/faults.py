@@ -1,0 +1,66 @@
+"""What is wrong with a scan file: one error for all of it, so that a file is mended in one go."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+MOST_FAULTS = 20
+"""The most faults that one message names."""
+
+
+class ScanFileError(ValueError):
+    """A scan file, or a file that it names, cannot be used; the message says what to do.
+
+    `line` is where in the file, from 1, and 0 where that is not known.
+    """
+
+    def __init__(self, message: str, line: int = 0) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+class Faults:
+    """Keeps the faults of a file while it is read, as long as `collecting`; from then on each is raised at once."""
+
+    def __init__(self, *, collecting: bool = False) -> None:
+        self._collecting = collecting
+        self._found: dict[str, int] = {}
+
+    def add(self, error: ScanFileError) -> None:
+        """Keeps a fault, once; raises it when no faults are collected."""
+        if not self._collecting:
+            raise error
+        self._found.setdefault(str(error), error.line)
+
+    def collect(self) -> _Collect:
+        """A context for what may be left out where it is wrong, so that the rest of the file is read."""
+        return _Collect(self)
+
+    def close(self) -> None:
+        """Raises ScanFileError with all that was found, in the order of the file; nothing is collected any more."""
+        self._collecting = False
+        found = sorted(self._found, key=lambda each: self._found[each])
+        if found:
+            more = [f"... and {len(found) - MOST_FAULTS} more"] if len(found) > MOST_FAULTS else []
+            raise ScanFileError("\n".join([*found[:MOST_FAULTS], *more]), self._found[found[0]])
+
+    @property
+    def any(self) -> bool:
+        """Whether there is one."""
+        return bool(self._found)
+
+
+class _Collect:
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if not isinstance(error, ScanFileError):
+            return False
+        self._faults.add(error)
+        return True

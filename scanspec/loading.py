@@ -1,0 +1,270 @@
+"""From the text of a scan file, YAML or JSON, to its content; and what is said of a text that is neither."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.constructor import RoundTripConstructor
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import (
+    AliasEvent,
+    Event,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+
+from scanspec.faults import ScanFileError
+from scanspec.files import read_text
+from scanspec.foreign import what_it_is
+from scanspec.numbers import to_number
+
+DEEPEST = 30
+"""The most levels of sections within sections."""
+
+LONGEST_LIST = 10_000
+"""The most values of one list; a section has at most half as many keys."""
+
+MOST_VALUES = 200_000
+"""The most values of a file, where what an alias repeats counts each time."""
+
+
+def read_document(path: Path) -> tuple[CommentedMap, str]:
+    """The content of a YAML or JSON file, and its text.
+
+    Raises ScanFileError when it cannot be read, is not valid, or is not a mapping of sections.
+    """
+    try:
+        text = read_text(path)
+    except UnicodeDecodeError as error:
+        reason = f"{error.reason} at byte {error.start}"
+        raise ScanFileError(f"{path}: is not UTF-8 text ({reason}); save it as UTF-8") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ScanFileError(f"{path}: cannot be read ({reason})") from error
+    try:
+        content = _load(path, text)
+    except ScanFileError:
+        if foreign := what_it_is(path, text):
+            raise ScanFileError(f"{path}: {foreign}") from None
+        raise
+    if foreign := what_it_is(path, text, content):
+        raise ScanFileError(f"{path}: {foreign}")
+    if not isinstance(content, CommentedMap):
+        raise ScanFileError(f"{path}: must be a mapping of sections (setup, variables, codes ...)")
+    return content, text
+
+
+_ODD = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
+
+
+_PAIR = re.compile(r"\\\\|\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})", re.IGNORECASE)
+
+
+def _join(pair: re.Match[str]) -> str:
+    if pair[1] is None:  # a backslash
+        return pair[0]
+    return f"\\U{0x10000 + ((int(pair[1], 16) & 0x3FF) << 10) + (int(pair[2], 16) & 0x3FF):08x}"
+
+
+def _load(path: Path, text: str) -> Any:
+    if odd := _ODD.search(text):
+        line = text.count("\n", 0, odd.start()) + 1
+        raise ScanFileError(f"{path}, line {line}: the control character {odd[0]!r} stands here; remove it", line)
+    source = text
+    if path.suffix.lower() == ".json":
+        _check_json(path, text)
+        source = text.replace("\t", " ")  # JSON may indent by tabs, YAML may not; strings cannot hold a raw tab
+        source = _PAIR.sub(_join, source)  # JSON writes a character as two halves, YAML as one
+    try:
+        _check_events(path, _yaml().parse(source))
+        return _yaml().load(source)
+    except ScanFileError:
+        raise
+    except MarkedYAMLError as error:
+        begun = error.context_mark is not None and "could not find expected ':'" in (error.problem or "")
+        mark = error.context_mark if begun else error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark is not None else 0
+        place = f", line {line}" if line else ""
+        raise ScanFileError(f"{path}{place}: {_explain(error, source)}", line) from None
+    except YAMLError as error:
+        words = " ".join(str(error).split())
+        raise ScanFileError(f"{path}: is not valid YAML ({words:.200})") from None
+    except RecursionError:
+        raise ScanFileError(f"{path}: nested too deeply") from None
+    except (ValueError, TypeError, AttributeError, LookupError, AssertionError) as error:  # of ruamel, without a line
+        raise ScanFileError(f"{path}: is not valid YAML ({error!r:.200})") from None
+
+
+class _Constructor(RoundTripConstructor):
+    """Numbers as everywhere else in lodescan: what is none, such as 1_0 or 0x1F, stays a text, and so do dates."""
+
+    def construct_yaml_int(self, node: Any) -> Any:
+        return super().construct_yaml_int(node) if _is_plain(node.value) else node.value
+
+    def construct_yaml_float(self, node: Any) -> Any:
+        special = node.value.lower().lstrip("+-") in (".inf", ".nan")
+        return super().construct_yaml_float(node) if special or _is_plain(node.value) else node.value
+
+    def construct_yaml_timestamp(self, node: Any, values: Any = None) -> Any:
+        return node.value
+
+
+def _is_plain(text: str) -> bool:
+    return len(text) < 400 and to_number(text) is not None
+
+
+for _tag, _construct in (
+    ("int", _Constructor.construct_yaml_int),
+    ("float", _Constructor.construct_yaml_float),
+    ("timestamp", _Constructor.construct_yaml_timestamp),
+):
+    _Constructor.add_constructor(f"tag:yaml.org,2002:{_tag}", _construct)
+
+
+def _yaml() -> Any:
+    yaml = YAML(typ="rt")
+    yaml.Constructor = _Constructor
+    return yaml
+
+
+def _check_events(path: Path, events: Iterator[Event]) -> None:
+    """Before anything is built: levels, aliases, tags and texts that a scan file cannot have.
+
+    A file of a few lines whose aliases repeat each other would have billions of values.
+    """
+    open_anchors: list[str | None] = []
+    counts, members = [0], [0]  # of what is open: values with all that is in them, and those of its own
+    mappings = [False]
+    sizes: dict[str, int] = {}
+    for event in events:
+
+        def refuse(why: str, event: Event = event) -> ScanFileError:
+            line = event.start_mark.line + 1
+            return ScanFileError(f"{path}, line {line}: {why}", line)
+
+        if isinstance(event, (AliasEvent, ScalarEvent, MappingStartEvent, SequenceStartEvent)):
+            members[-1] += 1
+            if members[-1] > LONGEST_LIST:
+                raise refuse(f"a list or a section has more than {LONGEST_LIST:,} values here")
+            if mappings[-1] and members[-1] % 2 == 1 and not isinstance(event, ScalarEvent):
+                raise refuse("a list, a mapping or an alias stands where a key should; is a value without its key?")
+        if isinstance(event, AliasEvent):
+            if event.anchor in open_anchors:
+                raise refuse(f"the alias *{event.anchor} stands within what it repeats; write the values out")
+            counts[-1] += sizes.get(str(event.anchor), 0)
+        elif isinstance(event, (ScalarEvent, MappingStartEvent, SequenceStartEvent)):
+            if event.tag is not None and str(event.tag) not in _USUAL_TAGS:
+                raise refuse(f"the tag {_short(event.tag)} has no meaning here; write the value alone")
+            if isinstance(event, ScalarEvent):
+                _check_text(event, refuse)
+                counts[-1] += 1
+                if event.anchor is not None:
+                    sizes[event.anchor] = 1
+            else:
+                open_anchors.append(event.anchor)
+                counts.append(1)
+                members.append(0)
+                mappings.append(isinstance(event, MappingStartEvent))
+                if len(counts) > DEEPEST:
+                    raise refuse(f"sections within sections, more than {DEEPEST} levels deep; is a bracket not closed?")
+        elif isinstance(event, (MappingEndEvent, SequenceEndEvent)):
+            size, anchor, _, _ = counts.pop(), open_anchors.pop(), members.pop(), mappings.pop()
+            counts[-1] += size
+            if anchor is not None:
+                sizes[anchor] = size
+        if counts[-1] > MOST_VALUES:
+            raise refuse(f"with what its aliases repeat the file has more than {MOST_VALUES:,} values")
+
+
+_USUAL_TAGS = frozenset({"!", "tag:yaml.org,2002:str", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"})
+
+
+def _short(tag: object) -> str:
+    return str(tag).replace("tag:yaml.org,2002:", "!!")[:60]
+
+
+def _check_text(event: ScalarEvent, refuse: Any) -> None:
+    text = event.value
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        raise refuse("a text holds half of a character (\\ud800 to \\udfff alone); write the character itself")
+    odd = next((char for char in text if char < " " and char != "\n" or "\x7f" <= char < "\xa0" and char != "\x85"), "")
+    latex = re.search(r"\n(?=[a-z]{1,20}\b)", text) if "$" in text and event.style == '"' else None
+    if odd or latex:
+        name = {"\t": "\\t", "\r": "\\r", "\b": "\\b", "\f": "\\f", "\v": "\\v", "\a": "\\a"}.get(odd or "", "")
+        what = name or ("\\n" if latex and not odd else f"\\x{ord(odd):02x}")
+        raise refuse(
+            f"{what} in double quotes is one control character, not a backslash and a letter; write the text in "
+            "single quotes (in JSON: two backslashes)"
+            if event.style == '"'
+            else f"a text holds the control character {what}; remove it"
+        )
+
+
+def _explain(error: MarkedYAMLError, source: str) -> str:
+    """What is wrong, in words that help without knowing YAML."""
+    problem = (error.problem or error.context or "not valid YAML").splitlines()[0]
+    mark = error.problem_mark or error.context_mark
+    begun = error.context_mark.line + 1 if error.context_mark is not None else 0
+    lines = source.splitlines()
+    line = lines[mark.line] if mark is not None and mark.line < len(lines) else ""
+    if "unknown escape character" in problem:
+        letter = mark.buffer[mark.pointer] if mark is not None and getattr(mark, "buffer", None) else ""
+        return (
+            f"in double quotes a backslash begins an escape, and \\{letter} is none; write the text in single quotes, "
+            r"for example '$\lambda$'"
+        )
+    if "'\\t'" in problem or re.match(r"[ ]*\t", line):
+        return "a tab indents this line or stands before a value; YAML takes blanks only"
+    if "<block mapping start>" in problem or "<block sequence start>" in problem or "'<block end>'" in problem:
+        return (
+            "the indentation is wrong: this line begins in another column than the lines of its section"
+            + (f", which begins in line {begun}" if begun else "")
+        )
+    if "mapping values are not allowed" in problem:
+        return (
+            "a colon stands where no key can be: the line is indented too far, the line before it is not complete, "
+            "or a text with a colon needs quotes"
+        )
+    if "expected ',' or" in problem:
+        return f"a comma is missing, or the bracket that opens in line {begun} is not closed"
+    if "could not find expected ':'" in problem:
+        return "a line without a colon: a key needs one (name: value)"
+    if "expected <block end>" in problem or "did not find expected" in problem:
+        return "the line does not go on with what stands before it: check indentation, quotes and brackets"
+    if "<document start>" in problem:
+        return "the text goes on behind the end of the sections; every line is `name: value`, indented in its section"
+    if "found unexpected end of stream" in problem:
+        return f"a quote that opens in line {begun} is not closed"
+    if "cannot start any token" in problem:
+        return f"{problem}; a text that begins with it needs quotes"
+    if "single document" in (error.context or "") or "another document" in problem:
+        return "--- begins a second document; a scan file is one"
+    if "found undefined alias" in problem or "alias" in (error.context or ""):
+        return f"{problem}; a text that begins with * or & needs quotes"
+    return problem
+
+
+def _check_json(path: Path, text: str) -> None:
+    def refuse(constant: str) -> float:
+        outside = re.sub(r'"(?:[^"\\]|\\.)*"', '""', text)  # strings hold no raw line breaks, so lines stay
+        line = outside[: outside.index(constant)].count("\n") + 1
+        raise ScanFileError(
+            f"{path}, line {line}: {constant} is no JSON; infinities are written as strings, NaN has no meaning", line
+        )
+
+    try:
+        json.loads(text, parse_constant=refuse, parse_int=str, parse_float=str)
+    except json.JSONDecodeError as error:
+        place = f"{path}, line {error.lineno}"
+        raise ScanFileError(f"{place}: not valid JSON ({error.msg})", error.lineno) from None
+    except RecursionError:
+        raise ScanFileError(f"{path}: nested too deeply") from None

@@ -1,0 +1,38 @@
+"""The one reader of numbers, for scan files, tables and command lines."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][+-]?\d+)?", re.ASCII)
+_INFINITE = re.compile(r"([+-]?)\.?inf(?:inity)?", re.IGNORECASE | re.ASCII)
+
+
+def to_number(value: Any) -> float | None:
+    """The number that a value or a text such as "1e3", "1D+03" or "inf" stands for; None for others and NaN.
+
+    A number that no double can hold is none: it would become infinite.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    if isinstance(value, str):
+        return _parse(value.strip())
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return None if math.isnan(number) else number
+
+
+def _parse(text: str) -> float | None:
+    if infinite := _INFINITE.fullmatch(text):
+        return -math.inf if infinite[1] == "-" else math.inf
+    if not _NUMBER.fullmatch(text):
+        return None
+    number = float(text.translate(_EXPONENT))
+    return number if math.isfinite(number) else None
+
+
+_EXPONENT = str.maketrans("dD", "ee")

@@ -1,0 +1,141 @@
+"""What setup and networks say, checked for the type of the scan, on both sides: the evaluator's `check` must not say
+that a file works which the proposer refuses.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+
+from scanspec.document import Section, closest, nearest, plain_name, to_number
+from scanspec.variables import Variable
+
+DEFAULT = "LODE"
+"""The type of a file that names none."""
+
+TYPES: dict[str, tuple[str, ...]] = {
+    "LODE": (),
+    "MLS_DNNC": ("MLScanner.MLS_DNNC",),
+    "RANDOM": ("Random",),
+    "SOBOL": ("Sobol",),
+    "GRID": ("Grid",),
+    "CMAES": (),
+    "CMAES_ND": (),
+    "READ_CSV": ("read_csv",),
+}
+"""The types of a scan, with BSMArt's other spellings."""
+
+LARGEST_SEED = 2**53
+"""Beyond, numbers of a JSON file are rounded."""
+
+MOST_GRID_POINTS = 10**9
+MOST_GRID_STEPS = 10**6
+
+
+def type_name(setup: Section) -> str:
+    """The plain name of the file's type; raises ScanFileError for one that lodescan does not have."""
+    name = setup.text("type", DEFAULT)
+    for plain, others in TYPES.items():
+        if name == plain or name in others:
+            return plain
+    raise setup.error(
+        f"type {name!r} is no scan that lodescan knows{nearest(name, TYPES)}; the types are {', '.join(TYPES)}, and "
+        f"without a type it is {DEFAULT}",
+        "type",
+    )
+
+
+def read_target(section: Section, threshold: float) -> tuple[float, float]:
+    """`threshold_value`: a number, or [low, high] for a band; returns (threshold, above). Raises ScanFileError."""
+    value = section.raw("threshold_value")
+    if not isinstance(value, list):
+        return section.finite("threshold_value", threshold), -math.inf
+    ends = [to_number(each) for each in value]
+    finite = [each for each in ends if each is not None and math.isfinite(each)]
+    if len(finite) != 2 or len(ends) != 2 or not finite[0] < finite[1]:
+        raise section.wrong("threshold_value", "a number, or [low, high] for points with an NLL between the two")
+    return finite[1], finite[0]
+
+
+def check_settings(setup: Section, networks: Section, variables: Sequence[Variable], columns: Collection[str]) -> None:
+    """Hands every fault of the two sections to their `faults`; `columns` are variables and observables."""
+    with setup.faults.collect():
+        _check_type(type_name(setup), setup, networks, variables, columns)
+    for key, low in (("points", 1), ("max_evaluations", 1), ("seed", 0)):
+        with setup.faults.collect():
+            setup.integer(key, 1, low=low)
+    with setup.faults.collect():
+        if setup.integer("seed", 0) > LARGEST_SEED:
+            raise setup.wrong("seed", f"at most {LARGEST_SEED:,}")
+    with setup.faults.collect():
+        setup.number_in("max_hours", math.inf, 0.0, math.inf, open_low=True)
+    with setup.faults.collect():
+        word = setup.text("keep_spectra", "good").strip().lower()
+        if word not in ("good", "valid", "none", "true", "1", "yes", "false", "0", "no"):
+            raise setup.wrong("keep_spectra", "good, valid (all points that are OK) or none")
+    with networks.faults.collect():
+        read_target(networks, 100.0)
+    with networks.faults.collect():
+        if str(networks.raw("verbose")).lower() not in ("true", "false"):
+            networks.integer("verbose", 0)
+    for key in ("spectrum_file", "init_csv"):
+        with setup.faults.collect():
+            setup.path_text(key)
+
+
+def _check_type(
+    name: str, setup: Section, networks: Section, variables: Sequence[Variable], columns: Collection[str]
+) -> None:
+    """What one type reads of the two sections."""
+    faults = setup.faults
+    if name == "LODE":
+        with faults.collect():
+            _check_goal(setup, columns)
+    if name in ("LODE", "MLS_DNNC", "RANDOM", "SOBOL", "GRID", "READ_CSV"):
+        with faults.collect():
+            networks.integer("points_per_iteration", 1, low=1)
+    if name == "MLS_DNNC":
+        for key in ("bootstrap_points", "candidate_points", "k_initial", "iterations", "batch_size", "epochs"):
+            with faults.collect():
+                networks.integer(key, 1, low=1)
+        with faults.collect():
+            networks.integer("neurons", 2, low=2)
+        with faults.collect():
+            networks.number_in("random_fraction", 0.0, 0.0, 1.0)
+        with faults.collect():
+            networks.number_in("learning_rate", 1.0, 0.0, 1.0, open_low=True)
+    if name in ("CMAES", "CMAES_ND"):
+        with faults.collect():
+            setup.integer("population_size", 4, low=4)
+        for key in ("sigma", "sigma_tolerance"):
+            with faults.collect():
+                setup.number_in(key, 1.0, 0.0, 1.0, open_low=True)
+    if name == "GRID":
+        _check_grid(setup, variables)
+
+
+def _check_goal(setup: Section, columns: Collection[str]) -> None:
+    if (goal := setup.text("goal", "map")) not in ("map", "collect"):
+        raise setup.wrong("goal", "map (all of the good region, evenly) or collect (many good points, soon)")
+    even_in = [plain_name(each) for each in setup.texts("even_in")]
+    for name in even_in:
+        if name not in columns:
+            raise setup.error(f"even_in: {name!r} is no variable or observable{closest(name, columns)}", "even_in")
+    if even_in and goal == "collect":
+        raise setup.error("even_in says what a map is even in; goal is collect, which draws none", "even_in")
+
+
+def _check_grid(setup: Section, variables: Sequence[Variable]) -> None:
+    without = [each.name for each in variables if not each.grid_steps]
+    if without:
+        raise setup.error(
+            f"type GRID needs the steps of every variable, but {', '.join(without)} has none; write "
+            f"{without[0]}: {{range: [low, high], steps: 10}}",
+            "type",
+        )
+    if fine := [each for each in variables if each.grid_steps > MOST_GRID_STEPS]:
+        what = f"{fine[0].name} has {fine[0].grid_steps:,} steps, at most {MOST_GRID_STEPS:,}"
+        raise setup.error(f"type GRID: {what}; give fewer", "type")
+    total = math.prod(each.grid_steps for each in variables)
+    if total > MOST_GRID_POINTS:
+        raise setup.error(f"the grid has {total:,} points, at most {MOST_GRID_POINTS:,}; give fewer steps", "type")

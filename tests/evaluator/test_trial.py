@@ -1,0 +1,144 @@
+"""What check and point say of the usual mistakes: no number, another unit, a value outside, a name that cannot be."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from evaluator.errors import ConfigurationError
+from evaluator.point import Chain
+from evaluator.trial import check, point
+from scanspec import read_scan_file
+
+FUNCTIONS = """\
+nan, inf = float("nan"), float("inf")
+def none(point): return None
+def text(point): return {"y": "heavy"}
+def no_number(point): return {"y": nan}
+def infinite(point): return {"y": inf}
+def sometimes(point): return {"y": nan if point["x"] == 1.5 else 1.0}
+def in_mev(point): return {"y": 125000.0}
+def fine(point): return {"y": 125.0}
+def names(point): return {"\\u00b52": point["\\u00b5"] + point["\\u03bc"]}
+"""
+
+
+@pytest.fixture
+def scan(tmp_path):
+    def write(function, variables="x: [0, 3]", observable="y: {mean: 125, sigma: 2}", more=""):
+        (tmp_path / "trial_functions.py").write_text(FUNCTIONS)
+        path = tmp_path / "scan.yaml"
+        path.write_text(
+            f"variables:\n  {variables}\ncodes:\n  c:\n    function: trial_functions:{function}\n"
+            f"    observables:\n      {observable}\n{more}"
+        )
+        return read_scan_file(path)
+
+    yield write
+    sys.modules.pop("trial_functions", None)
+
+
+@pytest.mark.parametrize(
+    ("function", "code", "out", "err"),
+    [
+        ("no_number", 2, "warning: y is not a number (NaN)", "line 7: the observable y is not a number (NaN) at each"),
+        ("infinite", 2, "warning: y is infinite (inf)", "line 7: the observable y is infinite (inf) at each of 7"),
+        ("sometimes", 0, "warning: y is not a number (NaN)", ""),
+        ("in_mev", 0, "warning: y = 125000 is so far from GAUSS 125, 2 that its loss is at the largest", ""),
+        ("fine", 0, "the file and its codes work", ""),
+    ],
+)  # fmt: skip
+def test_check_of_what_is_no_number_or_at_the_cap(scan, capfd, function, code, out, err):
+    assert check(scan(function)) == code
+    said = capfd.readouterr()
+    assert out in said.out and err in said.err
+    assert ("the file and its codes work" in said.out) == (code == 0)
+    assert len(said.err.splitlines()) == (code == 2)
+
+
+@pytest.mark.parametrize("function", ["none", "text"])
+def test_a_fault_is_said_once_and_without_empty_tables(scan, capfd, function):
+    assert check(scan(function)) == 2
+    said = capfd.readouterr()
+    assert len(said.err.splitlines()) == 1 and "code c: " in said.err
+    assert "status" not in said.out and "loss" not in said.out and "seconds" not in said.out
+
+
+@pytest.mark.parametrize(
+    ("variables", "value", "words"),
+    [
+        ("x: [0, 3]", "x=6", "x = 6 is outside its range, 0 to 3"),
+        ("x: {range: [0, 3], type: integer}", "x=1.5", "x = 1.5 is no whole number"),
+        ("x: {values: [1, 2]}", "x=1.5", "x = 1.5 is none of its 2 values"),
+        ("x: {range: [1, 3], prior: symlinear}", "x=-0.5", "x = -0.5 is nearer to 0 than 1, its least magnitude"),
+        ("x: {range: [1, 3], prior: symlinear}", "x=-2", None),
+        ("x: [0, 3]", "x=3", None),
+        ("x: [0, 3]", "x=1D+00", None),
+    ],
+)
+def test_a_point_outside(scan, capfd, variables, value, words):
+    assert point(scan("fine", variables), [value], None) == 0
+    out = capfd.readouterr().out
+    assert f"note: {words}; a scan never comes here" in out if words else "note:" not in out
+
+
+def test_a_fault_of_the_files_own_observables_names_them(scan, capfd):
+    assert check(scan("fine", more="observables: {z: {slha: [MASS, 25], mean: 1, sigma: 1}}\n")) == 2
+    assert "line 8: the file's own observables: " in capfd.readouterr().err
+
+
+def test_two_code_points_that_look_alike_are_one_name(scan, capfd):
+    made = scan("names", "\u00b5: [0, 3]", "\u03bc2: {mean: 3, sigma: 2}", "derived_variables: {d: 2*\u00b5}\n")
+    assert [each.name for each in made.variables] == ["\u03bc"]
+    assert point(made, ["\u00b5=2"], None) == 0
+    out = capfd.readouterr().out
+    assert "status OK" in out and "warning" not in out
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("lambda", "2*lambda", "lambda is a word of Python, and no name in an expression; rename it, or use"),
+        ("x^2", "2*x^2", "the name 'x^2' cannot stand in an expression: rename it, or use VARIABLE[i]"),
+        ("x", "x^2", "uses ^; write ** for a power"),
+        ("x", "2x", "is a * missing"),
+        ("x", "np.sqrt(x)", "calls np.sqrt; write sqrt(...) alone"),
+        ("x", "late + 1", "uses 'late', which is found only later"),
+        ("x", "xx", "'xx' is no variable, derived variable or earlier observable; did you mean 'x'?"),
+        ("x", "''", "it is empty"),
+    ],
+)
+def test_why_an_expression_is_refused(scan, name, text, words):
+    with pytest.raises(ValueError, match="line 8: ") as error:
+        scan("fine", f"{name}: [0, 3]", more=f"derived_variables: {{d: {text}, late: 3}}\n")
+    assert words in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["lambda", "x^2"])
+def test_a_name_that_expressions_cannot_hold_is_one_all_the_same(scan, name):
+    assert Chain(scan("fine", f"{name}: [0, 3]", more="derived_variables: {d: '2*VARIABLE[0]'}\n"))
+
+
+def test_a_template_that_never_ends_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "in.slha")
+    path = tmp_path / "scan.yaml"
+    path.write_text(
+        "variables: {x: [0, 1]}\ncodes:\n  c:\n    command: cat {input}\n    input_file: in.slha\n"
+        "    output_file: ''\n    observables: {y: {slha: [MASS, 25], mean: 1, sigma: 1}}\n"
+    )
+    with pytest.raises(ConfigurationError, match=r"line 5: .*(no regular file|cannot be read)"):
+        Chain(read_scan_file(path))
+
+
+def test_in_the_other_side_s_environment_the_command_says_where_it_belongs(tmp_path):
+    path = tmp_path / "scan.yaml"
+    path.write_text("variables: {x: [0, 1]}\ncodes: {c: {function: 'm:f', observables: {y: {mean: 1, sigma: 1}}}}\n")
+    blocked = (
+        "import sys; sys.modules['simpleeval'] = None; from evaluator.__main__ import main; "
+        f"sys.exit(main(['check', {str(path)!r}]))"
+    )
+    done = subprocess.run([sys.executable, "-c", blocked], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("lodescan-evaluator: simpleeval is missing: run it in the evaluator's environment")
+    assert len(done.stderr.splitlines()) == 1

@@ -1,0 +1,89 @@
+"""What the proposer refuses of a scan file is refused where both sides read it; and names that clash."""
+
+
+import pytest
+
+from proposer.agreement import disagreements
+from proposer.commands import _read
+from proposer.messages import Description, Observable
+from proposer.strategies.choice import TYPES
+from scanspec import Kind, Likelihood, ScanFileError, keys, read_scan_file
+from scanspec import settings as shared
+
+VALUES = [
+    *("-5", "0", "1", "3.5", "abc", "2h", ".inf", "-.inf", ".nan", "[1, 2]", "[2, 1]", "true", "1e300", "''", "{a: 1}"),
+]
+READ_ELSEWHERE = {"init_csv", "environment_variables", "environment", "run_name", "type"}
+
+
+def scan_text(kind, section, key, value):
+    sections = {"setup": {"type": kind, "init_csv": "rows.csv"}, "networks": {}}
+    if kind != "READ_CSV":
+        del sections["setup"]["init_csv"]
+    sections[section][key] = value
+    lines = [f"{name}: {{{', '.join(f'{k}: {v}' for k, v in each.items())}}}" for name, each in sections.items()]
+    return "\n".join([
+        *lines, "variables: {x: {range: [0, 1], steps: 3}}",
+        "codes: {c: {function: 'm:f', observables: {y: {mean: 1, sigma: 1}}}}",
+    ])  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_both_sides_refuse_the_same_settings(tmp_path, kind):
+    (tmp_path / "rows.csv").write_text("x\n0\n1\n")
+    path = tmp_path / "scan.yaml"
+    refused = 0
+    for section, known in (("setup", keys.SETUP.known), ("networks", keys.NETWORKS.known)):
+        for key in known:
+            for value in VALUES if key not in READ_ELSEWHERE else ():
+                path.write_text(scan_text(kind, section, key, value))
+                first = fault_of(read_scan_file, path)
+                refused += bool(first)
+                assert first or not (second := fault_of(_read, path)), (section, key, value, second)
+    assert refused > 50
+
+
+def fault_of(read, path):
+    try:
+        read(path)
+    except ScanFileError as error:
+        return str(error)
+    return ""
+
+
+def test_the_types_are_the_same():
+    assert set(TYPES) <= set(shared.TYPES)
+
+
+def description(parameters=("x",), observables=("y",)):
+    return Description(
+        "b", "1", "p", "l", dict.fromkeys(parameters, (0.0, 1.0)),
+        tuple(Observable(each, "", "c", None, Likelihood(Kind.GAUSS, 1.0, 1.0) if each == "y" else Likelihood())
+              for each in observables),
+        1, 10, ("c",), {},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("observables", "words"),
+    [
+        (("y", "id"), "observable 'id' is a column of the results"),
+        (("y", "nll"), "observable 'nll' is a column"),
+        (("y", "x"), "two things the name 'x'"),
+        (("y", "z", "z"), "two things the name 'z'"),
+        (("y", "extra"), None),
+    ],
+)
+def test_an_evaluator_whose_names_clash_is_refused(tmp_path, observables, words):
+    path = tmp_path / "scan.yaml"
+    path.write_text(scan_text("RANDOM", "setup", "points", 5))
+    found = disagreements(read_scan_file(path), description(observables=observables))
+    assert (not found) if words is None else any(words in each for each in found)
+
+
+@pytest.mark.parametrize("name", ["id", "ID", "NLL", "nll", "Status", "seconds", "Failed_Code", "x"])
+def test_names_that_a_scan_file_may_not_give(tmp_path, name):
+    path = tmp_path / "scan.yaml"
+    path.write_text(scan_text("RANDOM", "setup", "points", 5).replace("y: {", f"{name}: {{"))
+    with pytest.raises(ScanFileError, match=rf"line 4: '{name}' is already the name of"):
+        read_scan_file(path)
