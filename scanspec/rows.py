@@ -20,7 +20,7 @@ def column_variables(setup: Section, variables: Section, ignored: list[str]) -> 
     if "init_csv" not in setup:
         raise setup.error("type READ_CSV needs a table: write init_csv: FILE (Input_CSV_File in BSMArt)", "type")
     path = Path(setup.file).parent / setup.text("init_csv")
-    columns = _columns(setup, path)
+    columns = read_columns(setup, "init_csv")
     found = []
     for name in variables:
         if name not in columns:
@@ -38,8 +38,11 @@ def column_variables(setup: Section, variables: Section, ignored: list[str]) -> 
     return tuple(found)
 
 
-def _columns(setup: Section, path: Path) -> dict[str, list[float]]:
-    """The finite numbers of each column; what is none is refused where the rows are read."""
+def read_columns(setup: Section, key: str) -> dict[str, list[float]]:
+    """The finite numbers of each column of the table that a key names; what is none is left out. Raises ScanFileError
+    for what is no table.
+    """
+    path = Path(setup.file).parent / setup.text(key)
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = csv.reader(file, skipinitialspace=True)
@@ -50,5 +53,5 @@ def _columns(setup: Section, path: Path) -> dict[str, list[float]]:
                     if number is not None and math.isfinite(number):
                         values.append(number)
     except (OSError, ValueError, csv.Error) as error:
-        raise setup.error(f"init_csv: {path} cannot be read as CSV ({error})", "init_csv") from None
+        raise setup.error(f"{key}: {path} cannot be read as CSV ({error})", key) from None
     return columns

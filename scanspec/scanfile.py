@@ -17,7 +17,7 @@ from scanspec.likelihoods import Kind, Likelihood
 from scanspec.observables import ObservableSpec, read_observable
 from scanspec.plotting import Plotting, read_plotting
 from scanspec.rows import column_variables
-from scanspec.tools import check_code, unknown_key
+from scanspec.tools import check_code, check_tools, settings_of_an_idle_code, settings_without_meaning, unknown_key
 from scanspec.types import check_type, only_tabulates, reads_rows
 from scanspec.variables import Variable, read_variable
 
@@ -102,10 +102,10 @@ def read_scan_file(path: Path | str) -> ScanFile:
     document, text = read_document(path)
     document.lc.line = 0
     root = Section(str(path), "", document, keys.SECTIONS)
+    check_type(root.section("setup"))  # before its keys, which may be those of another scan
     setup = root.section("setup", keys.SETUP)
     for key in ("run_name", "environment"):
         setup.text(key, "")
-    check_type(setup)
     environment_variables = setup.section("environment_variables")
     for key in environment_variables:
         environment_variables.text(key)
@@ -163,18 +163,17 @@ def _in_another_way(root: Section, setup: Section, ignored: list[str]) -> list[s
 
 def _read_codes(root: Section, ignored: list[str], notes: list[str]) -> tuple[CodeSpec, ...]:
     section = root.section("codes")
+    check_tools(section, [name for name in section if _runs(section.section(name))])
     codes = []
     for name in section:
         if not _runs(section.section(name)):
             with contextlib.suppress(ScanFileError):  # it may hold what only its own tool knows
-                ignored += section.section(name, keys.CODE).ignored
+                ignored += settings_of_an_idle_code(section.section(name, keys.CODE))
             continue
         code = _read_code(section, name)
-        for each in code.ignored:
-            if each.removeprefix(f"{code.path}: ") in keys.PHYSICS_OF_TOOLS:
-                notes.append(f"{each} is not read: what it did is for the command's arguments, or for conditions")
-            else:
-                ignored.append(each)
+        said, unsaid = settings_without_meaning(code, name)
+        notes += said
+        ignored += unsaid
         observables = _read_observables(code.section("observables"), name, ignored, notes)
         codes.append(CodeSpec(name, code, observables, tuple(code.texts("conditions"))))
     if not codes:
@@ -226,8 +225,8 @@ def _read_observables(
             found.append(ObservableSpec(name, code, section, None, None, None, Likelihood()))
             continue
         entry = section.section(name, keys.OBSERVABLE)
-        ignored += entry.ignored
         found.append(read_observable(entry, name, of_codes[name].code if name in of_codes else code, notes))
+        ignored += entry.ignored
     return tuple(found)
 
 
