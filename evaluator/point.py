@@ -151,6 +151,7 @@ class Chain:
         self.steps: list[Step] = []
         for code_spec in scan.codes:
             code = make_code(code_spec, scan, known)
+            known += getattr(code, "gives", ())
             observables = [self._prepare(spec, positions, known) for spec in code_spec.observables]
             where = f"{scan.path}, line {code_spec.section.line('conditions')}"
             conditions = [self._expression(text, known, where) for text in code_spec.conditions]

@@ -39,12 +39,19 @@ from proposer.strategies.choice import make_strategy, read_settings, type_name
 from proposer.tables import GOOD_POINTS, GoodPoints
 from proposer.target import NONE, describe_target
 from scanspec import PriorKind, ScanFile, ScanFileError, Variable, read_scan_file
-from scanspec.types import counts_evaluations, reads_rows
+from scanspec.types import BSMARTS_GENERATIONS, BSMARTS_POINTS, counts_evaluations, is_bsmarts, reads_rows
 
 WAIT_AT_START, WAIT_LATER = 60.0, 600.0
 
 EVERY_TYPE = ("threshold_value", "points_per_iteration", "verbose")
 """Settings in the section networks that are not those of MLS_DNNC alone."""
+
+OF_CMAES = ("population_size", "sigma", "sigma_tolerance", "mean", "generations", "episodes")
+OF_CMAES_ND = (
+    "novelty", "novelty_settings", "novelty_bins", "focus", "hierarchy", "seeds_csv", "good_points_early_stop",
+    "no_good_points_patience", "best_loss_patience", "best_valid_constraints_patience",
+)  # fmt: skip
+"""Settings in the section setup of these types alone."""
 
 
 def scan(
@@ -190,8 +197,10 @@ def _flat(settings: dict[str, Any]) -> Iterator[str]:
         if isinstance(value, dict):
             yield from _flat(value)
         elif isinstance(value, tuple):
-            yield from [f"{name} {' and '.join(value)}"] if value else []
-        elif value != NONE:
+            yield from [f"{name} {' and '.join(map(str, value))}"] if value else []
+        elif isinstance(value, str):
+            yield f"{name} {value}"
+        elif value is not None and value != NONE:
             yield f"{name} {value:g}"
 
 
@@ -240,11 +249,23 @@ def _introduce(
 def _notes(spec: ScanFile, threshold: float) -> list[str]:
     notes, name = list(spec.notes), type_name(spec)
     if "threshold_value" not in spec.networks:
-        notes.append(f"the file gives no threshold_value: {threshold:g} holds (BSMArt's documents say 100, its code 1)")
-    if "points" not in spec.setup and not reads_rows(spec.setup):
-        notes.append("the file gives no points: 1,000 holds (BSMArt's documents say 1,000, its code 10,000)")
+        whose = "" if name == "CMAES_ND" else " (BSMArt's documents say 100, its code 1)"
+        notes.append(f"the file gives no threshold_value: {threshold:g} holds{whose}")
     if counts_evaluations(spec.setup):
-        notes.append("points are evaluations, as for BSMArt's Random; with `type: RANDOM` they are good points")
+        kind = spec.setup.text("type")
+        notes.append(
+            f"points are evaluations, as for BSMArt's {kind}; with `type: {kind.upper()}` they are good points"
+            + ("" if "points" in spec.setup else f"; the file gives none: {BSMARTS_POINTS:,} holds, as in BSMArt")
+        )
+    elif name == "GRID" or reads_rows(spec.setup) or "good_points_early_stop" in spec.setup:
+        pass
+    elif "points" not in spec.setup:
+        notes.append("the file gives no points: 1,000 holds (BSMArt's documents say 1,000, its code 10,000)")
+    if name == "CMAES_ND" and is_bsmarts(spec.setup) and "generations" not in spec.setup:
+        notes.append(f"the file gives no CMAESMaxGenerations: {BSMARTS_GENERATIONS} holds, as in BSMArt")
+    own_settings = {"CMAES": OF_CMAES, "CMAES_ND": (*OF_CMAES, *OF_CMAES_ND)}.get(name, ())
+    if others := [each for each in (*OF_CMAES, *OF_CMAES_ND) if each in spec.setup and each not in own_settings]:
+        notes.append(f"without meaning for {name}: {', '.join(spec.setup.spelling(each) for each in others)}")
     honoured = [each.name for each in spec.variables if each.prior is not PriorKind.UNIFORM]
     if honoured:
         notes.append(f"priors are honoured (BSMArt's classifier draws uniformly): {', '.join(honoured)}")

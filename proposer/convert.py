@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-from scanspec import keys, read_scan_file
-from scanspec.document import to_number
+from scanspec import ScanFile, keys, read_scan_file
+from scanspec.document import Section, to_number
 from scanspec.keys import MAY_BE_EMPTY, Keys
-from scanspec.variables import PRIOR_NAMES, PriorKind, Variable
+from scanspec.tools import needs_the_folder, profile_name
+from scanspec.types import BSMARTS_GENERATIONS, BSMARTS_POINTS, counts_evaluations, is_bsmarts
+from scanspec.variables import PRIOR_NAMES, PriorKind
 
-_BOOLEANS = frozenset({"run", "append", "log_scaling", "skip_slha_files", "spinfo", "periodic"})
+_BOOLEANS = frozenset({"run", "append", "log_scaling", "skip_slha_files", "spinfo", "periodic", "cross_sections"})
 _TEXTS = frozenset({
     "run_name", "type", "init_csv", "environment", "spectrum_file", "function", "command", "profile", "input_file",
-    "output_file", "unit", "label", "description", "scaling", "method", "stderr",
+    "output_file", "unit", "label", "description", "scaling", "method", "stderr", "options", "novelty", "seeds_csv",
 })  # fmt: skip
 
 _Convert = Callable[[Any, str], Any]
@@ -37,7 +39,7 @@ def convert(path: Path) -> int:
 def converted(path: Path) -> tuple[str, list[str]]:
     """The file in the plain spelling, as YAML, and what was changed, a line each."""
     scan = read_scan_file(path)
-    writer = _Writer(scan.variables)
+    writer = _Writer(scan)
     content = writer.document(scan.document)
     yaml = YAML(typ="rt")
     yaml.width = 200
@@ -51,8 +53,9 @@ def converted(path: Path) -> tuple[str, list[str]]:
 class _Writer:
     """Rewrites section by section, and keeps what it changed."""
 
-    def __init__(self, variables: Sequence[Variable]) -> None:
-        self._variables = {each.name: each for each in variables}
+    def __init__(self, scan: ScanFile) -> None:
+        self._scan = scan
+        self._variables = {each.name: each for each in scan.variables}
         self.changes: list[str] = []
         self.renamed: dict[str, str] = {}
 
@@ -111,9 +114,12 @@ class _Writer:
 
     def _setup(self, content: Any, path: str) -> CommentedMap:
         found = self._mapping(content, keys.SETUP, path, {"environment_variables": lambda value, _: _texts(value)})
-        if found.get("type") == "Random" and "points" in found and "max_evaluations" not in found:
-            found["max_evaluations"] = found["points"]
-            self._say(f"{path}: points of Random are evaluations: max_evaluations is {found['points']}")
+        if counts_evaluations(self._scan.setup):
+            points = found["max_evaluations"] = found.setdefault("points", BSMARTS_POINTS)
+            self._say(f"{path}: points of {found['type']} are evaluations: max_evaluations is {points}")
+        if found.get("type") == "CMAES_ND" and is_bsmarts(self._scan.setup) and "generations" not in found:
+            found["generations"] = BSMARTS_GENERATIONS
+            self._say(f"{path}: BSMArt's default is written: generations is {BSMARTS_GENERATIONS}")
         if "type" in found and (plain := str(found["type"]).removeprefix("MLScanner.").upper()) != found["type"]:
             self._say(f"{path}: {found['type']} is now {plain}")
             found["type"] = plain
@@ -177,10 +183,26 @@ class _Writer:
             "flags": lambda value, _: value,
             "conditions": lambda value, _: value,
         })  # fmt: skip
+        self._of_profile(found, path)
         if found.get("run") is True:
             self._say("left out Run where it is true, the default")
             del found["run"]
         return found
+
+    def _of_profile(self, found: CommentedMap, path: str) -> None:
+        """Settings of BSMArt's tools: left out where nothing reads them; a call in full, where its spelling says it."""
+        name = path.rpartition(": ")[2]
+        profile = profile_name(Section(str(self._scan.path), path, found, keys.CODE), name)
+        for key in keys.OF_PROFILES:
+            if key in found and profile not in keys.OF_PROFILES[key]:
+                del found[key]
+                self._say(f"left out {path}: {key}, which has no meaning here")
+        code = next((each.section for each in self._scan.codes if each.name == name), None)
+        plain = Section(str(self._scan.path), path, found, keys.CODE)
+        of_a_folder = code is not None and needs_the_folder(code) and not needs_the_folder(plain)
+        if profile in ("HiggsBounds", "HiggsSignals") and of_a_folder:
+            found["command"] += " {folder}/"
+            self._say(f"{path}: the folder that BSMArt calls it with is now in the command")
 
     def _observable(self, content: Any, path: str) -> Any:
         if content is None:

@@ -17,7 +17,10 @@ from proposer.messages import Description
 from scanspec import VERSION, ScanFile
 
 # what may differ when a run goes on: when to stop, and how to look at it
-_STOPS = {("setup", "points"), ("setup", "max_evaluations"), ("setup", "max_hours"), ("networks", "iterations")}
+_STOPS = {
+    ("setup", "points"), ("setup", "good_points_early_stop"), ("setup", "max_evaluations"), ("setup", "max_hours"),
+    ("networks", "iterations"),
+}  # fmt: skip
 _MAY_DIFFER = _STOPS | {("setup", "seed"), ("setup", "keep_spectra"), ("networks", "verbose"), ("plotting",)}
 
 CITATIONS = [
@@ -28,6 +31,8 @@ CITATIONS = [
     "imbalanced-learn: G. Lemaitre, F. Nogueira, C. K. Aridas, J. Mach. Learn. Res. 18 (2017) 1",
     "PyTorch: A. Paszke et al., arXiv:1912.01703",
     "CMA-ES, the method CMAES: N. Hansen, arXiv:1604.00772; the package: N. Hansen et al., doi:10.5281/zenodo.2559634",
+    "CMA-ES with novelty, the method CMAES_ND: J. C. Romao, M. C. Romao, arXiv:2402.07661",
+    "HBOS, the novelty of CMAES_ND: M. Goldstein, A. Dengel, KI-2012 (2012) 59",
 ]
 
 

@@ -21,7 +21,7 @@ from proposer.target import NONE
 from proposer.telling import AsTheyCome, InOrder, Telling
 from proposer.work import Received, Work
 from scanspec import ScanFile
-from scanspec.types import counts_evaluations
+from scanspec.types import BSMARTS_POINTS, counts_evaluations
 
 MOST_POINTS = 2**31
 """Batches are never cut by a budget: the points behind it wait for a higher one, so that it changes no scan."""
@@ -52,10 +52,16 @@ class Limits:
         """Reads `points`, `max_evaluations` and `max_hours` of the section setup."""
         setup = scan.setup
         evaluations = float(setup.integer("max_evaluations", low=1)) if "max_evaluations" in setup else math.inf
+        points = setup.integer("points", 1000, low=1)
         if counts_evaluations(setup):
-            evaluations = float(setup.integer("points", low=1))
+            points = setup.integer("points", BSMARTS_POINTS, low=1)
+            evaluations = float(points)
+        elif "points" not in setup and setup.text("type", "").upper() == "GRID":
+            points = max(1, math.prod(each.grid_steps for each in scan.variables))
+        if "good_points_early_stop" in setup and setup.text("type", "") == "CMAES_ND":
+            points = setup.integer("good_points_early_stop", low=1)
         return cls(
-            setup.integer("points", 1000, low=1),
+            points,
             evaluations,
             setup.number_in("max_hours", math.inf, 0.0, math.inf, open_low=True),
         )

@@ -89,6 +89,10 @@ class Section:
         """The value as the file gives it; None where it gives none."""
         return self._content[self._spelled[key]] if key in self._spelled else None
 
+    def raw_spelled(self, spelling: str) -> Any:
+        """The value under a key as the file spells it, also one without meaning."""
+        return self._content.get(spelling)
+
     def spelling(self, key: str) -> str:
         """The key as the file spells it; empty where it is not there."""
         return str(self._spelled.get(key, ""))

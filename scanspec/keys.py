@@ -77,6 +77,19 @@ SETUP = Keys(
         "population_size": ("CMAESPopulationSize",),
         "sigma": ("CMAESSigma",),
         "sigma_tolerance": ("Sigma Tolerance",),
+        "mean": ("CMAESMean",),
+        "generations": ("CMAESMaxGenerations",),
+        "episodes": ("CMAESEpisodes",),
+        "novelty": ("CMAESNoveltyDetection",),
+        "novelty_settings": ("CMAESNoveltyDetectionParams",),
+        "novelty_bins": ("CMAESHBOSNBins",),
+        "focus": ("CMAESFocus",),
+        "hierarchy": ("CMAESHierarchy",),
+        "seeds_csv": ("CMAESPathSeeds",),
+        "good_points_early_stop": ("CMAESGoodPointsEarlyStop",),
+        "no_good_points_patience": ("CMAESNoGoodPointsPatience",),
+        "best_loss_patience": ("CMAESBestLossPatience",),
+        "best_valid_constraints_patience": ("CMAESBestNValidConstraintsPatience",),
         "environment": ("Environment",),
         "environment_variables": ("Environment Variables",),
         "spectrum_file": ("Spectrum File",),
@@ -86,12 +99,14 @@ SETUP = Keys(
     _words(
         """csv|csv name|Output File|OutputFile|Cores|Precision|Short
         |StoreSeparateFiles|StoreEverything|StoreInputs|Store Inputs|Store Invalid|Store In Memory|SLHA_Output
-        |Temporary Directory|debug|Debug|Resume|Merge Results|Use TQDM|LogLike|Batch_size|Input_Dir
-        |LR|Neurons|Epochs|Iterations|Classifier|TrainLH|DensityPenality|DensityPenalty|CMAES MaxLoss
-        |CMAESEpisodes|CMAESMaxGenerations|CMAESMean|Initial Sample|Walkers|Steps|Valid Points
+        |Temporary Directory|TempDir|MAINpath|PackagePath|cwd|debug|Debug|short|Verbose
+        |Resume|Merge Results|Use TQDM|LogLike|Batch_size|Batch Size|Input_Dir|TestCSV|Benchmark
+        |LR|Neurons|Epochs|Iterations|Classifier|TrainLH|DensityPenality|DensityPenalty|DensityPenaly
+        |Patience|CMAES MaxLoss|Initial Sample|Sample Best Only|Walkers|Steps|Valid Points
         |Sample LogLike Name|Sample NLL Name|Sample Likelihood Name|Live Points|Evidence Tolerance
-        |Sampling Efficiency|MultiNestLib|DiverLib|NP|Convergence Threshold|Max Civilisations|Function
-        |Threshold|N0|Bad value|Fail Value|Noise|Grid Size|Sample Size|Initial Points|DEAP"""
+        |Sampling Efficiency|MultiNestLib|DiverLib|NP|Number of parameters|Convergence Threshold
+        |Max Civilisations|Function|Threshold|N0|Bad value|Fail Value|Noise|Grid Size|Sample Size
+        |Sample Multiplier|Initial Points|DEAP|n_cores"""
     ),
 )
 
@@ -144,8 +159,20 @@ CODE = Keys(
         "output_file": ("OutputFile",),
         "append": ("Append",),
         "flags": ("Flags",),
+        "options": ("Options",),
+        "neutral_higgs": ("Neutral Higgs",),
+        "charged_higgs": ("Charged Higgs",),
+        "lsp": ("LSP",),
+        "cross_sections": ("Cross-sections",),
         "rosenbrock_a": ("Rosenbrock a",),
         "rosenbrock_b": ("Rosenbrock b",),
+        "rastrigin_a": ("Rastrigin A",),
+        "ackley_a": ("Ackley a",),
+        "ackley_b": ("Ackley b",),
+        "ackley_c": ("Ackley c",),
+        "himmelblau_a": ("Himmelblau a",),
+        "himmelblau_b": ("Himmelblau b",),
+        "easom_center": ("Easom center",),
         "observables": ("Observables",),
         "conditions": ("Conditions",),
         "timeout": ("Timeout",),
@@ -157,17 +184,27 @@ CODE = Keys(
         "description": ("Description",),
     },
     _words(  # settings of tools that BSMArt has built in
-        """HiggsBounds Dataset|HiggsSignals Dataset|Neutral Higgs|Charged Higgs|Invisible Particles|Signal Strengths
-        |Options|LSP|DD_Limits|Cross-sections|Path|Cache|QNUMBERS file|Parameter file|model|settings|setparameters
-        |PDGs|Initialization File"""
+        """HiggsBounds Dataset|HiggsSignals Dataset|Invisible Particles|Signal Strengths|DD_Limits|Path|Data Path|Cache
+        |QNUMBERS file|Parameter file|model|settings|setparameters|PDGs|Initialization File|YAML file|cfg file
+        |Config file|Efficiency Filename|Cutflow Filename|Histogram Filename|Store Cutflows|Store Events|Input Files
+        |Processes|pdf sets|CMS|json output|MadGraph|MadGraph Path|MadGraph Directory|Proc Card|Process|Model_Dir
+        |Output Directory|GridPack|Mode|MadSpin|Pythia|Pythia Card|python2|k-factor|Extra Commands|run_card Commands
+        |Check Convergence|Check Absolute Convergence|Convergence Margin|Check Exclusion|Efficiency Threshold
+        |Batch Size|Cores|HackAnalysis|analyseHEPMC|analysePYTHIA_LHE|Analyses|MA5 Path|MA5 Card"""
     ),
 )
 
-PHYSICS_OF_TOOLS = _words(
-    """LSP|DD_Limits|Options|Neutral Higgs|Charged Higgs|Invisible Particles|Signal Strengths|Cross-sections
-    |setparameters"""
-)
+PHYSICS_OF_TOOLS = _words("DD_Limits|Invisible Particles|Signal Strengths|setparameters")
 """Those that changed which points BSMArt's tools let pass: to leave one out deserves more than its name."""
+
+OF_PROFILES = {
+    "options": ("HiggsBounds", "HiggsSignals"),
+    "neutral_higgs": ("HiggsBounds", "HiggsSignals"),
+    "charged_higgs": ("HiggsBounds", "HiggsSignals"),
+    "lsp": ("micrOMEGAs",),
+    "cross_sections": ("micrOMEGAs",),
+}
+"""Settings of BSMArt's tools that are read here, and the profiles that read them."""
 
 FITTING = Keys(
     {

@@ -20,7 +20,7 @@ def column_variables(setup: Section, variables: Section, ignored: list[str]) -> 
     if "init_csv" not in setup:
         raise setup.error("type READ_CSV needs a table: write init_csv: FILE (Input_CSV_File in BSMArt)", "type")
     path = Path(setup.file).parent / setup.text("init_csv")
-    columns, wrong = _columns(setup, path)
+    columns, wrong = read_columns(setup, "init_csv")
     found = []
     for name in variables:
         if name not in columns:
@@ -40,10 +40,11 @@ def column_variables(setup: Section, variables: Section, ignored: list[str]) -> 
     return tuple(found)
 
 
-def _columns(setup: Section, path: Path) -> tuple[dict[str, list[float]], dict[str, str]]:
-    """The finite numbers of each column; and of a column in which something else stands, or that is there twice, what
-    is wrong with it.
+def read_columns(setup: Section, key: str) -> tuple[dict[str, list[float]], dict[str, str]]:
+    """The finite numbers of each column of the table that a key names; and of a column in which something else stands,
+    or that is there twice, what is wrong with it. Raises ScanFileError for what is no table.
     """
+    path = Path(setup.file).parent / setup.text(key)
     wrong: dict[str, str] = {}
     try:
         with open_csv(path) as (names, rows):
@@ -58,5 +59,5 @@ def _columns(setup: Section, path: Path) -> tuple[dict[str, list[float]], dict[s
                         wrong.setdefault(name, f"line {line}: {name} is {text!r}, not a finite number")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise setup.error(f"init_csv: {path} cannot be read as CSV ({reason})", "init_csv") from None
+        raise setup.error(f"{key}: {path} cannot be read as CSV ({reason})", key) from None
     return columns, wrong

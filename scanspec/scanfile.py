@@ -23,7 +23,16 @@ from scanspec.observables import ObservableSpec, read_observable
 from scanspec.plotting import Plotting, read_plotting
 from scanspec.rows import column_variables
 from scanspec.settings import check_settings
-from scanspec.tools import WAYS, check_code, unknown_key
+from scanspec.tools import (
+    TOY_NAMES,
+    TOYS,
+    WAYS,
+    check_code,
+    check_tools,
+    settings_of_an_idle_code,
+    settings_without_meaning,
+    unknown_key,
+)
 from scanspec.types import check_type, only_tabulates, reads_rows
 from scanspec.variables import Variable, read_variable
 
@@ -232,6 +241,7 @@ def _check_expressions(root: Section, scan: ScanFile) -> None:
 
     check_all([each for each in scan.all_observables() if each.name in scan.derived])
     for code in scan.codes:
+        known += TOY_NAMES if code.name == TOYS else ()
         check_all(code.observables)
         for condition in code.conditions:
             check(condition, code.section, "conditions")
@@ -251,11 +261,13 @@ def _in_another_way(root: Section, setup: Section, ignored: list[str]) -> list[s
 def _read_codes(root: Section, ignored: list[str], notes: list[str], *, misspelt: bool) -> tuple[CodeSpec, ...]:
     section = _section(root, "codes")
     codes, off = [], 0
+    with root.faults.collect():
+        check_tools(section, [name for name in section if _runs(section.section(name))])
     for name in section:
         with root.faults.collect():
             if not _runs(section.section(name)):
                 with contextlib.suppress(ScanFileError):  # it may hold what only its own tool knows
-                    ignored += section.section(name, keys.CODE).ignored
+                    ignored += settings_of_an_idle_code(section.section(name, keys.CODE))
                 off += 1
                 continue
             codes.append(_read_one(section, name, ignored, notes))
@@ -267,15 +279,9 @@ def _read_codes(root: Section, ignored: list[str], notes: list[str], *, misspelt
 
 def _read_one(section: Section, name: str, ignored: list[str], notes: list[str]) -> CodeSpec:
     code = _read_code(section, name)
-    for each in code.ignored:
-        key = each.removeprefix(f"{code.path}: ")
-        if key in keys.PHYSICS_OF_TOOLS:
-            notes.append(
-                f"{each} has no effect here, though BSMArt lets it decide which points pass: give it to the program as "
-                f"an argument of command, or write a condition (conditions: [...]) in its place"
-            )
-        else:
-            ignored.append(each)
+    said, unsaid = settings_without_meaning(code, name)
+    notes += said
+    ignored += unsaid
     check_code_settings(code, name)
     observables = _read_observables(code.section("observables"), name, ignored, notes)
     return CodeSpec(name, code, observables, tuple(code.texts("conditions")))
@@ -335,8 +341,8 @@ def _read_observables(
             continue
         with section.faults.collect():
             entry = section.section(name, keys.OBSERVABLE)
-            ignored += entry.ignored
             found.append(read_observable(entry, name, of_codes[name].code if name in of_codes else code, notes))
+            ignored += entry.ignored
     return tuple(found)
 
 

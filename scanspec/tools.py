@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from scanspec import keys
 from scanspec.document import ScanFileError, Section, closest
 
 TOYS, PASS, FLAVIO = "toy_targets", "pass_tool", "flavio"
+TOY_NAMES = ("Rosenbrock", "Rastrigin", "Ackley", "Himmelblau", "Easom")
+"""What toy_targets gives: names that expressions may use from there on, whether or not an observable has them."""
 BUILT_IN = (TOYS, PASS, FLAVIO)
 """BSMArt's tools that lodescan has, by the names that BSMArt gives them."""
 
@@ -20,11 +24,19 @@ WAYS = ("function", "command", "flavio", "umbridge")
 """The keys that make a code one of lodescan's; one of them each."""
 
 _OF_BSMART = {
-    "HiggsTools", "HiggsBounds", "HiggsSignals", "SPheno", "FlexibleSUSY", "MicrOmegas", "SModelS", "anyBSM", "ZPEED",
-    "Zprime", "VevaciousPlusPlus", "resummino", "MadGraph", "HackAnalysis", "MadAnalysis",
+    "HiggsTools", "HiggsBounds", "HiggsSignals", "SPheno", "FlexibleSUSY", "MicrOmegas", "SModelS", "SModelS2",
+    "anyBSM", "ZPEED", "Zprime", "VacStab", "VevaciousPlusPlus", "resummino", "MadGraph", "MadGraphHackAnalysis",
+    "HackAnalysis", "HackAnalysis_LO", "MadAnalysis", "MadAnalysisAllPAD", "MadAnalysisExpert",
 }  # fmt: skip
 _SPELLINGS = {name.lower().replace("-", ""): name for name in PROFILES} | {"2hdm": "2HDMC", "thdmc": "2HDMC"}
 _PORT = "docs/bsmart.md shows a port in ten lines"
+_WITHOUT = (
+    "write `command` for a program, `function: module:name` for a Python function, `flavio` for its coefficients"
+)
+_WITH_A_COMMAND = (
+    "`Profile: none` makes it a program that reads one SLHA file and writes another; anything else is "
+    "`function: module:name`, a Python function"
+)
 
 
 def profile_name(code: Section, name: str) -> str:
@@ -58,17 +70,11 @@ def check_code(code: Section, name: str) -> None:
             return
         if name not in _OF_BSMART and not _is_own_tool(code, name):
             return
-        ways = (
-            "`Profile: none` makes it a program that reads one SLHA file and writes another; anything else is "
-            "`function: module:name`, a Python function"
-        )
+        ways = _WITH_A_COMMAND
     elif kinds or name in BUILT_IN:
         return
     else:
-        ways = (
-            "write `command` for a program, `function: module:name` for a Python function, `flavio` for its "
-            "coefficients"
-        )
+        ways = _WITHOUT
     if _is_own_tool(code, name):
         what = f"is a tool of your own (Tools/{name}.py), which lodescan does not load as it is"
     elif name in _OF_BSMART:
@@ -76,6 +82,81 @@ def check_code(code: Section, name: str) -> None:
     else:
         what = f"has neither function nor command, and is no tool that lodescan has{closest(name, BUILT_IN)}"
     raise code.error(f"code {name!r} {what}; {ways}; {_PORT}")
+
+
+def check_tools(codes: Section, running: Sequence[str]) -> None:
+    """Raises one ScanFileError for all tools of BSMArt that are not here, before any of their keys is looked at."""
+    refused = [name for name in running if name in _OF_BSMART and _is_left_to_bsmart(codes.section(name), name)]
+    refused = [name for name in refused if not _is_own_tool(codes, name)]
+    commands = [name for name in refused if "Command" in codes.section(name)]
+    if not refused:
+        return
+    if len(refused) == 1:
+        what = f"code {refused[0]!r} is a tool"
+    else:
+        what = f"the codes {', '.join(f'{name!r} (line {codes.line(name)})' for name in refused)} are tools"
+    ways = [_WITH_A_COMMAND] if commands else []
+    if len(commands) < len(refused):
+        ways.append(_WITHOUT)
+    raise codes.error(
+        f"{what} of BSMArt that lodescan does not bring along; {'; without a Command, '.join(ways)}; "
+        f'`"Run": "False"` leaves one out; {_PORT}',
+        refused[0],
+    )
+
+
+def _is_left_to_bsmart(code: Section, name: str) -> bool:
+    """Whether a code of that name, in any spelling, says no more of how it runs than BSMArt needs."""
+    if any(key in code for key in ("function", "Function", "command", "flavio", "umbridge", "profile", "Profile")):
+        return False
+    known = _SPELLINGS.get(name.lower().replace("-", "").replace("_", ""), "")
+    return not (known and "Command" in code)
+
+
+def settings_without_meaning(code: Section, name: str) -> tuple[list[str], list[str]]:
+    """Settings of a code that nothing reads: sentences on those that decided about points, and the paths of others."""
+    profile = profile_name(code, name)
+    said, ignored = [], []
+    for each in code.ignored:
+        key = each.removeprefix(f"{code.path}: ")
+        off = str(code.raw_spelled(key)).lower() in ("false", "0", "none", "[]", "{}", "")
+        if key == "DD_Limits" and not off:
+            said.append(
+                f"{each}: the entry DARKMATTER 501, which BSMArt makes of its own limits of direct detection, is not "
+                "made here, and nothing is excluded by it; micrOMEGAs' own p-value is DARKMATTER 401: give it a window "
+                "or write conditions"
+            )
+        elif key in keys.PHYSICS_OF_TOOLS and not off:
+            said.append(f"{each} {_NOTHING}")
+        else:
+            ignored.append(each)
+    for key, profiles in keys.OF_PROFILES.items():
+        if key in code and profile not in profiles:
+            said.append(f"{code.path}: {code.spelling(key)} {_NOTHING}")
+    return said, ignored
+
+
+def settings_of_an_idle_code(code: Section) -> list[str]:
+    """The paths of a code's settings for BSMArt's tools, where it does not run."""
+    return code.ignored + [f"{code.path}: {code.spelling(key)}" for key in keys.OF_PROFILES if key in code]
+
+
+_NOTHING = (
+    "is a setting of BSMArt's tool of that name and does nothing here; where it chose points, write conditions, where "
+    "it changed the call, write it into the command"
+)
+
+
+def needs_the_folder(code: Section) -> bool:
+    """Whether HiggsBounds or HiggsSignals gets the folder of its input files, and not one SLHA file: as its options
+    say, or, without any, as BSMArt calls it.
+    """
+    words = f"{code.text('command', '')} {code.text('options', '')}".split()
+    if "neutral_higgs" in code and "charged_higgs" in code and not code.text("options", ""):
+        return "SLHA" not in words
+    if any(word in ("effC", "part", "hadr") for word in words) or "{folder}" in code.text("command", ""):
+        return True
+    return "SLHA" not in words and code.spelling("command") == "Command"
 
 
 def unknown_key(error: ScanFileError, codes: Section, name: str) -> ScanFileError:

@@ -24,7 +24,6 @@ _CLOSEST: dict[str, tuple[str, tuple[str, str]]] = {
     "Vegas": ("", _MAP),
     "Contour2D": ("the border of a region shows in its good points", _MAP),
     "ContourGP": ("the border of a region shows in its good points", _MAP),
-    "CMAES_ND": ("", _BEST),
     "DEAP": ("", _BEST),
     "Diver": ("", _BEST),
     "read_dir": ("", _ROWS),
@@ -33,8 +32,9 @@ _CLOSEST: dict[str, tuple[str, tuple[str, str]]] = {
 
 
 def check_type(setup: Section) -> None:
-    """Raises ScanFileError for a type of BSMArt that lodescan does not have."""
-    name = setup.text("type", "")
+    """Raises ScanFileError for a type of BSMArt that lodescan does not have; `setup` is read without its keys."""
+    key = "Type" if "Type" in setup else "type"
+    name = setup.text(key, "")
     known = next((each for each in _CLOSEST if each.lower() == name.lower()), None)
     if known is None:
         return
@@ -42,13 +42,29 @@ def check_type(setup: Section) -> None:
     raise setup.error(
         f"type {name!r} is a scan of BSMArt that lodescan does not have; the closest is `type: {closest}`, which {does}"
         + (f"; {otherwise}" if otherwise else ""),
-        "type",
+        key,
     )
 
 
+def is_bsmarts(setup: Section) -> bool:
+    """Whether the file names its type as BSMArt does, whose defaults hold then."""
+    return setup.spelling("type") == "Type"
+
+
+BSMARTS_POINTS = 10_000
+"""Evaluations of BSMArt's `Type: CMAES` where the file gives no `Points`."""
+
+
+BSMARTS_GENERATIONS = 100
+"""Generations of BSMArt's `Type: CMAES_ND` where the file gives no `CMAESMaxGenerations`."""
+
+
 def counts_evaluations(setup: Section) -> bool:
-    """Whether `points` are evaluations too: in BSMArt's own spelling, `Type: Random`, they are."""
-    return setup.text("type", "") == "Random" and "points" in setup and "max_evaluations" not in setup
+    """Whether `points` are evaluations too: in BSMArt's own spelling, `Type: Random` and `Type: CMAES`, they are."""
+    name = setup.text("type", "")
+    if "max_evaluations" in setup:
+        return False
+    return (name == "Random" and "points" in setup) or (name == "CMAES" and is_bsmarts(setup))
 
 
 def only_tabulates(setup: Section) -> bool:

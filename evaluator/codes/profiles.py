@@ -7,11 +7,11 @@ those of the table of failures in docs/bsmart.md.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from evaluator.deadline import DEFAULT_TIMEOUT
-from scanspec import CodeSpec, SlhaAddress
-from scanspec.tools import profile_name
+from scanspec import CodeSpec, Section, SlhaAddress
+from scanspec.tools import needs_the_folder, profile_name
 
 COMPILES = 1800.0
 """Seconds for a first point that compiles a model, as micrOMEGAs does."""
@@ -27,6 +27,9 @@ class Profile:
     that must not be there when it starts. `exit_codes` of a good run are None when they
     say nothing; `blocks` must be in the output. `append` says that the output holds further
     blocks for the spectrum file, and is no spectrum. A `flag` that is 0 gives a warning.
+    `heading` is the block of entries that stand before the first block of the output; `table` says that the output is
+    HiggsBounds' table: the block that it becomes, and the column that is entry 101 too. `files` are written before
+    each run; a dark matter candidate must be among `candidates`, if there are any.
     """
 
     words: tuple[str, ...] = ("{input}", "{output}")
@@ -40,6 +43,10 @@ class Profile:
     blocks: tuple[str, ...] = ()
     append: bool = False
     flags: Mapping[str, SlhaAddress] = field(default_factory=dict)
+    heading: str = ""
+    table: tuple[str, str] | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
+    candidates: frozenset[int] = frozenset()
     timeout: float = DEFAULT_TIMEOUT
     first_timeout: float | None = None
 
@@ -53,19 +60,22 @@ PROFILES: dict[str, Profile] = {
     "FlexibleSUSY": Profile(
         words=("--slha-input-file={input}", "--slha-output-file={output}"), blocks=("MASS",)
     ),
-    # exit code 0 while stability or unitarity fail; the driver writes a flag for each
+    # exit code 0 while stability or unitarity fail; its block THDM has a flag for each
     "2HDMC": Profile(
         flags={
-            "stability": SlhaAddress("FLAGS", (1,)),
-            "unitarity": SlhaAddress("FLAGS", (2,)),
-            "perturbativity": SlhaAddress("FLAGS", (3,)),
+            "parameters": SlhaAddress("THDM", (1,)),
+            "unitarity": SlhaAddress("THDM", (2,)),
+            "perturbativity": SlhaAddress("THDM", (3,)),
+            "stability": SlhaAddress("THDM", (4,)),
         }
     ),
-    # the first point compiles for minutes
-    "micrOMEGAs": Profile(words=("{input}",), output_name="omg.out", append=True, first_timeout=COMPILES),
+    # the first point compiles for minutes; omg.out begins with entries of no block, which BSMArt calls DARKMATTER
+    "micrOMEGAs": Profile(
+        words=("{input}",), output_name="omg.out", append=True, heading="DARKMATTER", first_timeout=COMPILES
+    ),
     # the first point reads the data sets; BSMArt gives later ones 60 s
     "HiggsTools": Profile(append=True, timeout=60.0, first_timeout=DEFAULT_TIMEOUT),
-    # both write their results into the file that they read
+    # given an SLHA file, both write their results into it; given a folder, into a table: see `_of_a_folder`
     "HiggsBounds": Profile(
         words=("{input}",), output_name="{input}", blocks=("HIGGSBOUNDSRESULTS",),
         timeout=60.0, first_timeout=DEFAULT_TIMEOUT,
@@ -90,5 +100,47 @@ def profile_of(spec: CodeSpec) -> tuple[str, Profile]:
 
     Raises ScanFileError for a name that is not known.
     """
-    name = profile_name(spec.section, spec.name)
-    return name, PROFILES[name] if name else Profile()
+    section = spec.section
+    name = profile_name(section, spec.name)
+    profile = PROFILES[name] if name else Profile()
+    if name in _TABLES and needs_the_folder(section):
+        profile = _of_a_folder(section, name, profile)
+    elif name in _TABLES and section.text("options", ""):
+        profile = replace(profile, words=(*section.text("options").split(), *profile.words))
+    if name == "micrOMEGAs":
+        first = ("--xsections",) if section.boolean("cross_sections", False) else ()
+        candidates = frozenset(_whole(section, "lsp"))
+        profile = replace(profile, words=(*first, *profile.words), candidates=candidates)
+    return name, profile
+
+
+_TABLES = {
+    "HiggsBounds": ("HIGGSBOUNDS", "obsratio", "LandH effC"),
+    "HiggsSignals": ("HIGGSSIGNALS", "Pvalue", "latestresults 2 effC"),
+}
+"""The block that BSMArt makes of the results, the column that is its entry 101, and the options without any given."""
+
+
+def _of_a_folder(section: Section, name: str, profile: Profile) -> Profile:
+    """Called as BSMArt calls them, `PROGRAM OPTIONS FOLDER/`: they read the files that SPheno left in the folder."""
+    block, summary, usual = _TABLES[name]
+    options, files = section.text("options", ""), {}
+    if "neutral_higgs" in section and "charged_higgs" in section:
+        neutral, charged = section.integer("neutral_higgs"), section.integer("charged_higgs")
+        options = options or f"{usual} {neutral} {charged}"
+        if name == "HiggsSignals":  # uncertainties of the masses (GeV), as BSMArt has them
+            files["MHall_uncertainties.dat"] = f"1  {' '.join(['5.0'] * neutral + ['3.0'] * charged)}\n"
+    return replace(
+        profile, words=(*options.split(), "{folder}/"), output_name=f"{name}_results.dat", blocks=(block,),
+        append=True, table=(block, summary), files=files,
+    )  # fmt: skip
+
+
+def _whole(section: Section, key: str) -> list[int]:
+    """A list of whole numbers, perhaps empty."""
+    if not section.texts(key):
+        return []
+    found = section.numbers(key) if isinstance(section.raw(key), list) else [section.number(key)]
+    if any(not each.is_integer() for each in found):
+        raise section.wrong(key, "a list of PDG numbers")
+    return [int(each) for each in found]

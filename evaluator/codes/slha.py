@@ -9,14 +9,16 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evaluator.codes.profiles import Profile, profile_of
+from evaluator.codes.outputs import has_entries, rewrite, split_headless
+from evaluator.codes.profiles import PROFILES, Profile, profile_of
 from evaluator.codes.verdict import Verdict, read_output
-from evaluator.errors import ConfigurationError
+from evaluator.errors import ConfigurationError, InvalidPoint
 from evaluator.programs import Command, run_program
 from evaluator.sources import file_hash, script_sources
 from evaluator.template import Template
-from scanspec import CodeSpec, ScanFile
+from scanspec import CodeSpec, ScanFile, SlhaAddress
 from scanspec.codes import read_output_name
+from scanspec.spectrum import EntryMissing, Spectrum
 from scanspec.tools import PASS
 
 if TYPE_CHECKING:
@@ -99,6 +101,7 @@ class SlhaProgram:
         folder = point.folder
         source, target = folder / self._input, folder / self._output
         before = point.spectrum_path.read_bytes() if point.spectrum_path is not None else b""
+        self._check_candidate(point.spectrum if before else None, SlhaAddress("LSP", (1,)))
         self._clear(folder)
         if self._template is not None:
             source.write_text(self._template.render(point.names, point.variables))
@@ -109,24 +112,52 @@ class SlhaProgram:
             self._file(self._command.stdin, source, target), self._file(self._command.stdout, source, target),
         )  # fmt: skip
         self._ran = True
+        rewrite(target, self._profile.heading, self._profile.table)
         spectrum = self._verdict.judge(finished, target, point.warnings)
+        self._check_candidate(spectrum, SlhaAddress("DARKMATTER", (2,)))
         if self._append and point.spectrum_path is not None:
             target = point.spectrum_path
-            target.write_bytes(before + b"\n" + (folder / self._output).read_bytes())
+            target.write_bytes(before + b"\n" + self._blocks(folder / self._output, point.warnings))
             spectrum = read_output(target) or spectrum
         point.wrote(spectrum, target)
         return {}
+
+    def _blocks(self, output: Path, warnings: list[str]) -> bytes:
+        """An output without what stands before its first block, which would belong to the last block before it."""
+        content = output.read_bytes()
+        before, rest = split_headless(content.decode("utf-8", errors="replace"))
+        if has_entries(before):
+            warnings.append(f"{output.name} begins with entries of no block, which are left out")
+        return rest.encode() if before.strip() else content
+
+    def _check_candidate(self, spectrum: Spectrum | None, address: SlhaAddress) -> None:
+        """Raises InvalidPoint where a dark matter candidate is not among those that `lsp` allows."""
+        allowed = self._profile.candidates
+        if not allowed or spectrum is None:
+            return
+        try:
+            found = int(spectrum.entry(address))
+        except (EntryMissing, ValueError, OverflowError):
+            return
+        if found not in allowed:
+            raise InvalidPoint(f"the dark matter candidate is {found}, which LSP does not allow")
 
     def _clear(self, folder: Path) -> None:
         """What an earlier code or point left must not pass for this one's; brings the files that it wants."""
         for name in (self._output, *self._profile.remove):
             (folder / name).unlink(missing_ok=True)
+        for name, text in self._profile.files.items():
+            (folder / name).write_text(text)
         for path in self._companions:
             with contextlib.suppress(FileNotFoundError):
                 shutil.copy(path, folder)
 
     def sources(self) -> Mapping[str, str]:
         profile = {"profile": self.profile} if self.profile else {}
+        if self._profile.candidates:
+            profile["lsp"] = str(sorted(self._profile.candidates))
+        if self._profile != PROFILES.get(self.profile, self._profile):
+            profile["call"] = f"{self._profile.words} {self._profile.files}"
         return self._sources | self._verdict.sources() | profile | ({"append": "true"} if self._append else {})
 
     def _words(self, source: Path, target: Path) -> list[str]:
@@ -138,7 +169,8 @@ class SlhaProgram:
     def _fill(self, word: str, source: Path, target: Path) -> str:
         if word in self._files:
             return str(self._files[word])
-        return word.replace("{input}", source.name).replace("{output}", target.name)
+        word = word.replace("{input}", source.name).replace("{output}", target.name)
+        return word.replace("{folder}", str(source.parent))
 
 
 def _writes_spectrum(spec: CodeSpec) -> bool:
@@ -147,7 +179,7 @@ def _writes_spectrum(spec: CodeSpec) -> bool:
 
 def _complete(command: Command, profile: Profile) -> Command:
     """A command that says nothing of its files, with what its profile says of them."""
-    placed = any("{input}" in word or "{output}" in word for word in command.words)
+    placed = any(place in word for word in command.words for place in ("{input}", "{output}", "{folder}"))
     if placed or command.stdin is not None or command.stdout is not None:
         return command
     words = command.words + tuple(word for word in profile.words if word not in command.words)

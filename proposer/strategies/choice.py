@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from proposer.space import Space
 from proposer.strategies.base import Settings, Strategy
 from proposer.strategies.cmaes import Cmaes, CmaesSettings
+from proposer.strategies.cmaes_nd import CmaesNd, CmaesNdSettings
 from proposer.strategies.draws import DrawSettings, Random, Sobol
 from proposer.strategies.grid import Grid, GridSettings
 from proposer.strategies.lode import Lode, LodeSettings
@@ -43,7 +44,8 @@ TYPES = {
     "RANDOM": Type(DrawSettings.read, lambda space, own, seed, _: Random(space, own, seed)),
     "SOBOL": Type(DrawSettings.read, lambda space, own, seed, _: Sobol(space, own, seed)),
     "GRID": Type(GridSettings.read, lambda space, own, seed, _: Grid(space, own, seed)),
-    "CMAES": Type(CmaesSettings.read, lambda space, own, seed, _: Cmaes(space, own, seed)),
+    "CMAES": Type(CmaesSettings.read, Cmaes),
+    "CMAES_ND": Type(CmaesNdSettings.read, CmaesNd),
     "READ_CSV": Type(DrawSettings.read, lambda space, own, seed, _: ReadCsv(space, own, seed)),
 }
 """Every type by its plain name."""

@@ -9,15 +9,19 @@ from __future__ import annotations
 import json
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from proposer.rows import row_keys
 from proposer.strategies.base import Batch, CheckpointError, Floats, Status, Told, generator, is_good
+from proposer.strategies.shortfall import Shortfall
 from proposer.target import NONE, read_target
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from proposer.messages import Observable
     from proposer.space import Space
     from scanspec import ScanFile
 
@@ -25,13 +29,16 @@ with warnings.catch_warnings():
     warnings.filterwarnings("ignore", "Could not import matplotlib")  # which only its plots need
     import cma
 
+MOST_KNOWN = 20
+"""Generations in a row without a new point, after which one is asked all the same: a scan counts those."""
+
 
 @dataclass(frozen=True)
 class CmaesSettings:
     """Settings in the section `setup`, where BSMArt has them, and the threshold in `networks`."""
 
-    population_size: int = 0
-    """Points of a batch; 0 for cma's default, 4 + 3 ln d."""
+    population_size: int | None = None
+    """Points of a batch; None for cma's default, 4 + 3 ln d."""
     sigma: float = 0.3
     """First standard deviation of a search, in the unit cube."""
     sigma_tolerance: float = 1e-4
@@ -40,17 +47,27 @@ class CmaesSettings:
     """A point is good when its NLL is below this."""
     above: float = NONE
     """And, where the target is a band, above this."""
+    generations: int | None = None
+    """A search ends after so many; None for no limit."""
+    episodes: int | None = None
+    """Searches, one after the other; None for no limit, or for one where `generations` is given, as in BSMArt."""
+    mean: float | None = None
+    """Where every search starts, in each variable's unit interval; None for a random place."""
 
     @classmethod
     def read(cls, scan: ScanFile) -> Self:
         """Reads and checks the settings of a scan file; raises ScanFileError."""
         setup = scan.setup
         size = setup.integer("population_size", low=4) if "population_size" in setup else cls.population_size
+        generations = setup.integer("generations", low=1) if "generations" in setup else None
         return cls(
             size,
             setup.number_in("sigma", cls.sigma, 0.0, 1.0, open_low=True),
             setup.number_in("sigma_tolerance", cls.sigma_tolerance, 0.0, 1.0, open_low=True),
             *read_target(scan.networks, cls.threshold),
+            generations,
+            setup.integer("episodes", low=1) if "episodes" in setup else 1 if generations else None,
+            setup.number_in("mean", 0.0, 0.0, 1.0) if "mean" in setup else None,
         )
 
 
@@ -58,47 +75,76 @@ class Cmaes:
     """The strategy `type: CMAES`. A batch is one generation.
 
     Everything follows from the points told, so a resumed scan replays them through cma: about
-    a millisecond a generation. Points without an NLL rank last.
+    a millisecond a generation. A point that is not OK ranks behind all that are, by what was computed of it: its
+    losses, the largest for each that is missing, and how far it is from its windows. A generation without a new point
+    is not asked for.
     """
 
     lag = 0
     eager = False
+    origin = "cmaes"
 
-    def __init__(self, space: Space, settings: CmaesSettings, seed: int) -> None:
+    def __init__(
+        self, space: Space, settings: CmaesSettings, seed: int, observables: Sequence[Observable] = ()
+    ) -> None:
         self.space, self.settings, self.seed = space, settings, seed
         self.stop_reason = ""
         self.good = 0
+        self._shortfall = Shortfall(observables)
         self._free = np.flatnonzero(~space.fixed)
         self._told: list[Told] = []  # not yet given to cma
         self._asked = 0  # batches
-        self._generation = 0  # batches given to cma
-        self._known: dict[int, float] = {}  # NLL of every point, infinite without one
+        self._learned = 0  # batches given to cma
+        self._generation = 0  # generations given to cma: the batches, and those without a new point
+        self._known: dict[int, Floats] = {}  # what is known of every point, as `_judge` has it
         self._start: Floats | None = None  # the best point of an InitCSV
         self._search: Any = None
+        self._age = 0  # generations of this search
+        self._searches = 0  # that have ended
         self._out: tuple[list[Floats], Floats] | None = None  # the generation that has no answers yet
-        self._rng = generator(seed, 0, "cmaes")
+        self._ready = False  # it may be asked for
+        self._rng = generator(seed, 0, self.origin)
 
-    def ask(self, k: int, least: int = 1) -> Batch:
-        """The next generation, of at most `k` points."""
+    def ask(self, k: int, least: int = 1) -> Batch | None:
+        """The next generation, of at most `k` points; None when the last search has ended."""
         if k < 1:
             raise ValueError(f"asked for {k} points; ask for at least one")
-        replayed = self._asked - self._generation
+        replayed = self._asked - self._learned
         if first := self._told[: len(self._told) - replayed]:  # of an InitCSV
             self._learn_init(first)
         for told in self._told[len(first) :]:
-            self._learn(told)
+            self._advance()
+            self._remember(told)
+            self._give()
+            self._learned += 1
         self._told.clear()
+        u = self._advance()
+        if u is None:
+            return None
         self._asked += 1
-        u = self._sample()[1][:k]
-        return Batch(u, ["cmaes"] * len(u), self._asked)
+        return Batch(u[:k], [self.origin] * len(u[:k]), self._asked)
+
+    def _advance(self) -> Floats | None:
+        """The present generation as u, shape (n, d), after those of which every point is known already."""
+        for _ in range(MOST_KNOWN):
+            if self.stop_reason:
+                return None
+            u = self._sample()[1]
+            if self._ready or not all(key in self._known for key in self._keys(u)):
+                break
+            self._give()
+        if self.stop_reason:
+            return None
+        self._ready = True
+        return self._sample()[1]
 
     def _sample(self) -> tuple[list[Floats], Floats]:
         """The present generation, as cma sees it and as u of shape (n, d); cma is asked once."""
         if self._out is not None:
             return self._out
-        self._rng = generator(self.seed, self._generation, "cmaes")
+        self._rng = generator(self.seed, self._generation, self.origin)
         if self._search is None:
-            self._search = self._new_search()
+            self._search, self._age = self._new_search(), 0
         own = self._search.ask()
         u = np.full((len(own), self.space.dim), 0.5)
         u[:, self._free] = np.array(own)[:, : len(self._free)]
@@ -108,7 +154,7 @@ class Cmaes:
     def _new_search(self) -> Any:
         n = max(2, len(self._free))  # cma does not do one dimension: the second is not used
         start = np.full(n, 0.5)
-        start[: len(self._free)] = self._rng.random(len(self._free))
+        start[: len(self._free)] = self._place()
         if self._start is not None:
             start[: len(self._free)], self._start = self._start[self._free], None
         options = {
@@ -117,10 +163,16 @@ class Cmaes:
             "seed": np.nan,  # cma's own draws are those of `randn` alone
             "tolx": self.settings.sigma_tolerance,
             "verbose": -9,
+            **self._more_options,
         }
         if self.settings.population_size:
             options["popsize"] = self.settings.population_size
         return cma.CMAEvolutionStrategy(start, self.settings.sigma, options)
+
+    def _place(self) -> Floats:
+        """Where a search starts, as u of the variables that are free."""
+        n = len(self._free)
+        return self._rng.random(n) if self.settings.mean is None else np.full(n, self.settings.mean)
 
     def _learn_init(self, batches: list[Told]) -> None:
         for told in batches:
@@ -129,17 +181,43 @@ class Cmaes:
             if len(ok):
                 self._start = told.u[ok[np.argmin(self._aim(told.nll[ok]))]]
 
-    def _learn(self, told: Told) -> None:
-        """Gives cma the NLLs of a generation: those told, or known from earlier points in the same place."""
-        self._remember(told)
+    def _give(self) -> None:
+        """Gives cma what is known of the present generation: told, or known from earlier points in the same place."""
         own, u = self._sample()
-        nll = np.array([self._known.get(key, np.inf) for key in self._keys(u)])
-        worst = np.nanmax(nll, where=np.isfinite(nll), initial=0.0) + 1.0
-        self._search.tell(own, np.where(np.isfinite(nll), nll, worst).tolist())
+        unknown = np.full(self._width, np.nan)
+        values = self._values(np.stack([self._known.get(key, unknown) for key in self._keys(u)]), u)
+        self._search.tell(own, values.tolist())
         self._generation += 1
-        self._out = None
-        if self._search.stop():
+        self._age += 1
+        self._out, self._ready = None, False
+        if self._has_ended():
             self._search = None
+            self._searches += 1
+            if self._searches == self.settings.episodes:
+                many = f"all {self._searches} searches have" if self._searches > 1 else "the search has"
+                self.stop_reason = f"{many} ended ({self._generation:,} generations)"
+
+    def _has_ended(self) -> bool:
+        """Whether the present search has."""
+        limit = self.settings.generations
+        return (limit is not None and self._age >= limit) or bool(self._search.stop())
+
+    _more_options: ClassVar[dict[str, float]] = {}
+    """Options of cma."""
+    _width = 1
+    """Numbers that `_judge` gives a point."""
+
+    def _judge(self, told: Told) -> Floats:
+        """What is kept of points, shape (n, width): here what is minimised."""
+        ok = told.status == Status.OK
+        behind = 2 * self._shortfall.largest + self._shortfall.columns(told).sum(axis=1)
+        return np.where(ok, self._aim(told.nll), behind)[:, None]
+
+    def _values(self, known: Floats, u: Floats) -> Floats:
+        """What cma ranks a generation by, shape (n,), from what `_judge` said, NaN for points without an answer."""
+        value: Floats = known[:, 0]
+        worst = np.nanmax(value, initial=0.0, where=np.isfinite(value)) + 1.0
+        return np.where(np.isfinite(value), value, worst)
 
     def _aim(self, nll: Floats) -> Floats:
         """What is minimised: the NLL, or its distance to the middle of a band."""
@@ -147,8 +225,8 @@ class Cmaes:
         return nll if settings.above == NONE else np.abs(nll - 0.5 * (settings.above + settings.threshold))
 
     def _remember(self, told: Told) -> None:
-        nll = np.where(told.status == Status.OK, self._aim(told.nll), np.inf)
-        self._known.update(zip(self._keys(told.u), nll.tolist(), strict=True))
+        if len(told):  # a batch of known points has none
+            self._known.update(zip(self._keys(told.u), self._judge(told), strict=True))
 
     def _keys(self, u: Floats) -> list[int]:
         keys: list[int] = row_keys(self.space.to_physical(u)).tolist()
@@ -168,8 +246,8 @@ class Cmaes:
         try:
             asked = int(json.loads(data)["generations"])
         except (ValueError, KeyError, TypeError) as error:
-            raise CheckpointError(f"the checkpoint is not one of CMAES ({error})") from error
-        if asked > len(self._told) + self._generation + 1:
+            raise CheckpointError(f"the checkpoint is not one of {self.origin.upper()} ({error})") from error
+        if asked > len(self._told) + self._learned + 1:
             raise CheckpointError(
                 f"the checkpoint was made after {asked - 1} batches, but only {len(self._told)} were told: "
                 "it belongs to another run"

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import shutil
 
 import pytest
@@ -186,7 +187,8 @@ def test_a_chain_in_bsmarts_words(point, tmp_path):
         "Codes/FlexibleSUSY": {"Run": "True", "Command": f"{tmp_path}/flexiblesusy.sh", "Observables": {
             "mh0": {"SLHA": ["MASS", [25]]}}},
         "Codes/MicrOmegas": {"Run": "True", "Command": "./dark.sh", "InputFile": "spc", "OutputFile": "omg.out",
-                             "LSP": [1000022], "Observables": {"omega": {"SLHA": ["OMEGA", [1]]}}},
+                             "LSP": [1000022], "Cross-sections": "True",
+                             "Observables": {"omega": {"SLHA": ["DARKMATTER", [1]]}}},
         "Codes/HiggsBounds": {"Run": "True", "Command": "./higgsbounds.sh", "Options": "LandH SLHA 3 1",
                               "Observables": {"HBresult": {"SLHA": ["HiggsBoundsResults", [1, 2]], "VALID": [1]}}},
         "Codes/SPheno/InputFile": "again.slha",
@@ -211,7 +213,7 @@ def test_a_chain_in_bsmarts_words(point, tmp_path):
         ({"Blocks/MINPAR/1": "muu"}, ["old.json, line ", "'muu'", "did you mean 'mu'"]),
         ({"Blocks": {"DECAY": {"25": 1}}}, ["a DECAY table is no block"]),
         ({"Codes/off": {"Run": "False", "Observables": {"dark": {}}}, f"{OBS}f": {"FUNCTION": "dark"}},
-         ["'dark', which belongs to a code that does not run"]),
+         ["'dark' belongs to a code that does not run"]),
         ({"Codes/off": {"Run": "False", "Observables": {"dark": {}}}, "Codes/SPheno/Conditions": ["dark > 0"]},
          ["'dark', which belongs to a code that does not run"]),
         ({"Codes/SPheno/Command": "$HOME/spheno"}, ["'$' in", "needs a shell"]),
@@ -236,7 +238,7 @@ def test_what_names_its_fault(bsmart, tmp_path, changes, words):
         words = [word.replace("'mu'", "'mu_'") for word in words]
     with pytest.raises((ConfigurationError, ScanFileError)) as caught:
         Chain(bsmart(changes))
-    assert [word for word in words if word not in str(caught.value)] == []
+    assert [word for word in words if word not in str(caught.value)] == [], str(caught.value)
 
 
 def test_in_the_plain_spelling_a_command_is_a_program_whatever_its_name(bsmart):
@@ -276,7 +278,7 @@ def test_a_tool_of_the_users_own_is_named_before_its_settings(bsmart, tmp_path, 
 def test_what_bsmart_would_go_on_with_in_silence(bsmart, changes, words):
     with pytest.raises(ScanFileError) as caught:
         bsmart(changes)
-    assert [word for word in words if word not in str(caught.value)] == []
+    assert [word for word in words if word not in str(caught.value)] == [], str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -311,6 +313,82 @@ def test_toy_targets(point):
     assert outcome.status is Status.OK and found["Rosenbrock"] == 0.0 and found["H"] == 106.0
     outcome, found = point(changes, (0.0, 2.0, 0.0))
     assert found["Rosenbrock"] == pytest.approx(10 * 4 + 1 + 10 * 16 + 1)
+
+
+def test_the_documented_toys_are_functions_of_names_that_the_tool_gives(point):
+    """The documents write FUNCTION: Rosenbrock, under any name, the function's own too; also later codes may."""
+    settings = {"Rosenbrock a": "1.5", "Rastrigin A": 5, "Ackley a": 10, "Ackley b": 0.1, "Ackley c": 3,
+                "Himmelblau a": 10, "Himmelblau b": 6, "Easom center": [1, "2"]}  # fmt: skip
+    names = ["Rosenbrock", "Rastrigin", "Ackley", "Himmelblau", "Easom"]
+    observables = {"Rosen": {"FUNCTION": "Rosenbrock", "SCALING": "MINUSEXPUSER"},
+                   **{name: {"FUNCTION": f"1*{name}"} for name in names[1:]}}  # fmt: skip
+    changes = {
+        "Codes": {"toy_targets": {"Run": "True", **settings, "Observables": observables,
+                                  "Conditions": ["Easom < Rosenbrock"]}},
+        "Observables": {"sum": {"FUNCTION": "Ackley + Rosenbrock"}},
+    }  # fmt: skip
+    outcome, found = point(changes, (1.0, 2.0, 0.5))
+    assert (outcome.status, outcome.message) == (Status.OK, "")
+    x = (1.0, 2.0, 0.5)
+    assert found["Rosen"] == pytest.approx(100 * (1 + 3.5**2) + 0.5**2 + 0.5**2)
+    assert found["Rastrigin"] == pytest.approx(15 + 1 + 4 + 0.25 - 5 - 5 + 5)
+    ripple = sum(math.cos(3 * each) for each in x) / 3
+    assert found["Ackley"] == pytest.approx(-10 * math.exp(-0.1 * math.sqrt(1.75)) - math.exp(ripple) + 10 + math.e)
+    assert found["Himmelblau"] == pytest.approx((1 + 2 - 10) ** 2 + (1 + 4 - 6) ** 2)
+    assert found["Easom"] == pytest.approx(-math.cos(1) * math.cos(2))
+    assert found["sum"] == pytest.approx(found["Ackley"] + found["Rosen"])
+
+
+def test_a_toy_is_known_from_its_code_on(bsmart):
+    with pytest.raises(ScanFileError, match=r"'Rosenbrok'.*did you mean 'Rosenbrock'"):
+        Chain(bsmart({"Codes/toy_targets": {"Observables": {"x": {"FUNCTION": "Rosenbrok"}}}}))
+    with pytest.raises(ConfigurationError, match="uses 'Rosenbrock', which is no variable"):
+        Chain(bsmart({f"{OBS}f": {"FUNCTION": "Rosenbrock"}}))
+
+
+def test_all_tools_that_are_not_here_in_one_message(bsmart):
+    """Before any of their keys: one who writes a file of them reads of all at once."""
+    names = ("VacStab", "SModelS2", "HackAnalysis_LO", "MadGraph")
+    tools: dict[str, dict[str, object]] = {name: {"Command": "x", "Observables": {}} for name in names}
+    tools |= {"ZPEED": {"Path": "x", "Nonsense": 1}, "Zprime": {"Run": "False"}, "resummino": {"command": "cp"}}
+    with pytest.raises(ScanFileError) as caught:
+        bsmart({f"Codes/{name}": settings for name, settings in tools.items()})
+    message = str(caught.value)
+    named = re.findall(r"'(\w+)' \(line \d+\)", message)
+    assert named == ["VacStab", "SModelS2", "HackAnalysis_LO", "MadGraph", "ZPEED"]
+    assert "tools of BSMArt that lodescan does not bring along" in message and "docs/bsmart.md" in message
+
+
+def test_what_direct_detection_does_not_do_is_said(bsmart):
+    dark = {"Command": "./dark.sh", "InputFile": "spc", "DD_Limits": "True", "Observables": {}}
+    (note,) = bsmart({"Codes/MicrOmegas": dark}).notes
+    assert "Codes: MicrOmegas: DD_Limits: the entry DARKMATTER 501" in note and "is not made here" in note
+    assert bsmart({"Codes/MicrOmegas": dark | {"DD_Limits": "False"}}).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"TYPE": "UPPER", "MAX": 0.5}, ["mA: MAX is read by", '"SCALING": "UPPER", "MEAN": 0.5, "VARIANCE"']),
+        ({"MIN": 7}, ["mA: MIN is read by", '"SCALING": "LOWER", "MEAN": 7, "VARIANCE"']),
+        ({"TYPE": "USER"}, ["mA: TYPE is read by", "SCALING, MEAN and VARIANCE"]),
+        ({"LOG SCALING": "True"}, ["mA: LOG SCALING is read by nothing", "write LOG_SCALING"]),
+    ],
+)
+def test_what_only_another_scan_of_bsmart_reads_is_said_with_its_line(bsmart, tmp_path, settings, words):
+    scan = bsmart({f"{OBS}mA": {"SLHA": ["MASS", [36]]} | settings})
+    (note,) = scan.notes
+    assert [word for word in words if word not in note] == []
+    key = next(word for word in ("MAX", "MIN", "LOG SCALING", "TYPE") if word in settings)
+    text = (tmp_path / "old.json").read_text().splitlines()
+    assert f'"{key}"' in text[int(note.split("line ")[1].split(":")[0]) - 1]
+    assert not any(key in each for each in scan.ignored)
+
+
+@pytest.mark.parametrize("settings", [{"TYPE": "OFF"}, {"TYPE": "GAUSS", "MEAN": 1, "VARIANCE": 2}])
+def test_a_type_of_an_observable_that_changes_nothing_is_only_named(bsmart, settings):
+    scan = bsmart({f"{OBS}mA": {"SLHA": ["MASS", [36]]} | settings})
+    assert scan.notes == () and "Codes: SPheno: Observables: mA: TYPE" in scan.ignored
 
 
 def test_least_values_of_the_toys():

@@ -11,9 +11,9 @@ import pytest
 from evaluator.point import Status
 from tests.evaluator.harness import PROGRAMS, alive, wait_until
 
-FLAGS = "mh: {slha: [MASS, 25], mean: 125, sigma: 2}, unitary: {slha: [FLAGS, 2]"
+FLAGS = "mh: {slha: [MASS, 25], mean: 125, sigma: 2}, unitary: {slha: [THDM, 2]"
 TACHYON = "invalid_when: {stderr: 'math domain error'}"
-SUPERISO = "mh: {slha: [FOBS, 5, 1], mean: 3e-4, sigma: 1e-5}"
+SUPERISO = "mh: {slha: [FOBS, 5, 1], column: 3, mean: 3e-4, sigma: 1e-5}"
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def test_without_scipy_it_says_how_to_get_it(solve):
     try:
         import scipy  # noqa: F401
     except ImportError:
-        with pytest.raises(ConfigurationError, match=r"needs scipy, .*pip install 'lodescan\[fitting\]'"):
+        with pytest.raises(ConfigurationError, match=r"needs scipy, .*pip install '\.\[fitting\]'"):
             solve()
     else:
         pytest.fail("scipy is in the evaluator's base")

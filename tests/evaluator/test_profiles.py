@@ -1,12 +1,14 @@
 """Profiles of the usual programs, and chains of them: each imitated by a small program, run for real."""
 
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
+from evaluator.codes.outputs import results_table
 from evaluator.codes.profiles import PROFILES
-from evaluator.errors import ConfigurationError
+from evaluator.errors import CodeFailed, ConfigurationError
 from evaluator.point import Chain, Status
 from scanspec import read_scan_file, tools
 from tests.evaluator.harness import DATA, PROGRAMS
@@ -75,13 +77,13 @@ def test_a_profile_by_the_name_of_the_code(run):
 def test_flags_without_a_window_are_warnings(run):
     settings = "profile: 2HDMC\ninput_file: in.slha"
     outcome, _ = run(code("a", "./thdmc.sh", MH, settings), 2)
-    assert (outcome.status, outcome.warnings) == (Status.OK, ["unitarity: FLAGS 2 is 0"])
+    assert (outcome.status, outcome.warnings) == (Status.OK, ["unitarity: THDM 2 is 0"])
     assert run(code("a", "./thdmc.sh", MH, settings), 1)[0].warnings == []
-    window = f"{MH}, unitary: {{slha: [FLAGS, 2], valid: 1}}"
+    window = f"{MH}, unitary: {{slha: [THDM, 2], valid: 1}}"
     outcome, _ = run(code("a", "./thdmc.sh", window, settings), 2)
     assert (outcome.status, outcome.warnings) == (Status.INVALID, [])
-    named = f"{settings}\nflags: {{stable: [FLAGS, 1], 'perturbative': [FLAGS, [2]]}}"
-    assert run(code("a", "./thdmc.sh", MH, named), 2)[0].warnings == ["perturbative: FLAGS 2 is 0"]
+    named = f"{settings}\nflags: {{stable: [THDM, 4], 'unitary': [THDM, [2]]}}"
+    assert run(code("a", "./thdmc.sh", MH, named), 2)[0].warnings == ["unitary: THDM 2 is 0"]
 
 
 SPECTRUM = code("gen", "./gen.sh", MH, "input_file: in.slha")
@@ -102,10 +104,10 @@ def test_a_chain_of_everything(run, generator):
     """Outputs of their own, appended ones, one in place: at the end all of it is in the spectrum."""
     codes = SPECTRUM
     codes += code("hit", "./hit.sh", "br: {slha: [BR, [25, [-5, 5]]]}", "profile: SUSY-HIT")
-    codes += code("SuperIso", "./superiso.sh", "bsg: {slha: [FOBS, [5, 1]]}")
+    codes += code("SuperIso", "./superiso.sh", "bsg: {slha: [FOBS, [5, 1]], column: 3}")
     codes += code("HiggsBounds", "./higgsbounds.sh", "hb: {slha: [HiggsBoundsResults, [1, 2]], valid: 1}")
-    codes += code("dark", "./dark.sh", "omega: {slha: [OMEGA, 1]}", "profile: micrOMEGAs")
-    codes += code("HiggsTools", "./higgstools.sh", "chi2: {slha: [HIGGSTOOLS, 2]}")
+    codes += code("dark", "./dark.sh", "omega: {slha: [DARKMATTER, 1]}", "profile: micrOMEGAs")
+    codes += code("HiggsTools", "./higgstools.sh", "chi2: {slha: [HIGGSTOOLS, 11]}")
     late = "observables: {late: {slha: [MASS, 1000022]}, ratio: {slha: [HIGGSBOUNDSRESULTS, [1, 3]]}}"
     outcome, point = run(codes, more=late)
     assert (outcome.status, outcome.message) == (Status.OK, "")
@@ -129,9 +131,83 @@ def test_in_place_with_nothing_written_is_a_failure(run, generator, name):
     assert f"no block {name.upper()}RESULTS" in outcome.message
 
 
+def test_micromegas_begins_with_entries_of_no_block(run, generator):
+    """They are block DARKMATTER, as in BSMArt; what follows stays as it is, and so does the spectrum."""
+    wide = "lsp: {slha: [DARKMATTER, 2]}, zp: {slha: [ZPEEDIN, 2]}, xs: {slha: [XSECTION, [13000, 2212, 2212, 31]]}"
+    wanted = f"omega: {{slha: [DARKMATTER, 1]}}, {wide}"
+    codes = SPECTRUM + code("MicrOmegas", "./dark.sh", wanted, "cross_sections: yes")
+    outcome, _ = run(codes, more="observables: {m1: {slha: [MASS, 1000022]}}")
+    assert (outcome.status, outcome.message) == (Status.OK, "")
+    assert outcome.observables == [125.0, 0.12, 1000022.0, 2500.0, 1.5e-3, 100.0]
+    assert outcome.warnings == ["SPINFO 3: doubtful"]
+
+
+@pytest.mark.parametrize(
+    ("allowed", "status", "message"),
+    [("[1000022, 1000012]", Status.OK, ""), ("[1000012]", Status.INVALID, "the dark matter candidate is 1000022")],
+)
+def test_candidates_for_dark_matter(run, generator, allowed, status, message):
+    codes = SPECTRUM + code("MicrOmegas", "./dark.sh", "omega: {slha: [DARKMATTER, 1]}", f"lsp: {allowed}")
+    outcome, _ = run(codes)
+    assert outcome.status is status and message in outcome.message
+
+
+def test_an_appended_output_cannot_add_to_the_block_before_it(run, generator, tmp_path):
+    """Entries without a block are no longer entries of the spectrum's last block."""
+    (tmp_path / "more.sh").write_text("#!/bin/sh\nprintf '# more\\n 25 1.0\\nBlock EXTRA\\n 1 7\\n' > $2\n")
+    (tmp_path / "more.sh").chmod(0o755)
+    more = code("more", "./more.sh", "extra: {slha: [EXTRA, 1]}, still: {slha: [MASS, 25]}", "append: yes")
+    outcome, _ = run(SPECTRUM + more)
+    assert outcome.observables == [125.0, 7.0, 125.0]
+    assert outcome.warnings[-1] == "more.out.slha begins with entries of no block, which are left out"
+
+
+@pytest.mark.parametrize("name", ["HiggsBounds", "HiggsSignals"])
+@pytest.mark.parametrize(
+    ("command", "settings"),
+    [
+        ("command: ./higgsbounds.sh {usual} 3 1", ""),
+        ("Command: ./higgsbounds.sh", "Options: '{usual} 3 1'"),
+        ("Command: ./higgsbounds.sh", "Neutral Higgs: 3\nCharged Higgs: '1'"),
+        ("command: ./higgsbounds.sh {usual} 3 1 {{folder}}/", ""),
+    ],
+)
+def test_higgsbounds_of_a_folder(run, generator, tmp_path, name, command, settings):
+    """Called as BSMArt does: files that SPheno left in the folder, a table that becomes a block."""
+    script = tmp_path / "gen.sh"
+    script.write_text(script.read_text() + "touch effC.dat MHall_uncertainties.dat\n")
+    usual = {"HiggsBounds": "LandH effC", "HiggsSignals": "latestresults 2 effC"}[name]
+    block = name.upper()
+    wanted = {"HiggsBounds": {3: 1.0, 4: 328.0, 101: 0.7269277933450029}, "HiggsSignals": {5: 107.0, 101: 0.948}}[name]
+    observables = ", ".join(f"o{entry}: {{slha: [{block}, [{entry}]]}}" for entry in wanted)
+    lines = "".join(f"    {line}\n" for line in settings.format(usual=usual).splitlines())
+    codes = f"{SPECTRUM}  {name}:\n    {command.format(usual=usual)}\n{lines}    observables: {{{observables}}}\n"
+    outcome, point = run(codes)
+    assert (outcome.status, outcome.message) == (Status.OK, "")
+    assert outcome.observables == [125.0, *wanted.values()]
+    uncertainties = (point / "MHall_uncertainties.dat").read_text()
+    written = name == "HiggsSignals" and "Neutral" in settings
+    assert uncertainties.split() == (["1", "5.0", "5.0", "5.0", "3.0"] if written else [])
+
+
+def test_higgsbounds_without_its_input_files_is_a_failure(run, generator):
+    ratio = "hb: {slha: [HIGGSBOUNDS, 101]}"
+    outcome, _ = run(SPECTRUM + code("HiggsBounds", "./higgsbounds.sh LandH effC 3 1", ratio))
+    assert outcome.status is Status.FAILED
+    assert "no output HiggsBounds_results.dat" in outcome.message and "problem opening" in outcome.message
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [(" #cols: n a\n", "no line of numbers"), (" 1 2.0 ** 3\n", "hold '**' where a number belongs")]
+)
+def test_results_that_are_no_table(text, words):
+    with pytest.raises(CodeFailed, match=re.escape(words)):
+        results_table(text, "HIGGSBOUNDS", "obsratio")
+
+
 @pytest.mark.slow
 def test_later_points_of_a_code_that_compiles(run, generator, tmp_path):
-    codes = SPECTRUM + code("micrOMEGAs", "./dark.sh", "omega: {slha: [OMEGA, 1]}", "timeout: 0.5")
+    codes = SPECTRUM + code("micrOMEGAs", "./dark.sh", "omega: {slha: [DARKMATTER, 1]}", "timeout: 0.5")
     assert run(codes)[0].status is Status.OK  # the profile's first deadline is long
     (tmp_path / "compiled").unlink()
     assert run(codes)[0].status is Status.TIMED_OUT

@@ -36,7 +36,7 @@ GRID = "x: {range: [0, 1], steps: 3}, n: {range: [1, 3], type: integer}, f: 2"
 @pytest.mark.parametrize(
     ("spelling", "name"),
     [("Random", "RANDOM"), ("RANDOM", "RANDOM"), ("SOBOL", "SOBOL"), ("Grid", "GRID"), ("GRID", "GRID"),
-     ("CMAES", "CMAES"), ("MLS_DNNC", "MLS_DNNC"), ("MLScanner.MLS_DNNC", "MLS_DNNC")],
+     ("CMAES", "CMAES"), ("CMAES_ND", "CMAES_ND"), ("MLS_DNNC", "MLS_DNNC"), ("MLScanner.MLS_DNNC", "MLS_DNNC")],
 )  # fmt: skip
 def test_a_type_in_every_spelling_makes_its_strategy(read, spelling, name):
     scan = read(f"type: {spelling}", GRID)
@@ -45,7 +45,7 @@ def test_a_type_in_every_spelling_makes_its_strategy(read, spelling, name):
     assert settings.threshold == 3.0
     batch = make_strategy(name, Space(scan.variables), settings, 1).ask(10**9)
     assert batch.u.shape[1] == 3
-    assert len(batch) == {"RANDOM": 70, "SOBOL": 70, "GRID": 9, "CMAES": 6, "MLS_DNNC": 100}[name]
+    assert len(batch) == {"RANDOM": 70, "SOBOL": 70, "GRID": 9, "CMAES": 6, "CMAES_ND": 6, "MLS_DNNC": 100}[name]
 
 
 def test_a_file_without_a_type_has_the_default(read):
@@ -58,8 +58,8 @@ def test_draws_and_cmaes_read_their_settings(read):
     assert read_settings(read("type: CMAES")) == CmaesSettings(threshold=3.0)
     bsmart = "type: CMAES, CMAESPopulationSize: '16', CMAESSigma: 0.2, Sigma Tolerance: 1e-3, CMAESEpisodes: 9"
     scan = read(bsmart)
-    assert read_settings(scan) == CmaesSettings(16, 0.2, 1e-3, 3.0)
-    assert scan.ignored == ("setup: CMAESEpisodes",)
+    assert read_settings(scan) == CmaesSettings(16, 0.2, 1e-3, 3.0, episodes=9)
+    assert scan.ignored == ()
 
 
 @pytest.mark.parametrize(
@@ -70,6 +70,11 @@ def test_draws_and_cmaes_read_their_settings(read):
         ("{type: RANDOM, points: 30}", math.inf),
         ("{Type: Random}", math.inf),
         ("{Type: Grid, Points: 30}", math.inf),
+        ("{Type: CMAES, Points: 30}", 30.0),
+        ("{Type: CMAES, Points: 30, Max_Evaluations: 40}", 40.0),
+        ("{Type: CMAES}", 10_000.0),
+        ("{type: CMAES, points: 30}", math.inf),
+        ("{Type: CMAES_ND, Points: 30}", math.inf),
     ],
 )
 def test_points_of_bsmarts_random_are_evaluations(tmp_path, setup, evaluations):
@@ -79,6 +84,16 @@ def test_points_of_bsmarts_random_are_evaluations(tmp_path, setup, evaluations):
         "codes: {c: {function: m:f, observables: {y: {mean: 0, sigma: 1}}}}\n"
     )
     assert Limits.read(read_scan_file(path)).evaluations == evaluations
+
+
+@pytest.mark.parametrize(
+    ("setup", "points"),
+    [("type: Grid", 9), ("type: GRID", 9), ("type: Grid, points: 4", 4), ("type: Sobol", 1000),
+     ("Type: CMAES_ND, CMAESGoodPointsEarlyStop: 77, Points: 5", 77), ("Type: CMAES_ND, Points: 5", 5)],
+)  # fmt: skip
+def test_when_good_points_are_enough(read, setup, points):
+    """A grid is done when all of it is, however many of its points are good."""
+    assert Limits.read(read(setup, GRID)).points == points
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,9 @@ import pytest
 from proposer.__main__ import BAD_INPUT, main
 from proposer.convert import converted
 from proposer.spectra import kept_below
+from proposer.strategies.choice import read_settings
 from scanspec import ScanFileError, read_scan_file
+from scanspec.tools import needs_the_folder
 
 DATA = Path(__file__).parent.parent / "data"
 EVERYTHING = {
@@ -199,6 +201,43 @@ def test_a_tool_that_is_not_here_is_no_program_of_that_name(everything, tmp_path
     content["Codes"][code]["Profile"] = "none"
     everything.write_text(json.dumps(content))
     assert "    profile: none\n" in converted(everything)[0]
+
+
+@pytest.mark.parametrize(
+    ("given", "plain"),
+    [
+        ({}, "command: ./hb.sh {folder}/"),
+        ({"Options": "LandH effC 3 1"}, "options: LandH effC 3 1"),
+        ({"Options": "LandH SLHA 3 1"}, "options: LandH SLHA 3 1"),
+        ({"Neutral Higgs": 3, "Charged Higgs": "1"}, "neutral_higgs: 3"),
+    ],
+)
+def test_higgsbounds_is_called_alike(everything, tmp_path, given, plain):
+    content = json.loads(everything.read_text())
+    observables = {"r": {"SLHA": ["HIGGSBOUNDS", [101]]}}
+    content["Codes"]["HiggsBounds"] = {"Command": "./hb.sh", **given, "Observables": observables}
+    everything.write_text(json.dumps(content))
+    text, _ = converted(everything)
+    assert plain in text
+    (tmp_path / "new.yaml").write_text(text)
+    before, after = (read_scan_file(path).codes[-1].section for path in (everything, tmp_path / "new.yaml"))
+    assert needs_the_folder(before) == needs_the_folder(after) == ("SLHA" not in str(given))
+
+
+def test_defaults_of_bsmarts_cmaes(tmp_path):
+    old = {"Setup": {"RunName": "r", "Type": "CMAES", "CMAESNoveltyDetection": "False"}, "Variables": {"x": [0, 1]},
+           "Codes": {"c": {"Function": "m:f", "Observables": {"y": {"MEAN": 1, "VARIANCE": 1}}}}}  # fmt: skip
+    (tmp_path / "old.json").write_text(json.dumps(old))
+    text, said = converted(tmp_path / "old.json")
+    assert "  points: 10000\n  max_evaluations: 10000\n" in text
+    assert any("points of CMAES are evaluations" in line for line in said)
+    old["Setup"] |= {"Type": "CMAES_ND", "CMAESFocus": {"Variables": ["x"]}}  # type: ignore[operator]
+    (tmp_path / "old.json").write_text(json.dumps(old))
+    text, _ = converted(tmp_path / "old.json")
+    assert "  type: CMAES_ND\n" in text and "  generations: 100\n" in text and "points" not in text
+    (tmp_path / "new.yaml").write_text(text)
+    before, after = (read_settings(read_scan_file(tmp_path / name)) for name in ("old.json", "new.yaml"))
+    assert before == after
 
 
 def test_points_of_random_are_evaluations(tmp_path):

@@ -19,6 +19,7 @@ from proposer.space import Space
 from proposer.strategies.base import Batch, CheckpointError, Settings, Status, Strategy, Told
 from proposer.strategies.choice import TYPES, make_strategy
 from proposer.strategies.cmaes import Cmaes, CmaesSettings
+from proposer.strategies.cmaes_nd import CmaesNdSettings
 from proposer.strategies.draws import DrawSettings
 from proposer.strategies.grid import GridSettings
 from proposer.strategies.lode import LodeSettings
@@ -64,6 +65,7 @@ CASES = {
     "SOBOL": Case(DrawSettings(points_per_iteration=40, threshold=1.0)),
     "GRID": Case(GridSettings(points_per_iteration=40, threshold=1.0), uniform=False),
     "CMAES": Case(CmaesSettings(population_size=12, threshold=1.0), uniform=False),
+    "CMAES_ND": Case(CmaesNdSettings(population_size=12, threshold=1.0), uniform=False),
 }  # fmt: skip
 
 every = pytest.mark.parametrize("name", CASES)

@@ -322,7 +322,6 @@ def test_no_files_for_a_program_is_said(read):
         ("Contour2D", "LODE", "border"),
         ("ContourGP", "LODE", "border"),
         ("Vegas", "LODE", "evenly"),
-        ("CMAES_ND", "CMAES", "lowest NLL"),
         ("DEAP", "CMAES", "lowest NLL"),
         ("Diver", "CMAES", "lowest NLL"),
         ("read_dir", "READ_CSV", "folders of spectra"),
@@ -338,6 +337,13 @@ def test_a_type_of_bsmart_that_is_not_here_names_the_closest(read, name, closest
     assert word in str(caught.value)
 
 
+@pytest.mark.parametrize("key", ["Nonsense: 3", "Nonsense: {a: 1}"])
+def test_a_type_that_is_not_here_is_refused_before_its_keys(read, key):
+    for order in (f"{{{key}, Type: DEAP}}", f"{{type: MCMC, {key}}}"):
+        with pytest.raises(ScanFileError, match=r"is a scan of BSMArt that lodescan does not have"):
+            read(f"setup: {order}\nvariables: {{a: [0, 1]}}\n")
+
+
 SETUP_OF_BSMART = """RunName|Type|Points|Cores|InitCSV|csv|csv name|Output File|Spectrum File|Precision
 |Short|StoreAllPoints|Store Output Files|StoreSeparateFiles|StoreEverything
 |StoreInputs|Store Invalid|Store In Memory|SLHA_Output|Skip SLHA Files
@@ -347,7 +353,12 @@ SETUP_OF_BSMART = """RunName|Type|Points|Cores|InitCSV|csv|csv name|Output File|
 |Initial Sample|Walkers|Steps|Valid Points|Sample LogLike Name|Sample NLL Name
 |Sample Likelihood Name|Live Points|Evidence Tolerance|Sampling Efficiency
 |MultiNestLib|DiverLib|NP|Convergence Threshold|Max Civilisations|Function|Threshold
-|N0|Bad value|Fail Value|Noise|Grid Size|Sample Size|Initial Points|DEAP"""
+|N0|Bad value|Fail Value|Noise|Grid Size|Sample Size|Initial Points|DEAP|n_cores
+|CMAESEpisodes|CMAESPopulationSize|CMAESMaxGenerations|CMAESMean|CMAESSigma|CMAESPathSeeds
+|CMAESNoveltyDetection|CMAESNoveltyDetectionParams|CMAESHBOSNBins|CMAESFocus|CMAESHierarchy
+|CMAESNoGoodPointsPatience|CMAESGoodPointsEarlyStop|CMAESBestLossPatience
+|CMAESBestNValidConstraintsPatience|TempDir|TestCSV|Benchmark|Sample Best Only
+|Sample Multiplier|Patience|Batch Size|Verbose|Number of parameters"""
 NETWORKS_OF_BSMART = """Candidate_Points|Bootstrap_Points|Points_Per_Iteration|Kinitial|Threshold_Value
 |Random_Fraction|Batch Size|Neurons|Epochs|LearningRate|Iterations|Verbose|Estimators
 |Max_Depth|Target_Points|MLmodel|HiddenSize|HiddenLayers|SGDmomentum|DSteps

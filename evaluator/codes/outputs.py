@@ -1,0 +1,67 @@
+"""Outputs that are no SLHA files, as SLHA: what BSMArt makes of them too."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from evaluator.errors import CodeFailed
+from scanspec.spectrum import LARGEST_SPECTRUM
+
+_HEAD = re.compile(r"^[ \t]*(?:block|decay|decay1l|xsection)[ \t]", re.IGNORECASE | re.MULTILINE)
+_NUMBERED = re.compile(r"^[ \t]*[-+]?\d", re.MULTILINE)
+
+
+def split_headless(text: str) -> tuple[str, str]:
+    """What stands before the first block or table of an SLHA file, and the rest."""
+    head = _HEAD.search(text)
+    start = head.start() if head else len(text)
+    return text[:start], text[start:]
+
+
+def has_entries(text: str) -> bool:
+    """Whether a line begins with a number, as entries of blocks do."""
+    return _NUMBERED.search(text) is not None
+
+
+def with_heading(text: str, block: str) -> str:
+    """Entries before the first block as a block of their own: micrOMEGAs' omg.out begins with them."""
+    before, rest = split_headless(text)
+    return f"Block {block}\n{before.rstrip()}\n{rest}" if has_entries(before) else text
+
+
+def results_table(text: str, block: str, summary: str) -> str:
+    """The last line of HiggsBounds' or HiggsSignals' results as a block.
+
+    Entry 1 is the number behind the line's own; where the line #cols names one `summary`, it is entry 101 too.
+    Raises CodeFailed without such a line.
+    """
+    labels: list[str] = []
+    values: list[str] = []
+    for line in text.splitlines():
+        words = line.split()
+        if words and words[0] == "#cols:":
+            labels = words[2:]
+        elif words and not line.lstrip().startswith("#"):
+            values = words[1:]
+    lines = []
+    for number, word in enumerate(values, start=1):
+        try:
+            value = float(word)
+        except ValueError:
+            raise CodeFailed(f"the results hold {word!r} where a number belongs") from None
+        label = labels[number - 1] if number <= len(labels) else ""
+        lines.append(f"{number:4d}  {value!r}  # {label}".rstrip(" #"))
+        if label == summary:
+            lines.append(f" 101  {value!r}  # {label}")
+    if not lines:
+        raise CodeFailed("its results hold no line of numbers")
+    return "\n".join([f"Block {block}", *lines, ""])
+
+
+def rewrite(path: Path, heading: str, table: tuple[str, str] | None) -> None:
+    """Makes SLHA of a program's output in place; leaves a file that is no regular one, or too large, as it is."""
+    if not (heading or table) or path.is_symlink() or not path.is_file() or path.stat().st_size > LARGEST_SPECTRUM:
+        return
+    text = path.read_bytes().decode("utf-8", errors="replace")
+    path.write_text(results_table(text, *table) if table else with_heading(text, heading))

@@ -1,0 +1,268 @@
+"""CMAES_ND: CMA-ES with a reward for novelty (J. C. Romao, M. C. Romao, arXiv:2402.07661), as BSMArt has it.
+
+Points that are not good are ranked by their losses, good ones, all before them, by how many
+good points are known around them: so a search fills the region that it has found, instead of
+its best point. A search that has filled its part starts again far from all good points.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+from scipy.spatial import KDTree
+
+from proposer.strategies.base import Floats, Told, is_good
+from proposer.strategies.cmaes import Cmaes, CmaesSettings
+from proposer.strategies.novelty import novelty
+from scanspec import Kind, Section
+from scanspec.document import closest
+from scanspec.likelihoods import LARGEST_LOSS
+from scanspec.rows import read_columns
+from scanspec.types import BSMARTS_GENERATIONS, is_bsmarts
+
+if TYPE_CHECKING:
+    from proposer.messages import Observable
+    from proposer.space import Space
+    from scanspec import ScanFile
+
+FILL = 16
+"""So many generations' worth of good points are enough of a search; the next one starts elsewhere."""
+
+PLACES = 64
+"""Random places of which a new search takes the one farthest from all good points."""
+
+ALL_WITHIN = 1e-9
+"""The threshold where every likelihood is a CFUNCTION: good is what is within all bounds, with an NLL of 0."""
+
+METHODS = ("HBOS", "Optimiser", "none")
+
+
+@dataclass(frozen=True)
+class CmaesNdSettings(CmaesSettings):
+    """Those of CMAES, with other defaults, and those of the novelty; names of BSMArt's settings in docs/method.md."""
+
+    novelty: str = "HBOS"
+    """HBOS: by histograms; Optimiser: good points are ranked by the mean of the focus; none: all alike."""
+    bins: int = 100
+    direction: str = "min"
+    """Of Optimiser: min or max."""
+    focus: tuple[str, ...] = ()
+    """Variables and observables in which a point is new; none for all."""
+    hierarchy: tuple[str, ...] = ()
+    """Observables that come first: as long as one of these is outside its bounds, the others are not looked at."""
+    no_good_points_patience: int = 5000
+    best_loss_patience: int = 200
+    best_valid_constraints_patience: int = 2000
+    """Generations: the scan ends after so many without a good point, if the lowest NLL and the largest share of
+    constraints that hold have also not improved for so many, or the search has ended.
+    """
+    seeds: tuple[tuple[float, ...], ...] = ()
+    """Places in physical units, of which the first search starts at one."""
+
+    @classmethod
+    def read(cls, scan: ScanFile) -> Self:
+        """Reads and checks the settings of a scan file; raises ScanFileError."""
+        setup, plain = scan.setup, super().read(scan)
+        scored = [each for each in scan.all_observables() if each.likelihood.kind is not Kind.OFF]
+        bounds = [each.name for each in scored if each.likelihood.kind is Kind.CFUNCTION]
+        method, bins, direction = _read_novelty(setup)
+        generations = plain.generations
+        if generations is None and is_bsmarts(setup):
+            generations = BSMARTS_GENERATIONS
+        n = sum(not each.fixed for each in scan.variables)
+        return replace(
+            plain,
+            sigma=setup.number_in("sigma", 1 / math.sqrt(max(n, 1)), 0.0, 1.0, open_low=True),
+            threshold=ALL_WITHIN
+            if "threshold_value" not in scan.networks and len(bounds) == len(scored)
+            else plain.threshold,
+            generations=generations,
+            episodes=setup.integer("episodes", low=1) if "episodes" in setup else None,
+            novelty=method,
+            bins=bins,
+            direction=direction,
+            focus=_read_focus(scan),
+            hierarchy=_read_names(setup, "hierarchy", "observable with the scaling CFUNCTION", bounds),
+            no_good_points_patience=setup.integer("no_good_points_patience", cls.no_good_points_patience, low=1),
+            best_loss_patience=setup.integer("best_loss_patience", cls.best_loss_patience, low=1),
+            best_valid_constraints_patience=setup.integer(
+                "best_valid_constraints_patience", cls.best_valid_constraints_patience, low=1
+            ),
+            seeds=_read_seeds(scan),
+        )
+
+
+def _read_novelty(setup: Section) -> tuple[str, int, str]:
+    """Method, bins and direction: BSMArt has True, False, HBOS or Optimiser, and the others in a mapping."""
+    word = setup.text("novelty", "true").strip().lower()
+    known = {each.lower(): each for each in METHODS} | {"true": "HBOS", "1": "HBOS", "false": "none", "0": "none"}
+    if word not in known:
+        raise setup.wrong("novelty", "true, false, HBOS or Optimiser")
+    more = setup.section("novelty_settings")
+    for key in more:
+        if key not in ("n_bins", "direction"):
+            raise more.error(f"unknown key {key!r} in {more.path}{closest(key, ('n_bins', 'direction'))}", key)
+    direction = more.text("direction", "min")
+    if direction not in ("min", "max"):
+        raise more.wrong("direction", "min or max")
+    return known[word], more.integer("n_bins", setup.integer("novelty_bins", 100, low=2), low=2), direction
+
+
+def _read_focus(scan: ScanFile) -> tuple[str, ...]:
+    """BSMArt has two lists, Variables and Observables; one list of names does as well."""
+    setup = scan.setup
+    names = [each.name for each in scan.variables] + [each.name for each in scan.all_observables()]
+    if not isinstance(setup.raw("focus"), dict):
+        return _read_names(setup, "focus", "variable or observable", names)
+    lists = setup.section("focus")
+    for key in lists:
+        if key.lower() not in ("variables", "observables"):
+            raise lists.error(f"{lists.path} has two lists, Variables and Observables, but no {key!r}", key)
+    return tuple(name for key in lists for name in _read_names(lists, key, "variable or observable", names))
+
+
+def _read_names(section: Section, key: str, what: str, known: Sequence[str]) -> tuple[str, ...]:
+    names = tuple(section.texts(key))
+    for name in names:
+        if name not in known:
+            raise section.error(f"{section.path}: {section.spelling(key)}: {name!r} is no {what}{closest(name, known)}",
+                                key)  # fmt: skip
+    return names
+
+
+def _read_seeds(scan: ScanFile) -> tuple[tuple[float, ...], ...]:
+    """The rows of a table with a column for each variable; raises ScanFileError."""
+    setup = scan.setup
+    if "seeds_csv" not in setup:
+        return ()
+    columns, wrong = read_columns(setup, "seeds_csv")
+    names = [each.name for each in scan.variables]
+    for name in names:
+        if name in wrong:
+            raise setup.error(f"seeds_csv: {setup.text('seeds_csv')}, {wrong[name]}", "seeds_csv")
+        if not columns.get(name):
+            raise setup.error(f"seeds_csv: the table has no numbers in a column {name!r}", "seeds_csv")
+    return tuple(zip(*(columns[name] for name in names), strict=True))
+
+
+class CmaesNd(Cmaes):
+    """The strategy `type: CMAES_ND`. A batch is one generation, and everything follows from the points told."""
+
+    origin = "cmaes_nd"
+    # what is ranked by is scaled anew in each generation: its history says nothing
+    _more_options: ClassVar[dict[str, float]] = {
+        "tolfun": 0.0, "tolfunhist": -1.0, "tolfunrel": 0.0, "tolflatfitness": math.inf, "tolstagnation": 0.0,
+    }  # fmt: skip
+    settings: CmaesNdSettings
+
+    def __init__(
+        self, space: Space, settings: CmaesNdSettings, seed: int, observables: Sequence[Observable] = ()
+    ) -> None:
+        super().__init__(space, settings, seed, observables)
+        names = [each.name for each in observables]
+        focus = settings.focus or (*(each.name for each in space.variables), *names)
+        self._variables = [n for n, each in enumerate(space.variables) if each.name in focus and not space.fixed[n]]
+        self._observables = [n for n, name in enumerate(names) if name in focus]
+        # of a constraint that the hierarchy leaves for later, the largest loss
+        self._first = [self._shortfall.names.index(each) for each in settings.hierarchy]
+        self._losses = slice(1, 1 + self._shortfall.width)
+        self._width = 1 + self._shortfall.width + len(self._observables)
+        self._filled: list[Floats] = []  # good points: u, and the observables of the focus
+        self._found = 0.0  # good points of this search, in generations
+        self._best = [math.inf, -math.inf]  # lowest sum of losses, largest share of constraints that hold
+        self._since = [0, 0, 0]  # generations since there was a lower, a larger, a good point
+
+    def _judge(self, told: Told) -> Floats:
+        """Whether a point is good, its losses, and its observables in the focus."""
+        good = is_good(told, self.settings).astype(float)
+        losses = self._shortfall.columns(told)
+        if self._first:
+            waits = ~(losses[:, self._first] == 0.0).all(axis=1)
+            later = [n for n in range(len(self._shortfall.names)) if n not in self._first]
+            losses[np.ix_(waits, later)] = LARGEST_LOSS
+        return np.column_stack([good, losses, told.observables[:, self._observables]])
+
+    def _values(self, known: Floats, u: Floats) -> Floats:
+        """1 and the sum of the losses, each from 0 to 1 over the generation; of good points, how familiar they are."""
+        answered = np.isfinite(known[:, 0])
+        good, losses = answered & (known[:, 0] == 1.0), known[:, self._losses]
+        losses = np.where(np.isfinite(losses), losses, LARGEST_LOSS)
+        span = np.ptp(losses, axis=0)
+        scaled = (losses - losses.min(axis=0)) / np.where(span > 0, span, 1.0)
+        values: Floats = 1.0 + scaled.sum(axis=1)
+        points = np.column_stack([u, known[:, self._losses.stop :]])
+        values[good] = self._familiar(points[good])
+        self._note(losses, good)
+        self._filled += [points[good]] if good.any() else []
+        return values
+
+    def _familiar(self, good: Floats) -> Floats:
+        """From 0 for a new point to 1 for one among many, shape (n,)."""
+        archive = self._archive()
+        if len(archive) < 2 or not len(good) or self.settings.novelty == "none":
+            return np.ones(len(good))
+        columns = [*self._variables, *range(self.space.dim, good.shape[1])]
+        points, archive = good[:, columns], archive[:, columns]
+        here, there = np.isfinite(points).all(axis=1), np.isfinite(archive).all(axis=1)
+        found = np.ones(len(good))
+        if not here.any() or not there.any():
+            return found
+        if self.settings.novelty == "Optimiser":
+            low, span = points[here].min(axis=0), np.ptp(points[here], axis=0)
+            place = (points[here] - low) / np.where(span > 0, span, 1.0)
+            found[here] = place.mean(axis=1) if self.settings.direction == "min" else 1.0 - place.mean(axis=1)
+        else:
+            found[here] = 1.0 - novelty(archive[there], points[here], self.settings.bins)
+        return found
+
+    def _archive(self) -> Floats:
+        if len(self._filled) > 1:
+            self._filled = [np.concatenate(self._filled)]
+        return self._filled[0] if self._filled else np.empty((0, self.space.dim))
+
+    def _note(self, losses: Floats, good: Floats) -> None:
+        """Counts the generations in which nothing became better."""
+        self._found += float(good.mean())
+        reached = [losses.sum(axis=1).min(), (losses == 0.0).mean(axis=1).max()]
+        better = [reached[0] < self._best[0], reached[1] > self._best[1], good.any()]
+        self._best = [min(self._best[0], reached[0]), max(self._best[1], reached[1])]
+        self._since = [0 if each else since + 1 for each, since in zip(better, self._since, strict=True)]
+
+    def _has_ended(self) -> bool:
+        own = self.settings
+        ended = bool(self._search.stop()) or self._found >= FILL
+        stuck = self._since[0] >= own.best_loss_patience and self._since[1] >= own.best_valid_constraints_patience
+        if (ended or stuck) and self._since[2] >= own.no_good_points_patience:
+            self.stop_reason = f"{self._since[2]:,} generations without a good point (no_good_points_patience)"
+        elif own.generations is not None and self._generation >= own.generations:
+            self.stop_reason = f"{self._generation:,} generations are over (generations, CMAESMaxGenerations)"
+        if ended:
+            self._found = 0.0
+        return ended
+
+    def _new_search(self) -> Any:
+        if not self._searches and self._start is None and self.settings.seeds:
+            row = self.settings.seeds[int(self._rng.integers(len(self.settings.seeds)))]
+            self._start = self.space.to_unit(np.array([row]))[0]
+        return super()._new_search()
+
+    def _place(self) -> Floats:
+        """The first search starts as CMAES does; a later one far from what is filled."""
+        archive = self._archive()
+        if not self._searches or not len(archive) or self.settings.mean is not None:
+            return super()._place()
+        places = self._rng.random((PLACES, len(self._free)))
+        distance, _ = KDTree(archive[:, self._free]).query(places)
+        best: Floats = places[np.argmax(distance)]
+        return best
+
+    def _learn_init(self, batches: list[Told]) -> None:
+        super()._learn_init(batches)
+        for told in batches:
+            good = is_good(told, self.settings)
+            if good.any():
+                self._filled.append(np.column_stack([told.u, told.observables[:, self._observables]])[good])

@@ -1,0 +1,379 @@
+"""CMAES and CMAES_ND beyond what every strategy does: points that are not OK, ends, grids of whole numbers, modes."""
+
+import itertools
+import json
+import math
+
+import numpy as np
+import pytest
+
+from proposer.messages import Observable
+from proposer.space import Space
+from proposer.strategies import cmaes_nd
+from proposer.strategies.base import CheckpointError, Status, Told
+from proposer.strategies.choice import make_strategy, read_settings
+from proposer.strategies.cmaes import Cmaes, CmaesSettings
+from proposer.strategies.cmaes_nd import ALL_WITHIN, FILL, CmaesNd, CmaesNdSettings
+from proposer.strategies.novelty import novelty
+from proposer.strategies.shortfall import Shortfall
+from scanspec import Kind, Likelihood, ScanFileError, read_scan_file
+from scanspec.variables import Variable
+
+MANY = 10**9
+
+
+def within(low, high, name="o", valid=None):
+    return Observable(name, "", "code", valid, Likelihood(Kind.CFUNCTION, lower=low, upper=high))
+
+
+class Play:
+    """A strategy and a physics: `physics(x)` gives status and observables, NaN where missing."""
+
+    def __init__(self, strategy, physics, observables):
+        self.strategy, self.physics = strategy, physics
+        self.likelihoods = [each.likelihood for each in observables]
+        self.seen, self.told, self.points, self.evaluated = set(), [], [], 0
+
+    def step(self):
+        batch = self.strategy.ask(MANY)
+        if batch is None:
+            return False
+        x = self.strategy.space.to_physical(batch.u)
+        new = []
+        for n, row in enumerate(map(tuple, x.tolist())):
+            if row not in self.seen:
+                self.seen.add(row)
+                new.append(n)
+        u, x = batch.u[new], x[new]
+        if new:
+            status, values = self.physics(x)
+            losses = np.stack([one.loss(values[:, j]) for j, one in enumerate(self.likelihoods)], axis=1)
+            nll = np.where(status == Status.OK, losses.sum(axis=1), np.nan)
+        else:  # as the dataset has it
+            u, status, nll, values = np.empty((0, 0)), np.empty(0), np.empty(0), np.empty((0, len(self.likelihoods)))
+        ids = np.arange(self.evaluated + 1, self.evaluated + len(new) + 1)
+        number = len(self.told) + 1
+        told = Told(ids, u, status.astype(np.int8), nll, values, ["a"] * len(new), np.full(len(new), number))
+        self.evaluated += len(new)
+        self.told.append(told)
+        self.points.append(np.column_stack([x, nll]) if new else np.empty((0, self.strategy.space.dim + 1)))
+        self.strategy.tell(told)
+        return True
+
+    def run(self, most):
+        while self.evaluated < most and self.step():
+            pass
+        return np.concatenate(self.points)
+
+
+def play(cls, variables, settings, physics, observables, seed=3):
+    return Play(cls(Space(variables), settings, seed, observables), physics, observables)
+
+
+def flats(n, low=0.0, high=1.0):
+    return [Variable(f"x{each}", low, high) for each in range(n)]
+
+
+# Points that are not OK
+
+
+def chain(x):
+    """A first code whose window is narrow, and a second one that runs within it: three good points in 10^5."""
+    first = 1000 * (x[:, 0] + x[:, 1] - 1.4)
+    second = 1000 * (x[:, 2] - x[:, 3] + 0.5)
+    ok = np.abs(first) <= 5
+    return np.where(ok, Status.OK, Status.INVALID), np.column_stack([first, np.where(ok, second, np.nan)])
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("scored", [True, False])
+def test_losses_of_points_outside_a_window_lead_into_it(seed, scored):
+    """As in BSMArt's example: the search would never find the window among points that all rank the same."""
+    first = Likelihood(Kind.CFUNCTION, lower=-5.0, upper=5.0) if scored else Likelihood()
+    observables = [Observable("first", "", "a", (-5.0, 5.0), first), within(-5, 5, "second")]
+    run = play(Cmaes, flats(4), CmaesSettings(threshold=1e-9), chain, observables, seed)
+    points = run.run(1600)
+    assert run.strategy.good >= 10
+    blind = play(Cmaes, flats(4), CmaesSettings(threshold=1e-9), chain, observables, seed)
+    blind.strategy._shortfall = Shortfall([])
+    assert np.isfinite(blind.run(len(points))[:, -1]).sum() < np.isfinite(points[:, -1]).sum()
+
+
+def test_an_unphysical_point_never_ranks_before_a_physical_one():
+    """Nothing but a condition makes the best ones INVALID: their losses must not draw the search there for good."""
+
+    def physics(x):
+        return np.where(x[:, 0] < 0.3, Status.INVALID, Status.OK), ((x - 0.2) ** 2).sum(axis=1)[:, None] * 100
+
+    observables = [within(-1.0, 1.1)]
+    run = play(Cmaes, flats(2), CmaesSettings(population_size=8, threshold=1e-9), physics, observables)
+    points = run.run(1500)
+    assert (points[:, -1] == 0).sum() > 100
+    rows = run.strategy._judge(run.told[0])[:, 0]
+    ok = run.told[0].status == Status.OK
+    assert ok.any() and not ok.all() and rows[ok].max() < rows[~ok].min()
+
+
+def test_a_shortfall_has_a_column_for_every_reason():
+    observables = [within(0, 1, "a", (-10.0, 10.0)), Observable("b", "", "c", (2.0, np.inf), Likelihood())]
+    shortfall = Shortfall(observables)
+    values = np.array([[0.5, 3.0], [10.0, 1.0], [110.0, np.nan], [np.nan, 2.0]])
+    status = np.array([Status.OK, Status.INVALID, Status.INVALID, Status.FAILED], np.int8)
+    told = Told(np.arange(4), np.zeros((4, 1)), status, np.zeros(4), values, [""] * 4, np.ones(4, dtype=np.int64))
+    found = shortfall.columns(told)
+    assert found.shape == (4, shortfall.width) and shortfall.names == ("a",)
+    assert found[0].tolist() == [0, 0, 0, 0]
+    assert found[1].tolist() == pytest.approx([1.0, 0, np.log10(2), 1], rel=1e-2)
+    assert found[2, 1] == pytest.approx(np.log10(101)) and found[2, 2] > 700
+    assert found[3, 0] > 700 and found[3, 1] > 700 and found[3, 2] == 0 and found[3, 3] == 1
+
+
+# Ends
+
+
+def bowl(x):
+    return np.full(len(x), Status.OK), ((x - 0.7) ** 2).sum(axis=1)[:, None]
+
+
+def test_generations_and_episodes_end_a_scan():
+    settings = CmaesSettings(population_size=10, threshold=1e-9, generations=7, episodes=3)
+    run = play(Cmaes, flats(3), settings, bowl, [within(-1, -0.5)])
+    run.run(10**6)
+    assert run.evaluated == 3 * 7 * 10
+    assert run.strategy.stop_reason == "all 3 searches have ended (21 generations)"
+    assert run.strategy.ask(MANY) is None
+    alone = play(Cmaes, flats(3), CmaesSettings(10, 0.3, 0.05, 1e-9, episodes=1), bowl, [within(-1, -0.5)])
+    alone.run(10**6)
+    assert 30 <= alone.evaluated < 600 and alone.strategy.stop_reason.startswith("the search has ended")
+
+
+def test_every_search_starts_at_the_mean():
+    settings = CmaesSettings(population_size=10, sigma=1e-3, threshold=1e-9, generations=1, mean=0.25)
+    run = play(Cmaes, flats(3), settings, bowl, [within(-1, -0.5)])
+    assert np.abs(run.run(40)[:, :3] - 0.25).max() < 0.02
+
+
+# Whole numbers
+
+
+@pytest.mark.parametrize("name", ["CMAES", "CMAES_ND"])
+def test_generations_of_known_points_are_learned_from_and_not_asked_for(name):
+    """On a coarse grid a search contracts to points that it has seen; also a resumed one goes through them alike."""
+
+    def physics(x):
+        return np.full(len(x), Status.OK), (x[:, 0] + 0.1 * x[:, 1] - 20)[:, None] ** 2
+
+    variables = [Variable("n", 1.0, 30.0, integer=True), Variable("m", 1.0, 30.0, integer=True)]
+    observables = [within(-1.0, 1e-6)]
+    settings = {"CMAES": CmaesSettings(threshold=1e-9), "CMAES_ND": CmaesNdSettings(threshold=1e-9)}[name]
+    cls = {"CMAES": Cmaes, "CMAES_ND": CmaesNd}[name]
+    run = play(cls, variables, settings, physics, observables)
+    run.run(250)
+    assert run.evaluated >= 250 and run.strategy._generation > len(run.told)  # of some nothing was new
+    assert run.strategy.good >= 2
+    for cut in (len(run.told) // 2, len(run.told)):
+        again = make_strategy(name, Space(variables), settings, 3, observables)
+        for told in run.told[: cut - 1]:
+            again.tell(told)
+        again.restore(json.dumps({"generations": cut}).encode())
+        again.tell(run.told[cut - 1])
+        batch = again.ask(MANY)
+        if cut < len(run.told):
+            asked = Space(variables).to_physical(batch.u).tolist()
+            assert all(row in asked for row in Space(variables).to_physical(run.told[cut].u).tolist())
+        else:
+            assert batch.u.tolist() == run.strategy.ask(MANY).u.tolist()
+
+
+def test_an_exhausted_space_ends_in_batches_without_a_new_point():
+    variables = [Variable("n", 1.0, 3.0, integer=True), Variable("m", 0.0, 1.0, values=(0.0, 1.0))]
+
+    def physics(x):
+        return np.full(len(x), Status.OK), x[:, :1]
+
+    run = play(Cmaes, variables, CmaesSettings(threshold=0.5), physics, [within(-2, -1)])
+    for _ in range(10):
+        run.step()
+    assert run.evaluated == 6
+
+
+# Novelty
+
+
+def test_novelty_is_where_few_points_are():
+    rng = np.random.default_rng(0)
+    known = np.concatenate([rng.normal(0, 0.1, (900, 2)), rng.uniform(-3, 3, (100, 2))])
+    near, far, outside = novelty(known, np.array([[0, 0], [2.5, -2.5], [9, 9]]), 30)
+    assert near < 0.1 < 0.6 < far <= outside == 1.0
+    scaled = novelty(known * [1e-6, 1e9], np.array([[0, 0], [2.5e-6, -2.5e9], [9e-6, 9e9]]), 30)
+    np.testing.assert_allclose(scaled, [near, far, outside], atol=1e-12)  # a unit changes nothing
+
+
+@pytest.mark.parametrize(
+    ("known", "points", "expected"),
+    [
+        ([[1.0], [1.0]], [[1.0], [1.5]], [0.0, 1.0]),  # all in one place
+        ([[0.0], [1.0]], [[0.0], [1.0], [0.5], [2.0], [-1.0]], [0, 0, 1, 1, 1]),
+        ([[-1e308], [1e308]], [[0.0]], [0.0]),  # too wide to divide
+        ([[3.0, 0.0], [3.0, 1.0]], [[3.0, 0.0], [4.0, 0.0]], [0.0, 1.0]),
+    ],
+)
+def test_novelty_of_degenerate_columns(known, points, expected):
+    assert novelty(np.array(known), np.array(points), 10).tolist() == expected
+
+
+CENTRES = np.array([[3, 2], [-2.805118, 3.131312], [-3.779310, -3.283186], [3.584428, -1.848126]])
+
+
+def himmelblau(x):
+    value = (x[:, 0] ** 2 + x[:, 1] - 11) ** 2 + (x[:, 0] + x[:, 1] ** 2 - 7) ** 2
+    return np.full(len(x), Status.OK), value[:, None]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_cmaes_nd_finds_and_fills_several_modes(seed):
+    settings = CmaesNdSettings(population_size=12, sigma=0.5, threshold=ALL_WITHIN)
+    run = play(CmaesNd, flats(2, -5.0, 5.0), settings, himmelblau, [within(-1, 0.5)], seed)
+    points = run.run(2400)
+    good = points[points[:, -1] == 0]
+    modes = np.argmin(((good[:, None, :2] - CENTRES) ** 2).sum(axis=2), axis=1)
+    counts = np.bincount(modes, minlength=4)
+    assert (counts >= FILL).sum() >= 3 and len(good) > 500
+
+
+def test_novelty_is_what_spreads_a_search(monkeypatch):
+    monkeypatch.setattr(cmaes_nd, "FILL", 1000)  # one search alone
+
+    def stripe(x):
+        return np.full(len(x), Status.OK), np.abs(x[:, 1:] - 0.5)
+
+    focus = ("x0", "x1")
+    shares = {"HBOS": 0, "none": 0}  # of the stripe's hundredths
+    for name, seed in itertools.product(shares, range(3)):
+        own = CmaesNdSettings(population_size=12, sigma=0.1, threshold=ALL_WITHIN, novelty=name, mean=0.2, focus=focus)
+        points = play(CmaesNd, flats(2), own, stripe, [within(-1, 0.02)], seed).run(480)
+        shares[name] += len(np.unique((points[points[:, -1] == 0][:, 0] * 100).astype(int)))
+    assert shares["HBOS"] > 1.5 * shares["none"], shares
+
+
+def test_cmaes_nd_looks_at_the_hierarchy_first():
+    observables = [within(0.0, 0.1, "late"), within(0.0, 0.1, "early")]
+    strategy = CmaesNd(Space(flats(2)), CmaesNdSettings(hierarchy=("early",)), 1, observables)
+    values = np.array([[0.05, 5.0], [5.0, 0.05], [0.05, 0.05]])
+    ok = np.full(3, Status.OK, np.int8)
+    told = Told(np.arange(3), np.zeros((3, 2)), ok, np.ones(3), values, [""] * 3, np.ones(3, dtype=np.int64))
+    losses = strategy._judge(told)[:, 1:3]
+    assert losses[0, 0] > 700 and losses[0, 1] < 1  # early does not hold: late is not looked at
+    assert 0 < losses[1, 0] < 1 and losses[1, 1] == 0 and losses[2].tolist() == [0, 0]
+
+
+def test_cmaes_nd_ends_where_nothing_is_good():
+    settings = CmaesNdSettings(
+        population_size=8, sigma=0.4, threshold=ALL_WITHIN, no_good_points_patience=40, best_loss_patience=5,
+        best_valid_constraints_patience=5,
+    )  # fmt: skip
+    run = play(CmaesNd, flats(2), settings, bowl, [within(-2, -1)])
+    run.run(10**6)
+    assert 40 <= run.strategy._generation < 400 and "without a good point" in run.strategy.stop_reason
+    run = play(CmaesNd, flats(2), CmaesNdSettings(population_size=8, generations=9), bowl, [within(-2, -1)])
+    run.run(10**6)
+    assert run.evaluated == 72 and run.strategy.stop_reason.startswith("9 generations are over")
+
+
+def test_the_optimiser_ranks_good_points_by_their_focus():
+    means = {}
+    for direction in ("min", "max"):
+        own = CmaesNdSettings(
+            population_size=12, sigma=0.3, threshold=ALL_WITHIN, novelty="Optimiser", direction=direction, focus=("x0",)
+        )
+        points = play(CmaesNd, flats(2), own, bowl, [within(-1, 0.05)]).run(190)
+        means[direction] = points[-60:, 0].mean()
+    assert means["min"] < 0.6 < 0.8 < means["max"]
+
+
+# Settings
+
+
+FILE = """\
+Setup: {SETUP}
+Variables: {a: {RANGE: [0, 1]}, b: {RANGE: [-4, 4]}, f: {RANGE: [2, 2]}}
+Codes: {toy: {function: "m:f", Observables: {o: {SCALING: KIND, MEAN: 1, VARIANCE: 0.5}, p: {}}}}
+"""
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(setup, kind="CFUNCTION"):
+        (tmp_path / "scan.yaml").write_text(FILE.replace("SETUP", setup).replace("KIND", kind))
+        return read_scan_file(tmp_path / "scan.yaml")
+
+    return read
+
+
+def nd_settings(scan) -> CmaesNdSettings:
+    settings = read_settings(scan)
+    assert isinstance(settings, CmaesNdSettings)
+    return settings
+
+
+def test_bsmarts_settings_of_cmaes_nd(read, tmp_path):
+    (tmp_path / "seeds.csv").write_text("b,f,a,NLL\n-3,2,0.25,0\n3,2,0.75,0\n")
+    setup = """Type: CMAES_ND, CMAESPopulationSize: '16', CMAESMean: 0.3, CMAESSigma: 0.2, CMAESMaxGenerations: '50',
+      CMAESPathSeeds: seeds.csv, CMAESNoveltyDetection: HBOS, CMAESNoveltyDetectionParams: {n_bins: 40},
+      CMAESHBOSNBins: 60, CMAESFocus: {Variables: [b], Observables: [p]}, CMAESHierarchy: [o],
+      CMAESNoGoodPointsPatience: 10, CMAESGoodPointsEarlyStop: 300, CMAESBestLossPatience: 20,
+      CMAESBestNValidConstraintsPatience: 30, CMAES MaxLoss: 700"""
+    scan = read(setup)
+    settings = nd_settings(scan)
+    assert settings == CmaesNdSettings(
+        16, 0.2, 1e-4, ALL_WITHIN, generations=50, mean=0.3, novelty="HBOS", bins=40, focus=("b", "p"),
+        hierarchy=("o",), no_good_points_patience=10, best_loss_patience=20, best_valid_constraints_patience=30,
+        seeds=((0.25, -3.0, 2.0), (0.75, 3.0, 2.0)),
+    )  # fmt: skip
+    assert scan.ignored == ("Setup: CMAES MaxLoss",)
+    strategy = make_strategy("CMAES_ND", Space(scan.variables), settings, 1, [within(0, 1), within(0, 1, "p")])
+    first = strategy.ask(MANY)
+    assert (first.u[:, 2] == 0.5).all()  # fixed
+    wide = CmaesNdSettings(16, 1e-3, 1e-4, seeds=settings.seeds)
+    start = make_strategy("CMAES_ND", Space(scan.variables), wide, 1).ask(MANY).u[:, :2]
+    assert min(np.abs(start - seed).max() for seed in ([0.25, 0.125], [0.75, 0.875])) < 0.02
+
+
+def test_defaults_of_cmaes_nd(read):
+    settings = nd_settings(read("type: CMAES_ND"))
+    assert settings == CmaesNdSettings(sigma=1 / math.sqrt(2), threshold=ALL_WITHIN)
+    assert nd_settings(read("type: CMAES_ND", "GAUSS")).threshold == 100.0
+    assert nd_settings(read("Type: CMAES_ND")).generations == 100  # as in BSMArt
+    settings_of_cmaes = read_settings(read("Type: CMAES, CMAESMaxGenerations: 20"))
+    assert settings_of_cmaes == CmaesSettings(generations=20, episodes=1)
+    for word in ("'False'", "false"):
+        assert nd_settings(read(f"type: CMAES_ND, CMAESNoveltyDetection: {word}")).novelty == "none"
+    assert nd_settings(read("type: CMAES_ND, CMAESFocus: [a, o]")).focus == ("a", "o")
+
+
+@pytest.mark.parametrize(
+    ("setup", "words"),
+    [
+        ("CMAESNoveltyDetection: LOF", "must be true, false, HBOS or Optimiser"),
+        ("CMAESFocus: {Variables: [c]}", "'c' is no variable or observable"),
+        ("CMAESFocus: {Variable: [a]}", "two lists, Variables and Observables, but no 'Variable'"),
+        ("CMAESHierarchy: [p]", "'p' is no observable with the scaling CFUNCTION; known are: o"),
+        ("CMAESNoveltyDetectionParams: {bins: 3}", "unknown key 'bins' in Setup: CMAESNoveltyDetectionParams"),
+        ("CMAESHBOSNBins: 1", "at least 2"),
+        ("CMAESPathSeeds: nothing.csv", "cannot be read as CSV"),
+        ("CMAESPathSeeds: gap.csv", "lacks a number"),
+        ("CMAESPathSeeds: less.csv", "no numbers in a column 'b'"),
+        ("CMAESMean: 2", "at most 1"),
+    ],
+)
+def test_settings_that_mean_nothing(read, tmp_path, setup, words):
+    (tmp_path / "gap.csv").write_text("a,b,f\n1,2,2\n,3,2\n")
+    (tmp_path / "less.csv").write_text("a,f\n1,2\n")
+    with pytest.raises(ScanFileError, match=r"scan\.yaml, line 1") as caught:
+        read_settings(read(f"Type: CMAES_ND, {setup}"))
+    assert words in str(caught.value)
+
+
+def test_a_checkpoint_of_another_strategy_is_refused():
+    with pytest.raises(CheckpointError, match="not one of CMAES_ND"):
+        CmaesNd(Space(flats(2)), CmaesNdSettings(), 1).restore(b"{}")
