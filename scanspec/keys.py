@@ -190,6 +190,7 @@ OBSERVABLE = Keys(
         "slha": ("SLHA",),
         "scale": ("Q",),
         "column": ("Column",),
+        "under": ("Under",),
         "function": ("FUNCTION",),
         "flavio": (),
         "measurement": (),

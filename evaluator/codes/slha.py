@@ -83,7 +83,7 @@ class SlhaProgram:
         self.timeout = section.number_in("timeout", self._profile.timeout, 0.0, 1e7, open_low=True)
         first_timeout = max(self.timeout, self._profile.first_timeout or 0.0)
         self.first_timeout = section.number_in("first_timeout", first_timeout, 0.0, 1e7, open_low=True)
-        self._verdict = Verdict.read(spec, self._profile)
+        self._verdict = Verdict.read(spec, self._profile, scan.observables)
         self._ran = False
 
     def _output_name(self, spec: CodeSpec, scan: ScanFile) -> str:
@@ -100,7 +100,7 @@ class SlhaProgram:
         before = point.spectrum_path.read_bytes() if point.spectrum_path is not None else b""
         self._clear(folder)
         if self._template is not None:
-            source.write_text(self._template.render(point.names, point.variables))
+            self._template.write(source, point.names, point.variables)
         elif point.spectrum_path is not None:
             source.write_bytes(before)
         finished = run_program(
