@@ -13,6 +13,11 @@ _NO_E = re.compile(r"([+-]?(?:\d+\.\d*|\.\d+))([+-]\d{3})")  # Fortran drops the
 _WHOLE = re.compile(r"[+-]?[0-9]+")  # not 1_0 and not other alphabets, as int() takes
 _GLUED = re.compile(r"(?<=\d)(?=-)")  # two columns without a blank between: 1-9.9E-01
 _TOUCHING = re.compile(r"\d-\d*\.\d")
+_HIDDEN_HEAD = re.compile(  # the first line of a block or decay as a comment, and nothing else in it
+    r"\n[ \t]*#+[ \t]*(?:block[ \t]+[a-z]\w*(?:[ \t]*q[ \t]*=[ \t]*\S+)?|decay(?:1l)?[ \t]+[+-]?\d+[ \t]+[+-]?[.\de+-]+)"
+    r"[ \t]*(?:#[^\n]*)?(?=\n|$)",
+    re.IGNORECASE,
+)
 _LIKE_A_NUMBER = re.compile(r"[+-]?(?:\.?\d|\*|nan\b|inf)", re.IGNORECASE)
 
 Entries = dict[tuple[int, ...], str]
@@ -59,6 +64,14 @@ class Block:
                 within = all(map(_same_word, words, heading)) and len(words) >= len(heading)
             elif within:
                 yield words
+
+    def halves(self) -> tuple[Block, Block | None]:
+        """What stands before a first line of a block or decay that is written as a comment, and what stands behind."""
+        hidden = _HIDDEN_HEAD.search(self.raw) if "#" in self.raw else None
+        if hidden is None:
+            return self, None
+        before, behind = self.raw[: hidden.start()], self.raw[hidden.end() :]
+        return Block(self.name, self.scale, before, self.title), Block(hidden[0].strip(), None, behind)
 
     def headings(self) -> list[str]:
         """The lines that head tables within the block."""
@@ -137,11 +150,19 @@ class Decay:
     def read(self, table: Block, heads: Collection[str]) -> None:
         """Adds the channels of a table; `heads` are words that begin a block or a decay.
 
-        Prose is passed over. Behind prose that follows the channels a line may be anything: what looks like a channel
-        there is not one, and not nothing either.
+        Prose is passed over. Behind prose that follows the channels, and behind a first line of another table that is a
+        comment, a line may be anything: what looks like a channel there is not one, and not nothing either.
         """
+        before, behind = table.halves()
+        self._read_rows(before, heads, prose=False)
+        if behind is not None:
+            self._read_rows(behind, heads, prose=True)
+        for daughters in self.doubtful:
+            self.branching_ratios.pop(daughters, None)
+
+    def _read_rows(self, table: Block, heads: Collection[str], *, prose: bool) -> None:
         ratios = self.branching_ratios
-        prose, odd = False, "_" in table.text
+        odd = "_" in table.text
         for words in table.rows():
             try:
                 if odd:
@@ -158,8 +179,6 @@ class Decay:
                 prose = prose or bool(ratios or self.unread) or words[0].upper() in heads
             elif not self._read_odd(words, prose=prose) and not prose:
                 self.unread.append(" ".join(words))
-        for daughters in self.doubtful:
-            ratios.pop(daughters, None)
 
     def _read_odd(self, words: list[str], *, prose: bool) -> bool:
         """Whether a line whose columns touch, that has further words, that stands behind prose, or that repeats a

@@ -170,11 +170,17 @@ class Spectrum:
         try:
             return to_float(word)
         except ValueError:
-            raise EntryMissing(f"the entry {address} of the output is {word!r}, not a number") from None
+            hint = "; `column` says where the value stands in its line" if " " in word else ""
+            raise EntryMissing(f"the entry {address} of the output is {word!r}, not a number{hint}") from None
 
     def _text(self, address: SlhaAddress, indices: tuple[int, ...]) -> str:
         block = self._block(address)
         words = block.words_at(indices, address.column, address.under)
+        before, behind = block.halves()
+        if words and behind is not None and not before.words_at(indices, address.column, address.under):
+            raise EntryMissing(
+                f"the output has {address} behind {behind.name!r}, the first line of another block, written as a comment"
+            )
         if len(words) == 1:
             return words[0]
         if words:

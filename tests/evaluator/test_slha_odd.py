@@ -37,6 +37,28 @@ def test_an_index_twice_in_a_block():
         _ = read_spectrum(GUTRUN)["gutrun", 1]
 
 
+@pytest.mark.parametrize("head", ["# BLOCK FINETUNING", "  ##block HMIX Q= 1.0E+03  # (SUSY scale)", "#Block yu Q=91"])
+def test_behind_a_first_line_that_is_a_comment(head):
+    text = f"Block A\n 1 5\n 2 6\n{head}\n 2 6.0\n 3 7\nBlock B\n 3 8\n"
+    assert (entry(text, "A", 1), entry(text, "A", 2), entry(text, "B", 3)) == (5.0, 6.0, 8.0)
+    assert missing(text, "A", 3, words=f"A 3 behind '{head.strip()[:8]}.*, the first line of another block, written")
+    text = text.replace(head, "# Block A goes on, with numbers of low weight")  # no first line
+    assert entry(text, "A", 3) == 7.0
+
+
+def test_channels_behind_a_first_line_that_is_a_comment():
+    text = "DECAY 24 2.0\n 0.1 2 11 -12\n#DECAY 25 4.0E-03 # h\n 0.5 2 5 -5\n"
+    assert entry(text, "BR", 24, (-12, 11)) == 0.1 and missing(text, "BR", 24, (5, -5))
+    assert entry(text.replace(" 0.5", "# 0.5"), "BR", 24, (5, -5)) == 0.0  # all of it is a comment
+
+
+def test_several_numbers_in_a_line():
+    """As FLHA writes masses: value, scheme, scale."""
+    text = "Block FMASS\n 5 4.68 3 0\n"
+    assert missing(text, "FMASS", 5, words="'4.68 3 0', not a number; `column` says where")
+    assert entry(text, "FMASS", 5, column=2) == 4.68
+
+
 @pytest.mark.parametrize(
     ("lines", "value"),
     [

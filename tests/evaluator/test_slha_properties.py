@@ -28,7 +28,7 @@ def files(draw):
     def line(*words):
         lines.append(one_of("", " ", "\t") + gap().join(words) + comment())
         if draw(st.booleans()):
-            lines.append(one_of("", "#", "# 25 7.0", "   ", "#  BR  NDA ID1", "# Block X"))
+            lines.append(one_of("", "#", "# 25 7.0", "   ", "#  BR  NDA ID1", "# Block of X", "# Decay: 25"))
 
     def number(value):
         """As C, C++, Python or Fortran write it, exactly."""
