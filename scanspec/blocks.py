@@ -14,7 +14,8 @@ _WHOLE = re.compile(r"[+-]?[0-9]+")  # not 1_0 and not other alphabets, as int()
 _GLUED = re.compile(r"(?<=\d)(?=-)")  # two columns without a blank between: 1-9.9E-01
 _TOUCHING = re.compile(r"\d-\d*\.\d")
 _HIDDEN_HEAD = re.compile(  # the first line of a block or decay as a comment, and nothing else in it
-    r"\n[ \t]*#+[ \t]*(?:block[ \t]+[a-z]\w*(?:[ \t]*q[ \t]*=[ \t]*\S+)?|decay(?:1l)?[ \t]+[+-]?\d+[ \t]+[+-]?[.\de+-]+)"
+    r"\n[ \t]*#+[ \t]*"
+    r"(?:block[ \t]+[a-z]\w*(?:[ \t]*q[ \t]*=[ \t]*\S+)?|decay(?:1l)?[ \t]+[+-]?\d+[ \t]+[+-]?[.\de+-]+)"
     r"[ \t]*(?:#[^\n]*)?(?=\n|$)",
     re.IGNORECASE,
 )

@@ -178,9 +178,8 @@ class Spectrum:
         words = block.words_at(indices, address.column, address.under)
         before, behind = block.halves()
         if words and behind is not None and not before.words_at(indices, address.column, address.under):
-            raise EntryMissing(
-                f"the output has {address} behind {behind.name!r}, the first line of another block, written as a comment"
-            )
+            hidden = f"{behind.name!r}, the first line of another block, written as a comment"
+            raise EntryMissing(f"the output has {address} behind {hidden}")
         if len(words) == 1:
             return words[0]
         if words:
