@@ -1,6 +1,6 @@
 """SLHA input files whose values are expressions in the variables.
 
-The lines and the spacing of the template stay as they are: some programs read by column.
+The lines and the spacing of the template stay as they are, byte by byte: some programs read by column.
 """
 
 from __future__ import annotations
@@ -21,16 +21,21 @@ _AMBIGUOUS = ("e", "inf", "nan", "tau")  # constants of expressions, and words t
 _SCALE = re.compile(r"(?P<head>.*?\bQ\s*=\s*)(?P<value>\S+)(?P<rest>.*)", re.IGNORECASE)
 _QUOTED = re.compile(r"(?P<quote>['\"])(?P<text>[^'\"]*)(?P=quote)\s*$")
 
+_HEADS = ("BLOCK", "DECAY", "DECAY1L", "XSECTION")
+_AS_BYTES = "surrogateescape"  # bytes that are no UTF-8, as in a comment of an old file, are written as they were read
+
 Entry = tuple[str, tuple[int, ...]]
 
 
 class Template:
     """A template with its expressions found and checked.
 
-    The value of a line is its last word before `#`, that of a block's first line its scale Q. A number stays as it is
-    written; a quoted text is written without its quotes; anything else is an expression, without blanks. `blocks` maps
-    block and indices to expressions that replace an entry, or add it to the last block of that name; `places` says
-    where they stand. `variables` is the number of variables, `where` the place that names the template.
+    The value of a line is its last word before `#`, that of a block's first line its scale Q; in a table XSECTION it is
+    the energy of the first line and the seventh word of the others, in a table DECAY the first word of a line that has
+    several. A number stays as it is written; a quoted text is written without its quotes; anything else is an
+    expression, without blanks. `blocks` maps block and indices to expressions that replace an entry, or add it to the
+    last block of that name; `places` says where they stand. `variables` is the number of variables, `where` the place
+    that names the template.
     Raises ConfigurationError, with file and line, for a name that is not known.
     """
 
@@ -43,25 +48,21 @@ class Template:
         where: str,
         places: Mapping[Entry, str] = MappingProxyType({}),
     ) -> None:
-        try:
-            text = read_text(path)
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise ConfigurationError(f"{where}: the template {path} cannot be read: {reason}") from error
+        text = _read(path, where)
         self._path, self._known, self._variables, self._places = path, known, variables, places
         self._pieces: list[str | Expression] = []
         wanted = {(name, index): value for name, entries in blocks.items() for index, value in entries.items()}
         placed: set[Entry] = set()
         lines = text.removesuffix("\n").split("\n")
         last = {_block(line): number for number, line in enumerate(lines, start=1)}
-        block, begins = "", 0
+        block, begins, table = "", 0, ""
         for number, line in enumerate(lines, start=1):
             words = line.partition("#")[0].split()
             head = words[0].upper() if words else ""
-            if head in ("BLOCK", "DECAY"):
+            if head in _HEADS:
                 if begins == last.get(block):
                     self._add_new_entries(wanted, placed, block)
-                block, begins = _block(line), number
+                block, begins, table = _block(line), number, head
             index = _index(words)
             if not words:
                 self._pieces.append(line + "\n")
@@ -70,6 +71,8 @@ class Template:
             elif index is not None and (block, index) in wanted:
                 placed.add((block, index))
                 self._add_line(line, words, number, wanted[block, index], (block, index))
+            elif (position := _value_of_table(table, words)) is not None:
+                self._add_table_line(line, position, f"{path}, line {number}")
             else:
                 self._add_line(line, words, number, None)
         self._add_new_entries(wanted, placed, block)
@@ -84,13 +87,19 @@ class Template:
         return any(isinstance(each, Expression) for each in self._pieces)
 
     def render(self, names: Mapping[str, float], variables: Sequence[float]) -> str:
-        """The input file of one point, with numbers as %.8E (some programs misread -1e4).
+        """The input file of one point.
 
         Raises InvalidPoint where a value is not finite: some programs take "nan" and go on.
         """
         return "".join(
             each if isinstance(each, str) else _format(each(names, variables), each.text) for each in self._pieces
         )
+
+    def write(self, path: Path, names: Mapping[str, float], variables: Sequence[float]) -> str:
+        """Writes the input file of one point; returns its text."""
+        text = self.render(names, variables)
+        path.write_text(text, encoding="utf-8", errors=_AS_BYTES)
+        return text
 
     def _add_head(self, line: str, number: int) -> None:
         scale = _SCALE.fullmatch(line.partition("#")[0])
@@ -116,7 +125,7 @@ class Template:
         elif quoted:
             self._pieces.append(quoted["text"])
         else:
-            before = [word for word in words[:-1] if not _NUMBER.match(word) and word.upper() != "DECAY"]
+            before = [word for word in words[:-1] if not _NUMBER.match(word) and word.upper() not in _HEADS]
             if before:
                 raise ConfigurationError(
                     f"{where}: {' '.join(before)!r} is neither an index nor the value: an expression must have no "
@@ -124,6 +133,13 @@ class Template:
                 )
             self._add_value(words[-1], where)
         self._pieces.append(line[end:] + "\n")
+
+    def _add_table_line(self, line: str, position: int, where: str) -> None:
+        """A line of a table of decays or cross sections, with the value at the word of that number."""
+        word = list(re.finditer(r"\S+", line.partition("#")[0]))[position]
+        self._pieces.append(line[: word.start()])
+        self._add_value(word[0], where)
+        self._pieces.append(line[word.end() :] + "\n")
 
     def _add_value(self, value: str, where: str) -> None:
         if _NUMBER.match(value):
@@ -146,7 +162,7 @@ class Template:
         if quoted:
             self._pieces.append(quoted["text"])
         elif _NUMBER.match(value) and not _INTEGER.match(value):
-            self._pieces.append(f"{float(value.upper().replace('D', 'E')):.8E}")
+            self._pieces.append(_format(float(value.upper().replace("D", "E")), value))
         else:
             self._add_value(value, self._places.get(entry, f"blocks: {entry[0]} {entry[1]}"))
 
@@ -157,6 +173,20 @@ class Template:
                 self._pieces.append("".join(f"{each:6d}" for each in entry[1]) + "   ")
                 self._add_override(value, entry)
                 self._pieces.append("\n")
+
+
+def _read(path: Path, where: str) -> str:
+    try:
+        text = read_text(path, errors=_AS_BYTES)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{where}: the template {path} cannot be read: {error.strerror or error}"
+        ) from error
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        what = f"line {line} has a zero byte, as files in UTF-16 have; save it as plain text (ASCII or UTF-8)"
+        raise ConfigurationError(f"{where}: the template {path} cannot be read: {what}")
+    return text
 
 
 def _block(line: str) -> str:
@@ -172,9 +202,25 @@ def _index(words: list[str]) -> tuple[int, ...] | None:
         return None
 
 
+def _value_of_table(table: str, words: list[str]) -> int | None:
+    """The number of the word that is the value of a line of XSECTION or DECAY; None where it is the last one."""
+    first = words[0].upper()
+    if first == "XSECTION" and len(words) > 1:
+        return 1
+    if table == "XSECTION" and first not in _HEADS and len(words) > 6:
+        return 6
+    return 0 if table.startswith("DECAY") and first not in _HEADS and len(words) > 1 else None
+
+
 def _format(value: float, text: str) -> str:
+    """A number as every program reads it, and the same number when it is read: 9 digits where they are enough, else 17.
+
+    The form is that of SLHA, E and two digits of the exponent: some programs take -1e4 for a text.
+    """
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if not math.isfinite(value):
         raise InvalidPoint(f"the input {text} has no finite value here")
-    return f"{float(value):.8E}"
+    value = float(value)
+    short = f"{value:.8E}"
+    return short if float(short) == value else f"{value:.16E}"

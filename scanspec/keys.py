@@ -229,6 +229,7 @@ OBSERVABLE = Keys(
         "slha": ("SLHA",),
         "scale": ("Q",),
         "column": ("Column",),
+        "under": ("Under",),
         "function": ("FUNCTION",),
         "flavio": (),
         "measurement": (),

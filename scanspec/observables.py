@@ -22,7 +22,8 @@ class SlhaAddress:
     """A block entry, such as MASS 25, or a decay: WIDTH 25, BR 25 (5, -5); WIDTH1L and BR1L read DECAY1L.
 
     `scale` asks for the block at that Q (GeV). `column` (from 1) says where the value
-    stands; `indices` are then the first of the other words. XSECTION has the PDG numbers of what
+    stands; `indices` are then the first of the other words. `under` are the first words of the line that
+    heads the table, where a block has several. XSECTION has the PDG numbers of what
     collides and what comes out as `indices`, and the energy sqrt(s) (GeV) as `scale`. `words` is for
     the blocks OF_ANALYSES.
     """
@@ -32,6 +33,7 @@ class SlhaAddress:
     scale: float | None = None
     column: int | None = None
     words: tuple[str, ...] = ()
+    under: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         words = [self.block, *(str(each).replace(",)", ")") for each in self.indices), *self.words]
@@ -41,6 +43,8 @@ class SlhaAddress:
             words.append(f"at Q = {self.scale:g}")
         if self.column is not None:
             words.append(f"in column {self.column}")
+        if self.under:
+            words.append(f"under {' '.join(self.under)}")
         return " ".join(words)
 
 
@@ -85,7 +89,7 @@ def read_observable(entry: Section, name: str, code: str | None, notes: list[str
     function = entry.text("function") if "function" in entry else None
     if slha is not None and function is not None:
         raise entry.error(f"observable {name!r} has both slha and function; keep one", "function")
-    for key in ("scale", "column"):
+    for key in ("scale", "column", "under"):
         if key in entry and slha is None:
             raise entry.error(f"observable {name!r} has {key}, which belongs to slha, but no slha", key)
     if code is None and slha is None and function is None:
@@ -96,6 +100,8 @@ def read_observable(entry: Section, name: str, code: str | None, notes: list[str
     window = _read_window(entry)
     if window is None and flavio is not None and is_branching_ratio(flavio.name):
         window = (0.0, 1.0)  # flavio gives BR(Bs->mumu) = 209 without a word
+    if window is None and slha is not None:
+        window = _PHYSICAL.get(slha.block)
     measurement = _read_measurement(entry, name, flavio) if "measurement" in entry else None
     likelihood = _read_likelihood(entry, notes)
     _say_of_bsmart(entry, likelihood, notes)
@@ -134,9 +140,10 @@ def _read_measurement(entry: Section, name: str, flavio: FlavioAddress | None) -
 
 
 def read_address(entry: Section, key: str = "slha", value: Any = None) -> SlhaAddress:
-    """Reads `slha: [BLOCK, [indices]]`, BSMArt's form, or `slha: [BLOCK, index, ...]`; with it `scale`, `column`.
+    """Reads `slha: [BLOCK, [indices]]`, BSMArt's form, or `slha: [BLOCK, index, ...]`.
 
-    `value`: of a list under the key, the one that is meant.
+    Under the key `slha` its neighbours `scale`, `column` and `under` are read, too. `value`: of a list under the key,
+    the one that is meant.
     """
     value = entry.raw(key) if value is None else value
     wanted = "[BLOCK, [indices]], for example [MASS, [25]], [WIDTH, 25] or [BR, [25, [5, -5]]]"
@@ -147,7 +154,7 @@ def read_address(entry: Section, key: str = "slha", value: Any = None) -> SlhaAd
         rest = list(rest[0])
     special = block in _TABLES or block == "XSECTION" or block in OF_ANALYSES
     if key == "slha":
-        for name in ("scale", "column"):
+        for name in ("scale", "column", "under"):
             if name in entry and special:
                 raise entry.error(f"{name} is for entries of blocks; {block} is no such block", name)
     if block in OF_ANALYSES:
@@ -171,10 +178,23 @@ def read_address(entry: Section, key: str = "slha", value: Any = None) -> SlhaAd
         return SlhaAddress(block, indices)
     scale = entry.number_in("scale", 0.0, 0.0, math.inf, open_low=True) if "scale" in entry else None
     column = entry.integer("column", low=1) if "column" in entry else None
-    return SlhaAddress(block, indices, scale, column)
+    return SlhaAddress(block, indices, scale, column, under=_read_under(entry) if "under" in entry else ())
+
+
+def _read_under(entry: Section) -> tuple[str, ...]:
+    value = entry.raw("under")
+    words = [str(each) for each in value] if isinstance(value, list) else str(value).split()
+    if not words or not words[0][:1].isalpha():
+        wanted = "the first words of the line that heads the table in the block, for example XS 11 -11 500"
+        raise entry.wrong("under", wanted)
+    return tuple(words)
 
 
 _TABLES = ("WIDTH", "WIDTH1L", "BR", "BR1L")
+
+_RATIO, _NOT_NEGATIVE = (0.0, 1.0), (0.0, math.inf)
+_PHYSICAL = dict.fromkeys(("BR", "BR1L"), _RATIO) | dict.fromkeys(("WIDTH", "WIDTH1L", "XSECTION"), _NOT_NEGATIVE)
+"""What these can be: one-loop codes write negative ones, which would be the best points under UPPER."""
 
 
 def _read_words(entry: Section, key: str, block: str, rest: list[Any]) -> SlhaAddress:

@@ -1,4 +1,4 @@
-"""Reads SLHA files (hep-ph/0311123, 0801.0045): blocks, decays, and what SPINFO says.
+"""Reads SLHA files (hep-ph/0311123, 0801.0045): blocks, decays, and what programs say of problems.
 
 One regular expression finds where blocks and decays begin; their lines are read when
 somebody asks for them, since a point needs a few blocks of many.
@@ -7,12 +7,15 @@ somebody asks for them, since a point needs a few blocks of many.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 from functools import cached_property
+from typing import NamedTuple
 
+from scanspec.blocks import Block, Decay, to_float
 from scanspec.document import closest
 from scanspec.observables import SlhaAddress
+
+__all__ = ["INFORMATION", "LARGEST_SPECTRUM", "EntryMissing", "Problem", "Spectrum", "read_spectrum", "to_float"]
 
 LARGEST_SPECTRUM = 32 * 2**20
 """Bytes: real spectra have some 100 kB."""
@@ -20,95 +23,38 @@ LARGEST_SPECTRUM = 32 * 2**20
 SAME_SCALE = 1e-3
 """Two scales are the same when they differ by less than this share: files and people round."""
 
-_HEAD = re.compile(r"\n[ \t]*([BbDdXx]\w+)[ \t]+([^\n]*)")  # begins with a fixed character: four times as fast
-_COMMENT = re.compile(r"#[^\n]*")
-_KINDS = {"BLOCK", "DECAY", "DECAY1L", "XSECTION"}
+INFORMATION = ("SPINFO", "DCINFO", "FCINFO", "RDINFO", "OBSINFO")
+"""Blocks in which programs report problems, as 3 (a warning) and 4 (an error): of spectrum, decays, flavour, relic
+density. Lines of OBSINFO (FlexibleSUSY) have the number of an observable first, and say 3 of one that could not be
+computed."""
+
+_HEAD = re.compile(r"\n[ \t]*([BbDdXx]\w+)(?![^\s#])([^\n]*)")  # begins with a fixed character: four times as fast
+_LEADING_NUMBER = re.compile(r"[ \t]+[+-]?\.?\d")
+_KINDS = frozenset({"BLOCK", "DECAY", "DECAY1L", "XSECTION"})
 _SCALE = re.compile(r"Q[ \t]*=[ \t]*(\S+)", re.IGNORECASE)
 _NAME = re.compile(r"\S+?(?=Q[ \t]*=|\s|$)", re.IGNORECASE)
-_NO_E = re.compile(r"([+-]?\d*\.?\d+)([+-]\d{2,3})")  # Fortran drops the E before three digits: 1.5-101
-_WHOLE = re.compile(r"[+-]?\d+")
-_GLUED = re.compile(r"(?<=\d)(?=-)")  # two columns without a blank between: 1-9.9E-01
-_TOUCHING = re.compile(r"\d-\d*\.\d")
 _TABLES = {"WIDTH": "DECAY", "BR": "DECAY", "WIDTH1L": "DECAY1L", "BR1L": "DECAY1L"}
-
-Entries = dict[tuple[int, ...], str]
 
 
 class EntryMissing(LookupError):
-    """An SLHA file lacks an entry, or has no number there; the message says what there is."""
+    """An SLHA file lacks an entry, has no number there, or has several; the message says what there is."""
 
 
-def to_float(word: str) -> float:
-    """A number, also as Fortran writes it (1.0D+02, 1.0-101); raises ValueError."""
-    try:
-        return float(word)
-    except ValueError:
-        match = _NO_E.fullmatch(word)
-        return float(f"{match[1]}E{match[2]}" if match else word.replace("D", "E").replace("d", "e"))
+class Problem(NamedTuple):
+    """What a program says of a problem: the block, 3 (warning) or 4 (error), and its words."""
 
-
-@dataclass
-class Block:
-    """One block: its name in upper case, its scale Q in GeV where it has one, its lines without comments, and all
-    words of its first line.
-    """
-
-    name: str
-    scale: float | None
+    block: str
+    number: int
     text: str
-    title: str = ""
 
-    def rows(self) -> Iterator[list[str]]:
-        """The words of each line."""
-        return filter(None, map(str.split, self.text.split("\n")))
-
-    @cached_property
-    def entries(self) -> Entries:
-        """Values as they are written, by their indices; of an entry that is there twice the later wins."""
-        found: Entries = {}
-        touching = _TOUCHING.search(self.text) is not None
-        for words in self.rows():
-            try:
-                if touching:
-                    raise ValueError
-                # nearly all lines are indices and one word
-                found[tuple(map(int, words[:-1]))] = words[-1]
-            except ValueError:
-                _read_entry(words, found)
-        return found
-
-    def cell(self, wanted: tuple[int, ...], column: int) -> str | None:
-        """The word in a column (from 1) of the last line whose other words begin with the numbers `wanted`.
-
-        Where no line does, of the last one whose other words that are whole numbers do: several values may stand
-        before the indices.
-        """
-        first: str | None = None
-        behind: str | None = None
-        for words in self.rows():
-            others = words[: column - 1] + words[column:]
-            if len(words) < column:
-                continue
-            if _begin(others, wanted):
-                first = words[column - 1]
-            elif _begin([word for word in others if _WHOLE.fullmatch(word)], wanted):
-                behind = words[column - 1]
-        return behind if first is None else first
-
-
-@dataclass
-class Decay:
-    """Total width in GeV, and branching ratios by sorted daughters (PDG numbers); lines that should be channels, but
-    cannot be read.
-    """
-
-    width: float
-    branching_ratios: dict[tuple[int, ...], float] = field(default_factory=dict)
-    unread: list[str] = field(default_factory=list)
+    def __str__(self) -> str:
+        return f"{self.block} {self.number}: {self.text or 'no reason is given'}"
 
 
 class Spectrum:
-    """What an SLHA file holds. Of two blocks of one name the later wins, unless a scale is asked for."""
+    """What an SLHA file holds. Of two blocks of one name, and of two tables of one decay, the later wins (a code that
+    ran later wrote it), unless a scale is asked for.
+    """
 
     def __init__(self, text: str) -> None:
         if "\0" in text:
@@ -118,18 +64,23 @@ class Spectrum:
         self.all_blocks: list[Block] = []
         self._tables: dict[str, dict[int, tuple[str, str]]] = {"DECAY": {}, "DECAY1L": {}}
         self._decays: dict[tuple[str, int], Decay] = {}
-        self._cross_sections: list[tuple[str, str]] = []
-        text = "\n" + _COMMENT.sub("", text.removeprefix("\ufeff"))  # a mark that editors on Windows leave
-        heads = [head for head in _HEAD.finditer(text) if head[1].upper() in _KINDS]
-        ends = [head.start() for head in heads[1:]] + [len(text)]
-        for head, end in zip(heads, ends, strict=False):
-            kind, words, body = head[1].upper(), head[2], text[head.end() : end]
+        self._cross_sections: list[tuple[list[str], str]] = []
+        text = "\n" + text.removeprefix("\ufeff")  # a mark that editors on Windows leave
+        heads = []
+        for head in _HEAD.finditer(text):
+            kind = head[1].upper()
+            # a sentence may begin with "Decay", too
+            if kind in _KINDS and (kind == "BLOCK" or _LEADING_NUMBER.match(head[2])):
+                heads.append((kind, head[2].partition("#")[0], head.start(), head.end()))
+        ends = [start for _, _, start, _ in heads[1:]] + [len(text)]
+        for (kind, words, _, start), end in zip(heads, ends, strict=False):
+            body = text[start:end]
             if kind == "BLOCK":
-                self._add_block(words, body)
+                self._add_block(words.strip(), body)
             elif kind == "XSECTION":
-                self._cross_sections.append((words, body))
+                self._cross_sections.append((words.split(), body))
             else:
-                self._add_decay(kind, words, body)
+                self._add_decay(kind, words.split(), body)
 
     def _add_block(self, words: str, body: str) -> None:
         name = _NAME.match(words)
@@ -143,11 +94,10 @@ class Spectrum:
                 scale = None
         self.all_blocks.append(Block(name[0].upper(), scale, body, words))
 
-    def _add_decay(self, kind: str, words: str, body: str) -> None:
-        parts = words.split()
+    def _add_decay(self, kind: str, words: list[str], body: str) -> None:
         try:
-            self._tables[kind][int(parts[0])] = parts[1], body
-        except (ValueError, IndexError):
+            self._tables[kind][int(words[0])] = words[1] if len(words) > 1 else "", body
+        except ValueError:
             return
 
     @cached_property
@@ -168,11 +118,27 @@ class Spectrum:
 
     @cached_property
     def spinfo(self) -> list[tuple[int, str]]:
-        """What the blocks SPINFO say, in order: number and text."""
-        lines: list[tuple[int, str]] = []
+        """What the blocks SPINFO say, in order: number and text, which some programs write as a comment."""
+        return [(number, text) for block, number, text in self._information if block == "SPINFO"]
+
+    @property
+    def problems(self) -> list[Problem]:
+        """Warnings and errors of the programs that wrote the file, in order."""
+        return [each for each in self._information if each.number in (3, 4)]
+
+    @cached_property
+    def _information(self) -> list[Problem]:
+        lines: list[Problem] = []
         for block in self.all_blocks:
-            if block.name == "SPINFO":
-                lines += [(int(row[0]), " ".join(row[1:])) for row in block.rows() if row[0].isdecimal()]
+            if block.name not in INFORMATION:
+                continue
+            for line in block.raw.split("\n"):
+                said, _, comment = line.partition("#")
+                words = said.split()
+                if block.name == "OBSINFO" and len(words) > 1 and words[1].isdecimal():
+                    del words[0]
+                if words and words[0].isdecimal():
+                    lines.append(Problem(block.name, int(words[0]), " ".join(words[1:]) or comment.strip()))
         return lines
 
     def __getitem__(self, address: tuple[str, *tuple[int, ...]]) -> float:
@@ -196,15 +162,7 @@ class Spectrum:
             decay = self._decay(_TABLES[address.block], flat[0])
             if address.block.startswith("WIDTH"):
                 return decay.width
-            daughters = [
-                each for index in address.indices[1:] for each in ((index,) if isinstance(index, int) else index)
-            ]
-            ratio = decay.branching_ratios.get(tuple(sorted(daughters)))
-            if ratio is None and decay.unread:
-                table, line = _TABLES[address.block], decay.unread[0]
-                raise EntryMissing(f"the {table} of {flat[0]} has a line that cannot be read: {line!r:.80}")
-            # a channel that a decay table leaves out is closed: its branching ratio is 0
-            return ratio or 0.0
+            return _branching_ratio(decay, address)
         if address.block == "XSECTION":
             word = self._cross_section(address, flat)
         else:
@@ -212,15 +170,26 @@ class Spectrum:
         try:
             return to_float(word)
         except ValueError:
-            raise EntryMissing(f"the entry {address} of the output is {word!r}, not a number") from None
+            hint = "; `column` says where the value stands in its line" if " " in word else ""
+            raise EntryMissing(f"the entry {address} of the output is {word!r}, not a number{hint}") from None
 
     def _text(self, address: SlhaAddress, indices: tuple[int, ...]) -> str:
         block = self._block(address)
-        word = block.entries.get(indices) if address.column is None else block.cell(indices, address.column)
-        if word is None:
-            there = ", ".join(" ".join(map(str, each)) for each in block.entries) or "none at all"
-            raise EntryMissing(f"the output has no entry {address}; entries of {address.block}: {there}")
-        return word
+        words = block.words_at(indices, address.column, address.under)
+        before, behind = block.halves()
+        if words and behind is not None and not before.words_at(indices, address.column, address.under):
+            hidden = f"{behind.name!r}, the first line of another block, written as a comment"
+            raise EntryMissing(f"the output has {address} behind {hidden}")
+        if len(words) == 1:
+            return words[0]
+        if words:
+            raise EntryMissing(f"the output has {_contradiction(address, words)}; {_remedy(block, address, words)}")
+        if address.under and not any(True for _ in block.rows_under(address.under)):
+            there = "; ".join(block.headings()) or "none at all"
+            what = f"{address.block} has no table under {' '.join(address.under)!r}"
+            raise EntryMissing(f"the block {what}; lines that head one: {there}")
+        there = ", ".join(" ".join(map(str, each)) for each in block.entries) or "none at all"
+        raise EntryMissing(f"the output has no entry {address}; entries of {address.block}: {there}")
 
     def _cross_section(self, address: SlhaAddress, pdgs: tuple[int, ...]) -> str:
         """The value (pb) of the first line of the last table of this process: order by order is the program's choice.
@@ -230,27 +199,34 @@ class Spectrum:
         """
         if address.scale is None:
             raise EntryMissing("a cross section needs an energy (GeV)")
-        for words, body in reversed(self._cross_sections):
-            parts = words.split()
+        found: tuple[float, str] | None = None
+        for words, body in self._cross_sections:
             try:
-                incoming, outgoing = [int(each) for each in parts[1:3]], [int(each) for each in parts[4:]]
-                same = _same(to_float(parts[0]), address.scale)
+                energy, count = to_float(words[0]), int(words[3])
+                incoming, outgoing = _sorted(map(int, words[1:3])), _sorted(map(int, words[4 : 4 + count]))
             except (ValueError, IndexError):
                 continue
+            away = abs(energy - address.scale)
             rows = [row for row in Block("XSECTION", None, body).rows() if len(row) > 6]
-            if same and rows and _sorted(incoming) == _sorted(pdgs[:2]) and _sorted(outgoing) == _sorted(pdgs[2:]):
-                return rows[0][6]
-        raise EntryMissing(f"the output has no entry {address}")
+            same = _same(energy, address.scale) and (found is None or away <= found[0])
+            if same and rows and incoming == _sorted(pdgs[:2]) and outgoing == _sorted(pdgs[2:]):
+                found = away, rows[0][6]
+        if found is None:
+            raise EntryMissing(f"the output has no entry {address}")
+        return found[1]
 
     def _of_analysis(self, address: SlhaAddress) -> str:
         """A value of the last block PROCESS or EFFICIENCIES of an analysis: its line begins with a name."""
         analysis, name, *column = address.words
         for block in reversed(self.all_blocks):
             if block.name == address.block and block.title.upper().split()[1:2] == [analysis.upper()]:
-                for row in block.rows():
-                    position = 1 + int(*column)
-                    if row[0].upper() == name.upper() and len(row) > position:
-                        return row[position]
+                position = 1 + int(*column)
+                rows = [row for row in block.rows() if row[0].upper() == name.upper() and len(row) > position]
+                words = list(dict.fromkeys(row[position] for row in rows))
+                if len(words) == 1:
+                    return words[0]
+                if words:
+                    raise EntryMissing(f"the output has {_contradiction(address, words)}")
         raise EntryMissing(f"the output has no entry {address}")
 
     def _block(self, address: SlhaAddress) -> Block:
@@ -258,13 +234,14 @@ class Spectrum:
             raise EntryMissing(f"the output has no block {address.block}{closest(address.block, self.blocks)}")
         if address.scale is None:
             return self.blocks[address.block]
+        scale = address.scale
         named = [block for block in self.all_blocks if block.name == address.block]
-        near = [block for block in named if block.scale is not None and _same(block.scale, address.scale)]
+        near = [block for block in named if block.scale is not None and _same(block.scale, scale)]
         if not near:
             scales = ", ".join(f"{block.scale:g}" for block in named if block.scale is not None) or "none at all"
-            what = f"{address.block} at Q = {address.scale:g}"
+            what = f"{address.block} at Q = {scale:g}"
             raise EntryMissing(f"the output has no block {what}; its scales: {scales}")
-        return near[-1]
+        return min(reversed(near), key=lambda block: abs((block.scale or 0.0) - scale))
 
     def _decay(self, table: str, pdg: int) -> Decay:
         if (table, pdg) not in self._decays:
@@ -276,8 +253,7 @@ class Spectrum:
                 decay = Decay(to_float(width))
             except ValueError:
                 raise EntryMissing(f"the width in {table} {pdg} of the output is {width!r}, not a number") from None
-            for words in Block(table, None, body).rows():
-                _read_channel(decay, words)
+            decay.read(Block(table, None, body), _KINDS)
             self._decays[table, pdg] = decay
         return self._decays[table, pdg]
 
@@ -295,45 +271,30 @@ def _sorted(pdgs: Iterable[int]) -> tuple[int, ...]:
     return tuple(sorted(pdgs))
 
 
-def _begin(words: list[str], wanted: tuple[int, ...]) -> bool:
-    if len(words) < len(wanted):
-        return False
-    try:
-        return all(to_float(word) == number for word, number in zip(words, wanted, strict=False))
-    except ValueError:
-        return False
+def _branching_ratio(decay: Decay, address: SlhaAddress) -> float:
+    parent, *rest = address.indices
+    daughters = tuple(sorted(each for index in rest for each in ((index,) if isinstance(index, int) else index)))
+    table = _TABLES[address.block]
+    if daughters in decay.doubtful:
+        line = decay.doubtful[daughters]
+        raise EntryMissing(f"the {table} of {parent} does not say one thing about {address}: see its line {line!r:.80}")
+    if daughters not in decay.branching_ratios and decay.unread:
+        raise EntryMissing(f"the {table} of {parent} has a line that cannot be read: {decay.unread[0]!r:.80}")
+    # a channel that a decay table leaves out is closed: its branching ratio is 0
+    return decay.branching_ratios.get(daughters, 0.0)
 
 
-def _read_entry(words: list[str], found: Entries) -> None:
-    """A line whose value is a text of several words, or whose columns touch."""
-    indices: list[int] = []
-    for position, word in enumerate(words):
-        pieces = _GLUED.split(word) if position < len(words) - 1 or not _is_number(word) else [word]
-        for number, piece in enumerate(pieces):
-            try:
-                indices.append(int(piece))
-            except ValueError:
-                rest = "".join(pieces[number:])
-                found[tuple(indices)] = " ".join([rest, *words[position + 1 :]])
-                return
+def _contradiction(address: SlhaAddress, words: list[str]) -> str:
+    return f"{address} more than once, and not the same: {', '.join(words[:5])}{', ...' if len(words) > 5 else ''}"
 
 
-def _is_number(word: str) -> bool:
-    try:
-        to_float(word)
-    except ValueError:
-        return False
-    return True
-
-
-def _read_channel(decay: Decay, words: list[str]) -> None:
-    try:
-        ratio, *rest = words
-        count, *daughters = [piece for word in rest for piece in _GLUED.split(word)]  # 2-5 5, 1000022-1000024
-        number = int(count)
-        if len(daughters) < number:
-            raise ValueError("fewer daughters than it says")
-        decay.branching_ratios[tuple(sorted(map(int, daughters[:number])))] = to_float(ratio)
-    except ValueError:
-        if any(char.isdigit() for word in words for char in word):  # else it is prose
-            decay.unread.append(" ".join(words))
+def _remedy(block: Block, address: SlhaAddress, words: list[str]) -> str:
+    """How the entry that is meant can be named, where the block has several."""
+    if headings := block.headings():
+        shown = "; ".join(headings[:5]) + ("; ..." if len(headings) > 5 else "")
+        return f"`under` names the table that is meant by the words of its first line: {shown}"
+    if address.column is not None:
+        return "give more of the numbers that stand in its line"
+    if " " in words[0]:
+        return "`column` says where the value stands in a line of several numbers"
+    return "a block's first line may be missing, or be written as a comment"

@@ -10,8 +10,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from evaluator.codes.bsmart_flavio import FlavioTool
+from evaluator.codes.verdict import raise_errors
 from evaluator.deadline import DEFAULT_TIMEOUT
-from evaluator.errors import ConfigurationError, InvalidPoint
+from evaluator.errors import ConfigurationError
 from evaluator.sources import file_hash
 from evaluator.template import Template
 from scanspec import CodeSpec, ScanFile
@@ -126,13 +127,9 @@ class PassTool:
         """Nothing to prepare."""
 
     def run(self, point: Point) -> Mapping[str, float]:
-        text = self._template.render(point.names, point.variables)
-        spectrum = read_spectrum(text)
-        errors = [words for number, words in spectrum.spinfo if number == 4]
-        if errors:
-            raise InvalidPoint(f"SPINFO 4: {'; '.join(errors)}")
         path = point.folder / self._output
-        path.write_text(text)
+        spectrum = read_spectrum(self._template.write(path, point.names, point.variables))
+        raise_errors(spectrum)
         point.wrote(spectrum, path)
         return {}
 

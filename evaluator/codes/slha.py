@@ -86,7 +86,7 @@ class SlhaProgram:
         self.timeout = section.number_in("timeout", self._profile.timeout, 0.0, 1e7, open_low=True)
         first_timeout = max(self.timeout, self._profile.first_timeout or 0.0)
         self.first_timeout = section.number_in("first_timeout", first_timeout, 0.0, 1e7, open_low=True)
-        self._verdict = Verdict.read(spec, self._profile)
+        self._verdict = Verdict.read(spec, self._profile, scan.observables)
         self._ran = False
 
     def _output_name(self, spec: CodeSpec, scan: ScanFile) -> str:
@@ -104,7 +104,7 @@ class SlhaProgram:
         self._check_candidate(point.spectrum if before else None, SlhaAddress("LSP", (1,)))
         self._clear(folder)
         if self._template is not None:
-            source.write_text(self._template.render(point.names, point.variables))
+            self._template.write(source, point.names, point.variables)
         elif point.spectrum_path is not None:
             source.write_bytes(before)
         finished = run_program(

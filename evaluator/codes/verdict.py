@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from evaluator.codes.profiles import Profile
 from evaluator.errors import CodeFailed, InvalidPoint
 from evaluator.programs import Finished, last_line
-from scanspec import CodeSpec, SlhaAddress
+from scanspec import CodeSpec, ObservableSpec, SlhaAddress
 from scanspec import keys as known_keys
 from scanspec.codes import read_exit_codes, read_pattern
 from scanspec.observables import read_address
 from scanspec.spectrum import LARGEST_SPECTRUM, EntryMissing, Spectrum, read_spectrum
 
-_SPINFO_WARNING, _SPINFO_ERROR = 3, 4
+_ERROR = 4
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Verdict:
     `exit_codes` of a good run (None: any), `blocks` that must be there; exit codes, a
     pattern on standard error and SPINFO 4 make a point INVALID; a flag that is 0 gives a
     warning, unless it is among `judged`: a window on it says already what its 0 means.
+    `asked` are the entries that observables are read from: one that is 0 was not computed where OBSINFO says so.
     """
 
     exit_codes: frozenset[int] | None
@@ -35,12 +36,13 @@ class Verdict:
     spinfo: bool
     flags: Mapping[str, SlhaAddress]
     judged: frozenset[SlhaAddress]
+    asked: tuple[SlhaAddress, ...]
 
     @classmethod
-    def read(cls, spec: CodeSpec, profile: Profile) -> Verdict:
+    def read(cls, spec: CodeSpec, profile: Profile, others: Sequence[ObservableSpec]) -> Verdict:
         """Reads `success` (exit_codes: a list or `any`, blocks), `invalid_when` (exit_codes, stderr, spinfo), `flags`.
 
-        What the file does not say comes from the profile.
+        What the file does not say comes from the profile. `others` are observables that belong to no code.
         """
         success = spec.section.section("success", known_keys.SUCCESS)
         invalid = spec.section.section("invalid_when", known_keys.INVALID_WHEN)
@@ -56,7 +58,8 @@ class Verdict:
         judged = frozenset(
             each.slha for each in spec.observables if each.valid is not None and each.slha is not None
         )
-        return cls(exit_codes, blocks, invalid_codes, pattern, invalid.boolean("spinfo", True), named, judged)
+        asked = tuple(each.slha for each in (*spec.observables, *others) if each.slha is not None)
+        return cls(exit_codes, blocks, invalid_codes, pattern, invalid.boolean("spinfo", True), named, judged, asked)
 
     def sources(self) -> dict[str, str]:
         """For the physics digest."""
@@ -70,10 +73,8 @@ class Verdict:
         spectrum = read_output(output)
         said = last_line(finished.stderr) or last_line(finished.stdout)
         if self.spinfo and spectrum is not None:
-            errors = [text for number, text in spectrum.spinfo if number == _SPINFO_ERROR]
-            if errors:
-                raise InvalidPoint(f"SPINFO 4: {'; '.join(errors)}")
-            _warn(warnings, [f"SPINFO 3: {text}" for number, text in spectrum.spinfo if number == _SPINFO_WARNING])
+            raise_errors(spectrum)
+            _warn(warnings, [str(each) for each in spectrum.problems])
         if finished.exit_code in self.invalid_exit_codes:
             raise InvalidPoint(f"exit code {finished.exit_code}: {said}")
         if self.invalid_stderr is not None and self.invalid_stderr.search(finished.stderr):
@@ -93,6 +94,8 @@ class Verdict:
         if not spectrum.blocks and not spectrum.decays:
             words = f"; the program's last words: {said}" if said else ""
             raise CodeFailed(f"the output {output.name} holds no SLHA block{words}")
+        if self.spinfo:
+            self._refuse_zeros(spectrum)
         off = [
             f"{name}: {address} is 0"
             for name, address in self.flags.items()
@@ -100,6 +103,21 @@ class Verdict:
         ]
         _warn(warnings, off)
         return spectrum
+
+    def _refuse_zeros(self, spectrum: Spectrum) -> None:
+        """FlexibleSUSY writes 0 for an observable that it could not compute, and says so in OBSINFO alone."""
+        problems = [each for each in spectrum.problems if each.block == "OBSINFO"]
+        asked = [each for each in self.asked if each.block in spectrum.blocks] if problems else []
+        if zeros := [str(each) for each in asked if _is_off(spectrum, each)]:
+            raise CodeFailed(f"{', '.join(zeros)} was not computed: it is 0, and the output says {problems[0]}")
+
+
+def raise_errors(spectrum: Spectrum) -> None:
+    """Raises InvalidPoint where a program says that the point is in error (SPINFO 4, or that of another block)."""
+    errors = [each for each in spectrum.problems if each.number == _ERROR]
+    if errors:
+        first, *others = errors
+        raise InvalidPoint("; ".join([str(first), *(each.text for each in others if each.text)]))
 
 
 def read_output(path: Path) -> Spectrum | None:

@@ -25,7 +25,6 @@ def spectrum(name):
         ("spheno_style", SlhaAddress("GAUGE", (2,), 467.034), 6.46378e-1),
         ("spheno_style", SlhaAddress("YU", (3, 3)), 8.88194e-101),  # no E at all
         ("spheno_style", SlhaAddress("MASS", (1000025,)), -363.829),
-        ("spheno_style", SlhaAddress("HIGGSBOUNDSINPUTHIGGSCOUPLINGSFERMIONS", (), None, 1), 0.99),
         ("spheno_style", SlhaAddress("HIGGSBOUNDSINPUTHIGGSCOUPLINGSFERMIONS", (0, 3, 25, 5, 5), None, 1), 1.02),
         ("spheno_style", SlhaAddress("WIDTH", (25,)), 4.12e-3),
         ("spheno_style", SlhaAddress("WIDTH1L", (25,)), 4.07e-3),
@@ -60,7 +59,9 @@ def test_an_entry(name, address, value):
         ("spheno_style", SlhaAddress("GAUGE", (1,), 1000.0), "at Q = 1000; its scales: 91.1876, 467.034"),
         ("spheno_style", SlhaAddress("MASS", (25,), 1000.0), "its scales: none at all"),
         ("spheno_style", SlhaAddress("GAUGE", (3,), 91.1876), "no entry GAUGE 3 at Q = 91.1876"),
-        ("flexiblesusy_style", SlhaAddress("FOBS", (531, 1)), "no entry|not a number"),
+        ("flexiblesusy_style", SlhaAddress("FOBS", (531, 1)), "not the same: .*; `column` says"),
+        ("flexiblesusy_style", SlhaAddress("FOBS", (531, 1), None, 3), "same: 3.4100E-09, 7.9000E-14; give more"),
+        ("spheno_style", SlhaAddress("HIGGSBOUNDSINPUTHIGGSCOUPLINGSFERMIONS", (3, 25), None, 1), "1.02.*, 9.90"),
         ("flexiblesusy_style", SlhaAddress("FOBS", (531, 9), None, 3), "no entry FOBS 531 9 in column 3"),
         ("flexiblesusy_style", SlhaAddress("FOBS", (531, 1), None, 9), "no entry FOBS 531 1 in column 9"),
         ("spheno_style", SlhaAddress("WIDTH1L", (6,)), "no DECAY1L of 6"),

@@ -1,6 +1,11 @@
 """Templates: what is filled in, and that all the rest stays as it is."""
 
+import os
+import re
+
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from evaluator.errors import ConfigurationError, InvalidPoint
 from evaluator.template import Template
@@ -35,9 +40,64 @@ def test_values_are_filled_in(render):
 
 def test_numbers_have_the_format_that_all_programs_read(render):
     # simsusy reads -1e4 as not given
-    assert render("BLOCK X\n 1 A0\n 2 m0*1e-10\n 3 2*21\n 4 int(m0)\n 5 True\n 6 1/3\n") == (
-        "BLOCK X\n 1 -1.00000000E+04\n 2 1.00000000E-07\n 3 42\n 4 1000\n 5 1.00000000E+00\n 6 3.33333333E-01\n"
+    assert render("BLOCK X\n 1 A0\n 2 m0/1e9\n 3 2*21\n 4 int(m0)\n 5 True\n 6 1/3\n") == (
+        "BLOCK X\n 1 -1.00000000E+04\n 2 1.00000000E-06\n 3 42\n 4 1000\n 5 1.00000000E+00\n"
+        " 6 3.3333333333333331E-01\n"
     )
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_a_program_reads_the_number_that_the_dataset_has(render, number):
+    names = {**NAMES, "n": number}
+    text = render("BLOCK X Q= n # n\n 1 n\n", names=names, row=[*ROW[:3], number])
+    words = [line.split("#")[0].split()[-1] for line in text.splitlines()]
+    assert [float(word) for word in words] == [number, number]
+    assert all(re.fullmatch(r"-?\d\.\d{8}(\d{8})?E[+-]\d{2,3}", word) for word in words)
+
+
+def test_masses_that_are_close_stay_apart(render):
+    text = render("BLOCK X\n 1 m0\n 2 m0+n\n", {"X": {(3,): "1000.123456789012"}}, {**NAMES, "n": 1e-9})
+    first, second, third = (float(line.split()[1]) for line in text.splitlines()[1:])
+    assert (second - first, third) == (1000.0 + 1e-9 - 1000.0, 1000.123456789012)
+
+
+def test_tables_of_cross_sections(render):
+    text = (
+        "XSECTION  {}  2212 2212 2 1000022 1000024 # 10-13 TeV\n"
+        " 0  0  0  1.0  1.0  10042  {}  Prospino 2.1  # the first line\n 0 1 0 1.0 1.0 10042 3.1D-02 NLLfast 3.1\n"
+        "BLOCK A\n 1 {}\n"
+    )
+    filled = text.format("1.00000000E+03", "5.00000000E-01", "1.00000000E+01")
+    assert render(text.format("m0", "n", "tanb")) == filled
+    assert render(filled) == filled
+
+
+def test_tables_of_decays(render):
+    text = "DECAY1L 25 {} # h\n {} 2 5 -5 # b bbar\n {}\t3 24 -12 11\nBLOCK A\n 1 2\n"
+    filled = text.format("1.00000000E+03", "5.00000000E-01", "1.00000000E+01")
+    assert render(text.format("m0", "1-n", "tanb")) == filled
+    assert render(filled) == filled
+
+
+def test_bytes_that_are_no_text_pass_unchanged(tmp_path):
+    template = b"Block MINPAR # caf\xe9 \xff\n   1   m0 # \xb5 in \xb5m, \xce\xbc\n   2   'na\xefve'\n"
+    (tmp_path / "in.slha").write_bytes(template)
+    Template(tmp_path / "in.slha", NAMES, {}, len(ROW), "scan.yaml, line 7").write(tmp_path / "out.slha", NAMES, ROW)
+    wanted = template.replace(b"m0", b"1.00000000E+03").replace(b"'", b"")
+    assert (tmp_path / "out.slha").read_bytes() == wanted
+
+
+def test_a_template_in_utf_16(tmp_path):
+    (tmp_path / "in.slha").write_text("Block MINPAR\n 1 m0\n", encoding="utf-16")
+    with pytest.raises(ConfigurationError, match=r"line 1 has a zero byte, as files in UTF-16 have; save it as plain"):
+        Template(tmp_path / "in.slha", NAMES, {}, len(ROW), "scan.yaml, line 7")
+
+
+def test_a_template_that_is_no_file(tmp_path):
+    os.mkfifo(tmp_path / "in.slha")  # nobody writes into it
+    with pytest.raises(ConfigurationError, match="is no regular file"):
+        Template(tmp_path / "in.slha", NAMES, {}, len(ROW), "scan.yaml, line 7")
 
 
 def test_quoted_texts_lose_their_quotes(render):
@@ -92,6 +152,9 @@ def test_a_scale_may_be_an_expression(render):
         (" 1 two words", ["in.slha, line 3: ", "in quotes"]),
         (" 1 m0.real", ["in.slha, line 3: "]),
         (" 1 VARIABLE[4]", ["in.slha, line 3: ", "4 variables"]),
+        ("XSECTION mo 2212 2212 1 32", ["in.slha, line 3: ", "'mo'", "did you mean 'm0'?"]),
+        ("XSECTION 1.3E4 2212 2212 1 32\n 0 0 0 0 0 0 mo", ["in.slha, line 4: ", "'mo'"]),
+        ("DECAY 25 1.0\n mo 2 5 -5", ["in.slha, line 4: ", "'mo'"]),
     ],
 )
 def test_misspelt_values_are_errors(render, line, words):

@@ -139,6 +139,28 @@ def test_windows(read, valid, window):
 
 
 @pytest.mark.parametrize(
+    ("address", "window"),
+    [
+        ("slha: [BR, [25, [5, -5]]]", (0.0, 1.0)),
+        ("slha: [BR1L, 25, 5, -5], SCALING: UPPER", (0.0, 1.0)),
+        ("slha: [WIDTH, 25]", (0.0, math.inf)),
+        ("slha: [XSECTION, 13000, 1, 2, 3]", (0.0, math.inf)),
+        ("slha: [BR, 25, 5, -5], valid: [-1, 2]", (-1.0, 2.0)),
+        ("slha: [MASS, 25]", None),
+    ],
+)
+def test_windows_that_need_no_words(read, address, window):
+    assert read(observable(f"{{mean: 1, sigma: 2, {address}}}")).all_observables()[0].valid == window
+
+
+@pytest.mark.parametrize("under", ["XS 11 -11 500", "[XS, 11, -11, 500]", "[XS, '11', '-11', '500']"])
+def test_a_table_within_a_block(read, under):
+    slha = read(observable(f"{{mean: 1, sigma: 2, slha: [XS, 2, 25], under: {under}}}"))
+    found = slha.all_observables()[0].slha
+    assert (found.under, str(found)) == (("XS", "11", "-11", "500"), "XS 2 25 under XS 11 -11 500")
+
+
+@pytest.mark.parametrize(
     ("address", "block", "indices"),
     [
         ("[MASS, [25]]", "MASS", (25,)),
@@ -194,6 +216,9 @@ def test_addresses_of_cross_sections_and_analyses(read, address, said, scale):
         ("[EFFICIENCIES, [CMS, SR1, 2]]", "NAME, 0 (or 1: its error)"),
         ("[PROCESS, [CMS, XS]], column: 2", "column is for entries of blocks; PROCESS is no such block"),
         ("[BR, [25, 5, -5]], scale: 2", "scale is for entries of blocks; BR is no such block"),
+        ("[BR, [25, 5, -5]], under: XS", "under is for entries of blocks; BR is no such block"),
+        ("[XS, [2, 25, 23]], under: 500", "must be the first words of the line that heads the table"),
+        ("[XS, [2, 25, 23]], under: []", "must be the first words of the line that heads the table"),
     ],
 )
 def test_addresses_of_cross_sections_and_analyses_refused(fault, address, words):

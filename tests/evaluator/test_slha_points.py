@@ -1,0 +1,102 @@
+"""One point through a program whose output is odd: the status of it, and the words of whoever found it so."""
+
+import pytest
+
+from evaluator.point import Chain, Status
+from scanspec import read_scan_file
+
+SCAN = """variables: {{x: [0, 1]}}
+codes:
+  gen:
+    command: ./copy.sh {{input}} {{output}} fixed.slha
+    input_file: in.slha
+    {settings}
+    observables:
+      a: {{{observable}, scaling: UPPER, mean: 0.01, sigma: 0.001}}
+{more}
+"""
+MASS = "Block MASS\n 25 1.25E+02 # h\n"
+
+
+@pytest.fixture
+def run(tmp_path):
+    (tmp_path / "copy.sh").write_text('#!/bin/sh\ncp "$3" "$2"\n')
+    (tmp_path / "copy.sh").chmod(0o755)
+    (tmp_path / "in.slha").write_bytes(b"Block MINPAR # caf\xe9\n   1   x\n")
+
+    def run(output, observable, settings="", more=""):
+        (tmp_path / "fixed.slha").write_text(output)
+        text = SCAN.format(settings=settings, observable=observable, more=more)
+        (tmp_path / "scan.yaml").write_text(text)
+        return Chain(read_scan_file(tmp_path / "scan.yaml")).evaluate([0.5], tmp_path / "point")
+
+    return run
+
+
+@pytest.mark.parametrize("block", ["SPINFO", "DCINFO", "FCINFO", "RDINFO"])
+def test_reasons_in_comments(run, block):
+    """As NMSSMTools writes them."""
+    text = f"Block {block}   # program\n 1  MYCODE # calculator\n {{}}   # muon moment off\n {{}}  # too large\n{MASS}"
+    outcome = run(text.format(3, 3), "slha: [MASS, 25]")
+    assert outcome.status is Status.OK
+    assert outcome.warnings == [f"{block} 3: muon moment off", f"{block} 3: too large"]
+    outcome = run(text.format(3, 4), "slha: [MASS, 25]")
+    assert (outcome.status, outcome.message) == (Status.INVALID, f"{block} 4: too large")
+    assert run(text.format(4, 4), "slha: [MASS, 25]").message == f"{block} 4: muon moment off; too large"
+    assert run(text.format(4, 4), "slha: [MASS, 25]", "invalid_when: {spinfo: no}").status is Status.OK
+
+
+OBSINFO = """Block OBSINFO
+     1     3   a_muon: non-perturbative running
+Block FlexibleSUSYLowEnergy Q= 1.0E+03
+    21     {}   # Delta(g-2)_muon/2
+"""
+
+
+def test_what_was_not_computed_is_no_zero(run):
+    muon = "slha: [FlexibleSUSYLowEnergy, 21]"
+    outcome = run(MASS + OBSINFO.format("0.00000000E+00"), muon)
+    assert outcome.status is Status.FAILED
+    assert "FLEXIBLESUSYLOWENERGY 21 was not computed: it is 0, and the output says OBSINFO 3: a_mu" in outcome.message
+    outcome = run(MASS + OBSINFO.format("1.5E-09"), muon)
+    assert (outcome.status, outcome.warnings) == (Status.OK, ["OBSINFO 3: a_muon: non-perturbative running"])
+    assert run(MASS + OBSINFO.format("0.0"), "slha: [MASS, 25]").status is Status.OK  # it is not asked for
+    top = f"observables: {{b: {{{muon}}}}}"
+    assert run(MASS + OBSINFO.format("0.0"), "slha: [MASS, 25]", more=top).status is Status.FAILED
+    assert run(MASS + OBSINFO.format("0.0"), muon, "invalid_when: {spinfo: no}").status is Status.OK
+    assert run(MASS + OBSINFO.format("0.0").split("Block F")[0], "slha: [BR, [25, [1, 2]]]").status is Status.FAILED
+
+
+DECAY = MASS + "DECAY 25 {}\n  {}   2   -15   15\nXSECTION 1.3E4 2212 2212 1 25\n 0 0 0 0 0 0 {}\n"
+
+
+@pytest.mark.parametrize(
+    ("observable", "values"),
+    [
+        ("slha: [BR, [25, [15, -15]]]", ("1.3", "-1.2E-01", "1")),
+        ("slha: [BR, [25, [15, -15]]]", ("1.3", "1.01", "1")),
+        ("slha: [WIDTH, 25]", ("-1.3", "0.5", "1")),
+        ("slha: [XSECTION, [13000, 2212, 2212, 25]]", ("1.3", "0.5", "-1")),
+    ],
+)
+def test_what_cannot_be_is_outside_a_window(run, observable, values):
+    outcome = run(DECAY.format(*values), observable)
+    assert outcome.status is Status.INVALID and "a = " in outcome.message
+    assert run(DECAY.format("1.3", "0.5", "1"), observable).status is Status.OK
+    assert run(DECAY.format(*values), observable + ", valid: [-10, 10]").status is Status.OK
+
+
+def test_an_entry_that_is_there_twice(run):
+    text = "BLOCK GUTRUN Q= 1.0E+16\n 1 0.31 # lambda\n 2 0.22 # kappa\n# BLOCK FINETUNING\n 1 13.4 # tuning\n"
+    outcome = run(text, "slha: [GUTRUN, 1]")
+    assert outcome.status is Status.FAILED
+    assert "GUTRUN 1 more than once, and not the same: 0.31, 13.4" in outcome.message
+    assert run(text, "slha: [GUTRUN, 2]").observables == [0.22]
+
+
+def test_a_table_within_a_block(run):
+    text = "Block XS\nXS 11 -11 500.0 # GeV\n 1.5 2 25 23\nXS 11 -11 1000.0\n 2.5 2 25 23\n"
+    address = "slha: [XS, [2, 25, 23]], column: 1"
+    assert run(text, f"{address}, under: XS 11 -11 1000").observables == [2.5]
+    assert run(text, f"{address}, under: [XS, 11, -11, 500]").observables == [1.5]
+    assert run(text, address).status is Status.FAILED
