@@ -42,6 +42,8 @@ class Template:
         where: str,
         places: Mapping[Entry, str] = MappingProxyType({}),
     ) -> None:
+        if path.exists() and not path.is_file():  # the reading of a named pipe would not end
+            raise ConfigurationError(f"{where}: the template {path} is a folder, a pipe or a device; name a file")
         try:
             text = path.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:

@@ -40,6 +40,8 @@ def column_variables(setup: Section, variables: Section, ignored: list[str]) -> 
 
 def _columns(setup: Section, path: Path) -> dict[str, list[float]]:
     """The finite numbers of each column; what is none is refused where the rows are read."""
+    if path.exists() and not path.is_file():  # the reading of a named pipe would not end
+        raise setup.error(f"init_csv: {path} is a folder, a pipe or a device; name a file", "init_csv")
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = csv.reader(file, skipinitialspace=True)

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 
 from evaluator.codes.profiles import Profile, profile_of
 from evaluator.codes.verdict import Verdict, read_output
-from evaluator.errors import ConfigurationError
+from evaluator.errors import CodeFailed, ConfigurationError
+from evaluator.files import NotAFile, read_regular, write_new
 from evaluator.programs import Command, run_program
 from evaluator.sources import file_hash, script_sources
 from evaluator.template import Template
 from scanspec import CodeSpec, ScanFile
+from scanspec.spectrum import LARGEST_SPECTRUM
 from scanspec.tools import PASS
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ class SlhaProgram:
             for word in (*self._command.words[1:], self._command.stdin or "")
             if ("." in word or "/" in word) and (scan.folder / word).is_file()
         }
+        self._variables = tuple(scan.setup.section("environment_variables"))
         self._companions = [self._program.parent / name for name in self._profile.companions]
         self._companions = [path for path in self._companions if path.is_file()]
         self._template: Template | None = None
@@ -97,21 +100,22 @@ class SlhaProgram:
     def run(self, point: Point) -> Mapping[str, float]:
         folder = point.folder
         source, target = folder / self._input, folder / self._output
-        before = point.spectrum_path.read_bytes() if point.spectrum_path is not None else b""
+        before = _read(point.spectrum_path) if point.spectrum_path is not None else b""
         self._clear(folder)
         if self._template is not None:
-            source.write_text(self._template.render(point.names, point.variables))
+            write_new(source, self._template.render(point.names, point.variables).encode())
         elif point.spectrum_path is not None:
-            source.write_bytes(before)
+            write_new(source, before)
         finished = run_program(
             self._words(source, target), folder, self._name, self.timeout if self._ran else self.first_timeout,
             self._file(self._command.stdin, source, target), self._file(self._command.stdout, source, target),
+            self._variables,
         )  # fmt: skip
         self._ran = True
         spectrum = self._verdict.judge(finished, target, point.warnings)
         if self._append and point.spectrum_path is not None:
             target = point.spectrum_path
-            target.write_bytes(before + b"\n" + (folder / self._output).read_bytes())
+            write_new(target, before + b"\n" + _read(folder / self._output))
             spectrum = read_output(target) or spectrum
         point.wrote(spectrum, target)
         return {}
@@ -121,6 +125,7 @@ class SlhaProgram:
         for name in (self._output, *self._profile.remove):
             (folder / name).unlink(missing_ok=True)
         for path in self._companions:
+            (folder / path.name).unlink(missing_ok=True)  # a link there would be followed
             with contextlib.suppress(FileNotFoundError):
                 shutil.copy(path, folder)
 
@@ -138,6 +143,17 @@ class SlhaProgram:
         if word in self._files:
             return str(self._files[word])
         return word.replace("{input}", source.name).replace("{output}", target.name)
+
+
+def _read(path: Path) -> bytes:
+    """A spectrum of this point; raises CodeFailed when it is no file any more, or has grown too large."""
+    try:
+        content = read_regular(path, LARGEST_SPECTRUM)
+    except (NotAFile, OSError) as error:
+        raise CodeFailed(f"the spectrum cannot be read: {error}") from error
+    if len(content) > LARGEST_SPECTRUM:
+        raise CodeFailed(f"the spectrum {path.name} is larger than {LARGEST_SPECTRUM >> 20} MiB")
+    return content
 
 
 def _writes_spectrum(spec: CodeSpec) -> bool:
