@@ -9,9 +9,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from evaluator.processes import has_children, parents
+
+SHARE = 0.05
+"""The most of the time that looking for children may take where it is not done after every point."""
 
 ROUNDS = 100
 """How often children of what was ended are looked for: each end may leave others to this process."""
@@ -26,6 +30,15 @@ class Children:
 
     def __init__(self) -> None:
         self._kept = own_children() if has_children() else set[int]()
+        self._next = 0.0
+
+    def end_strays_in_time(self) -> None:
+        """The same as `end_strays`, where it takes long (many threads) after some points only."""
+        start = time.perf_counter()
+        if start >= self._next:
+            self.end_strays()
+            end = time.perf_counter()
+            self._next = end + (end - start) / SHARE
 
     def end_strays(self) -> bool:
         """Ends and reaps all other children, with all that comes from them; whether there was any."""

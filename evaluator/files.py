@@ -26,9 +26,12 @@ def read_regular(path: str | Path, most: int) -> bytes:
     """
     # without O_NONBLOCK the opening of a named pipe waits for a writer
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    with open(descriptor, "rb") as file:
+    try:
         require_regular(path, os.fstat(descriptor).st_mode)
-        return file.read(most + 1)
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read(most + 1)
+    finally:
+        os.close(descriptor)
 
 
 def require_regular(path: str | Path, mode: int) -> None:

@@ -64,8 +64,11 @@ class InProcess:
             outcome = Outcome(Status.FAILED, message=printable(f"{type(error).__name__}: {error}"))
         if surroundings is not None:
             surroundings.restore()
-        if self._children.end_strays() or self._chain.used_scratch:
+        if self._chain.used_scratch:
+            self._children.end_strays()
             shutil.rmtree(folder, ignore_errors=True)
+        else:
+            self._children.end_strays_in_time()
         return outcome
 
     def cancel(self, job: Job) -> None:

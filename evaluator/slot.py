@@ -194,8 +194,7 @@ class Slot:
                 self._shared.loss.report(error)
                 self._give_up(group, Outcome(Status.CANCELLED))
             except BaseException as error:  # noqa: BLE001  # its points must get an answer, and this thread go on
-                what = f"the worker was lost: {type(error).__name__}: {error}"
-                self._give_up(group, Outcome(Status.KILLED, message=printable(what)))
+                self._give_up(group, _lost(error))
         self._end_worker()
 
     def _give_up(self, group: list[Job], outcome: Outcome) -> None:
@@ -242,14 +241,19 @@ class Slot:
         return True
 
     def _run(self, job: Job) -> Outcome:
-        """Works on one point; raises what is not the point's fault."""
+        """Works on one point; raises EvaluatorLost."""
         group = [job]
-        outcomes = self._ask(group)
-        outcome = outcomes[0] if outcomes is not None else self._why(job)
-        if outcome.status is Status.KILLED and outcomes is None and not self._begun():
-            self._end_worker()
+        try:
             outcomes = self._ask(group)
             outcome = outcomes[0] if outcomes is not None else self._why(job)
+            if outcome.status is Status.KILLED and outcomes is None and not self._begun():
+                self._end_worker()
+                outcomes = self._ask(group)
+                outcome = outcomes[0] if outcomes is not None else self._why(job)
+        except EvaluatorLost:
+            raise
+        except Exception as error:  # noqa: BLE001  # costs this point, and not those that wait behind it
+            outcomes, outcome = None, _lost(error)
         if outcomes is None:
             self._finish(group)
         else:
@@ -377,3 +381,7 @@ class Slot:
             process.join(JOIN_LIMIT)
         if pipe is not None:
             pipe.close()
+
+
+def _lost(error: BaseException) -> Outcome:
+    return Outcome(Status.KILLED, message=printable(f"the worker was lost: {type(error).__name__}: {error}"))
