@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from evaluator.errors import ConfigurationError
+from evaluator.errors import ConfigurationError, EvaluatorLost
 from scanspec import ScanFile, ScanFileError, read_scan_file
 
 BAD_INPUT = 2
@@ -22,7 +22,7 @@ INTERRUPTED = 130
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs one command; returns its exit code (0, or 2 for bad input)."""
+    """Runs one command; returns its exit code: 0, 2 for bad input, 4 and 5 for an evaluator that must end."""
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # its fork handlers hang beside subprocesses
     options = _parser().parse_args(arguments)
     try:
@@ -30,6 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (ScanFileError, ConfigurationError) as error:
         print(f"lodescan-evaluator: {error}", file=sys.stderr)
         return BAD_INPUT
+    except EvaluatorLost as error:
+        print(f"lodescan-evaluator: {error}", file=sys.stderr)
+        return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
     except ModuleNotFoundError as error:  # both sides install each other's commands

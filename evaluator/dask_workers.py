@@ -12,18 +12,15 @@ from __future__ import annotations
 import atexit
 import hashlib
 import multiprocessing
-import os
 import queue
-import signal
-import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from evaluator.description import describe
-from evaluator.errors import ConfigurationError
-from evaluator.jobs import Job
+from evaluator.errors import ConfigurationError, EvaluatorLost, PhysicsChanged
+from evaluator.jobs import Job, Loss
 from evaluator.point import Chain, Outcome, Status, printable
 from evaluator.workers import LocalProcesses
 from scanspec import ScanFileError
@@ -47,6 +44,7 @@ class DaskWorkers:
     """
 
     def __init__(self, chain: Chain, scheduler: str) -> None:
+        self.loss = Loss()
         self._scan = str(chain.scan.path.resolve())
         self._digest = _digest(chain)
         self._futures: dict[Job, distributed.Future] = {}
@@ -76,7 +74,7 @@ class DaskWorkers:
             return
         try:
             future = self._client.submit(
-                evaluate, self._scan, self._digest, job.variables, job.spectra_below, pure=False
+                evaluate, self._scan, self._digest, job.point_id, job.variables, job.spectra_below, pure=False
             )
         except Exception as error:  # noqa: BLE001  # whatever it is, the cluster is no good any more
             self._lost(error)
@@ -95,8 +93,10 @@ class DaskWorkers:
         try:
             outcome = Outcome(*future.result())
             outcome = outcome._replace(status=Status(outcome.status))
-        except (ConfigurationError, ScanFileError) as error:
-            outcome = Outcome(Status.FAILED, message=printable(str(error)))
+        except (ConfigurationError, ScanFileError, EvaluatorLost) as error:  # what no point is to blame for
+            lost = error if isinstance(error, EvaluatorLost) else EvaluatorLost(f"a Dask worker: {error}")
+            self.loss.report(lost)
+            outcome = Outcome(Status.CANCELLED)
         except distributed.KilledWorker:
             outcome = Outcome(Status.KILLED, message="one Dask worker after the other was lost with it")
         except Exception as error:  # noqa: BLE001  # the cluster is lost: its points are
@@ -110,8 +110,7 @@ class DaskWorkers:
             if self._closing:
                 return
             self._closing = True
-        print(f"evaluator: the Dask cluster is lost ({printable(f'{type(error).__name__}: {error}')})", file=sys.stderr)
-        os.kill(os.getpid(), signal.SIGTERM)
+        self.loss.report(EvaluatorLost(f"the Dask cluster is lost ({printable(f'{type(error).__name__}: {error}')})"))
 
     def cancel(self, job: Job) -> None:
         with self._lock:
@@ -166,8 +165,9 @@ class _Pool:
         self.running: dict[str, Job] = {}
         chain = Chain(read_scan(Path(scan_file)))
         if _digest(chain) != digest:
-            raise ConfigurationError(
-                f"{scan_file} with its codes is not the same on this Dask worker: other versions, or an older copy"
+            raise PhysicsChanged(
+                f"{scan_file} with its codes is not the same on the Dask worker at {distributed.get_worker().address}: "
+                "other versions, an older copy, or a file that was changed while this evaluator served"
             )
         self.places = LocalProcesses(chain, threads)
 
@@ -183,11 +183,13 @@ def prepare(scan_file: str, digest: str) -> None:
     _get_pool(scan_file, digest)
 
 
-def evaluate(scan_file: str, digest: str, variables: Sequence[float], spectra_below: float) -> tuple[Any, ...]:
+def evaluate(
+    scan_file: str, digest: str, point_id: int, variables: Sequence[float], spectra_below: float
+) -> tuple[Any, ...]:
     """One point, in a worker process of this Dask worker; the fields of its Outcome."""
     pool, key = _get_pool(scan_file, digest), distributed.worker.thread_state.key
     finished = threading.Event()
-    job = Job(0, variables, spectra_below, lambda _: finished.set())
+    job = Job(point_id, variables, spectra_below, lambda _: finished.set())
     with _ended_lock:
         # word that a task is to end comes by another way than word that it is not wanted, and may be first
         if key in _ended:
@@ -197,6 +199,8 @@ def evaluate(scan_file: str, digest: str, variables: Sequence[float], spectra_be
     finished.wait()
     with _ended_lock:
         pool.running.pop(key, None)
+    if pool.places.loss.error is not None:
+        raise pool.places.loss.error
     return tuple(job.outcome)
 
 

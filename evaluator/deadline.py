@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from evaluator.clock import lived, missing
 from evaluator.errors import CodeTimedOut
 
 T = TypeVar("T")
@@ -15,8 +16,8 @@ R = TypeVar("R")
 DEFAULT_TIMEOUT = 600.0
 """Seconds a code may take for one point where the file does not say; what BSMArt gives SPheno."""
 
-set_before: list[tuple[float, str]] = []
-"""The newest deadline: its seconds, and of what; empty before the first."""
+set_before: list[tuple[float, str, float]] = []
+"""The newest deadline: its seconds, of what, and since when the evaluator has lived; empty before the first."""
 
 
 def run_by(seconds: float, name: str, function: Callable[[T], R], argument: T) -> R:
@@ -29,8 +30,8 @@ def run_by(seconds: float, name: str, function: Callable[[T], R], argument: T) -
     if threading.get_ident() != threading.main_thread().ident:
         return function(argument)
     if not set_before:
-        signal.signal(signal.SIGALRM, _ring)  # once: it costs more than a quick point
-    set_before[:] = [(seconds, name)]
+        prepare()
+    set_before[:] = [(seconds, name, lived())]
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         return function(argument)
@@ -38,6 +39,15 @@ def run_by(seconds: float, name: str, function: Callable[[T], R], argument: T) -
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
+def prepare() -> None:
+    """Takes the alarm for deadlines, once: it costs more than a quick point."""
+    signal.signal(signal.SIGALRM, _ring)
+    set_before[:] = [(0.0, "", 0.0)]
+
+
 def _ring(*_: Any) -> None:
-    seconds, name = set_before[0]
+    seconds, name, since = set_before[0]
+    if (left := missing(seconds, since)) > 0.0:  # the evaluator has stood still, and the point with it
+        signal.setitimer(signal.ITIMER_REAL, left)
+        return
     raise CodeTimedOut(f"{name} ran past its deadline of {seconds:g} s and was ended")

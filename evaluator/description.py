@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
 
 from evaluator.point import Chain
+from evaluator.sources import file_hash
 from lodescan.v1 import evaluation_pb2 as pb
 from scanspec import VERSION, Likelihood, ObservableSpec
 
@@ -52,7 +56,16 @@ def describe(chain: Chain, concurrency: int) -> pb.DescribeResponse:
 
 def _environment(chain: Chain) -> dict[str, str]:
     section = chain.scan.setup.section("environment_variables")
-    return {name: section.text(name) for name in section}
+    found = {name: section.text(name) for name in section}
+    for name, value in list(found.items()):
+        if os.path.isabs(value) and os.path.isfile(value):  # a program or a table that a code is told of
+            found[f"file {name}"] = file_hash(Path(value))
+    return found
+
+
+def watched(chain: Chain) -> list[Mapping[str, str]]:
+    """What holds the hashes of all files that decide the results."""
+    return [*(step.code.sources() for step in chain.steps), _environment(chain)]
 
 
 def _observable(spec: ObservableSpec) -> pb.Observable:

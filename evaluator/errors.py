@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 
 class ConfigurationError(ValueError):
     """The scan file, a template or a code cannot work for any point; the message says where and what to do."""
@@ -32,3 +34,28 @@ class CodeTimedOut(BaseException):
 
 class CodeKilled(Exception):
     """A program was killed from outside (memory, a signal): no answer. Status KILLED."""
+
+
+class UnknownName(KeyError):
+    """A function asks its point for a name that it does not have."""
+
+    def __init__(self, name: object, known: Collection[str]) -> None:
+        super().__init__(name)
+        self._known = known
+
+    def __str__(self) -> str:
+        from scanspec.document import closest  # users' modules import this one, anywhere
+
+        return f"the point has no {self.args[0]!r}{closest(str(self.args[0]), self._known)}"
+
+
+class EvaluatorLost(Exception):
+    """No point can be answered here any more: the evaluator ends, and its points go back unanswered."""
+
+    exit_code = 5
+
+
+class PhysicsChanged(EvaluatorLost):
+    """What the points are computed with is no longer what the evaluator has described."""
+
+    exit_code = 4

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from evaluator.errors import EvaluatorLost
 from evaluator.point import Outcome, Status
 
 _lock = threading.Lock()  # one for all: it is held for a few instructions
@@ -61,8 +62,32 @@ Waiting = queue.SimpleQueue[Job | None]
 """Jobs for threads that run them; None ends one thread."""
 
 
+class Loss:
+    """Why a place where points run can answer no more; empty as long as it can."""
+
+    def __init__(self) -> None:
+        self.error: EvaluatorLost | None = None
+        self._told: Callable[[], object] | None = None
+
+    def report(self, error: EvaluatorLost) -> None:
+        """The first one counts."""
+        with _lock:
+            told, self.error = self._told if self.error is None else None, self.error or error
+        if told is not None:
+            told()
+
+    def tell(self, whom: Callable[[], object]) -> None:
+        """Calls `whom`, in any thread, once there is a loss."""
+        with _lock:
+            self._told, lost = whom, self.error is not None
+        if lost:
+            whom()
+
+
 class Workers(Protocol):
     """A place where points run."""
+
+    loss: Loss
 
     concurrency: int
     """How many points are worked on at once."""

@@ -23,8 +23,10 @@ from evaluator.errors import (
     ConfigurationError,
     InvalidPoint,
     ObservableFailed,
+    UnknownName,
 )
 from evaluator.expressions import Expression
+from evaluator.files import FULL, read_regular
 from evaluator.fitting import Solver
 from scanspec import Likelihood, ObservableSpec, ScanFile, losses_and_nll
 from scanspec.document import closest, plain_name
@@ -84,7 +86,10 @@ class Point(Mapping[str, float]):
         self._scratch = scratch
 
     def __getitem__(self, name: str) -> float:
-        return self.names[name if name in self.names else plain_name(name)]
+        try:
+            return self.names[name if name in self.names else plain_name(name)]
+        except KeyError:
+            raise UnknownName(name, self.names) from None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.names)
@@ -260,6 +265,9 @@ class Chain:
             status, message = Status.TIMED_OUT, str(error)
         except CodeKilled as error:
             status, message = Status.KILLED, str(error)
+        except OSError as error:  # of the evaluator's own work in the point's folder
+            status = Status.KILLED if error.errno in FULL else Status.FAILED
+            message = f"the files of the point cannot be written or read: {error}"
         seconds = seconds or inner
         self.used_scratch = point.used_scratch or bool(inner)
         spectra: list[bytes] = []
@@ -279,7 +287,7 @@ class Chain:
         if sum(path.stat().st_size for path in files) > LARGEST_SPECTRA:
             point.warnings.append(f"its spectrum files are larger than {LARGEST_SPECTRA >> 20} MiB and were not kept")
             return []
-        return [path.read_bytes() for path in files]
+        return [read_regular(path, LARGEST_SPECTRA)[:LARGEST_SPECTRA] for path in files]
 
     def _solve(
         self,

@@ -9,12 +9,18 @@ import contextlib
 import importlib
 import os
 import sys
+import warnings
 
+from evaluator.codes.python import in_this_process
+from evaluator.processes import adopt_orphans
 from evaluator.worker import PRELOAD
+
+adopt_orphans()  # what a worker that was killed leaves behind must be found again
+warnings.filterwarnings("ignore", message="forkserver: waitpid returned unexpected pid")  # those are such
 
 _folder, *_modules = os.environ.get(PRELOAD, "").split(os.pathsep)
 if _folder:
     sys.path.insert(0, _folder)
 for _module in _modules:
-    with contextlib.suppress(Exception):
-        importlib.import_module(_module)
+    with contextlib.suppress(Exception, SystemExit):
+        in_this_process(importlib.import_module, _module)

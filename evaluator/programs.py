@@ -12,16 +12,35 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
+from evaluator.clock import Countdown
 from evaluator.errors import CodeFailed, CodeKilled, CodeTimedOut, ConfigurationError
+from evaluator.files import FULL, NotAFile, is_full, require_regular
 from evaluator.memory import memory_limit
-from evaluator.processes import POINT_MARK, kill_marked
+from evaluator.processes import POINT_MARK, ROOT_MARK, WORKER_MARK, kill_marked
 
 LARGEST_FILE = 256 * 2**20
 """Bytes that a program or a worker may write into one file, its standard output included."""
+
+NEEDED = frozenset({
+    "HOME", "USER", "LOGNAME", "SHELL", "TERM", "TZ", "TMPDIR", "HOSTNAME", "LANG", "LANGUAGE",
+    "LIBRARY_PATH", "CPATH", "PKG_CONFIG_PATH", "VIRTUAL_ENV", "CONDA_PREFIX", "PERL5LIB",
+    "ROOTSYS", "CUDA_VISIBLE_DEVICES", "CC", "CXX", "FC", "F77", "GCC_EXEC_PREFIX",
+    ROOT_MARK, WORKER_MARK,
+})  # fmt: skip
+"""What a program gets of the environment beside what the scan file names."""
+
+NEEDED_FAMILIES = (
+    "LC_", "LD_", "OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "NUMEXPR_", "GFORTRAN_", "MALLOC_", "XDG_", "PYTHON",
+    "LHAPDF", "PYTHIA8", "SLURM_", "PMI", "OMPI_", "UCX_", "I_MPI_", "FI_",
+)  # fmt: skip
+"""The same by how a name begins: languages, libraries, threads, and what MPI is told by a batch system."""
+
+SECRET = frozenset({"SLURM_JWT"})
 
 
 @dataclass(frozen=True)
@@ -100,26 +119,34 @@ class Finished:
 
 
 def run_program(
-    words: list[str], folder: Path, log: str, timeout: float, stdin: Path | None, stdout: Path | None
-) -> Finished:
+    words: list[str], folder: Path, log: str, timeout: float, stdin: Path | None, stdout: Path | None,
+    variables: Collection[str] = (),
+) -> Finished:  # fmt: skip
     """Runs a program in `folder`, for at most `timeout` seconds.
 
     Standard output and error go to `<log>.stdout` and `<log>.stderr` there, or to `stdout`. At the
-    deadline the whole process group is killed, and what has left it. Raises CodeTimedOut,
-    CodeKilled (SIGKILL from outside) and CodeFailed (it cannot be started, or wrote too much).
+    deadline the whole process group is killed, and what has left it. Of this process's environment it
+    gets what programs need (see `environment`) and the `variables`. Raises CodeTimedOut, CodeKilled
+    (SIGKILL from outside, or no room on the disk) and CodeFailed (it cannot be started, or wrote too much).
     """
     out_path = stdout or folder / f"{log}.stdout"
     error_path = folder / f"{log}.stderr"
-    environment = {**os.environ, POINT_MARK: str(folder), "PATH": search_path()}
     with contextlib.ExitStack() as files:
         try:
-            source = files.enter_context(stdin.open("rb")) if stdin else subprocess.DEVNULL
-            out = files.enter_context(out_path.open("wb"))
-            err = files.enter_context(error_path.open("wb"))
+            source = files.enter_context(_open_input(stdin)) if stdin else subprocess.DEVNULL
+            for path in (out_path, error_path):
+                path.unlink(missing_ok=True)  # a code before this one may have put a link or a pipe there
+            out = files.enter_context(out_path.open("xb"))
+            err = files.enter_context(error_path.open("xb"))
             process = subprocess.Popen(
-                words, cwd=folder, stdin=source, stdout=out, stderr=err, env=environment, start_new_session=True
-            )
+                words, cwd=folder, stdin=source, stdout=out, stderr=err, start_new_session=True,
+                env=environment(variables) | {POINT_MARK: str(folder)},
+            )  # fmt: skip
+        except NotAFile as error:
+            raise CodeFailed(f"{words[0]} could not be started: {error}") from error
         except OSError as error:
+            if error.errno in FULL:
+                raise
             raise CodeFailed(f"{words[0]} could not be started: {error.strerror} ({error.filename})") from error
     try:
         ended = _wait(process, timeout)
@@ -136,7 +163,40 @@ def run_program(
         raise CodeKilled(f"{Path(words[0]).name} was killed from outside (out of memory?)")
     if process.returncode == -signal.SIGXFSZ:
         raise CodeFailed(f"{Path(words[0]).name} wrote more than {LARGEST_FILE >> 20} MiB into one file and was ended")
-    return Finished(process.returncode, read_tail(out_path), read_tail(error_path))
+    finished = Finished(process.returncode, read_tail(out_path), read_tail(error_path))
+    if is_full(folder) or _says_full(finished):
+        raise CodeKilled(f"there was no room on the disk for what {Path(words[0]).name} writes")
+    return finished
+
+
+def _open_input(path: Path) -> BinaryIO:
+    # without O_NONBLOCK the opening of a named pipe waits for a writer
+    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY), "rb")
+    try:
+        require_regular(path, os.fstat(file.fileno()).st_mode)
+    except NotAFile:
+        file.close()
+        raise
+    return file
+
+
+def _says_full(finished: Finished) -> bool:
+    """Whether a program that failed gives a full disk as the reason: by now another may have made room."""
+    said = finished.stderr + finished.stdout if finished.exit_code != 0 else finished.stderr
+    return "No space left on device" in said or "Disk quota exceeded" in said
+
+
+def environment(variables: Collection[str]) -> dict[str, str]:
+    """What of this process's environment a program gets: what programs need to run, and what the scan file names.
+
+    The rest stays here: tokens and passwords are in environments too.
+    """
+    found = {
+        name: value
+        for name, value in os.environ.items()
+        if name in NEEDED or name in variables or (name.startswith(NEEDED_FAMILIES) and name not in SECRET)
+    }
+    return found | {"PATH": search_path()}
 
 
 def _wait(process: subprocess.Popen[bytes], timeout: float) -> bool:
@@ -150,8 +210,8 @@ def _wait(process: subprocess.Popen[bytes], timeout: float) -> bool:
     try:
         poll = select.poll()
         poll.register(descriptor, select.POLLIN)
-        deadline = time.monotonic() + timeout
-        while (left := deadline - time.monotonic()) > 0:
+        deadline = Countdown(timeout)
+        while (left := deadline.left()) > 0:
             if poll.poll(min(left, 3600) * 1000):
                 return True
         return bool(poll.poll(0))
@@ -162,11 +222,11 @@ def _wait(process: subprocess.Popen[bytes], timeout: float) -> bool:
 def read_tail(path: Path, size: int = 4000) -> str:
     """The last bytes of a file as text, safe for any bytes; empty where there is none."""
     try:
-        with path.open("rb") as file:
+        with _open_input(path) as file:
             file.seek(0, os.SEEK_END)
             file.seek(max(0, file.tell() - size))
-            return file.read().decode("utf-8", errors="replace")
-    except OSError:
+            return file.read(size).decode("utf-8", errors="replace")
+    except (OSError, NotAFile):
         return ""
 
 

@@ -10,7 +10,7 @@ import signal
 import sys
 
 from evaluator.description import describe
-from evaluator.errors import ConfigurationError
+from evaluator.errors import ConfigurationError, PhysicsChanged
 from evaluator.in_process import InProcess
 from evaluator.jobs import Workers
 from evaluator.point import Chain
@@ -20,7 +20,10 @@ from scanspec import ScanFile
 
 
 def serve(scan: ScanFile, options: argparse.Namespace) -> int:
-    """Serves until SIGTERM or SIGINT; returns 0. Raises ConfigurationError before it answers anybody."""
+    """Serves until SIGTERM or SIGINT; returns 0.
+
+    Raises ConfigurationError before it answers anybody, and EvaluatorLost when it can answer no more.
+    """
     host, _, port = options.listen.rpartition(":")
     if not host or not port.isdigit():
         raise ConfigurationError(f"--listen {options.listen}: must be HOST:PORT, for example 127.0.0.1:50051")
@@ -59,6 +62,8 @@ async def _serve(chain: Chain, workers: Workers, host: str, options: argparse.Na
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    loop = asyncio.get_running_loop()
+    workers.loss.tell(lambda: loop.call_soon_threadsafe(stop.set))
     await server.start()
     address = f"{host}:{server.port}"
     where = f"{options.workers} worker processes" if options.workers else "this process, without isolation"
@@ -71,7 +76,10 @@ async def _serve(chain: Chain, workers: Workers, host: str, options: argparse.Na
         os.replace(temporary, options.address_file)
     await stop.wait()
     print("evaluator: stopping", file=sys.stderr, flush=True)
-    await server.stop(options.grace)
+    # where the physics has changed no answer of a point that still runs could be used
+    await server.stop(0.0 if isinstance(workers.loss.error, PhysicsChanged) else options.grace)
+    if workers.loss.error is not None:
+        raise workers.loss.error
 
 
 def _is_loopback(host: str) -> bool:

@@ -5,22 +5,56 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.metadata
+import importlib.util
+import os
 import re
 import sys
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
+from evaluator.errors import ConfigurationError
+from evaluator.files import NotAFile, require_regular
+
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
+_NOT_PHYSICS = sys.stdlib_module_names | {"evaluator", "scanspec", "lodescan"}
 _EXTRA = re.compile(r"\bextra\s*==")
 
 
-def file_hash(path: Path) -> str:
+Stamp = tuple[int, int, int, int]
+"""Of a file: what changes with its content, as far as the file system tells."""
+
+
+class FileHash(str):  # noqa: SLOT000  # a str can have no slots
+    """The hash of a file's content, which remembers the file and how it looked before it was read."""
+
+    path: Path
+    stamp: Stamp
+
+
+def stamp_of(status: os.stat_result) -> Stamp:
+    """The times of its last changes (the second one cannot be set by hand), its size and its number."""
+    return (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino)
+
+
+def file_hash(path: Path) -> FileHash:
     """SHA-256 of a file without a `#!` line, which holds the place of an environment, not physics."""
-    content = path.read_bytes()
-    if content.startswith(b"#!"):
-        content = content.partition(b"\n")[2]
-    return hashlib.sha256(content).hexdigest()
+    status = os.stat(path)
+    try:
+        require_regular(path, status.st_mode)  # the reading of a pipe or a device may never end
+    except NotAFile as error:
+        raise ConfigurationError(f"{error}; name a file") from None
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        if file.read(2) == b"#!":
+            file.readline()
+        else:
+            file.seek(0)
+        while part := file.read(2**20):
+            digest.update(part)
+    found = FileHash(digest.hexdigest())
+    found.path, found.stamp = path.absolute(), stamp_of(status)
+    return found
 
 
 def module_sources(module: str, folder: Path) -> dict[str, str]:
@@ -32,7 +66,7 @@ def module_sources(module: str, folder: Path) -> dict[str, str]:
 
 def script_sources(path: Path) -> dict[str, str]:
     """The same for an executable; one written in Python brings the packages that it imports."""
-    found = {f"program {path.name}": file_hash(path)}
+    found: dict[str, str] = {f"program {path.name}": file_hash(path)}
     with path.open("rb") as file:
         head = file.readline(200)
     if head.startswith(b"#!") and b"python" in head:
@@ -43,10 +77,12 @@ def script_sources(path: Path) -> dict[str, str]:
 
 def _visit(module: str, folder: Path, found: dict[str, str]) -> None:
     top = module.partition(".")[0]
-    single = folder / f"{top}.py"
-    files = [single] if single.is_file() else sorted((folder / top).rglob("*.py"))  # a package as a whole
-    if not files:
-        found.update(_package_versions(top))
+    files = _files(top, folder)
+    if not files and not (versions := _package_versions(top)):
+        folder = _elsewhere(top) or folder
+        files = _files(top, folder)
+    elif not files:
+        found.update(versions)
     for path in files:
         key = f"file {path.relative_to(folder)}"
         if key not in found:
@@ -55,7 +91,29 @@ def _visit(module: str, folder: Path, found: dict[str, str]) -> None:
                 _visit(name, folder, found)
 
 
+def _files(top: str, folder: Path) -> list[Path]:
+    """The files of a module in a folder, those of a package as a whole; compiled ones too."""
+    if (folder / f"{top}.py").is_file():
+        return [folder / f"{top}.py"]
+    files = [*(folder / top).rglob("*.py"), *(folder / top).rglob("*.so"), *folder.glob(f"{top}.*so")]
+    return sorted(path for path in files if path.is_file())
+
+
+def _elsewhere(top: str) -> Path | None:
+    """The folder of a module that no installed package has: on PYTHONPATH, or a checkout that is worked on."""
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        return None
+    if spec is None or spec.origin is None or not os.path.isabs(spec.origin):
+        return None
+    path = Path(spec.origin)
+    return path.parent.parent if path.name == "__init__.py" else path.parent
+
+
 def _imports(path: Path) -> list[str]:
+    if path.suffix == ".so":
+        return []
     try:
         tree = ast.parse(path.read_bytes())
     except (SyntaxError, ValueError):
@@ -66,7 +124,7 @@ def _imports(path: Path) -> list[str]:
             names += [each.name for each in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.append(node.module)
-    return [name for name in names if name.partition(".")[0] not in sys.stdlib_module_names | {"evaluator"}]
+    return [name for name in names if name.partition(".")[0] not in _NOT_PHYSICS]
 
 
 def _package_versions(top: str) -> dict[str, str]:

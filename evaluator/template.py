@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from evaluator.errors import ConfigurationError, InvalidPoint
 from evaluator.expressions import Expression
+from evaluator.files import write_new
 from scanspec.files import read_text
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([DdEe][+-]?\d+)?$")
@@ -98,7 +99,7 @@ class Template:
     def write(self, path: Path, names: Mapping[str, float], variables: Sequence[float]) -> str:
         """Writes the input file of one point; returns its text."""
         text = self.render(names, variables)
-        path.write_text(text, encoding="utf-8", errors=_AS_BYTES)
+        write_new(path, text.encode(errors=_AS_BYTES))
         return text
 
     def _add_head(self, line: str, number: int) -> None:

@@ -48,8 +48,7 @@ def read_document(path: Path) -> tuple[CommentedMap, str]:
         reason = f"{error.reason} at byte {error.start}"
         raise ScanFileError(f"{path}: is not UTF-8 text ({reason}); save it as UTF-8") from error
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ScanFileError(f"{path}: cannot be read ({reason})") from error
+        raise ScanFileError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
     try:
         content = _load(path, text)
     except ScanFileError:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from evaluator.codes.flavio import FlavioCode
 from evaluator.codes.verdict import read_output
 from evaluator.errors import ConfigurationError, InvalidPoint
+from evaluator.files import read_regular, write_new
 from scanspec import CodeSpec, ScanFile, ScanFileError
 from scanspec.observables import FlavioAddress, is_branching_ratio
-from scanspec.spectrum import read_spectrum
+from scanspec.spectrum import LARGEST_SPECTRUM, read_spectrum
 from scanspec.tools import FLAVIO
 
 if TYPE_CHECKING:
@@ -71,8 +72,7 @@ class FlavioTool:
         if path is None:
             point.spectrum = read_spectrum(block)
             return
-        with path.open("a") as file:
-            file.write(block)
+        write_new(path, read_regular(path, LARGEST_SPECTRUM) + block.encode())
         if (spectrum := read_output(path)) is not None:
             point.wrote(spectrum, path)
 

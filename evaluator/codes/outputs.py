@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from evaluator.errors import CodeFailed
+from evaluator.files import write_new
 from scanspec.spectrum import LARGEST_SPECTRUM
 
 _HEAD = re.compile(r"^[ \t]*(?:block|decay|decay1l|xsection)[ \t]", re.IGNORECASE | re.MULTILINE)
@@ -64,4 +65,4 @@ def rewrite(path: Path, heading: str, table: tuple[str, str] | None) -> None:
     if not (heading or table) or path.is_symlink() or not path.is_file() or path.stat().st_size > LARGEST_SPECTRUM:
         return
     text = path.read_bytes().decode("utf-8", errors="replace")
-    path.write_text(results_table(text, *table) if table else with_heading(text, heading))
+    write_new(path, (results_table(text, *table) if table else with_heading(text, heading)).encode())

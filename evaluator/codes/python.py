@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from evaluator.deadline import DEFAULT_TIMEOUT, run_by
-from evaluator.errors import CodeFailed, CodeKilled, ConfigurationError, InvalidPoint
+from evaluator.errors import CodeFailed, CodeKilled, ConfigurationError, InvalidPoint, UnknownName
+from evaluator.files import FULL
 from evaluator.sources import module_sources
 from scanspec import CodeSpec, ScanFile
 from scanspec.codes import read_function
@@ -23,6 +26,35 @@ from scanspec.spectrum import EntryMissing
 
 if TYPE_CHECKING:
     from evaluator.point import Point
+
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_EVALUATOR = str(Path(__file__).parents[1]) + os.sep
+_PACKAGES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+
+
+def in_this_process(function: Callable[[T], R], argument: T) -> R:
+    """function(argument); a child that it has forked and that comes back, by an error too, ends here.
+
+    It would go on as if it were this process, and answer in its place.
+    """
+    here = os.getpid()
+    try:
+        return function(argument)
+    finally:
+        if os.getpid() != here:
+            os._exit(1)
+
+
+def _what(error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        code = 0 if error.code is None else error.code
+        return f"it called sys.exit with exit code {code}" if isinstance(code, int) else f"it called sys.exit: {code}"
+    if isinstance(error, UnknownName):
+        return str(error)
+    return f"{type(error).__name__}: {error}"
 
 
 class PythonFunction:
@@ -42,12 +74,10 @@ class PythonFunction:
         if str(self._folder) not in sys.path:
             sys.path.insert(0, str(self._folder))
         try:
-            module = importlib.import_module(self.module)
-        except Exception as error:
-            line = traceback.extract_tb(error.__traceback__)[-1]
+            module = in_this_process(importlib.import_module, self.module)
+        except (Exception, SystemExit) as error:
             raise ConfigurationError(
-                f"{self._where}: the module {self.module!r} cannot be imported ({type(error).__name__}: {error}; "
-                f"{line.filename}, line {line.lineno})"
+                f"{self._where}: the module {self.module!r} cannot be imported ({_what(error)}; {self._place(error)})"
             ) from error
         function = getattr(module, self._name, None)
         if not callable(function):
@@ -61,19 +91,35 @@ class PythonFunction:
         timeout = self.timeout if self._ran else self.first_timeout
         self._ran = True
         try:
-            found = run_by(timeout, self._called, self._function, point)
+            found = run_by(timeout, self._called, self._call, point)
         except (InvalidPoint, CodeFailed, CodeKilled):
             raise
         except EntryMissing as error:  # says enough without a line of the code
             raise CodeFailed(str(error)) from error
-        except Exception as error:
-            last = traceback.extract_tb(error.__traceback__)[-1]
+        except (Exception, SystemExit) as error:
             with contextlib.suppress(OSError):  # the code may have filled its log
                 traceback.print_exc()
-            raise CodeFailed(f"{type(error).__name__}: {error} ({last.filename}, line {last.lineno})") from error
+            if isinstance(error, OSError) and error.errno in FULL:
+                raise CodeKilled(f"there was no room on the disk: {error} ({self._place(error)})") from error
+            raise CodeFailed(f"{_what(error)} ({self._place(error)})") from error
         if not isinstance(found, Mapping):
             raise CodeFailed(f"{self._called} must return a mapping of observables, but returned {found!r:.100}")
         return found
+
+    def _call(self, point: Point) -> Mapping[str, float]:
+        assert self._function is not None
+        return in_this_process(self._function, point)
+
+    def _place(self, error: BaseException) -> str:
+        """The last line of the user's own files that the error came through, else the last line of all."""
+        lines = [each for each in traceback.extract_tb(error.__traceback__) if _EVALUATOR not in each.filename]
+        if isinstance(error, SyntaxError) and error.filename:
+            return f"{error.filename}, line {error.lineno}"
+        folder = str(self._folder.resolve()) + os.sep
+        own = [each for each in lines if os.path.realpath(each.filename).startswith(folder)]
+        own = [each for each in own if not any(part in each.filename for part in _PACKAGES)]
+        line = next(reversed(own or lines), None)
+        return f"{line.filename}, line {line.lineno}" if line is not None else self._called
 
     def sources(self) -> Mapping[str, str]:
         return module_sources(self.module, self._folder) | {"function": self._called}

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 from evaluator.codes.outputs import has_entries, rewrite, split_headless
 from evaluator.codes.profiles import PROFILES, Profile, profile_of
 from evaluator.codes.verdict import Verdict, read_output
-from evaluator.errors import ConfigurationError, InvalidPoint
+from evaluator.errors import CodeFailed, ConfigurationError, InvalidPoint
+from evaluator.files import NotAFile, read_regular, write_new
 from evaluator.programs import Command, run_program
 from evaluator.sources import file_hash, script_sources
 from evaluator.template import Template
 from scanspec import CodeSpec, ScanFile, SlhaAddress
 from scanspec.codes import read_output_name
-from scanspec.spectrum import EntryMissing, Spectrum
+from scanspec.spectrum import LARGEST_SPECTRUM, EntryMissing, Spectrum
 from scanspec.tools import PASS
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class SlhaProgram:
             for word in (*self._command.words[1:], self._command.stdin or "")
             if ("." in word or "/" in word) and (scan.folder / word).is_file()
         }
+        self._variables = tuple(scan.setup.section("environment_variables"))
         self._companions = [self._program.parent / name for name in self._profile.companions]
         self._companions = [path for path in self._companions if path.is_file()]
         self._template: Template | None = None
@@ -100,16 +102,17 @@ class SlhaProgram:
     def run(self, point: Point) -> Mapping[str, float]:
         folder = point.folder
         source, target = folder / self._input, folder / self._output
-        before = point.spectrum_path.read_bytes() if point.spectrum_path is not None else b""
+        before = _read(point.spectrum_path) if point.spectrum_path is not None else b""
         self._check_candidate(point.spectrum if before else None, SlhaAddress("LSP", (1,)))
         self._clear(folder)
         if self._template is not None:
             self._template.write(source, point.names, point.variables)
         elif point.spectrum_path is not None:
-            source.write_bytes(before)
+            write_new(source, before)
         finished = run_program(
             self._words(source, target), folder, self._name, self.timeout if self._ran else self.first_timeout,
             self._file(self._command.stdin, source, target), self._file(self._command.stdout, source, target),
+            self._variables,
         )  # fmt: skip
         self._ran = True
         rewrite(target, self._profile.heading, self._profile.table)
@@ -117,14 +120,14 @@ class SlhaProgram:
         self._check_candidate(spectrum, SlhaAddress("DARKMATTER", (2,)))
         if self._append and point.spectrum_path is not None:
             target = point.spectrum_path
-            target.write_bytes(before + b"\n" + self._blocks(folder / self._output, point.warnings))
+            write_new(target, before + b"\n" + self._blocks(folder / self._output, point.warnings))
             spectrum = read_output(target) or spectrum
         point.wrote(spectrum, target)
         return {}
 
     def _blocks(self, output: Path, warnings: list[str]) -> bytes:
         """An output without what stands before its first block, which would belong to the last block before it."""
-        content = output.read_bytes()
+        content = _read(output)
         before, rest = split_headless(content.decode("utf-8", errors="replace"))
         if has_entries(before):
             warnings.append(f"{output.name} begins with entries of no block, which are left out")
@@ -147,8 +150,9 @@ class SlhaProgram:
         for name in (self._output, *self._profile.remove):
             (folder / name).unlink(missing_ok=True)
         for name, text in self._profile.files.items():
-            (folder / name).write_text(text)
+            write_new(folder / name, text.encode())
         for path in self._companions:
+            (folder / path.name).unlink(missing_ok=True)  # a link there would be followed
             with contextlib.suppress(FileNotFoundError):
                 shutil.copy(path, folder)
 
@@ -171,6 +175,17 @@ class SlhaProgram:
             return str(self._files[word])
         word = word.replace("{input}", source.name).replace("{output}", target.name)
         return word.replace("{folder}", str(source.parent))
+
+
+def _read(path: Path) -> bytes:
+    """A spectrum of this point; raises CodeFailed when it is no file any more, or has grown too large."""
+    try:
+        content = read_regular(path, LARGEST_SPECTRUM)
+    except (NotAFile, OSError) as error:
+        raise CodeFailed(f"the spectrum cannot be read: {error}") from error
+    if len(content) > LARGEST_SPECTRUM:
+        raise CodeFailed(f"the spectrum {path.name} is larger than {LARGEST_SPECTRUM >> 20} MiB")
+    return content
 
 
 def _writes_spectrum(spec: CodeSpec) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from evaluator.codes.profiles import Profile
 from evaluator.errors import CodeFailed, InvalidPoint
+from evaluator.files import NotAFile, read_regular
 from evaluator.programs import Finished, last_line
 from scanspec import CodeSpec, ObservableSpec, SlhaAddress
 from scanspec import keys as known_keys
@@ -123,9 +124,12 @@ def raise_errors(spectrum: Spectrum) -> None:
 def read_output(path: Path) -> Spectrum | None:
     """The spectrum in a file, None when there is no file; raises CodeFailed when it is too large to be one."""
     try:
-        if path.stat().st_size > LARGEST_SPECTRUM:
+        content = read_regular(path, LARGEST_SPECTRUM)
+        if len(content) > LARGEST_SPECTRUM:
             raise CodeFailed(f"the output {path.name} is larger than {LARGEST_SPECTRUM >> 20} MiB")
-        return read_spectrum(path.read_bytes().decode("utf-8", errors="replace"))
+        return read_spectrum(content.decode("utf-8", errors="replace"))
+    except NotAFile as error:
+        raise CodeFailed(f"the output cannot be read: {error}") from error
     except OSError:
         return None
 

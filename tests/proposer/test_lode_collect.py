@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from proposer.space import Space
-from proposer.strategies import lode, lode_descend
+from proposer.strategies import lode_descend
 from proposer.strategies.base import Status, Told
 from proposer.strategies.lode import Lode, LodeSettings
 from proposer.strategies.lode_collect import around_good_points, candidates, certain, odds_by_neighbours

@@ -1,0 +1,89 @@
+"""The time that an evaluator has lived, which is what deadlines count: it stands still while the evaluator does.
+
+An evaluator may be suspended with all its workers (Ctrl-Z, a batch system); their points must
+not be late because of that. A thread of the evaluator adds up its own time in a file that the workers share.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import struct
+import threading
+import time
+from pathlib import Path
+
+TICK = 0.1
+"""Seconds between two looks at the time."""
+
+STILL = 1.0
+"""Seconds without a look after which the evaluator has stood still; less may be a busy machine."""
+
+_SECONDS = struct.Struct("d")
+_shared: mmap.mmap | None = None
+
+
+def lived() -> float:
+    """Seconds that the evaluator of this process has lived; the time of the machine where none keeps them."""
+    return time.monotonic() if _shared is None else float(_SECONDS.unpack_from(_shared)[0])
+
+
+def follow(path: str | Path | None) -> None:
+    """Takes the time from the file of a Clock; None takes it from the machine again."""
+    global _shared  # noqa: PLW0603  # one evaluator a process
+    _shared = None
+    if path is not None:
+        with open(path, "r+b") as file:
+            _shared = mmap.mmap(file.fileno(), _SECONDS.size)
+
+
+def missing(seconds: float, since: float) -> float:
+    """How much of `seconds` since `lived()` was `since` has not been lived; 0.0 when that is too little to tell."""
+    left = seconds - (lived() - since)
+    return left if left > min(5 * TICK, seconds / 2) else 0.0
+
+
+class Countdown:
+    """Seconds of the evaluator's life."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds, self._since = seconds, lived()
+        self._end = time.monotonic() + seconds
+
+    def left(self) -> float:
+        """Seconds until it must be asked again; 0.0 when it has ended."""
+        left = self._end - time.monotonic()
+        if left <= 0.0:
+            left = missing(self._seconds, self._since)
+            self._end = time.monotonic() + left
+        return left
+
+
+class Clock:
+    """Keeps the time of this process in a file until it is closed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+        with contextlib.closing(os.fdopen(descriptor, "r+b")) as file:
+            file.truncate(_SECONDS.size)
+            self._memory = mmap.mmap(file.fileno(), _SECONDS.size)
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="clock", daemon=True)
+        self._thread.start()
+        follow(path)
+
+    def _run(self) -> None:
+        before, seconds = time.monotonic(), 0.0
+        while not self._closed.wait(TICK):
+            now = time.monotonic()
+            seconds += now - before if now - before < STILL else TICK
+            before = now
+            _SECONDS.pack_into(self._memory, 0, seconds)
+
+    def close(self) -> None:
+        """Ends it; the time is the machine's again."""
+        follow(None)
+        self._closed.set()
+        self._thread.join()

@@ -1,0 +1,114 @@
+"""An evaluator answers for the files of its digest: once one of them changes, no point is answered any more."""
+
+import os
+import signal
+import sys
+
+import pytest
+
+from lodescan.v1 import evaluation_pb2 as pb
+from tests.evaluator.harness import wait_until
+
+SCAN = (
+    "variables: {x: [0, 100]}\ncodes:\n  toy:\n    function: toy:f\n    timeout: 20\n"
+    "    observables: {y: {mean: 1, sigma: 1}}\n"
+)
+TOY = "from more import factor\n\ndef f(point):\n    return {'y': factor() * point['x']}\n"
+MORE = "def factor():\n    return 2\n"
+PROGRAM = "#!/bin/sh\nsed s/IN/OUT/ $1 > $2\n"
+COMMAND = (
+    "variables: {x: [0, 100]}\ncodes:\n  copy:\n    command: ./copy.sh {input} {output}\n    input_file: in.slha\n"
+    "    observables: {y: {slha: [OUT, 1], mean: 1, sigma: 1}}\n"
+)
+
+
+def ends(server, *names):
+    """Asks points until the evaluator ends; none may be answered."""
+    try:
+        call = server.stub.Evaluate(iter([server.request([[x] for x in range(200)])]), timeout=60)
+        results = [each for response in call for each in response.results]
+    except Exception:  # noqa: BLE001  # it has ended already
+        results = []
+    assert {pb.Status.Name(each.status) for each in results} <= {"STATUS_CANCELLED"}
+    assert server.process.wait(30) == 4
+    said = server.log.read_text().strip().splitlines()[-1]
+    assert said.startswith("lodescan-evaluator: ") and "while this evaluator served" in said
+    assert all(name in said for name in names)
+    assert server.nothing_left()
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("name", ["toy.py", "more.py"])
+def test_a_function(scan_file, evaluator, tmp_path, workers, name):
+    server = evaluator(scan_file(SCAN, toy__py=TOY, more__py=MORE), workers=workers)
+    assert [list(each.observables) for each in server.evaluate([[1], [2]])] == [[2.0], [4.0]]
+    path = tmp_path / name
+    path.write_text(path.read_text().replace("2", "3") + "\n")
+    for pid in server.workers():
+        os.kill(pid, signal.SIGKILL)
+    ends(server, name, "was changed")
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("name", ["copy.sh", "in.slha"])
+def test_a_program_and_a_template(scan_file, evaluator, tmp_path, workers, name):
+    scan = scan_file(COMMAND, copy__sh=PROGRAM, in__slha="BLOCK IN\n 1 x\n")
+    (tmp_path / "copy.sh").chmod(0o755)
+    server = evaluator(scan, workers=workers)
+    assert [list(each.observables) for each in server.evaluate([[1], [2]])] == [[1.0], [2.0]]
+    path = tmp_path / name
+    before = path.stat()
+    path.write_text(path.read_text().replace("x", "y").replace("OUT", "out"))  # as long as before, and as old
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    ends(server, name)
+
+
+def test_a_program_that_is_removed(scan_file, evaluator, tmp_path):
+    scan = scan_file(COMMAND, copy__sh=PROGRAM, in__slha="BLOCK IN\n 1 x\n")
+    (tmp_path / "copy.sh").chmod(0o755)
+    server = evaluator(scan)
+    (tmp_path / "copy.sh").unlink()
+    ends(server, "copy.sh", "is gone")
+
+
+def test_a_module_elsewhere_and_a_file_of_the_environment(scan_file, evaluator, tmp_path):
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "more.py").write_text(MORE)
+    table = tmp_path / "table"
+    table.write_text("1\n")
+    scan = scan_file(f"setup: {{environment_variables: {{TABLE: {table}}}}}\n" + SCAN, toy__py=TOY)
+    for path in (tmp_path / "lib" / "more.py", table):
+        server = evaluator(scan, environment={"PYTHONPATH": os.pathsep.join([str(tmp_path / "lib"), *sys.path[1:]])})
+        path.write_text(path.read_text() + "\n")
+        ends(server, path.name)
+
+
+def test_a_file_that_is_only_touched_or_written_again_changes_nothing(scan_file, evaluator, tmp_path):
+    server = evaluator(scan_file(SCAN, toy__py=TOY, more__py=MORE), workers=1)
+    (tmp_path / "more.py").write_text(MORE)
+    os.utime(tmp_path / "toy.py")
+    for pid in server.workers():
+        os.kill(pid, signal.SIGKILL)
+    assert server.statuses([[1], [2]]) == ["OK", "OK"]
+
+
+def test_a_scan_file_that_is_edited_changes_nothing_until_the_next_start(scan_file, evaluator):
+    scan = scan_file(SCAN, toy__py=TOY, more__py=MORE)
+    server = evaluator(scan, workers=1)
+    scan.write_text("nonsense: [")
+    for pid in server.workers():
+        os.kill(pid, signal.SIGKILL)
+    assert server.statuses([[1], [2]]) == ["OK", "OK"]
+
+
+def test_a_change_while_a_point_runs(scan_file, evaluator, tmp_path):
+    scan = scan_file(COMMAND, copy__sh="#!/bin/sh\ntouch began\nwhile [ ! -e ../../../go ]; do sleep 0.02; done\n"
+                     "sed s/IN/OUT/ $1 > $2\n", in__slha="BLOCK IN\n 1 x\n")  # fmt: skip
+    (tmp_path / "copy.sh").chmod(0o755)
+    server = evaluator(scan, options=["--grace", "0.1"])
+    call = server.stub.Evaluate(iter([server.request([[1]])]), timeout=60)
+    assert wait_until(lambda: list(server.temporary.glob("lodescan-*/point-*/began")))
+    (tmp_path / "in.slha").write_text("BLOCK IN\n 1 3*x\n")
+    (tmp_path / "go").touch()
+    assert [each.status for response in call for each in response.results] == [pb.STATUS_CANCELLED]
+    assert server.process.wait(30) == 4

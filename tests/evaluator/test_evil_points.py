@@ -1,0 +1,310 @@
+"""Points that do to their worker, its children and its disk what must not reach another point."""
+
+import contextlib
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lodescan.v1 import evaluation_pb2 as pb
+from tests.evaluator.harness import alive, wait_until
+
+FUNCTION = """
+import ctypes, gc, os, pty, random, signal, subprocess, sys, time
+import multiprocessing
+from pathlib import Path
+import numpy as np
+
+HERE = Path(__file__).parent
+rng = np.random.default_rng(3)
+KEPT = []
+LIBC = ctypes.CDLL(None)
+
+def note(pid):
+    with open(HERE / "pids", "a") as file:
+        file.write(f"{pid}\\n")
+
+def background():
+    time.sleep(1000)
+
+def f(point):
+    way = HOW.get(int(point["mode"]))
+    if way is not None:
+        found = way(point)
+        if found is not None:
+            return {"y": found}
+    return {"y": point["x"]}
+"""
+
+
+@pytest.fixture
+def evil(scan_file):
+    """A scan whose function does what `ways` say: Python for each mode, as the body of a function of `point`."""
+
+    def write(*ways, timeout=20):
+        text = FUNCTION
+        for number, way in enumerate(ways, start=1):
+            body = "".join(f"    {line}\n" for line in way.splitlines())
+            text += f"\ndef way{number}(point):\n{body}"
+        text += "\nHOW = {" + ", ".join(f"{n}: way{n}" for n in range(1, len(ways) + 1)) + "}\n"
+        return scan_file(
+            "variables: {x: [0, 1e6], mode: [0, 30]}\n"
+            f"codes:\n  toy:\n    function: evil:f\n    timeout: {timeout}\n"
+            "    observables: {y: {mean: 1, sigma: 1}}\n",
+            evil__py=text,
+        )
+
+    return write
+
+
+def values(server, rows):
+    return [next(iter(each.observables)) for each in server.evaluate(rows)]
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        "if os.fork() == 0:\n    return -1.0",
+        "if os.fork() == 0:\n    os.execv('/nonexistent', ['x'])",
+        "pid, fd = pty.fork()\nif pid == 0:\n    return -1.0\nos.close(fd)",
+        "if os.fork() == 0:\n    raise RuntimeError('in the child')",
+        "if os.fork() == 0:\n    sys.exit(3)",
+        "p = multiprocessing.get_context('fork').Process(target=len, args=(3,))\np.start()\np.join()",
+    ],
+)
+def test_a_child_that_comes_back_answers_nothing(evil, evaluator, way):
+    server = evaluator(evil(way))
+    before = len(alive(server.tag))
+    for _ in range(2):
+        assert values(server, [[1, 0], [2, 1], [3, 0], [4, 0], [5, 1], [6, 0]]) == [1, 2, 3, 4, 5, 6]
+    assert values(server, [[x, 0] for x in range(100)]) == list(range(100))
+    assert wait_until(lambda: len(alive(server.tag)) == before)
+
+
+def test_a_child_that_comes_back_between_two_codes(evil, evaluator):
+    scan = evil("if os.fork() == 0:\n    return -1.0")
+    scan.write_text(scan.read_text() + "  second:\n    function: evil:f\n    observables: {z: {function: y}}\n")
+    server = evaluator(scan)
+    assert values(server, [[1, 0], [2, 1], [3, 0], [4, 1], [5, 0]]) == [1, 2, 3, 4, 5]
+
+
+def test_an_import_that_forks(scan_file, evaluator):
+    scan = scan_file(
+        "variables: {x: [0, 9]}\ncodes:\n  toy:\n    function: forks:f\n    observables: {y: {mean: 1, sigma: 1}}\n",
+        forks__py="import os\nif os.fork() == 0:\n    os.execv('/none', ['x'])\nf = lambda point: {'y': point['x']}\n",
+    )
+    server = evaluator(scan, workers=2)
+    assert values(server, [[x] for x in range(9)]) == list(range(9))
+    assert server.terminate() == 0
+    assert server.nothing_left()
+
+
+DAEMON = (
+    "import os, sys, time\nif os.fork():\n    os._exit(0)\nos.setsid()\nif os.fork():\n    os._exit(0)\n"
+    "open(sys.argv[1], 'a').write(f'{os.getpid()}\\n')\nos.chdir('/')\ntime.sleep(1000)\n"
+)
+
+
+def is_there(pid):
+    """Whether a process runs; one that nobody has waited for has ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def pids(tmp_path):
+    """The processes that points have noted; none is left behind by the test."""
+
+    def read():
+        path = tmp_path / "pids"
+        return [int(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    yield read
+    for pid in read():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_daemon_without_an_environment_ends_with_its_point(evil, evaluator, tmp_path, pids, workers):
+    (tmp_path / "daemon.py").write_text(DAEMON)
+    way = f"subprocess.run(['env', '-i', {sys.executable!r}, HERE / 'daemon.py', HERE / 'pids'], env={{}})"
+    server = evaluator(evil(f"{way}\nwhile not (HERE / 'pids').exists():\n    time.sleep(0.01)"), workers=workers)
+    assert values(server, [[1, 1], [2, 0]]) == [1, 2]
+    assert pids() and not any(map(is_there, pids()))
+
+
+def test_a_daemon_of_a_program_ends_with_its_point(program_scan, evaluator, tmp_path, pids):
+    (tmp_path / "daemon.py").write_text(DAEMON)
+    scan = program_scan("spheno.sh")
+    daemon = (
+        f"env -i {sys.executable} {tmp_path}/daemon.py {tmp_path}/pids </dev/null\n"
+        f"while [ ! -s {tmp_path}/pids ]; do sleep 0.01; done\n"
+    )
+    (tmp_path / "spheno.sh").write_text((tmp_path / "spheno.sh").read_text().replace("\n", "\n" + daemon, 1))
+    server = evaluator(scan)
+    assert server.statuses([[1.0]]) == ["OK"]
+    assert pids() and not any(map(is_there, pids()))
+
+
+@pytest.mark.parametrize("how", ["worker", "evaluator"])
+def test_such_a_daemon_ends_with_a_worker_or_evaluator_that_is_killed(evil, evaluator, tmp_path, pids, how):
+    (tmp_path / "daemon.py").write_text(DAEMON)
+    way = f"subprocess.run(['env', '-i', {sys.executable!r}, HERE / 'daemon.py', HERE / 'pids'], env={{}})"
+    server = evaluator(evil(f"{way}\ntime.sleep(1000)"))
+    call = server.stub.Evaluate(iter([server.request([[1, 1]])]), timeout=60)
+    assert wait_until(lambda: pids() and is_there(pids()[0]))
+    if how == "worker":
+        (worker,) = server.workers()
+        os.kill(worker, signal.SIGKILL)
+        (result,) = [each for response in call for each in response.results]
+        assert result.status == pb.STATUS_KILLED
+    else:
+        server.process.kill()
+        server.process.wait()
+        call.cancel()
+    assert wait_until(lambda: not any(map(is_there, pids())))
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        "p = subprocess.Popen(['true'])\nnote(p.pid)",
+        "p = subprocess.Popen(['sleep', '1000'])\nnote(p.pid)",
+        "p = subprocess.Popen(['sleep', '1000'], start_new_session=True, env={})\nnote(p.pid)",
+        "subprocess.run(['sh', '-c', 'sleep 1000 & echo $! >> ' + str(HERE / 'pids')])",
+        "pid = os.fork()\nif pid == 0:\n    time.sleep(1000)\nnote(pid)",
+        "p = multiprocessing.get_context('fork').Process(target=background)\np.start()\nnote(p.pid)",
+    ],
+)
+def test_what_a_point_leaves_behind_is_ended_and_reaped(evil, evaluator, pids, way):
+    server = evaluator(evil(way))
+    assert values(server, [[x, 1] for x in range(20)]) == list(range(20))
+    assert len(pids()) == 20
+    assert not [pid for pid in pids() if Path(f"/proc/{pid}").exists()]  # not even as a zombie
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        "subprocess.Popen(['cat'], stdin=subprocess.PIPE, stdout=subprocess.PIPE)",
+        "subprocess.Popen(['cat'], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)",
+    ],
+)
+def test_a_helper_that_a_function_keeps_lives_on(evil, evaluator, start):
+    way = (
+        f"if not KEPT:\n    KEPT.append({start})\n"
+        "KEPT[0].stdin.write(b'%d\\n' % point['x'])\nKEPT[0].stdin.flush()\nreturn int(KEPT[0].stdout.readline())"
+    )
+    ends = "KEPT[0].stdin.close()\nreturn 100 + KEPT.pop().wait()"
+    fails = "KEPT.append(subprocess.Popen(['sh', '-c', 'exit 3']))"
+    later = "return float(KEPT[-1].wait())"
+    strays = "subprocess.Popen(['sleep', '1000'])"
+    server = evaluator(evil(way, ends, fails, later, strays))
+    assert values(server, [[1, 1], [2, 0], [3, 5], [4, 1], [5, 2], [6, 1], [7, 3], [8, 0], [9, 4]]) == [
+        1, 2, 3, 4, 100, 6, 7, 8, 3,
+    ]  # fmt: skip
+    assert server.terminate() == 0
+    assert server.nothing_left()
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize(
+    ("way", "state"),
+    [
+        ("os.chdir('/')", "os.getcwd() == START"),
+        ("d = HERE / 'gone'\nd.mkdir()\nos.chdir(d)\nd.rmdir()", "os.getcwd() == START"),
+        ("os.umask(0o777)", "os.umask(0o22) == 0o22"),
+        ("os.environ['LANG'] = 'x'\nos.environ['NEW'] = '1'", "os.environ['LANG'] == 'C' and 'NEW' not in os.environ"),
+        ("os.environ.clear()", "'PATH' in os.environ and subprocess.getoutput('echo $PATH')"),
+        ("os.chdir('/')\nraise ValueError('no')", "os.getcwd() == START"),
+    ],
+)  # fmt: skip
+def test_what_a_function_changes_is_put_back(evil, evaluator, monkeypatch, workers, way, state):
+    monkeypatch.setenv("LANG", "C")
+    before = os.umask(0o22)
+    try:
+        server = evaluator(evil(way, f"START = {os.getcwd()!r}\nreturn float(bool({state}))"), workers=workers)
+    finally:
+        os.umask(before)
+    server.evaluate([[1, 1]])
+    assert values(server, [[1, 2]]) == [1.0]
+
+
+def test_signals_that_a_function_takes_are_given_back(evil, evaluator):
+    server = evaluator(
+        evil(
+            "signal.signal(signal.SIGALRM, signal.SIG_IGN)\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)",
+            "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])",
+            "return float(subprocess.run(['sh', '-c', 'exit 3']).returncode)",
+            "time.sleep(1000)",
+            timeout=1,
+        )
+    )
+    results = server.evaluate([[0, 1], [0, 3], [0, 4], [0, 2], [0, 4], [5, 0]])
+    assert [each.observables[0] for each in results if each.status == pb.STATUS_OK] == [0, 3, 0, 5]
+    # the worker itself has noticed, not its owner, who would have ended it
+    assert [each.message for each in results if each.status == pb.STATUS_TIMED_OUT] == [
+        "evil:f ran past its deadline of 1 s and was ended"
+    ] * 2
+
+
+@pytest.mark.parametrize(
+    "draw",
+    ["random.random()", "np.random.normal()", "rng.normal()", "random.random() + np.random.rand() + rng.random()"],
+)
+def test_noise_is_a_points_own_and_comes_again(evil, evaluator, draw):
+    scan = evil(f"return {draw}")
+    rows = [[0, 1]] * 40
+    first = evaluator(scan, workers=2)
+    noise = values(first, rows)
+    assert len(set(noise)) == len(noise)
+    assert values(first, rows) == noise
+    assert values(evaluator(scan, workers=1), rows) == noise
+    assert values(evaluator(scan, workers=0), rows) == noise
+    assert values(first, [[1, 1]]) != noise[:1]
+
+
+FILLS = (
+    "point.folder.mkdir(exist_ok=True)\nn = 0\nwhile True:\n    n += 1\n"
+    "    (point.folder / f'{n}').write_bytes(bytes(2**20))"
+)
+
+
+def test_a_point_that_fills_its_folder_costs_itself(evil, evaluator):
+    limited = "from evaluator import slot\nslot.LARGEST_FOLDER = 64 * 2**20"
+    server = evaluator(evil(FILLS), workers=2, preface=limited)
+    results = server.evaluate([[1, 0], [2, 1], [3, 0]])
+    assert [each.status for each in results] == [pb.STATUS_OK, pb.STATUS_FAILED, pb.STATUS_OK]
+    assert "wrote more than 64 MiB into its folder" in results[1].message and results[1].failed_code == "toy"
+    (root,) = server.scratch()
+    assert not list(root.glob("point-*"))
+
+
+def test_a_full_disk_is_not_the_points_fault(evil, program_scan, evaluator, chain, tmp_path):
+    way = "import errno\nraise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), 'file')"
+    assert evaluator(evil(way)).statuses([[1, 1], [1, 0]]) == ["KILLED", "OK"]
+    scan = program_scan("spheno.sh")
+    (tmp_path / "spheno.sh").write_text("#!/bin/sh\ncat $1 >/dev/full || exit 1\n")
+    outcome = chain(scan).evaluate([1.0], tmp_path / "s")
+    assert (outcome.status.name, "no room on the disk" in outcome.message) == ("KILLED", True)
+
+
+def test_an_unwaited_child_does_not_slow_the_points_after_it(evil, evaluator):
+    server = evaluator(evil("KEPT.append(subprocess.Popen(['true']))"))
+    seconds = []
+    for _ in range(2):
+        server.evaluate([[1, 0]] * 500)
+        start = time.perf_counter()
+        server.evaluate([[1, 0]] * 2000)
+        seconds.append(time.perf_counter() - start)
+        server.evaluate([[1, 1]])
+    (worker,) = server.workers()
+    children = Path(f"/proc/{worker}/task/{worker}/children").read_text().split()
+    assert len(children) >= 1  # the function may still ask for its exit code
+    assert seconds[1] < 4 * seconds[0]

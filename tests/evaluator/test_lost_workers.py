@@ -1,0 +1,113 @@
+"""Workers that are killed while they start, that cannot be started again, and evaluators that stand still."""
+
+import os
+import resource
+import signal
+import threading
+import time
+
+import pytest
+
+from lodescan.v1 import evaluation_pb2 as pb
+from tests.evaluator.harness import alive, wait_until
+
+SLOW_START = (
+    "import time\nfrom pathlib import Path\nHERE = Path(__file__).parent\n"
+    "def f(point):\n    time.sleep(point['pause'])\n    return {'y': point['x']}\n"
+)
+SCAN = (
+    "variables: {x: [0, 100], pause: [0, 100]}\ncodes:\n  toy:\n    function: toy:f\n    timeout: TIMEOUT\n"
+    "    observables: {y: {mean: 1, sigma: 1}}\n"
+)
+
+
+@pytest.fixture
+def scan(scan_file):
+    return lambda timeout=20: scan_file(SCAN.replace("TIMEOUT", str(timeout)), toy__py=SLOW_START)
+
+
+def test_workers_that_are_killed_while_they_start_cost_no_point(scan, evaluator):
+    server = evaluator(scan(), workers=1)
+    seen, kills = set(server.workers()), 0
+    for pid in seen:
+        os.kill(pid, signal.SIGKILL)
+    found = []
+    thread = threading.Thread(target=lambda: found.extend(server.evaluate([[x, 0.0] for x in range(5)])))
+    thread.start()
+    end = time.monotonic() + 20
+    while kills < 3 and time.monotonic() < end:  # each as soon as it is there
+        for pid in set(server.workers()) - seen:
+            seen.add(pid)
+            kills += 1
+            os.kill(pid, signal.SIGKILL)
+    thread.join(60)
+    assert {pb.Status.Name(each.status) for each in found} <= {"STATUS_OK", "STATUS_KILLED"}
+    assert server.statuses([[1, 0]]) == ["OK"]
+
+
+def test_too_many_open_files_end_the_evaluator_in_order(scan, evaluator):
+    server = evaluator(scan(), workers=2)
+    assert server.statuses([[1, 0]] * 4) == ["OK"] * 4
+    used = len(os.listdir(f"/proc/{server.process.pid}/fd"))
+    call = server.stub.Evaluate(iter([server.request([[x, 0.05] for x in range(200)])]), timeout=60)
+    next(iter(call))
+    _, hard = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (used - 2, hard))
+    for pid in server.workers():
+        os.kill(pid, signal.SIGKILL)
+    statuses = {each.status for response in call for each in response.results}
+    assert statuses <= {pb.STATUS_OK, pb.STATUS_KILLED, pb.STATUS_CANCELLED}
+    assert server.process.wait(40) == 5
+    assert "cannot be started: " in server.log.read_text()
+    assert server.nothing_left()
+
+
+def test_a_worker_that_answers_about_another_point_is_ended(scan_file, evaluator):
+    forged = (
+        "import sys\n"
+        "def f(point):\n"
+        "    frame = sys._getframe()\n"
+        "    while frame.f_code.co_name != 'work':\n        frame = frame.f_back\n"
+        "    if point['x'] == 3:\n        frame.f_locals['pipe'].send((0, []))\n"
+        "    return {'y': point['x']}\n"
+    )
+    scan = scan_file(SCAN.replace("TIMEOUT", "20"), toy__py=forged)
+    server = evaluator(scan, workers=1)
+    results = server.evaluate([[x, 0] for x in range(6)])
+    assert [pb.Status.Name(each.status) for each in results] == [
+        "STATUS_OK", "STATUS_OK", "STATUS_OK", "STATUS_KILLED", "STATUS_OK", "STATUS_OK",
+    ]  # fmt: skip
+    assert [each.observables[0] for each in results if each.status == pb.STATUS_OK] == [0, 1, 2, 4, 5]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["function", "program"])
+def test_points_are_not_late_because_the_evaluator_stood_still(scan, program_scan, evaluator, tmp_path, kind):
+    if kind == "function":
+        server, rows = evaluator(scan(2), workers=2), [[1, 1.0], [2, 1.0], [3, 60]]
+    else:
+        path = program_scan("spheno.sh", settings="timeout: 2")
+        program = (tmp_path / "spheno.sh").read_text().replace("\n", "\nsleep 1\n", 1)
+        (tmp_path / "spheno.sh").write_text(program)
+        server, rows = evaluator(path, workers=2), [[1], [1], [4]]
+    call = server.stub.Evaluate(iter([server.request(rows)]), timeout=60)
+    assert wait_until(lambda: len(server.workers()) == 2)
+    time.sleep(0.5)
+    everything = alive(server.tag)
+    for how in (signal.SIGSTOP, signal.SIGCONT):
+        for pid in everything:
+            os.kill(pid, how)
+        if how is signal.SIGSTOP:
+            time.sleep(4)  # twice what a point may take
+    found = {each.point_id: pb.Status.Name(each.status) for response in call for each in response.results}
+    assert found == {0: "STATUS_OK", 1: "STATUS_OK", 2: "STATUS_TIMED_OUT"}
+
+
+def test_a_long_path_for_temporary_files(scan, evaluator, tmp_path):
+    folder = tmp_path / ("a" * 90)
+    folder.mkdir()
+    server = evaluator(scan(), workers=2, environment={"TMPDIR": str(folder)})
+    assert server.statuses([[1, 0]] * 4) == ["OK"] * 4
+    assert list(folder.glob("lodescan-*"))
+    assert server.terminate() == 0
+    assert wait_until(lambda: not alive(server.tag)) and not list(folder.iterdir())
