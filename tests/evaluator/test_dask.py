@@ -190,6 +190,19 @@ def test_no_cluster(evaluator, scan, options, words):
         evaluator(scan(), options=options)
 
 
+def test_a_function_that_is_changed_ends_the_evaluator(cluster, evaluator, scan):
+    cluster.worker("--nanny")
+    path = scan()
+    server = start(evaluator, cluster, path)
+    assert server.statuses([[1, 0]]) == ["OK"]
+    toy = path.parent / "toy.py"
+    toy.write_text(toy.read_text().replace("** 2", "** 3"))
+    call = server.stub.Evaluate(iter([server.request([[x, 0.0] for x in range(20)])]), timeout=60)
+    assert {each.status for response in call for each in response.results} <= {pb.STATUS_CANCELLED}
+    assert server.process.wait(60) == 4
+    assert "toy.py was changed while this evaluator served" in server.log.read_text()
+
+
 def test_a_scheduler_that_is_lost_ends_the_evaluator(cluster, evaluator, scan):
     cluster.worker("--nanny")
     server = start(evaluator, cluster, scan())
@@ -198,5 +211,5 @@ def test_a_scheduler_that_is_lost_ends_the_evaluator(cluster, evaluator, scan):
     call = server.stub.Evaluate(iter([server.request([[1.0, 0.0]])]), timeout=60)
     results = [result for response in call for result in response.results]
     assert not [each for each in results if each.status != pb.STATUS_CANCELLED]
-    assert server.process.wait(60) == 0
+    assert server.process.wait(60) == 5
     assert "the Dask cluster is lost" in server.log.read_text()

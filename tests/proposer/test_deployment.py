@@ -58,7 +58,8 @@ def test_compose_locks_both_up(services: Any, name: str) -> None:
     service = services[name]
     assert service["read_only"] and service["init"]
     assert (service["cap_drop"], service["security_opt"]) == (["ALL"], ["no-new-privileges:true"])
-    assert service["tmpfs"] == ["/tmp"]
+    assert service["tmpfs"] == ["/tmp:size=2g,mode=1777"]
+    assert service["pids_limit"] > 0 and service["mem_limit"]
 
 
 def test_the_evaluator_is_a_sidecar_and_the_job_starts_no_container_again(pod: Any) -> None:
