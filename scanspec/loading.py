@@ -45,8 +45,8 @@ def read_document(path: Path) -> tuple[CommentedMap, str]:
     try:
         text = read_text(path)
     except UnicodeDecodeError as error:
-        reason = f"{error.reason} at byte {error.start}"
-        raise ScanFileError(f"{path}: is not UTF-8 text ({reason}); save it as UTF-8") from error
+        why = f"{error.reason} at byte {error.start}"
+        raise ScanFileError(f"{path}: is not UTF-8 text ({why}); save it as UTF-8") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ScanFileError(f"{path}: cannot be read ({reason})") from error
@@ -211,7 +211,7 @@ def _check_text(event: ScalarEvent, refuse: Any) -> None:
 
 def _explain(error: MarkedYAMLError, source: str) -> str:
     """What is wrong, in words that help without knowing YAML."""
-    problem = (error.problem or error.context or "not valid YAML").splitlines()[0]
+    problem = f"{(error.problem or error.context or 'not valid YAML').splitlines()[0]:.300}"
     mark = error.problem_mark or error.context_mark
     begun = error.context_mark.line + 1 if error.context_mark is not None else 0
     lines = source.splitlines()

@@ -142,3 +142,15 @@ def test_in_the_other_side_s_environment_the_command_says_where_it_belongs(tmp_p
     assert done.returncode == 2
     assert done.stderr.startswith("lodescan-evaluator: simpleeval is missing: run it in the evaluator's environment")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_faults_of_all_codes_are_said_together(tmp_path):
+    path = tmp_path / "scan.yaml"
+    path.write_text(
+        "variables: {x: [0, 1]}\ncodes:\n  a:\n    command: ./no-program-a\n    input_file: in.slha\n"
+        "  b:\n    command: ./no-program-b\n  c:\n    function: 'm:f'\n    observables: {y: {mean: 1, sigma: 1}}\n"
+    )
+    with pytest.raises(ConfigurationError) as error:
+        Chain(read_scan_file(path))
+    first, second = str(error.value).splitlines()
+    assert "line 4: the program './no-program-a'" in first and "line 7: the program './no-program-b'" in second
