@@ -419,6 +419,8 @@ def _check_names(root: Section, variables: Section, derived: Section, scan: Scan
 
     def add(section: Section, name: str, what: str) -> None:
         column = next((each for each in keys.RESERVED_COLUMNS if each.lower() == name.lower()), None)
+        if not name.strip():
+            root.faults.add(section.error(f"the name of {what} is empty", name))
         taken = seen.get(name) or (f"a column of the results, {column}" if column else None)
         if taken:
             root.faults.add(section.error(f"{name!r} is already the name of {taken}; rename {what}", name))
