@@ -13,7 +13,7 @@ from ruamel.yaml.comments import CommentedMap
 
 from scanspec import keys
 from scanspec.codes import check_code_settings
-from scanspec.document import ScanFileError, Section, closest
+from scanspec.document import ScanFileError, Section, closest, plain_name
 from scanspec.expressions import ExpressionError, parse
 from scanspec.faults import Faults
 from scanspec.fitting import Fitting, read_fitting
@@ -150,7 +150,7 @@ def read_scan_file(path: Path | str) -> ScanFile:
     check_settings(setup, networks, variables, [*(each.name for each in variables), *_names(scan)])
     if not faults.any:
         _check_scored(root, scan)
-        _check_expressions(root, scan)
+    _check_expressions(root, scan)
     faults.close()
     return scan
 
@@ -213,10 +213,15 @@ def _check_scored(root: Section, scan: ScanFile) -> None:
 
 
 def _check_expressions(root: Section, scan: ScanFile) -> None:
-    """Of derived variables, observables and conditions, each of which knows what is found before it."""
+    """Of derived variables, observables and conditions, each of which knows what is found before it.
+
+    Where the file has other faults, any name in it may be one that would be known.
+    """
     fitted = scan.fitting.variables if scan.fitting is not None else ()
     known = [*(each.name for each in scan.variables), *(each.name for each in fitted)]
     names = _names(scan)
+    if root.faults.any:
+        known += sorted(_every_key(scan.document))
 
     def check(text: str, section: Section, key: str) -> None:
         try:
@@ -236,6 +241,13 @@ def _check_expressions(root: Section, scan: ScanFile) -> None:
         for condition in code.conditions:
             check(condition, code.section, "conditions")
     check_all(scan.observables)
+
+
+def _every_key(content: object) -> set[str]:
+    """The keys of a mapping, of those in it, and so on, as names."""
+    if not isinstance(content, dict):
+        return set()
+    return {plain_name(str(each)) for each in content}.union(*map(_every_key, content.values()))
 
 
 def _in_another_way(root: Section, setup: Section, ignored: list[str]) -> list[str]:
@@ -424,7 +436,7 @@ def _check_names(root: Section, variables: Section, derived: Section, scan: Scan
         taken = seen.get(name) or (f"a column of the results, {column}" if column else None)
         if taken:
             root.faults.add(section.error(f"{name!r} is already the name of {taken}; rename {what}", name))
-        seen.setdefault(name, what)
+        seen.setdefault(name, what.replace("the o", "an o").replace("the ", "a "))
 
     for variable in scan.variables:
         add(variables, variable.name, "the variable")
