@@ -28,7 +28,7 @@ from evaluator.errors import (
 from evaluator.expressions import Expression
 from evaluator.files import FULL, read_regular
 from evaluator.fitting import Solver
-from scanspec import Likelihood, ObservableSpec, ScanFile, losses_and_nll
+from scanspec import Likelihood, ObservableSpec, ScanFile, ScanFileError, losses_and_nll
 from scanspec.document import closest, plain_name
 from scanspec.spectrum import EntryMissing, Spectrum
 
@@ -154,13 +154,21 @@ class Chain:
         positions = {spec.name: position for position, spec in enumerate(self._specs)}
         self._derived = [self._prepare(spec, positions, known) for spec in self._specs if spec.name in scan.derived]
         self.steps: list[Step] = []
+        faults: list[str] = []
         for code_spec in scan.codes:
-            code = make_code(code_spec, scan, known)
+            try:
+                code = make_code(code_spec, scan, known)
+            except (ConfigurationError, ScanFileError) as error:  # those of the other codes are worth saying too
+                faults.append(str(error))
+                known += [each.name for each in code_spec.observables]
+                continue
             known += getattr(code, "gives", ())
             observables = [self._prepare(spec, positions, known) for spec in code_spec.observables]
             where = f"{scan.path}, line {code_spec.section.line('conditions')}"
             conditions = [self._expression(text, known, where) for text in code_spec.conditions]
             self.steps.append(Step(code_spec.name, code, observables, conditions))
+        if faults:
+            raise ConfigurationError("\n".join(faults))
         if scan.blocks and not any(getattr(step.code, "fills_a_template", False) for step in self.steps):
             where = next(iter(scan.block_places.values()), str(scan.path))
             raise ConfigurationError(f"{where}: blocks are written into a template, but no code that runs has one")

@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 
 LARGEST_TEXT = 16 << 20
-"""The most bytes of a scan file or a template."""
+"""The most bytes of a template."""
 
 
 def read_bytes(path: Path, most: int = LARGEST_TEXT) -> bytes:
@@ -19,12 +19,12 @@ def read_bytes(path: Path, most: int = LARGEST_TEXT) -> bytes:
     return content
 
 
-def read_text(path: Path, errors: str = "strict") -> str:
+def read_text(path: Path, most: int = LARGEST_TEXT, errors: str = "strict") -> str:
     """The text of a regular file in UTF-8, with or without a byte order mark; raises OSError and UnicodeDecodeError.
 
     `errors`: what becomes of other bytes, as `bytes.decode` has it.
     """
-    text = read_bytes(path).decode("utf-8-sig", errors=errors)
+    text = read_bytes(path, most).decode("utf-8-sig", errors=errors)
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 

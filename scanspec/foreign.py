@@ -12,8 +12,8 @@ from scanspec import keys
 _PYTHON = re.compile(r"^(?:from [\w.]+ import |import [\w., ]+$|def \w+\(|class \w+[(:])", re.MULTILINE)
 _SLHA = re.compile(r"^[ \t]*(?:BLOCK|DECAY)[ \t]+\w", re.MULTILINE | re.IGNORECASE)
 _INI = re.compile(r"^[ \t]*\[[\w .:-]+\][ \t]*$", re.MULTILINE)
-_SETTING = re.compile(r"^[ \t]*[\w .-]+=", re.MULTILINE)
-_YAML = re.compile(r"^[ \t]*[\w .-]+:[ \t]*$", re.MULTILINE)
+_SETTING = re.compile(r"^[ \t]*[\w.-][\w .-]*=", re.MULTILINE)
+_YAML = re.compile(r"^[ \t]*[\w.-][\w .-]*:[ \t]*$", re.MULTILINE)
 _A_SCAN_FILE = "a scan file is a mapping of sections: setup, variables, codes (README.md shows one)"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,9 @@ from scanspec.files import read_text
 from scanspec.foreign import what_it_is
 from scanspec.numbers import to_number
 
+LARGEST = 1 << 20
+"""The most bytes of a scan file: a megabyte of YAML may take some seconds."""
+
 DEEPEST = 30
 """The most levels of sections within sections."""
 
@@ -43,10 +47,10 @@ def read_document(path: Path) -> tuple[CommentedMap, str]:
     Raises ScanFileError when it cannot be read, is not valid, or is not a mapping of sections.
     """
     try:
-        text = read_text(path)
+        text = read_text(path, LARGEST)
     except UnicodeDecodeError as error:
-        reason = f"{error.reason} at byte {error.start}"
-        raise ScanFileError(f"{path}: is not UTF-8 text ({reason}); save it as UTF-8") from error
+        why = f"{error.reason} at byte {error.start}"
+        raise ScanFileError(f"{path}: is not UTF-8 text ({why}); save it as UTF-8") from error
     except (OSError, ValueError) as error:
         raise ScanFileError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
     try:
@@ -192,25 +196,25 @@ def _short(tag: object) -> str:
 
 
 def _check_text(event: ScalarEvent, refuse: Any) -> None:
+    """Escapes in double quotes that nobody means: LaTeX such as "$\\tau$" there is a tab and "au"."""
     text = event.value
     if any("\ud800" <= char <= "\udfff" for char in text):
         raise refuse("a text holds half of a character (\\ud800 to \\udfff alone); write the character itself")
-    odd = next((char for char in text if char < " " and char != "\n" or "\x7f" <= char < "\xa0" and char != "\x85"), "")
-    latex = re.search(r"\n(?=[a-z]{1,20}\b)", text) if "$" in text and event.style == '"' else None
-    if odd or latex:
-        name = {"\t": "\\t", "\r": "\\r", "\b": "\\b", "\f": "\\f", "\v": "\\v", "\a": "\\a"}.get(odd or "", "")
-        what = name or ("\\n" if latex and not odd else f"\\x{ord(odd):02x}")
+    if event.style != '"':
+        return
+    odd = next((char for char in text if unicodedata.category(char) == "Cc" and char != "\n"), "")
+    if not odd and "$" in text and re.search(r"\n(?=[a-z]{1,20}\b)", text):
+        odd = "\n"
+    if odd:
         raise refuse(
-            f"{what} in double quotes is one control character, not a backslash and a letter; write the text in "
+            f"{odd!r:.12} in double quotes is one control character, not a backslash and a letter; write the text in "
             "single quotes (in JSON: two backslashes)"
-            if event.style == '"'
-            else f"a text holds the control character {what}; remove it"
         )
 
 
 def _explain(error: MarkedYAMLError, source: str) -> str:
     """What is wrong, in words that help without knowing YAML."""
-    problem = (error.problem or error.context or "not valid YAML").splitlines()[0]
+    problem = f"{(error.problem or error.context or 'not valid YAML').splitlines()[0]:.300}"
     mark = error.problem_mark or error.context_mark
     begun = error.context_mark.line + 1 if error.context_mark is not None else 0
     lines = source.splitlines()

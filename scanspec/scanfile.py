@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -12,9 +12,9 @@ from types import MappingProxyType
 from ruamel.yaml.comments import CommentedMap
 
 from scanspec import keys
+from scanspec.checking import check_expressions, check_scored
 from scanspec.codes import check_code_settings
 from scanspec.document import ScanFileError, Section, closest
-from scanspec.expressions import ExpressionError, parse
 from scanspec.faults import Faults
 from scanspec.fitting import Fitting, read_fitting
 from scanspec.likelihoods import Kind, Likelihood
@@ -24,8 +24,6 @@ from scanspec.plotting import Plotting, read_plotting
 from scanspec.rows import column_variables
 from scanspec.settings import check_settings
 from scanspec.tools import (
-    TOY_NAMES,
-    TOYS,
     WAYS,
     check_code,
     check_tools,
@@ -33,7 +31,7 @@ from scanspec.tools import (
     settings_without_meaning,
     unknown_key,
 )
-from scanspec.types import check_type, only_tabulates, reads_rows
+from scanspec.types import check_type, reads_rows
 from scanspec.variables import Variable, read_variable
 
 
@@ -158,8 +156,8 @@ def read_scan_file(path: Path | str) -> ScanFile:
     _check_names(root, variables_section, derived_section, scan)
     check_settings(setup, networks, variables, [*(each.name for each in variables), *_names(scan)])
     if not faults.any:
-        _check_scored(root, scan)
-        _check_expressions(root, scan)
+        check_scored(root, scan)
+    check_expressions(root, scan)
     faults.close()
     return scan
 
@@ -205,47 +203,6 @@ def _read_variables(
 
 def _names(scan: ScanFile) -> list[str]:
     return [each.name for each in scan.all_observables()]
-
-
-def _check_scored(root: Section, scan: ScanFile) -> None:
-    every = scan.all_observables()
-    scored = any(each.measurement is not None or each.likelihood.kind is not Kind.OFF for each in every)
-    if not scored and not only_tabulates(scan.setup):
-        where = "codes" if "codes" in root else "observables"
-        root.faults.add(
-            root.error(
-                "no observable enters the likelihood, so every point would be good; give one a mean and a sigma, "
-                "or another scaling",
-                where,
-            )
-        )
-
-
-def _check_expressions(root: Section, scan: ScanFile) -> None:
-    """Of derived variables, observables and conditions, each of which knows what is found before it."""
-    fitted = scan.fitting.variables if scan.fitting is not None else ()
-    known = [*(each.name for each in scan.variables), *(each.name for each in fitted)]
-    names = _names(scan)
-
-    def check(text: str, section: Section, key: str) -> None:
-        try:
-            parse(text, known, len(scan.variables), scan.switched_off, set(names) - set(known))
-        except ExpressionError as error:
-            root.faults.add(section.error(str(error), key))
-
-    def check_all(specs: Sequence[ObservableSpec]) -> None:
-        for spec in specs:
-            if spec.function is not None:
-                check(spec.function, spec.section, spec.name if spec.name in scan.derived else "function")
-            known.append(spec.name)
-
-    check_all([each for each in scan.all_observables() if each.name in scan.derived])
-    for code in scan.codes:
-        known += TOY_NAMES if code.name == TOYS else ()
-        check_all(code.observables)
-        for condition in code.conditions:
-            check(condition, code.section, "conditions")
-    check_all(scan.observables)
 
 
 def _in_another_way(root: Section, setup: Section, ignored: list[str]) -> list[str]:
@@ -425,10 +382,12 @@ def _check_names(root: Section, variables: Section, derived: Section, scan: Scan
 
     def add(section: Section, name: str, what: str) -> None:
         column = next((each for each in keys.RESERVED_COLUMNS if each.lower() == name.lower()), None)
+        if not name.strip():
+            root.faults.add(section.error(f"the name of {what} is empty", name))
         taken = seen.get(name) or (f"a column of the results, {column}" if column else None)
         if taken:
             root.faults.add(section.error(f"{name!r} is already the name of {taken}; rename {what}", name))
-        seen.setdefault(name, what)
+        seen.setdefault(name, what.replace("the o", "an o").replace("the ", "a "))
 
     for variable in scan.variables:
         add(variables, variable.name, "the variable")

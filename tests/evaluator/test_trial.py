@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
 from evaluator.errors import ConfigurationError
+from evaluator.expressions import Expression
 from evaluator.point import Chain
 from evaluator.trial import check, point
 from scanspec import read_scan_file
@@ -142,3 +144,40 @@ def test_in_the_other_side_s_environment_the_command_says_where_it_belongs(tmp_p
     assert done.returncode == 2
     assert done.stderr.startswith("lodescan-evaluator: simpleeval is missing: run it in the evaluator's environment")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_faults_of_all_codes_are_said_together(tmp_path):
+    path = tmp_path / "scan.yaml"
+    path.write_text(
+        "variables: {x: [0, 1]}\ncodes:\n  a:\n    command: ./no-program-a\n    input_file: in.slha\n"
+        "  b:\n    command: ./no-program-b\n  c:\n    function: 'm:f'\n    observables: {y: {mean: 1, sigma: 1}}\n"
+    )
+    with pytest.raises(ConfigurationError) as error:
+        Chain(read_scan_file(path))
+    first, second = str(error.value).splitlines()
+    assert "line 4: the program './no-program-a'" in first and "line 7: the program './no-program-b'" in second
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("round(12345, -10**9)", 0.0), ("round(-10**9, 10**9)", -1e9), ("round(2.5)", 2), ("round(1.234, 2)", 1.23)],
+)
+def test_rounding_takes_no_time(text, value):
+    start = time.monotonic()
+    found = Expression(text, [], "here", 0)({}, [])
+    assert found == value and type(found) is type(value)
+    assert time.monotonic() - start < 1
+
+
+def test_a_file_without_observables_only_keeps_spectra(tmp_path, capfd):
+    (tmp_path / "in.slha").write_text("BLOCK MASS\n 25 x\n")
+    path = tmp_path / "scan.yaml"
+    path.write_text(
+        "setup: {type: Random, points: 3}\nvariables: {x: [0, 1]}\n"
+        "codes: {c: {command: 'cp {input} {output}', input_file: in.slha}}\n"
+    )
+    assert check(read_scan_file(path)) == 0
+    assert "status OK, NLL 0" in capfd.readouterr().out
+    path.write_text(path.read_text().replace("Random", "LODE"))
+    with pytest.raises(ValueError, match="no observable enters the likelihood"):
+        read_scan_file(path)

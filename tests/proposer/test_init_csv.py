@@ -1,5 +1,7 @@
 """Rows of an InitCSV in the gap of a symmetric prior: no u stands for them."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -36,3 +38,24 @@ def test_either_sign_is_read(read):
 def test_the_gap_is_refused(read, value):
     with pytest.raises(ScanFileError, match=rf"points.csv, line 3: mu = {value} is nearer to 0 than 100, its least"):
         read(f"mu\n500\n{value}\n")
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ("x;y\n1,5;2\n", ["separated by semicolons", "commas"]),
+        ("x" * 200_000 + ",y\n1,2\n", ["cannot be read as CSV"]),
+        (None, ["no regular file"]),
+    ],
+)
+def test_what_is_no_table_is_refused(tmp_path, rows, words):
+    path = tmp_path / "points.csv"
+    if rows is None:
+        os.mkfifo(path)
+    else:
+        path.write_text(rows)
+    (tmp_path / "scan.yaml").write_text(SCAN)
+    scan = read_scan_file(tmp_path / "scan.yaml")
+    with pytest.raises(ScanFileError, match=r"scan\.yaml, line 1: init_csv: ") as error:
+        read_init_csv(scan, Space(scan.variables))
+    assert all(word in str(error.value) for word in words)

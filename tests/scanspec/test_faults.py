@@ -119,9 +119,9 @@ def test_what_is_no_scan_file_is_named(said, name, text, words):
     ("old", "new", "line", "words"),
     [
         ("mean: 1", 'mean: 1, label: "$\\lambda$"', 8, ["single quotes", "'$\\lambda$'"]),
-        ("mean: 1", 'mean: 1, label: "$m_\\tau$"', 8, ["\\t in double quotes", "single quotes"]),
-        ("mean: 1", 'mean: 1, label: "$\\nu$"', 8, ["\\n in double quotes", "single quotes"]),
-        ("mean: 1", 'mean: 1, label: "$\\beta$"', 8, ["\\b in double quotes", "single quotes"]),
+        ("mean: 1", 'mean: 1, label: "$m_\\tau$"', 8, ["'\\t' in double quotes", "single quotes"]),
+        ("mean: 1", 'mean: 1, label: "$\\nu$"', 8, ["'\\n' in double quotes", "single quotes"]),
+        ("mean: 1", 'mean: 1, label: "$\\beta$"', 8, ["in double quotes", "single quotes"]),
         ("  x: [0, 1]\n", "  x: [0, 1]\n    z: [0, 1]\n", 4, ["the indentation is wrong", "line 3"]),
         ("toy:f", "toy: f", 6, ["a colon stands where no key can be", "quotes"]),
         ("  x: [0, 1]\n", "  x: [0, 1]\n z: [0, 1]\n", 4, ["the indentation is wrong"]),
@@ -290,3 +290,18 @@ def test_characters_that_json_writes_as_two_halves(tmp_path):
     path.write_text(json.dumps(content))
     assert "\\ud835" in path.read_text()
     assert read_scan_file(path).variables[0].label == label
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "description: >\n      folded\n      text\n\n      more\n",
+        'description: "a\\nb \u00e9\u00a0c"\n',
+        "label: '$\\tau$'\n",
+    ],
+)
+def test_texts_that_are_fine(tmp_path, text):
+    path = tmp_path / "scan.yaml"
+    path.write_text(BASE.replace("  x: [0, 1]\n", f"  x:\n    range: [0, 1]\n    {text}"))
+    variable = read_scan_file(path).variables[0]
+    assert "\a" not in variable.description and (variable.description or variable.label)

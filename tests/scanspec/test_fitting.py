@@ -39,7 +39,7 @@ def test_no_fitting(tmp_path):
         ("VARIANCE: 0.5", "VARIANCE: 0", 5, "must be more than 0"),
         ("z: {TARGET", "zz: {TARGET", 5, "'zz' is no observable; did you mean 'z'?"),
         ("z: {TARGET", "LAM: {TARGET", 5, "'LAM' is no observable"),
-        ("LAM", "x", 4, "'x' is already the name of the variable"),
+        ("LAM", "x", 4, "'x' is already the name of a variable"),
         ("RANGE: [0.01, 1]", "RANGE: [1, 1]", 4, "solved for within a range"),
         ("[0.01, 1]}", "[0.01, 1], PRIOR: LOG}", 4, "solved for within a range"),
         ("[0.01, 1]}", "[0, 1], TYPE: integer}", 4, "solved for within a range"),

@@ -232,10 +232,10 @@ def test_addresses_of_cross_sections_and_analyses_refused(fault, address, words)
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [
-        (observable("{mean: 1, sigma: 2}", "m0"), 7, ["'m0' is already the name of the variable"]),
+        (observable("{mean: 1, sigma: 2}", "m0"), 7, ["'m0' is already the name of a variable"]),
         (BASE + "observables:\n  x: {function: m0}\n", 9, ["'x' is an observable of the code 'toy' too"]),
-        (BASE + "derived_variables: {m0: m0**2}\n", 8, ["'m0' is already the name of the variable"]),
-        (BASE + "derived_variables:\n  d: m0\nobservables:\n  d: {function: m0}\n", 11, ["the derived variable"]),
+        (BASE + "derived_variables: {m0: m0**2}\n", 8, ["'m0' is already the name of a variable"]),
+        (BASE + "derived_variables:\n  d: m0\nobservables:\n  d: {function: m0}\n", 11, ["a derived variable"]),
         (observable("{mean: 1, sigma: 2}", "NLL"), 7, ["'NLL'", "column of the results"]),
         (BASE.replace("m0", "id"), 2, ["'id'", "column of the results"]),
         (BASE.replace("m0", "warnings"), 2, ["'warnings'", "column of the results"]),

@@ -1,0 +1,70 @@
+"""What is checked of a scan file as a whole, once its sections are read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from scanspec.document import Section, plain_name
+from scanspec.expressions import ExpressionError, parse
+from scanspec.likelihoods import Kind
+from scanspec.observables import ObservableSpec
+from scanspec.tools import TOY_NAMES, TOYS
+from scanspec.types import only_tabulates
+
+if TYPE_CHECKING:
+    from scanspec.scanfile import ScanFile
+
+
+def check_scored(root: Section, scan: ScanFile) -> None:
+    """Something must enter the likelihood, but where the scan only tabulates."""
+    every = scan.all_observables()
+    scored = any(each.measurement is not None or each.likelihood.kind is not Kind.OFF for each in every)
+    if not scored and not only_tabulates(scan.setup):
+        where = "codes" if "codes" in root else "observables"
+        root.faults.add(
+            root.error(
+                "no observable enters the likelihood, so every point would be good; give one a mean and a sigma, "
+                "or another scaling",
+                where,
+            )
+        )
+
+
+def check_expressions(root: Section, scan: ScanFile) -> None:
+    """Of derived variables, observables and conditions, each of which knows what is found before it.
+
+    Where the file has other faults, any name in it may be one that would be known.
+    """
+    fitted = scan.fitting.variables if scan.fitting is not None else ()
+    known = [*(each.name for each in scan.variables), *(each.name for each in fitted)]
+    names = [each.name for each in scan.all_observables()]
+    if root.faults.any:
+        known += sorted(_every_key(scan.document))
+
+    def check(text: str, section: Section, key: str) -> None:
+        try:
+            parse(text, known, len(scan.variables), scan.switched_off, set(names) - set(known))
+        except ExpressionError as error:
+            root.faults.add(section.error(str(error), key))
+
+    def check_all(specs: Sequence[ObservableSpec]) -> None:
+        for spec in specs:
+            if spec.function is not None:
+                check(spec.function, spec.section, spec.name if spec.name in scan.derived else "function")
+            known.append(spec.name)
+
+    check_all([each for each in scan.all_observables() if each.name in scan.derived])
+    for code in scan.codes:
+        known += TOY_NAMES if code.name == TOYS else ()
+        check_all(code.observables)
+        for condition in code.conditions:
+            check(condition, code.section, "conditions")
+    check_all(scan.observables)
+
+
+def _every_key(content: object) -> set[str]:
+    """The keys of a mapping, of those in it, and so on, as names."""
+    if not isinstance(content, dict):
+        return set()
+    return {plain_name(str(each)) for each in content}.union(*map(_every_key, content.values()))
