@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from evaluator.point import Point
 
 _LARGEST_FILE = 16 << 20  # bytes of a WCxf file
+_NOISE = 1e-6  # the share of a real coefficient that an imaginary part may have by rounding
 
 
 class FlavioCode:
@@ -111,12 +112,16 @@ class FlavioCode:
         bases = [basis for eft, basis in wcxf.Basis.instances if eft == self._eft]
         if self._basis not in bases:
             raise section.error(f"{self._eft} has no basis {self._basis!r}{closest(self._basis, bases)}", "basis")
-        known = wcxf.Basis[self._eft, self._basis].all_wcs
+        basis = wcxf.Basis[self._eft, self._basis]
+        known, real = basis.all_wcs, _real(basis)
         coefficients = section.section("coefficients")
-        for name in self._coefficients:
+        for name, parts in self._coefficients.items():
             if name not in known:
                 what = f"{name!r} is no Wilson coefficient of {self._eft}, basis {self._basis}"
                 raise coefficients.error(f"{what}{closest(name, known)}", name)
+            if name in real and len(parts) > 1:  # wilson drops the imaginary part without a word
+                what = f"{name} is a real Wilson coefficient of {self._eft}, basis {self._basis}"
+                raise coefficients.error(f"{what}; give it one expression", name)
 
     def _check_observable(self, spec: ObservableSpec) -> None:
         assert spec.flavio is not None
@@ -229,10 +234,15 @@ class FlavioCode:
                 coefficients = self._wilson.wcxf.WC.load(file)
             coefficients.validate()
             finite = all(math.isfinite(abs(each)) for each in coefficients.dict.values())
+            real = _real(self._wilson.wcxf.Basis[coefficients.eft, coefficients.basis])
+            parts = {name: value for name, value in coefficients.dict.items() if name in real}
+            wrong = [name for name, value in parts.items() if abs(value.imag) > _NOISE * abs(value)]
         except Exception as error:
             raise CodeFailed(f"{self._wcxf} is no WCxf file that can be used ({error})") from error
         if not finite:
             raise CodeFailed(f"{self._wcxf} holds a coefficient that is not finite")
+        if wrong:
+            raise CodeFailed(f"{self._wcxf} gives {wrong[0]}, which is real, an imaginary part")
         return self._wilson.Wilson.from_wc(coefficients)
 
     def sources(self) -> Mapping[str, str]:
@@ -257,6 +267,16 @@ def _read_coefficients(
     if not found:
         raise section.error(f"{section.path} names no Wilson coefficient")
     return found
+
+
+def _real(basis: Any) -> set[str]:
+    """The Wilson coefficients of a basis that have no imaginary part."""
+    return {
+        name
+        for sector in basis.sectors.values()
+        for name, properties in sector.items()
+        if properties is not None and properties.get("real")
+    }
 
 
 def _rates(name: str) -> list[str]:

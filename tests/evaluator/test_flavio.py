@@ -83,6 +83,7 @@ def test_a_wrong_observable_is_found_before_any_point(scan, load, text, words):
         ("eft: SMEFTS, scale: 1000, coefficients: {C9_bsmumu: c9}", ["unknown eft 'SMEFTS'", "'SMEFT'"]),
         ("basis: warsaw, scale: 4.8, coefficients: {C9_bsmumu: c9}", ["WET has no basis 'warsaw'"]),
         ("eft: SMEFT, basis: Warsaw, scale: 1000, coefficients: {C9_bsmumu: c9}", ["is no Wilson coefficient"]),
+        ("eft: SMEFT, basis: Warsaw, scale: 1000, coefficients: {phiD: [c9, c10]}", ["phiD is a real", "one expr"]),
         ("coefficients: {C9_bsmumu: c9}", ["no 'scale'", "in GeV"]),
         ("scale: -1, coefficients: {C9_bsmumu: c9}", ["scale is -1", "more than 0"]),
         ("scale: 4.8", ["no 'coefficients'"]),
@@ -207,8 +208,10 @@ WRITER = "  writer:\n    function: writer:f\n"
         ("'{'", "wc.json is no WCxf file that can be used"),
         ("json.dumps(dict(eft='WET', basis='flavio', scale=4.8, values=dict(C9_bsmumi=1)))", "no WCxf file"),
         ("json.dumps(dict(eft='WET', basis='flavio', scale=4.8, values=dict(C9_bsmumu=float('nan'))))", "not finite"),
+        ("json.dumps(dict(eft='SMEFT', basis='Warsaw', scale=1e3, values=dict(phiD=dict(Re=1e-9, Im=1e-9))))",
+         "gives phiD, which is real, an imaginary part"),
     ],
-)
+)  # fmt: skip
 def test_a_bad_wcxf_file_fails_the_point(scan, load, tmp_path, content, words):
     (tmp_path / "writer.py").write_text(
         f"import json\ndef f(point):\n    text = {content}\n"
