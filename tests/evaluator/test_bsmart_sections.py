@@ -363,7 +363,7 @@ def test_tools_of_the_users_own_are_in_that_message_too(bsmart, tmp_path):
     (tmp_path / "Tools").mkdir()
     for name in ("mytool", "another"):
         (tmp_path / "Tools" / f"{name}.py").write_text("class NewTool(HepTool):\n    pass\n")
-    codes = {name: {"Observables": {}} for name in ("mytool", "another", "Zprime")}
+    codes: dict[str, dict[str, object]] = {name: {"Observables": {}} for name in ("mytool", "another", "Zprime")}
     with pytest.raises(ScanFileError) as caught:
         bsmart({f"Codes/{name}": settings for name, settings in codes.items()})
     message = str(caught.value)
