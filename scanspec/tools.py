@@ -86,15 +86,19 @@ def check_code(code: Section, name: str) -> None:
 
 def check_tools(codes: Section, running: Sequence[str]) -> None:
     """Raises one ScanFileError for all tools of BSMArt that are not here, before any of their keys is looked at."""
-    refused = [name for name in running if name in _OF_BSMART and _is_left_to_bsmart(codes.section(name), name)]
-    refused = [name for name in refused if not _is_own_tool(codes, name)]
+    refused = [name for name in running if _is_left_to_bsmart(codes.section(name), name)]
+    own = [name for name in refused if _is_own_tool(codes, name)]
+    refused = [name for name in refused if name in _OF_BSMART or name in own]
     commands = [name for name in refused if "Command" in codes.section(name)]
-    if not refused:
+    if not refused or refused == own[:1]:  # one of the user's own is refused where it is read
         return
     if len(refused) == 1:
         what = f"code {refused[0]!r} is a tool"
     else:
         what = f"the codes {', '.join(f'{name!r} (line {codes.line(name)})' for name in refused)} are tools"
+    if own:
+        files = ", ".join(f"Tools/{name}.py" for name in own)
+        what += f" of your own ({files}), which lodescan does not load as they are, or"
     ways = [_WITH_A_COMMAND] if commands else []
     if len(commands) < len(refused):
         ways.append(_WITHOUT)

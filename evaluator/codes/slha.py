@@ -197,5 +197,7 @@ def _complete(command: Command, profile: Profile) -> Command:
     placed = any(place in word for word in command.words for place in ("{input}", "{output}", "{folder}"))
     if placed or command.stdin is not None or command.stdout is not None:
         return command
-    words = command.words + tuple(word for word in profile.words if word not in command.words)
-    return Command(words, profile.stdin, profile.stdout)
+    fixed = [word for word in profile.words if "{" not in word]
+    given = all(word in command.words for word in fixed)  # the file says them itself
+    words = tuple(word for word in profile.words if not (given and word in fixed))
+    return Command(command.words + words, profile.stdin, profile.stdout)

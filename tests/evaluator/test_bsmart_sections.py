@@ -359,6 +359,18 @@ def test_all_tools_that_are_not_here_in_one_message(bsmart):
     assert "tools of BSMArt that lodescan does not bring along" in message and "docs/bsmart.md" in message
 
 
+def test_tools_of_the_users_own_are_in_that_message_too(bsmart, tmp_path):
+    (tmp_path / "Tools").mkdir()
+    for name in ("mytool", "another"):
+        (tmp_path / "Tools" / f"{name}.py").write_text("class NewTool(HepTool):\n    pass\n")
+    codes: dict[str, dict[str, object]] = {name: {"Observables": {}} for name in ("mytool", "another", "Zprime")}
+    with pytest.raises(ScanFileError) as caught:
+        bsmart({f"Codes/{name}": settings for name, settings in codes.items()})
+    message = str(caught.value)
+    assert re.findall(r"'(\w+)' \(line \d+\)", message) == ["mytool", "another", "Zprime"]
+    assert "of your own (Tools/mytool.py, Tools/another.py), which lodescan does not load" in message
+
+
 def test_what_direct_detection_does_not_do_is_said(bsmart):
     dark = {"Command": "./dark.sh", "InputFile": "spc", "DD_Limits": "True", "Observables": {}}
     (note,) = bsmart({"Codes/MicrOmegas": dark}).notes

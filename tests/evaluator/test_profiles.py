@@ -190,6 +190,18 @@ def test_higgsbounds_of_a_folder(run, generator, tmp_path, name, command, settin
     assert uncertainties.split() == (["1", "5.0", "5.0", "5.0", "3.0"] if written else [])
 
 
+def test_options_are_kept_though_the_command_has_the_same_word(run, generator, tmp_path):
+    (tmp_path / "twice.sh").write_text('#!/bin/sh\nshift 2\necho "$@" > words\nexec "$@"\n')
+    (tmp_path / "twice.sh").chmod(0o755)
+    script = tmp_path / "gen.sh"
+    script.write_text(script.read_text() + "touch effC.dat\n")
+    command = f"./twice.sh -n 1 {tmp_path}/higgsbounds.sh"
+    codes = code("HiggsBounds", command, "hb: {slha: [HIGGSBOUNDS, 101]}", "options: LandH effC 1 1")
+    outcome, point = run(SPECTRUM + codes)
+    assert outcome.status is Status.OK
+    assert (point / "words").read_text().split()[1:] == ["LandH", "effC", "1", "1", f"{point}/"]
+
+
 def test_higgsbounds_without_its_input_files_is_a_failure(run, generator):
     ratio = "hb: {slha: [HIGGSBOUNDS, 101]}"
     outcome, _ = run(SPECTRUM + code("HiggsBounds", "./higgsbounds.sh LandH effC 3 1", ratio))
