@@ -57,7 +57,7 @@ class LocalProcesses:
         os.environ[PRELOAD] = os.pathsep.join([str(chain.scan.folder), *modules])
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["evaluator.preload"])
-        self._waiting: Waiting = queue.SimpleQueue()
+        self._waiting = Waiting()
         self._slots = [
             _Slot(context, chain, self._scratch.path, number, self._waiting, count) for number in range(count)
         ]
@@ -76,6 +76,9 @@ class LocalProcesses:
         if not job.cancel():
             for slot in self._slots:
                 slot.cancel(job)
+
+    def drop(self, owner: object) -> None:
+        self._waiting.drop(owner)
 
     def close(self) -> None:
         for slot in self._slots:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from proposer.space import Space
 from proposer.strategies.base import Batch, Floats
+from proposer.tables import from_text
 from scanspec import ScanFile, ScanFileError
 from scanspec.document import to_number
 
@@ -70,7 +71,7 @@ def read_init_csv(scan: ScanFile, space: Space) -> InitPoints | None:
 def _read_csv(path: Path) -> tuple[list[str], pd.DataFrame]:
     """The names in the first line, and the rows that are not empty; their index still counts lines."""
     with path.open(newline="", encoding="utf-8-sig") as file:
-        header = [name.strip().lstrip("#").strip() for name in next(csv.reader(file), [])]
+        header = [from_text(name.strip().lstrip("#").strip()) for name in next(csv.reader(file), [])]
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header would lose values
         table = pd.read_csv(path, skipinitialspace=True, skip_blank_lines=False, index_col=False, dtype=str)
