@@ -99,9 +99,11 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
         self, requests: AsyncIterator[pb.EvaluateRequest], context: Any
     ) -> AsyncIterator[pb.EvaluateResponse]:
         if self._stopping():
-            raise Stopping("this evaluator is stopping; ask another one, or the next")
+            _refuse(context, Stopping, "this evaluator is stopping; ask another one, or the next")
+            return
         if len(self._streams) >= MOST_STREAMS:
-            raise TooMuch(f"{MOST_STREAMS} streams are open, as many as this evaluator serves")
+            _refuse(context, TooMuch, f"{MOST_STREAMS} streams are open, as many as this evaluator serves")
+            return
         stream = _Stream(self._workers, self._description, self.room_for)
         self._streams.add(stream)
         reader = asyncio.create_task(stream.read(requests))
@@ -114,8 +116,8 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
             while True:
                 await stream.wait(self._stop_by)
                 if stream.fault is not None:
-                    kind, why = stream.fault
-                    raise kind(why)
+                    _refuse(context, *stream.fault)
+                    return
                 if reader.done() and not reader.cancelled():
                     reader.result()  # the stream broke off, say
                 while finished := stream.take(MAX_RESULTS):
@@ -166,21 +168,22 @@ class _Stream:
         self._signalled = False
         self.wake = asyncio.Event()
         self.fault: tuple[type[BadRequest], str] | None = None
-        """What was wrong with a request. Not the exception: its frames hold the request, in a cycle that lives on
-        until the collector comes."""
+        """What was wrong with a request."""
         self.running: dict[int, Job] = {}
         self.finished: collections.deque[Job] = collections.deque()
 
     async def read(self, requests: AsyncIterator[pb.EvaluateRequest]) -> None:
         """Submits the points of each request, until one is at fault."""
+        messages: Any = aiter(requests)  # closed, because gRPC holds one that is not, and its last message, in a cycle
         try:
-            async for request in requests:
-                if request.return_waiting:
-                    self.cancel(everything=False)
-                self._check_counts(request)
-                if request.point_ids:
-                    await self._room_for(self, len(request.point_ids))
-                    self._submit(self._points(request))
+            async with contextlib.aclosing(messages):
+                async for request in messages:
+                    if request.return_waiting:
+                        self.cancel(everything=False)
+                    self._check_counts(request)
+                    if request.point_ids:
+                        await self._room_for(self, len(request.point_ids))
+                        self._submit(self._points(request))
         except BadRequest as error:
             self.fault = type(error), str(error)
 
@@ -290,34 +293,19 @@ def fill(response: pb.EvaluateResponse, likelihoods: list[Likelihood], finished:
             result.spectra.extend(outcome.spectra)
 
 
+def _refuse(context: Any, kind: type[BadRequest], why: str) -> None:
+    """Sets the status with which a call ends. An exception, or an abort, would keep the request for long: the server
+    holds its frames in a cycle.
+    """
+    context.set_code(kind.code)
+    context.set_details(why)
+
+
 def _listed(names: list[str], count: int | None = None) -> str:
     """Some names, and how many there are in all."""
     count = len(names) if count is None else count
     listed = ", ".join(names[:NAMED]) or "missing"
     return printable(listed) + (f" ... ({count} in all)" if count > NAMED else "")
-
-
-class _StatusCodes(grpc.aio.ServerInterceptor):
-    """Turns BadRequest into the status of the call."""
-
-    async def intercept_service(self, continuation: Callable[[Any], Awaitable[Any]], details: Any) -> Any:
-        handler = await continuation(details)
-        if handler is None or handler.stream_stream is None:
-            return handler
-        inner = handler.stream_stream
-
-        async def stream_stream(requests: Any, context: Any) -> AsyncIterator[Any]:
-            try:
-                async for response in inner(requests, context):
-                    yield response
-            except BadRequest as error:
-                await context.abort(error.code, str(error))
-
-        return grpc.stream_stream_rpc_method_handler(
-            stream_stream,
-            request_deserializer=handler.request_deserializer,
-            response_serializer=handler.response_serializer,
-        )
 
 
 class Server:
@@ -331,7 +319,7 @@ class Server:
             ("grpc.so_reuseport", 0),  # a second evaluator on the same address must fail, not share it
             ("grpc.max_receive_message_length", evaluation.largest_request),
         ]
-        self._server = grpc.aio.server(interceptors=[_StatusCodes()], options=options)
+        self._server = grpc.aio.server(options=options)
         pb_grpc.add_EvaluationServiceServicer_to_server(evaluation, self._server)
         self._health = health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)

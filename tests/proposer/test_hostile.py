@@ -76,7 +76,7 @@ def test_answers_that_nobody_asked_for_are_left_out(answer: Any) -> None:
     with client_of(answer) as client:
         outcomes = client.outcomes(30, soon())
         assert [each.id for each in outcomes] == list(range(30))
-        assert sorted(client.servicer.asked) == list(range(30))
+        assert len(set(client.servicer.asked)) == len(client.servicer.asked)  # nothing is sent twice
         (line,) = client.said
     assert "answers points that it was not asked, or answers them twice (point " in line
 
