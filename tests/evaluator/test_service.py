@@ -16,7 +16,6 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from lodescan.v1 import evaluation_pb2 as pb
-from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
 from tests.evaluator.harness import DATA, Evaluator, wait_until
 
 TWO = "x: [-5, 5], pause: [0, 1000]"
@@ -343,33 +342,3 @@ def test_an_idle_evaluator_with_an_open_stream_stops_at_once(slow):
     assert time.monotonic() - start < 5
     assert ended.wait(5) and found == {0: "OK", "end": "OK"}
     requests.close()
-
-
-def silent_point(server, seconds, ping):
-    """A point that is silent for long, on a channel that pings; returns how it ended."""
-    options = [
-        ("grpc.keepalive_time_ms", ping),
-        ("grpc.keepalive_timeout_ms", 5000),
-        ("grpc.http2.max_pings_without_data", 0),
-    ]
-    with grpc.insecure_channel(server.address, options) as channel:
-        call = pb_grpc.EvaluationServiceStub(channel).Evaluate(
-            iter([server.request([[2.0, seconds]])]), timeout=seconds + 60
-        )
-        found, ended = collect(call)
-        assert ended.wait(seconds + 60)
-        return found
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_a_silent_point_of_ten_minutes(slow):
-    # a ping every 20 s, 30 of them without data: a server with default settings ends the stream after two
-    assert silent_point(slow(), 600.0, 20_000) == {0: "OK", "end": "OK"}
-
-
-@pytest.mark.slow
-def test_a_silent_point_of_45_seconds(slow):
-    # pings every 10 s, the fastest that the server allows (and gRPC sends); a server with default settings
-    # (5 minutes) ends the stream at the third
-    assert silent_point(slow(), 45.0, 10_000) == {0: "OK", "end": "OK"}

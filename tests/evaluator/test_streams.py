@@ -90,7 +90,7 @@ def test_streams_take_turns(slow):
 
 def test_what_has_not_begun_is_returned_when_asked_for(slow):
     server = slow()
-    requests = queue.SimpleQueue()
+    requests: queue.SimpleQueue[pb.EvaluateRequest | None] = queue.SimpleQueue()
     requests.put(server.request([[2.0, 0.5]] * 5))
     found = []
     for response in server.stub.Evaluate(iter(requests.get, None), timeout=30):
@@ -171,7 +171,8 @@ def test_all_streams_together_have_one_bound_and_each_has_room(monkeypatch):
 
 def test_streams_without_end_are_refused(slow):
     server = slow(before="from evaluator import service; service.MOST_STREAMS = 3")
-    requests, calls = [], []  # none of them is half-closed
+    requests: list[queue.SimpleQueue[pb.EvaluateRequest | None]] = []  # none of them is half-closed
+    calls = []
     for _ in range(3):
         requests.append(queue.SimpleQueue())
         requests[-1].put(server.request([[1.0, 0.0]]))
