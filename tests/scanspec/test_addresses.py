@@ -65,8 +65,9 @@ BAD = [
 
 @pytest.mark.parametrize(("text", "words"), BAD, ids=[each[0][:30] for each in BAD])
 def test_no_address(text, words):
-    with pytest.raises(AddressError, match=words) as caught:
+    with pytest.raises(AddressError) as caught:
         read_address(text)
+    assert any(each in str(caught.value) for each in words.split("|"))
     assert str(caught.value).isprintable() and len(str(caught.value)) < 500
 
 
