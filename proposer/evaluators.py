@@ -5,6 +5,7 @@ The only file of the proposer that imports grpc.
 
 from __future__ import annotations
 
+import logging
 import math
 import queue
 import shlex
@@ -24,6 +25,8 @@ from proposer.patience import Patience
 from proposer.rows import Outcome
 from proposer.work import WOKEN, Events, Received, Work
 from scanspec import DEFAULT_ADDRESS, Address, AddressError, read_address
+
+logging.getLogger("grpc").setLevel(logging.CRITICAL)  # its tracebacks of what cannot be read; we say it in words
 
 WINDOW_SECONDS = 1.0
 """A worker is given as many points ahead as it works off in this time, at least 2 and at most 512."""
@@ -127,10 +130,12 @@ class Evaluator:
                     raise EvaluatorRefused(
                         f"{self.address} does not speak lodescan's contract: {_details(error)}"
                     ) from None
+                silent = error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+                why = "" if silent else f" in a way that can be understood ({_details(error)})"
             left = deadline - time.monotonic()
             if left <= 0:
                 raise NoEvaluator(
-                    f"no evaluator answers at {self.address}; start one with `{self._start_one}`, "
+                    f"no evaluator answers at {self.address}{why}; start one with `{self._start_one}`, "
                     "then give the same command again"
                 )
             if not told:

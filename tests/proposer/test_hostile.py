@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
@@ -12,7 +13,7 @@ import pytest
 
 from lodescan.v1 import evaluation_pb2 as pb
 from proposer import patience
-from proposer.evaluators import MOST_AHEAD, EvaluatorRefused
+from proposer.evaluators import MOST_AHEAD, Evaluator, EvaluatorRefused, NoEvaluator
 from proposer.messages import LARGEST_SPECTRA, MOST_CONCURRENT, MOST_IN_BATCH, clean
 from proposer.strategies.base import Status
 from tests.proposer.hostile import GAUSS, Refusal, client_of, good, message
@@ -192,3 +193,20 @@ def test_strays_without_end_do_not_count_as_answers(monkeypatch: pytest.MonkeyPa
         assert client.outcomes(3, start + 0.3) == []
     assert time.monotonic() - start < 5
     assert len(client.said) == 2
+
+
+def test_what_cannot_be_read_is_said_in_words(capfd: pytest.CaptureFixture[str]) -> None:
+    """Bytes that are no message: no traceback, and the reason."""
+    answer = grpc.unary_unary_rpc_method_handler(lambda request, context: b"\x0a\x02\xff\xfe")
+    handler = grpc.method_handlers_generic_handler("lodescan.v1.EvaluationService", {"Describe": answer})
+    server = grpc.server(ThreadPoolExecutor(1), handlers=[handler])
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    evaluator = Evaluator(f"127.0.0.1:{port}", insecure=False, say=print)
+    try:
+        with pytest.raises(NoEvaluator, match="in a way that can be understood"):
+            evaluator.describe(0.0)
+    finally:
+        evaluator.close()
+        server.stop(None).wait()
+    assert "Traceback" not in "".join(capfd.readouterr())
