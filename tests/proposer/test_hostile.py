@@ -197,7 +197,7 @@ def test_strays_without_end_do_not_count_as_answers(monkeypatch: pytest.MonkeyPa
 
 def test_what_cannot_be_read_is_said_in_words(capfd: pytest.CaptureFixture[str]) -> None:
     """Bytes that are no message: no traceback, and the reason."""
-    answer = grpc.unary_unary_rpc_method_handler(lambda request, context: b"\x0a\x02\xff\xfe")
+    answer: Any = grpc.unary_unary_rpc_method_handler(lambda request, context: b"\x0a\x02\xff\xfe")
     handler = grpc.method_handlers_generic_handler("lodescan.v1.EvaluationService", {"Describe": answer})
     server = grpc.server(ThreadPoolExecutor(1), handlers=[handler])
     port = server.add_insecure_port("127.0.0.1:0")
