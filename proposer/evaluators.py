@@ -41,6 +41,9 @@ KEEPALIVE = 30.0
 """Seconds of silence after which a connection is tested. A point may be silent for an hour; a dead machine is noticed
 in a minute. Not below what evaluators allow, 10 s."""
 
+LARGEST_DESCRIPTION = 2**22
+"""Bytes; in memory a message of many small parts takes sixty times as much."""
+
 MOST_BREAKS = 20
 """An evaluator that breaks off this often without one result in between is given up."""
 
@@ -104,6 +107,12 @@ class Evaluator:
         options = [*_OPTIONS, ("grpc.keepalive_time_ms", int(1000 * keepalive))]
         self._channel = grpc.insecure_channel(where.target, options=options)
         self._stub = pb_grpc.EvaluationServiceStub(self._channel)
+        name = pb.DESCRIPTOR.services_by_name["EvaluationService"].full_name
+        self._describe = self._channel.unary_unary(
+            f"/{name}/Describe",
+            request_serializer=pb.DescribeRequest.SerializeToString,
+            response_deserializer=_parse_description,
+        )
         self._stream: _Stream | None = None  # open, with nothing out
         self._seconds = math.nan  # of a point, a running mean
         self._first = time.monotonic()
@@ -122,7 +131,7 @@ class Evaluator:
         told = False
         while True:
             try:
-                return to_description(self._stub.Describe(pb.DescribeRequest(), timeout=5.0))
+                return to_description(self._describe(pb.DescribeRequest(), timeout=5.0))
             except BadDescription as error:
                 raise EvaluatorRefused(f"the evaluator at {self.address} cannot be used: {error}") from None
             except grpc.RpcError as error:
@@ -351,6 +360,13 @@ class _Stream:
         self._requests.put(None)
         self._wanted.put(None)
         self._call.cancel()
+
+
+def _parse_description(data: bytes) -> pb.DescribeResponse:
+    """Whatever it raises is INTERNAL to the caller."""
+    if len(data) > LARGEST_DESCRIPTION:
+        raise BadDescription("it is too large")
+    return pb.DescribeResponse.FromString(data)
 
 
 def _details(error: grpc.RpcError) -> str:

@@ -13,7 +13,7 @@ import pytest
 
 from lodescan.v1 import evaluation_pb2 as pb
 from proposer import patience
-from proposer.evaluators import MOST_AHEAD, Evaluator, EvaluatorRefused, NoEvaluator
+from proposer.evaluators import LARGEST_DESCRIPTION, MOST_AHEAD, Evaluator, EvaluatorRefused, NoEvaluator
 from proposer.messages import LARGEST_SPECTRA, MOST_CONCURRENT, MOST_IN_BATCH, clean
 from proposer.strategies.base import Status
 from tests.proposer.hostile import GAUSS, Refusal, client_of, good, message
@@ -195,9 +195,10 @@ def test_strays_without_end_do_not_count_as_answers(monkeypatch: pytest.MonkeyPa
     assert len(client.said) == 2
 
 
-def test_what_cannot_be_read_is_said_in_words(capfd: pytest.CaptureFixture[str]) -> None:
-    """Bytes that are no message: no traceback, and the reason."""
-    answer: Any = grpc.unary_unary_rpc_method_handler(lambda request, context: b"\x0a\x02\xff\xfe")
+@pytest.mark.parametrize("said", [b"\x0a\x02\xff\xfe", b"\x32\x00" * (LARGEST_DESCRIPTION // 2 + 1)])
+def test_what_cannot_be_read_is_said_in_words(said: bytes, capfd: pytest.CaptureFixture[str]) -> None:
+    """Bytes that are no message, or one that takes sixty times as much memory: no traceback, and the reason."""
+    answer: Any = grpc.unary_unary_rpc_method_handler(lambda request, context: said)
     handler = grpc.method_handlers_generic_handler("lodescan.v1.EvaluationService", {"Describe": answer})
     server = grpc.server(ThreadPoolExecutor(1), handlers=[handler])
     port = server.add_insecure_port("127.0.0.1:0")
