@@ -14,7 +14,7 @@ PHYSICS := simsusy camb
 SLOW_PHYSICS := flavio eos hazma classy dask slha
 
 .DEFAULT_GOAL := help
-.PHONY: help scan up down test test-slow test-containers lint types contract contract-check bench bench-search locks clean \
+.PHONY: help scan up down test test-slow soak test-containers lint types contract contract-check bench bench-search locks clean \
         environments physics-environments slow-environments
 
 help: ## this list
@@ -33,10 +33,13 @@ down: ## stop the containers
 	@docker compose down
 
 test: environments physics-environments ## fast tests, each in its environment
-	@tools/test.sh 'not slow and not containers' $(PHYSICS)
+	@tools/test.sh 'not slow and not soak and not containers' $(PHYSICS)
 
 test-slow: environments physics-environments slow-environments ## slow tests: kills, long silences, real scans
-	@tools/test.sh 'slow and not containers' $(PHYSICS) $(SLOW_PHYSICS)
+	@tools/test.sh 'slow and not soak and not containers' $(PHYSICS) $(SLOW_PHYSICS)
+
+soak: environments ## what needs ten minutes: a point that is silent for so long
+	@$(PROPOSER)/python -m pytest -q -m soak tests/pair
 
 test-containers: environments ## images and compose; needs a container engine
 	@$(PROPOSER)/python -m pytest -m containers --timeout 1800 tests/containers

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluator.errors import ConfigurationError, EvaluatorLost
-from scanspec import ScanFile, ScanFileError, read_scan_file
+from scanspec import DEFAULT_ADDRESS, AddressError, ScanFile, ScanFileError, read_address, read_scan_file, visible
 
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -24,14 +24,15 @@ INTERRUPTED = 130
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command; returns its exit code: 0, 2 for bad input, 4 and 5 for an evaluator that must end."""
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # its fork handlers hang beside subprocesses
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what it logs is said in our own words
     options = _parser().parse_args(arguments)
     try:
         code: int = options.run(options)
     except (ScanFileError, ConfigurationError) as error:
-        print(f"lodescan-evaluator: {error}", file=sys.stderr)
+        print(f"lodescan-evaluator: {visible(str(error))}", file=sys.stderr)
         return BAD_INPUT
     except EvaluatorLost as error:
-        print(f"lodescan-evaluator: {error}", file=sys.stderr)
+        print(f"lodescan-evaluator: {visible(str(error))}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -54,7 +55,10 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="answer a proposer")
     serve.add_argument("file", type=Path, help="the scan file")
     serve.add_argument(
-        "--listen", default="127.0.0.1:50051", metavar="HOST:PORT", help="default: %(default)s; port 0 picks a free one"
+        "--listen",
+        default=DEFAULT_ADDRESS,
+        metavar="HOST:PORT",
+        help="default: %(default)s; port 0 picks a free one; unix:PATH is a socket that this user alone can use",
     )
     serve.add_argument(
         "--workers",
@@ -79,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--insecure", action="store_true", help="allow plain text beyond this machine: only on a private network"
     )
-    serve.add_argument("--address-file", type=Path, help="write HOST:PORT to this file once it answers")
+    serve.add_argument("--address-file", type=Path, help="write the address to this file once it answers")
     serve.set_defaults(run=_serve)
 
     check = commands.add_parser("check", help="read the file and run each code once, in the middle of the ranges")
@@ -153,12 +157,17 @@ def _healthy(options: argparse.Namespace) -> int:
     import grpc
     from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-    with grpc.insecure_channel(options.address) as channel:
+    try:
+        address = read_address(options.address)
+    except AddressError as error:
+        raise ConfigurationError(str(error)) from None
+    # a proxy for the web is no way to an evaluator
+    with grpc.insecure_channel(address.target, [("grpc.enable_http_proxy", 0)]) as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)
         try:
             answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=5.0)
         except grpc.RpcError as error:
-            print(f"lodescan-evaluator: {options.address} does not answer ({error.code().name})", file=sys.stderr)
+            print(f"lodescan-evaluator: {address} does not answer ({error.code().name})", file=sys.stderr)
             return 1
     return 0 if answer.status == health_pb2.HealthCheckResponse.SERVING else 1
 

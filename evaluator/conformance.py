@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import random
 import sys
 from collections.abc import Callable, Sequence
@@ -27,14 +28,19 @@ except ModuleNotFoundError as error:  # both sides install each other's commands
 
 from lodescan.v1 import evaluation_pb2 as pb
 from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
-from scanspec import Kind, Likelihood, losses_and_nll
-from scanspec.likelihoods import NEEDS_MEAN_AND_SIGMA
+from scanspec import AddressError, Kind, Likelihood, losses_and_nll, read_address, visible
+from scanspec.likelihoods import LARGEST_LOSS, NEEDS_MEAN_AND_SIGMA
 
 POINTS = 8
 """Points of a batch."""
 
 LARGEST_MESSAGE = 32 * 2**20
 """Bytes: a batch that is one too many is tried where it fits."""
+
+LONGEST_LINE = 2000
+
+LARGEST_SPECTRA = 2**20
+"""Bytes of all spectrum files of a point."""
 
 _NOT_ANSWERS = {pb.STATUS_KILLED, pb.STATUS_CANCELLED}
 
@@ -49,7 +55,11 @@ class Peer:
     """The evaluator at an address, and its own description."""
 
     def __init__(self, address: str, timeout: float) -> None:
-        self.channel = grpc.insecure_channel(address, [("grpc.max_receive_message_length", 2 * LARGEST_MESSAGE)])
+        options = [
+            ("grpc.max_receive_message_length", 2 * LARGEST_MESSAGE),
+            ("grpc.enable_http_proxy", 0),  # a proxy for the web is no way to an evaluator
+        ]
+        self.channel = grpc.insecure_channel(read_address(address).target, options)
         self.stub: Any = pb_grpc.EvaluationServiceStub(self.channel)
         self.timeout = timeout
         self.description = self.describe()
@@ -177,6 +187,8 @@ def results_are_sound(peer: Peer) -> None:
         promise(not codes or len(each.seconds) <= codes, f"seconds of {len(each.seconds)} codes, but there are {codes}")
         promise(len(each.observables) in ((width,) if each.status == pb.STATUS_OK else (0, width)),
                 f"{len(each.observables)} observables, but Describe lists {width}")  # fmt: skip
+        promise(len(set(each.missing)) == len(each.missing), "a position is missing twice")
+        promise(sum(map(len, each.spectra)) <= LARGEST_SPECTRA, "the spectrum files of a point have more than 1 MiB")
         absent = all(position < width and math.isnan(each.observables[position]) for position in each.missing)
         promise(absent, "a missing observable must be NaN at its position")
         if each.status != pb.STATUS_OK:
@@ -195,6 +207,8 @@ def the_nll_is_the_sum_of_the_losses(peer: Peer) -> None:
         if each.status == pb.STATUS_OK:
             promise(len(each.losses) == len(peer.description.observables), f"{len(each.losses)} losses")
             promise(each.HasField("nll") and math.isfinite(each.nll), "an OK point has no finite NLL")
+            capped = all(abs(loss) <= LARGEST_LOSS * (1.0 + 1e-9) for loss in each.losses)
+            promise(capped, f"the losses are {list(each.losses)}, but the largest one is {LARGEST_LOSS:.10g}")
             total = math.fsum(each.losses)
             promise(_near(each.nll, total), f"the NLL is {each.nll}, but the losses add up to {total}")
 
@@ -301,16 +315,25 @@ def _likelihood(observable: pb.Observable) -> Likelihood:
     return Likelihood(Kind[name], said.mean, said.sigma, said.lower, said.upper, said.log_scaling)
 
 
+def shown(text: object) -> str:
+    """What the evaluator says, in a line of bounded length that a terminal does not obey."""
+    return " ".join(visible(str(text)[:LONGEST_LINE]).split())
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Prints a line for each promise; 0 when all are kept, 1 when not, 2 when nobody answers."""
     parser = argparse.ArgumentParser(prog="lodescan-conformance", description="Does an evaluator keep the contract?")
-    parser.add_argument("address", metavar="HOST:PORT")
+    parser.add_argument("address", metavar="HOST:PORT", help="or unix:PATH")
     parser.add_argument(
         "--timeout", type=float, default=60.0, metavar="SECONDS", help="for one point (default: %(default)s)"
     )
     options = parser.parse_args(arguments)
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         peer = Peer(options.address, options.timeout)
+    except AddressError as error:
+        print(f"lodescan-conformance: {error}", file=sys.stderr)
+        return 2
     except grpc.RpcError as error:
         why = f"{options.address} does not answer Describe ({error.code().name})"
         print(f"lodescan-conformance: {why}", file=sys.stderr)
@@ -322,14 +345,14 @@ def main(arguments: list[str] | None = None) -> int:
             check(peer)
         except Broken as broken:
             failed += 1
-            print(f"FAIL  {name}: {broken}")
+            print(f"FAIL  {name}: {shown(broken)}")
         except grpc.RpcError as error:
             failed += 1
-            print(f"FAIL  {name}: the call ended with {error.code().name}: {error.details()}")
+            print(f"FAIL  {name}: the call ended with {error.code().name}: {shown(error.details())}")
         else:
             print(f"ok    {name}")
     peer.close()
-    print(f"{len(CHECKS) - failed} of {len(CHECKS)} promises kept by {peer.description.backend}")
+    print(f"{len(CHECKS) - failed} of {len(CHECKS)} promises kept by {shown(peer.description.backend)}")
     return 1 if failed else 0
 
 

@@ -119,6 +119,9 @@ class DaskWorkers:
             self._ends.put(future.key)
             job.finish(Outcome(Status.CANCELLED))
 
+    def drop(self, owner: object) -> None:
+        """Nothing waits here: points wait at Dask's scheduler, in the order in which they came."""
+
     def _end_points(self) -> None:
         """Ends cancelled points wherever they are; in a thread of its own, since it waits for the cluster."""
         more = True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import queue
 import shutil
 import threading
 
@@ -28,7 +27,7 @@ class InProcess:
         self._scratch = ScratchRoot()
         adopt_orphans()
         self._children = Children()
-        self._waiting: Waiting = queue.SimpleQueue()
+        self._waiting = Waiting()
         # a daemon: a code that hangs must not keep the evaluator from ending
         self._thread = threading.Thread(target=self._work, name="points", daemon=True)
         self._thread.start()
@@ -74,6 +73,9 @@ class InProcess:
     def cancel(self, job: Job) -> None:
         if not job.cancel() and job.running:
             kill_marked(ROOT_MARK, self._scratch.path)  # its program; a function cannot be ended
+
+    def drop(self, owner: object) -> None:
+        self._waiting.drop(owner)
 
     def close(self) -> None:
         self._waiting.put(None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -21,12 +22,19 @@ class Job:
     `concurrent.futures.Future`, whose two locks cost as much as a quick point.
     """
 
-    __slots__ = ("_done", "_open", "dropped", "outcome", "point_id", "running", "spectra_below", "variables")
+    __slots__ = ("_done", "_open", "dropped", "outcome", "owner", "point_id", "running", "spectra_below", "variables")
 
     def __init__(
-        self, point_id: int, variables: Sequence[float], spectra_below: float, done: Callable[[Job], None]
+        self,
+        point_id: int,
+        variables: Sequence[float],
+        spectra_below: float,
+        done: Callable[[Job], None],
+        owner: object = None,
     ) -> None:
         self.point_id, self.variables, self.spectra_below = point_id, variables, spectra_below
+        self.owner = owner
+        """Who has submitted it: owners take turns."""
         self.outcome = _CANCELLED
         self.running = False
         self.dropped = False
@@ -58,8 +66,71 @@ class Job:
         self._done(self)
 
 
-Waiting = queue.SimpleQueue[Job | None]
-"""Jobs for threads that run them; None ends one thread."""
+class Waiting:
+    """Jobs for threads that run them; those of several owners take turns, so that none waits for all of another's.
+
+    None ends one thread, when no job is left. For any thread.
+    """
+
+    def __init__(self) -> None:
+        self._jobs: dict[object, collections.deque[Job]] = {}
+        self._turns: collections.deque[object] = collections.deque()
+        self._count = self._ends = 0
+        self._ready = threading.Condition(threading.Lock())
+
+    def put(self, job: Job | None) -> None:
+        """Adds a job behind the others of its owner."""
+        with self._ready:
+            if job is None:
+                self._ends += 1
+            else:
+                jobs = self._jobs.get(job.owner)
+                if jobs is None:
+                    jobs = self._jobs[job.owner] = collections.deque()
+                    self._turns.append(job.owner)
+                jobs.append(job)
+                self._count += 1
+            self._ready.notify()
+
+    def get(self) -> Job | None:
+        """The next owner's next job; waits for one."""
+        with self._ready:
+            while not self._count and not self._ends:
+                self._ready.wait()
+            return self._next()
+
+    def get_nowait(self) -> Job | None:
+        """The same at once; raises queue.Empty."""
+        with self._ready:
+            if not self._count and not self._ends:
+                raise queue.Empty
+            return self._next()
+
+    def _next(self) -> Job | None:
+        if not self._count:
+            self._ends -= 1
+            return None
+        owner = self._turns.popleft()
+        jobs = self._jobs[owner]
+        job = jobs.popleft()
+        self._count -= 1
+        if jobs:
+            self._turns.append(owner)
+        else:
+            del self._jobs[owner]
+        return job
+
+    def qsize(self) -> int:
+        """How many jobs wait."""
+        return self._count
+
+    def drop(self, owner: object) -> None:
+        """Forgets the jobs of an owner, who has cancelled them."""
+        with self._ready:
+            jobs = self._jobs.pop(owner, None)
+            if jobs is not None:
+                self._turns.remove(owner)
+                self._count -= len(jobs)
 
 
 class Loss:
@@ -97,6 +168,9 @@ class Workers(Protocol):
 
     def cancel(self, job: Job) -> None:
         """Ends a point, also one that runs: then its status is CANCELLED."""
+
+    def drop(self, owner: object) -> None:
+        """Forgets the points of an owner, all of which were cancelled."""
 
     def close(self) -> None:
         """Ends everything that runs."""

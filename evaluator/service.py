@@ -6,6 +6,7 @@ import asyncio
 import collections
 import contextlib
 import math
+import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -18,13 +19,20 @@ from grpc_reflection.v1alpha import reflection
 
 from evaluator.description import MAX_BATCH
 from evaluator.jobs import Job, Workers
-from evaluator.point import Outcome, Status
+from evaluator.point import Outcome, Status, printable
 from lodescan.v1 import evaluation_pb2 as pb
 from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
-from scanspec import Likelihood, losses_and_nll
+from scanspec import Address, Likelihood, losses_and_nll
 
-MAX_OUTSTANDING = 100_000
-"""The most points that one stream may have unanswered."""
+MOST_UNANSWERED = 100_000
+"""The most points that all streams together may have unanswered. Nobody is refused for it: a stream is not read on
+while its own points and those of all would be more, so that one that comes later finds room."""
+
+MOST_STREAMS = 64
+"""The most calls of Evaluate at a time."""
+
+SHORTEST_PING = 10.0
+"""Seconds of silence after which the other side may test the connection, each time: a point may take an hour."""
 
 MAX_RESULTS = 1024
 """The most results in one message: what is ready is sent at once, but not without bound."""
@@ -40,14 +48,8 @@ LAST_WORDS = 2.0
 
 _STATUS: dict[Status, Any] = {each: pb.Status.Value(f"STATUS_{each.name}") for each in Status}
 
-_OPTIONS = [
-    # the proposer pings a silent stream, on which a point may take an hour
-    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.so_reuseport", 0),  # a second evaluator on the same address must fail, not share it
-    ("grpc.max_receive_message_length", 64 * 2**20),
-]
-
+NAMED = 20
+"""The most names that a message lists."""
 
 class BadRequest(ValueError):
     """The whole call is at fault, not one of its points."""
@@ -76,6 +78,19 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
         self._likelihoods = likelihoods
         self._stop_by: float | None = None
         self._streams: set[_Stream] = set()
+        self._room = asyncio.Event()  # points were answered: a stream that waits for room looks again
+
+    @property
+    def largest_request(self) -> int:
+        """Bytes of a batch with every id and value as long as can be, and of the names."""
+        names = sum(len(each.name.encode()) + 10 for each in self._description.parameters)
+        return 2**16 + names + MAX_BATCH * (10 + 8 * len(self._description.parameters))
+
+    async def room_for(self, stream: _Stream, count: int) -> None:
+        """Waits until a stream may have so many more points."""
+        while sum(len(each.running) for each in self._streams) + len(stream.running) + count > MOST_UNANSWERED:
+            self._room.clear()
+            await self._room.wait()
 
     async def Describe(self, request: pb.DescribeRequest, context: Any) -> pb.DescribeResponse:
         return self._description
@@ -84,8 +99,12 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
         self, requests: AsyncIterator[pb.EvaluateRequest], context: Any
     ) -> AsyncIterator[pb.EvaluateResponse]:
         if self._stopping():
-            raise Stopping("this evaluator is stopping; ask another one, or the next")
-        stream = _Stream(self._workers, self._description)
+            _refuse(context, Stopping, "this evaluator is stopping; ask another one, or the next")
+            return
+        if len(self._streams) >= MOST_STREAMS:
+            _refuse(context, TooMuch, f"{MOST_STREAMS} streams are open, as many as this evaluator serves")
+            return
+        stream = _Stream(self._workers, self._description, self.room_for)
         self._streams.add(stream)
         reader = asyncio.create_task(stream.read(requests))
         reader.add_done_callback(lambda _: stream.wake.set())
@@ -96,9 +115,13 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
         try:
             while True:
                 await stream.wait(self._stop_by)
-                if reader.done() and not reader.cancelled() and (error := reader.exception()) is not None:
-                    raise error
+                if stream.fault is not None:
+                    _refuse(context, *stream.fault)
+                    return
+                if reader.done() and not reader.cancelled():
+                    reader.result()  # the stream broke off, say
                 while finished := stream.take(MAX_RESULTS):
+                    self._room.set()
                     fill(response, self._likelihoods, finished)
                     yield response
                     response = pb.EvaluateResponse()
@@ -111,6 +134,7 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
             reader.cancel()
             stream.cancel(everything=True)
             self._streams.discard(stream)
+            self._room.set()
 
     def _stopping(self) -> bool:
         return self._stop_by is not None
@@ -130,39 +154,57 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
 class _Stream:
     """The points of one call: those that run, and those that have finished and wait to be sent."""
 
-    def __init__(self, workers: Workers, description: pb.DescribeResponse) -> None:
-        self._workers = workers
+    def __init__(
+        self,
+        workers: Workers,
+        description: pb.DescribeResponse,
+        room_for: Callable[[_Stream, int], Awaitable[None]],
+    ) -> None:
+        self._workers, self._room_for = workers, room_for
         self._names = [each.name for each in description.parameters]
         self._order: list[int] | None = None
         self._spectra_below = -math.inf
         self._loop = asyncio.get_running_loop()
         self._signalled = False
         self.wake = asyncio.Event()
+        self.fault: tuple[type[BadRequest], str] | None = None
+        """What was wrong with a request."""
         self.running: dict[int, Job] = {}
         self.finished: collections.deque[Job] = collections.deque()
 
     async def read(self, requests: AsyncIterator[pb.EvaluateRequest]) -> None:
-        """Submits the points of each request; raises BadRequest."""
-        async for request in requests:
-            for point_id, row in self._points(request):
-                job = self.running[point_id] = Job(point_id, row, self._spectra_below, self._done)
-                self._workers.submit(job)
+        """Submits the points of each request, until one is at fault."""
+        messages: Any = aiter(requests)  # closed, because gRPC holds one that is not, and its last message, in a cycle
+        try:
+            async with contextlib.aclosing(messages):
+                async for request in messages:
+                    if request.return_waiting:
+                        self.cancel(everything=False)
+                    self._check_counts(request)
+                    if request.point_ids:
+                        await self._room_for(self, len(request.point_ids))
+                        self._submit(self._points(request))
+        except BadRequest as error:
+            self.fault = type(error), str(error)
 
-    def _points(self, request: pb.EvaluateRequest) -> list[tuple[int, list[float]]]:
+    def _check_counts(self, request: pb.EvaluateRequest) -> None:
+        """First, since it costs nothing, however many there are."""
         if self._order is None:
-            self._order = self._columns(list(request.parameters))
+            self._order = self._columns(request)
             if request.HasField("spectra_below_nll"):
                 self._spectra_below = request.spectra_below_nll
         count, width = len(request.point_ids), len(self._order)
         if count > MAX_BATCH:
             raise TooMuch(f"a batch of {count} points is larger than {MAX_BATCH}")
-        if len(self.running) + count > MAX_OUTSTANDING:
-            raise TooMuch(f"more than {MAX_OUTSTANDING} points are unanswered on this stream")
         if len(request.values) != count * width:
             raise BadRequest(
                 f"{count} points of {width} parameters need {count * width} values, not {len(request.values)}"
             )
-        values = np.fromiter(request.values, float, count * width).reshape(count, width)
+
+    def _points(self, request: pb.EvaluateRequest) -> list[tuple[int, list[float]]]:
+        assert self._order is not None
+        count = len(request.point_ids)
+        values = np.fromiter(request.values, float, len(request.values)).reshape(count, -1)
         if not np.isfinite(values).all():
             row = int(np.argmin(np.isfinite(values).all(axis=1)))
             raise BadRequest(f"point {request.point_ids[row]} has a value that is not finite")
@@ -171,11 +213,17 @@ class _Stream:
             raise BadRequest("a point_id is used twice on this stream")
         return list(zip(ids, values[:, self._order].tolist(), strict=True))
 
-    def _columns(self, names: list[str]) -> list[int]:
-        if sorted(names) != sorted(self._names):
-            raise BadRequest(
-                f"the parameters are {', '.join(names) or 'missing'}, but this evaluator has {', '.join(self._names)}"
-            )
+    def _submit(self, points: list[tuple[int, list[float]]]) -> None:
+        for point_id, row in points:
+            job = self.running[point_id] = Job(point_id, row, self._spectra_below, self._done, self)
+            self._workers.submit(job)
+
+    def _columns(self, request: pb.EvaluateRequest) -> list[int]:
+        count = len(request.parameters)
+        names = list(request.parameters[: max(NAMED, len(self._names))])
+        if count != len(self._names) or sorted(names) != sorted(self._names):
+            ours = _listed(self._names)
+            raise BadRequest(f"the parameters are {_listed(names, count)}, but this evaluator has {ours}")
         return [names.index(name) for name in self._names]
 
     def _done(self, job: Job) -> None:
@@ -220,6 +268,7 @@ class _Stream:
                 self._workers.cancel(job)
             else:
                 job.cancel()
+        self._workers.drop(self)
 
 
 def fill(response: pb.EvaluateResponse, likelihoods: list[Likelihood], finished: list[tuple[int, Outcome]]) -> None:
@@ -244,45 +293,46 @@ def fill(response: pb.EvaluateResponse, likelihoods: list[Likelihood], finished:
             result.spectra.extend(outcome.spectra)
 
 
-class _StatusCodes(grpc.aio.ServerInterceptor):
-    """Turns BadRequest into the status of the call."""
+def _refuse(context: Any, kind: type[BadRequest], why: str) -> None:
+    """Sets the status with which a call ends. An exception, or an abort, would keep the request for long: the server
+    holds its frames in a cycle.
+    """
+    context.set_code(kind.code)
+    context.set_details(why)
 
-    async def intercept_service(self, continuation: Callable[[Any], Awaitable[Any]], details: Any) -> Any:
-        handler = await continuation(details)
-        if handler is None or handler.stream_stream is None:
-            return handler
-        inner = handler.stream_stream
 
-        async def stream_stream(requests: Any, context: Any) -> AsyncIterator[Any]:
-            try:
-                async for response in inner(requests, context):
-                    yield response
-            except BadRequest as error:
-                await context.abort(error.code, str(error))
-
-        return grpc.stream_stream_rpc_method_handler(
-            stream_stream,
-            request_deserializer=handler.request_deserializer,
-            response_serializer=handler.response_serializer,
-        )
+def _listed(names: list[str], count: int | None = None) -> str:
+    """Some names, and how many there are in all."""
+    count = len(names) if count is None else count
+    listed = ", ".join(names[:NAMED]) or "missing"
+    return printable(listed) + (f" ... ({count} in all)" if count > NAMED else "")
 
 
 class Server:
-    """A server with health and reflection, bound but not started. Raises OSError when the address is taken."""
+    """A server with health and reflection, bound but not started. Raises OSError when the address is not to be had."""
 
-    def __init__(self, evaluation: Evaluation, address: str) -> None:
+    def __init__(self, evaluation: Evaluation, address: Address) -> None:
         self._evaluation = evaluation
-        self._server = grpc.aio.server(interceptors=[_StatusCodes()], options=_OPTIONS)
+        options = [
+            ("grpc.http2.min_ping_interval_without_data_ms", int(1000 * SHORTEST_PING)),
+            ("grpc.keepalive_permit_without_calls", 1),
+            ("grpc.so_reuseport", 0),  # a second evaluator on the same address must fail, not share it
+            ("grpc.max_receive_message_length", evaluation.largest_request),
+        ]
+        self._server = grpc.aio.server(options=options)
         pb_grpc.add_EvaluationServiceServicer_to_server(evaluation, self._server)
         self._health = health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         name = pb.DESCRIPTOR.services_by_name["EvaluationService"].full_name
         health_name = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
         reflection.enable_server_reflection((name, health_name, reflection.SERVICE_NAME), self._server)
+        before = os.umask(0o077)  # a socket in a folder is this user's alone
         try:
-            self.port = self._server.add_insecure_port(address)
+            self.port = self._server.add_insecure_port(address.target if address.path else str(address))
         except RuntimeError as error:
-            raise OSError(f"the address {address} cannot be listened on: {error}") from error
+            raise OSError(str(error)) from error
+        finally:
+            os.umask(before)
         if self.port == 0:
             raise OSError(f"the address {address} cannot be listened on")
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import ipaddress
 import os
 import signal
 import sys
+from dataclasses import replace
 
 from evaluator.description import describe
 from evaluator.errors import ConfigurationError, PhysicsChanged
 from evaluator.in_process import InProcess
 from evaluator.jobs import Workers
+from evaluator.listening import place_of, why_not
 from evaluator.point import Chain
 from evaluator.service import Evaluation, Server
 from evaluator.workers import LocalProcesses
-from scanspec import ScanFile
+from scanspec import Address, AddressError, ScanFile, read_address
 
 
 def serve(scan: ScanFile, options: argparse.Namespace) -> int:
@@ -24,10 +25,11 @@ def serve(scan: ScanFile, options: argparse.Namespace) -> int:
 
     Raises ConfigurationError before it answers anybody, and EvaluatorLost when it can answer no more.
     """
-    host, _, port = options.listen.rpartition(":")
-    if not host or not port.isdigit():
-        raise ConfigurationError(f"--listen {options.listen}: must be HOST:PORT, for example 127.0.0.1:50051")
-    if not options.insecure and not _is_loopback(host):
+    try:
+        address = read_address(options.listen, any_port=True)
+    except AddressError as error:
+        raise ConfigurationError(f"--listen {error}") from None
+    if not options.insecure and not address.is_local:
         raise ConfigurationError(
             f"--listen {options.listen} is open to other machines, in plain text and without a password; listen on "
             "127.0.0.1, or say --insecure on a private network"
@@ -46,33 +48,35 @@ def serve(scan: ScanFile, options: argparse.Namespace) -> int:
     else:
         workers = LocalProcesses(chain, options.workers)
     try:
-        asyncio.run(_serve(chain, workers, host, options))
+        with place_of(address):
+            asyncio.run(_serve(chain, workers, address, options))
     finally:
         workers.close()
     return 0
 
 
-async def _serve(chain: Chain, workers: Workers, host: str, options: argparse.Namespace) -> None:
+async def _serve(chain: Chain, workers: Workers, address: Address, options: argparse.Namespace) -> None:
     description = describe(chain, workers.concurrency)
     evaluation = Evaluation(workers, description, [spec.likelihood for spec in chain.specs])
     try:
-        server = Server(evaluation, options.listen)
+        server = Server(evaluation, address)
     except OSError as error:
-        raise ConfigurationError(str(error)) from error
+        raise ConfigurationError(why_not(address)) from error
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     loop = asyncio.get_running_loop()
     workers.loss.tell(lambda: loop.call_soon_threadsafe(stop.set))
     await server.start()
-    address = f"{host}:{server.port}"
+    if not address.path:
+        address = replace(address, port=server.port)
     where = f"{options.workers} worker processes" if options.workers else "this process, without isolation"
     if options.executor == "dask":
         where = f"{workers.concurrency} threads of the Dask cluster at {options.scheduler}"
     print(f"evaluator: {description.backend} on {address}, points run in {where}", flush=True)
     if options.address_file is not None:
         temporary = options.address_file.with_suffix(".new")
-        temporary.write_text(address + "\n")
+        temporary.write_text(f"{address}\n")
         os.replace(temporary, options.address_file)
     await stop.wait()
     print("evaluator: stopping", file=sys.stderr, flush=True)
@@ -81,11 +85,3 @@ async def _serve(chain: Chain, workers: Workers, host: str, options: argparse.Na
     if workers.loss.error is not None:
         raise workers.loss.error
 
-
-def _is_loopback(host: str) -> bool:
-    if host in ("localhost", "unix"):
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False

@@ -9,10 +9,12 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from evaluator.errors import ConfigurationError
 from evaluator.order import better_order, can_end, may_have_better_order
@@ -21,7 +23,7 @@ from evaluator.processes import ScratchRoot
 from evaluator.programs import read_tail
 from evaluator.ranges import middle, what_is_outside
 from evaluator.tries import Tried, first_ok, open_windows, try_points
-from scanspec import Kind, Likelihood, ObservableSpec, ScanFile, losses_and_nll
+from scanspec import Kind, Likelihood, ObservableSpec, ScanFile, losses_and_nll, visible
 from scanspec.document import closest, plain_name, to_number
 from scanspec.likelihoods import LARGEST_LOSS
 
@@ -66,7 +68,8 @@ def check(scan: ScanFile) -> int:
     if fault is not None:
         if fault in tried[1:]:
             console.print(f"no point is good; one that fails: {_command(scan, fault.values)}")
-        print(f"lodescan-evaluator: {_place(chain, fault.outcome)}: {fault.outcome.message}", file=sys.stderr)
+        place = visible(_place(chain, fault.outcome))
+        print(f"lodescan-evaluator: {place}: {fault.outcome.message}", file=sys.stderr)
         return 2
     good = first_ok(tried)
     if good is not None and (nowhere := _nowhere_a_number(chain, tried)) is not None:
@@ -180,11 +183,18 @@ def point(scan: ScanFile, assignments: list[str], keep: Path | None) -> int:
     return 0 if outcome.status in (Status.OK, Status.INVALID) else 1
 
 
+class _Console(Console):
+    """What programs and files say is shown, but nothing that a terminal would obey."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(visible(text), **options)
+
+
 def _console() -> Console:
     """For names and texts of any kind: no markup, and no line cut where there is no terminal."""
     faulthandler.enable()  # a code that takes this process down should leave a word
     terminal = sys.stdout.isatty()
-    return Console(markup=False, highlight=False, emoji=False, soft_wrap=not terminal, width=None if terminal else 200)
+    return _Console(markup=False, highlight=False, emoji=False, soft_wrap=not terminal, width=None if terminal else 200)
 
 
 def _read_values(scan: ScanFile, assignments: list[str]) -> list[float]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import queue
 
 from evaluator.codes import preloads
 from evaluator.description import watched
@@ -36,7 +35,7 @@ class LocalProcesses:
         os.environ[PRELOAD] = os.pathsep.join([str(chain.scan.folder), *modules])
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["evaluator.preload"])
-        self._waiting: Waiting = queue.SimpleQueue()
+        self._waiting = Waiting()
         shared = Shared(context, chain, self._scratch.path, self._waiting, self.loss, watch, count)
         self._slots = [Slot(shared, number) for number in range(count)]
         try:
@@ -54,6 +53,9 @@ class LocalProcesses:
         if not job.cancel():
             for slot in self._slots:
                 slot.cancel(job)
+
+    def drop(self, owner: object) -> None:
+        self._waiting.drop(owner)
 
     def close(self) -> None:
         for slot in self._slots:

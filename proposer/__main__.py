@@ -6,6 +6,8 @@ torch is imported by the scan alone, so that the others answer at once.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import math
 import os
 import signal
@@ -13,8 +15,9 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TextIO
 
-from scanspec import ScanFileError
+from scanspec import DEFAULT_ADDRESS, ScanFileError, visible
 from scanspec.document import to_number
 
 try:
@@ -44,6 +47,7 @@ class Interrupted(BaseException):
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command; returns its exit code: 0 done, 2 bad input, 3 no evaluator, 130 and 143 on signals."""
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what it logs is said in our own words
     options = _parser().parse_args(arguments)
     interrupt = _interrupter()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -51,10 +55,10 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         code: int = options.run(options)
     except (ScanFileError, DatasetError, CheckpointError, EvaluatorRefused, MissingPackage) as error:
-        print(f"lodescan: {error}", file=sys.stderr)
+        print(f"lodescan: {visible(str(error))}", file=sys.stderr)
         return BAD_INPUT
     except NoEvaluator as error:
-        print(f"lodescan: {error}", file=sys.stderr)
+        print(f"lodescan: {visible(str(error))}", file=sys.stderr)
         return NO_EVALUATOR
     except Interrupted as interrupted:
         print("lodescan: interrupted; the same command goes on where this stopped", file=sys.stderr)
@@ -97,9 +101,10 @@ def _parser() -> argparse.ArgumentParser:
     scan.add_argument("file", type=Path, help="the scan file")
     scan.add_argument(
         "--evaluator",
-        default="127.0.0.1:50051",
+        action=_Once,
+        default=DEFAULT_ADDRESS,
         metavar="HOST:PORT",
-        help="where the evaluator listens (default: %(default)s)",
+        help="where the evaluator listens, also as unix:PATH (default: %(default)s)",
     )
     scan.add_argument(
         "--run", type=Path, dest="folder", metavar="DIR", help="the run's folder (default: runs/RUN_NAME)"
@@ -121,7 +126,7 @@ def _parser() -> argparse.ArgumentParser:
 
     check = commands.add_parser("check", parents=[evaluator], help="read a scan file, and compare it with an evaluator")
     check.add_argument("file", type=Path, help="the scan file")
-    check.add_argument("--evaluator", metavar="HOST:PORT", help="where an evaluator listens")
+    check.add_argument("--evaluator", action=_Once, metavar="HOST:PORT", help="where an evaluator listens")
     check.set_defaults(run=_check)
 
     status = commands.add_parser("status", help="what a run has found so far; also while it runs")
@@ -144,6 +149,31 @@ def _parser() -> argparse.ArgumentParser:
     convert.add_argument("file", type=Path, help="the scan file")
     convert.set_defaults(run=_convert)
     return parser
+
+
+class _Visible(io.TextIOBase):
+    """Names and texts of scan files and runs, which may be anybody's: nothing that a terminal would obey."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def write(self, text: str) -> int:
+        return self._out.write(visible(text))
+
+    def flush(self) -> None:
+        self._out.flush()
+
+
+class _Once(argparse.Action):
+    """An option of which a second one would hide the first."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: object, option: str | None = None
+    ) -> None:
+        if hasattr(namespace, f"{self.dest}_given"):
+            parser.error(f"{option} is given twice, but a scan has one evaluator so far; name one")
+        setattr(namespace, f"{self.dest}_given", True)
+        setattr(namespace, self.dest, values)
 
 
 def _seed(text: str) -> int:
@@ -171,13 +201,15 @@ def _scan(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     from proposer.commands import check
 
-    return check(options.file, options.evaluator, insecure=options.insecure)
+    with contextlib.redirect_stdout(_Visible(sys.stdout)):
+        return check(options.file, options.evaluator, insecure=options.insecure)
 
 
 def _status(options: argparse.Namespace) -> int:
     from proposer.reading import status
 
-    return status(options.folder)
+    with contextlib.redirect_stdout(_Visible(sys.stdout)):
+        return status(options.folder)
 
 
 def _export(options: argparse.Namespace) -> int:

@@ -38,7 +38,7 @@ from proposer.strategies.base import Settings
 from proposer.strategies.choice import make_strategy, read_settings, type_name
 from proposer.tables import GOOD_POINTS, GoodPoints
 from proposer.target import NONE, describe_target
-from scanspec import PriorKind, ScanFile, ScanFileError, Variable, read_scan_file
+from scanspec import PriorKind, ScanFile, ScanFileError, Variable, read_scan_file, visible
 from scanspec.types import BSMARTS_GENERATIONS, BSMARTS_POINTS, counts_evaluations, is_bsmarts, reads_rows
 
 WAIT_AT_START, WAIT_LATER = 60.0, 600.0
@@ -66,7 +66,7 @@ def scan(
     logging.basicConfig(level=level, format="%(name)s: %(message)s")
     folder = folder or Path("runs") / spec.run_name
     spectra_below = kept_below(spec, settings.threshold)
-    evaluator = Evaluator(address, insecure=insecure, say=_say, spectra_below=spectra_below)
+    evaluator = Evaluator(address, insecure=insecure, say=_say, spectra_below=spectra_below, file=file)
     try:
         done = finished_run(folder, spec, seed)
         try:
@@ -143,7 +143,7 @@ def _verbose(spec: ScanFile) -> int:
 def check(file: Path, address: str | None, *, insecure: bool) -> int:
     """Reads a scan file and prints what a scan would do; compares it with an evaluator. 2 when they disagree."""
     spec, settings, limits, _, init = _read(file)
-    evaluator = None if address is None else Evaluator(address, insecure=insecure, say=_say)
+    evaluator = None if address is None else Evaluator(address, insecure=insecure, say=_say, file=file)
     codes = ", ".join(each.name for each in spec.codes)
     print(f"{file}: run {spec.run_name!r}, {len(spec.variables)} variables, codes {codes}")
     for each in spec.variables:
@@ -329,4 +329,4 @@ def _number(value: float) -> str:
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    print(visible(line), file=sys.stderr, flush=True)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from proposer.space import Space
 from proposer.strategies.base import Batch, Floats
+from proposer.tables import from_text
 from scanspec import ScanFile, ScanFileError
 from scanspec.csvfile import open_csv
 from scanspec.document import to_number
@@ -70,8 +71,8 @@ def read_init_csv(scan: ScanFile, space: Space) -> InitPoints | None:
 
 def _read_csv(path: Path) -> tuple[list[str], pd.DataFrame]:
     """The names in the first line, and the rows that are not empty; their index still counts lines."""
-    with open_csv(path) as (header, _):
-        pass
+    with open_csv(path) as (names, _):
+        header = [from_text(name) for name in names]
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header would lose values
         table = pd.read_csv(path, skipinitialspace=True, skip_blank_lines=False, index_col=False, dtype=str)

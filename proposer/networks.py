@@ -20,6 +20,7 @@ import torch
 from torch import nn
 
 from proposer.strategies.base import CheckpointError, Floats
+from proposer.time_limit import check_time
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -116,6 +117,7 @@ class Classifier:
             order = torch.from_numpy(rng.permutation(len(x)))
             for start in range(0, len(x), self.settings.batch_size):
                 rows = order[start : start + self.settings.batch_size]
+                check_time()
                 optimiser.zero_grad()
                 loss = weighted(network(x[rows]).squeeze(1), y[rows])
                 loss.backward()

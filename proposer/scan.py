@@ -19,6 +19,7 @@ from proposer.strategies.base import Batch, Status, Strategy
 from proposer.tables import GoodPoints
 from proposer.target import NONE
 from proposer.telling import AsTheyCome, InOrder, Telling
+from proposer.time_limit import OutOfTime, within
 from proposer.work import Received, Work
 from scanspec import ScanFile
 from scanspec.types import BSMARTS_POINTS, counts_evaluations
@@ -159,7 +160,11 @@ class Scan:
 
     def _think(self, least: int) -> tuple[Batch, bytes] | None:
         start = time.monotonic()
-        batch = self._strategy.ask(MOST_POINTS, least)
+        try:
+            with within(self._until):
+                batch = self._strategy.ask(MOST_POINTS, least)
+        except OutOfTime:
+            return None
         asked = None if batch is None else (batch, self._strategy.checkpoint())
         self._thought = max(time.monotonic() - start, self._thought / LONGER)
         return asked
@@ -170,11 +175,11 @@ class Scan:
 
     def _evaluate(self, enough: Callable[[], bool]) -> None:
         """Stores results until that is enough, or nothing is left that may be evaluated."""
-        until = self._start + self._limits.hours * 3600 - self._seconds
         while not enough():
             if self._results is None:
                 names = list(self._space.names)
-                self._results = self._evaluator.evaluate(self._description, names, self._work, self._wait, until)
+                ours = self._description, names, self._work
+                self._results = self._evaluator.evaluate(*ours, self._wait, self._until)
             received = next(self._results, None)
             if received is None:
                 self._results = None
@@ -201,6 +206,11 @@ class Scan:
     def _all_asked(self) -> bool:
         """Whether what is out uses up the budget."""
         return self._tally.evaluated + len(self._work) >= self._limits.evaluations
+
+    @property
+    def _until(self) -> float:
+        """When the time is over, of time.monotonic."""
+        return self._start + self._limits.hours * 3600 - self._seconds
 
     def _save_time(self) -> None:
         self._saved = time.monotonic()

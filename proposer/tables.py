@@ -22,6 +22,9 @@ class MissingPackage(RuntimeError):
 _BEFORE = ["id", "iteration", "origin", "status"]
 _AFTER = ["NLL", "seconds", "failed_code", "message", "warnings", "missing"]
 
+_TEXTS = ("origin", "status", "failed_code", "message", "warnings", "missing")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
 GOOD_POINTS = "good_points.csv"
 """The table in the folder of a run."""
 
@@ -48,7 +51,7 @@ class GoodPoints:
         """Writes every good point anew, up to a batch if one is given."""
         temporary = self.path.with_suffix(".new")
         header = ["id", "iteration", "origin", *self._variables, *self._observables, "NLL"]
-        temporary.write_text(pd.DataFrame(columns=header).to_csv(index=False))
+        temporary.write_text(pd.DataFrame(columns=[as_text(each) for each in header]).to_csv(index=False))
         self._append(temporary, dataset, 1, last_batch)
         os.replace(temporary, self.path)
 
@@ -65,7 +68,7 @@ class GoodPoints:
             if last is not None:
                 frame = frame[part.batches <= last]
             frame = frame[["id", "iteration", "origin", *self._variables, *self._observables, "NLL"]]
-            frame.to_csv(path, mode="a", header=False, index=False)
+            _for_csv(frame).to_csv(path, mode="a", header=False, index=False)
 
 
 def to_frame(part: Results, variables: list[str], observables: list[str]) -> pd.DataFrame:
@@ -91,6 +94,22 @@ def to_frame(part: Results, variables: list[str], observables: list[str]) -> pd.
         "missing": [";".join(observables[j] for j in each if j < len(observables)) for each in missing],
     }
     return pd.DataFrame(columns)
+
+
+def as_text(cell: str) -> str:
+    """A text for a CSV file: a spreadsheet would take one that begins like this for a formula, and compute it."""
+    return f"'{cell}" if cell.startswith(_FORMULA) else cell
+
+
+def from_text(cell: str) -> str:
+    """What `as_text` was given."""
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell
+
+
+def _for_csv(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same with texts and names that stay texts; numbers as they are."""
+    texts = {name: frame[name].map(as_text) for name in _TEXTS if name in frame}
+    return frame.assign(**texts).rename(columns=as_text)
 
 
 def export(folder: Path, kind: str) -> Path:
@@ -126,7 +145,7 @@ def _frames(dataset: Dataset, variables: list[str], observables: list[str]) -> I
 def _write_csv(path: Path, frames: Iterator[pd.DataFrame]) -> None:
     path.write_text("")
     for number, frame in enumerate(frames):
-        frame.to_csv(path, mode="a", header=number == 0, index=False)
+        _for_csv(frame).to_csv(path, mode="a", header=number == 0, index=False)
 
 
 def _write_parquet(path: Path, frames: Iterator[pd.DataFrame]) -> None:

@@ -4,16 +4,21 @@
 the formulas that turn observables into losses. This package imports neither side.
 """
 
+from scanspec.addresses import DEFAULT_ADDRESS, Address, AddressError, read_address
 from scanspec.document import ScanFileError, Section
 from scanspec.likelihoods import Kind, Likelihood, losses_and_nll
 from scanspec.observables import FlavioAddress, ObservableSpec, SlhaAddress
 from scanspec.scanfile import CodeSpec, ScanFile, read_scan_file
+from scanspec.text import visible
 from scanspec.variables import PriorKind, Variable
 
 VERSION = "0.1.0"
 
 __all__ = [
+    "Address",
+    "AddressError",
     "CodeSpec",
+    "DEFAULT_ADDRESS",
     "FlavioAddress",
     "Kind",
     "Likelihood",
@@ -26,5 +31,7 @@ __all__ = [
     "VERSION",
     "Variable",
     "losses_and_nll",
+    "read_address",
     "read_scan_file",
+    "visible",
 ]

@@ -2,23 +2,29 @@
 
 usage: tools/pair.py ENVIRONMENT WORKERS SCAN [OPTION...]; options are those of `lodescan scan`
 
-Starts the evaluator of .envs/ENVIRONMENT on a free loopback port, runs the
-proposer on it, and ends that evaluator again, however the proposer ends. The
-exit code is the proposer's, the evaluator's where that does not start, and 3
-where it is lost on the way.
+Starts the evaluator of .envs/ENVIRONMENT, runs the proposer on it, and ends
+that evaluator again, however the proposer ends. They speak over a socket in a
+folder of this user alone: any user of the machine could use a loopback port,
+or take it first. The exit code is the proposer's, the evaluator's where that
+does not start, and 3 where it is lost on the way.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import secrets
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 from typing import BinaryIO, NoReturn
+
+from scanspec import AddressError, read_address, visible
 
 GRACE = 20.0  # seconds that an evaluator has to end by itself
 READY = re.compile(r"^evaluator: .* on (\S+), points run in ", re.MULTILINE)
@@ -27,7 +33,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def main(environment: str, workers: str, scan: str, *options: str) -> int:
     on_signals(leave)
-    serve = [f".envs/{environment}/bin/lodescan-evaluator", "serve", scan, "--listen", "127.0.0.1:0"]
+    address = socket_address()
+    serve = [f".envs/{environment}/bin/lodescan-evaluator", "serve", scan, "--listen", address]
     with tempfile.TemporaryFile("ab+") as log:  # has no name, so that no kill leaves it behind
         # In a session of its own: Ctrl-C is for the proposer, which comes first.
         evaluator = subprocess.Popen(
@@ -35,12 +42,12 @@ def main(environment: str, workers: str, scan: str, *options: str) -> int:
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
         try:
-            while (ready := READY.search(read(log))) is None:
+            while READY.search(read(log)) is None:
                 if evaluator.poll() is not None:
-                    sys.stderr.write(read(log))
+                    sys.stderr.write(visible(read(log)))
                     return evaluator.returncode if evaluator.returncode > 0 else 3
                 time.sleep(0.05)
-            return propose([scan, "--evaluator", ready[1], *options], evaluator, log)
+            return propose([scan, "--evaluator", address, *options], evaluator, log)
         finally:
             evaluator.terminate()
             try:
@@ -48,6 +55,16 @@ def main(environment: str, workers: str, scan: str, *options: str) -> int:
             except subprocess.TimeoutExpired:
                 evaluator.kill()
                 evaluator.wait()
+            shutil.rmtree(Path(address.removeprefix("unix:")).parent, ignore_errors=True)  # where it was killed
+
+
+def socket_address() -> str:
+    """A socket in a folder that the evaluator makes, and takes away; a socket's path must be short."""
+    name = f"lodescan-{secrets.token_hex(8)}/wire"
+    for folder in (tempfile.gettempdir(), "/tmp"):  # noqa: S108  # nobody can guess the name
+        with contextlib.suppress(AddressError):
+            return str(read_address(f"unix:{folder}/{name}"))
+    raise SystemExit("there is no folder for temporary files with a short name")
 
 
 def read(log: BinaryIO) -> str:
@@ -71,7 +88,7 @@ def propose(arguments: list[str], evaluator: subprocess.Popen[bytes], log: Binar
             proposer.terminate()
         time.sleep(0.1)
     if lost:
-        sys.stderr.writelines(read(log).splitlines(keepends=True)[-20:])
+        sys.stderr.writelines(visible(read(log)).splitlines(keepends=True)[-20:])
         sys.stderr.write("the evaluator was lost; the same command goes on where this one stopped\n")
         return 3
     return proposer.returncode if proposer.returncode >= 0 else 128 - proposer.returncode

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from proposer.time_limit import check_time
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -26,6 +28,7 @@ class Adam:
     @torch.no_grad()
     def step(self, slopes: Sequence[Tensor], rate: float) -> None:
         """One step against `slopes`, of the shapes of the parameters."""
+        check_time()
         self._steps += 1
         for each, slope, mean, square in zip(self._parameters, slopes, self._mean, self._square, strict=True):
             mean.lerp_(slope, 0.1)

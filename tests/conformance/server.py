@@ -26,7 +26,7 @@ class Small(pb_grpc.EvaluationServiceServicer):
         kind = {"no likelihood": "OFF", "kind unspecified": "UNSPECIFIED"}.get(fault, "GAUSS")
         likelihood = pb.Likelihood(kind=f"LIKELIHOOD_KIND_{kind}", mean=mean, sigma=2.0)
         return pb.DescribeResponse(
-            backend="" if fault == "no name" else "small",
+            backend={"no name": "", "escapes": "\x1b[2Jsmall" * 1000}.get(fault, "small"),
             version=str(self.calls) if fault == "description changes" else "1",
             physics_digest="" if fault == "no digest" else "ab",
             likelihood_digest="cd",
@@ -56,7 +56,8 @@ class Small(pb_grpc.EvaluationServiceServicer):
                 context.abort(code, "too many")
             ids = list(request.point_ids)
             if (len(set(ids)) < len(ids) or seen & set(ids)) and fault != "ids twice":
-                context.abort(grpc.StatusCode.INVALID_ARGUMENT, "an id twice")
+                code = grpc.StatusCode.UNKNOWN if fault == "escapes" else grpc.StatusCode.INVALID_ARGUMENT
+                context.abort(code, "an id \x1b[2Jtwice")
             seen |= set(ids)
             if len(request.values) != 2 * len(ids) and fault != "any count":
                 context.abort(grpc.StatusCode.INVALID_ARGUMENT, "a wrong count of values")
@@ -91,6 +92,12 @@ class Small(pb_grpc.EvaluationServiceServicer):
         loss = limit * (1.0 - math.exp(-loss / limit))
         if fault == "wrong formula":
             loss *= 2
+        if fault == "beyond the cap":
+            loss = 800.0
+        if fault == "missing twice":
+            return pb.Result(
+                point_id=point_id, status=pb.STATUS_INVALID, observables=[math.nan], missing=[0, 0], message="bad"
+            )
         if fault == "fails in silence":
             return pb.Result(point_id=point_id, status=pb.STATUS_FAILED)
         if fault == "invalid with an NLL":
@@ -100,6 +107,7 @@ class Small(pb_grpc.EvaluationServiceServicer):
             status=pb.STATUS_UNSPECIFIED if fault == "no status" else pb.STATUS_OK,
             observables=[z, z] if fault == "too many observables" else [z],
             losses=[loss],
+            spectra=[b"s" * (2**20 + 1)] if fault == "large spectra" else [],
             nll=loss + 1e-3 if fault == "nll is no sum" else loss,
             seconds=[-1.0 if fault == "negative time" else 0.1] * (2 if fault == "times of nobody" else 1),
         )

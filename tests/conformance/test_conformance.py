@@ -37,6 +37,9 @@ FAULTS = {
     "invalid with an NLL": "results are sound: a point with status STATUS_INVALID has an NLL",
     "fails in silence": "results are sound: a point that is not OK does not say why",
     "nll is no sum": "the nll is the sum of the losses",
+    "beyond the cap": "the nll is the sum of the losses: the losses are [800.0], but the largest one is 710.7",
+    "large spectra": "results are sound: the spectrum files of a point have more than 1 MiB",
+    "missing twice": "results are sound: a position is missing twice",
     "wrong formula": "the losses are those of the formulas: the loss of z",
     "columns as they come": "columns may come in any order",
     "any value": "values that are not finite are refused: a value of nan",
@@ -102,6 +105,27 @@ def test_every_promise_is_broken_once():
 def test_nobody_there(capsys):
     assert main(["127.0.0.1:9", "--timeout", "2"]) == 2
     assert "127.0.0.1:9 does not answer Describe (UNAVAILABLE)" in capsys.readouterr().err
+
+
+def test_a_web_proxy_is_no_way_to_an_evaluator(peer, monkeypatch):
+    for name in ("http_proxy", "grpc_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("no_grpc_proxy", raising=False)
+    assert main([peer("none"), "--timeout", "10"]) == 0
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:117414", "50051", "localhost:http", "unix:"])
+def test_no_address(capsys, address):
+    assert main([address]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("lodescan-conformance: ") and address in line
+
+
+def test_what_an_evaluator_says_is_not_obeyed_by_a_terminal(peer, capsys):
+    assert main([peer("escapes"), "--timeout", "10"]) == 1
+    said = capsys.readouterr()
+    assert "\x1b" not in said.out + said.err and max(map(len, said.out.splitlines())) < 3000
 
 
 def test_commands_in_the_other_side_s_environment_say_where_they_belong():

@@ -13,6 +13,7 @@ import grpc
 
 from lodescan.v1 import evaluation_pb2 as pb
 from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
+from scanspec import read_address
 
 DATA = Path(__file__).parent.parent / "data"
 PROGRAMS = DATA / "programs"
@@ -40,22 +41,23 @@ def wait_until(condition, seconds=20.0):
 
 
 class Evaluator:
-    """`lodescan-evaluator serve` on a free port, with a folder for temporary files of its own."""
+    """`lodescan-evaluator serve` on a free port, with a folder for temporary files of its own.
 
-    def __init__(self, folder, scan, *, workers=1, options=(), environment=None, start=60.0, preface=""):
+    `before`: Python that its process runs first.
+    """
+
+    def __init__(self, folder, scan, *, workers=1, options=(), environment=None, start=60.0, before=""):
         self.folder, self.tag = folder, uuid.uuid4().hex
         self.processes = 0  # how many there are when nothing runs, where a test notes it
         self.temporary = folder / f"tmp-{self.tag[:6]}"
         self.temporary.mkdir()
         address_file = folder / f"address-{self.tag[:6]}"
         self.log = folder / f"log-{self.tag[:6]}"
-        # `preface` changes constants that a test would take too long to reach
-        begin = ["-c", f"import sys\n{preface}\nfrom evaluator.__main__ import main\nsys.exit(main())"]
-        begin = begin if preface else ["-m", "evaluator"]
+        python = ["-c", f"{before}\nfrom evaluator.__main__ import main\nraise SystemExit(main())"]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, *begin, "serve", str(scan), "--listen", "127.0.0.1:0",
-                 "--workers", str(workers), "--address-file", str(address_file), *options],
+                [sys.executable, *(python if before else ["-m", "evaluator"]), "serve", str(scan),
+                 "--listen", "127.0.0.1:0", "--workers", str(workers), "--address-file", str(address_file), *options],
                 env={**os.environ, "TMPDIR": str(self.temporary), TAG: self.tag, **(environment or {})},
                 stdout=log, stderr=subprocess.STDOUT,
             )  # fmt: skip
@@ -64,7 +66,7 @@ class Evaluator:
         if self.process.poll() is not None:
             raise RuntimeError(self.log.read_text())
         self.address = address_file.read_text().strip()
-        self.channel = grpc.insecure_channel(self.address)
+        self.channel = grpc.insecure_channel(read_address(self.address).target)
         self.stub = pb_grpc.EvaluationServiceStub(self.channel)
         self.names = [each.name for each in self.describe().parameters]
 

@@ -137,9 +137,11 @@ class EvaluatorProcess:
     """An evaluator of its own environment, in the background."""
 
     def __init__(
-        self, file: Path, where: Path, *, workers: int = 2, port: int = 0, environment: str = "evaluator"
-    ) -> None:
+        self, file: Path, where: Path, *, workers: int = 2, port: int = 0, environment: str = "evaluator",
+        before: str = "",
+    ) -> None:  # fmt: skip
         self.file, self.where, self.workers, self.environment = file, where, workers, environment
+        self.before = before  # Python that its process runs first
         self.address = ""
         self.start(port)
 
@@ -148,7 +150,9 @@ class EvaluatorProcess:
         self.where.mkdir(parents=True, exist_ok=True)
         address = self.where / "address"
         address.unlink(missing_ok=True)
-        command = [str(ROOT / f".envs/{self.environment}/bin/python"), "-m", "evaluator", "serve", str(self.file)]
+        main = ["-c", f"{self.before}\nfrom evaluator.__main__ import main\nraise SystemExit(main())"]
+        command = [str(ROOT / f".envs/{self.environment}/bin/python"), *(main if self.before else ["-m", "evaluator"])]
+        command += ["serve", str(self.file)]
         command += ["--listen", f"127.0.0.1:{port}", "--address-file", str(address), "--workers", str(self.workers)]
         command += ["--grace", "0.5"]
         with (self.where / "log").open("ab") as log:

@@ -225,6 +225,11 @@ def test_a_folder_that_cannot_be_written(shared: Shared, lodescan: Lodescan, tmp
         ("50051", ["'50051' is no address", "HOST:PORT"]),
         ("localhost", ["'localhost' is no address"]),
         ("localhost:http", ["is no address"]),
+        ("127.0.0.1:117414", ["117414", "65535"]),  # 51878 to whoever counts in 16 bits
+        ("127.0.0.1:99999", ["99999", "65535"]),
+        ("127.0.0.1:-1", ["'-1' is no port"]),
+        ("127.0.0.1:0", ["port 0 is no port"]),
+        ("unix:" + "/long" * 30, ["at most 107 bytes"]),
         ("192.0.2.1:50051", ["192.0.2.1:50051 is another machine", "--insecure"]),
         ("example.invalid:50051", ["another machine", "--insecure"]),
         ("[2001:db8::1]:50051", ["another machine", "--insecure"]),
@@ -241,9 +246,27 @@ def test_bad_addresses(address: str, words: list[str], shared: Shared, lodescan:
 def test_no_evaluator(shared: Shared, lodescan: Lodescan, tmp_path: Path) -> None:
     address, run = "127.0.0.1:9", tmp_path / "run"
     said = lodescan("scan", shared[0].file, "--evaluator", address, "--run", run, "--wait", 1)
-    refused(said, address, "start one", code=3)
+    command = f"`lodescan-evaluator serve {shared[0].file} --listen {address}`"
+    refused(said, address, f"start one with {command}", code=3)
     assert said.err.startswith(f"waiting for an evaluator at {address} (up to 1 s)\n")
     assert not run.exists()
+
+
+def test_two_evaluators_are_refused(shared: Shared, lodescan: Lodescan, tmp_path: Path) -> None:
+    scan, evaluator = shared
+    for command in (("scan", scan.file, "--run", tmp_path / "run"), ("check", scan.file)):
+        said = lodescan(*command, "--evaluator", evaluator.address, "--evaluator", evaluator.address)
+        assert (said.code, said.out) == (2, "")
+        assert "--evaluator is given twice, but a scan has one evaluator so far" in said.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_name_is_not_obeyed_by_a_terminal(make_scan: MakeScan, lodescan: Lodescan) -> None:
+    scan = make_scan()
+    scan.replace("run_name: ball", 'run_name: "a\\e[2Jb"')
+    scan.file.write_text(scan.file.read_text().replace("r: {scaling", '"r\\e[31m": {scaling'))
+    said = lodescan("check", scan.file)
+    assert "\x1b" not in said.out + said.err and "  r: GAUSS" in said.out
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""What takes minutes: a point that is silent for ten of them, and scans of real physics codes."""
+"""What takes minutes: scans of real physics codes."""
 
 from __future__ import annotations
 
@@ -12,33 +12,14 @@ import pytest
 
 from proposer.dataset import Dataset
 from scanspec import ScanFile, losses_and_nll, read_scan_file
-from tests.pair.conftest import EvaluatorProcess, Points, ScanFolder, read_run
+from tests.pair.conftest import EvaluatorProcess, Points, read_run
 from tests.pair.processes import ROOT, MakeScanProcess, ProposerProcess
 
-MakeScan = Callable[..., ScanFolder]
 StartEvaluator = Callable[..., EvaluatorProcess]
 StartProposer = Callable[..., ProposerProcess]
 StartMakeScan = Callable[..., MakeScanProcess]
 
-SILENT = 600.0
-
 pytestmark = pytest.mark.slow
-
-
-@pytest.mark.timeout(900)
-def test_a_point_that_is_silent_for_ten_minutes(
-    make_scan: MakeScan, start_evaluator: StartEvaluator, start_proposer: StartProposer, tmp_path: Path
-) -> None:
-    scan = make_scan(
-        body=f"time.sleep({SILENT})", setup="  seed: 1\n  max_evaluations: 1", bootstrap=1, timeout=SILENT + 60
-    )
-    evaluator = start_evaluator(scan.file, workers=1)
-    proposer = start_proposer("scan", scan.file, "--evaluator", evaluator.address, "--run", tmp_path / "run")
-    assert proposer.wait(SILENT + 120) == 0, proposer.said
-    assert read_run(tmp_path / "run").status == ["OK"]
-    assert len(scan.evaluated()) == 1
-    assert "lost the evaluator" not in proposer.said
-    assert "stopped: 1 points evaluated (max_evaluations)" in proposer.said
 
 
 def example(name: str, folder: Path, budget: int) -> Path:

@@ -63,7 +63,7 @@ class Counting(pb_grpc.EvaluationServiceServicer):
             while (point := arrived(came, 20.0 if len(out) < expected else 0.1)) is not None:
                 out.append(point)
             self.out.append(len(out))
-            result = pb.Result(point_id=out.pop(0), status=pb.STATUS_OK, nll=1.0, seconds=[self.seconds])
+            result = pb.Result(point_id=out.pop(0), status=pb.STATUS_OK, nll=0.0, seconds=[self.seconds])
             yield pb.EvaluateResponse(physics_digest="a", likelihood_digest="b", results=[result])
 
 

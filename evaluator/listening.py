@@ -1,0 +1,91 @@
+"""The place where an evaluator listens: a Unix socket's folder and file, and why an address cannot be had."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from evaluator.errors import ConfigurationError
+from scanspec import Address
+
+
+@contextlib.contextmanager
+def place_of(address: Address) -> Iterator[None]:
+    """For a Unix socket: makes its folder, for this user alone, where it is missing, and takes away afterwards what
+    was made here. What is bound meanwhile is this user's alone. Raises ConfigurationError.
+    """
+    if not address.path:
+        yield
+        return
+    path = Path(address.path)
+    _clear(path, address)
+    made = not path.parent.exists()
+    if made:
+        try:
+            path.parent.mkdir(0o700)
+        except OSError as error:
+            raise ConfigurationError(f"--listen {address}: {path.parent}: {error.strerror}") from error
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+        if made:
+            with contextlib.suppress(OSError):
+                path.parent.rmdir()
+
+
+def _clear(path: Path, address: Address) -> None:
+    """Removes a socket that nobody listens on any more: gRPC would take any, also one that is in use."""
+    try:
+        mode = path.lstat().st_mode
+    except OSError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise ConfigurationError(f"--listen {address}: {path} is there already, and is no socket; choose another path")
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.settimeout(2.0)
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()
+            return
+        except OSError as error:
+            raise ConfigurationError(f"--listen {address}: {path} is there already ({error.strerror})") from error
+    raise ConfigurationError(
+        f"--listen {address}: another program listens there already; stop it, or choose another path"
+    )
+
+
+def why_not(address: Address) -> str:
+    """Why an address could not be listened on, and what to do."""
+    if address.path:
+        return f"--listen {address}: no socket can be made there; choose a folder in which you may write"
+    try:
+        found = socket.getaddrinfo(address.host.strip("[]"), address.port, type=socket.SOCK_STREAM)
+    except OSError:
+        return f"--listen {address}: there is no machine {address.host!r}; listen on 127.0.0.1, or on 0.0.0.0 for all"
+    for family, kind, protocol, _, where in found:
+        with socket.socket(family, kind, protocol) as probe:
+            try:
+                probe.bind(where)
+            except OSError as error:
+                return f"--listen {address}: {_reason(error, address)}"
+    return f"--listen {address}: cannot be listened on; take a free port with `--listen {address.host}:0`"
+
+
+def _reason(error: OSError, address: Address) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return (
+            "another program listens there already, perhaps an evaluator that was not stopped; stop it, or take a "
+            f"free port with `--listen {address.host}:0`"
+        )
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"{address.host} is no address of this machine; listen on 127.0.0.1"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return "this user may not listen there; take a port from 1024 to 65535"
+    return error.strerror or str(error)

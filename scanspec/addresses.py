@@ -1,0 +1,89 @@
+"""Where an evaluator listens, read alike by both sides: HOST:PORT, or unix:PATH for a socket in a folder."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from dataclasses import dataclass
+from urllib.parse import quote
+
+DEFAULT_ADDRESS = "127.0.0.1:50051"
+
+LONGEST_PATH = 107
+"""Bytes of a Unix socket's path, on Linux."""
+
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\.?")
+_HOW = f"write HOST:PORT, for example {DEFAULT_ADDRESS}, or unix:PATH"
+
+
+class AddressError(ValueError):
+    """A text that is no address; the message says why and what to write."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """An address: `path` of a Unix socket, or else host and port."""
+
+    host: str
+    port: int
+    path: str = ""
+
+    def __str__(self) -> str:
+        return f"unix:{self.path}" if self.path else f"{self.host}:{self.port}"
+
+    @property
+    def target(self) -> str:
+        """The same for gRPC, which takes any word before a colon for a scheme, and a path for a URI."""
+        return f"unix:{quote(self.path)}" if self.path else f"dns:///{self.host}:{self.port}"
+
+    @property
+    def is_local(self) -> bool:
+        """Whether nobody beyond this machine can be meant."""
+        if self.path or self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host.strip("[]")).is_loopback
+        except ValueError:
+            return False
+
+
+def read_address(text: str, *, any_port: bool = False) -> Address:
+    """Reads an address; port 0, a free one, only where there is `any_port`. Raises AddressError."""
+    if text.startswith("unix:"):
+        return _read_path(text)
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port:
+        raise AddressError(f"{text!r} is no address; {_HOW}")
+    if ":" in host.strip("[]") and not (host.startswith("[") and host.endswith("]")):
+        raise AddressError(f"{text!r} is no address; an IPv6 address stands in brackets, as in [::1]:50051")
+    if not _is_host(host):
+        raise AddressError(f"{text!r} is no address: {host!r} cannot be a machine's name; {_HOW}")
+    if not re.fullmatch("[0-9]+", port):
+        raise AddressError(f"{text!r} is no address: {port!r} is no port, a whole number from 1 to 65535; {_HOW}")
+    if len(port) > 20 or int(port) > 65535:
+        raise AddressError(f"{text:.80}: there is no port {port:.40}; the largest one is 65535")
+    if not int(port) and not any_port:
+        raise AddressError(f"{text}: port 0 is no port; name the one on which the evaluator says that it listens")
+    return Address(host, int(port))
+
+
+def _is_host(host: str) -> bool:
+    if host.startswith("["):
+        try:
+            return ipaddress.ip_address(host[1:-1]).version == 6
+        except ValueError:
+            return False
+    return len(host) <= 253 and _HOST.fullmatch(host) is not None
+
+
+def _read_path(text: str) -> Address:
+    path = text.removeprefix("unix:").removeprefix("//")  # unix:///a/b is /a/b
+    if not path or path.endswith("/") or not path.isprintable():
+        raise AddressError(f"{text!r} names no file; write unix:PATH, for example unix:/tmp/me/wire")
+    if len(os.fsencode(path)) > LONGEST_PATH:
+        raise AddressError(
+            f"{text}: the path of a Unix socket has at most {LONGEST_PATH} bytes, and this one has "
+            f"{len(os.fsencode(path))}; choose a shorter folder, or a path relative to this one"
+        )
+    return Address("", 0, path)

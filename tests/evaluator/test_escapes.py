@@ -1,0 +1,22 @@
+"""What programs, files and clients say is shown, but not obeyed by the terminal."""
+
+import subprocess
+import sys
+
+
+def test_what_a_code_writes_in_point(scan_file):
+    evil = (
+        "def f(point):\n"
+        "    (point.folder / 'log\\x1b[2J.txt').write_text('\\x1b[31mred\\x1b]0;title\\x07 \\u202eb\\n\\tnext\\n')\n"
+        "    return {'y': point['x']}\n"
+    )
+    scan = scan_file(
+        'variables: {"x": [0, 1]}\ncodes:\n  "c\\e[2J":\n    function: evil:f\n'
+        '    observables: {y: {mean: 1, sigma: 2, unit: "\\e[31mGeV"}}\n',
+        evil__py=evil,
+    )
+    command = [sys.executable, "-m", "evaluator", "point", str(scan)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "red \ufffdb\n" in done.stdout and "GeV" in done.stdout
+    assert not any(char in done.stdout + done.stderr for char in "\x1b\x07\u202e")

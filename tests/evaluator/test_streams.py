@@ -1,0 +1,218 @@
+"""Clients beside each other, and clients that want too much: memory, turns, room."""
+
+import asyncio
+import queue
+import threading
+from pathlib import Path
+
+import grpc
+import pytest
+
+from evaluator import service
+from evaluator.jobs import Job, Loss, Waiting
+from evaluator.point import Outcome, Status
+from lodescan.v1 import evaluation_pb2 as pb
+
+TWO = "x: [-5, 5], pause: [0, 1000]"
+
+
+@pytest.fixture
+def slow(python_scan, evaluator):
+    """An evaluator with one worker whose points take as long as they say."""
+
+    def start(**options):
+        return evaluator(python_scan("slow_square", TWO, "timeout: 900"), **options)
+
+    return start
+
+
+def refused(server, request):
+    with pytest.raises(grpc.RpcError) as caught:
+        list(server.stub.Evaluate(iter([request]), timeout=20))
+    return caught.value
+
+
+def resident(server):
+    """MiB of memory."""
+    return int(Path(f"/proc/{server.process.pid}/statm").read_text().split()[1]) * 4096 / 2**20
+
+
+NAMES = ["x", "pause"]
+TOO_MUCH = {
+    "names": pb.EvaluateRequest(parameters=[""] * 60_000),
+    "a long name": pb.EvaluateRequest(parameters=["\x1b[31m" * 25_000]),
+    "ids": pb.EvaluateRequest(parameters=NAMES, point_ids=range(40_000)),
+    "values": pb.EvaluateRequest(parameters=NAMES, point_ids=[1], values=[1.0] * 15_000),
+    "NaN": pb.EvaluateRequest(parameters=NAMES, point_ids=range(4096), values=[float("nan")] * 8192),
+}
+
+
+def test_what_is_refused_is_forgotten_at_once_and_answered_in_short(slow):
+    """Without the help of the cyclic collector, which comes when it likes."""
+    server = slow(before="import gc; gc.disable()")
+    for request in TOO_MUCH.values():
+        refused(server, request)
+    before = resident(server)
+    for request in TOO_MUCH.values():
+        for _ in range(60):
+            details = refused(server, request).details()
+            assert details.isprintable() and len(details) < 1200
+    assert resident(server) < before + 20
+
+
+def test_a_request_larger_than_any_batch_is_not_even_read(slow):
+    server = slow()
+    error = refused(server, pb.EvaluateRequest(parameters=[""] * 5_000_000))
+    assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    largest = server.request([[1.0, 0.0]] * 4096, first_id=2**64 - 4097)
+    assert len(list(largest.point_ids)) == 4096
+    assert sum(len(each.results) for each in server.stub.Evaluate(iter([largest]), timeout=60)) == 4096
+
+
+def test_streams_take_turns(slow):
+    server = slow()
+    done = []
+
+    def first():
+        for response in server.stub.Evaluate(iter([server.request([[1.0, 0.02]] * 150)]), timeout=60):
+            done.extend(response.results)
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    while not done:
+        threading.Event().wait(0.01)
+    before = len(done)
+    assert server.statuses([[1.0, 0.02]] * 10) == ["OK"] * 10
+    assert len(done) - before < 40  # ten and ten, and what was on its way; in the order of arrival it would be 150
+    thread.join()
+    assert len(done) == 150
+
+
+def test_what_has_not_begun_is_returned_when_asked_for(slow):
+    server = slow()
+    requests: queue.SimpleQueue[pb.EvaluateRequest | None] = queue.SimpleQueue()
+    requests.put(server.request([[2.0, 0.5]] * 5))
+    found = []
+    for response in server.stub.Evaluate(iter(requests.get, None), timeout=30):
+        found += response.results
+        if not found:
+            continue
+        if len(found) == 1:
+            requests.put(pb.EvaluateRequest(return_waiting=True))
+            requests.put(None)
+    statuses = sorted((each.point_id, each.status) for each in found)
+    assert [status for _, status in statuses] == [pb.STATUS_OK] * 2 + [pb.STATUS_CANCELLED] * 3
+
+
+class Holding:
+    """Workers that keep what they are given until they are told to work."""
+
+    concurrency = 1
+
+    def __init__(self):
+        self.jobs, self.most, self.works = [], 0, False
+        self.loss = Loss()
+
+    def submit(self, job):
+        self.jobs.append(job)
+        self.most = max(self.most, len(self.jobs))
+        if self.works:
+            self.work()
+
+    def work(self):
+        self.works = True
+        while self.jobs:
+            job = self.jobs.pop()
+            if job.begin():
+                job.finish(Outcome(Status.FAILED))
+
+    def cancel(self, job):
+        job.cancel()
+
+    def drop(self, owner):
+        pass
+
+    def close(self):
+        pass
+
+
+def test_all_streams_together_have_one_bound_and_each_has_room(monkeypatch):
+    monkeypatch.setattr(service, "MOST_UNANSWERED", 1000)
+    workers = Holding()
+    description = pb.DescribeResponse(parameters=[pb.Parameter(name="x")])
+    evaluation = service.Evaluation(workers, description, [])
+
+    async def requests():
+        for number in range(100):
+            yield pb.EvaluateRequest(
+                parameters=["x"], point_ids=range(number * 10, number * 10 + 10), values=[0.5] * 10
+            )
+            await asyncio.sleep(0)
+
+    async def stream():
+        return sum([len(each.results) async for each in evaluation.Evaluate(requests(), None)])
+
+    async def run():
+        streams = [asyncio.create_task(stream()) for _ in range(10)]
+        submitted = -1
+        while submitted != len(workers.jobs):
+            submitted = len(workers.jobs)
+            await asyncio.sleep(0.1)
+        held = {job.owner: 0 for job in workers.jobs}
+        for job in workers.jobs:
+            held[job.owner] += 1
+        workers.work()
+        return held, await asyncio.gather(*streams)
+
+    held, answered = asyncio.run(run())
+    assert 500 < workers.most <= 1000
+    assert len(held) == 10 and min(held.values()) >= 10
+    assert answered == [1000] * 10
+
+
+def test_streams_without_end_are_refused(slow):
+    server = slow(before="from evaluator import service; service.MOST_STREAMS = 3")
+    requests: list[queue.SimpleQueue[pb.EvaluateRequest | None]] = []  # none of them is half-closed
+    calls = []
+    for _ in range(3):
+        requests.append(queue.SimpleQueue())
+        requests[-1].put(server.request([[1.0, 0.0]]))
+        calls.append(server.stub.Evaluate(iter(requests[-1].get, None), timeout=20))
+        next(calls[-1])
+    error = refused(server, server.request([[1.0, 0.0]]))
+    assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and "3 streams are open" in error.details()
+    for call, each in zip(calls, requests, strict=True):
+        call.cancel()
+        each.put(None)
+
+
+def job(number, owner):
+    return Job(number, [], 0.0, lambda _: None, owner)
+
+
+def test_owners_take_turns_each_in_its_order():
+    waiting = Waiting()
+    for number in range(4):
+        waiting.put(job(number, "a"))
+    waiting.put(None)
+    for number in range(2):
+        waiting.put(job(number, "b"))
+    assert waiting.qsize() == 6
+    got = [waiting.get() for _ in range(6)]
+    assert [(each.owner, each.point_id) for each in got] == [
+        ("a", 0), ("b", 0), ("a", 1), ("b", 1), ("a", 2), ("a", 3)
+    ]  # fmt: skip
+    assert waiting.get() is None
+    with pytest.raises(queue.Empty):
+        waiting.get_nowait()
+
+
+def test_what_an_owner_drops_is_forgotten():
+    waiting = Waiting()
+    for number in range(3):
+        waiting.put(job(number, "a"))
+        waiting.put(job(number, "b"))
+    waiting.drop("a")
+    waiting.drop("nobody")
+    assert waiting.qsize() == 3
+    assert [waiting.get_nowait().owner for _ in range(3)] == ["b"] * 3

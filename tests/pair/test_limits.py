@@ -1,0 +1,60 @@
+"""`max_hours` holds whatever happens: a training that goes on, points that run, an evaluator that says nothing."""
+
+from __future__ import annotations
+
+import runpy
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from proposer import patience
+from scanspec.addresses import LONGEST_PATH
+from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, read_run
+from tests.pair.processes import ROOT
+
+MakeScan = Callable[..., ScanFolder]
+Lodescan = Callable[..., Said]
+
+
+def test_within_a_training(
+    make_scan: MakeScan, shared: tuple[ScanFolder, EvaluatorProcess], lodescan: Lodescan, tmp_path: Path
+) -> None:
+    scan, run = make_scan(setup="  seed: 1\n  max_hours: 0.0005"), tmp_path / "run"
+    for key, old, new in (("neurons", 12, 2000), ("batch_size", 256, 1), ("epochs", 4, 99)):
+        scan.replace(f"  {key}: {old}\n", f"  {key}: {new}\n")
+    start = time.monotonic()
+    said = lodescan("scan", scan.file, "--evaluator", shared[1].address, "--run", run)
+    assert (said.code, time.monotonic() - start < 15) == (0, True), said.err
+    assert "stopped: 0.0005 hours are over (max_hours)" in said.err
+    assert len(read_run(run).ids) == 60
+
+
+@pytest.mark.slow
+def test_points_that_run_are_given_up_and_those_that_wait_do_not_begin(
+    make_scan: MakeScan, start_evaluator: Callable[..., EvaluatorProcess], lodescan: Lodescan, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(patience, "GRACE", 1.0)
+    body = "time.sleep(30 if Path(__file__).with_name('evaluations.log').stat().st_size > 300 else 0)"
+    scan, run = make_scan(body=body, setup="  seed: 1\n  max_hours: 0.0008"), tmp_path / "run"
+    evaluator = start_evaluator(scan.file)
+    said = lodescan("scan", scan.file, "--evaluator", evaluator.address, "--run", run)
+    assert said.code == 0, said.err
+    assert "no longer waited for, and sent again if the run goes on" in said.err
+    assert "stopped: 0.0008 hours are over (max_hours)" in said.err
+    answered = len(read_run(run).ids)
+    assert 0 < answered < 60
+    begun = len(scan.evaluated())
+    assert begun == answered + 2  # one each worker
+
+
+def test_the_pair_s_socket_has_a_short_name_that_nobody_can_guess(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = runpy.run_path(str(ROOT / "tools/pair.py"))["socket_address"]
+    assert address().startswith(f"unix:{tempfile.gettempdir()}/lodescan-") and address() != address()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / ("long" * 30)))
+    assert address().startswith("unix:/tmp/lodescan-") and len(address()) < LONGEST_PATH

@@ -1,0 +1,76 @@
+"""A point that is silent for long: the proposer's pings must be no more frequent than the evaluator allows."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from proposer.evaluators import KEEPALIVE, Evaluator
+from proposer.rows import Pending
+from proposer.work import Work
+from tests.pair.conftest import EvaluatorProcess, ScanFolder, read_run
+from tests.pair.processes import ROOT, ProposerProcess
+
+MakeScan = Callable[..., ScanFolder]
+StartEvaluator = Callable[..., EvaluatorProcess]
+
+SILENT = 6.5
+"""Seconds; with a ping a second, a server that does not allow them ends the connection after five."""
+
+DEFAULT = 300.0
+"""Seconds between two pings that a server of gRPC allows unless told otherwise."""
+
+
+@pytest.mark.slow
+def test_pings_are_as_the_evaluator_allows_them(make_scan: MakeScan, start_evaluator: StartEvaluator) -> None:
+    """The settings of both sides, thirty times faster; a server with the default breaks off in the same time."""
+    scan = make_scan(body=f"time.sleep({SILENT})")
+    python = str(ROOT / ".envs/evaluator/bin/python")
+    ask = "from evaluator.service import SHORTEST_PING; print(SHORTEST_PING)"
+    allowed = float(subprocess.run([python, "-c", ask], cwd=ROOT, capture_output=True, check=True).stdout)
+    assert allowed < DEFAULT
+
+    servers = [
+        start_evaluator(scan.file, workers=1, before=f"from evaluator import service; service.SHORTEST_PING = {each}")
+        for each in (allowed / KEEPALIVE, DEFAULT)
+    ]
+
+    def lost(server: EvaluatorProcess) -> bool:
+        said: list[str] = []
+        client = Evaluator(server.address, insecure=False, say=said.append, keepalive=1.0)
+        work = Work()
+        work.add(Pending(np.arange(1), np.array([[0.5, 0.5, 20.0]]), np.zeros(1, dtype=np.int64)), most=1)
+        try:
+            for received in client.evaluate(
+                client.describe(20.0), ["x", "y", "z"], work, 20.0, time.monotonic() + 60.0
+            ):
+                if received.outcomes:
+                    break
+        finally:
+            client.close()
+        return bool(said)
+
+    with ThreadPoolExecutor(2) as threads:
+        assert list(threads.map(lost, servers)) == [False, True]
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+def test_a_point_that_is_silent_for_ten_minutes(
+    make_scan: MakeScan, start_evaluator: StartEvaluator, start_proposer: Callable[..., ProposerProcess], tmp_path: Path
+) -> None:
+    scan = make_scan(body="time.sleep(600)", setup="  seed: 1\n  max_evaluations: 1", bootstrap=1, timeout=660)
+    evaluator = start_evaluator(scan.file, workers=1)
+    proposer = start_proposer("scan", scan.file, "--evaluator", evaluator.address, "--run", tmp_path / "run")
+    assert proposer.wait(720) == 0, proposer.said
+    assert read_run(tmp_path / "run").status == ["OK"]
+    assert len(scan.evaluated()) == 1
+    assert "lost the evaluator" not in proposer.said
+    assert "no answer from the evaluator" in proposer.said and "waiting for point 1\n" in proposer.said
+    assert "stopped: 1 points evaluated (max_evaluations)" in proposer.said

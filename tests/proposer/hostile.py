@@ -1,0 +1,99 @@
+"""An evaluator that says whatever a test wants, through a real server, and the proposer's client of it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+import numpy as np
+
+from lodescan.v1 import evaluation_pb2 as pb
+from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
+from proposer.evaluators import Evaluator
+from proposer.rows import Outcome, Pending
+from proposer.work import Work
+
+GAUSS = pb.Likelihood(kind=pb.LIKELIHOOD_KIND_GAUSS, mean=0.0, sigma=1.0)
+ONE = [pb.Parameter(name="x", low=0.0, high=1.0)]
+
+Answer = Callable[[list[int]], Iterable[pb.EvaluateResponse]]
+
+
+def good(point: int, **changes: Any) -> pb.Result:
+    """A sound result of a point."""
+    values: dict[str, Any] = {
+        "point_id": point, "status": pb.STATUS_OK, "observables": [1.0], "losses": [0.5], "nll": 0.5, "seconds": [0.1],
+    }  # fmt: skip
+    return pb.Result(**{name: value for name, value in {**values, **changes}.items() if value is not None})
+
+
+def message(*results: pb.Result) -> pb.EvaluateResponse:
+    return pb.EvaluateResponse(physics_digest="a", likelihood_digest="b", results=results)
+
+
+class Refusal(Exception):
+    """Ends the call with this status."""
+
+    def __init__(self, code: grpc.StatusCode, details: str) -> None:
+        super().__init__(details)
+        self.code = code
+
+
+class Hostile(pb_grpc.EvaluationServiceServicer):
+    """`answer` makes the responses to the ids of a request; `described` are other fields of the description."""
+
+    def __init__(self, answer: Answer, described: dict[str, Any]) -> None:
+        self.answer, self.described = answer, described
+        self.asked: list[int] = []
+        self.returned = 0  # requests to return what has not begun
+
+    def Describe(self, request: Any, context: Any) -> pb.DescribeResponse:
+        fields: dict[str, Any] = {
+            "backend": "evil", "physics_digest": "a", "likelihood_digest": "b", "concurrency": 2, "max_batch": 10,
+            "parameters": ONE, "observables": [pb.Observable(name="y", likelihood=GAUSS)], "codes": ["code"],
+        }  # fmt: skip
+        return pb.DescribeResponse(**{**fields, **self.described})
+
+    def Evaluate(self, requests: Any, context: Any) -> Iterator[pb.EvaluateResponse]:
+        for request in requests:
+            self.asked += request.point_ids
+            self.returned += request.return_waiting
+            try:
+                if request.point_ids:
+                    yield from self.answer(list(request.point_ids))
+            except Refusal as refusal:
+                context.abort(refusal.code, str(refusal))
+
+
+class Client:
+    """The proposer's link to it; `said` is what people are told."""
+
+    def __init__(self, servicer: Hostile, port: int) -> None:
+        self.servicer, self.said = servicer, list[str]()
+        self.evaluator = Evaluator(f"127.0.0.1:{port}", insecure=False, say=self.said.append)
+
+    def outcomes(self, n: int, until: float) -> list[Outcome]:
+        """What comes of n points, in order of ids."""
+        work = Work()
+        work.add(Pending(np.arange(n), np.full((n, 1), 0.5), np.zeros(n, dtype=np.int64)), most=n)
+        found = self.evaluator.evaluate(self.evaluator.describe(5.0), ["x"], work, 5.0, until)
+        return sorted(each for received in found for each in received.outcomes)
+
+
+@contextlib.contextmanager
+def client_of(answer: Answer, **described: Any) -> Iterator[Client]:
+    """A real server, and a client."""
+    servicer = Hostile(answer, described)
+    server = grpc.server(ThreadPoolExecutor(4), options=[("grpc.max_receive_message_length", -1)])
+    pb_grpc.add_EvaluationServiceServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    client = Client(servicer, port)
+    try:
+        yield client
+    finally:
+        client.evaluator.close()
+        server.stop(None).wait()

@@ -1,0 +1,213 @@
+"""What a broken or hostile evaluator says: nothing of it is believed beyond what it has described."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+import pytest
+
+from lodescan.v1 import evaluation_pb2 as pb
+from proposer import patience
+from proposer.evaluators import LARGEST_DESCRIPTION, MOST_AHEAD, Evaluator, EvaluatorRefused, NoEvaluator
+from proposer.messages import LARGEST_SPECTRA, MOST_CONCURRENT, MOST_IN_BATCH, clean
+from proposer.strategies.base import Status
+from tests.proposer.hostile import GAUSS, Refusal, client_of, good, message
+
+
+def soon(seconds: float = 20.0) -> float:
+    return time.monotonic() + seconds
+
+
+UNSOUND: dict[str, tuple[dict[str, Any], str]] = {
+    "no NLL": ({"nll": None}, "no NLL"),
+    "no NLL and no losses": ({"nll": None, "losses": []}, "not every observable with its loss"),
+    "an absurd NLL": ({"nll": -1e308}, "the NLL -1e+308, but its losses add up to 0.5"),
+    "an absurd NLL and loss": ({"nll": -1e308, "losses": [-1e308]}, "a loss that is not from -710.783 to 710.783"),
+    "not the sum": ({"nll": 0.25}, "the NLL 0.25, but its losses add up to 0.5"),
+    "NaN": ({"nll": math.nan}, "the NLL nan"),
+    "infinite": ({"nll": -math.inf, "losses": [-math.inf]}, "a loss that is not"),
+    "a loss of NaN": ({"losses": [math.nan]}, "a loss that is not"),
+    "beyond the cap": ({"nll": 800.0, "losses": [800.0]}, "a loss that is not"),
+    "losses missing": ({"losses": []}, "not every observable with its loss"),
+    "too many": ({"observables": [1.0, 2.0], "losses": [0.5, 0.0]}, "not every observable with its loss"),
+    "observables missing": ({"observables": []}, "not every observable with its loss"),
+    "no status": ({"status": None}, "a status that the contract does not have, 0"),
+    "a status of its own": ({"status": 77}, "a status that the contract does not have, 77"),
+}
+
+
+@pytest.mark.parametrize(("changes", "words"), UNSOUND.values(), ids=UNSOUND)
+def test_an_ok_point_without_a_sound_nll_has_failed(changes: dict[str, Any], words: str) -> None:
+    with client_of(lambda ids: [message(*[good(each, **changes) for each in ids])]) as client:
+        (outcome,) = client.outcomes(1, soon())
+    assert (outcome.status, outcome.nll) == (Status.FAILED, None)
+    assert words in outcome.message
+
+
+def test_a_sound_nll_is_believed_to_rounding() -> None:
+    def answer(ids: list[int]) -> Iterator[pb.EvaluateResponse]:
+        numbers = {"observables": [1.0, 2.0], "losses": [700.1, -699.9]}
+        for each in ids:
+            yield message(good(each, nll=0.2 + 1e-9, **numbers))
+
+    two = [pb.Observable(name=name, likelihood=GAUSS) for name in ("y", "z")]
+    with client_of(answer, observables=two) as client:
+        outcomes = client.outcomes(3, soon())
+    assert [each.status for each in outcomes] == [Status.OK] * 3
+
+
+STRAYS = {
+    "never sent": lambda ids: [message(*[good(each + 1000) for each in ids]), message(*map(good, ids))],
+    "to be sent later": lambda ids: [message(*[good(each) for each in range(30)])],
+    "twice in a message": lambda ids: [message(*map(good, [*ids, *ids]))],
+    "twice in two": lambda ids: [message(*map(good, ids)), message(*map(good, ids))],
+    "the largest id": lambda ids: [message(good(2**64 - 1), *map(good, ids))],
+    "killed, never sent": lambda ids: [message(good(2**63, status=pb.STATUS_KILLED), *map(good, ids))],
+    "cancelled, never sent": lambda ids: [message(good(77, status=pb.STATUS_CANCELLED), *map(good, ids))],
+}
+
+
+@pytest.mark.parametrize("answer", STRAYS.values(), ids=STRAYS)
+def test_answers_that_nobody_asked_for_are_left_out(answer: Any) -> None:
+    with client_of(answer) as client:
+        outcomes = client.outcomes(30, soon())
+        assert [each.id for each in outcomes] == list(range(30))
+        assert len(set(client.servicer.asked)) == len(client.servicer.asked)  # nothing is sent twice
+        (line,) = client.said
+    assert "answers points that it was not asked, or answers them twice (point " in line
+
+
+def test_nothing_of_a_point_is_larger_than_what_was_described() -> None:
+    def answer(ids: list[int]) -> Iterator[pb.EvaluateResponse]:
+        for each in ids:
+            yield message(
+                good(each, status=pb.STATUS_INVALID, losses=[], nll=None, missing=[0, 0, 1, 2**32 - 1] * 25_000,
+                     message="m" * 100_000, failed_code="\x1b]0;evil\x07", warnings=["\x1b[31mw" * 1000] * 5000,
+                     seconds=[math.nan, -1.0, 1e300, math.inf] * 10_000)
+            )  # fmt: skip
+
+    with client_of(answer, codes=["one", "two", "three"]) as client:
+        outcome, *_ = client.outcomes(3, soon())
+        assert client.evaluator.points_in(1.0, client.evaluator.describe(5.0)) <= MOST_AHEAD
+    assert outcome.status is Status.INVALID
+    assert list(outcome.missing) == [0]
+    assert list(outcome.seconds) == [0.0, 0.0, 0.0]
+    assert len(outcome.message) == 500 and outcome.failed_code.isprintable()
+    assert len(outcome.warnings) == 20 and all(each.isprintable() and len(each) <= 500 for each in outcome.warnings)
+
+
+@pytest.mark.parametrize(
+    ("spectra", "kept"),
+    [([b"s" * LARGEST_SPECTRA], 1), ([b"s" * LARGEST_SPECTRA, b"s"], 0), ([b"s" * 2 * LARGEST_SPECTRA], 0),
+     ([b""] * 5000, 20)],
+)  # fmt: skip
+def test_spectra_beyond_the_contract_are_not_kept(spectra: list[bytes], kept: int) -> None:
+    with client_of(lambda ids: [message(*[good(each, spectra=spectra) for each in ids])]) as client:
+        (outcome,) = client.outcomes(1, soon())
+    assert (outcome.status, len(outcome.spectra), len(outcome.warnings)) == (Status.OK, kept, not kept)
+
+
+def test_what_is_said_of_speed_is_bounded() -> None:
+    huge = 2**32 - 1
+    with client_of(lambda ids: [message(*[good(each, seconds=[0.0]) for each in ids])],
+                   concurrency=huge, max_batch=huge) as client:  # fmt: skip
+        description = client.evaluator.describe(5.0)
+        assert (description.concurrency, description.max_batch) == (MOST_CONCURRENT, MOST_IN_BATCH)
+        assert len(client.outcomes(5000, soon())) == 5000
+        assert client.evaluator.points_in(3600.0, description) == MOST_AHEAD
+
+
+DESCRIPTIONS: dict[str, tuple[dict[str, Any], str]] = {
+    "observables without end": ({"observables": [pb.Observable()] * 10_001}, "10,001 observables"),
+    "codes without end": ({"codes": [""] * 10_001}, "10,001 codes"),
+    "parameters without end": ({"parameters": [pb.Parameter()] * 10_001}, "10,001 parameters"),
+    "an observable twice": ({"observables": [pb.Observable(name="y")] * 2}, "the observable 'y' twice"),
+    "a parameter twice": ({"parameters": [pb.Parameter(name="a\x1b"), pb.Parameter(name="a ")]}, "'a ' twice"),
+}
+
+
+@pytest.mark.parametrize(("described", "words"), DESCRIPTIONS.values(), ids=DESCRIPTIONS)
+def test_a_description_that_no_scan_can_have(described: dict[str, Any], words: str) -> None:
+    with client_of(lambda ids: [], **described) as client, pytest.raises(EvaluatorRefused, match=words):
+        client.evaluator.describe(5.0)
+
+
+def test_the_details_of_a_refusal_are_clean_and_short() -> None:
+    def refuse(ids: list[int]) -> Iterator[pb.EvaluateResponse]:
+        raise Refusal(grpc.StatusCode.INVALID_ARGUMENT, "\x1b[2J\x1b]0;evil\x07" + "x" * 5000)
+
+    with client_of(refuse) as client, pytest.raises(EvaluatorRefused) as caught:
+        client.outcomes(1, soon())
+    assert str(caught.value).isprintable() and len(str(caught.value)) < 600
+
+
+def test_text_is_clean() -> None:
+    assert clean("a\x1b[31m\u202eb\n") == "a [31m b "
+
+
+@pytest.mark.parametrize("lost", [1, 4])
+def test_a_mute_evaluator_is_given_up_a_grace_after_the_limit(lost: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One answer that was lost is the same as none. At the limit, what has not begun is asked back."""
+    monkeypatch.setattr(patience, "GRACE", 0.6)
+    monkeypatch.setattr(patience, "SILENT", 0.3)
+    start = time.monotonic()
+    with client_of(lambda ids: [message(*[good(each, seconds=[0.0]) for each in ids if each >= lost])]) as client:
+        outcomes = client.outcomes(10, start + 0.5)
+        seconds = time.monotonic() - start
+        assert [each.id for each in outcomes] == list(range(lost, 10 if lost < 4 else 4))
+        assert client.servicer.returned == 1
+    assert 1.1 <= seconds < 5
+    waiting = "waiting for point 0" if lost == 1 else "waiting for points 0, 1, 2, 3"
+    assert waiting in client.said[0] and "no answer from the evaluator at 127.0.0.1:" in client.said[0]
+    assert "has not answered point" in client.said[-1] and "max_hours" in client.said[-1]
+    assert len(client.said) <= 4
+
+
+def test_without_a_limit_a_silent_evaluator_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "SILENT", 0.2)
+
+    def answer(ids: list[int]) -> Iterator[pb.EvaluateResponse]:
+        time.sleep(1.0)
+        yield message(*map(good, ids))
+
+    with client_of(answer) as client:
+        assert len(client.outcomes(2, math.inf)) == 2
+        assert 1 <= len(client.said) <= 3
+
+
+def test_strays_without_end_do_not_count_as_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "GRACE", 0.3)
+
+    def answer(ids: list[int]) -> Iterator[pb.EvaluateResponse]:
+        while True:
+            yield message(good(10**9))
+            time.sleep(0.001)
+
+    start = time.monotonic()
+    with client_of(answer) as client:
+        assert client.outcomes(3, start + 0.3) == []
+    assert time.monotonic() - start < 5
+    assert len(client.said) == 2
+
+
+@pytest.mark.parametrize("said", [b"\x0a\x02\xff\xfe", b"\x32\x00" * (LARGEST_DESCRIPTION // 2 + 1)])
+def test_what_cannot_be_read_is_said_in_words(said: bytes, capfd: pytest.CaptureFixture[str]) -> None:
+    """Bytes that are no message, or one that takes sixty times as much memory: no traceback, and the reason."""
+    answer: Any = grpc.unary_unary_rpc_method_handler(lambda request, context: said)
+    handler = grpc.method_handlers_generic_handler("lodescan.v1.EvaluationService", {"Describe": answer})
+    server = grpc.server(ThreadPoolExecutor(1), handlers=[handler])
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    evaluator = Evaluator(f"127.0.0.1:{port}", insecure=False, say=print)
+    try:
+        with pytest.raises(NoEvaluator, match="in a way that can be understood"):
+            evaluator.describe(0.0)
+    finally:
+        evaluator.close()
+        server.stop(None).wait()
+    assert "Traceback" not in "".join(capfd.readouterr())
