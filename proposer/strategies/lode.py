@@ -187,8 +187,11 @@ class Lode:
                 return None
             self._asks = 1
             return self._batch(np.empty((1, 0)), ["start"])
-        self._asks += 1
         known = self._points.known()
+        if self.space.size < np.inf and self.space.all_known(self._full(np.concatenate([known.u, self._out]))):
+            self.stop_reason = f"all {self.space.size:,.0f} points of the space were asked for"
+            return None
+        self._asks += 1
         answered = int(known.answered.sum())
         first = max(min(20 * self._dim, 60), 10 * self._dim)
         if self._started < 1.5 * first or not answered:  # 1
@@ -280,7 +283,11 @@ class Lode:
         new = not_yet(u, busy)
         u, origins = u[new], [origins[row] for row in new]
         n_uniform = n - len(u)
-        u = np.concatenate([u, rng.random((n_uniform, self._dim))])
+        others = rng.random((n_uniform, self._dim))
+        if self.space.size < np.inf and len(busy) > self.space.size / 2:  # draws would mostly be known points
+            left = self.space.not_among(self._full(np.concatenate([busy, u])), n_uniform, rng)[:, self._free]
+            others[: len(left)] = left
+        u = np.concatenate([u, others])
         return self._batch(u, origins + ["random"] * n_uniform)
 
     def _beside_thin(self, surrogate: Surrogate, inside: Floats) -> Floats:
