@@ -133,7 +133,9 @@ def _write_parquet(path: Path, frames: Iterator[pd.DataFrame]) -> None:
     try:
         pa, pq = importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
     except ImportError as error:
-        raise MissingPackage("Parquet needs pyarrow: pip install 'lodescan[parquet]', or use --format csv") from error
+        raise MissingPackage(
+            "Parquet needs pyarrow: pip install '.[parquet]' in the clone of lodescan, or use --format csv"
+        ) from error
     writer = None
     try:
         for frame in frames:

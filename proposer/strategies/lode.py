@@ -127,6 +127,8 @@ class Lode:
         self._scored = EnergyOfObservables(mapped, settings.threshold, settings.above)
         self._points = Points(self._free, self._scored, settings.threshold, settings.above)
         self._even_in = self._find_even_in()
+        self._first = max(min(20 * self._dim, 60), 10 * self._dim)
+        self.start_points = self._first + self._first // 2
         self._asks = 0
         self._started = 0
         self._out: Floats = np.empty((0, len(self._free)))  # asked, and not told at the last ask
@@ -193,7 +195,7 @@ class Lode:
             return None
         self._asks += 1
         answered = int(known.answered.sum())
-        first = max(min(20 * self._dim, 60), 10 * self._dim)
+        first = self._first
         if self._started < 1.5 * first or not answered:  # 1
             n = first if self._started == 0 else max(first // 2, 20)
             return self._start(max(min(n, self.settings.points_per_iteration, k), least))

@@ -43,8 +43,8 @@ def repeated(values: Floats) -> Mask:
 
 
 def far_away(values: Floats, loss: Floats) -> Mask:
-    """Which of the values, shape (n,), are beyond a gap that is much wider than what they reach over on either side; the
-    side with the least loss, shape (n,), is not."""
+    """Which of the values, shape (n,), are beyond a gap that is much wider than what they reach over on either side;
+    the side with the least loss, shape (n,), is not."""
     none = np.zeros(len(values), dtype=np.bool_)
     if len(values) <= 2 * LEAST:
         return none

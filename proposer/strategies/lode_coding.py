@@ -39,8 +39,8 @@ class Coding:
 
     @classmethod
     def of(cls, y: Floats, alone: NDArray[np.bool_] | None = None) -> Coding:
-        """By median and quartiles of y, shape (n, k), so that outliers stay on scale; without the values `alone` (n, k),
-        which are no physics."""
+        """By median and quartiles of y, shape (n, k), so that outliers stay on scale; without the values `alone`
+        (n, k), which are no physics."""
         if alone is not None and alone.any():
             parts = [cls.of(y[~alone[:, j], j : j + 1]) for j in range(y.shape[1])]
             return cls(*(np.concatenate([vars(part)[name] for part in parts]) for name in vars(parts[0])))

@@ -97,6 +97,7 @@ class MlsDnnc:
         self.settings = settings
         self.seed = seed
         self.stop_reason = ""
+        self.start_points = settings.bootstrap_points
         self._points = _Points(space.dim, settings)
         self._classifier = Classifier(space.width, settings.fit)
         self._place = _Place()

@@ -117,7 +117,7 @@ def test_export_without_pyarrow(mixed: tuple[Path, str], lodescan: Lodescan) -> 
     run, _ = mixed
     said = lodescan("export", run, "--format", "parquet")
     assert (said.code, said.out) == (2, "")
-    assert "lodescan[parquet]" in said.err
+    assert "'.[parquet]'" in said.err
     assert not list(run.glob("points.parquet*"))
 
 

@@ -19,7 +19,8 @@ def good_of(observables, likelihoods, most=230, seed=1):
     """Good points of one search in the square."""
     scored = [ScoredObservable(f"y{j}", each) for j, each in enumerate(likelihoods)]
     strategy = Lode(Space([Variable("x", 0.0, 1.0), Variable("z", 0.0, 1.0)]), LodeSettings(2.0), seed, scored)
-    waiting, n, good, number = [], 0, 0, 0
+    waiting: list[Told] = []
+    n = good = number = 0
     while n < most:
         while len(waiting) > strategy.lag:
             strategy.tell(waiting.pop(0))
@@ -59,8 +60,7 @@ def scattered(x, z):
 
 @pytest.mark.parametrize("instead", [constant(-999.0), constant(0.0), constant(1e30), several, scattered])
 def test_no_physics_costs_no_more_than_nan(instead):
-    nothing = good_of(box(constant(np.nan), constant(np.nan)), [Y, W])
-    assert good_of(box(instead, instead), [Y, W]) >= 0.85 * nothing > 100
+    assert good_of(box(instead, instead), [Y, W]) > 130  # with NaN 151
 
 
 @pytest.mark.parametrize("values", [(124.0, 3.0), (130.0, 0.0)])
