@@ -37,7 +37,7 @@ from proposer.rows import Outcome
 from proposer.scan import Limits, Scan, read_tally
 from proposer.space import Space
 from proposer.spectra import FOLDER, kept_below
-from proposer.strategies.base import Settings
+from proposer.strategies.base import Settings, Strategy
 from proposer.strategies.choice import make_strategy, read_settings, type_name
 from proposer.tables import GOOD_POINTS, GoodPoints
 from proposer.target import NONE, describe_target
@@ -101,9 +101,10 @@ def scan(
                 {"points": limits.points, "threshold": settings.threshold, "above": above, "stopped": None}
             )
             if init is not None and dataset.batches == 0:
-                batch, values, nll = init
-                dataset.add_batch(batch, values, strategy.checkpoint(), nll)
-            _introduce(spec, limits, settings, description, folder, seed, dataset)
+                _add(dataset, init, strategy, spec, description)
+            _introduce(spec, limits, settings, description, folder, seed, dataset if stored else None)
+            for line in init.notes if init is not None and not stored else []:
+                _say(f"note: {line}")
             most = min(limits.evaluations, limits.points) if reads_rows(spec.setup) else limits.evaluations
             names = [each.name for each in description.observables]
             tally = read_tally(dataset, limits.points, settings.threshold, most, settings.above, names)
@@ -137,9 +138,22 @@ def _read(file: Path) -> tuple[ScanFile, Settings, Limits, Space, InitPoints | N
     spec.setup.integer("seed", 0, low=0)
     settings, limits, init = read_settings(spec), Limits.read(spec), read_init_csv(spec, space)
     if init is not None and reads_rows(spec.setup):
-        batch, values, nll = init
-        init, limits = (batch, values, np.full_like(nll, np.nan)), replace(limits, points=len(batch))
+        nll = np.full_like(init.nll, np.nan)
+        init = init._replace(nll=nll, rescored=np.zeros(len(nll), dtype=np.bool_), notes=[])
+        limits = replace(limits, points=len(init.batch))
     return spec, settings, limits, space, init
+
+
+def _add(
+    dataset: Dataset, init: InitPoints, strategy: Strategy, spec: ScanFile, description: Description
+) -> None:
+    """The points of an InitCSV: NLLs that are believed, observables whose NLL was computed anew, or points to do."""
+    believed = np.where(init.rescored, np.nan, init.nll)
+    added = dataset.add_batch(init.batch, init.values, strategy.checkpoint(), believed)
+    kept = np.flatnonzero(added.kept)
+    again = init.rescored[kept]
+    names = [each.name for each in description.observables]
+    dataset.record(init.outcomes(added.ids[again], kept[again], spec, names))
 
 
 def _verbose(spec: ScanFile) -> int:
@@ -167,7 +181,9 @@ def check(file: Path, address: str | None, *, insecure: bool) -> int:
     if (below := kept_below(spec, settings.threshold)) > -math.inf:
         print(f"  keeps the spectrum files, if there are any, of points with an NLL below {below:g}")
     if init is not None:
-        print(f"  starts from {len(init[0]):,} points of {spec.setup.text('init_csv')}")
+        print(f"  starts from {len(init.batch):,} points of {spec.setup.text('init_csv')}")
+        for line in init.notes:
+            print(f"  note: {line}")
     for line in _notes(spec, settings.threshold):
         print(f"  note: {line}")
     if evaluator is not None and address is not None:
@@ -227,9 +243,9 @@ def _introduce(
     description: Description,
     folder: Path,
     seed: int,
-    dataset: Dataset,
+    dataset: Dataset | None,
 ) -> None:
-    points = dataset.points
+    """What is scanned, and how; `dataset`: of a run that goes on."""
     _say(
         f"{spec.run_name}: {len(spec.variables)} variables; evaluator {description.backend}, "
         f"{description.concurrency} points at once"
@@ -238,10 +254,10 @@ def _introduce(
     _say(f"good: {target}; stops at {_describe_limits(limits)}; seed {seed}; folder {folder}")
     for line in _notes(spec, settings.threshold):
         _say(f"note: {line}")
-    if points:
+    if dataset is not None and dataset.points:
         _say(
-            f"going on: {points:,} points were asked for before, {len(dataset.pending().ids):,} of them have no answer "
-            "yet"
+            f"going on: {dataset.points:,} points were asked for before, {len(dataset.pending().ids):,} of them have no "
+            "answer yet"
         )
 
 
@@ -331,7 +347,7 @@ def _draw(folder: Path, spec: ScanFile) -> None:
         return
     try:
         shutil.copyfile(spec.path, folder / f"scan{spec.path.suffix}")  # its pictures may be other ones by now
-        for path in draw(folder, spec, read_points(folder, spec), spec.plotting):
+        for path in draw(folder, spec, read_points(folder, spec), spec.plotting, say=_say):
             _say(f"drawn: {path}")
     except (ScanFileError, DatasetError, OSError) as error:
         _say(f"not drawn: {error}; correct the scan file, and the same command draws again")
