@@ -256,8 +256,8 @@ def _introduce(
         _say(f"note: {line}")
     if dataset is not None and dataset.points:
         _say(
-            f"going on: {dataset.points:,} points were asked for before, {len(dataset.pending().ids):,} of them have no "
-            "answer yet"
+            f"going on: {dataset.points:,} points were asked for before, {len(dataset.pending().ids):,} of them have "
+            "no answer yet"
         )
 
 
