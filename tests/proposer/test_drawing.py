@@ -35,7 +35,8 @@ def plot_of(name, *values, scales=(None, None), contours=()):
 )
 def test_what_no_axis_shows(bad, hidden, scale, tmp_path: Path):
     (tmp_path / "scan.yaml").write_text(SCAN)
-    scan, said = read_scan_file(tmp_path / "scan.yaml"), []
+    scan = read_scan_file(tmp_path / "scan.yaml")
+    said: list[str] = []
     points = points_of(np.where(np.arange(40) % 4 == 0, bad, A))
     plots = plot_of("sentinel", "a", "s", scales=("linear", scale)), plot_of("last", "a", "b")
     with warnings.catch_warnings():
