@@ -128,7 +128,7 @@ class Lode:
         self._points = Points(self._free, self._scored, settings.threshold, settings.above)
         self._even_in = self._find_even_in()
         self._first = max(min(20 * self._dim, 60), 10 * self._dim)
-        self.start_points = self._first + self._first // 2
+        self.start_points = int(min(self._first + self._first // 2, space.size))
         self._asks = 0
         self._started = 0
         self._out: Floats = np.empty((0, len(self._free)))  # asked, and not told at the last ask

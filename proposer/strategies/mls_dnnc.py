@@ -97,7 +97,7 @@ class MlsDnnc:
         self.settings = settings
         self.seed = seed
         self.stop_reason = ""
-        self.start_points = settings.bootstrap_points
+        self.start_points = int(min(settings.bootstrap_points, space.size))
         self._points = _Points(space.dim, settings)
         self._classifier = Classifier(space.width, settings.fit)
         self._place = _Place()
