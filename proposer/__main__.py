@@ -45,7 +45,8 @@ class Interrupted(BaseException):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs one command; returns its exit code: 0 done, 2 bad input, 3 no evaluator, 130 and 143 on signals."""
+    """Runs one command; returns its exit code: 0 done, 2 bad input, 3 no evaluator, 4 every point
+    failed, 5 no point was good, 130 and 143 on signals."""
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what it logs is said in our own words
     options = _parser().parse_args(arguments)

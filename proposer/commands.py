@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ import torch
 from proposer.agreement import disagreements, show
 from proposer.dataset import DATASET, Dataset, DatasetError
 from proposer.evaluators import Evaluator, EvaluatorRefused, NoEvaluator
+from proposer.failures import find_point, show_failed, show_reasons
 from proposer.init_csv import InitPoints, read_init_csv
 from proposer.manifest import (
     AnotherRun,
@@ -31,10 +33,11 @@ from proposer.manifest import (
 from proposer.messages import Description
 from proposer.plots import draw, read_points
 from proposer.progress import Progress, Tally, show_time
+from proposer.rows import Outcome
 from proposer.scan import Limits, Scan, read_tally
 from proposer.space import Space
 from proposer.spectra import FOLDER, kept_below
-from proposer.strategies.base import Settings
+from proposer.strategies.base import Settings, Strategy
 from proposer.strategies.choice import make_strategy, read_settings, type_name
 from proposer.tables import GOOD_POINTS, GoodPoints
 from proposer.target import NONE, describe_target
@@ -42,6 +45,12 @@ from scanspec import PriorKind, ScanFile, ScanFileError, Variable, read_scan_fil
 from scanspec.types import BSMARTS_GENERATIONS, BSMARTS_POINTS, counts_evaluations, is_bsmarts, reads_rows
 
 WAIT_AT_START, WAIT_LATER = 60.0, 600.0
+
+ALL_FAILED, NONE_GOOD = 4, 5
+"""Exit codes of a scan that ended in order, but without a result."""
+
+MANY = 20
+"""Evaluations from which on it is worth a remark that every point is good."""
 
 EVERY_TYPE = ("threshold_value", "points_per_iteration", "verbose")
 """Settings in the section networks that are not those of MLS_DNNC alone."""
@@ -57,7 +66,8 @@ OF_CMAES_ND = (
 def scan(
     file: Path, address: str, folder: Path | None, seed: int | None, *, insecure: bool, wait: float | None, eager: bool
 ) -> int:
-    """Runs a scan, or goes on with the one in `folder`; returns 0 when a stop condition was met.
+    """Runs a scan, or goes on with the one in `folder`; returns 0 when a stop condition was met,
+    ALL_FAILED or NONE_GOOD when there is no result then.
 
     Everything is checked before anything is written.
     """
@@ -74,9 +84,9 @@ def scan(
         except NoEvaluator:
             if not done:
                 raise
-            _conclude_again(folder, limits, settings, done)
+            code = _conclude_again(folder, limits, settings, done)
             _draw(folder, spec)
-            return 0
+            return code
         _check_agreement(spec, description, address)
         stored = check_same_run(folder, spec, description, seed)
         seed = choose_seed(spec, seed, stored)
@@ -98,26 +108,33 @@ def scan(
                 {"points": limits.points, "threshold": settings.threshold, "above": above, "stopped": None}
             )
             if init is not None and dataset.batches == 0:
-                batch, values, nll = init
-                dataset.add_batch(batch, values, strategy.checkpoint(), nll)
-            _introduce(spec, limits, settings, description, folder, seed, dataset)
+                _add(dataset, init, strategy, spec, description)
+            _introduce(spec, limits, settings, description, folder, seed, dataset if stored else None)
+            for line in init.notes if init is not None and not stored else []:
+                _say(f"note: {line}")
             most = min(limits.evaluations, limits.points) if reads_rows(spec.setup) else limits.evaluations
-            tally = read_tally(dataset, limits.points, settings.threshold, most, settings.above)
             names = [each.name for each in description.observables]
+            tally = read_tally(dataset, limits.points, settings.threshold, most, settings.above, names)
+            tally.start = int(getattr(strategy, "start_points", 0))
             target = settings.threshold, settings.above
             good_points = GoodPoints(folder / GOOD_POINTS, list(space.names), names, *target)
-            with Progress(tally) as progress:
+
+            def explain(failed: Outcome) -> list[str]:
+                values = find_point(dataset, failed.id, len(names))
+                return show_failed(spec.path, space.names, values, failed.failed_code, failed.message)
+
+            with Progress(tally, explain) as progress:
                 run = Scan(
                     dataset, strategy, space, evaluator, description, good_points, limits, tally, progress,
                     WAIT_LATER if wait is None else wait, eager,
                 )  # fmt: skip
                 reason = run.run()
             dataset.set_meta({"stopped": reason, "stopped_with": stop_values(spec)})
-            _conclude(folder, reason, tally, run.seconds)
+            code = _conclude(dataset, folder, reason, tally, run.seconds)
             _draw(folder, spec)
     finally:
         evaluator.close()
-    return 0
+    return code
 
 
 def _read(file: Path) -> tuple[ScanFile, Settings, Limits, Space, InitPoints | None]:
@@ -128,9 +145,22 @@ def _read(file: Path) -> tuple[ScanFile, Settings, Limits, Space, InitPoints | N
     spec.setup.integer("seed", 0, low=0)
     settings, limits, init = read_settings(spec), Limits.read(spec), read_init_csv(spec, space)
     if init is not None and reads_rows(spec.setup):
-        batch, values, nll = init
-        init, limits = (batch, values, np.full_like(nll, np.nan)), replace(limits, points=len(batch))
+        nll = np.full_like(init.nll, np.nan)
+        init = init._replace(nll=nll, rescored=np.zeros(len(nll), dtype=np.bool_), notes=[])
+        limits = replace(limits, points=len(init.batch))
     return spec, settings, limits, space, init
+
+
+def _add(
+    dataset: Dataset, init: InitPoints, strategy: Strategy, spec: ScanFile, description: Description
+) -> None:
+    """The points of an InitCSV: NLLs that are believed, observables whose NLL was computed anew, or points to do."""
+    believed = np.where(init.rescored, np.nan, init.nll)
+    added = dataset.add_batch(init.batch, init.values, strategy.checkpoint(), believed)
+    kept = np.flatnonzero(added.kept)
+    again = init.rescored[kept]
+    names = [each.name for each in description.observables]
+    dataset.record(init.outcomes(added.ids[again], kept[again], spec, names))
 
 
 def _verbose(spec: ScanFile) -> int:
@@ -164,7 +194,9 @@ def check(file: Path, address: str | None, *, insecure: bool) -> int:
         which = f"points with an NLL below {below:g}" if below < math.inf else "all valid points"
         print(f"  keeps the spectrum files, if there are any, of {which}")
     if init is not None:
-        print(f"  starts from {len(init[0]):,} points of {spec.setup.text('init_csv')}")
+        print(f"  starts from {len(init.batch):,} points of {spec.setup.text('init_csv')}")
+        for line in init.notes:
+            print(f"  note: {line}")
     for line in _notes(spec, settings.threshold):
         print(f"  note: {line}")
     if evaluator is not None and address is not None:
@@ -228,9 +260,9 @@ def _introduce(
     description: Description,
     folder: Path,
     seed: int,
-    dataset: Dataset,
+    dataset: Dataset | None,
 ) -> None:
-    points = dataset.points
+    """What is scanned, and how; `dataset`: of a run that goes on."""
     _say(
         f"{spec.run_name}: {len(spec.variables)} variables; evaluator {description.backend}, "
         f"{description.concurrency} points at once"
@@ -239,10 +271,10 @@ def _introduce(
     _say(f"good: {target}; stops at {_describe_limits(limits)}; seed {seed}; folder {folder}")
     for line in _notes(spec, settings.threshold):
         _say(f"note: {line}")
-    if points:
+    if dataset is not None and dataset.points:
         _say(
-            f"going on: {points:,} points were asked for before, {len(dataset.pending().ids):,} of them have no answer "
-            "yet"
+            f"going on: {dataset.points:,} points were asked for before, {len(dataset.pending().ids):,} of them have "
+            "no answer yet"
         )
 
 
@@ -289,27 +321,53 @@ def _describe_limits(limits: Limits) -> str:
     return " or ".join(parts)
 
 
-def _conclude(folder: Path, reason: str, tally: Tally, seconds: float) -> None:
-    """Why a scan has stopped, what it has found, and where that is."""
+def _conclude(dataset: Dataset, folder: Path, reason: str, tally: Tally, seconds: float) -> int:
+    """Why a scan has stopped, what it has found, and where that is, or what to do; returns the exit code."""
     _say(f"stopped: {reason}")
     _say(
         f"{tally.evaluated:,} points evaluated in {show_time(seconds)}: {tally.good:,} good "
         f"({describe_target(tally.threshold, tally.above)}), {tally.breakdown()}; lowest NLL {_number(tally.best)}"
     )
-    _say(f"good points: {folder / GOOD_POINTS}")
+    if tally.good:
+        _say(f"good points: {folder / GOOD_POINTS}")
     if (folder / FOLDER).is_dir():
         _say(f"their spectrum files: {folder / FOLDER}/<id>/")
-    _say(f"all points: {folder / DATASET} (`lodescan export {folder}` writes a table)")
+    _say(f"all points: {folder / DATASET} (`lodescan export {shlex.quote(str(folder))}` writes a table)")
+    for line in _advice(dataset, folder, tally):
+        _say(line)
     if hint := os.environ.get("LODESCAN_DONE_HINT"):
         _say(hint)
+    if tally.good:
+        return 0
+    return ALL_FAILED if tally.all_failed else NONE_GOOD
 
 
-def _conclude_again(folder: Path, limits: Limits, settings: Settings, stored: dict[str, Any]) -> None:
+def _advice(dataset: Dataset, folder: Path, tally: Tally) -> list[str]:
+    """What to do when nothing, or everything, was good."""
+    if tally.all_failed and not tally.good:
+        meta = dataset.meta()
+        reasons = show_reasons(dataset, folder, meta["variables"], len(meta["observables"]))
+        return ["every point failed, so nothing is known about the physics; mend the code, then scan anew", *reasons]
+    if tally.good:
+        if tally.evaluated >= MANY and tally.good - tally.given >= tally.evaluated:
+            return ["every point is good, so nothing was searched for; is threshold_value as low as it should be?"]
+        return []
+    if not math.isfinite(tally.best):
+        return ["no point has an NLL: look at the `valid` windows and conditions, or widen the ranges"]
+    what_to_do = "raise threshold_value, widen a range, check each mean and sigma, or give more evaluations"
+    lines = [f"{tally.lowest()}; no good point is no proof that there is none: {what_to_do}"]
+    if capped := tally.at_cap():
+        lines.append(f"the loss of {', '.join(capped)} is at its cap (710.78) even there: has the mean other units?")
+    return lines
+
+
+def _conclude_again(folder: Path, limits: Limits, settings: Settings, stored: dict[str, Any]) -> int:
     """The end of a run that is finished: it needs no evaluator."""
     with Dataset(folder, read_only=True) as dataset:
-        tally = read_tally(dataset, limits.points, settings.threshold, limits.evaluations, settings.above)
-    _say(f"{folder} is finished; more points or a higher budget in the scan file make it go on")
-    _conclude(folder, stored["stopped"], tally, stored["seconds"])
+        names = stored["observables"]
+        tally = read_tally(dataset, limits.points, settings.threshold, limits.evaluations, settings.above, names)
+        _say(f"{folder} is finished; more points or a higher budget in the scan file make it go on")
+        return _conclude(dataset, folder, stored["stopped"], tally, stored["seconds"])
 
 
 def _draw(folder: Path, spec: ScanFile) -> None:
@@ -318,7 +376,7 @@ def _draw(folder: Path, spec: ScanFile) -> None:
         return
     try:
         shutil.copyfile(spec.path, folder / f"scan{spec.path.suffix}")  # its pictures may be other ones by now
-        for path in draw(folder, spec, read_points(folder, spec), spec.plotting):
+        for path in draw(folder, spec, read_points(folder, spec), spec.plotting, say=_say):
             _say(f"drawn: {path}")
     except (ScanFileError, DatasetError, OSError) as error:
         _say(f"not drawn: {error}; correct the scan file, and the same command draws again")

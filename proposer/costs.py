@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from proposer.progress import show_time
 from proposer.strategies.base import Floats, Status
+from proposer.target import show_number
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def show_costs(found: Sequence[Cost]) -> list[str]:
     if not total:
         return []
     lines = [
-        f"{each.name}: {each.mean:.3g} s a point, {each.runs:,} runs, {show_time(each.seconds)} "
+        f"{each.name}: {show_number(each.mean, 3)} s a point, {each.runs:,} runs, {show_time(each.seconds)} "
         f"({100 * each.seconds / total:.0f} %)"
         for each in found
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,8 +86,29 @@ def draw_corner(points: Points, axes: list[Axis], path: Path) -> None:
         _save(figure, path)
 
 
+MOST = 1e100
+"""Larger values than this are no physics, and matplotlib's transformations overflow near the largest double."""
+
+
+def drawable(axis: Axis) -> NDArray[np.bool_]:
+    """Which values the axis can show at all: finite, and on a logarithmic axis positive."""
+    found: NDArray[np.bool_] = np.isfinite(axis.values) & (np.abs(axis.values) < MOST)
+    return found & (axis.values > 1.0 / MOST) if axis.scale == "log" else found
+
+
+def left_out(points: Points, axes: list[Axis], *, unphysical: bool) -> str:
+    """How many points, of those with a value, no picture of these axes shows; empty for none."""
+    drawn = points.good | points.bad | (points.unphysical & unphysical)
+    hidden = np.zeros(len(drawn), dtype=np.bool_)
+    for axis in axes:
+        with_value = drawn & ~np.isnan(axis.values)
+        low, high = axis.limits or _limits(axis, points, {"bad": points.bad, "good": points.good}) or (-np.inf, np.inf)
+        hidden |= with_value & ~(drawable(axis) & (axis.values >= low) & (axis.values <= high))
+    return f"{int(hidden.sum()):,} points lie outside its axes" if hidden.any() else ""
+
+
 def _dots(ax: Axes, x: Axis, y: Axis, mask: NDArray[np.bool_], colour: str, area: float, label: str) -> None:
-    shown = mask & np.isfinite(x.values) & np.isfinite(y.values)
+    shown = mask & drawable(x) & drawable(y)
     if shown.any():
         many = bool(shown.sum() > FEW)
         ax.scatter(
@@ -98,7 +120,7 @@ def _dots(ax: Axes, x: Axis, y: Axis, mask: NDArray[np.bool_], colour: str, area
 def _contours(ax: Axes, axes: list[Axis], mask: NDArray[np.bool_], levels: Sequence[float]) -> None:
     """Lines through a linear interpolation on the triangles between the points."""
     x, y, z = (each.values for each in axes[:3])
-    shown = mask & np.isfinite(x) & np.isfinite(y) & np.isfinite(z)
+    shown = mask & np.logical_and.reduce([drawable(each) for each in axes[:3]])
     try:
         lines = ax.tricontour(
             x[shown], y[shown], z[shown], levels=int(levels[0]) if len(levels) == 1 else list(levels), cmap="viridis"
@@ -110,7 +132,7 @@ def _contours(ax: Axes, axes: list[Axis], mask: NDArray[np.bool_], levels: Seque
 
 
 def _histogram(ax: Axes, axis: Axis, good: NDArray[np.bool_]) -> None:
-    values = axis.values[good & np.isfinite(axis.values)]
+    values = axis.values[good & drawable(axis)]
     ax.set_yticks([])
     ax.set_xscale(axis.scale)
     if axis.limits is not None:
@@ -136,10 +158,8 @@ def _frame(
 
 def _limits(axis: Axis, points: Points, masks: dict[str, NDArray[np.bool_]]) -> tuple[float, float] | None:
     """All good points, and nearly all others: one that is far out would make the rest a line."""
-    every = axis.values[(masks["bad"] | masks["good"]) & np.isfinite(axis.values)]
-    good = axis.values[points.good & np.isfinite(axis.values)]
-    if axis.scale == "log":
-        every, good = every[every > 0], good[good > 0]
+    every = axis.values[(masks["bad"] | masks["good"]) & drawable(axis)]
+    good = axis.values[points.good & drawable(axis)]
     if not len(every):
         return None
     low, high = np.percentile(every, [1, 99])
@@ -162,7 +182,9 @@ def _save(figure: Figure, path: Path) -> None:
     # without dates, so that the same run gives the same file
     dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}, ".eps": {"CreationDate": None}}
     try:
-        figure.savefig(path, metadata=dates.get(kind, {}))
-    except (ValueError, RuntimeError) as error:  # a label between $ that is no formula
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of matplotlib's layout, of glyphs that a font lacks
+            figure.savefig(path, metadata=dates.get(kind, {}))
+    except (ValueError, RuntimeError, OverflowError, ArithmeticError) as error:  # a label that is no formula, say
         words = " ".join(str(error).split())
         raise ScanFileError(f"the picture {path.name} cannot be drawn, perhaps for a label: {words:.200}") from None

@@ -4,19 +4,49 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from proposer.rows import Outcome
 from proposer.space import Space
-from proposer.strategies.base import Batch, Floats
+from proposer.strategies.base import Batch, Floats, Status
 from proposer.tables import from_text
-from scanspec import ScanFile, ScanFileError
+from scanspec import Kind, Likelihood, ScanFile, ScanFileError, losses_and_nll, read_scan_file
 from scanspec.csvfile import open_csv
 from scanspec.document import to_number
+from scanspec.types import reads_rows
 
-InitPoints = tuple[Batch, Floats, Floats]
+
+class InitPoints(NamedTuple):
+    """Points to start from: their values (n, d), NLLs (n,), NaN where there is none, and what the user should hear.
+
+    `rescored`, shape (n,): points whose NLL is made of their `observables` by the likelihoods of this scan; those are
+    by name, each of shape (n,).
+    """
+
+    batch: Batch
+    values: Floats
+    nll: Floats
+    rescored: NDArray[np.bool_]
+    observables: dict[str, Floats]
+    notes: list[str]
+
+    def outcomes(
+        self, ids: NDArray[np.int64], rows: NDArray[np.int64], scan: ScanFile, names: Sequence[str]
+    ) -> list[Outcome]:
+        """What is known of the points `rows`, whose ids these are; `names`: observables in the evaluator's order."""
+        table = np.column_stack([self.observables.get(name, np.full(len(self.nll), np.nan)) for name in names])
+        likelihoods = {each.name: each.likelihood for each in scan.all_observables()}
+        losses = losses_and_nll([likelihoods.get(name, Likelihood()) for name in names], table)[0]
+        return [
+            Outcome(point, Status.OK, float(self.nll[row]), table[row].tolist(), losses[row].tolist())
+            for point, row in zip(ids.tolist(), rows.tolist(), strict=True)
+        ]
 
 
 def init_path(scan: ScanFile) -> Path | None:
@@ -66,7 +96,73 @@ def read_init_csv(scan: ScanFile, space: Space) -> InitPoints | None:
                 f"{scan.path}; remove the row"
             )
     nll = _numbers(path, table, "NLL", required=False) if "NLL" in table.columns else np.full(len(table), np.nan)
-    return Batch(space.to_unit(x), ["init"] * len(table), 0), x, nll
+    notes = [
+        f"init_csv: {path} has a column {name!r}, which is not read: an NLL stands in a column `NLL`"
+        for name in header if name != "NLL" and name.lower() in ("nll", "-lnl", "lnl", "loglike")
+    ]  # fmt: skip
+    notes += _repeated(path, table, x, nll)
+    rescored, observables = _rescore(scan, path, table, nll)
+    believed = np.isfinite(nll) & ~rescored
+    if rescored.any():
+        notes.append(f"init_csv: the NLLs of {rescored.sum():,} points are computed anew from the table's observables")
+    if believed.any() and not reads_rows(scan.setup):
+        notes.append(
+            f"init_csv: the NLLs of {believed.sum():,} points are believed as they stand in {path}; without the column "
+            f"NLL the points are evaluated{_other_likelihood(scan, path)}"
+        )
+    return InitPoints(Batch(space.to_unit(x), ["init"] * len(table), 0), x, nll, rescored, observables, notes)
+
+
+def _rescore(
+    scan: ScanFile, path: Path, table: pd.DataFrame, nll: Floats
+) -> tuple[NDArray[np.bool_], dict[str, Floats]]:
+    """Puts the NLL by this scan's likelihoods into `nll` where the table, one that lodescan wrote, has all observables.
+
+    Returns which points those are, and the observables. A point outside a window is left to be evaluated.
+    """
+    scored = [each for each in scan.all_observables() if each.likelihood.kind is not Kind.OFF or each.valid]
+    names = [each.name for each in scored]
+    none = np.zeros(len(table), dtype=np.bool_)
+    ours = {"id", "iteration", "origin", "NLL", *names} <= set(table.columns)
+    if not ours or any(each.measurement is not None for each in scan.all_observables()):
+        return none, {}
+    every = [each.name for each in scan.all_observables() if each.name in table.columns]
+    observables = {name: _numbers(path, table, name, required=False) for name in every}
+    values = np.column_stack([observables[name] for name in names])
+    rescored = np.isfinite(nll) & np.isfinite(values).all(axis=1)
+    nll[rescored] = losses_and_nll([each.likelihood for each in scored], values[rescored])[1]
+    for each in scored:
+        if each.valid is not None:
+            outside = (observables[each.name] < each.valid[0]) | (observables[each.name] > each.valid[1])
+            nll[rescored & outside] = np.nan
+    return rescored & np.isfinite(nll), observables
+
+
+def _repeated(path: Path, table: pd.DataFrame, x: Floats, nll: Floats) -> list[str]:
+    """A note where a point stands in several rows with different NLLs: the first one counts."""
+    first: dict[bytes, int] = {}
+    for row, point in enumerate(x):
+        before = first.setdefault(point.tobytes(), row)
+        if nll[row] != nll[before] and np.isfinite([nll[row], nll[before]]).any():
+            one, other = table.index[before] + 2, table.index[row] + 2
+            both = f"with the NLL {nll[before]:g} and {nll[row]:g}"
+            return [f"init_csv: {path}, lines {one} and {other} are one point {both}; the first row of a point counts"]
+    return []
+
+
+def _other_likelihood(scan: ScanFile, path: Path) -> str:
+    """In words, that the run which the table is of had another likelihood, where its folder says so."""
+    files = [each for each in sorted(path.parent.glob("scan.*")) if each.suffix in (".yaml", ".yml", ".json")]
+    try:
+        before = {each.name: each.likelihood for each in read_scan_file(files[0]).all_observables()} if files else {}
+    except ScanFileError:
+        return ""
+    now = {each.name: each.likelihood for each in scan.all_observables()}
+    changed = [name for name in before if name in now and repr(before[name]) != repr(now[name])]
+    if before and (changed or set(before) != set(now)):
+        what = f" of {', '.join(changed)}" if changed else ""
+        return f". They were made with another likelihood{what}: see {files[0]}"
+    return ""
 
 
 def _read_csv(path: Path) -> tuple[list[str], pd.DataFrame]:

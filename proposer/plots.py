@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,33 +62,44 @@ def plot(folder: Path, names: list[str], file: Path | None) -> int:
         asked = scan.plotting or Plotting((), unphysical=True, corner=True)
     if file is not None and len(asked.plots) + (asked.corner or not asked.plots) != 1:
         raise ScanFileError("--file is for one picture, and the scan file asks for several; name two columns")
-    for path in draw(folder, scan, points, asked, file):
+    for path in draw(folder, scan, points, asked, file, print):
         print(f"drawn: {path}")
     return 0
 
 
-def draw(folder: Path, scan: ScanFile, points: Points, asked: Plotting, file: Path | None = None) -> list[Path]:
-    """Draws into `file`, or `plots/` in the run's folder; returns the paths.
+def draw(
+    folder: Path, scan: ScanFile, points: Points, asked: Plotting, file: Path | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> list[Path]:  # fmt: skip
+    """Draws into `file`, or `plots/` in the run's folder; returns the paths. `say`: is told what a picture leaves out.
 
     Raises ScanFileError for the pictures that cannot be drawn, after all others.
     """
-    from proposer.drawing import draw_corner, draw_plot  # half a second
+    from proposer.drawing import draw_corner, draw_plot, left_out  # half a second
 
     paths, faults = [], []
     for each in asked.plots:
         path = _made(file or folder / PLOTS / f"{each.name}.pdf")
         try:
             axes = plot_axes(folder, scan, points, each)
-            draw_plot(points, axes, each.contours, path, unphysical=asked.unphysical)
+            with np.errstate(all="ignore"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                draw_plot(points, axes, each.contours, path, unphysical=asked.unphysical)
         except ScanFileError as error:
             faults.append(str(error))
+        except (ValueError, ArithmeticError, RuntimeError) as error:  # one bad picture must not cost the others
+            faults.append(f"the picture {path.name} cannot be drawn: {' '.join(str(error).split()):.200}")
         else:
             paths.append(path)
+            if missing := left_out(points, axes, unphysical=asked.unphysical):
+                say(f"{path.name}: {missing}")
     if asked.corner or not asked.plots:
         free = [each.name for each in scan.variables if not each.fixed]
         axes = [_axis(scan, points, name) for name in free[:MOST_VARIABLES]]
         paths.append(_made(file or folder / PLOTS / "corner.pdf"))
-        draw_corner(points, axes, paths[-1])
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            draw_corner(points, axes, paths[-1])
     if faults:
         raise ScanFileError("; ".join(faults))
     return paths

@@ -8,6 +8,7 @@ from pathlib import Path
 from proposer import tables
 from proposer.costs import costs, show_costs
 from proposer.dataset import Dataset
+from proposer.failures import show_reasons
 from proposer.progress import show_time
 from proposer.scan import read_tally
 from proposer.tables import GOOD_POINTS
@@ -22,7 +23,8 @@ def status(folder: Path) -> int:
             print(f"{folder}: the run has not started yet")
             return 0
         threshold, above = stored_target(meta)
-        tally = read_tally(dataset, int(meta["points"]), threshold, above=above)
+        names = list(meta.get("observables", []))
+        tally = read_tally(dataset, int(meta["points"]), threshold, above=above, names=names)
         origins: dict[str, int] = {}
         for (origin, _), points in dataset.counts().items():
             origins[origin] = origins.get(origin, 0) + points
@@ -30,12 +32,15 @@ def status(folder: Path) -> int:
         print(f"evaluated: {tally.evaluated:,} ({tally.breakdown()}); {len(dataset.pending().ids):,} more asked for")
         print(f"asked for as: {', '.join(f'{points:,} {origin}' for origin, points in sorted(origins.items()))}")
         if tally.best < math.inf:
-            print(f"lowest NLL: {tally.best:.6g}")
+            print(tally.lowest())
+        for line in show_reasons(dataset, folder, list(meta.get("variables", [])), len(names)):
+            print(line)
         for line in show_costs(costs(dataset.seconds(), meta.get("codes", []))):
             print(line)
         print(f"time: {show_time(float(meta['seconds']))}; seed {meta['seed']}; evaluator {meta['backend']}")
         print(f"stopped: {meta['stopped']}" if meta.get("stopped") else "not finished; the same scan command goes on")
-        print(f"good points: {folder / GOOD_POINTS}")
+        if tally.good:
+            print(f"good points: {folder / GOOD_POINTS}")
     return 0
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+
+import numpy as np
 
 from proposer.dataset import Dataset
 from proposer.evaluators import Evaluator
@@ -17,7 +19,7 @@ from proposer.space import Space
 from proposer.spectra import save_spectra
 from proposer.strategies.base import Batch, Status, Strategy
 from proposer.tables import GoodPoints
-from proposer.target import NONE
+from proposer.target import NONE, in_target
 from proposer.telling import AsTheyCome, InOrder, Telling
 from proposer.time_limit import OutOfTime, within
 from proposer.work import Received, Work
@@ -233,13 +235,22 @@ class Scan:
 
 
 def read_tally(
-    dataset: Dataset, target: int, threshold: float, most: float = math.inf, above: float = NONE
-) -> Tally:
-    """The counts of a run so far."""
+    dataset: Dataset, target: int, threshold: float, most: float = math.inf, above: float = NONE,
+    names: Sequence[str] = (),
+) -> Tally:  # fmt: skip
+    """The counts of a run so far; `names`: of the observables."""
     good = dataset.count_good(threshold, above)
-    tally = Tally(target, threshold, most, good=good, best=dataset.best_nll(), above=above)
+    tally = Tally(target, threshold, most, good=good, best=dataset.best_nll(), above=above, names=names)
     for (_, status), points in dataset.counts().items():
         if status is not None:
             tally.by_status[status] += points
-    tally.by_status[Status.OK] -= dataset.count_known()
+    with_init = any(origin == "init" for origin, _ in dataset.counts())
+    if names and (with_init or (not good and math.isfinite(tally.best))):
+        for part in dataset.results(len(names)):
+            came = np.array([not len(each) for each in part.seconds], dtype=np.bool_)  # nothing ran for them here
+            came &= (part.status == Status.OK) & np.array([each == "init" for each in part.origins], dtype=np.bool_)
+            tally.by_status[Status.OK] -= int(came.sum())
+            tally.given += int((came & in_target(part.nll, threshold, above)).sum())
+            for row in np.flatnonzero(part.nll == tally.best)[:1].tolist():
+                tally.best_losses = part.losses[row].tolist() if not np.isnan(part.losses[row]).all() else ()
     return tally

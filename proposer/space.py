@@ -8,6 +8,7 @@ goes round: u = 1 is u = 0. With a symmetric prior u below 0.5 is a negative val
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 _FULL = 1e9  # standard deviations that hold all of a normal prior, as far as logarithms of doubles can tell
 _BELOW_HALF = np.nextafter(0.5, 0.0)  # u of the smallest negative value of a symmetric prior: its sign comes back
 
+FEW = 100_000
+"""Points of a finite space up to which it is worth the time to list them."""
+
 
 class Space:
     """Maps between physical values and the unit cube, a column for each variable in the file's order.
@@ -45,6 +49,9 @@ class Space:
         self.periodic &= ~self.fixed
         self.shares: NDArray[np.int64] = np.array([each.shares for each in variables], dtype=np.int64)
         self.width = self.dim + int(self.periodic.sum())
+        choices = [1 if each.fixed else each.shares for each in variables]
+        self.size: float = math.prod(choices) if all(choices) else math.inf
+        """How many points there are."""
 
     def to_physical(self, u: Floats) -> Floats:
         """Quantiles of the prior: u of shape (n, d) in [0, 1] to x of shape (n, d), in [low, high] exactly, finite."""
@@ -84,6 +91,21 @@ class Space:
     def draw(self, rng: np.random.Generator, n: int) -> Floats:
         """Draws n points from the prior, as u of shape (n, d)."""
         return self.snap(rng.random((n, self.dim)))
+
+    def all_known(self, u: Floats) -> bool:
+        """Whether u, shape (n, d), holds every point of a finite space."""
+        return len(u) >= self.size and len(np.unique(self.snap(u), axis=0)) >= self.size
+
+    def not_among(self, u: Floats, most: int, rng: np.random.Generator) -> Floats:
+        """Up to `most` points of a finite space that are not in u, shape (n, d), drawn at random; none of a space with
+        more than FEW points, where draws hit upon new ones by themselves."""
+        if self.size > FEW:
+            return np.empty((0, self.dim))
+        shape = [1 if fixed else int(n) for fixed, n in zip(self.fixed, self.shares, strict=True)]
+        places = np.minimum(np.floor(u * shape).astype(np.int64), np.array(shape) - 1)
+        left = np.setdiff1d(np.arange(int(self.size)), np.ravel_multi_index(tuple(places.T), shape))
+        chosen = np.unravel_index(rng.permutation(left)[:most], shape)
+        return self.snap((np.stack(chosen, axis=1) + 0.5) / shape)
 
     def network_inputs(self, u: Floats) -> Floats:
         """What networks see, shape (n, width): u scaled to [-1, 1], 0 for a fixed variable; of a periodic variable

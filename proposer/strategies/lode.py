@@ -127,6 +127,8 @@ class Lode:
         self._scored = EnergyOfObservables(mapped, settings.threshold, settings.above)
         self._points = Points(self._free, self._scored, settings.threshold, settings.above)
         self._even_in = self._find_even_in()
+        self._first = max(min(20 * self._dim, 60), 10 * self._dim)
+        self.start_points = int(min(self._first + self._first // 2, space.size))
         self._asks = 0
         self._started = 0
         self._out: Floats = np.empty((0, len(self._free)))  # asked, and not told at the last ask
@@ -187,10 +189,13 @@ class Lode:
                 return None
             self._asks = 1
             return self._batch(np.empty((1, 0)), ["start"])
-        self._asks += 1
         known = self._points.known()
+        if self.space.size < np.inf and self.space.all_known(self._full(np.concatenate([known.u, self._out]))):
+            self.stop_reason = f"all {self.space.size:,.0f} points of the space were asked for"
+            return None
+        self._asks += 1
         answered = int(known.answered.sum())
-        first = max(min(20 * self._dim, 60), 10 * self._dim)
+        first = self._first
         if self._started < 1.5 * first or not answered:  # 1
             n = first if self._started == 0 else max(first // 2, 20)
             return self._start(max(min(n, self.settings.points_per_iteration, k), least))
@@ -280,7 +285,11 @@ class Lode:
         new = not_yet(u, busy)
         u, origins = u[new], [origins[row] for row in new]
         n_uniform = n - len(u)
-        u = np.concatenate([u, rng.random((n_uniform, self._dim))])
+        others = rng.random((n_uniform, self._dim))
+        if self.space.size < np.inf and len(busy) > self.space.size / 2:  # draws would mostly be known points
+            left = self.space.not_among(self._full(np.concatenate([busy, u])), n_uniform, rng)[:, self._free]
+            others[: len(left)] = left
+        u = np.concatenate([u, others])
         return self._batch(u, origins + ["random"] * n_uniform)
 
     def _beside_thin(self, surrogate: Surrogate, inside: Floats) -> Floats:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from proposer.strategies.base import Floats
@@ -37,8 +38,12 @@ class Coding:
     spread: Floats
 
     @classmethod
-    def of(cls, y: Floats) -> Coding:
-        """By median and quartiles of y, shape (n, k), so that outliers stay on scale."""
+    def of(cls, y: Floats, alone: NDArray[np.bool_] | None = None) -> Coding:
+        """By median and quartiles of y, shape (n, k), so that outliers stay on scale; without the values `alone`
+        (n, k), which are no physics."""
+        if alone is not None and alone.any():
+            parts = [cls.of(y[~alone[:, j], j : j + 1]) for j in range(y.shape[1])]
+            return cls(*(np.concatenate([vars(part)[name] for part in parts]) for name in vars(parts[0])))
         positive = np.where(y > 0, y, np.nan)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # an observable that is positive nowhere

@@ -29,6 +29,7 @@ AGREEMENT = 1e-9
 SLOPE_FROM, SLOPE = 30.0, 50.0
 """From so many sigmas on (a Gaussian loses 334 there, of at most 711) the logarithm of their number counts too."""
 _RISING = (Kind.GAUSS, Kind.UPPER, Kind.LOWER)
+_ONE_SIDED = tuple(kind for kind in Kind if kind not in (Kind.OFF, Kind.GAUSS, Kind.LOG, Kind.CFUNCTION))
 FAR = 1e9
 """The largest energy: that of a prediction without a value."""
 
@@ -84,6 +85,8 @@ class EnergyOfObservables:
         self._used = [self.all[j] for j in self.columns]
         self.deciding = [position for position, each in enumerate(self._used) if each.decides]
         self.of_nll = EnergyOfNll(threshold, above)
+        self.one_sided = np.array([each.likelihood.kind in _ONE_SIDED for each in self._used], dtype=np.bool_)
+        """Which losses rise or fall everywhere."""
 
     def nll(self, values: Tensor) -> Tensor:
         """The NLL, shape (n,), of values of shape (n, k), the columns that matter, in double precision.
@@ -102,6 +105,11 @@ class EnergyOfObservables:
                 )
                 nll = nll + torch.where(flat & bad, SLOPE * beyond, torch.zeros_like(beyond))
         return nll
+
+    def losses(self, values: Tensor) -> Tensor:
+        """The loss of each value, shape (n, k), as the likelihood has it."""
+        losses: Tensor = losses_and_nll([each.likelihood for each in self._used], values)[0]
+        return losses
 
     def outside(self, values: Tensor) -> Tensor:
         """Whether a value is outside its window, shape (n, k); NaN is no value and not outside."""

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from proposer.strategies.base import Floats
+from proposer.strategies.lode_apart import alone, made_bad, no_physics
 from proposer.strategies.lode_coding import Coding
 from proposer.strategies.lode_energy import FAR, EnergyOfNll, EnergyOfObservables
 from proposer.strategies.lode_nets import MEMBERS, Nets
@@ -59,6 +60,7 @@ class Surrogate:
         self._validity: Processes | None = None
         self._judges_validity = False
         self._learned_from = 0
+        self._coded_apart = False  # whether points were set apart when the scale was found
 
     @property
     def fitted(self) -> bool:
@@ -68,14 +70,23 @@ class Surrogate:
         """Fits to what is known; does nothing while that is too little (fewer than 10 points with values)."""
         y = known.energy[:, None] if self.energy is None else known.values
         usable = np.flatnonzero(np.isfinite(y).all(axis=1) & known.answered)
-        if len(usable) < min(10, 2 + self.dim):
+        least = min(10, 2 + self.dim)
+        if len(usable) < least:
             return
         if self.energy is None:
             self._fit_nets(known, usable, rng)
             return
-        if self._coding is None:
-            self._coding = Coding.of(y[usable])
-        if self._values is None:
+        apart = np.zeros(len(y), dtype=np.bool_)
+        losses = self.energy.losses(torch.from_numpy(y[usable])).numpy()
+        no_value = no_physics(y[usable], losses, self.energy.one_sided)
+        if no_value.any():
+            outside = self.energy.outside(torch.from_numpy(y[usable])).numpy()
+            bad = made_bad(no_value, losses, outside, self.energy.of_nll.threshold)
+            if len(usable) - bad.sum() >= least:
+                apart[usable[bad]], usable, no_value = True, usable[~bad], no_value[~bad]
+        if self._coding is None or self._values is None or self._coded_apart != apart.any():
+            self._coding = Coding.of(y[usable], alone(no_value, y[usable]))
+            self._coded_apart = bool(apart.any())
             self._values = Processes(self.dim, y.shape[1])
             self._learned_from = 0
         again = len(usable) >= LEARN_AGAIN * self._learned_from
@@ -88,8 +99,9 @@ class Surrogate:
         self._values.condition(x, t)
         few = training_rows(known.u[rows], known.energy[rows], len(rows) // 3, rng)
         self._rough = self._values.thinned(x[few], t[few]) if len(rows) > LEAST_POINTS // 2 else self._values
-        valid = known.ok & ~known.lacking
-        self._fit_validity(known, valid, known.unexplained | known.lacking, most // 2, rng, again=again)
+        valid = known.ok & ~known.lacking & ~apart
+        invalid = known.unexplained | known.lacking | apart
+        self._fit_validity(known, valid, invalid, most // 2, rng, again=again)
 
     def _fit_nets(self, known: Known, usable: NDArray[np.int64], rng: np.random.Generator) -> None:
         """Where only an NLL is known; how far off the last predictions were is how far off the next ones may be."""
@@ -203,6 +215,7 @@ class Surrogate:
         arrays: dict[str, NDArray[np.float64]] = {
             "learned_from": np.array(float(self._learned_from)), "error": np.array(self._error),
             "seen": np.array(float(self._seen)),
+            "coded_apart": np.array(float(self._coded_apart)),
         }  # fmt: skip
         for name, part in (("values", self._values), ("validity", self._validity), ("nets", self._nets)):
             if part is not None:
@@ -220,6 +233,7 @@ class Surrogate:
                 parts.setdefault(group, {})[key] = value
         self._learned_from = int(arrays["learned_from"])
         self._error, self._seen = float(arrays["error"]), int(arrays["seen"])
+        self._coded_apart = bool(arrays["coded_apart"])
         self._nets = Nets.from_arrays(parts["nets"]) if "nets" in parts else None
         self._coding = Coding(**parts["coding"]) if "coding" in parts else None
         self._values = Processes.from_arrays(parts["values"]) if "values" in parts else None

@@ -97,6 +97,7 @@ class MlsDnnc:
         self.settings = settings
         self.seed = seed
         self.stop_reason = ""
+        self.start_points = int(min(settings.bootstrap_points, space.size))
         self._points = _Points(space.dim, settings)
         self._classifier = Classifier(space.width, settings.fit)
         self._place = _Place()
@@ -111,6 +112,9 @@ class MlsDnnc:
         if k < 1:
             raise ValueError(f"asked for {k} points; ask for at least one")
         place = self._place
+        if self.space.size < np.inf and self.space.all_known(self._points.every()):
+            self.stop_reason = f"all {self.space.size:,.0f} points of the space were evaluated"
+            return None
         if place.rounds == 0 or (place.iteration == 0 and self.good == 0):
             return self._bootstrap(k)  # 1
         if place.asked == "candidates":
@@ -151,6 +155,9 @@ class MlsDnnc:
         self._now("candidates")
         rng = generator(self.seed, self._place.iteration, "candidates")
         u = self.space.draw(rng, self.settings.candidate_points)
+        if self.space.size < np.inf and len(self._points) > self.space.size / 2:  # draws would mostly be known points
+            left = self.space.not_among(self._points.every(), len(u), rng)
+            u = left if len(left) else u
         n = min(self.settings.points_per_iteration, k, len(u))
         n_best = round((1.0 - self.settings.random_fraction) * n)
         order = np.argsort(-self._classifier.predict(self.space.network_inputs(u)), kind="stable")
@@ -241,6 +248,10 @@ class _Points:
         self._n += len(told)
         self.good_so_far += int(good.sum())
         self.has_init = self.has_init or "init" in told.origins
+
+    def every(self) -> Floats:
+        """All of them, shape (n, d)."""
+        return _joined(self._u)
 
     def labelled(self, rows: slice = _ALL) -> tuple[Floats, NDArray[np.bool_]]:
         """Points that are good or bad, shape (n, d), and which of them are good, shape (n,)."""

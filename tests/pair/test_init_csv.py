@@ -96,6 +96,44 @@ def test_good_points_of_one_run_start_another(
     assert again == set(points.params[len(good) :])
 
 
+def test_a_table_of_a_run_with_another_likelihood_is_scored_anew(
+    make_scan: MakeScan, start_evaluator: StartEvaluator, lodescan: Lodescan, tmp_path: Path
+) -> None:
+    """Observables and losses are stored with the NLLs; a table without observables is believed, and that is said."""
+    scan = make_scan(iterations=1)
+    evaluator = start_evaluator(scan.file)
+    lodescan("scan", scan.file, "--evaluator", evaluator.address, "--run", tmp_path / "a")
+    lodescan("export", tmp_path / "a")
+    other = make_scan("other", iterations=1, mean=0.5, setup=f"  seed: 1\n  init_csv: {tmp_path / 'a' / 'points.csv'}")
+    evaluator = start_evaluator(other.file)
+    said = lodescan("scan", other.file, "--evaluator", evaluator.address, "--run", tmp_path / "b")
+    assert said.code == 0 and "computed anew from the table's observables" in said.err and "going on" not in said.err
+    first, points = read_run(tmp_path / "a"), read_run(tmp_path / "b")
+    n = len(first.ids)
+    assert points.params[:n] == first.params and (points.observables[:n] == first.observables).all()
+    expected = 0.5 * ((first.observables[:, 0] - 0.5) / 0.1) ** 2
+    near = expected < 5
+    assert np.allclose(points.losses[:n, 0][near], expected[near], rtol=0.01) and near.sum() > 5
+    assert points.nll[:n] == points.losses[:n, 0].tolist()
+    assert not set(other.evaluated()) & set(first.params)
+    assert f"\n{len(points.ids) - n} points evaluated" in said.err
+    table = (tmp_path / "a" / "points.csv").read_text().splitlines()
+    at = [table[0].split(",").index(name) for name in ("x", "y", "z", "NLL")]
+    bare = "\n".join(",".join(row.split(",")[k] for k in at) for row in table)
+    (tmp_path / "a" / "bare.csv").write_text(bare)
+    other.write(setup=f"  seed: 1\n  init_csv: {tmp_path / 'a' / 'bare.csv'}")
+    said = lodescan("check", other.file)
+    assert "are believed as they stand" in said.out and "made with another likelihood of r" in said.out
+
+
+def test_columns_and_rows_that_do_not_count_are_named(make_scan: MakeScan, lodescan: Lodescan) -> None:
+    scan = make_scan(setup="  seed: 1\n  init_csv: points.csv")
+    (scan.folder / "points.csv").write_text("x,y,z,nll\n0.5,0,100,1\n")
+    assert "has a column 'nll', which is not read" in lodescan("check", scan.file).out
+    (scan.folder / "points.csv").write_text("x,y,z,NLL\n0.5,0,100,1\n0.5,0.1,100,1\n0.5,0,100,3\n")
+    assert "lines 2 and 4 are one point with the NLL 1 and 3" in lodescan("check", scan.file).out
+
+
 BAD = {
     "no column": ("x,z,NLL\n0.5,100,1\n", ["no column 'y'", "'x', 'z', 'NLL'"]),
     "no columns": ("a,b\n1,2\n", ["no column 'x', 'y', 'z'"]),

@@ -188,8 +188,8 @@ def test_status_while_it_runs(
 def test_progress_in_plain_lines(mixed: tuple[Path, str]) -> None:
     lines = [line for line in mixed[1].splitlines() if " | " in line]
     assert re.fullmatch(
-        r"bootstrap \| [\d,]+ of 100,000 good \| [\d,]+ evaluated \(.*\) \| hit rate \S+( %)? \| \S+ points/s"
-        r" \| .*left.*",
+        r"[\d,]+ of 100,000 good \| hit rate \S+ % \| start \d+ of 60, no estimate before that \| bootstrap \| "
+        r"(lowest NLL .* \| )?[\d,]+ evaluated \(.*\) \| \S+ points/s",
         lines[0],
     )
     assert "\x1b" not in mixed[1]
@@ -219,8 +219,8 @@ def test_progress_on_a_terminal(make_scan: MakeScan, start_evaluator: StartEvalu
     assert process.wait(10) == 0, said.decode()
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said.decode())
     lines = re.findall(
-        r"bootstrap \| ([\d,]+) of 100,000 good \| (\d+) evaluated \([^)]*\) \| hit rate [\d.e+-]+ % \| [\d.]+ points/s"
-        r" \| about \d+ s left",
+        r"([\d,]+) of 100,000 good \| hit rate [\d.]+ % \| start \d+ of 100, no estimate before that \| bootstrap \| "
+        r"(?:lowest NLL [^|]* \| )?(\d+) evaluated \([^)]*\) \| [\d.]+ points/s",
         text,
     )
     assert len(lines) > 2

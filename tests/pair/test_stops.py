@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -114,8 +115,32 @@ def test_no_good_point_goes_on_to_the_budget(
     scan = make_scan(setup="  seed: 1\n  max_evaluations: 130")
     scan.replace("threshold_value: 2", "threshold_value: -1")
     said = lodescan("scan", scan.file, "--evaluator", shared[1].address, "--run", tmp_path / "run")
-    assert said.code == 0
+    assert said.code == 5
     assert re.search(r"130 points evaluated in \d+ s: 0 good .* lowest NLL \d", said.err)
+    assert "good points:" not in said.err and "no good point is no proof that there is none" in said.err
+    again = lodescan("scan", scan.file, "--evaluator", "127.0.0.1:1", "--run", tmp_path / "run")
+    assert (again.code, "is finished" in again.err) == (5, True)
+
+
+def test_every_point_fails(
+    make_scan: MakeScan, lodescan: Lodescan, start_evaluator: Callable[..., EvaluatorProcess], tmp_path: Path
+) -> None:
+    """It is said at once which code fails, why, and how to run one such point; also by status, and by the exit code."""
+    scan = make_scan("a folder", body='raise OSError("no tables here")', setup="  seed: 1\n  max_evaluations: 60")
+    evaluator = start_evaluator(scan.file, workers=1)
+    run = tmp_path / "run"
+    said = lodescan("scan", scan.file, "--evaluator", evaluator.address, "--run", run)
+    assert said.code == 4
+    early = said.err[: said.err.index("stopped:")]
+    assert "points failed one after the other" in early and "code ball: " in early and "no tables here" in early
+    status = lodescan("status", run)
+    assert status.code == 0 and "failed, 60 points: code ball: " in status.out and "no tables here" in status.out
+    points = read_run(run).params
+    for text in (early, status.out):
+        (command,) = re.findall("run it alone: (.*)", text)
+        words = shlex.split(command)
+        assert words[:3] == ["lodescan-evaluator", "point", str(scan.file)]
+        assert tuple(float(word.partition("=")[2]) for word in words[3:]) in points
 
 
 def test_a_finished_run_needs_no_evaluator(

@@ -125,7 +125,7 @@ def test_points_to_start_from_have_values_that_the_variables_may_have(read, tmp_
     scan = read("init_csv: start.csv")
     start = tmp_path / "start.csv"
     start.write_text("s,n,x\n8,1,0.5\n2,3,1\n")
-    batch, x, _ = read_init_csv(scan, Space(scan.variables))
+    batch, x, *_ = read_init_csv(scan, Space(scan.variables))
     assert x.tolist() == [[0.5, 1.0, 8.0], [1.0, 3.0, 2.0]]
     assert Space(scan.variables).to_physical(batch.u).tolist() == x.tolist()
     for row, word in (("8,1.5,0.5", "n = 1.5 is none of its values"), ("5,1,0.5", "s = 5 is none of its values")):

@@ -29,7 +29,7 @@ def read(tmp_path):
 
 
 def test_either_sign_is_read(read):
-    batch, x, _ = read("mu\n-500\n100\n-100\n")
+    batch, x, *_ = read("mu\n-500\n100\n-100\n")
     assert x.tolist() == [[-500.0], [100.0], [-100.0]]
     assert ((batch.u[:, 0] < 0.5) == [True, False, True]).all() and np.isfinite(batch.u).all()
 

@@ -8,7 +8,9 @@ from collections import Counter
 import pytest
 
 from proposer.progress import Progress, Tally
+from proposer.rows import Outcome
 from proposer.strategies.base import Status
+from proposer.target import describe_target
 
 
 @pytest.mark.parametrize(
@@ -28,6 +30,60 @@ def test_what_is_left(monkeypatch: pytest.MonkeyPatch, good: int, most: float, e
     tally.good, tally.by_status = good, Counter({Status.OK: 80, Status.INVALID: 20})
     now += 1.0
     words = progress.line().split(" | ")
-    assert words[0] == f"{good} of 100 good"
-    assert words[1] == "100 evaluated (20 invalid, 0 failed, 0 timed out)"
-    assert words[-2:] == ["100 points/s", end]
+    assert words == [
+        f"{good} of 100 good", f"hit rate {good} %", end, "100 evaluated (20 invalid, 0 failed, 0 timed out)",
+        "100 points/s",
+    ]  # fmt: skip
+
+
+def outcome(point: int, nll: float, *losses: float) -> Outcome:
+    return Outcome(point, Status.OK, nll, (1.0,) * len(losses), losses)
+
+
+def test_a_start_and_a_lucky_point_make_no_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    tally = Tally(target=1000, threshold=1.0, start=90, names=("a", "b"))
+    progress = Progress(tally)
+    progress.doing("iteration 1")
+    now += 10.0
+    tally.add([outcome(n, 7.96, 0.01, 7.95) for n in range(16)])
+    assert progress.line().startswith(
+        "0 of 1,000 good | hit rate 0 % | start 16 of 90, no estimate before that | iteration 1 | "
+        "lowest NLL 7.96: b 7.95, a 0.01 | "
+    )
+    tally.add([outcome(n, 7.96, 0.01, 7.95) for n in range(100)])
+    tally.add([outcome(1, 0.5, 0.25, 0.25)])
+    assert "| time left unknown |" in progress.line() and "lowest" not in progress.line()
+
+
+def test_the_hit_rate_is_that_of_the_run() -> None:
+    """After a resume, and without points that came with their NLL."""
+    tally = Tally(100, 1.0, good=30, given=10, by_status=Counter({Status.OK: 200}))
+    assert "| hit rate 10 % |" in Progress(tally).line()
+    tally.good = 210
+    assert "| hit rate 100 % |" in Progress(tally).line()
+    tally.good = 11
+    assert "| hit rate 0.5 % |" in Progress(tally).line()
+
+
+def test_failures_in_a_row_are_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    tally = Tally(100, 1.0)
+    progress = Progress(tally, lambda failed: [f"code {failed.failed_code}: {failed.message}"])
+    failed = Outcome(1, Status.FAILED, failed_code="c", message="no such file")
+    for _ in range(3):
+        tally.add([failed] * 10)
+        progress.update()
+    said = capsys.readouterr().err
+    assert said.count("20 points failed one after the other") == said.count("code c: no such file") == 1
+    assert tally.all_failed
+    tally.add([outcome(2, 3.0)])
+    progress.update()
+    assert not tally.all_failed and tally.failed_in_a_row == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(1e9, "1,000,000,000"), (0.5, "0.5"), (10.0, "10"), (1e300, "1e+300"), (-2e6, "-2,000,000")]
+)
+def test_numbers_for_people(value: float, shown: str) -> None:
+    assert describe_target(value) == f"NLL below {shown}"

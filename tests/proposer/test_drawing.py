@@ -1,0 +1,58 @@
+"""Values that no picture can show: they cost neither the picture nor the others, and are counted."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from proposer.plots import Points, draw
+from scanspec import read_scan_file
+from scanspec.plotting import Plot, Plotting
+
+SCAN = """setup: {type: RANDOM}
+variables: {a: {range: [0, 1]}, b: {range: [0, 1]}}
+codes: {c: {function: 'm:f', observables: {s: {mean: 1, sigma: 0.5}}}}
+networks: {threshold_value: 1.0e+9}
+"""
+A = np.linspace(0.01, 0.99, 40)
+
+
+def points_of(s):
+    good = np.ones(40, dtype=np.bool_)
+    columns = {"a": A, "b": A[::-1].copy(), "s": s, "NLL": np.full(40, 1.0)}
+    return Points("title", columns, np.arange(40), good, ~good, ~good)
+
+
+def plot_of(name, *values, scales=(None, None), contours=()):
+    return Plot(name, values, scales=scales, contours=contours)
+
+
+@pytest.mark.parametrize("scale", ["log", "linear"])
+@pytest.mark.parametrize(
+    ("bad", "hidden"),
+    [(1e300, 10), (-1e300, 10), (1.7e308, 10), (np.inf, 10), (np.nan, 0), (-1.0, None), (0.0, None), (5e-324, None)],
+)
+def test_what_no_axis_shows(bad, hidden, scale, tmp_path: Path):
+    (tmp_path / "scan.yaml").write_text(SCAN)
+    scan = read_scan_file(tmp_path / "scan.yaml")
+    said: list[str] = []
+    points = points_of(np.where(np.arange(40) % 4 == 0, bad, A))
+    plots = plot_of("sentinel", "a", "s", scales=("linear", scale)), plot_of("last", "a", "b")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        paths = draw(tmp_path, scan, points, Plotting(plots, unphysical=True, corner=True), say=said.append)
+    assert [path.stem for path in paths] == ["sentinel", "last", "corner"] and all(path.exists() for path in paths)
+    expected = hidden if hidden is not None else 10 if scale == "log" else 0
+    assert said == ([f"sentinel.pdf: {expected} points lie outside its axes"] if expected else [])
+
+
+def test_nothing_to_show(tmp_path: Path):
+    (tmp_path / "scan.yaml").write_text(SCAN)
+    scan = read_scan_file(tmp_path / "scan.yaml")
+    plots = tuple(plot_of(f"p{n}", *names, scales=("log", "log")) for n, names in enumerate([("s", "s"), ("a", "s")]))
+    for value in (1e300, np.nan, -1.0):
+        asked = Plotting(plots, unphysical=True, corner=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert len(draw(tmp_path, scan, points_of(np.full(40, value)), asked)) == 2
