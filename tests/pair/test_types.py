@@ -45,7 +45,7 @@ def test_a_scan_in_pieces_is_the_scan_in_one_and_no_point_runs_twice(
         for most in pieces:
             write(scan, name, most)
             said = lodescan("scan", scan.file, "--evaluator", evaluator.address, "--run", tmp_path / folder)
-            assert said.code == 0, said.err
+            assert said.code in (0, 5), said.err  # 5: none is good so far
             assert f"{most} points evaluated (max_evaluations)" in said.out + said.err
         points = scan.evaluated()[begun:]
         assert len(points) == len(set(points)) == 70

@@ -124,6 +124,6 @@ def test_nobody_else_in_the_cluster_reaches_the_pod() -> None:
 
 def test_bad_input_ends_the_job_and_a_lost_node_does_not_count(pod: Any) -> None:
     fail, ignore = read("kubernetes/job.yaml")["spec"]["podFailurePolicy"]["rules"]
-    exits = {"containerName": "proposer", "operator": "In", "values": [2]}
+    exits = {"containerName": "proposer", "operator": "In", "values": [2, 4, 5]}
     assert (fail["action"], fail["onExitCodes"]) == ("FailJob", exits)
     assert (ignore["action"], ignore["onPodConditions"]) == ("Ignore", [{"type": "DisruptionTarget", "status": "True"}])
