@@ -11,8 +11,8 @@ def test_what_a_code_writes_in_point(scan_file):
         "    return {'y': point['x']}\n"
     )
     scan = scan_file(
-        'variables: {"x": [0, 1]}\ncodes:\n  "c\\e[2J":\n    function: evil:f\n'
-        '    observables: {y: {mean: 1, sigma: 2, unit: "\\e[31mGeV"}}\n',
+        'variables: {"x": [0, 1]}\ncodes:\n  "c":\n    function: evil:f\n'
+        '    observables: {y: {mean: 1, sigma: 2, unit: GeV}}\n',
         evil__py=evil,
     )
     command = [sys.executable, "-m", "evaluator", "point", str(scan)]
