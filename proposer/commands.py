@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import math
 import os
-import shutil
+import shlex
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,19 @@ import torch
 from proposer.agreement import disagreements, show
 from proposer.dataset import DATASET, Dataset, DatasetError
 from proposer.evaluators import Evaluator, EvaluatorRefused, NoEvaluator
+from proposer.folder import check_no_foreign_files
 from proposer.init_csv import InitPoints, read_init_csv
 from proposer.manifest import (
     AnotherRun,
-    check_same_run,
+    another_run,
+    check_same_evaluator,
     choose_seed,
-    finished_run,
+    columns_of,
+    is_finished,
+    keep_records,
+    keep_scan_file,
     note_eager,
+    scan_difference,
     start_run,
     stop_values,
 )
@@ -48,8 +55,9 @@ EVERY_TYPE = ("threshold_value", "points_per_iteration", "verbose")
 
 
 def scan(
-    file: Path, address: str, folder: Path | None, seed: int | None, *, insecure: bool, wait: float | None, eager: bool
-) -> int:
+    file: Path, address: str, folder: Path | None, seed: int | None, *, insecure: bool, wait: float | None, eager: bool,
+    same_physics: bool,
+) -> int:  # fmt: skip
     """Runs a scan, or goes on with the one in `folder`; returns 0 when a stop condition was met.
 
     Everything is checked before anything is written.
@@ -59,19 +67,29 @@ def scan(
     logging.basicConfig(level=level, format="%(name)s: %(message)s")
     folder = folder or Path("runs") / spec.run_name
     spectra_below = kept_below(spec, settings.threshold)
-    evaluator = Evaluator(address, insecure=insecure, say=_say, spectra_below=spectra_below)
-    try:
-        done = finished_run(folder, spec, seed)
+    with ExitStack() as opened:
+        evaluator = Evaluator(address, insecure=insecure, say=_say, spectra_below=spectra_below)
+        opened.callback(evaluator.close)
+        # First of all, and as a writer: a kill may have left half a commit, which no reader can undo.
+        dataset = opened.enter_context(Dataset(folder)) if (folder / DATASET).exists() else None
+        stored = {} if dataset is None else dataset.meta()
+        if not stored:
+            check_no_foreign_files(folder)
+        differs = scan_difference(folder, stored, spec, seed) if stored else None
+        done = differs is None and is_finished(stored, spec)
         try:
             description = evaluator.describe(0.0 if done else WAIT_AT_START if wait is None else wait)
         except NoEvaluator:
-            if not done:
+            if not done or dataset is None:
                 raise
-            _conclude_again(folder, limits, settings, done)
+            _conclude_again(dataset, limits, settings, stored)
             _draw(folder, spec)
             return 0
         _check_agreement(spec, description, address)
-        stored = check_same_run(folder, spec, description, seed)
+        if differs is not None:
+            raise another_run(folder, differs)
+        if dataset is not None and stored:
+            check_same_evaluator(dataset, stored, description, same_physics=same_physics)
         seed = choose_seed(spec, seed, stored)
         threads = _set_threads(stored)
         strategy = make_strategy(type_name(spec), space, settings, seed, description.observables)
@@ -79,37 +97,37 @@ def scan(
             raise spec.setup.error(
                 f"{type_name(spec)} learns from whole batches, so it cannot scan with --eager", "type"
             )
-        with Dataset(folder) as dataset:
-            if not stored:
-                if dataset.meta():
-                    raise AnotherRun(f"{folder}: another process has just started a run here; choose another folder")
-                start_run(dataset, folder, spec, description, seed, threads)
-            if eager:
-                note_eager(dataset, folder)
-            above = None if settings.above == NONE else settings.above
-            dataset.set_meta(
-                {"points": limits.points, "threshold": settings.threshold, "above": above, "stopped": None}
-            )
-            if init is not None and dataset.batches == 0:
-                batch, values, nll = init
-                dataset.add_batch(batch, values, strategy.checkpoint(), nll)
-            _introduce(spec, limits, settings, description, folder, seed, dataset)
-            most = min(limits.evaluations, limits.points) if reads_rows(spec.setup) else limits.evaluations
-            tally = read_tally(dataset, limits.points, settings.threshold, most, settings.above)
-            names = [each.name for each in description.observables]
-            target = settings.threshold, settings.above
-            good_points = GoodPoints(folder / GOOD_POINTS, list(space.names), names, *target)
-            with Progress(tally) as progress:
-                run = Scan(
-                    dataset, strategy, space, evaluator, description, good_points, limits, tally, progress,
-                    WAIT_LATER if wait is None else wait, eager,
-                )  # fmt: skip
-                reason = run.run()
-            dataset.set_meta({"stopped": reason, "stopped_with": stop_values(spec)})
-            _conclude(folder, reason, tally, run.seconds)
-            _draw(folder, spec)
-    finally:
-        evaluator.close()
+        columns = columns_of(spec, description)
+        dataset = dataset or opened.enter_context(Dataset(folder))
+        if not stored:
+            if dataset.meta():
+                raise AnotherRun(f"{folder}: another process has just started a run here; choose another folder")
+            start_run(dataset, columns, spec, description, seed, threads)
+        if word := keep_records(dataset):
+            _say(f"note: {word}")
+        if eager:
+            note_eager(dataset)
+        dataset.evaluator = evaluator.address
+        above = None if settings.above == NONE else settings.above
+        dataset.set_meta({"points": limits.points, "threshold": settings.threshold, "above": above, "stopped": None})
+        if init is not None and dataset.batches == 0:
+            batch, values, nll = init
+            dataset.add_batch(batch, values, strategy.checkpoint(), nll)
+        _introduce(spec, limits, settings, description, folder, seed, dataset)
+        most = min(limits.evaluations, limits.points) if reads_rows(spec.setup) else limits.evaluations
+        tally = read_tally(dataset, limits.points, settings.threshold, most, settings.above)
+        names = [each.name for each in description.observables]
+        target = settings.threshold, settings.above
+        good_points = GoodPoints(folder / GOOD_POINTS, list(space.names), names, *target)
+        with Progress(tally) as progress:
+            run = Scan(
+                dataset, strategy, space, evaluator, description, good_points, limits, tally, progress,
+                WAIT_LATER if wait is None else wait, eager,
+            )  # fmt: skip
+            reason = run.run()
+        dataset.set_meta({"stopped": reason, "stopped_with": stop_values(spec)})
+        _conclude(folder, reason, tally, run.seconds)
+        _draw(folder, spec)
     return 0
 
 
@@ -224,7 +242,7 @@ def _introduce(
         _say(f"note: {line}")
     if points:
         _say(
-            f"going on: {points:,} points were asked for before, {len(dataset.pending().ids):,} of them have no answer "
+            f"going on: {points:,} points were asked for before, {dataset.count_pending():,} of them have no answer "
             "yet"
         )
 
@@ -270,15 +288,15 @@ def _conclude(folder: Path, reason: str, tally: Tally, seconds: float) -> None:
     _say(f"good points: {folder / GOOD_POINTS}")
     if (folder / FOLDER).is_dir():
         _say(f"their spectrum files: {folder / FOLDER}/<id>/")
-    _say(f"all points: {folder / DATASET} (`lodescan export {folder}` writes a table)")
+    _say(f"all points: {folder / DATASET} (`lodescan export {shlex.quote(str(folder))}` writes a table)")
     if hint := os.environ.get("LODESCAN_DONE_HINT"):
         _say(hint)
 
 
-def _conclude_again(folder: Path, limits: Limits, settings: Settings, stored: dict[str, Any]) -> None:
+def _conclude_again(dataset: Dataset, limits: Limits, settings: Settings, stored: dict[str, Any]) -> None:
     """The end of a run that is finished: it needs no evaluator."""
-    with Dataset(folder, read_only=True) as dataset:
-        tally = read_tally(dataset, limits.points, settings.threshold, limits.evaluations, settings.above)
+    tally = read_tally(dataset, limits.points, settings.threshold, limits.evaluations, settings.above)
+    folder = dataset.path.parent
     _say(f"{folder} is finished; more points or a higher budget in the scan file make it go on")
     _conclude(folder, stored["stopped"], tally, stored["seconds"])
 
@@ -288,7 +306,7 @@ def _draw(folder: Path, spec: ScanFile) -> None:
     if spec.plotting is None:
         return
     try:
-        shutil.copyfile(spec.path, folder / f"scan{spec.path.suffix}")  # its pictures may be other ones by now
+        keep_scan_file(folder, spec)
         for path in draw(folder, spec, read_points(folder, spec), spec.plotting):
             _say(f"drawn: {path}")
     except (ScanFileError, DatasetError, OSError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from proposer.files import writing
 from scanspec.document import ScanFileError
 
 if TYPE_CHECKING:
@@ -162,7 +164,10 @@ def _save(figure: Figure, path: Path) -> None:
     # without dates, so that the same run gives the same file
     dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}, ".eps": {"CreationDate": None}}
     try:
-        figure.savefig(path, metadata=dates.get(kind, {}))
+        picture = io.BytesIO()
+        figure.savefig(picture, format=kind.removeprefix("."), metadata=dates.get(kind, {}))
     except (ValueError, RuntimeError) as error:  # a label between $ that is no formula
         words = " ".join(str(error).split())
         raise ScanFileError(f"the picture {path.name} cannot be drawn, perhaps for a label: {words:.200}") from None
+    with writing(path.parent, path.name) as file:
+        file.write(picture.getvalue())

@@ -96,13 +96,25 @@ def test_bad_options(options: list[str], shared: Shared, lodescan: Lodescan, tmp
 
 # What no longer fits to a run: (piece, what stands there instead, words of the message).
 OTHER_FILES = {
-    "range": ("x: {range: [0, 1]}", "x: {range: [0.2, 0.8]}", ["variables: x: range", "[0, 1]", "[0.2, 0.8]"]),
+    "range": ("x: {range: [0, 1]}", "x: {range: [0.2, 0.8]}", ["variables: x: range is [0, 1], in this one [0.2"]),
     "prior": ("prior: log-uniform", "prior: uniform", ["variables: z: prior", "log-uniform", "uniform"]),
     "network setting": ("neurons: 12", "neurons: 13", ["networks: neurons", "12", "13"]),
     "threshold": ("threshold_value: 2", "threshold_value: 3", ["networks: threshold_value", "2", "3"]),
-    "one more key": ("epochs: 4", "epochs: 4\n  k_initial: 3", ["does not have networks: k_initial"]),
+    "one more key": ("epochs: 4", "epochs: 4\n  k_initial: 3", ["does not have networks: k_initial, this one has (3)"]),
     "one key less": ("  epochs: 4\n", "", ["has networks: epochs (4), this one does not"]),
     "seed in the file": ("seed: 1", "seed: 2", ["seed is 1, not 2"]),
+    "another function": ("physics:observables", "physics:others", ["codes: ball: function is physics:observables"]),
+    "another loss": ("scaling: GAUSS", "scaling: UPPER", ["observables: r: scaling is GAUSS", "UPPER"]),
+}
+
+# What means the same, or is for people, or says how long a code may take.
+SAME_FILES = {
+    "a spelling": ("  epochs: 4", "  verbose: 1\n  Epochs: 4.0"),
+    "a range alone": ("x: {range: [0, 1]}", "x: [0, 1]"),
+    "a label and a unit": ("x: {range: [0, 1]}", 'x: {range: [0.0, 1e0], label: "$x$", unit: GeV, description: it}'),
+    "words of an observable": ("r: {scaling", "r: {label: radius, unit: m, scaling"),
+    "what holds anyway": ("  epochs: 4", "  epochs: 4\n  k_initial: 5"),
+    "a time-out": ("timeout: 60", "timeout: 120"),
 }
 
 
@@ -126,11 +138,12 @@ def test_the_folder_of_another_scan_file(
     assert contents(finished) == before
 
 
-def test_what_may_differ(finished: Path, shared: Shared, make_scan: MakeScan, lodescan: Lodescan) -> None:
+@pytest.mark.parametrize(("old", "new"), SAME_FILES.values(), ids=SAME_FILES)
+def test_a_file_that_means_the_same_goes_on(
+    old: str, new: str, finished: Path, shared: Shared, make_scan: MakeScan, lodescan: Lodescan
+) -> None:
     scan, before = make_scan(), read_run(finished).history()
-    scan.file.write_text(
-        "# another comment\n" + scan.file.read_text().replace("  epochs: 4", "  verbose: 1\n  Epochs: 4")
-    )
+    scan.replace(old, new)
     said = lodescan("scan", scan.file, "--evaluator", shared[1].address, "--run", finished)
     assert said.code == 0, said.err
     assert read_run(finished).history() == before

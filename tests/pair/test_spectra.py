@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from proposer.columns import Columns
 from proposer.dataset import Dataset, DatasetError
 from proposer.rows import Outcome
 from proposer.spectra import save_spectra
@@ -50,10 +51,11 @@ def test_files_of_points_that_are_kept(
 
 def test_a_folder_that_cannot_be_written_is_a_clear_error_before_anything_is_stored(tmp_path: Path) -> None:
     with Dataset(tmp_path / "run") as dataset:
+        dataset.start(Columns.named(["x"], ["y"], ["c"]))
         batch = Batch(np.array([[0.5]]), ["a"], 0)
         dataset.add_batch(batch, batch.u, b"")
         (tmp_path / "run" / "files").write_text("a file where a folder should be")
-        with pytest.raises(DatasetError, match=r"files/1: .*check the disk"):
+        with pytest.raises(DatasetError, match=r"files/1/1.slha: files is a link or no folder"):
             save_spectra(tmp_path / "run", [Outcome(1, Status.OK, 0.5, spectra=[b"BLOCK A\n"])])
 
 
