@@ -36,7 +36,8 @@ class Description:
     """What an evaluator says of itself. `parameters`: name to (low, high), in its own order.
 
     `codes` are in the order of an outcome's seconds; older evaluators do not name them. `sources`: what the physics
-    digest was made of, each by its hash or version; empty where the evaluator does not say.
+    digest was made of, each by its hash or version. `calls`: code, key and what it calls, of each code. Both are empty
+    where the evaluator does not say.
     """
 
     backend: str
@@ -49,6 +50,7 @@ class Description:
     max_batch: int
     codes: tuple[str, ...]
     sources: dict[str, str]
+    calls: tuple[tuple[str, str, str], ...] = ()
 
 
 def to_description(answer: pb.DescribeResponse) -> Description:
@@ -65,6 +67,7 @@ def to_description(answer: pb.DescribeResponse) -> Description:
         {each.name: (each.low, each.high) for each in answer.parameters}, tuple(observables),
         max(1, answer.concurrency), max(1, answer.max_batch), tuple(clean(each) for each in answer.codes),
         {clean(name): clean(value) for name, value in sorted(answer.sources.items())[:MOST_SOURCES]},
+        tuple((clean(each.code), clean(each.way), clean(each.called)) for each in answer.calls[:MOST_SOURCES]),
     )  # fmt: skip
 
 

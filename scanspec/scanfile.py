@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -103,8 +104,7 @@ def read_scan_file(path: Path | str) -> ScanFile:
     document.lc.line = 0
     root = Section(str(path), "", document, keys.SECTIONS)
     setup = root.section("setup", keys.SETUP)
-    for key in ("run_name", "environment"):
-        setup.text(key, "")
+    _check_folder_names(setup, path)
     check_type(setup)
     environment_variables = setup.section("environment_variables")
     for key in environment_variables:
@@ -149,6 +149,16 @@ def read_scan_file(path: Path | str) -> ScanFile:
             "codes" if "codes" in root else "observables",
         )
     return scan
+
+
+def _check_folder_names(setup: Section, path: Path) -> None:
+    """A run's name is a folder in runs/, and an environment is one in .envs/: neither leads anywhere else."""
+    name = setup.text("run_name", "") or path.stem
+    plain = name.strip() and name not in (".", "..") and "/" not in name and name.isprintable()
+    if not plain or len(name.encode(errors="replace")) > 200:
+        raise setup.wrong("run_name", "one name of a folder: without /, not . or .., of at most 200 bytes")
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", setup.text("environment", "evaluator")):
+        raise setup.wrong("environment", "a name of letters, digits, _ and -, as locks/NAME.txt has it")
 
 
 def _in_another_way(root: Section, setup: Section, ignored: list[str]) -> list[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, contents, environment, read_run
+from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, contents, environment, meta, read_run
 from tests.pair.processes import ProposerProcess
 
 Lodescan = Callable[..., Said]
@@ -103,8 +104,6 @@ OTHER_FILES = {
     "one more key": ("epochs: 4", "epochs: 4\n  k_initial: 3", ["does not have networks: k_initial, this one has (3)"]),
     "one key less": ("  epochs: 4\n", "", ["has networks: epochs (4), this one does not"]),
     "seed in the file": ("seed: 1", "seed: 2", ["seed is 1, not 2"]),
-    "another function": ("physics:observables", "physics:others", ["codes: ball: function is physics:observables"]),
-    "another loss": ("scaling: GAUSS", "scaling: UPPER", ["observables: r: scaling is GAUSS", "UPPER"]),
 }
 
 # What means the same, or is for people, or says how long a code may take.
@@ -166,6 +165,28 @@ def test_another_physics(
     assert contents(finished) == before
 
 
+def test_the_same_physics_in_another_file(
+    shared: Shared, make_scan: MakeScan, start_evaluator: StartEvaluator, lodescan: Lodescan, tmp_path: Path
+) -> None:
+    """Only a comment has changed: with --same-physics the run goes on, and says so for good."""
+    run, before = tmp_path / "run", make_scan("before", setup="  seed: 1\n  type: RANDOM\n  max_evaluations: 20")
+    after = make_scan("after", body="# a comment\npass", setup="  seed: 1\n  type: RANDOM\n  max_evaluations: 30")
+    assert lodescan("scan", before.file, "--evaluator", shared[1].address, "--run", run).code == 0
+    other = start_evaluator(after.file)
+    command = ("scan", after.file, "--evaluator", other.address, "--run", run)
+    refused(lodescan(*command), "file physics.py has changed", "--same-physics goes on")
+    assert '"same_physics"' not in (run / "manifest.json").read_text()
+    said = lodescan(*command, "--same-physics")
+    assert said.code == 0, said.err
+    assert len(read_run(run).ids) == 300  # the batch was asked for as a whole
+    for stored in (json.loads((run / "manifest.json").read_text()), meta(run)):
+        (accepted,) = stored["same_physics"]
+        assert accepted["changed"] == ["ball: file physics.py has changed"]
+        assert accepted["now"] == stored["physics_digest"] != accepted["before"]
+    assert lodescan(*command).code == 0  # said once
+    refused(lodescan("scan", after.file, "--evaluator", shared[1].address, "--run", run), "has changed")
+
+
 def test_another_likelihood(
     finished: Path, make_scan: MakeScan, start_evaluator: StartEvaluator, lodescan: Lodescan
 ) -> None:
@@ -184,6 +205,11 @@ DISAGREEMENTS = {
     "other sigma": ("sigma: 0.1", "sigma: 0.3", ["likelihood of 'r'", "GAUSS 0 +- 0.3", "GAUSS 0 +- 0.1"]),
     "other scaling": ("scaling: GAUSS", "scaling: UPPER", ["likelihood of 'r'", "UPPER", "GAUSS"]),
     "window": ("sigma: 0.1", "sigma: 0.1, valid: [0, 1]", ["window of 'r'", "(0.0, 1.0)", "None"]),
+    "another function": ("physics:observables", "physics:others", [
+        "the code 'ball' is `function: physics:others` in the scan file, `function: physics:observables` at the"]),
+    "a command": ("function: physics:observables", "command: /opt/ball -x {input} {output}", [
+        "the code 'ball' is `command: ball -x {input} {output}` in the scan file"]),
+    "another code": ("  ball:\n", "  bowl:\n", ["the codes are bowl in the scan file, ball at the evaluator"]),
     "other observable": ("      r: {", "      q: {", ["does not give the observable 'q'", "scores the observable 'r'"]),
 }
 
