@@ -28,7 +28,7 @@ from evaluator.expressions import Expression
 from evaluator.fitting import Solver
 from scanspec import Likelihood, ObservableSpec, ScanFile, losses_and_nll
 from scanspec.document import closest
-from scanspec.spectrum import EntryMissing, Spectrum
+from scanspec.spectrum import FILES_NOT_KEPT, EntryMissing, Spectrum
 
 MOST_WARNINGS = 20
 """The most warnings that one point may have."""
@@ -275,7 +275,7 @@ class Chain:
             return []
         files = [path for path in point.spectra if path.is_file()]  # a later code may have taken one away
         if sum(path.stat().st_size for path in files) > LARGEST_SPECTRA:
-            point.warnings.append(f"its spectrum files are larger than {LARGEST_SPECTRA >> 20} MiB and were not kept")
+            point.warnings.append(FILES_NOT_KEPT)
             return []
         return [path.read_bytes() for path in files]
 

@@ -46,6 +46,7 @@ from proposer.strategies.choice import make_strategy, read_settings, type_name
 from proposer.tables import GOOD_POINTS, GoodPoints
 from proposer.target import NONE, describe_target
 from scanspec import PriorKind, ScanFile, ScanFileError, Variable, read_scan_file
+from scanspec.spectrum import FILES_NOT_KEPT
 from scanspec.types import counts_evaluations, reads_rows
 
 WAIT_AT_START, WAIT_LATER = 60.0, 600.0
@@ -126,7 +127,7 @@ def scan(
             )  # fmt: skip
             reason = run.run()
         dataset.set_meta({"stopped": reason, "stopped_with": stop_values(spec)})
-        _conclude(folder, reason, tally, run.seconds)
+        _conclude(dataset, reason, tally, run.seconds)
         _draw(folder, spec)
     return 0
 
@@ -278,8 +279,9 @@ def _describe_limits(limits: Limits) -> str:
     return " or ".join(parts)
 
 
-def _conclude(folder: Path, reason: str, tally: Tally, seconds: float) -> None:
+def _conclude(dataset: Dataset, reason: str, tally: Tally, seconds: float) -> None:
     """Why a scan has stopped, what it has found, and where that is."""
+    folder = dataset.path.parent
     _say(f"stopped: {reason}")
     _say(
         f"{tally.evaluated:,} points evaluated in {show_time(seconds)}: {tally.good:,} good "
@@ -288,6 +290,11 @@ def _conclude(folder: Path, reason: str, tally: Tally, seconds: float) -> None:
     _say(f"good points: {folder / GOOD_POINTS}")
     if (folder / FOLDER).is_dir():
         _say(f"their spectrum files: {folder / FOLDER}/<id>/")
+    if dropped := dataset.count_warned(FILES_NOT_KEPT):
+        _say(
+            f"without the spectrum files of {dropped:,} points, which are too large to be kept (1 MiB a point): "
+            "`lodescan-evaluator point FILE NAME=VALUE ... --keep DIR` writes those of a point anew"
+        )
     _say(f"all points: {folder / DATASET} (`lodescan export {shlex.quote(str(folder))}` writes a table)")
     if hint := os.environ.get("LODESCAN_DONE_HINT"):
         _say(hint)
@@ -298,7 +305,7 @@ def _conclude_again(dataset: Dataset, limits: Limits, settings: Settings, stored
     tally = read_tally(dataset, limits.points, settings.threshold, limits.evaluations, settings.above)
     folder = dataset.path.parent
     _say(f"{folder} is finished; more points or a higher budget in the scan file make it go on")
-    _conclude(folder, stored["stopped"], tally, stored["seconds"])
+    _conclude(dataset, stored["stopped"], tally, stored["seconds"])
 
 
 def _draw(folder: Path, spec: ScanFile) -> None:

@@ -283,8 +283,12 @@ class Dataset:
         """How many points have no answer."""
         return self._count("count(*) FROM points WHERE status IS NULL")
 
-    def _count(self, what: str) -> int:
-        return 0 if self._columns is None else int(self._select(f"SELECT {what}")[0][0])
+    def count_warned(self, warning: str) -> int:
+        """How many points have a warning with these words."""
+        return self._count("count(*) FROM points WHERE instr(warnings, ?)", warning)
+
+    def _count(self, what: str, *values: str) -> int:
+        return 0 if self._columns is None else int(self._select(f"SELECT {what}", values)[0][0])
 
     def meta(self) -> dict[str, Any]:
         """Everything that was stored by `start` and `set_meta`; empty before the run has started."""

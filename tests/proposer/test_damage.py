@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import textwrap
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,19 @@ import pytest
 
 from proposer import reading, tables
 from proposer.dataset import Dataset, DatasetError
+from proposer.files import NoRoom
 from proposer.folder import FolderInUse, FolderLock
+from proposer.plots import plot
 from proposer.rows import Outcome
+from proposer.spectra import save_spectra
 from proposer.strategies.base import Batch, Status
 from tests.proposer.datasets import columns, open_dataset
 
 DATA = Path(__file__).parents[1] / "data" / "format2"
+SCAN = """\
+variables: {v0: [0, 100], v1: [0, 100]}
+codes: {c0: {function: "a:b", observables: {o0: {mean: 1, sigma: 1}, o1: {}, o2: {}}}}
+"""
 META = {
     "variables": ["v0", "v1"], "observables": ["o0", "o1", "o2"], "codes": ["c0", "c1"], "points": 9, "threshold": 2.0,
     "seconds": 1.0, "seed": 1, "backend": "b",
@@ -279,6 +287,66 @@ def test_a_hard_link_as_lock_is_not_overwritten(tmp_path):
     with pytest.raises(DatasetError, match="lock: is a link"):
         Dataset(tmp_path / "run")
     assert (tmp_path / "precious").read_text() == "precious"
+
+
+# A disk without room
+
+
+@contextmanager
+def no_file_beyond(size):
+    """The system answers as it does when a disk is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("what", ["good_points.csv", "points.csv", "files/1/1.slha", "plots/v0-v1.pdf"])
+def test_a_full_disk_names_the_file_and_leaves_what_was_there(tmp_path, what):
+    filled(tmp_path)
+    (tmp_path / "scan.yaml").write_text(SCAN)
+    (tmp_path / what).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / what).write_text("as it was")
+    commands = {
+        "good_points.csv": lambda dataset: tables.GoodPoints(
+            tmp_path / what, ["v0", "v1"], ["o0", "o1", "o2"], 2.0
+        ).rewrite(dataset),
+        "points.csv": lambda _: tables.export(tmp_path, "csv"),
+        "files/1/1.slha": lambda _: save_spectra(tmp_path, [Outcome(1, Status.OK, 0.5, spectra=[b"x" * 9000])]),
+        "plots/v0-v1.pdf": lambda _: plot(tmp_path, ["v0", "v1"], None),
+    }
+    with Dataset(tmp_path, read_only=True) as dataset:
+        words = rf"{what}: cannot be written \(File too large\); make room"
+        with no_file_beyond(3000), pytest.raises(NoRoom, match=words):
+            commands[what](dataset)
+        assert (tmp_path / what).read_text() == "as it was"
+        assert not list(tmp_path.rglob("*.new"))
+        commands[what](dataset)
+    assert (tmp_path / what).stat().st_size > 3000
+
+
+@pytest.mark.parametrize("what", ["good_points.csv", "points.csv", "plots", "plots/v0-v1.pdf"])
+def test_what_is_written_follows_no_link(tmp_path, what):
+    run, precious = tmp_path / "run", tmp_path / "precious"
+    filled(run)
+    (run / "scan.yaml").write_text(SCAN)
+    (run / what).parent.mkdir(parents=True, exist_ok=True)
+    precious.mkdir() if what == "plots" else precious.write_text("precious")
+    for name in (what, f"{what}.new"):
+        (run / name).symlink_to(precious)
+    with Dataset(run, read_only=True) as dataset:
+        tables.GoodPoints(run / "good_points.csv", ["v0", "v1"], ["o0", "o1", "o2"], 2.0).rewrite(dataset)
+    tables.export(run, "csv")
+    if what == "plots":
+        with pytest.raises(DatasetError, match="plots: is a link"):
+            plot(run, ["v0", "v1"], None)
+        assert list(precious.iterdir()) == []
+    else:
+        plot(run, ["v0", "v1"], None)
+        assert precious.read_text() == "precious"
+        assert not (run / what).is_symlink()
 
 
 # Format 2
