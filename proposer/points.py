@@ -168,7 +168,7 @@ def read_rows(rows: Sequence[Row], columns: Columns, u: Floats) -> tuple[Results
             ids=ids, batches=batches, iterations=iterations, origins=origins, u=u, params=params,
             attempts=np.array(attempts, dtype=np.int64), status=np.nan_to_num(status).astype(np.int8),
             nll=values[:, 0], observables=values[:, 1 + d : 1 + d + m], losses=values[:, 1 + d + m : 1 + d + 2 * m],
-            seconds=[_ran(each) for each in values[:, 1 + d + 2 * m :]],
+            seconds=_ran(values[:, 1 + d + 2 * m :]),
             failed_code=[each[1] or "" for each in words], message=[each[2] or "" for each in words],
             warnings=[json.loads(each[3]) if each[3] else [] for each in words],
             missing=[_positions(each[4], positions) for each in words],
@@ -190,10 +190,10 @@ def _check_types(rows: Sequence[Row]) -> None:
             raise Damaged("a word is none any more")
 
 
-def _ran(seconds: Floats) -> Floats:
-    """Of the codes that ran."""
-    ran = np.flatnonzero(~np.isnan(seconds))
-    return seconds[: ran[-1] + 1] if len(ran) else seconds[:0]
+def _ran(seconds: Floats) -> list[Floats]:
+    """Of the codes that ran, point by point."""
+    last = (~np.isnan(seconds) * np.arange(1, seconds.shape[1] + 1)).max(axis=1, initial=0)
+    return [row[:count] for row, count in zip(seconds, last.tolist(), strict=True)]
 
 
 def _positions(missing: str | None, positions: dict[str, int]) -> list[int]:
