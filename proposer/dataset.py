@@ -107,15 +107,16 @@ class Dataset:
         """Reads every row, and raises DatasetError where one is missing or not as it was written."""
         if self._columns is None:
             return
+        asked, batches = self.points, self.batches  # first: a scan that runs may ask for more meanwhile
         last = newest = 0
-        with self._snapshot():
-            for numbers, found, asked in self._batches(1):
-                if self._lock is not None:
-                    self._seen.add(row_keys(found.params))
-                last, newest = last + len(found.ids), numbers[-1]
-                self._unanswered.update(zip(found.ids[found.status == 0].tolist(), asked, strict=True))
-            checkpoint = schema.read_checkpoint(self._db)
-            if (last, newest) != (self.points, self.batches) or newest != (checkpoint[0] if checkpoint else 0):
+        for numbers, found, unanswered in self._batches(1):
+            if self._lock is not None:
+                self._seen.add(row_keys(found.params))
+            last, newest = last + len(found.ids), numbers[-1]
+            self._unanswered.update(zip(found.ids[found.status == 0].tolist(), unanswered, strict=True))
+        with named(self.path):
+            checkpoint = schema.read_checkpoint(self._db) or (0,)
+            if last < asked or newest < batches or checkpoint[0] < batches:
                 raise Damaged("not every row is there")
             schema.read_meta(self._db)
         self._last, self._newest = last, newest
@@ -131,17 +132,6 @@ class Dataset:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    @contextmanager
-    def _snapshot(self) -> Iterator[None]:
-        """All that is read in the block is of one moment."""
-        with named(self.path):
-            self._db.execute("BEGIN")
-            try:
-                yield
-            finally:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
 
     @contextmanager
     def _transaction(self, *, asks: bool = False) -> Iterator[sqlite3.Connection]:

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from proposer.rows import Outcome
 from proposer.strategies.base import Status
-from proposer.target import NONE
+from proposer.target import NONE, in_target
 
 PLAIN_EVERY = 10.0
 """Seconds between two lines where there is no terminal."""
@@ -53,7 +53,7 @@ class Tally:
         for each in outcomes:
             self.by_status[each.status] += 1
             if each.nll is not None:
-                self.good += self.above < each.nll < self.threshold
+                self.good += in_target(each.nll, self.threshold, self.above)
                 self.best = min(self.best, each.nll)
 
     def breakdown(self) -> str:

@@ -24,8 +24,12 @@ from proposer.files import NoRoom
 from proposer.folder import FolderInUse, FolderLock
 from proposer.plots import plot
 from proposer.rows import Outcome
+from proposer.space import Space
 from proposer.spectra import save_spectra
 from proposer.strategies.base import Batch, Status
+from proposer.strategies.choice import TYPES, make_strategy
+from proposer.telling import InOrder
+from scanspec import Variable, read_scan_file
 from tests.proposer.datasets import columns, open_dataset
 
 DATA = Path(__file__).parents[1] / "data" / "format2"
@@ -33,6 +37,7 @@ SCAN = """\
 variables: {v0: [0, 100], v1: [0, 100]}
 codes: {c0: {function: "a:b", observables: {o0: {mean: 1, sigma: 1}, o1: {}, o2: {}}}}
 """
+CUBE = Space([Variable("v0", 0.0, 1.0), Variable("v1", 0.0, 1.0)])
 META = {
     "variables": ["v0", "v1"], "observables": ["o0", "o1", "o2"], "codes": ["c0", "c1"], "points": 9, "threshold": 2.0,
     "seconds": 1.0, "seed": 1, "backend": "b",
@@ -121,6 +126,18 @@ def test_rows_that_were_changed(tmp_path, damage):
         Dataset(tmp_path)
     Dataset_again = FolderLock(tmp_path)  # it was let go of
     Dataset_again.release()
+
+
+@pytest.mark.parametrize("name", ["LODE", "MLS_DNNC", "CMAES", "SOBOL"])
+@pytest.mark.parametrize("state", [b"", b"{}", b"PK\x03\x04 not quite", b'{"sobol": "many"}', b"\xff\xfe"])
+def test_a_state_of_another_version_names_the_file(tmp_path, name, state):
+    with open_dataset(tmp_path) as dataset:
+        u = np.random.default_rng(0).random((3, 2))
+        dataset.add_batch(Batch(u, ["x"] * 3, 0), u, state)
+        (tmp_path / "scan.yaml").write_text(SCAN)
+        strategy = make_strategy(name, CUBE, TYPES[name].read(read_scan_file(tmp_path / "scan.yaml")), 1)
+        with pytest.raises(DatasetError, match=r"dataset\.sqlite: the state of the search cannot be read"):
+            InOrder(dataset, strategy).resume()
 
 
 # A folder that was being made
