@@ -275,7 +275,7 @@ class Chain:
             return []
         files = [path for path in point.spectra if path.is_file()]  # a later code may have taken one away
         if sum(path.stat().st_size for path in files) > LARGEST_SPECTRA:
-            point.warnings.append(FILES_NOT_KEPT)
+            point.warnings.append(f"its spectrum files are larger than {LARGEST_SPECTRA >> 20} {FILES_NOT_KEPT}")
             return []
         return [path.read_bytes() for path in files]
 

@@ -17,8 +17,8 @@ from scanspec.observables import SlhaAddress
 LARGEST_SPECTRUM = 32 * 2**20
 """Bytes: real spectra have some 100 kB."""
 
-FILES_NOT_KEPT = "its spectrum files are larger than 1 MiB and were not kept"
-"""An evaluator's warning, which the proposer counts."""
+FILES_NOT_KEPT = "MiB and were not kept"
+"""Ends an evaluator's warning, which the proposer counts."""
 
 SAME_SCALE = 1e-3
 """Two scales are the same when they differ by less than this share: files and people round."""
