@@ -104,6 +104,7 @@ def scan(
             if dataset.meta():
                 raise AnotherRun(f"{folder}: another process has just started a run here; choose another folder")
             start_run(dataset, columns, spec, description, seed, threads)
+            keep_scan_file(folder, spec)
         if word := keep_records(dataset):
             _say(f"note: {word}")
         if eager:

@@ -28,6 +28,9 @@ _LOCAL_FUSE = frozenset({"fuse.fuse-overlayfs", "fuse.ntfs", "fuse.ext4"})
 # what may lie in the folder of a run that has not started
 _OWN = {"lock", "lost+found", *(f"dataset.sqlite{end}" for end in ("", "-wal", "-shm", "-journal"))}
 
+# what older versions wrote before a run had started
+_OF_A_START = {"manifest.json", "scan.yaml", "scan.yml", "scan.json"}
+
 
 class FolderInUse(DatasetError):
     """Another process works on the folder."""
@@ -111,7 +114,8 @@ def check_no_foreign_files(folder: Path) -> None:
         names = [each.name for each in folder.iterdir()]
     except OSError:  # no folder yet, or none that can be read: the lock says so
         return
-    found = sorted(name for name in names if name not in _OWN and not name.startswith("."))
+    own = _OWN | (_OF_A_START if {"dataset.sqlite", "manifest.json"} <= set(names) else set())
+    found = sorted(name for name in names if name not in own and not name.startswith("."))
     if found:
         raise DatasetError(
             f"{folder}: holds files but no run ({', '.join(found[:3])}{', ...' if found[3:] else ''}), "

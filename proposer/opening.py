@@ -32,6 +32,11 @@ def named(path: Path) -> Iterator[None]:
         code = getattr(error, "sqlite_errorcode", None)
         if code is None:  # Python's own word for a text that is none
             raise DatasetError(f"{path}: is damaged: a value is not as it was written; {BROKEN}") from error
+        if code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise DatasetError(
+                f"{path}: another program holds it ({error}); close what reads it there, then start again: what was "
+                "committed is kept"
+            ) from error
         kind = NoRoom if code & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR) else DatasetError
         raise kind(
             f"{path}: {error}; check the disk (space, rights), then start again: what was committed is kept"

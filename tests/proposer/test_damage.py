@@ -161,6 +161,28 @@ def test_a_kill_while_the_folder_is_made_leaves_a_run_that_has_not_started(tmp_p
     assert len(everything(tmp_path)) > 5
 
 
+def test_a_run_of_format_2_that_had_not_started_starts(tmp_path, old_run):
+    with closing(sqlite3.connect(old_run / "dataset.sqlite")) as db, db:
+        for table in ("meta", "batches", "places", "results", "checkpoint", "attempts"):
+            db.execute(f"DELETE FROM {table}")
+    (old_run / "good_points.csv").unlink()
+    with Dataset(old_run) as dataset:
+        assert (dataset.meta(), dataset.points) == ({}, 0)
+    filled(old_run)
+
+
+def test_a_program_that_holds_the_file_is_named_as_the_reason(tmp_path, monkeypatch):
+    monkeypatch.setattr("proposer.opening.journal_mode", lambda _: "DELETE")
+    with open_dataset(tmp_path) as dataset, closing(sqlite3.connect(dataset.path)) as other:
+        dataset._db.execute("PRAGMA busy_timeout = 10")
+        other.execute("BEGIN")
+        other.execute("SELECT * FROM meta").fetchone()
+        with pytest.raises(DatasetError, match=r"dataset\.sqlite: another program holds it"):
+            dataset.set_meta({"a": 1})
+        other.execute("ROLLBACK")
+        dataset.set_meta({"a": 1})
+
+
 def test_a_start_that_fails_starts_nothing(tmp_path):
     with Dataset(tmp_path) as dataset:
         with pytest.raises(TypeError):
