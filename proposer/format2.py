@@ -37,8 +37,12 @@ def convert(old: sqlite3.Connection, new: sqlite3.Connection) -> None:
 
 
 def _convert(old: sqlite3.Connection, new: sqlite3.Connection) -> None:
+    if old.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+        raise Damaged("SQLite finds its pages in disorder")
     meta = {key: json.loads(value) for key, value in old.execute("SELECT key, value FROM meta")}
     if "variables" not in meta:
+        if meta or old.execute("SELECT count(*) FROM batches").fetchone()[0]:
+            raise Damaged("what the run was made with is missing")
         return
     codes = list(meta.get("codes", []))
     ran = max((len(each.seconds) for each in _outcomes(old, None)), default=0)
@@ -62,6 +66,9 @@ def _convert(old: sqlite3.Connection, new: sqlite3.Connection) -> None:
         new.executemany(columns.answer, answer_rows(outcomes, of_each, columns, ""))
     for number, data in old.execute("SELECT batch, data FROM checkpoint"):
         schema.write_checkpoint(new, number, data)
+    left = old.execute("SELECT ifnull(sum(unanswered), 0) FROM batches").fetchone()
+    if new.execute("SELECT count(*) FROM points WHERE status IS NULL").fetchone() != left:
+        raise Damaged("not every answer of format 2 is there")
     new.execute("COMMIT")
 
 

@@ -465,13 +465,35 @@ def test_a_kill_while_a_folder_is_converted_loses_nothing(old_run, step):
     assert sorted(each.name for each in old_run.iterdir() if "sqlite" in each.name) == ["dataset.sqlite"]
 
 
-def test_a_damaged_folder_of_format_2_names_the_file(old_run):
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE results SET widths = x'00' WHERE rowid = 2", "UPDATE meta SET key = 'x' WHERE key = 'variables'",
+        "DELETE FROM meta", "DELETE FROM results WHERE rowid = 3", "UPDATE places SET place = x'0011'",
+        "UPDATE results SET status = x'0909090909090909' WHERE rowid = 3", "DROP TABLE attempts",
+        "UPDATE results SET batch = 9 WHERE rowid = 3", "UPDATE meta SET value = '[' WHERE key = 'seed'",
+    ],
+)  # fmt: skip
+def test_a_damaged_folder_of_format_2_is_named_and_not_replaced(old_run, damage):
     with closing(sqlite3.connect(old_run / "dataset.sqlite")) as db, db:
-        db.execute("UPDATE results SET widths = x'00' WHERE rowid = 2")
+        db.execute(damage)
     for read_only in (True, False):
-        with pytest.raises(DatasetError, match=r"dataset\.sqlite: is damaged: a row of format 2"):
+        with pytest.raises(DatasetError, match=r"dataset\.sqlite: "):
             Dataset(old_run, read_only=read_only)
-    assert (old_run / "dataset.sqlite").stat().st_size > 1000
+    with closing(sqlite3.connect(old_run / "dataset.sqlite")) as db:
+        assert db.execute("PRAGMA user_version").fetchone()[0] == 2
+
+
+@pytest.mark.parametrize("version", [0, 1, 2, 4])
+def test_a_changed_number_of_the_format_does_no_harm(tmp_path, version):
+    filled(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "dataset.sqlite")) as db:
+        db.execute(f"PRAGMA user_version = {version}")
+    for read_only in (True, False):
+        with pytest.raises(DatasetError, match=r"dataset\.sqlite: "):
+            Dataset(tmp_path, read_only=read_only)
+    with closing(sqlite3.connect(tmp_path / "dataset.sqlite")) as db:
+        assert db.execute("SELECT count(*) FROM points").fetchone()[0] == 180
 
 
 def test_older_formats_are_refused(old_run):
