@@ -336,7 +336,7 @@ class Dataset:
         """What was answered since the last call, batch by batch; at the first one all that is."""
         fresh, self._fresh = self._fresh, defaultdict(list)
         if fresh is None:
-            yield from (_told(found, found.status > 0) for _, found, _ in self._batches(1, chunk=1))
+            yield from filter(len, (_told(found, found.status > 0) for _, found, _ in self._batches(1, chunk=1)))
             return
         for batch, ids in fresh.items():
             ((_, found, _),) = self._batches(batch, batch)
