@@ -100,18 +100,20 @@ def scan(
             )
         columns = columns_of(spec, description)
         dataset = dataset or opened.enter_context(Dataset(folder))
-        if not stored:
+        above = None if settings.above == NONE else settings.above
+        aims = {"points": limits.points, "threshold": settings.threshold, "above": above, "stopped": None}
+        if stored:
+            dataset.set_meta(aims)
+        else:
             if dataset.meta():
                 raise AnotherRun(f"{folder}: another process has just started a run here; choose another folder")
-            start_run(dataset, columns, spec, description, seed, threads)
+            start_run(dataset, columns, spec, description, seed, threads, aims)
             keep_scan_file(folder, spec)
         if word := keep_records(dataset):
             _say(f"note: {word}")
         if eager:
             note_eager(dataset)
         dataset.evaluator = evaluator.address
-        above = None if settings.above == NONE else settings.above
-        dataset.set_meta({"points": limits.points, "threshold": settings.threshold, "above": above, "stopped": None})
         if init is not None and dataset.batches == 0:
             batch, values, nll = init
             dataset.add_batch(batch, values, strategy.checkpoint(), nll)

@@ -136,9 +136,10 @@ def columns_of(scan: ScanFile, description: Description) -> Columns:
 
 
 def start_run(
-    dataset: Dataset, columns: Columns, scan: ScanFile, description: Description, seed: int, threads: int
-) -> None:
-    """Stores what a new run is made with, in one transaction."""
+    dataset: Dataset, columns: Columns, scan: ScanFile, description: Description, seed: int, threads: int,
+    aims: Mapping[str, Any],
+) -> None:  # fmt: skip
+    """Stores what a new run is made with and when it stops, in one transaction."""
     values = {
         "seed": seed,
         "threads": threads,
@@ -156,7 +157,7 @@ def start_run(
     manifest = {**values, "scan_file": str(scan.path), "cite": CITATIONS}
     kept = {"manifest": manifest, "scan_text": scan.text, "scan_suffix": scan.path.suffix}
     places, given = meaning(scan)
-    dataset.start(columns, {**values, "meaning": places, "given": given, "seconds": 0.0, **kept})
+    dataset.start(columns, {**values, "meaning": places, "given": given, "seconds": 0.0, **kept, **aims})
 
 
 def keep_records(dataset: Dataset) -> str | None:
