@@ -18,6 +18,7 @@ import torch
 from benchmarks.pairs import serving
 from benchmarks.search.metrics import Cells
 from benchmarks.search.problems import PROBLEMS, Problem
+from proposer.columns import Columns
 from proposer.dataset import Dataset
 from proposer.progress import Progress
 from proposer.scan import Limits, Scan, read_tally
@@ -72,18 +73,19 @@ def measure(problem: Problem, seconds: float, mode: str, good: int, seed: int) -
         folder = Path(name)
         code = CODE.format(log=str(folder / "log"), seconds=seconds)
         scan = SCAN.format(low=problem.low, high=problem.high)
-        with serving(scan, WORKERS, ("bench_idle.py", code)) as (evaluator, _), Dataset(folder) as dataset:
+        with serving(scan, WORKERS, ("bench_idle.py", code)) as (evaluator, _), Dataset(folder / "run") as dataset:
             space = Space([Variable(f"x{each}", problem.low, problem.high) for each in range(problem.dim)])
             observables = [ScoredObservable("y0", problem.likelihoods[0])]
             strategy = Lode(space, LodeSettings(threshold=problem.threshold), seed, observables)
             strategy.lag = LAGS[mode]
+            dataset.start(Columns.named(space.names, ["y0"], ["sleep"]))
             tally = read_tally(dataset, good, problem.threshold)
-            table = GoodPoints(folder / "good_points.csv", list(space.names), ["y0"], problem.threshold)
+            table = GoodPoints(folder / "run" / "good_points.csv", list(space.names), ["y0"], problem.threshold)
             Scan(
                 dataset, strategy, space, evaluator, evaluator.describe(20.0), table, Limits(good, math.inf, math.inf),
                 tally, Progress(tally), 20.0, mode == "eager",
             ).run()  # fmt: skip
-            parts = list(dataset.results(1))
+            parts = list(dataset.results())
         times = np.fromfile(folder / "log").reshape(-1, 2)
     u, nll = np.concatenate([part.u for part in parts]), np.concatenate([part.nll for part in parts])
     if len(times) != len(u) or not np.allclose(nll, problem.evaluate(u)[1]):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from proposer.columns import Columns
 from proposer.dataset import Dataset, Outcome
 from proposer.strategies.base import Batch, Status
 
@@ -22,6 +23,7 @@ def memory_by_points(marks: tuple[int, ...]) -> list[tuple[int, float, float, fl
     rng = np.random.default_rng(0)
     rows = []
     with tempfile.TemporaryDirectory() as folder, Dataset(folder) as dataset:
+        dataset.start(Columns.named([f"x{k}" for k in range(DIM)], [f"y{k}" for k in range(OBSERVABLES)], ["code"]))
         stored, start, since = 0, time.perf_counter(), 0
         for mark in marks:
             while stored < mark:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from proposer.columns import Columns
 from proposer.dataset import Dataset
 from proposer.evaluators import Evaluator
 from proposer.strategies.base import Batch
@@ -97,6 +98,7 @@ def measure(scan: str, workers: int, batch: int, points: int) -> Cost:
     rng = np.random.default_rng(0)
     with serving(scan, workers) as (evaluator, pid), temporary_dataset() as dataset:
         description, work = evaluator.describe(10.0), Work()
+        dataset.start(Columns.named(NAMES, [each.name for each in description.observables], description.codes))
 
         def run(count: int, iteration: int) -> None:
             u = rng.random((count, len(NAMES)))

@@ -11,7 +11,8 @@ from pathlib import Path
 from evaluator.point import Chain
 from evaluator.sources import file_hash
 from lodescan.v1 import evaluation_pb2 as pb
-from scanspec import VERSION, Likelihood, ObservableSpec
+from scanspec import VERSION, CodeSpec, Likelihood, ObservableSpec
+from scanspec.tools import call_of
 
 MAX_BATCH = 4096
 """The most points that one request may hold."""
@@ -50,8 +51,14 @@ def describe(chain: Chain, concurrency: int) -> pb.DescribeResponse:
         concurrency=concurrency,
         max_batch=MAX_BATCH,
         codes=[step.name for step in chain.steps],
+        calls=[_call(code) for code in scan.codes],
         sources={f"{code}: {key}": value for code, found in sources.items() for key, value in found.items()},
     )
+
+
+def _call(code: CodeSpec) -> pb.Call:
+    way, called = call_of(code.section, code.name)
+    return pb.Call(code=code.name, way=way, called=called)
 
 
 def _environment(chain: Chain) -> dict[str, str]:

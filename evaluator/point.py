@@ -30,7 +30,7 @@ from evaluator.files import FULL, read_regular
 from evaluator.fitting import Solver
 from scanspec import Likelihood, ObservableSpec, ScanFile, ScanFileError, losses_and_nll
 from scanspec.document import closest, plain_name
-from scanspec.spectrum import EntryMissing, Spectrum
+from scanspec.spectrum import FILES_NOT_KEPT, EntryMissing, Spectrum
 
 MOST_WARNINGS = 20
 """The most warnings that one point may have."""
@@ -293,7 +293,7 @@ class Chain:
             return []
         files = [path for path in point.spectra if path.is_file()]  # a later code may have taken one away
         if sum(path.stat().st_size for path in files) > LARGEST_SPECTRA:
-            point.warnings.append(f"its spectrum files are larger than {LARGEST_SPECTRA >> 20} MiB and were not kept")
+            point.warnings.append(f"its spectrum files are larger than {LARGEST_SPECTRA >> 20} {FILES_NOT_KEPT}")
             return []
         return [read_regular(path, LARGEST_SPECTRA)[:LARGEST_SPECTRA] for path in files]
 

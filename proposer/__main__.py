@@ -12,8 +12,10 @@ import math
 import os
 import signal
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
@@ -22,7 +24,7 @@ from scanspec.document import to_number
 
 try:
     from proposer.evaluators import EvaluatorRefused, NoEvaluator
-    from proposer.folder import DatasetError
+    from proposer.files import NO_ROOM_LEFT, DatasetError, NoRoom
     from proposer.strategies.base import CheckpointError
     from proposer.tables import MissingPackage
 except ModuleNotFoundError as error:  # both sides install each other's commands
@@ -32,6 +34,14 @@ except ModuleNotFoundError as error:  # both sides install each other's commands
     )
 
 BAD_INPUT, NO_EVALUATOR = 2, 3
+NO_ROOM = 74
+"""As sysexits.h has it for errors of the disk."""
+
+ENDS = (
+    signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU,
+)  # fmt: skip
+"""Signals by which people, terminals and batch systems ask for an end: a closed terminal sends SIGHUP, a batch system
+SIGUSR1, SIGUSR2 or SIGXCPU before its limit."""
 
 ONE_END = 5.0
 """Seconds in which further signals are taken for the same wish to end."""
@@ -45,16 +55,22 @@ class Interrupted(BaseException):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs one command; returns its exit code: 0 done, 2 bad input, 3 no evaluator, 4 every point
-    failed, 5 no point was good, 130 and 143 on signals."""
+    """Runs one command; returns its exit code: 0 done, 2 bad input, 3 no evaluator, 4 every point failed, 5 no point
+    was good, 74 no room on the disk, 128 + n on signal n.
+    """
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what it logs is said in our own words
     options = _parser().parse_args(arguments)
-    interrupt = _interrupter()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, interrupt)
+    with _interruptible():
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
     try:
         code: int = options.run(options)
+    except NoRoom as error:
+        print(f"lodescan: {visible(str(error))}", file=sys.stderr)
+        return NO_ROOM
     except (ScanFileError, DatasetError, CheckpointError, EvaluatorRefused, MissingPackage) as error:
         print(f"lodescan: {visible(str(error))}", file=sys.stderr)
         return BAD_INPUT
@@ -65,12 +81,34 @@ def main(arguments: list[str] | None = None) -> int:
         print("lodescan: interrupted; the same command goes on where this stopped", file=sys.stderr)
         return 128 + interrupted.number
     except BrokenPipeError:  # the reader of our output, such as head, has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(nowhere, stream.fileno())
         return 128 + signal.SIGPIPE
-    except OSError as error:  # a full disk, a folder that went away: what was committed is kept
-        print(f"lodescan: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
-        return BAD_INPUT
+    except OSError as error:  # a folder that went away, a disk that is full: what was committed is kept
+        print(f"lodescan: {error.filename or 'its own output'}: {error.strerror or error}", file=sys.stderr)
+        return NO_ROOM if error.errno in NO_ROOM_LEFT else BAD_INPUT
     return code
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Signals that ask for an end raise Interrupted; handlers are as before afterwards.
+
+    One that is ignored, as nohup does with SIGHUP, stays so. Only the main thread may have handlers.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    interrupt, before = _interrupter(), {}
+    for number in ENDS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            before[number] = signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _interrupter() -> Callable[[int, object], None]:
@@ -122,6 +160,12 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="ask for points before the evaluator has nothing left to do, by the results that have come: no worker "
         "waits, but the seed does not give the same points again",
+    )
+    scan.add_argument(
+        "--same-physics",
+        action="store_true",
+        help="go on although files of the codes have changed: your word, kept in the manifest, that they still compute "
+        "the same (only a comment was changed, say)",
     )
     scan.set_defaults(run=_scan)
 
@@ -196,6 +240,7 @@ def _scan(options: argparse.Namespace) -> int:
     return scan(
         options.file, options.evaluator, options.folder, options.seed,
         insecure=options.insecure, wait=options.wait, eager=options.eager,
+        same_physics=options.same_physics,
     )  # fmt: skip
 
 

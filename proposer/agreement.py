@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 
-from proposer.messages import Description
+from proposer.messages import Description, clean
 from scanspec import Kind, Likelihood, ScanFile, keys
+from scanspec.tools import call_of
+
+Call = tuple[str, str, str]
 
 
 def disagreements(scan: ScanFile, description: Description) -> list[str]:
@@ -21,6 +25,9 @@ def disagreements(scan: ScanFile, description: Description) -> list[str]:
                 f"the range of {name!r} is [{ours[name].low:g}, {ours[name].high:g}] in the scan file, but the "
                 f"evaluator takes [{low:g}, {high:g}]"
             )
+    if description.calls:
+        calls = [(each.name, *call_of(each.section, each.name)) for each in scan.codes]
+        found += _other_calls(calls, description.calls)
     theirs = {each.name: each for each in description.observables}
     found += _clashes(description)
     for spec in scan.all_observables():
@@ -60,6 +67,17 @@ def _clashes(description: Description) -> list[str]:
                 found.append(f"the evaluator gives two things the name {name!r}; rename one there")
             seen.add(name)
     return found
+
+
+def _other_calls(ours: Sequence[Call], theirs: Sequence[Call]) -> Iterator[str]:
+    """Codes that run something else, or in another order."""
+    if [call[0] for call in ours] != [call[0] for call in theirs]:
+        codes = [", ".join(call[0] for call in calls) for calls in (ours, theirs)]
+        yield f"the codes are {codes[0]} in the scan file, {codes[1]} at the evaluator"
+        return
+    for (name, *mine), (_, *other) in zip(ours, theirs, strict=True):
+        if [clean(each) for each in mine] != other:
+            yield f"the code {name!r} is `{': '.join(mine)}` in the scan file, `{': '.join(other)}` at the evaluator"
 
 
 def show(likelihood: Likelihood) -> str:

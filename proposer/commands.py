@@ -6,9 +6,9 @@ import logging
 import math
 import os
 import shlex
-import shutil
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,19 @@ from proposer.agreement import disagreements, show
 from proposer.dataset import DATASET, Dataset, DatasetError
 from proposer.evaluators import Evaluator, EvaluatorRefused, NoEvaluator
 from proposer.failures import find_point, show_failed, show_reasons
+from proposer.folder import check_no_foreign_files
 from proposer.init_csv import InitPoints, read_init_csv
 from proposer.manifest import (
     AnotherRun,
-    check_same_run,
+    another_run,
+    check_same_evaluator,
     choose_seed,
-    finished_run,
+    columns_of,
+    is_finished,
+    keep_records,
+    keep_scan_file,
     note_eager,
+    scan_difference,
     start_run,
     stop_values,
 )
@@ -42,6 +48,7 @@ from proposer.strategies.choice import make_strategy, read_settings, type_name
 from proposer.tables import GOOD_POINTS, GoodPoints
 from proposer.target import NONE, describe_target
 from scanspec import PriorKind, ScanFile, ScanFileError, Variable, read_scan_file, visible
+from scanspec.spectrum import FILES_NOT_KEPT
 from scanspec.types import BSMARTS_GENERATIONS, BSMARTS_POINTS, counts_evaluations, is_bsmarts, reads_rows
 
 WAIT_AT_START, WAIT_LATER = 60.0, 600.0
@@ -64,8 +71,9 @@ OF_CMAES_ND = (
 
 
 def scan(
-    file: Path, address: str, folder: Path | None, seed: int | None, *, insecure: bool, wait: float | None, eager: bool
-) -> int:
+    file: Path, address: str, folder: Path | None, seed: int | None, *, insecure: bool, wait: float | None, eager: bool,
+    same_physics: bool,
+) -> int:  # fmt: skip
     """Runs a scan, or goes on with the one in `folder`; returns 0 when a stop condition was met,
     ALL_FAILED or NONE_GOOD when there is no result then.
 
@@ -76,19 +84,29 @@ def scan(
     logging.basicConfig(level=level, format="%(name)s: %(message)s")
     folder = folder or Path("runs") / spec.run_name
     spectra_below = kept_below(spec, settings.threshold)
-    evaluator = Evaluator(address, insecure=insecure, say=_say, spectra_below=spectra_below, file=file)
-    try:
-        done = finished_run(folder, spec, seed)
+    with ExitStack() as opened:
+        evaluator = Evaluator(address, insecure=insecure, say=_say, spectra_below=spectra_below, file=file)
+        opened.callback(evaluator.close)
+        # First of all, and as a writer: a kill may have left half a commit, which no reader can undo.
+        dataset = opened.enter_context(Dataset(folder)) if (folder / DATASET).exists() else None
+        stored = {} if dataset is None else dataset.meta()
+        if not stored:
+            check_no_foreign_files(folder)
+        differs = scan_difference(folder, stored, spec, seed) if stored else None
+        done = differs is None and is_finished(stored, spec)
         try:
             description = evaluator.describe(0.0 if done else WAIT_AT_START if wait is None else wait)
         except NoEvaluator:
-            if not done:
+            if not done or dataset is None:
                 raise
-            code = _conclude_again(folder, limits, settings, done)
+            code = _conclude_again(dataset, limits, settings, stored)
             _draw(folder, spec)
             return code
         _check_agreement(spec, description, address)
-        stored = check_same_run(folder, spec, description, seed)
+        if differs is not None:
+            raise another_run(folder, differs)
+        if dataset is not None and stored:
+            check_same_evaluator(dataset, stored, description, same_physics=same_physics)
         seed = choose_seed(spec, seed, stored)
         threads = _set_threads(stored)
         strategy = make_strategy(type_name(spec), space, settings, seed, description.observables)
@@ -96,44 +114,47 @@ def scan(
             raise spec.setup.error(
                 f"{type_name(spec)} learns from whole batches, so it cannot scan with --eager", "type"
             )
-        with Dataset(folder) as dataset:
-            if not stored:
-                if dataset.meta():
-                    raise AnotherRun(f"{folder}: another process has just started a run here; choose another folder")
-                start_run(dataset, folder, spec, description, seed, threads)
-            if eager:
-                note_eager(dataset, folder)
-            above = None if settings.above == NONE else settings.above
-            dataset.set_meta(
-                {"points": limits.points, "threshold": settings.threshold, "above": above, "stopped": None}
-            )
-            if init is not None and dataset.batches == 0:
-                _add(dataset, init, strategy, spec, description)
-            _introduce(spec, limits, settings, description, folder, seed, dataset if stored else None)
-            for line in init.notes if init is not None and not stored else []:
-                _say(f"note: {line}")
-            most = min(limits.evaluations, limits.points) if reads_rows(spec.setup) else limits.evaluations
-            names = [each.name for each in description.observables]
-            tally = read_tally(dataset, limits.points, settings.threshold, most, settings.above, names)
-            tally.start = int(getattr(strategy, "start_points", 0))
-            target = settings.threshold, settings.above
-            good_points = GoodPoints(folder / GOOD_POINTS, list(space.names), names, *target)
+        columns = columns_of(spec, description)
+        dataset = dataset or opened.enter_context(Dataset(folder))
+        above = None if settings.above == NONE else settings.above
+        aims = {"points": limits.points, "threshold": settings.threshold, "above": above, "stopped": None}
+        if stored:
+            dataset.set_meta(aims)
+        else:
+            if dataset.meta():
+                raise AnotherRun(f"{folder}: another process has just started a run here; choose another folder")
+            start_run(dataset, columns, spec, description, seed, threads, aims)
+            keep_scan_file(folder, spec)
+        if word := keep_records(dataset):
+            _say(f"note: {word}")
+        if eager:
+            note_eager(dataset)
+        dataset.evaluator = evaluator.address
+        if init is not None and dataset.batches == 0:
+            _add(dataset, init, strategy, spec, description)
+        _introduce(spec, limits, settings, description, folder, seed, dataset if stored else None)
+        for line in init.notes if init is not None and not stored else []:
+            _say(f"note: {line}")
+        most = min(limits.evaluations, limits.points) if reads_rows(spec.setup) else limits.evaluations
+        names = [each.name for each in description.observables]
+        tally = read_tally(dataset, limits.points, settings.threshold, most, settings.above, names)
+        tally.start = int(getattr(strategy, "start_points", 0))
+        target = settings.threshold, settings.above
+        good_points = GoodPoints(folder / GOOD_POINTS, list(space.names), names, *target)
 
-            def explain(failed: Outcome) -> list[str]:
-                values = find_point(dataset, failed.id, len(names))
-                return show_failed(spec.path, space.names, values, failed.failed_code, failed.message)
+        def explain(failed: Outcome) -> list[str]:
+            values = find_point(dataset, failed.id)
+            return show_failed(spec.path, space.names, values, failed.failed_code, failed.message)
 
-            with Progress(tally, explain) as progress:
-                run = Scan(
-                    dataset, strategy, space, evaluator, description, good_points, limits, tally, progress,
-                    WAIT_LATER if wait is None else wait, eager,
-                )  # fmt: skip
-                reason = run.run()
-            dataset.set_meta({"stopped": reason, "stopped_with": stop_values(spec)})
-            code = _conclude(dataset, folder, reason, tally, run.seconds)
-            _draw(folder, spec)
-    finally:
-        evaluator.close()
+        with Progress(tally, explain) as progress:
+            run = Scan(
+                dataset, strategy, space, evaluator, description, good_points, limits, tally, progress,
+                WAIT_LATER if wait is None else wait, eager,
+            )  # fmt: skip
+            reason = run.run()
+        dataset.set_meta({"stopped": reason, "stopped_with": stop_values(spec)})
+        code = _conclude(dataset, reason, tally, run.seconds)
+        _draw(folder, spec)
     return code
 
 
@@ -273,7 +294,7 @@ def _introduce(
         _say(f"note: {line}")
     if dataset is not None and dataset.points:
         _say(
-            f"going on: {dataset.points:,} points were asked for before, {len(dataset.pending().ids):,} of them have "
+            f"going on: {dataset.points:,} points were asked for before, {dataset.count_pending():,} of them have "
             "no answer yet"
         )
 
@@ -321,8 +342,9 @@ def _describe_limits(limits: Limits) -> str:
     return " or ".join(parts)
 
 
-def _conclude(dataset: Dataset, folder: Path, reason: str, tally: Tally, seconds: float) -> int:
+def _conclude(dataset: Dataset, reason: str, tally: Tally, seconds: float) -> int:
     """Why a scan has stopped, what it has found, and where that is, or what to do; returns the exit code."""
+    folder = dataset.path.parent
     _say(f"stopped: {reason}")
     _say(
         f"{tally.evaluated:,} points evaluated in {show_time(seconds)}: {tally.good:,} good "
@@ -332,8 +354,13 @@ def _conclude(dataset: Dataset, folder: Path, reason: str, tally: Tally, seconds
         _say(f"good points: {folder / GOOD_POINTS}")
     if (folder / FOLDER).is_dir():
         _say(f"their spectrum files: {folder / FOLDER}/<id>/")
+    if dropped := dataset.count_warned(FILES_NOT_KEPT):
+        _say(
+            f"without the spectrum files of {dropped:,} points, which are too large to be kept (1 MiB a point): "
+            "`lodescan-evaluator point FILE NAME=VALUE ... --keep DIR` writes those of a point anew"
+        )
     _say(f"all points: {folder / DATASET} (`lodescan export {shlex.quote(str(folder))}` writes a table)")
-    for line in _advice(dataset, folder, tally):
+    for line in _advice(dataset, tally):
         _say(line)
     if hint := os.environ.get("LODESCAN_DONE_HINT"):
         _say(hint)
@@ -342,11 +369,11 @@ def _conclude(dataset: Dataset, folder: Path, reason: str, tally: Tally, seconds
     return ALL_FAILED if tally.all_failed else NONE_GOOD
 
 
-def _advice(dataset: Dataset, folder: Path, tally: Tally) -> list[str]:
+def _advice(dataset: Dataset, tally: Tally) -> list[str]:
     """What to do when nothing, or everything, was good."""
     if tally.all_failed and not tally.good:
         meta = dataset.meta()
-        reasons = show_reasons(dataset, folder, meta["variables"], len(meta["observables"]))
+        reasons = show_reasons(dataset, dataset.path.parent, meta["variables"])
         return ["every point failed, so nothing is known about the physics; mend the code, then scan anew", *reasons]
     if tally.good:
         if tally.evaluated >= MANY and tally.good - tally.given >= tally.evaluated:
@@ -361,13 +388,12 @@ def _advice(dataset: Dataset, folder: Path, tally: Tally) -> list[str]:
     return lines
 
 
-def _conclude_again(folder: Path, limits: Limits, settings: Settings, stored: dict[str, Any]) -> int:
+def _conclude_again(dataset: Dataset, limits: Limits, settings: Settings, stored: dict[str, Any]) -> int:
     """The end of a run that is finished: it needs no evaluator."""
-    with Dataset(folder, read_only=True) as dataset:
-        names = stored["observables"]
-        tally = read_tally(dataset, limits.points, settings.threshold, limits.evaluations, settings.above, names)
-        _say(f"{folder} is finished; more points or a higher budget in the scan file make it go on")
-        return _conclude(dataset, folder, stored["stopped"], tally, stored["seconds"])
+    names = stored["observables"]
+    tally = read_tally(dataset, limits.points, settings.threshold, limits.evaluations, settings.above, names)
+    _say(f"{dataset.path.parent} is finished; more points or a higher budget in the scan file make it go on")
+    return _conclude(dataset, stored["stopped"], tally, stored["seconds"])
 
 
 def _draw(folder: Path, spec: ScanFile) -> None:
@@ -375,7 +401,7 @@ def _draw(folder: Path, spec: ScanFile) -> None:
     if spec.plotting is None:
         return
     try:
-        shutil.copyfile(spec.path, folder / f"scan{spec.path.suffix}")  # its pictures may be other ones by now
+        keep_scan_file(folder, spec)  # its pictures may be other ones by now
         for path in draw(folder, spec, read_points(folder, spec), spec.plotting, say=_say):
             _say(f"drawn: {path}")
     except (ScanFileError, DatasetError, OSError) as error:

@@ -8,11 +8,9 @@ are committed message by message. A result that arrives twice counts once.
 
 from __future__ import annotations
 
-import json
 import math
 import os
-import sqlite3
-from collections import Counter, defaultdict
+from collections import defaultdict
 from contextlib import contextmanager
 from itertools import accumulate
 from pathlib import Path
@@ -20,62 +18,31 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from proposer.folder import DatasetError, FolderInUse, FolderLock, journal_mode
-from proposer.packing import (
-    Packed,
-    pack_places,
-    pack_results,
-    unpack_ids,
-    unpack_nll,
-    unpack_places,
-    unpack_results,
-    unpack_seconds,
-)
+from proposer import schema
+from proposer.files import DatasetError
+from proposer.folder import FolderInUse, FolderLock, check_no_foreign_files
+from proposer.opening import named, open_readable, open_writable
+from proposer.points import Asked, Damaged, answer_rows, ask_rows, read_rows
 from proposer.rows import Added, KeySet, Outcome, Pending, Results, row_keys
 from proposer.strategies.base import Batch, Floats, Status, Told
 from proposer.target import NONE, in_target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    import sqlite3
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-SCHEMA_VERSION = 2
+    from numpy.typing import NDArray
+
+    from proposer.columns import Columns
 
 DATASET = "dataset.sqlite"
 """The file in the folder of a run."""
 
-# The points of a batch are one row of `places`, and the results of one message for one batch are one of `results`
-# (see packing.py), so that both tables only ever grow at their end. `known` are points that came with an NLL.
-_SCHEMA = f"""
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE checkpoint (only INTEGER PRIMARY KEY CHECK (only = 1), batch INTEGER NOT NULL, data BLOB NOT NULL);
-CREATE TABLE batches (number INTEGER PRIMARY KEY, iteration INTEGER NOT NULL, first_id INTEGER NOT NULL,
-    points INTEGER NOT NULL, dropped INTEGER NOT NULL, known INTEGER NOT NULL, unanswered INTEGER NOT NULL);
-CREATE TABLE places (batch INTEGER PRIMARY KEY, origins TEXT NOT NULL, place BLOB NOT NULL);
-CREATE TABLE results (batch INTEGER NOT NULL, ids BLOB NOT NULL, status BLOB NOT NULL, nll BLOB NOT NULL,
-    widths BLOB NOT NULL, numbers BLOB NOT NULL, remarks TEXT);
-CREATE INDEX results_by_batch ON results (batch);
-CREATE TABLE attempts (id INTEGER PRIMARY KEY, attempts INTEGER NOT NULL);
-CREATE TABLE counts (origin TEXT, status TEXT, points INTEGER NOT NULL, PRIMARY KEY (origin, status)) WITHOUT ROWID;
-PRAGMA user_version = {SCHEMA_VERSION};
-"""
-
-_RECORD = "INSERT INTO results VALUES (?, ?, ?, ?, ?, ?, ?)"
-_COUNT = "INSERT INTO counts VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET points = points + excluded.points"
-_FEWER = "UPDATE batches SET unanswered = unanswered - ? WHERE number = ?"
-_AGAIN = "INSERT INTO attempts VALUES (?, 1) ON CONFLICT DO UPDATE SET attempts = attempts + 1"
-_BATCHES = """SELECT number, iteration, first_id, points, origins, place
-    FROM batches JOIN places ON batch = number WHERE number BETWEEN ? AND ? ORDER BY number"""
-_SIZES = "SELECT number, points FROM batches WHERE number >= ? ORDER BY number LIMIT ?"
-_OPEN = """SELECT number, first_id, points, origins, place
-    FROM batches JOIN places ON batch = number WHERE unanswered > 0 ORDER BY number"""
-_ATTEMPTS = "SELECT id, attempts FROM attempts WHERE id BETWEEN ? AND ?"
-_PACKED = "SELECT ids, status, nll, widths, numbers, remarks FROM results"
-_ANSWERED = f"{_PACKED} WHERE batch BETWEEN ? AND ? AND rowid > ?"
-_NEWS = "SELECT batch, max(rowid) FROM results WHERE rowid > ? GROUP BY batch"
 MOST_BATCHES = 256
 """The most batches that are read at a time."""
-_NAMES = ("", *(each.name for each in Status))
-_UNANSWERED = ""  # the status of a point without an answer, in the table `counts`
+
+CHUNK = 2048
+"""The most points that are handed out at a time."""
 
 __all__ = ["DATASET", "Added", "Dataset", "DatasetError", "FolderInUse", "Outcome", "Pending", "Results"]
 
@@ -83,65 +50,76 @@ __all__ = ["DATASET", "Added", "Dataset", "DatasetError", "FolderInUse", "Outcom
 class Dataset:
     """The points of one run, in the folder `folder`. For one thread at a time.
 
-    `read_only` looks at a run, also at one that another process works on.
+    `read_only` looks at a run, also at one that another process works on. A run has no tables before `start`.
     Raises FolderInUse while another process holds the folder, and DatasetError, whose
     message names the file, wherever the file cannot be read or written.
     """
 
+    evaluator = ""
+    """Who gives the answers that are recorded."""
+
     def __init__(self, folder: Path | str, *, read_only: bool = False) -> None:
         self.path = Path(folder) / DATASET
+        self._columns: Columns | None = None
+        self._seen = KeySet()
+        self._unanswered: dict[int, Asked] = {}
+        self._fresh: dict[int, list[int]] | None = None  # answered since `news`, by batch
+        self._last = self._newest = 0  # the newest id and batch
+        if not (read_only or self.path.exists()):
+            check_no_foreign_files(self.path.parent)
         self._lock = None if read_only else FolderLock(self.path.parent)
         self._wal = False
         try:
-            self._db = self._open(read_only)
-            self._seen = KeySet()
-            self._unanswered: dict[int, tuple[int, str]] = {}  # id: batch and origin
-            self._last = self._newest = 0  # the newest id and batch
-            if not read_only:
-                self._load()
+            if self._lock is None:
+                self._db = open_readable(self.path)
+            else:
+                self._db, self._wal = open_writable(self.path)
+                self._inode = self.path.stat().st_ino
+            try:
+                with named(self.path):
+                    if self._select("PRAGMA user_version")[0][0]:
+                        self._columns = schema.read_columns(self._db)
+                if self._lock is not None:
+                    self.check()
+            except BaseException:
+                self._db.close()
+                raise
         except BaseException:
             if self._lock is not None:
                 self._lock.release()
             raise
 
-    def _open(self, read_only: bool) -> sqlite3.Connection:
-        if read_only and not self.path.exists():
-            raise DatasetError(f"{self.path}: there is no such file, so this is not the folder of a run")
-        access = "ro" if read_only else "rwc"
-        if (
-            read_only
-            and not os.access(self.path.parent, os.W_OK)
-            and not self.path.with_name(f"{DATASET}-wal").exists()
-        ):
-            access = "ro&immutable=1"  # else SQLite wants to make files beside it
-        with self._named():
-            address = f"{self.path.resolve().as_uri()}?mode={access}"
-            db = sqlite3.connect(address, uri=True, timeout=30, isolation_level=None)
-            version = db.execute("PRAGMA user_version").fetchone()[0]
-            if version not in ((SCHEMA_VERSION,) if read_only else (0, SCHEMA_VERSION)):
-                raise DatasetError(
-                    f"{self.path}: has format {version}, but this lodescan reads {SCHEMA_VERSION}; "
-                    "go on with the lodescan that started the run"
-                )
-            if not read_only:
-                mode = db.execute(f"PRAGMA journal_mode = {journal_mode(self.path.parent)}").fetchone()[0]
-                self._wal = mode == "wal"
-                db.execute("PRAGMA synchronous = FULL")
-                db.execute("PRAGMA secure_delete = OFF")  # some builds overwrite every old checkpoint
-                db.execute("PRAGMA journal_size_limit = 67108864")
-                if version == 0:
-                    db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
-            return db
+    def start(self, columns: Columns, meta: Mapping[str, Any] | None = None) -> None:
+        """Begins the run of this folder: what a point has, and values for `meta`, in one transaction."""
+        with self._transaction() as db:
+            schema.create(db, columns)
+            schema.write_meta(db, meta or {})
+        self._columns = columns
 
-    def _load(self) -> None:
-        """What the points asked before were, and which of them have no answer."""
-        with self._named():
-            rows = self._db.execute("SELECT points, place FROM batches JOIN places ON batch = number ORDER BY number")
-            while part := rows.fetchmany(MOST_BATCHES):
-                if points := sum(row[0] for row in part):
-                    self._seen.add(row_keys(unpack_places([row[1] for row in part], points)[1]))
-        self._last, self._newest = self.points, self.batches
-        self._unanswered = {point: (number, origin) for point, number, origin, _ in self._open_points()}
+    @property
+    def columns(self) -> Columns:
+        """What the run stores of each point. Raises DatasetError before its start."""
+        if self._columns is None:
+            raise DatasetError(f"{self.path}: the run has not started yet")
+        return self._columns
+
+    def check(self) -> None:
+        """Reads every row, and raises DatasetError where one is missing or not as it was written."""
+        if self._columns is None:
+            return
+        asked, batches = self.points, self.batches  # first: a scan that runs may ask for more meanwhile
+        last = newest = 0
+        for numbers, found, unanswered in self._batches(1):
+            if self._lock is not None:
+                self._seen.add(row_keys(found.params))
+            last, newest = last + len(found.ids), numbers[-1]
+            self._unanswered.update(zip(found.ids[found.status == 0].tolist(), unanswered, strict=True))
+        with named(self.path):
+            checkpoint = schema.read_checkpoint(self._db) or (0,)
+            if last < asked or newest < batches or checkpoint[0] < batches:
+                raise Damaged("not every row is there")
+            schema.read_meta(self._db)
+        self._last, self._newest = last, newest
 
     def close(self) -> None:
         """Closes the file and lets go of the folder."""
@@ -156,22 +134,13 @@ class Dataset:
         self.close()
 
     @contextmanager
-    def _named(self) -> Iterator[None]:
-        """Every error of SQLite names the file and what to do."""
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise DatasetError(
-                f"{self.path}: {error}; check the disk (space, rights), then start again: what was committed is kept"
-            ) from error
-
-    @contextmanager
     def _transaction(self, *, asks: bool = False) -> Iterator[sqlite3.Connection]:
         """All or nothing, on the disk when the block ends.
 
         What `asks` is safe from a kill; a WAL that loses power may lose it with what follows, as if never asked.
         """
-        with self._named():
+        self._check_place()
+        with named(self.path):
             if lazy := asks and self._wal:
                 self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.execute("BEGIN IMMEDIATE")
@@ -186,8 +155,23 @@ class Dataset:
                 if lazy:
                     self._db.execute("PRAGMA synchronous = FULL")
 
+    def _check_place(self) -> None:
+        """What is written must be found again: SQLite goes on writing into a file that was removed."""
+        if self._lock is None:
+            return
+        self._lock.check()
+        try:
+            there = os.stat(self.path, follow_symlinks=False).st_ino
+        except OSError:
+            there = -1
+        if there != self._inode:
+            raise DatasetError(
+                f"{self.path}: was removed or replaced while the scan worked on it, so nothing more can be stored; "
+                "put the folder back, or start anew in another one"
+            )
+
     def _select(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
-        with self._named():
+        with named(self.path):
             return self._db.execute(statement, values).fetchall()
 
     # Writing
@@ -201,8 +185,10 @@ class Dataset:
         whose NLL is known already (an InitCSV), NaN where it is not: those with one are
         stored as answered OK. Only the newest checkpoint is kept.
         """
-        if params.shape != batch.u.shape:
+        columns = self.columns
+        if params.shape != batch.u.shape or params.shape[1] != len(columns.variables):
             raise ValueError(f"params of shape {params.shape} for a batch of shape {batch.u.shape}")
+        params = params + 0.0  # SQLite knows no minus zero
         keys = row_keys(params)
         kept = self._seen.first_of_each(keys)
         number, first = self._newest + 1, self._last + 1
@@ -210,23 +196,22 @@ class Dataset:
         if not kept.all():
             origins, u, params = [origins[k] for k in np.flatnonzero(kept).tolist()], u[kept], params[kept]
         ids = np.arange(first, first + len(u))
-        asked = {point: (number, origin) for point, origin in enumerate(origins, first)}
-        known = [] if nll is None else zip(asked, nll[kept].tolist(), strict=True)
-        outcomes = [Outcome(point, Status.OK, value) for point, value in known if not math.isnan(value)]
+        rows, made = ask_rows(first, number, batch.iteration, origins, params)
+        asked = dict(zip(ids.tolist(), made, strict=True))
+        scores = [] if nll is None else zip(asked, nll[kept].tolist(), strict=True)
+        known = [Outcome(point, Status.OK, value) for point, value in scores if not math.isnan(value)]
         with self._transaction(asks=True) as db:
-            db.execute("REPLACE INTO checkpoint VALUES (1, ?, ?)", (number, checkpoint))
-            counts = (number, batch.iteration, first, len(u), len(keys) - len(u), len(outcomes), len(u))
-            db.execute("INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?)", counts)
-            db.execute("INSERT INTO places VALUES (?, ?, ?)", (number, json.dumps(origins), pack_places(u, params)))
-            db.executemany(_COUNT, [(origin, _UNANSWERED, n) for origin, n in Counter(origins).items()])
-            answered = self._insert(outcomes, asked)
+            schema.write_checkpoint(db, number, checkpoint)
+            dropped = len(keys) - len(u)
+            schema.write_batch(db, (number, batch.iteration, first, len(u), dropped, len(known)), u)
+            db.executemany(columns.ask, rows)
+            db.executemany(columns.answer, answer_rows(known, [asked[each.id] for each in known], columns, ""))
         self._seen.add(keys[kept])
         self._last, self._newest = self._last + len(u), number
-        for point in answered:
-            del asked[point]
         self._unanswered.update(asked)
-        left = np.isin(ids, list(answered), invert=True) if answered else slice(None)
-        return Added(number, ids, kept, Pending(ids[left], params[left], np.zeros(len(asked), dtype=np.int64)))
+        self._note_answered(known)
+        left = np.isin(ids, [each.id for each in known], invert=True)
+        return Added(number, ids, kept, Pending(ids[left], params[left], np.zeros(left.sum(), dtype=np.int64)))
 
     def record(self, results: Sequence[Outcome]) -> int:
         """Stores results in one transaction; returns how many were new.
@@ -234,167 +219,182 @@ class Dataset:
         Of two results of one point the first stays. Raises DatasetError, and stores none,
         when one is of a point that was never asked.
         """
-        with self._transaction():
-            answered = self._insert(results, self._unanswered)
-        for point in answered:
-            del self._unanswered[point]
-        return len(answered)
-
-    def _insert(self, results: Sequence[Outcome], unanswered: dict[int, tuple[int, str]]) -> set[int]:
-        """Inserts the first result of each point that has none yet; returns these points."""
-        answered: set[int] = set()
-        batches: dict[int, list[Outcome]] = defaultdict(list)
-        counts: dict[tuple[str, Status], int] = defaultdict(int)
+        new: dict[int, Outcome] = {}
         for each in results:
-            point = each.id
-            if point in answered or (place := unanswered.get(point)) is None:
-                if not 1 <= point <= self._last:
-                    raise DatasetError(f"{self.path}: a result came for point {point}, which was never asked")
-                continue
-            answered.add(point)
-            batch, origin = place
-            batches[batch].append(each)
-            counts[origin, each.status] += 1
-        for batch, outcomes in batches.items():
-            self._db.execute(_RECORD, (batch, *pack_results(outcomes)))
-            self._db.execute(_FEWER, (len(outcomes), batch))
-        for (origin, status), n in counts.items():
-            self._db.executemany(_COUNT, [(origin, _NAMES[status], n), (origin, _UNANSWERED, -n)])
-        return answered
+            if each.id in self._unanswered:
+                new.setdefault(each.id, each)
+            elif not 1 <= each.id <= self._last:
+                raise DatasetError(f"{self.path}: a result came for point {each.id}, which was never asked")
+        asked = [self._unanswered[point] for point in new]
+        with self._transaction() as db:
+            rows = answer_rows(list(new.values()), asked, self.columns, self.evaluator)
+            db.executemany(self.columns.answer, rows)
+        self._note_answered(new.values())
+        return len(new)
+
+    def _note_answered(self, outcomes: Iterable[Outcome]) -> None:
+        for each in outcomes:
+            batch = self._unanswered.pop(each.id).batch
+            if self._fresh is not None:
+                self._fresh[batch].append(each.id)
 
     def add_attempt(self, ids: Sequence[int]) -> None:
         """Notes that points were killed from outside, which is no answer: they will be sent again."""
-        with self._transaction() as db:
-            db.executemany(_AGAIN, [(int(each),) for each in ids])
+        for point in ids:
+            if (asked := self._unanswered.get(point)) is not None:
+                asked = asked._replace(attempts=asked.attempts + 1)
+                with self._transaction() as db:
+                    row = (asked.attempts, asked.row_crc, point)
+                    db.execute("UPDATE points SET attempts = ?, crc = ? WHERE id = ?", row)
+                self._unanswered[point] = asked
 
-    def set_meta(self, values: dict[str, Any]) -> None:
+    def set_meta(self, values: Mapping[str, Any]) -> None:
         """Stores values that JSON can hold under their keys, in one transaction."""
         with self._transaction() as db:
-            db.executemany("REPLACE INTO meta VALUES (?, ?)", [(key, json.dumps(each)) for key, each in values.items()])
+            schema.write_meta(db, values)
 
     # Reading
 
     @property
     def points(self) -> int:
         """How many points were asked; also the newest id."""
-        rows = self._select("SELECT first_id + points - 1 FROM batches ORDER BY number DESC LIMIT 1")
-        return int(rows[0][0]) if rows else 0
+        return self._count("ifnull(max(id), 0) FROM points")
 
     @property
     def batches(self) -> int:
         """How many batches were asked; also the number of the newest one."""
-        return int(self._select("SELECT ifnull(max(number), 0) FROM batches")[0][0])
+        return self._count("ifnull(max(number), 0) FROM batches")
+
+    def count_known(self) -> int:
+        """How many points came with their NLL from an InitCSV, so were never evaluated here."""
+        return self._count("ifnull(sum(known), 0) FROM batches")
+
+    def count_pending(self) -> int:
+        """How many points have no answer."""
+        return self._count("count(*) FROM points WHERE status IS NULL")
+
+    def count_warned(self, warning: str) -> int:
+        """How many points have a warning with these words."""
+        return self._count("count(*) FROM points WHERE instr(warnings, ?)", warning)
+
+    def _count(self, what: str, *values: str) -> int:
+        return 0 if self._columns is None else int(self._select(f"SELECT {what}", values)[0][0])
 
     def meta(self) -> dict[str, Any]:
-        """Everything that `set_meta` stored."""
-        return {key: json.loads(value) for key, value in self._select("SELECT key, value FROM meta")}
+        """Everything that was stored by `start` and `set_meta`; empty before the run has started."""
+        with named(self.path):
+            return {} if self._columns is None else schema.read_meta(self._db)
 
     def latest_checkpoint(self) -> tuple[int, bytes] | None:
         """The newest batch's number and the checkpoint that was stored with it; None before the first."""
-        rows = self._select("SELECT batch, data FROM checkpoint")
-        return (int(rows[0][0]), bytes(rows[0][1])) if rows else None
+        with named(self.path):
+            return None if self._columns is None else schema.read_checkpoint(self._db)
 
     def counts(self) -> dict[tuple[str, Status | None], int]:
-        """How many points there are by origin and status (None: unanswered); at no cost, from running counters."""
-        rows = self._select("SELECT origin, status, points FROM counts WHERE points > 0 ORDER BY origin, status")
+        """How many points there are by origin and status; None: without an answer."""
+        if self._columns is None:
+            return {}
+        rows = self._select("SELECT origin, status, count(*) FROM points GROUP BY origin, status ORDER BY 1, 2")
         return {(origin, Status[status] if status else None): n for origin, status, n in rows}
 
     def count_good(self, threshold: float, above: float = NONE) -> int:
-        """How many OK points have an NLL below `threshold` and above `above`; reads every result."""
+        """How many OK points have an NLL below `threshold` and above `above`; reads every NLL."""
         return sum(int(in_target(nll, threshold, above).sum()) for nll in self._nlls())
 
     def best_nll(self) -> float:
         """The lowest NLL; infinite where there is none."""
-        return min((float(np.nanmin(nll, initial=math.inf)) for nll in self._nlls()), default=math.inf)
+        return min((float(nll.min()) for nll in self._nlls()), default=math.inf)
 
     def _nlls(self) -> Iterator[Floats]:
-        with self._named():
-            yield from (unpack_nll(row[0]) for row in self._db.execute("SELECT nll FROM results"))
+        if self._columns is not None:
+            with named(self.path):
+                rows = self._db.execute("SELECT NLL FROM points WHERE NLL IS NOT NULL")
+                while part := rows.fetchmany(CHUNK):
+                    yield np.array(part, dtype=np.float64)[:, 0]
 
     def seconds(self) -> Iterator[tuple[Status, Floats]]:
-        """Status and seconds of each code that ran, of every point where one did; in no order."""
-        with self._named():
-            for row in self._db.execute(_PACKED):
-                yield from unpack_seconds(Packed(*row))
-
-    def count_known(self) -> int:
-        """How many points came with their NLL from an InitCSV, so were never evaluated here."""
-        return int(self._select("SELECT ifnull(sum(known), 0) FROM batches")[0][0])
+        """Status and seconds of each code that ran, of every point where one did."""
+        for part in self.results():
+            for status, ran in zip(part.status.tolist(), part.seconds, strict=True):
+                if len(ran):
+                    yield Status(status), ran
 
     def pending(self) -> Pending:
         """The points without an answer, by id."""
-        rows = list(self._open_points())
-        attempts = dict(self._select("SELECT id, attempts FROM attempts")) if rows else {}
+        ids, params, attempts = [np.empty(0, dtype=np.int64)], [], [np.empty(0, dtype=np.int64)]
+        for batch in self._select("SELECT DISTINCT batch FROM points WHERE status IS NULL") if self._columns else ():
+            ((_, found, _),) = self._batches(batch[0], batch[0])
+            without = found.where(found.status == 0)
+            ids.append(without.ids)
+            params.append(without.params)
+            attempts.append(without.attempts)
         return Pending(
-            np.array([row[0] for row in rows], dtype=np.int64),
-            np.array([row[3] for row in rows]) if rows else np.empty((0, 0)),
-            np.array([attempts.get(row[0], 0) for row in rows], dtype=np.int64),
+            np.concatenate(ids), np.concatenate(params) if params else np.empty((0, 0)), np.concatenate(attempts)
         )
 
-    def _open_points(self) -> Iterator[tuple[int, int, str, Floats]]:
-        """Id, batch, origin and parameters of each point without an answer, by id."""
-        for number, first, points, origins, place in self._select(_OPEN):
-            blobs = self._select("SELECT ids FROM results WHERE batch = ?", (number,))
-            answered = {point for (blob,) in blobs for point in unpack_ids(blob)}
-            params = unpack_places([place], points)[1]
-            for point, origin, row in zip(range(first, first + points), json.loads(origins), params, strict=True):
-                if point not in answered:
-                    yield point, number, origin, row
+    def news(self) -> Iterator[Told]:
+        """What was answered since the last call, batch by batch; at the first one all that is."""
+        fresh, self._fresh = self._fresh, defaultdict(list)
+        if fresh is None:
+            yield from filter(len, (_told(found, found.status > 0) for _, found, _ in self._batches(1, chunk=1)))
+            return
+        for batch, ids in fresh.items():
+            ((_, found, _),) = self._batches(batch, batch)
+            yield _told(found, np.isin(found.ids, ids))
 
-    def news(self, after: int) -> tuple[int, list[int]]:
-        """The number of the newest message of results, and the batches that messages after `after` belong to."""
-        batches = dict(self._select(_NEWS, (after,)))
-        return max(batches.values(), default=after), list(batches)
-
-    def told(self, batch: int, observables: int, after: int = 0) -> Told:
-        """The points of one batch answered by messages after one, for a strategy; `observables`: how many (m)."""
-        part = self._results(self._select(_BATCHES, (batch, batch)), observables, after)
-        return Told(part.ids, part.u, part.status, part.nll, part.observables, part.origins, part.batches)
+    def told(self, batch: int) -> Told:
+        """The answered points of one batch, for a strategy."""
+        ((_, found, _),) = self._batches(batch, batch)
+        return _told(found, found.status > 0)
 
     def complete_batches(self) -> int:
         """The number of the last batch up to which every point is answered: what a resumed strategy is told."""
         first_open = next(iter(self._unanswered.values()), None)  # they were added in the order of their ids
-        return self.batches if first_open is None else first_open[0] - 1
+        return self.batches if first_open is None else first_open.batch - 1
 
     def results(
-        self, observables: int, *, first_batch: int = 1, nll_below: float | None = None, nll_above: float = NONE,
-        chunk: int = 2048,
-    ) -> Iterator[Results]:  # fmt: skip
-        """Answered points by id, at most `chunk` at a time, so that memory stays flat; `observables`: how many the
-        evaluator returns (m). `nll_below`: only OK points with an NLL below it, and above `nll_above`.
+        self, *, first_batch: int = 1, nll_below: float | None = None, nll_above: float = NONE, chunk: int = CHUNK
+    ) -> Iterator[Results]:
+        """Answered points by id, at most `chunk` at a time, so that memory stays flat.
+
+        `nll_below`: only OK points with an NLL below it, and above `nll_above`.
         """
-        while sizes := self._select(_SIZES, (first_batch, MOST_BATCHES)):
-            together = max(1, sum(total <= chunk for total in accumulate(points for _, points in sizes)))
-            rows = self._select(_BATCHES, (first_batch, sizes[together - 1][0]))
-            part = self._results(rows, observables)
+        for _, found, _ in self._batches(first_batch, chunk=chunk):
+            part = found.where(found.status > 0)
             if nll_below is not None:
                 part = part.where(in_target(part.nll, nll_below, nll_above))
             for start in range(0, len(part.ids), chunk):
                 yield part.where(slice(start, start + chunk))
-            first_batch = rows[-1][0] + 1
 
-    def _results(self, rows: Sequence[Any], observables: int, after: int = 0) -> Results:
-        """The answered points of batches that follow each other, rows of `_BATCHES`, by id."""
-        numbers, iterations, firsts, points, origins, places = zip(*rows, strict=True)
-        answers = [Packed(*row) for row in self._select(_ANSWERED, (numbers[0], numbers[-1], after))]
-        found = unpack_results(answers, observables)
-        u, params = unpack_places(places, sum(points))
-        at = found.ids - firsts[0]  # ids have no gaps
-        of_batch = np.repeat(np.arange(len(rows)), points)[at]
-        names = [name for each in origins for name in json.loads(each)]
-        attempts = dict(self._select(_ATTEMPTS, (firsts[0], firsts[-1] + points[-1])))
-        return Results(
-            ids=found.ids,
-            batches=np.array(numbers, dtype=np.int64)[of_batch],
-            iterations=np.array(iterations, dtype=np.int64)[of_batch],
-            origins=[names[each] for each in at.tolist()],
-            u=u[at],
-            params=params[at],
-            attempts=np.array([attempts.get(each, 0) for each in found.ids.tolist()], dtype=np.int64),
-            status=found.status,
-            nll=found.nll,
-            observables=found.observables,
-            losses=found.losses,
-            seconds=found.seconds,
-            remarks=found.remarks,
-        )
+    def _batches(
+        self, first: int, last: int | None = None, chunk: int = CHUNK
+    ) -> Iterator[tuple[list[int], Results, list[Asked]]]:
+        """Batches that follow each other, about `chunk` points at a time: their numbers; their points, answered or not;
+        those without an answer as they were asked. Raises DatasetError where a row is missing or was changed.
+        """
+        if self._columns is None:
+            return
+        with named(self.path):
+            newest = last or self._count("ifnull(max(batch), 0) FROM checkpoint")  # committed with its batch
+        while last is None or first <= last:
+            with named(self.path):
+                most = MOST_BATCHES if last is None else min(last - first + 1, MOST_BATCHES)
+                rows = self._select("SELECT * FROM batches WHERE number >= ? ORDER BY number LIMIT ?", (first, most))
+                if not rows and first > newest:
+                    return
+                if [row[0] for row in rows] != list(range(first, first + len(rows))) or not rows:
+                    raise Damaged(f"batch {first} is missing")
+                rows = rows[: max(1, sum(total <= chunk for total in accumulate(row[3] for row in rows)))]
+                u = np.concatenate([schema.read_u(row, len(self._columns.variables)) for row in rows])
+                start = rows[0][2]
+                points = self._select("SELECT * FROM points WHERE id BETWEEN ? AND ?", (start, start + len(u) - 1))
+                if [row[0] for row in points] != list(range(start, start + len(u))):
+                    raise Damaged(f"points of batch {first} are missing")
+                found, asked = read_rows(points, self._columns, u)
+            yield [row[0] for row in rows], found, asked
+            first += len(rows)
+
+
+def _told(found: Results, wanted: NDArray[np.bool_]) -> Told:
+    part = found.where(wanted)
+    return Told(part.ids, part.u, part.status, part.nll, part.observables, part.origins, part.batches)

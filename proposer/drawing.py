@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from proposer.files import writing
 from scanspec.document import ScanFileError
 
 if TYPE_CHECKING:
@@ -182,9 +184,12 @@ def _save(figure: Figure, path: Path) -> None:
     # without dates, so that the same run gives the same file
     dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}, ".eps": {"CreationDate": None}}
     try:
+        picture = io.BytesIO()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of matplotlib's layout, of glyphs that a font lacks
-            figure.savefig(path, metadata=dates.get(kind, {}))
+            figure.savefig(picture, format=kind.removeprefix("."), metadata=dates.get(kind, {}))
     except (ValueError, RuntimeError, OverflowError, ArithmeticError) as error:  # a label that is no formula, say
         words = " ".join(str(error).split())
         raise ScanFileError(f"the picture {path.name} cannot be drawn, perhaps for a label: {words:.200}") from None
+    with writing(path.parent, path.name) as file:
+        file.write(picture.getvalue())

@@ -31,22 +31,21 @@ def show_failed(file: Path, names: Sequence[str], values: Floats | None, code: s
     return lines
 
 
-def find_point(dataset: Dataset, point: int, observables: int) -> Floats | None:
+def find_point(dataset: Dataset, point: int) -> Floats | None:
     """The values of an answered point, shape (d,)."""
-    for part in dataset.results(observables):
+    for part in dataset.results():
         for row in np.flatnonzero(part.ids == point).tolist():
             return np.asarray(part.params[row])
     return None
 
 
-def show_reasons(dataset: Dataset, folder: Path, names: Sequence[str], observables: int) -> list[str]:
+def show_reasons(dataset: Dataset, folder: Path, names: Sequence[str]) -> list[str]:
     """The codes that failed most often with what they said, and one such point; empty when none failed."""
     reasons: Counter[tuple[str, str]] = Counter()
     last: dict[tuple[str, str], Floats] = {}
-    for part in dataset.results(observables):
+    for part in dataset.results():
         for row in np.flatnonzero(np.isin(part.status, [Status.FAILED, Status.TIMED_OUT])).tolist():
-            remark = part.remarks[row]
-            reason = str(remark.get("failed_code", "")), str(remark.get("message", ""))
+            reason = part.failed_code[row], part.message[row]
             reasons[reason] += 1
             last[reason] = part.params[row]
     lines: list[str] = []

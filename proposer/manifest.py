@@ -6,22 +6,23 @@ import importlib.metadata
 import json
 import platform
 import secrets
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from proposer.dataset import DATASET, Dataset
-from proposer.folder import DatasetError
+from proposer.agreement import show
+from proposer.columns import Columns, Quantity, TooManyColumns
+from proposer.dataset import Dataset
+from proposer.files import DatasetError, read_object, writing
+from proposer.meaning import ScanMeaning, difference, meaning
 from proposer.messages import Description
-from scanspec import VERSION, ScanFile
+from scanspec import VERSION, ScanFile, ScanFileError, read_scan_file
 
-# what may differ when a run goes on: when to stop, and how to look at it
+# what may differ when a run goes on: when to stop
 _STOPS = {
     ("setup", "points"), ("setup", "good_points_early_stop"), ("setup", "max_evaluations"), ("setup", "max_hours"),
     ("networks", "iterations"),
 }  # fmt: skip
-_MAY_DIFFER = _STOPS | {("setup", "seed"), ("setup", "keep_spectra"), ("networks", "verbose"), ("plotting",)}
 
 CITATIONS = [
     "lodescan: see CITATION.cff",
@@ -35,29 +36,57 @@ CITATIONS = [
     "HBOS, the novelty of CMAES_ND: M. Goldstein, A. Dengel, KI-2012 (2012) 59",
 ]
 
+MANIFEST = "manifest.json"
+
 
 class AnotherRun(DatasetError):
     """The folder holds a run that differs from the one that was asked for; the message names the difference."""
 
 
-def check_same_run(folder: Path, scan: ScanFile, description: Description, seed: int | None) -> dict[str, Any]:
-    """The stored values of the run in `folder`; empty where there is none. Raises AnotherRun; writes nothing."""
-    if not (folder / DATASET).exists():
-        return {}
-    with Dataset(folder, read_only=True) as dataset:
-        stored = dataset.meta()
-    if not stored:  # killed before its first batch
-        return {}
-    difference = _first_difference(stored["scan"], comparable(scan)) or _digest_difference(stored, description)
-    if difference is None and seed is None and "seed" in scan.setup:
+def scan_difference(folder: Path, stored: dict[str, Any], scan: ScanFile, seed: int | None) -> str | None:
+    """In words, how the run in `folder` was begun with a scan file that means something else, or with another seed."""
+    found = difference(_stored_meaning(folder, stored), meaning(scan))
+    if found is None and seed is None and "seed" in scan.setup:
         seed = scan.setup.integer("seed")
-    if difference is None and seed is not None and seed != stored["seed"]:
-        difference = f"its seed is {stored['seed']}, not {seed} (`--seed {stored['seed']}` goes on with it)"
-    if difference is not None:
-        raise AnotherRun(
-            f"{folder} holds another run: {difference}; choose another --run folder, or change it back to go on"
+    if found is None and seed is not None and seed != stored["seed"]:
+        found = f"its seed is {stored['seed']}, not {seed} (`--seed {stored['seed']}` goes on with it)"
+    return found
+
+
+def check_same_evaluator(
+    dataset: Dataset, stored: dict[str, Any], description: Description, *, same_physics: bool
+) -> None:
+    """Raises AnotherRun where the evaluator's results would not belong to those of the run.
+
+    `same_physics`: the user's word that other files compute the same, which is kept for good.
+    """
+    folder = dataset.path.parent
+    before, now = stored["physics_digest"], description.physics_digest
+    if before != now:
+        changed = _changed_sources(stored.get("sources", {}), description.sources)
+        if not same_physics:
+            named = "; ".join(changed[:3]) + ("; ..." if len(changed) > 3 else "")
+            raise AnotherRun(
+                f"{folder} holds another run: its evaluator computed something else: "
+                f"{named or f'physics digest {before[:12]}, now {now[:12]}'}; choose another --run folder, or "
+                "change it back to go on; if only a comment or the like has changed, --same-physics goes on"
+            )
+        accepted = {"from_point": dataset.points + 1, "before": before, "now": now, "changed": changed}
+        accepted_before = stored.get("same_physics", [])
+        dataset.set_meta({"sources": description.sources})
+        _amend(dataset, {"physics_digest": now, "same_physics": [*accepted_before, accepted]})
+    before, now = stored["likelihood_digest"], description.likelihood_digest
+    if before != now:
+        raise another_run(
+            folder, f"its evaluator had other constants in the likelihood: digest {before[:12]}, now {now[:12]}"
         )
-    return stored
+
+
+def another_run(folder: Path, difference: str) -> AnotherRun:
+    """To be raised."""
+    return AnotherRun(
+        f"{folder} holds another run: {difference}; choose another --run folder, or change it back to go on"
+    )
 
 
 def stop_values(scan: ScanFile) -> dict[str, Any]:
@@ -66,72 +95,25 @@ def stop_values(scan: ScanFile) -> dict[str, Any]:
     return {key: sections[title].raw(key) for title, key in sorted(_STOPS) if key in sections[title]}
 
 
-def finished_run(folder: Path, scan: ScanFile, seed: int | None) -> dict[str, Any]:
-    """The stored values of the run in `folder` if this scan file and seed have nothing more to do there, else empty."""
-    if not (folder / DATASET).exists():
-        return {}
-    with Dataset(folder, read_only=True) as dataset:
-        stored = dataset.meta()
-    same = stored.get("stopped_with") == stop_values(scan) and stored.get("scan") == comparable(scan)
-    same = same and seed in (None, stored["seed"])
-    return stored if same and stored.get("stopped") else {}
+def is_finished(stored: dict[str, Any], scan: ScanFile) -> bool:
+    """Whether the same scan has nothing more to do, as far as limits go."""
+    return bool(stored.get("stopped")) and stored.get("stopped_with") == stop_values(scan)
 
 
-def comparable(scan: ScanFile) -> dict[str, Any]:
-    """Every value of a scan file by its place, in plain spelling where the section has one, without what may differ."""
-    places: dict[str, Any] = {}
-    for title, content in scan.document.items():
-        section = next((name for name in _SECTIONS if title in (name, _SECTIONS[name])), str(title))
-        if section == "setup":
-            items: list[tuple[tuple[str, ...], Any]] = [(("setup", key), scan.setup.raw(key)) for key in scan.setup]
-        elif section == "networks":
-            items = [(("networks", key), scan.networks.raw(key)) for key in scan.networks]
-        else:
-            items = [((section,), content)]
-        for place, value in items:
-            if place not in _MAY_DIFFER:
-                _flatten(place, value, places)
-    return places
-
-
-_SECTIONS = {
-    "setup": "Setup", "variables": "Variables", "derived_variables": "Derived Variables", "blocks": "Blocks",
-    "fitting": "Fitting", "networks": "Networks", "codes": "Codes", "observables": "Observables",
-    "plotting": "Plotting",
-}  # fmt: skip
-
-
-def _flatten(place: tuple[str, ...], value: Any, places: dict[str, Any]) -> None:
-    if isinstance(value, Mapping):
-        for key, each in value.items():
-            _flatten((*place, str(key)), each, places)
-    elif isinstance(value, list):
-        places[": ".join(place)] = json.loads(json.dumps(value, default=str))
-    else:
-        places[": ".join(place)] = value if isinstance(value, (bool, int, float, type(None))) else str(value)
-
-
-def _first_difference(stored: dict[str, Any], now: dict[str, Any]) -> str | None:
-    for place in [*stored, *now]:
-        if place not in now:
-            return f"its scan file has {place} ({stored[place]}), this one does not"
-        if place not in stored:
-            return f"its scan file does not have {place}, this one has ({now[place]})"
-        if stored[place] != now[place]:
-            return f"in its scan file {place} is {stored[place]}, in this one {now[place]}"
-    return None
-
-
-def _digest_difference(stored: dict[str, Any], description: Description) -> str | None:
-    before, now = stored["physics_digest"], description.physics_digest
-    if before != now:
-        changed = _changed_sources(stored.get("sources", {}), description.sources)
-        named = "; ".join(changed[:3]) + ("; ..." if len(changed) > 3 else "")
-        return f"its evaluator computed something else: {named or f'physics digest {before[:12]}, now {now[:12]}'}"
-    before, now = stored["likelihood_digest"], description.likelihood_digest
-    if before != now:
-        return f"its evaluator had other constants in the likelihood: digest {before[:12]}, now {now[:12]}"
-    return None
+def _stored_meaning(folder: Path, stored: dict[str, Any]) -> ScanMeaning:
+    """What the scan file of a run meant; runs of older versions have the file alone."""
+    if "meaning" in stored:
+        return ScanMeaning(stored["meaning"], stored["given"])
+    files = [*sorted(folder.glob("scan.*"))]
+    original = Path(str(read_object(folder / MANIFEST).get("scan_file", "")))
+    if files and original.is_file() and original.read_bytes() == files[0].read_bytes():
+        files = [original]  # beside it are the files that it names
+    if not files:
+        raise DatasetError(f"{folder}: there is no copy of the run's scan file any more; put it back as scan.yaml")
+    try:
+        return meaning(read_scan_file(files[0]))
+    except ScanFileError as error:
+        raise DatasetError(f"{folder}: the run's scan file cannot be read any more: {error}") from error
 
 
 def _changed_sources(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
@@ -146,12 +128,24 @@ def _changed_sources(before: Mapping[str, str], now: Mapping[str, str]) -> list[
     return changed
 
 
+def columns_of(scan: ScanFile, description: Description) -> Columns:
+    """What such a run stores of each point. Raises DatasetError where that is more than a table can hold."""
+    try:
+        return Columns(
+            [Quantity(each.name, each.unit) for each in scan.variables],
+            [Quantity(each.name, each.unit, each.code, show(each.likelihood)) for each in description.observables],
+            [Quantity(name) for name in description.codes or ("",)],
+        )
+    except TooManyColumns as error:
+        raise ScanFileError(f"{scan.path}: {error}") from error
+
+
 def start_run(
-    dataset: Dataset, folder: Path, scan: ScanFile, description: Description, seed: int, threads: int
-) -> None:
-    """Stores what a new run is made with, in the dataset and as files that people can read."""
+    dataset: Dataset, columns: Columns, scan: ScanFile, description: Description, seed: int, threads: int,
+    aims: Mapping[str, Any],
+) -> None:  # fmt: skip
+    """Stores what a new run is made with and when it stops, in one transaction."""
     values = {
-        "scan": comparable(scan),
         "seed": seed,
         "threads": threads,
         "backend": description.backend,
@@ -164,25 +158,61 @@ def start_run(
         "observables": [each.name for each in description.observables],
         "versions": _versions(),
         "eager": False,
-        "seconds": 0.0,
     }
-    shutil.copyfile(scan.path, folder / f"scan{scan.path.suffix}")
-    manifest = {
-        **{key: value for key, value in values.items() if key not in ("scan", "seconds")},
-        "scan_file": str(scan.path),
-        "cite": CITATIONS,
-    }
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
-    dataset.set_meta(values)  # last: a run that has them has the files too
+    manifest = {**values, "scan_file": str(scan.path), "cite": CITATIONS}
+    kept = {"manifest": manifest, "scan_text": scan.text, "scan_suffix": scan.path.suffix}
+    places, given = meaning(scan)
+    dataset.start(columns, {**values, "meaning": places, "given": given, "seconds": 0.0, **kept, **aims})
 
 
-def note_eager(dataset: Dataset, folder: Path) -> None:
+def keep_records(dataset: Dataset) -> str | None:
+    """Makes `scan.yaml` and `manifest.json`, which are for people, what the dataset says they are.
+
+    Returns a word to the user where somebody or something had changed the manifest.
+    """
+    folder, stored = dataset.path.parent, dataset.meta()
+    if "manifest" not in stored:  # a run of an older version
+        if manifest := read_object(folder / MANIFEST):
+            dataset.set_meta({"manifest": manifest})
+        return None
+    name = f"scan{stored['scan_suffix']}" if "scan_suffix" in stored else ""
+    if name and not (folder / name).exists():
+        _write(folder, name, stored["scan_text"])
+    text, path = _manifest_text(stored["manifest"]), folder / MANIFEST
+    try:
+        found = path.read_bytes() if path.exists() and not path.is_symlink() else None
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be read ({error.strerror})") from error
+    if found == text.encode():
+        return None
+    _write(folder, MANIFEST, text)
+    return None if found is None else f"{path} was not as lodescan had written it, and was written anew"
+
+
+def keep_scan_file(folder: Path, scan: ScanFile) -> None:
+    """Puts the scan file as it is now into the run's folder: its pictures may be other ones."""
+    _write(folder, f"scan{scan.path.suffix}", scan.text)
+
+
+def note_eager(dataset: Dataset) -> None:
     """Says for good, in the dataset and in manifest.json, that the seed does not give all of the run's points again."""
     if not dataset.meta().get("eager"):
-        path = folder / "manifest.json"
-        manifest = {**json.loads(path.read_text()), "eager": True}
-        path.write_text(json.dumps(manifest, indent=2) + "\n")
-        dataset.set_meta({"eager": True})
+        _amend(dataset, {"eager": True})
+
+
+def _amend(dataset: Dataset, values: dict[str, Any]) -> None:
+    manifest = {**dataset.meta().get("manifest", {}), **values}
+    dataset.set_meta({**values, "manifest": manifest})
+    _write(dataset.path.parent, MANIFEST, _manifest_text(manifest))
+
+
+def _manifest_text(manifest: dict[str, Any]) -> str:
+    return json.dumps(manifest, indent=2) + "\n"
+
+
+def _write(folder: Path, name: str, text: str) -> None:
+    with writing(folder, name) as file:
+        file.write(text.encode())
 
 
 def choose_seed(scan: ScanFile, option: int | None, stored: dict[str, Any]) -> int:

@@ -65,7 +65,8 @@ class Description:
     """What an evaluator says of itself. `parameters`: name to (low, high), in its own order.
 
     `codes` are in the order of an outcome's seconds; older evaluators do not name them. `sources`: what the physics
-    digest was made of, each by its hash or version; empty where the evaluator does not say.
+    digest was made of, each by its hash or version. `calls`: code, key and what it calls, of each code. Both are empty
+    where the evaluator does not say.
     """
 
     backend: str
@@ -78,6 +79,7 @@ class Description:
     max_batch: int
     codes: tuple[str, ...]
     sources: dict[str, str]
+    calls: tuple[tuple[str, str, str], ...] = ()
 
 
 def to_description(answer: pb.DescribeResponse) -> Description:
@@ -105,6 +107,7 @@ def to_description(answer: pb.DescribeResponse) -> Description:
         min(max(1, answer.concurrency), MOST_CONCURRENT), min(max(1, answer.max_batch), MOST_IN_BATCH),
         tuple(clean(each) for each in answer.codes),
         {clean(name): clean(value) for name, value in sorted(answer.sources.items())[:MOST_SOURCES]},
+        tuple((clean(each.code), clean(each.way), clean(each.called)) for each in answer.calls[:MOST_SOURCES]),
     )  # fmt: skip
 
 

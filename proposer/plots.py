@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proposer.dataset import Dataset, DatasetError
+from proposer.files import check_no_link, read_object
 from proposer.spectra import FOLDER
 from proposer.strategies.base import Floats, Status
 from proposer.target import describe_target, in_target, stored_target
@@ -77,6 +77,8 @@ def draw(
     """
     from proposer.drawing import draw_corner, draw_plot, left_out  # half a second
 
+    if file is None:
+        check_no_link(folder / PLOTS)
     paths, faults = [], []
     for each in asked.plots:
         path = _made(file or folder / PLOTS / f"{each.name}.pdf")
@@ -117,7 +119,7 @@ def _scan_of(folder: Path) -> ScanFile:
     try:
         return read_scan_file(files[0])
     except ScanFileError:  # it names a table beside the file that the scan was started with
-        original = Path(str(json.loads((folder / "manifest.json").read_text())["scan_file"]))
+        original = Path(str(read_object(folder / "manifest.json").get("scan_file", "")))
         if not original.is_file():
             raise
         return read_scan_file(original)
@@ -130,7 +132,7 @@ def read_points(folder: Path, scan: ScanFile) -> Points:
         if "variables" not in meta:
             raise DatasetError(f"{folder}: the run has not started yet, so there is nothing to draw")
         names = [*meta["variables"], *meta["observables"]]
-        parts = list(dataset.results(len(meta["observables"])))
+        parts = list(dataset.results())
     if not parts:
         raise DatasetError(f"{folder}: no point has an answer yet, so there is nothing to draw")
     rows = np.vstack([np.hstack([part.params, part.observables]) for part in parts])

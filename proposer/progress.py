@@ -16,7 +16,7 @@ from rich.text import Text
 
 from proposer.rows import Outcome
 from proposer.strategies.base import Status
-from proposer.target import NONE, show_number
+from proposer.target import NONE, in_target, show_number
 from scanspec.likelihoods import LARGEST_LOSS
 
 PLAIN_EVERY = 10.0
@@ -70,7 +70,7 @@ class Tally:
             fails = each.status in (Status.FAILED, Status.TIMED_OUT)
             self.failed_in_a_row, self.failed = (self.failed_in_a_row + 1, each) if fails else (0, self.failed)
             if each.nll is not None:
-                self.good += self.above < each.nll < self.threshold
+                self.good += in_target(each.nll, self.threshold, self.above)
                 if each.nll < self.best:
                     self.best, self.best_losses = each.nll, tuple(each.losses)
 

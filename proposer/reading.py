@@ -22,6 +22,7 @@ def status(folder: Path) -> int:
         if not meta:
             print(f"{folder}: the run has not started yet")
             return 0
+        dataset.check()
         threshold, above = stored_target(meta)
         names = list(meta.get("observables", []))
         tally = read_tally(dataset, int(meta["points"]), threshold, above=above, names=names)
@@ -29,11 +30,11 @@ def status(folder: Path) -> int:
         for (origin, _), points in dataset.counts().items():
             origins[origin] = origins.get(origin, 0) + points
         print(f"{folder}: {tally.good:,} of {tally.target:,} good points ({describe_target(threshold, above)})")
-        print(f"evaluated: {tally.evaluated:,} ({tally.breakdown()}); {len(dataset.pending().ids):,} more asked for")
+        print(f"evaluated: {tally.evaluated:,} ({tally.breakdown()}); {dataset.count_pending():,} more asked for")
         print(f"asked for as: {', '.join(f'{points:,} {origin}' for origin, points in sorted(origins.items()))}")
         if tally.best < math.inf:
             print(tally.lowest())
-        for line in show_reasons(dataset, folder, list(meta.get("variables", [])), len(names)):
+        for line in show_reasons(dataset, folder, list(meta.get("variables", []))):
             print(line)
         for line in show_costs(costs(dataset.seconds(), meta.get("codes", []))):
             print(line)

@@ -6,11 +6,12 @@ import math
 import time
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 
-from proposer.dataset import Dataset
+from proposer.dataset import Dataset, DatasetError
 from proposer.evaluators import Evaluator
 from proposer.messages import Description
 from proposer.progress import Progress, Tally
@@ -98,23 +99,30 @@ class Scan:
         self._saved = self._start
         self._eager, self._thought = eager, FIRST_THOUGHT
         self._work = Work()
-        columns = len(description.observables)
-        self._telling: Telling = InOrder(dataset, strategy, columns)
+        self._telling: Telling = InOrder(dataset, strategy)
         if eager:
-            self._telling = AsTheyCome(dataset, strategy, columns, self._work, self._ahead)
+            self._telling = AsTheyCome(dataset, strategy, self._work, self._ahead)
         self._results: Generator[Received] | None = None
 
     def run(self) -> str:
         """Runs until a stop condition is met, and returns it in words. The same folder goes on where it stopped."""
         try:
             with ThreadPoolExecutor(1, "strategy") as self._thinker:
-                return self._run()
+                reason = self._run()
+            self._keep()
+            return reason
+        except BaseException:
+            with suppress(DatasetError):  # what ended the scan is the thing to say
+                self._keep()
+            raise
         finally:
             if self._results is not None:
                 self._results.close()
-            # Whatever ends the scan, the good points of a batch that is not complete are in the file too.
-            self._good_points.rewrite(self._dataset)
-            self._save_time()
+
+    def _keep(self) -> None:
+        """Whatever ends the scan, the good points of a batch that is not complete are in the file too."""
+        self._good_points.rewrite(self._dataset)
+        self._save_time()
 
     def _run(self) -> str:
         # 1. Tell the strategy what is known: what an interrupted run found, points of an InitCSV.
@@ -189,13 +197,13 @@ class Scan:
             self._record(received)
 
     def _record(self, received: Received) -> None:
+        if received.killed:  # first: the last time is the answer of its point too
+            self._dataset.add_attempt(received.killed)
         if received.outcomes:
             save_spectra(self._dataset.path.parent, received.outcomes)
             self._dataset.record(received.outcomes)
             self._tally.add(received.outcomes)
             self._progress.update()
-        if received.killed:
-            self._dataset.add_attempt(received.killed)
         if time.monotonic() - self._saved > SAVE_TIME_EVERY:
             self._save_time()
 
@@ -246,7 +254,7 @@ def read_tally(
             tally.by_status[status] += points
     with_init = any(origin == "init" for origin, _ in dataset.counts())
     if names and (with_init or (not good and math.isfinite(tally.best))):
-        for part in dataset.results(len(names)):
+        for part in dataset.results():
             came = np.array([not len(each) for each in part.seconds], dtype=np.bool_)  # nothing ran for them here
             came &= (part.status == Status.OK) & np.array([each == "init" for each in part.origins], dtype=np.bool_)
             tally.by_status[Status.OK] -= int(came.sum())

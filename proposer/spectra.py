@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from proposer.folder import DatasetError
+from proposer.files import writing
 from proposer.rows import Outcome
 from scanspec import ScanFile
 
@@ -36,18 +35,6 @@ def save_spectra(run: Path, outcomes: Sequence[Outcome]) -> None:
     writes anew, never a point without them.
     """
     for outcome in outcomes:
-        if not outcome.spectra:
-            continue
-        folder = run / FOLDER / str(outcome.id)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            for number, content in enumerate(outcome.spectra, 1):
-                with (folder / f"{number}.slha").open("wb") as file:
-                    file.write(content)
-                    file.flush()
-                    os.fsync(file.fileno())
-        except OSError as error:
-            raise DatasetError(
-                f"{folder}: {error.strerror}; check the disk (space, rights), then start again: "
-                "what was committed is kept"
-            ) from error
+        for number, content in enumerate(outcome.spectra, 1):
+            with writing(run, f"{FOLDER}/{outcome.id}/{number}.slha") as file:
+                file.write(content)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import importlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
 
 from proposer.dataset import Dataset, DatasetError, Results
+from proposer.files import writing
 from proposer.strategies.base import Status
 from proposer.target import NONE
 
@@ -49,36 +50,34 @@ class GoodPoints:
 
     def rewrite(self, dataset: Dataset, last_batch: int | None = None) -> None:
         """Writes every good point anew, up to a batch if one is given."""
-        temporary = self.path.with_suffix(".new")
         header = ["id", "iteration", "origin", *self._variables, *self._observables, "NLL"]
-        temporary.write_text(pd.DataFrame(columns=[as_text(each) for each in header]).to_csv(index=False))
-        self._append(temporary, dataset, 1, last_batch)
-        os.replace(temporary, self.path)
+        with writing(self.path.parent, self.path.name) as file:
+            file.write(pd.DataFrame(columns=[as_text(each) for each in header]).to_csv(index=False).encode())
+            self._append(file, dataset, 1, last_batch)
 
     def add(self, dataset: Dataset) -> None:
         """Adds the good points of the batches that are complete by now."""
         if (complete := dataset.complete_batches()) > self._last:
-            self._append(self.path, dataset, self._last + 1, complete)
+            if self.path.exists():
+                with writing(self.path.parent, self.path.name, append=True) as file:
+                    self._append(file, dataset, self._last + 1, complete)
+            else:
+                self.rewrite(dataset, complete)
             self._last = complete
 
-    def _append(self, path: Path, dataset: Dataset, first: int, last: int | None) -> None:
+    def _append(self, file: BinaryIO, dataset: Dataset, first: int, last: int | None) -> None:
         below, above = self._target
-        for part in dataset.results(len(self._observables), first_batch=first, nll_below=below, nll_above=above):
+        for part in dataset.results(first_batch=first, nll_below=below, nll_above=above):
             frame = to_frame(part, self._variables, self._observables)
             if last is not None:
                 frame = frame[part.batches <= last]
             frame = frame[["id", "iteration", "origin", *self._variables, *self._observables, "NLL"]]
-            _for_csv(frame).to_csv(path, mode="a", header=False, index=False)
+            file.write(_for_csv(frame).to_csv(header=False, index=False).encode())
 
 
 def to_frame(part: Results, variables: list[str], observables: list[str]) -> pd.DataFrame:
     """Results as a table; missing observables are empty (NaN), a code's own NaN is too: `missing` tells them apart."""
     seconds = np.array([each.sum() for each in part.seconds])
-    # no losses and no observables: an InitCSV, or a point that never came to its first code
-    given = ~(np.isnan(part.observables) & np.isnan(part.losses))
-    gave_none = [not row.any() for row in given]
-    every = list(range(len(observables)))
-    missing = [each or (every if none else []) for each, none in zip(part.missing, gave_none, strict=True)]
     columns: dict[str, object] = {
         "id": part.ids,
         "iteration": part.iterations,
@@ -91,7 +90,7 @@ def to_frame(part: Results, variables: list[str], observables: list[str]) -> pd.
         "failed_code": part.failed_code,
         "message": part.message,
         "warnings": ["; ".join(each) for each in part.warnings],
-        "missing": [";".join(observables[j] for j in each if j < len(observables)) for each in missing],
+        "missing": [";".join(observables[j] for j in each) for each in part.missing],
     }
     return pd.DataFrame(columns)
 
@@ -123,32 +122,30 @@ def export(folder: Path, kind: str) -> Path:
             raise DatasetError(f"{folder}: the run has not started yet, so there is nothing to export")
         variables, observables = list(meta["variables"]), list(meta["observables"])
         frames = _frames(dataset, variables, observables)
-        path = folder / f"points.{kind}"
-        temporary = folder / f"points.{kind}.new"
-        if kind == "csv":
-            _write_csv(temporary, frames)
-        else:
-            _write_parquet(temporary, frames)
-        os.replace(temporary, path)
-    return path
+        with writing(folder, f"points.{kind}") as file:
+            if kind == "csv":
+                _write_csv(file, frames)
+            else:
+                _write_parquet(file, frames)
+    return folder / f"points.{kind}"
 
 
 def _frames(dataset: Dataset, variables: list[str], observables: list[str]) -> Iterator[pd.DataFrame]:
     empty = True
-    for part in dataset.results(len(observables)):
+    for part in dataset.results():
         empty = False
         yield to_frame(part, variables, observables)
     if empty:  # the columns at least
         yield pd.DataFrame(columns=[*_BEFORE, *variables, *observables, *_AFTER])
 
 
-def _write_csv(path: Path, frames: Iterator[pd.DataFrame]) -> None:
-    path.write_text("")
-    for number, frame in enumerate(frames):
-        _for_csv(frame).to_csv(path, mode="a", header=number == 0, index=False)
+def _write_csv(file: BinaryIO, frames: Iterator[pd.DataFrame]) -> None:
+    file.writelines(
+        _for_csv(frame).to_csv(header=number == 0, index=False).encode() for number, frame in enumerate(frames)
+    )
 
 
-def _write_parquet(path: Path, frames: Iterator[pd.DataFrame]) -> None:
+def _write_parquet(file: BinaryIO, frames: Iterator[pd.DataFrame]) -> None:
     try:
         pa, pq = importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
     except ImportError as error:
@@ -158,7 +155,7 @@ def _write_parquet(path: Path, frames: Iterator[pd.DataFrame]) -> None:
     try:
         for frame in frames:
             table = pa.Table.from_pandas(frame, preserve_index=False)
-            writer = writer or pq.ParquetWriter(path, table.schema)
+            writer = writer or pq.ParquetWriter(file, table.schema)
             writer.write_table(table)
     finally:
         if writer is not None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, overload
 
 from scanspec.settings import read_target
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 __all__ = ["NONE", "describe_target", "in_target", "read_target", "stored_target"]
@@ -18,9 +17,16 @@ NONE = -math.inf
 """The lower end where there is none."""
 
 
-def in_target(nll: NDArray[np.float64], threshold: float, above: float = NONE) -> NDArray[np.bool_]:
-    """Which NLLs, any shape, are good: below `threshold` and, of a band, above `above`; NaN is not."""
-    good: NDArray[np.bool_] = nll < threshold
+@overload
+def in_target(nll: float, threshold: float, above: float = NONE) -> bool: ...
+@overload
+def in_target(nll: NDArray[np.float64], threshold: float, above: float = NONE) -> NDArray[np.bool_]: ...
+def in_target(nll: Any, threshold: float, above: float = NONE) -> Any:
+    """Which NLLs, any shape, are good: below `threshold` and, of a band, above `above`; NaN is not.
+
+    Nobody counts good points in another way.
+    """
+    good = nll < threshold
     return good if above == NONE else good & (nll > above)
 
 

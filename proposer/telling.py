@@ -5,9 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from proposer.dataset import Dataset
+from proposer.dataset import Dataset, DatasetError
 from proposer.strategies.base import Strategy
 from proposer.work import Work
+
+
+def _restore(strategy: Strategy, checkpoint: bytes, dataset: Dataset) -> None:
+    """Raises DatasetError for a checkpoint that the strategy cannot use, whatever it stumbles over."""
+    try:
+        strategy.restore(checkpoint)
+    except Exception as error:
+        raise DatasetError(
+            f"{dataset.path}: the state of the search cannot be read ({error}), perhaps because another version of "
+            "lodescan or of its packages stored it; go on with that one, or start anew in another folder"
+        ) from error
 
 
 class Telling(Protocol):
@@ -33,8 +44,8 @@ class Telling(Protocol):
 class InOrder:
     """The ask for batch k sees all batches up to k - 1 - lag, in the order of their ids, and no others."""
 
-    def __init__(self, dataset: Dataset, strategy: Strategy, observables: int) -> None:
-        self._dataset, self._strategy, self._observables = dataset, strategy, observables
+    def __init__(self, dataset: Dataset, strategy: Strategy) -> None:
+        self._dataset, self._strategy = dataset, strategy
         self._init_batches = int(any(origin == "init" for origin, _ in dataset.counts()))
         self._told = 0  # batches
 
@@ -42,7 +53,7 @@ class InOrder:
         """Tells what the last ask had seen; less, where that was an eager one whose points have no answer yet."""
         if (checkpoint := self._dataset.latest_checkpoint()) is not None:
             self._tell_up_to(self._seen_by_ask(self._dataset.batches))
-            self._strategy.restore(checkpoint[1])
+            _restore(self._strategy, checkpoint[1], self._dataset)
 
     def ready(self) -> bool:
         """Whether every point that the next ask sees is answered."""
@@ -65,24 +76,21 @@ class InOrder:
     def _tell_up_to(self, last: int) -> None:
         while self._told < min(last, self._dataset.complete_batches()):
             self._told += 1
-            self._strategy.tell(self._dataset.told(self._told, self._observables))
+            self._strategy.tell(self._dataset.told(self._told))
 
 
 class AsTheyCome:
     """An ask sees every result that has come, and is due when no more than `ahead()` points are without an answer."""
 
-    def __init__(
-        self, dataset: Dataset, strategy: Strategy, observables: int, work: Work, ahead: Callable[[], int]
-    ) -> None:
-        self._dataset, self._strategy, self._observables = dataset, strategy, observables
+    def __init__(self, dataset: Dataset, strategy: Strategy, work: Work, ahead: Callable[[], int]) -> None:
+        self._dataset, self._strategy = dataset, strategy
         self._work, self._ahead = work, ahead
-        self._newest = 0  # message that was told
 
     def resume(self) -> None:
         """Tells every result there is, also those that the last ask did not see."""
         if (checkpoint := self._dataset.latest_checkpoint()) is not None:
             self.tell()
-            self._strategy.restore(checkpoint[1])
+            _restore(self._strategy, checkpoint[1], self._dataset)
 
     def ready(self) -> bool:
         """Whether the workers would soon have nothing to do."""
@@ -90,10 +98,8 @@ class AsTheyCome:
 
     def tell(self) -> bool:
         """Tells what has come since the last time, batch by batch; always all there is."""
-        newest, batches = self._dataset.news(self._newest)
-        for batch in batches:
-            self._strategy.tell(self._dataset.told(batch, self._observables, self._newest))
-        self._newest = newest
+        for told in self._dataset.news():
+            self._strategy.tell(told)
         return True
 
     def finish(self) -> None:

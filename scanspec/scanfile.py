@@ -170,9 +170,11 @@ def _section(root: Section, key: str, known: keys.Keys | None = None, faults: Fa
 
 
 def _check_setup(setup: Section) -> None:
-    for key in ("run_name", "environment"):
-        with setup.faults.collect():
-            setup.text(key, "")
+    with setup.faults.collect():
+        _check_run_name(setup)
+    with setup.faults.collect():
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", setup.text("environment", "evaluator")):
+            raise setup.wrong("environment", "a name of letters, digits, _ and -, as locks/NAME.txt has it")
     variables = Section(setup.file, "", CommentedMap())
     with setup.faults.collect():
         variables = setup.section("environment_variables")
@@ -180,6 +182,14 @@ def _check_setup(setup: Section) -> None:
         with setup.faults.collect():
             if not name or "=" in name or "\0" in variables.text(name):
                 raise variables.error(f"{name!r} cannot be the name of an environment variable", name)
+
+
+def _check_run_name(setup: Section) -> None:
+    """A run's name is a folder in runs/, and leads nowhere else."""
+    name = setup.text("run_name", "") or Path(setup.file).stem
+    plain = name.strip() and name not in (".", "..") and "/" not in name and name.isprintable()
+    if not plain or len(name.encode(errors="replace")) > 200:
+        raise setup.wrong("run_name", "one name of a folder: without /, not . or .., of at most 200 bytes")
 
 
 def _read_variables(

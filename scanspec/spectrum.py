@@ -20,6 +20,9 @@ __all__ = ["INFORMATION", "LARGEST_SPECTRUM", "EntryMissing", "Problem", "Spectr
 LARGEST_SPECTRUM = 32 * 2**20
 """Bytes: real spectra have some 100 kB."""
 
+FILES_NOT_KEPT = "MiB and were not kept"
+"""Ends an evaluator's warning, which the proposer counts."""
+
 SAME_SCALE = 1e-3
 """Two scales are the same when they differ by less than this share: files and people round."""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from scanspec import keys
 from scanspec.document import ScanFileError, Section, closest
+from scanspec.keys import UMBRIDGE
 
 TOYS, PASS, FLAVIO = "toy_targets", "pass_tool", "flavio"
 TOY_NAMES = ("Rosenbrock", "Rastrigin", "Ackley", "Himmelblau", "Easom")
@@ -51,6 +52,17 @@ def profile_name(code: Section, name: str) -> str:
     if asked and not found:
         raise code.error(f"there is no profile {asked!r}{closest(asked, PROFILES)}", "profile")
     return found
+
+
+def call_of(code: Section, name: str) -> tuple[str, str]:
+    """How a code runs, by the key that says so, and what is called there; a program without the folder it lies in."""
+    way = next((each for each in WAYS if each in code), "")
+    if way == "command":
+        program, _, arguments = code.text("command").strip().partition(" ")
+        return way, f"{PurePath(program).name} {arguments.strip()}".strip()
+    if way == "umbridge":
+        return way, code.section("umbridge", UMBRIDGE).text("model", "")
+    return (way, code.text("function")) if way == "function" else (way or "tool", name)
 
 
 def check_code(code: Section, name: str) -> None:

@@ -7,6 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 name=$1
 env=.envs/$name
+[[ $name =~ ^[A-Za-z0-9_-]+$ ]] || { echo "'$name' is no name of an environment: letters, digits, _ and - only" >&2; exit 2; }
 torch_index=${TORCH_INDEX:-https://download.pytorch.org/whl/cpu}
 [ -f "locks/$name.txt" ] || { echo "there is no environment '$name': locks/$name.txt is missing" >&2; exit 2; }
 . tools/uv.sh

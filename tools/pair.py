@@ -28,7 +28,9 @@ from scanspec import AddressError, read_address, visible
 
 GRACE = 20.0  # seconds that an evaluator has to end by itself
 READY = re.compile(r"^evaluator: .* on (\S+), points run in ", re.MULTILINE)
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SIGNALS = (
+    signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU,
+)  # fmt: skip
 
 
 def main(environment: str, workers: str, scan: str, *options: str) -> int:
@@ -81,7 +83,7 @@ def propose(arguments: list[str], evaluator: subprocess.Popen[bytes], log: Binar
     while proposer.poll() is None:
         while received:
             number = received.pop()
-            if number != signal.SIGINT:  # a terminal sends that one to the proposer as well
+            if number not in (signal.SIGINT, signal.SIGQUIT):  # a terminal sends these to the proposer as well
                 proposer.send_signal(number)
         if not lost and evaluator.poll() is not None:
             lost = True

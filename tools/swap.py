@@ -51,7 +51,7 @@ def read(folder: Path) -> tuple[list[str], dict[tuple[float, ...], Row]]:
     names = [each.name for each in read_scan_file(next(folder.glob("scan.*"))).all_observables()]
     found: dict[tuple[float, ...], Row] = {}
     with Dataset(folder, read_only=True) as dataset:
-        for part in dataset.results(len(names)):
+        for part in dataset.results():
             columns = part.params.tolist(), part.status, part.observables.tolist(), part.nll.tolist()
             for point, status, observables, nll in zip(*columns, strict=True):
                 found[tuple(point)] = (Status(status).name, observables, nll)

@@ -111,7 +111,7 @@ def _run_scan(name: str, kind: str, seed: int) -> dict[str, Any]:
             raise RuntimeError(f"{name}, {kind}: exit {ended.returncode}\n{ended.stderr[-2000:]}")
         u, nll, status = [np.empty((0, len(spec.variables)))], [np.empty(0)], [np.empty(0, dtype=np.int8)]
         with Dataset(run, read_only=True) as dataset:
-            for part in dataset.results(len(spec.all_observables())):
+            for part in dataset.results():
                 u.append(part.u)
                 nll.append(part.nll)
                 status.append(part.status)

@@ -296,7 +296,7 @@ class Points:
 def read_run(folder: Path, observables: int = 1) -> Points:
     """Reads a run's dataset, also while a proposer writes it."""
     with Dataset(folder, read_only=True) as dataset:
-        parts = list(dataset.results(observables))
+        parts = list(dataset.results())
     joined: dict[str, Any] = {name: [] for name in Points.__dataclass_fields__}
     for part in parts:
         for name in ("ids", "batches", "nll", "attempts"):

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from proposer.columns import Columns
 from proposer.dataset import Dataset
 from proposer.evaluators import Evaluator
 from proposer.progress import Progress
@@ -73,6 +74,8 @@ def run(file: Path, address: str, folder: Path, strategy: Strategy, evaluations:
     try:
         description, space = evaluator.describe(20.0), Space(read_scan_file(file).variables)
         with Dataset(folder) as dataset:
+            if not dataset.meta():
+                dataset.start(Columns.named(space.names, ["r"], description.codes), {"seconds": 0.0})
             tally = read_tally(dataset, 10_000, THRESHOLD, evaluations)
             good = GoodPoints(folder / "good_points.csv", list(space.names), ["r"], THRESHOLD)
             limits = Limits(10_000, evaluations, np.inf)

@@ -24,7 +24,7 @@ def test_a_full_disk(
     # No file may grow beyond this; the system answers as it does when a disk is full.
     limited = ["bash", "-c", 'ulimit -f 120; exec "$@"', "bash", *words]  # 120 KiB
     said = subprocess.run(limited, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
-    assert said.returncode == 2, said.stderr
+    assert said.returncode == 74, said.stderr
     last = said.stderr.splitlines()[-1]
     assert str(tmp_path / "run" / "dataset.sqlite") in last, said.stderr
     assert "check the disk" in last

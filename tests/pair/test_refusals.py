@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, contents, environment, read_run
+from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, contents, environment, meta, read_run
 from tests.pair.processes import ProposerProcess
 
 Lodescan = Callable[..., Said]
@@ -96,13 +97,23 @@ def test_bad_options(options: list[str], shared: Shared, lodescan: Lodescan, tmp
 
 # What no longer fits to a run: (piece, what stands there instead, words of the message).
 OTHER_FILES = {
-    "range": ("x: {range: [0, 1]}", "x: {range: [0.2, 0.8]}", ["variables: x: range", "[0, 1]", "[0.2, 0.8]"]),
+    "range": ("x: {range: [0, 1]}", "x: {range: [0.2, 0.8]}", ["variables: x: range is [0, 1], in this one [0.2"]),
     "prior": ("prior: log-uniform", "prior: uniform", ["variables: z: prior", "log-uniform", "uniform"]),
     "network setting": ("neurons: 12", "neurons: 13", ["networks: neurons", "12", "13"]),
     "threshold": ("threshold_value: 2", "threshold_value: 3", ["networks: threshold_value", "2", "3"]),
-    "one more key": ("epochs: 4", "epochs: 4\n  k_initial: 3", ["does not have networks: k_initial"]),
+    "one more key": ("epochs: 4", "epochs: 4\n  k_initial: 3", ["does not have networks: k_initial, this one has (3)"]),
     "one key less": ("  epochs: 4\n", "", ["has networks: epochs (4), this one does not"]),
     "seed in the file": ("seed: 1", "seed: 2", ["seed is 1, not 2"]),
+}
+
+# What means the same, or is for people, or says how long a code may take.
+SAME_FILES = {
+    "a spelling": ("  epochs: 4", "  verbose: 1\n  Epochs: 4.0"),
+    "a range alone": ("x: {range: [0, 1]}", "x: [0, 1]"),
+    "a label and a unit": ("x: {range: [0, 1]}", 'x: {range: [0.0, 1e0], label: "$x$", unit: GeV, description: it}'),
+    "words of an observable": ("r: {scaling", "r: {label: radius, unit: m, scaling"),
+    "what holds anyway": ("  epochs: 4", "  epochs: 4\n  k_initial: 5"),
+    "a time-out": ("timeout: 60", "timeout: 120"),
 }
 
 
@@ -126,11 +137,12 @@ def test_the_folder_of_another_scan_file(
     assert contents(finished) == before
 
 
-def test_what_may_differ(finished: Path, shared: Shared, make_scan: MakeScan, lodescan: Lodescan) -> None:
+@pytest.mark.parametrize(("old", "new"), SAME_FILES.values(), ids=SAME_FILES)
+def test_a_file_that_means_the_same_goes_on(
+    old: str, new: str, finished: Path, shared: Shared, make_scan: MakeScan, lodescan: Lodescan
+) -> None:
     scan, before = make_scan(), read_run(finished).history()
-    scan.file.write_text(
-        "# another comment\n" + scan.file.read_text().replace("  epochs: 4", "  verbose: 1\n  Epochs: 4")
-    )
+    scan.replace(old, new)
     said = lodescan("scan", scan.file, "--evaluator", shared[1].address, "--run", finished)
     assert said.code == 0, said.err
     assert read_run(finished).history() == before
@@ -153,6 +165,28 @@ def test_another_physics(
     assert contents(finished) == before
 
 
+def test_the_same_physics_in_another_file(
+    shared: Shared, make_scan: MakeScan, start_evaluator: StartEvaluator, lodescan: Lodescan, tmp_path: Path
+) -> None:
+    """Only a comment has changed: with --same-physics the run goes on, and says so for good."""
+    run, before = tmp_path / "run", make_scan("before", setup="  seed: 1\n  type: RANDOM\n  max_evaluations: 20")
+    after = make_scan("after", body="# a comment\npass", setup="  seed: 1\n  type: RANDOM\n  max_evaluations: 30")
+    assert lodescan("scan", before.file, "--evaluator", shared[1].address, "--run", run).code == 0
+    other = start_evaluator(after.file)
+    command = ("scan", after.file, "--evaluator", other.address, "--run", run)
+    refused(lodescan(*command), "file physics.py has changed", "--same-physics goes on")
+    assert '"same_physics"' not in (run / "manifest.json").read_text()
+    said = lodescan(*command, "--same-physics")
+    assert said.code == 0, said.err
+    assert len(read_run(run).ids) == 30
+    for stored in (json.loads((run / "manifest.json").read_text()), meta(run)):
+        (accepted,) = stored["same_physics"]
+        assert accepted["changed"] == ["ball: file physics.py has changed"]
+        assert accepted["now"] == stored["physics_digest"] != accepted["before"]
+    assert lodescan(*command).code == 0  # said once
+    refused(lodescan("scan", after.file, "--evaluator", shared[1].address, "--run", run), "has changed")
+
+
 def test_another_likelihood(
     finished: Path, make_scan: MakeScan, start_evaluator: StartEvaluator, lodescan: Lodescan
 ) -> None:
@@ -171,6 +205,11 @@ DISAGREEMENTS = {
     "other sigma": ("sigma: 0.1", "sigma: 0.3", ["likelihood of 'r'", "GAUSS 0 +- 0.3", "GAUSS 0 +- 0.1"]),
     "other scaling": ("scaling: GAUSS", "scaling: UPPER", ["likelihood of 'r'", "UPPER", "GAUSS"]),
     "window": ("sigma: 0.1", "sigma: 0.1, valid: [0, 1]", ["window of 'r'", "(0.0, 1.0)", "None"]),
+    "another function": ("physics:observables", "physics:others", [
+        "the code 'ball' is `function: physics:others` in the scan file, `function: physics:observables` at the"]),
+    "a command": ("function: physics:observables", "command: /opt/ball -x {input} {output}", [
+        "the code 'ball' is `command: ball -x {input} {output}` in the scan file"]),
+    "another code": ("  ball:\n", "  bowl:\n", ["the codes are bowl in the scan file, ball at the evaluator"]),
     "other observable": ("      r: {", "      q: {", ["does not give the observable 'q'", "scores the observable 'r'"]),
 }
 

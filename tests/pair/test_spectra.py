@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from proposer.columns import Columns
 from proposer.dataset import Dataset, DatasetError
 from proposer.rows import Outcome
 from proposer.spectra import save_spectra
@@ -48,12 +49,44 @@ def test_files_of_points_that_are_kept(
             assert [float(each) for each in found] == pytest.approx(params, rel=1e-8)
 
 
+def test_files_that_are_too_large_are_counted_at_the_end(
+    lodescan: Callable[..., Said], start_evaluator: Callable[..., EvaluatorProcess], tmp_path: Path
+) -> None:
+    (tmp_path / "in.slha").write_text("BLOCK A\n  1  x\n  2  y\n" + "# filler\n" * 120_000)
+    file = tmp_path / "scan.yaml"
+    file.write_text(SCAN.replace("KEEP", "type: RANDOM, max_evaluations: 5, keep_spectra: valid"))
+    evaluator = start_evaluator(file)
+    command = ("scan", file, "--evaluator", evaluator.address, "--run", tmp_path / "run")
+    for said in (lodescan(*command), lodescan(*command)):  # a finished run says it too
+        assert said.code == 0, said.err
+        assert "without the spectrum files of 5 points, which are too large to be kept (1 MiB a point)" in said.err
+    assert not (tmp_path / "run" / "files").exists()
+
+
+@pytest.mark.parametrize("where", ["files", "files/1", "files/1/1.slha"])
+def test_no_link_in_a_run_is_followed(tmp_path: Path, where: str) -> None:
+    other = tmp_path / "precious"
+    other.mkdir() if "." not in where else other.write_text("precious")
+    link = tmp_path / "run" / where
+    link.parent.mkdir(parents=True)
+    link.symlink_to(other)
+    outcome = Outcome(1, Status.OK, 0.5, spectra=[b"BLOCK A\n"])
+    if "." in where:  # it is replaced, as every file that is written anew
+        save_spectra(tmp_path / "run", [outcome])
+        assert (other.read_text(), link.read_bytes(), link.is_symlink()) == ("precious", b"BLOCK A\n", False)
+    else:
+        with pytest.raises(DatasetError, match=r"1\.slha: \w+ is a link or no folder"):
+            save_spectra(tmp_path / "run", [outcome])
+        assert list(other.iterdir()) == []
+
+
 def test_a_folder_that_cannot_be_written_is_a_clear_error_before_anything_is_stored(tmp_path: Path) -> None:
     with Dataset(tmp_path / "run") as dataset:
+        dataset.start(Columns.named(["x"], ["y"], ["c"]))
         batch = Batch(np.array([[0.5]]), ["a"], 0)
         dataset.add_batch(batch, batch.u, b"")
         (tmp_path / "run" / "files").write_text("a file where a folder should be")
-        with pytest.raises(DatasetError, match=r"files/1: .*check the disk"):
+        with pytest.raises(DatasetError, match=r"files/1/1.slha: files is a link or no folder"):
             save_spectra(tmp_path / "run", [Outcome(1, Status.OK, 0.5, spectra=[b"BLOCK A\n"])])
 
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import re
 import shlex
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from proposer.__main__ import ENDS
 from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, meta, read_run
+from tests.pair.processes import ProposerProcess
 
 Lodescan = Callable[..., Said]
 MakeScan = Callable[..., ScanFolder]
+StartEvaluator = Callable[..., EvaluatorProcess]
+StartProposer = Callable[..., ProposerProcess]
 Shared = tuple[ScanFolder, EvaluatorProcess]
 
 
@@ -189,3 +194,35 @@ def test_a_band_of_the_nll(
     scan.replace("[1.5, 4]", "4")
     other = lodescan("scan", scan.file, "--evaluator", shared[1].address, "--run", run)
     assert other.code == 2 and "threshold_value" in other.err
+
+
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGHUP, *(pytest.param(each, marks=pytest.mark.slow) for each in (signal.SIGUSR1, signal.SIGXCPU))],
+    ids=lambda number: number.name,
+)
+def test_signals_of_terminals_and_batch_systems_end_a_scan_in_order(
+    number: signal.Signals, make_scan: MakeScan, start_evaluator: StartEvaluator, start_proposer: StartProposer,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    scan, run = make_scan(body="time.sleep(0.05)", setup="  seed: 1\n  type: RANDOM"), tmp_path / "run"
+    evaluator = start_evaluator(scan.file)
+    proposer = start_proposer("scan", scan.file, "--evaluator", evaluator.address, "--run", run)
+    while not ((run / "dataset.sqlite").exists() and good(run) > 2):
+        assert proposer.process.poll() is None, proposer.said
+        time.sleep(0.05)
+    proposer.process.send_signal(number)
+    assert proposer.wait() == 128 + number, proposer.said
+    assert proposer.said.splitlines()[-1] == "lodescan: interrupted; the same command goes on where this stopped"
+    assert len((run / "good_points.csv").read_text().splitlines()) == 1 + good(run)
+
+
+def test_handlers_of_signals_are_as_before_and_nohup_is_respected(lodescan: Lodescan, tmp_path: Path) -> None:
+    before = {number: signal.getsignal(number) for number in ENDS}
+    try:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        assert lodescan("status", tmp_path).code == 2
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        assert all(signal.getsignal(number) is before[number] for number in ENDS if number != signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before[signal.SIGHUP])

@@ -10,6 +10,7 @@ from proposer.dataset import Dataset
 from proposer.reading import status
 from proposer.rows import Outcome
 from proposer.strategies.base import Batch, Status
+from tests.proposer.datasets import open_dataset
 
 OUTCOMES = [
     Outcome(1, Status.OK, 1.0, [3.0, 4.0], [0.5, 0.5], [0.25, 2.0]),
@@ -26,7 +27,7 @@ META = {"points": 10, "threshold": 1.5, "seconds": 7.0, "seed": 1, "backend": "c
 
 @pytest.fixture
 def run(tmp_path):
-    with Dataset(tmp_path) as dataset:
+    with open_dataset(tmp_path, 1, 2) as dataset:
         u = np.linspace(0.1, 0.9, 8)[:, np.newaxis]
         dataset.add_batch(Batch(u, ["bootstrap"] * 8, 0), u, b"")
         dataset.record(OUTCOMES)
@@ -61,7 +62,7 @@ def test_the_command(run, names, capsys):
 
 
 def test_before_anything_ran(tmp_path, capsys):
-    with Dataset(tmp_path) as dataset:
+    with open_dataset(tmp_path, 1, 2) as dataset:
         dataset.set_meta(META | {"codes": ["cheap"]})
     assert status(tmp_path) == 0
     assert not re.search(r"cheap:|saved", capsys.readouterr().out)

@@ -1,14 +1,15 @@
 """What a strategy must do that an eager scan asks: take parts of batches, and give as many points as are needed."""
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from proposer.dataset import Dataset
 from proposer.space import Space
 from proposer.strategies.choice import TYPES
 from proposer.strategies.lode import Lode
+from tests.proposer.datasets import open_dataset
 from tests.proposer.test_strategies import CASES, KINDS, MANY, SPACE, make, mixed, nll
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -26,8 +27,9 @@ def test_which_types_are_eager() -> None:
 @pytest.mark.parametrize("space", [SPACE, KINDS], ids=["priors", "kinds"])
 def test_parts_of_batches_may_be_told_in_any_order(tmp_path: Path, name: str, space: Space) -> None:
     """As an eager scan does: many batches out, single points told; also by a new object, after a kill."""
-    rng, answered, newest, asked = np.random.default_rng(2), 0, 0, list[np.ndarray]()
-    with Dataset(tmp_path) as dataset:
+    rng, answered, asked = np.random.default_rng(2), 0, list[np.ndarray]()
+    with ExitStack() as opened:
+        dataset = opened.enter_context(open_dataset(tmp_path, space.dim, 1))
         strategy = make(name, space)
         for number in range(1, 13):
             if (batch := strategy.ask(MANY, least=25)) is None:
@@ -46,10 +48,11 @@ def test_parts_of_batches_may_be_told_in_any_order(tmp_path: Path, name: str, sp
                 each = zip(pending.ids[some].tolist(), values.tolist(), strict=True)
                 answered += dataset.record([mixed(point, value) for point, value in each])
             if number == 7:
-                strategy, newest = make(name, space), 0
-            before, (newest, batches) = newest, dataset.news(newest)
-            for told in batches:
-                strategy.tell(dataset.told(told, 1, before))
+                strategy = make(name, space)
+                dataset.close()
+                dataset = opened.enter_context(open_dataset(tmp_path))
+            for told in dataset.news():
+                strategy.tell(told)
             if number == 7:
                 strategy.restore(dataset.latest_checkpoint()[1])
         assert dataset.complete_batches() < 6

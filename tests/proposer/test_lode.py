@@ -15,6 +15,7 @@ from proposer.strategies.lode import Lode, LodeSettings
 from proposer.strategies.lode_energy import ScoredObservable
 from proposer.strategies.lode_leaves import Leaves
 from scanspec import Kind, Likelihood, PriorKind, ScanFileError, Variable, losses_and_nll, read_scan_file
+from tests.proposer.datasets import open_dataset
 
 MANY = 10**9
 GAUSS = ScoredObservable("y", Likelihood(Kind.GAUSS, 0.5, 0.1))
@@ -264,7 +265,7 @@ def test_a_scan_interrupted_at_every_batch_is_the_uninterrupted_one(tmp_path):
 
     def ask(dataset: Dataset, strategy: Lode, first_told: int) -> Batch:
         for number in range(first_told, dataset.batches):
-            strategy.tell(dataset.told(number, 1))
+            strategy.tell(dataset.told(number))
         batch = strategy.ask(MANY)
         assert batch is not None
         if dataset.batches:
@@ -275,13 +276,13 @@ def test_a_scan_interrupted_at_every_batch_is_the_uninterrupted_one(tmp_path):
 
     n, space = 6, cube(2)
     strategy, whole, cut = Lode(space, FAST, 5, [GAUSS]), [], []
-    with Dataset(tmp_path / "whole") as dataset:
+    with open_dataset(tmp_path / "whole", 2, 1) as dataset:
         whole += [ask(dataset, strategy, max(number - 1, 1)) for number in range(n)]
     for number in range(n):
-        with Dataset(tmp_path / "cut") as dataset:
+        with open_dataset(tmp_path / "cut", 2, 1) as dataset:
             strategy = Lode(space, FAST, 5, [GAUSS])
             for earlier in range(1, number - 1):
-                strategy.tell(dataset.told(earlier, 1))
+                strategy.tell(dataset.told(earlier))
             if (newest := dataset.latest_checkpoint()) is not None:
                 strategy.restore(newest[1])
             cut.append(ask(dataset, strategy, max(number - 1, 1)))

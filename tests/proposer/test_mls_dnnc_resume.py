@@ -12,6 +12,7 @@ from proposer.space import Space
 from proposer.strategies.base import Batch, CheckpointError, Status
 from proposer.strategies.mls_dnnc import MlsDnnc, MlsDnncSettings
 from scanspec.variables import Variable
+from tests.proposer.datasets import open_dataset
 
 CUBE = Space([Variable(name, 0.0, 1.0) for name in "xyz"])
 FAST = MlsDnncSettings(
@@ -52,7 +53,7 @@ def play(dataset: Dataset, strategy: MlsDnnc, stop_after: int) -> list[Batch]:
         if added.batch == stop_after:
             break
         dataset.record(outcomes(added.ids, ball(batch.u[added.kept])))
-        strategy.tell(dataset.told(added.batch, 0))
+        strategy.tell(dataset.told(added.batch))
     return made
 
 
@@ -60,30 +61,30 @@ def play(dataset: Dataset, strategy: MlsDnnc, stop_after: int) -> list[Batch]:
 def test_a_scan_interrupted_after_every_batch_is_the_uninterrupted_one(tmp_path, with_init):
     """Each batch comes from a new object that knows the dataset and the newest checkpoint only."""
     settings = replace(FAST, bootstrap_points=20, iterations=3)
-    with Dataset(tmp_path / "whole") as whole:
+    with open_dataset(tmp_path / "whole", 3, 0) as whole:
         strategy = MlsDnnc(CUBE, settings, 11)
         if with_init:
             begin(whole)
-            strategy.tell(whole.told(1, 0))
+            strategy.tell(whole.told(1))
         expected = play(whole, strategy, stop_after=MANY)
     assert len(expected) >= 6
     assert "smote" in {each.origins[0] for each in expected}
     made: list[Batch] = []
-    with Dataset(tmp_path / "cut") as cut:
+    with open_dataset(tmp_path / "cut", 3, 0) as cut:
         if with_init:
             begin(cut)
     for turn in range(len(expected) + 1):
-        with Dataset(tmp_path / "cut") as cut:
+        with open_dataset(tmp_path / "cut", 3, 0) as cut:
             fresh = MlsDnnc(CUBE, settings, 11)
             pending = cut.pending()
             restore_first = turn % 2 and made
             for number in range(1, cut.complete_batches() + 1):
-                fresh.tell(cut.told(number, 0))
+                fresh.tell(cut.told(number))
             if restore_first:
                 fresh.restore(cut.latest_checkpoint()[1])
             if len(pending.ids):
                 cut.record(outcomes(pending.ids, ball(pending.params)))
-                fresh.tell(cut.told(cut.batches, 0))
+                fresh.tell(cut.told(cut.batches))
             if made and not restore_first:
                 fresh.restore(cut.latest_checkpoint()[1])
             batches = play(cut, fresh, stop_after=cut.batches + 1)
@@ -107,7 +108,7 @@ def test_a_damaged_checkpoint_is_refused(data):
 
 def test_a_checkpoint_of_more_points_than_were_told_is_refused(tmp_path):
     strategy = MlsDnnc(CUBE, FAST, 5)
-    with Dataset(tmp_path) as dataset:
+    with open_dataset(tmp_path, 3, 0) as dataset:
         play(dataset, strategy, stop_after=3)
     with pytest.raises(CheckpointError, match=r"was made after [0-9]+ points, but only 0 were told"):
         MlsDnnc(CUBE, FAST, 5).restore(strategy.checkpoint())

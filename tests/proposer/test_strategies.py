@@ -25,6 +25,7 @@ from proposer.strategies.grid import GridSettings
 from proposer.strategies.lode import LodeSettings
 from proposer.strategies.mls_dnnc import MlsDnncSettings
 from scanspec.variables import PriorKind, Variable
+from tests.proposer.datasets import open_dataset
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -123,13 +124,13 @@ class Play:
     def tell_up_to(self, last: int) -> None:
         while self.told < last:
             self.told += 1
-            self.strategy.tell(self.dataset.told(self.told, 1))
+            self.strategy.tell(self.dataset.told(self.told))
 
     def answer_up_to(self, last: int) -> None:
         pending, owner = self.dataset.pending(), self.dataset._unanswered
         if len(pending.ids):
             every = zip(pending.ids.tolist(), nll(self.space.to_unit(pending.params)).tolist(), strict=True)
-            self.dataset.record([self.answer(each, value) for each, value in every if owner[each][0] <= last])
+            self.dataset.record([self.answer(each, value) for each, value in every if owner[each].batch <= last])
 
     def ask(self) -> Batch | None:
         """Tells what the lag allows, asks, and stores what comes."""
@@ -144,7 +145,7 @@ class Play:
 
 
 def play(folder, name: str, batches: int = BATCHES, space: Space = SPACE, seed: int = 3, answer: Answer = mixed):
-    with Dataset(folder) as dataset:
+    with open_dataset(folder, space.dim, 1) as dataset:
         run = Play(dataset, make(name, space, seed), space, answer)
         while len(run.batches) < batches and run.ask() is not None:
             pass
@@ -184,7 +185,7 @@ def test_points_are_in_the_space_and_none_comes_twice(tmp_path, name, space):
 
 def run_told(folder, number: int):
     with Dataset(folder, read_only=True) as dataset:
-        return dataset.told(number, 1)
+        return dataset.told(number)
 
 
 @every
@@ -221,7 +222,7 @@ def test_a_scan_interrupted_at_every_batch_is_the_uninterrupted_one(tmp_path, na
     expected = play(tmp_path / "whole", name, space=space).batches
     made: list[Batch] = []
     for _ in range(BATCHES):
-        with Dataset(tmp_path / "cut") as dataset:
+        with open_dataset(tmp_path / "cut", space.dim, 1) as dataset:
             run = Play(dataset, make(name, space), space)
             run.resume()
             run.ask()
@@ -248,7 +249,7 @@ def test_it_goes_on_when_every_point_is_good(tmp_path, name):
 @every
 def test_answers_that_come_early_change_nothing(tmp_path, name):
     """The last `lag` batches are answered when a scan goes on, but its next ask does not see them."""
-    with Dataset(tmp_path / "a") as one, Dataset(tmp_path / "b") as two:
+    with open_dataset(tmp_path / "a", 4, 1) as one, open_dataset(tmp_path / "b", 4, 1) as two:
         late, early = Play(one, make(name), SPACE), Play(two, make(name), SPACE)
         for _ in range(4):
             late.ask()
@@ -291,10 +292,10 @@ def test_it_starts_from_points_that_are_known(tmp_path, name):
     cut: list[Batch] = []
     for folder, pieces in (("whole", 1), ("cut", 4)):
         made: list[Batch] = []
-        with Dataset(tmp_path / folder) as dataset:
+        with open_dataset(tmp_path / folder, 4, 1) as dataset:
             dataset.add_batch(Batch(u, ["init"] * 30, 0), SPACE.to_physical(u), make(name).checkpoint(), nll(u))
         for _ in range(pieces):
-            with Dataset(tmp_path / folder) as dataset:
+            with open_dataset(tmp_path / folder, 4, 1) as dataset:
                 run = Play(dataset, make(name), SPACE)
                 run.resume()
                 for _ in range(4 // pieces):

@@ -56,7 +56,7 @@ class DescribeRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class DescribeResponse(_message.Message):
-    __slots__ = ("backend", "version", "physics_digest", "likelihood_digest", "parameters", "observables", "concurrency", "max_batch", "codes", "sources")
+    __slots__ = ("backend", "version", "physics_digest", "likelihood_digest", "parameters", "observables", "concurrency", "max_batch", "codes", "sources", "calls")
     class SourcesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -74,6 +74,7 @@ class DescribeResponse(_message.Message):
     MAX_BATCH_FIELD_NUMBER: _ClassVar[int]
     CODES_FIELD_NUMBER: _ClassVar[int]
     SOURCES_FIELD_NUMBER: _ClassVar[int]
+    CALLS_FIELD_NUMBER: _ClassVar[int]
     backend: str
     version: str
     physics_digest: str
@@ -84,7 +85,18 @@ class DescribeResponse(_message.Message):
     max_batch: int
     codes: _containers.RepeatedScalarFieldContainer[str]
     sources: _containers.ScalarMap[str, str]
-    def __init__(self, backend: _Optional[str] = ..., version: _Optional[str] = ..., physics_digest: _Optional[str] = ..., likelihood_digest: _Optional[str] = ..., parameters: _Optional[_Iterable[_Union[Parameter, _Mapping]]] = ..., observables: _Optional[_Iterable[_Union[Observable, _Mapping]]] = ..., concurrency: _Optional[int] = ..., max_batch: _Optional[int] = ..., codes: _Optional[_Iterable[str]] = ..., sources: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    calls: _containers.RepeatedCompositeFieldContainer[Call]
+    def __init__(self, backend: _Optional[str] = ..., version: _Optional[str] = ..., physics_digest: _Optional[str] = ..., likelihood_digest: _Optional[str] = ..., parameters: _Optional[_Iterable[_Union[Parameter, _Mapping]]] = ..., observables: _Optional[_Iterable[_Union[Observable, _Mapping]]] = ..., concurrency: _Optional[int] = ..., max_batch: _Optional[int] = ..., codes: _Optional[_Iterable[str]] = ..., sources: _Optional[_Mapping[str, str]] = ..., calls: _Optional[_Iterable[_Union[Call, _Mapping]]] = ...) -> None: ...
+
+class Call(_message.Message):
+    __slots__ = ("code", "way", "called")
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    WAY_FIELD_NUMBER: _ClassVar[int]
+    CALLED_FIELD_NUMBER: _ClassVar[int]
+    code: str
+    way: str
+    called: str
+    def __init__(self, code: _Optional[str] = ..., way: _Optional[str] = ..., called: _Optional[str] = ...) -> None: ...
 
 class Parameter(_message.Message):
     __slots__ = ("name", "unit", "description", "low", "high")

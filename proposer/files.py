@@ -1,0 +1,127 @@
+"""Files in the folder of a run: written whole or not at all, and never through a link."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+
+class DatasetError(RuntimeError):
+    """The dataset of a run cannot be read or written; the message names the file and says what to do."""
+
+
+class NoRoom(DatasetError):
+    """The disk is full, or a limit on the size of files is reached."""
+
+
+NO_ROOM_LEFT = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+_LINK = "is a link or no plain file, which lodescan does not write to; remove it"
+
+
+class NoPlainFile(Exception):
+    """In the place of a file that lodescan writes there is something else."""
+
+
+def open_plain(folder: int, name: str, flags: int) -> int:
+    """Opens a plain file in a folder, never what a link there points to. Raises NoPlainFile."""
+    try:
+        descriptor = os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644, dir_fd=folder)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+            raise NoPlainFile(_LINK) from error
+        raise
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+        os.close(descriptor)
+        raise NoPlainFile(_LINK)
+    return descriptor
+
+
+def not_written(path: Path, error: OSError) -> DatasetError:
+    if error.errno in NO_ROOM_LEFT:
+        return NoRoom(
+            f"{path}: cannot be written ({error.strerror}); make room on the disk, then give the same command again: "
+            "what was committed is kept"
+        )
+    return DatasetError(
+        f"{path}: cannot be written ({error.strerror}); choose another folder, or change who may write there "
+        f"(this process is user {os.getuid()}; for compose that is LODESCAN_USER)"
+    )
+
+
+@contextmanager
+def writing(run: Path, name: str, *, append: bool = False) -> Iterator[BinaryIO]:
+    """A file of a run, to be written: `name` is relative to its folder, and may lie in folders there.
+
+    It appears when it is whole and on the disk, in the place of the old one; with `append` it is written in place.
+    No link in the folder is followed. Raises DatasetError, which names the file.
+    """
+    *folders, last = Path(name).parts
+    parent = -1
+    try:
+        parent = os.open(run, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        for each in folders:
+            child = _enter(parent, each)
+            os.close(parent)
+            parent = child
+        if append:
+            with open(open_plain(parent, last, os.O_WRONLY | os.O_APPEND), "ab") as file:
+                yield file
+            return
+        with suppress(FileNotFoundError):
+            os.unlink(f"{last}.new", dir_fd=parent)
+        try:
+            with open(open_plain(parent, f"{last}.new", os.O_RDWR | os.O_CREAT | os.O_EXCL), "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(f"{last}.new", last, src_dir_fd=parent, dst_dir_fd=parent)
+        except BaseException:
+            with suppress(OSError):  # it would keep the room that somebody else needs
+                os.unlink(f"{last}.new", dir_fd=parent)
+            raise
+    except NoPlainFile as error:
+        raise DatasetError(f"{run / name}: {error}") from error
+    except OSError as error:
+        raise not_written(run / name, error) from error
+    finally:
+        if parent >= 0:
+            os.close(parent)
+
+
+def check_no_link(path: Path) -> None:
+    """Raises DatasetError for a link, which would let a run write somewhere else."""
+    if path.is_symlink():
+        raise DatasetError(f"{path}: {_LINK}")
+
+
+def _enter(parent: int, name: str) -> int:
+    """A folder in a folder, made where there is none."""
+    try:
+        with suppress(FileExistsError):
+            os.mkdir(name, dir_fd=parent)
+        return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENOTDIR):
+            raise NoPlainFile(f"{name} is a link or no folder, which lodescan does not write to; remove it") from error
+        raise
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """A JSON object of a run's folder; empty where there is no such file. Raises DatasetError."""
+    try:
+        found = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, RecursionError) as error:
+        raise DatasetError(f"{path}: cannot be read ({error}); remove it, and the same command goes on") from error
+    if not isinstance(found, dict):
+        raise DatasetError(f"{path}: is no JSON object; remove it, and the same command goes on")
+    return found

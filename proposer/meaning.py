@@ -1,0 +1,125 @@
+"""What a scan file means for a run that goes on: two files that mean the same may be written differently."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from proposer.strategies.choice import read_settings, type_name
+from proposer.target import NONE
+from scanspec import keys
+from scanspec.tools import call_of
+
+if TYPE_CHECKING:
+    from scanspec import ObservableSpec, ScanFile, Variable
+
+_STOPS = ("iterations",)
+"""Settings that say when to stop."""
+
+_OF_A_CODE = ("run", "timeout", "first_timeout", "description", "observables")
+"""Keys of a code that change no result, or that are looked at by themselves."""
+
+
+class ScanMeaning(NamedTuple):
+    """What decides the points of a scan and their results, by its place in the file, as JSON gives it back.
+
+    Without when it stops, how long a code may take, and what is for people. `given`: settings that stand in the file.
+    """
+
+    places: dict[str, Any]
+    given: list[str]
+
+
+def meaning(scan: ScanFile) -> ScanMeaning:
+    """What a scan file means; the rest of the settings has its defaults."""
+    found: dict[str, Any] = {"setup: type": type_name(scan)}
+    settings = asdict(read_settings(scan))
+    if (above := settings.pop("above")) != NONE:
+        settings["threshold"] = [above, settings["threshold"]]
+    for name, value in _flat(settings):
+        place = {"threshold": "threshold_value", "collect": "goal"}.get(name, name)
+        if place not in _STOPS:
+            found[f"{'networks' if keys.NETWORKS.plain(place) else 'setup'}: {place}"] = value
+    if "init_csv" in scan.setup:
+        found["setup: init_csv"] = scan.setup.text("init_csv")
+    environment = scan.setup.section("environment_variables")
+    found |= {f"setup: environment_variables: {name}": environment.text(name) for name in environment}
+    found["the variables"] = [each.name for each in scan.variables]
+    for variable in scan.variables:
+        found |= _variable(f"variables: {variable.name}", variable)
+    found |= {f"derived_variables: {name}": text for name, text in scan.derived.items()}
+    for block, entries in scan.blocks.items():
+        found |= {f"blocks: {block}: {' '.join(map(str, index))}": text for index, text in entries.items()}
+    if scan.fitting is not None:
+        for each in scan.fitting.variables:
+            found |= _variable(f"fitting: variables: {each.name}", each)
+        for target in scan.fitting.targets:
+            found[f"fitting: observables: {target.name}"] = [target.value, target.sigma]
+        found |= {f"fitting: {key}": getattr(scan.fitting, key) for key in ("method", "eps", "most")}
+    found["the codes"] = [each.name for each in scan.codes]
+    for code in scan.codes:
+        way, called = call_of(code.section, code.name)
+        found[f"codes: {code.name}: {way}"] = called
+        for key in code.section:
+            if key not in (way, *_OF_A_CODE):
+                found[f"codes: {code.name}: {key}"] = code.section.raw(key)
+    found["the observables"] = [each.name for each in scan.all_observables()]
+    for observable in scan.all_observables():
+        found |= _observable(f"observables: {observable.name}", observable)
+    sections = {"setup": scan.setup, "networks": scan.networks}
+    own = [f"{title}: {key}" for title, section in sections.items() for key in section]
+    return ScanMeaning(json.loads(json.dumps(found, default=str)), own)
+
+
+def difference(before: ScanMeaning, now: ScanMeaning) -> str | None:
+    """The first difference between the scan file of a run and another one in words; None where there is none."""
+    for place in [*before.places, *now.places]:
+        old, new = before.places.get(place), now.places.get(place)
+        if old == new and (place in before.places) == (place in now.places):
+            continue
+        is_setting = place.startswith(("setup: ", "networks: "))
+        if place not in now.places or (is_setting and place in before.given and place not in now.given):
+            return f"its scan file has {place} ({_show(old)}), this one does not"
+        if place not in before.places or (is_setting and place not in before.given and place in now.given):
+            return f"its scan file does not have {place}, this one has ({_show(new)})"
+        return f"in its scan file {place} is {_show(old)}, in this one {_show(new)}"
+    return None
+
+
+def _flat(settings: dict[str, Any]) -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    for name, value in settings.items():
+        found += _flat(value) if isinstance(value, dict) else [(name, value)]
+    return found
+
+
+def _variable(place: str, variable: Variable) -> dict[str, Any]:
+    found: dict[str, Any] = {f"{place}: range": [variable.low, variable.high], f"{place}: prior": variable.prior.value}
+    for key in ("mean", "sigma", "periodic", "integer", "values", "steps", "inner"):
+        value = getattr(variable, key)
+        if value and not (isinstance(value, float) and math.isnan(value)):
+            found[f"{place}: {key}"] = value
+    return found
+
+
+def _observable(place: str, spec: ObservableSpec) -> dict[str, Any]:
+    found: dict[str, Any] = {f"{place}: scaling": spec.likelihood.kind.value}
+    for key in ("mean", "sigma", "lower", "upper", "log_scaling"):
+        value = getattr(spec.likelihood, key)
+        if math.isfinite(value) and value is not False:
+            found[f"{place}: {key}"] = value
+    for key in ("slha", "function", "flavio"):
+        if (value := getattr(spec, key)) is not None:
+            found[f"{place}: {key}"] = str(value)
+    for key in ("valid", "measurement", "code"):
+        if (value := getattr(spec, key)) is not None:
+            found[f"{place}: {key}"] = value
+    return found
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.12g}"
+    return f"[{', '.join(map(_show, value))}]" if isinstance(value, list) else str(value)

@@ -1,0 +1,23 @@
+"""Datasets for tests, whose points have numbered variables, observables and codes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from proposer.columns import Columns
+from proposer.dataset import Dataset
+
+
+def columns(dim: int = 2, observables: int = 3, codes: int = 2) -> Columns:
+    """v0, v1, ...; o0, o1, ...; c0, c1, ..."""
+    return Columns.named(
+        [f"v{k}" for k in range(dim)], [f"o{k}" for k in range(observables)], [f"c{k}" for k in range(codes)]
+    )
+
+
+def open_dataset(folder: Path | str, dim: int = 2, observables: int = 3, codes: int = 2) -> Dataset:
+    """The dataset in a folder, begun where there is none."""
+    dataset = Dataset(folder)
+    if not dataset.batches and not dataset.meta():
+        dataset.start(columns(dim, observables, codes), {"begun": True})
+    return dataset

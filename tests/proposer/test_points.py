@@ -1,0 +1,144 @@
+"""Points as rows with plain columns: whatever goes in comes out, and anybody's SQLite can read it."""
+
+import json
+import math
+import sqlite3
+from contextlib import closing, nullcontext
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from proposer.columns import Columns, Quantity, TooManyColumns, most_columns
+from proposer.dataset import Dataset
+from proposer.points import Damaged, answer_rows, ask_rows, read_rows
+from proposer.rows import Outcome
+from proposer.strategies.base import Batch, Status
+from tests.proposer.datasets import columns, open_dataset
+
+WIDTH, CODES = 3, 2
+COLUMNS = columns(2, WIDTH, CODES)
+
+numbers: st.SearchStrategy[list[float]] = st.lists(st.floats(width=64), min_size=WIDTH, max_size=WIDTH) | st.just([])
+outcomes = st.builds(
+    Outcome, id=st.just(1), status=st.sampled_from(Status), nll=st.none() | st.floats(allow_nan=False),
+    observables=numbers, losses=numbers, seconds=st.lists(st.floats(allow_nan=False), max_size=CODES),
+    failed_code=st.text(), message=st.text(), warnings=st.lists(st.text(), max_size=2),
+    missing=st.lists(st.integers(0, WIDTH - 1), max_size=2),
+)  # fmt: skip
+text = st.text().filter(lambda words: "\x1f" not in words)
+
+
+@given(outcomes, st.lists(st.floats(allow_nan=False), min_size=2, max_size=2), text)
+@settings(max_examples=150, deadline=None)
+def test_a_point_comes_back_as_it_went_in(outcome, values, origin):
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.execute(COLUMNS.schema)
+        rows, asked = ask_rows(1, 7, 3, [origin], np.array([values]) + 0.0)
+        db.executemany(COLUMNS.ask, rows)
+        db.executemany(COLUMNS.answer, answer_rows([outcome], asked, COLUMNS, "here"))
+        found, left = read_rows(db.execute("SELECT * FROM points").fetchall(), COLUMNS, np.zeros((1, 2)))
+    assert left == []
+    assert (found.ids[0], found.batches[0], found.iterations[0], found.origins[0]) == (1, 7, 3, origin)
+    np.testing.assert_array_equal(found.params[0], values)
+    assert found.status[0] == outcome.status
+    nll = outcome.nll if outcome.status is Status.OK and outcome.nll is not None else np.nan
+    np.testing.assert_array_equal(found.nll[0], nll)
+    for name in ("observables", "losses"):
+        padded = [*getattr(outcome, name), *[np.nan] * (WIDTH - len(getattr(outcome, name)))]
+        np.testing.assert_array_equal(getattr(found, name)[0], padded)
+    np.testing.assert_array_equal(found.seconds[0], outcome.seconds)
+    assert (found.failed_code[0], found.message[0]) == (outcome.failed_code, outcome.message)
+    assert found.warnings[0] == list(outcome.warnings)
+    assert found.missing[0] == (list(outcome.missing) if outcome.observables else list(range(WIDTH)))
+
+
+def test_every_change_of_a_value_is_found():
+    """Each cell of an answered and of an unanswered row in turn."""
+    rows, asked = ask_rows(1, 1, 0, ["a", "b"], np.array([[0.25, 3.0], [0.5, 4.0]]))
+    said = Outcome(1, Status.FAILED, None, [1.0, math.nan, math.inf], (), [0.5], "c0", "why", ["w"], [1])
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.execute(COLUMNS.schema)
+        db.executemany(COLUMNS.ask, rows)
+        db.executemany(COLUMNS.answer, answer_rows([said], asked[:1], COLUMNS, "here"))
+        whole = db.execute("SELECT * FROM points").fetchall()
+    read_rows(whole, COLUMNS, np.zeros((2, 2)))
+    for place, row in enumerate(whole):
+        for cell, value in enumerate(row):
+            others = (None, 0, 1, 2.5, "x", b"x", "OK", "[1]", "[", value + 1 if isinstance(value, int) else "why?")
+            for other in others:
+                damaged = list(whole)
+                damaged[place] = (*row[:cell], other, *row[cell + 1 :])
+                with nullcontext() if other == value else pytest.raises(Damaged):
+                    read_rows(damaged, COLUMNS, np.zeros((2, 2)))
+
+
+def test_names_of_columns():
+    """SQLite takes m0 and M0 for one name, and some names are taken."""
+    made = Columns.named(["m0", "M0", "M0_2", "NLL", 'a "b"'], ["M0", "nll", "loss x", "x"], ["spheno", ""])
+    assert made.names[6:-7] == [
+        "m0", "M0_3", "M0_2", "NLL_2", 'a "b"', "M0_4", "nll_3", "loss x", "x", "loss M0", "loss nll", "loss loss x",
+        "loss x_2", "seconds spheno", "seconds",
+    ]  # fmt: skip
+    assert len({name.lower() for name in made.names}) == len(made.names)
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.execute(made.schema)
+        assert [row[1] for row in db.execute("PRAGMA table_info(points)")] == made.names
+
+
+def test_any_reader_of_sqlite_reads_a_run_while_it_goes_on(tmp_path):
+    made = Columns(
+        [Quantity("m0", "GeV"), Quantity("M0")], [Quantity("mh", "GeV", "spheno", "GAUSS 125 +- 1"), Quantity("w")],
+        [Quantity("spheno")],
+    )  # fmt: skip
+    with Dataset(tmp_path) as dataset:
+        dataset.start(made)
+        dataset.evaluator = "127.0.0.1:50051"
+        u = np.array([[0.1, 0.2], [0.3, 0.4], [0.5, 0.6], [0.7, 0.8]])
+        dataset.add_batch(Batch(u, ["start", "exploit", "x", "y"], 4), u * 100, b"state")
+        dataset.record([Outcome(1, Status.OK, 0.5, [125.0, math.nan], [0.5, 0.0], [2.0], warnings=["SPINFO 3"])])
+        dataset.record([Outcome(2, Status.FAILED, None, [math.inf, math.nan], (), [2.5], "spheno", "no mh", (), [1])])
+        dataset.record([Outcome(3, Status.TIMED_OUT, message="late")])
+        with closing(sqlite3.connect(f"file:{tmp_path / 'dataset.sqlite'}?mode=ro", uri=True)) as other:
+            table = pd.read_sql("SELECT * FROM points", other)
+            other.row_factory = sqlite3.Row
+            about = {row["name"]: row for row in other.execute("SELECT * FROM columns")}
+    assert table["id"].tolist() == [1, 2, 3, 4]
+    assert table["origin"].tolist() == ["start", "exploit", "x", "y"]
+    assert table["status"].tolist()[:3] == ["OK", "FAILED", "TIMED_OUT"] and pd.isna(table["status"][3])
+    assert table["m0"].tolist() == [10.0, 30.0, 50.0, 70.0] and table["M0_2"].tolist() == (u[:, 1] * 100).tolist()
+    assert table["mh"][0] == 125.0 and table["mh"][1] == math.inf and table["loss mh"][0] == 0.5
+    assert table["seconds spheno"].tolist()[:2] == [2.0, 2.5] and table["NLL"][0] == 0.5
+    assert table["evaluator"][0] == "127.0.0.1:50051"
+    assert json.loads(table["warnings"][0]) == ["SPINFO 3"]
+    # NULL is what SQLite makes of NaN: `missing` says which were not found
+    assert [None if pd.isna(each) else json.loads(each) for each in table["missing"]] == [None, ["w"], ["*"], None]
+    assert (about["M0_2"]["kind"], about["M0_2"]["quantity"]) == ("variable", "M0")
+    assert tuple(about["mh"])[2:7] == ("observable", "mh", "GeV", "spheno", "GAUSS 125 +- 1")
+    assert (about["loss mh"]["kind"], about["loss mh"]["quantity"]) == ("loss", "mh")
+    assert about["attempts"]["description"].startswith("how often")
+
+
+def test_hundreds_of_observables_and_too_many(tmp_path):
+    wide = [f"o{k}" for k in range(900)]
+    with Dataset(tmp_path) as dataset:
+        dataset.start(Columns.named(["x"], wide, ["c"]))
+        u = np.array([[0.5]])
+        dataset.add_batch(Batch(u, ["a"], 0), u, b"")
+        dataset.record([Outcome(1, Status.OK, 1.0, [*map(float, range(900))], [0.5] * 900, [1.0])])
+        assert next(dataset.results()).observables[0].tolist() == [*map(float, range(900))]
+    most = most_columns()
+    assert most == 2000
+    with pytest.raises(TooManyColumns, match=r"1,000 observables.* need 2,01\d columns, .* at most 2,000; leave out"):
+        Columns.named(["x"], [f"o{k}" for k in range(1000)], ["c"])
+
+
+def test_seconds_beyond_the_named_codes_go_to_the_last(tmp_path):
+    for codes, expected in ((0, []), (1, [0.75]), (2, [0.5, 0.25]), (3, [0.5, 0.25])):
+        with open_dataset(tmp_path / str(codes), 1, 0, codes) as dataset:
+            u = np.array([[0.5]])
+            dataset.add_batch(Batch(u, ["a"], 0), u, b"")
+            dataset.record([Outcome(1, Status.OK, 1.0, (), (), [0.5, 0.25])])
+            assert next(dataset.results()).seconds[0].tolist() == expected
