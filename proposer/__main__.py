@@ -95,14 +95,14 @@ def _run(options: argparse.Namespace) -> int:
 def _interruptible() -> Iterator[None]:
     """Signals that ask for an end raise Interrupted; handlers are as before afterwards.
 
-    One that is ignored, as nohup does with SIGHUP, stays so. Only the main thread may have handlers.
+    SIGHUP stays ignored where nohup has said so. Only the main thread may have handlers.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     interrupt, before = _interrupter(), {}
     for number in ENDS:
-        if signal.getsignal(number) is not signal.SIG_IGN:
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
             before[number] = signal.signal(number, interrupt)
     try:
         yield
