@@ -167,7 +167,7 @@ def test_check_of_an_unphysical_middle_with_two_codes_finds_another_point(run, s
             "line 6: code toy: the observable z is declared, but the code did not give it; known are: y",
         ),
         ("nothing", "y: {mean: 1, sigma: 2}", "line 4: "),
-        ("misbehave", "y: {mean: 1, sigma: 2}", "code toy: KeyError: 'mode'"),
+        ("misbehave", "y: {mean: 1, sigma: 2}", "code toy: the point has no 'mode'; known are: x"),
     ],
 )
 def test_check_finds_codes_that_do_not_work(run, python_scan, function, observables, words):
