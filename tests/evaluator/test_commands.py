@@ -167,7 +167,7 @@ def test_check_of_an_unphysical_middle_with_two_codes_finds_another_point(run, s
             "line 6: code toy: the observable z is declared, but the code did not give it; known are: y",
         ),
         ("nothing", "y: {mean: 1, sigma: 2}", "line 4: "),
-        ("misbehave", "y: {mean: 1, sigma: 2}", "code toy: the point has no 'mode'"),
+        ("misbehave", "y: {mean: 1, sigma: 2}", "code toy: the point has no 'mode'; known are: x"),
     ],
 )
 def test_check_finds_codes_that_do_not_work(run, python_scan, function, observables, words):
@@ -277,7 +277,7 @@ def test_a_misspelt_name_in_a_template(run, program_scan, tmp_path):
     (tmp_path / "in.slha").write_text("BLOCK A\n 1 moed # a typing error\n")
     done = run("check", scan)
     assert done.returncode == 2
-    assert f"{tmp_path}/in.slha, line 2: 'moed' is no variable" in done.stderr and "did you mean 'mode'?" in done.stderr
+    assert f"{tmp_path}/in.slha, line 2: 'moed' uses 'moed'" in done.stderr and "did you mean 'mode'?" in done.stderr
 
 
 def test_files_that_are_not_there(run, tmp_path):
