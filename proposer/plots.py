@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proposer.dataset import Dataset, DatasetError
-from proposer.files import check_no_link, read_object
+from proposer.files import NoRoom, check_no_link, read_object
 from proposer.spectra import FOLDER
 from proposer.strategies.base import Floats, Status
 from proposer.target import describe_target, in_target, stored_target
@@ -79,29 +79,38 @@ def draw(
 
     if file is None:
         check_no_link(folder / PLOTS)
-    paths, faults = [], []
-    for each in asked.plots:
-        path = _made(file or folder / PLOTS / f"{each.name}.pdf")
+    paths: list[Path] = []
+    faults: list[str] = []
+
+    def draw_one(path: Path, how: Callable[[], None]) -> None:
+        """One bad picture must not cost the others."""
         try:
-            axes = plot_axes(folder, scan, points, each)
             with np.errstate(all="ignore"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                draw_plot(points, axes, each.contours, path, unphysical=asked.unphysical)
+                how()
         except ScanFileError as error:
             faults.append(str(error))
-        except (ValueError, ArithmeticError, RuntimeError) as error:  # one bad picture must not cost the others
+        except NoRoom:
+            raise
+        except (ValueError, ArithmeticError, RuntimeError) as error:
             faults.append(f"the picture {path.name} cannot be drawn: {' '.join(str(error).split()):.200}")
         else:
             paths.append(path)
+
+    for each in asked.plots:
+        path = _made(file or folder / PLOTS / f"{each.name}.pdf")
+
+        def draw_columns(each: Plot = each, path: Path = path) -> None:
+            axes = plot_axes(folder, scan, points, each)
+            draw_plot(points, axes, each.contours, path, unphysical=asked.unphysical)
             if missing := left_out(points, axes, unphysical=asked.unphysical):
                 say(f"{path.name}: {missing}")
+
+        draw_one(path, draw_columns)
     if asked.corner or not asked.plots:
         free = [each.name for each in scan.variables if not each.fixed]
-        axes = [_axis(scan, points, name) for name in free[:MOST_VARIABLES]]
-        paths.append(_made(file or folder / PLOTS / "corner.pdf"))
-        with np.errstate(all="ignore"), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            draw_corner(points, axes, paths[-1])
+        path = _made(file or folder / PLOTS / "corner.pdf")
+        draw_one(path, lambda: draw_corner(points, [_axis(scan, points, name) for name in free[:MOST_VARIABLES]], path))
     if faults:
         raise ScanFileError("; ".join(faults))
     return paths

@@ -8,6 +8,7 @@ import math
 from collections.abc import Collection, Sequence
 
 from scanspec.document import Section, closest, nearest, plain_name, to_number
+from scanspec.novelty import read_focus, read_names, read_novelty, read_seeds
 from scanspec.variables import Variable
 
 DEFAULT = "LODE"
@@ -110,6 +111,23 @@ def _check_type(
         for key in ("sigma", "sigma_tolerance"):
             with faults.collect():
                 setup.number_in(key, 1.0, 0.0, 1.0, open_low=True)
+        with faults.collect():
+            setup.number_in("mean", 0.0, 0.0, 1.0)
+        for key in ("generations", "episodes"):
+            with faults.collect():
+                setup.integer(key, 1, low=1)
+    if name == "CMAES_ND":
+        for check in (
+            lambda: read_novelty(setup),
+            lambda: read_focus(setup, columns),
+            lambda: read_names(setup, "hierarchy", "observable", columns),
+            lambda: read_seeds(setup, [each.name for each in variables]),
+        ):
+            with faults.collect():
+                check()
+        for key in ("no_good_points_patience", "best_loss_patience", "best_valid_constraints_patience"):
+            with faults.collect():
+                setup.integer(key, 1, low=1)
     if name == "GRID":
         _check_grid(setup, variables)
 

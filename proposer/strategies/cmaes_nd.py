@@ -18,10 +18,9 @@ from scipy.spatial import KDTree
 from proposer.strategies.base import Floats, Told, is_good
 from proposer.strategies.cmaes import Cmaes, CmaesSettings
 from proposer.strategies.novelty import novelty
-from scanspec import Kind, Section
-from scanspec.document import closest
+from scanspec import Kind
 from scanspec.likelihoods import LARGEST_LOSS
-from scanspec.rows import read_columns
+from scanspec.novelty import read_focus, read_names, read_novelty, read_seeds
 from scanspec.types import BSMARTS_GENERATIONS, is_bsmarts
 
 if TYPE_CHECKING:
@@ -38,7 +37,6 @@ PLACES = 64
 ALL_WITHIN = 1e-9
 """The threshold where every likelihood is a CFUNCTION: good is what is within all bounds, with an NLL of 0."""
 
-METHODS = ("HBOS", "Optimiser", "none")
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,8 @@ class CmaesNdSettings(CmaesSettings):
         setup, plain = scan.setup, super().read(scan)
         scored = [each for each in scan.all_observables() if each.likelihood.kind is not Kind.OFF]
         bounds = [each.name for each in scored if each.likelihood.kind is Kind.CFUNCTION]
-        method, bins, direction = _read_novelty(setup)
+        names = [*(each.name for each in scan.variables), *(each.name for each in scan.all_observables())]
+        method, bins, direction = read_novelty(setup)
         generations = plain.generations
         if generations is None and is_bsmarts(setup):
             generations = BSMARTS_GENERATIONS
@@ -85,68 +84,15 @@ class CmaesNdSettings(CmaesSettings):
             novelty=method,
             bins=bins,
             direction=direction,
-            focus=_read_focus(scan),
-            hierarchy=_read_names(setup, "hierarchy", "observable with the scaling CFUNCTION", bounds),
+            focus=read_focus(setup, names),
+            hierarchy=read_names(setup, "hierarchy", "observable with the scaling CFUNCTION", bounds),
             no_good_points_patience=setup.integer("no_good_points_patience", cls.no_good_points_patience, low=1),
             best_loss_patience=setup.integer("best_loss_patience", cls.best_loss_patience, low=1),
             best_valid_constraints_patience=setup.integer(
                 "best_valid_constraints_patience", cls.best_valid_constraints_patience, low=1
             ),
-            seeds=_read_seeds(scan),
+            seeds=read_seeds(setup, [each.name for each in scan.variables]),
         )
-
-
-def _read_novelty(setup: Section) -> tuple[str, int, str]:
-    """Method, bins and direction: BSMArt has True, False, HBOS or Optimiser, and the others in a mapping."""
-    word = setup.text("novelty", "true").strip().lower()
-    known = {each.lower(): each for each in METHODS} | {"true": "HBOS", "1": "HBOS", "false": "none", "0": "none"}
-    if word not in known:
-        raise setup.wrong("novelty", "true, false, HBOS or Optimiser")
-    more = setup.section("novelty_settings")
-    for key in more:
-        if key not in ("n_bins", "direction"):
-            raise more.error(f"unknown key {key!r} in {more.path}{closest(key, ('n_bins', 'direction'))}", key)
-    direction = more.text("direction", "min")
-    if direction not in ("min", "max"):
-        raise more.wrong("direction", "min or max")
-    return known[word], more.integer("n_bins", setup.integer("novelty_bins", 100, low=2), low=2), direction
-
-
-def _read_focus(scan: ScanFile) -> tuple[str, ...]:
-    """BSMArt has two lists, Variables and Observables; one list of names does as well."""
-    setup = scan.setup
-    names = [each.name for each in scan.variables] + [each.name for each in scan.all_observables()]
-    if not isinstance(setup.raw("focus"), dict):
-        return _read_names(setup, "focus", "variable or observable", names)
-    lists = setup.section("focus")
-    for key in lists:
-        if key.lower() not in ("variables", "observables"):
-            raise lists.error(f"{lists.path} has two lists, Variables and Observables, but no {key!r}", key)
-    return tuple(name for key in lists for name in _read_names(lists, key, "variable or observable", names))
-
-
-def _read_names(section: Section, key: str, what: str, known: Sequence[str]) -> tuple[str, ...]:
-    names = tuple(section.texts(key))
-    for name in names:
-        if name not in known:
-            raise section.error(f"{section.path}: {section.spelling(key)}: {name!r} is no {what}{closest(name, known)}",
-                                key)  # fmt: skip
-    return names
-
-
-def _read_seeds(scan: ScanFile) -> tuple[tuple[float, ...], ...]:
-    """The rows of a table with a column for each variable; raises ScanFileError."""
-    setup = scan.setup
-    if "seeds_csv" not in setup:
-        return ()
-    columns, wrong = read_columns(setup, "seeds_csv")
-    names = [each.name for each in scan.variables]
-    for name in names:
-        if name in wrong:
-            raise setup.error(f"seeds_csv: {setup.text('seeds_csv')}, {wrong[name]}", "seeds_csv")
-        if not columns.get(name):
-            raise setup.error(f"seeds_csv: the table has no numbers in a column {name!r}", "seeds_csv")
-    return tuple(zip(*(columns[name] for name in names), strict=True))
 
 
 class CmaesNd(Cmaes):

@@ -58,12 +58,12 @@ def test_a_scan_in_bsmarts_words_ends_as_there(
     setup, evaluations, words = ENDS[case]
     write(tmp_path / "scan.json", {"Type": case.partition(",")[0], **setup}, grid=case == "Grid")
     said = lodescan("scan", tmp_path / "scan.json", "--evaluator", toys.address, "--run", tmp_path / "run", "--seed", 1)
-    assert said.code == 0, said.err
+    assert said.code in (0, 5), said.err  # 5: nothing was good
     assert words in said.out + said.err
     points = read_run(tmp_path / "run")
     assert len(points.ids) == evaluations or (evaluations is None and sum(nll == 0 for nll in points.nll) >= 40)
     again = lodescan("scan", tmp_path / "scan.json", "--evaluator", toys.address, "--run", tmp_path / "run")
-    assert again.code == 0 and len(read_run(tmp_path / "run").ids) == len(points.ids)
+    assert again.code == said.code and len(read_run(tmp_path / "run").ids) == len(points.ids)
 
 
 def test_settings_of_another_type_are_said(lodescan: Callable[..., Said], tmp_path: Path) -> None:

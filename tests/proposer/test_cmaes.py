@@ -361,7 +361,7 @@ def test_defaults_of_cmaes_nd(read):
         ("CMAESNoveltyDetectionParams: {bins: 3}", "unknown key 'bins' in Setup: CMAESNoveltyDetectionParams"),
         ("CMAESHBOSNBins: 1", "at least 2"),
         ("CMAESPathSeeds: nothing.csv", "cannot be read as CSV"),
-        ("CMAESPathSeeds: gap.csv", "lacks a number"),
+        ("CMAESPathSeeds: gap.csv", "gap.csv, line 3: a is"),
         ("CMAESPathSeeds: less.csv", "no numbers in a column 'b'"),
         ("CMAESMean: 2", "at most 1"),
     ],

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from proposer.columns import Columns
 from proposer.dataset import Dataset, Outcome
 from proposer.init_csv import read_init_csv
 from proposer.space import Space
@@ -28,7 +29,8 @@ def test_a_text_comes_back(cell: str) -> None:
 def test_formulas_in_texts_and_names(tmp_path: Path) -> None:
     variables, observables = ["-x"], ["=y", "@z"]
     with Dataset(tmp_path) as dataset:
-        dataset.set_meta({"variables": variables, "observables": observables})
+        columns = Columns.named(variables, observables, ["c0"])
+        dataset.start(columns, {"variables": variables, "observables": observables})
         u = np.array([[0.1], [0.2]])
         dataset.add_batch(Batch(u, ["=origin", "random"], 1), -u, b"")
         dataset.record([
