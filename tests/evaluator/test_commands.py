@@ -277,7 +277,7 @@ def test_a_misspelt_name_in_a_template(run, program_scan, tmp_path):
     (tmp_path / "in.slha").write_text("BLOCK A\n 1 moed # a typing error\n")
     done = run("check", scan)
     assert done.returncode == 2
-    assert f"{tmp_path}/in.slha, line 2: 'moed' uses 'moed'" in done.stderr and "did you mean 'mode'?" in done.stderr
+    assert f"{tmp_path}/in.slha, line 2: 'moed' is no variable" in done.stderr and "did you mean 'mode'?" in done.stderr
 
 
 def test_files_that_are_not_there(run, tmp_path):

@@ -16,6 +16,9 @@ VALUES = [
 READ_ELSEWHERE = {"init_csv", "environment_variables", "environment", "run_name", "type"}
 
 
+SLOW = pytest.mark.slow
+
+
 def scan_text(kind, section, key, value):
     sections = {"setup": {"type": kind, "init_csv": "rows.csv"}, "networks": {}}
     if kind != "READ_CSV":
@@ -28,7 +31,7 @@ def scan_text(kind, section, key, value):
     ])  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", TYPES)
+@pytest.mark.parametrize("kind", [each if each == "LODE" else pytest.param(each, marks=SLOW) for each in TYPES])
 def test_both_sides_refuse_the_same_settings(tmp_path, kind):
     (tmp_path / "rows.csv").write_text("x\n0\n1\n")
     path = tmp_path / "scan.yaml"

@@ -86,7 +86,7 @@ def test_without_a_band_the_energy_is_what_it_was():
     assert energy.within(e) is e and energy.least == NONE
 
 
-@pytest.mark.parametrize("by_nll", [False, True])
+@pytest.mark.parametrize("by_nll", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_band_is_found_and_filled(by_nll):
     """Of uniform points one in a hundred is in it, and half as many below."""
     u, _, nll = play(LodeSettings(2.5, 60, above=1.5), 500, by_nll=by_nll)
@@ -100,7 +100,11 @@ def test_a_band_is_found_and_filled(by_nll):
 
 @pytest.mark.parametrize(
     ("even_in", "column", "share"),
-    [(("mass",), "mass", 0.4), (("x1",), "x1", 0.95), (("mass", "x1"), "mass", 0.4)],
+    [
+        pytest.param(("mass",), "mass", 0.4, marks=pytest.mark.slow),
+        pytest.param(("x1",), "x1", 0.95, marks=pytest.mark.slow),
+        (("mass", "x1"), "mass", 0.4),
+    ],
 )
 def test_a_map_is_even_in_what_is_asked_for(even_in, column, share):
     """The counts of ten equal parts of the region's range differ less, as by `share`; the ball is thin at its ends."""

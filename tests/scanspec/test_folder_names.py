@@ -22,7 +22,7 @@ def read(folder: Path, setup: str, name: str = "scan.yaml"):
     return read_scan_file(folder / name)
 
 
-@pytest.mark.parametrize("name", ["..", ".", "/tmp/other", "a/b", "../a", "a/", '"a\\0b"', '"a\\nb"', '" "', "x" * 201])
+@pytest.mark.parametrize("name", ["..", ".", "/tmp/other", "a/b", "../a", "a/", '"a\\nb"', '" "', "x" * 201])
 @pytest.mark.parametrize("key", ["run_name", "RunName"])
 def test_a_run_name_is_one_folder(tmp_path, name, key):
     with pytest.raises(ScanFileError, match=rf"scan.yaml, line 1: setup: {key} is .*must be one name of a folder"):
