@@ -9,7 +9,14 @@ LODESCAN_USER=$(id -u):$(id -g)
 LODESCAN_DONE_HINT=         # all ends with the scan: there is nothing left to stop
 export FOLDER SCAN LODESCAN_USER LODESCAN_DONE_HINT
 
-docker compose build --quiet proposer
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+if ! docker compose build proposer >"$log" 2>&1; then
+    tail -30 "$log" >&2
+    echo "the proposer's image could not be built; the lines above say why" >&2
+    exit 1
+fi
 PHYSICS=$(docker compose run --rm --no-deps --no-TTY --entrypoint python proposer -m scanspec environment "/scan/$SCAN")
 export PHYSICS
+rm -f "$log"
 exec docker compose up --build --exit-code-from proposer

@@ -85,6 +85,14 @@ def test_make_up_takes_the_environment_from_the_scan_file(project: Project) -> N
     assert "up] Error 2" in refused.stderr  # the proposer's code, which make says and does not pass on
 
 
+def test_an_image_that_cannot_be_built_says_why(project: Project) -> None:
+    (project.folder / "locks/proposer.txt").write_text("no such thing\n")
+    done = make_up(project, project.folder / "examples/toy3d.yaml")
+    assert done.returncode == 2
+    assert "ERROR" in done.stderr or "error" in done.stderr  # the words of the installer
+    assert "the proposer's image could not be built; the lines above say why" in done.stderr
+
+
 def make_up(project: Project, scan: Path) -> subprocess.CompletedProcess[str]:
     command = ["make", "up", f"SCAN={scan}"]
     return subprocess.run(
