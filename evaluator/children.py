@@ -29,7 +29,8 @@ class Children:
     """
 
     def __init__(self) -> None:
-        self._kept = own_children() if has_children() else set[int]()
+        self._first = own_children() if has_children() else set[int]()
+        self._held = set[int]()
         self._next = 0.0
 
     def end_strays_in_time(self) -> None:
@@ -47,13 +48,11 @@ class Children:
         found = False
         for _ in range(ROUNDS):
             now = own_children()
-            self._kept &= now
-            strays = now - self._kept
-            if strays:
-                held = _held() & strays
-                self._kept |= held
-                strays -= held
-            if not strays:
+            self._first &= now
+            if not now - self._first - self._held:
+                break
+            self._held = _held() & now  # looked up only when there is a new child: it takes milliseconds
+            if not (strays := now - self._first - self._held):
                 break
             found = True
             for pid in strays:

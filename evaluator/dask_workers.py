@@ -230,8 +230,9 @@ def close_pool(scan_file: str | None = None) -> None:
 def _get_pool(scan_file: str, digest: str) -> _Pool:
     global _pool  # noqa: PLW0603
     with _pool_lock:
-        if _pool is not None and (_pool.scan_file, _pool.digest) != (scan_file, digest):
-            if _pool.running:
+        lost = _pool is not None and _pool.places.loss.error is not None
+        if _pool is not None and (lost or (_pool.scan_file, _pool.digest) != (scan_file, digest)):
+            if _pool.running and not lost:
                 raise ConfigurationError(f"this Dask worker is busy with another scan, {_pool.scan_file}")
             _pool.places.close()
             _pool = None

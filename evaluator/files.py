@@ -14,7 +14,7 @@ MOST_ENTRIES = 100_000
 """The most files that a point may have in its folder."""
 
 
-class NotAFile(Exception):
+class NotAFile(OSError):
     """A folder, a pipe, a device; the message says what it is."""
 
 
@@ -73,5 +73,7 @@ def is_full(folder: Path) -> bool:
     try:
         found = os.statvfs(folder)
     except OSError:
+        return False
+    if found.f_blocks == 0:  # a file system in memory without a bound does not say
         return False
     return found.f_bavail * found.f_frsize < 2**20 or (found.f_files > 0 and found.f_favail == 0)

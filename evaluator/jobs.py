@@ -49,10 +49,16 @@ class Job:
             return self._open
 
     def cancel(self) -> bool:
-        """Cancels it while it waits; False when it runs already, or has ended."""
+        """Cancels it while it waits; False when it runs already, or has ended: then whoever runs it ends it."""
+        if self.cancel_waiting():
+            return True
+        self.dropped = True
+        return False
+
+    def cancel_waiting(self) -> bool:
+        """Cancels it while it waits, and lets it be when it runs; False then, and when it has ended."""
         with _lock:
             if self.running or not self._open:
-                self.dropped = True
                 return False
             self._open = False
         self._done(self)

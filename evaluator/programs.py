@@ -27,18 +27,20 @@ LARGEST_FILE = 256 * 2**20
 """Bytes that a program or a worker may write into one file, its standard output included."""
 
 NEEDED = frozenset({
-    "HOME", "USER", "LOGNAME", "SHELL", "TERM", "TZ", "TMPDIR", "HOSTNAME", "LANG", "LANGUAGE",
-    "LIBRARY_PATH", "CPATH", "PKG_CONFIG_PATH", "VIRTUAL_ENV", "CONDA_PREFIX", "PERL5LIB",
-    "ROOTSYS", "CUDA_VISIBLE_DEVICES", "CC", "CXX", "FC", "F77", "GCC_EXEC_PREFIX",
+    "HOME", "USER", "LOGNAME", "SHELL", "TERM", "TZ", "TMPDIR", "TMP", "TEMP", "HOSTNAME", "LANG", "LANGUAGE",
+    "LIBRARY_PATH", "CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "PKG_CONFIG_PATH", "VIRTUAL_ENV", "CONDA_PREFIX",
+    "PERL5LIB", "JAVA_HOME", "R_HOME", "ROOTSYS", "HDF5_USE_FILE_LOCKING", "MPLBACKEND", "INTEL_LICENSE_FILE",
+    "LM_LICENSE_FILE", "CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "CC", "CXX", "FC", "F77", "GCC_EXEC_PREFIX",
     ROOT_MARK, WORKER_MARK,
 })  # fmt: skip
 """What a program gets of the environment beside what the scan file names."""
 
 NEEDED_FAMILIES = (
     "LC_", "LD_", "OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "NUMEXPR_", "GFORTRAN_", "MALLOC_", "XDG_", "PYTHON",
-    "LHAPDF", "PYTHIA8", "SLURM_", "PMI", "OMPI_", "UCX_", "I_MPI_", "FI_",
+    "LHAPDF", "PYTHIA8", "MATHEMATICA", "APPTAINER", "SINGULARITY", "SLURM_", "PBS_", "LSB_", "PMI", "PRTE_", "OMPI_",
+    "MPICH_", "MV2_", "UCX_", "I_MPI_", "FI_",
 )  # fmt: skip
-"""The same by how a name begins: languages, libraries, threads, and what MPI is told by a batch system."""
+"""The same by how a name begins: languages, libraries, threads, containers, and what MPI is told by a batch system."""
 
 SECRET = frozenset({"SLURM_JWT"})
 

@@ -267,7 +267,7 @@ class _Stream:
             if everything:
                 self._workers.cancel(job)
             else:
-                job.cancel()
+                job.cancel_waiting()
         self._workers.drop(self)
 
 

@@ -131,7 +131,7 @@ class Slot:
             theirs.close()
         with self._lock:
             self._process, self._pipe, self._doomed = process, ours, self._closing.is_set()
-        answer: str | None = "the worker did not get ready"
+        answer: str | None = f"the worker was not ready within {START_LIMIT:g} s, while it loaded the codes"
         if not self._doomed and wait([ours, process.sentinel], START_LIMIT):
             try:
                 answer = ours.recv()

@@ -67,5 +67,6 @@ def _stamp(path: Path) -> Stamp | None:
 def _changed(path: Path, what: str) -> PhysicsChanged:
     return PhysicsChanged(
         f"{path} {what} while this evaluator served; points would get other answers than before, so it ends here. "
-        "Put the file back and start the evaluator again to go on with this run, or begin a new run with what is new"
+        "Put the file back and start the evaluator again to go on with this run, or begin a new run with what is new. "
+        "If the program itself writes this file, remove it, or let the program write another name"
     )

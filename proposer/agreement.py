@@ -83,7 +83,7 @@ def _other_calls(ours: Sequence[Call], theirs: Sequence[Call]) -> Iterator[str]:
 def show(likelihood: Likelihood) -> str:
     """A likelihood in a few words."""
     if likelihood.kind is Kind.CFUNCTION:
-        return f"CFUNCTION [{likelihood.lower:g}, {likelihood.upper:g}]" + (
+        return f"CFUNCTION [{likelihood.lower:.12g}, {likelihood.upper:.12g}]" + (
             " in ln x" if likelihood.log_scaling else ""
         )
     if not math.isnan(likelihood.mean):

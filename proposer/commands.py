@@ -20,6 +20,7 @@ from proposer.agreement import disagreements, show
 from proposer.dataset import DATASET, Dataset, DatasetError
 from proposer.evaluators import Evaluator, EvaluatorRefused, NoEvaluator
 from proposer.failures import find_point, show_failed, show_reasons
+from proposer.files import NoRoom
 from proposer.folder import check_no_foreign_files
 from proposer.init_csv import InitPoints, read_init_csv
 from proposer.manifest import (
@@ -43,7 +44,7 @@ from proposer.rows import Outcome
 from proposer.scan import Limits, Scan, read_tally
 from proposer.space import Space
 from proposer.spectra import FOLDER, kept_below
-from proposer.strategies.base import Settings, Strategy
+from proposer.strategies.base import Settings
 from proposer.strategies.choice import make_strategy, read_settings, type_name
 from proposer.tables import GOOD_POINTS, GoodPoints
 from proposer.target import NONE, describe_target
@@ -131,7 +132,8 @@ def scan(
             note_eager(dataset)
         dataset.evaluator = evaluator.address
         if init is not None and dataset.batches == 0:
-            _add(dataset, init, strategy, spec, description)
+            known = init.outcomes(spec, [each.name for each in description.observables])
+            dataset.add_batch(init.batch, init.values, strategy.checkpoint(), known)
         _introduce(spec, limits, settings, description, folder, seed, dataset if stored else None)
         for line in init.notes if init is not None and not stored else []:
             _say(f"note: {line}")
@@ -170,18 +172,6 @@ def _read(file: Path) -> tuple[ScanFile, Settings, Limits, Space, InitPoints | N
         init = init._replace(nll=nll, rescored=np.zeros(len(nll), dtype=np.bool_), notes=[])
         limits = replace(limits, points=len(init.batch))
     return spec, settings, limits, space, init
-
-
-def _add(
-    dataset: Dataset, init: InitPoints, strategy: Strategy, spec: ScanFile, description: Description
-) -> None:
-    """The points of an InitCSV: NLLs that are believed, observables whose NLL was computed anew, or points to do."""
-    believed = np.where(init.rescored, np.nan, init.nll)
-    added = dataset.add_batch(init.batch, init.values, strategy.checkpoint(), believed)
-    kept = np.flatnonzero(added.kept)
-    again = init.rescored[kept]
-    names = [each.name for each in description.observables]
-    dataset.record(init.outcomes(added.ids[again], kept[again], spec, names))
 
 
 def _verbose(spec: ScanFile) -> int:
@@ -404,6 +394,8 @@ def _draw(folder: Path, spec: ScanFile) -> None:
         keep_scan_file(folder, spec)  # its pictures may be other ones by now
         for path in draw(folder, spec, read_points(folder, spec), spec.plotting, say=_say):
             _say(f"drawn: {path}")
+    except NoRoom as error:
+        _say(f"not drawn: {error}")
     except (ScanFileError, DatasetError, OSError) as error:
         _say(f"not drawn: {error}; correct the scan file, and the same command draws again")
 

@@ -176,14 +176,13 @@ class Dataset:
 
     # Writing
 
-    def add_batch(self, batch: Batch, params: Floats, checkpoint: bytes, nll: Floats | None = None) -> Added:
+    def add_batch(self, batch: Batch, params: Floats, checkpoint: bytes, known: Sequence[Outcome | None] = ()) -> Added:
         """Stores a batch and the checkpoint that belongs to it, in one transaction, before a point is sent.
 
         `params`: shape (n, d), the physical values of `batch.u`. Points whose values agree
         to 12 significant digits with those of a stored point, or of an earlier one in the
-        batch, are left out. The others get the next ids. `nll`: shape (n,), for points
-        whose NLL is known already (an InitCSV), NaN where it is not: those with one are
-        stored as answered OK. Only the newest checkpoint is kept.
+        batch, are left out. The others get the next ids. `known`: what is known of each
+        point already (an InitCSV), None where nothing is; its id is not looked at. Only the newest checkpoint is kept.
         """
         columns = self.columns
         if params.shape != batch.u.shape or params.shape[1] != len(columns.variables):
@@ -198,19 +197,19 @@ class Dataset:
         ids = np.arange(first, first + len(u))
         rows, made = ask_rows(first, number, batch.iteration, origins, params)
         asked = dict(zip(ids.tolist(), made, strict=True))
-        scores = [] if nll is None else zip(asked, nll[kept].tolist(), strict=True)
-        known = [Outcome(point, Status.OK, value) for point, value in scores if not math.isnan(value)]
+        given = [known[row] for row in np.flatnonzero(kept).tolist()] if known else []
+        answered = [each._replace(id=point) for point, each in zip(asked, given, strict=False) if each is not None]
         with self._transaction(asks=True) as db:
             schema.write_checkpoint(db, number, checkpoint)
             dropped = len(keys) - len(u)
-            schema.write_batch(db, (number, batch.iteration, first, len(u), dropped, len(known)), u)
+            schema.write_batch(db, (number, batch.iteration, first, len(u), dropped, len(answered)), u)
             db.executemany(columns.ask, rows)
-            db.executemany(columns.answer, answer_rows(known, [asked[each.id] for each in known], columns, ""))
+            db.executemany(columns.answer, answer_rows(answered, [asked[each.id] for each in answered], columns, ""))
         self._seen.add(keys[kept])
         self._last, self._newest = self._last + len(u), number
         self._unanswered.update(asked)
-        self._note_answered(known)
-        left = np.isin(ids, [each.id for each in known], invert=True)
+        self._note_answered(answered)
+        left = np.isin(ids, [each.id for each in answered], invert=True)
         return Added(number, ids, kept, Pending(ids[left], params[left], np.zeros(left.sum(), dtype=np.int64)))
 
     def record(self, results: Sequence[Outcome]) -> int:

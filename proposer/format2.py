@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from proposer import schema
-from proposer.columns import Columns
+from proposer.columns import Columns, TooManyColumns
+from proposer.files import DatasetError
 from proposer.points import Asked, Damaged, answer_rows, ask_rows
 from proposer.rows import Outcome
 from proposer.strategies.base import Status
@@ -32,6 +33,9 @@ def convert(old: sqlite3.Connection, new: sqlite3.Connection) -> None:
     """
     try:
         _convert(old, new)
+    except TooManyColumns as error:
+        path = old.execute("PRAGMA database_list").fetchone()[2]
+        raise DatasetError(f"{path}: {error}; go on with the lodescan that started the run") from None
     except (ValueError, TypeError, KeyError, IndexError, OverflowError, struct.error) as error:
         raise Damaged(f"a row of format 2 cannot be read ({error})") from error
 

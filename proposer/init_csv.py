@@ -36,16 +36,18 @@ class InitPoints(NamedTuple):
     observables: dict[str, Floats]
     notes: list[str]
 
-    def outcomes(
-        self, ids: NDArray[np.int64], rows: NDArray[np.int64], scan: ScanFile, names: Sequence[str]
-    ) -> list[Outcome]:
-        """What is known of the points `rows`, whose ids these are; `names`: observables in the evaluator's order."""
+    def outcomes(self, scan: ScanFile, names: Sequence[str]) -> list[Outcome | None]:
+        """What is known of each point, None where its NLL is not; `names`: observables in the evaluator's order."""
         table = np.column_stack([self.observables.get(name, np.full(len(self.nll), np.nan)) for name in names])
         likelihoods = {each.name: each.likelihood for each in scan.all_observables()}
         losses = losses_and_nll([likelihoods.get(name, Likelihood()) for name in names], table)[0]
         return [
-            Outcome(point, Status.OK, float(self.nll[row]), table[row].tolist(), losses[row].tolist())
-            for point, row in zip(ids.tolist(), rows.tolist(), strict=True)
+            None
+            if math.isnan(nll)
+            else Outcome(0, Status.OK, nll, table[row].tolist(), losses[row].tolist())
+            if self.rescored[row]
+            else Outcome(0, Status.OK, nll)
+            for row, nll in enumerate(self.nll.tolist())
         ]
 
 
@@ -101,7 +103,7 @@ def read_init_csv(scan: ScanFile, space: Space) -> InitPoints | None:
         for name in header if name != "NLL" and name.lower() in ("nll", "-lnl", "lnl", "loglike")
     ]  # fmt: skip
     notes += _repeated(path, table, x, nll)
-    rescored, observables = _rescore(scan, path, table, nll)
+    rescored, observables = _rescore(scan, table, nll)
     believed = np.isfinite(nll) & ~rescored
     if rescored.any():
         notes.append(f"init_csv: the NLLs of {rescored.sum():,} points are computed anew from the table's observables")
@@ -114,7 +116,7 @@ def read_init_csv(scan: ScanFile, space: Space) -> InitPoints | None:
 
 
 def _rescore(
-    scan: ScanFile, path: Path, table: pd.DataFrame, nll: Floats
+    scan: ScanFile, table: pd.DataFrame, nll: Floats
 ) -> tuple[NDArray[np.bool_], dict[str, Floats]]:
     """Puts the NLL by this scan's likelihoods into `nll` where the table, one that lodescan wrote, has all observables.
 
@@ -127,7 +129,8 @@ def _rescore(
     if not ours or any(each.measurement is not None for each in scan.all_observables()):
         return none, {}
     every = [each.name for each in scan.all_observables() if each.name in table.columns]
-    observables = {name: _numbers(path, table, name, required=False) for name in every}
+    # infinite ones are kept, and what is no number is as if it were not there: only the NLL depends on it
+    observables = {name: np.array([_number(each) for each in table[name]], dtype=float) for name in every}
     values = np.column_stack([observables[name] for name in names])
     rescored = np.isfinite(nll) & np.isfinite(values).all(axis=1)
     nll[rescored] = losses_and_nll([each.likelihood for each in scored], values[rescored])[1]

@@ -73,8 +73,8 @@ def check_same_evaluator(
             )
         accepted = {"from_point": dataset.points + 1, "before": before, "now": now, "changed": changed}
         accepted_before = stored.get("same_physics", [])
-        dataset.set_meta({"sources": description.sources})
-        _amend(dataset, {"physics_digest": now, "same_physics": [*accepted_before, accepted]})
+        accepted_now = {"same_physics": [*accepted_before, accepted], "sources": description.sources}
+        _amend(dataset, {"physics_digest": now, **accepted_now})
     before, now = stored["likelihood_digest"], description.likelihood_digest
     if before != now:
         raise another_run(
@@ -191,6 +191,9 @@ def keep_records(dataset: Dataset) -> str | None:
 
 def keep_scan_file(folder: Path, scan: ScanFile) -> None:
     """Puts the scan file as it is now into the run's folder: its pictures may be other ones."""
+    for other in folder.glob("scan.*"):  # the same scan may have been written as YAML and as JSON
+        if other.name != f"scan{scan.path.suffix}":
+            other.unlink()
     _write(folder, f"scan{scan.path.suffix}", scan.text)
 
 

@@ -252,12 +252,12 @@ def read_tally(
     for (_, status), points in dataset.counts().items():
         if status is not None:
             tally.by_status[status] += points
-    with_init = any(origin == "init" for origin, _ in dataset.counts())
-    if names and (with_init or (not good and math.isfinite(tally.best))):
+    known = dataset.count_known()
+    tally.by_status[Status.OK] -= known
+    if known or (names and not good and math.isfinite(tally.best)):
         for part in dataset.results():
             came = np.array([not len(each) for each in part.seconds], dtype=np.bool_)  # nothing ran for them here
             came &= (part.status == Status.OK) & np.array([each == "init" for each in part.origins], dtype=np.bool_)
-            tally.by_status[Status.OK] -= int(came.sum())
             tally.given += int((came & in_target(part.nll, threshold, above)).sum())
             for row in np.flatnonzero(part.nll == tally.best)[:1].tolist():
                 tally.best_losses = part.losses[row].tolist() if not np.isnan(part.losses[row]).all() else ()

@@ -196,7 +196,7 @@ class Decay:
         if not 0 < count <= len(numbers):
             return False
         daughters = tuple(sorted(numbers[:count]))
-        if prose or len(numbers) > count or daughters in self.branching_ratios:
+        if prose or len(numbers) > count or self.branching_ratios.get(daughters, value) != value:
             self.doubtful |= dict.fromkeys([daughters, tuple(sorted(numbers))], " ".join(words))
         self.branching_ratios.setdefault(daughters, value)
         return True

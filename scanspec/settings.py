@@ -8,7 +8,7 @@ import math
 from collections.abc import Collection, Sequence
 
 from scanspec.document import Section, closest, nearest, plain_name, to_number
-from scanspec.novelty import read_focus, read_names, read_novelty, read_seeds
+from scanspec.novelty import read_focus, read_names, read_novelty
 from scanspec.variables import Variable
 
 DEFAULT = "LODE"
@@ -79,7 +79,7 @@ def check_settings(setup: Section, networks: Section, variables: Sequence[Variab
     with networks.faults.collect():
         if str(networks.raw("verbose")).lower() not in ("true", "false"):
             networks.integer("verbose", 0)
-    for key in ("spectrum_file", "init_csv"):
+    for key in ("spectrum_file", "init_csv", "seeds_csv"):  # the tables are on the proposer's side alone
         with setup.faults.collect():
             setup.path_text(key)
 
@@ -121,7 +121,6 @@ def _check_type(
             lambda: read_novelty(setup),
             lambda: read_focus(setup, columns),
             lambda: read_names(setup, "hierarchy", "observable", columns),
-            lambda: read_seeds(setup, [each.name for each in variables]),
         ):
             with faults.collect():
                 check()

@@ -78,14 +78,16 @@ def propose(arguments: list[str], evaluator: subprocess.Popen[bytes], log: Binar
     """Run the proposer to its end; without its evaluator it is stopped."""
     received: list[int] = []
     on_signals(lambda number, _frame: received.append(number))
+    ending = False
     proposer = subprocess.Popen([*ends_with_us(), ".envs/proposer/bin/lodescan", "scan", *arguments])
     lost = False
     while proposer.poll() is None:
         while received:
-            number = received.pop()
+            number, ending = received.pop(), True
             if number not in (signal.SIGINT, signal.SIGQUIT):  # a terminal sends these to the proposer as well
                 proposer.send_signal(number)
-        if not lost and evaluator.poll() is not None:
+        # whoever ends a whole job ends the evaluator too, which is no loss
+        if not lost and not ending and not received and evaluator.poll() is not None:
             lost = True
             proposer.terminate()
         time.sleep(0.1)
@@ -98,7 +100,8 @@ def propose(arguments: list[str], evaluator: subprocess.Popen[bytes], log: Binar
 
 def on_signals(handler: object) -> None:
     for number in SIGNALS:
-        signal.signal(number, handler)  # type: ignore[arg-type]
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup has asked to go on
+            signal.signal(number, handler)  # type: ignore[arg-type]
 
 
 def leave(number: int, _frame: object) -> NoReturn:

@@ -7,6 +7,7 @@ find_uv() {
     [ -z "${LODESCAN_PIP:-}" ] || return 0
     uv=$(command -v uv) && return 0
     uv=.envs/uv/bin/uv
+    mkdir -p .envs
     exec 8>.envs/uv.lock        # two environments at once: the second waits for uv
     flock 8
     if [ ! -x "$uv" ]; then

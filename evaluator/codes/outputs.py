@@ -7,6 +7,7 @@ from pathlib import Path
 
 from evaluator.errors import CodeFailed
 from evaluator.files import write_new
+from scanspec.blocks import to_float
 from scanspec.spectrum import LARGEST_SPECTRUM
 
 _HEAD = re.compile(r"^[ \t]*(?:block|decay|decay1l|xsection)[ \t]", re.IGNORECASE | re.MULTILINE)
@@ -48,7 +49,7 @@ def results_table(text: str, block: str, summary: str) -> str:
     lines = []
     for number, word in enumerate(values, start=1):
         try:
-            value = float(word)
+            value = to_float(word)
         except ValueError:
             raise CodeFailed(f"the results hold {word!r} where a number belongs") from None
         label = labels[number - 1] if number <= len(labels) else ""
@@ -62,7 +63,7 @@ def results_table(text: str, block: str, summary: str) -> str:
 
 def rewrite(path: Path, heading: str, table: tuple[str, str] | None) -> None:
     """Makes SLHA of a program's output in place; leaves a file that is no regular one, or too large, as it is."""
-    if not (heading or table) or path.is_symlink() or not path.is_file() or path.stat().st_size > LARGEST_SPECTRUM:
+    if not (heading or table) or not path.is_file() or path.stat().st_size > LARGEST_SPECTRUM:
         return
     text = path.read_bytes().decode("utf-8", errors="replace")
     write_new(path, (results_table(text, *table) if table else with_heading(text, heading)).encode())

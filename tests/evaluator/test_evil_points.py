@@ -213,6 +213,13 @@ def test_a_helper_that_a_function_keeps_lives_on(evil, evaluator, start):
     assert server.nothing_left()
 
 
+def test_of_helpers_that_replace_each_other_the_last_lives(evil, evaluator, pids):
+    way = "p = subprocess.Popen(['sleep', '1000'])\nnote(p.pid)\nKEPT[:] = [p]"
+    server = evaluator(evil(way))
+    assert values(server, [[x, 1] for x in range(5)]) == list(range(5))
+    assert [Path(f"/proc/{pid}").exists() for pid in pids()] == [False] * 4 + [True]
+
+
 @pytest.mark.parametrize("workers", [0, 1])
 @pytest.mark.parametrize(
     ("way", "state"),

@@ -168,6 +168,11 @@ PROSE = """DECAY 2000005 1.5
 """
 
 
+def test_a_channel_that_is_twice_the_same():
+    spectrum = read_spectrum("DECAY 25 4.0E-03\n 5.0E-01 2 5 -5\n 5.0E-01 2 5 -5\n")
+    assert spectrum.entry(SlhaAddress("BR", (25, 5, -5))) == 0.5
+
+
 def test_prose_behind_the_last_decay():
     assert entry(PROSE, "BR", 2000005, (1000022, 5)) == 1.0
     assert entry(PROSE, "BR", 2000005, (5, 22)) == 0.0

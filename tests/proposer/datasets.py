@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from pathlib import Path
 
 from proposer.columns import Columns
-from proposer.dataset import Dataset
+from proposer.dataset import Dataset, Outcome
+from proposer.strategies.base import Status
 
 
 def columns(dim: int = 2, observables: int = 3, codes: int = 2) -> Columns:
@@ -21,3 +24,8 @@ def open_dataset(folder: Path | str, dim: int = 2, observables: int = 3, codes: 
     if not dataset.batches and not dataset.meta():
         dataset.start(columns(dim, observables, codes), {"begun": True})
     return dataset
+
+
+def with_nll(nll: Iterable[float]) -> list[Outcome | None]:
+    """What is known of points whose NLL came with them, NaN where it did not."""
+    return [None if math.isnan(value) else Outcome(0, Status.OK, float(value)) for value in nll]

@@ -3,7 +3,7 @@
 
 import pytest
 
-from proposer.agreement import disagreements
+from proposer.agreement import disagreements, show
 from proposer.commands import _read
 from proposer.messages import Description, Observable
 from proposer.strategies.choice import TYPES
@@ -13,7 +13,7 @@ from scanspec import settings as shared
 VALUES = [
     *("-5", "0", "1", "3.5", "abc", "2h", ".inf", "-.inf", ".nan", "[1, 2]", "[2, 1]", "true", "1e300", "''", "{a: 1}"),
 ]
-READ_ELSEWHERE = {"init_csv", "environment_variables", "environment", "run_name", "type"}
+READ_ELSEWHERE = {"init_csv", "seeds_csv", "environment_variables", "environment", "run_name", "type"}
 
 
 SLOW = pytest.mark.slow
@@ -65,6 +65,11 @@ def description(parameters=("x",), observables=("y",)):
               for each in observables),
         1, 10, ("c",), {},
     )  # fmt: skip
+
+
+def test_bounds_that_agree_in_six_digits_alone_do_not_agree():
+    bounds = [Likelihood(Kind.CFUNCTION, lower=91.18751, upper=upper) for upper in (91.18769, 91.1877)]
+    assert show(bounds[0]) != show(bounds[1])
 
 
 @pytest.mark.parametrize(

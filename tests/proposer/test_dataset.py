@@ -21,7 +21,7 @@ from proposer import folder
 from proposer.dataset import Dataset, DatasetError, FolderInUse, Outcome
 from proposer.rows import KeySet, row_keys
 from proposer.strategies.base import Batch, Status
-from tests.proposer.datasets import open_dataset
+from tests.proposer.datasets import open_dataset, with_nll
 
 
 @pytest.fixture
@@ -134,11 +134,24 @@ def test_a_batch_of_known_points_alone_is_complete_and_empty(dataset):
 
 def test_points_with_a_known_nll_are_answered_in_the_same_transaction(dataset):
     made = batch(3, origin="init")
-    dataset.add_batch(made, made.u, b"", np.array([0.5, np.nan, 2.0]))
+    dataset.add_batch(made, made.u, b"", with_nll([0.5, np.nan, 2.0]))
     assert dataset.pending().ids.tolist() == [2]
     assert dataset.counts() == {("init", None): 1, ("init", Status.OK): 2}
     assert dataset.count_good(2.0) == 1
     assert dataset.record([ok(1)]) == 0
+
+
+def test_what_is_known_of_a_point_is_stored_with_its_batch(dataset):
+    made = batch(2, origin="init")
+    dataset.evaluator = "127.0.0.1:1"
+    dataset.add_batch(made, made.u, b"", [None, Outcome(0, Status.OK, 1.5, [1.0, 2.0, np.inf], [0.5, 1.0, 0.0])])
+    (part,) = dataset.results()
+    assert part.ids.tolist() == [2] and part.nll.tolist() == [1.5]
+    assert part.observables.tolist() == [[1.0, 2.0, np.inf]] and part.losses.tolist() == [[0.5, 1.0, 0.0]]
+    assert dataset.count_known() == 1
+    with sqlite3.connect(f"file:{dataset.path}?mode=ro", uri=True) as db:
+        assert db.execute("SELECT evaluator FROM points WHERE id = 2").fetchall() == [(None,)]
+    db.close()
 
 
 def test_batches_are_told_in_order_and_up_to_the_first_open_one(dataset):
@@ -288,7 +301,7 @@ KILLED = """
     import proposer.opening
     from proposer.dataset import Dataset, Outcome
     from proposer.strategies.base import Batch, Status
-    from tests.proposer.datasets import open_dataset
+    from tests.proposer.datasets import open_dataset, with_nll
 
     proposer.opening.journal_mode = lambda _: sys.argv[2]
     dataset = open_dataset(sys.argv[1])

@@ -59,3 +59,10 @@ def test_what_is_no_table_is_refused(tmp_path, rows, words):
     with pytest.raises(ScanFileError, match=r"scan\.yaml, line 1: init_csv: ") as error:
         read_init_csv(scan, Space(scan.variables))
     assert all(word in str(error.value) for word in words)
+
+
+def test_observables_that_are_not_finite_are_no_fault(read):
+    init = read("id,iteration,origin,mu,y,NLL\n1,0,start,500,inf,3\n2,0,start,600,2,9\n3,0,start,700,nothing,4\n")
+    assert init.rescored.tolist() == [False, True, False]
+    assert init.nll == pytest.approx([3, 0.5, 4], rel=1e-3)  # the second by the likelihood, capped smoothly
+    assert init.observables["y"][0] == np.inf

@@ -12,7 +12,7 @@ from proposer.space import Space
 from proposer.strategies.base import Batch, CheckpointError, Status
 from proposer.strategies.mls_dnnc import MlsDnnc, MlsDnncSettings
 from scanspec.variables import Variable
-from tests.proposer.datasets import open_dataset
+from tests.proposer.datasets import open_dataset, with_nll
 
 CUBE = Space([Variable(name, 0.0, 1.0) for name in "xyz"])
 FAST = MlsDnncSettings(
@@ -97,7 +97,7 @@ def test_a_scan_interrupted_after_every_batch_is_the_uninterrupted_one(tmp_path,
 
 def begin(dataset: Dataset) -> None:
     batch = init_batch()
-    dataset.add_batch(batch, batch.u, b"", ball(batch.u))
+    dataset.add_batch(batch, batch.u, b"", with_nll(ball(batch.u)))
 
 
 @pytest.mark.parametrize("data", [b"", b"nonsense", b"PK\x03\x04 not quite"])

@@ -25,7 +25,7 @@ from proposer.strategies.grid import GridSettings
 from proposer.strategies.lode import LodeSettings
 from proposer.strategies.mls_dnnc import MlsDnncSettings
 from scanspec.variables import PriorKind, Variable
-from tests.proposer.datasets import open_dataset
+from tests.proposer.datasets import open_dataset, with_nll
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -293,7 +293,8 @@ def test_it_starts_from_points_that_are_known(tmp_path, name):
     for folder, pieces in (("whole", 1), ("cut", 4)):
         made: list[Batch] = []
         with open_dataset(tmp_path / folder, 4, 1) as dataset:
-            dataset.add_batch(Batch(u, ["init"] * 30, 0), SPACE.to_physical(u), make(name).checkpoint(), nll(u))
+            known = with_nll(nll(u))
+            dataset.add_batch(Batch(u, ["init"] * 30, 0), SPACE.to_physical(u), make(name).checkpoint(), known)
         for _ in range(pieces):
             with open_dataset(tmp_path / folder, 4, 1) as dataset:
                 run = Play(dataset, make(name), SPACE)

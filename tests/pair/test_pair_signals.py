@@ -1,0 +1,30 @@
+"""`make scan` under nohup: the end of a terminal is not the end of the pair."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.pair.processes import ROOT
+
+PROGRAM = """
+import signal, sys
+sys.path.insert(0, "tools")
+if sys.argv[1] == "ignored":
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+import pair
+pair.on_signals(lambda *_: None)
+print(signal.getsignal(signal.SIGHUP) == signal.SIG_IGN, callable(signal.getsignal(signal.SIGTERM)))
+"""
+
+
+@pytest.mark.parametrize("before", ["ignored", "default"])
+def test_a_hang_up_that_is_ignored_stays_ignored(before: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, before], cwd=ROOT, capture_output=True, text=True, check=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # as a shell has it
+    )  # fmt: skip
+    assert done.stdout.split() == [str(before == "ignored"), "True"]
