@@ -89,7 +89,7 @@ def test_a_wrong_observable_is_found_before_any_point(scan, load, text, words):
         ("scale: 4.8", ["no 'coefficients'"]),
         ("scale: 4.8, coefficients: {}", ["names no Wilson coefficient"]),
         ("scale: 4.8, coefficients: {C9_bsmumu: [c9, 1, 2]}", ["must be one expression, or [real part"]),
-        ("scale: 4.8, coefficients: {C9_bsmumu: c99}", ["uses 'c99'", "did you mean 'c9'?"]),
+        ("scale: 4.8, coefficients: {C9_bsmumu: c99}", ["'c99' is no variable", "did you mean 'c9'?"]),
         ("scale: 4.8, coefficient: {C9_bsmumu: c9}", ["unknown key 'coefficient'", "did you mean 'coefficients'?"]),
         ("wcxf: a.json, scale: 4.8", ["the file a.json gives scale"]),
         ("wcxf: ../a.json", ["the bare name of a file"]),

@@ -70,7 +70,7 @@ def test_a_real_scan(
     proposer.process.terminate()
     assert proposer.wait() == 143
     proposer = start_proposer(*command)
-    assert proposer.wait(600) == 0, proposer.said
+    assert proposer.wait(600) in (0, 5), proposer.said  # 5: nothing was good
     assert f"stopped: {budget} points evaluated (max_evaluations)" in proposer.said
     notes = [line for line in proposer.said.splitlines() if line.startswith("note: without meaning here: ")]
     assert notes == [f"note: without meaning here: {', '.join(spec.ignored)}"] * name.endswith(".json")

@@ -64,7 +64,7 @@ def both(
         evaluator = start_evaluator(file, environment=spec.environment)
         run = tmp_path / f"run-{name}"
         proposer = start_proposer("scan", file, "--evaluator", evaluator.address, "--run", run)
-        assert proposer.wait(400) == 0, proposer.said
+        assert proposer.wait(400) in (0, 5), proposer.said  # 5: nothing was good
         evaluator.stop()
         specs.append(spec)
         runs.append(read_run(run, len(spec.all_observables())))
