@@ -140,7 +140,7 @@ def test_after_a_plain_up_the_last_line_says_how_to_stop(project: Project, tmp_p
 
 @pytest.mark.parametrize("service", ["evaluator", "proposer"])
 def test_one_is_killed_and_the_same_command_again_loses_nothing(project: Project, service: str) -> None:
-    small(project, "simsusy_stau.yaml", "simsusy", points=3, threshold_value=500, bootstrap_points=60,
+    small(project, "simsusy_stau.yaml", "simsusy", points=3, threshold_value=500, bootstrap_points=150,
           candidate_points=500, points_per_iteration=20)  # fmt: skip
     project.compose("up", "--detach")
     dataset = project.folder / "runs/simsusy_stau/dataset.sqlite"
