@@ -118,8 +118,10 @@ def _check_kind(path: Path) -> None:
 
 def _format(path: Path, db: sqlite3.Connection) -> int:
     """0 for a run that has not started, else the format. Raises DatasetError where this lodescan cannot read it."""
-    found = int(db.execute("PRAGMA user_version").fetchone()[0])
-    tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    # in one statement: a scan that starts just now must not come between the two
+    found, tables = db.execute(
+        "SELECT user_version, (SELECT count(*) FROM sqlite_master) FROM pragma_user_version"
+    ).fetchone()
     if found == 0 and tables:
         raise DatasetError(f"{path}: is a database of another program; choose another folder")
     if found not in (0, format2.FORMAT, schema.FORMAT) or (found and not tables):

@@ -48,7 +48,7 @@ def test_points_that_run_are_given_up_and_those_that_wait_do_not_begin(
     answered = len(read_run(run).ids)
     assert 0 < answered < 60
     begun = len(scan.evaluated())
-    assert begun == answered + 2  # one each worker
+    assert answered + 2 <= begun <= answered + 12  # those of one message each worker
 
 
 def test_the_pair_s_socket_has_a_short_name_that_nobody_can_guess(
