@@ -129,7 +129,7 @@ def _format(path: Path, db: sqlite3.Connection) -> int:
             f"{path}: has format {found}, but this lodescan reads {schema.FORMAT} (and converts {format2.FORMAT}); "
             "go on with the lodescan that started the run"
         )
-    return found
+    return int(found)
 
 
 def _journal(path: Path) -> Path:
