@@ -18,15 +18,15 @@ import torch
 from benchmarks.pairs import serving
 from benchmarks.search.metrics import Cells
 from benchmarks.search.problems import PROBLEMS, Problem
-from proposer.columns import Columns
-from proposer.dataset import Dataset
-from proposer.progress import Progress
+from proposer.run.columns import Columns
+from proposer.run.dataset import Dataset
+from proposer.run.tables import GoodPoints
 from proposer.scan import Limits, Scan, read_tally
+from proposer.show.progress import Progress
 from proposer.space import Space
-from proposer.strategies.base import Floats
-from proposer.strategies.lode import Lode, LodeSettings
-from proposer.strategies.lode_energy import ScoredObservable
-from proposer.tables import GoodPoints
+from proposer.strategies.lode.energy import ScoredObservable
+from proposer.strategies.lode.strategy import Lode, LodeSettings
+from proposer.types import Floats
 from scanspec import Variable
 
 WORKERS = 8

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from proposer.columns import Columns
-from proposer.dataset import Dataset, Outcome
-from proposer.strategies.base import Batch, Status
+from proposer.run.columns import Columns
+from proposer.run.dataset import Dataset, Outcome
+from proposer.types import Batch, Status
 
 DIM, OBSERVABLES, BATCH = 5, 10, 1000
 

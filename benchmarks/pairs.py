@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from proposer.columns import Columns
-from proposer.dataset import Dataset
-from proposer.evaluators import Evaluator
-from proposer.strategies.base import Batch
-from proposer.work import Work
+from proposer.run.columns import Columns
+from proposer.run.dataset import Dataset
+from proposer.types import Batch
+from proposer.wire.remote import Evaluator
+from proposer.wire.work import Work
 
 EVALUATOR = Path(".envs/evaluator/bin/python")
 NAMES = ["x", "y", "z", "w"]

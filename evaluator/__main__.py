@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from evaluator.errors import ConfigurationError, EvaluatorLost
-from scanspec import DEFAULT_ADDRESS, AddressError, ScanFile, ScanFileError, read_address, read_scan_file, visible
+from evaluator.scan import read_scan
+from scanspec import DEFAULT_ADDRESS, AddressError, ScanFileError, read_address, visible
 
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -120,35 +121,26 @@ def _at_least(low: float, kind: Callable[[str], float]) -> Callable[[str], float
     return number
 
 
-def read_scan(path: Path) -> ScanFile:
-    """The scan file, with its environment variables set in this process; raises ScanFileError."""
-    scan = read_scan_file(path)
-    section = scan.setup.section("environment_variables")
-    for name in section:
-        os.environ[name] = section.text(name)
-    return scan
-
-
 def _serve(options: argparse.Namespace) -> int:
-    from evaluator.serving import serve
+    from evaluator.commands.serve import serve
 
     return serve(read_scan(options.file), options)
 
 
 def _check(options: argparse.Namespace) -> int:
-    from evaluator.trial import check
+    from evaluator.commands.by_hand import check
 
     return check(read_scan(options.file))
 
 
 def _point(options: argparse.Namespace) -> int:
-    from evaluator.trial import point
+    from evaluator.commands.by_hand import point
 
     return point(read_scan(options.file), options.values, options.keep)
 
 
 def _new(options: argparse.Namespace) -> int:
-    from evaluator.starting import new
+    from evaluator.commands.new import new
 
     return new(options.name, Path())
 

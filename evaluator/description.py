@@ -8,8 +8,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from evaluator.point import Chain
-from evaluator.sources import file_hash
+from evaluator.chain import Chain
+from evaluator.codes.sources import file_hash
 from lodescan.v1 import evaluation_pb2 as pb
 from scanspec import VERSION, CodeSpec, Likelihood, ObservableSpec
 from scanspec.tools import call_of

@@ -58,6 +58,8 @@ _OPERATORS: dict[type[ast.AST], Any] = {
     ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge, ast.BitAnd: operator.and_,
     ast.BitOr: operator.or_, ast.Invert: operator.not_,
 }  # fmt: skip
+
+
 class Expression:
     """One expression of a scan file.
 

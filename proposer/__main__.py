@@ -23,10 +23,10 @@ from scanspec import DEFAULT_ADDRESS, ScanFileError, visible
 from scanspec.document import to_number
 
 try:
-    from proposer.evaluators import EvaluatorRefused, NoEvaluator
-    from proposer.files import NO_ROOM_LEFT, DatasetError, NoRoom
-    from proposer.strategies.base import CheckpointError
-    from proposer.tables import MissingPackage
+    from proposer.run.files import NO_ROOM_LEFT, DatasetError, NoRoom
+    from proposer.run.tables import MissingPackage
+    from proposer.types import CheckpointError
+    from proposer.wire.remote import EvaluatorRefused, NoEvaluator
 except ModuleNotFoundError as error:  # both sides install each other's commands
     sys.exit(
         f"lodescan: {error.name} is missing: run it in the proposer's environment, .envs/proposer/bin/lodescan "
@@ -235,7 +235,7 @@ def _seconds(text: str) -> float:
 
 
 def _scan(options: argparse.Namespace) -> int:
-    from proposer.commands import scan
+    from proposer.commands.scan import scan
 
     return scan(
         options.file, options.evaluator, options.folder, options.seed,
@@ -245,27 +245,27 @@ def _scan(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from proposer.commands import check
+    from proposer.commands.scan import check
 
     with contextlib.redirect_stdout(_Visible(sys.stdout)):
         return check(options.file, options.evaluator, insecure=options.insecure)
 
 
 def _status(options: argparse.Namespace) -> int:
-    from proposer.reading import status
+    from proposer.commands.reading import status
 
     with contextlib.redirect_stdout(_Visible(sys.stdout)):
         return status(options.folder)
 
 
 def _export(options: argparse.Namespace) -> int:
-    from proposer.reading import export
+    from proposer.commands.reading import export
 
     return export(options.folder, options.kind)
 
 
 def _plot(options: argparse.Namespace) -> int:
-    from proposer.plots import plot
+    from proposer.show.plots import plot
 
     if options.x is not None and options.y is None:
         raise ScanFileError("name two columns to draw, or none")
@@ -273,7 +273,7 @@ def _plot(options: argparse.Namespace) -> int:
 
 
 def _convert(options: argparse.Namespace) -> int:
-    from proposer.convert import convert
+    from proposer.commands.convert import convert
 
     return convert(options.file)
 

@@ -11,19 +11,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from proposer.dataset import Dataset, DatasetError
-from proposer.evaluators import Evaluator
-from proposer.messages import Description
-from proposer.progress import Progress, Tally
-from proposer.rows import Pending
+from proposer.run.dataset import Dataset, DatasetError
+from proposer.run.spectra import save_spectra
+from proposer.run.tables import GoodPoints
+from proposer.show.progress import Progress, Tally
 from proposer.space import Space
-from proposer.spectra import save_spectra
-from proposer.strategies.base import Batch, Status, Strategy
-from proposer.tables import GoodPoints
+from proposer.strategies.base import Strategy
 from proposer.target import NONE, in_target
 from proposer.telling import AsTheyCome, InOrder, Telling
 from proposer.time_limit import OutOfTime, within
-from proposer.work import Received, Work
+from proposer.types import Batch, Pending, Status
+from proposer.wire.messages import Description
+from proposer.wire.remote import Evaluator
+from proposer.wire.work import Received, Work
 from scanspec import ScanFile
 from scanspec.types import BSMARTS_POINTS, counts_evaluations
 

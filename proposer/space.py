@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import log_ndtr, ndtri_exp
 
-from proposer.strategies.base import Floats
+from proposer.types import Floats
 from scanspec.variables import PriorKind, Variable
 
 if TYPE_CHECKING:

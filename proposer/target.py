@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, overload
 
+from proposer.formats import show_number
 from scanspec.settings import read_target
 
 if TYPE_CHECKING:
@@ -34,13 +35,6 @@ def describe_target(threshold: float, above: float = NONE) -> str:
     """The target in words."""
     below = show_number(threshold)
     return f"NLL below {below}" if above == NONE else f"NLL between {show_number(above)} and {below}"
-
-
-def show_number(value: float, digits: int = 6) -> str:
-    """A number for people: 1,000,000,000 rather than 1e+09."""
-    if 10.0 ** (digits - 1) <= abs(value) < 1e15:
-        return f"{value:,.0f}"
-    return f"{value:.{digits}g}"
 
 
 def stored_target(meta: dict[str, Any]) -> tuple[float, float]:

@@ -8,7 +8,8 @@ from scanspec.addresses import DEFAULT_ADDRESS, Address, AddressError, read_addr
 from scanspec.document import ScanFileError, Section
 from scanspec.likelihoods import Kind, Likelihood, losses_and_nll
 from scanspec.observables import FlavioAddress, ObservableSpec, SlhaAddress
-from scanspec.scanfile import CodeSpec, ScanFile, read_scan_file
+from scanspec.reading import read_scan_file
+from scanspec.scanfile import CodeSpec, ScanFile
 from scanspec.text import visible
 from scanspec.variables import PriorKind, Variable
 

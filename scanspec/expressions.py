@@ -57,9 +57,7 @@ def parse(
     return tree
 
 
-def _fault(
-    tree: ast.AST, known: Collection[str], variables: int, off: Collection[str], later: Collection[str]
-) -> str:
+def _fault(tree: ast.AST, known: Collection[str], variables: int, off: Collection[str], later: Collection[str]) -> str:
     """What is wrong with an expression; empty when nothing is."""
     handled: set[int] = set()  # names that are functions or VARIABLE, seen with what is around them
     for node in ast.walk(tree):

@@ -228,9 +228,8 @@ def _explain(error: MarkedYAMLError, source: str) -> str:
     if "'\\t'" in problem or re.match(r"[ ]*\t", line):
         return "a tab indents this line or stands before a value; YAML takes blanks only"
     if "<block mapping start>" in problem or "<block sequence start>" in problem or "'<block end>'" in problem:
-        return (
-            "the indentation is wrong: this line begins in another column than the lines of its section"
-            + (f", which begins in line {begun}" if begun else "")
+        return "the indentation is wrong: this line begins in another column than the lines of its section" + (
+            f", which begins in line {begun}" if begun else ""
         )
     if "mapping values are not allowed" in problem:
         return (

@@ -31,9 +31,7 @@ _OF_BSMART = {
 }  # fmt: skip
 _SPELLINGS = {name.lower().replace("-", ""): name for name in PROFILES} | {"2hdm": "2HDMC", "thdmc": "2HDMC"}
 _PORT = "docs/bsmart.md shows a port in ten lines"
-_WITHOUT = (
-    "write `command` for a program, `function: module:name` for a Python function, `flavio` for its coefficients"
-)
+_WITHOUT = "write `command` for a program, `function: module:name` for a Python function, `flavio` for its coefficients"
 _WITH_A_COMMAND = (
     "`Profile: none` makes it a program that reads one SLHA file and writes another; anything else is "
     "`function: module:name`, a Python function"

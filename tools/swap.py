@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from proposer.dataset import Dataset
-from proposer.strategies.base import Status
+from proposer.run.dataset import Dataset
+from proposer.types import Status
 from scanspec import read_scan_file
 
 Row = tuple[str, list[float], float]

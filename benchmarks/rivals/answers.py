@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from benchmarks.search.metrics import Cells
 from benchmarks.search.problems import Problem
 from benchmarks.search.run import ENOUGH, Record
-from proposer.strategies.base import Floats
+from proposer.types import Floats
 
 
 class Answers:

@@ -12,11 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from proposer.evaluators import Evaluator
-from proposer.rows import Pending
 from proposer.space import Space
-from proposer.strategies.base import Floats
-from proposer.work import Work
+from proposer.types import Floats, Pending
+from proposer.wire.remote import Evaluator
+from proposer.wire.work import Work
 from scanspec import read_scan_file
 
 _AT_ONCE = 2000

@@ -13,14 +13,14 @@ import numpy as np
 import torch
 
 from benchmarks.rivals.answers import Answers
-from proposer.messages import Observable
-from proposer.rows import KeySet, row_keys
-from proposer.strategies.base import Settings, Status, Told
+from proposer.keys import KeySet, row_keys
+from proposer.strategies.base import Settings
 from proposer.strategies.choice import make_strategy
 from proposer.strategies.cmaes import CmaesSettings
 from proposer.strategies.draws import DrawSettings
-from proposer.strategies.lode import LodeSettings
+from proposer.strategies.lode.strategy import LodeSettings
 from proposer.strategies.mls_dnnc import MlsDnncSettings
+from proposer.types import Observable, Status, Told
 
 ENDLESS = 10**9
 

@@ -30,9 +30,9 @@ from benchmarks.rivals.start import RIVALS, run_rival
 from benchmarks.search.metrics import Cells
 from benchmarks.search.problems import Problem
 from benchmarks.search.run import ENOUGH
-from proposer.dataset import Dataset
-from proposer.strategies.base import Floats, Status
+from proposer.run.dataset import Dataset
 from proposer.strategies.choice import read_settings
+from proposer.types import Floats, Status
 from scanspec import read_scan_file
 
 

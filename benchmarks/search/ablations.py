@@ -9,13 +9,13 @@ import numpy as np
 import torch
 
 from benchmarks.search.models import Classifier, Ensemble, OneMember, Sure
-from proposer.balance import between_good_points
-from proposer.strategies.base import Batch, Floats
-from proposer.strategies.lode import NEAR, Lode
-from proposer.strategies.lode_model import Surrogate
-from proposer.strategies.lode_points import Known
-from proposer.strategies.lode_sample import Particles
-from proposer.strategies.lode_select import not_yet
+from proposer.strategies.balance import between_good_points
+from proposer.strategies.lode.model import Surrogate
+from proposer.strategies.lode.points import Known
+from proposer.strategies.lode.sample import Particles
+from proposer.strategies.lode.select import not_yet
+from proposer.strategies.lode.strategy import NEAR, Lode
+from proposer.types import Batch, Floats
 
 CANDIDATES, SMOTE, NEIGHBOURS, LEAST = 20_000, 2_000, 5, 50
 """Uniform candidates, those between good points (each and one of its 5 nearest), and how many are taken at least."""

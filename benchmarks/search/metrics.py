@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.search.problems import Problem
-from proposer.strategies.base import Floats
+from proposer.types import Floats
 
 CELLS = 256
 REFERENCE = 5000

@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from proposer.strategies.base import Floats
-from proposer.strategies.lode_coding import Coding
-from proposer.strategies.lode_energy import EnergyOfObservables
-from proposer.strategies.lode_model import MOST_POINTS, Surrogate
-from proposer.strategies.lode_nets import Nets
-from proposer.strategies.lode_points import Known
-from proposer.strategies.lode_process import Processes
-from proposer.strategies.lode_train import training_rows
+from proposer.strategies.lode.coding import Coding
+from proposer.strategies.lode.energy import EnergyOfObservables
+from proposer.strategies.lode.model import MOST_POINTS, Surrogate
+from proposer.strategies.lode.nets import Nets
+from proposer.strategies.lode.points import Known
+from proposer.strategies.lode.process import Processes
+from proposer.strategies.lode.train import training_rows
+from proposer.types import Floats
 
 Inputs = Callable[[Floats], Floats]
 

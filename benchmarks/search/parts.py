@@ -17,8 +17,8 @@ from benchmarks.search.ablations import NLL_ALONE, PARTS
 from benchmarks.search.metrics import Cells
 from benchmarks.search.problems import PROBLEMS
 from benchmarks.search.run import drive, figures
-from proposer.strategies.lode import Lode, LodeSettings
-from proposer.strategies.lode_energy import ScoredObservable
+from proposer.strategies.lode.energy import ScoredObservable
+from proposer.strategies.lode.strategy import Lode, LodeSettings
 
 NONE = "nothing"
 """All of LODE."""

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proposer.space import Space
-from proposer.strategies.base import Floats
+from proposer.types import Floats
 from scanspec import Kind, Likelihood, Variable, losses_and_nll
 
 Modes = Callable[[Floats], NDArray[np.int64]]

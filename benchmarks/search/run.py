@@ -19,9 +19,10 @@ import torch
 from benchmarks.search.ablations import NLL_ALONE, PARTS
 from benchmarks.search.metrics import Cells
 from benchmarks.search.problems import PROBLEMS, Problem
-from proposer.strategies.base import Floats, Status, Strategy, Told
-from proposer.strategies.lode import Lode, LodeSettings
-from proposer.strategies.lode_energy import ScoredObservable
+from proposer.strategies.base import Strategy
+from proposer.strategies.lode.energy import ScoredObservable
+from proposer.strategies.lode.strategy import Lode, LodeSettings
+from proposer.types import Floats, Status, Told
 
 ENOUGH = 1000
 MANY = 2**31

@@ -10,17 +10,17 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from evaluator.codes.bsmart_flavio import FlavioTool
+from evaluator.codes.deadline import DEFAULT_TIMEOUT
+from evaluator.codes.sources import file_hash
+from evaluator.codes.template import Template
 from evaluator.codes.verdict import raise_errors
-from evaluator.deadline import DEFAULT_TIMEOUT
 from evaluator.errors import ConfigurationError
-from evaluator.sources import file_hash
-from evaluator.template import Template
 from scanspec import CodeSpec, ScanFile
 from scanspec.spectrum import read_spectrum
 from scanspec.tools import PASS, TOY_NAMES, TOYS
 
 if TYPE_CHECKING:
-    from evaluator.point import Point
+    from evaluator.codes.point import Point
 
 
 def make_tool(spec: CodeSpec, scan: ScanFile, known: Collection[str]) -> ToyTargets | PassTool | FlavioTool:

@@ -20,7 +20,7 @@ from scanspec.spectrum import LARGEST_SPECTRUM, read_spectrum
 from scanspec.tools import FLAVIO
 
 if TYPE_CHECKING:
-    from evaluator.point import Point
+    from evaluator.codes.point import Point
 
 _OF_BSMART_ALONE = ("e_EDM", "mu_EDM")
 

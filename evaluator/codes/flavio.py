@@ -19,17 +19,17 @@ import traceback
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from evaluator import measurements
-from evaluator.deadline import DEFAULT_TIMEOUT, run_by
+from evaluator.codes import measurements
+from evaluator.codes.deadline import DEFAULT_TIMEOUT, run_by
+from evaluator.codes.sources import module_sources
 from evaluator.errors import CodeFailed, ConfigurationError, InvalidPoint
 from evaluator.expressions import Expression
-from evaluator.sources import module_sources
 from scanspec import CodeSpec, Kind, Likelihood, ObservableSpec, ScanFile
 from scanspec import keys as known_keys
 from scanspec.document import Section, closest
 
 if TYPE_CHECKING:
-    from evaluator.point import Point
+    from evaluator.codes.point import Point
 
 _LARGEST_FILE = 16 << 20  # bytes of a WCxf file
 _NOISE = 1e-6  # the share of a real coefficient that an imaginary part may have by rounding
@@ -209,9 +209,7 @@ class FlavioCode:
         found = {}
         for spec in self._specs:
             assert spec.flavio is not None
-            found[spec.name] = float(
-                self._flavio.np_prediction(spec.flavio.name, coefficients, *spec.flavio.arguments)
-            )
+            found[spec.name] = float(self._flavio.np_prediction(spec.flavio.name, coefficients, *spec.flavio.arguments))
         return found
 
     def _compute(self, point: Point) -> Any:
@@ -254,9 +252,7 @@ class FlavioCode:
         return found | {f"prediction {each.name}": str(each.flavio) for each in self._specs}
 
 
-def _read_coefficients(
-    section: Section, known: Collection[str], variables: int
-) -> dict[str, tuple[Expression, ...]]:
+def _read_coefficients(section: Section, known: Collection[str], variables: int) -> dict[str, tuple[Expression, ...]]:
     found = {}
     for name in section:
         texts = section.texts(name)
@@ -294,7 +290,7 @@ def _rates(name: str) -> list[str]:
 def _read_elsewhere(wanted: measurements.Wanted) -> measurements.Found:
     """In a process of its own, which ends: flavio's memory is for the workers."""
     done = subprocess.run(
-        [sys.executable, "-m", "evaluator.measurements"],
+        [sys.executable, "-m", "evaluator.codes.measurements"],
         input=json.dumps(wanted), capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode != 0:

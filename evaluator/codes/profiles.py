@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from evaluator.deadline import DEFAULT_TIMEOUT
+from evaluator.codes.deadline import DEFAULT_TIMEOUT
 from scanspec import CodeSpec, Section, SlhaAddress
 from scanspec.tools import needs_the_folder, profile_name
 
@@ -94,6 +94,7 @@ PROFILES: dict[str, Profile] = {
         remove=("susyhit_slha.out",),
     ),
 }  # fmt: skip
+
 
 def profile_of(spec: CodeSpec) -> tuple[str, Profile]:
     """The profile that a code names, or that has the code's own name, as in BSMArt's files; else an empty one.

@@ -16,16 +16,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from evaluator.deadline import DEFAULT_TIMEOUT, run_by
+from evaluator.codes.deadline import DEFAULT_TIMEOUT, run_by
+from evaluator.codes.sources import module_sources
 from evaluator.errors import CodeFailed, CodeKilled, ConfigurationError, InvalidPoint, UnknownName
 from evaluator.files import FULL
-from evaluator.sources import module_sources
 from scanspec import CodeSpec, ScanFile
 from scanspec.codes import read_function
 from scanspec.spectrum import EntryMissing
 
 if TYPE_CHECKING:
-    from evaluator.point import Point
+    from evaluator.codes.point import Point
 
 
 T = TypeVar("T")

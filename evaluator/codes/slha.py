@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING
 
 from evaluator.codes.outputs import has_entries, rewrite, split_headless
 from evaluator.codes.profiles import PROFILES, Profile, profile_of
+from evaluator.codes.programs import Command, run_program
+from evaluator.codes.sources import file_hash, script_sources
+from evaluator.codes.template import Template
 from evaluator.codes.verdict import Verdict, read_output
 from evaluator.errors import CodeFailed, ConfigurationError, InvalidPoint
 from evaluator.files import NotAFile, read_regular, write_new
-from evaluator.programs import Command, run_program
-from evaluator.sources import file_hash, script_sources
-from evaluator.template import Template
 from scanspec import CodeSpec, ScanFile, SlhaAddress
 from scanspec.codes import read_output_name
 from scanspec.spectrum import LARGEST_SPECTRUM, EntryMissing, Spectrum
 from scanspec.tools import PASS
 
 if TYPE_CHECKING:
-    from evaluator.point import Point
+    from evaluator.codes.point import Point
 
 
 class SlhaProgram:

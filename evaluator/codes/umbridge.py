@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from evaluator.deadline import DEFAULT_TIMEOUT, run_by
+from evaluator.codes.deadline import DEFAULT_TIMEOUT, run_by
 from evaluator.errors import CodeFailed, CodeKilled, CodeTimedOut, ConfigurationError
 from evaluator.expressions import Expression
 from scanspec import CodeSpec, ScanFile
@@ -22,7 +22,7 @@ from scanspec import keys as known_keys
 from scanspec.document import closest, plain_name
 
 if TYPE_CHECKING:
-    from evaluator.point import Point
+    from evaluator.codes.point import Point
 
 START_TIMEOUT = 30.0
 """Seconds for each question at the start; and for a server that is away to come back."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluator.codes.profiles import Profile
+from evaluator.codes.programs import Finished, last_line
 from evaluator.errors import CodeFailed, InvalidPoint
 from evaluator.files import NotAFile, read_regular
-from evaluator.programs import Finished, last_line
 from scanspec import CodeSpec, ObservableSpec, SlhaAddress
 from scanspec import keys as known_keys
 from scanspec.codes import read_exit_codes, read_pattern
@@ -56,9 +56,7 @@ class Verdict:
         blocks = tuple(each.upper() for each in success.texts("blocks")) if "blocks" in success else profile.blocks
         flags = spec.section.section("flags")
         named = {name: read_address(flags, name) for name in flags} if "flags" in spec.section else profile.flags
-        judged = frozenset(
-            each.slha for each in spec.observables if each.valid is not None and each.slha is not None
-        )
+        judged = frozenset(each.slha for each in spec.observables if each.valid is not None and each.slha is not None)
         asked = tuple(each.slha for each in (*spec.observables, *others) if each.slha is not None)
         return cls(exit_codes, blocks, invalid_codes, pattern, invalid.boolean("spinfo", True), named, judged, asked)
 

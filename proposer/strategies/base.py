@@ -20,76 +20,16 @@ finished and told. From then on the object asks what the uninterrupted one would
 
 from __future__ import annotations
 
-import enum
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from proposer.target import in_target
+from proposer.types import Batch, Status, Told
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-Floats = NDArray[np.float64]
-
-
-class Status(enum.IntEnum):
-    """What happened to a point; numbers as in the contract, names as in the dataset."""
-
-    OK = 1
-    INVALID = 2
-    FAILED = 3
-    TIMED_OUT = 4
-
-
-class CheckpointError(ValueError):
-    """A checkpoint cannot be used; the message says why."""
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Points that a strategy wants evaluated.
-
-    `u`: shape (n, d), in the unit cube. `origins`: n words that say why each point was
-    chosen (bootstrap, exploit, random, smote, init ...). `iteration`: of the strategy's
-    loop, 0 before the loop starts.
-    """
-
-    u: Floats
-    origins: Sequence[str]
-    iteration: int
-
-    def __post_init__(self) -> None:
-        if self.u.ndim != 2 or len(self.u) != len(self.origins):
-            raise ValueError(f"a batch of shape {self.u.shape} cannot have {len(self.origins)} origins")
-
-    def __len__(self) -> int:
-        return len(self.origins)
-
-
-@dataclass(frozen=True)
-class Told:
-    """Answered points in the order of their ids; n of them, perhaps none.
-
-    `ids`: shape (n,). `u`: shape (n, d), as asked. `status`: shape (n,), values of
-    `Status`. `nll`: shape (n,), NaN where the point has none. `observables`: shape (n, m)
-    in the evaluator's order, NaN where missing. `origins`: n words. `batches`: shape (n,),
-    the number of each point's batch, from 1. A batch may be told with fewer points than
-    were asked: those evaluated before are left out.
-    """
-
-    ids: NDArray[np.int64]
-    u: Floats
-    status: NDArray[np.int8]
-    nll: Floats
-    observables: Floats
-    origins: Sequence[str]
-    batches: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.ids)
+    pass
 
 
 def is_good(told: Told, settings: Settings) -> NDArray[np.bool_]:

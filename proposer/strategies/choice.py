@@ -12,8 +12,8 @@ from proposer.strategies.cmaes import Cmaes, CmaesSettings
 from proposer.strategies.cmaes_nd import CmaesNd, CmaesNdSettings
 from proposer.strategies.draws import DrawSettings, Random, Sobol
 from proposer.strategies.grid import Grid, GridSettings
-from proposer.strategies.lode import Lode, LodeSettings
-from proposer.strategies.lode_energy import ScoredObservable
+from proposer.strategies.lode.energy import ScoredObservable
+from proposer.strategies.lode.strategy import Lode, LodeSettings
 from proposer.strategies.mls_dnnc import MlsDnnc, MlsDnncSettings
 from proposer.strategies.read_csv import ReadCsv
 from scanspec import ScanFile
@@ -21,9 +21,10 @@ from scanspec.settings import DEFAULT
 from scanspec.settings import type_name as plain_type
 
 if TYPE_CHECKING:
-    from proposer.messages import Observable
+    from proposer.types import Observable
 
 __all__ = ["DEFAULT", "TYPES", "make_strategy", "read_settings", "type_name"]
+
 
 @dataclass(frozen=True)
 class Type:

@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from proposer.rows import row_keys
-from proposer.strategies.base import Batch, CheckpointError, Floats, Status, Told, generator, is_good
+from proposer.keys import row_keys
+from proposer.strategies.base import generator, is_good
 from proposer.strategies.shortfall import Shortfall
 from proposer.target import NONE, read_target
+from proposer.types import Batch, CheckpointError, Floats, Status, Told
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from proposer.messages import Observable
     from proposer.space import Space
+    from proposer.types import Observable
     from scanspec import ScanFile
 
 with warnings.catch_warnings():

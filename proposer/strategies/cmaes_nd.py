@@ -15,17 +15,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from scipy.spatial import KDTree
 
-from proposer.strategies.base import Floats, Told, is_good
+from proposer.strategies.base import is_good
 from proposer.strategies.cmaes import Cmaes, CmaesSettings
 from proposer.strategies.novelty import novelty
+from proposer.types import Floats, Told
 from scanspec import Kind
 from scanspec.likelihoods import LARGEST_LOSS
 from scanspec.novelty import read_focus, read_names, read_novelty, read_seeds
 from scanspec.types import BSMARTS_GENERATIONS, is_bsmarts
 
 if TYPE_CHECKING:
-    from proposer.messages import Observable
     from proposer.space import Space
+    from proposer.types import Observable
     from scanspec import ScanFile
 
 FILL = 16
@@ -36,7 +37,6 @@ PLACES = 64
 
 ALL_WITHIN = 1e-9
 """The threshold where every likelihood is a CFUNCTION: good is what is within all bounds, with an NLL of 0."""
-
 
 
 @dataclass(frozen=True)

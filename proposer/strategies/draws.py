@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Self
 
 from scipy.stats import qmc
 
-from proposer.strategies.base import Batch, CheckpointError, Floats, Told, generator, is_good
+from proposer.strategies.base import generator, is_good
 from proposer.target import NONE, read_target
+from proposer.types import Batch, CheckpointError, Floats, Told
 
 if TYPE_CHECKING:
     from proposer.space import Space

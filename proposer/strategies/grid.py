@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from proposer.strategies.base import Floats
 from proposer.strategies.draws import Draws, DrawSettings
+from proposer.types import Floats
 
 if TYPE_CHECKING:
     from proposer.space import Space

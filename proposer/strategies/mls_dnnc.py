@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from proposer.balance import balanced, positive_weight, synthetic_points
-from proposer.networks import Classifier, FitSettings
-from proposer.strategies.base import Batch, CheckpointError, Floats, Status, Told, generator, is_good
+from proposer.strategies.balance import balanced, positive_weight, synthetic_points
+from proposer.strategies.base import generator, is_good
+from proposer.strategies.networks import Classifier, FitSettings
 from proposer.target import NONE, read_target
+from proposer.types import Batch, CheckpointError, Floats, Status, Told
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from proposer.strategies.base import Floats
+    from proposer.types import Floats
 
 EMPTY = 0.1
 """Added to each height, so that an empty bin has a finite score."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from proposer.strategies.base import Floats
 from proposer.strategies.draws import Draws
+from proposer.types import Floats
 
 
 class ReadCsv(Draws):

@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from proposer.strategies.base import Status
+from proposer.types import Status
 from scanspec import Kind
 from scanspec.likelihoods import LARGEST_LOSS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from proposer.messages import Observable
-    from proposer.strategies.base import Floats, Told
+    from proposer.types import Floats, Observable, Told
 
 
 class Shortfall:

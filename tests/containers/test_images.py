@@ -42,9 +42,9 @@ def test_the_default_user_is_nobody_special(image: str) -> None:
 @pytest.mark.parametrize(
     ("image", "program"),
     [
-        (PROPOSER, "import torch, proposer.commands; torch.optim.AdamW(torch.nn.Linear(2, 1).parameters())"),
+        (PROPOSER, "import torch, proposer.commands.scan; torch.optim.AdamW(torch.nn.Linear(2, 1).parameters())"),
         (PROPOSER, "from proposer.drawing import Figure; Figure().savefig('/tmp/picture.pdf')"),
-        (BASE, "import evaluator.serving"),
+        (BASE, "import evaluator.commands.serve"),
     ],
 )
 def test_any_uid_runs_on_a_read_only_root(image: str, program: str) -> None:
@@ -60,7 +60,7 @@ def test_changing_the_physics_rebuilds_no_layer_of_the_proposer(project: Project
 
     with (project.folder / "locks/simsusy.txt").open("a") as lock:
         lock.write("six==1.17.0\n")
-    with (project.folder / "evaluator/point.py").open("a") as code:
+    with (project.folder / "evaluator/chain.py").open("a") as code:
         code.write("# another way to run a point\n")
     assert project.build("Dockerfile.proposer", **index) == before
     assert project.build("Dockerfile.evaluator", PHYSICS="simsusy") != evaluator_before

@@ -5,8 +5,8 @@ import uuid
 
 import pytest
 
-from evaluator import deadline
-from evaluator.point import Chain
+from evaluator.chain import Chain
+from evaluator.codes import deadline
 from scanspec import read_scan_file
 from tests.evaluator.harness import DATA, PROGRAMS, TAG, Evaluator
 

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
+from evaluator.chain import Chain
 from evaluator.description import describe
-from evaluator.point import Chain
 from scanspec import read_scan_file
 from tests.evaluator.harness import DATA
 

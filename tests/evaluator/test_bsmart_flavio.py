@@ -5,9 +5,9 @@ import warnings
 
 import pytest
 
-from evaluator.codes import preloads
+from evaluator.chain import Chain, Status
+from evaluator.codes.registry import preloads
 from evaluator.errors import ConfigurationError
-from evaluator.point import Chain, Status
 from scanspec import ScanFileError, read_scan_file
 
 WITH_FLAVIO = [pytest.mark.physics(environment="flavio"), pytest.mark.slow]

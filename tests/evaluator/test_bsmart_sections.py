@@ -7,10 +7,10 @@ import shutil
 
 import pytest
 
+from evaluator.chain import Chain, Status
 from evaluator.codes.bsmart import toy_targets
+from evaluator.codes.programs import Command
 from evaluator.errors import ConfigurationError
-from evaluator.point import Chain, Status
-from evaluator.programs import Command
 from scanspec import ScanFileError, read_scan_file
 from tests.evaluator.harness import DATA, PROGRAMS
 
@@ -138,8 +138,17 @@ def test_slha_observables(point, slha, value):
 
 
 @pytest.mark.parametrize("where", [OBS, "Observables/"])
-@pytest.mark.parametrize("slha", [["MASS", [99]], ["HMIX", [1]], ["WIDTH", 6], ["SPINFO", [1]],
-                                  ["XSECTION", [13000, 2212, 2212, 6]], ["PROCESS", ["ATLAS_1", "EVENTS"]]])
+@pytest.mark.parametrize(
+    "slha",
+    [
+        ["MASS", [99]],
+        ["HMIX", [1]],
+        ["WIDTH", 6],
+        ["SPINFO", [1]],
+        ["XSECTION", [13000, 2212, 2212, 6]],
+        ["PROCESS", ["ATLAS_1", "EVENTS"]],
+    ],
+)
 def test_a_missing_entry_is_never_zero(point, where, slha):
     outcome, found = point({f"{where}x": {"SLHA": slha}})
     assert outcome.status is Status.FAILED and math.isnan(found["x"]) and found["mh"] == 125.0
@@ -267,8 +276,10 @@ def test_a_tool_of_the_users_own_is_named_before_its_settings(bsmart, tmp_path, 
         ({"Observables/mh": {"SLHA": ["MASS", [36]]}}, ["'mh' is an observable of the code 'SPheno'", "another slha"]),
         ({"Observables/mh": {"SCALING": "GAUSS", "MEAN": 125, "VARIANCE": 3}}, ["with another likelihood", "move"]),
         ({"Observables/mh": {"SLHA": ["MASS", [25]], "VALID": [1, 2]}}, ["'mh'", "with another window", "or rename"]),
-        ({"Codes/pass_tool": {"InputFile": "in.slha", "Observables": {"mh": {"SLHA": ["MASS", [25]]}}}},
-         ["'mh' is already the name of an observable"]),
+        (
+            {"Codes/pass_tool": {"InputFile": "in.slha", "Observables": {"mh": {"SLHA": ["MASS", [25]]}}}},
+            ["'mh' is already the name of an observable"],
+        ),
         ({f"{OBS}mh/SCALING": "gauss"}, ["unknown scaling 'gauss'; did you mean 'GAUSS'"]),
         ({f"{OBS}mh/SCALING": "LOGUSER"}, ["EXPUSER"]),
         ({f"{OBS}mh/SCALING": "OFF"}, ["no observable enters the likelihood"]),

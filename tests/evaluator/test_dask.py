@@ -125,7 +125,7 @@ def test_spectrum_files_come_back_from_every_worker(cluster, evaluator, scan_fil
         "variables: {x: [0, 100]}\ncodes:\n  copy:\n    command: sh where.sh {input} {output}\n"
         "    input_file: in.slha\n    observables: {y: {slha: [A, 1], mean: 1, sigma: 1}}\n",
         in__slha="BLOCK A\n  1  x\n",
-        where__sh="cat $1 > $2\necho \"# $PWD\" >> $2\nsleep 0.1\n",
+        where__sh='cat $1 > $2\necho "# $PWD" >> $2\nsleep 0.1\n',
     )
     server = start(evaluator, cluster, path)
     request = server.request([[float(x)] for x in range(20)])

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from evaluator.point import Status
+from evaluator.chain import Status
 
 SCAN = (
     "variables: {a: [1, 2], ms: [1, 2]}\ncodes:\n  toy:\n    function: mine:f\n"

@@ -12,7 +12,7 @@ def test_what_a_code_writes_in_point(scan_file):
     )
     scan = scan_file(
         'variables: {"x": [0, 1]}\ncodes:\n  "c":\n    function: evil:f\n'
-        '    observables: {y: {mean: 1, sigma: 2, unit: GeV}}\n',
+        "    observables: {y: {mean: 1, sigma: 2, unit: GeV}}\n",
         evil__py=evil,
     )
     command = [sys.executable, "-m", "evaluator", "point", str(scan)]

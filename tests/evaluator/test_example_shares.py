@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from evaluator.ranges import draw
+from evaluator.commands.ranges import draw
 from lodescan.v1 import evaluation_pb2 as pb
 from scanspec import read_scan_file
 from tests.evaluator.harness import DATA, Evaluator
@@ -55,9 +55,7 @@ def results(scan, folder, count):
     rng = np.random.default_rng(1)
     rows = [[draw(each, rng) for each in scan.variables] for _ in range(count)]
     workers = min(2, len(os.sched_getaffinity(0)))
-    server = Evaluator(
-        folder, scan.path, workers=workers, start=240.0, environment={"PYTHONDONTWRITEBYTECODE": "1"}
-    )
+    server = Evaluator(folder, scan.path, workers=workers, start=240.0, environment={"PYTHONDONTWRITEBYTECODE": "1"})
     try:
         assert server.names == [each.name for each in scan.variables]
         found = [each for start in range(0, count, 500) for each in server.evaluate(rows[start : start + 500], 280)]

@@ -13,6 +13,7 @@ EXAMPLES = DATA.parent.parent / "examples"
 
 pytestmark = pytest.mark.slow
 
+
 def marked(path):
     environment = read_scan_file(path).environment
     marks = [] if environment == "evaluator" else [pytest.mark.physics(environment=environment)]

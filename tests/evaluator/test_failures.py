@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluator.point import Status
+from evaluator.chain import Status
 from tests.evaluator.harness import PROGRAMS, alive, wait_until
 
 FLAGS = "mh: {slha: [MASS, 25], mean: 125, sigma: 2}, unitary: {slha: [THDM, 2]"

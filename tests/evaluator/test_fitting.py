@@ -4,8 +4,8 @@ import math
 
 import pytest
 
+from evaluator.chain import Status
 from evaluator.errors import ConfigurationError
-from evaluator.point import Status
 from scanspec.fitting import BRACKETING, METHODS, STEPPING
 
 CODES = """import math

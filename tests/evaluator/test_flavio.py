@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
+from evaluator.chain import Status
 from evaluator.codes.flavio import FlavioCode
 from evaluator.description import describe
 from evaluator.errors import ConfigurationError
-from evaluator.point import Status
 from scanspec import Kind, ScanFileError, read_scan_file
 
 pytestmark = [pytest.mark.physics(environment="flavio"), pytest.mark.slow]
@@ -144,9 +144,11 @@ def test_a_coefficient_that_is_not_finite_is_unphysical(scan, load):
 
 def test_measurements_become_constants_on_both_sides(scan, load):
     names = "measurement: LHCb B+->Kmumu BR 2014", "measurement: GSSS combination Bs->mumu 2022"
-    path = scan(observables=f"""A: {{flavio: [<dBR/dq2>(B+->Kmumu), 1.1, 6], {names[0]}}}
+    path = scan(
+        observables=f"""A: {{flavio: [<dBR/dq2>(B+->Kmumu), 1.1, 6], {names[0]}}}
       B: {{flavio: BR(Bs->mumu), {names[1]}}}
-      C: {{flavio: [<dBR/dq2>(Bs->phimumu), 1.1, 6], measurement: true}}""")
+      C: {{flavio: [<dBR/dq2>(Bs->phimumu), 1.1, 6], measurement: true}}"""
+    )
     assert all(each.likelihood.kind is Kind.OFF for each in read_scan_file(path).all_observables())
     made = load(path)
     constants = [(each.likelihood.kind, each.likelihood.mean, each.likelihood.sigma) for each in made.specs]
@@ -157,7 +159,7 @@ def test_measurements_become_constants_on_both_sides(scan, load):
     ]
     # the same numbers in a process that has not imported flavio
     program = (
-        "import json, sys; from evaluator.point import Chain; from evaluator.description import describe; "
+        "import json, sys; from evaluator.chain import Chain; from evaluator.description import describe; "
         "from scanspec import read_scan_file; found = describe(Chain(read_scan_file(sys.argv[1])), 1); "
         "print(json.dumps([[each.likelihood.mean, each.likelihood.sigma] for each in found.observables])); "
         "print(found.likelihood_digest, 'flavio' in sys.modules)"
@@ -224,7 +226,7 @@ def test_a_bad_wcxf_file_fails_the_point(scan, load, tmp_path, content, words):
 
 def test_what_is_computed_is_in_the_digest(scan):
     def digest(*arguments):
-        from evaluator.point import Chain
+        from evaluator.chain import Chain
 
         return describe(Chain(read_scan_file(scan(*arguments))), 1).physics_digest
 
@@ -236,7 +238,7 @@ def test_what_is_computed_is_in_the_digest(scan):
 
 
 def test_versions_are_in_the_digest(scan):
-    from evaluator.point import Chain
+    from evaluator.chain import Chain
 
     code = Chain(read_scan_file(scan())).steps[0].code
     assert isinstance(code, FlavioCode)

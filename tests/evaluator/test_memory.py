@@ -56,7 +56,7 @@ def test_a_program_that_wants_more_fails_by_itself():
     here = memory_limit()
     lines = [
         "import resource",
-        "import evaluator.programs as programs",
+        "import evaluator.codes.programs as programs",
         f"programs.memory_limit = lambda: {GIB // 2}",
         "programs.limit_resources()",
         "print(resource.getrlimit(resource.RLIMIT_DATA)[0])",

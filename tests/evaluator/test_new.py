@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from evaluator.commands.new import FILES, new
 from evaluator.errors import ConfigurationError
-from evaluator.starting import FILES, new
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -6,11 +6,11 @@ import time
 import numpy as np
 import pytest
 
-from evaluator import tries
-from evaluator.order import better_order
-from evaluator.point import Status
-from evaluator.ranges import draw, middle
-from evaluator.tries import BUDGET, Tried, try_points
+from evaluator.chain import Status
+from evaluator.commands import random_points as tries
+from evaluator.commands.order import better_order
+from evaluator.commands.random_points import BUDGET, Tried, try_points
+from evaluator.commands.ranges import draw, middle
 from scanspec import PriorKind, Variable
 
 CODES = """import time

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
+from evaluator.chain import Status
 from evaluator.errors import ConfigurationError
-from evaluator.point import Status
 from scanspec import ScanFileError
 from tests.evaluator.harness import DATA
 

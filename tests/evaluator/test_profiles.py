@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from evaluator.chain import Chain, Status
 from evaluator.codes.outputs import results_table
 from evaluator.codes.profiles import PROFILES
 from evaluator.errors import CodeFailed, ConfigurationError
-from evaluator.point import Chain, Status
 from scanspec import read_scan_file, tools
 from tests.evaluator.harness import DATA, PROGRAMS
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from evaluator.point import Chain, Status
+from evaluator.chain import Chain, Status
 from scanspec import read_scan_file
 
 SCAN = """variables: {{x: [0, 1]}}

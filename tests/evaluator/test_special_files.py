@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
+from evaluator.chain import Chain, Status
 from evaluator.errors import ConfigurationError
-from evaluator.point import Chain, Status
 from scanspec import ScanFileError, read_scan_file
 
 GOOD = "printf 'BLOCK MASS\\n 25 125\\n'"

@@ -3,8 +3,8 @@
 import grpc
 import pytest
 
-from evaluator import point
-from evaluator.point import Status
+from evaluator import chain as chains
+from evaluator.chain import Status
 from lodescan.v1 import evaluation_pb2 as pb
 from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
 
@@ -47,9 +47,9 @@ def test_files_that_are_too_large_are_left_out_with_a_warning(copies, chain, tmp
     found = chain(copies)
     outcome = found.evaluate([0.5], tmp_path / "1", None, 1.0)
     size = sum(map(len, outcome.spectra))
-    monkeypatch.setattr(point, "LARGEST_SPECTRA", size)
+    monkeypatch.setattr(chains, "LARGEST_SPECTRA", size)
     assert found.evaluate([0.5], tmp_path / "2", None, 1.0) == outcome._replace(seconds=pytest.approx([0, 0], abs=20))
-    monkeypatch.setattr(point, "LARGEST_SPECTRA", size - 1)
+    monkeypatch.setattr(chains, "LARGEST_SPECTRA", size - 1)
     outcome = found.evaluate([0.5], tmp_path / "3", None, 1.0)
     assert (outcome.status, outcome.spectra, outcome.missing) == (Status.OK, [], [])
     assert outcome.warnings == ["its spectrum files are larger than 0 MiB and were not kept"]

@@ -8,9 +8,9 @@ from pathlib import Path
 import grpc
 import pytest
 
-from evaluator import service
-from evaluator.jobs import Job, Loss, Waiting
-from evaluator.point import Outcome, Status
+from evaluator.chain import Outcome, Status
+from evaluator.executors.protocol import Job, Loss, Waiting
+from evaluator.service import server as service
 from lodescan.v1 import evaluation_pb2 as pb
 
 TWO = "x: [-5, 5], pause: [0, 1000]"
@@ -171,7 +171,7 @@ def test_all_streams_together_have_one_bound_and_each_has_room(monkeypatch):
 
 
 def test_streams_without_end_are_refused(slow):
-    server = slow(before="from evaluator import service; service.MOST_STREAMS = 3")
+    server = slow(before="from evaluator.service import server as service; service.MOST_STREAMS = 3")
     requests: list[queue.SimpleQueue[pb.EvaluateRequest | None]] = []  # none of them is half-closed
     calls = []
     for _ in range(3):

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from evaluator.codes.template import Template
 from evaluator.errors import ConfigurationError, InvalidPoint
-from evaluator.template import Template
 
 NAMES = {"m0": 1e3, "tanb": 10.0, "A0": -1e4, "n": 0.5}
 ROW = [1e3, 10.0, -1e4, 0.5]
@@ -41,8 +41,7 @@ def test_values_are_filled_in(render):
 def test_numbers_have_the_format_that_all_programs_read(render):
     # simsusy reads -1e4 as not given
     assert render("BLOCK X\n 1 A0\n 2 m0/1e9\n 3 2*21\n 4 int(m0)\n 5 True\n 6 1/3\n") == (
-        "BLOCK X\n 1 -1.00000000E+04\n 2 1.00000000E-06\n 3 42\n 4 1000\n 5 1.00000000E+00\n"
-        " 6 3.3333333333333331E-01\n"
+        "BLOCK X\n 1 -1.00000000E+04\n 2 1.00000000E-06\n 3 42\n 4 1000\n 5 1.00000000E+00\n 6 3.3333333333333331E-01\n"
     )
 
 

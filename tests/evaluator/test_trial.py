@@ -7,10 +7,10 @@ import time
 
 import pytest
 
+from evaluator.chain import Chain
+from evaluator.commands.by_hand import check, point
 from evaluator.errors import ConfigurationError
 from evaluator.expressions import Expression
-from evaluator.point import Chain
-from evaluator.trial import check, point
 from scanspec import read_scan_file
 
 FUNCTIONS = """\

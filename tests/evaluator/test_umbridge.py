@@ -12,9 +12,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from evaluator.chain import Chain, Status
 from evaluator.description import describe
 from evaluator.errors import ConfigurationError
-from evaluator.point import Chain, Status
 from scanspec import ScanFileError, read_scan_file
 from tests.evaluator.harness import DATA, wait_until
 

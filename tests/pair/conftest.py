@@ -21,8 +21,8 @@ import pytest
 import torch
 
 from proposer.__main__ import main
-from proposer.dataset import Dataset
-from proposer.strategies.base import Status
+from proposer.run.dataset import Dataset
+from proposer.types import Status
 from tests.pair.processes import ROOT, START, MakeScanProcess, ProposerProcess
 
 SCAN = """\

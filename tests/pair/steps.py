@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from proposer.columns import Columns
-from proposer.dataset import Dataset
-from proposer.evaluators import Evaluator
-from proposer.progress import Progress
-from proposer.rows import Outcome
+from proposer.run.columns import Columns
+from proposer.run.dataset import Dataset
+from proposer.run.tables import GoodPoints
 from proposer.scan import Limits, Scan, read_tally
+from proposer.show.progress import Progress
 from proposer.space import Space
-from proposer.strategies.base import Batch, Status, Strategy, Told, generator
-from proposer.tables import GoodPoints
+from proposer.strategies.base import Strategy, generator
+from proposer.types import Batch, Outcome, Status, Told
+from proposer.wire.remote import Evaluator
 from scanspec import read_scan_file
 
 THRESHOLD, BATCH = 2.0, 8

@@ -44,9 +44,7 @@ def toys(tmp_path_factory: pytest.TempPathFactory):
 
 def write(path: Path, setup: dict[str, object], *, grid: bool = False) -> None:
     spread = "np.linspace(-5, 5, {})" if grid else ""
-    variables = {
-        name: spread.format(steps) if grid else {"RANGE": [-5, 5]} for name, steps in (("x", 35), ("y", 30))
-    }
+    variables = {name: spread.format(steps) if grid else {"RANGE": [-5, 5]} for name, steps in (("x", 35), ("y", 30))}
     content = {"Setup": {"RunName": "r", **setup}, "Variables": variables, "Codes": TOYS}
     path.write_text(json.dumps(content | {"Networks": {"Threshold_Value": 1e9 if grid else 1e-9}}))
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from proposer.dataset import Dataset
+from proposer.run.dataset import Dataset
 from proposer.space import Space
-from proposer.strategies.lode import Lode, LodeSettings
+from proposer.strategies.lode.strategy import Lode, LodeSettings
 from scanspec import read_scan_file
 from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, contents, meta, read_run
 from tests.pair.processes import ProposerProcess

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from proposer.dataset import Dataset
-from proposer.evaluators import WINDOW_SECONDS
+from proposer.run.dataset import Dataset
+from proposer.wire.remote import WINDOW_SECONDS
 from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, read_run
 from tests.pair.processes import ProposerProcess
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from proposer import patience
+from proposer.wire import patience
 from scanspec.addresses import LONGEST_PATH
 from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, read_run
 from tests.pair.processes import ROOT

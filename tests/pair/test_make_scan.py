@@ -68,7 +68,7 @@ def test_what_the_file_does_not_say_is_said_once(
     for words in ("note: the file gives no threshold_value: 100 holds", "note: the file gives no points: 1,000 holds"):
         assert done.said.count(words) == 1
     assert "good: NLL below 100; stops at 1,000 good points" in done.said
-    assert "proposer.networks: fitted to 60 points" in done.said  # verbose, which is 0 otherwise
+    assert "proposer.strategies.networks: fitted to 60 points" in done.said  # verbose, which is 0 otherwise
 
 
 @pytest.mark.slow

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from proposer.evaluators import KEEPALIVE, Evaluator
-from proposer.rows import Pending
-from proposer.work import Work
+from proposer.types import Pending
+from proposer.wire.remote import KEEPALIVE, Evaluator
+from proposer.wire.work import Work
 from tests.pair.conftest import EvaluatorProcess, ScanFolder, read_run
 from tests.pair.processes import ROOT, ProposerProcess
 
@@ -32,12 +32,16 @@ def test_pings_are_as_the_evaluator_allows_them(make_scan: MakeScan, start_evalu
     """The settings of both sides, thirty times faster; a server with the default breaks off in the same time."""
     scan = make_scan(body=f"time.sleep({SILENT})")
     python = str(ROOT / ".envs/evaluator/bin/python")
-    ask = "from evaluator.service import SHORTEST_PING; print(SHORTEST_PING)"
+    ask = "from evaluator.service.server import SHORTEST_PING; print(SHORTEST_PING)"
     allowed = float(subprocess.run([python, "-c", ask], cwd=ROOT, capture_output=True, check=True).stdout)
     assert allowed < DEFAULT
 
     servers = [
-        start_evaluator(scan.file, workers=1, before=f"from evaluator import service; service.SHORTEST_PING = {each}")
+        start_evaluator(
+            scan.file,
+            workers=1,
+            before=f"from evaluator.service import server; server.SHORTEST_PING = {each}",
+        )
         for each in (allowed / KEEPALIVE, DEFAULT)
     ]
 

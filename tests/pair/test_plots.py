@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 
-from proposer.drawing import KINDS
+from proposer.show.drawing import KINDS
 from tests.pair.conftest import EvaluatorProcess, Said, read_run
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -107,7 +107,7 @@ def test_what_the_file_asks_for(run: Callable[[str], tuple[Path, Said]], lodesca
 
 
 def test_entries_of_the_spectrum_files(run: Callable[[str], tuple[Path, Said]]) -> None:
-    from proposer.plots import plot_axes, read_points
+    from proposer.show.plots import plot_axes, read_points
     from scanspec import read_scan_file
 
     folder, _ = run(PLOTS.replace("STRATEGY", "SLHA"))

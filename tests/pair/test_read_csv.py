@@ -71,9 +71,7 @@ def test_a_file_of_bsmart_names_columns_alone(make_scan: MakeScan, lodescan: Lod
         ("x,y,z\n0.5,0,100\n0.5,zero,100\n", ["line 3", "y is 'zero'", "not a finite number"]),
     ],
 )
-def test_a_table_that_does_not_fit(
-    rows: str | None, words: list[str], make_scan: MakeScan, lodescan: Lodescan
-) -> None:
+def test_a_table_that_does_not_fit(rows: str | None, words: list[str], make_scan: MakeScan, lodescan: Lodescan) -> None:
     scan = make_scan(setup="  type: READ_CSV\n  init_csv: rows.csv")
     if rows is not None:
         (scan.folder / "rows.csv").write_text(rows)

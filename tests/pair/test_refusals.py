@@ -205,10 +205,16 @@ DISAGREEMENTS = {
     "other sigma": ("sigma: 0.1", "sigma: 0.3", ["likelihood of 'r'", "GAUSS 0 +- 0.3", "GAUSS 0 +- 0.1"]),
     "other scaling": ("scaling: GAUSS", "scaling: UPPER", ["likelihood of 'r'", "UPPER", "GAUSS"]),
     "window": ("sigma: 0.1", "sigma: 0.1, valid: [0, 1]", ["window of 'r'", "(0.0, 1.0)", "None"]),
-    "another function": ("physics:observables", "physics:others", [
-        "the code 'ball' is `function: physics:others` in the scan file, `function: physics:observables` at the"]),
-    "a command": ("function: physics:observables", "command: /opt/ball -x {input} {output}", [
-        "the code 'ball' is `command: ball -x {input} {output}` in the scan file"]),
+    "another function": (
+        "physics:observables",
+        "physics:others",
+        ["the code 'ball' is `function: physics:others` in the scan file, `function: physics:observables` at the"],
+    ),
+    "a command": (
+        "function: physics:observables",
+        "command: /opt/ball -x {input} {output}",
+        ["the code 'ball' is `command: ball -x {input} {output}` in the scan file"],
+    ),
     "another code": ("  ball:\n", "  bowl:\n", ["the codes are bowl in the scan file, ball at the evaluator"]),
     "other observable": ("      r: {", "      q: {", ["does not give the observable 'q'", "scores the observable 'r'"]),
 }

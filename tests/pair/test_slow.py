@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from proposer.dataset import Dataset
+from proposer.run.dataset import Dataset
 from scanspec import ScanFile, losses_and_nll, read_scan_file
 from tests.pair.conftest import EvaluatorProcess, Points, read_run
 from tests.pair.processes import ROOT, MakeScanProcess, ProposerProcess

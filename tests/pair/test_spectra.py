@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from proposer.columns import Columns
-from proposer.dataset import Dataset, DatasetError
-from proposer.rows import Outcome
-from proposer.spectra import save_spectra
-from proposer.strategies.base import Batch, Status
+from proposer.run.columns import Columns
+from proposer.run.dataset import Dataset, DatasetError
+from proposer.run.spectra import save_spectra
+from proposer.types import Batch, Outcome, Status
 from tests.pair.conftest import EvaluatorProcess, Said, read_run
 
 SCAN = """

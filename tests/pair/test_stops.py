@@ -160,7 +160,8 @@ def test_a_finished_run_needs_no_evaluator(
     end = first.err.splitlines()[-4:]
     assert end[0] == "stopped: all 1 iterations are done (Iterations)"
     assert again.err.splitlines() == [
-        f"{run} is finished; more points or a higher budget in the scan file make it go on", *end
+        f"{run} is finished; more points or a higher budget in the scan file make it go on",
+        *end,
     ]
     # Another seed is another run, so it is not finished.
     assert lodescan(*nobody, "--wait", "0", "--seed", "2").code == 3
@@ -171,9 +172,7 @@ def test_a_finished_run_needs_no_evaluator(
 
 
 @pytest.mark.parametrize("kind", ["LODE", "RANDOM", "MLS_DNNC", "CMAES"])
-def test_a_band_of_the_nll(
-    kind: str, shared: Shared, make_scan: MakeScan, lodescan: Lodescan, tmp_path: Path
-) -> None:
+def test_a_band_of_the_nll(kind: str, shared: Shared, make_scan: MakeScan, lodescan: Lodescan, tmp_path: Path) -> None:
     """Good points, their table, counts and words are those of the band, for any type; so is the end."""
     scan = make_scan(setup=f"  seed: 1\n  type: {kind}\n  max_evaluations: 250", points=20)
     scan.replace("threshold_value: 2", "threshold_value: [1.5, 4]")

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from proposer.strategies import lode, lode_nets
+from proposer.strategies.lode import nets as lode_nets
+from proposer.strategies.lode import strategy as lode
 
 
 @pytest.fixture(autouse=True)

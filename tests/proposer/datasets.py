@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable
 from pathlib import Path
 
-from proposer.columns import Columns
-from proposer.dataset import Dataset, Outcome
-from proposer.strategies.base import Status
+from proposer.run.columns import Columns
+from proposer.run.dataset import Dataset, Outcome
+from proposer.types import Status
 
 
 def columns(dim: int = 2, observables: int = 3, codes: int = 2) -> Columns:

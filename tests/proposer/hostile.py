@@ -12,9 +12,9 @@ import numpy as np
 
 from lodescan.v1 import evaluation_pb2 as pb
 from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
-from proposer.evaluators import Evaluator
-from proposer.rows import Outcome, Pending
-from proposer.work import Work
+from proposer.types import Outcome, Pending
+from proposer.wire.remote import Evaluator
+from proposer.wire.work import Work
 
 GAUSS = pb.Likelihood(kind=pb.LIKELIHOOD_KIND_GAUSS, mean=0.0, sigma=1.0)
 ONE = [pb.Parameter(name="x", low=0.0, high=1.0)]

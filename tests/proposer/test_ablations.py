@@ -8,9 +8,9 @@ import pytest
 from benchmarks.search import models
 from benchmarks.search.ablations import NLL_ALONE, PARTS
 from benchmarks.search.problems import PROBLEMS
-from proposer.strategies.base import Status, Told
-from proposer.strategies.lode import LodeSettings
-from proposer.strategies.lode_energy import ScoredObservable
+from proposer.strategies.lode.energy import ScoredObservable
+from proposer.strategies.lode.strategy import LodeSettings
+from proposer.types import Status, Told
 
 
 @pytest.mark.slow

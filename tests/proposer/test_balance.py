@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proposer.balance import balanced, positive_weight, synthetic_points
+from proposer.strategies.balance import balanced, positive_weight, synthetic_points
 
 
 def points(n: int, dim: int = 3, seed: int = 0) -> np.ndarray:

@@ -1,12 +1,12 @@
 """What the proposer refuses of a scan file is refused where both sides read it; and names that clash."""
 
-
 import pytest
 
-from proposer.agreement import disagreements, show
-from proposer.commands import _read
-from proposer.messages import Description, Observable
+from proposer.commands.scan import _read
 from proposer.strategies.choice import TYPES
+from proposer.types import Observable
+from proposer.wire.agreement import disagreements, show
+from proposer.wire.messages import Description
 from scanspec import Kind, Likelihood, ScanFileError, keys, read_scan_file
 from scanspec import settings as shared
 

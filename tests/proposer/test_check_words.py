@@ -1,6 +1,6 @@
 """`lodescan check`: what a physicist reads of variables, fitted variables and kept files."""
 
-from proposer.commands import check
+from proposer.commands.scan import check
 
 TEXT = """\
 setup: {type: RANDOM, keep_spectra: valid}

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from proposer.init_csv import read_init_csv
+from proposer.run.init_csv import read_init_csv
 from proposer.scan import Limits
 from proposer.space import Space
 from proposer.strategies.choice import DEFAULT, TYPES, make_strategy, read_settings, type_name

@@ -7,15 +7,14 @@ import math
 import numpy as np
 import pytest
 
-from proposer.messages import Observable
 from proposer.space import Space
 from proposer.strategies import cmaes_nd
-from proposer.strategies.base import CheckpointError, Status, Told
 from proposer.strategies.choice import make_strategy, read_settings
 from proposer.strategies.cmaes import Cmaes, CmaesSettings
 from proposer.strategies.cmaes_nd import ALL_WITHIN, FILL, CmaesNd, CmaesNdSettings
 from proposer.strategies.novelty import novelty
 from proposer.strategies.shortfall import Shortfall
+from proposer.types import CheckpointError, Observable, Status, Told
 from scanspec import Kind, Likelihood, ScanFileError, read_scan_file
 from scanspec.variables import Variable
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from proposer.__main__ import BAD_INPUT, main
-from proposer.convert import converted
-from proposer.spectra import kept_below
+from proposer.commands.convert import converted
+from proposer.run.spectra import kept_below
 from proposer.strategies.choice import read_settings
 from scanspec import ScanFileError, read_scan_file
 from scanspec.tools import needs_the_folder

@@ -5,11 +5,10 @@ import re
 import numpy as np
 import pytest
 
-from proposer.costs import Cost, costs
-from proposer.dataset import Dataset
-from proposer.reading import status
-from proposer.rows import Outcome
-from proposer.strategies.base import Batch, Status
+from proposer.commands.reading import status
+from proposer.run.dataset import Dataset
+from proposer.show.costs import Cost, costs
+from proposer.types import Batch, Outcome, Status
 from tests.proposer.datasets import open_dataset
 
 OUTCOMES = [

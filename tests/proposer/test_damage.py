@@ -18,17 +18,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from proposer import reading, tables
-from proposer.dataset import Dataset, DatasetError
-from proposer.files import NoRoom
-from proposer.folder import FolderInUse, FolderLock
-from proposer.plots import plot
-from proposer.rows import Outcome
+from proposer.commands import reading
+from proposer.run import tables
+from proposer.run.dataset import Dataset, DatasetError
+from proposer.run.files import NoRoom
+from proposer.run.folder import FolderInUse, FolderLock
+from proposer.run.spectra import save_spectra
+from proposer.show.plots import plot
 from proposer.space import Space
-from proposer.spectra import save_spectra
-from proposer.strategies.base import Batch, Status
 from proposer.strategies.choice import TYPES, make_strategy
 from proposer.telling import InOrder
+from proposer.types import Batch, Outcome, Status
 from scanspec import Variable, read_scan_file
 from tests.proposer.datasets import columns, open_dataset
 
@@ -142,6 +142,7 @@ def test_a_state_of_another_version_names_the_file(tmp_path, name, state):
 
 # A folder that was being made
 
+
 @pytest.mark.parametrize("content", [None, b"", "wal"])
 def test_a_kill_while_the_folder_is_made_leaves_a_run_that_has_not_started(tmp_path, content, capsys):
     if content == "wal":  # SQLite has written its header, and no table
@@ -172,7 +173,7 @@ def test_a_run_of_format_2_that_had_not_started_starts(tmp_path, old_run):
 
 
 def test_a_program_that_holds_the_file_is_named_as_the_reason(tmp_path, monkeypatch):
-    monkeypatch.setattr("proposer.opening.journal_mode", lambda _: "DELETE")
+    monkeypatch.setattr("proposer.run.opening.journal_mode", lambda _: "DELETE")
     with open_dataset(tmp_path) as dataset, closing(sqlite3.connect(dataset.path)) as other:
         dataset._db.execute("PRAGMA busy_timeout = 10")
         other.execute("BEGIN")
@@ -215,11 +216,11 @@ def test_a_folder_of_somebody_else_is_left_alone(tmp_path, name):
 CUT_OFF = """
     import os, signal, sys
     import numpy as np
-    import proposer.opening
+    import proposer.run.opening
     from proposer.strategies.base import Batch
     from tests.proposer.datasets import open_dataset
 
-    proposer.opening.journal_mode = lambda _: "DELETE"
+    proposer.run.opening.journal_mode = lambda _: "DELETE"
     dataset = open_dataset(sys.argv[1])
     u = np.random.default_rng(1).random((2000, 2))
     dataset.add_batch(Batch(u, ["x"] * 2000, 0), u, b"state")
@@ -233,7 +234,7 @@ CUT_OFF = """
 @pytest.fixture
 def cut_off(tmp_path, monkeypatch):
     """A run without WAL that was killed inside a commit: SQLite must undo it before anybody reads."""
-    monkeypatch.setattr("proposer.opening.journal_mode", lambda _: "DELETE")
+    monkeypatch.setattr("proposer.run.opening.journal_mode", lambda _: "DELETE")
     subprocess.run([sys.executable, "-c", textwrap.dedent(CUT_OFF), str(tmp_path / "run")], check=False)
     assert (tmp_path / "run" / "dataset.sqlite-journal").stat().st_size > 0
     address = f"file:{tmp_path / 'run' / 'dataset.sqlite'}?mode=ro"
@@ -441,7 +442,7 @@ def test_status_and_export_read_format_2(old_run, capsys):
 
 CONVERT = """
     import os, signal, sys
-    import proposer.opening
+    import proposer.run.opening
     from proposer.dataset import Dataset
 
     step, real = int(sys.argv[2]), os.replace

@@ -17,10 +17,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proposer import folder
-from proposer.dataset import Dataset, DatasetError, FolderInUse, Outcome
-from proposer.rows import KeySet, row_keys
-from proposer.strategies.base import Batch, Status
+from proposer.keys import KeySet, row_keys
+from proposer.run import folder
+from proposer.run.dataset import Dataset, DatasetError, FolderInUse, Outcome
+from proposer.types import Batch, Status
 from tests.proposer.datasets import open_dataset, with_nll
 
 
@@ -298,12 +298,12 @@ def test_a_batch_is_stored_wholly_or_not_at_all(dataset, failing):
 KILLED = """
     import itertools, os, sys
     import numpy as np
-    import proposer.opening
+    import proposer.run.opening
     from proposer.dataset import Dataset, Outcome
     from proposer.strategies.base import Batch, Status
     from tests.proposer.datasets import open_dataset, with_nll
 
-    proposer.opening.journal_mode = lambda _: sys.argv[2]
+    proposer.run.opening.journal_mode = lambda _: sys.argv[2]
     dataset = open_dataset(sys.argv[1])
     for number in itertools.count(dataset.batches):
         u = np.random.default_rng(number).random((20, 2))
@@ -317,7 +317,7 @@ KILLED = """
 
 @pytest.mark.parametrize(("mode", "after"), [("WAL", 1), ("WAL", 8), ("WAL", 40), ("DELETE", 3), ("DELETE", 23)])
 def test_what_was_committed_survives_sigkill(tmp_path, monkeypatch, mode, after):
-    monkeypatch.setattr("proposer.opening.journal_mode", lambda _: mode)
+    monkeypatch.setattr("proposer.run.opening.journal_mode", lambda _: mode)
     command = [sys.executable, "-c", textwrap.dedent(KILLED), str(tmp_path), mode]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     lines = [process.stdout.readline().split() for _ in range(after)]
@@ -425,7 +425,7 @@ def test_a_system_without_a_list_of_mounts_counts_as_local(tmp_path):
 
 @pytest.mark.parametrize("mode", ["WAL", "DELETE"])
 def test_the_dataset_is_durable_in_both_modes(tmp_path, monkeypatch, mode):
-    monkeypatch.setattr("proposer.opening.journal_mode", lambda _: mode)
+    monkeypatch.setattr("proposer.run.opening.journal_mode", lambda _: mode)
     with open_dataset(tmp_path) as dataset:
         assert dataset._db.execute("PRAGMA journal_mode").fetchone()[0] == mode.lower()
         add(dataset, batch(3))

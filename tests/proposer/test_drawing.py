@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from proposer.plots import Points, draw
+from proposer.show.drawing import Points
+from proposer.show.plots import draw
 from scanspec import read_scan_file
 from scanspec.plotting import Plot, Plotting
 

@@ -8,7 +8,7 @@ import pytest
 
 from proposer.space import Space
 from proposer.strategies.choice import TYPES
-from proposer.strategies.lode import Lode
+from proposer.strategies.lode.strategy import Lode
 from tests.proposer.datasets import open_dataset
 from tests.proposer.test_strategies import CASES, KINDS, MANY, SPACE, make, mixed, nll
 

@@ -16,9 +16,9 @@ import pytest
 
 from lodescan.v1 import evaluation_pb2 as pb
 from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
-from proposer.evaluators import MOST_BREAKS, Evaluator, NoEvaluator
-from proposer.rows import Pending
-from proposer.work import Work
+from proposer.types import Pending
+from proposer.wire.remote import MOST_BREAKS, Evaluator, NoEvaluator
+from proposer.wire.work import Work
 
 
 class Breaking(pb_grpc.EvaluationServiceServicer):

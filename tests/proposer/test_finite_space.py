@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from proposer.networks import FitSettings
 from proposer.space import Space
-from proposer.strategies.base import Status, Told
-from proposer.strategies.lode import Lode, LodeSettings
-from proposer.strategies.lode_energy import ScoredObservable
+from proposer.strategies.lode.energy import ScoredObservable
+from proposer.strategies.lode.strategy import Lode, LodeSettings
 from proposer.strategies.mls_dnnc import MlsDnnc, MlsDnncSettings
+from proposer.strategies.networks import FitSettings
+from proposer.types import Status, Told
 from scanspec import Kind, Likelihood, Variable
 
 GAUSS = Likelihood(Kind.GAUSS, 2.0, 1.0)

@@ -12,10 +12,10 @@ import grpc
 import pytest
 
 from lodescan.v1 import evaluation_pb2 as pb
-from proposer import patience
-from proposer.evaluators import LARGEST_DESCRIPTION, MOST_AHEAD, Evaluator, EvaluatorRefused, NoEvaluator
-from proposer.messages import LARGEST_SPECTRA, MOST_CONCURRENT, MOST_IN_BATCH, clean
-from proposer.strategies.base import Status
+from proposer.types import Status
+from proposer.wire import patience
+from proposer.wire.messages import LARGEST_SPECTRA, MOST_CONCURRENT, MOST_IN_BATCH, clean
+from proposer.wire.remote import LARGEST_DESCRIPTION, MOST_AHEAD, Evaluator, EvaluatorRefused, NoEvaluator
 from tests.proposer.hostile import GAUSS, Refusal, client_of, good, message
 
 

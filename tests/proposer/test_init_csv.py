@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 
-from proposer.init_csv import read_init_csv
+from proposer.run.init_csv import read_init_csv
 from proposer.space import Space
 from scanspec import ScanFileError, read_scan_file
 

@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from proposer.dataset import Dataset, Outcome
+from proposer.run.dataset import Dataset, Outcome
 from proposer.space import Space
-from proposer.strategies import lode, lode_nets
-from proposer.strategies.base import Batch, CheckpointError, Floats, Status, Told
 from proposer.strategies.choice import make_strategy, read_settings, type_name
-from proposer.strategies.lode import Lode, LodeSettings
-from proposer.strategies.lode_energy import ScoredObservable
-from proposer.strategies.lode_leaves import Leaves
+from proposer.strategies.lode import nets as lode_nets
+from proposer.strategies.lode import strategy as lode
+from proposer.strategies.lode.energy import ScoredObservable
+from proposer.strategies.lode.leaves import Leaves
+from proposer.strategies.lode.strategy import Lode, LodeSettings
+from proposer.types import Batch, CheckpointError, Floats, Status, Told
 from scanspec import Kind, Likelihood, PriorKind, ScanFileError, Variable, losses_and_nll, read_scan_file
 from tests.proposer.datasets import open_dataset
 

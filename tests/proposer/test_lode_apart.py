@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from proposer.space import Space
-from proposer.strategies.base import Status, Told
-from proposer.strategies.lode import Lode, LodeSettings
-from proposer.strategies.lode_apart import far_away, made_bad, repeated
-from proposer.strategies.lode_energy import ScoredObservable
+from proposer.strategies.lode.apart import far_away, made_bad, repeated
+from proposer.strategies.lode.energy import ScoredObservable
+from proposer.strategies.lode.strategy import Lode, LodeSettings
+from proposer.types import Status, Told
 from scanspec import Kind, Likelihood, Variable, losses_and_nll
 
 RNG = np.random.default_rng(3)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from proposer.strategies.lode_coding import Coding
+from proposer.strategies.lode.coding import Coding
 
 RNG = np.random.default_rng(4)
 RELIC = 10.0 ** RNG.uniform(-5, 6, 400)  # a relic density, of which 0.12 is wanted

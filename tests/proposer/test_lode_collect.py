@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from proposer.space import Space
-from proposer.strategies import lode_descend
-from proposer.strategies.base import Status, Told
-from proposer.strategies.lode import Lode, LodeSettings
-from proposer.strategies.lode_collect import around_good_points, candidates, certain, odds_by_neighbours
-from proposer.strategies.lode_descend import APART, centres, descend
-from proposer.strategies.lode_energy import EnergyOfObservables
-from proposer.strategies.lode_points import Known, Points
+from proposer.strategies.lode import descend as lode_descend
+from proposer.strategies.lode.collect import around_good_points, candidates, certain, odds_by_neighbours
+from proposer.strategies.lode.descend import APART, centres, descend
+from proposer.strategies.lode.energy import EnergyOfObservables
+from proposer.strategies.lode.points import Known, Points
+from proposer.strategies.lode.strategy import Lode, LodeSettings
+from proposer.types import Status, Told
 from scanspec import ScanFileError, Variable, read_scan_file
 
 MANY = 10**9

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from proposer.strategies import lode_nets
-from proposer.strategies.lode_adam import Adam
-from proposer.strategies.lode_nets import MEMBERS, WIDTH, Nets
+from proposer.strategies.lode import nets as lode_nets
+from proposer.strategies.lode.adam import Adam
+from proposer.strategies.lode.nets import MEMBERS, WIDTH, Nets
 
 
 def energy(x: np.ndarray) -> np.ndarray:

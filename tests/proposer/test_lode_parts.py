@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 import torch
 
-from proposer.strategies.base import Status, Told
-from proposer.strategies.lode_coding import Coding
-from proposer.strategies.lode_energy import FAR, EnergyOfNll, EnergyOfObservables, ScoredObservable
-from proposer.strategies.lode_leaves import Leaves
-from proposer.strategies.lode_model import Surrogate
-from proposer.strategies.lode_points import Points
-from proposer.strategies.lode_probe import minima, probes
-from proposer.strategies.lode_process import Processes
-from proposer.strategies.lode_sample import subset_simulation
-from proposer.strategies.lode_select import Candidates, daring, even, hits, odds_of_an_answer, uncertain, undiscovered
-from proposer.strategies.lode_train import even_rows, training_rows
+from proposer.strategies.lode.coding import Coding
+from proposer.strategies.lode.energy import FAR, EnergyOfNll, EnergyOfObservables, ScoredObservable
+from proposer.strategies.lode.leaves import Leaves
+from proposer.strategies.lode.model import Surrogate
+from proposer.strategies.lode.points import Points
+from proposer.strategies.lode.probe import minima, probes
+from proposer.strategies.lode.process import Processes
+from proposer.strategies.lode.sample import subset_simulation
+from proposer.strategies.lode.select import Candidates, daring, even, hits, odds_of_an_answer, uncertain, undiscovered
+from proposer.strategies.lode.train import even_rows, training_rows
+from proposer.types import Status, Told
 from scanspec import Kind, Likelihood
 
 GAUSS = Likelihood(Kind.GAUSS, 0.5, 0.1)

@@ -9,14 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proposer.space import Space
-from proposer.strategies import lode, lode_nets
-from proposer.strategies.base import Batch, Status, Told, is_good
+from proposer.strategies.base import is_good
 from proposer.strategies.choice import read_settings
 from proposer.strategies.cmaes import Cmaes, CmaesSettings
-from proposer.strategies.lode import Lode, LodeSettings
-from proposer.strategies.lode_energy import EnergyOfNll, EnergyOfObservables, ScoredObservable
-from proposer.strategies.lode_even import EvenIn, beside
+from proposer.strategies.lode import nets as lode_nets
+from proposer.strategies.lode import strategy as lode
+from proposer.strategies.lode.energy import EnergyOfNll, EnergyOfObservables, ScoredObservable
+from proposer.strategies.lode.even import EvenIn, beside
+from proposer.strategies.lode.strategy import Lode, LodeSettings
 from proposer.target import NONE, describe_target, in_target
+from proposer.types import Batch, Status, Told
 from scanspec import Kind, Likelihood, ScanFileError, Variable, losses_and_nll, read_scan_file
 
 DIM = 3

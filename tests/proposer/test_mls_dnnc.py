@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from proposer.networks import FitSettings
 from proposer.space import Space
-from proposer.strategies.base import Batch, Status, Strategy, Told, generator
+from proposer.strategies.base import Strategy, generator
 from proposer.strategies.mls_dnnc import MlsDnnc, MlsDnncSettings
+from proposer.strategies.networks import FitSettings
+from proposer.types import Batch, Status, Told
 from scanspec import read_scan_file
 from scanspec.variables import Variable
 
@@ -83,8 +84,8 @@ def trainings(monkeypatch) -> list[dict]:
         self._network = object()
         return 0.0
 
-    monkeypatch.setattr("proposer.networks.Classifier.fit", fit)
-    monkeypatch.setattr("proposer.networks.Classifier.predict", lambda self, inputs: inputs[:, 0])
+    monkeypatch.setattr("proposer.strategies.networks.Classifier.fit", fit)
+    monkeypatch.setattr("proposer.strategies.networks.Classifier.predict", lambda self, inputs: inputs[:, 0])
     return seen
 
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from proposer.dataset import Dataset, Outcome
-from proposer.networks import FitSettings
+from proposer.run.dataset import Dataset, Outcome
 from proposer.space import Space
-from proposer.strategies.base import Batch, CheckpointError, Status
 from proposer.strategies.mls_dnnc import MlsDnnc, MlsDnncSettings
+from proposer.strategies.networks import FitSettings
+from proposer.types import Batch, CheckpointError, Status
 from scanspec.variables import Variable
 from tests.proposer.datasets import open_dataset, with_nll
 

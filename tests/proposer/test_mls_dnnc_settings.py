@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from proposer.networks import FitSettings
 from proposer.strategies.mls_dnnc import MlsDnncSettings
+from proposer.strategies.networks import FitSettings
 from scanspec import ScanFileError, read_scan_file
 
 FILE = """

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from proposer import networks
-from proposer.networks import Classifier, FitSettings, large_network, small_network
-from proposer.strategies.base import CheckpointError
+from proposer.strategies import networks
+from proposer.strategies.networks import Classifier, FitSettings, large_network, small_network
+from proposer.types import CheckpointError
 
 SMALL = FitSettings(neurons=12, batch_size=64, epochs=40, learning_rate=1e-2)
 

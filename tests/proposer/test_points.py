@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proposer.columns import Columns, Quantity, TooManyColumns, most_columns
-from proposer.dataset import Dataset
-from proposer.points import Damaged, answer_rows, ask_rows, read_rows
-from proposer.rows import Outcome
-from proposer.strategies.base import Batch, Status
+from proposer.run.checksums import Damaged
+from proposer.run.columns import Columns, Quantity, TooManyColumns, most_columns
+from proposer.run.dataset import Dataset
+from proposer.run.points import answer_rows, ask_rows, read_rows
+from proposer.types import Batch, Outcome, Status
 from tests.proposer.datasets import columns, open_dataset
 
 WIDTH, CODES = 3, 2

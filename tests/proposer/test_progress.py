@@ -7,10 +7,9 @@ from collections import Counter
 
 import pytest
 
-from proposer.progress import Progress, Tally
-from proposer.rows import Outcome
-from proposer.strategies.base import Status
+from proposer.show.progress import Progress, Tally
 from proposer.target import describe_target
+from proposer.types import Outcome, Status
 
 
 @pytest.mark.parametrize(

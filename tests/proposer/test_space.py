@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from proposer.rows import row_keys
+from proposer.keys import row_keys
 from proposer.space import Space
 from scanspec.variables import FARTHEST, PriorKind, Variable
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from proposer.spectra import kept_below
+from proposer.run.spectra import kept_below
 from scanspec import ScanFileError, read_scan_file
 
 FILE = """\

@@ -12,18 +12,19 @@ import pytest
 import torch
 from scipy import stats
 
-from proposer.dataset import Dataset, Outcome
-from proposer.networks import FitSettings
-from proposer.rows import row_keys
+from proposer.keys import row_keys
+from proposer.run.dataset import Dataset, Outcome
 from proposer.space import Space
-from proposer.strategies.base import Batch, CheckpointError, Settings, Status, Strategy, Told
+from proposer.strategies.base import Settings, Strategy
 from proposer.strategies.choice import TYPES, make_strategy
 from proposer.strategies.cmaes import Cmaes, CmaesSettings
 from proposer.strategies.cmaes_nd import CmaesNdSettings
 from proposer.strategies.draws import DrawSettings
 from proposer.strategies.grid import GridSettings
-from proposer.strategies.lode import LodeSettings
+from proposer.strategies.lode.strategy import LodeSettings
 from proposer.strategies.mls_dnnc import MlsDnncSettings
+from proposer.strategies.networks import FitSettings
+from proposer.types import Batch, CheckpointError, Status, Told
 from scanspec.variables import PriorKind, Variable
 from tests.proposer.datasets import open_dataset, with_nll
 

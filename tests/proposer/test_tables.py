@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from proposer.columns import Columns
-from proposer.dataset import Dataset, Outcome
-from proposer.init_csv import read_init_csv
+from proposer.run.columns import Columns
+from proposer.run.dataset import Dataset, Outcome
+from proposer.run.init_csv import read_init_csv
+from proposer.run.tables import GoodPoints, as_text, export, from_text
 from proposer.space import Space
-from proposer.strategies.base import Batch, Status
-from proposer.tables import GoodPoints, as_text, export, from_text
+from proposer.types import Batch, Status
 from scanspec import read_scan_file
 
 EVIL = ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"]

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from proposer.networks import Classifier, FitSettings
-from proposer.strategies.lode_nets import Nets
-from proposer.strategies.lode_process import Processes
+from proposer.strategies.lode.nets import Nets
+from proposer.strategies.lode.process import Processes
+from proposer.strategies.networks import Classifier, FitSettings
 from proposer.time_limit import OutOfTime, check_time, within
 
 U = np.random.default_rng(1).random((200, 3))

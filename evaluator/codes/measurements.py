@@ -1,0 +1,90 @@
+"""flavio's measurements as constants of a likelihood: a mean and a standard deviation.
+
+`python -m evaluator.codes.measurements` answers on standard output what it is asked on standard input,
+for a server that does not want flavio in its own memory.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import math
+import sys
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from scanspec.document import closest
+
+Wanted = Mapping[str, tuple[str, Sequence[float], Sequence[str]]]
+"""Name in the scan file: observable, its arguments, and the measurements to take (none: the only one)."""
+
+Found = Mapping[str, Sequence[float] | str]
+"""Name in the scan file: mean and sigma, or what is wrong."""
+
+MOST_ASYMMETRIC = 0.1
+"""The largest difference of a distribution's two errors, in their mean, that still counts as Gaussian."""
+
+
+def names(observable: str, arguments: Sequence[float]) -> list[str]:
+    """flavio's measurements of an observable in this very bin."""
+    flavio = importlib.import_module("flavio")
+    key = (observable, *arguments) if arguments else observable
+    return [name for name, each in flavio.Measurement.instances.items() if key in each.all_parameters]
+
+
+def bin_is_measured(observable: str, arguments: Sequence[float]) -> bool:
+    """Whether flavio knows a measurement of anything in the same decay and bin."""
+    process = observable[observable.rfind("(") :]
+    known = importlib.import_module("flavio").Measurement.instances.values()
+    parameters = (each for measurement in known for each in measurement.all_parameters if isinstance(each, tuple))
+    return any(each[0].endswith(process) and each[1:] == tuple(arguments) for each in parameters)
+
+
+def read(wanted: Wanted) -> Found:
+    """Mean and sigma of each, or a sentence that says why there are none."""
+    found: dict[str, Sequence[float] | str] = {}
+    for name, (observable, arguments, chosen) in wanted.items():
+        try:
+            found[name] = _combine(observable, arguments, chosen)
+        except LookupError as error:
+            found[name] = str(error.args[0])
+    return found
+
+
+def _combine(observable: str, arguments: Sequence[float], chosen: Sequence[str]) -> tuple[float, float]:
+    flavio = importlib.import_module("flavio")
+    known = names(observable, arguments)
+    label = " ".join([observable, *(f"{each:g}" for each in arguments)])
+    if not known:
+        raise LookupError(f"flavio has no measurement of {label}; write mean and sigma")
+    for each in chosen:
+        if each not in known:
+            raise LookupError(f"flavio has no measurement {each!r} of {label}{closest(each, known)}")
+    if not chosen and len(known) > 1:  # many of them hold one another: their product would count data twice
+        raise LookupError(
+            f"flavio has {len(known)} measurements of {label}; name one, or those that are independent: "
+            f"{', '.join(known)}"
+        )
+    keywords = dict(zip(flavio.Observable[observable].arguments or (), arguments, strict=True))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that correlations with other observables are dropped
+        combined = flavio.combine_measurements(observable, include_measurements=list(chosen or known), **keywords)
+    mean, left, right = (_number(getattr(combined, each)) for each in ("central_value", "error_left", "error_right"))
+    sigma = (left + right) / 2
+    gaussian = math.isfinite(mean) and 0 < sigma < math.inf and abs(left - right) <= MOST_ASYMMETRIC * sigma
+    if not gaussian or "Limit" in type(combined).__name__:
+        raise LookupError(
+            f"the measurement of {label} is no Gaussian: {mean:g} +{right:g} -{left:g} "
+            f"({type(combined).__name__}); write mean and sigma, or another scaling"
+        )
+    return mean, sigma
+
+
+def _number(value: Any) -> float:
+    return float(value.item() if hasattr(value, "item") else value)
+
+
+if __name__ == "__main__":
+    answer = json.dumps(read(json.load(sys.stdin)))
+    print(answer)

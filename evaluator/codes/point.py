@@ -1,0 +1,67 @@
+"""A point on its way through the codes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from evaluator.errors import CodeFailed, UnknownName
+from scanspec.document import plain_name
+from scanspec.spectrum import Spectrum
+
+
+class Point(Mapping[str, float]):
+    """A point on its way through the codes: a mapping of variables, derived variables and observables so far."""
+
+    def __init__(self, names: dict[str, float], variables: Sequence[float], scratch: str | Path | None) -> None:
+        self.names = names
+        self.variables = variables
+        self.warnings: list[str] = []
+        self.spectra: list[Path] = []
+        self.used_scratch = False
+        self._spectrum: Spectrum | None = None
+        self._scratch = scratch
+
+    def __getitem__(self, name: str) -> float:
+        try:
+            return self.names[name if name in self.names else plain_name(name)]
+        except KeyError:
+            raise UnknownName(name, self.names) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def spectrum(self) -> Spectrum:
+        """The last SLHA file that a code wrote; raises CodeFailed when there is none."""
+        if self._spectrum is None:
+            raise CodeFailed("no code before this one has written a spectrum")
+        return self._spectrum
+
+    @spectrum.setter
+    def spectrum(self, spectrum: Spectrum) -> None:
+        self._spectrum = spectrum
+
+    def wrote(self, spectrum: Spectrum, path: Path) -> None:
+        """A code has written its spectrum to this file, which may be an earlier code's."""
+        self._spectrum = spectrum
+        self.spectra = [each for each in self.spectra if each != path] + [path]
+
+    @property
+    def spectrum_path(self) -> Path | None:
+        """The file of the last spectrum; None before the first."""
+        return self.spectra[-1] if self.spectra else None
+
+    @property
+    def folder(self) -> Path:
+        """The point's scratch folder, made when it is first asked for and removed after the point."""
+        if self._scratch is None:
+            raise CodeFailed("this point has no scratch folder")
+        folder = Path(self._scratch)
+        if not self.used_scratch:
+            folder.mkdir(parents=True, exist_ok=True)
+            self.used_scratch = True
+        return folder

@@ -1,0 +1,250 @@
+"""Runs one physics program: a deadline, no shell, bounded output, nothing left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import resource
+import select
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from evaluator.clock import Countdown
+from evaluator.errors import CodeFailed, CodeKilled, CodeTimedOut, ConfigurationError
+from evaluator.files import FULL, NotAFile, is_full, require_regular
+from evaluator.leftovers import POINT_MARK, ROOT_MARK, WORKER_MARK, kill_marked
+from evaluator.memory import memory_limit
+
+LARGEST_FILE = 256 * 2**20
+"""Bytes that a program or a worker may write into one file, its standard output included."""
+
+NEEDED = frozenset({
+    "HOME", "USER", "LOGNAME", "SHELL", "TERM", "TZ", "TMPDIR", "TMP", "TEMP", "HOSTNAME", "LANG", "LANGUAGE",
+    "LIBRARY_PATH", "CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "PKG_CONFIG_PATH", "VIRTUAL_ENV", "CONDA_PREFIX",
+    "PERL5LIB", "JAVA_HOME", "R_HOME", "ROOTSYS", "HDF5_USE_FILE_LOCKING", "MPLBACKEND", "INTEL_LICENSE_FILE",
+    "LM_LICENSE_FILE", "CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "CC", "CXX", "FC", "F77", "GCC_EXEC_PREFIX",
+    ROOT_MARK, WORKER_MARK,
+})  # fmt: skip
+"""What a program gets of the environment beside what the scan file names."""
+
+NEEDED_FAMILIES = (
+    "LC_", "LD_", "OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "NUMEXPR_", "GFORTRAN_", "MALLOC_", "XDG_", "PYTHON",
+    "LHAPDF", "PYTHIA8", "MATHEMATICA", "APPTAINER", "SINGULARITY", "SLURM_", "PBS_", "LSB_", "PMI", "PRTE_", "OMPI_",
+    "MPICH_", "MV2_", "UCX_", "I_MPI_", "FI_",
+)  # fmt: skip
+"""The same by how a name begins: languages, libraries, threads, containers, and what MPI is told by a batch system."""
+
+SECRET = frozenset({"SLURM_JWT"})
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command of a scan file, split without a shell: words, and files for < and >."""
+
+    words: tuple[str, ...]
+    stdin: str | None = None
+    stdout: str | None = None
+
+    @classmethod
+    def read(cls, text: str, where: str) -> Command:
+        """Splits a command; raises ConfigurationError for what only a shell could do."""
+        _refuse_expansions(text, where)
+        try:
+            lexer = shlex.shlex(text, posix=True, punctuation_chars="<>|&;")
+            lexer.whitespace_split = True
+            lexer.commenters = ""
+            words = list(lexer)
+        except ValueError as error:
+            raise ConfigurationError(f"{where}: {text!r} cannot be split into words ({error})") from None
+        kept: list[str] = []
+        files: dict[str, str | None] = {"<": None, ">": None}
+        position = 0
+        while position < len(words):
+            word = words[position]
+            if word in files:
+                if position + 1 == len(words) or files[word] is not None:
+                    raise ConfigurationError(f"{where}: {word} in {text!r} must be followed by one file")
+                files[word] = words[position + 1]
+                position += 2
+                continue
+            if word and not word.strip("<>|&;"):
+                raise ConfigurationError(f"{where}: {word!r} in {text!r} needs a shell; put the command into a script")
+            kept.append(os.path.expanduser(word))
+            position += 1
+        if not kept:
+            raise ConfigurationError(f"{where}: the command is empty")
+        return cls(tuple(kept), files["<"], files[">"])
+
+    def executable(self, folder: Path, where: str) -> Path:
+        """The program's file: relative to the scan file's folder when it has a slash, else found on the PATH."""
+        name = self.words[0]
+        found = shutil.which(str((folder / name).resolve()) if "/" in name else name, path=search_path())
+        if found is None:
+            raise ConfigurationError(f"{where}: the program {name!r} is not there, or may not be executed")
+        return Path(found)
+
+
+def _refuse_expansions(text: str, where: str) -> None:
+    """Raises ConfigurationError for what only a shell expands; in quotes that keep it from that it may stand."""
+    bare = re.sub(r"\\.|'[^']*'", "", text)
+    outside = re.sub(r'"[^"]*"', "", bare)
+    found = re.search(r"[$`]", bare) or re.search(r"[*?]|(?:^|\s)(?:2>|&>)", outside)
+    if found:
+        what = f"{found[0].strip()!r} in {text!r} needs a shell"
+        raise ConfigurationError(f"{where}: {what}; put the command into a script")
+    if re.match(r"\s*\w+=", outside):
+        raise ConfigurationError(
+            f"{where}: {text!r} sets a variable of the environment; do that by environment_variables in setup"
+        )
+
+
+def search_path() -> str:
+    """PATH, and the scripts of this Python environment, where a physics package has its commands."""
+    return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A program that ended by itself: its exit code, and the last bytes of what it wrote."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+def run_program(
+    words: list[str], folder: Path, log: str, timeout: float, stdin: Path | None, stdout: Path | None,
+    variables: Collection[str] = (),
+) -> Finished:  # fmt: skip
+    """Runs a program in `folder`, for at most `timeout` seconds.
+
+    Standard output and error go to `<log>.stdout` and `<log>.stderr` there, or to `stdout`. At the
+    deadline the whole process group is killed, and what has left it. Of this process's environment it
+    gets what programs need (see `environment`) and the `variables`. Raises CodeTimedOut, CodeKilled
+    (SIGKILL from outside, or no room on the disk) and CodeFailed (it cannot be started, or wrote too much).
+    """
+    out_path = stdout or folder / f"{log}.stdout"
+    error_path = folder / f"{log}.stderr"
+    with contextlib.ExitStack() as files:
+        try:
+            source = files.enter_context(_open_input(stdin)) if stdin else subprocess.DEVNULL
+            for path in (out_path, error_path):
+                path.unlink(missing_ok=True)  # a code before this one may have put a link or a pipe there
+            out = files.enter_context(out_path.open("xb"))
+            err = files.enter_context(error_path.open("xb"))
+            process = subprocess.Popen(
+                words, cwd=folder, stdin=source, stdout=out, stderr=err, start_new_session=True,
+                env=environment(variables) | {POINT_MARK: str(folder)},
+            )  # fmt: skip
+        except NotAFile as error:
+            raise CodeFailed(f"{words[0]} could not be started: {error}") from error
+        except OSError as error:
+            if error.errno in FULL:
+                raise
+            raise CodeFailed(f"{words[0]} could not be started: {error.strerror} ({error.filename})") from error
+    try:
+        ended = _wait(process, timeout)
+    finally:
+        # before the leader is reaped, so that its number still belongs to this group
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    if not ended:
+        kill_marked(POINT_MARK, folder)
+        raise CodeTimedOut(f"{Path(words[0]).name} ran past its deadline of {timeout:g} s and was ended")
+    if process.returncode in (-signal.SIGKILL, -signal.SIGTERM):
+        kill_marked(POINT_MARK, folder)
+        raise CodeKilled(f"{Path(words[0]).name} was killed from outside (out of memory?)")
+    if process.returncode == -signal.SIGXFSZ:
+        raise CodeFailed(f"{Path(words[0]).name} wrote more than {LARGEST_FILE >> 20} MiB into one file and was ended")
+    finished = Finished(process.returncode, read_tail(out_path), read_tail(error_path))
+    if is_full(folder) or _says_full(finished):
+        raise CodeKilled(f"there was no room on the disk for what {Path(words[0]).name} writes")
+    return finished
+
+
+def _open_input(path: Path) -> BinaryIO:
+    # without O_NONBLOCK the opening of a named pipe waits for a writer
+    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY), "rb")
+    try:
+        require_regular(path, os.fstat(file.fileno()).st_mode)
+    except NotAFile:
+        file.close()
+        raise
+    return file
+
+
+def _says_full(finished: Finished) -> bool:
+    """Whether a program that failed gives a full disk as the reason: by now another may have made room."""
+    said = finished.stderr + finished.stdout if finished.exit_code != 0 else finished.stderr
+    return "No space left on device" in said or "Disk quota exceeded" in said
+
+
+def environment(variables: Collection[str]) -> dict[str, str]:
+    """What of this process's environment a program gets: what programs need to run, and what the scan file names.
+
+    The rest stays here: tokens and passwords are in environments too.
+    """
+    found = {
+        name: value
+        for name, value in os.environ.items()
+        if name in NEEDED or name in variables or (name.startswith(NEEDED_FAMILIES) and name not in SECRET)
+    }
+    return found | {"PATH": search_path()}
+
+
+def _wait(process: subprocess.Popen[bytes], timeout: float) -> bool:
+    """Whether the program ended in time; leaves it unreaped (Popen.wait polls, and sleeps up to 50 ms)."""
+    if not hasattr(os, "pidfd_open"):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout)
+            return True
+        return False
+    descriptor = os.pidfd_open(process.pid)
+    try:
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        deadline = Countdown(timeout)
+        while (left := deadline.left()) > 0:
+            if poll.poll(min(left, 3600) * 1000):
+                return True
+        return bool(poll.poll(0))
+    finally:
+        os.close(descriptor)
+
+
+def read_tail(path: Path, size: int = 4000) -> str:
+    """The last bytes of a file as text, safe for any bytes; empty where there is none."""
+    try:
+        with _open_input(path) as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - size))
+            return file.read(size).decode("utf-8", errors="replace")
+    except (OSError, NotAFile):
+        return ""
+
+
+def last_line(text: str) -> str:
+    """The last line that says something; control characters removed."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return "".join(char for char in lines[-1] if char.isprintable())[:300] if lines else ""
+
+
+def limit_resources() -> None:
+    """Bounds this process and all that it starts: file sizes, memory, no core dumps."""
+    for kind, wanted in (
+        (resource.RLIMIT_FSIZE, LARGEST_FILE),
+        (resource.RLIMIT_DATA, memory_limit()),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        _, hard = resource.getrlimit(kind)
+        limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(kind, (limit, hard))

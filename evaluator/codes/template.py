@@ -1,0 +1,225 @@
+"""SLHA input files whose values are expressions in the variables.
+
+The lines and the spacing of the template stay as they are, byte by byte: some programs read by column.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+from evaluator.errors import ConfigurationError, InvalidPoint
+from evaluator.expressions import Expression
+from evaluator.files import write_new
+from scanspec.files import read_text
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([DdEe][+-]?\d+)?$")
+_INTEGER = re.compile(r"[+-]?\d+$")
+_AMBIGUOUS = ("e", "inf", "nan", "tau")  # constants of expressions, and words that a program may want
+_SCALE = re.compile(r"(?P<head>.*?\bQ\s*=\s*)(?P<value>\S+)(?P<rest>.*)", re.IGNORECASE)
+_QUOTED = re.compile(r"(?P<quote>['\"])(?P<text>[^'\"]*)(?P=quote)\s*$")
+
+_HEADS = ("BLOCK", "DECAY", "DECAY1L", "XSECTION")
+_AS_BYTES = "surrogateescape"  # bytes that are no UTF-8, as in a comment of an old file, are written as they were read
+
+Entry = tuple[str, tuple[int, ...]]
+
+
+class Template:
+    """A template with its expressions found and checked.
+
+    The value of a line is its last word before `#`, that of a block's first line its scale Q; in a table XSECTION it is
+    the energy of the first line and the seventh word of the others, in a table DECAY the first word of a line that has
+    several. A number stays as it is written; a quoted text is written without its quotes; anything else is an
+    expression, without blanks. `blocks` maps block and indices to expressions that replace an entry, or add it to the
+    last block of that name; `places` says where they stand. `variables` is the number of variables, `where` the place
+    that names the template.
+    Raises ConfigurationError, with file and line, for a name that is not known.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        known: Collection[str],
+        blocks: Mapping[str, Mapping[tuple[int, ...], str]],
+        variables: int,
+        where: str,
+        places: Mapping[Entry, str] = MappingProxyType({}),
+    ) -> None:
+        text = _read(path, where)
+        self._path, self._known, self._variables, self._places = path, known, variables, places
+        self._pieces: list[str | Expression] = []
+        wanted = {(name, index): value for name, entries in blocks.items() for index, value in entries.items()}
+        placed: set[Entry] = set()
+        lines = text.removesuffix("\n").split("\n")
+        last = {_block(line): number for number, line in enumerate(lines, start=1)}
+        block, begins, table = "", 0, ""
+        for number, line in enumerate(lines, start=1):
+            words = line.partition("#")[0].split()
+            head = words[0].upper() if words else ""
+            if head in _HEADS:
+                if begins == last.get(block):
+                    self._add_new_entries(wanted, placed, block)
+                block, begins, table = _block(line), number, head
+            index = _index(words)
+            if not words:
+                self._pieces.append(line + "\n")
+            elif head == "BLOCK":
+                self._add_head(line, number)
+            elif index is not None and (block, index) in wanted:
+                placed.add((block, index))
+                self._add_line(line, words, number, wanted[block, index], (block, index))
+            elif (position := _value_of_table(table, words)) is not None:
+                self._add_table_line(line, position, f"{path}, line {number}")
+            else:
+                self._add_line(line, words, number, None)
+        self._add_new_entries(wanted, placed, block)
+        for name in dict.fromkeys(name for name, _ in wanted):
+            if any(entry not in placed for entry in wanted if entry[0] == name):
+                self._pieces.append(f"BLOCK {name}\n")
+                self._add_new_entries(wanted, placed, name)
+
+    @property
+    def varies(self) -> bool:
+        """Whether there is an expression in it."""
+        return any(isinstance(each, Expression) for each in self._pieces)
+
+    def render(self, names: Mapping[str, float], variables: Sequence[float]) -> str:
+        """The input file of one point.
+
+        Raises InvalidPoint where a value is not finite: some programs take "nan" and go on.
+        """
+        return "".join(
+            each if isinstance(each, str) else _format(each(names, variables), each.text) for each in self._pieces
+        )
+
+    def write(self, path: Path, names: Mapping[str, float], variables: Sequence[float]) -> str:
+        """Writes the input file of one point; returns its text."""
+        text = self.render(names, variables)
+        write_new(path, text.encode(errors=_AS_BYTES))
+        return text
+
+    def _add_head(self, line: str, number: int) -> None:
+        scale = _SCALE.fullmatch(line.partition("#")[0])
+        if scale is None:
+            self._pieces.append(line + "\n")
+            return
+        self._pieces.append(scale["head"])
+        self._add_value(scale["value"], f"{self._path}, line {number}")
+        self._pieces.append(line[scale.end("value") :] + "\n")
+
+    def _add_line(
+        self, line: str, words: list[str], number: int, override: str | None, entry: Entry = ("", ())
+    ) -> None:
+        body = line.partition("#")[0]
+        where = f"{self._path}, line {number}"
+        quoted = _QUOTED.search(body)
+        start, end = body.rindex(words[-1]), body.rindex(words[-1]) + len(words[-1])
+        if quoted:
+            start, end = quoted.start(), quoted.end("quote") + len(quoted["text"]) + 1
+        self._pieces.append(line[:start])
+        if override is not None:
+            self._add_override(override, entry)
+        elif quoted:
+            self._pieces.append(quoted["text"])
+        else:
+            before = [word for word in words[:-1] if not _NUMBER.match(word) and word.upper() not in _HEADS]
+            if before:
+                raise ConfigurationError(
+                    f"{where}: {' '.join(before)!r} is neither an index nor the value: an expression must have no "
+                    "blanks, and a text must stand in quotes"
+                )
+            self._add_value(words[-1], where)
+        self._pieces.append(line[end:] + "\n")
+
+    def _add_table_line(self, line: str, position: int, where: str) -> None:
+        """A line of a table of decays or cross sections, with the value at the word of that number."""
+        word = list(re.finditer(r"\S+", line.partition("#")[0]))[position]
+        self._pieces.append(line[: word.start()])
+        self._add_value(word[0], where)
+        self._pieces.append(line[word.end() :] + "\n")
+
+    def _add_value(self, value: str, where: str) -> None:
+        if _NUMBER.match(value):
+            self._pieces.append(value)
+            return
+        if value in _AMBIGUOUS and value not in self._known:
+            raise ConfigurationError(
+                f"{where}: {value} may be a number or a text; write '{value}', in quotes, for the text, "
+                f"and an expression, 1*{value}, for the number"
+            )
+        try:
+            self._pieces.append(Expression(value, self._known, where, self._variables))
+        except ConfigurationError as error:
+            raise ConfigurationError(
+                f"{error} (a text that the program wants is written in quotes: '{value}')"
+            ) from None
+
+    def _add_override(self, value: str, entry: Entry) -> None:
+        quoted = _QUOTED.match(value)
+        if quoted:
+            self._pieces.append(quoted["text"])
+        elif _NUMBER.match(value) and not _INTEGER.match(value):
+            self._pieces.append(_format(float(value.upper().replace("D", "E")), value))
+        else:
+            self._add_value(value, self._places.get(entry, f"blocks: {entry[0]} {entry[1]}"))
+
+    def _add_new_entries(self, wanted: Mapping[Entry, str], placed: set[Entry], block: str) -> None:
+        for entry, value in wanted.items():
+            if entry[0] == block and entry not in placed:
+                placed.add(entry)
+                self._pieces.append("".join(f"{each:6d}" for each in entry[1]) + "   ")
+                self._add_override(value, entry)
+                self._pieces.append("\n")
+
+
+def _read(path: Path, where: str) -> str:
+    try:
+        text = read_text(path, errors=_AS_BYTES)
+    except OSError as error:
+        raise ConfigurationError(f"{where}: the template {path} cannot be read: {error.strerror or error}") from error
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        what = f"line {line} has a zero byte, as files in UTF-16 have; save it as plain text (ASCII or UTF-8)"
+        raise ConfigurationError(f"{where}: the template {path} cannot be read: {what}")
+    return text
+
+
+def _block(line: str) -> str:
+    """The name of the block that a line begins, in upper case; empty for any other line."""
+    words = line.partition("#")[0].upper().split()
+    return words[1] if len(words) > 1 and words[0] == "BLOCK" else ""
+
+
+def _index(words: list[str]) -> tuple[int, ...] | None:
+    try:
+        return tuple(int(word) for word in words[:-1])
+    except ValueError:
+        return None
+
+
+def _value_of_table(table: str, words: list[str]) -> int | None:
+    """The number of the word that is the value of a line of XSECTION or DECAY; None where it is the last one."""
+    first = words[0].upper()
+    if first == "XSECTION" and len(words) > 1:
+        return 1
+    if table == "XSECTION" and first not in _HEADS and len(words) > 6:
+        return 6
+    return 0 if table.startswith("DECAY") and first not in _HEADS and len(words) > 1 else None
+
+
+def _format(value: float, text: str) -> str:
+    """A number as every program reads it, and the same number when it is read: 9 digits where they are enough, else 17.
+
+    The form is that of SLHA, E and two digits of the exponent: some programs take -1e4 for a text.
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if not math.isfinite(value):
+        raise InvalidPoint(f"the input {text} has no finite value here")
+    value = float(value)
+    short = f"{value:.8E}"
+    return short if float(short) == value else f"{value:.16E}"

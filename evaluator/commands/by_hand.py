@@ -1,0 +1,282 @@
+"""`check` and `point`: one point by hand, with everything that came of it. This is how people debug."""
+
+from __future__ import annotations
+
+import faulthandler
+import math
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from evaluator.chain import Chain, Outcome, Status
+from evaluator.codes.programs import read_tail
+from evaluator.commands.order import better_order, can_end, may_have_better_order
+from evaluator.commands.random_points import Tried, first_ok, open_windows, try_points
+from evaluator.commands.ranges import middle, what_is_outside
+from evaluator.errors import ConfigurationError
+from evaluator.leftovers import ScratchRoot
+from scanspec import Kind, Likelihood, ObservableSpec, ScanFile, losses_and_nll, visible
+from scanspec.document import closest, plain_name, to_number
+from scanspec.likelihoods import LARGEST_LOSS
+
+_NEAR_THE_CAP = 0.9
+"""Share of the largest loss; a Gaussian comes to it at 57 sigma."""
+
+
+def check(scan: ScanFile) -> int:
+    """Runs every code once in the middle of the ranges and prints a table; 2 when an observable is not there.
+
+    Where the middle is unphysical, random points are tried, and unphysical ones without their windows, until
+    each code has given its observables. Where a code that can end a point follows another one, other orders
+    are tried.
+    """
+    console = _console()
+    chain = Chain(scan)
+    chain.load()
+    values = [middle(each) for each in scan.variables]
+    scratch = ScratchRoot()
+    try:
+        outcome = chain.evaluate(values, scratch.path / "point")
+        codes = ", ".join(code.name for code in scan.codes)
+        counts = f"variables: {len(scan.variables)}, observables: {len(chain.specs)}"
+        console.print(f"{scan.path}: {counts}, codes: {codes}")
+        for line in (*scan.notes, *([f"without meaning here: {', '.join(scan.ignored)}"] if scan.ignored else [])):
+            console.print(f"note: {line}")
+        _print_tables(console, chain, values, outcome)
+        if outcome.status in (Status.OK, Status.INVALID):  # a fault is said at the end
+            _print_status(console, chain, outcome)
+        tried, opened = [Tried(values, outcome)], list[Tried]()
+        doubtful = outcome.status is Status.INVALID or bool(not_numbers(chain, outcome))
+        if doubtful or (outcome.status is Status.OK and may_have_better_order(scan)):
+            tried = try_points(chain, tried[0], scratch.path)
+        if first_ok(tried) is None:
+            opened = open_windows(chain, tried, scratch.path)
+        elif may_have_better_order(scan):
+            for line in better_order(chain, tried, scratch.path):
+                console.print(line)
+    finally:
+        scratch.close()
+    fault = _fault(tried, opened)
+    if fault is not None:
+        if fault in tried[1:]:
+            console.print(f"no point is good; one that fails: {_command(scan, fault.values)}")
+        place = visible(_place(chain, fault.outcome))
+        print(f"lodescan-evaluator: {place}: {fault.outcome.message}", file=sys.stderr)
+        return 2
+    good = first_ok(tried)
+    if good is not None and (nowhere := _nowhere_a_number(chain, tried)) is not None:
+        print(f"lodescan-evaluator: {nowhere}", file=sys.stderr)
+        return 2
+    if outcome.status is Status.OK:
+        console.print("the file and its codes work", style="green")
+    elif good is not None:
+        console.print(
+            "the middle of the ranges is unphysical, but the file and its codes work at another point: "
+            + _command(scan, good.values),
+            style="green",
+        )
+    elif first_ok(opened) is not None:
+        console.print(
+            f"the codes work, but each of {len(tried)} points, the middle and random ones, is unphysical: "
+            "the windows are narrow or wrong; try a point that should be good with `lodescan-evaluator point`"
+        )
+    else:
+        seen = max(len(each.outcome.seconds) for each in (*tried, *opened))
+        unseen = ", ".join(code.name for code in scan.codes[seen:])
+        console.print(
+            f"each of {len(tried)} points, the middle of the ranges and random ones, is unphysical, so "
+            + (f"{unseen} did not run" if unseen else "the end of the last code was not seen")
+            + "; try a point that should be good with `lodescan-evaluator point`"
+        )
+    return 0
+
+
+def _command(scan: ScanFile, values: Sequence[float]) -> str:
+    assigned = [shlex.quote(f"{each.name}={x:.9g}") for each, x in zip(scan.variables, values, strict=True)]
+    return f"lodescan-evaluator point {shlex.quote(str(scan.path))} {' '.join(assigned)}"
+
+
+def _fault(tried: Sequence[Tried], opened: Sequence[Tried]) -> Tried | None:
+    """What is wrong where no point is good; None where one is, or where all are only unphysical."""
+    if first_ok(tried) is not None:
+        return None
+    failed = [each for each in tried if each.outcome.status is not Status.INVALID]
+    not_given = [each for each in failed if each.outcome.not_given is not None]
+    if first_ok(opened) is None:
+        not_given += [each for each in opened if each.outcome.not_given is not None]
+    return next(iter([*not_given, *failed]), None)
+
+
+def not_numbers(chain: Chain, outcome: Outcome) -> list[int]:
+    """Positions of the observables of an OK point that are in the likelihood, and NaN or infinite."""
+    if outcome.status is not Status.OK:
+        return []
+    return [
+        position
+        for position, (spec, value) in enumerate(zip(chain.specs, outcome.observables, strict=True))
+        if spec.likelihood.kind is not Kind.OFF and not math.isfinite(value)
+    ]
+
+
+def _nowhere_a_number(chain: Chain, tried: Sequence[Tried]) -> str | None:
+    """What is said of an observable of the likelihood that is NaN or infinite at every OK point; None without one."""
+    ok = [each.outcome for each in tried if each.outcome.status is Status.OK]
+    never = set.intersection(*(set(not_numbers(chain, each)) for each in ok))
+    if not never:
+        return None
+    spec, value = chain.specs[min(never)], ok[0].observables[min(never)]
+    points = "the one point that was tried" if len(ok) == 1 else f"each of {len(ok)} points"
+    return (
+        f"{chain.scan.path}, line {_line(spec)}: the observable {spec.name} is {_show(value)} at {points}, so no point "
+        "could be good; correct its code or its expression"
+    )
+
+
+def _line(spec: ObservableSpec) -> int:
+    return spec.section.line(spec.name)
+
+
+def _show(value: float) -> str:
+    return "not a number (NaN)" if math.isnan(value) else f"infinite ({value})"
+
+
+def _place(chain: Chain, outcome: Outcome) -> str:
+    """The file, the line of the observable that was not given, and the code."""
+    line = ""
+    if outcome.not_given is not None:
+        line = f", line {_line(chain.specs[outcome.not_given])}"
+    return f"{chain.scan.path}{line}: {_culprit(outcome)}"
+
+
+def _culprit(outcome: Outcome) -> str:
+    return f"code {outcome.failed_code}" if outcome.failed_code else "the file's own observables"
+
+
+def point(scan: ScanFile, assignments: list[str], keep: Path | None) -> int:
+    """Runs one point and prints all that came of it, with what each program wrote; 0 unless it failed."""
+    values = _read_values(scan, assignments)
+    if keep is not None and keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
+        raise ConfigurationError(f"--keep {keep}: is there already, and not empty; name a new folder")
+    chain = Chain(scan)
+    chain.load()
+    console = _console()
+    scratch = ScratchRoot()
+    folder = keep.resolve() if keep is not None else scratch.path / "point"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        outcome = chain.evaluate(values, folder)
+        _print_tables(console, chain, values, outcome)
+        _print_status(console, chain, outcome)
+        _print_files(console, folder)
+    finally:
+        scratch.close()
+    if keep is not None:
+        console.print(f"files kept in {keep}")
+    return 0 if outcome.status in (Status.OK, Status.INVALID) else 1
+
+
+class _Console(Console):
+    """What programs and files say is shown, but nothing that a terminal would obey."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(visible(text), **options)
+
+
+def _console() -> Console:
+    """For names and texts of any kind: no markup, and no line cut where there is no terminal."""
+    faulthandler.enable()  # a code that takes this process down should leave a word
+    terminal = sys.stdout.isatty()
+    return _Console(markup=False, highlight=False, emoji=False, soft_wrap=not terminal, width=None if terminal else 200)
+
+
+def _read_values(scan: ScanFile, assignments: list[str]) -> list[float]:
+    values = {each.name: middle(each) for each in scan.variables}
+    for assignment in assignments:
+        name, equals, text = assignment.rpartition("=")
+        name = plain_name(name)
+        number = to_number(text)
+        if not equals or name not in values:
+            raise ConfigurationError(
+                f"{assignment!r}: must be NAME=VALUE with a variable's name{closest(name or text, values)}"
+            )
+        if number is None or not math.isfinite(number):
+            raise ConfigurationError(f"{assignment!r}: {text!r} is not a finite number")
+        values[name] = number
+    return list(values.values())
+
+
+def _print_tables(console: Console, chain: Chain, values: list[float], outcome: Outcome) -> None:
+    inputs = Table("variable", "value", "unit", title=None)
+    for variable, value in zip(chain.scan.variables, values, strict=True):
+        inputs.add_row(variable.name, f"{value:.9g}", variable.unit)
+    console.print(inputs)
+    for variable, value in zip(chain.scan.variables, values, strict=True):
+        if outside := what_is_outside(variable, value):
+            console.print(f"note: {outside}; a scan never comes here")
+    if chain.specs and len(outcome.missing) == len(chain.specs):
+        return  # the codes came to nothing, and so would two tables
+    table = Table("code", "observable", "value", "unit", "likelihood", "loss")
+    losses, _ = losses_and_nll([spec.likelihood for spec in chain.specs], np.array([outcome.observables]))
+    for position, (spec, value) in enumerate(zip(chain.specs, outcome.observables, strict=True)):
+        there = position not in outcome.missing
+        scored = there and spec.likelihood.kind is not Kind.OFF
+        table.add_row(
+            spec.code or "(file)", spec.name, f"{value:.9g}" if there else "-", spec.unit,
+            _describe(spec.likelihood, spec.valid), f"{losses[0, position]:.6g}" if scored else "",
+        )  # fmt: skip
+    console.print(table)
+    codes = Table("code", "seconds", "can end a point")
+    for number, code in enumerate(chain.scan.codes):
+        ran = number < len(outcome.seconds)
+        codes.add_row(code.name, f"{outcome.seconds[number]:.3f}" if ran else "-", "yes" if can_end(code) else "")
+    console.print(codes)
+
+
+def _print_status(console: Console, chain: Chain, outcome: Outcome) -> None:
+    for warning in outcome.warnings:
+        console.print(f"warning: {warning}")
+    if outcome.status is not Status.OK:
+        console.print(f"status {outcome.status.name}: {f'{outcome.failed_code} {outcome.message}'.strip()}")
+        return
+    losses, nll = losses_and_nll([spec.likelihood for spec in chain.specs], np.array([outcome.observables]))
+    for position, (spec, value) in enumerate(zip(chain.specs, outcome.observables, strict=True)):
+        if spec.likelihood.kind is Kind.OFF:
+            continue
+        if not math.isfinite(value):
+            console.print(f"warning: {spec.name} is {_show(value)}, so its loss is the largest there is")
+        elif losses[0, position] > _NEAR_THE_CAP * LARGEST_LOSS:
+            console.print(
+                f"warning: {spec.name} = {value:.6g} is so far from {_describe(spec.likelihood, None)} that its loss "
+                f"is at the largest there is, {LARGEST_LOSS:.6g}; is it in another unit?"
+            )
+    console.print(f"status OK, NLL {nll[0]:.6g}")
+
+
+def _describe(likelihood: Likelihood, valid: tuple[float, float] | None) -> str:
+    parts = []
+    if likelihood.kind is Kind.CFUNCTION:
+        parts.append(
+            f"CFUNCTION [{likelihood.lower:g}, {likelihood.upper:g}]" + (" in ln" if likelihood.log_scaling else "")
+        )
+    elif not math.isnan(likelihood.mean):
+        parts.append(f"{likelihood.kind.value} {likelihood.mean:g}, {likelihood.sigma:g}")
+    elif likelihood.kind is not Kind.OFF:
+        parts.append(likelihood.kind.value)
+    if valid is not None:
+        parts.append(f"valid {valid[0]:g} to {valid[1]:g}")
+    return ", ".join(parts)
+
+
+def _print_files(console: Console, folder: Path) -> None:
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and os.path.getsize(path):
+            console.rule(f"{path.relative_to(folder)} ({os.path.getsize(path)} bytes)")
+            console.print(read_tail(path, 20_000).rstrip())

@@ -1,0 +1,34 @@
+"""`lodescan-evaluator new NAME`: a folder with a backend that works, to be changed into one's own."""
+
+from __future__ import annotations
+
+import importlib.util
+import keyword
+from importlib.resources import files
+from pathlib import Path
+
+from evaluator.errors import ConfigurationError
+
+FILES = ("NAME.py", "NAME.yaml", "Dockerfile", "test_NAME.py")
+
+
+def new(name: str, parent: Path) -> int:
+    """Writes the folder NAME with a Python function, its scan file, Dockerfile and test.
+
+    Raises ConfigurationError when NAME cannot be the name of a Python module, or is there.
+    """
+    if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_"):
+        raise ConfigurationError(f"{name!r} must be a name of letters, digits and _ that Python can import")
+    folder = parent / name
+    if folder.exists():
+        raise ConfigurationError(f"{folder}: is there already; nothing was written")
+    if importlib.util.find_spec(name) is not None:
+        raise ConfigurationError(f"{name!r} is the name of a Python module that is installed; take another one")
+    folder.mkdir(parents=True)
+    source = files("evaluator.commands") / "starter"
+    for each in FILES:
+        text = (source / each).read_text(encoding="utf-8")
+        (folder / each.replace("NAME", name)).write_text(text.replace("NAME", name), encoding="utf-8")
+    print(f"{folder}: {', '.join(each.replace('NAME', name) for each in FILES)}")
+    print(f"try it: lodescan-evaluator check {folder}/{name}.yaml")
+    return 0

@@ -1,0 +1,1 @@
+"""Where points run: `protocol` says what an executor is."""

@@ -1,0 +1,84 @@
+"""The children of a process that works on points: what a point leaves behind is ended after it."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from evaluator.leftovers import has_children, parents
+
+SHARE = 0.05
+"""The most of the time that looking for children may take where it is not done after every point."""
+
+ROUNDS = 100
+"""How often children of what was ended are looked for: each end may leave others to this process."""
+
+
+class Children:
+    """The children of this process, which must be the parent of its orphans (`adopt_orphans`).
+
+    Those that are there at first are not a point's, nor is a helper that a function keeps from
+    point to point: one whose `Popen` or `Process` it still holds. Their exit codes stay theirs.
+    """
+
+    def __init__(self) -> None:
+        self._first = own_children() if has_children() else set[int]()
+        self._held = set[int]()
+        self._next = 0.0
+
+    def end_strays_in_time(self) -> None:
+        """The same as `end_strays`, where it takes long (many threads) after some points only."""
+        start = time.perf_counter()
+        if start >= self._next:
+            self.end_strays()
+            end = time.perf_counter()
+            self._next = end + (end - start) / SHARE
+
+    def end_strays(self) -> bool:
+        """Ends and reaps all other children, with all that comes from them; whether there was any."""
+        if not has_children():
+            return False
+        found = False
+        for _ in range(ROUNDS):
+            now = own_children()
+            self._first &= now
+            if not now - self._first - self._held:
+                break
+            self._held = _held() & now  # looked up only when there is a new child: it takes milliseconds
+            if not (strays := now - self._first - self._held):
+                break
+            found = True
+            for pid in strays:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)
+            for pid in strays:  # then their children are this process's, and come next
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(pid, 0)
+        return found
+
+
+def own_children() -> set[int]:
+    """The children of this process, also those that have ended and wait to be reaped."""
+    try:
+        tasks = os.listdir("/proc/self/task")
+        return {int(pid) for task in tasks for pid in Path(f"/proc/self/task/{task}/children").read_text().split()}
+    except OSError:  # a thread has ended just now, or the kernel has no such files
+        return {pid for pid, parent in parents().items() if parent == os.getpid()}
+
+
+def _held() -> set[int]:
+    """The children whose object in Python somebody still holds."""
+    unheld = {each.pid for each in getattr(subprocess, "_active", ())}  # where those go that are let go of too early
+    held = {each.pid for each in gc.get_objects() if isinstance(each, subprocess.Popen)} - unheld
+    for child in multiprocessing.active_children():
+        # by more than the module, the list, this loop and the call
+        if sys.getrefcount(child) > 4 and child.pid is not None:
+            held.add(child.pid)
+    return held

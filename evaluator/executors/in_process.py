@@ -1,0 +1,82 @@
+"""Runs points in the evaluator's own process (`--workers 0`)."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+
+from evaluator.chain import Chain, Outcome, Status, printable
+from evaluator.description import watched
+from evaluator.errors import EvaluatorLost
+from evaluator.executors.children import Children
+from evaluator.executors.protocol import Job, Loss, Waiting
+from evaluator.executors.surroundings import Surroundings, runs_functions
+from evaluator.executors.watch import Watch
+from evaluator.leftovers import ROOT_MARK, ScratchRoot, adopt_orphans, kill_marked
+
+
+class InProcess:
+    """Runs points in a thread of this process: no isolation, no deadlines. For trusted codes and benchmarks."""
+
+    concurrency = 1
+
+    def __init__(self, chain: Chain) -> None:
+        self.loss = Loss()
+        self._chain = chain
+        self._watch = Watch(watched(chain))
+        self._scratch = ScratchRoot()
+        adopt_orphans()
+        self._children = Children()
+        self._waiting = Waiting()
+        # a daemon: a code that hangs must not keep the evaluator from ending
+        self._thread = threading.Thread(target=self._work, name="points", daemon=True)
+        self._thread.start()
+
+    def submit(self, job: Job) -> None:
+        self._waiting.put(job)
+
+    def _work(self) -> None:
+        surroundings = Surroundings(self._chain.scan.folder) if runs_functions(self._chain) else None
+        count = 0
+        while (job := self._waiting.get()) is not None:
+            if not job.begin():
+                continue
+            count += 1
+            outcome = Outcome(Status.CANCELLED)
+            try:
+                if self.loss.error is None:
+                    outcome = self._run(job, f"{self._scratch.path}/point-{count}", surroundings)
+                    self._watch.look()
+            except EvaluatorLost as error:
+                self.loss.report(error)
+                outcome = Outcome(Status.CANCELLED)
+            except Exception as error:  # noqa: BLE001  # the point must get an answer, and the thread go on
+                outcome = Outcome(Status.KILLED, message=printable(f"{type(error).__name__}: {error}"))
+            job.finish(outcome)
+
+    def _run(self, job: Job, folder: str, surroundings: Surroundings | None) -> Outcome:
+        if surroundings is not None:
+            surroundings.seed(job.point_id, job.variables)
+        try:
+            outcome = self._chain.evaluate(job.variables, folder, None, job.spectra_below)
+        except BaseException as error:  # noqa: BLE001  # whatever a function raises
+            outcome = Outcome(Status.FAILED, message=printable(f"{type(error).__name__}: {error}"))
+        if surroundings is not None:
+            surroundings.restore()
+        if self._chain.used_scratch:
+            self._children.end_strays()
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            self._children.end_strays_in_time()
+        return outcome
+
+    def cancel(self, job: Job) -> None:
+        if not job.cancel() and job.running:
+            kill_marked(ROOT_MARK, self._scratch.path)  # its program; a function cannot be ended
+
+    def drop(self, owner: object) -> None:
+        self._waiting.drop(owner)
+
+    def close(self) -> None:
+        self._waiting.put(None)
+        self._scratch.close()

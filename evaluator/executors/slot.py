@@ -1,0 +1,387 @@
+"""One worker process after the other, and the thread that hands points to them."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import multiprocessing
+import os
+import queue
+import signal
+import threading
+import time
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+
+from evaluator.chain import Chain, Outcome, Status, printable
+from evaluator.clock import Countdown
+from evaluator.codes.programs import last_line, read_tail
+from evaluator.errors import ConfigurationError, EvaluatorLost
+from evaluator.executors.protocol import Job, Loss, Waiting
+from evaluator.executors.watch import Watch
+from evaluator.executors.worker import work
+from evaluator.files import used_by
+from evaluator.leftovers import clear_point, kill_worker, parents
+
+GRACE = 2.0
+"""Seconds beyond its deadline after which a worker that does not notice is ended."""
+
+QUICK = 0.002
+"""Seconds below which a point is so quick that several share a message to a worker."""
+
+GROUP_SECONDS = 0.01
+"""How long the points of one such message should take together."""
+
+LARGEST_GROUP = 64
+
+START_LIMIT = 600.0
+"""Seconds that a worker may take to import its physics packages."""
+
+START_PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0)
+"""Seconds before each try to start a worker in the place of one that was lost."""
+
+LARGEST_FOLDER = 2**30
+"""Bytes that one point may have in its scratch folder; less where the disk is so small that it would fill it."""
+
+LOOK = 0.2
+"""Seconds between two looks at the folder of a point that runs."""
+
+JOIN_LIMIT = 10.0
+"""Seconds within which a killed process must be gone."""
+
+
+class Shared:
+    """What the slots of one place have in common."""
+
+    def __init__(
+        self,
+        context: multiprocessing.context.ForkServerContext,
+        chain: Chain,
+        root: Path,
+        waiting: Waiting,
+        loss: Loss,
+        watch: Watch,
+        count: int,
+    ) -> None:
+        self.context, self.chain, self.root, self.waiting = context, chain, root, waiting
+        self.loss, self.watch, self.count = loss, watch, count
+        self.limits = [max(step.code.timeout, step.code.first_timeout) + GRACE for step in chain.steps]
+        room = os.statvfs(root)
+        self.largest_folder = min(LARGEST_FOLDER, max(2**24, room.f_bavail * room.f_frsize // (2 * count)))
+        self.census = threading.Lock()
+        """Held while a worker begins or is ended: whoever is left to the fork server then is nobody's."""
+        self.fork_server = 0
+        self.not_orphans: set[int] = set()
+
+    def add(self, worker: int) -> None:
+        """A worker has begun."""
+        parent = parents().get(worker, 0)
+        if parent != self.fork_server:  # a new one; what the import of the codes has started stays
+            self.fork_server = parent
+            self.not_orphans = {pid for pid, above in parents().items() if above == parent}
+        self.not_orphans.add(worker)
+
+
+class Slot:
+    """One worker process and the thread that owns it."""
+
+    def __init__(self, shared: Shared, number: int) -> None:
+        self._shared, self._number = shared, number
+        self._seconds = math.inf  # of a point, a running mean
+        self._log = shared.root / f"worker-{number}.log"
+        self._state = shared.root / f"worker-{number}.state"
+        self._points = self._starts = self._step = self._requests = 0
+        self._mark = ""
+        self._doomed = False
+        self._ended = ""  # why this slot has ended its worker
+        self._late = False
+        self._closing = threading.Event()
+        self._folders: list[str] = []
+        self._lock = threading.Lock()
+        self._current: list[Job] = []
+        self._process: multiprocessing.context.ForkServerProcess | None = None
+        self._pipe: Connection | None = None
+        self.thread = threading.Thread(target=self._work, name=f"worker-{number}", daemon=True)
+
+    def start_worker(self) -> None:
+        """Starts the process and waits until its codes are loaded.
+
+        Raises ConfigurationError, or PhysicsChanged when they are no longer those of the digest.
+        """
+        shared = self._shared
+        shared.watch.compare()
+        self._starts += 1
+        self._mark = f"{shared.root}/{self._number}.{self._starts}"
+        ours, theirs = shared.context.Pipe()
+        process = shared.context.Process(
+            target=work,
+            args=(theirs, shared.chain.scan, str(shared.root), str(self._log), str(self._state), self._mark),
+        )
+        try:
+            with shared.census:
+                process.start()
+                assert process.pid is not None
+                shared.add(process.pid)
+        except (OSError, EOFError) as error:
+            ours.close()
+            raise ConfigurationError(
+                f"a worker cannot be started ({type(error).__name__}: {error}); does importing the code end it?"
+            ) from error
+        finally:
+            theirs.close()
+        with self._lock:
+            self._process, self._pipe, self._doomed = process, ours, self._closing.is_set()
+        answer: str | None = f"the worker was not ready within {START_LIMIT:g} s, while it loaded the codes"
+        if not self._doomed and wait([ours, process.sentinel], START_LIMIT):
+            try:
+                answer = ours.recv()
+            except (EOFError, OSError):
+                process.join(JOIN_LIMIT)
+                answer = f"the worker died while it loaded the codes ({self._how_it_died()})"
+        try:
+            if answer is not None:
+                raise ConfigurationError(answer)
+            shared.watch.look()  # it may have read files that had just changed
+        except BaseException:
+            self._end_worker()
+            raise
+
+    def _start_again(self) -> None:
+        """A new worker for one that is gone. Raises EvaluatorLost when that cannot be had.
+
+        It may be killed while it starts, or there may be no room for it just now: so it is tried several times.
+        """
+        for pause in START_PAUSES:
+            if self._closing.wait(pause):
+                return
+            try:
+                self.start_worker()
+            except EvaluatorLost:
+                raise
+            except Exception as error:  # noqa: BLE001  # whatever it is, it may be over next time
+                what = str(error) if isinstance(error, ConfigurationError) else f"{type(error).__name__}: {error}"
+            else:
+                return
+        raise EvaluatorLost(f"a worker was lost, and another one cannot be started: {printable(what)}")
+
+    def cancel(self, job: Job) -> None:
+        """Ends the worker if it works on this point."""
+        with self._lock:
+            if job in self._current:
+                self._doom()
+
+    def close(self) -> None:
+        """Takes no more points and ends those that run."""
+        with self._lock:
+            self._closing.set()
+            self._doom()
+
+    def _doom(self) -> None:
+        self._doomed = True
+        if self._process is not None:
+            self._process.kill()
+
+    def _work(self) -> None:
+        while (job := self._shared.waiting.get()) is not None:
+            group = [job]
+            try:
+                group += self._more()
+                group = [each for each in group if each.begin()]
+                if len(group) == 1 or (group and not self._try_together(group)):
+                    for each in group:  # after a group: one of them took the worker down; find out which
+                        each.finish(self._run(each))
+            except EvaluatorLost as error:
+                self._shared.loss.report(error)
+                self._give_up(group, Outcome(Status.CANCELLED))
+            except BaseException as error:  # noqa: BLE001  # its points must get an answer, and this thread go on
+                self._give_up(group, _lost(error))
+        self._end_worker()
+
+    def _give_up(self, group: list[Job], outcome: Outcome) -> None:
+        """Points without an answer get this one."""
+        try:
+            self._finish(group)
+        finally:
+            for job in group:
+                if job.running or job.begin():
+                    job.finish(outcome)
+
+    def _more(self) -> list[Job]:
+        """More points for one message, when points are so quick that messages would cost more than they do."""
+        if self._seconds > QUICK:
+            return []
+        waiting = self._shared.waiting
+        wanted = int(GROUP_SECONDS / max(self._seconds, 1e-6))
+        wanted = min(wanted, LARGEST_GROUP, waiting.qsize() // self._shared.count)
+        more: list[Job] = []
+        with contextlib.suppress(queue.Empty):
+            while len(more) < wanted:
+                job = waiting.get_nowait()
+                if job is None:
+                    waiting.put(None)
+                    break
+                more.append(job)
+        return more
+
+    def _try_together(self, group: list[Job]) -> bool:
+        """Works on several points; False, with none of them ended, when the worker did not survive."""
+        try:
+            outcomes = self._ask(group)
+        except EvaluatorLost:
+            raise
+        except Exception:  # noqa: BLE001  # each point alone will tell
+            outcomes = None
+        if outcomes is None:
+            self._finish(group)
+            self._seconds = math.inf
+            return False
+        self._forget()
+        for job, outcome in zip(group, outcomes, strict=True):
+            job.finish(outcome)
+        return True
+
+    def _run(self, job: Job) -> Outcome:
+        """Works on one point; raises EvaluatorLost."""
+        group = [job]
+        try:
+            outcomes = self._ask(group)
+            outcome = outcomes[0] if outcomes is not None else self._why(job)
+            if outcome.status is Status.KILLED and outcomes is None and not self._begun():
+                self._end_worker()
+                outcomes = self._ask(group)
+                outcome = outcomes[0] if outcomes is not None else self._why(job)
+        except EvaluatorLost:
+            raise
+        except Exception as error:  # noqa: BLE001  # costs this point, and not those that wait behind it
+            outcomes, outcome = None, _lost(error)
+        if outcomes is None:
+            self._finish(group)
+        else:
+            self._forget()
+        return outcome
+
+    def _ask(self, group: list[Job]) -> list[Outcome] | None:
+        """Hands points to the worker and waits for what comes of them; None when that is no answer.
+
+        Raises PhysicsChanged when the answers may not be those of the digest.
+        """
+        self._step, self._late, self._ended = 0, False, ""
+        start = time.perf_counter()
+        if not self._begin(group):
+            return None
+        assert self._pipe is not None and self._process is not None
+        shared = self._shared
+        limit = Countdown(shared.limits[0])
+        while (left := limit.left()) > 0:
+            ready = wait([self._pipe, self._process.sentinel], min(left, LOOK))
+            if not ready:
+                if any(used_by(each, shared.largest_folder) > shared.largest_folder for each in self._folders):
+                    self._ended = f"wrote more than {shared.largest_folder >> 20} MiB into its folder and was ended"
+                    return None
+                continue
+            if self._pipe not in ready and not self._pipe.poll():
+                return None
+            try:
+                request, answer = self._pipe.recv()
+            except (EOFError, OSError):
+                return None
+            if request != self._requests or (isinstance(answer, list) and len(answer) != len(group)):
+                raise RuntimeError("it has answered about other points")
+            if isinstance(answer, list):
+                shared.watch.look()
+                seconds = (time.perf_counter() - start) / len(group)
+                self._seconds = seconds if math.isinf(self._seconds) else 0.8 * self._seconds + 0.2 * seconds
+                return answer
+            self._step = answer
+            limit = Countdown(shared.limits[self._step])
+        self._late = True
+        return None
+
+    def _begin(self, group: list[Job]) -> bool:
+        """Gives points to a worker that lives; False when there is no time for them any more."""
+        self._folders = [f"{self._shared.root}/point-{self._number}-{self._points + n}" for n in range(len(group))]
+        self._points += len(group)
+        message = [
+            (job.point_id, job.variables, folder, job.spectra_below)
+            for job, folder in zip(group, self._folders, strict=True)
+        ]
+        while self._shared.loss.error is None:
+            if self._process is None or self._doomed or not self._process.is_alive():
+                self._end_worker()
+                self._start_again()
+            with self._lock:
+                # cancel() marks a job before it looks for it here: one of the two sees the other
+                if self._closing.is_set() or any(job.dropped for job in group):
+                    return False
+                self._current = group
+            assert self._pipe is not None
+            self._requests += 1
+            try:
+                self._pipe.send((self._requests, message))
+            except OSError:  # it was killed while it was idle, just now: no point has begun
+                self._end_worker()
+            else:
+                return True
+        return False
+
+    def _begun(self) -> bool:
+        """Whether the worker has come to the point that it was given; it may have been killed while it was idle."""
+        return read_tail(self._state).strip() == self._folders[0]
+
+    def _forget(self) -> None:
+        with self._lock:
+            self._current = []
+
+    def _finish(self, group: list[Job]) -> None:
+        """Clears up after points whose worker is no good any more, or was never there."""
+        self._forget()
+        self._end_worker()
+        for folder in self._folders:
+            with contextlib.suppress(OSError):
+                clear_point(Path(folder))
+
+    def _why(self, job: Job) -> Outcome:
+        """Why the worker has not answered about this point."""
+        if self._closing.is_set() or job.dropped or self._shared.loss.error is not None:
+            return Outcome(Status.CANCELLED)
+        if self._ended:
+            return self._blame(Status.FAILED, self._ended)
+        if self._late:
+            return self._blame(Status.TIMED_OUT, "ran past its deadline; its process was ended")
+        assert self._process is not None and self._process.pid is not None
+        self._process.join(JOIN_LIMIT)
+        how = self._how_it_died()
+        # a process that is still there has lost the fork server, its parent
+        if self._process.exitcode == -signal.SIGKILL or Path(f"/proc/{self._process.pid}").exists():
+            return self._blame(Status.KILLED, f"the worker was killed from outside (out of memory?); {how}")
+        return self._blame(Status.FAILED, f"the code took its process down: {how}")
+
+    def _blame(self, status: Status, message: str) -> Outcome:
+        return Outcome(status, failed_code=self._shared.chain.steps[self._step].name, message=printable(message))
+
+    def _how_it_died(self) -> str:
+        code = self._process.exitcode if self._process is not None else None
+        how = f"exit code {code}"
+        if code is not None and code < 0:
+            how = f"signal {-code}, {signal.strsignal(-code)}"
+        said = last_line(read_tail(self._log))
+        return f"{how}: {said}" if said else how
+
+    def _end_worker(self) -> None:
+        with self._lock:
+            process, self._process = self._process, None
+            pipe, self._pipe = self._pipe, None
+        if process is not None and process.pid is not None:
+            shared = self._shared
+            process.kill()
+            with shared.census:
+                shared.not_orphans.discard(process.pid)
+                with contextlib.suppress(OSError):  # too many open files: later ends find what is left
+                    kill_worker(shared.root, self._mark, process.pid, shared.fork_server, shared.not_orphans)
+            process.join(JOIN_LIMIT)
+        if pipe is not None:
+            pipe.close()
+
+
+def _lost(error: BaseException) -> Outcome:
+    return Outcome(Status.KILLED, message=printable(f"the worker was lost: {type(error).__name__}: {error}"))

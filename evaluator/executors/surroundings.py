@@ -1,0 +1,98 @@
+"""What one function may change for the points after it, and what random numbers it gets."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import struct
+import sys
+import threading
+import zlib
+from _signal import getsignal  # type: ignore[import-not-found]  # what `signal` has takes microseconds for each
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evaluator.chain import Chain
+from evaluator.codes.python import PythonFunction
+
+_SIGNALS = [
+    number for number in sorted(signal.valid_signals())
+    if number not in (signal.SIGKILL, signal.SIGSTOP) and number < 32
+]  # fmt: skip
+
+
+class Surroundings:
+    """Folder, umask, environment, and the handling of signals, as they are when this is made.
+
+    `folder` is the scan file's: the random generators at the top of modules there are seeded too.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
+        self._umask = os.umask(0o077)
+        os.umask(self._umask)
+        self._now: dict[bytes, bytes] = vars(os.environ)["_data"]  # a comparison of this one takes no time
+        self._environment = dict(self._now)
+        # elsewhere Python lets nobody change handlers
+        self._main = threading.get_ident() == threading.main_thread().ident
+        self._handlers = [getsignal(number) for number in _SIGNALS]
+        self._blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        self._generators = _generators(folder.resolve())
+
+    def seed(self, point_id: int, values: Sequence[float]) -> None:
+        """Random numbers of a point's own: not those of its neighbours, and the same whenever it is computed."""
+        seed = zlib.crc32(struct.pack(f"<Q{len(values)}d", point_id, *values))
+        random.seed(seed)
+        with contextlib.suppress(TypeError):  # another generator was put in its place
+            np.random.seed(seed)  # noqa: NPY002  # for functions that use it
+        for number, each in enumerate(self._generators, start=1):
+            if isinstance(each, np.random.Generator):
+                each.bit_generator.state = type(each.bit_generator)([seed, number]).state
+            else:
+                each.seed([seed, number] if isinstance(each, np.random.RandomState) else (seed << 32) + number)
+
+    def restore(self) -> None:
+        """Undoes what a function has changed."""
+        os.fchdir(self._folder)
+        os.umask(self._umask)
+        if self._now != self._environment:
+            self._restore_environment()
+        if self._main:
+            handlers = [getsignal(number) for number in _SIGNALS]
+            if handlers != self._handlers:
+                self._restore_handlers(handlers)
+            signal.pthread_sigmask(signal.SIG_SETMASK, self._blocked)
+
+    def _restore_environment(self) -> None:
+        before = {os.fsdecode(name): os.fsdecode(value) for name, value in self._environment.items()}
+        for name in [name for name in os.environ if name not in before]:
+            del os.environ[name]
+        for name, value in before.items():
+            if os.environ.get(name) != value:
+                os.environ[name] = value
+
+    def _restore_handlers(self, handlers: list[Any]) -> None:
+        for number, now, before in zip(_SIGNALS, handlers, self._handlers, strict=True):
+            if now != before:
+                # None is a handler that is not Python's, and cannot be put back
+                signal.signal(number, before if before is not None else signal.SIG_DFL)
+
+
+def _generators(folder: Path) -> list[Any]:
+    kinds = (np.random.Generator, np.random.RandomState, random.Random)
+    found: dict[int, Any] = {}
+    for name in sorted(sys.modules):
+        file = getattr(sys.modules[name], "__file__", None)
+        if file and "site-packages" not in file and folder in Path(file).resolve().parents:
+            found |= {id(each): each for each in vars(sys.modules[name]).values() if isinstance(each, kinds)}
+    return list(found.values())
+
+
+def runs_functions(chain: Chain) -> bool:
+    """Whether a code of the user's runs in this process: a program cannot change it."""
+    return any(isinstance(step.code, PythonFunction) for step in chain.steps)

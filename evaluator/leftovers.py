@@ -1,0 +1,218 @@
+"""Ends what a point or an evaluator leaves behind, whoever was killed.
+
+Every process of an evaluator carries marks in its environment: the evaluator's scratch
+root, the worker it comes from, and, for the programs of a point, that point's scratch
+folder. So even a program that has left its process group and its session is found through
+/proc. (A mark cannot be lost with the process that would have recorded a process group.)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Collection
+from multiprocessing import resource_tracker, util
+from pathlib import Path
+from typing import NamedTuple
+
+from evaluator.clock import Clock
+from evaluator.errors import ConfigurationError
+
+ROOT_MARK = "LODESCAN_SCRATCH"
+WORKER_MARK = "LODESCAN_WORKER"
+POINT_MARK = "LODESCAN_POINT"
+
+CLOCK = "clock"
+"""The file of the evaluator's time in its scratch root."""
+
+LONGEST_FOR_SOCKETS = 70
+"""Characters of a path that leave room for a socket's name: the system takes 107."""
+
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def kill_marked(mark: str, value: str | Path) -> bool:
+    """Kills every process whose environment has this mark, this one excepted, and all that comes from them.
+
+    Returns whether there was any.
+    """
+    needle = f"{mark}={value}".encode()
+    return _kill_trees(lambda each: needle in each.environment())
+
+
+def kill_worker(root: Path, worker: str, session: int, orphans_of: int, others: Collection[int]) -> None:
+    """Kills a worker and all that comes from it.
+
+    That is: what has its mark, or, where it only forked, its session; and what was left to the
+    fork server, `orphans_of`, whose children are else only the `others` and in its own session.
+    """
+    root_mark, worker_mark = f"{ROOT_MARK}={root}".encode(), f"{WORKER_MARK}={worker}".encode()
+    server_session = _session(orphans_of)
+
+    def ours(each: _Process) -> bool:
+        if orphans_of and each.parent == orphans_of and each.pid not in others:
+            return _session(each.pid) != server_session
+        environment = each.environment()
+        return worker_mark in environment or (root_mark in environment and _session(each.pid) == session)
+
+    _kill_trees(ours)
+
+
+class _Process(NamedTuple):
+    pid: int
+    parent: int
+
+    def environment(self) -> list[bytes]:
+        """Empty when it has ended, or is another user's."""
+        try:
+            with open(f"/proc/{self.pid}/environ", "rb") as file:
+                return file.read().split(b"\0")
+        except OSError:
+            return []
+
+
+def parents() -> dict[int, int]:
+    """The parent of every process."""
+    found = {}
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError), open(f"/proc/{entry.name}/stat", "rb") as file:
+                found[int(entry.name)] = int(file.read().rpartition(b")")[2].split()[1])
+    return found
+
+
+def _kill_trees(is_root: Callable[[_Process], bool]) -> bool:
+    """Kills processes with their descendants: all are stopped first, so that none can start another and be gone."""
+    stopped: set[int] = set()
+    here = os.getpid()
+    while True:
+        found = parents()
+        ours = {pid for pid, parent in found.items() if is_root(_Process(pid, parent))}
+        children: dict[int, list[int]] = {}
+        for pid, parent in found.items():
+            children.setdefault(parent, []).append(pid)
+        new = list(ours)
+        while new:
+            more = [pid for pid in children.get(new.pop(), ()) if pid not in ours]
+            ours.update(more)
+            new += more
+        new = [pid for pid in ours - stopped if pid != here and _send(pid, signal.SIGSTOP)]
+        if not new:
+            break
+        stopped.update(new)
+    for pid in stopped:
+        _send(pid, signal.SIGKILL)
+    return bool(stopped)
+
+
+def _send(pid: int, number: signal.Signals) -> bool:
+    try:
+        os.kill(pid, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def _session(pid: int) -> int:
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return -1
+
+
+def adopt_orphans() -> None:
+    """Makes this process the parent of every descendant whose own parent has ended: see `has_children`."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def has_children() -> bool:
+    """Whether this process has a child, running or not yet waited for. Takes microseconds, unlike a walk of /proc."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
+def clear_point(folder: Path) -> None:
+    """Kills what still runs for a point and removes its scratch folder."""
+    kill_marked(POINT_MARK, folder)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def clear_root(root: Path) -> None:
+    """Kills everything of an evaluator that is gone, and removes its scratch root."""
+    while kill_marked(ROOT_MARK, root):  # again: a killed process may just have started another
+        time.sleep(0.02)
+    shutil.rmtree(root, ignore_errors=True)
+
+
+def _folder_of_sockets() -> str:
+    """multiprocessing's folder, which it makes when it is first asked for, in a place whose path a socket can have.
+
+    The paths of batch systems (TMPDIR) may be too long. Raises ConfigurationError when no other place will do.
+    """
+    usual = tempfile.gettempdir()
+    if len(os.fsencode(usual)) <= LONGEST_FOR_SOCKETS:
+        return util.get_temp_dir()
+    for folder in ("/tmp", "/var/tmp", "/dev/shm"):  # noqa: S108  # a folder of our own is made there
+        if os.access(folder, os.W_OK | os.X_OK):
+            tempfile.tempdir = folder
+            try:
+                return util.get_temp_dir()
+            finally:
+                tempfile.tempdir = usual
+    raise ConfigurationError(
+        f"the folder for temporary files, {usual}, has a path too long for the sockets that reach the workers; "
+        f"set TMPDIR to one of at most {LONGEST_FOR_SOCKETS} characters"
+    )
+
+
+class ScratchRoot:
+    """The folder of an evaluator's scratch files. It and all processes begun since are gone once this process is.
+
+    A second process, the janitor, sees to that even when this one is killed. One root at a time in a process.
+    """
+
+    def __init__(self) -> None:
+        resource_tracker.ensure_running()  # before the mark: it serves this process for longer than the root
+        self.path = Path(tempfile.mkdtemp(prefix="lodescan-"))
+        environment = {key: value for key, value in os.environ.items() if key != ROOT_MARK}
+        self._janitor = subprocess.Popen(
+            [sys.executable, "-m", "evaluator.leftovers", str(self.path), _folder_of_sockets()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,  # a Ctrl-C of the terminal must not end it first
+            env=environment,
+        )
+        os.environ[ROOT_MARK] = str(self.path)  # inherited by all that this process starts
+        self._clock = Clock(self.path / CLOCK)
+
+    def close(self) -> None:
+        """Ends and removes everything now."""
+        self._clock.close()
+        clear_root(self.path)
+        self._janitor.communicate(b"closed")
+        os.environ.pop(ROOT_MARK, None)
+
+
+def main() -> None:
+    """The janitor: its standard input closes when the evaluator ends."""
+    for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ignored, signal.SIG_IGN)
+    closed = sys.stdin.buffer.read()
+    clear_root(Path(sys.argv[1]))
+    if not closed:  # multiprocessing's folder for sockets, which a process removes when it ends by itself
+        shutil.rmtree(sys.argv[2], ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,349 @@
+"""The gRPC server: batches of points in, results as they finish."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import contextlib
+import math
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import grpc
+import numpy as np
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health
+from grpc_reflection.v1alpha import reflection
+
+from evaluator.chain import Outcome, Status, printable
+from evaluator.description import MAX_BATCH
+from evaluator.executors.protocol import Job, Workers
+from lodescan.v1 import evaluation_pb2 as pb
+from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
+from scanspec import Address, Likelihood, losses_and_nll
+
+MOST_UNANSWERED = 100_000
+"""The most points that all streams together may have unanswered. Nobody is refused for it: a stream is not read on
+while its own points and those of all would be more, so that one that comes later finds room."""
+
+MOST_STREAMS = 64
+"""The most calls of Evaluate at a time."""
+
+SHORTEST_PING = 10.0
+"""Seconds of silence after which the other side may test the connection, each time: a point may take an hour."""
+
+MAX_RESULTS = 1024
+"""The most results in one message: what is ready is sent at once, but not without bound."""
+
+LARGEST_MESSAGE = 16 * 2**20
+"""Bytes of spectrum files in a message after which the next point waits for another one."""
+
+COALESCE = 0.005
+"""The most seconds for which a result waits for others: a message of one costs as much as one of sixty."""
+
+LAST_WORDS = 2.0
+"""Seconds after the grace within which cancelled points must have been returned."""
+
+_STATUS: dict[Status, Any] = {each: pb.Status.Value(f"STATUS_{each.name}") for each in Status}
+
+NAMED = 20
+"""The most names that a message lists."""
+
+
+class BadRequest(ValueError):
+    """The whole call is at fault, not one of its points."""
+
+    code = grpc.StatusCode.INVALID_ARGUMENT
+
+
+class TooMuch(BadRequest):
+    """A batch, or what is outstanding, is larger than this evaluator takes."""
+
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+class Stopping(BadRequest):
+    """The evaluator is going away."""
+
+    code = grpc.StatusCode.UNAVAILABLE
+
+
+class Evaluation(pb_grpc.EvaluationServiceServicer):
+    """Answers Describe and Evaluate with one place where points run."""
+
+    def __init__(self, workers: Workers, description: pb.DescribeResponse, likelihoods: list[Likelihood]) -> None:
+        self._workers = workers
+        self._description = description
+        self._likelihoods = likelihoods
+        self._stop_by: float | None = None
+        self._streams: set[_Stream] = set()
+        self._room = asyncio.Event()  # points were answered: a stream that waits for room looks again
+
+    @property
+    def largest_request(self) -> int:
+        """Bytes of a batch with every id and value as long as can be, and of the names."""
+        names = sum(len(each.name.encode()) + 10 for each in self._description.parameters)
+        return 2**16 + names + MAX_BATCH * (10 + 8 * len(self._description.parameters))
+
+    async def room_for(self, stream: _Stream, count: int) -> None:
+        """Waits until a stream may have so many more points."""
+        while sum(len(each.running) for each in self._streams) + len(stream.running) + count > MOST_UNANSWERED:
+            self._room.clear()
+            await self._room.wait()
+
+    async def Describe(self, request: pb.DescribeRequest, context: Any) -> pb.DescribeResponse:
+        return self._description
+
+    async def Evaluate(
+        self, requests: AsyncIterator[pb.EvaluateRequest], context: Any
+    ) -> AsyncIterator[pb.EvaluateResponse]:
+        if self._stopping():
+            _refuse(context, Stopping, "this evaluator is stopping; ask another one, or the next")
+            return
+        if len(self._streams) >= MOST_STREAMS:
+            _refuse(context, TooMuch, f"{MOST_STREAMS} streams are open, as many as this evaluator serves")
+            return
+        stream = _Stream(self._workers, self._description, self.room_for)
+        self._streams.add(stream)
+        reader = asyncio.create_task(stream.read(requests))
+        reader.add_done_callback(lambda _: stream.wake.set())
+        response = pb.EvaluateResponse(
+            physics_digest=self._description.physics_digest,
+            likelihood_digest=self._description.likelihood_digest,
+        )
+        try:
+            while True:
+                await stream.wait(self._stop_by)
+                if stream.fault is not None:
+                    _refuse(context, *stream.fault)
+                    return
+                if reader.done() and not reader.cancelled():
+                    reader.result()  # the stream broke off, say
+                while finished := stream.take(MAX_RESULTS):
+                    self._room.set()
+                    fill(response, self._likelihoods, finished)
+                    yield response
+                    response = pb.EvaluateResponse()
+                if not stream.running and not stream.finished and (reader.done() or self._stopping()):
+                    return
+                if self._stop_by is not None:
+                    reader.cancel()
+                    stream.cancel(everything=time.monotonic() >= self._stop_by)
+        finally:
+            reader.cancel()
+            stream.cancel(everything=True)
+            self._streams.discard(stream)
+            self._room.set()
+
+    def _stopping(self) -> bool:
+        return self._stop_by is not None
+
+    async def stop(self, grace: float) -> None:
+        """Takes no more points; those that run have `grace` seconds to finish, the others are returned at once.
+
+        Returns when every stream has ended, or a little after the grace.
+        """
+        self._stop_by = time.monotonic() + grace
+        for stream in self._streams:
+            stream.wake.set()
+        while self._streams and time.monotonic() < self._stop_by + LAST_WORDS:
+            await asyncio.sleep(0.02)
+
+
+class _Stream:
+    """The points of one call: those that run, and those that have finished and wait to be sent."""
+
+    def __init__(
+        self,
+        workers: Workers,
+        description: pb.DescribeResponse,
+        room_for: Callable[[_Stream, int], Awaitable[None]],
+    ) -> None:
+        self._workers, self._room_for = workers, room_for
+        self._names = [each.name for each in description.parameters]
+        self._order: list[int] | None = None
+        self._spectra_below = -math.inf
+        self._loop = asyncio.get_running_loop()
+        self._signalled = False
+        self.wake = asyncio.Event()
+        self.fault: tuple[type[BadRequest], str] | None = None
+        """What was wrong with a request."""
+        self.running: dict[int, Job] = {}
+        self.finished: collections.deque[Job] = collections.deque()
+
+    async def read(self, requests: AsyncIterator[pb.EvaluateRequest]) -> None:
+        """Submits the points of each request, until one is at fault."""
+        messages: Any = aiter(requests)  # closed, because gRPC holds one that is not, and its last message, in a cycle
+        try:
+            async with contextlib.aclosing(messages):
+                async for request in messages:
+                    if request.return_waiting:
+                        self.cancel(everything=False)
+                    self._check_counts(request)
+                    if request.point_ids:
+                        await self._room_for(self, len(request.point_ids))
+                        self._submit(self._points(request))
+        except BadRequest as error:
+            self.fault = type(error), str(error)
+
+    def _check_counts(self, request: pb.EvaluateRequest) -> None:
+        """First, since it costs nothing, however many there are."""
+        if self._order is None:
+            self._order = self._columns(request)
+            if request.HasField("spectra_below_nll"):
+                self._spectra_below = request.spectra_below_nll
+        count, width = len(request.point_ids), len(self._order)
+        if count > MAX_BATCH:
+            raise TooMuch(f"a batch of {count} points is larger than {MAX_BATCH}")
+        if len(request.values) != count * width:
+            raise BadRequest(
+                f"{count} points of {width} parameters need {count * width} values, not {len(request.values)}"
+            )
+
+    def _points(self, request: pb.EvaluateRequest) -> list[tuple[int, list[float]]]:
+        assert self._order is not None
+        count = len(request.point_ids)
+        values = np.fromiter(request.values, float, len(request.values)).reshape(count, -1)
+        if not np.isfinite(values).all():
+            row = int(np.argmin(np.isfinite(values).all(axis=1)))
+            raise BadRequest(f"point {request.point_ids[row]} has a value that is not finite")
+        ids = list(request.point_ids)
+        if len(set(ids)) != count or not self.running.keys().isdisjoint(ids):
+            raise BadRequest("a point_id is used twice on this stream")
+        return list(zip(ids, values[:, self._order].tolist(), strict=True))
+
+    def _submit(self, points: list[tuple[int, list[float]]]) -> None:
+        for point_id, row in points:
+            job = self.running[point_id] = Job(point_id, row, self._spectra_below, self._done, self)
+            self._workers.submit(job)
+
+    def _columns(self, request: pb.EvaluateRequest) -> list[int]:
+        count = len(request.parameters)
+        names = list(request.parameters[: max(NAMED, len(self._names))])
+        if count != len(self._names) or sorted(names) != sorted(self._names):
+            ours = _listed(self._names)
+            raise BadRequest(f"the parameters are {_listed(names, count)}, but this evaluator has {ours}")
+        return [names.index(name) for name in self._names]
+
+    def _done(self, job: Job) -> None:
+        # from a worker's thread; one wake-up serves all that finish before the loop runs
+        self.finished.append(job)
+        if not self._signalled:
+            self._signalled = True
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                self._loop.call_soon_threadsafe(self.wake.set)
+
+    async def wait(self, until: float | None) -> None:
+        """Waits until something has happened, or the time has come; then a moment more, so that results go together."""
+        left = math.inf if until is None else until - time.monotonic()
+        if 0.0 < left < math.inf:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.wake.wait(), left)
+        else:  # no limit, or everything has been cancelled and only results can come
+            await self.wake.wait()
+        seen, most = 0, time.monotonic() + COALESCE
+        while seen < len(self.finished) < len(self.running) and time.monotonic() < most:
+            seen = len(self.finished)
+            await asyncio.sleep(COALESCE / 2)
+        self.wake.clear()
+        self._signalled = False
+
+    def take(self, limit: int) -> list[tuple[int, Outcome]]:
+        """Up to `limit` finished points, fewer when they come with large files."""
+        taken: list[tuple[int, Outcome]] = []
+        size = 0
+        while self.finished and len(taken) < limit and size < LARGEST_MESSAGE:
+            job = self.finished.popleft()
+            del self.running[job.point_id]
+            if job.outcome.spectra:
+                size += sum(map(len, job.outcome.spectra))
+            taken.append((job.point_id, job.outcome))
+        return taken
+
+    def cancel(self, *, everything: bool) -> None:
+        """Cancels the points that wait, or everything."""
+        for job in list(self.running.values()):
+            if everything:
+                self._workers.cancel(job)
+            else:
+                job.cancel_waiting()
+        self._workers.drop(self)
+
+
+def fill(response: pb.EvaluateResponse, likelihoods: list[Likelihood], finished: list[tuple[int, Outcome]]) -> None:
+    """Adds the results; the losses of all OK points are worked out in one go."""
+    good = [outcome.observables for _, outcome in finished if outcome.status is Status.OK]
+    losses, nlls = losses_and_nll(likelihoods, np.array(good)) if good else (np.empty((0, 0)), np.empty(0))
+    scored = iter(zip(losses.tolist(), nlls.tolist(), strict=True))
+    for point_id, outcome in finished:
+        result = response.results.add()  # in place: a message given by keywords is made, then copied
+        result.point_id, result.status = point_id, _STATUS[outcome.status]
+        result.observables.extend(outcome.observables)
+        result.seconds.extend(outcome.seconds)
+        if outcome.status is Status.OK:
+            row, result.nll = next(scored)
+            result.losses.extend(row)
+        else:
+            result.missing.extend(outcome.missing)
+            result.failed_code, result.message = outcome.failed_code, outcome.message
+        if outcome.warnings:
+            result.warnings.extend(outcome.warnings)
+        if outcome.spectra:
+            result.spectra.extend(outcome.spectra)
+
+
+def _refuse(context: Any, kind: type[BadRequest], why: str) -> None:
+    """Sets the status with which a call ends. An exception, or an abort, would keep the request for long: the server
+    holds its frames in a cycle.
+    """
+    context.set_code(kind.code)
+    context.set_details(why)
+
+
+def _listed(names: list[str], count: int | None = None) -> str:
+    """Some names, and how many there are in all."""
+    count = len(names) if count is None else count
+    listed = ", ".join(names[:NAMED]) or "missing"
+    return printable(listed) + (f" ... ({count} in all)" if count > NAMED else "")
+
+
+class Server:
+    """A server with health and reflection, bound but not started. Raises OSError when the address is not to be had."""
+
+    def __init__(self, evaluation: Evaluation, address: Address) -> None:
+        self._evaluation = evaluation
+        options = [
+            ("grpc.http2.min_ping_interval_without_data_ms", int(1000 * SHORTEST_PING)),
+            ("grpc.keepalive_permit_without_calls", 1),
+            ("grpc.so_reuseport", 0),  # a second evaluator on the same address must fail, not share it
+            ("grpc.max_receive_message_length", evaluation.largest_request),
+        ]
+        self._server = grpc.aio.server(options=options)
+        pb_grpc.add_EvaluationServiceServicer_to_server(evaluation, self._server)
+        self._health = health.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        name = pb.DESCRIPTOR.services_by_name["EvaluationService"].full_name
+        health_name = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+        reflection.enable_server_reflection((name, health_name, reflection.SERVICE_NAME), self._server)
+        before = os.umask(0o077)  # a socket in a folder is this user's alone
+        try:
+            self.port = self._server.add_insecure_port(address.target if address.path else str(address))
+        except RuntimeError as error:
+            raise OSError(str(error)) from error
+        finally:
+            os.umask(before)
+        if self.port == 0:
+            raise OSError(f"the address {address} cannot be listened on")
+
+    async def start(self) -> None:
+        """Starts to answer."""
+        await self._server.start()
+        await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
+
+    async def stop(self, grace: float) -> None:
+        """Takes no more points, returns what finishes within `grace` seconds, cancels the rest, ends."""
+        await self._health.enter_graceful_shutdown()
+        await self._evaluation.stop(grace)
+        await self._server.stop(1.0)  # ends what is left: health watchers, streams of a client that does not read

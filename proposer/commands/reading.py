@@ -1,0 +1,51 @@
+"""Commands that read a run's folder: status and export. They also work while the run goes on."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from proposer.formats import show_time
+from proposer.run import tables
+from proposer.run.dataset import Dataset
+from proposer.run.tables import GOOD_POINTS
+from proposer.scan import read_tally
+from proposer.show.costs import costs, show_costs
+from proposer.show.failures import show_reasons
+from proposer.target import describe_target, stored_target
+
+
+def status(folder: Path) -> int:
+    """Prints counts, the best point, time, and where the files are. Raises DatasetError when there is no run."""
+    with Dataset(folder, read_only=True) as dataset:
+        meta = dataset.meta()
+        if not meta:
+            print(f"{folder}: the run has not started yet")
+            return 0
+        dataset.check()
+        threshold, above = stored_target(meta)
+        names = list(meta.get("observables", []))
+        tally = read_tally(dataset, int(meta["points"]), threshold, above=above, names=names)
+        origins: dict[str, int] = {}
+        for (origin, _), points in dataset.counts().items():
+            origins[origin] = origins.get(origin, 0) + points
+        print(f"{folder}: {tally.good:,} of {tally.target:,} good points ({describe_target(threshold, above)})")
+        print(f"evaluated: {tally.evaluated:,} ({tally.breakdown()}); {dataset.count_pending():,} more asked for")
+        print(f"asked for as: {', '.join(f'{points:,} {origin}' for origin, points in sorted(origins.items()))}")
+        if tally.best < math.inf:
+            print(tally.lowest())
+        for line in show_reasons(dataset, folder, list(meta.get("variables", []))):
+            print(line)
+        for line in show_costs(costs(dataset.seconds(), meta.get("codes", []))):
+            print(line)
+        print(f"time: {show_time(float(meta['seconds']))}; seed {meta['seed']}; evaluator {meta['backend']}")
+        print(f"stopped: {meta['stopped']}" if meta.get("stopped") else "not finished; the same scan command goes on")
+        if tally.good:
+            print(f"good points: {folder / GOOD_POINTS}")
+    return 0
+
+
+def export(folder: Path, kind: str) -> int:
+    """Writes all points of a run as one table and says where."""
+    print(f"written: {tables.export(folder, kind)}")
+    return 0

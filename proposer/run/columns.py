@@ -1,0 +1,168 @@
+"""The columns of a run's table `points`: one row a point, named as in the scan file.
+
+Names of columns differ by more than upper and lower case, as SQLite wants it. A name that is taken gets the first
+free number behind it: of the variables `m0` and `M0` the second is in the column `M0_2`. The columns of this file
+come first, then the variables, then the observables; the loss of `mh` is in `loss mh`, the seconds of the code
+`spheno` in `seconds spheno`. The table `columns` says which is which.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+from proposer.run.checksums import text_crc
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_FIRST = {
+    "id": ("INTEGER PRIMARY KEY", "number of the point, without gaps, in the order of asking"),
+    "batch": ("INTEGER NOT NULL", "number of the batch that asked for it"),
+    "iteration": ("INTEGER NOT NULL", "of the strategy; 0 before its loop starts"),
+    "origin": ("TEXT NOT NULL", "why it was chosen"),
+    "status": ("TEXT", "OK, INVALID, FAILED, TIMED_OUT; NULL: no answer yet"),
+    "NLL": ("REAL", "sum of the losses; NULL: the point is not OK"),
+}
+_LAST = {
+    "attempts": ("INTEGER NOT NULL", "how often it was killed from outside"),
+    "evaluator": ("TEXT", "the address that answered"),
+    "failed_code": ("TEXT", "the code that ended it; NULL: none"),
+    "message": ("TEXT", "why it ended there"),
+    "warnings": ("TEXT", "doubts, a list in JSON"),
+    "missing": (
+        "TEXT",
+        'observables that were not found, a list in JSON, ["*"] for all; another NULL is the NaN of a code',
+    ),
+    "crc": ("INTEGER NOT NULL", "checksum of the row"),
+}
+TABLE = """CREATE TABLE columns (position INTEGER PRIMARY KEY, name TEXT NOT NULL, kind TEXT NOT NULL,
+    quantity TEXT NOT NULL, unit TEXT NOT NULL, code TEXT NOT NULL, likelihood TEXT NOT NULL,
+    description TEXT NOT NULL, crc INTEGER NOT NULL)"""
+
+
+class TooManyColumns(ValueError):
+    """A scan has more observables than a table has columns."""
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A variable, an observable or a code, by its name in the scan file; `likelihood` in words."""
+
+    name: str
+    unit: str = ""
+    code: str = ""
+    likelihood: str = ""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What a run stores of each point. Raises TooManyColumns."""
+
+    variables: Sequence[Quantity]
+    observables: Sequence[Quantity]
+    codes: Sequence[Quantity]
+    names: list[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        found = _free_names([row[2] for row in self._rows()])
+        object.__setattr__(self, "names", found)
+        most = most_columns()
+        if len(found) > most:
+            raise TooManyColumns(
+                f"{len(self.observables):,} observables, with the loss of each, and {len(self.variables):,} variables "
+                f"need {len(found):,} columns, but a table of SQLite has at most {most:,}; leave out observables that "
+                "have no likelihood and no window"
+            )
+
+    @classmethod
+    def named(cls, variables: Sequence[str], observables: Sequence[str], codes: Sequence[str]) -> Self:
+        """Columns of which nothing is known but the names."""
+        return cls(*([Quantity(name) for name in names] for names in (variables, observables, codes)))
+
+    @classmethod
+    def read(cls, rows: Sequence[tuple[Any, ...]]) -> Self:
+        """From rows of the table `columns`; raises ValueError where they are not as they were written."""
+        kinds: dict[str, list[Quantity]] = {"variable": [], "observable": [], "seconds": []}
+        for _, _, kind, name, unit, code, likelihood, *_ in rows:
+            if kind in kinds:
+                kinds[kind].append(Quantity(name, unit, code if kind == "observable" else "", likelihood))
+        found = cls(kinds["variable"], kinds["observable"], kinds["seconds"])
+        if found.table() != [tuple(row) for row in rows]:
+            raise ValueError("the table `columns` is not as it was written")
+        return found
+
+    def table(self) -> list[tuple[Any, ...]]:
+        """The rows of the table `columns`."""
+
+        rows = []
+        for position, (name, (kind, quantity, _, _, unit, code, likelihood, about)) in enumerate(
+            zip(self.names, self._rows(), strict=True)
+        ):
+            words = (name, kind, quantity, unit, code, likelihood, about)
+            rows.append((position, *words, text_crc(str(position), *words)))
+        return rows
+
+    @property
+    def schema(self) -> str:
+        """The statement that makes the table `points`."""
+        types = [row[3] for row in self._rows()]
+        return f"CREATE TABLE points ({', '.join(f'{_quoted(n)} {t}' for n, t in zip(self.names, types, strict=True))})"
+
+    @property
+    def ask(self) -> str:
+        """The statement that stores a point that is asked for: id, batch, iteration, origin, variables, crc."""
+        names = [*self.names[:4], *self.names[6 : 6 + len(self.variables)], self.names[-1]]
+        columns, values = ", ".join(map(_quoted, [*names, "attempts"])), ", ".join("?" * len(names))
+        return f"INSERT INTO points ({columns}) VALUES ({values}, 0)"  # noqa: S608 - quoted
+
+    @property
+    def answer(self) -> str:
+        """The statement that stores an answer: status, NLL, all behind the variables but attempts; the id."""
+        names = [*self.names[4:6], *self.names[6 + len(self.variables) : -7], *self.names[-6:]]
+        values = ", ".join(f"{_quoted(name)} = ?" for name in names)
+        return f"UPDATE points SET {values} WHERE id = ?"  # noqa: S608 - quoted
+
+    def _rows(self) -> list[tuple[str, str, str, str, str, str, str, str]]:
+        """Kind, quantity, wanted name, type, unit, code, likelihood and description of each column."""
+        rows = [("point", "", name, kind, "", "", "", about) for name, (kind, about) in _FIRST.items()]
+        rows += [("variable", v.name, v.name, "REAL NOT NULL", v.unit, "", "", "") for v in self.variables]
+        rows += [("observable", o.name, o.name, "REAL", o.unit, o.code, o.likelihood, "") for o in self.observables]
+        rows += [("loss", o.name, f"loss {o.name}", "REAL", "", o.code, o.likelihood, "") for o in self.observables]
+        rows += [("seconds", c.name, f"seconds {c.name}".strip(), "REAL", "s", c.name, "", "") for c in self.codes]
+        return rows + [("point", "", name, kind, "", "", "", about) for name, (kind, about) in _LAST.items()]
+
+
+def most_columns() -> int:
+    """How many columns a table may have here."""
+    db = sqlite3.connect(":memory:")
+    try:
+        return min(db.getlimit(sqlite3.SQLITE_LIMIT_COLUMN), db.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER))
+    finally:
+        db.close()
+
+
+def _free_names(wanted: Sequence[str]) -> list[str]:
+    """Names of columns: those of this file as they are, then the first of each kind as it is, others with a number."""
+    own = {name.lower() for name in (*_FIRST, *_LAST)}
+    taken, free = set(own), {}
+    for place in range(len(_FIRST), len(wanted) - len(_LAST)):
+        if (key := wanted[place].lower()) not in taken:
+            taken.add(key)
+            free[place] = wanted[place]
+    names = []
+    for place, name in enumerate(wanted):
+        if place in free or not len(_FIRST) <= place < len(wanted) - len(_LAST):
+            names.append(name)
+        else:
+            number = 2
+            while f"{name}_{number}".lower() in taken:
+                number += 1
+            names.append(f"{name}_{number}")
+            taken.add(names[-1].lower())
+    return names
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,150 @@
+"""The folder of a run: who holds it, and on what kind of file system it lies."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import re
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+from proposer.run.files import DatasetError, NoPlainFile, not_written, open_plain
+
+log = logging.getLogger(__name__)
+
+__all__ = ["DatasetError", "FolderInUse", "FolderLock", "file_system", "journal_mode"]
+
+# where memory shared between processes, which WAL needs, cannot be trusted; every fuse.* counts too
+_NETWORK = frozenset({
+    "nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "afs", "ceph", "lustre", "gpfs", "beegfs", "fhgfs",
+    "panfs", "pvfs2", "orangefs", "gfs2", "ocfs2", "glusterfs", "9p", "virtiofs", "fakeowner", "davfs",
+    "vboxsf", "prl_fs", "acfs",
+})  # fmt: skip
+_LOCAL_FUSE = frozenset({"fuse.fuse-overlayfs", "fuse.ntfs", "fuse.ext4"})
+
+
+# what may lie in the folder of a run that has not started
+_OWN = {"lock", "lost+found", *(f"dataset.sqlite{end}" for end in ("", "-wal", "-shm", "-journal"))}
+
+# what older versions wrote before a run had started
+_OF_A_START = {"manifest.json", "scan.yaml", "scan.yml", "scan.json"}
+
+
+class FolderInUse(DatasetError):
+    """Another process works on the folder."""
+
+
+class FolderLock:
+    """Holds a folder for this process; the kernel lets go of it when the process dies.
+
+    Makes the folder where there is none. The file `lock` says who holds it; the folder itself is locked too, where
+    the file system can, so that nobody else comes in when that file is removed. Raises FolderInUse, which names the
+    process that holds it, and DatasetError when the folder cannot be written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "lock"
+        self._folder = self._file = -1
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._folder = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            self._file = open_plain(self._folder, "lock", os.O_RDWR | os.O_CREAT)
+            self._hold(folder)
+            os.truncate(self._file, 0)
+            os.pwrite(self._file, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+        except BaseException as error:
+            self._close()
+            if isinstance(error, NoPlainFile):
+                raise DatasetError(f"{self._path}: {error}") from error
+            if isinstance(error, OSError):
+                raise not_written(folder, error) from error
+            raise
+
+    def _hold(self, folder: Path) -> None:
+        holder = os.pread(self._file, 200, 0).decode(errors="replace").strip() or "another process"
+        self._alone = True
+        for descriptor in (self._file, self._folder):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise FolderInUse(
+                    f"{folder}: in use by {holder}; wait for it, stop it, or choose another folder"
+                ) from None
+            except OSError as error:
+                self._alone = False
+                if descriptor == self._file:
+                    log.warning(
+                        "%s: no locks on this file system (%s); let only one process work there", folder, error.strerror
+                    )
+
+    def check(self) -> None:
+        """Raises DatasetError where the folder cannot be this process's own any more."""
+        if not self._alone and not _is_at(self._path, self._file):
+            raise DatasetError(
+                f"{self._path}: was removed or replaced, so another process may work in the folder; make sure that "
+                "none does, then start again: what was committed is kept"
+            )
+
+    def release(self) -> None:
+        """Lets go of the folder, and says so."""
+        with suppress(OSError):  # a disk that is full, say: the words are for people, the lock is the kernel's
+            os.truncate(self._file, 0)
+        self._close()
+
+    def _close(self) -> None:
+        for descriptor in (self._file, self._folder):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._file = self._folder = -1
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    try:
+        there, ours = os.stat(path, follow_symlinks=False), os.fstat(descriptor)
+    except FileNotFoundError:
+        return False
+    return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
+
+
+def check_no_foreign_files(folder: Path) -> None:
+    """A run begins in a folder of its own: where somebody else's files lie it would overwrite some."""
+    try:
+        names = [each.name for each in folder.iterdir()]
+    except OSError:  # no folder yet, or none that can be read: the lock says so
+        return
+    own = _OWN | (_OF_A_START if {"dataset.sqlite", "manifest.json"} <= set(names) else set())
+    found = sorted(name for name in names if name not in own and not name.startswith("."))
+    if found:
+        raise DatasetError(
+            f"{folder}: holds files but no run ({', '.join(found[:3])}{', ...' if found[3:] else ''}), "
+            "and a scan would write among them; choose a new or empty folder"
+        )
+
+
+def journal_mode(folder: Path, mounts: Path = Path("/proc/mounts")) -> str:
+    """WAL on a local disk; DELETE, with a word in the log, where several machines may see the files."""
+    kind = file_system(folder, mounts)
+    if kind not in _NETWORK and (not kind.startswith("fuse.") or kind in _LOCAL_FUSE):
+        return "WAL"
+    log.warning("%s is on a network file system (%s): the dataset is written without WAL, so slower", folder, kind)
+    return "DELETE"
+
+
+def file_system(folder: Path, mounts: Path = Path("/proc/mounts")) -> str:
+    """The type of the file system that holds a folder, such as ext4 or nfs4; "" where nobody knows."""
+    try:
+        lines = mounts.read_text(errors="replace").splitlines()
+    except OSError:
+        return ""
+    path, best, kind = folder.resolve(), -1, ""
+    for line in lines:
+        fields = line.split()
+        if len(fields) < 3:
+            continue
+        point = Path(re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), fields[1]))
+        depth = len(point.parts)
+        if depth >= best and path.is_relative_to(point):  # of two mounts on one point the later hides the other
+            best, kind = depth, fields[2]
+    return kind

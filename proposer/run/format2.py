@@ -1,0 +1,95 @@
+"""Reads datasets of format 2, which held many points in one row, as arrays of little-endian numbers."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import struct
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from proposer.run import schema
+from proposer.run.checksums import Damaged
+from proposer.run.columns import Columns, TooManyColumns
+from proposer.run.files import DatasetError
+from proposer.run.points import Asked, answer_rows, ask_rows
+from proposer.types import Outcome, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FORMAT = 2
+
+_BATCHES = """SELECT number, iteration, first_id, points, dropped, known, origins, place
+    FROM batches JOIN places ON batch = number ORDER BY number"""
+_RESULTS = "SELECT ids, status, nll, widths, numbers, remarks FROM results WHERE ? IS NULL OR batch = ?"
+
+
+def convert(old: sqlite3.Connection, new: sqlite3.Connection) -> None:
+    """Writes all that a dataset of format 2 holds into a new file; nothing where its run has not started.
+
+    Raises Damaged.
+    """
+    try:
+        _convert(old, new)
+    except TooManyColumns as error:
+        path = old.execute("PRAGMA database_list").fetchone()[2]
+        raise DatasetError(f"{path}: {error}; go on with the lodescan that started the run") from None
+    except (ValueError, TypeError, KeyError, IndexError, OverflowError, struct.error) as error:
+        raise Damaged(f"a row of format 2 cannot be read ({error})") from error
+
+
+def _convert(old: sqlite3.Connection, new: sqlite3.Connection) -> None:
+    if old.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+        raise Damaged("SQLite finds its pages in disorder")
+    meta = {key: json.loads(value) for key, value in old.execute("SELECT key, value FROM meta")}
+    if "variables" not in meta:
+        if meta or old.execute("SELECT count(*) FROM batches").fetchone()[0]:
+            raise Damaged("what the run was made with is missing")
+        return
+    codes = list(meta.get("codes", []))
+    ran = max((len(each.seconds) for each in _outcomes(old, None)), default=0)
+    codes += [f"code {number}" for number in range(len(codes) + 1, ran + 1)]
+    columns = Columns.named(meta["variables"], meta["observables"], codes)
+    attempts = dict(old.execute("SELECT id, attempts FROM attempts"))
+    new.execute("BEGIN IMMEDIATE")
+    schema.create(new, columns)
+    schema.write_meta(new, meta)
+    for *numbers, origins, place in old.execute(_BATCHES):
+        number, iteration, first, points = numbers[:4]
+        places = np.frombuffer(place, "<f8").reshape(points, 2, len(columns.variables))
+        schema.write_batch(new, tuple(numbers), places[:, 0])
+        rows, asked = ask_rows(first, number, iteration, json.loads(origins), places[:, 1])
+        new.executemany(columns.ask, rows)
+        asked = [Asked(each.batch, each.crc, attempts.get(first + k, 0)) for k, each in enumerate(asked)]
+        tried = [(each.attempts, each.row_crc, first + k) for k, each in enumerate(asked) if each.attempts]
+        new.executemany("UPDATE points SET attempts = ?, crc = ? WHERE id = ?", tried)
+        outcomes = list(_outcomes(old, number))
+        of_each = [asked[each.id - first] for each in outcomes]
+        new.executemany(columns.answer, answer_rows(outcomes, of_each, columns, ""))
+    for number, data in old.execute("SELECT batch, data FROM checkpoint"):
+        schema.write_checkpoint(new, number, data)
+    left = old.execute("SELECT ifnull(sum(unanswered), 0) FROM batches").fetchone()
+    if new.execute("SELECT count(*) FROM points WHERE status IS NULL").fetchone() != left:
+        raise Damaged("not every answer of format 2 is there")
+    new.execute("COMMIT")
+
+
+def _outcomes(old: sqlite3.Connection, batch: int | None) -> Iterator[Outcome]:
+    """The answers of one batch, or of all."""
+    for ids, status, nll, widths, content, remarks in old.execute(_RESULTS, (batch, batch)):
+        words: dict[str, dict[str, Any]] = json.loads(remarks) if remarks else {}
+        numbers, start = np.frombuffer(content, "<f8").tolist(), 0
+        of_each = zip(
+            np.frombuffer(ids, "<i8").tolist(), status, np.frombuffer(nll, "<f8").tolist(),
+            np.frombuffer(widths, "<u4").reshape(-1, 3).tolist(), strict=True,
+        )  # fmt: skip
+        for at, (point, code, score, (n, m, k)) in enumerate(of_each):
+            found, lost, ran = start + n, start + n + m, start + n + m + k
+            said = words.get(str(at), {})
+            yield Outcome(
+                point, Status(code), score, numbers[start:found], numbers[found:lost], numbers[lost:ran],
+                said.get("failed_code", ""), said.get("message", ""), said.get("warnings", ()), said.get("missing", ()),
+            )  # fmt: skip
+            start = ran

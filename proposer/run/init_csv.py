@@ -1,0 +1,194 @@
+"""`InitCSV`: points to start from, with or without their NLL."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from proposer.run.tables import from_text
+from proposer.space import Space
+from proposer.types import Batch, Floats, Outcome, Status
+from scanspec import Kind, Likelihood, ScanFile, ScanFileError, losses_and_nll, read_scan_file
+from scanspec.csvfile import open_csv
+from scanspec.document import to_number
+from scanspec.types import reads_rows
+
+
+class InitPoints(NamedTuple):
+    """Points to start from: their values (n, d), NLLs (n,), NaN where there is none, and what the user should hear.
+
+    `rescored`, shape (n,): points whose NLL is made of their `observables` by the likelihoods of this scan; those are
+    by name, each of shape (n,).
+    """
+
+    batch: Batch
+    values: Floats
+    nll: Floats
+    rescored: NDArray[np.bool_]
+    observables: dict[str, Floats]
+    notes: list[str]
+
+    def outcomes(self, scan: ScanFile, names: Sequence[str]) -> list[Outcome | None]:
+        """What is known of each point, None where its NLL is not; `names`: observables in the evaluator's order."""
+        table = np.column_stack([self.observables.get(name, np.full(len(self.nll), np.nan)) for name in names])
+        likelihoods = {each.name: each.likelihood for each in scan.all_observables()}
+        losses = losses_and_nll([likelihoods.get(name, Likelihood()) for name in names], table)[0]
+        return [
+            None
+            if math.isnan(nll)
+            else Outcome(0, Status.OK, nll, table[row].tolist(), losses[row].tolist())
+            if self.rescored[row]
+            else Outcome(0, Status.OK, nll)
+            for row, nll in enumerate(self.nll.tolist())
+        ]
+
+
+def init_path(scan: ScanFile) -> Path | None:
+    """The CSV file that a scan starts from, relative to the scan file; None without one."""
+    name = scan.setup.text("init_csv", "")
+    return scan.folder / name if name else None
+
+
+def read_init_csv(scan: ScanFile, space: Space) -> InitPoints | None:
+    """The points as a batch, their values, shape (n, d), and NLLs, shape (n,), NaN where there is none.
+
+    Columns may stand in any order, beside others. Raises ScanFileError, with the line of the
+    CSV file, for a missing column, a value that is no number, or a point outside a range.
+    """
+    path = init_path(scan)
+    if path is None:
+        return None
+    try:
+        header, table = _read_csv(path)
+    except (OSError, ValueError, pd.errors.ParserWarning) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise scan.setup.error(f"init_csv: {path} cannot be read as CSV ({reason})", "init_csv") from None
+    names = [each.name for each in scan.variables]
+    missing = [name for name in names if name not in table.columns]
+    if missing:
+        raise scan.setup.error(
+            f"init_csv: {path} has no column {', '.join(map(repr, missing))}; it has {', '.join(map(repr, header))}",
+            "init_csv",
+        )
+    if twice := [name for name in [*names, "NLL"] if header.count(name) > 1]:
+        raise scan.setup.error(f"init_csv: {path} has the column {twice[0]!r} twice", "init_csv")
+    x = np.column_stack([_numbers(path, table, name, required=True) for name in names])
+    for column, variable in enumerate(scan.variables):
+        outside = (x[:, column] < variable.low) | (x[:, column] > variable.high)
+        if outside.any():
+            row = int(np.argmax(outside))
+            raise ScanFileError(
+                f"{path}, line {table.index[row] + 2}: {variable.name} = {x[row, column]:g} is outside its range "
+                f"[{variable.low:g}, {variable.high:g}] of {scan.path}; widen the range or remove the row"
+            )
+        if not (inside := space.inside(x)[:, column]).all():
+            row = int(np.argmin(inside))
+            gap = f"nearer to 0 than {variable.inner:g}, its least magnitude,"
+            why = "none of its values" if variable.shares else gap
+            raise ScanFileError(
+                f"{path}, line {table.index[row] + 2}: {variable.name} = {x[row, column]:g} is {why} in "
+                f"{scan.path}; remove the row"
+            )
+    nll = _numbers(path, table, "NLL", required=False) if "NLL" in table.columns else np.full(len(table), np.nan)
+    notes = [
+        f"init_csv: {path} has a column {name!r}, which is not read: an NLL stands in a column `NLL`"
+        for name in header if name != "NLL" and name.lower() in ("nll", "-lnl", "lnl", "loglike")
+    ]  # fmt: skip
+    notes += _repeated(path, table, x, nll)
+    rescored, observables = _rescore(scan, table, nll)
+    believed = np.isfinite(nll) & ~rescored
+    if rescored.any():
+        notes.append(f"init_csv: the NLLs of {rescored.sum():,} points are computed anew from the table's observables")
+    if believed.any() and not reads_rows(scan.setup):
+        notes.append(
+            f"init_csv: the NLLs of {believed.sum():,} points are believed as they stand in {path}; without the column "
+            f"NLL the points are evaluated{_other_likelihood(scan, path)}"
+        )
+    return InitPoints(Batch(space.to_unit(x), ["init"] * len(table), 0), x, nll, rescored, observables, notes)
+
+
+def _rescore(scan: ScanFile, table: pd.DataFrame, nll: Floats) -> tuple[NDArray[np.bool_], dict[str, Floats]]:
+    """Puts the NLL by this scan's likelihoods into `nll` where the table, one that lodescan wrote, has all observables.
+
+    Returns which points those are, and the observables. A point outside a window is left to be evaluated.
+    """
+    scored = [each for each in scan.all_observables() if each.likelihood.kind is not Kind.OFF or each.valid]
+    names = [each.name for each in scored]
+    none = np.zeros(len(table), dtype=np.bool_)
+    ours = {"id", "iteration", "origin", "NLL", *names} <= set(table.columns)
+    if not ours or any(each.measurement is not None for each in scan.all_observables()):
+        return none, {}
+    every = [each.name for each in scan.all_observables() if each.name in table.columns]
+    # infinite ones are kept, and what is no number is as if it were not there: only the NLL depends on it
+    observables = {name: np.array([_number(each) for each in table[name]], dtype=float) for name in every}
+    values = np.column_stack([observables[name] for name in names])
+    rescored = np.isfinite(nll) & np.isfinite(values).all(axis=1)
+    nll[rescored] = losses_and_nll([each.likelihood for each in scored], values[rescored])[1]
+    for each in scored:
+        if each.valid is not None:
+            outside = (observables[each.name] < each.valid[0]) | (observables[each.name] > each.valid[1])
+            nll[rescored & outside] = np.nan
+    return rescored & np.isfinite(nll), observables
+
+
+def _repeated(path: Path, table: pd.DataFrame, x: Floats, nll: Floats) -> list[str]:
+    """A note where a point stands in several rows with different NLLs: the first one counts."""
+    first: dict[bytes, int] = {}
+    for row, point in enumerate(x):
+        before = first.setdefault(point.tobytes(), row)
+        if nll[row] != nll[before] and np.isfinite([nll[row], nll[before]]).any():
+            one, other = table.index[before] + 2, table.index[row] + 2
+            both = f"with the NLL {nll[before]:g} and {nll[row]:g}"
+            return [f"init_csv: {path}, lines {one} and {other} are one point {both}; the first row of a point counts"]
+    return []
+
+
+def _other_likelihood(scan: ScanFile, path: Path) -> str:
+    """In words, that the run which the table is of had another likelihood, where its folder says so."""
+    files = [each for each in sorted(path.parent.glob("scan.*")) if each.suffix in (".yaml", ".yml", ".json")]
+    try:
+        before = {each.name: each.likelihood for each in read_scan_file(files[0]).all_observables()} if files else {}
+    except ScanFileError:
+        return ""
+    now = {each.name: each.likelihood for each in scan.all_observables()}
+    changed = [name for name in before if name in now and repr(before[name]) != repr(now[name])]
+    if before and (changed or set(before) != set(now)):
+        what = f" of {', '.join(changed)}" if changed else ""
+        return f". They were made with another likelihood{what}: see {files[0]}"
+    return ""
+
+
+def _read_csv(path: Path) -> tuple[list[str], pd.DataFrame]:
+    """The names in the first line, and the rows that are not empty; their index still counts lines."""
+    with open_csv(path) as (names, _):
+        header = [from_text(name) for name in names]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header would lose values
+        table = pd.read_csv(path, skipinitialspace=True, skip_blank_lines=False, index_col=False, dtype=str)
+    table.columns = pd.Index(header)
+    return header, table.dropna(how="all")
+
+
+def _numbers(path: Path, table: pd.DataFrame, name: str, *, required: bool) -> Floats:
+    values = np.array([_number(each) for each in table[name]], dtype=float)
+    empty = np.array([not isinstance(each, str) or not each.strip() for each in table[name]], dtype=bool)
+    wrong = ~np.isfinite(values) & (required | ~empty)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise ScanFileError(
+            f"{path}, line {table.index[row] + 2}: {name} is {table[name].iloc[row]!r}, not a finite number"
+        )
+    return values
+
+
+def _number(text: object) -> float:
+    """The nearest double, so that a table that a run wrote comes back exactly; NaN for what is no number."""
+    number = to_number(text)
+    return math.nan if number is None else number

@@ -1,0 +1,233 @@
+"""What a run was made with: kept in its folder, and compared when the run goes on."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from proposer.run.columns import Columns, Quantity, TooManyColumns
+from proposer.run.dataset import Dataset
+from proposer.run.files import DatasetError, read_object, writing
+from proposer.run.meaning import ScanMeaning, difference, meaning
+from proposer.wire.agreement import show
+from proposer.wire.messages import Description
+from scanspec import VERSION, ScanFile, ScanFileError, read_scan_file
+
+# what may differ when a run goes on: when to stop
+_STOPS = {
+    ("setup", "points"), ("setup", "good_points_early_stop"), ("setup", "max_evaluations"), ("setup", "max_hours"),
+    ("networks", "iterations"),
+}  # fmt: skip
+
+CITATIONS = [
+    "lodescan: see CITATION.cff",
+    "MLscanner, the method MLS_DNNC: A. Hammad, M. Park, R. Ramos, P. Saha, arXiv:2207.09959",
+    "BSMArt, the scan file and the likelihoods: M. D. Goodsell, A. Joury, arXiv:2301.01154",
+    "SMOTE: N. V. Chawla et al., J. Artif. Intell. Res. 16 (2002) 321, arXiv:1106.1813",
+    "imbalanced-learn: G. Lemaitre, F. Nogueira, C. K. Aridas, J. Mach. Learn. Res. 18 (2017) 1",
+    "PyTorch: A. Paszke et al., arXiv:1912.01703",
+    "CMA-ES, the method CMAES: N. Hansen, arXiv:1604.00772; the package: N. Hansen et al., doi:10.5281/zenodo.2559634",
+    "CMA-ES with novelty, the method CMAES_ND: J. C. Romao, M. C. Romao, arXiv:2402.07661",
+    "HBOS, the novelty of CMAES_ND: M. Goldstein, A. Dengel, KI-2012 (2012) 59",
+]
+
+MANIFEST = "manifest.json"
+
+
+class AnotherRun(DatasetError):
+    """The folder holds a run that differs from the one that was asked for; the message names the difference."""
+
+
+def scan_difference(folder: Path, stored: dict[str, Any], scan: ScanFile, seed: int | None) -> str | None:
+    """In words, how the run in `folder` was begun with a scan file that means something else, or with another seed."""
+    found = difference(_stored_meaning(folder, stored), meaning(scan))
+    if found is None and seed is None and "seed" in scan.setup:
+        seed = scan.setup.integer("seed")
+    if found is None and seed is not None and seed != stored["seed"]:
+        found = f"its seed is {stored['seed']}, not {seed} (`--seed {stored['seed']}` goes on with it)"
+    return found
+
+
+def check_same_evaluator(
+    dataset: Dataset, stored: dict[str, Any], description: Description, *, same_physics: bool
+) -> None:
+    """Raises AnotherRun where the evaluator's results would not belong to those of the run.
+
+    `same_physics`: the user's word that other files compute the same, which is kept for good.
+    """
+    folder = dataset.path.parent
+    before, now = stored["physics_digest"], description.physics_digest
+    if before != now:
+        changed = _changed_sources(stored.get("sources", {}), description.sources)
+        if not same_physics:
+            named = "; ".join(changed[:3]) + ("; ..." if len(changed) > 3 else "")
+            raise AnotherRun(
+                f"{folder} holds another run: its evaluator computed something else: "
+                f"{named or f'physics digest {before[:12]}, now {now[:12]}'}; choose another --run folder, or "
+                "change it back to go on; if only a comment or the like has changed, --same-physics goes on"
+            )
+        accepted = {"from_point": dataset.points + 1, "before": before, "now": now, "changed": changed}
+        accepted_before = stored.get("same_physics", [])
+        accepted_now = {"same_physics": [*accepted_before, accepted], "sources": description.sources}
+        _amend(dataset, {"physics_digest": now, **accepted_now})
+    before, now = stored["likelihood_digest"], description.likelihood_digest
+    if before != now:
+        raise another_run(
+            folder, f"its evaluator had other constants in the likelihood: digest {before[:12]}, now {now[:12]}"
+        )
+
+
+def another_run(folder: Path, difference: str) -> AnotherRun:
+    """To be raised."""
+    return AnotherRun(
+        f"{folder} holds another run: {difference}; choose another --run folder, or change it back to go on"
+    )
+
+
+def stop_values(scan: ScanFile) -> dict[str, Any]:
+    """What a scan file says of when to stop, by key."""
+    sections = {"setup": scan.setup, "networks": scan.networks}
+    return {key: sections[title].raw(key) for title, key in sorted(_STOPS) if key in sections[title]}
+
+
+def is_finished(stored: dict[str, Any], scan: ScanFile) -> bool:
+    """Whether the same scan has nothing more to do, as far as limits go."""
+    return bool(stored.get("stopped")) and stored.get("stopped_with") == stop_values(scan)
+
+
+def _stored_meaning(folder: Path, stored: dict[str, Any]) -> ScanMeaning:
+    """What the scan file of a run meant; runs of older versions have the file alone."""
+    if "meaning" in stored:
+        return ScanMeaning(stored["meaning"], stored["given"])
+    files = [*sorted(folder.glob("scan.*"))]
+    original = Path(str(read_object(folder / MANIFEST).get("scan_file", "")))
+    if files and original.is_file() and original.read_bytes() == files[0].read_bytes():
+        files = [original]  # beside it are the files that it names
+    if not files:
+        raise DatasetError(f"{folder}: there is no copy of the run's scan file any more; put it back as scan.yaml")
+    try:
+        return meaning(read_scan_file(files[0]))
+    except ScanFileError as error:
+        raise DatasetError(f"{folder}: the run's scan file cannot be read any more: {error}") from error
+
+
+def _changed_sources(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """In words, what of the files, programs and packages behind a physics digest has changed."""
+    changed = []
+    for name in sorted({*before, *now}):
+        if name not in now or name not in before:
+            changed.append(f"{name} is {'new' if name in now else 'gone'}")
+        elif before[name] != now[name]:
+            is_hash = len(now[name]) == 64
+            changed.append(f"{name} has changed" if is_hash else f"{name} was {before[name]}, is {now[name]}")
+    return changed
+
+
+def columns_of(scan: ScanFile, description: Description) -> Columns:
+    """What such a run stores of each point. Raises DatasetError where that is more than a table can hold."""
+    try:
+        return Columns(
+            [Quantity(each.name, each.unit) for each in scan.variables],
+            [Quantity(each.name, each.unit, each.code, show(each.likelihood)) for each in description.observables],
+            [Quantity(name) for name in description.codes or ("",)],
+        )
+    except TooManyColumns as error:
+        raise ScanFileError(f"{scan.path}: {error}") from error
+
+
+def start_run(
+    dataset: Dataset, columns: Columns, scan: ScanFile, description: Description, seed: int, threads: int,
+    aims: Mapping[str, Any],
+) -> None:  # fmt: skip
+    """Stores what a new run is made with and when it stops, in one transaction."""
+    values = {
+        "seed": seed,
+        "threads": threads,
+        "backend": description.backend,
+        "backend_version": description.version,
+        "physics_digest": description.physics_digest,
+        "likelihood_digest": description.likelihood_digest,
+        "codes": list(description.codes),
+        "sources": description.sources,
+        "variables": [each.name for each in scan.variables],
+        "observables": [each.name for each in description.observables],
+        "versions": _versions(),
+        "eager": False,
+    }
+    manifest = {**values, "scan_file": str(scan.path), "cite": CITATIONS}
+    kept = {"manifest": manifest, "scan_text": scan.text, "scan_suffix": scan.path.suffix}
+    places, given = meaning(scan)
+    dataset.start(columns, {**values, "meaning": places, "given": given, "seconds": 0.0, **kept, **aims})
+
+
+def keep_records(dataset: Dataset) -> str | None:
+    """Makes `scan.yaml` and `manifest.json`, which are for people, what the dataset says they are.
+
+    Returns a word to the user where somebody or something had changed the manifest.
+    """
+    folder, stored = dataset.path.parent, dataset.meta()
+    if "manifest" not in stored:  # a run of an older version
+        if manifest := read_object(folder / MANIFEST):
+            dataset.set_meta({"manifest": manifest})
+        return None
+    name = f"scan{stored['scan_suffix']}" if "scan_suffix" in stored else ""
+    if name and not (folder / name).exists():
+        _write(folder, name, stored["scan_text"])
+    text, path = _manifest_text(stored["manifest"]), folder / MANIFEST
+    try:
+        found = path.read_bytes() if path.exists() and not path.is_symlink() else None
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be read ({error.strerror})") from error
+    if found == text.encode():
+        return None
+    _write(folder, MANIFEST, text)
+    return None if found is None else f"{path} was not as lodescan had written it, and was written anew"
+
+
+def keep_scan_file(folder: Path, scan: ScanFile) -> None:
+    """Puts the scan file as it is now into the run's folder: its pictures may be other ones."""
+    for other in folder.glob("scan.*"):  # the same scan may have been written as YAML and as JSON
+        if other.name != f"scan{scan.path.suffix}":
+            other.unlink()
+    _write(folder, f"scan{scan.path.suffix}", scan.text)
+
+
+def note_eager(dataset: Dataset) -> None:
+    """Says for good, in the dataset and in manifest.json, that the seed does not give all of the run's points again."""
+    if not dataset.meta().get("eager"):
+        _amend(dataset, {"eager": True})
+
+
+def _amend(dataset: Dataset, values: dict[str, Any]) -> None:
+    manifest = {**dataset.meta().get("manifest", {}), **values}
+    dataset.set_meta({**values, "manifest": manifest})
+    _write(dataset.path.parent, MANIFEST, _manifest_text(manifest))
+
+
+def _manifest_text(manifest: dict[str, Any]) -> str:
+    return json.dumps(manifest, indent=2) + "\n"
+
+
+def _write(folder: Path, name: str, text: str) -> None:
+    with writing(folder, name) as file:
+        file.write(text.encode())
+
+
+def choose_seed(scan: ScanFile, option: int | None, stored: dict[str, Any]) -> int:
+    """The seed of a run: that of the run that goes on, of the command line, of the file, or a new one."""
+    if stored:
+        return int(stored["seed"])
+    if option is not None:
+        return option
+    return scan.setup.integer("seed") if "seed" in scan.setup else secrets.randbelow(2**31)
+
+
+def _versions() -> dict[str, str]:
+    packages = ("numpy", "torch", "scikit-learn", "imbalanced-learn", "pandas", "cma", "grpcio", "protobuf")
+    found = {name: importlib.metadata.version(name) for name in packages}
+    return {"lodescan": VERSION, "python": platform.python_version(), **found}

@@ -1,0 +1,172 @@
+"""Opens the file of a dataset, whatever a kill or another version has left there."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
+from proposer.run import format2, schema
+from proposer.run.checksums import Damaged
+from proposer.run.files import DatasetError, NoRoom, check_no_link
+from proposer.run.folder import FolderInUse, FolderLock, journal_mode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+BROKEN = "take it from a copy, or start anew in another folder (init_csv in setup takes points over)"
+
+
+@contextmanager
+def named(path: Path) -> Iterator[None]:
+    """Every error of the file, in SQLite's words or ours, names it and says what to do."""
+    try:
+        yield
+    except Damaged as error:
+        raise DatasetError(f"{path}: is damaged: {error}; {BROKEN}") from error
+    except (UnicodeDecodeError, OverflowError, MemoryError) as error:  # of sqlite3 itself, for a text or a size
+        raise DatasetError(f"{path}: is damaged: a value is not as it was written; {BROKEN}") from error
+    except sqlite3.OperationalError as error:
+        code = getattr(error, "sqlite_errorcode", None)
+        if code is None:  # Python's own word for a text that is none
+            raise DatasetError(f"{path}: is damaged: a value is not as it was written; {BROKEN}") from error
+        if code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise DatasetError(
+                f"{path}: another program holds it ({error}); close what reads it there, then start again: what was "
+                "committed is kept"
+            ) from error
+        kind = NoRoom if code & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR) else DatasetError
+        raise kind(
+            f"{path}: {error}; check the disk (space, rights), then start again: what was committed is kept"
+        ) from error
+    except sqlite3.Error as error:
+        raise DatasetError(f"{path}: {error}; {BROKEN}") from error
+
+
+def open_writable(path: Path) -> tuple[sqlite3.Connection, bool]:
+    """The file, made where there is none, for the one who holds the folder; whether it has a WAL.
+
+    A commit that was cut off is rolled back, and an older format is converted.
+    """
+    _check_kind(path)
+    with named(path):
+        db = _connect(path, "rwc")
+        try:
+            if _format(path, db) == format2.FORMAT:
+                _convert_file(path, db)
+                db = _connect(path, "rw")
+            if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+                raise Damaged("SQLite finds its pages in disorder")
+            mode = db.execute(f"PRAGMA journal_mode = {journal_mode(path.parent)}").fetchone()[0]
+            db.execute("PRAGMA synchronous = FULL")
+            db.execute("PRAGMA secure_delete = OFF")  # some builds overwrite every old checkpoint
+            db.execute("PRAGMA journal_size_limit = 67108864")
+        except BaseException:
+            db.close()
+            raise
+    return db, mode == "wal"
+
+
+def open_readable(path: Path) -> sqlite3.Connection:
+    """The file for somebody who only looks, also while another process writes it."""
+    if not path.exists():
+        raise DatasetError(f"{path}: there is no such file, so this is not the folder of a run")
+    _check_kind(path)
+    with named(path):
+        db = _read_only(path)
+        try:
+            try:
+                found = _format(path, db)
+            except sqlite3.OperationalError:
+                if not _journal(path).exists():
+                    raise
+                db.close()
+                _roll_back(path)
+                db = _read_only(path)
+                found = _format(path, db)
+            if found == format2.FORMAT:
+                with closing(db):
+                    new = sqlite3.connect(":memory:", isolation_level=None)
+                    format2.convert(db, new)
+                db = new
+        except BaseException:
+            db.close()
+            raise
+    return db
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    address = f"{path.resolve().as_uri()}?mode={mode}"
+    return sqlite3.connect(address, uri=True, timeout=30, isolation_level=None)
+
+
+def _read_only(path: Path) -> sqlite3.Connection:
+    beside = (path.with_name(f"{path.name}-wal"), _journal(path))
+    if not os.access(path.parent, os.W_OK) and not any(each.exists() for each in beside):
+        return _connect(path, "ro&immutable=1")  # else SQLite wants to make files beside it
+    return _connect(path, "ro")
+
+
+def _check_kind(path: Path) -> None:
+    """A link would let a scan write outside its folder."""
+    check_no_link(path)
+    if path.exists() and not path.is_file():
+        raise DatasetError(f"{path}: is no file; remove it")
+
+
+def _format(path: Path, db: sqlite3.Connection) -> int:
+    """0 for a run that has not started, else the format. Raises DatasetError where this lodescan cannot read it."""
+    # in one statement: a scan that starts just now must not come between the two
+    found, tables = db.execute(
+        "SELECT user_version, (SELECT count(*) FROM sqlite_master) FROM pragma_user_version"
+    ).fetchone()
+    if found == 0 and tables:
+        raise DatasetError(f"{path}: is a database of another program; choose another folder")
+    if found not in (0, format2.FORMAT, schema.FORMAT) or (found and not tables):
+        raise DatasetError(
+            f"{path}: has format {found}, but this lodescan reads {schema.FORMAT} (and converts {format2.FORMAT}); "
+            "go on with the lodescan that started the run"
+        )
+    return int(found)
+
+
+def _journal(path: Path) -> Path:
+    return path.with_name(f"{path.name}-journal")
+
+
+def _roll_back(path: Path) -> None:
+    """Undoes a commit that a kill cut off, where nobody works on the file: SQLite asks for a writer to do so."""
+    try:
+        lock = FolderLock(path.parent)
+    except FolderInUse:
+        return  # its holder has done it by now
+    except DatasetError as error:
+        raise DatasetError(
+            f"{path}: a kill cut off a commit, which can only be undone by somebody who may write there ({error}); "
+            "the scan's own command does it"
+        ) from error
+    try:
+        with closing(_connect(path, "rw")) as db:
+            db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    finally:
+        lock.release()
+
+
+def _convert_file(path: Path, old: sqlite3.Connection) -> None:
+    """Puts a file of the present format in the place of an older one, in one step; closes the older one."""
+    new_path = path.with_name(f"{path.name}.new")
+    for leftover in (new_path, _journal(new_path)):
+        leftover.unlink(missing_ok=True)
+    with closing(old):
+        with closing(_connect(new_path, "rwc")) as new:
+            new.execute("PRAGMA synchronous = FULL")
+            format2.convert(old, new)
+        old.execute("PRAGMA journal_mode = DELETE")  # a WAL that stayed would belong to the new file
+    os.replace(new_path, path)
+    descriptor = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

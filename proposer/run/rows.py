@@ -1,0 +1,61 @@
+"""Rows of the dataset as Python values: what goes in, what comes out, and when two points are the same."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from proposer.types import Floats, Pending
+
+if TYPE_CHECKING:
+    pass
+
+
+class Added(NamedTuple):
+    """What `add_batch` stored: the batch's number, the ids of the points kept, which ones those are (a mask).
+
+    `pending` are those without an answer.
+    """
+
+    batch: int
+    ids: NDArray[np.int64]
+    kept: NDArray[np.bool_]
+    pending: Pending
+
+    @property
+    def dropped(self) -> int:
+        """How many points were left out: asked before, or twice in the batch."""
+        return len(self.kept) - len(self.ids)
+
+
+class Results(NamedTuple):
+    """Points by id. Shapes: (n,), but u and params (n, d), observables and losses (n, m).
+
+    `seconds` of each code that ran; `failed_code` and `message` are empty for OK; `missing`: positions of the
+    observables that were not found.
+    """
+
+    ids: NDArray[np.int64]
+    batches: NDArray[np.int64]
+    iterations: NDArray[np.int64]
+    origins: list[str]
+    u: Floats
+    params: Floats
+    attempts: NDArray[np.int64]
+    status: NDArray[np.int8]
+    nll: Floats
+    observables: Floats
+    losses: Floats
+    seconds: list[Floats]
+    failed_code: list[str]
+    message: list[str]
+    warnings: list[list[str]]
+    missing: list[list[int]]
+
+    def where(self, wanted: NDArray[np.bool_] | slice) -> Self:
+        """Some of the points: a mask of shape (n,), or a slice."""
+        every = np.arange(len(self.ids))[wanted].tolist()
+        columns: list[Any] = [[x[k] for k in every] if isinstance(x, list) else x[wanted] for x in self]
+        return type(self)(*columns)

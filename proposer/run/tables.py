@@ -1,0 +1,162 @@
+"""Tables of a run for other programs: `good_points.csv` as the scan goes on, and exports of all points."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import pandas as pd
+
+from proposer.run.dataset import Dataset, DatasetError, Results
+from proposer.run.files import writing
+from proposer.target import NONE
+from proposer.types import Status
+
+
+class MissingPackage(RuntimeError):
+    """A format needs a package that is not installed."""
+
+
+_BEFORE = ["id", "iteration", "origin", "status"]
+_AFTER = ["NLL", "seconds", "failed_code", "message", "warnings", "missing"]
+
+_TEXTS = ("origin", "status", "failed_code", "message", "warnings", "missing")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+GOOD_POINTS = "good_points.csv"
+"""The table in the folder of a run."""
+
+
+class GoodPoints:
+    """`good_points.csv`: one row a good point, with id, iteration, origin, variables, observables and NLL.
+
+    Made anew from the dataset when a scan starts or goes on, and then added to batch by batch.
+    """
+
+    def __init__(
+        self, path: Path, variables: list[str], observables: list[str], threshold: float, above: float = NONE
+    ) -> None:
+        self.path = path
+        self._variables, self._observables, self._target = variables, observables, (threshold, above)
+        self._last = 0  # batch that was added
+
+    def start(self, dataset: Dataset) -> None:
+        """Writes the good points of all batches that are complete up to here."""
+        self._last = dataset.complete_batches()
+        self.rewrite(dataset, self._last)
+
+    def rewrite(self, dataset: Dataset, last_batch: int | None = None) -> None:
+        """Writes every good point anew, up to a batch if one is given."""
+        header = ["id", "iteration", "origin", *self._variables, *self._observables, "NLL"]
+        with writing(self.path.parent, self.path.name) as file:
+            file.write(pd.DataFrame(columns=[as_text(each) for each in header]).to_csv(index=False).encode())
+            self._append(file, dataset, 1, last_batch)
+
+    def add(self, dataset: Dataset) -> None:
+        """Adds the good points of the batches that are complete by now."""
+        if (complete := dataset.complete_batches()) > self._last:
+            if self.path.exists():
+                with writing(self.path.parent, self.path.name, append=True) as file:
+                    self._append(file, dataset, self._last + 1, complete)
+            else:
+                self.rewrite(dataset, complete)
+            self._last = complete
+
+    def _append(self, file: BinaryIO, dataset: Dataset, first: int, last: int | None) -> None:
+        below, above = self._target
+        for part in dataset.results(first_batch=first, nll_below=below, nll_above=above):
+            frame = to_frame(part, self._variables, self._observables)
+            if last is not None:
+                frame = frame[part.batches <= last]
+            frame = frame[["id", "iteration", "origin", *self._variables, *self._observables, "NLL"]]
+            file.write(_for_csv(frame).to_csv(header=False, index=False).encode())
+
+
+def to_frame(part: Results, variables: list[str], observables: list[str]) -> pd.DataFrame:
+    """Results as a table; missing observables are empty (NaN), a code's own NaN is too: `missing` tells them apart."""
+    seconds = np.array([each.sum() for each in part.seconds])
+    columns: dict[str, object] = {
+        "id": part.ids,
+        "iteration": part.iterations,
+        "origin": part.origins,
+        "status": [Status(each).name for each in part.status],
+        **{name: part.params[:, j] for j, name in enumerate(variables)},
+        **{name: part.observables[:, j] for j, name in enumerate(observables)},
+        "NLL": part.nll,
+        "seconds": seconds,
+        "failed_code": part.failed_code,
+        "message": part.message,
+        "warnings": ["; ".join(each) for each in part.warnings],
+        "missing": [";".join(observables[j] for j in each) for each in part.missing],
+    }
+    return pd.DataFrame(columns)
+
+
+def as_text(cell: str) -> str:
+    """A text for a CSV file: a spreadsheet would take one that begins like this for a formula, and compute it."""
+    return f"'{cell}" if cell.startswith(_FORMULA) else cell
+
+
+def from_text(cell: str) -> str:
+    """What `as_text` was given."""
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell
+
+
+def _for_csv(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same with texts and names that stay texts; numbers as they are."""
+    texts = {name: frame[name].map(as_text) for name in _TEXTS if name in frame}
+    return frame.assign(**texts).rename(columns=as_text)
+
+
+def export(folder: Path, kind: str) -> Path:
+    """Writes every answered point of a run to `points.csv` or `points.parquet` in its folder; returns the path.
+
+    Raises DatasetError when there is no run, MissingPackage for Parquet without pyarrow.
+    """
+    with Dataset(folder, read_only=True) as dataset:
+        meta = dataset.meta()
+        if "variables" not in meta:
+            raise DatasetError(f"{folder}: the run has not started yet, so there is nothing to export")
+        variables, observables = list(meta["variables"]), list(meta["observables"])
+        frames = _frames(dataset, variables, observables)
+        with writing(folder, f"points.{kind}") as file:
+            if kind == "csv":
+                _write_csv(file, frames)
+            else:
+                _write_parquet(file, frames)
+    return folder / f"points.{kind}"
+
+
+def _frames(dataset: Dataset, variables: list[str], observables: list[str]) -> Iterator[pd.DataFrame]:
+    empty = True
+    for part in dataset.results():
+        empty = False
+        yield to_frame(part, variables, observables)
+    if empty:  # the columns at least
+        yield pd.DataFrame(columns=[*_BEFORE, *variables, *observables, *_AFTER])
+
+
+def _write_csv(file: BinaryIO, frames: Iterator[pd.DataFrame]) -> None:
+    file.writelines(
+        _for_csv(frame).to_csv(header=number == 0, index=False).encode() for number, frame in enumerate(frames)
+    )
+
+
+def _write_parquet(file: BinaryIO, frames: Iterator[pd.DataFrame]) -> None:
+    try:
+        pa, pq = importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
+    except ImportError as error:
+        how = "pip install '.[parquet]' in the clone, or use --format csv"
+        raise MissingPackage(f"Parquet needs pyarrow: {how}") from error
+    writer = None
+    try:
+        for frame in frames:
+            table = pa.Table.from_pandas(frame, preserve_index=False)
+            writer = writer or pq.ParquetWriter(file, table.schema)
+            writer.write_table(table)
+    finally:
+        if writer is not None:
+            writer.close()

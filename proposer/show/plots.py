@@ -1,0 +1,184 @@
+"""Pictures of a run: those that its scan file asks for, one of two columns, or one of all variables."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from proposer.run.dataset import Dataset, DatasetError
+from proposer.run.files import NoRoom, check_no_link, read_object
+from proposer.run.spectra import FOLDER
+from proposer.show.drawing import Axis, Points
+from proposer.target import describe_target, in_target, stored_target
+from proposer.types import Floats, Status
+from scanspec import PriorKind, ScanFile, SlhaAddress, read_scan_file
+from scanspec.document import ScanFileError, closest
+from scanspec.plotting import OF_NLL, Plot, Plotting, file_name
+from scanspec.spectrum import EntryMissing, read_spectrum
+
+PLOTS = "plots"
+"""The folder of pictures in the folder of a run."""
+
+MOST_VARIABLES = 12
+"""More of them make a picture of pairs that nobody can read."""
+
+
+def plot(folder: Path, names: list[str], file: Path | None) -> int:
+    """Draws and says where. Raises DatasetError when there is no run, ScanFileError for what cannot be drawn."""
+    scan = _scan_of(folder)
+    points = read_points(folder, scan)
+    for name in names:
+        if name not in points.columns:
+            raise ScanFileError(f"{folder} has no variable or observable {name!r}{closest(name, points.columns)}")
+    if names:
+        asked = Plotting((Plot(file_name("-".join(names)), tuple(names)),), unphysical=True, corner=False)
+    else:
+        asked = scan.plotting or Plotting((), unphysical=True, corner=True)
+    if file is not None and len(asked.plots) + (asked.corner or not asked.plots) != 1:
+        raise ScanFileError("--file is for one picture, and the scan file asks for several; name two columns")
+    for path in draw(folder, scan, points, asked, file, print):
+        print(f"drawn: {path}")
+    return 0
+
+
+def draw(
+    folder: Path, scan: ScanFile, points: Points, asked: Plotting, file: Path | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> list[Path]:  # fmt: skip
+    """Draws into `file`, or `plots/` in the run's folder; returns the paths. `say`: is told what a picture leaves out.
+
+    Raises ScanFileError for the pictures that cannot be drawn, after all others.
+    """
+    from proposer.show.drawing import draw_corner, draw_plot, left_out
+
+    if file is None:
+        check_no_link(folder / PLOTS)
+    paths: list[Path] = []
+    faults: list[str] = []
+
+    def draw_one(path: Path, how: Callable[[], None]) -> None:
+        """One bad picture must not cost the others."""
+        try:
+            with np.errstate(all="ignore"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                how()
+        except ScanFileError as error:
+            faults.append(str(error))
+        except NoRoom:
+            raise
+        except (ValueError, ArithmeticError, RuntimeError) as error:
+            faults.append(f"the picture {path.name} cannot be drawn: {' '.join(str(error).split()):.200}")
+        else:
+            paths.append(path)
+
+    for each in asked.plots:
+        path = _made(file or folder / PLOTS / f"{each.name}.pdf")
+
+        def draw_columns(each: Plot = each, path: Path = path) -> None:
+            axes = plot_axes(folder, scan, points, each)
+            draw_plot(points, axes, each.contours, path, unphysical=asked.unphysical)
+            if missing := left_out(points, axes, unphysical=asked.unphysical):
+                say(f"{path.name}: {missing}")
+
+        draw_one(path, draw_columns)
+    if asked.corner or not asked.plots:
+        free = [each.name for each in scan.variables if not each.fixed]
+        path = _made(file or folder / PLOTS / "corner.pdf")
+        draw_one(path, lambda: draw_corner(points, [_axis(scan, points, name) for name in free[:MOST_VARIABLES]], path))
+    if faults:
+        raise ScanFileError("; ".join(faults))
+    return paths
+
+
+def _made(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _scan_of(folder: Path) -> ScanFile:
+    files = sorted(folder.glob("scan.*"))
+    if not files:
+        raise DatasetError(f"{folder}: there is no run here, or it has not started yet")
+    try:
+        return read_scan_file(files[0])
+    except ScanFileError:  # it names a table beside the file that the scan was started with
+        original = Path(str(read_object(folder / "manifest.json").get("scan_file", "")))
+        if not original.is_file():
+            raise
+        return read_scan_file(original)
+
+
+def read_points(folder: Path, scan: ScanFile) -> Points:
+    """All answered points of a run, also of one that goes on. Raises DatasetError when there is none."""
+    with Dataset(folder, read_only=True) as dataset:
+        meta = dataset.meta()
+        if "variables" not in meta:
+            raise DatasetError(f"{folder}: the run has not started yet, so there is nothing to draw")
+        names = [*meta["variables"], *meta["observables"]]
+        parts = list(dataset.results())
+    if not parts:
+        raise DatasetError(f"{folder}: no point has an answer yet, so there is nothing to draw")
+    rows = np.vstack([np.hstack([part.params, part.observables]) for part in parts])
+    nll = np.concatenate([part.nll for part in parts])
+    status = np.concatenate([part.status for part in parts])
+    ok, target = status == Status.OK, stored_target(meta)
+    good = ok & in_target(nll, *target)
+    title = f"{scan.run_name}: {len(nll):,} points, {int(good.sum()):,} good ({describe_target(*target)})"
+    columns = dict.fromkeys(OF_NLL, nll) | {name: rows[:, position] for position, name in enumerate(names)}
+    ids = np.concatenate([part.ids for part in parts])
+    return Points(title, columns, ids, good, ok & ~good, status == Status.INVALID)
+
+
+def plot_axes(folder: Path, scan: ScanFile, points: Points, wanted: Plot) -> list[Axis]:
+    """The axes of a picture, x first; entries of spectrum files are read from those that the run has kept."""
+    axes = []
+    for position, value in enumerate(wanted.values):
+        if isinstance(value, SlhaAddress):
+            axis = Axis(str(value), _from_files(folder, points, value), "linear", None)
+        else:
+            axis = _axis(scan, points, value)
+        if position < 2:
+            axis = Axis(
+                wanted.labels[position] or axis.label, axis.values, wanted.scales[position] or axis.scale,
+                wanted.ranges[position] or axis.limits,
+            )  # fmt: skip
+        axes.append(axis)
+    return axes
+
+
+def _axis(scan: ScanFile, points: Points, name: str) -> Axis:
+    values = points.columns[name]
+    variable = next((each for each in scan.variables if each.name == name), None)
+    spec = variable or next((each for each in scan.all_observables() if each.name == name), None)
+    label = (spec.label if spec is not None else "") or name
+    if spec is not None and spec.unit and spec.unit not in label:
+        label = f"{label} ({spec.unit})"
+    if variable is None:
+        return Axis(label, values, "linear", None)
+    scale = "log" if variable.prior is PriorKind.LOG_UNIFORM else "linear"
+    bounded = bool(np.isfinite([variable.low, variable.high]).all()) and not variable.fixed
+    return Axis(label, values, scale, (variable.low, variable.high) if bounded else None)
+
+
+def _from_files(folder: Path, points: Points, address: SlhaAddress) -> Floats:
+    """An entry of the last file of each point that has one; NaN for the others."""
+    found = np.full(len(points.ids), np.nan)
+    kept = folder / FOLDER
+    for position in np.flatnonzero(points.good | points.bad).tolist():
+        files = [path for path in (kept / str(points.ids[position])).glob("*.slha") if path.stem.isdecimal()]
+        files.sort(key=lambda path: int(path.stem))
+        for path in reversed(files):  # a chain may write its last blocks into a file of their own
+            try:
+                found[position] = read_spectrum(path.read_text(errors="replace")).entry(address)
+            except EntryMissing:
+                continue
+            break
+    if np.isnan(found).all():
+        raise ScanFileError(
+            f"no spectrum file in {kept} has the entry {address}; `keep_spectra: valid` in setup keeps those of all "
+            "valid points, and an observable of this entry needs no files"
+        )
+    return found

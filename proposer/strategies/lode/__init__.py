@@ -1,0 +1,1 @@
+"""LODE, lodescan's own search; `strategy` is where it begins."""

@@ -1,0 +1,87 @@
+"""Observables on a scale that a regression can learn: of about unit variance, without far outliers."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from proposer.types import Floats
+
+DECADES = 2.0
+"""An observable that is positive everywhere, and whose middle 90 % spans so many decades, is learned as its logarithm:
+beside its largest values a target of 0.12 is the same as nothing."""
+MOSTLY = 0.8
+"""Or is positive in so many of the first points: a relic density that a code gives as 0 or -1 where it has none."""
+_UNIT_SPREAD = 1e-12
+_LEAST_OF_SOME = 0.1  # the same where some are not positive: these lie just below the others
+_LEAST = 1e-6  # of the least value seen: where a logarithm ends, if something smaller or negative comes later
+
+
+@dataclass
+class Coding:
+    """Observables y to targets t = (asinh((s - middle) / width) - mean) / deviation, where s is ln y or y.
+
+    Each of shape (k,). `floor`: the least value of those that are learned as a logarithm, 0 for the others. `spread`:
+    three times the distance of the quartiles, in the unit of y.
+    """
+
+    floor: Floats
+    middle: Floats
+    width: Floats
+    mean: Floats
+    deviation: Floats
+    spread: Floats
+
+    @classmethod
+    def of(cls, y: Floats, alone: NDArray[np.bool_] | None = None) -> Coding:
+        """By median and quartiles of y, shape (n, k), so that outliers stay on scale; without the values `alone`
+        (n, k), which are no physics."""
+        if alone is not None and alone.any():
+            parts = [cls.of(y[~alone[:, j], j : j + 1]) for j in range(y.shape[1])]
+            return cls(*(np.concatenate([vars(part)[name] for part in parts]) for name in vars(parts[0])))
+        positive = np.where(y > 0, y, np.nan)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # an observable that is positive nowhere
+            least, low, high = np.nanmin(positive, axis=0), *np.nanquantile(positive, [0.05, 0.95], axis=0)
+        wide = ((y > 0).mean(axis=0) >= MOSTLY) & (high / 10.0**DECADES > low)
+        below = np.where((y > 0).all(axis=0), _LEAST, _LEAST_OF_SOME)
+        floor, spread = np.where(wide, below * least, 0.0), _width(y)
+        s = _scaled(y, floor)
+        middle, width = np.median(s, axis=0), _width(s)
+        t = np.arcsinh((s - middle) / width)
+        return cls(floor, middle, width, t.mean(axis=0), t.std(axis=0) + 1e-9, spread)
+
+    def encode(self, y: Floats) -> Floats:
+        """Targets, shape (n, k), of y, shape (n, k)."""
+        t = np.arcsinh((_scaled(y, self.floor) - self.middle) / self.width)
+        return np.asarray((t - self.mean) / self.deviation)
+
+    def scaled(self, y: Floats) -> Floats:
+        """ln y of those that are learned as a logarithm, y of the others; shape (n, k)."""
+        return _scaled(y, self.floor)
+
+    def decode(self, t: Tensor) -> Tensor:
+        """Double precision, because likelihoods may be narrow."""
+        floor, middle, width, mean, deviation = (
+            torch.from_numpy(each) for each in (self.floor, self.middle, self.width, self.mean, self.deviation)
+        )
+        s = middle + width * torch.sinh((t.double() * deviation + mean).clamp(-15.0, 15.0))
+        wide = floor > 0
+        return torch.where(wide, torch.exp(torch.where(wide, s, torch.zeros_like(s)).clamp(-700.0, 700.0)), s)
+
+
+def _scaled(y: Floats, floor: Floats) -> Floats:
+    wide = floor > 0
+    return np.where(wide, np.log(np.where(wide, np.maximum(y, floor), 1.0)), y)
+
+
+def _width(y: Floats) -> Floats:
+    low, high = np.quantile(y, [0.25, 0.75], axis=0)
+    top = np.abs(y).max(axis=0) + _UNIT_SPREAD
+    rare = top * (y / top).std(axis=0)  # of a channel, say, that is closed nearly everywhere
+    return np.asarray(3.0 * np.maximum(np.where(high > low, high - low, rare), 1e-6 * top))

@@ -1,0 +1,143 @@
+"""From observables to an energy: below 1 is good.
+
+The plain energy is 1 + (NLL - threshold) / unit with the unit max(threshold, 1 if that is not
+positive): NLL / threshold for an NLL that starts at 0. Below a band it goes up again.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from proposer.target import NONE
+from proposer.types import Floats
+from scanspec import Kind, Likelihood
+from scanspec.likelihoods import losses_and_nll
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+AGREEMENT = 1e-9
+"""Largest relative difference between the NLL that came back and that of the observables."""
+SLOPE_FROM, SLOPE = 30.0, 50.0
+"""From so many sigmas on (a Gaussian loses 334 there, of at most 711) the logarithm of their number counts too."""
+_RISING = (Kind.GAUSS, Kind.UPPER, Kind.LOWER)
+_ONE_SIDED = tuple(kind for kind in Kind if kind not in (Kind.OFF, Kind.GAUSS, Kind.LOG, Kind.CFUNCTION))
+FAR = 1e9
+"""The largest energy: that of a prediction without a value."""
+
+
+@dataclass(frozen=True)
+class ScoredObservable:
+    """What LODE knows of an observable. `window`: outside it, ends included, a point is INVALID; None without one.
+    `mapped`: the map shall be even in it.
+    """
+
+    name: str
+    likelihood: Likelihood
+    window: tuple[float, float] | None = None
+    mapped: bool = False
+
+    @property
+    def decides(self) -> bool:
+        """Whether a point's fate depends on it."""
+        return self.likelihood.kind is not Kind.OFF or self.window is not None
+
+    @property
+    def matters(self) -> bool:
+        """Whether it is to be learned."""
+        return self.decides or self.mapped
+
+
+class EnergyOfNll:
+    """The plain energy of an NLL, shape unchanged, and that of a band; `least`: the plain energy at its lower end."""
+
+    def __init__(self, threshold: float, above: float = NONE) -> None:
+        self.threshold = threshold
+        self.unit = threshold if 0 < threshold < math.inf else 1.0
+        if above != NONE and above < 0:  # the lower end must be above 0
+            self.unit = 2.0 * (threshold - above)
+        self.least = 1.0 + (above - threshold) / self.unit
+
+    def __call__(self, nll: Floats) -> Floats:
+        return np.clip(1.0 + (nll - self.threshold) / self.unit, 0.0, FAR)
+
+    def within(self, energy: Tensor) -> Tensor:
+        """The energy, shape unchanged, of plain energies: below 1 in the target alone."""
+        if self.least == NONE:
+            return energy
+        return torch.maximum(energy, 1.0 + (self.least - energy) / (1.0 - self.least))
+
+
+class EnergyOfObservables:
+    """The energy of those observables that matter."""
+
+    def __init__(self, observables: Sequence[ScoredObservable], threshold: float, above: float = NONE) -> None:
+        self.all = tuple(observables)
+        self.columns = [j for j, each in enumerate(self.all) if each.matters]
+        self._used = [self.all[j] for j in self.columns]
+        self.deciding = [position for position, each in enumerate(self._used) if each.decides]
+        self.of_nll = EnergyOfNll(threshold, above)
+        self.one_sided = np.array([each.likelihood.kind in _ONE_SIDED for each in self._used], dtype=np.bool_)
+        """Which losses rise or fall everywhere."""
+
+    def nll(self, values: Tensor) -> Tensor:
+        """The NLL, shape (n,), of values of shape (n, k), the columns that matter, in double precision.
+
+        A loss ends at 711, and what is flat leads nowhere: above the threshold the NLL here goes on rising with the
+        distance of an observable from its mean, in sigmas.
+        """
+        nll: Tensor = losses_and_nll([each.likelihood for each in self._used], values)[1]
+        bad = nll > self.of_nll.threshold  # what is good stays what it is
+        for j, each in enumerate(self._used):
+            m, s = each.likelihood.mean, each.likelihood.sigma
+            if each.likelihood.kind in _RISING:
+                beyond = torch.log((values[:, j] - m).abs() / s / SLOPE_FROM).clamp(min=0.0)
+                flat = (
+                    beyond > 0
+                    if each.likelihood.kind is Kind.GAUSS
+                    else (beyond > 0) & ((values[:, j] > m) == (each.likelihood.kind is Kind.UPPER))
+                )
+                nll = nll + torch.where(flat & bad, SLOPE * beyond, torch.zeros_like(beyond))
+        return nll
+
+    def losses(self, values: Tensor) -> Tensor:
+        """The loss of each value, shape (n, k), as the likelihood has it."""
+        losses: Tensor = losses_and_nll([each.likelihood for each in self._used], values)[0]
+        return losses
+
+    def outside(self, values: Tensor) -> Tensor:
+        """Whether a value is outside its window, shape (n, k); NaN is no value and not outside."""
+        return torch.stack(
+            [
+                torch.zeros_like(values[:, j], dtype=torch.bool)
+                if each.window is None
+                else (values[:, j] < each.window[0]) | (values[:, j] > each.window[1])
+                for j, each in enumerate(self._used)
+            ],
+            dim=1,
+        )
+
+    def __call__(self, values: Tensor, spread: Tensor) -> Tensor:
+        """The energy, shape (n,); a value outside its window adds 1 and its distance in units of `spread` (k,)."""
+        nll = self.nll(values)
+        energy = self.of_nll.within((1.0 + (nll - self.of_nll.threshold) / self.of_nll.unit).clamp(min=0.0))
+        for j, each in enumerate(self._used):
+            if each.window is not None:
+                low, high = each.window
+                beyond = torch.maximum(low - values[:, j], values[:, j] - high)
+                energy = energy + torch.where(beyond > 0, 1.0 + beyond / spread[j], torch.zeros_like(beyond))
+        return torch.nan_to_num(energy, nan=FAR, posinf=FAR, neginf=FAR).clamp(max=FAR)
+
+    def agrees(self, observables: Floats, nll: Floats) -> NDArray[np.bool_]:
+        """Which returned NLLs, shape (n,), are those of the observables, shape (n, m), all of them."""
+        computed = losses_and_nll([each.likelihood for each in self.all], torch.from_numpy(observables))[1].numpy()
+        same: NDArray[np.bool_] = np.abs(computed - nll) <= AGREEMENT * np.maximum(1.0, np.abs(nll))
+        return same

@@ -1,0 +1,67 @@
+"""Where a map shall be even: in the variables, or in what the user has chosen of variables and observables.
+
+The points of a region that is evenly filled in its variables may lie close together in a mass. Distances between
+chosen coordinates spread them there: candidates compete by the observables that are predicted for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+from torch import Tensor
+
+from proposer.types import Floats
+
+SIDE = 0.02
+"""Weight of the variables beside chosen coordinates: of points that agree in these the farther one counts."""
+
+
+LEAST_ODDS = 0.5
+"""In one or two coordinates places that are taken lie close: the far ones are mostly outside the region."""
+EDGES, STEPS = 200, 5
+"""Particles that stand for thin places, and how many times each takes a step from there."""
+
+
+@dataclass(frozen=True)
+class EvenIn:
+    """Chosen coordinates: for each variable its columns of the inputs, shape (n, dim), of a periodic one two; and
+    columns of the observables, shape (n, k).
+    """
+
+    inputs: Sequence[tuple[int, ...]]
+    outputs: Sequence[int]
+
+    @property
+    def dim(self) -> int:
+        """How many; 0 for all variables."""
+        return len(self.inputs) + len(self.outputs)
+
+    def places(self, inside: int, parts: Sequence[tuple[Floats, Floats | None]]) -> list[Floats]:
+        """Where points lie, to measure distances between them: for each part, inputs and observables, an array
+        of shape (n, dim + all inputs). The first `inside` rows of the first part say how far a coordinate reaches.
+        """
+        columns = [column for each in self.inputs for column in each]
+        chosen = [np.hstack([x[:, columns], *([] if t is None else [t[:, list(self.outputs)]])]) for x, t in parts]
+        low, high = np.quantile(chosen[0][:inside], [0.01, 0.99], axis=0)
+        reach = np.where(high > low, high - low, 1.0)
+        for each in self.inputs:  # cosine and sine alike, so that a circle stays one
+            of = np.isin(columns, each).nonzero()[0]
+            reach[of] = reach[of].max()
+        return [np.hstack([(each - low) / reach, 0.5 * SIDE * x]) for each, (x, _) in zip(chosen, parts, strict=True)]
+
+
+def beside(
+    energy: Callable[[Tensor], Tensor], inside: Floats, thin: NDArray[np.int64], rng: np.random.Generator
+) -> Floats:
+    """Points with an energy below 1 beside the particles at the positions `thin` of `inside` (n, d): what is rare among
+    uniform particles would else give a few candidates only."""
+    near = np.asarray(cKDTree(inside).query(inside[thin], k=min(2 * inside.shape[1] + 1, len(inside)))[1])
+    width = np.ptp(inside[near.reshape(len(thin), -1)], axis=1)
+    steps = width[:, None, :] * rng.standard_normal((len(thin), STEPS, inside.shape[1])) / np.sqrt(inside.shape[1])
+    tried = np.clip(inside[thin][:, None, :] + steps, 0.0, 1.0).reshape(-1, inside.shape[1])
+    return np.asarray(tried[energy(torch.from_numpy(tried)).numpy() < 1.0])

@@ -1,0 +1,190 @@
+"""The deep neural network classifier (DNNC) of MLscanner: is a point good?
+
+Architecture and training are those of arXiv:2207.09959, section 2, as BSMArt's MLS_DNNC
+sets them (arXiv:2301.01154). Nothing here depends on a global random state.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+import itertools
+import logging
+import math
+import zipfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from proposer.time_limit import check_time
+from proposer.types import CheckpointError, Floats
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+log = logging.getLogger(__name__)
+
+LARGE_FROM = 5000  # training points from which on the large network is used
+PATIENCE = 10  # epochs without an improvement
+IMPROVEMENT = 1e-5  # of the mean training loss of an epoch
+WEIGHT_DECAY = 1e-4
+DROPOUT = 0.2
+_CHUNK = 65_536  # points scored at once
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """How a network is built and fitted: width N of a layer, points in a minibatch, most epochs, AdamW's step."""
+
+    neurons: int = 100
+    batch_size: int = 500
+    epochs: int = 250
+    learning_rate: float = 1e-2
+
+
+def small_network(dim: int, neurons: int) -> nn.Sequential:
+    """Five hidden layers of N neurons with ReLU, one output; for fewer than 5,000 training points."""
+    layers: list[nn.Module] = []
+    for width in [dim, *[neurons] * 4]:
+        layers += [nn.Linear(width, neurons), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Linear(neurons, 1))
+
+
+def large_network(dim: int, neurons: int) -> nn.Sequential:
+    """Hidden layers of 2N, N and N/2 neurons with SiLU and dropout, one output; from 5,000 training points on."""
+    widths = [dim, 2 * neurons, neurons, max(1, neurons // 2)]
+    layers: list[nn.Module] = []
+    for before, width in itertools.pairwise(widths):
+        layers += [nn.Linear(before, width), nn.SiLU(), nn.Dropout(DROPOUT)]
+    return nn.Sequential(*layers, nn.Linear(widths[-1], 1))
+
+
+class Classifier:
+    """A network that is fitted again and again, from its present weights and optimiser state.
+
+    The first fit builds it. When a fit has 5,000 or more points for the first time, the
+    large network takes the small one's place, for good.
+    """
+
+    def __init__(self, dim: int, settings: FitSettings) -> None:
+        self.dim = dim
+        self.settings = settings
+        self.large = False
+        self._network: nn.Sequential | None = None
+        self._optimiser: torch.optim.AdamW | None = None
+
+    @property
+    def fitted(self) -> bool:
+        """Whether there has been a fit."""
+        return self._network is not None
+
+    def fit(self, inputs: Floats, good: NDArray[np.bool_], positive_weight: float, rng: np.random.Generator) -> float:
+        """Fits to n points: inputs of shape (n, d) in [-1, 1], labels of shape (n,); returns the best epoch's loss.
+
+        The loss is binary cross-entropy with logits, good points weighted by
+        `positive_weight`. Stops after 10 epochs in which the mean training loss of an
+        epoch did not improve by 1e-5, and goes back to the weights after the best epoch.
+        `rng` decides everything that is random: initial weights, minibatches, dropout.
+        """
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(rng.integers(2**63)))
+            if self._network is None or (len(inputs) >= LARGE_FROM and not self.large):
+                self._build(large=len(inputs) >= LARGE_FROM)
+            return self._fit(torch.from_numpy(inputs).float(), torch.from_numpy(good).float(), positive_weight, rng)
+
+    def _build(self, *, large: bool) -> tuple[nn.Sequential, torch.optim.AdamW]:
+        build = large_network if large else small_network
+        self.large = large
+        self._network = build(self.dim, self.settings.neurons)
+        self._optimiser = self._new_optimiser(self._network)
+        return self._network, self._optimiser
+
+    def _new_optimiser(self, network: nn.Sequential) -> torch.optim.AdamW:
+        return torch.optim.AdamW(network.parameters(), lr=self.settings.learning_rate, weight_decay=WEIGHT_DECAY)
+
+    def _fit(self, x: torch.Tensor, y: torch.Tensor, positive_weight: float, rng: np.random.Generator) -> float:
+        assert self._network is not None
+        assert self._optimiser is not None
+        network, optimiser = self._network, self._optimiser
+        weighted = nn.BCEWithLogitsLoss(pos_weight=torch.tensor(positive_weight))
+        best, best_weights, waited = math.inf, copy.deepcopy(network.state_dict()), 0
+        network.train()
+        for epoch in range(1, self.settings.epochs + 1):
+            total = 0.0
+            order = torch.from_numpy(rng.permutation(len(x)))
+            for start in range(0, len(x), self.settings.batch_size):
+                rows = order[start : start + self.settings.batch_size]
+                check_time()
+                optimiser.zero_grad()
+                loss = weighted(network(x[rows]).squeeze(1), y[rows])
+                loss.backward()
+                optimiser.step()
+                total += loss.item() * len(rows)
+            mean = total / len(x)
+            if not math.isfinite(mean):
+                log.warning("the training diverged in epoch %d; a smaller LearningRate may help", epoch)
+                self._optimiser = self._new_optimiser(network)  # its moments are lost
+                break
+            if mean < best - IMPROVEMENT:
+                best, best_weights, waited = mean, copy.deepcopy(network.state_dict()), 0
+            else:
+                waited += 1
+                if waited == PATIENCE:
+                    break
+        network.load_state_dict(best_weights)
+        log.info("fitted to %d points, %d of them good: loss %.3g after %d epochs", len(x), int(y.sum()), best, epoch)
+        return best
+
+    def predict(self, inputs: Floats) -> Floats:
+        """Logits of being good, shape (n,), for inputs of shape (n, d); the probability is 1 / (1 + exp(-logit))."""
+        if self._network is None:
+            raise RuntimeError("a classifier predicts only after its first fit")
+        self._network.eval()
+        logits = np.empty(len(inputs))
+        with torch.no_grad():
+            for start in range(0, len(inputs), _CHUNK):
+                part = torch.from_numpy(inputs[start : start + _CHUNK]).float()
+                logits[start : start + _CHUNK] = self._network(part).squeeze(1).numpy()
+        return logits
+
+    def to_bytes(self) -> bytes:
+        """Architecture, weights and AdamW's moments; without pickle."""
+        arrays: dict[str, Any] = {"large": np.array(self.large)}
+        if self._network is not None and self._optimiser is not None:
+            for name, weights in self._network.named_parameters():
+                arrays[f"weights/{name}"] = weights.detach().numpy()
+                for kind, value in self._optimiser.state[weights].items():
+                    arrays[f"{kind}/{name}"] = value.numpy()
+        file = io.BytesIO()
+        np.savez(file, allow_pickle=False, **arrays)
+        return file.getvalue()
+
+    def load(self, data: bytes) -> None:
+        """Goes back to the state of `to_bytes`; raises CheckpointError when it is not one of such a network."""
+        try:
+            with np.load(io.BytesIO(data), allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+            large = bool(arrays.pop("large"))
+            self._network = self._optimiser = None
+            self.large = large
+            if arrays:
+                self._fill(*self._build_quietly(large), arrays)
+        except (ValueError, KeyError, OSError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
+            raise CheckpointError(
+                f"the network's state cannot be read ({error}); it is damaged or of other settings"
+            ) from error
+
+    def _build_quietly(self, large: bool) -> tuple[nn.Sequential, torch.optim.AdamW]:
+        with torch.random.fork_rng(devices=[]):
+            return self._build(large=large)
+
+    def _fill(self, network: nn.Sequential, optimiser: torch.optim.AdamW, arrays: dict[str, Any]) -> None:
+        with torch.no_grad():
+            for name, weights in network.named_parameters():
+                weights.copy_(torch.from_numpy(arrays[f"weights/{name}"]))
+                if f"step/{name}" in arrays:
+                    moments = {kind: torch.from_numpy(arrays[f"{kind}/{name}"]) for kind in ("exp_avg", "exp_avg_sq")}
+                    optimiser.state[weights] = {"step": torch.tensor(float(arrays[f"step/{name}"])), **moments}

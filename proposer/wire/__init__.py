@@ -1,0 +1,1 @@
+"""The way to an evaluator: the only room that imports grpc."""

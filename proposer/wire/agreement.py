@@ -1,0 +1,91 @@
+"""Does the evaluator compute what the scan file asks for?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from proposer.wire.messages import Description, clean
+from scanspec import Kind, Likelihood, ScanFile, keys
+from scanspec.tools import call_of
+
+Call = tuple[str, str, str]
+
+
+def disagreements(scan: ScanFile, description: Description) -> list[str]:
+    """What differs between a scan file and an evaluator, each in one sentence; empty when they agree."""
+    ours = {each.name: each for each in scan.variables}
+    unknown = [name for name in ours if name not in description.parameters]
+    found = [f"the evaluator does not know the variable {name!r}" for name in unknown]
+    for name, (low, high) in description.parameters.items():
+        if name not in ours:
+            found.append(f"the evaluator needs the variable {name!r}, which the scan file does not have")
+        elif ours[name].low < low or ours[name].high > high:
+            found.append(
+                f"the range of {name!r} is [{ours[name].low:g}, {ours[name].high:g}] in the scan file, but the "
+                f"evaluator takes [{low:g}, {high:g}]"
+            )
+    if description.calls:
+        calls = [(each.name, *call_of(each.section, each.name)) for each in scan.codes]
+        found += _other_calls(calls, description.calls)
+    theirs = {each.name: each for each in description.observables}
+    found += _clashes(description)
+    for spec in scan.all_observables():
+        if spec.name not in theirs:
+            found.append(f"the evaluator does not give the observable {spec.name!r}")
+            continue
+        other = theirs.pop(spec.name)
+        if spec.valid != other.valid:
+            found.append(
+                f"the window of {spec.name!r} is {spec.valid} in the scan file, {other.valid} at the evaluator"
+            )
+        if spec.measurement is not None:  # its constants are the evaluator's
+            if other.likelihood.kind is Kind.OFF:
+                found.append(f"the evaluator has no measurement of {spec.name!r}, for which the scan file asks")
+        elif show(spec.likelihood) != show(other.likelihood):
+            found.append(
+                f"the likelihood of {spec.name!r} is {show(spec.likelihood)} in the scan file, "
+                f"{show(other.likelihood)} at the evaluator"
+            )
+    scored = [name for name, other in theirs.items() if other.likelihood.kind is not Kind.OFF]
+    found += [f"the evaluator scores the observable {name!r}, which the scan file does not have" for name in scored]
+    return found
+
+
+def _clashes(description: Description) -> list[str]:
+    """Names of the evaluator that would stand for two columns of the results, or for one that is always there."""
+    reserved = {each.lower() for each in keys.RESERVED_COLUMNS}
+    seen, found = set[str](), []
+    for what, names in (
+        ("variable", list(description.parameters)),
+        ("observable", [each.name for each in description.observables]),
+    ):
+        for name in names:
+            if name.lower() in reserved:
+                found.append(f"the evaluator's {what} {name!r} is a column of the results; rename it there")
+            elif name in seen:
+                found.append(f"the evaluator gives two things the name {name!r}; rename one there")
+            seen.add(name)
+    return found
+
+
+def _other_calls(ours: Sequence[Call], theirs: Sequence[Call]) -> Iterator[str]:
+    """Codes that run something else, or in another order."""
+    if [call[0] for call in ours] != [call[0] for call in theirs]:
+        codes = [", ".join(call[0] for call in calls) for calls in (ours, theirs)]
+        yield f"the codes are {codes[0]} in the scan file, {codes[1]} at the evaluator"
+        return
+    for (name, *mine), (_, *other) in zip(ours, theirs, strict=True):
+        if [clean(each) for each in mine] != other:
+            yield f"the code {name!r} is `{': '.join(mine)}` in the scan file, `{': '.join(other)}` at the evaluator"
+
+
+def show(likelihood: Likelihood) -> str:
+    """A likelihood in a few words."""
+    if likelihood.kind is Kind.CFUNCTION:
+        return f"CFUNCTION [{likelihood.lower:.12g}, {likelihood.upper:.12g}]" + (
+            " in ln x" if likelihood.log_scaling else ""
+        )
+    if not math.isnan(likelihood.mean):
+        return f"{likelihood.kind.value} {likelihood.mean:.12g} +- {likelihood.sigma:.12g}"
+    return str(likelihood.kind.value)

@@ -1,0 +1,186 @@
+"""What an evaluator says, as the proposer's own values: bounded and clean, because it is data from elsewhere."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lodescan.v1 import evaluation_pb2 as pb
+from proposer.types import Observable, Outcome, Status
+from scanspec import Kind, Likelihood
+from scanspec.likelihoods import LARGEST_LOSS
+
+MOST_ATTEMPTS = 3
+"""A point that was killed from outside this often has failed."""
+
+MOST_SOURCES = 1000
+"""The most sources of an evaluator that are looked at."""
+
+MOST_NAMES = 10_000
+"""The most parameters, observables or codes that an evaluator may describe."""
+
+MOST_CONCURRENT = 16_384
+"""The most points at once that an evaluator is believed to work on."""
+
+MOST_IN_BATCH = 4096
+"""The most points in one request, whatever an evaluator offers."""
+
+MOST_SPECTRA = 20
+"""The most spectrum files of a point that are kept."""
+
+LARGEST_SPECTRA = 2**20
+"""The most bytes that they have together, by the contract."""
+
+MOST_WARNINGS = 20
+
+LONGEST = 1e9
+"""Seconds; no code takes longer, and what is said to have is not believed."""
+
+SUM = 1e-6
+"""By how much the NLL may differ from the sum of the losses, as a share of their sizes (or of 1)."""
+
+_CAP = LARGEST_LOSS * (1.0 + SUM)
+
+
+class BadDescription(ValueError):
+    """What an evaluator says of itself cannot be used; the message says why."""
+
+
+@dataclass(frozen=True)
+class Description:
+    """What an evaluator says of itself. `parameters`: name to (low, high), in its own order.
+
+    `codes` are in the order of an outcome's seconds; older evaluators do not name them. `sources`: what the physics
+    digest was made of, each by its hash or version. `calls`: code, key and what it calls, of each code. Both are empty
+    where the evaluator does not say.
+    """
+
+    backend: str
+    version: str
+    physics_digest: str
+    likelihood_digest: str
+    parameters: dict[str, tuple[float, float]]
+    observables: tuple[Observable, ...]
+    concurrency: int
+    max_batch: int
+    codes: tuple[str, ...]
+    sources: dict[str, str]
+    calls: tuple[tuple[str, str, str], ...] = ()
+
+
+def to_description(answer: pb.DescribeResponse) -> Description:
+    """Raises BadDescription for what no evaluator of a scan can have."""
+    for what, entries in (
+        ("parameters", answer.parameters), ("observables", answer.observables), ("codes", answer.codes),
+    ):  # fmt: skip
+        if len(entries) > MOST_NAMES:
+            raise BadDescription(f"it describes {len(entries):,} {what}, more than {MOST_NAMES:,}")
+    observables = [
+        Observable(
+            clean(each.name), clean(each.unit), clean(each.code),
+            (each.valid.low, each.valid.high) if each.HasField("valid") else None, _to_likelihood(each.likelihood),
+        )
+        for each in answer.observables
+    ]  # fmt: skip
+    parameters = [(clean(each.name), (each.low, each.high)) for each in answer.parameters]
+    for what, names in (("parameter", [name for name, _ in parameters]), ("observable", [x.name for x in observables])):
+        name, times = Counter(names).most_common(1)[0] if names else ("", 1)
+        if times > 1:
+            raise BadDescription(f"it describes the {what} {name!r} twice")
+    return Description(
+        clean(answer.backend), clean(answer.version, 2000),
+        clean(answer.physics_digest), clean(answer.likelihood_digest), dict(parameters), tuple(observables),
+        min(max(1, answer.concurrency), MOST_CONCURRENT), min(max(1, answer.max_batch), MOST_IN_BATCH),
+        tuple(clean(each) for each in answer.codes),
+        {clean(name): clean(value) for name, value in sorted(answer.sources.items())[:MOST_SOURCES]},
+        tuple((clean(each.code), clean(each.way), clean(each.called)) for each in answer.calls[:MOST_SOURCES]),
+    )  # fmt: skip
+
+
+def _to_likelihood(likelihood: pb.Likelihood) -> Likelihood:
+    name = _KINDS.get(likelihood.kind, "OFF")
+    kind = Kind(name) if name in Kind.__members__ else Kind.OFF
+    if kind is Kind.OFF:
+        return Likelihood()
+    return Likelihood(
+        kind, likelihood.mean, likelihood.sigma, likelihood.lower, likelihood.upper, likelihood.log_scaling
+    )
+
+
+_KINDS = {number: name.removeprefix("LIKELIHOOD_KIND_") for name, number in pb.LikelihoodKind.items()}
+
+_STATUS = {
+    pb.STATUS_OK: Status.OK,
+    pb.STATUS_INVALID: Status.INVALID,
+    pb.STATUS_FAILED: Status.FAILED,
+    pb.STATUS_TIMED_OUT: Status.TIMED_OUT,
+    pb.STATUS_KILLED: Status.FAILED,  # for the last time
+}
+
+
+def to_outcome(result: pb.Result, width: int, codes: int) -> Outcome:
+    """A result whose numbers can be trusted to be there, and to be no more: `width` observables, or none, and the
+    seconds of up to `codes` codes. An OK point without a sound NLL has failed, with a message that says so.
+    """
+    observables, losses = result.observables[:width], result.losses[:width]  # lists: quicker to read
+    complete = len(result.observables) == width
+    seconds = _to_seconds(result.seconds[:codes])
+    warnings: Sequence[str] = [clean(each) for each in result.warnings[:MOST_WARNINGS]] if result.warnings else ()
+    status, message = _STATUS.get(result.status, Status.FAILED), clean(result.message)
+    if status is Status.OK:
+        fault = "" if complete and len(result.losses) == width else "not every observable with its loss"
+        fault = fault or _fault_of_nll(result, losses)
+        if not fault:
+            spectra, warnings = _to_spectra(result, warnings)
+            return Outcome(
+                result.point_id, Status.OK, result.nll, observables, losses, seconds, "", "", warnings, (), spectra,
+            )  # fmt: skip
+        status, message = Status.FAILED, f"the evaluator gave {fault}"
+    elif result.status not in _STATUS:
+        message = f"the evaluator gave a status that the contract does not have, {result.status}"
+    if result.status == pb.STATUS_KILLED:
+        message = f"killed from outside {MOST_ATTEMPTS} times: {message}"
+    missing = sorted({each for each in result.missing[:width] if each < width}) if complete else ()
+    return Outcome(
+        result.point_id, status, None, observables if complete else (), (), seconds,
+        clean(result.failed_code), message, warnings, missing,
+    )  # fmt: skip
+
+
+def _fault_of_nll(result: pb.Result, losses: list[float]) -> str:
+    """What is wrong with the NLL of a point that is said to be OK; empty when it is sound."""
+    if not result.HasField("nll"):
+        return "no NLL for a point that is OK"
+    size = sum(map(abs, losses))
+    if not (math.isfinite(size) and all(-_CAP <= each <= _CAP for each in losses)):
+        return f"a loss that is not from -{LARGEST_LOSS:.6g} to {LARGEST_LOSS:.6g}"
+    if not abs(result.nll - math.fsum(losses)) <= SUM * max(1.0, size):
+        return f"the NLL {result.nll:.9g}, but its losses add up to {math.fsum(losses):.9g}"
+    return ""
+
+
+def _to_seconds(seconds: list[float]) -> list[float]:
+    """Nonsense counts as no time: it must not spoil sums, means and what is stored."""
+    if all(0.0 <= each <= LONGEST for each in seconds):
+        return seconds
+    return [each if 0.0 <= each <= LONGEST else 0.0 for each in seconds]
+
+
+def _to_spectra(result: pb.Result, warnings: Sequence[str]) -> tuple[Sequence[bytes], Sequence[str]]:
+    """The spectrum files, or none and a warning where they are larger than the contract allows."""
+    if not result.spectra:
+        return (), warnings
+    spectra = result.spectra[:MOST_SPECTRA]
+    if sum(map(len, spectra)) <= LARGEST_SPECTRA:
+        return spectra, warnings
+    what = f"its spectrum files are larger than {LARGEST_SPECTRA >> 20} MiB and were not kept"
+    return (), [*warnings[: MOST_WARNINGS - 1], what]
+
+
+def clean(text: str, size: int = 500) -> str:
+    """Text from the other side: bounded, and without control characters."""
+    if text.isprintable() and len(text) <= size:
+        return text
+    return "".join(char if char.isprintable() else " " for char in text[:size])

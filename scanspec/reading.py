@@ -1,0 +1,347 @@
+"""From the text of a scan file to its variables, codes, observables, and the sections of each side."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from ruamel.yaml.comments import CommentedMap
+
+from scanspec import keys
+from scanspec.checking import check_expressions, check_scored
+from scanspec.codes import check_code_settings
+from scanspec.document import ScanFileError, Section, closest
+from scanspec.faults import Faults
+from scanspec.fitting import read_fitting
+from scanspec.likelihoods import Kind, Likelihood
+from scanspec.loading import read_document
+from scanspec.observables import ObservableSpec, read_observable
+from scanspec.plotting import read_plotting
+from scanspec.rows import column_variables
+from scanspec.scanfile import CodeSpec, ScanFile
+from scanspec.settings import check_settings
+from scanspec.tools import (
+    WAYS,
+    check_code,
+    check_tools,
+    settings_of_an_idle_code,
+    settings_without_meaning,
+    unknown_key,
+)
+from scanspec.types import check_type, reads_rows
+from scanspec.variables import Variable, read_variable
+
+
+def read_scan_file(path: Path | str) -> ScanFile:
+    """Reads and checks a scan file (YAML or JSON, lodescan's or BSMArt's spelling).
+
+    Raises ScanFileError, whose message names file, line, key and what to write instead.
+    """
+    path = Path(path)
+    document, text = read_document(path)
+    document.lc.line = 0
+    faults = Faults(collecting=True)
+    root = Section(str(path), "", document, keys.SECTIONS, faults=faults)
+    misspelt = faults.any  # a section that seems to be missing may be one of these
+    check_type(_section(root, "setup", keys.SETUP, Faults(collecting=True)))  # before keys, which may be its own
+    setup = _section(root, "setup", keys.SETUP)
+    _check_setup(setup)
+    networks = _section(root, "networks", keys.NETWORKS)
+    ignored = [each.removeprefix(": ") for section in (root, setup, networks) for each in section.ignored]
+    notes = _in_another_way(root, setup, ignored)
+
+    variables_section = _section(root, "variables")
+    variables = _read_variables(root, setup, variables_section, ignored, misspelt=misspelt)
+    fitting = None
+    with faults.collect():
+        fitting = read_fitting(root, ignored)
+    derived_section = _section(root, "derived_variables")
+    derived = {}
+    for name in derived_section:
+        with faults.collect():
+            derived[name] = derived_section.text(name)
+    codes = _read_codes(root, ignored, notes, misspelt=misspelt)
+    with faults.collect():
+        if setup.boolean("skip_slha_files", False) and any("command" in code.section for code in codes):
+            notes.append(
+                f"{setup.path}: {setup.spelling('skip_slha_files')} has no effect: a program always gets files"
+            )
+    top = _read_top(root, codes, ignored, notes)
+    fitted = fitting.variables if fitting is not None else ()
+    columns: list[Variable | ObservableSpec] = [*variables, *fitted, *top]
+    columns += [each for code in codes for each in code.observables]
+    names, off = {each.name for each in columns} | set(derived), _switched_off(root)
+    plotting = None
+    with faults.collect():
+        plotting = read_plotting(root, names, off, ignored, notes)
+    blocks, places = _read_blocks(root)
+    scan = ScanFile(
+        path, text, document, setup, networks, variables, derived, derived_section, blocks, codes, top,
+        tuple(dict.fromkeys(ignored)), tuple(notes), _first_input(root), fitting, plotting, places, off,
+    )  # fmt: skip
+    _check_names(root, variables_section, derived_section, scan)
+    check_settings(setup, networks, variables, [*(each.name for each in variables), *_names(scan)])
+    if not faults.any:
+        check_scored(root, scan)
+    check_expressions(root, scan)
+    faults.close()
+    return scan
+
+
+def _section(root: Section, key: str, known: keys.Keys | None = None, faults: Faults | None = None) -> Section:
+    """A section of the file; an empty one where it is none, which is kept as a fault."""
+    with root.faults.collect():
+        return root.section(key, known, root.faults if faults is None else faults)
+    return Section(root.file, key, CommentedMap(), known, root.line(key), root.faults)
+
+
+def _check_setup(setup: Section) -> None:
+    with setup.faults.collect():
+        _check_run_name(setup)
+    with setup.faults.collect():
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", setup.text("environment", "evaluator")):
+            raise setup.wrong("environment", "a name of letters, digits, _ and -, as locks/NAME.txt has it")
+    variables = Section(setup.file, "", CommentedMap())
+    with setup.faults.collect():
+        variables = setup.section("environment_variables")
+    for name in variables:
+        with setup.faults.collect():
+            if not name or "=" in name or "\0" in variables.text(name):
+                raise variables.error(f"{name!r} cannot be the name of an environment variable", name)
+
+
+def _check_run_name(setup: Section) -> None:
+    """A run's name is a folder in runs/, and leads nowhere else."""
+    name = setup.text("run_name", "") or Path(setup.file).stem
+    plain = name.strip() and name not in (".", "..") and "/" not in name and name.isprintable()
+    if not plain or len(name.encode(errors="replace")) > 200:
+        raise setup.wrong("run_name", "one name of a folder: without /, not . or .., of at most 200 bytes")
+
+
+def _read_variables(
+    root: Section, setup: Section, section: Section, ignored: list[str], *, misspelt: bool
+) -> tuple[Variable, ...]:
+    if not root.raw("variables") and not misspelt:
+        root.faults.add(root.error("there are no variables; name at least one, with a range", "variables"))
+    rows = reads_rows(setup)
+    if rows:
+        with root.faults.collect():
+            return column_variables(setup, section, ignored)
+        return ()
+    found = []
+    for name in section:
+        with root.faults.collect():
+            found.append(read_variable(section, name, ignored))
+    if found and len(found) == len(list(section)) and all(each.fixed for each in found):
+        root.faults.add(root.error("every variable is fixed (low = high): there is nothing to scan", "variables"))
+    return tuple(found)
+
+
+def _names(scan: ScanFile) -> list[str]:
+    return [each.name for each in scan.all_observables()]
+
+
+def _in_another_way(root: Section, setup: Section, ignored: list[str]) -> list[str]:
+    """What is said of switches that are on; they are no longer among the ignored keys then."""
+    content, notes = root.raw("setup"), []
+    for key, said in keys.IN_ANOTHER_WAY.items():
+        if isinstance(content, dict) and str(content.get(key)).lower() in ("true", "1", "yes"):
+            notes.append(f"{setup.path}: {key} {said}")
+            ignored.remove(f"{setup.path}: {key}")
+    return notes
+
+
+def _read_codes(root: Section, ignored: list[str], notes: list[str], *, misspelt: bool) -> tuple[CodeSpec, ...]:
+    section = _section(root, "codes")
+    codes, off = [], 0
+    with root.faults.collect():
+        check_tools(section, [name for name in section if _runs(section.section(name))])
+    for name in section:
+        with root.faults.collect():
+            if not _runs(section.section(name)):
+                with contextlib.suppress(ScanFileError):  # it may hold what only its own tool knows
+                    ignored += settings_of_an_idle_code(section.section(name, keys.CODE))
+                off += 1
+                continue
+            codes.append(_read_one(section, name, ignored, notes))
+    described = root.raw("codes") or {}
+    if isinstance(described, dict) and off == len(described) and not misspelt:
+        root.faults.add(root.error("no code runs; describe one under codes", "codes"))
+    return tuple(codes)
+
+
+def _read_one(section: Section, name: str, ignored: list[str], notes: list[str]) -> CodeSpec:
+    code = _read_code(section, name)
+    said, unsaid = settings_without_meaning(code, name)
+    notes += said
+    ignored += unsaid
+    check_code_settings(code, name)
+    observables = _read_observables(code.section("observables"), name, ignored, notes)
+    return CodeSpec(name, code, observables, tuple(code.texts("conditions")))
+
+
+def _switched_off(root: Section) -> frozenset[str]:
+    """Names of the observables of codes that do not run."""
+    section, off = _section(root, "codes"), []
+    for name in section:
+        with root.faults.collect():
+            if not _runs(section.section(name)):
+                off.append(section.raw(name))
+    named = [code.get(key) for code in off for key in ("observables", "Observables")]
+    names = (name for each in named if isinstance(each, (dict, list)) for name in each)
+    return frozenset(name for name in names if isinstance(name, str))
+
+
+def _runs(code: Section) -> bool:
+    """Whether a code, in any spelling, is switched on."""
+    return code.boolean("run", True) and code.boolean("Run", True)
+
+
+def _read_code(section: Section, name: str) -> Section:
+    """A code's section; of a tool that is not here the error says so, before it says which of its keys is unknown."""
+    of_keys = Faults(collecting=True)
+    code = section.section(name, keys.CODE, of_keys)
+    try:
+        of_keys.close()
+    except ScanFileError as error:
+        section.faults.add(unknown_key(error, section, name))
+        if not any(way in code for way in WAYS):  # what it runs is said there
+            raise unknown_key(error, section, name) from error
+    check_code(code, name)
+    return code
+
+
+def _first_input(root: Section) -> str:
+    section = _section(root, "codes")
+    with contextlib.suppress(ScanFileError):  # said where the code is read
+        codes = [section.section(name) for name in section]
+        return next((each.text("input_file", each.text("InputFile", "")) for each in codes), "")
+    return ""
+
+
+def _read_observables(
+    section: Section,
+    code: str | None,
+    ignored: list[str],
+    notes: list[str],
+    of_codes: Mapping[str, ObservableSpec] = MappingProxyType({}),
+) -> tuple[ObservableSpec, ...]:
+    """`of_codes`: by their names, observables that need not say where they come from."""
+    found = []
+    for name in section:
+        if section.raw(name) is None and code is not None:  # a bare `name:` is an observable that the code returns
+            found.append(ObservableSpec(name, code, section, None, None, None, Likelihood()))
+            continue
+        with section.faults.collect():
+            entry = section.section(name, keys.OBSERVABLE)
+            found.append(read_observable(entry, name, of_codes[name].code if name in of_codes else code, notes))
+            ignored += entry.ignored
+    return tuple(found)
+
+
+def _read_top(
+    root: Section, codes: tuple[CodeSpec, ...], ignored: list[str], notes: list[str]
+) -> tuple[ObservableSpec, ...]:
+    """The file's own observables, without those that a code has under the same name.
+
+    There BSMArt takes the code's settings and forgets the file's own, which is all the same as long as the latter add
+    nothing. Raises ScanFileError where they do.
+    """
+    section = _section(root, "observables")
+    of_codes = {each.name: each for code in codes for each in code.observables}
+    found = []
+    for spec in _read_observables(section, None, ignored, notes, of_codes):
+        twin = of_codes.get(spec.name)
+        if twin is None:
+            found.append(spec)
+            continue
+        lost = [
+            what
+            for what, has, same in (
+                ("slha or function", spec.slha or spec.function, _source(spec) == _source(twin)),
+                ("likelihood", spec.likelihood.kind is not Kind.OFF, repr(spec.likelihood) == repr(twin.likelihood)),
+                ("window", spec.valid is not None, spec.valid == twin.valid),
+            )
+            if has and not same
+        ]
+        if lost:
+            root.faults.add(
+                section.error(
+                    f"{spec.name!r} is an observable of the code {twin.code!r} too, with another {lost[0]}; BSMArt "
+                    "would take the code's settings and forget these: move what holds there, or rename one",
+                    spec.name,
+                )
+            )
+        notes.append(f"{section.path}: {spec.name} is the same as that of the code {twin.code}")
+    return tuple(found)
+
+
+def _source(spec: ObservableSpec) -> tuple[object, str | None]:
+    return spec.slha, spec.function
+
+
+def _read_blocks(root: Section) -> tuple[dict[str, dict[tuple[int, ...], str]], dict[tuple[str, tuple[int, ...]], str]]:
+    """The entries of each block, and where each stands in the file."""
+    blocks: dict[str, dict[tuple[int, ...], str]] = {}
+    places = {}
+    section = _section(root, "blocks")
+    for block in section:
+        with root.faults.collect():
+            if block.upper() == "DECAY":
+                raise section.error(
+                    "a DECAY table is no block: write its width as an expression in the template", block
+                )
+            entries = section.section(block)
+            for index in entries:
+                with root.faults.collect():
+                    position = _read_index(entries, index)
+                    known = blocks.setdefault(block.upper(), {})
+                    if position in known:
+                        raise entries.error(f"the entry {index!r} of block {block.upper()} is there twice", index)
+                    if index not in entries:
+                        raise entries.error(f"the entry {index!r} of block {block.upper()} has no value", index)
+                    known[position] = entries.text(index)
+                    places[block.upper(), position] = f"{entries.file}, line {entries.line(index)}"
+    return blocks, places
+
+
+def _read_index(entries: Section, index: str) -> tuple[int, ...]:
+    words = [each.strip() for each in index.split(",")] if index.strip() else []
+    if not all(re.fullmatch(r"[+-]?\d{1,15}", each, re.ASCII) for each in words):
+        raise entries.error(f"{index!r} is no SLHA index; write whole numbers, joined by commas", index)
+    return tuple(int(each) for each in words)
+
+
+def _check_names(root: Section, variables: Section, derived: Section, scan: ScanFile) -> None:
+    """Every name stands for one thing: a column of the results must not be ambiguous."""
+    seen: dict[str, str] = {"VARIABLE": "the list of all variables"}
+
+    def add(section: Section, name: str, what: str) -> None:
+        column = next((each for each in keys.RESERVED_COLUMNS if each.lower() == name.lower()), None)
+        if not name.strip():
+            root.faults.add(section.error(f"the name of {what} is empty", name))
+        taken = seen.get(name) or (f"a column of the results, {column}" if column else None)
+        if taken:
+            root.faults.add(section.error(f"{name!r} is already the name of {taken}; rename {what}", name))
+        seen.setdefault(name, what.replace("the o", "an o").replace("the ", "a "))
+
+    for variable in scan.variables:
+        add(variables, variable.name, "the variable")
+    if scan.fitting is not None:
+        section = root.section("fitting", keys.FITTING)
+        for variable in scan.fitting.variables:
+            add(section.section("variables"), variable.name, "the variable")
+        found = [each.name for each in scan.all_observables() if each.name not in scan.derived]
+        for target in scan.fitting.targets:
+            if target.name not in found or target.name in seen:
+                targets = section.section("observables")
+                root.faults.add(
+                    targets.error(f"{target.name!r} is no observable{closest(target.name, found)}", target.name)
+                )
+    for name in derived:
+        add(derived, name, "the derived variable")
+    for spec in (*(each for code in scan.codes for each in code.observables), *scan.observables):
+        add(spec.section, spec.name, "the observable")
