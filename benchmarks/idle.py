@@ -82,9 +82,18 @@ def measure(problem: Problem, seconds: float, mode: str, good: int, seed: int) -
             tally = read_tally(dataset, good, problem.threshold)
             table = GoodPoints(folder / "run" / "good_points.csv", list(space.names), ["y0"], problem.threshold)
             Scan(
-                dataset, strategy, space, evaluator, evaluator.describe(20.0), table, Limits(good, math.inf, math.inf),
-                tally, Progress(tally), 20.0, mode == "eager",
-            ).run()  # fmt: skip
+                dataset,
+                strategy,
+                space,
+                evaluator,
+                evaluator.describe(20.0),
+                table,
+                Limits(good, math.inf, math.inf),
+                tally,
+                Progress(tally),
+                20.0,
+                mode == "eager",
+            ).run()
             parts = list(dataset.results())
         times = np.fromfile(folder / "log").reshape(-1, 2)
     u, nll = np.concatenate([part.u for part in parts]), np.concatenate([part.nll for part in parts])
@@ -119,8 +128,9 @@ def main() -> None:
             run = measure(problem, seconds, mode, arguments.good, arguments.seed)
             print(
                 f"{seconds:>9g} {mode:>6} {100 * run.idle:>5.1f} % {run.wall:>7.1f} {run.to_good:>8,} "
-                f"{run.evaluated:>6,} {run.cells:>6.2f}   {_verdict(seconds, mode, run.idle)}", flush=True,
-            )  # fmt: skip
+                f"{run.evaluated:>6,} {run.cells:>6.2f}   {_verdict(seconds, mode, run.idle)}",
+                flush=True,
+            )
 
 
 def _verdict(seconds: float, mode: str, idle: float) -> str:

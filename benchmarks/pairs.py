@@ -68,9 +68,18 @@ def serving(
         (folder / "bench.slha").write_text(TEMPLATE)
         address = folder / "address"
         command = [
-            str(EVALUATOR), "-m", "evaluator", "serve", str(folder / "scan.yaml"), "--listen", "127.0.0.1:0",
-            "--workers", str(workers), "--address-file", str(address),
-        ]  # fmt: skip
+            str(EVALUATOR),
+            "-m",
+            "evaluator",
+            "serve",
+            str(folder / "scan.yaml"),
+            "--listen",
+            "127.0.0.1:0",
+            "--workers",
+            str(workers),
+            "--address-file",
+            str(address),
+        ]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             deadline = time.monotonic() + 60

@@ -185,8 +185,10 @@ def results_are_sound(peer: Peer) -> None:
         promise(each.status != pb.STATUS_UNSPECIFIED, "a result has no status")
         promise(all(0 <= second < math.inf for second in each.seconds), f"seconds are {list(each.seconds)}")
         promise(not codes or len(each.seconds) <= codes, f"seconds of {len(each.seconds)} codes, but there are {codes}")
-        promise(len(each.observables) in ((width,) if each.status == pb.STATUS_OK else (0, width)),
-                f"{len(each.observables)} observables, but Describe lists {width}")  # fmt: skip
+        promise(
+            len(each.observables) in ((width,) if each.status == pb.STATUS_OK else (0, width)),
+            f"{len(each.observables)} observables, but Describe lists {width}",
+        )
         promise(len(set(each.missing)) == len(each.missing), "a position is missing twice")
         promise(sum(map(len, each.spectra)) <= LARGEST_SPECTRA, "the spectrum files of a point have more than 1 MiB")
         absent = all(position < width and math.isnan(each.observables[position]) for position in each.missing)
@@ -287,13 +289,25 @@ def it_goes_on_after_a_stream_that_broke(peer: Peer) -> None:
 
 
 CHECKS: tuple[Callable[[Peer], None], ...] = (
-    describe_is_sane, describe_does_not_change, health_is_serving, the_first_response_carries_the_digests,
-    every_id_is_answered_once, a_stream_takes_several_batches, results_are_sound, the_nll_is_the_sum_of_the_losses,
-    the_losses_are_those_of_the_formulas, columns_may_come_in_any_order, values_that_are_not_finite_are_refused,
-    wrong_names_are_refused, a_wrong_count_of_values_is_refused, an_id_that_is_used_twice_is_refused,
-    a_batch_too_large_is_refused, a_stream_without_requests_ends, two_streams_may_use_the_same_ids,
+    describe_is_sane,
+    describe_does_not_change,
+    health_is_serving,
+    the_first_response_carries_the_digests,
+    every_id_is_answered_once,
+    a_stream_takes_several_batches,
+    results_are_sound,
+    the_nll_is_the_sum_of_the_losses,
+    the_losses_are_those_of_the_formulas,
+    columns_may_come_in_any_order,
+    values_that_are_not_finite_are_refused,
+    wrong_names_are_refused,
+    a_wrong_count_of_values_is_refused,
+    an_id_that_is_used_twice_is_refused,
+    a_batch_too_large_is_refused,
+    a_stream_without_requests_ends,
+    two_streams_may_use_the_same_ids,
     it_goes_on_after_a_stream_that_broke,
-)  # fmt: skip
+)
 
 
 def _refused(code: grpc.StatusCode, what: str) -> None:

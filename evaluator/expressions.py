@@ -35,13 +35,25 @@ def _round(x: float, digits: float | None = None) -> float:
 
 
 _OWN: dict[str, Any] = {
-    "abs": abs, "min": min, "max": max, "sum": _sum, "int": int, "float": float, "round": _round,
+    "abs": abs,
+    "min": min,
+    "max": max,
+    "sum": _sum,
+    "int": int,
+    "float": float,
+    "round": _round,
     "factorial": _factorial,
-}  # fmt: skip
+}
 _FUNCTIONS: dict[str, Any] = {name: _OWN.get(name) or getattr(math, name) for name in FUNCTIONS}
 CONSTANTS: dict[str, Any] = {
-    "pi": math.pi, "tau": math.tau, "e": math.e, "inf": math.inf, "nan": math.nan, "True": True, "False": False,
-}  # fmt: skip
+    "pi": math.pi,
+    "tau": math.tau,
+    "e": math.e,
+    "inf": math.inf,
+    "nan": math.nan,
+    "True": True,
+    "False": False,
+}
 
 
 def _power(base: float, exponent: float) -> float:
@@ -52,12 +64,26 @@ def _power(base: float, exponent: float) -> float:
 
 
 _OPERATORS: dict[type[ast.AST], Any] = {
-    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod, ast.Pow: _power, ast.USub: operator.neg,
-    ast.UAdd: operator.pos, ast.Not: operator.not_, ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt,
-    ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge, ast.BitAnd: operator.and_,
-    ast.BitOr: operator.or_, ast.Invert: operator.not_,
-}  # fmt: skip
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.Pow: _power,
+    ast.USub: operator.neg,
+    ast.UAdd: operator.pos,
+    ast.Not: operator.not_,
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.BitAnd: operator.and_,
+    ast.BitOr: operator.or_,
+    ast.Invert: operator.not_,
+}
 
 
 class Expression:

@@ -11,15 +11,22 @@ def observables(point):
     """Distances in units of the sound horizon r_drag; theta100 is 100 times the acoustic angle."""
     cosmology = Class()
     settings = {
-        "H0": point["H0"], "omega_b": point["ombh2"], "omega_cdm": point["omch2"],
+        "H0": point["H0"],
+        "omega_b": point["ombh2"],
+        "omega_cdm": point["omch2"],
         # CLASS counts the optical depth of reionisation when it looks for recombination (tau = 1), which shifts
         # theta_star by ten of Planck's sigmas; CAMB and Planck leave it out
         "reio_parametrization": "reio_none",
-        "N_ur": 2.0308, "N_ncdm": 1, "m_ncdm": 0.06,
+        "N_ur": 2.0308,
+        "N_ncdm": 1,
+        "m_ncdm": 0.06,
         # the default (1e-10) is off by 0.2 % in distances where dark energy appears late and at once
         "tol_background_integration": 1e-13,
-        "Omega_Lambda": 0, "w0_fld": point["w0"], "wa_fld": point["wa"], "use_ppf": "yes",
-    }  # fmt: skip
+        "Omega_Lambda": 0,
+        "w0_fld": point["w0"],
+        "wa_fld": point["wa"],
+        "use_ppf": "yes",
+    }
     try:
         cosmology.set(settings)
         cosmology.compute(level=["thermodynamics"])

@@ -35,9 +35,12 @@ def observables(point):
     """EOS's coefficients are the Standard Model's plus the shifts; rates are averages over the bin, in 1/GeV^2."""
     parameters, standard, found = model()
     shifts = {
-        "b->smumu::Re{c9}": point["C9mu"], "b->smumu::Re{c10}": point["C10mu"], "b->smumu::Re{c9'}": point["C9pmu"],
-        "b->smumu::Re{c10'}": point["C10pmu"], "b->see::Re{c9}": point["C9U"],
-    }  # fmt: skip
+        "b->smumu::Re{c9}": point["C9mu"],
+        "b->smumu::Re{c10}": point["C10mu"],
+        "b->smumu::Re{c9'}": point["C9pmu"],
+        "b->smumu::Re{c10'}": point["C10pmu"],
+        "b->see::Re{c9}": point["C9U"],
+    }
     for name, value in standard.items():
         parameters.set(name, value + shifts.get(name, 0.0))
     return {name: observable.evaluate() / width for name, (observable, width) in found.items()}

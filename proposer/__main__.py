@@ -38,8 +38,14 @@ NO_ROOM = 74
 """As sysexits.h has it for errors of the disk."""
 
 ENDS = (
-    signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU,
-)  # fmt: skip
+    signal.SIGINT,
+    signal.SIGTERM,
+    signal.SIGHUP,
+    signal.SIGQUIT,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGXCPU,
+)
 """Signals by which people, terminals and batch systems ask for an end: a closed terminal sends SIGHUP, a batch system
 SIGUSR1, SIGUSR2 or SIGXCPU before its limit."""
 
@@ -238,10 +244,15 @@ def _scan(options: argparse.Namespace) -> int:
     from proposer.commands.scan import scan
 
     return scan(
-        options.file, options.evaluator, options.folder, options.seed,
-        insecure=options.insecure, wait=options.wait, eager=options.eager,
+        options.file,
+        options.evaluator,
+        options.folder,
+        options.seed,
+        insecure=options.insecure,
+        wait=options.wait,
+        eager=options.eager,
         same_physics=options.same_physics,
-    )  # fmt: skip
+    )
 
 
 def _check(options: argparse.Namespace) -> int:

@@ -243,9 +243,13 @@ class Scan:
 
 
 def read_tally(
-    dataset: Dataset, target: int, threshold: float, most: float = math.inf, above: float = NONE,
+    dataset: Dataset,
+    target: int,
+    threshold: float,
+    most: float = math.inf,
+    above: float = NONE,
     names: Sequence[str] = (),
-) -> Tally:  # fmt: skip
+) -> Tally:
     """The counts of a run so far; `names`: of the observables."""
     good = dataset.count_good(threshold, above)
     tally = Tally(target, threshold, most, good=good, best=dataset.best_nll(), above=above, names=names)

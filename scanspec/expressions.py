@@ -10,17 +10,36 @@ from collections.abc import Collection
 
 from scanspec.document import closest, to_number
 
-FUNCTIONS = frozenset({
-    *("sqrt", "cbrt", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "pow", "hypot", "erf", "erfc"),
-    *("sin", "cos", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh"),
-    *("fabs", "floor", "ceil", "trunc", "fmod", "copysign", "degrees", "radians", "gamma", "lgamma"),
-    *("isnan", "isinf", "isfinite", "abs", "min", "max", "sum", "int", "float", "round", "factorial"),
-})  # fmt: skip
+FUNCTIONS = frozenset(
+    {
+        *("sqrt", "cbrt", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "pow", "hypot", "erf", "erfc"),
+        *("sin", "cos", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh"),
+        *("fabs", "floor", "ceil", "trunc", "fmod", "copysign", "degrees", "radians", "gamma", "lgamma"),
+        *("isnan", "isinf", "isfinite", "abs", "min", "max", "sum", "int", "float", "round", "factorial"),
+    }
+)
 CONSTANTS = frozenset({"pi", "tau", "e", "inf", "nan", "True", "False"})
 OPERATORS: tuple[type[ast.AST], ...] = (
-    ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.USub, ast.UAdd, ast.Not, ast.Eq, ast.NotEq,
-    ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.BitAnd, ast.BitOr, ast.Invert,
-)  # fmt: skip
+    ast.Add,
+    ast.Sub,
+    ast.Mult,
+    ast.Div,
+    ast.FloorDiv,
+    ast.Mod,
+    ast.Pow,
+    ast.USub,
+    ast.UAdd,
+    ast.Not,
+    ast.Eq,
+    ast.NotEq,
+    ast.Lt,
+    ast.LtE,
+    ast.Gt,
+    ast.GtE,
+    ast.BitAnd,
+    ast.BitOr,
+    ast.Invert,
+)
 _SYNTAX = (
     *(ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.Call, ast.Name, ast.Constant, ast.Subscript),
     *(ast.And, ast.Or, ast.Load),

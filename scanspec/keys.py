@@ -34,18 +34,41 @@ def _words(text: str) -> frozenset[str]:
 
 
 RESERVED_COLUMNS = (
-    "id", "iteration", "origin", "status", "NLL", "seconds", "failed_code", "message", "warnings", "missing",
-)  # fmt: skip
+    "id",
+    "iteration",
+    "origin",
+    "status",
+    "NLL",
+    "seconds",
+    "failed_code",
+    "message",
+    "warnings",
+    "missing",
+)
 """Columns of the tables of results; no variable and no observable may have these names, in whatever case: databases and
 spreadsheets take `nll` and `NLL` for one.
 """
 
 MAY_BE_EMPTY = frozenset(
     {
-        "setup", "variables", "derived_variables", "blocks", "fitting", "networks", "codes", "observables",
-        "environment_variables", "conditions", "options", "unit", "label", "description", "plotting", "plots",
+        "setup",
+        "variables",
+        "derived_variables",
+        "blocks",
+        "fitting",
+        "networks",
+        "codes",
+        "observables",
+        "environment_variables",
+        "conditions",
+        "options",
+        "unit",
+        "label",
+        "description",
+        "plotting",
+        "plots",
     }
-)  # fmt: skip
+)
 """Plain names of keys that may stand in YAML without a value: sections with nothing in them, words for people."""
 
 SECTIONS = Keys(

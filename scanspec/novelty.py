@@ -41,8 +41,9 @@ def read_names(section: Section, key: str, what: str, known: Collection[str]) ->
     names = tuple(section.texts(key))
     for name in names:
         if name not in known:
-            raise section.error(f"{section.path}: {section.spelling(key)}: {name!r} is no {what}{closest(name, known)}",
-                                key)  # fmt: skip
+            raise section.error(
+                f"{section.path}: {section.spelling(key)}: {name!r} is no {what}{closest(name, known)}", key
+            )
     return names
 
 

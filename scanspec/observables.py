@@ -106,9 +106,19 @@ def read_observable(entry: Section, name: str, code: str | None, notes: list[str
     likelihood = _read_likelihood(entry, notes)
     _say_of_bsmart(entry, likelihood, notes)
     return ObservableSpec(
-        name, code, entry, slha, function, window, likelihood,
-        entry.text("unit", ""), entry.text("label", ""), entry.text("description", ""), flavio, measurement,
-    )  # fmt: skip
+        name,
+        code,
+        entry,
+        slha,
+        function,
+        window,
+        likelihood,
+        entry.text("unit", ""),
+        entry.text("label", ""),
+        entry.text("description", ""),
+        flavio,
+        measurement,
+    )
 
 
 def is_branching_ratio(name: str) -> bool:

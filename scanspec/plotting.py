@@ -118,9 +118,13 @@ def _read_plot(named: Section, name: str, before: list[Plot], ignored: list[str]
         if ends is not None and scale == "log" and ends[0] <= 0:
             raise entry.error(f"{entry.path}: a logarithmic axis needs a range above 0", "ranges")
     return Plot(
-        file_name(name), tuple(found), (labels[0], labels[1]) if labels else (None, None),
-        ranges, (scales[0], scales[1]) if scales else (None, None), contours,
-    )  # fmt: skip
+        file_name(name),
+        tuple(found),
+        (labels[0], labels[1]) if labels else (None, None),
+        ranges,
+        (scales[0], scales[1]) if scales else (None, None),
+        contours,
+    )
 
 
 def _read_ranges(entry: Section) -> tuple[Range | None, Range | None]:

@@ -79,9 +79,25 @@ def read_scan_file(path: Path | str) -> ScanFile:
         plotting = read_plotting(root, names, off, ignored, notes)
     blocks, places = _read_blocks(root)
     scan = ScanFile(
-        path, text, document, setup, networks, variables, derived, derived_section, blocks, codes, top,
-        tuple(dict.fromkeys(ignored)), tuple(notes), _first_input(root), fitting, plotting, places, off,
-    )  # fmt: skip
+        path,
+        text,
+        document,
+        setup,
+        networks,
+        variables,
+        derived,
+        derived_section,
+        blocks,
+        codes,
+        top,
+        tuple(dict.fromkeys(ignored)),
+        tuple(notes),
+        _first_input(root),
+        fitting,
+        plotting,
+        places,
+        off,
+    )
     _check_names(root, variables_section, derived_section, scan)
     check_settings(setup, networks, variables, [*(each.name for each in variables), *_names(scan)])
     if not faults.any:

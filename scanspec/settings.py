@@ -125,9 +125,11 @@ def _check_type(
             with faults.collect():
                 check()
         for key in (
-            "good_points_early_stop", "no_good_points_patience", "best_loss_patience",
+            "good_points_early_stop",
+            "no_good_points_patience",
+            "best_loss_patience",
             "best_valid_constraints_patience",
-        ):  # fmt: skip
+        ):
             with faults.collect():
                 setup.integer(key, 1, low=1)
     if name == "GRID":

@@ -16,19 +16,45 @@ BUILT_IN = (TOYS, PASS, FLAVIO)
 """BSMArt's tools that lodescan has, by the names that BSMArt gives them."""
 
 PROFILES = (
-    "SPheno", "SOFTSUSY", "FlexibleSUSY", "2HDMC", "micrOMEGAs", "HiggsTools", "HiggsBounds", "HiggsSignals",
-    "SuperIso", "SUSY-HIT",
-)  # fmt: skip
+    "SPheno",
+    "SOFTSUSY",
+    "FlexibleSUSY",
+    "2HDMC",
+    "micrOMEGAs",
+    "HiggsTools",
+    "HiggsBounds",
+    "HiggsSignals",
+    "SuperIso",
+    "SUSY-HIT",
+)
 """Programs of which the evaluator knows how they are called."""
 
 WAYS = ("function", "command", "flavio", "umbridge")
 """The keys that make a code one of lodescan's; one of them each."""
 
 _OF_BSMART = {
-    "HiggsTools", "HiggsBounds", "HiggsSignals", "SPheno", "FlexibleSUSY", "MicrOmegas", "SModelS", "SModelS2",
-    "anyBSM", "ZPEED", "Zprime", "VacStab", "VevaciousPlusPlus", "resummino", "MadGraph", "MadGraphHackAnalysis",
-    "HackAnalysis", "HackAnalysis_LO", "MadAnalysis", "MadAnalysisAllPAD", "MadAnalysisExpert",
-}  # fmt: skip
+    "HiggsTools",
+    "HiggsBounds",
+    "HiggsSignals",
+    "SPheno",
+    "FlexibleSUSY",
+    "MicrOmegas",
+    "SModelS",
+    "SModelS2",
+    "anyBSM",
+    "ZPEED",
+    "Zprime",
+    "VacStab",
+    "VevaciousPlusPlus",
+    "resummino",
+    "MadGraph",
+    "MadGraphHackAnalysis",
+    "HackAnalysis",
+    "HackAnalysis_LO",
+    "MadAnalysis",
+    "MadAnalysisAllPAD",
+    "MadAnalysisExpert",
+}
 _SPELLINGS = {name.lower().replace("-", ""): name for name in PROFILES} | {"2hdm": "2HDMC", "thdmc": "2HDMC"}
 _PORT = "docs/bsmart.md shows a port in ten lines"
 _WITHOUT = "write `command` for a program, `function: module:name` for a Python function, `flavio` for its coefficients"

@@ -231,9 +231,11 @@ def _check_kind(entry: Section, variable: Variable) -> None:
 
 
 _NUMPY = {
-    "linspace": PriorKind.UNIFORM, "arange": PriorKind.UNIFORM,
-    "geomspace": PriorKind.LOG_UNIFORM, "logspace": PriorKind.LOG_UNIFORM,
-}  # fmt: skip
+    "linspace": PriorKind.UNIFORM,
+    "arange": PriorKind.UNIFORM,
+    "geomspace": PriorKind.LOG_UNIFORM,
+    "logspace": PriorKind.LOG_UNIFORM,
+}
 
 _MOST_VALUES = 10_000
 

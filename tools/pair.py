@@ -29,8 +29,14 @@ from scanspec import AddressError, read_address, visible
 GRACE = 20.0  # seconds that an evaluator has to end by itself
 READY = re.compile(r"^evaluator: .* on (\S+), points run in ", re.MULTILINE)
 SIGNALS = (
-    signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU,
-)  # fmt: skip
+    signal.SIGINT,
+    signal.SIGTERM,
+    signal.SIGHUP,
+    signal.SIGQUIT,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGXCPU,
+)
 
 
 def main(environment: str, workers: str, scan: str, *options: str) -> int:
@@ -41,8 +47,11 @@ def main(environment: str, workers: str, scan: str, *options: str) -> int:
         # In a session of its own: Ctrl-C is for the proposer, which comes first.
         evaluator = subprocess.Popen(
             [*ends_with_us(), *serve, "--workers", workers],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-        )  # fmt: skip
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
         try:
             while READY.search(read(log)) is None:
                 if evaluator.poll() is not None:

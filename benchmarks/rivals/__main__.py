@@ -66,9 +66,11 @@ def _run(method: str, answers: Answers, cells: Cells, seed: int, cpu: int) -> di
         ended, used = run_rival(RIVALS[method], answers, cells.volume, seed, cpu)
     found: dict[str, Any] = figures(answers.problem, cells, answers.record())
     return found | {
-        "ended": ended, "cpu_seconds": round(used, 1), "seconds": round(time.perf_counter() - start, 1),
+        "ended": ended,
+        "cpu_seconds": round(used, 1),
+        "seconds": round(time.perf_counter() - start, 1),
         "repeats": answers.repeats(),
-    }  # fmt: skip
+    }
 
 
 def show(rows: list[dict[str, Any]]) -> None:

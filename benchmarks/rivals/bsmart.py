@@ -36,27 +36,38 @@ _LARGEST = math.log(1.0 + sys.float_info.max) + 1.0
 
 def _scan_file(what: str) -> dict[str, Any]:
     setup: dict[str, Any] = {
-        "RunName": "run", "Cores": 1, "csv": "False", "Points": 10**9, "Output File": "out", "Skip SLHA Files": "True",
+        "RunName": "run",
+        "Cores": 1,
+        "csv": "False",
+        "Points": 10**9,
+        "Output File": "out",
+        "Skip SLHA Files": "True",
         "StoreAllPoints": "False",
-    }  # fmt: skip
+    }
     observable: dict[str, Any] = {"SCALING": "MINUSEXPUSER"}
     networks: dict[str, Any] = {}
     if what == "cmaes-nd":
         half = far.THRESHOLD / 2.0
         observable = {"SCALING": "CFUNCTION", "MEAN": half, "VARIANCE": half}
         setup |= {
-            "Type": "CMAES_ND", "Store In Memory": "True", "Store Invalid": "True", "CMAESPopulationSize": 16,
-            "CMAESMaxGenerations": 10**6, "CMAESGoodPointsEarlyStop": 10**9,
+            "Type": "CMAES_ND",
+            "Store In Memory": "True",
+            "Store Invalid": "True",
+            "CMAESPopulationSize": 16,
+            "CMAESMaxGenerations": 10**6,
+            "CMAESGoodPointsEarlyStop": 10**9,
             "CMAESFocus": {"Variables": [f"x{i}" for i in range(far.DIM)], "Observables": []},
-        }  # fmt: skip
+        }
     else:
         setup["Type"] = "MLScanner.MLS_DNNC"
         networks["Threshold_Value"] = -_LARGEST * math.expm1(-far.THRESHOLD / _LARGEST)  # it caps before it compares
         if what == "dnnc":
             networks |= {
                 "Bootstrap_Points": int(min(max(500, 30 / far.VOLUME), 2 * far.MOST // 3)),
-                "Candidate_Points": 20_000, "Points_Per_Iteration": 300, "Random_Fraction": 0.1,
-            }  # fmt: skip
+                "Candidate_Points": 20_000,
+                "Points_Per_Iteration": 300,
+                "Random_Fraction": 0.1,
+            }
     return {
         "Codes": {"far_tool": {"Run": "True", "Observables": {"nll": observable}}},
         "Setup": setup,

@@ -16,8 +16,12 @@ def main() -> None:
         options = {"bounds": [0.0, 1.0], "seed": far.SEED + 1000 * turn + 1, "verbose": -9, "tolx": 1e-4}
         cma.fmin2(
             lambda u: float(np.nan_to_num(far.nll(u)[0], nan=1e300)),
-            lambda rng=rng: rng.random(far.DIM), 0.3, options, restarts=9, bipop=True,
-        )  # fmt: skip
+            lambda rng=rng: rng.random(far.DIM),
+            0.3,
+            options,
+            restarts=9,
+            bipop=True,
+        )
 
 
 if __name__ == "__main__":

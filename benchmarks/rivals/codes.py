@@ -29,10 +29,22 @@ def nll_of(scan: Path) -> Iterator[Callable[[Floats], Floats]]:
         address = Path(folder) / "address"
         process = subprocess.Popen(
             [
-                f".envs/{spec.environment}/bin/python", "-m", "evaluator", "serve", str(scan), "--workers", "1",
-                "--listen", "127.0.0.1:0", "--address-file", str(address),
-            ], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+                f".envs/{spec.environment}/bin/python",
+                "-m",
+                "evaluator",
+                "serve",
+                str(scan),
+                "--workers",
+                "1",
+                "--listen",
+                "127.0.0.1:0",
+                "--address-file",
+                str(address),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         try:
             while not address.exists():
                 if process.poll() is not None:

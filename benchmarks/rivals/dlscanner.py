@@ -28,9 +28,18 @@ def main() -> None:
     tf.config.threading.set_inter_op_parallelism_threads(1)
     start = int(min(max(500, 30 / far.VOLUME), 2 * far.MOST // 3))
     scan = sampler(  # it gives both classes the same weight only where it is verbose
-        _good, far.DIM, [[0.0, 1.0]] * far.DIM, K=start, randpts=30, L=20_000, vegas_frac=0.5, epochs=100,
-        batch_size=256, verbose=1, seed=far.SEED,
-    )  # fmt: skip
+        _good,
+        far.DIM,
+        [[0.0, 1.0]] * far.DIM,
+        K=start,
+        randpts=30,
+        L=20_000,
+        vegas_frac=0.5,
+        epochs=100,
+        batch_size=256,
+        verbose=1,
+        seed=far.SEED,
+    )
     scan.K = 300
     scan.advance(sys.maxsize, epochs=20)
 

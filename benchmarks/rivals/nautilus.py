@@ -21,9 +21,14 @@ def main() -> None:
         return -np.maximum(nll, 0.999 * far.THRESHOLD) if flat else -nll
 
     sampler = Sampler(
-        lambda u: u, log_likelihood, n_dim=far.DIM, n_live=300 if flat else 500, vectorized=True, pass_dict=False,
+        lambda u: u,
+        log_likelihood,
+        n_dim=far.DIM,
+        n_live=300 if flat else 500,
+        vectorized=True,
+        pass_dict=False,
         seed=far.SEED,
-    )  # fmt: skip
+    )
     sampler.run(n_eff=10**7, verbose=False)
 
 

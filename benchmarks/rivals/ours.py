@@ -29,9 +29,13 @@ def _as_bsmart(threshold: float, volume: float, most: int) -> MlsDnncSettings:
     """Those of `bsmart-dnnc`."""
     bootstrap = int(min(max(500, 30 / volume), 2 * most // 3))
     return MlsDnncSettings(
-        bootstrap_points=bootstrap, candidate_points=20_000, points_per_iteration=300, random_fraction=0.1,
-        threshold=threshold, iterations=ENDLESS,
-    )  # fmt: skip
+        bootstrap_points=bootstrap,
+        candidate_points=20_000,
+        points_per_iteration=300,
+        random_fraction=0.1,
+        threshold=threshold,
+        iterations=ENDLESS,
+    )
 
 
 OURS: dict[str, tuple[str, Callable[[float, float, int], Settings]]] = {

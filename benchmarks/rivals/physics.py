@@ -59,9 +59,22 @@ BY_NLL = ("lode-nll", "bsmart-cmaes-nd", "nautilus")
 """These see the NLL alone, through a function; the types see the observables, as in a real scan."""
 COUNTS = (10, 50, 100, 1000)
 FIELDS = (
-    "problem", "method", "seed", "points", "most", "minutes", *(f"to{count}" for count in COUNTS), "cells",
-    "cells95_at", "evaluations", "good", "invalid", "failed", "seconds", "ended",
-)  # fmt: skip
+    "problem",
+    "method",
+    "seed",
+    "points",
+    "most",
+    "minutes",
+    *(f"to{count}" for count in COUNTS),
+    "cells",
+    "cells95_at",
+    "evaluations",
+    "good",
+    "invalid",
+    "failed",
+    "seconds",
+    "ended",
+)
 """`points`, `most`, `minutes`: the limits of the run. `to10`...: evaluations to so many good points. `cells`: of the
 first 1,000 good points; `cells95_at`: evaluations until 95 % of the cells hold one; both empty without cells."""
 
@@ -105,8 +118,12 @@ def _run_scan(name: str, kind: str, seed: int) -> dict[str, Any]:
         spec = read_scan_file(scan)
         ended = subprocess.run(
             [sys.executable, "tools/pair.py", spec.environment, "1", str(scan), "--run", str(run), "--seed", str(seed)],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False,
-        )  # fmt: skip
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
         if ended.returncode:
             raise RuntimeError(f"{name}, {kind}: exit {ended.returncode}\n{ended.stderr[-2000:]}")
         u, nll, status = [np.empty((0, len(spec.variables)))], [np.empty(0)], [np.empty(0, dtype=np.int8)]
@@ -119,9 +136,11 @@ def _run_scan(name: str, kind: str, seed: int) -> dict[str, Any]:
         good = np.concatenate(nll) < read_settings(spec).threshold  # not NaN
     of_status = np.concatenate(status)
     return _figures(np.concatenate(u), good, _cells() if name == MAPPED else None) | {
-        "invalid": int((of_status == Status.INVALID).sum()), "failed": int((of_status > Status.INVALID).sum()),
-        "seconds": round(meta["seconds"], 1), "ended": meta["stopped"].split(" (")[0],
-    }  # fmt: skip
+        "invalid": int((of_status == Status.INVALID).sum()),
+        "failed": int((of_status > Status.INVALID).sum()),
+        "seconds": round(meta["seconds"], 1),
+        "ended": meta["stopped"].split(" (")[0],
+    }
 
 
 def _with_limits(text: str, kind: str, limits: Limits) -> str:
@@ -189,9 +208,10 @@ def _reference() -> tuple[Floats, float]:
 def show(rows: list[dict[str, Any]]) -> None:
     """A line a run."""
     print(
-        f"{'scan':<17} {'method':<16} {'seed':>4}" + "".join(f"{f'to {count:,}':>9}" for count in COUNTS)
+        f"{'scan':<17} {'method':<16} {'seed':>4}"
+        + "".join(f"{f'to {count:,}':>9}" for count in COUNTS)
         + f" {'cells':>6} {'95 % at':>8} {'evaluated':>9} {'good':>5} {'INVALID':>7}  ended"
-    )  # fmt: skip
+    )
     for row in sorted(rows, key=lambda row: list(SCANS).index(row["problem"])):
         counts = "".join(f"{_number(row[f'to{count}']):>9}" for count in COUNTS)
         cells = "" if row["cells"] is None else f"{row['cells']:.2f}"

@@ -16,9 +16,26 @@ RESULTS = Path(__file__).parent / "results"
 _WORDS = ("problem", "method", "without", "until", "ended")
 _FLOATS = ("cells", "ideal", "uniformity", "cpu_seconds", "seconds", "minutes", "cpu_per_300")
 FIELDS = (
-    "problem", "seed", "most", "cpu", "until", "to100", "to1000", "cells", "ideal", "uniformity", "modes", "of_modes",
-    "cells95_at", "evaluations", "good", "repeats", "cpu_seconds", "seconds", "ended",
-)  # fmt: skip
+    "problem",
+    "seed",
+    "most",
+    "cpu",
+    "until",
+    "to100",
+    "to1000",
+    "cells",
+    "ideal",
+    "uniformity",
+    "modes",
+    "of_modes",
+    "cells95_at",
+    "evaluations",
+    "good",
+    "repeats",
+    "cpu_seconds",
+    "seconds",
+    "ended",
+)
 """`most`, `cpu`: limits of a run, evaluations and CPU seconds; `until`: good (1,000 good points) or map (one in 95 %
 of the cells too). `to100`, `to1000`: evaluations to so many distinct good points, empty where it did not get there;
 `cells` (`ideal`: of 1,000 uniform good points), `uniformity`, `modes`: of the first 1,000 of them; `cells95_at`:

@@ -46,18 +46,28 @@ def run_rival(rival: Rival, answers: Answers, volume: float, seed: int, cpu: int
     ask, questions = os.pipe()
     replies, reply = os.pipe()
     told = {
-        "read": replies, "write": questions, "dim": answers.problem.dim, "seed": seed, "volume": volume,
-        "threshold": answers.problem.threshold, "most": answers.most, "cpu_seconds": cpu,
-        "low": answers.problem.low, "high": answers.problem.high,
-    }  # fmt: skip
+        "read": replies,
+        "write": questions,
+        "dim": answers.problem.dim,
+        "seed": seed,
+        "volume": volume,
+        "threshold": answers.problem.threshold,
+        "most": answers.most,
+        "cpu_seconds": cpu,
+        "low": answers.problem.low,
+        "high": answers.problem.high,
+    }
     one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     before = _cpu_of_children()
     with open(os.devnull, "w") as nothing, tempfile.TemporaryFile("w+", errors="replace") as errors:
         process = subprocess.Popen(
             [python, "-m", f"benchmarks.rivals.{rival.script}", *filter(None, [rival.argument])],
-            env={**os.environ, **one_thread, "RIVAL_TOLD": json.dumps(told)}, pass_fds=(replies, questions),
-            stdout=nothing, stderr=errors, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+            env={**os.environ, **one_thread, "RIVAL_TOLD": json.dumps(told)},
+            pass_fds=(replies, questions),
+            stdout=nothing,
+            stderr=errors,
+            stdin=subprocess.DEVNULL,
+        )
         os.close(replies)
         os.close(questions)
         with os.fdopen(ask, "rb") as incoming, os.fdopen(reply, "wb") as outgoing:

@@ -40,9 +40,11 @@ class OneMember(Surrogate):
         super().fit(known, rng)
         if self._nets is not None:
             self._nets = Nets.from_arrays(
-                {name: np.repeat(value[:1], len(value), axis=0) if value.ndim else value
-                 for name, value in self._nets.to_arrays().items()}
-            )  # fmt: skip
+                {
+                    name: np.repeat(value[:1], len(value), axis=0) if value.ndim else value
+                    for name, value in self._nets.to_arrays().items()
+                }
+            )
 
 
 class Classifier(Surrogate):

@@ -23,9 +23,21 @@ from proposer.strategies.lode.strategy import Lode, LodeSettings
 NONE = "nothing"
 """All of LODE."""
 FIELDS = (
-    "problem", "without", "seed", "most", "to100", "to1000", "cells", "uniformity", "modes", "of_modes", "cells95_at",
-    "evaluations", "good", "cpu_per_300",
-)  # fmt: skip
+    "problem",
+    "without",
+    "seed",
+    "most",
+    "to100",
+    "to1000",
+    "cells",
+    "uniformity",
+    "modes",
+    "of_modes",
+    "cells95_at",
+    "evaluations",
+    "good",
+    "cpu_per_300",
+)
 
 
 def main() -> None:

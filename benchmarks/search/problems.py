@@ -79,9 +79,14 @@ def _toy3d(x: Floats) -> Floats:
     return np.asarray((2.0 + np.cos(x / 7.0).prod(axis=1)) ** 5)[:, None]
 
 
-_SHELLS = 7.0 * math.pi * np.array([
-    [i, j, k] for i in (-1, 0, 1) for j in (-1, 0, 1) for k in (-1, 0, 1) if abs(i) + abs(j) + abs(k) in (0, 2)
-], dtype=float)  # fmt: skip
+_SHELLS = (
+    7.0
+    * math.pi
+    * np.array(
+        [[i, j, k] for i in (-1, 0, 1) for j in (-1, 0, 1) for k in (-1, 0, 1) if abs(i) + abs(j) + abs(k) in (0, 2)],
+        dtype=float,
+    )
+)
 
 
 def _himmelblau(x: Floats) -> Floats:
@@ -150,26 +155,57 @@ PROBLEMS = {
     for each in (
         Problem("himmelblau2d", 2, -5, 5, 1.0, 4, _nearest(_HIMMELBLAU), _gauss([11, 7], [0.5**0.5] * 2), _himmelblau),
         Problem(
-            "toy3d", 3, -10 * math.pi, 10 * math.pi, 0.5, 13, _nearest(_SHELLS), _gauss([100], [10]), _toy3d,
-        ),
-        Problem(
-            "toy3d_thin", 3, -10 * math.pi, 10 * math.pi, math.log(2.0), 13, _nearest(_SHELLS), _gauss([150], [5]),
+            "toy3d",
+            3,
+            -10 * math.pi,
+            10 * math.pi,
+            0.5,
+            13,
+            _nearest(_SHELLS),
+            _gauss([100], [10]),
             _toy3d,
         ),
         Problem(
-            "rosenbrock4d", 4, -2, 2, 1.0, 1, _one,
-            _gauss([0.0] * 3 + [1.0] * 3, [0.05**0.5] * 3 + [5**0.5] * 3), _rosenbrock,
+            "toy3d_thin",
+            3,
+            -10 * math.pi,
+            10 * math.pi,
+            math.log(2.0),
+            13,
+            _nearest(_SHELLS),
+            _gauss([150], [5]),
+            _toy3d,
+        ),
+        Problem(
+            "rosenbrock4d",
+            4,
+            -2,
+            2,
+            1.0,
+            1,
+            _one,
+            _gauss([0.0] * 3 + [1.0] * 3, [0.05**0.5] * 3 + [5**0.5] * 3),
+            _rosenbrock,
         ),
         Problem("gshells6d", 6, -6, 6, 1.0, 2, _nearest(_CENTRES), nll_only=_gshells),
         Problem("blobs8d", 8, 0, 1, 1.0, 2, _nearest(_BLOBS), nll_only=_blobs),
         Problem("multi8d", 8, 0, 1, 1.5, 2, _side(2), _gauss([0.3, 0.2, 0.6, 0.35], [0.09, 0.09, 0.07, 0.07]), _multi8),
         Problem(
-            "multi10d", 10, 0, 1, 0.8, 2, _side(7),
+            "multi10d",
+            10,
+            0,
+            1,
+            0.8,
+            2,
+            _side(7),
             (
-                *_gauss([0.4, 0.3, 0.35], [0.08] * 3), _Limit(Kind.GAUSS, 0.6, 0.1),
-                *_gauss([1.2], [0.1]), _Limit(Kind.GAUSS, 0.5, 0.1),
-            ), _multi10,
+                *_gauss([0.4, 0.3, 0.35], [0.08] * 3),
+                _Limit(Kind.GAUSS, 0.6, 0.1),
+                *_gauss([1.2], [0.1]),
+                _Limit(Kind.GAUSS, 0.5, 0.1),
+            ),
+            _multi10,
         ),
         Problem("invalid6d", 6, 0, 1, 1.0, 1, _one, _gauss([0.3, 0.7, 0.35], [0.05] * 3), _invalid6),
     )
-}  # fmt: skip
+}

@@ -75,8 +75,10 @@ def _show(origins: Any, good: Any, record: Record, cells: Cells) -> None:
     shares = " ".join(f"{word} {int(good[words == word].sum())}/{int((words == word).sum())}" for word in set(origins))
     print(
         f"{len(record.u):6d} good {int(record.good.sum()):5d} cells {cells.occupied(record.u[record.good]):.2f} "
-        f"{record.seconds[-1]:.2f} s  {shares}", file=sys.stderr, flush=True,
-    )  # fmt: skip
+        f"{record.seconds[-1]:.2f} s  {shares}",
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 def figures(problem: Problem, cells: Cells, record: Record) -> dict[str, Any]:
@@ -126,9 +128,10 @@ def main() -> None:
     nll_only = arguments.nll_only or not observables or arguments.without in NLL_ALONE
     record = drive(strategy, problem, cells, arguments.most, nll_only=nll_only, verbose=arguments.verbose)
     about = {
-        "problem": problem.name, "seed": arguments.seed,
+        "problem": problem.name,
+        "seed": arguments.seed,
         "sees": "nll" if nll_only else "observables",
-    }  # fmt: skip
+    }
     print(json.dumps(about | figures(problem, cells, record)), flush=True)
 
 

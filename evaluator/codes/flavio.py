@@ -291,8 +291,11 @@ def _read_elsewhere(wanted: measurements.Wanted) -> measurements.Found:
     """In a process of its own, which ends: flavio's memory is for the workers."""
     done = subprocess.run(
         [sys.executable, "-m", "evaluator.codes.measurements"],
-        input=json.dumps(wanted), capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        input=json.dumps(wanted),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
         raise ConfigurationError(f"flavio's measurements cannot be read: {lines[-1]}")

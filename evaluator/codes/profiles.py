@@ -57,9 +57,7 @@ PROFILES: dict[str, Profile] = {
     # exit code 255 with SPINFO 4 for a tachyon; some points take 80 times the median, so the deadline stays long
     "SOFTSUSY": Profile(words=("leshouches",), stdin="{input}", stdout="{output}", blocks=("MASS",)),
     # exit code 1 with SPINFO 4
-    "FlexibleSUSY": Profile(
-        words=("--slha-input-file={input}", "--slha-output-file={output}"), blocks=("MASS",)
-    ),
+    "FlexibleSUSY": Profile(words=("--slha-input-file={input}", "--slha-output-file={output}"), blocks=("MASS",)),
     # exit code 0 while stability or unitarity fail; its block THDM has a flag for each
     "2HDMC": Profile(
         flags={
@@ -77,23 +75,30 @@ PROFILES: dict[str, Profile] = {
     "HiggsTools": Profile(append=True, timeout=60.0, first_timeout=DEFAULT_TIMEOUT),
     # given an SLHA file, both write their results into it; given a folder, into a table: see `_of_a_folder`
     "HiggsBounds": Profile(
-        words=("{input}",), output_name="{input}", blocks=("HIGGSBOUNDSRESULTS",),
-        timeout=60.0, first_timeout=DEFAULT_TIMEOUT,
+        words=("{input}",),
+        output_name="{input}",
+        blocks=("HIGGSBOUNDSRESULTS",),
+        timeout=60.0,
+        first_timeout=DEFAULT_TIMEOUT,
     ),
     "HiggsSignals": Profile(
-        words=("{input}",), output_name="{input}", blocks=("HIGGSSIGNALSRESULTS",),
-        timeout=60.0, first_timeout=DEFAULT_TIMEOUT,
+        words=("{input}",),
+        output_name="{input}",
+        blocks=("HIGGSSIGNALSRESULTS",),
+        timeout=60.0,
+        first_timeout=DEFAULT_TIMEOUT,
     ),
     # exit code 1 on success too; an output file of a fixed name
-    "SuperIso": Profile(
-        words=("{input}",), output_name="output.flha", exit_codes=None, blocks=("FOBS",), append=True
-    ),
+    "SuperIso": Profile(words=("{input}",), output_name="output.flha", exit_codes=None, blocks=("FOBS",), append=True),
     # fixed names; a failed run leaves the output of the point before; NUL bytes in it
     "SUSY-HIT": Profile(
-        words=(), input_name="slhaspectrum.in", output_name="susyhit_slha.out", companions=("susyhit.in",),
+        words=(),
+        input_name="slhaspectrum.in",
+        output_name="susyhit_slha.out",
+        companions=("susyhit.in",),
         remove=("susyhit_slha.out",),
     ),
-}  # fmt: skip
+}
 
 
 def profile_of(spec: CodeSpec) -> tuple[str, Profile]:
@@ -132,9 +137,14 @@ def _of_a_folder(section: Section, name: str, profile: Profile) -> Profile:
         if name == "HiggsSignals":  # uncertainties of the masses (GeV), as BSMArt has them
             files["MHall_uncertainties.dat"] = f"1  {' '.join(['5.0'] * neutral + ['3.0'] * charged)}\n"
     return replace(
-        profile, words=(*options.split(), "{folder}/"), output_name=f"{name}_results.dat", blocks=(block,),
-        append=True, table=(block, summary), files=files,
-    )  # fmt: skip
+        profile,
+        words=(*options.split(), "{folder}/"),
+        output_name=f"{name}_results.dat",
+        blocks=(block,),
+        append=True,
+        table=(block, summary),
+        files=files,
+    )
 
 
 def _whole(section: Section, key: str) -> list[int]:

@@ -26,20 +26,78 @@ from evaluator.memory import memory_limit
 LARGEST_FILE = 256 * 2**20
 """Bytes that a program or a worker may write into one file, its standard output included."""
 
-NEEDED = frozenset({
-    "HOME", "USER", "LOGNAME", "SHELL", "TERM", "TZ", "TMPDIR", "TMP", "TEMP", "HOSTNAME", "LANG", "LANGUAGE",
-    "LIBRARY_PATH", "CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "PKG_CONFIG_PATH", "VIRTUAL_ENV", "CONDA_PREFIX",
-    "PERL5LIB", "JAVA_HOME", "R_HOME", "ROOTSYS", "HDF5_USE_FILE_LOCKING", "MPLBACKEND", "INTEL_LICENSE_FILE",
-    "LM_LICENSE_FILE", "CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "CC", "CXX", "FC", "F77", "GCC_EXEC_PREFIX",
-    ROOT_MARK, WORKER_MARK,
-})  # fmt: skip
+NEEDED = frozenset(
+    {
+        "HOME",
+        "USER",
+        "LOGNAME",
+        "SHELL",
+        "TERM",
+        "TZ",
+        "TMPDIR",
+        "TMP",
+        "TEMP",
+        "HOSTNAME",
+        "LANG",
+        "LANGUAGE",
+        "LIBRARY_PATH",
+        "CPATH",
+        "C_INCLUDE_PATH",
+        "CPLUS_INCLUDE_PATH",
+        "PKG_CONFIG_PATH",
+        "VIRTUAL_ENV",
+        "CONDA_PREFIX",
+        "PERL5LIB",
+        "JAVA_HOME",
+        "R_HOME",
+        "ROOTSYS",
+        "HDF5_USE_FILE_LOCKING",
+        "MPLBACKEND",
+        "INTEL_LICENSE_FILE",
+        "LM_LICENSE_FILE",
+        "CUDA_VISIBLE_DEVICES",
+        "HIP_VISIBLE_DEVICES",
+        "CC",
+        "CXX",
+        "FC",
+        "F77",
+        "GCC_EXEC_PREFIX",
+        ROOT_MARK,
+        WORKER_MARK,
+    }
+)
 """What a program gets of the environment beside what the scan file names."""
 
 NEEDED_FAMILIES = (
-    "LC_", "LD_", "OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "NUMEXPR_", "GFORTRAN_", "MALLOC_", "XDG_", "PYTHON",
-    "LHAPDF", "PYTHIA8", "MATHEMATICA", "APPTAINER", "SINGULARITY", "SLURM_", "PBS_", "LSB_", "PMI", "PRTE_", "OMPI_",
-    "MPICH_", "MV2_", "UCX_", "I_MPI_", "FI_",
-)  # fmt: skip
+    "LC_",
+    "LD_",
+    "OMP_",
+    "GOMP_",
+    "KMP_",
+    "MKL_",
+    "OPENBLAS_",
+    "NUMEXPR_",
+    "GFORTRAN_",
+    "MALLOC_",
+    "XDG_",
+    "PYTHON",
+    "LHAPDF",
+    "PYTHIA8",
+    "MATHEMATICA",
+    "APPTAINER",
+    "SINGULARITY",
+    "SLURM_",
+    "PBS_",
+    "LSB_",
+    "PMI",
+    "PRTE_",
+    "OMPI_",
+    "MPICH_",
+    "MV2_",
+    "UCX_",
+    "I_MPI_",
+    "FI_",
+)
 """The same by how a name begins: languages, libraries, threads, containers, and what MPI is told by a batch system."""
 
 SECRET = frozenset({"SLURM_JWT"})
@@ -121,9 +179,14 @@ class Finished:
 
 
 def run_program(
-    words: list[str], folder: Path, log: str, timeout: float, stdin: Path | None, stdout: Path | None,
+    words: list[str],
+    folder: Path,
+    log: str,
+    timeout: float,
+    stdin: Path | None,
+    stdout: Path | None,
     variables: Collection[str] = (),
-) -> Finished:  # fmt: skip
+) -> Finished:
     """Runs a program in `folder`, for at most `timeout` seconds.
 
     Standard output and error go to `<log>.stdout` and `<log>.stderr` there, or to `stdout`. At the
@@ -141,9 +204,14 @@ def run_program(
             out = files.enter_context(out_path.open("xb"))
             err = files.enter_context(error_path.open("xb"))
             process = subprocess.Popen(
-                words, cwd=folder, stdin=source, stdout=out, stderr=err, start_new_session=True,
+                words,
+                cwd=folder,
+                stdin=source,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
                 env=environment(variables) | {POINT_MARK: str(folder)},
-            )  # fmt: skip
+            )
         except NotAFile as error:
             raise CodeFailed(f"{words[0]} could not be started: {error}") from error
         except OSError as error:

@@ -68,13 +68,15 @@ class SlhaProgram:
             self._sources[f"template {path.name}"] = file_hash(path)
             if not first and not self._template.varies:
                 raise ConfigurationError(
-                    str(section.error(
-                        f"code {spec.name!r} works on the spectrum of the code before it, as {named!r}, but a file of "
-                        f"that name, without a variable in it, lies beside the scan file ({path}): remove or "
-                        "rename it if a run by hand has left it; a program's own file is named in its command",
-                        "input_file",
-                    ))
-                )  # fmt: skip
+                    str(
+                        section.error(
+                            f"code {spec.name!r} works on the spectrum of the code before it, as {named!r}, but a file of "
+                            f"that name, without a variable in it, lies beside the scan file ({path}): remove or "
+                            "rename it if a run by hand has left it; a program's own file is named in its command",
+                            "input_file",
+                        )
+                    )
+                )
         elif first:
             raise ConfigurationError(
                 str(section.error(f"code {spec.name!r} needs an input_file: its SLHA template", "command"))
@@ -110,10 +112,14 @@ class SlhaProgram:
         elif point.spectrum_path is not None:
             write_new(source, before)
         finished = run_program(
-            self._words(source, target), folder, self._name, self.timeout if self._ran else self.first_timeout,
-            self._file(self._command.stdin, source, target), self._file(self._command.stdout, source, target),
+            self._words(source, target),
+            folder,
+            self._name,
+            self.timeout if self._ran else self.first_timeout,
+            self._file(self._command.stdin, source, target),
+            self._file(self._command.stdout, source, target),
             self._variables,
-        )  # fmt: skip
+        )
         self._ran = True
         rewrite(target, self._profile.heading, self._profile.table)
         spectrum = self._verdict.judge(finished, target, point.warnings)

@@ -229,9 +229,13 @@ def _print_tables(console: Console, chain: Chain, values: list[float], outcome: 
         there = position not in outcome.missing
         scored = there and spec.likelihood.kind is not Kind.OFF
         table.add_row(
-            spec.code or "(file)", spec.name, f"{value:.9g}" if there else "-", spec.unit,
-            _describe(spec.likelihood, spec.valid), f"{losses[0, position]:.6g}" if scored else "",
-        )  # fmt: skip
+            spec.code or "(file)",
+            spec.name,
+            f"{value:.9g}" if there else "-",
+            spec.unit,
+            _describe(spec.likelihood, spec.valid),
+            f"{losses[0, position]:.6g}" if scored else "",
+        )
     console.print(table)
     codes = Table("code", "seconds", "can end a point")
     for number, code in enumerate(chain.scan.codes):

@@ -21,9 +21,10 @@ from evaluator.chain import Chain
 from evaluator.codes.python import PythonFunction
 
 _SIGNALS = [
-    number for number in sorted(signal.valid_signals())
+    number
+    for number in sorted(signal.valid_signals())
     if number not in (signal.SIGKILL, signal.SIGSTOP) and number < 32
-]  # fmt: skip
+]
 
 
 class Surroundings:

@@ -19,10 +19,29 @@ from scanspec.types import BSMARTS_GENERATIONS, BSMARTS_POINTS, counts_evaluatio
 from scanspec.variables import PRIOR_NAMES, PriorKind
 
 _BOOLEANS = frozenset({"run", "append", "log_scaling", "skip_slha_files", "spinfo", "periodic", "cross_sections"})
-_TEXTS = frozenset({
-    "run_name", "type", "init_csv", "environment", "spectrum_file", "function", "command", "profile", "input_file",
-    "output_file", "unit", "label", "description", "scaling", "method", "stderr", "options", "novelty", "seeds_csv",
-})  # fmt: skip
+_TEXTS = frozenset(
+    {
+        "run_name",
+        "type",
+        "init_csv",
+        "environment",
+        "spectrum_file",
+        "function",
+        "command",
+        "profile",
+        "input_file",
+        "output_file",
+        "unit",
+        "label",
+        "description",
+        "scaling",
+        "method",
+        "stderr",
+        "options",
+        "novelty",
+        "seeds_csv",
+    }
+)
 
 _Convert = Callable[[Any, str], Any]
 
@@ -176,13 +195,18 @@ class _Writer:
         return plain
 
     def _code(self, content: Any, path: str) -> CommentedMap:
-        found = self._mapping(content, keys.CODE, path, {
-            "observables": self._each(self._observable),
-            "success": lambda value, where: self._mapping(value, keys.SUCCESS, where),
-            "invalid_when": lambda value, where: self._mapping(value, keys.INVALID_WHEN, where),
-            "flags": lambda value, _: value,
-            "conditions": lambda value, _: value,
-        })  # fmt: skip
+        found = self._mapping(
+            content,
+            keys.CODE,
+            path,
+            {
+                "observables": self._each(self._observable),
+                "success": lambda value, where: self._mapping(value, keys.SUCCESS, where),
+                "invalid_when": lambda value, where: self._mapping(value, keys.INVALID_WHEN, where),
+                "flags": lambda value, _: value,
+                "conditions": lambda value, _: value,
+            },
+        )
         self._of_profile(found, path)
         if found.get("run") is True:
             self._say("left out Run where it is true, the default")
@@ -212,11 +236,16 @@ class _Writer:
         return found
 
     def _fitting(self, content: Any, path: str) -> CommentedMap:
-        return self._mapping(content, keys.FITTING, path, {
-            "variables": self._each(self._variable),
-            "observables": self._each(lambda value, where: self._mapping(value, keys.FITTING_OBSERVABLE, where)),
-            "options": lambda value, where: self._mapping(value, keys.FITTING_OPTIONS, where),
-        })  # fmt: skip
+        return self._mapping(
+            content,
+            keys.FITTING,
+            path,
+            {
+                "variables": self._each(self._variable),
+                "observables": self._each(lambda value, where: self._mapping(value, keys.FITTING_OBSERVABLE, where)),
+                "options": lambda value, where: self._mapping(value, keys.FITTING_OPTIONS, where),
+            },
+        )
 
     def _plotting(self, content: Any, path: str) -> CommentedMap:
         def as_it_is(value: Any, _where: str) -> Any:  # a column may be called "0"

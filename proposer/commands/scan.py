@@ -66,16 +66,31 @@ EVERY_TYPE = ("threshold_value", "points_per_iteration", "verbose")
 
 OF_CMAES = ("population_size", "sigma", "sigma_tolerance", "mean", "generations", "episodes")
 OF_CMAES_ND = (
-    "novelty", "novelty_settings", "novelty_bins", "focus", "hierarchy", "seeds_csv", "good_points_early_stop",
-    "no_good_points_patience", "best_loss_patience", "best_valid_constraints_patience",
-)  # fmt: skip
+    "novelty",
+    "novelty_settings",
+    "novelty_bins",
+    "focus",
+    "hierarchy",
+    "seeds_csv",
+    "good_points_early_stop",
+    "no_good_points_patience",
+    "best_loss_patience",
+    "best_valid_constraints_patience",
+)
 """Settings in the section setup of these types alone."""
 
 
 def scan(
-    file: Path, address: str, folder: Path | None, seed: int | None, *, insecure: bool, wait: float | None, eager: bool,
+    file: Path,
+    address: str,
+    folder: Path | None,
+    seed: int | None,
+    *,
+    insecure: bool,
+    wait: float | None,
+    eager: bool,
     same_physics: bool,
-) -> int:  # fmt: skip
+) -> int:
     """Runs a scan, or goes on with the one in `folder`; returns 0 when a stop condition was met,
     ALL_FAILED or NONE_GOOD when there is no result then.
 
@@ -151,9 +166,18 @@ def scan(
 
         with Progress(tally, explain) as progress:
             run = Scan(
-                dataset, strategy, space, evaluator, description, good_points, limits, tally, progress,
-                WAIT_LATER if wait is None else wait, eager,
-            )  # fmt: skip
+                dataset,
+                strategy,
+                space,
+                evaluator,
+                description,
+                good_points,
+                limits,
+                tally,
+                progress,
+                WAIT_LATER if wait is None else wait,
+                eager,
+            )
             reason = run.run()
         dataset.set_meta({"stopped": reason, "stopped_with": stop_values(spec)})
         code = _conclude(dataset, reason, tally, run.seconds)

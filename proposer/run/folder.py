@@ -17,11 +17,35 @@ log = logging.getLogger(__name__)
 __all__ = ["DatasetError", "FolderInUse", "FolderLock", "file_system", "journal_mode"]
 
 # where memory shared between processes, which WAL needs, cannot be trusted; every fuse.* counts too
-_NETWORK = frozenset({
-    "nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "afs", "ceph", "lustre", "gpfs", "beegfs", "fhgfs",
-    "panfs", "pvfs2", "orangefs", "gfs2", "ocfs2", "glusterfs", "9p", "virtiofs", "fakeowner", "davfs",
-    "vboxsf", "prl_fs", "acfs",
-})  # fmt: skip
+_NETWORK = frozenset(
+    {
+        "nfs",
+        "nfs4",
+        "cifs",
+        "smb3",
+        "smbfs",
+        "ncpfs",
+        "afs",
+        "ceph",
+        "lustre",
+        "gpfs",
+        "beegfs",
+        "fhgfs",
+        "panfs",
+        "pvfs2",
+        "orangefs",
+        "gfs2",
+        "ocfs2",
+        "glusterfs",
+        "9p",
+        "virtiofs",
+        "fakeowner",
+        "davfs",
+        "vboxsf",
+        "prl_fs",
+        "acfs",
+    }
+)
 _LOCAL_FUSE = frozenset({"fuse.fuse-overlayfs", "fuse.ntfs", "fuse.ext4"})
 
 

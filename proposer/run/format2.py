@@ -82,14 +82,25 @@ def _outcomes(old: sqlite3.Connection, batch: int | None) -> Iterator[Outcome]:
         words: dict[str, dict[str, Any]] = json.loads(remarks) if remarks else {}
         numbers, start = np.frombuffer(content, "<f8").tolist(), 0
         of_each = zip(
-            np.frombuffer(ids, "<i8").tolist(), status, np.frombuffer(nll, "<f8").tolist(),
-            np.frombuffer(widths, "<u4").reshape(-1, 3).tolist(), strict=True,
-        )  # fmt: skip
+            np.frombuffer(ids, "<i8").tolist(),
+            status,
+            np.frombuffer(nll, "<f8").tolist(),
+            np.frombuffer(widths, "<u4").reshape(-1, 3).tolist(),
+            strict=True,
+        )
         for at, (point, code, score, (n, m, k)) in enumerate(of_each):
             found, lost, ran = start + n, start + n + m, start + n + m + k
             said = words.get(str(at), {})
             yield Outcome(
-                point, Status(code), score, numbers[start:found], numbers[found:lost], numbers[lost:ran],
-                said.get("failed_code", ""), said.get("message", ""), said.get("warnings", ()), said.get("missing", ()),
-            )  # fmt: skip
+                point,
+                Status(code),
+                score,
+                numbers[start:found],
+                numbers[found:lost],
+                numbers[lost:ran],
+                said.get("failed_code", ""),
+                said.get("message", ""),
+                said.get("warnings", ()),
+                said.get("missing", ()),
+            )
             start = ran

@@ -99,8 +99,9 @@ def read_init_csv(scan: ScanFile, space: Space) -> InitPoints | None:
     nll = _numbers(path, table, "NLL", required=False) if "NLL" in table.columns else np.full(len(table), np.nan)
     notes = [
         f"init_csv: {path} has a column {name!r}, which is not read: an NLL stands in a column `NLL`"
-        for name in header if name != "NLL" and name.lower() in ("nll", "-lnl", "lnl", "loglike")
-    ]  # fmt: skip
+        for name in header
+        if name != "NLL" and name.lower() in ("nll", "-lnl", "lnl", "loglike")
+    ]
     notes += _repeated(path, table, x, nll)
     rescored, observables = _rescore(scan, table, nll)
     believed = np.isfinite(nll) & ~rescored

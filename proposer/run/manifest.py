@@ -20,9 +20,12 @@ from scanspec import VERSION, ScanFile, ScanFileError, read_scan_file
 
 # what may differ when a run goes on: when to stop
 _STOPS = {
-    ("setup", "points"), ("setup", "good_points_early_stop"), ("setup", "max_evaluations"), ("setup", "max_hours"),
+    ("setup", "points"),
+    ("setup", "good_points_early_stop"),
+    ("setup", "max_evaluations"),
+    ("setup", "max_hours"),
     ("networks", "iterations"),
-}  # fmt: skip
+}
 
 CITATIONS = [
     "lodescan: see CITATION.cff",
@@ -141,9 +144,14 @@ def columns_of(scan: ScanFile, description: Description) -> Columns:
 
 
 def start_run(
-    dataset: Dataset, columns: Columns, scan: ScanFile, description: Description, seed: int, threads: int,
+    dataset: Dataset,
+    columns: Columns,
+    scan: ScanFile,
+    description: Description,
+    seed: int,
+    threads: int,
     aims: Mapping[str, Any],
-) -> None:  # fmt: skip
+) -> None:
     """Stores what a new run is made with and when it stops, in one transaction."""
     values = {
         "seed": seed,

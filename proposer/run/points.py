@@ -48,17 +48,15 @@ class Asked(NamedTuple):
         return crc32(_ATTEMPTS.pack(self.attempts), self.crc)
 
 
-def ask_rows(first: int, batch: int, iteration: int, origins: Sequence[str], params: Floats) -> tuple[
-    list[Row], list[Asked]
-]:  # fmt: skip
+def ask_rows(
+    first: int, batch: int, iteration: int, origins: Sequence[str], params: Floats
+) -> tuple[list[Row], list[Asked]]:
     """Rows for `Columns.ask` of new points; `params`: shape (n, d)."""
     ids = range(first, first + len(params))
     asked = [
         Asked(batch, crc, 0)
-        for crc in _asked_crcs(
-            np.fromiter(ids, dtype=np.float64, count=len(ids)), batch, iteration, params, origins
-        )
-    ]  # fmt: skip
+        for crc in _asked_crcs(np.fromiter(ids, dtype=np.float64, count=len(ids)), batch, iteration, params, origins)
+    ]
     rows = [
         (point, batch, iteration, origin, *values, each.row_crc)
         for point, origin, values, each in zip(ids, origins, params.tolist(), asked, strict=True)
@@ -79,10 +77,15 @@ def answer_rows(outcomes: Sequence[Outcome], asked: Sequence[Asked], columns: Co
         row += point.losses if len(point.losses) == width else _filled(point.losses, nothing)
         row += point.seconds if len(point.seconds) == codes else _seconds(point.seconds, no_seconds)
         numbers.append(row)
-        words.append([
-            evaluator or None, point.failed_code or None, point.message or None,
-            json.dumps([*point.warnings]) if point.warnings else None, _missing(point, columns),
-        ])  # fmt: skip
+        words.append(
+            [
+                evaluator or None,
+                point.failed_code or None,
+                point.message or None,
+                json.dumps([*point.warnings]) if point.warnings else None,
+                _missing(point, columns),
+            ]
+        )
     crcs = _answered_crcs(np.array(numbers, dtype=np.float64), words, [each.row_crc for each in asked])
     return [
         (_NAMES[point.status], *row[1:], *text, crc, point.id)
@@ -128,21 +131,24 @@ def read_rows(rows: Sequence[Row], columns: Columns, u: Floats) -> tuple[Results
         asked = [
             Asked(batch, crc, tries)
             for batch, crc, tries in zip(
-                batches.tolist(), _asked_crcs(ids.astype(np.float64), batches, iterations, params, origins), attempts,
+                batches.tolist(),
+                _asked_crcs(ids.astype(np.float64), batches, iterations, params, origins),
+                attempts,
                 strict=True,
             )
-        ]  # fmt: skip
+        ]
         crcs = [each.row_crc for each in asked]
         found = np.hstack([status[:, None], values[:, :1], values[:, 1 + d :]])
         answered = ~np.isnan(status)
         for place, crc in zip(
             np.flatnonzero(answered).tolist(),
             _answered_crcs(
-                found[answered], [words[k] for k in np.flatnonzero(answered).tolist()],
+                found[answered],
+                [words[k] for k in np.flatnonzero(answered).tolist()],
                 [crcs[k] for k in np.flatnonzero(answered).tolist()],
             ),
             strict=True,
-        ):  # fmt: skip
+        ):
             crcs[place] = crc
         for place, (row, crc) in enumerate(zip(rows, crcs, strict=True)):
             unanswered_but_filled = not answered[place] and any(
@@ -152,14 +158,23 @@ def read_rows(rows: Sequence[Row], columns: Columns, u: Floats) -> tuple[Results
                 raise Damaged(f"the row of point {row[0]} is not as it was written")
         positions = {each.name: place for place, each in enumerate(columns.observables)}
         results = Results(
-            ids=ids, batches=batches, iterations=iterations, origins=origins, u=u, params=params,
-            attempts=np.array(attempts, dtype=np.int64), status=np.nan_to_num(status).astype(np.int8),
-            nll=values[:, 0], observables=values[:, 1 + d : 1 + d + m], losses=values[:, 1 + d + m : 1 + d + 2 * m],
+            ids=ids,
+            batches=batches,
+            iterations=iterations,
+            origins=origins,
+            u=u,
+            params=params,
+            attempts=np.array(attempts, dtype=np.int64),
+            status=np.nan_to_num(status).astype(np.int8),
+            nll=values[:, 0],
+            observables=values[:, 1 + d : 1 + d + m],
+            losses=values[:, 1 + d + m : 1 + d + 2 * m],
             seconds=_ran(values[:, 1 + d + 2 * m :]),
-            failed_code=[each[1] or "" for each in words], message=[each[2] or "" for each in words],
+            failed_code=[each[1] or "" for each in words],
+            message=[each[2] or "" for each in words],
             warnings=[json.loads(each[3]) if each[3] else [] for each in words],
             missing=[_positions(each[4], positions) for each in words],
-        )  # fmt: skip
+        )
     except Damaged:
         raise
     except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, struct.error) as error:
@@ -189,9 +204,7 @@ def _positions(missing: str | None, positions: dict[str, int]) -> list[int]:
     return [*positions.values()] if missing == _ALL else [positions[name] for name in json.loads(missing)]
 
 
-def _asked_crcs(
-    ids: Floats, batches: Any, iterations: Any, params: Floats, origins: Sequence[str]
-) -> list[int]:  # fmt: skip
+def _asked_crcs(ids: Floats, batches: Any, iterations: Any, params: Floats, origins: Sequence[str]) -> list[int]:
     numbers = np.empty((len(ids), 3 + params.shape[1]))
     numbers[:, 0], numbers[:, 1], numbers[:, 2], numbers[:, 3:] = ids, batches, iterations, params
     return [crc32(origin.encode(), crc32(row)) for row, origin in zip(_plain(numbers), origins, strict=True)]

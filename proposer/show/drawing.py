@@ -137,9 +137,15 @@ def _dots(ax: Axes, x: Axis, y: Axis, mask: NDArray[np.bool_], colour: str, area
     if shown.any():
         many = bool(shown.sum() > FEW)
         ax.scatter(
-            x.values[shown], y.values[shown], s=area, color=colour, linewidths=0, label=label, gid=label,
+            x.values[shown],
+            y.values[shown],
+            s=area,
+            color=colour,
+            linewidths=0,
+            label=label,
+            gid=label,
             rasterized=many,
-        )  # fmt: skip
+        )
 
 
 def _contours(ax: Axes, axes: list[Axis], mask: NDArray[np.bool_], levels: Sequence[float]) -> None:

@@ -45,9 +45,13 @@ def plot(folder: Path, names: list[str], file: Path | None) -> int:
 
 
 def draw(
-    folder: Path, scan: ScanFile, points: Points, asked: Plotting, file: Path | None = None,
+    folder: Path,
+    scan: ScanFile,
+    points: Points,
+    asked: Plotting,
+    file: Path | None = None,
     say: Callable[[str], None] = lambda _: None,
-) -> list[Path]:  # fmt: skip
+) -> list[Path]:
     """Draws into `file`, or `plots/` in the run's folder; returns the paths. `say`: is told what a picture leaves out.
 
     Raises ScanFileError for the pictures that cannot be drawn, after all others.
@@ -142,9 +146,11 @@ def plot_axes(folder: Path, scan: ScanFile, points: Points, wanted: Plot) -> lis
             axis = _axis(scan, points, value)
         if position < 2:
             axis = Axis(
-                wanted.labels[position] or axis.label, axis.values, wanted.scales[position] or axis.scale,
+                wanted.labels[position] or axis.label,
+                axis.values,
+                wanted.scales[position] or axis.scale,
                 wanted.ranges[position] or axis.limits,
-            )  # fmt: skip
+            )
         axes.append(axis)
     return axes
 

@@ -101,8 +101,12 @@ class CmaesNd(Cmaes):
     origin = "cmaes_nd"
     # what is ranked by is scaled anew in each generation: its history says nothing
     _more_options: ClassVar[dict[str, float]] = {
-        "tolfun": 0.0, "tolfunhist": -1.0, "tolfunrel": 0.0, "tolflatfitness": math.inf, "tolstagnation": 0.0,
-    }  # fmt: skip
+        "tolfun": 0.0,
+        "tolfunhist": -1.0,
+        "tolfunrel": 0.0,
+        "tolflatfitness": math.inf,
+        "tolstagnation": 0.0,
+    }
     settings: CmaesNdSettings
 
     def __init__(

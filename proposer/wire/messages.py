@@ -73,30 +73,40 @@ class Description:
 def to_description(answer: pb.DescribeResponse) -> Description:
     """Raises BadDescription for what no evaluator of a scan can have."""
     for what, entries in (
-        ("parameters", answer.parameters), ("observables", answer.observables), ("codes", answer.codes),
-    ):  # fmt: skip
+        ("parameters", answer.parameters),
+        ("observables", answer.observables),
+        ("codes", answer.codes),
+    ):
         if len(entries) > MOST_NAMES:
             raise BadDescription(f"it describes {len(entries):,} {what}, more than {MOST_NAMES:,}")
     observables = [
         Observable(
-            clean(each.name), clean(each.unit), clean(each.code),
-            (each.valid.low, each.valid.high) if each.HasField("valid") else None, _to_likelihood(each.likelihood),
+            clean(each.name),
+            clean(each.unit),
+            clean(each.code),
+            (each.valid.low, each.valid.high) if each.HasField("valid") else None,
+            _to_likelihood(each.likelihood),
         )
         for each in answer.observables
-    ]  # fmt: skip
+    ]
     parameters = [(clean(each.name), (each.low, each.high)) for each in answer.parameters]
     for what, names in (("parameter", [name for name, _ in parameters]), ("observable", [x.name for x in observables])):
         name, times = Counter(names).most_common(1)[0] if names else ("", 1)
         if times > 1:
             raise BadDescription(f"it describes the {what} {name!r} twice")
     return Description(
-        clean(answer.backend), clean(answer.version, 2000),
-        clean(answer.physics_digest), clean(answer.likelihood_digest), dict(parameters), tuple(observables),
-        min(max(1, answer.concurrency), MOST_CONCURRENT), min(max(1, answer.max_batch), MOST_IN_BATCH),
+        clean(answer.backend),
+        clean(answer.version, 2000),
+        clean(answer.physics_digest),
+        clean(answer.likelihood_digest),
+        dict(parameters),
+        tuple(observables),
+        min(max(1, answer.concurrency), MOST_CONCURRENT),
+        min(max(1, answer.max_batch), MOST_IN_BATCH),
         tuple(clean(each) for each in answer.codes),
         {clean(name): clean(value) for name, value in sorted(answer.sources.items())[:MOST_SOURCES]},
         tuple((clean(each.code), clean(each.way), clean(each.called)) for each in answer.calls[:MOST_SOURCES]),
-    )  # fmt: skip
+    )
 
 
 def _to_likelihood(likelihood: pb.Likelihood) -> Likelihood:
@@ -135,8 +145,18 @@ def to_outcome(result: pb.Result, width: int, codes: int) -> Outcome:
         if not fault:
             spectra, warnings = _to_spectra(result, warnings)
             return Outcome(
-                result.point_id, Status.OK, result.nll, observables, losses, seconds, "", "", warnings, (), spectra,
-            )  # fmt: skip
+                result.point_id,
+                Status.OK,
+                result.nll,
+                observables,
+                losses,
+                seconds,
+                "",
+                "",
+                warnings,
+                (),
+                spectra,
+            )
         status, message = Status.FAILED, f"the evaluator gave {fault}"
     elif result.status not in _STATUS:
         message = f"the evaluator gave a status that the contract does not have, {result.status}"
@@ -144,9 +164,17 @@ def to_outcome(result: pb.Result, width: int, codes: int) -> Outcome:
         message = f"killed from outside {MOST_ATTEMPTS} times: {message}"
     missing = sorted({each for each in result.missing[:width] if each < width}) if complete else ()
     return Outcome(
-        result.point_id, status, None, observables if complete else (), (), seconds,
-        clean(result.failed_code), message, warnings, missing,
-    )  # fmt: skip
+        result.point_id,
+        status,
+        None,
+        observables if complete else (),
+        (),
+        seconds,
+        clean(result.failed_code),
+        message,
+        warnings,
+        missing,
+    )
 
 
 def _fault_of_nll(result: pb.Result, losses: list[float]) -> str:

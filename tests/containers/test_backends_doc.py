@@ -46,9 +46,15 @@ def test_the_backend_of_the_text_runs_in_an_image_and_is_scanned(project: Projec
             background.append(subprocess.Popen(command.rstrip("& ").split(), cwd=project.folder, env=commands_of))
             return ""
         done = subprocess.run(  # a reader's umask may keep others out, and the user of the image is another one
-            ["sh", "-c", command], cwd=project.folder, env=commands_of, umask=0o077, capture_output=True, text=True,
-            timeout=600, check=False,
-        )  # fmt: skip
+            ["sh", "-c", command],
+            cwd=project.folder,
+            env=commands_of,
+            umask=0o077,
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
         assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
         return done.stdout + done.stderr
 

@@ -54,8 +54,16 @@ def test_scans_of_three_evaluators_with_one_proposer(project: Project) -> None:
     proposer = layers("lodescan-proposer")
     toy(project)
     project.compose(*UP)
-    small(project, "simsusy_stau.yaml", "simsusy", points=3, threshold_value=500, bootstrap_points=40,
-          candidate_points=500, points_per_iteration=20)  # fmt: skip
+    small(
+        project,
+        "simsusy_stau.yaml",
+        "simsusy",
+        points=3,
+        threshold_value=500,
+        bootstrap_points=40,
+        candidate_points=500,
+        points_per_iteration=20,
+    )
     project.compose(*UP)
     small(project, "camb_w0wa.yaml", "camb", points=3, threshold_value=5000, bootstrap_points=40, candidate_points=500)
     project.compose(*UP, "--build")
@@ -140,8 +148,16 @@ def test_after_a_plain_up_the_last_line_says_how_to_stop(project: Project, tmp_p
 
 @pytest.mark.parametrize("service", ["evaluator", "proposer"])
 def test_one_is_killed_and_the_same_command_again_loses_nothing(project: Project, service: str) -> None:
-    small(project, "simsusy_stau.yaml", "simsusy", points=3, threshold_value=500, bootstrap_points=150,
-          candidate_points=500, points_per_iteration=20)  # fmt: skip
+    small(
+        project,
+        "simsusy_stau.yaml",
+        "simsusy",
+        points=3,
+        threshold_value=500,
+        bootstrap_points=150,
+        candidate_points=500,
+        points_per_iteration=20,
+    )
     project.compose("up", "--detach")
     dataset = project.folder / "runs/simsusy_stau/dataset.sqlite"
     proposer = wait_for_container(project, "proposer")

@@ -74,8 +74,16 @@ def test_changing_the_physics_rebuilds_no_layer_of_the_proposer(project: Project
 
 
 def test_a_code_that_is_compiled_runs_and_its_compilers_are_gone(project: Project) -> None:
-    docker("build", "--quiet", "--file", "Dockerfile.evaluator", "--build-arg=PHYSICS=classy",
-           "--tag=lodescan-evaluator:classy", ".", cwd=project.folder)  # fmt: skip
+    docker(
+        "build",
+        "--quiet",
+        "--file",
+        "Dockerfile.evaluator",
+        "--build-arg=PHYSICS=classy",
+        "--tag=lodescan-evaluator:classy",
+        ".",
+        cwd=project.folder,
+    )
     image = [*HARDENED, "--volume", f"{project.folder}/examples:/scan:ro", "lodescan-evaluator:classy"]
     assert "the file and its codes work" in docker("run", *image, "check", "/scan/classy_w0wa.yaml").stdout
     program = "import shutil; print(shutil.which('gcc'), shutil.which('make'))"

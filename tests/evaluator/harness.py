@@ -56,11 +56,23 @@ class Evaluator:
         python = ["-c", f"{before}\nfrom evaluator.__main__ import main\nraise SystemExit(main())"]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, *(python if before else ["-m", "evaluator"]), "serve", str(scan),
-                 "--listen", "127.0.0.1:0", "--workers", str(workers), "--address-file", str(address_file), *options],
+                [
+                    sys.executable,
+                    *(python if before else ["-m", "evaluator"]),
+                    "serve",
+                    str(scan),
+                    "--listen",
+                    "127.0.0.1:0",
+                    "--workers",
+                    str(workers),
+                    "--address-file",
+                    str(address_file),
+                    *options,
+                ],
                 env={**os.environ, "TMPDIR": str(self.temporary), TAG: self.tag, **(environment or {})},
-                stdout=log, stderr=subprocess.STDOUT,
-            )  # fmt: skip
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
         if not wait_until(lambda: address_file.exists() or self.process.poll() is not None, start):
             self.process.kill()
         if self.process.poll() is not None:

@@ -18,13 +18,30 @@ COMMON = [
 ]
 TOOL = ("HiggsBounds Dataset", "HiggsSignals Dataset", "Neutral Higgs", "Charged Higgs")
 IGNORED = {
-    "toy3d": [*COMMON, "Setup: SLHA_Output", "Setup: LogLike", "Networks: Estimators", "Variables: x: VARIANCE",
-              "Codes: toy: Observables: o3d: TYPE"],
-    "camb_w0wa": [*COMMON, "Setup: Temporary Directory", "Networks: Estimators", "Variables: H0: VARIANCE",
-                  "Codes: camb: Observables: theta100: TYPE"],
-    "simsusy_stau": [*COMMON, "Setup: Short", "Networks: Estimators", "Variables: tanb: VARIANCE",
-                     "Codes: simsusy: Observables: mchi10: TYPE", *(f"Codes: HiggsTools: {key}" for key in TOOL)],
-}  # fmt: skip
+    "toy3d": [
+        *COMMON,
+        "Setup: SLHA_Output",
+        "Setup: LogLike",
+        "Networks: Estimators",
+        "Variables: x: VARIANCE",
+        "Codes: toy: Observables: o3d: TYPE",
+    ],
+    "camb_w0wa": [
+        *COMMON,
+        "Setup: Temporary Directory",
+        "Networks: Estimators",
+        "Variables: H0: VARIANCE",
+        "Codes: camb: Observables: theta100: TYPE",
+    ],
+    "simsusy_stau": [
+        *COMMON,
+        "Setup: Short",
+        "Networks: Estimators",
+        "Variables: tanb: VARIANCE",
+        "Codes: simsusy: Observables: mchi10: TYPE",
+        *(f"Codes: HiggsTools: {key}" for key in TOOL),
+    ],
+}
 
 
 def both(name, tmp_path):
@@ -73,8 +90,11 @@ def test_check_names_them_once(tmp_path):
     both("toy3d", tmp_path)
     done = subprocess.run(
         [sys.executable, "-m", "evaluator", "check", str(tmp_path / "toy3d.json")],
-        capture_output=True, text=True, timeout=60, check=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
     assert [line for line in done.stdout.splitlines() if "without meaning" in line] == [
         f"note: without meaning here: {', '.join(IGNORED['toy3d'])}"
     ]

@@ -43,12 +43,16 @@ def old(tmp_path):
             "Setup": {"RunName": "old", "Type": "Random", "Points": 10, "Spectrum File": "spc"},
             "Variables": variables or {"c9": {"RANGE": [-2, 1e7]}},
             "Codes": {
-                "SPheno": {"Run": "True", "InputFile": "in.slha", "Command": "./spheno", "Observables": {
-                    "mh": {"SLHA": ["MASS", [25]], "SCALING": "GAUSS", "MEAN": 125, "VARIANCE": 1}}},
+                "SPheno": {
+                    "Run": "True",
+                    "InputFile": "in.slha",
+                    "Command": "./spheno",
+                    "Observables": {"mh": {"SLHA": ["MASS", [25]], "SCALING": "GAUSS", "MEAN": 125, "VARIANCE": 1}},
+                },
                 "flavio": {"Run": "True", "InputFile": "WCXF.MODEL", "Observables": observables} | dict(tool),
                 **dict(codes),
             },
-        }  # fmt: skip
+        }
         (tmp_path / "old.json").write_text(json.dumps(content, indent=1))
         return Chain(read_scan_file(tmp_path / "old.json"))
 
@@ -72,16 +76,24 @@ class TestPredictions:
         import flavio
         import wilson
 
-        later = {"later": {"Command": "./later", "InputFile": "spc", "OutputFile": "spc", "Observables": {
-            "seen": {"SLHA": ["SEEN", [1]]}}}}  # fmt: skip
+        later = {
+            "later": {
+                "Command": "./later",
+                "InputFile": "spc",
+                "OutputFile": "spc",
+                "Observables": {"seen": {"SLHA": ["SEEN", [1]]}},
+            }
+        }
         chain = old(OBSERVABLES | {"DeltaM_s": {}}, codes=later)
         chain.load()
         outcome = chain.evaluate([-1.0], tmp_path / "scratch")
         assert (outcome.status, outcome.message) == (Status.OK, "")
         found = named(chain, outcome)
         point = wilson.Wilson({"C9_bsmumu": -1.0, "C10_bsmumu": 0.5}, 4.8, "WET", "flavio")
-        beyond = {name: flavio.np_prediction(name, point) - flavio.sm_prediction(name)
-                  for name in ("BR(Bs->mumu)", "a_mu", "DeltaM_s")}  # fmt: skip
+        beyond = {
+            name: flavio.np_prediction(name, point) - flavio.sm_prediction(name)
+            for name in ("BR(Bs->mumu)", "a_mu", "DeltaM_s")
+        }
         assert beyond["BR(Bs->mumu)"] < -5e-10
         assert {name: found[name] for name in beyond} == beyond
         assert (found["twice"], found["mh"]) == (-2.0, 125.0)

@@ -102,9 +102,13 @@ OBS = "Codes/SPheno/Observables/"
 
 
 def test_templates_with_expressions_and_derived_variables(point):
-    outcome, found = point({f"{OBS}{n}": {"SLHA": ["readback", [n]]} for n in (3, 4, 21)} | {
-        f"{OBS}5": {"SLHA": ["READBACK2", [5]]}, f"{OBS}two": {"FUNCTION": "half/musq + math.sqrt(abs(mode))"},
-    })  # fmt: skip
+    outcome, found = point(
+        {f"{OBS}{n}": {"SLHA": ["readback", [n]]} for n in (3, 4, 21)}
+        | {
+            f"{OBS}5": {"SLHA": ["READBACK2", [5]]},
+            f"{OBS}two": {"FUNCTION": "half/musq + math.sqrt(abs(mode))"},
+        }
+    )
     assert outcome.status is Status.OK
     assert [found[key] for key in ("3", "4", "21", "5", "two")] == [2.5, 100.0, 4e4, 200.0, 1.5]
     assert (found["musq"], found["half"]) == (4e4, 2e4)  # computed, kept, and columns of the results
@@ -193,15 +197,28 @@ def test_a_chain_in_bsmarts_words(point, tmp_path):
     (tmp_path / "spheno").write_text(SPHENO.replace("Block ALPHA", " 1000023 1\nBlock ALPHA"))
     codes = {
         "Codes/HackAnalysis": {"Run": "False", "InputFile": "in.slha", "Observables": {}},
-        "Codes/FlexibleSUSY": {"Run": "True", "Command": f"{tmp_path}/flexiblesusy.sh", "Observables": {
-            "mh0": {"SLHA": ["MASS", [25]]}}},
-        "Codes/MicrOmegas": {"Run": "True", "Command": "./dark.sh", "InputFile": "spc", "OutputFile": "omg.out",
-                             "LSP": [1000022], "Cross-sections": "True",
-                             "Observables": {"omega": {"SLHA": ["DARKMATTER", [1]]}}},
-        "Codes/HiggsBounds": {"Run": "True", "Command": "./higgsbounds.sh", "Options": "LandH SLHA 3 1",
-                              "Observables": {"HBresult": {"SLHA": ["HiggsBoundsResults", [1, 2]], "VALID": [1]}}},
+        "Codes/FlexibleSUSY": {
+            "Run": "True",
+            "Command": f"{tmp_path}/flexiblesusy.sh",
+            "Observables": {"mh0": {"SLHA": ["MASS", [25]]}},
+        },
+        "Codes/MicrOmegas": {
+            "Run": "True",
+            "Command": "./dark.sh",
+            "InputFile": "spc",
+            "OutputFile": "omg.out",
+            "LSP": [1000022],
+            "Cross-sections": "True",
+            "Observables": {"omega": {"SLHA": ["DARKMATTER", [1]]}},
+        },
+        "Codes/HiggsBounds": {
+            "Run": "True",
+            "Command": "./higgsbounds.sh",
+            "Options": "LandH SLHA 3 1",
+            "Observables": {"HBresult": {"SLHA": ["HiggsBoundsResults", [1, 2]], "VALID": [1]}},
+        },
         "Codes/SPheno/InputFile": "again.slha",
-    }  # fmt: skip
+    }
     order = ["HackAnalysis", "FlexibleSUSY", "SPheno", "MicrOmegas", "HiggsBounds"]
     outcome, found = point(codes, order=order)
     assert (outcome.status, outcome.message) == (Status.OK, "")
@@ -213,18 +230,26 @@ def test_a_chain_in_bsmarts_words(point, tmp_path):
     ("changes", "words"),
     [
         ({"Variables/mus": {"RANGE": [0, 1]}, "Variables/mu": None}, ["in.slha, line 6", "'mu'"]),
-        ({"Codes/HiggsTools": {"Run": "True", "HiggsBounds Dataset": "x", "Observables": {}}},
-         ["'HiggsTools' is a tool of BSMArt", "docs/bsmart.md"]),
+        (
+            {"Codes/HiggsTools": {"Run": "True", "HiggsBounds Dataset": "x", "Observables": {}}},
+            ["'HiggsTools' is a tool of BSMArt", "docs/bsmart.md"],
+        ),
         ({"Codes/mytool": {"Run": "True", "Observables": {}}}, ["'mytool' is a tool of your own (Tools/mytool.py)"]),
         ({"Codes/mytool": {"Command": "echo"}}, ["'mytool' is a tool of your own (Tools/mytool.py)"]),
-        ({"Codes/resummino": {"Command": "cp", "Observables": {}}},
-         ["'resummino' is a tool of BSMArt that lodescan does not bring along; `Profile: none` makes it a program"]),
+        (
+            {"Codes/resummino": {"Command": "cp", "Observables": {}}},
+            ["'resummino' is a tool of BSMArt that lodescan does not bring along; `Profile: none` makes it a program"],
+        ),
         ({"Blocks/MINPAR/1": "muu"}, ["old.json, line ", "'muu'", "did you mean 'mu'"]),
         ({"Blocks": {"DECAY": {"25": 1}}}, ["a DECAY table is no block"]),
-        ({"Codes/off": {"Run": "False", "Observables": {"dark": {}}}, f"{OBS}f": {"FUNCTION": "dark"}},
-         ["'dark' belongs to a code that does not run"]),
-        ({"Codes/off": {"Run": "False", "Observables": {"dark": {}}}, "Codes/SPheno/Conditions": ["dark > 0"]},
-         ["'dark', which belongs to a code that does not run"]),
+        (
+            {"Codes/off": {"Run": "False", "Observables": {"dark": {}}}, f"{OBS}f": {"FUNCTION": "dark"}},
+            ["'dark' belongs to a code that does not run"],
+        ),
+        (
+            {"Codes/off": {"Run": "False", "Observables": {"dark": {}}}, "Codes/SPheno/Conditions": ["dark > 0"]},
+            ["'dark', which belongs to a code that does not run"],
+        ),
         ({"Codes/SPheno/Command": "$HOME/spheno"}, ["'$' in", "needs a shell"]),
         ({"Codes/SPheno/Command": "spheno *.dat"}, ["'*' in", "needs a shell"]),
         ({"Codes/SPheno/Command": "cp {input} {output}; true"}, ["';' in", "needs a shell"]),
@@ -234,10 +259,12 @@ def test_a_chain_in_bsmarts_words(point, tmp_path):
         ({"Codes/SPheno/Command": "./sphen"}, ["the program './sphen' is not there"]),
         ({"Codes/SPheno/Conditions": ["mhh > 120"]}, ["'mhh'", "did you mean 'mh'"]),
         ({f"{OBS}f": {"FUNCTION": "cosh(mm)"}}, ["'mm'"]),
-        ({"Fitting": {"Variables": {"z": {"RANGE": [0, 1]}}, "Observables": {"mh": {"TARGET": 125, "VARIANCE": 1}}}},
-         ["needs scipy", "'.[fitting]'"]),
+        (
+            {"Fitting": {"Variables": {"z": {"RANGE": [0, 1]}}, "Observables": {"mh": {"TARGET": 125, "VARIANCE": 1}}}},
+            ["needs scipy", "'.[fitting]'"],
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_names_its_fault(bsmart, tmp_path, changes, words):
     (tmp_path / "Tools").mkdir()
     (tmp_path / "Tools" / "mytool.py").write_text("class NewTool(HepTool):\n    pass\n")
@@ -316,10 +343,20 @@ def test_the_python_text_of_a_grid_is_a_range_with_steps(bsmart):
 
 def test_toy_targets(point):
     changes = {
-        "Codes": {"toy_targets": {"Run": "True", "Rosenbrock a": 1, "Rosenbrock b": "10", "Observables": {
-            "Rosenbrock": {"MEAN": 0, "VARIANCE": 1}, "Ackley": {}, "H": {"SLHA": ["TOYTARGETS", [4]]}}}},
+        "Codes": {
+            "toy_targets": {
+                "Run": "True",
+                "Rosenbrock a": 1,
+                "Rosenbrock b": "10",
+                "Observables": {
+                    "Rosenbrock": {"MEAN": 0, "VARIANCE": 1},
+                    "Ackley": {},
+                    "H": {"SLHA": ["TOYTARGETS", [4]]},
+                },
+            }
+        },
         "Setup/Skip SLHA Files": "True",
-    }  # fmt: skip
+    }
     outcome, found = point(changes, (1.0, 1.0, 1.0))
     assert outcome.status is Status.OK and found["Rosenbrock"] == 0.0 and found["H"] == 106.0
     outcome, found = point(changes, (0.0, 2.0, 0.0))
@@ -328,16 +365,27 @@ def test_toy_targets(point):
 
 def test_the_documented_toys_are_functions_of_names_that_the_tool_gives(point):
     """The documents write FUNCTION: Rosenbrock, under any name, the function's own too; also later codes may."""
-    settings = {"Rosenbrock a": "1.5", "Rastrigin A": 5, "Ackley a": 10, "Ackley b": 0.1, "Ackley c": 3,
-                "Himmelblau a": 10, "Himmelblau b": 6, "Easom center": [1, "2"]}  # fmt: skip
+    settings = {
+        "Rosenbrock a": "1.5",
+        "Rastrigin A": 5,
+        "Ackley a": 10,
+        "Ackley b": 0.1,
+        "Ackley c": 3,
+        "Himmelblau a": 10,
+        "Himmelblau b": 6,
+        "Easom center": [1, "2"],
+    }
     names = ["Rosenbrock", "Rastrigin", "Ackley", "Himmelblau", "Easom"]
-    observables = {"Rosen": {"FUNCTION": "Rosenbrock", "SCALING": "MINUSEXPUSER"},
-                   **{name: {"FUNCTION": f"1*{name}"} for name in names[1:]}}  # fmt: skip
+    observables = {
+        "Rosen": {"FUNCTION": "Rosenbrock", "SCALING": "MINUSEXPUSER"},
+        **{name: {"FUNCTION": f"1*{name}"} for name in names[1:]},
+    }
     changes = {
-        "Codes": {"toy_targets": {"Run": "True", **settings, "Observables": observables,
-                                  "Conditions": ["Easom < Rosenbrock"]}},
+        "Codes": {
+            "toy_targets": {"Run": "True", **settings, "Observables": observables, "Conditions": ["Easom < Rosenbrock"]}
+        },
         "Observables": {"sum": {"FUNCTION": "Ackley + Rosenbrock"}},
-    }  # fmt: skip
+    }
     outcome, found = point(changes, (1.0, 2.0, 0.5))
     assert (outcome.status, outcome.message) == (Status.OK, "")
     x = (1.0, 2.0, 0.5)
@@ -424,12 +472,20 @@ def test_least_values_of_the_toys():
 
 
 def test_pass_tool(point):
-    changes = {"Codes": {
-        "pass_tool": {"Run": "True", "InputFile": "in.slha", "Observables": {
-            "tanb": {"SLHA": ["MINPAR", [3]], "SCALING": "USER"}}},
-        "dark": {"Run": "True", "Command": "sh -c 'cat $0; echo \" 22 5\"' {input} > {output}", "Observables": {
-            "later": {"SLHA": ["EXTPAR", [22]]}}},
-    }}  # fmt: skip
+    changes = {
+        "Codes": {
+            "pass_tool": {
+                "Run": "True",
+                "InputFile": "in.slha",
+                "Observables": {"tanb": {"SLHA": ["MINPAR", [3]], "SCALING": "USER"}},
+            },
+            "dark": {
+                "Run": "True",
+                "Command": "sh -c 'cat $0; echo \" 22 5\"' {input} > {output}",
+                "Observables": {"later": {"SLHA": ["EXTPAR", [22]]}},
+            },
+        }
+    }
     outcome, found = point(changes)
     assert (outcome.status, found["tanb"], found["later"]) == (Status.OK, 2.5, 5.0)
 
@@ -459,8 +515,14 @@ def test_blocks_without_a_template_are_refused(bsmart, tmp_path):
 
 def test_a_later_code_with_the_templates_name_gets_the_spectrum(point):
     """BSMArt copies the spectrum under the name InputFile, whatever lies beside the scan file."""
-    later = {"Run": "True", "Command": "cp {input} {output}", "InputFile": "in.slha", "OutputFile": "copy.slha",
-             "Profile": "none", "Observables": {"again": {"SLHA": ["MASS", [25]]}}}  # fmt: skip
+    later = {
+        "Run": "True",
+        "Command": "cp {input} {output}",
+        "InputFile": "in.slha",
+        "OutputFile": "copy.slha",
+        "Profile": "none",
+        "Observables": {"again": {"SLHA": ["MASS", [25]]}},
+    }
     outcome, found = point({"Codes/later": later}, order=["SPheno", "later"])
     assert outcome.status is Status.OK and found["again"] == found["mh"] == 125.0
 

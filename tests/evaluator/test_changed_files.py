@@ -102,8 +102,11 @@ def test_a_scan_file_that_is_edited_changes_nothing_until_the_next_start(scan_fi
 
 
 def test_a_change_while_a_point_runs(scan_file, evaluator, tmp_path):
-    scan = scan_file(COMMAND, copy__sh="#!/bin/sh\ntouch began\nwhile [ ! -e ../../../go ]; do sleep 0.02; done\n"
-                     "sed s/IN/OUT/ $1 > $2\n", in__slha="BLOCK IN\n 1 x\n")  # fmt: skip
+    scan = scan_file(
+        COMMAND,
+        copy__sh="#!/bin/sh\ntouch began\nwhile [ ! -e ../../../go ]; do sleep 0.02; done\nsed s/IN/OUT/ $1 > $2\n",
+        in__slha="BLOCK IN\n 1 x\n",
+    )
     (tmp_path / "copy.sh").chmod(0o755)
     server = evaluator(scan, options=["--grace", "0.1"])
     call = server.stub.Evaluate(iter([server.request([[1]])]), timeout=60)

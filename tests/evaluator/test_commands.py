@@ -22,8 +22,12 @@ def run(tmp_path):
         temporary.mkdir(exist_ok=True)
         done = subprocess.run(
             [sys.executable, "-m", "evaluator", *map(str, arguments)],
-            capture_output=True, text=True, timeout=timeout, check=False, env={**os.environ, "TMPDIR": str(temporary)},
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+            env={**os.environ, "TMPDIR": str(temporary)},
+        )
         assert wait_until(lambda: not list(temporary.iterdir()))
         return done
 
@@ -197,8 +201,12 @@ def test_point_keeps_its_files(run, program_scan, tmp_path):
     done = run("point", scan, "mode=2", "--keep", keep)
     assert done.returncode == 0 and "status INVALID: code SPINFO 4" in done.stdout
     assert {each.name for each in keep.iterdir()} == {
-        "code.in.slha", "output.slha", "Messages.out", "code.stdout", "code.stderr",
-    }  # fmt: skip
+        "code.in.slha",
+        "output.slha",
+        "Messages.out",
+        "code.stdout",
+        "code.stderr",
+    }
     again = run("point", scan, "mode=1", "--keep", keep)
     assert again.returncode == 2 and "not empty" in again.stderr
     assert "tachyon" in (keep / "output.slha").read_text()
@@ -255,7 +263,7 @@ def test_bad_points(run, program_scan, assignment, words):
         ("timeout: 20", "invalid_when: {stderr: '('}", 6, "no regular expression"),
         ("timeout: 20", "conditions: mj > 1", 6, "'mj > 1' uses 'mj'"),
     ],
-)  # fmt: skip
+)
 def test_bad_files(run, program_scan, tmp_path, old, new, line, words):
     scan = program_scan("spheno.sh")
     text = scan.read_text()
@@ -298,7 +306,7 @@ def test_environment_variables_reach_programs_and_functions(run, scan_file):
         in__slha="BLOCK A\n 1 x\n",
         sees__py="import os\nassert os.environ['PHYSICS_DATA'] == 'somewhere'\ndef f(point):\n"
         "    assert 'OMP_NUM_THREADS=1' in (point.folder / 'output.slha.env').read_text()\n    return {'y': 1}\n",
-    )  # fmt: skip
+    )
     done = run("check", scan)
     assert done.returncode == 0, done.stderr
 

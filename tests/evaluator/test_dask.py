@@ -22,23 +22,48 @@ class Cluster:
     def __init__(self, folder, tag):
         self.folder, self.tag = folder, tag
         self.processes = []
-        self.start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard",
-                   "--scheduler-file", str(folder / "scheduler.json"))  # fmt: skip
+        self.start(
+            "scheduler",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            "0",
+            "--no-dashboard",
+            "--scheduler-file",
+            str(folder / "scheduler.json"),
+        )
         assert wait_until((folder / "scheduler.json").exists, 60), self.said()
         self.address = json.loads((folder / "scheduler.json").read_text())["address"]
 
     def start(self, kind, *options):
         number = len(self.processes)
         with (self.folder / f"{kind}-{number}.log").open("wb") as log:
-            self.processes.append(subprocess.Popen(
-                [sys.executable, "-m", "dask", kind, *options], stdout=log, stderr=log, cwd=self.folder,
-                env={**os.environ, TAG: self.tag, "TMPDIR": str(self.folder)},
-            ))  # fmt: skip
+            self.processes.append(
+                subprocess.Popen(
+                    [sys.executable, "-m", "dask", kind, *options],
+                    stdout=log,
+                    stderr=log,
+                    cwd=self.folder,
+                    env={**os.environ, TAG: self.tag, "TMPDIR": str(self.folder)},
+                )
+            )
         return self.processes[-1]
 
     def worker(self, nanny="--nanny"):
-        return self.start("worker", self.address, nanny, "--nthreads", "1", "--host", "127.0.0.1", "--no-dashboard",
-                          "--local-directory", str(self.folder), "--death-timeout", "60")  # fmt: skip
+        return self.start(
+            "worker",
+            self.address,
+            nanny,
+            "--nthreads",
+            "1",
+            "--host",
+            "127.0.0.1",
+            "--no-dashboard",
+            "--local-directory",
+            str(self.folder),
+            "--death-timeout",
+            "60",
+        )
 
     def said(self):
         return "\n".join(each.read_text() for each in sorted(self.folder.glob("*.log")))

@@ -207,8 +207,16 @@ def test_a_helper_that_a_function_keeps_lives_on(evil, evaluator, start):
     strays = "subprocess.Popen(['sleep', '1000'])"
     server = evaluator(evil(way, ends, fails, later, strays))
     assert values(server, [[1, 1], [2, 0], [3, 5], [4, 1], [5, 2], [6, 1], [7, 3], [8, 0], [9, 4]]) == [
-        1, 2, 3, 4, 100, 6, 7, 8, 3,
-    ]  # fmt: skip
+        1,
+        2,
+        3,
+        4,
+        100,
+        6,
+        7,
+        8,
+        3,
+    ]
     assert server.terminate() == 0
     assert server.nothing_left()
 
@@ -231,7 +239,7 @@ def test_of_helpers_that_replace_each_other_the_last_lives(evil, evaluator, pids
         ("os.environ.clear()", "'PATH' in os.environ and subprocess.getoutput('echo $PATH')"),
         ("os.chdir('/')\nraise ValueError('no')", "os.getcwd() == START"),
     ],
-)  # fmt: skip
+)
 def test_what_a_function_changes_is_put_back(evil, evaluator, monkeypatch, workers, way, state):
     monkeypatch.setenv("LANG", "C")
     before = os.umask(0o22)

@@ -15,9 +15,15 @@ from tests.evaluator.harness import DATA, Evaluator
 EXAMPLES = DATA.parent.parent / "examples"
 
 POINTS = {
-    "toy3d": 5000, "camb_w0wa": 1000, "classy_w0wa": 150, "flavio_bsmumu": 100, "eos_bsmumu": 2500, "simsusy_stau": 150,
-    "hazma_darkphoton": 150, "flavio_s3": 20,
-}  # fmt: skip
+    "toy3d": 5000,
+    "camb_w0wa": 1000,
+    "classy_w0wa": 150,
+    "flavio_bsmumu": 100,
+    "eos_bsmumu": 2500,
+    "simsusy_stau": 150,
+    "hazma_darkphoton": 150,
+    "flavio_s3": 20,
+}
 """As many as take some twenty seconds of one core, at most."""
 
 SIGMAS = 4.0

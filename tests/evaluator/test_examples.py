@@ -24,8 +24,12 @@ def marked(path):
 def test_check(path):
     done = subprocess.run(
         [sys.executable, "-m", "evaluator", "check", str(path)],
-        capture_output=True, text=True, timeout=250, check=False, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=250,
+        check=False,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+    )
     assert done.returncode == 0, done.stderr
     assert "note:" not in done.stdout
     assert "the file and its codes work" in done.stdout or "the middle of the ranges is unphysical" in done.stdout

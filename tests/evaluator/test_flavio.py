@@ -78,8 +78,10 @@ def test_a_wrong_observable_is_found_before_any_point(scan, load, text, words):
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ("scale: 4.8, coefficients: {C9_bsmumi: c9}", ["'C9_bsmumi' is no Wilson coefficient of WET, basis flavio",
-                                                        "did you mean 'C9_bsmumu'?"]),
+        (
+            "scale: 4.8, coefficients: {C9_bsmumi: c9}",
+            ["'C9_bsmumi' is no Wilson coefficient of WET, basis flavio", "did you mean 'C9_bsmumu'?"],
+        ),
         ("eft: SMEFTS, scale: 1000, coefficients: {C9_bsmumu: c9}", ["unknown eft 'SMEFTS'", "'SMEFT'"]),
         ("basis: warsaw, scale: 4.8, coefficients: {C9_bsmumu: c9}", ["WET has no basis 'warsaw'"]),
         ("eft: SMEFT, basis: Warsaw, scale: 1000, coefficients: {C9_bsmumu: c9}", ["is no Wilson coefficient"]),
@@ -94,7 +96,7 @@ def test_a_wrong_observable_is_found_before_any_point(scan, load, text, words):
         ("wcxf: a.json, scale: 4.8", ["the file a.json gives scale"]),
         ("wcxf: ../a.json", ["the bare name of a file"]),
     ],
-)  # fmt: skip
+)
 def test_wrong_settings_are_found_before_any_point(scan, load, settings, words):
     with pytest.raises((ScanFileError, ConfigurationError)) as error:
         load(scan(settings))
@@ -164,11 +166,18 @@ def test_measurements_become_constants_on_both_sides(scan, load):
         "print(json.dumps([[each.likelihood.mean, each.likelihood.sigma] for each in found.observables])); "
         "print(found.likelihood_digest, 'flavio' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, timeout=200,
-                          check=True, env={**os.environ, "PYTHONWARNINGS": "ignore"})  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(path)],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=True,
+        env={**os.environ, "PYTHONWARNINGS": "ignore"},
+    )
     lines = done.stdout.splitlines()
-    assert json.loads(lines[0]) == [[mean, sigma] for _, mean, sigma in
-                                    [(0, s.likelihood.mean, s.likelihood.sigma) for s in made.specs]]  # fmt: skip
+    assert json.loads(lines[0]) == [
+        [mean, sigma] for _, mean, sigma in [(0, s.likelihood.mean, s.likelihood.sigma) for s in made.specs]
+    ]
     assert lines[1] == f"{describe(made, 1).likelihood_digest} False"
 
 
@@ -210,10 +219,12 @@ WRITER = "  writer:\n    function: writer:f\n"
         ("'{'", "wc.json is no WCxf file that can be used"),
         ("json.dumps(dict(eft='WET', basis='flavio', scale=4.8, values=dict(C9_bsmumi=1)))", "no WCxf file"),
         ("json.dumps(dict(eft='WET', basis='flavio', scale=4.8, values=dict(C9_bsmumu=float('nan'))))", "not finite"),
-        ("json.dumps(dict(eft='SMEFT', basis='Warsaw', scale=1e3, values=dict(phiD=dict(Re=1e-9, Im=1e-9))))",
-         "gives phiD, which is real, an imaginary part"),
+        (
+            "json.dumps(dict(eft='SMEFT', basis='Warsaw', scale=1e3, values=dict(phiD=dict(Re=1e-9, Im=1e-9))))",
+            "gives phiD, which is real, an imaginary part",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_bad_wcxf_file_fails_the_point(scan, load, tmp_path, content, words):
     (tmp_path / "writer.py").write_text(
         f"import json\ndef f(point):\n    text = {content}\n"

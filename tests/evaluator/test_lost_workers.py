@@ -75,8 +75,13 @@ def test_a_worker_that_answers_about_another_point_is_ended(scan_file, evaluator
     server = evaluator(scan, workers=1)
     results = server.evaluate([[x, 0] for x in range(6)])
     assert [pb.Status.Name(each.status) for each in results] == [
-        "STATUS_OK", "STATUS_OK", "STATUS_OK", "STATUS_KILLED", "STATUS_OK", "STATUS_OK",
-    ]  # fmt: skip
+        "STATUS_OK",
+        "STATUS_OK",
+        "STATUS_OK",
+        "STATUS_KILLED",
+        "STATUS_OK",
+        "STATUS_OK",
+    ]
     assert [each.observables[0] for each in results if each.status == pb.STATUS_OK] == [0, 1, 2, 4, 5]
 
 

@@ -150,11 +150,17 @@ def test_random_points_have_bounded_time(tried, monkeypatch):
 
 
 KINDS = [
-    Variable("a", -3, 5), Variable("b", 1e-3, 1e3, PriorKind.LOG_UNIFORM), Variable("c", 2, 6, integer=True),
-    Variable("d", 1, 9, values=(9.0, 1.0, 4.0)), Variable("e", -100, 100, PriorKind.SYMMETRIC_LOG, inner=1),
-    Variable("f", -4, 4, PriorKind.SYMMETRIC, inner=2), Variable("g", 0, math.pi, PriorKind.SINE), Variable("h", 7, 7),
-    Variable("i", -math.inf, math.inf, PriorKind.NORMAL, 1.0, 2.0), Variable("j", 2, 3, PriorKind.NORMAL, 9.0, 1.0),
-]  # fmt: skip
+    Variable("a", -3, 5),
+    Variable("b", 1e-3, 1e3, PriorKind.LOG_UNIFORM),
+    Variable("c", 2, 6, integer=True),
+    Variable("d", 1, 9, values=(9.0, 1.0, 4.0)),
+    Variable("e", -100, 100, PriorKind.SYMMETRIC_LOG, inner=1),
+    Variable("f", -4, 4, PriorKind.SYMMETRIC, inner=2),
+    Variable("g", 0, math.pi, PriorKind.SINE),
+    Variable("h", 7, 7),
+    Variable("i", -math.inf, math.inf, PriorKind.NORMAL, 1.0, 2.0),
+    Variable("j", 2, 3, PriorKind.NORMAL, 9.0, 1.0),
+]
 
 
 @pytest.mark.parametrize("variable", KINDS, ids=[each.name for each in KINDS])

@@ -207,8 +207,9 @@ def test_a_python_code_reads_the_spectrum_of_a_program(scan_file, chain, tmp_pat
         "    observables: {mh: {SLHA: [MASS, 25], VALID: [100, 200], MEAN: 125, VARIANCE: 2}}\n"
         "  reader:\n    function: reader_of_spectra:read\n    observables: {half: , size: {function: half*2}}\n"
         "observables: {mstau: {SLHA: [MASS, 1000015]}}\n",
-        in__slha="BLOCK MINPAR\n 1 m\n", reader_of_spectra__py=steps,
-    )  # fmt: skip
+        in__slha="BLOCK MINPAR\n 1 m\n",
+        reader_of_spectra__py=steps,
+    )
     found = chain(scan).evaluate([3.0], tmp_path / "s")
     assert found.status is Status.OK, found.message
     mh, half, size, mstau = found.observables
@@ -224,7 +225,7 @@ def test_a_second_program_works_on_the_spectrum_of_the_first(scan_file, chain, t
         "    observables: {y: {slha: [MASS, 1]}, z: {slha: [MINPAR, 2]}}\n",
         in__slha="BLOCK MINPAR\n 1 m\n",
         add__sh="test $1 = point.slha && { cat $1; echo Block MASS; echo 1 7; } > $2\n",
-    )  # fmt: skip
+    )
     found = chain(scan).evaluate([3.0], tmp_path / "s")
     assert (found.status, found.observables) == (Status.OK, [3.0, 7.0, 6.0]), found.message
 

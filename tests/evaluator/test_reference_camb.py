@@ -71,8 +71,12 @@ def test_a_nan_inside_camb_costs_that_point_only(server):
     bad = [70.0, *values[1:]]
     results = server.evaluate([values, bad, values, bad, values], timeout=200)
     assert [pb.Status.Name(each.status) for each in results] == [
-        "STATUS_OK", "STATUS_FAILED", "STATUS_OK", "STATUS_FAILED", "STATUS_OK",
-    ]  # fmt: skip
+        "STATUS_OK",
+        "STATUS_FAILED",
+        "STATUS_OK",
+        "STATUS_FAILED",
+        "STATUS_OK",
+    ]
     assert "took its process down" in results[1].message and results[1].failed_code == "camb"
     for each in (results[0], results[2], results[4]):
         assert each.nll == pytest.approx(float(good["nll"]), rel=2e-3)

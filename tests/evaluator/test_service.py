@@ -198,8 +198,9 @@ def test_describe(scan_file, evaluator):
     assert (found.backend, found.concurrency, found.max_batch) == ("toy", 2, 4096)
     assert found.version.startswith("lodescan ")
     assert [(p.name, p.unit, p.description, p.low, p.high) for p in found.parameters] == [
-        ("x", "GeV", "a mass", -5.0, 5.0), ("z", "", "", -math.inf, math.inf),
-    ]  # fmt: skip
+        ("x", "GeV", "a mass", -5.0, 5.0),
+        ("z", "", "", -math.inf, math.inf),
+    ]
     d, y, c = found.observables
     assert (d.name, d.code, d.likelihood.kind, d.HasField("valid")) == ("d", "", pb.LIKELIHOOD_KIND_OFF, False)
     assert (y.name, y.unit, y.description, y.code) == ("y", "GeV2", "a square", "toy")
@@ -314,8 +315,11 @@ def test_an_address_in_use_is_refused(python_scan, shared):
 def serve(scan, *options):
     return subprocess.run(
         [sys.executable, "-m", "evaluator", "serve", str(scan), "--workers", "1", *options],
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
 
 def collect(call):

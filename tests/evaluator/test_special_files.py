@@ -74,8 +74,10 @@ def test_a_program_gets_what_it_needs_of_the_environment(program_scan, tmp_path)
     given = {"SECRET_TOKEN": "x", "SLURM_JWT": "x", "OMP_NUM_THREADS": "2", "LC_ALL": "C", "LD_LIBRARY_PATH": "/lib"}
     subprocess.run(
         [sys.executable, "-m", "evaluator", "point", str(scan)],
-        env={**os.environ, **given}, check=True, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
+        env={**os.environ, **given},
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
     seen = dict(line.partition("=")[::2] for line in (tmp_path / "seen").read_text().splitlines())
     assert seen["NAMED"] == "here" and {"PATH", "HOME"} <= seen.keys()
     assert {name for name in given if name in seen} == {"OMP_NUM_THREADS", "LC_ALL", "LD_LIBRARY_PATH"}

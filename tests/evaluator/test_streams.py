@@ -199,9 +199,7 @@ def test_owners_take_turns_each_in_its_order():
         waiting.put(job(number, "b"))
     assert waiting.qsize() == 6
     got = [waiting.get() for _ in range(6)]
-    assert [(each.owner, each.point_id) for each in got] == [
-        ("a", 0), ("b", 0), ("a", 1), ("b", 1), ("a", 2), ("a", 3)
-    ]  # fmt: skip
+    assert [(each.owner, each.point_id) for each in got] == [("a", 0), ("b", 0), ("a", 1), ("b", 1), ("a", 2), ("a", 3)]
     assert waiting.get() is None
     with pytest.raises(queue.Empty):
         waiting.get_nowait()

@@ -50,7 +50,7 @@ def scan(tmp_path):
         ("in_mev", 0, "warning: y = 125000 is so far from GAUSS 125, 2 that its loss is at the largest", ""),
         ("fine", 0, "the file and its codes work", ""),
     ],
-)  # fmt: skip
+)
 def test_check_of_what_is_no_number_or_at_the_cap(scan, capfd, function, code, out, err):
     assert check(scan(function)) == code
     said = capfd.readouterr()

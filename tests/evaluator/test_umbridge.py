@@ -57,8 +57,9 @@ def address():
 
 @pytest.fixture
 def scan(scan_file):
-    def write(address, model="right", outputs="[a, b, c]", more="", observables="a: {mean: 0, sigma: 1}, c: {}",
-              timeout=20):  # fmt: skip
+    def write(
+        address, model="right", outputs="[a, b, c]", more="", observables="a: {mean: 0, sigma: 1}, c: {}", timeout=20
+    ):
         return scan_file(
             "variables: {x: [0, 10], y: [0, 10], z: [0, 10]}\nderived_variables: {half: x/2}\ncodes:\n  model:\n"
             f"    umbridge:\n      address: {address}\n      model: {model}\n      outputs: {outputs}\n{more}"
@@ -91,7 +92,7 @@ def test_inputs_are_expressions_and_config_is_handed_on(scan, address, chain):
         ("short", "error (HTTP 500): InvalidOutput: Output vector 1 has invalid length! Model declared 2"),
         ("flat", "error (HTTP 500): InvalidOutput: Model output is not a list of lists!"),
     ],
-)  # fmt: skip
+)
 def test_a_model_that_fails_fails_the_point(scan, address, chain, model, words):
     outcome = chain(scan(address, model)).evaluate([1.0, 2.0, 5.0])
     assert outcome.status is Status.FAILED and outcome.failed_code == "model"
@@ -198,8 +199,11 @@ class Odd(BaseHTTPRequestHandler):
 
     def do_POST(self):
         self.rfile.read(int(self.headers["Content-Length"]))
-        fixed = {"/ModelInfo": {"support": {"Evaluate": True}}, "/InputSizes": {"inputSizes": [3]},
-                 "/OutputSizes": {"outputSizes": [3]}}  # fmt: skip
+        fixed = {
+            "/ModelInfo": {"support": {"Evaluate": True}},
+            "/InputSizes": {"inputSizes": [3]},
+            "/OutputSizes": {"outputSizes": [3]},
+        }
         known = {f"/a{path}": json.dumps(content).encode() for path, content in fixed.items()}
         self.answer(known.get(self.path, self.evaluate))
 

@@ -202,8 +202,13 @@ def test_sigterm_to_a_worker_is_not_its_end(python_scan, evaluator):
 def test_without_workers(python_scan, evaluator):
     server = evaluator(python_scan("misbehave", VARIABLES), workers=0)
     assert server.statuses([row(1), row(2, 3), row(3, 4), row(4, 5), row(5, 15), row(5)]) == [
-        "OK", "INVALID", "FAILED", "FAILED", "FAILED", "OK",
-    ]  # fmt: skip
+        "OK",
+        "INVALID",
+        "FAILED",
+        "FAILED",
+        "FAILED",
+        "OK",
+    ]
     assert server.terminate() == 0
     assert server.nothing_left()
 

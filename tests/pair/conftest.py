@@ -101,9 +101,18 @@ class ScanFolder:
     def write(self, **changes: Any) -> Path:
         """Writes the scan file anew with some values changed."""
         defaults = {
-            "points": 100_000, "setup": "  seed: 1", "scaling": "GAUSS", "mean": 0, "sigma": 0.1, "bootstrap": 60,
-            "batch": 40, "iterations": 3, "observables": "", "networks": "", "timeout": 60,
-        }  # fmt: skip
+            "points": 100_000,
+            "setup": "  seed: 1",
+            "scaling": "GAUSS",
+            "mean": 0,
+            "sigma": 0.1,
+            "bootstrap": 60,
+            "batch": 40,
+            "iterations": 3,
+            "observables": "",
+            "networks": "",
+            "timeout": 60,
+        }
         self.values |= changes
         values = {**defaults, **self.values}
         if "type:" not in values["setup"].lower():
@@ -137,9 +146,15 @@ class EvaluatorProcess:
     """An evaluator of its own environment, in the background."""
 
     def __init__(
-        self, file: Path, where: Path, *, workers: int = 2, port: int = 0, environment: str = "evaluator",
+        self,
+        file: Path,
+        where: Path,
+        *,
+        workers: int = 2,
+        port: int = 0,
+        environment: str = "evaluator",
         before: str = "",
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.file, self.where, self.workers, self.environment = file, where, workers, environment
         self.before = before  # Python that its process runs first
         self.address = ""

@@ -21,15 +21,17 @@ ENDS: dict[str, tuple[dict[str, object], int | None, str]] = {
     "Grid": ({}, 1050, "points found"),
     "CMAES": ({"CMAESPopulationSize": "8", "Points": 100}, 100, "100 points evaluated"),
     "CMAES, generations": (
-        {"CMAESPopulationSize": 8, "CMAESMaxGenerations": 5, "CMAESEpisodes": 2, "Points": 1000}, 80,
+        {"CMAESPopulationSize": 8, "CMAESMaxGenerations": 5, "CMAESEpisodes": 2, "Points": 1000},
+        80,
         "all 2 searches have ended",
     ),
     "CMAES_ND": (
-        {"CMAESPopulationSize": 8, "CMAESMaxGenerations": 4, "CMAESNoveltyDetection": "True"}, 32,
+        {"CMAESPopulationSize": 8, "CMAESMaxGenerations": 4, "CMAESNoveltyDetection": "True"},
+        32,
         "4 generations are over",
     ),
     "CMAES_ND, good": ({"CMAESPopulationSize": 12, "CMAESGoodPointsEarlyStop": 40}, None, "(points: 40)"),
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")

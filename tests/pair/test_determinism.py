@@ -63,9 +63,12 @@ def test_a_seed_is_drawn_and_kept_where_there_is_none(
 
 
 def test_a_run_keeps_the_number_of_threads_that_it_began_with(
-    shared: Shared, make_scan: Callable[..., ScanFolder], lodescan: Lodescan, tmp_path: Path,
+    shared: Shared,
+    make_scan: Callable[..., ScanFolder],
+    lodescan: Lodescan,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     """Sums depend on it, and a run may go on where there are more cores, or fewer."""
     scan = make_scan(bootstrap=20, batch=10)
     for number, (cores, run, threads) in enumerate([(3, "a", 3), (12, "a", 3), (12, "b", 8)], 1):

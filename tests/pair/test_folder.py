@@ -126,9 +126,26 @@ def test_the_columns_are_those_of_the_scan(
         names = [row[1] for row in db.execute("PRAGMA table_info(points)")]
         rows = db.execute("SELECT id, x, r, NLL, status, evaluator FROM points WHERE status = 'OK'").fetchall()
     assert names == [
-        "id", "batch", "iteration", "origin", "status", "NLL", "x", "y", "z", "r", "loss r", "seconds ball", "attempts",
-        "evaluator", "failed_code", "message", "warnings", "missing", "crc",
-    ]  # fmt: skip
+        "id",
+        "batch",
+        "iteration",
+        "origin",
+        "status",
+        "NLL",
+        "x",
+        "y",
+        "z",
+        "r",
+        "loss r",
+        "seconds ball",
+        "attempts",
+        "evaluator",
+        "failed_code",
+        "message",
+        "warnings",
+        "missing",
+        "crc",
+    ]
     points = read_run(run)
     assert [row[0] for row in rows] == [each for each, nll in zip(points.ids, points.nll, strict=True) if nll == nll]
     assert {row[5] for row in rows} == {shared[1].address}

@@ -15,9 +15,11 @@ from tests.pair.processes import ROOT
 
 @pytest.mark.slow
 def test_a_full_disk(
-    make_scan: Callable[..., ScanFolder], lodescan: Callable[..., Said],
-    start_evaluator: Callable[..., EvaluatorProcess], tmp_path: Path,
-) -> None:  # fmt: skip
+    make_scan: Callable[..., ScanFolder],
+    lodescan: Callable[..., Said],
+    start_evaluator: Callable[..., EvaluatorProcess],
+    tmp_path: Path,
+) -> None:
     scan = make_scan()
     command = ["scan", scan.file, "--evaluator", start_evaluator(scan.file).address, "--run", tmp_path / "run"]
     words = [sys.executable, "-m", "proposer", *map(str, command)]

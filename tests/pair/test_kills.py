@@ -84,9 +84,14 @@ def uninterrupted(
 
 
 def kill_the_proposer(
-    kills: int, points: int, make_scan: MakeScan, lodescan: Lodescan, start_evaluator: StartEvaluator,
-    start_proposer: StartProposer, tmp_path: Path,
-) -> None:  # fmt: skip
+    kills: int,
+    points: int,
+    make_scan: MakeScan,
+    lodescan: Lodescan,
+    start_evaluator: StartEvaluator,
+    start_proposer: StartProposer,
+    tmp_path: Path,
+) -> None:
     scan, rng = scan_to_kill(make_scan, points), np.random.default_rng(kills)
     expected = uninterrupted(lodescan, start_evaluator, scan, tmp_path)
     evaluator = start_evaluator(scan.file, workers=WORKERS)
@@ -108,9 +113,14 @@ def kill_the_proposer(
 
 
 def kill_the_evaluator(
-    kills: int, points: int, make_scan: MakeScan, lodescan: Lodescan, start_evaluator: StartEvaluator,
-    start_proposer: StartProposer, tmp_path: Path,
-) -> None:  # fmt: skip
+    kills: int,
+    points: int,
+    make_scan: MakeScan,
+    lodescan: Lodescan,
+    start_evaluator: StartEvaluator,
+    start_proposer: StartProposer,
+    tmp_path: Path,
+) -> None:
     scan, rng = scan_to_kill(make_scan, points), np.random.default_rng(100 + kills)
     expected = uninterrupted(lodescan, start_evaluator, scan, tmp_path)
     evaluator = start_evaluator(scan.file, workers=WORKERS)
@@ -132,18 +142,24 @@ def kill_the_evaluator(
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_proposer_is_killed_twenty_times(
-    make_scan: MakeScan, lodescan: Lodescan, start_evaluator: StartEvaluator, start_proposer: StartProposer,
+    make_scan: MakeScan,
+    lodescan: Lodescan,
+    start_evaluator: StartEvaluator,
+    start_proposer: StartProposer,
     tmp_path: Path,
-) -> None:  # fmt: skip
+) -> None:
     kill_the_proposer(20, 1600, make_scan, lodescan, start_evaluator, start_proposer, tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_evaluator_is_killed_twenty_times(
-    make_scan: MakeScan, lodescan: Lodescan, start_evaluator: StartEvaluator, start_proposer: StartProposer,
+    make_scan: MakeScan,
+    lodescan: Lodescan,
+    start_evaluator: StartEvaluator,
+    start_proposer: StartProposer,
     tmp_path: Path,
-) -> None:  # fmt: skip
+) -> None:
     kill_the_evaluator(20, 1600, make_scan, lodescan, start_evaluator, start_proposer, tmp_path)
 
 
@@ -189,9 +205,12 @@ def test_a_point_that_was_killed_once_is_an_answer_the_second_time(
 
 @pytest.mark.slow
 def test_signals(
-    make_scan: MakeScan, lodescan: Lodescan, start_evaluator: StartEvaluator, start_proposer: StartProposer,
+    make_scan: MakeScan,
+    lodescan: Lodescan,
+    start_evaluator: StartEvaluator,
+    start_proposer: StartProposer,
     tmp_path: Path,
-) -> None:  # fmt: skip
+) -> None:
     scan = scan_to_kill(make_scan, 200)
     expected = uninterrupted(lodescan, start_evaluator, scan, tmp_path)
     evaluator = start_evaluator(scan.file, workers=WORKERS)

@@ -34,9 +34,12 @@ def test_within_a_training(
 
 @pytest.mark.slow
 def test_points_that_run_are_given_up_and_those_that_wait_do_not_begin(
-    make_scan: MakeScan, start_evaluator: Callable[..., EvaluatorProcess], lodescan: Lodescan, tmp_path: Path,
+    make_scan: MakeScan,
+    start_evaluator: Callable[..., EvaluatorProcess],
+    lodescan: Lodescan,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     monkeypatch.setattr(patience, "GRACE", 1.0)
     # never so quick that points share a message
     body = "time.sleep(30 if Path(__file__).with_name('evaluations.log').stat().st_size > 300 else 0.01)"

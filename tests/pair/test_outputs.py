@@ -170,9 +170,12 @@ def test_the_last_words(mixed: tuple[Path, str], lodescan: Lodescan) -> None:
 
 @pytest.mark.slow
 def test_status_while_it_runs(
-    make_scan: MakeScan, start_evaluator: StartEvaluator, start_proposer: Callable[..., ProposerProcess],
-    lodescan: Lodescan, tmp_path: Path,
-) -> None:  # fmt: skip
+    make_scan: MakeScan,
+    start_evaluator: StartEvaluator,
+    start_proposer: Callable[..., ProposerProcess],
+    lodescan: Lodescan,
+    tmp_path: Path,
+) -> None:
     scan, run = make_scan(body="time.sleep(0.05)"), tmp_path / "run"
     proposer = start_proposer("scan", scan.file, "--evaluator", start_evaluator(scan.file).address, "--run", run)
     assert proposer.wait_for("| ")
@@ -202,9 +205,13 @@ def test_progress_on_a_terminal(make_scan: MakeScan, start_evaluator: StartEvalu
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "proposer", "scan", str(scan.file), "--evaluator", evaluator.address]
     process = subprocess.Popen(
-        [*command, "--run", str(tmp_path / "run")], cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs,
+        [*command, "--run", str(tmp_path / "run")],
+        cwd=ROOT,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
         env={**os.environ, "TERM": "xterm", "COLUMNS": "200"},
-    )  # fmt: skip
+    )
     os.close(theirs)
     said, deadline = b"", time.monotonic() + 120
     while time.monotonic() < deadline:

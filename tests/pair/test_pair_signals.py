@@ -24,7 +24,11 @@ print(signal.getsignal(signal.SIGHUP) == signal.SIG_IGN, callable(signal.getsign
 @pytest.mark.parametrize("before", ["ignored", "default"])
 def test_a_hang_up_that_is_ignored_stays_ignored(before: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, before], cwd=ROOT, capture_output=True, text=True, check=True,
+        [sys.executable, "-c", PROGRAM, before],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
         preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # as a shell has it
-    )  # fmt: skip
+    )
     assert done.stdout.split() == [str(before == "ignored"), "True"]

@@ -123,8 +123,10 @@ def test_entries_of_the_spectrum_files(run: Callable[[str], tuple[Path, Said]]) 
     assert (x.limits, y.limits) == ((-2.0, 2.0), (10.0, 90.0))
     plain = plot_axes(folder, scan, points, scan.plotting.plots[2])
     assert [(each.label, each.scale, each.limits) for each in plain] == [
-        ("x", "linear", (-5.0, 5.0)), ("$m_y$ (GeV)", "log", (1.0, 100.0)), ("z", "linear", None),
-    ]  # fmt: skip
+        ("x", "linear", (-5.0, 5.0)),
+        ("$m_y$ (GeV)", "log", (1.0, 100.0)),
+        ("z", "linear", None),
+    ]
 
 
 def test_what_cannot_be_drawn(

@@ -51,11 +51,15 @@ def test_a_file_of_bsmart_names_columns_alone(make_scan: MakeScan, lodescan: Lod
     scan = make_scan()
     (scan.folder / "rows.csv").write_text(ROWS)
     file = scan.folder / "old.json"
-    file.write_text(json.dumps({
-        "Setup": {"RunName": "rows", "Type": "read_csv", "Input_CSV_File": "rows.csv", "Batch_size": "10"},
-        "Variables": {"x": {}, "y": "y", "z": {"RANGE": [0, 1]}},
-        "Codes": {"toy": {"function": "toy:toy", "observables": {"o": {"MEAN": 1, "SIGMA": 1}}}},
-    }))  # fmt: skip
+    file.write_text(
+        json.dumps(
+            {
+                "Setup": {"RunName": "rows", "Type": "read_csv", "Input_CSV_File": "rows.csv", "Batch_size": "10"},
+                "Variables": {"x": {}, "y": "y", "z": {"RANGE": [0, 1]}},
+                "Codes": {"toy": {"function": "toy:toy", "observables": {"o": {"MEAN": 1, "SIGMA": 1}}}},
+            }
+        )
+    )
     said = lodescan("check", file)
     assert said.code == 0, said.err
     for words in ("x: 0.5 to 0.9", "y: -1 to 0.1", "z: 20 to 100", "starts from 4 points of rows.csv", "z: range"):

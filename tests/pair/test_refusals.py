@@ -39,15 +39,24 @@ BAD_FILES = {
     "wrong type of verbose": ("iterations: 3", "verbose: many", ["line 22", "verbose", "whole number"]),
     "wrong type of points": ("points: 100000", "points: [1, 2]", ["line 3", "points"]),
     "no good points": ("points: 100000", "points: 0", ["line 3", "at least 1"]),
-    "empty range": ("x: {range: [0, 1]}", "x: {range: [0, 1], prior: {type: normal, mean: 0, sigma: 1, low: 2}}",
-                    ["line 7", "'x'", "range is empty"]),
+    "empty range": (
+        "x: {range: [0, 1]}",
+        "x: {range: [0, 1], prior: {type: normal, mean: 0, sigma: 1, low: 2}}",
+        ["line 7", "'x'", "range is empty"],
+    ),
     "all fixed": ("range: [-2, 2]", "range: [2]", ["line 8", "y", "2 numbers"]),
     "NaN": ("x: {range: [0, 1]}", "x: {range: [0, .nan]}", ["line 7", "x", "numbers"]),
     "NaN threshold": ("threshold_value: 2", "threshold_value: .nan", ["line 18", "threshold_value", "number"]),
-    "infinite threshold": ("threshold_value: 2", "threshold_value: .inf",
-                           ["line 18", "threshold_value is inf", "finite number"]),
-    "far from its prior": ("x: {range: [0, 1]}", "x: {range: [0, 1], prior: {type: normal, mean: 9, sigma: 1e-7}}",
-                           ["'x'", "standard deviations"]),
+    "infinite threshold": (
+        "threshold_value: 2",
+        "threshold_value: .inf",
+        ["line 18", "threshold_value is inf", "finite number"],
+    ),
+    "far from its prior": (
+        "x: {range: [0, 1]}",
+        "x: {range: [0, 1], prior: {type: normal, mean: 9, sigma: 1e-7}}",
+        ["'x'", "standard deviations"],
+    ),
     "log-uniform from zero": ("y: {range: [-2, 2]}", "y: {range: [0, 2], prior: log-uniform}", ["line 8", "above 0"]),
     "unknown prior": ("prior: log-uniform", "prior: jeffreys", ["line 9", "'jeffreys'"]),
     "unknown scaling": ("scaling: GAUSS", "scaling: GAUS", ["line 15", "'GAUS'", "did you mean 'GAUSS'"]),
@@ -60,14 +69,17 @@ BAD_FILES = {
     "share above one": ("  epochs: 4", "  random_fraction: 1.5", ["line 24", "random_fraction", "at most 1"]),
     "unknown type": ("type: MLS_DNNC", "type: MLS_DNNX", ["line 5", "'MLS_DNNX'", "MLS_DNNC"]),
     "another type of BSMArt": ("type: MLS_DNNC", "type: MCMC", ["'MCMC' is a scan of BSMArt", "type: LODE", "evenly"]),
-    "a regressor of BSMArt": ("type: MLS_DNNC", "type: MLScanner.MLS_DNNR",
-                              ["'MLScanner.MLS_DNNR' is a scan of BSMArt", "type: MLS_DNNC"]),
+    "a regressor of BSMArt": (
+        "type: MLS_DNNC",
+        "type: MLScanner.MLS_DNNR",
+        ["'MLScanner.MLS_DNNR' is a scan of BSMArt", "type: MLS_DNNC"],
+    ),
     "no hours": ("  seed: 1", "  max_hours: 0", ["line 4", "max_hours", "more than 0"]),
     "broken YAML": ("networks:", "networks: {", ["scan.yaml, line"]),
     "missing CSV": ("  seed: 1", "  init_csv: none.csv", ["line 4", "none.csv", "cannot be read"]),
     "a name that is a column": ("  x: {range", "  NLL: {range", ["line 7", "NLL"]),
     "a name that is a column in tables": ("  x: {range", "  message: {range", ["'message'"]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("old", "new", "words"), BAD_FILES.values(), ids=BAD_FILES)
@@ -243,9 +255,12 @@ def test_check_agrees(shared: Shared, lodescan: Lodescan) -> None:
 
 @pytest.mark.slow
 def test_a_folder_in_use(
-    make_scan: MakeScan, start_evaluator: StartEvaluator, start_proposer: Callable[..., ProposerProcess],
-    lodescan: Lodescan, tmp_path: Path,
-) -> None:  # fmt: skip
+    make_scan: MakeScan,
+    start_evaluator: StartEvaluator,
+    start_proposer: Callable[..., ProposerProcess],
+    lodescan: Lodescan,
+    tmp_path: Path,
+) -> None:
     scan = make_scan(body="time.sleep(0.05)")
     evaluator = start_evaluator(scan.file)
     command = ("scan", scan.file, "--evaluator", evaluator.address, "--run", tmp_path / "run")
@@ -349,9 +364,14 @@ def test_an_evaluator_that_goes_away(
 @pytest.mark.parametrize(("changed", "word"), [("physics", "physics"), ("sigma", "likelihood")])
 @pytest.mark.slow
 def test_an_evaluator_that_comes_back_as_another(
-    changed: str, word: str, make_scan: MakeScan, start_evaluator: StartEvaluator, lodescan: Lodescan,
-    start_proposer: Callable[..., ProposerProcess], tmp_path: Path,
-) -> None:  # fmt: skip
+    changed: str,
+    word: str,
+    make_scan: MakeScan,
+    start_evaluator: StartEvaluator,
+    lodescan: Lodescan,
+    start_proposer: Callable[..., ProposerProcess],
+    tmp_path: Path,
+) -> None:
     scan, evaluators = make_scan(body="time.sleep(0.02)"), make_scan("evaluator", body="time.sleep(0.02)")
     evaluator, run = start_evaluator(evaluators.file), tmp_path / "run"
     proposer = start_proposer("scan", scan.file, "--evaluator", evaluator.address, "--run", run)

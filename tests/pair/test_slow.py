@@ -53,9 +53,13 @@ REAL = [
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(("name", "environment", "budget"), REAL, ids=[each[0] for each in REAL])
 def test_a_real_scan(
-    name: str, environment: str, budget: int, start_evaluator: StartEvaluator, start_proposer: StartProposer,
+    name: str,
+    environment: str,
+    budget: int,
+    start_evaluator: StartEvaluator,
+    start_proposer: StartProposer,
     tmp_path: Path,
-) -> None:  # fmt: skip
+) -> None:
     file, run = example(name, tmp_path, budget), tmp_path / "run"
     spec = read_scan_file(file)
     observables = spec.all_observables()

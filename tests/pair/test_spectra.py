@@ -29,9 +29,12 @@ networks: {threshold_value: 1, bootstrap_points: 30, points_per_iteration: 20, e
 
 @pytest.mark.parametrize(("keep", "below"), [("", 1.0), ("StoreAllPoints: 'True'", 1e9), ("keep_spectra: none", -1.0)])
 def test_files_of_points_that_are_kept(
-    keep: str, below: float, lodescan: Callable[..., Said], start_evaluator: Callable[..., EvaluatorProcess],
+    keep: str,
+    below: float,
+    lodescan: Callable[..., Said],
+    start_evaluator: Callable[..., EvaluatorProcess],
     tmp_path: Path,
-) -> None:  # fmt: skip
+) -> None:
     (tmp_path / "in.slha").write_text("BLOCK A\n  1  x\n  2  y\n")
     file = tmp_path / "scan.yaml"
     file.write_text(SCAN.replace("KEEP", keep))

@@ -66,9 +66,12 @@ def test_iterations(shared: Shared, make_scan: MakeScan, lodescan: Lodescan, tmp
 
 
 def test_max_evaluations_is_exact_and_changes_no_scan(
-    shared: Shared, make_scan: MakeScan, lodescan: Lodescan, start_evaluator: Callable[..., EvaluatorProcess],
+    shared: Shared,
+    make_scan: MakeScan,
+    lodescan: Lodescan,
+    start_evaluator: Callable[..., EvaluatorProcess],
     tmp_path: Path,
-) -> None:  # fmt: skip
+) -> None:
     scan = make_scan(setup="  seed: 1\n  max_evaluations: 83")
     evaluator = start_evaluator(scan.file)
     command = ("scan", scan.file, "--evaluator", evaluator.address, "--run", tmp_path / "run")
@@ -201,9 +204,12 @@ def test_a_band_of_the_nll(kind: str, shared: Shared, make_scan: MakeScan, lodes
     ids=lambda number: number.name,
 )
 def test_signals_of_terminals_and_batch_systems_end_a_scan_in_order(
-    number: signal.Signals, make_scan: MakeScan, start_evaluator: StartEvaluator, start_proposer: StartProposer,
+    number: signal.Signals,
+    make_scan: MakeScan,
+    start_evaluator: StartEvaluator,
+    start_proposer: StartProposer,
     tmp_path: Path,
-) -> None:  # fmt: skip
+) -> None:
     scan, run = make_scan(body="time.sleep(0.05)", setup="  seed: 1\n  type: RANDOM"), tmp_path / "run"
     evaluator = start_evaluator(scan.file)
     proposer = start_proposer("scan", scan.file, "--evaluator", evaluator.address, "--run", run)

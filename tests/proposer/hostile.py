@@ -25,8 +25,13 @@ Answer = Callable[[list[int]], Iterable[pb.EvaluateResponse]]
 def good(point: int, **changes: Any) -> pb.Result:
     """A sound result of a point."""
     values: dict[str, Any] = {
-        "point_id": point, "status": pb.STATUS_OK, "observables": [1.0], "losses": [0.5], "nll": 0.5, "seconds": [0.1],
-    }  # fmt: skip
+        "point_id": point,
+        "status": pb.STATUS_OK,
+        "observables": [1.0],
+        "losses": [0.5],
+        "nll": 0.5,
+        "seconds": [0.1],
+    }
     return pb.Result(**{name: value for name, value in {**values, **changes}.items() if value is not None})
 
 
@@ -52,9 +57,15 @@ class Hostile(pb_grpc.EvaluationServiceServicer):
 
     def Describe(self, request: Any, context: Any) -> pb.DescribeResponse:
         fields: dict[str, Any] = {
-            "backend": "evil", "physics_digest": "a", "likelihood_digest": "b", "concurrency": 2, "max_batch": 10,
-            "parameters": ONE, "observables": [pb.Observable(name="y", likelihood=GAUSS)], "codes": ["code"],
-        }  # fmt: skip
+            "backend": "evil",
+            "physics_digest": "a",
+            "likelihood_digest": "b",
+            "concurrency": 2,
+            "max_batch": 10,
+            "parameters": ONE,
+            "observables": [pb.Observable(name="y", likelihood=GAUSS)],
+            "codes": ["code"],
+        }
         return pb.DescribeResponse(**{**fields, **self.described})
 
     def Evaluate(self, requests: Any, context: Any) -> Iterator[pb.EvaluateResponse]:

@@ -18,9 +18,12 @@ def labels(n_good: int, n_bad: int) -> np.ndarray:
 
 @settings(max_examples=60)
 @given(
-    n_good=st.integers(0, 12), n_bad=st.integers(0, 40), neighbours=st.integers(1, 20), most=st.integers(1, 30),
+    n_good=st.integers(0, 12),
+    n_bad=st.integers(0, 40),
+    neighbours=st.integers(1, 20),
+    most=st.integers(1, 30),
     seed=st.integers(0, 2**31),
-)  # fmt: skip
+)
 def test_any_mixture_gives_as_many_points_as_the_method_says(n_good, n_bad, neighbours, most, seed):
     """The published code dies with few bad points, with few good ones, and where k is too large."""
     u, good = points(n_good + n_bad), labels(n_good, n_bad)
@@ -73,9 +76,15 @@ def test_synthetic_points_depend_on_their_generator_alone():
 
 @pytest.mark.parametrize(
     ("n_good", "n_bad", "has_init", "weight"),
-    [(5, 95, False, 19.0), (9, 91, False, 91 / 9), (10, 90, False, 1.0), (5, 95, True, 1.0), (0, 9, False, 1.0),
-     (9, 0, False, 1.0)],
-)  # fmt: skip
+    [
+        (5, 95, False, 19.0),
+        (9, 91, False, 91 / 9),
+        (10, 90, False, 1.0),
+        (5, 95, True, 1.0),
+        (0, 9, False, 1.0),
+        (9, 0, False, 1.0),
+    ],
+)
 def test_rare_good_points_weigh_more(n_good, n_bad, has_init, weight):
     assert positive_weight(labels(n_good, n_bad), has_init=has_init) == pytest.approx(weight)
 

@@ -25,10 +25,13 @@ def scan_text(kind, section, key, value):
         del sections["setup"]["init_csv"]
     sections[section][key] = value
     lines = [f"{name}: {{{', '.join(f'{k}: {v}' for k, v in each.items())}}}" for name, each in sections.items()]
-    return "\n".join([
-        *lines, "variables: {x: {range: [0, 1], steps: 3}}",
-        "codes: {c: {function: 'm:f', observables: {y: {mean: 1, sigma: 1}}}}",
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            *lines,
+            "variables: {x: {range: [0, 1], steps: 3}}",
+            "codes: {c: {function: 'm:f', observables: {y: {mean: 1, sigma: 1}}}}",
+        ]
+    )
 
 
 @pytest.mark.parametrize("kind", [each if each == "LODE" else pytest.param(each, marks=SLOW) for each in TYPES])
@@ -60,11 +63,20 @@ def test_the_types_are_the_same():
 
 def description(parameters=("x",), observables=("y",)):
     return Description(
-        "b", "1", "p", "l", dict.fromkeys(parameters, (0.0, 1.0)),
-        tuple(Observable(each, "", "c", None, Likelihood(Kind.GAUSS, 1.0, 1.0) if each == "y" else Likelihood())
-              for each in observables),
-        1, 10, ("c",), {},
-    )  # fmt: skip
+        "b",
+        "1",
+        "p",
+        "l",
+        dict.fromkeys(parameters, (0.0, 1.0)),
+        tuple(
+            Observable(each, "", "c", None, Likelihood(Kind.GAUSS, 1.0, 1.0) if each == "y" else Likelihood())
+            for each in observables
+        ),
+        1,
+        10,
+        ("c",),
+        {},
+    )
 
 
 def test_bounds_that_agree_in_six_digits_alone_do_not_agree():

@@ -35,9 +35,18 @@ GRID = "x: {range: [0, 1], steps: 3}, n: {range: [1, 3], type: integer}, f: 2"
 
 @pytest.mark.parametrize(
     ("spelling", "name"),
-    [("Random", "RANDOM"), ("RANDOM", "RANDOM"), ("SOBOL", "SOBOL"), ("Grid", "GRID"), ("GRID", "GRID"),
-     ("CMAES", "CMAES"), ("CMAES_ND", "CMAES_ND"), ("MLS_DNNC", "MLS_DNNC"), ("MLScanner.MLS_DNNC", "MLS_DNNC")],
-)  # fmt: skip
+    [
+        ("Random", "RANDOM"),
+        ("RANDOM", "RANDOM"),
+        ("SOBOL", "SOBOL"),
+        ("Grid", "GRID"),
+        ("GRID", "GRID"),
+        ("CMAES", "CMAES"),
+        ("CMAES_ND", "CMAES_ND"),
+        ("MLS_DNNC", "MLS_DNNC"),
+        ("MLScanner.MLS_DNNC", "MLS_DNNC"),
+    ],
+)
 def test_a_type_in_every_spelling_makes_its_strategy(read, spelling, name):
     scan = read(f"type: {spelling}", GRID)
     assert type_name(scan) == name
@@ -88,9 +97,15 @@ def test_points_of_bsmarts_random_are_evaluations(tmp_path, setup, evaluations):
 
 @pytest.mark.parametrize(
     ("setup", "points"),
-    [("type: Grid", 9), ("type: GRID", 9), ("type: Grid, points: 4", 4), ("type: Sobol", 1000),
-     ("Type: CMAES_ND, CMAESGoodPointsEarlyStop: 77, Points: 5", 77), ("Type: CMAES_ND, Points: 5", 5)],
-)  # fmt: skip
+    [
+        ("type: Grid", 9),
+        ("type: GRID", 9),
+        ("type: Grid, points: 4", 4),
+        ("type: Sobol", 1000),
+        ("Type: CMAES_ND, CMAESGoodPointsEarlyStop: 77, Points: 5", 77),
+        ("Type: CMAES_ND, Points: 5", 5),
+    ],
+)
 def test_when_good_points_are_enough(read, setup, points):
     """A grid is done when all of it is, however many of its points are good."""
     assert Limits.read(read(setup, GRID)).points == points

@@ -268,9 +268,13 @@ def test_cmaes_nd_looks_at_the_hierarchy_first():
 
 def test_cmaes_nd_ends_where_nothing_is_good():
     settings = CmaesNdSettings(
-        population_size=8, sigma=0.4, threshold=ALL_WITHIN, no_good_points_patience=40, best_loss_patience=5,
+        population_size=8,
+        sigma=0.4,
+        threshold=ALL_WITHIN,
+        no_good_points_patience=40,
+        best_loss_patience=5,
         best_valid_constraints_patience=5,
-    )  # fmt: skip
+    )
     run = play(CmaesNd, flats(2), settings, bowl, [within(-2, -1)])
     run.run(10**6)
     assert 40 <= run.strategy._generation < 400 and "without a good point" in run.strategy.stop_reason
@@ -325,10 +329,21 @@ def test_bsmarts_settings_of_cmaes_nd(read, tmp_path):
     scan = read(setup)
     settings = nd_settings(scan)
     assert settings == CmaesNdSettings(
-        16, 0.2, 1e-4, ALL_WITHIN, generations=50, mean=0.3, novelty="HBOS", bins=40, focus=("b", "p"),
-        hierarchy=("o",), no_good_points_patience=10, best_loss_patience=20, best_valid_constraints_patience=30,
+        16,
+        0.2,
+        1e-4,
+        ALL_WITHIN,
+        generations=50,
+        mean=0.3,
+        novelty="HBOS",
+        bins=40,
+        focus=("b", "p"),
+        hierarchy=("o",),
+        no_good_points_patience=10,
+        best_loss_patience=20,
+        best_valid_constraints_patience=30,
         seeds=((0.25, -3.0, 2.0), (0.75, 3.0, 2.0)),
-    )  # fmt: skip
+    )
     assert scan.ignored == ("Setup: CMAES MaxLoss",)
     strategy = make_strategy("CMAES_ND", Space(scan.variables), settings, 1, [within(0, 1), within(0, 1, "p")])
     first = strategy.ask(MANY)

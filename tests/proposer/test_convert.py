@@ -16,8 +16,15 @@ DATA = Path(__file__).parent.parent / "data"
 EVERYTHING = {
     "MPI": {"Size": 1},
     "Setup": {
-        "RunName": "100", "Type": "MLScanner.MLS_DNNC", "Points": "50", "Seed": 3, "Cores": 4, "csv": "True",
-        "Environment Variables": {"OMP_NUM_THREADS": "1"}, "Skip SLHA Files": "False", "Max_Hours": "1e1",
+        "RunName": "100",
+        "Type": "MLScanner.MLS_DNNC",
+        "Points": "50",
+        "Seed": 3,
+        "Cores": 4,
+        "csv": "True",
+        "Environment Variables": {"OMP_NUM_THREADS": "1"},
+        "Skip SLHA Files": "False",
+        "Max_Hours": "1e1",
     },
     "Variables": {
         "0": {"RANGE": ["200", 2500], "PRIOR": "LOG", "VARIANCE": 3, "Label": "$m_0$"},
@@ -28,14 +35,20 @@ EVERYTHING = {
     "Derived Variables": {"m122": "VARIABLE[0]**2", "two": "2"},
     "Blocks": {"MINPAR": {"1": "g+1", "9": 3, "10,2": "1e3"}},
     "Fitting": {
-        "Variables": {"LAM": {"RANGE": ["0", 1]}}, "Observables": {"mh": {"TARGET": "125", "VARIANCE": 0.5}},
-        "Method": "L-BFGS-B", "Options": {"eps": "1e-3", "disp": "False"},
+        "Variables": {"LAM": {"RANGE": ["0", 1]}},
+        "Observables": {"mh": {"TARGET": "125", "VARIANCE": 0.5}},
+        "Method": "L-BFGS-B",
+        "Options": {"eps": "1e-3", "disp": "False"},
     },
     "Codes": {
         "HiggsTools": {"Run": "False", "InputFile": "in.slha", "Observables": {"HB": {"SCALING": "USER"}}},
         "SPheno": {
-            "Run": "True", "Command": "SPheno {input} {output}", "Timeout": "60", "Success": {"Exit_Codes": "any"},
-            "Invalid_When": {"SPINFO": "False", "Stderr": "12"}, "Flags": {"ok": ["FLAGS", [1]]},
+            "Run": "True",
+            "Command": "SPheno {input} {output}",
+            "Timeout": "60",
+            "Success": {"Exit_Codes": "any"},
+            "Invalid_When": {"SPINFO": "False", "Stderr": "12"},
+            "Flags": {"ok": ["FLAGS", [1]]},
             "Conditions": ["mh > 120"],
             "Observables": {
                 "mh": {"SLHA": ["MASS", [25]], "MEAN": "125.2", "VARIANCE": "2", "VALID": ["-inf", "inf"], "TYPE": "x"},
@@ -54,7 +67,7 @@ EVERYTHING = {
             "b": {"Values": [["MASS", [25]], "yes", "Result"], "Scaling": ["LOG", "linear"], "Contours": ["1", 2]},
         },
     },
-}  # fmt: skip
+}
 
 
 def meaning(scan):
@@ -77,10 +90,19 @@ def meaning(scan):
     setup = {key: str(scan.setup.raw(key)) for key in scan.setup if key not in numbers}
     networks = {key: scan.networks.number(key) for key in scan.networks}
     return (
-        repr(scan.variables), scan.derived, scan.blocks, codes, observables, scan.run_name, networks, scan.first_input,
-        repr(scan.fitting), repr(scan.plotting), kept_below(scan, 10.0),
+        repr(scan.variables),
+        scan.derived,
+        scan.blocks,
+        codes,
+        observables,
+        scan.run_name,
+        networks,
+        scan.first_input,
+        repr(scan.fitting),
+        repr(scan.plotting),
+        kept_below(scan, 10.0),
         {**setup, "max_hours": scan.setup.number("max_hours", 0.0)},
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture
@@ -150,14 +172,20 @@ def test_kinds_of_variables_and_other_types(tmp_path):
     """A grid in Python text becomes what it was read as."""
     old = tmp_path / "old.json"
     variables = {
-        "a": "np.geomspace(1, 1000, 4)", "b": "np.linspace(5, 1, 3)", "c": "4.5",
+        "a": "np.geomspace(1, 1000, 4)",
+        "b": "np.linspace(5, 1, 3)",
+        "c": "4.5",
         "d": {"RANGE": [0, 3], "TYPE": "INTEGER"},
-        "e": {"RANGE": [0, 6.25], "PERIODIC": "True", "STEPS": "5"}, "f": {"VALUES": ["2", 1]},
-        "g": "np.array([3, 1.5])", "h": "range(2, 6)", "i": "range(0, 9, 4)", "j": "[4]",
+        "e": {"RANGE": [0, 6.25], "PERIODIC": "True", "STEPS": "5"},
+        "f": {"VALUES": ["2", 1]},
+        "g": "np.array([3, 1.5])",
+        "h": "range(2, 6)",
+        "i": "range(0, 9, 4)",
+        "j": "[4]",
         "k": {"RANGE": [1, 9], "PRIOR": "SYMLOG", "steps": 4},
         "l": {"RANGE": ["30", 180], "PRIOR": "SIN", "steps": 4},
         "m": {"RANGE": [30, 180], "PRIOR": {"TYPE": "Sin", "LOW": 60}, "steps": 4},
-    }  # fmt: skip
+    }
     codes = {"c": {"Function": "m:f", "Observables": {"y": {"MEAN": 1, "VARIANCE": 1}}}}
     old.write_text(json.dumps({"Setup": {"Type": "Grid"}, "Variables": variables, "Codes": codes}))
     text, changes = converted(old)
@@ -225,8 +253,11 @@ def test_higgsbounds_is_called_alike(everything, tmp_path, given, plain):
 
 
 def test_defaults_of_bsmarts_cmaes(tmp_path):
-    old = {"Setup": {"RunName": "r", "Type": "CMAES", "CMAESNoveltyDetection": "False"}, "Variables": {"x": [0, 1]},
-           "Codes": {"c": {"Function": "m:f", "Observables": {"y": {"MEAN": 1, "VARIANCE": 1}}}}}  # fmt: skip
+    old = {
+        "Setup": {"RunName": "r", "Type": "CMAES", "CMAESNoveltyDetection": "False"},
+        "Variables": {"x": [0, 1]},
+        "Codes": {"c": {"Function": "m:f", "Observables": {"y": {"MEAN": 1, "VARIANCE": 1}}}},
+    }
     (tmp_path / "old.json").write_text(json.dumps(old))
     text, said = converted(tmp_path / "old.json")
     assert "  points: 10000\n  max_evaluations: 10000\n" in text
@@ -241,8 +272,11 @@ def test_defaults_of_bsmarts_cmaes(tmp_path):
 
 
 def test_points_of_random_are_evaluations(tmp_path):
-    old = {"Setup": {"RunName": "r", "Type": "Random", "Points": 30}, "Variables": {"x": [0, 1]},
-           "Codes": {"toy_targets": {"Observables": {"Himmelblau": {"SCALING": "OFF"}}}}}  # fmt: skip
+    old = {
+        "Setup": {"RunName": "r", "Type": "Random", "Points": 30},
+        "Variables": {"x": [0, 1]},
+        "Codes": {"toy_targets": {"Observables": {"Himmelblau": {"SCALING": "OFF"}}}},
+    }
     (tmp_path / "old.json").write_text(json.dumps(old))
     text, said = converted(tmp_path / "old.json")
     assert "  type: RANDOM\n  points: 30\n  max_evaluations: 30\n" in text

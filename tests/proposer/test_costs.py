@@ -20,8 +20,15 @@ OUTCOMES = [
     Outcome(6, Status.INVALID, None, (), (), [], "", "a derived variable is not finite"),
     Outcome(7, Status.FAILED, None, (), (), [0.5], "cheap", "a crash"),
 ]
-META = {"points": 10, "threshold": 1.5, "seconds": 7.0, "seed": 1, "backend": "cheap + dear",
-        "variables": ["x"], "observables": ["a", "b"]}  # fmt: skip
+META = {
+    "points": 10,
+    "threshold": 1.5,
+    "seconds": 7.0,
+    "seed": 1,
+    "backend": "cheap + dear",
+    "variables": ["x"],
+    "observables": ["a", "b"],
+}
 
 
 @pytest.fixture

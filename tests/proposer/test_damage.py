@@ -39,9 +39,15 @@ codes: {c0: {function: "a:b", observables: {o0: {mean: 1, sigma: 1}, o1: {}, o2:
 """
 CUBE = Space([Variable("v0", 0.0, 1.0), Variable("v1", 0.0, 1.0)])
 META = {
-    "variables": ["v0", "v1"], "observables": ["o0", "o1", "o2"], "codes": ["c0", "c1"], "points": 9, "threshold": 2.0,
-    "seconds": 1.0, "seed": 1, "backend": "b",
-}  # fmt: skip
+    "variables": ["v0", "v1"],
+    "observables": ["o0", "o1", "o2"],
+    "codes": ["c0", "c1"],
+    "points": 9,
+    "threshold": 2.0,
+    "seconds": 1.0,
+    "seed": 1,
+    "backend": "b",
+}
 
 
 def filled(folder: Path, batches: int = 12) -> None:
@@ -55,12 +61,14 @@ def filled(folder: Path, batches: int = 12) -> None:
             if number == batches - 1:
                 dataset.add_attempt(added.ids.tolist()[:3])
                 continue
-            dataset.record([
-                Outcome(int(point), Status.OK, float(nll), [*rng.random(3)], [*rng.random(3)], [0.1, 0.2])
-                if nll > 0.3
-                else Outcome(int(point), Status.FAILED, None, (), (), [0.1], "c0", "no convergence", ["a doubt"])
-                for point, nll in zip(added.ids, rng.random(15), strict=True)
-            ])  # fmt: skip
+            dataset.record(
+                [
+                    Outcome(int(point), Status.OK, float(nll), [*rng.random(3)], [*rng.random(3)], [0.1, 0.2])
+                    if nll > 0.3
+                    else Outcome(int(point), Status.FAILED, None, (), (), [0.1], "c0", "no convergence", ["a doubt"])
+                    for point, nll in zip(added.ids, rng.random(15), strict=True)
+                ]
+            )
 
 
 def everything(folder: Path) -> list[object]:
@@ -109,15 +117,25 @@ def test_a_file_that_was_cut_off(tmp_path, size):
 @pytest.mark.parametrize(
     "damage",
     [
-        "DELETE FROM points WHERE id = 7", "DELETE FROM points WHERE id > 170", "DELETE FROM batches WHERE number = 12",
-        "UPDATE points SET v0 = v0 + 1e-9 WHERE id = 3", "UPDATE points SET NLL = 0 WHERE id = 3",
-        "UPDATE points SET status = 'FINE' WHERE id = 3", "UPDATE points SET warnings = '[' WHERE warnings IS NOT NULL",
-        "UPDATE meta SET value = '2' WHERE key = 'seed'", "UPDATE batches SET iteration = 99 WHERE number = 2",
-        "UPDATE columns SET name = 'v7' WHERE name = 'v0'", "UPDATE checkpoint SET data = x'00'", "DROP TABLE meta",
-        "DELETE FROM checkpoint", "ALTER TABLE points RENAME COLUMN v0 TO v9", "DELETE FROM columns WHERE name = 'v0'",
-        "UPDATE points SET id = 500 WHERE id = 180", "UPDATE points SET attempts = 0",
+        "DELETE FROM points WHERE id = 7",
+        "DELETE FROM points WHERE id > 170",
+        "DELETE FROM batches WHERE number = 12",
+        "UPDATE points SET v0 = v0 + 1e-9 WHERE id = 3",
+        "UPDATE points SET NLL = 0 WHERE id = 3",
+        "UPDATE points SET status = 'FINE' WHERE id = 3",
+        "UPDATE points SET warnings = '[' WHERE warnings IS NOT NULL",
+        "UPDATE meta SET value = '2' WHERE key = 'seed'",
+        "UPDATE batches SET iteration = 99 WHERE number = 2",
+        "UPDATE columns SET name = 'v7' WHERE name = 'v0'",
+        "UPDATE checkpoint SET data = x'00'",
+        "DROP TABLE meta",
+        "DELETE FROM checkpoint",
+        "ALTER TABLE points RENAME COLUMN v0 TO v9",
+        "DELETE FROM columns WHERE name = 'v0'",
+        "UPDATE points SET id = 500 WHERE id = 180",
+        "UPDATE points SET attempts = 0",
     ],
-)  # fmt: skip
+)
 def test_rows_that_were_changed(tmp_path, damage):
     filled(tmp_path)
     with closing(sqlite3.connect(tmp_path / "dataset.sqlite")) as db, db:
@@ -400,14 +418,42 @@ def old_run(tmp_path):
 
 
 def rows(dataset: Dataset) -> list[dict[str, object]]:
-    names = ("batch", "iteration", "origin", "u", "params", "attempts", "status", "nll", "observables", "losses",
-             "failed_code", "message", "warnings", "missing", "seconds")  # fmt: skip
+    names = (
+        "batch",
+        "iteration",
+        "origin",
+        "u",
+        "params",
+        "attempts",
+        "status",
+        "nll",
+        "observables",
+        "losses",
+        "failed_code",
+        "message",
+        "warnings",
+        "missing",
+        "seconds",
+    )
     found = []
     for part in dataset.results():
         fields: tuple[Any, ...] = (
-            part.batches, part.iterations, part.origins, part.u, part.params, part.attempts, part.status, part.nll,
-            part.observables, part.losses, part.failed_code, part.message, part.warnings, part.missing, part.seconds,
-        )  # fmt: skip
+            part.batches,
+            part.iterations,
+            part.origins,
+            part.u,
+            part.params,
+            part.attempts,
+            part.status,
+            part.nll,
+            part.observables,
+            part.losses,
+            part.failed_code,
+            part.message,
+            part.warnings,
+            part.missing,
+            part.seconds,
+        )
         for place, point in enumerate(part.ids.tolist()):
             values = [each[place].tolist() if hasattr(each[place], "tolist") else each[place] for each in fields]
             found.append({"id": point, **dict(zip(names, values, strict=True))})
@@ -469,12 +515,17 @@ def test_a_kill_while_a_folder_is_converted_loses_nothing(old_run, step):
 @pytest.mark.parametrize(
     "damage",
     [
-        "UPDATE results SET widths = x'00' WHERE rowid = 2", "UPDATE meta SET key = 'x' WHERE key = 'variables'",
-        "DELETE FROM meta", "DELETE FROM results WHERE rowid = 3", "UPDATE places SET place = x'0011'",
-        "UPDATE results SET status = x'0909090909090909' WHERE rowid = 3", "DROP TABLE attempts",
-        "UPDATE results SET batch = 9 WHERE rowid = 3", "UPDATE meta SET value = '[' WHERE key = 'seed'",
+        "UPDATE results SET widths = x'00' WHERE rowid = 2",
+        "UPDATE meta SET key = 'x' WHERE key = 'variables'",
+        "DELETE FROM meta",
+        "DELETE FROM results WHERE rowid = 3",
+        "UPDATE places SET place = x'0011'",
+        "UPDATE results SET status = x'0909090909090909' WHERE rowid = 3",
+        "DROP TABLE attempts",
+        "UPDATE results SET batch = 9 WHERE rowid = 3",
+        "UPDATE meta SET value = '[' WHERE key = 'seed'",
     ],
-)  # fmt: skip
+)
 def test_a_damaged_folder_of_format_2_is_named_and_not_replaced(old_run, damage):
     with closing(sqlite3.connect(old_run / "dataset.sqlite")) as db, db:
         db.execute(damage)

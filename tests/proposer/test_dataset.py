@@ -407,10 +407,16 @@ lustre@tcp:/fs /scratch lustre rw 0 0
 @pytest.mark.parametrize(
     ("path", "mode"),
     [
-        ("/data/run", "WAL"), ("/home/me/run", "DELETE"), ("/home/me/fast/run", "WAL"), ("/homestead/run", "WAL"),
-        ("/mnt/my share/run", "DELETE"), ("/mnt/ssh", "DELETE"), ("/box/run", "WAL"), ("/scratch/me", "DELETE"),
+        ("/data/run", "WAL"),
+        ("/home/me/run", "DELETE"),
+        ("/home/me/fast/run", "WAL"),
+        ("/homestead/run", "WAL"),
+        ("/mnt/my share/run", "DELETE"),
+        ("/mnt/ssh", "DELETE"),
+        ("/box/run", "WAL"),
+        ("/scratch/me", "DELETE"),
     ],
-)  # fmt: skip
+)
 def test_network_file_systems_get_no_wal_and_a_word(tmp_path, caplog, path, mode):
     mounts = tmp_path / "mounts"
     mounts.write_text(MOUNTS)

@@ -99,8 +99,10 @@ def test_neither_has_rights_that_it_does_not_need(pod: Any, name: str) -> None:
     assert whole["runAsNonRoot"] is True and whole["runAsUser"] > 0
     assert whole["seccompProfile"] == {"type": "RuntimeDefault"}
     assert own == {
-        "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]},
-    }  # fmt: skip
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
     assert pod["automountServiceAccountToken"] is False
 
 

@@ -15,10 +15,13 @@ GAUSS = Likelihood(Kind.GAUSS, 2.0, 1.0)
 
 
 def space_of(n: int) -> Space:
-    return Space([
-        Variable("n", 1.0, float(n), integer=True), Variable("m", -1.0, 1.0, values=(-1.0, 1.0)),
-        Variable("fixed", 3.0, 3.0),
-    ])  # fmt: skip
+    return Space(
+        [
+            Variable("n", 1.0, float(n), integer=True),
+            Variable("m", -1.0, 1.0, values=(-1.0, 1.0)),
+            Variable("fixed", 3.0, 3.0),
+        ]
+    )
 
 
 def strategy_of(kind: str, space: Space, threshold: float):
@@ -46,8 +49,9 @@ def test_it_ends_when_all_is_known(kind: str, size: int, threshold: float) -> No
         y = (x[:, 0] + 0.1 * x[:, 1])[:, None]
         status = np.full(len(u), Status.OK, dtype=np.int8)
         origins = [each for each, kept in zip(batch.origins, new, strict=True) if kept]
-        told.append(Told(1000 * number + np.arange(len(u)), u, status, GAUSS.loss(y[:, 0]), y, origins,
-                         np.full(len(u), number)))  # fmt: skip
+        told.append(
+            Told(1000 * number + np.arange(len(u)), u, status, GAUSS.loss(y[:, 0]), y, origins, np.full(len(u), number))
+        )
         strategy.tell(told[-1])
     assert len(seen) == 2 * size and number < 12
     assert f"all {2 * size} points of the space" in strategy.stop_reason

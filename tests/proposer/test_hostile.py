@@ -86,10 +86,18 @@ def test_nothing_of_a_point_is_larger_than_what_was_described() -> None:
     def answer(ids: list[int]) -> Iterator[pb.EvaluateResponse]:
         for each in ids:
             yield message(
-                good(each, status=pb.STATUS_INVALID, losses=[], nll=None, missing=[0, 0, 1, 2**32 - 1] * 25_000,
-                     message="m" * 100_000, failed_code="\x1b]0;evil\x07", warnings=["\x1b[31mw" * 1000] * 5000,
-                     seconds=[math.nan, -1.0, 1e300, math.inf] * 10_000)
-            )  # fmt: skip
+                good(
+                    each,
+                    status=pb.STATUS_INVALID,
+                    losses=[],
+                    nll=None,
+                    missing=[0, 0, 1, 2**32 - 1] * 25_000,
+                    message="m" * 100_000,
+                    failed_code="\x1b]0;evil\x07",
+                    warnings=["\x1b[31mw" * 1000] * 5000,
+                    seconds=[math.nan, -1.0, 1e300, math.inf] * 10_000,
+                )
+            )
 
     with client_of(answer, codes=["one", "two", "three"]) as client:
         outcome, *_ = client.outcomes(3, soon())
@@ -103,9 +111,13 @@ def test_nothing_of_a_point_is_larger_than_what_was_described() -> None:
 
 @pytest.mark.parametrize(
     ("spectra", "kept"),
-    [([b"s" * LARGEST_SPECTRA], 1), ([b"s" * LARGEST_SPECTRA, b"s"], 0), ([b"s" * 2 * LARGEST_SPECTRA], 0),
-     ([b""] * 5000, 20)],
-)  # fmt: skip
+    [
+        ([b"s" * LARGEST_SPECTRA], 1),
+        ([b"s" * LARGEST_SPECTRA, b"s"], 0),
+        ([b"s" * 2 * LARGEST_SPECTRA], 0),
+        ([b""] * 5000, 20),
+    ],
+)
 def test_spectra_beyond_the_contract_are_not_kept(spectra: list[bytes], kept: int) -> None:
     with client_of(lambda ids: [message(*[good(each, spectra=spectra) for each in ids])]) as client:
         (outcome,) = client.outcomes(1, soon())
@@ -114,8 +126,9 @@ def test_spectra_beyond_the_contract_are_not_kept(spectra: list[bytes], kept: in
 
 def test_what_is_said_of_speed_is_bounded() -> None:
     huge = 2**32 - 1
-    with client_of(lambda ids: [message(*[good(each, seconds=[0.0]) for each in ids])],
-                   concurrency=huge, max_batch=huge) as client:  # fmt: skip
+    with client_of(
+        lambda ids: [message(*[good(each, seconds=[0.0]) for each in ids])], concurrency=huge, max_batch=huge
+    ) as client:
         description = client.evaluator.describe(5.0)
         assert (description.concurrency, description.max_batch) == (MOST_CONCURRENT, MOST_IN_BATCH)
         assert len(client.outcomes(5000, soon())) == 5000

@@ -127,9 +127,18 @@ def share_good(batches: list[Batch], answer: Callable[[Floats], Answers] = hones
 
 
 EVERY = [
-    only(Status.FAILED), only(Status.TIMED_OUT), only(Status.INVALID), all_good, noisy, mostly_failed, not_a_number,
-    infinite, enormous, another_nll, nothing_but_nll,
-]  # fmt: skip
+    only(Status.FAILED),
+    only(Status.TIMED_OUT),
+    only(Status.INVALID),
+    all_good,
+    noisy,
+    mostly_failed,
+    not_a_number,
+    infinite,
+    enormous,
+    another_nll,
+    nothing_but_nll,
+]
 
 
 @pytest.mark.parametrize("answer", EVERY, ids=lambda each: getattr(each, "__name__", ""))
@@ -241,10 +250,14 @@ def test_points_without_observables_work_on_the_nll():
 
 
 def test_fixed_variables_and_priors():
-    space = Space([
-        Variable("flat", -3.0, 5.0), Variable("fixed", 7.5, 7.5), Variable("log", 1e-3, 1e3, PriorKind.LOG_UNIFORM),
-        Variable("bell", -np.inf, np.inf, PriorKind.NORMAL, 2.0, 0.5),
-    ])  # fmt: skip
+    space = Space(
+        [
+            Variable("flat", -3.0, 5.0),
+            Variable("fixed", 7.5, 7.5),
+            Variable("log", 1e-3, 1e3, PriorKind.LOG_UNIFORM),
+            Variable("bell", -np.inf, np.inf, PriorKind.NORMAL, 2.0, 0.5),
+        ]
+    )
     made = play(Lode(space, FAST, 1, [GAUSS]), honest, 5)
     u = np.concatenate([batch.u for batch in made])
     assert (u[:, 1] == 0.5).all()

@@ -81,10 +81,15 @@ def test_what_is_a_constant():
     assert not repeated(RNG.normal(125.0, 2.0, 90)).any()
 
 
-@pytest.mark.parametrize("values", [
-    np.round(RNG.normal(125.0, 4.0, 600)), RNG.integers(0, 4, 300).astype(float), np.round(RNG.random(5000), 2),
-    np.repeat([0.0, 1.0], 50),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.round(RNG.normal(125.0, 4.0, 600)),
+        RNG.integers(0, 4, 300).astype(float),
+        np.round(RNG.random(5000), 2),
+        np.repeat([0.0, 1.0], 50),
+    ],
+)
 def test_few_digits_and_whole_numbers_are_no_constants(values):
     assert not repeated(values).any()
 

@@ -54,10 +54,17 @@ def play(settings, most, *, by_nll=False, periodic=False):
         if len(made) > 1:
             batch = made[-2]
             y = observables(batch.u)
-            strategy.tell(Told(
-                1000 * len(made) + np.arange(len(batch)), batch.u, np.full(len(batch), Status.OK, np.int8), nll_of(y),
-                y[:, :0] if by_nll else y, batch.origins, np.full(len(batch), len(made) - 1),
-            ))  # fmt: skip
+            strategy.tell(
+                Told(
+                    1000 * len(made) + np.arange(len(batch)),
+                    batch.u,
+                    np.full(len(batch), Status.OK, np.int8),
+                    nll_of(y),
+                    y[:, :0] if by_nll else y,
+                    batch.origins,
+                    np.full(len(batch), len(made) - 1),
+                )
+            )
         made.append(strategy.ask(10**9) or Batch(np.empty((0, DIM)), [], 0))
     u = np.concatenate([batch.u for batch in made])
     y = observables(u)
@@ -149,8 +156,10 @@ def test_chosen_coordinates():
 def test_a_periodic_variable_is_even_around_its_seam():
     strategy = Lode(
         Space([Variable("phase", 0.0, 1.0, periodic=True), Variable("fixed", 1.0, 1.0), Variable("x", 0.0, 1.0)]),
-        LodeSettings(even_in=("phase",)), 1, [],
-    )  # fmt: skip
+        LodeSettings(even_in=("phase",)),
+        1,
+        [],
+    )
     assert strategy._even_in == EvenIn([(0, 2)], [])
     near = np.array([[0.01, 0.3], [0.99, 0.3], [0.5, 0.3]])
     (place,) = strategy._even_in.places(3, [(strategy._inputs(near), None)])
@@ -168,9 +177,14 @@ def test_points_beside_rare_particles_are_near_them_and_inside():
 
 def test_every_strategy_counts_a_band(tmp_path):
     told = Told(
-        np.arange(5), np.zeros((5, 1)), np.array([1, 1, 1, 2, 1], np.int8), np.array([0.5, 1.5, 2.5, 1.5, np.nan]),
-        np.empty((5, 0)), ["a"] * 5, np.ones(5, np.int64),
-    )  # fmt: skip
+        np.arange(5),
+        np.zeros((5, 1)),
+        np.array([1, 1, 1, 2, 1], np.int8),
+        np.array([0.5, 1.5, 2.5, 1.5, np.nan]),
+        np.empty((5, 0)),
+        ["a"] * 5,
+        np.ones(5, np.int64),
+    )
     for name in ("LODE", "MLS_DNNC", "RANDOM", "SOBOL", "CMAES"):
         settings = read(tmp_path, name, "threshold_value: [1, 2]")
         assert (settings.threshold, settings.above) == (2.0, 1.0)
@@ -194,10 +208,17 @@ def test_cma_es_looks_for_the_middle_of_a_band():
     for number in range(1, 30):
         batch = strategy.ask(100)
         nll = 10.0 * batch.u[:, 0] + 10.0 * batch.u[:, 1] ** 2
-        strategy.tell(Told(
-            100 * number + np.arange(len(batch)), batch.u, np.full(len(batch), Status.OK, np.int8), nll,
-            np.empty((len(batch), 0)), batch.origins, np.full(len(batch), number),
-        ))  # fmt: skip
+        strategy.tell(
+            Told(
+                100 * number + np.arange(len(batch)),
+                batch.u,
+                np.full(len(batch), Status.OK, np.int8),
+                nll,
+                np.empty((len(batch), 0)),
+                batch.origins,
+                np.full(len(batch), number),
+            )
+        )
     assert np.abs(nll - 2.5).max() < 0.1
 
 

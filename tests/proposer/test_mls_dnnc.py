@@ -19,9 +19,13 @@ from scanspec.variables import Variable
 ROOT = Path(__file__).parents[2]
 CUBE = Space([Variable(name, 0.0, 1.0) for name in "xyz"])
 FAST = MlsDnncSettings(
-    bootstrap_points=60, candidate_points=400, points_per_iteration=50, threshold=1.0, iterations=3,
+    bootstrap_points=60,
+    candidate_points=400,
+    points_per_iteration=50,
+    threshold=1.0,
+    iterations=3,
     fit=FitSettings(neurons=12, batch_size=64, epochs=8),
-)  # fmt: skip
+)
 MANY = 10**9
 
 
@@ -211,10 +215,16 @@ def told_run(monkeypatch, n_good: int, n: int = 50, status=Status.OK, settings=F
 @pytest.mark.parametrize(
     ("n_good", "expected"),
     [
-        (0, 50 - 4 - 0), (3, 50 - 3 - 7), (5, 50 - 5 - 9), (6, 50 - 12), (19, 50 - 38),  # there are 4 earlier ones
-        (20, None), (45, None), (50, None),
+        (0, 50 - 4 - 0),
+        (3, 50 - 3 - 7),
+        (5, 50 - 5 - 9),
+        (6, 50 - 12),
+        (19, 50 - 38),  # there are 4 earlier ones
+        (20, None),
+        (45, None),
+        (50, None),
     ],
-)  # fmt: skip
+)
 def test_smote_comes_when_good_points_are_few(monkeypatch, n_good, expected):
     """New good ones up to Kinitial: with earlier ones; below half of the 40 chosen and above the dimension: alone."""
     run = told_run(monkeypatch, n_good)

@@ -16,9 +16,13 @@ from tests.proposer.datasets import open_dataset, with_nll
 
 CUBE = Space([Variable(name, 0.0, 1.0) for name in "xyz"])
 FAST = MlsDnncSettings(
-    bootstrap_points=60, candidate_points=400, points_per_iteration=50, threshold=1.0, iterations=3,
+    bootstrap_points=60,
+    candidate_points=400,
+    points_per_iteration=50,
+    threshold=1.0,
+    iterations=3,
     fit=FitSettings(neurons=12, batch_size=64, epochs=8),
-)  # fmt: skip
+)
 MANY = 10**9
 
 

@@ -23,11 +23,18 @@ COLUMNS = columns(2, WIDTH, CODES)
 
 numbers: st.SearchStrategy[list[float]] = st.lists(st.floats(width=64), min_size=WIDTH, max_size=WIDTH) | st.just([])
 outcomes = st.builds(
-    Outcome, id=st.just(1), status=st.sampled_from(Status), nll=st.none() | st.floats(allow_nan=False),
-    observables=numbers, losses=numbers, seconds=st.lists(st.floats(allow_nan=False), max_size=CODES),
-    failed_code=st.text(), message=st.text(), warnings=st.lists(st.text(), max_size=2),
+    Outcome,
+    id=st.just(1),
+    status=st.sampled_from(Status),
+    nll=st.none() | st.floats(allow_nan=False),
+    observables=numbers,
+    losses=numbers,
+    seconds=st.lists(st.floats(allow_nan=False), max_size=CODES),
+    failed_code=st.text(),
+    message=st.text(),
+    warnings=st.lists(st.text(), max_size=2),
     missing=st.lists(st.integers(0, WIDTH - 1), max_size=2),
-)  # fmt: skip
+)
 text = st.text().filter(lambda words: "\x1f" not in words)
 
 
@@ -79,9 +86,22 @@ def test_names_of_columns():
     """SQLite takes m0 and M0 for one name, and some names are taken."""
     made = Columns.named(["m0", "M0", "M0_2", "NLL", 'a "b"'], ["M0", "nll", "loss x", "x"], ["spheno", ""])
     assert made.names[6:-7] == [
-        "m0", "M0_3", "M0_2", "NLL_2", 'a "b"', "M0_4", "nll_3", "loss x", "x", "loss M0", "loss nll", "loss loss x",
-        "loss x_2", "seconds spheno", "seconds",
-    ]  # fmt: skip
+        "m0",
+        "M0_3",
+        "M0_2",
+        "NLL_2",
+        'a "b"',
+        "M0_4",
+        "nll_3",
+        "loss x",
+        "x",
+        "loss M0",
+        "loss nll",
+        "loss loss x",
+        "loss x_2",
+        "seconds spheno",
+        "seconds",
+    ]
     assert len({name.lower() for name in made.names}) == len(made.names)
     with closing(sqlite3.connect(":memory:")) as db:
         db.execute(made.schema)
@@ -90,9 +110,10 @@ def test_names_of_columns():
 
 def test_any_reader_of_sqlite_reads_a_run_while_it_goes_on(tmp_path):
     made = Columns(
-        [Quantity("m0", "GeV"), Quantity("M0")], [Quantity("mh", "GeV", "spheno", "GAUSS 125 +- 1"), Quantity("w")],
+        [Quantity("m0", "GeV"), Quantity("M0")],
+        [Quantity("mh", "GeV", "spheno", "GAUSS 125 +- 1"), Quantity("w")],
         [Quantity("spheno")],
-    )  # fmt: skip
+    )
     with Dataset(tmp_path) as dataset:
         dataset.start(made)
         dataset.evaluator = "127.0.0.1:50051"

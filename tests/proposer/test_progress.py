@@ -20,7 +20,7 @@ from proposer.types import Outcome, Status
         (100, 1e9, "finishing this iteration"),
         (130, 1e9, "finishing this iteration"),
     ],
-)  # fmt: skip
+)
 def test_what_is_left(monkeypatch: pytest.MonkeyPatch, good: int, most: float, end: str) -> None:
     now = 1000.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
@@ -30,9 +30,12 @@ def test_what_is_left(monkeypatch: pytest.MonkeyPatch, good: int, most: float, e
     now += 1.0
     words = progress.line().split(" | ")
     assert words == [
-        f"{good} of 100 good", f"hit rate {good} %", end, "100 evaluated (20 invalid, 0 failed, 0 timed out)",
+        f"{good} of 100 good",
+        f"hit rate {good} %",
+        end,
+        "100 evaluated (20 invalid, 0 failed, 0 timed out)",
         "100 points/s",
-    ]  # fmt: skip
+    ]
 
 
 def outcome(point: int, nll: float, *losses: float) -> Outcome:

@@ -269,10 +269,14 @@ def test_a_choice_takes_equal_shares_in_the_files_order_and_comes_back_exactly(v
 
 @given(u=st.lists(st.floats(0, 1), min_size=2, max_size=20))
 def test_points_of_one_share_are_one_point_for_the_dataset_and_for_networks(u):
-    space = Space([
-        Variable("n", 0.0, 4.0, integer=True), Variable("c", 1.0, 3.0, values=(3.0, 1.0)),
-        Variable("p", 0.0, 1.0, periodic=True), Variable("f", 2.0, 2.0),
-    ])  # fmt: skip
+    space = Space(
+        [
+            Variable("n", 0.0, 4.0, integer=True),
+            Variable("c", 1.0, 3.0, values=(3.0, 1.0)),
+            Variable("p", 0.0, 1.0, periodic=True),
+            Variable("f", 2.0, 2.0),
+        ]
+    )
     points = np.column_stack([u, u[::-1], np.floor(u), u])  # of the phase 0 and 1 only
     keys, snapped = row_keys(space.to_physical(points)), space.snap(points)
     for i, j in itertools.combinations(range(len(u)), 2):
@@ -297,10 +301,13 @@ def test_a_phase_goes_round(low, width, u):
 
 
 def test_draws_of_every_kind_are_even():
-    space = Space([
-        Variable("n", 3.0, 7.0, integer=True), Variable("c", 1.0, 9.0, values=(9.0, 1.0, 2.0)),
-        Variable("p", 0.0, 6.0, periodic=True),
-    ])  # fmt: skip
+    space = Space(
+        [
+            Variable("n", 3.0, 7.0, integer=True),
+            Variable("c", 1.0, 9.0, values=(9.0, 1.0, 2.0)),
+            Variable("p", 0.0, 6.0, periodic=True),
+        ]
+    )
     x = space.to_physical(space.draw(np.random.default_rng(5), 6000))
     for column, values in ((0, [3, 4, 5, 6, 7]), (1, [1, 2, 9])):
         found, counts = np.unique(x[:, column], return_counts=True)
@@ -310,10 +317,14 @@ def test_draws_of_every_kind_are_even():
 
 
 def test_a_choice_of_one_value_and_a_range_of_no_width_are_fixed():
-    space = Space([
-        Variable("c", 4.0, 4.0, values=(4.0,)), Variable("n", 2.0, 2.0, integer=True),
-        Variable("p", 1.0, 1.0, periodic=True), Variable("x", 0.0, 1.0),
-    ])  # fmt: skip
+    space = Space(
+        [
+            Variable("c", 4.0, 4.0, values=(4.0,)),
+            Variable("n", 2.0, 2.0, integer=True),
+            Variable("p", 1.0, 1.0, periodic=True),
+            Variable("x", 0.0, 1.0),
+        ]
+    )
     assert space.fixed.tolist() == [True, True, True, False]
     u = space.draw(np.random.default_rng(0), 5)
     assert space.to_physical(u)[:, :3].tolist() == [[4.0, 2.0, 1.0]] * 5

@@ -17,11 +17,16 @@ codes: {toy: {function: "a:b", observables: {o: {mean: 1, sigma: 1}}}}
 @pytest.mark.parametrize(
     ("setup", "below"),
     [
-        ("run_name: a", 3.0), ("keep_spectra: good", 3.0), ("keep_spectra: valid", math.inf),
-        ("keep_spectra: none", -math.inf), ("StoreAllPoints: 'True'", math.inf), ("StoreAllPoints: '1'", math.inf),
-        ("StoreAllPoints: 0", -math.inf), ("Store Output Files: 'no'", -math.inf),
+        ("run_name: a", 3.0),
+        ("keep_spectra: good", 3.0),
+        ("keep_spectra: valid", math.inf),
+        ("keep_spectra: none", -math.inf),
+        ("StoreAllPoints: 'True'", math.inf),
+        ("StoreAllPoints: '1'", math.inf),
+        ("StoreAllPoints: 0", -math.inf),
+        ("Store Output Files: 'no'", -math.inf),
     ],
-)  # fmt: skip
+)
 def test_the_nll_below_which_files_are_kept(tmp_path, setup, below):
     (tmp_path / "scan.yaml").write_text(FILE.replace("SETUP", setup))
     assert kept_below(read_scan_file(tmp_path / "scan.yaml"), 3.0) == below

@@ -34,18 +34,22 @@ MANY = 10**9
 BATCHES = 6
 """How many batches most tests ask for."""
 
-SPACE = Space([
-    Variable("flat", -3.0, 5.0, steps=7),
-    Variable("log", 1e-3, 1e3, PriorKind.LOG_UNIFORM, steps=7),
-    Variable("fixed", 7.5, 7.5),
-    Variable("bell", -np.inf, np.inf, PriorKind.NORMAL, 2.0, 0.5, steps=7),
-])  # fmt: skip
-KINDS = Space([
-    Variable("phase", 0.0, 6.25, periodic=True, steps=20),
-    Variable("count", 1.0, 4.0, integer=True),
-    Variable("choice", -1.0, 7.0, values=(7.0, -1.0, 2.0)),
-    Variable("flat", 0.0, 1.0, steps=20),
-])  # fmt: skip
+SPACE = Space(
+    [
+        Variable("flat", -3.0, 5.0, steps=7),
+        Variable("log", 1e-3, 1e3, PriorKind.LOG_UNIFORM, steps=7),
+        Variable("fixed", 7.5, 7.5),
+        Variable("bell", -np.inf, np.inf, PriorKind.NORMAL, 2.0, 0.5, steps=7),
+    ]
+)
+KINDS = Space(
+    [
+        Variable("phase", 0.0, 6.25, periodic=True, steps=20),
+        Variable("count", 1.0, 4.0, integer=True),
+        Variable("choice", -1.0, 7.0, values=(7.0, -1.0, 2.0)),
+        Variable("flat", 0.0, 1.0, steps=20),
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -58,17 +62,23 @@ class Case:
 
 
 CASES = {
-    "MLS_DNNC": Case(MlsDnncSettings(
-        bootstrap_points=40, candidate_points=300, points_per_iteration=30, threshold=1.0, iterations=9,
-        fit=FitSettings(neurons=8, batch_size=64, epochs=4),
-    )),
+    "MLS_DNNC": Case(
+        MlsDnncSettings(
+            bootstrap_points=40,
+            candidate_points=300,
+            points_per_iteration=30,
+            threshold=1.0,
+            iterations=9,
+            fit=FitSettings(neurons=8, batch_size=64, epochs=4),
+        )
+    ),
     "LODE": Case(LodeSettings(points_per_iteration=40, threshold=1.0)),
     "RANDOM": Case(DrawSettings(points_per_iteration=40, threshold=1.0)),
     "SOBOL": Case(DrawSettings(points_per_iteration=40, threshold=1.0)),
     "GRID": Case(GridSettings(points_per_iteration=40, threshold=1.0), uniform=False),
     "CMAES": Case(CmaesSettings(population_size=12, threshold=1.0), uniform=False),
     "CMAES_ND": Case(CmaesNdSettings(population_size=12, threshold=1.0), uniform=False),
-}  # fmt: skip
+}
 
 every = pytest.mark.parametrize("name", CASES)
 
@@ -313,10 +323,14 @@ def test_it_starts_from_points_that_are_known(tmp_path, name):
 
 
 def test_a_grid_ends_with_its_last_point(tmp_path):
-    space = Space([
-        Variable("a", 0.0, 1.0, steps=9), Variable("b", 1.0, 100.0, PriorKind.LOG_UNIFORM, steps=3),
-        Variable("c", 1.0, 3.0, values=(3.0, 1.0)), Variable("d", 0.0, 2.0, periodic=True, steps=4),
-    ])  # fmt: skip
+    space = Space(
+        [
+            Variable("a", 0.0, 1.0, steps=9),
+            Variable("b", 1.0, 100.0, PriorKind.LOG_UNIFORM, steps=3),
+            Variable("c", 1.0, 3.0, values=(3.0, 1.0)),
+            Variable("d", 0.0, 2.0, periodic=True, steps=4),
+        ]
+    )
     run = play(tmp_path, "GRID", batches=100, space=space)
     expected = itertools.product(np.linspace(0, 1, 9), [1.0, 10.0, 100.0], [3.0, 1.0], [0.0, 0.5, 1.0, 1.5])
     np.testing.assert_allclose(physical(run), list(expected), rtol=1e-12)

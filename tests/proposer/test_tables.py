@@ -33,10 +33,12 @@ def test_formulas_in_texts_and_names(tmp_path: Path) -> None:
         dataset.start(columns, {"variables": variables, "observables": observables})
         u = np.array([[0.1], [0.2]])
         dataset.add_batch(Batch(u, ["=origin", "random"], 1), -u, b"")
-        dataset.record([
-            Outcome(1, Status.OK, -1.5, [-2.0, 1.0], [-1.5, 0.0], [0.1], warnings=["@evil"]),
-            Outcome(2, Status.INVALID, None, [-3.0, np.nan], (), [0.1], "+code", "=cmd|' /C calc'!A0", (), [1]),
-        ])  # fmt: skip
+        dataset.record(
+            [
+                Outcome(1, Status.OK, -1.5, [-2.0, 1.0], [-1.5, 0.0], [0.1], warnings=["@evil"]),
+                Outcome(2, Status.INVALID, None, [-3.0, np.nan], (), [0.1], "+code", "=cmd|' /C calc'!A0", (), [1]),
+            ]
+        )
         GoodPoints(tmp_path / "good_points.csv", variables, observables, 2.0).rewrite(dataset)
     for path in (tmp_path / "good_points.csv", export(tmp_path, "csv")):
         with path.open(newline="") as file:

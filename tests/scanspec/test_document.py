@@ -103,7 +103,7 @@ def test_json_may_be_indented_by_tabs(read):
         (replaced(JSON, '"MEAN": 1', '"MEAN": NaN'), "a.json", 6, ["NaN is no JSON"]),
         (replaced(JSON, '"tiny"', '"NaN\\" Infinity"').replace("[0, 10]", "[0, Infinity]"), "a.json", 3, ["Infinity"]),
     ],
-)  # fmt: skip
+)
 def test_a_fault_has_its_line(fault, text, name, line, words):
     message = fault(text, name)
     assert message.startswith(f"{name}, line {line}: ")

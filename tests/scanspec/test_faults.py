@@ -67,12 +67,23 @@ plotting: {plots: {a: {values: [x]}}}
 """
     lines = said(text)
     wanted = [
-        (1, "unknown key 'sede'"), (1, "type 'LOAD' is no scan"), (1, "points is -5"), (1, "seed is 'abc'"),
-        (1, "max_hours is '2h'"), (3, "a list of 2 numbers"), (4, "unknown key 'rnage'"),
-        (7, "without .py"), (8, "timeout is -1"), (10, "mean without a sigma"), (11, "sigma is 0"),
-        (12, "'id' is already the name of a column"), (15, "a list of whole numbers"), (16, "the name of a file"),
-        (17, "threshold_value is 'good'"), (18, "must be [x, y]"),
-    ]  # fmt: skip
+        (1, "unknown key 'sede'"),
+        (1, "type 'LOAD' is no scan"),
+        (1, "points is -5"),
+        (1, "seed is 'abc'"),
+        (1, "max_hours is '2h'"),
+        (3, "a list of 2 numbers"),
+        (4, "unknown key 'rnage'"),
+        (7, "without .py"),
+        (8, "timeout is -1"),
+        (10, "mean without a sigma"),
+        (11, "sigma is 0"),
+        (12, "'id' is already the name of a column"),
+        (15, "a list of whole numbers"),
+        (16, "the name of a file"),
+        (17, "threshold_value is 'good'"),
+        (18, "must be [x, y]"),
+    ]
     for line, words in wanted:
         assert any(each.startswith(f"scan.yaml, line {line}: ") and words in each for each in lines), (line, words)
     assert len(lines) == len(wanted), lines

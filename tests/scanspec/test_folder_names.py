@@ -46,8 +46,10 @@ def test_an_environment_is_a_plain_name(tmp_path, name):
     precious = tmp_path / "precious"
     precious.mkdir()
     done = subprocess.run(
-        [ROOT / "tools/environment.sh", f"../{precious}" if "x" in name else name], capture_output=True, text=True,
+        [ROOT / "tools/environment.sh", f"../{precious}" if "x" in name else name],
+        capture_output=True,
+        text=True,
         check=False,
-    )  # fmt: skip
+    )
     assert (done.returncode, "is no name of an environment" in done.stderr) == (2, True)
     assert precious.is_dir()

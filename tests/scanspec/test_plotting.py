@@ -26,11 +26,13 @@ def test_in_bsmarts_spelling(tmp_path):
     scan = read(tmp_path, BSMART)
     assert scan.plotting.plots == (
         Plot(
-            "m0_vs_mh", (SlhaAddress("MINPAR", (1,)), SlhaAddress("MASS", (25,))), ("$m_0$", "$m_h$"),
+            "m0_vs_mh",
+            (SlhaAddress("MINPAR", (1,)), SlhaAddress("MASS", (25,))),
+            ("$m_0$", "$m_h$"),
             ((100.0, 3000.0), (118.0, 122.0)),
         ),
         Plot("lines", ("x", "0", "y"), scales=("log", "linear"), contours=(1.0, 3.0)),
-    )  # fmt: skip
+    )
     assert list(scan.ignored) == ["Plotting: Plots: lines: Shortcuts"]
 
 

@@ -181,9 +181,18 @@ def test_slha_addresses(read, address, block, indices):
 
 @pytest.mark.parametrize(
     "address",
-    ["[MASS, [25.5]]", "[MASS, [x]]", "MASS", "[]", "[WIDTH]", "[WIDTH, [1, 2]]", "[BR, 25]", "[NMIX, [1, [2]]]",
-     "[MASS, true]"],
-)  # fmt: skip
+    [
+        "[MASS, [25.5]]",
+        "[MASS, [x]]",
+        "MASS",
+        "[]",
+        "[WIDTH]",
+        "[WIDTH, [1, 2]]",
+        "[BR, 25]",
+        "[NMIX, [1, [2]]]",
+        "[MASS, true]",
+    ],
+)
 def test_slha_addresses_refused(fault, address):
     message = fault(observable(f"{{mean: 1, sigma: 2, slha: {address}}}"))
     assert message.startswith("line 7: ") and "[BLOCK, [indices]]" in message
@@ -290,10 +299,16 @@ def test_what_has_no_meaning_is_named_once(read):
         "codes:\n  toy:\n    function: toy:f\n    Observables: {x: {MEAN: 1, VARIANCE: 2, TYPE: Observable}}\n"
     )
     assert list(scan.ignored) == [
-        "MPI", "setup: csv", "setup: Use TQDM", "setup: Cores", "setup: debug",
-        "Networks: Estimators", "variables: a: VARIANCE", "variables: b: VARIANCE",
+        "MPI",
+        "setup: csv",
+        "setup: Use TQDM",
+        "setup: Cores",
+        "setup: debug",
+        "Networks: Estimators",
+        "variables: a: VARIANCE",
+        "variables: b: VARIANCE",
         "codes: toy: Observables: x: TYPE",
-    ]  # fmt: skip
+    ]
     (note,) = scan.notes
     assert note.startswith("setup: Store Inputs keeps nothing here")
 

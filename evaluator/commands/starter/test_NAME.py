@@ -26,9 +26,20 @@ def test_a_point_that_is_unphysical():
 def test_the_evaluator_keeps_the_contract(tmp_path):
     address_file = tmp_path / "address"
     server = subprocess.Popen(
-        [sys.executable, "-m", "evaluator", "serve", str(HERE / "NAME.yaml"), "--listen", "127.0.0.1:0",
-         "--workers", "1", "--address-file", str(address_file)]
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "evaluator",
+            "serve",
+            str(HERE / "NAME.yaml"),
+            "--listen",
+            "127.0.0.1:0",
+            "--workers",
+            "1",
+            "--address-file",
+            str(address_file),
+        ]
+    )
     try:
         end = time.monotonic() + 60
         while not address_file.exists() and server.poll() is None and time.monotonic() < end:

@@ -32,11 +32,14 @@ def repeated(values: Floats) -> Mask:
     distinct, of, counts = np.unique(values, return_inverse=True, return_counts=True)
     if not (counts >= LEAST).any():
         return np.zeros(len(values), dtype=np.bool_)
-    usual = np.array([
-        np.median(np.delete(counts[max(0, at - BESIDE) : at + BESIDE + 1], min(at, BESIDE)))
-        if len(counts) > 1 and counts[at] >= LEAST else np.inf
-        for at in range(len(distinct))
-    ])  # fmt: skip
+    usual = np.array(
+        [
+            np.median(np.delete(counts[max(0, at - BESIDE) : at + BESIDE + 1], min(at, BESIDE)))
+            if len(counts) > 1 and counts[at] >= LEAST
+            else np.inf
+            for at in range(len(distinct))
+        ]
+    )
     constant = (counts >= LEAST) & (counts >= STANDS_OUT * usual)
     found: Mask = constant[of]
     return found if (~found).sum() >= OTHERS else np.zeros(len(values), dtype=np.bool_)

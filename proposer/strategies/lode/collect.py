@@ -33,9 +33,12 @@ thin shells went outside."""
 def candidates(known: Known, rng: np.random.Generator) -> Floats:
     """Points, shape (n, d), between good ones and around them; of the newest, so that the cost does not grow."""
     u, good = known.u[-NEWEST:], known.good[-NEWEST:]
-    return np.concatenate([
-        between_good_points(u, good, NEIGHBOURS, EACH, rng), around_good_points(known, EACH, rng),
-    ])  # fmt: skip
+    return np.concatenate(
+        [
+            between_good_points(u, good, NEIGHBOURS, EACH, rng),
+            around_good_points(known, EACH, rng),
+        ]
+    )
 
 
 def around_good_points(known: Known, n: int, rng: np.random.Generator) -> Floats:

@@ -124,9 +124,15 @@ class Surrogate:
         self._fit_validity(known, has_nll, known.unexplained, MOST_POINTS // 2, rng, again=again)
 
     def _fit_validity(
-        self, known: Known, valid: NDArray[np.bool_], invalid: NDArray[np.bool_], most: int, rng: np.random.Generator,
-        *, again: bool,
-    ) -> None:  # fmt: skip
+        self,
+        known: Known,
+        valid: NDArray[np.bool_],
+        invalid: NDArray[np.bool_],
+        most: int,
+        rng: np.random.Generator,
+        *,
+        again: bool,
+    ) -> None:
         """Regresses +1 for valid, -1 for invalid without a reason among the observables."""
         self._judges_validity = bool(invalid.any())
         if not self._judges_validity:
@@ -213,10 +219,11 @@ class Surrogate:
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
         """What `load` needs; the points are not part of it."""
         arrays: dict[str, NDArray[np.float64]] = {
-            "learned_from": np.array(float(self._learned_from)), "error": np.array(self._error),
+            "learned_from": np.array(float(self._learned_from)),
+            "error": np.array(self._error),
             "seen": np.array(float(self._seen)),
             "coded_apart": np.array(float(self._coded_apart)),
-        }  # fmt: skip
+        }
         for name, part in (("values", self._values), ("validity", self._validity), ("nets", self._nets)):
             if part is not None:
                 arrays |= {f"{name}/{key}": value for key, value in part.to_arrays().items()}

@@ -119,9 +119,10 @@ class Nets:
 
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
         return {
-            "weights": self._weights.double().numpy(), "dim": np.array(float(self.dim)),
+            "weights": self._weights.double().numpy(),
+            "dim": np.array(float(self.dim)),
             "born": np.array(self._born, dtype=float),
-        }  # fmt: skip
+        }
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.float64]]) -> Nets:

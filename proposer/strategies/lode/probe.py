@@ -55,9 +55,13 @@ def minima(energy: Callable[[Tensor], Tensor], starts: Floats, rng: np.random.Ge
 
 
 def probes(
-    energy: Callable[[Tensor], Tensor], starts: Floats, u_known: Floats, e_known: Floats, most: int,
+    energy: Callable[[Tensor], Tensor],
+    starts: Floats,
+    u_known: Floats,
+    e_known: Floats,
+    most: int,
     rng: np.random.Generator,
-) -> Floats:  # fmt: skip
+) -> Floats:
     """At most `most` minima that are not good, shape (n, d), each well below the energies e_known (k,) at u_known
     (k, d) around it."""
     if most < 1 or not len(u_known):

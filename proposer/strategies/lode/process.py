@@ -124,9 +124,12 @@ class Processes:
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
         """What was learned; the data are not part of it."""
         return {
-            "scales": self._scales.numpy(), "amplitude": self._amplitude.numpy(), "noise": self._noise.numpy(),
-            "learned": np.array(float(self.learned)), "asked_for_noise": np.array(float(self._asked_for_noise)),
-        }  # fmt: skip
+            "scales": self._scales.numpy(),
+            "amplitude": self._amplitude.numpy(),
+            "noise": self._noise.numpy(),
+            "learned": np.array(float(self.learned)),
+            "asked_for_noise": np.array(float(self._asked_for_noise)),
+        }
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.float64]]) -> Processes:

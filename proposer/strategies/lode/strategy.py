@@ -276,9 +276,9 @@ class Lode:
         probed = self._probes(known, surrogate, pending, outside, 0 if collect else max(1, round(MOST_PROBES * n)))
         if self.settings.collect and not collect and surrogate.energy is None:
             n_down = round(lode_descend.SHARE * n)
-            probed = np.concatenate([
-                probed, self._snap(lode_descend.descend(surrogate.each, known, n_down, self._generator("descend")))
-            ])  # fmt: skip
+            probed = np.concatenate(
+                [probed, self._snap(lode_descend.descend(surrogate.each, known, n_down, self._generator("descend")))]
+            )
         explore = uncertain(rest, volume, 0.5 * self._inputs(busy), round(share * (n - n_uniform - len(probed))), rng)
         exploit = even(best, taken, n - n_uniform - len(explore) - len(probed), power)
         log.debug("inside %.3g, missing %.3g, chance inside %.2f", particles.volume, missing, best.chance.mean())
