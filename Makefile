@@ -60,7 +60,7 @@ dev:
 
 lint: dev ## style, imports between the two sides, manifests
 	@$(DEV)/ruff check --output-format concise --quiet .
-	@$(DEV)/ruff format --check --quiet .
+	@$(DEV)/ruff format --check .
 	@PYTHONPATH=.:proto $(DEV)/lint-imports --no-cache
 	@$(DEV)/kubernetes-validate --strict --quiet kubernetes/*.yaml
 
