@@ -236,7 +236,7 @@ CUT_OFF = """
     import os, signal, sys
     import numpy as np
     import proposer.run.opening
-    from proposer.strategies.base import Batch
+    from proposer.types import Batch
     from tests.proposer.datasets import open_dataset
 
     proposer.run.opening.journal_mode = lambda _: "DELETE"
