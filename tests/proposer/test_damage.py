@@ -235,7 +235,7 @@ CUT_OFF = """
     import os, signal, sys
     import numpy as np
     import proposer.run.opening
-    from proposer.strategies.base import Batch
+    from proposer.types import Batch
     from tests.proposer.datasets import open_dataset
 
     proposer.run.opening.journal_mode = lambda _: "DELETE"
@@ -489,7 +489,7 @@ def test_status_and_export_read_format_2(old_run, capsys):
 CONVERT = """
     import os, signal, sys
     import proposer.run.opening
-    from proposer.dataset import Dataset
+    from proposer.run.dataset import Dataset
 
     step, real = int(sys.argv[2]), os.replace
     def replace(*names):

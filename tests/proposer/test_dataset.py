@@ -299,8 +299,8 @@ KILLED = """
     import itertools, os, sys
     import numpy as np
     import proposer.run.opening
-    from proposer.dataset import Dataset, Outcome
-    from proposer.strategies.base import Batch, Status
+    from proposer.run.dataset import Dataset
+    from proposer.types import Batch, Outcome, Status
     from tests.proposer.datasets import open_dataset, with_nll
 
     proposer.run.opening.journal_mode = lambda _: sys.argv[2]
