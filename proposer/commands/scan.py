@@ -211,7 +211,7 @@ def check(file: Path, address: str | None, *, insecure: bool) -> int:
     codes = ", ".join(each.name for each in spec.codes)
     print(f"{file}: run {spec.run_name!r}, {len(spec.variables)} variables, codes {codes}")
     for each in spec.variables:
-        prior = each.prior.value + (f" {each.mean:g} +- {each.sigma:g}" if each.prior is PriorKind.NORMAL else "")
+        prior = each.prior.value + (" {:g} +- {:g}".format(*each.normal) if each.prior is PriorKind.NORMAL else "")
         print(f"  {each.name}: {_show_range(each)} {each.unit}".rstrip() + (", fixed" if each.fixed else f", {prior}"))
     fitted = {each.name: each for each in (spec.fitting.variables if spec.fitting is not None else ())}
     for name, each in fitted.items():
