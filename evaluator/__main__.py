@@ -97,6 +97,13 @@ def _parser() -> argparse.ArgumentParser:
         "values", nargs="*", metavar="NAME=VALUE", help="a variable that is not given has the middle of its range"
     )
     point.add_argument("--keep", type=Path, metavar="DIR", help="keep the point's scratch folder here")
+    point.add_argument(
+        "--id",
+        type=_at_least(0, int),
+        default=0,
+        metavar="N",
+        help="of a point of a scan, whose random numbers it gets (default: %(default)s)",
+    )
     point.set_defaults(run=_point)
 
     new = commands.add_parser("new", help="write a folder with a small backend that works, to be changed into yours")
@@ -136,7 +143,7 @@ def _check(options: argparse.Namespace) -> int:
 def _point(options: argparse.Namespace) -> int:
     from evaluator.commands.by_hand import point
 
-    return point(read_scan(options.file), options.values, options.keep)
+    return point(read_scan(options.file), options.values, options.keep, options.id)
 
 
 def _new(options: argparse.Namespace) -> int:

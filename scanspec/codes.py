@@ -31,6 +31,7 @@ def check_code_settings(code: Section, name: str) -> None:
         check(lambda key=key: code.number_in(key, 1.0, 0.0, LONGEST_TIMEOUT, open_low=True))  # type: ignore[misc]
     check(lambda: code.boolean("append", False))
     check(lambda: code.texts("conditions"))
+    check(lambda: code.texts("data"))
     check(lambda: code.path_text("input_file"))
     check(lambda: read_output_name(code, ""))
     check(lambda: _check_success(code.section("success", keys.SUCCESS)))

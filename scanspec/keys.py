@@ -208,6 +208,7 @@ CODE = Keys(
         "invalid_when": ("Invalid_When",),
         "flavio": (),
         "umbridge": (),
+        "data": (),
         "description": ("Description",),
     },
     _words(  # settings of tools that BSMArt has built in

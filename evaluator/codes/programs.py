@@ -15,13 +15,13 @@ import sys
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from evaluator.clock import Countdown
 from evaluator.errors import CodeFailed, CodeKilled, CodeTimedOut, ConfigurationError
-from evaluator.files import FULL, NotAFile, is_full, require_regular
+from evaluator.files import FULL, is_full
 from evaluator.leftovers import POINT_MARK, ROOT_MARK, WORKER_MARK, kill_marked
 from evaluator.memory import memory_limit
+from scanspec.files import open_regular
 
 LARGEST_FILE = 256 * 2**20
 """Bytes that a program or a worker may write into one file, its standard output included."""
@@ -198,7 +198,7 @@ def run_program(
     error_path = folder / f"{log}.stderr"
     with contextlib.ExitStack() as files:
         try:
-            source = files.enter_context(_open_input(stdin)) if stdin else subprocess.DEVNULL
+            source = files.enter_context(open(stdin, "rb", opener=open_regular)) if stdin else subprocess.DEVNULL
             for path in (out_path, error_path):
                 path.unlink(missing_ok=True)  # a code before this one may have put a link or a pipe there
             out = files.enter_context(out_path.open("xb"))
@@ -212,8 +212,6 @@ def run_program(
                 start_new_session=True,
                 env=environment(variables) | {POINT_MARK: str(folder)},
             )
-        except NotAFile as error:
-            raise CodeFailed(f"{words[0]} could not be started: {error}") from error
         except OSError as error:
             if error.errno in FULL:
                 raise
@@ -237,17 +235,6 @@ def run_program(
     if is_full(folder) or _says_full(finished):
         raise CodeKilled(f"there was no room on the disk for what {Path(words[0]).name} writes")
     return finished
-
-
-def _open_input(path: Path) -> BinaryIO:
-    # without O_NONBLOCK the opening of a named pipe waits for a writer
-    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY), "rb")
-    try:
-        require_regular(path, os.fstat(file.fileno()).st_mode)
-    except NotAFile:
-        file.close()
-        raise
-    return file
 
 
 def _says_full(finished: Finished) -> bool:
@@ -292,11 +279,11 @@ def _wait(process: subprocess.Popen[bytes], timeout: float) -> bool:
 def read_tail(path: Path, size: int = 4000) -> str:
     """The last bytes of a file as text, safe for any bytes; empty where there is none."""
     try:
-        with _open_input(path) as file:
+        with open(path, "rb", opener=open_regular) as file:
             file.seek(0, os.SEEK_END)
             file.seek(max(0, file.tell() - size))
             return file.read(size).decode("utf-8", errors="replace")
-    except (OSError, NotAFile):
+    except OSError:
         return ""
 
 

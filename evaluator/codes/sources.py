@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from evaluator.errors import ConfigurationError
-from evaluator.files import NotAFile, require_regular
+from scanspec.files import NotAFile, require_regular
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 _NOT_PHYSICS = sys.stdlib_module_names | {"evaluator", "scanspec", "lodescan"}
@@ -43,7 +43,7 @@ def file_hash(path: Path) -> FileHash:
     try:
         require_regular(path, status.st_mode)  # the reading of a pipe or a device may never end
     except NotAFile as error:
-        raise ConfigurationError(f"{error}; name a file") from None
+        raise ConfigurationError(f"{path} cannot be used: {error.strerror}; name a file") from None
     digest = hashlib.sha256()
     with path.open("rb") as file:
         if file.read(2) == b"#!":

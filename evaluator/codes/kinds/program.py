@@ -17,9 +17,10 @@ from evaluator.codes.sources import file_hash, script_sources
 from evaluator.codes.template import Template
 from evaluator.codes.verdict import Verdict, read_output
 from evaluator.errors import CodeFailed, InvalidPoint
-from evaluator.files import NotAFile, read_regular, write_new
+from evaluator.files import write_new
 from scanspec import CodeSpec, ScanFile, SlhaAddress
 from scanspec.codes import read_output_name
+from scanspec.files import read_bytes
 from scanspec.keys import OF_PROFILES
 from scanspec.spectrum import LARGEST_SPECTRUM, EntryMissing, Spectrum
 from scanspec.tools import PASS
@@ -128,8 +129,7 @@ class SlhaProgram(Code):
             self._variables,
         )
         self._ran = True
-        rewrite(target, self._profile.heading, self._profile.table)
-        spectrum = self._verdict.judge(finished, target, point.warnings)
+        spectrum = self._verdict.judge(finished, target, point.warnings, self._as_slha)
         self._check_candidate(spectrum, SlhaAddress("DARKMATTER", (2,)))
         if self._append and point.spectrum_path is not None:
             target = point.spectrum_path
@@ -137,6 +137,9 @@ class SlhaProgram(Code):
             spectrum = read_output(target) or spectrum
         point.wrote(spectrum, target)
         return {}
+
+    def _as_slha(self, output: Path) -> bool:
+        return rewrite(output, self._profile.heading, self._profile.table)
 
     def _blocks(self, output: Path, warnings: list[str]) -> bytes:
         """An output without what stands before its first block, which would belong to the last block before it."""
@@ -193,12 +196,9 @@ class SlhaProgram(Code):
 def _read(path: Path) -> bytes:
     """A spectrum of this point; raises CodeFailed when it is no file any more, or has grown too large."""
     try:
-        content = read_regular(path, LARGEST_SPECTRUM)
-    except (NotAFile, OSError) as error:
-        raise CodeFailed(f"the spectrum cannot be read: {error}") from error
-    if len(content) > LARGEST_SPECTRUM:
-        raise CodeFailed(f"the spectrum {path.name} is larger than {LARGEST_SPECTRUM >> 20} MiB")
-    return content
+        return read_bytes(path, LARGEST_SPECTRUM)
+    except OSError as error:
+        raise CodeFailed(f"the spectrum {path.name} cannot be read: {error.strerror}") from error
 
 
 def _writes_spectrum(spec: CodeSpec) -> bool:
