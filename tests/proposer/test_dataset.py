@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from proposer.keys import KeySet, row_keys
 from proposer.run import folder
 from proposer.run.dataset import Dataset, DatasetError, FolderInUse, Outcome
+from proposer.target import Target
 from proposer.types import Batch, Status
 from tests.proposer.datasets import open_dataset, with_nll
 
@@ -83,7 +84,7 @@ def test_only_points_that_are_ok_have_an_nll(dataset):
     add(dataset, batch(2))
     dataset.record([Outcome(1, Status.INVALID, 0.5), ok(2, 0.5)])
     np.testing.assert_array_equal(dataset.told(1).nll, [np.nan, 0.5])
-    assert dataset.count_good(1.0) == 1
+    assert dataset.count_good(Target(1.0)) == 1
 
 
 def test_a_message_with_an_unknown_point_is_stored_not_at_all(dataset):
@@ -137,7 +138,7 @@ def test_points_with_a_known_nll_are_answered_in_the_same_transaction(dataset):
     dataset.add_batch(made, made.u, b"", with_nll([0.5, np.nan, 2.0]))
     assert dataset.pending().ids.tolist() == [2]
     assert dataset.counts() == {("init", None): 1, ("init", Status.OK): 2}
-    assert dataset.count_good(2.0) == 1
+    assert dataset.count_good(Target(2.0)) == 1
     assert dataset.record([ok(1)]) == 0
 
 
@@ -205,7 +206,7 @@ def test_results_come_in_chunks_from_a_batch_on_and_below_an_nll(dataset):
     assert np.concatenate([each.ids for each in chunks]).tolist() == list(range(1, 21))
     assert [each.ids.tolist() for each in dataset.results(chunk=12)] == [[*range(1, 11)], [*range(11, 21)]]
     assert [each.ids.tolist() for each in dataset.results(first_batch=4)] == [[16, 17, 18, 19, 20]]
-    assert [each.ids.tolist() for each in dataset.results(nll_below=3.0)] == [[1, 2]]
+    assert [each.ids.tolist() for each in dataset.results(target=Target(3.0))] == [[1, 2]]
     assert list(dataset.results(first_batch=9)) == []
 
 
