@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from evaluator import InvalidPoint
 from evaluator.codes.flavio import FlavioCode
 from evaluator.codes.point import Point
 from evaluator.codes.protocol import Code
@@ -23,7 +24,6 @@ from evaluator.errors import (
     CodeKilled,
     CodeTimedOut,
     ConfigurationError,
-    InvalidPoint,
     ObservableFailed,
 )
 from evaluator.expressions import Expression

@@ -16,9 +16,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from evaluator import InvalidPoint
 from evaluator.codes.deadline import DEFAULT_TIMEOUT, run_by
 from evaluator.codes.sources import module_sources
-from evaluator.errors import CodeFailed, CodeKilled, ConfigurationError, InvalidPoint, UnknownName
+from evaluator.errors import CodeFailed, CodeKilled, ConfigurationError, UnknownName
 from evaluator.files import FULL
 from scanspec import CodeSpec, ScanFile
 from scanspec.codes import read_function

@@ -9,13 +9,14 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evaluator import InvalidPoint
 from evaluator.codes.outputs import has_entries, rewrite, split_headless
 from evaluator.codes.profiles import PROFILES, Profile, profile_of
 from evaluator.codes.programs import Command, run_program
 from evaluator.codes.sources import file_hash, script_sources
 from evaluator.codes.template import Template
 from evaluator.codes.verdict import Verdict, read_output
-from evaluator.errors import CodeFailed, ConfigurationError, InvalidPoint
+from evaluator.errors import CodeFailed, ConfigurationError
 from evaluator.files import NotAFile, read_regular, write_new
 from scanspec import CodeSpec, ScanFile, SlhaAddress
 from scanspec.codes import read_output_name
@@ -70,8 +71,8 @@ class SlhaProgram:
                 raise ConfigurationError(
                     str(
                         section.error(
-                            f"code {spec.name!r} works on the spectrum of the code before it, as {named!r}, but a file of "
-                            f"that name, without a variable in it, lies beside the scan file ({path}): remove or "
+                            f"code {spec.name!r} works on the spectrum of the code before it, as {named!r}, but a file "
+                            f"of that name, without a variable in it, lies beside the scan file ({path}): remove or "
                             "rename it if a run by hand has left it; a program's own file is named in its command",
                             "input_file",
                         )
