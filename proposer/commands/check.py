@@ -13,13 +13,9 @@ from proposer.run.spectra import kept_below
 from proposer.show.progress import say
 from proposer.strategies.base import Settings
 from proposer.strategies.choice import type_name
-from proposer.target import describe_target
 from proposer.wire.agreement import show
 from proposer.wire.remote import Evaluator
 from scanspec import PriorKind, Variable
-
-OF_THE_TARGET = ("threshold", "above")
-"""Settings of a strategy that the line on good points says."""
 
 IN_THE_FILE = {
     "collect": "goal",
@@ -37,7 +33,7 @@ def check(file: Path, address: str | None, *, insecure: bool) -> int:
     codes = ", ".join(each.name for each in spec.codes)
     print(f"{file}: run {spec.run_name!r}, {len(spec.variables)} variables, codes {codes}")
     for each in spec.variables:
-        prior = each.prior.value + (f" {each.mean:g} +- {each.sigma:g}" if each.prior is PriorKind.NORMAL else "")
+        prior = each.prior.value + (" {:g} +- {:g}".format(*each.normal) if each.prior is PriorKind.NORMAL else "")
         print(f"  {each.name}: {_show_range(each)} {each.unit}".rstrip() + (", fixed" if each.fixed else f", {prior}"))
     fitted = {each.name: each for each in (spec.fitting.variables if spec.fitting is not None else ())}
     for name, each in fitted.items():
@@ -48,16 +44,16 @@ def check(file: Path, address: str | None, *, insecure: bool) -> int:
         window = f", valid {scored.valid[0]:g} to {scored.valid[1]:g}" if scored.valid else ""
         likelihood = "the evaluator's measurement" if scored.measurement is not None else show(scored.likelihood)
         print(f"  {scored.name}: {likelihood}{window}")
-    print(f"  good: {describe_target(settings.threshold, settings.above)}; stops at {describe_limits(limits)}")
+    print(f"  good: {settings.target.describe()}; stops at {describe_limits(limits)}")
     print(f"  {type_name(spec)}: {', '.join(own_settings(settings))}")
-    if (below := kept_below(spec, settings.threshold)) > -math.inf:
+    if (below := kept_below(spec, settings.target.threshold)) > -math.inf:
         which = f"points with an NLL below {below:g}" if below < math.inf else "all valid points"
         print(f"  keeps the spectrum files, if there are any, of {which}")
     if init is not None:
         print(f"  starts from {len(init.batch):,} points of {spec.setup.text('init_csv')}")
         for line in init.notes:
             print(f"  note: {line}")
-    for line in notes_on(spec, settings.threshold):
+    for line in notes_on(spec, settings.target.threshold):
         print(f"  note: {line}")
     if evaluator is not None and address is not None:
         try:
@@ -92,7 +88,7 @@ def own_settings(settings: Settings) -> list[str]:
 def _in_the_file_s_words(settings: dict[str, Any]) -> Iterator[str]:
     for own, value in settings.items():
         name = IN_THE_FILE.get(own, own)
-        if own in OF_THE_TARGET or value is None or value == ():
+        if own == "target" or value is None or value == ():
             continue
         if isinstance(value, dict):
             yield from _in_the_file_s_words(value)

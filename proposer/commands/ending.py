@@ -20,7 +20,6 @@ from proposer.show.plots import draw, read_points
 from proposer.show.progress import say
 from proposer.show.tally import Tally
 from proposer.strategies.base import Settings
-from proposer.target import describe_target
 from scanspec import ScanFile, ScanFileError
 from scanspec.spectrum import FILES_NOT_KEPT
 
@@ -37,7 +36,7 @@ def conclude(dataset: Dataset, reason: str, tally: Tally, seconds: float) -> int
     say(f"stopped: {reason}")
     say(
         f"{tally.evaluated:,} points evaluated in {show_time(seconds)}: {tally.good:,} good "
-        f"({describe_target(tally.threshold, tally.above)}), {tally.breakdown()}; lowest NLL {_number(tally.best)}"
+        f"({tally.target.describe()}), {tally.breakdown()}; lowest NLL {_number(tally.best)}"
     )
     if tally.good:
         say(f"good points: {folder / GOOD_POINTS}")
@@ -80,7 +79,7 @@ def _advice(dataset: Dataset, tally: Tally) -> list[str]:
 def conclude_again(dataset: Dataset, limits: Limits, settings: Settings, stored: dict[str, Any]) -> int:
     """The end of a run that is finished: it needs no evaluator."""
     names = stored["observables"]
-    tally = read_tally(dataset, limits.points, settings.threshold, limits.evaluations, settings.above, names)
+    tally = read_tally(dataset, limits.points, settings.target, limits.evaluations, names)
     say(f"{dataset.path.parent} is finished; more points or a higher budget in the scan file make it go on")
     return conclude(dataset, stored["stopped"], tally, stored["seconds"])
 

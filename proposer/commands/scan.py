@@ -35,7 +35,6 @@ from proposer.show.failures import show_failed
 from proposer.show.progress import Progress, say
 from proposer.strategies.base import Settings
 from proposer.strategies.choice import make_strategy, type_name
-from proposer.target import NONE, describe_target
 from proposer.types import Outcome
 from proposer.wire.messages import Description
 from proposer.wire.remote import Evaluator, NoEvaluator
@@ -67,7 +66,7 @@ def scan(file: Path, address: str, options: ScanOptions) -> int:
     spec, settings, limits, space, init = read_asked(file)
     set_level(spec)
     folder, wait, eager = options.folder or Path("runs") / spec.run_name, options.wait, options.eager
-    spectra_below = kept_below(spec, settings.threshold)
+    spectra_below = kept_below(spec, settings.target.threshold)
     with ExitStack() as opened:
         evaluator = Evaluator(address, insecure=options.insecure, say=say, spectra_below=spectra_below, file=file)
         opened.callback(evaluator.close)
@@ -100,8 +99,7 @@ def scan(file: Path, address: str, options: ScanOptions) -> int:
             )
         columns = columns_of(spec, description)
         dataset = dataset or opened.enter_context(Dataset(folder))
-        above = None if settings.above == NONE else settings.above
-        aims = {"points": limits.points, "threshold": settings.threshold, "above": above, "stopped": None}
+        aims = {"points": limits.points, **settings.target.to_meta(), "stopped": None}
         if stored:
             dataset.set_meta(aims)
         else:
@@ -124,10 +122,9 @@ def scan(file: Path, address: str, options: ScanOptions) -> int:
             say(f"note: {line}")
         most = min(limits.evaluations, limits.points) if reads_rows(spec.setup) else limits.evaluations
         names = [each.name for each in description.observables]
-        tally = read_tally(dataset, limits.points, settings.threshold, most, settings.above, names)
+        tally = read_tally(dataset, limits.points, settings.target, most, names)
         tally.start = int(getattr(strategy, "start_points", 0))
-        target = settings.threshold, settings.above
-        good_points = GoodPoints(folder / GOOD_POINTS, list(space.names), names, *target)
+        good_points = GoodPoints(folder / GOOD_POINTS, list(space.names), names, settings.target)
 
         def explain(failed: Outcome) -> list[str]:
             found = dataset.point(failed.id)
@@ -177,9 +174,9 @@ def _introduce(
         f"{spec.run_name}: {len(spec.variables)} variables; evaluator {description.backend}, "
         f"{description.concurrency} points at once"
     )
-    target = describe_target(settings.threshold, settings.above)
+    target = settings.target.describe()
     say(f"good: {target}; stops at {describe_limits(limits)}; seed {seed}; folder {folder}")
-    for line in notes_on(spec, settings.threshold):
+    for line in notes_on(spec, settings.target.threshold):
         say(f"note: {line}")
     if dataset is not None and dataset.points:
         say(

@@ -103,7 +103,7 @@ class Progress:
         elapsed = time.monotonic() - start
         points, found = tally.evaluated - evaluated, tally.good - good
         rate = points / elapsed if elapsed > 0 else 0.0
-        parts = [f"{tally.good:,} of {tally.target:,} good", f"hit rate {tally.hit_rate} %"]
+        parts = [f"{tally.good:,} of {tally.wanted:,} good", f"hit rate {tally.hit_rate} %"]
         parts += [self._left(elapsed, points, found), self._doing]
         if not tally.good and math.isfinite(tally.best):
             parts.append(tally.lowest())
@@ -112,11 +112,11 @@ class Progress:
 
     def _left(self, elapsed: float, points: int, found: int) -> str:
         tally = self._tally
-        if tally.good >= tally.target:
+        if tally.good >= tally.wanted:
             return "finishing this iteration"
         if tally.evaluated < min(tally.start, tally.most):
             return f"start {tally.evaluated:,} of {tally.start:,}, no estimate before that"
-        left = (tally.target - tally.good) * elapsed / found if found >= FOUND else math.inf
+        left = (tally.wanted - tally.good) * elapsed / found if found >= FOUND else math.inf
         if points:
             left = min(left, (tally.most - tally.evaluated) * elapsed / points)
         return f"about {show_time(max(left, 0))} left" if left < math.inf else "time left unknown"

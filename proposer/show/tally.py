@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from proposer.formats import show_number
 from proposer.show.failures import Failures, kind_of
-from proposer.target import NONE, in_target
+from proposer.target import Target
 from proposer.types import Outcome, Status
 from scanspec.likelihoods import LARGEST_LOSS
 
@@ -21,18 +21,17 @@ MOST_KINDS = 1000
 class Tally:
     """Counts of a run: good points (earlier runs of an InitCSV included), answered points by status.
 
-    A scan ends at `target` good points (NLL below `threshold` and above `above`), or at `most` evaluations. `given`:
+    A scan ends at `wanted` good points (an NLL in `target`), or at `most` evaluations. `given`:
     good points that came with their NLL. `start`: points of a search before it has learned anything. `names`: of the
     observables; `best_losses`: of the point with the lowest NLL. `failures`: by kind; `failed`: the kind of the last
     of `failed_in_a_row`.
     """
 
-    target: int
-    threshold: float
+    wanted: int
+    target: Target
     most: float = math.inf
     good: int = 0
     best: float = math.inf
-    above: float = NONE
     by_status: Counter[Status] = field(default_factory=Counter)
     given: int = 0
     start: int = 0
@@ -53,7 +52,7 @@ class Tally:
             self.by_status[each.status] += 1
             self._note_failure(each)
             if each.nll is not None:
-                self.good += in_target(each.nll, self.threshold, self.above)
+                self.good += self.target.contains(each.nll)
                 if each.nll < self.best:
                     self.best, self.best_losses = each.nll, tuple(each.losses)
 

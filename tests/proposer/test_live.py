@@ -9,10 +9,11 @@ import logging, sys, warnings
 from collections import Counter
 from proposer.show.progress import Progress, say
 from proposer.show.tally import Tally
+from proposer.target import Target
 from proposer.types import Status
 from scanspec.logs import logging_to_stderr
 
-tally = Tally(1000, 1.0, start=90, names=("a", "b"))
+tally = Tally(1000, Target(1.0), start=90, names=("a", "b"))
 with logging_to_stderr(), Progress(tally) as progress:
     progress.doing("iteration 3")
     tally.good, tally.by_status = 123, Counter({Status.OK: 2000, Status.INVALID: 653, Status.FAILED: 2})

@@ -20,6 +20,7 @@ from proposer.strategies.lode.energy import FAR, EnergyOfNll, EnergyOfObservable
 from proposer.strategies.lode.nets import MEMBERS, Nets
 from proposer.strategies.lode.process import Processes
 from proposer.strategies.lode.train import training_rows
+from proposer.target import Target
 from proposer.types import Floats
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Surrogate:
         inputs: Callable[[Floats], Floats] = lambda u: 2.0 * u - 1.0,
         of_nll: EnergyOfNll | None = None,
     ) -> None:
-        self.dim, self.energy, self.inputs, self._of_nll = dim, energy, inputs, of_nll or EnergyOfNll(math.inf)
+        self.dim, self.energy, self.inputs, self._of_nll = dim, energy, inputs, of_nll or EnergyOfNll(Target(math.inf))
         self._coding: Coding | None = None
         self._values: Processes | None = None
         self._nets: Nets | None = None

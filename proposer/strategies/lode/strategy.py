@@ -37,7 +37,7 @@ from proposer.strategies.lode.select import (
     uncertain,
     undiscovered,
 )
-from proposer.target import NONE, read_target
+from proposer.target import DEFAULT_TARGET, Target
 from proposer.types import Batch, CheckpointError, Floats, Told
 from scanspec.document import closest, plain_name
 
@@ -74,14 +74,12 @@ MOST_PROBES = 0.15
 class LodeSettings:
     """The section `networks` of a scan file."""
 
-    threshold: float = 100.0
-    """A point is good when its NLL is below this."""
+    target: Target = DEFAULT_TARGET
+    """Which points are good."""
     points_per_iteration: int = 200
     """The largest batch."""
     collect: bool = False
     """As many good points as possible, soon, rather than an even map."""
-    above: float = NONE
-    """And, where the target is a band, above this."""
     even_in: tuple[str, ...] = ()
     """Variables and observables in which the map shall be even; none: all variables."""
 
@@ -100,12 +98,10 @@ class LodeSettings:
                 )
         if even_in and goal == "collect":
             raise scan.setup.error("even_in says what a map is even in; goal is collect, which draws none", "even_in")
-        threshold, above = read_target(section, none.threshold)
         return cls(
-            threshold,
+            Target.read(section, none.target),
             section.integer("points_per_iteration", none.points_per_iteration, low=1),
             goal == "collect",
-            above,
             tuple(even_in),
         )
 
@@ -126,8 +122,8 @@ class Lode:
         self._free = np.flatnonzero(~space.fixed)
         self._seen = np.append(self._free, np.arange(space.dim, space.width))  # columns of the network's inputs
         mapped = [replace(each, mapped=each.name in settings.even_in) for each in observables]
-        self._scored = EnergyOfObservables(mapped, settings.threshold, settings.above)
-        self._points = Points(self._free, self._scored, settings.threshold, settings.above)
+        self._scored = EnergyOfObservables(mapped, settings.target)
+        self._points = Points(self._free, self._scored, settings.target)
         self._even_in = self._find_even_in()
         self._first = max(min(20 * self._dim, 60), 10 * self._dim)
         self.start_points = int(min(self._first + self._first // 2, space.size))
