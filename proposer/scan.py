@@ -14,7 +14,8 @@ import numpy as np
 from proposer.run.dataset import Dataset, DatasetError
 from proposer.run.spectra import save_spectra
 from proposer.run.tables import GoodPoints
-from proposer.show.progress import Progress, Tally
+from proposer.show.progress import Progress
+from proposer.show.tally import Tally
 from proposer.space import Space
 from proposer.strategies.base import Strategy
 from proposer.target import Target
