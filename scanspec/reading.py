@@ -278,7 +278,7 @@ def _read_top(
             what
             for what, has, same in (
                 ("slha or function", spec.slha or spec.function, _source(spec) == _source(twin)),
-                ("likelihood", spec.likelihood.kind is not Kind.OFF, repr(spec.likelihood) == repr(twin.likelihood)),
+                ("likelihood", spec.likelihood.kind is not Kind.OFF, spec.likelihood == twin.likelihood),
                 ("window", spec.valid is not None, spec.valid == twin.valid),
             )
             if has and not same

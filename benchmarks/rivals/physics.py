@@ -133,7 +133,7 @@ def _run_scan(name: str, kind: str, seed: int) -> dict[str, Any]:
                 nll.append(part.nll)
                 status.append(part.status)
             meta = dataset.meta()
-        good = np.concatenate(nll) < read_settings(spec).threshold  # not NaN
+        good = np.concatenate(nll) < read_settings(spec).target.threshold  # not NaN
     of_status = np.concatenate(status)
     return _figures(np.concatenate(u), good, _cells() if name == MAPPED else None) | {
         "invalid": int((of_status == Status.INVALID).sum()),
@@ -186,7 +186,7 @@ def _file(name: str) -> Path:
 
 def _problem(nll: Any) -> Problem:
     spec = read_scan_file(_file(MAPPED))
-    threshold = read_settings(spec).threshold
+    threshold = read_settings(spec).target.threshold
     return Problem(
         MAPPED, len(spec.variables), 0.0, 1.0, threshold, 1, lambda u: np.zeros(len(u), dtype=np.int64), nll_only=nll
     )

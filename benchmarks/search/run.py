@@ -22,6 +22,7 @@ from benchmarks.search.problems import PROBLEMS, Problem
 from proposer.strategies.base import Strategy
 from proposer.strategies.lode.energy import ScoredObservable
 from proposer.strategies.lode.strategy import METHOD, Lode, LodeSettings
+from proposer.target import Target
 from proposer.types import Floats, Status, Told
 
 ENOUGH = 1000
@@ -121,7 +122,7 @@ def main() -> None:
     problem = PROBLEMS[arguments.problem]
     cells = Cells.of_problem(problem)
     observables = [ScoredObservable(f"y{j}", each) for j, each in enumerate(problem.likelihoods)]
-    settings = LodeSettings(problem.threshold, arguments.batch, arguments.collect)
+    settings = LodeSettings(Target(problem.threshold), arguments.batch, arguments.collect)
     method = PARTS[arguments.without] if arguments.without else METHOD
     strategy = Lode(problem.space(), settings, arguments.seed, observables, method)
     nll_only = arguments.nll_only or not observables or arguments.without in NLL_ALONE

@@ -70,8 +70,8 @@ class SlhaProgram:
                 raise ConfigurationError(
                     str(
                         section.error(
-                            f"code {spec.name!r} works on the spectrum of the code before it, as {named!r}, but a file of "
-                            f"that name, without a variable in it, lies beside the scan file ({path}): remove or "
+                            f"code {spec.name!r} works on the spectrum of the code before it, as {named!r}, but a file "
+                            f"of that name, without a variable in it, lies beside the scan file ({path}): remove or "
                             "rename it if a run by hand has left it; a program's own file is named in its command",
                             "input_file",
                         )

@@ -12,7 +12,7 @@ from proposer.run.tables import GOOD_POINTS
 from proposer.scan import read_tally
 from proposer.show.costs import costs, show_costs
 from proposer.show.failures import show_reasons
-from proposer.target import describe_target, stored_target
+from proposer.target import Target
 
 
 def status(folder: Path) -> int:
@@ -23,13 +23,13 @@ def status(folder: Path) -> int:
             print(f"{folder}: the run has not started yet")
             return 0
         dataset.check()
-        threshold, above = stored_target(meta)
+        target = Target.stored(meta)
         names = list(meta.get("observables", []))
-        tally = read_tally(dataset, int(meta["points"]), threshold, above=above, names=names)
+        tally = read_tally(dataset, int(meta["points"]), target, names=names)
         origins: dict[str, int] = {}
         for (origin, _), points in dataset.counts().items():
             origins[origin] = origins.get(origin, 0) + points
-        print(f"{folder}: {tally.good:,} of {tally.target:,} good points ({describe_target(threshold, above)})")
+        print(f"{folder}: {tally.good:,} of {tally.wanted:,} good points ({target.describe()})")
         print(f"evaluated: {tally.evaluated:,} ({tally.breakdown()}); {dataset.count_pending():,} more asked for")
         print(f"asked for as: {', '.join(f'{points:,} {origin}' for origin, points in sorted(origins.items()))}")
         if tally.best < math.inf:

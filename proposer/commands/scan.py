@@ -44,7 +44,7 @@ from proposer.show.progress import Progress, Tally
 from proposer.space import Space
 from proposer.strategies.base import Settings
 from proposer.strategies.choice import make_strategy, read_settings, type_name
-from proposer.target import NONE, describe_target
+from proposer.target import NONE
 from proposer.types import Outcome
 from proposer.wire.agreement import disagreements, show
 from proposer.wire.messages import Description
@@ -100,7 +100,7 @@ def scan(
     level = max(logging.DEBUG, logging.WARNING - 10 * _verbose(spec))
     logging.basicConfig(level=level, format="%(name)s: %(message)s")
     folder = folder or Path("runs") / spec.run_name
-    spectra_below = kept_below(spec, settings.threshold)
+    spectra_below = kept_below(spec, settings.target.threshold)
     with ExitStack() as opened:
         evaluator = Evaluator(address, insecure=insecure, say=_say, spectra_below=spectra_below, file=file)
         opened.callback(evaluator.close)
@@ -133,8 +133,7 @@ def scan(
             )
         columns = columns_of(spec, description)
         dataset = dataset or opened.enter_context(Dataset(folder))
-        above = None if settings.above == NONE else settings.above
-        aims = {"points": limits.points, "threshold": settings.threshold, "above": above, "stopped": None}
+        aims = {"points": limits.points, **settings.target.to_meta(), "stopped": None}
         if stored:
             dataset.set_meta(aims)
         else:
@@ -155,10 +154,9 @@ def scan(
             _say(f"note: {line}")
         most = min(limits.evaluations, limits.points) if reads_rows(spec.setup) else limits.evaluations
         names = [each.name for each in description.observables]
-        tally = read_tally(dataset, limits.points, settings.threshold, most, settings.above, names)
+        tally = read_tally(dataset, limits.points, settings.target, most, names)
         tally.start = int(getattr(strategy, "start_points", 0))
-        target = settings.threshold, settings.above
-        good_points = GoodPoints(folder / GOOD_POINTS, list(space.names), names, *target)
+        good_points = GoodPoints(folder / GOOD_POINTS, list(space.names), names, settings.target)
 
         def explain(failed: Outcome) -> list[str]:
             values = find_point(dataset, failed.id)
@@ -213,7 +211,7 @@ def check(file: Path, address: str | None, *, insecure: bool) -> int:
     codes = ", ".join(each.name for each in spec.codes)
     print(f"{file}: run {spec.run_name!r}, {len(spec.variables)} variables, codes {codes}")
     for each in spec.variables:
-        prior = each.prior.value + (f" {each.mean:g} +- {each.sigma:g}" if each.prior is PriorKind.NORMAL else "")
+        prior = each.prior.value + (" {:g} +- {:g}".format(*each.normal) if each.prior is PriorKind.NORMAL else "")
         print(f"  {each.name}: {_show_range(each)} {each.unit}".rstrip() + (", fixed" if each.fixed else f", {prior}"))
     fitted = {each.name: each for each in (spec.fitting.variables if spec.fitting is not None else ())}
     for name, each in fitted.items():
@@ -224,16 +222,16 @@ def check(file: Path, address: str | None, *, insecure: bool) -> int:
         window = f", valid {scored.valid[0]:g} to {scored.valid[1]:g}" if scored.valid else ""
         likelihood = "the evaluator's measurement" if scored.measurement is not None else show(scored.likelihood)
         print(f"  {scored.name}: {likelihood}{window}")
-    print(f"  good: {describe_target(settings.threshold, settings.above)}; stops at {_describe_limits(limits)}")
+    print(f"  good: {settings.target.describe()}; stops at {_describe_limits(limits)}")
     print(f"  {type_name(spec)}: {', '.join(_flat(asdict(settings)))}")
-    if (below := kept_below(spec, settings.threshold)) > -math.inf:
+    if (below := kept_below(spec, settings.target.threshold)) > -math.inf:
         which = f"points with an NLL below {below:g}" if below < math.inf else "all valid points"
         print(f"  keeps the spectrum files, if there are any, of {which}")
     if init is not None:
         print(f"  starts from {len(init.batch):,} points of {spec.setup.text('init_csv')}")
         for line in init.notes:
             print(f"  note: {line}")
-    for line in _notes(spec, settings.threshold):
+    for line in _notes(spec, settings.target.threshold):
         print(f"  note: {line}")
     if evaluator is not None and address is not None:
         try:
@@ -303,9 +301,9 @@ def _introduce(
         f"{spec.run_name}: {len(spec.variables)} variables; evaluator {description.backend}, "
         f"{description.concurrency} points at once"
     )
-    target = describe_target(settings.threshold, settings.above)
+    target = settings.target.describe()
     _say(f"good: {target}; stops at {_describe_limits(limits)}; seed {seed}; folder {folder}")
-    for line in _notes(spec, settings.threshold):
+    for line in _notes(spec, settings.target.threshold):
         _say(f"note: {line}")
     if dataset is not None and dataset.points:
         _say(
@@ -363,7 +361,7 @@ def _conclude(dataset: Dataset, reason: str, tally: Tally, seconds: float) -> in
     _say(f"stopped: {reason}")
     _say(
         f"{tally.evaluated:,} points evaluated in {show_time(seconds)}: {tally.good:,} good "
-        f"({describe_target(tally.threshold, tally.above)}), {tally.breakdown()}; lowest NLL {_number(tally.best)}"
+        f"({tally.target.describe()}), {tally.breakdown()}; lowest NLL {_number(tally.best)}"
     )
     if tally.good:
         _say(f"good points: {folder / GOOD_POINTS}")
@@ -406,7 +404,7 @@ def _advice(dataset: Dataset, tally: Tally) -> list[str]:
 def _conclude_again(dataset: Dataset, limits: Limits, settings: Settings, stored: dict[str, Any]) -> int:
     """The end of a run that is finished: it needs no evaluator."""
     names = stored["observables"]
-    tally = read_tally(dataset, limits.points, settings.threshold, limits.evaluations, settings.above, names)
+    tally = read_tally(dataset, limits.points, settings.target, limits.evaluations, names)
     _say(f"{dataset.path.parent} is finished; more points or a higher budget in the scan file make it go on")
     return _conclude(dataset, stored["stopped"], tally, stored["seconds"])
 

@@ -26,7 +26,7 @@ from proposer.run.folder import FolderInUse, FolderLock, check_no_foreign_files
 from proposer.run.opening import named, open_readable, open_writable
 from proposer.run.points import Asked, answer_rows, ask_rows, read_rows
 from proposer.run.rows import Added, Results
-from proposer.target import NONE, in_target
+from proposer.target import Target
 from proposer.types import Batch, Floats, Outcome, Pending, Status, Told
 
 if TYPE_CHECKING:
@@ -298,9 +298,9 @@ class Dataset:
         rows = self._select("SELECT origin, status, count(*) FROM points GROUP BY origin, status ORDER BY 1, 2")
         return {(origin, Status[status] if status else None): n for origin, status, n in rows}
 
-    def count_good(self, threshold: float, above: float = NONE) -> int:
-        """How many OK points have an NLL below `threshold` and above `above`; reads every NLL."""
-        return sum(int(in_target(nll, threshold, above).sum()) for nll in self._nlls())
+    def count_good(self, target: Target) -> int:
+        """How many OK points have an NLL in the target; reads every NLL."""
+        return sum(int(target.contains(nll).sum()) for nll in self._nlls())
 
     def best_nll(self) -> float:
         """The lowest NLL; infinite where there is none."""
@@ -353,17 +353,15 @@ class Dataset:
         first_open = next(iter(self._unanswered.values()), None)  # they were added in the order of their ids
         return self.batches if first_open is None else first_open.batch - 1
 
-    def results(
-        self, *, first_batch: int = 1, nll_below: float | None = None, nll_above: float = NONE, chunk: int = CHUNK
-    ) -> Iterator[Results]:
+    def results(self, *, first_batch: int = 1, target: Target | None = None, chunk: int = CHUNK) -> Iterator[Results]:
         """Answered points by id, at most `chunk` at a time, so that memory stays flat.
 
-        `nll_below`: only OK points with an NLL below it, and above `nll_above`.
+        `target`: only OK points with an NLL in it.
         """
         for _, found, _ in self._batches(first_batch, chunk=chunk):
             part = found.where(found.status > 0)
-            if nll_below is not None:
-                part = part.where(in_target(part.nll, nll_below, nll_above))
+            if target is not None:
+                part = part.where(target.contains(part.nll))
             for start in range(0, len(part.ids), chunk):
                 yield part.where(slice(start, start + chunk))
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from proposer.run.dataset import Dataset, DatasetError, Results
 from proposer.run.files import writing
-from proposer.target import NONE
+from proposer.target import Target
 from proposer.types import Status
 
 
@@ -36,11 +36,9 @@ class GoodPoints:
     Made anew from the dataset when a scan starts or goes on, and then added to batch by batch.
     """
 
-    def __init__(
-        self, path: Path, variables: list[str], observables: list[str], threshold: float, above: float = NONE
-    ) -> None:
+    def __init__(self, path: Path, variables: list[str], observables: list[str], target: Target) -> None:
         self.path = path
-        self._variables, self._observables, self._target = variables, observables, (threshold, above)
+        self._variables, self._observables, self._target = variables, observables, target
         self._last = 0  # batch that was added
 
     def start(self, dataset: Dataset) -> None:
@@ -66,8 +64,7 @@ class GoodPoints:
             self._last = complete
 
     def _append(self, file: BinaryIO, dataset: Dataset, first: int, last: int | None) -> None:
-        below, above = self._target
-        for part in dataset.results(first_batch=first, nll_below=below, nll_above=above):
+        for part in dataset.results(first_batch=first, target=self._target):
             frame = to_frame(part, self._variables, self._observables)
             if last is not None:
                 frame = frame[part.batches <= last]

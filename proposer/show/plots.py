@@ -12,7 +12,7 @@ from proposer.run.dataset import Dataset, DatasetError
 from proposer.run.files import NoRoom, check_no_link, read_object
 from proposer.run.spectra import FOLDER
 from proposer.show.drawing import Axis, Points
-from proposer.target import describe_target, in_target, stored_target
+from proposer.target import Target
 from proposer.types import Floats, Status
 from scanspec import PriorKind, ScanFile, SlhaAddress, read_scan_file
 from scanspec.document import ScanFileError, closest
@@ -128,9 +128,9 @@ def read_points(folder: Path, scan: ScanFile) -> Points:
     rows = np.vstack([np.hstack([part.params, part.observables]) for part in parts])
     nll = np.concatenate([part.nll for part in parts])
     status = np.concatenate([part.status for part in parts])
-    ok, target = status == Status.OK, stored_target(meta)
-    good = ok & in_target(nll, *target)
-    title = f"{scan.run_name}: {len(nll):,} points, {int(good.sum()):,} good ({describe_target(*target)})"
+    ok, target = status == Status.OK, Target.stored(meta)
+    good = ok & target.contains(nll)
+    title = f"{scan.run_name}: {len(nll):,} points, {int(good.sum()):,} good ({target.describe()})"
     columns = dict.fromkeys(OF_NLL, nll) | {name: rows[:, position] for position, name in enumerate(names)}
     ids = np.concatenate([part.ids for part in parts])
     return Points(title, columns, ids, good, ok & ~good, status == Status.INVALID)

@@ -15,7 +15,7 @@ from rich.live import Live
 from rich.text import Text
 
 from proposer.formats import show_number, show_time
-from proposer.target import NONE, in_target
+from proposer.target import Target
 from proposer.types import Outcome, Status
 from scanspec.likelihoods import LARGEST_LOSS
 
@@ -39,17 +39,16 @@ FOUND = 5
 class Tally:
     """Counts of a run: good points (earlier runs of an InitCSV included), answered points by status.
 
-    A scan ends at `target` good points (NLL below `threshold` and above `above`), or at `most` evaluations. `given`:
+    A scan ends at `wanted` good points (an NLL in `target`), or at `most` evaluations. `given`:
     good points that came with their NLL. `start`: points of a search before it has learned anything. `names`: of the
     observables; `best_losses`: of the point with the lowest NLL. `failed`: the last of `failed_in_a_row`.
     """
 
-    target: int
-    threshold: float
+    wanted: int
+    target: Target
     most: float = math.inf
     good: int = 0
     best: float = math.inf
-    above: float = NONE
     by_status: Counter[Status] = field(default_factory=Counter)
     given: int = 0
     start: int = 0
@@ -70,7 +69,7 @@ class Tally:
             fails = each.status in (Status.FAILED, Status.TIMED_OUT)
             self.failed_in_a_row, self.failed = (self.failed_in_a_row + 1, each) if fails else (0, self.failed)
             if each.nll is not None:
-                self.good += in_target(each.nll, self.threshold, self.above)
+                self.good += self.target.contains(each.nll)
                 if each.nll < self.best:
                     self.best, self.best_losses = each.nll, tuple(each.losses)
 
@@ -166,7 +165,7 @@ class Progress:
         elapsed = time.monotonic() - start
         points, found = tally.evaluated - evaluated, tally.good - good
         rate = points / elapsed if elapsed > 0 else 0.0
-        parts = [f"{tally.good:,} of {tally.target:,} good", f"hit rate {tally.hit_rate} %"]
+        parts = [f"{tally.good:,} of {tally.wanted:,} good", f"hit rate {tally.hit_rate} %"]
         parts += [self._left(elapsed, points, found), self._doing]
         if not tally.good and math.isfinite(tally.best):
             parts.append(tally.lowest())
@@ -175,11 +174,11 @@ class Progress:
 
     def _left(self, elapsed: float, points: int, found: int) -> str:
         tally = self._tally
-        if tally.good >= tally.target:
+        if tally.good >= tally.wanted:
             return "finishing this iteration"
         if tally.evaluated < min(tally.start, tally.most):
             return f"start {tally.evaluated:,} of {tally.start:,}, no estimate before that"
-        left = (tally.target - tally.good) * elapsed / found if found >= FOUND else math.inf
+        left = (tally.wanted - tally.good) * elapsed / found if found >= FOUND else math.inf
         if points:
             left = min(left, (tally.most - tally.evaluated) * elapsed / points)
         return f"about {show_time(max(left, 0))} left" if left < math.inf else "time left unknown"

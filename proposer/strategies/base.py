@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from proposer.target import in_target
+from proposer.target import Target
 from proposer.types import Batch, Status, Told
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 def is_good(told: Told, settings: Settings) -> NDArray[np.bool_]:
     """Which points are good, shape (n,): OK with an NLL in the target. Every strategy asks here."""
-    good: NDArray[np.bool_] = (told.status == Status.OK) & in_target(told.nll, settings.threshold, settings.above)
+    good: NDArray[np.bool_] = (told.status == Status.OK) & settings.target.contains(told.nll)
     return good
 
 
@@ -49,13 +49,8 @@ class Settings(Protocol):
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
     @property
-    def threshold(self) -> float:
-        """A point is good when its NLL is below this."""
-        ...
-
-    @property
-    def above(self) -> float:
-        """And, where the target is a band, above this; else minus infinity."""
+    def target(self) -> Target:
+        """Which points are good."""
         ...
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from proposer.keys import row_keys
 from proposer.strategies.base import generator, is_good
 from proposer.strategies.shortfall import Shortfall
-from proposer.target import NONE, read_target
+from proposer.target import DEFAULT_TARGET, Target
 from proposer.types import Batch, CheckpointError, Floats, Status, Told
 
 if TYPE_CHECKING:
@@ -44,10 +44,8 @@ class CmaesSettings:
     """First standard deviation of a search, in the unit cube."""
     sigma_tolerance: float = 1e-4
     """A search ends when all its standard deviations are below this; BSMArt's default."""
-    threshold: float = 100.0
-    """A point is good when its NLL is below this."""
-    above: float = NONE
-    """And, where the target is a band, above this."""
+    target: Target = DEFAULT_TARGET
+    """Which points are good."""
     generations: int | None = None
     """A search ends after so many; None for no limit."""
     episodes: int | None = None
@@ -65,7 +63,7 @@ class CmaesSettings:
             size,
             setup.number_in("sigma", cls.sigma, 0.0, 1.0, open_low=True),
             setup.number_in("sigma_tolerance", cls.sigma_tolerance, 0.0, 1.0, open_low=True),
-            *read_target(scan.networks, cls.threshold),
+            Target.read(scan.networks, cls.target),
             generations,
             setup.integer("episodes", low=1) if "episodes" in setup else 1 if generations else None,
             setup.number_in("mean", 0.0, 0.0, 1.0) if "mean" in setup else None,
@@ -220,8 +218,8 @@ class Cmaes:
 
     def _aim(self, nll: Floats) -> Floats:
         """What is minimised: the NLL, or its distance to the middle of a band."""
-        settings = self.settings
-        return nll if settings.above == NONE else np.abs(nll - 0.5 * (settings.above + settings.threshold))
+        target = self.settings.target
+        return np.abs(nll - 0.5 * (target.above + target.threshold)) if target.is_band else nll
 
     def _remember(self, told: Told) -> None:
         if len(told):  # a batch of known points has none

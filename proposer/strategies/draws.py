@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 from scipy.stats import qmc
 
 from proposer.strategies.base import generator, is_good
-from proposer.target import NONE, read_target
+from proposer.target import DEFAULT_TARGET, Target
 from proposer.types import Batch, CheckpointError, Floats, Told
 
 if TYPE_CHECKING:
@@ -28,17 +28,15 @@ class DrawSettings:
 
     points_per_iteration: int = 300
     """Points of a batch."""
-    threshold: float = 100.0
-    """A point is good when its NLL is below this."""
-    above: float = NONE
-    """And, where the target is a band, above this."""
+    target: Target = DEFAULT_TARGET
+    """Which points are good."""
 
     @classmethod
     def read(cls, scan: ScanFile) -> Self:
         """Reads and checks the settings of a scan file; raises ScanFileError."""
         return cls(
             scan.networks.integer("points_per_iteration", cls.points_per_iteration, low=1),
-            *read_target(scan.networks, cls.threshold),
+            Target.read(scan.networks, cls.target),
         )
 
 

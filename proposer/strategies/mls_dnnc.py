@@ -16,7 +16,7 @@ from proposer.strategies.balance import balanced, positive_weight, synthetic_poi
 from proposer.strategies.base import generator, is_good
 from proposer.strategies.networks import Classifier, FitSettings
 from proposer.strategies.state import pack, unpack
-from proposer.target import NONE, read_target
+from proposer.target import DEFAULT_TARGET, Target
 from proposer.types import Batch, CheckpointError, Floats, Status, Told
 
 if TYPE_CHECKING:
@@ -42,29 +42,25 @@ class MlsDnncSettings:
     """Share of these that is drawn at random, for exploration; from 0 to 1."""
     k_initial: int = 5
     """Neighbours of a point in SMOTE."""
-    threshold: float = 100.0
-    """A point is good when its NLL is below this."""
+    target: Target = DEFAULT_TARGET
+    """Which points are good."""
     iterations: int = 10
     """The most iterations of the loop."""
     fit: FitSettings = field(default_factory=FitSettings)
     """Network and training."""
-    above: float = NONE
-    """And, where the target is a band, an NLL above this is good."""
 
     @classmethod
     def read(cls, scan: ScanFile) -> Self:
         """Reads and checks the settings of a scan file; raises ScanFileError, which names file, line and key."""
         section = scan.networks
         none, fit = cls(), FitSettings()
-        threshold, above = read_target(section, none.threshold)
         return cls(
             bootstrap_points=section.integer("bootstrap_points", none.bootstrap_points, low=1),
             candidate_points=section.integer("candidate_points", none.candidate_points, low=1),
             points_per_iteration=section.integer("points_per_iteration", none.points_per_iteration, low=1),
             random_fraction=section.number_in("random_fraction", none.random_fraction, 0.0, 1.0),
             k_initial=section.integer("k_initial", none.k_initial, low=1),
-            threshold=threshold,
-            above=above,
+            target=Target.read(section, none.target),
             iterations=section.integer("iterations", none.iterations, low=1),
             fit=FitSettings(
                 neurons=section.integer("neurons", fit.neurons, low=2),

@@ -27,6 +27,7 @@ from proposer.run.spectra import save_spectra
 from proposer.show.plots import plot
 from proposer.space import Space
 from proposer.strategies.choice import TYPES, make_strategy
+from proposer.target import Target
 from proposer.telling import InOrder
 from proposer.types import Batch, Outcome, Status
 from scanspec import Variable, read_scan_file
@@ -235,7 +236,7 @@ CUT_OFF = """
     import os, signal, sys
     import numpy as np
     import proposer.run.opening
-    from proposer.strategies.base import Batch
+    from proposer.types import Batch
     from tests.proposer.datasets import open_dataset
 
     proposer.run.opening.journal_mode = lambda _: "DELETE"
@@ -369,7 +370,7 @@ def test_a_full_disk_names_the_file_and_leaves_what_was_there(tmp_path, what):
     (tmp_path / what).write_text("as it was")
     commands = {
         "good_points.csv": lambda dataset: tables.GoodPoints(
-            tmp_path / what, ["v0", "v1"], ["o0", "o1", "o2"], 2.0
+            tmp_path / what, ["v0", "v1"], ["o0", "o1", "o2"], Target(2.0)
         ).rewrite(dataset),
         "points.csv": lambda _: tables.export(tmp_path, "csv"),
         "files/1/1.slha": lambda _: save_spectra(tmp_path, [Outcome(1, Status.OK, 0.5, spectra=[b"x" * 9000])]),
@@ -395,7 +396,7 @@ def test_what_is_written_follows_no_link(tmp_path, what):
     for name in (what, f"{what}.new"):
         (run / name).symlink_to(precious)
     with Dataset(run, read_only=True) as dataset:
-        tables.GoodPoints(run / "good_points.csv", ["v0", "v1"], ["o0", "o1", "o2"], 2.0).rewrite(dataset)
+        tables.GoodPoints(run / "good_points.csv", ["v0", "v1"], ["o0", "o1", "o2"], Target(2.0)).rewrite(dataset)
     tables.export(run, "csv")
     if what == "plots":
         with pytest.raises(DatasetError, match="plots: is a link"):
@@ -489,7 +490,7 @@ def test_status_and_export_read_format_2(old_run, capsys):
 CONVERT = """
     import os, signal, sys
     import proposer.run.opening
-    from proposer.dataset import Dataset
+    from proposer.run.dataset import Dataset
 
     step, real = int(sys.argv[2]), os.replace
     def replace(*names):

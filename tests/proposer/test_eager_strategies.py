@@ -9,6 +9,7 @@ import pytest
 from proposer.space import Space
 from proposer.strategies.choice import TYPES
 from proposer.strategies.lode.strategy import Lode
+from proposer.target import Target
 from tests.proposer.datasets import open_dataset
 from tests.proposer.test_strategies import CASES, KINDS, SPACE, make, mixed, nll
 
@@ -56,7 +57,7 @@ def test_parts_of_batches_may_be_told_in_any_order(tmp_path: Path, name: str, sp
             if number == 7:
                 strategy.restore(dataset.latest_checkpoint()[1])
         assert dataset.complete_batches() < 6
-        assert strategy.good == dataset.count_good(1.0)
+        assert strategy.good == dataset.count_good(Target(1.0))
         assert strategy.good > 0 or name == "GRID"
         if isinstance(strategy, Lode):
             known = strategy._points.known()

@@ -12,6 +12,7 @@ from proposer.strategies.lode.descend import APART, centres, descend
 from proposer.strategies.lode.energy import EnergyOfObservables
 from proposer.strategies.lode.points import Known, Points
 from proposer.strategies.lode.strategy import Lode, LodeSettings
+from proposer.target import Target
 from proposer.types import Status, Told
 from scanspec import ScanFileError, Variable, read_scan_file
 
@@ -28,7 +29,7 @@ def told_of(u: np.ndarray, nll: np.ndarray, origins: Sequence[str]) -> Told:
 
 
 def known_of(u: np.ndarray) -> Known:
-    points = Points(np.arange(2), EnergyOfObservables([], 1.0), 1.0)
+    points = Points(np.arange(2), EnergyOfObservables([], Target(1.0)), Target(1.0))
     n = len(u)
     points.add(told_of(u, disc(u), ["start"] * n))
     return points.known()
@@ -75,7 +76,7 @@ def two_bowls(u: np.ndarray) -> np.ndarray:
 
 def test_centres_are_the_lowest_points_some_way_apart():
     u = np.random.default_rng(3).random((400, 2))
-    points = Points(np.arange(2), EnergyOfObservables([], 1.0), 1.0)
+    points = Points(np.arange(2), EnergyOfObservables([], Target(1.0)), Target(1.0))
     points.add(told_of(u, two_bowls(u), ["start"] * 400))
     of = centres(points.known(), 3)
     assert of[0] == np.argmin(two_bowls(u))
@@ -86,7 +87,7 @@ def test_centres_are_the_lowest_points_some_way_apart():
 
 def test_steps_downhill_are_near_and_lower_and_all_apart():
     rng, u = np.random.default_rng(3), np.random.default_rng(4).random((300, 2))
-    points = Points(np.arange(2), EnergyOfObservables([], 1.0), 1.0)
+    points = Points(np.arange(2), EnergyOfObservables([], Target(1.0)), Target(1.0))
     points.add(told_of(u, two_bowls(u), ["start"] * 300))
     known = points.known()
     found = descend(lambda z: np.stack([two_bowls(z), two_bowls(z)]), known, 10, rng)
@@ -96,7 +97,7 @@ def test_steps_downhill_are_near_and_lower_and_all_apart():
     assert np.linalg.norm(found[:, None] - of, axis=2).min(axis=1).max() < 0.2
     assert np.median(two_bowls(found)) < np.median(two_bowls(of))
     assert descend(lambda z: two_bowls(z)[None], known, 0, rng).shape == (0, 2)
-    nothing = Points(np.arange(2), EnergyOfObservables([], 1.0), 1.0)
+    nothing = Points(np.arange(2), EnergyOfObservables([], Target(1.0)), Target(1.0))
     assert descend(lambda z: two_bowls(z)[None], nothing.known(), 5, rng).shape == (0, 2)
 
 
@@ -115,7 +116,9 @@ def test_goal_collect_steps_downhill_until_something_is_good(quick, monkeypatch)
 
     monkeypatch.setattr(lode_descend, "descend", counted)
     for collect in (True, False):
-        strategy = Lode(Space([Variable(f"x{n}", 0.0, 1.0) for n in range(5)]), LodeSettings(1.0, 40, collect), 2, [])
+        strategy = Lode(
+            Space([Variable(f"x{n}", 0.0, 1.0) for n in range(5)]), LodeSettings(Target(1.0), 40, collect), 2, []
+        )
         waiting: list[Told] = []
         for _ in range(9):
             while len(waiting) > strategy.lag:
@@ -151,8 +154,8 @@ def good_of(settings: LodeSettings, evaluations: int, seed: int = 5) -> np.ndarr
 
 @pytest.mark.slow
 def test_it_collects_more_good_points_than_a_map_has(quick):
-    collected = good_of(LodeSettings(1.0, 40, collect=True), 500)
-    mapped = good_of(LodeSettings(1.0, 40), 500)
+    collected = good_of(LodeSettings(Target(1.0), 40, collect=True), 500)
+    mapped = good_of(LodeSettings(Target(1.0), 40), 500)
     assert len(collected) > 1.15 * len(mapped)
     assert len(np.unique(collected, axis=0)) == len(collected)
 

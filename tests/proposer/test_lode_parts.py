@@ -23,6 +23,7 @@ from proposer.strategies.lode.select import (
     undiscovered,
 )
 from proposer.strategies.lode.train import even_rows, training_rows
+from proposer.target import Target
 from proposer.types import Status, Told
 from scanspec import Kind, Likelihood
 
@@ -157,7 +158,7 @@ def test_probes_are_the_minima_that_nobody_has_looked_at():
 
 
 def test_shares_follow_what_came_of_earlier_points():
-    points = Points(np.arange(2), EnergyOfObservables([], 1.0), 1.0)
+    points = Points(np.arange(2), EnergyOfObservables([], Target(1.0)), Target(1.0))
     points.add(told(np.random.default_rng(0).random((98, 2)), Status.OK, np.where(np.arange(98) < 9, 0.5, 2.0)))
     assert hits(points.known(), "x") == pytest.approx(0.1)
     assert hits(points.known(), "other") == 0.5
@@ -165,7 +166,7 @@ def test_shares_follow_what_came_of_earlier_points():
 
 def test_a_place_where_codes_fail_is_unlikely_to_answer():
     rng = np.random.default_rng(2)
-    points = Points(np.arange(2), EnergyOfObservables([], 1.0), 1.0)
+    points = Points(np.arange(2), EnergyOfObservables([], Target(1.0)), Target(1.0))
     u = rng.random((400, 2))
     points.add(told(u, np.where(u[:, 0] < 0.5, Status.OK, Status.FAILED), np.full(400, 2.0)))
     probability = probability_of_an_answer(points.known(), np.array([[0.1, 0.5], [0.9, 0.5]]))
@@ -253,9 +254,9 @@ def test_probabilities_of_being_good_are_true(by_observables):
     def value(u):
         return np.sin(3 * u[:, :1]) * u[:, 1:2] + 0.2 * u[:, 2:3]
 
-    scored = EnergyOfObservables([ScoredObservable("y", GAUSS)], 1.0)
+    scored = EnergyOfObservables([ScoredObservable("y", GAUSS)], Target(1.0))
     u = rng.random((150, 3))
-    points = Points(np.arange(3), scored, 1.0)
+    points = Points(np.arange(3), scored, Target(1.0))
     points.add(told(u, Status.OK, GAUSS.loss(value(u))[:, 0], value(u)))
     surrogate = (OfObservables if by_observables else OfNll)(3, scored, centred)
     surrogate.fit(points.known(), rng)
@@ -273,10 +274,10 @@ def test_probabilities_of_being_good_are_true(by_observables):
 
 def test_invalid_places_are_learned():
     rng = np.random.default_rng(8)
-    scored = EnergyOfObservables([ScoredObservable("y", GAUSS)], 1.0)
+    scored = EnergyOfObservables([ScoredObservable("y", GAUSS)], Target(1.0))
     u = rng.random((200, 2))
     y = np.where(u[:, :1] < 0.4, np.nan, 0.5)
-    points = Points(np.arange(2), scored, 1.0)
+    points = Points(np.arange(2), scored, Target(1.0))
     points.add(told(u, np.where(np.isnan(y[:, 0]), Status.INVALID, Status.OK), 0.0, y))
     surrogate = OfObservables(2, scored, centred)
     surrogate.fit(points.known(), rng)
@@ -297,9 +298,9 @@ def test_codes_of_observables_go_back():
 
 def test_energy_is_the_share_of_the_threshold():
     nll = np.array([0.0, 2.0, 4.0, 40.0])
-    assert EnergyOfNll(4.0)(nll).tolist() == [0.0, 0.5, 1.0, 10.0]
-    assert ((EnergyOfNll(-3.0)(np.array([-4.0, -2.0])) < 1.0) == [True, False]).all()
-    scored = EnergyOfObservables([ScoredObservable("off", Likelihood()), ScoredObservable("y", GAUSS)], 4.0)
+    assert EnergyOfNll(Target(4.0))(nll).tolist() == [0.0, 0.5, 1.0, 10.0]
+    assert ((EnergyOfNll(Target(-3.0))(np.array([-4.0, -2.0])) < 1.0) == [True, False]).all()
+    scored = EnergyOfObservables([ScoredObservable("off", Likelihood()), ScoredObservable("y", GAUSS)], Target(4.0))
     assert scored.columns == [1]
     y = torch.tensor([[0.5], [0.8], [np.nan]], dtype=torch.float64)
     energy = scored(y, torch.ones(1))
@@ -310,7 +311,7 @@ def test_energy_is_the_share_of_the_threshold():
 def test_the_energy_goes_on_rising_where_the_loss_is_flat(kind):
     """Only far above any threshold, and where the likelihood itself says that it gets worse."""
     likelihood = Likelihood(kind, 2.0, 0.001)
-    scored = EnergyOfObservables([ScoredObservable("y", likelihood)], 4.0)
+    scored = EnergyOfObservables([ScoredObservable("y", likelihood)], Target(4.0))
     z = np.array([0.0, 1.0, 5.0, 29.0, 31.0, 100.0, 1e4, 1e9])
     for side in (-1.0, 1.0):
         y = torch.from_numpy(2.0 + side * 0.001 * z)[:, None]
@@ -321,15 +322,17 @@ def test_the_energy_goes_on_rising_where_the_loss_is_flat(kind):
 
 
 def test_energy_outside_a_window_is_never_good():
-    scored = EnergyOfObservables([ScoredObservable("y", Likelihood(), (0.0, 1.0))], 1.0)
+    scored = EnergyOfObservables([ScoredObservable("y", Likelihood(), (0.0, 1.0))], Target(1.0))
     energy = scored(torch.tensor([[0.0], [0.5], [1.0], [1.01], [-3.0]], dtype=torch.float64), torch.tensor([2.0]))
     assert energy.numpy() == pytest.approx([0.0, 0.0, 0.0, 1.005, 2.5])
     assert (energy <= FAR).all()
 
 
 def test_what_came_back_is_sorted_by_what_it_says():
-    scored = EnergyOfObservables([ScoredObservable("y", GAUSS), ScoredObservable("w", Likelihood(), (0.0, 1.0))], 1.0)
-    points = Points(np.array([0, 2]), scored, 1.0)
+    scored = EnergyOfObservables(
+        [ScoredObservable("y", GAUSS), ScoredObservable("w", Likelihood(), (0.0, 1.0))], Target(1.0)
+    )
+    points = Points(np.array([0, 2]), scored, Target(1.0))
     y = np.array([[0.5, 0.5], [0.5, 2.0], [0.5, 0.5], [np.nan, np.nan], [0.9, 0.5]])
     u = np.random.default_rng(0).random((5, 3))
     ok, invalid, failed = Status.OK, Status.INVALID, Status.FAILED
@@ -348,7 +351,7 @@ def test_what_came_back_is_sorted_by_what_it_says():
 def test_what_is_good_many_sigmas_away_is_good(kind, threshold):
     """Losses that rise slowly, and thresholds that are high, reach far beyond where losses become flat."""
     likelihood = Likelihood(kind, 2.0, 0.1)
-    scored = EnergyOfObservables([ScoredObservable("y", likelihood)], threshold)
+    scored = EnergyOfObservables([ScoredObservable("y", likelihood)], Target(threshold))
     y = torch.linspace(-40.0, 40.0, 4001, dtype=torch.float64)[:, None]
     good = likelihood.loss(y)[:, 0].numpy() < threshold
     far = np.abs(y[:, 0].numpy() - 2.0) > 3.0
@@ -381,13 +384,13 @@ def test_exploring_goes_by_the_cube_of_the_distance_from_busy_points():
 def test_probabilities_are_what_comes_of_them_where_observables_are_noisy():
     """Of points with a given probability that share is good, in four classes."""
     rng = np.random.default_rng(7)
-    scored = EnergyOfObservables([ScoredObservable("y", GAUSS)], 1.0)
+    scored = EnergyOfObservables([ScoredObservable("y", GAUSS)], Target(1.0))
 
     def observe(u):
         return (0.3 + 0.4 * u[:, 0] + 0.1 * rng.standard_normal(len(u)))[:, None]
 
     u = rng.random((600, 2))
-    points, y = Points(np.arange(2), scored, 1.0), observe(u)
+    points, y = Points(np.arange(2), scored, Target(1.0)), observe(u)
     points.add(told(u, [Status.OK] * 600, np.asarray(GAUSS.loss(y)[:, 0]), y))
     surrogate = OfObservables(2, scored, centred)
     surrogate.fit(points.known(), rng)

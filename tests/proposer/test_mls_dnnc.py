@@ -12,6 +12,7 @@ from proposer.space import Space
 from proposer.strategies.base import Strategy, generator
 from proposer.strategies.mls_dnnc import MlsDnnc, MlsDnncSettings
 from proposer.strategies.networks import FitSettings
+from proposer.target import Target
 from proposer.types import Batch, Status, Told
 from scanspec import read_scan_file
 from scanspec.variables import Variable
@@ -22,7 +23,7 @@ FAST = MlsDnncSettings(
     bootstrap_points=60,
     candidate_points=400,
     points_per_iteration=50,
-    threshold=1.0,
+    target=Target(1.0),
     iterations=3,
     fit=FitSettings(neurons=12, batch_size=64, epochs=8),
 )
@@ -66,7 +67,7 @@ class Scan:
         return self.batches
 
     def good(self, batch: Batch) -> np.ndarray:
-        return self.nll(batch.u) < self.strategy.settings.threshold
+        return self.nll(batch.u) < self.strategy.settings.target.threshold
 
 
 def scan(settings: MlsDnncSettings = FAST, seed: int = 5, space: Space = CUBE, **what) -> Scan:
@@ -344,7 +345,7 @@ def init_batch() -> Batch:
 
 def test_init_points_train_count_and_leave_the_weight_alone(monkeypatch):
     seen = trainings(monkeypatch)
-    run = scan(replace(FAST, threshold=0.5))
+    run = scan(replace(FAST, target=Target(0.5)))
     run.tell(init_batch())
     assert run.strategy.good >= 3
     assert kinds([run.step()]) == [(0, "bootstrap")]  # the bootstrap is drawn all the same, once
@@ -388,7 +389,7 @@ def test_it_finds_good_points_of_the_toy_far_more_often_than_chance():
         value = (2.0 + np.cos(space.to_physical(u) / 7.0).prod(axis=1)) ** 5
         return (value - 100.0) ** 2 / 200.0
 
-    chance = (nll(space.draw(np.random.default_rng(0), 200_000)) < settings.threshold).mean()
+    chance = (nll(space.draw(np.random.default_rng(0), 200_000)) < settings.target.threshold).mean()
     run = Scan(MlsDnnc(space, settings, 1), nll=nll)
     run.run()
     later = [each for each in run.batches if each.iteration >= 4]

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from proposer.show.progress import Progress, Tally
-from proposer.target import describe_target
+from proposer.target import Target
 from proposer.types import Outcome, Status
 
 
@@ -24,7 +24,7 @@ from proposer.types import Outcome, Status
 def test_what_is_left(monkeypatch: pytest.MonkeyPatch, good: int, most: float, end: str) -> None:
     now = 1000.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    tally = Tally(target=100, threshold=1.0, most=most)
+    tally = Tally(wanted=100, target=Target(1.0), most=most)
     progress = Progress(tally)
     tally.good, tally.by_status = good, Counter({Status.OK: 80, Status.INVALID: 20})
     now += 1.0
@@ -45,7 +45,7 @@ def outcome(point: int, nll: float, *losses: float) -> Outcome:
 def test_a_start_and_a_lucky_point_make_no_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    tally = Tally(target=1000, threshold=1.0, start=90, names=("a", "b"))
+    tally = Tally(wanted=1000, target=Target(1.0), start=90, names=("a", "b"))
     progress = Progress(tally)
     progress.doing("iteration 1")
     now += 10.0
@@ -61,7 +61,7 @@ def test_a_start_and_a_lucky_point_make_no_estimate(monkeypatch: pytest.MonkeyPa
 
 def test_the_hit_rate_is_that_of_the_run() -> None:
     """After a resume, and without points that came with their NLL."""
-    tally = Tally(100, 1.0, good=30, given=10, by_status=Counter({Status.OK: 200}))
+    tally = Tally(100, Target(1.0), good=30, given=10, by_status=Counter({Status.OK: 200}))
     assert "| hit rate 10 % |" in Progress(tally).line()
     tally.good = 210
     assert "| hit rate 100 % |" in Progress(tally).line()
@@ -70,7 +70,7 @@ def test_the_hit_rate_is_that_of_the_run() -> None:
 
 
 def test_failures_in_a_row_are_told_once(capsys: pytest.CaptureFixture[str]) -> None:
-    tally = Tally(100, 1.0)
+    tally = Tally(100, Target(1.0))
     progress = Progress(tally, lambda failed: [f"code {failed.failed_code}: {failed.message}"])
     failed = Outcome(1, Status.FAILED, failed_code="c", message="no such file")
     for _ in range(3):
@@ -88,4 +88,4 @@ def test_failures_in_a_row_are_told_once(capsys: pytest.CaptureFixture[str]) -> 
     ("value", "shown"), [(1e9, "1,000,000,000"), (0.5, "0.5"), (10.0, "10"), (1e300, "1e+300"), (-2e6, "-2,000,000")]
 )
 def test_numbers_for_people(value: float, shown: str) -> None:
-    assert describe_target(value) == f"NLL below {shown}"
+    assert Target(value).describe() == f"NLL below {shown}"

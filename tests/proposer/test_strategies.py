@@ -24,6 +24,7 @@ from proposer.strategies.grid import GridSettings
 from proposer.strategies.lode.strategy import LodeSettings
 from proposer.strategies.mls_dnnc import MlsDnncSettings
 from proposer.strategies.networks import FitSettings
+from proposer.target import Target
 from proposer.types import Batch, CheckpointError, Status, Told
 from scanspec.variables import PriorKind, Variable
 from tests.proposer.datasets import open_dataset, with_nll
@@ -66,17 +67,17 @@ CASES = {
             bootstrap_points=40,
             candidate_points=300,
             points_per_iteration=30,
-            threshold=1.0,
+            target=Target(1.0),
             iterations=9,
             fit=FitSettings(neurons=8, batch_size=64, epochs=4),
         )
     ),
-    "LODE": Case(LodeSettings(points_per_iteration=40, threshold=1.0)),
-    "RANDOM": Case(DrawSettings(points_per_iteration=40, threshold=1.0)),
-    "SOBOL": Case(DrawSettings(points_per_iteration=40, threshold=1.0)),
-    "GRID": Case(GridSettings(points_per_iteration=40, threshold=1.0), uniform=False),
-    "CMAES": Case(CmaesSettings(population_size=12, threshold=1.0), uniform=False),
-    "CMAES_ND": Case(CmaesNdSettings(population_size=12, threshold=1.0), uniform=False),
+    "LODE": Case(LodeSettings(points_per_iteration=40, target=Target(1.0))),
+    "RANDOM": Case(DrawSettings(points_per_iteration=40, target=Target(1.0))),
+    "SOBOL": Case(DrawSettings(points_per_iteration=40, target=Target(1.0))),
+    "GRID": Case(GridSettings(points_per_iteration=40, target=Target(1.0)), uniform=False),
+    "CMAES": Case(CmaesSettings(population_size=12, target=Target(1.0)), uniform=False),
+    "CMAES_ND": Case(CmaesNdSettings(population_size=12, target=Target(1.0)), uniform=False),
 }
 
 every = pytest.mark.parametrize("name", CASES)
@@ -346,7 +347,7 @@ def told_of(batch: Batch, number: int, values: np.ndarray) -> Told:
 
 def test_cmaes_finds_a_minimum_that_random_points_do_not():
     strategy = Cmaes(
-        Space([Variable(f"x{n}", 0.0, 1.0) for n in range(6)]), CmaesSettings(population_size=12, threshold=1.0), 3
+        Space([Variable(f"x{n}", 0.0, 1.0) for n in range(6)]), CmaesSettings(population_size=12, target=Target(1.0)), 3
     )
     best, searches = np.inf, 0
     for number in range(1, 161):

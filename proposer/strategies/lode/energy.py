@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from proposer.target import NONE
+from proposer.target import NONE, Target
 from proposer.types import Floats
 from scanspec import Kind, Likelihood
 from scanspec.likelihoods import losses_and_nll
@@ -59,12 +59,12 @@ class ScoredObservable:
 class EnergyOfNll:
     """The plain energy of an NLL, shape unchanged, and that of a band; `least`: the plain energy at its lower end."""
 
-    def __init__(self, threshold: float, above: float = NONE) -> None:
-        self.threshold = threshold
-        self.unit = threshold if 0 < threshold < math.inf else 1.0
-        if above != NONE and above < 0:  # the lower end must be above 0
-            self.unit = 2.0 * (threshold - above)
-        self.least = 1.0 + (above - threshold) / self.unit
+    def __init__(self, target: Target) -> None:
+        self.threshold = target.threshold
+        self.unit = target.threshold if 0 < target.threshold < math.inf else 1.0
+        if target.is_band and target.above < 0:  # the lower end must be above 0
+            self.unit = 2.0 * (target.threshold - target.above)
+        self.least = 1.0 + (target.above - target.threshold) / self.unit
 
     def __call__(self, nll: Floats) -> Floats:
         return np.clip(1.0 + (nll - self.threshold) / self.unit, 0.0, FAR)
@@ -79,12 +79,12 @@ class EnergyOfNll:
 class EnergyOfObservables:
     """The energy of those observables that matter."""
 
-    def __init__(self, observables: Sequence[ScoredObservable], threshold: float, above: float = NONE) -> None:
+    def __init__(self, observables: Sequence[ScoredObservable], target: Target) -> None:
         self.all = tuple(observables)
         self.columns = [j for j, observable in enumerate(self.all) if observable.matters]
         self._used = [self.all[j] for j in self.columns]
         self.deciding = [position for position, observable in enumerate(self._used) if observable.decides]
-        self.of_nll = EnergyOfNll(threshold, above)
+        self.of_nll = EnergyOfNll(target)
         self.one_sided = np.array(
             [observable.likelihood.kind in _ONE_SIDED for observable in self._used], dtype=np.bool_
         )

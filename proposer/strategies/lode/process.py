@@ -71,16 +71,14 @@ class Processes:
             self._scales, self._amplitude, self._noise = found
             self.learned = True
 
-    def condition(self, x: Floats, t: Floats, noise: Floats | None = None) -> None:
-        """Takes the data to predict from; `noise`: factors of the noise's variance, shape (n,)."""
+    def condition(self, x: Floats, t: Floats) -> None:
+        """Takes the data to predict from."""
         self._x = torch.from_numpy(np.ascontiguousarray(x))
-        factors = torch.ones(len(x), dtype=torch.float64) if noise is None else torch.from_numpy(noise)
         self._middle = torch.from_numpy(t).mean(dim=0)
         targets = (torch.from_numpy(t) - self._middle).T[..., None]
-        spread = self.noise
         covariance = _matern(self._x, self._x, self._scales) * self._amplitude.exp()[:, None, None]
         diagonal = torch.diagonal(covariance, dim1=1, dim2=2)
-        diagonal += spread[:, None] * factors
+        diagonal += self.noise[:, None]
         root, failed = torch.linalg.cholesky_ex(covariance)
         added = 1e-3
         while bool(failed.any()):  # ends: a matrix with a large diagonal is positive definite

@@ -30,7 +30,7 @@ from proposer.strategies.lode.probe import PROBE
 from proposer.strategies.lode.sample import Particles, subset_simulation
 from proposer.strategies.lode.surrogate import Surrogate
 from proposer.strategies.state import pack, unpack
-from proposer.target import NONE, read_target
+from proposer.target import DEFAULT_TARGET, Target
 from proposer.types import Batch, CheckpointError, Floats, Told
 from scanspec.document import closest, plain_name
 
@@ -83,14 +83,12 @@ METHOD = Method()
 class LodeSettings:
     """The section `networks` of a scan file."""
 
-    threshold: float = 100.0
-    """A point is good when its NLL is below this."""
+    target: Target = DEFAULT_TARGET
+    """Which points are good."""
     points_per_iteration: int = 200
     """The largest batch."""
     collect: bool = False
     """As many good points as possible, soon, rather than an even map."""
-    above: float = NONE
-    """And, where the target is a band, above this."""
     even_in: tuple[str, ...] = ()
     """Variables and observables in which the map shall be even; none: all variables."""
 
@@ -109,12 +107,10 @@ class LodeSettings:
                 )
         if even_in and goal == "collect":
             raise scan.setup.error("even_in says what a map is even in; goal is collect, which draws none", "even_in")
-        threshold, above = read_target(section, none.threshold)
         return cls(
-            threshold,
+            Target.read(section, none.target),
             section.integer("points_per_iteration", none.points_per_iteration, low=1),
             goal == "collect",
-            above,
             tuple(even_in),
         )
 
@@ -140,8 +136,8 @@ class Lode:
         self._free = np.flatnonzero(~space.fixed)
         self._seen = np.append(self._free, np.arange(space.dim, space.width))  # columns of the network's inputs
         mapped = [replace(each, mapped=each.name in settings.even_in) for each in observables]
-        self._scored = EnergyOfObservables(mapped, settings.threshold, settings.above)
-        self._points = Points(self._free, self._scored, settings.threshold, settings.above)
+        self._scored = EnergyOfObservables(mapped, settings.target)
+        self._points = Points(self._free, self._scored, settings.target)
         even_in = EvenIn.of(space, settings.even_in, self._scored)
         self._method = method.even_in(even_in) if even_in.dim else method
         self._first = max(min(20 * self._dim, 60), 10 * self._dim)
