@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from evaluator import InvalidPoint
 from evaluator.codes.point import Point
 from evaluator.codes.protocol import Code
 from evaluator.codes.registry import make_code
@@ -22,7 +23,6 @@ from evaluator.errors import (
     CodeKilled,
     CodeTimedOut,
     ConfigurationError,
-    InvalidPoint,
     ObservableFailed,
 )
 from evaluator.expressions import Expression

@@ -6,8 +6,9 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
+from evaluator import InvalidPoint
 from evaluator.codes.point import Point
-from evaluator.errors import CodeFailed, InvalidPoint, ObservableFailed
+from evaluator.errors import CodeFailed, ObservableFailed
 from evaluator.expressions import Expression
 from scanspec import ObservableSpec, ScanFile
 from scanspec.document import closest, plain_name

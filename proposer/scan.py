@@ -14,7 +14,8 @@ import numpy as np
 from proposer.run.dataset import Dataset, DatasetError
 from proposer.run.spectra import save_spectra
 from proposer.run.tables import GoodPoints
-from proposer.show.progress import Progress, Tally
+from proposer.show.progress import Progress
+from proposer.show.tally import Tally
 from proposer.space import Space
 from proposer.strategies.base import Strategy
 from proposer.target import Target
@@ -172,7 +173,7 @@ class Scan:
         start = time.monotonic()
         try:
             with within(self._until):
-                batch = self._strategy.ask(MOST_POINTS, least)
+                batch = self._strategy.ask(least)
         except OutOfTime:
             return None
         asked = None if batch is None else (batch, self._strategy.checkpoint())

@@ -10,9 +10,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from evaluator import InvalidPoint
 from evaluator.codes.kinds.flavio import FlavioCode
 from evaluator.codes.verdict import read_output
-from evaluator.errors import InvalidPoint
 from evaluator.files import write_new
 from scanspec import CodeSpec, ScanFile, ScanFileError
 from scanspec.files import read_bytes

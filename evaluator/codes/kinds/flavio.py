@@ -19,11 +19,12 @@ import traceback
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from evaluator import InvalidPoint
 from evaluator.codes import measurements
 from evaluator.codes.deadline import run_by
 from evaluator.codes.protocol import Code
 from evaluator.codes.sources import module_sources
-from evaluator.errors import CodeFailed, ConfigurationError, InvalidPoint
+from evaluator.errors import CodeFailed, ConfigurationError
 from evaluator.expressions import Expression
 from scanspec import CodeSpec, Kind, Likelihood, ObservableSpec, ScanFile
 from scanspec import keys as known_keys

@@ -16,12 +16,13 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evaluator import InvalidPoint
 from evaluator.codes.data import opened_by
 from evaluator.codes.deadline import run_by
 from evaluator.codes.forks import in_this_process
 from evaluator.codes.protocol import Code
 from evaluator.codes.sources import FileHash, module_sources
-from evaluator.errors import CodeFailed, CodeKilled, ConfigurationError, InvalidPoint, UnknownName
+from evaluator.errors import CodeFailed, CodeKilled, ConfigurationError, UnknownName
 from evaluator.files import FULL
 from scanspec import CodeSpec, ScanFile
 from scanspec.codes import read_function

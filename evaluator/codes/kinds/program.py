@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evaluator import InvalidPoint
 from evaluator.codes.outputs import has_entries, rewrite, split_headless
 from evaluator.codes.profiles import PROFILES, Profile, profile_of
 from evaluator.codes.programs import Command, run_program
@@ -16,7 +17,7 @@ from evaluator.codes.protocol import Code
 from evaluator.codes.sources import file_hash, script_sources
 from evaluator.codes.template import Template
 from evaluator.codes.verdict import Verdict, read_output
-from evaluator.errors import CodeFailed, InvalidPoint
+from evaluator.errors import CodeFailed
 from evaluator.files import write_new
 from scanspec import CodeSpec, ScanFile, SlhaAddress
 from scanspec.codes import read_output_name
