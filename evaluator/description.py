@@ -67,7 +67,7 @@ def _environment(chain: Chain) -> dict[str, str]:
     found = {name: section.text(name) for name in section}
     for name, value in list(found.items()):
         if os.path.isabs(value) and os.path.isfile(value):  # a program or a table that a code is told of
-            found[f"file {name}"] = file_hash(Path(value))
+            found[f"file {name}"] = file_hash(Path(value), writable=True)
     return found
 
 

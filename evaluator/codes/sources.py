@@ -30,6 +30,8 @@ class FileHash(str):  # noqa: SLOT000  # a str can have no slots
 
     path: Path
     stamp: Stamp
+    writable: bool
+    """Whether the code itself may write the file, such as a log or a cache that its command names."""
 
 
 def stamp_of(status: os.stat_result) -> Stamp:
@@ -37,7 +39,7 @@ def stamp_of(status: os.stat_result) -> Stamp:
     return (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino)
 
 
-def file_hash(path: Path) -> FileHash:
+def file_hash(path: Path, *, writable: bool = False) -> FileHash:
     """SHA-256 of a file without a `#!` line, which holds the place of an environment, not physics."""
     status = os.stat(path)
     try:
@@ -53,7 +55,7 @@ def file_hash(path: Path) -> FileHash:
         while part := file.read(2**20):
             digest.update(part)
     found = FileHash(digest.hexdigest())
-    found.path, found.stamp = path.absolute(), stamp_of(status)
+    found.path, found.stamp, found.writable = path.absolute(), stamp_of(status), writable
     return found
 
 

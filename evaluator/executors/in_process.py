@@ -45,8 +45,9 @@ class InProcess:
             outcome = Outcome(Status.CANCELLED)
             try:
                 if self.loss.error is None:
+                    self._watch.begin()
                     outcome = self._run(job, f"{self._scratch.path}/point-{count}", surroundings)
-                    self._watch.look()
+                    self._watch.look(after_point=True)
             except EvaluatorLost as error:
                 self.loss.report(error)
                 outcome = Outcome(Status.CANCELLED)

@@ -72,7 +72,11 @@ class SlhaProgram(Code):
         self._companions = [self._program.parent / name for name in self._profile.companions]
         self._companions = [path for path in self._companions if path.is_file()]
         self._sources = script_sources(self._program) | {"command": section.text("command")}
-        self._sources |= {f"file {word}": file_hash(path) for word, path in self._files.items()}
+        self._sources |= {
+            f"file {word}": file_hash(path, writable=True)
+            for word, path in self._files.items()
+            if path.suffix != ".log"  # which decides nothing
+        }
         self._sources |= {f"file {path.name}": file_hash(path) for path in self._companions}
         self.fills_a_template = next(each.name for each in scan.codes if _writes_spectrum(each)) == spec.name
         named = section.path_text("input_file") or (scan.first_input if self.fills_a_template else "")
