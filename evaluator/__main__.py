@@ -66,8 +66,8 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--workers",
         type=_at_least(0, int),
-        default=len(os.sched_getaffinity(0)),
-        help="processes that run points; 0: the server's own, without isolation (default: %(default)s, one a core)",
+        help="processes that run points; 0: the server's own, without isolation (default: as many as fit, one a core "
+        "where no code asks for more)",
     )
     serve.add_argument(
         "--executor",

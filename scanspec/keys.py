@@ -209,6 +209,8 @@ CODE = Keys(
         "flavio": (),
         "umbridge": (),
         "data": (),
+        "cores": (),
+        "memory": (),
         "description": ("Description",),
     },
     _words(  # settings of tools that BSMArt has built in

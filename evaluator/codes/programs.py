@@ -21,6 +21,7 @@ from evaluator.errors import CodeFailed, CodeKilled, CodeTimedOut, Configuration
 from evaluator.files import FULL, is_full
 from evaluator.leftovers import POINT_MARK, ROOT_MARK, WORKER_MARK, kill_marked
 from evaluator.memory import memory_limit
+from evaluator.scan import THREADS
 from scanspec.files import open_regular
 
 LARGEST_FILE = 256 * 2**20
@@ -181,19 +182,24 @@ class Finished:
 def run_program(
     words: list[str],
     folder: Path,
+    *,
     log: str,
     timeout: float,
-    stdin: Path | None,
-    stdout: Path | None,
+    stdin: Path | None = None,
+    stdout: Path | None = None,
     variables: Collection[str] = (),
+    cores: int = 0,
+    memory: int = 0,
 ) -> Finished:
     """Runs a program in `folder`, for at most `timeout` seconds.
 
     Standard output and error go to `<log>.stdout` and `<log>.stderr` there, or to `stdout`. At the
     deadline the whole process group is killed, and what has left it. Of this process's environment it
-    gets what programs need (see `environment`) and the `variables`. Raises CodeTimedOut, CodeKilled
+    gets what programs need (see `environment`) and the `variables`; its threads are told of `cores`, where
+    these are given, and each of its processes may have `memory` bytes. Raises CodeTimedOut, CodeKilled
     (SIGKILL from outside, or no room on the disk) and CodeFailed (it cannot be started, or wrote too much).
     """
+    told = {name: str(cores) for name in THREADS if name not in variables} if cores else {}
     out_path = stdout or folder / f"{log}.stdout"
     error_path = folder / f"{log}.stderr"
     with contextlib.ExitStack() as files:
@@ -204,13 +210,13 @@ def run_program(
             out = files.enter_context(out_path.open("xb"))
             err = files.enter_context(error_path.open("xb"))
             process = subprocess.Popen(
-                words,
+                _with_memory(words, memory) if memory else words,
                 cwd=folder,
                 stdin=source,
                 stdout=out,
                 stderr=err,
                 start_new_session=True,
-                env=environment(variables) | {POINT_MARK: str(folder)},
+                env=environment(variables) | told | {POINT_MARK: str(folder)},
             )
         except OSError as error:
             if error.errno in FULL:
@@ -235,6 +241,14 @@ def run_program(
     if is_full(folder) or _says_full(finished):
         raise CodeKilled(f"there was no room on the disk for what {Path(words[0]).name} writes")
     return finished
+
+
+def _with_memory(words: list[str], memory: int) -> list[str]:
+    """The words that run a program with a bound on the data of its processes.
+
+    By a shell, which is replaced by the program: what Python would do between fork and exec makes each start slow.
+    """
+    return ["/bin/sh", "-c", f'ulimit -d {memory >> 10} && exec "$@"', "sh", *words]
 
 
 def _says_full(finished: Finished) -> bool:
@@ -295,11 +309,16 @@ def last_line(text: str) -> str:
 
 def limit_resources() -> None:
     """Bounds this process and all that it starts: file sizes, memory, no core dumps."""
-    for kind, wanted in (
-        (resource.RLIMIT_FSIZE, LARGEST_FILE),
-        (resource.RLIMIT_DATA, memory_limit()),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        _, hard = resource.getrlimit(kind)
-        limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(kind, (limit, hard))
+    _limit(resource.RLIMIT_FSIZE, LARGEST_FILE)
+    _limit(resource.RLIMIT_CORE, 0)
+    limit_memory(memory_limit())
+
+
+def limit_memory(memory: int) -> None:
+    """Bounds the data of this process and of all that it starts, in bytes."""
+    _limit(resource.RLIMIT_DATA, memory)
+
+
+def _limit(kind: int, wanted: int) -> None:
+    _, hard = resource.getrlimit(kind)
+    resource.setrlimit(kind, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))

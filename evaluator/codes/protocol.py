@@ -16,10 +16,12 @@ from evaluator.codes.data import check_data, named_data
 from evaluator.codes.deadline import DEFAULT_TIMEOUT
 from evaluator.codes.point import Point
 from scanspec import CodeSpec, Likelihood, ScanFile, Section
-from scanspec.codes import LONGEST_TIMEOUT
+from scanspec.codes import LONGEST_TIMEOUT, read_memory
 from scanspec.keys import Keys
 
-COMMON = frozenset({"run", "observables", "conditions", "timeout", "first_timeout", "description", "data"})
+COMMON = frozenset(
+    {"run", "observables", "conditions", "timeout", "first_timeout", "description", "data", "cores", "memory"}
+)
 """Keys that every code may have."""
 
 
@@ -51,6 +53,10 @@ class Code(ABC):
     fills_a_template: bool = False
     """Whether the blocks of the scan file go into its input."""
 
+    cores: int
+    """How many cores a point of it keeps busy."""
+    memory: int
+    """Bytes that a point of it may take; 0 where the file does not say."""
     timeout: float
     """Seconds that one point may take."""
     first_timeout: float
@@ -73,6 +79,7 @@ class Code(ABC):
             if each.flavio is not None and "flavio" not in self.observable_keys:
                 what = f"the code {spec.name!r} is not flavio, but {each.name!r} asks for it"
                 raise each.section.error(what, "flavio")
+        self.cores, self.memory = self.section.integer("cores", 1, 1), read_memory(self.section)
         check_data(self.section, self.folder)
         self._ran = False
         self._set_timeouts(DEFAULT_TIMEOUT)

@@ -10,6 +10,7 @@ import sys
 from dataclasses import replace
 
 from evaluator.chain import Chain
+from evaluator.codes.resources import points_at_once
 from evaluator.description import describe
 from evaluator.errors import ConfigurationError, PhysicsChanged
 from evaluator.executors.in_process import InProcess
@@ -35,6 +36,8 @@ def serve(scan: ScanFile, options: argparse.Namespace) -> int:
             "127.0.0.1, or say --insecure on a private network"
         )
     chain = Chain(scan)
+    if options.workers is None:
+        options.workers = points_at_once([step.code for step in chain.steps])
     workers: Workers
     if (options.executor == "dask") != bool(options.scheduler):
         raise ConfigurationError("--executor dask and --scheduler ADDRESS go together")

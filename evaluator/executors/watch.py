@@ -18,6 +18,13 @@ SHARE = 0.05
 """The most of the time that looking at the files may take: a package may have thousands."""
 
 
+_WRITTEN = (
+    "note: %s was written while the first point ran, so it is not watched. If a code reads it for its results, "
+    "start again with what it shall read. If not, give it the suffix .log, or let the code write elsewhere: the digest "
+    "has it as it was before, and a run goes on with that one alone"
+)
+
+
 class Watch:
     """The files among the sources of some codes.
 
@@ -62,12 +69,7 @@ class Watch:
                 stamp, content = self._files[path]
                 if _stamp(path) != stamp and _content(path) != content:
                     del self._files[path]
-                    log.warning(
-                        "note: %s was written while the first point ran, so it is not watched; if a code reads it for "
-                        "its results, start again with what it shall read; else give it the suffix .log or let the code "
-                        "write elsewhere: it is in the physics digest as it was, and a run goes on with that one alone",
-                        path,
-                    )
+                    log.warning(_WRITTEN, path)
             self._may_be_written = set()
 
     def _compare(self, path: Path) -> None:

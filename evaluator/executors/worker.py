@@ -12,7 +12,8 @@ from pathlib import Path
 from evaluator import clock
 from evaluator.chain import Chain, Outcome
 from evaluator.codes import deadline
-from evaluator.codes.programs import limit_resources
+from evaluator.codes.programs import limit_memory, limit_resources
+from evaluator.codes.resources import memory_of_process
 from evaluator.errors import ConfigurationError
 from evaluator.executors.children import Children
 from evaluator.executors.surroundings import Surroundings, runs_functions
@@ -53,6 +54,8 @@ def work(pipe: Connection, scan: ScanFile, root: str, log: str, state: str, mark
     except (ConfigurationError, ScanFileError) as error:
         pipe.send(str(error))
         return
+    if memory := memory_of_process([step.code for step in chain.steps]):
+        limit_memory(memory)
     deadline.prepare()
     children = Children()
     surroundings = Surroundings(scan.folder) if runs_functions(chain) else None

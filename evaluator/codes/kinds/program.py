@@ -36,7 +36,7 @@ class SlhaProgram(Code):
     `{input}` and `{output}` in the command stand for the two files; a command without them
     is completed as its profile says, or both are appended. `input_file` is the template,
     beside the scan file. A later program without one works on the spectrum that is there,
-    under the name `input_file` if that is given. Its output is the spectrum from then on;
+    under the name `input_file` if that is given. `{cores}` is their number. Its output is the spectrum from then on;
     with `append` it is added to the one that is there. A program whose output has the name
     of its input works in place. A word of the command that names a file beside the scan
     file stands for that file.
@@ -127,11 +127,13 @@ class SlhaProgram(Code):
         finished = run_program(
             self._words(source, target),
             folder,
-            self._name,
-            self.timeout if self._ran else self.first_timeout,
-            self._file(self._command.stdin, source, target),
-            self._file(self._command.stdout, source, target),
-            self._variables,
+            log=self._name,
+            timeout=self.timeout if self._ran else self.first_timeout,
+            stdin=self._file(self._command.stdin, source, target),
+            stdout=self._file(self._command.stdout, source, target),
+            variables=self._variables,
+            cores=self.cores if "cores" in self.section else 0,
+            memory=self.memory,
         )
         self._ran = True
         spectrum = self._verdict.judge(finished, target, point.warnings, self._as_slha)
@@ -195,7 +197,7 @@ class SlhaProgram(Code):
         if word in self._files:
             return str(self._files[word])
         word = word.replace("{input}", source.name).replace("{output}", target.name)
-        return word.replace("{folder}", str(source.parent))
+        return word.replace("{folder}", str(source.parent)).replace("{cores}", str(self.cores))
 
 
 def _read(path: Path) -> bytes:
