@@ -10,7 +10,7 @@ from typing import Any
 
 from proposer.commands.asked import check_agreement, describe_limits, notes_on, read_asked
 from proposer.run.spectra import kept_below
-from proposer.show.progress import say
+from proposer.show.voice import say
 from proposer.strategies.base import Settings
 from proposer.strategies.choice import type_name
 from proposer.wire.agreement import show

@@ -17,8 +17,8 @@ from proposer.run.tables import GOOD_POINTS
 from proposer.scan import Limits, read_tally
 from proposer.show.failures import show_reasons
 from proposer.show.plots import draw, read_points
-from proposer.show.progress import say
 from proposer.show.tally import Tally
+from proposer.show.voice import say
 from proposer.strategies.base import Settings
 from scanspec import ScanFile, ScanFileError
 from scanspec.spectrum import FILES_NOT_KEPT
