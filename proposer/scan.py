@@ -176,7 +176,7 @@ class Scan:
         start = time.monotonic()
         try:
             with within(self._until):
-                batch = self._strategy.ask(MOST_POINTS, least)
+                batch = self._strategy.ask(least)
         except OutOfTime:
             return None
         asked = None if batch is None else (batch, self._strategy.checkpoint())

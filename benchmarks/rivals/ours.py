@@ -74,7 +74,7 @@ def run_ours(method: str, answers: Answers, volume: float, seed: int, cpu: int) 
             return "CPU seconds", used
         while len(waiting) > strategy.lag:
             strategy.tell(waiting.pop(0))
-        batch = strategy.ask(2**31)
+        batch = strategy.ask()
         if batch is None:
             return strategy.stop_reason, used
         keys = row_keys(space.to_physical(batch.u))

@@ -25,7 +25,7 @@ def good_of(observables, likelihoods, most=230, seed=1):
     while n < most:
         while len(waiting) > strategy.lag:
             strategy.tell(waiting.pop(0))
-        batch = strategy.ask(most - n)
+        batch = strategy.ask()
         y = observables(batch.u)
         nll = losses_and_nll(likelihoods, y)[1]
         status = np.full(len(y), Status.OK, dtype=np.int8)
