@@ -48,6 +48,15 @@ def panel(state: State) -> Table:
     return table
 
 
+def one_line(state: State) -> str:
+    """The same for a pipe or a file: good points, hit rate and time left come first."""
+    parts = [f"{state.good:,} of {state.wanted:,} good", f"hit rate {show_percent(state.hit_rate)}"]
+    parts += [show_left(state), state.doing, "" if state.good else state.lowest]
+    ended = ", ".join(f"{state.statuses.get(name, 0):,} {words}" for name, words in STATUSES.items() if name != "OK")
+    parts += [f"{state.evaluated:,} evaluated ({ended})", f"{show_number(state.points_per_second, 3)} points/s"]
+    return " | ".join(part for part in parts if part)
+
+
 def _good(state: State) -> Table:
     line = Table.grid(padding=(0, 1, 0, 0), expand=True)
     line.add_column(no_wrap=True)

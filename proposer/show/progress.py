@@ -10,10 +10,9 @@ from typing import Self
 
 from rich.live import Live
 
-from proposer.formats import show_number
 from proposer.show.doings import Doings
 from proposer.show.failures import Failures
-from proposer.show.panel import panel, show_left, show_percent
+from proposer.show.panel import one_line, panel
 from proposer.show.rates import Rates
 from proposer.show.regions import Regions
 from proposer.show.state import State
@@ -117,7 +116,7 @@ class Progress:
         if voice() is Voice.JSON:
             tell("progress", self.state().to_json())
         else:
-            self.say(self.line())
+            self.say(one_line(self.state()))
 
     def _tell_of_failures(self) -> None:
         kind, row = self._tally.failed, self._tally.failed_in_a_row
@@ -169,14 +168,3 @@ class Progress:
         if tally.evaluated < min(tally.start, tally.most):
             return f"start {tally.evaluated:,} of {tally.start:,}, no estimate before that"
         return ""
-
-    def line(self) -> str:
-        """One line for a pipe or a file: good points, hit rate and time left come first."""
-        tally, state = self._tally, self.state()
-        parts = [f"{state.good:,} of {state.wanted:,} good", f"hit rate {show_percent(state.hit_rate)}"]
-        parts += [show_left(state), state.doing]
-        if not tally.good and math.isfinite(tally.best):
-            parts.append(tally.lowest())
-        speed = show_number(state.points_per_second, 3)
-        parts += [f"{tally.evaluated:,} evaluated ({tally.breakdown()})", f"{speed} points/s"]
-        return " | ".join(part for part in parts if part)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
@@ -46,7 +45,9 @@ class State:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """What `to_json` gave, of this version or another one. Raises TypeError or ValueError for anything else."""
+    def from_json(cls, values: Any) -> Self:
+        """What `to_json` gave, of this version or another one. Raises TypeError for anything else."""
+        if not isinstance(values, dict):
+            raise TypeError(f"{type(values).__name__} is no state")
         known = {each.name for each in fields(cls)}
         return cls(**{name: value for name, value in values.items() if name in known})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from rich.console import Console
 
@@ -70,12 +72,20 @@ def test_the_display_and_what_is_said_above_it() -> None:
     assert lines[-1] == "over"
 
 
-def full(**values: object) -> State:
+def full(**values: Any) -> State:
     """A state in which everything is long."""
     long = "a name that goes on and on " * 9
     codes = {f"{n} {long}": {"INVALID": 10**9, "FAILED": 10**9, "TIMED_OUT": 10**9} for n in range(40)}
-    words = dict.fromkeys(("run", "method", "evaluator", "lowest", "doing", "regions", "target", "remark"), long)
-    numbers = {"good": 10**9, "wanted": 10**9, "evaluated": 10**12, "seconds": 1e9, "points_per_second": 1e9}
+    words: dict[str, Any] = dict.fromkeys(
+        ("run", "method", "evaluator", "lowest", "doing", "regions", "target", "remark"), long
+    )
+    numbers: dict[str, Any] = {
+        "good": 10**9,
+        "wanted": 10**9,
+        "evaluated": 10**12,
+        "seconds": 1e9,
+        "points_per_second": 1e9,
+    }
     return State(
         at=0.0,
         by_code=codes,
