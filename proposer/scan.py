@@ -98,7 +98,7 @@ class Scan:
         self._good_points, self._limits, self._tally, self._progress = good_points, limits, tally, progress
         self._seconds = float(dataset.meta().get("seconds", 0.0))
         self._start = time.monotonic()
-        self._saved = self._start
+        self._saved = -math.inf
         self._eager, self._thought = eager, FIRST_THOUGHT
         self._work = Work()
         self._telling: Telling = InOrder(dataset, strategy)

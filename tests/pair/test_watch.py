@@ -20,6 +20,7 @@ from tests.proposer.terminal import Terminal
 
 MakeScan = Callable[..., ScanFolder]
 Lodescan = Callable[..., Said]
+WAITS = "while x > 0.5 and not Path(__file__).with_name('go').exists(): time.sleep(0.01)"
 Shared = tuple[ScanFolder, EvaluatorProcess]
 
 
@@ -80,7 +81,7 @@ def test_watch_shows_a_scan_that_runs_elsewhere_until_it_ends(
     start_proposer: Callable[..., ProposerProcess],
     tmp_path: Path,
 ) -> None:
-    scan = make_scan(body="time.sleep(0.03)", bootstrap=200, setup="  seed: 1\n  max_evaluations: 200")
+    scan = make_scan(body=WAITS, setup="  seed: 1\n  max_evaluations: 50")
     evaluator, run = start_evaluator(scan.file), tmp_path / "run"
     scanning = start_proposer("scan", scan.file, "--evaluator", evaluator.address, "--run", run)
     assert wait_until(lambda: (run / "dataset.sqlite").exists() and "live" in meta(run), 60), scanning.said
@@ -90,12 +91,15 @@ def test_watch_shows_a_scan_that_runs_elsewhere_until_it_ends(
         piped = subprocess.Popen(
             [sys.executable, "-m", "proposer", "watch", str(run), "--json"], cwd=ROOT, stdout=subprocess.PIPE, text=True
         )
+        assert piped.stdout is not None
+        assert json.loads(piped.stdout.readline())["event"] == "progress"
+        (scan.folder / "go").touch()
         assert scanning.wait() == 0, scanning.said
         assert terminal.wait() == 0
-        assert "stopped: 200 points evaluated (max_evaluations)" in terminal.shown
+        assert "stopped: 50 points evaluated (max_evaluations)" in terminal.shown
     found = events(piped.communicate(timeout=30)[0])
     assert piped.returncode == 0
-    assert [each["event"] for each in found[-2:]] == ["progress", "end"] and found[-1]["evaluated"] == 200
+    assert found[-1]["event"] == "end" and found[-1]["evaluated"] == 50
 
 
 @pytest.mark.parametrize("live", [{"good": 1}, ["nothing"], None])
