@@ -13,7 +13,7 @@ import sys
 from collections.abc import Collection
 from pathlib import Path
 
-from evaluator.codes.sources import FileHash, file_hash
+from evaluator.codes.sources import FileHash, written_hash
 from evaluator.errors import ConfigurationError
 from scanspec import Section
 
@@ -41,7 +41,7 @@ def named_data(section: Section, folder: Path) -> dict[str, FileHash]:
                 what = f"{section.path}: data: {name!r} and what stands before it are more than {MOST_FILES:,} files"
                 raise section.error(f"{what}; name those that the code reads", "data")
             try:
-                found[f"data {os.path.relpath(each, folder)}"] = file_hash(each, writable=True)
+                found[f"data {os.path.relpath(each, folder)}"] = written_hash(each)
             except (OSError, ConfigurationError) as error:
                 raise section.error(f"{section.path}: data: {each} cannot be read ({error})", "data") from None
     return found
@@ -76,7 +76,7 @@ def opened_by(module: str, files: Collection[Path], scan: Path) -> dict[str, Fil
         return {}  # the first worker says why the module cannot be imported
     own = {scan.resolve(), *(path.resolve() for path in files)}
     found = [path for path in map(Path, paths) if path not in own and path.is_file()]
-    return {f"data {os.path.relpath(path, folder)}": file_hash(path, writable=True) for path in found}
+    return {f"data {os.path.relpath(path, folder)}": written_hash(path) for path in found}
 
 
 _OPENERS = ("open", "load", "read", "parse", "fromfile", "genfromtxt", "glob", "iterdir", "listdir", "walk", "file")

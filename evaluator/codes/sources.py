@@ -9,6 +9,7 @@ import importlib.util
 import os
 import re
 import sys
+import time
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -25,13 +26,22 @@ Stamp = tuple[int, int, int, int]
 """Of a file: what changes with its content, as far as the file system tells."""
 
 
+SETTLED = 2 * 10**9
+"""Nanoseconds after its last change from which on another change gives a file another stamp, on any file system."""
+
+
 class FileHash(str):  # noqa: SLOT000  # a str can have no slots
     """The hash of a file's content, which remembers the file and how it looked before it was read."""
 
     path: Path
     stamp: Stamp
-    writable: bool
+    settled: bool
+    """Whether the same stamp means the same content."""
+    writable: bool = False
     """Whether the code itself may write the file, such as a log or a cache that its command names."""
+
+
+_known: dict[Path, FileHash] = {}
 
 
 def stamp_of(status: os.stat_result) -> Stamp:
@@ -39,9 +49,16 @@ def stamp_of(status: os.stat_result) -> Stamp:
     return (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino)
 
 
-def file_hash(path: Path, *, writable: bool = False) -> FileHash:
-    """SHA-256 of a file without a `#!` line, which holds the place of an environment, not physics."""
-    status = os.stat(path)
+def file_hash(path: Path) -> FileHash:
+    """SHA-256 of a file without a `#!` line, which holds the place of an environment, not physics.
+
+    A file whose stamp is still the same is not read again: a large table is asked for at each start of a worker.
+    """
+    status, path = os.stat(path), path.absolute()
+    stamp, known = stamp_of(status), _known.get(path)
+    if known is not None and known.settled and known.stamp == stamp:
+        return known
+    settled = time.time_ns() - max(stamp[:2]) > SETTLED
     try:
         require_regular(path, status.st_mode)  # the reading of a pipe or a device may never end
     except NotAFile as error:
@@ -55,7 +72,16 @@ def file_hash(path: Path, *, writable: bool = False) -> FileHash:
         while part := file.read(2**20):
             digest.update(part)
     found = FileHash(digest.hexdigest())
-    found.path, found.stamp, found.writable = path.absolute(), stamp_of(status), writable
+    found.path, found.stamp, found.settled = path, stamp, settled
+    _known[path] = found
+    return found
+
+
+def written_hash(path: Path) -> FileHash:
+    """The same for a file that the code itself may write."""
+    known = file_hash(path)
+    found = FileHash(known)
+    found.path, found.stamp, found.settled, found.writable = known.path, known.stamp, known.settled, True
     return found
 
 

@@ -12,7 +12,8 @@ from scanspec import ScanFileError, read_scan_file
 TELLS = """\
 #!/bin/sh
 # usage: tells.sh CORES INPUT OUTPUT
-printf 'BLOCK TOLD\\n 1 %s\\n 2 %s\\n 3 %s\\n 4 %s\\n' $1 ${OMP_NUM_THREADS:-0} $MKL_NUM_THREADS $(ulimit -d | sed s,unlimited,0,) > $3
+data=$(ulimit -d | sed s,unlimited,0,)
+printf 'BLOCK TOLD\\n 1 %s\\n 2 %s\\n 3 %s\\n 4 %s\\n' $1 $OMP_NUM_THREADS $MKL_NUM_THREADS $data > $3
 """
 OBSERVABLES = ", ".join(f"{name}: {{slha: [TOLD, {n}]}}" for n, name in enumerate(["cores", "omp", "mkl", "data"], 1))
 

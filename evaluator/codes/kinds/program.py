@@ -14,7 +14,7 @@ from evaluator.codes.outputs import has_entries, rewrite, split_headless
 from evaluator.codes.profiles import PROFILES, Profile, profile_of
 from evaluator.codes.programs import Command, run_program
 from evaluator.codes.protocol import Code
-from evaluator.codes.sources import file_hash, script_sources
+from evaluator.codes.sources import file_hash, script_sources, written_hash
 from evaluator.codes.template import Template
 from evaluator.codes.verdict import Verdict, read_output
 from evaluator.errors import CodeFailed
@@ -73,7 +73,7 @@ class SlhaProgram(Code):
         self._companions = [path for path in self._companions if path.is_file()]
         self._sources = script_sources(self._program) | {"command": section.text("command")}
         self._sources |= {
-            f"file {word}": file_hash(path, writable=True)
+            f"file {word}": written_hash(path)
             for word, path in self._files.items()
             if path.suffix != ".log"  # which decides nothing
         }
