@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from evaluator import InvalidPoint
 from evaluator.codes.point import Point
-from evaluator.errors import CodeFailed, ObservableFailed
+from evaluator.errors import CodeFailed, ObservableFailed, shown
 from evaluator.expressions import Expression
 from scanspec import ObservableSpec, ScanFile
+from scanspec.blocks import to_float
 from scanspec.document import closest, plain_name
 from scanspec.spectrum import EntryMissing
 
@@ -37,10 +38,10 @@ class Reading(NamedTuple):
         else:
             found = self._by_plain_name(given)
         try:
-            return float(found)
-        except (TypeError, ValueError, OverflowError):
-            what = f"the observable {spec.name} is {found!r:.80}, not a number"
-            raise ObservableFailed(what, self.position) from None
+            return to_float(found) if isinstance(found, str) else float(_real(found))
+        except Exception as error:  # what a user's own type may raise
+            what = f"the observable {spec.name} is {shown(found)}, not a number"
+            raise ObservableFailed(what, self.position) from error
 
     def _by_plain_name(self, given: Mapping[str, float]) -> float:
         plain = {plain_name(str(each)): each for each in given}
@@ -49,6 +50,13 @@ class Reading(NamedTuple):
         hint = closest(self.spec.name, map(str, given))
         what = f"the observable {self.spec.name} is declared, but the code did not give it{hint}"
         raise ObservableFailed(what, self.position)
+
+
+def _real(value: Any) -> Any:
+    """The value; raises TypeError where it is complex: numpy would drop the imaginary part."""
+    if isinstance(value, complex) or getattr(getattr(value, "dtype", None), "kind", "") == "c":
+        raise TypeError
+    return value
 
 
 class Found:
