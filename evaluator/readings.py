@@ -87,7 +87,9 @@ def read_all(
         found.add(reading.position, value)
         point.names[spec.name] = value
         if windows and outside is None and spec.valid is not None and not spec.valid[0] <= value <= spec.valid[1]:
-            outside = f"{spec.name} = {value:.6g} is outside [{spec.valid[0]:g}, {spec.valid[1]:g}]"
+            low, high = spec.valid
+            shown_value = f"{value:.6g}" if not low <= float(f"{value:.6g}") <= high else repr(value)
+            outside = f"{spec.name} = {shown_value} is outside [{low:g}, {high:g}]"
     if outside is not None:  # only now, so that all of this code's observables are kept
         raise InvalidPoint(outside)
 
@@ -96,7 +98,9 @@ def check_conditions(conditions: Sequence[Expression], point: Point) -> None:
     """Raises InvalidPoint where one does not hold, or is not a number."""
     for condition in conditions:
         value = condition(point.names, point.variables)
-        if value != value or not value:
+        if value != value:
+            raise InvalidPoint(f"the condition {condition.text} is not a number here")
+        if not value:
             raise InvalidPoint(f"the condition {condition.text} does not hold")
 
 
