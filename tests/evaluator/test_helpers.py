@@ -1,5 +1,6 @@
 """Helper processes of codes: which live on, which are ended and said, and that no two workers share one."""
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -89,8 +90,13 @@ def test_files_are_hashed_once_and_then_looked_at(tmp_path, monkeypatch):
     old = time.time() - 100
     os.utime(table, (old, old))
     read = []
-    digest = sources.hashlib.sha256
-    monkeypatch.setattr(sources.hashlib, "sha256", lambda: read.append(1) or digest())
+    digest = hashlib.sha256
+
+    def counted():
+        read.append(table)
+        return digest()
+
+    monkeypatch.setattr(hashlib, "sha256", counted)
     monkeypatch.setattr(sources, "SETTLED", 0)
     watch = Watch([{"table": file_hash(table)}])
     for _ in range(10):
