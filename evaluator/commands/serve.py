@@ -108,6 +108,8 @@ async def _serve(
         why = await ended
     for task in tasks:
         task.cancel()
+    if options.address_file is not None:
+        options.address_file.unlink(missing_ok=True)  # nobody answers there any more
     reason = f" ({why.value})" if why in (Ending.LIFETIME, Ending.FINISHED) else ""
     print(f"evaluator: stopping{reason}", file=sys.stderr, flush=True)
     grace = lifetime.left() if lifetime is not None and why is Ending.LIFETIME else options.grace

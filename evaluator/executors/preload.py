@@ -12,7 +12,7 @@ import signal
 import sys
 import warnings
 
-from evaluator.codes.python import in_this_process
+from evaluator.codes.forks import in_this_process
 from evaluator.executors.children import end_children, own_children
 from evaluator.executors.worker_process import PRELOAD
 from evaluator.leftovers import ENDING, adopt_orphans, has_children, running_name

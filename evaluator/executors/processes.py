@@ -11,7 +11,6 @@ import multiprocessing
 import os
 
 from evaluator.chain import Chain
-from evaluator.codes.registry import preloads
 from evaluator.description import watched
 from evaluator.executors.job import Job, JobQueue
 from evaluator.executors.protocol import Health
@@ -38,7 +37,7 @@ class ProcessExecutor:
         self.longest_seconds = longest_seconds(chain)
         watch = Watch(watched(chain))
         self._scratch = ScratchRoot()
-        modules = [module for step in chain.steps for module in preloads(step.code)]
+        modules = [module for step in chain.steps for module in step.code.preloads]
         os.environ[PRELOAD] = os.pathsep.join([str(chain.scan.folder), *modules])
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["evaluator.executors.preload"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import multiprocessing
 import queue
@@ -23,6 +24,8 @@ from evaluator.executors.scratch import ScratchLimit
 from evaluator.executors.watch import Watch
 from evaluator.executors.worker_process import work
 from evaluator.leftovers import clear_point, kill_worker, parents
+
+log = logging.getLogger(__name__)
 
 GRACE = 2.0
 """Seconds beyond its deadline after which a worker that does not notice is ended."""
@@ -172,6 +175,8 @@ class Worker:
         It may be killed while it starts, or there may be no room for it just now: so it is tried several times.
         """
         lost = self._starts > 0
+        if lost:
+            log.info("worker %d is gone; another one is started", self._number)
         self._shared.set_missing(self._number, True)
         for pause in START_PAUSES:
             if self._closing.wait(pause):

@@ -26,7 +26,7 @@ OPEN_METHODS = "/grpc.health.v1.Health/"
 Stamp = tuple[tuple[int, int, int], ...]
 Handler = Any
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Security:
                     return None
                 found = self._configuration()
             except (ConfigurationError, OSError) as error:  # in the middle of being replaced: the old ones serve
-                logger.warning("the new certificate is not taken up yet: %s", error)
+                log.warning("the new certificate is not taken up yet: %s", error)
                 return None
             stamp = now
             return found
@@ -154,7 +154,7 @@ class TokenGuard(grpc.aio.ServerInterceptor):
             if (now := _stamp_of(self._path)) != self._stamp:
                 self._token, self._stamp = read_token(self._path), now
         except (ConfigurationError, OSError) as error:
-            logger.warning("the new token is not taken up yet: %s", error)
+            log.warning("the new token is not taken up yet: %s", error)
 
 
 def _to_bytes(value: str | bytes) -> bytes:
