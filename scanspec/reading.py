@@ -11,6 +11,7 @@ from types import MappingProxyType
 from ruamel.yaml.comments import CommentedMap
 
 from scanspec import keys
+from scanspec.bsmart import translate
 from scanspec.checking import check_expressions, check_scored
 from scanspec.codes import check_code_settings
 from scanspec.document import ScanFileError, Section, closest
@@ -22,16 +23,8 @@ from scanspec.observables import ObservableSpec, read_observable
 from scanspec.plotting import read_plotting
 from scanspec.rows import column_variables
 from scanspec.scanfile import CodeSpec, ScanFile
-from scanspec.settings import check_settings
-from scanspec.tools import (
-    WAYS,
-    check_code,
-    check_tools,
-    settings_of_an_idle_code,
-    settings_without_meaning,
-    unknown_key,
-)
-from scanspec.types import check_type, reads_rows
+from scanspec.settings import check_settings, reads_rows
+from scanspec.tools import WAYS, check_code, unknown_key
 from scanspec.variables import Variable, read_variable
 
 
@@ -41,17 +34,17 @@ def read_scan_file(path: Path | str) -> ScanFile:
     Raises ScanFileError, whose message names file, line, key and what to write instead.
     """
     path = Path(path)
-    document, text = read_document(path)
-    document.lc.line = 0
+    content, text = read_document(path)
+    content.lc.line = 0
+    translation = translate(path, content)
+    document, notes = translation.document, list(translation.notes)
     faults = Faults(collecting=True)
     root = Section(str(path), "", document, keys.SECTIONS, faults=faults)
     misspelt = faults.any  # a section that seems to be missing may be one of these
-    check_type(_section(root, "setup", keys.SETUP, Faults(collecting=True)))  # before keys, which may be its own
     setup = _section(root, "setup", keys.SETUP)
     _check_setup(setup)
     networks = _section(root, "networks", keys.NETWORKS)
-    ignored = [each.removeprefix(": ") for section in (root, setup, networks) for each in section.ignored]
-    notes = _in_another_way(root, setup, ignored)
+    ignored = [each for section in (root, setup, networks) for each in section.ignored]
 
     variables_section = _section(root, "variables")
     variables = _read_variables(root, setup, variables_section, ignored, misspelt=misspelt)
@@ -97,6 +90,8 @@ def read_scan_file(path: Path | str) -> ScanFile:
         plotting,
         places,
         off,
+        translation.changes,
+        setup.path == "Setup",
     )
     _check_names(root, variables_section, derived_section, scan)
     check_settings(setup, networks, variables, [*(each.name for each in variables), *_names(scan)])
@@ -107,10 +102,10 @@ def read_scan_file(path: Path | str) -> ScanFile:
     return scan
 
 
-def _section(root: Section, key: str, known: keys.Keys | None = None, faults: Faults | None = None) -> Section:
+def _section(root: Section, key: str, known: keys.Keys | None = None) -> Section:
     """A section of the file; an empty one where it is none, which is kept as a fault."""
     with root.faults.collect():
-        return root.section(key, known, root.faults if faults is None else faults)
+        return root.section(key, known, root.faults)
     return Section(root.file, key, CommentedMap(), known, root.line(key), root.faults)
 
 
@@ -160,26 +155,13 @@ def _names(scan: ScanFile) -> list[str]:
     return [each.name for each in scan.all_observables()]
 
 
-def _in_another_way(root: Section, setup: Section, ignored: list[str]) -> list[str]:
-    """What is said of switches that are on; they are no longer among the ignored keys then."""
-    content, notes = root.raw("setup"), []
-    for key, said in keys.IN_ANOTHER_WAY.items():
-        if isinstance(content, dict) and str(content.get(key)).lower() in ("true", "1", "yes"):
-            notes.append(f"{setup.path}: {key} {said}")
-            ignored.remove(f"{setup.path}: {key}")
-    return notes
-
-
 def _read_codes(root: Section, ignored: list[str], notes: list[str], *, misspelt: bool) -> tuple[CodeSpec, ...]:
     section = _section(root, "codes")
     codes, off = [], 0
-    with root.faults.collect():
-        check_tools(section, [name for name in section if _runs(section.section(name))])
     for name in section:
         with root.faults.collect():
-            if not _runs(section.section(name)):
-                with contextlib.suppress(ScanFileError):  # it may hold what only its own tool knows
-                    ignored += settings_of_an_idle_code(section.section(name, keys.CODE))
+            if not _runs(code := section.section(name)):  # it may hold what only its own tool knows
+                ignored += code.ignored
                 off += 1
                 continue
             codes.append(_read_one(section, name, ignored, notes))
@@ -191,9 +173,7 @@ def _read_codes(root: Section, ignored: list[str], notes: list[str], *, misspelt
 
 def _read_one(section: Section, name: str, ignored: list[str], notes: list[str]) -> CodeSpec:
     code = _read_code(section, name)
-    said, unsaid = settings_without_meaning(code, name)
-    notes += said
-    ignored += unsaid
+    ignored += code.ignored
     check_code_settings(code, name)
     observables = _read_observables(code.section("observables"), name, ignored, notes)
     return CodeSpec(name, code, observables, tuple(code.texts("conditions")))
@@ -206,14 +186,14 @@ def _switched_off(root: Section) -> frozenset[str]:
         with root.faults.collect():
             if not _runs(section.section(name)):
                 off.append(section.raw(name))
-    named = [code.get(key) for code in off for key in ("observables", "Observables")]
+    named = [code.get("observables") for code in off]
     names = (name for each in named if isinstance(each, (dict, list)) for name in each)
     return frozenset(name for name in names if isinstance(name, str))
 
 
 def _runs(code: Section) -> bool:
-    """Whether a code, in any spelling, is switched on."""
-    return code.boolean("run", True) and code.boolean("Run", True)
+    """Whether a code is switched on."""
+    return code.boolean("run", True)
 
 
 def _read_code(section: Section, name: str) -> Section:
@@ -234,7 +214,7 @@ def _first_input(root: Section) -> str:
     section = _section(root, "codes")
     with contextlib.suppress(ScanFileError):  # said where the code is read
         codes = [section.section(name) for name in section]
-        return next((each.text("input_file", each.text("InputFile", "")) for each in codes), "")
+        return next((each.text("input_file", "") for each in codes), "")
     return ""
 
 

@@ -35,7 +35,8 @@ class ScanFile:
     each an expression, and `block_places` each entry to its file and line. `ignored` lists
     keys without meaning here, `notes` what else the user should hear before a scan starts.
     `switched_off` are the observables of codes that do not run; `first_input` is the input file of the first code of
-    the file, also of one that does not run: BSMArt's template.
+    the file, also of one that does not run: BSMArt's template. `document` is in the plain spelling, `changes` are the
+    lines that say what that took, and `in_bsmarts_words` says whether the file's `Setup` is BSMArt's.
     """
 
     path: Path
@@ -56,6 +57,8 @@ class ScanFile:
     plotting: Plotting | None = None
     block_places: Mapping[tuple[str, tuple[int, ...]], str] = field(default_factory=dict)
     switched_off: frozenset[str] = frozenset()
+    changes: tuple[str, ...] = ()
+    in_bsmarts_words: bool = False
 
     @property
     def folder(self) -> Path:

@@ -60,8 +60,7 @@ class SlhaProgram:
         first = next(each.name for each in scan.codes if _writes_spectrum(each)) == spec.name
         named = section.path_text("input_file") or (scan.first_input if first else "")
         path = scan.folder / named
-        by_name = not first and named == scan.first_input and section.spelling("input_file") == "InputFile"
-        if (path.is_file() and not by_name) or (first and named):
+        if path.is_file() or (first and named):
             where = f"{section.file}, line {section.line('input_file')}"
             blocks = scan.blocks if first else {}
             self._template = Template(path, known, blocks, len(scan.variables), where, scan.block_places)
@@ -70,8 +69,8 @@ class SlhaProgram:
                 raise ConfigurationError(
                     str(
                         section.error(
-                            f"code {spec.name!r} works on the spectrum of the code before it, as {named!r}, but a file of "
-                            f"that name, without a variable in it, lies beside the scan file ({path}): remove or "
+                            f"code {spec.name!r} works on the spectrum of the code before it, as {named!r}, but a file "
+                            f"of that name, without a variable in it, lies beside the scan file ({path}): remove or "
                             "rename it if a run by hand has left it; a program's own file is named in its command",
                             "input_file",
                         )
@@ -81,9 +80,8 @@ class SlhaProgram:
             raise ConfigurationError(
                 str(section.error(f"code {spec.name!r} needs an input_file: its SLHA template", "command"))
             )
-        self._input = self._profile.input_name or (
-            path.name if named and self._template is None else f"{self._name}.in.slha"
-        )
+        by_name = section.path_text("input_name") or (path.name if named and self._template is None else "")
+        self._input = self._profile.input_name or by_name or f"{self._name}.in.slha"
         self.fills_a_template = first
         self._append = section.boolean("append", self._profile.append)
         self._output = self._output_name(spec, scan)

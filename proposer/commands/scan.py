@@ -50,8 +50,8 @@ from proposer.wire.agreement import disagreements, show
 from proposer.wire.messages import Description
 from proposer.wire.remote import Evaluator, EvaluatorRefused, NoEvaluator
 from scanspec import PriorKind, ScanFile, ScanFileError, Variable, read_scan_file, visible
+from scanspec.settings import reads_rows
 from scanspec.spectrum import FILES_NOT_KEPT
-from scanspec.types import BSMARTS_GENERATIONS, BSMARTS_POINTS, counts_evaluations, is_bsmarts, reads_rows
 
 WAIT_AT_START, WAIT_LATER = 60.0, 600.0
 
@@ -201,8 +201,8 @@ def _read(file: Path) -> tuple[ScanFile, Settings, Limits, Space, InitPoints | N
 
 def _verbose(spec: ScanFile) -> int:
     """A number, or a boolean as BSMArt has it."""
-    if str(spec.networks.raw("verbose")).lower() in ("true", "false"):
-        return int(spec.networks.boolean("verbose", False))
+    if isinstance(verbose := spec.networks.raw("verbose"), bool):
+        return int(verbose)
     return spec.networks.integer("verbose", 0)
 
 
@@ -317,27 +317,18 @@ def _introduce(
 def _notes(spec: ScanFile, threshold: float) -> list[str]:
     notes, name = list(spec.notes), type_name(spec)
     if "threshold_value" not in spec.networks:
-        whose = "" if name == "CMAES_ND" else " (BSMArt's documents say 100, its code 1)"
+        whose = "" if name == "CMAES_ND" else _in_bsmart(spec, "documents say 100, its code 1")
         notes.append(f"the file gives no threshold_value: {threshold:g} holds{whose}")
-    if counts_evaluations(spec.setup):
-        kind = spec.setup.text("type")
-        notes.append(
-            f"points are evaluations, as for BSMArt's {kind}; with `type: {kind.upper()}` they are good points"
-            + ("" if "points" in spec.setup else f"; the file gives none: {BSMARTS_POINTS:,} holds, as in BSMArt")
-        )
-    elif name == "GRID" or reads_rows(spec.setup) or "good_points_early_stop" in spec.setup:
-        pass
-    elif "points" not in spec.setup:
-        notes.append("the file gives no points: 1,000 holds (BSMArt's documents say 1,000, its code 10,000)")
-    if name == "CMAES_ND" and is_bsmarts(spec.setup) and "generations" not in spec.setup:
-        notes.append(f"the file gives no CMAESMaxGenerations: {BSMARTS_GENERATIONS} holds, as in BSMArt")
+    stops_otherwise = name in ("GRID", "READ_CSV") or "good_points_early_stop" in spec.setup
+    if "points" not in spec.setup and not stops_otherwise:
+        notes.append(f"the file gives no points: 1,000 holds{_in_bsmart(spec, 'documents say 1,000, its code 10,000')}")
     own_settings = {"CMAES": OF_CMAES, "CMAES_ND": (*OF_CMAES, *OF_CMAES_ND)}.get(name, ())
     if others := [each for each in (*OF_CMAES, *OF_CMAES_ND) if each in spec.setup and each not in own_settings]:
         notes.append(f"without meaning for {name}: {', '.join(spec.setup.spelling(each) for each in others)}")
     honoured = [each.name for each in spec.variables if each.prior is not PriorKind.UNIFORM]
     if honoured:
-        notes.append(f"priors are honoured (BSMArt's classifier draws uniformly): {', '.join(honoured)}")
-    if name == "MLS_DNNC" and spec.networks.spelling("iterations") == "Iterations":
+        notes.append(f"priors are honoured{_in_bsmart(spec, 'classifier draws uniformly')}: {', '.join(honoured)}")
+    if name == "MLS_DNNC" and spec.in_bsmarts_words and "iterations" in spec.networks:
         notes.append("Iterations ends the scan here, as BSMArt's documents say; its code does not read it")
     if name != "LODE" and (own := [each for each in ("goal", "even_in") if each in spec.setup]):
         notes.append(f"{' and '.join(own)}: a setting of LODE, without meaning for {name}")
@@ -346,6 +337,11 @@ def _notes(spec: ScanFile, threshold: float) -> list[str]:
     if spec.ignored:
         notes.append(f"without meaning here: {', '.join(spec.ignored)}")
     return notes
+
+
+def _in_bsmart(spec: ScanFile, what: str) -> str:
+    """What BSMArt does there, for those who come with a file of it."""
+    return f" (BSMArt's {what})" if spec.in_bsmarts_words else ""
 
 
 def _describe_limits(limits: Limits) -> str:

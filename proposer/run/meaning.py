@@ -41,7 +41,7 @@ def meaning(scan: ScanFile) -> ScanMeaning:
     for name, value in _flat(settings):
         place = {"threshold": "threshold_value", "collect": "goal"}.get(name, name)
         if place not in _STOPS:
-            found[f"{'networks' if keys.NETWORKS.plain(place) else 'setup'}: {place}"] = value
+            found[f"{'networks' if place in keys.NETWORKS.known else 'setup'}: {place}"] = value
     if "init_csv" in scan.setup:
         found["setup: init_csv"] = scan.setup.text("init_csv")
     environment = scan.setup.section("environment_variables")
