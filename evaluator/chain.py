@@ -28,6 +28,7 @@ from evaluator.errors import (
 )
 from evaluator.expressions import Expression
 from evaluator.files import FULL, read_regular
+from evaluator.fit_method import read_fit_method
 from evaluator.fitting import Solver
 from scanspec import Likelihood, ObservableSpec, ScanFile, ScanFileError, losses_and_nll
 from scanspec.document import closest, plain_name
@@ -117,13 +118,14 @@ class Chain:
             where = next(iter(scan.block_places.values()), str(scan.path))
             raise ConfigurationError(f"{where}: blocks are written into a template, but no code that runs has one")
         self._top = [self._prepare(spec, positions, known) for spec in scan.observables]
+        self.fit_method = read_fit_method(scan)
         self._solver: Solver | None = None
-        if scan.fitting is not None:
+        if scan.fitting is not None and self.fit_method is not None:
             wanted = {each.name for each in scan.fitting.targets}
             giving = [n for n, step in enumerate(self.steps) if wanted & {spec.name for _, spec, _ in step.observables}]
             self._to_the_end = bool(wanted & {spec.name for _, spec, _ in self._top})
             self._inner_steps = self.steps if self._to_the_end else self.steps[: max(giving) + 1]
-            self._solver = Solver(scan.fitting, str(scan.path))
+            self._solver = Solver(scan.fitting, self.fit_method, str(scan.path))
 
     def _prepare(
         self, spec: ObservableSpec, positions: dict[str, int], known: list[str]

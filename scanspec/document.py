@@ -39,7 +39,6 @@ class Section:
         self._content = content
         self._line = line
         self._found: dict[str, Any] = {}
-        self.ignored = [f"{path}: {key}".removeprefix(": ") for key in getattr(content, "ignored", ())]
         of_keys = Faults(collecting=True) if faults is None else faults
         for key in content:
             with of_keys.collect():

@@ -12,7 +12,6 @@ from scanspec.document import Section
 from scanspec.fitting import Fitting
 from scanspec.likelihoods import Likelihood
 from scanspec.observables import ObservableSpec
-from scanspec.plotting import Plotting
 from scanspec.variables import Variable
 
 
@@ -51,10 +50,10 @@ class ScanFile:
     codes: tuple[CodeSpec, ...]
     observables: tuple[ObservableSpec, ...]
     ignored: tuple[str, ...]
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...]
+    plotting: Section
     first_input: str = ""
     fitting: Fitting | None = None
-    plotting: Plotting | None = None
     block_places: Mapping[tuple[str, tuple[int, ...]], str] = field(default_factory=dict)
     switched_off: frozenset[str] = frozenset()
     changes: tuple[str, ...] = ()

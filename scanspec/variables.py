@@ -79,7 +79,7 @@ class Variable:
         return 1 if self.fixed else self.steps or self.shares
 
 
-def read_variable(section: Section, name: str, ignored: list[str]) -> Variable:
+def read_variable(section: Section, name: str) -> Variable:
     """Reads one entry of the section `variables`: a mapping, the range alone, or one number (a fixed variable)."""
     raw = section.raw(name)
     if isinstance(raw, list):
@@ -90,7 +90,6 @@ def read_variable(section: Section, name: str, ignored: list[str]) -> Variable:
     if not isinstance(raw, dict):
         raise section.wrong(name, "a range, [low, high], or a mapping with one, {range: [low, high]}")
     entry = section.section(name, keys.VARIABLE)
-    ignored += entry.ignored
     low, high = -math.inf, math.inf
     if "range" in entry:
         low, high = _read_range(entry, "range")

@@ -11,6 +11,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
+from proposer.show.plotting import read_plotting
 from scanspec import read_scan_file
 
 _ON_ONE_LINE = ("variables", "observables")
@@ -28,13 +29,14 @@ def convert(path: Path) -> int:
 
 def converted(path: Path) -> tuple[str, list[str]]:
     """The file in the plain spelling, as YAML, and what was changed, a line each."""
-    scan = read_scan_file(path)
+    scan = read_scan_file(path, also=read_plotting)
     yaml = YAML(typ="rt")
     yaml.width = 200
     yaml.indent(mapping=2, sequence=4, offset=2)
     stream = io.StringIO()
     yaml.dump(_printed(scan.document), stream)
-    return stream.getvalue(), [*scan.changes, *scan.notes]
+    plotting = read_plotting(scan)
+    return stream.getvalue(), [*scan.changes, *scan.notes, *(plotting.notes if plotting is not None else ())]
 
 
 def _printed(content: Any, section: str = "") -> Any:

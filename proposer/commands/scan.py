@@ -40,6 +40,7 @@ from proposer.run.tables import GOOD_POINTS, GoodPoints
 from proposer.scan import Limits, Scan, read_tally
 from proposer.show.failures import find_point, show_failed, show_reasons
 from proposer.show.plots import draw, read_points
+from proposer.show.plotting import read_plotting
 from proposer.show.progress import Progress, Tally
 from proposer.space import Space
 from proposer.strategies.base import Settings
@@ -187,7 +188,7 @@ def scan(
 
 def _read(file: Path) -> tuple[ScanFile, Settings, Limits, Space, InitPoints | None]:
     """All of the proposer's input, checked; raises ScanFileError."""
-    spec = read_scan_file(file)
+    spec = read_scan_file(file, also=read_plotting)
     space = Space(spec.variables)
     _verbose(spec)  # refused here, also by a check
     spec.setup.integer("seed", 0, low=0)
@@ -315,7 +316,8 @@ def _introduce(
 
 
 def _notes(spec: ScanFile, threshold: float) -> list[str]:
-    notes, name = list(spec.notes), type_name(spec)
+    plotting, name = read_plotting(spec), type_name(spec)
+    notes = [*spec.notes, *(plotting.notes if plotting is not None else ())]
     if "threshold_value" not in spec.networks:
         whose = "" if name == "CMAES_ND" else _in_bsmart(spec, "documents say 100, its code 1")
         notes.append(f"the file gives no threshold_value: {threshold:g} holds{whose}")
@@ -409,11 +411,11 @@ def _conclude_again(dataset: Dataset, limits: Limits, settings: Settings, stored
 
 def _draw(folder: Path, spec: ScanFile) -> None:
     """The pictures that the file asks for; one that cannot be drawn does not spoil the end of a scan."""
-    if spec.plotting is None:
+    if (plotting := read_plotting(spec)) is None:
         return
     try:
         keep_scan_file(folder, spec)  # its pictures may be other ones by now
-        for path in draw(folder, spec, read_points(folder, spec), spec.plotting, say=_say):
+        for path in draw(folder, spec, read_points(folder, spec), plotting, say=_say):
             _say(f"drawn: {path}")
     except NoRoom as error:
         _say(f"not drawn: {error}")

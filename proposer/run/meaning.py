@@ -57,7 +57,7 @@ def meaning(scan: ScanFile) -> ScanMeaning:
             found |= _variable(f"fitting: variables: {each.name}", each)
         for target in scan.fitting.targets:
             found[f"fitting: observables: {target.name}"] = [target.value, target.sigma]
-        found |= {f"fitting: {key}": getattr(scan.fitting, key) for key in ("method", "eps", "most")}
+        found["fitting: method"] = scan.fitting.section.text("method", "").lower()
     found["the codes"] = [each.name for each in scan.codes]
     for code in scan.codes:
         way, called = call_of(code.section, code.name)

@@ -23,9 +23,12 @@ from scanspec.plain import PlainMap
 
 @dataclass(frozen=True)
 class Translation:
-    """A document in the plain spelling; `changes`, a line each, and `notes`, what the user should hear of BSMArt."""
+    """A document in the plain spelling; `changes`, a line each, `notes`, what the user should hear of BSMArt, and the
+    places of keys that are `ignored`.
+    """
 
     document: PlainMap
+    ignored: tuple[str, ...]
     changes: tuple[str, ...]
     notes: tuple[str, ...]
 
@@ -56,7 +59,7 @@ def translate(path: Path, document: CommentedMap) -> Translation:
     )
     renamed = ", ".join(f"{old} is now {new}" for old, new in translator.renamed.items())
     changes = [renamed, *translator.changes] if renamed else translator.changes
-    return Translation(found, tuple(changes), tuple(translator.notes))
+    return Translation(found, tuple(_ignored(found)), tuple(changes), tuple(translator.notes))
 
 
 def _fitting(translator: Translator, content: Any, path: str) -> Any:
@@ -70,3 +73,17 @@ def _fitting(translator: Translator, content: Any, path: str) -> Any:
             "options": lambda value, where: translator.mapping(value, FITTING_OPTIONS, where),
         },
     )
+
+
+_ORDER = ("setup", "networks", "variables", "fitting", "codes", "observables", "plotting")
+
+
+def _ignored(content: PlainMap, path: str = "") -> list[str]:
+    """The places of keys without meaning; of a code that does not run, no deeper ones than its own."""
+    found = [f"{path}{key}" for key in content.ignored]
+    inner = {key: value for key, value in content.items() if isinstance(value, PlainMap)}
+    if content.get("run") is False:
+        return found
+    for key in sorted(inner, key=lambda key: _ORDER.index(key) if not path and key in _ORDER else len(_ORDER)):
+        found += _ignored(inner[key], f"{path}{content.spelling(key)}: ")
+    return found
