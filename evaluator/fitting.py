@@ -12,7 +12,8 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
-from evaluator.errors import ConfigurationError, InvalidPoint
+from evaluator import InvalidPoint
+from evaluator.errors import ConfigurationError
 from evaluator.fit_method import BOUNDED, BRACKETING, ROOTS, STEPPING, UNBOUNDED, FitMethod
 from scanspec.fitting import Fitting, Target
 

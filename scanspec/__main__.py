@@ -1,4 +1,4 @@
-"""Answers what `make` asks of a scan file: `python -m scanspec environment FILE`."""
+"""Answers what the Makefile asks of a scan file: `python -m scanspec environment FILE`."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ BSMArt's spellings of them are in scanspec/bsmart/spellings.py; every other key 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -15,6 +15,10 @@ class Keys:
     known: tuple[str, ...]
     numbers: frozenset[str] = frozenset()
     booleans: frozenset[str] = frozenset()
+
+    def with_name(self, name: str) -> Keys:
+        """The same with one more key."""
+        return replace(self, known=(*self.known, name))
 
 
 def _list(text: str) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,7 +22,7 @@ from scanspec.observables import ObservableSpec, read_observable
 from scanspec.rows import column_variables
 from scanspec.scanfile import CodeSpec, ScanFile
 from scanspec.settings import check_settings, reads_rows
-from scanspec.tools import WAYS, check_code, unknown_key
+from scanspec.tools import check_code, kind_key, kind_of_a_package, unknown_key
 from scanspec.variables import Variable, read_variable
 
 
@@ -78,7 +77,6 @@ def read_scan_file(path: Path | str, also: Callable[[ScanFile], object] = lambda
         tuple(dict.fromkeys(ignored)),
         tuple(notes),
         plotting,
-        _first_input(root),
         fitting,
         places,
         _switched_off(root),
@@ -191,23 +189,16 @@ def _runs(code: Section) -> bool:
 def _read_code(section: Section, name: str) -> Section:
     """A code's section; of a tool that is not here the error says so, before it says which of its keys is unknown."""
     of_keys = Faults(collecting=True)
-    code = section.section(name, keys.CODE, of_keys)
+    kind = kind_of_a_package(section.section(name), name)
+    code = section.section(name, keys.CODE.with_name(kind) if kind else keys.CODE, of_keys)
     try:
         of_keys.close()
     except ScanFileError as error:
         section.faults.add(unknown_key(error, section, name))
-        if not any(way in code for way in WAYS):  # what it runs is said there
+        if not kind_key(code):  # what it runs is said there
             raise unknown_key(error, section, name) from error
     check_code(code, name)
     return code
-
-
-def _first_input(root: Section) -> str:
-    section = _section(root, "codes")
-    with contextlib.suppress(ScanFileError):  # said where the code is read
-        codes = [section.section(name) for name in section]
-        return next((each.text("input_file", "") for each in codes), "")
-    return ""
 
 
 def _read_observables(
@@ -246,7 +237,7 @@ def _read_top(root: Section, codes: tuple[CodeSpec, ...], notes: list[str]) -> t
             what
             for what, has, same in (
                 ("slha or function", spec.slha or spec.function, _source(spec) == _source(twin)),
-                ("likelihood", spec.likelihood.kind is not Kind.OFF, repr(spec.likelihood) == repr(twin.likelihood)),
+                ("likelihood", spec.likelihood.kind is not Kind.OFF, spec.likelihood == twin.likelihood),
                 ("window", spec.valid is not None, spec.valid == twin.valid),
             )
             if has and not same

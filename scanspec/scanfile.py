@@ -33,8 +33,7 @@ class ScanFile:
     one; `derived` maps names to expressions; `blocks` maps an SLHA block to its entries,
     each an expression, and `block_places` each entry to its file and line. `ignored` lists
     keys without meaning here, `notes` what else the user should hear before a scan starts.
-    `switched_off` are the observables of codes that do not run; `first_input` is the input file of the first code of
-    the file, also of one that does not run: BSMArt's template. `document` is in the plain spelling, `changes` are the
+    `switched_off` are the observables of codes that do not run. `document` is in the plain spelling, `changes` are the
     lines that say what that took, and `in_bsmarts_words` says whether the file's `Setup` is BSMArt's.
     """
 
@@ -52,7 +51,6 @@ class ScanFile:
     ignored: tuple[str, ...]
     notes: tuple[str, ...]
     plotting: Section
-    first_input: str = ""
     fitting: Fitting | None = None
     block_places: Mapping[tuple[str, tuple[int, ...]], str] = field(default_factory=dict)
     switched_off: frozenset[str] = frozenset()

@@ -49,7 +49,7 @@ def translate(path: Path, document: CommentedMap) -> Translation:
         "",
         {
             "setup": lambda value, where: translate_setup(translator, value, where),
-            "networks": lambda value, where: translator.mapping(value, NETWORKS, where),
+            "networks": lambda value, where: translator.mapping(value, NETWORKS, where, {"verbose": _verbose}),
             "variables": lambda value, where: translate_variables(translator, value, where),
             "codes": lambda value, where: translate_codes(translator, value, where),
             "fitting": lambda value, where: _fitting(translator, value, where),
@@ -60,6 +60,11 @@ def translate(path: Path, document: CommentedMap) -> Translation:
     renamed = ", ".join(f"{old} is now {new}" for old, new in translator.renamed.items())
     changes = [renamed, *translator.changes] if renamed else translator.changes
     return Translation(found, tuple(_ignored(found)), tuple(changes), tuple(translator.notes))
+
+
+def _verbose(value: Any, _where: str) -> Any:
+    """A number, or a boolean, in BSMArt a text."""
+    return {"true": True, "false": False}.get(str(value).lower(), value)
 
 
 def _fitting(translator: Translator, content: Any, path: str) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ruamel.yaml.comments import CommentedMap
 
@@ -13,7 +13,7 @@ from scanspec.bsmart.translator import FALSE, Translator
 from scanspec.document import ScanFileError, Section
 from scanspec.keys import OF_PROFILES
 from scanspec.plain import PlainMap
-from scanspec.tools import BUILT_IN, HOW_TO_PORT, PASS, WITHOUT_A_WAY, known_profile, needs_the_folder
+from scanspec.tools import BUILT_IN, FLAVIO, HOW_TO_PORT, PASS, WITHOUT_A_WAY, known_profile, needs_the_folder
 
 _NOT_HERE = {
     "HiggsTools",
@@ -64,7 +64,11 @@ def translate_codes(translator: Translator, content: Any, path: str) -> Any:
         elif _is_off(value):
             found.put(name, _idle_code(translator, value, str(name), where), name)
         else:
-            found.put(name, _code(translator, value, str(name), where, template), name)
+            code = _code(translator, value, str(name), where, template)
+            fills_in = str(name) in (template.filled_in_by, PASS) and isinstance(code, PlainMap)
+            if fills_in and template.file and not code.get("input_file"):
+                code.put("input_file", template.file, "InputFile")
+            found.put(name, code, name)
     return found
 
 
@@ -72,13 +76,19 @@ def _is_off(code: Any) -> bool:
     return isinstance(code, CommentedMap) and any(str(code.get(key)).lower() in FALSE for key in ("run", "Run"))
 
 
-def _template(content: CommentedMap) -> tuple[str, str]:
-    """The code that fills in the template, and the template: the InputFile of the first code, also of an idle one."""
+class _Template(NamedTuple):
+    """The InputFile of the first code of the file, also of an idle one, and the code that fills it in."""
+
+    filled_in_by: str
+    file: str
+
+
+def _template(content: CommentedMap) -> _Template:
     codes = {str(name): code for name, code in content.items() if isinstance(code, CommentedMap)}
     file = next((code.get("input_file", code.get("InputFile", "")) for code in codes.values()), "")
     running = {name: code for name, code in codes.items() if not _is_off(code)}
     first = (name for name, code in running.items() if name == PASS or {"Command", "command"} & set(code))
-    return next(first, ""), str(file)
+    return _Template(next(first, ""), file if isinstance(file, str) else "")
 
 
 def _mapping(translator: Translator, content: Any, path: str) -> Any:
@@ -94,14 +104,17 @@ def _mapping(translator: Translator, content: Any, path: str) -> Any:
     )
 
 
-def _code(translator: Translator, content: Any, name: str, path: str, template: tuple[str, str]) -> Any:
+def _code(translator: Translator, content: Any, name: str, path: str, template: _Template) -> Any:
     found = _mapping(translator, content, path)
     if not isinstance(found, PlainMap):
         return found
     if found.get("run") is True and found.spelling("run") != "run":
         del found["run"]
         translator.say("left out Run where it is true, the default")
-    _input_by_name(translator, found, name, path, template)
+    if "command" in found:
+        _input_by_name(translator, found, name, path, template)
+    else:
+        _files_of_no_program(translator, found, name, path)
     profile = known_profile(str(found.get("profile") or name))
     for key in [each for each in found.ignored if each in PHYSICS_OF_TOOLS]:
         if str(content[key]).lower() in (*FALSE, "none", "[]", "{}", ""):
@@ -116,7 +129,8 @@ def _code(translator: Translator, content: Any, name: str, path: str, template: 
         translator.notes.append(f"{path}: {key}{': ' if key == 'DD_Limits' else ' '}{said}")
         found.ignored.remove(key)
     for key, profiles in OF_PROFILES.items():
-        if key in found and profile not in profiles:
+        in_plain_words = found.spelling(key) == key and "command" not in found  # the kind of code refuses it
+        if key in found and profile not in profiles and not in_plain_words:
             translator.notes.append(f"{path}: {found.spelling(key)} {_NOTHING}")
             translator.say(f"left out {path}: {key}, which has no meaning here")
             del found[key]
@@ -140,12 +154,22 @@ def _idle_code(translator: Translator, content: CommentedMap, name: str, path: s
     return found
 
 
-def _input_by_name(translator: Translator, code: PlainMap, name: str, path: str, template: tuple[str, str]) -> None:
+def _input_by_name(translator: Translator, code: PlainMap, name: str, path: str, template: _Template) -> None:
     """In BSMArt the InputFile of a later code is a name for the spectrum, also where it is that of the template."""
-    if code.spelling("input_file") != "InputFile" or name == template[0] or code.get("input_file") != template[1]:
+    named = code.get("input_file")
+    if code.spelling("input_file") != "InputFile" or named != template.file or name == template.filled_in_by:
         return
     code.put("input_name", code.pop("input_file"), "InputFile")
     translator.say(f"{path}: InputFile, here the name under which the code gets the spectrum, is now input_name")
+
+
+def _files_of_no_program(translator: Translator, code: PlainMap, name: str, path: str) -> None:
+    """What only a program has means nothing for functions and most tools; files of BSMArt have it all the same."""
+    for key in ("input_file", "output_file"):
+        if key in code and code.spelling(key) != key and not (key == "input_file" and name in (PASS, FLAVIO)):
+            code.ignored.append(code.spelling(key))
+            translator.say(f"left out {path}: {code.spelling(key)}, which has no meaning here")
+            del code[key]
 
 
 def _call_with_the_folder(translator: Translator, code: PlainMap, path: str) -> None:

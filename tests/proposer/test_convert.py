@@ -98,7 +98,6 @@ def meaning(scan):
         observables,
         scan.run_name,
         networks,
-        scan.first_input,
         repr(scan.fitting),
         repr(read_plotting(scan)),
         kept_below(scan, 10.0),
