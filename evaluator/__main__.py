@@ -99,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
         "values", nargs="*", metavar="NAME=VALUE", help="a variable that is not given has the middle of its range"
     )
     point.add_argument("--keep", type=Path, metavar="DIR", help="keep the point's scratch folder here")
+    point.add_argument("--json", action="store_true", help="write one JSON object to standard output")
     point.set_defaults(run=_point)
 
     new = commands.add_parser("new", help="write a folder with a small backend that works, to be changed into yours")
@@ -145,7 +146,7 @@ def _check(options: argparse.Namespace) -> int:
 def _point(options: argparse.Namespace) -> int:
     from evaluator.commands.by_hand import point
 
-    return point(_read(options.file), options.values, options.keep)
+    return point(_read(options.file), options.values, options.keep, as_json=options.json)
 
 
 def _new(options: argparse.Namespace) -> int:
