@@ -23,9 +23,8 @@ from evaluator.codes.programs import read_tail
 from evaluator.commands.order import better_order, can_end, may_have_better_order
 from evaluator.commands.random_points import Tried, first_ok, open_windows, try_points
 from evaluator.commands.ranges import middle, what_is_outside
-from evaluator.errors import ConfigurationError
 from evaluator.leftovers import ScratchRoot
-from scanspec import Kind, Likelihood, ObservableSpec, ScanFile, losses_and_nll, visible
+from scanspec import Kind, Likelihood, ObservableSpec, ScanFile, UsageError, losses_and_nll, visible
 from scanspec.document import closest, plain_name, to_number
 from scanspec.likelihoods import LARGEST_LOSS
 
@@ -72,6 +71,7 @@ def check(scan: ScanFile) -> int:
             console.print(f"no point is good; one that fails: {_command(scan, fault.values)}")
         place = visible(_place(chain, fault.outcome))
         print(f"lodescan-evaluator: {place}: {fault.outcome.message}", file=sys.stderr)
+        print("next: mend that; `lodescan-evaluator point FILE --keep DIR` keeps the files of a point", file=sys.stderr)
         return 2
     good = first_ok(tried)
     if good is not None and (nowhere := _nowhere_a_number(chain, tried)) is not None:
@@ -168,7 +168,7 @@ def point(scan: ScanFile, assignments: list[str], keep: Path | None, *, as_json:
     """
     values = _read_values(scan, assignments)
     if keep is not None and keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
-        raise ConfigurationError(f"--keep {keep}: is there already, and not empty; name a new folder")
+        raise UsageError(f"--keep {keep}: is there already, and not empty", next_step="name a new folder")
     console = _console()
     scratch = ScratchRoot()
     folder = keep.resolve() if keep is not None else scratch.path / "point"
@@ -260,11 +260,12 @@ def _read_values(scan: ScanFile, assignments: list[str]) -> list[float]:
         name = plain_name(name)
         number = to_number(text)
         if not equals or name not in values:
-            raise ConfigurationError(
-                f"{assignment!r}: must be NAME=VALUE with a variable's name{closest(name or text, values)}"
+            raise UsageError(
+                f"{assignment!r}: must be NAME=VALUE with a variable's name{closest(name or text, values)}",
+                next_step=f"the variables are {', '.join(values)}",
             )
         if number is None or not math.isfinite(number):
-            raise ConfigurationError(f"{assignment!r}: {text!r} is not a finite number")
+            raise UsageError(f"{assignment!r}: {text!r} is not a finite number", next_step="write one such as 1.5e3")
         values[name] = number
     return list(values.values())
 

@@ -11,33 +11,33 @@ from dataclasses import replace
 
 from evaluator.chain import Chain
 from evaluator.description import describe
-from evaluator.errors import ConfigurationError, PhysicsChanged
+from evaluator.errors import PhysicsChanged
 from evaluator.executors.in_process import InProcess
 from evaluator.executors.processes import LocalProcesses
 from evaluator.executors.protocol import Workers
 from evaluator.service.listening import place_of, why_not
 from evaluator.service.server import Evaluation, Server
-from scanspec import Address, AddressError, ScanFile, read_address
+from scanspec import Address, AddressError, ScanFile, UsageError, read_address
 
 
 def serve(scan: ScanFile, options: argparse.Namespace) -> int:
     """Serves until SIGTERM or SIGINT; returns 0.
 
-    Raises ConfigurationError before it answers anybody, and EvaluatorLost when it can answer no more.
+    Raises UsageError or ConfigurationError before it answers anybody, and EvaluatorLost when it can answer no more.
     """
     try:
         address = read_address(options.listen, any_port=True)
     except AddressError as error:
-        raise ConfigurationError(f"--listen {error}") from None
+        raise UsageError(f"--listen {error}", next_step=error.next_step) from None
     if not options.insecure and not address.is_local:
-        raise ConfigurationError(
-            f"--listen {options.listen} is open to other machines, in plain text and without a password; listen on "
-            "127.0.0.1, or say --insecure on a private network"
+        raise UsageError(
+            f"--listen {options.listen} is open to other machines, in plain text and without a password",
+            next_step="listen on 127.0.0.1, or say --insecure on a private network",
         )
     chain = Chain(scan)
     workers: Workers
     if (options.executor == "dask") != bool(options.scheduler):
-        raise ConfigurationError("--executor dask and --scheduler ADDRESS go together")
+        raise UsageError("--executor dask and --scheduler ADDRESS go together", next_step="give both, or neither")
     if options.executor == "dask":
         from evaluator.executors.dask import DaskWorkers
 
@@ -61,7 +61,7 @@ async def _serve(chain: Chain, workers: Workers, address: Address, options: argp
     try:
         server = Server(evaluation, address)
     except OSError as error:
-        raise ConfigurationError(why_not(address)) from error
+        raise why_not(address) from error
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
