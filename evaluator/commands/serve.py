@@ -67,21 +67,12 @@ async def _serve(chain: Chain, executor: Executor, address: Address, options: ar
     try:
         server = Server(evaluation, address)
     except OSError as error:
-<<<<<<< HEAD
         raise why_not(address) from error
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    loop = asyncio.get_running_loop()
-    workers.loss.tell(lambda: loop.call_soon_threadsafe(stop.set))
-=======
-        raise ConfigurationError(why_not(address)) from error
     loop, stop, changed = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
     for number in ENDING:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` wants it
             loop.add_signal_handler(number, stop.set)
     executor.health.tell(lambda: loop.call_soon_threadsafe(changed.set))
->>>>>>> main
     await server.start()
     following = asyncio.create_task(_follow(executor.health, changed, server, stop))
     if not address.path:
