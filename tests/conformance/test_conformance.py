@@ -130,7 +130,7 @@ def test_what_an_evaluator_says_is_not_obeyed_by_a_terminal(peer, capsys):
 
 def test_commands_in_the_other_side_s_environment_say_where_they_belong():
     """Both sides install each other's commands."""
-    sides = (
+    sides: tuple[tuple[str, list[str], str, str, int], ...] = (
         ("evaluator.conformance", [], "grpc_health", "evaluator", 1),
         ("proposer", ["status", "nowhere"], "pandas", "proposer", 2),
     )
