@@ -27,7 +27,7 @@ def singlet(u: Floats) -> Floats:
 
 
 def mediator(u: Floats) -> Floats:
-    """A fermion and a vector mediator, masses and coupling logarithmic: relic density, direct detection, collider limit.
+    """A fermion and a vector mediator, logarithmic in masses and coupling: relic density, direct, collider limit.
 
     Good is the resonance at twice the fermion's mass; off it the lowest NLL is 5, for the heaviest mediators.
     """
