@@ -68,8 +68,8 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--workers",
         type=_at_least(0, int),
-        default=len(os.sched_getaffinity(0)),
-        help="processes that run points; 0: the server's own, without isolation (default: %(default)s, one a core)",
+        help="processes that run points; 0: the server's own, without isolation (default: as many as fit, one a core "
+        "where no code asks for more)",
     )
     serve.add_argument(
         "--executor",
@@ -125,6 +125,14 @@ def _parser() -> argparse.ArgumentParser:
         "values", nargs="*", metavar="NAME=VALUE", help="a variable that is not given has the middle of its range"
     )
     point.add_argument("--keep", type=Path, metavar="DIR", help="keep the point's scratch folder here")
+    point.add_argument(
+        "--id",
+        type=_at_least(0, int),
+        default=0,
+        metavar="N",
+        help="of a point of a scan, whose random numbers it gets (default: %(default)s)",
+    )
+    point.add_argument("--json", action="store_true", help="write one JSON object to standard output")
     point.set_defaults(run=_point)
 
     new = commands.add_parser("new", help="write a folder with a small backend that works, to be changed into yours")
@@ -180,7 +188,7 @@ def _check(options: argparse.Namespace) -> int:
 def _point(options: argparse.Namespace) -> int:
     from evaluator.commands.by_hand import point
 
-    return point(_read(options.file), options.values, options.keep)
+    return point(_read(options.file), options.values, options.keep, point_id=options.id, as_json=options.json)
 
 
 def _new(options: argparse.Namespace) -> int:
