@@ -200,7 +200,7 @@ def test_what_a_client_can_do_to_it(server: EvaluatorProcess, certs: Path) -> No
         pb.EvaluateRequest(parameters=names, point_ids=range(start, start + 1000), values=[0.5, 0.0, 100.0] * 1000)
         for start in range(0, 20_000, 1000)
     ]
-    idle = []
+    idle: list[socket.socket] = []
     try:
         while len(idle) < 1000:
             idle.append(socket.create_connection((address.host, address.port), 10))
@@ -296,3 +296,15 @@ def test_without_the_package_the_command_says_what_to_install() -> None:
     )
     done = subprocess.run([sys.executable, "-c", blocked], capture_output=True, text=True, check=False, env=os.environ)
     assert done.returncode == 2 and "pip install '.[certificates]'" in done.stderr
+
+
+@pytest.mark.parametrize("with_token", [True, False])
+def test_the_health_probe_needs_a_certificate_and_no_token(
+    server: EvaluatorProcess, certs: Path, with_token: bool
+) -> None:
+    side = certs / "good" / "proposer"
+    command = [str(ROOT / ".envs/evaluator/bin/python"), "-m", "evaluator", "healthy", server.address]
+    done = subprocess.run([*command, *options(side, token=with_token)], cwd=ROOT, timeout=60, check=False)
+    assert done.returncode == 0
+    refused = subprocess.run(command, cwd=ROOT, timeout=60, check=False, capture_output=True, text=True)
+    assert (refused.returncode, "does not answer (UNAVAILABLE)" in refused.stderr) == (1, True)
