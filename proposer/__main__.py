@@ -166,6 +166,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     retry.set_defaults(run=_retry)
 
+    compare = commands.add_parser("compare", parents=[json], help="two runs side by side")
+    compare.add_argument("folders", nargs=2, type=Path, metavar="DIR", help="the runs' folders")
+    compare.set_defaults(run=_compare)
+
+    merge = commands.add_parser("merge", parents=[json], help="the points of several runs in one folder")
+    merge.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="folders of runs of one scan file")
+    merge.add_argument("--run", type=Path, required=True, dest="into", metavar="NEW", help="the new folder")
+    merge.set_defaults(run=_merge)
+
     export = commands.add_parser("export", help="write all points of a run to one table")
     export.add_argument("folder", type=Path, metavar="DIR", help="the run's folder")
     export.add_argument("--format", choices=["csv", "parquet"], default="csv", dest="kind", help="default: %(default)s")
@@ -287,6 +296,19 @@ def _retry(options: argparse.Namespace) -> int:
         same_physics=options.same_physics,
     )
     return retry(options.folder, how)
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from proposer.commands.compare import compare
+
+    with contextlib.redirect_stdout(_Visible(sys.stdout)):
+        return compare(options.folders, as_json=options.json)
+
+
+def _merge(options: argparse.Namespace) -> int:
+    from proposer.commands.merge import merge
+
+    return merge(options.into, options.folders)
 
 
 def _export(options: argparse.Namespace) -> int:
