@@ -166,6 +166,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     retry.set_defaults(run=_retry)
 
+    rescore = commands.add_parser("rescore", parents=[json], help="stored points by the constants of another scan file")
+    rescore.add_argument("folder", type=Path, metavar="DIR", help="the folder of the run whose points are taken")
+    rescore.add_argument("--scan", type=Path, required=True, dest="file", metavar="NEW", help="the new scan file")
+    rescore.add_argument("--run", type=Path, dest="into", metavar="DIR", help="the new folder (default: runs/RUN_NAME)")
+    rescore.set_defaults(run=_rescore)
+
     compare = commands.add_parser("compare", parents=[json], help="two runs side by side")
     compare.add_argument("folders", nargs=2, type=Path, metavar="DIR", help="the runs' folders")
     compare.set_defaults(run=_compare)
@@ -296,6 +302,12 @@ def _retry(options: argparse.Namespace) -> int:
         same_physics=options.same_physics,
     )
     return retry(options.folder, how)
+
+
+def _rescore(options: argparse.Namespace) -> int:
+    from proposer.commands.rescore import rescore
+
+    return rescore(options.folder, options.file, options.into)
 
 
 def _compare(options: argparse.Namespace) -> int:

@@ -115,8 +115,8 @@ def _read(folder: Path) -> Run:
         "seed": meta["seed"],
         "stopped": meta.get("stopped"),
     }
-    names = [[each.name for each in part] for part in (columns.variables, columns.observables)]
-    return Run(folder, *names, facts, points)
+    variables, observables = ([each.name for each in part] for part in (columns.variables, columns.observables))
+    return Run(folder, variables, observables, facts, points)
 
 
 def _show_facts(facts: Mapping[str, Any]) -> str:

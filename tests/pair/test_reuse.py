@@ -18,7 +18,7 @@ Lodescan = Callable[..., Said]
 @pytest.fixture
 def two_runs(shared: Shared, lodescan: Lodescan, tmp_path: Path) -> tuple[Path, Path]:
     """Twenty and thirty points; the first five of the second are the last of the first."""
-    runs = []
+    runs: list[Path] = []
     for name, seed, points in (("a", 1, 20), ("b", 2, 30)):
         scan = ScanFolder(tmp_path / name, {"setup": f"  seed: {seed}\n  type: RANDOM\n  max_evaluations: {points}"})
         if runs:
@@ -74,3 +74,67 @@ def test_what_does_not_belong_together(
     assert said.code == 2 and "it has other threshold_value" in said.err and not (tmp_path / "merged").exists()
     assert lodescan("merge", run, "--run", tmp_path / "merged").code == 2
     assert lodescan("compare", run, tmp_path / "nowhere").code == 2
+
+
+@pytest.mark.slow
+def test_rescore_needs_no_evaluation_where_everything_is_known(
+    start_evaluator: Callable[..., EvaluatorProcess], lodescan: Lodescan, tmp_path: Path
+) -> None:
+    old = ScanFolder(tmp_path / "old", {"setup": "  seed: 1\n  type: RANDOM\n  max_evaluations: 60"})
+    old.physics("if z > 700: raise ValueError('a fault')")
+    old.replace("mean: 0, sigma: 0.1}", "mean: 0, sigma: 0.1, valid: [0, 0.6]}")
+    evaluator, run = start_evaluator(old.file), tmp_path / "run"
+    assert lodescan("scan", old.file, "--evaluator", evaluator.address, "--run", run, "--quiet").code in (0, 5)
+    evaluator.stop()
+    before = read_run(run)
+    assert set(before.status) == {"OK", "INVALID", "FAILED"}
+    begun = len(old.evaluated())
+
+    # another mean and threshold, a window that is wider below 0.6 and narrower at the other end, a shorter range
+    text = old.file.read_text().replace(
+        "mean: 0, sigma: 0.1, valid: [0, 0.6]", "mean: 0.5, sigma: 0.2, valid: [0.1, 9]"
+    )
+    text = text.replace("threshold_value: 2", "threshold_value: 4").replace(
+        "x: {range: [0, 1]}", "x: {range: [0, 0.9]}"
+    )
+    new = old.folder / "new.yaml"
+    new.write_text(text.replace("max_evaluations: 60", "max_evaluations: 20"))
+    into = tmp_path / "new"
+    said = lodescan("rescore", run, "--scan", new, "--run", into)
+    assert said.code == 0, said.err
+    after = read_run(into)
+    assert len(old.evaluated()) == begun and set(after.origins) == {"init"}
+    scored = dict(zip(after.params, zip(after.status, after.nll, strict=True), strict=True))
+    for point, status, values in zip(before.params, before.status, before.observables.tolist(), strict=True):
+        if point[0] > 0.9:
+            assert point not in scored
+        elif status == "FAILED":
+            assert scored[point][0] == "FAILED"
+        elif values[0] < 0.1:
+            assert scored[point][0] == "INVALID"
+        else:  # also what the old window had ended: everything of it is known
+            now, nll = scored[point]
+            assert now == "OK" and nll == pytest.approx((values[0] - 0.5) ** 2 / 2 / 0.04, rel=1e-3)
+    good = sum(status == "OK" and nll < 4 for status, nll in scored.values())
+    assert f"good points: {good} ({into / 'good_points.csv'})" in said.err
+    assert said.err.splitlines()[-1] == f"to go on: lodescan scan {new} --run {into}"
+
+    again = start_evaluator(new)
+    done = lodescan("scan", new, "--run", into, "--evaluator", again.address)
+    assert done.code == 0 and "20 points evaluated in" in done.err, done.err
+    assert len(old.evaluated()) == begun + 20 == begun + len(read_run(into).ids) - len(after.ids)
+    assert meta(into)["rescored_from"] == str(run) and len(meta(into)["likelihood_digest"]) == 64
+
+
+def test_what_cannot_be_rescored(two_runs: tuple[Path, Path], lodescan: Lodescan, tmp_path: Path) -> None:
+    scan = ScanFolder(tmp_path / "new", {"setup": "  seed: 1\n  type: RANDOM"})
+    scan.replace("      r: {", "      other: {mean: 1, sigma: 1}\n      r: {")
+    into = tmp_path / "into"
+    said = lodescan("rescore", two_runs[0], "--scan", scan.file, "--run", into)
+    assert said.code == 2 and "has not stored other; it has r; leave it out, or scan anew" in said.err
+    scan.replace("      other: {mean: 1, sigma: 1}\n", "")
+    scan.replace("  x: {range: [0, 1]}", "  w: {range: [0, 1]}")
+    said = lodescan("rescore", two_runs[0], "--scan", scan.file, "--run", into)
+    assert said.code == 2 and "has other variables than" in said.err and not into.exists()
+    said = lodescan("rescore", two_runs[0], "--scan", scan.file, "--run", two_runs[1])
+    assert said.code == 2 and "holds a run already" in said.err
