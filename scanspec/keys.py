@@ -99,11 +99,11 @@ CODE = Keys(
         """run function command profile input_file input_name output_file append flags options neutral_higgs
         charged_higgs lsp cross_sections rosenbrock_a rosenbrock_b rastrigin_a ackley_a ackley_b
         ackley_c himmelblau_a himmelblau_b easom_center observables conditions timeout first_timeout
-        success invalid_when flavio umbridge description"""
+        success invalid_when flavio umbridge data cores memory description"""
     ),
     numbers=_words(
         """neutral_higgs charged_higgs lsp rosenbrock_a rosenbrock_b rastrigin_a ackley_a ackley_b ackley_c
-        himmelblau_a himmelblau_b easom_center timeout first_timeout"""
+        himmelblau_a himmelblau_b easom_center timeout first_timeout cores"""
     ),
     booleans=_words("run append cross_sections"),
 )
