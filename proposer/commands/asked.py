@@ -25,7 +25,7 @@ from scanspec.settings import reads_rows
 EVERY_TYPE = ("threshold_value", "points_per_iteration", "verbose")
 """Settings in the section networks that are not those of MLS_DNNC alone."""
 
-OF_CMAES = ("population_size", "sigma", "sigma_tolerance", "mean", "generations", "episodes")
+OF_CMAES = ("population_size", "sigma", "sigma_tolerance", "mean", "generations", "episodes", "start_csv", "max_loss")
 OF_CMAES_ND = (
     "novelty",
     "novelty_settings",

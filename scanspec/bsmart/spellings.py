@@ -71,6 +71,8 @@ SETUP = Spelling(
         "CMAESFocus": "focus",
         "CMAESHierarchy": "hierarchy",
         "CMAESPathSeeds": "seeds_csv",
+        "Initial Sample": "start_csv",
+        "CMAES MaxLoss": "max_loss",
         "CMAESGoodPointsEarlyStop": "good_points_early_stop",
         "CMAESNoGoodPointsPatience": "no_good_points_patience",
         "CMAESBestLossPatience": "best_loss_patience",
@@ -88,7 +90,7 @@ SETUP = Spelling(
         |Temporary Directory|TempDir|MAINpath|PackagePath|cwd|debug|Debug|short|Verbose
         |Resume|Merge Results|Use TQDM|LogLike|Batch_size|Batch Size|Input_Dir|TestCSV|Benchmark
         |LR|Neurons|Epochs|Iterations|Classifier|TrainLH|DensityPenality|DensityPenalty|DensityPenaly
-        |Patience|CMAES MaxLoss|Initial Sample|Sample Best Only|Walkers|Steps|Valid Points
+        |Patience|Sample Best Only|Walkers|Steps|Valid Points
         |Sample LogLike Name|Sample NLL Name|Sample Likelihood Name|Live Points|Evidence Tolerance
         |Sampling Efficiency|MultiNestLib|DiverLib|NP|Number of parameters|Convergence Threshold
         |Max Civilisations|Function|Threshold|N0|Bad value|Fail Value|Noise|Grid Size|Sample Size
