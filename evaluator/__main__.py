@@ -132,6 +132,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="of a point of a scan, whose random numbers it gets (default: %(default)s)",
     )
+    point.add_argument("--json", action="store_true", help="write one JSON object to standard output")
     point.set_defaults(run=_point)
 
     new = commands.add_parser("new", help="write a folder with a small backend that works, to be changed into yours")
@@ -187,7 +188,7 @@ def _check(options: argparse.Namespace) -> int:
 def _point(options: argparse.Namespace) -> int:
     from evaluator.commands.by_hand import point
 
-    return point(_read(options.file), options.values, options.keep, options.id)
+    return point(_read(options.file), options.values, options.keep, point_id=options.id, as_json=options.json)
 
 
 def _new(options: argparse.Namespace) -> int:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from proposer.commands.scan import ScanOptions
 
 BAD_INPUT, NO_ROOM = 2, 74
+_WHERE = "where the evaluator listens, also as unix:PATH (default: %(default)s)"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -119,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
         action=_Once,
         default=DEFAULT_ADDRESS,
         metavar="HOST:PORT",
-        help="where the evaluator listens, also as unix:PATH (default: %(default)s)",
+        help=_WHERE,
     )
     scan.set_defaults(run=_scan)
 
@@ -143,6 +144,27 @@ def _parser() -> argparse.ArgumentParser:
     status = commands.add_parser("status", parents=[json], help="what a run has found so far; also while it runs")
     status.add_argument("folder", type=Path, metavar="DIR", help="the run's folder")
     status.set_defaults(run=_status)
+
+    point = commands.add_parser("point", parents=[json], help="a stored point in full, and how to run it again")
+    point.add_argument("folder", type=Path, metavar="RUN", help="the run's folder")
+    point.add_argument("number", type=_count, metavar="ID", help="the point's id, as in good_points.csv")
+    point.set_defaults(run=_point)
+
+    retry = commands.add_parser("retry", parents=[evaluator, json], help="evaluate stored points again")
+    retry.add_argument("folder", type=Path, metavar="DIR", help="the run's folder")
+    retry.add_argument(
+        "--status",
+        choices=["OK", "INVALID", "FAILED", "TIMED_OUT"],
+        action="append",
+        dest="statuses",
+        help="of the points to evaluate; may be given several times (default: FAILED and TIMED_OUT)",
+    )
+    retry.add_argument("--evaluator", action=_Once, default=DEFAULT_ADDRESS, metavar="HOST:PORT", help=_WHERE)
+    retry.add_argument("--wait", type=_seconds, default=60.0, metavar="SECONDS", help="for an evaluator, default: 60")
+    retry.add_argument(
+        "--same-physics", action="store_true", help="go on although files of the codes have changed: a fault was mended"
+    )
+    retry.set_defaults(run=_retry)
 
     export = commands.add_parser("export", help="write all points of a run to one table")
     export.add_argument("folder", type=Path, metavar="DIR", help="the run's folder")
@@ -243,6 +265,28 @@ def _watch(options: argparse.Namespace) -> int:
     from proposer.commands.watch import watch
 
     return watch(options.folder)
+
+
+def _point(options: argparse.Namespace) -> int:
+    from proposer.commands.point import point
+
+    with contextlib.redirect_stdout(_Visible(sys.stdout)):
+        return point(options.folder, options.number, as_json=options.json)
+
+
+def _retry(options: argparse.Namespace) -> int:
+    from proposer.commands.retry import Retry, retry
+    from proposer.types import Status
+
+    statuses = [Status[name] for name in options.statuses or ("FAILED", "TIMED_OUT")]
+    how = Retry(
+        statuses=statuses,
+        address=options.evaluator,
+        insecure=options.insecure,
+        wait=options.wait,
+        same_physics=options.same_physics,
+    )
+    return retry(options.folder, how)
 
 
 def _export(options: argparse.Namespace) -> int:

@@ -130,11 +130,15 @@ def test_what_an_evaluator_says_is_not_obeyed_by_a_terminal(peer, capsys):
 
 def test_commands_in_the_other_side_s_environment_say_where_they_belong():
     """Both sides install each other's commands."""
-    sides = (("evaluator.conformance", "grpc_health", "evaluator"), ("proposer", "pandas", "proposer"))
-    for name, missing, side in sides:
+    sides: tuple[tuple[str, list[str], str, str, int], ...] = (
+        ("evaluator.conformance", [], "grpc_health", "evaluator", 1),
+        ("proposer", ["status", "nowhere"], "pandas", "proposer", 2),
+    )
+    for name, arguments, missing, side, code in sides:
         blocked = f"import sys, runpy; sys.modules[{missing!r}] = None; runpy.run_module({name!r}, run_name='__main__')"
-        done = subprocess.run([sys.executable, "-c", blocked], capture_output=True, text=True, check=False)
-        assert done.returncode == 1
+        command = [sys.executable, "-c", blocked, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == code
         assert f" is missing: run it in the {side}'s environment, .envs/{side}/bin/lodescan" in done.stderr
         assert f"(pip install '.[{side}]' in the clone makes another)\n" in done.stderr
         assert len(done.stderr.splitlines()) == 1
