@@ -94,7 +94,7 @@ SETUP = Spelling(
         |Sample LogLike Name|Sample NLL Name|Sample Likelihood Name|Live Points|Evidence Tolerance
         |Sampling Efficiency|MultiNestLib|DiverLib|NP|Number of parameters|Convergence Threshold
         |Max Civilisations|Function|Threshold|N0|Bad value|Fail Value|Noise|Grid Size|Sample Size
-        |Sample Multiplier|Initial Points|DEAP|n_cores"""
+        |Sample Multiplier|Initial Points|DEAP|n_cores|store_points_in_memory|store_invalid_points"""
     ),
 )
 
@@ -297,7 +297,7 @@ NETWORKS = Spelling(
     _words(
         """Estimators|Max_Depth|Target_Points|MLmodel|HiddenSize|HiddenLayers|SGDmomentum|DSteps|WeightDecay|K|L
         |FromGood|Epsilon|Diversity Alpha|FullTrain|AutoStop|Method|Threshold|Hidden_Layers|Use_Vegas_Map
-        |Vegas_Frac|Vegas_Ninc|Random_Points"""
+        |Vegas_Frac|Vegas_Ninc|Random_Points|Min_Samples_Split|Min_Samples_Leaf"""
     ),
 )
 

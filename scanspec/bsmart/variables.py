@@ -38,7 +38,16 @@ _DERIVED = {
 
 
 def name_columns(translator: Translator, content: Any, path: str) -> Any:
-    """The section `variables` of a scan that is the rows of a table: the names are columns, and a grid is not read."""
+    """The section `variables` of a scan that is the rows of a table: the names are columns, and a grid is not read.
+
+    BSMArt has a list of names there, too.
+    """
+    if isinstance(content, list):
+        found = PlainMap(CommentedMap())
+        for name in content:
+            found.put(name, None, name)
+        translator.say(f"{path}: a list of names is now a mapping")
+        return found
 
     def one(value: Any, where: str) -> Any:
         if isinstance(value, str):
