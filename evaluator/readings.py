@@ -26,6 +26,7 @@ class Reading(NamedTuple):
     def value(self, point: Point, given: Mapping[str, float]) -> float:
         """The observable in the file's unit; `given` is what the code returned. Raises ObservableFailed."""
         spec = self.spec
+        found: Any  # a user's function may return anything
         if spec.slha is not None:
             try:
                 found = point.spectrum.entry(spec.slha)
@@ -37,6 +38,8 @@ class Reading(NamedTuple):
             found = given[spec.name]
         else:
             found = self._by_plain_name(given)
+        if type(found) is float:  # nearly always
+            return found
         try:
             return to_float(found) if isinstance(found, str) else float(_real(found))
         except Exception as error:  # what a user's own type may raise
