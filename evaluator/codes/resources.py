@@ -24,7 +24,7 @@ def points_at_once(codes: Sequence[Code]) -> int:
         if code.cores > cores or code.memory > memory:
             key = "cores" if code.cores > cores else "memory"
             has = f"{cores} cores, {memory / 1e9:.3g} GB"
-            what = f"{code.section.path}: one point wants more {key} than there is here ({has})"
+            what = f"{code.section.path}: one point wants more {key} than this machine has ({has})"
             raise code.section.error(f"{what}; correct it, or say how many points shall run at once: --workers N", key)
     by_cores = cores // max(code.cores for code in codes)
     return min([by_cores, *(memory // code.memory for code in codes if code.memory)])

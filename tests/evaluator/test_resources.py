@@ -81,7 +81,7 @@ def test_a_point_that_does_not_fit_at_all(python_scan, monkeypatch, settings, ke
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
     monkeypatch.setattr(resources, "memory_limit", lambda: 16 * 10**9)
     chain = Chain(read_scan_file(python_scan(settings=settings)))
-    with pytest.raises(ScanFileError, match=rf"line 5: codes: toy: one point wants more {key} than there is here"):
+    with pytest.raises(ScanFileError, match=rf"line 5: codes: toy: one point wants more {key} than this machine has"):
         points_at_once([step.code for step in chain.steps])
 
 
