@@ -89,6 +89,10 @@ class EnergyOfObservables:
             [observable.likelihood.kind in _ONE_SIDED for observable in self._used], dtype=np.bool_
         )
         """Which losses rise or fall everywhere."""
+        gauss = [observable.likelihood.kind is Kind.GAUSS for observable in self._used]
+        aims = [(observable.likelihood.mean, observable.likelihood.sigma) for observable in self._used]
+        self.aims = np.where(gauss, np.array(aims, dtype=float).reshape(-1, 2).T, np.nan)
+        """Mean and sigma of the Gaussian likelihoods, shape (2, k); NaN for the others."""
 
     def nll(self, values: Tensor) -> Tensor:
         """The NLL, shape (n,), of values of shape (n, k), the columns that matter, in double precision.

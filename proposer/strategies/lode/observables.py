@@ -79,8 +79,9 @@ class OfObservables:
             bad = made_bad(no_value, losses, outside, self.energy.of_nll.threshold)
             if len(usable) - bad.sum() >= least:
                 apart[usable[bad]], usable, no_value = True, usable[~bad], no_value[~bad]
-        if self._coding is None or self._values is None or self._coded_apart != apart.any():
-            self._coding = Coding.of(y[usable], alone(no_value, y[usable]))
+        far = self._coding is not None and self._coding.left_by(y[usable][~no_value.any(axis=1)])
+        if self._coding is None or self._values is None or far or self._coded_apart != apart.any():
+            self._coding = Coding.of(y[usable], alone(no_value, y[usable]), self.energy.aims)
             self._coded_apart = bool(apart.any())
             self._values = Processes(self.dim, y.shape[1])
             self._learned_from = 0
