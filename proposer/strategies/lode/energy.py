@@ -119,6 +119,15 @@ class EnergyOfObservables:
         losses: Tensor = losses_and_nll([observable.likelihood for observable in self._used], values)[0]
         return losses
 
+    def resolution(self, spread: Floats) -> tuple[Floats, Floats]:
+        """What counts as a unit of each value, and from where, shape (k,) each: the likelihood's sigma, from its mean;
+        without a likelihood `spread`, shape (k,)."""
+        likelihoods = [observable.likelihood for observable in self._used]
+        off = np.array([one.kind is Kind.OFF or not one.sigma > 0 for one in likelihoods], dtype=np.bool_)
+        middle = np.array([0.0 if without else one.mean for one, without in zip(likelihoods, off, strict=True)])
+        sigma = np.array([1.0 if without else one.sigma for one, without in zip(likelihoods, off, strict=True)])
+        return middle, np.where(off, spread, sigma)
+
     def outside(self, values: Tensor) -> Tensor:
         """Whether a value is outside its window, shape (n, k); NaN is no value and not outside."""
         return torch.stack(

@@ -252,6 +252,8 @@ class Lode:
         )
         context.look(particles, acquisition.sources, n)
         u, origins = choose(acquisition, context, n, lambda n, others: self._uniform(context, n, others))
+        u = self._snap(u)
+        surrogate.expect(u)
         return self._batch(u, origins)
 
     def _acquisition(self, known: Known, surrogate: Surrogate) -> Acquisition:
