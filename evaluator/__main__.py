@@ -14,26 +14,31 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from evaluator.errors import ConfigurationError, EvaluatorLost
+from evaluator.commands.channel import add_client_options, open_channel
 from evaluator.scan import read_scan
-from scanspec import DEFAULT_ADDRESS, AddressError, ScanFileError, read_address, visible
+from scanspec import DEFAULT_ADDRESS, LodescanError, ScanFile, read_address, visible
+from scanspec.logs import logging_to_stderr, set_level
 
 BAD_INPUT = 2
 INTERRUPTED = 130
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs one command; returns its exit code: 0, 2 for bad input, 4 and 5 for an evaluator that must end."""
+    """Runs one command; returns its exit code: 0, 2 for bad input, 4 and 5 for an evaluator that must end, 6 for one
+    that has ended before the scan.
+    """
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # its fork handlers hang beside subprocesses
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what it logs is said in our own words
     options = _parser().parse_args(arguments)
+    with logging_to_stderr():
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
     try:
         code: int = options.run(options)
-    except (ScanFileError, ConfigurationError) as error:
-        print(f"lodescan-evaluator: {visible(str(error))}", file=sys.stderr)
-        return BAD_INPUT
-    except EvaluatorLost as error:
-        print(f"lodescan-evaluator: {visible(str(error))}", file=sys.stderr)
+    except LodescanError as error:
+        print(f"lodescan-evaluator: {visible(error.tell())}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -64,8 +69,8 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--workers",
         type=_at_least(0, int),
-        default=len(os.sched_getaffinity(0)),
-        help="processes that run points; 0: the server's own, without isolation (default: %(default)s, one a core)",
+        help="processes that run points; 0: the server's own, without isolation (default: as many as fit, one a core "
+        "where no code asks for more)",
     )
     serve.add_argument(
         "--executor",
@@ -82,9 +87,33 @@ def _parser() -> argparse.ArgumentParser:
         help="how long running points may go on after SIGTERM (default: %(default)s)",
     )
     serve.add_argument(
-        "--insecure", action="store_true", help="allow plain text beyond this machine: only on a private network"
+        "--insecure",
+        action="store_true",
+        help="serve other machines in plain text, or without asking who they are: only on a private network",
     )
     serve.add_argument("--address-file", type=Path, help="write the address to this file once it answers")
+    serve.add_argument(
+        "--announce",
+        type=Path,
+        metavar="FOLDER",
+        help="keep a file with the address in this shared folder as long as it takes points: `lodescan scan "
+        "--evaluator dir:FOLDER` finds it",
+    )
+    serve.add_argument(
+        "--lifetime",
+        type=_duration,
+        metavar="TIME",
+        help="be gone after this time, for example 3h50m: it stops taking points before, and ends with exit code 6",
+    )
+    serve.add_argument(
+        "--until-finished",
+        action="store_true",
+        help="end with exit code 0 once the proposer says that the scan is finished, with 6 when stopped before",
+    )
+    serve.add_argument("--tls-cert", type=Path, metavar="FILE", help="speak TLS with this certificate (PEM)")
+    serve.add_argument("--tls-key", type=Path, metavar="FILE", help="its key")
+    serve.add_argument("--tls-ca", type=Path, metavar="FILE", help="ask for client certificates of this authority")
+    serve.add_argument("--token-file", type=Path, metavar="FILE", help="ask for the token in this file (mode 0600)")
     serve.set_defaults(run=_serve)
 
     check = commands.add_parser("check", help="read the file and run each code once, in the middle of the ranges")
@@ -97,6 +126,14 @@ def _parser() -> argparse.ArgumentParser:
         "values", nargs="*", metavar="NAME=VALUE", help="a variable that is not given has the middle of its range"
     )
     point.add_argument("--keep", type=Path, metavar="DIR", help="keep the point's scratch folder here")
+    point.add_argument(
+        "--id",
+        type=_at_least(0, int),
+        default=0,
+        metavar="N",
+        help="of a point of a scan, whose random numbers it gets (default: %(default)s)",
+    )
+    point.add_argument("--json", action="store_true", help="write one JSON object to standard output")
     point.set_defaults(run=_point)
 
     new = commands.add_parser("new", help="write a folder with a small backend that works, to be changed into yours")
@@ -107,6 +144,7 @@ def _parser() -> argparse.ArgumentParser:
         "healthy", help="exit with 0 when the evaluator at an address answers, with 1 when not"
     )
     healthy.add_argument("address", metavar="HOST:PORT")
+    add_client_options(healthy)
     healthy.set_defaults(run=_healthy)
     return parser
 
@@ -121,22 +159,38 @@ def _at_least(low: float, kind: Callable[[str], float]) -> Callable[[str], float
     return number
 
 
+def _duration(text: str) -> float:
+    from evaluator.service.ending import read_duration
+
+    try:
+        return read_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _read(file: Path) -> ScanFile:
+    """The scan file, by whose `verbose` is logged."""
+    scan = read_scan(file)
+    set_level(scan)
+    return scan
+
+
 def _serve(options: argparse.Namespace) -> int:
     from evaluator.commands.serve import serve
 
-    return serve(read_scan(options.file), options)
+    return serve(_read(options.file), options)
 
 
 def _check(options: argparse.Namespace) -> int:
     from evaluator.commands.by_hand import check
 
-    return check(read_scan(options.file))
+    return check(_read(options.file))
 
 
 def _point(options: argparse.Namespace) -> int:
     from evaluator.commands.by_hand import point
 
-    return point(read_scan(options.file), options.values, options.keep)
+    return point(_read(options.file), options.values, options.keep, point_id=options.id, as_json=options.json)
 
 
 def _new(options: argparse.Namespace) -> int:
@@ -149,12 +203,8 @@ def _healthy(options: argparse.Namespace) -> int:
     import grpc
     from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-    try:
-        address = read_address(options.address)
-    except AddressError as error:
-        raise ConfigurationError(str(error)) from None
-    # a proxy for the web is no way to an evaluator
-    with grpc.insecure_channel(address.target, [("grpc.enable_http_proxy", 0)]) as channel:
+    address = read_address(options.address)
+    with open_channel(address, options) as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)
         try:
             answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=5.0)

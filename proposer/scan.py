@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -14,7 +15,8 @@ import numpy as np
 from proposer.run.dataset import Dataset, DatasetError
 from proposer.run.spectra import save_spectra
 from proposer.run.tables import GoodPoints
-from proposer.show.progress import Progress, Tally
+from proposer.show.progress import Progress
+from proposer.show.tally import Tally
 from proposer.space import Space
 from proposer.strategies.base import Strategy
 from proposer.target import Target
@@ -25,7 +27,6 @@ from proposer.wire.messages import Description
 from proposer.wire.remote import Evaluator
 from proposer.wire.work import Received, Work
 from scanspec import ScanFile
-from scanspec.types import BSMARTS_POINTS, counts_evaluations
 
 MOST_POINTS = 2**31
 """Batches are never cut by a budget: the points behind it wait for a higher one, so that it changes no scan."""
@@ -57,10 +58,7 @@ class Limits:
         setup = scan.setup
         evaluations = float(setup.integer("max_evaluations", low=1)) if "max_evaluations" in setup else math.inf
         points = setup.integer("points", 1000, low=1)
-        if counts_evaluations(setup):
-            points = setup.integer("points", BSMARTS_POINTS, low=1)
-            evaluations = float(points)
-        elif "points" not in setup and setup.text("type", "").upper() == "GRID":
+        if "points" not in setup and setup.text("type", "") == "GRID":
             points = max(1, math.prod(each.grid_steps for each in scan.variables))
         if "good_points_early_stop" in setup and setup.text("type", "") == "CMAES_ND":
             points = setup.integer("good_points_early_stop", low=1)
@@ -96,7 +94,7 @@ class Scan:
         self._good_points, self._limits, self._tally, self._progress = good_points, limits, tally, progress
         self._seconds = float(dataset.meta().get("seconds", 0.0))
         self._start = time.monotonic()
-        self._saved = self._start
+        self._saved = -math.inf
         self._eager, self._thought = eager, FIRST_THOUGHT
         self._work = Work()
         self._telling: Telling = InOrder(dataset, strategy)
@@ -145,11 +143,13 @@ class Scan:
                 return self._finish() or self._strategy.stop_reason
             # 5. Store it with the strategy's state, before a point of it is sent.
             batch, checkpoint = asked
-            added = self._dataset.add_batch(batch, self._space.to_physical(batch.u), checkpoint)
+            added = self._dataset.add_batch(batch, params := self._space.to_physical(batch.u), checkpoint)
             repeats = 0 if len(added.ids) else repeats + 1
             if repeats == MOST_REPEATS:
                 return self._finish() or "the strategy finds no points that were not evaluated before"
             self._give(added.pending)
+            chosen = [batch.origins[k] for k in np.flatnonzero(added.kept).tolist()]
+            self._progress.asked(added.ids.tolist(), chosen, batch.u[added.kept], params[added.kept])
             self._progress.doing(f"iteration {batch.iteration}" if batch.iteration else "bootstrap")
 
     def _give(self, points: Pending) -> None:
@@ -203,7 +203,8 @@ class Scan:
             save_spectra(self._dataset.path.parent, received.outcomes)
             self._dataset.record(received.outcomes)
             self._tally.add(received.outcomes)
-            self._progress.update()
+            self._progress.busy(len(self._work))
+            self._progress.answered(received.outcomes)
         if time.monotonic() - self._saved > SAVE_TIME_EVERY:
             self._save_time()
 
@@ -224,7 +225,7 @@ class Scan:
 
     def _save_time(self) -> None:
         self._saved = time.monotonic()
-        self._dataset.set_meta({"seconds": self.seconds})
+        self._dataset.set_meta({"seconds": self.seconds, "live": self._progress.state().to_json()})
 
     @property
     def seconds(self) -> float:
@@ -251,12 +252,14 @@ def read_tally(
     for (_, status), points in dataset.counts().items():
         if status is not None:
             tally.by_status[status] += points
+    tally.by_code = {code: Counter(counts) for code, counts in dataset.counts_by_code().items()}
     known = dataset.count_known()
-    tally.by_status[Status.OK] -= known
     if known or (names and not good and math.isfinite(tally.best)):
         for part in dataset.results():
             came = np.array([not len(each) for each in part.seconds], dtype=np.bool_)  # nothing ran for them here
-            came &= (part.status == Status.OK) & np.array([each == "init" for each in part.origins], dtype=np.bool_)
+            came &= np.array([each == "init" for each in part.origins], dtype=np.bool_)
+            tally.by_status.subtract(Status(each) for each in part.status[came].tolist())
+            came &= part.status == Status.OK
             tally.given += int((came & target.contains(part.nll)).sum())
             for row in np.flatnonzero(part.nll == tally.best)[:1].tolist():
                 tally.best_losses = part.losses[row].tolist() if not np.isnan(part.losses[row]).all() else ()

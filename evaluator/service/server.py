@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
+import logging
 import math
 import os
 import time
@@ -19,10 +20,14 @@ from grpc_reflection.v1alpha import reflection
 
 from evaluator.chain import Status, printable
 from evaluator.description import MAX_BATCH
-from evaluator.executors.protocol import Job, Workers
+from evaluator.executors.job import Job
+from evaluator.executors.protocol import Executor
+from evaluator.service.security import Security, TokenGuard
 from lodescan.v1 import evaluation_pb2 as pb
 from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
 from scanspec import Address, Likelihood, losses_and_nll
+
+log = logging.getLogger(__name__)
 
 MOST_UNANSWERED = 100_000
 """The most points that all streams together may have unanswered. Nobody is refused for it: a stream is not read on
@@ -33,6 +38,9 @@ MOST_STREAMS = 64
 
 SHORTEST_PING = 10.0
 """Seconds of silence after which the other side may test the connection, each time: a point may take an hour."""
+
+HANDSHAKE = 10.0
+"""Seconds within which a new connection must have said who it is: each that says nothing holds an open file."""
 
 MAX_RESULTS = 1024
 """The most results in one message: what is ready is sent at once, but not without bound."""
@@ -75,7 +83,7 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
 
     def __init__(
         self,
-        workers: Workers,
+        executor: Executor,
         description: pb.DescribeResponse,
         likelihoods: list[Likelihood],
         on_finish: Callable[[], object] | None = None,
@@ -83,12 +91,14 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
         """`on_finish` is called when a client has said that the scan is finished, and no stream is open; None: this
         evaluator outlives its scans.
         """
-        self._workers = workers
+        self._executor = executor
         self._description = description
         self._likelihoods = likelihoods
         self._on_finish = on_finish
         self._finished = False
         self._stop_by: float | None = None
+        self.longest = 0.0
+        """Seconds of the longest point so far."""
         self._streams: set[_Stream] = set()
         self._room = asyncio.Event()  # points were answered: a stream that waits for room looks again
 
@@ -128,8 +138,9 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
         if len(self._streams) >= MOST_STREAMS:
             _refuse(context, TooMuch, f"{MOST_STREAMS} streams are open, as many as this evaluator serves")
             return
-        stream = _Stream(self._workers, self._description, self.room_for)
+        stream = _Stream(self._executor, self._description, self.room_for)
         self._streams.add(stream)
+        log.info("a stream of points begins, from %s", context.peer())
         reader = asyncio.create_task(stream.read(requests))
         reader.add_done_callback(lambda _: stream.wake.set())
         response = pb.EvaluateResponse(
@@ -146,6 +157,7 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
                     reader.result()  # the stream broke off, say
                 while finished := stream.take(MAX_RESULTS):
                     self._room.set()
+                    self.longest = max(self.longest, *(job.ended_at - job.begun_at for job in finished))
                     fill(response, self._likelihoods, finished)
                     yield response
                     response = pb.EvaluateResponse()
@@ -158,6 +170,7 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
             reader.cancel()
             stream.cancel(everything=True)
             self._streams.discard(stream)
+            log.info("a stream of points from %s is over", context.peer())
             self._room.set()
             self._end_if_finished()
 
@@ -181,11 +194,11 @@ class _Stream:
 
     def __init__(
         self,
-        workers: Workers,
+        executor: Executor,
         description: pb.DescribeResponse,
         room_for: Callable[[_Stream, int], Awaitable[None]],
     ) -> None:
-        self._workers, self._room_for = workers, room_for
+        self._executor, self._room_for = executor, room_for
         self._names = [each.name for each in description.parameters]
         self._order: list[int] | None = None
         self._spectra_below = -math.inf
@@ -208,7 +221,7 @@ class _Stream:
                     self._check_counts(request)
                     for point_id in request.cancel_point_ids:
                         if (job := self.running.get(point_id)) is not None:
-                            self._workers.cancel(job)
+                            self._executor.cancel(job)
                     if request.point_ids:
                         await self._room_for(self, len(request.point_ids))
                         self._submit(self._points(request))
@@ -246,7 +259,7 @@ class _Stream:
     def _submit(self, points: list[tuple[int, list[float]]]) -> None:
         for point_id, row in points:
             job = self.running[point_id] = Job(point_id, row, self._spectra_below, self._done, self)
-            self._workers.submit(job)
+            self._executor.submit(job)
 
     def _columns(self, request: pb.EvaluateRequest) -> list[int]:
         count = len(request.parameters)
@@ -295,10 +308,10 @@ class _Stream:
         """Cancels the points that wait, or everything."""
         for job in list(self.running.values()):
             if everything:
-                self._workers.cancel(job)
+                self._executor.cancel(job)
             else:
                 job.cancel_waiting()
-        self._workers.drop(self)
+        self._executor.drop(self)
 
 
 def fill(response: pb.EvaluateResponse, likelihoods: list[Likelihood], finished: list[Job]) -> None:
@@ -342,26 +355,36 @@ def _listed(names: list[str], count: int | None = None) -> str:
 
 
 class Server:
-    """A server with health and reflection, bound but not started. Raises OSError when the address is not to be had."""
+    """A server with health, bound but not started; with reflection where only this machine sees it.
 
-    def __init__(self, evaluation: Evaluation, address: Address) -> None:
+    Raises OSError when the address is not to be had.
+    """
+
+    def __init__(self, evaluation: Evaluation, address: Address, security: Security | None = None) -> None:
         self._evaluation = evaluation
         options = [
             ("grpc.http2.min_ping_interval_without_data_ms", int(1000 * SHORTEST_PING)),
             ("grpc.keepalive_permit_without_calls", 1),
+            ("grpc.server_handshake_timeout_ms", int(1000 * HANDSHAKE)),
             ("grpc.so_reuseport", 0),  # a second evaluator on the same address must fail, not share it
             ("grpc.max_receive_message_length", evaluation.largest_request),
         ]
-        self._server = grpc.aio.server(options=options)
+        guards = [TokenGuard(security.token_file)] if security is not None and security.token_file is not None else []
+        self._server = grpc.aio.server(options=options, interceptors=guards)
         pb_grpc.add_EvaluationServiceServicer_to_server(evaluation, self._server)
         self._health = health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        name = pb.DESCRIPTOR.services_by_name["EvaluationService"].full_name
-        health_name = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
-        reflection.enable_server_reflection((name, health_name, reflection.SERVICE_NAME), self._server)
+        if address.is_local:
+            name = pb.DESCRIPTOR.services_by_name["EvaluationService"].full_name
+            health_name = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+            reflection.enable_server_reflection((name, health_name, reflection.SERVICE_NAME), self._server)
+        target = address.target if address.path else str(address)
         before = os.umask(0o077)  # a socket in a folder is this user's alone
         try:
-            self.port = self._server.add_insecure_port(address.target if address.path else str(address))
+            if security is None:
+                self.port = self._server.add_insecure_port(target)
+            else:
+                self.port = self._server.add_secure_port(target, security.credentials())
         except RuntimeError as error:
             raise OSError(str(error)) from error
         finally:
@@ -372,7 +395,12 @@ class Server:
     async def start(self) -> None:
         """Starts to answer."""
         await self._server.start()
-        await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
+        await self.set_serving(True)
+
+    async def set_serving(self, serving: bool) -> None:
+        """Whether points can be run just now, for those who ask and those who watch."""
+        status = health_pb2.HealthCheckResponse
+        await self._health.set("", status.SERVING if serving else status.NOT_SERVING)
 
     async def stop(self, grace: float) -> None:
         """Takes no more points, returns what finishes within `grace` seconds, cancels the rest, ends."""

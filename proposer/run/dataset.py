@@ -21,10 +21,10 @@ import numpy as np
 from proposer.keys import KeySet, row_keys
 from proposer.run import schema
 from proposer.run.checksums import Damaged
-from proposer.run.files import DatasetError
+from proposer.run.files import REPORT, START, DatasetError
 from proposer.run.folder import FolderInUse, FolderLock, check_no_foreign_files
 from proposer.run.opening import named, open_readable, open_writable
-from proposer.run.points import Asked, answer_rows, ask_rows, read_rows
+from proposer.run.points import Asked, answer_rows, ask_rows, asked_of, read_rows
 from proposer.run.rows import Added, Results
 from proposer.target import Target
 from proposer.types import Batch, Floats, Outcome, Pending, Status, Told
@@ -47,6 +47,8 @@ CHUNK = 2048
 """The most points that are handed out at a time."""
 
 __all__ = ["DATASET", "Added", "Dataset", "DatasetError", "FolderInUse", "Outcome", "Pending", "Results"]
+
+_POINT = "SELECT * FROM points WHERE id = ? AND status IS NOT NULL"
 
 
 class Dataset:
@@ -102,7 +104,7 @@ class Dataset:
     def columns(self) -> Columns:
         """What the run stores of each point. Raises DatasetError before its start."""
         if self._columns is None:
-            raise DatasetError(f"{self.path}: the run has not started yet")
+            raise DatasetError(f"{self.path}: the run has not started yet", next_step=START)
         return self._columns
 
     def check(self) -> None:
@@ -168,8 +170,8 @@ class Dataset:
             there = -1
         if there != self._inode:
             raise DatasetError(
-                f"{self.path}: was removed or replaced while the scan worked on it, so nothing more can be stored; "
-                "put the folder back, or start anew in another one"
+                f"{self.path}: was removed or replaced while the scan worked on it, so nothing more can be stored",
+                next_step="put the folder back, or start anew in another one",
             )
 
     def _select(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
@@ -225,13 +227,24 @@ class Dataset:
             if each.id in self._unanswered:
                 new.setdefault(each.id, each)
             elif not 1 <= each.id <= self._last:
-                raise DatasetError(f"{self.path}: a result came for point {each.id}, which was never asked")
+                raise DatasetError(
+                    f"{self.path}: a result came for point {each.id}, which was never asked", next_step=REPORT
+                )
         asked = [self._unanswered[point] for point in new]
         with self._transaction() as db:
             rows = answer_rows(list(new.values()), asked, self.columns, self.evaluator)
             db.executemany(self.columns.answer, rows)
         self._note_answered(new.values())
         return len(new)
+
+    def replace(self, results: Sequence[Outcome]) -> None:
+        """Puts new answers in the place of old ones, in one transaction; each of a point that has one."""
+        ids = [each.id for each in results]
+        with named(self.path):
+            found = {row[0]: row for point in ids for row in self._select(_POINT, (point,))}
+            asked = asked_of([found[point] for point in ids], self.columns) if ids else []
+        with self._transaction() as db:
+            db.executemany(self.columns.answer, answer_rows(results, asked, self.columns, self.evaluator))
 
     def _note_answered(self, outcomes: Iterable[Outcome]) -> None:
         for each in outcomes:
@@ -298,6 +311,14 @@ class Dataset:
         rows = self._select("SELECT origin, status, count(*) FROM points GROUP BY origin, status ORDER BY 1, 2")
         return {(origin, Status[status] if status else None): n for origin, status, n in rows}
 
+    def counts_by_code(self) -> dict[str, dict[Status, int]]:
+        """How many points ended at each code, by status."""
+        found: dict[str, dict[Status, int]] = {}
+        query = "SELECT failed_code, status, count(*) FROM points WHERE failed_code IS NOT NULL GROUP BY 1, 2"
+        for code, status, n in self._select(query) if self._columns else ():
+            found.setdefault(code, {})[Status[status]] = n
+        return found
+
     def count_good(self, target: Target) -> int:
         """How many OK points have an NLL in the target; reads every NLL."""
         return sum(int(target.contains(nll).sum()) for nll in self._nlls())
@@ -347,6 +368,14 @@ class Dataset:
         """The answered points of one batch, for a strategy."""
         ((_, found, _),) = self._batches(batch, batch)
         return _told(found, found.status > 0)
+
+    def point(self, number: int) -> Results | None:
+        """One point by its id, answered or not (status 0 then); None where there is none."""
+        if not 1 <= number <= self.points:
+            return None
+        ((batch,),) = self._select("SELECT batch FROM points WHERE id = ?", (number,))
+        ((_, found, _),) = self._batches(batch, batch)
+        return found.where(found.ids == number)
 
     def complete_batches(self) -> int:
         """The number of the last batch up to which every point is answered: what a resumed strategy is told."""

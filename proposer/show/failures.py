@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
-from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from proposer.run.dataset import Dataset
-from proposer.types import Floats, Status
+from proposer.types import Floats, Outcome, Status
 
 MOST_REASONS = 3
 """The most reasons that are named."""
+
+_NUMBER = re.compile(r"[-+]?\d[\w.]*(?:[eE][-+]\d+)?")
+
+
+def kind_of(code: str, message: str) -> tuple[str, str]:
+    """Failures are of one kind when the same code says the same, numbers aside: a message may name the point."""
+    return code, _NUMBER.sub("#", message)
+
+
+@dataclass(eq=False)
+class Failures:
+    """Failed points of one kind: how many, and the last of them."""
+
+    last: Outcome
+    points: int = 0
 
 
 def command(file: Path, names: Sequence[str], values: Floats) -> str:
@@ -31,29 +47,36 @@ def show_failed(file: Path, names: Sequence[str], values: Floats | None, code: s
     return lines
 
 
-def find_point(dataset: Dataset, point: int) -> Floats | None:
-    """The values of an answered point, shape (d,)."""
-    for part in dataset.results():
-        for row in np.flatnonzero(part.ids == point).tolist():
-            return np.asarray(part.params[row])
-    return None
+@dataclass(frozen=True)
+class Kind:
+    """Failed points of one kind in a dataset; message and values, shape (d,), of the last one."""
+
+    code: str
+    message: str
+    points: int
+    values: Floats
 
 
-def show_reasons(dataset: Dataset, folder: Path, names: Sequence[str]) -> list[str]:
-    """The codes that failed most often with what they said, and one such point; empty when none failed."""
-    reasons: Counter[tuple[str, str]] = Counter()
-    last: dict[tuple[str, str], Floats] = {}
+def failure_kinds(dataset: Dataset) -> list[Kind]:
+    """Why points failed, the most frequent kind first; empty when none failed."""
+    found: dict[tuple[str, str], Kind] = {}
     for part in dataset.results():
         for row in np.flatnonzero(np.isin(part.status, [Status.FAILED, Status.TIMED_OUT])).tolist():
-            reason = part.failed_code[row], part.message[row]
-            reasons[reason] += 1
-            last[reason] = part.params[row]
+            code, message = part.failed_code[row], part.message[row]
+            kind = kind_of(code, message)
+            points = found[kind].points if kind in found else 0
+            found[kind] = Kind(code, message, points + 1, part.params[row])
+    return sorted(found.values(), key=lambda each: -each.points)
+
+
+def show_reasons(kinds: Sequence[Kind], file: Path, names: Sequence[str]) -> list[str]:
+    """The most frequent kinds in words, each with the command that runs the last such point of the scan file."""
     lines: list[str] = []
-    for (code, message), points in reasons.most_common(MOST_REASONS):
-        shown = show_failed(scan_file(folder), names, last[code, message], code, message)
-        lines += [f"failed, {points:,} points: {shown[0]}", *(f"  {line}" for line in shown[1:])]
-    if len(reasons) > MOST_REASONS:
-        lines.append(f"and {len(reasons) - MOST_REASONS:,} other reasons: the column message of an export has all")
+    for each in kinds[:MOST_REASONS]:
+        shown = show_failed(file, names, each.values, each.code, each.message)
+        lines += [f"failed, {each.points:,} points: {shown[0]}", *(f"  {line}" for line in shown[1:])]
+    if len(kinds) > MOST_REASONS:
+        lines.append(f"and {len(kinds) - MOST_REASONS:,} other reasons: the column message of an export has all")
     return lines
 
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from evaluator import InvalidPoint
 from evaluator.codes.template import Template
-from evaluator.errors import ConfigurationError, InvalidPoint
+from evaluator.errors import ConfigurationError
 
 NAMES = {"m0": 1e3, "tanb": 10.0, "A0": -1e4, "n": 0.5}
 ROW = [1e3, 10.0, -1e4, 0.5]
@@ -95,7 +96,7 @@ def test_a_template_in_utf_16(tmp_path):
 
 def test_a_template_that_is_no_file(tmp_path):
     os.mkfifo(tmp_path / "in.slha")  # nobody writes into it
-    with pytest.raises(ConfigurationError, match="is no regular file"):
+    with pytest.raises(ConfigurationError, match="is a named pipe, not a file"):
         Template(tmp_path / "in.slha", NAMES, {}, len(ROW), "scan.yaml, line 7")
 
 

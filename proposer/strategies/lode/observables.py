@@ -38,8 +38,8 @@ MOST_BY_NETS = 4000
 """Most points that networks learn from."""
 ENOUGH, BAD, BETTER, REST = 150, 0.3, 0.6, 1.5
 """From ENOUGH points on networks are tried where the error of a process is above BAD, in sigmas near the target and
-as a relative error far from it. They predict where their mean square error is below BETTER times that of the process. Where
-it is nowhere below, they rest until there are REST times as many points."""
+as a relative error far from it. They predict where their mean square error is below BETTER times that of the process.
+Where it is nowhere below, they rest until there are REST times as many points."""
 DRAWS = 32
 """Of what the regression leaves open, for the probability of a point."""
 PATIENCE = 0.3

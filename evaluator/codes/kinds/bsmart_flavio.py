@@ -1,0 +1,89 @@
+"""BSMArt's tool `flavio`: what flavio predicts beyond the Standard Model, from a WCxf file of an earlier code.
+
+As in BSMArt each observable has flavio's own name, its value is the prediction minus that of the
+Standard Model, and the values are also block FLAVIO of the spectrum, numbered in the file's order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from evaluator import InvalidPoint
+from evaluator.codes.kinds.flavio import FlavioCode
+from evaluator.codes.verdict import read_output
+from evaluator.files import write_new
+from scanspec import CodeSpec, ScanFile, ScanFileError
+from scanspec.files import read_bytes
+from scanspec.observables import FlavioAddress, is_branching_ratio
+from scanspec.spectrum import LARGEST_SPECTRUM, read_spectrum
+from scanspec.tools import FLAVIO
+
+if TYPE_CHECKING:
+    from evaluator.codes.point import Point
+
+_OF_BSMART_ALONE = ("e_EDM", "mu_EDM")
+
+MORE = "docs/codes.md shows the code `flavio: {wcxf: NAME}`, whose observables take bins and have names of their own"
+
+
+class FlavioTool(FlavioCode):
+    """The tool; raises ConfigurationError where its entry means nothing, and at `load` what flavio does not know."""
+
+    key = ""
+    tool = FLAVIO
+    settings = None
+    beside = ("input_file",)
+
+    def __init__(self, spec: CodeSpec, scan: ScanFile, known: Collection[str]) -> None:
+        for each in spec.observables:
+            if each.name in _OF_BSMART_ALONE:
+                what = f"{each.name} is BSMArt's own and not flavio's; write a Python function for it: docs/bsmart.md"
+                raise each.section.error(what)
+            if each.flavio is not None:
+                what = f"BSMArt's tool flavio takes each observable by its own name; {MORE}"
+                raise each.section.error(what, "flavio")
+        self._numbers = {each.name: n for n, each in enumerate(spec.observables, start=1) if each.function is None}
+        ours = tuple(
+            replace(each, slha=None, flavio=FlavioAddress(each.name)) for each in spec.observables if not each.function
+        )
+        super().__init__(replace(spec, observables=ours), scan, known)
+
+    def _file_name(self) -> str:
+        name = self.section.text("input_file", "")
+        if not name or "/" in name or name in (".", ".."):
+            what = "the bare name of the WCxf file that a code before it writes into the point's folder"
+            raise self.section.error(f"code {FLAVIO!r} needs an InputFile: {what}", "input_file")
+        return name
+
+    def load(self) -> None:
+        """As FlavioCode's; an error about an observable says how it can have a bin."""
+        try:
+            super().load()
+        except ScanFileError as error:
+            raise ScanFileError(f"{error}; {MORE}") from error
+
+    def run(self, point: Point) -> Mapping[str, float]:
+        predicted = super().run(point)
+        for name, value in predicted.items():
+            if is_branching_ratio(name) and not 0.0 <= value <= 1.0:
+                raise InvalidPoint(f"{name} = {value:.6g} is outside [0, 1]")
+        found = {name: value - self.standard_model[name] for name, value in predicted.items()}
+        lines = (f" {self._numbers[name]} {value!r}" for name, value in found.items())
+        self._add("\n".join(["", "Block FLAVIO", *lines, ""]), point)
+        return found
+
+    @staticmethod
+    def _add(block: str, point: Point) -> None:
+        """To the spectrum file where there is one, as BSMArt does, so that later codes read it too."""
+        path = point.spectrum_path
+        if path is None:
+            point.spectrum = read_spectrum(block)
+            return
+        write_new(path, read_bytes(path, LARGEST_SPECTRUM) + block.encode())
+        if (spectrum := read_output(path)) is not None:
+            point.wrote(spectrum, path)
+
+    def sources(self) -> Mapping[str, str]:
+        return dict(super().sources()) | {"tool": FLAVIO}

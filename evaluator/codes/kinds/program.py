@@ -1,0 +1,222 @@
+"""A physics code that is a program: an SLHA file in, an SLHA file out."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evaluator import InvalidPoint
+from evaluator.codes.outputs import has_entries, rewrite, split_headless
+from evaluator.codes.profiles import PROFILES, Profile, profile_of
+from evaluator.codes.programs import Command, run_program
+from evaluator.codes.protocol import Code
+from evaluator.codes.sources import file_hash, script_sources, written_hash
+from evaluator.codes.template import Template
+from evaluator.codes.verdict import Verdict, read_output
+from evaluator.errors import CodeFailed
+from evaluator.files import write_new
+from scanspec import CodeSpec, ScanFile, SlhaAddress
+from scanspec.codes import read_output_name
+from scanspec.files import read_bytes
+from scanspec.keys import OF_PROFILES
+from scanspec.spectrum import LARGEST_SPECTRUM, EntryMissing, Spectrum
+from scanspec.tools import PASS
+
+if TYPE_CHECKING:
+    from evaluator.codes.point import Point
+
+
+class SlhaProgram(Code):
+    """A program with its template.
+
+    `{input}` and `{output}` in the command stand for the two files; a command without them
+    is completed as its profile says, or both are appended. `input_file` is the template,
+    beside the scan file. A later program without one works on the spectrum that is there,
+    under the name `input_file` if that is given. `{cores}` is their number. Its output is the spectrum from then on;
+    with `append` it is added to the one that is there. A program whose output has the name
+    of its input works in place. A word of the command that names a file beside the scan
+    file stands for that file.
+    """
+
+    key = "command"
+    beside = (
+        "profile",
+        "input_file",
+        "input_name",
+        "output_file",
+        "append",
+        "success",
+        "invalid_when",
+        "flags",
+        *OF_PROFILES,
+    )
+    changes_process = False
+
+    def __init__(self, spec: CodeSpec, scan: ScanFile, known: Collection[str]) -> None:
+        super().__init__(spec, scan, known)
+        section = spec.section
+        where = f"{section.file}, line {section.line('command')}"
+        self.profile, self._profile = profile_of(spec)
+        self._name = re.sub(r"\W", "_", spec.name)
+        self._command = _complete(Command.read(section.text("command"), where), self._profile)
+        self._program = self._command.executable(scan.folder, where)
+        self._files = {
+            word: scan.folder / word
+            for word in (*self._command.words[1:], self._command.stdin or "")
+            if ("." in word or "/" in word) and (scan.folder / word).is_file()
+        }
+        self._variables = tuple(scan.setup.section("environment_variables"))
+        self._companions = [self._program.parent / name for name in self._profile.companions]
+        self._companions = [path for path in self._companions if path.is_file()]
+        self._sources = script_sources(self._program) | {"command": section.text("command")}
+        self._sources |= {
+            f"file {word}": written_hash(path)
+            for word, path in self._files.items()
+            if path.suffix != ".log"  # which decides nothing
+        }
+        self._sources |= {f"file {path.name}": file_hash(path) for path in self._companions}
+        self.fills_a_template = next(each.name for each in scan.codes if _writes_spectrum(each)) == spec.name
+        named = section.path_text("input_file")
+        self._template = self._read_template(scan, named, known)
+        by_name = section.path_text("input_name") or (Path(named).name if named and self._template is None else "")
+        self._input = self._profile.input_name or by_name or f"{self._name}.in.slha"
+        self._append = section.boolean("append", self._profile.append)
+        self._output = self._output_name(spec, scan)
+        self._set_timeouts(self._profile.timeout, self._profile.first_timeout or 0.0)
+        self._verdict = Verdict.read(spec, self._profile, scan.observables)
+
+    def _read_template(self, scan: ScanFile, named: str, known: Collection[str]) -> Template | None:
+        """The template; None for a later program that works on the spectrum that is there."""
+        section, first, path = self.section, self.fills_a_template, scan.folder / named
+        if first and not named:
+            raise section.error(f"{section.path}: a program needs an input_file: its SLHA template", "command")
+        if not first and not path.is_file():
+            return None
+        where = f"{section.file}, line {section.line('input_file')}"
+        template = Template(path, known, scan.blocks if first else {}, len(scan.variables), where, scan.block_places)
+        if not first and not template.varies:
+            raise section.error(
+                f"{section.path} works on the spectrum of the code before it, as {named!r}, but a file of that name, "
+                f"without a variable in it, lies beside the scan file ({path}): remove or rename it if a run by hand "
+                "has left it; a program's own file is named in its command",
+                "input_file",
+            )
+        self._sources[f"template {path.name}"] = file_hash(path)
+        return template
+
+    def _output_name(self, spec: CodeSpec, scan: ScanFile) -> str:
+        default = f"{self._name}.out.slha" if self._append else scan.setup.text("spectrum_file", "") or "output.slha"
+        name = read_output_name(spec.section, Path(self._profile.output_name or default).name)
+        return name.replace("{input}", self._input)
+
+    def run(self, point: Point) -> Mapping[str, float]:
+        folder = point.folder
+        source, target = folder / self._input, folder / self._output
+        before = _read(point.spectrum_path) if point.spectrum_path is not None else b""
+        self._check_candidate(point.spectrum if before else None, SlhaAddress("LSP", (1,)))
+        self._clear(folder)
+        if self._template is not None:
+            self._template.write(source, point.names, point.variables)
+        elif point.spectrum_path is not None:
+            write_new(source, before)
+        finished = run_program(
+            self._words(source, target),
+            folder,
+            log=self._name,
+            timeout=self.timeout if self._ran else self.first_timeout,
+            stdin=self._file(self._command.stdin, source, target),
+            stdout=self._file(self._command.stdout, source, target),
+            variables=self._variables,
+            cores=self.cores if "cores" in self.section else 0,
+            memory=self.memory,
+        )
+        self._ran = True
+        spectrum = self._verdict.judge(finished, target, point.warnings, self._as_slha)
+        self._check_candidate(spectrum, SlhaAddress("DARKMATTER", (2,)))
+        if self._append and point.spectrum_path is not None:
+            target = point.spectrum_path
+            write_new(target, before + b"\n" + self._blocks(folder / self._output, point.warnings))
+            spectrum = read_output(target) or spectrum
+        point.wrote(spectrum, target)
+        return {}
+
+    def _as_slha(self, output: Path) -> bool:
+        return rewrite(output, self._profile.heading, self._profile.table)
+
+    def _blocks(self, output: Path, warnings: list[str]) -> bytes:
+        """An output without what stands before its first block, which would belong to the last block before it."""
+        content = _read(output)
+        before, rest = split_headless(content.decode("utf-8", errors="replace"))
+        if has_entries(before):
+            warnings.append(f"{output.name} begins with entries of no block, which are left out")
+        return rest.encode() if before.strip() else content
+
+    def _check_candidate(self, spectrum: Spectrum | None, address: SlhaAddress) -> None:
+        """Raises InvalidPoint where a dark matter candidate is not among those that `lsp` allows."""
+        allowed = self._profile.candidates
+        if not allowed or spectrum is None:
+            return
+        try:
+            found = int(spectrum.entry(address))
+        except (EntryMissing, ValueError, OverflowError):
+            return
+        if found not in allowed:
+            raise InvalidPoint(f"the dark matter candidate is {found}, which LSP does not allow")
+
+    def _clear(self, folder: Path) -> None:
+        """What an earlier code or point left must not pass for this one's; brings the files that it wants."""
+        for name in (self._output, *self._profile.remove):
+            (folder / name).unlink(missing_ok=True)
+        for name, text in self._profile.files.items():
+            write_new(folder / name, text.encode())
+        for path in self._companions:
+            (folder / path.name).unlink(missing_ok=True)  # a link there would be followed
+            with contextlib.suppress(FileNotFoundError):
+                shutil.copy(path, folder)
+
+    def sources(self) -> Mapping[str, str]:
+        profile = {"profile": self.profile} if self.profile else {}
+        if self._profile.candidates:
+            profile["lsp"] = str(sorted(self._profile.candidates))
+        if self._profile != PROFILES.get(self.profile, self._profile):
+            profile["call"] = f"{self._profile.words} {self._profile.files}"
+        return self._sources | self._verdict.sources() | profile | ({"append": "true"} if self._append else {})
+
+    def _words(self, source: Path, target: Path) -> list[str]:
+        return [str(self._program), *(self._fill(word, source, target) for word in self._command.words[1:])]
+
+    def _file(self, name: str | None, source: Path, target: Path) -> Path | None:
+        return None if name is None else source.parent / self._fill(name, source, target)
+
+    def _fill(self, word: str, source: Path, target: Path) -> str:
+        if word in self._files:
+            return str(self._files[word])
+        word = word.replace("{input}", source.name).replace("{output}", target.name)
+        return word.replace("{folder}", str(source.parent)).replace("{cores}", str(self.cores))
+
+
+def _read(path: Path) -> bytes:
+    """A spectrum of this point; raises CodeFailed when it is no file any more, or has grown too large."""
+    try:
+        return read_bytes(path, LARGEST_SPECTRUM)
+    except OSError as error:
+        raise CodeFailed(f"the spectrum {path.name} cannot be read: {error.strerror}") from error
+
+
+def _writes_spectrum(spec: CodeSpec) -> bool:
+    return "command" in spec.section or (spec.name == PASS and "function" not in spec.section)
+
+
+def _complete(command: Command, profile: Profile) -> Command:
+    """A command that says nothing of its files, with what its profile says of them."""
+    placed = any(place in word for word in command.words for place in ("{input}", "{output}", "{folder}"))
+    if placed or command.stdin is not None or command.stdout is not None:
+        return command
+    fixed = [word for word in profile.words if "{" not in word]
+    given = all(word in command.words for word in fixed)  # the file says them itself
+    words = tuple(word for word in profile.words if not (given and word in fixed))
+    return Command(command.words + words, profile.stdin, profile.stdout)
