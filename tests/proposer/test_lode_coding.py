@@ -83,5 +83,7 @@ def test_a_target_that_is_tiny_beside_values_of_either_sign_is_resolved():
     assert np.ptp(before) < 1e-3 < 0.03 < np.ptp(after)
     coding = Coding.of(y, aims=aims)
     assert coding.decode(torch.from_numpy(coding.encode(y))).numpy() == pytest.approx(y, rel=1e-9, abs=1e-9)
+    narrow = np.array([[120.0], [0.002]])  # smooth all the same
+    assert Coding.of(MASS[:, None], aims=narrow).width == Coding.of(MASS[:, None]).width
     coarse, of_mass = Coding.of(MASS[:, None]), Coding.of(MASS[:, None], aims=np.array([[120.0], [1.0]]))
     assert coarse.width == of_mass.width

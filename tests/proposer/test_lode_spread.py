@@ -1,4 +1,4 @@
-"""A local minimum is no region: what LODE does while nothing is good and the lowest energy has stopped falling."""
+"""A local minimum is no region: what LODE does while nothing new is good and the energy has stopped falling."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,9 @@ def test_a_search_is_stuck_where_the_lowest_energy_no_longer_falls():
     assert stuck(known_of(u, flat))
     assert not stuck(known_of(u[:50], flat[:50]))
     good = flat.copy()
-    good[3] = 0.5
+    good[3] = 0.5  # long ago, and nothing since
+    assert stuck(known_of(u, good))
+    good[190] = 0.8
     assert not stuck(known_of(u, good))
 
 

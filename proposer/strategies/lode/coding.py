@@ -17,6 +17,8 @@ DECADES = 2.0
 beside its largest values a target of 0.12 is the same as nothing."""
 FINE, RESOLVED = 300.0, 10.0
 """A scale is too wide from so many sigmas on, and then it is so many sigmas: at 30 sigmas already this did harm."""
+EITHER_DECADES = 3.0
+"""The middle 90 % of the distances from the mean spans so many decades; those of a uniform value span 1.3."""
 FARTHER = 20.0
 """Data have left the scale where they are so many times as far out as all that it was made of."""
 MOSTLY = 0.8
@@ -65,8 +67,7 @@ class Coding:
         s = _scaled(y, floor)
         middle, width = np.median(s, axis=0), _width(s)
         if aims is not None:
-            with np.errstate(invalid="ignore"):
-                fine = (floor == 0.0) & (width > FINE * aims[1]) & (y.min(axis=0) < aims[0]) & (y.max(axis=0) > aims[0])
+            fine = (floor == 0.0) & _fine(y, width, aims)
             middle, width = np.where(fine, aims[0], middle), np.where(fine, RESOLVED * aims[1], width)
         t = np.arcsinh((s - middle) / width)
         reach = np.maximum(np.abs((s - middle) / width).max(axis=0), 1.0)
@@ -95,6 +96,15 @@ class Coding:
         s = middle + width * torch.sinh((t.double() * deviation + mean).clamp(-40.0, 40.0))
         wide = floor > 0
         return torch.where(wide, torch.exp(torch.where(wide, s, torch.zeros_like(s)).clamp(-700.0, 700.0)), s)
+
+
+def _fine(y: Floats, width: Floats, aims: Floats) -> NDArray[np.bool_]:
+    """Which columns, shape (k,), have a target that is tiny beside the width, and values at distances of many decades
+    on both sides of it: a narrow target alone, of a mass that is smooth, needs no logarithm."""
+    with np.errstate(invalid="ignore"):
+        low, high = np.quantile(np.abs(y - aims[0]), [0.05, 0.95], axis=0)
+        tiny = (width > FINE * aims[1]) & (high > 10.0**EITHER_DECADES * np.maximum(low, aims[1] / RESOLVED))
+        return np.asarray(tiny & (y.min(axis=0) < aims[0]) & (y.max(axis=0) > aims[0]))
 
 
 def _scaled(y: Floats, floor: Floats) -> Floats:

@@ -1,6 +1,6 @@
-"""Without a good point a local minimum is no region: points at every level of the energy, far from all that is known.
+"""A local minimum is no region: points at every level of the energy, far from all that is known.
 
-A thin resonance shows in its wings first. So where the lowest energy has stopped falling and nothing is good, other
+A thin resonance shows in its wings first. So where the lowest energy has stopped falling and nothing new is good, other
 basins are followed down, and the whole cube and each level of the sampler are filled evenly.
 """
 
@@ -32,12 +32,11 @@ this share of what it was before."""
 
 
 def stuck(known: Known) -> bool:
-    """Whether nothing is good and the lowest energy has stopped falling."""
-    if known.good.any():
-        return False
-    energy = known.energy[np.isfinite(known.energy)]
+    """Whether nothing new is good and the lowest energy has stopped falling."""
+    has_energy = np.isfinite(known.energy)
+    energy, good = known.energy[has_energy], known.good[has_energy]
     last = max(PATIENCE, len(energy) // 4)
-    if len(energy) <= last:
+    if len(energy) <= last or good[-last:].any():
         return False
     return bool(energy[-last:].min() > FALL * energy[:-last].min())
 

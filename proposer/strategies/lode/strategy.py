@@ -62,8 +62,8 @@ class Method:
 
     `by_observables`, `by_nll`: make a model of the width of its inputs, the energy and the inputs of u. `sample`: draws
     particles from the region that the model takes for good. The others say how a batch is chosen: `map` for a map,
-    `stuck` while nothing is good and the lowest energy has stopped falling, and with `goal: collect` `descend` by an
-    NLL alone before the tenth good point, and `collect` from it on.
+    `stuck` while nothing new is good and the lowest energy has stopped falling, and with `goal: collect` `descend` by
+    an NLL alone before the tenth good point, and `collect` from it on.
     """
 
     by_observables: Callable[[int, EnergyOfObservables, Inputs], Surrogate] = OfObservables
