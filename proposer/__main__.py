@@ -166,6 +166,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     retry.set_defaults(run=_retry)
 
+    rescore = commands.add_parser("rescore", parents=[json], help="stored points by the constants of another scan file")
+    rescore.add_argument("folder", type=Path, metavar="DIR", help="the folder of the run whose points are taken")
+    rescore.add_argument("--scan", type=Path, required=True, dest="file", metavar="NEW", help="the new scan file")
+    rescore.add_argument("--run", type=Path, dest="into", metavar="DIR", help="the new folder (default: runs/RUN_NAME)")
+    rescore.set_defaults(run=_rescore)
+
+    compare = commands.add_parser("compare", parents=[json], help="two runs side by side")
+    compare.add_argument("folders", nargs=2, type=Path, metavar="DIR", help="the runs' folders")
+    compare.set_defaults(run=_compare)
+
+    merge = commands.add_parser("merge", parents=[json], help="the points of several runs in one folder")
+    merge.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="folders of runs of one scan file")
+    merge.add_argument("--run", type=Path, required=True, dest="into", metavar="NEW", help="the new folder")
+    merge.set_defaults(run=_merge)
+
     export = commands.add_parser("export", help="write all points of a run to one table")
     export.add_argument("folder", type=Path, metavar="DIR", help="the run's folder")
     export.add_argument("--format", choices=["csv", "parquet"], default="csv", dest="kind", help="default: %(default)s")
@@ -299,6 +314,25 @@ def _retry(options: argparse.Namespace) -> int:
         same_physics=options.same_physics,
     )
     return retry(options.folder, how)
+
+
+def _rescore(options: argparse.Namespace) -> int:
+    from proposer.commands.rescore import rescore
+
+    return rescore(options.folder, options.file, options.into)
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from proposer.commands.compare import compare
+
+    with contextlib.redirect_stdout(_Visible(sys.stdout)):
+        return compare(options.folders, as_json=options.json)
+
+
+def _merge(options: argparse.Namespace) -> int:
+    from proposer.commands.merge import merge
+
+    return merge(options.into, options.folders)
 
 
 def _export(options: argparse.Namespace) -> int:
