@@ -56,7 +56,7 @@ class Stopping(BadRequest):
 
 
 class Evaluation(pb_grpc.EvaluationServiceServicer):
-    """Answers Describe and Evaluate with one place where points run."""
+    """Answers Describe, Evaluate and Finish, by one executor."""
 
     def __init__(
         self,
