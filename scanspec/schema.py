@@ -32,6 +32,7 @@ def schema() -> Schema:
         flavio=_section(keys.FLAVIO),
         umbridge=_section(keys.UMBRIDGE),
     )
+    code["additionalProperties"] = {"type": "object"}  # a kind of code that another package brings
     fitting = _section(
         keys.FITTING,
         variables=_named(variable),

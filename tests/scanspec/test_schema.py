@@ -64,3 +64,9 @@ def test_misspelt_keys_are_faults_as_in_a_scan(tmp_path, old, new):
     path.write_text(TEXT.replace(old, new))
     with pytest.raises(ValueError, match=r"scan\.yaml"):
         read_scan_file(path)
+
+
+def test_a_kind_of_code_of_another_package_is_valid():
+    text = "variables: {x: [0, 1]}\ncodes: {rows: {nearest_row: VALUE, observables: {y: {mean: 1, sigma: 1}}}}\n"
+    assert faults(load(text.replace("VALUE", "{file: rows.csv}"))) == []
+    assert faults(load(text.replace("VALUE", "rows.csv")))
