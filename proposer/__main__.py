@@ -1,4 +1,4 @@
-"""The commands of the proposer: scan, check, status, export, plot, convert.
+"""The commands of the proposer: scan, check, status, export, plot, report, convert.
 
 torch is imported by the scan alone, so that the others answer at once.
 """
@@ -173,6 +173,9 @@ def _parser() -> argparse.ArgumentParser:
         help="go on although files of the codes have changed: your word, kept in the manifest, that they still compute "
         "the same (only a comment was changed, say)",
     )
+    scan.add_argument(
+        "--no-report", action="store_true", help="write no report.html at the end; `lodescan report` writes it later"
+    )
     scan.set_defaults(run=_scan)
 
     check = commands.add_parser("check", parents=[evaluator], help="read a scan file, and compare it with an evaluator")
@@ -195,6 +198,11 @@ def _parser() -> argparse.ArgumentParser:
     plot.add_argument("y", nargs="?", help="another one")
     plot.add_argument("--file", type=Path, help="where to, as .pdf, .png or .svg (default: plots/ in the run's folder)")
     plot.set_defaults(run=_plot)
+
+    report = commands.add_parser("report", help="write report.html: what was asked and found, with pictures; also while it runs")
+    report.add_argument("folders", type=Path, nargs="+", metavar="DIR", help="the folder of a run; several stand side by side")
+    report.add_argument("--file", type=Path, help="where to (default: report.html in the first run's folder)")
+    report.set_defaults(run=_report)
 
     convert = commands.add_parser("convert", help="print a scan file of BSMArt in the plain spelling, as YAML")
     convert.add_argument("file", type=Path, help="the scan file")
@@ -252,6 +260,7 @@ def _scan(options: argparse.Namespace) -> int:
         wait=options.wait,
         eager=options.eager,
         same_physics=options.same_physics,
+        report=not options.no_report,
     )
 
 
@@ -281,6 +290,12 @@ def _plot(options: argparse.Namespace) -> int:
     if options.x is not None and options.y is None:
         raise ScanFileError("name two columns to draw, or none")
     return plot(options.folder, [each for each in (options.x, options.y) if each is not None], options.file)
+
+
+def _report(options: argparse.Namespace) -> int:
+    from proposer.commands.report import report
+
+    return report(options.folders, options.file)
 
 
 def _convert(options: argparse.Namespace) -> int:

@@ -90,6 +90,7 @@ def scan(
     wait: float | None,
     eager: bool,
     same_physics: bool,
+    report: bool,
 ) -> int:
     """Runs a scan, or goes on with the one in `folder`; returns 0 when a stop condition was met,
     ALL_FAILED or NONE_GOOD when there is no result then.
@@ -117,7 +118,7 @@ def scan(
             if not done or dataset is None:
                 raise
             code = _conclude_again(dataset, limits, settings, stored)
-            _draw(folder, spec)
+            _draw(folder, spec, report=report)
             return code
         _check_agreement(spec, description, address)
         if differs is not None:
@@ -181,7 +182,7 @@ def scan(
             reason = run.run()
         dataset.set_meta({"stopped": reason, "stopped_with": stop_values(spec)})
         code = _conclude(dataset, reason, tally, run.seconds)
-        _draw(folder, spec)
+        _draw(folder, spec, report=report)
     return code
 
 
@@ -411,14 +412,17 @@ def _conclude_again(dataset: Dataset, limits: Limits, settings: Settings, stored
     return _conclude(dataset, stored["stopped"], tally, stored["seconds"])
 
 
-def _draw(folder: Path, spec: ScanFile) -> None:
-    """The pictures that the file asks for; one that cannot be drawn does not spoil the end of a scan."""
-    if spec.plotting is None:
-        return
+def _draw(folder: Path, spec: ScanFile, *, report: bool) -> None:
+    """The pictures that the file asks for, and the report; what cannot be drawn does not spoil the end of a scan."""
     try:
-        keep_scan_file(folder, spec)  # its pictures may be other ones by now
-        for path in draw(folder, spec, read_points(folder, spec), spec.plotting, say=_say):
-            _say(f"drawn: {path}")
+        if spec.plotting is not None:
+            keep_scan_file(folder, spec)  # its pictures may be other ones by now
+            for path in draw(folder, spec, read_points(folder, spec), spec.plotting, say=_say):
+                _say(f"drawn: {path}")
+        if report:
+            from proposer.report.write import write_report
+
+            _say(f"report: {write_report([folder])[0]}")
     except NoRoom as error:
         _say(f"not drawn: {error}")
     except (ScanFileError, DatasetError, OSError) as error:

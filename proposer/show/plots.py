@@ -28,7 +28,7 @@ MOST_VARIABLES = 12
 
 def plot(folder: Path, names: list[str], file: Path | None) -> int:
     """Draws and says where. Raises DatasetError when there is no run, ScanFileError for what cannot be drawn."""
-    scan = _scan_of(folder)
+    scan = read_scan(folder)
     points = read_points(folder, scan)
     for name in names:
         if name not in points.columns:
@@ -102,7 +102,8 @@ def _made(path: Path) -> Path:
     return path
 
 
-def _scan_of(folder: Path) -> ScanFile:
+def read_scan(folder: Path) -> ScanFile:
+    """The scan file of a run as it was. Raises DatasetError where there is no run, ScanFileError."""
     files = sorted(folder.glob("scan.*"))
     if not files:
         raise DatasetError(f"{folder}: there is no run here, or it has not started yet")
