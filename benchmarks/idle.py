@@ -26,6 +26,7 @@ from proposer.show.progress import Progress
 from proposer.space import Space
 from proposer.strategies.lode.energy import ScoredObservable
 from proposer.strategies.lode.strategy import Lode, LodeSettings
+from proposer.target import Target
 from proposer.types import Floats
 from scanspec import Variable
 
@@ -76,11 +77,11 @@ def measure(problem: Problem, seconds: float, mode: str, good: int, seed: int) -
         with serving(scan, WORKERS, ("bench_idle.py", code)) as (evaluator, _), Dataset(folder / "run") as dataset:
             space = Space([Variable(f"x{each}", problem.low, problem.high) for each in range(problem.dim)])
             observables = [ScoredObservable("y0", problem.likelihoods[0])]
-            strategy = Lode(space, LodeSettings(threshold=problem.threshold), seed, observables)
+            strategy = Lode(space, LodeSettings(target=Target(problem.threshold)), seed, observables)
             strategy.lag = LAGS[mode]
             dataset.start(Columns.named(space.names, ["y0"], ["sleep"]))
-            tally = read_tally(dataset, good, problem.threshold)
-            table = GoodPoints(folder / "run" / "good_points.csv", list(space.names), ["y0"], problem.threshold)
+            tally = read_tally(dataset, good, Target(problem.threshold))
+            table = GoodPoints(folder / "run" / "good_points.csv", list(space.names), ["y0"], Target(problem.threshold))
             Scan(
                 dataset,
                 strategy,

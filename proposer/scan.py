@@ -14,10 +14,11 @@ import numpy as np
 from proposer.run.dataset import Dataset, DatasetError
 from proposer.run.spectra import save_spectra
 from proposer.run.tables import GoodPoints
-from proposer.show.progress import Progress, Tally
+from proposer.show.progress import Progress
+from proposer.show.tally import Tally
 from proposer.space import Space
 from proposer.strategies.base import Strategy
-from proposer.target import NONE, in_target
+from proposer.target import Target
 from proposer.telling import AsTheyCome, InOrder, Telling
 from proposer.time_limit import OutOfTime, within
 from proposer.types import Batch, Pending, Status
@@ -172,7 +173,7 @@ class Scan:
         start = time.monotonic()
         try:
             with within(self._until):
-                batch = self._strategy.ask(MOST_POINTS, least)
+                batch = self._strategy.ask(least)
         except OutOfTime:
             return None
         asked = None if batch is None else (batch, self._strategy.checkpoint())
@@ -243,16 +244,11 @@ class Scan:
 
 
 def read_tally(
-    dataset: Dataset,
-    target: int,
-    threshold: float,
-    most: float = math.inf,
-    above: float = NONE,
-    names: Sequence[str] = (),
+    dataset: Dataset, wanted: int, target: Target, most: float = math.inf, names: Sequence[str] = ()
 ) -> Tally:
     """The counts of a run so far; `names`: of the observables."""
-    good = dataset.count_good(threshold, above)
-    tally = Tally(target, threshold, most, good=good, best=dataset.best_nll(), above=above, names=names)
+    good = dataset.count_good(target)
+    tally = Tally(wanted, target, most, good=good, best=dataset.best_nll(), names=names)
     for (_, status), points in dataset.counts().items():
         if status is not None:
             tally.by_status[status] += points
@@ -262,7 +258,7 @@ def read_tally(
         for part in dataset.results():
             came = np.array([not len(each) for each in part.seconds], dtype=np.bool_)  # nothing ran for them here
             came &= (part.status == Status.OK) & np.array([each == "init" for each in part.origins], dtype=np.bool_)
-            tally.given += int((came & in_target(part.nll, threshold, above)).sum())
+            tally.given += int((came & target.contains(part.nll)).sum())
             for row in np.flatnonzero(part.nll == tally.best)[:1].tolist():
                 tally.best_losses = part.losses[row].tolist() if not np.isnan(part.losses[row]).all() else ()
     return tally

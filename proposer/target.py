@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, overload
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self, overload
 
 from proposer.formats import show_number
 from scanspec.settings import read_target
@@ -12,32 +14,54 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["NONE", "describe_target", "in_target", "read_target", "stored_target"]
+    from scanspec import Section
 
 NONE = -math.inf
 """The lower end where there is none."""
 
 
-@overload
-def in_target(nll: float, threshold: float, above: float = NONE) -> bool: ...
-@overload
-def in_target(nll: NDArray[np.float64], threshold: float, above: float = NONE) -> NDArray[np.bool_]: ...
-def in_target(nll: Any, threshold: float, above: float = NONE) -> Any:
-    """Which NLLs, any shape, are good: below `threshold` and, of a band, above `above`; NaN is not.
+@dataclass(frozen=True)
+class Target:
+    """A point is good when its NLL is below `threshold` and, where the target is a band, above `above`."""
 
-    Nobody counts good points in another way.
-    """
-    good = nll < threshold
-    return good if above == NONE else good & (nll > above)
+    threshold: float
+    above: float = NONE
+
+    @classmethod
+    def read(cls, networks: Section, default: Target) -> Self:
+        """The target that the section `networks` asks for; raises ScanFileError."""
+        threshold, above = read_target(networks, default.threshold)
+        return cls(threshold, above)
+
+    @classmethod
+    def stored(cls, meta: Mapping[str, Any]) -> Self:
+        """The target of a run, from the values of `to_meta`."""
+        above = meta.get("above")
+        return cls(float(meta["threshold"]), NONE if above is None else float(above))
+
+    def to_meta(self) -> dict[str, float | None]:
+        """What a run stores of it: JSON has no infinity."""
+        return {"threshold": self.threshold, "above": self.above if self.is_band else None}
+
+    @property
+    def is_band(self) -> bool:
+        """Whether it has a lower end."""
+        return self.above != NONE
+
+    @overload
+    def contains(self, nll: float) -> bool: ...
+    @overload
+    def contains(self, nll: NDArray[np.float64]) -> NDArray[np.bool_]: ...
+    def contains(self, nll: Any) -> Any:
+        """Which NLLs, any shape, are good; NaN is not. Nobody counts good points in another way."""
+        good = nll < self.threshold
+        return good & (nll > self.above) if self.is_band else good
+
+    def describe(self) -> str:
+        """The target in words."""
+        below = show_number(self.threshold)
+        return f"NLL between {show_number(self.above)} and {below}" if self.is_band else f"NLL below {below}"
 
 
-def describe_target(threshold: float, above: float = NONE) -> str:
-    """The target in words."""
-    below = show_number(threshold)
-    return f"NLL below {below}" if above == NONE else f"NLL between {show_number(above)} and {below}"
-
-
-def stored_target(meta: dict[str, Any]) -> tuple[float, float]:
-    """Threshold and lower end of a run, of the dataset's stored values."""
-    above = meta.get("above")
-    return float(meta["threshold"]), NONE if above is None else float(above)
+DEFAULT_TARGET = Target(100.0)
+"""Of a file without `threshold_value`; BSMArt's documents say so."""

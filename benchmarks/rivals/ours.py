@@ -20,6 +20,7 @@ from proposer.strategies.cmaes import CmaesSettings
 from proposer.strategies.draws import DrawSettings
 from proposer.strategies.lode.strategy import LodeSettings
 from proposer.strategies.mls_dnnc import MlsDnncSettings
+from proposer.target import Target
 from proposer.types import Observable, Status, Told
 
 ENDLESS = 10**9
@@ -33,20 +34,23 @@ def _as_bsmart(threshold: float, volume: float, most: int) -> MlsDnncSettings:
         candidate_points=20_000,
         points_per_iteration=300,
         random_fraction=0.1,
-        threshold=threshold,
+        target=Target(threshold),
         iterations=ENDLESS,
     )
 
 
 OURS: dict[str, tuple[str, Callable[[float, float, int], Settings]]] = {
     "mls_dnnc": ("MLS_DNNC", _as_bsmart),
-    "mls_dnnc-default": ("MLS_DNNC", lambda threshold, _, __: MlsDnncSettings(threshold=threshold, iterations=ENDLESS)),
-    "cmaes": ("CMAES", lambda threshold, _, __: CmaesSettings(threshold=threshold)),
-    "random": ("RANDOM", lambda threshold, _, __: DrawSettings(threshold=threshold)),
-    "sobol": ("SOBOL", lambda threshold, _, __: DrawSettings(threshold=threshold)),
-    "lode": ("LODE", lambda threshold, _, __: LodeSettings(threshold=threshold)),
-    "lode-collect": ("LODE", lambda threshold, _, __: LodeSettings(threshold=threshold, collect=True)),
-    "lode-nll": ("LODE", lambda threshold, _, __: LodeSettings(threshold=threshold)),
+    "mls_dnnc-default": (
+        "MLS_DNNC",
+        lambda threshold, _, __: MlsDnncSettings(target=Target(threshold), iterations=ENDLESS),
+    ),
+    "cmaes": ("CMAES", lambda threshold, _, __: CmaesSettings(target=Target(threshold))),
+    "random": ("RANDOM", lambda threshold, _, __: DrawSettings(target=Target(threshold))),
+    "sobol": ("SOBOL", lambda threshold, _, __: DrawSettings(target=Target(threshold))),
+    "lode": ("LODE", lambda threshold, _, __: LodeSettings(target=Target(threshold))),
+    "lode-collect": ("LODE", lambda threshold, _, __: LodeSettings(target=Target(threshold), collect=True)),
+    "lode-nll": ("LODE", lambda threshold, _, __: LodeSettings(target=Target(threshold))),
 }
 """Name in the table to type and settings (of threshold, volume and most evaluations)."""
 SEES_OBSERVABLES = {"lode"}
@@ -70,7 +74,7 @@ def run_ours(method: str, answers: Answers, volume: float, seed: int, cpu: int) 
             return "CPU seconds", used
         while len(waiting) > strategy.lag:
             strategy.tell(waiting.pop(0))
-        batch = strategy.ask(2**31)
+        batch = strategy.ask()
         if batch is None:
             return strategy.stop_reason, used
         keys = row_keys(space.to_physical(batch.u))

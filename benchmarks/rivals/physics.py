@@ -117,7 +117,10 @@ def _run_scan(name: str, kind: str, seed: int) -> dict[str, Any]:
         scan.write_text(_with_limits(scan.read_text(), kind, limits))
         spec = read_scan_file(scan)
         ended = subprocess.run(
-            [sys.executable, "tools/pair.py", spec.environment, "1", str(scan), "--run", str(run), "--seed", str(seed)],
+            [
+                *(str(Path(sys.executable).with_name("lodescan")), "run", str(scan)),
+                *("--workers", "1", "--run", str(run), "--seed", str(seed)),
+            ],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -133,7 +136,7 @@ def _run_scan(name: str, kind: str, seed: int) -> dict[str, Any]:
                 nll.append(part.nll)
                 status.append(part.status)
             meta = dataset.meta()
-        good = np.concatenate(nll) < read_settings(spec).threshold  # not NaN
+        good = np.concatenate(nll) < read_settings(spec).target.threshold  # not NaN
     of_status = np.concatenate(status)
     return _figures(np.concatenate(u), good, _cells() if name == MAPPED else None) | {
         "invalid": int((of_status == Status.INVALID).sum()),
@@ -186,7 +189,7 @@ def _file(name: str) -> Path:
 
 def _problem(nll: Any) -> Problem:
     spec = read_scan_file(_file(MAPPED))
-    threshold = read_settings(spec).threshold
+    threshold = read_settings(spec).target.threshold
     return Problem(
         MAPPED, len(spec.variables), 0.0, 1.0, threshold, 1, lambda u: np.zeros(len(u), dtype=np.int64), nll_only=nll
     )

@@ -85,7 +85,7 @@ def _tall(rows: int) -> float:
 
 def constraints(seen: Seen) -> Part:
     """Which constraint excludes how much, and which are in tension."""
-    names, threshold = list(seen.likelihoods), seen.target[0]
+    names, threshold = list(seen.likelihoods), seen.target.threshold
     sample = seen.from_prior if seen.from_prior.sum() >= 50 else np.ones(len(seen.ids), dtype=np.bool_)
     whose = "points drawn from the prior" if sample is seen.from_prior else "all points, which do not follow the prior"
     ok = seen.ok & sample
@@ -135,7 +135,7 @@ def _tensions(seen: Seen, names: list[str]) -> list[list[str]]:
     losses = seen.losses[np.ix_(rows, [seen.likelihoods[name] for name in names])]
     found = ranks_correlation(losses)
     sample = seen.ok & seen.from_prior
-    satisfied = {name: seen.losses[sample, seen.likelihoods[name]] < seen.target[0] for name in names}
+    satisfied = {name: seen.losses[sample, seen.likelihoods[name]] < seen.target.threshold for name in names}
     pairs = [(float(found[i, j]), names[i], names[j]) for i, j in combinations(range(len(names)), 2) if found[i, j] < -0.3]
     table = []
     for value, first, second in sorted(pairs)[:10]:

@@ -58,7 +58,7 @@ def _nll_limits(seen: Seen) -> tuple[float, float] | None:
     if seen.best is None:
         return None
     low = float(seen.nll[seen.best])
-    high = max(seen.target[0], low + 2 * height(0.95, 1))
+    high = max(seen.target.threshold, low + 2 * height(0.95, 1))
     return low - 0.05 * (high - low), high + 0.05 * (high - low)
 
 
@@ -120,7 +120,7 @@ def profiles(seen: Seen) -> Part:
     best, ok = float(seen.nll[seen.best]), seen.ok
     names = [each.name for each in seen.variables]
     chosen = names if len(names) <= MOST_PROFILES else restricted(seen)[:MOST_PROFILES]
-    top = max(height(0.95, 1) * 1.6, min(seen.target[0] - best, 10.0))
+    top = max(height(0.95, 1) * 1.6, min(seen.target.threshold - best, 10.0))
     upwards = Side("NLL − least NLL", "NLL - least NLL", "linear", (0.0, top))
     lines = [Rule(height(level, 1), label=f"{level:.0%}") for level in LEVELS]
     singles, found = [], []
@@ -150,7 +150,7 @@ def profiles(seen: Seen) -> Part:
         f"variable reach {height(0.68, 1):.2f} and {height(0.95, 1):.2f} above the least NLL, {best:.4g}; the regions of "
         f"two variables {height(0.68, 2):.2f} and {height(0.95, 2):.2f}."
     ]
-    if seen.target[0] < best + height(0.95, 2):
+    if seen.target.threshold < best + height(0.95, 2):
         words.append(
             f"The search fills the region with {seen.words}. The 95 % contour of two variables lies at "
             f"{best + height(0.95, 2):.4g}, outside it, where points are few: the region is at least as large as drawn."

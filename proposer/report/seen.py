@@ -15,7 +15,7 @@ from proposer.run.columns import Columns
 from proposer.run.dataset import Dataset, DatasetError
 from proposer.show.plots import read_scan
 from proposer.space import Space
-from proposer.target import describe_target, in_target, stored_target
+from proposer.target import Target
 from proposer.types import Floats, Status
 from scanspec import PriorKind, ScanFile, Variable
 
@@ -56,14 +56,14 @@ class Seen:
     asked: int
 
     @cached_property
-    def target(self) -> tuple[float, float]:
-        """A good point has an NLL below the first, and above the second, which may be minus infinity."""
-        return stored_target(dict(self.meta))
+    def target(self) -> Target:
+        """What a good point is."""
+        return Target.stored(self.meta)
 
     @cached_property
     def words(self) -> str:
         """The target in words."""
-        return describe_target(*self.target)
+        return self.target.describe()
 
     @cached_property
     def ok(self) -> Mask:
@@ -73,7 +73,7 @@ class Seen:
     @cached_property
     def good(self) -> Mask:
         """Points on the target."""
-        return self.ok & in_target(self.nll, *self.target)
+        return self.ok & self.target.contains(self.nll)
 
     @cached_property
     def best(self) -> int | None:

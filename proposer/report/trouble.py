@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 
 import numpy as np
@@ -12,15 +11,12 @@ from proposer.report.axes import plain, side
 from proposer.report.seen import Seen
 from proposer.report.section import Code, Part, Rows
 from proposer.show.costs import costs, show_costs
-from proposer.show.failures import command, scan_file
+from proposer.show.failures import command, kind_of, scan_file
 from proposer.show.picture import Bars, Dots, Panel, Picture, Side, Table
 from proposer.types import Status
 
 MOST_REASONS = 12
 """Rows of the table of reasons."""
-
-_NUMBER = re.compile(r"[-+]?\d+\.?\d*(?:[eE][-+]?\d+)?")
-"""Messages that differ by numbers alone are one reason."""
 
 _CLEAR = 0.15  # Kolmogorov's distance from which on it is worth a word
 
@@ -65,7 +61,7 @@ def _reasons(seen: Seen) -> Rows:
     reasons: Counter[tuple[str, str, str]] = Counter()
     last: dict[tuple[str, str, str], int] = {}
     for row in np.flatnonzero(~seen.ok).tolist():
-        reason = Status(seen.status[row]).name, str(seen.failed_code[row]), _NUMBER.sub("#", str(seen.message[row]))
+        reason = Status(seen.status[row]).name, str(seen.failed_code[row]), kind_of("", str(seen.message[row]))[1]
         reasons[reason] += 1
         last[reason] = row
     file, names = scan_file(seen.folder), [each.name for each in seen.stored.variables]

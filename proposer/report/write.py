@@ -77,22 +77,33 @@ def sections_of(runs: Sequence[Seen], tables: Sequence[Table]) -> list[Section]:
     both = list(zip(runs, tables, strict=True))
 
     def of_each(tell: Callable[[Seen], Part]) -> list[Part]:
-        return [tell(seen) for seen in runs]
+        return [_told(tell, seen) for seen in runs]
+
+    def with_points(tell: Callable[[Seen, Table], Part]) -> list[Part]:
+        return [_told(lambda seen, table=table: tell(seen, table), seen) for seen, table in both]
 
     return [
         Section("found", "What was found", [Part(tables=[overview.found(runs)])]),
         Section("asked", "What was asked", of_each(overview.asked)),
-        Section("points", "Where the good points are", [region.pairs(seen, table) for seen, table in both]),
-        Section("profiles", "Profile NLL", [region.profiles(seen) for seen in runs]),
+        Section("points", "Where the good points are", with_points(region.pairs)),
+        Section("profiles", "Profile NLL", of_each(region.profiles)),
         Section("observables", "Observables against their constraints", of_each(physics.pulls)),
         Section("constraints", "Which constraint excludes how much", of_each(physics.constraints)),
         Section("correlations", "Correlations over the good points", of_each(physics.correlations)),
         Section("search", "How the search went", of_each(search.history)),
-        Section("trouble", "Where points are unphysical or failed", [trouble.trouble(seen, table) for seen, table in both]),
+        Section("trouble", "Where points are unphysical or failed", with_points(trouble.trouble)),
         Section("seconds", "Seconds by code", of_each(trouble.seconds)),
         Section("best", "Best points", of_each(overview.best)),
         Section("made", "Versions, seeds, citations", of_each(overview.made_with)),
     ]
+
+
+def _told(tell: Callable[[Seen], Part], seen: Seen) -> Part:
+    """One question whose answer cannot be drawn must not cost the others."""
+    try:
+        return tell(seen)
+    except (ValueError, ArithmeticError, RuntimeError, LookupError) as error:
+        return Part(warnings=[f"this cannot be shown: {' '.join(str(error).split()):.200}"])
 
 
 def _live(seen: Seen, table: Table) -> Live:

@@ -21,12 +21,12 @@ import numpy as np
 from proposer.keys import KeySet, row_keys
 from proposer.run import schema
 from proposer.run.checksums import Damaged
-from proposer.run.files import DatasetError
+from proposer.run.files import REPORT, START, DatasetError
 from proposer.run.folder import FolderInUse, FolderLock, check_no_foreign_files
 from proposer.run.opening import named, open_readable, open_writable
 from proposer.run.points import Asked, answer_rows, ask_rows, read_rows
 from proposer.run.rows import Added, Results
-from proposer.target import NONE, in_target
+from proposer.target import Target
 from proposer.types import Batch, Floats, Outcome, Pending, Status, Told
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class Dataset:
     def columns(self) -> Columns:
         """What the run stores of each point. Raises DatasetError before its start."""
         if self._columns is None:
-            raise DatasetError(f"{self.path}: the run has not started yet")
+            raise DatasetError(f"{self.path}: the run has not started yet", next_step=START)
         return self._columns
 
     def check(self) -> None:
@@ -168,8 +168,8 @@ class Dataset:
             there = -1
         if there != self._inode:
             raise DatasetError(
-                f"{self.path}: was removed or replaced while the scan worked on it, so nothing more can be stored; "
-                "put the folder back, or start anew in another one"
+                f"{self.path}: was removed or replaced while the scan worked on it, so nothing more can be stored",
+                next_step="put the folder back, or start anew in another one",
             )
 
     def _select(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
@@ -225,7 +225,9 @@ class Dataset:
             if each.id in self._unanswered:
                 new.setdefault(each.id, each)
             elif not 1 <= each.id <= self._last:
-                raise DatasetError(f"{self.path}: a result came for point {each.id}, which was never asked")
+                raise DatasetError(
+                    f"{self.path}: a result came for point {each.id}, which was never asked", next_step=REPORT
+                )
         asked = [self._unanswered[point] for point in new]
         with self._transaction() as db:
             rows = answer_rows(list(new.values()), asked, self.columns, self.evaluator)
@@ -298,9 +300,9 @@ class Dataset:
         rows = self._select("SELECT origin, status, count(*) FROM points GROUP BY origin, status ORDER BY 1, 2")
         return {(origin, Status[status] if status else None): n for origin, status, n in rows}
 
-    def count_good(self, threshold: float, above: float = NONE) -> int:
-        """How many OK points have an NLL below `threshold` and above `above`; reads every NLL."""
-        return sum(int(in_target(nll, threshold, above).sum()) for nll in self._nlls())
+    def count_good(self, target: Target) -> int:
+        """How many OK points have an NLL in the target; reads every NLL."""
+        return sum(int(target.contains(nll).sum()) for nll in self._nlls())
 
     def best_nll(self) -> float:
         """The lowest NLL; infinite where there is none."""
@@ -348,22 +350,27 @@ class Dataset:
         ((_, found, _),) = self._batches(batch, batch)
         return _told(found, found.status > 0)
 
+    def point(self, number: int) -> Results | None:
+        """One point by its id, answered or not (status 0 then); None where there is none."""
+        for (batch,) in self._select("SELECT batch FROM points WHERE id = ?", (number,)) if self._columns else ():
+            ((_, found, _),) = self._batches(batch, batch)
+            return found.where(found.ids == number)
+        return None
+
     def complete_batches(self) -> int:
         """The number of the last batch up to which every point is answered: what a resumed strategy is told."""
         first_open = next(iter(self._unanswered.values()), None)  # they were added in the order of their ids
         return self.batches if first_open is None else first_open.batch - 1
 
-    def results(
-        self, *, first_batch: int = 1, nll_below: float | None = None, nll_above: float = NONE, chunk: int = CHUNK
-    ) -> Iterator[Results]:
+    def results(self, *, first_batch: int = 1, target: Target | None = None, chunk: int = CHUNK) -> Iterator[Results]:
         """Answered points by id, at most `chunk` at a time, so that memory stays flat.
 
-        `nll_below`: only OK points with an NLL below it, and above `nll_above`.
+        `target`: only OK points with an NLL in it.
         """
         for _, found, _ in self._batches(first_batch, chunk=chunk):
             part = found.where(found.status > 0)
-            if nll_below is not None:
-                part = part.where(in_target(part.nll, nll_below, nll_above))
+            if target is not None:
+                part = part.where(target.contains(part.nll))
             for start in range(0, len(part.ids), chunk):
                 yield part.where(slice(start, start + chunk))
 

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from proposer.strategies.choice import read_settings, type_name
-from proposer.target import NONE
 from scanspec import keys
 from scanspec.tools import call_of
 
@@ -35,11 +34,11 @@ class ScanMeaning(NamedTuple):
 def meaning(scan: ScanFile) -> ScanMeaning:
     """What a scan file means; the rest of the settings has its defaults."""
     found: dict[str, Any] = {"setup: type": type_name(scan)}
-    settings = asdict(read_settings(scan))
-    if (above := settings.pop("above")) != NONE:
-        settings["threshold"] = [above, settings["threshold"]]
+    own = read_settings(scan)
+    settings, target = asdict(own), own.target
+    settings["target"] = [target.above, target.threshold] if target.is_band else target.threshold
     for name, value in _flat(settings):
-        place = {"threshold": "threshold_value", "collect": "goal"}.get(name, name)
+        place = {"target": "threshold_value", "collect": "goal"}.get(name, name)
         if place not in _STOPS:
             found[f"{'networks' if keys.NETWORKS.plain(place) else 'setup'}: {place}"] = value
     if "init_csv" in scan.setup:
@@ -55,8 +54,8 @@ def meaning(scan: ScanFile) -> ScanMeaning:
     if scan.fitting is not None:
         for each in scan.fitting.variables:
             found |= _variable(f"fitting: variables: {each.name}", each)
-        for target in scan.fitting.targets:
-            found[f"fitting: observables: {target.name}"] = [target.value, target.sigma]
+        for aim in scan.fitting.targets:
+            found[f"fitting: observables: {aim.name}"] = [aim.value, aim.sigma]
         found |= {f"fitting: {key}": getattr(scan.fitting, key) for key in ("method", "eps", "most")}
     found["the codes"] = [each.name for each in scan.codes]
     for code in scan.codes:
@@ -69,8 +68,8 @@ def meaning(scan: ScanFile) -> ScanMeaning:
     for observable in scan.all_observables():
         found |= _observable(f"observables: {observable.name}", observable)
     sections = {"setup": scan.setup, "networks": scan.networks}
-    own = [f"{title}: {key}" for title, section in sections.items() for key in section]
-    return ScanMeaning(json.loads(json.dumps(found, default=str)), own)
+    given = [f"{title}: {key}" for title, section in sections.items() for key in section]
+    return ScanMeaning(json.loads(json.dumps(found, default=str)), given)
 
 
 def difference(before: ScanMeaning, now: ScanMeaning) -> str | None:
@@ -98,8 +97,7 @@ def _flat(settings: dict[str, Any]) -> list[tuple[str, Any]]:
 def _variable(place: str, variable: Variable) -> dict[str, Any]:
     found: dict[str, Any] = {f"{place}: range": [variable.low, variable.high], f"{place}: prior": variable.prior.value}
     for key in ("mean", "sigma", "periodic", "integer", "values", "steps", "inner"):
-        value = getattr(variable, key)
-        if value and not (isinstance(value, float) and math.isnan(value)):
+        if value := getattr(variable, key):
             found[f"{place}: {key}"] = value
     return found
 

@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 
 from proposer.run.dataset import Dataset, DatasetError, Results
-from proposer.run.files import writing
-from proposer.target import NONE
+from proposer.run.files import START, writing
+from proposer.target import Target
 from proposer.types import Status
+from scanspec import LodescanError
 
 
-class MissingPackage(RuntimeError):
+class MissingPackage(LodescanError, RuntimeError):
     """A format needs a package that is not installed."""
 
 
@@ -36,11 +37,9 @@ class GoodPoints:
     Made anew from the dataset when a scan starts or goes on, and then added to batch by batch.
     """
 
-    def __init__(
-        self, path: Path, variables: list[str], observables: list[str], threshold: float, above: float = NONE
-    ) -> None:
+    def __init__(self, path: Path, variables: list[str], observables: list[str], target: Target) -> None:
         self.path = path
-        self._variables, self._observables, self._target = variables, observables, (threshold, above)
+        self._variables, self._observables, self._target = variables, observables, target
         self._last = 0  # batch that was added
 
     def start(self, dataset: Dataset) -> None:
@@ -66,8 +65,7 @@ class GoodPoints:
             self._last = complete
 
     def _append(self, file: BinaryIO, dataset: Dataset, first: int, last: int | None) -> None:
-        below, above = self._target
-        for part in dataset.results(first_batch=first, nll_below=below, nll_above=above):
+        for part in dataset.results(first_batch=first, target=self._target):
             frame = to_frame(part, self._variables, self._observables)
             if last is not None:
                 frame = frame[part.batches <= last]
@@ -119,7 +117,7 @@ def export(folder: Path, kind: str) -> Path:
     with Dataset(folder, read_only=True) as dataset:
         meta = dataset.meta()
         if "variables" not in meta:
-            raise DatasetError(f"{folder}: the run has not started yet, so there is nothing to export")
+            raise DatasetError(f"{folder}: the run has not started yet, so there is nothing to export", next_step=START)
         variables, observables = list(meta["variables"]), list(meta["observables"])
         frames = _frames(dataset, variables, observables)
         with writing(folder, f"points.{kind}") as file:
@@ -150,7 +148,7 @@ def _write_parquet(file: BinaryIO, frames: Iterator[pd.DataFrame]) -> None:
         pa, pq = importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
     except ImportError as error:
         how = "pip install '.[parquet]' in the clone, or use --format csv"
-        raise MissingPackage(f"Parquet needs pyarrow: {how}") from error
+        raise MissingPackage("Parquet needs pyarrow, which is not installed", next_step=how) from error
     writer = None
     try:
         for frame in frames:

@@ -16,7 +16,7 @@ import numpy as np
 from proposer.keys import row_keys
 from proposer.strategies.base import generator, is_good
 from proposer.strategies.shortfall import Shortfall
-from proposer.target import NONE, read_target
+from proposer.target import DEFAULT_TARGET, Target
 from proposer.types import Batch, CheckpointError, Floats, Status, Told
 
 if TYPE_CHECKING:
@@ -44,10 +44,8 @@ class CmaesSettings:
     """First standard deviation of a search, in the unit cube."""
     sigma_tolerance: float = 1e-4
     """A search ends when all its standard deviations are below this; BSMArt's default."""
-    threshold: float = 100.0
-    """A point is good when its NLL is below this."""
-    above: float = NONE
-    """And, where the target is a band, above this."""
+    target: Target = DEFAULT_TARGET
+    """Which points are good."""
     generations: int | None = None
     """A search ends after so many; None for no limit."""
     episodes: int | None = None
@@ -65,7 +63,7 @@ class CmaesSettings:
             size,
             setup.number_in("sigma", cls.sigma, 0.0, 1.0, open_low=True),
             setup.number_in("sigma_tolerance", cls.sigma_tolerance, 0.0, 1.0, open_low=True),
-            *read_target(scan.networks, cls.threshold),
+            Target.read(scan.networks, cls.target),
             generations,
             setup.integer("episodes", low=1) if "episodes" in setup else 1 if generations else None,
             setup.number_in("mean", 0.0, 0.0, 1.0) if "mean" in setup else None,
@@ -106,10 +104,8 @@ class Cmaes:
         self._ready = False  # it may be asked for
         self._rng = generator(seed, 0, self.origin)
 
-    def ask(self, k: int, least: int = 1) -> Batch | None:
-        """The next generation, of at most `k` points; None when the last search has ended."""
-        if k < 1:
-            raise ValueError(f"asked for {k} points; ask for at least one")
+    def ask(self, least: int = 1) -> Batch | None:
+        """The next generation; None when the last search has ended."""
         replayed = self._asked - self._learned
         if first := self._told[: len(self._told) - replayed]:  # of an InitCSV
             self._learn_init(first)
@@ -123,7 +119,7 @@ class Cmaes:
         if u is None:
             return None
         self._asked += 1
-        return Batch(u[:k], [self.origin] * len(u[:k]), self._asked)
+        return Batch(u, [self.origin] * len(u), self._asked)
 
     def _advance(self) -> Floats | None:
         """The present generation as u, shape (n, d), after those of which every point is known already."""
@@ -222,8 +218,8 @@ class Cmaes:
 
     def _aim(self, nll: Floats) -> Floats:
         """What is minimised: the NLL, or its distance to the middle of a band."""
-        settings = self.settings
-        return nll if settings.above == NONE else np.abs(nll - 0.5 * (settings.above + settings.threshold))
+        target = self.settings.target
+        return np.abs(nll - 0.5 * (target.above + target.threshold)) if target.is_band else nll
 
     def _remember(self, told: Told) -> None:
         if len(told):  # a batch of known points has none

@@ -18,6 +18,7 @@ from scipy.spatial import KDTree
 from proposer.strategies.base import is_good
 from proposer.strategies.cmaes import Cmaes, CmaesSettings
 from proposer.strategies.novelty import novelty
+from proposer.target import Target
 from proposer.types import Floats, Told
 from scanspec import Kind
 from scanspec.likelihoods import LARGEST_LOSS
@@ -35,8 +36,8 @@ FILL = 16
 PLACES = 64
 """Random places of which a new search takes the one farthest from all good points."""
 
-ALL_WITHIN = 1e-9
-"""The threshold where every likelihood is a CFUNCTION: good is what is within all bounds, with an NLL of 0."""
+ALL_WITHIN = Target(1e-9)
+"""The target where every likelihood is a CFUNCTION: good is what is within all bounds, with an NLL of 0."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +77,9 @@ class CmaesNdSettings(CmaesSettings):
         return replace(
             plain,
             sigma=setup.number_in("sigma", 1 / math.sqrt(max(n, 1)), 0.0, 1.0, open_low=True),
-            threshold=ALL_WITHIN
+            target=ALL_WITHIN
             if "threshold_value" not in scan.networks and len(bounds) == len(scored)
-            else plain.threshold,
+            else plain.target,
             generations=generations,
             episodes=setup.integer("episodes", low=1) if "episodes" in setup else None,
             novelty=method,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 from scipy.stats import qmc
 
 from proposer.strategies.base import generator, is_good
-from proposer.target import NONE, read_target
+from proposer.target import DEFAULT_TARGET, Target
 from proposer.types import Batch, CheckpointError, Floats, Told
 
 if TYPE_CHECKING:
@@ -28,17 +28,15 @@ class DrawSettings:
 
     points_per_iteration: int = 300
     """Points of a batch."""
-    threshold: float = 100.0
-    """A point is good when its NLL is below this."""
-    above: float = NONE
-    """And, where the target is a band, above this."""
+    target: Target = DEFAULT_TARGET
+    """Which points are good."""
 
     @classmethod
     def read(cls, scan: ScanFile) -> Self:
         """Reads and checks the settings of a scan file; raises ScanFileError."""
         return cls(
             scan.networks.integer("points_per_iteration", cls.points_per_iteration, low=1),
-            *read_target(scan.networks, cls.threshold),
+            Target.read(scan.networks, cls.target),
         )
 
 
@@ -55,11 +53,9 @@ class Draws(ABC):
         self.good = 0
         self._asked = 0  # points given out
 
-    def ask(self, k: int, least: int = 1) -> Batch | None:
+    def ask(self, least: int = 1) -> Batch | None:
         """The next points of the sequence, or None at its end."""
-        if k < 1:
-            raise ValueError(f"asked for {k} points; ask for at least one")
-        u = self.space.snap(self._next(self._asked, min(k, max(self.settings.points_per_iteration, least))))
+        u = self.space.snap(self._next(self._asked, max(self.settings.points_per_iteration, least)))
         if not len(u):
             return None
         self._asked += len(u)

@@ -24,7 +24,7 @@ from proposer.types import Outcome
 from proposer.wire.messages import MOST_ATTEMPTS, BadDescription, Description, clean, to_description, to_outcome
 from proposer.wire.patience import Patience
 from proposer.wire.work import WOKEN, Events, Received, Work
-from scanspec import DEFAULT_ADDRESS, Address, AddressError, read_address
+from scanspec import DEFAULT_ADDRESS, Address, AddressError, LodescanError, UsageError, read_address
 
 logging.getLogger("grpc").setLevel(logging.CRITICAL)  # its tracebacks of what cannot be read; we say it in words
 
@@ -65,12 +65,16 @@ _FATAL = (
 )
 
 
-class NoEvaluator(RuntimeError):
+class NoEvaluator(LodescanError, RuntimeError):
     """No evaluator answered in time; the run can go on later."""
 
+    exit_code = 3
 
-class EvaluatorRefused(RuntimeError):
-    """The evaluator answers, but cannot serve this scan; the message says why and what to do."""
+
+class EvaluatorRefused(LodescanError, RuntimeError):
+    """The evaluator answers, but cannot serve this scan; the message says why."""
+
+    next_step = "start an evaluator of this version with the same scan file: `lodescan-evaluator serve FILE`"
 
 
 class Evaluator:
@@ -94,11 +98,11 @@ class Evaluator:
         try:
             where = read_address(address)
         except AddressError as error:
-            raise EvaluatorRefused(f"--evaluator {error}") from None
+            raise UsageError(f"--evaluator {error}", next_step=error.next_step) from None
         if not insecure and not where.is_local:
             raise EvaluatorRefused(
-                f"{address} is another machine, and the connection is plain text without a password; "
-                "say --insecure on a private network"
+                f"{address} is another machine, and the connection is plain text without a password",
+                next_step="say --insecure on a private network",
             )
         self.address = address
         self._start_one = _command(where, file)
@@ -144,8 +148,8 @@ class Evaluator:
             left = deadline - time.monotonic()
             if left <= 0:
                 raise NoEvaluator(
-                    f"no evaluator answers at {self.address}{why}; start one with `{self._start_one}`, "
-                    "then give the same command again"
+                    f"no evaluator answers at {self.address}{why}",
+                    next_step=f"start one with `{self._start_one}`, then give the same command again",
                 )
             if not told:
                 self._say(f"waiting for an evaluator at {self.address} (up to {wait:.0f} s)")
@@ -175,8 +179,9 @@ class Evaluator:
                     raise
             if breaks > MOST_BREAKS:
                 raise NoEvaluator(
-                    f"the evaluator at {self.address} answers, but broke off {breaks} times before it gave a result; "
-                    "see what it says (does a point end the whole evaluator?), then give the same command again"
+                    f"the evaluator at {self.address} answers, but broke off {breaks} times before it gave a result",
+                    next_step="see what it says (does a point end the whole evaluator?), then give the same command "
+                    "again",
                 )
             try:
                 for received in self._work_off(description, names, work, until):
@@ -294,8 +299,8 @@ class Evaluator:
         ]
         if changed:
             raise EvaluatorRefused(
-                f"the evaluator at {self.address} now has another {' and '.join(changed)} than this run started with; "
-                "start the old one again, or begin a new run (what was evaluated is kept)"
+                f"the evaluator at {self.address} now has another {' and '.join(changed)} than this run started with",
+                next_step="start the old one again, or begin a new run (what was evaluated is kept)",
             )
 
 

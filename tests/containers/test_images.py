@@ -43,7 +43,7 @@ def test_the_default_user_is_nobody_special(image: str) -> None:
     ("image", "program"),
     [
         (PROPOSER, "import torch, proposer.commands.scan; torch.optim.AdamW(torch.nn.Linear(2, 1).parameters())"),
-        (PROPOSER, "from proposer.drawing import Figure; Figure().savefig('/tmp/picture.pdf')"),
+        (PROPOSER, "from proposer.show.drawing import Figure; Figure().savefig('/tmp/picture.pdf')"),
         (BASE, "import evaluator.commands.serve"),
     ],
 )

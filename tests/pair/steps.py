@@ -16,6 +16,7 @@ from proposer.scan import Limits, Scan, read_tally
 from proposer.show.progress import Progress
 from proposer.space import Space
 from proposer.strategies.base import Strategy, generator
+from proposer.target import Target
 from proposer.types import Batch, Outcome, Status, Told
 from proposer.wire.remote import Evaluator
 from scanspec import read_scan_file
@@ -41,7 +42,7 @@ class Steps:
         self.told_ids: list[int] = []
         self._best, self._nll = np.full(3, 0.5), np.inf
 
-    def ask(self, k: int, least: int = 1) -> Batch:
+    def ask(self, least: int = 1) -> Batch:
         self.asked += 1
         start = time.monotonic()
         time.sleep(self._thinks)
@@ -76,8 +77,8 @@ def run(file: Path, address: str, folder: Path, strategy: Strategy, evaluations:
         with Dataset(folder) as dataset:
             if not dataset.meta():
                 dataset.start(Columns.named(space.names, ["r"], description.codes), {"seconds": 0.0})
-            tally = read_tally(dataset, 10_000, THRESHOLD, evaluations)
-            good = GoodPoints(folder / "good_points.csv", list(space.names), ["r"], THRESHOLD)
+            tally = read_tally(dataset, 10_000, Target(THRESHOLD), evaluations)
+            good = GoodPoints(folder / "good_points.csv", list(space.names), ["r"], Target(THRESHOLD))
             limits = Limits(10_000, evaluations, np.inf)
             parts = dataset, strategy, space, evaluator, description, good, limits, tally, Progress(tally), 20.0, eager
             return Scan(*parts).run()

@@ -14,6 +14,7 @@ import pytest
 from proposer.run.dataset import Dataset
 from proposer.space import Space
 from proposer.strategies.lode.strategy import Lode, LodeSettings
+from proposer.target import Target
 from scanspec import read_scan_file
 from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, contents, meta, read_run
 from tests.pair.processes import ProposerProcess
@@ -89,7 +90,7 @@ def test_pieces_with_and_without_it_tell_and_evaluate_each_point_once(
         if before:
             with Dataset(folder, read_only=True) as dataset:
                 pending = set(map(tuple, dataset.pending().params.tolist()))
-        strategy = Lode(space, LodeSettings(threshold=THRESHOLD, points_per_iteration=40), 1, [])
+        strategy = Lode(space, LodeSettings(target=Target(THRESHOLD), points_per_iteration=40), 1, [])
         run(scan.file, address, folder, strategy, most, eager=eager)
         points = read_run(folder)
         assert len(points.ids) == most

@@ -9,7 +9,8 @@ from benchmarks.search import models
 from benchmarks.search.ablations import NLL_ALONE, PARTS
 from benchmarks.search.problems import PROBLEMS
 from proposer.strategies.lode.energy import ScoredObservable
-from proposer.strategies.lode.strategy import LodeSettings
+from proposer.strategies.lode.strategy import Lode, LodeSettings
+from proposer.target import Target
 from proposer.types import Status, Told
 
 
@@ -20,10 +21,10 @@ def test_a_search_goes_on_without_a_part(part: str, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(models, "LATER_STEPS", 20)
     problem = PROBLEMS["toy3d"]
     observables = [ScoredObservable(f"y{j}", each) for j, each in enumerate(problem.likelihoods)]
-    strategy = PARTS[part](problem.space(), LodeSettings(problem.threshold), 1, observables)
+    strategy = Lode(problem.space(), LodeSettings(Target(problem.threshold)), 1, observables, PARTS[part])
     origins: set[str] = set()
     for number in range(1, 5):
-        batch = strategy.ask(1000)
+        batch = strategy.ask()
         assert batch is not None
         assert len(batch) > 0
         assert ((batch.u >= 0) & (batch.u <= 1)).all()

@@ -10,6 +10,7 @@ from proposer.space import Space
 from proposer.strategies.choice import DEFAULT, TYPES, make_strategy, read_settings, type_name
 from proposer.strategies.cmaes import CmaesSettings
 from proposer.strategies.draws import DrawSettings
+from proposer.target import Target
 from scanspec import ScanFileError, read_scan_file
 
 FILE = """\
@@ -51,8 +52,8 @@ def test_a_type_in_every_spelling_makes_its_strategy(read, spelling, name):
     scan = read(f"type: {spelling}", GRID)
     assert type_name(scan) == name
     settings = read_settings(scan)
-    assert settings.threshold == 3.0
-    batch = make_strategy(name, Space(scan.variables), settings, 1).ask(10**9)
+    assert settings.target.threshold == 3.0
+    batch = make_strategy(name, Space(scan.variables), settings, 1).ask()
     assert batch.u.shape[1] == 3
     assert len(batch) == {"RANDOM": 70, "SOBOL": 70, "GRID": 9, "CMAES": 6, "CMAES_ND": 6, "MLS_DNNC": 100}[name]
 
@@ -63,11 +64,11 @@ def test_a_file_without_a_type_has_the_default(read):
 
 
 def test_draws_and_cmaes_read_their_settings(read):
-    assert read_settings(read("type: Random")) == DrawSettings(70, 3.0)
-    assert read_settings(read("type: CMAES")) == CmaesSettings(threshold=3.0)
+    assert read_settings(read("type: Random")) == DrawSettings(70, Target(3.0))
+    assert read_settings(read("type: CMAES")) == CmaesSettings(target=Target(3.0))
     bsmart = "type: CMAES, CMAESPopulationSize: '16', CMAESSigma: 0.2, Sigma Tolerance: 1e-3, CMAESEpisodes: 9"
     scan = read(bsmart)
-    assert read_settings(scan) == CmaesSettings(16, 0.2, 1e-3, 3.0, episodes=9)
+    assert read_settings(scan) == CmaesSettings(16, 0.2, 1e-3, Target(3.0), episodes=9)
     assert scan.ignored == ()
 
 

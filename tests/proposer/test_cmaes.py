@@ -14,11 +14,10 @@ from proposer.strategies.cmaes import Cmaes, CmaesSettings
 from proposer.strategies.cmaes_nd import ALL_WITHIN, FILL, CmaesNd, CmaesNdSettings
 from proposer.strategies.novelty import novelty
 from proposer.strategies.shortfall import Shortfall
+from proposer.target import Target
 from proposer.types import CheckpointError, Observable, Status, Told
 from scanspec import Kind, Likelihood, ScanFileError, read_scan_file
 from scanspec.variables import Variable
-
-MANY = 10**9
 
 
 def within(low, high, name="o", valid=None):
@@ -34,7 +33,7 @@ class Play:
         self.seen, self.told, self.points, self.evaluated = set(), [], [], 0
 
     def step(self):
-        batch = self.strategy.ask(MANY)
+        batch = self.strategy.ask()
         if batch is None:
             return False
         x = self.strategy.space.to_physical(batch.u)
@@ -90,10 +89,10 @@ def test_losses_of_points_outside_a_window_lead_into_it(seed, scored):
     """As in BSMArt's example: the search would never find the window among points that all rank the same."""
     first = Likelihood(Kind.CFUNCTION, lower=-5.0, upper=5.0) if scored else Likelihood()
     observables = [Observable("first", "", "a", (-5.0, 5.0), first), within(-5, 5, "second")]
-    run = play(Cmaes, flats(4), CmaesSettings(threshold=1e-9), chain, observables, seed)
+    run = play(Cmaes, flats(4), CmaesSettings(target=Target(1e-9)), chain, observables, seed)
     points = run.run(1600)
     assert run.strategy.good >= 10
-    blind = play(Cmaes, flats(4), CmaesSettings(threshold=1e-9), chain, observables, seed)
+    blind = play(Cmaes, flats(4), CmaesSettings(target=Target(1e-9)), chain, observables, seed)
     blind.strategy._shortfall = Shortfall([])
     assert np.isfinite(blind.run(len(points))[:, -1]).sum() < np.isfinite(points[:, -1]).sum()
 
@@ -105,7 +104,7 @@ def test_an_unphysical_point_never_ranks_before_a_physical_one():
         return np.where(x[:, 0] < 0.3, Status.INVALID, Status.OK), ((x - 0.2) ** 2).sum(axis=1)[:, None] * 100
 
     observables = [within(-1.0, 1.1)]
-    run = play(Cmaes, flats(2), CmaesSettings(population_size=8, threshold=1e-9), physics, observables)
+    run = play(Cmaes, flats(2), CmaesSettings(population_size=8, target=Target(1e-9)), physics, observables)
     points = run.run(1500)
     assert (points[:, -1] == 0).sum() > 100
     rows = run.strategy._judge(run.told[0])[:, 0]
@@ -135,19 +134,19 @@ def bowl(x):
 
 
 def test_generations_and_episodes_end_a_scan():
-    settings = CmaesSettings(population_size=10, threshold=1e-9, generations=7, episodes=3)
+    settings = CmaesSettings(population_size=10, target=Target(1e-9), generations=7, episodes=3)
     run = play(Cmaes, flats(3), settings, bowl, [within(-1, -0.5)])
     run.run(10**6)
     assert run.evaluated == 3 * 7 * 10
     assert run.strategy.stop_reason == "all 3 searches have ended (21 generations)"
-    assert run.strategy.ask(MANY) is None
-    alone = play(Cmaes, flats(3), CmaesSettings(10, 0.3, 0.05, 1e-9, episodes=1), bowl, [within(-1, -0.5)])
+    assert run.strategy.ask() is None
+    alone = play(Cmaes, flats(3), CmaesSettings(10, 0.3, 0.05, Target(1e-9), episodes=1), bowl, [within(-1, -0.5)])
     alone.run(10**6)
     assert 30 <= alone.evaluated < 600 and alone.strategy.stop_reason.startswith("the search has ended")
 
 
 def test_every_search_starts_at_the_mean():
-    settings = CmaesSettings(population_size=10, sigma=1e-3, threshold=1e-9, generations=1, mean=0.25)
+    settings = CmaesSettings(population_size=10, sigma=1e-3, target=Target(1e-9), generations=1, mean=0.25)
     run = play(Cmaes, flats(3), settings, bowl, [within(-1, -0.5)])
     assert np.abs(run.run(40)[:, :3] - 0.25).max() < 0.02
 
@@ -164,7 +163,7 @@ def test_generations_of_known_points_are_learned_from_and_not_asked_for(name):
 
     variables = [Variable("n", 1.0, 30.0, integer=True), Variable("m", 1.0, 30.0, integer=True)]
     observables = [within(-1.0, 1e-6)]
-    settings = {"CMAES": CmaesSettings(threshold=1e-9), "CMAES_ND": CmaesNdSettings(threshold=1e-9)}[name]
+    settings = {"CMAES": CmaesSettings(target=Target(1e-9)), "CMAES_ND": CmaesNdSettings(target=Target(1e-9))}[name]
     cls = {"CMAES": Cmaes, "CMAES_ND": CmaesNd}[name]
     run = play(cls, variables, settings, physics, observables)
     run.run(250)
@@ -176,12 +175,12 @@ def test_generations_of_known_points_are_learned_from_and_not_asked_for(name):
             again.tell(told)
         again.restore(json.dumps({"generations": cut}).encode())
         again.tell(run.told[cut - 1])
-        batch = again.ask(MANY)
+        batch = again.ask()
         if cut < len(run.told):
             asked = Space(variables).to_physical(batch.u).tolist()
             assert all(row in asked for row in Space(variables).to_physical(run.told[cut].u).tolist())
         else:
-            assert batch.u.tolist() == run.strategy.ask(MANY).u.tolist()
+            assert batch.u.tolist() == run.strategy.ask().u.tolist()
 
 
 def test_an_exhausted_space_ends_in_batches_without_a_new_point():
@@ -190,7 +189,7 @@ def test_an_exhausted_space_ends_in_batches_without_a_new_point():
     def physics(x):
         return np.full(len(x), Status.OK), x[:, :1]
 
-    run = play(Cmaes, variables, CmaesSettings(threshold=0.5), physics, [within(-2, -1)])
+    run = play(Cmaes, variables, CmaesSettings(target=Target(0.5)), physics, [within(-2, -1)])
     for _ in range(10):
         run.step()
     assert run.evaluated == 6
@@ -231,7 +230,7 @@ def himmelblau(x):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_cmaes_nd_finds_and_fills_several_modes(seed):
-    settings = CmaesNdSettings(population_size=12, sigma=0.5, threshold=ALL_WITHIN)
+    settings = CmaesNdSettings(population_size=12, sigma=0.5, target=ALL_WITHIN)
     run = play(CmaesNd, flats(2, -5.0, 5.0), settings, himmelblau, [within(-1, 0.5)], seed)
     points = run.run(2400)
     good = points[points[:, -1] == 0]
@@ -249,7 +248,7 @@ def test_novelty_is_what_spreads_a_search(monkeypatch):
     focus = ("x0", "x1")
     shares = {"HBOS": 0, "none": 0}  # of the stripe's hundredths
     for name, seed in itertools.product(shares, range(3)):
-        own = CmaesNdSettings(population_size=12, sigma=0.1, threshold=ALL_WITHIN, novelty=name, mean=0.2, focus=focus)
+        own = CmaesNdSettings(population_size=12, sigma=0.1, target=ALL_WITHIN, novelty=name, mean=0.2, focus=focus)
         points = play(CmaesNd, flats(2), own, stripe, [within(-1, 0.02)], seed).run(480)
         shares[name] += len(np.unique((points[points[:, -1] == 0][:, 0] * 100).astype(int)))
     assert shares["HBOS"] > 1.5 * shares["none"], shares
@@ -270,7 +269,7 @@ def test_cmaes_nd_ends_where_nothing_is_good():
     settings = CmaesNdSettings(
         population_size=8,
         sigma=0.4,
-        threshold=ALL_WITHIN,
+        target=ALL_WITHIN,
         no_good_points_patience=40,
         best_loss_patience=5,
         best_valid_constraints_patience=5,
@@ -287,7 +286,7 @@ def test_the_optimiser_ranks_good_points_by_their_focus():
     means = {}
     for direction in ("min", "max"):
         own = CmaesNdSettings(
-            population_size=12, sigma=0.3, threshold=ALL_WITHIN, novelty="Optimiser", direction=direction, focus=("x0",)
+            population_size=12, sigma=0.3, target=ALL_WITHIN, novelty="Optimiser", direction=direction, focus=("x0",)
         )
         points = play(CmaesNd, flats(2), own, bowl, [within(-1, 0.05)]).run(190)
         means[direction] = points[-60:, 0].mean()
@@ -346,17 +345,17 @@ def test_bsmarts_settings_of_cmaes_nd(read, tmp_path):
     )
     assert scan.ignored == ("Setup: CMAES MaxLoss",)
     strategy = make_strategy("CMAES_ND", Space(scan.variables), settings, 1, [within(0, 1), within(0, 1, "p")])
-    first = strategy.ask(MANY)
+    first = strategy.ask()
     assert (first.u[:, 2] == 0.5).all()  # fixed
     wide = CmaesNdSettings(16, 1e-3, 1e-4, seeds=settings.seeds)
-    start = make_strategy("CMAES_ND", Space(scan.variables), wide, 1).ask(MANY).u[:, :2]
+    start = make_strategy("CMAES_ND", Space(scan.variables), wide, 1).ask().u[:, :2]
     assert min(np.abs(start - seed).max() for seed in ([0.25, 0.125], [0.75, 0.875])) < 0.02
 
 
 def test_defaults_of_cmaes_nd(read):
     settings = nd_settings(read("type: CMAES_ND"))
-    assert settings == CmaesNdSettings(sigma=1 / math.sqrt(2), threshold=ALL_WITHIN)
-    assert nd_settings(read("type: CMAES_ND", "GAUSS")).threshold == 100.0
+    assert settings == CmaesNdSettings(sigma=1 / math.sqrt(2), target=ALL_WITHIN)
+    assert nd_settings(read("type: CMAES_ND", "GAUSS")).target.threshold == 100.0
     assert nd_settings(read("Type: CMAES_ND")).generations == 100  # as in BSMArt
     settings_of_cmaes = read_settings(read("Type: CMAES, CMAESMaxGenerations: 20"))
     assert settings_of_cmaes == CmaesSettings(generations=20, episodes=1)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from proposer.commands import reading
+from proposer.commands import status
 from proposer.run import tables
 from proposer.run.dataset import Dataset, DatasetError
 from proposer.run.files import NoRoom
@@ -27,6 +27,7 @@ from proposer.run.spectra import save_spectra
 from proposer.show.plots import plot
 from proposer.space import Space
 from proposer.strategies.choice import TYPES, make_strategy
+from proposer.target import Target
 from proposer.telling import InOrder
 from proposer.types import Batch, Outcome, Status
 from scanspec import Variable, read_scan_file
@@ -96,7 +97,7 @@ def test_a_changed_byte_is_found_or_does_no_harm(tmp_path, part, capsys):
         start = int(rng.integers(0, len(content) - size))
         changed[start : start + size] = rng.bytes(size)
         (run / "dataset.sqlite").write_bytes(changed)
-        for command in (reading.status, lambda folder: tables.export(folder, "csv"), everything):
+        for command in (status.status, lambda folder: tables.export(folder, "csv"), everything):
             try:
                 found = command(run)
             except DatasetError as error:
@@ -170,7 +171,7 @@ def test_a_kill_while_the_folder_is_made_leaves_a_run_that_has_not_started(tmp_p
         (tmp_path / "dataset.sqlite").write_bytes(content)
     (tmp_path / "lock").write_text("process 1 on nowhere\n")
     if content is not None:
-        assert reading.status(tmp_path) == 0
+        assert status.status(tmp_path) == 0
         assert "has not started yet" in capsys.readouterr().out
         with pytest.raises(DatasetError, match="has not started yet"):
             tables.export(tmp_path, "csv")
@@ -235,7 +236,7 @@ CUT_OFF = """
     import os, signal, sys
     import numpy as np
     import proposer.run.opening
-    from proposer.strategies.base import Batch
+    from proposer.types import Batch
     from tests.proposer.datasets import open_dataset
 
     proposer.run.opening.journal_mode = lambda _: "DELETE"
@@ -369,7 +370,7 @@ def test_a_full_disk_names_the_file_and_leaves_what_was_there(tmp_path, what):
     (tmp_path / what).write_text("as it was")
     commands = {
         "good_points.csv": lambda dataset: tables.GoodPoints(
-            tmp_path / what, ["v0", "v1"], ["o0", "o1", "o2"], 2.0
+            tmp_path / what, ["v0", "v1"], ["o0", "o1", "o2"], Target(2.0)
         ).rewrite(dataset),
         "points.csv": lambda _: tables.export(tmp_path, "csv"),
         "files/1/1.slha": lambda _: save_spectra(tmp_path, [Outcome(1, Status.OK, 0.5, spectra=[b"x" * 9000])]),
@@ -395,7 +396,7 @@ def test_what_is_written_follows_no_link(tmp_path, what):
     for name in (what, f"{what}.new"):
         (run / name).symlink_to(precious)
     with Dataset(run, read_only=True) as dataset:
-        tables.GoodPoints(run / "good_points.csv", ["v0", "v1"], ["o0", "o1", "o2"], 2.0).rewrite(dataset)
+        tables.GoodPoints(run / "good_points.csv", ["v0", "v1"], ["o0", "o1", "o2"], Target(2.0)).rewrite(dataset)
     tables.export(run, "csv")
     if what == "plots":
         with pytest.raises(DatasetError, match="plots: is a link"):
@@ -481,7 +482,7 @@ def test_a_folder_of_format_2_holds_what_it_held(old_run, read_only):
 
 
 def test_status_and_export_read_format_2(old_run, capsys):
-    assert reading.status(old_run) == 0
+    assert status.status(old_run) == 0
     assert "evaluated: 33 (3 invalid, 0 failed, 0 timed out); 8 more asked for" in capsys.readouterr().out
     assert len(tables.export(old_run, "csv").read_text().splitlines()) == 36
 
@@ -489,7 +490,7 @@ def test_status_and_export_read_format_2(old_run, capsys):
 CONVERT = """
     import os, signal, sys
     import proposer.run.opening
-    from proposer.dataset import Dataset
+    from proposer.run.dataset import Dataset
 
     step, real = int(sys.argv[2]), os.replace
     def replace(*names):

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from proposer.keys import KeySet, row_keys
 from proposer.run import folder
 from proposer.run.dataset import Dataset, DatasetError, FolderInUse, Outcome
+from proposer.target import Target
 from proposer.types import Batch, Status
 from tests.proposer.datasets import open_dataset, with_nll
 
@@ -46,7 +47,7 @@ def test_a_batch_and_its_answers_come_back_as_they_went_in(dataset):
     first = add(dataset, batch(3))
     second = add(dataset, Batch(np.array([[0.5, 0.25]]), ["exploit"], 1), b"newer")
     assert (first.batch, first.ids.tolist(), second.batch, second.ids.tolist()) == (1, [1, 2, 3], 2, [4])
-    assert first.dropped == 0
+    assert first.kept.all()
     assert dataset.latest_checkpoint() == (2, b"newer")
     assert dataset.points == 4
     failed = Outcome(2, Status.FAILED, None, [7.0], [], [0.5, 1.5], "spheno", "no output", ["w1", "w2"], [1, 2])
@@ -83,7 +84,7 @@ def test_only_points_that_are_ok_have_an_nll(dataset):
     add(dataset, batch(2))
     dataset.record([Outcome(1, Status.INVALID, 0.5), ok(2, 0.5)])
     np.testing.assert_array_equal(dataset.told(1).nll, [np.nan, 0.5])
-    assert dataset.count_good(1.0) == 1
+    assert dataset.count_good(Target(1.0)) == 1
 
 
 def test_a_message_with_an_unknown_point_is_stored_not_at_all(dataset):
@@ -112,7 +113,7 @@ def test_a_point_asked_before_is_left_out_also_after_a_restart(tmp_path):
     with open_dataset(tmp_path) as dataset:
         added = add(dataset, doubled)
         assert added.kept.tolist() == [True, True, False, True, False]
-        assert (added.ids.tolist(), added.dropped) == ([1, 2, 3], 2)
+        assert added.ids.tolist() == [1, 2, 3]
     with open_dataset(tmp_path) as dataset:
         added = add(dataset, Batch(made.u, ["x"] * 4, 2))
         assert (added.ids.tolist(), added.kept.tolist()) == ([4], [False, False, False, True])
@@ -124,7 +125,7 @@ def test_a_point_asked_before_is_left_out_also_after_a_restart(tmp_path):
 def test_a_batch_of_known_points_alone_is_complete_and_empty(dataset):
     add(dataset, batch(2))
     added = add(dataset, batch(2), b"later")
-    assert (added.batch, len(added.ids), added.dropped) == (2, 0, 2)
+    assert (added.batch, len(added.ids), added.kept.tolist()) == (2, 0, [False, False])
     assert dataset.complete_batches() == 0
     dataset.record([ok(1), ok(2)])
     assert dataset.complete_batches() == 2
@@ -137,7 +138,7 @@ def test_points_with_a_known_nll_are_answered_in_the_same_transaction(dataset):
     dataset.add_batch(made, made.u, b"", with_nll([0.5, np.nan, 2.0]))
     assert dataset.pending().ids.tolist() == [2]
     assert dataset.counts() == {("init", None): 1, ("init", Status.OK): 2}
-    assert dataset.count_good(2.0) == 1
+    assert dataset.count_good(Target(2.0)) == 1
     assert dataset.record([ok(1)]) == 0
 
 
@@ -205,7 +206,7 @@ def test_results_come_in_chunks_from_a_batch_on_and_below_an_nll(dataset):
     assert np.concatenate([each.ids for each in chunks]).tolist() == list(range(1, 21))
     assert [each.ids.tolist() for each in dataset.results(chunk=12)] == [[*range(1, 11)], [*range(11, 21)]]
     assert [each.ids.tolist() for each in dataset.results(first_batch=4)] == [[16, 17, 18, 19, 20]]
-    assert [each.ids.tolist() for each in dataset.results(nll_below=3.0)] == [[1, 2]]
+    assert [each.ids.tolist() for each in dataset.results(target=Target(3.0))] == [[1, 2]]
     assert list(dataset.results(first_batch=9)) == []
 
 
@@ -299,8 +300,8 @@ KILLED = """
     import itertools, os, sys
     import numpy as np
     import proposer.run.opening
-    from proposer.dataset import Dataset, Outcome
-    from proposer.strategies.base import Batch, Status
+    from proposer.run.dataset import Dataset
+    from proposer.types import Batch, Outcome, Status
     from tests.proposer.datasets import open_dataset, with_nll
 
     proposer.run.opening.journal_mode = lambda _: sys.argv[2]

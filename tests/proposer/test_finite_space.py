@@ -8,6 +8,7 @@ from proposer.strategies.lode.energy import ScoredObservable
 from proposer.strategies.lode.strategy import Lode, LodeSettings
 from proposer.strategies.mls_dnnc import MlsDnnc, MlsDnncSettings
 from proposer.strategies.networks import FitSettings
+from proposer.target import Target
 from proposer.types import Status, Told
 from scanspec import Kind, Likelihood, Variable
 
@@ -26,8 +27,8 @@ def space_of(n: int) -> Space:
 
 def strategy_of(kind: str, space: Space, threshold: float):
     if kind == "LODE":
-        return Lode(space, LodeSettings(threshold), 1, [ScoredObservable("y", GAUSS)])
-    return MlsDnnc(space, MlsDnncSettings(threshold=threshold, iterations=1000, fit=FitSettings(8, 50, 5)), 1)
+        return Lode(space, LodeSettings(Target(threshold)), 1, [ScoredObservable("y", GAUSS)])
+    return MlsDnnc(space, MlsDnncSettings(target=Target(threshold), iterations=1000, fit=FitSettings(8, 50, 5)), 1)
 
 
 @pytest.mark.parametrize("threshold", [1.0, -1.0])  # some are good, none is
@@ -38,7 +39,7 @@ def test_it_ends_when_all_is_known(kind: str, size: int, threshold: float) -> No
     assert space.size == 2 * size
     strategy, told, seen = strategy_of(kind, space, threshold), [], set()
     for number in range(1, 30):
-        batch = strategy.ask(10**6)
+        batch = strategy.ask()
         if batch is None:
             break
         new = np.array([row.tobytes() not in seen for row in batch.u])
@@ -58,7 +59,7 @@ def test_it_ends_when_all_is_known(kind: str, size: int, threshold: float) -> No
     again = strategy_of(kind, space, threshold)
     for each in told:
         again.tell(each)
-    assert again.ask(10**6) is None
+    assert again.ask() is None
 
 
 def test_what_is_left_of_a_space() -> None:

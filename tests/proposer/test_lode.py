@@ -14,14 +14,14 @@ from proposer.strategies.lode import strategy as lode
 from proposer.strategies.lode.energy import ScoredObservable
 from proposer.strategies.lode.leaves import Leaves
 from proposer.strategies.lode.strategy import Lode, LodeSettings
+from proposer.target import Target
 from proposer.types import Batch, CheckpointError, Floats, Status, Told
 from scanspec import Kind, Likelihood, PriorKind, ScanFileError, Variable, losses_and_nll, read_scan_file
 from tests.proposer.datasets import open_dataset
 
-MANY = 10**9
 GAUSS = ScoredObservable("y", Likelihood(Kind.GAUSS, 0.5, 0.1))
 WINDOW = ScoredObservable("w", Likelihood(), (0.2, 0.9))
-FAST = LodeSettings(threshold=1.0, points_per_iteration=40)
+FAST = LodeSettings(target=Target(1.0), points_per_iteration=40)
 
 
 @pytest.fixture(autouse=True)
@@ -115,7 +115,7 @@ def play(strategy: Lode, answer: Callable[[Floats], Answers], batches: int) -> l
         if number > 1 + strategy.lag:
             earlier = made[number - 2 - strategy.lag]
             strategy.tell(told(number - 1 - strategy.lag, earlier, answer(earlier.u)))
-        batch = strategy.ask(MANY)
+        batch = strategy.ask()
         assert batch is not None
         made.append(batch)
     return made
@@ -152,7 +152,7 @@ def test_it_goes_on_whatever_comes_back(answer):
 
 @pytest.mark.parametrize("dim", [1, 30])
 def test_dimensions(dim):
-    made = play(Lode(cube(dim), LodeSettings(threshold=1.0, points_per_iteration=150), 1, [GAUSS]), honest, 4)
+    made = play(Lode(cube(dim), LodeSettings(target=Target(1.0), points_per_iteration=150), 1, [GAUSS]), honest, 4)
     assert {batch.u.shape[1] for batch in made} == {dim}
 
 
@@ -174,7 +174,7 @@ def test_known_points_without_observables_do_not_turn_to_the_nll(caplog):
     status, nll, y = honest(u)
     strategy.tell(told(99, Batch(u, ["init"] * 60, 0), (status, nll, np.full_like(y, np.nan))))
     made = play(strategy, honest, 6)
-    assert strategy._surrogate is not None and strategy._surrogate.energy is not None
+    assert strategy._surrogate is not None and strategy._surrogate.by_observables
     assert strategy._points.disagreeing == 0 and share_good(made[4:]) > 0.5
     assert not strategy._points.known().lacking.any()
     alone = Lode(cube(2), FAST, 1, [GAUSS])
@@ -189,9 +189,9 @@ def test_a_mapped_observable_may_be_missing():
         status, nll, y = honest(u)
         return status, nll, np.column_stack([y, np.where(u[:, 1] < 0.1, np.nan, u[:, 1])])
 
-    strategy = Lode(cube(2), LodeSettings(1.0, 40, even_in=("mass",)), 1, scored)
+    strategy = Lode(cube(2), LodeSettings(Target(1.0), 40, even_in=("mass",)), 1, scored)
     made = play(strategy, answer, 6)
-    assert strategy._surrogate is not None and strategy._surrogate.energy is not None
+    assert strategy._surrogate is not None and strategy._surrogate.by_observables
     assert share_good(made[4:]) > 0.5
 
 
@@ -203,7 +203,7 @@ def test_a_narrow_likelihood_is_found_from_far():
         y = (50 + 40 * u[:, 0] + 30 * u[:, 1] ** 2 + 30 * u[:, 2] * u[:, 0])[:, None]
         return [Status.OK] * len(u), losses_and_nll([likelihood], y)[1], y
 
-    made = play(Lode(cube(3), LodeSettings(2.0, 60), 1, [ScoredObservable("m", likelihood)]), mass, 9)
+    made = play(Lode(cube(3), LodeSettings(Target(2.0), 60), 1, [ScoredObservable("m", likelihood)]), mass, 9)
     nll = mass(np.concatenate([batch.u for batch in made]))[1]
     assert (nll < 2.0).sum() > 30
 
@@ -211,7 +211,7 @@ def test_a_narrow_likelihood_is_found_from_far():
 @pytest.mark.parametrize(("dim", "evaluations"), [(1, 500), (2, 1500)])
 def test_a_region_that_is_full_is_filled_on(dim, evaluations):
     """Gaps inside become small beside those outside; the points stay inside all the same."""
-    settings, scored = LodeSettings(threshold=1.0, points_per_iteration=100), [GAUSS] * dim
+    settings, scored = LodeSettings(target=Target(1.0), points_per_iteration=100), [GAUSS] * dim
 
     def ball(u: Floats) -> Answers:
         return [Status.OK] * len(u), losses_and_nll([GAUSS.likelihood] * dim, u)[1], u
@@ -222,7 +222,7 @@ def test_a_region_that_is_full_is_filled_on(dim, evaluations):
     while sum(len(u) for u in found) < evaluations:
         while len(waiting) > strategy.lag:
             strategy.tell(waiting.pop(0))
-        batch = strategy.ask(MANY)
+        batch = strategy.ask()
         assert batch is not None
         found.append(batch.u)
         waiting.append(told(len(found), batch, ball(batch.u)))
@@ -240,12 +240,12 @@ def test_points_without_observables_work_on_the_nll():
     strategy = Lode(cube(2), FAST, 1, [GAUSS])
     play(strategy, honest, 5)
     assert strategy._surrogate is not None
-    assert strategy._surrogate.energy is not None
+    assert strategy._surrogate.by_observables
     for answer in (another_nll, nothing_but_nll):
         strategy = Lode(cube(2), FAST, 1, [GAUSS])
         made = play(strategy, answer, 6)
         assert strategy._surrogate is not None
-        assert strategy._surrogate.energy is None
+        assert not strategy._surrogate.by_observables
         assert share_good(made[4:], answer) > 1.5 * share_good(made[:2], answer)
 
 
@@ -263,8 +263,8 @@ def test_fixed_variables_and_priors():
     assert (u[:, 1] == 0.5).all()
     assert np.isfinite(space.to_physical(u)).all()
     nothing_free = Lode(Space([Variable("fixed", 7.5, 7.5)]), FAST, 1, [GAUSS])
-    assert len(nothing_free.ask(MANY) or []) == 1
-    assert nothing_free.ask(MANY) is None
+    assert len(nothing_free.ask() or []) == 1
+    assert nothing_free.ask() is None
     assert "no variable is free" in nothing_free.stop_reason
 
 
@@ -280,7 +280,7 @@ def test_a_scan_interrupted_at_every_batch_is_the_uninterrupted_one(tmp_path):
     def ask(dataset: Dataset, strategy: Lode, first_told: int) -> Batch:
         for number in range(first_told, dataset.batches):
             strategy.tell(dataset.told(number))
-        batch = strategy.ask(MANY)
+        batch = strategy.ask()
         assert batch is not None
         if dataset.batches:
             pending = dataset.pending()
@@ -322,12 +322,6 @@ def test_a_damaged_checkpoint_is_refused(data):
         Lode(cube(2), FAST, 1, [GAUSS]).restore(data)
 
 
-def test_a_batch_is_cut_at_k():
-    assert len(Lode(cube(2), FAST, 1, [GAUSS]).ask(5) or []) == 5
-    with pytest.raises(ValueError, match="at least one"):
-        Lode(cube(2), FAST, 1, [GAUSS]).ask(0)
-
-
 def test_settings_come_from_the_file(tmp_path):
     def settings(text: str):
         file = tmp_path / "scan.yaml"
@@ -340,7 +334,7 @@ def test_settings_come_from_the_file(tmp_path):
         return read_settings(scan)
 
     assert settings("{}") == LodeSettings()
-    assert settings("{threshold_value: 2, points_per_iteration: 7}") == LodeSettings(2.0, 7)
+    assert settings("{threshold_value: 2, points_per_iteration: 7}") == LodeSettings(Target(2.0), 7)
     with pytest.raises(ScanFileError, match="points_per_iteration is 0, but must be at least 1"):
         settings("{points_per_iteration: 0}")
     assert isinstance(make_strategy("LODE", cube(1), settings("{}"), 1), Lode)
@@ -360,7 +354,7 @@ VALLEY = [ScoredObservable("a", VALLEY_LIKELIHOODS[0]), ScoredObservable("b", VA
 def test_it_finds_a_thin_region_and_all_of_it():
     """In 480 evaluations at least 200 good points, where uniform draws have one or two, on both sides of x0 = 0, and
     spread over it: every one of the 16 parts of equal volume has some."""
-    settings = LodeSettings(threshold=1.0, points_per_iteration=60)
+    settings = LodeSettings(target=Target(1.0), points_per_iteration=60)
     found = [batch.u for batch in play(Lode(cube(4), settings, 1, VALLEY), valley, 8)]
     u = np.concatenate(found)
     good = valley(u)[1] < 1.0

@@ -8,6 +8,7 @@ from proposer.space import Space
 from proposer.strategies.lode.apart import far_away, made_bad, repeated
 from proposer.strategies.lode.energy import ScoredObservable
 from proposer.strategies.lode.strategy import Lode, LodeSettings
+from proposer.target import Target
 from proposer.types import Status, Told
 from scanspec import Kind, Likelihood, Variable, losses_and_nll
 
@@ -18,13 +19,13 @@ Y, W, LIMIT = Likelihood(Kind.GAUSS, 125.1, 0.1), Likelihood(Kind.GAUSS, 4, 0.5)
 def good_of(observables, likelihoods, most=230, seed=1):
     """Good points of one search in the square."""
     scored = [ScoredObservable(f"y{j}", each) for j, each in enumerate(likelihoods)]
-    strategy = Lode(Space([Variable("x", 0.0, 1.0), Variable("z", 0.0, 1.0)]), LodeSettings(2.0), seed, scored)
+    strategy = Lode(Space([Variable("x", 0.0, 1.0), Variable("z", 0.0, 1.0)]), LodeSettings(Target(2.0)), seed, scored)
     waiting: list[Told] = []
     n = good = number = 0
     while n < most:
         while len(waiting) > strategy.lag:
             strategy.tell(waiting.pop(0))
-        batch = strategy.ask(most - n)
+        batch = strategy.ask()
         y = observables(batch.u)
         nll = losses_and_nll(likelihoods, y)[1]
         status = np.full(len(y), Status.OK, dtype=np.int8)

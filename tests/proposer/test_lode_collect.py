@@ -7,15 +7,14 @@ import pytest
 
 from proposer.space import Space
 from proposer.strategies.lode import descend as lode_descend
-from proposer.strategies.lode.collect import around_good_points, candidates, certain, odds_by_neighbours
+from proposer.strategies.lode.collect import around_good_points, candidates, certain, probability_by_neighbours
 from proposer.strategies.lode.descend import APART, centres, descend
 from proposer.strategies.lode.energy import EnergyOfObservables
 from proposer.strategies.lode.points import Known, Points
 from proposer.strategies.lode.strategy import Lode, LodeSettings
+from proposer.target import Target
 from proposer.types import Status, Told
 from scanspec import ScanFileError, Variable, read_scan_file
-
-MANY = 10**9
 
 
 def disc(u: np.ndarray) -> np.ndarray:
@@ -30,7 +29,7 @@ def told_of(u: np.ndarray, nll: np.ndarray, origins: Sequence[str]) -> Told:
 
 
 def known_of(u: np.ndarray) -> Known:
-    points = Points(np.arange(2), EnergyOfObservables([], 1.0), 1.0)
+    points = Points(np.arange(2), EnergyOfObservables([], Target(1.0)), Target(1.0))
     n = len(u)
     points.add(told_of(u, disc(u), ["start"] * n))
     return points.known()
@@ -56,10 +55,10 @@ def test_a_ball_reaches_to_the_nearest_point_that_is_not_good_and_is_filled_even
     assert (r < 0.2).mean() == pytest.approx(0.25, abs=0.015)
 
 
-def test_odds_by_neighbours():
+def test_probability_by_neighbours():
     known = known_of(np.array([[0.5, 0.5], [0.9, 0.5]]))
     u = np.array([[0.5, 0.5], [0.6, 0.5], [0.69, 0.5], [0.71, 0.5], [0.9, 0.5]])
-    assert odds_by_neighbours(known, u) == pytest.approx([1.0, 0.75, 0.525, 0.0, 0.0])
+    assert probability_by_neighbours(known, u) == pytest.approx([1.0, 0.75, 0.525, 0.0, 0.0])
     model = np.array([0.0, 0.5, 0.9, 0.0, 0.5])
     assert certain(known, u, model) == pytest.approx(np.array([1.0, 0.75, 0.9, 0.0, 0.5]) ** 6)
 
@@ -68,7 +67,7 @@ def test_odds_by_neighbours():
 def test_without_good_or_without_other_points(u):
     known = known_of(np.array(u))
     assert not len(candidates(known, np.random.default_rng(1)))
-    assert not odds_by_neighbours(known, np.array([[0.5, 0.5]])).any()
+    assert not probability_by_neighbours(known, np.array([[0.5, 0.5]])).any()
 
 
 def two_bowls(u: np.ndarray) -> np.ndarray:
@@ -77,7 +76,7 @@ def two_bowls(u: np.ndarray) -> np.ndarray:
 
 def test_centres_are_the_lowest_points_some_way_apart():
     u = np.random.default_rng(3).random((400, 2))
-    points = Points(np.arange(2), EnergyOfObservables([], 1.0), 1.0)
+    points = Points(np.arange(2), EnergyOfObservables([], Target(1.0)), Target(1.0))
     points.add(told_of(u, two_bowls(u), ["start"] * 400))
     of = centres(points.known(), 3)
     assert of[0] == np.argmin(two_bowls(u))
@@ -88,7 +87,7 @@ def test_centres_are_the_lowest_points_some_way_apart():
 
 def test_steps_downhill_are_near_and_lower_and_all_apart():
     rng, u = np.random.default_rng(3), np.random.default_rng(4).random((300, 2))
-    points = Points(np.arange(2), EnergyOfObservables([], 1.0), 1.0)
+    points = Points(np.arange(2), EnergyOfObservables([], Target(1.0)), Target(1.0))
     points.add(told_of(u, two_bowls(u), ["start"] * 300))
     known = points.known()
     found = descend(lambda z: np.stack([two_bowls(z), two_bowls(z)]), known, 10, rng)
@@ -98,7 +97,7 @@ def test_steps_downhill_are_near_and_lower_and_all_apart():
     assert np.linalg.norm(found[:, None] - of, axis=2).min(axis=1).max() < 0.2
     assert np.median(two_bowls(found)) < np.median(two_bowls(of))
     assert descend(lambda z: two_bowls(z)[None], known, 0, rng).shape == (0, 2)
-    nothing = Points(np.arange(2), EnergyOfObservables([], 1.0), 1.0)
+    nothing = Points(np.arange(2), EnergyOfObservables([], Target(1.0)), Target(1.0))
     assert descend(lambda z: two_bowls(z)[None], nothing.known(), 5, rng).shape == (0, 2)
 
 
@@ -117,12 +116,14 @@ def test_goal_collect_steps_downhill_until_something_is_good(quick, monkeypatch)
 
     monkeypatch.setattr(lode_descend, "descend", counted)
     for collect in (True, False):
-        strategy = Lode(Space([Variable(f"x{n}", 0.0, 1.0) for n in range(5)]), LodeSettings(1.0, 40, collect), 2, [])
+        strategy = Lode(
+            Space([Variable(f"x{n}", 0.0, 1.0) for n in range(5)]), LodeSettings(Target(1.0), 40, collect), 2, []
+        )
         waiting: list[Told] = []
         for _ in range(9):
             while len(waiting) > strategy.lag:
                 strategy.tell(waiting.pop(0))
-            batch = strategy.ask(MANY)
+            batch = strategy.ask()
             assert batch is not None
             waiting.append(told_of(batch.u, small_ball(batch.u), batch.origins))
         if collect:
@@ -144,7 +145,7 @@ def good_of(settings: LodeSettings, evaluations: int, seed: int = 5) -> np.ndarr
     while len(seen) < evaluations:
         while len(waiting) > strategy.lag:
             strategy.tell(waiting.pop(0))
-        batch = strategy.ask(MANY)
+        batch = strategy.ask()
         assert batch is not None
         waiting.append(told_of(batch.u, thin(batch.u), batch.origins))
         seen = np.concatenate([seen, batch.u])
@@ -153,8 +154,8 @@ def good_of(settings: LodeSettings, evaluations: int, seed: int = 5) -> np.ndarr
 
 @pytest.mark.slow
 def test_it_collects_more_good_points_than_a_map_has(quick):
-    collected = good_of(LodeSettings(1.0, 40, collect=True), 500)
-    mapped = good_of(LodeSettings(1.0, 40), 500)
+    collected = good_of(LodeSettings(Target(1.0), 40, collect=True), 500)
+    mapped = good_of(LodeSettings(Target(1.0), 40), 500)
     assert len(collected) > 1.15 * len(mapped)
     assert len(np.unique(collected, axis=0)) == len(collected)
 

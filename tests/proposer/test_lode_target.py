@@ -17,7 +17,7 @@ from proposer.strategies.lode import strategy as lode
 from proposer.strategies.lode.energy import EnergyOfNll, EnergyOfObservables, ScoredObservable
 from proposer.strategies.lode.even import EvenIn, beside
 from proposer.strategies.lode.strategy import Lode, LodeSettings
-from proposer.target import NONE, describe_target, in_target
+from proposer.target import Target
 from proposer.types import Batch, Status, Told
 from scanspec import Kind, Likelihood, ScanFileError, Variable, losses_and_nll, read_scan_file
 
@@ -65,7 +65,7 @@ def play(settings, most, *, by_nll=False, periodic=False):
                     np.full(len(batch), len(made) - 1),
                 )
             )
-        made.append(strategy.ask(10**9) or Batch(np.empty((0, DIM)), [], 0))
+        made.append(strategy.ask() or Batch(np.empty((0, DIM)), [], 0))
     u = np.concatenate([batch.u for batch in made])
     y = observables(u)
     return u, y, nll_of(y)
@@ -77,12 +77,12 @@ def play(settings, most, *, by_nll=False, periodic=False):
 def test_the_energy_is_below_one_in_the_band_alone(low, width, nll):
     high, values = low + width, np.array(nll)
     clear = (np.abs(values - low) > 1e-9 * (1 + abs(low))) & (np.abs(values - high) > 1e-9 * (1 + abs(high)))
-    energy = EnergyOfNll(high, low)
+    energy = EnergyOfNll(Target(high, low))
     found = energy.within(torch.from_numpy(energy(values))).numpy()
     assert ((found < 1.0) == ((low < values) & (values < high)))[clear].all()
     assert (energy(values) >= 0.0).all()  # networks predict sums of squares
     gauss = [ScoredObservable("y", Likelihood(Kind.EXPUSER))]  # -NLL
-    of_observables = EnergyOfObservables(gauss, high, low)
+    of_observables = EnergyOfObservables(gauss, Target(high, low))
     y = torch.from_numpy(-values[:, None])
     capped = of_observables.nll(y).numpy()
     inside = (low < capped) & (capped < high)
@@ -91,14 +91,14 @@ def test_the_energy_is_below_one_in_the_band_alone(low, width, nll):
 
 
 def test_without_a_band_the_energy_is_what_it_was():
-    energy, e = EnergyOfNll(4.0), torch.tensor([0.0, 0.5, 1.0, 7.0])
-    assert energy.within(e) is e and energy.least == NONE
+    energy, e = EnergyOfNll(Target(4.0)), torch.tensor([0.0, 0.5, 1.0, 7.0])
+    assert energy.within(e) is e and energy.least == -math.inf
 
 
 @pytest.mark.parametrize("by_nll", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_band_is_found_and_filled(by_nll):
     """Of uniform points one in a hundred is in it, and half as many below."""
-    u, _, nll = play(LodeSettings(2.5, 60, above=1.5), 500, by_nll=by_nll)
+    u, _, nll = play(LodeSettings(Target(2.5, 1.5), 60), 500, by_nll=by_nll)
     good = (nll > 1.5) & (nll < 2.5)
     late = np.arange(len(u)) > 250
     assert good[late].mean() > (0.6 if by_nll else 0.8)
@@ -126,15 +126,15 @@ def test_a_map_is_even_in_what_is_asked_for(even_in, column, share):
     drawn = np.random.default_rng(0).random((300_000, DIM))
     y = observables(drawn)
     ends = np.quantile({"mass": y[:, 3], "x1": drawn[:, 1]}[column][nll_of(y) < 2.0], [0.001, 0.999])
-    plain, good = spread(LodeSettings(2.0, 60))
-    even, as_good = spread(LodeSettings(2.0, 60, even_in=even_in))
+    plain, good = spread(LodeSettings(Target(2.0), 60))
+    even, as_good = spread(LodeSettings(Target(2.0), 60, even_in=even_in))
     assert as_good > 0.85 * good
     assert even.std() / even.mean() < share * plain.std() / plain.mean()
 
 
 def test_where_only_an_nll_is_known_observables_cannot_be_even():
-    u, _, _ = play(LodeSettings(2.0, 60, even_in=("mass",)), 250, by_nll=True)
-    again, _, _ = play(LodeSettings(2.0, 60), 250, by_nll=True)
+    u, _, _ = play(LodeSettings(Target(2.0), 60, even_in=("mass",)), 250, by_nll=True)
+    again, _, _ = play(LodeSettings(Target(2.0), 60), 250, by_nll=True)
     assert len(np.unique(u, axis=0)) == len(u) and ((u >= 0) & (u <= 1)).all()
     assert u.shape == again.shape
 
@@ -143,26 +143,23 @@ def test_chosen_coordinates():
     rng = np.random.default_rng(0)
     x, t = rng.uniform(-1, 1, (500, 3)), 1e6 * rng.random((500, 2))
     even = EvenIn([(1,)], [0])
-    (place,) = even.places(400, [(x, t)])
+    (place,) = even.positions(400, [(x, t)])
     assert even.dim == 2 and place.shape == (500, 5)
     np.testing.assert_allclose(np.quantile(place[:400, :2], [0.01, 0.99], axis=0), [[0, 0], [1, 1]], atol=1e-12)
     assert np.corrcoef(place[:, 0], x[:, 1])[0, 1] == pytest.approx(1) == np.corrcoef(place[:, 1], t[:, 0])[0, 1]
     assert np.ptp(place[:, 2:], axis=0).max() < 0.03  # the variables themselves hardly count
     with_nan = EvenIn([(0,)], [])
-    first, second = with_nan.places(500, [(x, None), (x[:3], None)])
+    first, second = with_nan.positions(500, [(x, None), (x[:3], None)])
     np.testing.assert_array_equal(first[:3], second)
 
 
 def test_a_periodic_variable_is_even_around_its_seam():
-    strategy = Lode(
-        Space([Variable("phase", 0.0, 1.0, periodic=True), Variable("fixed", 1.0, 1.0), Variable("x", 0.0, 1.0)]),
-        LodeSettings(even_in=("phase",)),
-        1,
-        [],
-    )
-    assert strategy._even_in == EvenIn([(0, 2)], [])
+    space = Space([Variable("phase", 0.0, 1.0, periodic=True), Variable("fixed", 1.0, 1.0), Variable("x", 0.0, 1.0)])
+    even_in = EvenIn.of(space, ("phase",), EnergyOfObservables([], Target(1.0)))
+    assert even_in == EvenIn([(0, 2)], [])
     near = np.array([[0.01, 0.3], [0.99, 0.3], [0.5, 0.3]])
-    (place,) = strategy._even_in.places(3, [(strategy._inputs(near), None)])
+    inputs = space.network_inputs(np.insert(near, 1, 0.5, axis=1))[:, [0, 2, 3]]
+    (place,) = even_in.positions(3, [(inputs, None)])
     assert np.linalg.norm(place[0] - place[1]) < 0.1 * np.linalg.norm(place[0] - place[2])
 
 
@@ -187,10 +184,10 @@ def test_every_strategy_counts_a_band(tmp_path):
     )
     for name in ("LODE", "MLS_DNNC", "RANDOM", "SOBOL", "CMAES"):
         settings = read(tmp_path, name, "threshold_value: [1, 2]")
-        assert (settings.threshold, settings.above) == (2.0, 1.0)
+        assert settings.target == Target(2.0, 1.0)
         assert is_good(told, settings).tolist() == [False, True, False, False, False]
-    assert in_target(np.array([-np.inf, np.nan]), 1.0).tolist() == [True, False]
-    assert describe_target(2.0) == "NLL below 2" and describe_target(2.0, 1.0) == "NLL between 1 and 2"
+    assert Target(1.0).contains(np.array([-np.inf, np.nan])).tolist() == [True, False]
+    assert Target(2.0).describe() == "NLL below 2" and Target(2.0, 1.0).describe() == "NLL between 1 and 2"
 
 
 def read(tmp_path, kind, networks, setup="", observable="{mean: 0.5, sigma: 0.1}"):
@@ -204,9 +201,9 @@ def read(tmp_path, kind, networks, setup="", observable="{mean: 0.5, sigma: 0.1}
 
 def test_cma_es_looks_for_the_middle_of_a_band():
     space = Space([Variable("x", 0.0, 1.0), Variable("z", 0.0, 1.0)])
-    strategy = Cmaes(space, CmaesSettings(threshold=3.0, above=2.0), 1)
+    strategy = Cmaes(space, CmaesSettings(target=Target(3.0, 2.0)), 1)
     for number in range(1, 30):
-        batch = strategy.ask(100)
+        batch = strategy.ask()
         nll = 10.0 * batch.u[:, 0] + 10.0 * batch.u[:, 1] ** 2
         strategy.tell(
             Told(
@@ -235,4 +232,4 @@ def test_what_a_map_is_even_in_is_checked(tmp_path):
         read(tmp_path, "LODE", "", ", even_in: [mas]")
     with pytest.raises(ScanFileError, match="goal is collect"):
         read(tmp_path, "LODE", "", ", even_in: [mass], goal: collect")
-    assert math.isinf(read(tmp_path, "LODE", "threshold_value: 3").above)
+    assert math.isinf(read(tmp_path, "LODE", "threshold_value: 3").target.above)

@@ -12,6 +12,7 @@ from proposer.space import Space
 from proposer.strategies.base import Strategy, generator
 from proposer.strategies.mls_dnnc import MlsDnnc, MlsDnncSettings
 from proposer.strategies.networks import FitSettings
+from proposer.target import Target
 from proposer.types import Batch, Status, Told
 from scanspec import read_scan_file
 from scanspec.variables import Variable
@@ -22,11 +23,10 @@ FAST = MlsDnncSettings(
     bootstrap_points=60,
     candidate_points=400,
     points_per_iteration=50,
-    threshold=1.0,
+    target=Target(1.0),
     iterations=3,
     fit=FitSettings(neurons=12, batch_size=64, epochs=8),
 )
-MANY = 10**9
 
 
 def ball(u: np.ndarray) -> np.ndarray:
@@ -44,8 +44,8 @@ class Scan:
         self.told: list[Told] = []
         self.points = 0
 
-    def step(self, k: int = MANY) -> Batch | None:
-        batch = self.strategy.ask(k)
+    def step(self) -> Batch | None:
+        batch = self.strategy.ask()
         if batch is not None:
             self.batches.append(batch)
             self.tell(batch)
@@ -67,7 +67,7 @@ class Scan:
         return self.batches
 
     def good(self, batch: Batch) -> np.ndarray:
-        return self.nll(batch.u) < self.strategy.settings.threshold
+        return self.nll(batch.u) < self.strategy.settings.target.threshold
 
 
 def scan(settings: MlsDnncSettings = FAST, seed: int = 5, space: Space = CUBE, **what) -> Scan:
@@ -106,7 +106,7 @@ def test_the_loop_has_the_published_order_and_ends_with_its_iterations():
         if after[1] == "smote":
             assert before == (after[0], "candidates")
     assert run.strategy.stop_reason == "all 3 iterations are done (Iterations)"
-    assert run.strategy.ask(MANY) is None
+    assert run.strategy.ask() is None
     assert run.strategy.lag == 0
     strategy: Strategy = run.strategy
     assert strategy.good == sum(run.good(each).sum() for each in run.batches)
@@ -140,14 +140,6 @@ def test_shares_of_any_size(monkeypatch, candidates, wanted, fraction, exploit, 
     batch = run.step()
     assert list(batch.origins) == ["exploit"] * exploit + ["random"] * random
     assert len(np.unique(batch.u, axis=0)) == exploit + random
-
-
-def test_a_smaller_k_cuts_every_batch(monkeypatch):
-    run = told_run(monkeypatch, 6)
-    assert [len(run.step(3)), len(run.step(8)), len(scan().step(7))] == [3, 8, 7]
-    assert kinds(run.batches)[2:] == [(1, "smote"), (2, "candidates")]
-    with pytest.raises(ValueError, match="asked for 0 points"):
-        run.strategy.ask(0)
 
 
 def test_the_first_fit_has_all_points_later_ones_all_good_and_as_many_bad(monkeypatch):
@@ -228,19 +220,19 @@ def told_run(monkeypatch, n_good: int, n: int = 50, status=Status.OK, settings=F
 def test_smote_comes_when_good_points_are_few(monkeypatch, n_good, expected):
     """New good ones up to Kinitial: with earlier ones; below half of the 40 chosen and above the dimension: alone."""
     run = told_run(monkeypatch, n_good)
-    batch = run.strategy.ask(MANY)
+    batch = run.strategy.ask()
     if expected is None:
         assert kinds([batch]) == [(2, "candidates")]
     else:
         assert kinds([batch]) == [(1, "smote")]
         assert len(batch) == expected
         run.tell(batch)  # all bad, and yet there is one such batch only
-        assert kinds([run.strategy.ask(MANY)]) == [(2, "candidates")]
+        assert kinds([run.strategy.ask()]) == [(2, "candidates")]
 
 
 def test_smote_takes_earlier_good_points_up_to_twice_kinitial(monkeypatch):
     run = told_run(monkeypatch, 1, settings=replace(FAST, k_initial=2))
-    batch = run.strategy.ask(MANY)
+    batch = run.strategy.ask()
     assert len(batch) == 49 - 4  # one new and three earlier good points against 49 bad ones
 
 
@@ -252,7 +244,7 @@ def test_smote_with_more_variables_than_good_points_waits(monkeypatch):
         run = scan(space=wide, nll=lambda u, good_in=good_in: np.where(np.arange(len(u)) < next(good_in), 0.0, 5.0))
         run.step()
         run.step()
-        batch = run.strategy.ask(MANY)
+        batch = run.strategy.ask()
         assert kinds([batch])[0][1] == kind
         assert (batch.u[:, 8] == 0.5).all()
 
@@ -331,14 +323,14 @@ def test_a_batch_that_was_asked_before_leaves_no_gap():
     strategy = MlsDnnc(CUBE, FAST, 5)
     none = np.empty((0, 0))
     empty = Told(np.empty(0, np.int64), none, np.empty(0, np.int8), np.empty(0), none, [], np.empty(0, np.int64))
-    assert strategy.ask(MANY) is not None
+    assert strategy.ask() is not None
     strategy.tell(empty)
     run = Scan(strategy)
     run.step()
     assert kinds(run.batches) == [(0, "bootstrap")]
-    made = [strategy.ask(MANY)]
+    made = [strategy.ask()]
     strategy.tell(empty)
-    made.append(strategy.ask(MANY))
+    made.append(strategy.ask())
     assert kinds(made) == [(1, "candidates"), (2, "candidates")]
 
 
@@ -353,7 +345,7 @@ def init_batch() -> Batch:
 
 def test_init_points_train_count_and_leave_the_weight_alone(monkeypatch):
     seen = trainings(monkeypatch)
-    run = scan(replace(FAST, threshold=0.5))
+    run = scan(replace(FAST, target=Target(0.5)))
     run.tell(init_batch())
     assert run.strategy.good >= 3
     assert kinds([run.step()]) == [(0, "bootstrap")]  # the bootstrap is drawn all the same, once
@@ -397,7 +389,7 @@ def test_it_finds_good_points_of_the_toy_far_more_often_than_chance():
         value = (2.0 + np.cos(space.to_physical(u) / 7.0).prod(axis=1)) ** 5
         return (value - 100.0) ** 2 / 200.0
 
-    chance = (nll(space.draw(np.random.default_rng(0), 200_000)) < settings.threshold).mean()
+    chance = (nll(space.draw(np.random.default_rng(0), 200_000)) < settings.target.threshold).mean()
     run = Scan(MlsDnnc(space, settings, 1), nll=nll)
     run.run()
     later = [each for each in run.batches if each.iteration >= 4]

@@ -10,6 +10,7 @@ from proposer.run.dataset import Dataset, Outcome
 from proposer.space import Space
 from proposer.strategies.mls_dnnc import MlsDnnc, MlsDnncSettings
 from proposer.strategies.networks import FitSettings
+from proposer.target import Target
 from proposer.types import Batch, CheckpointError, Status
 from scanspec.variables import Variable
 from tests.proposer.datasets import open_dataset, with_nll
@@ -19,7 +20,7 @@ FAST = MlsDnncSettings(
     bootstrap_points=60,
     candidate_points=400,
     points_per_iteration=50,
-    threshold=1.0,
+    target=Target(1.0),
     iterations=3,
     fit=FitSettings(neurons=12, batch_size=64, epochs=8),
 )
@@ -51,7 +52,7 @@ def outcomes(ids, nll) -> list[Outcome]:
 def play(dataset: Dataset, strategy: MlsDnnc, stop_after: int) -> list[Batch]:
     """Asks, stores, answers and tells, until so many batches were stored; the last one stays without answers."""
     made = []
-    while (batch := strategy.ask(MANY)) is not None:
+    while (batch := strategy.ask()) is not None:
         added = dataset.add_batch(batch, batch.u, strategy.checkpoint())
         made.append(batch)
         if added.batch == stop_after:

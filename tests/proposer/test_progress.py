@@ -7,8 +7,9 @@ from collections import Counter
 
 import pytest
 
-from proposer.show.progress import Progress, Tally
-from proposer.target import describe_target
+from proposer.show.progress import IN_A_ROW, MOST_TOLD, Progress
+from proposer.show.tally import MOST_KINDS, Tally
+from proposer.target import Target
 from proposer.types import Outcome, Status
 
 
@@ -24,7 +25,7 @@ from proposer.types import Outcome, Status
 def test_what_is_left(monkeypatch: pytest.MonkeyPatch, good: int, most: float, end: str) -> None:
     now = 1000.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    tally = Tally(target=100, threshold=1.0, most=most)
+    tally = Tally(wanted=100, target=Target(1.0), most=most)
     progress = Progress(tally)
     tally.good, tally.by_status = good, Counter({Status.OK: 80, Status.INVALID: 20})
     now += 1.0
@@ -45,7 +46,7 @@ def outcome(point: int, nll: float, *losses: float) -> Outcome:
 def test_a_start_and_a_lucky_point_make_no_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    tally = Tally(target=1000, threshold=1.0, start=90, names=("a", "b"))
+    tally = Tally(wanted=1000, target=Target(1.0), start=90, names=("a", "b"))
     progress = Progress(tally)
     progress.doing("iteration 1")
     now += 10.0
@@ -61,7 +62,7 @@ def test_a_start_and_a_lucky_point_make_no_estimate(monkeypatch: pytest.MonkeyPa
 
 def test_the_hit_rate_is_that_of_the_run() -> None:
     """After a resume, and without points that came with their NLL."""
-    tally = Tally(100, 1.0, good=30, given=10, by_status=Counter({Status.OK: 200}))
+    tally = Tally(100, Target(1.0), good=30, given=10, by_status=Counter({Status.OK: 200}))
     assert "| hit rate 10 % |" in Progress(tally).line()
     tally.good = 210
     assert "| hit rate 100 % |" in Progress(tally).line()
@@ -70,7 +71,7 @@ def test_the_hit_rate_is_that_of_the_run() -> None:
 
 
 def test_failures_in_a_row_are_told_once(capsys: pytest.CaptureFixture[str]) -> None:
-    tally = Tally(100, 1.0)
+    tally = Tally(100, Target(1.0))
     progress = Progress(tally, lambda failed: [f"code {failed.failed_code}: {failed.message}"])
     failed = Outcome(1, Status.FAILED, failed_code="c", message="no such file")
     for _ in range(3):
@@ -84,8 +85,45 @@ def test_failures_in_a_row_are_told_once(capsys: pytest.CaptureFixture[str]) -> 
     assert not tally.all_failed and tally.failed_in_a_row == 0
 
 
+def test_a_kind_of_failure_is_told_once_however_often_it_comes_back(capsys: pytest.CaptureFixture[str]) -> None:
+    """Numbers in a message do not make another kind, a success between does not make it new."""
+    tally, explained = Tally(10_000, Target(1.0)), list[int]()
+
+    def explain(failed: Outcome) -> list[str]:
+        explained.append(failed.id)
+        return [failed.message]
+
+    progress = Progress(tally, explain)
+    for start in range(1, 2000, 100):
+        tally.add([outcome(start, 3.0)])
+        for point in range(start + 1, start + 100):
+            tally.add([Outcome(point, Status.FAILED, failed_code="c", message=f"no root at m0 = {point / 7}")])
+            progress.update()
+    assert len(explained) == 1
+    tally.add([Outcome(3000, Status.TIMED_OUT, failed_code="c", message="took 60 s")] * IN_A_ROW)
+    progress.update()
+    said = capsys.readouterr().err
+    assert explained == [IN_A_ROW + 1, 3000]
+    assert "20 points failed one after the other; so far 20 like the last of them:" in said
+    assert "so far 20 like" in said.splitlines()[-2] and said.splitlines()[-1] == "  took 60 s"
+    assert {each.points for each in tally.failures.values()} == {20, 1980}
+
+
+def test_many_kinds_of_failures_are_not_all_told(capsys: pytest.CaptureFixture[str]) -> None:
+    tally = Tally(100, Target(1.0))
+    progress = Progress(tally, lambda failed: [failed.message])
+    for number in range(3000):
+        word = "".join("abcdefghij"[int(digit)] for digit in str(number))
+        tally.add([Outcome(number, Status.FAILED, failed_code="c", message=word)])
+        progress.update()
+    said = capsys.readouterr().err
+    assert said.count("one after the other") == MOST_TOLD
+    assert "`lodescan status` on the run's folder has all" in said.splitlines()[-1]
+    assert len(tally.failures) == MOST_KINDS + 1
+
+
 @pytest.mark.parametrize(
     ("value", "shown"), [(1e9, "1,000,000,000"), (0.5, "0.5"), (10.0, "10"), (1e300, "1e+300"), (-2e6, "-2,000,000")]
 )
 def test_numbers_for_people(value: float, shown: str) -> None:
-    assert describe_target(value) == f"NLL below {shown}"
+    assert Target(value).describe() == f"NLL below {shown}"

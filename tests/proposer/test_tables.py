@@ -14,6 +14,7 @@ from proposer.run.dataset import Dataset, Outcome
 from proposer.run.init_csv import read_init_csv
 from proposer.run.tables import GoodPoints, as_text, export, from_text
 from proposer.space import Space
+from proposer.target import Target
 from proposer.types import Batch, Status
 from scanspec import read_scan_file
 
@@ -39,7 +40,7 @@ def test_formulas_in_texts_and_names(tmp_path: Path) -> None:
                 Outcome(2, Status.INVALID, None, [-3.0, np.nan], (), [0.1], "+code", "=cmd|' /C calc'!A0", (), [1]),
             ]
         )
-        GoodPoints(tmp_path / "good_points.csv", variables, observables, 2.0).rewrite(dataset)
+        GoodPoints(tmp_path / "good_points.csv", variables, observables, Target(2.0)).rewrite(dataset)
     for path in (tmp_path / "good_points.csv", export(tmp_path, "csv")):
         with path.open(newline="") as file:
             header, *rows = csv.reader(file)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from proposer.strategies.lode.energy import EnergyOfNll, EnergyOfObservables
-from proposer.target import NONE, in_target
+from proposer.target import Target
 from proposer.types import Floats, Status, Told
 
 if TYPE_CHECKING:
@@ -41,17 +41,15 @@ class Known:
 class Points:
     """Points in the order of their tells; columns of variables that are fixed are left out."""
 
-    def __init__(
-        self, free: NDArray[np.int64], scored: EnergyOfObservables, threshold: float, above: float = NONE
-    ) -> None:
+    def __init__(self, free: NDArray[np.int64], scored: EnergyOfObservables, target: Target) -> None:
         self.good_so_far = 0
         self.disagreeing: int = 0
         """OK points whose NLL is not that of their observables, and good points that lack one that decides."""
         self.with_observables: int = 0
         """OK points that came with observables: those of an InitCSV do not."""
         self._free, self._scored = free, scored
-        self._target = threshold, above
-        self._energy = EnergyOfNll(threshold, above)
+        self._target = target
+        self._energy = EnergyOfNll(target)
         k = len(scored.columns)
         self._parts: dict[str, list[NDArray[Any]]] = {
             "u": [np.empty((0, len(free)))],
@@ -72,7 +70,7 @@ class Points:
             return
         ok = told.status == Status.OK
         invalid = told.status == Status.INVALID
-        good = ok & in_target(told.nll, *self._target)
+        good = ok & self._target.contains(told.nll)
         plain = np.where(ok, self._energy(told.nll), np.nan)
         values = np.full((len(told), len(self._scored.columns)), np.nan)
         lacking = np.zeros(len(told), dtype=np.bool_)

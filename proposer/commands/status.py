@@ -1,4 +1,4 @@
-"""Commands that read a run's folder: status and export. They also work while the run goes on."""
+"""`lodescan status`: what a run has found so far, also while it goes on."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import math
 from pathlib import Path
 
 from proposer.formats import show_time
-from proposer.run import tables
 from proposer.run.dataset import Dataset
 from proposer.run.tables import GOOD_POINTS
 from proposer.scan import read_tally
 from proposer.show.costs import costs, show_costs
 from proposer.show.failures import show_reasons
-from proposer.target import describe_target, stored_target
+from proposer.target import Target
 
 
 def status(folder: Path) -> int:
@@ -23,13 +22,13 @@ def status(folder: Path) -> int:
             print(f"{folder}: the run has not started yet")
             return 0
         dataset.check()
-        threshold, above = stored_target(meta)
+        target = Target.stored(meta)
         names = list(meta.get("observables", []))
-        tally = read_tally(dataset, int(meta["points"]), threshold, above=above, names=names)
+        tally = read_tally(dataset, int(meta["points"]), target, names=names)
         origins: dict[str, int] = {}
         for (origin, _), points in dataset.counts().items():
             origins[origin] = origins.get(origin, 0) + points
-        print(f"{folder}: {tally.good:,} of {tally.target:,} good points ({describe_target(threshold, above)})")
+        print(f"{folder}: {tally.good:,} of {tally.wanted:,} good points ({target.describe()})")
         print(f"evaluated: {tally.evaluated:,} ({tally.breakdown()}); {dataset.count_pending():,} more asked for")
         print(f"asked for as: {', '.join(f'{points:,} {origin}' for origin, points in sorted(origins.items()))}")
         if tally.best < math.inf:
@@ -42,10 +41,4 @@ def status(folder: Path) -> int:
         print(f"stopped: {meta['stopped']}" if meta.get("stopped") else "not finished; the same scan command goes on")
         if tally.good:
             print(f"good points: {folder / GOOD_POINTS}")
-    return 0
-
-
-def export(folder: Path, kind: str) -> int:
-    """Writes all points of a run as one table and says where."""
-    print(f"written: {tables.export(folder, kind)}")
     return 0
