@@ -11,7 +11,7 @@ from proposer.report.seen import Seen
 from proposer.show.picture import Side, Table
 from proposer.show.still import drawable
 from proposer.types import Floats
-from scanspec import PriorKind, Variable
+from scanspec import ObservableSpec, PriorKind, Variable
 
 ROOM = 0.06
 """Around the good points, as a share of what they span."""
@@ -22,7 +22,8 @@ LONGEST = 40
 
 def side(seen: Seen, name: str, *, zoom: bool) -> Side:
     """The axis of a variable or observable. `zoom`: over the good points, where there are any, else over its range."""
-    specs = {each.name: each for each in [*seen.scan.all_observables(), *seen.scan.variables]}
+    specs: dict[str, Variable | ObservableSpec] = {each.name: each for each in seen.scan.all_observables()}
+    specs |= {each.name: each for each in seen.scan.variables}
     spec = specs.get(name)
     unit = f" ({spec.unit})" if spec is not None and spec.unit else ""
     own = spec.label if spec is not None else ""
@@ -30,7 +31,9 @@ def side(seen: Seen, name: str, *, zoom: bool) -> Side:
     variable = spec if isinstance(spec, Variable) else None
     scale = "log" if variable is not None and variable.prior is PriorKind.LOG_UNIFORM else "linear"
     limits = _limits(seen, name, scale, variable, zoom)
-    return Side(readable(label, f"{plain(name)}{unit}"), f"{plain(name)}{unit}", "log" if scale == "log" else "linear", limits)
+    return Side(
+        readable(label, f"{plain(name)}{unit}"), f"{plain(name)}{unit}", "log" if scale == "log" else "linear", limits
+    )
 
 
 def plain(name: str) -> str:

@@ -52,7 +52,8 @@ _OF_METHOD = {
 """,
     "CMAES_ND": """@article{Romao:2024,
   author = {Rom{\\~a}o, Jorge Crispim and Crispim Rom{\\~a}o, Miguel},
-  title = {{Combining Evolutionary Strategies and Novelty Detection to go Beyond the Alignment Limit of the $Z_3$ 3HDM}},
+  title = {{Combining Evolutionary Strategies and Novelty Detection to go Beyond the Alignment Limit
+    of the $Z_3$ 3HDM}},
   eprint = {2402.07661}, archivePrefix = {arXiv}, primaryClass = {hep-ph}, year = {2024}
 }
 @inproceedings{Goldstein:2012,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
-from proposer.formats import show_number, show_time
+from proposer.formats import show_time
 from proposer.report.citations import bibtex
-from proposer.report.seen import Seen
 from proposer.report.section import Code, Part, Rows
+from proposer.report.seen import Seen
 from proposer.show.failures import command, scan_file
 from proposer.types import Status
 from scanspec import PriorKind, Variable
@@ -20,19 +21,22 @@ BEST = 10
 MOST_COLUMNS = 24
 """Columns of that table; the rest is in the exports."""
 
-PROMISE = {
-    "uniform": "uniform", "log-uniform": "uniform in the logarithm", "symmetric-uniform": "uniform in the magnitude, either sign",
-    "symmetric-log": "uniform in the logarithm of the magnitude, either sign", "sine": "isotropic polar angle",
+PRIORS = {
+    PriorKind.UNIFORM: "uniform",
+    PriorKind.LOG_UNIFORM: "uniform in the logarithm",
+    PriorKind.SYMMETRIC: "uniform in the magnitude, either sign",
+    PriorKind.SYMMETRIC_LOG: "uniform in the logarithm of the magnitude, either sign",
+    PriorKind.SINE: "isotropic polar angle",
 }
 
 
 def found(runs: Sequence[Seen]) -> Rows:
     """What came of each run, a column a run."""
-    rows = [
+    rows: list[tuple[str, Callable[[Seen], str]]] = [
         ("good", lambda s: f"{s.words}"),
         ("good points", lambda s: f"{int(s.good.sum()):,} of {int(s.meta.get('points', 0)):,} asked for"),
         ("points with an answer", lambda s: f"{len(s.ids):,}"),
-        *((f"  {status.name}", lambda s, status=status: f"{int((s.status == status).sum()):,} ({(s.status == status).mean():.1%})") for status in Status),
+        *((status.name, partial(_counted, status=status)) for status in Status),
         ("still asked for", lambda s: f"{s.asked:,}"),
         ("least NLL", lambda s: "none" if s.best is None else f"{s.nll[s.best]:.6g} (point {s.ids[s.best]})"),
         ("hit rate of the prior", _prior_rate),
@@ -43,7 +47,16 @@ def found(runs: Sequence[Seen]) -> Rows:
         ("method", lambda s: str(s.meta.get("meaning", {}).get("setup: type", s.scan.setup.text("type", "LODE")))),
         ("folder", lambda s: str(s.folder)),
     ]
-    return Rows("What was found", ["", *(run.name for run in runs)], [[name, *(tell(run) for run in runs)] for name, tell in rows])
+    return Rows(
+        "What was found",
+        ["", *(run.name for run in runs)],
+        [[name, *(tell(run) for run in runs)] for name, tell in rows],
+    )
+
+
+def _counted(seen: Seen, status: Status) -> str:
+    at = seen.status == status
+    return f"{int(at.sum()):,} ({at.mean():.1%})"
 
 
 def _prior_rate(seen: Seen) -> str:
@@ -54,8 +67,14 @@ def _prior_rate(seen: Seen) -> str:
 def asked(seen: Seen) -> Part:
     """The model: variables with priors, observables with likelihoods, the threshold."""
     words = [str(seen.scan.setup.text("description", ""))] if "description" in seen.scan.setup else []
-    words.append(f"A point is good with an {seen.words}. The NLL is −ln L, the sum of the losses: χ²/2 for Gaussian constraints.")
-    variables = Rows("Variables", ["variable", "range", "prior", "unit"], [[v.name, _range(v), _prior(v), v.unit] for v in seen.scan.variables])
+    words.append(
+        f"A point is good with an {seen.words}. The NLL is −ln L, the sum of the losses: χ²/2 for Gaussian constraints."
+    )
+    variables = Rows(
+        "Variables",
+        ["variable", "range", "prior", "unit"],
+        [[v.name, _range(v), _prior(v), v.unit] for v in seen.scan.variables],
+    )
     windows = {each.name: each.valid for each in seen.scan.all_observables()}
     rows = []
     for each in seen.stored.observables:
@@ -85,7 +104,7 @@ def _prior(v: Variable) -> str:
         return ""
     if v.prior is PriorKind.NORMAL:
         return f"normal, {v.mean:g} ± {v.sigma:g}"
-    return PROMISE.get(v.prior.value, v.prior.value)
+    return PRIORS[v.prior]
 
 
 def best(seen: Seen) -> Part:
@@ -97,12 +116,18 @@ def best(seen: Seen) -> Part:
     file, names = scan_file(seen.folder), [each.name for each in seen.stored.variables]
     shown = [*(each.name for each in seen.variables), *seen.likelihoods]
     shown = list(dict.fromkeys([*shown, *seen.columns]))[:MOST_COLUMNS]
-    table = [
-        [f"{seen.ids[row]}", f"{seen.nll[row]:.6g}", Code(command(file, names, seen.params[row]), f"point {seen.ids[row]}"),
-         *(f"{seen.columns[name][row]:.6g}" for name in shown)]
+    table: list[list[str | Code]] = [
+        [
+            f"{seen.ids[row]}",
+            f"{seen.nll[row]:.6g}",
+            Code(command(file, names, seen.params[row]), f"point {seen.ids[row]}"),
+            *(f"{seen.columns[name][row]:.6g}" for name in shown),
+        ]
         for row in rows.tolist()
     ]
-    words = ["The button copies the command that evaluates the point again; add `--keep DIR` to keep what the codes write."]
+    words = [
+        "The button copies the command that evaluates the point again; add `--keep DIR` to keep what the codes write."
+    ]
     left = len(seen.columns) - len(shown)
     if left > 0:
         words.append(f"{left} more columns are in the exports of the run.")
@@ -115,7 +140,10 @@ def made_with(seen: Seen) -> Part:
     versions = meta.get("versions", {})
     rows = [
         ["seed", str(meta.get("seed", ""))],
-        ["repeatable", "no: parts were asked for eagerly" if meta.get("eager") else "yes: the same seed gives the same points"],
+        [
+            "repeatable",
+            "no: parts were asked for eagerly" if meta.get("eager") else "yes: the same seed gives the same points",
+        ],
         ["threads", str(meta.get("threads", ""))],
         ["digest of the physics", str(meta.get("physics_digest", ""))],
         ["digest of the likelihood", str(meta.get("likelihood_digest", ""))],
@@ -123,11 +151,13 @@ def made_with(seen: Seen) -> Part:
         *([f"source: {name}", str(digest)] for name, digest in meta.get("sources", {}).items()),
     ]
     if accepted := meta.get("same_physics"):
-        rows += [["said to be the same physics", f"from point {each['from_point']}: {'; '.join(each['changed'])}"] for each in accepted]
+        rows += [
+            ["said to be the same physics", f"from point {each['from_point']}: {'; '.join(each['changed'])}"]
+            for each in accepted
+        ]
     method = str(meta.get("meaning", {}).get("setup: type", ""))
-    return Part(["Cite these, and what the evaluator's codes ask for:"], tables=[Rows("Made with", ["what", "value"], rows)], text=bibtex(method))
-
-
-def number(value: float) -> str:
-    """A number for a table."""
-    return show_number(value)
+    return Part(
+        ["Cite these, and what the evaluator's codes ask for:"],
+        tables=[Rows("Made with", ["what", "value"], rows)],
+        text=bibtex(method),
+    )

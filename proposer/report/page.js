@@ -7,7 +7,9 @@ document.addEventListener("click", async (event) => {
   try { await navigator.clipboard.writeText(button.dataset.copy); said.textContent = "Copied."; }
   catch { window.prompt("Copy this:", button.dataset.copy); }
 });
-document.getElementById("still").addEventListener("click", (event) => {
+const still = document.getElementById("still");
+still.parentElement.hidden = false;
+still.addEventListener("click", (event) => {
   event.target.setAttribute("aria-pressed", String(!root.classList.toggle("live")));
 });
 const dark = matchMedia("(prefers-color-scheme: dark)");

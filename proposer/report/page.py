@@ -55,7 +55,10 @@ def page(title: str, subtitle: str, runs: Sequence[str], sections: Sequence[Sect
         parts = []
         for number, part in enumerate(section.parts):
             live = lives[number] if len(section.parts) == len(lives) else lives[0]
-            parts.append(vars(part) | {"pictures": [_shown(each, f"{section.name}-{number}", live, roots) for each in part.pictures]})
+            parts.append(
+                vars(part)
+                | {"pictures": [_shown(each, f"{section.name}-{number}", live, roots) for each in part.pictures]}
+            )
         made.append({"name": section.name, "title": section.title, "parts": parts})
     document = Document()
     with document.models.freeze():  # else each root would look through all that are there
@@ -64,7 +67,10 @@ def page(title: str, subtitle: str, runs: Sequence[str], sections: Sequence[Sect
     scripts, elements = components(roots) if roots else ("", {})
     for section_made in made:
         for part_made in section_made["parts"]:
-            part_made["pictures"] = [replace(each, live=[Markup(elements[str(name)]) for name in each.live]) for each in part_made["pictures"]]
+            part_made["pictures"] = [
+                replace(each, live=[Markup(elements[str(name)]) for name in each.live])
+                for each in part_made["pictures"]
+            ]
     environment = Environment(autoescape=select_autoescape(default=True), trim_blocks=True)
     here = files("proposer.report")
     left = sum(live.left_out for live in lives)
@@ -76,9 +82,13 @@ def page(title: str, subtitle: str, runs: Sequence[str], sections: Sequence[Sect
         version=VERSION,
         style=Markup((here / "page.css").read_text()),
         own_script=Markup((here / "page.js").read_text()),
-        resources=Markup(Resources(mode="inline", components=["bokeh", "bokeh-gl", "bokeh-widgets"]).render()) if roots else "",
+        resources=Markup(Resources(mode="inline", components=["bokeh", "bokeh-gl", "bokeh-widgets"]).render())
+        if roots
+        else "",
         scripts=Markup(scripts),
-        left_out=f"Of the live pictures {left:,} points are left out, to keep the file small; the images have them." if left else "",
+        left_out=f"Of the live pictures {left:,} points are left out, to keep the file small; the images have them."
+        if left
+        else "",
     )
 
 
@@ -113,5 +123,3 @@ def _still(picture: Picture, says: str) -> Still:
     file = io.BytesIO()
     drawn.save(file, format="PNG")
     return Still(base64.b64encode(file.getvalue()).decode(), round(width / _DENSE), round(height / _DENSE), says)
-
-

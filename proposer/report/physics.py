@@ -10,8 +10,8 @@ from scipy.stats import rankdata
 from proposer.formats import show_number
 from proposer.report.axes import plain
 from proposer.report.region import restricted
-from proposer.report.seen import Seen
 from proposer.report.section import Part, Rows
+from proposer.report.seen import Seen
 from proposer.show.picture import Bars, Cells, Marks, Panel, Picture, Rule, Side, Spread
 from proposer.types import Floats, Status
 from scanspec import Kind, Likelihood
@@ -40,29 +40,47 @@ def pulls(seen: Seen) -> Part:
         stored = seen.stored.observables[seen.likelihoods[name]]
         spread = f"{_show(np.min(good))} to {_show(np.max(good))}" if len(good) else "none"
         unit = f" {stored.unit}" if stored.unit else ""
-        rows.append([
-            name, stored.likelihood.replace("+-", "±"), f"{_show(values[seen.best])}{unit}", f"{pull[seen.best]:+.2f}",
-            _show(loss[name][seen.best]), f"{spread}{unit}" if len(good) else spread,
-        ])
+        rows.append(
+            [
+                name,
+                stored.likelihood.replace("+-", "±"),
+                f"{_show(values[seen.best])}{unit}",
+                f"{pull[seen.best]:+.2f}",
+                _show(loss[name][seen.best]),
+                f"{spread}{unit}" if len(good) else spread,
+            ]
+        )
         drawn.append((pull[seen.best], pull[seen.good]))
     drawn, shown = drawn[:MOST][::-1], worst[:MOST][::-1]
-    spread_of = np.array([np.percentile(good, [5, 50, 95]) if len(good) else [np.nan] * 3 for _, good in drawn]).clip(-_FAR, _FAR)
+    spread_of = np.array([np.percentile(good, [5, 50, 95]) if len(good) else [np.nan] * 3 for _, good in drawn]).clip(
+        -_FAR, _FAR
+    )
     best = np.array([at for at, _ in drawn]).clip(-_FAR, _FAR)
     reach = 1.08 * max(3.0, float(np.nanmax(np.abs([*spread_of.ravel(), *best]))))
     panel = Panel(
         Side("pull", "pull", limits=(-reach, reach)),
         Side(categories=[plain(name) for name in shown]),
-        [Spread(*spread_of.T, label="good points, 5 % to 95 %"), Marks(best, label="best point"),
-         *[Rule(at, upright=True) for at in (-2.0, 0.0, 2.0)]],
+        [
+            Spread(spread_of[:, 0], spread_of[:, 1], spread_of[:, 2], "good points, 5 % to 95 %"),
+            Marks(best, label="best point"),
+            *[Rule(at, upright=True) for at in (-2.0, 0.0, 2.0)],
+        ],
         tall=_tall(len(shown)),
     )
     says = f"Pulls of {len(shown)} observables. Of the best point: " + ", ".join(
         f"{plain(name)} {at:+.1f}" for name, at in zip(shown[::-1], best[::-1].tolist(), strict=True)
     )
-    caption = "Pulls: (value − mean) / sigma; for limits and other likelihoods the square root of twice the loss, 1.18 at a limit."
+    caption = (
+        "Pulls: (value − mean) / sigma; for limits and other likelihoods the square root of twice the loss, which is "
+        "1.18 at a limit."
+    )
     if len(worst) > MOST:
         caption += f" The {MOST} largest losses of {len(worst)}."
-    table = Rows("The largest loss of the best point first", ["observable", "constraint", "best point", "pull", "loss", "good points"], rows)
+    table = Rows(
+        "The largest loss of the best point first",
+        ["observable", "constraint", "best point", "pull", "loss", "good points"],
+        rows,
+    )
     return Part(tables=[table], pictures=[Picture("observables", says, [panel], caption, columns=1)])
 
 
@@ -103,24 +121,42 @@ def constraints(seen: Seen) -> Part:
     shares.sort(key=lambda each: -each[1])
     drawn = shares[:MOST][::-1]
     values = 100.0 * np.array([share for _, share in drawn])
-    panel = Panel(Side("excluded (%)", "excluded (%)", limits=(0.0, 100.0)), Side(categories=[name for name, _ in drawn]),
-                  [Bars(values)], tall=_tall(len(drawn)))
-    says = "Share of points that each constraint alone excludes: " + ", ".join(f"{name} {share:.1%}" for name, share in shares[:MOST])
+    panel = Panel(
+        Side("excluded (%)", "excluded (%)", limits=(0.0, 100.0)),
+        Side(categories=[name for name, _ in drawn]),
+        [Bars(values)],
+        tall=_tall(len(drawn)),
+    )
+    says = "Share of points that each constraint alone excludes: " + ", ".join(
+        f"{name} {share:.1%}" for name, share in shares[:MOST]
+    )
     caption = (
-        f"Share of {whose} ({count:,}) that each constraint alone would exclude: a loss of at least {show_number(threshold)}, of points that "
-        "have an NLL; INVALID and failed points of all."
+        f"Share of {whose} ({count:,}) that each constraint alone would exclude: a loss of at least "
+        f"{show_number(threshold)}, of points that have an NLL; INVALID and failed points of all."
     )
     words = [caption]
     rows = _tensions(seen, names)
     tables = []
     if rows:
-        tables.append(Rows(
-            "Pairs in tension: what lowers one loss raises the other. Spearman's rank correlation of the two losses near the best "
-            "point, and how many points of the prior satisfy both, over what independent constraints would leave",
-            ["first", "second", "correlation", "points near the best", "satisfied together"], rows))
+        tables.append(
+            Rows(
+                "Pairs in tension: what lowers one loss raises the other. Spearman's rank correlation of their losses "
+                "near the best point, and how many points of the prior satisfy both, over what independent constraints "
+                "would leave",
+                ["first", "second", "correlation", "points near the best", "satisfied together"],
+                rows,
+            )
+        )
     elif len(names) > 1:
-        words.append("No pair of constraints is in tension: no two losses have a rank correlation below −0.3 near the best point.")
-    return Part(words, tables=tables, pictures=[Picture("constraints", says, [panel], "Share that each constraint alone excludes.", columns=1)])
+        words.append(
+            "No pair of constraints is in tension: no two losses have a rank correlation below −0.3 near the best "
+            "point."
+        )
+    return Part(
+        words,
+        tables=tables,
+        pictures=[Picture("constraints", says, [panel], "Share that each constraint alone excludes.", columns=1)],
+    )
 
 
 def _tensions(seen: Seen, names: list[str]) -> list[list[str]]:
@@ -132,11 +168,13 @@ def _tensions(seen: Seen, names: list[str]) -> list[list[str]]:
     if len(rows) < 20 or len(names) < 2:
         return []
     names = sorted(names, key=lambda name: -float(np.nanstd(seen.losses[rows, seen.likelihoods[name]])))[:60]
-    losses = seen.losses[np.ix_(rows, [seen.likelihoods[name] for name in names])]
+    losses = seen.losses[rows][:, [seen.likelihoods[name] for name in names]]
     found = ranks_correlation(losses)
     sample = seen.ok & seen.from_prior
     satisfied = {name: seen.losses[sample, seen.likelihoods[name]] < seen.target.threshold for name in names}
-    pairs = [(float(found[i, j]), names[i], names[j]) for i, j in combinations(range(len(names)), 2) if found[i, j] < -0.3]
+    pairs = [
+        (float(found[i, j]), names[i], names[j]) for i, j in combinations(range(len(names)), 2) if found[i, j] < -0.3
+    ]
     table = []
     for value, first, second in sorted(pairs)[:10]:
         expected = satisfied[first].mean() * satisfied[second].mean() if sample.any() else 0.0
@@ -147,7 +185,9 @@ def _tensions(seen: Seen, names: list[str]) -> list[list[str]]:
 
 def ranks_correlation(values: Floats) -> Floats:
     """Spearman's rank correlation between columns of values (n, k), shape (k, k); NaN for a constant column."""
-    ranks = np.apply_along_axis(rankdata, 0, np.where(np.isfinite(values), values, np.nanmax(values, initial=0.0) + 1.0))
+    ranks = np.apply_along_axis(
+        rankdata, 0, np.where(np.isfinite(values), values, np.nanmax(values, initial=0.0) + 1.0)
+    )
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.corrcoef(ranks, rowvar=False)
 
@@ -159,19 +199,36 @@ def correlations(seen: Seen) -> Part:
     variables = [each.name for each in seen.variables]
     kept = [name for name in variables if name in restricted(seen)[:MOST_CELLS]]
     observed = [name for name in seen.likelihoods if np.isfinite(seen.columns[name][seen.good]).all()]
-    others = [each.name for each in seen.stored.observables if each.name not in observed and np.isfinite(seen.columns[each.name][seen.good]).all()]
+    others = [
+        each.name
+        for each in seen.stored.observables
+        if each.name not in observed and np.isfinite(seen.columns[each.name][seen.good]).all()
+    ]
     named = (kept + observed + others)[: max(MOST_CELLS, len(kept))][:MOST_CELLS]
     found = ranks_correlation(np.column_stack([seen.columns[name][seen.good] for name in named]))
     found = np.atleast_2d(found)
     labels = [plain(name) for name in named]
     below = np.where(np.tri(len(named), k=-1, dtype=np.bool_), found, np.nan)
     strong = sorted(
-        ((float(below[i, j]), labels[i], labels[j]) for i in range(len(named)) for j in range(i) if abs(below[i, j]) > 0.5),
+        (
+            (float(below[i, j]), labels[i], labels[j])
+            for i in range(len(named))
+            for j in range(i)
+            if abs(below[i, j]) > 0.5
+        ),
         key=lambda each: -abs(each[0]),
     )
     listed = "; ".join(f"{a} and {b} {value:+.2f}" for value, a, b in strong[:10]) or "none is stronger than 0.5"
     panel = Panel(Side(categories=labels), Side(categories=labels), [Cells(below)], tall=0.9)
-    caption = f"Spearman's rank correlation over {int(seen.good.sum()):,} good points, which are a map and no sample of a probability."
+    caption = (
+        f"Spearman's rank correlation over {int(seen.good.sum()):,} good points, which are a map and no sample of a "
+        "probability."
+    )
     if len(named) < len(variables) + len(seen.stored.observables):
         caption += f" {len(named)} of {len(variables) + len(seen.stored.observables)} columns."
-    return Part([f"Strongest: {listed}."], pictures=[Picture("correlations", f"Rank correlations over good points: {listed}.", [panel], caption, columns=1)])
+    return Part(
+        [f"Strongest: {listed}."],
+        pictures=[
+            Picture("correlations", f"Rank correlations over good points: {listed}.", [panel], caption, columns=1)
+        ],
+    )

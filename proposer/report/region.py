@@ -7,8 +7,8 @@ from itertools import combinations
 import numpy as np
 
 from proposer.report.axes import plain, side
-from proposer.report.seen import Seen
 from proposer.report.section import Part
+from proposer.report.seen import Seen
 from proposer.show.picture import Curve, Dots, Marks, Panel, Picture, Regions, Rule, Side, Table
 from proposer.show.profiles import BINS, LEVELS, edges, height, profile, surface
 
@@ -35,8 +35,15 @@ def pairs(seen: Seen, table: Table) -> Part:
         words.append(f"Of {len(names)} variables the {MOST_VARIABLES} are drawn that the good points restrict most.")
         names = [name for name in names if name in restricted(seen)[:MOST_VARIABLES]]
     if len(names) > 1:
-        large = [Panel(side(seen, x, zoom=True), side(seen, y, zoom=True), [Dots(x, y), *_star(seen, x, y)]) for x, y in chosen]
-        which = "Every pair of variables" if len(names) <= 3 else f"The {len(chosen)} pairs that the good points restrict most"
+        large = [
+            Panel(side(seen, x, zoom=True), side(seen, y, zoom=True), [Dots(x, y), *_star(seen, x, y)])
+            for x, y in chosen
+        ]
+        which = (
+            "Every pair of variables"
+            if len(names) <= 3
+            else f"The {len(chosen)} pairs that the good points restrict most"
+        )
         caption = f"{which}, around the good points. Good points are coloured by NLL; the star is the best point."
         pictures.append(Picture("points", f"{which}: {_where(seen)}", large, caption, table=table))
         if len(names) > 3:
@@ -46,11 +53,22 @@ def pairs(seen: Seen, table: Table) -> Part:
                 for column, x in enumerate(names[: row + 1])
             ]
             pictures.append(
-                Picture("pairs", f"All pairs of {len(names)} variables: {_where(seen)}", panels, "Every pair of variables.", lively=False, table=table)
+                Picture(
+                    "pairs",
+                    f"All pairs of {len(names)} variables: {_where(seen)}",
+                    panels,
+                    "Every pair of variables.",
+                    lively=False,
+                    table=table,
+                )
             )
     elif names:
-        only = Panel(side(seen, names[0], zoom=True), Side("NLL", "NLL", "linear", _nll_limits(seen)), [Dots(names[0], "NLL")])
-        pictures.append(Picture("points", f"The NLL of the points along {names[0]}: {_where(seen)}", [only], "", table=table))
+        only = Panel(
+            side(seen, names[0], zoom=True), Side("NLL", "NLL", "linear", _nll_limits(seen)), [Dots(names[0], "NLL")]
+        )
+        pictures.append(
+            Picture("points", f"The NLL of the points along {names[0]}: {_where(seen)}", [only], "", table=table)
+        )
     return Part(words, warnings, pictures=pictures)
 
 
@@ -67,17 +85,17 @@ def _drawn(seen: Seen) -> str:
     shown = int(seen.good[seen.shown].sum())
     text = f"{shown:,} good points" if shown == good else f"{shown:,} of the {good:,} good points, chosen at random,"
     rest = len(seen.shown) - shown
-    return f"Drawn are {text} and {f'all {rest:,}' if rest == others else f'a random {rest:,} of the {others:,}'} others."
+    return (
+        f"Drawn are {text} and {f'all {rest:,}' if rest == others else f'a random {rest:,} of the {others:,}'} others."
+    )
 
 
 def _where(seen: Seen) -> str:
     """The good region in words."""
     if not seen.good.any():
         return "no point is good."
-    spans = [
-        f"{each.name} from {seen.columns[each.name][seen.good].min():.4g} to {seen.columns[each.name][seen.good].max():.4g}"
-        for each in seen.variables[:8]
-    ]
+    good = {each.name: seen.columns[each.name][seen.good] for each in seen.variables[:8]}
+    spans = [f"{name} from {values.min():.4g} to {values.max():.4g}" for name, values in good.items()]
     return f"{int(seen.good.sum()):,} good points, {', '.join(spans)}."
 
 
@@ -122,7 +140,7 @@ def profiles(seen: Seen) -> Part:
     chosen = names if len(names) <= MOST_PROFILES else restricted(seen)[:MOST_PROFILES]
     top = max(height(0.95, 1) * 1.6, min(seen.target.threshold - best, 10.0))
     upwards = Side("NLL − least NLL", "NLL - least NLL", "linear", (0.0, top))
-    lines = [Rule(height(level, 1), label=f"{level:.0%}") for level in LEVELS]
+    lines = [Rule(height(level, 1), label=f"{100 * level:.0f} %") for level in LEVELS]
     singles, found = [], []
     for name in chosen:
         axis = side(seen, name, zoom=True)
@@ -143,13 +161,14 @@ def profiles(seen: Seen) -> Part:
             continue
         grid = edges(*across.limits, across.scale), edges(*up.limits, up.scale)
         z = surface(seen.columns[x][ok], seen.columns[y][ok], seen.nll[ok], grid, best)
-        levels, words = [height(level, 2) for level in LEVELS], [f"{level:.0%}" for level in LEVELS]
+        levels, words = [height(level, 2) for level in LEVELS], [f"{100 * level:.0f} %" for level in LEVELS]
         doubles.append(Panel(across, up, [Regions(z.x, z.y, z.z, levels, words), *_star(seen, x, y)]))
-    words = [
+    meaning = (
         "The profile NLL is the least NLL found at each value. By Wilks' theorem the 68 % and 95 % intervals of one "
-        f"variable reach {height(0.68, 1):.2f} and {height(0.95, 1):.2f} above the least NLL, {best:.4g}; the regions of "
-        f"two variables {height(0.68, 2):.2f} and {height(0.95, 2):.2f}."
-    ]
+        f"variable reach {height(0.68, 1):.2f} and {height(0.95, 1):.2f} above the least NLL, {best:.4g}; the regions "
+        f"of two variables {height(0.68, 2):.2f} and {height(0.95, 2):.2f}."
+    )
+    words = [meaning]
     if seen.target.threshold < best + height(0.95, 2):
         words.append(
             f"The search fills the region with {seen.words}. The 95 % contour of two variables lies at "

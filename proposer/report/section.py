@@ -27,7 +27,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Part:
-    """What one section says of one run. `warnings` stand first, `words` are paragraphs, `text` is to be copied whole."""
+    """What one section says of one run. `warnings` stand first, `words` are paragraphs, `text` is to be copied."""
 
     words: Sequence[str] = ()
     warnings: Sequence[str] = ()

@@ -68,12 +68,14 @@ class Seen:
     @cached_property
     def ok(self) -> Mask:
         """Points that have an NLL."""
-        return self.status == Status.OK
+        ok: Mask = self.status == Status.OK
+        return ok
 
     @cached_property
     def good(self) -> Mask:
         """Points on the target."""
-        return self.ok & self.target.contains(self.nll)
+        good: Mask = self.ok & self.target.contains(self.nll)
+        return good
 
     @cached_property
     def best(self) -> int | None:
@@ -147,8 +149,11 @@ def see(folder: Path) -> Seen:
     if not parts:
         raise DatasetError(f"{folder}: no point has an answer yet, so there is nothing to report")
     codes = max(len(stored.codes), 1)
-    seconds = [np.pad(row[:codes], (0, codes - len(row[:codes])), constant_values=np.nan)
-               for part in parts for row in part.seconds]
+    seconds = [
+        np.pad(row[:codes], (0, codes - len(row[:codes])), constant_values=np.nan)
+        for part in parts
+        for row in part.seconds
+    ]
 
     def joined(name: str) -> Any:
         return np.concatenate([getattr(part, name) for part in parts])
@@ -159,7 +164,9 @@ def see(folder: Path) -> Seen:
     params = joined("params")
     variables = {each.name for each in scan.variables}
     if variables != set(meta["variables"]):
-        raise DatasetError(f"{folder}: its scan file has other variables than its points; put back the one it began with")
+        raise DatasetError(
+            f"{folder}: its scan file has other variables than its points; put back the one it began with"
+        )
     return Seen(
         name=scan.run_name,
         folder=folder,

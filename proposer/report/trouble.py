@@ -8,8 +8,8 @@ import numpy as np
 from scipy.stats import ks_2samp
 
 from proposer.report.axes import plain, side
-from proposer.report.seen import Seen
 from proposer.report.section import Code, Part, Rows
+from proposer.report.seen import Seen
 from proposer.show.costs import costs, show_costs
 from proposer.show.failures import command, kind_of, scan_file
 from proposer.show.picture import Bars, Dots, Panel, Picture, Side, Table
@@ -35,10 +35,28 @@ def trouble(seen: Seen, table: Table) -> Part:
             where = "; ".join(where for _, _, where in apart[:3]) or "spread like all others"
             words.append(f"{status.name}: {int(at.sum()):,} points ({at.mean():.1%}), {where}.")
     names = list(dict.fromkeys([*chosen, *(each.name for each in seen.variables)]))[:3]
-    pairs = [(names[0], names[1])] if len(names) == 2 else [(names[0], names[1]), (names[0], names[2]), (names[1], names[2])] if len(names) > 2 else []
+    pairs = (
+        [(names[0], names[1])]
+        if len(names) == 2
+        else [(names[0], names[1]), (names[0], names[2]), (names[1], names[2])]
+        if len(names) > 2
+        else []
+    )
     panels = [Panel(side(seen, x, zoom=False), side(seen, y, zoom=False), [Dots(x, y, "status")]) for x, y in pairs]
-    pictures = [Picture("status", f"Status of points over the range of {', '.join(map(plain, names))}. {' '.join(words)}", panels,
-                        "Status of points, over the variables in which points without an NLL differ most from the others: OK blue, INVALID grey, FAILED red, TIMED_OUT purple.", table=table)] if panels else []
+    pictures = (
+        [
+            Picture(
+                "status",
+                f"Status of points over the range of {', '.join(map(plain, names))}. {' '.join(words)}",
+                panels,
+                "Status of points, over the variables in which points without an NLL differ most from the others: OK "
+                "blue, INVALID grey, FAILED red, TIMED_OUT purple.",
+                table=table,
+            )
+        ]
+        if panels
+        else []
+    )
     return Part(words, tables=[_reasons(seen)], pictures=pictures)
 
 
@@ -68,11 +86,17 @@ def _reasons(seen: Seen) -> Rows:
     rows: list[list[str | Code]] = []
     for (status, code, message), count in reasons.most_common(MOST_REASONS):
         row = last[status, code, message]
-        message = str(seen.message[row]) if count == 1 else f"{message}, the last one: {seen.message[row]}" if "#" in message else message
-        shown = message if len(message) < 300 else f"{message[:300]}…"
-        rows.append([status, code, f"{count:,}", shown, Code(command(file, names, seen.params[row]), f"point {seen.ids[row]}")])
-    more = f"; the {MOST_REASONS} most frequent of {len(reasons):,} messages" if len(reasons) > MOST_REASONS else ""
-    return Rows(f"What was said{more}", ["status", "code", "points", "message", "an example"], rows)
+        text = str(seen.message[row])
+        shown = text if len(text) < 300 else f"{text[:300]}…"
+        rows.append(
+            [status, code, f"{count:,}", shown, Code(command(file, names, seen.params[row]), f"point {seen.ids[row]}")]
+        )
+    more = f"; the {MOST_REASONS} most frequent of {len(reasons):,} kinds" if len(reasons) > MOST_REASONS else ""
+    return Rows(
+        f"What was said, the last message of each kind{more}",
+        ["status", "code", "points", "message", "an example"],
+        rows,
+    )
 
 
 def seconds(seen: Seen) -> Part:
@@ -87,8 +111,33 @@ def seconds(seen: Seen) -> Part:
     rows = []
     for k, each in enumerate(found):
         column = seen.seconds[:, k][np.isfinite(seen.seconds[:, k])]
-        rows.append([each.name, f"{each.runs:,}", f"{np.median(column):.3g}", f"{np.percentile(column, 95):.3g}", f"{column.max():.3g}", f"{each.seconds:,.0f}"])
-    panel = Panel(Side("seconds in all", "seconds in all", limits=(0.0, max(each.seconds for each in found) * 1.05)),
-                  Side(categories=[plain(each.name) for each in found][::-1]), [Bars(np.array([each.seconds for each in found][::-1]))], tall=min(0.2 + 0.07 * len(found), 1.5))
+        rows.append(
+            [
+                each.name,
+                f"{each.runs:,}",
+                f"{np.median(column):.3g}",
+                f"{np.percentile(column, 95):.3g}",
+                f"{column.max():.3g}",
+                f"{each.seconds:,.0f}",
+            ]
+        )
+    panel = Panel(
+        Side("seconds in all", "seconds in all", limits=(0.0, max(each.seconds for each in found) * 1.05)),
+        Side(categories=[plain(each.name) for each in found][::-1]),
+        [Bars(np.array([each.seconds for each in found][::-1]))],
+        tall=min(0.2 + 0.07 * len(found), 1.5),
+    )
     table = Rows("Seconds of wall time", ["code", "runs", "median", "95 %", "longest", "in all"], rows)
-    return Part(lines[len(found):], tables=[table], pictures=[Picture("seconds", f"Seconds by code. {' '.join(lines)}", [panel], "Seconds by code, all points together.", columns=1)])
+    return Part(
+        lines[len(found) :],
+        tables=[table],
+        pictures=[
+            Picture(
+                "seconds",
+                f"Seconds by code. {' '.join(lines)}",
+                [panel],
+                "Seconds by code, all points together.",
+                columns=1,
+            )
+        ],
+    )

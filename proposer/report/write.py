@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -35,8 +36,8 @@ MANY = 12
 def write_report(folders: Sequence[Path], file: Path | None = None) -> list[Path]:
     """Writes `report.html` of one run or of several side by side, and the pictures of each into its `plots/`.
 
-    The page goes into `file`, or the folder of the first run. Returns what was written. Raises DatasetError for a folder
-    without a run or without an answered point, ScanFileError.
+    The page goes into `file`, or the folder of the first run. Returns what was written. Raises DatasetError for a
+    folder without a run or without an answered point, ScanFileError.
     """
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -46,14 +47,21 @@ def write_report(folders: Sequence[Path], file: Path | None = None) -> list[Path
         lives = [_live(seen, table) for seen, table in zip(runs, tables, strict=True)]
         title = ", ".join(dict.fromkeys(seen.name for seen in runs))
         written = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-        subtitle = "; ".join(f"{int(seen.good.sum()):,} good of {len(seen.ids):,} points ({seen.words})" for seen in runs)
+        subtitle = "; ".join(
+            f"{int(seen.good.sum()):,} good of {len(seen.ids):,} points ({seen.words})" for seen in runs
+        )
         text = page(title, f"{subtitle}. Written {written}.", [str(seen.folder) for seen in runs], sections, lives)
         target = file or folders[0] / REPORT
         with writing(target.parent, target.name) as out:
             out.write(text.encode())
         paths = [target]
         for number, seen in enumerate(runs):
-            shown = [picture for section in sections if len(section.parts) > number for picture in section.parts[number].pictures]
+            shown = [
+                picture
+                for section in sections
+                if len(section.parts) > number
+                for picture in section.parts[number].pictures
+            ]
             paths += _plots(seen.folder, shown)
     return paths
 
@@ -79,8 +87,8 @@ def sections_of(runs: Sequence[Seen], tables: Sequence[Table]) -> list[Section]:
     def of_each(tell: Callable[[Seen], Part]) -> list[Part]:
         return [_told(tell, seen) for seen in runs]
 
-    def with_points(tell: Callable[[Seen, Table], Part]) -> list[Part]:
-        return [_told(lambda seen, table=table: tell(seen, table), seen) for seen, table in both]
+    def with_points(tell: Callable[..., Part]) -> list[Part]:
+        return [_told(partial(tell, table=table), seen) for seen, table in both]
 
     return [
         Section("found", "What was found", [Part(tables=[overview.found(runs)])]),

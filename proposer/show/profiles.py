@@ -60,7 +60,7 @@ def surface(x: Floats, y: Floats, nll: Floats, bounds: tuple[Floats, Floats], be
 
     z(p) = min_i [NLL_i + (|p - p_i| / h)^2] - best over the points i, which is the Moreau envelope of what was found
     (J. J. Moreau, Bull. Soc. Math. France 93 (1965) 273). Distances are in units of the picture's width and height, and
-    h is the typical distance between points near the best, at least one bin. So z is never below the least NLL nearby,
+    h is 1.5 times the typical distance between points near the best, at least one bin. So z is never below the least NLL nearby,
     each point counts in a place no larger than the gaps between points, and nothing is interpolated across a gap.
     """
     unit_x, unit_y = _unit(x, bounds[0]), _unit(y, bounds[1])
@@ -70,7 +70,7 @@ def surface(x: Floats, y: Floats, nll: Floats, bounds: tuple[Floats, Floats], be
     z = np.full((bins[1], bins[0]), _FAR_UP)
     if near.any():
         points = np.column_stack([unit_x[near], unit_y[near]])
-        reach = max(_spacing(points[nll[near] < best + height(0.95, 2)]), 1.0 / min(bins))
+        reach = max(1.5 * _spacing(points[nll[near] < best + height(0.95, 2)]), 1.0 / min(bins))
         least = np.full((bins[1], bins[0]), np.inf)
         column = np.clip((points[:, 0] * bins[0]).astype(np.int64), 0, bins[0] - 1)
         row = np.clip((points[:, 1] * bins[1]).astype(np.int64), 0, bins[1] - 1)
@@ -103,7 +103,6 @@ def _unit(values: Floats, bounds: Floats) -> Floats:
 
 
 def _from_unit(unit: Floats, bounds: Floats) -> Floats:
-    if is_log(bounds):
-        found: Floats = np.exp(np.log(bounds[0]) + unit * (np.log(bounds[-1]) - np.log(bounds[0])))
-        return found
-    return bounds[0] + unit * (bounds[-1] - bounds[0])
+    ends = np.log(bounds[[0, -1]]) if is_log(bounds) else bounds[[0, -1]]
+    found: Floats = ends[0] + unit * (ends[1] - ends[0])
+    return np.exp(found) if is_log(bounds) else found
