@@ -23,7 +23,9 @@ INTERRUPTED = 130
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs one command; returns its exit code: 0, 2 for bad input, 4 and 5 for an evaluator that must end."""
+    """Runs one command; returns its exit code: 0, 2 for bad input, 4 and 5 for an evaluator that must end, 6 for one
+    that has ended before the scan.
+    """
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # its fork handlers hang beside subprocesses
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what it logs is said in our own words
     options = _parser().parse_args(arguments)
@@ -66,8 +68,8 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--workers",
         type=_at_least(0, int),
-        default=len(os.sched_getaffinity(0)),
-        help="processes that run points; 0: the server's own, without isolation (default: %(default)s, one a core)",
+        help="processes that run points; 0: the server's own, without isolation (default: as many as fit, one a core "
+        "where no code asks for more)",
     )
     serve.add_argument(
         "--executor",
@@ -84,9 +86,33 @@ def _parser() -> argparse.ArgumentParser:
         help="how long running points may go on after SIGTERM (default: %(default)s)",
     )
     serve.add_argument(
-        "--insecure", action="store_true", help="allow plain text beyond this machine: only on a private network"
+        "--insecure",
+        action="store_true",
+        help="serve other machines in plain text, or without asking who they are: only on a private network",
     )
     serve.add_argument("--address-file", type=Path, help="write the address to this file once it answers")
+    serve.add_argument(
+        "--announce",
+        type=Path,
+        metavar="FOLDER",
+        help="keep a file with the address in this shared folder as long as it takes points: `lodescan scan "
+        "--evaluator dir:FOLDER` finds it",
+    )
+    serve.add_argument(
+        "--lifetime",
+        type=_duration,
+        metavar="TIME",
+        help="be gone after this time, for example 3h50m: it stops taking points before, and ends with exit code 6",
+    )
+    serve.add_argument(
+        "--until-finished",
+        action="store_true",
+        help="end with exit code 0 once the proposer says that the scan is finished, with 6 when stopped before",
+    )
+    serve.add_argument("--tls-cert", type=Path, metavar="FILE", help="speak TLS with this certificate (PEM)")
+    serve.add_argument("--tls-key", type=Path, metavar="FILE", help="its key")
+    serve.add_argument("--tls-ca", type=Path, metavar="FILE", help="ask for client certificates of this authority")
+    serve.add_argument("--token-file", type=Path, metavar="FILE", help="ask for the token in this file (mode 0600)")
     serve.set_defaults(run=_serve)
 
     check = commands.add_parser("check", help="read the file and run each code once, in the middle of the ranges")
@@ -99,6 +125,13 @@ def _parser() -> argparse.ArgumentParser:
         "values", nargs="*", metavar="NAME=VALUE", help="a variable that is not given has the middle of its range"
     )
     point.add_argument("--keep", type=Path, metavar="DIR", help="keep the point's scratch folder here")
+    point.add_argument(
+        "--id",
+        type=_at_least(0, int),
+        default=0,
+        metavar="N",
+        help="of a point of a scan, whose random numbers it gets (default: %(default)s)",
+    )
     point.set_defaults(run=_point)
 
     new = commands.add_parser("new", help="write a folder with a small backend that works, to be changed into yours")
@@ -123,6 +156,15 @@ def _at_least(low: float, kind: Callable[[str], float]) -> Callable[[str], float
     return number
 
 
+def _duration(text: str) -> float:
+    from evaluator.service.ending import read_duration
+
+    try:
+        return read_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def _read(file: Path) -> ScanFile:
     """The scan file, by whose `verbose` is logged."""
     scan = read_scan(file)
@@ -145,7 +187,7 @@ def _check(options: argparse.Namespace) -> int:
 def _point(options: argparse.Namespace) -> int:
     from evaluator.commands.by_hand import point
 
-    return point(_read(options.file), options.values, options.keep)
+    return point(_read(options.file), options.values, options.keep, options.id)
 
 
 def _new(options: argparse.Namespace) -> int:

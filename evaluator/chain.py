@@ -26,10 +26,11 @@ from evaluator.errors import (
     ObservableFailed,
 )
 from evaluator.expressions import Expression
-from evaluator.files import FULL, read_regular
+from evaluator.files import FULL
 from evaluator.fitting import Solver
 from evaluator.readings import Found, Known, Reading, check_conditions, read_all
 from scanspec import Likelihood, ObservableSpec, ScanFile, ScanFileError, losses_and_nll
+from scanspec.files import read_bytes
 from scanspec.spectrum import FILES_NOT_KEPT
 
 MOST_WARNINGS = 20
@@ -254,7 +255,7 @@ class Chain:
         if sum(path.stat().st_size for path in files) > LARGEST_SPECTRA:
             point.warnings.append(f"its spectrum files are larger than {LARGEST_SPECTRA >> 20} {FILES_NOT_KEPT}")
             return []
-        return [read_regular(path, LARGEST_SPECTRA)[:LARGEST_SPECTRA] for path in files]
+        return [read_bytes(path, LARGEST_SPECTRA) for path in files]
 
 
 def _make_steps(scan: ScanFile, known: Known) -> list[Step]:

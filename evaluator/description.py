@@ -10,7 +10,7 @@ from pathlib import Path
 
 from evaluator.chain import Chain
 from evaluator.codes.registry import sources_of
-from evaluator.codes.sources import file_hash
+from evaluator.codes.sources import written_hash
 from lodescan.v1 import evaluation_pb2 as pb
 from scanspec import VERSION, CodeSpec, Likelihood, ObservableSpec
 from scanspec.tools import call_of
@@ -67,7 +67,7 @@ def _environment(chain: Chain) -> dict[str, str]:
     found = {name: section.text(name) for name in section}
     for name, value in list(found.items()):
         if os.path.isabs(value) and os.path.isfile(value):  # a program or a table that a code is told of
-            found[f"file {name}"] = file_hash(Path(value))
+            found[f"file {name}"] = written_hash(Path(value))
     return found
 
 

@@ -1,44 +1,13 @@
-"""Files that somebody else has written: read only where they are files, and no more than is wanted."""
+"""The files of a point: written anew, counted, and whether there is room for them."""
 
 from __future__ import annotations
 
 import errno
 import os
-import stat
 from pathlib import Path
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 """What the system says when a disk is full."""
-
-MOST_ENTRIES = 100_000
-"""The most files that a point may have in its folder."""
-
-
-class NotAFile(OSError):
-    """A folder, a pipe, a device; the message says what it is."""
-
-
-def read_regular(path: str | Path, most: int) -> bytes:
-    """Up to `most` + 1 bytes of a file; one byte more than `most` says that it is larger.
-
-    A link is followed: programs may link to what they have found. Raises NotAFile for what would
-    not end or not answer, and OSError.
-    """
-    # without O_NONBLOCK the opening of a named pipe waits for a writer
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    try:
-        require_regular(path, os.fstat(descriptor).st_mode)
-        with open(descriptor, "rb", closefd=False) as file:
-            return file.read(most + 1)
-    finally:
-        os.close(descriptor)
-
-
-def require_regular(path: str | Path, mode: int) -> None:
-    """Raises NotAFile when `mode` is not that of a file."""
-    kinds = {stat.S_IFIFO: "a named pipe", stat.S_IFDIR: "a folder", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
-    if not stat.S_ISREG(mode):
-        raise NotAFile(f"{path} is {kinds.get(stat.S_IFMT(mode), 'a socket')}, not a file")
 
 
 def write_new(path: Path, content: bytes) -> None:
@@ -46,26 +15,6 @@ def write_new(path: Path, content: bytes) -> None:
     path.unlink(missing_ok=True)
     with path.open("xb") as file:
         file.write(content)
-
-
-def used_by(folder: str, most: int) -> int:
-    """Bytes on the disk that the files below a folder take; stops to count where it is more than `most`."""
-    total, entries, folders = 0, 0, [folder]
-    while folders:
-        try:
-            with os.scandir(folders.pop()) as found:
-                for each in found:
-                    entries += 1
-                    total += each.stat(follow_symlinks=False).st_blocks * 512
-                    if entries > MOST_ENTRIES:
-                        return most + 1
-                    if total > most:
-                        return total
-                    if each.is_dir(follow_symlinks=False):
-                        folders.append(each.path)
-        except OSError:  # it is gone just now, or was never made
-            continue
-    return total
 
 
 def is_full(folder: Path) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -97,7 +98,7 @@ class Scan:
         self._good_points, self._limits, self._tally, self._progress = good_points, limits, tally, progress
         self._seconds = float(dataset.meta().get("seconds", 0.0))
         self._start = time.monotonic()
-        self._saved = self._start
+        self._saved = -math.inf
         self._eager, self._thought = eager, FIRST_THOUGHT
         self._work = Work()
         self._telling: Telling = InOrder(dataset, strategy)
@@ -146,11 +147,13 @@ class Scan:
                 return self._finish() or self._strategy.stop_reason
             # 5. Store it with the strategy's state, before a point of it is sent.
             batch, checkpoint = asked
-            added = self._dataset.add_batch(batch, self._space.to_physical(batch.u), checkpoint)
+            added = self._dataset.add_batch(batch, params := self._space.to_physical(batch.u), checkpoint)
             repeats = 0 if len(added.ids) else repeats + 1
             if repeats == MOST_REPEATS:
                 return self._finish() or "the strategy finds no points that were not evaluated before"
             self._give(added.pending)
+            chosen = [batch.origins[k] for k in np.flatnonzero(added.kept).tolist()]
+            self._progress.asked(added.ids.tolist(), chosen, batch.u[added.kept], params[added.kept])
             self._progress.doing(f"iteration {batch.iteration}" if batch.iteration else "bootstrap")
 
     def _give(self, points: Pending) -> None:
@@ -204,7 +207,8 @@ class Scan:
             save_spectra(self._dataset.path.parent, received.outcomes)
             self._dataset.record(received.outcomes)
             self._tally.add(received.outcomes)
-            self._progress.update()
+            self._progress.busy(len(self._work))
+            self._progress.answered(received.outcomes)
         if time.monotonic() - self._saved > SAVE_TIME_EVERY:
             self._save_time()
 
@@ -225,7 +229,7 @@ class Scan:
 
     def _save_time(self) -> None:
         self._saved = time.monotonic()
-        self._dataset.set_meta({"seconds": self.seconds})
+        self._dataset.set_meta({"seconds": self.seconds, "live": self._progress.state().to_json()})
 
     @property
     def seconds(self) -> float:
@@ -252,6 +256,7 @@ def read_tally(
     for (_, status), points in dataset.counts().items():
         if status is not None:
             tally.by_status[status] += points
+    tally.by_code = {code: Counter(counts) for code, counts in dataset.counts_by_code().items()}
     known = dataset.count_known()
     tally.by_status[Status.OK] -= known
     if known or (names and not good and math.isfinite(tally.best)):

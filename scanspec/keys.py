@@ -208,6 +208,9 @@ CODE = Keys(
         "invalid_when": ("Invalid_When",),
         "flavio": (),
         "umbridge": (),
+        "data": (),
+        "cores": (),
+        "memory": (),
         "description": ("Description",),
     },
     _words(  # settings of tools that BSMArt has built in

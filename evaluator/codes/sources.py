@@ -9,12 +9,13 @@ import importlib.util
 import os
 import re
 import sys
+import time
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
 from evaluator.errors import ConfigurationError
-from evaluator.files import NotAFile, require_regular
+from scanspec.files import NotAFile, require_regular
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 _NOT_PHYSICS = sys.stdlib_module_names | {"evaluator", "scanspec", "lodescan"}
@@ -25,11 +26,22 @@ Stamp = tuple[int, int, int, int]
 """Of a file: what changes with its content, as far as the file system tells."""
 
 
+SETTLED = 2 * 10**9
+"""Nanoseconds after its last change from which on another change gives a file another stamp, on any file system."""
+
+
 class FileHash(str):  # noqa: SLOT000  # a str can have no slots
     """The hash of a file's content, which remembers the file and how it looked before it was read."""
 
     path: Path
     stamp: Stamp
+    settled: bool
+    """Whether the same stamp means the same content."""
+    writable: bool = False
+    """Whether the code itself may write the file, such as a log or a cache that its command names."""
+
+
+_known: dict[Path, FileHash] = {}
 
 
 def stamp_of(status: os.stat_result) -> Stamp:
@@ -38,12 +50,19 @@ def stamp_of(status: os.stat_result) -> Stamp:
 
 
 def file_hash(path: Path) -> FileHash:
-    """SHA-256 of a file without a `#!` line, which holds the place of an environment, not physics."""
-    status = os.stat(path)
+    """SHA-256 of a file without a `#!` line, which holds the place of an environment, not physics.
+
+    A file whose stamp is still the same is not read again: a large table is asked for at each start of a worker.
+    """
+    status, path = os.stat(path), path.absolute()
+    stamp, known = stamp_of(status), _known.get(path)
+    if known is not None and known.settled and known.stamp == stamp:
+        return known
+    settled = time.time_ns() - max(stamp[:2]) > SETTLED
     try:
         require_regular(path, status.st_mode)  # the reading of a pipe or a device may never end
     except NotAFile as error:
-        raise ConfigurationError(f"{error}; name a file") from None
+        raise ConfigurationError(f"{path} cannot be used: {error.strerror}; name a file") from None
     digest = hashlib.sha256()
     with path.open("rb") as file:
         if file.read(2) == b"#!":
@@ -53,7 +72,16 @@ def file_hash(path: Path) -> FileHash:
         while part := file.read(2**20):
             digest.update(part)
     found = FileHash(digest.hexdigest())
-    found.path, found.stamp = path.absolute(), stamp_of(status)
+    found.path, found.stamp, found.settled = path, stamp, settled
+    _known[path] = found
+    return found
+
+
+def written_hash(path: Path) -> FileHash:
+    """The same for a file that the code itself may write."""
+    known = file_hash(path)
+    found = FileHash(known)
+    found.path, found.stamp, found.settled, found.writable = known.path, known.stamp, known.settled, True
     return found
 
 

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from evaluator.chain import Chain, Outcome, Status
 from evaluator.codes.programs import read_tail
+from evaluator.commands.one_point import ByHand
 from evaluator.commands.order import better_order, can_end, may_have_better_order
 from evaluator.commands.random_points import Tried, first_ok, open_windows, try_points
 from evaluator.commands.ranges import middle, what_is_outside
@@ -40,11 +41,11 @@ def check(scan: ScanFile) -> int:
     """
     console = _console()
     chain = Chain(scan)
-    chain.load()
+    by_hand = ByHand(chain)
     values = [middle(each) for each in scan.variables]
     scratch = ScratchRoot()
     try:
-        outcome = chain.evaluate(values, scratch.path / "point")
+        outcome = by_hand.evaluate(values, scratch.path / "point")
         codes = ", ".join(code.name for code in scan.codes)
         counts = f"variables: {len(scan.variables)}, observables: {len(chain.specs)}"
         console.print(f"{scan.path}: {counts}, codes: {codes}")
@@ -56,9 +57,9 @@ def check(scan: ScanFile) -> int:
         tried, opened = [Tried(values, outcome)], list[Tried]()
         doubtful = outcome.status is Status.INVALID or bool(not_numbers(chain, outcome))
         if doubtful or (outcome.status is Status.OK and may_have_better_order(scan)):
-            tried = try_points(chain, tried[0], scratch.path)
+            tried = try_points(by_hand, tried[0], scratch.path)
         if first_ok(tried) is None:
-            opened = open_windows(chain, tried, scratch.path)
+            opened = open_windows(by_hand, tried, scratch.path)
         elif may_have_better_order(scan):
             for line in better_order(chain, tried, scratch.path):
                 console.print(line)
@@ -160,19 +161,22 @@ def _culprit(outcome: Outcome) -> str:
     return f"code {outcome.failed_code}" if outcome.failed_code else "the file's own observables"
 
 
-def point(scan: ScanFile, assignments: list[str], keep: Path | None) -> int:
-    """Runs one point and prints all that came of it, with what each program wrote; 0 unless it failed."""
+def point(scan: ScanFile, assignments: list[str], keep: Path | None, point_id: int = 0) -> int:
+    """Runs one point and prints all that came of it, with what each program wrote; 0 unless it failed.
+
+    It gets the random numbers of the scan's point with this id.
+    """
     values = _read_values(scan, assignments)
     if keep is not None and keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
         raise ConfigurationError(f"--keep {keep}: is there already, and not empty; name a new folder")
     chain = Chain(scan)
-    chain.load()
+    by_hand = ByHand(chain)
     console = _console()
     scratch = ScratchRoot()
     folder = keep.resolve() if keep is not None else scratch.path / "point"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        outcome = chain.evaluate(values, folder)
+        outcome = by_hand.evaluate(values, folder, point_id=point_id)
         _print_tables(console, chain, values, outcome)
         _print_status(console, chain, outcome)
         _print_files(console, folder)
@@ -248,7 +252,8 @@ def _print_status(console: Console, chain: Chain, outcome: Outcome) -> None:
     for warning in outcome.warnings:
         console.print(f"warning: {warning}")
     if outcome.status is not Status.OK:
-        console.print(f"status {outcome.status.name}: {f'{outcome.failed_code} {outcome.message}'.strip()}")
+        where = f" (code {outcome.failed_code})" if outcome.failed_code else ""
+        console.print(f"status {outcome.status.name}{where}: {outcome.message}")
         return
     losses, nll = losses_and_nll([spec.likelihood for spec in chain.specs], np.array([outcome.observables]))
     for position, (spec, value) in enumerate(zip(chain.specs, outcome.observables, strict=True)):

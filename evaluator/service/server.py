@@ -20,7 +20,9 @@ from grpc_reflection.v1alpha import reflection
 
 from evaluator.chain import Status, printable
 from evaluator.description import MAX_BATCH
-from evaluator.executors.protocol import Job, Workers
+from evaluator.executors.job import Job
+from evaluator.executors.protocol import Executor
+from evaluator.service.security import Security, TokenGuard
 from lodescan.v1 import evaluation_pb2 as pb
 from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
 from scanspec import Address, Likelihood, losses_and_nll
@@ -78,7 +80,7 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
 
     def __init__(
         self,
-        workers: Workers,
+        executor: Executor,
         description: pb.DescribeResponse,
         likelihoods: list[Likelihood],
         on_finish: Callable[[], object] | None = None,
@@ -86,12 +88,14 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
         """`on_finish` is called when a client has said that the scan is finished, and no stream is open; None: this
         evaluator outlives its scans.
         """
-        self._workers = workers
+        self._executor = executor
         self._description = description
         self._likelihoods = likelihoods
         self._on_finish = on_finish
         self._finished = False
         self._stop_by: float | None = None
+        self.longest = 0.0
+        """Seconds of the longest point so far."""
         self._streams: set[_Stream] = set()
         self._room = asyncio.Event()  # points were answered: a stream that waits for room looks again
 
@@ -131,7 +135,7 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
         if len(self._streams) >= MOST_STREAMS:
             _refuse(context, TooMuch, f"{MOST_STREAMS} streams are open, as many as this evaluator serves")
             return
-        stream = _Stream(self._workers, self._description, self.room_for)
+        stream = _Stream(self._executor, self._description, self.room_for)
         self._streams.add(stream)
         log.info("a stream of points begins, from %s", context.peer())
         reader = asyncio.create_task(stream.read(requests))
@@ -150,6 +154,7 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
                     reader.result()  # the stream broke off, say
                 while finished := stream.take(MAX_RESULTS):
                     self._room.set()
+                    self.longest = max(self.longest, *(job.ended_at - job.begun_at for job in finished))
                     fill(response, self._likelihoods, finished)
                     yield response
                     response = pb.EvaluateResponse()
@@ -186,11 +191,11 @@ class _Stream:
 
     def __init__(
         self,
-        workers: Workers,
+        executor: Executor,
         description: pb.DescribeResponse,
         room_for: Callable[[_Stream, int], Awaitable[None]],
     ) -> None:
-        self._workers, self._room_for = workers, room_for
+        self._executor, self._room_for = executor, room_for
         self._names = [each.name for each in description.parameters]
         self._order: list[int] | None = None
         self._spectra_below = -math.inf
@@ -213,7 +218,7 @@ class _Stream:
                     self._check_counts(request)
                     for point_id in request.cancel_point_ids:
                         if (job := self.running.get(point_id)) is not None:
-                            self._workers.cancel(job)
+                            self._executor.cancel(job)
                     if request.point_ids:
                         await self._room_for(self, len(request.point_ids))
                         self._submit(self._points(request))
@@ -251,7 +256,7 @@ class _Stream:
     def _submit(self, points: list[tuple[int, list[float]]]) -> None:
         for point_id, row in points:
             job = self.running[point_id] = Job(point_id, row, self._spectra_below, self._done, self)
-            self._workers.submit(job)
+            self._executor.submit(job)
 
     def _columns(self, request: pb.EvaluateRequest) -> list[int]:
         count = len(request.parameters)
@@ -300,10 +305,10 @@ class _Stream:
         """Cancels the points that wait, or everything."""
         for job in list(self.running.values()):
             if everything:
-                self._workers.cancel(job)
+                self._executor.cancel(job)
             else:
                 job.cancel_waiting()
-        self._workers.drop(self)
+        self._executor.drop(self)
 
 
 def fill(response: pb.EvaluateResponse, likelihoods: list[Likelihood], finished: list[Job]) -> None:
@@ -347,9 +352,12 @@ def _listed(names: list[str], count: int | None = None) -> str:
 
 
 class Server:
-    """A server with health and reflection, bound but not started. Raises OSError when the address is not to be had."""
+    """A server with health, bound but not started; with reflection where only this machine sees it.
 
-    def __init__(self, evaluation: Evaluation, address: Address) -> None:
+    Raises OSError when the address is not to be had.
+    """
+
+    def __init__(self, evaluation: Evaluation, address: Address, security: Security | None = None) -> None:
         self._evaluation = evaluation
         options = [
             ("grpc.http2.min_ping_interval_without_data_ms", int(1000 * SHORTEST_PING)),
@@ -357,16 +365,22 @@ class Server:
             ("grpc.so_reuseport", 0),  # a second evaluator on the same address must fail, not share it
             ("grpc.max_receive_message_length", evaluation.largest_request),
         ]
-        self._server = grpc.aio.server(options=options)
+        guards = [TokenGuard(security.token_file)] if security is not None and security.token_file is not None else []
+        self._server = grpc.aio.server(options=options, interceptors=guards)
         pb_grpc.add_EvaluationServiceServicer_to_server(evaluation, self._server)
         self._health = health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        name = pb.DESCRIPTOR.services_by_name["EvaluationService"].full_name
-        health_name = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
-        reflection.enable_server_reflection((name, health_name, reflection.SERVICE_NAME), self._server)
+        if address.is_local:
+            name = pb.DESCRIPTOR.services_by_name["EvaluationService"].full_name
+            health_name = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+            reflection.enable_server_reflection((name, health_name, reflection.SERVICE_NAME), self._server)
+        target = address.target if address.path else str(address)
         before = os.umask(0o077)  # a socket in a folder is this user's alone
         try:
-            self.port = self._server.add_insecure_port(address.target if address.path else str(address))
+            if security is None:
+                self.port = self._server.add_insecure_port(target)
+            else:
+                self.port = self._server.add_secure_port(target, security.credentials())
         except RuntimeError as error:
             raise OSError(str(error)) from error
         finally:
@@ -377,7 +391,12 @@ class Server:
     async def start(self) -> None:
         """Starts to answer."""
         await self._server.start()
-        await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
+        await self.set_serving(True)
+
+    async def set_serving(self, serving: bool) -> None:
+        """Whether points can be run just now, for those who ask and those who watch."""
+        status = health_pb2.HealthCheckResponse
+        await self._health.set("", status.SERVING if serving else status.NOT_SERVING)
 
     async def stop(self, grace: float) -> None:
         """Takes no more points, returns what finishes within `grace` seconds, cancels the rest, ends."""

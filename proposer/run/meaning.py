@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _STOPS = ("iterations",)
 """Settings that say when to stop."""
 
-_OF_A_CODE = ("run", "timeout", "first_timeout", "description", "observables")
+_OF_A_CODE = ("run", "timeout", "first_timeout", "description", "observables", "cores", "memory")
 """Keys of a code that change no result, or that are looked at by themselves."""
 
 

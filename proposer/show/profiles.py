@@ -60,8 +60,9 @@ def surface(x: Floats, y: Floats, nll: Floats, bounds: tuple[Floats, Floats], be
 
     z(p) = min_i [NLL_i + (|p - p_i| / h)^2] - best over the points i, which is the Moreau envelope of what was found
     (J. J. Moreau, Bull. Soc. Math. France 93 (1965) 273). Distances are in units of the picture's width and height, and
-    h is 1.5 times the typical distance between points near the best, at least one bin. So z is never below the least NLL nearby,
-    each point counts in a place no larger than the gaps between points, and nothing is interpolated across a gap.
+    h is 1.5 times the typical distance between points near the best, at least one bin. So z is never below the least
+    NLL nearby, each point counts in a place no larger than the gaps between points, and nothing is interpolated across
+    a gap.
     """
     unit_x, unit_y = _unit(x, bounds[0]), _unit(y, bounds[1])
     near = (nll < best + _FAR_UP) & (unit_x > -0.2) & (unit_x < 1.2) & (unit_y > -0.2) & (unit_y < 1.2)

@@ -203,7 +203,7 @@ def test_aliases_that_grow(said):
 def test_what_is_no_regular_file(tmp_path, suffix):
     path = tmp_path / f"scan.{suffix}"
     os.mkfifo(path)
-    with pytest.raises(ScanFileError, match="no regular file"):
+    with pytest.raises(ScanFileError, match="named pipe, not a file"):
         read_scan_file(path)
     with pytest.raises(ScanFileError, match="a folder"):
         read_scan_file(tmp_path)
