@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.mathtext import MathTextParser
 
 from proposer.report.seen import Seen
+from proposer.show.marks import drawable
 from proposer.show.picture import Side, Table
-from proposer.show.still import drawable
 from proposer.types import Floats
 from scanspec import ObservableSpec, PriorKind, Variable
 

@@ -16,7 +16,7 @@ from bokeh.plotting import figure
 
 from proposer.report.axes import plain
 from proposer.show import picture as p
-from proposer.show.still import LIGHT
+from proposer.show.marks import LIGHT
 from proposer.types import Floats
 
 TEXT = "#5f6b78"

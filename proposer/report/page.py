@@ -17,8 +17,9 @@ from markupsafe import Markup
 
 from proposer.report.live import Live
 from proposer.report.section import Section
+from proposer.show.marks import LIGHT
 from proposer.show.picture import Picture
-from proposer.show.still import LIGHT, figure, pixels
+from proposer.show.still import figure, pixels
 from scanspec import VERSION
 
 _DENSE = 1.6

@@ -18,9 +18,10 @@ from proposer.report.page import page
 from proposer.report.section import Part, Section
 from proposer.report.seen import Seen, see
 from proposer.run.files import check_no_link, writing
+from proposer.show.marks import PAPER
 from proposer.show.picture import Picture, Table
 from proposer.show.plots import PLOTS
-from proposer.show.still import PAPER, figure, rendered
+from proposer.show.still import figure, rendered
 
 REPORT = "report.html"
 """The page in the folder of a run."""
