@@ -27,6 +27,7 @@ from evaluator.errors import (
 )
 from evaluator.expressions import Expression
 from evaluator.files import FULL
+from evaluator.fit_method import read_fit_method
 from evaluator.fitting import Solver
 from evaluator.readings import Found, Known, Reading, check_conditions, read_all
 from scanspec import Likelihood, ObservableSpec, ScanFile, ScanFileError, losses_and_nll
@@ -122,13 +123,14 @@ class Chain:
         self._derived = [known.reading(spec) for spec in self._specs if spec.name in scan.derived]
         self.steps = _make_steps(scan, known)
         self._top = [known.reading(spec) for spec in scan.observables]
+        self.fit_method = read_fit_method(scan)
         self._solver: Solver | None = None
-        if scan.fitting is not None:
+        if scan.fitting is not None and self.fit_method is not None:
             wanted = {each.name for each in scan.fitting.targets}
             giving = [n for n, step in enumerate(self.steps) if wanted & {each.spec.name for each in step.readings}]
             self._to_the_end = bool(wanted & {each.spec.name for each in self._top})
             self._inner_steps = self.steps if self._to_the_end else self.steps[: max(giving) + 1]
-            self._solver = Solver(scan.fitting, str(scan.path))
+            self._solver = Solver(scan.fitting, self.fit_method, str(scan.path))
 
     @cached_property
     def specs(self) -> list[ObservableSpec]:

@@ -37,7 +37,9 @@ def describe(chain: Chain, concurrency: int) -> pb.DescribeResponse:
         "conditions": [code.conditions for code in scan.codes],
         "observables": [(spec.name, spec.code, str(spec.slha), spec.function) for spec in chain.specs],
         "environment": _environment(chain),
-    } | ({"fitting": repr(scan.fitting)} if scan.fitting is not None else {})
+    }
+    if scan.fitting is not None and chain.fit_method is not None:
+        physics["fitting"] = chain.fit_method.describe(scan.fitting)
     likelihood = [(spec.name, spec.valid, repr(spec.likelihood)) for spec in chain.specs]
     return pb.DescribeResponse(
         backend=" + ".join(step.name for step in chain.steps),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from evaluator.fit_method import read_fit_method
 from scanspec import ScanFile, read_scan_file
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "JULIA_NUM_THREADS")
@@ -16,7 +17,7 @@ def read_scan(path: Path) -> ScanFile:
 
     The largest number of `cores` of a code is what threads are told of, but for what the file itself sets.
     """
-    scan = read_scan_file(path)
+    scan = read_scan_file(path, also=read_fit_method)
     if given := [code.section.integer("cores") for code in scan.codes if "cores" in code.section]:
         os.environ.update(dict.fromkeys(THREADS, str(max(given))))
     section = scan.setup.section("environment_variables")

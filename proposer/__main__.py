@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from proposer.commands.scan import ScanOptions
 
 BAD_INPUT, NO_ROOM = 2, 74
+_WHERE = "where the evaluator listens, also as unix:PATH (default: %(default)s)"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -122,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
         action=_Once,
         default=DEFAULT_ADDRESS,
         metavar="HOST:PORT",
-        help="where the evaluator listens, also as unix:PATH (default: %(default)s)",
+        help=_WHERE,
     )
     scan.set_defaults(run=_scan)
 
@@ -147,6 +148,42 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("folder", type=Path, metavar="DIR", help="the run's folder")
     status.set_defaults(run=_status)
 
+    point = commands.add_parser("point", parents=[json], help="a stored point in full, and how to run it again")
+    point.add_argument("folder", type=Path, metavar="RUN", help="the run's folder")
+    point.add_argument("number", type=_count, metavar="ID", help="the point's id, as in good_points.csv")
+    point.set_defaults(run=_point)
+
+    retry = commands.add_parser("retry", parents=[evaluator, json], help="evaluate stored points again")
+    retry.add_argument("folder", type=Path, metavar="DIR", help="the run's folder")
+    retry.add_argument(
+        "--status",
+        choices=["OK", "INVALID", "FAILED", "TIMED_OUT"],
+        action="append",
+        dest="statuses",
+        help="of the points to evaluate; may be given several times (default: FAILED and TIMED_OUT)",
+    )
+    retry.add_argument("--evaluator", action=_Once, default=DEFAULT_ADDRESS, metavar="HOST:PORT", help=_WHERE)
+    retry.add_argument("--wait", type=_seconds, default=60.0, metavar="SECONDS", help="for an evaluator, default: 60")
+    retry.add_argument(
+        "--same-physics", action="store_true", help="go on although files of the codes have changed: a fault was mended"
+    )
+    retry.set_defaults(run=_retry)
+
+    rescore = commands.add_parser("rescore", parents=[json], help="stored points by the constants of another scan file")
+    rescore.add_argument("folder", type=Path, metavar="DIR", help="the folder of the run whose points are taken")
+    rescore.add_argument("--scan", type=Path, required=True, dest="file", metavar="NEW", help="the new scan file")
+    rescore.add_argument("--run", type=Path, dest="into", metavar="DIR", help="the new folder (default: runs/RUN_NAME)")
+    rescore.set_defaults(run=_rescore)
+
+    compare = commands.add_parser("compare", parents=[json], help="two runs side by side")
+    compare.add_argument("folders", nargs=2, type=Path, metavar="DIR", help="the runs' folders")
+    compare.set_defaults(run=_compare)
+
+    merge = commands.add_parser("merge", parents=[json], help="the points of several runs in one folder")
+    merge.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="folders of runs of one scan file")
+    merge.add_argument("--run", type=Path, required=True, dest="into", metavar="NEW", help="the new folder")
+    merge.set_defaults(run=_merge)
+
     export = commands.add_parser("export", help="write all points of a run to one table")
     export.add_argument("folder", type=Path, metavar="DIR", help="the run's folder")
     export.add_argument("--format", choices=["csv", "parquet"], default="csv", dest="kind", help="default: %(default)s")
@@ -163,6 +200,18 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("folders", type=Path, nargs="+", metavar="DIR", help="a run's folder; several side by side")
     report.add_argument("--file", type=Path, help="where to (default: report.html in the first run's folder)")
     report.set_defaults(run=_report)
+
+    certificates = commands.add_parser(
+        "certificates", help="make a private authority, and a certificate and a token for each side"
+    )
+    certificates.add_argument("folder", type=Path, metavar="DIR", help="for all of it; what is there is kept")
+    certificates.add_argument(
+        "--host", action="append", default=[], dest="hosts", metavar="NAME", help="a further name of the evaluator"
+    )
+    certificates.add_argument(
+        "--days", type=_count, default=365, help="how long the certificates are valid (default: %(default)s)"
+    )
+    certificates.set_defaults(run=_certificates)
 
     convert = commands.add_parser("convert", help="print a scan file of BSMArt in the plain spelling, as YAML")
     convert.add_argument("file", type=Path, help="the scan file")
@@ -254,6 +303,47 @@ def _watch(options: argparse.Namespace) -> int:
     return watch(options.folder)
 
 
+def _point(options: argparse.Namespace) -> int:
+    from proposer.commands.point import point
+
+    with contextlib.redirect_stdout(_Visible(sys.stdout)):
+        return point(options.folder, options.number, as_json=options.json)
+
+
+def _retry(options: argparse.Namespace) -> int:
+    from proposer.commands.retry import Retry, retry
+    from proposer.types import Status
+
+    statuses = [Status[name] for name in options.statuses or ("FAILED", "TIMED_OUT")]
+    how = Retry(
+        statuses=statuses,
+        address=options.evaluator,
+        insecure=options.insecure,
+        wait=options.wait,
+        same_physics=options.same_physics,
+    )
+    return retry(options.folder, how)
+
+
+def _rescore(options: argparse.Namespace) -> int:
+    from proposer.commands.rescore import rescore
+
+    return rescore(options.folder, options.file, options.into)
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from proposer.commands.compare import compare
+
+    with contextlib.redirect_stdout(_Visible(sys.stdout)):
+        return compare(options.folders, as_json=options.json)
+
+
+def _merge(options: argparse.Namespace) -> int:
+    from proposer.commands.merge import merge
+
+    return merge(options.into, options.folders)
+
+
 def _export(options: argparse.Namespace) -> int:
     from proposer.commands.export import export
 
@@ -272,6 +362,12 @@ def _report(options: argparse.Namespace) -> int:
     from proposer.commands.report import report
 
     return report(options.folders, options.file)
+
+
+def _certificates(options: argparse.Namespace) -> int:
+    from proposer.commands.certificates import certificates
+
+    return certificates(options.folder, options.hosts, options.days)
 
 
 def _convert(options: argparse.Namespace) -> int:

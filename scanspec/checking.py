@@ -10,8 +10,8 @@ from scanspec.document import Section, plain_name
 from scanspec.expressions import ExpressionError, parse
 from scanspec.likelihoods import Kind
 from scanspec.observables import ObservableSpec
+from scanspec.settings import only_tabulates
 from scanspec.tools import TOY_NAMES, TOYS, WAYS, kind_key
-from scanspec.types import only_tabulates
 
 if TYPE_CHECKING:
     from scanspec.scanfile import ScanFile

@@ -11,10 +11,9 @@ METHODS = ("HBOS", "Optimiser", "none")
 
 
 def read_novelty(setup: Section) -> tuple[str, int, str]:
-    """Method, bins and direction: BSMArt has True, False, HBOS or Optimiser, and the others in a mapping."""
-    word = setup.text("novelty", "true").strip().lower()
-    known = {each.lower(): each for each in METHODS} | {"true": "HBOS", "1": "HBOS", "false": "none", "0": "none"}
-    if word not in known:
+    """Method, bins and direction."""
+    method = setup.text("novelty", METHODS[0])
+    if method not in METHODS:
         raise setup.wrong("novelty", "true, false, HBOS or Optimiser")
     more = setup.section("novelty_settings")
     for key in more:
@@ -23,18 +22,7 @@ def read_novelty(setup: Section) -> tuple[str, int, str]:
     direction = more.text("direction", "min")
     if direction not in ("min", "max"):
         raise more.wrong("direction", "min or max")
-    return known[word], more.integer("n_bins", setup.integer("novelty_bins", 100, low=2), low=2), direction
-
-
-def read_focus(setup: Section, names: Collection[str]) -> tuple[str, ...]:
-    """BSMArt has two lists, Variables and Observables; one list of names does as well."""
-    if not isinstance(setup.raw("focus"), dict):
-        return read_names(setup, "focus", "variable or observable", names)
-    lists = setup.section("focus")
-    for key in lists:
-        if key.lower() not in ("variables", "observables"):
-            raise lists.error(f"{lists.path} has two lists, Variables and Observables, but no {key!r}", key)
-    return tuple(name for key in lists for name in read_names(lists, key, "variable or observable", names))
+    return method, more.integer("n_bins", setup.integer("novelty_bins", 100, low=2), low=2), direction
 
 
 def read_names(section: Section, key: str, what: str, known: Collection[str]) -> tuple[str, ...]:

@@ -35,7 +35,7 @@ def column_variables(setup: Section, variables: Section, ignored: list[str]) -> 
         if isinstance(variables.raw(name), dict):
             entry = variables.section(name, keys.VARIABLE)
             unit, label, description = (entry.text(key, "") for key in ("unit", "label", "description"))
-            ignored += [*entry.ignored, *(f"{name}: {key}" for key in ("range", "prior") if key in entry)]
+            ignored += [f"{name}: {key}" for key in ("range", "prior") if key in entry]
         found.append(Variable(name, min(values), max(values), unit=unit, label=label, description=description))
     return tuple(found)
 

@@ -92,7 +92,7 @@ class Code(ABC):
     def _own_section(self) -> Section:
         if self.settings is None:
             return self.section
-        return self.section.section(self.key, Keys(dict.fromkeys(self.settings, ())))
+        return self.section.section(self.key, Keys(tuple(self.settings)))
 
     def _refuse_keys_of_other_kinds(self) -> None:
         """Keys in BSMArt's spelling are left alone: its files have them for every tool."""

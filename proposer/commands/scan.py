@@ -41,7 +41,7 @@ from proposer.wire.messages import Description
 from proposer.wire.remote import Evaluator, NoEvaluator
 from scanspec import ScanFile
 from scanspec.logs import set_level
-from scanspec.types import reads_rows
+from scanspec.settings import reads_rows
 
 WAIT_AT_START, WAIT_LATER = 60.0, 600.0
 

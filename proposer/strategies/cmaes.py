@@ -26,10 +26,6 @@ if TYPE_CHECKING:
     from proposer.types import Observable
     from scanspec import ScanFile
 
-with warnings.catch_warnings():
-    warnings.filterwarnings("ignore", "Could not import matplotlib")  # which only its plots need
-    import cma
-
 MOST_KNOWN = 20
 """Generations in a row without a new point, after which one is asked all the same: a scan counts those."""
 
@@ -149,6 +145,9 @@ class Cmaes:
         return self._out
 
     def _new_search(self) -> Any:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Could not import matplotlib")  # which only its plots need
+            import cma  # here: it imports matplotlib, for which no other scan has to wait
         n = max(2, len(self._free))  # cma does not do one dimension: the second is not used
         start = np.full(n, 0.5)
         start[: len(self._free)] = self._place()

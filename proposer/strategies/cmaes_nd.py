@@ -22,8 +22,7 @@ from proposer.target import Target
 from proposer.types import Floats, Told
 from scanspec import Kind
 from scanspec.likelihoods import LARGEST_LOSS
-from scanspec.novelty import read_focus, read_names, read_novelty, read_seeds
-from scanspec.types import BSMARTS_GENERATIONS, is_bsmarts
+from scanspec.novelty import read_names, read_novelty, read_seeds
 
 if TYPE_CHECKING:
     from proposer.space import Space
@@ -70,9 +69,6 @@ class CmaesNdSettings(CmaesSettings):
         bounds = [each.name for each in scored if each.likelihood.kind is Kind.CFUNCTION]
         names = [*(each.name for each in scan.variables), *(each.name for each in scan.all_observables())]
         method, bins, direction = read_novelty(setup)
-        generations = plain.generations
-        if generations is None and is_bsmarts(setup):
-            generations = BSMARTS_GENERATIONS
         n = sum(not each.fixed for each in scan.variables)
         return replace(
             plain,
@@ -80,12 +76,11 @@ class CmaesNdSettings(CmaesSettings):
             target=ALL_WITHIN
             if "threshold_value" not in scan.networks and len(bounds) == len(scored)
             else plain.target,
-            generations=generations,
             episodes=setup.integer("episodes", low=1) if "episodes" in setup else None,
             novelty=method,
             bins=bins,
             direction=direction,
-            focus=read_focus(setup, names),
+            focus=read_names(setup, "focus", "variable or observable", names),
             hierarchy=read_names(setup, "hierarchy", "observable with the scaling CFUNCTION", bounds),
             no_good_points_patience=setup.integer("no_good_points_patience", cls.no_good_points_patience, low=1),
             best_loss_patience=setup.integer("best_loss_patience", cls.best_loss_patience, low=1),

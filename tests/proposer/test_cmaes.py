@@ -83,7 +83,7 @@ def chain(x):
     return np.where(ok, Status.OK, Status.INVALID), np.column_stack([first, np.where(ok, second, np.nan)])
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("scored", [True, False])
 def test_losses_of_points_outside_a_window_lead_into_it(seed, scored):
     """As in BSMArt's example: the search would never find the window among points that all rank the same."""

@@ -46,6 +46,7 @@ class SlhaProgram(Code):
     beside = (
         "profile",
         "input_file",
+        "input_name",
         "output_file",
         "append",
         "success",
@@ -79,11 +80,10 @@ class SlhaProgram(Code):
         }
         self._sources |= {f"file {path.name}": file_hash(path) for path in self._companions}
         self.fills_a_template = next(each.name for each in scan.codes if _writes_spectrum(each)) == spec.name
-        named = section.path_text("input_file") or (scan.first_input if self.fills_a_template else "")
+        named = section.path_text("input_file")
         self._template = self._read_template(scan, named, known)
-        self._input = self._profile.input_name or (
-            Path(named).name if named and self._template is None else f"{self._name}.in.slha"
-        )
+        by_name = section.path_text("input_name") or (Path(named).name if named and self._template is None else "")
+        self._input = self._profile.input_name or by_name or f"{self._name}.in.slha"
         self._append = section.boolean("append", self._profile.append)
         self._output = self._output_name(spec, scan)
         self._set_timeouts(self._profile.timeout, self._profile.first_timeout or 0.0)
@@ -94,8 +94,7 @@ class SlhaProgram(Code):
         section, first, path = self.section, self.fills_a_template, scan.folder / named
         if first and not named:
             raise section.error(f"{section.path}: a program needs an input_file: its SLHA template", "command")
-        by_name = not first and named == scan.first_input and section.spelling("input_file") == "InputFile"
-        if not first and (by_name or not path.is_file()):
+        if not first and not path.is_file():
             return None
         where = f"{section.file}, line {section.line('input_file')}"
         template = Template(path, known, scan.blocks if first else {}, len(scan.variables), where, scan.block_places)
