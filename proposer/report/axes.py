@@ -52,6 +52,14 @@ def readable(label: str, instead: str) -> str:
     return label if len(label) <= 4 * LONGEST else instead
 
 
+def zoomed(limits: tuple[float, float] | None, values: Floats) -> tuple[float, float] | None:
+    """Limits for a logarithmic axis: from the least positive value where they begin at 0 or below."""
+    positive = values[drawable(values, "log")]
+    if limits is None or limits[0] > 0 or not len(positive):
+        return limits
+    return float(positive.min()), limits[1]
+
+
 def _limits(seen: Seen, name: str, scale: str, variable: Variable | None, zoom: bool) -> tuple[float, float] | None:
     values = seen.columns[name]
     good = values[seen.good & drawable(values, scale)]

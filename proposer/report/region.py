@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
@@ -156,13 +157,8 @@ def profiles(seen: Seen) -> Part:
         singles.append(Panel(axis, upwards, [Curve(centres, least, steps=True), *lines, star], tall=0.7))
     doubles = []
     for x, y in narrowest(seen):
-        across, up = side(seen, x, zoom=True), side(seen, y, zoom=True)
-        if across.limits is None or up.limits is None:
-            continue
-        grid = edges(*across.limits, across.scale), edges(*up.limits, up.scale)
-        z = surface(seen.columns[x][ok], seen.columns[y][ok], seen.nll[ok], grid, best)
-        levels, words = [height(level, 2) for level in LEVELS], [f"{100 * level:.0f} %" for level in LEVELS]
-        doubles.append(Panel(across, up, [Regions(z.x, z.y, z.z, levels, words), *_star(seen, x, y)]))
+        panel = region_panel(seen, x, y, side(seen, x, zoom=True), side(seen, y, zoom=True), LEVELS)
+        doubles += [panel] if panel is not None else []
     meaning = (
         "The profile NLL is the least NLL found at each value. By Wilks' theorem the 68 % and 95 % intervals of one "
         f"variable reach {height(0.68, 1):.2f} and {height(0.95, 1):.2f} above the least NLL, {best:.4g}; the regions "
@@ -183,3 +179,13 @@ def profiles(seen: Seen) -> Part:
         caption = "Profile NLL of pairs: regions of 68 and 95 %, and the best point."
         pictures.append(Picture("regions", says, doubles, caption))
     return Part(words, pictures=pictures)
+
+
+def region_panel(seen: Seen, x: str, y: str, across: Side, up: Side, shares: Sequence[float]) -> Panel | None:
+    """Regions of the profile NLL of two columns at levels given as shares of probability; None without a range."""
+    if seen.best is None or across.limits is None or up.limits is None:
+        return None
+    grid = edges(*across.limits, across.scale), edges(*up.limits, up.scale)
+    z = surface(seen.columns[x][seen.ok], seen.columns[y][seen.ok], seen.nll[seen.ok], grid, float(seen.nll[seen.best]))
+    levels, words = [height(level, 2) for level in shares], [f"{100 * level:g} %" for level in shares]
+    return Panel(across, up, [Regions(z.x, z.y, z.z, levels, words), *_star(seen, x, y)])

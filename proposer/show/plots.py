@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -26,20 +27,36 @@ MOST_VARIABLES = 12
 """More of them make a picture of pairs that nobody can read."""
 
 
-def plot(folder: Path, names: list[str], file: Path | None) -> int:
+@dataclass(frozen=True)
+class View:
+    """What the command line says of a picture of two columns; `colour`: a column, or None."""
+
+    zoom: bool = False
+    xlog: bool = False
+    ylog: bool = False
+    colour: str | None = None
+
+
+AS_IT_IS = View()
+
+
+def plot(folder: Path, names: list[str], file: Path | None, view: View = AS_IT_IS) -> int:
     """Draws and says where. Raises DatasetError without a run, UsageError or ScanFileError for what cannot be drawn."""
     scan = read_scan(folder)
     points = read_points(folder, scan)
-    for name in names:
+    for name in [*names, *([view.colour] if view.colour else [])]:
         if name not in points.columns:
             raise UsageError(f"{folder} has no variable or observable {name!r}{closest(name, points.columns)}")
     if names:
-        asked = Plotting((Plot(file_name("-".join(names)), tuple(names)),), unphysical=True, corner=False)
+        scales = _asked_scales(scan, names)
+        asked = Plotting(
+            (Plot(file_name("-".join(names)), tuple(names), scales=scales),), unphysical=True, corner=False
+        )
     else:
         asked = read_plotting(scan) or Plotting((), unphysical=True, corner=True)
     if file is not None and len(asked.plots) + (asked.corner or not asked.plots) != 1:
         raise UsageError("--file is for one picture, and the scan file asks for several", next_step="name two columns")
-    for path in draw(folder, scan, points, asked, file, print):
+    for path in draw(folder, scan, points, asked, file, print, view):
         print(f"drawn: {path}")
     return 0
 
@@ -51,12 +68,13 @@ def draw(
     asked: Plotting,
     file: Path | None = None,
     say: Callable[[str], None] = lambda _: None,
+    view: View = AS_IT_IS,
 ) -> list[Path]:
     """Draws into `file`, or `plots/` in the run's folder; returns the paths. `say`: is told what a picture leaves out.
 
     Raises ScanFileError for the pictures that cannot be drawn, after all others.
     """
-    from proposer.show.drawing import draw_corner, draw_plot, left_out
+    from proposer.show.drawing import Look, draw_corner, draw_plot, left_out, looked_at
 
     if file is None:
         check_no_link(folder / PLOTS)
@@ -83,7 +101,13 @@ def draw(
 
         def draw_columns(each: Plot = each, path: Path = path) -> None:
             axes = plot_axes(folder, scan, points, each)
-            draw_plot(points, axes, each.contours, path, unphysical=asked.unphysical)
+            colour = _axis(scan, points, view.colour) if view.colour else None
+            look = Look(view.zoom, view.xlog, view.ylog, colour)
+            draw_plot(points, axes, each.contours, path, unphysical=asked.unphysical, look=look)
+            axes[:2] = [
+                looked_at(axes[0], points, look, log=view.xlog),
+                looked_at(axes[1], points, look, log=view.ylog),
+            ]
             if missing := left_out(points, axes, unphysical=asked.unphysical):
                 say(f"{path.name}: {missing}")
 
@@ -95,6 +119,15 @@ def draw(
     if faults:
         raise ScanFileError("; ".join(faults))
     return paths
+
+
+def _asked_scales(scan: ScanFile, names: list[str]) -> tuple[str | None, str | None]:
+    """The scaling that the section `plotting` gives for the same two columns."""
+    plotting = read_plotting(scan)
+    for each in plotting.plots if plotting is not None else ():
+        if list(each.values[:2]) == names:
+            return each.scales
+    return None, None
 
 
 def _made(path: Path) -> Path:
