@@ -62,6 +62,8 @@ def zoomed(limits: tuple[float, float] | None, values: Floats) -> tuple[float, f
 
 def _limits(seen: Seen, name: str, scale: str, variable: Variable | None, zoom: bool) -> tuple[float, float] | None:
     values = seen.columns[name]
+    if variable is not None and variable.fixed:
+        return None
     good = values[seen.good & drawable(values, scale)]
     if zoom and len(good) > 1 and good.min() < good.max():
         low, high = _roomy(good, scale)

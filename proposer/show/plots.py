@@ -42,6 +42,17 @@ AS_IT_IS = View()
 
 def plot(folder: Path, names: list[str], file: Path | None, view: View = AS_IT_IS) -> int:
     """Draws and says where. Raises DatasetError without a run, UsageError or ScanFileError for what cannot be drawn."""
+    for path in _drawn(folder, names, file, view, print):
+        print(f"drawn: {path}")
+    return 0
+
+
+def draw_columns(folder: Path, names: list[str], file: Path | None) -> Path:
+    """Draws two columns; returns where. Raises as `plot`."""
+    return _drawn(folder, names, file, AS_IT_IS, lambda _: None)[0]
+
+
+def _drawn(folder: Path, names: list[str], file: Path | None, view: View, say: Callable[[str], None]) -> list[Path]:
     scan = read_scan(folder)
     points = read_points(folder, scan)
     for name in [*names, *([view.colour] if view.colour else [])]:
@@ -56,9 +67,7 @@ def plot(folder: Path, names: list[str], file: Path | None, view: View = AS_IT_I
         asked = read_plotting(scan) or Plotting((), unphysical=True, corner=True)
     if file is not None and len(asked.plots) + (asked.corner or not asked.plots) != 1:
         raise UsageError("--file is for one picture, and the scan file asks for several", next_step="name two columns")
-    for path in draw(folder, scan, points, asked, file, print, view):
-        print(f"drawn: {path}")
-    return 0
+    return draw(folder, scan, points, asked, file, say, view)
 
 
 def draw(
