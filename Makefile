@@ -71,6 +71,10 @@ lint: dev ## style, imports between the two sides, manifests
 types: dev environments ## types, each side in its own environment
 	@tools/types.sh
 
+schema: ## docs/scan.schema.json, made from the keys of scan files
+	@$(PROPOSER)/python -m scanspec schema >docs/scan.schema.json
+.PHONY: schema
+
 contract: dev ## generate the code in proto/ from the contract
 	@tools/contract.sh proto
 

@@ -166,6 +166,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     retry.set_defaults(run=_retry)
 
+    rescore = commands.add_parser("rescore", parents=[json], help="stored points by the constants of another scan file")
+    rescore.add_argument("folder", type=Path, metavar="DIR", help="the folder of the run whose points are taken")
+    rescore.add_argument("--scan", type=Path, required=True, dest="file", metavar="NEW", help="the new scan file")
+    rescore.add_argument("--run", type=Path, dest="into", metavar="DIR", help="the new folder (default: runs/RUN_NAME)")
+    rescore.set_defaults(run=_rescore)
+
+    compare = commands.add_parser("compare", parents=[json], help="two runs side by side")
+    compare.add_argument("folders", nargs=2, type=Path, metavar="DIR", help="the runs' folders")
+    compare.set_defaults(run=_compare)
+
+    merge = commands.add_parser("merge", parents=[json], help="the points of several runs in one folder")
+    merge.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="folders of runs of one scan file")
+    merge.add_argument("--run", type=Path, required=True, dest="into", metavar="NEW", help="the new folder")
+    merge.set_defaults(run=_merge)
+
     export = commands.add_parser("export", help="write all points of a run to one table")
     export.add_argument("folder", type=Path, metavar="DIR", help="the run's folder")
     export.add_argument("--format", choices=["csv", "parquet"], default="csv", dest="kind", help="default: %(default)s")
@@ -177,6 +192,18 @@ def _parser() -> argparse.ArgumentParser:
     plot.add_argument("y", nargs="?", help="another one")
     plot.add_argument("--file", type=Path, help="where to, as .pdf, .png or .svg (default: plots/ in the run's folder)")
     plot.set_defaults(run=_plot)
+
+    certificates = commands.add_parser(
+        "certificates", help="make a private authority, and a certificate and a token for each side"
+    )
+    certificates.add_argument("folder", type=Path, metavar="DIR", help="for all of it; what is there is kept")
+    certificates.add_argument(
+        "--host", action="append", default=[], dest="hosts", metavar="NAME", help="a further name of the evaluator"
+    )
+    certificates.add_argument(
+        "--days", type=_count, default=365, help="how long the certificates are valid (default: %(default)s)"
+    )
+    certificates.set_defaults(run=_certificates)
 
     convert = commands.add_parser("convert", help="print a scan file of BSMArt in the plain spelling, as YAML")
     convert.add_argument("file", type=Path, help="the scan file")
@@ -289,6 +316,25 @@ def _retry(options: argparse.Namespace) -> int:
     return retry(options.folder, how)
 
 
+def _rescore(options: argparse.Namespace) -> int:
+    from proposer.commands.rescore import rescore
+
+    return rescore(options.folder, options.file, options.into)
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from proposer.commands.compare import compare
+
+    with contextlib.redirect_stdout(_Visible(sys.stdout)):
+        return compare(options.folders, as_json=options.json)
+
+
+def _merge(options: argparse.Namespace) -> int:
+    from proposer.commands.merge import merge
+
+    return merge(options.into, options.folders)
+
+
 def _export(options: argparse.Namespace) -> int:
     from proposer.commands.export import export
 
@@ -301,6 +347,12 @@ def _plot(options: argparse.Namespace) -> int:
     if options.x is not None and options.y is None:
         raise UsageError("one column makes no picture", next_step="name two columns to draw, or none")
     return plot(options.folder, [each for each in (options.x, options.y) if each is not None], options.file)
+
+
+def _certificates(options: argparse.Namespace) -> int:
+    from proposer.commands.certificates import certificates
+
+    return certificates(options.folder, options.hosts, options.days)
 
 
 def _convert(options: argparse.Namespace) -> int:

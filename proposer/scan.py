@@ -254,11 +254,12 @@ def read_tally(
             tally.by_status[status] += points
     tally.by_code = {code: Counter(counts) for code, counts in dataset.counts_by_code().items()}
     known = dataset.count_known()
-    tally.by_status[Status.OK] -= known
     if known or (names and not good and math.isfinite(tally.best)):
         for part in dataset.results():
             came = np.array([not len(each) for each in part.seconds], dtype=np.bool_)  # nothing ran for them here
-            came &= (part.status == Status.OK) & np.array([each == "init" for each in part.origins], dtype=np.bool_)
+            came &= np.array([each == "init" for each in part.origins], dtype=np.bool_)
+            tally.by_status.subtract(Status(each) for each in part.status[came].tolist())
+            came &= part.status == Status.OK
             tally.given += int((came & target.contains(part.nll)).sum())
             for row in np.flatnonzero(part.nll == tally.best)[:1].tolist():
                 tally.best_losses = part.losses[row].tolist() if not np.isnan(part.losses[row]).all() else ()

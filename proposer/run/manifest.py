@@ -69,7 +69,9 @@ def check_same_evaluator(
         accepted_now = {"same_physics": [*accepted_before, accepted], "sources": description.sources}
         _amend(dataset, {"physics_digest": now, **accepted_now})
     before, now = stored["likelihood_digest"], description.likelihood_digest
-    if before != now:
+    if not before:  # of a rescored run, which no evaluator has seen yet
+        _amend(dataset, {"likelihood_digest": now})
+    elif before != now:
         raise another_run(
             folder, f"its evaluator had other constants in the likelihood: digest {before[:12]}, now {now[:12]}"
         )
