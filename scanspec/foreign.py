@@ -54,7 +54,7 @@ def what_it_is(path: Path, text: str, content: Any = None) -> str:
     if header and not _YAML.search(text) and (_SETTING.search(text) or (content is None and header[0][0] == "[")):
         kind = "a TOML" if path.suffix.lower() == ".toml" else "an INI"
         hint = " of xBIT or of another program" if path.suffix.lower() in (".ini", ".cfg") else ""
-        return f"is {'an' if kind == 'INI' else 'a'} {kind} file{hint} ([section], key = value), not a scan file; {_A_SCAN_FILE}, each `name: value`"
+        return f"is {kind} file{hint} ([section], key = value), not a scan file; {_A_SCAN_FILE}, each `name: value`"
     if _MARKUP.match(text):
         return f"is HTML or XML, not a scan file; {_A_SCAN_FILE}"
     if isinstance(content, list):
