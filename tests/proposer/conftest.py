@@ -12,7 +12,7 @@ import torch
 from proposer.strategies.lode import nets as lode_nets
 from proposer.strategies.lode import regress
 from proposer.strategies.lode import strategy as lode
-from tests.proposer.runs import FORMAT2
+from tests.proposer.stored_runs import FORMAT2
 
 
 @pytest.fixture(autouse=True)

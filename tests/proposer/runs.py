@@ -1,4 +1,4 @@
-"""Stored runs for tests, with everything that a row may hold."""
+"""Runs for tests of what reads them: two rings of good points, made without an evaluator in a moment."""
 
 from __future__ import annotations
 
@@ -6,55 +6,93 @@ from pathlib import Path
 
 import numpy as np
 
+from proposer.run.columns import Columns, Quantity
 from proposer.run.dataset import Dataset
-from proposer.types import Batch, Outcome, Status
-from tests.proposer.datasets import columns
+from proposer.space import Space
+from proposer.types import Batch, Floats, Outcome, Status
+from scanspec import read_scan_file
 
-FORMAT2 = Path(__file__).parents[1] / "data" / "format2"
-"""A run that the last lodescan of format 2 stored, killed on its way."""
-SCAN = """\
-variables: {v0: [0, 100], v1: [0, 100]}
-codes: {c0: {function: "a:b", observables: {o0: {mean: 1, sigma: 1}, o1: {}, o2: {}}}}
+SCAN = """
+setup: {{run_name: '{name}', type: RANDOM, seed: 5, points: 100}}
+variables:
+  x: {{range: [-4, 4], label: $x_1$}}
+  mass: {{range: [1, 1000], prior: log-uniform, unit: GeV, label: $m_\\chi$}}
+  phase: {{range: [0, 1]}}
+  fixed: [3, 3]
+codes:
+  ring:
+    function: m:f
+    observables:
+      radius: {{mean: 2, sigma: 0.1, unit: fm}}
+      limit: {{scaling: UPPER, mean: 300, sigma: 30, unit: GeV}}
+      other: {{valid: [0, 10]}}
+networks: {{threshold_value: 3}}
 """
-META = {
-    "variables": ["v0", "v1"],
-    "observables": ["o0", "o1", "o2"],
-    "codes": ["c0", "c1"],
-    "points": 9,
-    "threshold": 2.0,
-    "seconds": 1.0,
-    "seed": 1,
-    "backend": "b",
-}
 
 
-def filled(folder: Path, batches: int = 12) -> None:
-    """A run with everything that a row may hold, closed in order."""
+def make_run(folder: Path, points: int = 600, name: str = "ring", seed: int = 5) -> Path:
+    """A run of `points` points in batches: unphysical where x < -3, failed where x > 2.2."""
+    written = folder.with_name(f"{folder.name}.yaml")
+    written.write_text(SCAN.format(name=name))
+    scan = read_scan_file(written)
+    space, rng = Space(scan.variables), np.random.default_rng(seed)
+    stored = Columns(
+        [Quantity(each.name, each.unit) for each in scan.variables],
+        [
+            Quantity("radius", "fm", "ring", "GAUSS 2 +- 0.1"),
+            Quantity("limit", "GeV", "ring", "UPPER 300 +- 30"),
+            Quantity("other", "", "ring", "OFF"),
+        ],
+        [Quantity("ring")],
+    )
+    meta = {
+        "variables": list(space.names),
+        "observables": ["radius", "limit", "other"],
+        "codes": ["ring"],
+        "threshold": 3.0,
+        "above": None,
+        "points": 100,
+        "seed": seed,
+        "threads": 1,
+        "seconds": 12.0,
+        "backend": "ring",
+        "backend_version": "1",
+        "physics_digest": "0" * 64,
+        "likelihood_digest": "1" * 64,
+        "versions": {"lodescan": "0.1.0", "numpy": np.__version__},
+        "meaning": {"setup: type": "LODE"},
+        "stopped": f"{points} evaluations",
+    }
     with Dataset(folder) as dataset:
-        dataset.start(columns(), META)
-        rng = np.random.default_rng(0)
-        for number in range(batches):
-            u = rng.random((15, 2))
-            added = dataset.add_batch(Batch(u, ["random"] * 15, number), u * 100, rng.bytes(3000))
-            if number == batches - 1:
-                dataset.add_attempt(added.ids.tolist()[:3])
-                continue
-            dataset.record(
-                [
-                    Outcome(int(point), Status.OK, float(nll), [*rng.random(3)], [*rng.random(3)], [0.1, 0.2])
-                    if nll > 0.3
-                    else Outcome(int(point), Status.FAILED, None, (), (), [0.1], "c0", "no convergence", ["a doubt"])
-                    for point, nll in zip(added.ids, rng.random(15), strict=True)
-                ]
-            )
+        dataset.start(stored, meta)
+        written.rename(folder / "scan.yaml")
+        left, iteration = points, 0
+        while left:
+            count = min(left, 2000 if points > 5000 else 150)
+            u = _near(space, rng, count) if iteration else space.draw(rng, count)
+            origins = ["exploit" if iteration else "start"] * count
+            params = space.to_physical(u)
+            added = dataset.add_batch(Batch(u, origins, iteration), params, b"")
+            dataset.record([_answer(int(point), row) for point, row in zip(added.ids, params, strict=True)])
+            left, iteration = left - count, iteration + 1
+    return folder
 
 
-def everything(folder: Path) -> list[object]:
-    """All that a scan which goes on, an export and a status read."""
-    with Dataset(folder) as dataset:
-        pending, checkpoint = dataset.pending(), dataset.latest_checkpoint()
-        found: list[object] = [dataset.meta(), dataset.counts(), dataset.count_known(), checkpoint, dataset.batches]
-        found += [part.tolist() for part in pending]
-        for part in dataset.results():
-            found += [x.tolist() if isinstance(x, np.ndarray) else [*map(str, x)] for x in part]
-    return [str(each) for each in found]
+def _near(space: Space, rng: np.random.Generator, count: int) -> Floats:
+    """Points about the ring."""
+    angle = rng.uniform(0, 2 * np.pi, count)
+    radius = rng.normal(2.0, 0.3, count)
+    x = np.column_stack([radius * np.cos(angle), 10 ** (1.5 + radius / 2 * np.sin(angle)), rng.random(count), angle])
+    x[:, 3] = 3.0
+    return space.to_unit(np.clip(x, [-4, 1, 0, 3], [4, 1000, 1, 3]))
+
+
+def _answer(point: int, row: Floats) -> Outcome:
+    x, mass, phase, _ = row.tolist()
+    if x < -3:
+        return Outcome(point, Status.INVALID, None, (), (), [0.01], "ring", f"x = {x:.4f} is outside")
+    if x > 2.2:
+        return Outcome(point, Status.FAILED, None, (), (), [0.2], "ring", "ValueError: math domain error")
+    radius = float(np.hypot(x, 2 * (np.log10(mass) - 1.5)))
+    losses = [0.5 * ((radius - 2) / 0.1) ** 2, float(np.logaddexp(0, (mass - 300) / 30)), 0.0]
+    return Outcome(point, Status.OK, sum(losses), [radius, mass, 1.0 + phase], losses, [0.01 + 0.01 * phase])

@@ -27,7 +27,7 @@ from proposer.telling import InOrder
 from proposer.types import Batch, Outcome, Status
 from scanspec import Variable, read_scan_file
 from tests.proposer.datasets import open_dataset
-from tests.proposer.runs import SCAN, everything, filled
+from tests.proposer.stored_runs import SCAN, everything, filled
 
 CUBE = Space([Variable("v0", 0.0, 1.0), Variable("v1", 0.0, 1.0)])
 

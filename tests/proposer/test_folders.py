@@ -16,7 +16,7 @@ from proposer.run.dataset import Dataset, DatasetError
 from proposer.run.folder import FolderInUse
 from proposer.types import Batch
 from tests.proposer.datasets import columns, open_dataset
-from tests.proposer.runs import everything, filled
+from tests.proposer.stored_runs import everything, filled
 
 # A folder that was being made
 

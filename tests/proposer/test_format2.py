@@ -16,7 +16,7 @@ import pytest
 from proposer.commands import status
 from proposer.run import tables
 from proposer.run.dataset import Dataset, DatasetError
-from tests.proposer.runs import FORMAT2, filled
+from tests.proposer.stored_runs import FORMAT2, filled
 
 
 def rows(dataset: Dataset) -> list[dict[str, object]]:
