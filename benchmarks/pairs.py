@@ -22,12 +22,12 @@ from proposer.wire.work import Work
 EVALUATOR = Path(".envs/evaluator/bin/python")
 NAMES = ["x", "y", "z", "w"]
 
-FREE_CODE = 'def free(point):\n    return {"nll": point["x"]}\n'
+FREE_CODE = 'def free(point):\n    return {"cost": point["x"]}\n'
 FREE = """
 setup: {run_name: free}
 variables: {x: [0, 1], y: [0, 1], z: [0, 1], w: [0, 1]}
 codes:
-  free: {function: "bench_free:free", observables: {nll: {scaling: MINUSEXPUSER}}}
+  free: {function: "bench_free:free", observables: {cost: {scaling: MINUSEXPUSER}}}
 """
 COPY = """
 setup: {run_name: copy}
@@ -36,7 +36,7 @@ codes:
   copy:
     command: cp {input} {output}
     input_file: bench.slha
-    observables: {nll: {slha: [BENCH, 1], scaling: MINUSEXPUSER}}
+    observables: {cost: {slha: [BENCH, 1], scaling: MINUSEXPUSER}}
 """
 TEMPLATE = "BLOCK BENCH\n  1  x\n  2  y\n  3  z\n  4  w\n"
 

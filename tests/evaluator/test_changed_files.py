@@ -49,6 +49,20 @@ def test_a_function(scan_file, evaluator, tmp_path, workers, name):
     ends(server, name, "was changed")
 
 
+def test_a_worker_that_starts_compares_every_file_however_many_there_are(scan_file, evaluator, tmp_path):
+    """Between points, a look at many files may have to wait for its share of the time; a start never does."""
+    modules = [f"m{number}" for number in range(30)]
+    for name in modules:
+        (tmp_path / f"{name}.py").write_text("")
+    scan = scan_file(SCAN, toy__py=f"import {', '.join(modules)}\n{TOY}", more__py=MORE)
+    server = evaluator(scan, before="from evaluator.executors import watch; watch.SHARE = 1e-9")
+    assert [list(each.observables) for each in server.evaluate([[1]])] == [[2.0]]
+    (tmp_path / "more.py").write_text(MORE.replace("2", "3"))
+    for pid in server.workers():
+        os.kill(pid, signal.SIGKILL)
+    ends(server, "more.py", "was changed")
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("name", ["copy.sh", "in.slha"])
 def test_a_program_and_a_template(scan_file, evaluator, tmp_path, workers, name):

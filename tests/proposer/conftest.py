@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +12,7 @@ import torch
 from proposer.strategies.lode import nets as lode_nets
 from proposer.strategies.lode import regress
 from proposer.strategies.lode import strategy as lode
+from tests.proposer.stored_runs import FORMAT2
 
 
 @pytest.fixture(autouse=True)
@@ -31,3 +34,10 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lode_nets, "OTHER_STEPS", 25)
     monkeypatch.setattr(regress, "FIRST_STEPS", 100)
     monkeypatch.setattr(regress, "LATER_STEPS", 25)
+
+
+@pytest.fixture
+def old_run(tmp_path: Path) -> Path:
+    """A run that the last lodescan of format 2 stored, killed on its way."""
+    shutil.copytree(FORMAT2 / "run", tmp_path / "run")
+    return tmp_path / "run"

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import resource
-import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
 import textwrap
 from contextlib import closing, contextmanager
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +17,7 @@ from proposer.commands import status
 from proposer.run import tables
 from proposer.run.dataset import Dataset, DatasetError
 from proposer.run.files import NoRoom
-from proposer.run.folder import FolderInUse, FolderLock
+from proposer.run.folder import FolderLock
 from proposer.run.spectra import save_spectra
 from proposer.show.plots import plot
 from proposer.space import Space
@@ -31,56 +26,10 @@ from proposer.target import Target
 from proposer.telling import InOrder
 from proposer.types import Batch, Outcome, Status
 from scanspec import Variable, read_scan_file
-from tests.proposer.datasets import columns, open_dataset
+from tests.proposer.datasets import open_dataset
+from tests.proposer.stored_runs import SCAN, everything, filled
 
-DATA = Path(__file__).parents[1] / "data" / "format2"
-SCAN = """\
-variables: {v0: [0, 100], v1: [0, 100]}
-codes: {c0: {function: "a:b", observables: {o0: {mean: 1, sigma: 1}, o1: {}, o2: {}}}}
-"""
 CUBE = Space([Variable("v0", 0.0, 1.0), Variable("v1", 0.0, 1.0)])
-META = {
-    "variables": ["v0", "v1"],
-    "observables": ["o0", "o1", "o2"],
-    "codes": ["c0", "c1"],
-    "points": 9,
-    "threshold": 2.0,
-    "seconds": 1.0,
-    "seed": 1,
-    "backend": "b",
-}
-
-
-def filled(folder: Path, batches: int = 12) -> None:
-    """A run with everything that a row may hold, closed in order."""
-    with Dataset(folder) as dataset:
-        dataset.start(columns(), META)
-        rng = np.random.default_rng(0)
-        for number in range(batches):
-            u = rng.random((15, 2))
-            added = dataset.add_batch(Batch(u, ["random"] * 15, number), u * 100, rng.bytes(3000))
-            if number == batches - 1:
-                dataset.add_attempt(added.ids.tolist()[:3])
-                continue
-            dataset.record(
-                [
-                    Outcome(int(point), Status.OK, float(nll), [*rng.random(3)], [*rng.random(3)], [0.1, 0.2])
-                    if nll > 0.3
-                    else Outcome(int(point), Status.FAILED, None, (), (), [0.1], "c0", "no convergence", ["a doubt"])
-                    for point, nll in zip(added.ids, rng.random(15), strict=True)
-                ]
-            )
-
-
-def everything(folder: Path) -> list[object]:
-    """All that a scan which goes on, an export and a status read."""
-    with Dataset(folder) as dataset:
-        pending, checkpoint = dataset.pending(), dataset.latest_checkpoint()
-        found: list[object] = [dataset.meta(), dataset.counts(), dataset.count_known(), checkpoint, dataset.batches]
-        found += [part.tolist() for part in pending]
-        for part in dataset.results():
-            found += [x.tolist() if isinstance(x, np.ndarray) else [*map(str, x)] for x in part]
-    return [str(each) for each in found]
 
 
 @pytest.mark.parametrize("part", range(4))
@@ -159,77 +108,6 @@ def test_a_state_of_another_version_names_the_file(tmp_path, name, state):
             InOrder(dataset, strategy).resume()
 
 
-# A folder that was being made
-
-
-@pytest.mark.parametrize("content", [None, b"", "wal"])
-def test_a_kill_while_the_folder_is_made_leaves_a_run_that_has_not_started(tmp_path, content, capsys):
-    if content == "wal":  # SQLite has written its header, and no table
-        with closing(sqlite3.connect(tmp_path / "dataset.sqlite")) as db:
-            db.execute("PRAGMA journal_mode = WAL")
-    elif content is not None:
-        (tmp_path / "dataset.sqlite").write_bytes(content)
-    (tmp_path / "lock").write_text("process 1 on nowhere\n")
-    if content is not None:
-        assert status.status(tmp_path) == 0
-        assert "has not started yet" in capsys.readouterr().out
-        with pytest.raises(DatasetError, match="has not started yet"):
-            tables.export(tmp_path, "csv")
-    with Dataset(tmp_path) as dataset:
-        assert (dataset.meta(), dataset.points, dataset.batches, dataset.counts()) == ({}, 0, 0, {})
-    filled(tmp_path)
-    assert len(everything(tmp_path)) > 5
-
-
-def test_a_run_of_format_2_that_had_not_started_starts(tmp_path, old_run):
-    with closing(sqlite3.connect(old_run / "dataset.sqlite")) as db, db:
-        for table in ("meta", "batches", "places", "results", "checkpoint", "attempts"):
-            db.execute(f"DELETE FROM {table}")
-    (old_run / "good_points.csv").unlink()
-    with Dataset(old_run) as dataset:
-        assert (dataset.meta(), dataset.points) == ({}, 0)
-    filled(old_run)
-
-
-def test_a_program_that_holds_the_file_is_named_as_the_reason(tmp_path, monkeypatch):
-    monkeypatch.setattr("proposer.run.opening.journal_mode", lambda _: "DELETE")
-    with open_dataset(tmp_path) as dataset, closing(sqlite3.connect(dataset.path)) as other:
-        dataset._db.execute("PRAGMA busy_timeout = 10")
-        other.execute("BEGIN")
-        other.execute("SELECT * FROM meta").fetchone()
-        with pytest.raises(DatasetError, match=r"dataset\.sqlite: another program holds it"):
-            dataset.set_meta({"a": 1})
-        other.execute("ROLLBACK")
-        dataset.set_meta({"a": 1})
-
-
-def test_a_start_that_fails_starts_nothing(tmp_path):
-    with Dataset(tmp_path) as dataset:
-        with pytest.raises(TypeError):
-            dataset.start(columns(), {"no JSON": object()})
-        assert dataset.meta() == {}
-    filled(tmp_path)
-
-
-def test_a_database_of_another_program_is_left_alone(tmp_path):
-    with closing(sqlite3.connect(tmp_path / "dataset.sqlite")) as db, db:
-        db.execute("CREATE TABLE theirs (a)")
-    content = (tmp_path / "dataset.sqlite").read_bytes()
-    for read_only in (False, True):
-        with pytest.raises(DatasetError, match=r"dataset\.sqlite: is a database of another program"):
-            Dataset(tmp_path, read_only=read_only)
-    assert (tmp_path / "dataset.sqlite").read_bytes() == content
-
-
-@pytest.mark.parametrize("name", ["scan.yaml", "manifest.json", "thesis.tex", "files"])
-def test_a_folder_of_somebody_else_is_left_alone(tmp_path, name):
-    (tmp_path / name).write_text("mine")
-    (tmp_path / ".hidden").write_text("")
-    with pytest.raises(DatasetError, match=rf"holds files but no run \({name}\).*choose a new or empty folder"):
-        Dataset(tmp_path)
-    assert sorted(each.name for each in tmp_path.iterdir()) == sorted([".hidden", name])
-
-
 # Kills inside a commit where there is no WAL
 
 CUT_OFF = """
@@ -281,71 +159,6 @@ def test_a_reader_leaves_a_journal_to_the_one_who_works_there(cut_off):
     finally:
         lock.release()
     assert (cut_off / "dataset.sqlite-journal").exists()
-
-
-# The folder under a scan that runs
-
-
-def test_another_process_stays_out_when_the_lock_is_removed(tmp_path):
-    with open_dataset(tmp_path) as dataset:
-        (tmp_path / "lock").unlink()
-        with pytest.raises(FolderInUse, match="in use by"):
-            Dataset(tmp_path)
-        u = np.array([[0.5, 0.5]])
-        dataset.add_batch(Batch(u, ["a"], 0), u, b"")  # and it goes on
-    Dataset(tmp_path).close()
-
-
-def test_without_locks_on_folders_a_removed_lock_ends_the_scan(tmp_path, monkeypatch):
-    """As on NFS, where a folder cannot be locked."""
-    with open_dataset(tmp_path) as dataset:
-        monkeypatch.setattr(dataset._lock, "_alone", False)
-        (tmp_path / "lock").unlink()
-        with pytest.raises(DatasetError, match="lock: was removed or replaced, so another process may work"):
-            dataset.set_meta({"a": 1})
-
-
-@pytest.mark.parametrize("how", ["removed", "replaced", "folder"])
-def test_a_dataset_that_is_removed_under_the_scan_ends_it(tmp_path, how):
-    run = tmp_path / "run"
-    with open_dataset(run) as dataset:
-        if how == "folder":
-            shutil.rmtree(run)
-        else:
-            (run / "dataset.sqlite").unlink()
-            if how == "replaced":
-                (run / "dataset.sqlite").write_bytes(b"")
-        with pytest.raises(DatasetError, match=r"dataset\.sqlite: was removed or replaced while the scan worked on it"):
-            dataset.set_meta({"a": 1})
-
-
-@pytest.mark.parametrize("name", ["lock", "dataset.sqlite"])
-@pytest.mark.parametrize("kind", ["link", "dangling link", "fifo", "folder"])
-def test_what_is_no_plain_file_is_not_written(tmp_path, name, kind):
-    run, other = tmp_path / "run", tmp_path / "precious"
-    run.mkdir()
-    if kind == "link":
-        other.write_text("precious")
-    if "link" in kind:
-        (run / name).symlink_to(other)
-    elif kind == "fifo":
-        os.mkfifo(run / name)
-    else:
-        (run / name).mkdir()
-    with pytest.raises(DatasetError, match=rf"{name}: is (a link|no )"):
-        Dataset(run)
-    assert other.exists() == (kind == "link")
-    if kind == "link":
-        assert other.read_text() == "precious"
-
-
-def test_a_hard_link_as_lock_is_not_overwritten(tmp_path):
-    (tmp_path / "precious").write_text("precious")
-    (tmp_path / "run").mkdir()
-    os.link(tmp_path / "precious", tmp_path / "run" / "lock")
-    with pytest.raises(DatasetError, match="lock: is a link"):
-        Dataset(tmp_path / "run")
-    assert (tmp_path / "precious").read_text() == "precious"
 
 
 # A disk without room
@@ -406,152 +219,3 @@ def test_what_is_written_follows_no_link(tmp_path, what):
         plot(run, ["v0", "v1"], None)
         assert precious.read_text() == "precious"
         assert not (run / what).is_symlink()
-
-
-# Format 2
-
-
-@pytest.fixture
-def old_run(tmp_path):
-    """A run that the last lodescan of format 2 stored, killed on its way."""
-    shutil.copytree(DATA / "run", tmp_path / "run")
-    return tmp_path / "run"
-
-
-def rows(dataset: Dataset) -> list[dict[str, object]]:
-    names = (
-        "batch",
-        "iteration",
-        "origin",
-        "u",
-        "params",
-        "attempts",
-        "status",
-        "nll",
-        "observables",
-        "losses",
-        "failed_code",
-        "message",
-        "warnings",
-        "missing",
-        "seconds",
-    )
-    found = []
-    for part in dataset.results():
-        fields: tuple[Any, ...] = (
-            part.batches,
-            part.iterations,
-            part.origins,
-            part.u,
-            part.params,
-            part.attempts,
-            part.status,
-            part.nll,
-            part.observables,
-            part.losses,
-            part.failed_code,
-            part.message,
-            part.warnings,
-            part.missing,
-            part.seconds,
-        )
-        for place, point in enumerate(part.ids.tolist()):
-            values = [each[place].tolist() if hasattr(each[place], "tolist") else each[place] for each in fields]
-            found.append({"id": point, **dict(zip(names, values, strict=True))})
-    return json.loads(json.dumps(found).replace("NaN", "null"))
-
-
-@pytest.mark.parametrize("read_only", [True, False])
-def test_a_folder_of_format_2_holds_what_it_held(old_run, read_only):
-    expected = json.loads((DATA / "expected.json").read_text())["cut"]
-    for point in expected["points"]:  # format 2 did not say it of points without any observable
-        if not point["missing"] and point["observables"] == point["losses"] == [None] * 3:
-            point["missing"] = [0, 1, 2]
-    content = (old_run / "dataset.sqlite").read_bytes()
-    with Dataset(old_run, read_only=read_only) as dataset:
-        assert rows(dataset) == expected["points"]
-        pending = [[int(point), values.tolist(), int(n)] for point, values, n in zip(*dataset.pending(), strict=True)]
-        assert pending == expected["pending"]
-        assert dataset.count_known() == expected["known"]
-        assert dataset.latest_checkpoint() == (expected["batches"], expected["checkpoint"].encode())
-        assert dataset.meta()["seed"] == 5
-    assert ((old_run / "dataset.sqlite").read_bytes() == content) == read_only
-    assert not (old_run / "dataset.sqlite.new").exists()
-    with closing(sqlite3.connect(old_run / "dataset.sqlite")) as db:
-        assert db.execute("PRAGMA user_version").fetchone()[0] == (2 if read_only else 3)
-
-
-def test_status_and_export_read_format_2(old_run, capsys):
-    assert status.status(old_run) == 0
-    out = capsys.readouterr().out
-    assert "evaluated: 33 (3 invalid, 0 failed, 0 timed out); 8 asked for that have no answer yet" in out
-    assert len(tables.export(old_run, "csv").read_text().splitlines()) == 36
-
-
-CONVERT = """
-    import os, signal, sys
-    import proposer.run.opening
-    from proposer.run.dataset import Dataset
-
-    step, real = int(sys.argv[2]), os.replace
-    def replace(*names):
-        if step:
-            real(*names)
-        os.kill(os.getpid(), signal.SIGKILL)
-    os.replace = replace
-    Dataset(sys.argv[1])
-"""
-
-
-@pytest.mark.parametrize("step", [0, 1])
-def test_a_kill_while_a_folder_is_converted_loses_nothing(old_run, step):
-    expected = json.loads((DATA / "expected.json").read_text())["cut"]
-    command = [sys.executable, "-c", textwrap.dedent(CONVERT), str(old_run), str(step)]
-    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
-    with Dataset(old_run) as dataset:
-        assert len(rows(dataset)) == len(expected["points"])
-        assert len(dataset.pending().ids) == len(expected["pending"])
-    assert sorted(each.name for each in old_run.iterdir() if "sqlite" in each.name) == ["dataset.sqlite"]
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        "UPDATE results SET widths = x'00' WHERE rowid = 2",
-        "UPDATE meta SET key = 'x' WHERE key = 'variables'",
-        "DELETE FROM meta",
-        "DELETE FROM results WHERE rowid = 3",
-        "UPDATE places SET place = x'0011'",
-        "UPDATE results SET status = x'0909090909090909' WHERE rowid = 3",
-        "DROP TABLE attempts",
-        "UPDATE results SET batch = 9 WHERE rowid = 3",
-        "UPDATE meta SET value = '[' WHERE key = 'seed'",
-    ],
-)
-def test_a_damaged_folder_of_format_2_is_named_and_not_replaced(old_run, damage):
-    with closing(sqlite3.connect(old_run / "dataset.sqlite")) as db, db:
-        db.execute(damage)
-    for read_only in (True, False):
-        with pytest.raises(DatasetError, match=r"dataset\.sqlite: "):
-            Dataset(old_run, read_only=read_only)
-    with closing(sqlite3.connect(old_run / "dataset.sqlite")) as db:
-        assert db.execute("PRAGMA user_version").fetchone()[0] == 2
-
-
-@pytest.mark.parametrize("version", [0, 1, 2, 4])
-def test_a_changed_number_of_the_format_does_no_harm(tmp_path, version):
-    filled(tmp_path)
-    with closing(sqlite3.connect(tmp_path / "dataset.sqlite")) as db:
-        db.execute(f"PRAGMA user_version = {version}")
-    for read_only in (True, False):
-        with pytest.raises(DatasetError, match=r"dataset\.sqlite: "):
-            Dataset(tmp_path, read_only=read_only)
-    with closing(sqlite3.connect(tmp_path / "dataset.sqlite")) as db:
-        assert db.execute("SELECT count(*) FROM points").fetchone()[0] == 180
-
-
-def test_older_formats_are_refused(old_run):
-    with closing(sqlite3.connect(old_run / "dataset.sqlite")) as db:
-        db.execute("PRAGMA user_version = 1")
-    with pytest.raises(DatasetError, match=r"has format 1, but this lodescan reads 3 .and converts 2"):
-        Dataset(old_run)

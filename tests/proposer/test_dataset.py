@@ -1,6 +1,5 @@
 """The dataset: what is committed stays, counts once, and comes back as it went in."""
 
-import logging
 import math
 import os
 import resource
@@ -10,15 +9,10 @@ import subprocess
 import sys
 import textwrap
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from proposer.keys import KeySet, row_keys
-from proposer.run import folder
 from proposer.run.dataset import Dataset, DatasetError, FolderInUse, Outcome
 from proposer.target import Target
 from proposer.types import Batch, Status
@@ -340,94 +334,6 @@ def test_what_was_committed_survives_sigkill(tmp_path, monkeypatch, mode, after)
         pending = dataset.pending().ids.tolist()
         assert sorted(results + pending) == list(range(1, dataset.points + 1))
         assert dataset.record([ok(each) for each in pending]) == len(pending)
-
-
-# Points that are the same
-
-
-@given(st.floats(allow_nan=False, allow_infinity=False), st.integers(-3, 3))
-def test_values_that_agree_to_12_digits_share_a_key(value, ulps):
-    printed = float(f"{value:.15g}") if value else 0.0
-    if not math.isfinite(printed):
-        return
-    near = printed
-    for _ in range(abs(ulps)):
-        near = math.nextafter(near, math.copysign(math.inf, ulps))
-    halfway = f"{abs(value):.15e}"[13:16] in ("499", "500", "501")  # rounds either way
-    if not halfway and math.isfinite(near) and abs(value) > 1e-290:
-        keys = row_keys(np.array([[value], [printed], [near]]))
-        assert keys[0] == keys[1] == keys[2]
-
-
-@given(st.floats(1e-290, 1e290), st.sampled_from([-1, 1]))
-def test_values_that_differ_in_the_11th_digit_have_other_keys(value, sign):
-    keys = row_keys(sign * np.array([[value], [value * (1 + 1e-11)], [-value]]))
-    assert len(set(keys.tolist())) == 3
-
-
-def test_printed_to_12_digits_a_point_is_still_the_same():
-    values = np.random.default_rng(0).lognormal(0, 30, (2000, 3)) * [1, -1, 1]
-    printed = np.array([[float(f"{each:.12g}") for each in row] for row in values])
-    assert np.array_equal(row_keys(values), row_keys(printed))
-
-
-def test_keys_know_order_sign_and_zero():
-    rows = np.array([[1.0, 2.0], [2.0, 1.0], [-1.0, 2.0], [0.0, 2.0], [1.0, 0.0], [1.0, 20.0], [0.0, 0.0]])
-    assert len(set(row_keys(rows).tolist())) == len(rows)
-    assert row_keys(np.array([[0.0, 1.0]])) == row_keys(np.array([[-0.0, 1.0]]))
-    assert len(set(row_keys(np.random.default_rng(0).random((100_000, 2))).tolist())) == 100_000
-
-
-def test_a_key_set_agrees_with_a_set_of_python():
-    rng = np.random.default_rng(0)
-    keys, plain = KeySet(), set()
-    for _ in range(60):
-        new = rng.integers(0, 60_000, 1000).astype(np.uint64)
-        expected: list[bool] = []
-        for each in new.tolist():
-            expected.append(each not in plain and each not in new[: len(expected)].tolist())
-        assert keys.first_of_each(new).tolist() == expected
-        keys.add(new)
-        plain.update(new.tolist())
-    assert len(keys._sorted) > 10_000
-
-
-# File systems
-
-MOUNTS = """\
-/dev/vda / ext4 rw 0 0
-tmpfs /home/me/fast tmpfs rw 0 0
-server:/home /home nfs4 rw 0 0
-//nas/share /mnt/my\\040share cifs rw 0 0
-host:/x /mnt/ssh fuse.sshfs rw 0 0
-overlay /box fuse.fuse-overlayfs rw 0 0
-lustre@tcp:/fs /scratch lustre rw 0 0
-"""
-
-
-@pytest.mark.parametrize(
-    ("path", "mode"),
-    [
-        ("/data/run", "WAL"),
-        ("/home/me/run", "DELETE"),
-        ("/home/me/fast/run", "WAL"),
-        ("/homestead/run", "WAL"),
-        ("/mnt/my share/run", "DELETE"),
-        ("/mnt/ssh", "DELETE"),
-        ("/box/run", "WAL"),
-        ("/scratch/me", "DELETE"),
-    ],
-)
-def test_network_file_systems_get_no_wal_and_a_word(tmp_path, caplog, path, mode):
-    mounts = tmp_path / "mounts"
-    mounts.write_text(MOUNTS)
-    with caplog.at_level(logging.WARNING):
-        assert folder.journal_mode(Path(path), mounts) == mode
-    assert ("network file system" in caplog.text) == (mode == "DELETE")
-
-
-def test_a_system_without_a_list_of_mounts_counts_as_local(tmp_path):
-    assert folder.journal_mode(tmp_path, tmp_path / "none") == "WAL"
 
 
 @pytest.mark.parametrize("mode", ["WAL", "DELETE"])

@@ -1,0 +1,154 @@
+"""The folder of a run: what a kill has left of its start, whose it is, and what happens to it under a scan."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from contextlib import closing
+
+import numpy as np
+import pytest
+
+from proposer.commands import status
+from proposer.run import tables
+from proposer.run.dataset import Dataset, DatasetError
+from proposer.run.folder import FolderInUse
+from proposer.types import Batch
+from tests.proposer.datasets import columns, open_dataset
+from tests.proposer.stored_runs import everything, filled
+
+# A folder that was being made
+
+
+@pytest.mark.parametrize("content", [None, b"", "wal"])
+def test_a_kill_while_the_folder_is_made_leaves_a_run_that_has_not_started(tmp_path, content, capsys):
+    if content == "wal":  # SQLite has written its header, and no table
+        with closing(sqlite3.connect(tmp_path / "dataset.sqlite")) as db:
+            db.execute("PRAGMA journal_mode = WAL")
+    elif content is not None:
+        (tmp_path / "dataset.sqlite").write_bytes(content)
+    (tmp_path / "lock").write_text("process 1 on nowhere\n")
+    if content is not None:
+        assert status.status(tmp_path) == 0
+        assert "has not started yet" in capsys.readouterr().out
+        with pytest.raises(DatasetError, match="has not started yet"):
+            tables.export(tmp_path, "csv")
+    with Dataset(tmp_path) as dataset:
+        assert (dataset.meta(), dataset.points, dataset.batches, dataset.counts()) == ({}, 0, 0, {})
+    filled(tmp_path)
+    assert len(everything(tmp_path)) > 5
+
+
+def test_a_run_of_format_2_that_had_not_started_starts(tmp_path, old_run):
+    with closing(sqlite3.connect(old_run / "dataset.sqlite")) as db, db:
+        for table in ("meta", "batches", "places", "results", "checkpoint", "attempts"):
+            db.execute(f"DELETE FROM {table}")
+    (old_run / "good_points.csv").unlink()
+    with Dataset(old_run) as dataset:
+        assert (dataset.meta(), dataset.points) == ({}, 0)
+    filled(old_run)
+
+
+def test_a_program_that_holds_the_file_is_named_as_the_reason(tmp_path, monkeypatch):
+    monkeypatch.setattr("proposer.run.opening.journal_mode", lambda _: "DELETE")
+    with open_dataset(tmp_path) as dataset, closing(sqlite3.connect(dataset.path)) as other:
+        dataset._db.execute("PRAGMA busy_timeout = 10")
+        other.execute("BEGIN")
+        other.execute("SELECT * FROM meta").fetchone()
+        with pytest.raises(DatasetError, match=r"dataset\.sqlite: another program holds it"):
+            dataset.set_meta({"a": 1})
+        other.execute("ROLLBACK")
+        dataset.set_meta({"a": 1})
+
+
+def test_a_start_that_fails_starts_nothing(tmp_path):
+    with Dataset(tmp_path) as dataset:
+        with pytest.raises(TypeError):
+            dataset.start(columns(), {"no JSON": object()})
+        assert dataset.meta() == {}
+    filled(tmp_path)
+
+
+def test_a_database_of_another_program_is_left_alone(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "dataset.sqlite")) as db, db:
+        db.execute("CREATE TABLE theirs (a)")
+    content = (tmp_path / "dataset.sqlite").read_bytes()
+    for read_only in (False, True):
+        with pytest.raises(DatasetError, match=r"dataset\.sqlite: is a database of another program"):
+            Dataset(tmp_path, read_only=read_only)
+    assert (tmp_path / "dataset.sqlite").read_bytes() == content
+
+
+@pytest.mark.parametrize("name", ["scan.yaml", "manifest.json", "thesis.tex", "files"])
+def test_a_folder_of_somebody_else_is_left_alone(tmp_path, name):
+    (tmp_path / name).write_text("mine")
+    (tmp_path / ".hidden").write_text("")
+    with pytest.raises(DatasetError, match=rf"holds files but no run \({name}\).*choose a new or empty folder"):
+        Dataset(tmp_path)
+    assert sorted(each.name for each in tmp_path.iterdir()) == sorted([".hidden", name])
+
+
+# The folder under a scan that runs
+
+
+def test_another_process_stays_out_when_the_lock_is_removed(tmp_path):
+    with open_dataset(tmp_path) as dataset:
+        (tmp_path / "lock").unlink()
+        with pytest.raises(FolderInUse, match="in use by"):
+            Dataset(tmp_path)
+        u = np.array([[0.5, 0.5]])
+        dataset.add_batch(Batch(u, ["a"], 0), u, b"")  # and it goes on
+    Dataset(tmp_path).close()
+
+
+def test_without_locks_on_folders_a_removed_lock_ends_the_scan(tmp_path, monkeypatch):
+    """As on NFS, where a folder cannot be locked."""
+    with open_dataset(tmp_path) as dataset:
+        monkeypatch.setattr(dataset._lock, "_alone", False)
+        (tmp_path / "lock").unlink()
+        with pytest.raises(DatasetError, match="lock: was removed or replaced, so another process may work"):
+            dataset.set_meta({"a": 1})
+
+
+@pytest.mark.parametrize("how", ["removed", "replaced", "folder"])
+def test_a_dataset_that_is_removed_under_the_scan_ends_it(tmp_path, how):
+    run = tmp_path / "run"
+    with open_dataset(run) as dataset:
+        if how == "folder":
+            shutil.rmtree(run)
+        else:
+            (run / "dataset.sqlite").unlink()
+            if how == "replaced":
+                (run / "dataset.sqlite").write_bytes(b"")
+        with pytest.raises(DatasetError, match=r"dataset\.sqlite: was removed or replaced while the scan worked on it"):
+            dataset.set_meta({"a": 1})
+
+
+@pytest.mark.parametrize("name", ["lock", "dataset.sqlite"])
+@pytest.mark.parametrize("kind", ["link", "dangling link", "fifo", "folder"])
+def test_what_is_no_plain_file_is_not_written(tmp_path, name, kind):
+    run, other = tmp_path / "run", tmp_path / "precious"
+    run.mkdir()
+    if kind == "link":
+        other.write_text("precious")
+    if "link" in kind:
+        (run / name).symlink_to(other)
+    elif kind == "fifo":
+        os.mkfifo(run / name)
+    else:
+        (run / name).mkdir()
+    with pytest.raises(DatasetError, match=rf"{name}: is (a link|no )"):
+        Dataset(run)
+    assert other.exists() == (kind == "link")
+    if kind == "link":
+        assert other.read_text() == "precious"
+
+
+def test_a_hard_link_as_lock_is_not_overwritten(tmp_path):
+    (tmp_path / "precious").write_text("precious")
+    (tmp_path / "run").mkdir()
+    os.link(tmp_path / "precious", tmp_path / "run" / "lock")
+    with pytest.raises(DatasetError, match="lock: is a link"):
+        Dataset(tmp_path / "run")
+    assert (tmp_path / "precious").read_text() == "precious"
