@@ -5,12 +5,21 @@ import pytest
 import torch
 
 from proposer.space import Space
+from proposer.strategies.lode import regress
 from proposer.strategies.lode.apart import far_away, made_bad, repeated
 from proposer.strategies.lode.energy import ScoredObservable
 from proposer.strategies.lode.strategy import Lode, LodeSettings
 from proposer.target import Target
 from proposer.types import Status, Told
 from scanspec import Kind, Likelihood, Variable, losses_and_nll
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Networks train for a short time."""
+    monkeypatch.setattr(regress, "FIRST_STEPS", 200)
+    monkeypatch.setattr(regress, "LATER_STEPS", 50)
+
 
 RNG = np.random.default_rng(3)
 Y, W, LIMIT = Likelihood(Kind.GAUSS, 125.1, 0.1), Likelihood(Kind.GAUSS, 4, 0.5), Likelihood(Kind.UPPER, 6, 0.5)
