@@ -175,7 +175,10 @@ def _balls(dim: int, count: int, share: float, seed: int) -> Problem:
         distance = cKDTree(centres).query(u)[0] / r
         return np.asarray(np.minimum(distance**2, 60.0))
 
-    return Problem(f"balls{count}_{dim}d", dim, 0, 1, 1.0, count, lambda x: cKDTree(centres).query(x)[1], nll_only=nll)
+    def mode(x: Floats) -> NDArray[np.int64]:
+        return np.asarray(cKDTree(centres).query(x)[1], dtype=np.int64)
+
+    return Problem(f"balls{count}_{dim}d", dim, 0, 1, 1.0, count, mode, nll_only=nll)
 
 
 def _limits(kinds_: list[Kind], values: list[float], sigmas: list[float]) -> tuple[Likelihood, ...]:
@@ -259,8 +262,8 @@ PROBLEMS = {
             kinds.coannihilation,
             windows=((0.0, math.inf), None, None),
         ),
-        Problem("closed4d", 4, 0, 1, 2.0, 1, _one, _gauss([0.004, 100], [0.0006, 4]), kinds.closed_channel),
-        Problem("decay5d", 5, 0, 1, 2.0, 1, _one, _gauss([8e-8, 0.2, 126], [1e-8, 0.03, 1]), kinds.rare_decay),
+        Problem("closed4d", 4, 0, 1, 2.0, 1, _one, _gauss([0.004, 100], [0.001, 6]), kinds.closed_channel),
+        Problem("decay5d", 5, 0, 1, 2.0, 1, _one, _gauss([4e-8, 0.12, 126], [8e-9, 0.03, 1.5]), kinds.rare_decay),
         Problem("moment5d", 5, 0, 1, 2.0, 1, _one, _gauss([0.25, 400], [0.06, 40]), kinds.magnetic_moment),
         Problem("dipole4d", 4, 0, 1, 2.0, 1, _one, _gauss([0, 1], [2, 0.1]), kinds.dipole),
         Problem("lightest4d", 4, 0, 1, 2.0, 1, _one, _gauss([0.3, 420], [0.05, 15]), kinds.lightest),

@@ -35,7 +35,7 @@ FAULTS = {
     "negative time": "results are sound: seconds are [-1.0]",
     "times of nobody": "results are sound: seconds of 2 codes, but there are 1",
     "ends before it begins": "results are sound: a point began at 2.0 and ended at 1.5",
-    "cancelled twice": "cancelled points are answered once: asked for 8 points, of which 2 were cancelled, answered [0, 0",
+    "cancelled twice": "cancelled points are answered once: asked for 8 points, of which 2 were cancelled, answered [0",
     "ends with any scan": "the end of another scan is not its own: it ends",
     "finish is an error": "the end of another scan is not its own: Finish ends with INTERNAL",
     "outside its window": "results are sound: an OK point has z",
