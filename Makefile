@@ -49,7 +49,7 @@ test-containers: environments ## images and compose; needs a container engine
 	@$(PROPOSER)/python -m pytest -m containers --timeout 1800 tests/containers
 
 environments:
-	@tools/environment.sh proposer test browser
+	@tools/environment.sh proposer test browser exports
 	@tools/environment.sh evaluator test
 
 physics-environments:

@@ -186,7 +186,8 @@ def _parser() -> argparse.ArgumentParser:
 
     export = commands.add_parser("export", help="write all points of a run to one table")
     export.add_argument("folder", type=Path, metavar="DIR", help="the run's folder")
-    export.add_argument("--format", choices=["csv", "parquet"], default="csv", dest="kind", help="default: %(default)s")
+    formats = ["csv", "parquet", "hdf5", "getdist"]
+    export.add_argument("--format", choices=formats, default="csv", dest="kind", help="default: %(default)s")
     export.set_defaults(run=_export)
 
     plot = commands.add_parser("plot", help="draw a run: two columns, what its scan file asks for, or all variables")

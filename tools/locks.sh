@@ -31,7 +31,7 @@ lock() {    # lock NAME OPTION...
     sed -E 's/\+[a-z0-9.]+$//' "$work/$1.txt" >"locks/$1.txt"
 }
 
-[ $# -gt 0 ] || set -- proposer evaluator fitting simsusy camb classy flavio eos hazma dask slha test browser dev parquet
+[ $# -gt 0 ] || set -- proposer evaluator fitting simsusy camb classy flavio eos hazma dask slha test browser exports dev parquet
 for name in "$@"; do
     echo "locks/$name.txt"
     case $name in
@@ -43,7 +43,7 @@ for name in "$@"; do
             lock proposer "${options[@]}"
         sed -i -E '/^(nvidia|cuda|triton)/d' locks/proposer.txt
         ;;
-    test | browser | dev | parquet)
+    test | browser | exports | dev | parquet)
         # On top of every other environment, changing no version of the proposer, nor of others where these agree.
         cat locks/{proposer,evaluator,camb,flavio}.txt | awk -F== '!seen[$1]++' >"$work/constraints.txt"
         extra "$name" >"$work/extra.in"

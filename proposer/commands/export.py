@@ -1,13 +1,41 @@
-"""`lodescan export`: all points of a run as one table, also while it goes on."""
+"""`lodescan export`: the points of a run for other programs, also while it goes on."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from proposer.run import tables
+from proposer.run.chains import Named, write_chains
+
+FORMATS = {"csv": "csv", "parquet": "parquet", "hdf5": "h5", "getdist": ""}
+"""Names of formats, and what their files end with."""
 
 
 def export(folder: Path, kind: str) -> int:
-    """Writes all points of a run as one table and says where."""
-    print(f"written: {tables.export(folder, kind)}")
+    """Writes the points of a run and says where. Raises DatasetError, MissingPackage."""
+    if kind == "getdist":
+        from proposer.show.plots import read_scan
+
+        scan = read_scan(folder)
+        named = [
+            Named(each.name, _label(each.label, each.name), each.low, each.high)
+            for each in scan.variables
+            if not each.fixed
+        ]
+        named += [
+            Named(each.name, _label(each.label, each.name), -math.inf, math.inf) for each in scan.all_observables()
+        ]
+        for path in write_chains(folder, named):
+            print(f"written: {path}")
+        print("these are the good points, each with a weight of 1: a map of the region, and no posterior")
+    else:
+        print(f"written: {tables.export(folder, FORMATS[kind])}")
     return 0
+
+
+def _label(label: str, name: str) -> str:
+    """TeX without its dollars; a label without TeX, and a name, as upright text."""
+    if label.startswith("$") and label.endswith("$") and label.count("$") == 2:
+        return label[1:-1]
+    return "\\mathrm{" + (label or name).replace("$", "").replace("_", r"\_") + "}"

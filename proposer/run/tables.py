@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -110,7 +111,7 @@ def _for_csv(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def export(folder: Path, kind: str) -> Path:
-    """Writes every answered point of a run to `points.csv` or `points.parquet` in its folder; returns the path.
+    """Writes every answered point of a run to `points.csv`, `.parquet` or `.h5` in its folder; returns the path.
 
     Raises DatasetError when there is no run, MissingPackage for Parquet without pyarrow.
     """
@@ -123,6 +124,8 @@ def export(folder: Path, kind: str) -> Path:
         with writing(folder, f"points.{kind}") as file:
             if kind == "csv":
                 _write_csv(file, frames)
+            elif kind == "h5":
+                _write_hdf5(file, frames)
             else:
                 _write_parquet(file, frames)
     return folder / f"points.{kind}"
@@ -141,6 +144,28 @@ def _write_csv(file: BinaryIO, frames: Iterator[pd.DataFrame]) -> None:
     file.writelines(
         _for_csv(frame).to_csv(header=number == 0, index=False).encode() for number, frame in enumerate(frames)
     )
+
+
+def _write_hdf5(file: BinaryIO, frames: Iterator[pd.DataFrame]) -> None:
+    """One dataset a column, in the group `points`."""
+    try:
+        h5py = importlib.import_module("h5py")
+    except ImportError as error:
+        raise MissingPackage(
+            "HDF5 needs h5py", next_step="pip install '.[exports]' in the clone, or use --format csv"
+        ) from error
+    table = pd.concat(list(frames), ignore_index=True)
+    content = io.BytesIO()  # HDF5 reads again what it has written
+    with h5py.File(content, "w") as written:
+        group = written.create_group("points")
+        for name in table.columns:
+            column = table[name]
+            key = name.replace("/", "_")
+            if name in _TEXTS:
+                group.create_dataset(key, data=column.astype(object).to_numpy(), dtype=h5py.string_dtype())
+            else:
+                group.create_dataset(key, data=column.to_numpy(), compression="gzip")
+    file.write(content.getbuffer())
 
 
 def _write_parquet(file: BinaryIO, frames: Iterator[pd.DataFrame]) -> None:

@@ -1,0 +1,80 @@
+"""Good points as chains that GetDist reads: `ROOT.txt`, `ROOT.paramnames`, `ROOT.ranges`.
+
+The format is that of CosmoMC and GetDist (arXiv:1910.13970, https://getdist.readthedocs.io). Every weight is 1, because
+the points are a map of a region: densities drawn from them are no posterior.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from proposer.run.dataset import Dataset, DatasetError
+from proposer.run.files import START, writing
+from proposer.target import Target
+
+CHAINS = "chains"
+"""The folder of these files in the folder of a run."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """A variable with its range, or an observable (`low` and `high` infinite), and a label in TeX without dollars."""
+
+    name: str
+    label: str
+    low: float
+    high: float
+
+
+def write_chains(folder: Path, named: Sequence[Named]) -> list[Path]:
+    """Writes the good points of a run; returns the paths. `named`: the columns wanted, variables and observables.
+
+    Names lose what GetDist cannot read: blanks, `*` and `?`. Raises DatasetError where there is no good point.
+    """
+    with Dataset(folder, read_only=True) as dataset:
+        meta = dataset.meta()
+        if "variables" not in meta:
+            raise DatasetError(f"{folder}: the run has not started yet, so there is nothing to export", next_step=START)
+        parts = list(dataset.results(target=Target.stored(meta)))
+    columns = [*meta["variables"], *meta["observables"]]
+    rows = [np.column_stack([part.nll, part.params, part.observables]) for part in parts]
+    points = np.vstack(rows) if rows else np.empty((0, 1 + len(columns)))
+    if not len(points):
+        raise DatasetError(f"{folder}: no point is good, so there is no chain", next_step="scan on, or export a table")
+    chosen = points[:, [0, *(1 + columns.index(each.name) for each in named)]]
+    root = f"{CHAINS}/{folder.resolve().name}"
+    names = _plain_names([each.name for each in named])
+    derived = ["*" if each.name in meta["observables"] else "" for each in named]
+    contents = {
+        "txt": "".join("1 " + " ".join(f"{value:.17g}" for value in row) + "\n" for row in chosen.tolist()),
+        "paramnames": "".join(
+            f"{name}{mark}\t{each.label}\n" for name, mark, each in zip(names, derived, named, strict=True)
+        ),
+        "ranges": "".join(
+            f"{name} {_end(each.low)} {_end(each.high)}\n" for name, each in zip(names, named, strict=True)
+        ),
+    }
+    for kind, text in contents.items():
+        with writing(folder, f"{root}.{kind}") as file:
+            file.write(text.encode())
+    return [folder / f"{root}.{kind}" for kind in contents]
+
+
+def _end(value: float) -> str:
+    return f"{value:.17g}" if np.isfinite(value) else "N"
+
+
+def _plain_names(names: Sequence[str]) -> list[str]:
+    found: list[str] = []
+    for name in names:
+        plain = "".join("_" if each.isspace() or each in "*?#" else each for each in name)
+        number = 2
+        unique = plain
+        while unique in found:
+            unique, number = f"{plain}_{number}", number + 1
+        found.append(unique)
+    return found
