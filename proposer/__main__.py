@@ -193,6 +193,22 @@ def _parser() -> argparse.ArgumentParser:
     plot.add_argument("--file", type=Path, help="where to, as .pdf, .png or .svg (default: plots/ in the run's folder)")
     plot.set_defaults(run=_plot)
 
+    init = commands.add_parser("init", help="write a commented scan file; asks for what the flags do not say")
+    init.add_argument("file", type=Path, help="the scan file to write")
+    init.add_argument("--name", default="", help="of the run (default: that of the file)")
+    source = init.add_mutually_exclusive_group()
+    source.add_argument("--function", default="", metavar="MODULE:NAME", help="a Python function beside the file")
+    source.add_argument("--command", default="", help="a program: a command line with {input} and {output}")
+    init.add_argument("--slha", type=Path, metavar="FILE", help="inputs of the program: their numbers become variables")
+    init.add_argument("--variable", action="append", default=[], metavar="NAME=LOW,HIGH", help="may be repeated")
+    init.add_argument("--observable", action="append", default=[], metavar="NAME=MEAN,SIGMA", help="may be repeated")
+    init.add_argument("--points", type=_count, default=0, help="good points to stop at (default: 1000)")
+    init.set_defaults(run=_init)
+
+    doctor = commands.add_parser("doctor", parents=[evaluator], help="look at versions, disk, locks and an evaluator")
+    doctor.add_argument("--evaluator", action=_Once, metavar="HOST:PORT", help="where an evaluator listens")
+    doctor.set_defaults(run=_doctor)
+
     convert = commands.add_parser("convert", help="print a scan file of BSMArt in the plain spelling, as YAML")
     convert.add_argument("file", type=Path, help="the scan file")
     convert.set_defaults(run=_convert)
@@ -335,6 +351,27 @@ def _plot(options: argparse.Namespace) -> int:
     if options.x is not None and options.y is None:
         raise UsageError("one column makes no picture", next_step="name two columns to draw, or none")
     return plot(options.folder, [each for each in (options.x, options.y) if each is not None], options.file)
+
+
+def _init(options: argparse.Namespace) -> int:
+    from proposer.commands.init import Draft, init, read_range
+
+    draft = Draft(
+        name=options.name,
+        function=options.function,
+        command=options.command,
+        variables=dict(map(read_range, options.variable)),
+        observables=dict(map(read_range, options.observable)),
+        points=options.points,
+    )
+    return init(options.file, draft, options.slha)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from proposer.commands.doctor import doctor
+
+    with contextlib.redirect_stdout(_Visible(sys.stdout)):
+        return doctor(options.evaluator, insecure=options.insecure)
 
 
 def _convert(options: argparse.Namespace) -> int:
