@@ -205,6 +205,10 @@ def _parser() -> argparse.ArgumentParser:
     init.add_argument("--points", type=_count, default=0, help="good points to stop at (default: 1000)")
     init.set_defaults(run=_init)
 
+    completion = commands.add_parser("completion", help="print a script that completes these commands in a shell")
+    completion.add_argument("shell", choices=["bash", "zsh", "tcsh"])
+    completion.set_defaults(run=_completion)
+
     doctor = commands.add_parser("doctor", parents=[evaluator], help="look at versions, disk, locks and an evaluator")
     doctor.add_argument("--evaluator", action=_Once, metavar="HOST:PORT", help="where an evaluator listens")
     doctor.set_defaults(run=_doctor)
@@ -365,6 +369,13 @@ def _init(options: argparse.Namespace) -> int:
         points=options.points,
     )
     return init(options.file, draft, options.slha)
+
+
+def _completion(options: argparse.Namespace) -> int:
+    import shtab
+
+    print(shtab.complete(_parser(), options.shell))
+    return 0
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -143,14 +143,14 @@ def _from_function(folder: Path, draft: Draft) -> None:
     function, point = functions[0], functions[0].args.args[0].arg if functions[0].args.args else ""
     for node in ast.walk(function):
         if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id == point:
-            name = node.slice.value if isinstance(node.slice, ast.Constant) else None
-            if isinstance(name, str) and name not in draft.variables:
-                draft.variables[name] = 0.0, 1.0
-                draft.guessed.add(name)
+            key = node.slice.value if isinstance(node.slice, ast.Constant) else None
+            if isinstance(key, str) and key not in draft.variables:
+                draft.variables[key] = 0.0, 1.0
+                draft.guessed.add(key)
         if isinstance(node, ast.Return) and isinstance(node.value, ast.Dict):
-            for key in node.value.keys:
-                if isinstance(key, ast.Constant) and isinstance(key.value, str):
-                    draft.observables.setdefault(key.value, None)
+            for each in node.value.keys:
+                if isinstance(each, ast.Constant) and isinstance(each.value, str):
+                    draft.observables.setdefault(each.value, None)
 
 
 def _from_slha(path: Path, draft: Draft) -> str:
