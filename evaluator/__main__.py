@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from evaluator.commands.channel import add_client_options, open_channel
 from evaluator.scan import read_scan
 from scanspec import DEFAULT_ADDRESS, LodescanError, ScanFile, read_address, visible
 from scanspec.logs import logging_to_stderr, set_level
@@ -143,6 +144,7 @@ def _parser() -> argparse.ArgumentParser:
         "healthy", help="exit with 0 when the evaluator at an address answers, with 1 when not"
     )
     healthy.add_argument("address", metavar="HOST:PORT")
+    add_client_options(healthy)
     healthy.set_defaults(run=_healthy)
     return parser
 
@@ -202,8 +204,7 @@ def _healthy(options: argparse.Namespace) -> int:
     from grpc_health.v1 import health_pb2, health_pb2_grpc
 
     address = read_address(options.address)
-    # a proxy for the web is no way to an evaluator
-    with grpc.insecure_channel(address.target, [("grpc.enable_http_proxy", 0)]) as channel:
+    with open_channel(address, options) as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)
         try:
             answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=5.0)

@@ -10,7 +10,7 @@ from ruamel.yaml.comments import CommentedMap
 
 from scanspec.document import Section
 from scanspec.fitting import Fitting
-from scanspec.likelihoods import Likelihood
+from scanspec.likelihoods import Kind, Likelihood
 from scanspec.observables import ObservableSpec
 from scanspec.variables import Variable
 
@@ -71,6 +71,12 @@ class ScanFile:
     def environment(self) -> str:
         """The physics environment (a lock file's name) that the codes need; `evaluator` when the base is enough."""
         return self.setup.text("environment", "evaluator")
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether an observable enters the likelihood; a scan that only tabulates may have none."""
+        every = self.all_observables()
+        return any(each.measurement is not None or each.likelihood.kind is not Kind.OFF for each in every)
 
     def all_observables(self) -> list[ObservableSpec]:
         """All that a point gives, in the order in which it is found: what is solved for, derived variables, the

@@ -7,8 +7,8 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 
+from scanspec.cmaes import read_names, read_novelty
 from scanspec.document import Section, closest, nearest, plain_name, to_number
-from scanspec.novelty import read_names, read_novelty
 from scanspec.variables import Variable
 
 DEFAULT = "LODE"
@@ -79,7 +79,7 @@ def check_settings(setup: Section, networks: Section, variables: Sequence[Variab
     with networks.faults.collect():
         if not isinstance(networks.raw("verbose"), bool):
             networks.integer("verbose", 0)
-    for key in ("spectrum_file", "init_csv", "seeds_csv"):  # the tables are on the proposer's side alone
+    for key in ("spectrum_file", "init_csv", "seeds_csv", "start_csv"):  # the tables are on the proposer's side alone
         with setup.faults.collect():
             setup.path_text(key)
 
@@ -113,6 +113,8 @@ def _check_type(
                 setup.number_in(key, 1.0, 0.0, 1.0, open_low=True)
         with faults.collect():
             setup.number_in("mean", 0.0, 0.0, 1.0)
+        with faults.collect():
+            setup.number_in("max_loss", 1.0, 0.0, math.inf, open_low=True)
         for key in ("generations", "episodes"):
             with faults.collect():
                 setup.integer(key, 1, low=1)

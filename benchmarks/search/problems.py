@@ -175,7 +175,10 @@ def _balls(dim: int, count: int, share: float, seed: int) -> Problem:
         distance = cKDTree(centres).query(u)[0] / r
         return np.asarray(np.minimum(distance**2, 60.0))
 
-    return Problem(f"balls{count}_{dim}d", dim, 0, 1, 1.0, count, lambda x: cKDTree(centres).query(x)[1], nll_only=nll)
+    def mode(x: Floats) -> NDArray[np.int64]:
+        return np.asarray(cKDTree(centres).query(x)[1], dtype=np.int64)
+
+    return Problem(f"balls{count}_{dim}d", dim, 0, 1, 1.0, count, mode, nll_only=nll)
 
 
 def _limits(kinds_: list[Kind], values: list[float], sigmas: list[float]) -> tuple[Likelihood, ...]:

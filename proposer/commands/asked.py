@@ -25,7 +25,7 @@ from scanspec.settings import reads_rows
 EVERY_TYPE = ("threshold_value", "points_per_iteration", "verbose")
 """Settings in the section networks that are not those of MLS_DNNC alone."""
 
-OF_CMAES = ("population_size", "sigma", "sigma_tolerance", "mean", "generations", "episodes")
+OF_CMAES = ("population_size", "sigma", "sigma_tolerance", "mean", "generations", "episodes", "start_csv", "max_loss")
 OF_CMAES_ND = (
     "novelty",
     "novelty_settings",
@@ -90,7 +90,7 @@ def notes_on(spec: ScanFile, threshold: float) -> list[str]:
     """What holds where the file is silent, and what it says without an effect."""
     plotting, name = read_plotting(spec), type_name(spec)
     notes = [*spec.notes, *(plotting.notes if plotting is not None else ())]
-    if "threshold_value" not in spec.networks:
+    if "threshold_value" not in spec.networks and spec.is_scored:
         whose = "" if name == "CMAES_ND" else _in_bsmart(spec, "documents say 100, its code 1")
         notes.append(f"the file gives no threshold_value: {threshold:g} holds{whose}")
     stops_otherwise = name in ("GRID", "READ_CSV") or "good_points_early_stop" in spec.setup

@@ -19,7 +19,7 @@ def kept_below(scan: ScanFile, threshold: float) -> float:
     Raises ScanFileError for anything else.
     """
     word = scan.setup.text("keep_spectra", "good").strip().lower()
-    found = {"good": threshold, "valid": math.inf, "none": -math.inf}.get(word)
+    found = {"good": threshold if scan.is_scored else math.inf, "valid": math.inf, "none": -math.inf}.get(word)
     if found is None:
         raise scan.setup.wrong("keep_spectra", "good, valid (all points that are OK) or none")
     return found

@@ -21,8 +21,7 @@ from proposer.strategies.novelty import novelty
 from proposer.target import Target
 from proposer.types import Floats, Told
 from scanspec import Kind
-from scanspec.likelihoods import LARGEST_LOSS
-from scanspec.novelty import read_names, read_novelty, read_seeds
+from scanspec.cmaes import read_names, read_novelty, read_seeds
 
 if TYPE_CHECKING:
     from proposer.space import Space
@@ -129,14 +128,14 @@ class CmaesNd(Cmaes):
         if self._first:
             waits = ~(losses[:, self._first] == 0.0).all(axis=1)
             later = [n for n in range(len(self._shortfall.names)) if n not in self._first]
-            losses[np.ix_(waits, later)] = LARGEST_LOSS
+            losses[np.ix_(waits, later)] = self.settings.max_loss
         return np.column_stack([good, losses, told.observables[:, self._observables]])
 
     def _values(self, known: Floats, u: Floats) -> Floats:
         """1 and the sum of the losses, each from 0 to 1 over the generation; of good points, how familiar they are."""
         answered = np.isfinite(known[:, 0])
         good, losses = answered & (known[:, 0] == 1.0), known[:, self._losses]
-        losses = np.where(np.isfinite(losses), losses, LARGEST_LOSS)
+        losses = np.where(np.isfinite(losses), losses, self.settings.max_loss)
         span = np.ptp(losses, axis=0)
         scaled = (losses - losses.min(axis=0)) / np.where(span > 0, span, 1.0)
         values: Floats = 1.0 + scaled.sum(axis=1)

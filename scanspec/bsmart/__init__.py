@@ -17,7 +17,7 @@ from scanspec.bsmart.plotting import translate_plotting
 from scanspec.bsmart.setup import check_type, translate_setup
 from scanspec.bsmart.spellings import FITTING, FITTING_OBSERVABLE, FITTING_OPTIONS, NETWORKS, SECTIONS
 from scanspec.bsmart.translator import Translator
-from scanspec.bsmart.variables import translate_variables
+from scanspec.bsmart.variables import name_columns, translate_variables
 from scanspec.plain import PlainMap
 
 
@@ -40,9 +40,10 @@ def translate(path: Path, document: CommentedMap) -> Translation:
     ScanFileError in the place of the value, for the reader to raise.
     """
     translator = Translator(str(path))
+    variables = translate_variables
     for key, value in document.items():
-        if SECTIONS.plain(key) == "setup":
-            check_type(translator, value, str(key))
+        if SECTIONS.plain(key) == "setup" and check_type(translator, value, str(key)) in ("READ_CSV", "read_csv"):
+            variables = name_columns
     found = translator.mapping(
         document,
         SECTIONS,
@@ -50,7 +51,7 @@ def translate(path: Path, document: CommentedMap) -> Translation:
         {
             "setup": lambda value, where: translate_setup(translator, value, where),
             "networks": lambda value, where: translator.mapping(value, NETWORKS, where, {"verbose": _verbose}),
-            "variables": lambda value, where: translate_variables(translator, value, where),
+            "variables": lambda value, where: variables(translator, value, where),
             "codes": lambda value, where: translate_codes(translator, value, where),
             "fitting": lambda value, where: _fitting(translator, value, where),
             "observables": translator.each(lambda value, where: translate_observable(translator, value, where)),

@@ -61,15 +61,18 @@ _IN_ANOTHER_WAY = {
 """What switches ask for, and lodescan has otherwise: to be said where one is on."""
 
 
-def check_type(translator: Translator, content: Any, path: str) -> None:
-    """Raises ScanFileError for a type of BSMArt that lodescan does not have, before its keys are complained about."""
+def check_type(translator: Translator, content: Any, path: str) -> str:
+    """The type as the file has it; empty for none.
+
+    Raises ScanFileError for one of BSMArt that lodescan does not have, before its keys are complained about.
+    """
     if not isinstance(content, CommentedMap):
-        return
+        return ""
     key = "Type" if "Type" in content else "type"
-    name = str(content.get(key))
+    name = str(content.get(key, ""))
     known = next((each for each in _CLOSEST if each.lower() == name.lower()), None)
     if known is None:
-        return
+        return name
     otherwise, (closest, does) = _CLOSEST[known]
     raise translator.section(content, path).error(
         f"type {name!r} is a scan of BSMArt that lodescan does not have; the closest is `type: {closest}`, which {does}"

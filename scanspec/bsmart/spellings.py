@@ -71,6 +71,8 @@ SETUP = Spelling(
         "CMAESFocus": "focus",
         "CMAESHierarchy": "hierarchy",
         "CMAESPathSeeds": "seeds_csv",
+        "Initial Sample": "start_csv",
+        "CMAES MaxLoss": "max_loss",
         "CMAESGoodPointsEarlyStop": "good_points_early_stop",
         "CMAESNoGoodPointsPatience": "no_good_points_patience",
         "CMAESBestLossPatience": "best_loss_patience",
@@ -88,11 +90,11 @@ SETUP = Spelling(
         |Temporary Directory|TempDir|MAINpath|PackagePath|cwd|debug|Debug|short|Verbose
         |Resume|Merge Results|Use TQDM|LogLike|Batch_size|Batch Size|Input_Dir|TestCSV|Benchmark
         |LR|Neurons|Epochs|Iterations|Classifier|TrainLH|DensityPenality|DensityPenalty|DensityPenaly
-        |Patience|CMAES MaxLoss|Initial Sample|Sample Best Only|Walkers|Steps|Valid Points
+        |Patience|Sample Best Only|Walkers|Steps|Valid Points
         |Sample LogLike Name|Sample NLL Name|Sample Likelihood Name|Live Points|Evidence Tolerance
         |Sampling Efficiency|MultiNestLib|DiverLib|NP|Number of parameters|Convergence Threshold
         |Max Civilisations|Function|Threshold|N0|Bad value|Fail Value|Noise|Grid Size|Sample Size
-        |Sample Multiplier|Initial Points|DEAP|n_cores"""
+        |Sample Multiplier|Initial Points|DEAP|n_cores|store_points_in_memory|store_invalid_points"""
     ),
 )
 
@@ -295,7 +297,7 @@ NETWORKS = Spelling(
     _words(
         """Estimators|Max_Depth|Target_Points|MLmodel|HiddenSize|HiddenLayers|SGDmomentum|DSteps|WeightDecay|K|L
         |FromGood|Epsilon|Diversity Alpha|FullTrain|AutoStop|Method|Threshold|Hidden_Layers|Use_Vegas_Map
-        |Vegas_Frac|Vegas_Ninc|Random_Points"""
+        |Vegas_Frac|Vegas_Ninc|Random_Points|Min_Samples_Split|Min_Samples_Leaf"""
     ),
 )
 

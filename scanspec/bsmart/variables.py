@@ -37,6 +37,27 @@ _DERIVED = {
 """Priors of BSMArt that a function of another variable has exactly."""
 
 
+def name_columns(translator: Translator, content: Any, path: str) -> Any:
+    """The section `variables` of a scan that is the rows of a table: the names are columns, and a grid is not read.
+
+    BSMArt has a list of names there, too.
+    """
+    if isinstance(content, list):
+        found = PlainMap(CommentedMap())
+        for name in content:
+            found.put(name, None, name)
+        translator.say(f"{path}: a list of names is now a mapping")
+        return found
+
+    def one(value: Any, where: str) -> Any:
+        if isinstance(value, str):
+            translator.say(f"left out {where}: {value!r}, which has no meaning here")
+            return None
+        return translator.mapping(value, VARIABLE, where)
+
+    return translator.each(one)(content, path)
+
+
 def translate_variables(translator: Translator, content: Any, path: str) -> Any:
     """The section `variables`."""
     if not isinstance(content, CommentedMap):

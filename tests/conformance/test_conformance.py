@@ -21,6 +21,7 @@ FAULTS = {
     "no mean": "describe is sane: z has no usable mean and sigma",
     "no likelihood": "describe is sane: no observable enters the likelihood",
     "kind unspecified": "describe is sane: the likelihood of z is UNSPECIFIED",
+    "no bound": "describe is sane: a point may take inf seconds",
     "no batch": "describe is sane: max_batch is 0",
     "description changes": "describe does not change",
     "no health": "health is serving: the standard health service does not answer (UNIMPLEMENTED)",
@@ -33,6 +34,10 @@ FAULTS = {
     "too many observables": "results are sound: 2 observables",
     "negative time": "results are sound: seconds are [-1.0]",
     "times of nobody": "results are sound: seconds of 2 codes, but there are 1",
+    "ends before it begins": "results are sound: a point began at 2.0 and ended at 1.5",
+    "cancelled twice": "cancelled points are answered once: asked for 8 points, of which 2 were cancelled, answered [0",
+    "ends with any scan": "the end of another scan is not its own: it ends",
+    "finish is an error": "the end of another scan is not its own: Finish ends with INTERNAL",
     "outside its window": "results are sound: an OK point has z",
     "invalid with an NLL": "results are sound: a point with status STATUS_INVALID has an NLL",
     "fails in silence": "results are sound: a point that is not OK does not say why",
@@ -77,8 +82,9 @@ def peer():
         server.stop(0).wait()
 
 
-def test_an_evaluator_of_another_make(peer, capsys):
-    assert main([peer("none"), "--timeout", "10"]) == 0
+@pytest.mark.parametrize("how", ["none", "says when"])
+def test_an_evaluator_of_another_make(peer, capsys, how):
+    assert main([peer(how), "--timeout", "10"]) == 0
     assert "FAIL" not in capsys.readouterr().out
 
 

@@ -1,5 +1,6 @@
 """Points on a Dask cluster: a real scheduler, and real workers that are killed."""
 
+import contextlib
 import json
 import os
 import queue
@@ -9,6 +10,7 @@ import sys
 import threading
 import time
 
+import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
@@ -279,8 +281,9 @@ def test_a_cluster_without_workers_is_not_serving(cluster, evaluator, scan):
     call = stub.Watch(health_pb2.HealthCheckRequest(), timeout=60)
 
     def read():
-        for each in call:
-            said.put(each.status)
+        with contextlib.suppress(grpc.RpcError):  # the evaluator has ended
+            for each in call:
+                said.put(each.status)
 
     thread = threading.Thread(target=read, daemon=True)
     thread.start()
