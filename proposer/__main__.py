@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from proposer.commands.arguments import Once, Visible, count, seconds
+from proposer.commands.arguments import Once, Visible, count, levels, seconds
 from proposer.commands.signals import Interrupted, interruptible
 from proposer.show.voice import Voice, speaking, tell, voice
 from scanspec import DEFAULT_ADDRESS, LodescanError, UsageError, visible
@@ -112,6 +112,9 @@ def _parser() -> argparse.ArgumentParser:
         help="go on although files of the codes have changed: your word, kept in the manifest, that they still compute "
         "the same (only a comment was changed, say)",
     )
+    run.add_argument(
+        "--no-report", action="store_true", help="write no report.html at the end; `lodescan report` writes it later"
+    )
     scan = commands.add_parser("scan", parents=[run, evaluator, json], help="run a scan, or go on with one")
     scan.add_argument(
         "--evaluator",
@@ -189,6 +192,14 @@ def _parser() -> argparse.ArgumentParser:
     plot.add_argument("x", nargs="?", help="a variable, an observable or NLL")
     plot.add_argument("y", nargs="?", help="another one")
     plot.add_argument("--file", type=Path, help="where to, as .pdf, .png or .svg (default: plots/ in the run's folder)")
+    plot.add_argument("--zoom", choices=["good"], help="only where the good points are")
+    plot.add_argument("--xlog", action="store_true", help="a logarithmic x axis")
+    plot.add_argument("--ylog", action="store_true", help="a logarithmic y axis")
+    plot.add_argument("--colour", metavar="NAME", help="colour the points by NLL, a variable or an observable")
+    plot.add_argument("--profile", action="store_true", help="the profile NLL of x and y: regions, and the best point")
+    plot.add_argument(
+        "--levels", type=levels, default=(0.68, 0.95), metavar="68,95", help="of the regions, in %% (default: 68,95)"
+    )
     plot.set_defaults(run=_plot)
 
     init = commands.add_parser("init", help="write a commented scan file; asks for what the flags do not say")
@@ -210,6 +221,11 @@ def _parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", parents=[evaluator], help="look at versions, disk, locks and an evaluator")
     doctor.add_argument("--evaluator", action=Once, metavar="HOST:PORT", help="where an evaluator listens")
     doctor.set_defaults(run=_doctor)
+
+    report = commands.add_parser("report", help="write report.html: what was asked and found; also while it runs")
+    report.add_argument("folders", type=Path, nargs="+", metavar="DIR", help="a run's folder; several side by side")
+    report.add_argument("--file", type=Path, help="where to (default: report.html in the first run's folder)")
+    report.set_defaults(run=_report)
 
     certificates = commands.add_parser(
         "certificates", help="make a private authority, and a certificate and a token for each side"
@@ -251,6 +267,7 @@ def _scan_options(options: argparse.Namespace) -> ScanOptions:
         eager=options.eager,
         same_physics=options.same_physics,
         insecure=options.insecure,
+        report=not options.no_report,
     )
 
 
@@ -322,11 +339,25 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _plot(options: argparse.Namespace) -> int:
-    from proposer.show.plots import plot
+    from proposer.show.plots import View, plot
 
     if options.x is not None and options.y is None:
         raise UsageError("one column makes no picture", next_step="name two columns to draw, or none")
-    return plot(options.folder, [each for each in (options.x, options.y) if each is not None], options.file)
+    names = [each for each in (options.x, options.y) if each is not None]
+    view = View(options.zoom is not None, options.xlog, options.ylog, options.colour)
+    if options.profile:
+        from proposer.commands.profile import draw_profile
+
+        if not names:
+            raise UsageError("a profile needs two columns", next_step="name a variable for x and one for y")
+        return draw_profile(options.folder, names, options.levels, options.file, view)
+    return plot(options.folder, names, options.file, view)
+
+
+def _report(options: argparse.Namespace) -> int:
+    from proposer.commands.report import report
+
+    return report(options.folders, options.file)
 
 
 def _init(options: argparse.Namespace) -> int:

@@ -49,3 +49,12 @@ def seconds(text: str) -> float:
     if value is None or not 0.0 <= value < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds, at least 0")
     return value
+
+
+def levels(text: str) -> tuple[float, ...]:
+    """Percentages, as ascending shares."""
+    found = [to_number(each) for each in text.split(",")]
+    shares = tuple(sorted(each / 100.0 for each in found if each is not None and 0.0 < each < 100.0))
+    if len(shares) != len(found) or len(set(shares)) < len(shares):
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of levels between 0 and 100 %, such as 68,95")
+    return shares

@@ -56,6 +56,7 @@ class ScanOptions:
     eager: bool = False
     same_physics: bool = False
     insecure: bool = False
+    report: bool = True
 
 
 def scan(file: Path, address: str, options: ScanOptions) -> int:
@@ -84,7 +85,7 @@ def scan(file: Path, address: str, options: ScanOptions) -> int:
             if not done or dataset is None:
                 raise
             code = conclude_again(dataset, limits, settings, stored)
-            draw_pictures(folder, spec)
+            draw_pictures(folder, spec, report=options.report)
             return code
         check_agreement(spec, description, address)
         if differs is not None:
@@ -157,7 +158,7 @@ def scan(file: Path, address: str, options: ScanOptions) -> int:
             reason = run.run()
         dataset.set_meta({"stopped": reason, "stopped_with": stop_values(spec)})
         code = conclude(dataset, reason, tally, run.seconds)
-        draw_pictures(folder, spec)
+        draw_pictures(folder, spec, report=options.report)
     return code
 
 
