@@ -8,18 +8,16 @@ from __future__ import annotations
 import argparse
 import contextlib
 import errno
-import io
-import math
 import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
+from proposer.commands.arguments import Once, Visible, count, levels, seconds
 from proposer.commands.signals import Interrupted, interruptible
 from proposer.show.voice import Voice, speaking, tell, voice
 from scanspec import DEFAULT_ADDRESS, LodescanError, UsageError, visible
-from scanspec.document import to_number
 from scanspec.logs import logging_to_stderr
 
 if TYPE_CHECKING:
@@ -95,10 +93,10 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("file", type=Path, help="the scan file")
     run.add_argument("--quiet", action="store_true", help="say nothing but warnings and errors")
     run.add_argument("--run", type=Path, dest="folder", metavar="DIR", help="the run's folder (default: runs/RUN_NAME)")
-    run.add_argument("--seed", type=_count, help="of all random draws (default: the file's, else drawn and recorded)")
+    run.add_argument("--seed", type=count, help="of all random draws (default: the file's, else drawn and recorded)")
     run.add_argument(
         "--wait",
-        type=_seconds,
+        type=seconds,
         metavar="SECONDS",
         help="how long to wait for an evaluator (default: 60 at the start, 600 later)",
     )
@@ -120,7 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     scan = commands.add_parser("scan", parents=[run, evaluator, json], help="run a scan, or go on with one")
     scan.add_argument(
         "--evaluator",
-        action=_Once,
+        action=Once,
         default=DEFAULT_ADDRESS,
         metavar="HOST:PORT",
         help=_WHERE,
@@ -130,14 +128,14 @@ def _parser() -> argparse.ArgumentParser:
     both = commands.add_parser(
         "run", parents=[run, json], help="the same, with an evaluator of its own on this machine"
     )
-    both.add_argument("--workers", type=_count, metavar="N", help="points at once (default: one a core)")
+    both.add_argument("--workers", type=count, metavar="N", help="points at once (default: one a core)")
     both.set_defaults(run=_both, insecure=False)
 
     check = commands.add_parser(
         "check", parents=[evaluator, json], help="read a scan file, and compare it with an evaluator"
     )
     check.add_argument("file", type=Path, help="the scan file")
-    check.add_argument("--evaluator", action=_Once, metavar="HOST:PORT", help="where an evaluator listens")
+    check.add_argument("--evaluator", action=Once, metavar="HOST:PORT", help="where an evaluator listens")
     check.set_defaults(run=_check)
 
     watch = commands.add_parser("watch", parents=[json], help="the display of a scan that runs elsewhere")
@@ -150,7 +148,7 @@ def _parser() -> argparse.ArgumentParser:
 
     point = commands.add_parser("point", parents=[json], help="a stored point in full, and how to run it again")
     point.add_argument("folder", type=Path, metavar="RUN", help="the run's folder")
-    point.add_argument("number", type=_count, metavar="ID", help="the point's id, as in good_points.csv")
+    point.add_argument("number", type=count, metavar="ID", help="the point's id, as in good_points.csv")
     point.set_defaults(run=_point)
 
     retry = commands.add_parser("retry", parents=[evaluator, json], help="evaluate stored points again")
@@ -162,8 +160,8 @@ def _parser() -> argparse.ArgumentParser:
         dest="statuses",
         help="of the points to evaluate; may be given several times (default: FAILED and TIMED_OUT)",
     )
-    retry.add_argument("--evaluator", action=_Once, default=DEFAULT_ADDRESS, metavar="HOST:PORT", help=_WHERE)
-    retry.add_argument("--wait", type=_seconds, default=60.0, metavar="SECONDS", help="for an evaluator, default: 60")
+    retry.add_argument("--evaluator", action=Once, default=DEFAULT_ADDRESS, metavar="HOST:PORT", help=_WHERE)
+    retry.add_argument("--wait", type=seconds, default=60.0, metavar="SECONDS", help="for an evaluator, default: 60")
     retry.add_argument(
         "--same-physics", action="store_true", help="go on although files of the codes have changed: a fault was mended"
     )
@@ -201,9 +199,29 @@ def _parser() -> argparse.ArgumentParser:
     plot.add_argument("--colour", metavar="NAME", help="colour the points by NLL, a variable or an observable")
     plot.add_argument("--profile", action="store_true", help="the profile NLL of x and y: regions, and the best point")
     plot.add_argument(
-        "--levels", type=_levels, default=(0.68, 0.95), metavar="68,95", help="of the regions, in %% (default: 68,95)"
+        "--levels", type=levels, default=(0.68, 0.95), metavar="68,95", help="of the regions, in %% (default: 68,95)"
     )
     plot.set_defaults(run=_plot)
+
+    init = commands.add_parser("init", help="write a commented scan file; asks for what the flags do not say")
+    init.add_argument("file", type=Path, help="the scan file to write")
+    init.add_argument("--name", default="", help="of the run (default: that of the file)")
+    source = init.add_mutually_exclusive_group()
+    source.add_argument("--function", default="", metavar="MODULE:NAME", help="a Python function beside the file")
+    source.add_argument("--command", default="", help="a program: a command line with {input} and {output}")
+    init.add_argument("--slha", type=Path, metavar="FILE", help="inputs of the program: their numbers become variables")
+    init.add_argument("--variable", action="append", default=[], metavar="NAME=LOW,HIGH", help="may be repeated")
+    init.add_argument("--observable", action="append", default=[], metavar="NAME=MEAN,SIGMA", help="may be repeated")
+    init.add_argument("--points", type=count, default=0, help="good points to stop at (default: 1000)")
+    init.set_defaults(run=_init)
+
+    completion = commands.add_parser("completion", help="print a script that completes these commands in a shell")
+    completion.add_argument("shell", choices=["bash", "zsh", "tcsh"])
+    completion.set_defaults(run=_completion)
+
+    doctor = commands.add_parser("doctor", parents=[evaluator], help="look at versions, disk, locks and an evaluator")
+    doctor.add_argument("--evaluator", action=Once, metavar="HOST:PORT", help="where an evaluator listens")
+    doctor.set_defaults(run=_doctor)
 
     report = commands.add_parser("report", help="write report.html: what was asked and found; also while it runs")
     report.add_argument("folders", type=Path, nargs="+", metavar="DIR", help="a run's folder; several side by side")
@@ -218,7 +236,7 @@ def _parser() -> argparse.ArgumentParser:
         "--host", action="append", default=[], dest="hosts", metavar="NAME", help="a further name of the evaluator"
     )
     certificates.add_argument(
-        "--days", type=_count, default=365, help="how long the certificates are valid (default: %(default)s)"
+        "--days", type=count, default=365, help="how long the certificates are valid (default: %(default)s)"
     )
     certificates.set_defaults(run=_certificates)
 
@@ -226,52 +244,6 @@ def _parser() -> argparse.ArgumentParser:
     convert.add_argument("file", type=Path, help="the scan file")
     convert.set_defaults(run=_convert)
     return parser
-
-
-class _Visible(io.TextIOBase):
-    """Names and texts of scan files and runs, which may be anybody's: nothing that a terminal would obey."""
-
-    def __init__(self, out: TextIO) -> None:
-        self._out = out
-
-    def write(self, text: str) -> int:
-        return self._out.write(visible(text))
-
-    def flush(self) -> None:
-        self._out.flush()
-
-
-class _Once(argparse.Action):
-    """An option of which a second one would hide the first."""
-
-    def __call__(
-        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: object, option: str | None = None
-    ) -> None:
-        if hasattr(namespace, f"{self.dest}_given"):
-            parser.error(f"{option} is given twice, but a scan has one evaluator so far; name one")
-        setattr(namespace, f"{self.dest}_given", True)
-        setattr(namespace, self.dest, values)
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 0")
-    return int(text)
-
-
-def _levels(text: str) -> tuple[float, ...]:
-    found = [to_number(each) for each in text.split(",")]
-    shares = tuple(sorted(each / 100.0 for each in found if each is not None and 0.0 < each < 100.0))
-    if len(shares) != len(found) or len(set(shares)) < len(shares):
-        raise argparse.ArgumentTypeError(f"{text!r} is no list of levels between 0 and 100 %, such as 68,95")
-    return shares
-
-
-def _seconds(text: str) -> float:
-    seconds = to_number(text)
-    if seconds is None or not 0.0 <= seconds < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds, at least 0")
-    return seconds
 
 
 def _scan(options: argparse.Namespace) -> int:
@@ -303,14 +275,14 @@ def _scan_options(options: argparse.Namespace) -> ScanOptions:
 def _check(options: argparse.Namespace) -> int:
     from proposer.commands.check import check
 
-    with contextlib.redirect_stdout(_Visible(sys.stdout)):
+    with contextlib.redirect_stdout(Visible(sys.stdout)):
         return check(options.file, options.evaluator, insecure=options.insecure, as_json=options.json)
 
 
 def _status(options: argparse.Namespace) -> int:
     from proposer.commands.status import status
 
-    with contextlib.redirect_stdout(_Visible(sys.stdout)):
+    with contextlib.redirect_stdout(Visible(sys.stdout)):
         return status(options.folder, as_json=options.json)
 
 
@@ -323,7 +295,7 @@ def _watch(options: argparse.Namespace) -> int:
 def _point(options: argparse.Namespace) -> int:
     from proposer.commands.point import point
 
-    with contextlib.redirect_stdout(_Visible(sys.stdout)):
+    with contextlib.redirect_stdout(Visible(sys.stdout)):
         return point(options.folder, options.number, as_json=options.json)
 
 
@@ -351,7 +323,7 @@ def _rescore(options: argparse.Namespace) -> int:
 def _compare(options: argparse.Namespace) -> int:
     from proposer.commands.compare import compare
 
-    with contextlib.redirect_stdout(_Visible(sys.stdout)):
+    with contextlib.redirect_stdout(Visible(sys.stdout)):
         return compare(options.folders, as_json=options.json)
 
 
@@ -387,6 +359,34 @@ def _report(options: argparse.Namespace) -> int:
     from proposer.commands.report import report
 
     return report(options.folders, options.file)
+
+
+def _init(options: argparse.Namespace) -> int:
+    from proposer.commands.init import Draft, init, read_range
+
+    draft = Draft(
+        name=options.name,
+        function=options.function,
+        command=options.command,
+        variables=dict(map(read_range, options.variable)),
+        observables=dict(map(read_range, options.observable)),
+        points=options.points,
+    )
+    return init(options.file, draft, options.slha)
+
+
+def _completion(options: argparse.Namespace) -> int:
+    import shtab
+
+    print(shtab.complete(_parser(), options.shell))
+    return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from proposer.commands.doctor import doctor
+
+    with contextlib.redirect_stdout(Visible(sys.stdout)):
+        return doctor(options.evaluator, insecure=options.insecure)
 
 
 def _certificates(options: argparse.Namespace) -> int:

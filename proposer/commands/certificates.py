@@ -32,6 +32,8 @@ CLOCKS = timedelta(hours=1)
 class NoCertificates(LodescanError, ValueError):
     """The certificates cannot be made; the message says why."""
 
+    next_step = "mend that, or name a new folder in which you may write"
+
 
 def certificates(folder: Path, hosts: Sequence[str], days: int) -> int:
     """Makes FOLDER/evaluator and FOLDER/proposer, each with ca.pem, cert.pem, key.pem and token; returns 0.

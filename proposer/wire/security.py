@@ -33,6 +33,8 @@ _EXPIRED, _NOT_YET, _WRONG_HOST, _WRONG_ADDRESS = 10, 9, 62, 64
 class NotSecure(LodescanError, ValueError):
     """The connection would not be secure, or a file for it cannot be used; the message says what to do."""
 
+    next_step = "`lodescan certificates DIR` makes certificates and a token for both sides"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Security:

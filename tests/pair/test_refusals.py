@@ -19,8 +19,8 @@ Shared = tuple[ScanFolder, EvaluatorProcess]
 
 
 def refused(said: Said, *words: str, code: int = 2) -> None:
-    """One message on stderr, which names every one of `words`."""
-    lines = said.err.strip().splitlines()
+    """One message on stderr, which names every one of `words`, and perhaps the next step."""
+    lines = [line for line in said.err.strip().splitlines() if not line.startswith("next: ")]
     assert said.code == code, said.err
     assert said.out == ""
     (first,) = [number for number, line in enumerate(lines) if line.startswith("lodescan: ")]

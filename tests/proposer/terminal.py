@@ -69,9 +69,9 @@ class Terminal:
         self._stream.feed(content)
         return bool(content)
 
-    def enter(self) -> None:
-        """The return key."""
-        os.write(self._ours, b"\n")
+    def enter(self, text: str = "") -> None:
+        """A text and the return key."""
+        os.write(self._ours, f"{text}\n".encode())
 
     def wait_for(self, there: Callable[[list[str]], bool], seconds: float = 30.0) -> list[str]:
         """Waits until the screen is like that."""

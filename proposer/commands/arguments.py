@@ -1,0 +1,60 @@
+"""Kinds of arguments of the commands, and what their output may do to a terminal."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import math
+from typing import TextIO
+
+from scanspec import visible
+from scanspec.document import to_number
+
+
+class Visible(io.TextIOBase):
+    """Names and texts of scan files and runs, which may be anybody's: nothing that a terminal would obey."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def write(self, text: str) -> int:
+        return self._out.write(visible(text))
+
+    def flush(self) -> None:
+        self._out.flush()
+
+
+class Once(argparse.Action):
+    """An option of which a second one would hide the first."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: object, option: str | None = None
+    ) -> None:
+        if hasattr(namespace, f"{self.dest}_given"):
+            parser.error(f"{option} is given twice, but a scan has one evaluator so far; name one")
+        setattr(namespace, f"{self.dest}_given", True)
+        setattr(namespace, self.dest, values)
+
+
+def count(text: str) -> int:
+    """A whole number of at least 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 0")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """A finite time of at least 0."""
+    value = to_number(text)
+    if value is None or not 0.0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds, at least 0")
+    return value
+
+
+def levels(text: str) -> tuple[float, ...]:
+    """Percentages, as ascending shares."""
+    found = [to_number(each) for each in text.split(",")]
+    shares = tuple(sorted(each / 100.0 for each in found if each is not None and 0.0 < each < 100.0))
+    if len(shares) != len(found) or len(set(shares)) < len(shares):
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of levels between 0 and 100 %, such as 68,95")
+    return shares

@@ -1,0 +1,110 @@
+"""`lodescan doctor`: what an installation has, what it can reach, and what to do about what it lacks."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from proposer.run.files import DatasetError
+from proposer.run.folder import FolderLock
+from proposer.wire.remote import Evaluator, EvaluatorRefused, NoEvaluator
+from scanspec import VERSION, UsageError
+
+PACKAGES = (
+    "torch",
+    "numpy",
+    "scikit-learn",
+    "scipy",
+    "imbalanced-learn",
+    "pandas",
+    "cma",
+    "grpcio",
+    "matplotlib",
+    "rich",
+)
+LEAST_ROOM = 10**9
+"""Bytes on the disk below which a scan may soon end."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at; `cure`: what to do, empty where all is well."""
+
+    what: str
+    found: str
+    cure: str = ""
+
+
+def doctor(address: str | None, *, insecure: bool) -> int:
+    """Prints what it finds, a line each; 1 when something has to be mended, else 0."""
+    findings = list(_look(address, insecure=insecure))
+    for each in findings:
+        print(f"{'mend' if each.cure else 'ok  '}  {each.what}: {each.found}" + (f"; {each.cure}" if each.cure else ""))
+    return int(any(each.cure for each in findings))
+
+
+def _look(address: str | None, *, insecure: bool) -> Iterator[Finding]:
+    yield Finding("lodescan", f"{VERSION}, Python {platform.python_version()}, {sys.prefix}")
+    for name in PACKAGES:
+        try:
+            yield Finding(name, importlib.metadata.version(name))
+        except importlib.metadata.PackageNotFoundError:
+            yield Finding(name, "is not installed", "pip install '.[proposer]' in the clone")
+    yield Finding("cores", str(len(os.sched_getaffinity(0))))
+    yield _disk()
+    yield _locks()
+    environments = sorted(path.parents[1].name for path in Path(sys.prefix).parent.glob("*/bin/lodescan-evaluator"))
+    others = [each for each in environments if each != Path(sys.prefix).name]
+    cure = "" if others else "`make scan SCAN=FILE` makes the one that a file names"
+    yield Finding("environments of evaluators", ", ".join(others) or "none beside this one", cure)
+    yield _sockets()
+    if address is not None:
+        yield _evaluator(address, insecure=insecure)
+
+
+def _disk() -> Finding:
+    place = Path("runs") if Path("runs").exists() else Path()
+    free = shutil.disk_usage(place).free
+    cure = "" if free > LEAST_ROOM else "make room"
+    return Finding("disk", f"{free / 1e9:.1f} GB free at {place.resolve()}", cure)
+
+
+def _locks() -> Finding:
+    """Whether a file here can be held by one process alone: network file systems may not."""
+    try:
+        with tempfile.TemporaryDirectory(dir=".", prefix=".lodescan-doctor-") as folder:
+            lock = FolderLock(Path(folder))
+            lock.release()
+    except (OSError, DatasetError) as error:
+        return Finding("locks", str(error), "scan in a folder that you may write in")
+    return Finding("locks", "this folder can be written and held")
+
+
+def _sockets() -> Finding:
+    try:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+    except OSError as error:
+        return Finding("loopback", str(error), "use --listen unix:PATH, or `lodescan run`")
+    return Finding("loopback", "can be listened on")
+
+
+def _evaluator(address: str, *, insecure: bool) -> Finding:
+    what = f"evaluator at {address}"
+    try:
+        evaluator = Evaluator(address, insecure=insecure, say=lambda _: None)
+        try:
+            found = evaluator.describe(5.0)
+        finally:
+            evaluator.close()
+    except (NoEvaluator, EvaluatorRefused, UsageError) as error:
+        return Finding(what, error.message, error.next_step)
+    return Finding(what, f"{found.backend}, {found.version}, {found.concurrency} points at once")

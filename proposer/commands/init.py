@@ -1,0 +1,238 @@
+"""`lodescan init`: a commented scan file from five questions or flags, a Python function or an SLHA file."""
+
+from __future__ import annotations
+
+import ast
+import json
+import math
+import re
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from scanspec import UsageError, read_scan_file
+from scanspec.document import to_number
+from scanspec.schema import schema
+
+SCHEMA = "scan.schema.json"
+"""Written beside the scan file, whose first line names it: editors complete and check by it."""
+
+BLOCKS = ("MINPAR", "EXTPAR")
+"""Blocks of an SLHA file whose entries become variables."""
+
+_ENTRY = re.compile(r"^(\s+(\d+)\s+)([-+]?[\d.][\d.]*(?:[eEdD][-+]?\d+)?)(\s*(?:#\s*(.*))?)$")
+
+Range = tuple[float, float]
+
+
+@dataclass
+class Draft:
+    """What a file will say. `variables`: name and range; `observables`: name, mean and sigma, None where not known.
+
+    `guessed`: variables whose range nobody has given.
+    """
+
+    name: str = ""
+    function: str = ""
+    command: str = ""
+    template: str = ""
+    variables: dict[str, Range] = field(default_factory=dict)
+    observables: dict[str, Range | None] = field(default_factory=dict)
+    points: int = 0
+    guessed: set[str] = field(default_factory=set)
+
+
+def init(file: Path, draft: Draft, slha: Path | None) -> int:
+    """Writes the scan file, and beside it the schema and, from an SLHA file, a template; asks for what is missing
+    where there is somebody to ask.
+
+    Raises UsageError where a file is there already, or where something is missing and nobody answers.
+    """
+    draft.name = draft.name or file.stem
+    written = [file]
+    if slha is not None:
+        draft.template = f"{file.stem}.in.slha"
+        written.append(file.with_name(draft.template))
+    if there := [each for each in written if each.exists()]:
+        raise UsageError(f"{there[0]}: is there already; nothing was written", next_step="name another file")
+    template = "" if slha is None else _from_slha(slha, draft)
+    if draft.function:
+        _from_function(file.parent, draft)
+    _ask(draft)
+    if draft.command and not draft.template:
+        raise UsageError("a program needs a file that it reads", next_step="name such an SLHA file with --slha")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if template:
+        written[1].write_text(template)
+    file.write_text(text_of(draft))
+    file.with_name(SCHEMA).write_text(json.dumps(schema(), indent=1) + "\n")
+    read_scan_file(file)  # what was written is right
+    print(f"written: {', '.join(map(str, written))}")
+    print(f"look at its ranges and constants, then: lodescan check {file}; lodescan-evaluator check {file}")
+    return 0
+
+
+def _ask(draft: Draft) -> None:
+    asked: list[tuple[bool, str, Callable[[str], None]]] = [
+        (not (draft.function or draft.command), "your code (module:function, or a command line)", draft_code(draft)),
+        (not draft.variables, "variables, as NAME=LOW,HIGH NAME=LOW,HIGH ...", _into(draft.variables, read_range)),
+        (
+            not draft.observables,
+            "observables, as NAME=MEAN,SIGMA NAME=MEAN,SIGMA ...",
+            _into(draft.observables, read_range),
+        ),
+    ]
+    for missing, question, take in asked:
+        if not missing:
+            continue
+        if not sys.stdin.isatty():
+            raise UsageError(f"missing: {question}", next_step="give it by a flag, see `lodescan init --help`")
+        take(input(f"{question}: "))
+    if not draft.points:
+        answer = input("good points to stop at (1000): ") if sys.stdin.isatty() else ""
+        draft.points = int(answer) if answer.strip().isdecimal() else 1000
+
+
+def draft_code(draft: Draft) -> Callable[[str], None]:
+    """Takes the code that somebody names: a function, or else a command."""
+
+    def take(answer: str) -> None:
+        if re.fullmatch(r"[\w.]+:\w+", answer.strip()):
+            draft.function = answer.strip()
+        else:
+            draft.command = answer.strip()
+
+    return take
+
+
+def _into(
+    found: dict[str, Range] | dict[str, Range | None], read: Callable[[str], tuple[str, Range]]
+) -> Callable[[str], None]:
+    def take(answer: str) -> None:
+        found.update(read(each) for each in answer.split())
+
+    return take
+
+
+def read_range(text: str) -> tuple[str, Range]:
+    """NAME=A,B. Raises UsageError."""
+    name, _, numbers = text.partition("=")
+    values = [to_number(each) for each in numbers.split(",")]
+    finite = [each for each in values if each is not None and math.isfinite(each)]
+    if not name or len(values) != 2 or len(finite) != 2:
+        raise UsageError(f"{text!r} is not NAME=NUMBER,NUMBER", next_step="write m0=100,1000, say")
+    return name, (finite[0], finite[1])
+
+
+def _from_function(folder: Path, draft: Draft) -> None:
+    """Variables are what the function asks its point for, observables the keys of what it returns, if that can be
+    read from its source beside the scan file.
+    """
+    module, _, name = draft.function.partition(":")
+    source = folder / f"{module.replace('.', '/')}.py"
+    try:
+        tree = ast.parse(source.read_text())
+    except (OSError, SyntaxError, ValueError) as error:
+        raise UsageError(
+            f"{source}: cannot be read ({error})", next_step="put the module beside the scan file"
+        ) from None
+    functions = [each for each in tree.body if isinstance(each, ast.FunctionDef) and each.name == name]
+    if not functions:
+        raise UsageError(f"{source} has no function {name!r}", next_step="name one as module:function")
+    function, point = functions[0], functions[0].args.args[0].arg if functions[0].args.args else ""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id == point:
+            key = node.slice.value if isinstance(node.slice, ast.Constant) else None
+            if isinstance(key, str) and key not in draft.variables:
+                draft.variables[key] = 0.0, 1.0
+                draft.guessed.add(key)
+        if isinstance(node, ast.Return) and isinstance(node.value, ast.Dict):
+            for each in node.value.keys:
+                if isinstance(each, ast.Constant) and isinstance(each.value, str):
+                    draft.observables.setdefault(each.value, None)
+
+
+def _from_slha(path: Path, draft: Draft) -> str:
+    """The template: each number of the blocks BLOCKS is now a variable, named by its comment, of half to twice it."""
+    block, lines = "", []
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read ({error})", next_step="name an SLHA file of inputs") from None
+    for line in text.splitlines():
+        if line[:1] not in ("", " ", "\t", "#"):
+            block = line.split()[1].upper() if len(line.split()) > 1 else ""
+        found = _ENTRY.match(line)
+        value = to_number(found[3].upper().replace("D", "E")) if found else None
+        if found is None or block not in BLOCKS or not value:
+            lines.append(line)
+            continue
+        name = _free_name(found[5] or f"{block.lower()}{found[2]}", draft.variables)
+        low, high = sorted((value / 2, value * 2))
+        draft.variables[name] = low, high
+        draft.guessed.add(name)
+        lines.append(f"{found[1]}{name}{found[4]}")
+    if not draft.variables:
+        raise UsageError(f"{path} has no number in {' or '.join(BLOCKS)}", next_step="name an SLHA file of inputs")
+    return "\n".join(lines) + "\n"
+
+
+def _free_name(comment: str, taken: Iterable[str]) -> str:
+    word = re.match(r"[A-Za-z_]\w*", comment.strip())
+    name = word[0] if word else "p"
+    number = 2
+    free = name
+    while free in taken:
+        free, number = f"{name}_{number}", number + 1
+    return free
+
+
+def text_of(draft: Draft) -> str:
+    """The scan file."""
+    lines = [
+        f"# yaml-language-server: $schema={SCHEMA}",
+        "# Ranges, means and sigmas are to be looked at: what nobody said is marked with CHECK.",
+        "setup:",
+        f"  run_name: {json.dumps(draft.name)}",
+        f"  points: {draft.points}          # stop when so many good points are found",
+        "  # max_evaluations: 10000    # or when so many points were evaluated",
+        "  # max_hours: 8              # or after so long",
+        "  # seed: 1                   # the same seed gives the same points",
+        "",
+        "# a range, and perhaps a prior: uniform, log-uniform, {type: normal, mean: 1, sigma: 0.1}",
+        "variables:",
+    ]
+    for name, (low, high) in draft.variables.items():
+        check = "    # CHECK" if name in draft.guessed else ""
+        lines.append(f"  {_key(name)}: {{range: [{low:g}, {high:g}]}}{check}")
+    lines += ["", "codes:", "  code:"]
+    if draft.function:
+        lines.append(f"    function: {json.dumps(draft.function)}    # module:function, beside this file")
+    else:
+        lines.append(f"    command: {json.dumps(draft.command)}")
+        if draft.template:
+            lines.append(f"    input_file: {draft.template}    # its values are expressions in the variables")
+        lines.append("    timeout: 60               # seconds for a point")
+    lines.append(
+        "    observables:              # mean and sigma, or scaling: UPPER, LOWER ...; valid: [low, high] is a window"
+    )
+    for name, constants in draft.observables.items():
+        mean, sigma = constants or (0.0, 1.0)
+        source = "" if draft.function else "slha: [MASS, 25], "
+        check = "" if constants and draft.function else "    # CHECK"
+        lines.append(f"      {_key(name)}: {{{source}mean: {mean:g}, sigma: {sigma:g}}}{check}")
+    lines += [
+        "",
+        "networks:",
+        "  threshold_value: 3          # good: NLL below 3, 95 % in two dimensions above a perfect point",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _key(name: str) -> str:
+    return (
+        name
+        if re.fullmatch(r"[A-Za-z_]\w*", name) and name.lower() not in ("y", "n", "yes", "no", "on", "off")
+        else json.dumps(name)
+    )

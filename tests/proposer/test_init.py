@@ -1,0 +1,139 @@
+"""`lodescan init` and `lodescan doctor`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from proposer.__main__ import main
+from scanspec import read_scan_file
+from tests.proposer.terminal import Terminal
+
+FUNCTION = """
+def observables(point):
+    mass = point["m0"] * point["lam"]
+    point.folder
+    if mass > point["m0"]:
+        return {"mh": mass, "omega": 1.0}
+    return {"mh": mass}
+"""
+SLHA = """\
+Block MODSEL   # model
+    1     1    # mSUGRA
+Block MINPAR
+    1   1.25D+02   # m0
+    2   5.0E+02    # m12 (GeV)
+    4   -1         # m0
+    5   0.0        # A0
+BLOCK EXTPAR
+    23  100
+"""
+
+
+def test_from_flags(tmp_path, capsys):
+    file = tmp_path / "my_model.yaml"
+    flags = ["--function", "mine:f", "--variable", "m0=100,1000", "--observable", "mh=125,2", "--points", "50"]
+    (tmp_path / "mine.py").write_text("def f(point):\n    return compute(point)\n")
+    assert main(["init", str(file), *flags]) == 0
+    scan = read_scan_file(file)
+    assert (scan.run_name, [(each.name, each.low, each.high) for each in scan.variables]) == (
+        "my_model",
+        [("m0", 100.0, 1000.0)],
+    )
+    (observable,) = scan.all_observables()
+    assert (observable.name, observable.likelihood.mean, observable.likelihood.sigma) == ("mh", 125.0, 2.0)
+    assert scan.setup.integer("points") == 50 and scan.notes == ()
+    first = file.read_text().splitlines()[0]
+    named = first.removeprefix("# yaml-language-server: $schema=")
+    assert json.loads((tmp_path / named).read_text())["properties"]["setup"]
+    assert file.read_text().count("CHECK") == 1  # in the comment that explains it
+    assert f"lodescan check {file}" in capsys.readouterr().out
+    before = file.read_bytes()
+    assert main(["init", str(file), *flags]) == 2
+    assert file.read_bytes() == before
+
+
+def test_from_a_function(tmp_path):
+    (tmp_path / "mine.py").write_text(FUNCTION)
+    file = tmp_path / "scan.yaml"
+    assert main(["init", str(file), "--function", "mine:observables", "--variable", "lam=1,2"]) == 0
+    scan = read_scan_file(file)
+    assert {each.name: (each.low, each.high) for each in scan.variables} == {"lam": (1, 2), "m0": (0, 1)}
+    assert [each.name for each in scan.all_observables()] == ["mh", "omega"]
+    marked = [line.split(":")[0].strip() for line in file.read_text().splitlines() if line.endswith("# CHECK")]
+    assert marked == ["m0", "mh", "omega"]
+
+
+def test_from_an_slha_file(tmp_path):
+    (tmp_path / "input.slha").write_text(SLHA)
+    file = tmp_path / "scan.yaml"
+    flags = ["--slha", str(tmp_path / "input.slha"), "--command", "spheno {input} {output}", "--observable", "mh=125,2"]
+    assert main(["init", str(file), *flags]) == 0
+    scan = read_scan_file(file)
+    assert {each.name: (each.low, each.high) for each in scan.variables} == {
+        "m0": (62.5, 250),
+        "m12": (250, 1000),
+        "m0_2": (-2, -0.5),
+        "extpar23": (50, 200),
+    }
+    assert (tmp_path / "scan.in.slha").read_text() == SLHA.replace("1.25D+02", "m0").replace("5.0E+02", "m12").replace(
+        "-1  ", "m0_2  "
+    ).replace("  100", "  extpar23")
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ([], "missing: your code"),
+        (["--function", "mine:f"], "missing: variables"),
+        (["--function", "mine:g"], "has no function 'g'"),
+        (["--function", "other:f"], "cannot be read"),
+        (["--variable", "m0=1"], "'m0=1' is not NAME=NUMBER,NUMBER"),
+        (["--command", "x", "--variable", "m0=1,2", "--observable", "a=1,2"], "name such an SLHA file with --slha"),
+        (["--slha", "/nowhere"], "cannot be read"),
+    ],
+)
+def test_what_is_missing_is_said_and_nothing_is_written(tmp_path, flags, words):
+    (tmp_path / "mine.py").write_text("def f(point):\n    return 1\n")
+    command = [sys.executable, "-m", "proposer", "init", str(tmp_path / "scan.yaml"), *flags]
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    assert done.returncode == 2 and words in done.stderr
+    assert [each.name for each in tmp_path.iterdir() if each.suffix != ".py"] == []
+
+
+def is_shown(words: str, shown: list[str]) -> bool:
+    return any(words in each for each in shown)
+
+
+def test_questions(tmp_path):
+    (tmp_path / "mine.py").write_text("def f(point):\n    return compute(point)\n")
+    file = tmp_path / "scan.yaml"
+    with Terminal("-m", "proposer", "init", str(file)) as terminal:
+        for question, answer in (
+            ("your code", "mine:f"),
+            ("variables, as", "x=0,1 y=-2,2"),
+            ("observables, as", "a=1,0.5"),
+            ("good points", "70"),
+        ):
+            terminal.wait_for(partial(is_shown, question))
+            terminal.enter(answer)
+        assert terminal.wait() == 0
+    scan = read_scan_file(file)
+    assert [each.name for each in scan.variables] == ["x", "y"] and scan.setup.integer("points") == 70
+
+
+def test_doctor_says_what_to_mend(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["doctor", "--evaluator", f"unix:{tmp_path}/wire"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("ok    torch: ") for line in lines)
+    assert "ok    locks: this folder can be written and held" in lines
+    (wrong,) = [line for line in lines if line.startswith("mend  evaluator at")]
+    assert "no evaluator answers" in wrong and "; start one with `lodescan-evaluator serve" in wrong
+    assert list(tmp_path.iterdir()) == []
+    assert Path.cwd() == tmp_path
