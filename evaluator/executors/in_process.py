@@ -52,7 +52,7 @@ class InProcess:
                 outcome = Outcome(Status.CANCELLED)
             except Exception as error:  # noqa: BLE001  # the point must get an answer, and the thread go on
                 outcome = Outcome(Status.KILLED, message=printable(f"{type(error).__name__}: {error}"))
-            job.finish(outcome)
+            job.finish(Outcome(Status.CANCELLED) if job.dropped else outcome)
 
     def _run(self, job: Job, folder: str, surroundings: Surroundings | None) -> Outcome:
         if surroundings is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -22,7 +23,19 @@ class Job:
     `concurrent.futures.Future`, whose two locks cost as much as a quick point.
     """
 
-    __slots__ = ("_done", "_open", "dropped", "outcome", "owner", "point_id", "running", "spectra_below", "variables")
+    __slots__ = (
+        "_done",
+        "_open",
+        "begun_at",
+        "dropped",
+        "ended_at",
+        "outcome",
+        "owner",
+        "point_id",
+        "running",
+        "spectra_below",
+        "variables",
+    )
 
     def __init__(
         self,
@@ -36,6 +49,8 @@ class Job:
         self.owner = owner
         """Who has submitted it: owners take turns."""
         self.outcome = _CANCELLED
+        self.begun_at = self.ended_at = 0.0
+        """Seconds since 1970-01-01 UTC; 0.0 as long as it has not begun, or ended."""
         self.running = False
         self.dropped = False
         """Whether it was to be cancelled when it ran already: whoever runs it ends it."""
@@ -46,6 +61,8 @@ class Job:
         """Marks it as running; False when it was cancelled before."""
         with _lock:
             self.running = self._open
+            if self.running:
+                self.begun_at = time.time()
             return self._open
 
     def cancel(self) -> bool:
@@ -67,6 +84,7 @@ class Job:
     def finish(self, outcome: Outcome) -> None:
         """Ends a job that runs."""
         self.outcome = outcome
+        self.ended_at = time.time()
         with _lock:
             self.running = self._open = False
         self._done(self)

@@ -17,7 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health
 from grpc_reflection.v1alpha import reflection
 
-from evaluator.chain import Outcome, Status, printable
+from evaluator.chain import Status, printable
 from evaluator.description import MAX_BATCH
 from evaluator.executors.protocol import Job, Workers
 from lodescan.v1 import evaluation_pb2 as pb
@@ -73,19 +73,30 @@ class Stopping(BadRequest):
 class Evaluation(pb_grpc.EvaluationServiceServicer):
     """Answers Describe and Evaluate with one place where points run."""
 
-    def __init__(self, workers: Workers, description: pb.DescribeResponse, likelihoods: list[Likelihood]) -> None:
+    def __init__(
+        self,
+        workers: Workers,
+        description: pb.DescribeResponse,
+        likelihoods: list[Likelihood],
+        on_finish: Callable[[], object] | None = None,
+    ) -> None:
+        """`on_finish` is called when a client has said that the scan is finished, and no stream is open; None: this
+        evaluator outlives its scans.
+        """
         self._workers = workers
         self._description = description
         self._likelihoods = likelihoods
+        self._on_finish = on_finish
+        self._finished = False
         self._stop_by: float | None = None
         self._streams: set[_Stream] = set()
         self._room = asyncio.Event()  # points were answered: a stream that waits for room looks again
 
     @property
     def largest_request(self) -> int:
-        """Bytes of a batch with every id and value as long as can be, and of the names."""
+        """Bytes of a batch with every id and value as long as can be, of as many ids to cancel, and of the names."""
         names = sum(len(each.name.encode()) + 10 for each in self._description.parameters)
-        return 2**16 + names + MAX_BATCH * (10 + 8 * len(self._description.parameters))
+        return 2**16 + names + MAX_BATCH * (20 + 8 * len(self._description.parameters))
 
     async def room_for(self, stream: _Stream, count: int) -> None:
         """Waits until a stream may have so many more points."""
@@ -95,6 +106,18 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
 
     async def Describe(self, request: pb.DescribeRequest, context: Any) -> pb.DescribeResponse:
         return self._description
+
+    async def Finish(self, request: pb.FinishRequest, context: Any) -> pb.FinishResponse:
+        ours = (self._description.physics_digest, self._description.likelihood_digest)
+        if self._on_finish is None or (request.physics_digest, request.likelihood_digest) != ours:
+            return pb.FinishResponse()
+        self._finished = True
+        self._end_if_finished()
+        return pb.FinishResponse(ends=True)
+
+    def _end_if_finished(self) -> None:
+        if self._finished and not self._streams and self._on_finish is not None:
+            self._on_finish()
 
     async def Evaluate(
         self, requests: AsyncIterator[pb.EvaluateRequest], context: Any
@@ -136,6 +159,7 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
             stream.cancel(everything=True)
             self._streams.discard(stream)
             self._room.set()
+            self._end_if_finished()
 
     def _stopping(self) -> bool:
         return self._stop_by is not None
@@ -182,6 +206,9 @@ class _Stream:
                     if request.return_waiting:
                         self.cancel(everything=False)
                     self._check_counts(request)
+                    for point_id in request.cancel_point_ids:
+                        if (job := self.running.get(point_id)) is not None:
+                            self._workers.cancel(job)
                     if request.point_ids:
                         await self._room_for(self, len(request.point_ids))
                         self._submit(self._points(request))
@@ -197,6 +224,8 @@ class _Stream:
         count, width = len(request.point_ids), len(self._order)
         if count > MAX_BATCH:
             raise TooMuch(f"a batch of {count} points is larger than {MAX_BATCH}")
+        if len(request.cancel_point_ids) > MAX_BATCH:
+            raise TooMuch(f"{len(request.cancel_point_ids)} points to cancel in a message are more than {MAX_BATCH}")
         if len(request.values) != count * width:
             raise BadRequest(
                 f"{count} points of {width} parameters need {count * width} values, not {len(request.values)}"
@@ -250,16 +279,16 @@ class _Stream:
         self.wake.clear()
         self._signalled = False
 
-    def take(self, limit: int) -> list[tuple[int, Outcome]]:
+    def take(self, limit: int) -> list[Job]:
         """Up to `limit` finished points, fewer when they come with large files."""
-        taken: list[tuple[int, Outcome]] = []
+        taken: list[Job] = []
         size = 0
         while self.finished and len(taken) < limit and size < LARGEST_MESSAGE:
             job = self.finished.popleft()
             del self.running[job.point_id]
             if job.outcome.spectra:
                 size += sum(map(len, job.outcome.spectra))
-            taken.append((job.point_id, job.outcome))
+            taken.append(job)
         return taken
 
     def cancel(self, *, everything: bool) -> None:
@@ -272,14 +301,17 @@ class _Stream:
         self._workers.drop(self)
 
 
-def fill(response: pb.EvaluateResponse, likelihoods: list[Likelihood], finished: list[tuple[int, Outcome]]) -> None:
+def fill(response: pb.EvaluateResponse, likelihoods: list[Likelihood], finished: list[Job]) -> None:
     """Adds the results; the losses of all OK points are worked out in one go."""
-    good = [outcome.observables for _, outcome in finished if outcome.status is Status.OK]
+    good = [job.outcome.observables for job in finished if job.outcome.status is Status.OK]
     losses, nlls = losses_and_nll(likelihoods, np.array(good)) if good else (np.empty((0, 0)), np.empty(0))
     scored = iter(zip(losses.tolist(), nlls.tolist(), strict=True))
-    for point_id, outcome in finished:
+    for job in finished:
+        outcome = job.outcome
         result = response.results.add()  # in place: a message given by keywords is made, then copied
-        result.point_id, result.status = point_id, _STATUS[outcome.status]
+        result.point_id, result.status = job.point_id, _STATUS[outcome.status]
+        if job.begun_at:
+            result.begun_at, result.ended_at = job.begun_at, job.ended_at
         result.observables.extend(outcome.observables)
         result.seconds.extend(outcome.seconds)
         if outcome.status is Status.OK:

@@ -56,7 +56,7 @@ class DescribeRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class DescribeResponse(_message.Message):
-    __slots__ = ("backend", "version", "physics_digest", "likelihood_digest", "parameters", "observables", "concurrency", "max_batch", "codes", "sources", "calls")
+    __slots__ = ("backend", "version", "physics_digest", "likelihood_digest", "parameters", "observables", "concurrency", "max_batch", "codes", "sources", "calls", "longest_seconds")
     class SourcesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -75,6 +75,7 @@ class DescribeResponse(_message.Message):
     CODES_FIELD_NUMBER: _ClassVar[int]
     SOURCES_FIELD_NUMBER: _ClassVar[int]
     CALLS_FIELD_NUMBER: _ClassVar[int]
+    LONGEST_SECONDS_FIELD_NUMBER: _ClassVar[int]
     backend: str
     version: str
     physics_digest: str
@@ -86,7 +87,8 @@ class DescribeResponse(_message.Message):
     codes: _containers.RepeatedScalarFieldContainer[str]
     sources: _containers.ScalarMap[str, str]
     calls: _containers.RepeatedCompositeFieldContainer[Call]
-    def __init__(self, backend: _Optional[str] = ..., version: _Optional[str] = ..., physics_digest: _Optional[str] = ..., likelihood_digest: _Optional[str] = ..., parameters: _Optional[_Iterable[_Union[Parameter, _Mapping]]] = ..., observables: _Optional[_Iterable[_Union[Observable, _Mapping]]] = ..., concurrency: _Optional[int] = ..., max_batch: _Optional[int] = ..., codes: _Optional[_Iterable[str]] = ..., sources: _Optional[_Mapping[str, str]] = ..., calls: _Optional[_Iterable[_Union[Call, _Mapping]]] = ...) -> None: ...
+    longest_seconds: float
+    def __init__(self, backend: _Optional[str] = ..., version: _Optional[str] = ..., physics_digest: _Optional[str] = ..., likelihood_digest: _Optional[str] = ..., parameters: _Optional[_Iterable[_Union[Parameter, _Mapping]]] = ..., observables: _Optional[_Iterable[_Union[Observable, _Mapping]]] = ..., concurrency: _Optional[int] = ..., max_batch: _Optional[int] = ..., codes: _Optional[_Iterable[str]] = ..., sources: _Optional[_Mapping[str, str]] = ..., calls: _Optional[_Iterable[_Union[Call, _Mapping]]] = ..., longest_seconds: _Optional[float] = ...) -> None: ...
 
 class Call(_message.Message):
     __slots__ = ("code", "way", "called")
@@ -153,18 +155,20 @@ class Likelihood(_message.Message):
     def __init__(self, kind: _Optional[_Union[LikelihoodKind, str]] = ..., mean: _Optional[float] = ..., sigma: _Optional[float] = ..., lower: _Optional[float] = ..., upper: _Optional[float] = ..., log_scaling: _Optional[bool] = ...) -> None: ...
 
 class EvaluateRequest(_message.Message):
-    __slots__ = ("parameters", "point_ids", "values", "spectra_below_nll", "return_waiting")
+    __slots__ = ("parameters", "point_ids", "values", "spectra_below_nll", "return_waiting", "cancel_point_ids")
     PARAMETERS_FIELD_NUMBER: _ClassVar[int]
     POINT_IDS_FIELD_NUMBER: _ClassVar[int]
     VALUES_FIELD_NUMBER: _ClassVar[int]
     SPECTRA_BELOW_NLL_FIELD_NUMBER: _ClassVar[int]
     RETURN_WAITING_FIELD_NUMBER: _ClassVar[int]
+    CANCEL_POINT_IDS_FIELD_NUMBER: _ClassVar[int]
     parameters: _containers.RepeatedScalarFieldContainer[str]
     point_ids: _containers.RepeatedScalarFieldContainer[int]
     values: _containers.RepeatedScalarFieldContainer[float]
     spectra_below_nll: float
     return_waiting: bool
-    def __init__(self, parameters: _Optional[_Iterable[str]] = ..., point_ids: _Optional[_Iterable[int]] = ..., values: _Optional[_Iterable[float]] = ..., spectra_below_nll: _Optional[float] = ..., return_waiting: _Optional[bool] = ...) -> None: ...
+    cancel_point_ids: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, parameters: _Optional[_Iterable[str]] = ..., point_ids: _Optional[_Iterable[int]] = ..., values: _Optional[_Iterable[float]] = ..., spectra_below_nll: _Optional[float] = ..., return_waiting: _Optional[bool] = ..., cancel_point_ids: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class EvaluateResponse(_message.Message):
     __slots__ = ("physics_digest", "likelihood_digest", "results")
@@ -177,7 +181,7 @@ class EvaluateResponse(_message.Message):
     def __init__(self, physics_digest: _Optional[str] = ..., likelihood_digest: _Optional[str] = ..., results: _Optional[_Iterable[_Union[Result, _Mapping]]] = ...) -> None: ...
 
 class Result(_message.Message):
-    __slots__ = ("point_id", "status", "observables", "missing", "losses", "nll", "seconds", "failed_code", "message", "warnings", "spectra")
+    __slots__ = ("point_id", "status", "observables", "missing", "losses", "nll", "seconds", "failed_code", "message", "warnings", "spectra", "begun_at", "ended_at")
     POINT_ID_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     OBSERVABLES_FIELD_NUMBER: _ClassVar[int]
@@ -189,6 +193,8 @@ class Result(_message.Message):
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
     SPECTRA_FIELD_NUMBER: _ClassVar[int]
+    BEGUN_AT_FIELD_NUMBER: _ClassVar[int]
+    ENDED_AT_FIELD_NUMBER: _ClassVar[int]
     point_id: int
     status: Status
     observables: _containers.RepeatedScalarFieldContainer[float]
@@ -200,4 +206,20 @@ class Result(_message.Message):
     message: str
     warnings: _containers.RepeatedScalarFieldContainer[str]
     spectra: _containers.RepeatedScalarFieldContainer[bytes]
-    def __init__(self, point_id: _Optional[int] = ..., status: _Optional[_Union[Status, str]] = ..., observables: _Optional[_Iterable[float]] = ..., missing: _Optional[_Iterable[int]] = ..., losses: _Optional[_Iterable[float]] = ..., nll: _Optional[float] = ..., seconds: _Optional[_Iterable[float]] = ..., failed_code: _Optional[str] = ..., message: _Optional[str] = ..., warnings: _Optional[_Iterable[str]] = ..., spectra: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    begun_at: float
+    ended_at: float
+    def __init__(self, point_id: _Optional[int] = ..., status: _Optional[_Union[Status, str]] = ..., observables: _Optional[_Iterable[float]] = ..., missing: _Optional[_Iterable[int]] = ..., losses: _Optional[_Iterable[float]] = ..., nll: _Optional[float] = ..., seconds: _Optional[_Iterable[float]] = ..., failed_code: _Optional[str] = ..., message: _Optional[str] = ..., warnings: _Optional[_Iterable[str]] = ..., spectra: _Optional[_Iterable[bytes]] = ..., begun_at: _Optional[float] = ..., ended_at: _Optional[float] = ...) -> None: ...
+
+class FinishRequest(_message.Message):
+    __slots__ = ("physics_digest", "likelihood_digest")
+    PHYSICS_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    LIKELIHOOD_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    physics_digest: str
+    likelihood_digest: str
+    def __init__(self, physics_digest: _Optional[str] = ..., likelihood_digest: _Optional[str] = ...) -> None: ...
+
+class FinishResponse(_message.Message):
+    __slots__ = ("ends",)
+    ENDS_FIELD_NUMBER: _ClassVar[int]
+    ends: bool
+    def __init__(self, ends: _Optional[bool] = ...) -> None: ...

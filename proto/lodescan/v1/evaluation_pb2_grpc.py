@@ -27,7 +27,8 @@ if _version_not_supported:
 
 class EvaluationServiceStub:
     """EvaluationService turns points of a parameter space into observables and
-    likelihoods.
+    likelihoods. Where an evaluator asks for a token, each call carries it as
+    metadata, `authorization: Bearer TOKEN`; without it: UNAUTHENTICATED.
     """
 
     def __init__(self, channel):
@@ -46,11 +47,17 @@ class EvaluationServiceStub:
                 request_serializer=lodescan_dot_v1_dot_evaluation__pb2.EvaluateRequest.SerializeToString,
                 response_deserializer=lodescan_dot_v1_dot_evaluation__pb2.EvaluateResponse.FromString,
                 _registered_method=True)
+        self.Finish = channel.unary_unary(
+                '/lodescan.v1.EvaluationService/Finish',
+                request_serializer=lodescan_dot_v1_dot_evaluation__pb2.FinishRequest.SerializeToString,
+                response_deserializer=lodescan_dot_v1_dot_evaluation__pb2.FinishResponse.FromString,
+                _registered_method=True)
 
 
 class EvaluationServiceServicer:
     """EvaluationService turns points of a parameter space into observables and
-    likelihoods.
+    likelihoods. Where an evaluator asks for a token, each call carries it as
+    metadata, `authorization: Bearer TOKEN`; without it: UNAUTHENTICATED.
     """
 
     def Describe(self, request, context):
@@ -70,6 +77,15 @@ class EvaluationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Finish(self, request, context):
+        """Finish says that the scan is finished: this client sends no more points. An
+        evaluator that was started for one scan ends once no stream is open. A server
+        may leave it out.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_EvaluationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -83,6 +99,11 @@ def add_EvaluationServiceServicer_to_server(servicer, server):
                     request_deserializer=lodescan_dot_v1_dot_evaluation__pb2.EvaluateRequest.FromString,
                     response_serializer=lodescan_dot_v1_dot_evaluation__pb2.EvaluateResponse.SerializeToString,
             ),
+            'Finish': grpc.unary_unary_rpc_method_handler(
+                    servicer.Finish,
+                    request_deserializer=lodescan_dot_v1_dot_evaluation__pb2.FinishRequest.FromString,
+                    response_serializer=lodescan_dot_v1_dot_evaluation__pb2.FinishResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'lodescan.v1.EvaluationService', rpc_method_handlers)
@@ -93,7 +114,8 @@ def add_EvaluationServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class EvaluationService:
     """EvaluationService turns points of a parameter space into observables and
-    likelihoods.
+    likelihoods. Where an evaluator asks for a token, each call carries it as
+    metadata, `authorization: Bearer TOKEN`; without it: UNAUTHENTICATED.
     """
 
     @staticmethod
@@ -140,6 +162,33 @@ class EvaluationService:
             '/lodescan.v1.EvaluationService/Evaluate',
             lodescan_dot_v1_dot_evaluation__pb2.EvaluateRequest.SerializeToString,
             lodescan_dot_v1_dot_evaluation__pb2.EvaluateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Finish(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lodescan.v1.EvaluationService/Finish',
+            lodescan_dot_v1_dot_evaluation__pb2.FinishRequest.SerializeToString,
+            lodescan_dot_v1_dot_evaluation__pb2.FinishResponse.FromString,
             options,
             channel_credentials,
             insecure,
