@@ -23,10 +23,10 @@ from scanspec import DEFAULT_ADDRESS, ScanFileError, visible
 from scanspec.document import to_number
 
 try:
+    from proposer.evaluation.backend import EvaluatorRefused, NoEvaluator
     from proposer.run.files import NO_ROOM_LEFT, DatasetError, NoRoom
     from proposer.run.tables import MissingPackage
     from proposer.types import CheckpointError
-    from proposer.wire.remote import EvaluatorRefused, NoEvaluator
 except ModuleNotFoundError as error:  # both sides install each other's commands
     sys.exit(
         f"lodescan: {error.name} is missing: run it in the proposer's environment, .envs/proposer/bin/lodescan "
@@ -146,10 +146,17 @@ def _parser() -> argparse.ArgumentParser:
     scan.add_argument("file", type=Path, help="the scan file")
     scan.add_argument(
         "--evaluator",
-        action=_Once,
-        default=DEFAULT_ADDRESS,
-        metavar="HOST:PORT",
-        help="where the evaluator listens, also as unix:PATH (default: %(default)s)",
+        action="extend",
+        nargs="+",
+        metavar="PLACE",
+        help="where evaluators listen, one place or more: HOST:PORT, unix:PATH, dns:///NAME:PORT for every address of "
+        f"that name, dir:FOLDER for those that `serve --announce FOLDER` (default: {DEFAULT_ADDRESS})",
+    )
+    scan.add_argument(
+        "--no-race",
+        action="store_false",
+        dest="race",
+        help="never send a slow point to a second evaluator whose workers are idle",
     )
     scan.add_argument(
         "--run", type=Path, dest="folder", metavar="DIR", help="the run's folder (default: runs/RUN_NAME)"
@@ -177,7 +184,7 @@ def _parser() -> argparse.ArgumentParser:
 
     check = commands.add_parser("check", parents=[evaluator], help="read a scan file, and compare it with an evaluator")
     check.add_argument("file", type=Path, help="the scan file")
-    check.add_argument("--evaluator", action=_Once, metavar="HOST:PORT", help="where an evaluator listens")
+    check.add_argument("--evaluator", action="extend", nargs="+", metavar="PLACE", help="where evaluators listen")
     check.set_defaults(run=_check)
 
     status = commands.add_parser("status", help="what a run has found so far; also while it runs")
@@ -215,18 +222,6 @@ class _Visible(io.TextIOBase):
         self._out.flush()
 
 
-class _Once(argparse.Action):
-    """An option of which a second one would hide the first."""
-
-    def __call__(
-        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: object, option: str | None = None
-    ) -> None:
-        if hasattr(namespace, f"{self.dest}_given"):
-            parser.error(f"{option} is given twice, but a scan has one evaluator so far; name one")
-        setattr(namespace, f"{self.dest}_given", True)
-        setattr(namespace, self.dest, values)
-
-
 def _seed(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 0")
@@ -245,13 +240,14 @@ def _scan(options: argparse.Namespace) -> int:
 
     return scan(
         options.file,
-        options.evaluator,
+        options.evaluator or [DEFAULT_ADDRESS],
         options.folder,
         options.seed,
         insecure=options.insecure,
         wait=options.wait,
         eager=options.eager,
         same_physics=options.same_physics,
+        race=options.race,
     )
 
 
@@ -259,7 +255,7 @@ def _check(options: argparse.Namespace) -> int:
     from proposer.commands.scan import check
 
     with contextlib.redirect_stdout(_Visible(sys.stdout)):
-        return check(options.file, options.evaluator, insecure=options.insecure)
+        return check(options.file, options.evaluator or [], insecure=options.insecure)
 
 
 def _status(options: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ import math
 import os
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from proposer.evaluation.backend import Description, EvaluatorRefused, NoEvaluator
 from proposer.formats import show_time
 from proposer.run.dataset import DATASET, Dataset, DatasetError
 from proposer.run.files import NoRoom
@@ -47,8 +48,7 @@ from proposer.strategies.choice import make_strategy, read_settings, type_name
 from proposer.target import NONE
 from proposer.types import Outcome
 from proposer.wire.agreement import disagreements, show
-from proposer.wire.messages import Description
-from proposer.wire.remote import Evaluator, EvaluatorRefused, NoEvaluator
+from proposer.wire.pool import Pool
 from scanspec import PriorKind, ScanFile, ScanFileError, Variable, read_scan_file, visible
 from scanspec.spectrum import FILES_NOT_KEPT
 from scanspec.types import BSMARTS_GENERATIONS, BSMARTS_POINTS, counts_evaluations, is_bsmarts, reads_rows
@@ -82,7 +82,7 @@ OF_CMAES_ND = (
 
 def scan(
     file: Path,
-    address: str,
+    places: Sequence[str],
     folder: Path | None,
     seed: int | None,
     *,
@@ -90,6 +90,7 @@ def scan(
     wait: float | None,
     eager: bool,
     same_physics: bool,
+    race: bool,
 ) -> int:
     """Runs a scan, or goes on with the one in `folder`; returns 0 when a stop condition was met,
     ALL_FAILED or NONE_GOOD when there is no result then.
@@ -102,8 +103,8 @@ def scan(
     folder = folder or Path("runs") / spec.run_name
     spectra_below = kept_below(spec, settings.target.threshold)
     with ExitStack() as opened:
-        evaluator = Evaluator(address, insecure=insecure, say=_say, spectra_below=spectra_below, file=file)
-        opened.callback(evaluator.close)
+        pool = Pool(places, insecure=insecure, say=_say, spectra_below=spectra_below, file=file, race=race)
+        opened.callback(pool.close)
         # First of all, and as a writer: a kill may have left half a commit, which no reader can undo.
         dataset = opened.enter_context(Dataset(folder)) if (folder / DATASET).exists() else None
         stored = {} if dataset is None else dataset.meta()
@@ -111,19 +112,22 @@ def scan(
             check_no_foreign_files(folder)
         differs = scan_difference(folder, stored, spec, seed) if stored else None
         done = differs is None and is_finished(stored, spec)
+
+        def fits(description: Description) -> None:
+            _check_agreement(spec, description, pool.where)
+            if differs is not None:
+                raise another_run(folder, differs)
+            if dataset is not None and stored:
+                check_same_evaluator(dataset, stored, description, same_physics=same_physics)
+
         try:
-            description = evaluator.describe(0.0 if done else WAIT_AT_START if wait is None else wait)
+            description = pool.describe(0.0 if done else WAIT_AT_START if wait is None else wait, fits)
         except NoEvaluator:
             if not done or dataset is None:
                 raise
             code = _conclude_again(dataset, limits, settings, stored)
             _draw(folder, spec)
             return code
-        _check_agreement(spec, description, address)
-        if differs is not None:
-            raise another_run(folder, differs)
-        if dataset is not None and stored:
-            check_same_evaluator(dataset, stored, description, same_physics=same_physics)
         seed = choose_seed(spec, seed, stored)
         threads = _set_threads(stored)
         strategy = make_strategy(type_name(spec), space, settings, seed, description.observables)
@@ -145,7 +149,6 @@ def scan(
             _say(f"note: {word}")
         if eager:
             note_eager(dataset)
-        dataset.evaluator = evaluator.address
         if init is not None and dataset.batches == 0:
             known = init.outcomes(spec, [each.name for each in description.observables])
             dataset.add_batch(init.batch, init.values, strategy.checkpoint(), known)
@@ -156,7 +159,7 @@ def scan(
         names = [each.name for each in description.observables]
         tally = read_tally(dataset, limits.points, settings.target, most, names)
         tally.start = int(getattr(strategy, "start_points", 0))
-        good_points = GoodPoints(folder / GOOD_POINTS, list(space.names), names, settings.target)
+        good_points = GoodPoints(folder / GOOD_POINTS, list(space.names), names, settings.target, limits.points)
 
         def explain(failed: Outcome) -> list[str]:
             values = find_point(dataset, failed.id)
@@ -164,17 +167,16 @@ def scan(
 
         with Progress(tally, explain) as progress:
             run = Scan(
-                dataset,
-                strategy,
-                space,
-                evaluator,
-                description,
-                good_points,
-                limits,
-                tally,
-                progress,
-                WAIT_LATER if wait is None else wait,
-                eager,
+                dataset=dataset,
+                strategy=strategy,
+                space=space,
+                backend=pool,
+                good_points=good_points,
+                limits=limits,
+                tally=tally,
+                progress=progress,
+                wait=WAIT_LATER if wait is None else wait,
+                eager=eager,
             )
             reason = run.run()
         dataset.set_meta({"stopped": reason, "stopped_with": stop_values(spec)})
@@ -204,10 +206,10 @@ def _verbose(spec: ScanFile) -> int:
     return spec.networks.integer("verbose", 0)
 
 
-def check(file: Path, address: str | None, *, insecure: bool) -> int:
+def check(file: Path, places: Sequence[str], *, insecure: bool) -> int:
     """Reads a scan file and prints what a scan would do; compares it with an evaluator. 2 when they disagree."""
     spec, settings, limits, _, init = _read(file)
-    evaluator = None if address is None else Evaluator(address, insecure=insecure, say=_say, file=file)
+    pool = Pool(places, insecure=insecure, say=_say, file=file) if places else None
     codes = ", ".join(each.name for each in spec.codes)
     print(f"{file}: run {spec.run_name!r}, {len(spec.variables)} variables, codes {codes}")
     for each in spec.variables:
@@ -233,16 +235,15 @@ def check(file: Path, address: str | None, *, insecure: bool) -> int:
             print(f"  note: {line}")
     for line in _notes(spec, settings.target.threshold):
         print(f"  note: {line}")
-    if evaluator is not None and address is not None:
+    if pool is not None:
         try:
-            description = evaluator.describe(5.0)
+            description = pool.describe(5.0, lambda found: _check_agreement(spec, found, pool.where))
         finally:
-            evaluator.close()
+            pool.close()
         print(
-            f"evaluator at {address}: {description.backend}, {description.version}; "
+            f"evaluator at {pool.where}: {description.backend}, {description.version}; "
             f"{description.concurrency} points at once"
         )
-        _check_agreement(spec, description, address)
         print("the scan file and the evaluator agree")
     return 0
 
@@ -364,7 +365,9 @@ def _conclude(dataset: Dataset, reason: str, tally: Tally, seconds: float) -> in
         f"({tally.target.describe()}), {tally.breakdown()}; lowest NLL {_number(tally.best)}"
     )
     if tally.good:
-        _say(f"good points: {folder / GOOD_POINTS}")
+        more = tally.good - tally.wanted
+        which = f" (the first {tally.wanted:,} by id; {more:,} more are in the dataset)" if more > 0 else ""
+        _say(f"good points: {folder / GOOD_POINTS}{which}")
     if (folder / FOLDER).is_dir():
         _say(f"their spectrum files: {folder / FOLDER}/<id>/")
     if dropped := dataset.count_warned(FILES_NOT_KEPT):

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from proposer.evaluation.backend import Description
 from proposer.run.columns import Columns, Quantity, TooManyColumns
 from proposer.run.dataset import Dataset
 from proposer.run.files import DatasetError, read_object, writing
 from proposer.run.meaning import ScanMeaning, difference, meaning
 from proposer.wire.agreement import show
-from proposer.wire.messages import Description
 from scanspec import VERSION, ScanFile, ScanFileError, read_scan_file
 
 # what may differ when a run goes on: when to stop

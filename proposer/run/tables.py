@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -31,13 +32,17 @@ GOOD_POINTS = "good_points.csv"
 
 
 class GoodPoints:
-    """`good_points.csv`: one row a good point, with id, iteration, origin, variables, observables and NLL.
+    """`good_points.csv`: one row a good point, with id, iteration, origin, variables, observables and NLL; at most
+    `most` points, the first ones by id.
 
     Made anew from the dataset when a scan starts or goes on, and then added to batch by batch.
     """
 
-    def __init__(self, path: Path, variables: list[str], observables: list[str], target: Target) -> None:
+    def __init__(
+        self, path: Path, variables: list[str], observables: list[str], target: Target, most: float = math.inf
+    ) -> None:
         self.path = path
+        self._most, self._rows = most, 0
         self._variables, self._observables, self._target = variables, observables, target
         self._last = 0  # batch that was added
 
@@ -51,6 +56,7 @@ class GoodPoints:
         header = ["id", "iteration", "origin", *self._variables, *self._observables, "NLL"]
         with writing(self.path.parent, self.path.name) as file:
             file.write(pd.DataFrame(columns=[as_text(each) for each in header]).to_csv(index=False).encode())
+            self._rows = 0
             self._append(file, dataset, 1, last_batch)
 
     def add(self, dataset: Dataset) -> None:
@@ -68,6 +74,9 @@ class GoodPoints:
             frame = to_frame(part, self._variables, self._observables)
             if last is not None:
                 frame = frame[part.batches <= last]
+            if len(frame) > self._most - self._rows:
+                frame = frame[: int(self._most - self._rows)]
+            self._rows += len(frame)
             frame = frame[["id", "iteration", "origin", *self._variables, *self._observables, "NLL"]]
             file.write(_for_csv(frame).to_csv(header=False, index=False).encode())
 

@@ -39,9 +39,10 @@ FOUND = 5
 class Tally:
     """Counts of a run: good points (earlier runs of an InitCSV included), answered points by status.
 
-    A scan ends at `wanted` good points (an NLL in `target`), or at `most` evaluations. `given`:
-    good points that came with their NLL. `start`: points of a search before it has learned anything. `names`: of the
-    observables; `best_losses`: of the point with the lowest NLL. `failed`: the last of `failed_in_a_row`.
+    A scan ends at `wanted` good points (an NLL in `target`), or at `most` evaluations. `given`: good points that came
+    with their NLL. `raced`: points that two evaluators worked on. `start`: points of a search before it has learned
+    anything. `names`: of the observables; `best_losses`: of the point with the lowest NLL. `failed`: the last of
+    `failed_in_a_row`.
     """
 
     wanted: int
@@ -51,6 +52,7 @@ class Tally:
     best: float = math.inf
     by_status: Counter[Status] = field(default_factory=Counter)
     given: int = 0
+    raced: int = 0
     start: int = 0
     names: Sequence[str] = ()
     best_losses: Sequence[float] = ()
