@@ -24,7 +24,7 @@ scan: ## scan SCAN=FILE with both sides on this machine; the same again goes on;
 	@tools/environment.sh proposer
 	@environment=$$($(PROPOSER)/python -m scanspec environment '$(SCAN)') && \
 	tools/environment.sh "$$environment" && \
-	exec $(PROPOSER)/python tools/pair.py "$$environment" $(WORKERS) '$(SCAN)' $(if $(RUN),--run '$(RUN)')
+	exec $(PROPOSER)/lodescan run '$(SCAN)' --workers $(WORKERS) $(if $(RUN),--run '$(RUN)')
 
 up: ## the same in two containers
 	@tools/up.sh '$(SCAN)'

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from evaluator.errors import ConfigurationError, EvaluatorLost
 from evaluator.scan import read_scan
-from scanspec import DEFAULT_ADDRESS, AddressError, ScanFileError, read_address, visible
+from scanspec import DEFAULT_ADDRESS, LodescanError, ScanFile, read_address, visible
+from scanspec.logs import logging_to_stderr, set_level
 
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -27,13 +27,15 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # its fork handlers hang beside subprocesses
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what it logs is said in our own words
     options = _parser().parse_args(arguments)
+    with logging_to_stderr():
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
     try:
         code: int = options.run(options)
-    except (ScanFileError, ConfigurationError) as error:
-        print(f"lodescan-evaluator: {visible(str(error))}", file=sys.stderr)
-        return BAD_INPUT
-    except EvaluatorLost as error:
-        print(f"lodescan-evaluator: {visible(str(error))}", file=sys.stderr)
+    except LodescanError as error:
+        print(f"lodescan-evaluator: {visible(error.tell())}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -121,22 +123,29 @@ def _at_least(low: float, kind: Callable[[str], float]) -> Callable[[str], float
     return number
 
 
+def _read(file: Path) -> ScanFile:
+    """The scan file, by whose `verbose` is logged."""
+    scan = read_scan(file)
+    set_level(scan)
+    return scan
+
+
 def _serve(options: argparse.Namespace) -> int:
     from evaluator.commands.serve import serve
 
-    return serve(read_scan(options.file), options)
+    return serve(_read(options.file), options)
 
 
 def _check(options: argparse.Namespace) -> int:
     from evaluator.commands.by_hand import check
 
-    return check(read_scan(options.file))
+    return check(_read(options.file))
 
 
 def _point(options: argparse.Namespace) -> int:
     from evaluator.commands.by_hand import point
 
-    return point(read_scan(options.file), options.values, options.keep)
+    return point(_read(options.file), options.values, options.keep)
 
 
 def _new(options: argparse.Namespace) -> int:
@@ -149,10 +158,7 @@ def _healthy(options: argparse.Namespace) -> int:
     import grpc
     from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-    try:
-        address = read_address(options.address)
-    except AddressError as error:
-        raise ConfigurationError(str(error)) from None
+    address = read_address(options.address)
     # a proxy for the web is no way to an evaluator
     with grpc.insecure_channel(address.target, [("grpc.enable_http_proxy", 0)]) as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from evaluator.chain import Chain
+from evaluator.codes.registry import sources_of
 from evaluator.codes.sources import file_hash
 from lodescan.v1 import evaluation_pb2 as pb
 from scanspec import VERSION, CodeSpec, Likelihood, ObservableSpec
@@ -21,7 +22,7 @@ MAX_BATCH = 4096
 def describe(chain: Chain, concurrency: int) -> pb.DescribeResponse:
     """The answer to Describe; hashes the codes' files, so make it once."""
     scan = chain.scan
-    sources = {step.name: dict(step.code.sources()) for step in chain.steps}
+    sources = {step.name: sources_of(step.code) for step in chain.steps}
     packages = {
         key: version for found in sources.values() for key, version in found.items() if key.startswith("package ")
     }
@@ -72,7 +73,7 @@ def _environment(chain: Chain) -> dict[str, str]:
 
 def watched(chain: Chain) -> list[Mapping[str, str]]:
     """What holds the hashes of all files that decide the results."""
-    return [*(step.code.sources() for step in chain.steps), _environment(chain)]
+    return [*(sources_of(step.code) for step in chain.steps), _environment(chain)]
 
 
 def _observable(spec: ObservableSpec) -> pb.Observable:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from scanspec import LodescanError
+from scanspec.document import closest
 
-class ConfigurationError(ValueError):
-    """The scan file, a template or a code cannot work for any point; the message says where and what to do."""
 
+class ConfigurationError(LodescanError, ValueError):
+    """The scan file, a template or a code cannot work for any point; the message says where."""
 
-class InvalidPoint(Exception):
-    """The point is unphysical: the code has looked and says so. Status INVALID."""
+    next_step = "correct that, then `lodescan-evaluator check FILE` tries every code once"
 
 
 class CodeFailed(Exception):
@@ -44,14 +45,13 @@ class UnknownName(KeyError):
         self._known = known
 
     def __str__(self) -> str:
-        from scanspec.document import closest  # users' modules import this one, anywhere
-
         return f"the point has no {self.args[0]!r}{closest(str(self.args[0]), self._known)}"
 
 
-class EvaluatorLost(Exception):
+class EvaluatorLost(LodescanError):
     """No point can be answered here any more: the evaluator ends, and its points go back unanswered."""
 
+    next_step = "mend that, then start the evaluator again: a scan that waits for it goes on"
     exit_code = 5
 
 

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
-from evaluator.errors import ConfigurationError, InvalidPoint
+from evaluator import InvalidPoint
+from evaluator.errors import ConfigurationError
 from scanspec.fitting import BOUNDED, BRACKETING, ROOTS, STEPPING, UNBOUNDED, Fitting, Target
 
 CLOSE = 0.01

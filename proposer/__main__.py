@@ -1,4 +1,4 @@
-"""The commands of the proposer: scan, check, status, export, plot, convert.
+"""The commands of the proposer: scan, run, check, status, export, plot, convert.
 
 torch is imported by the scan alone, so that the others answer at once.
 """
@@ -7,57 +7,24 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import io
 import math
 import os
 import signal
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from scanspec import DEFAULT_ADDRESS, ScanFileError, visible
+from proposer.commands.signals import Interrupted, interruptible
+from scanspec import DEFAULT_ADDRESS, LodescanError, UsageError, visible
 from scanspec.document import to_number
+from scanspec.logs import logging_to_stderr
 
-try:
-    from proposer.evaluation.backend import EvaluatorRefused, NoEvaluator
-    from proposer.run.files import NO_ROOM_LEFT, DatasetError, NoRoom
-    from proposer.run.tables import MissingPackage
-    from proposer.types import CheckpointError
-except ModuleNotFoundError as error:  # both sides install each other's commands
-    sys.exit(
-        f"lodescan: {error.name} is missing: run it in the proposer's environment, .envs/proposer/bin/lodescan "
-        "(pip install '.[proposer]' in the clone makes another)"
-    )
+if TYPE_CHECKING:
+    from proposer.commands.scan import ScanOptions
 
-BAD_INPUT, NO_EVALUATOR = 2, 3
-NO_ROOM = 74
-"""As sysexits.h has it for errors of the disk."""
-
-ENDS = (
-    signal.SIGINT,
-    signal.SIGTERM,
-    signal.SIGHUP,
-    signal.SIGQUIT,
-    signal.SIGUSR1,
-    signal.SIGUSR2,
-    signal.SIGXCPU,
-)
-"""Signals by which people, terminals and batch systems ask for an end: a closed terminal sends SIGHUP, a batch system
-SIGUSR1, SIGUSR2 or SIGXCPU before its limit."""
-
-ONE_END = 5.0
-"""Seconds in which further signals are taken for the same wish to end."""
-
-
-class Interrupted(BaseException):
-    """A signal asked the scan to end; everything that was read is on the disk."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
+BAD_INPUT, NO_ROOM = 2, 74
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -67,68 +34,43 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what it logs is said in our own words
     options = _parser().parse_args(arguments)
-    with _interruptible():
+    with interruptible(), logging_to_stderr():
         return _run(options)
 
 
 def _run(options: argparse.Namespace) -> int:
     try:
         code: int = options.run(options)
-    except NoRoom as error:
-        print(f"lodescan: {visible(str(error))}", file=sys.stderr)
-        return NO_ROOM
-    except (ScanFileError, DatasetError, CheckpointError, EvaluatorRefused, MissingPackage) as error:
-        print(f"lodescan: {visible(str(error))}", file=sys.stderr)
-        return BAD_INPUT
-    except NoEvaluator as error:
-        print(f"lodescan: {visible(str(error))}", file=sys.stderr)
-        return NO_EVALUATOR
+    except LodescanError as error:
+        _complain(error.tell())
+        return error.exit_code
     except Interrupted as interrupted:
-        print("lodescan: interrupted; the same command goes on where this stopped", file=sys.stderr)
+        _complain("interrupted; the same command goes on where this stopped")
         return 128 + interrupted.number
+    except ModuleNotFoundError as error:  # both sides install each other's commands
+        _complain(
+            f"{error.name} is missing: run it in the proposer's environment, .envs/proposer/bin/lodescan "
+            "(pip install '.[proposer]' in the clone makes another)"
+        )
+        return BAD_INPUT
     except BrokenPipeError:  # the reader of our output, such as head, has gone
         nowhere = os.open(os.devnull, os.O_WRONLY)
         for stream in (sys.stdout, sys.stderr):
             os.dup2(nowhere, stream.fileno())
         return 128 + signal.SIGPIPE
     except OSError as error:  # a folder that went away, a disk that is full: what was committed is kept
-        print(f"lodescan: {error.filename or 'its own output'}: {error.strerror or error}", file=sys.stderr)
-        return NO_ROOM if error.errno in NO_ROOM_LEFT else BAD_INPUT
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        _complain(
+            f"{error.filename or 'its own output'}: {error.strerror or error}; "
+            + ("make room on the disk" if full else "see whether it is there, and whose it is")
+            + ", then give the same command again: what was committed is kept"
+        )
+        return NO_ROOM if full else BAD_INPUT
     return code
 
 
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Signals that ask for an end raise Interrupted; handlers are as before afterwards.
-
-    SIGHUP stays ignored where nohup has said so. Only the main thread may have handlers.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    interrupt, before = _interrupter(), {}
-    for number in ENDS:
-        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-            before[number] = signal.signal(number, interrupt)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _interrupter() -> Callable[[int, object], None]:
-    first = -math.inf
-
-    def interrupt(number: int, _frame: object) -> None:
-        # A second signal must not break the orderly end. Python loses the first where it falls into a destructor,
-        # so a later one counts again.
-        nonlocal first
-        if time.monotonic() - first > ONE_END:
-            first = time.monotonic()
-            raise Interrupted(number)
-
-    return interrupt
+def _complain(text: str) -> None:
+    print(f"lodescan: {visible(text)}", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -142,8 +84,29 @@ def _parser() -> argparse.ArgumentParser:
         "--insecure", action="store_true", help="talk in plain text to another machine: only on a private network"
     )
 
-    scan = commands.add_parser("scan", parents=[evaluator], help="run a scan, or go on with one")
-    scan.add_argument("file", type=Path, help="the scan file")
+    run = argparse.ArgumentParser(add_help=False)
+    run.add_argument("file", type=Path, help="the scan file")
+    run.add_argument("--run", type=Path, dest="folder", metavar="DIR", help="the run's folder (default: runs/RUN_NAME)")
+    run.add_argument("--seed", type=_count, help="of all random draws (default: the file's, else drawn and recorded)")
+    run.add_argument(
+        "--wait",
+        type=_seconds,
+        metavar="SECONDS",
+        help="how long to wait for an evaluator (default: 60 at the start, 600 later)",
+    )
+    run.add_argument(
+        "--eager",
+        action="store_true",
+        help="ask for points before the evaluator has nothing left to do, by the results that have come: no worker "
+        "waits, but the seed does not give the same points again",
+    )
+    run.add_argument(
+        "--same-physics",
+        action="store_true",
+        help="go on although files of the codes have changed: your word, kept in the manifest, that they still compute "
+        "the same (only a comment was changed, say)",
+    )
+    scan = commands.add_parser("scan", parents=[run, evaluator], help="run a scan, or go on with one")
     scan.add_argument(
         "--evaluator",
         action="extend",
@@ -158,29 +121,11 @@ def _parser() -> argparse.ArgumentParser:
         dest="race",
         help="never send a slow point to a second evaluator whose workers are idle",
     )
-    scan.add_argument(
-        "--run", type=Path, dest="folder", metavar="DIR", help="the run's folder (default: runs/RUN_NAME)"
-    )
-    scan.add_argument("--seed", type=_seed, help="of all random draws (default: the file's, else drawn and recorded)")
-    scan.add_argument(
-        "--wait",
-        type=_seconds,
-        metavar="SECONDS",
-        help="how long to wait for an evaluator (default: 60 at the start, 600 later)",
-    )
-    scan.add_argument(
-        "--eager",
-        action="store_true",
-        help="ask for points before the evaluator has nothing left to do, by the results that have come: no worker "
-        "waits, but the seed does not give the same points again",
-    )
-    scan.add_argument(
-        "--same-physics",
-        action="store_true",
-        help="go on although files of the codes have changed: your word, kept in the manifest, that they still compute "
-        "the same (only a comment was changed, say)",
-    )
     scan.set_defaults(run=_scan)
+
+    both = commands.add_parser("run", parents=[run], help="the same, with an evaluator of its own on this machine")
+    both.add_argument("--workers", type=_count, metavar="N", help="points at once (default: one a core)")
+    both.set_defaults(run=_both, insecure=False)
 
     check = commands.add_parser("check", parents=[evaluator], help="read a scan file, and compare it with an evaluator")
     check.add_argument("file", type=Path, help="the scan file")
@@ -222,7 +167,7 @@ class _Visible(io.TextIOBase):
         self._out.flush()
 
 
-def _seed(text: str) -> int:
+def _count(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 0")
     return int(text)
@@ -238,35 +183,45 @@ def _seconds(text: str) -> float:
 def _scan(options: argparse.Namespace) -> int:
     from proposer.commands.scan import scan
 
-    return scan(
-        options.file,
-        options.evaluator or [DEFAULT_ADDRESS],
-        options.folder,
-        options.seed,
-        insecure=options.insecure,
+    return scan(options.file, options.evaluator or [DEFAULT_ADDRESS], _scan_options(options))
+
+
+def _both(options: argparse.Namespace) -> int:
+    from proposer.commands.run import run
+
+    return run(options.file, options.workers, _scan_options(options))
+
+
+def _scan_options(options: argparse.Namespace) -> ScanOptions:
+    from proposer.commands.scan import ScanOptions
+
+    return ScanOptions(
+        folder=options.folder,
+        seed=options.seed,
         wait=options.wait,
         eager=options.eager,
         same_physics=options.same_physics,
-        race=options.race,
+        insecure=options.insecure,
+        race=getattr(options, "race", True),
     )
 
 
 def _check(options: argparse.Namespace) -> int:
-    from proposer.commands.scan import check
+    from proposer.commands.check import check
 
     with contextlib.redirect_stdout(_Visible(sys.stdout)):
         return check(options.file, options.evaluator or [], insecure=options.insecure)
 
 
 def _status(options: argparse.Namespace) -> int:
-    from proposer.commands.reading import status
+    from proposer.commands.status import status
 
     with contextlib.redirect_stdout(_Visible(sys.stdout)):
         return status(options.folder)
 
 
 def _export(options: argparse.Namespace) -> int:
-    from proposer.commands.reading import export
+    from proposer.commands.export import export
 
     return export(options.folder, options.kind)
 
@@ -275,7 +230,7 @@ def _plot(options: argparse.Namespace) -> int:
     from proposer.show.plots import plot
 
     if options.x is not None and options.y is None:
-        raise ScanFileError("name two columns to draw, or none")
+        raise UsageError("one column makes no picture", next_step="name two columns to draw, or none")
     return plot(options.folder, [each for each in (options.x, options.y) if each is not None], options.file)
 
 

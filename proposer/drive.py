@@ -20,8 +20,6 @@ from proposer.space import Space
 from proposer.strategies.base import Strategy
 from proposer.types import Outcome, Pending, Status, Told
 
-MOST_POINTS = 2**31
-
 MOST_REPEATS = 100
 """Batches in a row of which every point is known already, after which it ends."""
 
@@ -48,7 +46,7 @@ def drive(
         while len(waiting) > strategy.lag:
             strategy.tell(waiting.popleft())
         start = time.process_time()
-        batch = strategy.ask(MOST_POINTS)
+        batch = strategy.ask()
         seconds = time.process_time() - start
         if batch is None:
             break

@@ -16,7 +16,8 @@ from proposer.evaluation.work import Received, Work
 from proposer.run.dataset import Dataset, DatasetError
 from proposer.run.spectra import save_spectra
 from proposer.run.tables import GoodPoints
-from proposer.show.progress import Progress, Tally
+from proposer.show.progress import Progress
+from proposer.show.tally import Tally
 from proposer.space import Space
 from proposer.stopping import FirstGood
 from proposer.strategies.base import Strategy
@@ -180,7 +181,7 @@ class Scan:
         start = time.monotonic()
         try:
             with within(self._until):
-                batch = self._strategy.ask(MOST_POINTS, least)
+                batch = self._strategy.ask(least)
         except OutOfTime:
             return None
         asked = None if batch is None else (batch, self._strategy.checkpoint())

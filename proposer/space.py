@@ -148,7 +148,8 @@ def _quantile(variable: Variable, u: Floats) -> Floats:
         root = np.exp(0.5 * u * _log_ratio(np.array([high]), low))  # squared at the end: high / low may overflow
         x = low * root * root
     else:
-        x = variable.mean + variable.sigma * _normal_quantile(u, _standard(variable, low), _standard(variable, high))
+        mean, sigma = variable.normal
+        x = mean + sigma * _normal_quantile(u, _standard(variable, low), _standard(variable, high))
     return np.clip(x, low, high)
 
 
@@ -169,8 +170,8 @@ def _cumulative(variable: Variable, x: Floats) -> Floats:
     elif variable.prior is PriorKind.LOG_UNIFORM:
         u = _log_ratio(x, low) / _log_ratio(np.array([high]), low)
     else:
-        z = (x - variable.mean) / variable.sigma
-        u = _normal_cumulative(z, _standard(variable, low), _standard(variable, high))
+        mean, sigma = variable.normal
+        u = _normal_cumulative((x - mean) / sigma, _standard(variable, low), _standard(variable, high))
     u = np.clip(u, 0.0, 1.0)
     return u % 1.0 if variable.periodic else u
 
@@ -208,7 +209,8 @@ def _flat(variable: Variable) -> bool:
 
 def _standard(variable: Variable, x: float) -> float:
     """A bound in standard deviations from the mean, perhaps infinite, otherwise at most _FULL from it."""
-    return x if np.isinf(x) else float(np.clip((x - variable.mean) / variable.sigma, -_FULL, _FULL))
+    mean, sigma = variable.normal
+    return x if np.isinf(x) else float(np.clip((x - mean) / sigma, -_FULL, _FULL))
 
 
 def _log_ratio(x: Floats, low: float) -> Floats:

@@ -17,7 +17,8 @@ def _restore(strategy: Strategy, checkpoint: bytes, dataset: Dataset) -> None:
     except Exception as error:
         raise DatasetError(
             f"{dataset.path}: the state of the search cannot be read ({error}), perhaps because another version of "
-            "lodescan or of its packages stored it; go on with that one, or start anew in another folder"
+            "lodescan or of its packages stored it",
+            next_step="go on with that one, or start anew in another folder",
         ) from error
 
 

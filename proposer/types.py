@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scanspec import Likelihood
+from scanspec import Likelihood, LodescanError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,8 +27,10 @@ class Status(enum.IntEnum):
     TIMED_OUT = 4
 
 
-class CheckpointError(ValueError):
+class CheckpointError(LodescanError, ValueError):
     """A checkpoint cannot be used; the message says why."""
+
+    next_step = "go on with the version of lodescan that wrote it, or start anew in another folder"
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ the formulas that turn observables into losses. This package imports neither sid
 
 from scanspec.addresses import DEFAULT_ADDRESS, Address, AddressError, read_address
 from scanspec.document import ScanFileError, Section
+from scanspec.errors import LodescanError, UsageError
 from scanspec.likelihoods import Kind, Likelihood, losses_and_nll
 from scanspec.observables import FlavioAddress, ObservableSpec, SlhaAddress
 from scanspec.reading import read_scan_file
@@ -23,12 +24,14 @@ __all__ = [
     "FlavioAddress",
     "Kind",
     "Likelihood",
+    "LodescanError",
     "ObservableSpec",
     "PriorKind",
     "ScanFile",
     "ScanFileError",
     "Section",
     "SlhaAddress",
+    "UsageError",
     "VERSION",
     "Variable",
     "losses_and_nll",

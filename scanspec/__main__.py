@@ -1,4 +1,4 @@
-"""Answers what the Makefile asks of a scan file: `python -m scanspec environment|run FILE`."""
+"""Answers what the Makefile asks of a scan file: `python -m scanspec environment FILE`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from scanspec import ScanFileError, read_scan_file
 
 
 def main() -> int:
-    """Prints the physics environment or the run name that a scan file names; 2 when it cannot be read."""
+    """Prints the physics environment that a scan file names; 2 when it cannot be read."""
     parser = argparse.ArgumentParser(prog="python -m scanspec", description=__doc__)
-    parser.add_argument("what", choices=["environment", "run"])
+    parser.add_argument("what", choices=["environment"])
     parser.add_argument("file")
     arguments = parser.parse_args()
     try:
@@ -19,7 +19,7 @@ def main() -> int:
     except ScanFileError as error:
         print(error, file=sys.stderr)
         return 2
-    print(scan.environment if arguments.what == "environment" else scan.run_name)
+    print(scan.environment)
     return 0
 
 

@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from scanspec.errors import LodescanError
+
 DEFAULT_ADDRESS = "127.0.0.1:50051"
 
 LONGEST_PATH = 107
@@ -17,8 +19,10 @@ _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\.?")
 _HOW = f"write HOST:PORT, for example {DEFAULT_ADDRESS}, or unix:PATH"
 
 
-class AddressError(ValueError):
-    """A text that is no address; the message says why and what to write."""
+class AddressError(LodescanError, ValueError):
+    """A text that is no address; the message says why."""
+
+    next_step = _HOW
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from scanspec.document import Section, plain_name
 from scanspec.expressions import ExpressionError, parse
 from scanspec.likelihoods import Kind
 from scanspec.observables import ObservableSpec
-from scanspec.tools import TOY_NAMES, TOYS
+from scanspec.tools import TOY_NAMES, TOYS, WAYS, kind_key
 from scanspec.types import only_tabulates
 
 if TYPE_CHECKING:
@@ -42,9 +43,12 @@ def check_expressions(root: Section, scan: ScanFile) -> None:
     if root.faults.any:
         known += sorted(_every_key(scan.document))
 
+    of_a_package = False  # from a code on whose kind only the evaluator knows: it may give any names
+
     def check(text: str, section: Section, key: str) -> None:
+        names_of_packages = re.findall(r"[^\W\d]\w*", text) if of_a_package else []
         try:
-            parse(text, known, len(scan.variables), scan.switched_off, set(names) - set(known))
+            parse(text, [*known, *names_of_packages], len(scan.variables), scan.switched_off, set(names) - set(known))
         except ExpressionError as error:
             root.faults.add(section.error(str(error), key))
 
@@ -57,6 +61,7 @@ def check_expressions(root: Section, scan: ScanFile) -> None:
     check_all([each for each in scan.all_observables() if each.name in scan.derived])
     for code in scan.codes:
         known += TOY_NAMES if code.name == TOYS else ()
+        of_a_package = of_a_package or kind_key(code.section) not in ("", *WAYS)
         check_all(code.observables)
         for condition in code.conditions:
             check(condition, code.section, "conditions")

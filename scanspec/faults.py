@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from types import TracebackType
 
+from scanspec.errors import LodescanError
+
 MOST_FAULTS = 20
 """The most faults that one message names."""
 
 
-class ScanFileError(ValueError):
+class ScanFileError(LodescanError, ValueError):
     """A scan file, or a file that it names, cannot be used; the message says what to do.
 
     `line` is where in the file, from 1, and 0 where that is not known.
     """
+
+    next_step = "correct the file, then `lodescan check FILE` reads it again"
 
     def __init__(self, message: str, line: int = 0) -> None:
         super().__init__(message)

@@ -24,6 +24,10 @@ class Keys:
                 return name
         return None
 
+    def with_name(self, name: str) -> Keys:
+        """The same with one more key."""
+        return Keys({**self.known, name: ()}, self.without_meaning)
+
     def spellings(self) -> list[str]:
         """Every accepted spelling."""
         return [*self.known, *(other for others in self.known.values() for other in others)]

@@ -58,6 +58,13 @@ class Likelihood:
     upper: float = math.inf
     log_scaling: bool = False
 
+    # By what they say: from Python 3.13 on, dataclasses compare field by field, and a NaN is not itself.
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Likelihood) and repr(self) == repr(other)
+
+    def __hash__(self) -> int:
+        return hash(repr(self))
+
     def loss(self, x: Array) -> Array:
         """Capped -ln L of each x, an array of any shape; same shape.
 

@@ -24,9 +24,10 @@ from scanspec.rows import column_variables
 from scanspec.scanfile import CodeSpec, ScanFile
 from scanspec.settings import check_settings
 from scanspec.tools import (
-    WAYS,
     check_code,
     check_tools,
+    kind_key,
+    kind_of_a_package,
     settings_of_an_idle_code,
     settings_without_meaning,
     unknown_key,
@@ -219,12 +220,13 @@ def _runs(code: Section) -> bool:
 def _read_code(section: Section, name: str) -> Section:
     """A code's section; of a tool that is not here the error says so, before it says which of its keys is unknown."""
     of_keys = Faults(collecting=True)
-    code = section.section(name, keys.CODE, of_keys)
+    kind = kind_of_a_package(section.section(name), name)
+    code = section.section(name, keys.CODE.with_name(kind) if kind else keys.CODE, of_keys)
     try:
         of_keys.close()
     except ScanFileError as error:
         section.faults.add(unknown_key(error, section, name))
-        if not any(way in code for way in WAYS):  # what it runs is said there
+        if not kind_key(code):  # what it runs is said there
             raise unknown_key(error, section, name) from error
     check_code(code, name)
     return code
@@ -278,7 +280,7 @@ def _read_top(
             what
             for what, has, same in (
                 ("slha or function", spec.slha or spec.function, _source(spec) == _source(twin)),
-                ("likelihood", spec.likelihood.kind is not Kind.OFF, repr(spec.likelihood) == repr(twin.likelihood)),
+                ("likelihood", spec.likelihood.kind is not Kind.OFF, spec.likelihood == twin.likelihood),
                 ("window", spec.valid is not None, spec.valid == twin.valid),
             )
             if has and not same

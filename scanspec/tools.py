@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+import json
+import re
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 
@@ -30,7 +33,7 @@ PROFILES = (
 """Programs of which the evaluator knows how they are called."""
 
 WAYS = ("function", "command", "flavio", "umbridge")
-"""The keys that make a code one of lodescan's; one of them each."""
+"""The keys that make a code one of lodescan's; one of them each. Packages may bring others: see `kind_of_a_package`."""
 
 _OF_BSMART = {
     "HiggsTools",
@@ -78,14 +81,42 @@ def profile_name(code: Section, name: str) -> str:
     return found
 
 
+def kind_of_a_package(code: Section, name: str) -> str:
+    """The key of a kind of code that lodescan itself does not have; empty where there is none.
+
+    It has a mapping, no known key is near to it, and nothing else says how the code runs. The evaluator knows the
+    packages that bring kinds, and reads the mapping; the proposer needs none of them. `code` is read without keys.
+    """
+    if name in BUILT_IN or name in _OF_BSMART or any(keys.CODE.plain(each) in WAYS for each in code):
+        return ""
+    known = keys.CODE.spellings()
+    unknown = [each for each in code if keys.CODE.plain(each) is None and each not in keys.CODE.without_meaning]
+    if len(unknown) != 1 or not re.fullmatch(r"[a-z][a-z0-9_]*", unknown[0]):
+        return ""
+    near = difflib.get_close_matches(unknown[0], [each.lower() for each in known], n=1, cutoff=_MISSPELT)
+    return unknown[0] if isinstance(code.raw(unknown[0]), dict) and not near else ""
+
+
+_MISSPELT = 0.75
+"""A key that is as similar to a known one (difflib's ratio) is that one, misspelt."""
+
+
+def kind_key(code: Section) -> str:
+    """The key that says how a code runs; empty where its name does, or nothing."""
+    ways = (each for each in code if each in WAYS or keys.CODE.plain(each) is None)
+    return next(ways, "")
+
+
 def call_of(code: Section, name: str) -> tuple[str, str]:
     """How a code runs, by the key that says so, and what is called there; a program without the folder it lies in."""
-    way = next((each for each in WAYS if each in code), "")
+    way = kind_key(code)
     if way == "command":
         program, _, arguments = code.text("command").strip().partition(" ")
         return way, f"{PurePath(program).name} {arguments.strip()}".strip()
     if way == "umbridge":
         return way, code.section("umbridge", UMBRIDGE).text("model", "")
+    if way and way not in WAYS:
+        return way, json.dumps(code.raw(way), sort_keys=True, default=str)
     return (way, code.text("function")) if way == "function" else (way or "tool", name)
 
 
@@ -95,7 +126,7 @@ def check_code(code: Section, name: str) -> None:
 
     `Profile: none` says that it is a program like any other.
     """
-    kinds = [way for way in WAYS if way in code]
+    kinds = [each for each in code if each in WAYS or keys.CODE.plain(each) is None]
     if len(kinds) > 1:
         raise code.error(
             f"code {name!r} has {' and '.join(kinds)}; keep one: `function: module:name` for a Python function, "

@@ -66,7 +66,7 @@ class Variable:
     """One coordinate of the parameter space.
 
     The prior is of shape `prior`, restricted to [`low`, `high`] (perhaps infinite for a
-    normal one); `mean` and `sigma` belong to a normal prior. All in the variable's unit.
+    normal one); `mean` and `sigma` belong to a normal prior, None elsewhere. All in the variable's unit.
     A symmetric prior has the magnitudes `inner` to `high` with either sign (low = -high), and
     SINE is the polar angle of an isotropic direction, in radians.
     `periodic`: low and high are the same place, as for a phase. `integer`: only the whole
@@ -78,8 +78,8 @@ class Variable:
     low: float
     high: float
     prior: PriorKind = PriorKind.UNIFORM
-    mean: float = math.nan
-    sigma: float = math.nan
+    mean: float | None = None
+    sigma: float | None = None
     unit: str = ""
     label: str = ""
     description: str = ""
@@ -88,6 +88,12 @@ class Variable:
     values: tuple[float, ...] = ()
     steps: int = 0
     inner: float = 0.0
+
+    @property
+    def normal(self) -> tuple[float, float]:
+        """Mean and standard deviation of a normal prior."""
+        assert self.mean is not None and self.sigma is not None, self.prior
+        return self.mean, self.sigma
 
     @property
     def fixed(self) -> bool:
@@ -124,7 +130,7 @@ def read_variable(section: Section, name: str, ignored: list[str]) -> Variable:
     low, high = -math.inf, math.inf
     if "range" in entry:
         low, high = _read_range(entry, "range")
-    kind, mean, sigma = PriorKind.UNIFORM, math.nan, math.nan
+    kind, mean, sigma = PriorKind.UNIFORM, None, None
     if isinstance(entry.raw("prior"), dict):
         prior = entry.section("prior", keys.PRIOR)
         kind = _prior_kind(prior, "type")
@@ -375,8 +381,8 @@ def _checked(section: Section, key: str, variable: Variable) -> Variable:
     if math.isinf(variable.low) and variable.low > 0 or math.isinf(variable.high) and variable.high < 0:
         raise refuse("the range is empty (it lies at infinity)")
     if variable.prior is PriorKind.NORMAL and variable.low < variable.high:
-        farthest = FARTHEST * variable.sigma
-        if max(variable.low - variable.mean, variable.mean - variable.high) > farthest:
+        mean, sigma = variable.normal
+        if max(variable.low - mean, mean - variable.high) > FARTHEST * sigma:
             raise refuse(
                 f"the range from {variable.low:g} to {variable.high:g} is more than {FARTHEST:g} standard deviations "
                 "from the prior's mean; change the one or the other"

@@ -1,25 +1,32 @@
 #!/bin/bash
 # Make or refresh one environment: .envs/NAME from locks/NAME.txt, this project
-# added in place. usage: tools/environment.sh NAME [LOCK...]; further locks
-# (test) are installed on top. Does nothing when all is as the locks say.
+# added in place. usage: tools/environment.sh NAME[@VERSION] [LOCK...]; further locks
+# (test) are installed on top, and evaluator@3.13 is the environment evaluator on
+# Python 3.13. Does nothing when all is as the locks say.
 # Packages come by uv, and by pip where there is no uv and none can be had.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-name=$1
-env=.envs/$name
+name=${1%@*}
+version=${1#"$name"}
+env=.envs/$1
 [[ $name =~ ^[A-Za-z0-9_-]+$ ]] || { echo "'$name' is no name of an environment: letters, digits, _ and - only" >&2; exit 2; }
 torch_index=${TORCH_INDEX:-https://download.pytorch.org/whl/cpu}
-[ -f "locks/$name.txt" ] || { echo "there is no environment '$name': locks/$name.txt is missing" >&2; exit 2; }
 . tools/uv.sh
+[ -f "locks/$name.txt" ] || { echo "there is no environment '$name': locks/$name.txt is missing" >&2; exit 2; }
+python=${PYTHON:-python3}
+if [ -n "$version" ]; then
+    [[ $version =~ ^@[0-9]+\.[0-9]+$ ]] || { echo "'${version#@}' is no version of Python, such as 3.13" >&2; exit 2; }
+    python=$(find_python "${version#@}") || { echo "there is no Python ${version#@} on this machine" >&2; exit 3; }
+fi
 
 mkdir -p .envs
-exec 9>".envs/$name.lock"       # two commands at once: the second waits, then finds it made
+exec 9>"$env.lock"       # two commands at once: the second waits, then finds it made
 flock 9
 
 if ! cmp -s "locks/$name.txt" "$env/lock/$name.txt"; then
-    echo "making the environment $name, once (a minute or two) ..." >&2
+    echo "making the environment $1, once (a minute or two) ..." >&2
     rm -rf "$env"
-    "${PYTHON:-python3}" -m venv "$env"
+    "$python" -m venv "$env"
     mkdir "$env/lock"
     find_uv
     if torch=$(grep '^torch==' "locks/$name.txt"); then install_torch "$torch"; fi

@@ -17,6 +17,15 @@ find_uv() {
     flock -u 8
 }
 
+# Print a Python of a version, such as 3.13; fail where there is none. A shim of pyenv may be none.
+find_python() {
+    local found
+    for found in "$(command -v "python$1")" "$(pyenv prefix "$1" 2>/dev/null)/bin/python"; do
+        "$found" -c '' 2>/dev/null && { echo "$found"; return; }
+    done
+    return 1
+}
+
 install() {
     if [ -n "$uv" ]; then
         # Compiled now, as pip does: a warning about a package's source is not for a user's first scan.

@@ -117,7 +117,10 @@ def _run_scan(name: str, kind: str, seed: int) -> dict[str, Any]:
         scan.write_text(_with_limits(scan.read_text(), kind, limits))
         spec = read_scan_file(scan)
         ended = subprocess.run(
-            [sys.executable, "tools/pair.py", spec.environment, "1", str(scan), "--run", str(run), "--seed", str(seed)],
+            [
+                *(str(Path(sys.executable).with_name("lodescan")), "run", str(scan)),
+                *("--workers", "1", "--run", str(run), "--seed", str(seed)),
+            ],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

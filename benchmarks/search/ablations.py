@@ -2,121 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
-import numpy as np
 import torch
+from torch import Tensor
 
 from benchmarks.search.models import Classifier, Ensemble, OneMember, Sure
 from proposer.strategies.balance import between_good_points
-from proposer.strategies.lode.model import Surrogate
-from proposer.strategies.lode.points import Known
+from proposer.strategies.lode.acquire import EXPLOIT, EXPLORE, NEAR, Acquisition, Context, Part
+from proposer.strategies.lode.probe import PROBE
 from proposer.strategies.lode.sample import Particles
 from proposer.strategies.lode.select import not_yet
-from proposer.strategies.lode.strategy import NEAR, Lode
-from proposer.types import Batch, Floats
+from proposer.strategies.lode.strategy import METHOD, PARTICLES, Method
+from proposer.strategies.lode.surrogate import Surrogate
+from proposer.types import Floats
 
 CANDIDATES, SMOTE, NEIGHBOURS, LEAST = 20_000, 2_000, 5, 50
-"""Uniform candidates, those between good points (each and one of its 5 nearest), and how many are taken at least."""
+"""Uniform candidates, those between good points (of each and one of its 5 nearest), and how many are taken at least."""
 
 
-class Classified(Lode):
-    """A process learns good and bad, not the observables."""
-
-    def _new_surrogate(self, *, by_observables: bool) -> Surrogate:
-        return Classifier(len(self._seen), self._scored if by_observables else None, self._inputs)
-
-
-class FourNetworks(Lode):
-    """An ensemble of four networks regresses the observables."""
-
-    MEMBERS = 4
-
-    def _new_surrogate(self, *, by_observables: bool) -> Surrogate:
-        return Ensemble(len(self._seen), self._scored if by_observables else None, self._inputs, self.MEMBERS)
+def no_sampling(surrogate: Surrogate, dim: int, random: torch.Generator, _: Tensor | None) -> Particles:
+    """Uniform points that the model takes for good, in place of particles that move there."""
+    every = torch.rand(CANDIDATES, dim, generator=random, dtype=torch.float64)
+    energy = surrogate(every)
+    level = max(1.0, float(energy.kthvalue(LEAST).values))
+    volume = float((energy <= level).double().mean())
+    outside = every[energy > level][:PARTICLES]
+    nothing = (every[:0], 0.0)  # no levels next to the region, whose points would count as candidates
+    return Particles(every[energy <= level], level, volume, [(outside, 1.0 - volume), *[nothing] * NEAR])
 
 
-class OneNetwork(FourNetworks):
-    """A single network, which cannot say where it is unsure."""
-
-    MEMBERS = 1
-
-
-class OneMemberByNll(Lode):
-    """One of the four networks that learn where only an NLL comes back."""
-
-    def _new_surrogate(self, *, by_observables: bool) -> Surrogate:
-        return OneMember(len(self._seen), self._scored if by_observables else None, self._inputs)
+def between(context: Context) -> Floats:
+    """Points between good ones, as SMOTE makes them."""
+    known = context.known
+    return between_good_points(known.u, known.good, NEIGHBOURS, SMOTE, context.generator("smote"))
 
 
-class WithoutDoubt(Lode):
-    """The best prediction alone says what is good."""
-
-    def _new_surrogate(self, *, by_observables: bool) -> Surrogate:
-        return Sure(len(self._seen), self._scored if by_observables else None, self._inputs)
-
-
-class Smote(Lode):
-    """Candidates are uniform points and points between good ones, filtered by the model."""
-
-    def _choose(self, known: Known, surrogate: Surrogate, particles: Particles, n: int) -> Batch:
-        rng = self._generator("smote")
-        uniform = rng.random((CANDIDATES, known.u.shape[1]))
-        between = between_good_points(known.u, known.good, NEIGHBOURS, SMOTE, rng)
-        every = torch.from_numpy(np.concatenate([uniform, between]))
-        energy = surrogate(every)
-        level = max(1.0, float(energy.kthvalue(LEAST).values))
-        volume = float((energy[:CANDIDATES] <= level).double().mean())
-        outside = every[:CANDIDATES][energy[:CANDIDATES] > level][: len(particles.inside)]
-        nothing = (every[:0], 0.0)  # no shells next to the region, whose points would count as candidates
-        shells = [(outside, 1.0 - volume), *[nothing] * NEAR]
-        instead = Particles(every[energy <= level], level, volume, shells)
-        return super()._choose(known, surrogate, instead, n)
+def any_inside(context: Context, n: int) -> Floats:
+    """Any of the candidates that the model takes for good, instead of the farthest from all others."""
+    inside = context.inside[not_yet(context.inside, context.busy)]
+    return context.generator("uneven").permutation(inside)[:n]
 
 
-class Uneven(Lode):
-    """Of the candidates that the model takes for good, any, instead of the farthest from all others."""
-
-    def _choose(self, known: Known, surrogate: Surrogate, particles: Particles, n: int) -> Batch:
-        inside = self._snap(particles.inside.numpy())
-        self._inside = self._generator("uneven").permutation(inside[not_yet(inside, known.u)])
-        return super()._choose(known, surrogate, particles, n)
-
-    def _batch(self, u: Floats, origins: list[str]) -> Batch:
-        exploit = np.flatnonzero(np.array(origins) == "exploit")
-        if len(exploit):
-            u[exploit[: len(self._inside)]] = self._inside[: len(exploit)]
-        return super()._batch(u, origins)
+def without(part: Part) -> Method:
+    """LODE's maps without a part."""
+    return replace(METHOD, map=Acquisition(tuple(other for other in METHOD.map.parts if other is not part)))
 
 
-class WithoutExploration(Lode):
-    """Nothing is taken from beyond the region that the model takes for good and the shells next to it."""
+UNEVEN = Acquisition((PROBE, EXPLORE, EXPLOIT._replace(choose=any_inside)))
 
-    def _choose(self, known: Known, surrogate: Surrogate, particles: Particles, n: int) -> Batch:
-        weightless = replace(particles, shells=[(u, 0.0) for u, _ in particles.shells])
-        return super()._choose(known, surrogate, weightless, n)
-
-
-class WithoutProbes(Lode):
-    """Minima of the model that are not good get no points."""
-
-    def _probes(self, known: Known, surrogate: Surrogate, pending: Floats, outside: Floats, most: int) -> Floats:
-        return np.empty((0, known.u.shape[1]))
-
-
-PARTS: dict[str, Callable[..., Lode]] = {
-    "observables": Lode,
-    "members": OneMemberByNll,
-    "regression": Classified,
-    "processes": FourNetworks,
-    "ensemble": OneNetwork,
-    "doubt": WithoutDoubt,
-    "sampling": Smote,
-    "evenness": Uneven,
-    "exploration": WithoutExploration,
-    "probes": WithoutProbes,
+PARTS = {
+    "observables": METHOD,
+    "members": replace(METHOD, by_nll=OneMember),
+    "regression": replace(METHOD, by_observables=Classifier),
+    "processes": replace(METHOD, by_observables=partial(Ensemble, members=4)),
+    "ensemble": replace(METHOD, by_observables=partial(Ensemble, members=1)),
+    "doubt": replace(METHOD, by_observables=Sure),
+    "sampling": replace(METHOD, sample=no_sampling, map=replace(METHOD.map, sources=(between,))),
+    "evenness": replace(METHOD, map=UNEVEN),
+    "exploration": without(EXPLORE),
+    "probes": without(PROBE),
 }
-"""What is without each part."""
+"""LODE without each part: `observables` learns from the NLL alone and `members` from it by one network, `regression`
+learns good and bad, `processes` regresses by four networks and `ensemble` by one, `doubt` takes the best prediction
+for the truth."""
 NLL_ALONE = {"observables", "members"}
 """Those that see no observables: `members` is to be compared with `observables`."""

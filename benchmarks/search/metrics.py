@@ -86,11 +86,11 @@ class Cells:
         share = share[share > 0]
         return float(np.exp(-(share * np.log(share)).sum()) / self.count)
 
-    def evaluations_to(self, share: float, u: Floats, place: NDArray[np.int64]) -> int | None:
-        """Evaluations until that share of the cells was occupied by points u (n, d), evaluated at `place` (n,)."""
+    def evaluations_to(self, share: float, u: Floats, position: NDArray[np.int64]) -> int | None:
+        """Evaluations until that share of the cells was occupied by points u (n, d), evaluated at `position` (n,)."""
         first = np.unique(self.cell(u), return_index=True)[1] if len(u) else np.empty(0, dtype=np.int64)
         needed = int(np.ceil(share * self.count))
-        return int(place[np.sort(first)[needed - 1]]) + 1 if len(first) >= needed else None
+        return int(position[np.sort(first)[needed - 1]]) + 1 if len(first) >= needed else None
 
 
 def uniform_good_points(problem: Problem) -> tuple[Floats, float]:

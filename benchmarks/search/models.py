@@ -12,8 +12,9 @@ from torch import Tensor
 
 from proposer.strategies.lode.coding import Coding
 from proposer.strategies.lode.energy import EnergyOfObservables
-from proposer.strategies.lode.model import MOST_POINTS, Surrogate
 from proposer.strategies.lode.nets import Nets
+from proposer.strategies.lode.nll import OfNll
+from proposer.strategies.lode.observables import MOST_POINTS, OfObservables
 from proposer.strategies.lode.points import Known
 from proposer.strategies.lode.process import Processes
 from proposer.strategies.lode.train import training_rows
@@ -26,14 +27,14 @@ WIDTH, FIRST_STEPS, LATER_STEPS, ROWS, RATE = 64, 1500, 300, 256, 5e-3
 MOST_LEARNED, DRAWS = 4000, 32
 
 
-class Sure(Surrogate):
-    """The same as LODE's; its odds are 0 or 1."""
+class Sure(OfObservables):
+    """The same as LODE's; its probabilities are 0 or 1."""
 
-    def chances(self, u: Floats, rng: np.random.Generator, wider: float = 1.0) -> Floats:
+    def probability(self, u: Floats, rng: np.random.Generator, wider: float = 1.0) -> Floats:
         return np.asarray((self(torch.from_numpy(u)) < 1.0).double().numpy())
 
 
-class OneMember(Surrogate):
+class OneMember(OfNll):
     """Where only an NLL is known: the first network is all of them, so that they never differ."""
 
     def fit(self, known: Known, rng: np.random.Generator) -> None:
@@ -47,10 +48,10 @@ class OneMember(Surrogate):
             )
 
 
-class Classifier(Surrogate):
+class Classifier(OfObservables):
     """A Gaussian process of +1 for good and -1 for every other answer; the energy is 1 minus that."""
 
-    def __init__(self, dim: int, energy: EnergyOfObservables | None, inputs: Inputs) -> None:
+    def __init__(self, dim: int, energy: EnergyOfObservables, inputs: Inputs) -> None:
         super().__init__(dim, energy, inputs)
         self._labels = Processes(dim, 1)
         self._from = 0
@@ -77,23 +78,21 @@ class Classifier(Surrogate):
         return self(u)
 
     @torch.no_grad()
-    def chances(self, u: Floats, rng: np.random.Generator, wider: float = 1.0) -> Floats:
+    def probability(self, u: Floats, rng: np.random.Generator, wider: float = 1.0) -> Floats:
         z = torch.from_numpy(self.inputs(u))
         deviation = wider * (self._labels.deviation(z)[:, 0].square() + self._labels.noise[0]).sqrt()
         return np.asarray(torch.special.ndtr(self._labels.mean(z)[:, 0] / deviation).numpy())
 
 
-class Ensemble(Surrogate):
-    """Networks that regress the observables; how far they differ, and their misfit, is how unsure they are."""
+class Ensemble(OfObservables):
+    """Networks that regress the observables; how far they differ, and their error, is how unsure they are."""
 
-    def __init__(self, dim: int, energy: EnergyOfObservables | None, inputs: Inputs, members: int) -> None:
+    def __init__(self, dim: int, energy: EnergyOfObservables, inputs: Inputs, members: int) -> None:
         super().__init__(dim, energy, inputs)
-        if energy is None:
-            raise ValueError("this ensemble regresses observables")
         self._scored, self._members = energy, members
         self._code: Coding | None = None
         self._parameters: list[Tensor] = []
-        self._misfit = torch.zeros(0)
+        self._error = torch.zeros(0)
 
     @property
     def fitted(self) -> bool:
@@ -119,7 +118,7 @@ class Ensemble(Surrogate):
             (self._outputs(x[of]) - t[of]).square().mean().mul(self._members).backward()  # type: ignore[no-untyped-call]
             optimiser.step()
         with torch.no_grad():
-            self._misfit = (self._all(x.double()).mean(dim=0) - t).square().mean(dim=0)
+            self._error = (self._all(x.double()).mean(dim=0) - t).square().mean(dim=0)
 
     def _begin(self, outputs: int, random: torch.Generator) -> None:
         for a, b in itertools.pairwise([self.dim, WIDTH, WIDTH, WIDTH, outputs]):
@@ -147,9 +146,9 @@ class Ensemble(Surrogate):
     def rough(self, u: Tensor) -> Tensor:
         return self(u)
 
-    def chances(self, u: Floats, rng: np.random.Generator, wider: float = 1.0) -> Floats:
+    def probability(self, u: Floats, rng: np.random.Generator, wider: float = 1.0) -> Floats:
         each = self._all(torch.from_numpy(self.inputs(u)))
-        mean, deviation = each.mean(dim=0), wider * (each.var(dim=0, correction=0) + self._misfit).sqrt()
+        mean, deviation = each.mean(dim=0), wider * (each.var(dim=0, correction=0) + self._error).sqrt()
         count = torch.zeros(len(u), dtype=torch.float64)
         for draw in rng.standard_normal((DRAWS, mean.shape[1])):
             count += self._energies(mean + deviation * torch.from_numpy(draw)) < 1.0

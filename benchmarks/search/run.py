@@ -21,7 +21,7 @@ from benchmarks.search.problems import PROBLEMS, Problem
 from proposer.drive import drive
 from proposer.strategies.base import Strategy
 from proposer.strategies.lode.energy import ScoredObservable
-from proposer.strategies.lode.strategy import Lode, LodeSettings
+from proposer.strategies.lode.strategy import METHOD, Lode, LodeSettings
 from proposer.target import Target
 from proposer.types import Floats, Status
 
@@ -70,23 +70,23 @@ def _show(origins: Any, good: Any, record: Record, cells: Cells) -> None:
 
 def figures(problem: Problem, cells: Cells, record: Record) -> dict[str, Any]:
     """The figures of a run; None where it did not get so far."""
-    place = np.flatnonzero(record.good)
-    _, first = np.unique(np.round(record.u[place], 12), axis=0, return_index=True)
-    place = place[np.sort(first)]  # distinct ones
-    found = record.u[place]
+    rows = np.flatnonzero(record.good)
+    _, first = np.unique(np.round(record.u[rows], 12), axis=0, return_index=True)
+    rows = rows[np.sort(first)]  # distinct ones
+    found = record.u[rows]
     thousand = found[:ENOUGH]
     modes = len(np.unique(problem.mode(problem.physical(thousand)))) if len(thousand) else 0
     return {
         "evaluations": len(record.u),
         "good": len(found),
-        "to100": int(place[99]) + 1 if len(found) >= 100 else None,
-        "to1000": int(place[ENOUGH - 1]) + 1 if len(found) >= ENOUGH else None,
+        "to100": int(rows[99]) + 1 if len(found) >= 100 else None,
+        "to1000": int(rows[ENOUGH - 1]) + 1 if len(found) >= ENOUGH else None,
         "cells": round(cells.occupied(thousand), 3),
         "ideal": round(cells.occupied(cells.points[:ENOUGH]), 3),
         "uniformity": round(cells.uniformity(thousand), 3),
         "modes": modes,
         "of_modes": problem.modes,
-        "cells95_at": cells.evaluations_to(0.95, found, place),
+        "cells95_at": cells.evaluations_to(0.95, found, rows),
         "asks": len(record.seconds),
         "cpu_per_ask": round(float(np.mean(record.seconds[2:])), 2) if len(record.seconds) > 2 else None,
         "cpu_per_300": round(300 * float(np.sum(record.seconds)) / max(1, len(record.u)), 2),
@@ -110,8 +110,8 @@ def main() -> None:
     cells = Cells.of_problem(problem)
     observables = [ScoredObservable(f"y{j}", each) for j, each in enumerate(problem.likelihoods)]
     settings = LodeSettings(Target(problem.threshold), arguments.batch, arguments.collect)
-    make = PARTS[arguments.without] if arguments.without else Lode
-    strategy = make(problem.space(), settings, arguments.seed, observables)
+    method = PARTS[arguments.without] if arguments.without else METHOD
+    strategy = Lode(problem.space(), settings, arguments.seed, observables, method)
     nll_only = arguments.nll_only or not observables or arguments.without in NLL_ALONE
     record = search(strategy, problem, cells, arguments.most, nll_only=nll_only, verbose=arguments.verbose)
     about = {

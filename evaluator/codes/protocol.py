@@ -1,24 +1,106 @@
-"""What a physics code is: one step of a point."""
+"""What a physics code is: one step of a point; and what a kind of code declares of itself.
+
+A kind is a subclass of `Code`: in `evaluator.codes.kinds`, or in a package of somebody else's that names it as an entry
+point of the group `lodescan.codes` (docs/backends.md).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping
+from typing import ClassVar
 
+from evaluator.codes.deadline import DEFAULT_TIMEOUT
 from evaluator.codes.point import Point
+from scanspec import CodeSpec, Likelihood, ScanFile, Section
+from scanspec.codes import LONGEST_TIMEOUT
+from scanspec.keys import Keys
+
+COMMON = frozenset({"run", "observables", "conditions", "timeout", "first_timeout", "description"})
+"""Keys that every code may have."""
 
 
-class Code(Protocol):
-    """A physics code: one step of a point."""
+class Code(ABC):
+    """One physics code of a scan file: it is made once, loaded once a process, and run at each point.
+
+    A kind declares the class attributes that differ from these; one code of it may set the others in `__init__`.
+    """
+
+    key: ClassVar[str] = ""
+    """The key in a code's section that asks for this kind."""
+    tool: ClassVar[str] = ""
+    """The name of a code that asks for it where no key does, as in BSMArt's files."""
+    settings: ClassVar[Collection[str] | None] = None
+    """The keys of the mapping under `key`; None where a text stands there."""
+    beside: ClassVar[Collection[str]] = ()
+    """Keys of the code's section that it reads beside `key` and the common ones."""
+    observable_keys: ClassVar[Collection[str]] = ()
+    """Keys of an observable that this kind alone reads, such as `flavio`."""
+    changes_process: ClassVar[bool] = True
+    """Whether a point may change the process in which it runs (its folder, environment, signal handlers), or draw
+    random numbers there: then these are put back, and seeded, for each point.
+    """
+
+    gives: Collection[str] = ()
+    """Names that it sets in `point.names` beside its observables: expressions may use them from there on."""
+    preloads: Collection[str] = ()
+    """Modules that workers should share in memory: they are imported once for all."""
+    fills_a_template: bool = False
+    """Whether the blocks of the scan file go into its input."""
 
     timeout: float
     """Seconds that one point may take."""
     first_timeout: float
     """The same for the first point of a process, where some codes compile."""
 
-    def load(self) -> None:
+    def __init__(self, spec: CodeSpec, scan: ScanFile, known: Collection[str]) -> None:
+        """Reads the code's section; `known` are the names that its expressions may use.
+
+        Raises ScanFileError or ConfigurationError.
+        """
+        self.section = spec.section
+        """The code's whole section of the scan file."""
+        self.folder = scan.folder
+        """Where relative paths of the scan file start."""
+        self.own = self._own_section()
+        """The mapping under `key`; the code's whole section where a text stands there."""
+        self._refuse_keys_of_other_kinds()
+        for each in spec.observables:
+            if each.flavio is not None and "flavio" not in self.observable_keys:
+                what = f"the code {spec.name!r} is not flavio, but {each.name!r} asks for it"
+                raise each.section.error(what, "flavio")
+        self._ran = False
+        self._set_timeouts(DEFAULT_TIMEOUT)
+
+    def _own_section(self) -> Section:
+        if self.settings is None:
+            return self.section
+        return self.section.section(self.key, Keys(dict.fromkeys(self.settings, ())))
+
+    def _refuse_keys_of_other_kinds(self) -> None:
+        """Keys in BSMArt's spelling are left alone: its files have them for every tool."""
+        for key in self.section:
+            if key not in (self.key, *COMMON, *self.beside) and self.section.spelling(key) == key:
+                what = f"`{self.key}`" if self.key else f"the tool {self.tool}"
+                raise self.section.error(f"{self.section.path}: {key} means nothing for {what}; remove it", key)
+
+    def _set_timeouts(self, usual: float, first: float = 0.0) -> None:
+        """Reads both; `usual` and at least `first` where the file gives none."""
+        self.timeout = self.section.number_in("timeout", usual, 0.0, LONGEST_TIMEOUT, open_low=True)
+        first = max(self.timeout, first)
+        self.first_timeout = self.section.number_in("first_timeout", first, 0.0, LONGEST_TIMEOUT, open_low=True)
+
+    def next_timeout(self) -> float:
+        """Seconds for the point that runs next."""
+        timeout = self.timeout if self._ran else self.first_timeout
+        self._ran = True
+        return timeout
+
+    def load(self) -> None:  # noqa: B027  # most kinds have nothing to prepare
         """Prepares a process for points (imports, data); raises ConfigurationError when it cannot work."""
 
+    @abstractmethod
     def run(self, point: Point) -> Mapping[str, float]:
         """Works on a point: returns observables by name, or sets `point.spectrum`.
 
@@ -26,4 +108,12 @@ class Code(Protocol):
         """
 
     def sources(self) -> Mapping[str, str]:
-        """What decides the results, each by name with a hash or a version; for the physics digest."""
+        """What decides the results, each by name with a hash or a version; for the physics digest.
+
+        The version of a kind's own package is added to it.
+        """
+        return {self.key: json.dumps(self.section.raw(self.key), sort_keys=True, default=str)}
+
+    def measured(self) -> Mapping[str, Likelihood]:
+        """Likelihoods of observables that only the code knows, by name; raises ConfigurationError or ScanFileError."""
+        return {}

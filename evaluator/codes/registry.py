@@ -1,51 +1,91 @@
-"""Which kinds of physics code there are."""
+"""Which kinds of physics code there are: those of `evaluator.codes.kinds`, and those of installed packages."""
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import Collection
-from typing import TYPE_CHECKING
+from importlib.metadata import EntryPoint, entry_points
 
-from evaluator.codes.bsmart import make_tool
-from evaluator.codes.bsmart_flavio import MORE, FlavioTool
-from evaluator.codes.flavio import FlavioCode
+from evaluator.codes import kinds
 from evaluator.codes.protocol import Code
-from evaluator.codes.python import PythonFunction
-from evaluator.codes.slha import SlhaProgram
-from evaluator.codes.umbridge import UmBridgeModel
+from evaluator.codes.sources import module_sources
+from evaluator.errors import ConfigurationError
 from scanspec import CodeSpec, ScanFile
-from scanspec.tools import FLAVIO, WAYS
+from scanspec.document import closest
+from scanspec.tools import kind_key
 
-if TYPE_CHECKING:
-    pass
+GROUP = "lodescan.codes"
+"""The group of entry points by which a package brings a kind: the entry's name is the kind's key."""
+
+
+def _built_in() -> list[type[Code]]:
+    files = pkgutil.iter_modules(kinds.__path__, f"{kinds.__name__}.")
+    modules = [importlib.import_module(each.name) for each in files]
+    return [
+        each
+        for module in modules
+        for each in vars(module).values()
+        if isinstance(each, type) and issubclass(each, Code) and each.__module__ == module.__name__
+    ]
+
+
+_BUILT_IN = _built_in()  # here, so that the fork server imports them for all workers
 
 
 def make_code(spec: CodeSpec, scan: ScanFile, known: Collection[str]) -> Code:
-    """The code that an entry of `codes` describes; raises ConfigurationError.
+    """The code that an entry of `codes` describes; raises ConfigurationError or ScanFileError.
 
     `known` are the names that its expressions may use.
     """
-    kind = next((way for way in WAYS if way in spec.section), "")
-    if kind != "flavio":
-        for each in spec.observables:
-            if each.flavio is not None:
-                what = f"the code {spec.name!r} is not flavio, but {each.name!r} asks for it"
-                if not kind and spec.name == FLAVIO:
-                    what = f"BSMArt's tool flavio takes each observable by its own name; {MORE}"
-                raise each.section.error(what, "flavio")
-    match kind:
-        case "function":
-            return PythonFunction(spec, scan)
-        case "command":
-            return SlhaProgram(spec, scan, known)
-        case "flavio":
-            return FlavioCode(spec, scan, known)
-        case "umbridge":
-            return UmBridgeModel(spec, scan, known)
-    return make_tool(spec, scan, known)
+    return _kind_of(spec)(spec, scan, known)
 
 
-def preloads(code: Code) -> list[str]:
-    """Modules that workers should share in memory: imported once, by the fork server."""
-    if isinstance(code, PythonFunction):
-        return [code.module]
-    return ["flavio"] if isinstance(code, (FlavioCode, FlavioTool)) else []
+def sources_of(code: Code) -> dict[str, str]:
+    """What decides a code's results, with the version of the package that brings its kind."""
+    if type(code) in _BUILT_IN:
+        return dict(code.sources())
+    packages = [each.dist for each in entry_points(group=GROUP, name=code.key) if each.dist is not None]
+    versions = {f"package {each.name}": each.version for each in packages}
+    return {**module_sources(type(code).__module__, code.folder), **versions, **code.sources()}
+
+
+def _kind_of(spec: CodeSpec) -> type[Code]:
+    key = kind_key(spec.section)
+    if not key:
+        return next(kind for kind in _BUILT_IN if kind.tool == spec.name)
+    found = next((kind for kind in _BUILT_IN if kind.key == key), None)
+    return found or _of_a_package(key, spec)
+
+
+def _of_a_package(key: str, spec: CodeSpec) -> type[Code]:
+    installed = entry_points(group=GROUP)
+    entries = [each for each in installed if each.name == key]
+    if not entries:
+        known = [*(kind.key for kind in _BUILT_IN if kind.key), *(each.name for each in installed)]
+        raise spec.section.error(
+            f"code {spec.name!r} asks for the kind {key!r}, which no package brings that is installed here, in the "
+            f"evaluator's environment{closest(key, known)}",
+            key,
+        )
+    if len(entries) > 1:
+        packages = ", ".join(sorted(_package(each) for each in entries))
+        raise spec.section.error(f"several packages bring the kind {key!r}: {packages}; uninstall all but one", key)
+    return _load(entries[0])
+
+
+def _load(entry: EntryPoint) -> type[Code]:
+    what = f"the package {_package(entry)}, which brings the kind {entry.name!r} of code ({entry.value})"
+    try:
+        kind = entry.load()
+    except Exception as error:
+        raise ConfigurationError(f"{what}, cannot be used here: {type(error).__name__}: {error}") from error
+    if not (isinstance(kind, type) and issubclass(kind, Code)):
+        raise ConfigurationError(f"{what}, must name a subclass of evaluator.codes.protocol.Code there")
+    if kind.key != entry.name:
+        raise ConfigurationError(f"{what}, must give that class the same key, not {kind.key!r}")
+    return kind
+
+
+def _package(entry: EntryPoint) -> str:
+    return entry.dist.name if entry.dist is not None else entry.value

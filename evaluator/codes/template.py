@@ -11,7 +11,8 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from evaluator.errors import ConfigurationError, InvalidPoint
+from evaluator import InvalidPoint
+from evaluator.errors import ConfigurationError
 from evaluator.expressions import Expression
 from evaluator.files import write_new
 from scanspec.files import read_text

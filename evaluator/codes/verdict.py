@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from evaluator import InvalidPoint
 from evaluator.codes.profiles import Profile
 from evaluator.codes.programs import Finished, last_line
-from evaluator.errors import CodeFailed, InvalidPoint
+from evaluator.errors import CodeFailed
 from evaluator.files import NotAFile, read_regular
 from scanspec import CodeSpec, ObservableSpec, SlhaAddress
 from scanspec import keys as known_keys

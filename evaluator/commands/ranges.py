@@ -18,7 +18,8 @@ def middle(variable: Variable) -> float:
     if variable.integer:
         return float((variable.low + variable.high) // 2)
     if variable.prior is PriorKind.NORMAL:
-        return min(max(variable.mean, variable.low), variable.high)
+        mean, _ = variable.normal
+        return min(max(mean, variable.low), variable.high)
     low = variable.inner if variable.prior.symmetric else variable.low
     if variable.prior in (PriorKind.LOG_UNIFORM, PriorKind.SYMMETRIC_LOG):
         return math.sqrt(low * variable.high)
@@ -47,7 +48,7 @@ def draw(variable: Variable, rng: np.random.Generator) -> float:
     if variable.integer:
         return float(rng.integers(int(variable.low), int(variable.high), endpoint=True))
     if variable.prior is PriorKind.NORMAL:
-        return min(max(rng.normal(variable.mean, variable.sigma), variable.low), variable.high)
+        return min(max(rng.normal(*variable.normal), variable.low), variable.high)
     share = float(rng.random())
     low, sign = variable.low, 1.0
     if variable.prior.symmetric:

@@ -79,6 +79,8 @@ async def _serve(chain: Chain, workers: Workers, address: Address, options: argp
         temporary.write_text(f"{address}\n")
         os.replace(temporary, options.address_file)
     await stop.wait()
+    if options.address_file is not None:
+        options.address_file.unlink(missing_ok=True)  # nobody answers there any more
     print("evaluator: stopping", file=sys.stderr, flush=True)
     # where the physics has changed no answer of a point that still runs could be used
     await server.stop(0.0 if isinstance(workers.loss.error, PhysicsChanged) else options.grace)

@@ -11,7 +11,7 @@ import os
 import sys
 import warnings
 
-from evaluator.codes.python import in_this_process
+from evaluator.codes.forks import in_this_process
 from evaluator.executors.worker import PRELOAD
 from evaluator.leftovers import adopt_orphans
 

@@ -11,7 +11,6 @@ import multiprocessing
 import os
 
 from evaluator.chain import Chain
-from evaluator.codes.registry import preloads
 from evaluator.description import watched
 from evaluator.executors.protocol import Job, Loss, Waiting
 from evaluator.executors.slot import Shared, Slot
@@ -31,7 +30,7 @@ class LocalProcesses:
         self.loss = Loss()
         watch = Watch(watched(chain))
         self._scratch = ScratchRoot()
-        modules = [module for step in chain.steps for module in preloads(step.code)]
+        modules = [module for step in chain.steps for module in step.code.preloads]
         os.environ[PRELOAD] = os.pathsep.join([str(chain.scan.folder), *modules])
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["evaluator.executors.preload"])

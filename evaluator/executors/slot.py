@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import multiprocessing
 import os
@@ -22,6 +23,8 @@ from evaluator.executors.watch import Watch
 from evaluator.executors.worker import work
 from evaluator.files import used_by
 from evaluator.leftovers import clear_point, kill_worker, parents
+
+log = logging.getLogger(__name__)
 
 GRACE = 2.0
 """Seconds beyond its deadline after which a worker that does not notice is ended."""
@@ -151,6 +154,7 @@ class Slot:
 
         It may be killed while it starts, or there may be no room for it just now: so it is tried several times.
         """
+        log.info("worker %d is gone; another one is started", self._number)
         for pause in START_PAUSES:
             if self._closing.wait(pause):
                 return

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 
 from evaluator.chain import Chain
-from evaluator.codes.python import PythonFunction
 
 _SIGNALS = [
     number
@@ -95,5 +94,5 @@ def _generators(folder: Path) -> list[Any]:
 
 
 def runs_functions(chain: Chain) -> bool:
-    """Whether a code of the user's runs in this process: a program cannot change it."""
-    return any(isinstance(step.code, PythonFunction) for step in chain.steps)
+    """Whether a point may change this process: a program cannot."""
+    return any(step.code.changes_process for step in chain.steps)

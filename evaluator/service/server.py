@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
+import logging
 import math
 import os
 import time
@@ -23,6 +24,8 @@ from evaluator.executors.protocol import Job, Workers
 from lodescan.v1 import evaluation_pb2 as pb
 from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
 from scanspec import Address, Likelihood, losses_and_nll
+
+log = logging.getLogger(__name__)
 
 MOST_UNANSWERED = 100_000
 """The most points that all streams together may have unanswered. Nobody is refused for it: a stream is not read on
@@ -130,6 +133,7 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
             return
         stream = _Stream(self._workers, self._description, self.room_for)
         self._streams.add(stream)
+        log.info("a stream of points begins, from %s", context.peer())
         reader = asyncio.create_task(stream.read(requests))
         reader.add_done_callback(lambda _: stream.wake.set())
         response = pb.EvaluateResponse(
@@ -158,6 +162,7 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
             reader.cancel()
             stream.cancel(everything=True)
             self._streams.discard(stream)
+            log.info("a stream of points from %s is over", context.peer())
             self._room.set()
             self._end_if_finished()
 

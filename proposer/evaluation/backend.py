@@ -9,14 +9,19 @@ from typing import Protocol
 
 from proposer.evaluation.work import Received, Work
 from proposer.types import Observable
+from scanspec import LodescanError
 
 
-class NoEvaluator(RuntimeError):
+class NoEvaluator(LodescanError, RuntimeError):
     """No evaluator answered in time; the run can go on later."""
 
+    exit_code = 3
 
-class EvaluatorRefused(RuntimeError):
-    """The evaluator answers, but cannot serve this scan; the message says why and what to do."""
+
+class EvaluatorRefused(LodescanError, RuntimeError):
+    """The evaluator answers, but cannot serve this scan; the message says why."""
+
+    next_step = "start an evaluator of this version with the same scan file: `lodescan-evaluator serve FILE`"
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ import numpy as np
 from proposer.keys import KeySet, row_keys
 from proposer.run import schema
 from proposer.run.checksums import Damaged
-from proposer.run.files import DatasetError
+from proposer.run.files import REPORT, START, DatasetError
 from proposer.run.folder import FolderInUse, FolderLock, check_no_foreign_files
 from proposer.run.opening import named, open_readable, open_writable
 from proposer.run.points import Asked, answer_rows, ask_rows, read_rows
@@ -100,7 +100,7 @@ class Dataset:
     def columns(self) -> Columns:
         """What the run stores of each point. Raises DatasetError before its start."""
         if self._columns is None:
-            raise DatasetError(f"{self.path}: the run has not started yet")
+            raise DatasetError(f"{self.path}: the run has not started yet", next_step=START)
         return self._columns
 
     def check(self) -> None:
@@ -166,8 +166,8 @@ class Dataset:
             there = -1
         if there != self._inode:
             raise DatasetError(
-                f"{self.path}: was removed or replaced while the scan worked on it, so nothing more can be stored; "
-                "put the folder back, or start anew in another one"
+                f"{self.path}: was removed or replaced while the scan worked on it, so nothing more can be stored",
+                next_step="put the folder back, or start anew in another one",
             )
 
     def _select(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
@@ -223,7 +223,9 @@ class Dataset:
             if each.id in self._unanswered:
                 new.setdefault(each.id, each)
             elif not 1 <= each.id <= self._last:
-                raise DatasetError(f"{self.path}: a result came for point {each.id}, which was never asked")
+                raise DatasetError(
+                    f"{self.path}: a result came for point {each.id}, which was never asked", next_step=REPORT
+                )
         asked = [self._unanswered[point] for point in new]
         with self._transaction() as db:
             db.executemany(self.columns.answer, answer_rows(list(new.values()), asked, self.columns))
@@ -353,6 +355,13 @@ class Dataset:
         """The answered points of one batch, for a strategy."""
         ((_, found, _),) = self._batches(batch, batch)
         return _told(found, found.status > 0)
+
+    def point(self, number: int) -> Results | None:
+        """One point by its id, answered or not (status 0 then); None where there is none."""
+        for (batch,) in self._select("SELECT batch FROM points WHERE id = ?", (number,)) if self._columns else ():
+            ((_, found, _),) = self._batches(batch, batch)
+            return found.where(found.ids == number)
+        return None
 
     def complete_batches(self) -> int:
         """The number of the last batch up to which every point is answered: what a resumed strategy is told."""

@@ -11,18 +11,29 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from scanspec import LodescanError
 
-class DatasetError(RuntimeError):
-    """The dataset of a run cannot be read or written; the message names the file and says what to do."""
+
+class DatasetError(LodescanError, RuntimeError):
+    """The dataset of a run cannot be read or written; the message names the file."""
 
 
 class NoRoom(DatasetError):
-    """The disk is full, or a limit on the size of files is reached."""
+    """The disk is full, or a limit on the size of files is reached; as sysexits.h has it for errors of the disk."""
+
+    exit_code = 74
+
+
+START = "`lodescan scan FILE` starts a run"
+WAIT = "wait for the first results"
+REPORT = "this is a fault of lodescan: please report it, with the folder"
+"""What to do, for several errors."""
 
 
 NO_ROOM_LEFT = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
-_LINK = "is a link or no plain file, which lodescan does not write to; remove it"
+_LINK = "is a link or no plain file, which lodescan does not write to"
+_REMOVE = "remove it, and the same command goes on"
 
 
 class NoPlainFile(Exception):
@@ -47,12 +58,13 @@ def open_plain(folder: int, name: str, flags: int) -> int:
 def not_written(path: Path, error: OSError) -> DatasetError:
     if error.errno in NO_ROOM_LEFT:
         return NoRoom(
-            f"{path}: cannot be written ({error.strerror}); make room on the disk, then give the same command again: "
-            "what was committed is kept"
+            f"{path}: cannot be written ({error.strerror})",
+            next_step="make room on the disk, then give the same command again: what was committed is kept",
         )
     return DatasetError(
-        f"{path}: cannot be written ({error.strerror}); choose another folder, or change who may write there "
-        f"(this process is user {os.getuid()}; for compose that is LODESCAN_USER)"
+        f"{path}: cannot be written ({error.strerror})",
+        next_step="choose another folder, or change who may write there "
+        f"(this process is user {os.getuid()}; for compose that is LODESCAN_USER)",
     )
 
 
@@ -88,7 +100,7 @@ def writing(run: Path, name: str, *, append: bool = False) -> Iterator[BinaryIO]
                 os.unlink(f"{last}.new", dir_fd=parent)
             raise
     except NoPlainFile as error:
-        raise DatasetError(f"{run / name}: {error}") from error
+        raise DatasetError(f"{run / name}: {error}", next_step=_REMOVE) from error
     except OSError as error:
         raise not_written(run / name, error) from error
     finally:
@@ -99,7 +111,7 @@ def writing(run: Path, name: str, *, append: bool = False) -> Iterator[BinaryIO]
 def check_no_link(path: Path) -> None:
     """Raises DatasetError for a link, which would let a run write somewhere else."""
     if path.is_symlink():
-        raise DatasetError(f"{path}: {_LINK}")
+        raise DatasetError(f"{path}: {_LINK}", next_step=_REMOVE)
 
 
 def _enter(parent: int, name: str) -> int:
@@ -121,7 +133,7 @@ def read_object(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, RecursionError) as error:
-        raise DatasetError(f"{path}: cannot be read ({error}); remove it, and the same command goes on") from error
+        raise DatasetError(f"{path}: cannot be read ({error})", next_step=_REMOVE) from error
     if not isinstance(found, dict):
-        raise DatasetError(f"{path}: is no JSON object; remove it, and the same command goes on")
+        raise DatasetError(f"{path}: is no JSON object", next_step=_REMOVE)
     return found

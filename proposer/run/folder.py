@@ -81,7 +81,9 @@ class FolderLock:
         except BaseException as error:
             self._close()
             if isinstance(error, NoPlainFile):
-                raise DatasetError(f"{self._path}: {error}") from error
+                raise DatasetError(
+                    f"{self._path}: {error}", next_step="remove it, and the same command goes on"
+                ) from error
             if isinstance(error, OSError):
                 raise not_written(folder, error) from error
             raise
@@ -94,7 +96,7 @@ class FolderLock:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise FolderInUse(
-                    f"{folder}: in use by {holder}; wait for it, stop it, or choose another folder"
+                    f"{folder}: in use by {holder}", next_step="wait for it, stop it, or choose another folder"
                 ) from None
             except OSError as error:
                 self._alone = False
@@ -107,8 +109,8 @@ class FolderLock:
         """Raises DatasetError where the folder cannot be this process's own any more."""
         if not self._alone and not _is_at(self._path, self._file):
             raise DatasetError(
-                f"{self._path}: was removed or replaced, so another process may work in the folder; make sure that "
-                "none does, then start again: what was committed is kept"
+                f"{self._path}: was removed or replaced, so another process may work in the folder",
+                next_step="make sure that none does, then start again: what was committed is kept",
             )
 
     def release(self) -> None:
@@ -143,7 +145,8 @@ def check_no_foreign_files(folder: Path) -> None:
     if found:
         raise DatasetError(
             f"{folder}: holds files but no run ({', '.join(found[:3])}{', ...' if found[3:] else ''}), "
-            "and a scan would write among them; choose a new or empty folder"
+            "and a scan would write among them",
+            next_step="choose a new or empty folder",
         )
 
 

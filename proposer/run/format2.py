@@ -35,7 +35,7 @@ def convert(old: sqlite3.Connection, new: sqlite3.Connection) -> None:
         _convert(old, new)
     except TooManyColumns as error:
         path = old.execute("PRAGMA database_list").fetchone()[2]
-        raise DatasetError(f"{path}: {error}; go on with the lodescan that started the run") from None
+        raise DatasetError(f"{path}: {error}", next_step="go on with the lodescan that started the run") from None
     except (ValueError, TypeError, KeyError, IndexError, OverflowError, struct.error) as error:
         raise Damaged(f"a row of format 2 cannot be read ({error})") from error
 

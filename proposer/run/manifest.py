@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from proposer.evaluation.backend import Description
+from proposer.run.citations import citations
 from proposer.run.columns import Columns, Quantity, TooManyColumns
 from proposer.run.dataset import Dataset
 from proposer.run.files import DatasetError, read_object, writing
@@ -26,18 +27,6 @@ _STOPS = {
     ("setup", "max_hours"),
     ("networks", "iterations"),
 }
-
-CITATIONS = [
-    "lodescan: see CITATION.cff",
-    "MLscanner, the method MLS_DNNC: A. Hammad, M. Park, R. Ramos, P. Saha, arXiv:2207.09959",
-    "BSMArt, the scan file and the likelihoods: M. D. Goodsell, A. Joury, arXiv:2301.01154",
-    "SMOTE: N. V. Chawla et al., J. Artif. Intell. Res. 16 (2002) 321, arXiv:1106.1813",
-    "imbalanced-learn: G. Lemaitre, F. Nogueira, C. K. Aridas, J. Mach. Learn. Res. 18 (2017) 1",
-    "PyTorch: A. Paszke et al., arXiv:1912.01703",
-    "CMA-ES, the method CMAES: N. Hansen, arXiv:1604.00772; the package: N. Hansen et al., doi:10.5281/zenodo.2559634",
-    "CMA-ES with novelty, the method CMAES_ND: J. C. Romao, M. C. Romao, arXiv:2402.07661",
-    "HBOS, the novelty of CMAES_ND: M. Goldstein, A. Dengel, KI-2012 (2012) 59",
-]
 
 MANIFEST = "manifest.json"
 
@@ -71,8 +60,9 @@ def check_same_evaluator(
             named = "; ".join(changed[:3]) + ("; ..." if len(changed) > 3 else "")
             raise AnotherRun(
                 f"{folder} holds another run: its evaluator computed something else: "
-                f"{named or f'physics digest {before[:12]}, now {now[:12]}'}; choose another --run folder, or "
-                "change it back to go on; if only a comment or the like has changed, --same-physics goes on"
+                f"{named or f'physics digest {before[:12]}, now {now[:12]}'}",
+                next_step="choose another --run folder, or change it back to go on; if only a comment or the like has "
+                "changed, --same-physics goes on",
             )
         accepted = {"from_point": dataset.points + 1, "before": before, "now": now, "changed": changed}
         accepted_before = stored.get("same_physics", [])
@@ -88,7 +78,8 @@ def check_same_evaluator(
 def another_run(folder: Path, difference: str) -> AnotherRun:
     """To be raised."""
     return AnotherRun(
-        f"{folder} holds another run: {difference}; choose another --run folder, or change it back to go on"
+        f"{folder} holds another run: {difference}",
+        next_step="choose another --run folder, or change it back to go on",
     )
 
 
@@ -112,11 +103,15 @@ def _stored_meaning(folder: Path, stored: dict[str, Any]) -> ScanMeaning:
     if files and original.is_file() and original.read_bytes() == files[0].read_bytes():
         files = [original]  # beside it are the files that it names
     if not files:
-        raise DatasetError(f"{folder}: there is no copy of the run's scan file any more; put it back as scan.yaml")
+        raise DatasetError(
+            f"{folder}: there is no copy of the run's scan file any more", next_step="put it back as scan.yaml"
+        )
     try:
         return meaning(read_scan_file(files[0]))
     except ScanFileError as error:
-        raise DatasetError(f"{folder}: the run's scan file cannot be read any more: {error}") from error
+        raise DatasetError(
+            f"{folder}: the run's scan file cannot be read any more: {error}", next_step="put the old one back"
+        ) from error
 
 
 def _changed_sources(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
@@ -167,7 +162,7 @@ def start_run(
         "versions": _versions(),
         "eager": False,
     }
-    manifest = {**values, "scan_file": str(scan.path), "cite": CITATIONS}
+    manifest = {**values, "scan_file": str(scan.path), "cite": citations(scan)}
     kept = {"manifest": manifest, "scan_text": scan.text, "scan_suffix": scan.path.suffix}
     places, given = meaning(scan)
     dataset.start(columns, {**values, "meaning": places, "given": given, "seconds": 0.0, **kept, **aims})
@@ -190,7 +185,9 @@ def keep_records(dataset: Dataset) -> str | None:
     try:
         found = path.read_bytes() if path.exists() and not path.is_symlink() else None
     except OSError as error:
-        raise DatasetError(f"{path}: cannot be read ({error.strerror})") from error
+        raise DatasetError(
+            f"{path}: cannot be read ({error.strerror})", next_step="change who may read it, or remove it"
+        ) from error
     if found == text.encode():
         return None
     _write(folder, MANIFEST, text)

@@ -97,8 +97,7 @@ def _flat(settings: dict[str, Any]) -> list[tuple[str, Any]]:
 def _variable(place: str, variable: Variable) -> dict[str, Any]:
     found: dict[str, Any] = {f"{place}: range": [variable.low, variable.high], f"{place}: prior": variable.prior.value}
     for key in ("mean", "sigma", "periodic", "integer", "values", "steps", "inner"):
-        value = getattr(variable, key)
-        if value and not (isinstance(value, float) and math.isnan(value)):
+        if value := getattr(variable, key):
             found[f"{place}: {key}"] = value
     return found
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from proposer.run import format2, schema
 from proposer.run.checksums import Damaged
-from proposer.run.files import DatasetError, NoRoom, check_no_link
+from proposer.run.files import START, DatasetError, NoRoom, check_no_link
 from proposer.run.folder import FolderInUse, FolderLock, journal_mode
 
 if TYPE_CHECKING:
@@ -25,24 +25,25 @@ def named(path: Path) -> Iterator[None]:
     try:
         yield
     except Damaged as error:
-        raise DatasetError(f"{path}: is damaged: {error}; {BROKEN}") from error
+        raise DatasetError(f"{path}: is damaged: {error}", next_step=BROKEN) from error
     except (UnicodeDecodeError, OverflowError, MemoryError) as error:  # of sqlite3 itself, for a text or a size
-        raise DatasetError(f"{path}: is damaged: a value is not as it was written; {BROKEN}") from error
+        raise DatasetError(f"{path}: is damaged: a value is not as it was written", next_step=BROKEN) from error
     except sqlite3.OperationalError as error:
         code = getattr(error, "sqlite_errorcode", None)
         if code is None:  # Python's own word for a text that is none
-            raise DatasetError(f"{path}: is damaged: a value is not as it was written; {BROKEN}") from error
+            raise DatasetError(f"{path}: is damaged: a value is not as it was written", next_step=BROKEN) from error
         if code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise DatasetError(
-                f"{path}: another program holds it ({error}); close what reads it there, then start again: what was "
-                "committed is kept"
+                f"{path}: another program holds it ({error})",
+                next_step="close what reads it there, then start again: what was committed is kept",
             ) from error
         kind = NoRoom if code & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR) else DatasetError
         raise kind(
-            f"{path}: {error}; check the disk (space, rights), then start again: what was committed is kept"
+            f"{path}: {error}",
+            next_step="check the disk (space, rights), then start again: what was committed is kept",
         ) from error
     except sqlite3.Error as error:
-        raise DatasetError(f"{path}: {error}; {BROKEN}") from error
+        raise DatasetError(f"{path}: {error}", next_step=BROKEN) from error
 
 
 def open_writable(path: Path) -> tuple[sqlite3.Connection, bool]:
@@ -72,7 +73,7 @@ def open_writable(path: Path) -> tuple[sqlite3.Connection, bool]:
 def open_readable(path: Path) -> sqlite3.Connection:
     """The file for somebody who only looks, also while another process writes it."""
     if not path.exists():
-        raise DatasetError(f"{path}: there is no such file, so this is not the folder of a run")
+        raise DatasetError(f"{path}: there is no such file, so this is not the folder of a run", next_step=START)
     _check_kind(path)
     with named(path):
         db = _read_only(path)
@@ -113,7 +114,7 @@ def _check_kind(path: Path) -> None:
     """A link would let a scan write outside its folder."""
     check_no_link(path)
     if path.exists() and not path.is_file():
-        raise DatasetError(f"{path}: is no file; remove it")
+        raise DatasetError(f"{path}: is no file", next_step="remove it")
 
 
 def _format(path: Path, db: sqlite3.Connection) -> int:
@@ -123,11 +124,11 @@ def _format(path: Path, db: sqlite3.Connection) -> int:
         "SELECT user_version, (SELECT count(*) FROM sqlite_master) FROM pragma_user_version"
     ).fetchone()
     if found == 0 and tables:
-        raise DatasetError(f"{path}: is a database of another program; choose another folder")
+        raise DatasetError(f"{path}: is a database of another program", next_step="choose another folder")
     if found not in (0, format2.FORMAT, schema.FORMAT) or (found and not tables):
         raise DatasetError(
-            f"{path}: has format {found}, but this lodescan reads {schema.FORMAT} (and converts {format2.FORMAT}); "
-            "go on with the lodescan that started the run"
+            f"{path}: has format {found}, but this lodescan reads {schema.FORMAT} (and converts {format2.FORMAT})",
+            next_step="go on with the lodescan that started the run",
         )
     return int(found)
 
@@ -144,8 +145,8 @@ def _roll_back(path: Path) -> None:
         return  # its holder has done it by now
     except DatasetError as error:
         raise DatasetError(
-            f"{path}: a kill cut off a commit, which can only be undone by somebody who may write there ({error}); "
-            "the scan's own command does it"
+            f"{path}: a kill cut off a commit, which can only be undone by somebody who may write there ({error})",
+            next_step="the scan's own command does it",
         ) from error
     try:
         with closing(_connect(path, "rw")) as db:

@@ -24,11 +24,6 @@ class Added(NamedTuple):
     kept: NDArray[np.bool_]
     pending: Pending
 
-    @property
-    def dropped(self) -> int:
-        """How many points were left out: asked before, or twice in the batch."""
-        return len(self.kept) - len(self.ids)
-
 
 class Results(NamedTuple):
     """Points by id. Shapes: (n,), but u and params (n, d), observables and losses (n, m), times (n, 4).

@@ -12,12 +12,13 @@ import numpy as np
 import pandas as pd
 
 from proposer.run.dataset import Dataset, DatasetError, Results
-from proposer.run.files import writing
+from proposer.run.files import START, writing
 from proposer.target import Target
 from proposer.types import Status
+from scanspec import LodescanError
 
 
-class MissingPackage(RuntimeError):
+class MissingPackage(LodescanError, RuntimeError):
     """A format needs a package that is not installed."""
 
 
@@ -125,7 +126,7 @@ def export(folder: Path, kind: str) -> Path:
     with Dataset(folder, read_only=True) as dataset:
         meta = dataset.meta()
         if "variables" not in meta:
-            raise DatasetError(f"{folder}: the run has not started yet, so there is nothing to export")
+            raise DatasetError(f"{folder}: the run has not started yet, so there is nothing to export", next_step=START)
         variables, observables = list(meta["variables"]), list(meta["observables"])
         frames = _frames(dataset, variables, observables)
         with writing(folder, f"points.{kind}") as file:
@@ -156,7 +157,7 @@ def _write_parquet(file: BinaryIO, frames: Iterator[pd.DataFrame]) -> None:
         pa, pq = importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
     except ImportError as error:
         how = "pip install '.[parquet]' in the clone, or use --format csv"
-        raise MissingPackage(f"Parquet needs pyarrow: {how}") from error
+        raise MissingPackage("Parquet needs pyarrow, which is not installed", next_step=how) from error
     writer = None
     try:
         for frame in frames:

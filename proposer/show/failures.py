@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
-from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from proposer.run.dataset import Dataset
-from proposer.types import Floats, Status
+from proposer.types import Floats, Outcome, Status
 
 MOST_REASONS = 3
 """The most reasons that are named."""
+
+_NUMBER = re.compile(r"[-+]?\d[\w.]*(?:[eE][-+]\d+)?")
+
+
+def kind_of(code: str, message: str) -> tuple[str, str]:
+    """Failures are of one kind when the same code says the same, numbers aside: a message may name the point."""
+    return code, _NUMBER.sub("#", message)
+
+
+@dataclass(eq=False)
+class Failures:
+    """Failed points of one kind: how many, and the last of them."""
+
+    last: Outcome
+    points: int = 0
 
 
 def command(file: Path, names: Sequence[str], values: Floats) -> str:
@@ -31,29 +47,22 @@ def show_failed(file: Path, names: Sequence[str], values: Floats | None, code: s
     return lines
 
 
-def find_point(dataset: Dataset, point: int) -> Floats | None:
-    """The values of an answered point, shape (d,)."""
-    for part in dataset.results():
-        for row in np.flatnonzero(part.ids == point).tolist():
-            return np.asarray(part.params[row])
-    return None
-
-
 def show_reasons(dataset: Dataset, folder: Path, names: Sequence[str]) -> list[str]:
-    """The codes that failed most often with what they said, and one such point; empty when none failed."""
-    reasons: Counter[tuple[str, str]] = Counter()
-    last: dict[tuple[str, str], Floats] = {}
+    """The kinds of failures that were most frequent, each with the last such point; empty when none failed."""
+    counts: dict[tuple[str, str], int] = {}
+    last: dict[tuple[str, str], tuple[str, Floats]] = {}
     for part in dataset.results():
         for row in np.flatnonzero(np.isin(part.status, [Status.FAILED, Status.TIMED_OUT])).tolist():
-            reason = part.failed_code[row], part.message[row]
-            reasons[reason] += 1
-            last[reason] = part.params[row]
+            kind = kind_of(part.failed_code[row], part.message[row])
+            counts[kind] = counts.get(kind, 0) + 1
+            last[kind] = part.message[row], part.params[row]
     lines: list[str] = []
-    for (code, message), points in reasons.most_common(MOST_REASONS):
-        shown = show_failed(scan_file(folder), names, last[code, message], code, message)
-        lines += [f"failed, {points:,} points: {shown[0]}", *(f"  {line}" for line in shown[1:])]
-    if len(reasons) > MOST_REASONS:
-        lines.append(f"and {len(reasons) - MOST_REASONS:,} other reasons: the column message of an export has all")
+    for kind in sorted(counts, key=lambda each: -counts[each])[:MOST_REASONS]:
+        message, values = last[kind]
+        shown = show_failed(scan_file(folder), names, values, kind[0], message)
+        lines += [f"failed, {counts[kind]:,} points: {shown[0]}", *(f"  {line}" for line in shown[1:])]
+    if len(counts) > MOST_REASONS:
+        lines.append(f"and {len(counts) - MOST_REASONS:,} other reasons: the column message of an export has all")
     return lines
 
 

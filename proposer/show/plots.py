@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from proposer.run.dataset import Dataset, DatasetError
-from proposer.run.files import NoRoom, check_no_link, read_object
+from proposer.run.files import START, WAIT, NoRoom, check_no_link, read_object
 from proposer.run.spectra import FOLDER
 from proposer.show.drawing import Axis, Points
 from proposer.target import Target
 from proposer.types import Floats, Status
-from scanspec import PriorKind, ScanFile, SlhaAddress, read_scan_file
+from scanspec import PriorKind, ScanFile, SlhaAddress, UsageError, read_scan_file
 from scanspec.document import ScanFileError, closest
 from scanspec.plotting import OF_NLL, Plot, Plotting, file_name
 from scanspec.spectrum import EntryMissing, read_spectrum
@@ -27,18 +27,18 @@ MOST_VARIABLES = 12
 
 
 def plot(folder: Path, names: list[str], file: Path | None) -> int:
-    """Draws and says where. Raises DatasetError when there is no run, ScanFileError for what cannot be drawn."""
+    """Draws and says where. Raises DatasetError without a run, UsageError or ScanFileError for what cannot be drawn."""
     scan = _scan_of(folder)
     points = read_points(folder, scan)
     for name in names:
         if name not in points.columns:
-            raise ScanFileError(f"{folder} has no variable or observable {name!r}{closest(name, points.columns)}")
+            raise UsageError(f"{folder} has no variable or observable {name!r}{closest(name, points.columns)}")
     if names:
         asked = Plotting((Plot(file_name("-".join(names)), tuple(names)),), unphysical=True, corner=False)
     else:
         asked = scan.plotting or Plotting((), unphysical=True, corner=True)
     if file is not None and len(asked.plots) + (asked.corner or not asked.plots) != 1:
-        raise ScanFileError("--file is for one picture, and the scan file asks for several; name two columns")
+        raise UsageError("--file is for one picture, and the scan file asks for several", next_step="name two columns")
     for path in draw(folder, scan, points, asked, file, print):
         print(f"drawn: {path}")
     return 0
@@ -105,7 +105,7 @@ def _made(path: Path) -> Path:
 def _scan_of(folder: Path) -> ScanFile:
     files = sorted(folder.glob("scan.*"))
     if not files:
-        raise DatasetError(f"{folder}: there is no run here, or it has not started yet")
+        raise DatasetError(f"{folder}: there is no run here, or it has not started yet", next_step=START)
     try:
         return read_scan_file(files[0])
     except ScanFileError:  # it names a table beside the file that the scan was started with
@@ -120,11 +120,11 @@ def read_points(folder: Path, scan: ScanFile) -> Points:
     with Dataset(folder, read_only=True) as dataset:
         meta = dataset.meta()
         if "variables" not in meta:
-            raise DatasetError(f"{folder}: the run has not started yet, so there is nothing to draw")
+            raise DatasetError(f"{folder}: the run has not started yet, so there is nothing to draw", next_step=START)
         names = [*meta["variables"], *meta["observables"]]
         parts = list(dataset.results())
     if not parts:
-        raise DatasetError(f"{folder}: no point has an answer yet, so there is nothing to draw")
+        raise DatasetError(f"{folder}: no point has an answer yet, so there is nothing to draw", next_step=WAIT)
     rows = np.vstack([np.hstack([part.params, part.observables]) for part in parts])
     nll = np.concatenate([part.nll for part in parts])
     status = np.concatenate([part.status for part in parts])

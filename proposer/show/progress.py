@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import math
-import sys
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Callable
 from typing import Self
 
-from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
 from proposer.formats import show_number, show_time
-from proposer.target import Target
-from proposer.types import Outcome, Status
-from scanspec.likelihoods import LARGEST_LOSS
+from proposer.show.failures import Failures
+from proposer.show.tally import Tally
+from proposer.types import Outcome
+from scanspec import visible
+from scanspec.logs import stderr_console
 
 PLAIN_EVERY = 10.0
 """Seconds between two lines where there is no terminal."""
@@ -29,82 +28,18 @@ MEMORY = 600.0
 """Seconds over which rates are taken."""
 
 IN_A_ROW = 20
-"""So many failed points in a row are told at once."""
+"""So many failed points in a row are told at once, each kind of failure once."""
+
+MOST_TOLD = 5
+"""Kinds of failures that are told; `lodescan status` counts them all."""
 
 FOUND = 5
 """Good points from which on a rate says when there will be enough."""
 
 
-@dataclass
-class Tally:
-    """Counts of a run: good points (earlier runs of an InitCSV included), answered points by status.
-
-    A scan ends at `wanted` good points (an NLL in `target`), or at `most` evaluations. `given`: good points that came
-    with their NLL. `raced`: points that two evaluators worked on. `start`: points of a search before it has learned
-    anything. `names`: of the observables; `best_losses`: of the point with the lowest NLL. `failed`: the last of
-    `failed_in_a_row`.
-    """
-
-    wanted: int
-    target: Target
-    most: float = math.inf
-    good: int = 0
-    best: float = math.inf
-    by_status: Counter[Status] = field(default_factory=Counter)
-    given: int = 0
-    raced: int = 0
-    start: int = 0
-    names: Sequence[str] = ()
-    best_losses: Sequence[float] = ()
-    failed_in_a_row: int = 0
-    failed: Outcome | None = None
-
-    @property
-    def evaluated(self) -> int:
-        """How many points an evaluator has answered."""
-        return sum(self.by_status.values())
-
-    def add(self, outcomes: Sequence[Outcome]) -> None:
-        """Counts new results."""
-        for each in outcomes:
-            self.by_status[each.status] += 1
-            fails = each.status in (Status.FAILED, Status.TIMED_OUT)
-            self.failed_in_a_row, self.failed = (self.failed_in_a_row + 1, each) if fails else (0, self.failed)
-            if each.nll is not None:
-                self.good += self.target.contains(each.nll)
-                if each.nll < self.best:
-                    self.best, self.best_losses = each.nll, tuple(each.losses)
-
-    @property
-    def all_failed(self) -> bool:
-        """Whether points were evaluated, and none was answered with physics."""
-        return 0 < self.evaluated == self.by_status[Status.FAILED] + self.by_status[Status.TIMED_OUT]
-
-    @property
-    def hit_rate(self) -> str:
-        """How many of the evaluated points are good, in percent, for people."""
-        if not self.evaluated:
-            return "-"
-        percent = 100 * max(0, self.good - self.given) / self.evaluated
-        return f"{percent:.0f}" if percent >= 9.95 else f"{percent:.2g}" if percent >= 1e-3 or not percent else "<0.001"
-
-    def lowest(self) -> str:
-        """The lowest NLL, and the losses that it is made of, the largest first."""
-        if not math.isfinite(self.best):
-            return "lowest NLL none"
-        parts = sorted(zip(self.best_losses, self.names, strict=False), key=lambda each: -abs(each[0]))
-        shown = ", ".join(f"{name} {loss:.2f}" for loss, name in parts[:3] if loss)
-        return f"lowest NLL {show_number(self.best)}" + (f": {shown}" if shown and len(self.names) > 1 else "")
-
-    def at_cap(self) -> list[str]:
-        """Observables whose loss is as large as it can be even at the best point."""
-        losses = zip(self.best_losses, self.names, strict=False)
-        return [name for loss, name in losses if loss >= (1.0 - 1e-3) * LARGEST_LOSS]
-
-    def breakdown(self) -> str:
-        """Invalid, failed and timed-out points in words."""
-        names = {Status.INVALID: "invalid", Status.FAILED: "failed", Status.TIMED_OUT: "timed out"}
-        return ", ".join(f"{self.by_status[status]:,} {name}" for status, name in names.items())
+def say(line: str) -> None:
+    """Writes a line to standard error, above the live display where there is one."""
+    stderr_console().print(visible(line))
 
 
 class Progress:
@@ -112,8 +47,8 @@ class Progress:
 
     def __init__(self, tally: Tally, explain: Callable[[Outcome], list[str]] = lambda _: []) -> None:
         self._tally, self._explain = tally, explain
-        self._told_of_failures = False
-        self._console = Console(file=sys.stderr, soft_wrap=True, highlight=False)
+        self._told: list[Failures] = []
+        self._console = stderr_console()
         self._live: Live | None = None
         self._doing = ""
         self._history = deque([(time.monotonic(), tally.evaluated, tally.good)])
@@ -132,7 +67,7 @@ class Progress:
 
     def say(self, line: str) -> None:
         """Writes a line that stays."""
-        self._console.print(line, markup=False)
+        say(line)
 
     def doing(self, what: str) -> None:
         """Says what goes on now: the iteration, and whether it trains or evaluates."""
@@ -151,14 +86,15 @@ class Progress:
             self.say(self.line())
 
     def _tell_of_failures(self) -> None:
-        failed, row = self._tally.failed, self._tally.failed_in_a_row
-        if failed is None or row < IN_A_ROW:
-            self._told_of_failures = self._told_of_failures and row > 0
-        elif not self._told_of_failures:
-            self._told_of_failures = True
-            self.say(f"{row:,} points failed one after the other. The last of them:")
-            for line in self._explain(failed):
-                self.say(f"  {line}")
+        kind, row = self._tally.failed, self._tally.failed_in_a_row
+        if kind is None or row < IN_A_ROW or len(self._told) >= MOST_TOLD or kind in self._told:
+            return
+        self._told.append(kind)
+        self.say(f"{row:,} points failed one after the other; so far {kind.points:,} like the last of them:")
+        for line in self._explain(kind.last):
+            self.say(f"  {line}")
+        if len(self._told) == MOST_TOLD:
+            self.say("  further kinds of failures are counted, not told: `lodescan status` on the run's folder has all")
 
     def line(self) -> str:
         """Good points, hit rate and time left come first: a narrow terminal cuts the rest."""

@@ -6,7 +6,7 @@ same code runs in a scan, in a resumed scan and in a test.
 
 How a scan drives a strategy:
 
-1. `batch = strategy.ask(k)`, and then `strategy.checkpoint()`; both are stored in one
+1. `batch = strategy.ask()`, and then `strategy.checkpoint()`; both are stored in one
    transaction before a point is sent.
 2. When every point of the batch has an answer, `strategy.tell(...)` with that batch.
 
@@ -38,9 +38,9 @@ def is_good(told: Told, settings: Settings) -> NDArray[np.bool_]:
     return good
 
 
-def generator(seed: int, place: int, purpose: str) -> np.random.Generator:
-    """The random numbers for one purpose at one place in a strategy's loop; nothing else decides them."""
-    return np.random.default_rng(np.random.SeedSequence([seed, place, *purpose.encode()]))
+def generator(seed: int, step: int, purpose: str) -> np.random.Generator:
+    """The random numbers for one purpose at one step of a strategy's loop; nothing else decides them."""
+    return np.random.default_rng(np.random.SeedSequence([seed, step, *purpose.encode()]))
 
 
 class Settings(Protocol):
@@ -63,7 +63,7 @@ class Strategy(Protocol):
     any time instead, knowing any part of what is out. `stop_reason`: why `ask` gave None; "" before.
     `good`: how many good points were told, those from an earlier run included.
 
-    Random draws depend on the seed, the place in the loop and their purpose, never on
+    Random draws depend on the seed, the step of the loop and their purpose, never on
     time, on earlier draws or on a global state.
     """
 
@@ -74,12 +74,11 @@ class Strategy(Protocol):
     @property
     def good(self) -> int: ...
 
-    def ask(self, k: int, least: int = 1) -> Batch | None:
-        """The next batch, of at most `k` (>= 1) points; None when the strategy is done.
+    def ask(self, least: int = 1) -> Batch | None:
+        """The next batch; None when the strategy is done.
 
-        Training happens here. The same `k` and `least` give the same points: pass a smaller
-        `k` only where a budget ends. `least`: an eager strategy asks for so many points,
-        up to `k`, where its own batch would be smaller.
+        Training happens here. `least`: an eager strategy asks for so many points where its own batch would be smaller.
+        The same `least` gives the same points.
         """
         ...
 
@@ -88,9 +87,9 @@ class Strategy(Protocol):
         ...
 
     def checkpoint(self) -> bytes:
-        """What `restore` needs beside the told points: weights, optimiser, place in the loop."""
+        """What `restore` needs beside the told points: weights, optimiser, step of the loop."""
         ...
 
     def restore(self, data: bytes) -> None:
-        """Goes back to the place of a checkpoint, with the points told so far; raises CheckpointError."""
+        """Goes back to where a checkpoint was made, with the points told so far; raises CheckpointError."""
         ...

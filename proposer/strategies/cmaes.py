@@ -104,10 +104,8 @@ class Cmaes:
         self._ready = False  # it may be asked for
         self._rng = generator(seed, 0, self.origin)
 
-    def ask(self, k: int, least: int = 1) -> Batch | None:
-        """The next generation, of at most `k` points; None when the last search has ended."""
-        if k < 1:
-            raise ValueError(f"asked for {k} points; ask for at least one")
+    def ask(self, least: int = 1) -> Batch | None:
+        """The next generation; None when the last search has ended."""
         replayed = self._asked - self._learned
         if first := self._told[: len(self._told) - replayed]:  # of an InitCSV
             self._learn_init(first)
@@ -121,7 +119,7 @@ class Cmaes:
         if u is None:
             return None
         self._asked += 1
-        return Batch(u[:k], [self.origin] * len(u[:k]), self._asked)
+        return Batch(u, [self.origin] * len(u), self._asked)
 
     def _advance(self) -> Floats | None:
         """The present generation as u, shape (n, d), after those of which every point is known already."""

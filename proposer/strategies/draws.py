@@ -53,11 +53,9 @@ class Draws(ABC):
         self.good = 0
         self._asked = 0  # points given out
 
-    def ask(self, k: int, least: int = 1) -> Batch | None:
+    def ask(self, least: int = 1) -> Batch | None:
         """The next points of the sequence, or None at its end."""
-        if k < 1:
-            raise ValueError(f"asked for {k} points; ask for at least one")
-        u = self.space.snap(self._next(self._asked, min(k, max(self.settings.points_per_iteration, least))))
+        u = self.space.snap(self._next(self._asked, max(self.settings.points_per_iteration, least)))
         if not len(u):
             return None
         self._asked += len(u)

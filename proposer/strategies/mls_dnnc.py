@@ -7,9 +7,6 @@ steps of docs/method.md.
 
 from __future__ import annotations
 
-import io
-import json
-import zipfile
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
@@ -18,6 +15,7 @@ import numpy as np
 from proposer.strategies.balance import balanced, positive_weight, synthetic_points
 from proposer.strategies.base import generator, is_good
 from proposer.strategies.networks import Classifier, FitSettings
+from proposer.strategies.state import pack, unpack
 from proposer.target import DEFAULT_TARGET, Target
 from proposer.types import Batch, CheckpointError, Floats, Status, Told
 
@@ -74,7 +72,7 @@ class MlsDnncSettings:
 
 
 @dataclass
-class _Place:
+class _Loop:
     """Where the loop is: what the last ask was for, and how many points it knew."""
 
     asked: str = ""  # bootstrap, candidates or smote
@@ -84,7 +82,7 @@ class _Place:
 
 
 class MlsDnnc:
-    """The strategy `Type: MLS_DNNC`. Its batches have the sizes of its settings, cut at the `k` of an ask."""
+    """The strategy `Type: MLS_DNNC`. Its batches have the sizes of its settings."""
 
     lag = 0
     eager = False
@@ -97,39 +95,37 @@ class MlsDnnc:
         self.start_points = int(min(settings.bootstrap_points, space.size))
         self._points = _Points(space.dim, settings)
         self._classifier = Classifier(space.width, settings.fit)
-        self._place = _Place()
+        self._loop = _Loop()
 
     @property
     def good(self) -> int:
         """Good points told so far: status OK and an NLL below the threshold."""
         return self._points.good_so_far
 
-    def ask(self, k: int, least: int = 1) -> Batch | None:
+    def ask(self, least: int = 1) -> Batch | None:
         """The next batch, or None when all iterations are done; trains where the method does."""
-        if k < 1:
-            raise ValueError(f"asked for {k} points; ask for at least one")
-        place = self._place
+        loop = self._loop
         if self.space.size < np.inf and self.space.all_known(self._points.every()):
             self.stop_reason = f"all {self.space.size:,.0f} points of the space were evaluated"
             return None
-        if place.rounds == 0 or (place.iteration == 0 and self.good == 0):
-            return self._bootstrap(k)  # 1
-        if place.asked == "candidates":
-            batch = self._smote(k)  # 7
+        if loop.rounds == 0 or (loop.iteration == 0 and self.good == 0):
+            return self._bootstrap()  # 1
+        if loop.asked == "candidates":
+            batch = self._smote()  # 7
             if batch is not None:
                 return batch
-        if place.iteration == self.settings.iterations:
-            self.stop_reason = f"all {place.iteration} iterations are done (Iterations)"
+        if loop.iteration == self.settings.iterations:
+            self.stop_reason = f"all {loop.iteration} iterations are done (Iterations)"
             return None
         self._train()  # 2, 3, 4, 5, 8
-        return self._candidates(k)  # 6
+        return self._candidates()  # 6
 
-    def _bootstrap(self, k: int) -> Batch:
+    def _bootstrap(self) -> Batch:
         """Random points; one more round as long as there is no good one."""
-        self._place.rounds += 1
+        self._loop.rounds += 1
         self._now("bootstrap")
-        n = min(self.settings.bootstrap_points, k)
-        u = self.space.draw(generator(self.seed, self._place.rounds, "bootstrap"), n)
+        n = self.settings.bootstrap_points
+        u = self.space.draw(generator(self.seed, self._loop.rounds, "bootstrap"), n)
         return Batch(u, ["bootstrap"] * n, 0)
 
     def _train(self) -> None:
@@ -139,80 +135,77 @@ class MlsDnnc:
         Points that FAILED or TIMED_OUT say nothing about physics and are left out.
         """
         u, good = self._points.labelled()
-        iteration = self._place.iteration
+        iteration = self._loop.iteration
         if self._classifier.fitted:
             rows = balanced(good, self._points.labelled_late(), generator(self.seed, iteration, "balance"))
             u, good = u[rows], good[rows]
         weight = positive_weight(good, has_init=self._points.has_init)
         self._classifier.fit(self.space.network_inputs(u), good, weight, generator(self.seed, iteration, "fit"))
 
-    def _candidates(self, k: int) -> Batch:
+    def _candidates(self) -> Batch:
         """The best candidates, and others drawn at random from those that are left."""
-        self._place.iteration += 1
+        self._loop.iteration += 1
         self._now("candidates")
-        rng = generator(self.seed, self._place.iteration, "candidates")
+        rng = generator(self.seed, self._loop.iteration, "candidates")
         u = self.space.draw(rng, self.settings.candidate_points)
         if self.space.size < np.inf and len(self._points) > self.space.size / 2:  # draws would mostly be known points
             left = self.space.not_among(self._points.every(), len(u), rng)
             u = left if len(left) else u
-        n = min(self.settings.points_per_iteration, k, len(u))
+        n = min(self.settings.points_per_iteration, len(u))
         n_best = round((1.0 - self.settings.random_fraction) * n)
         order = np.argsort(-self._classifier.predict(self.space.network_inputs(u)), kind="stable")
         others = rng.choice(order[n_best:], size=n - n_best, replace=False)
         chosen = np.concatenate([order[:n_best], others])
-        return Batch(u[chosen], ["exploit"] * n_best + ["random"] * (n - n_best), self._place.iteration)
+        return Batch(u[chosen], ["exploit"] * n_best + ["random"] * (n - n_best), self._loop.iteration)
 
-    def _smote(self, k: int) -> Batch | None:
+    def _smote(self) -> Batch | None:
         """Points between good ones when the last candidates gave few of them; None when they gave enough."""
-        new = slice(self._place.known, None)
+        new = slice(self._loop.known, None)
         u, good = self._points.labelled(new)
         n_good, free = int(good.sum()), int((~self.space.fixed).sum())
-        rng = generator(self.seed, self._place.iteration, "smote")
+        rng = generator(self.seed, self._loop.iteration, "smote")
         if n_good <= self.settings.k_initial:
-            earlier = self._points.good_points(slice(self._place.known))
+            earlier = self._points.good_points(slice(self._loop.known))
             n = min(len(earlier), 2 * self.settings.k_initial - n_good)
             drawn = earlier[np.sort(rng.choice(len(earlier), size=n, replace=False))]
             u, good = np.concatenate([u, drawn]), np.concatenate([good, np.ones(n, dtype=np.bool_)])
         elif not free < n_good < self._points.exploited(new) / 2:
             return None
-        most = min(self.settings.points_per_iteration, k)
+        most = self.settings.points_per_iteration
         synthetic = self.space.snap(synthetic_points(u, good, self.settings.k_initial, most, rng))
         if not len(synthetic):
             return None
         self._now("smote")
-        return Batch(synthetic, ["smote"] * len(synthetic), self._place.iteration)
+        return Batch(synthetic, ["smote"] * len(synthetic), self._loop.iteration)
 
     def _now(self, asked: str) -> None:
-        self._place.asked = asked
-        self._place.known = len(self._points)
+        self._loop.asked = asked
+        self._loop.known = len(self._points)
 
     def tell(self, told: Told) -> None:
         """Takes the answers of one batch; the points of an InitCSV are told first, with the origin `init`."""
         self._points.add(told)
 
     def checkpoint(self) -> bytes:
-        """The place in the loop and the classifier; without pickle."""
-        file = io.BytesIO()
-        place = np.frombuffer(json.dumps(asdict(self._place)).encode(), dtype=np.uint8)
-        network = np.frombuffer(self._classifier.to_bytes(), dtype=np.uint8)
-        np.savez(file, allow_pickle=False, place=place, network=network)
-        return file.getvalue()
+        """Where the loop is, and the classifier."""
+        return pack(asdict(self._loop), self._classifier.to_arrays())
 
     def restore(self, data: bytes) -> None:
         """Goes back to a checkpoint; raises CheckpointError."""
+        stored, arrays = unpack(data, "one of MLS_DNNC")
+        if "network" in arrays:  # one of an older lodescan: an archive within the archive
+            arrays = unpack(arrays["network"].tobytes(), "one of MLS_DNNC")[1]
         try:
-            with np.load(io.BytesIO(data), allow_pickle=False) as file:
-                place = _Place(**json.loads(file["place"].tobytes()))
-                network = file["network"].tobytes()
-        except (ValueError, TypeError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+            loop = _Loop(**stored)
+        except TypeError as error:
             raise CheckpointError(f"the checkpoint is not one of MLS_DNNC ({error})") from error
-        if place.known > len(self._points):
+        if loop.known > len(self._points):
             raise CheckpointError(
-                f"the checkpoint was made after {place.known} points, but only {len(self._points)} were told: "
+                f"the checkpoint was made after {loop.known} points, but only {len(self._points)} were told: "
                 "it belongs to another run"
             )
-        self._classifier.load(network)
-        self._place = place
+        self._classifier.load(arrays)
+        self._loop = loop
 
 
 class _Points:

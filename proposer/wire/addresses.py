@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from proposer.evaluation.backend import EvaluatorRefused
-from scanspec import Address, AddressError, read_address
+from scanspec import Address, AddressError, UsageError, read_address
 
 LOOK_EVERY = 2.0
 """Seconds between two looks at a name or a folder: a new evaluator has points within 5 s."""
@@ -37,22 +37,22 @@ class Place:
 
 
 def read_place(text: str, *, insecure: bool) -> Place:
-    """Reads HOST:PORT, unix:PATH, dns:///NAME:PORT or dir:FOLDER. Raises EvaluatorRefused, also for an address beyond
-    this machine without `insecure`."""
+    """Reads HOST:PORT, unix:PATH, dns:///NAME:PORT or dir:FOLDER. Raises UsageError, and EvaluatorRefused for an
+    address beyond this machine without `insecure`."""
     if text.startswith("dir:"):
         folder = text.removeprefix("dir:")
         if not folder or "\0" in folder:
-            raise EvaluatorRefused(f"--evaluator {text!r} names no folder; write dir:FOLDER")
+            raise UsageError(f"--evaluator {text!r} names no folder", next_step="write dir:FOLDER")
         return Place(text, folder=Path(folder))
     is_name = text.startswith("dns:///")
     try:
         address = read_address(text.removeprefix("dns:///"))
     except AddressError as error:
-        raise EvaluatorRefused(f"--evaluator {error}") from None
+        raise UsageError(f"--evaluator {error}", next_step=error.next_step) from None
     if not insecure and not address.is_local:
         raise EvaluatorRefused(
-            f"{text} is another machine, and the connection is plain text without a password; "
-            "say --insecure on a private network"
+            f"{text} is another machine, and the connection is plain text without a password",
+            next_step="say --insecure on a private network",
         )
     return Place(text, name=address) if is_name else Place(text, address=address)
 

@@ -150,8 +150,8 @@ class Pool:
         whys = sorted({link.why for link in self._links.values() if link.why})
         why = f" in a way that can be understood ({whys[0]})" if whys else ""
         raise NoEvaluator(
-            f"no evaluator answers at {self.where}{why}; start one with `{_command(self._places[0], self._file)}`, "
-            "then give the same command again"
+            f"no evaluator answers at {self.where}{why}",
+            next_step=f"start one with `{_command(self._places[0], self._file)}`, then give the same command again",
         )
 
     def _look(self, found: object) -> None:
@@ -185,8 +185,8 @@ class Pool:
                 self._reference = description
             elif word := self._difference(description):
                 raise EvaluatorRefused(
-                    f"the evaluator at {link.address} now has another {word} than this run started with; "
-                    "start the old one again, or begin a new run (what was evaluated is kept)"
+                    f"the evaluator at {link.address} now has another {word} than this run started with",
+                    next_step="start the old one again, or begin a new run (what was evaluated is kept)",
                 )
         except Exception as error:  # noqa: BLE001 - what `fits` raises is the caller's
             self._leave_out(link, error)
@@ -404,11 +404,9 @@ class Pool:
         link.breaks += had or gone.error is not None
         received = self._sent_again(link, [] if gone.alive else list(link.running))
         if link.breaks > MOST_BREAKS:
-            text = (
-                f"the evaluator at {link.address} answers, but broke off {link.breaks} times before it gave a result; "
-                "see what it says (does a point end the whole evaluator?), then give the same command again"
-            )
-            self._leave_out(link, NoEvaluator(text))
+            text = f"the evaluator at {link.address} answers, but broke off {link.breaks} times before it gave a result"
+            what = "see what it says (does a point end the whole evaluator?), then give the same command again"
+            self._leave_out(link, NoEvaluator(text, next_step=what))
         else:
             link.ask_again(AGAIN if gone.error is None or not gone.alive else 0.2)
         return received

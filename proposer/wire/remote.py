@@ -81,6 +81,8 @@ class Gone:
     error: grpc.RpcError | None
     alive: bool
 
+    exit_code = 3
+
 
 @dataclass(frozen=True)
 class NoAnswer:

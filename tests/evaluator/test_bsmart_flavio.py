@@ -6,7 +6,6 @@ import warnings
 import pytest
 
 from evaluator.chain import Chain, Status
-from evaluator.codes.registry import preloads
 from evaluator.errors import ConfigurationError
 from scanspec import ScanFileError, read_scan_file
 
@@ -98,7 +97,7 @@ class TestPredictions:
         assert {name: found[name] for name in beyond} == beyond
         assert (found["twice"], found["mh"]) == (-2.0, 125.0)
         assert found["seen"] == beyond["BR(Bs->mumu)"]  # a later program finds the block in its spectrum
-        assert preloads(chain.steps[1].code) == ["flavio"]
+        assert chain.steps[1].code.preloads == ("flavio",)
 
     def test_without_a_spectrum_file_the_block_is_there_all_the_same(self, old, tmp_path):
         chain = old({"a_mu": {"SLHA": ["FLAVIO", [1]]}})

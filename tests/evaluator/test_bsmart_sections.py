@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from evaluator.chain import Chain, Status
-from evaluator.codes.bsmart import toy_targets
+from evaluator.codes.kinds.toy_targets import toy_targets
 from evaluator.codes.programs import Command
 from evaluator.errors import ConfigurationError
 from scanspec import ScanFileError, read_scan_file

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from evaluator.chain import Status
-from evaluator.codes.flavio import FlavioCode
+from evaluator.codes.kinds.flavio import FlavioCode
 from evaluator.description import describe
 from evaluator.errors import ConfigurationError
 from scanspec import Kind, ScanFileError, read_scan_file

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from evaluator import InvalidPoint
 from evaluator.codes.template import Template
-from evaluator.errors import ConfigurationError, InvalidPoint
+from evaluator.errors import ConfigurationError
 
 NAMES = {"m0": 1e3, "tanb": 10.0, "A0": -1e4, "n": 0.5}
 ROW = [1e3, 10.0, -1e4, 0.5]

@@ -268,7 +268,6 @@ def start_proposer(tmp_path: Path) -> Iterator[Callable[..., ProposerProcess]]:
 @pytest.fixture
 def lodescan(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Said]]:
     """Runs a command in this process, which has imported torch already."""
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     threads = torch.get_num_threads()
 
     def run(*arguments: object) -> Said:
@@ -281,8 +280,6 @@ def lodescan(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Said]]
         return Said(code, out, err)
 
     yield run
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(False)
 

@@ -42,7 +42,7 @@ class Steps:
         self.told_ids: list[int] = []
         self._best, self._nll = np.full(3, 0.5), np.inf
 
-    def ask(self, k: int, least: int = 1) -> Batch:
+    def ask(self, least: int = 1) -> Batch:
         self.asked += 1
         start = time.monotonic()
         time.sleep(self._thinks)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import runpy
 import tempfile
 import time
 from collections.abc import Callable
@@ -10,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from proposer.commands.run import socket_folder
 from proposer.wire import patience
 from scanspec.addresses import LONGEST_PATH
 from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, read_run
-from tests.pair.processes import ROOT
 
 MakeScan = Callable[..., ScanFolder]
 Lodescan = Callable[..., Said]
@@ -58,7 +57,9 @@ def test_points_that_run_are_given_up_and_those_that_wait_do_not_begin(
 def test_the_pair_s_socket_has_a_short_name_that_nobody_can_guess(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    address = runpy.run_path(str(ROOT / "tools/pair.py"))["socket_address"]
+    def address() -> str:
+        return f"unix:{socket_folder()}/wire"
+
     assert address().startswith(f"unix:{tempfile.gettempdir()}/lodescan-") and address() != address()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / ("long" * 30)))
     assert address().startswith("unix:/tmp/lodescan-") and len(address()) < LONGEST_PATH

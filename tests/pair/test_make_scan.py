@@ -75,7 +75,7 @@ def test_what_the_file_does_not_say_is_said_once(
 def test_killed_as_a_whole(scan: ScanFolder, start_make_scan: StartMakeScan, tmp_path: Path) -> None:
     run = tmp_path / "run"
     killed = begin(start_make_scan, scan, run)
-    (pair,) = killed.processes("tools/pair.py")
+    (pair,) = killed.processes("bin/lodescan run")
     os.kill(pair, signal.SIGKILL)
     assert killed.wait(20) != 0
     assert wait_until(lambda: not killed.processes() and not killed.left()), (killed.said, killed.left())
@@ -91,7 +91,7 @@ def test_the_evaluator_is_killed(scan: ScanFolder, start_make_scan: StartMakeSca
     killed = begin(start_make_scan, scan, run)
     os.kill(min(killed.processes("lodescan-evaluator serve")), signal.SIGKILL)
     assert killed.wait(30) == 2  # make's own code for any failure
-    assert "\nthe evaluator was lost; the same command goes on where this one stopped\n" in killed.said
+    assert "\nlodescan: the evaluator was lost; the same command goes on where this one stopped\n" in killed.said
     assert "Error 3" in killed.said.splitlines()[-1]
     assert wait_until(lambda: not killed.processes() and not killed.left()), (killed.said, killed.left())
     again = start_make_scan(scan.file, run)
@@ -100,28 +100,11 @@ def test_the_evaluator_is_killed(scan: ScanFolder, start_make_scan: StartMakeSca
 
 
 @pytest.mark.slow
-def test_the_proposer_is_killed(scan: ScanFolder, start_make_scan: StartMakeScan, tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    killed = begin(start_make_scan, scan, run)
-    (proposer,) = killed.processes("bin/lodescan scan")
-    os.kill(proposer, signal.SIGKILL)
-    assert killed.wait(30) == 2  # make's own code for any failure
-    assert "Error 137" in killed.said.splitlines()[-1]  # 128 and the signal, as a shell has it
-    assert wait_until(lambda: not killed.processes() and not killed.left()), (killed.said, killed.left())
-    again = start_make_scan(scan.file, run)
-    assert again.wait() == 0, again.said
-    assert "going on: " in again.said
-    check(scan, run, 1)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGQUIT, 131), (signal.SIGTERM, 143)])
 def test_signals(scan: ScanFolder, start_make_scan: StartMakeScan, tmp_path: Path, number: int, code: int) -> None:
     ended = begin(start_make_scan, scan, tmp_path / "run")
-    (pair,) = ended.processes("tools/pair.py")
-    terminal = ended.processes("lodescan scan") if number == signal.SIGINT else []  # Ctrl-C reaches both
-    for pid in (pair, *terminal):
-        os.kill(pid, number)
+    (pair,) = ended.processes("bin/lodescan run")
+    os.kill(pair, number)
     assert ended.wait(30) != 0
     assert f"Error {code}" in ended.said
     assert "interrupted; the same command goes on where this stopped" in ended.said

@@ -1,4 +1,4 @@
-"""`make scan` under nohup: the end of a terminal is not the end of the pair."""
+"""`lodescan` under nohup: the end of a terminal is not the end of a scan."""
 
 from __future__ import annotations
 
@@ -8,16 +8,13 @@ import sys
 
 import pytest
 
-from tests.pair.processes import ROOT
-
 PROGRAM = """
 import signal, sys
-sys.path.insert(0, "tools")
+from proposer.commands.signals import interruptible
 if sys.argv[1] == "ignored":
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-import pair
-pair.on_signals(lambda *_: None)
-print(signal.getsignal(signal.SIGHUP) == signal.SIG_IGN, callable(signal.getsignal(signal.SIGTERM)))
+with interruptible():
+    print(signal.getsignal(signal.SIGHUP) == signal.SIG_IGN, callable(signal.getsignal(signal.SIGTERM)))
 """
 
 
@@ -25,7 +22,6 @@ print(signal.getsignal(signal.SIGHUP) == signal.SIG_IGN, callable(signal.getsign
 def test_a_hang_up_that_is_ignored_stays_ignored(before: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, before],
-        cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,

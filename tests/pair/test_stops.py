@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from proposer.__main__ import ENDS
+from proposer.commands.signals import ENDS
 from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, meta, read_run
 from tests.pair.processes import ProposerProcess
 

@@ -9,7 +9,7 @@ from benchmarks.search.ablations import NLL_ALONE, PARTS
 from benchmarks.search.problems import PROBLEMS
 from proposer.drive import drive
 from proposer.strategies.lode.energy import ScoredObservable
-from proposer.strategies.lode.strategy import LodeSettings
+from proposer.strategies.lode.strategy import Lode, LodeSettings
 from proposer.target import Target
 
 
@@ -20,7 +20,7 @@ def test_a_search_goes_on_without_a_part(part: str, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(models, "LATER_STEPS", 20)
     problem = PROBLEMS["toy3d"]
     observables = [ScoredObservable(f"y{j}", each) for j, each in enumerate(problem.likelihoods)]
-    strategy = PARTS[part](problem.space(), LodeSettings(Target(problem.threshold)), 1, observables)
+    strategy = Lode(problem.space(), LodeSettings(Target(problem.threshold)), 1, observables, PARTS[part])
     origins: set[str] = set()
     strategy.lag = 0
     for told, _ in drive(strategy, problem.backend(nll_only=part in NLL_ALONE), problem.space(), batches=4):

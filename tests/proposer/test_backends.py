@@ -12,10 +12,11 @@ import pytest
 
 from lodescan.v1 import evaluation_pb2 as pb
 from proposer.drive import drive
-from proposer.evaluation.backend import EvaluationBackend
+from proposer.evaluation.backend import Description, EvaluationBackend
 from proposer.evaluation.local import LocalFunction, by_likelihood
 from proposer.evaluation.work import Work
 from proposer.run.columns import Columns
+from proposer.run.dataset import Dataset
 from proposer.run.tables import GoodPoints
 from proposer.scan import Limits, Scan, read_tally
 from proposer.show.progress import Progress
@@ -24,7 +25,6 @@ from proposer.strategies.draws import DrawSettings, Random
 from proposer.target import Target
 from proposer.types import Observable, Pending, Status
 from scanspec import Kind, Likelihood, Variable
-from tests.proposer.datasets import Dataset
 from tests.proposer.hostile import GAUSS, good, message, serving
 
 SPACE = Space([Variable("a", 0.0, 1.0), Variable("b", 0.0, 1.0)])
@@ -77,8 +77,11 @@ def test_it_describes_itself(backend: EvaluationBackend) -> None:
 
 
 def test_what_does_not_fit_is_refused_as_the_scan_says(backend: EvaluationBackend) -> None:
+    def fits(description: Description) -> None:
+        raise ZeroDivisionError(description.backend)
+
     with pytest.raises(ZeroDivisionError):
-        backend.describe(5.0, lambda _: 1 // 0)
+        backend.describe(5.0, fits)
 
 
 def test_each_point_is_answered_once_with_its_own_values(backend: EvaluationBackend) -> None:

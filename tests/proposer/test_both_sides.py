@@ -2,7 +2,7 @@
 
 import pytest
 
-from proposer.commands.scan import _read
+from proposer.commands.asked import read_asked
 from proposer.evaluation.backend import Description
 from proposer.strategies.choice import TYPES
 from proposer.types import Observable
@@ -45,7 +45,7 @@ def test_both_sides_refuse_the_same_settings(tmp_path, kind):
                 path.write_text(scan_text(kind, section, key, value))
                 first = fault_of(read_scan_file, path)
                 refused += bool(first)
-                assert first or not (second := fault_of(_read, path)), (section, key, value, second)
+                assert first or not (second := fault_of(read_asked, path)), (section, key, value, second)
     assert refused > 50
 
 

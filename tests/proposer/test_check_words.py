@@ -1,6 +1,9 @@
 """`lodescan check`: what a physicist reads of variables, fitted variables and kept files."""
 
-from proposer.commands.scan import check
+import pytest
+
+from proposer.commands.check import check
+from scanspec.keys import NETWORKS, SETUP
 
 TEXT = """\
 setup: {type: RANDOM, keep_spectra: valid}
@@ -27,3 +30,36 @@ def test_words(tmp_path, capsys):
     path.write_text(TEXT.replace("valid}", "good}"))
     check(path, None, insecure=False)
     assert "of points with an NLL below 10" in capsys.readouterr().out
+
+
+SETTINGS = """\
+setup: {{{setup}}}
+variables: {{x: {{range: [0, 1], steps: 2}}, y: {{range: [0, 1], steps: 2}}}}
+codes: {{c: {{function: 'm:f', observables: {{o: {{mean: 1, sigma: 1}}}}}}}}
+networks: {{threshold_value: [1, 10]}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("setup", "words"),
+    [
+        ("", "LODE: points_per_iteration 200, goal map"),
+        ("goal: collect", "goal collect"),
+        ("even_in: [x, o]", "even_in x and o"),
+        ("type: MLS_DNNC", "random_fraction 0.2"),
+        ("type: RANDOM", "RANDOM: points_per_iteration 300"),
+        ("type: SOBOL", "points_per_iteration"),
+        ("type: GRID", "points_per_iteration"),
+        ("type: CMAES, mean: 0.5", "mean 0.5"),
+        ("type: CMAES_ND, focus: [x]", "novelty HBOS, novelty_bins 100"),
+    ],
+)
+def test_settings_have_the_names_of_the_scan_file(tmp_path, capsys, setup, words):
+    path = tmp_path / "scan.yaml"
+    path.write_text(SETTINGS.format(setup=setup))
+    assert check(path, None, insecure=False) == 0
+    line = capsys.readouterr().out.splitlines()[5].strip()
+    assert words in line
+    rest = line.partition(": ")[2]
+    names = {each.split()[0].rstrip(":") for each in rest.split(", ")}
+    assert names <= {*SETUP.known, *NETWORKS.known}

@@ -53,7 +53,7 @@ def test_a_type_in_every_spelling_makes_its_strategy(read, spelling, name):
     assert type_name(scan) == name
     settings = read_settings(scan)
     assert settings.target.threshold == 3.0
-    batch = make_strategy(name, Space(scan.variables), settings, 1).ask(10**9)
+    batch = make_strategy(name, Space(scan.variables), settings, 1).ask()
     assert batch.u.shape[1] == 3
     assert len(batch) == {"RANDOM": 70, "SOBOL": 70, "GRID": 9, "CMAES": 6, "CMAES_ND": 6, "MLS_DNNC": 100}[name]
 

@@ -19,8 +19,6 @@ from proposer.types import CheckpointError, Observable, Status, Told
 from scanspec import Kind, Likelihood, ScanFileError, read_scan_file
 from scanspec.variables import Variable
 
-MANY = 10**9
-
 
 def within(low, high, name="o", valid=None):
     return Observable(name, "", "code", valid, Likelihood(Kind.CFUNCTION, lower=low, upper=high))
@@ -35,7 +33,7 @@ class Play:
         self.seen, self.told, self.points, self.evaluated = set(), [], [], 0
 
     def step(self):
-        batch = self.strategy.ask(MANY)
+        batch = self.strategy.ask()
         if batch is None:
             return False
         x = self.strategy.space.to_physical(batch.u)
@@ -141,7 +139,7 @@ def test_generations_and_episodes_end_a_scan():
     run.run(10**6)
     assert run.evaluated == 3 * 7 * 10
     assert run.strategy.stop_reason == "all 3 searches have ended (21 generations)"
-    assert run.strategy.ask(MANY) is None
+    assert run.strategy.ask() is None
     alone = play(Cmaes, flats(3), CmaesSettings(10, 0.3, 0.05, Target(1e-9), episodes=1), bowl, [within(-1, -0.5)])
     alone.run(10**6)
     assert 30 <= alone.evaluated < 600 and alone.strategy.stop_reason.startswith("the search has ended")
@@ -177,12 +175,12 @@ def test_generations_of_known_points_are_learned_from_and_not_asked_for(name):
             again.tell(told)
         again.restore(json.dumps({"generations": cut}).encode())
         again.tell(run.told[cut - 1])
-        batch = again.ask(MANY)
+        batch = again.ask()
         if cut < len(run.told):
             asked = Space(variables).to_physical(batch.u).tolist()
             assert all(row in asked for row in Space(variables).to_physical(run.told[cut].u).tolist())
         else:
-            assert batch.u.tolist() == run.strategy.ask(MANY).u.tolist()
+            assert batch.u.tolist() == run.strategy.ask().u.tolist()
 
 
 def test_an_exhausted_space_ends_in_batches_without_a_new_point():
@@ -347,10 +345,10 @@ def test_bsmarts_settings_of_cmaes_nd(read, tmp_path):
     )
     assert scan.ignored == ("Setup: CMAES MaxLoss",)
     strategy = make_strategy("CMAES_ND", Space(scan.variables), settings, 1, [within(0, 1), within(0, 1, "p")])
-    first = strategy.ask(MANY)
+    first = strategy.ask()
     assert (first.u[:, 2] == 0.5).all()  # fixed
     wide = CmaesNdSettings(16, 1e-3, 1e-4, seeds=settings.seeds)
-    start = make_strategy("CMAES_ND", Space(scan.variables), wide, 1).ask(MANY).u[:, :2]
+    start = make_strategy("CMAES_ND", Space(scan.variables), wide, 1).ask().u[:, :2]
     assert min(np.abs(start - seed).max() for seed in ([0.25, 0.125], [0.75, 0.875])) < 0.02
 
 

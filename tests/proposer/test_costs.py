@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from proposer.commands.reading import status
+from proposer.commands.status import status
 from proposer.run.dataset import Dataset
 from proposer.show.costs import Cost, costs
 from proposer.types import Batch, Outcome, Status

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from proposer.commands import reading
+from proposer.commands import status
 from proposer.run import tables
 from proposer.run.dataset import Dataset, DatasetError
 from proposer.run.files import NoRoom
@@ -97,7 +97,7 @@ def test_a_changed_byte_is_found_or_does_no_harm(tmp_path, part, capsys):
         start = int(rng.integers(0, len(content) - size))
         changed[start : start + size] = rng.bytes(size)
         (run / "dataset.sqlite").write_bytes(changed)
-        for command in (reading.status, lambda folder: tables.export(folder, "csv"), everything):
+        for command in (status.status, lambda folder: tables.export(folder, "csv"), everything):
             try:
                 found = command(run)
             except DatasetError as error:
@@ -171,7 +171,7 @@ def test_a_kill_while_the_folder_is_made_leaves_a_run_that_has_not_started(tmp_p
         (tmp_path / "dataset.sqlite").write_bytes(content)
     (tmp_path / "lock").write_text("process 1 on nowhere\n")
     if content is not None:
-        assert reading.status(tmp_path) == 0
+        assert status.status(tmp_path) == 0
         assert "has not started yet" in capsys.readouterr().out
         with pytest.raises(DatasetError, match="has not started yet"):
             tables.export(tmp_path, "csv")
@@ -482,7 +482,7 @@ def test_a_folder_of_format_2_holds_what_it_held(old_run, read_only):
 
 
 def test_status_and_export_read_format_2(old_run, capsys):
-    assert reading.status(old_run) == 0
+    assert status.status(old_run) == 0
     assert "evaluated: 33 (3 invalid, 0 failed, 0 timed out); 8 more asked for" in capsys.readouterr().out
     assert len(tables.export(old_run, "csv").read_text().splitlines()) == 36
 

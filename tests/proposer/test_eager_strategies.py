@@ -11,7 +11,7 @@ from proposer.strategies.choice import TYPES
 from proposer.strategies.lode.strategy import Lode
 from proposer.target import Target
 from tests.proposer.datasets import open_dataset
-from tests.proposer.test_strategies import CASES, KINDS, MANY, SPACE, make, mixed, nll
+from tests.proposer.test_strategies import CASES, KINDS, SPACE, make, mixed, nll
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -33,7 +33,7 @@ def test_parts_of_batches_may_be_told_in_any_order(tmp_path: Path, name: str, sp
         dataset = opened.enter_context(open_dataset(tmp_path, space.dim, 1))
         strategy = make(name, space)
         for number in range(1, 13):
-            if (batch := strategy.ask(MANY, least=25)) is None:
+            if (batch := strategy.ask(least=25)) is None:
                 break
             assert len(batch) >= 25 or name == "GRID"
             assert np.array_equal(batch.u, space.snap(batch.u))
@@ -68,5 +68,4 @@ def test_parts_of_batches_may_be_told_in_any_order(tmp_path: Path, name: str, sp
 
 @eager
 def test_least_is_what_is_asked_for_where_a_batch_would_be_smaller(name: str) -> None:
-    assert len(make(name).ask(MANY, least=300)) == 300
-    assert len(make(name).ask(200, least=300)) == 200
+    assert len(make(name).ask(least=300)) == 300

@@ -19,7 +19,6 @@ from proposer.types import Batch, CheckpointError, Floats, Status, Told
 from scanspec import Kind, Likelihood, PriorKind, ScanFileError, Variable, losses_and_nll, read_scan_file
 from tests.proposer.datasets import open_dataset
 
-MANY = 10**9
 GAUSS = ScoredObservable("y", Likelihood(Kind.GAUSS, 0.5, 0.1))
 WINDOW = ScoredObservable("w", Likelihood(), (0.2, 0.9))
 FAST = LodeSettings(target=Target(1.0), points_per_iteration=40)
@@ -116,7 +115,7 @@ def play(strategy: Lode, answer: Callable[[Floats], Answers], batches: int) -> l
         if number > 1 + strategy.lag:
             earlier = made[number - 2 - strategy.lag]
             strategy.tell(told(number - 1 - strategy.lag, earlier, answer(earlier.u)))
-        batch = strategy.ask(MANY)
+        batch = strategy.ask()
         assert batch is not None
         made.append(batch)
     return made
@@ -175,7 +174,7 @@ def test_known_points_without_observables_do_not_turn_to_the_nll(caplog):
     status, nll, y = honest(u)
     strategy.tell(told(99, Batch(u, ["init"] * 60, 0), (status, nll, np.full_like(y, np.nan))))
     made = play(strategy, honest, 6)
-    assert strategy._surrogate is not None and strategy._surrogate.energy is not None
+    assert strategy._surrogate is not None and strategy._surrogate.by_observables
     assert strategy._points.disagreeing == 0 and share_good(made[4:]) > 0.5
     assert not strategy._points.known().lacking.any()
     alone = Lode(cube(2), FAST, 1, [GAUSS])
@@ -192,7 +191,7 @@ def test_a_mapped_observable_may_be_missing():
 
     strategy = Lode(cube(2), LodeSettings(Target(1.0), 40, even_in=("mass",)), 1, scored)
     made = play(strategy, answer, 6)
-    assert strategy._surrogate is not None and strategy._surrogate.energy is not None
+    assert strategy._surrogate is not None and strategy._surrogate.by_observables
     assert share_good(made[4:]) > 0.5
 
 
@@ -223,7 +222,7 @@ def test_a_region_that_is_full_is_filled_on(dim, evaluations):
     while sum(len(u) for u in found) < evaluations:
         while len(waiting) > strategy.lag:
             strategy.tell(waiting.pop(0))
-        batch = strategy.ask(MANY)
+        batch = strategy.ask()
         assert batch is not None
         found.append(batch.u)
         waiting.append(told(len(found), batch, ball(batch.u)))
@@ -241,12 +240,12 @@ def test_points_without_observables_work_on_the_nll():
     strategy = Lode(cube(2), FAST, 1, [GAUSS])
     play(strategy, honest, 5)
     assert strategy._surrogate is not None
-    assert strategy._surrogate.energy is not None
+    assert strategy._surrogate.by_observables
     for answer in (another_nll, nothing_but_nll):
         strategy = Lode(cube(2), FAST, 1, [GAUSS])
         made = play(strategy, answer, 6)
         assert strategy._surrogate is not None
-        assert strategy._surrogate.energy is None
+        assert not strategy._surrogate.by_observables
         assert share_good(made[4:], answer) > 1.5 * share_good(made[:2], answer)
 
 
@@ -264,8 +263,8 @@ def test_fixed_variables_and_priors():
     assert (u[:, 1] == 0.5).all()
     assert np.isfinite(space.to_physical(u)).all()
     nothing_free = Lode(Space([Variable("fixed", 7.5, 7.5)]), FAST, 1, [GAUSS])
-    assert len(nothing_free.ask(MANY) or []) == 1
-    assert nothing_free.ask(MANY) is None
+    assert len(nothing_free.ask() or []) == 1
+    assert nothing_free.ask() is None
     assert "no variable is free" in nothing_free.stop_reason
 
 
@@ -281,7 +280,7 @@ def test_a_scan_interrupted_at_every_batch_is_the_uninterrupted_one(tmp_path):
     def ask(dataset: Dataset, strategy: Lode, first_told: int) -> Batch:
         for number in range(first_told, dataset.batches):
             strategy.tell(dataset.told(number))
-        batch = strategy.ask(MANY)
+        batch = strategy.ask()
         assert batch is not None
         if dataset.batches:
             pending = dataset.pending()
@@ -321,12 +320,6 @@ def test_a_seed_gives_its_points_and_no_global_state_changes_them():
 def test_a_damaged_checkpoint_is_refused(data):
     with pytest.raises(CheckpointError, match="not one of LODE"):
         Lode(cube(2), FAST, 1, [GAUSS]).restore(data)
-
-
-def test_a_batch_is_cut_at_k():
-    assert len(Lode(cube(2), FAST, 1, [GAUSS]).ask(5) or []) == 5
-    with pytest.raises(ValueError, match="at least one"):
-        Lode(cube(2), FAST, 1, [GAUSS]).ask(0)
 
 
 def test_settings_come_from_the_file(tmp_path):

@@ -9,7 +9,7 @@ from proposer.drive import drive
 from proposer.evaluation.local import Answers, LocalFunction
 from proposer.space import Space
 from proposer.strategies.lode import descend as lode_descend
-from proposer.strategies.lode.collect import around_good_points, candidates, certain, odds_by_neighbours
+from proposer.strategies.lode.collect import around_good_points, candidates, certain, probability_by_neighbours
 from proposer.strategies.lode.descend import APART, centres, descend
 from proposer.strategies.lode.energy import EnergyOfObservables
 from proposer.strategies.lode.points import Known, Points
@@ -17,8 +17,6 @@ from proposer.strategies.lode.strategy import Lode, LodeSettings
 from proposer.target import Target
 from proposer.types import Status, Told
 from scanspec import ScanFileError, Variable, read_scan_file
-
-MANY = 10**9
 
 
 def disc(u: np.ndarray) -> np.ndarray:
@@ -59,10 +57,10 @@ def test_a_ball_reaches_to_the_nearest_point_that_is_not_good_and_is_filled_even
     assert (r < 0.2).mean() == pytest.approx(0.25, abs=0.015)
 
 
-def test_odds_by_neighbours():
+def test_probability_by_neighbours():
     known = known_of(np.array([[0.5, 0.5], [0.9, 0.5]]))
     u = np.array([[0.5, 0.5], [0.6, 0.5], [0.69, 0.5], [0.71, 0.5], [0.9, 0.5]])
-    assert odds_by_neighbours(known, u) == pytest.approx([1.0, 0.75, 0.525, 0.0, 0.0])
+    assert probability_by_neighbours(known, u) == pytest.approx([1.0, 0.75, 0.525, 0.0, 0.0])
     model = np.array([0.0, 0.5, 0.9, 0.0, 0.5])
     assert certain(known, u, model) == pytest.approx(np.array([1.0, 0.75, 0.9, 0.0, 0.5]) ** 6)
 
@@ -71,7 +69,7 @@ def test_odds_by_neighbours():
 def test_without_good_or_without_other_points(u):
     known = known_of(np.array(u))
     assert not len(candidates(known, np.random.default_rng(1)))
-    assert not odds_by_neighbours(known, np.array([[0.5, 0.5]])).any()
+    assert not probability_by_neighbours(known, np.array([[0.5, 0.5]])).any()
 
 
 def two_bowls(u: np.ndarray) -> np.ndarray:

@@ -7,16 +7,30 @@ import torch
 from proposer.strategies.lode.coding import Coding
 from proposer.strategies.lode.energy import FAR, EnergyOfNll, EnergyOfObservables, ScoredObservable
 from proposer.strategies.lode.leaves import Leaves
-from proposer.strategies.lode.model import Surrogate
+from proposer.strategies.lode.nll import OfNll
+from proposer.strategies.lode.observables import OfObservables
 from proposer.strategies.lode.points import Points
 from proposer.strategies.lode.probe import minima, probes
 from proposer.strategies.lode.process import Processes
 from proposer.strategies.lode.sample import subset_simulation
-from proposer.strategies.lode.select import Candidates, daring, even, hits, odds_of_an_answer, uncertain, undiscovered
+from proposer.strategies.lode.select import (
+    Candidates,
+    daring,
+    even,
+    hits,
+    probability_of_an_answer,
+    uncertain,
+    undiscovered,
+)
 from proposer.strategies.lode.train import even_rows, training_rows
 from proposer.target import Target
 from proposer.types import Status, Told
 from scanspec import Kind, Likelihood
+
+
+def centred(u):
+    return 2.0 * u - 1.0
+
 
 GAUSS = Likelihood(Kind.GAUSS, 0.5, 0.1)
 
@@ -42,7 +56,7 @@ def test_subset_simulation_is_uniform_in_two_balls():
         shares.append(in_large.double().mean())
         radii += [(distance[in_large, 0] / RADII[0]) ** 3, (distance[~in_large, 1] / RADII[1]) ** 3]
         volume.append(found.volume)
-        assert sum(v for _, v in found.shells) + found.volume == pytest.approx(1.0)
+        assert sum(v for _, v in found.levels) + found.volume == pytest.approx(1.0)
     true = 4 / 3 * np.pi * RADII.double().numpy() ** 3
     assert np.mean(volume) == pytest.approx(true.sum(), rel=0.12)
     assert np.mean(shares) == pytest.approx(true[0] / true.sum(), abs=0.05)
@@ -105,19 +119,19 @@ def test_a_place_twice_as_far_may_be_less_likely_in_many_dimensions(dim, power):
     assert daring(dim) == pytest.approx(power)
     u = np.zeros((3, dim))
     u[1, 0], u[2, 0] = 1.0, 0.5  # from the first, the second is twice as far as the third
-    for odds, first in ((1.1, 1), (0.9, 2)):
-        candidates = Candidates(u[1:], np.array([odds * 2.0**-power, 1.0]))
+    for probability, first in ((1.1, 1), (0.9, 2)):
+        candidates = Candidates(u[1:], np.array([probability * 2.0**-power, 1.0]))
         assert even(candidates, u[:1], 1, daring(dim))[0] + 1 == first
 
 
 def test_uncertain_points_follow_the_good_volume_that_is_expected():
-    """Two shells of candidates: a tenth of the volume with five times the odds has a third of the points."""
+    """Two groups of candidates: a tenth of the volume with five times the probability has a third of the points."""
     rng = np.random.default_rng(1)
     u, volume = undiscovered([(rng.random((3000, 2)), 0.9), (rng.random((3000, 2)), 0.1)], 4000)
     assert len(u) == 4000
     assert volume.sum() == pytest.approx(1.0)
-    chance = np.where(np.arange(4000) < 2000, 0.1, 0.5)
-    chosen = uncertain(Candidates(u, chance), volume, np.empty((0, 2)), 300, rng)
+    probability = np.where(np.arange(4000) < 2000, 0.1, 0.5)
+    chosen = uncertain(Candidates(u, probability), volume, np.empty((0, 2)), 300, rng)
     assert len(np.unique(chosen)) == 300
     assert (chosen >= 2000).mean() == pytest.approx(5 / 14, abs=0.07)
 
@@ -155,8 +169,8 @@ def test_a_place_where_codes_fail_is_unlikely_to_answer():
     points = Points(np.arange(2), EnergyOfObservables([], Target(1.0)), Target(1.0))
     u = rng.random((400, 2))
     points.add(told(u, np.where(u[:, 0] < 0.5, Status.OK, Status.FAILED), np.full(400, 2.0)))
-    odds = odds_of_an_answer(points.known(), np.array([[0.1, 0.5], [0.9, 0.5]]))
-    assert odds == pytest.approx([1.0, 1.0 / 9.0])
+    probability = probability_of_an_answer(points.known(), np.array([[0.1, 0.5], [0.9, 0.5]]))
+    assert probability == pytest.approx([1.0, 1.0 / 9.0])
 
 
 # Leaves and training points
@@ -233,8 +247,8 @@ def told(u, status, nll, observables=None) -> Told:
 
 
 @pytest.mark.parametrize("by_observables", [True, False])
-def test_odds_of_being_good_are_true_odds(by_observables):
-    """Of the points to which it gives odds p, a share of about p is good."""
+def test_probabilities_of_being_good_are_true(by_observables):
+    """Of the points to which it gives the probability p, a share of about p is good."""
     rng = np.random.default_rng(7)
 
     def value(u):
@@ -244,16 +258,16 @@ def test_odds_of_being_good_are_true_odds(by_observables):
     u = rng.random((150, 3))
     points = Points(np.arange(3), scored, Target(1.0))
     points.add(told(u, Status.OK, GAUSS.loss(value(u))[:, 0], value(u)))
-    surrogate = Surrogate(3, scored if by_observables else None)
+    surrogate = (OfObservables if by_observables else OfNll)(3, scored, centred)
     surrogate.fit(points.known(), rng)
     fresh = rng.random((4000, 3))
     good = GAUSS.loss(value(fresh))[:, 0] < 1.0
-    odds = surrogate.chances(fresh, rng)
-    assert odds.sum() == pytest.approx(good.sum(), rel=0.15)
-    assert good[odds > 0.9].mean() > 0.9
-    assert good[odds < 0.1].mean() < 0.1
-    between = (odds > 0.2) & (odds < 0.8)
-    assert good[between].mean() == pytest.approx(odds[between].mean(), abs=0.2)
+    probability = surrogate.probability(fresh, rng)
+    assert probability.sum() == pytest.approx(good.sum(), rel=0.15)
+    assert good[probability > 0.9].mean() > 0.9
+    assert good[probability < 0.1].mean() < 0.1
+    between = (probability > 0.2) & (probability < 0.8)
+    assert good[between].mean() == pytest.approx(probability[between].mean(), abs=0.2)
     agree = (surrogate(torch.from_numpy(fresh)).numpy() < 1.0) == good
     assert agree.mean() > (0.99 if by_observables else 0.9)
 
@@ -265,11 +279,11 @@ def test_invalid_places_are_learned():
     y = np.where(u[:, :1] < 0.4, np.nan, 0.5)
     points = Points(np.arange(2), scored, Target(1.0))
     points.add(told(u, np.where(np.isnan(y[:, 0]), Status.INVALID, Status.OK), 0.0, y))
-    surrogate = Surrogate(2, scored)
+    surrogate = OfObservables(2, scored, centred)
     surrogate.fit(points.known(), rng)
-    odds = surrogate.chances(np.array([[0.2, 0.5], [0.9, 0.5]]), rng)
-    assert odds[0] < 0.1
-    assert odds[1] > 0.9
+    probability = surrogate.probability(np.array([[0.2, 0.5], [0.9, 0.5]]), rng)
+    assert probability[0] < 0.1
+    assert probability[1] > 0.9
 
 
 def test_codes_of_observables_go_back():
@@ -367,8 +381,8 @@ def test_exploring_goes_by_the_cube_of_the_distance_from_busy_points():
     assert far / 2000 == pytest.approx(0.5, abs=0.04)  # eight times the volume
 
 
-def test_odds_are_what_comes_of_them_where_observables_are_noisy():
-    """Of points with given odds that share is good, in four classes."""
+def test_probabilities_are_what_comes_of_them_where_observables_are_noisy():
+    """Of points with a given probability that share is good, in four classes."""
     rng = np.random.default_rng(7)
     scored = EnergyOfObservables([ScoredObservable("y", GAUSS)], Target(1.0))
 
@@ -378,11 +392,11 @@ def test_odds_are_what_comes_of_them_where_observables_are_noisy():
     u = rng.random((600, 2))
     points, y = Points(np.arange(2), scored, Target(1.0)), observe(u)
     points.add(told(u, [Status.OK] * 600, np.asarray(GAUSS.loss(y)[:, 0]), y))
-    surrogate = Surrogate(2, scored)
+    surrogate = OfObservables(2, scored, centred)
     surrogate.fit(points.known(), rng)
     new = rng.random((6000, 2))
-    odds, good = surrogate.chances(new, rng), np.asarray(GAUSS.loss(observe(new))[:, 0]) < 1.0
+    probability, good = surrogate.probability(new, rng), np.asarray(GAUSS.loss(observe(new))[:, 0]) < 1.0
     middle = np.abs(new[:, 0] - 0.5) < 0.1
     for of in (middle, new[:, 0] < 0.1, new[:, 0] > 0.9, np.abs(new[:, 0] - 0.2) < 0.1):
-        assert odds[of].mean() == pytest.approx(good[of].mean(), abs=0.07)
-    assert odds[middle].mean() > 1.3 * odds[new[:, 0] < 0.1].mean()
+        assert probability[of].mean() == pytest.approx(good[of].mean(), abs=0.07)
+    assert probability[middle].mean() > 1.3 * probability[new[:, 0] < 0.1].mean()

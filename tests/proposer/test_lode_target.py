@@ -137,26 +137,23 @@ def test_chosen_coordinates():
     rng = np.random.default_rng(0)
     x, t = rng.uniform(-1, 1, (500, 3)), 1e6 * rng.random((500, 2))
     even = EvenIn([(1,)], [0])
-    (place,) = even.places(400, [(x, t)])
+    (place,) = even.positions(400, [(x, t)])
     assert even.dim == 2 and place.shape == (500, 5)
     np.testing.assert_allclose(np.quantile(place[:400, :2], [0.01, 0.99], axis=0), [[0, 0], [1, 1]], atol=1e-12)
     assert np.corrcoef(place[:, 0], x[:, 1])[0, 1] == pytest.approx(1) == np.corrcoef(place[:, 1], t[:, 0])[0, 1]
     assert np.ptp(place[:, 2:], axis=0).max() < 0.03  # the variables themselves hardly count
     with_nan = EvenIn([(0,)], [])
-    first, second = with_nan.places(500, [(x, None), (x[:3], None)])
+    first, second = with_nan.positions(500, [(x, None), (x[:3], None)])
     np.testing.assert_array_equal(first[:3], second)
 
 
 def test_a_periodic_variable_is_even_around_its_seam():
-    strategy = Lode(
-        Space([Variable("phase", 0.0, 1.0, periodic=True), Variable("fixed", 1.0, 1.0), Variable("x", 0.0, 1.0)]),
-        LodeSettings(even_in=("phase",)),
-        1,
-        [],
-    )
-    assert strategy._even_in == EvenIn([(0, 2)], [])
+    space = Space([Variable("phase", 0.0, 1.0, periodic=True), Variable("fixed", 1.0, 1.0), Variable("x", 0.0, 1.0)])
+    even_in = EvenIn.of(space, ("phase",), EnergyOfObservables([], Target(1.0)))
+    assert even_in == EvenIn([(0, 2)], [])
     near = np.array([[0.01, 0.3], [0.99, 0.3], [0.5, 0.3]])
-    (place,) = strategy._even_in.places(3, [(strategy._inputs(near), None)])
+    inputs = space.network_inputs(np.insert(near, 1, 0.5, axis=1))[:, [0, 2, 3]]
+    (place,) = even_in.positions(3, [(inputs, None)])
     assert np.linalg.norm(place[0] - place[1]) < 0.1 * np.linalg.norm(place[0] - place[2])
 
 
@@ -200,7 +197,7 @@ def test_cma_es_looks_for_the_middle_of_a_band():
     space = Space([Variable("x", 0.0, 1.0), Variable("z", 0.0, 1.0)])
     strategy = Cmaes(space, CmaesSettings(target=Target(3.0, 2.0)), 1)
     for number in range(1, 30):
-        batch = strategy.ask(100)
+        batch = strategy.ask()
         nll = 10.0 * batch.u[:, 0] + 10.0 * batch.u[:, 1] ** 2
         strategy.tell(
             Told(

@@ -27,7 +27,6 @@ FAST = MlsDnncSettings(
     iterations=3,
     fit=FitSettings(neurons=12, batch_size=64, epochs=8),
 )
-MANY = 10**9
 
 
 def ball(u: np.ndarray) -> np.ndarray:
@@ -45,8 +44,8 @@ class Scan:
         self.told: list[Told] = []
         self.points = 0
 
-    def step(self, k: int = MANY) -> Batch | None:
-        batch = self.strategy.ask(k)
+    def step(self) -> Batch | None:
+        batch = self.strategy.ask()
         if batch is not None:
             self.batches.append(batch)
             self.tell(batch)
@@ -107,7 +106,7 @@ def test_the_loop_has_the_published_order_and_ends_with_its_iterations():
         if after[1] == "smote":
             assert before == (after[0], "candidates")
     assert run.strategy.stop_reason == "all 3 iterations are done (Iterations)"
-    assert run.strategy.ask(MANY) is None
+    assert run.strategy.ask() is None
     assert run.strategy.lag == 0
     strategy: Strategy = run.strategy
     assert strategy.good == sum(run.good(each).sum() for each in run.batches)
@@ -141,14 +140,6 @@ def test_shares_of_any_size(monkeypatch, candidates, wanted, fraction, exploit, 
     batch = run.step()
     assert list(batch.origins) == ["exploit"] * exploit + ["random"] * random
     assert len(np.unique(batch.u, axis=0)) == exploit + random
-
-
-def test_a_smaller_k_cuts_every_batch(monkeypatch):
-    run = told_run(monkeypatch, 6)
-    assert [len(run.step(3)), len(run.step(8)), len(scan().step(7))] == [3, 8, 7]
-    assert kinds(run.batches)[2:] == [(1, "smote"), (2, "candidates")]
-    with pytest.raises(ValueError, match="asked for 0 points"):
-        run.strategy.ask(0)
 
 
 def test_the_first_fit_has_all_points_later_ones_all_good_and_as_many_bad(monkeypatch):
@@ -229,19 +220,19 @@ def told_run(monkeypatch, n_good: int, n: int = 50, status=Status.OK, settings=F
 def test_smote_comes_when_good_points_are_few(monkeypatch, n_good, expected):
     """New good ones up to Kinitial: with earlier ones; below half of the 40 chosen and above the dimension: alone."""
     run = told_run(monkeypatch, n_good)
-    batch = run.strategy.ask(MANY)
+    batch = run.strategy.ask()
     if expected is None:
         assert kinds([batch]) == [(2, "candidates")]
     else:
         assert kinds([batch]) == [(1, "smote")]
         assert len(batch) == expected
         run.tell(batch)  # all bad, and yet there is one such batch only
-        assert kinds([run.strategy.ask(MANY)]) == [(2, "candidates")]
+        assert kinds([run.strategy.ask()]) == [(2, "candidates")]
 
 
 def test_smote_takes_earlier_good_points_up_to_twice_kinitial(monkeypatch):
     run = told_run(monkeypatch, 1, settings=replace(FAST, k_initial=2))
-    batch = run.strategy.ask(MANY)
+    batch = run.strategy.ask()
     assert len(batch) == 49 - 4  # one new and three earlier good points against 49 bad ones
 
 
@@ -253,7 +244,7 @@ def test_smote_with_more_variables_than_good_points_waits(monkeypatch):
         run = scan(space=wide, nll=lambda u, good_in=good_in: np.where(np.arange(len(u)) < next(good_in), 0.0, 5.0))
         run.step()
         run.step()
-        batch = run.strategy.ask(MANY)
+        batch = run.strategy.ask()
         assert kinds([batch])[0][1] == kind
         assert (batch.u[:, 8] == 0.5).all()
 
@@ -332,14 +323,14 @@ def test_a_batch_that_was_asked_before_leaves_no_gap():
     strategy = MlsDnnc(CUBE, FAST, 5)
     none = np.empty((0, 0))
     empty = Told(np.empty(0, np.int64), none, np.empty(0, np.int8), np.empty(0), none, [], np.empty(0, np.int64))
-    assert strategy.ask(MANY) is not None
+    assert strategy.ask() is not None
     strategy.tell(empty)
     run = Scan(strategy)
     run.step()
     assert kinds(run.batches) == [(0, "bootstrap")]
-    made = [strategy.ask(MANY)]
+    made = [strategy.ask()]
     strategy.tell(empty)
-    made.append(strategy.ask(MANY))
+    made.append(strategy.ask())
     assert kinds(made) == [(1, "candidates"), (2, "candidates")]
 
 

@@ -52,7 +52,7 @@ def outcomes(ids, nll) -> list[Outcome]:
 def play(dataset: Dataset, strategy: MlsDnnc, stop_after: int) -> list[Batch]:
     """Asks, stores, answers and tells, until so many batches were stored; the last one stays without answers."""
     made = []
-    while (batch := strategy.ask(MANY)) is not None:
+    while (batch := strategy.ask()) is not None:
         added = dataset.add_batch(batch, batch.u, strategy.checkpoint())
         made.append(batch)
         if added.batch == stop_after:

@@ -7,7 +7,8 @@ from collections import Counter
 
 import pytest
 
-from proposer.show.progress import Progress, Tally
+from proposer.show.progress import IN_A_ROW, MOST_TOLD, Progress
+from proposer.show.tally import MOST_KINDS, Tally
 from proposer.target import Target
 from proposer.types import Outcome, Status
 
@@ -82,6 +83,43 @@ def test_failures_in_a_row_are_told_once(capsys: pytest.CaptureFixture[str]) -> 
     tally.add([outcome(2, 3.0)])
     progress.update()
     assert not tally.all_failed and tally.failed_in_a_row == 0
+
+
+def test_a_kind_of_failure_is_told_once_however_often_it_comes_back(capsys: pytest.CaptureFixture[str]) -> None:
+    """Numbers in a message do not make another kind, a success between does not make it new."""
+    tally, explained = Tally(10_000, Target(1.0)), list[int]()
+
+    def explain(failed: Outcome) -> list[str]:
+        explained.append(failed.id)
+        return [failed.message]
+
+    progress = Progress(tally, explain)
+    for start in range(1, 2000, 100):
+        tally.add([outcome(start, 3.0)])
+        for point in range(start + 1, start + 100):
+            tally.add([Outcome(point, Status.FAILED, failed_code="c", message=f"no root at m0 = {point / 7}")])
+            progress.update()
+    assert len(explained) == 1
+    tally.add([Outcome(3000, Status.TIMED_OUT, failed_code="c", message="took 60 s")] * IN_A_ROW)
+    progress.update()
+    said = capsys.readouterr().err
+    assert explained == [IN_A_ROW + 1, 3000]
+    assert "20 points failed one after the other; so far 20 like the last of them:" in said
+    assert "so far 20 like" in said.splitlines()[-2] and said.splitlines()[-1] == "  took 60 s"
+    assert {each.points for each in tally.failures.values()} == {20, 1980}
+
+
+def test_many_kinds_of_failures_are_not_all_told(capsys: pytest.CaptureFixture[str]) -> None:
+    tally = Tally(100, Target(1.0))
+    progress = Progress(tally, lambda failed: [failed.message])
+    for number in range(3000):
+        word = "".join("abcdefghij"[int(digit)] for digit in str(number))
+        tally.add([Outcome(number, Status.FAILED, failed_code="c", message=word)])
+        progress.update()
+    said = capsys.readouterr().err
+    assert said.count("one after the other") == MOST_TOLD
+    assert "`lodescan status` on the run's folder has all" in said.splitlines()[-1]
+    assert len(tally.failures) == MOST_KINDS + 1
 
 
 @pytest.mark.parametrize(

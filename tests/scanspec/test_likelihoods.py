@@ -23,6 +23,13 @@ def test_the_largest_loss():
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_likelihoods_that_say_the_same_are_equal_also_where_a_constant_is_nan(kind):
+    same = [Likelihood(kind), Likelihood(kind, mean=float("nan"))]
+    assert same[0] == same[1] and len(set(same)) == 1
+    assert same[0] != Likelihood(kind, 1.0, 2.0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_exact(kind):
     @settings(max_examples=200)
     @given(case=cases(kind))

@@ -12,13 +12,18 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from proposer.strategies.balance import between_good_points
+from proposer.strategies.lode.acquire import Part
+from proposer.strategies.lode.select import Candidates, even
 from proposer.types import Floats
 
 if TYPE_CHECKING:
+    from proposer.strategies.lode.acquire import Context
     from proposer.strategies.lode.points import Known
 
 BEGIN = 10
 """Good points from which on they are collected; until then the map looks for them."""
+UNIFORM = 0.01
+"""Share of a batch that is drawn from the prior."""
 EACH = 2000
 """Candidates between good points, and as many around them."""
 NEIGHBOURS = 5
@@ -26,8 +31,20 @@ NEIGHBOURS = 5
 NEWEST = 10_000
 """Points that candidates come from, and that judge them."""
 CERTAINTY, DARING = 6.0, 1.0
-"""A candidate twice as far from others may have 2^(-1/6) of the odds. With a daring of 3, as a map has, most steps on
-thin shells went outside."""
+"""A candidate twice as far from others may have 2^(-1/6) of the probability. With a daring of 3, as a map has, most
+steps on thin curved regions went outside."""
+
+
+def gather(context: Context, n: int) -> Floats:
+    """A part: the surest candidates, hardly spread."""
+    weight = certain(context.known, context.candidates, context.probability)
+    best = Candidates(context.positions(context.candidates), weight)
+    return context.candidates[even(best, context.taken(), n, DARING)]
+
+
+def beside_good_points(context: Context) -> Floats:
+    """A source of candidates: those of `candidates`."""
+    return candidates(context.known, context.generator("collect"))
 
 
 def candidates(known: Known, rng: np.random.Generator) -> Floats:
@@ -53,14 +70,14 @@ def around_good_points(known: Known, n: int, rng: np.random.Generator) -> Floats
     return np.clip(good[of] + way, 0.0, 1.0)
 
 
-def certain(known: Known, u: Floats, chance: Floats) -> Floats:
-    """Weights, shape (n,), of points u (n, d): a high power of the odds, by the model (`chance`) or the neighbours."""
-    return np.asarray(np.maximum(chance, odds_by_neighbours(known, u)) ** CERTAINTY)
+def certain(known: Known, u: Floats, probability: Floats) -> Floats:
+    """Weights, shape (n,), of points u (n, d): a high power of the probability, of the model or the neighbours."""
+    return np.asarray(np.maximum(probability, probability_by_neighbours(known, u)) ** CERTAINTY)
 
 
-def odds_by_neighbours(known: Known, u: Floats) -> Floats:
-    """Rough odds, shape (n,): the distance to the nearest point that is not good, over its sum with that to the nearest
-    good one; 0 where the good one is not the nearer."""
+def probability_by_neighbours(known: Known, u: Floats) -> Floats:
+    """A rough probability, shape (n,): the distance to the nearest point that is not good, over its sum with that to
+    the nearest good one; 0 where the good one is not the nearer."""
     good, other = _apart(known)
     if not len(good) or not len(other):
         return np.zeros(len(u))
@@ -72,3 +89,6 @@ def _apart(known: Known) -> tuple[Floats, Floats]:
     """Good points and others, of the newest."""
     u, good = known.u[-NEWEST:], known.good[-NEWEST:]
     return u[good], u[~good]
+
+
+GATHER = Part("exploit", gather)

@@ -81,11 +81,13 @@ class EnergyOfObservables:
 
     def __init__(self, observables: Sequence[ScoredObservable], target: Target) -> None:
         self.all = tuple(observables)
-        self.columns = [j for j, each in enumerate(self.all) if each.matters]
+        self.columns = [j for j, observable in enumerate(self.all) if observable.matters]
         self._used = [self.all[j] for j in self.columns]
-        self.deciding = [position for position, each in enumerate(self._used) if each.decides]
+        self.deciding = [position for position, observable in enumerate(self._used) if observable.decides]
         self.of_nll = EnergyOfNll(target)
-        self.one_sided = np.array([each.likelihood.kind in _ONE_SIDED for each in self._used], dtype=np.bool_)
+        self.one_sided = np.array(
+            [observable.likelihood.kind in _ONE_SIDED for observable in self._used], dtype=np.bool_
+        )
         """Which losses rise or fall everywhere."""
 
     def nll(self, values: Tensor) -> Tensor:
@@ -94,23 +96,23 @@ class EnergyOfObservables:
         A loss ends at 711, and what is flat leads nowhere: above the threshold the NLL here goes on rising with the
         distance of an observable from its mean, in sigmas.
         """
-        nll: Tensor = losses_and_nll([each.likelihood for each in self._used], values)[1]
+        nll: Tensor = losses_and_nll([observable.likelihood for observable in self._used], values)[1]
         bad = nll > self.of_nll.threshold  # what is good stays what it is
-        for j, each in enumerate(self._used):
-            m, s = each.likelihood.mean, each.likelihood.sigma
-            if each.likelihood.kind in _RISING:
+        for j, observable in enumerate(self._used):
+            m, s = observable.likelihood.mean, observable.likelihood.sigma
+            if observable.likelihood.kind in _RISING:
                 beyond = torch.log((values[:, j] - m).abs() / s / SLOPE_FROM).clamp(min=0.0)
                 flat = (
                     beyond > 0
-                    if each.likelihood.kind is Kind.GAUSS
-                    else (beyond > 0) & ((values[:, j] > m) == (each.likelihood.kind is Kind.UPPER))
+                    if observable.likelihood.kind is Kind.GAUSS
+                    else (beyond > 0) & ((values[:, j] > m) == (observable.likelihood.kind is Kind.UPPER))
                 )
                 nll = nll + torch.where(flat & bad, SLOPE * beyond, torch.zeros_like(beyond))
         return nll
 
     def losses(self, values: Tensor) -> Tensor:
         """The loss of each value, shape (n, k), as the likelihood has it."""
-        losses: Tensor = losses_and_nll([each.likelihood for each in self._used], values)[0]
+        losses: Tensor = losses_and_nll([observable.likelihood for observable in self._used], values)[0]
         return losses
 
     def outside(self, values: Tensor) -> Tensor:
@@ -118,9 +120,9 @@ class EnergyOfObservables:
         return torch.stack(
             [
                 torch.zeros_like(values[:, j], dtype=torch.bool)
-                if each.window is None
-                else (values[:, j] < each.window[0]) | (values[:, j] > each.window[1])
-                for j, each in enumerate(self._used)
+                if observable.window is None
+                else (values[:, j] < observable.window[0]) | (values[:, j] > observable.window[1])
+                for j, observable in enumerate(self._used)
             ],
             dim=1,
         )
@@ -129,15 +131,17 @@ class EnergyOfObservables:
         """The energy, shape (n,); a value outside its window adds 1 and its distance in units of `spread` (k,)."""
         nll = self.nll(values)
         energy = self.of_nll.within((1.0 + (nll - self.of_nll.threshold) / self.of_nll.unit).clamp(min=0.0))
-        for j, each in enumerate(self._used):
-            if each.window is not None:
-                low, high = each.window
+        for j, observable in enumerate(self._used):
+            if observable.window is not None:
+                low, high = observable.window
                 beyond = torch.maximum(low - values[:, j], values[:, j] - high)
                 energy = energy + torch.where(beyond > 0, 1.0 + beyond / spread[j], torch.zeros_like(beyond))
         return torch.nan_to_num(energy, nan=FAR, posinf=FAR, neginf=FAR).clamp(max=FAR)
 
     def agrees(self, observables: Floats, nll: Floats) -> NDArray[np.bool_]:
         """Which returned NLLs, shape (n,), are those of the observables, shape (n, m), all of them."""
-        computed = losses_and_nll([each.likelihood for each in self.all], torch.from_numpy(observables))[1].numpy()
+        computed = losses_and_nll([observable.likelihood for observable in self.all], torch.from_numpy(observables))[
+            1
+        ].numpy()
         same: NDArray[np.bool_] = np.abs(computed - nll) <= AGREEMENT * np.maximum(1.0, np.abs(nll))
         return same

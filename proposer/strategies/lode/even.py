@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,16 +16,22 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from torch import Tensor
 
+from proposer.strategies.lode.acquire import Context, exploit
+from proposer.strategies.lode.select import Candidates, daring, even
 from proposer.types import Floats
+
+if TYPE_CHECKING:
+    from proposer.space import Space
+    from proposer.strategies.lode.energy import EnergyOfObservables
 
 SIDE = 0.02
 """Weight of the variables beside chosen coordinates: of points that agree in these the farther one counts."""
 
 
-LEAST_ODDS = 0.5
-"""In one or two coordinates places that are taken lie close: the far ones are mostly outside the region."""
+LEAST_PROBABILITY = 0.5
+"""In one or two coordinates the points that are good lie close: what is far from them is mostly outside the region."""
 EDGES, STEPS = 200, 5
-"""Particles that stand for thin places, and how many times each takes a step from there."""
+"""Particles where the region is thin, and how many steps are tried from each."""
 
 
 @dataclass(frozen=True)
@@ -36,14 +43,49 @@ class EvenIn:
     inputs: Sequence[tuple[int, ...]]
     outputs: Sequence[int]
 
+    @classmethod
+    def of(cls, space: Space, names: Sequence[str], scored: EnergyOfObservables) -> EvenIn:
+        """Those of the free variables `names` and of the observables that are mapped."""
+        free, periodic = np.flatnonzero(~space.fixed).tolist(), np.flatnonzero(space.periodic).tolist()
+        inputs = [
+            (position, len(free) + periodic.index(column)) if column in periodic else (position,)
+            for position, column in enumerate(free)
+            if space.names[column] in names
+        ]
+        return cls(inputs, [position for position, j in enumerate(scored.columns) if scored.all[j].mapped])
+
     @property
     def dim(self) -> int:
         """How many; 0 for all variables."""
         return len(self.inputs) + len(self.outputs)
 
-    def places(self, inside: int, parts: Sequence[tuple[Floats, Floats | None]]) -> list[Floats]:
-        """Where points lie, to measure distances between them: for each part, inputs and observables, an array
-        of shape (n, dim + all inputs). The first `inside` rows of the first part say how far a coordinate reaches.
+    def source(self, context: Context) -> Floats:
+        """More candidates where the region is thin in these coordinates."""
+        inside, surrogate = context.inside, context.surrogate
+        if len(inside) < 2:
+            return inside[:0]
+        (positions,) = self.positions(len(inside), [(context.inputs(inside), surrogate.observables(inside))])
+        thin = even(Candidates(positions, np.ones(len(inside))), positions[:0], EDGES)
+        return beside(surrogate, inside, thin, context.generator("beside"))
+
+    def exploit(self, context: Context, n: int) -> Floats:
+        """A part: candidates that are more likely good than not, spread evenly in these coordinates; in all variables
+        where these are observables, and only an NLL is known."""
+        known, surrogate = context.known, context.surrogate
+        predicted, expected = surrogate.observables(context.candidates), surrogate.observables(context.pending)
+        if not self.inputs and predicted is None:
+            return exploit(context, n)
+        of_taken = None if expected is None else np.concatenate([surrogate.scaled(known.values[known.good]), expected])
+        taken = context.inputs(np.concatenate([known.u[known.good], context.pending]))
+        candidates = context.inputs(context.candidates)
+        positions, there = self.positions(len(context.inside), [(candidates, predicted), (taken, of_taken)])
+        there = there[np.isfinite(there).all(axis=1)]  # an observable that is only mapped may be missing
+        sure = np.where(context.probability >= LEAST_PROBABILITY, context.probability, 0.0)
+        return context.candidates[even(Candidates(positions, sure), there, n, daring(self.dim))]
+
+    def positions(self, inside: int, parts: Sequence[tuple[Floats, Floats | None]]) -> list[Floats]:
+        """Where points lie, to measure distances between them: of each pair of inputs and observables an array of shape
+        (n, dim + all inputs). The first `inside` rows of the first part say how far a coordinate reaches.
         """
         columns = [column for each in self.inputs for column in each]
         chosen = [np.hstack([x[:, columns], *([] if t is None else [t[:, list(self.outputs)]])]) for x, t in parts]

@@ -76,7 +76,7 @@ class Nets:
             self._train(every, FIRST_STEPS, x, energy, random, again=True)
         elif len(x) > GROWN * self._born[oldest]:
             self._train([oldest], AGAIN_STEPS, x, energy, random, again=True)
-            self._train([each for each in every if each != oldest], OTHER_STEPS, x, energy, random)
+            self._train([member for member in every if member != oldest], OTHER_STEPS, x, energy, random)
         else:
             self._train(every, STEPS, x, energy, random)
 
@@ -86,17 +86,17 @@ class Nets:
         n = len(members)
         weights = (self._begin(n, random) if again else self._weights[members]).requires_grad_(True)
         inputs, targets = self._inputs(torch.from_numpy(x)), torch.from_numpy(np.log1p(energy)).float()
-        odds = torch.from_numpy((1.0 + energy) ** GAMMA)
-        rows = torch.multinomial(odds, n * ROWS * steps, replacement=True, generator=random)
+        weight = torch.from_numpy((1.0 + energy) ** GAMMA)
+        rows = torch.multinomial(weight, n * ROWS * steps, replacement=True, generator=random)
         optimiser = Adam([weights], DECAY * min(self.dim, MOST_DIM) ** 2)
         for step, of in enumerate(rows.view(steps, n, ROWS)):
-            misfit = torch.nn.functional.smooth_l1_loss(_log_energy(weights, self._shapes, inputs[of]), targets[of])
-            slopes = torch.autograd.grad(n * misfit, weights)
-            optimiser.step(slopes, RATE * 0.5 * (1.0 + math.cos(math.pi * step / steps)))
+            loss = torch.nn.functional.smooth_l1_loss(_log_energy(weights, self._shapes, inputs[of]), targets[of])
+            gradient = torch.autograd.grad(n * loss, weights)
+            optimiser.step(gradient, RATE * 0.5 * (1.0 + math.cos(math.pi * step / steps)))
         if bool(torch.isfinite(weights).all()):
             self._weights[members] = weights.detach()
-            for each in members if again else []:
-                self._born[each] = len(x)
+            for member in members if again else []:
+                self._born[member] = len(x)
 
     def _begin(self, members: int, random: torch.Generator) -> Tensor:
         parts = []
@@ -131,7 +131,7 @@ class Nets:
         if arrays["weights"].shape != made._weights.shape or arrays["born"].shape != (MEMBERS,):
             raise ValueError("the weights do not fit")
         made._weights = torch.from_numpy(arrays["weights"]).float()
-        made._born = [int(each) for each in arrays["born"]]
+        made._born = [int(born) for born in arrays["born"]]
         return made
 
 

@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from scipy.spatial import cKDTree
 
+from proposer.strategies.lode.acquire import Part
+from proposer.strategies.lode.energy import FAR
 from proposer.types import Floats
 
 if TYPE_CHECKING:
@@ -19,9 +21,15 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from proposer.strategies.lode.acquire import Context
+
 STARTS, ROUNDS, TRIES = 48, 8, 12
 """Descents, steps of each, and points tried in a step: random ones, in a box that shrinks by 0.6 a step."""
 NEIGHBOURS = 8
+MOST = 0.15
+"""Share of a batch for minima that are not good yet."""
+RANDOM = 800
+"""Uniform points among which descents start, beside the candidates outside."""
 WORTH = 0.7
 """A minimum is worth a probe where it is predicted lower than so much of the energies that are known around it."""
 
@@ -78,3 +86,16 @@ def probes(
         if len(chosen) == most:
             break
     return found[chosen]
+
+
+def probe(context: Context, n: int) -> Floats:
+    """A part: minima that may be good; what is out counts with the energy that is predicted there."""
+    rng, known = context.generator("probe"), context.known
+    energy = np.concatenate([known.energy, context.surrogate(torch.from_numpy(context.pending)).numpy()])
+    energy[~np.isfinite(energy)] = FAR
+    starts = np.concatenate([rng.random((RANDOM, context.dim)), context.outside])
+    most = min(n, max(1, round(MOST * context.n)))
+    return probes(context.surrogate, starts, context.busy, energy, most, rng)
+
+
+PROBE = Part("probe", probe)

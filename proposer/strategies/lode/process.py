@@ -59,28 +59,26 @@ class Processes:
             rows = np.unique(np.concatenate([rows[: LEARN_FROM // 2], near]))
         xs, ts = torch.from_numpy(x[rows]), torch.from_numpy(t[rows]).T[..., None]
         start = (self._scales, self._amplitude, self._noise)
-        found, misfit = _descend(xs, ts, start, LATER_STEPS if self.learned else FIRST_STEPS)
+        found, loss = _descend(xs, ts, start, LATER_STEPS if self.learned else FIRST_STEPS)
         if len(x) >= LEARN_FROM and not self._asked_for_noise:  # few points of much structure look like noise
             self._asked_for_noise = True
             first = Processes(self.dim, self.outputs)
             noisy = (first._scales, first._amplitude, torch.full_like(first._noise, math.log(MUCH_NOISE)))
-            other, its_misfit = _descend(xs, ts, noisy, NOISY_STEPS)
-            better = its_misfit < misfit - SURELY
-            found = [torch.where(*each) for each in zip([better[:, None], better, better], other, found, strict=True)]
-        if all(bool(torch.isfinite(each).all()) for each in found):
+            other, its_loss = _descend(xs, ts, noisy, NOISY_STEPS)
+            better = its_loss < loss - SURELY
+            found = [torch.where(*part) for part in zip([better[:, None], better, better], other, found, strict=True)]
+        if all(bool(torch.isfinite(part).all()) for part in found):
             self._scales, self._amplitude, self._noise = found
             self.learned = True
 
-    def condition(self, x: Floats, t: Floats, noise: Floats | None = None) -> None:
-        """Takes the data to predict from; `noise`: factors of the noise's variance, shape (n,)."""
+    def condition(self, x: Floats, t: Floats) -> None:
+        """Takes the data to predict from."""
         self._x = torch.from_numpy(np.ascontiguousarray(x))
-        factors = torch.ones(len(x), dtype=torch.float64) if noise is None else torch.from_numpy(noise)
         self._middle = torch.from_numpy(t).mean(dim=0)
         targets = (torch.from_numpy(t) - self._middle).T[..., None]
-        spread = self.noise
         covariance = _matern(self._x, self._x, self._scales) * self._amplitude.exp()[:, None, None]
         diagonal = torch.diagonal(covariance, dim1=1, dim2=2)
-        diagonal += spread[:, None] * factors
+        diagonal += self.noise[:, None]
         root, failed = torch.linalg.cholesky_ex(covariance)
         added = 1e-3
         while bool(failed.any()):  # ends: a matrix with a large diagonal is positive definite
@@ -146,12 +144,12 @@ class Processes:
 
 
 def _descend(xs: Tensor, ts: Tensor, start: tuple[Tensor, ...], steps: int) -> tuple[list[Tensor], Tensor]:
-    """Scales, amplitudes and noises after `steps` from `start`, and the last misfit of each output, shape (m,)."""
-    scales, amplitude, noise = (each.clone().requires_grad_(True) for each in start)
+    """Scales, amplitudes and noises after `steps` from `start`, and the last loss of each output, shape (m,)."""
+    scales, amplitude, noise = (part.clone().requires_grad_(True) for part in start)
     parameters = (scales, amplitude, noise)
     optimiser = Adam(parameters)
     eye = torch.eye(len(xs), dtype=torch.float64)
-    misfits = torch.full((len(ts),), math.inf, dtype=torch.float64)
+    losses = torch.full((len(ts),), math.inf, dtype=torch.float64)
     for _ in range(steps):
         spread = noise.clamp(min=_LEAST_LOG_NOISE).exp() + LEAST_NOISE
         covariance = _matern(xs, xs, scales) * amplitude.exp()[:, None, None] + spread[:, None, None] * eye
@@ -159,12 +157,12 @@ def _descend(xs: Tensor, ts: Tensor, start: tuple[Tensor, ...], steps: int) -> t
         if bool(failed.any()):
             break
         weights = torch.cholesky_solve(ts, root)
-        misfit = 0.5 * (ts * weights).sum() + torch.diagonal(root, dim1=1, dim2=2).log().sum()
+        loss = 0.5 * (ts * weights).sum() + torch.diagonal(root, dim1=1, dim2=2).log().sum()
         prior = 0.05 * (scales - 0.7).square().mean() + 0.01 * amplitude.square().mean()
-        optimiser.step(torch.autograd.grad(misfit / len(xs) + prior, parameters), STEP)
+        optimiser.step(torch.autograd.grad(loss / len(xs) + prior, parameters), STEP)
         with torch.no_grad():
-            misfits = 0.5 * (ts * weights).sum(dim=(1, 2)) + torch.diagonal(root, dim1=1, dim2=2).log().sum(dim=1)
-    return [each.detach() for each in parameters], misfits
+            losses = 0.5 * (ts * weights).sum(dim=(1, 2)) + torch.diagonal(root, dim1=1, dim2=2).log().sum(dim=1)
+    return [part.detach() for part in parameters], losses
 
 
 def _matern(a: Tensor, b: Tensor, log_scales: Tensor) -> Tensor:

@@ -30,13 +30,13 @@ ROUGH_ABOVE = 4.0
 @dataclass(frozen=True)
 class Particles:
     """`inside`: shape (n, d), uniform in {energy < `level`}, the level being 1, or the lowest one reached.
-    `volume`: share of the cube that is below it. `shells`: between two levels each, the whole cube first: points,
-    uniform in the shell, and the volume of the shell."""
+    `volume`: share of the cube that is below it. `levels`: the whole cube first, points that are uniform between one
+    level and the next, and the volume there."""
 
     inside: Tensor
     level: float
     volume: float
-    shells: list[tuple[Tensor, float]]
+    levels: list[tuple[Tensor, float]]
 
 
 @torch.no_grad()
@@ -52,7 +52,7 @@ def subset_simulation(
     p = torch.rand(n, dim, generator=random, dtype=torch.float64)
     now = rough or energy
     e = now(p)
-    shells: list[tuple[Tensor, float]] = []
+    levels: list[tuple[Tensor, float]] = []
     last, volume = math.inf, 1.0
     for number in range(MOST_LEVELS):
         level = float(torch.quantile(e, KEEP))
@@ -67,7 +67,7 @@ def subset_simulation(
             break
         last = level
         share = float(inside.double().mean())
-        shells.append((p[~inside], volume * (1.0 - share)))
+        levels.append((p[~inside], volume * (1.0 - share)))
         volume *= share
         rows = torch.nonzero(inside)[:, 0]
         if len(rows) < n:
@@ -85,7 +85,7 @@ def subset_simulation(
         p, e = torch.cat([p, before[still]]), torch.cat([e, e_before[still]])
     for _ in range(LAST_MOVES):
         p, e = _move(energy, p, e, last, random)
-    return Particles(p, last, volume, shells)
+    return Particles(p, last, volume, levels)
 
 
 def _move(energy: Energy, p: Tensor, e: Tensor, level: float, random: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from proposer.strategies.lode.points import Known
 
 DARING, DARING_BY_DIMENSION = 3.0, 0.4
-"""Points twice as far from others may have 2^-DARING of the odds, in more than seven dimensions d 2^(-0.4 d): with 3 in
-ten, 2 % more of the parts were left out. In one and two dimensions 2^-d, as the gap is larger: with 3 in two, a tenth
-more evaluations were bad, and of the fifth thousand every second one."""
-LEAST_CHANCE, FALLS = 1e-3, 1000.0
+"""Points twice as far from others may have 2^-DARING of the probability, in more than seven dimensions d 2^(-0.4 d):
+with 3 in ten, 2 % more of the parts were left out. In one and two dimensions 2^-d, as the gap is larger: with 3 in two,
+a tenth more evaluations were bad, and of the fifth thousand every second one."""
+LEAST_PROBABILITY, FALLS = 1e-3, 1000.0
 """Where nothing looks good, points are spread all the same; in one and two dimensions less so with FALLS points in
 place, as gaps inside the good region become small beside those outside."""
-_NEIGHBOURS = 8  # of a point, for the odds that a code fails there
+_NEIGHBOURS = 8  # of a point, for the probability that a code fails there
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """Points u, shape (n, d), with the odds of being good, shape (n,)."""
+    """Points u, shape (n, d), with the probability of being good, shape (n,)."""
 
     u: Floats
-    chance: Floats
+    probability: Floats
 
 
 def daring(dim: int) -> float:
@@ -46,7 +46,7 @@ def even(candidates: Candidates, occupied: Floats, n: int, power: float = DARING
     """Positions of n candidates that even out what is `occupied`, shape (k, d).
 
     Each next one is the farthest from all that are occupied or chosen (maximin), its
-    distance to the power `power` weighed with its odds of being good. So thin places fill up first, wherever
+    distance to the power `power` weighed with its probability of being good. So thin places fill up first, wherever
     the candidates themselves are denser than they should be. Fewer than n where no other
     candidate is at a place of its own.
     """
@@ -54,8 +54,8 @@ def even(candidates: Candidates, occupied: Floats, n: int, power: float = DARING
     distance = np.full(len(u), np.sqrt(u.shape[1]))
     if len(occupied):
         distance = np.asarray(cKDTree(occupied).query(u)[0])
-    least = LEAST_CHANCE / (1.0 + len(occupied) / FALLS) if power < DARING else LEAST_CHANCE
-    weight = candidates.chance + least
+    least = LEAST_PROBABILITY / (1.0 + len(occupied) / FALLS) if power < DARING else LEAST_PROBABILITY
+    weight = candidates.probability + least
     chosen: list[int] = []
     for _ in range(min(n, len(u))):
         best = int(np.argmax(distance**power * weight))
@@ -67,10 +67,10 @@ def even(candidates: Candidates, occupied: Floats, n: int, power: float = DARING
     return np.array(chosen, dtype=np.int64)
 
 
-def undiscovered(shells: list[tuple[Floats, float]], most: int) -> tuple[Floats, Floats]:
-    """At most `most` points of the shells of a subset simulation, and the volume that each stands for."""
-    each = max(1, most // max(1, len(shells)))
-    kept = [(u[:each], volume / max(1, len(u[:each]))) for u, volume in shells]
+def undiscovered(levels: list[tuple[Floats, float]], most: int) -> tuple[Floats, Floats]:
+    """At most `most` points between the levels of a subset simulation, and the volume that a point stands for."""
+    of_one = max(1, most // max(1, len(levels)))
+    kept = [(u[:of_one], volume / max(1, len(u[:of_one]))) for u, volume in levels]
     return np.concatenate([u for u, _ in kept]), np.concatenate([np.full(len(u), volume) for u, volume in kept])
 
 
@@ -79,7 +79,7 @@ def uncertain(
 ) -> NDArray[np.int64]:
     """Positions of n candidates, drawn by the good volume that is expected there, times the cube of the distance from
     busy points: a region that nobody has seen is far from all of them."""
-    weight = volume * candidates.chance
+    weight = volume * candidates.probability
     n = min(n, int((weight > 0).sum()))
     if n <= 0:
         return np.empty(0, dtype=np.int64)
@@ -100,7 +100,7 @@ def hits(known: Known, origin: str, last: int = 300) -> float:
     return (float(known.good[of].sum()) + 1.0) / (len(of) + 2.0)
 
 
-def odds_of_an_answer(known: Known, u: Floats) -> Floats:
+def probability_of_an_answer(known: Known, u: Floats) -> Floats:
     """The share, shape (n,), of points near u (n, d) that got an answer, a little pulled to one: FAILED and TIMED_OUT
     cost an evaluation and say nothing more."""
     if known.answered.all():

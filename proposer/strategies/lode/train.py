@@ -12,7 +12,7 @@ from proposer.types import Floats
 def training_rows(u: Floats, energy: Floats, most: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Positions of at most `most` of n points, in order; all of them while there are no more.
 
-    Half of the places for points with an energy below 4, spread evenly over where they
+    Half of them are points with an energy below 4, spread evenly over where they
     lie; the rest by weight (1 + energy)^(-1/2), which still reaches everywhere. Points
     without an energy (NaN or infinite) have the weight of a typical one.
     """
@@ -33,7 +33,7 @@ def training_rows(u: Floats, energy: Floats, most: int, rng: np.random.Generator
 
 def even_rows(u: Floats, most: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Positions of `most` points of u, shape (n, d), that are as evenly spread as leaves of equal size in the box
-    can make them: a crowded place counts no more than a thin one of its size."""
+    can make them: a crowded part counts no more than a thin one of its size."""
     leaves = Leaves.halving(u, most)
     of = leaves.of(u)
     order = rng.permutation(len(u))

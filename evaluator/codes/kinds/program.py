@@ -9,16 +9,19 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evaluator import InvalidPoint
 from evaluator.codes.outputs import has_entries, rewrite, split_headless
 from evaluator.codes.profiles import PROFILES, Profile, profile_of
 from evaluator.codes.programs import Command, run_program
+from evaluator.codes.protocol import Code
 from evaluator.codes.sources import file_hash, script_sources
 from evaluator.codes.template import Template
 from evaluator.codes.verdict import Verdict, read_output
-from evaluator.errors import CodeFailed, ConfigurationError, InvalidPoint
+from evaluator.errors import CodeFailed
 from evaluator.files import NotAFile, read_regular, write_new
 from scanspec import CodeSpec, ScanFile, SlhaAddress
 from scanspec.codes import read_output_name
+from scanspec.keys import OF_PROFILES
 from scanspec.spectrum import LARGEST_SPECTRUM, EntryMissing, Spectrum
 from scanspec.tools import PASS
 
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
     from evaluator.codes.point import Point
 
 
-class SlhaProgram:
+class SlhaProgram(Code):
     """A program with its template.
 
     `{input}` and `{output}` in the command stand for the two files; a command without them
@@ -38,7 +41,21 @@ class SlhaProgram:
     file stands for that file.
     """
 
+    key = "command"
+    beside = (
+        "profile",
+        "input_file",
+        "output_file",
+        "append",
+        "success",
+        "invalid_when",
+        "flags",
+        *OF_PROFILES,
+    )
+    changes_process = False
+
     def __init__(self, spec: CodeSpec, scan: ScanFile, known: Collection[str]) -> None:
+        super().__init__(spec, scan, known)
         section = spec.section
         where = f"{section.file}, line {section.line('command')}"
         self.profile, self._profile = profile_of(spec)
@@ -53,53 +70,44 @@ class SlhaProgram:
         self._variables = tuple(scan.setup.section("environment_variables"))
         self._companions = [self._program.parent / name for name in self._profile.companions]
         self._companions = [path for path in self._companions if path.is_file()]
-        self._template: Template | None = None
         self._sources = script_sources(self._program) | {"command": section.text("command")}
         self._sources |= {f"file {word}": file_hash(path) for word, path in self._files.items()}
         self._sources |= {f"file {path.name}": file_hash(path) for path in self._companions}
-        first = next(each.name for each in scan.codes if _writes_spectrum(each)) == spec.name
-        named = section.path_text("input_file") or (scan.first_input if first else "")
-        path = scan.folder / named
-        by_name = not first and named == scan.first_input and section.spelling("input_file") == "InputFile"
-        if (path.is_file() and not by_name) or (first and named):
-            where = f"{section.file}, line {section.line('input_file')}"
-            blocks = scan.blocks if first else {}
-            self._template = Template(path, known, blocks, len(scan.variables), where, scan.block_places)
-            self._sources[f"template {path.name}"] = file_hash(path)
-            if not first and not self._template.varies:
-                raise ConfigurationError(
-                    str(
-                        section.error(
-                            f"code {spec.name!r} works on the spectrum of the code before it, as {named!r}, but a file "
-                            f"of that name, without a variable in it, lies beside the scan file ({path}): remove or "
-                            "rename it if a run by hand has left it; a program's own file is named in its command",
-                            "input_file",
-                        )
-                    )
-                )
-        elif first:
-            raise ConfigurationError(
-                str(section.error(f"code {spec.name!r} needs an input_file: its SLHA template", "command"))
-            )
+        self.fills_a_template = next(each.name for each in scan.codes if _writes_spectrum(each)) == spec.name
+        named = section.path_text("input_file") or (scan.first_input if self.fills_a_template else "")
+        self._template = self._read_template(scan, named, known)
         self._input = self._profile.input_name or (
-            path.name if named and self._template is None else f"{self._name}.in.slha"
+            Path(named).name if named and self._template is None else f"{self._name}.in.slha"
         )
-        self.fills_a_template = first
         self._append = section.boolean("append", self._profile.append)
         self._output = self._output_name(spec, scan)
-        self.timeout = section.number_in("timeout", self._profile.timeout, 0.0, 1e7, open_low=True)
-        first_timeout = max(self.timeout, self._profile.first_timeout or 0.0)
-        self.first_timeout = section.number_in("first_timeout", first_timeout, 0.0, 1e7, open_low=True)
+        self._set_timeouts(self._profile.timeout, self._profile.first_timeout or 0.0)
         self._verdict = Verdict.read(spec, self._profile, scan.observables)
-        self._ran = False
+
+    def _read_template(self, scan: ScanFile, named: str, known: Collection[str]) -> Template | None:
+        """The template; None for a later program that works on the spectrum that is there."""
+        section, first, path = self.section, self.fills_a_template, scan.folder / named
+        if first and not named:
+            raise section.error(f"{section.path}: a program needs an input_file: its SLHA template", "command")
+        by_name = not first and named == scan.first_input and section.spelling("input_file") == "InputFile"
+        if not first and (by_name or not path.is_file()):
+            return None
+        where = f"{section.file}, line {section.line('input_file')}"
+        template = Template(path, known, scan.blocks if first else {}, len(scan.variables), where, scan.block_places)
+        if not first and not template.varies:
+            raise section.error(
+                f"{section.path} works on the spectrum of the code before it, as {named!r}, but a file of that name, "
+                f"without a variable in it, lies beside the scan file ({path}): remove or rename it if a run by hand "
+                "has left it; a program's own file is named in its command",
+                "input_file",
+            )
+        self._sources[f"template {path.name}"] = file_hash(path)
+        return template
 
     def _output_name(self, spec: CodeSpec, scan: ScanFile) -> str:
         default = f"{self._name}.out.slha" if self._append else scan.setup.text("spectrum_file", "") or "output.slha"
         name = read_output_name(spec.section, Path(self._profile.output_name or default).name)
         return name.replace("{input}", self._input)
-
-    def load(self) -> None:
-        """Nothing to prepare: the program is a process of its own."""
 
     def run(self, point: Point) -> Mapping[str, float]:
         folder = point.folder

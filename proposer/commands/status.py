@@ -1,4 +1,4 @@
-"""Commands that read a run's folder: status and export. They also work while the run goes on."""
+"""`lodescan status`: what a run has found so far, also while it goes on."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 from pathlib import Path
 
 from proposer.formats import show_time
-from proposer.run import tables
 from proposer.run.dataset import Dataset
 from proposer.run.tables import GOOD_POINTS
 from proposer.scan import read_tally
@@ -42,10 +41,4 @@ def status(folder: Path) -> int:
         print(f"stopped: {meta['stopped']}" if meta.get("stopped") else "not finished; the same scan command goes on")
         if tally.good:
             print(f"good points: {folder / GOOD_POINTS}")
-    return 0
-
-
-def export(folder: Path, kind: str) -> int:
-    """Writes all points of a run as one table and says where."""
-    print(f"written: {tables.export(folder, kind)}")
     return 0

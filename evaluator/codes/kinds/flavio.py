@@ -17,12 +17,14 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from evaluator import InvalidPoint
 from evaluator.codes import measurements
-from evaluator.codes.deadline import DEFAULT_TIMEOUT, run_by
+from evaluator.codes.deadline import run_by
+from evaluator.codes.protocol import Code
 from evaluator.codes.sources import module_sources
-from evaluator.errors import CodeFailed, ConfigurationError, InvalidPoint
+from evaluator.errors import CodeFailed, ConfigurationError
 from evaluator.expressions import Expression
 from scanspec import CodeSpec, Kind, Likelihood, ObservableSpec, ScanFile
 from scanspec import keys as known_keys
@@ -35,26 +37,30 @@ _LARGEST_FILE = 16 << 20  # bytes of a WCxf file
 _NOISE = 1e-6  # the share of a real coefficient that an imaginary part may have by rounding
 
 
-class FlavioCode:
+class FlavioCode(Code):
     """flavio's predictions at one point of an effective theory.
 
     A coefficient is one expression, or two for its real and its imaginary part; those that the
-    file does not name are zero (the Standard Model). `wcxf` is a file's name where the section
-    `flavio` gives none of this.
+    file does not name are zero (the Standard Model). BSMArt's tool (bsmart_flavio) names its file outside of the
+    section `flavio`.
     """
 
-    def __init__(self, spec: CodeSpec, scan: ScanFile, known: Collection[str], wcxf: str = "") -> None:
-        code = spec.section
-        self._section = section = code if wcxf else code.section("flavio", known_keys.FLAVIO)
-        self._wcxf = wcxf or section.text("wcxf", "")
+    key = "flavio"
+    settings: ClassVar[Collection[str] | None] = tuple(known_keys.FLAVIO.known)
+    observable_keys = ("flavio",)
+    changes_process = False
+    preloads = ("flavio",)
+
+    def __init__(self, spec: CodeSpec, scan: ScanFile, known: Collection[str]) -> None:
+        super().__init__(spec, scan, known)
+        section = self.own
+        self._wcxf = self._file_name()
         self.standard_model: dict[str, float] = {}
         """The Standard Model's prediction by an observable's name, from `load` on."""
         self._coefficients: dict[str, tuple[Expression, ...]] = {}
         self._eft = self._basis = ""
         self._scale = math.nan
-        if self._wcxf:
-            self._check_file_name()
-        else:
+        if not self._wcxf:
             self._eft, self._basis = section.text("eft", "WET"), section.text("basis", "flavio")
             section.require("scale", "; in GeV, where the coefficients are defined, for example 4.8")
             self._scale = section.number_in("scale", math.nan, 0.0, 1e19, open_low=True)
@@ -66,19 +72,18 @@ class FlavioCode:
                 raise each.section.error(
                     f"the observable {each.name!r} needs flavio: its name there, for example BR(Bs->mumu)", each.name
                 )
-        self.timeout = code.number_in("timeout", DEFAULT_TIMEOUT, 0.0, 1e7, open_low=True)
-        self.first_timeout = code.number_in("first_timeout", self.timeout, 0.0, 1e7, open_low=True)
-        self._folder = scan.folder
-        self._ran = False
         self._flavio: Any = None
         self._wilson: Any = None
 
-    def _check_file_name(self) -> None:
-        beside = [key for key in ("eft", "basis", "scale", "coefficients") if key in self._section]
-        if beside:
-            raise self._section.error(f"the file {self._wcxf} gives {beside[0]}; keep one of the two", beside[0])
-        if "/" in self._wcxf or self._wcxf in (".", ".."):
-            raise self._section.wrong("wcxf", "the bare name of a file in the point's folder")
+    def _file_name(self) -> str:
+        """The WCxf file's bare name; empty where the section names coefficients."""
+        name = self.own.text("wcxf", "")
+        beside = [key for key in ("eft", "basis", "scale", "coefficients") if key in self.own]
+        if name and beside:
+            raise self.own.error(f"the file {name} gives {beside[0]}; keep one of the two", beside[0])
+        if "/" in name or name in (".", ".."):
+            raise self.own.wrong("wcxf", "the bare name of a file in the point's folder")
+        return name
 
     def load(self) -> None:
         """Imports flavio, checks every name and bin, and works out the Standard Model.
@@ -89,7 +94,7 @@ class FlavioCode:
             self._flavio = importlib.import_module("flavio")
             self._wilson = importlib.import_module("wilson")
         except Exception as error:
-            raise self._section.error(
+            raise self.own.error(
                 f"flavio cannot be imported here ({type(error).__name__}: {error}); it needs its own environment "
                 "(environment: flavio)"
             ) from error
@@ -101,12 +106,12 @@ class FlavioCode:
         try:
             point = None if self._wcxf else self._wilson.Wilson(zero, self._scale, self._eft, self._basis)
         except Exception as error:
-            raise self._section.error(f"wilson refuses this ({type(error).__name__}: {error})") from error
+            raise self.own.error(f"wilson refuses this ({type(error).__name__}: {error})") from error
         for spec in self._specs:
             self._check_standard_model(spec, point)
 
     def _check_basis(self) -> None:
-        wcxf, section = self._wilson.wcxf, self._section
+        wcxf, section = self._wilson.wcxf, self.own
         if self._eft not in wcxf.EFT.instances:
             raise section.error(f"unknown eft {self._eft!r}{closest(self._eft, wcxf.EFT.instances)}", "eft")
         bases = [basis for eft, basis in wcxf.Basis.instances if eft == self._eft]
@@ -176,7 +181,7 @@ class FlavioCode:
             raise spec.section.error(f"{spec.flavio} is {value} in the Standard Model", "flavio")
         self.standard_model[spec.name] = float(value)
 
-    def measured(self) -> dict[str, Likelihood]:
+    def measured(self) -> Mapping[str, Likelihood]:
         """The likelihoods of the observables that take flavio's measurement; raises ConfigurationError."""
         wanted = {
             spec.name: (spec.flavio.name, list(spec.flavio.arguments), list(spec.measurement))
@@ -194,10 +199,8 @@ class FlavioCode:
     def run(self, point: Point) -> Mapping[str, float]:
         if self._flavio is None:
             self.load()
-        timeout = self.timeout if self._ran else self.first_timeout
-        self._ran = True
         try:
-            return run_by(timeout, "flavio", self._predict, point)
+            return run_by(self.next_timeout(), "flavio", self._predict, point)
         except (InvalidPoint, CodeFailed):
             raise
         except Exception as error:
@@ -244,7 +247,7 @@ class FlavioCode:
         return self._wilson.Wilson.from_wc(coefficients)
 
     def sources(self) -> Mapping[str, str]:
-        found = module_sources("flavio", self._folder)
+        found = module_sources("flavio", self.folder)
         found["coefficients"] = self._wcxf or json.dumps(
             [self._eft, self._basis, self._scale]
             + [[name, *(each.text for each in parts)] for name, parts in sorted(self._coefficients.items())]

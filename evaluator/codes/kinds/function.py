@@ -12,13 +12,16 @@ import importlib
 import os
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from evaluator.codes.deadline import DEFAULT_TIMEOUT, run_by
+from evaluator import InvalidPoint
+from evaluator.codes.deadline import run_by
+from evaluator.codes.forks import in_this_process
+from evaluator.codes.protocol import Code
 from evaluator.codes.sources import module_sources
-from evaluator.errors import CodeFailed, CodeKilled, ConfigurationError, InvalidPoint, UnknownName
+from evaluator.errors import CodeFailed, CodeKilled, ConfigurationError, UnknownName
 from evaluator.files import FULL
 from scanspec import CodeSpec, ScanFile
 from scanspec.codes import read_function
@@ -28,24 +31,8 @@ if TYPE_CHECKING:
     from evaluator.codes.point import Point
 
 
-T = TypeVar("T")
-R = TypeVar("R")
-
-_EVALUATOR = str(Path(__file__).parents[1]) + os.sep
+_EVALUATOR = str(Path(__file__).parents[2]) + os.sep
 _PACKAGES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
-
-
-def in_this_process(function: Callable[[T], R], argument: T) -> R:
-    """function(argument); a child that it has forked and that comes back, by an error too, ends here.
-
-    It would go on as if it were this process, and answer in its place.
-    """
-    here = os.getpid()
-    try:
-        return function(argument)
-    finally:
-        if os.getpid() != here:
-            os._exit(1)
 
 
 def _what(error: BaseException) -> str:
@@ -57,22 +44,22 @@ def _what(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-class PythonFunction:
+class PythonFunction(Code):
     """A function by module and name; the module is looked for beside the scan file first."""
 
-    def __init__(self, spec: CodeSpec, scan: ScanFile) -> None:
+    key = "function"
+
+    def __init__(self, spec: CodeSpec, scan: ScanFile, known: Collection[str]) -> None:
+        super().__init__(spec, scan, known)
         self._where = f"{spec.section.file}, line {spec.section.line('function')}"
-        self._folder = scan.folder
         self.module, self._name = read_function(spec.section)
-        self.timeout = spec.section.number_in("timeout", DEFAULT_TIMEOUT, 0.0, 1e7, open_low=True)
-        self.first_timeout = spec.section.number_in("first_timeout", self.timeout, 0.0, 1e7, open_low=True)
+        self.preloads = [self.module]
         self._called = f"{self.module}:{self._name}"
-        self._ran = False
         self._function: Callable[[Any], Mapping[str, float]] | None = None
 
     def load(self) -> None:
-        if str(self._folder) not in sys.path:
-            sys.path.insert(0, str(self._folder))
+        if str(self.folder) not in sys.path:
+            sys.path.insert(0, str(self.folder))
         try:
             module = in_this_process(importlib.import_module, self.module)
         except (Exception, SystemExit) as error:
@@ -88,10 +75,8 @@ class PythonFunction:
         if self._function is None:
             self.load()
             assert self._function is not None
-        timeout = self.timeout if self._ran else self.first_timeout
-        self._ran = True
         try:
-            found = run_by(timeout, self._called, self._call, point)
+            found = run_by(self.next_timeout(), self._called, self._call, point)
         except (InvalidPoint, CodeFailed, CodeKilled):
             raise
         except EntryMissing as error:  # says enough without a line of the code
@@ -115,11 +100,11 @@ class PythonFunction:
         lines = [each for each in traceback.extract_tb(error.__traceback__) if _EVALUATOR not in each.filename]
         if isinstance(error, SyntaxError) and error.filename:
             return f"{error.filename}, line {error.lineno}"
-        folder = str(self._folder.resolve()) + os.sep
+        folder = str(self.folder.resolve()) + os.sep
         own = [each for each in lines if os.path.realpath(each.filename).startswith(folder)]
         own = [each for each in own if not any(part in each.filename for part in _PACKAGES)]
         line = next(reversed(own or lines), None)
         return f"{line.filename}, line {line.lineno}" if line is not None else self._called
 
     def sources(self) -> Mapping[str, str]:
-        return module_sources(self.module, self._folder) | {"function": self._called}
+        return module_sources(self.module, self.folder) | {"function": self._called}

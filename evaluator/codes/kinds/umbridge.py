@@ -14,7 +14,8 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from evaluator.codes.deadline import DEFAULT_TIMEOUT, run_by
+from evaluator.codes.deadline import run_by
+from evaluator.codes.protocol import Code
 from evaluator.errors import CodeFailed, CodeKilled, CodeTimedOut, ConfigurationError
 from evaluator.expressions import Expression
 from scanspec import CodeSpec, ScanFile
@@ -30,7 +31,7 @@ START_TIMEOUT = 30.0
 LARGEST_ANSWER = 64 << 20  # bytes
 
 
-class UmBridgeModel:
+class UmBridgeModel(Code):
     """A model of a UM-Bridge server, its numbers named in the scan file.
 
     `inputs` are expressions, in the order of the model's inputs (all its vectors, one after the
@@ -38,9 +39,13 @@ class UmBridgeModel:
     same way. `config` is handed on as it is.
     """
 
+    key = "umbridge"
+    settings = tuple(known_keys.UMBRIDGE.known)
+    changes_process = False
+
     def __init__(self, spec: CodeSpec, scan: ScanFile, known: Collection[str]) -> None:
-        code = spec.section
-        self._section = section = code.section("umbridge", known_keys.UMBRIDGE)
+        super().__init__(spec, scan, known)
+        section = self.own
         self._address = section.text("address").rstrip("/")
         parts = urlsplit(self._address)
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -62,11 +67,8 @@ class UmBridgeModel:
             self._config = json.loads(json.dumps(section.raw("config") or {}, allow_nan=False))
         except (TypeError, ValueError, RecursionError):
             raise section.wrong("config", "a mapping of numbers, texts and lists, which JSON can hold") from None
-        self.timeout = code.number_in("timeout", DEFAULT_TIMEOUT, 0.0, 1e7, open_low=True)
-        self.first_timeout = code.number_in("first_timeout", self.timeout, 0.0, 1e7, open_low=True)
         self._input_sizes: list[int] = []
         self._output_sizes: list[int] = []
-        self._ran = False
 
     def load(self) -> None:
         """Asks the server for its models and their sizes; raises ConfigurationError where they do not fit."""
@@ -74,30 +76,29 @@ class UmBridgeModel:
             info = self._ask("/Info", None, START_TIMEOUT)
             models = [str(each) for each in info.get("models", [])]
             if self._model not in models:
-                raise self._section.error(
+                raise self.own.error(
                     f"{self._address} has no model {self._model!r}{closest(self._model, models)}", "model"
                 )
             if not self._ask("/ModelInfo", {"name": self._model}, START_TIMEOUT).get("support", {}).get("Evaluate"):
-                raise self._section.error(f"the model {self._model!r} cannot be evaluated (support: Evaluate)", "model")
+                raise self.own.error(f"the model {self._model!r} cannot be evaluated (support: Evaluate)", "model")
             question = {"name": self._model, "config": self._config}
             self._input_sizes = _sizes(self._ask("/InputSizes", question, START_TIMEOUT).get("inputSizes"))
             self._output_sizes = _sizes(self._ask("/OutputSizes", question, START_TIMEOUT).get("outputSizes"))
         except (CodeFailed, CodeKilled, CodeTimedOut) as error:
-            raise ConfigurationError(str(self._section.error(f"{self._address}: {error}", "address"))) from error
+            raise ConfigurationError(str(self.own.error(f"{self._address}: {error}", "address"))) from error
         for key, ours, sizes in (
             ("inputs", len(self._inputs), self._input_sizes),
             ("outputs", len(self._outputs), self._output_sizes),
         ):
             if ours != sum(sizes):
-                raise self._section.error(
+                raise self.own.error(
                     f"the model {self._model!r} has {sum(sizes)} {key} (sizes {sizes}), the scan file {ours}", key
                 )
 
     def run(self, point: Point) -> Mapping[str, float]:
         if not self._input_sizes:
             self.load()
-        timeout = self.timeout if self._ran else self.first_timeout
-        self._ran = True
+        timeout = self.next_timeout()
         return run_by(timeout, self._address, lambda each: self._evaluate(each, timeout), point)
 
     def sources(self) -> Mapping[str, str]:

@@ -1,0 +1,88 @@
+"""BSMArt's tool toy_targets: five test functions of optimisation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, fields
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from evaluator.codes.protocol import Code
+from scanspec import CodeSpec, ScanFile
+from scanspec.spectrum import read_spectrum
+from scanspec.tools import TOY_NAMES, TOYS
+
+if TYPE_CHECKING:
+    from evaluator.codes.point import Point
+
+
+@dataclass(frozen=True)
+class ToySettings:
+    """Constants of the five functions, with BSMArt's defaults."""
+
+    rosenbrock_a: float = 1.0
+    rosenbrock_b: float = 100.0
+    rastrigin_a: float = 10.0
+    ackley_a: float = 20.0
+    ackley_b: float = 0.2
+    ackley_c: float = 2 * math.pi
+    himmelblau_a: float = 11.0
+    himmelblau_b: float = 7.0
+    easom_center: tuple[float, float] = (math.pi, math.pi)
+
+
+class ToyTargets(Code):
+    """Five test functions of the variables, in the order of the file; also as block TOYTARGETS 1 to 5."""
+
+    tool = TOYS
+    beside = tuple(each.name for each in fields(ToySettings))
+    changes_process = False
+    gives = TOY_NAMES
+
+    def __init__(self, spec: CodeSpec, scan: ScanFile, known: Collection[str]) -> None:
+        super().__init__(spec, scan, known)
+        if len(scan.variables) < 2:
+            raise spec.section.error(f"code {TOYS!r} needs at least two variables")
+        section, settings = spec.section, ToySettings()
+        numbers = {key: section.finite(key, getattr(settings, key)) for key in self.beside if key != "easom_center"}
+        center = settings.easom_center
+        if "easom_center" in section:
+            x, y = section.numbers("easom_center", 2)
+            center = x, y
+        self._settings = ToySettings(**numbers, easom_center=center)
+
+    def run(self, point: Point) -> Mapping[str, float]:
+        values = toy_targets(point.variables, self._settings)
+        lines = (f" {number} {value!r}" for number, value in enumerate(values.values(), start=1))
+        point.spectrum = read_spectrum("\n".join(["Block TOYTARGETS", *lines]))
+        for name, value in values.items():  # names of the file itself come first
+            point.names.setdefault(name, value)
+        return values
+
+    def sources(self) -> Mapping[str, str]:
+        return {"tool": f"{TOYS} {self._settings}"}
+
+
+def toy_targets(x: Sequence[float], own: ToySettings = ToySettings()) -> dict[str, float]:
+    """Test functions of optimisation at x, each with its least value 0 but Easom's, which is -1.
+
+    Rosenbrock (Comput. J. 3 (1960) 175), Rastrigin and Ackley take any number of
+    coordinates; Himmelblau and Easom the first two.
+    """
+    n = len(x)
+    first, second = x[0], x[1]
+    # products, not powers: a power that is too large is an error, a product is infinite
+    steps = [(right - left * left, own.rosenbrock_a - left) for left, right in pairwise(x)]
+    spread = math.sqrt(sum(each * each for each in x) / n)
+    ripple = sum(math.cos(own.ackley_c * each) for each in x) / n
+    left, right = first * first + second - own.himmelblau_a, first + second * second - own.himmelblau_b
+    east, north = first - own.easom_center[0], second - own.easom_center[1]
+    a = own.rastrigin_a
+    return {
+        "Rosenbrock": sum(own.rosenbrock_b * valley * valley + along * along for valley, along in steps),
+        "Rastrigin": a * n + sum(each * each - a * math.cos(2 * math.pi * each) for each in x),
+        "Ackley": -own.ackley_a * math.exp(-own.ackley_b * spread) - math.exp(ripple) + own.ackley_a + math.e,
+        "Himmelblau": left * left + right * right,
+        "Easom": -math.cos(first) * math.cos(second) * math.exp(-(east * east + north * north)),
+    }

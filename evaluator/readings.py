@@ -1,0 +1,121 @@
+"""What is read of a point once a code has run: observables, their windows, and conditions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
+
+from evaluator import InvalidPoint
+from evaluator.codes.point import Point
+from evaluator.errors import CodeFailed, ObservableFailed
+from evaluator.expressions import Expression
+from scanspec import ObservableSpec, ScanFile
+from scanspec.document import closest, plain_name
+from scanspec.spectrum import EntryMissing
+
+
+class Reading(NamedTuple):
+    """One observable: its position among all of the file, what the file says of it, its expression if it has one."""
+
+    position: int
+    spec: ObservableSpec
+    expression: Expression | None
+
+    def value(self, point: Point, given: Mapping[str, float]) -> float:
+        """The observable in the file's unit; `given` is what the code returned. Raises ObservableFailed."""
+        spec = self.spec
+        if spec.slha is not None:
+            try:
+                found = point.spectrum.entry(spec.slha)
+            except (CodeFailed, EntryMissing) as error:
+                raise ObservableFailed(str(error), self.position) from error
+        elif self.expression is not None:
+            found = self.expression(point.names, point.variables)
+        elif spec.name in given:
+            found = given[spec.name]
+        else:
+            found = self._by_plain_name(given)
+        try:
+            return float(found)
+        except (TypeError, ValueError, OverflowError):
+            what = f"the observable {spec.name} is {found!r:.80}, not a number"
+            raise ObservableFailed(what, self.position) from None
+
+    def _by_plain_name(self, given: Mapping[str, float]) -> float:
+        plain = {plain_name(str(each)): each for each in given}
+        if self.spec.name in plain:
+            return given[plain[self.spec.name]]
+        hint = closest(self.spec.name, map(str, given))
+        what = f"the observable {self.spec.name} is declared, but the code did not give it{hint}"
+        raise ObservableFailed(what, self.position)
+
+
+class Found:
+    """The observables of one point, NaN as long as their positions are `missing`."""
+
+    __slots__ = ("missing", "values")
+
+    def __init__(self, count: int) -> None:
+        self.values = [math.nan] * count
+        self.missing = set(range(count))
+
+    def add(self, position: int, value: float) -> None:
+        """One observable has been found."""
+        self.values[position] = value
+        self.missing.discard(position)
+
+
+def read_all(
+    readings: Sequence[Reading], given: Mapping[str, float], point: Point, found: Found, *, windows: bool = True
+) -> None:
+    """Reads observables in turn, and adds them to what is `found` and to the names of the point.
+
+    Raises ObservableFailed, and with `windows` InvalidPoint where one is outside its own.
+    """
+    outside: str | None = None
+    for reading in readings:
+        value, spec = reading.value(point, given), reading.spec
+        found.add(reading.position, value)
+        point.names[spec.name] = value
+        if windows and outside is None and spec.valid is not None and not spec.valid[0] <= value <= spec.valid[1]:
+            outside = f"{spec.name} = {value:.6g} is outside [{spec.valid[0]:g}, {spec.valid[1]:g}]"
+    if outside is not None:  # only now, so that all of this code's observables are kept
+        raise InvalidPoint(outside)
+
+
+def check_conditions(conditions: Sequence[Expression], point: Point) -> None:
+    """Raises InvalidPoint where one does not hold, or is not a number."""
+    for condition in conditions:
+        value = condition(point.names, point.variables)
+        if value != value or not value:
+            raise InvalidPoint(f"the condition {condition.text} does not hold")
+
+
+class Known:
+    """The names that expressions may use, in the order in which a point comes to them."""
+
+    def __init__(self, scan: ScanFile) -> None:
+        fitted = scan.fitting.variables if scan.fitting is not None else ()
+        self.names = [*(each.name for each in scan.variables), *(each.name for each in fitted)]
+        self._scan = scan
+        self._all = [spec.name for spec in scan.all_observables()]
+        self._positions = {name: position for position, name in enumerate(self._all)}
+
+    def add(self, names: Collection[str]) -> None:
+        """These are known from here on."""
+        self.names += names
+
+    def expression(self, text: str, where: str) -> Expression:
+        """Raises ConfigurationError, starting with `where`."""
+        later = set(self._all) - set(self.names)
+        return Expression(text, self.names, where, len(self._scan.variables), self._scan.switched_off, later)
+
+    def reading(self, spec: ObservableSpec) -> Reading:
+        """How the next observable is read; raises ConfigurationError."""
+        expression = None
+        if spec.function is not None:
+            key = spec.name if spec.name in self._scan.derived else "function"
+            expression = self.expression(spec.function, f"{spec.section.file}, line {spec.section.line(key)}")
+        self.add([spec.name])
+        return Reading(self._positions[spec.name], spec, expression)

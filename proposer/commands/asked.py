@@ -1,0 +1,119 @@
+"""What a scan file asks for: read and checked, for the commands scan and check."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from proposer.evaluation.backend import Description, EvaluatorRefused
+from proposer.run.init_csv import InitPoints, read_init_csv
+from proposer.scan import Limits
+from proposer.space import Space
+from proposer.strategies.base import Settings
+from proposer.strategies.choice import read_settings, type_name
+from proposer.wire.agreement import disagreements
+from scanspec import PriorKind, ScanFile, read_scan_file
+from scanspec.logs import read_verbose
+from scanspec.types import BSMARTS_GENERATIONS, BSMARTS_POINTS, counts_evaluations, is_bsmarts, reads_rows
+
+EVERY_TYPE = ("threshold_value", "points_per_iteration", "verbose")
+"""Settings in the section networks that are not those of MLS_DNNC alone."""
+
+OF_CMAES = ("population_size", "sigma", "sigma_tolerance", "mean", "generations", "episodes")
+OF_CMAES_ND = (
+    "novelty",
+    "novelty_settings",
+    "novelty_bins",
+    "focus",
+    "hierarchy",
+    "seeds_csv",
+    "good_points_early_stop",
+    "no_good_points_patience",
+    "best_loss_patience",
+    "best_valid_constraints_patience",
+)
+"""Settings in the section setup of these types alone."""
+
+
+class Asked(NamedTuple):
+    """All of the proposer's input."""
+
+    spec: ScanFile
+    settings: Settings
+    limits: Limits
+    space: Space
+    init: InitPoints | None
+
+
+def read_asked(file: Path) -> Asked:
+    """Reads all that a scan needs, and checks it. Raises ScanFileError."""
+    spec = read_scan_file(file)
+    space = Space(spec.variables)
+    read_verbose(spec)  # refused here, also by a check
+    spec.setup.integer("seed", 0, low=0)
+    settings, limits, init = read_settings(spec), Limits.read(spec), read_init_csv(spec, space)
+    if init is not None and reads_rows(spec.setup):
+        nll = np.full_like(init.nll, np.nan)
+        init = init._replace(nll=nll, rescored=np.zeros(len(nll), dtype=np.bool_), notes=[])
+        limits = replace(limits, points=len(init.batch))
+    return Asked(spec, settings, limits, space, init)
+
+
+def check_agreement(spec: ScanFile, description: Description, address: str) -> None:
+    """Raises EvaluatorRefused where the evaluator does not compute what the file asks for."""
+    found = disagreements(spec, description)
+    if found:
+        raise EvaluatorRefused(
+            f"the evaluator at {address} ({description.backend}) does not compute what {spec.path} asks for: "
+            f"{'; '.join(found[:5])}{' ...' if len(found) > 5 else ''}",
+            next_step="start it with the same scan file",
+        )
+
+
+def describe_limits(limits: Limits) -> str:
+    """When a scan stops, in words."""
+    parts = [f"{limits.points:,} good points"]
+    if limits.evaluations < math.inf:
+        parts.append(f"{limits.evaluations:,.0f} evaluations")
+    if limits.hours < math.inf:
+        parts.append(f"{limits.hours:g} hours")
+    return " or ".join(parts)
+
+
+def notes_on(spec: ScanFile, threshold: float) -> list[str]:
+    """What holds where the file is silent, and what it says without an effect."""
+    notes, name = list(spec.notes), type_name(spec)
+    if "threshold_value" not in spec.networks:
+        whose = "" if name == "CMAES_ND" else " (BSMArt's documents say 100, its code 1)"
+        notes.append(f"the file gives no threshold_value: {threshold:g} holds{whose}")
+    if counts_evaluations(spec.setup):
+        kind = spec.setup.text("type")
+        notes.append(
+            f"points are evaluations, as for BSMArt's {kind}; with `type: {kind.upper()}` they are good points"
+            + ("" if "points" in spec.setup else f"; the file gives none: {BSMARTS_POINTS:,} holds, as in BSMArt")
+        )
+    elif name == "GRID" or reads_rows(spec.setup) or "good_points_early_stop" in spec.setup:
+        pass
+    elif "points" not in spec.setup:
+        notes.append("the file gives no points: 1,000 holds (BSMArt's documents say 1,000, its code 10,000)")
+    if name == "CMAES_ND" and is_bsmarts(spec.setup) and "generations" not in spec.setup:
+        notes.append(f"the file gives no CMAESMaxGenerations: {BSMARTS_GENERATIONS} holds, as in BSMArt")
+    own_settings = {"CMAES": OF_CMAES, "CMAES_ND": (*OF_CMAES, *OF_CMAES_ND)}.get(name, ())
+    if others := [each for each in (*OF_CMAES, *OF_CMAES_ND) if each in spec.setup and each not in own_settings]:
+        notes.append(f"without meaning for {name}: {', '.join(spec.setup.spelling(each) for each in others)}")
+    honoured = [each.name for each in spec.variables if each.prior is not PriorKind.UNIFORM]
+    if honoured:
+        notes.append(f"priors are honoured (BSMArt's classifier draws uniformly): {', '.join(honoured)}")
+    if name == "MLS_DNNC" and spec.networks.spelling("iterations") == "Iterations":
+        notes.append("Iterations ends the scan here, as BSMArt's documents say; its code does not read it")
+    if name != "LODE" and (own := [each for each in ("goal", "even_in") if each in spec.setup]):
+        notes.append(f"{' and '.join(own)}: a setting of LODE, without meaning for {name}")
+    if name != "MLS_DNNC" and (others := [each for each in spec.networks if each not in EVERY_TYPE]):
+        notes.append(f"settings of MLS_DNNC, without meaning for {name}: {', '.join(others)}")
+    if spec.ignored:
+        notes.append(f"without meaning here: {', '.join(spec.ignored)}")
+    return notes

@@ -1,0 +1,104 @@
+"""The end of a scan: what it has found, where that is, what to do when that is nothing, and the pictures."""
+
+from __future__ import annotations
+
+import math
+import os
+import shlex
+from pathlib import Path
+from typing import Any
+
+from proposer.formats import show_time
+from proposer.run.dataset import DATASET, Dataset, DatasetError
+from proposer.run.files import NoRoom
+from proposer.run.manifest import keep_scan_file
+from proposer.run.spectra import FOLDER
+from proposer.run.tables import GOOD_POINTS
+from proposer.scan import Limits, read_tally
+from proposer.show.failures import show_reasons
+from proposer.show.plots import draw, read_points
+from proposer.show.progress import say
+from proposer.show.tally import Tally
+from proposer.strategies.base import Settings
+from scanspec import ScanFile, ScanFileError
+from scanspec.spectrum import FILES_NOT_KEPT
+
+ALL_FAILED, NONE_GOOD = 4, 5
+"""Exit codes of a scan that ended in order, but without a result."""
+
+MANY = 20
+"""Evaluations from which on it is worth a remark that every point is good."""
+
+
+def conclude(dataset: Dataset, reason: str, tally: Tally, seconds: float) -> int:
+    """Why a scan has stopped, what it has found, and where that is, or what to do; returns the exit code."""
+    folder = dataset.path.parent
+    say(f"stopped: {reason}")
+    say(
+        f"{tally.evaluated:,} points evaluated in {show_time(seconds)}: {tally.good:,} good "
+        f"({tally.target.describe()}), {tally.breakdown()}; lowest NLL {_number(tally.best)}"
+    )
+    if tally.good:
+        more = tally.good - tally.wanted
+        which = f" (the first {tally.wanted:,} by id; {more:,} more are in the dataset)" if more > 0 else ""
+        say(f"good points: {folder / GOOD_POINTS}{which}")
+    if (folder / FOLDER).is_dir():
+        say(f"their spectrum files: {folder / FOLDER}/<id>/")
+    if dropped := dataset.count_warned(FILES_NOT_KEPT):
+        say(
+            f"without the spectrum files of {dropped:,} points, which are too large to be kept (1 MiB a point): "
+            "`lodescan-evaluator point FILE NAME=VALUE ... --keep DIR` writes those of a point anew"
+        )
+    say(f"all points: {folder / DATASET} (`lodescan export {shlex.quote(str(folder))}` writes a table)")
+    for line in _advice(dataset, tally):
+        say(line)
+    if hint := os.environ.get("LODESCAN_DONE_HINT"):
+        say(hint)
+    if tally.good:
+        return 0
+    return ALL_FAILED if tally.all_failed else NONE_GOOD
+
+
+def _advice(dataset: Dataset, tally: Tally) -> list[str]:
+    """What to do when nothing, or everything, was good."""
+    if tally.all_failed and not tally.good:
+        meta = dataset.meta()
+        reasons = show_reasons(dataset, dataset.path.parent, meta["variables"])
+        return ["every point failed, so nothing is known about the physics; mend the code, then scan anew", *reasons]
+    if tally.good:
+        if tally.evaluated >= MANY and tally.good - tally.given >= tally.evaluated:
+            return ["every point is good, so nothing was searched for; is threshold_value as low as it should be?"]
+        return []
+    if not math.isfinite(tally.best):
+        return ["no point has an NLL: look at the `valid` windows and conditions, or widen the ranges"]
+    what_to_do = "raise threshold_value, widen a range, check each mean and sigma, or give more evaluations"
+    lines = [f"{tally.lowest()}; no good point is no proof that there is none: {what_to_do}"]
+    if capped := tally.at_cap():
+        lines.append(f"the loss of {', '.join(capped)} is at its cap (710.78) even there: has the mean other units?")
+    return lines
+
+
+def conclude_again(dataset: Dataset, limits: Limits, settings: Settings, stored: dict[str, Any]) -> int:
+    """The end of a run that is finished: it needs no evaluator."""
+    names = stored["observables"]
+    tally = read_tally(dataset, limits.points, settings.target, limits.evaluations, names)
+    say(f"{dataset.path.parent} is finished; more points or a higher budget in the scan file make it go on")
+    return conclude(dataset, stored["stopped"], tally, stored["seconds"])
+
+
+def draw_pictures(folder: Path, spec: ScanFile) -> None:
+    """The pictures that the file asks for; one that cannot be drawn does not spoil the end of a scan."""
+    if spec.plotting is None:
+        return
+    try:
+        keep_scan_file(folder, spec)  # its pictures may be other ones by now
+        for path in draw(folder, spec, read_points(folder, spec), spec.plotting, say=say):
+            say(f"drawn: {path}")
+    except NoRoom as error:
+        say(f"not drawn: {error}")
+    except (ScanFileError, DatasetError, OSError) as error:
+        say(f"not drawn: {error}; correct the scan file, and the same command draws again")
+
+
+def _number(value: float) -> str:
+    return f"{value:.6g}" if math.isfinite(value) else "none"

@@ -1,0 +1,71 @@
+"""Signals by which people, terminals and batch systems ask a command to end."""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+ENDS = (
+    signal.SIGINT,
+    signal.SIGTERM,
+    signal.SIGHUP,
+    signal.SIGQUIT,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGXCPU,
+)
+"""A closed terminal sends SIGHUP; a batch system sends SIGUSR1, SIGUSR2 or SIGXCPU before its limit."""
+
+ONE_END = 5.0
+"""Seconds in which further signals are taken for the same wish to end."""
+
+
+ending = threading.Event()
+"""Set when a signal has asked for an end, until the command is over."""
+
+
+class Interrupted(BaseException):
+    """A signal asked the command to end; everything that was read is on the disk."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Signals that ask for an end raise Interrupted; handlers are as before afterwards.
+
+    SIGHUP stays ignored where nohup has said so. Only the main thread may have handlers.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    interrupt, before = _interrupter(), {}
+    for number in ENDS:
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            before[number] = signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        ending.clear()
+
+
+def _interrupter() -> Callable[[int, object], None]:
+    first = -math.inf
+
+    def interrupt(number: int, _frame: object) -> None:
+        # A second signal must not break the orderly end. Python loses the first where it falls into a destructor,
+        # so a later one counts again.
+        nonlocal first
+        if time.monotonic() - first > ONE_END:
+            first = time.monotonic()
+            ending.set()
+            raise Interrupted(number)
+
+    return interrupt

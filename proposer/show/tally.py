@@ -1,0 +1,100 @@
+"""Counts of a run: good points, answers by status, failures by kind."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from proposer.formats import show_number
+from proposer.show.failures import Failures, kind_of
+from proposer.target import Target
+from proposer.types import Outcome, Status
+from scanspec.likelihoods import LARGEST_LOSS
+
+MOST_KINDS = 1000
+"""The most kinds of failures that are told apart; further ones are counted by their code."""
+
+
+@dataclass
+class Tally:
+    """Counts of a run: good points (earlier runs of an InitCSV included), answered points by status.
+
+    A scan ends at `wanted` good points (an NLL in `target`), or at `most` evaluations. `given`: good points that came
+    with their NLL. `raced`: points that two evaluators worked on. `start`: points of a search before it has learned
+    anything. `names`: of the observables; `best_losses`: of the point with the lowest NLL. `failures`: by kind;
+    `failed`: the kind of the last of `failed_in_a_row`.
+    """
+
+    wanted: int
+    target: Target
+    most: float = math.inf
+    good: int = 0
+    best: float = math.inf
+    by_status: Counter[Status] = field(default_factory=Counter)
+    given: int = 0
+    raced: int = 0
+    start: int = 0
+    names: Sequence[str] = ()
+    best_losses: Sequence[float] = ()
+    failed_in_a_row: int = 0
+    failed: Failures | None = None
+    failures: dict[tuple[str, str], Failures] = field(default_factory=dict)
+
+    @property
+    def evaluated(self) -> int:
+        """How many points an evaluator has answered."""
+        return sum(self.by_status.values())
+
+    def add(self, outcomes: Sequence[Outcome]) -> None:
+        """Counts new results."""
+        for each in outcomes:
+            self.by_status[each.status] += 1
+            self._note_failure(each)
+            if each.nll is not None:
+                self.good += self.target.contains(each.nll)
+                if each.nll < self.best:
+                    self.best, self.best_losses = each.nll, tuple(each.losses)
+
+    def _note_failure(self, outcome: Outcome) -> None:
+        if outcome.status not in (Status.FAILED, Status.TIMED_OUT):
+            self.failed_in_a_row = 0
+            return
+        self.failed_in_a_row += 1
+        kind = kind_of(outcome.failed_code, outcome.message)
+        if kind not in self.failures and len(self.failures) >= MOST_KINDS:
+            kind = outcome.failed_code, ""
+        self.failed = self.failures.setdefault(kind, Failures(outcome))
+        self.failed.points, self.failed.last = self.failed.points + 1, outcome
+
+    @property
+    def all_failed(self) -> bool:
+        """Whether points were evaluated, and none was answered with physics."""
+        return 0 < self.evaluated == self.by_status[Status.FAILED] + self.by_status[Status.TIMED_OUT]
+
+    @property
+    def hit_rate(self) -> str:
+        """How many of the evaluated points are good, in percent, for people."""
+        if not self.evaluated:
+            return "-"
+        percent = 100 * max(0, self.good - self.given) / self.evaluated
+        return f"{percent:.0f}" if percent >= 9.95 else f"{percent:.2g}" if percent >= 1e-3 or not percent else "<0.001"
+
+    def lowest(self) -> str:
+        """The lowest NLL, and the losses that it is made of, the largest first."""
+        if not math.isfinite(self.best):
+            return "lowest NLL none"
+        parts = sorted(zip(self.best_losses, self.names, strict=False), key=lambda each: -abs(each[0]))
+        shown = ", ".join(f"{name} {loss:.2f}" for loss, name in parts[:3] if loss)
+        return f"lowest NLL {show_number(self.best)}" + (f": {shown}" if shown and len(self.names) > 1 else "")
+
+    def at_cap(self) -> list[str]:
+        """Observables whose loss is as large as it can be even at the best point."""
+        losses = zip(self.best_losses, self.names, strict=False)
+        return [name for loss, name in losses if loss >= (1.0 - 1e-3) * LARGEST_LOSS]
+
+    def breakdown(self) -> str:
+        """Invalid, failed and timed-out points in words."""
+        names = {Status.INVALID: "invalid", Status.FAILED: "failed", Status.TIMED_OUT: "timed out"}
+        return ", ".join(f"{self.by_status[status]:,} {name}" for status, name in names.items())

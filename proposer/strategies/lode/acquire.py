@@ -1,0 +1,155 @@
+"""Which points to evaluate next: a batch is filled by parts, one after the other.
+
+A part takes a context and how many points are still free, and gives some of its own. `docs/search.md` lists the parts
+in their order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from proposer.strategies.lode.select import (
+    Candidates,
+    daring,
+    even,
+    hits,
+    not_yet,
+    probability_of_an_answer,
+    uncertain,
+    undiscovered,
+)
+from proposer.types import Floats
+
+if TYPE_CHECKING:
+    from proposer.strategies.lode.points import Known
+    from proposer.strategies.lode.sample import Particles
+    from proposer.strategies.lode.surrogate import Surrogate
+
+LEAST_EXPLORE, MOST_EXPLORE = 0.01, 0.6
+"""Share of a batch for points that may be good."""
+NEAR = 2
+"""Levels next to the good region whose points compete with those inside."""
+MOST_OUTSIDE = 800
+"""Candidates of the other levels."""
+
+
+class Part(NamedTuple):
+    """`choose`: from a context and n to at most n points, shape (at most n, d); `origin`: the word that they get."""
+
+    origin: str
+    choose: Callable[[Context, int], Floats]
+
+
+@dataclass(frozen=True)
+class Acquisition:
+    """`parts` in their order; `sources` of more candidates beside those of the sampler; `uniform`: share of a batch
+    that is drawn from the prior, None for that of the model."""
+
+    parts: Sequence[Part]
+    sources: Sequence[Callable[[Context], Floats]] = ()
+    uniform: float | None = None
+
+
+class Context:
+    """What the parts look at: what is known and out, the model, candidates and their probability of being good.
+
+    `u` of any kind: shape (k, d), in the unit cube, as the space has them (`snap`). `inputs`: what distances are
+    measured in, which go round where a variable does. `generator`: random numbers by purpose.
+    """
+
+    def __init__(
+        self,
+        known: Known,
+        pending: Floats,
+        surrogate: Surrogate,
+        *,
+        snap: Callable[[Floats], Floats],
+        inputs: Callable[[Floats], Floats],
+        generator: Callable[[str], np.random.Generator],
+    ) -> None:
+        self.known, self.pending, self.surrogate = known, pending, surrogate
+        self.snap, self.generator = snap, generator
+        self.inputs = inputs
+        self.dim = known.u.shape[1]
+        self.busy = np.concatenate([known.u, pending])
+        self.random = generator("choose")
+
+    def look(self, particles: Particles, sources: Sequence[Callable[[Context], Floats]], n: int) -> None:
+        """Gathers candidates for a batch of n points: `inside` the region that the model takes for good; `near`, those
+        of the two levels next to it and of `sources`; `outside`, those of all levels, and the `volumes` they stand for.
+        """
+        self.n = n
+        self.volume = particles.volume
+        self.inside = np.unique(self.snap(particles.inside.numpy()), axis=0)
+        levels = [(self.snap(u.numpy()), volume) for u, volume in particles.levels]
+        self.near = np.concatenate([np.empty((0, self.dim)), *(u for u, _ in levels[-NEAR:])])
+        for source in sources:
+            self.near = np.concatenate([self.near, self.snap(source(self))])
+        self.outside, self.volumes = undiscovered(levels, MOST_OUTSIDE)
+        self.candidates = np.concatenate([self.inside, self.near])
+        found = [
+            self.surrogate.probability(self.candidates, self.random),
+            self.surrogate.probability(self.outside, self.random, self.surrogate.wider),
+        ]
+        every = np.concatenate([self.candidates, self.outside])
+        probability = np.concatenate(found) * probability_of_an_answer(self.known, every)
+        self.probability, self.probability_outside = np.split(probability, [len(self.candidates)])
+
+    def positions(self, u: Floats) -> Floats:
+        """Where points lie, to measure distances between them, shape (n, dim of the inputs)."""
+        return 0.5 * self.inputs(u)
+
+    def taken(self) -> Floats:
+        """Positions of what is good and of what is out: the map is evened out around them."""
+        return self.positions(np.concatenate([self.known.u[self.known.good], self.pending]))
+
+
+def choose(
+    acquisition: Acquisition, context: Context, n: int, uniform: Callable[[int, Floats], Floats]
+) -> tuple[Floats, list[str]]:
+    """Points of a batch, shape (n, d), none twice and none that is known or out, and their origins.
+
+    `uniform`: draws points from the prior, beside those of the batch so far; they fill what the parts leave free.
+    """
+    share = context.surrogate.uniform if acquisition.uniform is None else acquisition.uniform
+    free = n - int(context.random.binomial(n, share))
+    found: list[tuple[Floats, list[str]]] = []
+    for part in acquisition.parts:
+        points = part.choose(context, free)
+        free -= len(points)
+        found.append((points, [part.origin] * len(points)))
+    found.reverse()  # of two that agree the one of the later part counts: exploit before explore
+    u = context.snap(np.concatenate([np.empty((0, context.dim)), *(points for points, _ in found)]))
+    origins = [origin for _, words in found for origin in words]
+    new = not_yet(u, context.busy)
+    u, origins = u[new], [origins[row] for row in new]
+    rest = uniform(n - len(u), u)
+    return np.concatenate([u, rest]), origins + ["random"] * len(rest)
+
+
+def explore(context: Context, n: int) -> Floats:
+    """Points that may be good, by the good volume that is expected there and the distance from all others.
+
+    Their share of the n points is that of the good volume that is still missing, less where earlier ones missed.
+    """
+    inside = context.volume * context.probability[: len(context.inside)].mean()
+    missing = float((context.volumes * context.probability_outside).sum())
+    success = hits(context.known, "explore") / hits(context.known, "exploit")
+    share = missing / (missing + inside + 1e-300) * success**context.surrogate.patience
+    share = min(max(share, LEAST_EXPLORE), MOST_EXPLORE)
+    rest = Candidates(context.positions(context.outside), context.probability_outside)
+    rows = uncertain(rest, context.volumes, context.positions(context.busy), round(share * n), context.random)
+    return context.outside[rows]
+
+
+def exploit(context: Context, n: int) -> Floats:
+    """Points that the model takes for good, spread evenly beside what is good already."""
+    best = Candidates(context.positions(context.candidates), context.probability)
+    return context.candidates[even(best, context.taken(), n, daring(context.dim))]
+
+
+EXPLORE, EXPLOIT = Part("explore", explore), Part("exploit", exploit)

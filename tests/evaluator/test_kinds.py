@@ -1,0 +1,127 @@
+"""Kinds of physics code: what each declares, those of other packages, and what is said where one is not there."""
+
+import sys
+
+import pytest
+
+from evaluator.chain import Chain, Status
+from evaluator.description import describe
+from evaluator.errors import ConfigurationError
+from scanspec import ScanFileError, read_scan_file
+from tests.evaluator.harness import DATA, install_kind
+
+SCAN = """\
+variables: {x: [0, 10]}
+codes:
+  rows:
+    nearest_row: {file: rows.csv, column: x}
+    observables: {y: {mean: 20, sigma: 5}}
+"""
+ROWS = {"rows__csv": "x,y\n1,10\n4,20\n"}
+
+
+@pytest.fixture
+def packages(tmp_path, monkeypatch):
+    """Installs packages that this process finds, and forgets again."""
+    monkeypatch.setattr("sys.path", [str(tmp_path / "packages"), *sys.path])
+
+    def install(**options):
+        install_kind(tmp_path / "packages", **options)
+
+    yield install
+    for module in [each for each in sys.modules if each.startswith("lodescan_")]:
+        del sys.modules[module]
+
+
+def test_a_kind_of_an_installed_package(scan_file, chain, packages):
+    packages()
+    found = chain(scan_file(SCAN, **ROWS))
+    assert found.evaluate([3.0]).observables == [20.0]
+    sources = dict(describe(found, 1).sources)
+    assert sources["rows: package lodescan-rows"] == "1.2.3"
+    assert sources["rows: nearest_row"] == '{"column": "x", "file": "rows.csv"}'
+    assert [(each.way, each.called) for each in describe(found, 1).calls] == [
+        ("nearest_row", '{"column": "x", "file": "rows.csv"}')
+    ]
+
+
+def test_the_kind_of_the_document(scan_file, chain, packages):
+    document = (DATA.parents[1] / "docs" / "backends.md").read_text()
+    packages(text=document.partition("`lodescan_rows.py`\n```python\n")[2].partition("```")[0])
+    assert chain(scan_file(SCAN, **ROWS)).evaluate([3.0]).observables == [20.0]
+
+
+def test_without_the_package_the_kind_is_named(scan_file):
+    scan = read_scan_file(scan_file(SCAN, **ROWS))  # as the proposer reads it
+    with pytest.raises(ConfigurationError, match=r"line 4: .*'rows' asks for the kind 'nearest_row', which no package"):
+        Chain(scan)
+
+
+def test_its_settings_are_checked_by_the_kind(scan_file, packages):
+    packages()
+    scan = read_scan_file(scan_file(SCAN.replace("column: x", "colum: x"), **ROWS))
+    with pytest.raises(ConfigurationError, match=r"line 4: unknown key 'colum'.*did you mean 'column'"):
+        Chain(scan)
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        ("fuction", "function"),
+        ("comand", "command"),
+        ("flavo", "flavio"),
+        ("umbrige", "umbridge"),
+        ("um_bridge", "umbridge"),
+        ("observable", "observables"),
+    ],
+)
+@pytest.mark.parametrize("value", ["{address: here, model: m}", "text"])
+def test_a_misspelt_key_is_still_told(scan_file, key, hint, value):
+    text = SCAN.replace("nearest_row: {file: rows.csv, column: x}", f"{key}: {value}")
+    with pytest.raises(ScanFileError, match=rf"line 4: unknown key '{key}'.*did you mean '{hint}'"):
+        read_scan_file(scan_file(text))
+
+
+@pytest.mark.parametrize("more", ["script: run.sh", "other_kind: {a: 1}", "NearestRow: {a: 1}"])
+def test_one_kind_a_code_with_a_mapping_of_its_own(scan_file, more):
+    with pytest.raises(ScanFileError, match=r"line \d: .*unknown key"):
+        read_scan_file(scan_file(SCAN.replace("    observables", f"    {more}\n    observables")))
+
+
+def test_a_package_beside_a_kind_that_is_built_in(scan_file):
+    text = SCAN.replace("    observables", "    function: codes:square\n    observables")
+    with pytest.raises(ScanFileError, match="unknown key 'nearest_row'"):
+        read_scan_file(scan_file(text))
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (("class NearestRow(Code)", "class NearestRow"), "must name a subclass of evaluator.codes.protocol.Code"),
+        (('key = "nearest_row"', 'key = "row"'), "must give that class the same key, not 'row'"),
+        (("import csv", "import csv, not_installed_anywhere"), "ModuleNotFoundError: No module named 'not_inst"),
+    ],
+)
+def test_a_package_that_cannot_be_used(scan_file, packages, changed, said):
+    packages(text=(DATA / "kind_of_a_package.py").read_text().replace(*changed))
+    with pytest.raises(ConfigurationError, match=f"lodescan-rows.*nearest_row.*{said}"):
+        Chain(read_scan_file(scan_file(SCAN, **ROWS)))
+
+
+def test_two_packages_with_one_kind(scan_file, packages):
+    packages()
+    packages(package="lodescan-lines")
+    with pytest.raises(ConfigurationError, match="'nearest_row': lodescan-lines, lodescan-rows; uninstall all but one"):
+        Chain(read_scan_file(scan_file(SCAN, **ROWS)))
+
+
+@pytest.mark.parametrize("setting", ["invalid_when: {exit_codes: [3]}", "append: yes", "profile: SPheno", "lsp: [5]"])
+def test_a_setting_of_another_kind_is_refused(python_scan, setting):
+    scan = python_scan(settings=setting)
+    name = setting.partition(":")[0]
+    with pytest.raises(ConfigurationError, match=f"line 5: codes: toy: {name} means nothing for `function`"):
+        Chain(read_scan_file(scan))
+
+
+def test_bsmarts_spelling_of_such_settings_is_left_alone(python_scan, chain):
+    assert chain(python_scan(settings="InputFile: x.in")).evaluate([2.0]).status is Status.OK

@@ -1,0 +1,80 @@
+"""A program on a terminal of 80 columns and 24 lines, as a person sees it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pyte
+
+ROOT = Path(__file__).parents[2]
+
+
+class Terminal:
+    """Runs a Python program behind a pseudo-terminal, and keeps what its screen shows."""
+
+    def __init__(self, program: str, *arguments: str, columns: int = 80, lines: int = 24) -> None:
+        self.screen = pyte.HistoryScreen(columns, lines, history=10_000)
+        self._stream = pyte.ByteStream(self.screen)
+        self._ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        modes = termios.tcgetattr(theirs)
+        modes[3] &= ~termios.ECHO  # nobody types
+        termios.tcsetattr(theirs, termios.TCSANOW, modes)
+        environment = {
+            name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")
+        } | {"TERM": "xterm-256color"}
+        self.process = subprocess.Popen(
+            [sys.executable, *((program, *arguments) if program == "-m" else ("-c", program, *arguments))],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            cwd=ROOT,
+            env=environment,
+        )
+        os.close(theirs)
+
+    @property
+    def shown(self) -> list[str]:
+        """The lines of the screen, those that have scrolled away first."""
+        above = ["".join(line[x].data for x in range(self.screen.columns)) for line in self.screen.history.top]
+        return [each.rstrip() for each in (*above, *self.screen.display)]
+
+    def read(self, seconds: float) -> bool:
+        """Takes in what comes within that time; False at the end of the program."""
+        if not select.select([self._ours], [], [], seconds)[0]:
+            return True
+        try:
+            content = os.read(self._ours, 65536)
+        except OSError:  # the other side is closed
+            content = b""
+        self._stream.feed(content)
+        return bool(content)
+
+    def enter(self) -> None:
+        """The return key."""
+        os.write(self._ours, b"\n")
+
+    def wait_for(self, there: Callable[[list[str]], bool], seconds: float = 30.0) -> list[str]:
+        """Waits until the screen is like that."""
+        deadline = time.monotonic() + seconds
+        while not there(self.shown):
+            assert time.monotonic() < deadline and self.read(0.1), "\n".join(self.shown)
+        return self.shown
+
+    def wait(self, seconds: float = 60.0) -> int:
+        """Its exit code; the screen is then the last one."""
+        deadline = time.monotonic() + seconds
+        while self.read(0.1):
+            assert time.monotonic() < deadline, "\n".join(self.shown)
+        os.close(self._ours)
+        return self.process.wait(10)

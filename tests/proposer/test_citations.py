@@ -1,0 +1,33 @@
+"""manifest.json cites the methods that a scan uses, and no others."""
+
+import pytest
+
+from proposer.run.citations import citations
+from scanspec import read_scan_file
+
+TEXT = """\
+setup: {{{setup}}}
+variables: {{x: [0, 1], y: {{range: [0, 1], steps: 2}}}}
+codes: {{c: {{function: 'm:f', observables: {{o: {{mean: 1, sigma: 1}}}}}}}}
+"""
+ALWAYS = {"lodescan", "BSMArt"}
+
+
+@pytest.mark.parametrize(
+    ("setup", "cited"),
+    [
+        ("", {"PyTorch", "networks that begin again"}),
+        ("goal: collect", {"PyTorch", "networks that begin again", "SMOTE"}),
+        ("type: MLS_DNNC", {"MLscanner", "SMOTE", "imbalanced-learn", "PyTorch"}),
+        ("type: RANDOM", set()),
+        ("type: SOBOL", {"SciPy"}),
+        ("type: CMAES", {"CMA-ES"}),
+        ("type: CMAES_ND", {"CMA-ES", "CMA-ES with novelty", "HBOS"}),
+        ("type: CMAES_ND, novelty: false", {"CMA-ES", "CMA-ES with novelty"}),
+    ],
+)
+def test_what_is_cited(tmp_path, setup, cited):
+    path = tmp_path / "scan.yaml"
+    path.write_text(TEXT.format(setup=setup))
+    found = citations(read_scan_file(path))
+    assert {each.partition(",")[0].partition(":")[0] for each in found} == ALWAYS | cited

@@ -1,0 +1,34 @@
+"""The state of a strategy goes through bytes, and nothing in them is run."""
+
+import io
+
+import numpy as np
+import pytest
+
+from proposer.strategies.state import pack, unpack
+from proposer.types import CheckpointError
+
+
+def test_place_and_arrays_come_back():
+    arrays = {"model/weights": np.arange(6.0).reshape(2, 3), "seen": np.array(True)}
+    place, found = unpack(pack({"asks": 3, "why": "é"}, arrays), "one of LODE")
+    assert place == {"asks": 3, "why": "é"}
+    assert found.keys() == arrays.keys()
+    assert all(np.array_equal(found[name], arrays[name]) for name in arrays)
+
+
+@pytest.mark.parametrize("damage", [lambda data: b"", lambda data: data[:100], lambda data: b"no" + data[2:]])
+def test_damage_is_an_error_that_says_what_was_expected(damage):
+    with pytest.raises(CheckpointError, match="the checkpoint is not one of LODE"):
+        unpack(damage(pack({}, {"x": np.zeros(3)})), "one of LODE")
+
+
+def test_a_pickle_is_not_loaded():
+    class Trap:
+        def __reduce__(self):
+            return (pytest.fail, ("unpickled",))
+
+    file = io.BytesIO()
+    np.savez(file, large=np.array(Trap(), dtype=object))
+    with pytest.raises(CheckpointError):
+        unpack(file.getvalue(), "one of LODE")

@@ -1,0 +1,66 @@
+"""Every error that a user can mend is a LodescanError, and says what to do next."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from scanspec import LodescanError, ScanFileError, UsageError
+
+ROOT = Path(__file__).parents[2]
+FILES = [path for side in ("scanspec", "proposer", "evaluator") for path in sorted((ROOT / side).rglob("*.py"))]
+TREES = {path: ast.parse(path.read_text()) for path in FILES}
+
+
+def name_of(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
+def errors() -> dict[str, bool]:
+    """The errors of all rooms by name, and whether all of a kind have a next step, their own or that of a base."""
+    bases, own = {}, {}
+    for tree in TREES.values():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                bases[node.name] = [name_of(each) for each in node.bases]
+                own[node.name] = any(
+                    isinstance(each, ast.Assign) and name_of(each.targets[0]) == "next_step" for each in node.body
+                )
+
+    def derived(name: str) -> bool:
+        return name == "LodescanError" or any(map(derived, bases.get(name, [])))
+
+    def has_step(name: str) -> bool:
+        return name != "LodescanError" and (own.get(name, False) or any(map(has_step, bases.get(name, []))))
+
+    return {name: has_step(name) for name in bases if derived(name)}
+
+
+def test_every_error_says_what_to_do_next():
+    found = errors()
+    assert {"ScanFileError", "ConfigurationError", "DatasetError", "NoEvaluator", "EvaluatorLost"} <= set(found)
+    without = []
+    for path, tree in TREES.items():
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call) or found.get(name_of(node.func), True):
+                continue
+            if not any(each.arg == "next_step" for each in node.keywords):
+                without.append(f"{path.relative_to(ROOT)}:{node.lineno}: {name_of(node.func)}")
+    assert not without, "give these a next_step"
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (UsageError("too few", next_step="name two"), "too few; name two"),
+        (UsageError("too few"), f"too few\nnext: {UsageError.next_step}"),
+        (ScanFileError("a.yaml, line 3: no", 3), f"a.yaml, line 3: no\nnext: {ScanFileError.next_step}"),
+        (LodescanError("a", next_step="b"), "a; b"),
+    ],
+)
+def test_what_is_told_ends_with_the_next_step(error, told):
+    assert error.tell() == told
+    assert told.startswith(str(error))
+    assert error.next_step and told.endswith(error.next_step)

@@ -1,0 +1,65 @@
+"""What is logged, on a terminal and elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+
+import pytest
+
+from scanspec import read_scan_file
+from scanspec.logs import logging_to_stderr, set_level
+
+TEXT = """\
+variables: {{x: [0, 1]}}
+codes: {{c: {{function: 'm:f', observables: {{o: {{mean: 1, sigma: 1}}}}}}}}
+networks: {{{networks}}}
+"""
+log = logging.getLogger("rooms.of.a.test")
+
+
+@pytest.mark.parametrize(
+    ("networks", "shown"),
+    [
+        ("", "w"),
+        ("verbose: 0", "w"),
+        ("verbose: 1", "wi"),
+        ("Verbose: true", "wi"),
+        ("verbose: false", "w"),
+        ("verbose: 2", "wid"),
+        ("verbose: 9", "wid"),
+    ],
+)
+def test_verbose_is_the_level(tmp_path, capsys, networks, shown):
+    path = tmp_path / "scan.yaml"
+    path.write_text(TEXT.format(networks=networks))
+    with logging_to_stderr():
+        set_level(read_scan_file(path))
+        log.warning("w")
+        log.info("i")
+        log.debug("d")
+    assert capsys.readouterr().err == "".join(f"rooms.of.a.test: {each}\n" for each in shown)
+
+
+def test_all_is_as_before_afterwards(capsys):
+    root, show = logging.getLogger(), warnings.showwarning
+    before = root.level, list(root.handlers)
+    with logging_to_stderr():
+        root.setLevel(logging.DEBUG)
+        assert warnings.showwarning is not show
+    assert (root.level, list(root.handlers)) == before and warnings.showwarning is show
+
+
+def test_nothing_that_a_terminal_would_obey(capsys):
+    with logging_to_stderr():
+        log.warning("of a program: %s", "\x1b[2J\x1b]0;title\x07[bold]x[/bold]")
+    said = capsys.readouterr().err
+    assert "\x1b" not in said and "\x07" not in said and "[bold]x[/bold]" in said
+
+
+def test_warnings_of_python_are_logged(capsys):
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        with logging_to_stderr():
+            warnings.warn("of some package", UserWarning, stacklevel=1)
+    assert capsys.readouterr().err.startswith("py.warnings: ")

@@ -1,0 +1,39 @@
+#!/bin/bash
+# What lodescan promises of a Python newer than that of the locks and images.
+# usage: tools/newer-python.sh VERSION
+# The evaluator's base is tested there, from its own lock. The proposer's lock is
+# resolved for it, from wheels alone, and must come out the same; its packages
+# are not installed (torch for another Python is large), so its tests do not run
+# there. A machine without this Python skips the tests and says so.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+version=$1
+code=0
+. tools/uv.sh
+
+if ! find_python "$version" >/dev/null; then
+    echo "skipped: the evaluator's tests on Python $version, which this machine does not have"
+else
+    tools/environment.sh "evaluator@$version" test || exit 1
+    OMP_NUM_THREADS=1 ".envs/evaluator@$version/bin/python" -m pytest -q --numprocesses 4 --dist worksteal \
+        -m 'not slow and not soak and not containers and not physics' tests/scanspec tests/evaluator tests/conformance ||
+        code=1
+fi
+
+find_uv
+if [ -z "$uv" ]; then
+    echo "skipped: the proposer's lock on Python $version, which takes uv to resolve"
+    exit $code
+fi
+resolved=$(mktemp)
+trap 'rm -f "$resolved"' EXIT
+# The names in one spelling: PyPI's Jinja2 is uv's jinja2.
+names() { sed -E '/==/!d; s/\+[a-z0-9.]+$//' "$1" | tr 'A-Z_.' 'a-z--' | sort; }
+if "$uv" pip compile --quiet --no-deps --no-build --no-header --no-annotate --python-version "$version" \
+    --output-file "$resolved" locks/proposer.txt && diff <(names locks/proposer.txt) <(names "$resolved"); then
+    echo "the proposer's lock resolves for Python $version, from wheels alone; its tests do not run there"
+else
+    echo "the proposer's lock does not resolve for Python $version"
+    code=1
+fi
+exit $code
