@@ -14,6 +14,7 @@ import numpy as np
 from proposer.evaluation.backend import EvaluationBackend
 from proposer.evaluation.work import Received, Work
 from proposer.run.dataset import Dataset, DatasetError
+from proposer.run.record import RunRecord
 from proposer.run.spectra import save_spectra
 from proposer.run.tables import GoodPoints
 from proposer.show.progress import Progress
@@ -96,7 +97,9 @@ class Scan:
         self._dataset, self._strategy, self._space = dataset, strategy, space
         self._backend, self._wait = backend, wait
         self._good_points, self._limits, self._tally, self._progress = good_points, limits, tally, progress
-        self._seconds = float(dataset.meta().get("seconds", 0.0))
+        record = RunRecord.read(dataset.meta())
+        self._seconds, self._evaluators = record.seconds, record.evaluators
+        tally.raced = record.raced
         self._start = time.monotonic()
         self._saved = self._start
         self._eager, self._thought = eager, FIRST_THOUGHT
@@ -127,7 +130,6 @@ class Scan:
         """Whatever ends the scan, the good points of a batch that is not complete are in the file too."""
         self._good_points.rewrite(self._dataset)
         self._save_time()
-        self._dataset.set_meta({"evaluators": self._dataset.meta().get("evaluators", {}) | self._backend.workers})
 
     def _run(self) -> str:
         # 1. Tell the strategy what is known: what an interrupted run found, points of an InitCSV.
@@ -252,7 +254,8 @@ class Scan:
 
     def _save_time(self) -> None:
         self._saved = time.monotonic()
-        self._dataset.set_meta({"seconds": self.seconds})
+        workers = self._evaluators | self._backend.workers
+        self._dataset.set_meta({"seconds": self.seconds, "evaluators": workers, "raced": self._tally.raced})
 
     @property
     def seconds(self) -> float:

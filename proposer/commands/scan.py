@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -30,6 +29,7 @@ from proposer.run.manifest import (
     start_run,
     stop_values,
 )
+from proposer.run.record import RunRecord
 from proposer.run.spectra import kept_below
 from proposer.run.tables import GOOD_POINTS, GoodPoints
 from proposer.scan import Limits, Scan, read_tally
@@ -76,17 +76,17 @@ def scan(file: Path, places: Sequence[str], options: ScanOptions) -> int:
         opened.callback(pool.close)
         # First of all, and as a writer: a kill may have left half a commit, which no reader can undo.
         dataset = opened.enter_context(Dataset(folder)) if (folder / DATASET).exists() else None
-        stored = {} if dataset is None else dataset.meta()
-        if not stored:
+        stored = RunRecord() if dataset is None else RunRecord.read(dataset.meta())
+        if not stored.started:
             check_no_foreign_files(folder)
-        differs = scan_difference(folder, stored, spec, options.seed) if stored else None
+        differs = scan_difference(folder, stored, spec, options.seed) if stored.started else None
         done = differs is None and is_finished(stored, spec)
 
         def fits(description: Description) -> None:
             check_agreement(spec, description, pool.where)
             if differs is not None:
                 raise another_run(folder, differs)
-            if dataset is not None and stored:
+            if dataset is not None and stored.started:
                 check_same_evaluator(dataset, stored, description, same_physics=options.same_physics)
 
         try:
@@ -107,7 +107,7 @@ def scan(file: Path, places: Sequence[str], options: ScanOptions) -> int:
         columns = columns_of(spec, description)
         dataset = dataset or opened.enter_context(Dataset(folder))
         aims = {"points": limits.points, **settings.target.to_meta(), "stopped": None}
-        if stored:
+        if stored.started:
             dataset.set_meta(aims)
         else:
             if dataset.meta():
@@ -123,8 +123,8 @@ def scan(file: Path, places: Sequence[str], options: ScanOptions) -> int:
         if init is not None and dataset.batches == 0:
             known = init.outcomes(spec, [each.name for each in description.observables])
             dataset.add_batch(init.batch, init.values, strategy.checkpoint(), known)
-        _introduce(spec, limits, settings, description, folder, seed, dataset if stored else None)
-        for line in init.notes if init is not None and not stored else []:
+        _introduce(spec, limits, settings, description, folder, seed, dataset if stored.started else None)
+        for line in init.notes if init is not None and not stored.started else []:
             say(f"note: {line}")
         most = min(limits.evaluations, limits.points) if reads_rows(spec.setup) else limits.evaluations
         names = [each.name for each in description.observables]
@@ -157,9 +157,9 @@ def scan(file: Path, places: Sequence[str], options: ScanOptions) -> int:
     return code
 
 
-def _set_threads(stored: dict[str, Any]) -> int:
+def _set_threads(stored: RunRecord) -> int:
     """Sums depend on the number of threads, so a run keeps the one that it started with."""
-    threads = int(stored["threads"]) if stored else min(os.cpu_count() or 1, 8)
+    threads = stored.threads if stored.started else min(os.cpu_count() or 1, 8)
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
     return threads

@@ -13,6 +13,7 @@ import pandas as pd
 
 from proposer.run.dataset import Dataset, DatasetError, Results
 from proposer.run.files import START, writing
+from proposer.run.record import RunRecord
 from proposer.target import Target
 from proposer.types import Status
 from scanspec import LodescanError
@@ -124,11 +125,10 @@ def export(folder: Path, kind: str) -> Path:
     Raises DatasetError when there is no run, MissingPackage for Parquet without pyarrow.
     """
     with Dataset(folder, read_only=True) as dataset:
-        meta = dataset.meta()
-        if "variables" not in meta:
+        record = RunRecord.read(dataset.meta())
+        if not record.variables:
             raise DatasetError(f"{folder}: the run has not started yet, so there is nothing to export", next_step=START)
-        variables, observables = list(meta["variables"]), list(meta["observables"])
-        frames = _frames(dataset, variables, observables)
+        frames = _frames(dataset, record.variables, record.observables)
         with writing(folder, f"points.{kind}") as file:
             if kind == "csv":
                 _write_csv(file, frames)
