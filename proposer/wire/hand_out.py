@@ -45,10 +45,8 @@ def share_out(links: Sequence[Link], points: int) -> Iterator[tuple[Link, int]]:
     yield from ((link, number) for link, number in zip(links, given, strict=True) if number)
 
 
-def slow_points(
-    links: Sequence[Link], not_these: Collection[int], median: float, answered: int
-) -> list[tuple[int, Link]]:
-    """Points that run for too long, the longest first, each with another link that has an idle worker.
+def slow_points(links: Sequence[Link], wanted: Collection[int], median: float, answered: int) -> list[tuple[int, Link]]:
+    """Which of the `wanted` points run for too long, the longest first, each with another link that has an idle worker.
 
     `median`: seconds of a point, of so many as were `answered`.
     """
@@ -61,7 +59,7 @@ def slow_points(
         for point, begun in link.running.items():  # in the order of their beginning
             if begun > since:
                 break
-            if point not in not_these:
+            if point in wanted:
                 slow.append((begun, point, link))
     found = []
     for _, point, owner in sorted(slow, key=lambda each: each[:2]):

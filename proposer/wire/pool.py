@@ -497,7 +497,8 @@ class Pool:
         if not self._may_race or work.waiting or len(links) < 2 or not self._times:
             return
         median, count = statistics.median(self._times), len(self._times)
-        for point, link in slow_points(links, self._twice | self._suspects, median, count):
+        wanted = work.rows.keys() - self._twice - self._suspects
+        for point, link in slow_points(links, wanted, median, count):
             self._twice.add(point)
             link.send([point], work)
 
