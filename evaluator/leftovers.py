@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from multiprocessing import resource_tracker, util
 from pathlib import Path
 from typing import NamedTuple
@@ -32,16 +32,23 @@ POINT_MARK = "LODESCAN_POINT"
 CLOCK = "clock"
 """The file of the evaluator's time in its scratch root."""
 
+CLEAR_LIMIT = 10.0
+"""Seconds within which what was killed must be gone; a process that is stuck in the kernel is let be, and named."""
+
 LONGEST_FOR_SOCKETS = 70
 """Characters of a path that leave room for a socket's name: the system takes 107."""
+
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)
+"""The signals that end an evaluator in an orderly way: those of people, terminals and batch systems. They may be sent
+to all its processes at once, of which only its own takes them up."""
 
 _PR_SET_CHILD_SUBREAPER = 36
 
 
-def kill_marked(mark: str, value: str | Path) -> bool:
+def kill_marked(mark: str, value: str | Path) -> set[int]:
     """Kills every process whose environment has this mark, this one excepted, and all that comes from them.
 
-    Returns whether there was any.
+    Returns those that there were.
     """
     needle = f"{mark}={value}".encode()
     return _kill_trees(lambda each: needle in each.environment())
@@ -88,28 +95,55 @@ def parents() -> dict[int, int]:
     return found
 
 
-def _kill_trees(is_root: Callable[[_Process], bool]) -> bool:
+def descendants(pid: int) -> set[int]:
+    """All processes that come from one, as far as their parents live."""
+    return _with_descendants({pid}, parents()) - {pid}
+
+
+def running_name(pid: int) -> str:
+    """The program that a process runs, with its first argument where that is a script's; empty when it has ended."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            comm, _, rest = file.read().partition(b"(")[2].rpartition(b")")
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            words = file.read(1000).split(b"\0")
+    except OSError:
+        return ""
+    if rest.split()[0] in (b"Z", b"X"):
+        return ""
+    script = os.path.basename(words[1]) if len(words) > 1 and os.path.isfile(words[1]) else b""
+    name = b" ".join(part for part in (comm, script) if part).decode(errors="replace")
+    return "".join(char for char in name if char.isprintable())[:60]
+
+
+def _with_descendants(roots: set[int], found: Mapping[int, int]) -> set[int]:
+    """The `roots` and all that comes from them; `found`: the parent of every process."""
+    children: dict[int, list[int]] = {}
+    for pid, parent in found.items():
+        children.setdefault(parent, []).append(pid)
+    ours, new = set(roots), list(roots)
+    while new:
+        more = [pid for pid in children.get(new.pop(), ()) if pid not in ours]
+        ours.update(more)
+        new += more
+    return ours
+
+
+def _kill_trees(is_root: Callable[[_Process], bool]) -> set[int]:
     """Kills processes with their descendants: all are stopped first, so that none can start another and be gone."""
     stopped: set[int] = set()
     here = os.getpid()
     while True:
         found = parents()
-        ours = {pid for pid, parent in found.items() if is_root(_Process(pid, parent))}
-        children: dict[int, list[int]] = {}
-        for pid, parent in found.items():
-            children.setdefault(parent, []).append(pid)
-        new = list(ours)
-        while new:
-            more = [pid for pid in children.get(new.pop(), ()) if pid not in ours]
-            ours.update(more)
-            new += more
+        roots = {pid for pid, parent in found.items() if is_root(_Process(pid, parent))}
+        ours = _with_descendants(roots, found)
         new = [pid for pid in ours - stopped if pid != here and _send(pid, signal.SIGSTOP)]
         if not new:
             break
         stopped.update(new)
     for pid in stopped:
         _send(pid, signal.SIGKILL)
-    return bool(stopped)
+    return stopped
 
 
 def _send(pid: int, number: signal.Signals) -> bool:
@@ -149,8 +183,17 @@ def clear_point(folder: Path) -> None:
 
 
 def clear_root(root: Path) -> None:
-    """Kills everything of an evaluator that is gone, and removes its scratch root."""
-    while kill_marked(ROOT_MARK, root):  # again: a killed process may just have started another
+    """Kills everything of an evaluator that is gone, and removes its scratch root.
+
+    Names what does not end, on standard error: the kernel keeps a process that waits for a broken disk, say.
+    """
+    end = time.monotonic() + CLEAR_LIMIT
+    while left := kill_marked(ROOT_MARK, root):  # again: a killed process may just have started another
+        if time.monotonic() > end:
+            names = ", ".join(f"{pid} ({running_name(pid)})" for pid in sorted(left))
+            with contextlib.suppress(OSError):
+                print(f"evaluator: cannot be ended, stuck in the kernel: {names}", file=sys.stderr, flush=True)
+            break
         time.sleep(0.02)
     shutil.rmtree(root, ignore_errors=True)
 
@@ -206,7 +249,7 @@ class ScratchRoot:
 
 def main() -> None:
     """The janitor: its standard input closes when the evaluator ends."""
-    for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for ignored in ENDING:
         signal.signal(ignored, signal.SIG_IGN)
     closed = sys.stdin.buffer.read()
     clear_root(Path(sys.argv[1]))

@@ -1,4 +1,4 @@
-"""The commands of the proposer: scan, run, check, status, export, plot, convert.
+"""The commands of the proposer.
 
 torch is imported by the scan alone, so that the others answer at once.
 """
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from proposer.commands.signals import Interrupted, interruptible
+from proposer.show.voice import Voice, speaking, tell, voice
 from scanspec import DEFAULT_ADDRESS, LodescanError, UsageError, visible
 from scanspec.document import to_number
 from scanspec.logs import logging_to_stderr
@@ -34,7 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what it logs is said in our own words
     options = _parser().parse_args(arguments)
-    with interruptible(), logging_to_stderr():
+    how = Voice.JSON if getattr(options, "json", False) else Voice.QUIET if getattr(options, "quiet", False) else None
+    with interruptible(), logging_to_stderr(), speaking(how or Voice.PEOPLE):
         return _run(options)
 
 
@@ -42,6 +44,8 @@ def _run(options: argparse.Namespace) -> int:
     try:
         code: int = options.run(options)
     except LodescanError as error:
+        if voice() is Voice.JSON:
+            tell("error", {"text": error.message, "next_step": error.next_step, "code": error.exit_code})
         _complain(error.tell())
         return error.exit_code
     except Interrupted as interrupted:
@@ -79,6 +83,8 @@ def _parser() -> argparse.ArgumentParser:
         description="Finds the good regions of a parameter space with few evaluations of a physics code.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    json = argparse.ArgumentParser(add_help=False)
+    json.add_argument("--json", action="store_true", help="write JSON to standard output, one object a line")
     evaluator = argparse.ArgumentParser(add_help=False)
     evaluator.add_argument(
         "--insecure", action="store_true", help="talk in plain text to another machine: only on a private network"
@@ -86,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
 
     run = argparse.ArgumentParser(add_help=False)
     run.add_argument("file", type=Path, help="the scan file")
+    run.add_argument("--quiet", action="store_true", help="say nothing but warnings and errors")
     run.add_argument("--run", type=Path, dest="folder", metavar="DIR", help="the run's folder (default: runs/RUN_NAME)")
     run.add_argument("--seed", type=_count, help="of all random draws (default: the file's, else drawn and recorded)")
     run.add_argument(
@@ -106,7 +113,7 @@ def _parser() -> argparse.ArgumentParser:
         help="go on although files of the codes have changed: your word, kept in the manifest, that they still compute "
         "the same (only a comment was changed, say)",
     )
-    scan = commands.add_parser("scan", parents=[run, evaluator], help="run a scan, or go on with one")
+    scan = commands.add_parser("scan", parents=[run, evaluator, json], help="run a scan, or go on with one")
     scan.add_argument(
         "--evaluator",
         action="extend",
@@ -123,16 +130,24 @@ def _parser() -> argparse.ArgumentParser:
     )
     scan.set_defaults(run=_scan)
 
-    both = commands.add_parser("run", parents=[run], help="the same, with an evaluator of its own on this machine")
+    both = commands.add_parser(
+        "run", parents=[run, json], help="the same, with an evaluator of its own on this machine"
+    )
     both.add_argument("--workers", type=_count, metavar="N", help="points at once (default: one a core)")
     both.set_defaults(run=_both, insecure=False)
 
-    check = commands.add_parser("check", parents=[evaluator], help="read a scan file, and compare it with an evaluator")
+    check = commands.add_parser(
+        "check", parents=[evaluator, json], help="read a scan file, and compare it with an evaluator"
+    )
     check.add_argument("file", type=Path, help="the scan file")
     check.add_argument("--evaluator", action="extend", nargs="+", metavar="PLACE", help="where evaluators listen")
     check.set_defaults(run=_check)
 
-    status = commands.add_parser("status", help="what a run has found so far; also while it runs")
+    watch = commands.add_parser("watch", parents=[json], help="the display of a scan that runs elsewhere")
+    watch.add_argument("folder", type=Path, metavar="DIR", help="the run's folder")
+    watch.set_defaults(run=_watch)
+
+    status = commands.add_parser("status", parents=[json], help="what a run has found so far; also while it runs")
     status.add_argument("folder", type=Path, metavar="DIR", help="the run's folder")
     status.set_defaults(run=_status)
 
@@ -210,14 +225,20 @@ def _check(options: argparse.Namespace) -> int:
     from proposer.commands.check import check
 
     with contextlib.redirect_stdout(_Visible(sys.stdout)):
-        return check(options.file, options.evaluator or [], insecure=options.insecure)
+        return check(options.file, options.evaluator or [], insecure=options.insecure, as_json=options.json)
 
 
 def _status(options: argparse.Namespace) -> int:
     from proposer.commands.status import status
 
     with contextlib.redirect_stdout(_Visible(sys.stdout)):
-        return status(options.folder)
+        return status(options.folder, as_json=options.json)
+
+
+def _watch(options: argparse.Namespace) -> int:
+    from proposer.commands.watch import watch
+
+    return watch(options.folder)
 
 
 def _export(options: argparse.Namespace) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -101,7 +102,7 @@ class Scan:
         self._seconds, self._evaluators = record.seconds, record.evaluators
         tally.raced = record.raced
         self._start = time.monotonic()
-        self._saved = self._start
+        self._saved = -math.inf
         self._eager, self._thought = eager, FIRST_THOUGHT
         self._work = Work(space.names)
         self._first_good = FirstGood(limits.points)
@@ -155,11 +156,13 @@ class Scan:
                 return self._finish() or self._strategy.stop_reason
             # 5. Store it with the strategy's state, before a point of it is sent.
             batch, checkpoint = asked
-            added = self._dataset.add_batch(batch, self._space.to_physical(batch.u), checkpoint)
+            added = self._dataset.add_batch(batch, params := self._space.to_physical(batch.u), checkpoint)
             repeats = 0 if len(added.ids) else repeats + 1
             if repeats == MOST_REPEATS:
                 return self._finish() or "the strategy finds no points that were not evaluated before"
             self._give(added.pending)
+            chosen = [batch.origins[k] for k in np.flatnonzero(added.kept).tolist()]
+            self._progress.asked(added.ids.tolist(), chosen, batch.u[added.kept], params[added.kept])
             self._progress.doing(f"iteration {batch.iteration}" if batch.iteration else "bootstrap")
 
     def _give(self, points: Pending) -> None:
@@ -191,8 +194,9 @@ class Scan:
         return asked
 
     def _ahead(self) -> int:
-        """So many points keep the workers busy while the strategy thinks."""
-        return self._backend.points_in(LONGER * self._thought)
+        """So many points keep the workers busy while the strategy thinks; no more than there are answers to choose by."""
+        most = max(self._tally.evaluated, 2 * sum(self._backend.workers.values()))
+        return min(self._backend.points_in(LONGER * self._thought), most)
 
     def _evaluate(self, enough: Callable[[], bool]) -> None:
         """Stores results until that is enough, or nothing is left that may be evaluated."""
@@ -213,8 +217,9 @@ class Scan:
             self._dataset.record(received.outcomes)
             self._tally.add(received.outcomes)
             self._tally.raced += received.raced
-            self._progress.update()
             self._want_no_more(received.outcomes)
+            self._progress.busy(len(self._work))
+            self._progress.answered(received.outcomes)
         if time.monotonic() - self._saved > SAVE_TIME_EVERY:
             self._save_time()
 
@@ -255,7 +260,8 @@ class Scan:
     def _save_time(self) -> None:
         self._saved = time.monotonic()
         workers = self._evaluators | self._backend.workers
-        self._dataset.set_meta({"seconds": self.seconds, "evaluators": workers, "raced": self._tally.raced})
+        seen = {"evaluators": workers, "raced": self._tally.raced, "live": self._progress.state().to_json()}
+        self._dataset.set_meta({"seconds": self.seconds, **seen})
 
     @property
     def seconds(self) -> float:
@@ -282,6 +288,7 @@ def read_tally(
     for (_, status), points in dataset.counts().items():
         if status is not None:
             tally.by_status[status] += points
+    tally.by_code = {code: Counter(counts) for code, counts in dataset.counts_by_code().items()}
     known = dataset.count_known()
     tally.by_status[Status.OK] -= known
     if known or (names and not good and math.isfinite(tally.best)):

@@ -9,6 +9,7 @@ import importlib.util
 import os
 import re
 import sys
+import time
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -25,11 +26,20 @@ Stamp = tuple[int, int, int, int]
 """Of a file: what changes with its content, as far as the file system tells."""
 
 
+SETTLED = 2 * 10**9
+"""Nanoseconds after its last change from which on another change gives a file another stamp, on any file system."""
+
+
 class FileHash(str):  # noqa: SLOT000  # a str can have no slots
     """The hash of a file's content, which remembers the file and how it looked before it was read."""
 
     path: Path
     stamp: Stamp
+    settled: bool
+    """Whether the same stamp means the same content."""
+
+
+_known: dict[Path, FileHash] = {}
 
 
 def stamp_of(status: os.stat_result) -> Stamp:
@@ -38,8 +48,15 @@ def stamp_of(status: os.stat_result) -> Stamp:
 
 
 def file_hash(path: Path) -> FileHash:
-    """SHA-256 of a file without a `#!` line, which holds the place of an environment, not physics."""
-    status = os.stat(path)
+    """SHA-256 of a file without a `#!` line, which holds the place of an environment, not physics.
+
+    A file whose stamp is still the same is not read again: a large table is asked for at each start of a worker.
+    """
+    status, path = os.stat(path), path.absolute()
+    stamp, known = stamp_of(status), _known.get(path)
+    if known is not None and known.settled and known.stamp == stamp:
+        return known
+    settled = time.time_ns() - max(stamp[:2]) > SETTLED
     try:
         require_regular(path, status.st_mode)  # the reading of a pipe or a device may never end
     except NotAFile as error:
@@ -53,7 +70,8 @@ def file_hash(path: Path) -> FileHash:
         while part := file.read(2**20):
             digest.update(part)
     found = FileHash(digest.hexdigest())
-    found.path, found.stamp = path.absolute(), stamp_of(status)
+    found.path, found.stamp, found.settled = path, stamp, settled
+    _known[path] = found
     return found
 
 

@@ -1,4 +1,4 @@
-"""The children of a process that works on points: what a point leaves behind is ended after it."""
+"""The children of a process that works on points: what a point leaves behind is ended after it, and said."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-from evaluator.leftovers import has_children, parents
+from evaluator.leftovers import has_children, parents, running_name
 
 SHARE = 0.05
 """The most of the time that looking for children may take where it is not done after every point."""
@@ -20,18 +21,32 @@ SHARE = 0.05
 ROUNDS = 100
 """How often children of what was ended are looked for: each end may leave others to this process."""
 
+REAP_LIMIT = 5.0
+"""Seconds within which a killed child must be gone; one that is stuck in the kernel is let be."""
+
+MOST_NAMES = 20
+"""The most names of processes that are said."""
+
+_ADVICE = (
+    "To keep a helper from point to point, start it while the module is imported, or hold it as a subprocess.Popen or "
+    "multiprocessing.Process (pexpect: popen_spawn.PopenSpawn)"
+)
+
 
 class Children:
     """The children of this process, which must be the parent of its orphans (`adopt_orphans`).
 
     Those that are there at first are not a point's, nor is a helper that a function keeps from
     point to point: one whose `Popen` or `Process` it still holds. Their exit codes stay theirs.
+    `say` is given a line when others are ended, once for each name.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, say: Callable[[str], object]) -> None:
         self._first = own_children() if has_children() else set[int]()
         self._held = set[int]()
         self._next = 0.0
+        self._say = say
+        self._said = set[str]()
 
     def end_strays_in_time(self) -> None:
         """The same as `end_strays`, where it takes long (many threads) after some points only."""
@@ -45,7 +60,7 @@ class Children:
         """Ends and reaps all other children, with all that comes from them; whether there was any."""
         if not has_children():
             return False
-        found = False
+        found, names = False, set[str]()
         for _ in range(ROUNDS):
             now = own_children()
             self._first &= now
@@ -55,13 +70,16 @@ class Children:
             if not (strays := now - self._first - self._held):
                 break
             found = True
-            for pid in strays:
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.kill(pid, signal.SIGKILL)
-            for pid in strays:  # then their children are this process's, and come next
-                with contextlib.suppress(ChildProcessError):
-                    os.waitpid(pid, 0)
+            names |= {name for pid in strays if (name := running_name(pid))}
+            self._first |= _end(strays)  # then their children are this process's, and come next
+        self._tell(names)
         return found
+
+    def _tell(self, names: set[str]) -> None:
+        new = sorted(names - self._said)[: max(0, MOST_NAMES - len(self._said))]
+        if new:
+            self._said.update(new)
+            self._say(f"still running after their point, and ended with it: {', '.join(new)}. {_ADVICE}")
 
 
 def own_children() -> set[int]:
@@ -71,6 +89,37 @@ def own_children() -> set[int]:
         return {int(pid) for task in tasks for pid in Path(f"/proc/self/task/{task}/children").read_text().split()}
     except OSError:  # a thread has ended just now, or the kernel has no such files
         return {pid for pid, parent in parents().items() if parent == os.getpid()}
+
+
+def end_children() -> None:
+    """Ends and reaps all children of this process, and what they leave to it."""
+    stuck = set[int]()
+    for _ in range(ROUNDS):
+        if not (new := own_children() - stuck):
+            return
+        stuck |= _end(new)
+
+
+def _end(children: set[int]) -> set[int]:
+    """Kills and reaps children; returns those that do not end."""
+    for pid in children:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
+    return {pid for pid in children if not _reap(pid)}
+
+
+def _reap(pid: int) -> bool:
+    """Waits for a child that was killed; False when it does not end."""
+    end, pause = time.monotonic() + REAP_LIMIT, 0.0
+    while time.monotonic() < end:
+        try:
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                return True
+        except ChildProcessError:
+            return True
+        time.sleep(pause)
+        pause = min(2.0 * pause + 1e-4, 0.05)
+    return False
 
 
 def _held() -> set[int]:

@@ -1,6 +1,6 @@
 """Runs points on a Dask cluster (`--executor dask --scheduler ADDRESS`).
 
-Each Dask worker keeps worker processes of its own (LocalProcesses), one a thread: so deadlines,
+Each Dask worker keeps worker processes of its own (`dask_worker`), one a thread: so deadlines,
 crashes and memory are dealt with as on one machine, and cost a point and not the Dask worker. A
 Dask worker that is lost costs nothing but time: the scheduler gives its points to another.
 
@@ -9,20 +9,14 @@ The workers need this package, the physics packages and the scan file at the sam
 
 from __future__ import annotations
 
-import atexit
-import hashlib
-import multiprocessing
 import queue
 import threading
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 from evaluator.chain import Chain, Outcome, Status, printable
-from evaluator.description import describe
-from evaluator.errors import ConfigurationError, EvaluatorLost, PhysicsChanged
-from evaluator.executors.processes import LocalProcesses
-from evaluator.executors.protocol import Job, Loss
+from evaluator.errors import ConfigurationError, EvaluatorLost
+from evaluator.executors.job import Job, JobQueue
+from evaluator.executors.processes import longest_seconds
+from evaluator.executors.protocol import Health
 from scanspec import ScanFileError
 
 try:
@@ -30,34 +24,51 @@ try:
 except ImportError as error:
     raise ConfigurationError(f"--executor dask needs the extra `dask` ({error})") from error
 
+from evaluator.executors.dask_worker import close_pool, digest_of, end, evaluate, prepare
+
 CONNECT = 10.0
 """Seconds within which a scheduler must answer."""
 
 ANSWER = 30.0
 """Seconds within which it must have a first worker, or end points."""
 
+CENSUS = 2.0
+"""Seconds between two looks at how many threads the cluster has."""
 
-class DaskWorkers:
-    """The threads of a Dask cluster; as many as there are when it starts, though more that join later work too.
+MOST_SILENT = 5
+"""The cluster is lost when it does not answer so many looks in a row."""
+
+AHEAD_SECONDS = 0.2
+"""Each thread of the cluster is given points for this time ahead. More wait here: they may be cancelled, and their
+owners take turns."""
+
+MOST_AHEAD = 50
+"""The most points that a thread is given ahead."""
+
+
+class DaskExecutor:
+    """The threads of a Dask cluster. `concurrency` is their number at the start; others that join later work too.
 
     Raises ConfigurationError when there is no scheduler, no worker, or a worker cannot run the codes.
     """
 
     def __init__(self, chain: Chain, scheduler: str) -> None:
-        self.loss = Loss()
+        self.health = Health()
+        self.longest_seconds = longest_seconds(chain)
         self._scan = str(chain.scan.path.resolve())
-        self._digest = _digest(chain)
+        self._digest = digest_of(chain)
+        self._queue = JobQueue()
         self._futures: dict[Job, distributed.Future] = {}
-        self._lock = threading.Lock()
-        self._closing = False
+        self._seconds = AHEAD_SECONDS * MOST_AHEAD  # of a point, a running mean; at first nothing is sent ahead
+        self._changed = threading.Condition()
+        self._closing = threading.Event()
         try:
             self._client = distributed.Client(scheduler, timeout=CONNECT, set_as_default=False)
         except (OSError, ValueError) as error:
             raise ConfigurationError(f"no Dask scheduler answers at {scheduler} ({error})") from error
         try:
             self._client.wait_for_workers(1, timeout=ANSWER)
-            threads: dict[str, int] = self._client.nthreads()
-            self.concurrency = sum(threads.values())
+            self.concurrency = self._threads = self._count_threads()
             self._client.submit(prepare, self._scan, self._digest, pure=False).result()
         except TimeoutError:
             self._client.close()
@@ -66,12 +77,32 @@ class DaskWorkers:
             self._client.close()
             raise
         self._ends: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self._ender = threading.Thread(target=self._end_points, name="dask-ends", daemon=True)
-        self._ender.start()
+        self._threads_here = [
+            threading.Thread(target=target, name=f"dask-{target.__name__.strip('_')}", daemon=True)
+            for target in (self._hand_out, self._end_points, self._watch_threads)
+        ]
+        for thread in self._threads_here:
+            thread.start()
 
     def submit(self, job: Job) -> None:
-        if not job.begin():
-            return
+        self._queue.put(job)
+
+    def _hand_out(self) -> None:
+        """Gives jobs to the cluster as long as it has room for them."""
+        while True:
+            with self._changed:
+                while len(self._futures) >= self._window() and not self._closing.is_set():
+                    self._changed.wait()
+            if (job := self._queue.get()) is None:
+                return
+            if job.begin():
+                self._give(job)
+
+    def _window(self) -> int:
+        ahead = min(AHEAD_SECONDS / max(self._seconds, 1e-6), MOST_AHEAD)
+        return max(1, int(self._threads * (1.0 + ahead)))
+
+    def _give(self, job: Job) -> None:
         try:
             future = self._client.submit(
                 evaluate, self._scan, self._digest, job.point_id, job.variables, job.spectra_below, pure=False
@@ -80,22 +111,23 @@ class DaskWorkers:
             self._lost(error)
             job.finish(Outcome(Status.CANCELLED))
             return
-        with self._lock:
+        with self._changed:
             self._futures[job] = future
+        if job.dropped or self._closing.is_set():  # in between
+            self.cancel(job)
         future.add_done_callback(lambda each: self._done(job, each))
 
     def _done(self, job: Job, future: distributed.Future) -> None:
         # in a thread of Dask's
-        with self._lock:
-            known = self._futures.pop(job, None)
-        if known is None:
+        if self._forget(job) is None:
             return
         try:
             outcome = Outcome(*future.result())
             outcome = outcome._replace(status=Status(outcome.status))
+            self._seconds = 0.8 * self._seconds + 0.2 * sum(outcome.seconds)
         except (ConfigurationError, ScanFileError, EvaluatorLost) as error:  # what no point is to blame for
             lost = error if isinstance(error, EvaluatorLost) else EvaluatorLost(f"a Dask worker: {error}")
-            self.loss.report(lost)
+            self.health.report(lost)
             outcome = Outcome(Status.CANCELLED)
         except distributed.KilledWorker:
             outcome = Outcome(Status.KILLED, message="one Dask worker after the other was lost with it")
@@ -104,23 +136,49 @@ class DaskWorkers:
             outcome = Outcome(Status.CANCELLED)
         job.finish(outcome)
 
+    def _forget(self, job: Job) -> distributed.Future | None:
+        with self._changed:
+            future = self._futures.pop(job, None)
+            self._changed.notify()
+        return future
+
     def _lost(self, error: Exception) -> None:
         """Ends the evaluator in order: the proposer waits for the next one, and no point is blamed."""
-        with self._lock:
-            if self._closing:
-                return
-            self._closing = True
-        self.loss.report(EvaluatorLost(f"the Dask cluster is lost ({printable(f'{type(error).__name__}: {error}')})"))
+        if self._closing.is_set():
+            return
+        self._close_queue()
+        self.health.report(EvaluatorLost(f"the Dask cluster is lost ({printable(f'{type(error).__name__}: {error}')})"))
 
     def cancel(self, job: Job) -> None:
-        with self._lock:
-            future = self._futures.pop(job, None)
-        if future is not None:
+        if job.cancel():
+            return
+        if (future := self._forget(job)) is not None:
             self._ends.put(future.key)
             job.finish(Outcome(Status.CANCELLED))
 
     def drop(self, owner: object) -> None:
-        """Nothing waits here: points wait at Dask's scheduler, in the order in which they came."""
+        self._queue.drop(owner)
+
+    def _count_threads(self) -> int:
+        threads: dict[str, int] = self._client.nthreads()
+        return sum(threads.values())
+
+    def _watch_threads(self) -> None:
+        """Follows a cluster that grows and shrinks: without a worker it is not ready."""
+        silent = 0
+        while not self._closing.wait(CENSUS):
+            try:
+                count = self._count_threads()
+            except Exception as error:  # noqa: BLE001  # Dask connects again if it can
+                count, silent = 0, silent + 1
+                if silent >= MOST_SILENT:
+                    self._lost(error)
+            else:
+                silent = 0
+            with self._changed:
+                self._threads = count
+                self._changed.notify()
+            self.health.set_ready(count > 0)
 
     def _end_points(self) -> None:
         """Ends cancelled points wherever they are; in a thread of its own, since it waits for the cluster."""
@@ -137,107 +195,21 @@ class DaskWorkers:
             except Exception as error:  # noqa: BLE001
                 self._lost(error)
 
+    def _close_queue(self) -> None:
+        with self._changed:
+            self._closing.set()
+            self._changed.notify()
+        self._queue.put(None)
+
     def close(self) -> None:
-        with self._lock:
-            self._closing = True
+        self._close_queue()
+        with self._changed:
             running = list(self._futures)
         for job in running:
             self.cancel(job)
         self._ends.put(None)
-        self._ender.join(ANSWER)
+        for thread in self._threads_here:
+            thread.join(ANSWER)
         if self._client.status == "running":
             self._client.run(close_pool, self._scan, on_error="ignore")
         self._client.close()
-
-
-def _digest(chain: Chain) -> str:
-    """Of the codes and of the file, whose deadlines are the pool's too."""
-    return f"{describe(chain, 1).physics_digest} {hashlib.sha256(chain.scan.text.encode()).hexdigest()}"
-
-
-# What follows runs in the Dask workers.
-
-
-class _Pool:
-    """The worker processes of one scan in this Dask worker."""
-
-    def __init__(self, scan_file: str, digest: str, threads: int) -> None:
-        from evaluator.scan import read_scan
-
-        self.scan_file, self.digest = scan_file, digest
-        self.running: dict[str, Job] = {}
-        chain = Chain(read_scan(Path(scan_file)))
-        if _digest(chain) != digest:
-            raise PhysicsChanged(
-                f"{scan_file} with its codes is not the same on the Dask worker at {distributed.get_worker().address}: "
-                "other versions, an older copy, or a file that was changed while this evaluator served"
-            )
-        self.places = LocalProcesses(chain, threads)
-
-
-_pool: _Pool | None = None
-_pool_lock = threading.Lock()
-_ended: set[str] = set()  # tasks to be ended that have not begun here, and never may
-_ended_lock = threading.Lock()
-
-
-def prepare(scan_file: str, digest: str) -> None:
-    """Makes this Dask worker ready for a scan; raises ConfigurationError where it cannot be."""
-    _get_pool(scan_file, digest)
-
-
-def evaluate(
-    scan_file: str, digest: str, point_id: int, variables: Sequence[float], spectra_below: float
-) -> tuple[Any, ...]:
-    """One point, in a worker process of this Dask worker; the fields of its Outcome."""
-    pool, key = _get_pool(scan_file, digest), distributed.worker.thread_state.key
-    finished = threading.Event()
-    job = Job(point_id, variables, spectra_below, lambda _: finished.set())
-    with _ended_lock:
-        # word that a task is to end comes by another way than word that it is not wanted, and may be first
-        if key in _ended:
-            return tuple(job.outcome)
-        pool.running[key] = job
-    pool.places.submit(job)
-    finished.wait()
-    with _ended_lock:
-        pool.running.pop(key, None)
-    if pool.places.loss.error is not None:
-        raise pool.places.loss.error
-    return tuple(job.outcome)
-
-
-def end(keys: list[str]) -> None:
-    """Ends the points of these tasks if they run here, and lets them not begin."""
-    pool = _pool
-    with _ended_lock:
-        running = {key: pool.running[key] for key in keys if key in pool.running} if pool is not None else {}
-        _ended.update(set(keys) - set(running))
-    for job in running.values():
-        assert pool is not None
-        pool.places.cancel(job)
-
-
-def close_pool(scan_file: str | None = None) -> None:
-    """Ends the worker processes of a scan, or of any."""
-    global _pool  # noqa: PLW0603  # a Dask worker has no other place for what outlives a task
-    with _pool_lock:
-        if _pool is not None and scan_file in (None, _pool.scan_file):
-            _pool.places.close()
-            _pool = None
-
-
-def _get_pool(scan_file: str, digest: str) -> _Pool:
-    global _pool  # noqa: PLW0603
-    with _pool_lock:
-        lost = _pool is not None and _pool.places.loss.error is not None
-        if _pool is not None and (lost or (_pool.scan_file, _pool.digest) != (scan_file, digest)):
-            if _pool.running and not lost:
-                raise ConfigurationError(f"this Dask worker is busy with another scan, {_pool.scan_file}")
-            _pool.places.close()
-            _pool = None
-        if _pool is None:
-            multiprocessing.current_process().daemon = False  # as a nanny starts it: such have no children
-            atexit.register(close_pool)
-            _pool = _Pool(scan_file, digest, distributed.get_worker().state.nthreads)
-        return _pool

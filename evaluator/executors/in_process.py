@@ -3,52 +3,55 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import threading
 
 from evaluator.chain import Chain, Outcome, Status, printable
 from evaluator.description import watched
 from evaluator.errors import EvaluatorLost
 from evaluator.executors.children import Children
-from evaluator.executors.protocol import Job, Loss, Waiting
+from evaluator.executors.job import Job, JobQueue
+from evaluator.executors.protocol import Health
 from evaluator.executors.surroundings import Surroundings, runs_functions
 from evaluator.executors.watch import Watch
 from evaluator.leftovers import ROOT_MARK, ScratchRoot, adopt_orphans, kill_marked
 
 
-class InProcess:
+class InProcessExecutor:
     """Runs points in a thread of this process: no isolation, no deadlines. For trusted codes and benchmarks."""
 
     concurrency = 1
+    longest_seconds = 0.0
 
     def __init__(self, chain: Chain) -> None:
-        self.loss = Loss()
+        self.health = Health()
         self._chain = chain
         self._watch = Watch(watched(chain))
         self._scratch = ScratchRoot()
         adopt_orphans()
-        self._children = Children()
-        self._waiting = Waiting()
+        self._children = Children(lambda text: print(f"evaluator: {text}", file=sys.stderr, flush=True))
+        self._queue = JobQueue()
         # a daemon: a code that hangs must not keep the evaluator from ending
         self._thread = threading.Thread(target=self._work, name="points", daemon=True)
         self._thread.start()
 
     def submit(self, job: Job) -> None:
-        self._waiting.put(job)
+        self._queue.put(job)
 
     def _work(self) -> None:
         surroundings = Surroundings(self._chain.scan.folder) if runs_functions(self._chain) else None
         count = 0
-        while (job := self._waiting.get()) is not None:
+        while (job := self._queue.get()) is not None:
             if not job.begin():
                 continue
             count += 1
             outcome = Outcome(Status.CANCELLED)
             try:
-                if self.loss.error is None:
+                if self.health.error is None:
                     outcome = self._run(job, f"{self._scratch.path}/point-{count}", surroundings)
                     self._watch.look()
             except EvaluatorLost as error:
-                self.loss.report(error)
+                self.health.report(error)
                 outcome = Outcome(Status.CANCELLED)
             except Exception as error:  # noqa: BLE001  # the point must get an answer, and the thread go on
                 outcome = Outcome(Status.KILLED, message=printable(f"{type(error).__name__}: {error}"))
@@ -75,8 +78,8 @@ class InProcess:
             kill_marked(ROOT_MARK, self._scratch.path)  # its program; a function cannot be ended
 
     def drop(self, owner: object) -> None:
-        self._waiting.drop(owner)
+        self._queue.drop(owner)
 
     def close(self) -> None:
-        self._waiting.put(None)
+        self._queue.put(None)
         self._scratch.close()

@@ -8,15 +8,38 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import signal
 import sys
 import warnings
 
 from evaluator.codes.forks import in_this_process
-from evaluator.executors.worker import PRELOAD
-from evaluator.leftovers import adopt_orphans
+from evaluator.executors.children import end_children, own_children
+from evaluator.executors.worker_process import PRELOAD
+from evaluator.leftovers import ENDING, adopt_orphans, has_children, running_name
+
+
+def _begin_again() -> None:
+    """Starts this process again without the modules, which have started processes.
+
+    Those are helpers, each for one caller: workers that share one would read each other's answers. So each worker
+    imports the modules by itself.
+    """
+    names = ", ".join(sorted({running_name(pid) or "a process that has ended" for pid in own_children()}))
+    print(
+        f"evaluator: importing the codes starts processes ({names}); each worker imports them by itself, so that "
+        "none is shared",
+        file=sys.stderr,
+        flush=True,
+    )
+    end_children()
+    os.environ[PRELOAD] = ""
+    os.execv(sys.executable, sys.orig_argv)  # noqa: S606  # the fork server's own command, with its pipes
+
 
 adopt_orphans()  # what a worker that was killed leaves behind must be found again
 warnings.filterwarnings("ignore", message="forkserver: waitpid returned unexpected pid")  # those are such
+for _number in ENDING:
+    signal.signal(_number, lambda *_: None)  # not ignored, which programs would inherit
 
 _folder, *_modules = os.environ.get(PRELOAD, "").split(os.pathsep)
 if _folder:
@@ -24,3 +47,5 @@ if _folder:
 for _module in _modules:
     with contextlib.suppress(Exception, SystemExit):
         in_this_process(importlib.import_module, _module)
+if _modules and has_children():
+    _begin_again()

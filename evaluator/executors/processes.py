@@ -1,8 +1,8 @@
-"""Worker processes on this machine, in which points run.
+"""Runs points in worker processes on this machine.
 
-A worker process has a pipe of its own and works on one point at a time, so that a crash, a
-hang or a kill costs that point and nothing else: there is no shared queue or lock that a
-dying worker could take along.
+The process of a worker has a pipe of its own and works on one point at a time, so that a
+crash, a hang or a kill costs that point and nothing else: there is no shared queue or lock
+that a dying process could take along.
 """
 
 from __future__ import annotations
@@ -12,14 +12,20 @@ import os
 
 from evaluator.chain import Chain
 from evaluator.description import watched
-from evaluator.executors.protocol import Job, Loss, Waiting
-from evaluator.executors.slot import Shared, Slot
+from evaluator.executors.job import Job, JobQueue
+from evaluator.executors.protocol import Health
 from evaluator.executors.watch import Watch
-from evaluator.executors.worker import PRELOAD
+from evaluator.executors.worker import Shared, Worker, time_limits
+from evaluator.executors.worker_process import PRELOAD
 from evaluator.leftovers import ScratchRoot
 
 
-class LocalProcesses:
+def longest_seconds(chain: Chain) -> float:
+    """The time limits of all codes together; 0.0 where the section `fitting` runs them nobody knows how often."""
+    return sum(time_limits(chain)) if chain.scan.fitting is None else 0.0
+
+
+class ProcessExecutor:
     """Runs points in `count` worker processes.
 
     Raises ConfigurationError when a worker cannot be made ready.
@@ -27,41 +33,52 @@ class LocalProcesses:
 
     def __init__(self, chain: Chain, count: int) -> None:
         self.concurrency = count
-        self.loss = Loss()
+        self.health = Health()
+        self.longest_seconds = longest_seconds(chain)
         watch = Watch(watched(chain))
         self._scratch = ScratchRoot()
         modules = [module for step in chain.steps for module in step.code.preloads]
         os.environ[PRELOAD] = os.pathsep.join([str(chain.scan.folder), *modules])
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["evaluator.executors.preload"])
-        self._waiting = Waiting()
-        shared = Shared(context, chain, self._scratch.path, self._waiting, self.loss, watch, count)
-        self._slots = [Slot(shared, number) for number in range(count)]
+        self._queue = JobQueue()
+        shared = Shared(
+            context=context,
+            chain=chain,
+            root=self._scratch.path,
+            queue=self._queue,
+            health=self.health,
+            watch=watch,
+            count=count,
+        )
+        self._workers = [Worker(shared, number) for number in range(count)]
         try:
-            self._slots[0].start_worker()  # the first one tells whether the codes work at all
+            self._workers[0].start_worker()  # the first one tells whether the codes work at all
         except BaseException:
             self.close()
             raise
-        for slot in self._slots:
-            slot.thread.start()
+        if shared.scratch.notice:
+            shared.say(shared.scratch.notice)
+        for worker in self._workers:
+            worker.thread.start()
 
     def submit(self, job: Job) -> None:
-        self._waiting.put(job)
+        self._queue.put(job)
 
     def cancel(self, job: Job) -> None:
         if not job.cancel():
-            for slot in self._slots:
-                slot.cancel(job)
+            for worker in self._workers:
+                worker.cancel(job)
 
     def drop(self, owner: object) -> None:
-        self._waiting.drop(owner)
+        self._queue.drop(owner)
 
     def close(self) -> None:
-        for slot in self._slots:
-            slot.close()
-        for _ in self._slots:
-            self._waiting.put(None)
-        for slot in self._slots:
-            if slot.thread.is_alive():
-                slot.thread.join()
+        for worker in self._workers:
+            worker.close()
+        for _ in self._workers:
+            self._queue.put(None)
+        for worker in self._workers:
+            if worker.thread.is_alive():
+                worker.thread.join()
         self._scratch.close()

@@ -1,200 +1,69 @@
-"""A point on its way through an evaluator, and what a place where points run must do."""
+"""What an executor is: it runs jobs, and says whether it can."""
 
 from __future__ import annotations
 
-import collections
-import queue
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Protocol
 
-from evaluator.chain import Outcome, Status
 from evaluator.errors import EvaluatorLost
-
-_lock = threading.Lock()  # one for all: it is held for a few instructions
-_CANCELLED = Outcome(Status.CANCELLED)
+from evaluator.executors.job import Job
 
 
-class Job:
-    """One point: it waits, then runs and ends with an outcome, or is cancelled while it waits.
-
-    `done` is called once, with the job, in the thread that ends it. Lighter than a
-    `concurrent.futures.Future`, whose two locks cost as much as a quick point.
-    """
-
-    __slots__ = (
-        "_done",
-        "_open",
-        "begun_at",
-        "dropped",
-        "ended_at",
-        "outcome",
-        "owner",
-        "point_id",
-        "running",
-        "spectra_below",
-        "variables",
-    )
-
-    def __init__(
-        self,
-        point_id: int,
-        variables: Sequence[float],
-        spectra_below: float,
-        done: Callable[[Job], None],
-        owner: object = None,
-    ) -> None:
-        self.point_id, self.variables, self.spectra_below = point_id, variables, spectra_below
-        self.owner = owner
-        """Who has submitted it: owners take turns."""
-        self.outcome = _CANCELLED
-        self.begun_at = self.ended_at = 0.0
-        """Seconds since 1970-01-01 UTC; 0.0 as long as it has not begun, or ended."""
-        self.running = False
-        self.dropped = False
-        """Whether it was to be cancelled when it ran already: whoever runs it ends it."""
-        self._open = True
-        self._done = done
-
-    def begin(self) -> bool:
-        """Marks it as running; False when it was cancelled before."""
-        with _lock:
-            self.running = self._open
-            if self.running:
-                self.begun_at = time.time()
-            return self._open
-
-    def cancel(self) -> bool:
-        """Cancels it while it waits; False when it runs already, or has ended: then whoever runs it ends it."""
-        if self.cancel_waiting():
-            return True
-        self.dropped = True
-        return False
-
-    def cancel_waiting(self) -> bool:
-        """Cancels it while it waits, and lets it be when it runs; False then, and when it has ended."""
-        with _lock:
-            if self.running or not self._open:
-                return False
-            self._open = False
-        self._done(self)
-        return True
-
-    def finish(self, outcome: Outcome) -> None:
-        """Ends a job that runs."""
-        self.outcome = outcome
-        self.ended_at = time.time()
-        with _lock:
-            self.running = self._open = False
-        self._done(self)
-
-
-class Waiting:
-    """Jobs for threads that run them; those of several owners take turns, so that none waits for all of another's.
-
-    None ends one thread, when no job is left. For any thread.
-    """
-
-    def __init__(self) -> None:
-        self._jobs: dict[object, collections.deque[Job]] = {}
-        self._turns: collections.deque[object] = collections.deque()
-        self._count = self._ends = 0
-        self._ready = threading.Condition(threading.Lock())
-
-    def put(self, job: Job | None) -> None:
-        """Adds a job behind the others of its owner."""
-        with self._ready:
-            if job is None:
-                self._ends += 1
-            else:
-                jobs = self._jobs.get(job.owner)
-                if jobs is None:
-                    jobs = self._jobs[job.owner] = collections.deque()
-                    self._turns.append(job.owner)
-                jobs.append(job)
-                self._count += 1
-            self._ready.notify()
-
-    def get(self) -> Job | None:
-        """The next owner's next job; waits for one."""
-        with self._ready:
-            while not self._count and not self._ends:
-                self._ready.wait()
-            return self._next()
-
-    def get_nowait(self) -> Job | None:
-        """The same at once; raises queue.Empty."""
-        with self._ready:
-            if not self._count and not self._ends:
-                raise queue.Empty
-            return self._next()
-
-    def _next(self) -> Job | None:
-        if not self._count:
-            self._ends -= 1
-            return None
-        owner = self._turns.popleft()
-        jobs = self._jobs[owner]
-        job = jobs.popleft()
-        self._count -= 1
-        if jobs:
-            self._turns.append(owner)
-        else:
-            del self._jobs[owner]
-        return job
-
-    def qsize(self) -> int:
-        """How many jobs wait."""
-        return self._count
-
-    def drop(self, owner: object) -> None:
-        """Forgets the jobs of an owner, who has cancelled them."""
-        with self._ready:
-            jobs = self._jobs.pop(owner, None)
-            if jobs is not None:
-                self._turns.remove(owner)
-                self._count -= len(jobs)
-
-
-class Loss:
-    """Why a place where points run can answer no more; empty as long as it can."""
+class Health:
+    """Whether an executor can run points. For any thread."""
 
     def __init__(self) -> None:
         self.error: EvaluatorLost | None = None
-        self._told: Callable[[], object] | None = None
+        """Why it never can again; the first reason that was reported."""
+        self.ready = True
+        """False while it has no worker, as long as others are being started."""
+        self._on_change: Callable[[], object] | None = None
+        self._lock = threading.Lock()
 
     def report(self, error: EvaluatorLost) -> None:
-        """The first one counts."""
-        with _lock:
-            told, self.error = self._told if self.error is None else None, self.error or error
-        if told is not None:
-            told()
+        """It can run no more points."""
+        with self._lock:
+            changed, self.error = self.error is None, self.error or error
+        self._tell(changed)
 
-    def tell(self, whom: Callable[[], object]) -> None:
-        """Calls `whom`, in any thread, once there is a loss."""
-        with _lock:
-            self._told, lost = whom, self.error is not None
-        if lost:
-            whom()
+    def set_ready(self, ready: bool) -> None:
+        """It has no worker just now, or has one again."""
+        with self._lock:
+            changed, self.ready = self.ready is not ready, ready
+        self._tell(changed)
+
+    def tell(self, on_change: Callable[[], object]) -> None:
+        """Calls `on_change`, in any thread, at each change, and now where there was one."""
+        with self._lock:
+            self._on_change = on_change
+            changed = self.error is not None or not self.ready
+        self._tell(changed)
+
+    def _tell(self, changed: bool) -> None:
+        if changed and self._on_change is not None:
+            self._on_change()
 
 
-class Workers(Protocol):
-    """A place where points run."""
+class Executor(Protocol):
+    """Runs jobs in workers."""
 
-    loss: Loss
+    health: Health
 
     concurrency: int
     """How many points are worked on at once."""
 
+    longest_seconds: float
+    """Seconds after which a point that has begun has an outcome; 0.0 where nothing ends it."""
+
     def submit(self, job: Job) -> None:
-        """Takes a point (see Chain.evaluate); it always ends with an Outcome."""
+        """Takes a job (see Chain.evaluate); it always ends with an Outcome."""
 
     def cancel(self, job: Job) -> None:
-        """Ends a point, also one that runs: then its status is CANCELLED."""
+        """Ends a job, also one that runs: then its status is CANCELLED."""
 
     def drop(self, owner: object) -> None:
-        """Forgets the points of an owner, all of which were cancelled."""
+        """Forgets the jobs of an owner, all of which were cancelled."""
 
     def close(self) -> None:
         """Ends everything that runs."""

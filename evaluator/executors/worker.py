@@ -1,88 +1,420 @@
-"""The life of a worker process. Runs in a child of the fork server: imports no gRPC."""
+"""A worker: its process, which may be lost and replaced, and the thread that hands jobs to it."""
 
 from __future__ import annotations
 
-import gc
-import os
-import shutil
+import contextlib
+import logging
+import math
+import multiprocessing
+import queue
 import signal
-from multiprocessing.connection import Connection
+import sys
+import threading
+import time
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-from evaluator import clock
-from evaluator.chain import Chain, Outcome
-from evaluator.codes import deadline
-from evaluator.codes.programs import limit_resources
-from evaluator.errors import ConfigurationError
-from evaluator.executors.children import Children
-from evaluator.executors.surroundings import Surroundings, runs_functions
-from evaluator.leftovers import CLOCK, WORKER_MARK, adopt_orphans
-from scanspec import ScanFile, ScanFileError
+from evaluator.chain import Chain, Outcome, Status, printable
+from evaluator.clock import Countdown
+from evaluator.codes.programs import last_line, read_tail
+from evaluator.errors import ConfigurationError, EvaluatorLost
+from evaluator.executors.job import Job, JobQueue
+from evaluator.executors.protocol import Health
+from evaluator.executors.scratch import ScratchLimit
+from evaluator.executors.watch import Watch
+from evaluator.executors.worker_process import work
+from evaluator.leftovers import clear_point, kill_worker, parents
 
-PRELOAD = "LODESCAN_PRELOAD"
-"""Environment variable for `evaluator.executors.preload`: the scan file's folder, then the physics modules."""
+log = logging.getLogger(__name__)
+
+GRACE = 2.0
+"""Seconds beyond its deadline after which a worker that does not notice is ended."""
+
+QUICK = 0.002
+"""Seconds below which a point is so quick that several share a message to a worker."""
+
+GROUP_SECONDS = 0.01
+"""How long the points of one such message should take together."""
+
+LARGEST_GROUP = 64
+
+START_LIMIT = 600.0
+"""Seconds that a worker may take to import its physics packages."""
+
+START_PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0)
+"""Seconds before each try to start a worker in the place of one that was lost."""
+
+LOOK = 0.2
+"""Seconds between two looks at the scratch files of a point that runs."""
+
+JOIN_LIMIT = 10.0
+"""Seconds within which a killed process must be gone."""
 
 
-LONGEST_PATH = 1000  # characters, of a scratch folder
+class Shared:
+    """What the workers of one executor have in common."""
+
+    def __init__(
+        self,
+        context: multiprocessing.context.ForkServerContext,
+        chain: Chain,
+        root: Path,
+        queue: JobQueue,
+        health: Health,
+        watch: Watch,
+        count: int,
+    ) -> None:
+        self.context, self.chain, self.root, self.queue = context, chain, root, queue
+        self.health, self.watch, self.count = health, watch, count
+        self.limits = time_limits(chain)
+        self.scratch = ScratchLimit(root, count)
+        self._missing = set[int]()
+        self._said = set[str]()
+        self._lock = threading.Lock()
+        self.census = threading.Lock()
+        """Held while a worker begins or is ended: whoever is left to the fork server then is nobody's."""
+        self.fork_server = 0
+        self.not_orphans: set[int] = set()
+
+    def set_missing(self, number: int, missing: bool) -> None:
+        """Notes whether a worker has to be waited for: without any other one the executor is not ready."""
+        with self._lock:
+            (self._missing.add if missing else self._missing.discard)(number)
+            ready = len(self._missing) < self.count
+        self.health.set_ready(ready)
+
+    def say(self, text: str) -> None:
+        """A line on standard error, once whichever worker has it."""
+        with self._lock:
+            new = text not in self._said
+            self._said.add(text)
+        if new:
+            print(f"evaluator: {text}", file=sys.stderr, flush=True)
+
+    def add(self, worker: int) -> None:
+        """A worker has begun."""
+        parent = parents().get(worker, 0)
+        if parent != self.fork_server:  # a new one; what the import of the codes has started stays
+            self.fork_server = parent
+            self.not_orphans = {pid for pid, above in parents().items() if above == parent}
+        self.not_orphans.add(worker)
 
 
-def work(pipe: Connection, scan: ScanFile, root: str, log: str, state: str, mark: str) -> None:
-    """Answers each numbered list of points with its number and their Outcomes until the pipe closes.
+def time_limits(chain: Chain) -> list[float]:
+    """Seconds that each code may take before its worker is ended."""
+    return [max(step.code.timeout, step.code.first_timeout) + GRACE for step in chain.steps]
 
-    First it loads the codes and says None, or what is wrong. While it works on a point that came
-    alone it sends the number of each code, but the first, that it comes to. `state` is a file that
-    names the point it has come to; `root` is the folder in which the evaluator keeps its time.
-    """
-    here = os.getpid()
-    os.setsid()
-    os.environ[WORKER_MARK] = mark
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # These are for the evaluator, which ends its workers in order. A handler, because programs
-        # would inherit that a signal is ignored.
-        signal.signal(number, lambda *_: None)
-    adopt_orphans()
-    limit_resources()
-    clock.follow(Path(root) / CLOCK)
-    descriptor = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_TRUNC, 0o600)
-    os.dup2(descriptor, 1)
-    os.dup2(descriptor, 2)
-    progress = os.open(state, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-    try:
-        chain = Chain(scan)
-        chain.load()
-    except (ConfigurationError, ScanFileError) as error:
-        pipe.send(str(error))
-        return
-    deadline.prepare()
-    children = Children()
-    surroundings = Surroundings(scan.folder) if runs_functions(chain) else None
-    gc.collect()
-    gc.freeze()  # what is loaded stays, and is not looked through again
-    pipe.send(None)
-    while True:
+
+class Worker:
+    """One worker process, and another one when it is lost; and the thread that hands jobs to it."""
+
+    def __init__(self, shared: Shared, number: int) -> None:
+        self._shared, self._number = shared, number
+        self._seconds = math.inf  # of a point, a running mean
+        self._log = shared.root / f"worker-{number}.log"
+        self._state = shared.root / f"worker-{number}.state"
+        self._points = self._starts = self._step = self._requests = 0
+        self._mark = ""
+        self._doomed = False
+        self._overran = False  # it has more scratch files than it may
+        self._late = False
+        self._closing = threading.Event()
+        self._folders: list[str] = []
+        self._lock = threading.Lock()
+        self._current: list[Job] = []
+        self._process: multiprocessing.context.ForkServerProcess | None = None
+        self._pipe: Connection | None = None
+        self.thread = threading.Thread(target=self._work, name=f"worker-{number}", daemon=True)
+
+    def start_worker(self) -> None:
+        """Starts the process and waits until its codes are loaded.
+
+        Raises ConfigurationError, or PhysicsChanged when they are no longer those of the digest.
+        """
+        shared = self._shared
+        shared.watch.compare()
+        self._starts += 1
+        self._mark = f"{shared.root}/{self._number}.{self._starts}"
+        ours, theirs = shared.context.Pipe()
+        process = shared.context.Process(
+            target=work,
+            args=(theirs, shared.chain.scan, str(shared.root), str(self._log), str(self._state), self._mark),
+        )
         try:
-            request, points = pipe.recv()
-        except EOFError:
-            return
-        outcomes: list[Outcome] = []
-
-        def on_step(step: int, request: int = request) -> None:
-            if os.getpid() != here:  # a child of a code's that has come back
-                os._exit(1)
-            pipe.send((request, step))
-
-        for point_id, variables, folder, spectra_below in points:
-            os.pwrite(progress, f"{folder:<{LONGEST_PATH}}".encode(), 0)
-            if surroundings is not None:
-                surroundings.seed(point_id, variables)
+            with shared.census:
+                process.start()
+                assert process.pid is not None
+                shared.add(process.pid)
+        except (OSError, EOFError) as error:
+            ours.close()
+            raise ConfigurationError(
+                f"a worker cannot be started ({type(error).__name__}: {error}); does importing the code end it?"
+            ) from error
+        finally:
+            theirs.close()
+        with self._lock:
+            self._process, self._pipe, self._doomed = process, ours, self._closing.is_set()
+        answer: str | None = f"the worker was not ready within {START_LIMIT:g} s, while it loaded the codes"
+        if not self._doomed and wait([ours, process.sentinel], START_LIMIT):
             try:
-                outcomes.append(chain.evaluate(variables, folder, on_step if len(points) == 1 else None, spectra_below))
-            finally:
-                if os.getpid() != here:
-                    os._exit(1)
-            if surroundings is not None:
-                surroundings.restore()
-            if children.end_strays() or chain.used_scratch:
-                shutil.rmtree(folder, ignore_errors=True)
-            os.ftruncate(descriptor, 0)  # what one point printed must not fill the disk over a long scan
-        pipe.send((request, outcomes))
+                answer = ours.recv()
+            except (EOFError, OSError):
+                process.join(JOIN_LIMIT)
+                answer = f"the worker died while it loaded the codes ({self._how_it_died()})"
+        try:
+            if answer is not None:
+                raise ConfigurationError(answer)
+            shared.watch.look()  # it may have read files that had just changed
+        except BaseException:
+            self._end_worker()
+            raise
+
+    def _start_in_time(self) -> None:
+        """A worker where there is none. Raises EvaluatorLost when that cannot be had.
+
+        It may be killed while it starts, or there may be no room for it just now: so it is tried several times.
+        """
+        lost = self._starts > 0
+        if lost:
+            log.info("worker %d is gone; another one is started", self._number)
+        self._shared.set_missing(self._number, True)
+        for pause in START_PAUSES:
+            if self._closing.wait(pause):
+                return
+            try:
+                self.start_worker()
+            except EvaluatorLost:
+                raise
+            except Exception as error:  # noqa: BLE001  # whatever it is, it may be over next time
+                what = str(error) if isinstance(error, ConfigurationError) else f"{type(error).__name__}: {error}"
+            else:
+                self._shared.set_missing(self._number, False)
+                return
+        which = "a worker was lost, and another one" if lost else f"worker {self._number + 1} of {self._shared.count}"
+        raise EvaluatorLost(f"{which} cannot be started: {printable(what)}")
+
+    def cancel(self, job: Job) -> None:
+        """Ends the worker if it works on this point."""
+        with self._lock:
+            if job in self._current:
+                self._doom()
+
+    def close(self) -> None:
+        """Takes no more points and ends those that run."""
+        with self._lock:
+            self._closing.set()
+            self._doom()
+
+    def _doom(self) -> None:
+        self._doomed = True
+        if self._process is not None:
+            self._process.kill()
+
+    def _work(self) -> None:
+        while (job := self._shared.queue.get()) is not None:
+            group = [job]
+            try:
+                group += self._more()
+                group = [each for each in group if each.begin()]
+                if len(group) == 1 or (group and not self._try_together(group)):
+                    for each in group:  # after a group: one of them took the worker down; find out which
+                        each.finish(self._run(each))
+            except EvaluatorLost as error:
+                self._shared.health.report(error)
+                self._give_up(group, Outcome(Status.CANCELLED))
+            except BaseException as error:  # noqa: BLE001  # its points must get an answer, and this thread go on
+                self._give_up(group, _lost(error))
+        self._end_worker()
+
+    def _give_up(self, group: list[Job], outcome: Outcome) -> None:
+        """Points without an answer get this one."""
+        try:
+            self._finish(group)
+        finally:
+            for job in group:
+                if job.running or job.begin():
+                    job.finish(outcome)
+
+    def _more(self) -> list[Job]:
+        """More points for one message, when points are so quick that messages would cost more than they do."""
+        if self._seconds > QUICK:
+            return []
+        jobs = self._shared.queue
+        wanted = int(GROUP_SECONDS / max(self._seconds, 1e-6))
+        wanted = min(wanted, LARGEST_GROUP, jobs.qsize() // self._shared.count)
+        more: list[Job] = []
+        with contextlib.suppress(queue.Empty):
+            while len(more) < wanted:
+                job = jobs.get_nowait()
+                if job is None:
+                    jobs.put(None)
+                    break
+                more.append(job)
+        return more
+
+    def _try_together(self, group: list[Job]) -> bool:
+        """Works on several points; False, with none of them ended, when the worker did not survive."""
+        try:
+            outcomes = self._ask(group)
+        except EvaluatorLost:
+            raise
+        except Exception:  # noqa: BLE001  # each point alone will tell
+            outcomes = None
+        if outcomes is None:
+            self._finish(group)
+            self._seconds = math.inf
+            return False
+        self._forget()
+        for job, outcome in zip(group, outcomes, strict=True):
+            job.finish(outcome)
+        return True
+
+    def _run(self, job: Job) -> Outcome:
+        """Works on one point; raises EvaluatorLost."""
+        group = [job]
+        try:
+            outcomes = self._ask(group)
+            outcome = outcomes[0] if outcomes is not None else self._why(job)
+            if outcome.status is Status.KILLED and outcomes is None and not self._begun():
+                self._end_worker()
+                outcomes = self._ask(group)
+                outcome = outcomes[0] if outcomes is not None else self._why(job)
+        except EvaluatorLost:
+            raise
+        except Exception as error:  # noqa: BLE001  # costs this point, and not those that wait behind it
+            outcomes, outcome = None, _lost(error)
+        if outcomes is None:
+            self._finish(group)
+        else:
+            self._forget()
+        return outcome
+
+    def _ask(self, group: list[Job]) -> list[Outcome] | None:
+        """Hands points to the worker and waits for what comes of them; None when that is no answer.
+
+        Raises PhysicsChanged when the answers may not be those of the digest.
+        """
+        self._step, self._late, self._overran = 0, False, False
+        start, free_before = time.perf_counter(), self._shared.scratch.free()
+        if not self._begin(group):
+            return None
+        assert self._pipe is not None and self._process is not None
+        shared, worker = self._shared, self._process.pid
+        assert worker is not None
+        limit = Countdown(shared.limits[0])
+        while (left := limit.left()) > 0:
+            ready = wait([self._pipe, self._process.sentinel], min(left, LOOK))
+            if not ready:
+                self._overran = shared.scratch.passed_by(self._folders, worker, free_before)
+                if self._overran:
+                    return None
+                continue
+            if self._pipe not in ready and not self._pipe.poll():
+                return None
+            try:
+                request, answer = self._pipe.recv()
+            except (EOFError, OSError):
+                return None
+            if request != self._requests or (isinstance(answer, list) and len(answer) != len(group)):
+                raise RuntimeError("it has answered about other points")
+            if isinstance(answer, list):
+                shared.watch.look()
+                seconds = (time.perf_counter() - start) / len(group)
+                self._seconds = seconds if math.isinf(self._seconds) else 0.8 * self._seconds + 0.2 * seconds
+                return answer
+            if isinstance(answer, str):
+                shared.say(answer)
+                continue
+            self._step = answer
+            limit = Countdown(shared.limits[self._step])
+        self._late = True
+        return None
+
+    def _begin(self, group: list[Job]) -> bool:
+        """Gives points to a worker that lives; False when there is no time for them any more."""
+        self._folders = [f"{self._shared.root}/point-{self._number}-{self._points + n}" for n in range(len(group))]
+        self._points += len(group)
+        message = [
+            (job.point_id, job.variables, folder, job.spectra_below)
+            for job, folder in zip(group, self._folders, strict=True)
+        ]
+        while self._shared.health.error is None:
+            if self._process is None or self._doomed or not self._process.is_alive():
+                self._end_worker()
+                self._start_in_time()
+            with self._lock:
+                # cancel() marks a job before it looks for it here: one of the two sees the other
+                if self._closing.is_set() or any(job.dropped for job in group):
+                    return False
+                self._current = group
+            assert self._pipe is not None
+            self._requests += 1
+            try:
+                self._pipe.send((self._requests, message))
+            except OSError:  # it was killed while it was idle, just now: no point has begun
+                self._end_worker()
+            else:
+                return True
+        return False
+
+    def _begun(self) -> bool:
+        """Whether the worker has come to the point that it was given; it may have been killed while it was idle."""
+        return read_tail(self._state).strip() == self._folders[0]
+
+    def _forget(self) -> None:
+        with self._lock:
+            self._current = []
+
+    def _finish(self, group: list[Job]) -> None:
+        """Clears up after points whose worker is no good any more, or was never there."""
+        self._forget()
+        self._end_worker()
+        for folder in self._folders:
+            with contextlib.suppress(OSError):
+                clear_point(Path(folder))
+
+    def _why(self, job: Job) -> Outcome:
+        """Why the worker has not answered about this point."""
+        if self._closing.is_set() or job.dropped or self._shared.health.error is not None:
+            return Outcome(Status.CANCELLED)
+        if self._overran:
+            return self._blame(*self._shared.scratch.verdict())
+        if self._late:
+            return self._blame(Status.TIMED_OUT, "ran past its deadline; its process was ended")
+        assert self._process is not None and self._process.pid is not None
+        self._process.join(JOIN_LIMIT)
+        how = self._how_it_died()
+        # a process that is still there has lost the fork server, its parent
+        if self._process.exitcode == -signal.SIGKILL or Path(f"/proc/{self._process.pid}").exists():
+            return self._blame(Status.KILLED, f"the worker was killed from outside (out of memory?); {how}")
+        return self._blame(Status.FAILED, f"the code took its process down: {how}")
+
+    def _blame(self, status: Status, message: str) -> Outcome:
+        return Outcome(status, failed_code=self._shared.chain.steps[self._step].name, message=printable(message))
+
+    def _how_it_died(self) -> str:
+        code = self._process.exitcode if self._process is not None else None
+        how = f"exit code {code}"
+        if code is not None and code < 0:
+            how = f"signal {-code}, {signal.strsignal(-code)}"
+        said = last_line(read_tail(self._log))
+        return f"{how}: {said}" if said else how
+
+    def _end_worker(self) -> None:
+        with self._lock:
+            process, self._process = self._process, None
+            pipe, self._pipe = self._pipe, None
+        if process is not None and process.pid is not None:
+            shared = self._shared
+            process.kill()
+            with shared.census:
+                shared.not_orphans.discard(process.pid)
+                with contextlib.suppress(OSError):  # too many open files: later ends find what is left
+                    kill_worker(shared.root, self._mark, process.pid, shared.fork_server, shared.not_orphans)
+            process.join(JOIN_LIMIT)
+        if pipe is not None:
+            pipe.close()
+
+
+def _lost(error: BaseException) -> Outcome:
+    return Outcome(Status.KILLED, message=printable(f"the worker was lost: {type(error).__name__}: {error}"))

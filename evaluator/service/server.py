@@ -20,7 +20,8 @@ from grpc_reflection.v1alpha import reflection
 
 from evaluator.chain import Status, printable
 from evaluator.description import MAX_BATCH
-from evaluator.executors.protocol import Job, Workers
+from evaluator.executors.job import Job
+from evaluator.executors.protocol import Executor
 from lodescan.v1 import evaluation_pb2 as pb
 from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
 from scanspec import Address, Likelihood, losses_and_nll
@@ -78,7 +79,7 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
 
     def __init__(
         self,
-        workers: Workers,
+        executor: Executor,
         description: pb.DescribeResponse,
         likelihoods: list[Likelihood],
         on_finish: Callable[[], object] | None = None,
@@ -86,7 +87,7 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
         """`on_finish` is called when a client has said that the scan is finished, and no stream is open; None: this
         evaluator outlives its scans.
         """
-        self._workers = workers
+        self._executor = executor
         self._description = description
         self._likelihoods = likelihoods
         self._on_finish = on_finish
@@ -131,7 +132,7 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
         if len(self._streams) >= MOST_STREAMS:
             _refuse(context, TooMuch, f"{MOST_STREAMS} streams are open, as many as this evaluator serves")
             return
-        stream = _Stream(self._workers, self._description, self.room_for)
+        stream = _Stream(self._executor, self._description, self.room_for)
         self._streams.add(stream)
         log.info("a stream of points begins, from %s", context.peer())
         reader = asyncio.create_task(stream.read(requests))
@@ -186,11 +187,11 @@ class _Stream:
 
     def __init__(
         self,
-        workers: Workers,
+        executor: Executor,
         description: pb.DescribeResponse,
         room_for: Callable[[_Stream, int], Awaitable[None]],
     ) -> None:
-        self._workers, self._room_for = workers, room_for
+        self._executor, self._room_for = executor, room_for
         self._names = [each.name for each in description.parameters]
         self._order: list[int] | None = None
         self._spectra_below = -math.inf
@@ -213,7 +214,7 @@ class _Stream:
                     self._check_counts(request)
                     for point_id in request.cancel_point_ids:
                         if (job := self.running.get(point_id)) is not None:
-                            self._workers.cancel(job)
+                            self._executor.cancel(job)
                     if request.point_ids:
                         await self._room_for(self, len(request.point_ids))
                         self._submit(self._points(request))
@@ -251,7 +252,7 @@ class _Stream:
     def _submit(self, points: list[tuple[int, list[float]]]) -> None:
         for point_id, row in points:
             job = self.running[point_id] = Job(point_id, row, self._spectra_below, self._done, self)
-            self._workers.submit(job)
+            self._executor.submit(job)
 
     def _columns(self, request: pb.EvaluateRequest) -> list[int]:
         count = len(request.parameters)
@@ -300,10 +301,10 @@ class _Stream:
         """Cancels the points that wait, or everything."""
         for job in list(self.running.values()):
             if everything:
-                self._workers.cancel(job)
+                self._executor.cancel(job)
             else:
                 job.cancel_waiting()
-        self._workers.drop(self)
+        self._executor.drop(self)
 
 
 def fill(response: pb.EvaluateResponse, likelihoods: list[Likelihood], finished: list[Job]) -> None:
@@ -377,7 +378,12 @@ class Server:
     async def start(self) -> None:
         """Starts to answer."""
         await self._server.start()
-        await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
+        await self.set_serving(True)
+
+    async def set_serving(self, serving: bool) -> None:
+        """Whether points can be run just now, for those who ask and those who watch."""
+        status = health_pb2.HealthCheckResponse
+        await self._health.set("", status.SERVING if serving else status.NOT_SERVING)
 
     async def stop(self, grace: float) -> None:
         """Takes no more points, returns what finishes within `grace` seconds, cancels the rest, ends."""

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from proposer.commands.asked import check_agreement, describe_limits, notes_on, read_asked
+from proposer.commands.asked import Asked, check_agreement, describe_limits, notes_on, read_asked
+from proposer.evaluation.backend import Description
 from proposer.run.spectra import kept_below
-from proposer.show.progress import say
+from proposer.show.voice import say
 from proposer.strategies.base import Settings
 from proposer.strategies.choice import type_name
 from proposer.wire.agreement import show
 from proposer.wire.pool import Pool
-from scanspec import PriorKind, Variable
+from scanspec import ObservableSpec, PriorKind, ScanFile, Variable
 
 IN_THE_FILE = {
     "collect": "goal",
@@ -26,46 +28,116 @@ IN_THE_FILE = {
 """Settings of a strategy that have another name in a scan file."""
 
 
-def check(file: Path, places: Sequence[str], *, insecure: bool) -> int:
-    """Reads a scan file and prints what a scan would do; compares it with an evaluator. 2 when they disagree."""
-    spec, settings, limits, _, init = read_asked(file)
+def check(file: Path, places: Sequence[str], *, insecure: bool, as_json: bool = False) -> int:
+    """Reads a scan file and prints what a scan would do; compares it with an evaluator, where one is named.
+
+    Raises ScanFileError, NoEvaluator, and EvaluatorRefused when the two disagree.
+    """
+    asked = read_asked(file)
     pool = Pool(places, insecure=insecure, say=say, file=file) if places else None
+    if not as_json:
+        _print(asked)
+    description = None
+    if pool is not None:
+
+        def fits(found: Description) -> None:
+            if not as_json:
+                print(
+                    f"evaluator at {pool.where}: {found.backend}, {found.version}; {found.concurrency} points at once"
+                )
+            check_agreement(asked.spec, found, pool.where)
+
+        try:
+            description = pool.describe(5.0, fits)
+        finally:
+            pool.close()
+    if as_json:
+        print(json.dumps(_to_json(asked, description)))
+    elif description is not None:
+        print("the scan file and the evaluator agree")
+    return 0
+
+
+def _print(asked: Asked) -> None:
+    spec, settings, limits, _, init = asked
     codes = ", ".join(each.name for each in spec.codes)
-    print(f"{file}: run {spec.run_name!r}, {len(spec.variables)} variables, codes {codes}")
+    print(f"{spec.path}: run {spec.run_name!r}, {len(spec.variables)} variables, codes {codes}")
     for each in spec.variables:
-        prior = each.prior.value + (" {:g} +- {:g}".format(*each.normal) if each.prior is PriorKind.NORMAL else "")
-        print(f"  {each.name}: {_show_range(each)} {each.unit}".rstrip() + (", fixed" if each.fixed else f", {prior}"))
-    fitted = {each.name: each for each in (spec.fitting.variables if spec.fitting is not None else ())}
-    for name, each in fitted.items():
-        print(f"  {name}: {_show_range(each)} {each.unit}".rstrip() + ", solved for at each point")
-    for scored in spec.all_observables():
-        if scored.name in fitted:
-            continue
+        unit = f" {each.unit}".rstrip()
+        print(f"  {each.name}: {_show_range(each)}{unit}" + (", fixed" if each.fixed else f", {_show_prior(each)}"))
+    for each in spec.fitting.variables if spec.fitting is not None else ():
+        print(f"  {each.name}: {_show_range(each)} {each.unit}".rstrip() + ", solved for at each point")
+    for scored in _scored(spec):
         window = f", valid {scored.valid[0]:g} to {scored.valid[1]:g}" if scored.valid else ""
-        likelihood = "the evaluator's measurement" if scored.measurement is not None else show(scored.likelihood)
-        print(f"  {scored.name}: {likelihood}{window}")
+        print(f"  {scored.name}: {_show_likelihood(scored)}{window}")
     print(f"  good: {settings.target.describe()}; stops at {describe_limits(limits)}")
-    print(f"  {type_name(spec)}: {', '.join(own_settings(settings))}")
+    own = ", ".join(f"{name} {_show_setting(value)}" for name, value in own_settings(settings).items())
+    print(f"  {type_name(spec)}: {own}")
     if (below := kept_below(spec, settings.target.threshold)) > -math.inf:
         which = f"points with an NLL below {below:g}" if below < math.inf else "all valid points"
         print(f"  keeps the spectrum files, if there are any, of {which}")
     if init is not None:
         print(f"  starts from {len(init.batch):,} points of {spec.setup.text('init_csv')}")
-        for line in init.notes:
-            print(f"  note: {line}")
-    for line in notes_on(spec, settings.target.threshold):
+    for line in _all_notes(asked):
         print(f"  note: {line}")
-    if pool is not None:
-        try:
-            description = pool.describe(5.0, lambda found: check_agreement(spec, found, pool.where))
-        finally:
-            pool.close()
-        print(
-            f"evaluator at {pool.where}: {description.backend}, {description.version}; "
-            f"{description.concurrency} points at once"
-        )
-        print("the scan file and the evaluator agree")
-    return 0
+
+
+def _to_json(asked: Asked, description: Description | None) -> dict[str, Any]:
+    spec, settings, limits, _, init = asked
+    return {
+        "file": str(spec.path),
+        "run": spec.run_name,
+        "variables": [
+            {
+                "name": each.name,
+                "unit": each.unit,
+                "fixed": each.fixed,
+                "low": each.low,
+                "high": each.high,
+                "values": list(each.values),
+                "prior": _show_prior(each),
+            }
+            for each in spec.variables
+        ],
+        "codes": [each.name for each in spec.codes],
+        "observables": [
+            {
+                "name": each.name,
+                "unit": each.unit,
+                "likelihood": _show_likelihood(each),
+                "valid": list(each.valid) if each.valid else None,
+            }
+            for each in _scored(spec)
+        ],
+        **settings.target.to_meta(),
+        "stops_at": describe_limits(limits),
+        "type": type_name(spec),
+        "settings": own_settings(settings),
+        "init_points": 0 if init is None else len(init.batch),
+        "notes": _all_notes(asked),
+        "evaluator": None
+        if description is None
+        else {"backend": description.backend, "version": description.version, "workers": description.concurrency},
+    }
+
+
+def _scored(spec: ScanFile) -> list[ObservableSpec]:
+    fitted = {each.name for each in (spec.fitting.variables if spec.fitting is not None else ())}
+    return [each for each in spec.all_observables() if each.name not in fitted]
+
+
+def _all_notes(asked: Asked) -> list[str]:
+    notes = list(asked.init.notes) if asked.init is not None else []
+    return [*notes, *notes_on(asked.spec, asked.settings.target.threshold)]
+
+
+def _show_likelihood(scored: ObservableSpec) -> str:
+    return "the evaluator's measurement" if scored.measurement is not None else show(scored.likelihood)
+
+
+def _show_prior(variable: Variable) -> str:
+    normal = " {:g} +- {:g}".format(*variable.normal) if variable.prior is PriorKind.NORMAL else ""
+    return variable.prior.value + normal
 
 
 def _show_range(variable: Variable) -> str:
@@ -79,12 +151,12 @@ def _show_range(variable: Variable) -> str:
     return f"{variable.low:g} to {variable.high:g}{kind}"
 
 
-def own_settings(settings: Settings) -> list[str]:
-    """The settings of the strategy, as `name value`, under the names that a scan file has for them."""
-    return list(_in_the_file_s_words(asdict(settings)))
+def own_settings(settings: Settings) -> dict[str, Any]:
+    """The settings of the strategy under the names that a scan file has for them."""
+    return dict(_in_the_file_s_words(asdict(settings)))
 
 
-def _in_the_file_s_words(settings: dict[str, Any]) -> Iterator[str]:
+def _in_the_file_s_words(settings: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     for own, value in settings.items():
         name = IN_THE_FILE.get(own, own)
         if own == "target" or value is None or value == ():
@@ -92,10 +164,14 @@ def _in_the_file_s_words(settings: dict[str, Any]) -> Iterator[str]:
         if isinstance(value, dict):
             yield from _in_the_file_s_words(value)
         elif own == "collect":
-            yield f"{name} {'collect' if value else 'map'}"
+            yield name, "collect" if value else "map"
         elif own == "seeds":
-            yield f"{name} with {len(value):,} points"
-        elif isinstance(value, tuple):
-            yield f"{name} {' and '.join(map(str, value))}"
+            yield name, f"of {len(value):,} points"
         else:
-            yield f"{name} {value if isinstance(value, str) else format(value, 'g')}"
+            yield name, list(value) if isinstance(value, tuple) else value
+
+
+def _show_setting(value: Any) -> str:
+    if isinstance(value, list):
+        return " and ".join(map(str, value))
+    return value if isinstance(value, str) else format(value, "g")

@@ -15,10 +15,10 @@ from proposer.run.record import RunRecord
 from proposer.run.spectra import FOLDER
 from proposer.run.tables import GOOD_POINTS
 from proposer.scan import Limits, read_tally
-from proposer.show.failures import show_reasons
+from proposer.show.failures import failure_kinds, scan_file, show_reasons
 from proposer.show.plots import draw, read_points
-from proposer.show.progress import say
 from proposer.show.tally import Tally
+from proposer.show.voice import Voice, say, tell, voice
 from proposer.strategies.base import Settings
 from scanspec import ScanFile, ScanFileError
 from scanspec.spectrum import FILES_NOT_KEPT
@@ -54,15 +54,18 @@ def conclude(dataset: Dataset, reason: str, tally: Tally, seconds: float) -> int
         say(line)
     if hint := os.environ.get("LODESCAN_DONE_HINT"):
         say(hint)
-    if tally.good:
-        return 0
-    return ALL_FAILED if tally.all_failed else NONE_GOOD
+    code = 0 if tally.good else ALL_FAILED if tally.all_failed else NONE_GOOD
+    if voice() is Voice.JSON:
+        found = {"good": tally.good, "evaluated": tally.evaluated, "seconds": seconds}
+        tell("end", {"stopped": reason, "code": code, "folder": str(folder), **found})
+    return code
 
 
 def _advice(dataset: Dataset, tally: Tally) -> list[str]:
     """What to do when nothing, or everything, was good."""
     if tally.all_failed and not tally.good:
-        reasons = show_reasons(dataset, dataset.path.parent, RunRecord.read(dataset.meta()).variables)
+        variables = RunRecord.read(dataset.meta()).variables
+        reasons = show_reasons(failure_kinds(dataset), scan_file(dataset.path.parent), variables)
         return ["every point failed, so nothing is known about the physics; mend the code, then scan anew", *reasons]
     if tally.good:
         if tally.evaluated >= MANY and tally.good - tally.given >= tally.evaluated:

@@ -34,7 +34,8 @@ from proposer.run.spectra import kept_below
 from proposer.run.tables import GOOD_POINTS, GoodPoints
 from proposer.scan import Limits, Scan, read_tally
 from proposer.show.failures import show_failed
-from proposer.show.progress import Progress, say
+from proposer.show.progress import About, Progress
+from proposer.show.voice import say
 from proposer.strategies.base import Settings
 from proposer.strategies.choice import make_strategy, type_name
 from proposer.types import Outcome
@@ -137,7 +138,15 @@ def scan(file: Path, places: Sequence[str], options: ScanOptions) -> int:
             values = None if found is None else found.params[0]
             return show_failed(spec.path, space.names, values, failed.failed_code, failed.message)
 
-        with Progress(tally, explain) as progress:
+        about = About(
+            run=spec.run_name,
+            method=type_name(spec),
+            variables=space.names,
+            evaluator=f"{description.backend} on {pool.where}",
+            workers=description.concurrency,
+            seconds=stored.seconds,
+        )
+        with Progress(tally, explain, about) as progress:
             run = Scan(
                 dataset=dataset,
                 strategy=strategy,

@@ -2,44 +2,103 @@
 
 from __future__ import annotations
 
+import json
 import math
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from proposer.formats import show_time
 from proposer.run.dataset import Dataset
 from proposer.run.record import RunRecord
 from proposer.run.tables import GOOD_POINTS
 from proposer.scan import read_tally
-from proposer.show.costs import costs, show_costs
-from proposer.show.evaluators import show_evaluators
-from proposer.show.failures import show_reasons
+from proposer.show.costs import Cost, costs, show_costs
+from proposer.show.evaluators import EvaluatorWork, evaluators_of, show_evaluators
+from proposer.show.failures import Kind, failure_kinds, scan_file, show_reasons
+from proposer.show.tally import Tally
 
 
-def status(folder: Path) -> int:
+def status(folder: Path, *, as_json: bool = False) -> int:
     """Prints counts, the best point, time, and where the files are. Raises DatasetError when there is no run."""
     with Dataset(folder, read_only=True) as dataset:
         record = RunRecord.read(dataset.meta())
         if not record.started:
-            print(f"{folder}: the run has not started yet")
+            print(json.dumps({"folder": str(folder), "started": False}) if as_json else f"{folder}: {NOT_STARTED}")
             return 0
         dataset.check()
         tally = read_tally(dataset, record.points, record.target, names=record.observables)
-        origins: dict[str, int] = {}
-        for (origin, _), points in dataset.counts().items():
-            origins[origin] = origins.get(origin, 0) + points
-        print(f"{folder}: {tally.good:,} of {tally.wanted:,} good points ({record.target.describe()})")
-        print(f"evaluated: {tally.evaluated:,} ({tally.breakdown()}); {dataset.count_pending():,} more asked for")
-        print(f"asked for as: {', '.join(f'{points:,} {origin}' for origin, points in sorted(origins.items()))}")
-        if tally.best < math.inf:
-            print(tally.lowest())
-        for line in show_reasons(dataset, folder, record.variables):
-            print(line)
-        for line in show_costs(costs(dataset.seconds(), record.codes)):
-            print(line)
-        for line in show_evaluators(dataset.results(), record.evaluators, record.raced):
-            print(line)
-        print(f"time: {show_time(record.seconds)}; seed {record.seed}; evaluator {record.backend}")
-        print(f"stopped: {record.stopped}" if record.stopped else "not finished; the same scan command goes on")
-        if tally.good:
-            print(f"good points: {folder / GOOD_POINTS}")
+        kinds = failure_kinds(dataset)
+        spent = costs(dataset.seconds(), record.codes)
+        who = evaluators_of(dataset.results(), record.evaluators)
+        if as_json:
+            print(json.dumps(_to_json(dataset, record, tally, kinds, spent) | {"evaluators": _who(who)}))
+        else:
+            _print(dataset, record, tally, kinds, [*show_costs(spent), *show_evaluators(who, record.raced)])
     return 0
+
+
+NOT_STARTED = "the run has not started yet"
+
+
+def _origins(dataset: Dataset) -> dict[str, int]:
+    origins: dict[str, int] = {}
+    for (origin, _), points in dataset.counts().items():
+        origins[origin] = origins.get(origin, 0) + points
+    return dict(sorted(origins.items()))
+
+
+def _who(who: list[EvaluatorWork]) -> list[dict[str, Any]]:
+    return [asdict(each) | {"idle": each.idle} for each in who]
+
+
+def _print(dataset: Dataset, record: RunRecord, tally: Tally, kinds: list[Kind], work: list[str]) -> None:
+    folder = dataset.path.parent
+    print(f"{folder}: {tally.good:,} of {tally.wanted:,} good points ({tally.target.describe()})")
+    print(f"evaluated: {tally.evaluated:,} ({tally.breakdown()}); {dataset.count_pending():,} more asked for")
+    print(f"asked for as: {', '.join(f'{points:,} {origin}' for origin, points in _origins(dataset).items())}")
+    if tally.best < math.inf:
+        print(tally.lowest())
+    for line in show_reasons(kinds, scan_file(folder), record.variables):
+        print(line)
+    for line in work:
+        print(line)
+    print(f"time: {show_time(record.seconds)}; seed {record.seed}; evaluator {record.backend}")
+    print(f"stopped: {record.stopped}" if record.stopped else "not finished; the same scan command goes on")
+    if tally.good:
+        print(f"good points: {folder / GOOD_POINTS}")
+
+
+def _to_json(dataset: Dataset, record: RunRecord, tally: Tally, kinds: list[Kind], spent: list[Cost]) -> dict[str, Any]:
+    folder, variables = dataset.path.parent, record.variables
+    return {
+        "folder": str(folder),
+        "started": True,
+        "good": tally.good,
+        "wanted": tally.wanted,
+        **tally.target.to_meta(),
+        "evaluated": tally.evaluated,
+        "statuses": {each.name: points for each, points in tally.by_status.items()},
+        "pending": dataset.count_pending(),
+        "origins": _origins(dataset),
+        "lowest_nll": tally.best if math.isfinite(tally.best) else None,
+        "lowest_losses": dict(zip(tally.names, tally.best_losses, strict=False)),
+        "failures": [
+            {
+                "code": each.code,
+                "message": each.message,
+                "points": each.points,
+                "last": dict(zip(variables, each.values.tolist(), strict=True)),
+            }
+            for each in kinds
+        ],
+        "codes": [
+            {"name": each.name, "runs": each.runs, "seconds": each.seconds, "spared": each.spared} for each in spent
+        ],
+        "seconds": record.seconds,
+        "seed": record.seed,
+        "evaluator": record.backend,
+        "raced": record.raced,
+        "stopped": record.stopped,
+        "good_points": str(folder / GOOD_POINTS) if tally.good else None,
+    }

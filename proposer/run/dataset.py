@@ -297,6 +297,14 @@ class Dataset:
         rows = self._select("SELECT origin, status, count(*) FROM points GROUP BY origin, status ORDER BY 1, 2")
         return {(origin, Status[status] if status else None): n for origin, status, n in rows}
 
+    def counts_by_code(self) -> dict[str, dict[Status, int]]:
+        """How many points ended at each code, by status."""
+        found: dict[str, dict[Status, int]] = {}
+        query = "SELECT failed_code, status, count(*) FROM points WHERE failed_code IS NOT NULL GROUP BY 1, 2"
+        for code, status, n in self._select(query) if self._columns else ():
+            found.setdefault(code, {})[Status[status]] = n
+        return found
+
     def count_good(self, target: Target) -> int:
         """How many OK points have an NLL in the target; reads every NLL."""
         return sum(int(target.contains(nll).sum()) for nll in self._nlls())

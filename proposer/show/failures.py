@@ -47,22 +47,36 @@ def show_failed(file: Path, names: Sequence[str], values: Floats | None, code: s
     return lines
 
 
-def show_reasons(dataset: Dataset, folder: Path, names: Sequence[str]) -> list[str]:
-    """The kinds of failures that were most frequent, each with the last such point; empty when none failed."""
-    counts: dict[tuple[str, str], int] = {}
-    last: dict[tuple[str, str], tuple[str, Floats]] = {}
+@dataclass(frozen=True)
+class Kind:
+    """Failed points of one kind in a dataset; message and values, shape (d,), of the last one."""
+
+    code: str
+    message: str
+    points: int
+    values: Floats
+
+
+def failure_kinds(dataset: Dataset) -> list[Kind]:
+    """Why points failed, the most frequent kind first; empty when none failed."""
+    found: dict[tuple[str, str], Kind] = {}
     for part in dataset.results():
         for row in np.flatnonzero(np.isin(part.status, [Status.FAILED, Status.TIMED_OUT])).tolist():
-            kind = kind_of(part.failed_code[row], part.message[row])
-            counts[kind] = counts.get(kind, 0) + 1
-            last[kind] = part.message[row], part.params[row]
+            code, message = part.failed_code[row], part.message[row]
+            kind = kind_of(code, message)
+            points = found[kind].points if kind in found else 0
+            found[kind] = Kind(code, message, points + 1, part.params[row])
+    return sorted(found.values(), key=lambda each: -each.points)
+
+
+def show_reasons(kinds: Sequence[Kind], file: Path, names: Sequence[str]) -> list[str]:
+    """The most frequent kinds in words, each with the command that runs the last such point of the scan file."""
     lines: list[str] = []
-    for kind in sorted(counts, key=lambda each: -counts[each])[:MOST_REASONS]:
-        message, values = last[kind]
-        shown = show_failed(scan_file(folder), names, values, kind[0], message)
-        lines += [f"failed, {counts[kind]:,} points: {shown[0]}", *(f"  {line}" for line in shown[1:])]
-    if len(counts) > MOST_REASONS:
-        lines.append(f"and {len(counts) - MOST_REASONS:,} other reasons: the column message of an export has all")
+    for each in kinds[:MOST_REASONS]:
+        shown = show_failed(file, names, each.values, each.code, each.message)
+        lines += [f"failed, {each.points:,} points: {shown[0]}", *(f"  {line}" for line in shown[1:])]
+    if len(kinds) > MOST_REASONS:
+        lines.append(f"and {len(kinds) - MOST_REASONS:,} other reasons: the column message of an export has all")
     return lines
 
 

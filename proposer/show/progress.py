@@ -1,31 +1,32 @@
-"""What people see while a scan runs: one live line on a terminal, plain lines elsewhere."""
+"""The progress of a scan: a display on a terminal, plain lines elsewhere, JSON for programs."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Self
 
 from rich.live import Live
-from rich.text import Text
 
-from proposer.formats import show_number, show_time
+from proposer.show.doings import Doings
 from proposer.show.failures import Failures
+from proposer.show.panel import one_line, panel
+from proposer.show.rates import Rates
+from proposer.show.regions import Regions
+from proposer.show.state import State
 from proposer.show.tally import Tally
-from proposer.types import Outcome
-from scanspec import visible
+from proposer.show.voice import Voice, tell, voice, warn
+from proposer.show.voice import say as say_line
+from proposer.types import Floats, Outcome
 from scanspec.logs import stderr_console
 
 PLAIN_EVERY = 10.0
 """Seconds between two lines where there is no terminal."""
 
-SPACING = 1.0
-"""Seconds between two counts that are kept for rates."""
-
-MEMORY = 600.0
-"""Seconds over which rates are taken."""
+JSON_EVERY = 1.0
+"""Seconds between two JSON objects."""
 
 IN_A_ROW = 20
 """So many failed points in a row are told at once, each kind of failure once."""
@@ -33,28 +34,39 @@ IN_A_ROW = 20
 MOST_TOLD = 5
 """Kinds of failures that are told; `lodescan status` counts them all."""
 
-FOUND = 5
-"""Good points from which on a rate says when there will be enough."""
 
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """What a display says of a scan that does not change: its name, type and variables; its evaluator's workers."""
 
-def say(line: str) -> None:
-    """Writes a line to standard error, above the live display where there is one."""
-    stderr_console().print(visible(line))
+    run: str = ""
+    method: str = ""
+    variables: Sequence[str] = ()
+    evaluator: str = ""
+    workers: int = 0
+    seconds: float = 0.0
+    """Of earlier commands of the run."""
 
 
 class Progress:
     """The progress of a scan; lines that `say` writes stand above it. `explain`: lines about a failed point."""
 
-    def __init__(self, tally: Tally, explain: Callable[[Outcome], list[str]] = lambda _: []) -> None:
-        self._tally, self._explain = tally, explain
+    def __init__(
+        self, tally: Tally, explain: Callable[[Outcome], list[str]] = lambda _: [], about: About | None = None
+    ) -> None:
+        self._tally, self._explain, self._about = tally, explain, about or About()
+        self._rates, self._doings, self._regions = Rates(tally), Doings(), Regions(self._about.variables)
         self._told: list[Failures] = []
-        self._console = stderr_console()
-        self._live: Live | None = None
-        self._doing = ""
-        self._history = deque([(time.monotonic(), tally.evaluated, tally.good)])
+        self._out: dict[int, tuple[Floats, Floats]] = {}  # points without an answer, in the unit cube and as they are
+        self._doing, self._busy = "", 0
+        self._start = time.monotonic()
         self._last_line = -math.inf
-        if self._console.is_terminal:
-            self._live = Live(console=self._console, refresh_per_second=4, get_renderable=self._render, transient=True)
+        self._live: Live | None = None
+        console = stderr_console()
+        if console.is_terminal and voice() is Voice.PEOPLE:
+            self._live = Live(
+                console=console, refresh_per_second=4, get_renderable=lambda: panel(self.state()), transient=True
+            )
 
     def __enter__(self) -> Self:
         if self._live is not None:
@@ -67,59 +79,92 @@ class Progress:
 
     def say(self, line: str) -> None:
         """Writes a line that stays."""
-        say(line)
+        say_line(line)
 
     def doing(self, what: str) -> None:
         """Says what goes on now: the iteration, and whether it trains or evaluates."""
         self._doing = what
 
+    def busy(self, points: int) -> None:
+        """So many points are without an answer."""
+        self._busy = points
+
+    def asked(self, ids: Sequence[int], origins: Sequence[str], u: Floats, values: Floats) -> None:
+        """A new batch: `u` in the unit cube, `values` in physical units, of shape (n, d)."""
+        self._doings.asked(ids, origins)
+        self._out |= dict(zip(ids, zip(u, values, strict=True), strict=True))
+
+    def answered(self, outcomes: Sequence[Outcome]) -> None:
+        """New results, which the tally has counted."""
+        for each in outcomes:
+            point = self._out.pop(each.id, None)
+            good = each.nll is not None and bool(self._tally.target.contains(each.nll))
+            self._doings.answered(each.id, good=good)
+            if good and point is not None:
+                self._regions.add(*point)
+        self.update()
+
     def update(self) -> None:
         """Called when the tally has changed."""
         self._tell_of_failures()
+        self._rates.update()
         now = time.monotonic()
-        if now - self._history[-1][0] > SPACING:
-            self._history.append((now, self._tally.evaluated, self._tally.good))
-        while len(self._history) > 2 and now - self._history[0][0] > MEMORY:
-            self._history.popleft()
-        if self._live is None and now - self._last_line >= PLAIN_EVERY:
-            self._last_line = now
-            self.say(self.line())
+        every = JSON_EVERY if voice() is Voice.JSON else PLAIN_EVERY
+        if self._live is not None or now - self._last_line < every:
+            return
+        self._last_line = now
+        if voice() is Voice.JSON:
+            tell("progress", self.state().to_json())
+        else:
+            self.say(one_line(self.state()))
 
     def _tell_of_failures(self) -> None:
         kind, row = self._tally.failed, self._tally.failed_in_a_row
         if kind is None or row < IN_A_ROW or len(self._told) >= MOST_TOLD or kind in self._told:
             return
         self._told.append(kind)
-        self.say(f"{row:,} points failed one after the other; so far {kind.points:,} like the last of them:")
+        warn(f"{row:,} points failed one after the other; so far {kind.points:,} like the last of them:")
         for line in self._explain(kind.last):
-            self.say(f"  {line}")
+            warn(f"  {line}")
         if len(self._told) == MOST_TOLD:
-            self.say("  further kinds of failures are counted, not told: `lodescan status` on the run's folder has all")
+            warn("  further kinds of failures are counted, not told: `lodescan status` on the run's folder has all")
 
-    def line(self) -> str:
-        """Good points, hit rate and time left come first: a narrow terminal cuts the rest."""
-        tally = self._tally
-        start, evaluated, good = self._history[0]
-        elapsed = time.monotonic() - start
-        points, found = tally.evaluated - evaluated, tally.good - good
-        rate = points / elapsed if elapsed > 0 else 0.0
-        parts = [f"{tally.good:,} of {tally.wanted:,} good", f"hit rate {tally.hit_rate} %"]
-        parts += [self._left(elapsed, points, found), self._doing]
-        if not tally.good and math.isfinite(tally.best):
-            parts.append(tally.lowest())
-        parts += [f"{tally.evaluated:,} evaluated ({tally.breakdown()})", f"{show_number(rate, 3)} points/s"]
-        return " | ".join(part for part in parts if part)
+    def state(self) -> State:
+        """What the scan has come to; also for the thread of the display, so dictionaries are copied."""
+        tally, about = self._tally, self._about
+        return State(
+            at=time.time(),
+            good=tally.good,
+            wanted=tally.wanted,
+            target=tally.target.describe(),
+            evaluated=tally.evaluated,
+            run=about.run,
+            method=about.method,
+            evaluator=about.evaluator,
+            workers=about.workers,
+            busy=min(self._busy, about.workers),
+            hit_rate=tally.hit_rate,
+            hit_rates=[round(each, 6) for each in self._rates.hit_rates],
+            statuses={status.name: points for status, points in [*tally.by_status.items()] if points},
+            by_code={
+                code: {each.name: n for each, n in [*counts.items()]} for code, counts in [*tally.by_code.items()]
+            },
+            points_per_second=self._rates.points_per_second,
+            lowest_nll=tally.best if math.isfinite(tally.best) else None,
+            lowest=tally.lowest() if math.isfinite(tally.best) else "",
+            doing=self._doing,
+            strategy=self._doings.words,
+            regions=self._regions.words,
+            seconds=about.seconds + time.monotonic() - self._start,
+            left=None if self._remark() else self._rates.left(),
+            remark=self._remark(),
+        )
 
-    def _left(self, elapsed: float, points: int, found: int) -> str:
+    def _remark(self) -> str:
+        """In place of an estimate of the time that is left."""
         tally = self._tally
         if tally.good >= tally.wanted:
             return "finishing this iteration"
         if tally.evaluated < min(tally.start, tally.most):
             return f"start {tally.evaluated:,} of {tally.start:,}, no estimate before that"
-        left = (tally.wanted - tally.good) * elapsed / found if found >= FOUND else math.inf
-        if points:
-            left = min(left, (tally.most - tally.evaluated) * elapsed / points)
-        return f"about {show_time(max(left, 0))} left" if left < math.inf else "time left unknown"
-
-    def _render(self) -> Text:
-        return Text(self.line(), overflow="ellipsis", no_wrap=True)
+        return ""

@@ -23,7 +23,8 @@ class Tally:
 
     A scan ends at `wanted` good points (an NLL in `target`), or at `most` evaluations. `given`: good points that came
     with their NLL. `raced`: points that two evaluators worked on. `start`: points of a search before it has learned
-    anything. `names`: of the observables; `best_losses`: of the point with the lowest NLL. `failures`: by kind;
+    anything. `by_code`: points that ended at a code, by status. `names`: of the observables; `best_losses`: of the
+    point with the lowest NLL. `failures`: by kind;
     `failed`: the kind of the last of `failed_in_a_row`.
     """
 
@@ -33,6 +34,7 @@ class Tally:
     good: int = 0
     best: float = math.inf
     by_status: Counter[Status] = field(default_factory=Counter)
+    by_code: dict[str, Counter[Status]] = field(default_factory=dict)
     given: int = 0
     raced: int = 0
     start: int = 0
@@ -52,6 +54,8 @@ class Tally:
         for each in outcomes:
             self.by_status[each.status] += 1
             self._note_failure(each)
+            if each.failed_code:
+                self.by_code.setdefault(each.failed_code, Counter())[each.status] += 1
             if each.nll is not None:
                 self.good += self.target.contains(each.nll)
                 if each.nll < self.best:
@@ -74,12 +78,9 @@ class Tally:
         return 0 < self.evaluated == self.by_status[Status.FAILED] + self.by_status[Status.TIMED_OUT]
 
     @property
-    def hit_rate(self) -> str:
-        """How many of the evaluated points are good, in percent, for people."""
-        if not self.evaluated:
-            return "-"
-        percent = 100 * max(0, self.good - self.given) / self.evaluated
-        return f"{percent:.0f}" if percent >= 9.95 else f"{percent:.2g}" if percent >= 1e-3 or not percent else "<0.001"
+    def hit_rate(self) -> float | None:
+        """Good points per evaluated point; None before the first."""
+        return max(0, self.good - self.given) / self.evaluated if self.evaluated else None
 
     def lowest(self) -> str:
         """The lowest NLL, and the losses that it is made of, the largest first."""

@@ -322,7 +322,7 @@ class Pool:
                 link.leave(0.0)  # its description says what is different
                 return received
             received = self._results(link, event)
-            link.took_up()
+            link.took_up(len(received.outcomes))
             link.read_next()
             return received
         return None
@@ -534,11 +534,7 @@ class Pool:
 
     def points_in(self, seconds: float) -> int:
         """How many points the workers work off in that time, and one more each; at first twice as many as workers."""
-        total = 0.0
-        for link in self._links.values():
-            if link.ready or link.description is not None:
-                ahead = 1.0 if math.isnan(link.seconds) else seconds / max(link.seconds, 1e-6)
-                total += link.concurrency * (1.0 + ahead)
+        total = sum(link.points_in(seconds) for link in self._links.values() if link.description is not None)
         return math.ceil(min(max(total, 1.0), MOST_AHEAD))
 
 

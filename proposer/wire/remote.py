@@ -40,6 +40,9 @@ KEEPALIVE = 30.0
 """Seconds of silence after which a connection is tested. A point may be silent for an hour; a dead machine is noticed
 in a minute. Not below what evaluators allow, 10 s."""
 
+REMEMBERED = 4.0
+"""Seconds over which the points that come are counted."""
+
 LARGEST_DESCRIPTION = 2**22
 """Bytes; in memory a message of many small parts takes sixty times as much."""
 
@@ -115,8 +118,8 @@ class Link:
         self.heard = time.monotonic()
         self.longest = 0.0  # seconds of a point, as it says, but no more than have gone by
         self.seconds = math.nan  # of a point, a running mean
-        self.answered = 0
         self._first = time.monotonic()
+        self._busy = [0.0, 0.0]  # points answered, and the seconds that this took, while all workers had points
         self._target, self._events, self._keepalive = address.target, events, keepalive
         self._orders: queue.SimpleQueue[float] = queue.SimpleQueue()
         self._requests: queue.SimpleQueue[pb.EvaluateRequest | None] = queue.SimpleQueue()
@@ -175,15 +178,29 @@ class Link:
         if point == self.alone:
             self.alone = None
         if seconds >= 0.0:
-            self.answered += 1
             self.longest = max(self.longest, min(seconds, time.monotonic() - self._first))
             self.seconds = seconds if math.isnan(self.seconds) else 0.9 * self.seconds + 0.1 * seconds
         return sent
 
-    def took_up(self) -> None:
+    def took_up(self, answered: int) -> None:
         """All results of a message are taken up."""
-        self.heard = time.monotonic()
+        now = time.monotonic()
+        if len(self.out) + answered > self.concurrency:
+            self._busy = [self._busy[0] + answered, self._busy[1] + now - self.heard]
+            if self._busy[1] > REMEMBERED:
+                self._busy = [each / 2.0 for each in self._busy]
+        self.heard = now
         self._fill()
+
+    def points_in(self, seconds: float) -> float:
+        """How many points its workers work off in that time, and one more each; at first twice as many as workers.
+
+        No more than it was seen to: the way there and back may take longer than the codes.
+        """
+        ahead = 1.0 if math.isnan(self.seconds) else seconds / max(self.seconds, 1e-6)
+        points, took = self._busy
+        seen = seconds * points / took if took > 0.0 else math.inf
+        return self.concurrency + min(self.concurrency * ahead, max(seen, float(self.concurrency)))
 
     def _fill(self) -> None:
         """An evaluator works off its points in the order of sending, as many at once as it says."""

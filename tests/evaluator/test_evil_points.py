@@ -289,11 +289,11 @@ FILLS = (
 
 
 def test_a_point_that_fills_its_folder_costs_itself(evil, evaluator):
-    limited = "from evaluator.executors import slot\nslot.LARGEST_FOLDER = 64 * 2**20"
+    limited = "from evaluator.executors import scratch\nscratch.LARGEST_FOLDER = 64 * 2**20"
     server = evaluator(evil(FILLS), workers=2, before=limited)
     results = server.evaluate([[1, 0], [2, 1], [3, 0]])
     assert [each.status for each in results] == [pb.STATUS_OK, pb.STATUS_FAILED, pb.STATUS_OK]
-    assert "wrote more than 64 MiB into its folder" in results[1].message and results[1].failed_code == "toy"
+    assert "wrote more than 64 MiB of scratch files" in results[1].message and results[1].failed_code == "toy"
     (root,) = server.scratch()
     assert not list(root.glob("point-*"))
 

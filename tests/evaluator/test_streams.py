@@ -9,7 +9,8 @@ import grpc
 import pytest
 
 from evaluator.chain import Outcome, Status
-from evaluator.executors.protocol import Job, Loss, Waiting
+from evaluator.executors.job import Job, JobQueue
+from evaluator.executors.protocol import Health
 from evaluator.service import server as service
 from lodescan.v1 import evaluation_pb2 as pb
 
@@ -105,13 +106,14 @@ def test_what_has_not_begun_is_returned_when_asked_for(slow):
 
 
 class Holding:
-    """Workers that keep what they are given until they are told to work."""
+    """Executor that keep what it is given until it is told to work."""
 
     concurrency = 1
+    longest_seconds = 0.0
 
     def __init__(self):
         self.jobs, self.most, self.works = [], 0, False
-        self.loss = Loss()
+        self.health = Health()
 
     def submit(self, job):
         self.jobs.append(job)
@@ -138,9 +140,9 @@ class Holding:
 
 def test_all_streams_together_have_one_bound_and_each_has_room(monkeypatch):
     monkeypatch.setattr(service, "MOST_UNANSWERED", 1000)
-    workers = Holding()
+    executor = Holding()
     description = pb.DescribeResponse(parameters=[pb.Parameter(name="x")])
-    evaluation = service.Evaluation(workers, description, [])
+    evaluation = service.Evaluation(executor, description, [])
 
     async def requests():
         for number in range(100):
@@ -155,17 +157,17 @@ def test_all_streams_together_have_one_bound_and_each_has_room(monkeypatch):
     async def run():
         streams = [asyncio.create_task(stream()) for _ in range(10)]
         submitted = -1
-        while submitted != len(workers.jobs):
-            submitted = len(workers.jobs)
+        while submitted != len(executor.jobs):
+            submitted = len(executor.jobs)
             await asyncio.sleep(0.1)
-        held = {job.owner: 0 for job in workers.jobs}
-        for job in workers.jobs:
+        held = {job.owner: 0 for job in executor.jobs}
+        for job in executor.jobs:
             held[job.owner] += 1
-        workers.work()
+        executor.work()
         return held, await asyncio.gather(*streams)
 
     held, answered = asyncio.run(run())
-    assert 500 < workers.most <= 1000
+    assert 500 < executor.most <= 1000
     assert len(held) == 10 and min(held.values()) >= 10
     assert answered == [1000] * 10
 
@@ -191,7 +193,7 @@ def job(number, owner):
 
 
 def test_owners_take_turns_each_in_its_order():
-    waiting = Waiting()
+    waiting = JobQueue()
     for number in range(4):
         waiting.put(job(number, "a"))
     waiting.put(None)
@@ -206,7 +208,7 @@ def test_owners_take_turns_each_in_its_order():
 
 
 def test_what_an_owner_drops_is_forgotten():
-    waiting = Waiting()
+    waiting = JobQueue()
     for number in range(3):
         waiting.put(job(number, "a"))
         waiting.put(job(number, "b"))

@@ -13,6 +13,7 @@ import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 import pyte
 
@@ -42,6 +43,14 @@ class Terminal:
             env=environment,
         )
         os.close(theirs)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self._ours)
 
     @property
     def shown(self) -> list[str]:
@@ -76,5 +85,4 @@ class Terminal:
         deadline = time.monotonic() + seconds
         while self.read(0.1):
             assert time.monotonic() < deadline, "\n".join(self.shown)
-        os.close(self._ours)
         return self.process.wait(10)

@@ -1,23 +1,38 @@
-"""The live display on a terminal of 80 columns: what it shows, and that nothing tears it."""
+"""The live display on a terminal of 80 columns and 24 lines: what it shows, and that nothing tears it."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from proposer.show.panel import panel, show_percent, sparkline
+from proposer.show.state import State
 from tests.proposer.terminal import Terminal
 
 PROGRAM = """
 import logging, sys, warnings
 from collections import Counter
-from proposer.show.progress import Progress, say
+from proposer.show.progress import About, Progress
 from proposer.show.tally import Tally
+from proposer.show.voice import say
 from proposer.target import Target
-from proposer.types import Status
+from proposer.types import Outcome, Status
 from scanspec.logs import logging_to_stderr
+import numpy as np
 
-tally = Tally(1000, Target(1.0), start=90, names=("a", "b"))
-with logging_to_stderr(), Progress(tally) as progress:
+about = About(run="mssm", method="LODE", variables=("x", "y"), evaluator="ball on 127.0.0.1:50051", workers=2)
+tally = Tally(1000, Target(1.0), names=("a", "b"), most=1e6)
+with logging_to_stderr(), Progress(tally, about=about) as progress:
+    u = np.linspace(0, 1, 2000).reshape(1000, 2)
+    progress.asked(range(1, 1001), ["exploit"] * 900 + ["explore"] * 100, u, u)
     progress.doing("iteration 3")
-    tally.good, tally.by_status = 123, Counter({Status.OK: 2000, Status.INVALID: 653, Status.FAILED: 2})
-    progress.update()
+    progress.busy(400)
+    outcomes = [Outcome(n, Status.OK, 0.5, (1.0, 1.0), (0.25, 0.25)) for n in range(1, 124)]
+    outcomes += [Outcome(n, Status.INVALID, failed_code="ball") for n in range(124, 601)]
+    tally.add(outcomes)
+    progress.answered(outcomes)
     sys.stdin.readline()
     say("a line of a command")
     logging.getLogger("a.module").warning("of a module")
@@ -26,20 +41,88 @@ with logging_to_stderr(), Progress(tally) as progress:
     sys.stdin.readline()
 print("over")
 """
+SHOWN = [
+    "scan       mssm · LODE · NLL below 1",
+    "good       123 of 1,000 good ━",
+    "hit rate   20 % ",
+    "evaluated  600: 123 ok, 477 invalid",
+    "           ball: 477 invalid",
+    "speed      ",
+    "evaluator  2 of 2 workers busy · ball on 127.0.0.1:50051",
+    "lowest     NLL 0.5: a 0.25, b 0.25",
+    "now        iteration 3 · fills the known region (90 %) and looks for",
+    "time       ",
+]
 
 
-def test_what_is_said_stands_above_the_live_display_and_nothing_is_torn() -> None:
-    terminal = Terminal(PROGRAM)
-    lines = terminal.wait_for(lambda shown: any("123 of 1,000 good" in each for each in shown))
-    live = next(each for each in lines if "123 of 1,000 good" in each)
-    assert "hit rate 4.6 %" in live and "left" in live  # before the end of the line
-    terminal.enter()
-    lines = terminal.wait_for(lambda shown: any("of a program" in each for each in shown))
-    terminal.enter()
-    assert terminal.wait() == 0
-    lines = [each for each in terminal.shown if each]
+def test_the_display_and_what_is_said_above_it() -> None:
+    with Terminal(PROGRAM) as terminal:
+        lines = terminal.wait_for(lambda shown: any(each.startswith("time ") for each in shown))
+        assert [a.startswith(b) for a, b in zip(lines, SHOWN, strict=False)] == [True] * len(SHOWN), lines
+        assert all(len(each) <= 80 for each in lines)
+        terminal.enter()
+        terminal.wait_for(lambda shown: any("of a program" in each for each in shown))
+        terminal.enter()
+        assert terminal.wait() == 0
+        lines = [each for each in terminal.shown if each]
     assert "a line of a command" in lines and "of a program" in lines
     assert any(each.endswith("a.module: of a module") for each in lines)
     assert any("py.warnings: " in each for each in lines)
     assert not any("good" in each for each in lines)  # the display is gone, and left nothing behind
     assert lines[-1] == "over"
+
+
+def full(**values: Any) -> State:
+    """A state in which everything is long."""
+    long = "a name that goes on and on " * 9
+    codes = {f"{n} {long}": {"INVALID": 10**9, "FAILED": 10**9, "TIMED_OUT": 10**9} for n in range(40)}
+    words: dict[str, Any] = dict.fromkeys(
+        ("run", "method", "evaluator", "lowest", "doing", "regions", "target", "remark"), long
+    )
+    numbers: dict[str, Any] = {
+        "good": 10**9,
+        "wanted": 10**9,
+        "evaluated": 10**12,
+        "seconds": 1e9,
+        "points_per_second": 1e9,
+    }
+    return State(
+        at=0.0,
+        by_code=codes,
+        statuses=codes[f"0 {long}"],
+        hit_rates=[0.1] * 24,
+        strategy=f"{long}; {long}",
+        busy=10**6,
+        workers=10**6,
+        **(words | numbers | values),
+    )
+
+
+@pytest.mark.parametrize(("columns", "most"), [(80, 24), (200, 24), (40, 24)])
+def test_it_fits_whatever_is_in_it(columns: int, most: int) -> None:
+    console = Console(width=columns, height=most, force_terminal=True, color_system=None, record=True, quiet=False)
+    with console.capture() as captured:
+        console.print(panel(full()))
+    lines = captured.get().splitlines()
+    assert len(lines) < most and max(map(len, lines)) <= columns
+
+
+def test_names_are_texts_and_no_commands_of_a_terminal() -> None:
+    console = Console(width=80, force_terminal=True, color_system=None)
+    with console.capture() as captured:
+        console.print(panel(full(run="[red]x\x1b[2J", method="", target="")))
+    assert "\x1b[2J" not in captured.get() and "[red]x" in captured.get()
+
+
+@pytest.mark.parametrize(
+    ("rates", "line"), [([], ""), ([0.0, 0.0], "▁▁"), ([0.0, 0.5, 1.0], "▁▅█"), ([1e-9, 2e-9], "▅█")]
+)
+def test_sparkline(rates: list[float], line: str) -> None:
+    assert sparkline(rates) == line
+
+
+@pytest.mark.parametrize(
+    ("rate", "shown"), [(None, "-"), (0.0, "0 %"), (1.0, "100 %"), (0.046, "4.6 %"), (1e-9, "<0.001 %")]
+)
+def test_percent(rate: float | None, shown: str) -> None:
+    assert show_percent(rate) == shown

@@ -7,6 +7,7 @@ from collections import Counter
 
 import pytest
 
+from proposer.show.panel import one_line
 from proposer.show.progress import IN_A_ROW, MOST_TOLD, Progress
 from proposer.show.tally import MOST_KINDS, Tally
 from proposer.target import Target
@@ -29,7 +30,7 @@ def test_what_is_left(monkeypatch: pytest.MonkeyPatch, good: int, most: float, e
     progress = Progress(tally)
     tally.good, tally.by_status = good, Counter({Status.OK: 80, Status.INVALID: 20})
     now += 1.0
-    words = progress.line().split(" | ")
+    words = one_line(progress.state()).split(" | ")
     assert words == [
         f"{good} of 100 good",
         f"hit rate {good} %",
@@ -51,23 +52,23 @@ def test_a_start_and_a_lucky_point_make_no_estimate(monkeypatch: pytest.MonkeyPa
     progress.doing("iteration 1")
     now += 10.0
     tally.add([outcome(n, 7.96, 0.01, 7.95) for n in range(16)])
-    assert progress.line().startswith(
+    assert one_line(progress.state()).startswith(
         "0 of 1,000 good | hit rate 0 % | start 16 of 90, no estimate before that | iteration 1 | "
         "lowest NLL 7.96: b 7.95, a 0.01 | "
     )
     tally.add([outcome(n, 7.96, 0.01, 7.95) for n in range(100)])
     tally.add([outcome(1, 0.5, 0.25, 0.25)])
-    assert "| time left unknown |" in progress.line() and "lowest" not in progress.line()
+    assert "| time left unknown |" in one_line(progress.state()) and "lowest" not in one_line(progress.state())
 
 
 def test_the_hit_rate_is_that_of_the_run() -> None:
     """After a resume, and without points that came with their NLL."""
     tally = Tally(100, Target(1.0), good=30, given=10, by_status=Counter({Status.OK: 200}))
-    assert "| hit rate 10 % |" in Progress(tally).line()
+    assert "| hit rate 10 % |" in one_line(Progress(tally).state())
     tally.good = 210
-    assert "| hit rate 100 % |" in Progress(tally).line()
+    assert "| hit rate 100 % |" in one_line(Progress(tally).state())
     tally.good = 11
-    assert "| hit rate 0.5 % |" in Progress(tally).line()
+    assert "| hit rate 0.5 % |" in one_line(Progress(tally).state())
 
 
 def test_failures_in_a_row_are_told_once(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,108 @@
+"""What runs in the workers of a Dask cluster: a pool of worker processes for the scan, and the tasks that use it."""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import multiprocessing
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import distributed
+
+from evaluator.chain import Chain
+from evaluator.description import describe
+from evaluator.errors import ConfigurationError, PhysicsChanged
+from evaluator.executors.job import Job
+from evaluator.executors.processes import ProcessExecutor
+from evaluator.scan import read_scan
+
+
+def digest_of(chain: Chain) -> str:
+    """Of the codes and of the file, whose time limits the pool keeps."""
+    return f"{describe(chain, 1).physics_digest} {hashlib.sha256(chain.scan.text.encode()).hexdigest()}"
+
+
+class _Pool:
+    """The worker processes of one scan in this Dask worker."""
+
+    def __init__(self, scan_file: str, digest: str, threads: int) -> None:
+        self.scan_file, self.digest = scan_file, digest
+        self.running: dict[str, Job] = {}
+        chain = Chain(read_scan(Path(scan_file)))
+        if digest_of(chain) != digest:
+            raise PhysicsChanged(
+                f"{scan_file} with its codes is not the same on the Dask worker at {distributed.get_worker().address}: "
+                "other versions, an older copy, or a file that was changed while this evaluator served"
+            )
+        self.executor = ProcessExecutor(chain, threads)
+
+
+_pool: _Pool | None = None
+_pool_lock = threading.Lock()
+_ended: set[str] = set()  # tasks to be ended that have not begun here, and never may
+_ended_lock = threading.Lock()
+
+
+def prepare(scan_file: str, digest: str) -> None:
+    """Makes this Dask worker ready for a scan; raises ConfigurationError where it cannot be."""
+    _get_pool(scan_file, digest)
+
+
+def evaluate(
+    scan_file: str, digest: str, point_id: int, variables: Sequence[float], spectra_below: float
+) -> tuple[Any, ...]:
+    """One point, in a worker process of this Dask worker; the fields of its Outcome."""
+    pool, key = _get_pool(scan_file, digest), distributed.worker.thread_state.key
+    finished = threading.Event()
+    job = Job(point_id, variables, spectra_below, lambda _: finished.set())
+    with _ended_lock:
+        # word that a task is to end comes by another way than word that it is not wanted, and may be first
+        if key in _ended:
+            return tuple(job.outcome)
+        pool.running[key] = job
+    pool.executor.submit(job)
+    finished.wait()
+    with _ended_lock:
+        pool.running.pop(key, None)
+    if pool.executor.health.error is not None:
+        raise pool.executor.health.error
+    return tuple(job.outcome)
+
+
+def end(keys: list[str]) -> None:
+    """Ends the points of these tasks if they run here, and lets them not begin."""
+    pool = _pool
+    with _ended_lock:
+        running = {key: pool.running[key] for key in keys if key in pool.running} if pool is not None else {}
+        _ended.update(set(keys) - set(running))
+    for job in running.values():
+        assert pool is not None
+        pool.executor.cancel(job)
+
+
+def close_pool(scan_file: str | None = None) -> None:
+    """Ends the worker processes of a scan, or of any."""
+    global _pool  # noqa: PLW0603  # a Dask worker has no other place for what outlives a task
+    with _pool_lock:
+        if _pool is not None and scan_file in (None, _pool.scan_file):
+            _pool.executor.close()
+            _pool = None
+
+
+def _get_pool(scan_file: str, digest: str) -> _Pool:
+    global _pool  # noqa: PLW0603
+    with _pool_lock:
+        lost = _pool is not None and _pool.executor.health.error is not None
+        if _pool is not None and (lost or (_pool.scan_file, _pool.digest) != (scan_file, digest)):
+            if _pool.running and not lost:
+                raise ConfigurationError(f"this Dask worker is busy with another scan, {_pool.scan_file}")
+            _pool.executor.close()
+            _pool = None
+        if _pool is None:
+            multiprocessing.current_process().daemon = False  # as a nanny starts it: such have no children
+            atexit.register(close_pool)
+            _pool = _Pool(scan_file, digest, distributed.get_worker().state.nthreads)
+        return _pool

@@ -1,0 +1,155 @@
+"""A job is one point on its way through an evaluator; a queue hands out those that wait."""
+
+from __future__ import annotations
+
+import collections
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from evaluator.chain import Outcome, Status
+
+_lock = threading.Lock()  # one for all: it is held for a few instructions
+_CANCELLED = Outcome(Status.CANCELLED)
+
+
+class Job:
+    """One point: it waits, then runs and ends with an outcome, or is cancelled while it waits.
+
+    `done` is called once, with the job, in the thread that ends it. Lighter than a
+    `concurrent.futures.Future`, whose two locks cost as much as a quick point.
+    """
+
+    __slots__ = (
+        "_done",
+        "_open",
+        "begun_at",
+        "dropped",
+        "ended_at",
+        "outcome",
+        "owner",
+        "point_id",
+        "running",
+        "spectra_below",
+        "variables",
+    )
+
+    def __init__(
+        self,
+        point_id: int,
+        variables: Sequence[float],
+        spectra_below: float,
+        done: Callable[[Job], None],
+        owner: object = None,
+    ) -> None:
+        self.point_id, self.variables, self.spectra_below = point_id, variables, spectra_below
+        self.owner = owner
+        """Who has submitted it: owners take turns."""
+        self.outcome = _CANCELLED
+        self.begun_at = self.ended_at = 0.0
+        """Seconds since 1970-01-01 UTC; 0.0 as long as it has not begun, or ended."""
+        self.running = False
+        self.dropped = False
+        """Whether it was to be cancelled when it ran already: whoever runs it ends it."""
+        self._open = True
+        self._done = done
+
+    def begin(self) -> bool:
+        """Marks it as running; False when it was cancelled before."""
+        with _lock:
+            self.running = self._open
+            if self.running:
+                self.begun_at = time.time()
+            return self._open
+
+    def cancel(self) -> bool:
+        """Cancels it while it waits; False when it runs already, or has ended: then whoever runs it ends it."""
+        if self.cancel_waiting():
+            return True
+        self.dropped = True
+        return False
+
+    def cancel_waiting(self) -> bool:
+        """Cancels it while it waits, and lets it be when it runs; False then, and when it has ended."""
+        with _lock:
+            if self.running or not self._open:
+                return False
+            self._open = False
+        self._done(self)
+        return True
+
+    def finish(self, outcome: Outcome) -> None:
+        """Ends a job that runs."""
+        self.outcome = outcome
+        self.ended_at = time.time()
+        with _lock:
+            self.running = self._open = False
+        self._done(self)
+
+
+class JobQueue:
+    """Jobs for threads that run them; those of several owners take turns, so that none waits for all of another's.
+
+    None ends one thread, when no job is left. For any thread.
+    """
+
+    def __init__(self) -> None:
+        self._jobs: dict[object, collections.deque[Job]] = {}
+        self._turns: collections.deque[object] = collections.deque()
+        self._count = self._ends = 0
+        self._ready = threading.Condition(threading.Lock())
+
+    def put(self, job: Job | None) -> None:
+        """Adds a job behind the others of its owner."""
+        with self._ready:
+            if job is None:
+                self._ends += 1
+            else:
+                jobs = self._jobs.get(job.owner)
+                if jobs is None:
+                    jobs = self._jobs[job.owner] = collections.deque()
+                    self._turns.append(job.owner)
+                jobs.append(job)
+                self._count += 1
+            self._ready.notify()
+
+    def get(self) -> Job | None:
+        """The next owner's next job; waits for one."""
+        with self._ready:
+            while not self._count and not self._ends:
+                self._ready.wait()
+            return self._next()
+
+    def get_nowait(self) -> Job | None:
+        """The same at once; raises queue.Empty."""
+        with self._ready:
+            if not self._count and not self._ends:
+                raise queue.Empty
+            return self._next()
+
+    def _next(self) -> Job | None:
+        if not self._count:
+            self._ends -= 1
+            return None
+        owner = self._turns.popleft()
+        jobs = self._jobs[owner]
+        job = jobs.popleft()
+        self._count -= 1
+        if jobs:
+            self._turns.append(owner)
+        else:
+            del self._jobs[owner]
+        return job
+
+    def qsize(self) -> int:
+        """How many jobs wait."""
+        return self._count
+
+    def drop(self, owner: object) -> None:
+        """Forgets the jobs of an owner, who has cancelled them."""
+        with self._ready:
+            jobs = self._jobs.pop(owner, None)
+            if jobs is not None:
+                self._turns.remove(owner)
+                self._count -= len(jobs)

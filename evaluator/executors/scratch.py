@@ -1,0 +1,120 @@
+"""How much of the scratch disk one point may take, so that it does not fill it for the others."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from evaluator.chain import Status
+from evaluator.leftovers import descendants
+
+LARGEST_FOLDER = 2**30
+"""Bytes that one point may have on the scratch disk; less where the disk is small."""
+
+SMALLEST_FOLDER = 2**24
+"""Bytes that a point may have however small the disk is."""
+
+MOST_ENTRIES = 100_000
+"""The most files that a point may have in its folder."""
+
+
+class ScratchLimit:
+    """The limit of a point, where `count` run at once in folders below `root`.
+
+    Half of the free space is divided among them. `is_small`: the disk sets the limit, and not
+    LARGEST_FOLDER; then a point that passes it is not to blame, and is KILLED.
+    """
+
+    def __init__(self, root: Path, count: int) -> None:
+        self._root, self._count = root, count
+        free = self.free()
+        share = max(SMALLEST_FOLDER, free // (2 * count)) if free is not None else LARGEST_FOLDER
+        self.is_small = share < LARGEST_FOLDER
+        self.most = min(LARGEST_FOLDER, share)
+        self._device = os.stat(root).st_dev
+
+    def free(self) -> int | None:
+        """Bytes that are free on the disk; None where the file system does not say (one in memory without a bound)."""
+        found = os.statvfs(self._root)
+        return found.f_bavail * found.f_frsize if found.f_blocks else None
+
+    @property
+    def notice(self) -> str:
+        """What is to be said at the start; empty where the disk is large enough."""
+        return f"there is little room for scratch files in {self._root.parent}: {self._advice}" if self.is_small else ""
+
+    @property
+    def _advice(self) -> str:
+        return (
+            f"of {self._count} points at once each may have {self.most >> 20} MiB; set TMPDIR to a folder on a larger "
+            "disk, or run fewer workers"
+        )
+
+    def passed_by(self, folders: Iterable[str], worker: int, free_before: int | None) -> bool:
+        """Whether the points in these folders, which a worker process runs, have more than they may.
+
+        What they have removed but hold open counts too. It is looked for, which takes milliseconds, only where more
+        room is gone than a point may have since there were `free_before` bytes.
+        """
+        if sum(used_by(folder, self.most) for folder in folders) > self.most:
+            return True
+        free = self.free()
+        if free is None or free_before is None or free_before - free <= self.most:
+            return False
+        return sum(used_by(folder, self.most) for folder in folders) + self._removed_but_open(worker) > self.most
+
+    def _removed_but_open(self, worker: int) -> int:
+        sizes: dict[int, int] = {}
+        for pid in [worker, *descendants(worker)]:
+            for status in _open_files(pid):
+                if stat.S_ISREG(status.st_mode) and status.st_nlink == 0 and status.st_dev == self._device:
+                    sizes[status.st_ino] = status.st_blocks * 512
+        return sum(sizes.values())
+
+    def verdict(self) -> tuple[Status, str]:
+        """Status and message of a point that has passed the limit."""
+        message = f"wrote more than {self.most >> 20} MiB of scratch files and was ended"
+        return (Status.KILLED, f"{message}: {self._advice}") if self.is_small else (Status.FAILED, message)
+
+
+def used_by(folder: str, most: int) -> int:
+    """Bytes on the disk that the files below a folder take, each once however many names it has.
+
+    It stops to count where it is more than `most`.
+    """
+    total, entries, folders = 0, 0, [folder]
+    linked: set[int] = set()
+    while folders:
+        try:
+            with os.scandir(folders.pop()) as found:
+                for each in found:
+                    entries += 1
+                    status = each.stat(follow_symlinks=False)
+                    if status.st_nlink > 1 and not stat.S_ISDIR(status.st_mode):
+                        if status.st_ino in linked:
+                            continue
+                        linked.add(status.st_ino)
+                    total += status.st_blocks * 512
+                    if entries > MOST_ENTRIES:
+                        return most + 1
+                    if total > most:
+                        return total
+                    if stat.S_ISDIR(status.st_mode):
+                        folders.append(each.path)
+        except OSError:  # it is gone just now, or was never made
+            continue
+    return total
+
+
+def _open_files(pid: int) -> Iterator[os.stat_result]:
+    try:
+        descriptors = list(os.scandir(f"/proc/{pid}/fd"))
+    except OSError:  # it has ended, or is another user's
+        return
+    for each in descriptors:
+        try:
+            yield each.stat()
+        except OSError:
+            continue

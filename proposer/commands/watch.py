@@ -1,0 +1,81 @@
+"""`lodescan watch`: the display of a scan that runs elsewhere, until it ends."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from proposer.formats import show_time
+from proposer.run.dataset import Dataset
+from proposer.run.files import DatasetError
+from proposer.show.panel import one_line, panel
+from proposer.show.state import State
+from proposer.show.voice import Voice, tell, voice
+from scanspec import visible
+from scanspec.logs import stderr_console
+
+EVERY = 1.0
+"""Seconds between two looks; a scan writes what it has come to every few seconds."""
+
+SILENT = 60.0
+"""Seconds without news after which the display says so: a scan that was killed says nothing."""
+
+
+def watch(folder: Path) -> int:
+    """Shows what the scan in a folder has come to, until it has stopped. Raises DatasetError when there is no run."""
+    console, shown = stderr_console(), None
+    with ExitStack() as opened:
+        live: Live | None = None
+        if console.is_terminal and voice() is Voice.PEOPLE:
+            live = opened.enter_context(Live(console=console, auto_refresh=False))
+        while True:
+            state, stopped = _look(folder)
+            if live is not None:
+                live.update(_display(folder, state), refresh=True)
+            elif state is not None and state != shown and not stopped:
+                shown = state
+                _print(state)
+            if stopped:
+                break
+            time.sleep(EVERY)
+    if voice() is Voice.JSON:
+        tell("end", {"stopped": stopped} | ({} if state is None else state.to_json()))
+    else:
+        print(f"stopped: {visible(stopped)}")
+    return 0
+
+
+def _print(state: State) -> None:
+    if voice() is Voice.JSON:
+        tell("progress", state.to_json())
+    else:
+        print(visible(one_line(state)), flush=True)
+
+
+def _look(folder: Path) -> tuple[State | None, str]:
+    """What the scan has come to, None before it has said anything; why it has stopped, empty while it goes on."""
+    with Dataset(folder, read_only=True) as dataset:
+        meta: dict[str, Any] = dataset.meta()
+    try:
+        state = State.from_json(meta["live"]) if "live" in meta else None
+    except TypeError as error:
+        raise DatasetError(
+            f"{folder}: another version of lodescan works there ({error})", next_step="watch it with that one"
+        ) from None
+    return state, str(meta.get("stopped") or "")
+
+
+def _display(folder: Path, state: State | None) -> Table | Text:
+    if state is None:
+        return Text(f"{visible(str(folder))}: nothing to show yet")
+    silent = time.time() - state.at
+    table = panel(state)
+    if silent > SILENT:
+        table.add_row("silent", f"no news for {show_time(silent)}; has it been ended? the same scan command goes on")
+    return table

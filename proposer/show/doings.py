@@ -1,0 +1,60 @@
+"""What a strategy does now, in plain words: by the origins of its last batch, and what came of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+WORDS = {
+    "bootstrap": "draws first points at random",
+    "start": "draws first points",
+    "random": "draws points at random",
+    "sobol": "fills the space evenly",
+    "grid": "walks over the grid",
+    "cmaes": "moves a cloud of points towards lower NLLs",
+    "cmaes_nd": "moves a cloud of points to new good points",
+    "exploit": "fills the known region",
+    "smote": "fills the known region",
+    "explore": "looks for new regions",
+    "probe": "looks where little is known",
+    "descend": "steps downhill",
+    "init": "takes points from the table",
+    "csv": "takes points from the table",
+}
+"""By origin; others are named."""
+
+
+class Doings:
+    """Follows the newest batch: why its points were chosen, and how many of those that are answered were good."""
+
+    def __init__(self) -> None:
+        self._origins: Counter[str] = Counter()
+        self._out: set[int] = set()
+        self._answered = self._good = 0
+        self._last = ""
+
+    def asked(self, ids: Sequence[int], origins: Sequence[str]) -> None:
+        """A new batch."""
+        if self._answered:
+            self._last = f"; {100 * self._good / self._answered:.0f} % of the batch before was good"
+        self._origins, self._out = Counter(origins), set(ids)
+        self._answered = self._good = 0
+
+    def answered(self, point: int, *, good: bool) -> None:
+        """One point has an answer."""
+        if point in self._out:
+            self._out.remove(point)
+            self._answered += 1
+            self._good += good
+
+    @property
+    def words(self) -> str:
+        """Up to two things that it does, the more frequent first."""
+        total = sum(self._origins.values())
+        shares: Counter[str] = Counter()
+        for origin, points in self._origins.items():
+            shares[WORDS.get(origin, f"asks for {origin} points")] += points
+        named = [f"{words} ({100 * n / total:.0f} %)" for words, n in shares.most_common(2)]
+        if len(shares) == 1:
+            named = list(shares)
+        return " and ".join(named) + self._last

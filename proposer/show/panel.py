@@ -1,0 +1,94 @@
+"""The live display: what a scan has come to, for a terminal of 80 columns and 24 lines."""
+
+from __future__ import annotations
+
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from proposer.formats import show_number, show_time
+from proposer.show.state import State
+from scanspec import visible
+
+BLOCKS = "▁▂▃▄▅▆▇█"
+MOST_CODES = 5
+"""The most codes that have a line."""
+
+STATUSES = {"OK": "ok", "INVALID": "invalid", "FAILED": "failed", "TIMED_OUT": "timed out"}
+
+
+def panel(state: State) -> Table:
+    """At most nineteen lines, cut on the right where the terminal is narrow."""
+    table = Table.grid(padding=(0, 2, 0, 0), expand=True)
+    table.add_column(no_wrap=True, style="dim", min_width=9)
+    table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+
+    def row(name: str, words: str, style: str = "") -> None:
+        if words:
+            table.add_row(name, Text(visible(words), style=style, no_wrap=True, overflow="ellipsis"))
+
+    row("scan", " · ".join(each for each in (state.run, state.method, state.target) if each), "bold")
+    table.add_row("good", _good(state))
+    row("hit rate", f"{show_percent(state.hit_rate)} {sparkline(state.hit_rates)}")
+    row("evaluated", f"{state.evaluated:,}: {_counts(state.statuses)}" if state.evaluated else "nothing yet")
+    codes = sorted(state.by_code.items(), key=lambda each: -sum(each[1].values()))
+    for name, counts in codes[:MOST_CODES]:
+        row("", f"{name or '(not named)'}: {_counts(counts)}")
+    if len(codes) > MOST_CODES:
+        row("", f"and {len(codes) - MOST_CODES} other codes")
+    row("speed", f"{show_number(state.points_per_second, 3)} points/s")
+    workers = f"{state.busy} of {state.workers} workers busy" if state.workers else ""
+    row("evaluator", " · ".join(each for each in (workers, state.evaluator) if each))
+    row("lowest", state.lowest.removeprefix("lowest "))
+    now, _, before = state.strategy.partition("; ")
+    row("now", " · ".join(each for each in (state.doing, now) if each))
+    row("", before)
+    row("regions", state.regions)
+    row("time", f"{show_time(state.seconds)} so far, {show_left(state)}")
+    return table
+
+
+def one_line(state: State) -> str:
+    """The same for a pipe or a file: good points, hit rate and time left come first."""
+    parts = [f"{state.good:,} of {state.wanted:,} good", f"hit rate {show_percent(state.hit_rate)}"]
+    parts += [show_left(state), state.doing, "" if state.good else state.lowest]
+    ended = ", ".join(f"{state.statuses.get(name, 0):,} {words}" for name, words in STATUSES.items() if name != "OK")
+    parts += [f"{state.evaluated:,} evaluated ({ended})", f"{show_number(state.points_per_second, 3)} points/s"]
+    return " | ".join(part for part in parts if part)
+
+
+def _good(state: State) -> Table:
+    line = Table.grid(padding=(0, 1, 0, 0), expand=True)
+    line.add_column(no_wrap=True)
+    line.add_column(ratio=1)
+    line.add_row(
+        f"{state.good:,} of {state.wanted:,} good", ProgressBar(max(state.wanted, 1), min(state.good, state.wanted))
+    )
+    return line
+
+
+def _counts(statuses: dict[str, int]) -> str:
+    return ", ".join(f"{statuses[name]:,} {words}" for name, words in STATUSES.items() if statuses.get(name))
+
+
+def show_percent(rate: float | None) -> str:
+    """A share in percent, for people."""
+    if rate is None:
+        return "-"
+    percent = 100 * rate
+    digits = f"{percent:.0f}" if percent >= 9.95 else f"{percent:.2g}" if percent >= 1e-3 or not percent else "<0.001"
+    return f"{digits} %"
+
+
+def show_left(state: State) -> str:
+    """The time that is left with its spread, or why nothing is known of it."""
+    if state.remark or state.left is None:
+        return state.remark or "time left unknown"
+    low, likely, high = map(show_time, state.left)
+    return f"about {likely} left" + (f" ({low} to {high})" if low != high else "")
+
+
+def sparkline(rates: list[float]) -> str:
+    """A history in one line, from zero to its largest number."""
+    top = max(rates, default=0.0)
+    return "".join(BLOCKS[min(int(len(BLOCKS) * each / top), len(BLOCKS) - 1)] if top else BLOCKS[0] for each in rates)

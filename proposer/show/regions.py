@@ -1,0 +1,77 @@
+"""Whether good points lie in one region or in several, for people who watch a scan: a hint, never a result.
+
+Single linkage: two good points are in one region where a chain of steps leads from one to the other, none longer than
+LINK times what nearest neighbours are apart (their 90th percentile, in the unit cube).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from proposer.formats import show_number
+from proposer.types import Floats
+
+LINK = 3.0
+LEAST = 5
+"""Good points that make a region."""
+
+FIRST = 20
+"""Good points from which on one can speak of regions."""
+
+MOST = 400
+"""Good points that are looked at, spread over all that were found."""
+
+MOST_KEPT = 20_000
+
+ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+
+
+class Regions:
+    """Keeps good points. `names`: of the variables, d of them."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = names
+        self._points: list[tuple[Floats, Floats]] = []
+        self._looked_at = 0
+        self._words = ""
+
+    def add(self, u: Floats, values: Floats) -> None:
+        """A good point, in the unit cube and in physical units; shapes (d,)."""
+        self._points.append((u, values))
+        if len(self._points) > MOST_KEPT:
+            self._points = self._points[::2]
+            self._looked_at //= 2
+
+    @property
+    def words(self) -> str:
+        """How many regions there are, and where the newest is; looked at anew when there are a tenth more points."""
+        if len(self._points) >= max(FIRST, 1.1 * self._looked_at):
+            self._looked_at = len(self._points)
+            self._words = self._look()
+        return self._words
+
+    def _look(self) -> str:
+        from scipy.cluster.hierarchy import fcluster, linkage  # a second, for a scan that has found something
+        from scipy.spatial.distance import squareform
+
+        chosen = np.unique(np.linspace(0, len(self._points) - 1, MOST).round().astype(int))
+        u, values = (np.array([self._points[k][part] for k in chosen]) for part in (0, 1))
+        distances = np.sqrt(((u[:, None] - u[None]) ** 2).sum(-1))
+        nearest = (distances + np.diag(np.full(len(u), np.inf))).min(1)
+        reach = LINK * float(np.quantile(nearest, 0.9))
+        if reach <= 0:
+            return ""
+        labels = fcluster(linkage(squareform(distances, checks=False), "single"), reach, "distance")
+        sizes = np.bincount(labels)
+        regions = [label for label in np.flatnonzero(sizes >= max(LEAST, 0.02 * len(u))).tolist() if label]
+        if len(regions) < 2:
+            return ""
+        newest = max(regions, key=lambda label: int(np.flatnonzero(labels == label)[0]))  # found last
+        there, elsewhere = labels == newest, (labels != newest) & np.isin(labels, regions)
+        apart = np.abs(u[there].mean(0) - u[elsewhere].mean(0)) / (u[there].std(0) + u[elsewhere].std(0) + 1e-3)
+        axis = int(apart.argmax())
+        order = ORDINALS[len(regions) - 1] if len(regions) <= len(ORDINALS) else "newest"
+        place = show_number(float(np.median(values[there, axis])), 3)
+        return f"{len(regions)} regions; the {order} near {self._names[axis]} = {place}"

@@ -1,0 +1,53 @@
+"""What a scan has come to: one value that the live display shows, `--json` prints and `lodescan watch` reads."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Self
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """Numbers and words that JSON can hold, None where nothing is known.
+
+    `at`: Unix time in seconds. `hit_rate`: good points per evaluated point, and its history over equal numbers of
+    evaluations. `statuses`: points by status; `by_code`: those that ended at a code, by status. `busy` of `workers`.
+    `doing`: the step of the loop; `strategy`, `regions`: in plain words. `left`: seconds to the end, the lowest, likely
+    and highest estimate. `remark`: in place of an estimate.
+    """
+
+    at: float
+    good: int
+    wanted: int
+    target: str
+    evaluated: int
+    run: str = ""
+    method: str = ""
+    evaluator: str = ""
+    workers: int = 0
+    busy: int = 0
+    hit_rate: float | None = None
+    hit_rates: list[float] = field(default_factory=list)
+    statuses: dict[str, int] = field(default_factory=dict)
+    by_code: dict[str, dict[str, int]] = field(default_factory=dict)
+    points_per_second: float = 0.0
+    lowest_nll: float | None = None
+    lowest: str = ""
+    doing: str = ""
+    strategy: str = ""
+    regions: str = ""
+    seconds: float = 0.0
+    left: list[float] | None = None
+    remark: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Any) -> Self:
+        """What `to_json` gave, of this version or another one. Raises TypeError for anything else."""
+        if not isinstance(values, dict):
+            raise TypeError(f"{type(values).__name__} is no state")
+        known = {each.name for each in fields(cls)}
+        return cls(**{name: value for name, value in values.items() if name in known})

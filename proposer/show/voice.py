@@ -1,0 +1,61 @@
+"""How a command speaks: to a person at a terminal, into a pipe, to a program, or hardly at all."""
+
+from __future__ import annotations
+
+import enum
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from scanspec import visible
+from scanspec.logs import stderr_console
+
+
+class Voice(enum.Enum):
+    """PEOPLE: lines on standard error, and a display on a terminal. QUIET: warnings alone. JSON: an object a line on
+    standard output, each with the key `event`.
+    """
+
+    PEOPLE = "people"
+    QUIET = "quiet"
+    JSON = "json"
+
+
+_voices = [Voice.PEOPLE]
+
+
+@contextmanager
+def speaking(voice: Voice) -> Iterator[None]:
+    """Speaks like this within the block."""
+    _voices.append(voice)
+    try:
+        yield
+    finally:
+        _voices.pop()
+
+
+def voice() -> Voice:
+    """How one speaks now."""
+    return _voices[-1]
+
+
+def say(line: str) -> None:
+    """Says what a person may want to know; stands above the live display where there is one."""
+    if voice() is Voice.JSON:
+        tell("note", {"text": line})
+    elif voice() is Voice.PEOPLE:
+        stderr_console().print(visible(line))
+
+
+def warn(line: str) -> None:
+    """Says what a person must know, also one who wants it quiet."""
+    if voice() is Voice.JSON:
+        tell("warning", {"text": line})
+    else:
+        stderr_console().print(visible(line))
+
+
+def tell(event: str, values: Mapping[str, Any]) -> None:
+    """Writes one JSON object to standard output."""
+    print(json.dumps({"event": event, **values}), flush=True)

@@ -1,0 +1,139 @@
+"""Health follows the workers, and signals of batch systems end an evaluator in order."""
+
+import os
+import queue
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from lodescan.v1 import evaluation_pb2 as pb
+from tests.evaluator.harness import alive, wait_until
+
+TOY = (
+    "import time\nfrom pathlib import Path\nHERE = Path(__file__).parent\n"
+    "while (HERE / 'hold').exists():\n    time.sleep(0.02)\n"
+    "def f(point):\n"
+    "    (HERE / 'began').touch()\n"
+    "    while point['x'] > 1 and not (HERE / 'go').exists():\n        time.sleep(0.02)\n"
+    "    return {'y': point['x']}\n"
+)
+SCAN = (
+    "variables: {x: [0, 100]}\ncodes:\n  toy:\n    function: toy:f\n    timeout: 60\n"
+    "    observables: {y: {mean: 1, sigma: 1}}\n"
+)
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+@pytest.fixture
+def scan(scan_file):
+    return lambda: scan_file(SCAN, toy__py=TOY)
+
+
+@pytest.fixture
+def watch():
+    """What `Health/Watch` says, as it comes."""
+    calls = []
+
+    def start(server):
+        said: queue.SimpleQueue[int] = queue.SimpleQueue()
+        call = health_pb2_grpc.HealthStub(server.channel).Watch(health_pb2.HealthCheckRequest(), timeout=60)
+        calls.append(call)
+
+        def read():
+            try:
+                for each in call:
+                    said.put(each.status)
+            except Exception:  # noqa: BLE001  # the evaluator has ended
+                return
+
+        threading.Thread(target=read, daemon=True).start()
+        return lambda: said.get(timeout=20)
+
+    yield start
+    for each in calls:
+        each.cancel()
+
+
+def parent(pid):
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def test_not_serving_while_no_worker_is_left(scan, evaluator, watch, tmp_path):
+    server = evaluator(scan(), workers=1)
+    said = watch(server)
+    assert said() == SERVING
+    (tmp_path / "hold").touch()
+    (worker,) = server.workers()
+    for pid in (parent(worker), worker):  # the fork server, which has imported the code, and the worker
+        os.kill(pid, signal.SIGKILL)
+    call = server.stub.Evaluate(iter([server.request([[1.0]])]), timeout=60)
+    assert said() == NOT_SERVING
+    (tmp_path / "hold").unlink()
+    assert said() == SERVING
+    assert [each.status for response in call for each in response.results] == [pb.STATUS_OK]
+
+
+def test_a_worker_that_is_soon_replaced_is_not_told(scan, evaluator, watch):
+    server = evaluator(scan(), workers=1)
+    said = watch(server)
+    assert said() == SERVING
+    for _ in range(3):
+        for pid in server.workers():
+            os.kill(pid, signal.SIGKILL)
+        assert server.statuses([[1.0]]) == ["OK"]
+    server.process.send_signal(signal.SIGTERM)
+    assert said() == NOT_SERVING  # that of the end; there was none before
+    assert server.process.wait(20) == 0
+
+
+ENDS = [signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU, signal.SIGHUP, signal.SIGTERM]
+
+
+@pytest.mark.parametrize("number", ENDS)
+def test_signals_of_batch_systems_end_it_in_order(scan, evaluator, watch, tmp_path, number):
+    """They may go to all processes of a job at once; the points that run are answered."""
+    server = evaluator(scan(), workers=2, options=["--grace", "20"])
+    said = watch(server)
+    assert said() == SERVING
+    call = server.stub.Evaluate(iter([server.request([[2.0], [3.0], [4.0], [5.0]])]), timeout=60)
+    assert wait_until((tmp_path / "began").exists)
+    for pid in alive(server.tag):
+        os.kill(pid, number)
+    assert said() == NOT_SERVING
+    (tmp_path / "go").touch()
+    statuses = sorted(each.status for response in call for each in response.results)
+    assert statuses in ([1, 1, 6, 6], [1, 6, 6, 6])  # the second worker may not have begun
+    assert server.process.wait(20) == 0
+    assert server.nothing_left()
+
+
+def test_a_hangup_that_nohup_ignores_stays_ignored(scan, evaluator):
+    server = evaluator(scan(), before="import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)")
+    server.process.send_signal(signal.SIGHUP)
+    assert server.statuses([[1.0]] * 3) == ["OK"] * 3
+    assert server.terminate() == 0
+
+
+NO_SECOND = """
+from evaluator.executors import worker
+worker.START_PAUSES = (0.0, 0.0)
+start = worker.Worker.start_worker
+def start_worker(self):
+    if self._number == 1:
+        raise OSError(11, "Resource temporarily unavailable")
+    start(self)
+worker.Worker.start_worker = start_worker
+"""
+
+
+def test_a_first_start_that_fails_is_no_lost_worker(scan, evaluator):
+    server = evaluator(scan(), workers=2, options=["--grace", "0.1"], before=NO_SECOND)
+    call = server.stub.Evaluate(iter([server.request([[2.0], [3.0]])]), timeout=60)
+    assert server.process.wait(30) == 5
+    call.cancel()
+    said = server.log.read_text().strip().splitlines()[-1]
+    assert "worker 2 of 2 cannot be started: BlockingIOError" in said

@@ -1,0 +1,109 @@
+"""Helper processes of codes: which live on, which are ended and said, and that no two workers share one."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from evaluator import leftovers
+from evaluator.codes import sources
+from evaluator.codes.sources import file_hash
+from evaluator.executors.watch import Watch
+
+SCAN = (
+    "variables: {x: [0, 1e6]}\ncodes:\n  toy:\n    function: toy:f\n    timeout: 20\n"
+    "    observables: {y: {mean: 1, sigma: 1}}\n"
+)
+# as pexpect and ptyprocess do: neither a Popen nor a Process
+FORKED = (
+    "import os, pty\nKEPT = []\n"
+    "def f(point):\n    pid, master = pty.fork()\n"
+    "    if pid == 0:\n        os.execvp('sleep', ['sleep', '1000'])\n"
+    "    os.read(master, 1) if False else None\n"
+    "    while open(f'/proc/{pid}/comm').read() != 'sleep\\n':\n        pass\n"
+    "    KEPT.append(pid)\n    os.close(master)\n    return {'y': point['x']}\n"
+)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_what_is_ended_is_said_once_with_its_name(scan_file, evaluator, workers):
+    text = FORKED.replace("    os.close(master)\n", "    KEPT.append(master)\n").replace(
+        "    os.read(master, 1) if False else None\n", ""
+    )
+    server = evaluator(scan_file(SCAN, toy__py=text), workers=workers)
+    assert server.statuses([[x] for x in range(20)]) == ["OK"] * 20
+    lines = [line for line in server.log.read_text().splitlines() if "still running after their point" in line]
+    assert len(lines) == 1
+    assert "ended with it: sleep." in lines[0] and "subprocess.Popen" in lines[0] and "imported" in lines[0]
+
+
+HELPER = (
+    "import subprocess, time\n"
+    "helper = subprocess.Popen(['cat'], stdin=subprocess.PIPE, stdout=subprocess.PIPE)\n"
+    "def f(point):\n    helper.stdin.write(b'%d\\n' % point['x'])\n    helper.stdin.flush()\n    time.sleep(0.01)\n"
+    "    return {'y': int(helper.stdout.readline())}\n"
+)
+
+
+def test_a_helper_that_an_import_starts_is_each_worker_s_own(scan_file, evaluator):
+    """Two workers that share one would read each other's answers."""
+    server = evaluator(scan_file(SCAN, toy__py=HELPER), workers=2)
+    results = server.evaluate([[x] for x in range(200)])
+    assert [list(each.observables) for each in results] == [[x] for x in range(200)]
+    assert len(server.programs("cat")) == 2  # which live on
+    said = server.log.read_text()
+    assert said.count("importing the codes starts processes (cat)") == 1
+    assert "still running after their point" not in said
+    for pid in server.workers():
+        os.kill(pid, signal.SIGKILL)
+    results = server.evaluate([[x] for x in range(100)])
+    assert [list(each.observables) for each in results] == [[x] for x in range(100)]
+    assert server.terminate() == 0
+    assert server.nothing_left()
+
+
+def test_a_process_that_cannot_be_ended_is_named_and_does_not_hold_the_janitor(tmp_path, monkeypatch, capfd):
+    """As the kernel keeps one that waits for a broken disk."""
+    monkeypatch.setattr(leftovers, "CLEAR_LIMIT", 0.2)
+    environment = {**os.environ, leftovers.ROOT_MARK: str(tmp_path / "root")}
+    process = subprocess.Popen(["sleep", "1000"], env=environment)
+    (tmp_path / "root").mkdir()
+    kill = os.kill
+    monkeypatch.setattr(os, "kill", lambda pid, number: None if pid == process.pid else kill(pid, number))
+    try:
+        start = time.monotonic()
+        leftovers.clear_root(tmp_path / "root")
+        assert time.monotonic() - start < 5
+        assert f"cannot be ended, stuck in the kernel: {process.pid} (sleep)" in capfd.readouterr().err
+        assert not (tmp_path / "root").exists()
+    finally:
+        kill(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def test_files_are_hashed_once_and_then_looked_at(tmp_path, monkeypatch):
+    table = tmp_path / "table"
+    table.write_bytes(bytes(1000))
+    old = time.time() - 100
+    os.utime(table, (old, old))
+    read = []
+    digest = hashlib.sha256
+
+    def counted():
+        read.append(1)
+        return digest()
+
+    monkeypatch.setattr(hashlib, "sha256", counted)
+    monkeypatch.setattr(sources, "SETTLED", 0)
+    watch = Watch([{"table": file_hash(table)}])
+    for _ in range(10):
+        watch.compare()
+    assert len(read) == 1
+    monkeypatch.setattr(sources, "SETTLED", 10**12)  # what has only just changed is read each time
+    os.utime(table, (old + 1, old + 1))
+    for _ in range(3):
+        watch.compare()
+    assert len(read) == 4

@@ -1,0 +1,112 @@
+"""How a scan speaks: JSON, quietly, and `lodescan watch` from elsewhere."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from proposer.run.dataset import Dataset
+from proposer.show.state import State
+from tests.evaluator.harness import wait_until
+from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, meta
+from tests.pair.processes import ROOT, ProposerProcess
+from tests.proposer.datasets import open_dataset
+from tests.proposer.terminal import Terminal
+
+MakeScan = Callable[..., ScanFolder]
+Lodescan = Callable[..., Said]
+WAITS = "while x > 0.5 and not Path(__file__).with_name('go').exists(): time.sleep(0.01)"
+Shared = tuple[ScanFolder, EvaluatorProcess]
+
+
+def events(text: str) -> list[dict[str, object]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_json_is_an_object_a_line_and_nothing_else(
+    make_scan: MakeScan, shared: Shared, lodescan: Lodescan, tmp_path: Path
+) -> None:
+    scan, run = make_scan(setup="  seed: 1\n  max_evaluations: 50"), tmp_path / "run"
+    said = lodescan("scan", scan.file, "--evaluator", shared[1].address, "--run", run, "--json")
+    assert (said.code, said.err) == (0, "")
+    found = events(said.out)
+    assert {each["event"] for each in found} == {"note", "progress", "end"}
+    progress = State.from_json(next(each for each in found if each["event"] == "progress"))
+    assert (progress.run, progress.method, progress.wanted, progress.workers) == ("ball", "MLS_DNNC", 100_000, 2)
+    end = found[-1]
+    assert (end["event"], end["code"], end["evaluated"]) == ("end", 0, 50)
+    state = State.from_json(meta(run)["live"])
+    assert sum(state.statuses.values()) == state.evaluated == 50
+    assert (end["good"], state.hit_rate) == (state.good, state.good / 50)
+
+    again = lodescan("status", run, "--json")
+    status = json.loads(again.out)
+    assert (status["good"], status["statuses"]["OK"], status["pending"]) == (state.good, 50, 10)
+    assert status["threshold"] == 2.0 and status["lowest_nll"] == state.lowest_nll
+    assert [each["name"] for each in status["codes"]] == ["ball"] and status["codes"][0]["runs"] == 50
+
+
+def test_errors_are_told_in_json_too(lodescan: Lodescan, tmp_path: Path) -> None:
+    said = lodescan("status", tmp_path, "--json")
+    (error,) = events(said.out)
+    assert (said.code, error["event"], error["code"]) == (2, "error", 2)
+    assert error["next_step"] and str(error["text"]) in said.err
+
+
+def test_quiet_is_quiet(make_scan: MakeScan, shared: Shared, lodescan: Lodescan, tmp_path: Path) -> None:
+    scan, run = make_scan(setup="  seed: 1\n  max_evaluations: 30"), tmp_path / "run"
+    said = lodescan("scan", scan.file, "--evaluator", shared[1].address, "--run", run, "--quiet")
+    assert (said.code, said.out, said.err) == (0, "", "")
+
+
+def test_quiet_tells_of_failures(
+    make_scan: MakeScan, start_evaluator: Callable[..., EvaluatorProcess], lodescan: Lodescan, tmp_path: Path
+) -> None:
+    scan = make_scan(body="raise ValueError('a fault')", setup="  seed: 1\n  max_evaluations: 30")
+    address = start_evaluator(scan.file).address
+    said = lodescan("scan", scan.file, "--evaluator", address, "--run", tmp_path / "run", "--quiet")
+    assert (said.code, said.out) == (4, "")
+    assert "20 points failed one after the other" in said.err and "stopped" not in said.err
+
+
+@pytest.mark.slow
+def test_watch_shows_a_scan_that_runs_elsewhere_until_it_ends(
+    make_scan: MakeScan,
+    start_evaluator: Callable[..., EvaluatorProcess],
+    start_proposer: Callable[..., ProposerProcess],
+    tmp_path: Path,
+) -> None:
+    scan = make_scan(body=WAITS, setup="  seed: 1\n  max_evaluations: 50")
+    evaluator, run = start_evaluator(scan.file), tmp_path / "run"
+    scanning = start_proposer("scan", scan.file, "--evaluator", evaluator.address, "--run", run)
+    assert wait_until(lambda: (run / "dataset.sqlite").exists() and "live" in meta(run), 60), scanning.said
+    with Terminal("-m", "proposer", "watch", str(run)) as terminal:
+        lines = terminal.wait_for(lambda shown: any(each.startswith("scan       ball · MLS_DNNC") for each in shown))
+        assert any(each.startswith("evaluator  2 of 2 workers busy") for each in lines)
+        piped = subprocess.Popen(
+            [sys.executable, "-m", "proposer", "watch", str(run), "--json"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        )
+        assert piped.stdout is not None
+        assert json.loads(piped.stdout.readline())["event"] == "progress"
+        (scan.folder / "go").touch()
+        assert scanning.wait() == 0, scanning.said
+        assert terminal.wait() == 0
+        assert "stopped: 50 points evaluated (max_evaluations)" in terminal.shown
+    found = events(piped.communicate(timeout=30)[0])
+    assert piped.returncode == 0
+    assert found[-1]["event"] == "end" and found[-1]["evaluated"] == 50
+
+
+@pytest.mark.parametrize("live", [{"good": 1}, ["nothing"], None])
+def test_watch_of_what_it_cannot_read(lodescan: Lodescan, tmp_path: Path, live: object) -> None:
+    with open_dataset(tmp_path) as dataset:
+        dataset.set_meta({"live": live})
+    said = lodescan("watch", tmp_path)
+    assert said.code == 2 and "another version of lodescan works there" in said.err
+    with Dataset(tmp_path, read_only=True) as dataset:
+        assert dataset.meta()["live"] == live
