@@ -39,6 +39,9 @@ FIRST_THOUGHT = 0.25
 LONGER = 1.5
 """It expects the next one to take this many times as long as the last."""
 
+MOST_AT_FIRST = 1000
+"""The most points that an eager scan asks for at once, until it has more answers than that."""
+
 SAVE_TIME_EVERY = 5.0
 """Seconds between two notes of the time that a run has taken: a kill loses no more of it."""
 
@@ -194,9 +197,8 @@ class Scan:
         return asked
 
     def _ahead(self) -> int:
-        """So many points keep the workers busy while the strategy thinks; no more than there are answers to choose by."""
-        most = max(self._tally.evaluated, 2 * sum(self._backend.workers.values()))
-        return min(self._backend.points_in(LONGER * self._thought), most)
+        """So many points keep the workers busy while the strategy thinks, and not many more than it has answers of."""
+        return min(self._backend.points_in(LONGER * self._thought), max(self._tally.evaluated, MOST_AT_FIRST))
 
     def _evaluate(self, enough: Callable[[], bool]) -> None:
         """Stores results until that is enough, or nothing is left that may be evaluated."""
