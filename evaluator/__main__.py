@@ -23,7 +23,9 @@ INTERRUPTED = 130
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs one command; returns its exit code: 0, 2 for bad input, 4 and 5 for an evaluator that must end."""
+    """Runs one command; returns its exit code: 0, 2 for bad input, 4 and 5 for an evaluator that must end, 6 for one
+    that has ended before the scan.
+    """
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # its fork handlers hang beside subprocesses
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what it logs is said in our own words
     options = _parser().parse_args(arguments)
@@ -84,9 +86,33 @@ def _parser() -> argparse.ArgumentParser:
         help="how long running points may go on after SIGTERM (default: %(default)s)",
     )
     serve.add_argument(
-        "--insecure", action="store_true", help="allow plain text beyond this machine: only on a private network"
+        "--insecure",
+        action="store_true",
+        help="serve other machines in plain text, or without asking who they are: only on a private network",
     )
     serve.add_argument("--address-file", type=Path, help="write the address to this file once it answers")
+    serve.add_argument(
+        "--announce",
+        type=Path,
+        metavar="FOLDER",
+        help="keep a file with the address in this shared folder as long as it takes points: `lodescan scan "
+        "--evaluator dir:FOLDER` finds it",
+    )
+    serve.add_argument(
+        "--lifetime",
+        type=_duration,
+        metavar="TIME",
+        help="be gone after this time, for example 3h50m: it stops taking points before, and ends with exit code 6",
+    )
+    serve.add_argument(
+        "--until-finished",
+        action="store_true",
+        help="end with exit code 0 once the proposer says that the scan is finished, with 6 when stopped before",
+    )
+    serve.add_argument("--tls-cert", type=Path, metavar="FILE", help="speak TLS with this certificate (PEM)")
+    serve.add_argument("--tls-key", type=Path, metavar="FILE", help="its key")
+    serve.add_argument("--tls-ca", type=Path, metavar="FILE", help="ask for client certificates of this authority")
+    serve.add_argument("--token-file", type=Path, metavar="FILE", help="ask for the token in this file (mode 0600)")
     serve.set_defaults(run=_serve)
 
     check = commands.add_parser("check", help="read the file and run each code once, in the middle of the ranges")
@@ -121,6 +147,15 @@ def _at_least(low: float, kind: Callable[[str], float]) -> Callable[[str], float
         return value
 
     return number
+
+
+def _duration(text: str) -> float:
+    from evaluator.service.ending import read_duration
+
+    try:
+        return read_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _read(file: Path) -> ScanFile:

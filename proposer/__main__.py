@@ -163,6 +163,18 @@ def _parser() -> argparse.ArgumentParser:
     plot.add_argument("--file", type=Path, help="where to, as .pdf, .png or .svg (default: plots/ in the run's folder)")
     plot.set_defaults(run=_plot)
 
+    certificates = commands.add_parser(
+        "certificates", help="make a private authority, and a certificate and a token for each side"
+    )
+    certificates.add_argument("folder", type=Path, metavar="DIR", help="for all of it; what is there is kept")
+    certificates.add_argument(
+        "--host", action="append", default=[], dest="hosts", metavar="NAME", help="a further name of the evaluator"
+    )
+    certificates.add_argument(
+        "--days", type=_count, default=365, help="how long the certificates are valid (default: %(default)s)"
+    )
+    certificates.set_defaults(run=_certificates)
+
     convert = commands.add_parser("convert", help="print a scan file of BSMArt in the plain spelling, as YAML")
     convert.add_argument("file", type=Path, help="the scan file")
     convert.set_defaults(run=_convert)
@@ -253,6 +265,12 @@ def _plot(options: argparse.Namespace) -> int:
     if options.x is not None and options.y is None:
         raise UsageError("one column makes no picture", next_step="name two columns to draw, or none")
     return plot(options.folder, [each for each in (options.x, options.y) if each is not None], options.file)
+
+
+def _certificates(options: argparse.Namespace) -> int:
+    from proposer.commands.certificates import certificates
+
+    return certificates(options.folder, options.hosts, options.days)
 
 
 def _convert(options: argparse.Namespace) -> int:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import os
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 
 from evaluator.chain import Chain
@@ -17,86 +17,110 @@ from evaluator.executors.in_process import InProcessExecutor
 from evaluator.executors.processes import ProcessExecutor
 from evaluator.executors.protocol import Executor, Health
 from evaluator.leftovers import ENDING
+from evaluator.service.announcement import announced, write_whole
+from evaluator.service.ending import Ending, Lifetime
 from evaluator.service.listening import place_of, why_not
+from evaluator.service.security import Security, read_security, require_security
 from evaluator.service.server import Evaluation, Server
 from scanspec import Address, AddressError, ScanFile, read_address
 
 QUICK_START = 1.0
 """Seconds without a worker of which clients are not told: a worker that was lost is soon replaced."""
 
+UNFINISHED = 6
+"""The exit code of an evaluator that has ended in order, though nobody has said that the scan is finished."""
+
 
 def serve(scan: ScanFile, options: argparse.Namespace) -> int:
-    """Serves until one of the signals `ENDING`; returns 0.
+    """Serves until one of the signals `ENDING`, or the end of its lifetime or of the scan.
 
+    Returns 0, or UNFINISHED where its lifetime is over or nobody has said that the scan it was started for is finished.
     Raises ConfigurationError before it answers anybody, and EvaluatorLost when it can answer no more.
     """
     try:
         address = read_address(options.listen, any_port=True)
     except AddressError as error:
         raise ConfigurationError(f"--listen {error}") from None
-    if not options.insecure and not address.is_local:
-        raise ConfigurationError(
-            f"--listen {options.listen} is open to other machines, in plain text and without a password; listen on "
-            "127.0.0.1, or say --insecure on a private network"
-        )
+    security = read_security(options.tls_cert, options.tls_key, options.tls_ca, options.token_file)
+    if not options.insecure:
+        require_security(security, address)
     chain = Chain(scan)
-    executor: Executor
+    executor = _executor(chain, options)
+    try:
+        with place_of(address):
+            ending = asyncio.run(_serve(chain, executor, address, security, options))
+    finally:
+        executor.close()
+    if ending is Ending.FINISHED or (ending is Ending.SIGNAL and not options.until_finished):
+        return 0
+    return UNFINISHED
+
+
+def _executor(chain: Chain, options: argparse.Namespace) -> Executor:
     if (options.executor == "dask") != bool(options.scheduler):
         raise ConfigurationError("--executor dask and --scheduler ADDRESS go together")
     if options.executor == "dask":
         from evaluator.executors.dask import DaskExecutor
 
-        executor = DaskExecutor(chain, options.scheduler)
-    elif options.workers == 0:
+        return DaskExecutor(chain, options.scheduler)
+    if options.workers == 0:
         chain.load()
-        executor = InProcessExecutor(chain)
-    else:
-        executor = ProcessExecutor(chain, options.workers)
-    try:
-        with place_of(address):
-            asyncio.run(_serve(chain, executor, address, options))
-    finally:
-        executor.close()
-    return 0
+        return InProcessExecutor(chain)
+    return ProcessExecutor(chain, options.workers)
 
 
-async def _serve(chain: Chain, executor: Executor, address: Address, options: argparse.Namespace) -> None:
+async def _serve(
+    chain: Chain, executor: Executor, address: Address, security: Security | None, options: argparse.Namespace
+) -> Ending:
     description = describe(chain, executor.concurrency)
     description.longest_seconds = executor.longest_seconds
-    evaluation = Evaluation(executor, description, [spec.likelihood for spec in chain.specs])
+    loop, changed = asyncio.get_running_loop(), asyncio.Event()
+    ended: asyncio.Future[Ending] = loop.create_future()
+
+    def end(why: Ending) -> None:
+        if not ended.done():
+            ended.set_result(why)
+
+    on_finish = (lambda: end(Ending.FINISHED)) if options.until_finished else None
+    evaluation = Evaluation(executor, description, [spec.likelihood for spec in chain.specs], on_finish)
     try:
-        server = Server(evaluation, address)
+        server = Server(evaluation, address, security)
     except OSError as error:
         raise ConfigurationError(why_not(address)) from error
-    loop, stop, changed = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
     for number in ENDING:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` wants it
-            loop.add_signal_handler(number, stop.set)
+            loop.add_signal_handler(number, end, Ending.SIGNAL)
     executor.health.tell(lambda: loop.call_soon_threadsafe(changed.set))
     await server.start()
-    following = asyncio.create_task(_follow(executor.health, changed, server, stop))
+    tasks = [asyncio.create_task(_follow(executor.health, changed, server, lambda: end(Ending.LOST)))]
+    lifetime = Lifetime(options.lifetime, options.grace) if options.lifetime is not None else None
+    if lifetime is not None:
+        tasks.append(asyncio.create_task(_live(lifetime, evaluation, lambda: end(Ending.LIFETIME))))
     if not address.path:
         address = replace(address, port=server.port)
     where = f"{options.workers} worker processes" if options.workers else "this process, without isolation"
     if options.executor == "dask":
         where = f"{executor.concurrency} threads of the Dask cluster at {options.scheduler}"
-    print(f"evaluator: {description.backend} on {address}, points run in {where}", flush=True)
-    if options.address_file is not None:
-        temporary = options.address_file.with_suffix(".new")
-        temporary.write_text(f"{address}\n")
-        os.replace(temporary, options.address_file)
-    await stop.wait()
-    following.cancel()
+    with announced(options.announce, address):
+        print(f"evaluator: {description.backend} on {address}, points run in {where}", flush=True)
+        if options.address_file is not None:
+            write_whole(options.address_file, f"{address}\n")
+        why = await ended
+    for task in tasks:
+        task.cancel()
     if options.address_file is not None:
         options.address_file.unlink(missing_ok=True)  # nobody answers there any more
-    print("evaluator: stopping", file=sys.stderr, flush=True)
+    reason = f" ({why.value})" if why in (Ending.LIFETIME, Ending.FINISHED) else ""
+    print(f"evaluator: stopping{reason}", file=sys.stderr, flush=True)
+    grace = lifetime.left() if lifetime is not None and why is Ending.LIFETIME else options.grace
     # where the physics has changed no answer of a point that still runs could be used
-    await server.stop(0.0 if isinstance(executor.health.error, PhysicsChanged) else options.grace)
+    await server.stop(0.0 if isinstance(executor.health.error, PhysicsChanged) else grace)
     if executor.health.error is not None:
         raise executor.health.error
+    return why
 
 
-async def _follow(health: Health, changed: asyncio.Event, server: Server, stop: asyncio.Event) -> None:
+async def _follow(health: Health, changed: asyncio.Event, server: Server, on_loss: Callable[[], None]) -> None:
     """Tells clients whether points can be run, until they can no more."""
     while health.error is None:
         await changed.wait()
@@ -106,4 +130,9 @@ async def _follow(health: Health, changed: asyncio.Event, server: Server, stop: 
                 await asyncio.wait_for(changed.wait(), QUICK_START)
                 continue
         await server.set_serving(health.ready)
-    stop.set()
+    on_loss()
+
+
+async def _live(lifetime: Lifetime, evaluation: Evaluation, on_end: Callable[[], None]) -> None:
+    await lifetime.wait(lambda: evaluation.longest)
+    on_end()

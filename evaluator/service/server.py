@@ -22,6 +22,7 @@ from evaluator.chain import Status, printable
 from evaluator.description import MAX_BATCH
 from evaluator.executors.job import Job
 from evaluator.executors.protocol import Executor
+from evaluator.service.security import Security, TokenGuard
 from lodescan.v1 import evaluation_pb2 as pb
 from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
 from scanspec import Address, Likelihood, losses_and_nll
@@ -93,6 +94,8 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
         self._on_finish = on_finish
         self._finished = False
         self._stop_by: float | None = None
+        self.longest = 0.0
+        """Seconds of the longest point so far."""
         self._streams: set[_Stream] = set()
         self._room = asyncio.Event()  # points were answered: a stream that waits for room looks again
 
@@ -151,6 +154,7 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
                     reader.result()  # the stream broke off, say
                 while finished := stream.take(MAX_RESULTS):
                     self._room.set()
+                    self.longest = max(self.longest, *(job.ended_at - job.begun_at for job in finished))
                     fill(response, self._likelihoods, finished)
                     yield response
                     response = pb.EvaluateResponse()
@@ -348,9 +352,12 @@ def _listed(names: list[str], count: int | None = None) -> str:
 
 
 class Server:
-    """A server with health and reflection, bound but not started. Raises OSError when the address is not to be had."""
+    """A server with health, bound but not started; with reflection where only this machine sees it.
 
-    def __init__(self, evaluation: Evaluation, address: Address) -> None:
+    Raises OSError when the address is not to be had.
+    """
+
+    def __init__(self, evaluation: Evaluation, address: Address, security: Security | None = None) -> None:
         self._evaluation = evaluation
         options = [
             ("grpc.http2.min_ping_interval_without_data_ms", int(1000 * SHORTEST_PING)),
@@ -358,16 +365,22 @@ class Server:
             ("grpc.so_reuseport", 0),  # a second evaluator on the same address must fail, not share it
             ("grpc.max_receive_message_length", evaluation.largest_request),
         ]
-        self._server = grpc.aio.server(options=options)
+        guards = [TokenGuard(security.token_file)] if security is not None and security.token_file is not None else []
+        self._server = grpc.aio.server(options=options, interceptors=guards)
         pb_grpc.add_EvaluationServiceServicer_to_server(evaluation, self._server)
         self._health = health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        name = pb.DESCRIPTOR.services_by_name["EvaluationService"].full_name
-        health_name = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
-        reflection.enable_server_reflection((name, health_name, reflection.SERVICE_NAME), self._server)
+        if address.is_local:
+            name = pb.DESCRIPTOR.services_by_name["EvaluationService"].full_name
+            health_name = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+            reflection.enable_server_reflection((name, health_name, reflection.SERVICE_NAME), self._server)
+        target = address.target if address.path else str(address)
         before = os.umask(0o077)  # a socket in a folder is this user's alone
         try:
-            self.port = self._server.add_insecure_port(address.target if address.path else str(address))
+            if security is None:
+                self.port = self._server.add_insecure_port(target)
+            else:
+                self.port = self._server.add_secure_port(target, security.credentials())
         except RuntimeError as error:
             raise OSError(str(error)) from error
         finally:

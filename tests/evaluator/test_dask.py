@@ -1,14 +1,18 @@
 """Points on a Dask cluster: a real scheduler, and real workers that are killed."""
 
+import contextlib
 import json
 import os
+import queue
 import signal
 import subprocess
 import sys
 import threading
 import time
 
+import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from lodescan.v1 import evaluation_pb2 as pb
 from tests.evaluator.harness import TAG, alive, wait_until
@@ -238,3 +242,57 @@ def test_a_scheduler_that_is_lost_ends_the_evaluator(cluster, evaluator, scan):
     assert not [each for each in results if each.status != pb.STATUS_CANCELLED]
     assert server.process.wait(60) == 5
     assert "the Dask cluster is lost" in server.log.read_text()
+
+
+def test_what_has_not_begun_is_returned_and_streams_take_turns(cluster, evaluator, scan):
+    cluster.worker("--nanny")
+    path = scan()
+    server = start(evaluator, cluster, path)
+    go = path.parent / "go"
+    requests: queue.SimpleQueue[pb.EvaluateRequest | None] = queue.SimpleQueue()
+    requests.put(server.request([[x, 2.0] for x in range(20)]))
+    call = server.stub.Evaluate(iter(requests.get, None), timeout=60)
+    assert wait_until(lambda: begun(path.parent))
+    requests.put(pb.EvaluateRequest(return_waiting=True))
+    results = (each for reply in call for each in reply.results)
+    statuses = [next(results).status for _ in range(19)]
+    assert statuses == [pb.STATUS_CANCELLED] * 19  # all but the one that runs
+    requests.put(server.request([[x, 2.0] for x in range(20, 50)], first_id=20))
+    other = server.stub.Evaluate(iter([server.request([[60.0, 2.0], [61.0, 2.0]])]), timeout=60)
+    time.sleep(0.5)  # until the points of both are there
+    requests.put(pb.EvaluateRequest(cancel_point_ids=[0, 21, 22, 99]))
+    requests.put(None)
+    found = {each.point_id: each.status for each in next(call).results}
+    assert found == {0: pb.STATUS_CANCELLED, 21: pb.STATUS_CANCELLED, 22: pb.STATUS_CANCELLED}
+    go.touch()
+    assert sum(len(reply.results) for reply in other) == 2
+    assert sum(len(reply.results) for reply in call) == 28
+    order = [float(x) for x, _ in begun(path.parent)]
+    assert order.index(61.0) <= 6  # in the order of arrival it would be 29
+    assert not {21.0, 22.0} & set(order)
+    assert server.terminate() == 0
+
+
+def test_a_cluster_without_workers_is_not_serving(cluster, evaluator, scan):
+    worker = cluster.worker("--no-nanny")
+    server = start(evaluator, cluster, scan())
+    stub = health_pb2_grpc.HealthStub(server.channel)
+    said: queue.SimpleQueue[int] = queue.SimpleQueue()
+    call = stub.Watch(health_pb2.HealthCheckRequest(), timeout=60)
+
+    def read():
+        with contextlib.suppress(grpc.RpcError):  # the evaluator has ended
+            for each in call:
+                said.put(each.status)
+
+    thread = threading.Thread(target=read, daemon=True)
+    thread.start()
+    assert said.get(timeout=20) == health_pb2.HealthCheckResponse.SERVING
+    worker.terminate()
+    worker.wait(20)
+    assert said.get(timeout=20) == health_pb2.HealthCheckResponse.NOT_SERVING
+    cluster.worker("--nanny")
+    assert said.get(timeout=60) == health_pb2.HealthCheckResponse.SERVING
+    assert server.statuses([[3, 0]]) == ["OK"]
+    assert server.terminate() == 0
+    thread.join(20)

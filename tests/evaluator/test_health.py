@@ -135,5 +135,4 @@ def test_a_first_start_that_fails_is_no_lost_worker(scan, evaluator):
     call = server.stub.Evaluate(iter([server.request([[2.0], [3.0]])]), timeout=60)
     assert server.process.wait(30) == 5
     call.cancel()
-    said = server.log.read_text().strip().splitlines()[-1]
-    assert "worker 2 of 2 cannot be started: BlockingIOError" in said
+    assert "lodescan-evaluator: worker 2 of 2 cannot be started: BlockingIOError" in server.log.read_text()

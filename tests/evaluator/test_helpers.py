@@ -93,7 +93,7 @@ def test_files_are_hashed_once_and_then_looked_at(tmp_path, monkeypatch):
     digest = hashlib.sha256
 
     def counted():
-        read.append(1)
+        read.append(table)
         return digest()
 
     monkeypatch.setattr(hashlib, "sha256", counted)

@@ -92,7 +92,7 @@ def test_streams_take_turns(slow):
 def test_what_has_not_begun_is_returned_when_asked_for(slow):
     server = slow()
     requests: queue.SimpleQueue[pb.EvaluateRequest | None] = queue.SimpleQueue()
-    requests.put(server.request([[2.0, 0.5]] * 5))
+    requests.put(server.request([[2.0, 0.0], [2.0, 2.0], *[[2.0, 0.5]] * 3]))
     found = []
     for response in server.stub.Evaluate(iter(requests.get, None), timeout=30):
         found += response.results
@@ -138,6 +138,13 @@ class Holding:
         pass
 
 
+class Caller:
+    """What of a call's context is asked for."""
+
+    def peer(self):
+        return "ipv4:127.0.0.1:1"
+
+
 def test_all_streams_together_have_one_bound_and_each_has_room(monkeypatch):
     monkeypatch.setattr(service, "MOST_UNANSWERED", 1000)
     executor = Holding()
@@ -152,7 +159,7 @@ def test_all_streams_together_have_one_bound_and_each_has_room(monkeypatch):
             await asyncio.sleep(0)
 
     async def stream():
-        return sum([len(each.results) async for each in evaluation.Evaluate(requests(), None)])
+        return sum([len(each.results) async for each in evaluation.Evaluate(requests(), Caller())])
 
     async def run():
         streams = [asyncio.create_task(stream()) for _ in range(10)]

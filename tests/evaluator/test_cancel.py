@@ -1,0 +1,205 @@
+"""Single points are cancelled; results say when; the end of a scan, of a lifetime, and what is announced meanwhile."""
+
+import os
+import queue
+import signal
+import socket
+import time
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from evaluator.service.ending import read_duration
+from lodescan.v1 import evaluation_pb2 as pb
+from tests.evaluator.harness import wait_until
+
+SLEEPS = 5  # that spheno.sh starts when it hangs
+TWO = "x: [-5, 5], pause: [0, 1000]"
+
+
+@pytest.fixture
+def slow(python_scan, evaluator):
+    """An evaluator whose points take as long as they say."""
+
+    def start(**options):
+        return evaluator(python_scan("slow_square", TWO, "timeout: 900"), **options)
+
+    return start
+
+
+class Stream:
+    """One call of Evaluate, kept open."""
+
+    def __init__(self, server, rows):
+        self._requests: queue.SimpleQueue[pb.EvaluateRequest | None] = queue.SimpleQueue()
+        self._server = server
+        self._requests.put(server.request(rows))
+        self.call = server.stub.Evaluate(iter(self._requests.get, None), timeout=60)
+        self._results = (each for reply in self.call for each in reply.results)
+
+    def take(self, count):
+        return {each.point_id: each for each in (next(self._results) for _ in range(count))}
+
+    def send(self, **fields):
+        self._requests.put(pb.EvaluateRequest(**fields))
+
+    def close(self):
+        self._requests.put(None)
+        return {each.point_id: each for each in self._results}
+
+
+def statuses(results):
+    return {point: pb.Status.Name(each.status).removeprefix("STATUS_") for point, each in sorted(results.items())}
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2])
+def test_single_points_of_a_program_are_ended_with_its_processes(program_scan, evaluator, workers):
+    server = evaluator(program_scan("spheno.sh", settings="timeout: 600"), workers=workers)
+    stream = Stream(server, [[4]] * 2 + [[1]] + [[4]])  # 4 hangs
+    assert wait_until(lambda: len(server.programs("sleep")) == max(1, workers) * SLEEPS)
+    stream.send(cancel_point_ids=[0, 3, 77])
+    expected = {0: "CANCELLED", 3: "CANCELLED"}
+    assert statuses(stream.take(2)) == expected
+    assert wait_until(lambda: len(server.programs("sleep")) == SLEEPS)  # those of point 1
+    stream.send(cancel_point_ids=[1, 0])  # 0 was answered: nobody minds
+    assert statuses(stream.close()) == {1: "CANCELLED", 2: "OK"}
+    assert wait_until(lambda: not server.programs("sleep"))
+    (root,) = server.scratch()
+    assert wait_until(lambda: not list(root.glob("point-*")))
+
+
+def test_others_of_a_group_of_quick_points_are_answered(python_scan, evaluator):
+    server = evaluator(python_scan("misbehave", "x: [-5, 5], mode: [0, 30]", "timeout: 100"), workers=1)
+    assert server.statuses([[1, 0]] * 200) == ["OK"] * 200  # so quick that points go to the worker in groups
+    stream = Stream(server, [[1, 0]] * 10 + [[1, 10]] + [[1, 0]] * 10)  # 10 hangs
+    time.sleep(0.3)
+    stream.send(cancel_point_ids=[10])
+    found = statuses(stream.close())
+    assert found.pop(10) == "CANCELLED"
+    assert set(found.values()) == {"OK"} and len(found) == 20
+
+
+def test_too_many_cancelled_at_once(slow):
+    server = slow()
+    request = server.request([[1.0, 0.0]])
+    request.cancel_point_ids.extend(range(5000))
+    with pytest.raises(grpc.RpcError) as caught:
+        list(server.stub.Evaluate(iter([request]), timeout=20))
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert "more than 4096" in caught.value.details()
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_results_say_when_they_began_and_ended(slow, workers):
+    server = slow(workers=workers)
+    before = time.time()
+    stream = Stream(server, [[1.0, 0.3], [2.0, 0.0], [3.0, 100.0], [4.0, 0.0]])
+    found = stream.take(2)
+    after = time.time()
+    assert before <= found[0].begun_at <= found[0].ended_at <= found[1].begun_at <= found[1].ended_at <= after
+    assert 0.3 <= found[0].ended_at - found[0].begun_at < 5
+    if workers:
+        stream.send(cancel_point_ids=[2, 3])
+        found = stream.close()
+        assert found[2].ended_at >= found[2].begun_at > before
+        assert found[3].begun_at == found[3].ended_at == 0  # it never began
+    else:
+        stream.call.cancel()
+
+
+def test_describe_says_how_long_a_point_may_take(slow, python_scan, evaluator):
+    assert 900 <= slow().describe().longest_seconds <= 910
+    assert evaluator(python_scan("square"), workers=0).describe().longest_seconds == 0  # nothing would end it
+
+
+def finish(server, **digests):
+    said = server.describe()
+    request = {"physics_digest": said.physics_digest, "likelihood_digest": said.likelihood_digest, **digests}
+    return server.stub.Finish(pb.FinishRequest(**request), timeout=20).ends
+
+
+def test_the_end_of_the_scan_ends_an_evaluator_that_was_started_for_it(slow):
+    server = slow(options=["--until-finished"])
+    stream = Stream(server, [[1.0, 0.0], [2.0, 0.5]])
+    assert len(stream.take(1)) == 1
+    assert not finish(server, physics_digest="another scan")
+    assert finish(server)
+    assert statuses(stream.close()) == {1: "OK"}  # once no stream is open
+    assert server.process.wait(20) == 0
+    assert "stopping (the end of the scan)" in server.log.read_text()
+
+
+@pytest.mark.parametrize(("options", "code"), [(["--until-finished"], 6), ([], 0)])
+def test_an_evaluator_that_is_stopped_before_says_so_by_its_exit_code(slow, options, code):
+    server = slow(options=options)
+    if not options:
+        assert not finish(server)  # it outlives its scans
+    assert server.statuses([[1.0, 0.0]]) == ["OK"]
+    assert server.terminate() == code
+
+
+@pytest.mark.slow
+def test_a_lifetime_ends_in_order_and_in_time(slow):
+    start = time.monotonic()
+    server = slow(options=["--lifetime", "6s", "--grace", "1"])
+    stream = Stream(server, [[1.0, 1.2], [2.0, 600.0], [3.0, 0.0]])
+    assert statuses(stream.take(1)) == {0: "OK"}
+    assert statuses(stream.close()) == {1: "CANCELLED", 2: "CANCELLED"}
+    assert server.process.wait(20) == 6
+    assert time.monotonic() - start < 15
+    assert "stopping (the end of its lifetime)" in server.log.read_text()
+    assert server.nothing_left()
+
+
+@pytest.mark.slow
+def test_a_point_that_fits_into_what_is_left_of_a_lifetime_is_answered(slow):
+    server = slow(options=["--lifetime", "5s", "--grace", "3"])
+    health = health_pb2_grpc.HealthStub(server.channel)
+    stream = Stream(server, [[1.0, 0.0], [1.0, 3.5]])
+    stream.take(1)
+    assert wait_until(
+        lambda: health.Check(health_pb2.HealthCheckRequest()).status == health_pb2.HealthCheckResponse.NOT_SERVING
+    )
+    assert statuses(stream.close()) == {1: "OK"}
+    assert server.process.wait(20) == 6
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("3h50m", 13800), ("90s", 90), ("90", 90), ("1d12h", 129600), ("0.5", 0.5), ("2h", 7200), ("1h30", 3630)],
+)
+def test_durations(text, seconds):
+    assert read_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "3x", "h", "50m3h", "-5", "0", "nan", "inf", "1e3", "3:50"])
+def test_no_durations(text):
+    with pytest.raises(ValueError, match=r"is no time|longer than 0"):
+        read_duration(text)
+
+
+def test_an_announced_evaluator_is_there_as_long_as_it_takes_points(slow, tmp_path):
+    folder = tmp_path / "pool" / "one"
+    server = slow(options=["--announce", str(folder), "--grace", "20"])
+    (file,) = folder.iterdir()
+    assert file.name.startswith(f"{socket.gethostname()}-") and file.suffix == ".evaluator"
+    assert file.read_text() == f"{server.address}\n"
+    other = slow(options=["--announce", str(folder), "--listen", "0.0.0.0:0", "--insecure"])
+    (second,) = set(folder.iterdir()) - {file}
+    assert second.read_text() == f"{socket.gethostname()}:{other.address.rpartition(':')[2]}\n"
+    stream = Stream(server, [[1.0, 1.0]])
+    time.sleep(0.3)
+    server.process.send_signal(signal.SIGTERM)
+    assert wait_until(lambda: not file.exists(), 5)
+    assert server.process.poll() is None  # its point still runs
+    assert statuses(stream.close()) == {0: "OK"}
+    assert server.process.wait(20) == 0
+    other.process.kill()
+    assert os.listdir(folder) == [second.name]  # a stale one: nobody answers there
+
+
+def test_a_folder_that_cannot_be_written(slow, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(RuntimeError, match=r"--announce .*file.*: .*; name a folder that both sides can write"):
+        slow(options=["--announce", str(tmp_path / "file")])
