@@ -87,7 +87,7 @@ def serving(
                 if process.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError(f"the evaluator did not start: {' '.join(command)}")
                 time.sleep(0.02)
-            evaluator = Pool([address.read_text().strip()], insecure=False, say=print)
+            evaluator = Pool([address.read_text().strip()], say=print)
             yield evaluator, process.pid
             evaluator.close()
         finally:

@@ -14,8 +14,9 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
+from proposer.commands.security import add_security_options, read_security
 from proposer.commands.signals import Interrupted, interruptible
 from proposer.show.voice import Voice, speaking, tell, voice
 from scanspec import DEFAULT_ADDRESS, LodescanError, UsageError, visible
@@ -86,9 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     json = argparse.ArgumentParser(add_help=False)
     json.add_argument("--json", action="store_true", help="write JSON to standard output, one object a line")
     evaluator = argparse.ArgumentParser(add_help=False)
-    evaluator.add_argument(
-        "--insecure", action="store_true", help="talk in plain text to another machine: only on a private network"
-    )
+    add_security_options(evaluator)
 
     run = argparse.ArgumentParser(add_help=False)
     run.add_argument("file", type=Path, help="the scan file")
@@ -134,7 +133,7 @@ def _parser() -> argparse.ArgumentParser:
         "run", parents=[run, json], help="the same, with an evaluator of its own on this machine"
     )
     both.add_argument("--workers", type=_count, metavar="N", help="points at once (default: one a core)")
-    both.set_defaults(run=_both, insecure=False)
+    both.set_defaults(run=_both)
 
     check = commands.add_parser(
         "check", parents=[evaluator, json], help="read a scan file, and compare it with an evaluator"
@@ -210,7 +209,8 @@ def _seconds(text: str) -> float:
 def _scan(options: argparse.Namespace) -> int:
     from proposer.commands.scan import scan
 
-    return scan(options.file, options.evaluator or [DEFAULT_ADDRESS], _scan_options(options))
+    own = _scan_options(options, security=read_security(options), race=options.race)
+    return scan(options.file, options.evaluator or [DEFAULT_ADDRESS], own)
 
 
 def _both(options: argparse.Namespace) -> int:
@@ -219,7 +219,7 @@ def _both(options: argparse.Namespace) -> int:
     return run(options.file, options.workers, _scan_options(options))
 
 
-def _scan_options(options: argparse.Namespace) -> ScanOptions:
+def _scan_options(options: argparse.Namespace, **others: Any) -> ScanOptions:
     from proposer.commands.scan import ScanOptions
 
     return ScanOptions(
@@ -228,8 +228,7 @@ def _scan_options(options: argparse.Namespace) -> ScanOptions:
         wait=options.wait,
         eager=options.eager,
         same_physics=options.same_physics,
-        insecure=options.insecure,
-        race=getattr(options, "race", True),
+        **others,
     )
 
 
@@ -237,7 +236,7 @@ def _check(options: argparse.Namespace) -> int:
     from proposer.commands.check import check
 
     with contextlib.redirect_stdout(_Visible(sys.stdout)):
-        return check(options.file, options.evaluator or [], insecure=options.insecure, as_json=options.json)
+        return check(options.file, options.evaluator or [], security=read_security(options), as_json=options.json)
 
 
 def _status(options: argparse.Namespace) -> int:

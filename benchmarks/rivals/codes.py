@@ -50,7 +50,7 @@ def nll_of(scan: Path) -> Iterator[Callable[[Floats], Floats]]:
                 if process.poll() is not None:
                     raise RuntimeError(f"the evaluator of {scan} does not start (exit {process.returncode})")
                 time.sleep(0.05)
-            evaluator = Pool([address.read_text().strip()], insecure=False, say=print)
+            evaluator = Pool([address.read_text().strip()], say=print)
             with contextlib.closing(evaluator):
                 yield _Asked(evaluator, Space(spec.variables))
         finally:

@@ -17,6 +17,7 @@ from proposer.strategies.base import Settings
 from proposer.strategies.choice import type_name
 from proposer.wire.agreement import show
 from proposer.wire.pool import Pool
+from proposer.wire.security import Security
 from scanspec import ObservableSpec, PriorKind, ScanFile, Variable
 
 IN_THE_FILE = {
@@ -28,13 +29,13 @@ IN_THE_FILE = {
 """Settings of a strategy that have another name in a scan file."""
 
 
-def check(file: Path, places: Sequence[str], *, insecure: bool, as_json: bool = False) -> int:
+def check(file: Path, places: Sequence[str], *, security: Security, as_json: bool = False) -> int:
     """Reads a scan file and prints what a scan would do; compares it with an evaluator, where one is named.
 
     Raises ScanFileError, NoEvaluator, and EvaluatorRefused when the two disagree.
     """
     asked = read_asked(file)
-    pool = Pool(places, insecure=insecure, say=say, file=file) if places else None
+    pool = Pool(places, security=security, say=say, file=file) if places else None
     if not as_json:
         _print(asked)
     description = None

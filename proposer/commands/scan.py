@@ -40,6 +40,7 @@ from proposer.strategies.base import Settings
 from proposer.strategies.choice import make_strategy, type_name
 from proposer.types import Outcome
 from proposer.wire.pool import Pool
+from proposer.wire.security import PLAIN, Security
 from scanspec import ScanFile
 from scanspec.logs import set_level
 from scanspec.types import reads_rows
@@ -56,7 +57,7 @@ class ScanOptions:
     wait: float | None = None
     eager: bool = False
     same_physics: bool = False
-    insecure: bool = False
+    security: Security = PLAIN
     race: bool = True
 
 
@@ -72,7 +73,7 @@ def scan(file: Path, places: Sequence[str], options: ScanOptions) -> int:
     spectra_below = kept_below(spec, settings.target.threshold)
     with ExitStack() as opened:
         pool = Pool(
-            places, insecure=options.insecure, say=say, spectra_below=spectra_below, file=file, race=options.race
+            places, security=options.security, say=say, spectra_below=spectra_below, file=file, race=options.race
         )
         opened.callback(pool.close)
         # First of all, and as a writer: a kill may have left half a commit, which no reader can undo.
@@ -160,6 +161,7 @@ def scan(file: Path, places: Sequence[str], options: ScanOptions) -> int:
                 eager=eager,
             )
             reason = run.run()
+        pool.finish()
         dataset.set_meta({"stopped": reason, "stopped_with": stop_values(spec)})
         code = conclude(dataset, reason, tally, run.seconds)
         draw_pictures(folder, spec)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from proposer.evaluation.backend import EvaluatorRefused
+from proposer.wire.security import Security
 from scanspec import Address, AddressError, UsageError, read_address
 
 LOOK_EVERY = 2.0
@@ -27,18 +27,19 @@ class Place:
     name: Address | None = None
     folder: Path | None = None
 
-    def look(self) -> set[Address]:
-        """The addresses of now."""
+    def look(self) -> dict[Address, str]:
+        """The addresses of now, each with the name that its certificate is for, "" for the address itself."""
         if self.address is not None:
-            return {self.address}
+            return {self.address: ""}
         if self.name is not None:
-            return _resolve(self.name)
-        return _announced(self.folder) if self.folder is not None else set()
+            return dict.fromkeys(_resolve(self.name), self.name.host)
+        return dict.fromkeys(_announced(self.folder), "") if self.folder is not None else {}
 
 
-def read_place(text: str, *, insecure: bool) -> Place:
-    """Reads HOST:PORT, unix:PATH, dns:///NAME:PORT or dir:FOLDER. Raises UsageError, and EvaluatorRefused for an
-    address beyond this machine without `insecure`."""
+def read_place(text: str, security: Security) -> Place:
+    """Reads HOST:PORT, unix:PATH, dns:///NAME:PORT or dir:FOLDER. Raises UsageError, and NotSecure for an address
+    beyond this machine that is not safe to ask.
+    """
     if text.startswith("dir:"):
         folder = text.removeprefix("dir:")
         if not folder or "\0" in folder:
@@ -49,11 +50,7 @@ def read_place(text: str, *, insecure: bool) -> Place:
         address = read_address(text.removeprefix("dns:///"))
     except AddressError as error:
         raise UsageError(f"--evaluator {error}", next_step=error.next_step) from None
-    if not insecure and not address.is_local:
-        raise EvaluatorRefused(
-            f"{text} is another machine, and the connection is plain text without a password",
-            next_step="say --insecure on a private network",
-        )
+    security.require_for(address)
     return Place(text, name=address) if is_name else Place(text, address=address)
 
 
@@ -86,10 +83,10 @@ def _announced(folder: Path) -> set[Address]:
 class Watch:
     """Looks at places again and again, in a thread of its own, and tells `changed` what is there."""
 
-    def __init__(self, places: Sequence[Place], changed: Callable[[set[Address]], None]) -> None:
+    def __init__(self, places: Sequence[Place], changed: Callable[[dict[Address, str]], None]) -> None:
         self._places, self._changed = places, changed
         self._closed = threading.Event()
-        self._before: set[Address] | None = None
+        self._before: dict[Address, str] | None = None
         if all(place.address is not None for place in places):
             self._look()
         else:
@@ -101,7 +98,7 @@ class Watch:
             self._look()
 
     def _look(self) -> None:
-        found = set[Address]().union(*(place.look() for place in self._places))
+        found = {address: name for place in self._places for address, name in place.look().items()}
         if found != self._before:
             self._before = found
             self._changed(found)

@@ -18,6 +18,7 @@ from pathlib import Path
 import grpc
 
 from lodescan.v1 import evaluation_pb2 as pb
+from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
 from proposer.evaluation.backend import Description, EvaluatorRefused, Fits, NoEvaluator, anything
 from proposer.evaluation.work import MOST_TRIES, Received, Work
 from proposer.types import Outcome, Status
@@ -26,6 +27,7 @@ from proposer.wire.hand_out import share_out, slow_points
 from proposer.wire.messages import to_outcome
 from proposer.wire.patience import Patience
 from proposer.wire.remote import ANSWERS, FATAL, KEEPALIVE, MOST_AHEAD, Events, Gone, Link, NoAnswer, details
+from proposer.wire.security import NotSecure, Security
 from scanspec import DEFAULT_ADDRESS, Address
 
 SECONDS_OF_NAMELESS = 100
@@ -48,31 +50,32 @@ REMEMBERED = 101
 
 
 class Pool:
-    """The evaluators at `places`: HOST:PORT, unix:PATH, dns:///NAME:PORT or dir:FOLDER, in plain text.
+    """The evaluators at `places`: HOST:PORT, unix:PATH, dns:///NAME:PORT or dir:FOLDER.
 
     `say` is given a line when there is something to wait for. Points with an NLL below `spectra_below` come with their
     spectrum files. `file` is the scan file, for the command that starts an evaluator. `race`: whether a slow point may
-    be sent to a second evaluator where workers are idle. Raises EvaluatorRefused for an address beyond this machine
-    without `insecure`.
+    be sent to a second evaluator where workers are idle. Raises UsageError for what is no place, and NotSecure for one
+    beyond this machine that is not safe to ask.
     """
 
     def __init__(
         self,
         places: Sequence[str],
         *,
-        insecure: bool,
         say: Callable[[str], None],
+        security: Security | None = None,
         spectra_below: float = -math.inf,
         file: Path = Path("scan.yaml"),
         keepalive: float = KEEPALIVE,
         race: bool = True,
     ) -> None:
-        self._places = [read_place(each, insecure=insecure) for each in places]
-        self._say, self._insecure, self._file, self._keepalive = say, insecure, file, keepalive
+        self._security = security or Security()
+        self._places = [read_place(each, self._security) for each in places]
+        self._say, self._file, self._keepalive = say, file, keepalive
         self._spectra_below, self._may_race = spectra_below, race
         self._events: Events = queue.SimpleQueue()
         self._links: dict[Address, Link] = {}
-        self._there: frozenset[Address] | None = None  # addresses of now; None: nobody has looked yet
+        self._there: dict[Address, str] | None = None  # addresses of now; None: nobody has looked yet
         self._asked: set[Link] = set()  # links that have said something, or nothing in time
         self._refusals: dict[Link, Exception] = {}
         self._reference: Description | None = None
@@ -85,13 +88,26 @@ class Pool:
         self._times: deque[float] = deque(maxlen=REMEMBERED)
         self._told: set[str] = set()  # what is said once, until an evaluator takes part again
         self.workers: dict[str, int] = {}
-        self._watch = Watch(self._places, lambda found: self._events.put((None, frozenset(found))))
+        self._watch = Watch(self._places, lambda found: self._events.put((None, found)))
 
     def close(self) -> None:
         """Ends all connections; points that still run are cancelled."""
         self._watch.close()
         for link in self._links.values():
             link.close()
+
+    def finish(self) -> None:
+        """Tells every evaluator that the scan is finished: one that was started for it ends. Closes."""
+        self.close()
+        reference = self._reference
+        for address, link in self._links.items():
+            if reference is None or link in self._refusals or link.description is None:
+                continue
+            with suppress(grpc.RpcError, NotSecure), self._security.channel(address, link.options) as channel:
+                request = pb.FinishRequest(
+                    physics_digest=reference.physics_digest, likelihood_digest=reference.likelihood_digest
+                )
+                pb_grpc.EvaluationServiceStub(channel).Finish(request, timeout=ANSWERS)
 
     def wake(self) -> None:
         """Makes `evaluate` yield at once; for any thread."""
@@ -156,18 +172,19 @@ class Pool:
 
     def _look(self, found: object) -> None:
         """Takes up new addresses, and lets those go that are gone and were not in use."""
-        if not isinstance(found, frozenset):
+        if not isinstance(found, dict):
             return
         self._there = found
-        for address in found - self._links.keys():
-            if not self._insecure and not address.is_local:
-                self._say_once(
-                    f"the evaluator at {address} is on another machine, and the connection is plain text without a "
-                    "password: left out; say --insecure on a private network"
-                )
+        for address in found.keys() - self._links.keys():
+            try:
+                self._security.require_for(address)
+            except NotSecure as error:
+                self._say_once(f"left out: {error}")
                 continue
-            self._links[address] = Link(address, self._events, self._keepalive)
-        for address in self._links.keys() - found:
+            self._links[address] = Link(
+                address, self._events, self._security, name=found[address], keepalive=self._keepalive
+            )
+        for address in self._links.keys() - found.keys():
             if not self._links[address].ready:
                 self._forget(address)
 
@@ -217,12 +234,15 @@ class Pool:
 
     def _not_described(self, link: Link, answer: NoAnswer) -> None:
         link.description, link.why = None, answer.why
-        if answer.fault:
+        mends = answer.may_mend and self._reference is not None
+        if answer.fault and mends:
+            self._say_once(answer.fault)
+        elif answer.fault:
             self._leave_out(link, EvaluatorRefused(answer.fault))
         if self._there is not None and not any(str(each) == link.address for each in self._there):
             self._forget(next(each for each in self._links if self._links[each] is link))
         else:
-            link.ask_again(LEFT_OUT if answer.fault else AGAIN)
+            link.ask_again(LEFT_OUT if answer.fault and not mends else AGAIN)
 
     def _open(self, link: Link, work: Work) -> None:
         link.open(work.names, self._spectra_below)
@@ -423,9 +443,9 @@ class Pool:
         again = []
         out = link.out
         for point in link.take_back():
-            if work is None or point not in work.rows or self._is_out(point):
+            if work is None or point not in work.rows:
                 continue
-            if point in self._asked_back:
+            if point in self._asked_back and not self._is_out(point):
                 self._asked_back.discard(point)
                 work.done([point])
                 continue
@@ -450,7 +470,8 @@ class Pool:
                         continue
                 if self._shared[point] >= MOST_SHARED:
                     self._suspects.add(point)
-            again.append(point)
+            if not self._is_out(point):
+                again.append(point)
         if work is not None:
             work.done(each.id for each in outcomes)
             self._put_back(work, again)

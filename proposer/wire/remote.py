@@ -23,6 +23,7 @@ from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
 from proposer.evaluation.backend import Description
 from proposer.evaluation.work import Work
 from proposer.wire.messages import BadDescription, clean, to_description
+from proposer.wire.security import NotSecure, Security
 from scanspec import Address
 
 logging.getLogger("grpc").setLevel(logging.CRITICAL)  # its tracebacks of what cannot be read; we say it in words
@@ -89,10 +90,13 @@ class Gone:
 
 @dataclass(frozen=True)
 class NoAnswer:
-    """The evaluator did not describe itself; `fault` where it answers in a way that no waiting mends."""
+    """The evaluator did not describe itself; `fault` where it answers in a way that no waiting mends, but perhaps other
+    files of certificates, where it `may_mend`.
+    """
 
     why: str
     fault: str = ""
+    may_mend: bool = False
 
 
 Event = Description | pb.EvaluateResponse | Gone | NoAnswer
@@ -103,7 +107,10 @@ Events = queue.SimpleQueue[tuple["Link | None", Any]]
 class Link:
     """The evaluator at one address. `out`: when each point was sent, in seconds since 1970."""
 
-    def __init__(self, address: Address, events: Events, keepalive: float = KEEPALIVE) -> None:
+    def __init__(
+        self, address: Address, events: Events, security: Security, *, name: str = "", keepalive: float = KEEPALIVE
+    ) -> None:
+        """`name`: that the evaluator's certificate is for, where the address is none of its own."""
         self.address = str(address)
         self.description: Description | None = None  # of the evaluator that is there now
         self.ready = False  # its stream is open
@@ -120,7 +127,10 @@ class Link:
         self.seconds = math.nan  # of a point, a running mean
         self._first = time.monotonic()
         self._busy = [0.0, 0.0]  # points answered, and the seconds that this took, while all workers had points
-        self._target, self._events, self._keepalive = address.target, events, keepalive
+        self._address, self._events, self._security = address, events, security
+        self.options: list[tuple[str, Any]] = [*_OPTIONS, ("grpc.keepalive_time_ms", int(1000 * keepalive))]
+        if name:
+            self.options.append(("grpc.ssl_target_name_override", name))
         self._orders: queue.SimpleQueue[float] = queue.SimpleQueue()
         self._requests: queue.SimpleQueue[pb.EvaluateRequest | None] = queue.SimpleQueue()
         self._named = False
@@ -259,13 +269,16 @@ class Link:
 
     def _run(self) -> None:
         while True:
-            channel = grpc.insecure_channel(
-                self._target, options=[*_OPTIONS, ("grpc.keepalive_time_ms", int(1000 * self._keepalive))]
-            )
             try:
-                order = self._serve(channel)
-            finally:
-                channel.close()
+                channel = self._security.channel(self._address, self.options)
+            except NotSecure as error:  # files that are just being replaced, say
+                self._post(NoAnswer("", str(error), may_mend=True))
+                order = self._orders.get()
+            else:
+                try:
+                    order = self._serve(channel)
+                finally:
+                    channel.close()
             if order == _CLOSE or self._sleep(order):
                 return
 
@@ -289,11 +302,14 @@ class Link:
             request_serializer=pb.DescribeRequest.SerializeToString,
             response_deserializer=_parse_description,
         )
+        files = self._security.stamp()
         while True:
             self._post(self._ask(describe))
             while (order := self._orders.get()) != _NEXT:
                 if order == _CLOSE or self._sleep(order):
                     return _CLOSE
+                if self._security.stamp() != files:  # a channel cannot read them again
+                    return 0.0
                 self._post(self._ask(describe))
             self._call = call = stub.Evaluate(iter(self._requests.get, None))
             error: grpc.RpcError | None = None
@@ -319,8 +335,14 @@ class Link:
         except BadDescription as error:
             return NoAnswer("", f"the evaluator at {self.address} cannot be used: {error}")
         except grpc.RpcError as error:
+            if error.code() is grpc.StatusCode.UNAUTHENTICATED:
+                return NoAnswer(
+                    "", f"the evaluator at {self.address} refuses the token: {details(error)}", may_mend=True
+                )
             if error.code() in FATAL:
                 return NoAnswer("", f"{self.address} does not speak lodescan's contract: {details(error)}")
+            if error.code() in SILENT and (fault := self._security.fault(self._address)):
+                return NoAnswer("", f"the evaluator at {self.address} cannot be asked: {fault}", may_mend=True)
             return NoAnswer("" if error.code() in SILENT else details(error))
 
     def _post(self, event: Event) -> None:

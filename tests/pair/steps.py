@@ -71,7 +71,7 @@ class Steps:
 
 def run(file: Path, address: str, folder: Path, strategy: Strategy, evaluations: float, eager: bool = False) -> str:
     """Runs a scan, or goes on with one, up to so many evaluations."""
-    pool = Pool([address], insecure=False, say=print)
+    pool = Pool([address], say=print)
     try:
         description, space = pool.describe(20.0), Space(read_scan_file(file).variables)
         with Dataset(folder) as dataset:

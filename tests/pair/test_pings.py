@@ -48,7 +48,7 @@ def test_pings_are_as_the_evaluator_allows_them(make_scan: MakeScan, start_evalu
 
     def lost(server: EvaluatorProcess) -> bool:
         said: list[str] = []
-        client = Pool([server.address], insecure=False, say=said.append, keepalive=1.0)
+        client = Pool([server.address], say=said.append, keepalive=1.0)
         client.describe(20.0)
         work = Work(["x", "y", "z"])
         work.add(Pending(np.arange(1), np.array([[0.5, 0.5, 20.0]]), np.zeros(1, dtype=np.int64)), most=1)

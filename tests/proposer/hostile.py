@@ -85,7 +85,7 @@ class Client:
 
     def __init__(self, servicer: Hostile, port: int) -> None:
         self.servicer, self.said = servicer, list[str]()
-        self.evaluator = Pool([f"127.0.0.1:{port}"], insecure=False, say=self.said.append)
+        self.evaluator = Pool([f"127.0.0.1:{port}"], say=self.said.append)
 
     def outcomes(self, n: int, until: float) -> list[Outcome]:
         """What comes of n points, in order of ids."""
@@ -144,7 +144,7 @@ def serving(answer: AnswerRows, servers: int, **described: Any) -> Iterator[Pool
     """So many real servers, and the proposer's pool of them."""
     with contextlib.ExitStack() as opened:
         addresses = [opened.enter_context(listening(Honest(answer, described))) for _ in range(servers)]
-        pool = Pool(addresses, insecure=False, say=print)
+        pool = Pool(addresses, say=print)
         opened.callback(pool.close)
         yield pool
 

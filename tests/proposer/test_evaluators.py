@@ -82,7 +82,7 @@ def client_of(servicer: pb_grpc.EvaluationServiceServicer) -> Iterator[Pool]:
     pb_grpc.add_EvaluationServiceServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    evaluator = Pool([f"127.0.0.1:{port}"], insecure=False, say=print)
+    evaluator = Pool([f"127.0.0.1:{port}"], say=print)
     try:
         yield evaluator
     finally:

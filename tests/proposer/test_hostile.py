@@ -218,7 +218,7 @@ def test_what_cannot_be_read_is_said_in_words(said: bytes, capfd: pytest.Capture
     server = grpc.server(ThreadPoolExecutor(1), handlers=[handler])
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    evaluator = Pool([f"127.0.0.1:{port}"], insecure=False, say=print)
+    evaluator = Pool([f"127.0.0.1:{port}"], say=print)
     try:
         with pytest.raises(NoEvaluator, match="in a way that can be understood"):
             evaluator.describe(0.0)

@@ -22,6 +22,7 @@ from proposer.types import Outcome, Pending, Status
 from proposer.wire import addresses, hand_out, patience
 from proposer.wire.hand_out import share_out
 from proposer.wire.pool import Pool
+from proposer.wire.security import NotSecure
 from scanspec import UsageError
 from tests.proposer.hostile import GAUSS, Honest, good, listening, message
 
@@ -48,7 +49,7 @@ class Pooled:
         self.servicers = servicers
         self.addresses = [opened.enter_context(listening(each)) for each in servicers]
         self.said: list[str] = []
-        self.pool = Pool([*places, *self.addresses], insecure=False, say=self.said.append, **options)
+        self.pool = Pool([*places, *self.addresses], say=self.said.append, **options)
         opened.callback(self.pool.close)
 
     def said_of(self, words: str) -> list[str]:
@@ -86,7 +87,7 @@ def test_a_slow_point_is_raced_and_the_slower_one_given_up(opened: ExitStack, mo
     first.pool.describe(5.0)
     servicers = first.servicers[0], Honest(quick, DESCRIBED)
     other = opened.enter_context(listening(servicers[1]))
-    both = Pool([first.addresses[0], other], insecure=False, say=print)
+    both = Pool([first.addresses[0], other], say=print)
     opened.callback(both.close)
     both.describe(5.0)
     received = list(both.evaluate(points(60), wait=5.0, until=time.monotonic() + 20))
@@ -221,13 +222,13 @@ def test_a_name_stands_for_all_its_addresses(opened: ExitStack) -> None:
 @pytest.mark.parametrize("place", ["dir:", "dns:///", "dns:///a b:1", "somewhere", "127.0.0.1:99999"])
 def test_what_is_no_place(place: str) -> None:
     with pytest.raises(UsageError, match="--evaluator"):
-        Pool([place], insecure=False, say=print)
+        Pool([place], say=print)
 
 
 def test_another_machine_needs_a_word(tmp_path: Path, opened: ExitStack) -> None:
     for place in ("10.0.0.1:5", "dns:///evaluators:50051"):
-        with pytest.raises(EvaluatorRefused, match=r"another machine.*--insecure"):
-            Pool([place], insecure=False, say=print)
+        with pytest.raises(NotSecure, match=r"another machine.*--insecure"):
+            Pool([place], say=print)
     (tmp_path / "far").write_text("10.0.0.1:5\n")
     pooled = Pooled(opened, places=(f"dir:{tmp_path}",))
     with pytest.raises(NoEvaluator):
