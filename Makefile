@@ -41,6 +41,10 @@ test-slow: environments physics-environments slow-environments ## slow tests: ki
 soak: environments ## what needs ten minutes: a point that is silent for so long
 	@$(PROPOSER)/python -m pytest -q -m soak tests/pair
 
+test-newer: ## the evaluator on a newer Python (NEWER=3.13), where this machine has it, and the proposer's lock
+	@tools/newer-python.sh '$(or $(NEWER),3.13)'
+.PHONY: test-newer
+
 test-containers: environments ## images and compose; needs a container engine
 	@$(PROPOSER)/python -m pytest -m containers --timeout 1800 tests/containers
 
@@ -66,6 +70,10 @@ lint: dev ## style, imports between the two sides, manifests
 
 types: dev environments ## types, each side in its own environment
 	@tools/types.sh
+
+schema: ## docs/scan.schema.json, made from the keys of scan files
+	@$(PROPOSER)/python -m scanspec schema >docs/scan.schema.json
+.PHONY: schema
 
 contract: dev ## generate the code in proto/ from the contract
 	@tools/contract.sh proto

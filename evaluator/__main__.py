@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from evaluator.commands.channel import add_client_options, open_channel
 from evaluator.scan import read_scan
 from scanspec import DEFAULT_ADDRESS, LodescanError, ScanFile, read_address, visible
 from scanspec.logs import logging_to_stderr, set_level
@@ -68,8 +69,8 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--workers",
         type=_at_least(0, int),
-        default=len(os.sched_getaffinity(0)),
-        help="processes that run points; 0: the server's own, without isolation (default: %(default)s, one a core)",
+        help="processes that run points; 0: the server's own, without isolation (default: as many as fit, one a core "
+        "where no code asks for more)",
     )
     serve.add_argument(
         "--executor",
@@ -125,6 +126,14 @@ def _parser() -> argparse.ArgumentParser:
         "values", nargs="*", metavar="NAME=VALUE", help="a variable that is not given has the middle of its range"
     )
     point.add_argument("--keep", type=Path, metavar="DIR", help="keep the point's scratch folder here")
+    point.add_argument(
+        "--id",
+        type=_at_least(0, int),
+        default=0,
+        metavar="N",
+        help="of a point of a scan, whose random numbers it gets (default: %(default)s)",
+    )
+    point.add_argument("--json", action="store_true", help="write one JSON object to standard output")
     point.set_defaults(run=_point)
 
     new = commands.add_parser("new", help="write a folder with a small backend that works, to be changed into yours")
@@ -135,6 +144,7 @@ def _parser() -> argparse.ArgumentParser:
         "healthy", help="exit with 0 when the evaluator at an address answers, with 1 when not"
     )
     healthy.add_argument("address", metavar="HOST:PORT")
+    add_client_options(healthy)
     healthy.set_defaults(run=_healthy)
     return parser
 
@@ -180,7 +190,7 @@ def _check(options: argparse.Namespace) -> int:
 def _point(options: argparse.Namespace) -> int:
     from evaluator.commands.by_hand import point
 
-    return point(_read(options.file), options.values, options.keep)
+    return point(_read(options.file), options.values, options.keep, point_id=options.id, as_json=options.json)
 
 
 def _new(options: argparse.Namespace) -> int:
@@ -194,8 +204,7 @@ def _healthy(options: argparse.Namespace) -> int:
     from grpc_health.v1 import health_pb2, health_pb2_grpc
 
     address = read_address(options.address)
-    # a proxy for the web is no way to an evaluator
-    with grpc.insecure_channel(address.target, [("grpc.enable_http_proxy", 0)]) as channel:
+    with open_channel(address, options) as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)
         try:
             answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=5.0)

@@ -26,10 +26,12 @@ from evaluator.errors import (
     ObservableFailed,
 )
 from evaluator.expressions import Expression
-from evaluator.files import FULL, read_regular
+from evaluator.files import FULL
+from evaluator.fit_method import read_fit_method
 from evaluator.fitting import Solver
 from evaluator.readings import Found, Known, Reading, check_conditions, read_all
 from scanspec import Likelihood, ObservableSpec, ScanFile, ScanFileError, losses_and_nll
+from scanspec.files import read_bytes
 from scanspec.spectrum import FILES_NOT_KEPT
 
 MOST_WARNINGS = 20
@@ -121,13 +123,14 @@ class Chain:
         self._derived = [known.reading(spec) for spec in self._specs if spec.name in scan.derived]
         self.steps = _make_steps(scan, known)
         self._top = [known.reading(spec) for spec in scan.observables]
+        self.fit_method = read_fit_method(scan)
         self._solver: Solver | None = None
-        if scan.fitting is not None:
+        if scan.fitting is not None and self.fit_method is not None:
             wanted = {each.name for each in scan.fitting.targets}
             giving = [n for n, step in enumerate(self.steps) if wanted & {each.spec.name for each in step.readings}]
             self._to_the_end = bool(wanted & {each.spec.name for each in self._top})
             self._inner_steps = self.steps if self._to_the_end else self.steps[: max(giving) + 1]
-            self._solver = Solver(scan.fitting, str(scan.path))
+            self._solver = Solver(scan.fitting, self.fit_method, str(scan.path))
 
     @cached_property
     def specs(self) -> list[ObservableSpec]:
@@ -254,7 +257,7 @@ class Chain:
         if sum(path.stat().st_size for path in files) > LARGEST_SPECTRA:
             point.warnings.append(f"its spectrum files are larger than {LARGEST_SPECTRA >> 20} {FILES_NOT_KEPT}")
             return []
-        return [read_regular(path, LARGEST_SPECTRA)[:LARGEST_SPECTRA] for path in files]
+        return [read_bytes(path, LARGEST_SPECTRA) for path in files]
 
 
 def _make_steps(scan: ScanFile, known: Known) -> list[Step]:

@@ -26,6 +26,8 @@ except ModuleNotFoundError as error:  # both sides install each other's commands
     )
     sys.exit(f"lodescan-conformance: {error.name} is missing: {where}")
 
+from evaluator.commands.channel import PLAIN, add_client_options, open_channel
+from evaluator.errors import ConfigurationError
 from lodescan.v1 import evaluation_pb2 as pb
 from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
 from scanspec import AddressError, Kind, Likelihood, losses_and_nll, read_address, visible
@@ -54,12 +56,10 @@ class Broken(AssertionError):
 class Peer:
     """The evaluator at an address, and its own description."""
 
-    def __init__(self, address: str, timeout: float) -> None:
-        options = [
-            ("grpc.max_receive_message_length", 2 * LARGEST_MESSAGE),
-            ("grpc.enable_http_proxy", 0),  # a proxy for the web is no way to an evaluator
-        ]
-        self.channel = grpc.insecure_channel(read_address(address).target, options)
+    def __init__(self, address: str, timeout: float, options: argparse.Namespace = PLAIN) -> None:
+        """`options`: how it is reached, see `open_channel`. Raises AddressError, ConfigurationError, grpc.RpcError."""
+        more = [("grpc.max_receive_message_length", 2 * LARGEST_MESSAGE)]
+        self.channel = open_channel(read_address(address), options, more)
         self.stub: Any = pb_grpc.EvaluationServiceStub(self.channel)
         self.timeout = timeout
         self.description = self.describe()
@@ -132,6 +132,7 @@ def describe_is_sane(peer: Peer) -> None:
     promise(len(set(observables)) == len(observables), f"an observable is there twice: {observables}")
     promise(said.concurrency >= 1, "concurrency is 0")
     promise(said.max_batch >= 1, "max_batch is 0")
+    promise(0 <= said.longest_seconds < math.inf, f"a point may take {said.longest_seconds} seconds")
     for each in said.parameters:
         promise(each.low <= each.high, f"parameter {each.name} has the range [{each.low}, {each.high}]")
     for observable in said.observables:
@@ -184,6 +185,8 @@ def results_are_sound(peer: Peer) -> None:
     for each in peer.results(peer.request(peer.points(POINTS), range(POINTS))):
         promise(each.status != pb.STATUS_UNSPECIFIED, "a result has no status")
         promise(all(0 <= second < math.inf for second in each.seconds), f"seconds are {list(each.seconds)}")
+        in_order = 0 <= each.begun_at <= each.ended_at < math.inf
+        promise(in_order, f"a point began at {each.begun_at} and ended at {each.ended_at}")
         promise(not codes or len(each.seconds) <= codes, f"seconds of {len(each.seconds)} codes, but there are {codes}")
         promise(
             len(each.observables) in ((width,) if each.status == pb.STATUS_OK else (0, width)),
@@ -222,6 +225,27 @@ def the_losses_are_those_of_the_formulas(peer: Peer) -> None:
             losses, _ = losses_and_nll(likelihoods, np.array([each.observables]))
             for observable, mine, theirs in zip(peer.description.observables, losses[0], each.losses, strict=True):
                 promise(_near(mine, theirs), f"the loss of {observable.name} is {theirs}, but its formula gives {mine}")
+
+
+def cancelled_points_are_answered_once(peer: Peer) -> None:
+    count = max(2, min(POINTS, peer.description.max_batch))
+    cancel = pb.EvaluateRequest(cancel_point_ids=[0, count - 1, 10**9])
+    found = peer.results(peer.request(peer.points(count), range(count)), cancel)
+    ids = sorted(each.point_id for each in found)
+    promise(ids == list(range(count)), f"asked for {count} points, of which 2 were cancelled, answered {ids}")
+    kept = [each.point_id for each in found if each.status == pb.STATUS_CANCELLED and 0 < each.point_id < count - 1]
+    promise(not kept, f"points {kept} are cancelled, but nobody asked for that")
+
+
+def the_end_of_another_scan_is_not_its_own(peer: Peer) -> None:
+    request = pb.FinishRequest(physics_digest="another scan's", likelihood_digest=peer.description.likelihood_digest)
+    try:
+        answer = peer.stub.Finish(request, timeout=peer.timeout)
+    except grpc.RpcError as error:
+        promise(error.code() is grpc.StatusCode.UNIMPLEMENTED, f"Finish ends with {error.code().name}")
+    else:
+        promise(not answer.ends, "it ends, though another scan is finished")
+    every_id_is_answered_once(peer)
 
 
 def columns_may_come_in_any_order(peer: Peer) -> None:
@@ -298,6 +322,8 @@ CHECKS: tuple[Callable[[Peer], None], ...] = (
     results_are_sound,
     the_nll_is_the_sum_of_the_losses,
     the_losses_are_those_of_the_formulas,
+    cancelled_points_are_answered_once,
+    the_end_of_another_scan_is_not_its_own,
     columns_may_come_in_any_order,
     values_that_are_not_finite_are_refused,
     wrong_names_are_refused,
@@ -341,11 +367,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--timeout", type=float, default=60.0, metavar="SECONDS", help="for one point (default: %(default)s)"
     )
+    add_client_options(parser)
     options = parser.parse_args(arguments)
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
-        peer = Peer(options.address, options.timeout)
-    except AddressError as error:
+        peer = Peer(options.address, options.timeout, options)
+    except (AddressError, ConfigurationError) as error:
         print(f"lodescan-conformance: {error}", file=sys.stderr)
         return 2
     except grpc.RpcError as error:

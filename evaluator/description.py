@@ -10,7 +10,7 @@ from pathlib import Path
 
 from evaluator.chain import Chain
 from evaluator.codes.registry import sources_of
-from evaluator.codes.sources import file_hash
+from evaluator.codes.sources import written_hash
 from lodescan.v1 import evaluation_pb2 as pb
 from scanspec import VERSION, CodeSpec, Likelihood, ObservableSpec
 from scanspec.tools import call_of
@@ -37,7 +37,9 @@ def describe(chain: Chain, concurrency: int) -> pb.DescribeResponse:
         "conditions": [code.conditions for code in scan.codes],
         "observables": [(spec.name, spec.code, str(spec.slha), spec.function) for spec in chain.specs],
         "environment": _environment(chain),
-    } | ({"fitting": repr(scan.fitting)} if scan.fitting is not None else {})
+    }
+    if scan.fitting is not None and chain.fit_method is not None:
+        physics["fitting"] = chain.fit_method.describe(scan.fitting)
     likelihood = [(spec.name, spec.valid, repr(spec.likelihood)) for spec in chain.specs]
     return pb.DescribeResponse(
         backend=" + ".join(step.name for step in chain.steps),
@@ -67,7 +69,7 @@ def _environment(chain: Chain) -> dict[str, str]:
     found = {name: section.text(name) for name in section}
     for name, value in list(found.items()):
         if os.path.isabs(value) and os.path.isfile(value):  # a program or a table that a code is told of
-            found[f"file {name}"] = file_hash(Path(value))
+            found[f"file {name}"] = written_hash(Path(value))
     return found
 
 

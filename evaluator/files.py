@@ -1,41 +1,13 @@
-"""Files that somebody else has written: read only where they are files, and no more than is wanted."""
+"""The files of a point: written anew, counted, and whether there is room for them."""
 
 from __future__ import annotations
 
 import errno
 import os
-import stat
 from pathlib import Path
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 """What the system says when a disk is full."""
-
-
-class NotAFile(OSError):
-    """A folder, a pipe, a device; the message says what it is."""
-
-
-def read_regular(path: str | Path, most: int) -> bytes:
-    """Up to `most` + 1 bytes of a file; one byte more than `most` says that it is larger.
-
-    A link is followed: programs may link to what they have found. Raises NotAFile for what would
-    not end or not answer, and OSError.
-    """
-    # without O_NONBLOCK the opening of a named pipe waits for a writer
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    try:
-        require_regular(path, os.fstat(descriptor).st_mode)
-        with open(descriptor, "rb", closefd=False) as file:
-            return file.read(most + 1)
-    finally:
-        os.close(descriptor)
-
-
-def require_regular(path: str | Path, mode: int) -> None:
-    """Raises NotAFile when `mode` is not that of a file."""
-    kinds = {stat.S_IFIFO: "a named pipe", stat.S_IFDIR: "a folder", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
-    if not stat.S_ISREG(mode):
-        raise NotAFile(f"{path} is {kinds.get(stat.S_IFMT(mode), 'a socket')}, not a file")
 
 
 def write_new(path: Path, content: bytes) -> None:

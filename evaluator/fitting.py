@@ -14,7 +14,8 @@ from typing import Any
 
 from evaluator import InvalidPoint
 from evaluator.errors import ConfigurationError
-from scanspec.fitting import BOUNDED, BRACKETING, ROOTS, STEPPING, UNBOUNDED, Fitting, Target
+from evaluator.fit_method import BOUNDED, BRACKETING, ROOTS, STEPPING, UNBOUNDED, FitMethod
+from scanspec.fitting import Fitting, Target
 
 CLOSE = 0.01
 """The solve ends when every observable is this near to its target, in units of its sigma."""
@@ -32,7 +33,7 @@ class _Ended(Exception):
 class Solver:
     """Solves for the variables of a section `fitting`. Raises ConfigurationError where scipy is missing."""
 
-    def __init__(self, fitting: Fitting, where: str) -> None:
+    def __init__(self, fitting: Fitting, method: FitMethod, where: str) -> None:
         try:
             import scipy.optimize
         except ImportError:
@@ -41,7 +42,7 @@ class Solver:
                 "into setup, or pip install '.[fitting]' in the clone, into the environment where this evaluator runs"
             ) from None
         self._optimize: Any = scipy.optimize
-        self._fitting = fitting
+        self._fitting, self._method = fitting, method
 
     def solve(self, observe: Callable[[Values], Values]) -> Values:
         """The values of the variables; `observe` runs the codes and gives the observables in the order of the targets.
@@ -49,7 +50,7 @@ class Solver:
         Raises InvalidPoint when no observable set within one sigma of the targets is found,
         and what `observe` raises, except InvalidPoint.
         """
-        search = _Search(self._fitting, observe)
+        search = _Search(self._fitting, self._method.most, observe)
         with contextlib.suppress(_Ended):
             self._run(search)
         if search.best is None or search.distance > 1.0:
@@ -57,27 +58,27 @@ class Solver:
         return search.best
 
     def _run(self, search: _Search) -> None:
-        fitting, optimize = self._fitting, self._optimize
+        fitting, method, optimize = self._fitting, self._method, self._optimize
         count = len(fitting.variables)
         start, bounds = [1.5] * count, [(1.0, 2.0)] * count
-        if fitting.method in BRACKETING or (not fitting.method and count == len(fitting.targets) == 1):
+        if method.name in BRACKETING or (not method.name and count == len(fitting.targets) == 1):
             ends = search.enclose()
             if ends is not None:
-                optimize.root_scalar(search.signed, bracket=ends, method=fitting.method or "brentq")
+                optimize.root_scalar(search.signed, bracket=ends, method=method.name or "brentq")
             return
-        if fitting.method in STEPPING:
+        if method.name in STEPPING:
             # newton has no derivative here, so it is scipy's secant method too
-            optimize.root_scalar(search.signed, x0=start[0], x1=start[0] + fitting.eps, method="secant")
-        elif fitting.method in ROOTS:
-            options = {"eps": fitting.eps**2} if fitting.method in ("hybr", "lm") else {}
-            optimize.root(search.residuals, start, method=fitting.method, options=options)
-        elif fitting.method in (*BOUNDED, *UNBOUNDED):
-            takes_eps = fitting.method in ("L-BFGS-B", "TNC", "SLSQP", "BFGS", "CG")
-            options = {"eps": fitting.eps} if takes_eps else {}
-            known = {"bounds": bounds} if fitting.method in BOUNDED else {}
-            optimize.minimize(search.square, start, method=fitting.method, options=options, **known)
+            optimize.root_scalar(search.signed, x0=start[0], x1=start[0] + method.eps, method="secant")
+        elif method.name in ROOTS:
+            options = {"eps": method.eps**2} if method.name in ("hybr", "lm") else {}
+            optimize.root(search.residuals, start, method=method.name, options=options)
+        elif method.name in (*BOUNDED, *UNBOUNDED):
+            takes_eps = method.name in ("L-BFGS-B", "TNC", "SLSQP", "BFGS", "CG")
+            options = {"eps": method.eps} if takes_eps else {}
+            known = {"bounds": bounds} if method.name in BOUNDED else {}
+            optimize.minimize(search.square, start, method=method.name, options=options, **known)
         else:
-            optimize.least_squares(search.residuals, start, bounds=(1.0, 2.0), diff_step=fitting.eps)
+            optimize.least_squares(search.residuals, start, bounds=(1.0, 2.0), diff_step=method.eps)
 
     def _explain(self, search: _Search) -> str:
         ranges = ", ".join(f"{each.name} in [{each.low:g}, {each.high:g}]" for each in self._fitting.variables)
@@ -93,8 +94,8 @@ class Solver:
 class _Search:
     """Runs the codes for the solver, in coordinates from 1 to 2 for each range, and keeps the nearest."""
 
-    def __init__(self, fitting: Fitting, observe: Callable[[Values], Values]) -> None:
-        self._fitting, self._observe = fitting, observe
+    def __init__(self, fitting: Fitting, most: int, observe: Callable[[Values], Values]) -> None:
+        self._fitting, self._most, self._observe = fitting, most, observe
         self._known: dict[tuple[float, ...], Values | None] = {}
         self.best: Values | None = None
         self.seen: Values = []
@@ -137,7 +138,7 @@ class _Search:
             return self._known[coordinates]
         if not all(1.0 <= each <= 2.0 for each in coordinates):  # secant knows no bounds
             return None
-        if self.runs == self._fitting.most:
+        if self.runs == self._most:
             raise _Ended
         self.runs += 1
         values = [

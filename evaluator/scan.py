@@ -5,12 +5,21 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from evaluator.fit_method import read_fit_method
 from scanspec import ScanFile, read_scan_file
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "JULIA_NUM_THREADS")
+"""Variables of the environment by which programs and libraries are told of their cores."""
 
 
 def read_scan(path: Path) -> ScanFile:
-    """The scan file, with its environment variables set in this process; raises ScanFileError."""
-    scan = read_scan_file(path)
+    """The scan file, with its environment variables set in this process; raises ScanFileError.
+
+    The largest number of `cores` of a code is what threads are told of, but for what the file itself sets.
+    """
+    scan = read_scan_file(path, also=read_fit_method)
+    if given := [code.section.integer("cores") for code in scan.codes if "cores" in code.section]:
+        os.environ.update(dict.fromkeys(THREADS, str(max(given))))
     section = scan.setup.section("environment_variables")
     for name in section:
         os.environ[name] = section.text(name)

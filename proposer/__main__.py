@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from proposer.commands.scan import ScanOptions
 
 BAD_INPUT, NO_ROOM = 2, 74
+_WHERE = (
+    "where evaluators listen, one place or more: HOST:PORT, unix:PATH, dns:///NAME:PORT for every address of a name, "
+    f"dir:FOLDER for those that `serve --announce FOLDER` (default: {DEFAULT_ADDRESS})"
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -118,8 +122,7 @@ def _parser() -> argparse.ArgumentParser:
         action="extend",
         nargs="+",
         metavar="PLACE",
-        help="where evaluators listen, one place or more: HOST:PORT, unix:PATH, dns:///NAME:PORT for every address of "
-        f"that name, dir:FOLDER for those that `serve --announce FOLDER` (default: {DEFAULT_ADDRESS})",
+        help=_WHERE,
     )
     scan.add_argument(
         "--no-race",
@@ -149,6 +152,42 @@ def _parser() -> argparse.ArgumentParser:
     status = commands.add_parser("status", parents=[json], help="what a run has found so far; also while it runs")
     status.add_argument("folder", type=Path, metavar="DIR", help="the run's folder")
     status.set_defaults(run=_status)
+
+    point = commands.add_parser("point", parents=[json], help="a stored point in full, and how to run it again")
+    point.add_argument("folder", type=Path, metavar="RUN", help="the run's folder")
+    point.add_argument("number", type=_count, metavar="ID", help="the point's id, as in good_points.csv")
+    point.set_defaults(run=_point)
+
+    retry = commands.add_parser("retry", parents=[evaluator, json], help="evaluate stored points again")
+    retry.add_argument("folder", type=Path, metavar="DIR", help="the run's folder")
+    retry.add_argument(
+        "--status",
+        choices=["OK", "INVALID", "FAILED", "TIMED_OUT"],
+        action="append",
+        dest="statuses",
+        help="of the points to evaluate; may be given several times (default: FAILED and TIMED_OUT)",
+    )
+    retry.add_argument("--evaluator", action="extend", nargs="+", metavar="PLACE", help=_WHERE)
+    retry.add_argument("--wait", type=_seconds, default=60.0, metavar="SECONDS", help="for an evaluator, default: 60")
+    retry.add_argument(
+        "--same-physics", action="store_true", help="go on although files of the codes have changed: a fault was mended"
+    )
+    retry.set_defaults(run=_retry)
+
+    rescore = commands.add_parser("rescore", parents=[json], help="stored points by the constants of another scan file")
+    rescore.add_argument("folder", type=Path, metavar="DIR", help="the folder of the run whose points are taken")
+    rescore.add_argument("--scan", type=Path, required=True, dest="file", metavar="NEW", help="the new scan file")
+    rescore.add_argument("--run", type=Path, dest="into", metavar="DIR", help="the new folder (default: runs/RUN_NAME)")
+    rescore.set_defaults(run=_rescore)
+
+    compare = commands.add_parser("compare", parents=[json], help="two runs side by side")
+    compare.add_argument("folders", nargs=2, type=Path, metavar="DIR", help="the runs' folders")
+    compare.set_defaults(run=_compare)
+
+    merge = commands.add_parser("merge", parents=[json], help="the points of several runs in one folder")
+    merge.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="folders of runs of one scan file")
+    merge.add_argument("--run", type=Path, required=True, dest="into", metavar="NEW", help="the new folder")
+    merge.set_defaults(run=_merge)
 
     export = commands.add_parser("export", help="write all points of a run to one table")
     export.add_argument("folder", type=Path, metavar="DIR", help="the run's folder")
@@ -250,6 +289,47 @@ def _watch(options: argparse.Namespace) -> int:
     from proposer.commands.watch import watch
 
     return watch(options.folder)
+
+
+def _point(options: argparse.Namespace) -> int:
+    from proposer.commands.point import point
+
+    with contextlib.redirect_stdout(_Visible(sys.stdout)):
+        return point(options.folder, options.number, as_json=options.json)
+
+
+def _retry(options: argparse.Namespace) -> int:
+    from proposer.commands.retry import Retry, retry
+    from proposer.types import Status
+
+    statuses = [Status[name] for name in options.statuses or ("FAILED", "TIMED_OUT")]
+    how = Retry(
+        statuses=statuses,
+        places=options.evaluator or [DEFAULT_ADDRESS],
+        security=read_security(options),
+        wait=options.wait,
+        same_physics=options.same_physics,
+    )
+    return retry(options.folder, how)
+
+
+def _rescore(options: argparse.Namespace) -> int:
+    from proposer.commands.rescore import rescore
+
+    return rescore(options.folder, options.file, options.into)
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from proposer.commands.compare import compare
+
+    with contextlib.redirect_stdout(_Visible(sys.stdout)):
+        return compare(options.folders, as_json=options.json)
+
+
+def _merge(options: argparse.Namespace) -> int:
+    from proposer.commands.merge import merge
+
+    return merge(options.into, options.folders)
 
 
 def _export(options: argparse.Namespace) -> int:

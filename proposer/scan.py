@@ -28,7 +28,6 @@ from proposer.telling import AsTheyCome, InOrder, Telling
 from proposer.time_limit import OutOfTime, within
 from proposer.types import Batch, Outcome, Pending, Status
 from scanspec import ScanFile
-from scanspec.types import BSMARTS_POINTS, counts_evaluations
 
 MOST_POINTS = 2**31
 """Batches are never cut by a budget: the points behind it wait for a higher one, so that it changes no scan."""
@@ -63,10 +62,7 @@ class Limits:
         setup = scan.setup
         evaluations = float(setup.integer("max_evaluations", low=1)) if "max_evaluations" in setup else math.inf
         points = setup.integer("points", 1000, low=1)
-        if counts_evaluations(setup):
-            points = setup.integer("points", BSMARTS_POINTS, low=1)
-            evaluations = float(points)
-        elif "points" not in setup and setup.text("type", "").upper() == "GRID":
+        if "points" not in setup and setup.text("type", "") == "GRID":
             points = max(1, math.prod(each.grid_steps for each in scan.variables))
         if "good_points_early_stop" in setup and setup.text("type", "") == "CMAES_ND":
             points = setup.integer("good_points_early_stop", low=1)
@@ -292,11 +288,12 @@ def read_tally(
             tally.by_status[status] += points
     tally.by_code = {code: Counter(counts) for code, counts in dataset.counts_by_code().items()}
     known = dataset.count_known()
-    tally.by_status[Status.OK] -= known
     if known or (names and not good and math.isfinite(tally.best)):
         for part in dataset.results():
             came = np.array([not len(each) for each in part.seconds], dtype=np.bool_)  # nothing ran for them here
-            came &= (part.status == Status.OK) & np.array([each == "init" for each in part.origins], dtype=np.bool_)
+            came &= np.array([each == "init" for each in part.origins], dtype=np.bool_)
+            tally.by_status.subtract(Status(each) for each in part.status[came].tolist())
+            came &= part.status == Status.OK
             tally.given += int((came & target.contains(part.nll)).sum())
             for row in np.flatnonzero(part.nll == tally.best)[:1].tolist():
                 tally.best_losses = part.losses[row].tolist() if not np.isnan(part.losses[row]).all() else ()

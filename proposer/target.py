@@ -22,10 +22,14 @@ NONE = -math.inf
 
 @dataclass(frozen=True)
 class Target:
-    """A point is good when its NLL is below `threshold` and, where the target is a band, above `above`."""
+    """A point is good when its NLL is below `threshold` and, where the target is a band, above `above`.
+
+    `everything`: no observable is in the likelihood, and every valid point is good, whatever the threshold.
+    """
 
     threshold: float
     above: float = NONE
+    everything: bool = False
 
     @classmethod
     def read(cls, networks: Section, default: Target) -> Self:
@@ -37,11 +41,12 @@ class Target:
     def stored(cls, meta: Mapping[str, Any]) -> Self:
         """The target of a run, from the values of `to_meta`."""
         above = meta.get("above")
-        return cls(float(meta["threshold"]), NONE if above is None else float(above))
+        return cls(float(meta["threshold"]), NONE if above is None else float(above), bool(meta.get("everything")))
 
     def to_meta(self) -> dict[str, float | None]:
         """What a run stores of it: JSON has no infinity."""
-        return {"threshold": self.threshold, "above": self.above if self.is_band else None}
+        found: dict[str, float | None] = {"threshold": self.threshold, "above": self.above if self.is_band else None}
+        return {**found, "everything": True} if self.everything else found
 
     @property
     def is_band(self) -> bool:
@@ -54,11 +59,15 @@ class Target:
     def contains(self, nll: NDArray[np.float64]) -> NDArray[np.bool_]: ...
     def contains(self, nll: Any) -> Any:
         """Which NLLs, any shape, are good; NaN is not. Nobody counts good points in another way."""
+        if self.everything:
+            return abs(nll) < math.inf
         good = nll < self.threshold
         return good & (nll > self.above) if self.is_band else good
 
     def describe(self) -> str:
         """The target in words."""
+        if self.everything:
+            return "every valid point, as no observable is in the likelihood"
         below = show_number(self.threshold)
         return f"NLL between {show_number(self.above)} and {below}" if self.is_band else f"NLL below {below}"
 

@@ -1,23 +1,29 @@
-"""Answers what the Makefile asks of a scan file: `python -m scanspec environment FILE`."""
+"""For the Makefile: `python -m scanspec environment FILE` and `python -m scanspec schema`."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 
-from scanspec import ScanFileError, read_scan_file
+from scanspec import ScanFileError, read_scan_file, visible
+from scanspec.schema import schema
 
 
 def main() -> int:
-    """Prints the physics environment that a scan file names; 2 when it cannot be read."""
+    """Prints the physics environment that a scan file names, or the JSON Schema of scan files; 2 for a wrong file."""
     parser = argparse.ArgumentParser(prog="python -m scanspec", description=__doc__)
-    parser.add_argument("what", choices=["environment"])
-    parser.add_argument("file")
+    commands = parser.add_subparsers(required=True, dest="what")
+    commands.add_parser("environment").add_argument("file")
+    commands.add_parser("schema")
     arguments = parser.parse_args()
+    if arguments.what == "schema":
+        print(json.dumps(schema(), indent=1))
+        return 0
     try:
         scan = read_scan_file(arguments.file)
     except ScanFileError as error:
-        print(error, file=sys.stderr)
+        print(visible(error.tell()), file=sys.stderr)
         return 2
     print(scan.environment)
     return 0

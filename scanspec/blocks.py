@@ -74,6 +74,15 @@ class Block:
         before, behind = self.raw[: hidden.start()], self.raw[hidden.end() :]
         return Block(self.name, self.scale, before, self.title), Block(hidden[0].strip(), None, behind)
 
+    def comment(self, indices: tuple[int, ...]) -> str:
+        """What stands behind # in the last line of an entry; empty where nothing does."""
+        found = ""
+        for line in self.raw.split("\n"):
+            said, _, comment = line.partition("#")
+            if (entry := _entry(said.split())) is not None and entry[0] == indices:
+                found = comment.strip()
+        return found
+
     def headings(self) -> list[str]:
         """The lines that head tables within the block."""
         return [" ".join(words) for words in self.rows() if words[0][0].isalpha()]

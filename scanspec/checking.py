@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from scanspec.document import Section, plain_name
 from scanspec.expressions import ExpressionError, parse
-from scanspec.likelihoods import Kind
 from scanspec.observables import ObservableSpec
+from scanspec.settings import only_tabulates
 from scanspec.tools import TOY_NAMES, TOYS, WAYS, kind_key
-from scanspec.types import only_tabulates
 
 if TYPE_CHECKING:
     from scanspec.scanfile import ScanFile
@@ -19,9 +18,7 @@ if TYPE_CHECKING:
 
 def check_scored(root: Section, scan: ScanFile) -> None:
     """Something must enter the likelihood, but where the scan only tabulates."""
-    every = scan.all_observables()
-    scored = any(each.measurement is not None or each.likelihood.kind is not Kind.OFF for each in every)
-    if not scored and not only_tabulates(scan.setup):
+    if not scan.is_scored and not only_tabulates(scan.setup):
         where = "codes" if "codes" in root else "observables"
         root.faults.add(
             root.error(

@@ -31,6 +31,9 @@ def check_code_settings(code: Section, name: str) -> None:
         check(lambda key=key: code.number_in(key, 1.0, 0.0, LONGEST_TIMEOUT, open_low=True))  # type: ignore[misc]
     check(lambda: code.boolean("append", False))
     check(lambda: code.texts("conditions"))
+    check(lambda: code.texts("data"))
+    check(lambda: code.integer("cores", 1, 1))
+    check(lambda: read_memory(code))
     check(lambda: code.path_text("input_file"))
     check(lambda: read_output_name(code, ""))
     check(lambda: _check_success(code.section("success", keys.SUCCESS)))
@@ -63,6 +66,20 @@ def read_function(code: Section) -> tuple[str, str]:
             f"function is {text!r:.100}, but must be module:name, for example my_physics:observables", "function"
         )
     return module, name
+
+
+_UNITS = {"kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "MiB": 2**20, "GiB": 2**30}
+
+
+def read_memory(code: Section) -> int:
+    """Bytes that a point may take, as `memory: 8 GB` says; 0 where nothing is said. Raises ScanFileError."""
+    if "memory" not in code:
+        return 0
+    number, unit = re.findall(r"^([\d.]*)\s*(.*)", code.text("memory").strip())[0]
+    value, factor = to_number(number), next((_UNITS[each] for each in _UNITS if each.lower() == unit.lower()), 0)
+    if value is None or not 0.0 < value * factor < 1e18:
+        raise code.wrong("memory", f"a number with its unit ({', '.join(_UNITS)}), for example 8 GB")
+    return int(value * factor)
 
 
 def read_exit_codes(section: Section) -> frozenset[int]:

@@ -18,11 +18,10 @@ __all__ = ["ScanFileError", "Section", "closest", "describe_range", "nearest", "
 
 
 class Section:
-    """One mapping of a scan file.
+    """One mapping of a scan file, in the plain spelling; messages name keys as the file spells them.
 
-    Keys are looked up by their plain spelling; `keys` says which others are accepted.
-    Without `keys` the mapping's keys are names that the user chose. `faults` keeps what is
-    wrong with the keys, so that reading goes on; without it, all of that is raised.
+    `keys` says which keys there may be; without them the mapping's keys are names that the user chose. `faults` keeps
+    what is wrong with the keys, so that reading goes on; without it, all of that is raised.
     """
 
     def __init__(
@@ -39,69 +38,59 @@ class Section:
         self.faults = Faults() if faults is None else faults
         self._content = content
         self._line = line
-        self._spelled: dict[str, Any] = {}
-        self.ignored: list[str] = []
+        self._found: dict[str, Any] = {}
         of_keys = Faults(collecting=True) if faults is None else faults
-        for spelling in content:
+        for key in content:
             with of_keys.collect():
-                self._accept(spelling, keys)
+                self._accept(key, keys)
         if faults is None:
             of_keys.close()
 
-    def _accept(self, spelling: Any, keys: Keys | None) -> None:
-        if not isinstance(spelling, (str, int, float)):
-            raise self.error(f"{self._at(_show(spelling))} cannot be a name; write a text", spelling)
+    def _accept(self, key: Any, keys: Keys | None) -> None:
+        if isinstance(self._content[key], ScanFileError):
+            raise self._content[key]
+        if not isinstance(key, (str, int, float)):
+            raise self.error(f"{self._at(_show(key))} cannot be a name; write a text", key)
         if keys is None:
-            self._accept_name(plain_name(str(spelling)), spelling)
+            self._accept_name(plain_name(str(key)), key)
             return
-        name = keys.plain(spelling)
-        if name is not None:
-            if name in self._spelled:
-                first = self._spelled[name]
-                if name not in (first, spelling) and self._content[first] == self._content[spelling]:
-                    return  # BSMArt has two names for some keys, and files both
-                raise self.error(f"{spelling!r} and {self._spelled[name]!r} are the same key; keep one", spelling)
-            self._spelled[name] = spelling
-            # In JSON a null is written, not forgotten.
-            if self._content[spelling] is None and name not in MAY_BE_EMPTY and not self.file.lower().endswith(".json"):
-                raise self.error(f"{self._label(name)} is empty; give it a value, or leave the line out", name)
-        elif spelling in keys.without_meaning:
-            self.ignored.append(f"{self.path}: {spelling}")
-        else:
+        if key not in keys.known:
+            hint = getattr(self._content, "hints", {}).get(key) or closest(key, keys.known)
             where = f" in {self.path}" if self.path else ""
-            raise self.error(f"unknown key {spelling!r}{where}{closest(spelling, keys.spellings())}", spelling)
+            raise self.error(f"unknown key {key!r}{where}{hint}", key)
+        self._found[str(key)] = key
+        if self._content[key] is None and key not in MAY_BE_EMPTY:
+            raise self.error(f"{self._label(str(key))} is empty; give it a value, or leave the line out", key)
 
-    def _accept_name(self, name: str, spelling: Any) -> None:
-        if name in self._spelled:
-            raise self.error(f"{self._at(name)} is there twice", spelling)
+    def _accept_name(self, name: str, key: Any) -> None:
+        if name in self._found:
+            raise self.error(f"{self._at(name)} is there twice", key)
         if not name.isprintable() or len(name) > _LONGEST_NAME:
             what = self._at(repr(name[:40]))
-            raise self.error(f"{what}: a name has at most {_LONGEST_NAME} characters, all of which print", spelling)
-        self._spelled[name] = spelling
+            raise self.error(f"{what}: a name has at most {_LONGEST_NAME} characters, all of which print", key)
+        self._found[name] = key
 
     def __contains__(self, key: str) -> bool:
-        return key in self._spelled and self._content[self._spelled[key]] is not None
+        return key in self._found and self._content[self._found[key]] is not None
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._spelled)
+        return iter(self._found)
 
     def raw(self, key: str) -> Any:
         """The value as the file gives it; None where it gives none."""
-        return self._content[self._spelled[key]] if key in self._spelled else None
-
-    def raw_spelled(self, spelling: str) -> Any:
-        """The value under a key as the file spells it, also one without meaning."""
-        return self._content.get(spelling)
+        return self._content[self._found[key]] if key in self._found else None
 
     def spelling(self, key: str) -> str:
         """The key as the file spells it; empty where it is not there."""
-        return str(self._spelled.get(key, ""))
+        return self._spelled(key) if key in self._found else ""
+
+    def _spelled(self, key: str) -> str:
+        return str(getattr(self._content, "spellings", {}).get(key, key))
 
     def line(self, key: Any = None) -> int:
         """Line of a key, from 1; of the mapping itself without a key or for a key that is not there."""
-        spelling = self._spelled.get(key, key) if key is not None else None
         try:
-            return int(self._content.lc.key(spelling)[0]) + 1
+            return int(self._content.lc.key(self._found.get(key, key))[0]) + 1
         except (KeyError, TypeError, AttributeError):
             return self._line if self._line is not None else int(self._content.lc.line or 0) + 1
 
@@ -116,7 +105,7 @@ class Section:
         return self.error(f"{self._label(key)} is {_show(self.raw(key))}, but must be {wanted}", key)
 
     def _label(self, key: str) -> str:
-        return self._at(str(self._spelled.get(key, key)))
+        return self._at(self._spelled(key))
 
     def _at(self, what: str) -> str:
         return f"{self.path}: {what}" if self.path else what
@@ -180,15 +169,13 @@ class Section:
         return int(value)
 
     def boolean(self, key: str, default: bool) -> bool:
-        """True or false, also as a string in any case, as BSMArt writes it."""
+        """True or false."""
         if key not in self:
             return default
-        value = str(self.raw(key)).strip().lower()
-        if value in ("true", "1", "yes"):
-            return True
-        if value in ("false", "0", "no"):
-            return False
-        raise self.wrong(key, "true or false")
+        value = self.raw(key)
+        if not isinstance(value, bool):
+            raise self.wrong(key, "true or false")
+        return value
 
     def text(self, key: str, default: str | None = None) -> str:
         """A piece of text; a number is taken as it is written."""

@@ -1,4 +1,4 @@
-"""Files that a user names: regular ones, of a bounded size, as text."""
+"""Files that somebody else has written: regular ones, of a bounded size, and never waited for."""
 
 from __future__ import annotations
 
@@ -10,12 +10,19 @@ LARGEST_TEXT = 16 << 20
 """The most bytes of a template."""
 
 
-def read_bytes(path: Path, most: int = LARGEST_TEXT) -> bytes:
-    """The content of a regular file; raises OSError for any other, which might never end, and for a larger one."""
+class NotAFile(OSError):
+    """A folder, a pipe, a device, or a file that is too large; `strerror` says which."""
+
+
+def read_bytes(path: str | Path, most: int = LARGEST_TEXT) -> bytes:
+    """The content of a regular file; a link is followed.
+
+    Raises NotAFile for any other, which might never end or not answer, and for a larger one, and OSError.
+    """
     with open(path, "rb", opener=open_regular) as file:  # Path.open takes no opener
         content = file.read(most + 1)
     if len(content) > most:
-        raise OSError(None, f"it is larger than {most >> 20} MiB")
+        raise NotAFile(None, f"it is larger than {most >> 20} MiB", str(path))
     return content
 
 
@@ -28,11 +35,19 @@ def read_text(path: Path, most: int = LARGEST_TEXT, errors: str = "strict") -> s
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def open_regular(path: str, flags: int) -> int:
-    """An `opener` for open() that never waits for a writer; raises OSError for what is no regular file."""
-    number = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
-    mode = os.fstat(number).st_mode
-    if not stat.S_ISREG(mode):
+def open_regular(path: str | Path, flags: int = os.O_RDONLY) -> int:
+    """An `opener` for open() that never waits for a writer; raises NotAFile for what is no regular file."""
+    number = os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        require_regular(path, os.fstat(number).st_mode)
+    except NotAFile:
         os.close(number)
-        raise OSError(None, "it is a folder" if stat.S_ISDIR(mode) else "it is no regular file")
+        raise
     return number
+
+
+def require_regular(path: str | Path, mode: int) -> None:
+    """Raises NotAFile when `mode` is not that of a file."""
+    kinds = {stat.S_IFIFO: "a named pipe", stat.S_IFDIR: "a folder", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
+    if not stat.S_ISREG(mode):
+        raise NotAFile(None, f"it is {kinds.get(stat.S_IFMT(mode), 'a socket')}, not a file", str(path))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from scanspec import keys
+from scanspec.bsmart.spellings import SECTIONS
 
 _PYTHON = re.compile(r"^(?:from [\w.]+ import |import [\w., ]+$|def \w+\(|class \w+[(:])", re.MULTILINE)
 _SLHA = re.compile(r"^[ \t]*(?:BLOCK|DECAY)[ \t]+\w", re.MULTILINE | re.IGNORECASE)
@@ -30,7 +30,7 @@ def what_it_is(path: Path, text: str, content: Any = None) -> str:
         )
     if isinstance(content, Mapping) and {"cells", "nbformat"} <= set(content):
         return f"is a Jupyter notebook, not a scan file; {_A_SCAN_FILE}"
-    if isinstance(content, Mapping) and (any(map(keys.SECTIONS.plain, content)) or not _SLHA.search(text)):
+    if isinstance(content, Mapping) and (any(map(SECTIONS.plain, content)) or not _SLHA.search(text)):
         return ""
     if not text.strip():
         return f"is empty; {_A_SCAN_FILE}"

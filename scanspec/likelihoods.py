@@ -72,7 +72,7 @@ class Likelihood:
         """
         import numpy as np  # here, because workers read scan files but score nothing: they start without it
 
-        xp = array_namespace(x)
+        xp = _namespace(x)
         if self.kind is Kind.OFF:
             return xp.zeros_like(x)
         usable = xp.isfinite(x) & self._in_domain(x)
@@ -133,15 +133,24 @@ class Likelihood:
         return half
 
 
+def _namespace(x: Array) -> Any:
+    """The functions of x's own library. Those of numpy itself do: array_api_compat's copy of numpy imports f2py, and
+    each start of an evaluator would wait for it.
+    """
+    import numpy as np
+
+    return np if isinstance(x, np.ndarray) else array_namespace(x)
+
+
 def cap(loss: Array) -> Array:
     """sgn(l) M (1 - exp(-|l| / M)): the identity for small |l|, at most M."""
-    xp = array_namespace(loss)
+    xp = _namespace(loss)
     return -xp.sign(loss) * LARGEST_LOSS * xp.expm1(-xp.abs(loss) / LARGEST_LOSS)
 
 
 def losses_and_nll(likelihoods: Sequence[Likelihood], observables: Array) -> tuple[Array, Array]:
     """Losses, shape (n, k), and their sums, shape (n,), of observables of shape (n, k)."""
-    xp = array_namespace(observables)
+    xp = _namespace(observables)
     if not likelihoods:  # a scan that only keeps spectra
         return observables, xp.sum(observables, axis=1)
     columns = [each.loss(observables[:, j]) for j, each in enumerate(likelihoods)]

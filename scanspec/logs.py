@@ -77,7 +77,6 @@ def set_level(scan: ScanFile) -> None:
 
 
 def read_verbose(scan: ScanFile) -> int:
-    """`verbose`: a number, or a boolean as BSMArt has it. Raises ScanFileError."""
-    if str(scan.networks.raw("verbose")).lower() in ("true", "false"):
-        return int(scan.networks.boolean("verbose", False))
-    return scan.networks.integer("verbose", 0)
+    """`verbose`: a number, or true or false. Raises ScanFileError."""
+    verbose = scan.networks.raw("verbose")
+    return int(verbose) if isinstance(verbose, bool) else scan.networks.integer("verbose", 0)

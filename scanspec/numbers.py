@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][+-]?\d+)?", re.ASCII)
-_INFINITE = re.compile(r"([+-]?)\.?inf(?:inity)?", re.IGNORECASE | re.ASCII)
+_INFINITE = re.compile(r"([+-]?)\.?inf(?:inity|ty)?", re.IGNORECASE | re.ASCII)
 
 
 def to_number(value: Any) -> float | None:

@@ -104,7 +104,6 @@ def read_observable(entry: Section, name: str, code: str | None, notes: list[str
         window = _PHYSICAL.get(slha.block)
     measurement = _read_measurement(entry, name, flavio) if "measurement" in entry else None
     likelihood = _read_likelihood(entry, notes)
-    _say_of_bsmart(entry, likelihood, notes)
     return ObservableSpec(
         name,
         code,
@@ -273,30 +272,6 @@ def _read_likelihood(entry: Section, notes: list[str]) -> Likelihood:
         _check_constants(entry, kind, mean, sigma)
         return Likelihood(kind, mean, sigma)
     return Likelihood(kind)
-
-
-_AL = {"MAX": '"SCALING": "UPPER", "MEAN": MAX', "MIN": '"SCALING": "LOWER", "MEAN": MIN'}
-
-
-def _say_of_bsmart(entry: Section, likelihood: Likelihood, notes: list[str]) -> None:
-    """Keys of BSMArt that make no likelihood here though they look like one: those of its scan AL, which alone reads
-    them, and a dead spelling of its documents. Each with its line; they are no longer among the ignored keys then.
-    """
-
-    def say(key: str, what: str) -> None:
-        notes.append(f"{entry.file}, line {entry.line(key)}: {entry.path}: {what}")
-        entry.ignored.remove(f"{entry.path}: {key}")
-
-    named = [key for key in ("TYPE", "MIN", "MAX", "LOG SCALING") if f"{entry.path}: {key}" in entry.ignored]
-    bounds = [key for key in named if key in _AL]
-    for key in bounds:
-        plain = _AL[key].replace("MAX", str(entry.raw_spelled(key))).replace("MIN", str(entry.raw_spelled(key)))
-        say(key, f'{key} is read by BSMArt\'s scan AL alone; write {plain}, "VARIANCE": its width')
-    unscored = likelihood.kind is Kind.OFF and "scaling" not in entry and not bounds
-    if "TYPE" in named and unscored and str(entry.raw_spelled("TYPE")).upper() != "OFF":
-        say("TYPE", "TYPE is read by BSMArt's scan AL alone; write SCALING, MEAN and VARIANCE")
-    if "LOG SCALING" in named:
-        say("LOG SCALING", "LOG SCALING is read by nothing, and by nothing in BSMArt; write LOG_SCALING")
 
 
 def _read_kind(entry: Section) -> Kind:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 from ruamel.yaml.comments import CommentedMap
 
 from scanspec import keys
+from scanspec.bsmart import translate
 from scanspec.checking import check_expressions, check_scored
 from scanspec.codes import check_code_settings
 from scanspec.document import ScanFileError, Section, closest
@@ -19,65 +19,48 @@ from scanspec.fitting import read_fitting
 from scanspec.likelihoods import Kind, Likelihood
 from scanspec.loading import read_document
 from scanspec.observables import ObservableSpec, read_observable
-from scanspec.plotting import read_plotting
 from scanspec.rows import column_variables
 from scanspec.scanfile import CodeSpec, ScanFile
-from scanspec.settings import check_settings
-from scanspec.tools import (
-    check_code,
-    check_tools,
-    kind_key,
-    kind_of_a_package,
-    settings_of_an_idle_code,
-    settings_without_meaning,
-    unknown_key,
-)
-from scanspec.types import check_type, reads_rows
+from scanspec.settings import check_settings, reads_rows
+from scanspec.tools import check_code, kind_key, kind_of_a_package, unknown_key
 from scanspec.variables import Variable, read_variable
 
 
-def read_scan_file(path: Path | str) -> ScanFile:
+def read_scan_file(path: Path | str, also: Callable[[ScanFile], object] = lambda _: None) -> ScanFile:
     """Reads and checks a scan file (YAML or JSON, lodescan's or BSMArt's spelling).
 
-    Raises ScanFileError, whose message names file, line, key and what to write instead.
+    `also` reads what one side alone reads of it, so that all faults are said in one go. Raises ScanFileError, whose
+    message names file, line, key and what to write instead.
     """
     path = Path(path)
-    document, text = read_document(path)
-    document.lc.line = 0
+    content, text = read_document(path)
+    content.lc.line = 0
+    translation = translate(path, content)
+    document, notes, ignored = translation.document, list(translation.notes), list(translation.ignored)
     faults = Faults(collecting=True)
     root = Section(str(path), "", document, keys.SECTIONS, faults=faults)
     misspelt = faults.any  # a section that seems to be missing may be one of these
-    check_type(_section(root, "setup", keys.SETUP, Faults(collecting=True)))  # before keys, which may be its own
     setup = _section(root, "setup", keys.SETUP)
     _check_setup(setup)
     networks = _section(root, "networks", keys.NETWORKS)
-    ignored = [each.removeprefix(": ") for section in (root, setup, networks) for each in section.ignored]
-    notes = _in_another_way(root, setup, ignored)
-
+    plotting = _section(root, "plotting", keys.PLOTTING)
     variables_section = _section(root, "variables")
     variables = _read_variables(root, setup, variables_section, ignored, misspelt=misspelt)
     fitting = None
     with faults.collect():
-        fitting = read_fitting(root, ignored)
+        fitting = read_fitting(root)
     derived_section = _section(root, "derived_variables")
     derived = {}
     for name in derived_section:
         with faults.collect():
             derived[name] = derived_section.text(name)
-    codes = _read_codes(root, ignored, notes, misspelt=misspelt)
+    codes = _read_codes(root, notes, misspelt=misspelt)
     with faults.collect():
         if setup.boolean("skip_slha_files", False) and any("command" in code.section for code in codes):
             notes.append(
                 f"{setup.path}: {setup.spelling('skip_slha_files')} has no effect: a program always gets files"
             )
-    top = _read_top(root, codes, ignored, notes)
-    fitted = fitting.variables if fitting is not None else ()
-    columns: list[Variable | ObservableSpec] = [*variables, *fitted, *top]
-    columns += [each for code in codes for each in code.observables]
-    names, off = {each.name for each in columns} | set(derived), _switched_off(root)
-    plotting = None
-    with faults.collect():
-        plotting = read_plotting(root, names, off, ignored, notes)
+    top = _read_top(root, codes, notes)
     blocks, places = _read_blocks(root)
     scan = ScanFile(
         path,
@@ -93,25 +76,28 @@ def read_scan_file(path: Path | str) -> ScanFile:
         top,
         tuple(dict.fromkeys(ignored)),
         tuple(notes),
-        _first_input(root),
-        fitting,
         plotting,
+        fitting,
         places,
-        off,
+        _switched_off(root),
+        translation.changes,
+        setup.path == "Setup",
     )
     _check_names(root, variables_section, derived_section, scan)
     check_settings(setup, networks, variables, [*(each.name for each in variables), *_names(scan)])
     if not faults.any:
         check_scored(root, scan)
     check_expressions(root, scan)
+    with faults.collect():
+        also(scan)
     faults.close()
     return scan
 
 
-def _section(root: Section, key: str, known: keys.Keys | None = None, faults: Faults | None = None) -> Section:
+def _section(root: Section, key: str, known: keys.Keys | None = None) -> Section:
     """A section of the file; an empty one where it is none, which is kept as a fault."""
     with root.faults.collect():
-        return root.section(key, known, root.faults if faults is None else faults)
+        return root.section(key, known, root.faults)
     return Section(root.file, key, CommentedMap(), known, root.line(key), root.faults)
 
 
@@ -151,7 +137,7 @@ def _read_variables(
     found = []
     for name in section:
         with root.faults.collect():
-            found.append(read_variable(section, name, ignored))
+            found.append(read_variable(section, name))
     if found and len(found) == len(list(section)) and all(each.fixed for each in found):
         root.faults.add(root.error("every variable is fixed (low = high): there is nothing to scan", "variables"))
     return tuple(found)
@@ -161,42 +147,25 @@ def _names(scan: ScanFile) -> list[str]:
     return [each.name for each in scan.all_observables()]
 
 
-def _in_another_way(root: Section, setup: Section, ignored: list[str]) -> list[str]:
-    """What is said of switches that are on; they are no longer among the ignored keys then."""
-    content, notes = root.raw("setup"), []
-    for key, said in keys.IN_ANOTHER_WAY.items():
-        if isinstance(content, dict) and str(content.get(key)).lower() in ("true", "1", "yes"):
-            notes.append(f"{setup.path}: {key} {said}")
-            ignored.remove(f"{setup.path}: {key}")
-    return notes
-
-
-def _read_codes(root: Section, ignored: list[str], notes: list[str], *, misspelt: bool) -> tuple[CodeSpec, ...]:
+def _read_codes(root: Section, notes: list[str], *, misspelt: bool) -> tuple[CodeSpec, ...]:
     section = _section(root, "codes")
     codes, off = [], 0
-    with root.faults.collect():
-        check_tools(section, [name for name in section if _runs(section.section(name))])
     for name in section:
         with root.faults.collect():
-            if not _runs(section.section(name)):
-                with contextlib.suppress(ScanFileError):  # it may hold what only its own tool knows
-                    ignored += settings_of_an_idle_code(section.section(name, keys.CODE))
+            if _runs(section.section(name)):
+                codes.append(_read_one(section, name, notes))
+            else:  # it may hold what only its own tool knows
                 off += 1
-                continue
-            codes.append(_read_one(section, name, ignored, notes))
     described = root.raw("codes") or {}
     if isinstance(described, dict) and off == len(described) and not misspelt:
         root.faults.add(root.error("no code runs; describe one under codes", "codes"))
     return tuple(codes)
 
 
-def _read_one(section: Section, name: str, ignored: list[str], notes: list[str]) -> CodeSpec:
+def _read_one(section: Section, name: str, notes: list[str]) -> CodeSpec:
     code = _read_code(section, name)
-    said, unsaid = settings_without_meaning(code, name)
-    notes += said
-    ignored += unsaid
     check_code_settings(code, name)
-    observables = _read_observables(code.section("observables"), name, ignored, notes)
+    observables = _read_observables(code.section("observables"), name, notes)
     return CodeSpec(name, code, observables, tuple(code.texts("conditions")))
 
 
@@ -207,14 +176,14 @@ def _switched_off(root: Section) -> frozenset[str]:
         with root.faults.collect():
             if not _runs(section.section(name)):
                 off.append(section.raw(name))
-    named = [code.get(key) for code in off for key in ("observables", "Observables")]
+    named = [code.get("observables") for code in off]
     names = (name for each in named if isinstance(each, (dict, list)) for name in each)
     return frozenset(name for name in names if isinstance(name, str))
 
 
 def _runs(code: Section) -> bool:
-    """Whether a code, in any spelling, is switched on."""
-    return code.boolean("run", True) and code.boolean("Run", True)
+    """Whether a code is switched on."""
+    return code.boolean("run", True)
 
 
 def _read_code(section: Section, name: str) -> Section:
@@ -232,18 +201,9 @@ def _read_code(section: Section, name: str) -> Section:
     return code
 
 
-def _first_input(root: Section) -> str:
-    section = _section(root, "codes")
-    with contextlib.suppress(ScanFileError):  # said where the code is read
-        codes = [section.section(name) for name in section]
-        return next((each.text("input_file", each.text("InputFile", "")) for each in codes), "")
-    return ""
-
-
 def _read_observables(
     section: Section,
     code: str | None,
-    ignored: list[str],
     notes: list[str],
     of_codes: Mapping[str, ObservableSpec] = MappingProxyType({}),
 ) -> tuple[ObservableSpec, ...]:
@@ -256,13 +216,10 @@ def _read_observables(
         with section.faults.collect():
             entry = section.section(name, keys.OBSERVABLE)
             found.append(read_observable(entry, name, of_codes[name].code if name in of_codes else code, notes))
-            ignored += entry.ignored
     return tuple(found)
 
 
-def _read_top(
-    root: Section, codes: tuple[CodeSpec, ...], ignored: list[str], notes: list[str]
-) -> tuple[ObservableSpec, ...]:
+def _read_top(root: Section, codes: tuple[CodeSpec, ...], notes: list[str]) -> tuple[ObservableSpec, ...]:
     """The file's own observables, without those that a code has under the same name.
 
     There BSMArt takes the code's settings and forgets the file's own, which is all the same as long as the latter add
@@ -271,7 +228,7 @@ def _read_top(
     section = _section(root, "observables")
     of_codes = {each.name: each for code in codes for each in code.observables}
     found = []
-    for spec in _read_observables(section, None, ignored, notes, of_codes):
+    for spec in _read_observables(section, None, notes, of_codes):
         twin = of_codes.get(spec.name)
         if twin is None:
             found.append(spec)

@@ -8,6 +8,7 @@ from pathlib import Path
 from scanspec import keys
 from scanspec.csvfile import open_csv
 from scanspec.document import Section, to_number
+from scanspec.parquet import is_parquet, open_parquet
 from scanspec.variables import Variable
 
 
@@ -27,7 +28,7 @@ def column_variables(setup: Section, variables: Section, ignored: list[str]) -> 
             raise setup.error(
                 f"init_csv: {path} has no column {name!r}; it has {', '.join(map(repr, columns))}", "init_csv"
             )
-        if not (values := columns[name]):
+        if not (values := [each for each in columns[name] if not math.isnan(each)]):
             raise setup.error(f"init_csv: the column {name!r} of {path} holds no number", "init_csv")
         if name in wrong:
             raise setup.error(f"init_csv: {path}, {wrong[name]}", "init_csv")
@@ -35,27 +36,28 @@ def column_variables(setup: Section, variables: Section, ignored: list[str]) -> 
         if isinstance(variables.raw(name), dict):
             entry = variables.section(name, keys.VARIABLE)
             unit, label, description = (entry.text(key, "") for key in ("unit", "label", "description"))
-            ignored += [*entry.ignored, *(f"{name}: {key}" for key in ("range", "prior") if key in entry)]
+            ignored += [f"{name}: {key}" for key in ("range", "prior") if key in entry]
         found.append(Variable(name, min(values), max(values), unit=unit, label=label, description=description))
     return tuple(found)
 
 
 def read_columns(setup: Section, key: str) -> tuple[dict[str, list[float]], dict[str, str]]:
-    """The finite numbers of each column of the table that a key names; and of a column in which something else stands,
-    or that is there twice, what is wrong with it. Raises ScanFileError for what is no table.
+    """The numbers of each column of the table that a key names, row by row, NaN for what is no finite number; and of a
+    column that has some of those, or that is there twice, what is wrong with it. Raises ScanFileError for what is no
+    table.
     """
     path = Path(setup.file).parent / setup.text(key)
     wrong: dict[str, str] = {}
     try:
-        with open_csv(path) as (names, rows):
+        with (open_parquet if is_parquet(path) else open_csv)(path) as (names, rows):
             columns: dict[str, list[float]] = {name: [] for name in names}
             wrong |= {name: f"line 1: the column {name!r} is there twice" for name in names if names.count(name) > 1}
             for line, row in rows:
                 for name, text in zip(names, [*row, *[""] * (len(names) - len(row))], strict=True):
                     number = to_number(text)
-                    if number is not None and math.isfinite(number):
-                        columns[name].append(number)
-                    else:
+                    finite = number is not None and math.isfinite(number)
+                    columns[name].append(number if number is not None and finite else math.nan)
+                    if not finite:
                         wrong.setdefault(name, f"line {line}: {name} is {text!r}, not a finite number")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error

@@ -10,9 +10,8 @@ from ruamel.yaml.comments import CommentedMap
 
 from scanspec.document import Section
 from scanspec.fitting import Fitting
-from scanspec.likelihoods import Likelihood
+from scanspec.likelihoods import Kind, Likelihood
 from scanspec.observables import ObservableSpec
-from scanspec.plotting import Plotting
 from scanspec.variables import Variable
 
 
@@ -34,8 +33,8 @@ class ScanFile:
     one; `derived` maps names to expressions; `blocks` maps an SLHA block to its entries,
     each an expression, and `block_places` each entry to its file and line. `ignored` lists
     keys without meaning here, `notes` what else the user should hear before a scan starts.
-    `switched_off` are the observables of codes that do not run; `first_input` is the input file of the first code of
-    the file, also of one that does not run: BSMArt's template.
+    `switched_off` are the observables of codes that do not run. `document` is in the plain spelling, `changes` are the
+    lines that say what that took, and `in_bsmarts_words` says whether the file's `Setup` is BSMArt's.
     """
 
     path: Path
@@ -50,12 +49,13 @@ class ScanFile:
     codes: tuple[CodeSpec, ...]
     observables: tuple[ObservableSpec, ...]
     ignored: tuple[str, ...]
-    notes: tuple[str, ...] = field(default=())
-    first_input: str = ""
+    notes: tuple[str, ...]
+    plotting: Section
     fitting: Fitting | None = None
-    plotting: Plotting | None = None
     block_places: Mapping[tuple[str, tuple[int, ...]], str] = field(default_factory=dict)
     switched_off: frozenset[str] = frozenset()
+    changes: tuple[str, ...] = ()
+    in_bsmarts_words: bool = False
 
     @property
     def folder(self) -> Path:
@@ -71,6 +71,12 @@ class ScanFile:
     def environment(self) -> str:
         """The physics environment (a lock file's name) that the codes need; `evaluator` when the base is enough."""
         return self.setup.text("environment", "evaluator")
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether an observable enters the likelihood; a scan that only tabulates may have none."""
+        every = self.all_observables()
+        return any(each.measurement is not None or each.likelihood.kind is not Kind.OFF for each in every)
 
     def all_observables(self) -> list[ObservableSpec]:
         """All that a point gives, in the order in which it is found: what is solved for, derived variables, the

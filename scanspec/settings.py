@@ -7,24 +7,15 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 
+from scanspec.cmaes import read_names, read_novelty
 from scanspec.document import Section, closest, nearest, plain_name, to_number
-from scanspec.novelty import read_focus, read_names, read_novelty
 from scanspec.variables import Variable
 
 DEFAULT = "LODE"
 """The type of a file that names none."""
 
-TYPES: dict[str, tuple[str, ...]] = {
-    "LODE": (),
-    "MLS_DNNC": ("MLScanner.MLS_DNNC",),
-    "RANDOM": ("Random",),
-    "SOBOL": ("Sobol",),
-    "GRID": ("Grid",),
-    "CMAES": (),
-    "CMAES_ND": (),
-    "READ_CSV": ("read_csv",),
-}
-"""The types of a scan, with BSMArt's other spellings."""
+TYPES = ("LODE", "MLS_DNNC", "RANDOM", "SOBOL", "GRID", "CMAES", "CMAES_ND", "READ_CSV")
+"""The types of a scan."""
 
 LARGEST_SEED = 2**53
 """Beyond, numbers of a JSON file are rounded."""
@@ -36,14 +27,23 @@ MOST_GRID_STEPS = 10**6
 def type_name(setup: Section) -> str:
     """The plain name of the file's type; raises ScanFileError for one that lodescan does not have."""
     name = setup.text("type", DEFAULT)
-    for plain, others in TYPES.items():
-        if name == plain or name in others:
-            return plain
+    if name in TYPES:
+        return name
     raise setup.error(
         f"type {name!r} is no scan that lodescan knows{nearest(name, TYPES)}; the types are {', '.join(TYPES)}, and "
         f"without a type it is {DEFAULT}",
         "type",
     )
+
+
+def only_tabulates(setup: Section) -> bool:
+    """Whether the type asks for points whatever comes back, so that it makes sense without a likelihood."""
+    return setup.text("type", DEFAULT) in ("RANDOM", "SOBOL", "GRID", "READ_CSV")
+
+
+def reads_rows(setup: Section) -> bool:
+    """Whether the scan is the rows of a CSV file and nothing else."""
+    return setup.text("type", DEFAULT) == "READ_CSV"
 
 
 def read_target(section: Section, threshold: float) -> tuple[float, float]:
@@ -72,14 +72,14 @@ def check_settings(setup: Section, networks: Section, variables: Sequence[Variab
         setup.number_in("max_hours", math.inf, 0.0, math.inf, open_low=True)
     with setup.faults.collect():
         word = setup.text("keep_spectra", "good").strip().lower()
-        if word not in ("good", "valid", "none", "true", "1", "yes", "false", "0", "no"):
+        if word not in ("good", "valid", "none"):
             raise setup.wrong("keep_spectra", "good, valid (all points that are OK) or none")
     with networks.faults.collect():
         read_target(networks, 100.0)
     with networks.faults.collect():
-        if str(networks.raw("verbose")).lower() not in ("true", "false"):
+        if not isinstance(networks.raw("verbose"), bool):
             networks.integer("verbose", 0)
-    for key in ("spectrum_file", "init_csv", "seeds_csv"):  # the tables are on the proposer's side alone
+    for key in ("spectrum_file", "init_csv", "seeds_csv", "start_csv"):  # the tables are on the proposer's side alone
         with setup.faults.collect():
             setup.path_text(key)
 
@@ -113,13 +113,15 @@ def _check_type(
                 setup.number_in(key, 1.0, 0.0, 1.0, open_low=True)
         with faults.collect():
             setup.number_in("mean", 0.0, 0.0, 1.0)
+        with faults.collect():
+            setup.number_in("max_loss", 1.0, 0.0, math.inf, open_low=True)
         for key in ("generations", "episodes"):
             with faults.collect():
                 setup.integer(key, 1, low=1)
     if name == "CMAES_ND":
         for check in (
             lambda: read_novelty(setup),
-            lambda: read_focus(setup, columns),
+            lambda: read_names(setup, "focus", "variable or observable", columns),
             lambda: read_names(setup, "hierarchy", "observable", columns),
         ):
             with faults.collect():

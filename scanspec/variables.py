@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import enum
 import math
 from dataclasses import dataclass
@@ -27,38 +26,13 @@ class PriorKind(enum.Enum):
         return self in (PriorKind.SYMMETRIC, PriorKind.SYMMETRIC_LOG)
 
 
+MOST_VALUES = 10_000
+"""The most values of one variable that is a choice among values."""
+
 FARTHEST = 1e6
 """Standard deviations: beyond, doubles cannot resolve what is left of a normal prior."""
 
-# BSMArt's names; its INTERVAL, OPEN, NONE, FIXED and LINEAR all draw uniformly from RANGE
-PRIOR_NAMES = {
-    "uniform": PriorKind.UNIFORM,
-    "linear": PriorKind.UNIFORM,
-    "interval": PriorKind.UNIFORM,
-    "open": PriorKind.UNIFORM,
-    "none": PriorKind.UNIFORM,
-    "fixed": PriorKind.UNIFORM,
-    "log-uniform": PriorKind.LOG_UNIFORM,
-    "log_uniform": PriorKind.LOG_UNIFORM,
-    "log": PriorKind.LOG_UNIFORM,
-    "normal": PriorKind.NORMAL,
-    "gauss": PriorKind.NORMAL,
-    "symmetric-uniform": PriorKind.SYMMETRIC,
-    "symmetric_uniform": PriorKind.SYMMETRIC,
-    "symlinear": PriorKind.SYMMETRIC,
-    "symmetric-log": PriorKind.SYMMETRIC_LOG,
-    "symmetric_log": PriorKind.SYMMETRIC_LOG,
-    "symlog": PriorKind.SYMMETRIC_LOG,
-    "sine": PriorKind.SINE,
-    "sin": PriorKind.SINE,
-}
-
-_DERIVED = {
-    "lognormal": "give its logarithm ln_x a normal prior and make it the derived variable exp(ln_x)",
-    "exp": "give u the range [exp(sigma*low), exp(sigma*high)] and make it the derived variable log(u)/sigma",
-    "cauchy": "give u a range within (0, 1) and make it the derived variable mean + sigma*tan(pi*(u - 0.5))",
-}
-"""Priors of BSMArt that a function of another variable has exactly."""
+PRIOR_NAMES = {name: kind for kind in PriorKind for name in (kind.value, kind.value.replace("-", "_"))}
 
 
 @dataclass(frozen=True)
@@ -111,22 +85,17 @@ class Variable:
         return 1 if self.fixed else self.steps or self.shares
 
 
-def read_variable(section: Section, name: str, ignored: list[str]) -> Variable:
-    """Reads one entry of the section `variables`: a mapping, the range alone, one number (a fixed variable), or a
-    grid as BSMArt writes it.
-    """
+def read_variable(section: Section, name: str) -> Variable:
+    """Reads one entry of the section `variables`: a mapping, the range alone, or one number (a fixed variable)."""
     raw = section.raw(name)
     if isinstance(raw, list):
         low, high = _read_range(section, name)
         return _checked(section, name, Variable(name, low, high))
     if (value := to_number(raw)) is not None:
         return _checked(section, name, Variable(name, value, value))
-    if isinstance(raw, str):
-        return _checked(section, name, _read_grid(section, name, _parse(raw)))
     if not isinstance(raw, dict):
         raise section.wrong(name, "a range, [low, high], or a mapping with one, {range: [low, high]}")
     entry = section.section(name, keys.VARIABLE)
-    ignored += entry.ignored
     low, high = -math.inf, math.inf
     if "range" in entry:
         low, high = _read_range(entry, "range")
@@ -187,18 +156,9 @@ _SLACK = 1e-3  # radians: 3.1416 and 3.142 are pi
 
 
 def _angles(entry: Section, low: float, high: float) -> tuple[float, float]:
-    """The range of a polar angle in radians; of BSMArt's SIN, which takes degrees and gives radians, too."""
-    prior = entry.raw("prior")
-    if isinstance(prior, dict):
-        prior = entry.section("prior", keys.PRIOR).raw("type")
-    if in_degrees := str(prior).lower() == "sin":
-        if high <= 2 * math.pi:
-            said = f"[{low:g}, {high:g}] looks like radians; write prior: sine, which takes them"
-            raise entry.error(f"{entry.path}: BSMArt's prior SIN takes its range in degrees, but {said}", "range")
-        low, high = math.radians(low), math.radians(high)
+    """The range of a polar angle in radians."""
     if not 0 <= low <= high <= math.pi + _SLACK:
-        wanted = "0 to 180 degrees" if in_degrees else "0 to pi (radians)"
-        raise entry.error(f"{entry.path}: a polar angle lies in {wanted}; change the range", "range")
+        raise entry.error(f"{entry.path}: a polar angle lies in 0 to pi (radians); change the range", "range")
     return low, min(high, math.pi)
 
 
@@ -215,9 +175,9 @@ def _read_values(entry: Section) -> tuple[float, ...]:
     values = entry.numbers("values")
     if not all(math.isfinite(each) for each in values):
         raise entry.wrong("values", "a list of finite numbers")
-    if len(values) > _MOST_VALUES:
-        raise entry.error(f"{entry.path}: {len(values):,} values, at most {_MOST_VALUES:,}", "values")
-    if (twice := _repeated(values)) is not None:
+    if len(values) > MOST_VALUES:
+        raise entry.error(f"{entry.path}: {len(values):,} values, at most {MOST_VALUES:,}", "values")
+    if (twice := repeated(values)) is not None:
         raise entry.error(f"{twice:g} is there twice; name each value once", "values")
     if without := next((key for key in ("range", "type", "prior") if key in entry), None):
         raise entry.error(f"values and {without} exclude each other: values are equally likely; keep one", without)
@@ -236,90 +196,7 @@ def _check_kind(entry: Section, variable: Variable) -> None:
         raise entry.error(f"there are {variable.shares} values, so there cannot be more steps", "steps")
 
 
-_NUMPY = {
-    "linspace": PriorKind.UNIFORM,
-    "arange": PriorKind.UNIFORM,
-    "geomspace": PriorKind.LOG_UNIFORM,
-    "logspace": PriorKind.LOG_UNIFORM,
-}
-
-_MOST_VALUES = 10_000
-
-_A_GRID = (
-    "a mapping, [low, high], a number, or np.linspace(low, high, steps) (geomspace, logspace, arange), "
-    "np.array([a, b, c]), range(start, stop, step)"
-)
-
-
-def _read_grid(section: Section, name: str, tree: ast.expr | None) -> Variable:
-    """The grid of BSMArt's type `Grid`, such as "np.linspace(0, 1, 11)", as what it gives; nothing is run.
-
-    A list of numbers is a choice among them, range(a, b) whole numbers, and what is left a range with steps.
-    """
-    function, arguments, keywords = _call(tree)
-    if function in ("np.array", "numpy.array", "list") and len(arguments) == 1 and not keywords:
-        (tree,) = arguments
-        function, arguments, keywords = _call(tree)
-    if isinstance(tree, (ast.List, ast.Tuple)):
-        return _choice(section, name, _numbers(tree.elts))
-    if function == "range" and not keywords:
-        return _read_whole_numbers(section, name, _numbers(arguments))
-    module, _, function = function.rpartition(".")
-    if module not in ("np", "numpy") or function not in _NUMPY:
-        raise section.wrong(name, _A_GRID)
-    numbers = _numbers([*arguments, *(each.value for each in keywords)])
-    by_name = [each.arg for each in keywords]
-    if numbers is None or by_name and (by_name != ["num"] or len(arguments) != 2 or function == "arange"):
-        raise section.wrong(name, _A_GRID)
-    if len(numbers) == 2:
-        numbers.append(1.0 if function == "arange" else 50.0)  # what numpy takes
-    if len(numbers) != 3:
-        raise section.wrong(name, _A_GRID)
-    return _read_numpy(section, name, function, numbers)
-
-
-def _read_numpy(section: Section, name: str, function: str, numbers: list[float]) -> Variable:
-    first, last, third = numbers
-    if function == "arange":
-        ahead = (last - first) / third if third else 0.0
-        steps = float(max(0, math.ceil(ahead - 1e-9)) if math.isfinite(ahead) else 0)
-        last = first + third * (steps - 1.0)
-    elif function == "logspace":
-        steps = third
-        first, last = (10.0**each if abs(each) < 308 else math.inf for each in (first, last))
-    else:
-        steps = third
-    if not (math.isfinite(first) and math.isfinite(last)) or steps < 1 or steps != int(steps):
-        raise section.wrong(name, "a grid of finite numbers with at least one step")
-    if steps == 1:
-        last = first
-    return Variable(name, min(first, last), max(first, last), _NUMPY[function], steps=int(steps))
-
-
-def _read_whole_numbers(section: Section, name: str, numbers: list[float] | None) -> Variable:
-    if numbers is None or not all(each.is_integer() and abs(each) < 2**53 for each in numbers) or len(numbers) > 3:
-        raise section.wrong(name, "range(stop), range(start, stop) or range(start, stop, step) of whole numbers")
-    if not numbers or numbers[2:] == [0.0]:
-        raise section.wrong(name, "range(stop), range(start, stop) or range(start, stop, step), with a step")
-    found = range(*(int(each) for each in numbers))
-    if len(found) < 2 or abs(found.step) != 1:
-        return _choice(section, name, [float(each) for each in found[: _MOST_VALUES + 1]])
-    if len(found) > 10**9:
-        raise section.wrong(name, "whole numbers at most 10^9 apart")
-    return Variable(name, float(min(found[0], found[-1])), float(max(found[0], found[-1])), integer=True)
-
-
-def _choice(section: Section, name: str, values: list[float] | None) -> Variable:
-    if not values or not all(math.isfinite(each) for each in values) or len(values) > _MOST_VALUES:
-        raise section.wrong(name, f"a grid of finite numbers, at least one and at most {_MOST_VALUES:,}")
-    if (twice := _repeated(values)) is not None:
-        raise section.error(f"{name}: {twice:g} is there twice; name each value once", name)
-    if len(values) == 1:
-        return Variable(name, values[0], values[0])
-    return Variable(name, min(values), max(values), values=tuple(values))
-
-
-def _repeated(values: list[float]) -> float | None:
+def repeated(values: list[float]) -> float | None:
     """The first value that is there again; None when all are different."""
     seen: set[float] = set()
     for each in values:
@@ -329,33 +206,6 @@ def _repeated(values: list[float]) -> float | None:
     return None
 
 
-def _parse(text: str) -> ast.expr | None:
-    try:
-        return ast.parse(text.strip(), mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-
-
-def _call(tree: ast.expr | None) -> tuple[str, list[ast.expr], list[ast.keyword]]:
-    """The function of a call, such as "range" or "np.array", with its arguments; "" for anything else."""
-    if not isinstance(tree, ast.Call):
-        return "", [], []
-    called = tree.func
-    if isinstance(called, ast.Name):
-        return called.id, tree.args, tree.keywords
-    if isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name):
-        return f"{called.value.id}.{called.attr}", tree.args, tree.keywords
-    return "", [], []
-
-
-def _numbers(trees: list[ast.expr]) -> list[float] | None:
-    """What literal numbers stand for; None when there is anything else."""
-    try:
-        return [float(ast.literal_eval(each)) for each in trees]
-    except (ValueError, TypeError, OverflowError):
-        return None
-
-
 def _read_range(section: Section, key: str) -> tuple[float, float]:
     low, high = sorted(section.numbers(key, 2))
     return low, high
@@ -363,8 +213,6 @@ def _read_range(section: Section, key: str) -> tuple[float, float]:
 
 def _prior_kind(section: Section, key: str) -> PriorKind:
     name = section.text(key)
-    if how := _DERIVED.get(name.lower()):
-        raise section.error(f"{name!r} is no prior that lodescan has, but a function gives it: {how}", key)
     if name.lower() not in PRIOR_NAMES:
         raise section.error(f"{name!r} is no prior that lodescan knows{closest(name, PRIOR_NAMES)}", key)
     return PRIOR_NAMES[name.lower()]

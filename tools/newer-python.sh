@@ -15,7 +15,9 @@ if ! find_python "$version" >/dev/null; then
     echo "skipped: the evaluator's tests on Python $version, which this machine does not have"
 else
     tools/environment.sh "evaluator@$version" test || exit 1
-    OMP_NUM_THREADS=1 ".envs/evaluator@$version/bin/python" -m pytest -q --numprocesses 4 --dist worksteal \
+    python=.envs/evaluator@$version/bin/python
+    "$python" -m compileall -q evaluator scanspec proto/lodescan
+    OMP_NUM_THREADS=1 env -u PYTHONDONTWRITEBYTECODE "$python" -m pytest -q --numprocesses 4 --dist worksteal \
         -m 'not slow and not soak and not containers and not physics' tests/scanspec tests/evaluator tests/conformance ||
         code=1
 fi

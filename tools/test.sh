@@ -14,7 +14,7 @@ failed=()
 # the time is spent waiting, one network thread each, so that they do not crowd the cores.
 part() {
     local start=$SECONDS code=0
-    OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} ".envs/$1/bin/python" -m pytest -q --durations=20 --durations-min=1 \
+    OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} env -u PYTHONDONTWRITEBYTECODE ".envs/$1/bin/python" -m pytest -q --durations=20 --durations-min=1 \
         --numprocesses "$2" --dist worksteal -m "$3" "${@:4}" >"$logs/$1" 2>&1 || code=$?
     echo "--- ${*:4} in .envs/$1 took $((SECONDS - start)) s" >>"$logs/$1"
     return $code        # code 5, no test at all, is a failure too
@@ -36,6 +36,9 @@ launch() {
     part "$@" &
     running[$!]=$1
 }
+
+# Hundreds of tests start a process: none has to compile the program anew, also where Python is told to keep no byte code.
+.envs/proposer/bin/python -m compileall -q evaluator proposer scanspec proto/lodescan
 
 launch proposer 2 "$expression and not physics" tests/proposer tests/pair
 launch evaluator 4 "$expression and not physics" tests/scanspec tests/evaluator tests/conformance

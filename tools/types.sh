@@ -12,6 +12,6 @@ check() {   # check ENVIRONMENT PATH...
         --cache-dir ".mypy_cache/$environment" "${@:2}" || code=1
 }
 
-check proposer scanspec proposer tools benchmarks tests/scanspec tests/proposer tests/pair tests/containers
+check proposer scanspec proposer benchmarks tests/scanspec tests/proposer tests/pair tests/containers
 check evaluator scanspec evaluator examples tests/evaluator tests/conformance
 exit $code

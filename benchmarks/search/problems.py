@@ -13,9 +13,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
+from benchmarks.search import kinds
 from proposer.evaluation.local import Answers, LocalFunction
 from proposer.space import Space
+from proposer.strategies.lode.energy import ScoredObservable
 from proposer.types import Floats, Observable
 from scanspec import Kind, Likelihood, Variable, losses_and_nll
 
@@ -25,7 +28,8 @@ Modes = Callable[[Floats], NDArray[np.int64]]
 @dataclass(frozen=True)
 class Problem:
     """`low`, `high`: the box, the same in each of `dim` variables. `modes`: number of separate good regions, which
-    `mode` tells apart. `likelihoods`: of the columns of `observables`; none where `nll_only` gives the NLL."""
+    `mode` tells apart. `likelihoods`, `windows`: of the columns of `observables`; none where `nll_only` gives the
+    NLL."""
 
     name: str
     dim: int
@@ -37,6 +41,13 @@ class Problem:
     likelihoods: tuple[Likelihood, ...] = ()
     observables: Callable[[Floats], Floats] | None = None
     nll_only: Callable[[Floats], Floats] | None = None
+    windows: tuple[tuple[float, float] | None, ...] = ()
+
+    def scored(self) -> list[ScoredObservable]:
+        """The observables as LODE sees them."""
+        windows = self.windows or (None,) * len(self.likelihoods)
+        every = zip(self.likelihoods, windows, strict=True)
+        return [ScoredObservable(f"y{j}", likelihood, window) for j, (likelihood, window) in enumerate(every)]
 
     def space(self) -> Space:
         return Space([Variable(f"x{i}", self.low, self.high) for i in range(self.dim)])
@@ -85,6 +96,12 @@ def _one(x: Floats) -> NDArray[np.int64]:
 
 def _side(axis: int) -> Modes:
     return lambda x: (x[:, axis] > 0.5).astype(np.int64)
+
+
+def _funnel(u: Floats) -> NDArray[np.int64]:
+    """Which of the two: annihilation at half of the heavy mass, or coannihilation."""
+    m, heavy = 50.0 * 40.0 ** u[:, 0], 100.0 * 40.0 ** u[:, 2]
+    return (np.abs(2.0 * m / heavy - 1.0) < 0.15).astype(np.int64)
 
 
 def _toy3d(x: Floats) -> Floats:
@@ -163,6 +180,26 @@ def _invalid6(u: Floats) -> Floats:
     return np.where(valid[:, None], y, math.nan)
 
 
+def _balls(dim: int, count: int, share: float, seed: int) -> Problem:
+    """Many separate balls, which the NLL alone shows: within three radii each, and flat far from all."""
+    centres, r = kinds.balls(dim, count, share, seed), kinds.radius(dim, count, share)
+
+    def nll(u: Floats) -> Floats:
+        distance = cKDTree(centres).query(u)[0] / r
+        return np.asarray(np.minimum(distance**2, 60.0))
+
+    def mode(x: Floats) -> NDArray[np.int64]:
+        return np.asarray(cKDTree(centres).query(x)[1], dtype=np.int64)
+
+    return Problem(f"balls{count}_{dim}d", dim, 0, 1, 1.0, count, mode, nll_only=nll)
+
+
+def _limits(kinds_: list[Kind], values: list[float], sigmas: list[float]) -> tuple[Likelihood, ...]:
+    return tuple(Likelihood(*each) for each in zip(kinds_, values, sigmas, strict=True))
+
+
+G, U = Kind.GAUSS, Kind.UPPER
+
 PROBLEMS = {
     each.name: each
     for each in (
@@ -220,5 +257,35 @@ PROBLEMS = {
             _multi10,
         ),
         Problem("invalid6d", 6, 0, 1, 1.0, 1, _one, _gauss([0.3, 0.7, 0.35], [0.05] * 3), _invalid6),
+        Problem(
+            "singlet2d", 2, 0, 1, 3.0, 1, _one, _limits([G, U, U], [0.12, 1, 0.11], [0.025, 0.1, 0.01]), kinds.singlet
+        ),
+        Problem(
+            "mediator3d", 3, 0, 1, 3.0, 1, _one, _limits([G, U, U], [0.12, 1, 1], [0.02, 0.1, 0.1]), kinds.mediator
+        ),
+        Problem(
+            "coann5d",
+            5,
+            0,
+            1,
+            0.5,
+            2,
+            _funnel,
+            (Likelihood(), *_limits([G, U], [0.12, 1], [0.012, 0.1])),
+            kinds.coannihilation,
+            windows=((0.0, math.inf), None, None),
+        ),
+        Problem("closed4d", 4, 0, 1, 2.0, 1, _one, _gauss([0.004, 100], [0.0006, 4]), kinds.closed_channel),
+        Problem("decay5d", 5, 0, 1, 2.0, 1, _one, _gauss([8e-8, 0.2, 126], [1e-8, 0.03, 1]), kinds.rare_decay),
+        Problem("moment5d", 5, 0, 1, 2.0, 1, _one, _gauss([0.25, 400], [0.06, 40]), kinds.magnetic_moment),
+        Problem("dipole4d", 4, 0, 1, 2.0, 1, _one, _gauss([0, 1], [2, 0.1]), kinds.dipole),
+        Problem("lightest4d", 4, 0, 1, 2.0, 1, _one, _gauss([0.3, 420], [0.05, 15]), kinds.lightest),
+        Problem("thresholds5d", 5, 0, 1, 2.0, 1, _one, _gauss([2.5, 4.5, 0.4], [0.06, 0.15, 0.06]), kinds.thresholds),
+        Problem("sentinel4d", 4, 0, 1, 2.0, 1, _one, _gauss([0.4, 2.2], [0.05, 0.15]), kinds.sentinel),
+        Problem("tachyon3d", 3, 0, 1, 2.0, 1, _one, _gauss([128, 0.02], [0.5, 0.002]), kinds.no_spectrum),
+        _balls(3, 100, 1e-3, 1),
+        _balls(2, 40, 4e-3, 2),
+        Problem("sheet8d", 8, 0, 1, 2.0, 1, _one, nll_only=kinds.sheet),
+        Problem("saddle8d", 8, 0, 1, 2.0, 1, _one, nll_only=kinds.saddle),
     )
 }

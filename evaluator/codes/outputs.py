@@ -8,6 +8,7 @@ from pathlib import Path
 from evaluator.errors import CodeFailed
 from evaluator.files import write_new
 from scanspec.blocks import to_float
+from scanspec.files import read_bytes
 from scanspec.spectrum import LARGEST_SPECTRUM
 
 _HEAD = re.compile(r"^[ \t]*(?:block|decay|decay1l|xsection)[ \t]", re.IGNORECASE | re.MULTILINE)
@@ -61,9 +62,10 @@ def results_table(text: str, block: str, summary: str) -> str:
     return "\n".join([f"Block {block}", *lines, ""])
 
 
-def rewrite(path: Path, heading: str, table: tuple[str, str] | None) -> None:
-    """Makes SLHA of a program's output in place; leaves a file that is no regular one, or too large, as it is."""
-    if not (heading or table) or not path.is_file() or path.stat().st_size > LARGEST_SPECTRUM:
-        return
-    text = path.read_bytes().decode("utf-8", errors="replace")
+def rewrite(path: Path, heading: str, table: tuple[str, str] | None) -> bool:
+    """Makes SLHA of a program's output in place, and says whether it did; raises CodeFailed where that cannot be."""
+    if not (heading or table) or not path.is_file():
+        return False
+    text = read_bytes(path, LARGEST_SPECTRUM).decode("utf-8", errors="replace")
     write_new(path, (results_table(text, *table) if table else with_heading(text, heading)).encode())
+    return True

@@ -15,13 +15,14 @@ import sys
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from evaluator.clock import Countdown
 from evaluator.errors import CodeFailed, CodeKilled, CodeTimedOut, ConfigurationError
-from evaluator.files import FULL, NotAFile, is_full, require_regular
+from evaluator.files import FULL, is_full
 from evaluator.leftovers import POINT_MARK, ROOT_MARK, WORKER_MARK, kill_marked
 from evaluator.memory import memory_limit
+from evaluator.scan import THREADS
+from scanspec.files import open_regular
 
 LARGEST_FILE = 256 * 2**20
 """Bytes that a program or a worker may write into one file, its standard output included."""
@@ -181,39 +182,42 @@ class Finished:
 def run_program(
     words: list[str],
     folder: Path,
+    *,
     log: str,
     timeout: float,
-    stdin: Path | None,
-    stdout: Path | None,
+    stdin: Path | None = None,
+    stdout: Path | None = None,
     variables: Collection[str] = (),
+    cores: int = 0,
+    memory: int = 0,
 ) -> Finished:
     """Runs a program in `folder`, for at most `timeout` seconds.
 
     Standard output and error go to `<log>.stdout` and `<log>.stderr` there, or to `stdout`. At the
     deadline the whole process group is killed, and what has left it. Of this process's environment it
-    gets what programs need (see `environment`) and the `variables`. Raises CodeTimedOut, CodeKilled
+    gets what programs need (see `environment`) and the `variables`; its threads are told of `cores`, where
+    these are given, and each of its processes may have `memory` bytes. Raises CodeTimedOut, CodeKilled
     (SIGKILL from outside, or no room on the disk) and CodeFailed (it cannot be started, or wrote too much).
     """
+    told = {name: str(cores) for name in THREADS if name not in variables} if cores else {}
     out_path = stdout or folder / f"{log}.stdout"
     error_path = folder / f"{log}.stderr"
     with contextlib.ExitStack() as files:
         try:
-            source = files.enter_context(_open_input(stdin)) if stdin else subprocess.DEVNULL
+            source = files.enter_context(open(stdin, "rb", opener=open_regular)) if stdin else subprocess.DEVNULL
             for path in (out_path, error_path):
                 path.unlink(missing_ok=True)  # a code before this one may have put a link or a pipe there
             out = files.enter_context(out_path.open("xb"))
             err = files.enter_context(error_path.open("xb"))
             process = subprocess.Popen(
-                words,
+                _with_memory(words, memory) if memory else words,
                 cwd=folder,
                 stdin=source,
                 stdout=out,
                 stderr=err,
                 start_new_session=True,
-                env=environment(variables) | {POINT_MARK: str(folder)},
+                env=environment(variables) | told | {POINT_MARK: str(folder)},
             )
-        except NotAFile as error:
-            raise CodeFailed(f"{words[0]} could not be started: {error}") from error
         except OSError as error:
             if error.errno in FULL:
                 raise
@@ -239,15 +243,12 @@ def run_program(
     return finished
 
 
-def _open_input(path: Path) -> BinaryIO:
-    # without O_NONBLOCK the opening of a named pipe waits for a writer
-    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY), "rb")
-    try:
-        require_regular(path, os.fstat(file.fileno()).st_mode)
-    except NotAFile:
-        file.close()
-        raise
-    return file
+def _with_memory(words: list[str], memory: int) -> list[str]:
+    """The words that run a program with a bound on the data of its processes.
+
+    By a shell, which is replaced by the program: what Python would do between fork and exec makes each start slow.
+    """
+    return ["/bin/sh", "-c", f'ulimit -d {memory >> 10} && exec "$@"', "sh", *words]
 
 
 def _says_full(finished: Finished) -> bool:
@@ -292,11 +293,11 @@ def _wait(process: subprocess.Popen[bytes], timeout: float) -> bool:
 def read_tail(path: Path, size: int = 4000) -> str:
     """The last bytes of a file as text, safe for any bytes; empty where there is none."""
     try:
-        with _open_input(path) as file:
+        with open(path, "rb", opener=open_regular) as file:
             file.seek(0, os.SEEK_END)
             file.seek(max(0, file.tell() - size))
             return file.read(size).decode("utf-8", errors="replace")
-    except (OSError, NotAFile):
+    except OSError:
         return ""
 
 
@@ -308,11 +309,16 @@ def last_line(text: str) -> str:
 
 def limit_resources() -> None:
     """Bounds this process and all that it starts: file sizes, memory, no core dumps."""
-    for kind, wanted in (
-        (resource.RLIMIT_FSIZE, LARGEST_FILE),
-        (resource.RLIMIT_DATA, memory_limit()),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        _, hard = resource.getrlimit(kind)
-        limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(kind, (limit, hard))
+    _limit(resource.RLIMIT_FSIZE, LARGEST_FILE)
+    _limit(resource.RLIMIT_CORE, 0)
+    limit_memory(memory_limit())
+
+
+def limit_memory(memory: int) -> None:
+    """Bounds the data of this process and of all that it starts, in bytes."""
+    _limit(resource.RLIMIT_DATA, memory)
+
+
+def _limit(kind: int, wanted: int) -> None:
+    _, hard = resource.getrlimit(kind)
+    resource.setrlimit(kind, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))

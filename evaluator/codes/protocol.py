@@ -9,15 +9,19 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
+from functools import cached_property
 from typing import ClassVar
 
+from evaluator.codes.data import check_data, named_data
 from evaluator.codes.deadline import DEFAULT_TIMEOUT
 from evaluator.codes.point import Point
 from scanspec import CodeSpec, Likelihood, ScanFile, Section
-from scanspec.codes import LONGEST_TIMEOUT
+from scanspec.codes import LONGEST_TIMEOUT, read_memory
 from scanspec.keys import Keys
 
-COMMON = frozenset({"run", "observables", "conditions", "timeout", "first_timeout", "description"})
+COMMON = frozenset(
+    {"run", "observables", "conditions", "timeout", "first_timeout", "description", "data", "cores", "memory"}
+)
 """Keys that every code may have."""
 
 
@@ -49,6 +53,10 @@ class Code(ABC):
     fills_a_template: bool = False
     """Whether the blocks of the scan file go into its input."""
 
+    cores: int
+    """How many cores a point of it keeps busy."""
+    memory: int
+    """Bytes that a point of it may take; 0 where the file does not say."""
     timeout: float
     """Seconds that one point may take."""
     first_timeout: float
@@ -61,6 +69,7 @@ class Code(ABC):
         """
         self.section = spec.section
         """The code's whole section of the scan file."""
+        self.scan_file = scan.path
         self.folder = scan.folder
         """Where relative paths of the scan file start."""
         self.own = self._own_section()
@@ -70,13 +79,20 @@ class Code(ABC):
             if each.flavio is not None and "flavio" not in self.observable_keys:
                 what = f"the code {spec.name!r} is not flavio, but {each.name!r} asks for it"
                 raise each.section.error(what, "flavio")
+        self.cores, self.memory = self.section.integer("cores", 1, 1), read_memory(self.section)
+        check_data(self.section, self.folder)
         self._ran = False
         self._set_timeouts(DEFAULT_TIMEOUT)
+
+    @cached_property
+    def data(self) -> Mapping[str, str]:
+        """The hashes of the files that the scan file names as this code's `data`; raises ScanFileError."""
+        return named_data(self.section, self.folder)
 
     def _own_section(self) -> Section:
         if self.settings is None:
             return self.section
-        return self.section.section(self.key, Keys(dict.fromkeys(self.settings, ())))
+        return self.section.section(self.key, Keys(tuple(self.settings)))
 
     def _refuse_keys_of_other_kinds(self) -> None:
         """Keys in BSMArt's spelling are left alone: its files have them for every tool."""

@@ -42,12 +42,12 @@ def make_code(spec: CodeSpec, scan: ScanFile, known: Collection[str]) -> Code:
 
 
 def sources_of(code: Code) -> dict[str, str]:
-    """What decides a code's results, with the version of the package that brings its kind."""
+    """What decides a code's results, with its data, and the version of the package that brings its kind."""
     if type(code) in _BUILT_IN:
-        return dict(code.sources())
+        return {**code.data, **code.sources()}
     packages = [each.dist for each in entry_points(group=GROUP, name=code.key) if each.dist is not None]
     versions = {f"package {each.name}": each.version for each in packages}
-    return {**module_sources(type(code).__module__, code.folder), **versions, **code.sources()}
+    return {**module_sources(type(code).__module__, code.folder), **versions, **code.data, **code.sources()}
 
 
 def _kind_of(spec: CodeSpec) -> type[Code]:

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from evaluator.errors import ConfigurationError
-from evaluator.files import NotAFile, require_regular
+from scanspec.files import NotAFile, require_regular
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 _NOT_PHYSICS = sys.stdlib_module_names | {"evaluator", "scanspec", "lodescan"}
@@ -37,6 +37,8 @@ class FileHash(str):  # noqa: SLOT000  # a str can have no slots
     stamp: Stamp
     settled: bool
     """Whether the same stamp means the same content."""
+    writable: bool = False
+    """Whether the code itself may write the file, such as a log or a cache that its command names."""
 
 
 _known: dict[Path, FileHash] = {}
@@ -60,7 +62,7 @@ def file_hash(path: Path) -> FileHash:
     try:
         require_regular(path, status.st_mode)  # the reading of a pipe or a device may never end
     except NotAFile as error:
-        raise ConfigurationError(f"{error}; name a file") from None
+        raise ConfigurationError(f"{path} cannot be used: {error.strerror}; name a file") from None
     digest = hashlib.sha256()
     with path.open("rb") as file:
         if file.read(2) == b"#!":
@@ -72,6 +74,14 @@ def file_hash(path: Path) -> FileHash:
     found = FileHash(digest.hexdigest())
     found.path, found.stamp, found.settled = path, stamp, settled
     _known[path] = found
+    return found
+
+
+def written_hash(path: Path) -> FileHash:
+    """The same for a file that the code itself may write."""
+    known = file_hash(path)
+    found = FileHash(known)
+    found.path, found.stamp, found.settled, found.writable = known.path, known.stamp, known.settled, True
     return found
 
 

@@ -5,9 +5,10 @@ The lines and the spacing of the template stay as they are, byte by byte: some p
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -38,7 +39,7 @@ class Template:
     expression, without blanks. `blocks` maps block and indices to expressions that replace an entry, or add it to the
     last block of that name; `places` says where they stand. `variables` is the number of variables, `where` the place
     that names the template.
-    Raises ConfigurationError, with file and line, for a name that is not known.
+    Raises one ConfigurationError for all that is wrong, each fault with file and line.
     """
 
     def __init__(
@@ -53,8 +54,9 @@ class Template:
         text = _read(path, where)
         self._path, self._known, self._variables, self._places = path, known, variables, places
         self._pieces: list[str | Expression] = []
-        wanted = {(name, index): value for name, entries in blocks.items() for index, value in entries.items()}
-        placed: set[Entry] = set()
+        self._wanted = {(name, index): value for name, entries in blocks.items() for index, value in entries.items()}
+        self._placed: set[Entry] = set()
+        self._faults: list[str] = []
         lines = text.removesuffix("\n").split("\n")
         last = {_block(line): number for number, line in enumerate(lines, start=1)}
         block, begins, table = "", 0, ""
@@ -63,25 +65,25 @@ class Template:
             head = words[0].upper() if words else ""
             if head in _HEADS:
                 if begins == last.get(block):
-                    self._add_new_entries(wanted, placed, block)
+                    self._add_new_entries(block)
                 block, begins, table = _block(line), number, head
-            index = _index(words)
-            if not words:
-                self._pieces.append(line + "\n")
-            elif head == "BLOCK":
-                self._add_head(line, number)
-            elif index is not None and (block, index) in wanted:
-                placed.add((block, index))
-                self._add_line(line, words, number, wanted[block, index], (block, index))
-            elif (position := _value_of_table(table, words)) is not None:
-                self._add_table_line(line, position, f"{path}, line {number}")
-            else:
-                self._add_line(line, words, number, None)
-        self._add_new_entries(wanted, placed, block)
-        for name in dict.fromkeys(name for name, _ in wanted):
-            if any(entry not in placed for entry in wanted if entry[0] == name):
+            with self._collect():
+                self._add_line(line, number, block, table)
+        self._add_new_entries(block)
+        for name in dict.fromkeys(name for name, _ in self._wanted):
+            if any(entry not in self._placed for entry in self._wanted if entry[0] == name):
                 self._pieces.append(f"BLOCK {name}\n")
-                self._add_new_entries(wanted, placed, name)
+                self._add_new_entries(name)
+        if self._faults:
+            raise ConfigurationError("\n".join(self._faults))
+
+    @contextlib.contextmanager
+    def _collect(self) -> Iterator[None]:
+        """Keeps what is wrong with a line, so that a template is mended in one go."""
+        try:
+            yield
+        except ConfigurationError as error:
+            self._faults.append(str(error))
 
     @property
     def varies(self) -> bool:
@@ -103,6 +105,22 @@ class Template:
         write_new(path, text.encode(errors=_AS_BYTES))
         return text
 
+    def _add_line(self, line: str, number: int, block: str, table: str) -> None:
+        words = line.partition("#")[0].split()
+        if not words:
+            self._pieces.append(line + "\n")
+            return
+        index = _index(words)
+        if words[0].upper() == "BLOCK":
+            self._add_head(line, number)
+        elif index is not None and (block, index) in self._wanted:
+            self._placed.add((block, index))
+            self._add_entry(line, words, number, (block, index))
+        elif (position := _value_of_table(table, words)) is not None:
+            self._add_table_line(line, position, f"{self._path}, line {number}")
+        else:
+            self._add_entry(line, words, number)
+
     def _add_head(self, line: str, number: int) -> None:
         scale = _SCALE.fullmatch(line.partition("#")[0])
         if scale is None:
@@ -112,9 +130,8 @@ class Template:
         self._add_value(scale["value"], f"{self._path}, line {number}")
         self._pieces.append(line[scale.end("value") :] + "\n")
 
-    def _add_line(
-        self, line: str, words: list[str], number: int, override: str | None, entry: Entry = ("", ())
-    ) -> None:
+    def _add_entry(self, line: str, words: list[str], number: int, replaced: Entry | None = None) -> None:
+        """A line with its value, or with that of the entry of the scan file's blocks that replaces it."""
         body = line.partition("#")[0]
         where = f"{self._path}, line {number}"
         quoted = _QUOTED.search(body)
@@ -122,8 +139,8 @@ class Template:
         if quoted:
             start, end = quoted.start(), quoted.end("quote") + len(quoted["text"]) + 1
         self._pieces.append(line[:start])
-        if override is not None:
-            self._add_override(override, entry)
+        if replaced is not None:
+            self._add_override(self._wanted[replaced], replaced)
         elif quoted:
             self._pieces.append(quoted["text"])
         else:
@@ -168,12 +185,13 @@ class Template:
         else:
             self._add_value(value, self._places.get(entry, f"blocks: {entry[0]} {entry[1]}"))
 
-    def _add_new_entries(self, wanted: Mapping[Entry, str], placed: set[Entry], block: str) -> None:
-        for entry, value in wanted.items():
-            if entry[0] == block and entry not in placed:
-                placed.add(entry)
+    def _add_new_entries(self, block: str) -> None:
+        for entry, value in self._wanted.items():
+            if entry[0] == block and entry not in self._placed:
+                self._placed.add(entry)
                 self._pieces.append("".join(f"{each:6d}" for each in entry[1]) + "   ")
-                self._add_override(value, entry)
+                with self._collect():
+                    self._add_override(value, entry)
                 self._pieces.append("\n")
 
 

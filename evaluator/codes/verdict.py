@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,12 +11,12 @@ from evaluator import InvalidPoint
 from evaluator.codes.profiles import Profile
 from evaluator.codes.programs import Finished, last_line
 from evaluator.errors import CodeFailed
-from evaluator.files import NotAFile, read_regular
 from scanspec import CodeSpec, ObservableSpec, SlhaAddress
 from scanspec import keys as known_keys
 from scanspec.codes import read_exit_codes, read_pattern
+from scanspec.files import NotAFile, read_bytes
 from scanspec.observables import read_address
-from scanspec.spectrum import LARGEST_SPECTRUM, EntryMissing, Spectrum, read_spectrum
+from scanspec.spectrum import LARGEST_SPECTRUM, EntryMissing, Problem, Spectrum, read_spectrum
 
 _ERROR = 4
 
@@ -68,30 +68,48 @@ class Verdict:
         found = {"verdict": f"{codes} {self.blocks} {sorted(self.invalid_exit_codes)} {pattern!r} {self.spinfo}"}
         return found | {f"flag {name}": str(address) for name, address in self.flags.items()}
 
-    def judge(self, finished: Finished, output: Path, warnings: list[str]) -> Spectrum:
-        """The spectrum of a good run; adds to `warnings`. Raises InvalidPoint or CodeFailed."""
-        spectrum = read_output(output)
-        said = last_line(finished.stderr) or last_line(finished.stdout)
+    def judge(self, finished: Finished, output: Path, warnings: list[str], rewrite: Callable[[Path], bool]) -> Spectrum:
+        """The spectrum of a good run; adds to `warnings`. Raises InvalidPoint or CodeFailed.
+
+        What the program says of its run comes first. `rewrite` makes SLHA of an output that is none, in place, and says
+        whether it did; it raises CodeFailed.
+        """
+        spectrum, fault = None, None
+        try:
+            spectrum = read_output(output)
+        except CodeFailed as error:  # counts where the run was a good one
+            fault = error
+        self._judge_run(finished, spectrum, warnings)
+        if fault is not None:
+            raise fault
+        if rewrite(output):
+            spectrum = read_output(output)
+        if spectrum is None:
+            raise CodeFailed(f"there is no output {output.name} (exit code {finished.exit_code}): {_words(finished)}")
+        self._judge_spectrum(finished, output, spectrum, warnings)
+        return spectrum
+
+    def _judge_run(self, finished: Finished, spectrum: Spectrum | None, warnings: list[str]) -> None:
+        """By what the program says: SPINFO 4 and its like, its exit code, its standard error."""
         if self.spinfo and spectrum is not None:
             raise_errors(spectrum)
             _warn(warnings, [str(each) for each in spectrum.problems])
         if finished.exit_code in self.invalid_exit_codes:
-            raise InvalidPoint(f"exit code {finished.exit_code}: {said}")
+            raise InvalidPoint(f"exit code {finished.exit_code}: {_words(finished)}")
         if self.invalid_stderr is not None and self.invalid_stderr.search(finished.stderr):
-            raise InvalidPoint(said)
+            raise InvalidPoint(_words(finished))
         if self.exit_codes is not None and finished.exit_code not in self.exit_codes:
-            how = (
-                f"exit code {finished.exit_code}"
-                if finished.exit_code >= 0
-                else f"ended by signal {-finished.exit_code}"
-            )
-            raise CodeFailed(f"{how}: {said}")
-        if spectrum is None:
-            raise CodeFailed(f"there is no output {output.name} (exit code {finished.exit_code}): {said}")
+            code = finished.exit_code
+            how = f"exit code {code}" if code >= 0 else f"ended by signal {-code}"
+            raise CodeFailed(f"{how}: {_words(finished)}")
+
+    def _judge_spectrum(self, finished: Finished, output: Path, spectrum: Spectrum, warnings: list[str]) -> None:
+        """By what must be in the output, and by flags that are 0."""
         missing = [block for block in self.blocks if block not in spectrum.blocks]
         if missing:
-            raise CodeFailed(f"the output has no block {', '.join(missing)}: {said}")
+            raise CodeFailed(f"the output has no block {', '.join(missing)}: {_words(finished)}")
         if not spectrum.blocks and not spectrum.decays:
+            said = _words(finished)
             words = f"; the program's last words: {said}" if said else ""
             raise CodeFailed(f"the output {output.name} holds no SLHA block{words}")
         if self.spinfo:
@@ -102,14 +120,32 @@ class Verdict:
             if address not in self.judged and _is_off(spectrum, address)
         ]
         _warn(warnings, off)
-        return spectrum
 
     def _refuse_zeros(self, spectrum: Spectrum) -> None:
         """FlexibleSUSY writes 0 for an observable that it could not compute, and says so in OBSINFO alone."""
-        problems = [each for each in spectrum.problems if each.block == "OBSINFO"]
-        asked = [each for each in self.asked if each.block in spectrum.blocks] if problems else []
-        if zeros := [str(each) for each in asked if _is_off(spectrum, each)]:
-            raise CodeFailed(f"{', '.join(zeros)} was not computed: it is 0, and the output says {problems[0]}")
+        for problem in spectrum.problems:
+            if problem.block != "OBSINFO":
+                continue
+            zeros = [each for each in self.asked if _is_off(spectrum, each) and _is_meant(spectrum, each, problem)]
+            if zeros:
+                what = ", ".join(map(str, zeros))
+                raise CodeFailed(f"{what} was not computed: it is 0, and the output says {problem}")
+
+
+OBSERVABLES_OF_FLEXIBLESUSY = frozenset({"FLEXIBLESUSYLOWENERGY", "EFFHIGGSCOUPLINGS", "FWCOEF", "IMFWCOEF"})
+"""The blocks into which its model files put what it computes as an observable."""
+
+_MOMENT = re.compile(r"g\s*-\s*2|\ba_?mu", re.IGNORECASE)
+
+
+def _is_meant(spectrum: Spectrum, address: SlhaAddress, problem: Problem) -> bool:
+    """Whether a problem of OBSINFO can be that of an entry: one of a_muon is of no decay, and of no Higgs coupling."""
+    if address.block not in OBSERVABLES_OF_FLEXIBLESUSY:
+        return False
+    if not _MOMENT.search(problem.text):
+        return True
+    comment = spectrum.blocks[address.block].comment(tuple(each for each in address.indices if isinstance(each, int)))
+    return address.block == "FLEXIBLESUSYLOWENERGY" and (not comment or _MOMENT.search(comment) is not None)
 
 
 def raise_errors(spectrum: Spectrum) -> None:
@@ -123,14 +159,16 @@ def raise_errors(spectrum: Spectrum) -> None:
 def read_output(path: Path) -> Spectrum | None:
     """The spectrum in a file, None when there is no file; raises CodeFailed when it is too large to be one."""
     try:
-        content = read_regular(path, LARGEST_SPECTRUM)
-        if len(content) > LARGEST_SPECTRUM:
-            raise CodeFailed(f"the output {path.name} is larger than {LARGEST_SPECTRUM >> 20} MiB")
-        return read_spectrum(content.decode("utf-8", errors="replace"))
+        return read_spectrum(read_bytes(path, LARGEST_SPECTRUM).decode("utf-8", errors="replace"))
     except NotAFile as error:
-        raise CodeFailed(f"the output cannot be read: {error}") from error
+        raise CodeFailed(f"the output {path.name} cannot be read: {error.strerror}") from error
     except OSError:
         return None
+
+
+def _words(finished: Finished) -> str:
+    """The last line that the program wrote."""
+    return last_line(finished.stderr) or last_line(finished.stdout)
 
 
 def _warn(warnings: list[str], new: list[str]) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import faulthandler
+import json
 import math
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +20,12 @@ from rich.text import Text
 
 from evaluator.chain import Chain, Outcome, Status
 from evaluator.codes.programs import read_tail
+from evaluator.commands.one_point import ByHand
 from evaluator.commands.order import better_order, can_end, may_have_better_order
 from evaluator.commands.random_points import Tried, first_ok, open_windows, try_points
 from evaluator.commands.ranges import middle, what_is_outside
-from evaluator.errors import ConfigurationError
 from evaluator.leftovers import ScratchRoot
-from scanspec import Kind, Likelihood, ObservableSpec, ScanFile, losses_and_nll, visible
+from scanspec import Kind, Likelihood, ObservableSpec, ScanFile, UsageError, losses_and_nll, visible
 from scanspec.document import closest, plain_name, to_number
 from scanspec.likelihoods import LARGEST_LOSS
 
@@ -40,11 +42,11 @@ def check(scan: ScanFile) -> int:
     """
     console = _console()
     chain = Chain(scan)
-    chain.load()
+    by_hand = ByHand(chain)
     values = [middle(each) for each in scan.variables]
     scratch = ScratchRoot()
     try:
-        outcome = chain.evaluate(values, scratch.path / "point")
+        outcome = by_hand.evaluate(values, scratch.path / "point")
         codes = ", ".join(code.name for code in scan.codes)
         counts = f"variables: {len(scan.variables)}, observables: {len(chain.specs)}"
         console.print(f"{scan.path}: {counts}, codes: {codes}")
@@ -56,9 +58,9 @@ def check(scan: ScanFile) -> int:
         tried, opened = [Tried(values, outcome)], list[Tried]()
         doubtful = outcome.status is Status.INVALID or bool(not_numbers(chain, outcome))
         if doubtful or (outcome.status is Status.OK and may_have_better_order(scan)):
-            tried = try_points(chain, tried[0], scratch.path)
+            tried = try_points(by_hand, tried[0], scratch.path)
         if first_ok(tried) is None:
-            opened = open_windows(chain, tried, scratch.path)
+            opened = open_windows(by_hand, tried, scratch.path)
         elif may_have_better_order(scan):
             for line in better_order(chain, tried, scratch.path):
                 console.print(line)
@@ -70,6 +72,7 @@ def check(scan: ScanFile) -> int:
             console.print(f"no point is good; one that fails: {_command(scan, fault.values)}")
         place = visible(_place(chain, fault.outcome))
         print(f"lodescan-evaluator: {place}: {fault.outcome.message}", file=sys.stderr)
+        print("next: mend that; `lodescan-evaluator point FILE --keep DIR` keeps the files of a point", file=sys.stderr)
         return 2
     good = first_ok(tried)
     if good is not None and (nowhere := _nowhere_a_number(chain, tried)) is not None:
@@ -160,27 +163,83 @@ def _culprit(outcome: Outcome) -> str:
     return f"code {outcome.failed_code}" if outcome.failed_code else "the file's own observables"
 
 
-def point(scan: ScanFile, assignments: list[str], keep: Path | None) -> int:
-    """Runs one point and prints all that came of it, with what each program wrote; 0 unless it failed."""
+def point(
+    scan: ScanFile, assignments: list[str], keep: Path | None, *, point_id: int = 0, as_json: bool = False
+) -> int:
+    """Runs one point and prints all that came of it, with what each program wrote, or one JSON object.
+
+    It gets the random numbers of the scan's point with this id. Returns 0 unless the point failed.
+    """
     values = _read_values(scan, assignments)
     if keep is not None and keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
-        raise ConfigurationError(f"--keep {keep}: is there already, and not empty; name a new folder")
-    chain = Chain(scan)
-    chain.load()
+        raise UsageError(f"--keep {keep}: is there already, and not empty", next_step="name a new folder")
     console = _console()
     scratch = ScratchRoot()
     folder = keep.resolve() if keep is not None else scratch.path / "point"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        outcome = chain.evaluate(values, folder)
-        _print_tables(console, chain, values, outcome)
-        _print_status(console, chain, outcome)
-        _print_files(console, folder)
+        with _stdout_is_stderr() if as_json else nullcontext():  # what codes print is no JSON
+            chain = Chain(scan)
+            outcome = ByHand(chain).evaluate(values, folder, point_id=point_id)
+        if as_json:
+            print(json.dumps(_to_json(chain, values, outcome, keep)))
+        else:
+            _print_tables(console, chain, values, outcome)
+            _print_status(console, chain, outcome)
+            _print_files(console, folder)
     finally:
         scratch.close()
-    if keep is not None:
+    if keep is not None and not as_json:
         console.print(f"files kept in {keep}")
     return 0 if outcome.status in (Status.OK, Status.INVALID) else 1
+
+
+@contextmanager
+def _stdout_is_stderr() -> Iterator[None]:
+    """What anybody in this process, or a program that it starts, writes to standard output goes to standard error."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+def _to_json(chain: Chain, values: list[float], outcome: Outcome, keep: Path | None) -> dict[str, Any]:
+    """One point as JSON: numbers that are NaN or infinite, and those that are not there, are None."""
+    variables = list(zip(chain.scan.variables, values, strict=True))
+    ok = outcome.status is Status.OK
+    observables = outcome.observables or [math.nan] * len(chain.specs)
+    losses, nll = losses_and_nll([spec.likelihood for spec in chain.specs], np.array([observables]))
+    return {
+        "status": outcome.status.name,
+        "nll": _finite(float(nll[0])) if ok else None,
+        "variables": {variable.name: value for variable, value in variables},
+        "outside": [outside for variable, value in variables if (outside := what_is_outside(variable, value))],
+        "observables": [
+            {
+                "name": spec.name,
+                "code": spec.code,
+                "unit": spec.unit,
+                "value": None if position in outcome.missing else _finite(value),
+                "likelihood": _describe(spec.likelihood, spec.valid),
+                "loss": _finite(float(losses[0, position])) if ok and spec.likelihood.kind is not Kind.OFF else None,
+            }
+            for position, (spec, value) in enumerate(zip(chain.specs, observables, strict=True))
+        ],
+        "seconds": {code.name: s for code, s in zip(chain.scan.codes, outcome.seconds, strict=False)},
+        "failed_code": outcome.failed_code or None,
+        "message": outcome.message or None,
+        "warnings": list(outcome.warnings),
+        "kept": None if keep is None else str(keep),
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 class _Console(Console):
@@ -204,11 +263,12 @@ def _read_values(scan: ScanFile, assignments: list[str]) -> list[float]:
         name = plain_name(name)
         number = to_number(text)
         if not equals or name not in values:
-            raise ConfigurationError(
-                f"{assignment!r}: must be NAME=VALUE with a variable's name{closest(name or text, values)}"
+            raise UsageError(
+                f"{assignment!r}: must be NAME=VALUE with a variable's name{closest(name or text, values)}",
+                next_step=f"the variables are {', '.join(values)}",
             )
         if number is None or not math.isfinite(number):
-            raise ConfigurationError(f"{assignment!r}: {text!r} is not a finite number")
+            raise UsageError(f"{assignment!r}: {text!r} is not a finite number", next_step="write one such as 1.5e3")
         values[name] = number
     return list(values.values())
 
@@ -248,7 +308,8 @@ def _print_status(console: Console, chain: Chain, outcome: Outcome) -> None:
     for warning in outcome.warnings:
         console.print(f"warning: {warning}")
     if outcome.status is not Status.OK:
-        console.print(f"status {outcome.status.name}: {f'{outcome.failed_code} {outcome.message}'.strip()}")
+        where = f" (code {outcome.failed_code})" if outcome.failed_code else ""
+        console.print(f"status {outcome.status.name}{where}: {outcome.message}")
         return
     losses, nll = losses_and_nll([spec.likelihood for spec in chain.specs], np.array([outcome.observables]))
     for position, (spec, value) in enumerate(zip(chain.specs, outcome.observables, strict=True)):

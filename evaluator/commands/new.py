@@ -7,7 +7,7 @@ import keyword
 from importlib.resources import files
 from pathlib import Path
 
-from evaluator.errors import ConfigurationError
+from scanspec import UsageError
 
 FILES = ("NAME.py", "NAME.yaml", "Dockerfile", "test_NAME.py")
 
@@ -15,15 +15,17 @@ FILES = ("NAME.py", "NAME.yaml", "Dockerfile", "test_NAME.py")
 def new(name: str, parent: Path) -> int:
     """Writes the folder NAME with a Python function, its scan file, Dockerfile and test.
 
-    Raises ConfigurationError when NAME cannot be the name of a Python module, or is there.
+    Raises UsageError when NAME cannot be the name of a Python module, or is there.
     """
     if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_"):
-        raise ConfigurationError(f"{name!r} must be a name of letters, digits and _ that Python can import")
+        raise UsageError(
+            f"{name!r} must be a name of letters, digits and _ that Python can import", next_step="take another one"
+        )
     folder = parent / name
     if folder.exists():
-        raise ConfigurationError(f"{folder}: is there already; nothing was written")
+        raise UsageError(f"{folder}: is there already; nothing was written", next_step="take another name")
     if importlib.util.find_spec(name) is not None:
-        raise ConfigurationError(f"{name!r} is the name of a Python module that is installed; take another one")
+        raise UsageError(f"{name!r} is the name of a Python module that is installed", next_step="take another one")
     folder.mkdir(parents=True)
     source = files("evaluator.commands") / "starter"
     for each in FILES:

@@ -12,6 +12,7 @@ from itertools import count
 from pathlib import Path
 
 from evaluator.chain import Chain, Status
+from evaluator.commands.one_point import ByHand
 from evaluator.commands.random_points import BUDGET, Tried, bound
 from evaluator.errors import ConfigurationError
 from scanspec import CodeSpec, ScanFile
@@ -80,13 +81,13 @@ def _try(
     start, seconds, same = time.monotonic(), dict[str, float](), 0
     try:
         chain = Chain(replace(scan, codes=tuple(order)))
-        chain.load()
+        by_hand = ByHand(chain)
         positions = {spec.name: position for position, spec in enumerate(chain.specs)}
         for values, wanted in points:
             if same and time.monotonic() - start > BUDGET:
                 break
             with contextlib.redirect_stderr(io.StringIO()):  # a code that cannot run here says so
-                outcome = chain.evaluate(values, folder / str(same))
+                outcome = by_hand.evaluate(values, folder / str(same))
             if outcome.status is not wanted.status:
                 return None
             if outcome.status is Status.OK:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from evaluator.chain import Chain, Outcome, Status
+from evaluator.commands.one_point import ByHand
 from evaluator.commands.ranges import draw
 
 TRIES = 6
@@ -29,7 +30,7 @@ class Tried(NamedTuple):
     outcome: Outcome
 
 
-def try_points(chain: Chain, first: Tried, scratch: Path) -> list[Tried]:
+def try_points(by_hand: ByHand, first: Tried, scratch: Path) -> list[Tried]:
     """The first point and random ones, the same each time, as BUDGET allows: TRIES, and more while all are INVALID.
 
     Many a code works nowhere near the middle of the ranges, and one that needs another's results at some points may
@@ -41,9 +42,9 @@ def try_points(chain: Chain, first: Tried, scratch: Path) -> list[Tried]:
         seen = number >= TRIES and any(each.outcome.status is not Status.INVALID for each in tried)
         if seen or left <= 0:
             break
-        values = [draw(each, rng) for each in chain.scan.variables]
-        bound(chain)
-        tried.append(Tried(values, chain.evaluate(values, scratch / f"random-{number}")))
+        values = [draw(each, rng) for each in by_hand.chain.scan.variables]
+        bound(by_hand.chain)
+        tried.append(Tried(values, by_hand.evaluate(values, scratch / f"random-{number}")))
     return tried
 
 
@@ -52,7 +53,7 @@ def first_ok(tried: Sequence[Tried]) -> Tried | None:
     return next((each for each in tried if each.outcome.status is Status.OK), None)
 
 
-def open_windows(chain: Chain, tried: Sequence[Tried], scratch: Path) -> list[Tried]:
+def open_windows(by_hand: ByHand, tried: Sequence[Tried], scratch: Path) -> list[Tried]:
     """What comes of the INVALID points when no window and no condition ends them, up to the first that is OK.
 
     So codes that no point has come to are started too. That one of them fails where the physics is wrong
@@ -63,8 +64,8 @@ def open_windows(chain: Chain, tried: Sequence[Tried], scratch: Path) -> list[Tr
         if time.monotonic() - start > BUDGET or first_ok(opened) is not None:
             break
         if each.outcome.status is Status.INVALID:
-            bound(chain)
-            outcome = chain.evaluate(each.values, scratch / f"open-{number}", windows=False)
+            bound(by_hand.chain)
+            outcome = by_hand.evaluate(each.values, scratch / f"open-{number}", windows=False)
             opened.append(Tried(each.values, outcome))
     return opened
 

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from evaluator.chain import Chain
+from evaluator.codes.resources import points_at_once
 from evaluator.description import describe
-from evaluator.errors import ConfigurationError, PhysicsChanged
+from evaluator.errors import PhysicsChanged
 from evaluator.executors.in_process import InProcessExecutor
 from evaluator.executors.processes import ProcessExecutor
 from evaluator.executors.protocol import Executor, Health
@@ -22,7 +23,7 @@ from evaluator.service.ending import Ending, Lifetime
 from evaluator.service.listening import place_of, why_not
 from evaluator.service.security import Security, read_security, require_security
 from evaluator.service.server import Evaluation, Server
-from scanspec import Address, AddressError, ScanFile, read_address
+from scanspec import Address, AddressError, ScanFile, UsageError, read_address
 
 QUICK_START = 1.0
 """Seconds without a worker of which clients are not told: a worker that was lost is soon replaced."""
@@ -35,16 +36,18 @@ def serve(scan: ScanFile, options: argparse.Namespace) -> int:
     """Serves until one of the signals `ENDING`, or the end of its lifetime or of the scan.
 
     Returns 0, or UNFINISHED where its lifetime is over or nobody has said that the scan it was started for is finished.
-    Raises ConfigurationError before it answers anybody, and EvaluatorLost when it can answer no more.
+    Raises UsageError or ConfigurationError before it answers anybody, and EvaluatorLost when it can answer no more.
     """
     try:
         address = read_address(options.listen, any_port=True)
     except AddressError as error:
-        raise ConfigurationError(f"--listen {error}") from None
+        raise UsageError(f"--listen {error}", next_step=error.next_step) from None
     security = read_security(options.tls_cert, options.tls_key, options.tls_ca, options.token_file)
     if not options.insecure:
         require_security(security, address)
     chain = Chain(scan)
+    if options.workers is None:
+        options.workers = points_at_once([step.code for step in chain.steps])
     executor = _executor(chain, options)
     try:
         with place_of(address):
@@ -58,7 +61,7 @@ def serve(scan: ScanFile, options: argparse.Namespace) -> int:
 
 def _executor(chain: Chain, options: argparse.Namespace) -> Executor:
     if (options.executor == "dask") != bool(options.scheduler):
-        raise ConfigurationError("--executor dask and --scheduler ADDRESS go together")
+        raise UsageError("--executor dask and --scheduler ADDRESS go together", next_step="give both, or neither")
     if options.executor == "dask":
         from evaluator.executors.dask import DaskExecutor
 
@@ -86,7 +89,7 @@ async def _serve(
     try:
         server = Server(evaluation, address, security)
     except OSError as error:
-        raise ConfigurationError(why_not(address)) from error
+        raise why_not(address) from error
     for number in ENDING:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` wants it
             loop.add_signal_handler(number, end, Ending.SIGNAL)

@@ -48,8 +48,9 @@ class InProcessExecutor:
             outcome = Outcome(Status.CANCELLED)
             try:
                 if self.health.error is None:
+                    self._watch.begin()
                     outcome = self._run(job, f"{self._scratch.path}/point-{count}", surroundings)
-                    self._watch.look()
+                    self._watch.look(after_point=True)
             except EvaluatorLost as error:
                 self.health.report(error)
                 outcome = Outcome(Status.CANCELLED)

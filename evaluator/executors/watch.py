@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -11,29 +12,47 @@ from pathlib import Path
 from evaluator.codes.sources import FileHash, Stamp, file_hash, stamp_of
 from evaluator.errors import ConfigurationError, PhysicsChanged
 
+log = logging.getLogger(__name__)
+
 SHARE = 0.05
 """The most of the time that looking at the files may take: a package may have thousands."""
 
 
+_WRITTEN = (
+    "note: %s was written while the first point ran, so it is not watched. If a code reads it for its results, "
+    "start again with what it shall read. If not, give it the suffix .log, or let the code write elsewhere: the digest "
+    "has it as it was before, and a run goes on with that one alone"
+)
+
+
 class Watch:
-    """The files among the sources of some codes."""
+    """The files among the sources of some codes.
+
+    Those that the code itself writes (see FileHash) tell themselves at the first point: they are watched no longer.
+    """
 
     def __init__(self, sources: Iterable[Mapping[str, str]]) -> None:
-        self._files: dict[Path, tuple[Stamp, str]] = {
-            each.path: (each.stamp, str(each))
-            for found in sources
-            for each in found.values()
-            if isinstance(each, FileHash)
-        }
+        files = [each for found in sources for each in found.values() if isinstance(each, FileHash)]
+        self._files: dict[Path, tuple[Stamp, str]] = {each.path: (each.stamp, str(each)) for each in files}
+        self._may_be_written = {each.path for each in files if each.writable}
+        self._begun = False
         self._next = 0.0
         self._lock = threading.Lock()
 
-    def look(self) -> None:
+    def begin(self) -> None:
+        """Before a point begins; at the first one as `look`: from then on the code may write its files."""
+        if not self._begun:
+            self.look()
+            self._begun = True
+
+    def look(self, *, after_point: bool = False) -> None:
         """Raises PhysicsChanged when a file has changed; a few microseconds. OSError where that cannot be told."""
         start = time.perf_counter()
+        if after_point and self._may_be_written:
+            self._leave_out_what_was_written()
         if start < self._next:
             return
-        for path, (stamp, _) in self._files.items():
+        for path, (stamp, _) in list(self._files.items()):
             if _stamp(path) != stamp:
                 self._compare(path)
         end = time.perf_counter()
@@ -41,11 +60,22 @@ class Watch:
 
     def compare(self) -> None:
         """The same by the content of every file."""
-        for path in self._files:
+        for path in list(self._files):
             self._compare(path)
+
+    def _leave_out_what_was_written(self) -> None:
+        with self._lock:
+            for path in self._may_be_written:
+                stamp, content = self._files[path]
+                if _stamp(path) != stamp and _content(path) != content:
+                    del self._files[path]
+                    log.warning(_WRITTEN, path)
+            self._may_be_written = set()
 
     def _compare(self, path: Path) -> None:
         with self._lock:
+            if path not in self._files or (self._begun and path in self._may_be_written):  # the first point tells
+                return
             try:
                 now = file_hash(path)
             except FileNotFoundError:
@@ -55,6 +85,14 @@ class Watch:
             if str(now) != self._files[path][1]:
                 raise _changed(path, "was changed")
             self._files[path] = (now.stamp, str(now))
+
+
+def _content(path: Path) -> str:
+    """The hash of a file; empty where it is none any more."""
+    try:
+        return file_hash(path)
+    except (FileNotFoundError, ConfigurationError):
+        return ""
 
 
 def _stamp(path: Path) -> Stamp | None:

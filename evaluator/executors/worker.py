@@ -318,7 +318,7 @@ class Worker:
             if request != self._requests or (isinstance(answer, list) and len(answer) != len(group)):
                 raise RuntimeError("it has answered about other points")
             if isinstance(answer, list):
-                shared.watch.look()
+                shared.watch.look(after_point=True)
                 seconds = (time.perf_counter() - start) / len(group)
                 self._seconds = seconds if math.isinf(self._seconds) else 0.8 * self._seconds + 0.2 * seconds
                 return answer
@@ -332,6 +332,7 @@ class Worker:
 
     def _begin(self, group: list[Job]) -> bool:
         """Gives points to a worker that lives; False when there is no time for them any more."""
+        self._shared.watch.begin()
         self._folders = [f"{self._shared.root}/point-{self._number}-{self._points + n}" for n in range(len(group))]
         self._points += len(group)
         message = [

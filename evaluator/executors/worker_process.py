@@ -12,7 +12,8 @@ from pathlib import Path
 from evaluator import clock
 from evaluator.chain import Chain, Outcome
 from evaluator.codes import deadline
-from evaluator.codes.programs import limit_resources
+from evaluator.codes.programs import limit_memory, limit_resources
+from evaluator.codes.resources import memory_of_process
 from evaluator.errors import ConfigurationError
 from evaluator.executors.children import Children
 from evaluator.executors.surroundings import Surroundings, runs_functions
@@ -54,6 +55,8 @@ def work(pipe: Connection, scan: ScanFile, root: str, log: str, state: str, mark
     except (ConfigurationError, ScanFileError) as error:
         pipe.send(str(error))
         return
+    if memory := memory_of_process([step.code for step in chain.steps]):
+        limit_memory(memory)
     deadline.prepare()
     request = 0
     children = Children(lambda text: pipe.send((request, text)))

@@ -9,14 +9,13 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from evaluator.errors import ConfigurationError
-from scanspec import Address
+from scanspec import Address, UsageError
 
 
 @contextlib.contextmanager
 def place_of(address: Address) -> Iterator[None]:
     """For a Unix socket: makes its folder, for this user alone, where it is missing, and takes away afterwards what
-    was made here. What is bound meanwhile is this user's alone. Raises ConfigurationError.
+    was made here. What is bound meanwhile is this user's alone. Raises UsageError.
     """
     if not address.path:
         yield
@@ -28,7 +27,9 @@ def place_of(address: Address) -> Iterator[None]:
         try:
             path.parent.mkdir(0o700)
         except OSError as error:
-            raise ConfigurationError(f"--listen {address}: {path.parent}: {error.strerror}") from error
+            raise UsageError(
+                f"--listen {address}: {path.parent}: {error.strerror}", next_step="choose a folder that can be made"
+            ) from error
     try:
         yield
     finally:
@@ -46,7 +47,9 @@ def _clear(path: Path, address: Address) -> None:
     except OSError:
         return
     if not stat.S_ISSOCK(mode):
-        raise ConfigurationError(f"--listen {address}: {path} is there already, and is no socket; choose another path")
+        raise UsageError(
+            f"--listen {address}: {path} is there already, and is no socket", next_step="choose another path"
+        )
     with socket.socket(socket.AF_UNIX) as probe:
         try:
             probe.settimeout(2.0)
@@ -55,37 +58,43 @@ def _clear(path: Path, address: Address) -> None:
             path.unlink()
             return
         except OSError as error:
-            raise ConfigurationError(f"--listen {address}: {path} is there already ({error.strerror})") from error
-    raise ConfigurationError(
-        f"--listen {address}: another program listens there already; stop it, or choose another path"
+            raise UsageError(
+                f"--listen {address}: {path} is there already ({error.strerror})", next_step="choose another path"
+            ) from error
+    raise UsageError(
+        f"--listen {address}: another program listens there already", next_step="stop it, or choose another path"
     )
 
 
-def why_not(address: Address) -> str:
-    """Why an address could not be listened on, and what to do."""
+def why_not(address: Address) -> UsageError:
+    """Why an address could not be listened on, and what to do; to be raised."""
+    why, what_to_do = _why_not(address)
+    return UsageError(f"--listen {address}: {why}", next_step=what_to_do)
+
+
+def _why_not(address: Address) -> tuple[str, str]:
     if address.path:
-        return f"--listen {address}: no socket can be made there; choose a folder in which you may write"
+        return "no socket can be made there", "choose a folder in which you may write"
     try:
         found = socket.getaddrinfo(address.host.strip("[]"), address.port, type=socket.SOCK_STREAM)
     except OSError:
-        return f"--listen {address}: there is no machine {address.host!r}; listen on 127.0.0.1, or on 0.0.0.0 for all"
+        return f"there is no machine {address.host!r}", "listen on 127.0.0.1, or on 0.0.0.0 for all"
     for family, kind, protocol, _, where in found:
         with socket.socket(family, kind, protocol) as probe:
             try:
                 probe.bind(where)
             except OSError as error:
-                return f"--listen {address}: {_reason(error, address)}"
-    return f"--listen {address}: cannot be listened on; take a free port with `--listen {address.host}:0`"
+                return _reason(error, address)
+    return "cannot be listened on", f"take a free port with `--listen {address.host}:0`"
 
 
-def _reason(error: OSError, address: Address) -> str:
+def _reason(error: OSError, address: Address) -> tuple[str, str]:
+    free = f"take a free port with `--listen {address.host}:0`"
     if error.errno == errno.EADDRINUSE:
-        return (
-            "another program listens there already, perhaps an evaluator that was not stopped; stop it, or take a "
-            f"free port with `--listen {address.host}:0`"
-        )
+        why = "another program listens there already, perhaps an evaluator that was not stopped"
+        return why, f"stop it, or {free}"
     if error.errno == errno.EADDRNOTAVAIL:
-        return f"{address.host} is no address of this machine; listen on 127.0.0.1"
+        return f"{address.host} is no address of this machine", "listen on 127.0.0.1"
     if error.errno in (errno.EACCES, errno.EPERM):
-        return "this user may not listen there; take a port from 1024 to 65535"
-    return error.strerror or str(error)
+        return "this user may not listen there", "take a port from 1024 to 65535"
+    return error.strerror or str(error), free

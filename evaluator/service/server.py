@@ -39,6 +39,9 @@ MOST_STREAMS = 64
 SHORTEST_PING = 10.0
 """Seconds of silence after which the other side may test the connection, each time: a point may take an hour."""
 
+HANDSHAKE = 10.0
+"""Seconds within which a new connection must have said who it is: each that says nothing holds an open file."""
+
 MAX_RESULTS = 1024
 """The most results in one message: what is ready is sent at once, but not without bound."""
 
@@ -362,6 +365,7 @@ class Server:
         options = [
             ("grpc.http2.min_ping_interval_without_data_ms", int(1000 * SHORTEST_PING)),
             ("grpc.keepalive_permit_without_calls", 1),
+            ("grpc.server_handshake_timeout_ms", int(1000 * HANDSHAKE)),
             ("grpc.so_reuseport", 0),  # a second evaluator on the same address must fail, not share it
             ("grpc.max_receive_message_length", evaluation.largest_request),
         ]

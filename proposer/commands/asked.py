@@ -12,18 +12,19 @@ import numpy as np
 from proposer.evaluation.backend import Description, EvaluatorRefused
 from proposer.run.init_csv import InitPoints, read_init_csv
 from proposer.scan import Limits
+from proposer.show.plotting import read_plotting
 from proposer.space import Space
 from proposer.strategies.base import Settings
 from proposer.strategies.choice import read_settings, type_name
 from proposer.wire.agreement import disagreements
 from scanspec import PriorKind, ScanFile, read_scan_file
 from scanspec.logs import read_verbose
-from scanspec.types import BSMARTS_GENERATIONS, BSMARTS_POINTS, counts_evaluations, is_bsmarts, reads_rows
+from scanspec.settings import reads_rows
 
 EVERY_TYPE = ("threshold_value", "points_per_iteration", "verbose")
 """Settings in the section networks that are not those of MLS_DNNC alone."""
 
-OF_CMAES = ("population_size", "sigma", "sigma_tolerance", "mean", "generations", "episodes")
+OF_CMAES = ("population_size", "sigma", "sigma_tolerance", "mean", "generations", "episodes", "start_csv", "max_loss")
 OF_CMAES_ND = (
     "novelty",
     "novelty_settings",
@@ -51,7 +52,7 @@ class Asked(NamedTuple):
 
 def read_asked(file: Path) -> Asked:
     """Reads all that a scan needs, and checks it. Raises ScanFileError."""
-    spec = read_scan_file(file)
+    spec = read_scan_file(file, also=read_plotting)
     space = Space(spec.variables)
     read_verbose(spec)  # refused here, also by a check
     spec.setup.integer("seed", 0, low=0)
@@ -86,29 +87,21 @@ def describe_limits(limits: Limits) -> str:
 
 def notes_on(spec: ScanFile, threshold: float) -> list[str]:
     """What holds where the file is silent, and what it says without an effect."""
-    notes, name = list(spec.notes), type_name(spec)
-    if "threshold_value" not in spec.networks:
-        whose = "" if name == "CMAES_ND" else " (BSMArt's documents say 100, its code 1)"
+    plotting, name = read_plotting(spec), type_name(spec)
+    notes = [*spec.notes, *(plotting.notes if plotting is not None else ())]
+    if "threshold_value" not in spec.networks and spec.is_scored:
+        whose = "" if name == "CMAES_ND" else _in_bsmart(spec, "documents say 100, its code 1")
         notes.append(f"the file gives no threshold_value: {threshold:g} holds{whose}")
-    if counts_evaluations(spec.setup):
-        kind = spec.setup.text("type")
-        notes.append(
-            f"points are evaluations, as for BSMArt's {kind}; with `type: {kind.upper()}` they are good points"
-            + ("" if "points" in spec.setup else f"; the file gives none: {BSMARTS_POINTS:,} holds, as in BSMArt")
-        )
-    elif name == "GRID" or reads_rows(spec.setup) or "good_points_early_stop" in spec.setup:
-        pass
-    elif "points" not in spec.setup:
-        notes.append("the file gives no points: 1,000 holds (BSMArt's documents say 1,000, its code 10,000)")
-    if name == "CMAES_ND" and is_bsmarts(spec.setup) and "generations" not in spec.setup:
-        notes.append(f"the file gives no CMAESMaxGenerations: {BSMARTS_GENERATIONS} holds, as in BSMArt")
+    stops_otherwise = name in ("GRID", "READ_CSV") or "good_points_early_stop" in spec.setup
+    if "points" not in spec.setup and not stops_otherwise:
+        notes.append(f"the file gives no points: 1,000 holds{_in_bsmart(spec, 'documents say 1,000, its code 10,000')}")
     own_settings = {"CMAES": OF_CMAES, "CMAES_ND": (*OF_CMAES, *OF_CMAES_ND)}.get(name, ())
     if others := [each for each in (*OF_CMAES, *OF_CMAES_ND) if each in spec.setup and each not in own_settings]:
         notes.append(f"without meaning for {name}: {', '.join(spec.setup.spelling(each) for each in others)}")
     honoured = [each.name for each in spec.variables if each.prior is not PriorKind.UNIFORM]
     if honoured:
-        notes.append(f"priors are honoured (BSMArt's classifier draws uniformly): {', '.join(honoured)}")
-    if name == "MLS_DNNC" and spec.networks.spelling("iterations") == "Iterations":
+        notes.append(f"priors are honoured{_in_bsmart(spec, 'classifier draws uniformly')}: {', '.join(honoured)}")
+    if name == "MLS_DNNC" and spec.in_bsmarts_words and "iterations" in spec.networks:
         notes.append("Iterations ends the scan here, as BSMArt's documents say; its code does not read it")
     if name != "LODE" and (own := [each for each in ("goal", "even_in") if each in spec.setup]):
         notes.append(f"{' and '.join(own)}: a setting of LODE, without meaning for {name}")
@@ -117,3 +110,8 @@ def notes_on(spec: ScanFile, threshold: float) -> list[str]:
     if spec.ignored:
         notes.append(f"without meaning here: {', '.join(spec.ignored)}")
     return notes
+
+
+def _in_bsmart(spec: ScanFile, what: str) -> str:
+    """What BSMArt does there, for those who come with a file of it."""
+    return f" (BSMArt's {what})" if spec.in_bsmarts_words else ""

@@ -25,6 +25,7 @@ IN_THE_FILE = {
     "bins": "novelty_bins",
     "direction": "novelty_settings: direction",
     "seeds": "seeds_csv",
+    "start": "start_csv",
 }
 """Settings of a strategy that have another name in a scan file."""
 

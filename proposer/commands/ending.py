@@ -17,6 +17,7 @@ from proposer.run.tables import GOOD_POINTS
 from proposer.scan import Limits, read_tally
 from proposer.show.failures import failure_kinds, scan_file, show_reasons
 from proposer.show.plots import draw, read_points
+from proposer.show.plotting import read_plotting
 from proposer.show.tally import Tally
 from proposer.show.voice import Voice, say, tell, voice
 from proposer.strategies.base import Settings
@@ -89,11 +90,11 @@ def conclude_again(dataset: Dataset, limits: Limits, settings: Settings, stored:
 
 def draw_pictures(folder: Path, spec: ScanFile) -> None:
     """The pictures that the file asks for; one that cannot be drawn does not spoil the end of a scan."""
-    if spec.plotting is None:
+    if (plotting := read_plotting(spec)) is None:
         return
     try:
         keep_scan_file(folder, spec)  # its pictures may be other ones by now
-        for path in draw(folder, spec, read_points(folder, spec), spec.plotting, say=say):
+        for path in draw(folder, spec, read_points(folder, spec), plotting, say=say):
             say(f"drawn: {path}")
     except NoRoom as error:
         say(f"not drawn: {error}")

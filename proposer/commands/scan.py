@@ -43,7 +43,7 @@ from proposer.wire.pool import Pool
 from proposer.wire.security import PLAIN, Security
 from scanspec import ScanFile
 from scanspec.logs import set_level
-from scanspec.types import reads_rows
+from scanspec.settings import reads_rows
 
 WAIT_AT_START, WAIT_LATER = 60.0, 600.0
 

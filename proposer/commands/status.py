@@ -55,7 +55,9 @@ def _who(who: list[EvaluatorWork]) -> list[dict[str, Any]]:
 def _print(dataset: Dataset, record: RunRecord, tally: Tally, kinds: list[Kind], work: list[str]) -> None:
     folder = dataset.path.parent
     print(f"{folder}: {tally.good:,} of {tally.wanted:,} good points ({tally.target.describe()})")
-    print(f"evaluated: {tally.evaluated:,} ({tally.breakdown()}); {dataset.count_pending():,} more asked for")
+    pending = dataset.count_pending()
+    waiting = f"; {pending:,} asked for that have no answer yet" if pending else ""
+    print(f"evaluated: {tally.evaluated:,} ({tally.breakdown()}){waiting}")
     print(f"asked for as: {', '.join(f'{points:,} {origin}' for origin, points in _origins(dataset).items())}")
     if tally.best < math.inf:
         print(tally.lowest())

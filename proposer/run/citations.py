@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scanspec import ScanFile
-from scanspec.novelty import read_novelty
+from scanspec.cmaes import read_novelty
 from scanspec.settings import type_name
 
 ALWAYS = (

@@ -25,7 +25,7 @@ from proposer.run.checksums import Damaged
 from proposer.run.files import REPORT, START, DatasetError
 from proposer.run.folder import FolderInUse, FolderLock, check_no_foreign_files
 from proposer.run.opening import named, open_readable, open_writable
-from proposer.run.points import Asked, answer_rows, ask_rows, read_rows
+from proposer.run.points import Asked, answer_rows, ask_rows, asked_of, read_rows
 from proposer.run.rows import Added, Results
 from proposer.target import Target
 from proposer.types import Batch, Floats, Outcome, Pending, Status, Told
@@ -48,6 +48,8 @@ CHUNK = 2048
 """The most points that are handed out at a time."""
 
 __all__ = ["DATASET", "Added", "Dataset", "DatasetError", "FolderInUse", "Outcome", "Pending", "Results"]
+
+_POINT = "SELECT * FROM points WHERE id = ? AND status IS NOT NULL"
 
 
 class Dataset:
@@ -232,6 +234,15 @@ class Dataset:
         self._note_answered(new.values())
         return len(new)
 
+    def replace(self, results: Sequence[Outcome]) -> None:
+        """Puts new answers in the place of old ones, in one transaction; each of a point that has one."""
+        ids = [each.id for each in results]
+        with named(self.path):
+            found = {row[0]: row for point in ids for row in self._select(_POINT, (point,))}
+            asked = asked_of([found[point] for point in ids], self.columns) if ids else []
+        with self._transaction() as db:
+            db.executemany(self.columns.answer, answer_rows(results, asked, self.columns))
+
     def _note_answered(self, outcomes: Iterable[Outcome]) -> None:
         for each in outcomes:
             batch = self._unanswered.pop(each.id).batch
@@ -366,10 +377,11 @@ class Dataset:
 
     def point(self, number: int) -> Results | None:
         """One point by its id, answered or not (status 0 then); None where there is none."""
-        for (batch,) in self._select("SELECT batch FROM points WHERE id = ?", (number,)) if self._columns else ():
-            ((_, found, _),) = self._batches(batch, batch)
-            return found.where(found.ids == number)
-        return None
+        if not 1 <= number <= self.points:
+            return None
+        ((batch,),) = self._select("SELECT batch FROM points WHERE id = ?", (number,))
+        ((_, found, _),) = self._batches(batch, batch)
+        return found.where(found.ids == number)
 
     def complete_batches(self) -> int:
         """The number of the last batch up to which every point is answered: what a resumed strategy is told."""

@@ -19,7 +19,7 @@ from proposer.types import Batch, Floats, Outcome, Status
 from scanspec import Kind, Likelihood, ScanFile, ScanFileError, losses_and_nll, read_scan_file
 from scanspec.csvfile import open_csv
 from scanspec.document import to_number
-from scanspec.types import reads_rows
+from scanspec.settings import reads_rows
 
 
 class InitPoints(NamedTuple):

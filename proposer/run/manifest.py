@@ -72,7 +72,9 @@ def check_same_evaluator(dataset: Dataset, stored: RunRecord, description: Descr
         accepted_now = {"same_physics": [*stored.same_physics, accepted], "sources": description.sources}
         _amend(dataset, {"physics_digest": now, **accepted_now})
     before, now = stored.likelihood_digest, description.likelihood_digest
-    if before != now:
+    if not before:  # of a rescored run, which no evaluator has seen yet
+        _amend(dataset, {"likelihood_digest": now})
+    elif before != now:
         raise another_run(
             folder, f"its evaluator had other constants in the likelihood: digest {before[:12]}, now {now[:12]}"
         )

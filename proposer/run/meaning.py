@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _STOPS = ("iterations",)
 """Settings that say when to stop."""
 
-_OF_A_CODE = ("run", "timeout", "first_timeout", "description", "observables")
+_OF_A_CODE = ("run", "timeout", "first_timeout", "description", "observables", "cores", "memory")
 """Keys of a code that change no result, or that are looked at by themselves."""
 
 
@@ -40,7 +40,7 @@ def meaning(scan: ScanFile) -> ScanMeaning:
     for name, value in _flat(settings):
         place = {"target": "threshold_value", "collect": "goal"}.get(name, name)
         if place not in _STOPS:
-            found[f"{'networks' if keys.NETWORKS.plain(place) else 'setup'}: {place}"] = value
+            found[f"{'networks' if place in keys.NETWORKS.known else 'setup'}: {place}"] = value
     if "init_csv" in scan.setup:
         found["setup: init_csv"] = scan.setup.text("init_csv")
     environment = scan.setup.section("environment_variables")
@@ -56,7 +56,7 @@ def meaning(scan: ScanFile) -> ScanMeaning:
             found |= _variable(f"fitting: variables: {each.name}", each)
         for aim in scan.fitting.targets:
             found[f"fitting: observables: {aim.name}"] = [aim.value, aim.sigma]
-        found |= {f"fitting: {key}": getattr(scan.fitting, key) for key in ("method", "eps", "most")}
+        found["fitting: method"] = scan.fitting.section.text("method", "").lower()
     found["the codes"] = [each.name for each in scan.codes]
     for code in scan.codes:
         way, called = call_of(code.section, code.name)

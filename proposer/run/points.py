@@ -120,6 +120,19 @@ def _missing(point: Outcome, columns: Columns) -> str | None:
     return json.dumps([columns.observables[k].name for k in point.missing if k < len(columns.observables)])
 
 
+def asked_of(rows: Sequence[Row], columns: Columns) -> list[Asked]:
+    """What was asked in rows of the table `points`, whatever was answered. Raises Damaged."""
+    try:
+        ids, batches, iterations = (np.array([row[j] for row in rows], dtype=np.int64) for j in range(3))
+        params = np.array([row[6 : 6 + len(columns.variables)] for row in rows], dtype=np.float64)
+        asked_at = np.array([row[-_WORDS - _TIMES] for row in rows], dtype=np.float64)
+        numbers = np.column_stack([ids, batches, iterations, params, asked_at])
+        crcs = _asked_crcs(numbers, [row[3] for row in rows])
+        return [Asked(int(row[1]), crc, int(row[_ATTEMPTS_AT])) for row, crc in zip(rows, crcs, strict=True)]
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        raise Damaged(f"a row is not as it was written ({error})") from error
+
+
 def read_rows(rows: Sequence[Row], columns: Columns, u: Floats) -> tuple[Results, list[Asked]]:
     """All rows, answered or not, as values, and those without an answer as what was asked.
 

@@ -16,13 +16,10 @@ FOLDER = "files"
 def kept_below(scan: ScanFile, threshold: float) -> float:
     """The NLL below which spectrum files are kept: `keep_spectra` is good (the default), valid or none.
 
-    Booleans are taken too, as BSMArt has them (`StoreAllPoints`): valid and none.
     Raises ScanFileError for anything else.
     """
     word = scan.setup.text("keep_spectra", "good").strip().lower()
-    found = {"good": threshold, "valid": math.inf, "none": -math.inf}.get(word)
-    if found is None and word in ("true", "1", "yes", "false", "0", "no"):
-        found = math.inf if scan.setup.boolean("keep_spectra", False) else -math.inf
+    found = {"good": threshold if scan.is_scored else math.inf, "valid": math.inf, "none": -math.inf}.get(word)
     if found is None:
         raise scan.setup.wrong("keep_spectra", "good, valid (all points that are OK) or none")
     return found

@@ -13,10 +13,10 @@ from proposer.run.files import START, WAIT, NoRoom, check_no_link, read_object
 from proposer.run.record import RunRecord
 from proposer.run.spectra import FOLDER
 from proposer.show.drawing import Axis, Points
+from proposer.show.plotting import Plot, Plotting, file_name, read_plotting
 from proposer.types import Floats, Status
 from scanspec import PriorKind, ScanFile, SlhaAddress, UsageError, read_scan_file
 from scanspec.document import ScanFileError, closest
-from scanspec.plotting import OF_NLL, Plot, Plotting, file_name
 from scanspec.spectrum import EntryMissing, read_spectrum
 
 PLOTS = "plots"
@@ -36,7 +36,7 @@ def plot(folder: Path, names: list[str], file: Path | None) -> int:
     if names:
         asked = Plotting((Plot(file_name("-".join(names)), tuple(names)),), unphysical=True, corner=False)
     else:
-        asked = scan.plotting or Plotting((), unphysical=True, corner=True)
+        asked = read_plotting(scan) or Plotting((), unphysical=True, corner=True)
     if file is not None and len(asked.plots) + (asked.corner or not asked.plots) != 1:
         raise UsageError("--file is for one picture, and the scan file asks for several", next_step="name two columns")
     for path in draw(folder, scan, points, asked, file, print):
@@ -130,7 +130,7 @@ def read_points(folder: Path, scan: ScanFile) -> Points:
     status = np.concatenate([part.status for part in parts])
     ok, good = status == Status.OK, (status == Status.OK) & record.target.contains(nll)
     title = f"{scan.run_name}: {len(nll):,} points, {int(good.sum()):,} good ({record.target.describe()})"
-    columns = dict.fromkeys(OF_NLL, nll) | {name: rows[:, position] for position, name in enumerate(names)}
+    columns = {"NLL": nll} | {name: rows[:, position] for position, name in enumerate(names)}
     ids = np.concatenate([part.ids for part in parts])
     return Points(title, columns, ids, good, ok & ~good, status == Status.INVALID)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from imblearn.over_sampling import SMOTE
 
 from proposer.types import Floats
 
@@ -35,6 +34,8 @@ def between_good_points(
     n_good = int(good.sum())
     if n_good < 2 or n_good == len(good) or wanted <= 0:
         return np.empty((0, u.shape[1]))
+    from imblearn.over_sampling import SMOTE  # here: a second of imports, for which most scans need not wait
+
     smote = SMOTE(
         sampling_strategy={1: n_good + wanted},
         k_neighbors=min(neighbours, n_good - 1),

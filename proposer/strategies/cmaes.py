@@ -7,6 +7,7 @@ itself gives up, starts again at a random place, so that other minima are found 
 from __future__ import annotations
 
 import json
+import math
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -18,6 +19,8 @@ from proposer.strategies.base import generator, is_good
 from proposer.strategies.shortfall import Shortfall
 from proposer.target import DEFAULT_TARGET, Target
 from proposer.types import Batch, CheckpointError, Floats, Status, Told
+from scanspec.cmaes import read_start
+from scanspec.likelihoods import LARGEST_LOSS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,10 +28,6 @@ if TYPE_CHECKING:
     from proposer.space import Space
     from proposer.types import Observable
     from scanspec import ScanFile
-
-with warnings.catch_warnings():
-    warnings.filterwarnings("ignore", "Could not import matplotlib")  # which only its plots need
-    import cma
 
 MOST_KNOWN = 20
 """Generations in a row without a new point, after which one is asked all the same: a scan counts those."""
@@ -52,6 +51,10 @@ class CmaesSettings:
     """Searches, one after the other; None for no limit, or for one where `generations` is given, as in BSMArt."""
     mean: float | None = None
     """Where every search starts, in each variable's unit interval; None for a random place."""
+    start: tuple[float, ...] = ()
+    """Where the first search starts, in physical units; empty for none."""
+    max_loss: float = LARGEST_LOSS
+    """The cap of each loss in what is ranked by."""
 
     @classmethod
     def read(cls, scan: ScanFile) -> Self:
@@ -60,13 +63,15 @@ class CmaesSettings:
         size = setup.integer("population_size", low=4) if "population_size" in setup else cls.population_size
         generations = setup.integer("generations", low=1) if "generations" in setup else None
         return cls(
-            size,
-            setup.number_in("sigma", cls.sigma, 0.0, 1.0, open_low=True),
-            setup.number_in("sigma_tolerance", cls.sigma_tolerance, 0.0, 1.0, open_low=True),
-            Target.read(scan.networks, cls.target),
-            generations,
-            setup.integer("episodes", low=1) if "episodes" in setup else 1 if generations else None,
-            setup.number_in("mean", 0.0, 0.0, 1.0) if "mean" in setup else None,
+            population_size=size,
+            sigma=setup.number_in("sigma", cls.sigma, 0.0, 1.0, open_low=True),
+            sigma_tolerance=setup.number_in("sigma_tolerance", cls.sigma_tolerance, 0.0, 1.0, open_low=True),
+            target=Target.read(scan.networks, cls.target),
+            generations=generations,
+            episodes=setup.integer("episodes", low=1) if "episodes" in setup else 1 if generations else None,
+            mean=setup.number_in("mean", 0.0, 0.0, 1.0) if "mean" in setup else None,
+            start=read_start(scan),
+            max_loss=setup.number_in("max_loss", LARGEST_LOSS, 0.0, math.inf, open_low=True),
         )
 
 
@@ -89,7 +94,7 @@ class Cmaes:
         self.space, self.settings, self.seed = space, settings, seed
         self.stop_reason = ""
         self.good = 0
-        self._shortfall = Shortfall(observables)
+        self._shortfall = Shortfall(observables, settings.max_loss)
         self._free = np.flatnonzero(~space.fixed)
         self._told: list[Told] = []  # not yet given to cma
         self._asked = 0  # batches
@@ -149,9 +154,14 @@ class Cmaes:
         return self._out
 
     def _new_search(self) -> Any:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Could not import matplotlib")  # which only its plots need
+            import cma  # here: it imports matplotlib, for which no other scan has to wait
         n = max(2, len(self._free))  # cma does not do one dimension: the second is not used
         start = np.full(n, 0.5)
         start[: len(self._free)] = self._place()
+        if self._start is None and not self._searches and self.settings.start:
+            self._start = self.space.to_unit(np.array([self.settings.start]))[0]
         if self._start is not None:
             start[: len(self._free)], self._start = self._start[self._free], None
         options = {
@@ -207,8 +217,10 @@ class Cmaes:
     def _judge(self, told: Told) -> Floats:
         """What is kept of points, shape (n, width): here what is minimised."""
         ok = told.status == Status.OK
-        behind = 2 * self._shortfall.largest + self._shortfall.columns(told).sum(axis=1)
-        return np.where(ok, self._aim(told.nll), behind)[:, None]
+        losses = self._shortfall.columns(told)
+        nll = told.nll if self._shortfall.usual else losses[:, self._shortfall.scored].sum(axis=1)
+        behind = 2 * self._shortfall.largest + losses.sum(axis=1)
+        return np.where(ok, self._aim(nll), behind)[:, None]
 
     def _values(self, known: Floats, u: Floats) -> Floats:
         """What cma ranks a generation by, shape (n,), from what `_judge` said, NaN for points without an answer."""

@@ -21,9 +21,7 @@ from proposer.strategies.novelty import novelty
 from proposer.target import Target
 from proposer.types import Floats, Told
 from scanspec import Kind
-from scanspec.likelihoods import LARGEST_LOSS
-from scanspec.novelty import read_focus, read_names, read_novelty, read_seeds
-from scanspec.types import BSMARTS_GENERATIONS, is_bsmarts
+from scanspec.cmaes import read_names, read_novelty, read_seeds
 
 if TYPE_CHECKING:
     from proposer.space import Space
@@ -70,9 +68,6 @@ class CmaesNdSettings(CmaesSettings):
         bounds = [each.name for each in scored if each.likelihood.kind is Kind.CFUNCTION]
         names = [*(each.name for each in scan.variables), *(each.name for each in scan.all_observables())]
         method, bins, direction = read_novelty(setup)
-        generations = plain.generations
-        if generations is None and is_bsmarts(setup):
-            generations = BSMARTS_GENERATIONS
         n = sum(not each.fixed for each in scan.variables)
         return replace(
             plain,
@@ -80,12 +75,11 @@ class CmaesNdSettings(CmaesSettings):
             target=ALL_WITHIN
             if "threshold_value" not in scan.networks and len(bounds) == len(scored)
             else plain.target,
-            generations=generations,
             episodes=setup.integer("episodes", low=1) if "episodes" in setup else None,
             novelty=method,
             bins=bins,
             direction=direction,
-            focus=read_focus(setup, names),
+            focus=read_names(setup, "focus", "variable or observable", names),
             hierarchy=read_names(setup, "hierarchy", "observable with the scaling CFUNCTION", bounds),
             no_good_points_patience=setup.integer("no_good_points_patience", cls.no_good_points_patience, low=1),
             best_loss_patience=setup.integer("best_loss_patience", cls.best_loss_patience, low=1),
@@ -134,14 +128,14 @@ class CmaesNd(Cmaes):
         if self._first:
             waits = ~(losses[:, self._first] == 0.0).all(axis=1)
             later = [n for n in range(len(self._shortfall.names)) if n not in self._first]
-            losses[np.ix_(waits, later)] = LARGEST_LOSS
+            losses[np.ix_(waits, later)] = self.settings.max_loss
         return np.column_stack([good, losses, told.observables[:, self._observables]])
 
     def _values(self, known: Floats, u: Floats) -> Floats:
         """1 and the sum of the losses, each from 0 to 1 over the generation; of good points, how familiar they are."""
         answered = np.isfinite(known[:, 0])
         good, losses = answered & (known[:, 0] == 1.0), known[:, self._losses]
-        losses = np.where(np.isfinite(losses), losses, LARGEST_LOSS)
+        losses = np.where(np.isfinite(losses), losses, self.settings.max_loss)
         span = np.ptp(losses, axis=0)
         scaled = (losses - losses.min(axis=0)) / np.where(span > 0, span, 1.0)
         values: Floats = 1.0 + scaled.sum(axis=1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import warnings
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 from scipy.stats import qmc
@@ -36,7 +36,7 @@ class DrawSettings:
         """Reads and checks the settings of a scan file; raises ScanFileError."""
         return cls(
             scan.networks.integer("points_per_iteration", cls.points_per_iteration, low=1),
-            Target.read(scan.networks, cls.target),
+            replace(Target.read(scan.networks, cls.target), everything=not scan.is_scored),
         )
 
 

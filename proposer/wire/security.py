@@ -130,17 +130,32 @@ class Security:
 
     def _fault_of_tls(self, plain: socket.socket, address: Address) -> str:
         try:
-            with _context(self).wrap_socket(plain, server_hostname=address.host.strip("[]")) as wrapped:
-                wrapped.sendall(_HANDSHAKE)
-                wrapped.recv(9)  # by TLS 1.3 a client hears only now that its certificate is refused
+            wrapped = _context(self).wrap_socket(plain, server_hostname=address.host.strip("[]"))
         except ssl.SSLCertVerificationError as error:
             return self._fault_of_their_certificate(error, address)
         except ssl.SSLError as error:
-            return self._fault_of_our_certificate(error)
-        except (ConnectionError, TimeoutError) as error:
-            if isinstance(error, ConnectionResetError) and self.cert is None:
-                return "it asks for a client certificate; give --tls-cert and --tls-key"
-        return ""
+            reason = (error.reason or str(error)).upper().replace(" ", "_")
+            if any(each in reason for each in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNEXPECTED_EOF")):
+                return "it speaks plain text, and is asked by TLS; start it with --tls-cert and --tls-key"
+            return self._fault_of_our_certificate()
+        with wrapped:
+            # by TLS 1.3 a client hears only now that its certificate is refused, and gRPC just closes the connection
+            try:
+                wrapped.sendall(_HANDSHAKE)
+                answer = wrapped.recv(9)
+            except TimeoutError:
+                return ""
+            except OSError:
+                answer = b""
+        return "" if answer else self._fault_of_our_certificate()
+
+    def _fault_of_our_certificate(self) -> str:
+        if self.cert is None:
+            return "it asks for a client certificate; give --tls-cert and --tls-key"
+        return (
+            f"it refuses the certificate {self.cert}, which has expired or is not of an authority that it knows; give "
+            "both sides files of one `lodescan certificates DIR`"
+        )
 
     def _fault_of_their_certificate(self, error: ssl.SSLCertVerificationError, address: Address) -> str:
         if error.verify_code in (_WRONG_HOST, _WRONG_ADDRESS):
@@ -154,19 +169,6 @@ class Security:
             return "its certificate is not valid yet; are the clocks of both machines right?"
         return (
             f"its certificate is not of the authority in {self.ca} ({error.verify_message}); give both sides files of "
-            "one `lodescan certificates DIR`"
-        )
-
-    def _fault_of_our_certificate(self, error: ssl.SSLError) -> str:
-        reason = (error.reason or str(error)).upper().replace(" ", "_")
-        if "WRONG_VERSION_NUMBER" in reason or "RECORD_LAYER_FAILURE" in reason or "UNEXPECTED_EOF" in reason:
-            return "it speaks plain text, and is asked by TLS; start it with --tls-cert and --tls-key"
-        if self.cert is None:
-            return "it asks for a client certificate; give --tls-cert and --tls-key"
-        if "EXPIRED" in reason:
-            return f"it refuses the certificate {self.cert}, which has expired; make new ones"
-        return (
-            f"it refuses the certificate {self.cert} ({reason.lower().replace('_', ' ')}); give both sides files of "
             "one `lodescan certificates DIR`"
         )
 

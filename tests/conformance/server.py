@@ -38,7 +38,15 @@ class Small(pb_grpc.EvaluationServiceServicer):
             concurrency=1,
             max_batch=0 if fault == "no batch" else 50,
             codes=["square"],
+            longest_seconds=math.inf if fault == "no bound" else 0.0,
         )
+
+    def Finish(self, request, context):
+        if self.fault == "finish is an error":
+            context.abort(grpc.StatusCode.INTERNAL, "no")
+        if self.fault == "none":  # it may leave it out
+            context.abort(grpc.StatusCode.UNIMPLEMENTED, "no")
+        return pb.FinishResponse(ends=self.fault == "ends with any scan")
 
     def Evaluate(self, requests, context):
         names: list[str] = []
@@ -49,6 +57,9 @@ class Small(pb_grpc.EvaluationServiceServicer):
             digests["physics_digest"] = "ef"
         for number, request in enumerate(requests):
             names = names or list(request.parameters)
+            if request.cancel_point_ids and fault == "cancelled twice":
+                again = [pb.Result(point_id=0, status=pb.STATUS_CANCELLED)]
+                yield pb.EvaluateResponse(results=again)
             if sorted(names) != NAMES and fault != "any names":
                 context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the parameters are x, y")
             if len(request.point_ids) > 50 and fault != "any batch":
@@ -109,6 +120,8 @@ class Small(pb_grpc.EvaluationServiceServicer):
             losses=[loss],
             spectra=[b"s" * (2**20 + 1)] if fault == "large spectra" else [],
             nll=loss + 1e-3 if fault == "nll is no sum" else loss,
+            begun_at=2.0 if fault == "ends before it begins" else 1.0 if fault == "says when" else 0.0,
+            ended_at=1.5 if fault in ("ends before it begins", "says when") else 0.0,
             seconds=[-1.0 if fault == "negative time" else 0.1] * (2 if fault == "times of nobody" else 1),
         )
 

@@ -21,6 +21,7 @@ FAULTS = {
     "no mean": "describe is sane: z has no usable mean and sigma",
     "no likelihood": "describe is sane: no observable enters the likelihood",
     "kind unspecified": "describe is sane: the likelihood of z is UNSPECIFIED",
+    "no bound": "describe is sane: a point may take inf seconds",
     "no batch": "describe is sane: max_batch is 0",
     "description changes": "describe does not change",
     "no health": "health is serving: the standard health service does not answer (UNIMPLEMENTED)",
@@ -33,6 +34,10 @@ FAULTS = {
     "too many observables": "results are sound: 2 observables",
     "negative time": "results are sound: seconds are [-1.0]",
     "times of nobody": "results are sound: seconds of 2 codes, but there are 1",
+    "ends before it begins": "results are sound: a point began at 2.0 and ended at 1.5",
+    "cancelled twice": "cancelled points are answered once: asked for 8 points, of which 2 were cancelled, answered [0",
+    "ends with any scan": "the end of another scan is not its own: it ends",
+    "finish is an error": "the end of another scan is not its own: Finish ends with INTERNAL",
     "outside its window": "results are sound: an OK point has z",
     "invalid with an NLL": "results are sound: a point with status STATUS_INVALID has an NLL",
     "fails in silence": "results are sound: a point that is not OK does not say why",
@@ -77,8 +82,9 @@ def peer():
         server.stop(0).wait()
 
 
-def test_an_evaluator_of_another_make(peer, capsys):
-    assert main([peer("none"), "--timeout", "10"]) == 0
+@pytest.mark.parametrize("how", ["none", "says when"])
+def test_an_evaluator_of_another_make(peer, capsys, how):
+    assert main([peer(how), "--timeout", "10"]) == 0
     assert "FAIL" not in capsys.readouterr().out
 
 
@@ -130,11 +136,15 @@ def test_what_an_evaluator_says_is_not_obeyed_by_a_terminal(peer, capsys):
 
 def test_commands_in_the_other_side_s_environment_say_where_they_belong():
     """Both sides install each other's commands."""
-    sides = (("evaluator.conformance", "grpc_health", "evaluator"), ("proposer", "pandas", "proposer"))
-    for name, missing, side in sides:
+    sides: tuple[tuple[str, list[str], str, str, int], ...] = (
+        ("evaluator.conformance", [], "grpc_health", "evaluator", 1),
+        ("proposer", ["status", "nowhere"], "pandas", "proposer", 2),
+    )
+    for name, arguments, missing, side, code in sides:
         blocked = f"import sys, runpy; sys.modules[{missing!r}] = None; runpy.run_module({name!r}, run_name='__main__')"
-        done = subprocess.run([sys.executable, "-c", blocked], capture_output=True, text=True, check=False)
-        assert done.returncode == 1
+        command = [sys.executable, "-c", blocked, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == code
         assert f" is missing: run it in the {side}'s environment, .envs/{side}/bin/lodescan" in done.stderr
         assert f"(pip install '.[{side}]' in the clone makes another)\n" in done.stderr
         assert len(done.stderr.splitlines()) == 1

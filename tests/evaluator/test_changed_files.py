@@ -31,8 +31,8 @@ def ends(server, *names):
         results = []
     assert {pb.Status.Name(each.status) for each in results} <= {"STATUS_CANCELLED"}
     assert server.process.wait(30) == 4
-    said = server.log.read_text().strip().splitlines()[-1]
-    assert said.startswith("lodescan-evaluator: ") and "while this evaluator served" in said
+    said = server.log.read_text().rpartition("lodescan-evaluator: ")[2]
+    assert "while this evaluator served" in said
     assert all(name in said for name in names)
     assert server.nothing_left()
 
@@ -115,3 +115,71 @@ def test_a_change_while_a_point_runs(scan_file, evaluator, tmp_path):
     (tmp_path / "go").touch()
     assert [each.status for response in call for each in response.results] == [pb.STATUS_CANCELLED]
     assert server.process.wait(30) == 4
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("name", ["cache", "seen.log"])
+def test_a_file_that_the_program_writes_is_not_watched(scan_file, evaluator, tmp_path, workers, name):
+    """It is named in the command, and there before the first point."""
+    program = PROGRAM.replace("sed", 'echo 1 >> "$3"; sed')
+    scan = scan_file(COMMAND.replace("{output}", f"{{output}} ./{name}"), copy__sh=program, in__slha="BLOCK IN\n 1 x\n")
+    (tmp_path / "copy.sh").chmod(0o755)
+    (tmp_path / name).write_text("0\n")
+    server = evaluator(scan, workers=workers)
+    named = f"copy: file ./{name}" in server.describe().sources
+    assert named is (name == "cache")
+    assert server.statuses([[x] for x in range(20)]) == ["OK"] * 20
+    assert (tmp_path / name).read_text().count("1") == 20
+    assert ("cache was written while the first point ran" in server.log.read_text()) is named
+    assert server.terminate() == 0
+
+
+def test_data_that_the_scan_file_names(scan_file, evaluator, tmp_path):
+    (tmp_path / "tables" / "deep").mkdir(parents=True)
+    for name in ("a.dat", "deep/b.dat"):
+        (tmp_path / "tables" / name).write_text("1\n")
+    scan = scan_file(SCAN.replace("timeout: 20", "data: [tables, one.csv]"), toy__py=TOY, more__py=MORE, one__csv="1\n")
+    server = evaluator(scan, workers=1)
+    sources = server.describe().sources
+    assert {"toy: data tables/a.dat", "toy: data tables/deep/b.dat", "toy: data one.csv"} <= set(sources)
+    before = server.describe().physics_digest
+    assert server.statuses([[1], [2]]) == ["OK", "OK"]
+    (tmp_path / "tables" / "deep" / "b.dat").write_text("2\n")
+    ends(server, "b.dat", "was changed")
+    assert evaluator(scan, workers=1).describe().physics_digest != before
+
+
+OPENS = """
+import csv
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).parent
+LIMITS = np.loadtxt(HERE / "limits.dat")
+with (HERE / "seen.csv").open("a") as log:
+    log.write("1\\n")
+SEEN = (HERE / "seen.csv").read_text()  # its own, so that it changes at each start
+print("noise")
+
+
+def f(point):
+    (HERE / "later.dat").read_text()
+    return {"y": LIMITS[0] * point["x"]}
+"""
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_file_that_a_module_opens_when_it_is_imported(scan_file, evaluator, tmp_path, workers):
+    scan = scan_file(SCAN, toy__py=OPENS, limits__dat="2 1\n", later__dat="x")
+    server = evaluator(scan, workers=workers)
+    described = server.describe()
+    assert {each for each in described.sources if " data " in each} == {"toy: data limits.dat"}
+    assert [list(each.observables) for each in server.evaluate([[1], [2]])] == [[2.0], [4.0]]
+    (tmp_path / "limits.dat").write_text("3 1\n")
+    ends(server, "limits.dat", "was changed")
+    again = evaluator(scan, workers=workers)
+    assert again.describe().physics_digest != described.physics_digest
+    (tmp_path / "limits.dat").write_text("2 1\n")
+    ends(again, "limits.dat")  # before the first point, too
+    assert evaluator(scan, workers=workers).describe().physics_digest == described.physics_digest

@@ -6,7 +6,7 @@ import pytest
 
 from evaluator.chain import Status
 from evaluator.errors import ConfigurationError
-from scanspec.fitting import BRACKETING, METHODS, STEPPING
+from evaluator.fit_method import BRACKETING, METHODS, STEPPING
 
 CODES = """import math
 import os

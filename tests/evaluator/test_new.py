@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from evaluator.commands.new import FILES, new
-from evaluator.errors import ConfigurationError
+from scanspec import UsageError
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -45,6 +45,6 @@ def test_what_it_writes_works(tmp_path, capsys):
 )
 def test_names_that_do_not_work(tmp_path, name, words):
     (tmp_path / "there").mkdir()
-    with pytest.raises(ConfigurationError, match=words):
+    with pytest.raises(UsageError, match=words):
         new(name, tmp_path)
     assert [each.name for each in tmp_path.iterdir()] == ["there"] and not list((tmp_path / "there").iterdir())

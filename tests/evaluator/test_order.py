@@ -8,6 +8,7 @@ import pytest
 
 from evaluator.chain import Status
 from evaluator.commands import random_points as tries
+from evaluator.commands.one_point import ByHand
 from evaluator.commands.order import better_order
 from evaluator.commands.random_points import BUDGET, Tried, try_points
 from evaluator.commands.ranges import draw, middle
@@ -76,7 +77,7 @@ def tried(scan_file, chain, tmp_path, monkeypatch):
 
     def tried(text=SCAN, x=0.5):
         made = chain(scan_file(text, order_codes__py=CODES))
-        return made, try_points(made, Tried([x], made.evaluate([x], tmp_path / "point")), tmp_path)
+        return made, try_points(ByHand(made), Tried([x], made.evaluate([x], tmp_path / "point")), tmp_path)
 
     yield tried
     monkeypatch.delitem(__import__("sys").modules, "order_codes", raising=False)

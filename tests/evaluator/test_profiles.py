@@ -209,6 +209,25 @@ def test_higgsbounds_without_its_input_files_is_a_failure(run, generator):
     assert "no output HiggsBounds_results.dat" in outcome.message and "problem opening" in outcome.message
 
 
+@pytest.mark.parametrize("results", [" #cols: n a\n", " 1 2.0 ** 3\n", ""])
+@pytest.mark.parametrize(
+    ("settings", "status", "message"),
+    [
+        ("invalid_when: {exit_codes: [3]}", Status.INVALID, "exit code 3: out of range"),
+        ("invalid_when: {stderr: range}", Status.INVALID, "out of range"),
+        ("", Status.FAILED, "exit code 3: out of range"),
+        ("success: {exit_codes: any}", Status.FAILED, "results"),
+    ],
+)
+def test_the_verdict_comes_before_the_table_is_read(run, generator, tmp_path, results, settings, status, message):
+    table = f"printf '{results}' > HiggsBounds_results.dat\n" if results else ""
+    (tmp_path / "breaks.sh").write_text(f"#!/bin/sh\n{table}echo out of range >&2\nexit 3\n")
+    (tmp_path / "breaks.sh").chmod(0o755)
+    codes = code("HiggsBounds", "./breaks.sh LandH effC 3 1", "hb: {slha: [HIGGSBOUNDS, 101]}", settings)
+    outcome, _ = run(SPECTRUM + codes)
+    assert outcome.status is status and message in outcome.message
+
+
 @pytest.mark.parametrize(
     ("text", "words"), [(" #cols: n a\n", "no line of numbers"), (" 1 2.0 ** 3\n", "hold '**' where a number belongs")]
 )

@@ -67,6 +67,35 @@ def test_what_was_not_computed_is_no_zero(run):
     assert run(MASS + OBSINFO.format("0.0").split("Block F")[0], "slha: [BR, [25, [1, 2]]]").status is Status.FAILED
 
 
+GENERAL = OBSINFO.replace("1     3   a_muon: non-perturbative running", "0     3   # exception thrown")
+MORE = (
+    "    23     0.0   # electric dipole moment of Fe(0)\nBlock FWCOEF\n 0305 4422 00 2 0.0 # C7\nBlock HMIX\n 5 0.0\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("problem", "entry", "refused"),
+    [
+        (OBSINFO, "[FlexibleSUSYLowEnergy, 21]", True),
+        (OBSINFO, "[FlexibleSUSYLowEnergy, 23]", False),
+        (OBSINFO, "[FWCOEF, [305, 4422, 0, 2]]", False),
+        (OBSINFO, "[HMIX, 5]", False),
+        (GENERAL, "[FlexibleSUSYLowEnergy, 21]", True),
+        (GENERAL, "[FlexibleSUSYLowEnergy, 23]", True),
+        (GENERAL, "[FWCOEF, [305, 4422, 0, 2]]", True),
+        (GENERAL, "[HMIX, 5]", False),
+        (GENERAL, "[BR, [25, [22, 22]]]", False),
+    ],
+)
+def test_a_zero_that_a_problem_does_not_mean_is_a_zero(run, problem, entry, refused):
+    decay = "DECAY 25 4E-3\n 1.0 2 5 -5\n"
+    outcome = run(MASS + problem.format("0.0") + MORE + decay, f"slha: {entry}")
+    if refused:
+        assert outcome.status is Status.FAILED and "was not computed: it is 0" in outcome.message
+    else:
+        assert (outcome.status, outcome.observables) == (Status.OK, [0.0])
+
+
 DECAY = MASS + "DECAY 25 {}\n  {}   2   -15   15\nXSECTION 1.3E4 2212 2212 1 25\n 0 0 0 0 0 0 {}\n"
 
 

@@ -57,14 +57,14 @@ def test_a_template_a_program_and_a_table(program_scan, scan_file, tmp_path):
     scan = program_scan("spheno.sh")
     (tmp_path / "in.slha").unlink()
     os.mkfifo(tmp_path / "in.slha")
-    with pytest.raises(ConfigurationError, match=r"in\.slha cannot be read: it is no regular file"):
+    with pytest.raises(ConfigurationError, match=r"in\.slha cannot be read: it is a named pipe, not a file"):
         Chain(read_scan_file(scan))
     os.mkfifo(tmp_path / "rows.csv")
     table = scan_file(
         "setup: {type: READ_CSV, init_csv: rows.csv}\nvariables: {x: }\n"
         "codes: {toy: {function: 'codes:square', observables: {y: {mean: 1, sigma: 1}}}}\n"
     )
-    with pytest.raises(ScanFileError, match=r"rows\.csv cannot be read as CSV \(it is no regular file\)"):
+    with pytest.raises(ScanFileError, match=r"rows\.csv cannot be read as CSV \(it is a named pipe, not a file\)"):
         read_scan_file(table)
 
 

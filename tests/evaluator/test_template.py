@@ -96,7 +96,7 @@ def test_a_template_in_utf_16(tmp_path):
 
 def test_a_template_that_is_no_file(tmp_path):
     os.mkfifo(tmp_path / "in.slha")  # nobody writes into it
-    with pytest.raises(ConfigurationError, match="is no regular file"):
+    with pytest.raises(ConfigurationError, match="is a named pipe, not a file"):
         Template(tmp_path / "in.slha", NAMES, {}, len(ROW), "scan.yaml, line 7")
 
 

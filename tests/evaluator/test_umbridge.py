@@ -3,20 +3,23 @@
 import contextlib
 import http.client
 import json
+import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 
 import pytest
 
 from evaluator.chain import Chain, Status
 from evaluator.description import describe
 from evaluator.errors import ConfigurationError
+from lodescan.v1 import evaluation_pb2 as pb
 from scanspec import ScanFileError, read_scan_file
-from tests.evaluator.harness import DATA, wait_until
+from tests.evaluator.harness import DATA, alive, wait_until
 
 
 def free_port():
@@ -247,3 +250,42 @@ def test_through_an_evaluator(scan, address, evaluator):
     server = evaluator(scan(address), workers=2)
     found = server.evaluate([[1.0, y, 5.0] for y in range(10)])
     assert [list(each.observables) for each in found] == [[0.5, 1.0 + y, 5.0] for y in range(10)]
+
+
+@pytest.mark.slow
+def test_a_model_is_not_late_because_the_evaluator_stood_still(scan, evaluator):
+    asked, may_answer = threading.Event(), threading.Event()
+
+    class Waits(Odd):
+        evaluate = b'{"output": [[1, 2, 3]]}'
+
+        def do_POST(self):
+            if self.path.endswith("/Evaluate"):
+                asked.set()
+                may_answer.wait(30)
+            super().do_POST()
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Waits)
+    thread = threading.Thread(target=server.serve_forever, args=[0.02])
+    thread.start()
+    try:
+        served = evaluator(scan(f"http://127.0.0.1:{server.server_port}/a/", timeout=2), workers=1)
+        call = served.stub.Evaluate(iter([served.request([[1.0, 2.0, 5.0]])]), timeout=60)
+        assert asked.wait(20)
+        everything = alive(served.tag)
+        for pid in everything:
+            os.kill(pid, signal.SIGSTOP)
+        time.sleep(4)  # twice what a point may take
+        for pid in everything:
+            os.kill(pid, signal.SIGCONT)
+        time.sleep(0.5)  # the answer must not be there when the evaluator looks at its clock
+        may_answer.set()
+        (result,) = [each for response in call for each in response.results]
+        assert (result.status, list(result.observables)) == (pb.STATUS_OK, [0.5, 1.0, 3.0])
+        may_answer.clear()
+        assert served.statuses([[1.0, 2.0, 5.0]]) == ["TIMED_OUT"]
+    finally:
+        may_answer.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()

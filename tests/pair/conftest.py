@@ -24,6 +24,9 @@ from proposer.__main__ import main
 from proposer.run.dataset import Dataset
 from proposer.types import Status
 from tests.pair.processes import ROOT, START, MakeScanProcess, ProposerProcess
+from tests.proposer.conftest import quick
+
+__all__ = ["quick"]  # a fixture
 
 SCAN = """\
 setup:

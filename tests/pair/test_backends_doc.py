@@ -74,7 +74,10 @@ def test_every_command(shell):
                 said[line[2:]] = run(line[2:])
     assert len(said) == 12
     assert "status OK" in said["lodescan-evaluator point width.yaml m=2 g=0.6 --keep debug"]
-    assert "status INVALID: width SPINFO 4: not perturbative" in said["lodescan-evaluator point width.yaml m=2 g=3.5"]
+    assert (
+        "status INVALID (code width): SPINFO 4: not perturbative"
+        in said["lodescan-evaluator point width.yaml m=2 g=3.5"]
+    )
     assert "of 50 good points" in said["lodescan status runs/width"]
     assert "stopped: " in said["lodescan scan width.yaml"]
     assert "3 passed" in said["pytest darkphoton"]

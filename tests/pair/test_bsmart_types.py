@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -72,3 +73,27 @@ def test_settings_of_another_type_are_said(lodescan: Callable[..., Said], tmp_pa
     said = lodescan("check", tmp_path / "scan.json")
     assert "without meaning for CMAES: CMAESHBOSNBins" in said.out
     assert "points are evaluations, as for BSMArt's CMAES" in said.out and "population_size" not in said.out
+
+
+def test_a_scan_without_a_likelihood_names_no_threshold(
+    start_evaluator: Callable[..., EvaluatorProcess], lodescan: Callable[..., Said], tmp_path: Path
+) -> None:
+    """BSMArt's Random keeps spectra alone: every valid point is what was asked for."""
+    content = {
+        "Setup": {"RunName": "r", "Type": "Random", "Points": 12},
+        "Variables": {"x": {"RANGE": [-5, 5]}, "y": {"RANGE": [-5, 5]}},
+        "Codes": {"toy_targets": {"Run": "True", "Observables": {"Himmelblau": {"VALID": [0, 100]}}}},
+    }
+    file, run = tmp_path / "keep.json", tmp_path / "run"
+    file.write_text(json.dumps(content))
+    evaluator = start_evaluator(file)
+    checked = lodescan("check", file).out
+    said = lodescan("scan", file, "--evaluator", evaluator.address, "--run", run, "--seed", 1)
+    looked = lodescan("status", run).out
+    assert said.code == 0, said.err
+    for text in (checked, said.err, looked):
+        assert "NLL below" not in text and "every valid point" in text, text
+    points = read_run(run)
+    valid = sum(not math.isnan(nll) for nll in points.nll)
+    assert 0 < valid < 12 == len(points.ids)
+    assert f"{valid} of 12 good points (every valid point" in looked and "more asked for" not in looked

@@ -78,6 +78,7 @@ def test_quick_points_and_slow_thoughts_make_large_batches(
     assert max(strategy.least) > 20 * BATCH
 
 
+@pytest.mark.usefixtures("quick")
 def test_pieces_with_and_without_it_tell_and_evaluate_each_point_once(
     make_scan: MakeScan, start_evaluator: StartEvaluator, tmp_path: Path
 ) -> None:
@@ -106,10 +107,12 @@ def test_pieces_with_and_without_it_tell_and_evaluate_each_point_once(
         assert ids_in_table(folder) == good_ids(folder)
 
 
+@pytest.mark.usefixtures("quick")
 def test_the_command_says_so_in_the_manifest(
     make_scan: MakeScan, start_evaluator: StartEvaluator, lodescan: Lodescan, tmp_path: Path
 ) -> None:
-    scan, folder = make_scan(setup=LODE, points=20), tmp_path / "run"
+    # Points that cost nothing would be asked for by the ten thousand, while a batch is thought of.
+    scan, folder = make_scan(body="time.sleep(0.01)", setup=LODE, points=20), tmp_path / "run"
     command = ("scan", scan.file, "--evaluator", start_evaluator(scan.file).address, "--run", folder)
     manifest = folder / "manifest.json"
     assert lodescan(*command).code == 0

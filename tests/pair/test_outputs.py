@@ -182,7 +182,7 @@ def test_status_while_it_runs(
     said = lodescan("status", run)
     assert said.code == 0
     assert "not finished" in said.out
-    assert re.search(r"evaluated: [1-9]\d* \(.*\); [1-9]\d* more asked for", said.out)
+    assert re.search(r"evaluated: [1-9]\d* \(.*\); [1-9]\d* asked for that have no answer yet", said.out)
     assert lodescan("export", run).code == 0
     assert 0 < len(rows(run / "points.csv")) <= len(read_run(run).ids)
     assert proposer.process.poll() is None

@@ -108,20 +108,22 @@ def test_what_the_file_asks_for(run: Callable[[str], tuple[Path, Said]], lodesca
 
 def test_entries_of_the_spectrum_files(run: Callable[[str], tuple[Path, Said]]) -> None:
     from proposer.show.plots import plot_axes, read_points
+    from proposer.show.plotting import read_plotting
     from scanspec import read_scan_file
 
     folder, _ = run(PLOTS.replace("STRATEGY", "SLHA"))
     scan = read_scan_file(folder / "scan.yaml")
-    assert scan.plotting is not None
+    plotting = read_plotting(scan)
+    assert plotting is not None
     points = read_points(folder, scan)
-    x, y = plot_axes(folder, scan, points, scan.plotting.plots[0])
+    x, y = plot_axes(folder, scan, points, plotting.plots[0])
     ok = points.good | points.bad
     assert np.isnan(x.values[~ok]).all() and (~ok).any()
     np.testing.assert_allclose(x.values[ok], points.columns["x"][ok], rtol=1e-8)
     np.testing.assert_allclose(y.values[ok], points.columns["y"][ok], rtol=1e-8)
     assert (x.label, y.label, x.scale, y.scale) == ("entry one", "$e_2$", "linear", "log")
     assert (x.limits, y.limits) == ((-2.0, 2.0), (10.0, 90.0))
-    plain = plot_axes(folder, scan, points, scan.plotting.plots[2])
+    plain = plot_axes(folder, scan, points, plotting.plots[2])
     assert [(each.label, each.scale, each.limits) for each in plain] == [
         ("x", "linear", (-5.0, 5.0)),
         ("$m_y$ (GeV)", "log", (1.0, 100.0)),

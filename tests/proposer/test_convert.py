@@ -8,6 +8,7 @@ import pytest
 from proposer.__main__ import BAD_INPUT, main
 from proposer.commands.convert import converted
 from proposer.run.spectra import kept_below
+from proposer.show.plotting import read_plotting
 from proposer.strategies.choice import read_settings
 from scanspec import ScanFileError, read_scan_file
 from scanspec.tools import needs_the_folder
@@ -97,9 +98,8 @@ def meaning(scan):
         observables,
         scan.run_name,
         networks,
-        scan.first_input,
         repr(scan.fitting),
-        repr(scan.plotting),
+        repr(read_plotting(scan)),
         kept_below(scan, 10.0),
         {**setup, "max_hours": scan.setup.number("max_hours", 0.0)},
     )

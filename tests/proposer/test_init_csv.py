@@ -45,7 +45,7 @@ def test_the_gap_is_refused(read, value):
     [
         ("x;y\n1,5;2\n", ["separated by semicolons", "commas"]),
         ("x" * 200_000 + ",y\n1,2\n", ["cannot be read as CSV"]),
-        (None, ["no regular file"]),
+        (None, ["named pipe, not a file"]),
     ],
 )
 def test_what_is_no_table_is_refused(tmp_path, rows, words):

@@ -208,7 +208,7 @@ def test_a_narrow_likelihood_is_found_from_far():
     assert (nll < 2.0).sum() > 30
 
 
-@pytest.mark.parametrize(("dim", "evaluations"), [(1, 500), (2, 1500)])
+@pytest.mark.parametrize(("dim", "evaluations"), [(1, 500), pytest.param(2, 1500, marks=pytest.mark.slow)])
 def test_a_region_that_is_full_is_filled_on(dim, evaluations):
     """Gaps inside become small beside those outside; the points stay inside all the same."""
     settings, scored = LodeSettings(target=Target(1.0), points_per_iteration=100), [GAUSS] * dim

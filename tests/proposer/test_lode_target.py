@@ -106,7 +106,7 @@ def test_a_band_is_found_and_filled(by_nll):
     [
         pytest.param(("mass",), "mass", 0.4, marks=pytest.mark.slow),
         pytest.param(("x1",), "x1", 0.95, marks=pytest.mark.slow),
-        (("mass", "x1"), "mass", 0.4),
+        pytest.param(("mass", "x1"), "mass", 0.4, marks=pytest.mark.slow),
     ],
 )
 def test_a_map_is_even_in_what_is_asked_for(even_in, column, share):
@@ -128,9 +128,8 @@ def test_a_map_is_even_in_what_is_asked_for(even_in, column, share):
 
 def test_where_only_an_nll_is_known_observables_cannot_be_even():
     u, _, _ = play(LodeSettings(Target(2.0), 60, even_in=("mass",)), 250, by_nll=True)
-    again, _, _ = play(LodeSettings(Target(2.0), 60), 250, by_nll=True)
     assert len(np.unique(u, axis=0)) == len(u) and ((u >= 0) & (u <= 1)).all()
-    assert u.shape == again.shape
+    assert u.shape[1] == DIM and len(u) >= 250
 
 
 def test_chosen_coordinates():

@@ -103,7 +103,7 @@ def test_what_is_no_table(read, rows, words):
 def test_a_table_that_never_ends(read, tmp_path):
     os.mkfifo(tmp_path / "rows.csv")
     (tmp_path / "scan.yaml").write_text(BASE)
-    with pytest.raises(ScanFileError, match="no regular file"):
+    with pytest.raises(ScanFileError, match="named pipe, not a file"):
         read_scan_file(tmp_path / "scan.yaml")
 
 

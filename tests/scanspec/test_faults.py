@@ -63,7 +63,7 @@ codes:
     success: {exit_codes: [.inf]}
     output_file: ..
 networks: {threshold_value: good}
-plotting: {plots: {a: {values: [x]}}}
+plotting: {plots: {a: {values: [x]}}, plts: 1}
 """
     lines = said(text)
     wanted = [
@@ -82,7 +82,7 @@ plotting: {plots: {a: {values: [x]}}}
         (15, "a list of whole numbers"),
         (16, "the name of a file"),
         (17, "threshold_value is 'good'"),
-        (18, "must be [x, y]"),
+        (18, "unknown key 'plts'"),
     ]
     for line, words in wanted:
         assert any(each.startswith(f"scan.yaml, line {line}: ") and words in each for each in lines), (line, words)
@@ -203,7 +203,7 @@ def test_aliases_that_grow(said):
 def test_what_is_no_regular_file(tmp_path, suffix):
     path = tmp_path / f"scan.{suffix}"
     os.mkfifo(path)
-    with pytest.raises(ScanFileError, match="no regular file"):
+    with pytest.raises(ScanFileError, match="named pipe, not a file"):
         read_scan_file(path)
     with pytest.raises(ScanFileError, match="a folder"):
         read_scan_file(tmp_path)

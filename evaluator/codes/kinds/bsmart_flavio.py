@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from evaluator import InvalidPoint
 from evaluator.codes.kinds.flavio import FlavioCode
 from evaluator.codes.verdict import read_output
-from evaluator.files import read_regular, write_new
+from evaluator.files import write_new
 from scanspec import CodeSpec, ScanFile, ScanFileError
+from scanspec.files import read_bytes
 from scanspec.observables import FlavioAddress, is_branching_ratio
 from scanspec.spectrum import LARGEST_SPECTRUM, read_spectrum
 from scanspec.tools import FLAVIO
@@ -80,7 +81,7 @@ class FlavioTool(FlavioCode):
         if path is None:
             point.spectrum = read_spectrum(block)
             return
-        write_new(path, read_regular(path, LARGEST_SPECTRUM) + block.encode())
+        write_new(path, read_bytes(path, LARGEST_SPECTRUM) + block.encode())
         if (spectrum := read_output(path)) is not None:
             point.wrote(spectrum, path)
 

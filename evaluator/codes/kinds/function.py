@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evaluator import InvalidPoint
+from evaluator.codes.data import opened_by
 from evaluator.codes.deadline import run_by
 from evaluator.codes.forks import in_this_process
 from evaluator.codes.protocol import Code
-from evaluator.codes.sources import module_sources
+from evaluator.codes.sources import FileHash, module_sources
 from evaluator.errors import CodeFailed, CodeKilled, ConfigurationError, UnknownName
 from evaluator.files import FULL
 from scanspec import CodeSpec, ScanFile
@@ -55,6 +56,7 @@ class PythonFunction(Code):
         self.module, self._name = read_function(spec.section)
         self.preloads = [self.module]
         self._called = f"{self.module}:{self._name}"
+        self._opened: Mapping[str, str] | None = None
         self._function: Callable[[Any], Mapping[str, float]] | None = None
 
     def load(self) -> None:
@@ -107,4 +109,8 @@ class PythonFunction(Code):
         return f"{line.filename}, line {line.lineno}" if line is not None else self._called
 
     def sources(self) -> Mapping[str, str]:
-        return module_sources(self.module, self.folder) | {"function": self._called}
+        found = module_sources(self.module, self.folder)
+        if self._opened is None:
+            files = [each.path for each in found.values() if isinstance(each, FileHash)]
+            self._opened = opened_by(self.module, files, self.scan_file)
+        return {**self._opened, **found, "function": self._called}

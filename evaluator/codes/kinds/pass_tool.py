@@ -28,7 +28,7 @@ class PassTool(Code):
 
     def __init__(self, spec: CodeSpec, scan: ScanFile, known: Collection[str]) -> None:
         super().__init__(spec, scan, known)
-        name = spec.section.text("input_file", "") or scan.first_input
+        name = spec.section.text("input_file", "")
         path = scan.folder / name
         if not name:
             raise spec.section.error(f"code {PASS!r} needs an input_file: its SLHA template")

@@ -14,13 +14,14 @@ from evaluator.codes.outputs import has_entries, rewrite, split_headless
 from evaluator.codes.profiles import PROFILES, Profile, profile_of
 from evaluator.codes.programs import Command, run_program
 from evaluator.codes.protocol import Code
-from evaluator.codes.sources import file_hash, script_sources
+from evaluator.codes.sources import file_hash, script_sources, written_hash
 from evaluator.codes.template import Template
 from evaluator.codes.verdict import Verdict, read_output
 from evaluator.errors import CodeFailed
-from evaluator.files import NotAFile, read_regular, write_new
+from evaluator.files import write_new
 from scanspec import CodeSpec, ScanFile, SlhaAddress
 from scanspec.codes import read_output_name
+from scanspec.files import read_bytes
 from scanspec.keys import OF_PROFILES
 from scanspec.spectrum import LARGEST_SPECTRUM, EntryMissing, Spectrum
 from scanspec.tools import PASS
@@ -35,7 +36,7 @@ class SlhaProgram(Code):
     `{input}` and `{output}` in the command stand for the two files; a command without them
     is completed as its profile says, or both are appended. `input_file` is the template,
     beside the scan file. A later program without one works on the spectrum that is there,
-    under the name `input_file` if that is given. Its output is the spectrum from then on;
+    under the name `input_file` if that is given. `{cores}` is their number. Its output is the spectrum from then on;
     with `append` it is added to the one that is there. A program whose output has the name
     of its input works in place. A word of the command that names a file beside the scan
     file stands for that file.
@@ -45,6 +46,7 @@ class SlhaProgram(Code):
     beside = (
         "profile",
         "input_file",
+        "input_name",
         "output_file",
         "append",
         "success",
@@ -71,14 +73,17 @@ class SlhaProgram(Code):
         self._companions = [self._program.parent / name for name in self._profile.companions]
         self._companions = [path for path in self._companions if path.is_file()]
         self._sources = script_sources(self._program) | {"command": section.text("command")}
-        self._sources |= {f"file {word}": file_hash(path) for word, path in self._files.items()}
+        self._sources |= {
+            f"file {word}": written_hash(path)
+            for word, path in self._files.items()
+            if path.suffix != ".log"  # which decides nothing
+        }
         self._sources |= {f"file {path.name}": file_hash(path) for path in self._companions}
         self.fills_a_template = next(each.name for each in scan.codes if _writes_spectrum(each)) == spec.name
-        named = section.path_text("input_file") or (scan.first_input if self.fills_a_template else "")
+        named = section.path_text("input_file")
         self._template = self._read_template(scan, named, known)
-        self._input = self._profile.input_name or (
-            Path(named).name if named and self._template is None else f"{self._name}.in.slha"
-        )
+        by_name = section.path_text("input_name") or (Path(named).name if named and self._template is None else "")
+        self._input = self._profile.input_name or by_name or f"{self._name}.in.slha"
         self._append = section.boolean("append", self._profile.append)
         self._output = self._output_name(spec, scan)
         self._set_timeouts(self._profile.timeout, self._profile.first_timeout or 0.0)
@@ -89,8 +94,7 @@ class SlhaProgram(Code):
         section, first, path = self.section, self.fills_a_template, scan.folder / named
         if first and not named:
             raise section.error(f"{section.path}: a program needs an input_file: its SLHA template", "command")
-        by_name = not first and named == scan.first_input and section.spelling("input_file") == "InputFile"
-        if not first and (by_name or not path.is_file()):
+        if not first and not path.is_file():
             return None
         where = f"{section.file}, line {section.line('input_file')}"
         template = Template(path, known, scan.blocks if first else {}, len(scan.variables), where, scan.block_places)
@@ -122,15 +126,16 @@ class SlhaProgram(Code):
         finished = run_program(
             self._words(source, target),
             folder,
-            self._name,
-            self.timeout if self._ran else self.first_timeout,
-            self._file(self._command.stdin, source, target),
-            self._file(self._command.stdout, source, target),
-            self._variables,
+            log=self._name,
+            timeout=self.timeout if self._ran else self.first_timeout,
+            stdin=self._file(self._command.stdin, source, target),
+            stdout=self._file(self._command.stdout, source, target),
+            variables=self._variables,
+            cores=self.cores if "cores" in self.section else 0,
+            memory=self.memory,
         )
         self._ran = True
-        rewrite(target, self._profile.heading, self._profile.table)
-        spectrum = self._verdict.judge(finished, target, point.warnings)
+        spectrum = self._verdict.judge(finished, target, point.warnings, self._as_slha)
         self._check_candidate(spectrum, SlhaAddress("DARKMATTER", (2,)))
         if self._append and point.spectrum_path is not None:
             target = point.spectrum_path
@@ -138,6 +143,9 @@ class SlhaProgram(Code):
             spectrum = read_output(target) or spectrum
         point.wrote(spectrum, target)
         return {}
+
+    def _as_slha(self, output: Path) -> bool:
+        return rewrite(output, self._profile.heading, self._profile.table)
 
     def _blocks(self, output: Path, warnings: list[str]) -> bytes:
         """An output without what stands before its first block, which would belong to the last block before it."""
@@ -188,18 +196,15 @@ class SlhaProgram(Code):
         if word in self._files:
             return str(self._files[word])
         word = word.replace("{input}", source.name).replace("{output}", target.name)
-        return word.replace("{folder}", str(source.parent))
+        return word.replace("{folder}", str(source.parent)).replace("{cores}", str(self.cores))
 
 
 def _read(path: Path) -> bytes:
     """A spectrum of this point; raises CodeFailed when it is no file any more, or has grown too large."""
     try:
-        content = read_regular(path, LARGEST_SPECTRUM)
-    except (NotAFile, OSError) as error:
-        raise CodeFailed(f"the spectrum cannot be read: {error}") from error
-    if len(content) > LARGEST_SPECTRUM:
-        raise CodeFailed(f"the spectrum {path.name} is larger than {LARGEST_SPECTRUM >> 20} MiB")
-    return content
+        return read_bytes(path, LARGEST_SPECTRUM)
+    except OSError as error:
+        raise CodeFailed(f"the spectrum {path.name} cannot be read: {error.strerror}") from error
 
 
 def _writes_spectrum(spec: CodeSpec) -> bool:

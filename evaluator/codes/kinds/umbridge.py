@@ -9,11 +9,14 @@ from __future__ import annotations
 import http.client
 import json
 import math
+import select
+import socket
 import time
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from evaluator.clock import Countdown
 from evaluator.codes.deadline import run_by
 from evaluator.codes.protocol import Code
 from evaluator.errors import CodeFailed, CodeKilled, CodeTimedOut, ConfigurationError
@@ -127,12 +130,12 @@ class UmBridgeModel(Code):
 
         Raises CodeKilled when no server is there, CodeTimedOut, and CodeFailed for any other answer.
         """
-        deadline = time.monotonic() + timeout
-        connection = self._connect(deadline)
+        connection = self._connect(timeout)
         try:
             body = None if question is None else json.dumps(question)
             headers = {} if body is None else {"Content-Type": "application/json"}
             connection.request("GET" if body is None else "POST", urlsplit(self._address).path + path, body, headers)
+            _wait_for_answer(connection.sock, timeout)
             response = connection.getresponse()
             content = response.read(LARGEST_ANSWER + 1)
         except TimeoutError:
@@ -145,22 +148,34 @@ class UmBridgeModel(Code):
             raise CodeFailed(f"the answer to {path} is larger than {LARGEST_ANSWER >> 20} MiB")
         return _answer(path, response.status, content.decode("utf-8", errors="replace"))
 
-    def _connect(self, deadline: float) -> http.client.HTTPConnection:
+    def _connect(self, timeout: float) -> http.client.HTTPConnection:
         """A connection; a server that is away is waited for, since it may only be starting again."""
         parts = urlsplit(self._address)
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        give_up = min(deadline, time.monotonic() + START_TIMEOUT) if self._ran else 0.0
+        patience = Countdown(min(timeout, START_TIMEOUT) if self._ran else 0.0)
         while True:
-            connection = kind(str(parts.hostname), parts.port, timeout=max(deadline - time.monotonic(), 0.001))
+            connection = kind(str(parts.hostname), parts.port, timeout=timeout)
             try:
                 connection.connect()
             except OSError as error:
                 connection.close()
-                if time.monotonic() >= give_up:
+                if patience.left() <= 0.0:
                     raise CodeKilled(f"no UM-Bridge server answers at {self._address} ({error})") from error
                 time.sleep(0.2)
             else:
                 return connection
+
+
+def _wait_for_answer(connection: socket.socket, timeout: float) -> None:
+    """Waits for the first byte; raises TimeoutError. Time in which the evaluator stood still does not count."""
+    patience = Countdown(timeout)
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    while (left := patience.left()) > 0.0:
+        if poll.poll(min(left, 3600.0) * 1000):
+            return
+    if not poll.poll(0):
+        raise TimeoutError
 
 
 def _answer(path: str, status: int, text: str) -> dict[str, Any]:

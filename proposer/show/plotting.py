@@ -7,14 +7,12 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from scanspec import keys
+from scanspec import ScanFile, SlhaAddress, keys
 from scanspec.document import Section, closest, plain_name, to_number
-from scanspec.observables import SlhaAddress, read_address
+from scanspec.observables import read_address
 
-STRATEGIES = ("valid", "all", "csv", "slha")
+STRATEGIES = ("valid", "all", "csv")
 SCALES = ("linear", "log", "symlog")
-OF_NLL = ("NLL", "Result", "RESULT", "RESULT[0]")
-"""Names of the NLL: lodescan's and those of the columns of BSMArt."""
 
 MOST_CONTOURS = 100
 
@@ -39,43 +37,45 @@ class Plot:
 
 @dataclass(frozen=True)
 class Plotting:
-    """The pictures of a run: of its valid points, or of all; `corner` asks for one of all variables as well."""
+    """The pictures of a run: of its valid points, or of all; `corner` asks for one of all variables as well.
+
+    `notes` say which pictures are not drawn.
+    """
 
     plots: tuple[Plot, ...]
     unphysical: bool
     corner: bool
+    notes: tuple[str, ...] = ()
 
 
-def read_plotting(
-    root: Section, names: Collection[str], off: Collection[str], ignored: list[str], notes: list[str]
-) -> Plotting | None:
+def read_plotting(scan: ScanFile) -> Plotting | None:
     """Reads the section `plotting`; None where there is none. Raises ScanFileError.
 
-    `names` are the columns of the results; a plot of any other, such as one in `off`, the observables of codes that do
-    not run, is left out with a note.
+    A plot of something that is no column of the results is left out with a note.
     """
-    section = root.section("plotting", keys.PLOTTING)
+    section = scan.plotting
     if not list(section):
         return None
-    ignored += section.ignored
-    strategy = section.text("strategy", "valid").lower()
+    strategy = section.text("strategy", STRATEGIES[0])
     if strategy not in STRATEGIES:
         raise section.wrong("strategy", f"one of {', '.join(STRATEGIES)}")
     named = section.section("plots")
+    names = {each.name for each in scan.variables} | {each.name for each in scan.all_observables()}
     plots: list[Plot] = []
+    notes: list[str] = []
     for name in named:
-        with root.faults.collect():
-            plot = _read_plot(named, name, plots, ignored)
-            if missing := _missing(plot, names, off):
+        with section.faults.collect():
+            plot = _read_plot(named, name, plots)
+            if missing := _missing(plot, names, scan.switched_off):
                 notes.append(f"{named.file}, line {named.line(name)}: {named.path}: {name} is not drawn: {missing}")
             else:
                 plots.append(plot)
-    return Plotting(tuple(plots), strategy == "all", strategy == "csv")
+    return Plotting(tuple(plots), strategy == "all", strategy == "csv", tuple(notes))
 
 
 def _missing(plot: Plot, names: Collection[str], off: Collection[str]) -> str:
     """Why a plot cannot be drawn, which is no reason not to scan; empty where it can."""
-    known = {*names, *OF_NLL}
+    known = {*names, "NLL"}
     for each in plot.values:
         if isinstance(each, str) and each not in known:
             if each in off:
@@ -89,9 +89,8 @@ def file_name(name: str) -> str:
     return re.sub(r"[^\w.+-]", "_", name)
 
 
-def _read_plot(named: Section, name: str, before: list[Plot], ignored: list[str]) -> Plot:
+def _read_plot(named: Section, name: str, before: list[Plot]) -> Plot:
     entry = named.section(name, keys.PLOT)
-    ignored += entry.ignored
     if file_name(name) in {each.name for each in before} | {"", "corner"}:
         raise named.error(f"{name!r}: is no name for a file, or another picture has it; rename it", name)
     entry.require("values", ": what to draw, [x, y]")
@@ -110,7 +109,7 @@ def _read_plot(named: Section, name: str, before: list[Plot], ignored: list[str]
     labels = entry.texts("labels")
     if labels and len(labels) < 2:
         raise entry.wrong("labels", "a list of two texts, for x and y")
-    scales = [each.lower() for each in entry.texts("scaling")]
+    scales = entry.texts("scaling")
     if scales and (len(scales) != 2 or any(each not in SCALES for each in scales)):
         raise entry.wrong("scaling", f"a list of two of {', '.join(SCALES)}, for x and y")
     ranges = _read_ranges(entry)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from evaluator.fit_method import FitMethod, read_fit_method
 from scanspec import ScanFileError, read_scan_file
 
 BASE = "variables: {x: [1, 2]}\ncodes: {c: {function: 'm:f', observables: {y: {mean: 1, sigma: 1}, z: }}}\n"
@@ -15,7 +16,7 @@ BSMART = """Fitting:
 
 def read(tmp_path, text):
     (tmp_path / "scan.yaml").write_text(BASE + text)
-    return read_scan_file(tmp_path / "scan.yaml")
+    return read_scan_file(tmp_path / "scan.yaml", also=read_fit_method)
 
 
 def test_in_bsmarts_spelling(tmp_path):
@@ -23,13 +24,15 @@ def test_in_bsmarts_spelling(tmp_path):
     fitting = scan.fitting
     assert [(each.name, each.low, each.high) for each in fitting.variables] == [("LAM", 0.01, 1.0)]
     assert [(each.name, each.value, each.sigma) for each in fitting.targets] == [("z", 125.0, 0.5)]
-    assert (fitting.method, fitting.eps, fitting.most) == ("L-BFGS-B", 1e-3, 200)
+    assert read_fit_method(scan) == FitMethod("L-BFGS-B", 1e-3, 200)
     assert [each.name for each in scan.all_observables()] == ["LAM", "y", "z"]
     assert list(scan.ignored) == [f"Fitting: Options: {key}" for key in ("ftol", "disp", "max_safe", "Overloads")]
 
 
 def test_no_fitting(tmp_path):
-    assert read(tmp_path, "").fitting is None and read(tmp_path, "fitting: {}\n").fitting is None
+    for text in ("", "fitting: {}\n"):
+        scan = read(tmp_path, text)
+        assert scan.fitting is None and read_fit_method(scan) is None
 
 
 @pytest.mark.parametrize(

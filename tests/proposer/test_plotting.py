@@ -2,8 +2,8 @@
 
 import pytest
 
+from proposer.show.plotting import Plot, read_plotting
 from scanspec import ScanFileError, SlhaAddress, read_scan_file
-from scanspec.plotting import Plot
 
 BASE = """variables: {x: [1, 2], "0": [0, 1]}
 derived_variables: {half: x/2}
@@ -19,12 +19,13 @@ BSMART = """Plotting:
 
 def read(tmp_path, text):
     (tmp_path / "scan.yaml").write_text(BASE + text)
-    return read_scan_file(tmp_path / "scan.yaml")
+    scan = read_scan_file(tmp_path / "scan.yaml", also=read_plotting)
+    return scan, read_plotting(scan)
 
 
 def test_in_bsmarts_spelling(tmp_path):
-    scan = read(tmp_path, BSMART)
-    assert scan.plotting.plots == (
+    scan, plotting = read(tmp_path, BSMART)
+    assert plotting.plots == (
         Plot(
             "m0_vs_mh",
             (SlhaAddress("MINPAR", (1,)), SlhaAddress("MASS", (25,))),
@@ -41,31 +42,39 @@ def test_in_bsmarts_spelling(tmp_path):
     [("", False, False), ("valid", False, False), ("SLHA", False, False), ("All", True, False), ("csv", False, True)],
 )
 def test_strategies(tmp_path, strategy, unphysical, corner):
-    plotting = read(tmp_path, f"plotting: {{strategy: '{strategy}'}}\n" if strategy else BSMART).plotting
+    _, plotting = read(tmp_path, f"plotting: {{strategy: '{strategy}'}}\n" if strategy else BSMART)
     assert (plotting.unphysical, plotting.corner) == (unphysical, corner)
 
 
 def test_none(tmp_path):
-    assert read(tmp_path, "").plotting is None and read(tmp_path, "plotting: \n").plotting is None
+    assert read(tmp_path, "")[1] is None and read(tmp_path, "plotting: \n")[1] is None
 
 
 @pytest.mark.parametrize("name", ["half", "NLL", "Result", "RESULT", "RESULT[0]", "y"])
 def test_any_column_can_be_drawn(tmp_path, name):
-    plotting = read(tmp_path, f"plotting: {{plots: {{a: {{values: [x, '{name}']}}}}}}\n").plotting
-    assert plotting.plots[0].values[1] == name
+    _, plotting = read(tmp_path, f"plotting: {{plots: {{a: {{values: [x, '{name}']}}}}}}\n")
+    assert plotting.plots[0].values[1] == ("NLL" if name.upper().startswith("RESULT") else name)
+
+
+def test_an_observable_may_have_bsmarts_name_of_the_nll(tmp_path):
+    base = BASE.replace("{y: {", "{Result: , y: {")
+    (tmp_path / "scan.yaml").write_text(base + "plotting: {plots: {a: {values: [x, Result]}}}\n")
+    assert read_plotting(read_scan_file(tmp_path / "scan.yaml")).plots[0].values == ("x", "Result")
 
 
 def test_of_a_code_that_does_not_run(tmp_path):
-    scan = read(tmp_path, "plotting: {plots: {a: {values: [x, gone]}, b: {values: [x, y]}}}\n")
-    assert [each.name for each in scan.plotting.plots] == ["b"]
+    _, plotting = read(tmp_path, "plotting: {plots: {a: {values: [x, gone]}, b: {values: [x, y]}}}\n")
+    assert [each.name for each in plotting.plots] == ["b"]
     place = f"{tmp_path}/scan.yaml, line 4"
-    assert list(scan.notes) == [f"{place}: plotting: plots: a is not drawn: gone belongs to a code that does not run"]
+    assert list(plotting.notes) == [
+        f"{place}: plotting: plots: a is not drawn: gone belongs to a code that does not run"
+    ]
 
 
 def test_a_column_that_is_not_there_is_no_reason_not_to_scan(tmp_path):
-    scan = read(tmp_path, "plotting:\n  plots:\n    a: {values: [x, half_]}\n    b: {values: [x, y]}\n")
-    assert [each.name for each in scan.plotting.plots] == ["b"]
-    (note,) = scan.notes
+    _, plotting = read(tmp_path, "plotting:\n  plots:\n    a: {values: [x, half_]}\n    b: {values: [x, y]}\n")
+    assert [each.name for each in plotting.plots] == ["b"]
+    (note,) = plotting.notes
     assert "scan.yaml, line 6: plotting: plots: a is not drawn: 'half_' is no variable or observable" in note
     assert "did you mean 'half'?" in note
 
@@ -73,7 +82,7 @@ def test_a_column_that_is_not_there_is_no_reason_not_to_scan(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "line", "words"),
     [
-        ("SLHA", "best", 5, "Strategy is 'best', but must be one of valid, all, csv, slha"),
+        ("SLHA", "best", 5, "Strategy is 'best', but must be one of valid, all, csv"),
         ("Values: [x, '0', y]", "Values: [x]", 8, "must be [x, y], names or [BLOCK, [indices]]"),
         ("Values: [x, '0', y], ", "", 8, "has no 'values'"),
         ("[MASS, [25]]]", "[MASS, [h]]]", 7, "must be [BLOCK, [indices]]"),
@@ -100,3 +109,13 @@ def test_faults(tmp_path, old, new, line, words):
         read(tmp_path, BSMART.replace(old, new))
     assert f"scan.yaml, line {line}: " in str(error.value)
     assert words in str(error.value)
+
+
+def test_its_faults_are_said_with_those_of_the_rest(tmp_path):
+    text = BSMART.replace("SLHA", "best").replace("[3, 1]", "[three]")
+    with pytest.raises(ScanFileError) as error:
+        read(tmp_path, "networks: {threshold_value: good}\n" + text)
+    assert [words in str(error.value) for words in ("'good'", "'best'", "'three'")] == [True, True, False]
+    with pytest.raises(ScanFileError) as error:
+        read(tmp_path, "networks: {threshold_value: good}\n" + text.replace("best", "all").replace("[118, 122]", "[1]"))
+    assert str(error.value).count("\n") == 2

@@ -1,0 +1,105 @@
+"""Files that a code reads beside its own: those that the scan file names, and those that a module opens when imported.
+
+They belong to the physics digest like the code itself.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Collection
+from pathlib import Path
+
+from evaluator.codes.sources import FileHash, written_hash
+from evaluator.errors import ConfigurationError
+from scanspec import Section
+
+MOST_FILES = 10_000
+"""The most files of the folders that one code names."""
+
+IMPORT_LIMIT = 120.0
+"""Seconds that a module may take to import when its files are looked for."""
+
+
+def check_data(section: Section, folder: Path) -> None:
+    """Raises ScanFileError where `data` of a code's section names what is not there."""
+    for name in section.texts("data"):
+        if not (folder / name).exists():
+            raise section.error(f"{section.path}: data: there is no {folder / name}", "data")
+
+
+def named_data(section: Section, folder: Path) -> dict[str, FileHash]:
+    """The files that `data` of a code's section names, those of folders too; raises ScanFileError."""
+    found: dict[str, FileHash] = {}
+    for name in section.texts("data"):
+        path = folder / name
+        for each in _files_below(path) if path.is_dir() else [path]:
+            if len(found) == MOST_FILES:
+                what = f"{section.path}: data: {name!r} and what stands before it are more than {MOST_FILES:,} files"
+                raise section.error(f"{what}; name those that the code reads", "data")
+            try:
+                found[f"data {os.path.relpath(each, folder)}"] = written_hash(each)
+            except (OSError, ConfigurationError) as error:
+                raise section.error(f"{section.path}: data: {each} cannot be read ({error})", "data") from None
+    return found
+
+
+def _files_below(folder: Path) -> list[Path]:
+    below = (Path(top, name) for top, _, names in os.walk(folder) for name in names)
+    return sorted(each for each in below if each.is_file() and "__pycache__" not in each.parts)
+
+
+def opened_by(module: str, files: Collection[Path], scan: Path) -> dict[str, FileHash]:
+    """The files in the scan file's folder or beside the module that are opened for reading while it is imported.
+
+    `files` are the module's own and those that it imports: where none of them calls anything that may open a file,
+    nothing is done. Otherwise it is imported once more, in a process of its own. What is written too is left out, and
+    so is the scan file itself.
+    """
+    folder = scan.resolve().parent
+    if not any(_may_open(path) for path in files if path.suffix == ".py"):
+        return {}
+    folders = sorted({str(folder), *(str(path.resolve().parent) for path in files)})
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "evaluator.codes.opened", module, str(folder), *folders],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=IMPORT_LIMIT,
+            check=False,
+        )
+        paths = json.loads(done.stdout.splitlines()[-1])
+    except (subprocess.TimeoutExpired, IndexError, ValueError, OSError):
+        return {}  # the first worker says why the module cannot be imported
+    own = {scan.resolve(), *(path.resolve() for path in files)}
+    found = [path for path in map(Path, paths) if path not in own and path.is_file()]
+    return {f"data {os.path.relpath(path, folder)}": written_hash(path) for path in found}
+
+
+_OPENERS = ("open", "load", "read", "parse", "fromfile", "genfromtxt", "glob", "iterdir", "listdir", "walk", "file")
+
+
+def _may_open(path: Path) -> bool:
+    """Whether a call in a Python file has a name like those that open files, and is not one that only writes."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return False
+    return any(isinstance(node, ast.Call) and _is_opener(node) for node in ast.walk(tree))
+
+
+def _is_opener(call: ast.Call) -> bool:
+    name = getattr(call.func, "attr", getattr(call.func, "id", "")).lower()
+    if not any(each in name for each in _OPENERS):
+        return False
+    words = {node.attr for each in call.args for node in ast.walk(each) if isinstance(node, ast.Attribute)}
+    modes = [
+        each.value for each in [*call.args, *(key.value for key in call.keywords)] if isinstance(each, ast.Constant)
+    ]
+    only_writes = any(
+        isinstance(mode, str) and mode[:1] in "wax" and len(mode) <= 3 and "+" not in mode for mode in modes
+    )
+    return not only_writes and "O_WRONLY" not in words

@@ -1,0 +1,58 @@
+"""`python -m evaluator.codes.opened MODULE FOLDER FOLDERS...`: files that a module opens when it is imported.
+
+Only files below the folders are meant.
+
+The answer, on the last line of standard output, is a list of absolute paths: files that were opened for reading and not
+for writing. A process of its own, since an audit hook stays for good.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+from typing import Any
+
+_WRITES = os.O_WRONLY | os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_TRUNC
+_PYTHONS = (".py", ".pyc", ".so", ".pth")
+
+
+def main() -> None:
+    """Imports the module; what it prints goes nowhere."""
+    module, beside, *folders = sys.argv[1:]
+    below = tuple(each.rstrip(os.sep) + os.sep for each in folders)
+    read: dict[str, None] = {}
+    written: set[str] = set()
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        if event != "open" or not isinstance(arguments[0], (str, bytes, os.PathLike)):
+            return
+        path = os.path.realpath(os.fsdecode(arguments[0]))
+        if not path.startswith(below) or path.endswith(_PYTHONS) or _is_anothers(path, below):
+            return
+        if arguments[2] & _WRITES:
+            written.add(path)
+        else:
+            read[path] = None
+
+    answer = os.dup(1)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.path.insert(0, beside)
+    sys.dont_write_bytecode = True
+    sys.addaudithook(hook)
+    try:
+        importlib.import_module(module)
+    finally:
+        os.write(answer, b"\n" + json.dumps([each for each in read if each not in written]).encode())
+
+
+def _is_anothers(path: str, below: tuple[str, ...]) -> bool:
+    """Whether a file is a package's or a cache: in site-packages, or in a folder with a point before its name."""
+    inside = path[max(len(each) for each in below if path.startswith(each)) :]
+    folders = inside.split(os.sep)[:-1]
+    return any(each.startswith(".") or each in ("site-packages", "dist-packages") for each in folders)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,28 @@
+"""Points by hand that come out as they do in a scan: the same random numbers, the same surroundings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from evaluator.chain import Chain, Outcome
+from evaluator.executors.surroundings import Surroundings, runs_functions
+
+
+class ByHand:
+    """Runs points of a chain, loaded here, in this process. Raises ConfigurationError when it cannot be loaded."""
+
+    def __init__(self, chain: Chain) -> None:
+        self.chain = chain
+        chain.load()
+        self._surroundings = Surroundings(chain.scan.folder) if runs_functions(chain) else None
+
+    def evaluate(self, values: Sequence[float], folder: Path, *, point_id: int = 0, windows: bool = True) -> Outcome:
+        """One point, as Chain.evaluate; it gets the random numbers of the scan's point with this id."""
+        if self._surroundings is None:
+            return self.chain.evaluate(values, folder, windows=windows)
+        self._surroundings.seed(point_id, values)
+        try:
+            return self.chain.evaluate(values, folder, windows=windows)
+        finally:
+            self._surroundings.restore()

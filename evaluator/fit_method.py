@@ -1,0 +1,60 @@
+"""How the section `fitting` is solved: a method of scipy.optimize and its options. scipy itself is not needed here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scanspec import ScanFile, keys
+from scanspec.document import closest
+from scanspec.fitting import Fitting
+
+BRACKETING = ("brentq", "brenth", "bisect", "ridder", "toms748")
+STEPPING = ("secant", "newton")
+"""Root finders for one variable and one target: in an interval, or from its middle."""
+
+ROOTS = ("hybr", "lm", "broyden1", "broyden2", "anderson", "krylov", "df-sane")
+"""For as many targets as variables."""
+
+BOUNDED = ("Nelder-Mead", "L-BFGS-B", "TNC", "SLSQP", "Powell", "COBYLA", "COBYQA")
+UNBOUNDED = ("BFGS", "CG")
+"""Minimisers, that know bounds or not."""
+
+METHODS = ("", *BRACKETING, *STEPPING, "least_squares", *ROOTS, *BOUNDED, *UNBOUNDED)
+"""Those of scipy.optimize; none: brentq for one variable and one target, least_squares for more."""
+
+
+@dataclass(frozen=True)
+class FitMethod:
+    """A method by scipy's name, the step `eps` of finite differences as a share of a range, and the most runs of the
+    codes for one point.
+    """
+
+    name: str = ""
+    eps: float = 1e-4
+    most: int = 200
+
+    def describe(self, fitting: Fitting) -> str:
+        """What decides the solutions, for the physics digest."""
+        return (
+            f"Fitting(variables={fitting.variables!r}, targets={fitting.targets!r}, method={self.name!r}, "
+            f"eps={self.eps!r}, most={self.most!r})"
+        )
+
+
+def read_fit_method(scan: ScanFile) -> FitMethod | None:
+    """Reads `method` and `options` of the section `fitting`; None without one. Raises ScanFileError."""
+    if scan.fitting is None:
+        return None
+    section = scan.fitting.section
+    variables, targets = len(scan.fitting.variables), len(scan.fitting.targets)
+    asked = section.text("method", "")
+    name = next((each for each in METHODS if each.lower() == asked.lower()), None)
+    if name is None:
+        raise section.error(f"there is no method {asked!r} to fit with{closest(asked, METHODS[1:])}", "method")
+    if name in (*BRACKETING, *STEPPING) and variables + targets != 2:
+        raise section.error(f"{name} solves for one variable with one target; leave the method out", "method")
+    if name in ROOTS and variables != targets:
+        raise section.error(f"{name} needs as many targets as variables; leave the method out", "method")
+    options = section.section("options", keys.FITTING_OPTIONS)
+    eps = options.number_in("eps", FitMethod.eps, 0.0, 0.5, open_low=True)
+    return FitMethod(name, eps, options.integer("max_evaluations", FitMethod.most, 3))

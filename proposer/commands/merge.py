@@ -1,0 +1,121 @@
+"""`lodescan merge`: the points of several runs of one question in one folder, for tables, pictures and reports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from proposer.run.dataset import DATASET, Dataset
+from proposer.run.files import DatasetError
+from proposer.run.folder import check_no_foreign_files
+from proposer.run.manifest import keep_records
+from proposer.run.rows import Results
+from proposer.run.tables import GOOD_POINTS, GoodPoints
+from proposer.show.voice import say
+from proposer.target import Target
+from proposer.types import Batch, Outcome, Status
+from scanspec import UsageError
+
+SAME = {
+    "variables": "variables",
+    "observables": "observables",
+    "codes": "codes",
+    "physics_digest": "codes (their physics digest)",
+    "likelihood_digest": "constants of the likelihood",
+}
+"""What of the stored values must be the same in all runs, and how it is called."""
+
+
+def merge(into: Path, folders: Sequence[Path]) -> int:
+    """Writes the answered points of all runs into a new folder; of points that are in several the first stays.
+
+    Raises DatasetError, and UsageError where the runs do not belong together or the folder has a run.
+    """
+    if len(folders) < 2:
+        raise UsageError("one run is nothing to merge", next_step="name two or more")
+    if (into / DATASET).exists():
+        raise UsageError(f"{into} holds a run already", next_step="name a new folder")
+    check_no_foreign_files(into)
+    metas = [_meta(folder) for folder in folders]
+    for folder, meta in zip(folders[1:], metas[1:], strict=True):
+        _check_same(folders[0], metas[0], folder, meta)
+    target = Target.stored(metas[0])
+    with Dataset(into) as merged:
+        again = 0
+        for folder in folders:
+            with Dataset(folder, read_only=True) as dataset:
+                if not merged.meta():
+                    merged.start(dataset.columns, _merged(metas, folders))
+                again += sum(_add(merged, part) for part in dataset.results())
+        keep_records(merged)
+        variables, observables = metas[0]["variables"], metas[0]["observables"]
+        GoodPoints(into / GOOD_POINTS, variables, observables, target).rewrite(merged)
+        twice = f"; {again:,} were in several runs" if again else ""
+        say(f"{into}: {merged.points:,} points of {len(folders)} runs, {merged.count_good(target):,} good{twice}")
+        say(f"good points: {into / GOOD_POINTS}")
+        say(f"to search on from all of them: init_csv in setup, with the table of `lodescan export {into}`")
+    return 0
+
+
+def _meta(folder: Path) -> dict[str, Any]:
+    with Dataset(folder, read_only=True) as dataset:
+        if not (meta := dataset.meta()):
+            raise DatasetError(f"{folder}: the run has not started yet", next_step="leave it out")
+        return meta
+
+
+def _check_same(first: Path, ours: dict[str, Any], other: Path, theirs: dict[str, Any]) -> None:
+    differs = [words for key, words in SAME.items() if ours.get(key) != theirs.get(key)]
+    if Target.stored(ours) != Target.stored(theirs):
+        differs.append("threshold_value")
+    if differs:
+        raise UsageError(
+            f"{other} does not belong to {first}: it has other {' and other '.join(differs)}",
+            next_step="merge runs of one scan file, with other seeds or types, or bring one to the constants of the "
+            "other with `lodescan rescore`",
+        )
+
+
+def _merged(metas: Sequence[dict[str, Any]], folders: Sequence[Path]) -> dict[str, Any]:
+    first = metas[0]
+    merged_from = [
+        {"folder": str(folder), "seed": meta["seed"], "seconds": meta["seconds"]}
+        for folder, meta in zip(folders, metas, strict=True)
+    ]
+    manifest = {**first.get("manifest", {}), "merged_from": merged_from}
+    left_out = ("live", "same_physics", "stopped_with")
+    kept = {key: value for key, value in first.items() if key not in left_out}
+    seconds = sum(float(meta["seconds"]) for meta in metas)
+    new = {"merged_from": merged_from, "manifest": manifest, "seconds": seconds}
+    return {**kept, **new, "stopped": f"merged from {len(folders)} runs"}
+
+
+def _add(merged: Dataset, part: Results) -> int:
+    """Adds points; returns how many were there already."""
+    again = 0
+    for iteration in np.unique(part.iterations).tolist():
+        here = part.where(part.iterations == iteration)
+        added = merged.add_batch(Batch(here.u, here.origins, iteration), here.params, b"")
+        new = here.where(added.kept)
+        merged.record([_outcome(new, row, point) for row, point in enumerate(added.ids.tolist())])
+        again += int((~added.kept).sum())
+    return again
+
+
+def _outcome(points: Results, row: int, number: int) -> Outcome:
+    ok = points.status[row] == Status.OK
+    return Outcome(
+        number,
+        Status(int(points.status[row])),
+        float(points.nll[row]) if ok else None,
+        points.observables[row].tolist(),
+        points.losses[row].tolist() if ok else (),
+        points.seconds[row].tolist(),
+        points.failed_code[row],
+        points.message[row],
+        points.warnings[row],
+        points.missing[row],
+    )

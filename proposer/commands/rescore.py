@@ -1,0 +1,184 @@
+"""`lodescan rescore`: the stored observables of a run under the constants, windows and threshold of another scan file.
+
+Nothing is evaluated. The new folder holds a run of that file, which `lodescan scan` goes on with.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import shlex
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from proposer.commands.asked import Asked, read_asked
+from proposer.evaluation.backend import Description
+from proposer.run.dataset import DATASET, Dataset, Results
+from proposer.run.files import DatasetError
+from proposer.run.folder import check_no_foreign_files
+from proposer.run.manifest import choose_seed, columns_of, keep_records, keep_scan_file, start_run
+from proposer.run.record import RunRecord
+from proposer.run.tables import GOOD_POINTS, GoodPoints
+from proposer.show.voice import say
+from proposer.strategies.choice import make_strategy, type_name
+from proposer.types import Batch, Observable, Outcome, Status
+from scanspec import ObservableSpec, UsageError, losses_and_nll, read_scan_file
+
+Windows = dict[str, tuple[float, float] | None]
+
+
+@dataclass(frozen=True)
+class Old:
+    """The run whose points are taken: its windows, and where each new observable stands in its own order."""
+
+    folder: Path
+    meta: dict[str, Any]
+    windows: Windows
+    places: list[int]
+    names: list[str]
+
+
+def rescore(folder: Path, file: Path, into: Path | None) -> int:
+    """Writes a new run with every point of an old one that lies in the ranges of the file.
+
+    A point that an old window ended, and no new one does, has to be evaluated: it stays without an answer. Raises
+    ScanFileError, DatasetError, and UsageError where the file asks for what the run has not stored.
+    """
+    asked = read_asked(file)
+    if asked.init is not None:
+        raise asked.spec.setup.error(
+            "init_csv has no meaning for a rescore, which takes the points of a run", "init_csv"
+        )
+    into = into or Path("runs") / asked.spec.run_name
+    if (into / DATASET).exists():
+        raise UsageError(f"{into} holds a run already", next_step="name a new folder with --run")
+    check_no_foreign_files(into)
+    with Dataset(folder, read_only=True) as stored:
+        old = _old(stored, folder, asked)
+        parts = list(stored.results())
+    new = _description(asked, old)
+    seed = choose_seed(asked.spec, None, RunRecord())
+    strategy = make_strategy(type_name(asked.spec), asked.space, asked.settings, seed, new.observables)
+    aims = {"points": asked.limits.points, **asked.settings.target.to_meta(), "stopped": None}
+    with Dataset(into) as dataset:
+        columns = columns_of(asked.spec, new)
+        start_run(dataset, columns, asked.spec, new, seed, min(os.cpu_count() or 1, 8), aims)
+        dataset.set_meta({"rescored_from": str(folder)})
+        keep_scan_file(into, asked.spec)
+        keep_records(dataset)
+        outside = _take_over(dataset, asked, old, parts, strategy.checkpoint())
+        target, names = asked.settings.target, [each.name for each in new.observables]
+        GoodPoints(into / GOOD_POINTS, list(asked.space.names), names, target, asked.limits.points).rewrite(dataset)
+        _tell(dataset, old, outside, asked)
+    return 0
+
+
+def _old(stored: Dataset, folder: Path, asked: Asked) -> Old:
+    meta = stored.meta()
+    names = [each.name for each in stored.columns.observables]
+    if list(asked.space.names) != list(meta["variables"]):
+        raise UsageError(
+            f"{asked.spec.path} has other variables than {folder}: {', '.join(meta['variables'])}",
+            next_step="keep the variables, in their order; ranges and priors may change",
+        )
+    wanted = asked.spec.all_observables()
+    if measured := [each.name for each in wanted if each.measurement is not None]:
+        raise UsageError(
+            f"the likelihood of {', '.join(measured)} is the evaluator's own measurement",
+            next_step="give mean and sigma, or scan anew",
+        )
+    if absent := [each.name for each in wanted if each.name not in names]:
+        raise UsageError(
+            f"{folder} has not stored {', '.join(absent)}; it has {', '.join(names)}",
+            next_step="leave it out, or scan anew: it has to be evaluated",
+        )
+    files = sorted(folder.glob("scan.*"))
+    if not files:
+        raise DatasetError(f"{folder}: the copy of its scan file is gone", next_step="put it back as scan.yaml")
+    windows = {each.name: each.valid for each in read_scan_file(files[0]).all_observables()}
+    return Old(folder, meta, windows, [names.index(each.name) for each in wanted], names)
+
+
+def _description(asked: Asked, old: Old) -> Description:
+    """What an evaluator of the new file will say of itself, but for the digest of its likelihood."""
+    observables = tuple(
+        Observable(each.name, each.unit, each.code or "", each.valid, each.likelihood)
+        for each in asked.spec.all_observables()
+    )
+    return Description(
+        backend=old.meta["backend"],
+        version=old.meta["backend_version"],
+        physics_digest=old.meta["physics_digest"],
+        likelihood_digest="",
+        parameters={},
+        observables=observables,
+        concurrency=0,
+        max_batch=0,
+        codes=tuple(old.meta["codes"]),
+        sources=old.meta.get("sources", {}),
+    )
+
+
+def _take_over(dataset: Dataset, asked: Asked, old: Old, parts: Sequence[Results], checkpoint: bytes) -> int:
+    """Stores all points as one batch; returns how many lie outside the new ranges."""
+    outside, params, known = 0, [np.empty((0, len(asked.space.names)))], list[Outcome | None]()
+    for part in parts:
+        inside = np.asarray(asked.space.inside(part.params).all(axis=1), dtype=np.bool_)
+        outside += int((~inside).sum())
+        params.append(part.params[inside])
+        known += _score(part.where(inside), asked.spec.all_observables(), old)
+    values = np.concatenate(params)
+    batch = Batch(asked.space.to_unit(values), ["init"] * len(values), 0)
+    dataset.add_batch(batch, values, checkpoint, known)
+    return outside
+
+
+def _score(part: Results, wanted: Sequence[ObservableSpec], old: Old) -> list[Outcome | None]:
+    """The new answers of points, None where only an evaluation can say."""
+    losses, nll = losses_and_nll([each.likelihood for each in wanted], part.observables[:, old.places])
+    found: list[Outcome | None] = []
+    for row, number in enumerate(part.status.tolist()):
+        values = part.observables[row].tolist()
+        given = {
+            name: x for k, (name, x) in enumerate(zip(old.names, values, strict=True)) if k not in part.missing[row]
+        }
+        own = [values[place] for place in old.places]
+        missing = [k for k, each in enumerate(wanted) if each.name not in given]
+        ended = next((each for each in wanted if _is_outside(given.get(each.name), each.valid)), None)
+        by_window = any(_is_outside(x, old.windows.get(name)) for name, x in given.items())
+        status = Status(number)
+        if status in (Status.FAILED, Status.TIMED_OUT) or (status is Status.INVALID and not (by_window or ended)):
+            words = part.failed_code[row], part.message[row]
+            found.append(Outcome(0, status, None, own, (), (), *words, (), missing))
+        elif ended is not None and ended.valid is not None:
+            low, high = ended.valid
+            why = f"{ended.name} = {given[ended.name]:g} is outside [{low:g}, {high:g}]"
+            found.append(Outcome(0, Status.INVALID, None, own, (), (), ended.code or "", why, (), missing))
+        elif missing:
+            found.append(None)
+        else:
+            warnings = part.warnings[row]
+            found.append(Outcome(0, Status.OK, float(nll[row]), own, losses[row].tolist(), (), "", "", warnings))
+    return found
+
+
+def _is_outside(value: float | None, window: tuple[float, float] | None) -> bool:
+    return value is not None and window is not None and (math.isnan(value) or not window[0] <= value <= window[1])
+
+
+def _tell(dataset: Dataset, old: Old, outside: int, asked: Asked) -> None:
+    counts: Counter[str] = Counter()
+    for (_, status), points in dataset.counts().items():
+        counts["to be evaluated" if status is None else status.name] += points
+    words = ", ".join(f"{points:,} {name}" for name, points in sorted(counts.items()))
+    into, file = dataset.path.parent, asked.spec.path
+    say(f"{into}: {dataset.points:,} points of {old.folder}, scored by {file}: {words}")
+    if outside:
+        say(f"left out: {outside:,} points outside its ranges")
+    say(f"good points: {dataset.count_good(asked.settings.target):,} ({into / GOOD_POINTS})")
+    say(f"to go on: {shlex.join(['lodescan', 'scan', str(file), '--run', str(into)])}")

@@ -1,0 +1,99 @@
+"""`lodescan retry`: evaluates stored points again, and puts the new answers in the place of the old ones."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from proposer.commands.asked import check_agreement
+from proposer.evaluation.backend import Description
+from proposer.evaluation.work import Work
+from proposer.run.dataset import DATASET, Dataset
+from proposer.run.files import START, DatasetError
+from proposer.run.manifest import check_same_evaluator
+from proposer.run.record import RunRecord
+from proposer.run.spectra import kept_below, save_spectra
+from proposer.run.tables import GOOD_POINTS, GoodPoints
+from proposer.show.failures import scan_file
+from proposer.show.voice import say
+from proposer.types import Pending, Status
+from proposer.wire.pool import Pool
+from proposer.wire.security import Security
+from scanspec import read_scan_file
+
+SAY_EVERY = 10.0
+"""Seconds between two lines on how far it is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retry:
+    """Which points, and how: those whose status is one of `statuses`."""
+
+    statuses: Collection[Status]
+    places: Sequence[str]
+    security: Security
+    wait: float
+    same_physics: bool
+
+
+def retry(folder: Path, how: Retry) -> int:
+    """Evaluates points again; one that is not answered keeps its old answer. Returns 0.
+
+    Raises DatasetError, NoEvaluator, EvaluatorRefused, and AnotherRun where the evaluator computes something else.
+    """
+    if not (folder / DATASET).exists():
+        raise DatasetError(f"{folder}: there is no run here", next_step=START)
+    with Dataset(folder) as dataset:
+        record = RunRecord.read(dataset.meta())
+        spec, target = read_scan_file(scan_file(folder)), record.target
+        points = _chosen(dataset, how.statuses)
+        words = " or ".join(each.name for each in how.statuses)
+        if not len(points.ids):
+            say(f"no point is {words}: nothing to do")
+            return 0
+        below = kept_below(spec, target.threshold)
+        pool = Pool(how.places, security=how.security, say=say, spectra_below=below, file=spec.path)
+
+        def fits(description: Description) -> None:
+            check_agreement(spec, description, pool.where)
+            check_same_evaluator(dataset, record, description, same_physics=how.same_physics)
+
+        try:
+            pool.describe(how.wait, fits)
+            say(f"{folder}: {len(points.ids):,} points that are {words} are evaluated again")
+            counts, last = Counter[Status](), time.monotonic()
+            work = Work(record.variables)
+            work.add(points, len(points.ids))
+            for received in pool.evaluate(work, wait=how.wait, until=math.inf):
+                save_spectra(folder, received.outcomes)
+                dataset.replace(received.outcomes)
+                counts.update(each.status for each in received.outcomes)
+                if time.monotonic() - last > SAY_EVERY:
+                    last = time.monotonic()
+                    say(f"{counts.total():,} of {len(points.ids):,}: {_words(counts)}")
+        finally:
+            pool.close()
+            table = folder / GOOD_POINTS
+            GoodPoints(table, record.variables, record.observables, target, record.points or math.inf).rewrite(dataset)
+        say(f"evaluated again: {_words(counts)}; {dataset.count_good(target):,} good points in all")
+    return 0
+
+
+def _words(counts: Counter[Status]) -> str:
+    return ", ".join(f"{points:,} {status.name}" for status, points in sorted(counts.items()))
+
+
+def _chosen(dataset: Dataset, statuses: Collection[Status]) -> Pending:
+    ids, values = [np.empty(0, dtype=np.int64)], [np.empty((0, len(dataset.columns.variables)))]
+    for part in dataset.results():
+        wanted = np.isin(part.status, [*statuses])
+        ids.append(part.ids[wanted])
+        values.append(part.params[wanted])
+    every = np.concatenate(ids)
+    return Pending(every, np.concatenate(values), np.zeros(len(every), dtype=np.int64))

@@ -1,0 +1,95 @@
+"""From BSMArt's words to the plain ones: a whole document, its lines kept.
+
+Every scan file passes here, since files mix the two spellings. What reads the document behind knows one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml.comments import CommentedMap
+
+from scanspec.bsmart.codes import translate_codes
+from scanspec.bsmart.observables import translate_observable
+from scanspec.bsmart.plotting import translate_plotting
+from scanspec.bsmart.setup import check_type, translate_setup
+from scanspec.bsmart.spellings import FITTING, FITTING_OBSERVABLE, FITTING_OPTIONS, NETWORKS, SECTIONS
+from scanspec.bsmart.translator import Translator
+from scanspec.bsmart.variables import name_columns, translate_variables
+from scanspec.plain import PlainMap
+
+
+@dataclass(frozen=True)
+class Translation:
+    """A document in the plain spelling; `changes`, a line each, `notes`, what the user should hear of BSMArt, and the
+    places of keys that are `ignored`.
+    """
+
+    document: PlainMap
+    ignored: tuple[str, ...]
+    changes: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def translate(path: Path, document: CommentedMap) -> Translation:
+    """Puts a document into the plain spelling.
+
+    Raises ScanFileError for a type of BSMArt that lodescan does not have. Whatever else cannot be translated is a
+    ScanFileError in the place of the value, for the reader to raise.
+    """
+    translator = Translator(str(path))
+    variables = translate_variables
+    for key, value in document.items():
+        if SECTIONS.plain(key) == "setup" and check_type(translator, value, str(key)) in ("READ_CSV", "read_csv"):
+            variables = name_columns
+    found = translator.mapping(
+        document,
+        SECTIONS,
+        "",
+        {
+            "setup": lambda value, where: translate_setup(translator, value, where),
+            "networks": lambda value, where: translator.mapping(value, NETWORKS, where, {"verbose": _verbose}),
+            "variables": lambda value, where: variables(translator, value, where),
+            "codes": lambda value, where: translate_codes(translator, value, where),
+            "fitting": lambda value, where: _fitting(translator, value, where),
+            "observables": translator.each(lambda value, where: translate_observable(translator, value, where)),
+            "plotting": lambda value, where: translate_plotting(translator, value, where, document),
+        },
+    )
+    renamed = ", ".join(f"{old} is now {new}" for old, new in translator.renamed.items())
+    changes = [renamed, *translator.changes] if renamed else translator.changes
+    return Translation(found, tuple(_ignored(found)), tuple(changes), tuple(translator.notes))
+
+
+def _verbose(value: Any, _where: str) -> Any:
+    """A number, or a boolean, in BSMArt a text."""
+    return {"true": True, "false": False}.get(str(value).lower(), value)
+
+
+def _fitting(translator: Translator, content: Any, path: str) -> Any:
+    return translator.mapping(
+        content,
+        FITTING,
+        path,
+        {
+            "variables": lambda value, where: translate_variables(translator, value, where),
+            "observables": translator.each(lambda value, where: translator.mapping(value, FITTING_OBSERVABLE, where)),
+            "options": lambda value, where: translator.mapping(value, FITTING_OPTIONS, where),
+        },
+    )
+
+
+_ORDER = ("setup", "networks", "variables", "fitting", "codes", "observables", "plotting")
+
+
+def _ignored(content: PlainMap, path: str = "") -> list[str]:
+    """The places of keys without meaning; of a code that does not run, no deeper ones than its own."""
+    found = [f"{path}{key}" for key in content.ignored]
+    inner = {key: value for key, value in content.items() if isinstance(value, PlainMap)}
+    if content.get("run") is False:
+        return found
+    for key in sorted(inner, key=lambda key: _ORDER.index(key) if not path and key in _ORDER else len(_ORDER)):
+        found += _ignored(inner[key], f"{path}{content.spelling(key)}: ")
+    return found

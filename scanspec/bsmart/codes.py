@@ -1,0 +1,227 @@
+"""BSMArt's section `Codes`: tools that lodescan has or has not, and their settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ruamel.yaml.comments import CommentedMap
+
+from scanspec.bsmart.observables import translate_observable
+from scanspec.bsmart.spellings import CODE, INVALID_WHEN, PHYSICS_OF_TOOLS, SUCCESS
+from scanspec.bsmart.translator import FALSE, Translator
+from scanspec.document import ScanFileError, Section
+from scanspec.keys import OF_PROFILES
+from scanspec.plain import PlainMap
+from scanspec.tools import BUILT_IN, FLAVIO, HOW_TO_PORT, PASS, WITHOUT_A_WAY, known_profile, needs_the_folder
+
+_NOT_HERE = {
+    "HiggsTools",
+    "HiggsBounds",
+    "HiggsSignals",
+    "SPheno",
+    "FlexibleSUSY",
+    "MicrOmegas",
+    "SModelS",
+    "SModelS2",
+    "anyBSM",
+    "ZPEED",
+    "Zprime",
+    "VacStab",
+    "VevaciousPlusPlus",
+    "resummino",
+    "MadGraph",
+    "MadGraphHackAnalysis",
+    "HackAnalysis",
+    "HackAnalysis_LO",
+    "MadAnalysis",
+    "MadAnalysisAllPAD",
+    "MadAnalysisExpert",
+}
+"""Tools of BSMArt that lodescan does not bring along; some run as programs, with a `Command` and a profile."""
+
+_WITH_A_COMMAND = (
+    "`Profile: none` makes it a program that reads one SLHA file and writes another; anything else is "
+    "`function: module:name`, a Python function"
+)
+_NOTHING = (
+    "is a setting of BSMArt's tool of that name and does nothing here; where it chose points, write conditions, where "
+    "it changed the call, write it into the command"
+)
+
+
+def translate_codes(translator: Translator, content: Any, path: str) -> Any:
+    """The section `codes`."""
+    if not isinstance(content, CommentedMap):
+        return content
+    section, found = translator.section(content, path), PlainMap(content)
+    refused = _refuse_tools(section, content)
+    template = _template(content)
+    for name, value in content.items():
+        where = f"{path}: {name}"
+        if name in refused:
+            found.put(name, refused[name], name)
+        elif _is_off(value):
+            found.put(name, _idle_code(translator, value, str(name), where), name)
+        else:
+            code = _code(translator, value, str(name), where, template)
+            fills_in = str(name) in (template.filled_in_by, PASS) and isinstance(code, PlainMap)
+            if fills_in and template.file and not code.get("input_file"):
+                code.put("input_file", template.file, "InputFile")
+            found.put(name, code, name)
+    return found
+
+
+def _is_off(code: Any) -> bool:
+    return isinstance(code, CommentedMap) and any(str(code.get(key)).lower() in FALSE for key in ("run", "Run"))
+
+
+class _Template(NamedTuple):
+    """The InputFile of the first code of the file, also of an idle one, and the code that fills it in."""
+
+    filled_in_by: str
+    file: str
+
+
+def _template(content: CommentedMap) -> _Template:
+    codes = {str(name): code for name, code in content.items() if isinstance(code, CommentedMap)}
+    file = next((code.get("input_file", code.get("InputFile", "")) for code in codes.values()), "")
+    running = {name: code for name, code in codes.items() if not _is_off(code)}
+    first = (name for name, code in running.items() if name == PASS or {"Command", "command"} & set(code))
+    return _Template(next(first, ""), file if isinstance(file, str) else "")
+
+
+def _mapping(translator: Translator, content: Any, path: str) -> Any:
+    return translator.mapping(
+        content,
+        CODE,
+        path,
+        {
+            "observables": translator.each(lambda value, where: translate_observable(translator, value, where)),
+            "success": lambda value, where: translator.mapping(value, SUCCESS, where),
+            "invalid_when": lambda value, where: translator.mapping(value, INVALID_WHEN, where),
+        },
+    )
+
+
+def _code(translator: Translator, content: Any, name: str, path: str, template: _Template) -> Any:
+    found = _mapping(translator, content, path)
+    if not isinstance(found, PlainMap):
+        return found
+    if found.get("run") is True and found.spelling("run") != "run":
+        del found["run"]
+        translator.say("left out Run where it is true, the default")
+    if "command" in found:
+        _input_by_name(translator, found, name, path, template)
+    else:
+        _files_of_no_program(translator, found, name, path)
+    profile = known_profile(str(found.get("profile") or name))
+    for key in [each for each in found.ignored if each in PHYSICS_OF_TOOLS]:
+        if str(content[key]).lower() in (*FALSE, "none", "[]", "{}", ""):
+            continue
+        said = _NOTHING
+        if key == "DD_Limits":
+            said = (
+                "the entry DARKMATTER 501, which BSMArt makes of its own limits of direct detection, is not made here, "
+                "and nothing is excluded by it; micrOMEGAs' own p-value is DARKMATTER 401: give it a window or write "
+                "conditions"
+            )
+        translator.notes.append(f"{path}: {key}{': ' if key == 'DD_Limits' else ' '}{said}")
+        found.ignored.remove(key)
+    for key, profiles in OF_PROFILES.items():
+        in_plain_words = found.spelling(key) == key and "command" not in found  # the kind of code refuses it
+        if key in found and profile not in profiles and not in_plain_words:
+            translator.notes.append(f"{path}: {found.spelling(key)} {_NOTHING}")
+            translator.say(f"left out {path}: {key}, which has no meaning here")
+            del found[key]
+    if profile in ("HiggsBounds", "HiggsSignals"):
+        _call_with_the_folder(translator, found, path)
+    return found
+
+
+def _idle_code(translator: Translator, content: CommentedMap, name: str, path: str) -> PlainMap:
+    """A code that does not run: it may hold what only its own tool knows."""
+    notes = list(translator.notes)
+    found: PlainMap = _mapping(translator, content, path)
+    translator.notes[:] = notes
+    for key in [each for each, value in found.items() if isinstance(value, ScanFileError)]:
+        del found[key]
+    profile = known_profile(str(found.get("profile") or name))
+    for key in [each for each in OF_PROFILES if each in found and profile not in OF_PROFILES[each]]:
+        found.ignored.append(found.spelling(key))
+        translator.say(f"left out {path}: {key}, which has no meaning here")
+        del found[key]
+    return found
+
+
+def _input_by_name(translator: Translator, code: PlainMap, name: str, path: str, template: _Template) -> None:
+    """In BSMArt the InputFile of a later code is a name for the spectrum, also where it is that of the template."""
+    named = code.get("input_file")
+    if code.spelling("input_file") != "InputFile" or named != template.file or name == template.filled_in_by:
+        return
+    code.put("input_name", code.pop("input_file"), "InputFile")
+    translator.say(f"{path}: InputFile, here the name under which the code gets the spectrum, is now input_name")
+
+
+def _files_of_no_program(translator: Translator, code: PlainMap, name: str, path: str) -> None:
+    """What only a program has means nothing for functions and most tools; files of BSMArt have it all the same."""
+    for key in ("input_file", "output_file"):
+        if key in code and code.spelling(key) != key and not (key == "input_file" and name in (PASS, FLAVIO)):
+            code.ignored.append(code.spelling(key))
+            translator.say(f"left out {path}: {code.spelling(key)}, which has no meaning here")
+            del code[key]
+
+
+def _call_with_the_folder(translator: Translator, code: PlainMap, path: str) -> None:
+    """BSMArt calls HiggsBounds and HiggsSignals as PROGRAM OPTIONS FOLDER/, whatever the options say, but for SLHA."""
+    command, options = code.get("command"), str(code.get("options") or "")
+    if code.spelling("command") != "Command" or not isinstance(command, str) or "{" in command:
+        return
+    if "SLHA" in f"{command} {options}".split() or needs_the_folder(translator.section(code, path)):
+        return
+    code["command"] = " ".join(f"{command} {options}".split()) + " {folder}/"
+    code.pop("options", None)
+    translator.say(f"{path}: the folder that BSMArt calls it with is now in the command")
+
+
+def _refuse_tools(codes: Section, content: CommentedMap) -> dict[Any, ScanFileError]:
+    """One error for all tools that are not here, before any of their keys is looked at; by their names."""
+
+    def is_own(name: Any) -> bool:
+        """Whether there is a tool of the user's own of this name, as BSMArt finds it."""
+        return (Path(codes.file).parent / "Tools" / f"{name}.py").is_file()
+
+    running = {name: code for name, code in content.items() if isinstance(code, CommentedMap) and not _is_off(code)}
+    left = [name for name, code in running.items() if name not in BUILT_IN and _is_left_to_bsmart(code, str(name))]
+    own = [name for name in left if is_own(name)]
+    refused = [name for name in left if name in _NOT_HERE or name in own]
+    if not refused:
+        return {}
+    with_commands = [name for name in refused if "Command" in content[name]]
+    if len(refused) == 1:
+        what = f"code {refused[0]!r} is a tool"
+    else:
+        what = f"the codes {', '.join(f'{name!r} (line {codes.line(name)})' for name in refused)} are tools"
+    if own:
+        it_is = "it is" if len(refused) == 1 else "they are"
+        files = ", ".join(f"Tools/{name}.py" for name in own)
+        what += f" of your own ({files}), which lodescan does not load as {it_is}" + (", or" if refused != own else "")
+    if refused != own:
+        what += " of BSMArt that lodescan does not bring along"
+    ways = [_WITH_A_COMMAND] if with_commands else []
+    if len(with_commands) < len(refused):
+        ways.append(WITHOUT_A_WAY)
+    error = codes.error(
+        f"{what}; {'; without a Command, '.join(ways)}; "
+        + ('`"Run": "False"` leaves one out; ' if refused != own or len(own) > 1 else "")
+        + HOW_TO_PORT,
+        refused[0],
+    )
+    return dict.fromkeys(refused, error)
+
+
+def _is_left_to_bsmart(code: CommentedMap, name: str) -> bool:
+    """Whether a code says no more of how it runs than BSMArt needs."""
+    if any(key in code for key in ("function", "Function", "command", "flavio", "umbridge", "profile", "Profile")):
+        return False
+    return not (known_profile(name) and "Command" in code)

@@ -1,0 +1,47 @@
+"""BSMArt's section `Plotting`: words in any case, and its names of the NLL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+
+from scanspec.bsmart.spellings import PLOT, PLOTTING
+from scanspec.bsmart.translator import Translator
+
+_OF_NLL = ("Result", "RESULT", "RESULT[0]")
+"""What BSMArt's tables call the NLL."""
+
+
+def translate_plotting(translator: Translator, content: Any, path: str, document: CommentedMap) -> Any:
+    """The section `plotting`; `document` is the file, in which something else may have a name of the NLL."""
+    nll = [each for each in _OF_NLL if each not in names_in(document)]
+
+    def lower(value: Any, _where: str) -> Any:
+        if isinstance(value, list):
+            return CommentedSeq([lower(each, _where) for each in value])
+        return value.lower() if isinstance(value, str) else value
+
+    def values(value: Any, where: str) -> Any:
+        if not isinstance(value, list):
+            return value
+        found = CommentedSeq("NLL" if each in nll else each for each in value)
+        if found != value:
+            translator.say(f"{where}: the NLL is now NLL")
+        return found
+
+    def one(value: Any, where: str) -> Any:
+        return translator.mapping(value, PLOT, where, {"values": values, "scaling": lower})
+
+    def strategy(value: Any, where: str) -> Any:
+        word = lower(value, where)
+        return "valid" if word == "slha" else word
+
+    return translator.mapping(content, PLOTTING, path, {"strategy": strategy, "plots": translator.each(one)})
+
+
+def names_in(content: Any) -> set[str]:
+    """The keys of a mapping, of those in it, and so on, as names."""
+    if not isinstance(content, dict):
+        return set()
+    return {str(each) for each in content}.union(*map(names_in, content.values()))

@@ -1,0 +1,115 @@
+"""What all sections of a file have in common on the way from BSMArt's spelling to the plain one: keys and values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+
+from scanspec.bsmart.spellings import Spelling
+from scanspec.document import Section, nearest
+from scanspec.faults import Faults
+from scanspec.keys import MAY_BE_EMPTY
+from scanspec.numbers import to_number
+from scanspec.plain import PlainMap
+
+Convert = Callable[[Any, str], Any]
+"""From a value and its place in the file, such as "Variables: m0: PRIOR", to the plain value."""
+
+TRUE, FALSE = ("true", "1", "yes"), ("false", "0", "no")
+"""Booleans as texts; BSMArt hands its own to Python."""
+
+
+class Translator:
+    """Puts mappings into the plain spelling, and keeps what it changed and what the user should hear.
+
+    It raises nothing: a value that cannot be translated becomes a ScanFileError in its place.
+    """
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.renamed: dict[str, str] = {}
+        self.changes: list[str] = []
+        self.notes: list[str] = []
+
+    def say(self, change: str) -> None:
+        """Keeps what was changed, once."""
+        if change not in self.changes:
+            self.changes.append(change)
+
+    def section(self, content: CommentedMap, path: str) -> Section:
+        """A mapping as the file has it, for messages that name its keys and lines."""
+        return Section(self.file, path, content, faults=Faults(collecting=True))
+
+    def mapping(self, content: Any, spelling: Spelling, path: str, special: Mapping[str, Convert] | None = None) -> Any:
+        """A mapping with plain keys and plain values; what is no mapping stays. `special`: what becomes of some values.
+
+        Keys that nobody knows stay, for the reader to refuse.
+        """
+        if not isinstance(content, CommentedMap):
+            return content
+        found = PlainMap(content)
+        for key, value in content.items():
+            where = f"{path}: {key}".removeprefix(": ")
+            name = spelling.plain(key)
+            if name is None:
+                self._keep_unknown(found, key, value, spelling, where)
+            elif value is None and name not in MAY_BE_EMPTY and self.file.lower().endswith(".json"):
+                self.say(f"left out {where}, which is empty")  # in JSON a null is written, not forgotten
+            elif name in found:
+                first = found.spelling(name)
+                # BSMArt has two names for some keys, and files have both
+                if name in (first, key) or content[first] != value:
+                    fault = self.section(content, path).error(f"{key!r} and {first!r} are the same key; keep one", key)
+                    found.put(name, fault, first)
+            else:
+                if name != key:
+                    self.renamed[str(key)] = name
+                plain = special[name](value, where) if special and name in special else value
+                found.put(name, self.value(spelling, name, plain, where), key)
+        return found
+
+    def _keep_unknown(self, found: PlainMap, key: Any, value: Any, spelling: Spelling, where: str) -> None:
+        if key in spelling.without_meaning:
+            found.ignored.append(key)
+            self.say(f"left out {where}, which has no meaning here")
+            return
+        found.put(key, value, key)
+        if hint := hint_of_bsmart(key, spelling.keys.known, spelling.others):
+            found.hints[key] = hint
+
+    def value(self, spelling: Spelling, name: str, value: Any, where: str) -> Any:
+        """Booleans and numbers that are written as texts, as such."""
+        plain: Any = value
+        if isinstance(value, (list, CommentedSeq)) and name in spelling.keys.numbers:
+            plain = CommentedSeq([self.value(spelling, name, each, where) for each in value])
+            plain.fa.set_flow_style()
+            return plain
+        if name in spelling.keys.booleans and not isinstance(value, bool):
+            word = str(value).strip().lower()
+            plain = True if word in TRUE else False if word in FALSE else value
+        elif isinstance(value, str) and name in spelling.keys.numbers and (number := to_number(value)) is not None:
+            plain = int(number) if number.is_integer() else number
+        if plain is not value and name != "run":
+            self.say(f"{where}: {str(value)!r} is now {plain}")
+        return plain
+
+    def each(self, one: Convert) -> Convert:
+        """The same for every entry of a mapping whose keys the user chose."""
+
+        def all_of(content: Any, path: str) -> Any:
+            if not isinstance(content, CommentedMap):
+                return content
+            found = PlainMap(content)
+            for name, value in content.items():
+                found.put(name, one(value, f"{path}: {name}"), name)
+            return found
+
+        return all_of
+
+
+def hint_of_bsmart(word: Any, plain: Iterable[str], others: Iterable[str]) -> str:
+    """The hint that names the nearest known word where that is one of BSMArt's; empty for a plain one, or none."""
+    own = list(plain)
+    return "" if (hint := nearest(word, [*own, *others])) == nearest(word, own) else hint

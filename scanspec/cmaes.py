@@ -1,0 +1,90 @@
+"""Settings of CMAES and CMAES_ND, CMA-ES with novelty, beyond plain numbers. Each function raises ScanFileError."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from scanspec.document import Section, closest
+from scanspec.likelihoods import Kind, losses_and_nll
+from scanspec.rows import read_columns
+
+if TYPE_CHECKING:
+    from scanspec.scanfile import ScanFile
+
+METHODS = ("HBOS", "Optimiser", "none")
+
+
+def read_novelty(setup: Section) -> tuple[str, int, str]:
+    """Method, bins and direction."""
+    method = setup.text("novelty", METHODS[0])
+    if method not in METHODS:
+        raise setup.wrong("novelty", "true, false, HBOS or Optimiser")
+    more = setup.section("novelty_settings")
+    for key in more:
+        if key not in ("n_bins", "direction"):
+            raise more.error(f"unknown key {key!r} in {more.path}{closest(key, ('n_bins', 'direction'))}", key)
+    direction = more.text("direction", "min")
+    if direction not in ("min", "max"):
+        raise more.wrong("direction", "min or max")
+    return method, more.integer("n_bins", setup.integer("novelty_bins", 100, low=2), low=2), direction
+
+
+def read_names(section: Section, key: str, what: str, known: Collection[str]) -> tuple[str, ...]:
+    names = tuple(section.texts(key))
+    for name in names:
+        if name not in known:
+            raise section.error(
+                f"{section.path}: {section.spelling(key)}: {name!r} is no {what}{closest(name, known)}", key
+            )
+    return names
+
+
+def read_seeds(setup: Section, names: Sequence[str]) -> tuple[tuple[float, ...], ...]:
+    """The rows of a table with a column for each of the names."""
+    if "seeds_csv" not in setup:
+        return ()
+    columns, wrong = read_columns(setup, "seeds_csv")
+    return _points(setup, "seeds_csv", columns, wrong, names)
+
+
+def read_start(scan: ScanFile) -> tuple[float, ...]:
+    """The best row of the table `start_csv`: the values of the variables; empty without a table.
+
+    It is the one with the lowest NLL of its observables by this file's likelihoods, or, where the table has not all of
+    these, by its own column NLL (in BSMArt's tables: Result).
+    """
+    import numpy as np  # here, because workers read scan files and start without it
+
+    setup, key = scan.setup, "start_csv"
+    if key not in setup:
+        return ()
+    columns, wrong = read_columns(setup, key)
+    points = _points(setup, key, columns, wrong, [each.name for each in scan.variables])
+    scored = [each for each in scan.all_observables() if each.likelihood.kind is not Kind.OFF]
+    known = not any(each.measurement is not None for each in scan.all_observables())
+    own = next((columns[name] for name in ("NLL", "Result") if name in columns), None)
+    if known and all(each.name in columns for each in scored):
+        table = np.array([columns[each.name] for each in scored], dtype=float).T
+        nll = losses_and_nll([each.likelihood for each in scored], table)[1]
+    elif own is not None:
+        nll = np.nan_to_num(np.array(own), nan=np.inf)
+    else:
+        raise setup.error(
+            f"{setup.spelling(key)}: the best row cannot be known: the table has neither a column for each observable "
+            "in the likelihood nor a column NLL",
+            key,
+        )
+    return points[int(np.argmin(nll))]
+
+
+def _points(
+    setup: Section, key: str, columns: Mapping[str, list[float]], wrong: Mapping[str, str], names: Sequence[str]
+) -> tuple[tuple[float, ...], ...]:
+    """The rows of a table, at least one, as values of the variables."""
+    for name in names:
+        if name in wrong:
+            raise setup.error(f"{key}: {setup.text(key)}, {wrong[name]}", key)
+        if not columns.get(name):
+            raise setup.error(f"{key}: the table has no numbers in a column {name!r}", key)
+    return tuple(zip(*(columns[name] for name in names), strict=True))

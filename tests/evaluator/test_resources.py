@@ -1,0 +1,108 @@
+"""Cores and memory of a point: how many run at once, and what programs and functions are told and given."""
+
+import os
+
+import pytest
+
+from evaluator.chain import Chain, Status
+from evaluator.codes import resources
+from evaluator.codes.resources import points_at_once
+from scanspec import ScanFileError, read_scan_file
+
+TELLS = """\
+#!/bin/sh
+# usage: tells.sh CORES INPUT OUTPUT
+data=$(ulimit -d | sed s,unlimited,0,)
+printf 'BLOCK TOLD\\n 1 %s\\n 2 %s\\n 3 %s\\n 4 %s\\n' $1 $OMP_NUM_THREADS $MKL_NUM_THREADS $data > $3
+"""
+OBSERVABLES = ", ".join(f"{name}: {{slha: [TOLD, {n}]}}" for n, name in enumerate(["cores", "omp", "mkl", "data"], 1))
+
+
+@pytest.fixture
+def told(scan_file, tmp_path, monkeypatch, chain):
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.setenv(name, "7")
+
+    def run(settings, setup=""):
+        scan = scan_file(
+            f"{setup}variables: {{x: [0, 1]}}\ncodes:\n  tells:\n"
+            "    command: ./tells.sh {cores} {input} {output}\n"
+            f"    input_file: in.slha\n    {settings}\n    observables: {{{OBSERVABLES}}}\n"
+            "observables: {all: {function: cores, mean: 1, sigma: 1}}\n",
+            tells__sh=TELLS,
+            in__slha="BLOCK IN\n 1 x\n",
+        )
+        (tmp_path / "tells.sh").chmod(0o755)
+        outcome = chain(scan).evaluate([0.5], tmp_path / "point")
+        assert outcome.status is Status.OK, outcome.message
+        return outcome.observables[:4]
+
+    return run
+
+
+def test_a_program_is_told_its_cores_and_given_its_memory(told):
+    assert told("cores: 3\n    memory: 2 GiB") == [3, 3, 3, 2**21]
+    assert told("memory: 1024 MiB")[:3] == [1, 7, 7]
+    setup = "setup: {environment_variables: {OMP_NUM_THREADS: 7}}\n"
+    assert told("cores: 3", setup)[:3] == [3, 7, 3]
+
+
+def test_a_program_that_takes_more_fails(scan_file, tmp_path, chain):
+    scan = scan_file(
+        "variables: {x: [0, 1]}\ncodes:\n  eats:\n    command: ./eats.py {input} {output}\n    input_file: in.slha\n"
+        "    memory: 200 MB\n    observables: {y: {slha: [OUT, 1], mean: 1, sigma: 1}}\n",
+        in__slha="BLOCK IN\n 1 x\n",
+        eats__py="#!/usr/bin/env python3\nfood = b'x' * 400_000_000\n",
+    )
+    (tmp_path / "eats.py").chmod(0o755)
+    outcome = chain(scan).evaluate([0.5], tmp_path / "point")
+    assert (outcome.status, outcome.message) == (Status.FAILED, "exit code 1: MemoryError")
+
+
+@pytest.mark.parametrize(
+    ("settings", "cores", "memory", "wanted"),
+    [
+        ("timeout: 9", 8, 16, 8),
+        ("cores: 4", 8, 16, 2),
+        ("cores: 3", 8, 16, 2),
+        ("memory: 5 GB", 8, 16, 3),
+        ("cores: 2\n    memory: 16 GB", 8, 16, 1),
+    ],
+)
+def test_as_many_points_at_once_as_fit(python_scan, monkeypatch, settings, cores, memory, wanted):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
+    monkeypatch.setattr(resources, "memory_limit", lambda: memory * 10**9)
+    chain = Chain(read_scan_file(python_scan(settings=settings)))
+    assert points_at_once([step.code for step in chain.steps]) == wanted
+
+
+@pytest.mark.parametrize(("settings", "key"), [("cores: 9", "cores"), ("memory: 17 GB", "memory")])
+def test_a_point_that_does_not_fit_at_all(python_scan, monkeypatch, settings, key):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    monkeypatch.setattr(resources, "memory_limit", lambda: 16 * 10**9)
+    chain = Chain(read_scan_file(python_scan(settings=settings)))
+    with pytest.raises(ScanFileError, match=rf"line 5: codes: toy: one point wants more {key} than there is here"):
+        points_at_once([step.code for step in chain.steps])
+
+
+@pytest.mark.parametrize("wrong", ["8", "GB", "0 GB", "8 apples", "-1 GB", ".nan GB", "1 GB more", "[1, 2]"])
+def test_memory_has_a_unit(python_scan, wrong):
+    with pytest.raises(ScanFileError, match=r"line 5: .*memory"):
+        read_scan_file(python_scan(settings=f"memory: {wrong}"))
+
+
+def test_workers_of_functions_through_an_evaluator(scan_file, evaluator):
+    """By default one worker here, since a point takes all cores; it may have no more memory than its code says."""
+    cores = len(os.sched_getaffinity(0))
+    text = (
+        "import os, resource\n\nBEGAN = os.environ['OMP_NUM_THREADS']\n\n\ndef f(point):\n"
+        "    return {'threads': float(BEGAN), 'data': resource.getrlimit(resource.RLIMIT_DATA)[0]}\n"
+    )
+    scan = scan_file(
+        f"variables: {{x: [0, 1]}}\ncodes: {{told: {{function: told:f, cores: {cores}, memory: 1 GB,\n"
+        "    observables: {threads: {mean: 1, sigma: 1}, data: }}}\n",
+        told__py=text,
+    )
+    server = evaluator(scan, workers=None)
+    assert server.describe().concurrency == 1
+    assert list(server.evaluate([[0.5]])[0].observables) == [cores, 1e9]

@@ -1,0 +1,310 @@
+"""TLS and tokens between both sides: who is let in, what is said to whom, and files that are replaced meanwhile."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from lodescan.v1 import evaluation_pb2 as pb
+from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
+from proposer.__main__ import main
+from proposer.commands.certificates import NoCertificates, certificates
+from proposer.wire.security import NotSecure, Security
+from scanspec import read_address
+from tests.pair.conftest import EvaluatorProcess, ScanFolder
+from tests.pair.processes import ROOT
+
+
+@pytest.fixture(scope="module")
+def certs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`good` is the pair's; `foreign` is somebody else's; `expired` is of the good authority."""
+    folder = tmp_path_factory.mktemp("certificates")
+    for name in ("good", "foreign"):
+        certificates(folder / name, [], 30)
+    shutil.copytree(folder / "good", folder / "expired")
+    certificates(folder / "expired", [], 0)
+    return folder
+
+
+def options(side: Path, *, ca: bool = True, token: bool = True) -> list[str]:
+    """Those of an evaluator whose files are in a folder."""
+    found = ["--tls-cert", str(side / "cert.pem"), "--tls-key", str(side / "key.pem")]
+    return found + ["--tls-ca", str(side / "ca.pem")] * ca + ["--token-file", str(side / "token")] * token
+
+
+def start(folder: Path, *more: str) -> EvaluatorProcess:
+    scan = ScanFolder(folder / "scan")
+    return EvaluatorProcess(
+        scan.file, folder / "evaluator", before=f"import sys; sys.argv += {list(more)!r}", workers=1
+    )
+
+
+@pytest.fixture(scope="module")
+def server(certs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EvaluatorProcess]:
+    """An evaluator that asks for certificates and for a token."""
+    evaluator = start(tmp_path_factory.mktemp("server"), *options(certs / "good" / "evaluator"))
+    yield evaluator
+    evaluator.stop()
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EvaluatorProcess]:
+    """An evaluator that speaks plain text."""
+    evaluator = start(tmp_path_factory.mktemp("plain"))
+    yield evaluator
+    evaluator.stop()
+
+
+def client(side: Path, **changes: Any) -> Security:
+    files = {"ca": side / "ca.pem", "cert": side / "cert.pem", "key": side / "key.pem", "token_file": side / "token"}
+    return Security(**{**files, **changes})
+
+
+def ask(address: str, security: Security) -> str:
+    """The status with which Describe ends."""
+    with security.channel(read_address(address), [("grpc.enable_http_proxy", 0)]) as channel:
+        try:
+            pb_grpc.EvaluationServiceStub(channel).Describe(pb.DescribeRequest(), timeout=20.0)
+        except grpc.RpcError as error:
+            return str(error.code().name)
+    return "OK"
+
+
+def test_who_has_all_is_served(server: EvaluatorProcess, certs: Path) -> None:
+    security = client(certs / "good" / "proposer")
+    assert ask(server.address, security) == "OK"
+    assert security.fault(read_address(server.address)) == ""
+
+
+@pytest.mark.parametrize("how", ["none", "another", "another by hand"])
+def test_without_the_token_nobody_is_served(server: EvaluatorProcess, certs: Path, how: str) -> None:
+    token = None if how == "none" else certs / "foreign" / "proposer" / "token"
+    security = client(certs / "good" / "proposer", token_file=token)
+    assert ask(server.address, security) == "UNAUTHENTICATED"
+    with security.channel(read_address(server.address), []) as channel:
+        stub = pb_grpc.EvaluationServiceStub(channel)
+        with pytest.raises(grpc.RpcError, match="asks for a token: give --token-file"):
+            list(stub.Evaluate(iter([pb.EvaluateRequest(parameters=["x"])]), timeout=20.0))
+        with pytest.raises(grpc.RpcError) as caught:
+            stub.Finish(pb.FinishRequest(), timeout=20.0)
+        assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+FAULTS: dict[str, tuple[Callable[[Path], Security], str]] = {
+    "no certificate": (
+        lambda certs: client(certs / "good" / "proposer", cert=None, key=None),
+        "it asks for a client certificate; give --tls-cert and --tls-key",
+    ),
+    "a foreign certificate": (
+        lambda certs: client(certs / "foreign" / "proposer", ca=certs / "good" / "proposer" / "ca.pem"),
+        "it refuses the certificate",
+    ),
+    "an expired certificate": (lambda certs: client(certs / "expired" / "proposer"), "it refuses the certificate"),
+    "a foreign authority": (
+        lambda certs: client(certs / "good" / "proposer", ca=certs / "foreign" / "proposer" / "ca.pem"),
+        "its certificate is not of the authority in",
+    ),
+    "plain text": (lambda _: Security(), "it speaks TLS, and is asked in plain text; give --tls-ca"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_of_the_handshake_is_named(server: EvaluatorProcess, certs: Path, fault: str) -> None:
+    """gRPC says no more than that it is UNAVAILABLE."""
+    make, words = FAULTS[fault]
+    security = make(certs)
+    assert ask(server.address, security) == "UNAVAILABLE"
+    assert words in security.fault(read_address(server.address))
+
+
+def test_a_name_that_the_certificate_does_not_have(server: EvaluatorProcess, certs: Path) -> None:
+    address = server.address.replace("127.0.0.1", "127.1")  # the same machine by another name
+    security = client(certs / "good" / "proposer")
+    assert ask(address, security) == "UNAVAILABLE"
+    assert "its certificate is not for 127.1" in security.fault(read_address(address))
+
+
+def test_tls_against_plain_text(plain: EvaluatorProcess, certs: Path) -> None:
+    security = client(certs / "good" / "proposer")
+    assert ask(plain.address, security) == "UNAVAILABLE"
+    assert "it speaks plain text, and is asked by TLS" in security.fault(read_address(plain.address))
+    assert Security().fault(read_address(plain.address)) == ""
+
+
+def test_nobody_listens(certs: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    assert client(certs / "good" / "proposer").fault(read_address(f"127.0.0.1:{port}")) == ""
+
+
+def test_files_that_are_replaced_are_taken_up_under_load(certs: Path, tmp_path: Path) -> None:
+    """A stream goes on; who connects anew is known by the new files, and no longer by the old ones."""
+    folder = tmp_path / "pair"
+    certificates(folder, [], 30)
+    shutil.copytree(folder / "proposer", tmp_path / "old")
+    evaluator = start(tmp_path, *options(folder / "evaluator"))
+    try:
+        old = client(tmp_path / "old")
+        with old.channel(read_address(evaluator.address), []) as channel:
+            stub = pb_grpc.EvaluationServiceStub(channel)
+            names = [each.name for each in stub.Describe(pb.DescribeRequest(), timeout=20).parameters]
+            ids = iter(range(1, 10**6))
+            go = True
+
+            def requests() -> Iterator[pb.EvaluateRequest]:
+                while go:
+                    values = [0.5, 0.0, 100.0]
+                    yield pb.EvaluateRequest(parameters=names, point_ids=[next(ids)], values=values)
+
+            call = stub.Evaluate(requests(), timeout=120)
+            answers = (each for reply in call for each in reply.results)
+            assert all(next(answers).status == pb.STATUS_OK for _ in range(50))
+            before = client(folder / "proposer").stamp()
+            for name in ("ca.key", "evaluator/token"):
+                (folder / name).unlink()
+            certificates(folder, [], 30)
+            new = client(folder / "proposer")
+            assert new.stamp() != before
+            assert ask(evaluator.address, new) == "OK"
+            assert ask(evaluator.address, old) == "UNAVAILABLE"
+            assert all(next(answers).status == pb.STATUS_OK for _ in range(50))
+            go = False
+            call.cancel()
+        certificates(folder, [], 0)
+        assert ask(evaluator.address, new) == "UNAVAILABLE"
+        assert "its certificate has expired" in new.fault(read_address(evaluator.address))
+    finally:
+        evaluator.stop()
+
+
+@pytest.mark.slow
+def test_what_a_client_can_do_to_it(server: EvaluatorProcess, certs: Path) -> None:
+    """A message of 200 MB, a thousand connections that say nothing, a client that never reads."""
+    security, address = client(certs / "good" / "proposer"), read_address(server.address)
+    with security.channel(address, [("grpc.max_send_message_length", -1)]) as channel:
+        stub = pb_grpc.EvaluationServiceStub(channel)
+        with pytest.raises(grpc.RpcError) as caught:
+            list(stub.Evaluate(iter([pb.EvaluateRequest(parameters=["x" * 200_000_000])]), timeout=60))
+        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    names = ["x", "y", "z"]
+    requests = [
+        pb.EvaluateRequest(parameters=names, point_ids=range(start, start + 1000), values=[0.5, 0.0, 100.0] * 1000)
+        for start in range(0, 20_000, 1000)
+    ]
+    idle: list[socket.socket] = []
+    try:
+        while len(idle) < 1000:
+            idle.append(socket.create_connection((address.host, address.port), 10))
+        with security.channel(address, []) as channel:
+            never_read = pb_grpc.EvaluationServiceStub(channel).Evaluate(iter(requests), timeout=120)
+            assert ask(server.address, security) == "OK"
+            never_read.cancel()
+    finally:
+        for each in idle:
+            each.close()
+    answers = [ask(server.address, security)]
+    while answers[-1] != "OK" and len(answers) < 20:  # it is still taking a thousand connections down
+        answers.append(ask(server.address, security))
+    assert answers[-1] == "OK"
+
+
+def refusal(more: list[str], folder: Path) -> str:
+    """Why an evaluator does not start."""
+    scan = ScanFolder(folder / "scan")
+    done = subprocess.run(
+        [ROOT / ".envs/evaluator/bin/python", "-m", "evaluator", "serve", scan.file, *more],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        cwd=ROOT,
+    )
+    assert done.returncode == 2
+    return done.stderr
+
+
+def test_an_evaluator_for_other_machines_asks_who_they_are(certs: Path, tmp_path: Path) -> None:
+    side, open_to_all = certs / "good" / "evaluator", ["--listen", "0.0.0.0:0"]
+    assert "in plain text and without a password" in refusal(open_to_all, tmp_path)
+    assert "neither --tls-ca" in refusal([*open_to_all, *options(side, ca=False, token=False)], tmp_path)
+    assert "--token-file needs --tls-cert and --tls-key" in refusal(["--token-file", str(side / "token")], tmp_path)
+    foreign = ["--tls-cert", str(side / "cert.pem"), "--tls-key", str(certs / "foreign" / "evaluator" / "key.pem")]
+    assert "no certificate that goes with" in refusal(foreign, tmp_path)
+    token = tmp_path / "token"
+    shutil.copy(side / "token", token)
+    token.chmod(0o640)
+    more = [*options(side, token=False), "--token-file", str(token)]
+    assert f"others can read it; `chmod 600 {token}`" in refusal(more, tmp_path)
+    token.chmod(0o600)
+    token.write_text("short\n")
+    assert "at least 16 ASCII characters" in refusal(more, tmp_path)
+
+
+def test_the_proposer_refuses_what_is_not_secure(certs: Path, tmp_path: Path) -> None:
+    side = certs / "good" / "proposer"
+    elsewhere, here = read_address("node7:50051"), read_address("127.0.0.1:50051")
+    for security in (client(side), client(side, cert=None, key=None), client(side, token_file=None)):
+        security.require_for(elsewhere)
+    Security(insecure=True).require_for(elsewhere)
+    Security().require_for(here)
+    with pytest.raises(NotSecure, match="plain text without a password"):
+        Security().require_for(elsewhere)
+    with pytest.raises(NotSecure, match="cannot know who asks"):
+        client(side, cert=None, key=None, token_file=None).require_for(elsewhere)
+    with pytest.raises(NotSecure, match="go together"):
+        client(side, key=None)
+    with pytest.raises(NotSecure, match="--tls-ca is missing"):
+        Security(token_file=side / "token")
+    with pytest.raises(NotSecure, match="no certificate that goes with"):
+        client(side, key=certs / "foreign" / "proposer" / "key.pem")
+    token = tmp_path / "token"
+    shutil.copy(side / "token", token)
+    token.chmod(0o604)
+    with pytest.raises(NotSecure, match="others can read it"):
+        client(side, token_file=token)
+
+
+def test_the_command_makes_files_for_their_owner_alone(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "pair"
+    assert main(["certificates", str(folder), "--host", "node7", "--host", "10.0.0.7"]) == 0
+    said = capfd.readouterr().out
+    assert "--tls-ca" in said and f"{folder}/evaluator/cert.pem" in said
+    for path in folder.rglob("*"):
+        private = path.is_dir() or path.name in ("ca.key", "key.pem", "token")
+        assert bool(path.stat().st_mode & 0o077) is not private
+    token, authority = (folder / "proposer" / "token").read_bytes(), (folder / "ca.pem").read_bytes()
+    assert main(["certificates", str(folder)]) == 0  # new certificates of the same authority
+    assert ((folder / "proposer" / "token").read_bytes(), (folder / "ca.pem").read_bytes()) == (token, authority)
+    (folder / "ca.key").write_text("nonsense")
+    with pytest.raises(NoCertificates, match="cannot be read"):
+        certificates(folder, [], 30)
+
+
+def test_without_the_package_the_command_says_what_to_install() -> None:
+    blocked = (
+        "import sys; sys.modules['cryptography'] = None; from proposer.__main__ import main; "
+        "sys.exit(main(['certificates', '/nonexistent/x']))"
+    )
+    done = subprocess.run([sys.executable, "-c", blocked], capture_output=True, text=True, check=False, env=os.environ)
+    assert done.returncode == 2 and "pip install '.[certificates]'" in done.stderr
+
+
+@pytest.mark.parametrize("with_token", [True, False])
+def test_the_health_probe_needs_a_certificate_and_no_token(
+    server: EvaluatorProcess, certs: Path, with_token: bool
+) -> None:
+    side = certs / "good" / "proposer"
+    command = [str(ROOT / ".envs/evaluator/bin/python"), "-m", "evaluator", "healthy", server.address]
+    done = subprocess.run([*command, *options(side, token=with_token)], cwd=ROOT, timeout=60, check=False)
+    assert done.returncode == 0
+    refused = subprocess.run(command, cwd=ROOT, timeout=60, check=False, capture_output=True, text=True)
+    assert (refused.returncode, "does not answer (UNAVAILABLE)" in refused.stderr) == (1, True)

@@ -1,0 +1,66 @@
+"""The JSON Schema of scan files: fresh, right for every example, and strict about keys."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+from ruamel.yaml import YAML
+
+from scanspec import read_scan_file
+from scanspec.schema import schema
+
+ROOT = Path(__file__).parents[2]
+PLAIN = [path for path in sorted((ROOT / "examples").glob("*.yaml")) if "bsmart" not in path.name]
+
+
+def load(text):
+    return json.loads(json.dumps(YAML(typ="safe", pure=True).load(text)))
+
+
+def faults(document):
+    return [each.message for each in jsonschema.Draft202012Validator(schema()).iter_errors(document)]
+
+
+def test_the_published_schema_is_fresh():
+    published = json.loads((ROOT / "docs/scan.schema.json").read_text())
+    assert published == schema(), "make schema"
+    jsonschema.Draft202012Validator.check_schema(published)
+
+
+@pytest.mark.parametrize("path", PLAIN, ids=lambda path: path.name)
+def test_every_example_is_valid(path):
+    assert faults(load(path.read_text())) == []
+
+
+TEXT = """\
+setup: {type: LODE, points: 10}
+variables: {x: [0, 1], y: {range: [1, 2], prior: {type: normal, mean: 1, sigma: 0.1}}, z: 5}
+codes: {c: {function: 'm:f', timeout: 5, observables: {o: {mean: 1, sigma: 1}, p: }}}
+networks:
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("points: 10", "pionts: 10"),
+        ("type: LODE", "type: LOED"),
+        ("sigma: 0.1", "sgima: 0.1"),
+        ("timeout: 5", "timeout: [[[1]]], timeoot: 5"),
+        ("mean: 1, sigma: 1}", "meen: 1, sigma: 1}"),
+        ("networks:", "network:"),
+        ("points: 10", "points: {a: 1}"),
+    ],
+)
+def test_misspelt_keys_are_faults_as_in_a_scan(tmp_path, old, new):
+    assert faults(load(TEXT)) == []
+    path = tmp_path / "scan.yaml"
+    path.write_text(TEXT)
+    read_scan_file(path)
+    assert faults(load(TEXT.replace(old, new)))
+    path.write_text(TEXT.replace(old, new))
+    with pytest.raises(ValueError, match=r"scan\.yaml"):
+        read_scan_file(path)
