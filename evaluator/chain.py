@@ -24,13 +24,14 @@ from evaluator.errors import (
     CodeTimedOut,
     ConfigurationError,
     ObservableFailed,
+    words_of,
 )
 from evaluator.expressions import Expression
 from evaluator.files import FULL
 from evaluator.fit_method import read_fit_method
 from evaluator.fitting import Solver
 from evaluator.readings import Found, Known, Reading, check_conditions, read_all
-from scanspec import Likelihood, ObservableSpec, ScanFile, ScanFileError, losses_and_nll
+from scanspec import Likelihood, LodescanError, ObservableSpec, ScanFile, ScanFileError, losses_and_nll
 from scanspec.files import read_bytes
 from scanspec.spectrum import FILES_NOT_KEPT
 
@@ -186,7 +187,7 @@ class Chain:
             # 4. the file's own observables
             read_all(self._top, {}, point, found, windows=windows)
         except InvalidPoint as error:
-            status, message = Status.INVALID, str(error)
+            status, message = Status.INVALID, words_of(error)
         except CodeFailed as error:
             status, message = Status.FAILED, str(error)
             not_given = error.position if isinstance(error, ObservableFailed) else None
@@ -196,7 +197,11 @@ class Chain:
             status, message = Status.KILLED, str(error)
         except OSError as error:  # of the evaluator's own work in the point's folder
             status = Status.KILLED if error.errno in FULL else Status.FAILED
-            message = f"the files of the point cannot be written or read: {error}"
+            message = f"the files of the point cannot be written or read: {words_of(error)}"
+        except LodescanError:  # of the scan file
+            raise
+        except Exception as error:  # noqa: BLE001  # of a kind of code that has not looked at its own faults
+            status, message = Status.FAILED, f"{type(error).__name__}: {words_of(error)}"
         self.used_scratch = point.used_scratch or (self._solver is not None and bool(progress.seconds))
         # 5. the spectrum files of a point that is good enough
         spectra: list[bytes] = []

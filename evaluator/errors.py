@@ -14,6 +14,22 @@ class ConfigurationError(LodescanError, ValueError):
     next_step = "correct that, then `lodescan-evaluator check FILE` tries every code once"
 
 
+def words_of(error: BaseException) -> str:
+    """What an exception says; those of users may not even be able to say it."""
+    try:
+        return str(error)
+    except Exception as another:  # noqa: BLE001
+        return f"its words cannot be had: {type(another).__name__}"
+
+
+def shown(value: object) -> str:
+    """The beginning of a value of a user's, as Python writes it."""
+    try:
+        return f"{value!r:.100}"
+    except Exception as error:  # noqa: BLE001
+        return f"a {type(value).__name__} that cannot be shown ({type(error).__name__})"
+
+
 class CodeFailed(Exception):
     """A code gave no answer that can be used; says nothing about the physics. Status FAILED."""
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from evaluator import InvalidPoint
 from evaluator.codes.point import Point
-from evaluator.errors import CodeFailed, ObservableFailed
+from evaluator.errors import CodeFailed, ObservableFailed, shown
 from evaluator.expressions import Expression
 from scanspec import ObservableSpec, ScanFile
+from scanspec.blocks import to_float
 from scanspec.document import closest, plain_name
 from scanspec.spectrum import EntryMissing
 
@@ -25,6 +26,7 @@ class Reading(NamedTuple):
     def value(self, point: Point, given: Mapping[str, float]) -> float:
         """The observable in the file's unit; `given` is what the code returned. Raises ObservableFailed."""
         spec = self.spec
+        found: Any  # a user's function may return anything
         if spec.slha is not None:
             try:
                 found = point.spectrum.entry(spec.slha)
@@ -36,11 +38,13 @@ class Reading(NamedTuple):
             found = given[spec.name]
         else:
             found = self._by_plain_name(given)
+        if type(found) is float:  # nearly always
+            return found
         try:
-            return float(found)
-        except (TypeError, ValueError, OverflowError):
-            what = f"the observable {spec.name} is {found!r:.80}, not a number"
-            raise ObservableFailed(what, self.position) from None
+            return to_float(found) if isinstance(found, str) else float(_real(found))
+        except Exception as error:  # what a user's own type may raise
+            what = f"the observable {spec.name} is {shown(found)}, not a number"
+            raise ObservableFailed(what, self.position) from error
 
     def _by_plain_name(self, given: Mapping[str, float]) -> float:
         plain = {plain_name(str(each)): each for each in given}
@@ -49,6 +53,13 @@ class Reading(NamedTuple):
         hint = closest(self.spec.name, map(str, given))
         what = f"the observable {self.spec.name} is declared, but the code did not give it{hint}"
         raise ObservableFailed(what, self.position)
+
+
+def _real(value: Any) -> Any:
+    """The value; raises TypeError where it is complex: numpy would drop the imaginary part."""
+    if isinstance(value, complex) or getattr(getattr(value, "dtype", None), "kind", "") == "c":
+        raise TypeError
+    return value
 
 
 class Found:
@@ -79,7 +90,9 @@ def read_all(
         found.add(reading.position, value)
         point.names[spec.name] = value
         if windows and outside is None and spec.valid is not None and not spec.valid[0] <= value <= spec.valid[1]:
-            outside = f"{spec.name} = {value:.6g} is outside [{spec.valid[0]:g}, {spec.valid[1]:g}]"
+            low, high = spec.valid
+            shown_value = f"{value:.6g}" if not low <= float(f"{value:.6g}") <= high else repr(value)
+            outside = f"{spec.name} = {shown_value} is outside [{low:g}, {high:g}]"
     if outside is not None:  # only now, so that all of this code's observables are kept
         raise InvalidPoint(outside)
 
@@ -88,7 +101,9 @@ def check_conditions(conditions: Sequence[Expression], point: Point) -> None:
     """Raises InvalidPoint where one does not hold, or is not a number."""
     for condition in conditions:
         value = condition(point.names, point.variables)
-        if value != value or not value:
+        if value != value:
+            raise InvalidPoint(f"the condition {condition.text} is not a number here")
+        if not value:
             raise InvalidPoint(f"the condition {condition.text} does not hold")
 
 

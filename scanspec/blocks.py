@@ -9,6 +9,7 @@ from functools import cached_property
 from itertools import takewhile
 
 _COMMENT = re.compile(r"#[^\n]*")
+_OF_MICROSOFT = re.compile(r"(?<=\s)([+-]?)1\.#(?:IND|QNAN|SNAN|INF)\S*", re.IGNORECASE)  # no number, and no comment
 _NO_E = re.compile(r"([+-]?(?:\d+\.\d*|\.\d+))([+-]\d{3})")  # Fortran drops the E before three digits: 1.5-101
 _WHOLE = re.compile(r"[+-]?[0-9]+")  # not 1_0 and not other alphabets, as int() takes
 _GLUED = re.compile(r"(?<=\d)(?=-)")  # two columns without a blank between: 1-9.9E-01
@@ -51,6 +52,8 @@ class Block:
     @cached_property
     def text(self) -> str:
         """Its lines without comments."""
+        if ".#" in self.raw:
+            return _COMMENT.sub("", _OF_MICROSOFT.sub(r" \1nan", self.raw))
         return _COMMENT.sub("", self.raw) if "#" in self.raw else self.raw
 
     def rows(self) -> Iterator[list[str]]:

@@ -64,8 +64,8 @@ def run_ours(method: str, answers: Answers, volume: float, seed: int, cpu: int) 
     problem = answers.problem
     space = problem.space()
     sees = method in SEES_OBSERVABLES
-    likelihoods = problem.likelihoods if sees else ()
-    observables = [Observable(f"y{j}", "", "", None, each) for j, each in enumerate(likelihoods)]
+    scored = problem.scored() if sees else []
+    observables = [Observable(one.name, "", "", one.window, one.likelihood) for one in scored]
     strategy = make_strategy(name, space, settings(problem.threshold, volume, answers.most), seed, observables)
 
     def answer(x: Floats) -> LocalAnswers:

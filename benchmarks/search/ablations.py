@@ -47,7 +47,11 @@ def any_inside(context: Context, n: int) -> Floats:
 
 def without(part: Part) -> Method:
     """LODE's maps without a part."""
-    return replace(METHOD, map=Acquisition(tuple(other for other in METHOD.map.parts if other is not part)))
+    map_, stuck = (
+        replace(acquisition, parts=tuple(other for other in acquisition.parts if other is not part))
+        for acquisition in (METHOD.map, METHOD.stuck)
+    )
+    return replace(METHOD, map=map_, stuck=stuck)
 
 
 UNEVEN = Acquisition((PROBE, EXPLORE, EXPLOIT._replace(choose=any_inside)))
@@ -63,6 +67,7 @@ PARTS = {
     "evenness": replace(METHOD, map=UNEVEN),
     "exploration": without(EXPLORE),
     "probes": without(PROBE),
+    "basins": replace(METHOD, stuck=METHOD.map),
 }
 """LODE without each part: `observables` learns from the NLL alone and `members` from it by one network, `regression`
 learns good and bad, `processes` regresses by four networks and `ensemble` by one, `doubt` takes the best prediction

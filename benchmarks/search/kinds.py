@@ -27,7 +27,7 @@ def singlet(u: Floats) -> Floats:
 
 
 def mediator(u: Floats) -> Floats:
-    """A fermion and a vector mediator, logarithmic in masses and coupling: relic density, direct, collider limit.
+    """A fermion and a vector mediator, masses and coupling logarithmic: relic density, direct and collider limits.
 
     Good is the resonance at twice the fermion's mass; off it the lowest NLL is 5, for the heaviest mediators.
     """
@@ -53,14 +53,14 @@ def coannihilation(u: Floats) -> Floats:
 def closed_channel(u: Floats) -> Floats:
     """A branching ratio that is exactly 0 in 99 % of the space, where its channel is closed, and a mass."""
     a, b, c, d = u.T
-    phase = np.maximum(0.12 * (1.0 + c) - a - 0.3 * b, 0.0)
+    phase = np.maximum(0.04 * (1.0 + c) - a - 0.3 * b, 0.0)
     return np.stack([phase**1.5 * (0.5 + d), 80.0 + 60.0 * c * d + 10.0 * a], axis=1)
 
 
 def rare_decay(u: Floats) -> Floats:
     """Two channels that are open in a corner only, and a mass that is smooth everywhere."""
     x = u - np.array([0.82, 0.2, 0.5, 0.4, 0.6])
-    first = np.maximum(0.2 - np.hypot(x[:, 0], x[:, 1]), 0.0) * (1.0 + u[:, 2]) * 1e-6
+    first = np.maximum(0.06 - np.hypot(x[:, 0], x[:, 1]), 0.0) * (1.0 + u[:, 2]) * 1e-6
     second = np.maximum(u[:, 0] - 0.75, 0.0) * (1.0 + 3.0 * u[:, 3] ** 2)
     return np.stack([first, second, 125.0 + 6.0 * x[:, 2] + 4.0 * np.sin(3.0 * x[:, 4]) * u[:, 1]], axis=1)
 
@@ -69,7 +69,7 @@ def magnetic_moment(u: Floats) -> Floats:
     """An anomalous moment of either sign over many decades, and a mass: good is where it is just positive."""
     m, m2, g = 50.0 * 40.0 ** u[:, 0], 50.0 * 40.0 ** u[:, 1], 10.0 ** (-2.0 + 2.5 * u[:, 2])
     sign = np.sin(2.0 * np.pi * u[:, 3]) * (0.2 + u[:, 4])
-    moment = 2.5e5 * g**2 * sign * (1.0 / m**2 - 0.3 / m2**2)
+    moment = 2e8 * g**2 * sign * (1.0 / m**2 - 0.3 / m2**2)
     return np.stack([moment, np.hypot(m, 0.3 * m2) * (0.8 + 0.4 * u[:, 4])], axis=1)
 
 

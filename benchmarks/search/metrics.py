@@ -120,10 +120,10 @@ def uniform_good_points(problem: Problem) -> tuple[Floats, float]:
             a, b = rng.integers(0, n, (2, n))
             size = rng.choice([0.1, 0.3, 0.7, 1.0], n)[:, None] * 2.38 / np.sqrt(2 * problem.dim)
             which = rng.random(u.shape) < rng.choice([0.15, 0.4, 1.0], n)[:, None]
-            new = np.abs(u + which * (size * (u[a] - u[b]) + 0.003 * rng.standard_normal(u.shape)))
-            new = np.clip(np.where(new > 1, 2 - new, new), 0, 1)
-            e_new = _energy(problem, new)
-            moved = e_new < level
+            new = u + which * (size * (u[a] - u[b]) + 0.003 * rng.standard_normal(u.shape))
+            within = ((new >= 0) & (new <= 1)).all(axis=1)  # reflected steps would not be symmetric
+            e_new = _energy(problem, np.where(within[:, None], new, u))
+            moved = within & (e_new < level)
             u[moved], e[moved] = new[moved], e_new[moved]
     return u[rng.choice(n, REFERENCE, replace=False)], volume
 

@@ -17,7 +17,6 @@ from benchmarks.search.ablations import NLL_ALONE, PARTS
 from benchmarks.search.metrics import Cells
 from benchmarks.search.problems import PROBLEMS
 from benchmarks.search.run import figures, search
-from proposer.strategies.lode.energy import ScoredObservable
 from proposer.strategies.lode.strategy import METHOD, Lode, LodeSettings
 from proposer.target import Target
 
@@ -68,7 +67,7 @@ def main() -> None:
 def _run(name: str, part: str, seed: int, most: int) -> dict[str, Any]:
     problem = PROBLEMS[name]
     cells = Cells.of_problem(problem)
-    observables = [ScoredObservable(f"y{j}", each) for j, each in enumerate(problem.likelihoods)]
+    observables = problem.scored()
     method = PARTS.get(part, METHOD)
     strategy = Lode(problem.space(), LodeSettings(Target(problem.threshold)), seed, observables, method)
     record = search(strategy, problem, cells, most, nll_only=part in NLL_ALONE, verbose=False)

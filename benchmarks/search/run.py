@@ -20,7 +20,6 @@ from benchmarks.search.metrics import Cells
 from benchmarks.search.problems import PROBLEMS, Problem
 from proposer.drive import drive
 from proposer.strategies.base import Strategy
-from proposer.strategies.lode.energy import ScoredObservable
 from proposer.strategies.lode.strategy import METHOD, Lode, LodeSettings
 from proposer.target import Target
 from proposer.types import Floats, Status
@@ -108,7 +107,7 @@ def main() -> None:
     logging.basicConfig(level=logging.DEBUG if arguments.verbose else logging.WARNING, format="%(message)s")
     problem = PROBLEMS[arguments.problem]
     cells = Cells.of_problem(problem)
-    observables = [ScoredObservable(f"y{j}", each) for j, each in enumerate(problem.likelihoods)]
+    observables = problem.scored()
     settings = LodeSettings(Target(problem.threshold), arguments.batch, arguments.collect)
     method = PARTS[arguments.without] if arguments.without else METHOD
     strategy = Lode(problem.space(), settings, arguments.seed, observables, method)

@@ -6,11 +6,14 @@ They belong to the physics digest like the code itself.
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Collection
+import tempfile
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from evaluator.codes.sources import FileHash, written_hash
@@ -63,20 +66,28 @@ def opened_by(module: str, files: Collection[Path], scan: Path) -> dict[str, Fil
     if not any(_may_open(path) for path in files if path.suffix == ".py"):
         return {}
     folders = sorted({str(folder), *(str(path.resolve().parent) for path in files)})
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", "evaluator.codes.opened", module, str(folder), *folders],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=IMPORT_LIMIT,
-            check=False,
-        )
-        paths = json.loads(done.stdout.splitlines()[-1])
-    except (subprocess.TimeoutExpired, IndexError, ValueError, OSError):
-        return {}  # the first worker says why the module cannot be imported
+    paths = _ask_another_process(module, folder, folders)
     own = {scan.resolve(), *(path.resolve() for path in files)}
     found = [path for path in map(Path, paths) if path not in own and path.is_file()]
     return {f"data {os.path.relpath(path, folder)}": written_hash(path) for path in found}
+
+
+def _ask_another_process(module: str, beside: Path, folders: Sequence[str]) -> list[str]:
+    """The answer of evaluator.codes.opened; empty where it does not come: then the first worker says why."""
+    with tempfile.NamedTemporaryFile() as answer:  # and no pipe, which a daemon of the module's would keep open
+        words = [sys.executable, "-m", "evaluator.codes.opened", answer.name, module, str(beside), *folders]
+        quiet = subprocess.DEVNULL
+        process = subprocess.Popen(words, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
+        try:
+            process.wait(IMPORT_LIMIT)
+            found: list[str] = json.loads(answer.read() or b"[]")
+        except (subprocess.TimeoutExpired, ValueError):
+            return []
+        finally:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    return found
 
 
 _OPENERS = ("open", "load", "read", "parse", "fromfile", "genfromtxt", "glob", "iterdir", "listdir", "walk", "file")

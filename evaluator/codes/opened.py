@@ -1,9 +1,7 @@
-"""`python -m evaluator.codes.opened MODULE FOLDER FOLDERS...`: files that a module opens when it is imported.
+"""`python -m evaluator.codes.opened ANSWER MODULE FOLDER FOLDERS...`: files that a module opens when it is imported.
 
-Only files below the folders are meant.
-
-The answer, on the last line of standard output, is a list of absolute paths: files that were opened for reading and not
-for writing. A process of its own, since an audit hook stays for good.
+Into the file ANSWER goes a list of absolute paths: files below the folders that were opened for reading, and not for
+writing. A process of its own, since an audit hook stays for good.
 """
 
 from __future__ import annotations
@@ -19,8 +17,8 @@ _PYTHONS = (".py", ".pyc", ".so", ".pth")
 
 
 def main() -> None:
-    """Imports the module; what it prints goes nowhere."""
-    module, beside, *folders = sys.argv[1:]
+    """Imports the module."""
+    answer, module, beside, *folders = sys.argv[1:]
     below = tuple(each.rstrip(os.sep) + os.sep for each in folders)
     read: dict[str, None] = {}
     written: set[str] = set()
@@ -36,15 +34,15 @@ def main() -> None:
         else:
             read[path] = None
 
-    answer = os.dup(1)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     sys.path.insert(0, beside)
     sys.dont_write_bytecode = True
     sys.addaudithook(hook)
     try:
         importlib.import_module(module)
     finally:
-        os.write(answer, b"\n" + json.dumps([each for each in read if each not in written]).encode())
+        found = [each for each in read if each not in written]
+        with open(answer, "w", encoding="utf-8") as file:
+            json.dump(found, file)
 
 
 def _is_anothers(path: str, below: tuple[str, ...]) -> bool:

@@ -221,7 +221,8 @@ def run_program(
         except OSError as error:
             if error.errno in FULL:
                 raise
-            raise CodeFailed(f"{words[0]} could not be started: {error.strerror} ({error.filename})") from error
+            why = _missing_interpreter(words[0]) or f"{error.strerror} ({error.filename})"
+            raise CodeFailed(f"{words[0]} could not be started: {why}") from error
     try:
         ended = _wait(process, timeout)
     finally:
@@ -249,6 +250,24 @@ def _with_memory(words: list[str], memory: int) -> list[str]:
     By a shell, which is replaced by the program: what Python would do between fork and exec makes each start slow.
     """
     return ["/bin/sh", "-c", f'ulimit -d {memory >> 10} && exec "$@"', "sh", *words]
+
+
+def _missing_interpreter(program: str) -> str:
+    """What is wrong with the first line of a script; empty where nothing is."""
+    try:
+        with open(program, "rb", opener=open_regular) as file:
+            head = file.readline(1000)
+    except OSError:
+        return ""
+    if not head.startswith(b"#!"):
+        return ""
+    line = head.decode("utf-8", errors="replace").rstrip("\n")
+    if line.endswith("\r"):
+        return "its lines end as on Windows, and so does its interpreter's name; save it with line ends of Unix"
+    interpreter = (line[2:].split() or [""])[0]
+    return (
+        "" if os.access(interpreter, os.X_OK) else f"its first line, {line!r:.200}, names a program that is not there"
+    )
 
 
 def _says_full(finished: Finished) -> bool:

@@ -38,7 +38,7 @@ class Template:
     several. A number stays as it is written; a quoted text is written without its quotes; anything else is an
     expression, without blanks. `blocks` maps block and indices to expressions that replace an entry, or add it to the
     last block of that name; `places` says where they stand. `variables` is the number of variables, `where` the place
-    that names the template.
+    that names the template. The variables `integers` are whole numbers, and written so.
     Raises one ConfigurationError for all that is wrong, each fault with file and line.
     """
 
@@ -46,13 +46,16 @@ class Template:
         self,
         path: Path,
         known: Collection[str],
-        blocks: Mapping[str, Mapping[tuple[int, ...], str]],
+        *,
         variables: int,
         where: str,
+        blocks: Mapping[str, Mapping[tuple[int, ...], str]] = MappingProxyType({}),
         places: Mapping[Entry, str] = MappingProxyType({}),
+        integers: Collection[str] = (),
     ) -> None:
         text = _read(path, where)
         self._path, self._known, self._variables, self._places = path, known, variables, places
+        self._integers = integers
         self._pieces: list[str | Expression] = []
         self._wanted = {(name, index): value for name, entries in blocks.items() for index, value in entries.items()}
         self._placed: set[Entry] = set()
@@ -61,7 +64,7 @@ class Template:
         last = {_block(line): number for number, line in enumerate(lines, start=1)}
         block, begins, table = "", 0, ""
         for number, line in enumerate(lines, start=1):
-            words = line.partition("#")[0].split()
+            words = _body(line).split()
             head = words[0].upper() if words else ""
             if head in _HEADS:
                 if begins == last.get(block):
@@ -95,6 +98,9 @@ class Template:
 
         Raises InvalidPoint where a value is not finite: some programs take "nan" and go on.
         """
+        if self._integers:
+            whole = {name: int(names[name]) for name in self._integers if float(names[name]).is_integer()}
+            names = {**names, **whole}
         return "".join(
             each if isinstance(each, str) else _format(each(names, variables), each.text) for each in self._pieces
         )
@@ -106,7 +112,7 @@ class Template:
         return text
 
     def _add_line(self, line: str, number: int, block: str, table: str) -> None:
-        words = line.partition("#")[0].split()
+        words = _body(line).split()
         if not words:
             self._pieces.append(line + "\n")
             return
@@ -122,7 +128,7 @@ class Template:
             self._add_entry(line, words, number)
 
     def _add_head(self, line: str, number: int) -> None:
-        scale = _SCALE.fullmatch(line.partition("#")[0])
+        scale = _SCALE.fullmatch(_body(line))
         if scale is None:
             self._pieces.append(line + "\n")
             return
@@ -132,7 +138,7 @@ class Template:
 
     def _add_entry(self, line: str, words: list[str], number: int, replaced: Entry | None = None) -> None:
         """A line with its value, or with that of the entry of the scan file's blocks that replaces it."""
-        body = line.partition("#")[0]
+        body = _body(line)
         where = f"{self._path}, line {number}"
         quoted = _QUOTED.search(body)
         start, end = body.rindex(words[-1]), body.rindex(words[-1]) + len(words[-1])
@@ -141,21 +147,22 @@ class Template:
         self._pieces.append(line[:start])
         if replaced is not None:
             self._add_override(self._wanted[replaced], replaced)
-        elif quoted:
-            self._pieces.append(quoted["text"])
         else:
-            before = [word for word in words[:-1] if not _NUMBER.match(word) and word.upper() not in _HEADS]
+            before = [word for word in body[:start].split() if not _NUMBER.match(word) and word.upper() not in _HEADS]
             if before:
                 raise ConfigurationError(
                     f"{where}: {' '.join(before)!r} is neither an index nor the value: an expression must have no "
                     "blanks, and a text must stand in quotes"
                 )
-            self._add_value(words[-1], where)
+            if quoted:
+                self._pieces.append(quoted["text"])
+            else:
+                self._add_value(words[-1], where)
         self._pieces.append(line[end:] + "\n")
 
     def _add_table_line(self, line: str, position: int, where: str) -> None:
         """A line of a table of decays or cross sections, with the value at the word of that number."""
-        word = list(re.finditer(r"\S+", line.partition("#")[0]))[position]
+        word = list(re.finditer(r"\S+", _body(line)))[position]
         self._pieces.append(line[: word.start()])
         self._add_value(word[0], where)
         self._pieces.append(line[word.end() :] + "\n")
@@ -207,9 +214,21 @@ def _read(path: Path, where: str) -> str:
     return text
 
 
+_BODY = re.compile(r"(?:[^#'\"]|'[^']*'|\"[^\"]*\")*")
+
+
+def _body(line: str) -> str:
+    """A line without its comment, which begins at the first # that stands in no quotes."""
+    if "#" not in line:
+        return line
+    found = _BODY.match(line)
+    end = found.end() if found else 0
+    return line[:end] if line[end : end + 1] in ("#", "") else line.partition("#")[0]
+
+
 def _block(line: str) -> str:
     """The name of the block that a line begins, in upper case; empty for any other line."""
-    words = line.partition("#")[0].upper().split()
+    words = _body(line).upper().split()
     return words[1] if len(words) > 1 and words[0] == "BLOCK" else ""
 
 

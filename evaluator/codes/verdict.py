@@ -85,7 +85,7 @@ class Verdict:
         if rewrite(output):
             spectrum = read_output(output)
         if spectrum is None:
-            raise CodeFailed(f"there is no output {output.name} (exit code {finished.exit_code}): {_words(finished)}")
+            raise CodeFailed(f"there is no output {output.name} (exit code {finished.exit_code}){_words(finished)}")
         self._judge_spectrum(finished, output, spectrum, warnings)
         return spectrum
 
@@ -95,21 +95,21 @@ class Verdict:
             raise_errors(spectrum)
             _warn(warnings, [str(each) for each in spectrum.problems])
         if finished.exit_code in self.invalid_exit_codes:
-            raise InvalidPoint(f"exit code {finished.exit_code}: {_words(finished)}")
+            raise InvalidPoint(f"exit code {finished.exit_code}{_words(finished)}")
         if self.invalid_stderr is not None and self.invalid_stderr.search(finished.stderr):
-            raise InvalidPoint(_words(finished))
+            raise InvalidPoint(_said(finished))
         if self.exit_codes is not None and finished.exit_code not in self.exit_codes:
             code = finished.exit_code
             how = f"exit code {code}" if code >= 0 else f"ended by signal {-code}"
-            raise CodeFailed(f"{how}: {_words(finished)}")
+            raise CodeFailed(f"{how}{_words(finished)}")
 
     def _judge_spectrum(self, finished: Finished, output: Path, spectrum: Spectrum, warnings: list[str]) -> None:
         """By what must be in the output, and by flags that are 0."""
         missing = [block for block in self.blocks if block not in spectrum.blocks]
         if missing:
-            raise CodeFailed(f"the output has no block {', '.join(missing)}: {_words(finished)}")
+            raise CodeFailed(f"the output has no block {', '.join(missing)}{_words(finished)}")
         if not spectrum.blocks and not spectrum.decays:
-            said = _words(finished)
+            said = _said(finished)
             words = f"; the program's last words: {said}" if said else ""
             raise CodeFailed(f"the output {output.name} holds no SLHA block{words}")
         if self.spinfo:
@@ -166,9 +166,15 @@ def read_output(path: Path) -> Spectrum | None:
         return None
 
 
-def _words(finished: Finished) -> str:
+def _said(finished: Finished) -> str:
     """The last line that the program wrote."""
     return last_line(finished.stderr) or last_line(finished.stdout)
+
+
+def _words(finished: Finished) -> str:
+    """The same at the end of a sentence; empty where it wrote nothing."""
+    said = _said(finished)
+    return f": {said}" if said else ""
 
 
 def _warn(warnings: list[str], new: list[str]) -> None:

@@ -8,7 +8,7 @@ import contextlib
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from evaluator.chain import Chain
 from evaluator.codes.resources import points_at_once
@@ -32,6 +32,14 @@ UNFINISHED = 6
 """The exit code of an evaluator that has ended in order, though nobody has said that the scan is finished."""
 
 
+@dataclass(frozen=True)
+class Where:
+    """Where it listens, and by which certificates; None: in plain text."""
+
+    address: Address
+    security: Security | None
+
+
 def serve(scan: ScanFile, options: argparse.Namespace) -> int:
     """Serves until one of the signals `ENDING`, or the end of its lifetime or of the scan.
 
@@ -43,15 +51,18 @@ def serve(scan: ScanFile, options: argparse.Namespace) -> int:
     except AddressError as error:
         raise UsageError(f"--listen {error}", next_step=error.next_step) from None
     security = read_security(options.tls_cert, options.tls_key, options.tls_ca, options.token_file)
+    if security is not None and address.path:
+        raise UsageError(f"--listen {address} needs no TLS", next_step="leave --tls-cert out")
     if not options.insecure:
         require_security(security, address)
+    lifetime = Lifetime(options.lifetime, options.grace) if options.lifetime is not None else None
     chain = Chain(scan)
     if options.workers is None:
         options.workers = points_at_once([step.code for step in chain.steps])
     executor = _executor(chain, options)
     try:
         with place_of(address):
-            ending = asyncio.run(_serve(chain, executor, address, security, options))
+            ending = asyncio.run(_serve(chain, executor, Where(address, security), lifetime, options))
     finally:
         executor.close()
     if ending is Ending.FINISHED or (ending is Ending.SIGNAL and not options.until_finished):
@@ -73,8 +84,9 @@ def _executor(chain: Chain, options: argparse.Namespace) -> Executor:
 
 
 async def _serve(
-    chain: Chain, executor: Executor, address: Address, security: Security | None, options: argparse.Namespace
+    chain: Chain, executor: Executor, where: Where, lifetime: Lifetime | None, options: argparse.Namespace
 ) -> Ending:
+    address = where.address
     description = describe(chain, executor.concurrency)
     description.longest_seconds = executor.longest_seconds
     loop, changed = asyncio.get_running_loop(), asyncio.Event()
@@ -87,7 +99,7 @@ async def _serve(
     on_finish = (lambda: end(Ending.FINISHED)) if options.until_finished else None
     evaluation = Evaluation(executor, description, [spec.likelihood for spec in chain.specs], on_finish)
     try:
-        server = Server(evaluation, address, security)
+        server = Server(evaluation, address, where.security)
     except OSError as error:
         raise why_not(address) from error
     for number in ENDING:
@@ -96,16 +108,15 @@ async def _serve(
     executor.health.tell(lambda: loop.call_soon_threadsafe(changed.set))
     await server.start()
     tasks = [asyncio.create_task(_follow(executor.health, changed, server, lambda: end(Ending.LOST)))]
-    lifetime = Lifetime(options.lifetime, options.grace) if options.lifetime is not None else None
     if lifetime is not None:
         tasks.append(asyncio.create_task(_live(lifetime, evaluation, lambda: end(Ending.LIFETIME))))
     if not address.path:
         address = replace(address, port=server.port)
-    where = f"{options.workers} worker processes" if options.workers else "this process, without isolation"
+    workers = f"{options.workers} worker processes" if options.workers else "this process, without isolation"
     if options.executor == "dask":
-        where = f"{executor.concurrency} threads of the Dask cluster at {options.scheduler}"
+        workers = f"{executor.concurrency} threads of the Dask cluster at {options.scheduler}"
     with announced(options.announce, address):
-        print(f"evaluator: {description.backend} on {address}, points run in {where}", flush=True)
+        print(f"evaluator: {description.backend} on {address}, points run in {workers}", flush=True)
         if options.address_file is not None:
             write_whole(options.address_file, f"{address}\n")
         why = await ended

@@ -82,7 +82,7 @@ class Job:
     def finish(self, outcome: Outcome) -> None:
         """Ends a job that runs."""
         self.outcome = outcome
-        self.ended_at = time.time()
+        self.ended_at = max(time.time(), self.begun_at)  # the clock may have been set back
         with _lock:
             self.running = self._open = False
         self._done(self)

@@ -14,8 +14,9 @@ from evaluator.chain import Chain
 from evaluator.description import watched
 from evaluator.executors.job import Job, JobQueue
 from evaluator.executors.protocol import Health
+from evaluator.executors.shared import Shared, time_limits
 from evaluator.executors.watch import Watch
-from evaluator.executors.worker import Shared, Worker, time_limits
+from evaluator.executors.worker import Worker
 from evaluator.executors.worker_process import PRELOAD
 from evaluator.leftovers import ScratchRoot
 

@@ -8,27 +8,21 @@ import math
 import multiprocessing
 import queue
 import signal
-import sys
 import threading
 import time
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-from evaluator.chain import Chain, Outcome, Status, printable
+from evaluator.chain import Outcome, Status, printable
 from evaluator.clock import Countdown
 from evaluator.codes.programs import last_line, read_tail
 from evaluator.errors import ConfigurationError, EvaluatorLost
-from evaluator.executors.job import Job, JobQueue
-from evaluator.executors.protocol import Health
-from evaluator.executors.scratch import ScratchLimit
-from evaluator.executors.watch import Watch
+from evaluator.executors.job import Job
+from evaluator.executors.shared import Shared
 from evaluator.executors.worker_process import work
-from evaluator.leftovers import clear_point, kill_worker, parents
+from evaluator.leftovers import clear_point, kill_worker
 
 log = logging.getLogger(__name__)
-
-GRACE = 2.0
-"""Seconds beyond its deadline after which a worker that does not notice is ended."""
 
 QUICK = 0.002
 """Seconds below which a point is so quick that several share a message to a worker."""
@@ -49,60 +43,6 @@ LOOK = 0.2
 
 JOIN_LIMIT = 10.0
 """Seconds within which a killed process must be gone."""
-
-
-class Shared:
-    """What the workers of one executor have in common."""
-
-    def __init__(
-        self,
-        context: multiprocessing.context.ForkServerContext,
-        chain: Chain,
-        root: Path,
-        queue: JobQueue,
-        health: Health,
-        watch: Watch,
-        count: int,
-    ) -> None:
-        self.context, self.chain, self.root, self.queue = context, chain, root, queue
-        self.health, self.watch, self.count = health, watch, count
-        self.limits = time_limits(chain)
-        self.scratch = ScratchLimit(root, count)
-        self._missing = set[int]()
-        self._said = set[str]()
-        self._lock = threading.Lock()
-        self.census = threading.Lock()
-        """Held while a worker begins or is ended: whoever is left to the fork server then is nobody's."""
-        self.fork_server = 0
-        self.not_orphans: set[int] = set()
-
-    def set_missing(self, number: int, missing: bool) -> None:
-        """Notes whether a worker has to be waited for: without any other one the executor is not ready."""
-        with self._lock:
-            (self._missing.add if missing else self._missing.discard)(number)
-            ready = len(self._missing) < self.count
-        self.health.set_ready(ready)
-
-    def say(self, text: str) -> None:
-        """A line on standard error, once whichever worker has it."""
-        with self._lock:
-            new = text not in self._said
-            self._said.add(text)
-        if new:
-            print(f"evaluator: {text}", file=sys.stderr, flush=True)
-
-    def add(self, worker: int) -> None:
-        """A worker has begun."""
-        parent = parents().get(worker, 0)
-        if parent != self.fork_server:  # a new one; what the import of the codes has started stays
-            self.fork_server = parent
-            self.not_orphans = {pid for pid, above in parents().items() if above == parent}
-        self.not_orphans.add(worker)
-
-
-def time_limits(chain: Chain) -> list[float]:
-    """Seconds that each code may take before its worker is ended."""
-    return [max(step.code.timeout, step.code.first_timeout) + GRACE for step in chain.steps]
 
 
 class Worker:

@@ -6,7 +6,6 @@ import csv
 import os
 import re
 import signal
-import socket
 import subprocess
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 
 from tests.containers.conftest import ROOT, Project
 from tests.pair.test_backends_doc import BLOCK
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.containers, pytest.mark.usefixtures("engine")]
 
@@ -33,9 +33,7 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def test_the_backend_of_the_text_runs_in_an_image_and_is_scanned(project: Project, tmp_path: Path) -> None:
-    with socket.socket() as free:  # another evaluator may have the port of the text
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"  # another evaluator may have the port of the text
     commands_of = environment(tmp_path / "bin")
     background: list[subprocess.Popen[bytes]] = []
 

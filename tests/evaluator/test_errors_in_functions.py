@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from evaluator.chain import Status
+from evaluator.errors import ConfigurationError
 
 SCAN = (
     "variables: {a: [1, 2], ms: [1, 2]}\ncodes:\n  toy:\n    function: mine:f\n"
@@ -57,3 +58,92 @@ def test_a_name_that_is_not_there_may_be_asked_for(scan_file, chain, tmp_path, m
     monkeypatch.setattr("sys.path", list(sys.path))
     scan = scan_file(SCAN, mine__py="def f(point):\n    return {'y': point.get('b', 7.0) + ('c' in point)}\n")
     assert chain(scan).evaluate([1.5, 1.5], tmp_path / "s").observables == [7.0]
+
+
+HOSTILE = """
+import signal, sys
+
+import numpy as np
+
+from evaluator import InvalidPoint
+
+
+class Mute(Exception):
+    def __str__(self):
+        raise RuntimeError
+
+
+class Tensor:
+    def __float__(self):
+        raise RuntimeError("a tensor of two elements")
+
+    def __repr__(self):
+        raise RuntimeError
+
+
+def f(point):
+    LINES
+"""
+
+
+@pytest.mark.parametrize(
+    ("lines", "status", "message"),
+    [
+        ("raise Mute", Status.FAILED, "Mute: its words cannot be had: RuntimeError"),
+        ("raise InvalidPoint(Mute())", Status.INVALID, "its words cannot be had"),
+        ("raise BaseException('base')", Status.FAILED, "BaseException: base"),
+        ("raise GeneratorExit", Status.FAILED, "GeneratorExit"),
+        ("sys.stderr = open('/dev/null'); sys.stderr.close(); raise ValueError('no')", Status.FAILED, "ValueError: no"),
+        (
+            "return Tensor()",
+            Status.FAILED,
+            "must return a mapping of observables, but returned a Tensor that cannot be",
+        ),
+        (
+            "return {'y': Tensor()}",
+            Status.FAILED,
+            "the observable y is a Tensor that cannot be shown (RuntimeError), not",
+        ),
+        (
+            "return {'y': np.complex128(1.5 + 2j)}",
+            Status.FAILED,
+            "the observable y is np.complex128(1.5+2j), not a num",
+        ),
+        ("return {'y': np.complex64(1.5)}", Status.FAILED, "not a number"),
+        ("return {'y': '1_0'}", Status.FAILED, "the observable y is '1_0', not a number"),
+    ],
+)
+def test_what_a_function_throws_ends_its_point_alone(scan_file, chain, monkeypatch, lines, status, message):
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
+    monkeypatch.setattr("sys.path", list(sys.path))
+    monkeypatch.setattr("sys.stderr", sys.stderr)
+    outcome = chain(scan_file(SCAN, mine__py=HOSTILE.replace("LINES", lines))).evaluate([1.5, 1.5])
+    assert (outcome.status, message in outcome.message) == (status, True), outcome.message
+
+
+def test_an_interrupt_of_a_functions_own_costs_its_point(scan_file, evaluator):
+    scan = scan_file(SCAN, mine__py=HOSTILE.replace("LINES", "raise KeyboardInterrupt"))
+    (result,) = evaluator(scan).evaluate([[1.5, 1.5]])
+    assert "KeyboardInterrupt: (" in result.message and "mine.py, line" in result.message
+
+
+def test_a_fault_of_a_kind_of_code_ends_its_point_alone(scan_file, chain, monkeypatch):
+    from evaluator.codes.kinds.function import PythonFunction
+
+    def breaks(self, point):
+        raise KeyError("forgotten")
+
+    monkeypatch.setattr(PythonFunction, "run", breaks)
+    outcome = chain(scan_file(SCAN, mine__py="def f(point):\n    return {}\n")).evaluate([1.5, 1.5])
+    assert (outcome.status, outcome.message) == (Status.FAILED, "KeyError: 'forgotten'")
+
+
+def test_a_file_with_the_name_of_another_module_is_told(scan_file, chain, tmp_path):
+    scan = scan_file(SCAN.replace("mine:f", "signal:signal"), signal__py="def signal(point):\n    return {}\n")
+    with pytest.raises(
+        ConfigurationError, match=rf"the module 'signal' is .*signal\.py and not {tmp_path}/signal\.py; re"
+    ):
+        chain(scan)
+    scan = scan_file(SCAN.replace("mine:f", "time:f"))
+    with pytest.raises(ConfigurationError, match="the module 'time' of Python itself has no function 'f'"):
+        chain(scan)

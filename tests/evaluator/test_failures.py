@@ -163,3 +163,17 @@ def test_an_output_that_is_too_large_to_be_a_spectrum(program_scan, chain, tmp_p
     (tmp_path / "spheno.sh").write_text("#!/bin/sh\nhead -c 40000000 /dev/zero > $2\n")
     outcome = chain(scan).evaluate([1.0], tmp_path / "s")
     assert outcome.status is Status.FAILED and "larger than 32 MiB" in outcome.message
+
+
+@pytest.mark.parametrize(
+    ("first", "message"),
+    [
+        ("#!/no/such/interpreter -x", "its first line, '#!/no/such/interpreter -x', names a program that is not there"),
+        ("#!/bin/sh\r", "its lines end as on Windows, and so does its interpreter's name"),
+    ],
+)
+def test_a_script_without_its_interpreter(program_scan, chain, tmp_path, first, message):
+    (tmp_path / "odd.sh").write_bytes(f"{first}\nexit 0\n".encode())
+    (tmp_path / "odd.sh").chmod(0o755)
+    outcome = chain(program_scan("odd.sh")).evaluate([1.0], tmp_path / "point")
+    assert outcome.status is Status.FAILED and message in outcome.message

@@ -129,3 +129,15 @@ def test_a_table_within_a_block(run):
     assert run(text, f"{address}, under: XS 11 -11 1000").observables == [2.5]
     assert run(text, f"{address}, under: [XS, 11, -11, 500]").observables == [1.5]
     assert run(text, address).status is Status.FAILED
+
+
+@pytest.mark.parametrize("word", ["-1.#IND", "1.#INF", "1.#QNAN0", "-1.#IND00E+000"])
+def test_what_is_no_number_on_windows_is_none(run, word):
+    outcome = run(f"Block MASS\n 25 {word}  # h\n 24 1.# W\n", "slha: [MASS, 25]")
+    assert outcome.status is Status.OK and outcome.observables[0] != outcome.observables[0]
+    assert run(f"Block MASS\n 25 {word}  # h\n 24 1.# W\n", "slha: [MASS, 24]").observables == [1.0]
+
+
+def test_a_value_that_rounds_to_the_limit_is_said_in_full(run):
+    outcome = run(MASS + "DECAY 25 4E-3\n 1.00000001 2 5 -5\n", "slha: [BR, [25, [5, -5]]]")
+    assert (outcome.status, outcome.message) == (Status.INVALID, "a = 1.00000001 is outside [0, 1]")

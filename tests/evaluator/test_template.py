@@ -17,10 +17,12 @@ ROW = [1e3, 10.0, -1e4, 0.5]
 
 @pytest.fixture
 def render(tmp_path):
-    def render(text, blocks=None, names=NAMES, row=ROW):
+    def render(text, blocks=None, names=NAMES, row=ROW, integers=()):
         path = tmp_path / "in.slha"
         path.write_text(text)
-        return Template(path, names, blocks or {}, len(row), "scan.yaml, line 7").render(names, row)
+        where = "scan.yaml, line 7"
+        template = Template(path, names, variables=len(row), where=where, blocks=blocks or {}, integers=integers)
+        return template.render(names, row)
 
     return render
 
@@ -83,7 +85,9 @@ def test_tables_of_decays(render):
 def test_bytes_that_are_no_text_pass_unchanged(tmp_path):
     template = b"Block MINPAR # caf\xe9 \xff\n   1   m0 # \xb5 in \xb5m, \xce\xbc\n   2   'na\xefve'\n"
     (tmp_path / "in.slha").write_bytes(template)
-    Template(tmp_path / "in.slha", NAMES, {}, len(ROW), "scan.yaml, line 7").write(tmp_path / "out.slha", NAMES, ROW)
+    Template(tmp_path / "in.slha", NAMES, variables=len(ROW), where="scan.yaml, line 7").write(
+        tmp_path / "out.slha", NAMES, ROW
+    )
     wanted = template.replace(b"m0", b"1.00000000E+03").replace(b"'", b"")
     assert (tmp_path / "out.slha").read_bytes() == wanted
 
@@ -91,13 +95,13 @@ def test_bytes_that_are_no_text_pass_unchanged(tmp_path):
 def test_a_template_in_utf_16(tmp_path):
     (tmp_path / "in.slha").write_text("Block MINPAR\n 1 m0\n", encoding="utf-16")
     with pytest.raises(ConfigurationError, match=r"line 1 has a zero byte, as files in UTF-16 have; save it as plain"):
-        Template(tmp_path / "in.slha", NAMES, {}, len(ROW), "scan.yaml, line 7")
+        Template(tmp_path / "in.slha", NAMES, variables=len(ROW), where="scan.yaml, line 7")
 
 
 def test_a_template_that_is_no_file(tmp_path):
     os.mkfifo(tmp_path / "in.slha")  # nobody writes into it
     with pytest.raises(ConfigurationError, match="is a named pipe, not a file"):
-        Template(tmp_path / "in.slha", NAMES, {}, len(ROW), "scan.yaml, line 7")
+        Template(tmp_path / "in.slha", NAMES, variables=len(ROW), where="scan.yaml, line 7")
 
 
 def test_quoted_texts_lose_their_quotes(render):
@@ -171,10 +175,36 @@ def test_a_misspelt_override_is_an_error(render):
 
 def test_a_template_that_is_not_there(tmp_path):
     with pytest.raises(ConfigurationError, match=r"scan\.yaml, line 7: the template .*none\.slha cannot be read"):
-        Template(tmp_path / "none.slha", [], {}, 0, "scan.yaml, line 7")
+        Template(tmp_path / "none.slha", [], variables=0, where="scan.yaml, line 7")
 
 
 @pytest.mark.parametrize("text", ["1/(m0-1000)", "sqrt(A0)", "exp(m0)"])
 def test_no_program_is_given_a_nan(render, text):
     with pytest.raises(InvalidPoint, match="no finite value"):
         render(f"BLOCK A\n 1 {text}\n")
+
+
+def test_whole_numbers_are_written_as_such(render):
+    names = {"n": 3.0, "x": 3.0}
+    text = "BLOCK A\n 1 n\n 2 2*n\n 3 x\n 4 n/2\n"
+    written = "BLOCK A\n 1 3\n 2 6\n 3 3.00000000E+00\n 4 1.50000000E+00\n"
+    assert render(text, names=names, row=[3.0, 3.0], integers=["n"]) == written
+
+
+@pytest.mark.parametrize(
+    ("line", "written"),
+    [
+        (" 1 'a#b.dat' # c", " 1 a#b.dat # c"),
+        (' 1 "a # b"# c', " 1 a # b# c"),
+        (" 1 m0 # it's 'quoted", " 1 1.00000000E+03 # it's 'quoted"),
+        (" 1 '' # none", " 1  # none"),
+    ],
+)
+def test_a_comment_begins_outside_of_quotes(render, line, written):
+    assert render(f"BLOCK A\n{line}\n") == f"BLOCK A\n{written}\n"
+
+
+@pytest.mark.parametrize("line", [" 1 'a' 'b'", " 1 'it''s'", " 1 some 'text'"])
+def test_what_stands_before_a_quoted_text_must_be_an_index(render, line):
+    with pytest.raises(ConfigurationError, match=r"line 2: .* is neither an index nor the value"):
+        render(f"BLOCK A\n{line}\n")

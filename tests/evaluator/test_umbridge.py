@@ -5,7 +5,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -20,12 +19,7 @@ from evaluator.errors import ConfigurationError
 from lodescan.v1 import evaluation_pb2 as pb
 from scanspec import ScanFileError, read_scan_file
 from tests.evaluator.harness import DATA, alive, wait_until
-
-
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
+from tests.ports import free_port
 
 
 def answers(port):

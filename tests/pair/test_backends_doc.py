@@ -3,12 +3,13 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
+
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"(?:^`(?P<file>[\w.]+)`\n)?^```(?P<kind>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -30,9 +31,7 @@ def shell(tmp_path):
     environment = {**os.environ, "PATH": f"{bin_folder}:{os.environ['PATH']}", "TMPDIR": str(tmp_path)}
     servers = []
 
-    with socket.socket() as free:  # another evaluator may have the port of the text
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"  # another evaluator may have the port of the text
 
     def run(command):
         command = command.replace("127.0.0.1:50051", address)

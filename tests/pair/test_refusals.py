@@ -23,10 +23,11 @@ def refused(said: Said, *words: str, code: int = 2) -> None:
     lines = said.err.strip().splitlines()
     assert said.code == code, said.err
     assert said.out == ""
-    assert len([line for line in lines if line.startswith("lodescan: ")]) == 1, said.err
+    (first,) = [number for number, line in enumerate(lines) if line.startswith("lodescan: ")]
     assert "Traceback" not in said.err
+    message = "\n".join(lines[first:])  # with what to do next
     for word in words:
-        assert word in lines[-1], said.err
+        assert word in message, said.err
 
 
 # What is wrong with the file itself: (piece, what stands there instead, words of the message).

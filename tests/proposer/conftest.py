@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from proposer.strategies.lode import nets as lode_nets
+from proposer.strategies.lode import regress
 from proposer.strategies.lode import strategy as lode
 
 
@@ -28,3 +29,5 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lode_nets, "STEPS", 25)
     monkeypatch.setattr(lode_nets, "AGAIN_STEPS", 60)
     monkeypatch.setattr(lode_nets, "OTHER_STEPS", 25)
+    monkeypatch.setattr(regress, "FIRST_STEPS", 100)
+    monkeypatch.setattr(regress, "LATER_STEPS", 25)

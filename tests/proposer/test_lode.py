@@ -10,6 +10,7 @@ from proposer.run.dataset import Dataset, Outcome
 from proposer.space import Space
 from proposer.strategies.choice import make_strategy, read_settings, type_name
 from proposer.strategies.lode import nets as lode_nets
+from proposer.strategies.lode import regress
 from proposer.strategies.lode import strategy as lode
 from proposer.strategies.lode.energy import ScoredObservable
 from proposer.strategies.lode.leaves import Leaves
@@ -32,6 +33,8 @@ def quick(monkeypatch):
     monkeypatch.setattr(lode_nets, "STEPS", 50)
     monkeypatch.setattr(lode_nets, "AGAIN_STEPS", 150)
     monkeypatch.setattr(lode_nets, "OTHER_STEPS", 50)
+    monkeypatch.setattr(regress, "FIRST_STEPS", 100)
+    monkeypatch.setattr(regress, "LATER_STEPS", 25)
 
 
 def cube(dim: int) -> Space:

@@ -63,3 +63,27 @@ def test_a_constant_has_no_scale_and_does_no_harm():
     y = np.full((20, 1), 7.0)
     coding = Coding.of(y)
     assert coding.decode(torch.from_numpy(coding.encode(y))).numpy() == pytest.approx(y)
+
+
+def test_data_that_leave_the_scale_are_noticed():
+    """A channel that was closed in all of the first points: its width would be that of rounding."""
+    coding = Coding.of(np.zeros((60, 1)))
+    assert not coding.left_by(np.zeros((10, 1)))
+    assert coding.left_by(np.array([[0.0], [0.01]]))
+    smooth = Coding.of(MASS[:200, None])
+    assert not smooth.left_by(MASS[200:, None])
+    assert not smooth.left_by(np.array([[160.0]]))
+
+
+def test_a_target_that_is_tiny_beside_values_of_either_sign_is_resolved():
+    y = np.sinh(RNG.normal(0.0, 12.0, 400))[:, None]
+    aims = np.array([[0.25], [0.06]])
+    near = np.array([[0.0], [0.25], [0.5]])
+    before, after = (Coding.of(y, aims=aim).encode(near)[:, 0] for aim in (None, aims))
+    assert np.ptp(before) < 1e-3 < 0.03 < np.ptp(after)
+    coding = Coding.of(y, aims=aims)
+    assert coding.decode(torch.from_numpy(coding.encode(y))).numpy() == pytest.approx(y, rel=1e-9, abs=1e-9)
+    narrow = np.array([[120.0], [0.002]])  # smooth all the same
+    assert Coding.of(MASS[:, None], aims=narrow).width == Coding.of(MASS[:, None]).width
+    coarse, of_mass = Coding.of(MASS[:, None]), Coding.of(MASS[:, None], aims=np.array([[120.0], [1.0]]))
+    assert coarse.width == of_mass.width

@@ -15,6 +15,7 @@ from proposer.strategies.base import is_good
 from proposer.strategies.choice import read_settings
 from proposer.strategies.cmaes import Cmaes, CmaesSettings
 from proposer.strategies.lode import nets as lode_nets
+from proposer.strategies.lode import regress
 from proposer.strategies.lode import strategy as lode
 from proposer.strategies.lode.energy import EnergyOfNll, EnergyOfObservables, ScoredObservable
 from proposer.strategies.lode.even import EvenIn, beside
@@ -35,6 +36,8 @@ def quick(monkeypatch):
     monkeypatch.setattr(lode_nets, "STEPS", 100)
     monkeypatch.setattr(lode_nets, "AGAIN_STEPS", 400)
     monkeypatch.setattr(lode_nets, "OTHER_STEPS", 100)
+    monkeypatch.setattr(regress, "FIRST_STEPS", 100)
+    monkeypatch.setattr(regress, "LATER_STEPS", 25)
 
 
 def observables(u):

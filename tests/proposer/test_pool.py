@@ -147,8 +147,7 @@ def test_one_that_computes_something_else_is_left_out_and_named(opened: ExitStac
     pooled = Pooled(
         opened, Honest(at_once, DESCRIBED | {"sources": {"toy: file toy.py": "one"}}), Honest(at_once, other)
     )
-    pooled.pool.describe(5.0)
-    reference = pooled.pool._reference.physics_digest
+    reference = pooled.pool.describe(5.0).physics_digest
     assert len(pooled.evaluate(points(50))) == 50
     work = points(300, 100)
     assert len(pooled.evaluate(work)) == 300

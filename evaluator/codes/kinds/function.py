@@ -10,10 +10,12 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from evaluator import InvalidPoint
@@ -22,7 +24,7 @@ from evaluator.codes.deadline import run_by
 from evaluator.codes.forks import in_this_process
 from evaluator.codes.protocol import Code
 from evaluator.codes.sources import FileHash, module_sources
-from evaluator.errors import CodeFailed, CodeKilled, ConfigurationError, UnknownName
+from evaluator.errors import CodeFailed, CodeKilled, CodeTimedOut, ConfigurationError, UnknownName, shown, words_of
 from evaluator.files import FULL
 from scanspec import CodeSpec, ScanFile
 from scanspec.codes import read_function
@@ -42,7 +44,16 @@ def _what(error: BaseException) -> str:
         return f"it called sys.exit with exit code {code}" if isinstance(code, int) else f"it called sys.exit: {code}"
     if isinstance(error, UnknownName):
         return str(error)
-    return f"{type(error).__name__}: {error}"
+    return f"{type(error).__name__}: {words_of(error)}"
+
+
+def _is_ours(error: BaseException) -> bool:
+    """Whether somebody has asked this process to end; in a worker a signal does not."""
+    return isinstance(error, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def _file_of(module: ModuleType) -> str:
+    return getattr(module, "__file__", None) or f"the module {module.__name__!r} of Python itself"
 
 
 class PythonFunction(Code):
@@ -68,10 +79,24 @@ class PythonFunction(Code):
             raise ConfigurationError(
                 f"{self._where}: the module {self.module!r} cannot be imported ({_what(error)}; {self._place(error)})"
             ) from error
+        self._check_file(module)
         function = getattr(module, self._name, None)
         if not callable(function):
-            raise ConfigurationError(f"{self._where}: {module.__file__} has no function {self._name!r}")
+            raise ConfigurationError(f"{self._where}: {_file_of(module)} has no function {self._name!r}")
         self._function = function
+
+    def _check_file(self, module: ModuleType) -> None:
+        """Raises ConfigurationError where a file beside the scan file has the name of another module."""
+        top = self.module.partition(".")[0]
+        meant = next(
+            (each for each in (self.folder / f"{top}.py", self.folder / top / "__init__.py") if each.is_file()), None
+        )
+        file = _file_of(module)
+        anothers = top in sys.stdlib_module_names or _EVALUATOR in file or any(part in file for part in _PACKAGES)
+        if meant is not None and anothers and Path(file) != meant:
+            raise ConfigurationError(
+                f"{self._where}: the module {self.module!r} is {file} and not {meant}; rename your file"
+            )
 
     def run(self, point: Point) -> Mapping[str, float]:
         if self._function is None:
@@ -79,18 +104,20 @@ class PythonFunction(Code):
             assert self._function is not None
         try:
             found = run_by(self.next_timeout(), self._called, self._call, point)
-        except (InvalidPoint, CodeFailed, CodeKilled):
+        except (InvalidPoint, CodeFailed, CodeKilled, CodeTimedOut):
             raise
         except EntryMissing as error:  # says enough without a line of the code
             raise CodeFailed(str(error)) from error
-        except (Exception, SystemExit) as error:
-            with contextlib.suppress(OSError):  # the code may have filled its log
+        except BaseException as error:
+            if _is_ours(error):
+                raise
+            with contextlib.suppress(Exception):  # the code may have filled its log, or closed it
                 traceback.print_exc()
             if isinstance(error, OSError) and error.errno in FULL:
-                raise CodeKilled(f"there was no room on the disk: {error} ({self._place(error)})") from error
+                raise CodeKilled(f"there was no room on the disk: {words_of(error)} ({self._place(error)})") from error
             raise CodeFailed(f"{_what(error)} ({self._place(error)})") from error
         if not isinstance(found, Mapping):
-            raise CodeFailed(f"{self._called} must return a mapping of observables, but returned {found!r:.100}")
+            raise CodeFailed(f"{self._called} must return a mapping of observables, but returned {shown(found)}")
         return found
 
     def _call(self, point: Point) -> Mapping[str, float]:

@@ -33,7 +33,15 @@ class PassTool(Code):
         if not name:
             raise spec.section.error(f"code {PASS!r} needs an input_file: its SLHA template")
         where = f"{spec.section.file}, line {spec.section.line('input_file')}"
-        self._template = Template(path, known, scan.blocks, len(scan.variables), where, scan.block_places)
+        self._template = Template(
+            path,
+            known,
+            variables=len(scan.variables),
+            where=where,
+            blocks=scan.blocks,
+            places=scan.block_places,
+            integers=[each.name for each in scan.variables if each.integer],
+        )
         self._sources = {f"template {path.name}": file_hash(path)}
         self._output = re.sub(r"[^\w.-]", "_", scan.setup.text("spectrum_file", "") or "output.slha")
 

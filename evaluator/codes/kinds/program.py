@@ -97,7 +97,15 @@ class SlhaProgram(Code):
         if not first and not path.is_file():
             return None
         where = f"{section.file}, line {section.line('input_file')}"
-        template = Template(path, known, scan.blocks if first else {}, len(scan.variables), where, scan.block_places)
+        template = Template(
+            path,
+            known,
+            variables=len(scan.variables),
+            where=where,
+            blocks=scan.blocks if first else {},
+            places=scan.block_places,
+            integers=[each.name for each in scan.variables if each.integer],
+        )
         if not first and not template.varies:
             raise section.error(
                 f"{section.path} works on the spectrum of the code before it, as {named!r}, but a file of that name, "

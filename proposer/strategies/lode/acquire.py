@@ -86,7 +86,8 @@ class Context:
         self.volume = particles.volume
         self.inside = np.unique(self.snap(particles.inside.numpy()), axis=0)
         levels = [(self.snap(u.numpy()), volume) for u, volume in particles.levels]
-        self.near = np.concatenate([np.empty((0, self.dim)), *(u for u, _ in levels[-NEAR:])])
+        self.levels = [u for u, _ in levels]
+        self.near = np.concatenate([np.empty((0, self.dim)), *self.levels[-NEAR:]])
         for source in sources:
             self.near = np.concatenate([self.near, self.snap(source(self))])
         self.outside, self.volumes = undiscovered(levels, MOST_OUTSIDE)

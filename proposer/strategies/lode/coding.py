@@ -15,6 +15,12 @@ from proposer.types import Floats
 DECADES = 2.0
 """An observable that is positive everywhere, and whose middle 90 % spans so many decades, is learned as its logarithm:
 beside its largest values a target of 0.12 is the same as nothing."""
+FINE, RESOLVED = 300.0, 10.0
+"""A scale is too wide from so many sigmas on, and then it is so many sigmas: at 30 sigmas already this did harm."""
+EITHER_DECADES = 3.0
+"""The middle 90 % of the distances from the mean spans so many decades; those of a uniform value span 1.3."""
+FARTHER = 20.0
+"""Data have left the scale where they are so many times as far out as all that it was made of."""
 MOSTLY = 0.8
 """Or is positive in so many of the first points: a relic density that a code gives as 0 or -1 where it has none."""
 _UNIT_SPREAD = 1e-12
@@ -27,7 +33,7 @@ class Coding:
     """Observables y to targets t = (asinh((s - middle) / width) - mean) / deviation, where s is ln y or y.
 
     Each of shape (k,). `floor`: the least value of those that are learned as a logarithm, 0 for the others. `spread`:
-    three times the distance of the quartiles, in the unit of y.
+    three times the distance of the quartiles, in the unit of y. `reach`: the largest |s - middle| / width, at least 1.
     """
 
     floor: Floats
@@ -36,13 +42,20 @@ class Coding:
     mean: Floats
     deviation: Floats
     spread: Floats
+    reach: Floats
 
     @classmethod
-    def of(cls, y: Floats, alone: NDArray[np.bool_] | None = None) -> Coding:
+    def of(cls, y: Floats, alone: NDArray[np.bool_] | None = None, aims: Floats | None = None) -> Coding:
         """By median and quartiles of y, shape (n, k), so that outliers stay on scale; without the values `alone`
-        (n, k), which are no physics."""
+        (n, k), which are no physics.
+
+        `aims`: shape (2, k), the mean and the sigma of a Gaussian likelihood, NaN where there is none. Where sigma is a
+        small part of the quartiles' distance, and signs differ, the scale is that of the target: a logarithm of either
+        sign around it.
+        """
         if alone is not None and alone.any():
-            parts = [cls.of(y[~alone[:, j], j : j + 1]) for j in range(y.shape[1])]
+            aim = aims if aims is not None else np.full((2, y.shape[1]), np.nan)
+            parts = [cls.of(y[~alone[:, j], j : j + 1], aims=aim[:, j : j + 1]) for j in range(y.shape[1])]
             return cls(*(np.concatenate([vars(part)[name] for part in parts]) for name in vars(parts[0])))
         positive = np.where(y > 0, y, np.nan)
         with warnings.catch_warnings():
@@ -53,13 +66,23 @@ class Coding:
         floor, spread = np.where(wide, below * least, 0.0), _width(y)
         s = _scaled(y, floor)
         middle, width = np.median(s, axis=0), _width(s)
+        if aims is not None:
+            fine = (floor == 0.0) & _fine(y, width, aims)
+            middle, width = np.where(fine, aims[0], middle), np.where(fine, RESOLVED * aims[1], width)
         t = np.arcsinh((s - middle) / width)
-        return cls(floor, middle, width, t.mean(axis=0), t.std(axis=0) + 1e-9, spread)
+        reach = np.maximum(np.abs((s - middle) / width).max(axis=0), 1.0)
+        return cls(floor, middle, width, t.mean(axis=0), t.std(axis=0) + 1e-9, spread, reach)
 
     def encode(self, y: Floats) -> Floats:
         """Targets, shape (n, k), of y, shape (n, k)."""
         t = np.arcsinh((_scaled(y, self.floor) - self.middle) / self.width)
         return np.asarray((t - self.mean) / self.deviation)
+
+    def left_by(self, y: Floats) -> bool:
+        """Whether values, shape (n, k), lie so far outside of what the scale was made of that they are not resolved: a
+        channel that was closed in all of the first points, say."""
+        s = (_scaled(y, self.floor) - self.middle) / self.width
+        return bool((np.abs(s) > FARTHER * self.reach).any())
 
     def scaled(self, y: Floats) -> Floats:
         """ln y of those that are learned as a logarithm, y of the others; shape (n, k)."""
@@ -70,9 +93,18 @@ class Coding:
         floor, middle, width, mean, deviation = (
             torch.from_numpy(each) for each in (self.floor, self.middle, self.width, self.mean, self.deviation)
         )
-        s = middle + width * torch.sinh((t.double() * deviation + mean).clamp(-15.0, 15.0))
+        s = middle + width * torch.sinh((t.double() * deviation + mean).clamp(-40.0, 40.0))
         wide = floor > 0
         return torch.where(wide, torch.exp(torch.where(wide, s, torch.zeros_like(s)).clamp(-700.0, 700.0)), s)
+
+
+def _fine(y: Floats, width: Floats, aims: Floats) -> NDArray[np.bool_]:
+    """Which columns, shape (k,), have a target that is tiny beside the width, and values at distances of many decades
+    on both sides of it: a narrow target alone, of a mass that is smooth, needs no logarithm."""
+    with np.errstate(invalid="ignore"):
+        low, high = np.quantile(np.abs(y - aims[0]), [0.05, 0.95], axis=0)
+        tiny = (width > FINE * aims[1]) & (high > 10.0**EITHER_DECADES * np.maximum(low, aims[1] / RESOLVED))
+        return np.asarray(tiny & (y.min(axis=0) < aims[0]) & (y.max(axis=0) > aims[0]))
 
 
 def _scaled(y: Floats, floor: Floats) -> Floats:

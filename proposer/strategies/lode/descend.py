@@ -36,9 +36,15 @@ def downhill(context: Context, n: int) -> Floats:
 
 
 def descend(predict: Callable[[Floats], Floats], known: Known, n: int, rng: np.random.Generator) -> Floats:
-    """At most n points, shape (n, d), beside the lowest ones, within the distance of their neighbours: those that each
-    network in turn takes for the lowest. `predict`: from (k, d) to energies, shape (networks, k)."""
-    of = centres(known, min(CENTRES, n))
+    """At most n points, shape (n, d), beside the lowest ones."""
+    return beside(predict, known, centres(known, min(CENTRES, n)), n, rng)
+
+
+def beside(
+    predict: Callable[[Floats], Floats], known: Known, of: NDArray[np.int64], n: int, rng: np.random.Generator
+) -> Floats:
+    """At most n points, shape (n, d), beside those at the positions `of`, within the distance of their neighbours:
+    those that each model in turn takes for the lowest. `predict`: from (k, d) to energies, shape (models, k)."""
     dim = known.u.shape[1]
     if not len(of):
         return np.empty((0, dim))
@@ -67,10 +73,15 @@ def centres(known: Known, most: int) -> NDArray[np.int64]:
     """Positions of at most `most` points of the lowest energies, some way apart."""
     rows = np.flatnonzero(np.isfinite(known.energy))
     rows = rows[np.argsort(known.energy[rows], kind="stable")]
-    apart = APART * np.sqrt(known.u.shape[1])
+    return apart(known.u, rows[: max(20, len(rows) // 4)], most)
+
+
+def apart(u: Floats, rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """At most `most` of the rows of u, shape (n, d), the first of them, and each that is some way from those before."""
+    distance = APART * np.sqrt(u.shape[1])
     chosen: list[int] = []
-    for row in rows[: max(20, len(rows) // 4)].tolist():
-        if len(chosen) < most and all(np.linalg.norm(known.u[row] - known.u[other]) > apart for other in chosen):
+    for row in rows.tolist():
+        if len(chosen) < most and all(np.linalg.norm(u[row] - u[other]) > distance for other in chosen):
             chosen.append(row)
     return np.array(chosen, dtype=np.int64)
 

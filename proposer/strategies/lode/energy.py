@@ -89,6 +89,10 @@ class EnergyOfObservables:
             [observable.likelihood.kind in _ONE_SIDED for observable in self._used], dtype=np.bool_
         )
         """Which losses rise or fall everywhere."""
+        gauss = [observable.likelihood.kind is Kind.GAUSS for observable in self._used]
+        aims = [(observable.likelihood.mean, observable.likelihood.sigma) for observable in self._used]
+        self.aims = np.where(gauss, np.array(aims, dtype=float).reshape(-1, 2).T, np.nan)
+        """Mean and sigma of the Gaussian likelihoods, shape (2, k); NaN for the others."""
 
     def nll(self, values: Tensor) -> Tensor:
         """The NLL, shape (n,), of values of shape (n, k), the columns that matter, in double precision.
@@ -114,6 +118,15 @@ class EnergyOfObservables:
         """The loss of each value, shape (n, k), as the likelihood has it."""
         losses: Tensor = losses_and_nll([observable.likelihood for observable in self._used], values)[0]
         return losses
+
+    def resolution(self, spread: Floats) -> tuple[Floats, Floats]:
+        """What counts as a unit of each value, and from where, shape (k,) each: the likelihood's sigma, from its mean;
+        without a likelihood `spread`, shape (k,)."""
+        likelihoods = [observable.likelihood for observable in self._used]
+        off = np.array([one.kind is Kind.OFF or not one.sigma > 0 for one in likelihoods], dtype=np.bool_)
+        middle = np.array([0.0 if without else one.mean for one, without in zip(likelihoods, off, strict=True)])
+        sigma = np.array([1.0 if without else one.sigma for one, without in zip(likelihoods, off, strict=True)])
+        return middle, np.where(off, spread, sigma)
 
     def outside(self, values: Tensor) -> Tensor:
         """Whether a value is outside its window, shape (n, k); NaN is no value and not outside."""

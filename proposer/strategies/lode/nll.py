@@ -101,6 +101,9 @@ class OfNll:
     def rough(self, u: Tensor) -> Tensor:
         return self(u)
 
+    def expect(self, u: Floats) -> None:
+        """Networks compare their predictions when they are fitted."""
+
     def members(self, u: Floats) -> Floats:
         assert self._nets is not None
         log_energy = self._nets.log_energy(torch.from_numpy(self.inputs(u)))

@@ -1,6 +1,8 @@
 """What LODE learns with where observables come back: Gaussian processes of them (`process.py`).
 
-Observables are smooth where the NLL has narrow valleys, and the true likelihood turns predictions into energies.
+Observables are smooth where the NLL has narrow valleys, and the true likelihood turns predictions into energies. An
+output that the process predicted badly, at a resonance or a step, is predicted by networks (`regress.py`) where these
+did better on the newest points before they were told.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ from proposer.strategies.lode.apart import alone, made_bad, no_physics
 from proposer.strategies.lode.coding import Coding
 from proposer.strategies.lode.energy import FAR, EnergyOfObservables
 from proposer.strategies.lode.process import Processes
+from proposer.strategies.lode.record import Record
+from proposer.strategies.lode.regress import Regression
 from proposer.strategies.lode.surrogate import LEARN_AGAIN, grouped
 from proposer.strategies.lode.train import training_rows
 from proposer.strategies.lode.validity import Validity
@@ -30,6 +34,12 @@ if TYPE_CHECKING:
 MOST_POINTS, MOST_NUMBERS, LEAST_POINTS = 1200, 1600, 300
 """Most points that the regression is conditioned on, and most points times outputs: these bound what an iteration
 costs; 2,400 numbers cost a fifth more CPU for the same map. No fewer than 300 points for any number of outputs."""
+MOST_BY_NETS = 4000
+"""Most points that networks learn from."""
+ENOUGH, BAD, BETTER, REST = 150, 0.3, 0.6, 1.5
+"""From ENOUGH points on networks are tried where the error of a process is above BAD, in sigmas near the target and
+as a relative error far from it. They predict where their mean square error is below BETTER times that of the process.
+Where it is nowhere below, they rest until there are REST times as many points."""
 DRAWS = 32
 """Of what the regression leaves open, for the probability of a point."""
 PATIENCE = 0.3
@@ -53,6 +63,9 @@ class OfObservables:
         self._coding: Coding | None = None
         self._values: Processes | None = None
         self._rough: Processes | None = None
+        self._nets: Regression | None = None
+        self._record: Record | None = None
+        self._next_try: float = ENOUGH
         self._validity = Validity(dim, inputs)
         self._learned_from = 0
         self._coded_apart = False  # whether points were set apart when the scale was found
@@ -79,10 +92,11 @@ class OfObservables:
             bad = made_bad(no_value, losses, outside, self.energy.of_nll.threshold)
             if len(usable) - bad.sum() >= least:
                 apart[usable[bad]], usable, no_value = True, usable[~bad], no_value[~bad]
-        if self._coding is None or self._values is None or self._coded_apart != apart.any():
-            self._coding = Coding.of(y[usable], alone(no_value, y[usable]))
+        far = self._coding is not None and self._coding.left_by(y[usable][~no_value.any(axis=1)])
+        if self._coding is None or self._values is None or far or self._coded_apart != apart.any():
+            self._coding = Coding.of(y[usable], alone(no_value, y[usable]), self.energy.aims)
             self._coded_apart = bool(apart.any())
-            self._values = Processes(self.dim, y.shape[1])
+            self._values, self._nets = Processes(self.dim, y.shape[1]), None
             self._learned_from = 0
         again = len(usable) >= LEARN_AGAIN * self._learned_from
         most = min(MOST_POINTS, max(LEAST_POINTS, MOST_NUMBERS // y.shape[1]))
@@ -94,9 +108,72 @@ class OfObservables:
         self._values.condition(x, t)
         few = training_rows(known.u[rows], known.energy[rows], len(rows) // 3, rng)
         self._rough = self._values.thinned(x[few], t[few]) if len(rows) > LEAST_POINTS // 2 else self._values
+        self._fit_nets(known, usable, rng)
         valid = known.ok & ~known.lacking & ~apart
         invalid = known.unexplained | known.lacking | apart
         self._validity.fit(known, valid, invalid, rng, most=most // 2, again=again)
+
+    def _fit_nets(self, known: Known, usable: NDArray[np.int64], rng: np.random.Generator) -> None:
+        """Compares predictions with what came of them; networks learn where a process was bad."""
+        if self._record is None:
+            return
+        assert self._coding is not None
+        self._record.compare(known.u, known.values, self._mistake)
+        process, nets = self._record.errors
+        with np.errstate(invalid="ignore"):
+            wanted = (process > BAD**2) & ~(nets >= process)
+        if len(usable) >= self._next_try and (process > BAD**2).any():
+            self._next_try = REST * len(usable)
+        elif not wanted.any() or self._nets is None:
+            return
+        random = torch.Generator().manual_seed(int(rng.integers(2**63)))
+        rows = usable[training_rows(known.u[usable], known.energy[usable], MOST_BY_NETS, rng)]
+        self._nets = self._nets or Regression(self.dim, known.values.shape[1])
+        self._nets.learn(self.inputs(known.u[rows]), self._coding.encode(known.values[rows]), random)
+
+    def _mistake(self, predicted: Floats, values: Floats) -> Floats:
+        """Errors, shape (n, k), at the resolution of the likelihoods."""
+        assert self._coding is not None
+        middle, unit = self.energy.resolution(self._coding.spread)
+        return np.asarray(np.arcsinh((predicted - middle) / unit) - np.arcsinh((values - middle) / unit))
+
+    @property
+    def by_nets(self) -> NDArray[np.bool_]:
+        """Which outputs, shape (k,), networks predict."""
+        assert self._values is not None
+        if self._nets is None or self._record is None:
+            return np.zeros(self._values.outputs, dtype=np.bool_)
+        process, nets = self._record.errors
+        with np.errstate(invalid="ignore"):
+            return np.asarray((process > BAD**2) & (nets < BETTER * process))
+
+    def _mean(self, values: Processes, z: Tensor) -> Tensor:
+        """Targets that are predicted, shape (n, k)."""
+        mean = values.mean(z)
+        if self._nets is not None and (by_nets := self.by_nets).any():
+            mean = torch.where(torch.from_numpy(by_nets), self._nets.predict(z)[0], mean)
+        return mean
+
+    def _deviation(self, values: Processes, z: Tensor) -> Tensor:
+        """How unsure these are, shape (n, k). What a process calls noise is, without any, its own error."""
+        variance = values.deviation(z).square() + values.noise
+        if self._nets is not None and (by_nets := self.by_nets).any():
+            of_nets = self._nets.predict(z)[1] + self._nets.error
+            variance = torch.where(torch.from_numpy(by_nets), of_nets, variance)
+        return variance.sqrt()
+
+    def expect(self, u: Floats) -> None:
+        if not self.fitted or not len(u):
+            return
+        assert self._values is not None
+        assert self._coding is not None
+        z = torch.from_numpy(self.inputs(u))
+        models = [self._coding.decode(self._values.mean(z)).numpy()]
+        models.append(np.full_like(models[0], np.nan))
+        if self._nets is not None:
+            models[1] = self._coding.decode(self._nets.predict(z)[0]).numpy()
+        self._record = self._record or Record(u.shape[1], models[0].shape[1])
+        self._record.expect(u, np.stack(models, axis=1))
 
     def _decode(self, t: Tensor) -> Tensor:
         """Energies, shape (n,), of targets, shape (n, k)."""
@@ -115,7 +192,7 @@ class OfObservables:
     def _predict(self, values: Processes | None, u: Tensor) -> Tensor:
         assert values is not None
         z = torch.from_numpy(self.inputs(u.numpy()))
-        return self._validity.raise_energy(self._decode(values.mean(z)), z).clamp(max=FAR)
+        return self._validity.raise_energy(self._decode(self._mean(values, z)), z).clamp(max=FAR)
 
     def members(self, u: Floats) -> Floats:
         return np.asarray(self(torch.from_numpy(u)).numpy())[None]
@@ -128,9 +205,7 @@ class OfObservables:
             return np.empty(0)
         z = torch.from_numpy(self.inputs(u))
         valid = self._validity.probability(z)
-        mean, deviation = self._values.mean(z), self._values.deviation(z)
-        # what the regression calls noise is, without any, its own error: open all the same
-        deviation = wider * (deviation.square() + self._values.noise).sqrt()
+        mean, deviation = self._mean(self._values, z), wider * self._deviation(self._values, z)
         draws = torch.from_numpy(rng.standard_normal((DRAWS, 1, mean.shape[1])))
         energy = self._decode((mean + deviation * draws).flatten(0, 1)).view(DRAWS, len(u))
         return ((energy < 1.0).double().mean(dim=0) * valid).numpy()
@@ -139,7 +214,7 @@ class OfObservables:
     def observables(self, u: Floats) -> Floats | None:
         assert self._values is not None
         assert self._coding is not None
-        return self.scaled(self._coding.decode(self._values.mean(torch.from_numpy(self.inputs(u)))).numpy())
+        return self.scaled(self._coding.decode(self._mean(self._values, torch.from_numpy(self.inputs(u)))).numpy())
 
     def scaled(self, values: Floats) -> Floats:
         """Logarithms of those that are learned as such."""
@@ -149,16 +224,26 @@ class OfObservables:
         arrays: dict[str, NDArray[np.float64]] = {
             "learned_from": np.array(float(self._learned_from)),
             "coded_apart": np.array(float(self._coded_apart)),
+            "next_try": np.array(self._next_try),
         }
         if self._values is not None:
             arrays |= {f"values/{key}": value for key, value in self._values.to_arrays().items()}
         if self._coding is not None:
             arrays |= {f"coding/{key}": value for key, value in vars(self._coding).items()}
+        for name, part in (("nets", self._nets), ("record", self._record)):
+            if part is not None:
+                arrays |= {f"{name}/{key}": value for key, value in part.to_arrays().items()}
         return arrays | self._validity.to_arrays()
 
     def load(self, arrays: Mapping[str, NDArray[np.float64]]) -> None:
         parts = grouped(arrays)
         self._learned_from, self._coded_apart = int(arrays["learned_from"]), bool(arrays["coded_apart"])
-        self._coding = Coding(**parts["coding"]) if "coding" in parts else None
+        self._next_try = float(arrays.get("next_try", ENOUGH))
+        coding = parts.get("coding")
+        if coding is not None and "reach" not in coding:  # of an older lodescan: the scale is made anew
+            coding = None
+        self._coding = Coding(**coding) if coding is not None else None
         self._values = Processes.from_arrays(parts["values"]) if "values" in parts else None
+        self._nets = Regression.from_arrays(parts["nets"]) if "nets" in parts else None
+        self._record = Record.from_arrays(parts["record"]) if "record" in parts else None
         self._validity.load(parts.get("validity"))

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Known:
-    """n points: `u` (n, d), `energy` (n,) and `plain`, which goes on falling below a band: NaN without an NLL;
-    `values` (n, k): observables that matter.
+    """n points: `u` (n, d), `energy` (n,) and `plain`, which goes on falling below a band: NaN without an NLL; `slope`,
+    the energy that goes on rising where losses are at their cap; `values` (n, k): observables that matter.
 
     `ok`, `answered` (OK or INVALID), `unexplained` (INVALID, and its observables do not all come back with one outside
     its window), `lacking` (OK, with observables, but without a number in one that decides), `good`: shape (n,).
@@ -29,6 +29,7 @@ class Known:
     u: Floats
     energy: Floats
     plain: Floats
+    slope: Floats
     values: Floats
     ok: NDArray[np.bool_]
     answered: NDArray[np.bool_]
@@ -55,6 +56,7 @@ class Points:
             "u": [np.empty((0, len(free)))],
             "energy": [np.empty(0)],
             "plain": [np.empty(0)],
+            "slope": [np.empty(0)],
             "values": [np.empty((0, k))],
             "ok": [np.empty(0, dtype=np.bool_)],
             "answered": [np.empty(0, dtype=np.bool_)],
@@ -85,10 +87,17 @@ class Points:
         if values.shape[1]:  # where a code did not run the regression cannot say it: the point has no row there
             outside = self._scored.outside(torch.from_numpy(values)).any(dim=1).numpy()
             explained = outside & np.isfinite(values).all(axis=1)
+        energy = self._energy.within(torch.from_numpy(plain)).numpy()
+        slope = energy.copy()
+        rows = np.flatnonzero(ok & np.isfinite(values).all(axis=1))
+        if values.shape[1] and len(rows):
+            risen = self._scored(torch.from_numpy(values[rows]), torch.ones(values.shape[1])).numpy()
+            slope[rows] = np.maximum(energy[rows], risen)
         new = {
             "u": told.u[:, self._free],
-            "energy": self._energy.within(torch.from_numpy(plain)).numpy(),
+            "energy": energy,
             "plain": plain,
+            "slope": slope,
             "values": values,
             "ok": ok,
             "answered": ok | invalid,

@@ -76,7 +76,7 @@ def subset_simulation(
         if done:
             break
         for _ in range(MOVES):
-            p, e = _move(now, p, e, level, random)
+            p, e = move(now, p, e, level, random)
     if now is not energy:
         e = energy(p)
     if before is not None and last == 1.0:
@@ -84,20 +84,24 @@ def subset_simulation(
         still = e_before < 1.0
         p, e = torch.cat([p, before[still]]), torch.cat([e, e_before[still]])
     for _ in range(LAST_MOVES):
-        p, e = _move(energy, p, e, last, random)
+        p, e = move(energy, p, e, last, random)
     return Particles(p, last, volume, levels)
 
 
-def _move(energy: Energy, p: Tensor, e: Tensor, level: float, random: torch.Generator) -> tuple[Tensor, Tensor]:
-    """One step of every particle by the difference of two others, reflected at the walls; kept if below the level."""
+def move(energy: Energy, p: Tensor, e: Tensor, level: float, random: torch.Generator) -> tuple[Tensor, Tensor]:
+    """One step of every particle by the difference of two others; kept if below the level and inside the walls.
+
+    Reflected steps would not be symmetric where variables are correlated: the particles would leave the walls.
+    """
     n, dim = p.shape
     a, b = torch.randint(n, (2, n), generator=random)
     size = torch.tensor([0.1, 0.3, 0.7, 1.0])[torch.randint(4, (n, 1), generator=random)] * 2.38 / math.sqrt(2 * dim)
     share = torch.tensor([0.15, 0.4, 1.0])[torch.randint(3, (n, 1), generator=random)]
     step = size * (p[a] - p[b]) + 0.003 * torch.randn(n, dim, generator=random, dtype=torch.float64)
     new = p + step * (torch.rand(n, dim, generator=random) < share)
-    new = new.abs()
-    new = torch.where(new > 1, 2 - new, new).clamp(0, 1)
-    e_new = energy(new)
-    moved = e_new < level if level == 1.0 else e_new <= level
+    within = ((new >= 0) & (new <= 1)).all(dim=1)
+    e_new = torch.full_like(e, math.inf)
+    if bool(within.any()):
+        e_new[within] = energy(new[within])
+    moved = within & (e_new < level if level == 1.0 else e_new <= level)
     return torch.where(moved[:, None], new, p), torch.where(moved, e_new, e)

@@ -28,6 +28,7 @@ from proposer.strategies.lode.observables import OfObservables
 from proposer.strategies.lode.points import Known, Points
 from proposer.strategies.lode.probe import PROBE
 from proposer.strategies.lode.sample import Particles, subset_simulation
+from proposer.strategies.lode.spread import OTHER_BASINS, SPREAD, stuck
 from proposer.strategies.lode.surrogate import Surrogate
 from proposer.strategies.state import pack, unpack
 from proposer.target import DEFAULT_TARGET, Target
@@ -50,6 +51,7 @@ def _sample(surrogate: Surrogate, dim: int, random: torch.Generator, before: Ten
 
 
 MAP = Acquisition((PROBE, EXPLORE, EXPLOIT))
+STUCK = Acquisition((PROBE, OTHER_BASINS, SPREAD, EXPLORE, EXPLOIT))
 DESCEND = Acquisition((DOWNHILL, PROBE, EXPLORE, EXPLOIT))
 COLLECT = Acquisition((GATHER,), (beside_good_points,), UNIFORM)
 
@@ -59,14 +61,16 @@ class Method:
     """The steps of LODE, each of which may be replaced.
 
     `by_observables`, `by_nll`: make a model of the width of its inputs, the energy and the inputs of u. `sample`: draws
-    particles from the region that the model takes for good. `map`, `descend`, `collect`: how a batch is chosen for a
-    map, and with `goal: collect` by an NLL alone before the tenth good point, and from it on.
+    particles from the region that the model takes for good. The others say how a batch is chosen: `map` for a map,
+    `stuck` while nothing new is good and the lowest energy has stopped falling, and with `goal: collect` `descend` by
+    an NLL alone before the tenth good point, and `collect` from it on.
     """
 
     by_observables: Callable[[int, EnergyOfObservables, Inputs], Surrogate] = OfObservables
     by_nll: Callable[[int, EnergyOfObservables, Inputs], Surrogate] = OfNll
     sample: Callable[[Surrogate, int, torch.Generator, Tensor | None], Particles] = _sample
     map: Acquisition = MAP
+    stuck: Acquisition = STUCK
     descend: Acquisition = DESCEND
     collect: Acquisition = COLLECT
 
@@ -248,9 +252,13 @@ class Lode:
         )
         context.look(particles, acquisition.sources, n)
         u, origins = choose(acquisition, context, n, lambda n, others: self._uniform(context, n, others))
+        u = self._snap(u)
+        surrogate.expect(u)
         return self._batch(u, origins)
 
     def _acquisition(self, known: Known, surrogate: Surrogate) -> Acquisition:
+        if stuck(known):
+            return self._method.stuck
         if not self.settings.collect:
             return self._method.map
         if int(known.good.sum()) >= BEGIN:

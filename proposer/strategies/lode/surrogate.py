@@ -55,6 +55,10 @@ class Surrogate(Protocol):
         """The same, cheaper and less exact."""
         ...
 
+    def expect(self, u: Floats) -> None:
+        """Keeps what it predicts of points that are now asked for, to compare with what comes of them."""
+        ...
+
     def members(self, u: Floats) -> Floats:
         """Energies of each model that has a say, shape (members, n)."""
         ...

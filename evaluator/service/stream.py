@@ -1,0 +1,173 @@
+"""The points of one call of Evaluate, on their way through the executor."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import contextlib
+import math
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import grpc
+import numpy as np
+
+from evaluator.chain import printable
+from evaluator.description import MAX_BATCH
+from evaluator.executors.job import Job
+from evaluator.executors.protocol import Executor
+from lodescan.v1 import evaluation_pb2 as pb
+
+LARGEST_MESSAGE = 16 * 2**20
+"""Bytes of spectrum files in a message after which the next point waits for another one."""
+
+COALESCE = 0.005
+"""The most seconds for which a result waits for others: a message of one costs as much as one of sixty."""
+
+NAMED = 20
+"""The most names that a message lists."""
+
+
+class BadRequest(ValueError):
+    """The whole call is at fault, not one of its points."""
+
+    code = grpc.StatusCode.INVALID_ARGUMENT
+
+
+class TooMuch(BadRequest):
+    """A batch, or what is outstanding, is larger than this evaluator takes."""
+
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+class Stream:
+    """The points of one call: those that run, and those that have finished and wait to be sent."""
+
+    def __init__(
+        self,
+        executor: Executor,
+        description: pb.DescribeResponse,
+        room_for: Callable[[Stream, int], Awaitable[None]],
+    ) -> None:
+        self._executor, self._room_for = executor, room_for
+        self._names = [each.name for each in description.parameters]
+        self._order: list[int] | None = None
+        self._spectra_below = -math.inf
+        self._loop = asyncio.get_running_loop()
+        self._signalled = False
+        self.wake = asyncio.Event()
+        self.fault: tuple[type[BadRequest], str] | None = None
+        """What was wrong with a request."""
+        self.running: dict[int, Job] = {}
+        self.finished: collections.deque[Job] = collections.deque()
+
+    async def read(self, requests: AsyncIterator[pb.EvaluateRequest]) -> None:
+        """Submits the points of each request, until one is at fault."""
+        messages: Any = aiter(requests)  # closed, because gRPC holds one that is not, and its last message, in a cycle
+        try:
+            async with contextlib.aclosing(messages):
+                async for request in messages:
+                    if request.return_waiting:
+                        self.cancel(everything=False)
+                    self._check_counts(request)
+                    for point_id in request.cancel_point_ids:
+                        if (job := self.running.get(point_id)) is not None:
+                            self._executor.cancel(job)
+                    if request.point_ids:
+                        await self._room_for(self, len(request.point_ids))
+                        self._submit(self._points(request))
+        except BadRequest as error:
+            self.fault = type(error), str(error)
+
+    def _check_counts(self, request: pb.EvaluateRequest) -> None:
+        """First, since it costs nothing, however many there are."""
+        if self._order is None:
+            self._order = self._columns(request)
+            if request.HasField("spectra_below_nll"):
+                self._spectra_below = request.spectra_below_nll
+        count, width = len(request.point_ids), len(self._order)
+        if count > MAX_BATCH:
+            raise TooMuch(f"a batch of {count} points is larger than {MAX_BATCH}")
+        if len(request.cancel_point_ids) > MAX_BATCH:
+            raise TooMuch(f"{len(request.cancel_point_ids)} points to cancel in a message are more than {MAX_BATCH}")
+        if len(request.values) != count * width:
+            raise BadRequest(
+                f"{count} points of {width} parameters need {count * width} values, not {len(request.values)}"
+            )
+
+    def _points(self, request: pb.EvaluateRequest) -> list[tuple[int, list[float]]]:
+        assert self._order is not None
+        count = len(request.point_ids)
+        values = np.fromiter(request.values, float, len(request.values)).reshape(count, -1)
+        if not np.isfinite(values).all():
+            row = int(np.argmin(np.isfinite(values).all(axis=1)))
+            raise BadRequest(f"point {request.point_ids[row]} has a value that is not finite")
+        ids = list(request.point_ids)
+        if len(set(ids)) != count or not self.running.keys().isdisjoint(ids):
+            raise BadRequest("a point_id is used twice on this stream")
+        return list(zip(ids, values[:, self._order].tolist(), strict=True))
+
+    def _submit(self, points: list[tuple[int, list[float]]]) -> None:
+        for point_id, row in points:
+            job = self.running[point_id] = Job(point_id, row, self._spectra_below, self._done, self)
+            self._executor.submit(job)
+
+    def _columns(self, request: pb.EvaluateRequest) -> list[int]:
+        count = len(request.parameters)
+        names = list(request.parameters[: max(NAMED, len(self._names))])
+        if count != len(self._names) or sorted(names) != sorted(self._names):
+            ours = _listed(self._names)
+            raise BadRequest(f"the parameters are {_listed(names, count)}, but this evaluator has {ours}")
+        return [names.index(name) for name in self._names]
+
+    def _done(self, job: Job) -> None:
+        # from a worker's thread; one wake-up serves all that finish before the loop runs
+        self.finished.append(job)
+        if not self._signalled:
+            self._signalled = True
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                self._loop.call_soon_threadsafe(self.wake.set)
+
+    async def wait(self, until: float | None) -> None:
+        """Waits until something has happened, or the time has come; then a moment more, so that results go together."""
+        left = math.inf if until is None else until - time.monotonic()
+        if 0.0 < left < math.inf:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.wake.wait(), left)
+        else:  # no limit, or everything has been cancelled and only results can come
+            await self.wake.wait()
+        seen, most = 0, time.monotonic() + COALESCE
+        while seen < len(self.finished) < len(self.running) and time.monotonic() < most:
+            seen = len(self.finished)
+            await asyncio.sleep(COALESCE / 2)
+        self.wake.clear()
+        self._signalled = False
+
+    def take(self, limit: int) -> list[Job]:
+        """Up to `limit` finished points, fewer when they come with large files."""
+        taken: list[Job] = []
+        size = 0
+        while self.finished and len(taken) < limit and size < LARGEST_MESSAGE:
+            job = self.finished.popleft()
+            del self.running[job.point_id]
+            if job.outcome.spectra:
+                size += sum(map(len, job.outcome.spectra))
+            taken.append(job)
+        return taken
+
+    def cancel(self, *, everything: bool) -> None:
+        """Cancels the points that wait, or everything."""
+        for job in list(self.running.values()):
+            if everything:
+                self._executor.cancel(job)
+            else:
+                job.cancel_waiting()
+        self._executor.drop(self)
+
+
+def _listed(names: list[str], count: int | None = None) -> str:
+    """Some names, and how many there are in all."""
+    count = len(names) if count is None else count
+    listed = ", ".join(names[:NAMED]) or "missing"
+    return printable(listed) + (f" ... ({count} in all)" if count > NAMED else "")

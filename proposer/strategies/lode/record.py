@@ -1,0 +1,63 @@
+"""How well models predicted points before these were told: what decides which of them predicts an output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from proposer.types import Floats
+
+Mistake = Callable[[Floats, Floats], Floats]
+
+MODELS = 2
+"""Of each output: the process and the networks."""
+FORGET = 0.5
+"""Weight of earlier batches beside the newest."""
+MOST = 2000
+"""Points that are kept: some never come back."""
+LEAST = 5
+"""Points that a batch must have to count."""
+
+
+class Record:
+    """Predictions of points that are out, and the mean square errors of each model and output, shape (2, k), of the
+    newest of them that came back; NaN before."""
+
+    def __init__(self, dim: int, outputs: int) -> None:
+        self._u: Floats = np.empty((0, dim))
+        self._predicted: Floats = np.empty((0, MODELS, outputs))
+        self.errors: Floats = np.full((MODELS, outputs), np.nan)
+
+    def expect(self, u: Floats, predicted: Floats) -> None:
+        """Keeps predictions, shape (n, 2, k), NaN for a model that makes none, of points u, shape (n, d)."""
+        self._u = np.concatenate([self._u, u])[-MOST:]
+        self._predicted = np.concatenate([self._predicted, predicted])[-MOST:]
+
+    def compare(self, u: Floats, values: Floats, error: Mistake) -> None:
+        """Takes what came of points u, shape (n, d): `values`, shape (n, k). `error`: of predictions and values, shape
+        (n, k) each, the errors."""
+        position = {row.tobytes(): number for number, row in enumerate(u)}
+        found = np.array([position.get(row.tobytes(), -1) for row in self._u], dtype=np.int64)
+        came = found >= 0
+        usable = came & np.isfinite(values[found]).all(axis=1)
+        if usable.sum() >= LEAST:
+            for model in range(MODELS):
+                new = error(self._predicted[usable, model], values[found[usable]])
+                square = np.nanmean(np.square(new), axis=0) if np.isfinite(new).any() else self.errors[model]
+                before = np.where(np.isfinite(self.errors[model]), self.errors[model], square)
+                self.errors[model] = FORGET * before + (1.0 - FORGET) * square
+        if usable.sum() >= LEAST or came.sum() == len(came):
+            self._u, self._predicted = self._u[~came], self._predicted[~came]
+
+    def to_arrays(self) -> dict[str, NDArray[np.float64]]:
+        """What `from_arrays` needs."""
+        return {"u": self._u, "predicted": self._predicted, "errors": self.errors}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[np.float64]]) -> Record:
+        """The opposite of `to_arrays`; raises KeyError and ValueError."""
+        made = cls(arrays["u"].shape[1], arrays["errors"].shape[1])
+        made._u, made._predicted, made.errors = arrays["u"], arrays["predicted"], arrays["errors"].copy()
+        return made

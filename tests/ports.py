@@ -1,0 +1,11 @@
+"""A free port of loopback, for servers that must be told one."""
+
+import socket
+
+
+def free_port() -> int:
+    """One that was free just now."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+    return port

@@ -1,0 +1,84 @@
+"""A local minimum is no region: what LODE does while nothing new is good and the energy has stopped falling."""
+
+import numpy as np
+import pytest
+
+from benchmarks.search.problems import PROBLEMS
+from proposer.strategies.lode.energy import EnergyOfObservables, ScoredObservable
+from proposer.strategies.lode.points import Known, Points
+from proposer.strategies.lode.spread import basins, stuck
+from proposer.strategies.lode.strategy import Lode, LodeSettings
+from proposer.target import Target
+from proposer.types import Floats, Status, Told
+from scanspec import Kind, Likelihood
+
+TARGET = Target(1.0)
+
+
+def told_of(u: Floats, nll: Floats, observables: Floats, origins: list[str]) -> Told:
+    n = len(u)
+    status = np.full(n, Status.OK, dtype=np.int8)
+    return Told(np.arange(n), u, status, nll, observables, origins, np.ones(n, dtype=np.int64))
+
+
+def known_of(u: Floats, nll: Floats) -> Known:
+    points = Points(np.arange(u.shape[1]), EnergyOfObservables([], TARGET), TARGET)
+    points.add(told_of(u, nll, np.empty((len(u), 0)), ["start"] * len(u)))
+    return points.known()
+
+
+def two_bowls(u: Floats) -> Floats:
+    wide, narrow = ((u - 0.7) ** 2).sum(axis=1), ((u - [0.1, 0.2]) ** 2).sum(axis=1)
+    return np.minimum(2.0 + 20.0 * wide, 4.0 + 200.0 * narrow)
+
+
+def test_a_search_is_stuck_where_the_lowest_energy_no_longer_falls():
+    u = np.random.default_rng(1).random((200, 2))
+    falling = np.linspace(100.0, 2.0, 200)
+    assert not stuck(known_of(u, falling))
+    flat = np.maximum(falling, 60.0)
+    assert stuck(known_of(u, flat))
+    assert not stuck(known_of(u[:50], flat[:50]))
+    good = flat.copy()
+    good[3] = 0.5  # long ago, and nothing since
+    assert stuck(known_of(u, good))
+    good[190] = 0.8
+    assert not stuck(known_of(u, good))
+
+
+def test_basins_are_the_lowest_points_among_their_neighbours_some_way_apart():
+    u = np.random.default_rng(2).random((300, 2))
+    of = basins(known_of(u, two_bowls(u)), 8)
+    assert of[0] == np.argmin(two_bowls(u))
+    assert (np.linalg.norm(u[of] - [0.1, 0.2], axis=1) < 0.1).sum() == 1
+    refined = np.concatenate([u, 0.7 + 1e-3 * np.random.default_rng(3).standard_normal((60, 2))])
+    left = refined[basins(known_of(refined, two_bowls(refined)), 8)]
+    assert (np.linalg.norm(left - 0.7, axis=1) > 0.02).all()  # its bottom is known
+
+
+def test_basins_go_on_where_losses_are_at_their_cap():
+    """Far away every loss is at its cap: the energy that basins are found by goes on rising."""
+    scored = EnergyOfObservables([ScoredObservable("y", Likelihood(Kind.GAUSS, 0.0, 1.0))], TARGET)
+    points = Points(np.arange(1), scored, TARGET)
+    y = np.array([[1e3], [1e5], [1e7]])
+    points.add(told_of(np.array([[0.1], [0.5], [0.9]]), np.full(3, 711.0), y, ["start"] * 3))
+    slope = points.known().slope
+    assert slope[0] < slope[1] < slope[2]
+
+
+@pytest.mark.slow
+def test_a_resonance_is_found_beside_a_wide_basin_that_is_bad():
+    """Of the box 5 in 100,000 are good; without other basins a search ends in the corner of heavy masses."""
+    problem = PROBLEMS["singlet2d"]
+    strategy = Lode(problem.space(), LodeSettings(Target(problem.threshold)), 0, problem.scored())
+    waiting: list[Told] = []
+    evaluations = 0
+    while strategy.good < 5 and evaluations < 1800:
+        while len(waiting) > strategy.lag:
+            strategy.tell(waiting.pop(0))
+        batch = strategy.ask()
+        assert batch is not None
+        y, nll = problem.evaluate(batch.u)
+        waiting.append(told_of(batch.u, nll, y, list(batch.origins)))
+        evaluations += len(batch)
+    assert strategy.good >= 5
