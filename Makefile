@@ -35,7 +35,7 @@ down: ## stop the containers
 test: environments physics-environments ## fast tests, each in its environment
 	@tools/test.sh 'not slow and not soak and not containers' $(PHYSICS)
 
-test-slow: environments physics-environments slow-environments ## slow tests: kills, long silences, real scans
+test-slow: environments physics-environments slow-environments browser ## slow tests: kills, long silences, real scans
 	@tools/test.sh 'slow and not soak and not containers' $(PHYSICS) $(SLOW_PHYSICS)
 
 soak: environments ## what needs ten minutes: a point that is silent for so long
@@ -49,7 +49,7 @@ test-containers: environments ## images and compose; needs a container engine
 	@$(PROPOSER)/python -m pytest -m containers --timeout 1800 tests/containers
 
 environments:
-	@tools/environment.sh proposer test
+	@tools/environment.sh proposer test browser
 	@tools/environment.sh evaluator test
 
 physics-environments:
@@ -57,6 +57,10 @@ physics-environments:
 
 slow-environments:
 	@for name in $(SLOW_PHYSICS); do tools/environment.sh $$name test || exit 1; done
+
+browser:
+	@tools/browser.sh
+.PHONY: browser
 
 dev:
 	@tools/environment.sh dev

@@ -1,1 +1,34 @@
-"""The proposer: decides which points to try next, and keeps what came of them."""
+"""The proposer: decides which points to try next, and keeps what came of them.
+
+For notebooks and pipelines:
+
+- `open_run(folder)`: the points of a run as pandas tables, its pictures and its report,
+- `Lode(space, ...)`: lodescan's search by `ask` and `tell`, without services.
+
+They are imported when they are first used, so that `import proposer` is quick.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from proposer.interface.asking import Lode as Lode
+    from proposer.interface.runs import Run as Run
+    from proposer.interface.runs import open_run as open_run
+
+_WHERE = {"Lode": "asking", "Run": "runs", "open_run": "runs"}
+
+__all__ = ["Lode", "Run", "open_run"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'proposer' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"proposer.interface.{_WHERE[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_WHERE])

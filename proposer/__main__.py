@@ -116,6 +116,9 @@ def _parser() -> argparse.ArgumentParser:
         help="go on although files of the codes have changed: your word, kept in the manifest, that they still compute "
         "the same (only a comment was changed, say)",
     )
+    run.add_argument(
+        "--no-report", action="store_true", help="write no report.html at the end; `lodescan report` writes it later"
+    )
     scan = commands.add_parser("scan", parents=[run, evaluator, json], help="run a scan, or go on with one")
     scan.add_argument(
         "--evaluator",
@@ -199,7 +202,20 @@ def _parser() -> argparse.ArgumentParser:
     plot.add_argument("x", nargs="?", help="a variable, an observable or NLL")
     plot.add_argument("y", nargs="?", help="another one")
     plot.add_argument("--file", type=Path, help="where to, as .pdf, .png or .svg (default: plots/ in the run's folder)")
+    plot.add_argument("--zoom", choices=["good"], help="only where the good points are")
+    plot.add_argument("--xlog", action="store_true", help="a logarithmic x axis")
+    plot.add_argument("--ylog", action="store_true", help="a logarithmic y axis")
+    plot.add_argument("--colour", metavar="NAME", help="colour the points by NLL, a variable or an observable")
+    plot.add_argument("--profile", action="store_true", help="the profile NLL of x and y: regions, and the best point")
+    plot.add_argument(
+        "--levels", type=_levels, default=(0.68, 0.95), metavar="68,95", help="of the regions, in %% (default: 68,95)"
+    )
     plot.set_defaults(run=_plot)
+
+    report = commands.add_parser("report", help="write report.html: what was asked and found; also while it runs")
+    report.add_argument("folders", type=Path, nargs="+", metavar="DIR", help="a run's folder; several side by side")
+    report.add_argument("--file", type=Path, help="where to (default: report.html in the first run's folder)")
+    report.set_defaults(run=_report)
 
     certificates = commands.add_parser(
         "certificates", help="make a private authority, and a certificate and a token for each side"
@@ -238,6 +254,14 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _levels(text: str) -> tuple[float, ...]:
+    found = [to_number(each) for each in text.split(",")]
+    shares = tuple(sorted(each / 100.0 for each in found if each is not None and 0.0 < each < 100.0))
+    if len(shares) != len(found) or len(set(shares)) < len(shares):
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of levels between 0 and 100 %, such as 68,95")
+    return shares
+
+
 def _seconds(text: str) -> float:
     seconds = to_number(text)
     if seconds is None or not 0.0 <= seconds < math.inf:
@@ -267,6 +291,7 @@ def _scan_options(options: argparse.Namespace, **others: Any) -> ScanOptions:
         wait=options.wait,
         eager=options.eager,
         same_physics=options.same_physics,
+        report=not options.no_report,
         **others,
     )
 
@@ -339,11 +364,25 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _plot(options: argparse.Namespace) -> int:
-    from proposer.show.plots import plot
+    from proposer.show.plots import View, plot
 
     if options.x is not None and options.y is None:
         raise UsageError("one column makes no picture", next_step="name two columns to draw, or none")
-    return plot(options.folder, [each for each in (options.x, options.y) if each is not None], options.file)
+    names = [each for each in (options.x, options.y) if each is not None]
+    view = View(options.zoom is not None, options.xlog, options.ylog, options.colour)
+    if options.profile:
+        from proposer.commands.profile import draw_profile
+
+        if not names:
+            raise UsageError("a profile needs two columns", next_step="name a variable for x and one for y")
+        return draw_profile(options.folder, names, options.levels, options.file, view)
+    return plot(options.folder, names, options.file, view)
+
+
+def _report(options: argparse.Namespace) -> int:
+    from proposer.commands.report import report
+
+    return report(options.folders, options.file)
 
 
 def _certificates(options: argparse.Namespace) -> int:

@@ -26,6 +26,12 @@ def read_bytes(path: str | Path, most: int = LARGEST_TEXT) -> bytes:
     return content
 
 
+def read_start(path: Path, size: int) -> bytes:
+    """The first bytes of a regular file; raises OSError for any other."""
+    with open(path, "rb", opener=open_regular) as file:
+        return file.read(size)
+
+
 def read_text(path: Path, most: int = LARGEST_TEXT, errors: str = "strict") -> str:
     """The text of a regular file in UTF-8, with or without a byte order mark; raises OSError and UnicodeDecodeError.
 

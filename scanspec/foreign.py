@@ -12,6 +12,7 @@ from scanspec.bsmart.spellings import SECTIONS
 _PYTHON = re.compile(r"^(?:from [\w.]+ import |import [\w., ]+$|def \w+\(|class \w+[(:])", re.MULTILINE)
 _SLHA = re.compile(r"^[ \t]*(?:BLOCK|DECAY)[ \t]+\w", re.MULTILINE | re.IGNORECASE)
 _INI = re.compile(r"^[ \t]*\[[\w .:-]+\][ \t]*$", re.MULTILINE)
+_MARKUP = re.compile(r"\s*<(\?xml|!DOCTYPE|html|svg)\b", re.IGNORECASE)
 _SETTING = re.compile(r"^[ \t]*[\w.-][\w .-]*=", re.MULTILINE)
 _YAML = re.compile(r"^[ \t]*[\w.-][\w .-]*:[ \t]*$", re.MULTILINE)
 _A_SCAN_FILE = "a scan file is a mapping of sections: setup, variables, codes (README.md shows one)"
@@ -30,6 +31,11 @@ def what_it_is(path: Path, text: str, content: Any = None) -> str:
         )
     if isinstance(content, Mapping) and {"cells", "nbformat"} <= set(content):
         return f"is a Jupyter notebook, not a scan file; {_A_SCAN_FILE}"
+    if isinstance(content, Mapping) and {"Parameters", "Scanner"} <= set(content):
+        return (
+            "is a file of GAMBIT, not a scan file; write its Parameters as variables, its modules as codes, and what "
+            f"ObsLikes asks for as observables with mean and sigma; {_A_SCAN_FILE}"
+        )
     if isinstance(content, Mapping) and (any(map(SECTIONS.plain, content)) or not _SLHA.search(text)):
         return ""
     if not text.strip():
@@ -44,11 +50,37 @@ def what_it_is(path: Path, text: str, content: Any = None) -> str:
             "is an SLHA file, a template or a spectrum, not a scan file; name a template in a scan file: codes: NAME: "
             f"{{command: PROGRAM, input_file: {path.name}}}; {_A_SCAN_FILE}"
         )
-    if _INI.search(text) and _SETTING.search(text) and not _YAML.search(text):
+    header = _INI.search(text)
+    if header and not _YAML.search(text) and (_SETTING.search(text) or (content is None and header[0][0] == "[")):
+        kind = "a TOML" if path.suffix.lower() == ".toml" else "an INI"
         hint = " of xBIT or of another program" if path.suffix.lower() in (".ini", ".cfg") else ""
-        return f"is an INI file{hint} ([section], key = value), not a scan file; {_A_SCAN_FILE}, each `name: value`"
+        return f"is {kind} file{hint} ([section], key = value), not a scan file; {_A_SCAN_FILE}, each `name: value`"
+    if _MARKUP.match(text):
+        return f"is HTML or XML, not a scan file; {_A_SCAN_FILE}"
+    if isinstance(content, list):
+        return f"is a list, whose entries begin with a dash; {_A_SCAN_FILE}: write them without the dashes"
     if path.suffix.lower() in (".csv", ".tsv", ".dat"):
         return f"is a table, not a scan file; name it in one: setup: {{init_csv: {path.name}}}; {_A_SCAN_FILE}"
     if isinstance(content, str):
         return f"is a text, not a scan file; {_A_SCAN_FILE}, each `name: value`"
     return ""
+
+
+_MAGIC = {
+    b"SQLite format 3\0": "a SQLite database; of a run of lodescan, its scan file lies beside it",
+    b"\x1f\x8b": "compressed by gzip; unpack it first",
+    b"PK\x03\x04": "a ZIP archive, or a file of a word processor or of a spreadsheet",
+    b"%PDF": "a PDF document",
+    b"PAR1": "a table in the format Parquet",
+    b"\x89PNG": "a picture",
+    b"\x89HDF": "a file in the format HDF5",
+    b"\x7fELF": "a program",
+    b"\xff\xfe": "text in UTF-16; save it as UTF-8",
+    b"\xfe\xff": "text in UTF-16; save it as UTF-8",
+}
+
+
+def what_bytes_are(start: bytes) -> str:
+    """What kind of file begins so, in one line; empty for text, or what may be."""
+    kind = next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), "")
+    return f"is {kind}; {_A_SCAN_FILE}" if kind else ""

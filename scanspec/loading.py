@@ -24,8 +24,8 @@ from ruamel.yaml.events import (
 )
 
 from scanspec.faults import ScanFileError
-from scanspec.files import read_text
-from scanspec.foreign import what_it_is
+from scanspec.files import read_start, read_text
+from scanspec.foreign import what_bytes_are, what_it_is
 from scanspec.numbers import to_number
 
 LARGEST = 1 << 20
@@ -47,7 +47,12 @@ def read_document(path: Path) -> tuple[CommentedMap, str]:
     Raises ScanFileError when it cannot be read, is not valid, or is not a mapping of sections.
     """
     try:
+        start = read_start(path, 16)
+        if foreign := what_bytes_are(start):
+            raise ScanFileError(f"{path}: {foreign}")
         text = read_text(path, LARGEST)
+    except ScanFileError:
+        raise
     except UnicodeDecodeError as error:
         why = f"{error.reason} at byte {error.start}"
         raise ScanFileError(f"{path}: is not UTF-8 text ({why}); save it as UTF-8") from error
@@ -267,6 +272,23 @@ def _check_json(path: Path, text: str) -> None:
         json.loads(text, parse_constant=refuse, parse_int=str, parse_float=str)
     except json.JSONDecodeError as error:
         place = f"{path}, line {error.lineno}"
-        raise ScanFileError(f"{place}: not valid JSON ({error.msg})", error.lineno) from None
+        raise ScanFileError(f"{place}: not valid JSON ({_explain_json(text, error)})", error.lineno) from None
     except RecursionError:
         raise ScanFileError(f"{path}: nested too deeply") from None
+
+
+def _explain_json(text: str, error: json.JSONDecodeError) -> str:
+    """What is wrong, in words that help without knowing JSON."""
+    here, before = text[error.pos : error.pos + 1], text[: error.pos].rstrip()[-1:]
+    if here == "'":
+        return "texts and keys stand in double quotes"
+    if here and here in "/#":
+        return "a comment, which JSON does not have; a file *.yaml may have some, after #"
+    if (here and here in "]}" and before == ",") or "trailing comma" in error.msg:
+        return "a comma stands behind the last entry; remove it"
+    if here.isalpha():
+        word = (re.match(r"\w+", text[error.pos :]) or [""])[0][:40]
+        return f"{word} stands without quotes; texts and keys stand in double quotes, and booleans are true and false"
+    if "delimiter" in error.msg and here:
+        return f"{error.msg}: is a comma or a quote missing before {here!r}?"
+    return error.msg if here else f"the file ends too early: {error.msg}"

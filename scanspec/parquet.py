@@ -8,15 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from scanspec.document import plain_name
-from scanspec.files import open_regular
+from scanspec.files import open_regular, read_start
 
 MAGIC = b"PAR1"
 
 
 def is_parquet(path: Path) -> bool:
     """Whether a file says that it is one; raises OSError."""
-    with open(path, "rb", opener=open_regular) as file:
-        return file.read(len(MAGIC)) == MAGIC
+    return read_start(path, len(MAGIC)) == MAGIC
 
 
 @contextmanager

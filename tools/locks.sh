@@ -27,11 +27,11 @@ lock() {    # lock NAME OPTION...
     [ -z "${PIP_FIND_LINKS:-}" ] || links=(--find-links "$PIP_FIND_LINKS")
     cp "locks/$1.txt" "$work/$1.txt" 2>/dev/null || true
     "$uv" pip compile --quiet --no-header --no-annotate --python-version "$python" $upgrade "${links[@]}" \
-        --output-file "$work/$1.txt" "${@:2}"
+        --output-file "$work/$1.txt" "${@:2}" || return      # `set -e` sleeps where somebody asks if this failed
     sed -E 's/\+[a-z0-9.]+$//' "$work/$1.txt" >"locks/$1.txt"
 }
 
-[ $# -gt 0 ] || set -- proposer evaluator fitting simsusy camb classy flavio eos hazma dask slha test dev parquet
+[ $# -gt 0 ] || set -- proposer evaluator fitting simsusy camb classy flavio eos hazma dask slha test browser dev parquet
 for name in "$@"; do
     echo "locks/$name.txt"
     case $name in
@@ -41,8 +41,9 @@ for name in "$@"; do
         # The CPU build, which needs no CUDA; where its index is out of reach, what an install finds.
         UV_HTTP_TIMEOUT=5 UV_HTTP_RETRIES=0 lock proposer --index "$torch_index" "${options[@]}" 2>/dev/null ||
             lock proposer "${options[@]}"
+        sed -i -E '/^(nvidia|cuda|triton)/d' locks/proposer.txt
         ;;
-    test | dev | parquet)
+    test | browser | dev | parquet)
         # On top of every other environment, changing no version of the proposer, nor of others where these agree.
         cat locks/{proposer,evaluator,camb,flavio}.txt | awk -F== '!seen[$1]++' >"$work/constraints.txt"
         extra "$name" >"$work/extra.in"

@@ -88,14 +88,17 @@ def conclude_again(dataset: Dataset, limits: Limits, settings: Settings, stored:
     return conclude(dataset, stored.stopped or "", tally, stored.seconds)
 
 
-def draw_pictures(folder: Path, spec: ScanFile) -> None:
-    """The pictures that the file asks for; one that cannot be drawn does not spoil the end of a scan."""
-    if (plotting := read_plotting(spec)) is None:
-        return
+def draw_pictures(folder: Path, spec: ScanFile, *, report: bool) -> None:
+    """The pictures that the file asks for, and the report; what cannot be drawn does not spoil the end of a scan."""
     try:
-        keep_scan_file(folder, spec)  # its pictures may be other ones by now
-        for path in draw(folder, spec, read_points(folder, spec), plotting, say=say):
-            say(f"drawn: {path}")
+        if (plotting := read_plotting(spec)) is not None:
+            keep_scan_file(folder, spec)  # its pictures may be other ones by now
+            for path in draw(folder, spec, read_points(folder, spec), plotting, say=say):
+                say(f"drawn: {path}")
+        if report:
+            from proposer.report.write import write_report  # here: Bokeh is slow to load, and a scan need not wait
+
+            say(f"report: {write_report([folder])[0]}")
     except NoRoom as error:
         say(f"not drawn: {error}")
     except (ScanFileError, DatasetError, OSError) as error:

@@ -59,6 +59,7 @@ class ScanOptions:
     same_physics: bool = False
     security: Security = PLAIN
     race: bool = True
+    report: bool = True
 
 
 def scan(file: Path, places: Sequence[str], options: ScanOptions) -> int:
@@ -97,7 +98,7 @@ def scan(file: Path, places: Sequence[str], options: ScanOptions) -> int:
             if not done or dataset is None:
                 raise
             code = conclude_again(dataset, limits, settings, stored)
-            draw_pictures(folder, spec)
+            draw_pictures(folder, spec, report=options.report)
             return code
         seed = choose_seed(spec, options.seed, stored)
         threads = _set_threads(stored)
@@ -164,7 +165,7 @@ def scan(file: Path, places: Sequence[str], options: ScanOptions) -> int:
         pool.finish()
         dataset.set_meta({"stopped": reason, "stopped_with": stop_values(spec)})
         code = conclude(dataset, reason, tally, run.seconds)
-        draw_pictures(folder, spec)
+        draw_pictures(folder, spec, report=options.report)
     return code
 
 

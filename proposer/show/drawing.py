@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from proposer.run.files import writing
+from proposer.show.ticks import set_ticks
 from proposer.types import Floats
 from scanspec.document import ScanFileError
 
@@ -44,8 +45,9 @@ class Points:
     unphysical: NDArray[np.bool_]
 
 
-KINDS = {"unphysical": ("#b0bec5", 4.0), "bad": ("#78909c", 5.0), "good": ("#d84315", 9.0)}
-"""Colour and area of a dot (points squared), drawn in this order."""
+KINDS = {"unphysical": ("#9e9e9e", 7.0, "x"), "bad": ("#5f7d8c", 8.0, "o"), "good": ("#d84315", 9.0, "o")}
+"""Colour, area (points squared) and marker of a dot, drawn in this order; bad ones are rings, so that print keeps them
+apart."""
 
 FEW = 500
 """Above this many, dots are one image within a picture of vectors, whose size would grow with them."""
@@ -53,27 +55,50 @@ FEW = 500
 _SETTINGS: dict[Any, Any] = {"svg.hashsalt": "lodescan", "font.size": 9.0, "legend.fontsize": 8.0, "figure.dpi": 120.0}
 
 
-def draw_plot(points: Points, axes: list[Axis], contours: Sequence[float], path: Path, *, unphysical: bool) -> None:
+@dataclass(frozen=True)
+class Look:
+    """How `lodescan plot` is asked to draw: `zoom` to the good points, logarithmic axes, dots coloured by a column."""
+
+    zoom: bool = False
+    xlog: bool = False
+    ylog: bool = False
+    colour: Axis | None = None
+
+
+PLAIN = Look()
+
+
+def draw_plot(
+    points: Points,
+    axes: list[Axis],
+    contours: Sequence[float],
+    path: Path,
+    *,
+    unphysical: bool,
+    look: Look = PLAIN,
+) -> None:
     """Two columns, good and bad points apart; more than two: each against the first, or contours of the third.
 
     Raises ScanFileError where there is nothing to draw, or the file's suffix names no kind of picture.
     """
+    axes = [looked_at(axes[0], points, look, log=look.xlog), looked_at(axes[1], points, look, log=look.ylog), *axes[2:]]
     x, y = axes[:2]
     masks = {"unphysical": points.unphysical & unphysical, "bad": points.bad, "good": points.good}
     with mpl.rc_context(_SETTINGS):
         figure = Figure(figsize=(5.5, 4.4), layout="constrained")
         ax = figure.subplots()
-        ax.set_title(points.title, fontsize=9, parse_math=False)
-        if len(axes) == 2 or contours:
+        if look.colour is not None:
+            _coloured(figure, ax, x, y, points, look.colour)
+        elif len(axes) == 2 or contours:
             for kind, mask in masks.items():
-                _dots(ax, x, y, mask, *KINDS[kind], kind)
+                _dots(ax, x, y, mask, KINDS[kind], kind)
         else:
             for number, each in enumerate(axes[1:]):
-                _dots(ax, x, each, points.good | points.bad, f"C{number}", 7.0, each.label)
+                _dots(ax, x, each, points.good | points.bad, (f"C{number}", 9.0, "o^svD"[number % 5]), each.label)
         if contours:
             _contours(ax, axes, points.good | points.bad, contours)
         _frame(ax, x, y, points, masks, label_y=len(axes) == 2 or bool(contours))
-        if ax.collections:
+        if ax.collections and look.colour is None:
             figure.legend(loc="outside lower right", ncols=3, markerscale=1.5, frameon=False)
         _save(figure, path)
 
@@ -85,7 +110,6 @@ def draw_corner(points: Points, axes: list[Axis], path: Path) -> None:
     with mpl.rc_context(_SETTINGS | {"font.size": 8.0}):
         figure = Figure(figsize=(1.2 + 1.9 * count, 1.2 + 1.9 * count), layout="constrained")
         grid = figure.subplots(count, count, squeeze=False)
-        figure.suptitle(points.title, fontsize=9, parse_math=False)
         for row in range(count):
             for column in range(count):
                 ax: Axes = grid[row, column]
@@ -96,7 +120,8 @@ def draw_corner(points: Points, axes: list[Axis], path: Path) -> None:
                     _histogram(ax, axes[row], points.good)
                 else:
                     for kind, mask in masks.items():
-                        _dots(ax, axes[column], axes[row], mask, KINDS[kind][0], KINDS[kind][1] / 3, kind)
+                        colour, area, marker = KINDS[kind]
+                        _dots(ax, axes[column], axes[row], mask, (colour, area / 3, marker), kind)
                     _frame(ax, axes[column], axes[row], points, masks, label_y=column == 0)
                     if column > 0:
                         ax.set_yticklabels([])
@@ -132,20 +157,58 @@ def left_out(points: Points, axes: list[Axis], *, unphysical: bool) -> str:
     return f"{int(hidden.sum()):,} points lie outside its axes" if hidden.any() else ""
 
 
-def _dots(ax: Axes, x: Axis, y: Axis, mask: NDArray[np.bool_], colour: str, area: float, label: str) -> None:
+def _dots(ax: Axes, x: Axis, y: Axis, mask: NDArray[np.bool_], dot: tuple[str, float, str], label: str) -> None:
+    """`dot`: colour, area and marker."""
     shown = mask & drawable(x) & drawable(y)
     if shown.any():
         many = bool(shown.sum() > FEW)
+        colour, area, marker = dot
+        ring = label == "bad"
         ax.scatter(
             x.values[shown],
             y.values[shown],
             s=area,
-            color=colour,
-            linewidths=0,
+            marker=marker,
+            facecolors="none" if ring else colour,
+            edgecolors=colour if ring else None,
+            linewidths=0.5 if ring or marker == "x" else 0,
             label=label,
             gid=label,
             rasterized=many,
         )
+
+
+def looked_at(axis: Axis, points: Points, look: Look, *, log: bool) -> Axis:
+    """The axis as it was asked for."""
+    scale = "log" if log else axis.scale
+    limits = None if log and axis.limits is not None and axis.limits[0] <= 0 else axis.limits
+    axis = replace(axis, scale=scale, limits=limits)
+    good = axis.values[points.good & drawable(axis)]
+    if look.zoom and len(good) > 1 and good.min() < good.max():
+        axis = replace(axis, limits=_with_room(float(good.min()), float(good.max()), scale))
+    return axis
+
+
+def _coloured(figure: Figure, ax: Axes, x: Axis, y: Axis, points: Points, by: Axis) -> None:
+    """All points with an NLL, coloured by a column, the good ones above the others."""
+    for mask, marker, area in ((points.bad, "o", 6.0), (points.good, "o", 12.0)):
+        shown = mask & drawable(x) & drawable(y) & drawable(by)
+        if shown.any():
+            ends = by.values[(points.good if points.good.any() else points.bad) & drawable(by)]
+            colours: dict[str, Any] = {"vmin": ends.min(), "vmax": ends.max(), "cmap": "viridis"}
+            rows = np.flatnonzero(shown)[np.argsort(-by.values[shown], kind="stable")]
+            drawn = ax.scatter(
+                x.values[rows],
+                y.values[rows],
+                c=by.values[rows],
+                s=area,
+                marker=marker,
+                linewidths=0,
+                rasterized=bool(len(rows) > FEW),
+                **colours,
+            )
+    if ax.collections:
+        figure.colorbar(drawn, ax=ax, label=by.label, extend="max")
 
 
 def _contours(ax: Axes, axes: list[Axis], mask: NDArray[np.bool_], levels: Sequence[float]) -> None:
@@ -172,6 +235,7 @@ def _histogram(ax: Axes, axis: Axis, good: NDArray[np.bool_]) -> None:
         low, high = axis.limits or (values.min(), values.max())
         edges = np.geomspace(low, high, 31) if axis.scale == "log" else np.linspace(low, high, 31)
         ax.hist(values, bins=edges.tolist(), color=KINDS["good"][0])
+        ax.set_ylabel("good points", fontsize=7)
 
 
 def _frame(ax: Axes, x: Axis, y: Axis, points: Points, masks: dict[str, NDArray[np.bool_]], *, label_y: bool) -> None:
@@ -183,6 +247,7 @@ def _frame(ax: Axes, x: Axis, y: Axis, points: Points, masks: dict[str, NDArray[
         limits = axis.limits or _limits(axis, points, masks)
         if limits is not None:
             set_limits(*limits)
+    set_ticks(ax)
 
 
 def _limits(axis: Axis, points: Points, masks: dict[str, NDArray[np.bool_]]) -> tuple[float, float] | None:
@@ -196,11 +261,15 @@ def _limits(axis: Axis, points: Points, masks: dict[str, NDArray[np.bool_]]) -> 
         low, high = min(low, good.min()), max(high, good.max())
     if not low < high:
         return None
-    if axis.scale == "log":
+    return _with_room(float(low), float(high), axis.scale)
+
+
+def _with_room(low: float, high: float, scale: str) -> tuple[float, float]:
+    if scale == "log":
         room = (high / low) ** 0.04
-        return float(low / room), float(high * room)
+        return low / room, high * room
     room = 0.04 * (high - low)
-    return float(low - room), float(high + room)
+    return low - room, high + room
 
 
 def _save(figure: Figure, path: Path) -> None:

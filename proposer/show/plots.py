@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -26,22 +27,47 @@ MOST_VARIABLES = 12
 """More of them make a picture of pairs that nobody can read."""
 
 
-def plot(folder: Path, names: list[str], file: Path | None) -> int:
+@dataclass(frozen=True)
+class View:
+    """What the command line says of a picture of two columns; `colour`: a column, or None."""
+
+    zoom: bool = False
+    xlog: bool = False
+    ylog: bool = False
+    colour: str | None = None
+
+
+AS_IT_IS = View()
+
+
+def plot(folder: Path, names: list[str], file: Path | None, view: View = AS_IT_IS) -> int:
     """Draws and says where. Raises DatasetError without a run, UsageError or ScanFileError for what cannot be drawn."""
-    scan = _scan_of(folder)
+    for path in _drawn(folder, names, file, view, print):
+        print(f"drawn: {path}")
+    return 0
+
+
+def draw_columns(folder: Path, names: list[str], file: Path | None) -> Path:
+    """Draws two columns; returns where. Raises as `plot`."""
+    return _drawn(folder, names, file, AS_IT_IS, lambda _: None)[0]
+
+
+def _drawn(folder: Path, names: list[str], file: Path | None, view: View, say: Callable[[str], None]) -> list[Path]:
+    scan = read_scan(folder)
     points = read_points(folder, scan)
-    for name in names:
+    for name in [*names, *([view.colour] if view.colour else [])]:
         if name not in points.columns:
             raise UsageError(f"{folder} has no variable or observable {name!r}{closest(name, points.columns)}")
     if names:
-        asked = Plotting((Plot(file_name("-".join(names)), tuple(names)),), unphysical=True, corner=False)
+        scales = _asked_scales(scan, names)
+        asked = Plotting(
+            (Plot(file_name("-".join(names)), tuple(names), scales=scales),), unphysical=True, corner=False
+        )
     else:
         asked = read_plotting(scan) or Plotting((), unphysical=True, corner=True)
     if file is not None and len(asked.plots) + (asked.corner or not asked.plots) != 1:
         raise UsageError("--file is for one picture, and the scan file asks for several", next_step="name two columns")
-    for path in draw(folder, scan, points, asked, file, print):
-        print(f"drawn: {path}")
-    return 0
+    return draw(folder, scan, points, asked, file, say, view)
 
 
 def draw(
@@ -51,12 +77,13 @@ def draw(
     asked: Plotting,
     file: Path | None = None,
     say: Callable[[str], None] = lambda _: None,
+    view: View = AS_IT_IS,
 ) -> list[Path]:
     """Draws into `file`, or `plots/` in the run's folder; returns the paths. `say`: is told what a picture leaves out.
 
     Raises ScanFileError for the pictures that cannot be drawn, after all others.
     """
-    from proposer.show.drawing import draw_corner, draw_plot, left_out
+    from proposer.show.drawing import Look, draw_corner, draw_plot, left_out, looked_at
 
     if file is None:
         check_no_link(folder / PLOTS)
@@ -83,7 +110,13 @@ def draw(
 
         def draw_columns(each: Plot = each, path: Path = path) -> None:
             axes = plot_axes(folder, scan, points, each)
-            draw_plot(points, axes, each.contours, path, unphysical=asked.unphysical)
+            colour = _axis(scan, points, view.colour) if view.colour else None
+            look = Look(view.zoom, view.xlog, view.ylog, colour)
+            draw_plot(points, axes, each.contours, path, unphysical=asked.unphysical, look=look)
+            axes[:2] = [
+                looked_at(axes[0], points, look, log=view.xlog),
+                looked_at(axes[1], points, look, log=view.ylog),
+            ]
             if missing := left_out(points, axes, unphysical=asked.unphysical):
                 say(f"{path.name}: {missing}")
 
@@ -97,12 +130,22 @@ def draw(
     return paths
 
 
+def _asked_scales(scan: ScanFile, names: list[str]) -> tuple[str | None, str | None]:
+    """The scaling that the section `plotting` gives for the same two columns."""
+    plotting = read_plotting(scan)
+    for each in plotting.plots if plotting is not None else ():
+        if list(each.values[:2]) == names:
+            return each.scales
+    return None, None
+
+
 def _made(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
 
 
-def _scan_of(folder: Path) -> ScanFile:
+def read_scan(folder: Path) -> ScanFile:
+    """The scan file of a run as it was. Raises DatasetError where there is no run, ScanFileError."""
     files = sorted(folder.glob("scan.*"))
     if not files:
         raise DatasetError(f"{folder}: there is no run here, or it has not started yet", next_step=START)

@@ -23,7 +23,7 @@ import torch
 from proposer.__main__ import main
 from proposer.run.dataset import Dataset
 from proposer.types import Status
-from tests.pair.processes import ROOT, START, MakeScanProcess, ProposerProcess
+from tests.pair.processes import ROOT, START, MakeScanProcess, ProposerProcess, quickly
 from tests.proposer.conftest import quick
 
 __all__ = ["quick"]  # a fixture
@@ -276,7 +276,7 @@ def lodescan(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Said]]
     def run(*arguments: object) -> Said:
         capfd.readouterr()
         try:
-            code = main([str(each) for each in arguments])
+            code = main(quickly(*arguments))
         except SystemExit as error:  # argparse
             code = int(error.code or 0)
         out, err = capfd.readouterr()

@@ -53,11 +53,16 @@ class LoggedProcess:
         self.process.wait()
 
 
+def quickly(*arguments: object) -> list[str]:
+    """Arguments of `lodescan`; a scan writes no report, which takes seconds and has tests of its own."""
+    return [*map(str, arguments), *(["--no-report"] if arguments[0] == "scan" else [])]
+
+
 class ProposerProcess(LoggedProcess):
     """`lodescan` as a process."""
 
     def __init__(self, log: Path, *arguments: object) -> None:
-        super().__init__(log, [sys.executable, "-m", "proposer", *map(str, arguments)])
+        super().__init__(log, [sys.executable, "-m", "proposer", *quickly(*arguments)])
 
 
 class MakeScanProcess(LoggedProcess):

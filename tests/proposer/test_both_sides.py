@@ -13,7 +13,7 @@ from scanspec import settings as shared
 VALUES = [
     *("-5", "0", "1", "3.5", "abc", "2h", ".inf", "-.inf", ".nan", "[1, 2]", "[2, 1]", "true", "1e300", "''", "{a: 1}"),
 ]
-READ_ELSEWHERE = {"init_csv", "seeds_csv", "environment_variables", "environment", "run_name", "type"}
+READ_ELSEWHERE = {"init_csv", "seeds_csv", "start_csv", "environment_variables", "environment", "run_name", "type"}
 
 
 SLOW = pytest.mark.slow

@@ -28,6 +28,7 @@ from proposer.strategies.lode.observables import OfObservables
 from proposer.strategies.lode.points import Known, Points
 from proposer.strategies.lode.probe import PROBE
 from proposer.strategies.lode.sample import Particles, subset_simulation
+from proposer.strategies.lode.select import probability_of_an_answer
 from proposer.strategies.lode.spread import OTHER_BASINS, SPREAD, stuck
 from proposer.strategies.lode.surrogate import Surrogate
 from proposer.strategies.state import pack, unpack
@@ -288,6 +289,14 @@ class Lode:
     def tell(self, told: Told) -> None:
         """Takes the answers of one batch."""
         self._points.add(told)
+
+    def probability(self, u: Floats) -> Floats:
+        """The probability, shape (n,), that points u (n, d) are good, by the model of the last ask; NaN before it."""
+        if self._surrogate is None or not self._surrogate.fitted:
+            return np.full(len(u), np.nan)
+        inner = self.space.snap(u)[:, self._free]
+        answered = probability_of_an_answer(self._points.known(), inner)
+        return self._surrogate.probability(inner, self._generator("probability")) * answered
 
     def checkpoint(self) -> bytes:
         """Where the loop is, what is out, and what was learned beside the points."""

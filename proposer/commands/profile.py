@@ -1,0 +1,50 @@
+"""`lodescan plot --profile`: regions of the profile NLL of two columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from proposer.report.axes import side, zoomed
+from proposer.report.region import region_panel
+from proposer.report.seen import see
+from proposer.run.files import check_no_link, writing
+from proposer.show.marks import PAPER
+from proposer.show.picture import Picture
+from proposer.show.plots import PLOTS, View
+from proposer.show.plotting import file_name
+from proposer.show.still import figure, rendered
+from scanspec import UsageError
+from scanspec.document import closest
+
+KINDS = ("pdf", "png", "svg")
+
+
+def draw_profile(folder: Path, names: list[str], levels: Sequence[float], file: Path | None, view: View) -> int:
+    """Draws and says where. `levels`: shares of probability. Raises DatasetError without a run, UsageError."""
+    seen = see(folder)
+    for name in names:
+        if name not in seen.columns:
+            raise UsageError(f"{folder} has no variable or observable {name!r}{closest(name, seen.columns)}")
+    if seen.best is None:
+        raise UsageError("no point has an NLL, so there is no profile", next_step="wait for valid points")
+    sides = []
+    for name, log in zip(names, (view.xlog, view.ylog), strict=True):
+        axis = side(seen, name, zoom=view.zoom)
+        sides.append(replace(axis, scale="log", limits=zoomed(axis.limits, seen.columns[name])) if log else axis)
+    panel = region_panel(seen, names[0], names[1], sides[0], sides[1], levels)
+    if panel is None:
+        raise UsageError(f"{names[0]} or {names[1]} has one value alone, so there is no region to draw")
+    path = file or folder / PLOTS / f"{file_name('-'.join(names))}-profile.pdf"
+    kind = path.suffix.removeprefix(".").lower()
+    if kind not in KINDS:
+        raise UsageError(f"{path}: no kind of picture is called {path.suffix!r}", next_step="write .pdf, .png or .svg")
+    if file is None:
+        check_no_link(folder / PLOTS)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    drawn = figure(Picture(path.stem, "", [panel], columns=1), PAPER)
+    with writing(path.parent, path.name) as out:
+        out.write(rendered(drawn, kind, PAPER))
+    print(f"drawn: {path}")
+    return 0

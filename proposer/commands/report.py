@@ -1,0 +1,18 @@
+"""`lodescan report`: one page that tells what runs have found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from proposer.report.write import write_report
+from proposer.show.plots import PLOTS
+
+
+def report(folders: Sequence[Path], file: Path | None) -> int:
+    """Writes the page and the pictures of the runs, and says where. Raises DatasetError, ScanFileError."""
+    written = write_report(folders, file)
+    print(f"written: {written[0]}")
+    for folder in folders:
+        print(f"pictures: {folder / PLOTS}/")
+    return 0

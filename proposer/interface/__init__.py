@@ -1,0 +1,1 @@
+"""What notebooks and pipelines use: `import proposer` hands it out."""

@@ -1,0 +1,128 @@
+"""LODE by ask and tell, without services: for other drivers, or a loop of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from proposer.keys import row_keys
+from proposer.space import Space
+from proposer.strategies.lode.energy import ScoredObservable
+from proposer.strategies.lode.strategy import Lode as Strategy
+from proposer.strategies.lode.strategy import LodeSettings
+from proposer.target import Target
+from proposer.types import Floats, Status, Told
+from scanspec import Likelihood, UsageError, Variable, losses_and_nll
+
+
+class Lode:
+    """lodescan's search for the region of good points, those with an NLL below `threshold`.
+
+    `space`: for each variable its name and range, (low, high) with a uniform prior, or a `Variable`. `observables`: the
+    likelihood of each by name, if `tell` is to be given observables, of which the search learns more than of an NLL
+    alone. The same seed and answers give the same points.
+
+    >>> import numpy as np
+    >>> search = Lode({"x": (-3, 3), "y": (-3, 3)}, threshold=1.0, seed=1)
+    >>> for _ in range(3):
+    ...     points = search.ask()
+    ...     search.tell(points, nll=50 * (np.hypot(*points.T) - 2) ** 2)
+    >>> points.shape[1], search.good > 20
+    (2, True)
+    >>> near, far = search.probability([[2.0, 0.0], [0.0, 0.0]])
+    >>> bool(near > 0.5 > far)
+    True
+    """
+
+    def __init__(
+        self,
+        space: Mapping[str, tuple[float, float] | Variable],
+        *,
+        threshold: float,
+        seed: int = 0,
+        batch: int = 200,
+        observables: Mapping[str, Likelihood] | None = None,
+    ) -> None:
+        """`batch`: the largest that `ask` gives. Raises UsageError for a range that is none."""
+        self.space = Space([_variable(name, each) for name, each in space.items()])
+        self._likelihoods = dict(observables or {})
+        scored = [ScoredObservable(name, each, None) for name, each in self._likelihoods.items()]
+        settings = LodeSettings(target=Target(threshold), points_per_iteration=batch)
+        self._search = Strategy(self.space, settings, seed, scored)
+        self._out: dict[int, tuple[Floats, str, int]] = {}
+        self._batches = self._told = 0
+
+    @property
+    def good(self) -> int:
+        """How many good points were told."""
+        return self._search.good
+
+    def ask(self, least: int = 1) -> Floats:
+        """The next points, shape (n, d), in the order and the units of `space`, at least `least` of them.
+
+        May be asked again before all of the last ones are told. Trains, for seconds. Empty when a finite space is done.
+        """
+        batch = self._search.ask(least)
+        if batch is None:
+            return np.empty((0, self.space.dim))
+        self._batches += 1
+        points = self.space.to_physical(batch.u)
+        for key, u, origin in zip(row_keys(points).tolist(), batch.u, batch.origins, strict=True):
+            self._out[key] = u, origin, self._batches
+        return points
+
+    def tell(
+        self, points: ArrayLike, nll: ArrayLike | None = None, observables: Mapping[str, ArrayLike] | None = None
+    ) -> None:
+        """Takes answers: points of shape (n, d) that were asked for, in any order and parts, and of each its NLL, shape
+        (n,), NaN for an unphysical one; or its observables by name, from which the NLL follows.
+
+        Raises UsageError for a point that was not asked for, or was told already.
+        """
+        x = np.atleast_2d(np.asarray(points, dtype=np.float64))
+        values = np.empty((len(x), len(self._likelihoods)))
+        values.fill(np.nan)
+        if observables is not None:
+            if missing := sorted(set(self._likelihoods) - set(observables)):
+                raise UsageError(f"there are no values of {', '.join(missing)}", next_step="tell every observable")
+            values = np.column_stack([np.asarray(observables[name], dtype=np.float64) for name in self._likelihoods])
+            if nll is None:
+                nll = np.where(
+                    np.isnan(values).any(axis=1), np.nan, losses_and_nll([*self._likelihoods.values()], values)[1]
+                )
+        if nll is None:
+            raise UsageError("there is neither an NLL nor observables", next_step="give one of them")
+        found = np.asarray(nll, dtype=np.float64)
+        if found.shape != (len(x),):
+            raise UsageError(f"{len(x)} points with NLLs of shape {found.shape}", next_step="give one of each point")
+        keys = row_keys(x).tolist()
+        if unknown := [row for row, key in enumerate(keys) if key not in self._out]:
+            raise UsageError(
+                f"the point {x[unknown[0]].tolist()} was not asked for, or was told already",
+                next_step="tell the points as `ask` gave them",
+            )
+        asked = [self._out.pop(key) for key in keys]
+        ids = np.arange(self._told + 1, self._told + len(x) + 1)
+        self._told += len(x)
+        status = np.where(np.isnan(found), Status.INVALID, Status.OK).astype(np.int8)
+        batches = np.array([batch for _, _, batch in asked], dtype=np.int64)
+        u = np.array([row for row, _, _ in asked]).reshape(len(x), self.space.dim)
+        self._search.tell(Told(ids, u, status, found, values, [origin for _, origin, _ in asked], batches))
+
+    def probability(self, points: ArrayLike) -> Floats:
+        """The probability, shape (n,), that points (n, d) are good, by the model of the last `ask`.
+
+        NaN before there is a model, which the third `ask` trains.
+        """
+        return self._search.probability(self.space.to_unit(np.atleast_2d(np.asarray(points, dtype=np.float64))))
+
+
+def _variable(name: str, given: tuple[float, float] | Variable) -> Variable:
+    if isinstance(given, Variable):
+        return given
+    low, high = map(float, given)
+    if not (np.isfinite([low, high]).all() and low <= high):
+        raise UsageError(f"{name}: the range is [{low}, {high}]", next_step="give (low, high), low below high")
+    return Variable(name, low, high)

@@ -1,0 +1,81 @@
+"""A run as an object: its points as pandas tables, its pictures, its report."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from proposer.run.dataset import Dataset
+from proposer.run.files import START, DatasetError
+from proposer.run.tables import to_frame
+from proposer.target import Target
+
+_SHOWN = 10  # columns in a notebook
+
+
+class Run:
+    """The run in a folder, also one that a scan works on now: each call reads what is there by then.
+
+    Raises DatasetError where there is no run.
+    """
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = Path(folder)
+        with Dataset(self.folder, read_only=True) as dataset:
+            meta = dataset.meta()
+        if "variables" not in meta:
+            raise DatasetError(f"{self.folder}: the run has not started yet", next_step=START)
+        self.variables: list[str] = list(meta["variables"])
+        self.observables: list[str] = list(meta["observables"])
+        self.target = Target.stored(meta)
+
+    def points(self) -> pd.DataFrame:
+        """Every answered point, a row each, indexed by its id.
+
+        Columns: iteration, origin, status, the variables, the observables, NLL, seconds, failed_code, message,
+        warnings, missing; numbers in the units of the scan file, NaN where there is none.
+        """
+        with Dataset(self.folder, read_only=True) as dataset:
+            frames = [to_frame(part, self.variables, self.observables) for part in dataset.results()]
+        if not frames:
+            return pd.DataFrame(columns=[*self.variables, *self.observables, "NLL"]).rename_axis("id")
+        return pd.concat(frames, ignore_index=True).set_index("id")
+
+    def good(self) -> pd.DataFrame:
+        """The good points, as `points` has them: a map of the region, and no sample of a probability."""
+        found = self.points()
+        return found[self.target.contains(found["NLL"].to_numpy(dtype=np.float64))]
+
+    def best(self, n: int = 1) -> pd.DataFrame:
+        """The n points with the least NLL, the best first."""
+        return self.points().sort_values("NLL", kind="stable").dropna(subset=["NLL"]).head(n)
+
+    def plot(self, x: str, y: str, file: Path | str | None = None) -> Path:
+        """Draws two columns, as `lodescan plot` does; returns where. Raises UsageError for one that is not there."""
+        from proposer.show.plots import draw_columns
+
+        return draw_columns(self.folder, [x, y], None if file is None else Path(file))
+
+    def report(self, file: Path | str | None = None) -> Path:
+        """Writes report.html, as `lodescan report` does; returns where."""
+        from proposer.report.write import write_report
+
+        return write_report([self.folder], None if file is None else Path(file))[0]
+
+    def __repr__(self) -> str:
+        found = self.points()
+        good = int(self.target.contains(found["NLL"].to_numpy(dtype=np.float64)).sum())
+        return f"Run({str(self.folder)!r}): {len(found):,} points, {good:,} good ({self.target.describe()})"
+
+    def _repr_html_(self) -> str:
+        best = self.best(5)
+        shown = best[[name for name in ["NLL", *self.variables, *self.observables] if name in best][:_SHOWN]]
+        return f"<p>{escape(repr(self))}</p>{shown.to_html(escape=True)}"
+
+
+def open_run(folder: Path | str) -> Run:
+    """The run in a folder. Raises DatasetError where there is none."""
+    return Run(folder)

@@ -1,0 +1,102 @@
+"""Axes of the report's pictures: labels, scales, and limits that show what is good."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from matplotlib.mathtext import MathTextParser
+
+from proposer.report.seen import Seen
+from proposer.show.marks import drawable
+from proposer.show.picture import Side, Table
+from proposer.types import Floats
+from scanspec import ObservableSpec, PriorKind, Variable
+
+ROOM = 0.06
+"""Around the good points, as a share of what they span."""
+
+LONGEST = 40
+"""Letters of a label."""
+
+
+def side(seen: Seen, name: str, *, zoom: bool) -> Side:
+    """The axis of a variable or observable. `zoom`: over the good points, where there are any, else over its range."""
+    specs: dict[str, Variable | ObservableSpec] = {each.name: each for each in seen.scan.all_observables()}
+    specs |= {each.name: each for each in seen.scan.variables}
+    spec = specs.get(name)
+    unit = f" ({spec.unit})" if spec is not None and spec.unit else ""
+    own = spec.label if spec is not None else ""
+    label = own if own and unit.strip() in own else f"{own or plain(name)}{unit}"
+    variable = spec if isinstance(spec, Variable) else None
+    scale = "log" if variable is not None and variable.prior is PriorKind.LOG_UNIFORM else "linear"
+    limits = _limits(seen, name, scale, variable, zoom)
+    return Side(
+        readable(label, f"{plain(name)}{unit}"), f"{plain(name)}{unit}", "log" if scale == "log" else "linear", limits
+    )
+
+
+def plain(name: str) -> str:
+    """A name that nothing takes for a formula, and that is no longer than an axis."""
+    name = name.replace("$", "").replace("\\", "")
+    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
+
+
+@lru_cache(maxsize=1000)
+def readable(label: str, instead: str) -> str:
+    """A label as matplotlib can draw it: its TeX, or where that is none the other label."""
+    try:
+        MathTextParser("path").parse(label)
+    except (ValueError, RuntimeError):
+        return instead
+    return label if len(label) <= 4 * LONGEST else instead
+
+
+def zoomed(limits: tuple[float, float] | None, values: Floats) -> tuple[float, float] | None:
+    """Limits for a logarithmic axis: from the least positive value where they begin at 0 or below."""
+    positive = values[drawable(values, "log")]
+    if limits is None or limits[0] > 0 or not len(positive):
+        return limits
+    return float(positive.min()), limits[1]
+
+
+def _limits(seen: Seen, name: str, scale: str, variable: Variable | None, zoom: bool) -> tuple[float, float] | None:
+    values = seen.columns[name]
+    if variable is not None and variable.fixed:
+        return None
+    good = values[seen.good & drawable(values, scale)]
+    if zoom and len(good) > 1 and good.min() < good.max():
+        low, high = _roomy(good, scale)
+        if variable is not None and np.isfinite([variable.low, variable.high]).all():
+            low, high = max(low, variable.low), min(high, variable.high)
+        return low, high
+    if variable is not None and np.isfinite([variable.low, variable.high]).all():
+        return variable.low, variable.high
+    every = values[seen.ok & drawable(values, scale)]
+    if len(every) < 2:
+        return None
+    ends = np.percentile(every, [1, 99])
+    if len(good):
+        ends = np.array([min(ends[0], good.min()), max(ends[1], good.max())])
+    return _roomy(ends, scale) if ends[0] < ends[1] else None
+
+
+def _roomy(values: Floats, scale: str) -> tuple[float, float]:
+    low, high = float(values.min()), float(values.max())
+    if scale == "log":
+        factor = (high / low) ** ROOM
+        return low / factor, high * factor
+    return low - ROOM * (high - low), high + ROOM * (high - low)
+
+
+def table_of(seen: Seen) -> Table:
+    """The points that the pictures of a run share."""
+    rows = seen.shown
+    kind = np.where(seen.good, 2, np.where(seen.ok, 1, 0))[rows].astype(np.int8)
+    nll = np.where(seen.ok, seen.nll, np.nan)[rows]
+    good = nll[kind == 2]
+    low, high = (float(good.min()), float(good.max())) if len(good) else (0.0, 1.0)
+    columns = {name: values[rows] for name, values in seen.columns.items()}
+    columns["NLL"] = nll
+    columns["id"] = seen.ids[rows].astype(np.float64)
+    return Table(columns, nll, kind, seen.status[rows], seen.ids[rows], low, max(high, np.nextafter(low, np.inf)))

@@ -1,0 +1,306 @@
+"""The same pictures drawn by Bokeh, to be zoomed, hovered over and brushed: all dots of a run share one source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from bokeh.layouts import column as column_of
+from bokeh.layouts import row as row_of
+from bokeh.models import ColumnDataSource, CustomJS, HoverTool, LinearColorMapper
+from bokeh.models.annotations import ColorBar, Span
+from bokeh.models.widgets import Select
+from bokeh.palettes import Viridis256
+from bokeh.plotting import figure
+
+from proposer.report.axes import plain
+from proposer.show import picture as p
+from proposer.show.marks import LIGHT
+from proposer.types import Floats
+
+TEXT = "#5f6b78"
+"""Of axes, before the page's own colours are there."""
+
+NUMBERED = ("#2f81d6", "#c4641a", "#128a6b", "#a85a97")
+"""Colours that stand out from light ground and from dark."""
+
+BUDGET = 5_000_000
+"""Bytes of all points of a run in the page."""
+
+_TOOLS = "pan,wheel_zoom,box_zoom,box_select,lasso_select,reset"
+_BYTES = 16 / 3  # of a number with single precision in base64
+_FORM = """select.bk-input { background: var(--raised); color: var(--text); border-color: var(--soft); }
+label { color: var(--text); }"""
+_DASHES = ("solid", "dashed", "dotdash", "dotted")
+
+
+class Live:
+    """The pictures of one run for Bokeh, around one source of points."""
+
+    def __init__(self, table: p.Table, names: Sequence[str], hover: Sequence[str]) -> None:
+        """`names`: columns that may be drawn; `hover`: those that a point shows."""
+        self.names = list(dict.fromkeys(["NLL", *names]))
+        most = int(BUDGET / (_BYTES * (len(self.names) + 2)))
+        rows = np.arange(len(table.kind))
+        self.left_out = max(len(rows) - most, 0)
+        if self.left_out:  # others before good ones, and of each an even choice
+            others, good = rows[table.kind < 2], rows[table.kind == 2]
+            kept = min(len(good), max(most - len(others), most * 2 // 3))
+            rows = np.concatenate([_thin(others, most - kept), _thin(good, kept)])
+        self._keys = {name: f"c{k}" for k, name in enumerate(self.names)}
+        data: dict[str, Any] = {self._keys[name]: table.columns[name][rows].astype(np.float32) for name in self.names}
+        data |= {"id": table.ids[rows].astype(np.int32), "status": table.status[rows].astype(np.uint8)}
+        self.source = ColumnDataSource(data)
+        self._of_nll = LinearColorMapper(
+            name="NLL",
+            palette=Viridis256,
+            low=float(table.low),
+            high=float(table.high),
+            high_color=LIGHT.bad,
+            low_color=Viridis256[0],
+            nan_color=LIGHT.unphysical,
+        )
+        shown = [name for name in hover if name in self._keys][:16]
+        self._hover = [
+            ("point", "@id"),
+            *((plain(name).replace("@", "").replace("{", ""), f"@{self._keys[name]}{{0.00000 a}}") for name in shown),
+        ]
+        self._hover = [(label, value.replace("{0.00000 a}", "{%0.5g}")) for label, value in self._hover]
+        self._formats: Any = {f"@{self._keys[name]}": "printf" for name in shown}
+
+    def panels(self, picture: p.Picture) -> list[Any]:
+        """A figure for each panel."""
+        return [self._figure(panel, k == 0) for k, panel in enumerate(picture.panels)]
+
+    def explorer(self, x: str, y: str) -> Any:
+        """A picture of any two columns."""
+        panel = p.Panel(p.Side(plain(x), plain(x)), p.Side(plain(y), plain(y)), [p.Dots(x, y)])
+        drawn = self._figure(panel, True)
+        drawn.aspect_ratio, drawn.height = None, 380
+        choices: list[Any] = [(self._keys[name], plain(name)) for name in self.names]
+        selects = []
+        for which, name in (("x", x), ("y", y)):
+            select = Select(
+                title=f"{which} axis", value=self._keys[name], options=choices, width=160, stylesheets=[_FORM]
+            )
+            renderer = drawn.renderers[0]
+            axis = drawn.xaxis[0] if which == "x" else drawn.yaxis[0]
+            code = (
+                f"r.glyph.{which} = {{field: s.value}}; a.axis_label = s.options.find(o => o[0] == s.value)[1];"
+                "r.data_source.change.emit();"
+            )
+            select.js_on_change("value", CustomJS(args={"r": renderer, "s": select, "a": axis}, code=code))
+            selects.append(select)
+        return column_of(row_of(*selects, sizing_mode="stretch_width"), drawn, sizing_mode="stretch_width")
+
+    def _figure(self, panel: p.Panel, bar: bool) -> Any:
+        ranges: dict[str, Any] = {}
+        for side, name in ((panel.x, "x"), (panel.y, "y")):
+            if side.categories:
+                ranges[f"{name}_range"] = _unique(side.categories)
+            else:
+                ranges[f"{name}_axis_type"] = side.scale
+                if side.limits is not None:
+                    ranges[f"{name}_range"] = side.limits
+        drawn: Any = figure(
+            sizing_mode="stretch_width",
+            aspect_ratio=1 / panel.tall,
+            min_height=150,
+            tools=_TOOLS,
+            active_scroll=None,
+            active_drag="box_select",
+            toolbar_location="above",
+            output_backend="webgl",
+            **ranges,
+        )
+        drawn.toolbar.logo = None
+        drawn.xaxis.axis_label, drawn.yaxis.axis_label = panel.x.plain, panel.y.plain
+        for side, axis in ((panel.x, drawn.xaxis), (panel.y, drawn.yaxis)):
+            if side.categories:
+                axis.major_label_text_font_size = "11px"
+            elif side.scale == "linear":
+                axis.ticker.desired_num_ticks = 5
+        if panel.x.categories:
+            drawn.xaxis.major_label_orientation = 0.9
+        _plain_look(drawn)
+        for mark in panel.marks:
+            self._mark(drawn, mark, panel, bar)
+        if drawn.legend:
+            _legend_look(drawn)
+        return drawn
+
+    def _mark(self, drawn: Any, mark: p.Mark, panel: p.Panel, bar: bool) -> None:
+        label = getattr(mark, "label", "")
+        named = {"legend_label": label} if label else {}
+        match mark:
+            case p.Dots():
+                self._dots(drawn, mark, bar)
+            case p.Curve():
+                style = {
+                    "line_color": NUMBERED[mark.number % 4],
+                    "line_dash": _DASHES[mark.number // 4 % 4],
+                    "line_width": 2,
+                    **named,
+                }
+                draw = drawn.step if mark.steps else drawn.line
+                draw(mark.x, mark.y, **({"mode": "center"} if mark.steps else {}), **style)
+            case p.Regions():
+                self._regions(drawn, mark)
+            case p.Bars():
+                start = np.zeros(len(mark.values)) if mark.start is None else mark.start
+                drawn.hbar(
+                    y=_unique(panel.y.categories),
+                    left=start,
+                    right=start + mark.values,
+                    height=0.62,
+                    fill_color=NUMBERED[mark.number % 4],
+                    line_width=0,
+                    hatch_pattern=(None, "/", ".", "x")[mark.number % 4],
+                    hatch_color="white",
+                    hatch_alpha=0.6,
+                    **named,
+                )
+            case p.Spread():
+                names = _unique(panel.y.categories)
+                drawn.segment(
+                    x0=mark.low,
+                    y0=names,
+                    x1=mark.high,
+                    y1=names,
+                    line_width=5,
+                    line_color=NUMBERED[0],
+                    line_alpha=0.6,
+                    **named,
+                )
+                drawn.scatter(
+                    mark.middle, names, marker="dash", angle=np.pi / 2, size=12, line_width=2, line_color=NUMBERED[0]
+                )
+            case p.Marks():
+                y = _unique(panel.y.categories) if mark.y is None else mark.y
+                drawn.scatter(mark.x, y, marker="star", size=15, fill_color=LIGHT.star, line_color="white", **named)
+            case p.Cells():
+                self._cells(drawn, mark.values, panel)
+            case p.Rule():
+                drawn.add_layout(
+                    Span(
+                        location=mark.value,
+                        dimension="height" if mark.upright else "width",
+                        line_dash="dashed",
+                        line_color=TEXT,
+                    )
+                )
+
+    def _dots(self, drawn: Any, dots: p.Dots, bar: bool) -> None:
+        x, y = self._keys[dots.x], self._keys[dots.y]
+        if dots.by == "status":
+            colours = {"field": "status", "transform": LinearColorMapper(palette=list(LIGHT.status[1:]), low=1, high=4)}
+        else:
+            colours = {"field": self._keys["NLL"], "transform": self._of_nll}
+        made = drawn.scatter(
+            x,
+            y,
+            source=self.source,
+            size=5,
+            color=colours,
+            line_width=0,
+            fill_alpha=0.85,
+            nonselection_fill_alpha=0.06,
+            nonselection_line_alpha=0.0,
+        )
+        drawn.add_tools(
+            HoverTool(
+                renderers=[made],
+                tooltips=self._hover,
+                formatters=self._formats,
+                mode="mouse",
+                point_policy="snap_to_data",
+                attachment="horizontal",
+                limit=1,
+            )
+        )
+        if bar and dots.by == "NLL":
+            scale = ColorBar(
+                color_mapper=self._of_nll,
+                title="NLL",
+                width=8,
+                padding=4,
+                major_label_text_color=TEXT,
+                title_text_color=TEXT,
+                background_fill_alpha=0.0,
+                major_label_text_font_size="11px",
+            )
+            drawn.add_layout(scale, "right")
+
+    def _regions(self, drawn: Any, mark: p.Regions) -> None:
+        colours = [*LIGHT.regions, *LIGHT.regions][: len(mark.levels)]
+        drawn.contour(
+            mark.x,
+            mark.y,
+            mark.z,
+            levels=[-1.0, *mark.levels],
+            fill_color=colours,
+            fill_alpha=0.85,
+            line_color=[TEXT] * (len(mark.levels) + 1),
+        )
+
+    def _cells(self, drawn: Any, values: Floats, panel: p.Panel) -> None:
+        rows, columns = np.nonzero(np.isfinite(values))
+        x, y = _unique(panel.x.categories), _unique(panel.y.categories)
+        found = values[rows, columns]
+        palette = [
+            "#7f3b08",
+            "#b35806",
+            "#e08214",
+            "#fdb863",
+            "#fee0b6",
+            "#f7f7f7",
+            "#d8daeb",
+            "#b2abd2",
+            "#8073ac",
+            "#542788",
+            "#2d004b",
+        ]
+        colour = LinearColorMapper(palette=palette, low=-1.0, high=1.0)
+        source = ColumnDataSource({"x": [x[k] for k in columns], "y": [y[k] for k in rows], "value": found})
+        made = drawn.rect(
+            "x", "y", 0.96, 0.96, source=source, line_width=0, fill_color={"field": "value", "transform": colour}
+        )
+        drawn.add_tools(HoverTool(renderers=[made], tooltips=[("", "@x and @y: @value{+0.00}")]))
+
+
+def _thin(rows: np.ndarray, most: int) -> np.ndarray:
+    """An even choice, in order."""
+    return rows if len(rows) <= most else rows[np.unique(np.linspace(0, len(rows) - 1, max(most, 0)).astype(np.int64))]
+
+
+def _unique(names: Sequence[str]) -> list[str]:
+    """Categories of Bokeh are told apart by their names."""
+    seen: dict[str, int] = {}
+    found = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        found.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return found
+
+
+def _plain_look(drawn: Any) -> None:
+    drawn.background_fill_alpha = drawn.border_fill_alpha = 0.0
+    drawn.outline_line_color = None
+    for axis in (*drawn.xaxis, *drawn.yaxis):
+        axis.axis_label_text_color = axis.major_label_text_color = TEXT
+        axis.axis_label_text_font_style = "normal"
+        axis.axis_line_color = axis.major_tick_line_color = TEXT
+        axis.minor_tick_line_color = None
+    drawn.grid.grid_line_alpha = 0.25
+
+
+def _legend_look(drawn: Any) -> None:
+    legend = drawn.legend[0]
+    legend.background_fill_alpha = 0.0
+    legend.border_line_color = None
+    legend.label_text_font_size = "11px"
+    legend.label_text_color = TEXT
+    legend.orientation = "horizontal"
+    legend.margin, legend.padding = 0, 2
+    drawn.add_layout(legend, "above")

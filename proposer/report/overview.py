@@ -1,0 +1,163 @@
+"""What was asked and what was found, the best points, and what a run was made with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+
+from proposer.formats import show_time
+from proposer.report.citations import bibtex
+from proposer.report.section import Code, Part, Rows
+from proposer.report.seen import Seen
+from proposer.show.failures import command, scan_file
+from proposer.types import Status
+from scanspec import PriorKind, Variable
+
+BEST = 10
+"""Rows of the table of best points."""
+
+MOST_COLUMNS = 24
+"""Columns of that table; the rest is in the exports."""
+
+PRIORS = {
+    PriorKind.UNIFORM: "uniform",
+    PriorKind.LOG_UNIFORM: "uniform in the logarithm",
+    PriorKind.SYMMETRIC: "uniform in the magnitude, either sign",
+    PriorKind.SYMMETRIC_LOG: "uniform in the logarithm of the magnitude, either sign",
+    PriorKind.SINE: "isotropic polar angle",
+}
+
+
+def found(runs: Sequence[Seen]) -> Rows:
+    """What came of each run, a column a run."""
+    rows: list[tuple[str, Callable[[Seen], str]]] = [
+        ("good", lambda s: f"{s.words}"),
+        ("good points", lambda s: f"{int(s.good.sum()):,} of {int(s.meta.get('points', 0)):,} asked for"),
+        ("points with an answer", lambda s: f"{len(s.ids):,}"),
+        *((status.name, partial(_counted, status=status)) for status in Status),
+        ("still asked for", lambda s: f"{s.asked:,}"),
+        ("least NLL", lambda s: "none" if s.best is None else f"{s.nll[s.best]:.6g} (point {s.ids[s.best]})"),
+        ("hit rate of the prior", _prior_rate),
+        ("hit rate in all", lambda s: f"{s.good.mean():.2%}"),
+        ("ended because", lambda s: str(s.meta.get("stopped") or "not finished: the report shows it as it was")),
+        ("time", lambda s: show_time(float(s.meta.get("seconds", 0.0)))),
+        ("evaluator", lambda s: f"{s.meta.get('backend', '')}, {s.meta.get('backend_version', '')}".strip(", ")),
+        ("method", lambda s: str(s.meta.get("meaning", {}).get("setup: type", s.scan.setup.text("type", "LODE")))),
+        ("folder", lambda s: str(s.folder)),
+    ]
+    return Rows(
+        "What was found",
+        ["", *(run.name for run in runs)],
+        [[name, *(tell(run) for run in runs)] for name, tell in rows],
+    )
+
+
+def _counted(seen: Seen, status: Status) -> str:
+    at = seen.status == status
+    return f"{int(at.sum()):,} ({at.mean():.1%})"
+
+
+def _prior_rate(seen: Seen) -> str:
+    count = int(seen.from_prior.sum())
+    return f"{seen.good[seen.from_prior].mean():.2%} of {count:,} points" if count else "no point was drawn from it"
+
+
+def asked(seen: Seen) -> Part:
+    """The model: variables with priors, observables with likelihoods, the threshold."""
+    words = [str(seen.scan.setup.text("description", ""))] if "description" in seen.scan.setup else []
+    words.append(
+        f"A point is good with an {seen.words}. The NLL is −ln L, the sum of the losses: χ²/2 for Gaussian constraints."
+    )
+    variables = Rows(
+        "Variables",
+        ["variable", "range", "prior", "unit"],
+        [[v.name, _range(v), _prior(v), v.unit] for v in seen.scan.variables],
+    )
+    windows = {each.name: each.valid for each in seen.scan.all_observables()}
+    rows = []
+    for each in seen.stored.observables:
+        valid = windows.get(each.name)
+        window = f"{valid[0]:g} to {valid[1]:g}" if valid is not None else ""
+        likelihood = "" if each.likelihood in ("", "OFF") else each.likelihood.replace("+-", "±")
+        rows.append([each.name, likelihood, window, each.code, each.unit])
+    rows.sort(key=lambda row: (not row[1], not row[2]))
+    listed = rows[:60]
+    more = f", the first 60 of {len(rows)}" if len(rows) > 60 else ""
+    observables = Rows(f"Observables{more}", ["observable", "likelihood", "valid window", "code", "unit"], listed)
+    return Part(words, tables=[variables, observables])
+
+
+def _range(v: Variable) -> str:
+    if v.fixed:
+        return f"fixed at {v.low:g}"
+    if v.values:
+        return "one of " + ", ".join(f"{each:g}" for each in v.values)
+    if v.prior.symmetric:
+        return f"{v.inner:g} to {v.high:g}, either sign"
+    return f"{v.low:g} to {v.high:g}" + (", whole numbers" if v.integer else ", periodic" if v.periodic else "")
+
+
+def _prior(v: Variable) -> str:
+    if v.fixed:
+        return ""
+    if v.prior is PriorKind.NORMAL:
+        return f"normal, {v.mean:g} ± {v.sigma:g}"
+    return PRIORS[v.prior]
+
+
+def best(seen: Seen) -> Part:
+    """The best points as a table, each with the command that runs it again."""
+    if seen.best is None:
+        return Part(["No point has an NLL."])
+    ok = np.flatnonzero(seen.ok)
+    rows = ok[np.argsort(seen.nll[ok], kind="stable")[:BEST]]
+    file, names = scan_file(seen.folder), [each.name for each in seen.stored.variables]
+    shown = [*(each.name for each in seen.variables), *seen.likelihoods]
+    shown = list(dict.fromkeys([*shown, *seen.columns]))[:MOST_COLUMNS]
+    table: list[list[str | Code]] = [
+        [
+            f"{seen.ids[row]}",
+            f"{seen.nll[row]:.6g}",
+            Code(command(file, names, seen.params[row]), f"point {seen.ids[row]}"),
+            *(f"{seen.columns[name][row]:.6g}" for name in shown),
+        ]
+        for row in rows.tolist()
+    ]
+    words = [
+        "The button copies the command that evaluates the point again; add `--keep DIR` to keep what the codes write."
+    ]
+    left = len(seen.columns) - len(shown)
+    if left > 0:
+        words.append(f"{left} more columns are in the exports of the run.")
+    return Part(words, tables=[Rows(f"The {len(rows)} best points", ["point", "NLL", "run again", *shown], table)])
+
+
+def made_with(seen: Seen) -> Part:
+    """Versions, seed, digests, and what to cite as BibTeX."""
+    meta = seen.meta
+    versions = meta.get("versions", {})
+    rows = [
+        ["seed", str(meta.get("seed", ""))],
+        [
+            "repeatable",
+            "no: parts were asked for eagerly" if meta.get("eager") else "yes: the same seed gives the same points",
+        ],
+        ["threads", str(meta.get("threads", ""))],
+        ["digest of the physics", str(meta.get("physics_digest", ""))],
+        ["digest of the likelihood", str(meta.get("likelihood_digest", ""))],
+        *([f"version of {name}", str(version)] for name, version in versions.items()),
+        *([f"source: {name}", str(digest)] for name, digest in meta.get("sources", {}).items()),
+    ]
+    if accepted := meta.get("same_physics"):
+        rows += [
+            ["said to be the same physics", f"from point {each['from_point']}: {'; '.join(each['changed'])}"]
+            for each in accepted
+        ]
+    method = str(meta.get("meaning", {}).get("setup: type", ""))
+    return Part(
+        ["Cite these, and what the evaluator's codes ask for:"],
+        tables=[Rows("Made with", ["what", "value"], rows)],
+        text=bibtex(method),
+    )

@@ -1,0 +1,27 @@
+const root = document.documentElement, said = document.getElementById("said");
+root.classList.add("live");
+window.addEventListener("error", () => root.classList.remove("live"));   // the images tell the same
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("button[data-copy]");
+  if (!button) return;
+  try { await navigator.clipboard.writeText(button.dataset.copy); said.textContent = "Copied."; }
+  catch { window.prompt("Copy this:", button.dataset.copy); }
+});
+const still = document.getElementById("still");
+still.parentElement.hidden = false;
+still.addEventListener("click", (event) => {
+  event.target.setAttribute("aria-pressed", String(!root.classList.toggle("live")));
+});
+const dark = matchMedia("(prefers-color-scheme: dark)");
+function paint() {   // text in Bokeh's pictures has the page's colour
+  const text = getComputedStyle(root).getPropertyValue("--soft").trim();
+  for (const shown of Bokeh.documents)
+    for (const model of shown.all_models) {
+      if (model.name == "NLL") [model.high_color, model.nan_color] = dark.matches ? ["#66717e", "#38424d"] : ["#7f8b99", "#c3cad3"];
+      if (model.name == "NLL" && (model.palette[0] > model.palette.at(-1)) != dark.matches) model.palette = [...model.palette].reverse();
+      for (const name of ["axis_label_text_color", "major_label_text_color", "label_text_color", "title_text_color", "axis_line_color", "major_tick_line_color"])
+        if (name in model.properties) model[name] = text;
+    }
+}
+dark.addEventListener("change", paint);
+window.addEventListener("load", () => setTimeout(paint));

@@ -1,0 +1,126 @@
+"""Puts the sections of a report into one page of HTML, which loads nothing from elsewhere."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from typing import Any
+
+from bokeh.document import Document
+from bokeh.embed import components
+from bokeh.resources import Resources
+from jinja2 import Environment, select_autoescape
+from markupsafe import Markup
+
+from proposer.report.live import Live
+from proposer.report.section import Section
+from proposer.show.marks import LIGHT
+from proposer.show.picture import Picture
+from proposer.show.still import figure, pixels
+from scanspec import VERSION
+
+_DENSE = 1.6
+"""Pixels of an image for each of the page."""
+
+
+@dataclass(frozen=True)
+class Still:
+    """An image in the page: base64, its size there, and its text."""
+
+    data: str
+    width: int
+    height: int
+    says: str
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture in the page; `live`: elements that Bokeh fills."""
+
+    id: str
+    says: str
+    caption: str
+    images: Sequence[Still]
+    wide: bool
+    live: Sequence[Markup]
+
+
+def page(title: str, subtitle: str, runs: Sequence[str], sections: Sequence[Section], lives: Sequence[Live]) -> str:
+    """The whole page. `lives`: one a run, in the order of the sections' parts."""
+    roots: dict[str, Any] = {}
+    made: list[dict[str, Any]] = []
+    for section in sections:
+        parts = []
+        for number, part in enumerate(section.parts):
+            live = lives[number] if len(section.parts) == len(lives) else lives[0]
+            parts.append(
+                vars(part)
+                | {"pictures": [_shown(each, f"{section.name}-{number}", live, roots) for each in part.pictures]}
+            )
+        made.append({"name": section.name, "title": section.title, "parts": parts})
+    document = Document()
+    with document.models.freeze():  # else each root would look through all that are there
+        for root in roots.values():
+            document.add_root(root)
+    scripts, elements = components(roots) if roots else ("", {})
+    for section_made in made:
+        for part_made in section_made["parts"]:
+            part_made["pictures"] = [
+                replace(each, live=[Markup(elements[str(name)]) for name in each.live])
+                for each in part_made["pictures"]
+            ]
+    environment = Environment(autoescape=select_autoescape(default=True), trim_blocks=True)
+    here = files("proposer.report")
+    left = sum(live.left_out for live in lives)
+    return environment.from_string((here / "page.html").read_text()).render(
+        title=title,
+        subtitle=subtitle,
+        runs=runs,
+        sections=made,
+        version=VERSION,
+        style=Markup((here / "page.css").read_text()),
+        own_script=Markup((here / "page.js").read_text()),
+        resources=Markup(Resources(mode="inline", components=["bokeh", "bokeh-gl", "bokeh-widgets"]).render())
+        if roots
+        else "",
+        scripts=Markup(scripts),
+        left_out=f"Of the live pictures {left:,} points are left out, to keep the file small; the images have them."
+        if left
+        else "",
+    )
+
+
+def _shown(picture: Picture, prefix: str, live: Live, roots: dict[str, Any]) -> Shown:
+    """The picture with its images; figures of Bokeh go into `roots` by a name."""
+    whole = picture.panels[0].place is not None
+    if whole:
+        images = [_still(picture, picture.says)]
+    else:
+        panels = [replace(picture, panels=[panel], columns=1) for panel in picture.panels]
+        images = [_still(each, picture.says if k == 0 else _names(each)) for k, each in enumerate(panels)]
+    names = []
+    if picture.lively:
+        for k, figure in enumerate(live.panels(picture)):
+            names.append(Markup(f"{prefix}-{picture.name}-{k}"))
+            roots[str(names[-1])] = figure
+        if picture.name == "points":
+            names.append(Markup(f"{prefix}-explorer"))
+            roots[str(names[-1])] = live.explorer(*(live.names[1:3] if len(live.names) > 2 else (live.names * 2)[:2]))
+    return Shown(f"{prefix}-{picture.name}", picture.says, picture.caption, images, whole, names)
+
+
+def _names(picture: Picture) -> str:
+    panel = picture.panels[0]
+    return f"{panel.y.plain} against {panel.x.plain}"
+
+
+def _still(picture: Picture, says: str) -> Still:
+    look = replace(LIGHT, dpi=100.0 * _DENSE)
+    drawn = pixels(figure(picture, look), look)
+    width, height = drawn.size
+    file = io.BytesIO()
+    drawn.save(file, format="PNG")
+    return Still(base64.b64encode(file.getvalue()).decode(), round(width / _DENSE), round(height / _DENSE), says)

@@ -1,0 +1,234 @@
+"""Observables against their constraints, what each constraint excludes, and what hangs together."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+from scipy.stats import rankdata
+
+from proposer.formats import show_number
+from proposer.report.axes import plain
+from proposer.report.region import restricted
+from proposer.report.section import Part, Rows
+from proposer.report.seen import Seen
+from proposer.show.picture import Bars, Cells, Marks, Panel, Picture, Rule, Side, Spread
+from proposer.types import Floats, Status
+from scanspec import Kind, Likelihood
+
+MOST = 25
+"""Rows of a picture."""
+
+MOST_CELLS = 16
+"""Rows and columns of the picture of correlations."""
+
+_FAR = 20.0  # pulls beyond are drawn there
+
+
+def pulls(seen: Seen) -> Part:
+    """Observables against their constraints: pulls of the best point and the spread over good ones."""
+    likelihoods = {each.name: each.likelihood for each in seen.scan.all_observables()}
+    names = list(seen.likelihoods)
+    if not names or seen.best is None:
+        return Part(["No observable has a likelihood, or no point has an NLL."])
+    loss = {name: seen.losses[:, k] for name, k in seen.likelihoods.items()}
+    worst = sorted(names, key=lambda name: -np.nan_to_num(loss[name][seen.best]))
+    rows, drawn = [], []
+    for name in worst:
+        likelihood, values = likelihoods.get(name, Likelihood()), seen.columns[name]
+        pull, good = pull_of(likelihood, values, loss[name]), values[seen.good]
+        stored = seen.stored.observables[seen.likelihoods[name]]
+        spread = f"{_show(np.min(good))} to {_show(np.max(good))}" if len(good) else "none"
+        unit = f" {stored.unit}" if stored.unit else ""
+        rows.append(
+            [
+                name,
+                stored.likelihood.replace("+-", "±"),
+                f"{_show(values[seen.best])}{unit}",
+                f"{pull[seen.best]:+.2f}",
+                _show(loss[name][seen.best]),
+                f"{spread}{unit}" if len(good) else spread,
+            ]
+        )
+        drawn.append((pull[seen.best], pull[seen.good]))
+    drawn, shown = drawn[:MOST][::-1], worst[:MOST][::-1]
+    spread_of = np.array([np.percentile(good, [5, 50, 95]) if len(good) else [np.nan] * 3 for _, good in drawn]).clip(
+        -_FAR, _FAR
+    )
+    best = np.array([at for at, _ in drawn]).clip(-_FAR, _FAR)
+    reach = 1.08 * max(3.0, float(np.nanmax(np.abs([*spread_of.ravel(), *best]))))
+    panel = Panel(
+        Side("pull", "pull", limits=(-reach, reach)),
+        Side(categories=[plain(name) for name in shown]),
+        [
+            Spread(spread_of[:, 0], spread_of[:, 1], spread_of[:, 2], "good points, 5 % to 95 %"),
+            Marks(best, label="best point"),
+            *[Rule(at, upright=True) for at in (-2.0, 0.0, 2.0)],
+        ],
+        tall=_tall(len(shown)),
+    )
+    says = f"Pulls of {len(shown)} observables. Of the best point: " + ", ".join(
+        f"{plain(name)} {at:+.1f}" for name, at in zip(shown[::-1], best[::-1].tolist(), strict=True)
+    )
+    caption = (
+        "Pulls: (value − mean) / sigma; for limits and other likelihoods the square root of twice the loss, which is "
+        "1.18 at a limit."
+    )
+    if len(worst) > MOST:
+        caption += f" The {MOST} largest losses of {len(worst)}."
+    table = Rows(
+        "The largest loss of the best point first",
+        ["observable", "constraint", "best point", "pull", "loss", "good points"],
+        rows,
+    )
+    return Part(tables=[table], pictures=[Picture("observables", says, [panel], caption, columns=1)])
+
+
+def pull_of(likelihood: Likelihood, values: Floats, losses: Floats) -> Floats:
+    """Distances from the mean in sigma, any shape; of limits and all others the square root of twice the loss."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        if likelihood.kind in (Kind.GAUSS, Kind.LOG) and likelihood.sigma > 0:
+            return np.asarray((values - likelihood.mean) / likelihood.sigma)
+        root = np.sqrt(2.0 * np.maximum(losses, 0.0))
+        return np.asarray(-root if likelihood.kind is Kind.LOWER else root)
+
+
+def _show(value: float) -> str:
+    return f"{value:.5g}"
+
+
+def _tall(rows: int) -> float:
+    return min(0.25 + 0.055 * rows, 2.0)
+
+
+def constraints(seen: Seen) -> Part:
+    """Which constraint excludes how much, and which are in tension."""
+    names, threshold = list(seen.likelihoods), seen.target.threshold
+    sample = seen.from_prior if seen.from_prior.sum() >= 50 else np.ones(len(seen.ids), dtype=np.bool_)
+    whose = "points drawn from the prior" if sample is seen.from_prior else "all points, which do not follow the prior"
+    ok = seen.ok & sample
+    count = int(sample.sum())
+    shares: list[tuple[str, float]] = []
+    for status in (Status.INVALID, Status.FAILED, Status.TIMED_OUT):
+        for code in sorted({str(each) for each in seen.failed_code[sample & (seen.status == status)]}):
+            at = sample & (seen.status == status) & (seen.failed_code == code)
+            if at.any():
+                shares.append((f"{status.name} in {plain(code)}" if code else status.name, float(at.sum()) / count))
+    excluded = {name: ok & ~(seen.losses[:, seen.likelihoods[name]] < threshold) for name in names}
+    shares += [(plain(name), float((excluded[name]).sum()) / max(int(ok.sum()), 1)) for name in names]
+    if not shares:
+        return Part(["There is nothing that could exclude a point."])
+    shares.sort(key=lambda each: -each[1])
+    drawn = shares[:MOST][::-1]
+    values = 100.0 * np.array([share for _, share in drawn])
+    panel = Panel(
+        Side("excluded (%)", "excluded (%)", limits=(0.0, 100.0)),
+        Side(categories=[name for name, _ in drawn]),
+        [Bars(values)],
+        tall=_tall(len(drawn)),
+    )
+    says = "Share of points that each constraint alone excludes: " + ", ".join(
+        f"{name} {share:.1%}" for name, share in shares[:MOST]
+    )
+    caption = (
+        f"Share of {whose} ({count:,}) that each constraint alone would exclude: a loss of at least "
+        f"{show_number(threshold)}, of points that have an NLL; INVALID and failed points of all."
+    )
+    words = [caption]
+    rows = _tensions(seen, names)
+    tables = []
+    if rows:
+        tables.append(
+            Rows(
+                "Pairs in tension: what lowers one loss raises the other. Spearman's rank correlation of their losses "
+                "near the best point, and how many points of the prior satisfy both, over what independent constraints "
+                "would leave",
+                ["first", "second", "correlation", "points near the best", "satisfied together"],
+                rows,
+            )
+        )
+    elif len(names) > 1:
+        words.append(
+            "No pair of constraints is in tension: no two losses have a rank correlation below −0.3 near the best "
+            "point."
+        )
+    return Part(
+        words,
+        tables=tables,
+        pictures=[Picture("constraints", says, [panel], "Share that each constraint alone excludes.", columns=1)],
+    )
+
+
+def _tensions(seen: Seen, names: list[str]) -> list[list[str]]:
+    """The most negative correlations of losses among the points with the least NLL; needs 20 of them."""
+    rows = np.flatnonzero(seen.good)
+    if len(rows) < 20:
+        ok = np.flatnonzero(seen.ok)
+        rows = ok[np.argsort(seen.nll[ok])[:100]]
+    if len(rows) < 20 or len(names) < 2:
+        return []
+    names = sorted(names, key=lambda name: -float(np.nanstd(seen.losses[rows, seen.likelihoods[name]])))[:60]
+    losses = seen.losses[rows][:, [seen.likelihoods[name] for name in names]]
+    found = ranks_correlation(losses)
+    sample = seen.ok & seen.from_prior
+    satisfied = {name: seen.losses[sample, seen.likelihoods[name]] < seen.target.threshold for name in names}
+    pairs = [
+        (float(found[i, j]), names[i], names[j]) for i, j in combinations(range(len(names)), 2) if found[i, j] < -0.3
+    ]
+    table = []
+    for value, first, second in sorted(pairs)[:10]:
+        expected = satisfied[first].mean() * satisfied[second].mean() if sample.any() else 0.0
+        together = f"{(satisfied[first] & satisfied[second]).mean() / expected:.2f}" if expected > 0 else "unknown"
+        table.append([first, second, f"{value:+.2f}", f"{len(rows):,}", together])
+    return table
+
+
+def ranks_correlation(values: Floats) -> Floats:
+    """Spearman's rank correlation between columns of values (n, k), shape (k, k); NaN for a constant column."""
+    ranks = np.apply_along_axis(
+        rankdata, 0, np.where(np.isfinite(values), values, np.nanmax(values, initial=0.0) + 1.0)
+    )
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.corrcoef(ranks, rowvar=False)
+
+
+def correlations(seen: Seen) -> Part:
+    """Rank correlations of variables and observables over the good points."""
+    if seen.good.sum() < 20:
+        return Part([f"Correlations need 20 good points; there are {int(seen.good.sum())}."])
+    variables = [each.name for each in seen.variables]
+    kept = [name for name in variables if name in restricted(seen)[:MOST_CELLS]]
+    observed = [name for name in seen.likelihoods if np.isfinite(seen.columns[name][seen.good]).all()]
+    others = [
+        each.name
+        for each in seen.stored.observables
+        if each.name not in observed and np.isfinite(seen.columns[each.name][seen.good]).all()
+    ]
+    named = (kept + observed + others)[: max(MOST_CELLS, len(kept))][:MOST_CELLS]
+    found = ranks_correlation(np.column_stack([seen.columns[name][seen.good] for name in named]))
+    found = np.atleast_2d(found)
+    labels = [plain(name) for name in named]
+    below = np.where(np.tri(len(named), k=-1, dtype=np.bool_), found, np.nan)
+    strong = sorted(
+        (
+            (float(below[i, j]), labels[i], labels[j])
+            for i in range(len(named))
+            for j in range(i)
+            if abs(below[i, j]) > 0.5
+        ),
+        key=lambda each: -abs(each[0]),
+    )
+    listed = "; ".join(f"{a} and {b} {value:+.2f}" for value, a, b in strong[:10]) or "none is stronger than 0.5"
+    panel = Panel(Side(categories=labels), Side(categories=labels), [Cells(below)], tall=0.9)
+    caption = (
+        f"Spearman's rank correlation over {int(seen.good.sum()):,} good points, which are a map and no sample of a "
+        "probability."
+    )
+    if len(named) < len(variables) + len(seen.stored.observables):
+        caption += f" {len(named)} of {len(variables) + len(seen.stored.observables)} columns."
+    return Part(
+        [f"Strongest: {listed}."],
+        pictures=[
+            Picture("correlations", f"Rank correlations over good points: {listed}.", [panel], caption, columns=1)
+        ],
+    )

@@ -1,0 +1,191 @@
+"""Where the good points are: every pair of variables, and the profile NLL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+
+from proposer.report.axes import plain, side
+from proposer.report.section import Part
+from proposer.report.seen import Seen
+from proposer.show.picture import Curve, Dots, Marks, Panel, Picture, Regions, Rule, Side, Table
+from proposer.show.profiles import BINS, LEVELS, edges, height, profile, surface
+
+MOST_VARIABLES = 12
+"""In the picture of all pairs: more cannot be read."""
+
+MOST_PAIRS = 6
+"""Pairs that are drawn large, and profiled."""
+
+MOST_PROFILES = 12
+
+
+def pairs(seen: Seen, table: Table) -> Part:
+    """Good points in every pair of variables, coloured by NLL."""
+    names = [each.name for each in seen.variables]
+    words, warnings, pictures = [_drawn(seen)], [], []
+    for name, end, share in seen.hugged:
+        warnings.append(
+            f"{share:.0%} of the good points lie in the outermost hundredth of the range of {name}, at its {end} end: "
+            "the good region seems to go on outside. Widen the range."
+        )
+    chosen = narrowest(seen)
+    if len(names) > MOST_VARIABLES:
+        words.append(f"Of {len(names)} variables the {MOST_VARIABLES} are drawn that the good points restrict most.")
+        names = [name for name in names if name in restricted(seen)[:MOST_VARIABLES]]
+    if len(names) > 1:
+        large = [
+            Panel(side(seen, x, zoom=True), side(seen, y, zoom=True), [Dots(x, y), *_star(seen, x, y)])
+            for x, y in chosen
+        ]
+        which = (
+            "Every pair of variables"
+            if len(names) <= 3
+            else f"The {len(chosen)} pairs that the good points restrict most"
+        )
+        caption = f"{which}, around the good points. Good points are coloured by NLL; the star is the best point."
+        pictures.append(Picture("points", f"{which}: {_where(seen)}", large, caption, table=table))
+        if len(names) > 3:
+            panels = [
+                Panel(side(seen, x, zoom=True), side(seen, y, zoom=True), [Dots(x, y)], place=(row, column), tall=0.95)
+                for row, y in enumerate(names[1:])
+                for column, x in enumerate(names[: row + 1])
+            ]
+            pictures.append(
+                Picture(
+                    "pairs",
+                    f"All pairs of {len(names)} variables: {_where(seen)}",
+                    panels,
+                    "Every pair of variables.",
+                    lively=False,
+                    table=table,
+                )
+            )
+    elif names:
+        only = Panel(
+            side(seen, names[0], zoom=True), Side("NLL", "NLL", "linear", _nll_limits(seen)), [Dots(names[0], "NLL")]
+        )
+        pictures.append(
+            Picture("points", f"The NLL of the points along {names[0]}: {_where(seen)}", [only], "", table=table)
+        )
+    return Part(words, warnings, pictures=pictures)
+
+
+def _nll_limits(seen: Seen) -> tuple[float, float] | None:
+    if seen.best is None:
+        return None
+    low = float(seen.nll[seen.best])
+    high = max(seen.target.threshold, low + 2 * height(0.95, 1))
+    return low - 0.05 * (high - low), high + 0.05 * (high - low)
+
+
+def _drawn(seen: Seen) -> str:
+    good, others = int(seen.good.sum()), int((~seen.good).sum())
+    shown = int(seen.good[seen.shown].sum())
+    text = f"{shown:,} good points" if shown == good else f"{shown:,} of the {good:,} good points, chosen at random,"
+    rest = len(seen.shown) - shown
+    return (
+        f"Drawn are {text} and {f'all {rest:,}' if rest == others else f'a random {rest:,} of the {others:,}'} others."
+    )
+
+
+def _where(seen: Seen) -> str:
+    """The good region in words."""
+    if not seen.good.any():
+        return "no point is good."
+    good = {each.name: seen.columns[each.name][seen.good] for each in seen.variables[:8]}
+    spans = [f"{name} from {values.min():.4g} to {values.max():.4g}" for name, values in good.items()]
+    return f"{int(seen.good.sum()):,} good points, {', '.join(spans)}."
+
+
+def _star(seen: Seen, x: str, y: str) -> list[Marks]:
+    if seen.best is None:
+        return []
+    return [Marks(seen.columns[x][[seen.best]], seen.columns[y][[seen.best]])]
+
+
+def restricted(seen: Seen) -> list[str]:
+    """Names of variables, the one first whose good points fill the least of its prior."""
+    index = {each.name: k for k, each in enumerate(seen.scan.variables)}
+    spans = {each.name: _span(seen, index[each.name]) for each in seen.variables}
+    return sorted(spans, key=lambda name: spans[name])
+
+
+def _span(seen: Seen, column: int) -> float:
+    good = seen.u[seen.good, column]
+    return float(np.subtract(*np.percentile(good, [95, 5]))) if len(good) else 1.0
+
+
+def narrowest(seen: Seen, most: int = MOST_PAIRS) -> list[tuple[str, str]]:
+    """Pairs of variables, by the share of their square that the good points occupy, the smallest first: pairs that lie
+    on a line come before those that fill a box. Of a 20 by 20 grid in the prior's quantiles.
+    """
+    order = [each.name for each in seen.variables]
+    if len(order) <= 3 or not seen.good.any():
+        return list(combinations(order, 2))[:most]
+    index = {each.name: k for k, each in enumerate(seen.scan.variables)}
+    names = [name for name in order if name in restricted(seen)[:40]]
+    cells = {name: np.minimum((seen.u[seen.good, index[name]] * 20).astype(np.int64), 19) for name in names}
+    share = {pair: len(np.unique(cells[pair[0]] * 20 + cells[pair[1]])) for pair in combinations(names, 2)}
+    return sorted(share, key=lambda pair: share[pair])[:most]
+
+
+def profiles(seen: Seen) -> Part:
+    """The profile NLL of each variable, and of chosen pairs."""
+    if seen.best is None:
+        return Part(["No point has an NLL, so there is no profile."])
+    best, ok = float(seen.nll[seen.best]), seen.ok
+    names = [each.name for each in seen.variables]
+    chosen = names if len(names) <= MOST_PROFILES else restricted(seen)[:MOST_PROFILES]
+    top = max(height(0.95, 1) * 1.6, min(seen.target.threshold - best, 10.0))
+    upwards = Side("NLL − least NLL", "NLL - least NLL", "linear", (0.0, top))
+    lines = [Rule(height(level, 1), label=f"{100 * level:.0f} %") for level in LEVELS]
+    singles, found = [], []
+    for name in chosen:
+        axis = side(seen, name, zoom=True)
+        if axis.limits is None:
+            continue
+        bounds = edges(*axis.limits, axis.scale, int(np.clip(2.0 * np.sqrt(seen.good.sum()), 12, BINS)))
+        least = profile(seen.columns[name][ok], seen.nll[ok], bounds) - best
+        centres = 0.5 * (bounds[1:] + bounds[:-1]) if axis.scale == "linear" else np.sqrt(bounds[1:] * bounds[:-1])
+        inside = centres[least < height(0.95, 1)]
+        if len(inside):
+            found.append(f"{plain(name)} {inside.min():.3g} to {inside.max():.3g}")
+        star = Marks(seen.columns[name][[seen.best]], np.array([0.0]))
+        singles.append(Panel(axis, upwards, [Curve(centres, least, steps=True), *lines, star], tall=0.7))
+    doubles = []
+    for x, y in narrowest(seen):
+        panel = region_panel(seen, x, y, side(seen, x, zoom=True), side(seen, y, zoom=True), LEVELS)
+        doubles += [panel] if panel is not None else []
+    meaning = (
+        "The profile NLL is the least NLL found at each value. By Wilks' theorem the 68 % and 95 % intervals of one "
+        f"variable reach {height(0.68, 1):.2f} and {height(0.95, 1):.2f} above the least NLL, {best:.4g}; the regions "
+        f"of two variables {height(0.68, 2):.2f} and {height(0.95, 2):.2f}."
+    )
+    words = [meaning]
+    if seen.target.threshold < best + height(0.95, 2):
+        words.append(
+            f"The search fills the region with {seen.words}. The 95 % contour of two variables lies at "
+            f"{best + height(0.95, 2):.4g}, outside it, where points are few: the region is at least as large as drawn."
+        )
+    pictures = []
+    if singles:
+        says = f"Profile NLL of each variable. Within 95 %: {'; '.join(found)}."
+        pictures.append(Picture("profiles", says, singles, "Profile NLL of each variable, least NLL in each bin."))
+    if doubles:
+        says = f"Regions of 68 and 95 % in {len(doubles)} pairs of variables around the best point."
+        caption = "Profile NLL of pairs: regions of 68 and 95 %, and the best point."
+        pictures.append(Picture("regions", says, doubles, caption))
+    return Part(words, pictures=pictures)
+
+
+def region_panel(seen: Seen, x: str, y: str, across: Side, up: Side, shares: Sequence[float]) -> Panel | None:
+    """Regions of the profile NLL of two columns at levels given as shares of probability; None without a range."""
+    if seen.best is None or across.limits is None or up.limits is None:
+        return None
+    grid = edges(*across.limits, across.scale), edges(*up.limits, up.scale)
+    z = surface(seen.columns[x][seen.ok], seen.columns[y][seen.ok], seen.nll[seen.ok], grid, float(seen.nll[seen.best]))
+    levels, words = [height(level, 2) for level in shares], [f"{100 * level:g} %" for level in shares]
+    return Panel(across, up, [Regions(z.x, z.y, z.z, levels, words), *_star(seen, x, y)])

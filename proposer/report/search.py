@@ -1,0 +1,120 @@
+"""How the search went: hit rate, where points came from, and whether what was believed good was."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from proposer.report.section import Part, Rows
+from proposer.report.seen import Seen
+from proposer.show.picture import Bars, Curve, Panel, Picture, Side
+from proposer.types import Floats
+
+WINDOWS = 60
+"""Into which the evaluations are divided for the hit rate."""
+
+MOST_ITERATIONS = 40
+"""Bars of where points came from; more iterations are taken together."""
+
+MEANINGS = {
+    "init": "a row of init_csv",
+    "bootstrap": "drawn from the prior at the start",
+    "start": "drawn from the prior at the start",
+    "random": "drawn from the prior",
+    "sobol": "spread evenly over the prior",
+    "grid": "a node of the grid",
+    "cmaes": "a draw of CMA-ES",
+    "exploit": "believed good",
+    "explore": "far from all others",
+    "probe": "where little is known",
+    "descend": "a step downhill",
+    "smote": "between good points (SMOTE)",
+    "csv": "a row of a table",
+}
+
+
+def hit_rate(order: np.ndarray, good: np.ndarray, windows: int = WINDOWS) -> tuple[Floats, Floats]:
+    """Share of good points in windows of equal size: at how many evaluations each ends, and the share, shape (w,)."""
+    parts = np.array_split(good[order].astype(np.float64), min(windows, max(len(good) // 50, 8), max(len(good), 1)))
+    ends = np.cumsum([len(part) for part in parts]).astype(np.float64)
+    return ends, np.array([part.mean() for part in parts])
+
+
+def history(seen: Seen) -> Part:
+    """Hit rate over the evaluations, and where points came from."""
+    order = np.argsort(seen.ids, kind="stable")
+    ends, share = hit_rate(order, seen.good)
+    total = np.cumsum(seen.good[order]).astype(np.float64)
+    every = np.unique(np.linspace(1, len(total), min(len(total), 400)).astype(np.int64))
+    evaluations = Side(
+        "points, in the order of asking", "points, in the order of asking", limits=(0.0, float(len(total)) * 1.02)
+    )
+    rate = Panel(
+        evaluations,
+        Side("hit rate (%)", "hit rate (%)", limits=(0.0, max(100.0 * float(share.max()) * 1.1, 1.0))),
+        [Curve(ends, 100 * share, steps=False)],
+    )
+    sum_of = Panel(
+        evaluations,
+        Side("good points", "good points", limits=(0.0, max(float(total[-1]) * 1.1, 1.0))),
+        [Curve(every.astype(np.float64), total[every - 1])],
+    )
+    says = (
+        f"Hit rate over {len(total):,} points, from {share[0]:.1%} in the first {int(ends[0]):,} to {share[-1]:.1%} "
+        f"in the last; {int(total[-1]):,} good points in all."
+    )
+    kinds = sorted(set(seen.origins.tolist()), key=lambda each: int(np.flatnonzero(seen.origins == each)[0]))
+    rows = []
+    for kind in kinds:
+        at = seen.origins == kind
+        rows.append(
+            [
+                kind,
+                MEANINGS.get(kind, ""),
+                f"{int(at.sum()):,}",
+                f"{int((at & seen.ok).sum()):,}",
+                f"{int((at & seen.good).sum()):,}",
+                f"{(at & seen.good).sum() / at.sum():.1%}",
+            ]
+        )
+    origins = Rows("Where points came from", ["step", "meaning", "points", "with an NLL", "good", "hit rate"], rows)
+    pictures = [
+        Picture(
+            "history", says, [rate, sum_of], "Hit rate in windows of equal size, and the sum of good points.", columns=2
+        )
+    ]
+    if (made := _steps(seen, kinds)) is not None:
+        pictures.append(made)
+    return Part(tables=[origins], pictures=pictures)
+
+
+def _steps(seen: Seen, kinds: list[str]) -> Picture | None:
+    """How many good points each step gave, iteration by iteration."""
+    last = int(seen.iterations.max())
+    if last < 1:
+        return None
+    wide = -(-(last + 1) // MOST_ITERATIONS)
+    group = seen.iterations // wide
+    labels = [
+        f"{k * wide}" if wide == 1 else f"{k * wide} to {min((k + 1) * wide - 1, last)}"
+        for k in range(int(group.max()) + 1)
+    ]
+    giving = [kind for kind in kinds if (seen.good & (seen.origins == kind)).any()][:4]
+    if not giving:
+        return None
+    start, bars = np.zeros(len(labels)), []
+    for number, kind in enumerate(giving):
+        values = np.bincount(group[seen.good & (seen.origins == kind)], minlength=len(labels)).astype(np.float64)
+        bars.append(Bars(values[::-1], kind, number, start[::-1].copy()))
+        start += values
+    panel = Panel(
+        Side("good points", "good points", limits=(0.0, float(start.max()) * 1.05)),
+        Side("iteration", "iteration", categories=labels[::-1]),
+        bars,
+        tall=min(0.3 + 0.05 * len(labels), 1.6),
+    )
+    says = "Good points of each step by iteration: " + ", ".join(
+        f"{kind} {int((seen.good & (seen.origins == kind)).sum()):,}" for kind in giving
+    )
+    return Picture(
+        "origins", says, [panel], "Good points by the step that proposed them, iteration by iteration.", columns=1
+    )

@@ -1,0 +1,45 @@
+"""What the report says: sections of text, tables and pictures, in the order in which a referee asks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from proposer.show.picture import Picture
+
+
+@dataclass(frozen=True)
+class Code:
+    """A cell of a table that holds a command, with a button that copies it, and a name for it."""
+
+    text: str
+    what: str
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A table. Cells are texts, numbers as texts, or commands. `says`: its caption."""
+
+    says: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str | Code]]
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one section says of one run. `warnings` stand first, `words` are paragraphs, `text` is to be copied."""
+
+    words: Sequence[str] = ()
+    warnings: Sequence[str] = ()
+    tables: Sequence[Rows] = ()
+    pictures: Sequence[Picture] = ()
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """One question. `parts`: one a run, in their order."""
+
+    name: str
+    title: str
+    parts: Sequence[Part] = field(default=())

@@ -1,0 +1,190 @@
+"""A run as the report sees it: all its answered points in columns, and what the scan asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from proposer.run.columns import Columns
+from proposer.run.dataset import Dataset, DatasetError
+from proposer.show.plots import read_scan
+from proposer.space import Space
+from proposer.target import Target
+from proposer.types import Floats, Status
+from scanspec import PriorKind, ScanFile, Variable
+
+MOST_GOOD, MOST_OTHERS = 100_000, 30_000
+"""The most points that pictures show: good ones, and of the others a random choice."""
+
+FROM_PRIOR = frozenset({"bootstrap", "start", "random", "sobol"})
+"""Origins of points that follow the prior, so that shares of them are shares of its volume."""
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The answered points of one run. Arrays have a row a point, in the order of ids: shape (n,), or (n, columns).
+
+    `losses` and `seconds` are NaN where there is none; `asked`: points without an answer.
+    """
+
+    name: str
+    folder: Path
+    scan: ScanFile
+    meta: Mapping[str, Any]
+    stored: Columns
+    ids: NDArray[np.int64]
+    batches: NDArray[np.int64]
+    iterations: NDArray[np.int64]
+    origins: NDArray[np.object_]
+    u: Floats
+    params: Floats
+    status: NDArray[np.int8]
+    nll: Floats
+    observables: Floats
+    losses: Floats
+    seconds: Floats
+    failed_code: NDArray[np.object_]
+    message: NDArray[np.object_]
+    asked: int
+
+    @cached_property
+    def target(self) -> Target:
+        """What a good point is."""
+        return Target.stored(self.meta)
+
+    @cached_property
+    def words(self) -> str:
+        """The target in words."""
+        return self.target.describe()
+
+    @cached_property
+    def ok(self) -> Mask:
+        """Points that have an NLL."""
+        ok: Mask = self.status == Status.OK
+        return ok
+
+    @cached_property
+    def good(self) -> Mask:
+        """Points on the target."""
+        good: Mask = self.ok & self.target.contains(self.nll)
+        return good
+
+    @cached_property
+    def best(self) -> int | None:
+        """The row of the least NLL; None where no point has one."""
+        return int(np.nanargmin(np.where(self.ok, self.nll, np.nan))) if np.isfinite(self.nll[self.ok]).any() else None
+
+    @cached_property
+    def variables(self) -> list[Variable]:
+        """Those that are not fixed."""
+        return [each for each in self.scan.variables if not each.fixed]
+
+    @cached_property
+    def columns(self) -> dict[str, Floats]:
+        """Values by the name of a variable or observable; NaN where missing."""
+        named = {each.name: self.params[:, k] for k, each in enumerate(self.stored.variables)}
+        return named | {each.name: self.observables[:, k] for k, each in enumerate(self.stored.observables)}
+
+    @cached_property
+    def likelihoods(self) -> dict[str, int]:
+        """Observables that have a likelihood, by name, and their position among the observables."""
+        return {
+            each.name: k
+            for k, each in enumerate(self.stored.observables)
+            if each.likelihood not in ("", "OFF") and np.isfinite(self.losses[:, k]).any()
+        }
+
+    @cached_property
+    def shown(self) -> NDArray[np.int64]:
+        """Rows that pictures show, the good ones last and the best of them on top."""
+        rng = np.random.default_rng(int(self.meta.get("seed", 0)))
+        others, good = np.flatnonzero(~self.good), np.flatnonzero(self.good)
+        if len(others) > MOST_OTHERS:
+            others = np.sort(rng.choice(others, MOST_OTHERS, replace=False))
+        if len(good) > MOST_GOOD:
+            good = np.sort(rng.choice(good, MOST_GOOD, replace=False))
+        others = others[np.argsort(self.ok[others], kind="stable")]
+        return np.concatenate([others, good[np.argsort(-self.nll[good], kind="stable")]])
+
+    @cached_property
+    def from_prior(self) -> Mask:
+        """Points that were drawn from the prior, whatever was known."""
+        return np.isin(self.origins, list(FROM_PRIOR))
+
+    @cached_property
+    def hugged(self) -> list[tuple[str, str, float]]:
+        """Ends of ranges that good points hug: the variable, which end, and the share of good points in the outermost
+        hundredth of its prior, where it is more than twice what an even spread has. Needs 20 good points.
+        """
+        if self.good.sum() < 20:
+            return []
+        found = []
+        for k, each in enumerate(self.scan.variables):
+            if each.fixed or each.periodic or each.shares or each.prior is PriorKind.SINE:
+                continue
+            u = self.u[self.good, k]
+            ends = [("upper", u > 0.99), ("lower", u < 0.01)]
+            if each.prior.symmetric:
+                ends = [("outer", (u > 0.995) | (u < 0.005))]
+            found += [(each.name, end, float(at.mean())) for end, at in ends if at.mean() > 0.02]
+        return found
+
+
+def see(folder: Path) -> Seen:
+    """Reads a run, also one that goes on. Raises DatasetError where there is no point to show."""
+    scan = read_scan(folder)
+    with Dataset(folder, read_only=True) as dataset:
+        meta = dataset.meta()
+        if "variables" not in meta:
+            raise DatasetError(f"{folder}: the run has not started yet, so there is nothing to report")
+        parts, asked, stored = list(dataset.results()), dataset.count_pending(), dataset.columns
+    if not parts:
+        raise DatasetError(f"{folder}: no point has an answer yet, so there is nothing to report")
+    codes = max(len(stored.codes), 1)
+    seconds = [
+        np.pad(row[:codes], (0, codes - len(row[:codes])), constant_values=np.nan)
+        for part in parts
+        for row in part.seconds
+    ]
+
+    def joined(name: str) -> Any:
+        return np.concatenate([getattr(part, name) for part in parts])
+
+    def words(name: str) -> NDArray[np.object_]:
+        return np.array([word for part in parts for word in getattr(part, name)], dtype=np.object_)
+
+    params = joined("params")
+    variables = {each.name for each in scan.variables}
+    if variables != set(meta["variables"]):
+        raise DatasetError(
+            f"{folder}: its scan file has other variables than its points; put back the one it began with"
+        )
+    return Seen(
+        name=scan.run_name,
+        folder=folder,
+        scan=scan,
+        meta=meta,
+        stored=stored,
+        ids=joined("ids"),
+        batches=joined("batches"),
+        iterations=joined("iterations"),
+        origins=words("origins"),
+        u=Space(scan.variables).to_unit(params),
+        params=params,
+        status=joined("status"),
+        nll=joined("nll"),
+        observables=joined("observables"),
+        losses=joined("losses"),
+        seconds=np.array(seconds).reshape(len(params), codes),
+        failed_code=words("failed_code"),
+        message=words("message"),
+        asked=asked,
+    )

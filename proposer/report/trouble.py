@@ -1,0 +1,143 @@
+"""Where points are unphysical, failed or timed out, and what each code costs."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+from scipy.stats import ks_2samp
+
+from proposer.report.axes import plain, side
+from proposer.report.section import Code, Part, Rows
+from proposer.report.seen import Seen
+from proposer.show.costs import costs, show_costs
+from proposer.show.failures import command, kind_of, scan_file
+from proposer.show.picture import Bars, Dots, Panel, Picture, Side, Table
+from proposer.types import Status
+
+MOST_REASONS = 12
+"""Rows of the table of reasons."""
+
+_CLEAR = 0.15  # Kolmogorov's distance from which on it is worth a word
+
+
+def trouble(seen: Seen, table: Table) -> Part:
+    """Points without an NLL, by status and code, in which part of the space, with what was said."""
+    bad = ~seen.ok
+    if not bad.any():
+        return Part(["Every point has an NLL: none was INVALID, FAILED or TIMED_OUT."])
+    words, chosen = [], []
+    for status in (Status.INVALID, Status.FAILED, Status.TIMED_OUT):
+        at = seen.status == status
+        if at.any():
+            apart = _apart(seen, at)
+            chosen += [name for name, _, _ in apart]
+            where = "; ".join(where for _, _, where in apart[:3]) or "spread like all others"
+            words.append(f"{status.name}: {int(at.sum()):,} points ({at.mean():.1%}), {where}.")
+    names = list(dict.fromkeys([*chosen, *(each.name for each in seen.variables)]))[:3]
+    pairs = (
+        [(names[0], names[1])]
+        if len(names) == 2
+        else [(names[0], names[1]), (names[0], names[2]), (names[1], names[2])]
+        if len(names) > 2
+        else []
+    )
+    panels = [Panel(side(seen, x, zoom=False), side(seen, y, zoom=False), [Dots(x, y, "status")]) for x, y in pairs]
+    pictures = (
+        [
+            Picture(
+                "status",
+                f"Status of points over the range of {', '.join(map(plain, names))}. {' '.join(words)}",
+                panels,
+                "Status of points, over the variables in which points without an NLL differ most from the others: OK "
+                "blue, INVALID grey, FAILED red, TIMED_OUT purple.",
+                table=table,
+            )
+        ]
+        if panels
+        else []
+    )
+    return Part(words, tables=[_reasons(seen)], pictures=pictures)
+
+
+def _apart(seen: Seen, at: np.ndarray) -> list[tuple[str, float, str]]:
+    """Variables in which some points lie elsewhere than the others, by Kolmogorov's distance, with words."""
+    if at.sum() < 5 or (~at).sum() < 5:
+        return []
+    found = []
+    for k, each in enumerate(seen.scan.variables):
+        if each.fixed:
+            continue
+        distance = float(ks_2samp(seen.u[at, k], seen.u[~at, k]).statistic)
+        if distance > _CLEAR:
+            low, high = np.percentile(seen.params[at, k], [10, 90])
+            found.append((each.name, distance, f"80 % of them with {each.name} from {low:.4g} to {high:.4g}"))
+    return sorted(found, key=lambda each: -each[1])
+
+
+def _reasons(seen: Seen) -> Rows:
+    reasons: Counter[tuple[str, str, str]] = Counter()
+    last: dict[tuple[str, str, str], int] = {}
+    for row in np.flatnonzero(~seen.ok).tolist():
+        reason = Status(seen.status[row]).name, str(seen.failed_code[row]), kind_of("", str(seen.message[row]))[1]
+        reasons[reason] += 1
+        last[reason] = row
+    file, names = scan_file(seen.folder), [each.name for each in seen.stored.variables]
+    rows: list[list[str | Code]] = []
+    for (status, code, message), count in reasons.most_common(MOST_REASONS):
+        row = last[status, code, message]
+        text = str(seen.message[row])
+        shown = text if len(text) < 300 else f"{text[:300]}…"
+        rows.append(
+            [status, code, f"{count:,}", shown, Code(command(file, names, seen.params[row]), f"point {seen.ids[row]}")]
+        )
+    more = f"; the {MOST_REASONS} most frequent of {len(reasons):,} kinds" if len(reasons) > MOST_REASONS else ""
+    return Rows(
+        f"What was said, the last message of each kind{more}",
+        ["status", "code", "points", "message", "an example"],
+        rows,
+    )
+
+
+def seconds(seen: Seen) -> Part:
+    """What each code costs."""
+    ran = [row[np.isfinite(row)] for row in seen.seconds]
+    answered = [(Status(status), row) for status, row in zip(seen.status.tolist(), ran, strict=True) if len(row)]
+    names = [each.name for each in seen.stored.codes]
+    lines = show_costs(costs(answered, names))
+    if not lines:
+        return Part(["No code reported its time."])
+    found = costs(answered, names)
+    rows = []
+    for k, each in enumerate(found):
+        column = seen.seconds[:, k][np.isfinite(seen.seconds[:, k])]
+        rows.append(
+            [
+                each.name,
+                f"{each.runs:,}",
+                f"{np.median(column):.3g}",
+                f"{np.percentile(column, 95):.3g}",
+                f"{column.max():.3g}",
+                f"{each.seconds:,.0f}",
+            ]
+        )
+    panel = Panel(
+        Side("seconds in all", "seconds in all", limits=(0.0, max(each.seconds for each in found) * 1.05)),
+        Side(categories=[plain(each.name) for each in found][::-1]),
+        [Bars(np.array([each.seconds for each in found][::-1]))],
+        tall=min(0.2 + 0.07 * len(found), 1.5),
+    )
+    table = Rows("Seconds of wall time", ["code", "runs", "median", "95 %", "longest", "in all"], rows)
+    return Part(
+        lines[len(found) :],
+        tables=[table],
+        pictures=[
+            Picture(
+                "seconds",
+                f"Seconds by code. {' '.join(lines)}",
+                [panel],
+                "Seconds by code, all points together.",
+                columns=1,
+            )
+        ],
+    )

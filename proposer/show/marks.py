@@ -1,0 +1,219 @@
+"""Draws the marks of pictures with matplotlib."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.colors import ListedColormap, Normalize
+
+from proposer.show import picture as p
+from proposer.types import Floats
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+FEW = 500
+"""Above this many, dots are one image within a picture of vectors, whose size would grow with them."""
+
+MOST = 1e100
+"""Larger values than this are no physics, and matplotlib's transformations overflow near the largest double."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """Colours of a picture: ground, text, lines behind the points, dots that are not good, categories, regions."""
+
+    ground: str
+    text: str
+    line: str
+    unphysical: str
+    bad: str
+    numbered: tuple[str, ...]
+    regions: tuple[str, ...]
+    status: tuple[str, ...]
+    star: str
+    size: float = 9.0
+    dpi: float = 100.0
+
+
+# Okabe and Ito's colours, which people with any sight tell apart, darker on light ground.
+LIGHT = Look(
+    "#ffffff",
+    "#1b1f24",
+    "#d5dae0",
+    "#c3cad3",
+    "#7f8b99",
+    ("#0b5cad", "#b34700", "#00705a", "#8a3a78"),
+    ("#2f6fb3", "#a9cbea"),
+    ("", "#0b5cad", "#9aa5b1", "#c7361b", "#8a3a78"),
+    "#d0021b",
+)
+PAPER = Look(
+    "#ffffff",
+    "#000000",
+    "#d9d9d9",
+    "#bdbdbd",
+    "#7a7a7a",
+    LIGHT.numbered,
+    LIGHT.regions,
+    LIGHT.status,
+    LIGHT.star,
+    size=8.0,
+    dpi=300.0,
+)
+
+DASHES = ("-", "--", "-.", ":")
+PALETTE = "viridis"
+"""Of the NLL: the least is darkest; it keeps its order in grey."""
+
+_OF_STATUS = {2: ("x", 9.0), 3: ("^", 14.0), 4: ("s", 12.0), 1: (".", 6.0)}  # marker and area, in this order
+
+
+def draw_mark(ax: Axes, mark: p.Mark, panel: p.Panel, table: p.Table | None, look: Look) -> Any:
+    """Draws one mark; returns what a colour bar needs where it is coloured by NLL, else None."""
+    if isinstance(mark, p.Dots):
+        assert table is not None
+        return _dots(ax, mark, panel, table, look)
+    if isinstance(mark, p.Regions):
+        levels = [0.0, *mark.levels]
+        colours = ListedColormap(list(look.regions[: len(mark.levels)])) if len(mark.levels) <= 2 else None
+        ax.contourf(
+            mark.x,
+            mark.y,
+            mark.z,
+            levels=[-1.0, *levels[1:]],
+            **({"cmap": colours} if colours is not None else {"cmap": "Blues_r"}),
+            antialiased=True,
+        )
+        ax.contour(
+            mark.x,
+            mark.y,
+            mark.z,
+            levels=levels[1:],
+            colors=look.text,
+            linewidths=0.6,
+            linestyles=list(DASHES[: len(mark.levels)]),
+        )
+    elif isinstance(mark, p.Curve):
+        style = {"color": look.numbered[mark.number % 4], "ls": DASHES[mark.number // 4 % 4], "lw": 1.4}
+        if mark.steps:
+            ax.step(mark.x, mark.y, where="mid", label=mark.label or None, **style)  # type: ignore[arg-type]
+        else:
+            ax.plot(mark.x, mark.y, label=mark.label or None, **style)  # type: ignore[arg-type]
+    elif isinstance(mark, p.Bars):
+        hatch = ("", "////", "....", "xxxx")[mark.number % 4]
+        ax.barh(
+            np.arange(len(mark.values)),
+            mark.values,
+            left=mark.start,
+            height=0.62,
+            hatch=hatch,
+            color=look.numbered[mark.number % 4],
+            edgecolor=look.ground,
+            linewidth=0.4,
+            label=mark.label or None,
+        )
+    elif isinstance(mark, p.Spread):
+        places = np.arange(len(mark.low))
+        ax.hlines(places, mark.low, mark.high, color=look.numbered[0], linewidth=4.0, alpha=0.55, label=mark.label)
+        ax.plot(mark.middle, places, "|", color=look.numbered[0], markersize=8.0, markeredgewidth=1.6)
+    elif isinstance(mark, p.Marks):
+        y = np.arange(len(mark.x)) if mark.y is None else mark.y
+        ax.plot(
+            mark.x,
+            y,
+            "*",
+            color=look.star,
+            markersize=9.0,
+            markeredgecolor=look.ground,
+            markeredgewidth=0.5,
+            label=mark.label or None,
+            linestyle="none",
+            zorder=5,
+            clip_on=True,
+        )
+    elif isinstance(mark, p.Cells):
+        _cells(ax, mark.values, look)
+    elif mark.upright:
+        ax.axvline(mark.value, color=look.text, lw=0.8, ls="--", label=mark.label or None)
+    else:
+        ax.axhline(mark.value, color=look.text, lw=0.8, ls="--", label=mark.label or None)
+    return None
+
+
+def _dots(ax: Axes, dots: p.Dots, panel: p.Panel, table: p.Table, look: Look) -> Any:
+    x, y = table.columns[dots.x], table.columns[dots.y]
+    shown = drawable(x, panel.x.scale) & drawable(y, panel.y.scale)
+    if dots.by == "status":
+        for status, (marker, area) in _OF_STATUS.items():
+            rows = shown & (table.status == status)
+            if rows.any():
+                ax.plot(
+                    x[rows],
+                    y[rows],
+                    marker,
+                    ms=area**0.5,
+                    mfc="none",
+                    mew=0.6,
+                    color=look.status[status],
+                    label=p.STATUS_NAMES[status],
+                    rasterized=bool(rows.sum() > FEW),
+                    alpha=0.8,
+                )
+        return None
+    small = 0.5 if panel.place is not None else 1.0
+    for kind, colour, marker, label in ((0, look.unphysical, "x", "unphysical"), (1, look.bad, "o", "bad")):
+        rows = shown & (table.kind == kind)
+        if rows.any():
+            ax.plot(
+                x[rows],
+                y[rows],
+                marker,
+                ms=2.6 * small,
+                label=label,
+                mew=0.5,
+                color=colour,
+                mfc="none",
+                rasterized=bool(rows.sum() > FEW),
+            )  # scatter takes ten times as long
+    rows = shown & (table.kind == 2)
+    if not rows.any():
+        return None
+    return ax.scatter(
+        x[rows],
+        y[rows],
+        s=11.0 * small,
+        c=table.nll[rows],
+        cmap=PALETTE,
+        linewidths=0,
+        norm=Normalize(table.low, table.high),
+        label="good",
+        rasterized=bool(rows.sum() > FEW),
+    )
+
+
+def drawable(values: Floats, scale: str) -> Any:
+    """Which values, shape (n,), an axis can show at all: finite, and on a logarithmic axis positive."""
+    found = np.isfinite(values) & (np.abs(values) < MOST)
+    return found & (values > 1.0 / MOST) if scale == "log" else found
+
+
+def _cells(ax: Axes, values: Floats, look: Look) -> None:
+    ax.imshow(values, cmap="PuOr", vmin=-1.0, vmax=1.0, origin="lower", aspect="auto")
+    rows, columns = values.shape
+    if rows * columns <= 400:
+        for row in range(rows):
+            for column in range(columns):
+                value = values[row, column]
+                if np.isfinite(value):
+                    ax.text(
+                        column,
+                        row,
+                        f"{value:.1f}".replace("-0.0", "0.0"),
+                        ha="center",
+                        va="center",
+                        fontsize=look.size - (2.5 if columns > 8 else 1),
+                        color="black" if abs(value) < 0.7 else "white",
+                    )

@@ -1,0 +1,109 @@
+"""The profile NLL: the least NLL that was found at each value of one variable, or of two.
+
+By Wilks' theorem (S. S. Wilks, Ann. Math. Stat. 9 (1938) 60) twice the distance of the profile NLL from its least value
+follows a chi-square distribution with as many degrees of freedom as there are variables shown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial import cKDTree
+from scipy.stats import chi2
+
+from proposer.types import Floats
+
+LEVELS = (0.68, 0.95)
+"""Of the contours, as shares of probability."""
+
+BINS = 60
+"""Along one axis."""
+
+_NEIGHBOUR = 3  # whose distance says how far points lie apart
+_FAR_UP = 30.0  # above the least NLL: no contour of a paper lies higher
+
+
+def height(level: float, variables: int) -> float:
+    """How far above the least NLL the contour of a level lies: half the quantile of chi-square.
+
+    For 95 % it is 1.92 for one variable and 3.00 for two.
+    """
+    return float(chi2.ppf(level, variables)) / 2.0
+
+
+def edges(low: float, high: float, scale: str, bins: int = BINS) -> Floats:
+    """Bounds of bins, shape (bins + 1,), of equal width on an axis of that scale."""
+    return np.geomspace(low, high, bins + 1) if scale == "log" else np.linspace(low, high, bins + 1)
+
+
+def profile(x: Floats, nll: Floats, bounds: Floats) -> Floats:
+    """The least NLL in each bin, shape (bins,); NaN in a bin without a point. x and nll: shape (n,)."""
+    found = np.full(len(bounds) - 1, np.inf)
+    inside = (x >= bounds[0]) & (x <= bounds[-1]) & np.isfinite(nll)
+    place = np.clip(np.searchsorted(bounds, x[inside], side="right") - 1, 0, len(found) - 1)
+    np.minimum.at(found, place, nll[inside])
+    return np.where(np.isfinite(found), found, np.nan)
+
+
+@dataclass(frozen=True)
+class Surface:
+    """The profile NLL above its least value on a grid: x and y, shapes (n,) and (m,), z of shape (m, n)."""
+
+    x: Floats
+    y: Floats
+    z: Floats
+
+
+def surface(x: Floats, y: Floats, nll: Floats, bounds: tuple[Floats, Floats], best: float) -> Surface:
+    """A profile of two variables, from scattered points, whose contours have no spikes.
+
+    z(p) = min_i [NLL_i + (|p - p_i| / h)^2] - best over the points i, which is the Moreau envelope of what was found
+    (J. J. Moreau, Bull. Soc. Math. France 93 (1965) 273). Distances are in units of the picture's width and height, and
+    h is 1.5 times the typical distance between points near the best, at least one bin. So z is never below the least
+    NLL nearby, each point counts in a place no larger than the gaps between points, and nothing is interpolated across
+    a gap.
+    """
+    unit_x, unit_y = _unit(x, bounds[0]), _unit(y, bounds[1])
+    near = (nll < best + _FAR_UP) & (unit_x > -0.2) & (unit_x < 1.2) & (unit_y > -0.2) & (unit_y < 1.2)
+    bins = len(bounds[0]) - 1, len(bounds[1]) - 1
+    centres = (np.arange(bins[0]) + 0.5) / bins[0], (np.arange(bins[1]) + 0.5) / bins[1]
+    z = np.full((bins[1], bins[0]), _FAR_UP)
+    if near.any():
+        points = np.column_stack([unit_x[near], unit_y[near]])
+        reach = max(1.5 * _spacing(points[nll[near] < best + height(0.95, 2)]), 1.0 / min(bins))
+        least = np.full((bins[1], bins[0]), np.inf)
+        column = np.clip((points[:, 0] * bins[0]).astype(np.int64), 0, bins[0] - 1)
+        row = np.clip((points[:, 1] * bins[1]).astype(np.int64), 0, bins[1] - 1)
+        np.minimum.at(least, (row, column), nll[near] - best)
+        far_x = ((centres[0][:, None] - centres[0]) / reach) ** 2
+        far_y = ((centres[1][:, None] - centres[1]) / reach) ** 2
+        rows = (least[:, :, None] + far_x[None]).min(axis=1)  # a parabola of two variables is a sum of two
+        z = np.minimum((rows[:, None, :] + far_y[:, :, None]).min(axis=0), _FAR_UP)
+    return Surface(_from_unit(centres[0], bounds[0]), _from_unit(centres[1], bounds[1]), z)
+
+
+def _spacing(points: Floats) -> float:
+    if len(points) <= _NEIGHBOUR:
+        return 0.0
+    distances, _ = cKDTree(points).query(points, k=[_NEIGHBOUR + 1])
+    return float(np.median(distances))
+
+
+def is_log(bounds: Floats) -> bool:
+    """Whether bins grow by a factor."""
+    steps = np.diff(bounds)
+    return bool(bounds[0] > 0 and not np.allclose(steps, steps[0]))
+
+
+def _unit(values: Floats, bounds: Floats) -> Floats:
+    if is_log(bounds):
+        values, bounds = np.log(np.maximum(values, bounds[0] * 1e-6)), np.log(bounds)
+    found: Floats = (values - bounds[0]) / (bounds[-1] - bounds[0])
+    return found
+
+
+def _from_unit(unit: Floats, bounds: Floats) -> Floats:
+    ends = np.log(bounds[[0, -1]]) if is_log(bounds) else bounds[[0, -1]]
+    found: Floats = ends[0] + unit * (ends[1] - ends[0])
+    return np.exp(found) if is_log(bounds) else found

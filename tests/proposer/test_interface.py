@@ -1,0 +1,93 @@
+"""The Python interface: runs as tables, LODE by ask and tell; quick to import, and its examples run."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import proposer
+from proposer.run.dataset import Dataset, DatasetError
+from scanspec import Kind, Likelihood, UsageError
+from tests.proposer.runs import make_run
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_run(tmp_path_factory.mktemp("interface") / "run", 300)
+
+
+def test_import_is_light() -> None:
+    code = "import sys, proposer; print(sorted({'torch', 'pandas', 'numpy', 'bokeh', 'matplotlib'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+    assert {"Lode", "Run", "open_run"} <= set(dir(proposer))
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = proposer.nonsense
+
+
+def test_points_are_those_of_the_dataset(folder: Path) -> None:
+    run = proposer.open_run(folder)
+    points, good = run.points(), run.good()
+    with Dataset(folder, read_only=True) as dataset:
+        parts = list(dataset.results())
+    nll = np.concatenate([part.nll for part in parts])
+    np.testing.assert_array_equal(points["NLL"], nll)
+    np.testing.assert_array_equal(points["x"], np.concatenate([part.params[:, 0] for part in parts]))
+    assert points.index.tolist() == list(range(1, 301)) and len(good) == (nll < 3).sum() > 50
+    best = run.best(5)
+    assert best["NLL"].tolist() == sorted(nll[np.isfinite(nll)])[:5]
+
+
+def test_it_shows_itself(folder: Path) -> None:
+    run = proposer.open_run(folder)
+    assert repr(run).endswith(f"300 points, {len(run.good())} good (NLL below 3)")
+    assert "<table" in run._repr_html_() and "radius" in run._repr_html_()
+
+
+def test_pictures(folder: Path, tmp_path: Path) -> None:
+    run = proposer.open_run(folder)
+    assert run.plot("x", "mass", tmp_path / "a.png") == tmp_path / "a.png"
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(UsageError, match=r"no variable or observable 'mas'.*mass"):
+        run.plot("x", "mas")
+
+
+def test_no_run(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError):
+        proposer.open_run(tmp_path)
+
+
+@pytest.mark.slow
+def test_examples() -> None:
+    module = importlib.import_module("proposer.interface.asking")
+    found = doctest.testmod(module)
+    assert found.attempted >= 5 and found.failed == 0
+
+
+def test_lode_refuses_what_it_did_not_ask_for() -> None:
+    search = proposer.Lode({"x": (0, 1)}, threshold=1.0)
+    points = search.ask()
+    with pytest.raises(UsageError, match="was not asked for"):
+        search.tell([[0.123]], nll=[1.0])
+    with pytest.raises(UsageError, match="NLLs of shape"):
+        search.tell(points, nll=[1.0])
+    search.tell(points, nll=np.zeros(len(points)))
+    with pytest.raises(UsageError, match="told already"):
+        search.tell(points[:1], nll=[0.0])
+    assert np.isnan(search.probability(points)).all() and search.good == len(points)
+    with pytest.raises(UsageError, match="range"):
+        proposer.Lode({"x": (1, 0)}, threshold=1.0)
+
+
+def test_observables_give_the_nll_and_parts_may_come_in_any_order() -> None:
+    search = proposer.Lode({"x": (0, 1)}, threshold=2.0, observables={"o": Likelihood(Kind.GAUSS, 0.5, 0.1)}, seed=4)
+    points = search.ask()
+    for rows in (slice(None, None, -2), slice(-2, None, -2)):
+        part = points[rows]
+        search.tell(part, observables={"o": part[:, 0]})
+    assert search.good == int((np.abs(points[:, 0] - 0.5) < 0.2).sum())

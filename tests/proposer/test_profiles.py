@@ -1,0 +1,44 @@
+"""The profile NLL of a function whose profile is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from proposer.show.profiles import edges, height, profile, surface
+
+
+def test_heights_are_those_of_wilks() -> None:
+    assert height(0.95, 2) == pytest.approx(2.996, abs=1e-3)
+    assert height(0.95, 1) == pytest.approx(1.921, abs=1e-3)
+    assert height(0.6827, 1) == pytest.approx(0.5, abs=1e-3)
+
+
+def test_the_least_in_each_bin() -> None:
+    found = profile(np.array([0.1, 0.1, 0.9, 5.0]), np.array([3.0, 2.0, np.nan, 0.0]), edges(0, 1, "linear", 2))
+    assert found[0] == 2.0 and np.isnan(found[1])
+
+
+@pytest.mark.parametrize("scale", ["linear", "log"])
+def test_contours_of_a_gaussian(scale: str) -> None:
+    rng = np.random.default_rng(3)
+    u = rng.random((20_000, 2))
+    nll = 0.5 * (((u[:, 0] - 0.5) / 0.1) ** 2 + ((u[:, 1] - 0.5) / 0.1) ** 2)
+    low, high = (1.0, 100.0) if scale == "log" else (0.0, 1.0)
+    x, y = (low * (high / low) ** u[:, k] if scale == "log" else u[:, k] for k in (0, 1))
+    bounds = edges(low, high, scale), edges(low, high, scale)
+    found = surface(x, y, nll, bounds, float(nll.min()))
+    inside = found.z < height(0.95, 2)
+    assert inside.mean() == pytest.approx(np.pi * (0.1**2 * 2 * height(0.95, 2)), rel=0.12)
+    rows, columns = np.nonzero(inside)
+    distance = np.hypot(rows - 29.5, columns - 29.5) / 60
+    assert distance.max() < 0.1 * np.sqrt(2 * height(0.95, 2)) * 1.1, "a spike"
+
+
+def test_nothing_is_drawn_across_a_gap() -> None:
+    rng = np.random.default_rng(4)
+    x = np.concatenate([rng.uniform(0.1, 0.2, 500), rng.uniform(0.8, 0.9, 500)])
+    bounds = edges(0, 1, "linear"), edges(0, 1, "linear")
+    found = surface(x, rng.uniform(0.4, 0.6, 1000), np.ones(1000), bounds, 1.0)
+    between = (found.x > 0.3) & (found.x < 0.7)
+    assert found.z[:, between].min() > height(0.95, 2) and found.z.min() < height(0.68, 2)

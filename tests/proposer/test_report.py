@@ -1,0 +1,215 @@
+"""report.html: what a referee asks, in one page that loads nothing, of every run that there can be."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from proposer.__main__ import main
+from proposer.report.physics import pull_of, ranks_correlation
+from proposer.report.search import hit_rate
+from proposer.report.seen import MOST_GOOD, MOST_OTHERS, see
+from proposer.report.write import write_report
+from proposer.run.dataset import Dataset, DatasetError
+from proposer.types import Status
+from scanspec import Kind, Likelihood
+from tests.proposer.runs import make_run
+
+
+class Page(HTMLParser):
+    """What a reader of a page meets, in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.headings: list[str] = []
+        self.images: list[dict[str, str | None]] = []
+        self.copied: list[str] = []
+        self.loads: list[str] = []
+        self._tag = ""
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values, self._tag = dict(attrs), tag
+        if tag == "img":
+            self.images.append(values)
+        if "data-copy" in values:
+            self.copied.append(values["data-copy"] or "")
+        for name in ("src", "href"):
+            if (value := values.get(name)) and not value.startswith(("#", "data:")):
+                self.loads.append(value)
+
+    def handle_endtag(self, tag: str) -> None:
+        self._tag = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._tag == "h2":
+            self.headings.append(data)
+        if self._tag not in ("script", "style"):
+            self.text += data
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_run(tmp_path_factory.mktemp("report") / "run")
+
+
+@pytest.fixture(scope="module")
+def written(run: Path) -> list[Path]:
+    return write_report([run])
+
+
+@pytest.fixture(scope="module")
+def page(written: list[Path]) -> Page:
+    return Page(written[0].read_text())
+
+
+@pytest.mark.slow
+def test_in_the_order_of_a_referees_questions(page: Page) -> None:
+    assert page.headings == [
+        "What was found",
+        "What was asked",
+        "Where the good points are",
+        "Profile NLL",
+        "Observables against their constraints",
+        "Which constraint excludes how much",
+        "Correlations over the good points",
+        "How the search went",
+        "Where points are unphysical or failed",
+        "Seconds by code",
+        "Best points",
+        "Versions, seeds, citations",
+    ]
+
+
+@pytest.mark.slow
+def test_counts_are_those_of_the_dataset(run: Path, page: Page) -> None:
+    with Dataset(run, read_only=True) as dataset:
+        parts = list(dataset.results())
+    status = np.concatenate([part.status for part in parts])
+    nll = np.concatenate([part.nll for part in parts])
+    good = int((nll < 3).sum())
+    assert f"{good:,} of 100 asked for" in page.text and f"{np.nanmin(nll):.6g} (point" in page.text
+    for each in Status:
+        assert f"{int((status == each).sum()):,} ({(status == each).mean():.1%})" in page.text
+    assert "ValueError: math domain error" in page.text and "600 evaluations" in page.text
+
+
+@pytest.mark.slow
+def test_nothing_is_loaded_and_each_picture_is_an_image_with_a_text(page: Page, written: list[Path]) -> None:
+    assert page.loads == []
+    assert len(page.images) >= 15
+    for image in page.images:
+        data = str(image["src"]).removeprefix("data:image/png;base64,")
+        assert Image.open(io.BytesIO(base64.b64decode(data))).size > (200, 100)
+        assert len(str(image["alt"])) > 10
+    assert written[0].stat().st_size < 5e6
+
+
+@pytest.mark.slow
+def test_a_command_of_each_best_point(page: Page, run: Path) -> None:
+    commands = [each for each in page.copied if each.startswith("lodescan-evaluator point")]
+    with Dataset(run, read_only=True) as dataset:
+        parts = list(dataset.results())
+    nll, params = (np.concatenate([getattr(part, name) for part in parts]) for name in ("nll", "params"))
+    assert f"x={params[np.nanargmin(nll), 0].item()!r} " in commands[-10]
+    assert any("@article{Goodsell:2023iac" in each for each in page.copied)
+
+
+@pytest.mark.slow
+def test_pictures_for_a_paper(written: list[Path]) -> None:
+    names = {path.name for path in written[1:]}
+    assert {"points.pdf", "points.png", "profiles.pdf", "regions.pdf", "constraints.png", "history.pdf"} <= names
+    for path in written[1:]:
+        content = path.read_bytes()
+        assert content.startswith(b"%PDF" if path.suffix == ".pdf" else b"\x89PNG"), path
+        assert b"CreationDate" not in content
+
+
+@pytest.mark.slow
+def test_a_failed_region_is_named(page: Page) -> None:
+    assert re.search(r"INVALID: [\d,]+ points \([\d.]+%\), 80 % of them with x from -3\.\d+ to -3\.", page.text)
+    assert re.search(r"FAILED: [\d,]+ points .* with x from 2\.", page.text)
+
+
+@pytest.mark.slow
+def test_several_runs_side_by_side(run: Path, tmp_path: Path) -> None:
+    other = make_run(tmp_path / "other", 200, "other", seed=6)
+    assert main(["report", str(run), str(other), "--file", str(tmp_path / "both.html")]) == 0
+    page = Page((tmp_path / "both.html").read_text())
+    assert page.text.count(str(other)) > 5 and "ring, other" in page.text
+    assert (other / "plots" / "profiles.pdf").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("points", [1, 30])
+def test_a_run_that_has_hardly_begun(points: int, tmp_path: Path) -> None:
+    write_report([make_run(tmp_path / "run", points)])
+    assert "this cannot be shown" not in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_a_folder_without_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", str(tmp_path)]) == 2
+    assert "no run here" in capsys.readouterr().err
+    with pytest.raises(DatasetError):
+        write_report([tmp_path])
+
+
+@pytest.mark.slow
+def test_names_that_are_html_or_tex(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run", 60, "<b>bold<!--$frac{")
+    text = write_report([folder])[0].read_text()
+    assert "<b>bold" not in text and "&lt;b&gt;bold&lt;!--$frac{" in text
+
+
+def test_good_points_at_the_end_of_a_range_are_a_warning(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run", 900)
+    seen = see(folder)
+    assert "x" not in [name for name, _, _ in seen.hugged]
+    seen.u[seen.good, 0] = np.where(np.arange(seen.good.sum()) % 10 == 0, 0.995, seen.u[seen.good, 0])
+    del seen.__dict__["hugged"]
+    assert ("x", "upper") in [(name, end) for name, end, _ in seen.hugged]
+
+
+def test_a_large_run_is_drawn_in_part(tmp_path: Path) -> None:
+    seen = see(make_run(tmp_path / "run", 40))
+    n = MOST_GOOD + MOST_OTHERS + 50_000
+    nll = np.where(np.arange(n) < MOST_GOOD + 10_000, 1.0, 9.0)
+    many = replace(seen, ids=np.arange(n), nll=nll, status=np.full(n, Status.OK, dtype=np.int8))
+    assert len(many.shown) == MOST_GOOD + MOST_OTHERS and many.good[many.shown].sum() == MOST_GOOD
+    assert not many.good[many.shown[:MOST_OTHERS]].any()
+
+
+@pytest.mark.slow
+def test_ten_to_the_five_points_stay_below_ten_megabytes(tmp_path: Path) -> None:
+    written = write_report([make_run(tmp_path / "run", 100_000)])
+    assert written[0].stat().st_size < 10e6
+
+
+def test_pulls() -> None:
+    gauss = Likelihood(Kind.GAUSS, 2.0, 0.5)
+    assert pull_of(gauss, np.array([3.0, 1.0]), gauss.loss(np.array([3.0, 1.0]))).tolist() == [2.0, -2.0]
+    lower = Likelihood(Kind.LOWER, 100.0, 10.0)
+    values = np.array([100.0, 1e4])
+    assert pull_of(lower, values, lower.loss(values)).round(2).tolist() == [-1.18, 0.0]
+
+
+def test_ranks_correlation() -> None:
+    x = np.arange(50.0)
+    found = ranks_correlation(np.column_stack([x, np.exp(x), -(x**3), np.ones(50)]))
+    assert found[0, 1] == pytest.approx(1.0) and found[0, 2] == pytest.approx(-1.0) and np.isnan(found[0, 3])
+
+
+def test_hit_rate() -> None:
+    good = np.arange(1000) >= 500
+    ends, share = hit_rate(np.arange(1000), good)
+    assert share[0] == 0.0 and share[-1] == 1.0 and ends[-1] == 1000
+    assert np.average(share, weights=np.diff(ends, prepend=0)) == pytest.approx(0.5)

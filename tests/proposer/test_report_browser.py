@@ -1,0 +1,147 @@
+"""report.html in a real browser: Debian's chromium, driven by playwright."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from proposer.report.write import write_report
+from tests.proposer.runs import make_run
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
+
+READY = "Bokeh.documents.length > 0 && Bokeh.documents.every(each => each.is_idle)"
+"""All live pictures are drawn."""
+
+LOCAL = ("file:", "data:", "blob:")
+"""What a page that loads nothing asks for."""
+
+SOURCES = """[...Bokeh.documents[0].all_models].filter(m => m.type == "ColumnDataSource" && m.data.status)
+  .map(m => m.selected.indices.length)"""
+AXES = "[...Bokeh.documents[0].all_models].map(m => m.axis_label)"
+SMALLEST = "Math.min(...[...document.querySelectorAll('p, td, th')].map(e => parseFloat(getComputedStyle(e).fontSize)))"
+
+CONTRAST = """() => {
+  const shade = (text) => {
+    const [r, g, b] = text.match(/[0-9.]+/g).map(Number).map((x) => x / 255)
+      .map((x) => x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ground = (node) => {
+    for (let at = node; at; at = at.parentElement) {
+      const colour = getComputedStyle(at).backgroundColor;
+      if (!/, 0\\)$/.test(colour)) return shade(colour);
+    }
+    return 1;
+  };
+  const found = [];
+  for (const node of document.querySelectorAll("h1, h2, p, a, td, th, caption, figcaption, button, pre")) {
+    const a = shade(getComputedStyle(node).color), b = ground(node);
+    found.push((Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05));
+  }
+  return Math.min(...found);
+}"""
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = make_run(tmp_path_factory.mktemp("browser") / "run")
+    return write_report([folder])[0].resolve().as_uri()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = shutil.which("chromium")
+    assert path, "these tests need chromium: tools/browser.sh installs it, or says what to do"
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def opened(browser: Browser, report: str) -> Iterator[Callable[..., tuple[Page, list[str]]]]:
+    """Opens the report with options of a context; returns the page and what the console complained of."""
+    contexts = []
+
+    def open_page(width: int = 1600, **options: Any) -> tuple[Page, list[str]]:
+        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        errors: list[str] = []
+        page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("request", lambda sent: None if sent.url.startswith(LOCAL) else errors.append(sent.url))
+        page.goto(report)
+        if options.get("java_script_enabled", True):
+            page.wait_for_function(READY, timeout=60_000)
+        return page, errors
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [400, 1600])
+def test_readable_without_an_error(opened: Callable[..., tuple[Page, list[str]]], width: int, scheme: str) -> None:
+    page, errors = opened(width, color_scheme=scheme)
+    assert errors == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width, "the page scrolls sideways"
+    assert page.evaluate(CONTRAST) >= 4.5
+    sizes = page.evaluate("[...document.querySelectorAll('.panel')].map(e => [e.clientWidth, e.clientHeight])")
+    assert len(sizes) > 12 and all(wide >= 250 and tall >= 100 for wide, tall in sizes)
+    assert page.evaluate(SMALLEST) >= 14
+
+
+def test_brushed_copied_chosen_and_read_aloud(opened: Callable[..., tuple[Page, list[str]]]) -> None:
+    page, errors = opened(permissions=["clipboard-read", "clipboard-write"])
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    button = page.locator("#best button").first
+    button.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.getElementById('said').textContent == 'Copied.'")
+    assert page.evaluate("navigator.clipboard.readText()").startswith("lodescan-evaluator point ")
+    assert page.evaluate("[...document.querySelectorAll('.scroll, .wide, pre')].every(e => e.tabIndex == 0)")
+
+    page.get_by_label("x axis").select_option(label="radius")
+    page.wait_for_function(f"({AXES}).includes('radius')")
+
+    panel = page.locator("#points-0-points .panel").first
+    panel.scroll_into_view_if_needed()
+    box = panel.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.3)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.7, box["y"] + box["height"] * 0.7, steps=5)
+    page.mouse.up()
+    page.wait_for_function(f"({SOURCES})[0] > 0")
+    assert len(page.evaluate(SOURCES)) == 1, "all pictures of a run share one source"
+
+    groups = page.locator(".play")
+    names = [groups.nth(k).get_attribute("aria-label") or "" for k in range(groups.count())]
+    assert len(names) >= 8 and all(len(name) > 30 for name in names)
+    assert any(name.startswith("Profile NLL of each variable. Within 95 %") for name in names)
+    assert page.locator("img:not([alt]), button:not([aria-label]):not(#still)").count() == 0
+    assert errors == []
+
+
+def test_images_tell_the_same_without_scripts(opened: Callable[..., tuple[Page, list[str]]]) -> None:
+    page, errors = opened(java_script_enabled=False)
+    images = page.locator("img")
+    assert images.count() >= 15 and all(images.nth(k).is_visible() for k in range(images.count()))
+    assert page.locator(".play:visible").count() == 0 and errors == []
+
+
+def test_print_shows_images_on_white(opened: Callable[..., tuple[Page, list[str]]]) -> None:
+    page, _ = opened(color_scheme="dark")
+    page.emulate_media(media="print")
+    assert page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--ground').trim()") == "#fff"
+    assert page.locator(".play:visible").count() == 0 and page.locator("img:visible").count() >= 15
+    assert page.locator("nav:visible").count() == 0
+    assert len(page.pdf()) > 50_000

@@ -1,0 +1,64 @@
+"""`lodescan plot` for a paper: profiles, zoom, scales, colours; no title."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from proposer.__main__ import main
+from tests.proposer.runs import make_run
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_run(tmp_path_factory.mktemp("plot") / "run", 500)
+
+
+def texts(picture: Path) -> str:
+    """What is written in an SVG picture: matplotlib keeps each text as a comment beside its outlines."""
+    ET.parse(picture)
+    return "|".join(each.strip() for each in re.findall(r"<!--(.*?)-->", picture.read_text(), flags=re.DOTALL))
+
+
+def test_a_profile_with_the_levels_asked_for(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.svg"
+    command = ["plot", str(folder), "x", "mass", "--profile", "--levels", "50,90", "--zoom", "good", "--file"]
+    assert main([*command, str(path)]) == 0
+    found = texts(path)
+    assert "50 %" in found and "90 %" in found and "x_1" in found and "ring" not in found
+    assert main(["plot", str(folder), "x", "mass", "--profile"]) == 0
+    assert (folder / "plots" / "x-mass-profile.pdf").read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.parametrize("levels", ["0", "68,x", "95,95", "101", ""])
+def test_levels_that_are_none(levels: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["plot", str(folder), "x", "mass", "--profile", "--levels", levels])
+    assert "no list of levels" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("names", "words"), [([], "two columns"), (["x", "mas"], "mass"), (["x", "fixed"], "one value")]
+)
+def test_profiles_that_cannot_be(
+    names: list[str], words: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["plot", str(folder), *names, "--profile"]) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_zoom_shows_the_good_points_alone(folder: Path, tmp_path: Path) -> None:
+    for name, options in (("all", []), ("good", ["--zoom", "good"])):
+        assert main(["plot", str(folder), "x", "mass", *options, "--file", str(tmp_path / f"{name}.svg")]) == 0
+    assert "-4" in texts(tmp_path / "all.svg").replace("\N{MINUS SIGN}", "-")
+    assert "-4" not in texts(tmp_path / "good.svg").replace("\N{MINUS SIGN}", "-")
+
+
+def test_a_colour_and_a_logarithmic_axis(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.svg"
+    assert main(["plot", str(folder), "mass", "radius", "--colour", "limit", "--ylog", "--file", str(path)]) == 0
+    assert "limit (GeV)" in texts(path)
+    assert main(["plot", str(folder), "mass", "radius", "--colour", "limt"]) == 2
