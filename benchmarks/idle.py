@@ -82,18 +82,18 @@ def measure(problem: Problem, seconds: float, mode: str, good: int, seed: int) -
             dataset.start(Columns.named(space.names, ["y0"], ["sleep"]))
             tally = read_tally(dataset, good, Target(problem.threshold))
             table = GoodPoints(folder / "run" / "good_points.csv", list(space.names), ["y0"], Target(problem.threshold))
+            evaluator.describe(20.0)
             Scan(
-                dataset,
-                strategy,
-                space,
-                evaluator,
-                evaluator.describe(20.0),
-                table,
-                Limits(good, math.inf, math.inf),
-                tally,
-                Progress(tally),
-                20.0,
-                mode == "eager",
+                dataset=dataset,
+                strategy=strategy,
+                space=space,
+                backend=evaluator,
+                good_points=table,
+                limits=Limits(good, math.inf, math.inf),
+                tally=tally,
+                progress=Progress(tally),
+                wait=20.0,
+                eager=mode == "eager",
             ).run()
             parts = list(dataset.results())
         times = np.fromfile(folder / "log").reshape(-1, 2)

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
+from proposer.evaluation.work import Work
 from proposer.run.columns import Columns
 from proposer.run.dataset import Dataset
 from proposer.types import Batch
-from proposer.wire.remote import Evaluator
-from proposer.wire.work import Work
+from proposer.wire.pool import Pool
 
 EVALUATOR = Path(".envs/evaluator/bin/python")
 NAMES = ["x", "y", "z", "w"]
@@ -59,7 +59,7 @@ class Cost:
 @contextlib.contextmanager
 def serving(
     scan: str, workers: int, code: tuple[str, str] = ("bench_free.py", FREE_CODE)
-) -> Iterator[tuple[Evaluator, int]]:
+) -> Iterator[tuple[Pool, int]]:
     """An evaluator of a scan file's text and the name and text of its code, as a process, and its id."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -87,7 +87,7 @@ def serving(
                 if process.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError(f"the evaluator did not start: {' '.join(command)}")
                 time.sleep(0.02)
-            evaluator = Evaluator(address.read_text().strip(), insecure=False, say=print)
+            evaluator = Pool([address.read_text().strip()], say=print)
             yield evaluator, process.pid
             evaluator.close()
         finally:
@@ -106,14 +106,14 @@ def measure(scan: str, workers: int, batch: int, points: int) -> Cost:
     """Cost of a point that goes from a batch in the dataset through the evaluator back into the dataset."""
     rng = np.random.default_rng(0)
     with serving(scan, workers) as (evaluator, pid), temporary_dataset() as dataset:
-        description, work = evaluator.describe(10.0), Work()
+        description, work = evaluator.describe(10.0), Work(NAMES)
         dataset.start(Columns.named(NAMES, [each.name for each in description.observables], description.codes))
 
         def run(count: int, iteration: int) -> None:
             u = rng.random((count, len(NAMES)))
             added = dataset.add_batch(Batch(u, ["bench"] * count, iteration), u, b"")
             work.add(added.pending, count)
-            for received in evaluator.evaluate(description, NAMES, work, 60.0, float("inf")):
+            for received in evaluator.evaluate(work, wait=60.0, until=float("inf")):
                 dataset.record(received.outcomes)
 
         run(min(batch, 64), 0)  # connections, first windows

@@ -12,9 +12,10 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from proposer.commands.arguments import Once, Visible, count, levels, seconds
+from proposer.commands.security import add_security_options, read_security
 from proposer.commands.signals import Interrupted, interruptible
 from proposer.show.voice import Voice, speaking, tell, voice
 from scanspec import DEFAULT_ADDRESS, LodescanError, UsageError, visible
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
     from proposer.commands.scan import ScanOptions
 
 BAD_INPUT, NO_ROOM = 2, 74
-_WHERE = "where the evaluator listens, also as unix:PATH (default: %(default)s)"
+_WHERE = (
+    "where evaluators listen, one place or more: HOST:PORT, unix:PATH, dns:///NAME:PORT for every address of a name, "
+    f"dir:FOLDER for those that `serve --announce FOLDER` (default: {DEFAULT_ADDRESS})"
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -85,9 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     json = argparse.ArgumentParser(add_help=False)
     json.add_argument("--json", action="store_true", help="write JSON to standard output, one object a line")
     evaluator = argparse.ArgumentParser(add_help=False)
-    evaluator.add_argument(
-        "--insecure", action="store_true", help="talk in plain text to another machine: only on a private network"
-    )
+    add_security_options(evaluator)
 
     run = argparse.ArgumentParser(add_help=False)
     run.add_argument("file", type=Path, help="the scan file")
@@ -118,10 +120,16 @@ def _parser() -> argparse.ArgumentParser:
     scan = commands.add_parser("scan", parents=[run, evaluator, json], help="run a scan, or go on with one")
     scan.add_argument(
         "--evaluator",
-        action=Once,
-        default=DEFAULT_ADDRESS,
-        metavar="HOST:PORT",
+        action="extend",
+        nargs="+",
+        metavar="PLACE",
         help=_WHERE,
+    )
+    scan.add_argument(
+        "--no-race",
+        action="store_false",
+        dest="race",
+        help="never send a slow point to a second evaluator whose workers are idle",
     )
     scan.set_defaults(run=_scan)
 
@@ -129,13 +137,13 @@ def _parser() -> argparse.ArgumentParser:
         "run", parents=[run, json], help="the same, with an evaluator of its own on this machine"
     )
     both.add_argument("--workers", type=count, metavar="N", help="points at once (default: one a core)")
-    both.set_defaults(run=_both, insecure=False)
+    both.set_defaults(run=_both)
 
     check = commands.add_parser(
         "check", parents=[evaluator, json], help="read a scan file, and compare it with an evaluator"
     )
     check.add_argument("file", type=Path, help="the scan file")
-    check.add_argument("--evaluator", action=Once, metavar="HOST:PORT", help="where an evaluator listens")
+    check.add_argument("--evaluator", action="extend", nargs="+", metavar="PLACE", help="where evaluators listen")
     check.set_defaults(run=_check)
 
     watch = commands.add_parser("watch", parents=[json], help="the display of a scan that runs elsewhere")
@@ -160,7 +168,7 @@ def _parser() -> argparse.ArgumentParser:
         dest="statuses",
         help="of the points to evaluate; may be given several times (default: FAILED and TIMED_OUT)",
     )
-    retry.add_argument("--evaluator", action=Once, default=DEFAULT_ADDRESS, metavar="HOST:PORT", help=_WHERE)
+    retry.add_argument("--evaluator", action="extend", nargs="+", metavar="PLACE", help=_WHERE)
     retry.add_argument("--wait", type=seconds, default=60.0, metavar="SECONDS", help="for an evaluator, default: 60")
     retry.add_argument(
         "--same-physics", action="store_true", help="go on although files of the codes have changed: a fault was mended"
@@ -249,7 +257,8 @@ def _parser() -> argparse.ArgumentParser:
 def _scan(options: argparse.Namespace) -> int:
     from proposer.commands.scan import scan
 
-    return scan(options.file, options.evaluator, _scan_options(options))
+    own = _scan_options(options, security=read_security(options), race=options.race)
+    return scan(options.file, options.evaluator or [DEFAULT_ADDRESS], own)
 
 
 def _both(options: argparse.Namespace) -> int:
@@ -258,7 +267,7 @@ def _both(options: argparse.Namespace) -> int:
     return run(options.file, options.workers, _scan_options(options))
 
 
-def _scan_options(options: argparse.Namespace) -> ScanOptions:
+def _scan_options(options: argparse.Namespace, **others: Any) -> ScanOptions:
     from proposer.commands.scan import ScanOptions
 
     return ScanOptions(
@@ -267,8 +276,8 @@ def _scan_options(options: argparse.Namespace) -> ScanOptions:
         wait=options.wait,
         eager=options.eager,
         same_physics=options.same_physics,
-        insecure=options.insecure,
         report=not options.no_report,
+        **others,
     )
 
 
@@ -276,7 +285,7 @@ def _check(options: argparse.Namespace) -> int:
     from proposer.commands.check import check
 
     with contextlib.redirect_stdout(Visible(sys.stdout)):
-        return check(options.file, options.evaluator, insecure=options.insecure, as_json=options.json)
+        return check(options.file, options.evaluator or [], security=read_security(options), as_json=options.json)
 
 
 def _status(options: argparse.Namespace) -> int:
@@ -306,8 +315,8 @@ def _retry(options: argparse.Namespace) -> int:
     statuses = [Status[name] for name in options.statuses or ("FAILED", "TIMED_OUT")]
     how = Retry(
         statuses=statuses,
-        address=options.evaluator,
-        insecure=options.insecure,
+        places=options.evaluator or [DEFAULT_ADDRESS],
+        security=read_security(options),
         wait=options.wait,
         same_physics=options.same_physics,
     )
@@ -386,7 +395,7 @@ def _doctor(options: argparse.Namespace) -> int:
     from proposer.commands.doctor import doctor
 
     with contextlib.redirect_stdout(Visible(sys.stdout)):
-        return doctor(options.evaluator, insecure=options.insecure)
+        return doctor(options.evaluator, security=read_security(options))
 
 
 def _certificates(options: argparse.Namespace) -> int:

@@ -12,20 +12,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from proposer.evaluation.backend import EvaluationBackend
+from proposer.evaluation.work import Received, Work
 from proposer.run.dataset import Dataset, DatasetError
+from proposer.run.record import RunRecord
 from proposer.run.spectra import save_spectra
 from proposer.run.tables import GoodPoints
 from proposer.show.progress import Progress
 from proposer.show.tally import Tally
 from proposer.space import Space
+from proposer.stopping import FirstGood
 from proposer.strategies.base import Strategy
 from proposer.target import Target
 from proposer.telling import AsTheyCome, InOrder, Telling
 from proposer.time_limit import OutOfTime, within
-from proposer.types import Batch, Pending, Status
-from proposer.wire.messages import Description
-from proposer.wire.remote import Evaluator
-from proposer.wire.work import Received, Work
+from proposer.types import Batch, Outcome, Pending, Status
 from scanspec import ScanFile
 
 MOST_POINTS = 2**31
@@ -36,6 +37,9 @@ FIRST_THOUGHT = 0.25
 
 LONGER = 1.5
 """It expects the next one to take this many times as long as the last."""
+
+MOST_AT_FIRST = 1000
+"""The most points that an eager scan asks for at once, until it has more answers than that."""
 
 SAVE_TIME_EVERY = 5.0
 """Seconds between two notes of the time that a run has taken: a kill loses no more of it."""
@@ -70,18 +74,19 @@ class Limits:
 
 
 class Scan:
-    """One run: a strategy, an evaluator, and the folder where every result is kept.
+    """One run: a strategy, a place where points are evaluated, and the folder where every result is kept.
 
-    `eager`: the strategy is asked before the evaluator has nothing left to do, and sees what has come by then.
+    `wait`: seconds that an evaluator is waited for. `eager`: the strategy is asked before the evaluators have nothing
+    left to do, and sees what has come by then.
     """
 
     def __init__(
         self,
+        *,
         dataset: Dataset,
         strategy: Strategy,
         space: Space,
-        evaluator: Evaluator,
-        description: Description,
+        backend: EvaluationBackend,
         good_points: GoodPoints,
         limits: Limits,
         tally: Tally,
@@ -90,13 +95,17 @@ class Scan:
         eager: bool = False,
     ) -> None:
         self._dataset, self._strategy, self._space = dataset, strategy, space
-        self._evaluator, self._description, self._wait = evaluator, description, wait
+        self._backend, self._wait = backend, wait
         self._good_points, self._limits, self._tally, self._progress = good_points, limits, tally, progress
-        self._seconds = float(dataset.meta().get("seconds", 0.0))
+        record = RunRecord.read(dataset.meta())
+        self._seconds, self._evaluators = record.seconds, record.evaluators
+        tally.raced = record.raced
         self._start = time.monotonic()
         self._saved = -math.inf
         self._eager, self._thought = eager, FIRST_THOUGHT
-        self._work = Work()
+        self._work = Work(space.names)
+        self._first_good = FirstGood(limits.points)
+        self._last_wanted = math.inf
         self._telling: Telling = InOrder(dataset, strategy)
         if eager:
             self._telling = AsTheyCome(dataset, strategy, self._work, self._ahead)
@@ -125,12 +134,15 @@ class Scan:
     def _run(self) -> str:
         # 1. Tell the strategy what is known: what an interrupted run found, points of an InitCSV.
         self._telling.resume()
+        for ids in self._dataset.good_ids(self._tally.target):
+            self._first_good.add(ids)
+        self._last_wanted = self._first_good.last
         self._good_points.start(self._dataset)
         self._give(self._dataset.pending())
         repeats = 0
         while True:
             # 2. Evaluate what the next ask is to see; after a kill, points without an answer keep their ids.
-            self._evaluate(self._telling.ready)
+            self._evaluate(lambda: self._has_enough or self._telling.ready())
             # 3. Tell the strategy.
             told = self._telling.tell()
             self._good_points.add(self._dataset)
@@ -139,7 +151,7 @@ class Scan:
             if reason is None and not told:
                 continue
             asked = None if reason is not None or self._all_asked() else self._ask()
-            if asked is None:
+            if asked is None or self._has_enough:
                 return self._finish() or self._strategy.stop_reason
             # 5. Store it with the strategy's state, before a point of it is sent.
             batch, checkpoint = asked
@@ -153,9 +165,10 @@ class Scan:
             self._progress.doing(f"iteration {batch.iteration}" if batch.iteration else "bootstrap")
 
     def _give(self, points: Pending) -> None:
-        """Gives the evaluator what has no answer, as far as the budget goes; a later command finishes what is left."""
+        """Gives out what has no answer, as far as wanted and as the budget goes; a later command does the rest."""
         left = min(self._limits.evaluations - self._tally.evaluated - len(self._work), MOST_POINTS)
-        self._work.add(points, int(left))
+        wanted = points.ids <= self._last_wanted
+        self._work.add(Pending(points.ids[wanted], points.params[wanted], points.attempts[wanted]), int(left))
 
     def _ask(self) -> tuple[Batch, bytes] | None:
         """The next batch and the strategy's state; None when it is done."""
@@ -164,7 +177,7 @@ class Scan:
             self._progress.doing("training")
             return self._think(least)
         thinking = self._thinker.submit(self._think, least)
-        thinking.add_done_callback(lambda _: self._work.wake())
+        thinking.add_done_callback(lambda _: self._backend.wake())
         self._evaluate(thinking.done)
         return thinking.result()
 
@@ -180,16 +193,14 @@ class Scan:
         return asked
 
     def _ahead(self) -> int:
-        """So many points keep the workers busy while the strategy thinks."""
-        return self._evaluator.points_in(LONGER * self._thought, self._description)
+        """So many points keep the workers busy while the strategy thinks, and not many more than it has answers of."""
+        return min(self._backend.points_in(LONGER * self._thought), max(self._tally.evaluated, MOST_AT_FIRST))
 
     def _evaluate(self, enough: Callable[[], bool]) -> None:
         """Stores results until that is enough, or nothing is left that may be evaluated."""
         while not enough():
             if self._results is None:
-                names = list(self._space.names)
-                ours = self._description, names, self._work
-                self._results = self._evaluator.evaluate(*ours, self._wait, self._until)
+                self._results = self._backend.evaluate(self._work, wait=self._wait, until=self._until)
             received = next(self._results, None)
             if received is None:
                 self._results = None
@@ -203,10 +214,26 @@ class Scan:
             save_spectra(self._dataset.path.parent, received.outcomes)
             self._dataset.record(received.outcomes)
             self._tally.add(received.outcomes)
+            self._tally.raced += received.raced
+            self._want_no_more(received.outcomes)
             self._progress.busy(len(self._work))
             self._progress.answered(received.outcomes)
         if time.monotonic() - self._saved > SAVE_TIME_EVERY:
             self._save_time()
+
+    def _want_no_more(self, outcomes: Sequence[Outcome]) -> None:
+        """Once there are enough good points, no point behind the last of them is begun; what runs is waited for.
+
+        A point before it may be good too, and make an earlier one the last. So what the first good points are depends
+        on no evaluator.
+        """
+        target = self._tally.target
+        self._first_good.add(each.id for each in outcomes if each.nll is not None and target.contains(each.nll))
+        if (last := self._first_good.last) < self._last_wanted:
+            self._last_wanted = last
+            unwanted = [point for point in self._work.rows if point > last]
+            self._work.give_up_waiting(unwanted)
+            self._backend.cancel(unwanted)
 
     def _finish(self) -> str | None:
         """Evaluates what is out, so that a seed gives the same points at any speed; returns why the scan stops."""
@@ -219,13 +246,20 @@ class Scan:
         return self._tally.evaluated + len(self._work) >= self._limits.evaluations
 
     @property
+    def _has_enough(self) -> bool:
+        """Whether enough good points are found; which ones count is known when those before the last are answered."""
+        return self._last_wanted < math.inf
+
+    @property
     def _until(self) -> float:
         """When the time is over, of time.monotonic."""
         return self._start + self._limits.hours * 3600 - self._seconds
 
     def _save_time(self) -> None:
         self._saved = time.monotonic()
-        self._dataset.set_meta({"seconds": self.seconds, "live": self._progress.state().to_json()})
+        workers = self._evaluators | self._backend.workers
+        seen = {"evaluators": workers, "raced": self._tally.raced, "live": self._progress.state().to_json()}
+        self._dataset.set_meta({"seconds": self.seconds, **seen})
 
     @property
     def seconds(self) -> float:
@@ -234,8 +268,8 @@ class Scan:
 
     def _stop_reason(self) -> str | None:
         limits = self._limits
-        if self._strategy.good >= limits.points:
-            return f"{self._strategy.good:,} good points found (points: {limits.points:,})"
+        if self._has_enough:
+            return f"{limits.points:,} good points found (points: {limits.points:,})"
         if self._tally.evaluated >= limits.evaluations:
             return f"{self._tally.evaluated:,} points evaluated (max_evaluations)"
         if self.seconds >= limits.hours * 3600:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from proposer.evaluation.work import Work
 from proposer.run.dataset import Dataset, DatasetError
 from proposer.strategies.base import Strategy
-from proposer.wire.work import Work
 
 
 def _restore(strategy: Strategy, checkpoint: bytes, dataset: Dataset) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -82,7 +83,8 @@ class Outcome(NamedTuple):
     `nll` and `losses` only for OK; `observables` and `losses` in the evaluator's order,
     NaN where missing, empty where there are none; `seconds` of each code that ran;
     `missing` are positions in `observables`. `spectra` are the spectrum files of its codes,
-    which are kept beside the dataset.
+    which are kept beside the dataset. `evaluator`: its address. `sent`, `begun`, `returned`: when, in
+    seconds since 1970, NaN where nobody knows; `begun` by the evaluator's clock.
     """
 
     id: int
@@ -96,6 +98,10 @@ class Outcome(NamedTuple):
     warnings: Sequence[str] = ()
     missing: Sequence[int] = ()
     spectra: Sequence[bytes] = ()
+    evaluator: str = ""
+    sent: float = math.nan
+    begun: float = math.nan
+    returned: float = math.nan
 
 
 class Pending(NamedTuple):

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from proposer.evaluation.work import Work
 from proposer.space import Space
 from proposer.types import Floats, Pending
-from proposer.wire.remote import Evaluator
-from proposer.wire.work import Work
+from proposer.wire.pool import Pool
 from scanspec import read_scan_file
 
 _AT_ONCE = 2000
@@ -50,7 +50,7 @@ def nll_of(scan: Path) -> Iterator[Callable[[Floats], Floats]]:
                 if process.poll() is not None:
                     raise RuntimeError(f"the evaluator of {scan} does not start (exit {process.returncode})")
                 time.sleep(0.05)
-            evaluator = Evaluator(address.read_text().strip(), insecure=False, say=print)
+            evaluator = Pool([address.read_text().strip()], say=print)
             with contextlib.closing(evaluator):
                 yield _Asked(evaluator, Space(spec.variables))
         finally:
@@ -59,9 +59,10 @@ def nll_of(scan: Path) -> Iterator[Callable[[Floats], Floats]]:
 
 
 class _Asked:
-    def __init__(self, evaluator: Evaluator, space: Space) -> None:
+    def __init__(self, evaluator: Pool, space: Space) -> None:
         self._evaluator, self._space = evaluator, space
-        self._description = evaluator.describe(60.0)
+        evaluator.describe(60.0)
+        self._asked = 0
 
     def __call__(self, u: Floats) -> Floats:
         return np.concatenate(
@@ -69,10 +70,12 @@ class _Asked:
         )
 
     def _some(self, u: Floats) -> Floats:
-        nll, work, names = np.full(len(u), math.nan), Work(), list(self._space.names)
-        ids = np.arange(1, len(u) + 1)
+        nll, work = np.full(len(u), math.nan), Work(self._space.names)
+        first = self._asked + 1
+        ids = np.arange(first, first + len(u))
+        self._asked += len(u)
         work.add(Pending(ids, self._space.to_physical(u), np.zeros_like(ids)), len(u))
-        for received in self._evaluator.evaluate(self._description, names, work, 60.0, math.inf):
+        for received in self._evaluator.evaluate(work, wait=60.0, until=math.inf):
             for outcome in received.outcomes:
-                nll[outcome.id - 1] = math.nan if outcome.nll is None else outcome.nll
+                nll[outcome.id - first] = math.nan if outcome.nll is None else outcome.nll
         return nll

@@ -13,7 +13,9 @@ import numpy as np
 import torch
 
 from benchmarks.rivals.answers import Answers
-from proposer.keys import KeySet, row_keys
+from proposer.drive import drive
+from proposer.evaluation.local import Answers as LocalAnswers
+from proposer.evaluation.local import LocalFunction
 from proposer.strategies.base import Settings
 from proposer.strategies.choice import make_strategy
 from proposer.strategies.cmaes import CmaesSettings
@@ -21,7 +23,7 @@ from proposer.strategies.draws import DrawSettings
 from proposer.strategies.lode.strategy import LodeSettings
 from proposer.strategies.mls_dnnc import MlsDnncSettings
 from proposer.target import Target
-from proposer.types import Observable, Status, Told
+from proposer.types import Floats, Observable
 
 ENDLESS = 10**9
 
@@ -65,29 +67,17 @@ def run_ours(method: str, answers: Answers, volume: float, seed: int, cpu: int) 
     scored = problem.scored() if sees else []
     observables = [Observable(one.name, "", "", one.window, one.likelihood) for one in scored]
     strategy = make_strategy(name, space, settings(problem.threshold, volume, answers.most), seed, observables)
-    seen, waiting, asked = KeySet(), list[Told](), 0
+
+    def answer(x: Floats) -> LocalAnswers:
+        found = answers.observed(space.to_unit(x))
+        y, nll = found or (np.full((len(x), len(observables)), np.nan), np.full(len(x), np.nan))
+        return LocalAnswers(y if sees else y[:, :0], nll)
+
+    backend = LocalFunction(answer, {each.name: (each.low, each.high) for each in space.variables}, observables)
     torch.set_num_threads(1)
     start = time.process_time()
-    while True:
+    for _ in drive(strategy, backend, space):
         used = time.process_time() - start
-        if used > cpu:
-            return "CPU seconds", used
-        while len(waiting) > strategy.lag:
-            strategy.tell(waiting.pop(0))
-        batch = strategy.ask()
-        if batch is None:
-            return strategy.stop_reason, used
-        keys = row_keys(space.to_physical(batch.u))
-        kept = seen.first_of_each(keys)
-        seen.add(keys[kept])
-        u = batch.u[kept]
-        answer = answers.observed(u)
-        if answer is None or answers.ended:
-            return answers.ended, time.process_time() - start
-        y, nll = answer
-        y = y if sees else np.empty((len(u), 0))
-        origins = [origin for origin, keep in zip(batch.origins, kept.tolist(), strict=True) if keep]
-        status = np.where(np.isnan(nll), Status.INVALID, Status.OK).astype(np.int8)
-        ids = np.arange(asked + 1, asked + len(u) + 1)
-        asked += len(u)
-        waiting.append(Told(ids, u, status, nll, y, origins, np.full(len(u), 1, dtype=np.int64)))
+        if answers.ended or used > cpu:
+            return answers.ended or "CPU seconds", used
+    return strategy.stop_reason, time.process_time() - start

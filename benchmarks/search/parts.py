@@ -16,7 +16,7 @@ from benchmarks.rivals import results
 from benchmarks.search.ablations import NLL_ALONE, PARTS
 from benchmarks.search.metrics import Cells
 from benchmarks.search.problems import PROBLEMS
-from benchmarks.search.run import drive, figures
+from benchmarks.search.run import figures, search
 from proposer.strategies.lode.strategy import METHOD, Lode, LodeSettings
 from proposer.target import Target
 
@@ -70,7 +70,7 @@ def _run(name: str, part: str, seed: int, most: int) -> dict[str, Any]:
     observables = problem.scored()
     method = PARTS.get(part, METHOD)
     strategy = Lode(problem.space(), LodeSettings(Target(problem.threshold)), seed, observables, method)
-    record = drive(strategy, problem, cells, most, nll_only=part in NLL_ALONE, verbose=False)
+    record = search(strategy, problem, cells, most, nll_only=part in NLL_ALONE, verbose=False)
     return figures(problem, cells, record)
 
 

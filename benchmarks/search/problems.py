@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from benchmarks.search import kinds
+from proposer.evaluation.local import Answers, LocalFunction
 from proposer.space import Space
 from proposer.strategies.lode.energy import ScoredObservable
-from proposer.types import Floats
+from proposer.types import Floats, Observable
 from scanspec import Kind, Likelihood, Variable, losses_and_nll
 
 Modes = Callable[[Floats], NDArray[np.int64]]
@@ -56,15 +57,27 @@ class Problem:
 
     def evaluate(self, u: Floats) -> tuple[Floats, Floats]:
         """Observables (n, m) and NLL (n,), NaN where invalid, of points in the unit cube."""
-        x = self.physical(u)
+        y, nll, _ = self.answers(self.physical(u))
+        return y, nll
+
+    def answers(self, x: Floats) -> Answers:
+        """The same of points in physical units."""
         if self.observables is None:
             assert self.nll_only is not None
-            return np.empty((len(u), 0)), self.nll_only(x)
+            return Answers(np.empty((len(x), 0)), self.nll_only(x))
         y = self.observables(x)
         valid = np.isfinite(y).all(axis=1)
-        nll = np.full(len(u), math.nan)
+        nll = np.full(len(x), math.nan)
         nll[valid] = losses_and_nll(self.likelihoods, y[valid])[1]
-        return y, nll
+        return Answers(y, nll)
+
+    def backend(self, *, nll_only: bool = False) -> LocalFunction:
+        """Evaluates points in this process; `nll_only`: without observables."""
+        ranges = {each.name: (each.low, each.high) for each in self.space().variables}
+        if not nll_only:
+            described = [Observable(f"y{j}", "", "", None, each) for j, each in enumerate(self.likelihoods)]
+            return LocalFunction(self.answers, ranges, described)
+        return LocalFunction(lambda x: Answers(np.empty((len(x), 0)), self.answers(x).nll), ranges)
 
 
 def _gauss(means: list[float], sigmas: list[float]) -> tuple[Likelihood, ...]:

@@ -9,7 +9,6 @@ import argparse
 import json
 import logging
 import sys
-import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,10 +18,11 @@ import torch
 from benchmarks.search.ablations import NLL_ALONE, PARTS
 from benchmarks.search.metrics import Cells
 from benchmarks.search.problems import PROBLEMS, Problem
+from proposer.drive import drive
 from proposer.strategies.base import Strategy
 from proposer.strategies.lode.strategy import METHOD, Lode, LodeSettings
 from proposer.target import Target
-from proposer.types import Floats, Status, Told
+from proposer.types import Floats, Status
 
 ENOUGH = 1000
 
@@ -37,34 +37,21 @@ class Record:
     sizes: list[int] = field(default_factory=list)
 
 
-def drive(strategy: Strategy, problem: Problem, cells: Cells, most: int, *, nll_only: bool, verbose: bool) -> Record:
+def search(strategy: Strategy, problem: Problem, cells: Cells, most: int, *, nll_only: bool, verbose: bool) -> Record:
     """Runs until 1,000 good points are found and 95 % of the cells hold one, or `most` points are evaluated."""
     record = Record(np.empty((0, problem.dim)), np.empty(0, dtype=np.bool_))
-    waiting: list[Told] = []
-    number = 0
-    while len(record.u) < most:
-        while len(waiting) > strategy.lag:
-            strategy.tell(waiting.pop(0))
-        start = time.process_time()
-        batch = strategy.ask()
-        record.seconds.append(time.process_time() - start)
-        if batch is None:
-            break
-        number += 1
-        y, nll = problem.evaluate(batch.u)
-        valid = np.isfinite(nll)
-        status = np.where(valid, Status.OK, Status.INVALID).astype(np.int8)
-        ids = np.arange(len(record.u) + 1, len(record.u) + len(batch) + 1)
-        y = np.empty((len(batch), 0)) if nll_only else y
-        waiting.append(Told(ids, batch.u, status, nll, y, batch.origins, np.full(len(batch), number)))
-        good = valid & (np.where(valid, nll, np.inf) < problem.threshold)
-        record.u = np.concatenate([record.u, batch.u])
+    for told, seconds in drive(strategy, problem.backend(nll_only=nll_only), problem.space()):
+        record.seconds.append(seconds)
+        good = (told.status == Status.OK) & (told.nll < problem.threshold)
+        record.u = np.concatenate([record.u, told.u])
         record.good = np.concatenate([record.good, good])
-        record.sizes.append(len(batch))
+        record.sizes.append(len(told))
         if verbose:
-            _show(batch.origins, good, record, cells)
+            _show(told.origins, good, record, cells)
         found = record.u[record.good]
-        if len(found) >= ENOUGH and cells.evaluations_to(0.95, found, np.flatnonzero(record.good)) is not None:
+        if len(record.u) >= most or (
+            len(found) >= ENOUGH and cells.evaluations_to(0.95, found, np.flatnonzero(record.good)) is not None
+        ):
             break
     return record
 
@@ -125,7 +112,7 @@ def main() -> None:
     method = PARTS[arguments.without] if arguments.without else METHOD
     strategy = Lode(problem.space(), settings, arguments.seed, observables, method)
     nll_only = arguments.nll_only or not observables or arguments.without in NLL_ALONE
-    record = drive(strategy, problem, cells, arguments.most, nll_only=nll_only, verbose=arguments.verbose)
+    record = search(strategy, problem, cells, arguments.most, nll_only=nll_only, verbose=arguments.verbose)
     about = {
         "problem": problem.name,
         "seed": arguments.seed,

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from proposer.evaluation.backend import Description, EvaluatorRefused
 from proposer.run.init_csv import InitPoints, read_init_csv
 from proposer.scan import Limits
 from proposer.show.plotting import read_plotting
@@ -16,8 +17,6 @@ from proposer.space import Space
 from proposer.strategies.base import Settings
 from proposer.strategies.choice import read_settings, type_name
 from proposer.wire.agreement import disagreements
-from proposer.wire.messages import Description
-from proposer.wire.remote import EvaluatorRefused
 from scanspec import PriorKind, ScanFile, read_scan_file
 from scanspec.logs import read_verbose
 from scanspec.settings import reads_rows

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from proposer.commands.asked import Asked, check_agreement, describe_limits, notes_on, read_asked
+from proposer.evaluation.backend import Description
 from proposer.run.spectra import kept_below
 from proposer.show.voice import say
 from proposer.strategies.base import Settings
 from proposer.strategies.choice import type_name
 from proposer.wire.agreement import show
-from proposer.wire.messages import Description
-from proposer.wire.remote import Evaluator
+from proposer.wire.pool import Pool
+from proposer.wire.security import Security
 from scanspec import ObservableSpec, PriorKind, ScanFile, Variable
 
 IN_THE_FILE = {
@@ -29,30 +30,29 @@ IN_THE_FILE = {
 """Settings of a strategy that have another name in a scan file."""
 
 
-def check(file: Path, address: str | None, *, insecure: bool, as_json: bool = False) -> int:
+def check(file: Path, places: Sequence[str], *, security: Security, as_json: bool = False) -> int:
     """Reads a scan file and prints what a scan would do; compares it with an evaluator, where one is named.
 
     Raises ScanFileError, NoEvaluator, and EvaluatorRefused when the two disagree.
     """
     asked = read_asked(file)
-    description = None
-    if address is not None:
-        evaluator = Evaluator(address, insecure=insecure, say=say, file=file)
-        try:
-            if not as_json:
-                _print(asked)
-            description = evaluator.describe(5.0)
-        finally:
-            evaluator.close()
-    elif not as_json:
+    pool = Pool(places, security=security, say=say, file=file) if places else None
+    if not as_json:
         _print(asked)
-    if description is not None and not as_json:
-        print(
-            f"evaluator at {address}: {description.backend}, {description.version}; "
-            f"{description.concurrency} points at once"
-        )
-    if description is not None and address is not None:
-        check_agreement(asked.spec, description, address)
+    description = None
+    if pool is not None:
+
+        def fits(found: Description) -> None:
+            if not as_json:
+                print(
+                    f"evaluator at {pool.where}: {found.backend}, {found.version}; {found.concurrency} points at once"
+                )
+            check_agreement(asked.spec, found, pool.where)
+
+        try:
+            description = pool.describe(5.0, fits)
+        finally:
+            pool.close()
     if as_json:
         print(json.dumps(_to_json(asked, description)))
     elif description is not None:

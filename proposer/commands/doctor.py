@@ -13,9 +13,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from proposer.evaluation.backend import EvaluatorRefused, NoEvaluator
 from proposer.run.files import DatasetError
 from proposer.run.folder import FolderLock
-from proposer.wire.remote import Evaluator, EvaluatorRefused, NoEvaluator
+from proposer.wire.pool import Pool
+from proposer.wire.security import NotSecure, Security
 from scanspec import VERSION, UsageError
 
 PACKAGES = (
@@ -43,15 +45,15 @@ class Finding:
     cure: str = ""
 
 
-def doctor(address: str | None, *, insecure: bool) -> int:
+def doctor(address: str | None, *, security: Security) -> int:
     """Prints what it finds, a line each; 1 when something has to be mended, else 0."""
-    findings = list(_look(address, insecure=insecure))
+    findings = list(_look(address, security))
     for each in findings:
         print(f"{'mend' if each.cure else 'ok  '}  {each.what}: {each.found}" + (f"; {each.cure}" if each.cure else ""))
     return int(any(each.cure for each in findings))
 
 
-def _look(address: str | None, *, insecure: bool) -> Iterator[Finding]:
+def _look(address: str | None, security: Security) -> Iterator[Finding]:
     yield Finding("lodescan", f"{VERSION}, Python {platform.python_version()}, {sys.prefix}")
     for name in PACKAGES:
         try:
@@ -67,7 +69,7 @@ def _look(address: str | None, *, insecure: bool) -> Iterator[Finding]:
     yield Finding("environments of evaluators", ", ".join(others) or "none beside this one", cure)
     yield _sockets()
     if address is not None:
-        yield _evaluator(address, insecure=insecure)
+        yield _evaluator(address, security)
 
 
 def _disk() -> Finding:
@@ -97,14 +99,14 @@ def _sockets() -> Finding:
     return Finding("loopback", "can be listened on")
 
 
-def _evaluator(address: str, *, insecure: bool) -> Finding:
+def _evaluator(address: str, security: Security) -> Finding:
     what = f"evaluator at {address}"
     try:
-        evaluator = Evaluator(address, insecure=insecure, say=lambda _: None)
+        evaluator = Pool([address], security=security, say=lambda _: None)
         try:
             found = evaluator.describe(5.0)
         finally:
             evaluator.close()
-    except (NoEvaluator, EvaluatorRefused, UsageError) as error:
+    except (NoEvaluator, EvaluatorRefused, NotSecure, UsageError) as error:
         return Finding(what, error.message, error.next_step)
     return Finding(what, f"{found.backend}, {found.version}, {found.concurrency} points at once")

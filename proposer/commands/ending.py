@@ -6,12 +6,12 @@ import math
 import os
 import shlex
 from pathlib import Path
-from typing import Any
 
 from proposer.formats import show_time
 from proposer.run.dataset import DATASET, Dataset, DatasetError
 from proposer.run.files import NoRoom
 from proposer.run.manifest import keep_scan_file
+from proposer.run.record import RunRecord
 from proposer.run.spectra import FOLDER
 from proposer.run.tables import GOOD_POINTS
 from proposer.scan import Limits, read_tally
@@ -40,7 +40,9 @@ def conclude(dataset: Dataset, reason: str, tally: Tally, seconds: float) -> int
         f"({tally.target.describe()}), {tally.breakdown()}; lowest NLL {_number(tally.best)}"
     )
     if tally.good:
-        say(f"good points: {folder / GOOD_POINTS}")
+        more = tally.good - tally.wanted
+        which = f" (the first {tally.wanted:,} by id; {more:,} more are in the dataset)" if more > 0 else ""
+        say(f"good points: {folder / GOOD_POINTS}{which}")
     if (folder / FOLDER).is_dir():
         say(f"their spectrum files: {folder / FOLDER}/<id>/")
     if dropped := dataset.count_warned(FILES_NOT_KEPT):
@@ -63,8 +65,8 @@ def conclude(dataset: Dataset, reason: str, tally: Tally, seconds: float) -> int
 def _advice(dataset: Dataset, tally: Tally) -> list[str]:
     """What to do when nothing, or everything, was good."""
     if tally.all_failed and not tally.good:
-        meta = dataset.meta()
-        reasons = show_reasons(failure_kinds(dataset), scan_file(dataset.path.parent), meta["variables"])
+        variables = RunRecord.read(dataset.meta()).variables
+        reasons = show_reasons(failure_kinds(dataset), scan_file(dataset.path.parent), variables)
         return ["every point failed, so nothing is known about the physics; mend the code, then scan anew", *reasons]
     if tally.good:
         if tally.evaluated >= MANY and tally.good - tally.given >= tally.evaluated:
@@ -79,12 +81,11 @@ def _advice(dataset: Dataset, tally: Tally) -> list[str]:
     return lines
 
 
-def conclude_again(dataset: Dataset, limits: Limits, settings: Settings, stored: dict[str, Any]) -> int:
+def conclude_again(dataset: Dataset, limits: Limits, settings: Settings, stored: RunRecord) -> int:
     """The end of a run that is finished: it needs no evaluator."""
-    names = stored["observables"]
-    tally = read_tally(dataset, limits.points, settings.target, limits.evaluations, names)
+    tally = read_tally(dataset, limits.points, settings.target, limits.evaluations, stored.observables)
     say(f"{dataset.path.parent} is finished; more points or a higher budget in the scan file make it go on")
-    return conclude(dataset, stored["stopped"], tally, stored["seconds"])
+    return conclude(dataset, stored.stopped or "", tally, stored.seconds)
 
 
 def draw_pictures(folder: Path, spec: ScanFile, *, report: bool) -> None:

@@ -17,15 +17,16 @@ from typing import Any
 import numpy as np
 
 from proposer.commands.asked import Asked, read_asked
+from proposer.evaluation.backend import Description
 from proposer.run.dataset import DATASET, Dataset, Results
 from proposer.run.files import DatasetError
 from proposer.run.folder import check_no_foreign_files
 from proposer.run.manifest import choose_seed, columns_of, keep_records, keep_scan_file, start_run
+from proposer.run.record import RunRecord
 from proposer.run.tables import GOOD_POINTS, GoodPoints
 from proposer.show.voice import say
 from proposer.strategies.choice import make_strategy, type_name
 from proposer.types import Batch, Observable, Outcome, Status
-from proposer.wire.messages import Description
 from scanspec import ObservableSpec, UsageError, losses_and_nll, read_scan_file
 
 Windows = dict[str, tuple[float, float] | None]
@@ -61,7 +62,7 @@ def rescore(folder: Path, file: Path, into: Path | None) -> int:
         old = _old(stored, folder, asked)
         parts = list(stored.results())
     new = _description(asked, old)
-    seed = choose_seed(asked.spec, None, {})
+    seed = choose_seed(asked.spec, None, RunRecord())
     strategy = make_strategy(type_name(asked.spec), asked.space, asked.settings, seed, new.observables)
     aims = {"points": asked.limits.points, **asked.settings.target.to_meta(), "stopped": None}
     with Dataset(into) as dataset:
@@ -72,7 +73,7 @@ def rescore(folder: Path, file: Path, into: Path | None) -> int:
         keep_records(dataset)
         outside = _take_over(dataset, asked, old, parts, strategy.checkpoint())
         target, names = asked.settings.target, [each.name for each in new.observables]
-        GoodPoints(into / GOOD_POINTS, list(asked.space.names), names, target).rewrite(dataset)
+        GoodPoints(into / GOOD_POINTS, list(asked.space.names), names, target, asked.limits.points).rewrite(dataset)
         _tell(dataset, old, outside, asked)
     return 0
 

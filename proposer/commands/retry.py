@@ -5,24 +5,26 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from proposer.commands.asked import check_agreement
+from proposer.evaluation.backend import Description
+from proposer.evaluation.work import Work
 from proposer.run.dataset import DATASET, Dataset
 from proposer.run.files import START, DatasetError
 from proposer.run.manifest import check_same_evaluator
+from proposer.run.record import RunRecord
 from proposer.run.spectra import kept_below, save_spectra
 from proposer.run.tables import GOOD_POINTS, GoodPoints
 from proposer.show.failures import scan_file
 from proposer.show.voice import say
-from proposer.target import Target
 from proposer.types import Pending, Status
-from proposer.wire.remote import Evaluator
-from proposer.wire.work import Work
+from proposer.wire.pool import Pool
+from proposer.wire.security import Security
 from scanspec import read_scan_file
 
 SAY_EVERY = 10.0
@@ -34,8 +36,8 @@ class Retry:
     """Which points, and how: those whose status is one of `statuses`."""
 
     statuses: Collection[Status]
-    address: str
-    insecure: bool
+    places: Sequence[str]
+    security: Security
     wait: float
     same_physics: bool
 
@@ -48,25 +50,27 @@ def retry(folder: Path, how: Retry) -> int:
     if not (folder / DATASET).exists():
         raise DatasetError(f"{folder}: there is no run here", next_step=START)
     with Dataset(folder) as dataset:
-        meta = dataset.meta()
-        spec, target = read_scan_file(scan_file(folder)), Target.stored(meta)
+        record = RunRecord.read(dataset.meta())
+        spec, target = read_scan_file(scan_file(folder)), record.target
         points = _chosen(dataset, how.statuses)
         words = " or ".join(each.name for each in how.statuses)
         if not len(points.ids):
             say(f"no point is {words}: nothing to do")
             return 0
         below = kept_below(spec, target.threshold)
-        evaluator = Evaluator(how.address, insecure=how.insecure, say=say, spectra_below=below, file=spec.path)
+        pool = Pool(how.places, security=how.security, say=say, spectra_below=below, file=spec.path)
+
+        def fits(description: Description) -> None:
+            check_agreement(spec, description, pool.where)
+            check_same_evaluator(dataset, record, description, same_physics=how.same_physics)
+
         try:
-            description = evaluator.describe(how.wait)
-            check_agreement(spec, description, how.address)
-            check_same_evaluator(dataset, meta, description, same_physics=how.same_physics)
-            dataset.evaluator = evaluator.address
+            pool.describe(how.wait, fits)
             say(f"{folder}: {len(points.ids):,} points that are {words} are evaluated again")
             counts, last = Counter[Status](), time.monotonic()
-            work = Work()
+            work = Work(record.variables)
             work.add(points, len(points.ids))
-            for received in evaluator.evaluate(description, list(meta["variables"]), work, how.wait, math.inf):
+            for received in pool.evaluate(work, wait=how.wait, until=math.inf):
                 save_spectra(folder, received.outcomes)
                 dataset.replace(received.outcomes)
                 counts.update(each.status for each in received.outcomes)
@@ -74,10 +78,9 @@ def retry(folder: Path, how: Retry) -> int:
                     last = time.monotonic()
                     say(f"{counts.total():,} of {len(points.ids):,}: {_words(counts)}")
         finally:
-            evaluator.close()
-            GoodPoints(folder / GOOD_POINTS, list(meta["variables"]), list(meta["observables"]), target).rewrite(
-                dataset
-            )
+            pool.close()
+            table = folder / GOOD_POINTS
+            GoodPoints(table, record.variables, record.observables, target, record.points or math.inf).rewrite(dataset)
         say(f"evaluated again: {_words(counts)}; {dataset.count_good(target):,} good points in all")
     return 0
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from proposer.commands.signals import Interrupted, ending
-from proposer.wire.remote import NoEvaluator
+from proposer.evaluation.backend import NoEvaluator
 from scanspec import AddressError, UsageError, read_address, read_scan_file, visible
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def run(file: Path, workers: int | None, options: ScanOptions) -> int:
         lost = threading.Event()
         threading.Thread(target=_watch, args=(process, lost), daemon=True).start()
         try:
-            return scan(file, address, options)
+            return scan(file, [address], options)
         except Interrupted:
             if not lost.is_set():
                 raise

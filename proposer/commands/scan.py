@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from proposer.commands.asked import check_agreement, describe_limits, notes_on, read_asked
 from proposer.commands.ending import conclude, conclude_again, draw_pictures
+from proposer.evaluation.backend import Description, NoEvaluator
 from proposer.run.dataset import DATASET, Dataset
 from proposer.run.folder import check_no_foreign_files
 from proposer.run.manifest import (
@@ -28,6 +29,7 @@ from proposer.run.manifest import (
     start_run,
     stop_values,
 )
+from proposer.run.record import RunRecord
 from proposer.run.spectra import kept_below
 from proposer.run.tables import GOOD_POINTS, GoodPoints
 from proposer.scan import Limits, Scan, read_tally
@@ -37,8 +39,8 @@ from proposer.show.voice import say
 from proposer.strategies.base import Settings
 from proposer.strategies.choice import make_strategy, type_name
 from proposer.types import Outcome
-from proposer.wire.messages import Description
-from proposer.wire.remote import Evaluator, NoEvaluator
+from proposer.wire.pool import Pool
+from proposer.wire.security import PLAIN, Security
 from scanspec import ScanFile
 from scanspec.logs import set_level
 from scanspec.settings import reads_rows
@@ -55,11 +57,12 @@ class ScanOptions:
     wait: float | None = None
     eager: bool = False
     same_physics: bool = False
-    insecure: bool = False
+    security: Security = PLAIN
+    race: bool = True
     report: bool = True
 
 
-def scan(file: Path, address: str, options: ScanOptions) -> int:
+def scan(file: Path, places: Sequence[str], options: ScanOptions) -> int:
     """Runs a scan, or goes on with the one in the folder; returns 0 when a stop condition was met, ALL_FAILED or
     NONE_GOOD when there is no result then.
 
@@ -70,28 +73,33 @@ def scan(file: Path, address: str, options: ScanOptions) -> int:
     folder, wait, eager = options.folder or Path("runs") / spec.run_name, options.wait, options.eager
     spectra_below = kept_below(spec, settings.target.threshold)
     with ExitStack() as opened:
-        evaluator = Evaluator(address, insecure=options.insecure, say=say, spectra_below=spectra_below, file=file)
-        opened.callback(evaluator.close)
+        pool = Pool(
+            places, security=options.security, say=say, spectra_below=spectra_below, file=file, race=options.race
+        )
+        opened.callback(pool.close)
         # First of all, and as a writer: a kill may have left half a commit, which no reader can undo.
         dataset = opened.enter_context(Dataset(folder)) if (folder / DATASET).exists() else None
-        stored = {} if dataset is None else dataset.meta()
-        if not stored:
+        stored = RunRecord() if dataset is None else RunRecord.read(dataset.meta())
+        if not stored.started:
             check_no_foreign_files(folder)
-        differs = scan_difference(folder, stored, spec, options.seed) if stored else None
+        differs = scan_difference(folder, stored, spec, options.seed) if stored.started else None
         done = differs is None and is_finished(stored, spec)
+
+        def fits(description: Description) -> None:
+            check_agreement(spec, description, pool.where)
+            if differs is not None:
+                raise another_run(folder, differs)
+            if dataset is not None and stored.started:
+                check_same_evaluator(dataset, stored, description, same_physics=options.same_physics)
+
         try:
-            description = evaluator.describe(0.0 if done else WAIT_AT_START if wait is None else wait)
+            description = pool.describe(0.0 if done else WAIT_AT_START if wait is None else wait, fits)
         except NoEvaluator:
             if not done or dataset is None:
                 raise
             code = conclude_again(dataset, limits, settings, stored)
             draw_pictures(folder, spec, report=options.report)
             return code
-        check_agreement(spec, description, address)
-        if differs is not None:
-            raise another_run(folder, differs)
-        if dataset is not None and stored:
-            check_same_evaluator(dataset, stored, description, same_physics=options.same_physics)
         seed = choose_seed(spec, options.seed, stored)
         threads = _set_threads(stored)
         strategy = make_strategy(type_name(spec), space, settings, seed, description.observables)
@@ -102,7 +110,7 @@ def scan(file: Path, address: str, options: ScanOptions) -> int:
         columns = columns_of(spec, description)
         dataset = dataset or opened.enter_context(Dataset(folder))
         aims = {"points": limits.points, **settings.target.to_meta(), "stopped": None}
-        if stored:
+        if stored.started:
             dataset.set_meta(aims)
         else:
             if dataset.meta():
@@ -115,18 +123,17 @@ def scan(file: Path, address: str, options: ScanOptions) -> int:
             say(f"note: {word}")
         if eager:
             note_eager(dataset)
-        dataset.evaluator = evaluator.address
         if init is not None and dataset.batches == 0:
             known = init.outcomes(spec, [each.name for each in description.observables])
             dataset.add_batch(init.batch, init.values, strategy.checkpoint(), known)
-        _introduce(spec, limits, settings, description, folder, seed, dataset if stored else None)
-        for line in init.notes if init is not None and not stored else []:
+        _introduce(spec, limits, settings, description, folder, seed, dataset if stored.started else None)
+        for line in init.notes if init is not None and not stored.started else []:
             say(f"note: {line}")
         most = min(limits.evaluations, limits.points) if reads_rows(spec.setup) else limits.evaluations
         names = [each.name for each in description.observables]
         tally = read_tally(dataset, limits.points, settings.target, most, names)
         tally.start = int(getattr(strategy, "start_points", 0))
-        good_points = GoodPoints(folder / GOOD_POINTS, list(space.names), names, settings.target)
+        good_points = GoodPoints(folder / GOOD_POINTS, list(space.names), names, settings.target, limits.points)
 
         def explain(failed: Outcome) -> list[str]:
             found = dataset.point(failed.id)
@@ -137,34 +144,34 @@ def scan(file: Path, address: str, options: ScanOptions) -> int:
             run=spec.run_name,
             method=type_name(spec),
             variables=space.names,
-            evaluator=f"{description.backend} on {address}",
+            evaluator=f"{description.backend} on {pool.where}",
             workers=description.concurrency,
-            seconds=float(dataset.meta().get("seconds", 0.0)),
+            seconds=stored.seconds,
         )
         with Progress(tally, explain, about) as progress:
             run = Scan(
-                dataset,
-                strategy,
-                space,
-                evaluator,
-                description,
-                good_points,
-                limits,
-                tally,
-                progress,
-                WAIT_LATER if wait is None else wait,
-                eager,
+                dataset=dataset,
+                strategy=strategy,
+                space=space,
+                backend=pool,
+                good_points=good_points,
+                limits=limits,
+                tally=tally,
+                progress=progress,
+                wait=WAIT_LATER if wait is None else wait,
+                eager=eager,
             )
             reason = run.run()
+        pool.finish()
         dataset.set_meta({"stopped": reason, "stopped_with": stop_values(spec)})
         code = conclude(dataset, reason, tally, run.seconds)
         draw_pictures(folder, spec, report=options.report)
     return code
 
 
-def _set_threads(stored: dict[str, Any]) -> int:
+def _set_threads(stored: RunRecord) -> int:
     """Sums depend on the number of threads, so a run keeps the one that it started with."""
-    threads = int(stored["threads"]) if stored else min(os.cpu_count() or 1, 8)
+    threads = stored.threads if stored.started else min(os.cpu_count() or 1, 8)
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
     return threads

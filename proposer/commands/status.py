@@ -4,35 +4,37 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from proposer.formats import show_time
 from proposer.run.dataset import Dataset
+from proposer.run.record import RunRecord
 from proposer.run.tables import GOOD_POINTS
 from proposer.scan import read_tally
 from proposer.show.costs import Cost, costs, show_costs
+from proposer.show.evaluators import EvaluatorWork, evaluators_of, show_evaluators
 from proposer.show.failures import Kind, failure_kinds, scan_file, show_reasons
 from proposer.show.tally import Tally
-from proposer.target import Target
 
 
 def status(folder: Path, *, as_json: bool = False) -> int:
     """Prints counts, the best point, time, and where the files are. Raises DatasetError when there is no run."""
     with Dataset(folder, read_only=True) as dataset:
-        meta = dataset.meta()
-        if not meta:
+        record = RunRecord.read(dataset.meta())
+        if not record.started:
             print(json.dumps({"folder": str(folder), "started": False}) if as_json else f"{folder}: {NOT_STARTED}")
             return 0
         dataset.check()
-        names = list(meta.get("observables", []))
-        tally = read_tally(dataset, int(meta["points"]), Target.stored(meta), names=names)
+        tally = read_tally(dataset, record.points, record.target, names=record.observables)
         kinds = failure_kinds(dataset)
-        spent = costs(dataset.seconds(), meta.get("codes", []))
+        spent = costs(dataset.seconds(), record.codes)
+        who = evaluators_of(dataset.results(), record.evaluators)
         if as_json:
-            print(json.dumps(_to_json(dataset, meta, tally, kinds, spent)))
+            print(json.dumps(_to_json(dataset, record, tally, kinds, spent) | {"evaluators": _who(who)}))
         else:
-            _print(dataset, meta, tally, kinds, spent)
+            _print(dataset, record, tally, kinds, [*show_costs(spent), *show_evaluators(who, record.raced)])
     return 0
 
 
@@ -46,7 +48,11 @@ def _origins(dataset: Dataset) -> dict[str, int]:
     return dict(sorted(origins.items()))
 
 
-def _print(dataset: Dataset, meta: dict[str, Any], tally: Tally, kinds: list[Kind], spent: list[Cost]) -> None:
+def _who(who: list[EvaluatorWork]) -> list[dict[str, Any]]:
+    return [asdict(each) | {"idle": each.idle} for each in who]
+
+
+def _print(dataset: Dataset, record: RunRecord, tally: Tally, kinds: list[Kind], work: list[str]) -> None:
     folder = dataset.path.parent
     print(f"{folder}: {tally.good:,} of {tally.wanted:,} good points ({tally.target.describe()})")
     pending = dataset.count_pending()
@@ -55,20 +61,18 @@ def _print(dataset: Dataset, meta: dict[str, Any], tally: Tally, kinds: list[Kin
     print(f"asked for as: {', '.join(f'{points:,} {origin}' for origin, points in _origins(dataset).items())}")
     if tally.best < math.inf:
         print(tally.lowest())
-    for line in show_reasons(kinds, scan_file(folder), list(meta.get("variables", []))):
+    for line in show_reasons(kinds, scan_file(folder), record.variables):
         print(line)
-    for line in show_costs(spent):
+    for line in work:
         print(line)
-    print(f"time: {show_time(float(meta['seconds']))}; seed {meta['seed']}; evaluator {meta['backend']}")
-    print(f"stopped: {meta['stopped']}" if meta.get("stopped") else "not finished; the same scan command goes on")
+    print(f"time: {show_time(record.seconds)}; seed {record.seed}; evaluator {record.backend}")
+    print(f"stopped: {record.stopped}" if record.stopped else "not finished; the same scan command goes on")
     if tally.good:
         print(f"good points: {folder / GOOD_POINTS}")
 
 
-def _to_json(
-    dataset: Dataset, meta: dict[str, Any], tally: Tally, kinds: list[Kind], spent: list[Cost]
-) -> dict[str, Any]:
-    folder, variables = dataset.path.parent, list(meta.get("variables", []))
+def _to_json(dataset: Dataset, record: RunRecord, tally: Tally, kinds: list[Kind], spent: list[Cost]) -> dict[str, Any]:
+    folder, variables = dataset.path.parent, record.variables
     return {
         "folder": str(folder),
         "started": True,
@@ -93,9 +97,10 @@ def _to_json(
         "codes": [
             {"name": each.name, "runs": each.runs, "seconds": each.seconds, "spared": each.spared} for each in spent
         ],
-        "seconds": float(meta["seconds"]),
-        "seed": meta["seed"],
-        "evaluator": meta["backend"],
-        "stopped": meta.get("stopped"),
+        "seconds": record.seconds,
+        "seed": record.seed,
+        "evaluator": record.backend,
+        "raced": record.raced,
+        "stopped": record.stopped,
         "good_points": str(folder / GOOD_POINTS) if tally.good else None,
     }

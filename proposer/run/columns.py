@@ -27,6 +27,10 @@ _FIRST = {
 }
 _LAST = {
     "attempts": ("INTEGER NOT NULL", "how often it was killed from outside"),
+    "asked_at": ("REAL", "when the strategy asked for it, in seconds since 1970"),
+    "sent_at": ("REAL", "when it was sent to the evaluator that answered"),
+    "begun_at": ("REAL", "when it began there, by the evaluator's clock"),
+    "returned_at": ("REAL", "when the answer came"),
     "evaluator": ("TEXT", "the address that answered"),
     "failed_code": ("TEXT", "the code that ended it; NULL: none"),
     "message": ("TEXT", "why it ended there"),
@@ -112,15 +116,15 @@ class Columns:
 
     @property
     def ask(self) -> str:
-        """The statement that stores a point that is asked for: id, batch, iteration, origin, variables, crc."""
-        names = [*self.names[:4], *self.names[6 : 6 + len(self.variables)], self.names[-1]]
+        """The statement that stores a new point: id, batch, iteration, origin, variables, asked_at, crc."""
+        names = [*self.names[:4], *self.names[6 : 6 + len(self.variables)], "asked_at", "crc"]
         columns, values = ", ".join(map(_quoted, [*names, "attempts"])), ", ".join("?" * len(names))
         return f"INSERT INTO points ({columns}) VALUES ({values}, 0)"  # noqa: S608 - quoted
 
     @property
     def answer(self) -> str:
-        """The statement that stores an answer: status, NLL, all behind the variables but attempts; the id."""
-        names = [*self.names[4:6], *self.names[6 + len(self.variables) : -7], *self.names[-6:]]
+        """The statement that stores an answer: status, NLL, all behind the variables but attempts and asked_at, id."""
+        names = [*self.names[4:6], *self.names[6 + len(self.variables) : -len(_LAST)], *self.names[2 - len(_LAST) :]]
         values = ", ".join(f"{_quoted(name)} = ?" for name in names)
         return f"UPDATE points SET {values} WHERE id = ?"  # noqa: S608 - quoted
 

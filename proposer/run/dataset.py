@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import os
+import time
 from collections import defaultdict
 from contextlib import contextmanager
 from itertools import accumulate
@@ -58,9 +59,6 @@ class Dataset:
     Raises FolderInUse while another process holds the folder, and DatasetError, whose
     message names the file, wherever the file cannot be read or written.
     """
-
-    evaluator = ""
-    """Who gives the answers that are recorded."""
 
     def __init__(self, folder: Path | str, *, read_only: bool = False) -> None:
         self.path = Path(folder) / DATASET
@@ -199,7 +197,7 @@ class Dataset:
         if not kept.all():
             origins, u, params = [origins[k] for k in np.flatnonzero(kept).tolist()], u[kept], params[kept]
         ids = np.arange(first, first + len(u))
-        rows, made = ask_rows(first, number, batch.iteration, origins, params)
+        rows, made = ask_rows(first, number, batch.iteration, origins, params, asked_at=time.time())
         asked = dict(zip(ids.tolist(), made, strict=True))
         given = [known[row] for row in np.flatnonzero(kept).tolist()] if known else []
         answered = [each._replace(id=point) for point, each in zip(asked, given, strict=False) if each is not None]
@@ -208,7 +206,7 @@ class Dataset:
             dropped = len(keys) - len(u)
             schema.write_batch(db, (number, batch.iteration, first, len(u), dropped, len(answered)), u)
             db.executemany(columns.ask, rows)
-            db.executemany(columns.answer, answer_rows(answered, [asked[each.id] for each in answered], columns, ""))
+            db.executemany(columns.answer, answer_rows(answered, [asked[each.id] for each in answered], columns))
         self._seen.add(keys[kept])
         self._last, self._newest = self._last + len(u), number
         self._unanswered.update(asked)
@@ -232,8 +230,7 @@ class Dataset:
                 )
         asked = [self._unanswered[point] for point in new]
         with self._transaction() as db:
-            rows = answer_rows(list(new.values()), asked, self.columns, self.evaluator)
-            db.executemany(self.columns.answer, rows)
+            db.executemany(self.columns.answer, answer_rows(list(new.values()), asked, self.columns))
         self._note_answered(new.values())
         return len(new)
 
@@ -244,7 +241,7 @@ class Dataset:
             found = {row[0]: row for point in ids for row in self._select(_POINT, (point,))}
             asked = asked_of([found[point] for point in ids], self.columns) if ids else []
         with self._transaction() as db:
-            db.executemany(self.columns.answer, answer_rows(results, asked, self.columns, self.evaluator))
+            db.executemany(self.columns.answer, answer_rows(results, asked, self.columns))
 
     def _note_answered(self, outcomes: Iterable[Outcome]) -> None:
         for each in outcomes:
@@ -322,6 +319,15 @@ class Dataset:
     def count_good(self, target: Target) -> int:
         """How many OK points have an NLL in the target; reads every NLL."""
         return sum(int(target.contains(nll).sum()) for nll in self._nlls())
+
+    def good_ids(self, target: Target) -> Iterator[list[int]]:
+        """The ids of OK points with an NLL in the target, by id, in parts."""
+        if self._columns is not None:
+            with named(self.path):
+                rows = self._db.execute("SELECT id, NLL FROM points WHERE NLL IS NOT NULL ORDER BY id")
+                while part := rows.fetchmany(CHUNK):
+                    ids, nll = zip(*part, strict=True)
+                    yield np.array(ids)[target.contains(np.array(nll, dtype=np.float64))].tolist()
 
     def best_nll(self) -> float:
         """The lowest NLL; infinite where there is none."""

@@ -67,7 +67,7 @@ def _convert(old: sqlite3.Connection, new: sqlite3.Connection) -> None:
         new.executemany("UPDATE points SET attempts = ?, crc = ? WHERE id = ?", tried)
         outcomes = list(_outcomes(old, number))
         of_each = [asked[each.id - first] for each in outcomes]
-        new.executemany(columns.answer, answer_rows(outcomes, of_each, columns, ""))
+        new.executemany(columns.answer, answer_rows(outcomes, of_each, columns))
     for number, data in old.execute("SELECT batch, data FROM checkpoint"):
         schema.write_checkpoint(new, number, data)
     left = old.execute("SELECT ifnull(sum(unanswered), 0) FROM batches").fetchone()
@@ -92,15 +92,15 @@ def _outcomes(old: sqlite3.Connection, batch: int | None) -> Iterator[Outcome]:
             found, lost, ran = start + n, start + n + m, start + n + m + k
             said = words.get(str(at), {})
             yield Outcome(
-                point,
-                Status(code),
-                score,
-                numbers[start:found],
-                numbers[found:lost],
-                numbers[lost:ran],
-                said.get("failed_code", ""),
-                said.get("message", ""),
-                said.get("warnings", ()),
-                said.get("missing", ()),
+                id=point,
+                status=Status(code),
+                nll=score,
+                observables=numbers[start:found],
+                losses=numbers[found:lost],
+                seconds=numbers[lost:ran],
+                failed_code=said.get("failed_code", ""),
+                message=said.get("message", ""),
+                warnings=said.get("warnings", ()),
+                missing=said.get("missing", ()),
             )
             start = ran

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import warnings
 from collections.abc import Sequence
@@ -54,6 +55,15 @@ def init_path(scan: ScanFile) -> Path | None:
     """The CSV file that a scan starts from, relative to the scan file; None without one."""
     name = scan.setup.text("init_csv", "")
     return scan.folder / name if name else None
+
+
+def init_digest(scan: ScanFile) -> str:
+    """The SHA-256 of that file, in hex; "" without one. Raises ScanFileError where it cannot be read."""
+    path = init_path(scan)
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest() if path is not None else ""
+    except OSError as error:
+        raise scan.setup.error(f"init_csv: {path} cannot be read ({error.strerror})", "init_csv") from error
 
 
 def read_init_csv(scan: ScanFile, space: Space) -> InitPoints | None:

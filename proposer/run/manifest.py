@@ -10,13 +10,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from proposer.evaluation.backend import Description
 from proposer.run.citations import citations
 from proposer.run.columns import Columns, Quantity, TooManyColumns
 from proposer.run.dataset import Dataset
 from proposer.run.files import DatasetError, read_object, writing
+from proposer.run.init_csv import init_digest, init_path
 from proposer.run.meaning import ScanMeaning, difference, meaning
+from proposer.run.record import RunRecord
 from proposer.wire.agreement import show
-from proposer.wire.messages import Description
 from scanspec import VERSION, ScanFile, ScanFileError, read_scan_file
 
 # what may differ when a run goes on: when to stop
@@ -35,27 +37,29 @@ class AnotherRun(DatasetError):
     """The folder holds a run that differs from the one that was asked for; the message names the difference."""
 
 
-def scan_difference(folder: Path, stored: dict[str, Any], scan: ScanFile, seed: int | None) -> str | None:
-    """In words, how the run in `folder` was begun with a scan file that means something else, or with another seed."""
-    found = difference(_stored_meaning(folder, stored), meaning(scan))
+def scan_difference(folder: Path, stored: RunRecord, scan: ScanFile, seed: int | None) -> str | None:
+    """In words, how the run in `folder` was begun with a scan file that means something else, with another table of
+    points, or with another seed.
+    """
+    found = difference(_stored_meaning(folder, stored), meaning(scan), stored.versions.get("lodescan", ""))
+    if found is None and stored.init_csv and stored.init_csv != init_digest(scan):
+        found = f"the table that it started from, {init_path(scan)}, has changed since then"
     if found is None and seed is None and "seed" in scan.setup:
         seed = scan.setup.integer("seed")
-    if found is None and seed is not None and seed != stored["seed"]:
-        found = f"its seed is {stored['seed']}, not {seed} (`--seed {stored['seed']}` goes on with it)"
+    if found is None and seed is not None and seed != stored.seed:
+        found = f"its seed is {stored.seed}, not {seed} (`--seed {stored.seed}` goes on with it)"
     return found
 
 
-def check_same_evaluator(
-    dataset: Dataset, stored: dict[str, Any], description: Description, *, same_physics: bool
-) -> None:
+def check_same_evaluator(dataset: Dataset, stored: RunRecord, description: Description, *, same_physics: bool) -> None:
     """Raises AnotherRun where the evaluator's results would not belong to those of the run.
 
     `same_physics`: the user's word that other files compute the same, which is kept for good.
     """
     folder = dataset.path.parent
-    before, now = stored["physics_digest"], description.physics_digest
+    before, now = stored.physics_digest, description.physics_digest
     if before != now:
-        changed = _changed_sources(stored.get("sources", {}), description.sources)
+        changed = _changed_sources(stored.sources, description.sources)
         if not same_physics:
             named = "; ".join(changed[:3]) + ("; ..." if len(changed) > 3 else "")
             raise AnotherRun(
@@ -65,10 +69,9 @@ def check_same_evaluator(
                 "changed, --same-physics goes on",
             )
         accepted = {"from_point": dataset.points + 1, "before": before, "now": now, "changed": changed}
-        accepted_before = stored.get("same_physics", [])
-        accepted_now = {"same_physics": [*accepted_before, accepted], "sources": description.sources}
+        accepted_now = {"same_physics": [*stored.same_physics, accepted], "sources": description.sources}
         _amend(dataset, {"physics_digest": now, **accepted_now})
-    before, now = stored["likelihood_digest"], description.likelihood_digest
+    before, now = stored.likelihood_digest, description.likelihood_digest
     if not before:  # of a rescored run, which no evaluator has seen yet
         _amend(dataset, {"likelihood_digest": now})
     elif before != now:
@@ -91,15 +94,15 @@ def stop_values(scan: ScanFile) -> dict[str, Any]:
     return {key: sections[title].raw(key) for title, key in sorted(_STOPS) if key in sections[title]}
 
 
-def is_finished(stored: dict[str, Any], scan: ScanFile) -> bool:
+def is_finished(stored: RunRecord, scan: ScanFile) -> bool:
     """Whether the same scan has nothing more to do, as far as limits go."""
-    return bool(stored.get("stopped")) and stored.get("stopped_with") == stop_values(scan)
+    return bool(stored.stopped) and stored.stopped_with == stop_values(scan)
 
 
-def _stored_meaning(folder: Path, stored: dict[str, Any]) -> ScanMeaning:
+def _stored_meaning(folder: Path, stored: RunRecord) -> ScanMeaning:
     """What the scan file of a run meant; runs of older versions have the file alone."""
-    if "meaning" in stored:
-        return ScanMeaning(stored["meaning"], stored["given"])
+    if stored.meaning is not None:
+        return stored.meaning
     files = [*sorted(folder.glob("scan.*"))]
     original = Path(str(read_object(folder / MANIFEST).get("scan_file", "")))
     if files and original.is_file() and original.read_bytes() == files[0].read_bytes():
@@ -163,6 +166,7 @@ def start_run(
         "observables": [each.name for each in description.observables],
         "versions": _versions(),
         "eager": False,
+        "init_csv": init_digest(scan),
     }
     manifest = {**values, "scan_file": str(scan.path), "cite": citations(scan)}
     kept = {"manifest": manifest, "scan_text": scan.text, "scan_suffix": scan.path.suffix}
@@ -175,15 +179,15 @@ def keep_records(dataset: Dataset) -> str | None:
 
     Returns a word to the user where somebody or something had changed the manifest.
     """
-    folder, stored = dataset.path.parent, dataset.meta()
-    if "manifest" not in stored:  # a run of an older version
+    folder, stored = dataset.path.parent, RunRecord.read(dataset.meta())
+    if stored.manifest is None:  # a run of an older version
         if manifest := read_object(folder / MANIFEST):
             dataset.set_meta({"manifest": manifest})
         return None
-    name = f"scan{stored['scan_suffix']}" if "scan_suffix" in stored else ""
+    name = f"scan{stored.scan_suffix}" if stored.scan_suffix else ""
     if name and not (folder / name).exists():
-        _write(folder, name, stored["scan_text"])
-    text, path = _manifest_text(stored["manifest"]), folder / MANIFEST
+        _write(folder, name, stored.scan_text)
+    text, path = _manifest_text(stored.manifest), folder / MANIFEST
     try:
         found = path.read_bytes() if path.exists() and not path.is_symlink() else None
     except OSError as error:
@@ -206,12 +210,12 @@ def keep_scan_file(folder: Path, scan: ScanFile) -> None:
 
 def note_eager(dataset: Dataset) -> None:
     """Says for good, in the dataset and in manifest.json, that the seed does not give all of the run's points again."""
-    if not dataset.meta().get("eager"):
+    if not RunRecord.read(dataset.meta()).eager:
         _amend(dataset, {"eager": True})
 
 
 def _amend(dataset: Dataset, values: dict[str, Any]) -> None:
-    manifest = {**dataset.meta().get("manifest", {}), **values}
+    manifest = {**(RunRecord.read(dataset.meta()).manifest or {}), **values}
     dataset.set_meta({**values, "manifest": manifest})
     _write(dataset.path.parent, MANIFEST, _manifest_text(manifest))
 
@@ -225,10 +229,10 @@ def _write(folder: Path, name: str, text: str) -> None:
         file.write(text.encode())
 
 
-def choose_seed(scan: ScanFile, option: int | None, stored: dict[str, Any]) -> int:
+def choose_seed(scan: ScanFile, option: int | None, stored: RunRecord) -> int:
     """The seed of a run: that of the run that goes on, of the command line, of the file, or a new one."""
-    if stored:
-        return int(stored["seed"])
+    if stored.started:
+        return stored.seed
     if option is not None:
         return option
     return scan.setup.integer("seed") if "seed" in scan.setup else secrets.randbelow(2**31)

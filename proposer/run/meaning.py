@@ -72,13 +72,25 @@ def meaning(scan: ScanFile) -> ScanMeaning:
     return ScanMeaning(json.loads(json.dumps(found, default=str)), given)
 
 
-def difference(before: ScanMeaning, now: ScanMeaning) -> str | None:
-    """The first difference between the scan file of a run and another one in words; None where there is none."""
+def difference(before: ScanMeaning, now: ScanMeaning, version: str = "") -> str | None:
+    """The first difference between the scan file of a run and another one in words; None where there is none.
+
+    `version`: of the lodescan that started the run. A setting that neither file gives has the default of the version,
+    which may have changed; where one of the two versions does not know it, it changes nothing.
+    """
     for place in [*before.places, *now.places]:
         old, new = before.places.get(place), now.places.get(place)
         if old == new and (place in before.places) == (place in now.places):
             continue
         is_setting = place.startswith(("setup: ", "networks: "))
+        if is_setting and place not in before.given and place not in now.given:
+            if place not in before.places or place not in now.places:
+                continue
+            section, _, key = place.partition(": ")
+            return (
+                f"neither scan file gives {place}, and the default was {_show(old)} in lodescan {version or 'of then'} "
+                f"and is {_show(new)} in this one (`{key}: {_show(old)}` in the section {section} goes on with it)"
+            )
         if place not in now.places or (is_setting and place in before.given and place not in now.given):
             return f"its scan file has {place} ({_show(old)}), this one does not"
         if place not in before.places or (is_setting and place not in before.given and place in now.given):

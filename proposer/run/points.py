@@ -32,7 +32,9 @@ _NAMES = ("", *(each.name for each in Status))
 _NUMBERS = {None: math.nan} | {each.name: float(each) for each in Status}
 _ATTEMPTS = struct.Struct("<q")
 _ALL = '["*"]'  # missing: no observable was given
-_WORDS = 6  # the last columns but `attempts`: evaluator, failed_code, message, warnings, missing, crc
+_WORDS = 6  # the last columns: evaluator, failed_code, message, warnings, missing, crc
+_TIMES = 4  # before them: asked_at, sent_at, begun_at, returned_at
+_ATTEMPTS_AT = -_WORDS - _TIMES - 1  # before these
 
 
 class Asked(NamedTuple):
@@ -49,22 +51,27 @@ class Asked(NamedTuple):
 
 
 def ask_rows(
-    first: int, batch: int, iteration: int, origins: Sequence[str], params: Floats
+    first: int, batch: int, iteration: int, origins: Sequence[str], params: Floats, *, asked_at: float = math.nan
 ) -> tuple[list[Row], list[Asked]]:
-    """Rows for `Columns.ask` of new points; `params`: shape (n, d)."""
+    """Rows for `Columns.ask` of new points; `params`: shape (n, d); `asked_at`: seconds since 1970."""
     ids = range(first, first + len(params))
-    asked = [
-        Asked(batch, crc, 0)
-        for crc in _asked_crcs(np.fromiter(ids, dtype=np.float64, count=len(ids)), batch, iteration, params, origins)
-    ]
+    numbers = np.empty((len(ids), 4 + params.shape[1]))
+    numbers[:, 0], numbers[:, 1], numbers[:, 2], numbers[:, 3:-1], numbers[:, -1] = (
+        ids,
+        batch,
+        iteration,
+        params,
+        asked_at,
+    )
+    asked = [Asked(batch, crc, 0) for crc in _asked_crcs(numbers, origins)]
     rows = [
-        (point, batch, iteration, origin, *values, each.row_crc)
+        (point, batch, iteration, origin, *values, asked_at, each.row_crc)
         for point, origin, values, each in zip(ids, origins, params.tolist(), asked, strict=True)
     ]
     return rows, asked
 
 
-def answer_rows(outcomes: Sequence[Outcome], asked: Sequence[Asked], columns: Columns, evaluator: str) -> list[Row]:
+def answer_rows(outcomes: Sequence[Outcome], asked: Sequence[Asked], columns: Columns) -> list[Row]:
     """Rows for `Columns.answer`. Only an OK point has an NLL: the other side's word alone makes no good point."""
     width, codes = len(columns.observables), len(columns.codes)
     nothing, no_seconds = [math.nan] * width, [math.nan] * codes
@@ -76,10 +83,11 @@ def answer_rows(outcomes: Sequence[Outcome], asked: Sequence[Asked], columns: Co
         row += point.observables if len(point.observables) == width else _filled(point.observables, nothing)
         row += point.losses if len(point.losses) == width else _filled(point.losses, nothing)
         row += point.seconds if len(point.seconds) == codes else _seconds(point.seconds, no_seconds)
+        row += (point.sent, point.begun, point.returned)
         numbers.append(row)
         words.append(
             [
-                evaluator or None,
+                point.evaluator or None,
                 point.failed_code or None,
                 point.message or None,
                 json.dumps([*point.warnings]) if point.warnings else None,
@@ -117,8 +125,10 @@ def asked_of(rows: Sequence[Row], columns: Columns) -> list[Asked]:
     try:
         ids, batches, iterations = (np.array([row[j] for row in rows], dtype=np.int64) for j in range(3))
         params = np.array([row[6 : 6 + len(columns.variables)] for row in rows], dtype=np.float64)
-        crcs = _asked_crcs(ids.astype(np.float64), batches, iterations, params, [row[3] for row in rows])
-        return [Asked(int(row[1]), crc, int(row[-_WORDS - 1])) for row, crc in zip(rows, crcs, strict=True)]
+        asked_at = np.array([row[-_WORDS - _TIMES] for row in rows], dtype=np.float64)
+        numbers = np.column_stack([ids, batches, iterations, params, asked_at])
+        crcs = _asked_crcs(numbers, [row[3] for row in rows])
+        return [Asked(int(row[1]), crc, int(row[_ATTEMPTS_AT])) for row, crc in zip(rows, crcs, strict=True)]
     except (ValueError, TypeError, LookupError, AttributeError) as error:
         raise Damaged(f"a row is not as it was written ({error})") from error
 
@@ -137,19 +147,20 @@ def read_rows(rows: Sequence[Row], columns: Columns, u: Floats) -> tuple[Results
         values = np.array([row[5 : 6 + d + 2 * m + k] for row in rows], dtype=np.float64)
         values = values.reshape(len(rows), 1 + d + 2 * m + k)
         params = np.ascontiguousarray(values[:, 1 : 1 + d])
-        attempts = [row[-_WORDS - 1] for row in rows]
+        attempts = [row[_ATTEMPTS_AT] for row in rows]
+        times = np.array([row[-_WORDS - _TIMES : -_WORDS] for row in rows], dtype=np.float64).reshape(-1, _TIMES)
         words = [row[-_WORDS:-1] for row in rows]
         asked = [
             Asked(batch, crc, tries)
             for batch, crc, tries in zip(
                 batches.tolist(),
-                _asked_crcs(ids.astype(np.float64), batches, iterations, params, origins),
+                _asked_crcs(np.column_stack([ids, batches, iterations, params, times[:, 0]]), origins),
                 attempts,
                 strict=True,
             )
         ]
         crcs = [each.row_crc for each in asked]
-        found = np.hstack([status[:, None], values[:, :1], values[:, 1 + d :]])
+        found = np.hstack([status[:, None], values[:, :1], values[:, 1 + d :], times[:, 1:]])
         answered = ~np.isnan(status)
         for place, crc in zip(
             np.flatnonzero(answered).tolist(),
@@ -163,7 +174,7 @@ def read_rows(rows: Sequence[Row], columns: Columns, u: Floats) -> tuple[Results
             crcs[place] = crc
         for place, (row, crc) in enumerate(zip(rows, crcs, strict=True)):
             unanswered_but_filled = not answered[place] and any(
-                each is not None for each in (row[5], *row[6 + d : -_WORDS - 1], *row[-_WORDS:-1])
+                each is not None for each in (row[5], *row[6 + d : _ATTEMPTS_AT], *row[_ATTEMPTS_AT + 2 : -1])
             )
             if row[-1] != crc or unanswered_but_filled:
                 raise Damaged(f"the row of point {row[0]} is not as it was written")
@@ -185,6 +196,8 @@ def read_rows(rows: Sequence[Row], columns: Columns, u: Floats) -> tuple[Results
             message=[each[2] or "" for each in words],
             warnings=[json.loads(each[3]) if each[3] else [] for each in words],
             missing=[_positions(each[4], positions) for each in words],
+            evaluator=[each[0] or "" for each in words],
+            times=times,
         )
     except Damaged:
         raise
@@ -195,7 +208,7 @@ def read_rows(rows: Sequence[Row], columns: Columns, u: Floats) -> tuple[Results
 
 def _check_types(rows: Sequence[Row]) -> None:
     """Numbers and words are what they were, before anything is taken for something like it."""
-    for place in (0, 1, 2, -_WORDS - 1, -1):
+    for place in (0, 1, 2, _ATTEMPTS_AT, -1):
         if {type(row[place]) for row in rows} - {int}:
             raise Damaged("a whole number is none any more")
     for place in (3, 4, *range(-_WORDS, -1)):
@@ -215,9 +228,8 @@ def _positions(missing: str | None, positions: dict[str, int]) -> list[int]:
     return [*positions.values()] if missing == _ALL else [positions[name] for name in json.loads(missing)]
 
 
-def _asked_crcs(ids: Floats, batches: Any, iterations: Any, params: Floats, origins: Sequence[str]) -> list[int]:
-    numbers = np.empty((len(ids), 3 + params.shape[1]))
-    numbers[:, 0], numbers[:, 1], numbers[:, 2], numbers[:, 3:] = ids, batches, iterations, params
+def _asked_crcs(numbers: Floats, origins: Sequence[str]) -> list[int]:
+    """Of id, batch, iteration, variables and asked_at in each row."""
     return [crc32(origin.encode(), crc32(row)) for row, origin in zip(_plain(numbers), origins, strict=True)]
 
 

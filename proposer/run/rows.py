@@ -26,10 +26,11 @@ class Added(NamedTuple):
 
 
 class Results(NamedTuple):
-    """Points by id. Shapes: (n,), but u and params (n, d), observables and losses (n, m).
+    """Points by id. Shapes: (n,), but u and params (n, d), observables and losses (n, m), times (n, 4).
 
     `seconds` of each code that ran; `failed_code` and `message` are empty for OK; `missing`: positions of the
-    observables that were not found.
+    observables that were not found. `times`: asked, sent, begun, returned, in seconds since 1970, NaN where nobody
+    knows; `begun` by the evaluator's clock.
     """
 
     ids: NDArray[np.int64]
@@ -48,6 +49,8 @@ class Results(NamedTuple):
     message: list[str]
     warnings: list[list[str]]
     missing: list[list[int]]
+    evaluator: list[str]
+    times: Floats
 
     def where(self, wanted: NDArray[np.bool_] | slice) -> Self:
         """Some of the points: a mask of shape (n,), or a slice."""

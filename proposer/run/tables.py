@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -13,6 +14,7 @@ import pandas as pd
 
 from proposer.run.dataset import Dataset, DatasetError, Results
 from proposer.run.files import START, writing
+from proposer.run.record import RunRecord
 from proposer.target import Target
 from proposer.types import Status
 from scanspec import LodescanError
@@ -33,13 +35,17 @@ GOOD_POINTS = "good_points.csv"
 
 
 class GoodPoints:
-    """`good_points.csv`: one row a good point, with id, iteration, origin, variables, observables and NLL.
+    """`good_points.csv`: one row a good point, with id, iteration, origin, variables, observables and NLL; at most
+    `most` points, the first ones by id.
 
     Made anew from the dataset when a scan starts or goes on, and then added to batch by batch.
     """
 
-    def __init__(self, path: Path, variables: list[str], observables: list[str], target: Target) -> None:
+    def __init__(
+        self, path: Path, variables: list[str], observables: list[str], target: Target, most: float = math.inf
+    ) -> None:
         self.path = path
+        self._most, self._rows = most, 0
         self._variables, self._observables, self._target = variables, observables, target
         self._last = 0  # batch that was added
 
@@ -53,6 +59,7 @@ class GoodPoints:
         header = ["id", "iteration", "origin", *self._variables, *self._observables, "NLL"]
         with writing(self.path.parent, self.path.name) as file:
             file.write(pd.DataFrame(columns=[as_text(each) for each in header]).to_csv(index=False).encode())
+            self._rows = 0
             self._append(file, dataset, 1, last_batch)
 
     def add(self, dataset: Dataset) -> None:
@@ -70,6 +77,9 @@ class GoodPoints:
             frame = to_frame(part, self._variables, self._observables)
             if last is not None:
                 frame = frame[part.batches <= last]
+            if len(frame) > self._most - self._rows:
+                frame = frame[: int(self._most - self._rows)]
+            self._rows += len(frame)
             frame = frame[["id", "iteration", "origin", *self._variables, *self._observables, "NLL"]]
             file.write(_for_csv(frame).to_csv(header=False, index=False).encode())
 
@@ -116,11 +126,10 @@ def export(folder: Path, kind: str) -> Path:
     Raises DatasetError when there is no run, MissingPackage for Parquet without pyarrow.
     """
     with Dataset(folder, read_only=True) as dataset:
-        meta = dataset.meta()
-        if "variables" not in meta:
+        record = RunRecord.read(dataset.meta())
+        if not record.variables:
             raise DatasetError(f"{folder}: the run has not started yet, so there is nothing to export", next_step=START)
-        variables, observables = list(meta["variables"]), list(meta["observables"])
-        frames = _frames(dataset, variables, observables)
+        frames = _frames(dataset, record.variables, record.observables)
         with writing(folder, f"points.{kind}") as file:
             if kind == "csv":
                 _write_csv(file, frames)

@@ -11,10 +11,10 @@ import numpy as np
 
 from proposer.run.dataset import Dataset, DatasetError
 from proposer.run.files import START, WAIT, NoRoom, check_no_link, read_object
+from proposer.run.record import RunRecord
 from proposer.run.spectra import FOLDER
 from proposer.show.drawing import Axis, Points
 from proposer.show.plotting import Plot, Plotting, file_name, read_plotting
-from proposer.target import Target
 from proposer.types import Floats, Status
 from scanspec import PriorKind, ScanFile, SlhaAddress, UsageError, read_scan_file
 from scanspec.document import ScanFileError, closest
@@ -161,19 +161,18 @@ def read_scan(folder: Path) -> ScanFile:
 def read_points(folder: Path, scan: ScanFile) -> Points:
     """All answered points of a run, also of one that goes on. Raises DatasetError when there is none."""
     with Dataset(folder, read_only=True) as dataset:
-        meta = dataset.meta()
-        if "variables" not in meta:
+        record = RunRecord.read(dataset.meta())
+        if not record.variables:
             raise DatasetError(f"{folder}: the run has not started yet, so there is nothing to draw", next_step=START)
-        names = [*meta["variables"], *meta["observables"]]
+        names = [*record.variables, *record.observables]
         parts = list(dataset.results())
     if not parts:
         raise DatasetError(f"{folder}: no point has an answer yet, so there is nothing to draw", next_step=WAIT)
     rows = np.vstack([np.hstack([part.params, part.observables]) for part in parts])
     nll = np.concatenate([part.nll for part in parts])
     status = np.concatenate([part.status for part in parts])
-    ok, target = status == Status.OK, Target.stored(meta)
-    good = ok & target.contains(nll)
-    title = f"{scan.run_name}: {len(nll):,} points, {int(good.sum()):,} good ({target.describe()})"
+    ok, good = status == Status.OK, (status == Status.OK) & record.target.contains(nll)
+    title = f"{scan.run_name}: {len(nll):,} points, {int(good.sum()):,} good ({record.target.describe()})"
     columns = {"NLL": nll} | {name: rows[:, position] for position, name in enumerate(names)}
     ids = np.concatenate([part.ids for part in parts])
     return Points(title, columns, ids, good, ok & ~good, status == Status.INVALID)

@@ -22,8 +22,9 @@ class Tally:
     """Counts of a run: good points (earlier runs of an InitCSV included), answered points by status.
 
     A scan ends at `wanted` good points (an NLL in `target`), or at `most` evaluations. `given`: good points that came
-    with their NLL. `start`: points of a search before it has learned anything. `by_code`: points that ended at a code,
-    by status. `names`: of the observables; `best_losses`: of the point with the lowest NLL. `failures`: by kind;
+    with their NLL. `raced`: points that two evaluators worked on. `start`: points of a search before it has learned
+    anything. `by_code`: points that ended at a code, by status. `names`: of the observables; `best_losses`: of the
+    point with the lowest NLL. `failures`: by kind;
     `failed`: the kind of the last of `failed_in_a_row`.
     """
 
@@ -35,6 +36,7 @@ class Tally:
     by_status: Counter[Status] = field(default_factory=Counter)
     by_code: dict[str, Counter[Status]] = field(default_factory=dict)
     given: int = 0
+    raced: int = 0
     start: int = 0
     names: Sequence[str] = ()
     best_losses: Sequence[float] = ()

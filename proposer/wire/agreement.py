@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from proposer.wire.messages import Description, clean
+from proposer.evaluation.backend import Description
+from proposer.wire.messages import clean
 from scanspec import Kind, Likelihood, ScanFile, keys
 from scanspec.tools import call_of
 

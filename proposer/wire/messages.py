@@ -5,15 +5,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from lodescan.v1 import evaluation_pb2 as pb
+from proposer.evaluation.backend import Description
+from proposer.evaluation.work import MOST_TRIES
 from proposer.types import Observable, Outcome, Status
 from scanspec import Kind, Likelihood
 from scanspec.likelihoods import LARGEST_LOSS
-
-MOST_ATTEMPTS = 3
-"""A point that was killed from outside this often has failed."""
 
 MOST_SOURCES = 1000
 """The most sources of an evaluator that are looked at."""
@@ -38,6 +36,12 @@ MOST_WARNINGS = 20
 LONGEST = 1e9
 """Seconds; no code takes longer, and what is said to have is not believed."""
 
+LONGEST_CLOCK = 1e11
+"""Seconds since 1970 that no clock shows."""
+
+Came = tuple[str, float, float]
+"""Where a result came from, when its point was sent, and when it returned."""
+
 SUM = 1e-6
 """By how much the NLL may differ from the sum of the losses, as a share of their sizes (or of 1)."""
 
@@ -46,28 +50,6 @@ _CAP = LARGEST_LOSS * (1.0 + SUM)
 
 class BadDescription(ValueError):
     """What an evaluator says of itself cannot be used; the message says why."""
-
-
-@dataclass(frozen=True)
-class Description:
-    """What an evaluator says of itself. `parameters`: name to (low, high), in its own order.
-
-    `codes` are in the order of an outcome's seconds; older evaluators do not name them. `sources`: what the physics
-    digest was made of, each by its hash or version. `calls`: code, key and what it calls, of each code. Both are empty
-    where the evaluator does not say.
-    """
-
-    backend: str
-    version: str
-    physics_digest: str
-    likelihood_digest: str
-    parameters: dict[str, tuple[float, float]]
-    observables: tuple[Observable, ...]
-    concurrency: int
-    max_batch: int
-    codes: tuple[str, ...]
-    sources: dict[str, str]
-    calls: tuple[tuple[str, str, str], ...] = ()
 
 
 def to_description(answer: pb.DescribeResponse) -> Description:
@@ -94,18 +76,20 @@ def to_description(answer: pb.DescribeResponse) -> Description:
         name, times = Counter(names).most_common(1)[0] if names else ("", 1)
         if times > 1:
             raise BadDescription(f"it describes the {what} {name!r} twice")
+    longest = answer.longest_seconds
     return Description(
-        clean(answer.backend),
-        clean(answer.version, 2000),
-        clean(answer.physics_digest),
-        clean(answer.likelihood_digest),
-        dict(parameters),
-        tuple(observables),
-        min(max(1, answer.concurrency), MOST_CONCURRENT),
-        min(max(1, answer.max_batch), MOST_IN_BATCH),
-        tuple(clean(each) for each in answer.codes),
-        {clean(name): clean(value) for name, value in sorted(answer.sources.items())[:MOST_SOURCES]},
-        tuple((clean(each.code), clean(each.way), clean(each.called)) for each in answer.calls[:MOST_SOURCES]),
+        backend=clean(answer.backend),
+        version=clean(answer.version, 2000),
+        physics_digest=clean(answer.physics_digest),
+        likelihood_digest=clean(answer.likelihood_digest),
+        parameters=dict(parameters),
+        observables=tuple(observables),
+        concurrency=min(max(1, answer.concurrency), MOST_CONCURRENT),
+        max_batch=min(max(1, answer.max_batch), MOST_IN_BATCH),
+        codes=tuple(clean(each) for each in answer.codes),
+        sources={clean(name): clean(value) for name, value in sorted(answer.sources.items())[:MOST_SOURCES]},
+        calls=tuple((clean(each.code), clean(each.way), clean(each.called)) for each in answer.calls[:MOST_SOURCES]),
+        longest=longest if 0.0 < longest <= LONGEST else math.inf,
     )
 
 
@@ -130,10 +114,12 @@ _STATUS = {
 }
 
 
-def to_outcome(result: pb.Result, width: int, codes: int) -> Outcome:
+def to_outcome(result: pb.Result, width: int, codes: int, came: Came) -> Outcome:
     """A result whose numbers can be trusted to be there, and to be no more: `width` observables, or none, and the
     seconds of up to `codes` codes. An OK point without a sound NLL has failed, with a message that says so.
     """
+    evaluator, sent, returned = came
+    begun = result.begun_at if 0.0 < result.begun_at < LONGEST_CLOCK else math.nan
     observables, losses = result.observables[:width], result.losses[:width]  # lists: quicker to read
     complete = len(result.observables) == width
     seconds = _to_seconds(result.seconds[:codes])
@@ -145,35 +131,38 @@ def to_outcome(result: pb.Result, width: int, codes: int) -> Outcome:
         if not fault:
             spectra, warnings = _to_spectra(result, warnings)
             return Outcome(
-                result.point_id,
-                Status.OK,
-                result.nll,
-                observables,
-                losses,
-                seconds,
-                "",
-                "",
-                warnings,
-                (),
-                spectra,
+                id=result.point_id,
+                status=Status.OK,
+                nll=result.nll,
+                observables=observables,
+                losses=losses,
+                seconds=seconds,
+                warnings=warnings,
+                spectra=spectra,
+                evaluator=evaluator,
+                sent=sent,
+                begun=begun,
+                returned=returned,
             )
         status, message = Status.FAILED, f"the evaluator gave {fault}"
     elif result.status not in _STATUS:
         message = f"the evaluator gave a status that the contract does not have, {result.status}"
     if result.status == pb.STATUS_KILLED:
-        message = f"killed from outside {MOST_ATTEMPTS} times: {message}"
+        message = f"killed from outside {MOST_TRIES} times: {message}"
     missing = sorted({each for each in result.missing[:width] if each < width}) if complete else ()
     return Outcome(
-        result.point_id,
-        status,
-        None,
-        observables if complete else (),
-        (),
-        seconds,
-        clean(result.failed_code),
-        message,
-        warnings,
-        missing,
+        id=result.point_id,
+        status=status,
+        observables=observables if complete else (),
+        seconds=seconds,
+        failed_code=clean(result.failed_code),
+        message=message,
+        warnings=warnings,
+        missing=missing,
+        evaluator=evaluator,
+        sent=sent,
+        begun=begun,
+        returned=returned,
     )
 
 

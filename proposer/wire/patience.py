@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import time
+import math
 from collections.abc import Callable, Collection
 
 from proposer.formats import show_time
+from proposer.wire.remote import Link
 
 SILENT = 60.0
 """Seconds without an answer after which it is said for which points one waits; then after twice as many, and so on."""
@@ -16,54 +17,76 @@ GRACE = 30.0
 AS_LONG = 3.0
 """And as many times the longest point so far."""
 
+LATE = 2.0
+"""An evaluator is given up when a point has had so many times the longest that its codes may take, and GRACE."""
+
 MOST_NAMED = 5
 """The most points that are named in a line."""
 
-LONGEST_WAIT = 3600.0
-
 
 class Patience:
-    """For the points that are out on one stream of the evaluator at `address`; `until` is the scan's time limit, of
-    time.monotonic, infinite without one."""
+    """With all evaluators of one call; `until` is the scan's time limit, of time.monotonic, infinite without one."""
 
-    def __init__(self, address: str, until: float, say: Callable[[str], None]) -> None:
-        self._address, self._until, self._say = address, until, say
-        self._give_up = until + GRACE
-        self._heard = time.monotonic()
-        self._silent = SILENT
+    def __init__(self, until: float, say: Callable[[str], None]) -> None:
+        self._until, self._say = until, say
+        self._silent: dict[Link, float] = {}  # seconds of silence that are told next
 
-    def heard(self) -> None:
-        """A point was answered."""
-        self._heard = time.monotonic()
-        self._silent = SILENT
+    def left(self, links: Collection[Link], now: float) -> float:
+        """Seconds until something is due; infinite without."""
+        due = [self._until] if now < self._until else [self._end(links)]
+        for link in links:
+            if link.out:
+                due += [link.heard + self._silent.get(link, SILENT), _overdue_at(link)]
+        return min(due) - now
 
-    def left(self) -> float:
-        """Seconds until something is due, here or by the scan's limit; more than 0."""
-        now = time.monotonic()
-        due = [self._heard + self._silent, self._give_up, *([self._until] if now < self._until else [])]
-        return max(min(min(due) - now, LONGEST_WAIT), 0.001)
+    def _end(self, links: Collection[Link]) -> float:
+        longest = max((link.longest for link in links), default=0.0)
+        return self._until + GRACE + AS_LONG * longest
 
-    def is_over(self, out: Collection[int], longest: float) -> bool:
-        """Whether to wait no more for the points `out`; says so, and says for which one waits after a while.
+    def is_over(self, links: Collection[Link], now: float) -> bool:
+        """Whether to wait no more for anything; says so."""
+        if now < self._end(links):
+            return False
+        for link in links:
+            if link.out:
+                self._say(
+                    f"the evaluator at {link.address} has not answered {name_points(link.out)}, "
+                    f"{show_time(now - self._until)} after the end (max_hours): no longer waited for, and sent again "
+                    "if the run goes on"
+                )
+        return True
 
-        `longest`: seconds that the longest point so far took.
-        """
-        now = time.monotonic()
-        self._give_up = self._until + GRACE + AS_LONG * longest
-        if now >= self._give_up:
+    def overdue(self, link: Link, now: float) -> list[int]:
+        """The points that this evaluator should have answered long ago; says so, and for what one waits."""
+        if not link.out:
+            self._silent.pop(link, None)
+            return []
+        if now >= _overdue_at(link) and link.description is not None:
+            since = now - LATE * link.description.longest - GRACE
+            late = [point for point, begun in link.running.items() if begun <= since]
             self._say(
-                f"the evaluator at {self._address} has not answered {name_points(out)}, "
-                f"{show_time(now - self._until)} after the end (max_hours): no longer waited for, and sent again if "
-                "the run goes on"
+                f"the evaluator at {link.address} has not answered {name_points(late)} for "
+                f"{show_time(now - min(link.running[point] for point in late))}, although its codes end after "
+                f"{show_time(link.description.longest)}: connecting anew, and its points are sent again"
             )
-            return True
-        if now >= self._heard + self._silent:
+            return late
+        silent = self._silent.get(link, SILENT)
+        if now < link.heard + silent / 2:  # it has answered meanwhile
+            self._silent.pop(link, None)
+        elif now >= link.heard + silent:
             self._say(
-                f"no answer from the evaluator at {self._address} for {show_time(now - self._heard)}; "
-                f"waiting for {name_points(out)}"
+                f"no answer from the evaluator at {link.address} for {show_time(now - link.heard)}; "
+                f"waiting for {name_points(link.out)}"
             )
-            self._silent *= 2.0
-        return False
+            self._silent[link] = 2.0 * silent
+        return []
+
+
+def _overdue_at(link: Link) -> float:
+    """When its oldest point is overdue, of time.monotonic."""
+    if link.description is None or not link.running or not math.isfinite(link.description.longest):
+        return math.inf
+    return next(iter(link.running.values())) + LATE * link.description.longest + GRACE
 
 
 def name_points(out: Collection[int]) -> str:

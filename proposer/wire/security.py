@@ -175,6 +175,10 @@ class Security:
         )
 
 
+PLAIN = Security()
+"""Plain text, on this machine alone."""
+
+
 def read_token(path: Path) -> str:
     """The token in a file that nobody else can read. Raises NotSecure."""
     try:

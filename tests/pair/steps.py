@@ -18,7 +18,7 @@ from proposer.space import Space
 from proposer.strategies.base import Strategy, generator
 from proposer.target import Target
 from proposer.types import Batch, Outcome, Status, Told
-from proposer.wire.remote import Evaluator
+from proposer.wire.pool import Pool
 from scanspec import read_scan_file
 
 THRESHOLD, BATCH = 2.0, 8
@@ -71,19 +71,29 @@ class Steps:
 
 def run(file: Path, address: str, folder: Path, strategy: Strategy, evaluations: float, eager: bool = False) -> str:
     """Runs a scan, or goes on with one, up to so many evaluations."""
-    evaluator = Evaluator(address, insecure=False, say=print)
+    pool = Pool([address], say=print)
     try:
-        description, space = evaluator.describe(20.0), Space(read_scan_file(file).variables)
+        description, space = pool.describe(20.0), Space(read_scan_file(file).variables)
         with Dataset(folder) as dataset:
             if not dataset.meta():
                 dataset.start(Columns.named(space.names, ["r"], description.codes), {"seconds": 0.0})
             tally = read_tally(dataset, 10_000, Target(THRESHOLD), evaluations)
             good = GoodPoints(folder / "good_points.csv", list(space.names), ["r"], Target(THRESHOLD))
             limits = Limits(10_000, evaluations, np.inf)
-            parts = dataset, strategy, space, evaluator, description, good, limits, tally, Progress(tally), 20.0, eager
-            return Scan(*parts).run()
+            return Scan(
+                dataset=dataset,
+                strategy=strategy,
+                space=space,
+                backend=pool,
+                good_points=good,
+                limits=limits,
+                tally=tally,
+                progress=Progress(tally),
+                wait=20.0,
+                eager=eager,
+            ).run()
     finally:
-        evaluator.close()
+        pool.close()
 
 
 def record_times(monkeypatch: pytest.MonkeyPatch) -> list[float]:

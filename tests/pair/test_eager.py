@@ -125,9 +125,10 @@ def test_the_command_says_so_in_the_manifest(
     assert lodescan(*command).code == 0
     assert (json.loads(manifest.read_text())["eager"], meta(folder)["eager"]) == (True, True)
     points = read_run(folder)
-    assert len(good_ids(folder)) >= 200
+    good = good_ids(folder)
+    assert len(good) >= 200
     assert sorted(scan.evaluated()) == sorted(points.params)
-    assert ids_in_table(folder) == good_ids(folder)
+    assert ids_in_table(folder) == good[:200]
 
 
 @pytest.mark.parametrize("name", ["MLS_DNNC", "CMAES"])
@@ -170,6 +171,6 @@ def test_the_proposer_is_killed_and_goes_on_with_and_without_it(
     for start, left in pending:
         assert left
         assert set(begun[start : start + len(left)]) <= left  # they go first
-    assert ids_in_table(killed.run) == good_ids(killed.run)
+    assert ids_in_table(killed.run) == good_ids(killed.run)[:400]
     assert len(good_ids(killed.run)) >= 400
     print(f"{killed.kills} kills of an eager proposer, {len(set(begun))} points, {twice} evaluated twice")

@@ -23,7 +23,7 @@ StartProposer = Callable[..., ProposerProcess]
 
 WORKERS = 2
 SLEEP = 0.05
-WINDOW = WORKERS * int(WINDOW_SECONDS / SLEEP)
+WINDOW = WORKERS * (1 + int(WINDOW_SECONDS / SLEEP))
 """The most points that may be outstanding, since no point takes less than SLEEP."""
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from proposer.evaluation.work import Work
 from proposer.types import Pending
-from proposer.wire.remote import KEEPALIVE, Evaluator
-from proposer.wire.work import Work
+from proposer.wire.pool import Pool
+from proposer.wire.remote import KEEPALIVE
 from tests.pair.conftest import EvaluatorProcess, ScanFolder, read_run
 from tests.pair.processes import ROOT, ProposerProcess
 
@@ -47,13 +48,12 @@ def test_pings_are_as_the_evaluator_allows_them(make_scan: MakeScan, start_evalu
 
     def lost(server: EvaluatorProcess) -> bool:
         said: list[str] = []
-        client = Evaluator(server.address, insecure=False, say=said.append, keepalive=1.0)
-        work = Work()
+        client = Pool([server.address], say=said.append, keepalive=1.0)
+        client.describe(20.0)
+        work = Work(["x", "y", "z"])
         work.add(Pending(np.arange(1), np.array([[0.5, 0.5, 20.0]]), np.zeros(1, dtype=np.int64)), most=1)
         try:
-            for received in client.evaluate(
-                client.describe(20.0), ["x", "y", "z"], work, 20.0, time.monotonic() + 60.0
-            ):
+            for received in client.evaluate(work, wait=20.0, until=time.monotonic() + 60.0):
                 if received.outcomes:
                     break
         finally:

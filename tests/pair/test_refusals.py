@@ -313,15 +313,6 @@ def test_no_evaluator(shared: Shared, lodescan: Lodescan, tmp_path: Path) -> Non
     assert not run.exists()
 
 
-def test_two_evaluators_are_refused(shared: Shared, lodescan: Lodescan, tmp_path: Path) -> None:
-    scan, evaluator = shared
-    for command in (("scan", scan.file, "--run", tmp_path / "run"), ("check", scan.file)):
-        said = lodescan(*command, "--evaluator", evaluator.address, "--evaluator", evaluator.address)
-        assert (said.code, said.out) == (2, "")
-        assert "--evaluator is given twice, but a scan has one evaluator so far" in said.err
-    assert not (tmp_path / "run").exists()
-
-
 def test_a_run_name_is_not_obeyed_by_a_terminal(make_scan: MakeScan, lodescan: Lodescan) -> None:
     scan = make_scan()
     scan.replace("run_name: ball", 'run_name: "a\\e[2Jb"')

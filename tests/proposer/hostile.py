@@ -12,14 +12,15 @@ import numpy as np
 
 from lodescan.v1 import evaluation_pb2 as pb
 from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
+from proposer.evaluation.work import Work
 from proposer.types import Outcome, Pending
-from proposer.wire.remote import Evaluator
-from proposer.wire.work import Work
+from proposer.wire.pool import Pool
 
 GAUSS = pb.Likelihood(kind=pb.LIKELIHOOD_KIND_GAUSS, mean=0.0, sigma=1.0)
 ONE = [pb.Parameter(name="x", low=0.0, high=1.0)]
 
 Answer = Callable[[list[int]], Iterable[pb.EvaluateResponse]]
+AnswerRows = Callable[[list[int], np.ndarray], Iterable[pb.EvaluateResponse]]
 
 
 def good(point: int, **changes: Any) -> pb.Result:
@@ -84,14 +85,68 @@ class Client:
 
     def __init__(self, servicer: Hostile, port: int) -> None:
         self.servicer, self.said = servicer, list[str]()
-        self.evaluator = Evaluator(f"127.0.0.1:{port}", insecure=False, say=self.said.append)
+        self.evaluator = Pool([f"127.0.0.1:{port}"], say=self.said.append)
 
     def outcomes(self, n: int, until: float) -> list[Outcome]:
         """What comes of n points, in order of ids."""
-        work = Work()
+        work = Work(["x"])
+        self.evaluator.describe(5.0)
         work.add(Pending(np.arange(n), np.full((n, 1), 0.5), np.zeros(n, dtype=np.int64)), most=n)
-        found = self.evaluator.evaluate(self.evaluator.describe(5.0), ["x"], work, 5.0, until)
+        found = self.evaluator.evaluate(work, wait=5.0, until=until)
         return sorted(each for received in found for each in received.outcomes)
+
+
+class Honest(pb_grpc.EvaluationServiceServicer):
+    """Answers by the values: `answer` makes the responses to ids and rows. Notes what it was asked to give up."""
+
+    def __init__(
+        self, answer: Callable[[list[int], np.ndarray], Iterable[pb.EvaluateResponse]], described: Any
+    ) -> None:
+        self.answer, self.described = answer, described
+        self.asked: list[int] = []
+        self.given_up: list[int] = []
+
+    def Describe(self, request: Any, context: Any) -> pb.DescribeResponse:
+        fields = {
+            "physics_digest": "a",
+            "likelihood_digest": "b",
+            "concurrency": 2,
+            "max_batch": 100,
+            "codes": ["code"],
+        }
+        return pb.DescribeResponse(**{**fields, **self.described})
+
+    def Evaluate(self, requests: Any, context: Any) -> Iterator[pb.EvaluateResponse]:
+        width = 0
+        for request in requests:
+            width = width or len(request.parameters)
+            self.given_up += request.cancel_point_ids
+            self.asked += request.point_ids
+            if request.point_ids:
+                yield from self.answer(list(request.point_ids), np.array(request.values).reshape(-1, width))
+
+
+@contextlib.contextmanager
+def listening(servicer: pb_grpc.EvaluationServiceServicer, port: int = 0) -> Iterator[str]:
+    """A real server of it; its address."""
+    server = grpc.server(ThreadPoolExecutor(4), options=[("grpc.so_reuseport", 0)])
+    pb_grpc.add_EvaluationServiceServicer_to_server(servicer, server)
+    port = server.add_insecure_port(f"127.0.0.1:{port}")
+    server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        server.stop(None).wait()
+
+
+@contextlib.contextmanager
+def serving(answer: AnswerRows, servers: int, **described: Any) -> Iterator[Pool]:
+    """So many real servers, and the proposer's pool of them."""
+    with contextlib.ExitStack() as opened:
+        addresses = [opened.enter_context(listening(Honest(answer, described))) for _ in range(servers)]
+        pool = Pool(addresses, say=print)
+        opened.callback(pool.close)
+        yield pool
 
 
 @contextlib.contextmanager

@@ -3,10 +3,10 @@
 import pytest
 
 from proposer.commands.asked import read_asked
+from proposer.evaluation.backend import Description
 from proposer.strategies.choice import TYPES
 from proposer.types import Observable
 from proposer.wire.agreement import disagreements, show
-from proposer.wire.messages import Description
 from scanspec import Kind, Likelihood, ScanFileError, keys, read_scan_file
 from scanspec import settings as shared
 

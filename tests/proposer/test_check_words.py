@@ -3,6 +3,7 @@
 import pytest
 
 from proposer.commands.check import check
+from proposer.wire.security import PLAIN
 from scanspec.keys import NETWORKS, SETUP
 
 TEXT = """\
@@ -21,14 +22,14 @@ networks: {threshold_value: 10}
 def test_words(tmp_path, capsys):
     path = tmp_path / "scan.yaml"
     path.write_text(TEXT)
-    assert check(path, None, insecure=False) == 0
+    assert check(path, None, security=PLAIN) == 0
     lines = [each.strip() for each in capsys.readouterr().out.splitlines()]
     assert "a: 5, fixed" in lines and "x: 0 to 1, uniform" in lines
     assert "m0: 1 to 2, solved for at each point" in lines
     assert not any("OFF" in each for each in lines)
     assert "keeps the spectrum files, if there are any, of all valid points" in lines
     path.write_text(TEXT.replace("valid}", "good}"))
-    check(path, None, insecure=False)
+    check(path, None, security=PLAIN)
     assert "of points with an NLL below 10" in capsys.readouterr().out
 
 
@@ -57,7 +58,7 @@ networks: {{threshold_value: [1, 10]}}
 def test_settings_have_the_names_of_the_scan_file(tmp_path, capsys, setup, words):
     path = tmp_path / "scan.yaml"
     path.write_text(SETTINGS.format(setup=setup))
-    assert check(path, None, insecure=False) == 0
+    assert check(path, None, security=PLAIN) == 0
     line = capsys.readouterr().out.splitlines()[5].strip()
     assert words in line
     rest = line.partition(": ")[2]

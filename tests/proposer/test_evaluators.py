@@ -16,9 +16,10 @@ import pytest
 
 from lodescan.v1 import evaluation_pb2 as pb
 from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
+from proposer.evaluation.backend import NoEvaluator
+from proposer.evaluation.work import Work
 from proposer.types import Pending
-from proposer.wire.remote import MOST_BREAKS, Evaluator, NoEvaluator
-from proposer.wire.work import Work
+from proposer.wire.pool import MOST_BREAKS, Pool
 
 
 class Breaking(pb_grpc.EvaluationServiceServicer):
@@ -75,13 +76,13 @@ def arrived(came: queue.SimpleQueue[int], seconds: float) -> int | None:
 
 
 @contextlib.contextmanager
-def client_of(servicer: pb_grpc.EvaluationServiceServicer) -> Iterator[Evaluator]:
+def client_of(servicer: pb_grpc.EvaluationServiceServicer) -> Iterator[Pool]:
     """A real server of it, and a client."""
     server = grpc.server(ThreadPoolExecutor(4))
     pb_grpc.add_EvaluationServiceServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    evaluator = Evaluator(f"127.0.0.1:{port}", insecure=False, say=print)
+    evaluator = Pool([f"127.0.0.1:{port}"], say=print)
     try:
         yield evaluator
     finally:
@@ -90,7 +91,7 @@ def client_of(servicer: pb_grpc.EvaluationServiceServicer) -> Iterator[Evaluator
 
 
 def points(n: int) -> Work:
-    work = Work()
+    work = Work(["x"])
     work.add(Pending(np.arange(n), np.full((n, 1), 0.5), np.zeros(n, dtype=np.int64)), most=n)
     return work
 
@@ -100,18 +101,21 @@ def points(n: int) -> Work:
 def test_an_evaluator_that_only_breaks_off_is_given_up(politely: bool) -> None:
     servicer = Breaking(politely=politely)
     with client_of(servicer) as evaluator:
+        evaluator.describe(5.0)
         with pytest.raises(NoEvaluator, match="before it gave a result"):
-            list(evaluator.evaluate(evaluator.describe(5.0), ["x"], points(1), 5.0, time.monotonic() + 60))
+            list(evaluator.evaluate(points(1), wait=5.0, until=time.monotonic() + 60))
         assert servicer.streams == MOST_BREAKS + 1
 
 
-@pytest.mark.parametrize(("seconds", "each"), [(10.0, 2), (0.26, 3), (0.0001, 512)])
-def test_a_worker_has_a_second_of_points_ahead_from_2_to_512(seconds: float, each: int) -> None:
-    """Two, while nobody knows how long a point takes. What is out when an evaluator ends is computed twice."""
-    expected = [6, 3 * each, 3 * each, 3 * each]
+@pytest.mark.parametrize(("seconds", "each"), [(10.0, 1.1), (0.4, 3.5), (0.0001, 512)])
+def test_a_worker_has_a_second_of_points_ahead(seconds: float, each: float) -> None:
+    """None, while nobody knows how long a point takes. What is out when an evaluator ends is computed twice."""
+    window = int(3 * each)
+    expected = [3, window, window, window]
     servicer = Counting(3, seconds, expected)
     with client_of(servicer) as evaluator:
-        received = evaluator.evaluate(evaluator.describe(5.0), ["x"], points(9000), 5.0, time.monotonic() + 60)
+        evaluator.describe(5.0)
+        received = evaluator.evaluate(points(9000), wait=5.0, until=time.monotonic() + 60)
         for _ in expected:
             next(received)
         received.close()

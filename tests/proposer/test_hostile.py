@@ -12,10 +12,12 @@ import grpc
 import pytest
 
 from lodescan.v1 import evaluation_pb2 as pb
+from proposer.evaluation.backend import EvaluatorRefused, NoEvaluator
 from proposer.types import Status
 from proposer.wire import patience
 from proposer.wire.messages import LARGEST_SPECTRA, MOST_CONCURRENT, MOST_IN_BATCH, clean
-from proposer.wire.remote import LARGEST_DESCRIPTION, MOST_AHEAD, Evaluator, EvaluatorRefused, NoEvaluator
+from proposer.wire.pool import Pool
+from proposer.wire.remote import LARGEST_DESCRIPTION, MOST_AHEAD
 from tests.proposer.hostile import GAUSS, Refusal, client_of, good, message
 
 
@@ -101,7 +103,7 @@ def test_nothing_of_a_point_is_larger_than_what_was_described() -> None:
 
     with client_of(answer, codes=["one", "two", "three"]) as client:
         outcome, *_ = client.outcomes(3, soon())
-        assert client.evaluator.points_in(1.0, client.evaluator.describe(5.0)) <= MOST_AHEAD
+        assert client.evaluator.points_in(1.0) <= MOST_AHEAD
     assert outcome.status is Status.INVALID
     assert list(outcome.missing) == [0]
     assert list(outcome.seconds) == [0.0, 0.0, 0.0]
@@ -132,7 +134,7 @@ def test_what_is_said_of_speed_is_bounded() -> None:
         description = client.evaluator.describe(5.0)
         assert (description.concurrency, description.max_batch) == (MOST_CONCURRENT, MOST_IN_BATCH)
         assert len(client.outcomes(5000, soon())) == 5000
-        assert client.evaluator.points_in(3600.0, description) == MOST_AHEAD
+        assert client.evaluator.points_in(3600.0) == MOST_AHEAD
 
 
 DESCRIPTIONS: dict[str, tuple[dict[str, Any], str]] = {
@@ -163,7 +165,7 @@ def test_text_is_clean() -> None:
     assert clean("a\x1b[31m\u202eb\n") == "a [31m b "
 
 
-@pytest.mark.parametrize("lost", [1, 4])
+@pytest.mark.parametrize("lost", [1, 2])
 def test_a_mute_evaluator_is_given_up_a_grace_after_the_limit(lost: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """One answer that was lost is the same as none. At the limit, what has not begun is asked back."""
     monkeypatch.setattr(patience, "GRACE", 0.6)
@@ -172,10 +174,10 @@ def test_a_mute_evaluator_is_given_up_a_grace_after_the_limit(lost: int, monkeyp
     with client_of(lambda ids: [message(*[good(each, seconds=[0.0]) for each in ids if each >= lost])]) as client:
         outcomes = client.outcomes(10, start + 0.5)
         seconds = time.monotonic() - start
-        assert [each.id for each in outcomes] == list(range(lost, 10 if lost < 4 else 4))
+        assert [each.id for each in outcomes] == (list(range(1, 10)) if lost == 1 else [])
         assert client.servicer.returned == 1
     assert 1.1 <= seconds < 5
-    waiting = "waiting for point 0" if lost == 1 else "waiting for points 0, 1, 2, 3"
+    waiting = "waiting for point 0" if lost == 1 else "waiting for points 0, 1"
     assert waiting in client.said[0] and "no answer from the evaluator at 127.0.0.1:" in client.said[0]
     assert "has not answered point" in client.said[-1] and "max_hours" in client.said[-1]
     assert len(client.said) <= 4
@@ -216,7 +218,7 @@ def test_what_cannot_be_read_is_said_in_words(said: bytes, capfd: pytest.Capture
     server = grpc.server(ThreadPoolExecutor(1), handlers=[handler])
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    evaluator = Evaluator(f"127.0.0.1:{port}", insecure=False, say=print)
+    evaluator = Pool([f"127.0.0.1:{port}"], say=print)
     try:
         with pytest.raises(NoEvaluator, match="in a way that can be understood"):
             evaluator.describe(0.0)

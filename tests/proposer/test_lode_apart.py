@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 import torch
 
+from proposer.drive import drive
+from proposer.evaluation.local import Answers, LocalFunction
 from proposer.space import Space
 from proposer.strategies.lode import regress
 from proposer.strategies.lode.apart import far_away, made_bad, repeated
 from proposer.strategies.lode.energy import ScoredObservable
 from proposer.strategies.lode.strategy import Lode, LodeSettings
 from proposer.target import Target
-from proposer.types import Status, Told
 from scanspec import Kind, Likelihood, Variable, losses_and_nll
 
 
@@ -28,20 +29,18 @@ Y, W, LIMIT = Likelihood(Kind.GAUSS, 125.1, 0.1), Likelihood(Kind.GAUSS, 4, 0.5)
 def good_of(observables, likelihoods, most=230, seed=1):
     """Good points of one search in the square."""
     scored = [ScoredObservable(f"y{j}", each) for j, each in enumerate(likelihoods)]
-    strategy = Lode(Space([Variable("x", 0.0, 1.0), Variable("z", 0.0, 1.0)]), LodeSettings(Target(2.0)), seed, scored)
-    waiting: list[Told] = []
-    n = good = number = 0
-    while n < most:
-        while len(waiting) > strategy.lag:
-            strategy.tell(waiting.pop(0))
-        batch = strategy.ask()
-        y = observables(batch.u)
-        nll = losses_and_nll(likelihoods, y)[1]
-        status = np.full(len(y), Status.OK, dtype=np.int8)
-        ids, number = n + np.arange(len(y)), number + 1
-        waiting.append(Told(ids, batch.u, status, nll, y, batch.origins, np.full(len(y), number)))
-        n, good = n + len(y), good + int((nll < 2.0).sum())
-    return good
+    space = Space([Variable("x", 0.0, 1.0), Variable("z", 0.0, 1.0)])
+
+    def answers(x):
+        y = observables(x)
+        return Answers(y, losses_and_nll(likelihoods, y)[1])
+
+    backend, nll = LocalFunction(answers, {"x": (0.0, 1.0), "z": (0.0, 1.0)}), np.empty(0)
+    for told, _ in drive(Lode(space, LodeSettings(Target(2.0)), seed, scored), backend, space):
+        nll = np.concatenate([nll, told.nll])
+        if len(nll) >= most:
+            break
+    return int((nll[:most] < 2.0).sum())
 
 
 def box(*instead):

@@ -1,10 +1,12 @@
 """`goal: collect`: candidates beside good points, and many good points soon."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 
+from proposer.drive import drive
+from proposer.evaluation.local import Answers, LocalFunction
 from proposer.space import Space
 from proposer.strategies.lode import descend as lode_descend
 from proposer.strategies.lode.collect import around_good_points, candidates, certain, probability_by_neighbours
@@ -116,16 +118,9 @@ def test_goal_collect_steps_downhill_until_something_is_good(quick, monkeypatch)
 
     monkeypatch.setattr(lode_descend, "descend", counted)
     for collect in (True, False):
-        strategy = Lode(
-            Space([Variable(f"x{n}", 0.0, 1.0) for n in range(5)]), LodeSettings(Target(1.0), 40, collect), 2, []
-        )
-        waiting: list[Told] = []
-        for _ in range(9):
-            while len(waiting) > strategy.lag:
-                strategy.tell(waiting.pop(0))
-            batch = strategy.ask()
-            assert batch is not None
-            waiting.append(told_of(batch.u, small_ball(batch.u), batch.origins))
+        space = Space([Variable(f"x{n}", 0.0, 1.0) for n in range(5)])
+        strategy = Lode(space, LodeSettings(Target(1.0), 40, collect), 2, [])
+        assert len(list(drive(strategy, nll_of(small_ball, space), space, batches=9))) == 9
         if collect:
             assert len(calls) >= 2 and max(calls) < 10 <= strategy.good
             calls.clear()
@@ -139,17 +134,17 @@ def thin(u: np.ndarray) -> np.ndarray:
 
 
 def good_of(settings: LodeSettings, evaluations: int, seed: int = 5) -> np.ndarray:
-    strategy = Lode(Space([Variable("x", 0.0, 1.0), Variable("y", 0.0, 1.0)]), settings, seed, [])
-    waiting: list[Told] = []
-    seen = np.empty((0, 2))
-    while len(seen) < evaluations:
-        while len(waiting) > strategy.lag:
-            strategy.tell(waiting.pop(0))
-        batch = strategy.ask()
-        assert batch is not None
-        waiting.append(told_of(batch.u, thin(batch.u), batch.origins))
-        seen = np.concatenate([seen, batch.u])
+    space, seen = Space([Variable("x", 0.0, 1.0), Variable("y", 0.0, 1.0)]), np.empty((0, 2))
+    for told, _ in drive(Lode(space, settings, seed, []), nll_of(thin, space), space):
+        seen = np.concatenate([seen, told.u])
+        if len(seen) >= evaluations:
+            break
     return np.asarray(seen[thin(seen) < 1.0])
+
+
+def nll_of(function: Callable[[np.ndarray], np.ndarray], space: Space) -> LocalFunction:
+    ranges = {each.name: (each.low, each.high) for each in space.variables}
+    return LocalFunction(lambda x: Answers(np.empty((len(x), 0)), function(x)), ranges)
 
 
 @pytest.mark.slow

@@ -8,6 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proposer.drive import drive
+from proposer.evaluation.local import Answers, LocalFunction
 from proposer.space import Space
 from proposer.strategies.base import is_good
 from proposer.strategies.choice import read_settings
@@ -19,7 +21,7 @@ from proposer.strategies.lode.energy import EnergyOfNll, EnergyOfObservables, Sc
 from proposer.strategies.lode.even import EvenIn, beside
 from proposer.strategies.lode.strategy import Lode, LodeSettings
 from proposer.target import Target
-from proposer.types import Batch, Status, Told
+from proposer.types import Status, Told
 from scanspec import Kind, Likelihood, ScanFileError, Variable, losses_and_nll, read_scan_file
 
 DIM = 3
@@ -52,24 +54,16 @@ def play(settings, most, *, by_nll=False, periodic=False):
     """All points that are asked for, their observables and NLLs; with the lag of a scan."""
     space = Space([Variable(f"x{n}", 0.0, 1.0, periodic=periodic and n == 0) for n in range(DIM)])
     strategy = Lode(space, settings, 1, [] if by_nll else ALL)
-    made: list[Batch] = []
-    while sum(len(batch) for batch in made) < most:
-        if len(made) > 1:
-            batch = made[-2]
-            y = observables(batch.u)
-            strategy.tell(
-                Told(
-                    1000 * len(made) + np.arange(len(batch)),
-                    batch.u,
-                    np.full(len(batch), Status.OK, np.int8),
-                    nll_of(y),
-                    y[:, :0] if by_nll else y,
-                    batch.origins,
-                    np.full(len(batch), len(made) - 1),
-                )
-            )
-        made.append(strategy.ask() or Batch(np.empty((0, DIM)), [], 0))
-    u = np.concatenate([batch.u for batch in made])
+
+    def answers(x):
+        y = observables(x)
+        return Answers(y[:, :0] if by_nll else y, nll_of(y))
+
+    backend, u = LocalFunction(answers, {each.name: (0.0, 1.0) for each in space.variables}), np.empty((0, DIM))
+    for told, _ in drive(strategy, backend, space):
+        u = np.concatenate([u, told.u])
+        if len(u) >= most:
+            break
     y = observables(u)
     return u, y, nll_of(y)
 

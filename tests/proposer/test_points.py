@@ -34,6 +34,10 @@ outcomes = st.builds(
     message=st.text(),
     warnings=st.lists(st.text(), max_size=2),
     missing=st.lists(st.integers(0, WIDTH - 1), max_size=2),
+    evaluator=st.text(),
+    sent=st.floats(),
+    begun=st.floats(),
+    returned=st.floats(),
 )
 text = st.text().filter(lambda words: "\x1f" not in words)
 
@@ -43,9 +47,9 @@ text = st.text().filter(lambda words: "\x1f" not in words)
 def test_a_point_comes_back_as_it_went_in(outcome, values, origin):
     with closing(sqlite3.connect(":memory:")) as db:
         db.execute(COLUMNS.schema)
-        rows, asked = ask_rows(1, 7, 3, [origin], np.array([values]) + 0.0)
+        rows, asked = ask_rows(1, 7, 3, [origin], np.array([values]) + 0.0, asked_at=1.0e9)
         db.executemany(COLUMNS.ask, rows)
-        db.executemany(COLUMNS.answer, answer_rows([outcome], asked, COLUMNS, "here"))
+        db.executemany(COLUMNS.answer, answer_rows([outcome], asked, COLUMNS))
         found, left = read_rows(db.execute("SELECT * FROM points").fetchall(), COLUMNS, np.zeros((1, 2)))
     assert left == []
     assert (found.ids[0], found.batches[0], found.iterations[0], found.origins[0]) == (1, 7, 3, origin)
@@ -59,17 +63,20 @@ def test_a_point_comes_back_as_it_went_in(outcome, values, origin):
     np.testing.assert_array_equal(found.seconds[0], outcome.seconds)
     assert (found.failed_code[0], found.message[0]) == (outcome.failed_code, outcome.message)
     assert found.warnings[0] == list(outcome.warnings)
+    assert found.evaluator == [outcome.evaluator]
+    np.testing.assert_array_equal(found.times, [[1.0e9, outcome.sent, outcome.begun, outcome.returned]])
     assert found.missing[0] == (list(outcome.missing) if outcome.observables else list(range(WIDTH)))
 
 
 def test_every_change_of_a_value_is_found():
     """Each cell of an answered and of an unanswered row in turn."""
-    rows, asked = ask_rows(1, 1, 0, ["a", "b"], np.array([[0.25, 3.0], [0.5, 4.0]]))
+    rows, asked = ask_rows(1, 1, 0, ["a", "b"], np.array([[0.25, 3.0], [0.5, 4.0]]), asked_at=0.75)
     said = Outcome(1, Status.FAILED, None, [1.0, math.nan, math.inf], (), [0.5], "c0", "why", ["w"], [1])
+    said = said._replace(evaluator="here", sent=1.5, begun=1.75, returned=2.25)
     with closing(sqlite3.connect(":memory:")) as db:
         db.execute(COLUMNS.schema)
         db.executemany(COLUMNS.ask, rows)
-        db.executemany(COLUMNS.answer, answer_rows([said], asked[:1], COLUMNS, "here"))
+        db.executemany(COLUMNS.answer, answer_rows([said], asked[:1], COLUMNS))
         whole = db.execute("SELECT * FROM points").fetchall()
     read_rows(whole, COLUMNS, np.zeros((2, 2)))
     for place, row in enumerate(whole):
@@ -85,7 +92,7 @@ def test_every_change_of_a_value_is_found():
 def test_names_of_columns():
     """SQLite takes m0 and M0 for one name, and some names are taken."""
     made = Columns.named(["m0", "M0", "M0_2", "NLL", 'a "b"'], ["M0", "nll", "loss x", "x"], ["spheno", ""])
-    assert made.names[6:-7] == [
+    assert made.names[6:-11] == [
         "m0",
         "M0_3",
         "M0_2",
@@ -116,10 +123,15 @@ def test_any_reader_of_sqlite_reads_a_run_while_it_goes_on(tmp_path):
     )
     with Dataset(tmp_path) as dataset:
         dataset.start(made)
-        dataset.evaluator = "127.0.0.1:50051"
         u = np.array([[0.1, 0.2], [0.3, 0.4], [0.5, 0.6], [0.7, 0.8]])
         dataset.add_batch(Batch(u, ["start", "exploit", "x", "y"], 4), u * 100, b"state")
-        dataset.record([Outcome(1, Status.OK, 0.5, [125.0, math.nan], [0.5, 0.0], [2.0], warnings=["SPINFO 3"])])
+        dataset.record(
+            [
+                Outcome(1, Status.OK, 0.5, [125.0, math.nan], [0.5, 0.0], [2.0], warnings=["SPINFO 3"])._replace(
+                    evaluator="127.0.0.1:50051", sent=1e9
+                )
+            ]
+        )
         dataset.record([Outcome(2, Status.FAILED, None, [math.inf, math.nan], (), [2.5], "spheno", "no mh", (), [1])])
         dataset.record([Outcome(3, Status.TIMED_OUT, message="late")])
         with closing(sqlite3.connect(f"file:{tmp_path / 'dataset.sqlite'}?mode=ro", uri=True)) as other:

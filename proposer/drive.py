@@ -1,0 +1,85 @@
+"""Drives a strategy without a run's folder: for benchmarks, tests and notebooks.
+
+A scan does the same, and stores every step.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from proposer.evaluation.backend import EvaluationBackend
+from proposer.evaluation.work import Work
+from proposer.keys import KeySet, row_keys
+from proposer.space import Space
+from proposer.strategies.base import Strategy
+from proposer.types import Outcome, Pending, Status, Told
+
+MOST_REPEATS = 100
+"""Batches in a row of which every point is known already, after which it ends."""
+
+
+class Step(NamedTuple):
+    """A batch that is answered, and the CPU seconds that the strategy took to ask for it."""
+
+    told: Told
+    seconds: float
+
+
+def drive(
+    strategy: Strategy, backend: EvaluationBackend, space: Space, *, batches: float = math.inf, wait: float = 60.0
+) -> Iterator[Step]:
+    """Asks and tells until the strategy is done, or so many batches were asked for; yields each as it is answered.
+
+    As in a scan, the ask for a batch sees all batches up to the lag before it, and points that were asked for before
+    are left out.
+    """
+    backend.describe(wait)
+    seen, waiting, work = KeySet(), deque[Told](), Work(space.names)
+    asked = number = repeats = 0
+    while number < batches and repeats < MOST_REPEATS:
+        while len(waiting) > strategy.lag:
+            strategy.tell(waiting.popleft())
+        start = time.process_time()
+        batch = strategy.ask()
+        seconds = time.process_time() - start
+        if batch is None:
+            break
+        number += 1
+        params = space.to_physical(batch.u)
+        keys = row_keys(params)
+        kept = seen.first_of_each(keys)
+        seen.add(keys[kept])
+        ids = np.arange(asked + 1, asked + 1 + int(kept.sum()))
+        repeats, asked = 0 if len(ids) else repeats + 1, asked + len(ids)
+        work.add(Pending(ids, params[kept], np.zeros_like(ids)), len(ids))
+        outcomes = [
+            each for received in backend.evaluate(work, wait=wait, until=math.inf) for each in received.outcomes
+        ]
+        origins = [origin for origin, keep in zip(batch.origins, kept.tolist(), strict=True) if keep]
+        told = _told(sorted(outcomes, key=lambda each: each.id), batch.u[kept], origins, number)
+        waiting.append(told)
+        yield Step(told, seconds)
+
+
+def _told(outcomes: list[Outcome], u: np.ndarray, origins: list[str], number: int) -> Told:
+    width = max((len(each.observables) for each in outcomes), default=0)
+    nothing = [math.nan] * width
+    observables = [each.observables if len(each.observables) == width else nothing for each in outcomes]
+    return Told(
+        ids=np.array([each.id for each in outcomes], dtype=np.int64),
+        u=u,
+        status=np.array([each.status for each in outcomes], dtype=np.int8),
+        nll=np.array(
+            [math.nan if each.nll is None or each.status != Status.OK else each.nll for each in outcomes],
+            dtype=np.float64,
+        ),
+        observables=np.array(observables, dtype=np.float64).reshape(len(outcomes), width),
+        origins=origins,
+        batches=np.full(len(outcomes), number, dtype=np.int64),
+    )

@@ -1,0 +1,101 @@
+"""What a scan knows of the place where points are evaluated."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Generator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from proposer.evaluation.work import Received, Work
+from proposer.types import Observable
+from scanspec import LodescanError
+
+
+class NoEvaluator(LodescanError, RuntimeError):
+    """No evaluator answered in time; the run can go on later."""
+
+    exit_code = 3
+
+
+class EvaluatorRefused(LodescanError, RuntimeError):
+    """The evaluator answers, but cannot serve this scan; the message says why."""
+
+    next_step = "start an evaluator of this version with the same scan file: `lodescan-evaluator serve FILE`"
+
+
+@dataclass(frozen=True)
+class Description:
+    """What an evaluator says of itself. `parameters`: name to (low, high), in its own order.
+
+    `codes` are in the order of an outcome's seconds; older evaluators do not name them. `sources`: what the physics
+    digest was made of, each by its hash or version. `calls`: code, key and what it calls, of each code. Both are empty
+    where the evaluator does not say. `longest`: seconds after which a point that has begun is answered for certain;
+    infinite where it does not say.
+    """
+
+    backend: str
+    version: str
+    physics_digest: str
+    likelihood_digest: str
+    parameters: dict[str, tuple[float, float]]
+    observables: tuple[Observable, ...]
+    concurrency: int
+    max_batch: int
+    codes: tuple[str, ...]
+    sources: dict[str, str] = field(default_factory=dict)
+    calls: tuple[tuple[str, str, str], ...] = ()
+    longest: float = math.inf
+
+    @property
+    def digests(self) -> tuple[str, str]:
+        """Of physics and likelihood: results of two evaluators belong together where these are equal."""
+        return self.physics_digest, self.likelihood_digest
+
+
+Fits = Callable[[Description], None]
+"""Raises where a description does not fit the scan."""
+
+
+def anything(description: Description) -> None:
+    """Every description fits."""
+
+
+class EvaluationBackend(Protocol):
+    """Evaluates points. For one thread, but `wake`. `workers`: how many points each evaluator that ever took part works
+    on at once, by its address.
+    """
+
+    workers: dict[str, int]
+
+    def describe(self, wait: float, fits: Fits = anything) -> Description:
+        """What it computes; waits up to `wait` seconds for one that `fits`.
+
+        Raises NoEvaluator where there is none in time, EvaluatorRefused where one cannot be used, and what `fits`
+        raised where none does.
+        """
+        ...
+
+    def evaluate(self, work: Work, *, wait: float, until: float) -> Generator[Received]:
+        """Evaluates the points of `work` and yields what comes, until none is left.
+
+        Points may be added between two yields. From the time `until` on, of time.monotonic, only what runs is waited
+        for. Raises NoEvaluator after `wait` seconds without an evaluator, and EvaluatorRefused.
+        """
+        ...
+
+    def wake(self) -> None:
+        """Makes `evaluate` yield soon, perhaps nothing; for any thread."""
+        ...
+
+    def cancel(self, points: Collection[int]) -> None:
+        """These points of the work are wanted no longer: what has not begun is given up, what runs is answered yet."""
+        ...
+
+    def points_in(self, seconds: float) -> int:
+        """So many points keep it busy for that time."""
+        ...
+
+    def close(self) -> None:
+        """Ends; points that still run are cancelled."""
+        ...

@@ -1,0 +1,130 @@
+"""A function that is called in this process, in place of an evaluator: for benchmarks, tests and notebooks."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Collection, Generator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from proposer.evaluation.backend import Description, Fits, anything
+from proposer.evaluation.work import Received, Work
+from proposer.types import Floats, Observable, Outcome, Status
+from scanspec.likelihoods import losses_and_nll
+
+AT_ONCE = 1024
+"""The most points of a call."""
+
+BACKEND = "a function"
+
+
+class Answers(NamedTuple):
+    """Of n points: observables, shape (n, m), and NLL, shape (n,), NaN where a point is INVALID; losses, shape (n, m),
+    where the likelihood has some.
+    """
+
+    observables: Floats
+    nll: Floats
+    losses: Floats | None = None
+
+
+Function = Callable[[Floats], Answers]
+"""Of variables, shape (n, d)."""
+
+
+def by_likelihood(compute: Callable[[Floats], Floats], observables: Sequence[Observable]) -> Function:
+    """A function that gives observables, shape (n, m), with the NLL and the windows that these have in a scan file."""
+
+    def function(x: Floats) -> Answers:
+        values = np.asarray(compute(x), dtype=np.float64)
+        losses, nll = losses_and_nll([each.likelihood for each in observables], values)
+        for column, each in enumerate(observables):
+            if each.valid is not None:
+                inside = (values[:, column] >= each.valid[0]) & (values[:, column] <= each.valid[1])
+                nll = np.where(inside, nll, np.nan)
+        return Answers(values, nll, losses)
+
+    return function
+
+
+class LocalFunction:
+    """Evaluates points by a function, in this process. `ranges`: its variables in its order, each from low to high.
+
+    `observables`: those that it gives.
+    """
+
+    def __init__(
+        self, function: Function, ranges: dict[str, tuple[float, float]], observables: Sequence[Observable] = ()
+    ) -> None:
+        self._function, self._ranges, self._observables = function, dict(ranges), tuple(observables)
+        self.workers = {BACKEND: 1}
+        self._seconds = math.nan  # of a point
+        self._work: Work | None = None
+
+    def describe(self, wait: float, fits: Fits = anything) -> Description:
+        """What it computes."""
+        found = Description(
+            backend=BACKEND,
+            version="",
+            physics_digest="",
+            likelihood_digest="",
+            parameters=dict(self._ranges),
+            observables=self._observables,
+            concurrency=1,
+            max_batch=AT_ONCE,
+            codes=("function",),
+        )
+        fits(found)
+        return found
+
+    def evaluate(self, work: Work, *, wait: float, until: float) -> Generator[Received]:
+        """Calls the function for what waits, AT_ONCE points at a time."""
+        self._work = work
+        columns = [work.names.index(name) for name in self._ranges]
+        while work.rows:
+            if time.monotonic() >= until:
+                self.cancel(list(work.rows))
+                return
+            ids = work.take(AT_ONCE)
+            start, sent = time.monotonic(), time.time()
+            answers = self._function(np.stack([work.rows[each] for each in ids])[:, columns])
+            self._seconds = (time.monotonic() - start) / len(ids)
+            work.done(ids)
+            yield Received(self._outcomes(ids, answers, sent))
+
+    def _outcomes(self, ids: list[int], answers: Answers, sent: float) -> list[Outcome]:
+        losses = [()] * len(ids) if answers.losses is None else answers.losses.tolist()
+        rows = zip(ids, answers.nll.tolist(), answers.observables.tolist(), losses, strict=True)
+        seconds, now = [self._seconds], time.time()
+        return [
+            Outcome(
+                id=point,
+                status=Status.INVALID if math.isnan(nll) else Status.OK,
+                nll=None if math.isnan(nll) else nll,
+                observables=values,
+                losses=() if math.isnan(nll) else lost,
+                seconds=seconds,
+                evaluator=BACKEND,
+                sent=sent,
+                begun=sent,
+                returned=now,
+            )
+            for point, nll, values, lost in rows
+        ]
+
+    def wake(self) -> None:
+        """It never waits."""
+
+    def cancel(self, points: Collection[int]) -> None:
+        """Gives up those that wait: nothing else is out when this is called."""
+        if self._work is not None:
+            self._work.give_up_waiting(points)
+
+    def points_in(self, seconds: float) -> int:
+        """So many points keep it busy for that time."""
+        return AT_ONCE if math.isnan(self._seconds) else math.ceil(min(seconds / max(self._seconds, 1e-6), 100_000) + 1)
+
+    def close(self) -> None:
+        """There is nothing to end."""

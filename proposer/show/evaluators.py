@@ -1,0 +1,68 @@
+"""Which evaluators a run had, and what each of them did."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from proposer.formats import show_number
+from proposer.run.rows import Results
+from proposer.types import Status
+
+MOST_SHOWN = 20
+"""Evaluators that are listed one by one."""
+
+
+@dataclass
+class EvaluatorWork:
+    """What one evaluator did: points, those that failed, seconds in codes; when its first point was sent and its last
+    one returned, in seconds since 1970. `workers`: points at once, 0 where nobody knows.
+    """
+
+    address: str
+    workers: int
+    points: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+    first: float = math.inf
+    last: float = -math.inf
+
+    @property
+    def idle(self) -> float | None:
+        """The share of its workers' time, from its first point to its last one, in which no code ran."""
+        if not self.workers or not self.last > self.first:
+            return None
+        return max(0.0, 1.0 - self.seconds / (self.workers * (self.last - self.first)))
+
+
+def evaluators_of(results: Iterable[Results], workers: Mapping[str, int]) -> list[EvaluatorWork]:
+    """Those that answered points, the ones with most first. `workers`: how many points each works on at once."""
+    found: dict[str, EvaluatorWork] = {}
+    for part in results:
+        names = np.array(part.evaluator, dtype=object)
+        for name in sorted(set(part.evaluator) - {""}):
+            here = names == name
+            work = found.setdefault(name, EvaluatorWork(name, workers.get(name, 0)))
+            work.points += int(here.sum())
+            work.failed += int(np.isin(part.status[here], [Status.FAILED, Status.TIMED_OUT]).sum())
+            work.seconds += sum(float(part.seconds[row].sum()) for row in np.flatnonzero(here).tolist())
+            work.first = min(work.first, float(np.nanmin(part.times[here, 1], initial=math.inf)))
+            work.last = max(work.last, float(np.nanmax(part.times[here, 3], initial=-math.inf)))
+    return sorted(found.values(), key=lambda each: -each.points)
+
+
+def show_evaluators(found: Sequence[EvaluatorWork], raced: int) -> Iterator[str]:
+    """A line for each evaluator; none where there was only one."""
+    if len(found) < 2:
+        return
+    for each in found[:MOST_SHOWN]:
+        seconds = show_number(each.seconds / each.points, 3)
+        idle = "" if each.idle is None else f", {100 * each.idle:.0f} % idle"
+        yield f"evaluator {each.address}: {each.points:,} points, {seconds} s a point, {each.failed:,} failed{idle}"
+    if len(found) > MOST_SHOWN:
+        yield f"and {len(found) - MOST_SHOWN:,} evaluators more"
+    if raced:
+        yield f"{raced:,} slow points were worked on by two evaluators"

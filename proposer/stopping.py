@@ -1,0 +1,28 @@
+"""The first good points by id: a scan stops when there are enough, and no evaluator's speed changes which they are."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Iterable
+
+
+class FirstGood:
+    """The `wanted` good points with the lowest ids."""
+
+    def __init__(self, wanted: int) -> None:
+        self._wanted = wanted
+        self._ids: list[int] = []  # with a minus sign, so that the highest one comes first
+
+    def add(self, ids: Iterable[int]) -> None:
+        """Takes good points, in any order, each once."""
+        for point in ids:
+            if len(self._ids) < self._wanted:
+                heapq.heappush(self._ids, -point)
+            elif point < -self._ids[0]:
+                heapq.heapreplace(self._ids, -point)
+
+    @property
+    def last(self) -> float:
+        """The highest id of them; infinite while there are fewer than wanted."""
+        return -self._ids[0] if len(self._ids) >= self._wanted else math.inf

@@ -1,0 +1,74 @@
+"""Which evaluator gets how many points, and which points a second one gets as well."""
+
+from __future__ import annotations
+
+import heapq
+import math
+import time
+from collections.abc import Collection, Iterator, Sequence
+
+from proposer.wire.remote import Link
+
+SLOW = 3.0
+"""A point that runs for so many times the median is sent to a second evaluator where workers are idle."""
+
+LEAST = 0.5
+"""Seconds below which no point is slow."""
+
+KNOWN = 5
+"""Points that must have been answered before any is called slow."""
+
+
+def share_out(links: Sequence[Link], points: int) -> Iterator[tuple[Link, int]]:
+    """How many of so many points each of the links gets, within its room: all are to be done at the same time.
+
+    A link of which nobody knows how quick it is counts as the quickest one.
+    """
+    if len(links) == 1:
+        yield links[0], min(links[0].room, points)
+        return
+    known = [link.seconds for link in links if not math.isnan(link.seconds)]
+    quickest = max(min(known, default=1.0), 1e-6)
+    each = [(quickest if math.isnan(link.seconds) else max(link.seconds, 1e-6)) / link.concurrency for link in links]
+    rooms = [link.room for link in links]
+    heap = [((len(link.out) + 1) * each[k], k) for k, link in enumerate(links)]
+    heapq.heapify(heap)
+    given = [0] * len(links)
+    while points and heap:
+        done, k = heap[0]
+        given[k] += 1
+        points -= 1
+        if given[k] < rooms[k]:
+            heapq.heapreplace(heap, (done + each[k], k))
+        else:
+            heapq.heappop(heap)
+    yield from ((link, number) for link, number in zip(links, given, strict=True) if number)
+
+
+def slow_points(links: Sequence[Link], wanted: Collection[int], median: float, answered: int) -> list[tuple[int, Link]]:
+    """Which of the `wanted` points run for too long, the longest first, each with another link that has an idle worker.
+
+    `median`: seconds of a point, of so many as were `answered`.
+    """
+    idle = [link for link in links if link.room > 0 and not link.queued for _ in range(_idle(link))]
+    if not idle or answered < KNOWN:
+        return []
+    since = time.monotonic() - max(SLOW * median, LEAST)
+    slow = []
+    for link in links:
+        for point, begun in link.running.items():  # in the order of their beginning
+            if begun > since:
+                break
+            if point in wanted:
+                slow.append((begun, point, link))
+    found = []
+    for _, point, owner in sorted(slow, key=lambda each: each[:2]):
+        other = next((link for link in idle if link is not owner), None)
+        if other is not None:
+            idle.remove(other)
+            found.append((point, other))
+    return found
+
+
+def _idle(link: Link) -> int:
+    return min(link.concurrency - len(link.running), link.room)

@@ -1,0 +1,190 @@
+"""What a scan may expect of every place where points are evaluated: a function here, evaluators behind gRPC."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lodescan.v1 import evaluation_pb2 as pb
+from proposer.drive import drive
+from proposer.evaluation.backend import Description, EvaluationBackend
+from proposer.evaluation.local import LocalFunction, by_likelihood
+from proposer.evaluation.work import Work
+from proposer.run.columns import Columns
+from proposer.run.dataset import Dataset
+from proposer.run.tables import GoodPoints
+from proposer.scan import Limits, Scan, read_tally
+from proposer.show.progress import Progress
+from proposer.space import Space
+from proposer.strategies.draws import DrawSettings, Random
+from proposer.target import Target
+from proposer.types import Observable, Pending, Status
+from scanspec import Kind, Likelihood, Variable
+from tests.proposer.hostile import GAUSS, good, message, serving
+
+SPACE = Space([Variable("a", 0.0, 1.0), Variable("b", 0.0, 1.0)])
+RANGES = {"b": (0.0, 1.0), "a": (0.0, 1.0)}  # in an order of its own
+Y = Observable("y", "", "code", (-1.0, 1.5), Likelihood(Kind.GAUSS, 0.0, 1.0))
+
+
+def sums(x: np.ndarray) -> np.ndarray:
+    """y = b + 2 a."""
+    return (x[:, 0] + 2.0 * x[:, 1])[:, None]
+
+
+def answer(ids: list[int], rows: np.ndarray) -> Iterator[pb.EvaluateResponse]:
+    """The same, columns as a client names them: a, b."""
+    found = by_likelihood(sums, [Y])(rows[:, ::-1])
+    for point, y, nll in zip(ids, found.observables.tolist(), found.nll.tolist(), strict=True):
+        if math.isnan(nll):
+            yield message(good(point, status=pb.STATUS_INVALID, observables=y, losses=[], nll=None))
+        else:
+            yield message(good(point, observables=y, losses=[nll], nll=nll))
+
+
+@pytest.fixture(params=["function", "one evaluator", "three evaluators"])
+def backend(request: pytest.FixtureRequest) -> Iterator[EvaluationBackend]:
+    if request.param == "function":
+        yield LocalFunction(by_likelihood(sums, [Y]), RANGES, [Y])
+        return
+    described = pb.Observable(name="y", code="code", valid=pb.Window(low=-1.0, high=1.5), likelihood=GAUSS)
+    parameters = [pb.Parameter(name=name, low=0.0, high=1.0) for name in RANGES]
+    servers = 1 if request.param == "one evaluator" else 3
+    with serving(answer, servers, observables=[described], parameters=parameters) as pool:
+        yield pool
+
+
+def points(n: int, first: int = 1) -> Pending:
+    u = np.random.default_rng(first).random((n, 2))
+    return Pending(np.arange(first, first + n), u, np.zeros(n, dtype=np.int64))
+
+
+def soon() -> float:
+    return time.monotonic() + 20.0
+
+
+def test_it_describes_itself(backend: EvaluationBackend) -> None:
+    description = backend.describe(5.0)
+    assert list(description.parameters) == ["b", "a"] and description.concurrency >= 1
+    assert [(each.name, each.valid, each.likelihood.kind) for each in description.observables] == [
+        ("y", (-1.0, 1.5), Kind.GAUSS)
+    ]
+
+
+def test_what_does_not_fit_is_refused_as_the_scan_says(backend: EvaluationBackend) -> None:
+    def fits(description: Description) -> None:
+        raise ZeroDivisionError(description.backend)
+
+    with pytest.raises(ZeroDivisionError):
+        backend.describe(5.0, fits)
+
+
+def test_each_point_is_answered_once_with_its_own_values(backend: EvaluationBackend) -> None:
+    backend.describe(5.0)
+    asked, work = points(700), Work(SPACE.names)
+    work.add(asked, 700)
+    outcomes = [each for received in backend.evaluate(work, wait=5.0, until=soon()) for each in received.outcomes]
+    assert sorted(each.id for each in outcomes) == asked.ids.tolist() and not work.rows
+    for each in outcomes:
+        a, b = asked.params[each.id - 1]
+        assert each.observables == pytest.approx([b + 2 * a])
+        assert (each.status is Status.OK) == (b + 2 * a <= 1.5) == (each.nll is not None)
+        assert each.nll is None or each.nll == pytest.approx((b + 2 * a) ** 2 / 2, rel=0.01)  # the cap is smooth
+        assert each.evaluator in backend.workers
+        assert time.time() - 60 < each.sent <= each.returned <= time.time()
+
+
+def test_points_may_be_added_while_it_works(backend: EvaluationBackend) -> None:
+    backend.describe(5.0)
+    work, found, asked = Work(SPACE.names), [], 50
+    work.add(points(50), 50)
+    for received in backend.evaluate(work, wait=5.0, until=soon()):
+        found += [each.id for each in received.outcomes]
+        if asked < 200 and len(work) < 20:
+            work.add(points(50, asked + 1), 50)
+            asked += 50
+    assert sorted(found) == list(range(1, 201))
+    work.add(points(9, 10_001), 9)  # and it goes on after its end
+    assert sum(len(each.outcomes) for each in backend.evaluate(work, wait=5.0, until=soon())) == 9
+
+
+def test_what_is_wanted_no_longer_is_not_begun(backend: EvaluationBackend) -> None:
+    backend.describe(5.0)
+    work, found = Work(SPACE.names), []
+    work.add(points(50_000), 50_000)
+    for received in backend.evaluate(work, wait=5.0, until=soon()):
+        found += [each.id for each in received.outcomes]
+        if received.outcomes and len(work.rows) + len(found) == 50_000:
+            backend.cancel([point for point in work.rows if point > 40])
+    assert len(found) < 50_000 and set(range(1, 41)) <= set(found) and not work.rows
+
+
+def test_the_time_is_over(backend: EvaluationBackend) -> None:
+    backend.describe(5.0)
+    work = Work(SPACE.names)
+    work.add(points(20), 20)
+    assert [each for received in backend.evaluate(work, wait=5.0, until=0.0) for each in received.outcomes] == []
+    assert not work.rows
+
+
+def test_a_strategy_is_driven_the_same_way_everywhere(backend: EvaluationBackend) -> None:
+    told = [step.told for step in drive(Random(SPACE, DrawSettings(30), 1), backend, SPACE, batches=4)]
+    u = np.concatenate([each.u for each in told])
+    expected = Random(SPACE, DrawSettings(120), 1).ask(1000).u
+    assert u.shape == (120, 2) and told[0].u.tolist() == expected[:30].tolist()
+    y = u[:, 1] + 2 * u[:, 0]  # b + 2 a
+    assert np.concatenate([each.observables for each in told])[:, 0] == pytest.approx(y)
+    nll = np.concatenate([each.nll for each in told])
+    assert np.isnan(nll).tolist() == (y > 1.5).tolist()
+    assert nll[y <= 1.5] == pytest.approx(y[y <= 1.5] ** 2 / 2, rel=0.01)
+    assert np.concatenate([each.ids for each in told]).tolist() == list(range(1, 121))
+
+
+def scan_of(folder: Path, backend: EvaluationBackend, wanted: int) -> str:
+    description, target = backend.describe(5.0), Target(0.1)
+    strategy = Random(SPACE, DrawSettings(40, target), 5)
+    with Dataset(folder) as dataset:
+        if not dataset.meta():
+            dataset.start(Columns.named(SPACE.names, ["y"], description.codes), {"seconds": 0.0})
+        tally = read_tally(dataset, wanted, target, names=["y"])
+        return Scan(
+            dataset=dataset,
+            strategy=strategy,
+            space=SPACE,
+            backend=backend,
+            good_points=GoodPoints(folder / "good_points.csv", list(SPACE.names), ["y"], target, wanted),
+            limits=Limits(wanted, math.inf, math.inf),
+            tally=tally,
+            progress=Progress(tally),
+            wait=5.0,
+        ).run()
+
+
+def test_a_scan_ends_with_the_first_good_points_whoever_computes(
+    backend: EvaluationBackend, tmp_path: Path, expected: Callable[[int], bytes]
+) -> None:
+    """The same table from every backend; and, with a higher target later, as in one go."""
+    assert scan_of(tmp_path / "a", backend, 7) == "7 good points found (points: 7)"
+    assert (tmp_path / "a" / "good_points.csv").read_bytes() == expected(7)
+    with Dataset(tmp_path / "a", read_only=True) as dataset:
+        table = (tmp_path / "a" / "good_points.csv").read_text().splitlines()
+        last = int(table[-1].partition(",")[0])
+        assert len(table) == 8 and dataset.pending().ids.min(initial=10**9) > last
+        found = np.concatenate([part.times for part in dataset.results()])
+        assert (found[:, 0] <= found[:, 1]).all() and (found[:, 1] <= found[:, 3]).all()
+    assert scan_of(tmp_path / "a", backend, 30) == "30 good points found (points: 30)"
+    assert (tmp_path / "a" / "good_points.csv").read_bytes() == expected(30)
+
+
+@pytest.fixture
+def expected(tmp_path: Path) -> Callable[[int], bytes]:
+    def table(wanted: int) -> bytes:
+        scan_of(tmp_path / f"e{wanted}", LocalFunction(by_likelihood(sums, [Y]), RANGES, [Y]), wanted)
+        return (tmp_path / f"e{wanted}" / "good_points.csv").read_bytes()
+
+    return table

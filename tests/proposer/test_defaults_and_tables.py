@@ -1,0 +1,85 @@
+"""What a run that goes on does with a default that has changed, and with a table that has."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from proposer.run.init_csv import init_digest
+from proposer.run.manifest import scan_difference
+from proposer.run.meaning import ScanMeaning, meaning
+from proposer.run.record import RunRecord
+from scanspec import ScanFile, read_scan_file
+
+FILE = """\
+setup: {run_name: a, seed: 1, type: KIND SETUP}
+variables: {x: [0, 1]}
+codes: {a: {function: "a:b", observables: {o: {mean: 1, sigma: 1}}}}
+networks: {NETWORKS}
+"""
+
+
+def write(folder: Path, setup: str = "", networks: str = "threshold_value: 3", kind: str = "RANDOM") -> ScanFile:
+    path = folder / "scan.yaml"
+    path.write_text(FILE.replace(" SETUP", setup).replace("NETWORKS", networks).replace("KIND", kind))
+    return read_scan_file(path)
+
+
+def begun(scan: ScanFile) -> RunRecord:
+    """The record of a run that an older version began with this file."""
+    return RunRecord(
+        started=True, seed=1, meaning=meaning(scan), init_csv=init_digest(scan), versions={"lodescan": "0.0.7"}
+    )
+
+
+def with_default(record: RunRecord, place: str, value: object) -> RunRecord:
+    places, given = record.meaning
+    assert place in places and place not in given
+    return replace(record, meaning=ScanMeaning({**places, place: value}, given))
+
+
+def test_a_default_of_another_version_is_called_so_and_can_be_written_down(tmp_path: Path) -> None:
+    older = with_default(begun(write(tmp_path)), "networks: points_per_iteration", 77)
+    said = scan_difference(tmp_path, older, write(tmp_path), None)
+    assert said.startswith("neither scan file gives networks: points_per_iteration, and the default was 77 in lodescan")
+    assert "0.0.7 and is 300 in this one" in said and "`points_per_iteration: 77` in the section networks" in said
+    cure = write(tmp_path, networks="threshold_value: 3, points_per_iteration: 77")
+    assert scan_difference(tmp_path, older, cure, None) is None
+
+
+def test_a_setting_that_one_version_does_not_know_changes_nothing(tmp_path: Path) -> None:
+    scan = write(tmp_path)
+    places, given = meaning(scan)
+    gone = {name: value for name, value in places.items() if name != "networks: points_per_iteration"}
+    assert scan_difference(tmp_path, replace(begun(scan), meaning=ScanMeaning(gone, given)), scan, None) is None
+    more = {**places, "networks: of_then": 3}
+    assert scan_difference(tmp_path, replace(begun(scan), meaning=ScanMeaning(more, given)), scan, None) is None
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "words"),
+    [
+        ("4", "5", "threshold_value is 4, in this one 5"),
+        ("4", None, "has networks: threshold_value (4)"),
+    ],
+)
+def test_what_a_file_gives_is_compared_as_ever(tmp_path: Path, before: str, now: str | None, words: str) -> None:
+    record = begun(write(tmp_path, networks=f"threshold_value: {before}"))
+    scan = write(tmp_path, networks=f"threshold_value: {now}" if now else "points_per_iteration: 300")
+    assert words in scan_difference(tmp_path, record, scan, None)
+
+
+@pytest.mark.parametrize("kind", ["RANDOM", "READ_CSV"])
+def test_a_table_that_has_changed_is_another_run(tmp_path: Path, kind: str) -> None:
+    table = tmp_path / "start.csv"
+    table.write_text("x,NLL\n0.5,1\n")
+    scan = write(tmp_path, ", init_csv: start.csv", kind=kind)
+    record = begun(scan)
+    assert record.init_csv and scan_difference(tmp_path, record, scan, None) is None
+    table.write_text("x,NLL\n0.5,2\n")
+    said = scan_difference(tmp_path, record, scan, None)
+    assert said == f"the table that it started from, {table}, has changed since then"
+    table.write_text("x,NLL\n0.5,1\n")
+    assert scan_difference(tmp_path, record, scan, None) is None

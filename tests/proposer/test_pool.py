@@ -1,0 +1,242 @@
+"""Many evaluators as one, with real servers: who gets what, and what becomes of those that are lost, mute or wrong."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lodescan.v1 import evaluation_pb2 as pb
+from proposer.evaluation.backend import EvaluatorRefused, NoEvaluator
+from proposer.evaluation.work import Work
+from proposer.types import Outcome, Pending, Status
+from proposer.wire import addresses, hand_out, patience
+from proposer.wire.hand_out import share_out
+from proposer.wire.pool import Pool
+from proposer.wire.security import NotSecure
+from scanspec import UsageError
+from tests.proposer.hostile import GAUSS, Honest, good, listening, message
+
+DESCRIBED: dict[str, Any] = {
+    "parameters": [pb.Parameter(name="x", low=0.0, high=1.0)],
+    "observables": [pb.Observable(name="y", likelihood=GAUSS)],
+}
+
+
+def at_once(ids: list[int], rows: np.ndarray) -> Iterator[pb.EvaluateResponse]:
+    yield pb.EvaluateResponse(results=[good(each, seconds=[0.01]) for each in ids])
+
+
+def points(n: int, first: int = 1) -> Work:
+    work = Work(["x"])
+    work.add(Pending(np.arange(first, first + n), np.full((n, 1), 0.5), np.zeros(n, dtype=np.int64)), n)
+    return work
+
+
+class Pooled:
+    """A pool of real servers, and what it says."""
+
+    def __init__(self, opened: ExitStack, *servicers: Honest, places: tuple[str, ...] = (), **options: Any) -> None:
+        self.servicers = servicers
+        self.addresses = [opened.enter_context(listening(each)) for each in servicers]
+        self.said: list[str] = []
+        self.pool = Pool([*places, *self.addresses], say=self.said.append, **options)
+        opened.callback(self.pool.close)
+
+    def said_of(self, words: str) -> list[str]:
+        return [each for each in self.said if words in each]
+
+    def evaluate(self, work: Work, seconds: float = 20.0) -> list[Outcome]:
+        self.pool.describe(5.0)
+        found = self.pool.evaluate(work, wait=5.0, until=time.monotonic() + seconds)
+        return sorted(each for received in found for each in received.outcomes)
+
+
+@pytest.fixture
+def opened() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+def test_a_slow_point_is_raced_and_the_slower_one_given_up(opened: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hand_out, "LEAST", 0.3)
+    stuck = threading.Event()
+
+    def once_stuck(ids: list[int], rows: np.ndarray) -> Iterator[pb.EvaluateResponse]:
+        """The first evaluator that gets point 1 never answers it."""
+        for each in ids:
+            if each == 1 and not stuck.is_set():
+                stuck.set()
+                continue
+            yield pb.EvaluateResponse(results=[good(each, seconds=[0.01])])
+
+    pooled = Pooled(opened, Honest(once_stuck, DESCRIBED), Honest(once_stuck, DESCRIBED))
+    pooled.pool.describe(5.0)
+    received = list(pooled.pool.evaluate(points(60), wait=5.0, until=time.monotonic() + 20))
+    outcomes = [each for some in received for each in some.outcomes]
+    assert sorted(each.id for each in outcomes) == list(range(1, 61))
+    assert all(1 in servicer.asked for servicer in pooled.servicers)
+    asked = Counter(each for servicer in pooled.servicers for each in servicer.asked)
+    assert sum(some.raced for some in received) == sum(times == 2 for times in asked.values()) >= 1
+    (winner,) = [each.evaluator for each in outcomes if each.id == 1]
+    loser = pooled.servicers[1 - pooled.addresses.index(winner)]
+    deadline = time.monotonic() + 10
+    while 1 not in loser.given_up:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_without_racing_nothing_is_sent_twice(opened: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hand_out, "LEAST", 0.1)
+
+    def now_and_then(ids: list[int], rows: np.ndarray) -> Iterator[pb.EvaluateResponse]:
+        for each in ids:
+            time.sleep(0.5 if each % 40 == 0 else 0.002)
+            yield message(good(each, seconds=[0.002]))
+
+    pooled = Pooled(opened, Honest(now_and_then, DESCRIBED), Honest(now_and_then, DESCRIBED), race=False)
+    assert len(pooled.evaluate(points(100))) == 100
+    asked = [each for servicer in pooled.servicers for each in servicer.asked]
+    assert len(asked) == len(set(asked)) == 100
+
+
+def test_a_mute_evaluator_is_given_up_by_its_own_limits(opened: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without max_hours: its codes end after 0.1 s, as it says, and its answer to a point was lost."""
+    monkeypatch.setattr(patience, "GRACE", 0.2)
+    asked = Counter[int]()
+
+    def loses_one(ids: list[int], rows: np.ndarray) -> Iterator[pb.EvaluateResponse]:
+        asked.update(ids)
+        yield message(*[good(each) for each in ids if each != 3 or asked[3] > 1])
+
+    pooled = Pooled(opened, Honest(loses_one, {**DESCRIBED, "longest_seconds": 0.1}))
+    outcomes = pooled.evaluate(points(8), seconds=math.inf)
+    assert [each.id for each in outcomes] == list(range(1, 9))
+    assert all(each.status is Status.OK for each in outcomes) and asked[3] == 2
+    (line,) = [each for each in pooled.said if "connecting anew" in each]
+    assert "has not answered point 3 for" in line and "although its codes end after" in line
+
+
+def test_a_point_that_is_never_answered_has_failed_after_three_tries(
+    opened: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "GRACE", 0.1)
+    asked = Counter[int]()
+
+    def loses_three(ids: list[int], rows: np.ndarray) -> Iterator[pb.EvaluateResponse]:
+        asked.update(ids)
+        yield message(*[good(each) for each in ids if each != 3])
+
+    pooled = Pooled(opened, Honest(loses_three, {**DESCRIBED, "longest_seconds": 0.05}))
+    outcomes = pooled.evaluate(points(8), seconds=math.inf)
+    assert [each.id for each in outcomes if each.status is Status.FAILED] == [3] and len(outcomes) == 8
+    assert asked[3] == 3 and "3 times while it ran" in outcomes[2].message
+
+
+def test_one_that_computes_something_else_is_left_out_and_named(opened: ExitStack) -> None:
+    other = {**DESCRIBED, "physics_digest": "z", "sources": {"toy: file toy.py": "another"}}
+    pooled = Pooled(
+        opened, Honest(at_once, DESCRIBED | {"sources": {"toy: file toy.py": "one"}}), Honest(at_once, other)
+    )
+    reference = pooled.pool.describe(5.0).physics_digest
+    assert len(pooled.evaluate(points(50))) == 50
+    work = points(300, 100)
+    assert len(pooled.evaluate(work)) == 300
+    wrong = pooled.servicers[1 if reference == "a" else 0]
+    assert wrong.asked == []
+    deadline = time.monotonic() + 5
+    while not pooled.said_of("left out") and time.monotonic() < deadline:
+        pooled.evaluate(points(1, 5000 + int(1000 * time.monotonic() % 1e6)))
+    (line,) = pooled.said_of("left out")
+    assert "has another physics (toy: file toy.py)" in line
+
+
+def test_all_wrong_is_an_error(opened: ExitStack) -> None:
+    pooled = Pooled(opened, Honest(at_once, DESCRIBED), Honest(at_once, DESCRIBED))
+
+    def fits(description: object) -> None:
+        raise EvaluatorRefused("not this")
+
+    with pytest.raises(EvaluatorRefused, match="not this"):
+        pooled.pool.describe(5.0, fits)
+
+
+def test_one_that_drains_gives_its_points_back(opened: ExitStack) -> None:
+    """Its points come back cancelled, and it gets no more; another one answers them."""
+
+    def drains(ids: list[int], rows: np.ndarray) -> Iterator[pb.EvaluateResponse]:
+        yield message(*[pb.Result(point_id=each, status=pb.STATUS_CANCELLED) for each in ids])
+
+    draining = Honest(drains, DESCRIBED)
+    pooled = Pooled(opened, draining, Honest(at_once, DESCRIBED))
+    assert len(pooled.evaluate(points(500))) == 500
+    assert len(draining.asked) <= 4
+
+
+def test_a_new_address_of_a_folder_takes_part(opened: ExitStack, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(addresses, "LOOK_EVERY", 0.1)
+    folder = tmp_path / "announced"
+    pooled = Pooled(opened, places=(f"dir:{folder}",))
+    with pytest.raises(NoEvaluator, match=r"no evaluator answers at dir:.*--announce"):
+        pooled.pool.describe(0.0)
+    folder.mkdir()
+    (folder / "stale").write_text("127.0.0.1:1\n")
+    (folder / "half").write_text("127.0")
+    first, second = (Honest(at_once, DESCRIBED) for _ in range(2))
+    (folder / "a").write_text(opened.enter_context(listening(first)) + "\n")
+    assert len(pooled.evaluate(points(20))) == 20
+    (folder / "b").write_text(opened.enter_context(listening(second)) + "\n")
+    deadline, n = time.monotonic() + 5, 0
+    while not second.asked:
+        assert time.monotonic() < deadline, "a new evaluator had no points within 5 s"
+        n += 1
+        assert len(pooled.evaluate(points(50, 1000 * n))) == 50
+    assert len(pooled.said_of("takes part")) == 2
+
+
+def test_a_name_stands_for_all_its_addresses(opened: ExitStack) -> None:
+    servicer = Honest(at_once, DESCRIBED)
+    port = opened.enter_context(listening(servicer)).rpartition(":")[2]
+    pooled = Pooled(opened, places=(f"dns:///localhost:{port}",))
+    assert len(pooled.evaluate(points(30))) == 30
+
+
+@pytest.mark.parametrize("place", ["dir:", "dns:///", "dns:///a b:1", "somewhere", "127.0.0.1:99999"])
+def test_what_is_no_place(place: str) -> None:
+    with pytest.raises(UsageError, match="--evaluator"):
+        Pool([place], say=print)
+
+
+def test_another_machine_needs_a_word(tmp_path: Path, opened: ExitStack) -> None:
+    for place in ("10.0.0.1:5", "dns:///evaluators:50051"):
+        with pytest.raises(NotSecure, match=r"another machine.*--insecure"):
+            Pool([place], say=print)
+    (tmp_path / "far").write_text("10.0.0.1:5\n")
+    pooled = Pooled(opened, places=(f"dir:{tmp_path}",))
+    with pytest.raises(NoEvaluator):
+        pooled.pool.describe(0.3)
+    assert ["10.0.0.1:5" in each and "left out" in each for each in pooled.said if "another machine" in each] == [True]
+
+
+def link(seconds: float, concurrency: int, room: int = 1000, out: int = 0) -> Any:
+    return SimpleNamespace(seconds=seconds, concurrency=concurrency, room=room, out=range(out))
+
+
+def test_points_are_shared_out_so_that_all_end_together() -> None:
+    quick, slow, wide = link(0.1, 1), link(0.4, 1), link(0.4, 8)
+    given = dict(zip("qsw", [number for _, number in share_out([quick, slow, wide], 130)], strict=True))
+    assert given == {"q": 40, "s": 10, "w": 80}
+    busy = link(0.1, 1, out=30)
+    assert [number for _, number in share_out([busy, link(0.1, 1)], 30)] == [30]
+    assert [number for _, number in share_out([link(0.1, 1, room=3), link(10.0, 1, room=5)], 100)] == [3, 5]
+    unknown = [number for _, number in share_out([link(math.nan, 2), link(0.1, 1)], 30)]
+    assert unknown == [20, 10]

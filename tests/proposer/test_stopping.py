@@ -1,0 +1,30 @@
+"""Which good points a scan ends with."""
+
+from __future__ import annotations
+
+import math
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proposer.stopping import FirstGood
+
+
+@given(st.sets(st.integers(1, 1000), max_size=60), st.integers(1, 40), st.randoms())
+def test_the_first_ones_by_id_in_any_order_of_coming(ids: set[int], wanted: int, random) -> None:
+    first, came = FirstGood(wanted), list(ids)
+    random.shuffle(came)
+    for start in range(0, len(came), 7):
+        first.add(came[start : start + 7])
+    assert first.last == (sorted(ids)[wanted - 1] if len(ids) >= wanted else math.inf)
+
+
+def test_a_lower_one_that_comes_late_takes_the_place_of_the_last() -> None:
+    first = FirstGood(2)
+    assert first.last == math.inf
+    first.add([5, 9])
+    assert first.last == 9
+    first.add([7])
+    assert first.last == 7
+    first.add([8])
+    assert first.last == 7
