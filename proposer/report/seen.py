@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from proposer.run.columns import Columns
 from proposer.run.dataset import Dataset, DatasetError
+from proposer.run.files import START, WAIT
 from proposer.show.plots import read_scan
 from proposer.space import Space
 from proposer.target import Target
@@ -144,10 +145,10 @@ def see(folder: Path) -> Seen:
     with Dataset(folder, read_only=True) as dataset:
         meta = dataset.meta()
         if "variables" not in meta:
-            raise DatasetError(f"{folder}: the run has not started yet, so there is nothing to report")
+            raise DatasetError(f"{folder}: the run has not started yet, so there is nothing to report", next_step=START)
         parts, asked, stored = list(dataset.results()), dataset.count_pending(), dataset.columns
     if not parts:
-        raise DatasetError(f"{folder}: no point has an answer yet, so there is nothing to report")
+        raise DatasetError(f"{folder}: no point has an answer yet, so there is nothing to report", next_step=WAIT)
     codes = max(len(stored.codes), 1)
     seconds = [
         np.pad(row[:codes], (0, codes - len(row[:codes])), constant_values=np.nan)
@@ -165,7 +166,8 @@ def see(folder: Path) -> Seen:
     variables = {each.name for each in scan.variables}
     if variables != set(meta["variables"]):
         raise DatasetError(
-            f"{folder}: its scan file has other variables than its points; put back the one it began with"
+            f"{folder}: its scan file has other variables than its points",
+            next_step="put back the one it began with",
         )
     return Seen(
         name=scan.run_name,
