@@ -61,6 +61,7 @@ def make_run(folder: Path, points: int = 600, name: str = "ring", seed: int = 5)
         "likelihood_digest": "1" * 64,
         "versions": {"lodescan": "0.1.0", "numpy": np.__version__},
         "meaning": {"setup: type": "LODE"},
+        "given": [],
         "stopped": f"{points} evaluations",
     }
     with Dataset(folder) as dataset:
