@@ -133,6 +133,8 @@ class Pool:
                 link, event = self._events.get(timeout=min(max((deadline if everybody else first) - now, 0.01), 1.0))
                 if link is None:
                     self._look(event)
+                elif self._is_forgotten(link):
+                    pass
                 elif isinstance(event, Description):
                     self._asked.add(link)
                     self._consider(link, event, fits)
@@ -194,6 +196,10 @@ class Pool:
         self._refusals.pop(link, None)
         self._asked.discard(link)
 
+    def _is_forgotten(self, link: Link) -> bool:
+        """Whether its address has gone since it posted what is taken up now."""
+        return self._links.get(link.place) is not link
+
     def _consider(self, link: Link, description: Description, fits: Fits) -> None:
         """The first description that fits is the one that all others must have."""
         try:
@@ -239,8 +245,8 @@ class Pool:
             self._say_once(answer.fault)
         elif answer.fault:
             self._leave_out(link, EvaluatorRefused(answer.fault))
-        if self._there is not None and not any(str(each) == link.address for each in self._there):
-            self._forget(next(each for each in self._links if self._links[each] is link))
+        if self._there is not None and link.place not in self._there:
+            self._forget(link.place)
         else:
             link.ask_again(LEFT_OUT if answer.fault and not mends else AGAIN)
 
@@ -282,17 +288,20 @@ class Pool:
             if any(link.ready for link in links):
                 nobody_since = math.inf
             else:
-                nobody_since = min(now, nobody_since)
-                self._nobody(wait, now - nobody_since)
                 if over:
                     return
+                nobody_since = min(now, nobody_since)
+                self._nobody(wait, now - nobody_since)
             for link in links:
                 if late := patience.overdue(link, now):
                     given_back = self._sent_again(link, late)
                     link.leave(AGAIN)
                     yield given_back
-            self._hand_out(work)
-            self._race(work)
+            if over:
+                self.cancel([*work.waiting, *self._to_run_alone])
+            else:
+                self._hand_out(work)
+                self._race(work)
             due = [patience.left(links, now), nobody_since + wait - now, self._next_race(links)]
             try:
                 link_of, event = self._events.get(timeout=max(min(due), 0.001) if min(due) < math.inf else None)
@@ -309,11 +318,11 @@ class Pool:
                 self._look(event)
 
     def _begin(self, work: Work) -> None:
-        self._work = work
+        first, self._work = self._work is None, work
         placed = {*work.waiting, *self._to_run_alone, *(point for link in self._links.values() for point in link.out)}
         work.put_back(point for point in work.rows if point not in placed)
-        for link in self._links.values():
-            if link.description is not None and not link.ready and link not in self._refusals:
+        for link in self._links.values() if first else ():  # later ones are opened when they describe themselves
+            if link.description is not None and link not in self._refusals:
                 self._open(link, work)
 
     def _nobody(self, wait: float, seconds: float) -> None:
@@ -327,6 +336,8 @@ class Pool:
 
     def _happened(self, link: Link, event: object) -> Received | None:
         """Takes up what a link has posted; None where that is nothing to tell."""
+        if self._is_forgotten(link):
+            return None
         if isinstance(event, Description):
             self._consider(link, event, anything)
         elif isinstance(event, NoAnswer):
@@ -369,9 +380,10 @@ class Pool:
                 continue
             if result.status == pb.STATUS_CANCELLED:
                 link.answer(point, -1.0)
-                if self._asked_back and point in self._asked_back:
-                    self._asked_back.discard(point)
-                    work.done([point])
+                if point in self._asked_back:
+                    if not self._is_out(point):
+                        self._asked_back.discard(point)
+                        work.done([point])
                 elif point in work.rows and not self._is_out(point):
                     link.draining = True  # the evaluator is going away: another one gets the point
                     again.append(point)
@@ -384,7 +396,13 @@ class Pool:
             if result.status == pb.STATUS_KILLED:
                 killed.append(point)
                 if work.tried(point) < MOST_TRIES:
-                    again.append(point)
+                    if self._is_out(point):
+                        continue  # it still runs at another evaluator
+                    if point in self._asked_back:
+                        self._asked_back.discard(point)
+                        work.done([point])
+                    else:
+                        again.append(point)
                     continue
             self._times.append(seconds)
             if self._twice and point in self._twice:
@@ -397,6 +415,8 @@ class Pool:
         self._put_back(work, again)
         if outcomes or killed:
             link.breaks = 0
+        if link.draining and not link.out:
+            link.leave(LEFT_OUT)
         return Received(outcomes, killed, raced)
 
     def _end_race(self, point: int) -> None:
@@ -404,6 +424,7 @@ class Pool:
         for other in self._links.values():
             if point in other.out:
                 other.ask_back([point])
+                other.running.pop(point, None)  # nobody waits for it
 
     def _is_out(self, point: int) -> bool:
         return any(point in link.out for link in self._links.values())
@@ -416,13 +437,16 @@ class Pool:
         ):
             received = self._sent_again(link, [])
             self._leave_out(link, EvaluatorRefused(f"{link.address} refused the points: {details(gone.error)}"))
+            link.ask_again(LEFT_OUT)
             return received
         had = bool(link.out)
         if gone.error is not None and not link.breaks:
             lost = f"lost the evaluator at {link.address} ({gone.error.code().name.lower()})"
             self._say(f"{lost}; its points will be sent again")
         link.breaks += had or gone.error is not None
-        received = self._sent_again(link, [] if gone.alive else list(link.running))
+        # Of one that is always at the same address, silence may be the network's: only a closed door is its end.
+        ended = gone.refused or (not gone.alive and any(place.address is None for place in self._places))
+        received = self._sent_again(link, list(link.running) if ended else [])
         if link.breaks > MOST_BREAKS:
             text = f"the evaluator at {link.address} answers, but broke off {link.breaks} times before it gave a result"
             what = "see what it says (does a point end the whole evaluator?), then give the same command again"
@@ -518,7 +542,7 @@ class Pool:
         if not self._may_race or work.waiting or len(links) < 2 or not self._times:
             return
         median, count = statistics.median(self._times), len(self._times)
-        wanted = work.rows.keys() - self._twice - self._suspects
+        wanted = work.rows.keys() - self._twice - self._suspects - self._asked_back
         for point, link in slow_points(links, wanted, median, count):
             self._twice.add(point)
             link.send([point], work)
@@ -539,10 +563,11 @@ class Pool:
             self._to_run_alone.remove(point)
             work.done([point])
         for link in self._links.values():
-            if wanted_not.issuperset(link.out):
-                if link.out:
+            mine = link.out.keys() & work.rows.keys()  # the rest was answered elsewhere
+            if wanted_not.issuperset(mine):
+                if mine:
                     link.ask_back_waiting()
-                    self._asked_back.update(link.out)
+                    self._asked_back.update(mine)
             elif queued := [point for point in link.queued if point in wanted_not]:
                 link.ask_back(queued)
                 self._asked_back.update(queued)

@@ -74,16 +74,23 @@ FATAL = (
 SILENT = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 """Nobody answers."""
 
+NOBODY_LISTENS = ("Connection refused", "No such file or directory")
+"""What gRPC says where a host, or the folder of a Unix socket, is there and no server is."""
+
 _CLOSE: Final = math.inf  # an order to a link's thread: end; another number: connect anew after so many seconds
 _NEXT: Final = -1.0  # open the stream, or read the next message
 
 
 @dataclass(frozen=True)
 class Gone:
-    """A stream has ended: by its server, or with an error; `alive`: the server answers all the same."""
+    """A stream has ended: by its server, or with an error.
+
+    `alive`: the server answers all the same. `refused`: nobody listens there any more.
+    """
 
     error: grpc.RpcError | None
     alive: bool
+    refused: bool = False
 
     exit_code = 3
 
@@ -91,12 +98,13 @@ class Gone:
 @dataclass(frozen=True)
 class NoAnswer:
     """The evaluator did not describe itself; `fault` where it answers in a way that no waiting mends, but perhaps other
-    files of certificates, where it `may_mend`.
+    files of certificates, where it `may_mend`. `refused`: nobody listens there.
     """
 
     why: str
     fault: str = ""
     may_mend: bool = False
+    refused: bool = False
 
 
 Event = Description | pb.EvaluateResponse | Gone | NoAnswer
@@ -127,7 +135,7 @@ class Link:
         self.seconds = math.nan  # of a point, a running mean
         self._first = time.monotonic()
         self._busy = [0.0, 0.0]  # points answered, and the seconds that this took, while all workers had points
-        self._address, self._events, self._security = address, events, security
+        self.place, self._events, self._security = address, events, security
         self.options: list[tuple[str, Any]] = [*_OPTIONS, ("grpc.keepalive_time_ms", int(1000 * keepalive))]
         if name:
             self.options.append(("grpc.ssl_target_name_override", name))
@@ -169,8 +177,10 @@ class Link:
 
     def ask_back(self, points: Collection[int]) -> None:
         """Asks that these points be returned, cancelled; those that run are killed."""
-        if points:
-            self._requests.put(pb.EvaluateRequest(cancel_point_ids=list(points)))
+        points = list(points)
+        most = self.description.max_batch if self.description is not None else max(len(points), 1)
+        for first in range(0, len(points), most):
+            self._requests.put(pb.EvaluateRequest(cancel_point_ids=points[first : first + most]))
 
     def ask_back_waiting(self) -> None:
         """Asks that all points be returned that have not begun."""
@@ -270,7 +280,7 @@ class Link:
     def _run(self) -> None:
         while True:
             try:
-                channel = self._security.channel(self._address, self.options)
+                channel = self._security.channel(self.place, self.options)
             except NotSecure as error:  # files that are just being replaced, say
                 self._post(NoAnswer("", str(error), may_mend=True))
                 order = self._orders.get()
@@ -324,8 +334,8 @@ class Link:
             if order != _NEXT:
                 call.cancel()
                 return order
-            alive = error is None or not isinstance(self._ask(describe, AT_LAST), NoAnswer)
-            self._post(Gone(error, alive))
+            answer = None if error is None else self._ask(describe, AT_LAST)
+            self._post(Gone(error, not isinstance(answer, NoAnswer), isinstance(answer, NoAnswer) and answer.refused))
             if (order := self._orders.get()) != _NEXT:
                 return order
 
@@ -341,9 +351,10 @@ class Link:
                 )
             if error.code() in FATAL:
                 return NoAnswer("", f"{self.address} does not speak lodescan's contract: {details(error)}")
-            if error.code() in SILENT and (fault := self._security.fault(self._address)):
+            if error.code() in SILENT and (fault := self._security.fault(self.place)):
                 return NoAnswer("", f"the evaluator at {self.address} cannot be asked: {fault}", may_mend=True)
-            return NoAnswer("" if error.code() in SILENT else details(error))
+            refused = any(word in (error.details() or "") for word in NOBODY_LISTENS)
+            return NoAnswer("" if error.code() in SILENT else details(error), refused=refused)
 
     def _post(self, event: Event) -> None:
         self._events.put((self, event))
