@@ -60,6 +60,9 @@ class Classifier(OfObservables):
     def fitted(self) -> bool:
         return self._from > 0
 
+    def expect(self, u: Floats) -> None:
+        """Nothing: there is no other model to compare with."""
+
     def fit(self, known: Known, rng: np.random.Generator) -> None:
         usable = np.flatnonzero(known.answered)
         energy = np.where(known.good, 0.0, 2.0)  # all near: what is learned from is spread evenly
@@ -97,6 +100,9 @@ class Ensemble(OfObservables):
     @property
     def fitted(self) -> bool:
         return bool(self._parameters)
+
+    def expect(self, u: Floats) -> None:
+        """Nothing: there is no other model to compare with."""
 
     def fit(self, known: Known, rng: np.random.Generator) -> None:
         usable = np.flatnonzero(np.isfinite(known.values).all(axis=1) & known.answered)

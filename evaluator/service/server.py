@@ -117,7 +117,8 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
             return
         stream = Stream(self._executor, self._description, self.room_for)
         self._streams.add(stream)
-        log.info("a stream of points begins, from %s", context.peer())
+        peer = context.peer()  # asked now: at the end the call may be gone, and gRPC reads freed memory
+        log.info("a stream of points begins, from %s", peer)
         reader = asyncio.create_task(stream.read(requests))
         reader.add_done_callback(lambda _: stream.wake.set())
         response = pb.EvaluateResponse(
@@ -147,7 +148,7 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
             reader.cancel()
             stream.cancel(everything=True)
             self._streams.discard(stream)
-            log.info("a stream of points from %s is over", context.peer())
+            log.info("a stream of points from %s is over", peer)
             self._room.set()
             self._end_if_finished()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import shlex
 from pathlib import Path
 
@@ -53,8 +52,6 @@ def conclude(dataset: Dataset, reason: str, tally: Tally, seconds: float) -> int
     say(f"all points: {folder / DATASET} (`lodescan export {shlex.quote(str(folder))}` writes a table)")
     for line in _advice(dataset, tally):
         say(line)
-    if hint := os.environ.get("LODESCAN_DONE_HINT"):
-        say(hint)
     code = 0 if tally.good else ALL_FAILED if tally.all_failed else NONE_GOOD
     if voice() is Voice.JSON:
         found = {"good": tally.good, "evaluated": tally.evaluated, "seconds": seconds}

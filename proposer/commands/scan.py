@@ -166,6 +166,8 @@ def scan(file: Path, places: Sequence[str], options: ScanOptions) -> int:
         dataset.set_meta({"stopped": reason, "stopped_with": stop_values(spec)})
         code = conclude(dataset, reason, tally, run.seconds)
         draw_pictures(folder, spec, report=options.report)
+    if hint := os.environ.get("LODESCAN_DONE_HINT"):
+        say(hint)
     return code
 
 

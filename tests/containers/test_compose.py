@@ -152,7 +152,7 @@ def test_one_is_killed_and_the_same_command_again_loses_nothing(project: Project
         project,
         "simsusy_stau.yaml",
         "simsusy",
-        points=3,
+        points=60,
         threshold_value=500,
         bootstrap_points=150,
         candidate_points=500,

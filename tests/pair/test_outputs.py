@@ -6,11 +6,9 @@ import csv
 import json
 import math
 import os
-import pty
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -196,44 +194,6 @@ def test_progress_in_plain_lines(mixed: tuple[Path, str]) -> None:
         lines[0],
     )
     assert "\x1b" not in mixed[1]
-
-
-@pytest.mark.slow
-def test_progress_on_a_terminal(make_scan: MakeScan, start_evaluator: StartEvaluator, tmp_path: Path) -> None:
-    scan = make_scan(body="time.sleep(0.02)", setup="  seed: 1\n  max_evaluations: 100", bootstrap=100)
-    evaluator = start_evaluator(scan.file)
-    ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "proposer", "scan", str(scan.file), "--evaluator", evaluator.address]
-    process = subprocess.Popen(
-        [*command, "--run", str(tmp_path / "run")],
-        cwd=ROOT,
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        env={**os.environ, "TERM": "xterm", "COLUMNS": "200"},
-    )
-    os.close(theirs)
-    said, deadline = b"", time.monotonic() + 120
-    while time.monotonic() < deadline:
-        try:
-            part = os.read(ours, 65536)
-        except OSError:  # how a terminal says that nobody writes to it any more
-            break
-        if not part:
-            break
-        said += part
-    os.close(ours)
-    assert process.wait(10) == 0, said.decode()
-    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said.decode())
-    lines = re.findall(
-        r"([\d,]+) of 100,000 good \| hit rate [\d.]+ % \| start \d+ of 100, no estimate before that \| bootstrap \| "
-        r"(?:lowest NLL [^|]* \| )?(\d+) evaluated \([^)]*\) \| [\d.]+ points/s",
-        text,
-    )
-    assert len(lines) > 2
-    assert len({evaluated for _, evaluated in lines}) > 2  # it moves
-    assert b"\x1b" in said
-    assert text.rstrip().splitlines()[-1].startswith("all points:")
 
 
 SCORES = """
