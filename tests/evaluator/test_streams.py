@@ -92,7 +92,7 @@ def test_streams_take_turns(slow):
 def test_what_has_not_begun_is_returned_when_asked_for(slow):
     server = slow()
     requests: queue.SimpleQueue[pb.EvaluateRequest | None] = queue.SimpleQueue()
-    requests.put(server.request([[2.0, 0.0], [2.0, 2.0], *[[2.0, 0.5]] * 3]))
+    requests.put(server.request([[2.0, 0.3], [2.0, 2.0], *[[2.0, 0.5]] * 3]))
     found = []
     for response in server.stub.Evaluate(iter(requests.get, None), timeout=30):
         found += response.results
