@@ -130,7 +130,7 @@ def test_the_code_that_took_the_process_down_is_named(scan_file, evaluator):
 
 def test_a_worker_killed_while_it_works(python_scan, evaluator):
     server = evaluator(python_scan("slow_square", VARIABLES, "timeout: 60"), workers=2)
-    calls = server.stub.Evaluate(iter([server.request([row(1, 0, 30), row(2, 0, 0.01), row(3, 0, 0.01)])]), timeout=60)
+    calls = server.stub.Evaluate(iter([server.request([row(1, 0, 30), row(2, 0, 0.5), row(3, 0, 0.5)])]), timeout=60)
     found = {}
     for response in calls:
         for result in response.results:
