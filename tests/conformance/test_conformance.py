@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from evaluator.conformance import CHECKS, Broken, Peer, every_id_is_answered_once, main
+from evaluator.conformance.__main__ import main
+from evaluator.conformance.checks import CHECKS, every_id_is_answered_once
+from evaluator.conformance.peer import Broken, Peer
 from tests.conformance.server import serve
 from tests.evaluator.harness import Evaluator
 

@@ -8,6 +8,7 @@ import pytest
 from evaluator.chain import Chain
 from evaluator.codes import deadline
 from scanspec import read_scan_file
+from tests.evaluator.bsmart_scans import changed, write_beside
 from tests.evaluator.harness import DATA, PROGRAMS, TAG, Evaluator
 
 
@@ -81,6 +82,31 @@ def chain(monkeypatch):
         return found
 
     return make
+
+
+@pytest.fixture
+def bsmart(tmp_path):
+    """Reads the file of BSMArt in bsmart_scans.py with changes."""
+    write_beside(tmp_path)
+
+    def read(changes=(), order=None):
+        (tmp_path / "old.json").write_text(changed(changes, order))
+        return read_scan_file(tmp_path / "old.json")
+
+    return read
+
+
+@pytest.fixture
+def point(bsmart, tmp_path):
+    """Evaluates a point of that file: the outcome, and the observables by name."""
+
+    def evaluate(changes=(), values=(1.0, 200.0, 0.5), order=None):
+        chain = Chain(bsmart(changes, order))
+        outcome = chain.evaluate(values, tmp_path / "scratch")
+        names = [spec.name for spec in chain.specs]
+        return outcome, dict(zip(names, outcome.observables, strict=True))
+
+    return evaluate
 
 
 @pytest.fixture

@@ -1,104 +1,14 @@
 """Every section and spelling of BSMArt's files, in files as its users have them: strict JSON, keys in its words."""
 
-import json
 import math
-import re
-import shutil
 
 import pytest
 
 from evaluator.chain import Chain, Status
-from evaluator.codes.kinds.toy_targets import toy_targets
 from evaluator.codes.programs import Command
 from evaluator.errors import ConfigurationError
-from scanspec import ScanFileError, read_scan_file
-from tests.evaluator.harness import DATA, PROGRAMS
-
-TEMPLATE = """Block MODSEL
- 1 mode  # picks what the imitated program does
-Block MINPAR
- 3 2*VARIABLE[0]+VARIABLE[2]   # an expression
- 4 1D2
- 21 mu**2
-Block EXTPAR
- 5 math.sqrt(musq)
-"""
-# SPheno's call; what it was given comes back in the block of that name, so that tests see it
-SPHENO = """#!/bin/sh
-sed 's/MINPAR/READBACK/; s/EXTPAR/READBACK2/; /MODSEL/d' "$1" > read
-cat - read > "$2" <<'END'
-Block SPINFO
- 1 SPheno
-Block MASS
- 25 1.25E+02
- 36 NaN
- 1000022 -9.7E+01
-Block ALPHA
- -1.1E-01
-DECAY 25 4.1E-03
- 5.8E-01 2 5 -5
-DECAY1L 25 4.2E-03
- 5.5E-01 2 5 -5
-XSECTION 1.30E+04 2212 2212 2 1000022 1000024
- 0 0 0 0 0 10042 2.5E-02 somebody 1.0
-BLOCK PROCESS ATLAS_1
- XS 1.5
-END
-"""
-BASE = {
-    "Setup": {"RunName": "old", "Type": "MLScanner.MLS_DNNC", "Cores": 4, "csv": "True", "StoreAllPoints": "False"},
-    "Variables": {"mode": {"RANGE": [0, 9]}, "mu": {"RANGE": [1000, 100], "PRIOR": "LOG"}, "2-x": {"RANGE": [0, 1]}},
-    "Derived Variables": {"musq": "mu**2", "half": "musq/2"},
-    "Codes": {
-        "SPheno": {
-            "Run": "True",
-            "InputFile": "in.slha",
-            "OutputFile": "SPheno.spc",
-            "Command": "./spheno",
-            "Observables": {"mh": {"SLHA": ["MASS", [25]], "SCALING": "GAUSS", "MEAN": 125, "VARIANCE": "2"}},
-        }
-    },
-    "Networks": {},
-}
-
-
-@pytest.fixture
-def bsmart(tmp_path):
-    """A file of BSMArt with changes: a path of keys to a value."""
-    (tmp_path / "in.slha").write_text(TEMPLATE)
-    (tmp_path / "spheno").write_text(SPHENO)
-    (tmp_path / "spheno").chmod(0o755)
-    for path in (*PROGRAMS.iterdir(), *(DATA / "profiles").iterdir()):
-        shutil.copy(path, tmp_path)
-
-    def read(changes=(), order=None):
-        content = json.loads(json.dumps(BASE))
-        for keys, value in dict(changes).items():
-            at = content
-            *path, last = keys.split("/")
-            for key in path:
-                at = at.setdefault(key, {})
-            at[last] = value
-        if order:
-            content["Codes"] = {name: content["Codes"][name] for name in order}
-        (tmp_path / "old.json").write_text(json.dumps(content, indent=1))
-        return read_scan_file(tmp_path / "old.json")
-
-    return read
-
-
-@pytest.fixture
-def point(bsmart, tmp_path):
-    def evaluate(changes=(), values=(1.0, 200.0, 0.5), order=None):
-        chain = Chain(bsmart(changes, order))
-        outcome = chain.evaluate(values, tmp_path / "scratch")
-        names = [spec.name for spec in chain.specs]
-        return outcome, dict(zip(names, outcome.observables, strict=True))
-
-    return evaluate
-
-
-OBS = "Codes/SPheno/Observables/"
+from scanspec import ScanFileError
+from tests.evaluator.bsmart_scans import OBS, SPHENO, TEMPLATE
 
 
 def test_templates_with_expressions_and_derived_variables(point):
@@ -282,14 +192,6 @@ def test_in_the_plain_spelling_a_command_is_a_program_whatever_its_name(bsmart):
     assert [each.name for each in scan.codes] == ["SPheno", "resummino"]
 
 
-@pytest.mark.parametrize("settings", [{"Alpha": 1}, {"Command": "echo", "Alpha": 1}])
-def test_a_tool_of_the_users_own_is_named_before_its_settings(bsmart, tmp_path, settings):
-    (tmp_path / "Tools").mkdir()
-    (tmp_path / "Tools" / "mytool.py").write_text("class NewTool(HepTool):\n    pass\n")
-    with pytest.raises(ScanFileError, match=r"line \d+: code 'mytool' is a tool of your own \(Tools/mytool.py\)"):
-        bsmart({"Codes/mytool": settings | {"Observables": {}}})
-
-
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -341,102 +243,6 @@ def test_the_python_text_of_a_grid_is_a_range_with_steps(bsmart):
     assert (read["mu"].low, read["mu"].high, read["mu"].steps) == (0.0, 1.0, 10)
 
 
-def test_toy_targets(point):
-    changes = {
-        "Codes": {
-            "toy_targets": {
-                "Run": "True",
-                "Rosenbrock a": 1,
-                "Rosenbrock b": "10",
-                "Observables": {
-                    "Rosenbrock": {"MEAN": 0, "VARIANCE": 1},
-                    "Ackley": {},
-                    "H": {"SLHA": ["TOYTARGETS", [4]]},
-                },
-            }
-        },
-        "Setup/Skip SLHA Files": "True",
-    }
-    outcome, found = point(changes, (1.0, 1.0, 1.0))
-    assert outcome.status is Status.OK and found["Rosenbrock"] == 0.0 and found["H"] == 106.0
-    outcome, found = point(changes, (0.0, 2.0, 0.0))
-    assert found["Rosenbrock"] == pytest.approx(10 * 4 + 1 + 10 * 16 + 1)
-
-
-def test_the_documented_toys_are_functions_of_names_that_the_tool_gives(point):
-    """The documents write FUNCTION: Rosenbrock, under any name, the function's own too; also later codes may."""
-    settings = {
-        "Rosenbrock a": "1.5",
-        "Rastrigin A": 5,
-        "Ackley a": 10,
-        "Ackley b": 0.1,
-        "Ackley c": 3,
-        "Himmelblau a": 10,
-        "Himmelblau b": 6,
-        "Easom center": [1, "2"],
-    }
-    names = ["Rosenbrock", "Rastrigin", "Ackley", "Himmelblau", "Easom"]
-    observables = {
-        "Rosen": {"FUNCTION": "Rosenbrock", "SCALING": "MINUSEXPUSER"},
-        **{name: {"FUNCTION": f"1*{name}"} for name in names[1:]},
-    }
-    changes = {
-        "Codes": {
-            "toy_targets": {"Run": "True", **settings, "Observables": observables, "Conditions": ["Easom < Rosenbrock"]}
-        },
-        "Observables": {"sum": {"FUNCTION": "Ackley + Rosenbrock"}},
-    }
-    outcome, found = point(changes, (1.0, 2.0, 0.5))
-    assert (outcome.status, outcome.message) == (Status.OK, "")
-    x = (1.0, 2.0, 0.5)
-    assert found["Rosen"] == pytest.approx(100 * (1 + 3.5**2) + 0.5**2 + 0.5**2)
-    assert found["Rastrigin"] == pytest.approx(15 + 1 + 4 + 0.25 - 5 - 5 + 5)
-    ripple = sum(math.cos(3 * each) for each in x) / 3
-    assert found["Ackley"] == pytest.approx(-10 * math.exp(-0.1 * math.sqrt(1.75)) - math.exp(ripple) + 10 + math.e)
-    assert found["Himmelblau"] == pytest.approx((1 + 2 - 10) ** 2 + (1 + 4 - 6) ** 2)
-    assert found["Easom"] == pytest.approx(-math.cos(1) * math.cos(2))
-    assert found["sum"] == pytest.approx(found["Ackley"] + found["Rosen"])
-
-
-def test_a_toy_is_known_from_its_code_on(bsmart):
-    with pytest.raises(ScanFileError, match=r"'Rosenbrok'.*did you mean 'Rosenbrock'"):
-        Chain(bsmart({"Codes/toy_targets": {"Observables": {"x": {"FUNCTION": "Rosenbrok"}}}}))
-    with pytest.raises(ScanFileError, match="'Rosenbrock' is no variable"):
-        Chain(bsmart({f"{OBS}f": {"FUNCTION": "Rosenbrock"}}))
-
-
-def test_all_tools_that_are_not_here_in_one_message(bsmart):
-    """Before any of their keys: one who writes a file of them reads of all at once."""
-    names = ("VacStab", "SModelS2", "HackAnalysis_LO", "MadGraph")
-    tools: dict[str, dict[str, object]] = {name: {"Command": "x", "Observables": {}} for name in names}
-    tools |= {"ZPEED": {"Path": "x", "Nonsense": 1}, "Zprime": {"Run": "False"}, "resummino": {"command": "cp"}}
-    with pytest.raises(ScanFileError) as caught:
-        bsmart({f"Codes/{name}": settings for name, settings in tools.items()})
-    message = str(caught.value)
-    named = re.findall(r"'(\w+)' \(line \d+\)", message)
-    assert named == ["VacStab", "SModelS2", "HackAnalysis_LO", "MadGraph", "ZPEED"]
-    assert "tools of BSMArt that lodescan does not bring along" in message and "docs/bsmart.md" in message
-
-
-def test_tools_of_the_users_own_are_in_that_message_too(bsmart, tmp_path):
-    (tmp_path / "Tools").mkdir()
-    for name in ("mytool", "another"):
-        (tmp_path / "Tools" / f"{name}.py").write_text("class NewTool(HepTool):\n    pass\n")
-    codes: dict[str, dict[str, object]] = {name: {"Observables": {}} for name in ("mytool", "another", "Zprime")}
-    with pytest.raises(ScanFileError) as caught:
-        bsmart({f"Codes/{name}": settings for name, settings in codes.items()})
-    message = str(caught.value)
-    assert re.findall(r"'(\w+)' \(line \d+\)", message) == ["mytool", "another", "Zprime"]
-    assert "of your own (Tools/mytool.py, Tools/another.py), which lodescan does not load" in message
-
-
-def test_what_direct_detection_does_not_do_is_said(bsmart):
-    dark = {"Command": "./dark.sh", "InputFile": "spc", "DD_Limits": "True", "Observables": {}}
-    (note,) = bsmart({"Codes/MicrOmegas": dark}).notes
-    assert "Codes: MicrOmegas: DD_Limits: the entry DARKMATTER 501" in note and "is not made here" in note
-    assert bsmart({"Codes/MicrOmegas": dark | {"DD_Limits": "False"}}).notes == ()
-
-
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
@@ -460,34 +266,6 @@ def test_what_only_another_scan_of_bsmart_reads_is_said_with_its_line(bsmart, tm
 def test_a_type_of_an_observable_that_changes_nothing_is_only_named(bsmart, settings):
     scan = bsmart({f"{OBS}mA": {"SLHA": ["MASS", [36]]} | settings})
     assert scan.notes == () and "Codes: SPheno: Observables: mA: TYPE" in scan.ignored
-
-
-def test_least_values_of_the_toys():
-    assert toy_targets([1.0] * 4)["Rosenbrock"] == 0.0
-    zero = toy_targets([0.0] * 3)
-    assert zero["Rastrigin"] == 0.0 and abs(zero["Ackley"]) < 1e-12
-    assert toy_targets([3.0, 2.0])["Himmelblau"] == 0.0
-    assert toy_targets([math.pi, math.pi])["Easom"] == -1.0
-    assert toy_targets([1e200, 1e200])["Rosenbrock"] == math.inf
-
-
-def test_pass_tool(point):
-    changes = {
-        "Codes": {
-            "pass_tool": {
-                "Run": "True",
-                "InputFile": "in.slha",
-                "Observables": {"tanb": {"SLHA": ["MINPAR", [3]], "SCALING": "USER"}},
-            },
-            "dark": {
-                "Run": "True",
-                "Command": "sh -c 'cat $0; echo \" 22 5\"' {input} > {output}",
-                "Observables": {"later": {"SLHA": ["EXTPAR", [22]]}},
-            },
-        }
-    }
-    outcome, found = point(changes)
-    assert (outcome.status, found["tanb"], found["later"]) == (Status.OK, 2.5, 5.0)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """`goal: collect`: candidates beside good points, and many good points soon."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -15,8 +15,8 @@ from proposer.strategies.lode.energy import EnergyOfObservables
 from proposer.strategies.lode.points import Known, Points
 from proposer.strategies.lode.strategy import Lode, LodeSettings
 from proposer.target import Target
-from proposer.types import Status, Told
 from scanspec import ScanFileError, Variable, read_scan_file
+from tests.proposer.answered import told_of
 
 
 def disc(u: np.ndarray) -> np.ndarray:
@@ -24,16 +24,9 @@ def disc(u: np.ndarray) -> np.ndarray:
     return ((u - 0.5) ** 2).sum(axis=1) / 0.2**2
 
 
-def told_of(u: np.ndarray, nll: np.ndarray, origins: Sequence[str]) -> Told:
-    n = len(u)
-    status, batches = np.full(n, Status.OK, dtype=np.int8), np.ones(n, dtype=np.int64)
-    return Told(np.arange(n) + 1, u, status, nll, np.empty((n, 0)), origins, batches)
-
-
 def known_of(u: np.ndarray) -> Known:
     points = Points(np.arange(2), EnergyOfObservables([], Target(1.0)), Target(1.0))
-    n = len(u)
-    points.add(told_of(u, disc(u), ["start"] * n))
+    points.add(told_of(u, disc(u)))
     return points.known()
 
 
@@ -79,7 +72,7 @@ def two_bowls(u: np.ndarray) -> np.ndarray:
 def test_centres_are_the_lowest_points_some_way_apart():
     u = np.random.default_rng(3).random((400, 2))
     points = Points(np.arange(2), EnergyOfObservables([], Target(1.0)), Target(1.0))
-    points.add(told_of(u, two_bowls(u), ["start"] * 400))
+    points.add(told_of(u, two_bowls(u)))
     of = centres(points.known(), 3)
     assert of[0] == np.argmin(two_bowls(u))
     assert (np.linalg.norm(u[of] - 0.8, axis=1) < 0.1).any()  # the other bowl has one too
@@ -90,7 +83,7 @@ def test_centres_are_the_lowest_points_some_way_apart():
 def test_steps_downhill_are_near_and_lower_and_all_apart():
     rng, u = np.random.default_rng(3), np.random.default_rng(4).random((300, 2))
     points = Points(np.arange(2), EnergyOfObservables([], Target(1.0)), Target(1.0))
-    points.add(told_of(u, two_bowls(u), ["start"] * 300))
+    points.add(told_of(u, two_bowls(u)))
     known = points.known()
     found = descend(lambda z: np.stack([two_bowls(z), two_bowls(z)]), known, 10, rng)
     assert found.shape == (10, 2) and len(np.unique(found, axis=0)) == 10

@@ -9,21 +9,16 @@ from proposer.strategies.lode.points import Known, Points
 from proposer.strategies.lode.spread import basins, stuck
 from proposer.strategies.lode.strategy import Lode, LodeSettings
 from proposer.target import Target
-from proposer.types import Floats, Status, Told
+from proposer.types import Floats, Told
 from scanspec import Kind, Likelihood
+from tests.proposer.answered import told_of
 
 TARGET = Target(1.0)
 
 
-def told_of(u: Floats, nll: Floats, observables: Floats, origins: list[str]) -> Told:
-    n = len(u)
-    status = np.full(n, Status.OK, dtype=np.int8)
-    return Told(np.arange(n), u, status, nll, observables, origins, np.ones(n, dtype=np.int64))
-
-
 def known_of(u: Floats, nll: Floats) -> Known:
     points = Points(np.arange(u.shape[1]), EnergyOfObservables([], TARGET), TARGET)
-    points.add(told_of(u, nll, np.empty((len(u), 0)), ["start"] * len(u)))
+    points.add(told_of(u, nll))
     return points.known()
 
 
@@ -61,7 +56,7 @@ def test_basins_go_on_where_losses_are_at_their_cap():
     scored = EnergyOfObservables([ScoredObservable("y", Likelihood(Kind.GAUSS, 0.0, 1.0))], TARGET)
     points = Points(np.arange(1), scored, TARGET)
     y = np.array([[1e3], [1e5], [1e7]])
-    points.add(told_of(np.array([[0.1], [0.5], [0.9]]), np.full(3, 711.0), y, ["start"] * 3))
+    points.add(told_of(np.array([[0.1], [0.5], [0.9]]), np.full(3, 711.0), y))
     slope = points.known().slope
     assert slope[0] < slope[1] < slope[2]
 
@@ -79,6 +74,6 @@ def test_a_resonance_is_found_beside_a_wide_basin_that_is_bad():
         batch = strategy.ask()
         assert batch is not None
         y, nll = problem.evaluate(batch.u)
-        waiting.append(told_of(batch.u, nll, y, list(batch.origins)))
+        waiting.append(told_of(batch.u, nll, y, origins=batch.origins))
         evaluations += len(batch)
     assert strategy.good

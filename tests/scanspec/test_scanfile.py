@@ -4,22 +4,8 @@ import math
 
 import pytest
 
-from scanspec import Kind, Likelihood, ScanFileError
-
-BASE = """\
-variables:
-  m0: [0, 10]
-codes:
-  toy:
-    function: toy:f
-    observables:
-      x: {mean: 1, sigma: 2}
-"""
-
-
-def observable(settings, name="x"):
-    return BASE.replace("x: {mean: 1, sigma: 2}", f"{name}: {settings}")
-
+from scanspec import Kind, Likelihood
+from tests.scanspec.small_scan import BASE, observable
 
 # ---- likelihoods
 
@@ -290,54 +276,6 @@ def test_blocks(read):
     }
 
 
-def test_what_has_no_meaning_is_named_once(read):
-    scan = read(
-        "MPI: {Size: 1}\n"
-        "setup: {csv: 'True', Use TQDM: 'False', Cores: 4, Store Inputs: 'True', debug: 'False'}\n"
-        "variables:\n  a: {RANGE: [0, 1], VARIANCE: 0.3}\n  b: {RANGE: [0, 1], VARIANCE: 0.3}\n"
-        "Networks: {Estimators: 3}\n"
-        "codes:\n  toy:\n    function: toy:f\n    Observables: {x: {MEAN: 1, VARIANCE: 2, TYPE: Observable}}\n"
-    )
-    assert list(scan.ignored) == [
-        "MPI",
-        "setup: csv",
-        "setup: Use TQDM",
-        "setup: Cores",
-        "setup: debug",
-        "Networks: Estimators",
-        "variables: a: VARIANCE",
-        "variables: b: VARIANCE",
-        "codes: toy: Observables: x: TYPE",
-    ]
-    (note,) = scan.notes
-    assert note.startswith("setup: Store Inputs keeps nothing here")
-
-
-def test_two_names_of_bsmart_for_one_key_may_say_the_same(read, fault):
-    body = "variables: {a: [0, 1]}\ncodes: {c: {function: 'm:f', observables: {x: {mean: 1, sigma: 2}}}}\n"
-    setup = "Setup: {{StoreAllPoints: 'True', Store Output Files: '{}'}}\n"
-    assert read(setup.format("True") + body).setup.text("keep_spectra") == "valid"
-    assert "same key; keep one" in fault(setup.format("False") + body)
-
-
-@pytest.mark.parametrize(
-    ("key", "words"),
-    [
-        ("StoreSeparateFiles", "StoreSeparateFiles is always so: the spectrum files"),
-        ("StoreInputs", "StoreInputs keeps nothing here; this writes the files of any point anew"),
-        ("Store Inputs", "Store Inputs keeps nothing here"),
-        ("StoreEverything", "`lodescan-evaluator point FILE NAME=VALUE ... --keep DIR`"),
-        ("Store Invalid", "Store Invalid is always so: unphysical points are in the dataset"),
-        ("Resume", "Resume is always so: the same command goes on"),
-    ],
-)
-def test_what_is_had_in_another_way_is_said_where_it_is_on(read, key, words):
-    body = "variables: {a: [0, 1]}\ncodes: {c: {function: 'm:f', observables: {x: {mean: 1, sigma: 2}}}}\n"
-    (note,) = read(f"Setup: {{{key}: 'True'}}\n{body}").notes
-    assert note.startswith("Setup: ") and words in note
-    assert read(f"Setup: {{{key}: 'False'}}\n{body}").notes == ()
-
-
 def test_no_files_for_a_program_is_said(read):
     body = "variables: {a: [0, 1]}\ncodes: {c: {CODE, observables: {x: {mean: 1, sigma: 2}}}}\n"
     skip = "Setup: {Skip SLHA Files: 'True'}\n" + body
@@ -347,94 +285,7 @@ def test_no_files_for_a_program_is_said(read):
     assert read(skip.replace("CODE", "function: 'm:f'")).notes == ()
 
 
-@pytest.mark.parametrize(
-    ("name", "closest", "word"),
-    [
-        ("MCMC", "LODE", "no samples of a posterior"),
-        ("mcmc", "LODE", "no samples of a posterior"),
-        ("Multinest", "LODE", "no samples of a posterior"),
-        ("MultiNest", "LODE", "evenly"),
-        ("AffineMC", "LODE", "evenly"),
-        ("AL", "LODE", "evenly"),
-        ("DLScanner", "MLS_DNNC", "networks"),
-        ("MLS", "MLS_DNNC", "networks"),
-        ("MLScanner.MLS_SVR_RBF", "MLS_DNNC", "networks"),
-        ("Contour2D", "LODE", "border"),
-        ("ContourGP", "LODE", "border"),
-        ("Vegas", "LODE", "evenly"),
-        ("DEAP", "CMAES", "lowest NLL"),
-        ("Diver", "CMAES", "lowest NLL"),
-        ("read_dir", "READ_CSV", "folders of spectra"),
-        ("read_dir_mpi", "READ_CSV", "folders of spectra"),
-    ],
-)
-def test_a_type_of_bsmart_that_is_not_here_names_the_closest(read, name, closest, word):
-    # its variables may hold what only that type understands, so the type comes first
-    with pytest.raises(ScanFileError, match=r"line 1: type '.*' is a scan of BSMArt") as caught:
-        read(f"setup: {{Type: {name}}}\nvariables: {{a: 'np.linspace(0)', b: }}\n")
-    assert f"{name!r} is" in str(caught.value)
-    assert f"the closest is `type: {closest}`" in str(caught.value)
-    assert word in str(caught.value)
-
-
-@pytest.mark.parametrize("key", ["Nonsense: 3", "Nonsense: {a: 1}"])
-def test_a_type_that_is_not_here_is_refused_before_its_keys(read, key):
-    for order in (f"{{{key}, Type: DEAP}}", f"{{type: MCMC, {key}}}"):
-        with pytest.raises(ScanFileError, match=r"is a scan of BSMArt that lodescan does not have"):
-            read(f"setup: {order}\nvariables: {{a: [0, 1]}}\n")
-
-
-SETUP_OF_BSMART = """RunName|Type|Points|Cores|InitCSV|csv|csv name|Output File|Spectrum File|Precision
-|Short|StoreAllPoints|Store Output Files|StoreSeparateFiles|StoreEverything
-|StoreInputs|Store Invalid|Store In Memory|SLHA_Output|Skip SLHA Files
-|Temporary Directory|debug|Resume|Merge Results|Use TQDM|LogLike|Store Inputs
-|OutputFile|Debug|DensityPenalty|Batch_size|Input_CSV_File|Input_Dir|LR|Neurons|Epochs
-|Iterations|Classifier|TrainLH|DensityPenality|CMAES MaxLoss|Sigma Tolerance
-|Initial Sample|Walkers|Steps|Valid Points|Sample LogLike Name|Sample NLL Name
-|Sample Likelihood Name|Live Points|Evidence Tolerance|Sampling Efficiency
-|MultiNestLib|DiverLib|NP|Convergence Threshold|Max Civilisations|Function|Threshold
-|N0|Bad value|Fail Value|Noise|Grid Size|Sample Size|Initial Points|DEAP|n_cores
-|CMAESEpisodes|CMAESPopulationSize|CMAESMaxGenerations|CMAESMean|CMAESSigma|CMAESPathSeeds
-|CMAESNoveltyDetection|CMAESNoveltyDetectionParams|CMAESHBOSNBins|CMAESFocus|CMAESHierarchy
-|CMAESNoGoodPointsPatience|CMAESGoodPointsEarlyStop|CMAESBestLossPatience
-|CMAESBestNValidConstraintsPatience|TempDir|TestCSV|Benchmark|Sample Best Only
-|Sample Multiplier|Patience|Batch Size|Verbose|Number of parameters"""
-NETWORKS_OF_BSMART = """Candidate_Points|Bootstrap_Points|Points_Per_Iteration|Kinitial|Threshold_Value
-|Random_Fraction|Batch Size|Neurons|Epochs|LearningRate|Iterations|Verbose|Estimators
-|Max_Depth|Target_Points|MLmodel|HiddenSize|HiddenLayers|SGDmomentum|DSteps
-|WeightDecay|K|L|FromGood|Epsilon|Diversity Alpha|FullTrain|AutoStop|Method|Threshold
-|Hidden_Layers|Use_Vegas_Map|Vegas_Frac|Vegas_Ninc|Random_Points"""
-
-
-@pytest.mark.parametrize(("section", "text"), [("Setup", SETUP_OF_BSMART), ("Networks", NETWORKS_OF_BSMART)])
-def test_every_key_of_bsmart_is_known(read, section, text):
-    for key in text.replace("\n", "").split("|"):
-        read(BASE + f"{section}: {{{key}: {'RANDOM' if key == 'Type' else 1}}}\n")
-
-
-@pytest.mark.parametrize("key", ["HiggsBounds Dataset", "QNUMBERS file", "Initialization File", "PDGs"])
-def test_keys_of_bsmarts_tools_are_named(read, key):
-    scan = read(BASE.replace("function: toy:f", f"function: toy:f\n    {key}: 1"))
-    assert scan.ignored == (f"codes: toy: {key}",)
-
-
-@pytest.mark.parametrize("key", ["LSP", "DD_Limits", "Options", "Neutral Higgs"])
-def test_keys_of_bsmarts_tools_that_selected_points_are_more_than_named(read, key):
-    scan = read(BASE.replace("function: toy:f", f"function: toy:f\n    {key}: 1"))
-    assert scan.ignored == ()
-    assert [each for each in scan.notes if key in each and "conditions" in each]
-
-
 @pytest.mark.parametrize("run", ['Run: "False"', "Run: 0", "run: no"])
 def test_a_code_that_is_switched_off_may_hold_anything(read, run):
     scan = read(BASE.replace("codes:", f"codes:\n  MadGraph: {{{run}, Process: p p > t t~, PDGs: 1}}"))
     assert [each.name for each in scan.codes] == ["toy"]
-
-
-def test_an_unknown_key_of_a_tool_points_to_the_port(read):
-    tool = "codes:\n  mine: {My Option: 3}"
-    with pytest.raises(ScanFileError, match=r"unknown key 'My Option' in codes: mine.*of your own.*docs/bsmart\.md"):
-        read(BASE.replace("codes:", tool))
-    for way in "function: 'a:b'", "Command: ./a", "flavio: {}", "umbridge: {}":
-        with pytest.raises(ScanFileError, match=r"(?m)unknown key 'timeot' in codes: mine; did you mean 'timeout'[?]$"):
-            read(BASE.replace("codes:", f"codes:\n  mine: {{{way}, timeot: 3}}"))

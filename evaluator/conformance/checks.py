@@ -1,125 +1,30 @@
-"""`lodescan-conformance ADDRESS`: does an evaluator, in any language, keep the contract?
+"""The promises of proto/lodescan/v1/evaluation.proto, a check each; the name of a check is what it promises.
 
-Each check is one promise of proto/lodescan/v1/evaluation.proto. Points are drawn at random
-in the ranges that the evaluator describes, always the same ones.
+Points are drawn at random in the ranges that the evaluator describes, always the same ones.
 """
 
 from __future__ import annotations
 
-import argparse
 import math
-import os
-import random
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import grpc
 import numpy as np
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-try:
-    from grpc_health.v1 import health_pb2, health_pb2_grpc
-except ModuleNotFoundError as error:  # both sides install each other's commands
-    where = (
-        "run it in the evaluator's environment, .envs/evaluator/bin/lodescan-conformance (pip install '.[evaluator]' "
-        "in the clone makes another)"
-    )
-    sys.exit(f"lodescan-conformance: {error.name} is missing: {where}")
-
-from evaluator.commands.channel import PLAIN, add_client_options, open_channel
-from evaluator.errors import ConfigurationError
+from evaluator.conformance.peer import LARGEST_MESSAGE, Broken, Peer, promise
 from lodescan.v1 import evaluation_pb2 as pb
-from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
-from scanspec import AddressError, Kind, Likelihood, losses_and_nll, read_address, visible
+from scanspec import Kind, Likelihood, losses_and_nll
 from scanspec.likelihoods import LARGEST_LOSS, NEEDS_MEAN_AND_SIGMA
 
 POINTS = 8
 """Points of a batch."""
 
-LARGEST_MESSAGE = 32 * 2**20
-"""Bytes: a batch that is one too many is tried where it fits."""
-
-LONGEST_LINE = 2000
-
 LARGEST_SPECTRA = 2**20
 """Bytes of all spectrum files of a point."""
 
 _NOT_ANSWERS = {pb.STATUS_KILLED, pb.STATUS_CANCELLED}
-
-Row = list[float]
-
-
-class Broken(AssertionError):
-    """A promise of the contract that the evaluator does not keep."""
-
-
-class Peer:
-    """The evaluator at an address, and its own description."""
-
-    def __init__(self, address: str, timeout: float, options: argparse.Namespace = PLAIN) -> None:
-        """`options`: how it is reached, see `open_channel`. Raises AddressError, ConfigurationError, grpc.RpcError."""
-        more = [("grpc.max_receive_message_length", 2 * LARGEST_MESSAGE)]
-        self.channel = open_channel(read_address(address), options, more)
-        self.stub: Any = pb_grpc.EvaluationServiceStub(self.channel)
-        self.timeout = timeout
-        self.description = self.describe()
-        self.names = [each.name for each in self.description.parameters]
-
-    def close(self) -> None:
-        self.channel.close()
-
-    def describe(self) -> pb.DescribeResponse:
-        answer: pb.DescribeResponse = self.stub.Describe(pb.DescribeRequest(), timeout=self.timeout)
-        return answer
-
-    def points(self, count: int) -> list[Row]:
-        """Points within the ranges; in an open range near 0."""
-        draw = random.Random(1)  # noqa: S311  # always the same points
-        return [[_within(each, draw) for each in self.description.parameters] for _ in range(count)]
-
-    def request(
-        self, rows: Sequence[Row], ids: Sequence[int], names: Sequence[str] | None = None
-    ) -> pb.EvaluateRequest:
-        values = [value for row in rows for value in row]
-        return pb.EvaluateRequest(parameters=self.names if names is None else names, point_ids=ids, values=values)
-
-    def stream(self, *requests: pb.EvaluateRequest) -> list[pb.EvaluateResponse]:
-        """All responses to these requests and a half-close; raises grpc.RpcError, and Broken when it never ends."""
-        count = sum(len(each.point_ids) for each in requests)
-        try:
-            return list(self.stub.Evaluate(iter(requests), timeout=self.timeout * max(1, count)))
-        except grpc.RpcError as error:
-            if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
-                raise Broken(f"the stream of {count} points did not end after it was half-closed") from None
-            raise
-
-    def results(self, *requests: pb.EvaluateRequest) -> list[pb.Result]:
-        return [result for response in self.stream(*requests) for result in response.results]
-
-    def code(self, *requests: pb.EvaluateRequest) -> grpc.StatusCode:
-        """The status with which these requests end."""
-        try:
-            self.stream(*requests)
-        except grpc.RpcError as error:
-            code: grpc.StatusCode = error.code()
-            return code
-        return grpc.StatusCode.OK
-
-
-def _within(parameter: pb.Parameter, draw: random.Random) -> float:
-    low, high = parameter.low, parameter.high
-    if math.isinf(low) or math.isinf(high):
-        return min(max(draw.gauss(0.0, 1.0), low), high)
-    return low + (high - low) * draw.random()
-
-
-def promise(kept: bool, otherwise: str) -> None:
-    """Raises Broken, with what is wrong, unless a promise is kept."""
-    if not kept:
-        raise Broken(otherwise)
-
-
-# ---- the checks; the name of each is what it promises
 
 
 def describe_is_sane(peer: Peer) -> None:
@@ -353,49 +258,3 @@ def _likelihood(observable: pb.Observable) -> Likelihood:
     name = pb.LikelihoodKind.Name(said.kind).removeprefix("LIKELIHOOD_KIND_")
     promise(name in Kind.__members__, f"the likelihood of {observable.name} is {name}")
     return Likelihood(Kind[name], said.mean, said.sigma, said.lower, said.upper, said.log_scaling)
-
-
-def shown(text: object) -> str:
-    """What the evaluator says, in a line of bounded length that a terminal does not obey."""
-    return " ".join(visible(str(text)[:LONGEST_LINE]).split())
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Prints a line for each promise; 0 when all are kept, 1 when not, 2 when nobody answers."""
-    parser = argparse.ArgumentParser(prog="lodescan-conformance", description="Does an evaluator keep the contract?")
-    parser.add_argument("address", metavar="HOST:PORT", help="or unix:PATH")
-    parser.add_argument(
-        "--timeout", type=float, default=60.0, metavar="SECONDS", help="for one point (default: %(default)s)"
-    )
-    add_client_options(parser)
-    options = parser.parse_args(arguments)
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    try:
-        peer = Peer(options.address, options.timeout, options)
-    except (AddressError, ConfigurationError) as error:
-        print(f"lodescan-conformance: {error}", file=sys.stderr)
-        return 2
-    except grpc.RpcError as error:
-        why = f"{options.address} does not answer Describe ({error.code().name})"
-        print(f"lodescan-conformance: {why}", file=sys.stderr)
-        return 2
-    failed = 0
-    for check in CHECKS:
-        name = check.__name__.replace("_", " ")
-        try:
-            check(peer)
-        except Broken as broken:
-            failed += 1
-            print(f"FAIL  {name}: {shown(broken)}")
-        except grpc.RpcError as error:
-            failed += 1
-            print(f"FAIL  {name}: the call ended with {error.code().name}: {shown(error.details())}")
-        else:
-            print(f"ok    {name}")
-    peer.close()
-    print(f"{len(CHECKS) - failed} of {len(CHECKS)} promises kept by {shown(peer.description.backend)}")
-    return 1 if failed else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Does an evaluator, in any language, keep the contract?"""

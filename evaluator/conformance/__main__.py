@@ -1,0 +1,72 @@
+"""`lodescan-conformance ADDRESS`: does an evaluator, in any language, keep the contract?"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+import grpc
+
+try:
+    from evaluator.conformance.checks import CHECKS
+except ModuleNotFoundError as error:  # both sides install each other's commands
+    where = (
+        "run it in the evaluator's environment, .envs/evaluator/bin/lodescan-conformance (pip install '.[evaluator]' "
+        "in the clone makes another)"
+    )
+    sys.exit(f"lodescan-conformance: {error.name} is missing: {where}")
+
+from evaluator.commands.channel import add_client_options
+from evaluator.conformance.peer import Broken, Peer
+from evaluator.errors import ConfigurationError
+from scanspec import AddressError, visible
+
+LONGEST_LINE = 2000
+"""Characters of what an evaluator says."""
+
+
+def shown(text: object) -> str:
+    """What the evaluator says, in a line of bounded length that a terminal does not obey."""
+    return " ".join(visible(str(text)[:LONGEST_LINE]).split())
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Prints a line for each promise; 0 when all are kept, 1 when not, 2 when nobody answers."""
+    parser = argparse.ArgumentParser(prog="lodescan-conformance", description="Does an evaluator keep the contract?")
+    parser.add_argument("address", metavar="HOST:PORT", help="or unix:PATH")
+    parser.add_argument(
+        "--timeout", type=float, default=60.0, metavar="SECONDS", help="for one point (default: %(default)s)"
+    )
+    add_client_options(parser)
+    options = parser.parse_args(arguments)
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    try:
+        peer = Peer(options.address, options.timeout, options)
+    except (AddressError, ConfigurationError) as error:
+        print(f"lodescan-conformance: {error}", file=sys.stderr)
+        return 2
+    except grpc.RpcError as error:
+        why = f"{options.address} does not answer Describe ({error.code().name})"
+        print(f"lodescan-conformance: {why}", file=sys.stderr)
+        return 2
+    failed = 0
+    for check in CHECKS:
+        name = check.__name__.replace("_", " ")
+        try:
+            check(peer)
+        except Broken as broken:
+            failed += 1
+            print(f"FAIL  {name}: {shown(broken)}")
+        except grpc.RpcError as error:
+            failed += 1
+            print(f"FAIL  {name}: the call ended with {error.code().name}: {shown(error.details())}")
+        else:
+            print(f"ok    {name}")
+    peer.close()
+    print(f"{len(CHECKS) - failed} of {len(CHECKS)} promises kept by {shown(peer.description.backend)}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+"""An evaluator as the checks of its contract see it: its address, its description, and what it answers."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import grpc
+
+from evaluator.commands.channel import PLAIN, open_channel
+from lodescan.v1 import evaluation_pb2 as pb
+from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
+from scanspec import read_address
+
+LARGEST_MESSAGE = 32 * 2**20
+"""Bytes: a batch that is one too many is tried where it fits."""
+
+Row = list[float]
+
+
+class Broken(AssertionError):
+    """A promise of the contract that the evaluator does not keep."""
+
+
+class Peer:
+    """The evaluator at an address, and its own description."""
+
+    def __init__(self, address: str, timeout: float, options: argparse.Namespace = PLAIN) -> None:
+        """`options`: how it is reached, see `open_channel`. Raises AddressError, ConfigurationError, grpc.RpcError."""
+        more = [("grpc.max_receive_message_length", 2 * LARGEST_MESSAGE)]
+        self.channel = open_channel(read_address(address), options, more)
+        self.stub: Any = pb_grpc.EvaluationServiceStub(self.channel)
+        self.timeout = timeout
+        self.description = self.describe()
+        self.names = [each.name for each in self.description.parameters]
+
+    def close(self) -> None:
+        self.channel.close()
+
+    def describe(self) -> pb.DescribeResponse:
+        answer: pb.DescribeResponse = self.stub.Describe(pb.DescribeRequest(), timeout=self.timeout)
+        return answer
+
+    def points(self, count: int) -> list[Row]:
+        """Points within the ranges; in an open range near 0."""
+        draw = random.Random(1)  # noqa: S311  # always the same points
+        return [[_within(each, draw) for each in self.description.parameters] for _ in range(count)]
+
+    def request(
+        self, rows: Sequence[Row], ids: Sequence[int], names: Sequence[str] | None = None
+    ) -> pb.EvaluateRequest:
+        values = [value for row in rows for value in row]
+        return pb.EvaluateRequest(parameters=self.names if names is None else names, point_ids=ids, values=values)
+
+    def stream(self, *requests: pb.EvaluateRequest) -> list[pb.EvaluateResponse]:
+        """All responses to these requests and a half-close; raises grpc.RpcError, and Broken when it never ends."""
+        count = sum(len(each.point_ids) for each in requests)
+        try:
+            return list(self.stub.Evaluate(iter(requests), timeout=self.timeout * max(1, count)))
+        except grpc.RpcError as error:
+            if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+                raise Broken(f"the stream of {count} points did not end after it was half-closed") from None
+            raise
+
+    def results(self, *requests: pb.EvaluateRequest) -> list[pb.Result]:
+        return [result for response in self.stream(*requests) for result in response.results]
+
+    def code(self, *requests: pb.EvaluateRequest) -> grpc.StatusCode:
+        """The status with which these requests end."""
+        try:
+            self.stream(*requests)
+        except grpc.RpcError as error:
+            code: grpc.StatusCode = error.code()
+            return code
+        return grpc.StatusCode.OK
+
+
+def _within(parameter: pb.Parameter, draw: random.Random) -> float:
+    low, high = parameter.low, parameter.high
+    if math.isinf(low) or math.isinf(high):
+        return min(max(draw.gauss(0.0, 1.0), low), high)
+    return low + (high - low) * draw.random()
+
+
+def promise(kept: bool, otherwise: str) -> None:
+    """Raises Broken, with what is wrong, unless a promise is kept."""
+    if not kept:
+        raise Broken(otherwise)

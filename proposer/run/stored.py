@@ -1,0 +1,211 @@
+"""What a run's database says about its points: questions alone, which change nothing."""
+
+from __future__ import annotations
+
+import math
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from proposer.run import schema
+from proposer.run.checksums import Damaged
+from proposer.run.files import START, DatasetError
+from proposer.run.opening import named
+from proposer.run.points import Asked, read_rows
+from proposer.run.rows import Results
+from proposer.target import Target
+from proposer.types import Floats, Pending, Status, Told
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from proposer.run.columns import Columns
+
+MOST_BATCHES = 256
+"""The most batches that are read at a time."""
+
+CHUNK = 2048
+"""The most points that are handed out at a time."""
+
+
+class Stored:
+    """The points in the open database `db` of the file `path`. There are no tables before the run's start.
+
+    Raises DatasetError, whose message names the file, wherever it cannot be read.
+    """
+
+    def __init__(self, path: Path, db: sqlite3.Connection) -> None:
+        self.path, self._db = path, db
+        self._columns: Columns | None = None
+        with named(path):
+            if self._select("PRAGMA user_version")[0][0]:
+                self._columns = schema.read_columns(db)
+
+    @property
+    def columns(self) -> Columns:
+        """What the run stores of each point. Raises DatasetError before its start."""
+        if self._columns is None:
+            raise DatasetError(f"{self.path}: the run has not started yet", next_step=START)
+        return self._columns
+
+    def _select(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
+        with named(self.path):
+            return self._db.execute(statement, values).fetchall()
+
+    @property
+    def points(self) -> int:
+        """How many points were asked; also the newest id."""
+        return self._count("ifnull(max(id), 0) FROM points")
+
+    @property
+    def batches(self) -> int:
+        """How many batches were asked; also the number of the newest one."""
+        return self._count("ifnull(max(number), 0) FROM batches")
+
+    def count_known(self) -> int:
+        """How many points came with their NLL from an InitCSV, so were never evaluated here."""
+        return self._count("ifnull(sum(known), 0) FROM batches")
+
+    def count_pending(self) -> int:
+        """How many points have no answer."""
+        return self._count("count(*) FROM points WHERE status IS NULL")
+
+    def count_warned(self, warning: str) -> int:
+        """How many points have a warning with these words."""
+        return self._count("count(*) FROM points WHERE instr(warnings, ?)", warning)
+
+    def _count(self, what: str, *values: str) -> int:
+        return 0 if self._columns is None else int(self._select(f"SELECT {what}", values)[0][0])
+
+    def meta(self) -> dict[str, Any]:
+        """Everything that was stored by `start` and `set_meta`; empty before the run has started."""
+        with named(self.path):
+            return {} if self._columns is None else schema.read_meta(self._db)
+
+    def latest_checkpoint(self) -> tuple[int, bytes] | None:
+        """The newest batch's number and the checkpoint that was stored with it; None before the first."""
+        with named(self.path):
+            return None if self._columns is None else schema.read_checkpoint(self._db)
+
+    def counts(self) -> dict[tuple[str, Status | None], int]:
+        """How many points there are by origin and status; None: without an answer."""
+        if self._columns is None:
+            return {}
+        rows = self._select("SELECT origin, status, count(*) FROM points GROUP BY origin, status ORDER BY 1, 2")
+        return {(origin, Status[status] if status else None): n for origin, status, n in rows}
+
+    def counts_by_code(self) -> dict[str, dict[Status, int]]:
+        """How many points ended at each code, by status."""
+        found: dict[str, dict[Status, int]] = {}
+        query = "SELECT failed_code, status, count(*) FROM points WHERE failed_code IS NOT NULL GROUP BY 1, 2"
+        for code, status, n in self._select(query) if self._columns else ():
+            found.setdefault(code, {})[Status[status]] = n
+        return found
+
+    def count_good(self, target: Target) -> int:
+        """How many OK points have an NLL in the target; reads every NLL."""
+        return sum(int(target.contains(nll).sum()) for nll in self._nlls())
+
+    def good_ids(self, target: Target) -> Iterator[list[int]]:
+        """The ids of OK points with an NLL in the target, by id, in parts."""
+        if self._columns is not None:
+            with named(self.path):
+                rows = self._db.execute("SELECT id, NLL FROM points WHERE NLL IS NOT NULL ORDER BY id")
+                while part := rows.fetchmany(CHUNK):
+                    ids, nll = zip(*part, strict=True)
+                    yield np.array(ids)[target.contains(np.array(nll, dtype=np.float64))].tolist()
+
+    def best_nll(self) -> float:
+        """The lowest NLL; infinite where there is none."""
+        return min((float(nll.min()) for nll in self._nlls()), default=math.inf)
+
+    def _nlls(self) -> Iterator[Floats]:
+        if self._columns is not None:
+            with named(self.path):
+                rows = self._db.execute("SELECT NLL FROM points WHERE NLL IS NOT NULL")
+                while part := rows.fetchmany(CHUNK):
+                    yield np.array(part, dtype=np.float64)[:, 0]
+
+    def seconds(self) -> Iterator[tuple[Status, Floats]]:
+        """Status and seconds of each code that ran, of every point where one did."""
+        for part in self.results():
+            for status, ran in zip(part.status.tolist(), part.seconds, strict=True):
+                if len(ran):
+                    yield Status(status), ran
+
+    def pending(self) -> Pending:
+        """The points without an answer, by id."""
+        ids, params, attempts = [np.empty(0, dtype=np.int64)], [], [np.empty(0, dtype=np.int64)]
+        for batch in self._select("SELECT DISTINCT batch FROM points WHERE status IS NULL") if self._columns else ():
+            ((_, found, _),) = self._batches(batch[0], batch[0])
+            without = found.where(found.status == 0)
+            ids.append(without.ids)
+            params.append(without.params)
+            attempts.append(without.attempts)
+        return Pending(
+            np.concatenate(ids), np.concatenate(params) if params else np.empty((0, 0)), np.concatenate(attempts)
+        )
+
+    def told(self, batch: int) -> Told:
+        """The answered points of one batch, for a strategy."""
+        ((_, found, _),) = self._batches(batch, batch)
+        return as_told(found, found.status > 0)
+
+    def point(self, number: int) -> Results | None:
+        """One point by its id, answered or not (status 0 then); None where there is none."""
+        if not 1 <= number <= self.points:
+            return None
+        ((batch,),) = self._select("SELECT batch FROM points WHERE id = ?", (number,))
+        ((_, found, _),) = self._batches(batch, batch)
+        return found.where(found.ids == number)
+
+    def results(self, *, first_batch: int = 1, target: Target | None = None, chunk: int = CHUNK) -> Iterator[Results]:
+        """Answered points by id, at most `chunk` at a time, so that memory stays flat.
+
+        `target`: only OK points with an NLL in it.
+        """
+        for _, found, _ in self._batches(first_batch, chunk=chunk):
+            part = found.where(found.status > 0)
+            if target is not None:
+                part = part.where(target.contains(part.nll))
+            for start in range(0, len(part.ids), chunk):
+                yield part.where(slice(start, start + chunk))
+
+    def _batches(
+        self, first: int, last: int | None = None, chunk: int = CHUNK
+    ) -> Iterator[tuple[list[int], Results, list[Asked]]]:
+        """Batches that follow each other, about `chunk` points at a time: their numbers; their points, answered or not;
+        those without an answer as they were asked. Raises DatasetError where a row is missing or was changed.
+        """
+        if self._columns is None:
+            return
+        with named(self.path):
+            newest = last or self._count("ifnull(max(batch), 0) FROM checkpoint")  # committed with its batch
+        while last is None or first <= last:
+            with named(self.path):
+                most = MOST_BATCHES if last is None else min(last - first + 1, MOST_BATCHES)
+                rows = self._select("SELECT * FROM batches WHERE number >= ? ORDER BY number LIMIT ?", (first, most))
+                if not rows and first > newest:
+                    return
+                if [row[0] for row in rows] != list(range(first, first + len(rows))) or not rows:
+                    raise Damaged(f"batch {first} is missing")
+                rows = rows[: max(1, sum(total <= chunk for total in accumulate(row[3] for row in rows)))]
+                u = np.concatenate([schema.read_u(row, len(self._columns.variables)) for row in rows])
+                start = rows[0][2]
+                points = self._select("SELECT * FROM points WHERE id BETWEEN ? AND ?", (start, start + len(u) - 1))
+                if [row[0] for row in points] != list(range(start, start + len(u))):
+                    raise Damaged(f"points of batch {first} are missing")
+                found, asked = read_rows(points, self._columns, u)
+            yield [row[0] for row in rows], found, asked
+            first += len(rows)
+
+
+def as_told(found: Results, wanted: NDArray[np.bool_]) -> Told:
+    """The wanted ones of some points, `wanted` of shape (n,), for a strategy."""
+    part = found.where(wanted)
+    return Told(part.ids, part.u, part.status, part.nll, part.observables, part.origins, part.batches)

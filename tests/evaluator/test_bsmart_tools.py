@@ -1,0 +1,143 @@
+"""Tools of BSMArt in its files: its toys, those that are not here, and what they do not do."""
+
+import math
+import re
+
+import pytest
+
+from evaluator.chain import Chain, Status
+from evaluator.codes.kinds.toy_targets import toy_targets
+from scanspec import ScanFileError
+from tests.evaluator.bsmart_scans import OBS
+
+
+@pytest.mark.parametrize("settings", [{"Alpha": 1}, {"Command": "echo", "Alpha": 1}])
+def test_a_tool_of_the_users_own_is_named_before_its_settings(bsmart, tmp_path, settings):
+    (tmp_path / "Tools").mkdir()
+    (tmp_path / "Tools" / "mytool.py").write_text("class NewTool(HepTool):\n    pass\n")
+    with pytest.raises(ScanFileError, match=r"line \d+: code 'mytool' is a tool of your own \(Tools/mytool.py\)"):
+        bsmart({"Codes/mytool": settings | {"Observables": {}}})
+
+
+def test_toy_targets(point):
+    changes = {
+        "Codes": {
+            "toy_targets": {
+                "Run": "True",
+                "Rosenbrock a": 1,
+                "Rosenbrock b": "10",
+                "Observables": {
+                    "Rosenbrock": {"MEAN": 0, "VARIANCE": 1},
+                    "Ackley": {},
+                    "H": {"SLHA": ["TOYTARGETS", [4]]},
+                },
+            }
+        },
+        "Setup/Skip SLHA Files": "True",
+    }
+    outcome, found = point(changes, (1.0, 1.0, 1.0))
+    assert outcome.status is Status.OK and found["Rosenbrock"] == 0.0 and found["H"] == 106.0
+    outcome, found = point(changes, (0.0, 2.0, 0.0))
+    assert found["Rosenbrock"] == pytest.approx(10 * 4 + 1 + 10 * 16 + 1)
+
+
+def test_the_documented_toys_are_functions_of_names_that_the_tool_gives(point):
+    """The documents write FUNCTION: Rosenbrock, under any name, the function's own too; also later codes may."""
+    settings = {
+        "Rosenbrock a": "1.5",
+        "Rastrigin A": 5,
+        "Ackley a": 10,
+        "Ackley b": 0.1,
+        "Ackley c": 3,
+        "Himmelblau a": 10,
+        "Himmelblau b": 6,
+        "Easom center": [1, "2"],
+    }
+    names = ["Rosenbrock", "Rastrigin", "Ackley", "Himmelblau", "Easom"]
+    observables = {
+        "Rosen": {"FUNCTION": "Rosenbrock", "SCALING": "MINUSEXPUSER"},
+        **{name: {"FUNCTION": f"1*{name}"} for name in names[1:]},
+    }
+    changes = {
+        "Codes": {
+            "toy_targets": {"Run": "True", **settings, "Observables": observables, "Conditions": ["Easom < Rosenbrock"]}
+        },
+        "Observables": {"sum": {"FUNCTION": "Ackley + Rosenbrock"}},
+    }
+    outcome, found = point(changes, (1.0, 2.0, 0.5))
+    assert (outcome.status, outcome.message) == (Status.OK, "")
+    x = (1.0, 2.0, 0.5)
+    assert found["Rosen"] == pytest.approx(100 * (1 + 3.5**2) + 0.5**2 + 0.5**2)
+    assert found["Rastrigin"] == pytest.approx(15 + 1 + 4 + 0.25 - 5 - 5 + 5)
+    ripple = sum(math.cos(3 * each) for each in x) / 3
+    assert found["Ackley"] == pytest.approx(-10 * math.exp(-0.1 * math.sqrt(1.75)) - math.exp(ripple) + 10 + math.e)
+    assert found["Himmelblau"] == pytest.approx((1 + 2 - 10) ** 2 + (1 + 4 - 6) ** 2)
+    assert found["Easom"] == pytest.approx(-math.cos(1) * math.cos(2))
+    assert found["sum"] == pytest.approx(found["Ackley"] + found["Rosen"])
+
+
+def test_a_toy_is_known_from_its_code_on(bsmart):
+    with pytest.raises(ScanFileError, match=r"'Rosenbrok'.*did you mean 'Rosenbrock'"):
+        Chain(bsmart({"Codes/toy_targets": {"Observables": {"x": {"FUNCTION": "Rosenbrok"}}}}))
+    with pytest.raises(ScanFileError, match="'Rosenbrock' is no variable"):
+        Chain(bsmart({f"{OBS}f": {"FUNCTION": "Rosenbrock"}}))
+
+
+def test_all_tools_that_are_not_here_in_one_message(bsmart):
+    """Before any of their keys: one who writes a file of them reads of all at once."""
+    names = ("VacStab", "SModelS2", "HackAnalysis_LO", "MadGraph")
+    tools: dict[str, dict[str, object]] = {name: {"Command": "x", "Observables": {}} for name in names}
+    tools |= {"ZPEED": {"Path": "x", "Nonsense": 1}, "Zprime": {"Run": "False"}, "resummino": {"command": "cp"}}
+    with pytest.raises(ScanFileError) as caught:
+        bsmart({f"Codes/{name}": settings for name, settings in tools.items()})
+    message = str(caught.value)
+    named = re.findall(r"'(\w+)' \(line \d+\)", message)
+    assert named == ["VacStab", "SModelS2", "HackAnalysis_LO", "MadGraph", "ZPEED"]
+    assert "tools of BSMArt that lodescan does not bring along" in message and "docs/bsmart.md" in message
+
+
+def test_tools_of_the_users_own_are_in_that_message_too(bsmart, tmp_path):
+    (tmp_path / "Tools").mkdir()
+    for name in ("mytool", "another"):
+        (tmp_path / "Tools" / f"{name}.py").write_text("class NewTool(HepTool):\n    pass\n")
+    codes: dict[str, dict[str, object]] = {name: {"Observables": {}} for name in ("mytool", "another", "Zprime")}
+    with pytest.raises(ScanFileError) as caught:
+        bsmart({f"Codes/{name}": settings for name, settings in codes.items()})
+    message = str(caught.value)
+    assert re.findall(r"'(\w+)' \(line \d+\)", message) == ["mytool", "another", "Zprime"]
+    assert "of your own (Tools/mytool.py, Tools/another.py), which lodescan does not load" in message
+
+
+def test_what_direct_detection_does_not_do_is_said(bsmart):
+    dark = {"Command": "./dark.sh", "InputFile": "spc", "DD_Limits": "True", "Observables": {}}
+    (note,) = bsmart({"Codes/MicrOmegas": dark}).notes
+    assert "Codes: MicrOmegas: DD_Limits: the entry DARKMATTER 501" in note and "is not made here" in note
+    assert bsmart({"Codes/MicrOmegas": dark | {"DD_Limits": "False"}}).notes == ()
+
+
+def test_least_values_of_the_toys():
+    assert toy_targets([1.0] * 4)["Rosenbrock"] == 0.0
+    zero = toy_targets([0.0] * 3)
+    assert zero["Rastrigin"] == 0.0 and abs(zero["Ackley"]) < 1e-12
+    assert toy_targets([3.0, 2.0])["Himmelblau"] == 0.0
+    assert toy_targets([math.pi, math.pi])["Easom"] == -1.0
+    assert toy_targets([1e200, 1e200])["Rosenbrock"] == math.inf
+
+
+def test_pass_tool(point):
+    changes = {
+        "Codes": {
+            "pass_tool": {
+                "Run": "True",
+                "InputFile": "in.slha",
+                "Observables": {"tanb": {"SLHA": ["MINPAR", [3]], "SCALING": "USER"}},
+            },
+            "dark": {
+                "Run": "True",
+                "Command": "sh -c 'cat $0; echo \" 22 5\"' {input} > {output}",
+                "Observables": {"later": {"SLHA": ["EXTPAR", [22]]}},
+            },
+        }
+    }
+    outcome, found = point(changes)
+    assert (outcome.status, found["tanb"], found["later"]) == (Status.OK, 2.5, 5.0)

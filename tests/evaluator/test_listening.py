@@ -1,0 +1,102 @@
+"""Where an evaluator listens: addresses, sockets, other machines; and options that it refuses."""
+
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:0", "[::]:0", "192.168.1.1:0", "example.org:0"])
+def test_other_machines_are_refused_unless_told_otherwise(python_scan, listen):
+    done = serve(python_scan(), "--listen", listen)
+    assert done.returncode == 2
+    assert "--insecure" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_insecure_listens_everywhere(python_scan, evaluator):
+    server = evaluator(python_scan(), options=["--listen", "0.0.0.0:0", "--insecure"])
+    assert server.statuses([[1.0]]) == ["OK"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--listen", "50051"], "'50051' is no address"),
+        (["--listen", "localhost:"], "is no address"),
+        (["--listen", "127.0.0.1:117414"], "the largest one is 65535"),
+        (["--listen", "127.0.0.1:http"], "'http' is no port"),
+        (["--listen", "unix:/nowhere/at/all/wire"], "/nowhere/at/all: No such file or directory"),
+        (["--listen", "no.such.machine.invalid:50051", "--insecure"], "there is no machine"),
+        (["--listen", "192.0.2.1:50051", "--insecure"], "192.0.2.1 is no address of this machine"),
+        (["--workers", "-1"], "at least 0"),
+        (["--grace", "-1"], "at least 0"),
+    ],
+)
+def test_bad_options(python_scan, options, words):
+    done = serve(python_scan(), *options)
+    assert done.returncode == 2 and "Traceback" not in done.stderr and words in done.stderr.splitlines()[-1]
+
+
+@pytest.fixture
+def short(tmp_path_factory):
+    """A folder with a short name, for sockets."""
+    with tempfile.TemporaryDirectory(prefix="ls-", dir="/tmp") as folder:
+        yield Path(folder)
+
+
+def test_a_socket_is_for_one_user_and_one_evaluator(python_scan, evaluator, short):
+    path = short / "a b" / "wire"
+    server = evaluator(python_scan(), options=["--listen", f"unix:{path}"])
+    assert server.address == f"unix:{path}"
+    assert server.statuses([[1.0]] * 3) == ["OK"] * 3
+    assert [stat.S_IMODE(each.stat().st_mode) & 0o077 for each in (path, path.parent)] == [0, 0]
+    assert subprocess.run([sys.executable, "-m", "evaluator", "healthy", server.address], check=False).returncode == 0
+    done = serve(python_scan(), "--listen", server.address)
+    assert done.returncode == 2 and "another program listens there already" in done.stderr
+    assert server.statuses([[1.0]]) == ["OK"]  # and was not disturbed
+    assert server.terminate() == 0
+    assert not path.parent.exists()
+
+
+def test_a_socket_that_a_kill_has_left_is_replaced_and_a_file_is_not(python_scan, evaluator, short):
+    path = short / "wire"
+    first = evaluator(python_scan(), options=["--listen", f"unix:{path}"])
+    first.process.kill()
+    first.process.wait()
+    assert path.is_socket()
+    second = evaluator(python_scan(), options=["--listen", f"unix:{path}"])
+    assert second.statuses([[1.0]]) == ["OK"]
+    assert second.terminate() == 0
+    assert not path.exists() and short.exists()
+    path.write_text("mine")
+    done = serve(python_scan(), "--listen", f"unix:{path}")
+    assert done.returncode == 2 and "is no socket" in done.stderr and path.read_text() == "mine"
+
+
+def test_a_web_proxy_is_no_way_to_an_evaluator(python_scan, evaluator):
+    server = evaluator(python_scan())
+    environment = {**os.environ, "http_proxy": "http://127.0.0.1:9", "grpc_proxy": "http://127.0.0.1:9", "no_proxy": ""}
+    command = [sys.executable, "-m", "evaluator", "healthy", server.address]
+    assert subprocess.run(command, env=environment, timeout=60, check=False).returncode == 0
+
+
+def test_an_address_in_use_is_refused(python_scan, evaluator):
+    server = evaluator(python_scan())
+    done = serve(python_scan(), "--listen", server.address)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()  # nothing of gRPC's own
+    assert f"--listen {server.address}: another program listens there already" in line and "127.0.0.1:0`" in line
+
+
+def serve(scan, *options):
+    return subprocess.run(
+        [sys.executable, "-m", "evaluator", "serve", str(scan), "--workers", "1", *options],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )

@@ -1,0 +1,16 @@
+"""Answered points without a scan, as a strategy is told of them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from proposer.types import Status, Told
+
+
+def told_of(u, nll, observables=None, *, status=Status.OK, origins: Sequence[str] = ()) -> Told:
+    """Points of one batch; `u` has shape (n, d), `nll` (n,). `status`: one, or n of them; what is not OK has no NLL."""
+    n = len(u)
+    status = np.full(n, status, dtype=np.int8)
+    observables = np.empty((n, 0)) if observables is None else observables
+    nll = np.where(status == Status.OK, nll, np.nan)
+    return Told(np.arange(1, n + 1), u, status, nll, observables, origins or ["start"] * n, np.ones(n, dtype=np.int64))

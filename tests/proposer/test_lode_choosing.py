@@ -1,0 +1,163 @@
+"""What LODE samples and chooses, each against brute force on a case that can be worked out."""
+
+import numpy as np
+import pytest
+import torch
+
+from proposer.strategies.lode.energy import EnergyOfObservables
+from proposer.strategies.lode.points import Points
+from proposer.strategies.lode.probe import minima, probes
+from proposer.strategies.lode.sample import subset_simulation
+from proposer.strategies.lode.select import (
+    Candidates,
+    daring,
+    even,
+    hits,
+    probability_of_an_answer,
+    uncertain,
+    undiscovered,
+)
+from proposer.target import Target
+from proposer.types import Status
+from tests.proposer.answered import told_of
+
+CENTRES, RADII = torch.tensor([[0.25, 0.3, 0.7], [0.8, 0.75, 0.2]], dtype=torch.float64), torch.tensor([0.15, 0.1])
+
+
+def two_balls(u: torch.Tensor) -> torch.Tensor:
+    """Below 1 in two balls, of 1.4 % and 0.4 % of the cube."""
+    return (((u[:, None, :] - CENTRES) ** 2).sum(dim=2) / RADII**2).min(dim=1).values
+
+
+def test_subset_simulation_is_uniform_in_two_balls():
+    volume, shares, radii = [], [], []
+    for seed in range(4):
+        found = subset_simulation(two_balls, 3, 1500, torch.Generator().manual_seed(seed))
+        assert found.level == 1.0
+        assert (two_balls(found.inside) < 1.0).all()
+        distance = (found.inside[:, None, :] - CENTRES).norm(dim=2)
+        in_large = distance[:, 0] < RADII[0]
+        shares.append(in_large.double().mean())
+        radii += [(distance[in_large, 0] / RADII[0]) ** 3, (distance[~in_large, 1] / RADII[1]) ** 3]
+        volume.append(found.volume)
+        assert sum(v for _, v in found.levels) + found.volume == pytest.approx(1.0)
+    true = 4 / 3 * np.pi * RADII.double().numpy() ** 3
+    assert np.mean(volume) == pytest.approx(true.sum(), rel=0.12)
+    assert np.mean(shares) == pytest.approx(true[0] / true.sum(), abs=0.05)
+    thirds = np.histogram(torch.cat(radii).numpy(), bins=[0, 1 / 3, 2 / 3, 1])[0]
+    assert np.abs(thirds / thirds.sum() - 1 / 3).max() < 0.02  # r^3 is uniform in a ball
+
+
+def test_subset_simulation_fills_edges_and_corners():
+    """The region is 0.1 wide at one wall: no thinner there than away from it."""
+    found = subset_simulation(lambda u: u[:, 0] / 0.1, 2, 4000, torch.Generator().manual_seed(1)).inside
+    for axis, width in ((0, 0.1), (1, 1.0)):
+        tenths = np.histogram(found[:, axis].numpy() / width, bins=10, range=(0, 1))[0]
+        assert tenths.min() > 300
+        assert tenths.max() < 500
+
+
+def test_subset_simulation_says_how_low_it_came():
+    found = subset_simulation(lambda u: 3.0 + u[:, 0], 2, 300, torch.Generator().manual_seed(1))
+    assert 3.0 <= found.level < 3.01
+    assert found.inside[:, 0].max() < 0.01
+
+
+def test_particles_of_an_earlier_call_go_on_only_inside():
+    before = torch.rand(500, 3, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
+    found = subset_simulation(two_balls, 3, 400, torch.Generator().manual_seed(2), before=before)
+    assert len(found.inside) == 400 + int((two_balls(before) < 1).sum())
+    assert (two_balls(found.inside) < 1.0).all()
+
+
+def test_even_levels_out_what_is_crowded():
+    """The left half holds 300 points, the right one none: the next 200 go where the gaps are."""
+    rng = np.random.default_rng(0)
+    occupied = rng.random((300, 2)) * [0.5, 1.0]
+    candidates = rng.random((4000, 2))
+    chosen = candidates[even(Candidates(candidates, np.ones(4000)), occupied, 200)]
+    assert len(np.unique(chosen, axis=0)) == 200
+    assert (chosen[:, 0] > 0.5).mean() > 0.8
+    after = np.concatenate([occupied, chosen])
+    cells = np.histogramdd(after, bins=(8, 8), range=[(0, 1)] * 2)[0]
+    random = np.concatenate([occupied, rng.random((200, 2))])
+    drawn = np.histogramdd(random, bins=(8, 8), range=[(0, 1)] * 2)[0]
+    assert cells.min() >= 3
+    assert cells.std() < 0.6 * drawn.std()
+
+
+def test_even_prefers_what_is_likely_good_and_takes_no_place_twice():
+    u = np.repeat(np.linspace(0.0, 1.0, 11)[:, None], 3, axis=0)
+    chosen = even(Candidates(u, np.ones(33)), u[:3], 50)
+    assert sorted(u[chosen, 0]) == pytest.approx(np.linspace(0.1, 1.0, 10))
+    doubtful = np.where(u[:, 0] > 0.5, 1e-6, 1.0)
+    assert (u[even(Candidates(u, doubtful), u[:3], 5), 0] <= 0.5).all()
+    assert len(even(Candidates(u, np.zeros(33)), np.empty((0, 1)), 4)) == 4
+
+
+@pytest.mark.parametrize(("dim", "power"), [(1, 1.0), (2, 2.0), (3, 3.0), (7, 3.0), (10, 4.0)])
+def test_a_place_twice_as_far_may_be_less_likely_in_many_dimensions(dim, power):
+    assert daring(dim) == pytest.approx(power)
+    u = np.zeros((3, dim))
+    u[1, 0], u[2, 0] = 1.0, 0.5  # from the first, the second is twice as far as the third
+    for probability, first in ((1.1, 1), (0.9, 2)):
+        candidates = Candidates(u[1:], np.array([probability * 2.0**-power, 1.0]))
+        assert even(candidates, u[:1], 1, daring(dim))[0] + 1 == first
+
+
+def test_uncertain_points_follow_the_good_volume_that_is_expected():
+    """Two groups of candidates: a tenth of the volume with five times the probability has a third of the points."""
+    rng = np.random.default_rng(1)
+    u, volume = undiscovered([(rng.random((3000, 2)), 0.9), (rng.random((3000, 2)), 0.1)], 4000)
+    assert len(u) == 4000
+    assert volume.sum() == pytest.approx(1.0)
+    probability = np.where(np.arange(4000) < 2000, 0.1, 0.5)
+    chosen = uncertain(Candidates(u, probability), volume, np.empty((0, 2)), 300, rng)
+    assert len(np.unique(chosen)) == 300
+    assert (chosen >= 2000).mean() == pytest.approx(5 / 14, abs=0.07)
+
+
+def test_probes_are_the_minima_that_nobody_has_looked_at():
+    """Three basins of depth 0.5, 2 and 2: the first is good already, the second has a point near its bottom."""
+    bottoms = torch.tensor([[0.2, 0.2], [0.8, 0.2], [0.5, 0.8]], dtype=torch.float64)
+    depths = torch.tensor([0.5, 2.0, 2.0], dtype=torch.float64)
+
+    def energy(u):
+        return (depths + 200.0 * ((u[:, None, :] - bottoms) ** 2).sum(dim=2)).min(dim=1).values
+
+    rng = np.random.default_rng(3)
+    starts = rng.random((500, 2))
+    found, e = minima(energy, starts, rng)
+    distance = np.linalg.norm(found[:, None, :] - bottoms.numpy(), axis=2)
+    assert (distance.min(axis=0) < 0.01).all()  # every bottom is found
+    assert (distance.min(axis=1) < 0.02).all()  # and nothing else, though some perhaps twice
+    assert (np.diff(e) >= 0).all()
+    known = np.concatenate([rng.random((8, 2)), [[0.8, 0.21]]])
+    probed = probes(energy, starts, known, energy(torch.from_numpy(known)).numpy(), 5, rng)
+    assert probed == pytest.approx(np.array([[0.5, 0.8]]), abs=0.02)
+    assert len(probes(energy, starts, known, np.zeros(9), 5, rng)) == 0
+
+
+def test_shares_follow_what_came_of_earlier_points():
+    points = Points(np.arange(2), EnergyOfObservables([], Target(1.0)), Target(1.0))
+    points.add(told_of(np.random.default_rng(0).random((98, 2)), np.where(np.arange(98) < 9, 0.5, 2.0)))
+    assert hits(points.known(), "start") == pytest.approx(0.1)
+    assert hits(points.known(), "other") == 0.5
+
+
+def test_a_place_where_codes_fail_is_unlikely_to_answer():
+    rng = np.random.default_rng(2)
+    points = Points(np.arange(2), EnergyOfObservables([], Target(1.0)), Target(1.0))
+    u = rng.random((400, 2))
+    points.add(told_of(u, np.full(400, 2.0), status=np.where(u[:, 0] < 0.5, Status.OK, Status.FAILED)))
+    probability = probability_of_an_answer(points.known(), np.array([[0.1, 0.5], [0.9, 0.5]]))
+    assert probability == pytest.approx([1.0, 1.0 / 9.0])
+
+
+def test_exploring_goes_by_the_cube_of_the_distance_from_busy_points():
+    busy, u = np.zeros((1, 2)), np.array([[0.2, 0.0], [0.4, 0.0]])
+    candidates, rng = Candidates(u, np.array([0.5, 0.5])), np.random.default_rng(6)
+    far = sum(uncertain(candidates, np.ones(2), busy, 1, rng)[0] == 1 for _ in range(2000))
+    assert far / 2000 == pytest.approx(8 / 9, abs=0.025)
+    far = sum(uncertain(candidates, np.array([8.0, 1.0]), busy, 1, rng)[0] == 1 for _ in range(2000))
+    assert far / 2000 == pytest.approx(0.5, abs=0.04)  # eight times the volume
