@@ -40,7 +40,7 @@ def conclude(dataset: Dataset, reason: str, tally: Tally, seconds: float) -> int
     )
     if tally.good:
         more = tally.good - tally.wanted
-        which = f" (the first {tally.wanted:,} by id; {more:,} more are in the dataset)" if more > 0 else ""
+        which = f" (the first {tally.wanted:,} by id; the dataset has {more:,} more)" if more > 0 else ""
         say(f"good points: {folder / GOOD_POINTS}{which}")
     if (folder / FOLDER).is_dir():
         say(f"their spectrum files: {folder / FOLDER}/<id>/")

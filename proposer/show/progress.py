@@ -164,7 +164,7 @@ class Progress:
         """In place of an estimate of the time that is left."""
         tally = self._tally
         if tally.good >= tally.wanted:
-            return "finishing this iteration"
+            return "waiting for what runs"
         if tally.evaluated < min(tally.start, tally.most):
             return f"start {tally.evaluated:,} of {tally.start:,}, no estimate before that"
         return ""

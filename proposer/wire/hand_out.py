@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import heapq
 import math
+import statistics
 import time
 from collections.abc import Collection, Iterator, Sequence
 
 from proposer.wire.remote import Link
+from proposer.wire.under_way import UnderWay
 
 SLOW = 3.0
 """A point that runs for so many times the median is sent to a second evaluator where workers are idle."""
@@ -17,6 +19,47 @@ LEAST = 0.5
 
 KNOWN = 5
 """Points that must have been answered before any is called slow."""
+
+
+def hand_out(points: UnderWay) -> None:
+    """Sends what waits, as far as there is room."""
+    links, work = list(points.links.values()), points.work
+    kept_free = _send_alone(points, links) if points.to_run_alone else None
+    if not work.waiting:
+        return
+    roomy = [link for link in links if link.room > 0 and link is not kept_free]
+    for link, number in share_out(roomy, len(work.waiting)):
+        link.send(work.take(number), work)
+
+
+def _send_alone(points: UnderWay, links: Sequence[Link]) -> Link | None:
+    """Sends points that are to run alone to evaluators that have none; returns one to be kept free for the next."""
+    able = [link for link in links if link.ready and not link.draining and link.alone is None]
+    while points.to_run_alone:
+        point = points.to_run_alone[0]
+        if point not in points.work.rows:
+            points.to_run_alone.popleft()
+            continue
+        free = next((link for link in able if not link.out), None)
+        if free is None:
+            return min(able, key=lambda link: len(link.out), default=None)
+        points.to_run_alone.popleft()
+        free.send([point], points.work)
+        free.alone = point
+        able.remove(free)
+    return None
+
+
+def race(points: UnderWay) -> None:
+    """Sends points that run for long to a second evaluator whose workers are idle."""
+    links, work = list(points.links.values()), points.work
+    if work.waiting or len(links) < 2 or not points.times:
+        return
+    median, count = statistics.median(points.times), len(points.times)
+    wanted = work.rows.keys() - points.twice - points.suspects - points.asked_back
+    for point, link in slow_points(links, wanted, median, count):
+        points.twice.add(point)
+        link.send([point], work)
 
 
 def share_out(links: Sequence[Link], points: int) -> Iterator[tuple[Link, int]]:

@@ -19,7 +19,8 @@ from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
 from proposer.evaluation.backend import NoEvaluator
 from proposer.evaluation.work import Work
 from proposer.types import Pending
-from proposer.wire.pool import MOST_BREAKS, Pool
+from proposer.wire.attendance import MOST_BREAKS
+from proposer.wire.pool import Pool
 
 
 class Breaking(pb_grpc.EvaluationServiceServicer):

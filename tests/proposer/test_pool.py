@@ -17,54 +17,16 @@ import pytest
 
 from lodescan.v1 import evaluation_pb2 as pb
 from proposer.evaluation.backend import EvaluatorRefused, NoEvaluator
-from proposer.evaluation.work import Work
-from proposer.types import Outcome, Pending, Status
+from proposer.types import Status
 from proposer.wire import addresses, hand_out, patience
 from proposer.wire.hand_out import share_out
 from proposer.wire.pool import Pool
 from proposer.wire.security import NotSecure
 from scanspec import UsageError
-from tests.proposer.hostile import GAUSS, Honest, good, listening, message
+from tests.proposer.hostile import Honest, good, listening, message
+from tests.proposer.pooled import DESCRIBED, Pooled, at_once, opened, points
 
-DESCRIBED: dict[str, Any] = {
-    "parameters": [pb.Parameter(name="x", low=0.0, high=1.0)],
-    "observables": [pb.Observable(name="y", likelihood=GAUSS)],
-}
-
-
-def at_once(ids: list[int], rows: np.ndarray) -> Iterator[pb.EvaluateResponse]:
-    yield pb.EvaluateResponse(results=[good(each, seconds=[0.01]) for each in ids])
-
-
-def points(n: int, first: int = 1) -> Work:
-    work = Work(["x"])
-    work.add(Pending(np.arange(first, first + n), np.full((n, 1), 0.5), np.zeros(n, dtype=np.int64)), n)
-    return work
-
-
-class Pooled:
-    """A pool of real servers, and what it says."""
-
-    def __init__(self, opened: ExitStack, *servicers: Honest, places: tuple[str, ...] = (), **options: Any) -> None:
-        self.servicers = servicers
-        self.addresses = [opened.enter_context(listening(each)) for each in servicers]
-        self.said: list[str] = []
-        self.pool = Pool([*places, *self.addresses], say=self.said.append, **options)
-        opened.callback(self.pool.close)
-
-    def said_of(self, words: str) -> list[str]:
-        return [each for each in self.said if words in each]
-
-    def evaluate(self, work: Work, seconds: float = 20.0) -> list[Outcome]:
-        self.pool.describe(5.0)
-        found = self.pool.evaluate(work, wait=5.0, until=time.monotonic() + seconds)
-        return sorted(each for received in found for each in received.outcomes)
-
-
-@pytest.fixture
-def opened() -> Iterator[ExitStack]:
-    with ExitStack() as stack:
-        yield stack
+__all__ = ["opened"]  # a fixture
 
 
 def test_a_slow_point_is_raced_and_the_slower_one_given_up(opened: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,8 +19,8 @@ from proposer.types import Outcome, Status
     [
         (0, 1_100, "about 10 s left"),  # by the evaluations
         (50, 1e9, "about 1 s left"),
-        (100, 1e9, "finishing this iteration"),
-        (130, 1e9, "finishing this iteration"),
+        (100, 1e9, "waiting for what runs"),
+        (130, 1e9, "waiting for what runs"),
     ],
 )
 def test_what_is_left(monkeypatch: pytest.MonkeyPatch, good: int, most: float, end: str) -> None:

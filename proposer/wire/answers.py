@@ -1,0 +1,83 @@
+"""What comes back from an evaluator: results of points, and points that it returns or that were killed there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from lodescan.v1 import evaluation_pb2 as pb
+from proposer.evaluation.backend import Description
+from proposer.evaluation.work import MOST_TRIES, Received
+from proposer.types import Outcome
+from proposer.wire.messages import to_outcome
+from proposer.wire.remote import Link
+from proposer.wire.under_way import UnderWay
+
+SECONDS_OF_NAMELESS = 100
+"""The most seconds of a point from an evaluator that does not name its codes."""
+
+
+def take_results(
+    points: UnderWay, link: Link, response: pb.EvaluateResponse, description: Description, say: Callable[[str], None]
+) -> Received:
+    """The answers to points that are out at this link, which they are no longer; other ones are nobody's."""
+    work = points.work
+    outcomes: list[Outcome] = []
+    killed: list[int] = []
+    width, codes = len(description.observables), len(description.codes) or SECONDS_OF_NAMELESS
+    again, returned, raced = [], time.time(), 0
+    for result in response.results:
+        point = result.point_id
+        if point not in link.out:
+            _say_that_it_strays(link, point, say)
+            continue
+        if result.status == pb.STATUS_CANCELLED:
+            link.answer(point, -1.0)
+            if point in points.asked_back:
+                points.given_back(point)
+            elif point in work.rows and not points.is_out(point):
+                link.draining = True  # the evaluator is going away: another one gets the point
+                again.append(point)
+            continue
+        outcome = to_outcome(result, width, codes, (link.address, link.out[point], returned))
+        seconds = sum(outcome.seconds)
+        link.answer(point, seconds)
+        if point not in work.rows:
+            continue  # another evaluator was quicker
+        if result.status == pb.STATUS_KILLED:
+            killed.append(point)
+            if work.tried(point) < MOST_TRIES:
+                if point in points.asked_back:
+                    points.given_back(point)
+                elif not points.is_out(point):  # it may still run at another evaluator
+                    again.append(point)
+                continue
+        points.times.append(seconds)
+        if points.twice and point in points.twice:
+            raced += 1
+            _end_race(points, point)
+        outcomes.append(outcome)
+    work.done(each.id for each in outcomes)
+    if points.asked_back:
+        points.asked_back.difference_update(each.id for each in outcomes)
+    points.put_back(again)
+    if outcomes or killed:
+        link.breaks = 0
+    return Received(outcomes, killed, raced)
+
+
+def _end_race(points: UnderWay, point: int) -> None:
+    points.twice.discard(point)
+    for other in points.links.values():
+        if point in other.out:
+            other.ask_back([point])
+            other.running.pop(point, None)  # nobody waits for it
+
+
+def _say_that_it_strays(link: Link, point: int, say: Callable[[str], None]) -> None:
+    if not link.strayed:
+        link.strayed = True
+        say(
+            f"the evaluator at {link.address} answers points that it was not asked, or answers them twice "
+            f"(point {point}): such answers are left out; `lodescan-conformance` tells what is wrong with it"
+        )

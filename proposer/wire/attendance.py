@@ -1,0 +1,304 @@
+"""Which evaluators are there, and which of them take part: those that compute what the run started with."""
+
+from __future__ import annotations
+
+import math
+import queue
+import shlex
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import grpc
+
+from lodescan.v1 import evaluation_pb2 as pb
+from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
+from proposer.evaluation.backend import Description, EvaluatorRefused, Fits, NoEvaluator, anything
+from proposer.wire.addresses import Place, Watch, read_place
+from proposer.wire.remote import ANSWERS, FATAL, KEEPALIVE, Events, Gone, Link, NoAnswer, details
+from proposer.wire.security import NotSecure, Security
+from scanspec import DEFAULT_ADDRESS, Address
+
+MOST_BREAKS = 20
+"""An evaluator that breaks off this often without one result in between is given up."""
+
+REFUSED = (*FATAL, grpc.StatusCode.RESOURCE_EXHAUSTED)
+"""How a stream ends of which the evaluator wants no points."""
+
+AGAIN = 0.5
+"""Seconds after which an evaluator that did not answer is asked again."""
+
+LEFT_OUT = 5.0
+"""Seconds after which an evaluator that was left out is asked again what it computes."""
+
+
+class Attendance:
+    """The evaluators at `places`: HOST:PORT, unix:PATH, dns:///NAME:PORT or dir:FOLDER.
+
+    `say` is given a line when there is something to wait for. Points with an NLL below `spectra_below` come with their
+    spectrum files. `file` is the scan file, for the command that starts an evaluator. Raises UsageError for what is no
+    place, and NotSecure for one beyond this machine that is not safe to ask.
+    """
+
+    def __init__(
+        self,
+        places: Sequence[str],
+        *,
+        say: Callable[[str], None],
+        security: Security | None = None,
+        spectra_below: float = -math.inf,
+        file: Path = Path("scan.yaml"),
+        keepalive: float = KEEPALIVE,
+    ) -> None:
+        self._security = security or Security()
+        self._places = [read_place(each, self._security) for each in places]
+        self._say, self._file, self._keepalive = say, file, keepalive
+        self._spectra_below = spectra_below
+        self._events: Events = queue.SimpleQueue()
+        self._links: dict[Address, Link] = {}
+        self._there: dict[Address, str] | None = None  # addresses of now; None: nobody has looked yet
+        self._asked: set[Link] = set()  # links that have said something, or nothing in time
+        self._refusals: dict[Link, Exception] = {}
+        self._reference: Description | None = None
+        self._names: Sequence[str] = ()  # of the columns of points; empty until there are any
+        self._told: set[str] = set()  # what is said once, until an evaluator takes part again
+        self.workers: dict[str, int] = {}
+        self._watch = Watch(self._places, lambda found: self._events.put((None, found)))
+
+    def close(self) -> None:
+        """Ends all connections; points that still run are cancelled."""
+        self._watch.close()
+        for link in self._links.values():
+            link.close()
+
+    def finish(self) -> None:
+        """Tells every evaluator that the scan is finished: one that was started for it ends. Closes."""
+        self.close()
+        reference = self._reference
+        for address, link in self._links.items():
+            if reference is None or link in self._refusals or link.description is None:
+                continue
+            with suppress(grpc.RpcError, NotSecure), self._security.channel(address, link.options) as channel:
+                request = pb.FinishRequest(
+                    physics_digest=reference.physics_digest, likelihood_digest=reference.likelihood_digest
+                )
+                pb_grpc.EvaluationServiceStub(channel).Finish(request, timeout=ANSWERS)
+
+    def wake(self) -> None:
+        """Makes `evaluate` yield at once; for any thread."""
+        self._events.put((None, None))
+
+    def describe(self, wait: float, fits: Fits = anything) -> Description:
+        """What the first evaluator that `fits` computes; all others must compute the same."""
+        deadline = time.monotonic() + wait
+        first = time.monotonic() + ANSWERS + 1.0  # each is asked once, also where nobody is waited for
+        while self._reference is None:
+            now = time.monotonic()
+            everybody = self._there is not None and self._asked >= set(self._links.values())
+            nobody_else = now >= deadline or all(place.address is not None for place in self._places)
+            if everybody and nobody_else and self._all_refused:
+                raise self._last_refusal
+            if now >= deadline and (everybody or now >= first):
+                self._raise_nobody()
+            if everybody:
+                self._say_once(f"waiting for an evaluator at {self.where} (up to {wait:.0f} s)")
+            with suppress(queue.Empty):
+                link, event = self._events.get(timeout=min(max((deadline if everybody else first) - now, 0.01), 1.0))
+                if link is None:
+                    self._look(event)
+                elif self._is_forgotten(link):
+                    pass
+                elif isinstance(event, Description):
+                    self._asked.add(link)
+                    self._consider(link, event, fits)
+                elif isinstance(event, NoAnswer):
+                    self._asked.add(link)
+                    self._not_described(link, event)
+        self._told.clear()
+        return self._reference
+
+    @property
+    def where(self) -> str:
+        """The places, in words."""
+        return ", ".join(place.text for place in self._places)
+
+    @property
+    def addresses(self) -> list[str]:
+        """Of the evaluators that get points."""
+        return [link.address for link in self._links.values() if link.ready]
+
+    @property
+    def _all_refused(self) -> bool:
+        return bool(self._links) and self._refusals.keys() >= set(self._links.values())
+
+    @property
+    def _last_refusal(self) -> Exception:
+        return next(reversed(self._refusals.values()))
+
+    def _raise_nobody(self) -> None:
+        if self._all_refused:
+            raise self._last_refusal
+        whys = sorted({link.why for link in self._links.values() if link.why})
+        why = f" in a way that can be understood ({whys[0]})" if whys else ""
+        raise NoEvaluator(
+            f"no evaluator answers at {self.where}{why}",
+            next_step=f"start one with `{_command(self._places[0], self._file)}`, then give the same command again",
+        )
+
+    def _look(self, found: object) -> None:
+        """Takes up new addresses, and lets those go that are gone and were not in use."""
+        if not isinstance(found, dict):
+            return
+        self._there = found
+        for address in found.keys() - self._links.keys():
+            try:
+                self._security.require_for(address)
+            except NotSecure as error:
+                self._say_once(f"left out: {error}")
+                continue
+            self._links[address] = Link(
+                address, self._events, self._security, name=found[address], keepalive=self._keepalive
+            )
+        for address in self._links.keys() - found.keys():
+            if not self._links[address].ready:
+                self._forget(address)
+
+    def _forget(self, address: Address) -> None:
+        link = self._links.pop(address)
+        link.close()
+        self._refusals.pop(link, None)
+        self._asked.discard(link)
+
+    def _is_forgotten(self, link: Link) -> bool:
+        """Whether its address has gone since it posted what is taken up now."""
+        return self._links.get(link.place) is not link
+
+    def _consider(self, link: Link, description: Description, fits: Fits) -> None:
+        """The first description that fits is the one that all others must have."""
+        try:
+            if self._reference is None:
+                fits(description)
+                self._reference = description
+            elif word := self._difference(description):
+                raise EvaluatorRefused(
+                    f"the evaluator at {link.address} now has another {word} than this run started with",
+                    next_step="start the old one again, or begin a new run (what was evaluated is kept)",
+                )
+        except Exception as error:  # noqa: BLE001 - what `fits` raises is the caller's
+            self._leave_out(link, error)
+            link.ask_again(LEFT_OUT)
+            return
+        self._refusals.pop(link, None)
+        link.description = description
+        if self._names:
+            self._open(link)
+
+    def _difference(self, description: Description) -> str:
+        """In words, what differs from what the run started with; "" where nothing that counts does."""
+        reference = self._reference
+        if reference is None or reference.digests == description.digests:
+            return ""
+        names = ("physics", "likelihood")
+        pairs = zip(names, reference.digests, description.digests, strict=True)
+        word = " and ".join(name for name, old, new in pairs if old != new)
+        before, now = reference.sources, description.sources
+        changed = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
+        return word + (f" ({'; '.join(changed[:3])}{'; ...' if changed[3:] else ''})" if changed else "")
+
+    def _leave_out(self, link: Link, why: Exception) -> None:
+        self._refusals.pop(link, None)
+        self._refusals[link] = why
+        if len(self._links) > 1 or self._places[0].address is None:
+            self._say_once(f"left out: {why}")
+
+    def _not_described(self, link: Link, answer: NoAnswer) -> None:
+        link.description, link.why = None, answer.why
+        mends = answer.may_mend and self._reference is not None
+        if answer.fault and mends:
+            self._say_once(answer.fault)
+        elif answer.fault:
+            self._leave_out(link, EvaluatorRefused(answer.fault))
+        if self._there is not None and link.place not in self._there:
+            self._forget(link.place)
+        else:
+            link.ask_again(LEFT_OUT if answer.fault and not mends else AGAIN)
+
+    def _let_take_part(self, names: Sequence[str]) -> None:
+        """Opens the streams of all that are described by now, when there are points for the first time; later ones are
+        opened when they describe themselves.
+        """
+        if self._names:
+            return
+        self._names = names
+        for link in self._links.values():
+            if link.description is not None and link not in self._refusals:
+                self._open(link)
+
+    def _open(self, link: Link) -> None:
+        link.open(self._names, self._spectra_below)
+        self.workers[link.address] = link.concurrency
+        self._told.clear()
+        if len(self._links) > 1 or self._places[0].address is None:
+            self._say(f"the evaluator at {link.address} takes part: {link.concurrency} points at once")
+
+    def _gone(self, link: Link, gone: Gone) -> list[int]:
+        """A stream has ended. Returns the points that may have ended its evaluator: those that ran."""
+        link.description = None
+        if gone.error is not None and gone.error.code() in REFUSED:
+            self._leave_out(link, EvaluatorRefused(f"{link.address} refused the points: {details(gone.error)}"))
+            link.ask_again(LEFT_OUT)
+            return []
+        if gone.error is not None and not link.breaks:
+            lost = f"lost the evaluator at {link.address} ({gone.error.code().name.lower()})"
+            self._say(f"{lost}; its points will be sent again")
+        link.breaks += bool(link.out) or gone.error is not None
+        # Of one that is always at the same address, silence may be the network's: only a closed door is its end.
+        is_fixed = any(place.address == link.place for place in self._places)
+        ended = gone.refused or (not gone.alive and not is_fixed)
+        suspects = list(link.running) if ended else []
+        if link.breaks > MOST_BREAKS:
+            text = f"the evaluator at {link.address} answers, but broke off {link.breaks} times before it gave a result"
+            what = "see what it says (does a point end the whole evaluator?), then give the same command again"
+            self._leave_out(link, NoEvaluator(text, next_step=what))
+        else:
+            link.ask_again(AGAIN if gone.error is None or not gone.alive else 0.2)
+        return suspects
+
+    def _leave_if_drained(self, link: Link) -> None:
+        """One that is going away and has given all points back may have come back by the time it is asked again."""
+        if link.draining and not link.out:
+            link.leave(LEFT_OUT)
+
+    def _is_another(self, response: pb.EvaluateResponse) -> bool:
+        """Whether its evaluator computes something else by now than what the run started with."""
+        digests = response.physics_digest, response.likelihood_digest
+        return bool(response.physics_digest) and self._reference is not None and digests != self._reference.digests
+
+    def _raise_or_say(self, wait: float, seconds: float) -> None:
+        """Nobody has been there for so many `seconds`: says so.
+
+        Raises NoEvaluator after `wait` seconds, and EvaluatorRefused where all refuse.
+        """
+        if self._all_refused:
+            raise self._last_refusal
+        if seconds >= wait:
+            self._raise_nobody()
+        if seconds >= AGAIN or wait <= AGAIN:
+            self._say_once(f"waiting for an evaluator at {self.where} (up to {wait:.0f} s)")
+
+    def _say_once(self, line: str) -> None:
+        if line not in self._told:
+            self._told.add(line)
+            self._say(line)
+
+
+def _command(place: Place, file: Path) -> str:
+    """The command that starts an evaluator which listens there."""
+    command = f"lodescan-evaluator serve {shlex.quote(str(file))}"
+    address = place.address or place.name
+    if address is None:
+        return f"{command} --announce {shlex.quote(str(place.folder))}"
+    if not address.is_local:
+        return f"{command} --listen 0.0.0.0:{address.port} --insecure"
+    return command if str(address) == DEFAULT_ADDRESS else f"{command} --listen {shlex.quote(str(address))}"

@@ -1,0 +1,75 @@
+"""The points of a scan that are under way: those that wait, those that are out, and what is known of them."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Collection, Iterable, Mapping
+
+from proposer.evaluation.work import Work
+from proposer.wire.remote import Link
+from scanspec import Address
+
+REMEMBERED = 101
+"""Points of which the median time is taken."""
+
+
+class UnderWay:
+    """The points without an answer: what `work` has waits, runs at one of the `links`, or is to run alone."""
+
+    def __init__(self, links: Mapping[Address, Link]) -> None:
+        self.links, self.work = links, Work([])
+        self.asked_back: set[int] = set()  # wanted no longer, and still out
+        self.twice: set[int] = set()  # out at two evaluators
+        self.shared: Counter[int] = Counter()  # how often an evaluator died while a point ran there beside others
+        self.suspects: set[int] = set()  # points that are to run alone
+        self.to_run_alone: deque[int] = deque()
+        self.times: deque[float] = deque(maxlen=REMEMBERED)  # seconds of the last points that were answered
+
+    def begin(self, work: Work) -> None:
+        """Takes up points; those that are in no place are sent first."""
+        self.work = work
+        placed = {*work.waiting, *self.to_run_alone, *(point for link in self.links.values() for point in link.out)}
+        work.put_back(point for point in work.rows if point not in placed)
+
+    def is_out(self, point: int) -> bool:
+        """Whether any evaluator has it."""
+        return any(point in link.out for link in self.links.values())
+
+    def put_back(self, points: Iterable[int]) -> None:
+        """Points that are out no longer are to be sent again."""
+        points = list(points)
+        if self.suspects:
+            self.to_run_alone.extend(each for each in points if each in self.suspects)
+            points = [each for each in points if each not in self.suspects]
+        if points:
+            self.work.put_back(points)
+
+    def given_back(self, point: int) -> None:
+        """A point that was asked back has come back from an evaluator: it is done with, unless another one has it."""
+        if not self.is_out(point):
+            self.asked_back.discard(point)
+            self.work.done([point])
+
+    def cancel(self, points: Collection[int]) -> None:
+        """These points are wanted no longer: what has not begun is given up, what runs is answered yet.
+
+        Evaluators are asked once for what they have.
+        """
+        work = self.work
+        unwanted = set(points) & work.rows.keys()
+        work.give_up_waiting(unwanted)
+        unwanted &= work.rows.keys()
+        for point in [each for each in self.to_run_alone if each in unwanted]:
+            self.to_run_alone.remove(point)
+            work.done([point])
+        new = unwanted - self.asked_back
+        for link in self.links.values():
+            mine = link.out.keys() & work.rows.keys()  # the rest was answered elsewhere
+            if new.isdisjoint(mine):
+                continue
+            if unwanted.issuperset(mine):
+                link.ask_back_waiting()
+                self.asked_back.update(mine)
+            elif queued := [point for point in link.queued if point in new]:
+                link.ask_back(queued)
+                self.asked_back.update(queued)
