@@ -73,5 +73,4 @@ def open_windows(by_hand: ByHand, tried: Sequence[Tried], scratch: Path) -> list
 def bound(chain: Chain) -> None:
     """No code of a trial may take as long as in a scan."""
     for step in chain.steps:
-        step.code.timeout = min(step.code.timeout, BUDGET)
-        step.code.first_timeout = min(step.code.first_timeout, BUDGET)
+        step.code.deadline = step.code.deadline.at_most(BUDGET)

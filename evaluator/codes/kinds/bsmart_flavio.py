@@ -16,6 +16,7 @@ from evaluator.codes.verdict import read_output
 from evaluator.files import write_new
 from scanspec import CodeSpec, ScanFile, ScanFileError
 from scanspec.files import read_bytes
+from scanspec.keys import OF_INPUTS
 from scanspec.observables import FlavioAddress, is_branching_ratio
 from scanspec.spectrum import LARGEST_SPECTRUM, read_spectrum
 from scanspec.tools import FLAVIO
@@ -34,7 +35,7 @@ class FlavioTool(FlavioCode):
     key = ""
     tool = FLAVIO
     settings = None
-    beside = ("input_file",)
+    beside = OF_INPUTS
 
     def __init__(self, spec: CodeSpec, scan: ScanFile, known: Collection[str]) -> None:
         for each in spec.observables:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from evaluator.codes.protocol import Code
 from scanspec import CodeSpec, ScanFile
+from scanspec.keys import OF_TOYS
 from scanspec.spectrum import read_spectrum
 from scanspec.tools import TOY_NAMES, TOYS
 
@@ -36,7 +37,7 @@ class ToyTargets(Code):
     """Five test functions of the variables, in the order of the file; also as block TOYTARGETS 1 to 5."""
 
     tool = TOYS
-    beside = tuple(each.name for each in fields(ToySettings))
+    beside = OF_TOYS
     changes_process = False
     gives = TOY_NAMES
 
@@ -45,7 +46,7 @@ class ToyTargets(Code):
         if len(scan.variables) < 2:
             raise spec.section.error(f"code {TOYS!r} needs at least two variables")
         section, settings = spec.section, ToySettings()
-        numbers = {key: section.finite(key, getattr(settings, key)) for key in self.beside if key != "easom_center"}
+        numbers = {key: section.finite(key, getattr(settings, key)) for key in OF_TOYS if key != "easom_center"}
         center = settings.easom_center
         if "easom_center" in section:
             x, y = section.numbers("easom_center", 2)
