@@ -153,6 +153,6 @@ def _whole(section: Section, key: str) -> list[int]:
     if not section.texts(key):
         return []
     found = section.numbers(key) if isinstance(section.raw(key), list) else [section.number(key)]
-    if any(not each.is_integer() for each in found):
+    if any(not number.is_integer() for number in found):
         raise section.wrong(key, "a list of PDG numbers")
-    return [int(each) for each in found]
+    return [int(number) for number in found]

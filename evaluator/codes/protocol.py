@@ -68,10 +68,10 @@ class Code(ABC):
         self.own = self._own_section()
         """The mapping under `key`; the code's whole section where a text stands there."""
         self._refuse_keys_of_other_kinds()
-        for each in spec.observables:
-            if each.flavio is not None and "flavio" not in self.observable_keys:
-                what = f"the code {spec.name!r} is not flavio, but {each.name!r} asks for it"
-                raise each.section.error(what, "flavio")
+        for observable in spec.observables:
+            if observable.flavio is not None and "flavio" not in self.observable_keys:
+                what = f"the code {spec.name!r} is not flavio, but {observable.name!r} asks for it"
+                raise observable.section.error(what, "flavio")
         self.cores, self.memory = self.section.integer("cores", 1, 1), read_memory(self.section)
         check_data(self.section, self.folder)
         self._ran = False

@@ -129,7 +129,7 @@ def _code(translator: Translator, content: Any, name: str, path: str, template: 
     if "command" in found:
         _input_by_name(translator, found, name, path, template)
     profile = known_profile(str(found.get("profile") or name))
-    for key in [each for each in found.ignored if each in PHYSICS_OF_TOOLS]:
+    for key in [ignored for ignored in found.ignored if ignored in PHYSICS_OF_TOOLS]:
         if str(content[key]).lower() in (*FALSE, "none", "[]", "{}", ""):
             continue
         said = _NOTHING
@@ -161,7 +161,7 @@ def _idle_code(translator: Translator, content: CommentedMap, name: str, path: s
     for key in [each for each, value in found.items() if isinstance(value, ScanFileError)]:
         del found[key]
     profile = known_profile(str(found.get("profile") or name))
-    for key in [each for each in OF_PROFILES if each in found and profile not in OF_PROFILES[each]]:
+    for key in [setting for setting in OF_PROFILES if setting in found and profile not in OF_PROFILES[setting]]:
         found.ignored.append(found.spelling(key))
         translator.say(f"left out {path}: {key}, which has no meaning here")
         del found[key]

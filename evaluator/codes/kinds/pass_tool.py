@@ -41,7 +41,7 @@ class PassTool(Code):
             where=where,
             blocks=scan.blocks,
             places=scan.block_places,
-            integers=[each.name for each in scan.variables if each.integer],
+            integers=[variable.name for variable in scan.variables if variable.integer],
         )
         self._sources = {f"template {path.name}": file_hash(path)}
         self._output = re.sub(r"[^\w.-]", "_", scan.setup.text("spectrum_file", "") or "output.slha")

@@ -69,7 +69,7 @@ class SlhaProgram(Code):
             if path.suffix != ".log"  # which decides nothing
         }
         self._sources |= {f"file {path.name}": file_hash(path) for path in self._companions}
-        self.fills_a_template = next(each.name for each in scan.codes if _writes_spectrum(each)) == spec.name
+        self.fills_a_template = next(code.name for code in scan.codes if _writes_spectrum(code)) == spec.name
         named = section.path_text("input_file")
         self._template = self._read_template(scan, named, known)
         by_name = section.path_text("input_name") or (Path(named).name if named and self._template is None else "")
@@ -94,7 +94,7 @@ class SlhaProgram(Code):
             where=where,
             blocks=scan.blocks if first else {},
             places=scan.block_places,
-            integers=[each.name for each in scan.variables if each.integer],
+            integers=[variable.name for variable in scan.variables if variable.integer],
         )
         if not first and not template.varies:
             raise section.error(

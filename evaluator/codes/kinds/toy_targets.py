@@ -75,14 +75,14 @@ def toy_targets(x: Sequence[float], own: ToySettings = ToySettings()) -> dict[st
     first, second = x[0], x[1]
     # products, not powers: a power that is too large is an error, a product is infinite
     steps = [(right - left * left, own.rosenbrock_a - left) for left, right in pairwise(x)]
-    spread = math.sqrt(sum(each * each for each in x) / n)
-    ripple = sum(math.cos(own.ackley_c * each) for each in x) / n
+    spread = math.sqrt(sum(xi * xi for xi in x) / n)
+    ripple = sum(math.cos(own.ackley_c * xi) for xi in x) / n
     left, right = first * first + second - own.himmelblau_a, first + second * second - own.himmelblau_b
     east, north = first - own.easom_center[0], second - own.easom_center[1]
     a = own.rastrigin_a
     return {
         "Rosenbrock": sum(own.rosenbrock_b * valley * valley + along * along for valley, along in steps),
-        "Rastrigin": a * n + sum(each * each - a * math.cos(2 * math.pi * each) for each in x),
+        "Rastrigin": a * n + sum(xi * xi - a * math.cos(2 * math.pi * xi) for xi in x),
         "Ackley": -own.ackley_a * math.exp(-own.ackley_b * spread) - math.exp(ripple) + own.ackley_a + math.e,
         "Himmelblau": left * left + right * right,
         "Easom": -math.cos(first) * math.cos(second) * math.exp(-(east * east + north * north)),
