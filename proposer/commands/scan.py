@@ -13,6 +13,7 @@ import torch
 from proposer.commands.asked import check_agreement, describe_limits, notes_on, read_asked
 from proposer.commands.ending import conclude, conclude_again, draw_pictures
 from proposer.evaluation.backend import Description, NoEvaluator
+from proposer.loop import Limits, Scan, read_tally
 from proposer.run.dataset import DATASET, Dataset
 from proposer.run.folder import check_no_foreign_files
 from proposer.run.manifest import (
@@ -32,7 +33,6 @@ from proposer.run.manifest import (
 from proposer.run.record import RunRecord
 from proposer.run.spectra import kept_below
 from proposer.run.tables import GOOD_POINTS, GoodPoints
-from proposer.scan import Limits, Scan, read_tally
 from proposer.show.failures import show_failed
 from proposer.show.progress import About, Progress
 from proposer.show.voice import say

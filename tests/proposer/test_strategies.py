@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -21,9 +22,11 @@ from proposer.strategies.cmaes import Cmaes, CmaesSettings
 from proposer.strategies.cmaes_nd import CmaesNdSettings
 from proposer.strategies.draws import DrawSettings
 from proposer.strategies.grid import GridSettings
+from proposer.strategies.lode import acquire, collect, descend, probe, spread
 from proposer.strategies.lode.strategy import LodeSettings
 from proposer.strategies.mls_dnnc import MlsDnncSettings
 from proposer.strategies.networks import FitSettings
+from proposer.strategies.origins import ORIGINS
 from proposer.target import Target
 from proposer.types import Batch, CheckpointError, Status, Told
 from scanspec.variables import PriorKind, Variable
@@ -60,6 +63,9 @@ class Case:
     uniform: bool = True
     observables: list = field(default_factory=list)
 
+
+ROOT = Path(__file__).parents[2]
+PARTS_OF_LODE = (acquire, collect, descend, probe, spread)
 
 CASES = {
     "MLS_DNNC": Case(
@@ -192,6 +198,15 @@ def test_points_are_in_the_space_and_none_comes_twice(tmp_path, name, space):
     assert run.strategy.good == sum(
         int((told.nll < 1.0).sum()) for told in (run_told(tmp_path, n) for n in range(1, run.told + 1))
     )
+
+
+def test_the_table_of_origins_has_those_that_are_set_and_no_others(tmp_path):
+    played = {word for name in CASES for batch in play(tmp_path / name, name).batches for word in batch.origins}
+    parts = {each.origin for room in PARTS_OF_LODE for each in vars(room).values() if isinstance(each, acquire.Part)}
+    assert played | parts | {"init"} == set(ORIGINS)  # "init": the rows of a table
+    document = (ROOT / "docs" / "runs.md").read_text()
+    (paragraph,) = [each for each in document.split("\n\n") if each.startswith("`origin` names the step")]
+    assert set(re.findall(r"`(\w+)`", paragraph)) - {"origin", "init_csv"} == set(ORIGINS)
 
 
 def run_told(folder, number: int):
