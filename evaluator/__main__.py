@@ -108,7 +108,8 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--until-finished",
         action="store_true",
-        help="end with exit code 0 once the proposer says that the scan is finished, with 6 when stopped before",
+        help="end with exit code 0 once the proposer says that the scan is finished, with 6 when stopped before, or "
+        "when no proposer has asked for 10 minutes",
     )
     serve.add_argument("--tls-cert", type=Path, metavar="FILE", help="speak TLS with this certificate (PEM)")
     serve.add_argument("--tls-key", type=Path, metavar="FILE", help="its key")

@@ -16,7 +16,8 @@ from lodescan.v1 import evaluation_pb2 as pb
 from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
 from proposer.evaluation.backend import Description, EvaluatorRefused, Fits, NoEvaluator, anything
 from proposer.wire.addresses import Place, Watch, read_place
-from proposer.wire.remote import ANSWERS, FATAL, KEEPALIVE, Events, Gone, Link, NoAnswer, details
+from proposer.wire.events import Gone, NoAnswer, Serving
+from proposer.wire.remote import ANSWERS, FATAL, KEEPALIVE, Events, Link, details
 from proposer.wire.security import NotSecure, Security
 from scanspec import DEFAULT_ADDRESS, Address
 
@@ -265,6 +266,13 @@ class Attendance:
         else:
             link.ask_again(AGAIN if gone.error is None or not gone.alive else SOON)
         return gone.died or (not gone.alive and not is_fixed)
+
+    def _takes_points(self, link: Link, now: Serving) -> None:
+        """An evaluator says whether it takes points."""
+        if now.call is link.call and now.takes_points is link.draining:
+            link.draining = not now.takes_points
+            if link.draining:
+                self._say(f"the evaluator at {link.address} takes no more points for now")
 
     def _leave_if_drained(self, link: Link) -> None:
         """One that is going away and has given all points back may have come back by the time it is asked again."""
