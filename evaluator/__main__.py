@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from evaluator.commands.channel import add_client_options, open_channel
+from evaluator.commands.channel import add_client_options, no_answer, open_channel
 from evaluator.scan import read_scan
 from scanspec import DEFAULT_ADDRESS, LodescanError, ScanFile, read_address, visible
 from scanspec.logs import logging_to_stderr, set_level
@@ -210,7 +210,8 @@ def _healthy(options: argparse.Namespace) -> int:
         try:
             answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=5.0)
         except grpc.RpcError as error:
-            print(f"lodescan-evaluator: {address} does not answer ({error.code().name})", file=sys.stderr)
+            why = no_answer(address, options, error)
+            print(f"lodescan-evaluator: {address} does not answer {why}", file=sys.stderr)
             return 1
     return 0 if answer.status == health_pb2.HealthCheckResponse.SERVING else 1
 
