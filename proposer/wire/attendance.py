@@ -67,7 +67,6 @@ class Attendance:
         self._reference: Description | None = None
         self._names: Sequence[str] = ()  # of the columns of points; empty until there are any
         self._told: set[str] = set()  # what is said once, until an evaluator takes part again
-        self.workers: dict[str, int] = {}
         self._watch = Watch(self._places, lambda found: self._events.put((None, found)))
 
     def close(self) -> None:
@@ -131,6 +130,11 @@ class Attendance:
     def addresses(self) -> list[str]:
         """Of the evaluators that get points."""
         return [link.address for link in self._links.values() if link.ready]
+
+    @property
+    def workers(self) -> dict[str, int]:
+        """Of each of them, how many points it works on at once, by its address."""
+        return {link.address: link.concurrency for link in self._links.values() if link.ready}
 
     @property
     def _all_refused(self) -> bool:
@@ -241,7 +245,6 @@ class Attendance:
 
     def _open(self, link: Link) -> None:
         link.open(self._names, self._spectra_below)
-        self.workers[link.address] = link.concurrency
         self._told.clear()
         if len(self._links) > 1 or self._places[0].address is None:
             self._say(f"the evaluator at {link.address} takes part: {link.concurrency} points at once")
