@@ -119,7 +119,7 @@ def scan_with(backend: EvaluationBackend, asked: Asked, options: ScanOptions) ->
                 raise AnotherRun(
                     f"{folder}: another process has just started a run here", next_step="choose another folder"
                 )
-            start_run(dataset, columns, spec, description, seed, threads, aims)
+            start_run(dataset, columns, scan=spec, description=description, seed=seed, threads=threads, aims=aims)
             keep_scan_file(folder, spec)
         if word := keep_records(dataset):
             say(f"note: {word}")
@@ -128,7 +128,15 @@ def scan_with(backend: EvaluationBackend, asked: Asked, options: ScanOptions) ->
         if init is not None and dataset.batches == 0:
             known = init.outcomes(spec, [each.name for each in description.observables])
             dataset.add_batch(init.batch, init.values, strategy.checkpoint(), known)
-        _introduce(spec, limits, settings, description, folder, seed, dataset if stored.started else None)
+        _introduce(
+            spec,
+            limits,
+            settings=settings,
+            description=description,
+            folder=folder,
+            seed=seed,
+            dataset=dataset if stored.started else None,
+        )
         for line in init.notes if init is not None and not stored.started else []:
             say(f"note: {line}")
         most = min(limits.evaluations, limits.points) if reads_rows(spec.setup) else limits.evaluations
@@ -188,6 +196,7 @@ def _threads(stored: RunRecord) -> Iterator[int]:
 def _introduce(
     spec: ScanFile,
     limits: Limits,
+    *,
     settings: Settings,
     description: Description,
     folder: Path,

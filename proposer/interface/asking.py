@@ -48,7 +48,7 @@ class Lode:
         """`batch`: the largest that `ask` gives. Raises UsageError for a range that is none."""
         self.space = Space([_variable(name, each) for name, each in space.items()])
         self._likelihoods = dict(observables or {})
-        scored = [ScoredObservable(name, each, None) for name, each in self._likelihoods.items()]
+        scored = [ScoredObservable(name, likelihood, None) for name, likelihood in self._likelihoods.items()]
         settings = LodeSettings(target=Target(threshold), points_per_iteration=batch)
         self._search = Strategy(self.space, settings, seed, scored)
         self._out: dict[int, tuple[Floats, str, int]] = {}
@@ -133,7 +133,8 @@ class Lode:
         self._told += len(nll)
         status = np.where(np.isnan(nll), Status.INVALID, Status.OK).astype(np.int8)
         numbers = np.array(batches, dtype=np.int64)
-        self._search.tell(Told(ids, u, status, nll, observables, origins, numbers))
+        told = Told(ids, u, status=status, nll=nll, observables=observables, origins=origins, batches=numbers)
+        self._search.tell(told)
 
     def probability(self, points: ArrayLike) -> Floats:
         """The probability, shape (n,), that points (n, d) are good, by the model of the last `ask`.

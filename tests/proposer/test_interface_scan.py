@@ -91,7 +91,7 @@ def test_the_same_call_goes_on_and_another_function_is_refused(tmp_path: Path) -
 def test_objects_are_what_a_scan_file_says(tmp_path: Path) -> None:
     variables = {
         "a": Variable("a", 1.0, 10.0, PriorKind.LOG_UNIFORM, unit="GeV", label="$a$"),
-        "b": Variable("b", -math.inf, math.inf, PriorKind.NORMAL, 1.0, 0.5),
+        "b": Variable("b", -math.inf, math.inf, prior=PriorKind.NORMAL, mean=1.0, sigma=0.5),
         "c": Variable("c", -5.0, 5.0, PriorKind.SYMMETRIC_LOG, inner=0.1),
         "d": Variable("d", 0.0, 3.0, integer=True),
         "e": Variable("e", 1.0, 4.0, values=(4.0, 1.0)),
