@@ -69,6 +69,7 @@ dev:
 lint: dev ## style, imports between the two sides, manifests
 	@$(DEV)/ruff check --output-format concise --quiet .
 	@$(DEV)/ruff format --check .
+	@$(DEV)/python tools/positional.py
 	@PYTHONPATH=.:proto $(DEV)/lint-imports --no-cache
 	@$(DEV)/kubernetes-validate --strict --quiet kubernetes/*.yaml
 

@@ -29,6 +29,7 @@ class Section:
         file: str,
         path: str,
         content: CommentedMap,
+        *,
         keys: Keys | None = None,
         line: int | None = None,
         faults: Faults | None = None,
@@ -126,7 +127,7 @@ class Section:
             value = CommentedMap()
         if not isinstance(value, CommentedMap):
             raise self.wrong(key, "a mapping (name: value)")
-        found = Section(self.file, self._label(key), value, keys, self.line(key), faults)
+        found = Section(self.file, self._label(key), content=value, keys=keys, line=self.line(key), faults=faults)
         found.faults = self.faults
         return found
 

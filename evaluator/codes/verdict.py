@@ -59,7 +59,16 @@ class Verdict:
         named = {name: read_address(flags, name) for name in flags} if "flags" in spec.section else profile.flags
         judged = frozenset(each.slha for each in spec.observables if each.valid is not None and each.slha is not None)
         asked = tuple(each.slha for each in (*spec.observables, *others) if each.slha is not None)
-        return cls(exit_codes, blocks, invalid_codes, pattern, invalid.boolean("spinfo", True), named, judged, asked)
+        return cls(
+            exit_codes,
+            blocks,
+            invalid_exit_codes=invalid_codes,
+            invalid_stderr=pattern,
+            spinfo=invalid.boolean("spinfo", True),
+            flags=named,
+            judged=judged,
+            asked=asked,
+        )
 
     def sources(self) -> dict[str, str]:
         """For the physics digest."""

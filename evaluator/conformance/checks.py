@@ -257,4 +257,6 @@ def _likelihood(observable: pb.Observable) -> Likelihood:
     said = observable.likelihood
     name = pb.LikelihoodKind.Name(said.kind).removeprefix("LIKELIHOOD_KIND_")
     promise(name in Kind.__members__, f"the likelihood of {observable.name} is {name}")
-    return Likelihood(Kind[name], said.mean, said.sigma, said.lower, said.upper, said.log_scaling)
+    return Likelihood(
+        Kind[name], said.mean, sigma=said.sigma, lower=said.lower, upper=said.upper, log_scaling=said.log_scaling
+    )

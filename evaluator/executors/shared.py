@@ -26,6 +26,7 @@ class Shared:
         context: multiprocessing.context.ForkServerContext,
         chain: Chain,
         root: Path,
+        *,
         queue: JobQueue,
         health: Health,
         watch: Watch,

@@ -78,7 +78,8 @@ class Worker:
         ours, theirs = shared.context.Pipe()
         process = shared.context.Process(
             target=work,
-            args=(theirs, shared.chain.scan, str(shared.root), str(self._log), str(self._state), self._mark),
+            args=(theirs, shared.chain.scan, str(shared.root)),
+            kwargs={"log": str(self._log), "state": str(self._state), "mark": self._mark},
         )
         try:
             with shared.census:

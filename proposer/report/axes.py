@@ -99,4 +99,12 @@ def table_of(seen: Seen) -> Table:
     columns = {name: values[rows] for name, values in seen.columns.items()}
     columns["NLL"] = nll
     columns["id"] = seen.ids[rows].astype(np.float64)
-    return Table(columns, nll, kind, seen.status[rows], seen.ids[rows], low, max(high, np.nextafter(low, np.inf)))
+    return Table(
+        columns,
+        nll,
+        kind=kind,
+        status=seen.status[rows],
+        ids=seen.ids[rows],
+        low=low,
+        high=max(high, np.nextafter(low, np.inf)),
+    )

@@ -109,7 +109,9 @@ def _shown(picture: Picture, prefix: str, live: Live, roots: dict[str, Any]) -> 
         if picture.name == "points":
             names.append(Markup(f"{prefix}-explorer"))
             roots[str(names[-1])] = live.explorer(*(live.names[1:3] if len(live.names) > 2 else (live.names * 2)[:2]))
-    return Shown(f"{prefix}-{picture.name}", picture.says, picture.caption, images, whole, names)
+    return Shown(
+        f"{prefix}-{picture.name}", picture.says, caption=picture.caption, images=images, wide=whole, live=names
+    )
 
 
 def _names(picture: Picture) -> str:

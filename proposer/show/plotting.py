@@ -119,10 +119,10 @@ def _read_plot(named: Section, name: str, before: list[Plot]) -> Plot:
     return Plot(
         file_name(name),
         tuple(found),
-        (labels[0], labels[1]) if labels else (None, None),
-        ranges,
-        (scales[0], scales[1]) if scales else (None, None),
-        contours,
+        labels=(labels[0], labels[1]) if labels else (None, None),
+        ranges=ranges,
+        scales=(scales[0], scales[1]) if scales else (None, None),
+        contours=contours,
     )
 
 
