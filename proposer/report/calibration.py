@@ -6,7 +6,7 @@ import numpy as np
 
 from proposer.report.section import Part, Rows
 from proposer.report.seen import Seen
-from proposer.show.picture import Bars, Curve, Marks, Panel, Picture, Side
+from proposer.show.picture import Bars, Curve, Panel, Picture, Side
 from proposer.types import Floats
 
 BINS = 10
@@ -69,18 +69,13 @@ def calibration(seen: Seen) -> Part:
         )
         + f". Brier score {brier:.3f}."
     )
-    breaks = np.full_like(mean, np.nan)
-    errors = Curve(
-        np.column_stack([mean, mean, breaks]).ravel(), np.column_stack([low, high, breaks]).ravel(), "68 % interval"
-    )
     whole = (-0.02, 1.02)
     against = Panel(
         Side("predicted probability", "predicted probability", limits=whole),
         Side("share that is good", "share that is good", limits=whole),
         [
             Curve(np.array([0.0, 1.0]), np.array([0.0, 1.0]), "as predicted", number=5),
-            errors,
-            Marks(mean, share, "mean of a bin"),
+            _with_errors(mean, low, share, high),
         ],
     )
     counts = Panel(
@@ -96,3 +91,12 @@ def calibration(seen: Seen) -> Part:
         columns=2,
     )
     return Part(words=[score, SOURCES], tables=[table], pictures=[picture])
+
+
+def _with_errors(x: Floats, low: Floats, middle: Floats, high: Floats) -> Curve:
+    """At each x, shape (n,), an upright line from low to high with a short cap at each end and a longer middle."""
+    gap = np.full_like(x, np.nan)
+    across = [(x, x), (x - 0.01, x + 0.01), (x - 0.025, x + 0.025), (x - 0.01, x + 0.01)]
+    along = [(low, high), (low, low), (middle, middle), (high, high)]
+    xs, ys = (np.array([each for ends in lines for each in (*ends, gap)]).T.ravel() for lines in (across, along))
+    return Curve(xs, ys, "came out good, 68 % interval")

@@ -13,7 +13,7 @@ from proposer.report.calibration import calibration, wilson
 from proposer.report.seen import Seen, see
 from proposer.run.dataset import Dataset
 from proposer.show.marks import PAPER
-from proposer.show.picture import Bars, Curve, Marks
+from proposer.show.picture import Bars, Curve
 from proposer.show.still import figure
 from tests.proposer.runs import make_run
 
@@ -60,11 +60,13 @@ def test_bins_counts_and_score_are_those_of_the_dataset(folder, seen):
 def test_the_picture_shows_the_bins_with_their_errors_and_says_so(seen):
     ((picture,), (table,)) = calibration(seen).pictures, calibration(seen).tables
     against, counts = picture.panels
-    diagonal, errors, means = against.marks
+    diagonal, errors = against.marks
     assert isinstance(diagonal, Curve) and diagonal.x.tolist() == diagonal.y.tolist() == [0.0, 1.0]
-    assert isinstance(means, Marks) and isinstance(errors, Curve) and means.y is not None
-    assert (errors.x[::3] == means.x).all() and (errors.y[::3] <= means.y).all() and (errors.y[1::3] >= means.y).all()
-    assert np.isnan(errors.y[2::3]).all()
+    assert isinstance(errors, Curve) and np.isnan(errors.y[2::3]).all()
+    for row, ends in zip(table.rows, errors.y.reshape(-1, 4, 3)[..., :2].tolist(), strict=True):
+        (low, high), *ticks = ends  # the line, then a tick at its lower end, in the middle and at its upper end
+        share = int(str(row[3])) / int(str(row[2]))
+        assert ticks == [[low] * 2, [pytest.approx(share)] * 2, [high] * 2] and low <= share <= high
     good, others = counts.marks
     assert isinstance(good, Bars) and isinstance(others, Bars) and counts.y.categories == [row[0] for row in table.rows]
     assert good.values.sum() + others.values.sum() == np.isfinite(seen.probability).sum()
@@ -72,7 +74,7 @@ def test_the_picture_shows_the_bins_with_their_errors_and_says_so(seen):
         table.rows
     )
     drawn = figure(picture, PAPER)
-    assert [len(ax.lines) for ax in drawn.axes] == [3, 0] and len(drawn.axes[1].patches) == 2 * len(table.rows)
+    assert [len(ax.lines) for ax in drawn.axes] == [2, 0] and len(drawn.axes[1].patches) == 2 * len(table.rows)
 
 
 def test_a_run_whose_search_predicts_nothing_says_so(tmp_path):
