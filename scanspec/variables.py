@@ -173,7 +173,7 @@ def _read_values(entry: Section) -> tuple[float, ...]:
     if "values" not in entry:
         return ()
     values = entry.numbers("values")
-    if not all(math.isfinite(each) for each in values):
+    if not all(math.isfinite(value) for value in values):
         raise entry.wrong("values", "a list of finite numbers")
     if len(values) > MOST_VALUES:
         raise entry.error(f"{entry.path}: {len(values):,} values, at most {MOST_VALUES:,}", "values")
@@ -199,10 +199,10 @@ def _check_kind(entry: Section, variable: Variable) -> None:
 def repeated(values: list[float]) -> float | None:
     """The first value that is there again; None when all are different."""
     seen: set[float] = set()
-    for each in values:
-        if each in seen:
-            return each
-        seen.add(each)
+    for value in values:
+        if value in seen:
+            return value
+        seen.add(value)
     return None
 
 

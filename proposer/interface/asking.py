@@ -48,7 +48,7 @@ class Lode:
         """`batch`: the largest that `ask` gives. Raises UsageError for a range that is none."""
         self.space = Space([_variable(name, each) for name, each in space.items()])
         self._likelihoods = dict(observables or {})
-        scored = [ScoredObservable(name, each, None) for name, each in self._likelihoods.items()]
+        scored = [ScoredObservable(name, likelihood, None) for name, likelihood in self._likelihoods.items()]
         settings = LodeSettings(target=Target(threshold), points_per_iteration=batch)
         self._search = Strategy(self.space, settings, seed, scored)
         self._out: dict[int, tuple[Floats, str, int]] = {}

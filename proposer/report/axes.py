@@ -22,8 +22,10 @@ LONGEST = 40
 
 def side(seen: Seen, name: str, *, zoom: bool) -> Side:
     """The axis of a variable or observable. `zoom`: over the good points, where there are any, else over its range."""
-    specs: dict[str, Variable | ObservableSpec] = {each.name: each for each in seen.scan.all_observables()}
-    specs |= {each.name: each for each in seen.scan.variables}
+    specs: dict[str, Variable | ObservableSpec] = {
+        observable.name: observable for observable in seen.scan.all_observables()
+    }
+    specs |= {column.name: column for column in seen.scan.variables}
     spec = specs.get(name)
     unit = f" ({spec.unit})" if spec is not None and spec.unit else ""
     own = spec.label if spec is not None else ""

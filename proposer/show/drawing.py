@@ -93,14 +93,14 @@ def draw_plot(
             for kind, mask in masks.items():
                 _dots(ax, x, y, mask=mask, dot=KINDS[kind], label=kind)
         else:
-            for number, each in enumerate(axes[1:]):
+            for number, axis in enumerate(axes[1:]):
                 _dots(
                     ax,
                     x,
-                    each,
+                    axis,
                     mask=points.good | points.bad,
                     dot=(f"C{number}", 9.0, "o^svD"[number % 5]),
-                    label=each.label,
+                    label=axis.label,
                 )
         if contours:
             _contours(ax, axes, points.good | points.bad, contours)
@@ -220,8 +220,8 @@ def _coloured(figure: Figure, ax: Axes, x: Axis, y: Axis, *, points: Points, by:
 
 def _contours(ax: Axes, axes: list[Axis], mask: NDArray[np.bool_], levels: Sequence[float]) -> None:
     """Lines through a linear interpolation on the triangles between the points."""
-    x, y, z = (each.values for each in axes[:3])
-    shown = mask & np.logical_and.reduce([drawable(each) for each in axes[:3]])
+    x, y, z = (axis.values for axis in axes[:3])
+    shown = mask & np.logical_and.reduce([drawable(axis) for axis in axes[:3]])
     try:
         lines = ax.tricontour(
             x[shown], y[shown], z[shown], levels=int(levels[0]) if len(levels) == 1 else list(levels), cmap="viridis"
