@@ -70,6 +70,11 @@ class EvaluationBackend(Protocol):
     @property
     def workers(self) -> dict[str, int]: ...
 
+    @property
+    def where(self) -> str:
+        """Where it computes, in words."""
+        ...
+
     def describe(self, wait: float, fits: Fits = anything) -> Description:
         """What it computes; waits up to `wait` seconds for one that `fits`.
 
@@ -96,6 +101,10 @@ class EvaluationBackend(Protocol):
 
     def points_in(self, seconds: float) -> int:
         """So many points keep it busy for that time."""
+        ...
+
+    def finish(self) -> None:
+        """Ends when the scan is done: what was started for it ends too."""
         ...
 
     def close(self) -> None:
