@@ -46,13 +46,14 @@ def sleeps(point):
 
 
 class Points:
-    """New points for the evaluators at some addresses."""
+    """New points for the evaluators at some addresses, all of which take part and know a code that sleeps so long."""
 
-    def __init__(self, addresses: list[str]) -> None:
+    def __init__(self, addresses: list[str], sleep: float) -> None:
         self._pool, self._ids = Pool(addresses, say=lambda _: None), 0
         self._pool.describe(60.0)
-        while len(self._pool.addresses) < len(addresses):  # each takes part
-            self.evaluate(8 * len(addresses), 0.001)
+        while len(self._pool.addresses) < len(addresses):
+            self.evaluate(2 * len(addresses), sleep)
+        self.evaluate(2 * len(addresses), sleep)
 
     def evaluate(self, count: int, sleep: float) -> float:
         """Seconds until so many points are answered, whose code sleeps for so long."""
@@ -72,8 +73,7 @@ class Points:
 
 def rate_of(addresses: list[str], seconds: float) -> float:
     """Points a second of a code that sleeps."""
-    points, count = Points(addresses), POINTS_EACH[seconds] * len(addresses)
-    points.evaluate(max(len(addresses), count // 10), seconds)  # now the speed is known
+    points, count = Points(addresses, seconds), POINTS_EACH[seconds] * len(addresses)
     rate = count / points.evaluate(count, seconds)
     points.close()
     return rate
@@ -81,7 +81,7 @@ def rate_of(addresses: list[str], seconds: float) -> float:
 
 def costs(addresses: list[str], pids: list[int]) -> tuple[float, float]:
     """CPU of everything, in microseconds a point that costs nothing: through one evaluator and through all."""
-    pools = [Points(addresses[:1]), Points(addresses)]
+    pools = [Points(addresses[:1], 0.0), Points(addresses, 0.0)]
     found: list[list[float]] = [[], []]
     for _ in range(ROUNDS):
         for points, values in zip(pools, found, strict=True):

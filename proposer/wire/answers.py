@@ -36,8 +36,9 @@ def take_results(
             if point in points.asked_back:
                 points.given_back(point)
             elif point in work.rows and not points.is_out(point):
-                link.draining = True  # the evaluator is going away: another one gets the point
+                link.draining = link.draining or point not in points.moved  # going away: another one gets the point
                 again.append(point)
+            points.moved.discard(point)
             continue
         outcome = to_outcome(result, width, codes, (link.address, link.out[point], returned))
         seconds = sum(outcome.seconds)
@@ -58,6 +59,7 @@ def take_results(
             _end_race(points, point)
         outcomes.append(outcome)
     work.done(each.id for each in outcomes)
+    points.moved.difference_update(each.id for each in outcomes)
     if points.asked_back:
         points.asked_back.difference_update(each.id for each in outcomes)
     points.put_back(again)

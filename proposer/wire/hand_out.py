@@ -84,6 +84,20 @@ def race(points: UnderWay) -> None:
         link.send([point], work)
 
 
+def rebalance(points: UnderWay) -> None:
+    """Asks back what an evaluator has beyond its window, by its speed of now, where another one has idle workers: its
+    points take longer than those before, say.
+    """
+    links = list(points.links.values())
+    if points.work.waiting or len(links) < 2 or not any(link.room > 0 and _idle(link) > 0 for link in links):
+        return
+    for link in links:
+        beyond = len(link.out) - link.window_now
+        if beyond > 0 and (back := [each for each in list(link.queued)[-beyond:] if each not in points.moved]):
+            points.moved.update(back)
+            link.ask_back(back)
+
+
 def share_out(links: Sequence[Link], points: int) -> Iterator[tuple[Link, int]]:
     """How many of so many points each of the links gets, within its room: all are to be done at the same time.
 

@@ -17,7 +17,7 @@ from proposer.evaluation.work import Received, Work
 from proposer.wire.answers import take_results
 from proposer.wire.attendance import AGAIN, Attendance
 from proposer.wire.events import Gone, NoAnswer, Serving
-from proposer.wire.hand_out import hand_out, race
+from proposer.wire.hand_out import hand_out, race, rebalance
 from proposer.wire.lost import send_again
 from proposer.wire.patience import Patience
 from proposer.wire.remote import KEEPALIVE, MOST_AHEAD, Link
@@ -86,6 +86,7 @@ class Pool(Attendance):
             # 4. Hand out what waits, and what is slow to a second evaluator.
             if not over:
                 hand_out(points)
+                rebalance(points)
                 if self._may_race:
                     race(points)
             # 5. Take up what happens next.
@@ -135,8 +136,8 @@ class Pool(Attendance):
         return None
 
     def _next_race(self, links: Sequence[Link]) -> float:
-        """Seconds until it is time to look for slow points again."""
-        return RACE_EVERY if self._may_race and len(links) > 1 and any(link.out for link in links) else math.inf
+        """Seconds until it is time to look for slow points again, and for slow evaluators."""
+        return RACE_EVERY if len(links) > 1 and any(link.out for link in links) else math.inf
 
     def cancel(self, points: Collection[int]) -> None:
         """These points are wanted no longer: what has not begun is given up, what runs is answered yet."""

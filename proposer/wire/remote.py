@@ -111,6 +111,7 @@ class Link:
         self.heard = time.monotonic()
         self.longest = 0.0  # seconds of a point, as it says, but no more than have gone by
         self.seconds = math.nan  # of a point, a running mean
+        self.last = 0.0  # seconds of the last point
         self._first = time.monotonic()
         self._busy = [0.0, 0.0]  # points answered, and the seconds that this took, while all workers had points
         self.place, self._events, self._security = address, events, security
@@ -175,6 +176,7 @@ class Link:
         self.queued.pop(point, None)
         self.most.pop(point, None)
         if seconds >= 0.0:
+            self.last = seconds
             self.longest = max(self.longest, min(seconds, time.monotonic() - self._first))
             self.seconds = seconds if math.isnan(self.seconds) else 0.9 * self.seconds + 0.1 * seconds
         return sent
@@ -253,6 +255,12 @@ class Link:
         """The most points that may be out: one for each worker, and those that it works off in WINDOW_SECONDS."""
         ahead = 0.0 if math.isnan(self.seconds) else WINDOW_SECONDS / max(self.seconds, 1e-6)
         return min(int(self.concurrency * min(1.0 + ahead, MOST_EACH)), MOST_AHEAD)
+
+    @property
+    def window_now(self) -> int:
+        """The same, if all take as long as the last one did."""
+        seconds = max(self.last, 0.0 if math.isnan(self.seconds) else self.seconds, WINDOW_SECONDS / MOST_EACH)
+        return math.ceil(self.concurrency * (1.0 + WINDOW_SECONDS / seconds))
 
     # What its own thread does
 

@@ -20,6 +20,7 @@ class UnderWay:
     def __init__(self, links: Mapping[Address, Link]) -> None:
         self.links, self.work = links, Work([])
         self.asked_back: set[int] = set()  # wanted no longer, and still out
+        self.moved: set[int] = set()  # asked back, to be sent to another evaluator
         self.twice: set[int] = set()  # out at two evaluators
         self.deaths = Deaths()  # of evaluators, and who may be to blame
         self.suspects: deque[int] = deque()  # those that wait

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import queue
 import threading
 import time
 from collections import Counter
@@ -12,6 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import grpc
 import numpy as np
 import pytest
 
@@ -55,6 +58,60 @@ def test_a_slow_point_is_raced_and_the_slower_one_given_up(opened: ExitStack, mo
     while 1 not in loser.given_up:
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_points_that_take_longer_than_those_before_are_shared_out_anew(opened: ExitStack) -> None:
+    """One has most of the points, because it was the quickest. Now each takes long, and the other one would be idle."""
+
+    class Cancelling(Honest):
+        """Works off its points one at a time, and returns at once those that wait when they are asked back."""
+
+        def __init__(self, quick: float) -> None:
+            super().__init__(at_once, {**DESCRIBED, "concurrency": 1})
+            self.quick, self.begun, self.waiting = quick, Counter[int](), dict[int, None]()
+            self.there, self.lock = threading.Semaphore(0), threading.Lock()
+            self.answers = queue.SimpleQueue[pb.Result | None]()
+
+        def Evaluate(self, requests: Any, context: Any) -> Iterator[pb.EvaluateResponse]:
+            for work in (self._read, self._work):
+                threading.Thread(target=work, args=(requests,), daemon=True).start()
+            context.add_callback(lambda: self.answers.put(None))
+            for answer in iter(self.answers.get, None):
+                yield message(answer)
+
+        def _read(self, requests: Any) -> None:
+            with contextlib.suppress(grpc.RpcError):  # the client ends the stream
+                for request in requests:
+                    with self.lock:
+                        back = [each for each in request.cancel_point_ids if each in self.waiting]
+                        for each in back:
+                            del self.waiting[each]
+                            self.answers.put(pb.Result(point_id=each, status=pb.STATUS_CANCELLED))
+                        self.waiting.update(dict.fromkeys(request.point_ids))
+                    for _ in request.point_ids:
+                        self.there.release()
+
+        def _work(self, _: Any) -> None:
+            while self.there.acquire():
+                with self.lock:
+                    point = next(iter(self.waiting), None)
+                    if point is None:
+                        continue
+                    del self.waiting[point]
+                self.begun[point] += 1
+                seconds = self.quick if point < 1000 else 0.1
+                time.sleep(seconds)
+                self.answers.put(good(point, seconds=[seconds]))
+
+    servicers = Cancelling(0.001), Cancelling(0.02)
+    pooled = Pooled(opened, *servicers, race=False)
+    pooled.pool.describe(5.0)
+    while len(pooled.pool.addresses) < 2:
+        assert len(pooled.evaluate(points(40))) == 40
+    assert len(pooled.evaluate(points(100, first=500))) == 100
+    assert len(pooled.evaluate(points(60, first=1000))) == 60
+    one, other = ({point for point in each.begun if point >= 1000} for each in servicers)
+    assert len(one & other) == 0 and min(len(one), len(other)) > 15 and not pooled.said_of("lost")
 
 
 def test_without_racing_nothing_is_sent_twice(opened: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
