@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Known:
     """n points: `u` (n, d), `energy` (n,) and `plain`, which goes on falling below a band: NaN without an NLL; `slope`,
-    the energy that goes on rising where losses are at their cap; `values` (n, k): observables that matter.
+    the energy that goes on rising where losses are at their cap; `values` (n, k): observables that matter; `rest` (n,):
+    the losses of those that are likelihoods themselves, NaN without any.
 
     `ok`, `answered` (OK or INVALID), `unexplained` (INVALID, and its observables do not all come back with one outside
     its window), `lacking` (OK, with observables, but without a number in one that decides), `good`: shape (n,).
@@ -31,6 +32,7 @@ class Known:
     plain: Floats
     slope: Floats
     values: Floats
+    rest: Floats
     ok: NDArray[np.bool_]
     answered: NDArray[np.bool_]
     unexplained: NDArray[np.bool_]
@@ -58,6 +60,7 @@ class Points:
             "plain": [np.empty(0)],
             "slope": [np.empty(0)],
             "values": [np.empty((0, k))],
+            "rest": [np.empty(0)],
             "ok": [np.empty(0, dtype=np.bool_)],
             "answered": [np.empty(0, dtype=np.bool_)],
             "unexplained": [np.empty(0, dtype=np.bool_)],
@@ -75,14 +78,16 @@ class Points:
         good = ok & self._target.contains(told.nll)
         plain = np.where(ok, self._energy(told.nll), np.nan)
         values = np.full((len(told), len(self._scored.columns)), np.nan)
+        rest = np.full(len(told), np.nan)
         lacking = np.zeros(len(told), dtype=np.bool_)
-        if self._scored.columns and told.observables.shape[1] == len(self._scored.all):
+        if self._scored.all and told.observables.shape[1] == len(self._scored.all):
             values = told.observables[:, self._scored.columns]
             came = ok & ~np.isnan(told.observables).all(axis=1)
             lacking = came & ~np.isfinite(values[:, self._scored.deciding]).all(axis=1)
             agrees = self._scored.agrees(told.observables[came], told.nll[came])
             self.disagreeing += int((~agrees | (good & lacking)[came]).sum())
             self.with_observables += int(came.sum())
+            rest[came] = self._scored.rest(told.observables[came])
         explained = np.zeros(len(told), dtype=np.bool_)
         if values.shape[1]:  # where a code did not run the regression cannot say it: the point has no row there
             outside = self._scored.outside(torch.from_numpy(values)).any(dim=1).numpy()
@@ -91,7 +96,8 @@ class Points:
         slope = energy.copy()
         rows = np.flatnonzero(ok & np.isfinite(values).all(axis=1))
         if values.shape[1] and len(rows):
-            risen = self._scored(torch.from_numpy(values[rows]), torch.ones(values.shape[1])).numpy()
+            of_rest = torch.from_numpy(np.nan_to_num(rest[rows]))
+            risen = self._scored(torch.from_numpy(values[rows]), torch.ones(values.shape[1]), of_rest).numpy()
             slope[rows] = np.maximum(energy[rows], risen)
         new = {
             "u": told.u[:, self._free],
@@ -99,6 +105,7 @@ class Points:
             "plain": plain,
             "slope": slope,
             "values": values,
+            "rest": rest,
             "ok": ok,
             "answered": ok | invalid,
             "unexplained": invalid & ~explained,
