@@ -39,7 +39,19 @@ def read_terms(section: Section, observables: Collection[str], others: Collectio
         with section.faults.collect():
             entry = section.section(name, keys.TERM)
             term = read_term(entry, observables, others)
-            found.append(ObservableSpec(name, None, entry, None, None, None, Likelihood(Kind.MINUSEXPUSER), term=term))
+            value = Likelihood(Kind.MINUSEXPUSER)
+            found.append(
+                ObservableSpec(
+                    name,
+                    None,
+                    section=entry,
+                    slha=None,
+                    function=None,
+                    valid=None,
+                    likelihood=value,
+                    term=term,
+                )
+            )
     return tuple(found)
 
 

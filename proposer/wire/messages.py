@@ -70,7 +70,7 @@ def to_description(answer: pb.DescribeResponse) -> Description:
             clean(each.code),
             (each.valid.low, each.valid.high) if each.HasField("valid") else None,
             _to_likelihood(each.likelihood),
-            terms.get(position),
+            term=terms.get(position),
         )
         for position, each in enumerate(answer.observables)
     ]
@@ -136,7 +136,12 @@ def _to_likelihood(likelihood: pb.Likelihood) -> Likelihood:
     if kind is Kind.OFF:
         return Likelihood()
     return Likelihood(
-        kind, likelihood.mean, likelihood.sigma, likelihood.lower, likelihood.upper, likelihood.log_scaling
+        kind,
+        likelihood.mean,
+        sigma=likelihood.sigma,
+        lower=likelihood.lower,
+        upper=likelihood.upper,
+        log_scaling=likelihood.log_scaling,
     )
 
 

@@ -29,8 +29,8 @@ class Small(pb_grpc.EvaluationServiceServicer):
         observables = [pb.Observable(name="z", likelihood=likelihood, valid=pb.Window(low=-math.inf, high=1e3))]
         terms = []
         if fault in WITH_A_TERM:
-            kind = pb.LIKELIHOOD_KIND_MINUSEXPUSER
-            observables.append(pb.Observable(name="t", likelihood=pb.Likelihood(kind=kind, lower=-math.inf)))
+            of_t = pb.Likelihood(kind=pb.LIKELIHOOD_KIND_MINUSEXPUSER)
+            observables.append(pb.Observable(name="t", likelihood=of_t))
             terms.append(
                 pb.JointTerm(observable=1, arguments=[0], kind=pb.JOINT_KIND_GAUSS_UPPER, mean=[0.5], plus=0.1)
             )

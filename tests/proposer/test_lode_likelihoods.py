@@ -86,7 +86,8 @@ def test_losses_of_single_values_say_what_no_other_can_mend():
 def told(u, y, nll):
     n = len(u)
     status = np.full(n, Status.OK, dtype=np.int8)
-    return Told(np.arange(n), u, status, nll, y, ["start"] * n, np.ones(n, dtype=np.int64))
+    batches = np.ones(n, dtype=np.int64)
+    return Told(np.arange(n), u, status, nll=nll, observables=y, origins=["start"] * n, batches=batches)
 
 
 def test_points_keep_the_losses_that_are_learned_as_an_nll():
@@ -179,4 +180,4 @@ def test_a_kind_that_nobody_knows_is_said_and_learned_as_an_nll(caplog):
     with caplog.at_level(logging.WARNING):
         lode = make_strategy("LODE", cube(2), LodeSettings(Target(1.0)), 1, found.observables)
     assert "'both' is of a kind that this lodescan does not know" in caplog.text
-    assert lode._scored.as_nll == [2] and lode._scored.columns == []
+    assert isinstance(lode, Lode) and lode._scored.as_nll == [2] and lode._scored.columns == []

@@ -94,12 +94,12 @@ def test_one_sided_gaussians_are_flat_on_the_allowed_side():
     np.testing.assert_allclose(nll(lower, [1e9], [4.0], [3.0], [2.0]), [0.0, 0.0, 2.0, 8.0])
 
 
-CURVE = {"knots": ((10.0, 100.0, 1000.0),), "values": (1e-44, 1e-46, 1e-45)}
+KNOTS, BOUNDS = ((10.0, 100.0, 1000.0),), (1e-44, 1e-46, 1e-45)
 
 
 def test_a_limit_is_linear_in_logarithms_and_exact_at_its_knots():
-    term = Term(TermKind.LIMIT, ("m", "s"), plus=1.0, **CURVE)
-    np.testing.assert_allclose(term.bound(np.array([10.0, 100.0, 1000.0])), CURVE["values"], rtol=1e-12)
+    term = Term(TermKind.LIMIT, ("m", "s"), plus=1.0, knots=KNOTS, values=BOUNDS)
+    np.testing.assert_allclose(term.bound(np.array([10.0, 100.0, 1000.0])), BOUNDS, rtol=1e-12)
     np.testing.assert_allclose(term.bound(np.array([10.0**1.5, 10.0**2.5])), [1e-45, 10.0**-45.5], rtol=1e-12)
     assert np.isnan(term.bound(np.array([9.99, 1001.0]))).all()
     signed = Term(TermKind.LIMIT, ("m", "s"), plus=1.0, knots=((-1.0, 1.0),), values=(1.0, 100.0))
@@ -110,14 +110,14 @@ def test_a_limit_is_linear_in_logarithms_and_exact_at_its_knots():
 def test_a_limit_loses_what_its_confidence_says(confidence):
     """A background-free search: a half Gaussian about 0, whose share below the bound is the confidence."""
     z = norm.ppf(confidence)
-    term = Term(TermKind.LIMIT, ("m", "s"), plus=1.0 / z, **CURVE)
+    term = Term(TermKind.LIMIT, ("m", "s"), plus=1.0 / z, knots=KNOTS, values=BOUNDS)
     rows = [[100.0, 1e-46], [100.0, 0.0], [100.0, -1e-46], [100.0, 2e-46], [5.0, 1.0], [2000.0, 1.0]]
     np.testing.assert_allclose(nll(term, *rows), [z**2 / 2, 0.0, 0.0, 2.0 * z**2, 0.0, 0.0], rtol=1e-9)
 
 
 def test_one_sided_limits_have_a_width_that_is_a_share_of_the_bound():
-    upper = Term(TermKind.LIMIT_UPPER, ("m", "s"), plus=0.1, **CURVE)
-    lower = Term(TermKind.LIMIT_LOWER, ("m", "s"), plus=0.1, **CURVE)
+    upper = Term(TermKind.LIMIT_UPPER, ("m", "s"), plus=0.1, knots=KNOTS, values=BOUNDS)
+    lower = Term(TermKind.LIMIT_LOWER, ("m", "s"), plus=0.1, knots=KNOTS, values=BOUNDS)
     np.testing.assert_allclose(nll(upper, [100.0, 0.5e-46], [100.0, 1.2e-46]), [0.0, 2.0], atol=1e-9)
     np.testing.assert_allclose(nll(lower, [100.0, 1.5e-46], [100.0, 0.8e-46]), [0.0, 2.0], atol=1e-9)
 
