@@ -181,3 +181,16 @@ def test_a_kind_that_nobody_knows_is_said_and_learned_as_an_nll(caplog):
         lode = make_strategy("LODE", cube(2), LodeSettings(Target(1.0)), 1, found.observables)
     assert "'both' is of a kind that this lodescan does not know" in caplog.text
     assert isinstance(lode, Lode) and lode._scored.as_nll == [2] and lode._scored.columns == []
+
+
+def test_a_whole_likelihood_as_one_observable_asks_for_what_the_nll_alone_asks_for(quick):
+    batches = []
+    for scored in ([ScoredObservable("chi2", NLL)], []):
+        lode, asked = Lode(cube(2), LodeSettings(Target(1.0), 40), 1, scored), []
+        for _ in range(4):
+            asked.append(lode.ask().u)
+            chi2 = ((asked[-1] - 0.4) ** 2).sum(axis=1, keepdims=True) * 20.0
+            nll = losses_and_nll([NLL], chi2)[1]
+            lode.tell(told(asked[-1], chi2 if scored else chi2[:, :0], nll))
+        batches.append(np.concatenate(asked))
+    assert (batches[0] == batches[1]).all()
