@@ -18,19 +18,22 @@ from proposer.run.folder import check_no_foreign_files
 from proposer.run.manifest import (
     AnotherRun,
     another_run,
+    change_target,
     check_same_evaluator,
     choose_seed,
     columns_of,
     is_finished,
     keep_records,
     keep_scan_file,
+    note_best,
     note_eager,
     scan_difference,
     start_run,
     stop_values,
+    target_change,
 )
 from proposer.run.record import RunRecord
-from proposer.run.spectra import kept_below
+from proposer.run.spectra import keeps_good_ones, kept_below
 from proposer.run.tables import GOOD_POINTS, GoodPoints
 from proposer.scan import Limits, Scan, read_tally
 from proposer.show.failures import show_failed
@@ -71,7 +74,7 @@ def scan(file: Path, places: Sequence[str], options: ScanOptions) -> int:
     spec, settings, limits, space, init = read_asked(file)
     set_level(spec)
     folder, wait, eager = options.folder or Path("runs") / spec.run_name, options.wait, options.eager
-    spectra_below = kept_below(spec, settings.target.threshold)
+    spectra_below = kept_below(spec, settings.target)
     with ExitStack() as opened:
         pool = Pool(
             places, security=options.security, say=say, spectra_below=spectra_below, file=file, race=options.race
@@ -82,8 +85,10 @@ def scan(file: Path, places: Sequence[str], options: ScanOptions) -> int:
         stored = RunRecord() if dataset is None else RunRecord.read(dataset.meta())
         if not stored.started:
             check_no_foreign_files(folder)
-        differs = scan_difference(folder, stored, spec, options.seed) if stored.started else None
-        done = differs is None and is_finished(stored, spec)
+        changed, differs = target_change(stored, settings.target), None
+        if stored.started:
+            differs = scan_difference(folder, stored, spec, options.seed, but_for_target=changed is not None)
+        done = differs is None and changed is None and is_finished(stored, spec)
 
         def fits(description: Description) -> None:
             check_agreement(spec, description, pool.where)
@@ -111,6 +116,9 @@ def scan(file: Path, places: Sequence[str], options: ScanOptions) -> int:
         dataset = dataset or opened.enter_context(Dataset(folder))
         aims = {"points": limits.points, **settings.target.to_meta(), "stopped": None}
         if stored.started:
+            if changed is not None:
+                change_target(dataset, spec, settings.target, changed)
+                say(f"note: {changed}; every point is counted anew")
             dataset.set_meta(aims)
         else:
             if dataset.meta():
@@ -160,10 +168,12 @@ def scan(file: Path, places: Sequence[str], options: ScanOptions) -> int:
                 progress=progress,
                 wait=WAIT_LATER if wait is None else wait,
                 eager=eager,
+                files_of_good=settings.target.follows and keeps_good_ones(spec),
             )
             reason = run.run()
         pool.finish()
         dataset.set_meta({"stopped": reason, "stopped_with": stop_values(spec)})
+        note_best(dataset, settings.target)
         code = conclude(dataset, reason, tally, run.seconds)
         draw_pictures(folder, spec, report=options.report)
     if hint := os.environ.get("LODESCAN_DONE_HINT"):
@@ -193,7 +203,7 @@ def _introduce(
         f"{spec.run_name}: {len(spec.variables)} variables; evaluator {description.backend}, "
         f"{description.concurrency} points at once"
     )
-    target = settings.target.describe()
+    target = (settings.target if dataset is None else dataset.now(settings.target)).describe()
     say(f"good: {target}; stops at {describe_limits(limits)}; seed {seed}; folder {folder}")
     for line in notes_on(spec, settings.target.threshold):
         say(f"note: {line}")
