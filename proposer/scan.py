@@ -236,8 +236,8 @@ class Scan:
 
     def _settle(self) -> None:
         """Where the target follows the best point, a better one may always take others out of it. So a scan ends
-        between two batches: once enough of the points that the strategy was told are good, what is out is evaluated, and the
-        scan ends if enough of all points are good then. No evaluator's speed changes which points those are.
+        between two batches: once enough of the points that the strategy was told are good, what is out is evaluated,
+        and the scan ends if enough of all points are good then. No evaluator's speed changes which points those are.
         """
         if self._strategy.good >= self._limits.points:
             self._evaluate(lambda: False)
