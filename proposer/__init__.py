@@ -3,7 +3,8 @@
 For notebooks and pipelines:
 
 - `open_run(folder)`: the points of a run as pandas tables, its pictures and its report,
-- `Lode(space, ...)`: lodescan's search by `ask` and `tell`, without services.
+- `Lode(space, ...)`: lodescan's search by `ask` and `tell`, without services,
+- `Target`: which points are good, below a number or not far above the best one found.
 
 They are imported when they are first used, so that `import proposer` is quick.
 """
@@ -16,10 +17,11 @@ if TYPE_CHECKING:
     from proposer.interface.asking import Lode as Lode
     from proposer.interface.runs import Run as Run
     from proposer.interface.runs import open_run as open_run
+    from proposer.target import Target as Target
 
-_WHERE = {"Lode": "asking", "Run": "runs", "open_run": "runs"}
+_WHERE = {"Lode": "interface.asking", "Run": "interface.runs", "open_run": "interface.runs", "Target": "target"}
 
-__all__ = ["Lode", "Run", "open_run"]
+__all__ = ["Lode", "Run", "Target", "open_run"]
 
 
 def __getattr__(name: str) -> Any:
@@ -27,7 +29,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'proposer' has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"proposer.interface.{_WHERE[name]}"), name)
+    return getattr(import_module(f"proposer.{_WHERE[name]}"), name)
 
 
 def __dir__() -> list[str]:

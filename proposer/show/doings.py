@@ -16,6 +16,7 @@ WORDS = {
     "exploit": "fills the known region",
     "smote": "fills the known region",
     "explore": "looks for new regions",
+    "lower": "looks for a lower NLL",
     "probe": "looks where little is known",
     "descend": "steps downhill",
     "init": "takes points from the table",
