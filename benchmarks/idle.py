@@ -18,10 +18,10 @@ import torch
 from benchmarks.pairs import serving
 from benchmarks.search.metrics import Cells
 from benchmarks.search.problems import PROBLEMS, Problem
+from proposer.loop import Limits, Scan, read_tally
 from proposer.run.columns import Columns
 from proposer.run.dataset import Dataset
 from proposer.run.tables import GoodPoints
-from proposer.scan import Limits, Scan, read_tally
 from proposer.show.progress import Progress
 from proposer.space import Space
 from proposer.strategies.lode.energy import ScoredObservable

@@ -87,10 +87,10 @@ class Target:
         return cls(
             NONE if threshold is None else float(threshold),
             NONE if above is None else float(above),
-            bool(meta.get("everything")),
-            meta.get("above_best"),
-            meta.get("confidence"),
-            meta.get("degrees_of_freedom"),
+            everything=bool(meta.get("everything")),
+            above_best=meta.get("above_best"),
+            confidence=meta.get("confidence"),
+            freedom=meta.get("degrees_of_freedom"),
         )
 
     def to_meta(self) -> dict[str, float | None]:

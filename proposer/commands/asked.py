@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from proposer.evaluation.backend import Description, EvaluatorRefused
+from proposer.loop import Limits
 from proposer.run.init_csv import InitPoints, read_init_csv
-from proposer.scan import Limits
 from proposer.show.plotting import read_plotting
 from proposer.space import Space
 from proposer.strategies.base import Settings

@@ -13,6 +13,7 @@ import torch
 from proposer.commands.asked import check_agreement, describe_limits, notes_on, read_asked
 from proposer.commands.ending import conclude, conclude_again, draw_pictures
 from proposer.evaluation.backend import Description, NoEvaluator
+from proposer.loop import Limits, Scan, read_tally
 from proposer.run.dataset import DATASET, Dataset
 from proposer.run.folder import check_no_foreign_files
 from proposer.run.manifest import (
@@ -35,7 +36,6 @@ from proposer.run.manifest import (
 from proposer.run.record import RunRecord
 from proposer.run.spectra import keeps_good_ones, kept_below
 from proposer.run.tables import GOOD_POINTS, GoodPoints
-from proposer.scan import Limits, Scan, read_tally
 from proposer.show.failures import show_failed
 from proposer.show.progress import About, Progress
 from proposer.show.voice import say
@@ -125,7 +125,7 @@ def scan(file: Path, places: Sequence[str], options: ScanOptions) -> int:
                 raise AnotherRun(
                     f"{folder}: another process has just started a run here", next_step="choose another folder"
                 )
-            start_run(dataset, columns, spec, description, seed, threads, aims)
+            start_run(dataset, columns, scan=spec, description=description, seed=seed, threads=threads, aims=aims)
             keep_scan_file(folder, spec)
         if word := keep_records(dataset):
             say(f"note: {word}")
@@ -134,7 +134,15 @@ def scan(file: Path, places: Sequence[str], options: ScanOptions) -> int:
         if init is not None and dataset.batches == 0:
             known = init.outcomes(spec, [each.name for each in description.observables])
             dataset.add_batch(init.batch, init.values, strategy.checkpoint(), known)
-        _introduce(spec, limits, settings, description, folder, seed, dataset if stored.started else None)
+        _introduce(
+            spec,
+            limits,
+            settings=settings,
+            description=description,
+            folder=folder,
+            seed=seed,
+            dataset=dataset if stored.started else None,
+        )
         for line in init.notes if init is not None and not stored.started else []:
             say(f"note: {line}")
         most = min(limits.evaluations, limits.points) if reads_rows(spec.setup) else limits.evaluations
@@ -192,6 +200,7 @@ def _set_threads(stored: RunRecord) -> int:
 def _introduce(
     spec: ScanFile,
     limits: Limits,
+    *,
     settings: Settings,
     description: Description,
     folder: Path,

@@ -55,7 +55,7 @@ class Lode:
         self._target = target.rule if target is not None else Target(float(threshold or 0.0))
         self.space = Space([_variable(name, each) for name, each in space.items()])
         self._likelihoods = dict(observables or {})
-        scored = [ScoredObservable(name, each, None) for name, each in self._likelihoods.items()]
+        scored = [ScoredObservable(name, likelihood, None) for name, likelihood in self._likelihoods.items()]
         settings = LodeSettings(target=self._target, points_per_iteration=batch)
         self._search = Strategy(self.space, settings, seed, scored)
         self._out: dict[int, tuple[Floats, str, int]] = {}
@@ -116,7 +116,17 @@ class Lode:
         status = np.where(np.isnan(found), Status.INVALID, Status.OK).astype(np.int8)
         batches = np.array([batch for _, _, batch in asked], dtype=np.int64)
         u = np.array([row for row, _, _ in asked]).reshape(len(x), self.space.dim)
-        self._search.tell(Told(ids, u, status, found, values, [origin for _, origin, _ in asked], batches))
+        self._search.tell(
+            Told(
+                ids,
+                u,
+                status=status,
+                nll=found,
+                observables=values,
+                origins=[origin for _, origin, _ in asked],
+                batches=batches,
+            )
+        )
 
     def probability(self, points: ArrayLike) -> Floats:
         """The probability, shape (n,), that points (n, d) are good, by the model of the last `ask`.

@@ -17,15 +17,13 @@ from proposer.run.dataset import Dataset, DatasetError
 from proposer.run.files import START, WAIT
 from proposer.show.plots import read_scan
 from proposer.space import Space
+from proposer.strategies.origins import ORIGINS
 from proposer.target import Target
 from proposer.types import Floats, Status
 from scanspec import PriorKind, ScanFile, Variable
 
 MOST_GOOD, MOST_OTHERS = 100_000, 30_000
 """The most points that pictures show: good ones, and of the others a random choice."""
-
-FROM_PRIOR = frozenset({"bootstrap", "start", "random", "sobol"})
-"""Origins of points that follow the prior, so that shares of them are shares of its volume."""
 
 Mask = NDArray[np.bool_]
 
@@ -120,7 +118,7 @@ class Seen:
     @cached_property
     def from_prior(self) -> Mask:
         """Points that were drawn from the prior, whatever was known."""
-        return np.isin(self.origins, list(FROM_PRIOR))
+        return np.isin(self.origins, [word for word, each in ORIGINS.items() if each.from_prior])
 
     @cached_property
     def hugged(self) -> list[tuple[str, str, float]]:

@@ -70,11 +70,11 @@ def write_report(folders: Sequence[Path], file: Path | None = None) -> list[Path
 def _plots(folder: Path, pictures: Sequence[Picture]) -> list[Path]:
     check_no_link(folder / PLOTS)
     paths = []
-    for each in pictures:
-        look = replace(PAPER, dpi=150.0) if len(each.panels) > MANY else PAPER
-        drawn = figure(each, look)
+    for picture in pictures:
+        look = replace(PAPER, dpi=150.0) if len(picture.panels) > MANY else PAPER
+        drawn = figure(picture, look)
         for kind in ("pdf", "png"):
-            name = f"{PLOTS}/{each.name}.{kind}"
+            name = f"{PLOTS}/{picture.name}.{kind}"
             with writing(folder, name) as out:
                 out.write(rendered(drawn, kind, look))
             paths.append(folder / name)
@@ -116,7 +116,7 @@ def _told(tell: Callable[[Seen], Part], seen: Seen) -> Part:
 
 
 def _live(seen: Seen, table: Table) -> Live:
-    variables = [each.name for each in seen.variables]
+    variables = [variable.name for variable in seen.variables]
     others = [name for name in seen.columns if name not in variables and name not in seen.likelihoods]
     names = [*variables, *seen.likelihoods, *others[:MOST_OBSERVABLES]]
     return Live(table, names, [*variables, "NLL", *seen.likelihoods])

@@ -99,7 +99,12 @@ def _to_likelihood(likelihood: pb.Likelihood) -> Likelihood:
     if kind is Kind.OFF:
         return Likelihood()
     return Likelihood(
-        kind, likelihood.mean, likelihood.sigma, likelihood.lower, likelihood.upper, likelihood.log_scaling
+        kind,
+        likelihood.mean,
+        sigma=likelihood.sigma,
+        lower=likelihood.lower,
+        upper=likelihood.upper,
+        log_scaling=likelihood.log_scaling,
     )
 
 

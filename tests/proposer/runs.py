@@ -91,9 +91,34 @@ def _near(space: Space, rng: np.random.Generator, count: int) -> Floats:
 def _answer(point: int, row: Floats) -> Outcome:
     x, mass, phase, _ = row.tolist()
     if x < -3:
-        return Outcome(point, Status.INVALID, None, (), (), [0.01], "ring", f"x = {x:.4f} is outside")
+        return Outcome(
+            point,
+            Status.INVALID,
+            nll=None,
+            observables=(),
+            losses=(),
+            seconds=[0.01],
+            failed_code="ring",
+            message=f"x = {x:.4f} is outside",
+        )
     if x > 2.2:
-        return Outcome(point, Status.FAILED, None, (), (), [0.2], "ring", "ValueError: math domain error")
+        return Outcome(
+            point,
+            Status.FAILED,
+            nll=None,
+            observables=(),
+            losses=(),
+            seconds=[0.2],
+            failed_code="ring",
+            message="ValueError: math domain error",
+        )
     radius = float(np.hypot(x, 2 * (np.log10(mass) - 1.5)))
     losses = [0.5 * ((radius - 2) / 0.1) ** 2, float(np.logaddexp(0, (mass - 300) / 30)), 0.0]
-    return Outcome(point, Status.OK, sum(losses), [radius, mass, 1.0 + phase], losses, [0.01 + 0.01 * phase])
+    return Outcome(
+        point,
+        Status.OK,
+        nll=sum(losses),
+        observables=[radius, mass, 1.0 + phase],
+        losses=losses,
+        seconds=[0.01 + 0.01 * phase],
+    )

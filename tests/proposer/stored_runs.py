@@ -41,9 +41,26 @@ def filled(folder: Path, batches: int = 12) -> None:
                 continue
             dataset.record(
                 [
-                    Outcome(int(point), Status.OK, float(nll), [*rng.random(3)], [*rng.random(3)], [0.1, 0.2])
+                    Outcome(
+                        int(point),
+                        Status.OK,
+                        nll=float(nll),
+                        observables=[*rng.random(3)],
+                        losses=[*rng.random(3)],
+                        seconds=[0.1, 0.2],
+                    )
                     if nll > 0.3
-                    else Outcome(int(point), Status.FAILED, None, (), (), [0.1], "c0", "no convergence", ["a doubt"])
+                    else Outcome(
+                        int(point),
+                        Status.FAILED,
+                        nll=None,
+                        observables=(),
+                        losses=(),
+                        seconds=[0.1],
+                        failed_code="c0",
+                        message="no convergence",
+                        warnings=["a doubt"],
+                    )
                     for point, nll in zip(added.ids, rng.random(15), strict=True)
                 ]
             )

@@ -14,10 +14,10 @@ import pytest
 from proposer.evaluation.local import Answers, LocalFunction
 from proposer.evaluation.work import Received, Work
 from proposer.interface.runs import Run
+from proposer.loop import Limits, Scan, read_tally
 from proposer.run.columns import Columns
 from proposer.run.dataset import Dataset
 from proposer.run.tables import GoodPoints
-from proposer.scan import Limits, Scan, read_tally
 from proposer.show.progress import Progress
 from proposer.space import Space
 from proposer.strategies.base import Settings, judged

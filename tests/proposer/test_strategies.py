@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -21,9 +22,11 @@ from proposer.strategies.cmaes import Cmaes, CmaesSettings
 from proposer.strategies.cmaes_nd import CmaesNdSettings
 from proposer.strategies.draws import DrawSettings
 from proposer.strategies.grid import GridSettings
+from proposer.strategies.lode import acquire, collect, descend, probe, spread
 from proposer.strategies.lode.strategy import LodeSettings
 from proposer.strategies.mls_dnnc import MlsDnncSettings
 from proposer.strategies.networks import FitSettings
+from proposer.strategies.origins import ORIGINS
 from proposer.target import Target
 from proposer.types import Batch, CheckpointError, Status, Told
 from scanspec.variables import PriorKind, Variable
@@ -39,7 +42,7 @@ SPACE = Space(
         Variable("flat", -3.0, 5.0, steps=7),
         Variable("log", 1e-3, 1e3, PriorKind.LOG_UNIFORM, steps=7),
         Variable("fixed", 7.5, 7.5),
-        Variable("bell", -np.inf, np.inf, PriorKind.NORMAL, 2.0, 0.5, steps=7),
+        Variable("bell", -np.inf, high=np.inf, prior=PriorKind.NORMAL, mean=2.0, sigma=0.5, steps=7),
     ]
 )
 KINDS = Space(
@@ -60,6 +63,9 @@ class Case:
     uniform: bool = True
     observables: list = field(default_factory=list)
 
+
+ROOT = Path(__file__).parents[2]
+PARTS_OF_LODE = (acquire, collect, descend, probe, spread)
 
 CASES = {
     "MLS_DNNC": Case(
@@ -192,6 +198,15 @@ def test_points_are_in_the_space_and_none_comes_twice(tmp_path, name, space):
     assert run.strategy.good == sum(
         int((told.nll < 1.0).sum()) for told in (run_told(tmp_path, n) for n in range(1, run.told + 1))
     )
+
+
+def test_the_table_of_origins_has_those_that_are_set_and_no_others(tmp_path):
+    played = {word for name in CASES for batch in play(tmp_path / name, name).batches for word in batch.origins}
+    parts = {each.origin for room in PARTS_OF_LODE for each in vars(room).values() if isinstance(each, acquire.Part)}
+    assert played | parts | {"init"} == set(ORIGINS)  # "init": the rows of a table
+    document = (ROOT / "docs" / "runs.md").read_text()
+    (paragraph,) = [each for each in document.split("\n\n") if each.startswith("`origin` names the step")]
+    assert set(re.findall(r"`(\w+)`", paragraph)) - {"origin", "init_csv"} == set(ORIGINS)
 
 
 def run_told(folder, number: int):
@@ -342,7 +357,15 @@ def test_sobol_fills_more_evenly_than_random(tmp_path):
 def told_of(batch: Batch, number: int, values: np.ndarray) -> Told:
     n = len(batch)
     ok = np.full(n, Status.OK, np.int8)
-    return Told(np.arange(1, n + 1), batch.u, ok, values, values[:, None], batch.origins, np.full(n, number))
+    return Told(
+        np.arange(1, n + 1),
+        batch.u,
+        status=ok,
+        nll=values,
+        observables=values[:, None],
+        origins=batch.origins,
+        batches=np.full(n, number),
+    )
 
 
 def test_cmaes_finds_a_minimum_that_random_points_do_not():

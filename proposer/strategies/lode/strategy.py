@@ -49,7 +49,7 @@ PARTICLES = 800
 
 
 def _sample(surrogate: Surrogate, dim: int, random: torch.Generator, before: Tensor | None) -> Particles:
-    return subset_simulation(surrogate, dim, PARTICLES, random, surrogate.rough, before)
+    return subset_simulation(surrogate, dim, n=PARTICLES, random=random, rough=surrogate.rough, before=before)
 
 
 MAP = Acquisition((PROBE, EXPLORE, EXPLOIT))
