@@ -56,6 +56,7 @@ physics-environments:
 	@for name in $(PHYSICS); do tools/environment.sh $$name test || exit 1; done
 
 slow-environments:
+	@tools/environment.sh readers
 	@for name in $(SLOW_PHYSICS); do tools/environment.sh $$name test || exit 1; done
 
 browser:
