@@ -31,7 +31,7 @@ class Description:
     `codes` are in the order of an outcome's seconds; older evaluators do not name them. `sources`: what the physics
     digest was made of, each by its hash or version. `calls`: code, key and what it calls, of each code. Both are empty
     where the evaluator does not say. `longest`: seconds after which a point that has begun is answered for certain;
-    infinite where it does not say.
+    infinite where it does not say. `instance`: differs from one start of an evaluator to the next; "" likewise.
     """
 
     backend: str
@@ -46,6 +46,7 @@ class Description:
     sources: dict[str, str] = field(default_factory=dict)
     calls: tuple[tuple[str, str, str], ...] = ()
     longest: float = math.inf
+    instance: str = ""
 
     @property
     def digests(self) -> tuple[str, str]:
