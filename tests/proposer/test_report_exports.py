@@ -78,8 +78,10 @@ def test_anesthetic(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     names = ["x", "mass", "phase", "radius", "limit", "other"]
     assert list(found["values"]) == [*names, "logL"]
     for name in names:
-        np.testing.assert_allclose(found["values"][name], good[name], rtol=1e-13)  # pandas' own reading of digits
-    np.testing.assert_allclose(found["values"]["logL"], -good["NLL"], rtol=1e-13)
+        np.testing.assert_allclose(
+            found["values"][name], good[name], rtol=1e-13, atol=1e-15
+        )  # pandas' own reading of digits
+    np.testing.assert_allclose(found["values"]["logL"], -good["NLL"], rtol=1e-13, atol=1e-15)
     assert set(found["weights"]) == {1.0}
     assert found["labels"]["mass"] == "$m_\\chi$"
 
