@@ -84,6 +84,11 @@ schema: ## docs/scan.schema.json, made from the keys of scan files
 	@$(PROPOSER)/python -m scanspec schema >docs/scan.schema.json
 .PHONY: schema
 
+docs: environments ## the documentation as a site, in site/
+	@tools/environment.sh docs
+	@tools/docs.sh
+.PHONY: docs
+
 contract: dev ## generate the code in proto/ from the contract
 	@tools/contract.sh proto
 
