@@ -119,8 +119,8 @@ def evaluator(tmp_path):
         return started[-1]
 
     yield start
-    for each in started:
-        each.close()
+    for process in started:
+        process.close()
 
 
 @pytest.fixture

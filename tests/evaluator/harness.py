@@ -80,7 +80,7 @@ class Evaluator:
         self.address = address_file.read_text().strip()
         self.channel = grpc.insecure_channel(read_address(self.address).target)
         self.stub = pb_grpc.EvaluationServiceStub(self.channel)
-        self.names = [each.name for each in self.describe().parameters]
+        self.names = [parameter.name for parameter in self.describe().parameters]
 
     def describe(self):
         return self.stub.Describe(pb.DescribeRequest(), timeout=20.0)
@@ -104,7 +104,7 @@ class Evaluator:
         return [found[number] for number in sorted(found)]
 
     def statuses(self, points, timeout=60.0):
-        return [pb.Status.Name(each.status).removeprefix("STATUS_") for each in self.evaluate(points, timeout)]
+        return [pb.Status.Name(result.status).removeprefix("STATUS_") for result in self.evaluate(points, timeout)]
 
     def workers(self):
         """Processes that can run a point: those with pipes of their own, children of the fork server."""
@@ -169,7 +169,7 @@ def answer_rows(scan, rows, start=60.0):
     """Results of recorded rows, in their order, through a server that must end cleanly; and the observables' names."""
     server = Evaluator(scan.parent, scan, workers=2, start=start)
     try:
-        names = [each.name for each in server.describe().observables]
+        names = [observable.name for observable in server.describe().observables]
         results = server.evaluate([[float(row[name]) for name in server.names] for row in rows], timeout=200)
         assert server.terminate() == 0
         assert server.nothing_left()

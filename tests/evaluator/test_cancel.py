@@ -36,21 +36,21 @@ class Stream:
         self._server = server
         self._requests.put(server.request(rows))
         self.call = server.stub.Evaluate(iter(self._requests.get, None), timeout=60)
-        self._results = (each for reply in self.call for each in reply.results)
+        self._results = (result for reply in self.call for result in reply.results)
 
     def take(self, count):
-        return {each.point_id: each for each in (next(self._results) for _ in range(count))}
+        return {result.point_id: result for result in (next(self._results) for _ in range(count))}
 
     def send(self, **fields):
         self._requests.put(pb.EvaluateRequest(**fields))
 
     def close(self):
         self._requests.put(None)
-        return {each.point_id: each for each in self._results}
+        return {result.point_id: result for result in self._results}
 
 
 def statuses(results):
-    return {point: pb.Status.Name(each.status).removeprefix("STATUS_") for point, each in sorted(results.items())}
+    return {point: pb.Status.Name(result.status).removeprefix("STATUS_") for point, result in sorted(results.items())}
 
 
 @pytest.mark.parametrize("workers", [0, 1, 2])

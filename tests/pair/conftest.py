@@ -215,8 +215,8 @@ def start_evaluator(tmp_path: Path) -> Iterator[Callable[..., EvaluatorProcess]]
         return started[-1]
 
     yield start
-    for each in started:
-        each.stop()
+    for process in started:
+        process.stop()
 
 
 @pytest.fixture(scope="session")
@@ -247,11 +247,11 @@ def start_make_scan(tmp_path: Path) -> Iterator[Callable[..., MakeScanProcess]]:
         return started[-1]
 
     yield start
-    for each in started:
-        for pid in each.processes():
+    for process in started:
+        for pid in process.processes():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        each.process.wait()
+        process.process.wait()
 
 
 @pytest.fixture
@@ -263,9 +263,9 @@ def start_proposer(tmp_path: Path) -> Iterator[Callable[..., ProposerProcess]]:
         return started[-1]
 
     yield start
-    for each in started:
-        if each.process.poll() is None:
-            each.kill()
+    for process in started:
+        if process.process.poll() is None:
+            process.kill()
 
 
 @pytest.fixture
@@ -321,7 +321,7 @@ def read_run(folder: Path, observables: int = 1) -> Points:
         joined["origins"] += part.origins
         joined["message"] += part.message
         joined["params"] += [tuple(row) for row in part.params.tolist()]
-        joined["status"] += [Status(each).name for each in part.status]
+        joined["status"] += [Status(status).name for status in part.status]
     for name in ("observables", "losses"):
         joined[name] = np.concatenate(joined[name]) if joined[name] else np.empty((0, observables))
     return Points(**joined)

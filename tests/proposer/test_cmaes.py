@@ -31,7 +31,7 @@ class Play:
 
     def __init__(self, strategy, physics, observables):
         self.strategy, self.physics = strategy, physics
-        self.likelihoods = [each.likelihood for each in observables]
+        self.likelihoods = [observable.likelihood for observable in observables]
         self.seen, self.told, self.points, self.evaluated = set(), [], [], 0
 
     def step(self):
@@ -79,7 +79,7 @@ def play(cls, variables, settings, physics, observables, seed=3):
 
 
 def flats(n, low=0.0, high=1.0):
-    return [Variable(f"x{each}", low, high) for each in range(n)]
+    return [Variable(f"x{k}", low, high) for k in range(n)]
 
 
 # Points that are not OK

@@ -152,7 +152,7 @@ EVERY = [
 ]
 
 
-@pytest.mark.parametrize("answer", EVERY, ids=lambda each: getattr(each, "__name__", ""))
+@pytest.mark.parametrize("answer", EVERY, ids=lambda case: getattr(case, "__name__", ""))
 def test_it_goes_on_whatever_comes_back(answer):
     made = play(Lode(cube(2), FAST, 1, [GAUSS]), answer, 5)
     u = np.concatenate([batch.u for batch in made])

@@ -73,7 +73,7 @@ def test_a_scan_interrupted_after_every_batch_is_the_uninterrupted_one(tmp_path,
             strategy.tell(whole.told(1))
         expected = play(whole, strategy, stop_after=MANY)
     assert len(expected) >= 6
-    assert "smote" in {each.origins[0] for each in expected}
+    assert "smote" in {batch.origins[0] for batch in expected}
     made: list[Batch] = []
     with open_dataset(tmp_path / "cut", 3, 0) as cut:
         if with_init:
