@@ -12,20 +12,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from evaluator.service.ending import read_duration
 from lodescan.v1 import evaluation_pb2 as pb
-from tests.evaluator.harness import wait_until
+from tests.evaluator.serving import wait_until
 
 SLEEPS = 5  # that spheno.sh starts when it hangs
-TWO = "x: [-5, 5], pause: [0, 1000]"
-
-
-@pytest.fixture
-def slow(python_scan, evaluator):
-    """An evaluator whose points take as long as they say."""
-
-    def start(**options):
-        return evaluator(python_scan("slow_square", TWO, "timeout: 900"), **options)
-
-    return start
 
 
 class Stream:

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from lodescan.v1 import evaluation_pb2 as pb
-from tests.evaluator.harness import wait_until
+from tests.evaluator.serving import wait_until
 
 SCAN = (
     "variables: {x: [0, 100]}\ncodes:\n  toy:\n    function: toy:f\n    timeout: 20\n"

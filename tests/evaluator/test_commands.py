@@ -10,7 +10,8 @@ import time
 
 import pytest
 
-from tests.evaluator.harness import DATA, TAG, alive, wait_until
+from tests.evaluator.harness import DATA, TAG, alive
+from tests.evaluator.serving import wait_until
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from lodescan.v1 import evaluation_pb2 as pb
-from tests.evaluator.harness import TAG, alive, wait_until
+from tests.evaluator.harness import TAG, alive
+from tests.evaluator.serving import wait_until
 
 pytestmark = [pytest.mark.physics(environment="dask"), pytest.mark.slow]
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from lodescan.v1 import evaluation_pb2 as pb
-from tests.evaluator.harness import alive, wait_until
+from tests.evaluator.harness import alive
+from tests.evaluator.serving import wait_until
 
 FUNCTION = """
 import ctypes, gc, os, pty, random, signal, subprocess, sys, time

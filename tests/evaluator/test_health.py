@@ -10,7 +10,8 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from lodescan.v1 import evaluation_pb2 as pb
-from tests.evaluator.harness import alive, wait_until
+from tests.evaluator.harness import alive
+from tests.evaluator.serving import wait_until
 
 TOY = (
     "import time\nfrom pathlib import Path\nHERE = Path(__file__).parent\n"

@@ -9,7 +9,8 @@ import time
 import pytest
 
 from lodescan.v1 import evaluation_pb2 as pb
-from tests.evaluator.harness import alive, wait_until
+from tests.evaluator.harness import alive
+from tests.evaluator.serving import wait_until
 
 SLOW_START = (
     "import time\nfrom pathlib import Path\nHERE = Path(__file__).parent\n"

@@ -14,7 +14,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from lodescan.v1 import evaluation_pb2 as pb
-from tests.evaluator.harness import DATA, Evaluator, wait_until
+from tests.evaluator.harness import DATA, Evaluator
+from tests.evaluator.serving import wait_until
 
 TWO = "x: [-5, 5], pause: [0, 1000]"
 

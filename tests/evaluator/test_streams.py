@@ -14,18 +14,6 @@ from evaluator.executors.protocol import Health
 from evaluator.service import server as service
 from lodescan.v1 import evaluation_pb2 as pb
 
-TWO = "x: [-5, 5], pause: [0, 1000]"
-
-
-@pytest.fixture
-def slow(python_scan, evaluator):
-    """An evaluator with one worker whose points take as long as they say."""
-
-    def start(**options):
-        return evaluator(python_scan("slow_square", TWO, "timeout: 900"), **options)
-
-    return start
-
 
 def refused(server, request):
     with pytest.raises(grpc.RpcError) as caught:

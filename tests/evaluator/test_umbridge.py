@@ -18,7 +18,8 @@ from evaluator.description import describe
 from evaluator.errors import ConfigurationError
 from lodescan.v1 import evaluation_pb2 as pb
 from scanspec import ScanFileError, read_scan_file
-from tests.evaluator.harness import DATA, alive, wait_until
+from tests.evaluator.harness import DATA, alive
+from tests.evaluator.serving import wait_until
 from tests.ports import free_port
 
 

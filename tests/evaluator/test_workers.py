@@ -8,7 +8,8 @@ import time
 import pytest
 
 from lodescan.v1 import evaluation_pb2 as pb
-from tests.evaluator.harness import DATA, PROGRAMS, Evaluator, alive, wait_until
+from tests.evaluator.harness import DATA, PROGRAMS, Evaluator, alive
+from tests.evaluator.serving import wait_until
 
 SLEEPS = 5  # that spheno.sh starts when it hangs
 VARIABLES = "x: [-5, 5], mode: [0, 30], pause: [0, 1000]"

@@ -13,7 +13,7 @@ import pytest
 
 from proposer.run.dataset import Dataset
 from proposer.show.state import State
-from tests.evaluator.harness import wait_until
+from tests.evaluator.serving import wait_until
 from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, meta
 from tests.pair.processes import ROOT, ProposerProcess
 from tests.proposer.datasets import open_dataset
