@@ -53,7 +53,7 @@ def schema() -> Schema:
         observables=_named(observable),
         likelihoods=_named(term),
         fitting=fitting,
-        networks=_section(keys.NETWORKS),
+        networks=_section(keys.NETWORKS, threshold_value=_either(NUMBERS, _section(keys.THRESHOLD))),
         plotting=_section(keys.PLOTTING, plots=_named(_section(keys.PLOT))),
     )
     about = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "A scan file of lodescan"}

@@ -48,6 +48,7 @@ class OfNll:
         self._of_nll = energy.of_nll
         self.residuals = Residuals(dim)
         self._validity = Validity(dim, inputs)
+        self._threshold = self._of_nll.threshold  # when the networks last learned
         self._learned_from = 0
 
     @property
@@ -62,7 +63,9 @@ class OfNll:
         usable = np.flatnonzero(np.isfinite(known.energy) & known.answered)
         if len(usable) < min(10, 2 + self.dim):
             return
-        self.residuals.fit(known.u, self.inputs(known.u), known.plain, usable, rng)
+        before, self._threshold = self._threshold, self._of_nll.threshold
+        now = (lambda energy: self._of_nll.since(energy, before)) if self._of_nll.soft else None
+        self.residuals.fit(known.u, self.inputs(known.u), known.plain, usable, rng, now=now)
         again = len(usable) >= LEARN_AGAIN * self._learned_from
         if again:
             self._learned_from = len(usable)
@@ -105,10 +108,11 @@ class OfNll:
         return values
 
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
-        arrays = {"learned_from": np.array(float(self._learned_from))}
+        arrays = {"learned_from": np.array(float(self._learned_from)), "threshold": np.array(self._threshold)}
         return arrays | self.residuals.to_arrays() | self._validity.to_arrays()
 
     def load(self, arrays: Mapping[str, NDArray[np.float64]]) -> None:
         self._learned_from = int(arrays["learned_from"])
+        self._threshold = float(arrays.get("threshold", self._of_nll.threshold))
         self.residuals.load(arrays)
         self._validity.load(grouped(arrays).get("validity"))

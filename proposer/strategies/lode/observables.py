@@ -67,7 +67,7 @@ class OfObservables:
         self._nets: Regression | None = None
         self._record: Record | None = None
         self._next_try: float = ENOUGH
-        self._rest = Rest(dim, energy.of_nll.unit, inputs) if energy.as_nll else None
+        self._rest = Rest(dim, energy.of_nll, inputs) if energy.as_nll else None
         self._validity = Validity(dim, inputs)
         self._learned_from = 0
         self._coded_apart = False  # whether points were set apart when the scale was found

@@ -15,7 +15,7 @@ from proposer.strategies.lode.train import training_rows
 from proposer.types import Floats
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -39,10 +39,20 @@ class Residuals:
         self._seen = 0
         self._turn = 0  # the network that predicts: sampling from one at a time reaches what only one believes in
 
-    def fit(self, u: Floats, z: Floats, energy: Floats, usable: NDArray[np.int64], rng: np.random.Generator) -> None:
+    def fit(
+        self,
+        u: Floats,
+        z: Floats,
+        energy: Floats,
+        usable: NDArray[np.int64],
+        rng: np.random.Generator,
+        *,
+        now: Callable[[Floats], Floats] | None = None,
+    ) -> None:
         """Learns from the points at the positions `usable` of all n that are known.
 
-        `u`, `z`: shape (n, d) each, in the unit cube and as inputs; `energy`: shape (n,).
+        `u`, `z`: shape (n, d) each, in the unit cube and as inputs; `energy`: shape (n,). `now`: from energies as they
+        were when these networks last learned to what they are now.
         """
         random = torch.Generator().manual_seed(int(rng.integers(2**63)))
         if self.nets is None:
@@ -50,6 +60,8 @@ class Residuals:
         else:
             new = usable[usable >= self._seen]
             predicted = self.nets.log_energy(torch.from_numpy(z[new])).mean(dim=0).numpy()
+            if now is not None:
+                predicted = np.log1p(now(np.expm1(predicted)))
             off = (predicted - np.log1p(energy[new]))[predicted < np.log1p(JUDGED_BELOW)]
             if len(off) >= LEAST_JUDGED:
                 self.error = float(np.clip(np.sqrt((off**2).mean()), LEAST_ERROR, MOST_ERROR))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from proposer.strategies.lode.energy import EnergyOfNll
     from proposer.strategies.lode.points import Known
 
 ENOUGH = 10
@@ -27,13 +28,14 @@ ENOUGH = 10
 
 
 class Rest:
-    """Predicts the sum of those losses, which are learned from the least one on where that is negative.
+    """Predicts the sum of those losses, which are learned from 0 on, or from the least one where that is negative.
 
-    `unit`: what is one unit of energy. `inputs`: from u, shape (n, d), to what the networks see.
+    Where the target follows the best NLL, they are learned from half a unit below the least one. `of_nll`: has the unit
+    of energy. `inputs`: from u, shape (n, d), to what the networks see.
     """
 
-    def __init__(self, dim: int, unit: float, inputs: Callable[[Floats], Floats]) -> None:
-        self._unit, self._inputs = unit, inputs
+    def __init__(self, dim: int, of_nll: EnergyOfNll, inputs: Callable[[Floats], Floats]) -> None:
+        self._of_nll, self._inputs = of_nll, inputs
         self._residuals = Residuals(dim)
         self._least = 0.0
 
@@ -42,15 +44,16 @@ class Rest:
         usable = np.flatnonzero(known.ok & np.isfinite(known.rest))
         if len(usable) < ENOUGH:
             return
-        self._least = float(min(0.0, known.rest[usable].min(initial=0.0)))
-        energy = (known.rest - self._least) / self._unit
+        least = float(known.rest[usable].min())
+        self._least = least - 0.5 * self._of_nll.unit if self._of_nll.soft else min(0.0, least)
+        energy = (known.rest - self._least) / self._of_nll.unit
         self._residuals.fit(known.u, self._inputs(known.u), energy, usable, rng)
 
     def __call__(self, z: Tensor) -> Tensor:
         """Losses, shape (n,), at inputs z, shape (n, d)."""
         if self._residuals.nets is None:
             return torch.zeros(len(z), dtype=torch.float64)
-        return self._least + self._unit * self._residuals(z)
+        return self._least + self._of_nll.unit * self._residuals(z)
 
     def draws(self, z: Tensor, normal: Tensor, wider: float) -> Tensor:
         """Losses, shape (draws, n), of what the networks leave open. `normal`: standard normal numbers of that shape;
@@ -58,7 +61,7 @@ class Rest:
         if self._residuals.nets is None:
             return torch.zeros_like(normal)
         middle, width = self._residuals.spread(z)
-        return self._least + self._unit * torch.expm1((middle + wider * width * normal).clamp(0.0, 100.0))
+        return self._least + self._of_nll.unit * torch.expm1((middle + wider * width * normal).clamp(0.0, 100.0))
 
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
         """What `load` needs."""
