@@ -21,6 +21,8 @@ DESCRIPTION = Description("a test", "", "", "", {}, observables=(), concurrency=
 class Scripted:
     """An EvaluationBackend in this process."""
 
+    where = "a test"
+
     def __init__(self, answers: Answers) -> None:
         self._answers = answers
         self.workers = {"a test": 1}
@@ -47,6 +49,9 @@ class Scripted:
 
     def cancel(self, points: Any) -> None:
         """Nothing is ever under way."""
+
+    def finish(self) -> None:
+        """Nothing was started for it."""
 
     def close(self) -> None:
         """It holds nothing."""
