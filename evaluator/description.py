@@ -13,6 +13,7 @@ from evaluator.codes.registry import sources_of
 from evaluator.codes.sources import written_hash
 from lodescan.v1 import evaluation_pb2 as pb
 from scanspec import VERSION, CodeSpec, Likelihood, ObservableSpec
+from scanspec.reading_terms import named_files
 from scanspec.tools import call_of
 
 MAX_BATCH = 4096
@@ -81,7 +82,8 @@ def _environment(chain: Chain) -> dict[str, str]:
 
 def watched(chain: Chain) -> list[Mapping[str, str]]:
     """What holds the hashes of all files that decide the results."""
-    return [*(sources_of(step.code) for step in chain.steps), _environment(chain)]
+    tables = {name: written_hash(path) for name, path in named_files(chain.scan.terms).items()}
+    return [*(sources_of(step.code) for step in chain.steps), _environment(chain), tables]
 
 
 def _observable(spec: ObservableSpec) -> pb.Observable:
