@@ -72,7 +72,7 @@ def _advice(dataset: Dataset, tally: Tally) -> list[str]:
     if not math.isfinite(tally.best):
         return ["no point has an NLL: look at the `valid` windows and conditions, or widen the ranges"]
     what_to_do = "raise threshold_value, widen a range, check each mean and sigma, or give more evaluations"
-    lines = [f"{tally.lowest()}; no good point is no proof that there is none: {what_to_do}"]
+    lines = [f"{tally.lowest()}; finding no good point does not prove that there is none: {what_to_do}"]
     if capped := tally.at_cap():
         lines.append(f"the loss of {', '.join(capped)} is at its cap (710.78) even there: has the mean other units?")
     return lines

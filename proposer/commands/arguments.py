@@ -39,7 +39,7 @@ class Once(argparse.Action):
 def count(text: str) -> int:
     """A whole number of at least 0."""
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
     return int(text)
 
 
@@ -47,7 +47,7 @@ def seconds(text: str) -> float:
     """A finite time of at least 0."""
     value = to_number(text)
     if value is None or not 0.0 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds, at least 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds, at least 0")
     return value
 
 
@@ -56,5 +56,5 @@ def levels(text: str) -> tuple[float, ...]:
     found = [to_number(word) for word in text.split(",")]
     shares = tuple(sorted(percent / 100.0 for percent in found if percent is not None and 0.0 < percent < 100.0))
     if len(shares) != len(found) or len(set(shares)) < len(shares):
-        raise argparse.ArgumentTypeError(f"{text!r} is no list of levels between 0 and 100 %, such as 68,95")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of levels between 0 and 100 %, such as 68,95")
     return shares

@@ -232,7 +232,7 @@ class Dataset(Stored):
                 self._fresh[batch].append(each.id)
 
     def add_attempt(self, ids: Sequence[int]) -> None:
-        """Notes that points were killed from outside, which is no answer: they will be sent again."""
+        """Notes that points were killed from outside, which is not an answer: they will be sent again."""
         for point in ids:
             if (asked := self._unanswered.get(point)) is not None:
                 asked = asked._replace(attempts=asked.attempts + 1)

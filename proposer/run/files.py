@@ -135,5 +135,5 @@ def read_object(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise DatasetError(f"{path}: cannot be read ({error})", next_step=_REMOVE) from error
     if not isinstance(found, dict):
-        raise DatasetError(f"{path}: is no JSON object", next_step=_REMOVE)
+        raise DatasetError(f"{path}: is not a JSON object", next_step=_REMOVE)
     return found

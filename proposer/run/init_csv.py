@@ -70,7 +70,7 @@ def read_init_csv(scan: ScanFile, space: Space) -> InitPoints | None:
     """The points as a batch, their values, shape (n, d), and NLLs, shape (n,), NaN where there is none.
 
     Columns may stand in any order, beside others. Raises ScanFileError, with the line of the
-    CSV file, for a missing column, a value that is no number, or a point outside a range.
+    CSV file, for a missing column, a value that is not a number, or a point outside a range.
     """
     path = init_path(scan)
     if path is None:
@@ -144,7 +144,7 @@ def _rescore(scan: ScanFile, table: pd.DataFrame, nll: Floats) -> tuple[NDArray[
     if not ours or any(each.measurement is not None for each in scan.all_observables()):
         return none, {}
     every = [each.name for each in scan.all_observables() if each.name in table.columns]
-    # infinite ones are kept, and what is no number is as if it were not there: only the NLL depends on it
+    # infinite ones are kept, and what is not a number is as if it were not there: only the NLL depends on it
     observables = {name: np.array([_number(each) for each in table[name]], dtype=float) for name in every}
     values = np.column_stack([observables[name] for name in names])
     rescored = np.isfinite(nll) & np.isfinite(values).all(axis=1)
@@ -207,6 +207,6 @@ def _numbers(path: Path, table: pd.DataFrame, name: str, *, required: bool) -> F
 
 
 def _number(text: object) -> float:
-    """The nearest double, so that a table that a run wrote comes back exactly; NaN for what is no number."""
+    """The nearest double, so that a table that a run wrote comes back exactly; NaN for what is not a number."""
     number = to_number(text)
     return math.nan if number is None else number

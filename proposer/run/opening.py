@@ -118,7 +118,7 @@ def _check_kind(path: Path) -> None:
     """A link would let a scan write outside its folder."""
     check_no_link(path)
     if path.exists() and not path.is_file():
-        raise DatasetError(f"{path}: is no file", next_step="remove it")
+        raise DatasetError(f"{path}: is not a file", next_step="remove it")
 
 
 def _format(path: Path, db: sqlite3.Connection) -> int:

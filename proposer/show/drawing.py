@@ -291,7 +291,7 @@ def _save(figure: Figure, path: Path) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of matplotlib's layout, of glyphs that a font lacks
             figure.savefig(picture, format=kind.removeprefix("."), metadata=dates.get(kind, {}))
-    except (ValueError, RuntimeError, OverflowError, ArithmeticError) as error:  # a label that is no formula, say
+    except (ValueError, RuntimeError, OverflowError, ArithmeticError) as error:  # a label that is not a formula, say
         words = " ".join(str(error).split())
         raise ScanFileError(f"the picture {path.name} cannot be drawn, perhaps for a label: {words:.200}") from None
     with writing(path.parent, path.name) as file:

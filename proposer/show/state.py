@@ -48,6 +48,6 @@ class State:
     def from_json(cls, values: Any) -> Self:
         """What `to_json` gave, of this version or another one. Raises TypeError for anything else."""
         if not isinstance(values, dict):
-            raise TypeError(f"{type(values).__name__} is no state")
+            raise TypeError(f"{type(values).__name__} is not a state")
         known = {field.name for field in fields(cls)}
         return cls(**{name: value for name, value in values.items() if name in known})

@@ -23,7 +23,7 @@ class Scripted:
 
     def __init__(self, answers: Answers) -> None:
         self._answers = answers
-        self.workers = {"a test": 1}
+        self.workers, self.where = {"a test": 1}, "in a test"
 
     def describe(self, wait: float, fits: Fits = anything) -> Description:
         fits(DESCRIPTION)
@@ -47,6 +47,9 @@ class Scripted:
 
     def cancel(self, points: Any) -> None:
         """Nothing is ever under way."""
+
+    def finish(self) -> None:
+        """It has started nothing."""
 
     def close(self) -> None:
         """It holds nothing."""
