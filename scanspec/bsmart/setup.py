@@ -19,7 +19,7 @@ _BEST = ("CMAES", f"looks for the lowest NLL; `type: LODE` {_MAPS}")
 _ROWS = ("READ_CSV", "evaluates the rows of a table, which `init_csv` names; folders of spectra are not read")
 _NO_POSTERIOR = "lodescan draws no samples of a posterior"
 
-# type: (what lodescan does otherwise, the closest type and what that does)
+# each type: (what lodescan does otherwise, the closest type and what that does)
 _CLOSEST: dict[str, tuple[str, tuple[str, str]]] = {
     "AL": ("", _MAP),
     "DLScanner": ("", _NETWORKS),

@@ -16,6 +16,7 @@ EXAMPLES = DATA.parent.parent / "examples"
 
 POINTS = {
     "toy3d": 5000,
+    "desi_bao": 10000,
     "camb_w0wa": 1000,
     "classy_w0wa": 150,
     "flavio_bsmumu": 100,
@@ -52,7 +53,8 @@ def test_every_example_has_its_shares():
     for name in POINTS:
         scan = read_scan_file(EXAMPLES / f"{name}.yaml")
         _, _, shares = documented(name)
-        assert shares[0][0] == scan.networks.number("threshold_value")
+        if "threshold_value" in scan.networks:  # another follows the best point: that of the run shown
+            assert shares[0][0] == scan.networks.number("threshold_value")
         assert len(shares) == 2 and 0.08 < shares[1][1] < 0.7  # the second is for those who have few points
 
 

@@ -21,9 +21,11 @@ DESCRIPTION = Description("a test", "", "", "", {}, observables=(), concurrency=
 class Scripted:
     """An EvaluationBackend in this process."""
 
+    where = "a test"
+
     def __init__(self, answers: Answers) -> None:
         self._answers = answers
-        self.workers, self.where = {"a test": 1}, "in a test"
+        self.workers = {"a test": 1}
 
     def describe(self, wait: float, fits: Fits = anything) -> Description:
         fits(DESCRIPTION)
