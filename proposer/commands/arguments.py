@@ -1,4 +1,4 @@
-"""Kinds of arguments of the commands, and what their output may do to a terminal."""
+"""Types of arguments of the commands, and how their output is made safe for a terminal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from scanspec.document import to_number
 
 
 class Visible(io.TextIOBase):
-    """Names and texts of scan files and runs, which may be anybody's: nothing that a terminal would obey."""
+    """A file for output that shows control characters. Names and texts of scan files and runs may come from anybody,
+    and a terminal must not obey them.
+    """
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
@@ -25,7 +27,7 @@ class Visible(io.TextIOBase):
 
 
 class Once(argparse.Action):
-    """An option of which a second one would hide the first."""
+    """An option that may be given once. A second value would hide the first one."""
 
     def __call__(
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: object, option: str | None = None

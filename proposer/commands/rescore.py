@@ -35,7 +35,7 @@ Windows = dict[str, tuple[float, float] | None]
 
 @dataclass(frozen=True)
 class Old:
-    """The run whose points are taken: its windows, and where each new observable stands in its own order."""
+    """The old run: its windows, and the position of each new observable in its own order."""
 
     folder: Path
     meta: dict[str, Any]
@@ -115,7 +115,7 @@ def _old(stored: Dataset, folder: Path, asked: Asked) -> Old:
 
 
 def _description(asked: Asked, old: Old) -> Description:
-    """What an evaluator of the new file will say of itself, but for the digest of its likelihood."""
+    """What an evaluator of the new file would say of itself, except for the digest of its likelihood."""
     observables = tuple(
         Observable(each.name, each.unit, each.code or "", each.valid, each.likelihood)
         for each in asked.spec.all_observables()
@@ -149,7 +149,7 @@ def _take_over(dataset: Dataset, asked: Asked, old: Old, parts: Sequence[Results
 
 
 def _score(part: Results, wanted: Sequence[ObservableSpec], old: Old) -> list[Outcome | None]:
-    """The new answers of points, None where only an evaluation can say."""
+    """The new answers of points; None where only an evaluation can tell."""
     losses, nll = losses_and_nll([each.likelihood for each in wanted], part.observables[:, old.places])
     found: list[Outcome | None] = []
     for row, number in enumerate(part.status.tolist()):

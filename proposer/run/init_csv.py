@@ -1,4 +1,4 @@
-"""`InitCSV`: points to start from, with or without their NLL."""
+"""`InitCSV`: starts a scan from a table of points, with or without their NLL."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def _repeated(path: Path, table: pd.DataFrame, x: Floats, nll: Floats) -> list[s
 
 
 def _other_likelihood(scan: ScanFile, path: Path) -> str:
-    """In words, that the run which the table is of had another likelihood, where its folder says so."""
+    """A note in words if the run that wrote the table had another likelihood; this is known if its folder is there."""
     files = [each for each in sorted(path.parent.glob("scan.*")) if each.suffix in (".yaml", ".yml", ".json")]
     try:
         before = {each.name: each.likelihood for each in read_scan_file(files[0]).all_observables()} if files else {}
@@ -207,6 +207,6 @@ def _numbers(path: Path, table: pd.DataFrame, name: str, *, required: bool) -> F
 
 
 def _number(text: object) -> float:
-    """The nearest double, so that a table that a run wrote comes back exactly; NaN for what is not a number."""
+    """The nearest double, so that a table that a run wrote is read back exactly; NaN for anything but a number."""
     number = to_number(text)
     return math.nan if number is None else number

@@ -1,4 +1,4 @@
-"""The pictures that a scan file asks for: the section `plotting`."""
+"""Reads the section `plotting`: the pictures that a scan file asks for."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def read_plotting(scan: ScanFile) -> Plotting | None:
 
 
 def _missing(plot: Plot, names: Collection[str], off: Collection[str]) -> str:
-    """Why a plot cannot be drawn, which is not a reason not to scan; empty where it can."""
+    """Why a plot cannot be drawn; empty where it can. The scan runs all the same."""
     known = {*names, "NLL"}
     for value in plot.values:
         if isinstance(value, str) and value not in known:
@@ -85,7 +85,7 @@ def _missing(plot: Plot, names: Collection[str], off: Collection[str]) -> str:
 
 
 def file_name(name: str) -> str:
-    """A picture's name as that of a file."""
+    """The name of a picture, made fit for a file."""
     return re.sub(r"[^\w.+-]", "_", name)
 
 
