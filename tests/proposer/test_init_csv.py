@@ -84,9 +84,13 @@ def test_a_row_that_is_longer_or_shorter_than_the_first_line(tmp_path, kind, row
     path = tmp_path / "points.csv"
     path.write_text(f"mu,NLL\n\n300,\n{row}\n")
     (tmp_path / "scan.yaml").write_text(SCAN.replace("RANDOM", kind))
-    with pytest.raises(ScanFileError) as error:
+
+    def read_both():
         scan = read_scan_file(tmp_path / "scan.yaml")
         read_init_csv(scan, Space(scan.variables))
+
+    with pytest.raises(ScanFileError) as error:
+        read_both()
     assert f"init_csv: {path} cannot be read as CSV ({words})" in str(error.value)
     assert str(error.value).startswith(f"{tmp_path / 'scan.yaml'}, line 1: ")
 
