@@ -40,7 +40,7 @@ def test_getdist(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "no posterior" in capsys.readouterr().out
     chain = getdist.loadMCSamples(str(folder / "chains" / "run"), settings={"ignore_rows": 0})
     good = open_run(folder).good()
-    names = [each.name for each in chain.getParamNames().names]
+    names = [entry.name for entry in chain.getParamNames().names]
     assert names == ["x", "mass", "phase", "radius", "limit", "other"]
     assert [each.label for each in chain.getParamNames().names][:2] == ["x_1", "m_\\chi"]
     assert [each.isDerived for each in chain.getParamNames().names] == [False] * 3 + [True] * 3
