@@ -119,13 +119,14 @@ def test_the_tutorial(tmp_path: Path) -> None:
     for file, content in re.findall(r"^`(\S+)`\n```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
         (tmp_path / file).parent.mkdir(exist_ok=True)
         (tmp_path / file).write_text(content)
-    folders = [str(ROOT / ".envs" / side / "bin") for side in ("proposer", "evaluator")]
-    environment = {**os.environ, "PATH": os.pathsep.join([*folders, os.environ["PATH"]])}
+    programs = dict(re.findall(r"^\$ alias (\S+)=\$PWD/(\S+)$", text, re.MULTILINE))
+    assert len(programs) == 2
     said = {}
     for kind, block in blocks("docs/tutorial.md"):
         for command in [line[2:] for line in block.splitlines() if kind == "console" and line.startswith("$ lodescan")]:
+            words = shlex.split(command)
             done = subprocess.run(
-                shlex.split(command), cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+                [ROOT / programs[words[0]], *words[1:]], cwd=tmp_path, capture_output=True, text=True, check=False
             )
             assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
             said[command] = done.stdout + done.stderr
