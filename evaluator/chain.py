@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from evaluator import InvalidPoint
+from evaluator.codes.forks import in_this_process
 from evaluator.codes.point import Point
 from evaluator.codes.protocol import Code
 from evaluator.codes.registry import make_code
@@ -104,7 +105,7 @@ class Progress:
             self._on_step(number)
         start = time.perf_counter()
         try:
-            return step.code.run(point)
+            return in_this_process(step.code.run, point)  # of any kind: its author may fork too
         finally:
             if number == len(self.seconds):
                 self.seconds.append(0.0)
@@ -123,7 +124,7 @@ class Chain:
         known = Known(scan)
         self._derived = [known.reading(spec) for spec in self._specs if spec.name in scan.derived]
         self.steps = _make_steps(scan, known)
-        self._top = [known.reading(spec) for spec in scan.observables]
+        self._top = [known.reading(spec) for spec in (*scan.observables, *scan.terms)]
         self.fit_method = read_fit_method(scan)
         self._solver: Solver | None = None
         if scan.fitting is not None and self.fit_method is not None:

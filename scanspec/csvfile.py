@@ -1,4 +1,4 @@
-"""A table of numbers, columns separated by commas: how every CSV file is opened."""
+"""Opens CSV files: tables of numbers whose columns are separated by commas."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ _LARGEST_FIELD = 10_000  # characters
 
 
 class NotCsv(ValueError):
-    """A file is no table with commas; the message says what it is."""
+    """A file is not a table with commas. The message says what it is instead."""
 
 
 @contextmanager
 def open_csv(path: Path) -> Iterator[tuple[list[str], Iterator[tuple[int, list[str]]]]]:
-    """The names in the first line, in plain spelling and without a leading #, and the rows below it that are not
-    empty, as texts, each with its line.
+    """The names in the first line, in plain spelling and without a leading #, and the rows below it.
 
-    Raises NotCsv for what is no table, and OSError.
+    Each row that is not empty comes with its line number, as texts. Raises NotCsv and OSError.
     """
     with open(path, newline="", encoding="utf-8-sig", opener=open_regular) as file:
         rows = _rows(file)
@@ -47,10 +46,13 @@ def _rows(file: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
 
 def _checked(rows: Iterator[tuple[int, list[str]]], width: int) -> Iterator[tuple[int, list[str]]]:
     for line, row in rows:
-        if len(row) > width:
-            raise NotCsv(f"line {line} has {len(row)} fields, but the first line has {width} names")
-        if any(field.strip() for field in row):
-            yield line, row
+        if not any(field.strip() for field in row):
+            continue
+        if len(row) != width:
+            fields = "1 field" if len(row) == 1 else f"{len(row)} fields"
+            names = "1 name" if width == 1 else f"{width} names"
+            raise NotCsv(f"line {line} has {fields}, but the first line has {names}")
+        yield line, row
 
 
 def _check_delimiter(names: Sequence[str]) -> None:

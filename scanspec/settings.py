@@ -8,7 +8,8 @@ import math
 from collections.abc import Collection, Sequence
 
 from scanspec.cmaes import read_names, read_novelty
-from scanspec.document import Section, closest, nearest, plain_name, to_number
+from scanspec.document import Section, closest, nearest, plain_name
+from scanspec.thresholds import read_threshold
 from scanspec.variables import Variable
 
 DEFAULT = "LODE"
@@ -30,32 +31,20 @@ def type_name(setup: Section) -> str:
     if name in TYPES:
         return name
     raise setup.error(
-        f"type {name!r} is no scan that lodescan knows{nearest(name, TYPES)}; the types are {', '.join(TYPES)}, and "
+        f"type {name!r} is not a scan that lodescan knows{nearest(name, TYPES)}; the types are {', '.join(TYPES)}, and "
         f"without a type it is {DEFAULT}",
         "type",
     )
 
 
 def only_tabulates(setup: Section) -> bool:
-    """Whether the type asks for points whatever comes back, so that it makes sense without a likelihood."""
+    """Whether the type proposes points independently of the results, so that it makes sense without a likelihood."""
     return setup.text("type", DEFAULT) in ("RANDOM", "SOBOL", "GRID", "READ_CSV")
 
 
 def reads_rows(setup: Section) -> bool:
-    """Whether the scan is the rows of a CSV file and nothing else."""
+    """Whether the scan evaluates the rows of a CSV file and nothing else."""
     return setup.text("type", DEFAULT) == "READ_CSV"
-
-
-def read_target(section: Section, threshold: float) -> tuple[float, float]:
-    """`threshold_value`: a number, or [low, high] for a band; returns (threshold, above). Raises ScanFileError."""
-    value = section.raw("threshold_value")
-    if not isinstance(value, list):
-        return section.finite("threshold_value", threshold), -math.inf
-    ends = [to_number(each) for each in value]
-    finite = [each for each in ends if each is not None and math.isfinite(each)]
-    if len(finite) != 2 or len(ends) != 2 or not finite[0] < finite[1]:
-        raise section.wrong("threshold_value", "a number, or [low, high] for points with an NLL between the two")
-    return finite[1], finite[0]
 
 
 def check_settings(setup: Section, networks: Section, variables: Sequence[Variable], columns: Collection[str]) -> None:
@@ -75,7 +64,7 @@ def check_settings(setup: Section, networks: Section, variables: Sequence[Variab
         if word not in ("good", "valid", "none"):
             raise setup.wrong("keep_spectra", "good, valid (all points that are OK) or none")
     with networks.faults.collect():
-        read_target(networks, 100.0)
+        read_threshold(networks, 100.0)
     with networks.faults.collect():
         if not isinstance(networks.raw("verbose"), bool):
             networks.integer("verbose", 0)
@@ -87,7 +76,7 @@ def check_settings(setup: Section, networks: Section, variables: Sequence[Variab
 def _check_type(
     name: str, setup: Section, networks: Section, variables: Sequence[Variable], columns: Collection[str]
 ) -> None:
-    """What one type reads of the two sections."""
+    """Checks the keys that one type reads."""
     faults = setup.faults
     if name == "LODE":
         with faults.collect():
@@ -121,8 +110,8 @@ def _check_type(
     if name == "CMAES_ND":
         for check in (
             lambda: read_novelty(setup),
-            lambda: read_names(setup, "focus", "variable or observable", columns),
-            lambda: read_names(setup, "hierarchy", "observable", columns),
+            lambda: read_names(setup, "focus", "a variable or observable", columns),
+            lambda: read_names(setup, "hierarchy", "an observable", columns),
         ):
             with faults.collect():
                 check()
@@ -144,7 +133,7 @@ def _check_goal(setup: Section, columns: Collection[str]) -> None:
     even_in = [plain_name(each) for each in setup.texts("even_in")]
     for name in even_in:
         if name not in columns:
-            raise setup.error(f"even_in: {name!r} is no variable or observable{closest(name, columns)}", "even_in")
+            raise setup.error(f"even_in: {name!r} is not a variable or observable{closest(name, columns)}", "even_in")
     if even_in and goal == "collect":
         raise setup.error("even_in says what a map is even in; goal is collect, which draws none", "even_in")
 

@@ -1,4 +1,4 @@
-"""Where the good points are: every pair of variables, and the profile NLL."""
+"""The sections on where the good points are: every pair of variables, and the profile NLL."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from proposer.report.axes import plain, side
 from proposer.report.section import Part
 from proposer.report.seen import Seen
 from proposer.show.picture import Curve, Dots, Marks, Panel, Picture, Regions, Rule, Side, Table
-from proposer.show.profiles import BINS, LEVELS, edges, height, profile, surface
+from proposer.show.profiles import BINS, LEVELS, edges, profile, surface
+from proposer.target import height
 
 MOST_VARIABLES = 12
 """In the picture of all pairs: more cannot be read."""
@@ -92,7 +93,7 @@ def _drawn(seen: Seen) -> str:
 
 
 def _where(seen: Seen) -> str:
-    """The good region in words."""
+    """Describes the good region in words."""
     if not seen.good.any():
         return "no point is good."
     good = {each.name: seen.columns[each.name][seen.good] for each in seen.variables[:8]}

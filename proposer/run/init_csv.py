@@ -1,10 +1,9 @@
-"""`InitCSV`: points to start from, with or without their NLL."""
+"""`InitCSV`: starts a scan from a table of points, with or without their NLL."""
 
 from __future__ import annotations
 
 import hashlib
 import math
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +18,12 @@ from proposer.types import Batch, Floats, Outcome, Status
 from scanspec import Kind, Likelihood, ScanFile, ScanFileError, losses_and_nll, read_scan_file
 from scanspec.csvfile import open_csv
 from scanspec.document import to_number
+from scanspec.parquet import is_parquet, open_parquet
 from scanspec.settings import reads_rows
+from scanspec.terms import Term, work_out
+
+_EMPTY = ("", "nan", "na", "n/a", "null", "none")
+"""What tables have where there is no number."""
 
 
 class InitPoints(NamedTuple):
@@ -70,14 +74,14 @@ def read_init_csv(scan: ScanFile, space: Space) -> InitPoints | None:
     """The points as a batch, their values, shape (n, d), and NLLs, shape (n,), NaN where there is none.
 
     Columns may stand in any order, beside others. Raises ScanFileError, with the line of the
-    CSV file, for a missing column, a value that is no number, or a point outside a range.
+    CSV file, for a missing column, a value that is not a number, or a point outside a range.
     """
     path = init_path(scan)
     if path is None:
         return None
     try:
-        header, table = _read_csv(path)
-    except (OSError, ValueError, pd.errors.ParserWarning) as error:
+        header, table = _read_table(path)
+    except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise scan.setup.error(f"init_csv: {path} cannot be read as CSV ({reason})", "init_csv") from None
     names = [each.name for each in scan.variables]
@@ -95,7 +99,7 @@ def read_init_csv(scan: ScanFile, space: Space) -> InitPoints | None:
         if outside.any():
             row = int(np.argmax(outside))
             raise ScanFileError(
-                f"{path}, line {table.index[row] + 2}: {variable.name} = {x[row, column]:g} is outside its range "
+                f"{path}, line {table.index[row]}: {variable.name} = {x[row, column]:g} is outside its range "
                 f"[{variable.low:g}, {variable.high:g}] of {scan.path}; widen the range or remove the row"
             )
         if not (inside := space.inside(x)[:, column]).all():
@@ -103,7 +107,7 @@ def read_init_csv(scan: ScanFile, space: Space) -> InitPoints | None:
             gap = f"nearer to 0 than {variable.inner:g}, its least magnitude,"
             why = "none of its values" if variable.shares else gap
             raise ScanFileError(
-                f"{path}, line {table.index[row] + 2}: {variable.name} = {x[row, column]:g} is {why} in "
+                f"{path}, line {table.index[row]}: {variable.name} = {x[row, column]:g} is {why} in "
                 f"{scan.path}; remove the row"
             )
     nll = _numbers(path, table, "NLL", required=False) if "NLL" in table.columns else np.full(len(table), np.nan)
@@ -137,16 +141,21 @@ def _rescore(scan: ScanFile, table: pd.DataFrame, nll: Floats) -> tuple[NDArray[
 
     Returns which points those are, and the observables. A point outside a window is left to be evaluated.
     """
-    scored = [each for each in scan.all_observables() if each.likelihood.kind is not Kind.OFF or each.valid]
-    names = [each.name for each in scored]
+    specs = scan.all_observables()
+    behind = {name for each in scan.terms if each.term is not None for name in each.term.observables}
+    scored = [each for each in specs if each.likelihood.kind is not Kind.OFF or each.valid or each.name in behind]
+    names = [each.name for each in scored if each.term is None]
     none = np.zeros(len(table), dtype=np.bool_)
     ours = {"id", "iteration", "origin", "NLL", *names} <= set(table.columns)
-    if not ours or any(each.measurement is not None for each in scan.all_observables()):
+    if not ours or any(each.measurement is not None for each in specs):
         return none, {}
-    every = [each.name for each in scan.all_observables() if each.name in table.columns]
-    # infinite ones are kept, and what is no number is as if it were not there: only the NLL depends on it
+    every = [each.name for each in specs if each.name in table.columns and each.term is None]
+    # infinite ones are kept, and what is not a number is as if it were not there: only the NLL depends on it
     observables = {name: np.array([_number(each) for each in table[name]], dtype=float) for name in every}
-    values = np.column_stack([observables[name] for name in names])
+    absent = np.full(len(table), np.nan)
+    values = np.column_stack([observables.get(each.name, absent) for each in scored])
+    values = work_out([each.name for each in scored], [each.term for each in scored], values)
+    observables |= {each.name: values[:, j] for j, each in enumerate(scored) if each.term is not None}
     rescored = np.isfinite(nll) & np.isfinite(values).all(axis=1)
     nll[rescored] = losses_and_nll([each.likelihood for each in scored], values[rescored])[1]
     for each in scored:
@@ -162,51 +171,53 @@ def _repeated(path: Path, table: pd.DataFrame, x: Floats, nll: Floats) -> list[s
     for row, point in enumerate(x):
         before = first.setdefault(point.tobytes(), row)
         if nll[row] != nll[before] and np.isfinite([nll[row], nll[before]]).any():
-            one, other = table.index[before] + 2, table.index[row] + 2
+            one, other = table.index[before], table.index[row]
             both = f"with the NLL {nll[before]:g} and {nll[row]:g}"
             return [f"init_csv: {path}, lines {one} and {other} are one point {both}; the first row of a point counts"]
     return []
 
 
 def _other_likelihood(scan: ScanFile, path: Path) -> str:
-    """In words, that the run which the table is of had another likelihood, where its folder says so."""
+    """A note in words if the run that wrote the table had another likelihood; this is known if its folder is there."""
     files = [each for each in sorted(path.parent.glob("scan.*")) if each.suffix in (".yaml", ".yml", ".json")]
     try:
-        before = {each.name: each.likelihood for each in read_scan_file(files[0]).all_observables()} if files else {}
+        before = _likelihoods(read_scan_file(files[0])) if files else {}
     except ScanFileError:
         return ""
-    now = {each.name: each.likelihood for each in scan.all_observables()}
-    changed = [name for name in before if name in now and repr(before[name]) != repr(now[name])]
+    now = _likelihoods(scan)
+    changed = [name for name in before if name in now and before[name] != now[name]]
     if before and (changed or set(before) != set(now)):
         what = f" of {', '.join(changed)}" if changed else ""
         return f". They were made with another likelihood{what}: see {files[0]}"
     return ""
 
 
-def _read_csv(path: Path) -> tuple[list[str], pd.DataFrame]:
-    """The names in the first line, and the rows that are not empty; their index still counts lines."""
-    with open_csv(path) as (names, _):
-        header = [from_text(name) for name in names]
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header would lose values
-        table = pd.read_csv(path, skipinitialspace=True, skip_blank_lines=False, index_col=False, dtype=str)
-    table.columns = pd.Index(header)
-    return header, table.dropna(how="all")
+def _likelihoods(scan: ScanFile) -> dict[str, tuple[Likelihood, Term | None]]:
+    return {each.name: (each.likelihood, each.term) for each in scan.all_observables()}
+
+
+def _read_table(path: Path) -> tuple[list[str], pd.DataFrame]:
+    """The names in the first line, and the rows that are not empty, as texts; the index has their lines."""
+    with (open_parquet if is_parquet(path) else open_csv)(path) as (names, rows):
+        found = list(rows)
+    header = [from_text(name) for name in names]
+    table = pd.DataFrame([row for _, row in found], index=[line for line, _ in found], columns=header, dtype=str)
+    return header, table
 
 
 def _numbers(path: Path, table: pd.DataFrame, name: str, *, required: bool) -> Floats:
     values = np.array([_number(each) for each in table[name]], dtype=float)
-    empty = np.array([not isinstance(each, str) or not each.strip() for each in table[name]], dtype=bool)
+    empty = np.array([each.strip().lower() in _EMPTY for each in table[name]], dtype=bool)
     wrong = ~np.isfinite(values) & (required | ~empty)
     if wrong.any():
         row = int(np.argmax(wrong))
         raise ScanFileError(
-            f"{path}, line {table.index[row] + 2}: {name} is {table[name].iloc[row]!r}, not a finite number"
+            f"{path}, line {table.index[row]}: {name} is {table[name].iloc[row]!r}, not a finite number"
         )
     return values
 
 
 def _number(text: object) -> float:
-    """The nearest double, so that a table that a run wrote comes back exactly; NaN for what is no number."""
+    """The nearest double, so that a table that a run wrote is read back exactly; NaN for anything but a number."""
     number = to_number(text)
     return math.nan if number is None else number

@@ -1,7 +1,8 @@
-"""What a scan file means for a run that goes on: two files that mean the same may be written differently."""
+"""Compares scan files by meaning: a run can be continued with a file that is written differently but means the same."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from dataclasses import asdict
@@ -37,6 +38,8 @@ def meaning(scan: ScanFile) -> ScanMeaning:
     own = read_settings(scan)
     settings, target = asdict(own), own.target
     settings["target"] = [target.above, target.threshold] if target.is_band else target.threshold
+    if target.above_best is not None:
+        settings["target"] = target.rule.describe()
     for name, value in _flat(settings):
         place = {"target": "threshold_value", "collect": "goal"}.get(name, name)
         if place not in _STOPS:
@@ -57,6 +60,8 @@ def meaning(scan: ScanFile) -> ScanMeaning:
         for aim in scan.fitting.targets:
             found[f"fitting: observables: {aim.name}"] = [aim.value, aim.sigma]
         found["fitting: method"] = scan.fitting.section.text("method", "").lower()
+        found["fitting: options: eps"] = scan.fitting.eps
+        found["fitting: options: max_evaluations"] = scan.fitting.most_runs
     found["the codes"] = [each.name for each in scan.codes]
     for code in scan.codes:
         way, called = call_of(code.section, code.name)
@@ -69,19 +74,22 @@ def meaning(scan: ScanFile) -> ScanMeaning:
         found |= _observable(f"observables: {observable.name}", observable)
     sections = {"setup": scan.setup, "networks": scan.networks}
     given = [f"{title}: {key}" for title, section in sections.items() for key in section]
+    given += ["networks: threshold_value"] if "confidence" in scan.networks else []
     return ScanMeaning(json.loads(json.dumps(found, default=str)), given)
 
 
 def difference(before: ScanMeaning, now: ScanMeaning, version: str = "") -> str | None:
-    """The first difference between the scan file of a run and another one in words; None where there is none.
+    """The first difference between two scan files in words; None where they mean the same.
 
-    `version`: of the lodescan that started the run. A setting that neither file gives has the default of the version,
-    which may have changed; where one of the two versions does not know it, it changes nothing.
+    `version`: of the lodescan that started the run. A setting that neither file gives has the default of its version,
+    which may have changed. A setting that one of the two versions does not know makes no difference.
     """
     for place in [*before.places, *now.places]:
         old, new = before.places.get(place), now.places.get(place)
         if old == new and (place in before.places) == (place in now.places):
             continue
+        if place.startswith("fitting: options: ") and place not in before.places:
+            continue  # of a version that did not note it; the physics digest knows
         is_setting = place.startswith(("setup: ", "networks: "))
         if is_setting and place not in before.given and place not in now.given:
             if place not in before.places or place not in now.places:
@@ -126,6 +134,9 @@ def _observable(place: str, spec: ObservableSpec) -> dict[str, Any]:
     for key in ("valid", "measurement", "code"):
         if (value := getattr(spec, key)) is not None:
             found[f"{place}: {key}"] = value
+    if spec.term is not None:
+        found[f"{place}: likelihood"] = spec.term.describe()
+        found[f"{place}: numbers"] = hashlib.sha256(repr(spec.term).encode()).hexdigest()[:12]
     return found
 
 

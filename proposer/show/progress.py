@@ -39,7 +39,7 @@ MOST_TOLD = 5
 
 @dataclass(frozen=True, kw_only=True)
 class About:
-    """What a display says of a scan that does not change: its name, type and variables; its evaluator's workers."""
+    """What a display says about a scan that does not change: its name, type, variables, and the evaluator's workers."""
 
     run: str = ""
     method: str = ""
@@ -58,6 +58,7 @@ class Progress:
     ) -> None:
         self._tally, self._explain, self._about = tally, explain, about or About()
         self._rates, self._doings, self._regions = Rates(tally), Doings(), Regions(self._about.variables)
+        self._target = tally.target
         self._told: list[Failures] = []
         self._out: dict[int, tuple[Floats, Floats]] = {}  # points without an answer, in the unit cube and as they are
         self._doing, self._busy = "", 0
@@ -87,24 +88,27 @@ class Progress:
             self._live.stop()
 
     def say(self, line: str) -> None:
-        """Writes a line that stays."""
+        """Writes a line that stays above the display."""
         say_line(line)
 
     def doing(self, what: str) -> None:
-        """Says what goes on now: the iteration, and whether it trains or evaluates."""
+        """Notes the current step: the iteration, and whether the strategy trains or evaluates."""
         self._doing = what
 
     def busy(self, points: int, workers: Mapping[str, int] | None = None) -> None:
-        """So many points are without an answer; `workers` of each evaluator that takes part, by its address."""
+        """Notes how many points are without an answer, and the workers of each evaluator by address."""
         self._busy, self._workers = points, dict(workers or {})
 
     def asked(self, ids: Sequence[int], origins: Sequence[str], u: Floats, values: Floats) -> None:
-        """A new batch: `u` in the unit cube, `values` in physical units, of shape (n, d)."""
+        """Notes a new batch: `u` in the unit cube, `values` in physical units, both of shape (n, d)."""
         self._doings.asked(ids, origins)
         self._out |= dict(zip(ids, zip(u, values, strict=True), strict=True))
 
     def answered(self, outcomes: Sequence[Outcome]) -> None:
-        """New results, which the tally has counted."""
+        """Notes new results, which the tally has counted already."""
+        if self._tally.target != self._target:
+            self._target = self._tally.target
+            self._regions.keep(self._target)
         for each in outcomes:
             point = self._out.pop(each.id, None)
             good = each.nll is not None and bool(self._tally.target.contains(each.nll))
@@ -113,7 +117,7 @@ class Progress:
                 workers = self._workers.get(each.evaluator, 0)
                 self._evaluators.setdefault(each.evaluator, EvaluatorWork(each.evaluator, workers)).add(each)
             if good and point is not None:
-                self._regions.add(*point)
+                self._regions.add(*point, each.nll or 0.0)
         self.update()
 
     def update(self) -> None:
@@ -174,7 +178,7 @@ class Progress:
         )
 
     def _remark(self) -> str:
-        """In place of an estimate of the time that is left."""
+        """A remark that takes the place of the time that is left."""
         tally = self._tally
         if tally.good >= tally.wanted:
             return "waiting for what runs"

@@ -10,7 +10,8 @@ import time
 
 import pytest
 
-from tests.evaluator.harness import DATA, TAG, alive, wait_until
+from tests.evaluator.harness import DATA, TAG, alive
+from tests.evaluator.serving import wait_until
 
 
 @pytest.fixture
@@ -122,7 +123,7 @@ def test_check_comes_to_the_codes_behind_a_window(run, scan_file, a, given, code
 
 
 def test_check_says_which_code_never_ran(run, scan_file):
-    """An unphysical point may well break the code behind it: that alone is no fault of the file."""
+    """An unphysical point may well break the code behind it: that alone is not a fault of the file."""
     functions = "from evaluator import InvalidPoint\ndef first(point):\n    raise InvalidPoint('nothing here')\n"
     scan = scan_file(CLOSED, two__py=functions + "def second(point):\n    return {}\n")
     done = run("check", scan)
@@ -205,7 +206,7 @@ def test_point_keeps_its_files(run, program_scan, tmp_path):
     keep = tmp_path / "kept" / "here"
     done = run("point", scan, "mode=2", "--keep", keep)
     assert done.returncode == 0 and "status INVALID (code code): SPINFO 4" in done.stdout
-    assert {each.name for each in keep.iterdir()} == {
+    assert {path.name for path in keep.iterdir()} == {
         "code.in.slha",
         "output.slha",
         "Messages.out",
@@ -291,7 +292,9 @@ def test_a_misspelt_name_in_a_template(run, program_scan, tmp_path):
     (tmp_path / "in.slha").write_text("BLOCK A\n 1 moed # a typing error\n")
     done = run("check", scan)
     assert done.returncode == 2
-    assert f"{tmp_path}/in.slha, line 2: 'moed' is no variable" in done.stderr and "did you mean 'mode'?" in done.stderr
+    assert (
+        f"{tmp_path}/in.slha, line 2: 'moed' is not a variable" in done.stderr and "did you mean 'mode'?" in done.stderr
+    )
 
 
 def test_files_that_are_not_there(run, tmp_path):
@@ -375,10 +378,10 @@ def test_all_faults_of_a_template_are_said_at_once(run, program_scan, tmp_path):
     done = run("check", scan)
     assert done.returncode == 2
     faults = done.stderr.partition("next: ")[0].strip().splitlines()
-    assert [each.partition("in.slha, ")[2].partition(":")[0] for each in faults[:4]] == [
+    assert [fault.partition("in.slha, ")[2].partition(":")[0] for fault in faults[:4]] == [
         "line 2",
         "line 4",
         "line 5",
         "line 6",
     ]
-    assert len(faults) == 5 and "scan.yaml, line 8: 'nowhere' is no variable" in faults[4]
+    assert len(faults) == 5 and "scan.yaml, line 8: 'nowhere' is not a variable" in faults[4]

@@ -22,10 +22,10 @@ def read(tmp_path, text):
 def test_in_bsmarts_spelling(tmp_path):
     scan = read(tmp_path, BSMART)
     fitting = scan.fitting
-    assert [(each.name, each.low, each.high) for each in fitting.variables] == [("LAM", 0.01, 1.0)]
-    assert [(each.name, each.value, each.sigma) for each in fitting.targets] == [("z", 125.0, 0.5)]
+    assert [(variable.name, variable.low, variable.high) for variable in fitting.variables] == [("LAM", 0.01, 1.0)]
+    assert [(target.name, target.value, target.sigma) for target in fitting.targets] == [("z", 125.0, 0.5)]
     assert read_fit_method(scan) == FitMethod("L-BFGS-B", 1e-3, 200)
-    assert [each.name for each in scan.all_observables()] == ["LAM", "y", "z"]
+    assert [observable.name for observable in scan.all_observables()] == ["LAM", "y", "z"]
     assert list(scan.ignored) == [f"Fitting: Options: {key}" for key in ("ftol", "disp", "max_safe", "Overloads")]
 
 
@@ -40,8 +40,8 @@ def test_no_fitting(tmp_path):
     [
         ("{TARGET: 125.0", "{TARGET: many", 5, "TARGET is 'many', but must be a number"),
         ("VARIANCE: 0.5", "VARIANCE: 0", 5, "must be more than 0"),
-        ("z: {TARGET", "zz: {TARGET", 5, "'zz' is no observable; did you mean 'z'?"),
-        ("z: {TARGET", "LAM: {TARGET", 5, "'LAM' is no observable"),
+        ("z: {TARGET", "zz: {TARGET", 5, "'zz' is not an observable; did you mean 'z'?"),
+        ("z: {TARGET", "LAM: {TARGET", 5, "'LAM' is not an observable"),
         ("LAM", "x", 4, "'x' is already the name of a variable"),
         ("RANGE: [0.01, 1]", "RANGE: [1, 1]", 4, "solved for within a range"),
         ("[0.01, 1]}", "[0.01, 1], PRIOR: LOG}", 4, "solved for within a range"),

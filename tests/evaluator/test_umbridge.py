@@ -18,7 +18,8 @@ from evaluator.description import describe
 from evaluator.errors import ConfigurationError
 from lodescan.v1 import evaluation_pb2 as pb
 from scanspec import ScanFileError, read_scan_file
-from tests.evaluator.harness import DATA, alive, wait_until
+from tests.evaluator.harness import DATA, alive
+from tests.evaluator.serving import wait_until
 from tests.ports import free_port
 
 
@@ -123,7 +124,7 @@ def test_a_slow_model_is_timed_out_in_a_thread_too(scan, address, chain):
         ({"model": "useless"}, 7, ["cannot be evaluated"]),
         ({"outputs": "[a, b, c, d]"}, 8, ["has 3 outputs (sizes [1, 2]), the scan file 4"]),
         ({"more": "      inputs: [x, y]\n"}, 9, ["has 3 inputs (sizes [2, 1]), the scan file 2"]),
-        ({"more": "      inputs: [x, y, zz]\n"}, 9, ["'zz' is no variable", "did you mean 'z'?"]),
+        ({"more": "      inputs: [x, y, zz]\n"}, 9, ["'zz' is not a variable", "did you mean 'z'?"]),
         ({"outputs": "[a, a, c]"}, 8, ["a list of different names"]),
         ({"observables": "a: {mean: 0, sigma: 1}, e: {}"}, 10, ["'e' is none of the outputs", "a, b, c"]),
         ({"address": "127.0.0.1:4242"}, 6, ["a web address, for example http://127.0.0.1:4242"]),
@@ -137,8 +138,8 @@ def test_what_does_not_fit_is_found_at_the_start(scan, address, chain, changes, 
     with pytest.raises((ConfigurationError, ScanFileError)) as error:
         chain(scan(**{"address": address, **changes}))
     assert f"scan.yaml, line {line}:" in str(error.value)
-    for each in words:
-        assert each in str(error.value)
+    for word in words:
+        assert word in str(error.value)
     assert time.monotonic() - start < 5
 
 
@@ -213,7 +214,7 @@ class Odd(BaseHTTPRequestHandler):
     [
         (b"", "no valid JSON"),
         (b"\xff\xfe\x00[", "no valid JSON"),
-        (b'{"output": [[1, 2, NaN]]}', "no valid JSON (NaN is no JSON)"),
+        (b'{"output": [[1, 2, NaN]]}', "no valid JSON (NaN is not JSON)"),
         (b'{"output": [[1, 2]]}', "outputs of sizes [2], but announced [3]"),
         (b'{"output": [[1, 2, 3], [4]]}', "outputs of sizes [3, 1], but announced [3]"),
         (b'{"output": 3}', "answered without an output: 3"),
@@ -243,7 +244,7 @@ def test_any_answer_that_is_no_output_fails_the_point(scan, chain, content, word
 def test_through_an_evaluator(scan, address, evaluator):
     server = evaluator(scan(address), workers=2)
     found = server.evaluate([[1.0, y, 5.0] for y in range(10)])
-    assert [list(each.observables) for each in found] == [[0.5, 1.0 + y, 5.0] for y in range(10)]
+    assert [list(result.observables) for result in found] == [[0.5, 1.0 + y, 5.0] for y in range(10)]
 
 
 @pytest.mark.slow

@@ -22,7 +22,7 @@ GOOD = [
 ]
 
 
-@pytest.mark.parametrize(("text", "shown", "target", "local"), GOOD, ids=[each[0] for each in GOOD])
+@pytest.mark.parametrize(("text", "shown", "target", "local"), GOOD, ids=[line[0] for line in GOOD])
 def test_an_address(text, shown, target, local):
     address = read_address(text)
     assert (str(address), address.target, address.is_local) == (shown, target, local)
@@ -34,15 +34,15 @@ BAD = [
     ("127.0.0.1:99999", "the largest one is 65535"),
     ("127.0.0.1:65536", "the largest one is 65535"),
     ("127.0.0.1:" + "9" * 5000, "the largest one is 65535"),
-    ("127.0.0.1:-1", "'-1' is no port"),
-    ("127.0.0.1:+1", "'+1' is no port"),
-    ("127.0.0.1:5_0", "'5_0' is no port"),
-    ("127.0.0.1:²", "'²' is no port"),
-    ("127.0.0.1:٣", "is no port"),
-    ("127.0.0.1: 50051", "' 50051' is no port"),
-    ("127.0.0.1:http", "'http' is no port"),
-    ("127.0.0.1:50051.0", "'50051.0' is no port"),
-    ("127.0.0.1:0", "port 0 is no port"),
+    ("127.0.0.1:-1", "'-1' is not a port"),
+    ("127.0.0.1:+1", "'+1' is not a port"),
+    ("127.0.0.1:5_0", "'5_0' is not a port"),
+    ("127.0.0.1:²", "'²' is not a port"),
+    ("127.0.0.1:٣", "is not a port"),
+    ("127.0.0.1: 50051", "' 50051' is not a port"),
+    ("127.0.0.1:http", "'http' is not a port"),
+    ("127.0.0.1:50051.0", "'50051.0' is not a port"),
+    ("127.0.0.1:0", "port 0 is not a port"),
     ("127.0.0.1", "HOST:PORT"),
     ("127.0.0.1:", "HOST:PORT"),
     (":50051", "HOST:PORT"),
@@ -63,11 +63,11 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("text", "words"), BAD, ids=[each[0][:30] for each in BAD])
+@pytest.mark.parametrize(("text", "words"), BAD, ids=[case[0][:30] for case in BAD])
 def test_no_address(text, words):
     with pytest.raises(AddressError) as caught:
         read_address(text)
-    assert any(each in str(caught.value) for each in words.split("|"))
+    assert any(word in str(caught.value) for word in words.split("|"))
     assert str(caught.value).isprintable() and len(str(caught.value)) < 500
 
 

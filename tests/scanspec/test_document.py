@@ -65,8 +65,8 @@ def test_both_languages_say_the_same(read):
     yaml, json = read(YAML), read(JSON, "scan.json")
     for scan in (yaml, json):
         assert scan.run_name == "tiny"
-        assert [(each.name, each.low, each.high) for each in scan.variables] == [("m0", 0.0, 10.0)]
-        assert [each.name for each in scan.all_observables()] == ["x"]
+        assert [(variable.name, variable.low, variable.high) for variable in scan.variables] == [("m0", 0.0, 10.0)]
+        assert [observable.name for observable in scan.all_observables()] == ["x"]
     assert yaml.all_observables()[0].likelihood == json.all_observables()[0].likelihood
 
 
@@ -100,7 +100,7 @@ def test_json_may_be_indented_by_tabs(read):
         (replaced(YAML, "  run_name: tiny", "  - tiny"), "a.yaml", 1, ["setup", "mapping"]),
         (replaced(YAML, "  m0: {range: [0, 10]}", "\tm0: {range: [0, 10]}"), "a.yaml", 4, []),
         (replaced(JSON, '"VARIANCE": 2', '"VARIANCE": 2,'), "a.json", 6, ["JSON"]),
-        (replaced(JSON, '"MEAN": 1', '"MEAN": NaN'), "a.json", 6, ["NaN is no JSON"]),
+        (replaced(JSON, '"MEAN": 1', '"MEAN": NaN'), "a.json", 6, ["NaN is not JSON"]),
         (replaced(JSON, '"tiny"', '"NaN\\" Infinity"').replace("[0, 10]", "[0, Infinity]"), "a.json", 3, ["Infinity"]),
     ],
 )
