@@ -151,6 +151,7 @@ class EvaluatorProcess(ServeProcess):
         self, file: Path, where: Path, *, workers: int = 2, environment: str = "evaluator", before: str = ""
     ) -> None:
         where.mkdir(parents=True, exist_ok=True)
+        self.file = file
         super().__init__(
             file,
             where / "log",
