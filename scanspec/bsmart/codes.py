@@ -158,7 +158,7 @@ def _idle_code(translator: Translator, content: CommentedMap, name: str, path: s
     notes = list(translator.notes)
     found: PlainMap = _mapping(translator, content, path)
     translator.notes[:] = notes
-    for key in [each for each, value in found.items() if isinstance(value, ScanFileError)]:
+    for key in [faulty for faulty, value in found.items() if isinstance(value, ScanFileError)]:
         del found[key]
     profile = known_profile(str(found.get("profile") or name))
     for key in [setting for setting in OF_PROFILES if setting in found and profile not in OF_PROFILES[setting]]:

@@ -289,7 +289,7 @@ def _rates(name: str) -> list[str]:
     given = process.group(1)
     ours = re.sub(r"ll$", 2 * lepton, re.sub(r"lnu$", f"{lepton}nu", given))
     charges = [re.sub(r"^(B|D)->", rf"\g<1>{charge}->", ours) for charge in ("", "0", "+")]
-    return [f"dBR/dq2({each})" for each in dict.fromkeys([given, *charges])]
+    return [f"dBR/dq2({final})" for final in dict.fromkeys([given, *charges])]
 
 
 def _read_elsewhere(wanted: measurements.Wanted) -> measurements.Found:
