@@ -38,10 +38,10 @@ def calibration(seen: Seen) -> Part:
     if not told.any():
         return Part(words=["No probability is stored with these points: the search predicted none."])
     predicted, good = seen.probability[told], seen.good[told]
-    place = np.minimum((predicted * BINS).astype(np.int64), BINS - 1)
+    bins = np.minimum((predicted * BINS).astype(np.int64), BINS - 1)
     every, hits, total = (
-        np.bincount(place, weights=weights, minlength=BINS).astype(np.float64)
-        for weights in (np.ones(len(place)), good, predicted)
+        np.bincount(bins, weights=weights, minlength=BINS).astype(np.float64)
+        for weights in (np.ones(len(bins)), good, predicted)
     )
     used = np.flatnonzero(every)
     points, came, mean = every[used], hits[used], total[used] / every[used]

@@ -132,14 +132,14 @@ def _code(translator: Translator, content: Any, name: str, path: str, template: 
     for key in [ignored for ignored in found.ignored if ignored in PHYSICS_OF_TOOLS]:
         if str(content[key]).lower() in (*FALSE, "none", "[]", "{}", ""):
             continue
-        said = _NOTHING
+        note = _NOTHING
         if key == "DD_Limits":
-            said = (
+            note = (
                 "the entry DARKMATTER 501, which BSMArt makes of its own limits of direct detection, is not made here, "
                 "and nothing is excluded by it; micrOMEGAs' own p-value is DARKMATTER 401: give it a window or write "
                 "conditions"
             )
-        translator.notes.append(f"{path}: {key}{': ' if key == 'DD_Limits' else ' '}{said}")
+        translator.notes.append(f"{path}: {key}{': ' if key == 'DD_Limits' else ' '}{note}")
         found.ignored.remove(key)
     for key, profiles in OF_PROFILES.items():
         in_plain_words = found.spelling(key) == key and "command" not in found  # the kind of code refuses it
