@@ -135,8 +135,8 @@ def _watch(process: subprocess.Popen[bytes], lost: threading.Event) -> None:
 
 def _repeat(log: BinaryIO) -> None:
     """Prints the last lines of the evaluator's log, and keeps the position at which the evaluator writes."""
-    said = os.pread(log.fileno(), os.fstat(log.fileno()).st_size, 0).decode(errors="replace")
-    sys.stderr.writelines(visible(said).splitlines(keepends=True)[-LAST_LINES:])
+    output = os.pread(log.fileno(), os.fstat(log.fileno()).st_size, 0).decode(errors="replace")
+    sys.stderr.writelines(visible(output).splitlines(keepends=True)[-LAST_LINES:])
 
 
 def _ends_with_us() -> list[str]:
