@@ -53,9 +53,7 @@ def test_every_example_has_its_shares():
     for name in POINTS:
         scan = read_scan_file(EXAMPLES / f"{name}.yaml")
         _, _, shares = documented(name)
-        if (
-            "threshold_value" in scan.networks
-        ):  # another one follows the best point; the number is that of the run shown
+        if "threshold_value" in scan.networks:  # another follows the best point: that of the run shown
             assert shares[0][0] == scan.networks.number("threshold_value")
         assert len(shares) == 2 and 0.08 < shares[1][1] < 0.7  # the second is for those who have few points
 
