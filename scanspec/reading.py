@@ -17,7 +17,7 @@ from scanspec.document import ScanFileError, Section, closest
 from scanspec.faults import Faults
 from scanspec.fitting import read_fitting
 from scanspec.likelihoods import Kind, Likelihood
-from scanspec.loading import read_document
+from scanspec.loading import parse_document, read_document
 from scanspec.observables import ObservableSpec, read_observable
 from scanspec.rows import column_variables
 from scanspec.scanfile import CodeSpec, ScanFile
@@ -33,7 +33,15 @@ def read_scan_file(path: Path | str, also: Callable[[ScanFile], object] = lambda
     message names file, line, key and what to write instead.
     """
     path = Path(path)
-    content, text = read_document(path)
+    return _read(path, *read_document(path), also)
+
+
+def read_scan_text(path: Path, text: str, also: Callable[[ScanFile], object] = lambda _: None) -> ScanFile:
+    """The same of a text that is not in a file yet; `path` is where it belongs, and *.json says that it is JSON."""
+    return _read(path, parse_document(path, text), text, also)
+
+
+def _read(path: Path, content: CommentedMap, text: str, also: Callable[[ScanFile], object]) -> ScanFile:
     content.lc.line = 0
     translation = translate(path, content)
     document, notes, ignored = translation.document, list(translation.notes), list(translation.ignored)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from proposer.commands.asked import Asked, read_asked
+from proposer.asked import Asked, read_asked
 from proposer.evaluation.backend import Description
 from proposer.run.dataset import DATASET, Dataset, Results
 from proposer.run.files import DatasetError

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from proposer.report import overview, physics, region, search, trouble
+from proposer.report import calibration, overview, physics, region, search, trouble
 from proposer.report.axes import table_of
 from proposer.report.live import Live
 from proposer.report.page import page
@@ -100,6 +100,7 @@ def sections_of(runs: Sequence[Seen], tables: Sequence[Table]) -> list[Section]:
         Section("constraints", "Which constraint excludes how much", of_each(physics.constraints)),
         Section("correlations", "Correlations over the good points", of_each(physics.correlations)),
         Section("search", "How the search went", of_each(search.history)),
+        Section("calibration", "Whether the predictions were right", of_each(calibration.calibration)),
         Section("trouble", "Where points are unphysical or failed", with_points(trouble.trouble)),
         Section("seconds", "Seconds by code", of_each(trouble.seconds)),
         Section("best", "Best points", of_each(overview.best)),

@@ -73,7 +73,8 @@ def make_run(folder: Path, points: int = 600, name: str = "ring", seed: int = 5)
             u = _near(space, rng, count) if iteration else space.draw(rng, count)
             origins = ["exploit" if iteration else "start"] * count
             params = space.to_physical(u)
-            added = dataset.add_batch(Batch(u, origins, iteration), params, b"")
+            predicted = _predicted(params) if iteration else None
+            added = dataset.add_batch(Batch(u, origins, iteration, predicted), params, b"")
             dataset.record([_answer(int(point), row) for point, row in zip(added.ids, params, strict=True)])
             left, iteration = left - count, iteration + 1
     return folder
@@ -86,6 +87,13 @@ def _near(space: Space, rng: np.random.Generator, count: int) -> Floats:
     x = np.column_stack([radius * np.cos(angle), 10 ** (1.5 + radius / 2 * np.sin(angle)), rng.random(count), angle])
     x[:, 3] = 3.0
     return space.to_unit(np.clip(x, [-4, 1, 0, 3], [4, 1000, 1, 3]))
+
+
+def _predicted(params: Floats) -> Floats:
+    """How probable it is that points are good, by somebody who knows the ring, but neither limit nor failures."""
+    radius = np.hypot(params[:, 0], 2 * (np.log10(params[:, 1]) - 1.5))
+    found: Floats = np.exp(-0.5 * ((radius - 2) / 0.25) ** 4)
+    return found
 
 
 def _answer(point: int, row: Floats) -> Outcome:

@@ -12,6 +12,8 @@ from tests.proposer.datasets import columns
 
 FORMAT2 = Path(__file__).parents[1] / "data" / "format2"
 """A run that the last lodescan of format 2 stored, killed on its way."""
+FORMAT3 = FORMAT2.with_name("format3")
+"""`run`: of a lodescan of format 3 that knew no times, killed on its way; `timed`: of the last one, finished."""
 SCAN = """\
 variables: {v0: [0, 100], v1: [0, 100]}
 codes: {c0: {function: "a:b", observables: {o0: {mean: 1, sigma: 1}, o1: {}, o2: {}}}}

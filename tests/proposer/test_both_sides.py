@@ -2,7 +2,7 @@
 
 import pytest
 
-from proposer.commands.asked import read_asked
+from proposer.asked import read_asked
 from proposer.evaluation.backend import Description
 from proposer.strategies.choice import TYPES
 from proposer.types import Observable

@@ -276,7 +276,7 @@ def test_a_file_of_another_format_or_no_database_is_refused_and_the_folder_relea
         other.execute("CREATE TABLE a (b)")
         other.execute("PRAGMA user_version = 99")
     other.close()
-    with pytest.raises(DatasetError, match="has format 99, but this lodescan reads 3"):
+    with pytest.raises(DatasetError, match="has format 99, but this lodescan reads 4"):
         Dataset(tmp_path)
 
 

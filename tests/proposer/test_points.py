@@ -39,15 +39,16 @@ outcomes = st.builds(
     begun=st.floats(),
     returned=st.floats(),
 )
+probabilities = st.just(math.nan) | st.floats(0, 1)
 text = st.text().filter(lambda words: "\x1f" not in words)
 
 
-@given(outcomes, st.lists(st.floats(allow_nan=False), min_size=2, max_size=2), text)
+@given(outcomes, st.lists(st.floats(allow_nan=False), min_size=2, max_size=2), text, probabilities)
 @settings(max_examples=150, deadline=None)
-def test_a_point_comes_back_as_it_went_in(outcome, values, origin):
+def test_a_point_comes_back_as_it_went_in(outcome, values, origin, p):
     with closing(sqlite3.connect(":memory:")) as db:
         db.execute(COLUMNS.schema)
-        rows, asked = ask_rows(1, 7, 3, [origin], np.array([values]) + 0.0, asked_at=1.0e9)
+        rows, asked = ask_rows(1, 7, 3, [origin], np.array([values]) + 0.0, asked_at=1.0e9, probability=np.array([p]))
         db.executemany(COLUMNS.ask, rows)
         db.executemany(COLUMNS.answer, answer_rows([outcome], asked, COLUMNS))
         found, left = read_rows(db.execute("SELECT * FROM points").fetchall(), COLUMNS, np.zeros((1, 2)))
@@ -64,13 +65,15 @@ def test_a_point_comes_back_as_it_went_in(outcome, values, origin):
     assert (found.failed_code[0], found.message[0]) == (outcome.failed_code, outcome.message)
     assert found.warnings[0] == list(outcome.warnings)
     assert found.evaluator == [outcome.evaluator]
+    np.testing.assert_array_equal(found.probability, [p])
     np.testing.assert_array_equal(found.times, [[1.0e9, outcome.sent, outcome.begun, outcome.returned]])
     assert found.missing[0] == (list(outcome.missing) if outcome.observables else list(range(WIDTH)))
 
 
 def test_every_change_of_a_value_is_found():
     """Each cell of an answered and of an unanswered row in turn."""
-    rows, asked = ask_rows(1, 1, 0, ["a", "b"], np.array([[0.25, 3.0], [0.5, 4.0]]), asked_at=0.75)
+    u = np.array([[0.25, 3.0], [0.5, 4.0]])
+    rows, asked = ask_rows(1, 1, 0, ["a", "b"], u, asked_at=0.75, probability=np.array([0.125, math.nan]))
     said = Outcome(
         1,
         Status.FAILED,
@@ -103,7 +106,7 @@ def test_every_change_of_a_value_is_found():
 def test_names_of_columns():
     """SQLite takes m0 and M0 for one name, and some names are taken."""
     made = Columns.named(["m0", "M0", "M0_2", "NLL", 'a "b"'], ["M0", "nll", "loss x", "x"], ["spheno", ""])
-    assert made.names[6:-11] == [
+    assert made.names[6:-12] == [
         "m0",
         "M0_3",
         "M0_2",
@@ -198,7 +201,7 @@ def test_hundreds_of_observables_and_too_many(tmp_path):
         assert next(dataset.results()).observables[0].tolist() == [*map(float, range(900))]
     most = most_columns()
     assert most == 2000
-    with pytest.raises(TooManyColumns, match=r"1,000 observables.* need 2,01\d columns, .* at most 2,000; leave out"):
+    with pytest.raises(TooManyColumns, match=r"1,000 observables.* need 2,02\d columns, .* at most 2,000; leave out"):
         Columns.named(["x"], [f"o{k}" for k in range(1000)], ["c"])
 
 

@@ -266,8 +266,9 @@ class Lode:
         context.look(particles, acquisition.sources, n)
         u, origins = choose(acquisition, context, n, lambda n, others: self._uniform(context, n, others))
         u = self._snap(u)
+        probability = self.probability(self._full(u))
         surrogate.expect(u)
-        return self._batch(u, origins)
+        return self._batch(u, origins, probability)
 
     def _acquisition(self, known: Known, surrogate: Surrogate) -> Acquisition:
         if stuck(known):
@@ -293,10 +294,10 @@ class Lode:
         self._out = self._out[np.array([row.tobytes() not in told for row in self._out], dtype=np.bool_)]
         return self._out
 
-    def _batch(self, u: Floats, origins: list[str]) -> Batch:
+    def _batch(self, u: Floats, origins: list[str], probability: Floats | None = None) -> Batch:
         full = self._full(u)
         self._out = np.concatenate([self._out, full[:, self._free]])
-        return Batch(full, origins, self._asks)
+        return Batch(full, origins, self._asks, probability)
 
     def tell(self, told: Told) -> None:
         """Takes the answers of one batch."""
