@@ -15,4 +15,4 @@ def test_check(path, capsys):
     said = capsys.readouterr().out
     assert "good: NLL below" in said or "good: NLL less than" in said
     notes = [line.strip() for line in said.splitlines() if "note:" in line]
-    assert all(each.startswith("note: priors are honoured") for each in notes), notes
+    assert all(note.startswith("note: priors are honoured") for note in notes), notes
