@@ -12,6 +12,7 @@ import torch
 
 from proposer.commands.asked import check_agreement, describe_limits, notes_on, read_asked
 from proposer.commands.ending import conclude, conclude_again, draw_pictures
+from proposer.commands.watching import NOTHING, Asked, Watching
 from proposer.evaluation.backend import Description, NoEvaluator
 from proposer.loop import Limits, Scan, read_tally
 from proposer.run.dataset import DATASET, Dataset
@@ -42,6 +43,7 @@ from proposer.types import Outcome
 from proposer.wire.pool import Pool
 from proposer.wire.security import PLAIN, Security
 from scanspec import ScanFile
+from scanspec.events import know
 from scanspec.logs import set_level
 from scanspec.settings import reads_rows
 
@@ -60,6 +62,7 @@ class ScanOptions:
     security: Security = PLAIN
     race: bool = True
     report: bool = True
+    asked: Asked = NOTHING
 
 
 def scan(file: Path, places: Sequence[str], options: ScanOptions) -> int:
@@ -73,8 +76,17 @@ def scan(file: Path, places: Sequence[str], options: ScanOptions) -> int:
     folder, wait, eager = options.folder or Path("runs") / spec.run_name, options.wait, options.eager
     spectra_below = kept_below(spec, settings.target.threshold)
     with ExitStack() as opened:
+        know(run=spec.run_name)
+        watching = Watching(opened, options.asked, options.security)
         pool = Pool(
-            places, security=options.security, say=say, spectra_below=spectra_below, file=file, race=options.race
+            places,
+            security=options.security,
+            say=say,
+            spectra_below=spectra_below,
+            file=file,
+            run=spec.run_name,
+            trace=watching.trace,
+            race=options.race,
         )
         opened.callback(pool.close)
         # First of all, and as a writer: a kill may have left half a commit, which no reader can undo.
@@ -160,6 +172,7 @@ def scan(file: Path, places: Sequence[str], options: ScanOptions) -> int:
                 progress=progress,
                 wait=WAIT_LATER if wait is None else wait,
                 eager=eager,
+                watchers=watching.watchers(spec.run_name, tally, pool, description, folder / DATASET),
             )
             reason = run.run()
         pool.finish()

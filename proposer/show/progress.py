@@ -20,6 +20,7 @@ from proposer.show.tally import Tally
 from proposer.show.voice import Voice, tell, voice, warn
 from proposer.show.voice import say as say_line
 from proposer.types import Floats, Outcome
+from scanspec.events import in_json
 from scanspec.logs import stderr_console
 
 PLAIN_EVERY = 10.0
@@ -63,7 +64,7 @@ class Progress:
         self._last_line = -math.inf
         self._live: Live | None = None
         console = stderr_console()
-        if console.is_terminal and voice() is Voice.PEOPLE:
+        if console.is_terminal and voice() is Voice.PEOPLE and not in_json():
             self._live = Live(
                 console=console, refresh_per_second=4, get_renderable=lambda: panel(self.state()), transient=True
             )
@@ -113,7 +114,7 @@ class Progress:
         if self._live is not None or now - self._last_line < every:
             return
         self._last_line = now
-        if voice() is Voice.JSON:
+        if voice() is Voice.JSON or in_json():
             tell("progress", self.state().to_json())
         else:
             self.say(one_line(self.state()))
