@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import threading
 import time
@@ -22,6 +23,9 @@ from proposer.commands.certificates import certificates
 from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, read_run
 from tests.pair.processes import ROOT, ProposerProcess
 from tests.ports import free_port
+
+DASHBOARD = (ROOT / "kubernetes/components/metrics/lodescan.json").read_text()
+IN_DASHBOARD = set(re.findall(r"lodescan_\w+", DASHBOARD))
 
 Sample = tuple[str, frozenset[tuple[str, str]]]
 
@@ -145,6 +149,9 @@ def test_a_scan_is_followed_from_outside_on_both_sides(
     assert of(theirs, "lodescan_evaluator_code_seconds_sum", code="ball") > 0
     assert of(theirs, "lodescan_evaluator_points_total", status="OK") >= answered["OK"]
 
+    names = {name for name, _ in {**proposer, **theirs}}
+    assert {each for each in IN_DASHBOARD if "certificate" not in each} <= names
+
     stored = read_run(run)
     mine = [each for each in lines_of(scan.said) if each["event"] == "point"]
     statuses = Counter(each for each in stored.status if each in ("OK", "INVALID"))
@@ -199,6 +206,7 @@ def test_certificates_say_when_they_expire(tmp_path: Path, make_scan: Callable[.
     files = [f"--tls-cert={side}/cert.pem", f"--tls-key={side}/key.pem", f"--tls-ca={side}/ca.pem"]
     evaluator = start_evaluator(make_scan(), *files, "--metrics", port)
     name, file = "lodescan_evaluator_certificate_expiry_timestamp_seconds", str(side / "cert.pem")
+    assert name in IN_DASHBOARD
     try:
         assert of(scrape(port), name, file=file) == pytest.approx(time.time() + 30 * 86400, abs=120)
         certificates(tmp_path / "pair", [], 300)
