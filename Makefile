@@ -73,9 +73,10 @@ manifests:
 lint: dev ## style, imports between the two sides
 	@$(DEV)/ruff check --output-format concise --quiet .
 	@$(DEV)/ruff format --check .
+	@$(DEV)/python tools/positional.py
 	@PYTHONPATH=.:proto $(DEV)/lint-imports --no-cache
 
-types: dev environments ## types, each side in its own environment
+types: manifests environments ## types, each side in its own environment
 	@tools/types.sh
 
 schema: ## docs/scan.schema.json, made from the keys of scan files

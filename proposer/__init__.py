@@ -2,8 +2,10 @@
 
 For notebooks and pipelines:
 
+- `scan(what)`: scans a file with evaluators, or a `Problem` with a Python function; returns the run,
 - `open_run(folder)`: the points of a run as pandas tables, its pictures and its report,
-- `Lode(space, ...)`: lodescan's search by `ask` and `tell`, without services.
+- `Lode(space, ...)`: lodescan's search by `ask` and `tell`, without services,
+- `LodeGenerator(vocs, ...)`: the same for drivers that know gest-api: optimas, Xopt, libEnsemble.
 
 They are imported when they are first used, so that `import proposer` is quick.
 """
@@ -14,12 +16,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from proposer.interface.asking import Lode as Lode
+    from proposer.interface.generator import LodeGenerator as LodeGenerator
+    from proposer.interface.problem import Problem as Problem
     from proposer.interface.runs import Run as Run
     from proposer.interface.runs import open_run as open_run
+    from proposer.interface.scans import scan as scan
 
-_WHERE = {"Lode": "asking", "Run": "runs", "open_run": "runs"}
+_WHERE = {
+    "Lode": "asking",
+    "LodeGenerator": "generator",
+    "Problem": "problem",
+    "Run": "runs",
+    "open_run": "runs",
+    "scan": "scans",
+}
 
-__all__ = ["Lode", "Run", "open_run"]
+__all__ = ["Lode", "LodeGenerator", "Problem", "Run", "open_run", "scan"]
 
 
 def __getattr__(name: str) -> Any:

@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from proposer.commands.arguments import Visible
 from proposer.commands.parser import make_parser
@@ -26,7 +26,7 @@ from scanspec.events import say as log_or_print
 from scanspec.logs import logging_to_stderr
 
 if TYPE_CHECKING:
-    from proposer.commands.scan import ScanOptions
+    from proposer.scanning import ScanOptions
 
 BAD_INPUT, NO_ROOM = 2, 74
 
@@ -84,20 +84,27 @@ def _complain(text: str) -> None:
 
 def _scan(options: argparse.Namespace) -> int:
     from proposer.commands.scan import scan
+    from proposer.commands.watching import Wanted
 
-    own = _scan_options(options, security=read_security(options), race=options.race)
-    return scan(options.file, options.evaluator or [DEFAULT_ADDRESS], own)
+    return scan(
+        options.file,
+        options.evaluator or [DEFAULT_ADDRESS],
+        _scan_options(options),
+        security=read_security(options),
+        race=options.race,
+        wanted=Wanted.of(options),
+    )
 
 
 def _both(options: argparse.Namespace) -> int:
     from proposer.commands.run import run
+    from proposer.commands.watching import Wanted
 
-    return run(options.file, options.workers, _scan_options(options))
+    return run(options.file, options.workers, _scan_options(options), Wanted.of(options))
 
 
-def _scan_options(options: argparse.Namespace, **others: Any) -> ScanOptions:
-    from proposer.commands.scan import ScanOptions
-    from proposer.commands.watching import Asked
+def _scan_options(options: argparse.Namespace) -> ScanOptions:
+    from proposer.scanning import ScanOptions
 
     return ScanOptions(
         folder=options.folder,
@@ -106,8 +113,6 @@ def _scan_options(options: argparse.Namespace, **others: Any) -> ScanOptions:
         eager=options.eager,
         same_physics=options.same_physics,
         report=not options.no_report,
-        asked=Asked.of(options),
-        **others,
     )
 
 

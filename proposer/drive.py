@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -61,13 +61,12 @@ def drive(
         outcomes = [
             each for received in backend.evaluate(work, wait=wait, until=math.inf) for each in received.outcomes
         ]
-        origins = [origin for origin, keep in zip(batch.origins, kept.tolist(), strict=True) if keep]
-        told = _told(sorted(outcomes, key=lambda each: each.id), batch.u[kept], origins, number)
+        told = _told(sorted(outcomes, key=lambda each: each.id), batch.u[kept], batch.where(kept).origins, number)
         waiting.append(told)
         yield Step(told, seconds)
 
 
-def _told(outcomes: list[Outcome], u: np.ndarray, origins: list[str], number: int) -> Told:
+def _told(outcomes: list[Outcome], u: np.ndarray, origins: Sequence[str], number: int) -> Told:
     width = max((len(each.observables) for each in outcomes), default=0)
     nothing = [math.nan] * width
     observables = [each.observables if len(each.observables) == width else nothing for each in outcomes]

@@ -224,12 +224,11 @@ class Scan:
         if received.killed:  # first: the last time is the answer of its point too
             self._dataset.add_attempt(received.killed)
         if received.outcomes:
-            if self._watchers:
-                batches = [self._dataset.batch_of(each.id) for each in received.outcomes]
-                for watcher in self._watchers:
-                    watcher.answered(received.outcomes, batches)
+            batches = [self._dataset.batch_of(each.id) for each in received.outcomes] if self._watchers else []
             save_spectra(self._dataset.path.parent, received.outcomes)
             self._dataset.record(received.outcomes)
+            for watcher in self._watchers:
+                watcher.answered(received.outcomes, batches)
             self._tally.add(received.outcomes)
             self._tally.raced += received.raced
             self._want_no_more(received.outcomes)

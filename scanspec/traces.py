@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from scanspec.errors import LodescanError
 
 if TYPE_CHECKING:
+    from opentelemetry.context import Context
     from opentelemetry.trace import Span, Tracer
 
 TIMEOUT = 5.0
@@ -34,30 +35,28 @@ class Spans:
     def __init__(self, tracer: Tracer, ids: Any) -> None:
         self._tracer, self._ids = tracer, ids
 
-    def point(self, trace: int, point: int, begun: float, ended: float, values: Mapping[str, Any]) -> None:
-        """The span of a point, of which all others of it are parts. Times are in seconds since 1970."""
+    def point(self, trace: int, point: int, times: tuple[float, float], values: Mapping[str, Any]) -> None:
+        """The span of a point, of which all others of it are parts. `times`: of its begin and end, since 1970."""
         self._ids.trace, self._ids.span = trace_id(trace, point), point + 1
-        span = self._tracer.start_span("point", start_time=int(begun * NANO), attributes=dict(values))
-        span.end(int(ended * NANO))
+        self._span("point", None, times, values)
 
-    def part(self, trace: int, point: int, name: str, begun: float, ended: float, values: Mapping[str, Any]) -> Span:
-        """A part of a point, at the other side."""
+    def whole(self, trace: int, point: int) -> Span:
+        """The span of a point of the other side, for its parts here."""
         from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
         sampled = TraceFlags(TraceFlags.SAMPLED)
-        whole = SpanContext(trace_id(trace, point), point + 1, is_remote=True, trace_flags=sampled)
-        return self._within(NonRecordingSpan(whole), name, begun, ended, values)
+        return NonRecordingSpan(SpanContext(trace_id(trace, point), point + 1, is_remote=True, trace_flags=sampled))
 
-    def part_of(self, span: Span, name: str, begun: float, ended: float, values: Mapping[str, Any]) -> Span:
-        """A part of a part."""
-        return self._within(span, name, begun, ended, values)
-
-    def _within(self, parent: Span, name: str, begun: float, ended: float, values: Mapping[str, Any]) -> Span:
+    def part(self, whole: Span, name: str, times: tuple[float, float], values: Mapping[str, Any]) -> Span:
+        """A part of another span."""
         from opentelemetry.trace import set_span_in_context
 
-        context = set_span_in_context(parent)
-        span = self._tracer.start_span(name, context, start_time=int(begun * NANO), attributes=dict(values))
-        span.end(int(ended * NANO))
+        return self._span(name, set_span_in_context(whole), times, values)
+
+    def _span(self, name: str, context: Context | None, times: tuple[float, float], values: Mapping[str, Any]) -> Span:
+        begun, ended = (int(each * NANO) for each in times)
+        span = self._tracer.start_span(name, context, start_time=begun, attributes=dict(values))
+        span.end(ended)
         return span
 
 

@@ -8,6 +8,7 @@ import contextlib
 import signal
 import socket
 import sys
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -124,6 +125,7 @@ async def _serve(
     address, watched = where.address, where.watched
     description = describe(chain, executor.concurrency)
     description.longest_seconds = executor.longest_seconds
+    description.instance = uuid.uuid4().hex
     loop, changed = asyncio.get_running_loop(), asyncio.Event()
     ended: asyncio.Future[Ending] = loop.create_future()
 

@@ -25,8 +25,9 @@ class Traces:
                 "lodescan.point": job.point_id,
                 "lodescan.status": job.outcome.status.name,
             }
-            span = self._spans.part(caller.trace, job.point_id, "evaluate", job.begun_at, job.ended_at, values)
+            whole = self._spans.whole(caller.trace, job.point_id)
+            span = self._spans.part(whole, "evaluate", (job.begun_at, job.ended_at), values)
             begun = job.begun_at
             for code, seconds in zip(self._codes, job.outcome.seconds, strict=False):
-                self._spans.part_of(span, code, begun, begun + seconds, {})
+                self._spans.part(span, code, (begun, begun + seconds), {})
                 begun += seconds

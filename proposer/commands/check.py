@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from proposer.commands.asked import Asked, check_agreement, describe_limits, notes_on, read_asked
+from proposer.asked import Asked, check_agreement, describe_limits, notes_on, read_asked
 from proposer.evaluation.backend import Description
 from proposer.run.spectra import kept_below
 from proposer.show.voice import say

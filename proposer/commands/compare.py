@@ -115,7 +115,7 @@ def _read(folder: Path) -> Run:
         "seed": meta["seed"],
         "stopped": meta.get("stopped"),
     }
-    variables, observables = ([each.name for each in part] for part in (columns.variables, columns.observables))
+    variables, observables = ([quantity.name for quantity in part] for part in (columns.variables, columns.observables))
     return Run(folder, variables, observables, facts, points)
 
 

@@ -19,12 +19,13 @@ def export(folder: Path, kind: str) -> int:
 
         scan = read_scan(folder)
         named = [
-            Named(each.name, _label(each.label, each.name), each.low, each.high)
-            for each in scan.variables
-            if not each.fixed
+            Named(variable.name, _label(variable.label, variable.name), variable.low, variable.high)
+            for variable in scan.variables
+            if not variable.fixed
         ]
         named += [
-            Named(each.name, _label(each.label, each.name), -math.inf, math.inf) for each in scan.all_observables()
+            Named(observable.name, _label(observable.label, observable.name), -math.inf, math.inf)
+            for observable in scan.all_observables()
         ]
         for path in write_chains(folder, named):
             print(f"written: {path}")

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from proposer.commands.asked import Asked, read_asked
+from proposer.asked import Asked, read_asked
 from proposer.evaluation.backend import Description
 from proposer.run.dataset import DATASET, Dataset, Results
 from proposer.run.files import DatasetError
@@ -67,7 +67,15 @@ def rescore(folder: Path, file: Path, into: Path | None) -> int:
     aims = {"points": asked.limits.points, **asked.settings.target.to_meta(), "stopped": None}
     with Dataset(into) as dataset:
         columns = columns_of(asked.spec, new)
-        start_run(dataset, columns, asked.spec, new, seed, min(os.cpu_count() or 1, 8), aims)
+        start_run(
+            dataset,
+            columns,
+            scan=asked.spec,
+            description=new,
+            seed=seed,
+            threads=min(os.cpu_count() or 1, 8),
+            aims=aims,
+        )
         dataset.set_meta({"rescored_from": str(folder)})
         keep_scan_file(into, asked.spec)
         keep_records(dataset)
@@ -153,17 +161,50 @@ def _score(part: Results, wanted: Sequence[ObservableSpec], old: Old) -> list[Ou
         by_window = any(_is_outside(x, old.windows.get(name)) for name, x in given.items())
         status = Status(number)
         if status in (Status.FAILED, Status.TIMED_OUT) or (status is Status.INVALID and not (by_window or ended)):
-            words = part.failed_code[row], part.message[row]
-            found.append(Outcome(0, status, None, own, (), (), *words, (), missing))
+            found.append(
+                Outcome(
+                    0,
+                    status,
+                    nll=None,
+                    observables=own,
+                    losses=(),
+                    seconds=(),
+                    failed_code=part.failed_code[row],
+                    message=part.message[row],
+                    missing=missing,
+                )
+            )
         elif ended is not None and ended.valid is not None:
             low, high = ended.valid
             why = f"{ended.name} = {given[ended.name]:g} is outside [{low:g}, {high:g}]"
-            found.append(Outcome(0, Status.INVALID, None, own, (), (), ended.code or "", why, (), missing))
+            found.append(
+                Outcome(
+                    0,
+                    Status.INVALID,
+                    nll=None,
+                    observables=own,
+                    losses=(),
+                    seconds=(),
+                    failed_code=ended.code or "",
+                    message=why,
+                    missing=missing,
+                )
+            )
         elif missing:
             found.append(None)
         else:
             warnings = part.warnings[row]
-            found.append(Outcome(0, Status.OK, float(nll[row]), own, losses[row].tolist(), (), "", "", warnings))
+            found.append(
+                Outcome(
+                    0,
+                    Status.OK,
+                    nll=float(nll[row]),
+                    observables=own,
+                    losses=losses[row].tolist(),
+                    seconds=(),
+                    warnings=warnings,
+                )
+            )
     return found
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from proposer.commands.asked import check_agreement
+from proposer.asked import check_agreement
 from proposer.evaluation.backend import Description
 from proposer.evaluation.work import Work
 from proposer.run.dataset import DATASET, Dataset

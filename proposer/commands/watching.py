@@ -26,37 +26,38 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Asked:
+class Wanted:
     """What was asked for: HOST:PORT of the metrics, the URL of a collector of traces; None: none."""
 
     metrics: str | None = None
     traces: str | None = None
 
     @classmethod
-    def of(cls, options: argparse.Namespace) -> Asked:
+    def of(cls, options: argparse.Namespace) -> Wanted:
         """What the arguments say."""
         return cls(options.metrics, options.traces)
 
 
-NOTHING = Asked()
+NOTHING = Wanted()
 
 
 class Watching:
-    """Opens what was asked for; `trace` is the run's half of all trace ids, 0 without traces.
+    """Opens what was asked for, for the run of this name; `trace` is its half of all trace ids, 0 without traces.
 
     Raises UsageError, NoMetrics and NoTraces, before anything of a run is written.
     """
 
-    def __init__(self, opened: ExitStack, asked: Asked, security: Security) -> None:
-        self._registry: CollectorRegistry | None = opened.enter_context(serving_metrics(asked.metrics, say))
-        self._spans: Spans | None = opened.enter_context(sending_traces(asked.traces, "lodescan-proposer"))
+    def __init__(self, opened: ExitStack, wanted: Wanted, security: Security, run: str) -> None:
+        self._run = run
+        self._registry: CollectorRegistry | None = opened.enter_context(serving_metrics(wanted.metrics, say))
+        self._spans: Spans | None = opened.enter_context(sending_traces(wanted.traces, "lodescan-proposer"))
         self.trace = secrets.randbits(63) + 1 if self._spans is not None else 0
         if self._registry is not None:
             files = (security.ca, security.cert)
             watch_certificates(self._registry, "lodescan_certificate_expiry_timestamp_seconds", files)
 
-    def watchers(self, run: str, tally: Tally, pool: Pool, description: Description, dataset: Path) -> list[Watcher]:
-        """Those that were asked for."""
+    def watchers(self, pool: Pool, tally: Tally, description: Description, dataset: Path) -> list[Watcher]:
+        """Those that were asked for, of a scan by this pool."""
         found: list[Watcher] = [EventLog()] if in_json() else []
         if self._registry is not None:
             from proposer.show.metrics import Metrics  # its package is not everywhere
@@ -65,5 +66,5 @@ class Watching:
         if self._spans is not None:
             from proposer.show.traces import Traces
 
-            found.append(Traces(self._spans, run, self.trace))
+            found.append(Traces(self._spans, self._run, self.trace))
         return found

@@ -47,7 +47,7 @@ def history(seen: Seen) -> Part:
         f"Hit rate over {len(total):,} points, from {share[0]:.1%} in the first {int(ends[0]):,} to {share[-1]:.1%} "
         f"in the last; {int(total[-1]):,} good points in all."
     )
-    kinds = sorted(set(seen.origins.tolist()), key=lambda each: int(np.flatnonzero(seen.origins == each)[0]))
+    kinds = sorted(set(seen.origins.tolist()), key=lambda origin: int(np.flatnonzero(seen.origins == origin)[0]))
     rows = []
     for kind in kinds:
         at = seen.origins == kind

@@ -31,7 +31,7 @@ Mask = NDArray[np.bool_]
 class Seen:
     """The answered points of one run. Arrays have a row a point, in the order of ids: shape (n,), or (n, columns).
 
-    `losses` and `seconds` are NaN where there is none; `asked`: points without an answer.
+    `losses`, `seconds` and `probability` are NaN where there is none; `asked`: points without an answer.
     """
 
     name: str
@@ -47,6 +47,7 @@ class Seen:
     params: Floats
     status: NDArray[np.int8]
     nll: Floats
+    probability: Floats
     observables: Floats
     losses: Floats
     seconds: Floats
@@ -181,6 +182,7 @@ def see(folder: Path) -> Seen:
         params=params,
         status=joined("status"),
         nll=joined("nll"),
+        probability=joined("probability"),
         observables=joined("observables"),
         losses=joined("losses"),
         seconds=np.array(seconds).reshape(len(params), codes),

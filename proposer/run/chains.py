@@ -45,17 +45,17 @@ def write_chains(folder: Path, named: Sequence[Named]) -> list[Path]:
     points = np.vstack(rows) if rows else np.empty((0, 1 + len(columns)))
     if not len(points):
         raise DatasetError(f"{folder}: no point is good, so there is no chain", next_step="scan on, or export a table")
-    chosen = points[:, [0, *(1 + columns.index(each.name) for each in named)]]
+    chosen = points[:, [0, *(1 + columns.index(column.name) for column in named)]]
     root = f"{CHAINS}/{folder.resolve().name}"
-    names = _plain_names([each.name for each in named])
-    derived = ["*" if each.name in meta["observables"] else "" for each in named]
+    names = _plain_names([column.name for column in named])
+    derived = ["*" if column.name in meta["observables"] else "" for column in named]
     contents = {
         "txt": "".join("1 " + " ".join(f"{value:.17g}" for value in row) + "\n" for row in chosen.tolist()),
         "paramnames": "".join(
-            f"{name}{mark}\t{each.label}\n" for name, mark, each in zip(names, derived, named, strict=True)
+            f"{name}{mark}\t{column.label}\n" for name, mark, column in zip(names, derived, named, strict=True)
         ),
         "ranges": "".join(
-            f"{name} {_end(each.low)} {_end(each.high)}\n" for name, each in zip(names, named, strict=True)
+            f"{name} {_end(column.low)} {_end(column.high)}\n" for name, column in zip(names, named, strict=True)
         ),
     }
     for kind, text in contents.items():
@@ -71,7 +71,7 @@ def _end(value: float) -> str:
 def _plain_names(names: Sequence[str]) -> list[str]:
     found: list[str] = []
     for name in names:
-        plain = "".join("_" if each.isspace() or each in "*?#" else each for each in name)
+        plain = "".join("_" if character.isspace() or character in "*?#" else character for character in name)
         number = 2
         unique = plain
         while unique in found:

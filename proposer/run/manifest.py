@@ -146,6 +146,7 @@ def columns_of(scan: ScanFile, description: Description) -> Columns:
 def start_run(
     dataset: Dataset,
     columns: Columns,
+    *,
     scan: ScanFile,
     description: Description,
     seed: int,

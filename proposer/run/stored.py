@@ -208,4 +208,12 @@ class Stored:
 def as_told(found: Results, wanted: NDArray[np.bool_]) -> Told:
     """The wanted ones of some points, `wanted` of shape (n,), for a strategy."""
     part = found.where(wanted)
-    return Told(part.ids, part.u, part.status, part.nll, part.observables, part.origins, part.batches)
+    return Told(
+        part.ids,
+        part.u,
+        status=part.status,
+        nll=part.nll,
+        observables=part.observables,
+        origins=part.origins,
+        batches=part.batches,
+    )

@@ -67,7 +67,7 @@ def _drawn(folder: Path, names: list[str], file: Path | None, view: View, say: C
         asked = read_plotting(scan) or Plotting((), unphysical=True, corner=True)
     if file is not None and len(asked.plots) + (asked.corner or not asked.plots) != 1:
         raise UsageError("--file is for one picture, and the scan file asks for several", next_step="name two columns")
-    return draw(folder, scan, points, asked, file, say, view)
+    return draw(folder, scan, points=points, asked=asked, file=file, say=say, view=view)
 
 
 def draw(
@@ -75,6 +75,7 @@ def draw(
     scan: ScanFile,
     points: Points,
     asked: Plotting,
+    *,
     file: Path | None = None,
     say: Callable[[str], None] = lambda _: None,
     view: View = AS_IT_IS,
@@ -175,7 +176,7 @@ def read_points(folder: Path, scan: ScanFile) -> Points:
     title = f"{scan.run_name}: {len(nll):,} points, {int(good.sum()):,} good ({record.target.describe()})"
     columns = {"NLL": nll} | {name: rows[:, position] for position, name in enumerate(names)}
     ids = np.concatenate([part.ids for part in parts])
-    return Points(title, columns, ids, good, ok & ~good, status == Status.INVALID)
+    return Points(title, columns, ids=ids, good=good, bad=ok & ~good, unphysical=status == Status.INVALID)
 
 
 def plot_axes(folder: Path, scan: ScanFile, points: Points, wanted: Plot) -> list[Axis]:

@@ -12,6 +12,7 @@ from rich.live import Live
 
 from proposer.show.doings import Doings
 from proposer.show.failures import Failures
+from proposer.show.notebook import NotebookDisplay
 from proposer.show.panel import one_line, panel
 from proposer.show.rates import Rates
 from proposer.show.regions import Regions
@@ -62,12 +63,17 @@ class Progress:
         self._doing, self._busy = "", 0
         self._start = time.monotonic()
         self._last_line = -math.inf
-        self._live: Live | None = None
+        self._live = self._display() if voice() is Voice.PEOPLE and not in_json() else None
+
+    def _display(self) -> Live | NotebookDisplay | None:
         console = stderr_console()
-        if console.is_terminal and voice() is Voice.PEOPLE and not in_json():
-            self._live = Live(
+        if console.is_jupyter:
+            return NotebookDisplay(lambda: panel(self.state()))
+        if console.is_terminal:
+            return Live(
                 console=console, refresh_per_second=4, get_renderable=lambda: panel(self.state()), transient=True
             )
+        return None
 
     def __enter__(self) -> Self:
         if self._live is not None:

@@ -29,7 +29,7 @@ class Traces:
                 "lodescan.evaluator": each.evaluator,
                 "lodescan.status": each.status.name,
             }
-            self._spans.point(self._trace, each.id, each.sent, each.returned, values)
+            self._spans.point(self._trace, each.id, (each.sent, each.returned), values)
 
     def thought(self, seconds: float, training: float) -> None:
         pass

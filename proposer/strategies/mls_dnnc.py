@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from scipy.special import expit
 
 from proposer.strategies.balance import balanced, positive_weight, synthetic_points
 from proposer.strategies.base import generator, is_good
@@ -157,10 +158,12 @@ class MlsDnnc:
             u = left if len(left) else u
         n = min(self.settings.points_per_iteration, len(u))
         n_best = round((1.0 - self.settings.random_fraction) * n)
-        order = np.argsort(-self._classifier.predict(self.space.network_inputs(u)), kind="stable")
+        logits = self._classifier.predict(self.space.network_inputs(u))
+        order = np.argsort(-logits, kind="stable")
         others = rng.choice(order[n_best:], size=n - n_best, replace=False)
         chosen = np.concatenate([order[:n_best], others])
-        return Batch(u[chosen], ["exploit"] * n_best + ["random"] * (n - n_best), self._loop.iteration)
+        origins = ["exploit"] * n_best + ["random"] * (n - n_best)
+        return Batch(u[chosen], origins, self._loop.iteration, expit(logits[chosen]))
 
     def _smote(self) -> Batch | None:
         """Points between good ones when the last candidates gave few of them; None when they gave enough."""
@@ -180,7 +183,8 @@ class MlsDnnc:
         if not len(synthetic):
             return None
         self._now("smote")
-        return Batch(synthetic, ["smote"] * len(synthetic), self._loop.iteration)
+        logits = self._classifier.predict(self.space.network_inputs(synthetic))
+        return Batch(synthetic, ["smote"] * len(synthetic), self._loop.iteration, expit(logits))
 
     def _now(self, asked: str) -> None:
         self._loop.asked = asked

@@ -27,7 +27,7 @@ class Spelling:
 
 
 def _words(text: str) -> frozenset[str]:
-    return frozenset(each.strip() for each in text.split("|"))
+    return frozenset(word.strip() for word in text.split("|"))
 
 
 SECTIONS = Spelling(

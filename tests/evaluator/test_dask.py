@@ -20,6 +20,14 @@ from tests.evaluator.harness import TAG, alive, wait_until
 pytestmark = [pytest.mark.physics(environment="dask"), pytest.mark.slow]
 
 
+def read_json(file):
+    """What is in a file that another process writes; nothing as long as it is not whole."""
+    try:
+        return json.loads(file.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
+
+
 class Cluster:
     """A scheduler and its workers on loopback, each a process."""
 
@@ -36,8 +44,9 @@ class Cluster:
             "--scheduler-file",
             str(folder / "scheduler.json"),
         )
-        assert wait_until((folder / "scheduler.json").exists, 60), self.said()
-        self.address = json.loads((folder / "scheduler.json").read_text())["address"]
+        file = folder / "scheduler.json"
+        assert wait_until(lambda: read_json(file), 60), self.said()
+        self.address = read_json(file)["address"]
 
     def start(self, kind, *options):
         number = len(self.processes)

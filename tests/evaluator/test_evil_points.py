@@ -134,7 +134,8 @@ def pids(tmp_path):
 def test_a_daemon_without_an_environment_ends_with_its_point(evil, evaluator, tmp_path, pids, workers):
     (tmp_path / "daemon.py").write_text(DAEMON)
     way = f"subprocess.run(['env', '-i', {sys.executable!r}, HERE / 'daemon.py', HERE / 'pids'], env={{}})"
-    server = evaluator(evil(f"{way}\nwhile not (HERE / 'pids').exists():\n    time.sleep(0.01)"), workers=workers)
+    written = "os.path.exists(HERE / 'pids') and os.path.getsize(HERE / 'pids')"
+    server = evaluator(evil(f"{way}\nwhile not ({written}):\n    time.sleep(0.01)"), workers=workers)
     assert values(server, [[1, 1], [2, 0]]) == [1, 2]
     assert pids() and not any(map(is_there, pids()))
 

@@ -159,8 +159,8 @@ KINDS = [
     Variable("f", -4, 4, PriorKind.SYMMETRIC, inner=2),
     Variable("g", 0, math.pi, PriorKind.SINE),
     Variable("h", 7, 7),
-    Variable("i", -math.inf, math.inf, PriorKind.NORMAL, 1.0, 2.0),
-    Variable("j", 2, 3, PriorKind.NORMAL, 9.0, 1.0),
+    Variable("i", -math.inf, high=math.inf, prior=PriorKind.NORMAL, mean=1.0, sigma=2.0),
+    Variable("j", 2, high=3, prior=PriorKind.NORMAL, mean=9.0, sigma=1.0),
 ]
 
 

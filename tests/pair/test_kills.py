@@ -151,7 +151,15 @@ def test_the_proposer_is_killed_twenty_times(
     start_proposer: StartProposer,
     tmp_path: Path,
 ) -> None:
-    kill_the_proposer(20, 1600, make_scan, lodescan, start_evaluator, start_proposer, tmp_path)
+    kill_the_proposer(
+        20,
+        1600,
+        make_scan=make_scan,
+        lodescan=lodescan,
+        start_evaluator=start_evaluator,
+        start_proposer=start_proposer,
+        tmp_path=tmp_path,
+    )
 
 
 @pytest.mark.slow
@@ -163,7 +171,15 @@ def test_the_evaluator_is_killed_twenty_times(
     start_proposer: StartProposer,
     tmp_path: Path,
 ) -> None:
-    kill_the_evaluator(20, 1600, make_scan, lodescan, start_evaluator, start_proposer, tmp_path)
+    kill_the_evaluator(
+        20,
+        1600,
+        make_scan=make_scan,
+        lodescan=lodescan,
+        start_evaluator=start_evaluator,
+        start_proposer=start_proposer,
+        tmp_path=tmp_path,
+    )
 
 
 def test_a_point_whose_worker_is_killed_is_sent_again_twice_and_then_fails(

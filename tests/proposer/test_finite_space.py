@@ -51,7 +51,15 @@ def test_it_ends_when_all_is_known(kind: str, size: int, threshold: float) -> No
         status = np.full(len(u), Status.OK, dtype=np.int8)
         origins = [each for each, kept in zip(batch.origins, new, strict=True) if kept]
         told.append(
-            Told(1000 * number + np.arange(len(u)), u, status, GAUSS.loss(y[:, 0]), y, origins, np.full(len(u), number))
+            Told(
+                1000 * number + np.arange(len(u)),
+                u,
+                status=status,
+                nll=GAUSS.loss(y[:, 0]),
+                observables=y,
+                origins=origins,
+                batches=np.full(len(u), number),
+            )
         )
         strategy.tell(told[-1])
     assert len(seen) == 2 * size and number < 12

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
-import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -60,13 +58,6 @@ def test_pictures(folder: Path, tmp_path: Path) -> None:
 def test_no_run(tmp_path: Path) -> None:
     with pytest.raises(DatasetError):
         proposer.open_run(tmp_path)
-
-
-@pytest.mark.slow
-def test_examples() -> None:
-    module = importlib.import_module("proposer.interface.asking")
-    found = doctest.testmod(module)
-    assert found.attempted >= 5 and found.failed == 0
 
 
 def test_lode_refuses_what_it_did_not_ask_for() -> None:

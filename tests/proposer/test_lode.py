@@ -108,7 +108,15 @@ def nothing_but_nll(u: Floats) -> Answers:
 def told(number: int, batch: Batch, answers: Answers) -> Told:
     ids = number * 1000 + np.arange(len(batch))
     status, nll, y = answers
-    return Told(ids, batch.u, np.array(status, np.int8), nll, y, batch.origins, np.full(len(batch), number))
+    return Told(
+        ids,
+        batch.u,
+        status=np.array(status, np.int8),
+        nll=nll,
+        observables=y,
+        origins=batch.origins,
+        batches=np.full(len(batch), number),
+    )
 
 
 def play(strategy: Lode, answer: Callable[[Floats], Answers], batches: int) -> list[Batch]:
@@ -258,7 +266,7 @@ def test_fixed_variables_and_priors():
             Variable("flat", -3.0, 5.0),
             Variable("fixed", 7.5, 7.5),
             Variable("log", 1e-3, 1e3, PriorKind.LOG_UNIFORM),
-            Variable("bell", -np.inf, np.inf, PriorKind.NORMAL, 2.0, 0.5),
+            Variable("bell", -np.inf, high=np.inf, prior=PriorKind.NORMAL, mean=2.0, sigma=0.5),
         ]
     )
     made = play(Lode(space, FAST, 1, [GAUSS]), honest, 5)

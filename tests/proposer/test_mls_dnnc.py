@@ -57,7 +57,9 @@ class Scan:
         ids = np.arange(self.points + 1, self.points + len(batch) + 1)
         self.points += len(batch)
         numbers = np.full(len(batch), len(self.told) + 1)
-        self.told.append(Told(ids, batch.u, status, nll, nll[:, None], batch.origins, numbers))
+        self.told.append(
+            Told(ids, batch.u, status=status, nll=nll, observables=nll[:, None], origins=batch.origins, batches=numbers)
+        )
         self.strategy.tell(self.told[-1])
 
     def run(self, most: int = 100) -> list[Batch]:
@@ -322,7 +324,15 @@ def test_a_batch_that_was_asked_before_leaves_no_gap():
     """The dataset drops points asked before; the strategy is told none of them."""
     strategy = MlsDnnc(CUBE, FAST, 5)
     none = np.empty((0, 0))
-    empty = Told(np.empty(0, np.int64), none, np.empty(0, np.int8), np.empty(0), none, [], np.empty(0, np.int64))
+    empty = Told(
+        np.empty(0, np.int64),
+        none,
+        status=np.empty(0, np.int8),
+        nll=np.empty(0),
+        observables=none,
+        origins=[],
+        batches=np.empty(0, np.int64),
+    )
     assert strategy.ask() is not None
     strategy.tell(empty)
     run = Scan(strategy)

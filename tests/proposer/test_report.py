@@ -83,6 +83,7 @@ def test_in_the_order_of_a_referees_questions(page: Page) -> None:
         "Which constraint excludes how much",
         "Correlations over the good points",
         "How the search went",
+        "Whether the predictions were right",
         "Where points are unphysical or failed",
         "Seconds by code",
         "Best points",
@@ -127,7 +128,8 @@ def test_a_command_of_each_best_point(page: Page, run: Path) -> None:
 @pytest.mark.slow
 def test_pictures_for_a_paper(written: list[Path]) -> None:
     names = {path.name for path in written[1:]}
-    assert {"points.pdf", "points.png", "profiles.pdf", "regions.pdf", "constraints.png", "history.pdf"} <= names
+    expected = {"points.pdf", "points.png", "profiles.pdf", "regions.pdf", "constraints.png", "history.pdf"}
+    assert expected | {"calibration.pdf", "calibration.png"} <= names
     for path in written[1:]:
         content = path.read_bytes()
         assert content.startswith(b"%PDF" if path.suffix == ".pdf" else b"\x89PNG"), path

@@ -42,7 +42,7 @@ SPACE = Space(
         Variable("flat", -3.0, 5.0, steps=7),
         Variable("log", 1e-3, 1e3, PriorKind.LOG_UNIFORM, steps=7),
         Variable("fixed", 7.5, 7.5),
-        Variable("bell", -np.inf, np.inf, PriorKind.NORMAL, 2.0, 0.5, steps=7),
+        Variable("bell", -np.inf, high=np.inf, prior=PriorKind.NORMAL, mean=2.0, sigma=0.5, steps=7),
     ]
 )
 KINDS = Space(
@@ -357,7 +357,15 @@ def test_sobol_fills_more_evenly_than_random(tmp_path):
 def told_of(batch: Batch, number: int, values: np.ndarray) -> Told:
     n = len(batch)
     ok = np.full(n, Status.OK, np.int8)
-    return Told(np.arange(1, n + 1), batch.u, ok, values, values[:, None], batch.origins, np.full(n, number))
+    return Told(
+        np.arange(1, n + 1),
+        batch.u,
+        status=ok,
+        nll=values,
+        observables=values[:, None],
+        origins=batch.origins,
+        batches=np.full(n, number),
+    )
 
 
 def test_cmaes_finds_a_minimum_that_random_points_do_not():

@@ -49,7 +49,7 @@ PARTICLES = 800
 
 
 def _sample(surrogate: Surrogate, dim: int, random: torch.Generator, before: Tensor | None) -> Particles:
-    return subset_simulation(surrogate, dim, PARTICLES, random, surrogate.rough, before)
+    return subset_simulation(surrogate, dim, n=PARTICLES, random=random, rough=surrogate.rough, before=before)
 
 
 MAP = Acquisition((PROBE, EXPLORE, EXPLOIT))
@@ -258,8 +258,9 @@ class Lode:
         context.look(particles, acquisition.sources, n)
         u, origins = choose(acquisition, context, n, lambda n, others: self._uniform(context, n, others))
         u = self._snap(u)
+        probability = self.probability(self._full(u))
         surrogate.expect(u)
-        return self._batch(u, origins)
+        return self._batch(u, origins, probability)
 
     def _acquisition(self, known: Known, surrogate: Surrogate) -> Acquisition:
         if stuck(known):
@@ -285,10 +286,10 @@ class Lode:
         self._out = self._out[np.array([row.tobytes() not in told for row in self._out], dtype=np.bool_)]
         return self._out
 
-    def _batch(self, u: Floats, origins: list[str]) -> Batch:
+    def _batch(self, u: Floats, origins: list[str], probability: Floats | None = None) -> Batch:
         full = self._full(u)
         self._out = np.concatenate([self._out, full[:, self._free]])
-        return Batch(full, origins, self._asks)
+        return Batch(full, origins, self._asks, probability)
 
     def tell(self, told: Told) -> None:
         """Takes the answers of one batch."""

@@ -52,7 +52,11 @@ class Asked(NamedTuple):
 
 def read_asked(file: Path) -> Asked:
     """Reads all that a scan needs, and checks it. Raises ScanFileError."""
-    spec = read_scan_file(file, also=read_plotting)
+    return ask_of(read_scan_file(file, also=read_plotting))
+
+
+def ask_of(spec: ScanFile) -> Asked:
+    """The same of a file that was read with `also=read_plotting`."""
     space = Space(spec.variables)
     read_verbose(spec)  # refused here, also by a check
     spec.setup.integer("seed", 0, low=0)
