@@ -178,10 +178,14 @@ PLOT = Keys(
 NETWORKS = Keys(
     _list(
         """bootstrap_points candidate_points points_per_iteration random_fraction k_initial threshold_value
-        batch_size neurons epochs learning_rate iterations verbose"""
+        confidence degrees_of_freedom batch_size neurons epochs learning_rate iterations verbose"""
     ),
     numbers=_words(
         """bootstrap_points candidate_points points_per_iteration random_fraction k_initial threshold_value
-        batch_size neurons epochs learning_rate iterations verbose"""
+        confidence degrees_of_freedom batch_size neurons epochs learning_rate iterations verbose"""
     ),
+)
+THRESHOLD = Keys(
+    _list("above_best"),
+    numbers=_words("above_best"),
 )

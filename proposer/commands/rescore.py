@@ -21,11 +21,12 @@ from proposer.evaluation.backend import Description
 from proposer.run.dataset import DATASET, Dataset, Results
 from proposer.run.files import DatasetError
 from proposer.run.folder import check_no_foreign_files
-from proposer.run.manifest import choose_seed, columns_of, keep_records, keep_scan_file, start_run
+from proposer.run.manifest import choose_seed, columns_of, keep_records, keep_scan_file, note_best, start_run
 from proposer.run.record import RunRecord
 from proposer.run.tables import GOOD_POINTS, GoodPoints
 from proposer.show.voice import say
 from proposer.strategies.choice import make_strategy, type_name
+from proposer.target import Target
 from proposer.types import Batch, Observable, Outcome, Status
 from scanspec import ObservableSpec, UsageError, losses_and_nll, read_scan_file
 
@@ -80,6 +81,7 @@ def rescore(folder: Path, file: Path, into: Path | None) -> int:
         keep_scan_file(into, asked.spec)
         keep_records(dataset)
         outside = _take_over(dataset, asked, old, parts, strategy.checkpoint())
+        note_best(dataset, asked.settings.target)
         target, names = asked.settings.target, [each.name for each in new.observables]
         GoodPoints(into / GOOD_POINTS, list(asked.space.names), names, target, asked.limits.points).rewrite(dataset)
         _tell(dataset, old, outside, asked)
@@ -221,5 +223,7 @@ def _tell(dataset: Dataset, old: Old, outside: int, asked: Asked) -> None:
     say(f"{into}: {dataset.points:,} points of {old.folder}, scored by {file}: {words}")
     if outside:
         say(f"left out: {outside:,} points outside its ranges")
+    before, now = Target.stored(old.meta).describe(), dataset.now(asked.settings.target).describe()
+    say(f"good: {now}" + (f"; before: {before}" if before != now else ""))
     say(f"good points: {dataset.count_good(asked.settings.target):,} ({into / GOOD_POINTS})")
     say(f"to go on: {shlex.join(['lodescan', 'scan', str(file), '--run', str(into)])}")

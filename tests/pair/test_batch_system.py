@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from proposer.commands.certificates import certificates
-from tests.evaluator.harness import wait_until
+from tests.evaluator.serving import wait_until
 from tests.pair.conftest import ScanFolder, read_run
 from tests.pair.processes import ROOT, LoggedProcess
 

@@ -163,6 +163,7 @@ def test_the_columns_are_those_of_the_scan(
         "r",
         "loss r",
         "seconds ball",
+        "probability",
         "attempts",
         "asked_at",
         "sent_at",

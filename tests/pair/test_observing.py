@@ -164,7 +164,11 @@ def test_a_scan_is_followed_from_outside_on_both_sides(
     for each in mine:
         assert (each["run"], each["evaluator"], each["level"]) == ("ball", evaluator.address, "info")
         assert each["batch"] == batch_of[each["point"]]
-    hers = {each["point"]: each for each in lines_of((evaluator.where / "log").read_text()) if each["event"] == "point"}
+    hers = {
+        each["point"]: each
+        for each in lines_of((folder.folder / "evaluator/log").read_text())
+        if each["event"] == "point"
+    }
     for each in mine:
         line = hers[each["point"]]
         assert (line["run"], line["batch"], line["status"]) == ("ball", each["batch"], each["status"])
