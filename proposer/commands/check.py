@@ -135,7 +135,7 @@ def _all_notes(asked: Asked) -> list[str]:
 
 
 def _show_likelihood(scored: ObservableSpec) -> str:
-    return "the evaluator's measurement" if scored.measurement is not None else show(scored.likelihood)
+    return "the evaluator's measurement" if scored.measurement is not None else show(scored.likelihood, scored.term)
 
 
 def _show_prior(variable: Variable) -> str:

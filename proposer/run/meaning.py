@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from dataclasses import asdict
@@ -129,6 +130,9 @@ def _observable(place: str, spec: ObservableSpec) -> dict[str, Any]:
     for key in ("valid", "measurement", "code"):
         if (value := getattr(spec, key)) is not None:
             found[f"{place}: {key}"] = value
+    if spec.term is not None:
+        found[f"{place}: likelihood"] = spec.term.describe()
+        found[f"{place}: numbers"] = hashlib.sha256(repr(spec.term).encode()).hexdigest()[:12]
     return found
 
 

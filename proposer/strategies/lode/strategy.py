@@ -253,6 +253,8 @@ class Lode:
         return self._surrogate
 
     def _why_by_nll(self) -> str:
+        if not self._scored.deciding and self._scored.as_nll:
+            return "all observables of the likelihood are likelihoods themselves"
         if not self._scored.deciding or not self._points.with_observables:
             return "no observables have come back so far"
         return "the NLL that came back is not that of the observables, or a good point lacks one"
