@@ -120,7 +120,7 @@ class LodeSettings:
         for name in even_in:
             if name not in names:
                 raise scan.setup.error(
-                    f"even_in: {name!r} is no variable or observable{closest(name, names)}", "even_in"
+                    f"even_in: {name!r} is not a variable or observable{closest(name, names)}", "even_in"
                 )
         if even_in and goal == "collect":
             raise scan.setup.error("even_in says what a map is even in; goal is collect, which draws none", "even_in")
