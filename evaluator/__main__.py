@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from evaluator.commands.channel import add_client_options, open_channel
+from evaluator.commands.channel import add_client_options, no_answer, open_channel
 from evaluator.scan import read_scan
 from scanspec import DEFAULT_ADDRESS, LodescanError, ScanFile, read_address, visible
 from scanspec.events import TEXT, event, in_json
@@ -113,7 +113,8 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--until-finished",
         action="store_true",
-        help="end with exit code 0 once the proposer says that the scan is finished, with 6 when stopped before",
+        help="end with exit code 0 once the proposer says that the scan is finished, with 6 when stopped before, or "
+        "when no proposer has asked for 10 minutes",
     )
     serve.add_argument("--tls-cert", type=Path, metavar="FILE", help="speak TLS with this certificate (PEM)")
     serve.add_argument("--tls-key", type=Path, metavar="FILE", help="its key")
@@ -215,7 +216,8 @@ def _healthy(options: argparse.Namespace) -> int:
         try:
             answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=5.0)
         except grpc.RpcError as error:
-            print(f"lodescan-evaluator: {address} does not answer ({error.code().name})", file=sys.stderr)
+            why = no_answer(address, options, error)
+            print(f"lodescan-evaluator: {address} does not answer {why}", file=sys.stderr)
             return 1
     return 0 if answer.status == health_pb2.HealthCheckResponse.SERVING else 1
 

@@ -241,7 +241,9 @@ class Scan:
                 watcher.answered(received.outcomes, batches)
             self._tally.raced += received.raced
             self._want_no_more(received.outcomes)
-            self._progress.busy(len(self._work))
+            workers = self._backend.workers
+            self._evaluators = self._evaluators | workers
+            self._progress.busy(len(self._work), workers)
             self._progress.answered(received.outcomes)
         if time.monotonic() - self._saved > SAVE_TIME_EVERY:
             self._save_time()
@@ -301,8 +303,8 @@ class Scan:
 
     def _save_time(self) -> None:
         self._saved = time.monotonic()
-        workers = self._evaluators | self._backend.workers
-        seen = {"evaluators": workers, "raced": self._tally.raced, "live": self._progress.state().to_json()}
+        self._evaluators = self._evaluators | self._backend.workers
+        seen = {"evaluators": self._evaluators, "raced": self._tally.raced, "live": self._progress.state().to_json()}
         moving = {**self._tally.target.to_meta(), **best_of(self._tally)} if self._follows else {}
         self._dataset.set_meta({"seconds": self.seconds, **seen, **moving})
 

@@ -21,6 +21,7 @@ from evaluator.executors.in_process import InProcessExecutor
 from evaluator.executors.processes import ProcessExecutor
 from evaluator.executors.protocol import Executor, Health
 from evaluator.leftovers import ENDING
+from evaluator.service import ending
 from evaluator.service.announcement import announced, reachable, write_whole
 from evaluator.service.ending import Ending, Lifetime
 from evaluator.service.listening import place_of, why_not
@@ -77,7 +78,8 @@ def _watched(security: Security | None, options: argparse.Namespace) -> Iterator
 def serve(scan: ScanFile, options: argparse.Namespace) -> int:
     """Serves until one of the signals `ENDING`, or the end of its lifetime or of the scan.
 
-    Returns 0, or UNFINISHED where its lifetime is over or nobody has said that the scan it was started for is finished.
+    Returns 0, or UNFINISHED where its lifetime is over, or where nobody has said that the scan it was started for is
+    finished: after a signal, or after ending.LONGEST_ALONE without a client.
     Raises UsageError or ConfigurationError before it answers anybody, and EvaluatorLost when it can answer no more.
     """
     try:
@@ -98,10 +100,10 @@ def serve(scan: ScanFile, options: argparse.Namespace) -> int:
         try:
             with place_of(address):
                 where = Where(address, security, watched)
-                ending = asyncio.run(_serve(chain, executor, where, lifetime, options))
+                why = asyncio.run(_serve(chain, executor, where, lifetime, options))
         finally:
             executor.close()
-    if ending is Ending.FINISHED or (ending is Ending.SIGNAL and not options.until_finished):
+    if why is Ending.FINISHED or (why is Ending.SIGNAL and not options.until_finished):
         return 0
     return UNFINISHED
 
@@ -156,6 +158,8 @@ async def _serve(
     tasks = [asyncio.create_task(_follow(executor.health, changed, server, lambda: end(Ending.LOST)))]
     if lifetime is not None:
         tasks.append(asyncio.create_task(_live(lifetime, evaluation, lambda: end(Ending.LIFETIME))))
+    if options.until_finished:
+        tasks.append(asyncio.create_task(_wait_for_clients(evaluation, lambda: end(Ending.ALONE))))
     if not address.path:
         address = replace(address, port=server.port)
     workers = f"{options.workers} worker processes" if options.workers else "this process, without isolation"
@@ -174,7 +178,7 @@ async def _serve(
         task.cancel()
     if options.address_file is not None:
         options.address_file.unlink(missing_ok=True)  # nobody answers there any more
-    reason = f" ({why.value})" if why in (Ending.LIFETIME, Ending.FINISHED) else ""
+    reason = f" ({why.value})" if why in (Ending.LIFETIME, Ending.FINISHED, Ending.ALONE) else ""
     event("stopping", reason=why.value)
     if not in_json():
         print(f"evaluator: stopping{reason}", file=sys.stderr, flush=True)
@@ -197,6 +201,13 @@ async def _follow(health: Health, changed: asyncio.Event, server: Server, on_los
                 continue
         await server.set_serving(health.ready)
     on_loss()
+
+
+async def _wait_for_clients(evaluation: Evaluation, on_end: Callable[[], None]) -> None:
+    """Until none has come for too long."""
+    while (left := ending.LONGEST_ALONE - evaluation.seconds_alone) > 0.0:
+        await asyncio.sleep(left)
+    on_end()
 
 
 async def _live(lifetime: Lifetime, evaluation: Evaluation, on_end: Callable[[], None]) -> None:

@@ -79,6 +79,7 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
         self.observers: list[Observer] = []
         self.longest = 0.0
         """Seconds of the longest point so far."""
+        self._last_asked = time.monotonic()
         self._streams: set[Stream] = set()
         self._room = asyncio.Event()  # points were answered: a stream that waits for room looks again
 
@@ -105,7 +106,13 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
             await self._room.wait()
 
     async def Describe(self, request: pb.DescribeRequest, context: Any) -> pb.DescribeResponse:
+        self._last_asked = time.monotonic()
         return self._description
+
+    @property
+    def seconds_alone(self) -> float:
+        """How long no client has asked for anything; 0.0 while a stream is open."""
+        return 0.0 if self._streams else time.monotonic() - self._last_asked
 
     async def Finish(self, request: pb.FinishRequest, context: Any) -> pb.FinishResponse:
         ours = (self._description.physics_digest, self._description.likelihood_digest)
@@ -164,6 +171,7 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
             reader.cancel()
             stream.cancel(everything=True)
             self._streams.discard(stream)
+            self._last_asked = time.monotonic()
             log.info("a stream of points from %s is over", peer)
             event("stream", run=stream.run, peer=peer, open=False)
             self._room.set()

@@ -72,11 +72,12 @@ def anything(description: Description) -> None:
 
 
 class EvaluationBackend(Protocol):
-    """Evaluates points. For one thread, but `wake`. `workers`: how many points each evaluator that ever took part works
-    on at once, by its address.
+    """Evaluates points. For one thread, but `wake`. `workers`: how many points each evaluator that takes part works on
+    at once, by its address.
     """
 
-    workers: dict[str, int]
+    @property
+    def workers(self) -> dict[str, int]: ...
 
     @property
     def where(self) -> str:

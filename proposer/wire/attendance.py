@@ -16,7 +16,8 @@ from lodescan.v1 import evaluation_pb2 as pb
 from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
 from proposer.evaluation.backend import Description, EvaluatorRefused, Fits, NoEvaluator, anything
 from proposer.wire.addresses import Place, Watch, read_place
-from proposer.wire.remote import ANSWERS, FATAL, KEEPALIVE, Events, Gone, Link, NoAnswer, details
+from proposer.wire.events import Gone, NoAnswer, Serving
+from proposer.wire.remote import ANSWERS, FATAL, KEEPALIVE, Events, Link, details
 from proposer.wire.security import NotSecure, Security
 from scanspec import DEFAULT_ADDRESS, Address
 
@@ -70,7 +71,6 @@ class Attendance:
         self._refusals: dict[Link, Exception] = {}
         self._reference: Description | None = None
         self._told: set[str] = set()  # what is said once, until an evaluator takes part again
-        self.workers: dict[str, int] = {}
         self._watch = Watch(self._places, lambda found: self._events.put((None, found)))
 
     def close(self) -> None:
@@ -134,6 +134,11 @@ class Attendance:
     def addresses(self) -> list[str]:
         """Of the evaluators that get points."""
         return [link.address for link in self._links.values() if link.ready]
+
+    @property
+    def workers(self) -> dict[str, int]:
+        """Of each of them, how many points it works on at once, by its address."""
+        return {link.address: link.concurrency for link in self._links.values() if link.ready}
 
     @property
     def _all_refused(self) -> bool:
@@ -244,7 +249,6 @@ class Attendance:
 
     def _open(self, link: Link) -> None:
         link.open(self._first)
-        self.workers[link.address] = link.concurrency
         self._told.clear()
         if len(self._links) > 1 or self._places[0].address is None:
             self._say(f"the evaluator at {link.address} takes part: {link.concurrency} points at once")
@@ -269,6 +273,13 @@ class Attendance:
         else:
             link.ask_again(AGAIN if gone.error is None or not gone.alive else SOON)
         return gone.died or (not gone.alive and not is_fixed)
+
+    def _takes_points(self, link: Link, now: Serving) -> None:
+        """An evaluator says whether it takes points."""
+        if now.call is link.call and now.takes_points is link.draining:
+            link.draining = not now.takes_points
+            if link.draining:
+                self._say(f"the evaluator at {link.address} takes no more points for now")
 
     def _leave_if_drained(self, link: Link) -> None:
         """One that is going away and has given all points back may have come back by the time it is asked again."""

@@ -16,10 +16,11 @@ from proposer.evaluation.backend import Description, Load, anything
 from proposer.evaluation.work import Received, Work
 from proposer.wire.answers import take_results
 from proposer.wire.attendance import AGAIN, Attendance
+from proposer.wire.events import Gone, NoAnswer, Serving
 from proposer.wire.hand_out import hand_out, race
 from proposer.wire.lost import send_again
 from proposer.wire.patience import Patience
-from proposer.wire.remote import KEEPALIVE, MOST_AHEAD, Gone, Link, NoAnswer
+from proposer.wire.remote import KEEPALIVE, MOST_AHEAD, Link
 from proposer.wire.security import Security
 from proposer.wire.under_way import UnderWay
 
@@ -71,7 +72,7 @@ class Pool(Attendance):
         self._let_take_part(work.names)
         while work.rows:
             now, links = time.monotonic(), list(self._links.values())
-            somebody = any(link.ready for link in links)
+            somebody = any(link.ready and (link.out or not link.draining) for link in links)
             # 1. When the time is over, ask back what has not begun, and wait a grace for what runs.
             over = now >= until
             if over:
@@ -125,6 +126,9 @@ class Pool(Attendance):
             self._not_described(link, event)
         elif not link.ready:  # of a stream that was given up
             return None
+        elif isinstance(event, Serving):
+            self._takes_points(link, event)
+            return Received()
         elif isinstance(event, Gone):
             return send_again(self._points, link, died=self._gone(link, event))
         elif isinstance(event, pb.EvaluateResponse) and self._reference is not None:
