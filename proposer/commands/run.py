@@ -25,6 +25,7 @@ from proposer.evaluation.backend import NoEvaluator
 from scanspec import AddressError, UsageError, read_address, read_scan_file, visible
 
 if TYPE_CHECKING:
+    from proposer.commands.watching import Wanted
     from proposer.scanning import ScanOptions
 
 GRACE = 20.0
@@ -44,7 +45,7 @@ class EvaluatorFailed(NoEvaluator):
         self.exit_code = code
 
 
-def run(file: Path, workers: int | None, options: ScanOptions) -> int:
+def run(file: Path, workers: int | None, options: ScanOptions, wanted: Wanted) -> int:
     """Starts the evaluator that the file names, scans, and ends it again. Returns the exit code of the scan.
 
     Raises EvaluatorFailed where it does not start, and NoEvaluator where it is not there or is lost on the way.
@@ -60,7 +61,7 @@ def run(file: Path, workers: int | None, options: ScanOptions) -> int:
         lost = threading.Event()
         threading.Thread(target=_watch, args=(process, lost), daemon=True).start()
         try:
-            return scan(file, [address], options)
+            return scan(file, [address], options, wanted=wanted)
         except Interrupted:
             if not lost.is_set():
                 raise
