@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Generator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from proposer.evaluation.work import Received, Work
 from proposer.types import Observable
@@ -52,6 +52,15 @@ class Description:
     def digests(self) -> tuple[str, str]:
         """Of physics and likelihood: results of two evaluators belong together where these are equal."""
         return self.physics_digest, self.likelihood_digest
+
+
+class Load(NamedTuple):
+    """Evaluators that take part, their workers, how many of these work on a point, and points that wait for one."""
+
+    evaluators: int
+    workers: int
+    busy: int
+    waiting: int
 
 
 Fits = Callable[[Description], None]

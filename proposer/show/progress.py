@@ -22,6 +22,7 @@ from proposer.show.tally import Tally
 from proposer.show.voice import Voice, tell, voice, warn
 from proposer.show.voice import say as say_line
 from proposer.types import Floats, Outcome
+from scanspec.events import in_json
 from scanspec.logs import stderr_console
 
 PLAIN_EVERY = 10.0
@@ -66,7 +67,7 @@ class Progress:
         self._evaluators: dict[str, EvaluatorWork] = {}
         self._start = time.monotonic()
         self._last_line = -math.inf
-        self._live = self._display() if voice() is Voice.PEOPLE else None
+        self._live = self._display() if voice() is Voice.PEOPLE and not in_json() else None
 
     def _display(self) -> Live | NotebookDisplay | None:
         console = stderr_console()
@@ -129,7 +130,7 @@ class Progress:
         if self._live is not None or now - self._last_line < every:
             return
         self._last_line = now
-        if voice() is Voice.JSON:
+        if voice() is Voice.JSON or in_json():
             tell("progress", self.state().to_json())
         else:
             self.say(one_line(self.state()))

@@ -41,8 +41,9 @@ class Attendance:
     """The evaluators at `places`: HOST:PORT, unix:PATH, dns:///NAME:PORT or dir:FOLDER.
 
     `say` is given a line when there is something to wait for. Points with an NLL below `spectra_below` come with their
-    spectrum files. `file` is the scan file, for the command that starts an evaluator. Raises UsageError for what is no
-    place, and NotSecure for one beyond this machine that is not safe to ask.
+    spectrum files. `file` is the scan file, for the command that starts an evaluator; `run` and `trace` are the run's
+    name and the upper half of its points' trace ids (0: none), for the evaluators' logs. Raises UsageError for what is
+    no place, and NotSecure for one beyond this machine that is not safe to ask.
     """
 
     def __init__(
@@ -53,19 +54,22 @@ class Attendance:
         security: Security | None = None,
         spectra_below: float = -math.inf,
         file: Path = Path("scan.yaml"),
+        run: str = "",
+        trace: int = 0,
         keepalive: float = KEEPALIVE,
     ) -> None:
         self._security = security or Security()
         self._places = [read_place(each, self._security) for each in places]
         self._say, self._file, self._keepalive = say, file, keepalive
-        self._spectra_below = spectra_below
+        self._first = pb.EvaluateRequest(run=run, trace=trace)
+        if spectra_below > -math.inf:
+            self._first.spectra_below_nll = spectra_below
         self._events: Events = queue.SimpleQueue()
         self._links: dict[Address, Link] = {}
         self._there: dict[Address, str] | None = None  # addresses of now; None: nobody has looked yet
         self._asked: set[Link] = set()  # links that have said something, or nothing in time
         self._refusals: dict[Link, Exception] = {}
         self._reference: Description | None = None
-        self._names: Sequence[str] = ()  # of the columns of points; empty until there are any
         self._told: set[str] = set()  # what is said once, until an evaluator takes part again
         self._watch = Watch(self._places, lambda found: self._events.put((None, found)))
 
@@ -199,7 +203,7 @@ class Attendance:
             return
         self._refusals.pop(link, None)
         link.description = description
-        if self._names:
+        if self._first.parameters:
             self._open(link)
 
     def _difference(self, description: Description) -> str:
@@ -236,15 +240,15 @@ class Attendance:
         """Opens the streams of all that are described by now, when there are points for the first time; later ones are
         opened when they describe themselves.
         """
-        if self._names:
+        if self._first.parameters:
             return
-        self._names = names
+        self._first.parameters.extend(names)
         for link in self._links.values():
             if link.description is not None and link not in self._refusals:
                 self._open(link)
 
     def _open(self, link: Link) -> None:
-        link.open(self._names, self._spectra_below)
+        link.open(self._first)
         self._told.clear()
         if len(self._links) > 1 or self._places[0].address is None:
             self._say(f"the evaluator at {link.address} takes part: {link.concurrency} points at once")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Generator, Sequence
 from pathlib import Path
 
 from lodescan.v1 import evaluation_pb2 as pb
-from proposer.evaluation.backend import Description, anything
+from proposer.evaluation.backend import Description, Load, anything
 from proposer.evaluation.work import Received, Work
 from proposer.wire.answers import take_results
 from proposer.wire.attendance import AGAIN, Attendance
@@ -41,11 +41,20 @@ class Pool(Attendance):
         security: Security | None = None,
         spectra_below: float = -math.inf,
         file: Path = Path("scan.yaml"),
+        run: str = "",
+        trace: int = 0,
         keepalive: float = KEEPALIVE,
         race: bool = True,
     ) -> None:
         super().__init__(
-            places, say=say, security=security, spectra_below=spectra_below, file=file, keepalive=keepalive
+            places,
+            say=say,
+            security=security,
+            spectra_below=spectra_below,
+            file=file,
+            run=run,
+            trace=trace,
+            keepalive=keepalive,
         )
         self._may_race = race
         self._points = UnderWay(self._links)
@@ -134,6 +143,14 @@ class Pool(Attendance):
             link.read_next()
             return received
         return None
+
+    @property
+    def load(self) -> Load:
+        """What is going on now; for any thread."""
+        links = [link for link in list(self._links.values()) if link.ready]
+        busy = sum(min(len(link.running), link.concurrency) for link in links)
+        waiting = len(self._points.work.waiting) + sum(len(link.queued) for link in links)
+        return Load(len(links), sum(link.concurrency for link in links), busy, waiting)
 
     def _next_race(self, links: Sequence[Link]) -> float:
         """Seconds until it is time to look for slow points again, and for slow evaluators."""

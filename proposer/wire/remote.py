@@ -120,35 +120,34 @@ class Link:
             self.options.append(("grpc.ssl_target_name_override", name))
         self._orders: queue.SimpleQueue[float] = queue.SimpleQueue()
         self._requests: queue.SimpleQueue[pb.EvaluateRequest | None] = queue.SimpleQueue()
-        self._named = False
+        self._first_words: pb.EvaluateRequest | None = None
         self.call: Any = None  # its stream
         self._reading = True
-        self._names: list[str] = []
-        self._spectra_below: float | None = None
         threading.Thread(target=self._run, name=f"link {self.address}", daemon=True).start()
 
     # What the pool's thread does
 
-    def open(self, names: Sequence[str], spectra_below: float) -> None:
-        """Opens the stream of points, whose columns are `names`, to the evaluator that has just described itself."""
-        self._names, self._spectra_below = list(names), spectra_below if spectra_below > -math.inf else None
-        self._requests, self._named, self.call = queue.SimpleQueue(), False, None
+    def open(self, first: pb.EvaluateRequest) -> None:
+        """Opens the stream of points to the evaluator that has just described itself; `first` is what its first message
+        says of all points.
+        """
+        self._requests, self._first_words, self.call = queue.SimpleQueue(), first, None
         self.ready, self.draining = True, False
         self._orders.put(_NEXT)
 
     def send(self, points: Sequence[int], work: Work) -> None:
-        """Sends points; the first message names the parameters."""
+        """Sends points."""
         now, most = time.time(), self.description.max_batch if self.description is not None else len(points)
         if not self.out:
             self.heard = time.monotonic()
         for first in range(0, len(points), most):
             ids = list(points[first : first + most])
             request = pb.EvaluateRequest(point_ids=ids, values=np.concatenate([work.rows[each] for each in ids]))
-            if not self._named:
-                self._named = True
-                request.parameters.extend(self._names)
-                if self._spectra_below is not None:
-                    request.spectra_below_nll = self._spectra_below
+            if work.batch_of is not None:
+                request.batches.extend(map(work.batch_of, ids))
+            if self._first_words is not None:
+                request.MergeFrom(self._first_words)
+                self._first_words = None
             self._requests.put(request)
         self.out.update(dict.fromkeys(points, now))
         self.queued.update(dict.fromkeys(points))

@@ -132,7 +132,7 @@ def test_the_tutorial(tmp_path: Path) -> None:
             said[command] = done.stdout + done.stderr
     assert len(said) == 7
     assert "50 good points found" in said["lodescan run examples/toy3d.yaml --run runs/toy"]
-    assert "200 good points found" in said["lodescan run mymodel/scan.yaml --run runs/higgs"]
+    assert "100 good points found" in said["lodescan run mymodel/scan.yaml --run runs/higgs"]
     with sqlite3.connect(tmp_path / "runs/higgs/dataset.sqlite") as db:
         mu2, lam = db.execute("SELECT avg(mu2), avg(lam) FROM points WHERE NLL < 3").fetchone()
     assert lam == pytest.approx(0.13, abs=0.01) and mu2 == pytest.approx(7800, abs=300)  # as the text says
