@@ -56,6 +56,7 @@ physics-environments:
 	@for name in $(PHYSICS); do tools/environment.sh $$name test || exit 1; done
 
 slow-environments:
+	@tools/environment.sh readers
 	@for name in $(SLOW_PHYSICS); do tools/environment.sh $$name test || exit 1; done
 
 browser:
@@ -82,6 +83,11 @@ types: manifests environments ## types, each side in its own environment
 schema: ## docs/scan.schema.json, made from the keys of scan files
 	@$(PROPOSER)/python -m scanspec schema >docs/scan.schema.json
 .PHONY: schema
+
+docs: environments ## the documentation as a site, in site/
+	@tools/environment.sh docs
+	@tools/docs.sh
+.PHONY: docs
 
 contract: dev ## generate the code in proto/ from the contract
 	@tools/contract.sh proto

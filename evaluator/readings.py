@@ -34,6 +34,8 @@ class Reading(NamedTuple):
                 raise ObservableFailed(str(error), self.position) from error
         elif self.expression is not None:
             found = self.expression(point.names, point.variables)
+        elif spec.term is not None:
+            return spec.term.at([point.names[name] for name in spec.term.observables])
         elif spec.name in given:
             found = given[spec.name]
         else:

@@ -165,6 +165,11 @@ def _merge(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
+    if options.kind == "slha":
+        from proposer.commands.spectra import Makers, export_spectra
+
+        makers = Makers(places=options.evaluator, security=read_security(options), wait=options.wait)
+        return export_spectra(options.folder, makers)
     from proposer.commands.export import export
 
     return export(options.folder, options.kind)

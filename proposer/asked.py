@@ -20,8 +20,9 @@ from proposer.wire.agreement import disagreements
 from scanspec import PriorKind, ScanFile, read_scan_file
 from scanspec.logs import read_verbose
 from scanspec.settings import reads_rows
+from scanspec.thresholds import is_given
 
-EVERY_TYPE = ("threshold_value", "points_per_iteration", "verbose")
+EVERY_TYPE = ("threshold_value", "confidence", "degrees_of_freedom", "points_per_iteration", "verbose")
 """Settings in the section networks that are not those of MLS_DNNC alone."""
 
 OF_CMAES = ("population_size", "sigma", "sigma_tolerance", "mean", "generations", "episodes", "start_csv", "max_loss")
@@ -93,7 +94,7 @@ def notes_on(spec: ScanFile, threshold: float) -> list[str]:
     """What holds where the file is silent, and what it says without an effect."""
     plotting, name = read_plotting(spec), type_name(spec)
     notes = [*spec.notes, *(plotting.notes if plotting is not None else ())]
-    if "threshold_value" not in spec.networks and spec.is_scored:
+    if not is_given(spec.networks) and spec.is_scored:
         whose = "" if name == "CMAES_ND" else _in_bsmart(spec, "documents say 100, its code 1")
         notes.append(f"the file gives no threshold_value: {threshold:g} holds{whose}")
     stops_otherwise = name in ("GRID", "READ_CSV") or "good_points_early_stop" in spec.setup

@@ -19,19 +19,22 @@ from proposer.run.folder import check_no_foreign_files
 from proposer.run.manifest import (
     AnotherRun,
     another_run,
+    change_target,
     check_same_evaluator,
     choose_seed,
     columns_of,
     is_finished,
     keep_records,
     keep_scan_file,
+    note_best,
     note_eager,
     scan_difference,
     start_run,
     stop_values,
+    target_change,
 )
 from proposer.run.record import RunRecord
-from proposer.run.spectra import kept_below
+from proposer.run.spectra import keeps_good_ones, kept_below
 from proposer.run.tables import GOOD_POINTS, GoodPoints
 from proposer.show.failures import show_failed
 from proposer.show.progress import About, Progress
@@ -65,7 +68,7 @@ class ScanOptions:
 
 def open_pool(asked: Asked, places: Sequence[str], *, security: Security = PLAIN, race: bool = True) -> Pool:
     """The evaluators at these places, which keep the spectrum files that the scan file wants."""
-    below = kept_below(asked.spec, asked.settings.target.threshold)
+    below = kept_below(asked.spec, asked.settings.target)
     return Pool(places, security=security, say=say, spectra_below=below, file=asked.spec.path, race=race)
 
 
@@ -84,8 +87,10 @@ def scan_with(backend: EvaluationBackend, asked: Asked, options: ScanOptions) ->
         stored = RunRecord() if dataset is None else RunRecord.read(dataset.meta())
         if not stored.started:
             check_no_foreign_files(folder)
-        differs = scan_difference(folder, stored, spec, options.seed) if stored.started else None
-        done = differs is None and is_finished(stored, spec)
+        changed, differs = target_change(stored, settings.target), None
+        if stored.started:
+            differs = scan_difference(folder, stored, spec, options.seed, but_for_target=changed is not None)
+        done = differs is None and changed is None and is_finished(stored, spec)
 
         def fits(description: Description) -> None:
             check_agreement(spec, description, backend.where)
@@ -113,6 +118,9 @@ def scan_with(backend: EvaluationBackend, asked: Asked, options: ScanOptions) ->
         dataset = dataset or opened.enter_context(Dataset(folder))
         aims = {"points": limits.points, **settings.target.to_meta(), "stopped": None}
         if stored.started:
+            if changed is not None:
+                change_target(dataset, spec, settings.target, changed)
+                say(f"note: {changed}; every point is counted anew")
             dataset.set_meta(aims)
         else:
             if dataset.meta():
@@ -170,10 +178,12 @@ def scan_with(backend: EvaluationBackend, asked: Asked, options: ScanOptions) ->
                 progress=progress,
                 wait=WAIT_LATER if wait is None else wait,
                 eager=eager,
+                files_of_good=settings.target.follows and keeps_good_ones(spec),
             )
             reason = run.run()
         backend.finish()
         dataset.set_meta({"stopped": reason, "stopped_with": stop_values(spec)})
+        note_best(dataset, settings.target)
         code = conclude(dataset, reason, tally, run.seconds)
         draw_pictures(folder, spec, report=options.report)
     return code
@@ -208,7 +218,7 @@ def _introduce(
         f"{spec.run_name}: {len(spec.variables)} variables; evaluator {description.backend}, "
         f"{description.concurrency} points at once"
     )
-    target = settings.target.describe()
+    target = (settings.target if dataset is None else dataset.now(settings.target)).describe()
     say(f"good: {target}; stops at {describe_limits(limits)}; seed {seed}; folder {folder}")
     for line in notes_on(spec, settings.target.threshold):
         say(f"note: {line}")

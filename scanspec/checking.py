@@ -38,7 +38,7 @@ def check_expressions(root: Section, scan: ScanFile) -> None:
     known = [*(each.name for each in scan.variables), *(each.name for each in fitted)]
     names = [each.name for each in scan.all_observables()]
     if root.faults.any:
-        known += sorted(_every_key(scan.document))
+        known += sorted(every_key(scan.document))
 
     of_a_package = False  # from a code on whose kind only the evaluator knows: it may give any names
 
@@ -65,8 +65,8 @@ def check_expressions(root: Section, scan: ScanFile) -> None:
     check_all(scan.observables)
 
 
-def _every_key(content: object) -> set[str]:
+def every_key(content: object) -> set[str]:
     """The keys of a mapping, of those in it, and so on, as names."""
     if not isinstance(content, dict):
         return set()
-    return {plain_name(str(each)) for each in content}.union(*map(_every_key, content.values()))
+    return {plain_name(str(each)) for each in content}.union(*map(every_key, content.values()))

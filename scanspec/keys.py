@@ -55,6 +55,7 @@ MAY_BE_EMPTY = frozenset(
         "networks",
         "codes",
         "observables",
+        "likelihoods",
         "environment_variables",
         "conditions",
         "options",
@@ -68,7 +69,7 @@ MAY_BE_EMPTY = frozenset(
 """Plain names of keys that may stand in YAML without a value: sections with nothing in them, words for people."""
 
 SECTIONS = Keys(
-    _list("setup variables derived_variables blocks fitting networks codes observables plotting"),
+    _list("setup variables derived_variables blocks fitting networks codes observables likelihoods plotting"),
 )
 SETUP = Keys(
     _list(
@@ -168,6 +169,14 @@ OBSERVABLE = Keys(
     numbers=_words("scale column mean sigma range lower_bound upper_bound valid"),
     booleans=_words("log_scaling"),
 )
+TERM = Keys(
+    _list("observables mean covariance sigma correlation scaling limit confidence table"),
+    numbers=_words("mean covariance sigma correlation confidence"),
+)
+SIGMA = Keys(
+    _list("plus minus"),
+    numbers=_words("plus minus"),
+)
 PLOTTING = Keys(
     _list("strategy plots"),
 )
@@ -178,10 +187,14 @@ PLOT = Keys(
 NETWORKS = Keys(
     _list(
         """bootstrap_points candidate_points points_per_iteration random_fraction k_initial threshold_value
-        batch_size neurons epochs learning_rate iterations verbose"""
+        confidence degrees_of_freedom batch_size neurons epochs learning_rate iterations verbose"""
     ),
     numbers=_words(
         """bootstrap_points candidate_points points_per_iteration random_fraction k_initial threshold_value
-        batch_size neurons epochs learning_rate iterations verbose"""
+        confidence degrees_of_freedom batch_size neurons epochs learning_rate iterations verbose"""
     ),
+)
+THRESHOLD = Keys(
+    _list("above_best"),
+    numbers=_words("above_best"),
 )

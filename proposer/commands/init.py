@@ -226,6 +226,8 @@ def text_of(draft: Draft) -> str:
         "",
         "networks:",
         "  threshold_value: 3          # good: NLL below 3, 95 % in two dimensions above a perfect point",
+        "  # threshold_value: {above_best: 3}    # or less than 3 above the lowest NLL that is found",
+        "  # confidence: 0.95           # or this by Wilks' theorem (degrees_of_freedom: the number of free variables)",
     ]
     return "\n".join(lines) + "\n"
 

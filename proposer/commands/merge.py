@@ -69,7 +69,7 @@ def _meta(folder: Path) -> dict[str, Any]:
 
 def _check_same(first: Path, ours: dict[str, Any], other: Path, theirs: dict[str, Any]) -> None:
     differs = [words for key, words in SAME.items() if ours.get(key) != theirs.get(key)]
-    if Target.stored(ours) != Target.stored(theirs):
+    if Target.stored(ours).rule != Target.stored(theirs).rule:
         differs.append("threshold_value")
     if differs:
         raise UsageError(

@@ -57,7 +57,7 @@ def retry(folder: Path, how: Retry) -> int:
         if not len(points.ids):
             say(f"no point is {words}: nothing to do")
             return 0
-        below = kept_below(spec, target.threshold)
+        below = kept_below(spec, dataset.now(target))
         pool = Pool(how.places, security=how.security, say=say, spectra_below=below, file=spec.path)
 
         def fits(description: Description) -> None:

@@ -18,7 +18,9 @@ from scanspec import Likelihood, UsageError, Variable, losses_and_nll
 
 
 class Lode:
-    """lodescan's search for the region of good points, those with an NLL below `threshold`.
+    """lodescan's search for the region of good points: those with an NLL below `threshold`, or those of a `target`.
+
+    The target `Target.within(0.95, 2)` is the 95 % region of two degrees of freedom around the lowest NLL that is told.
 
     `space`: for each variable its name and range, (low, high) with a uniform prior, or a `Variable`. `observables`: the
     likelihood of each by name, if `tell` is to be given observables, of which the search learns more than of an NLL
@@ -40,23 +42,28 @@ class Lode:
         self,
         space: Mapping[str, tuple[float, float] | Variable],
         *,
-        threshold: float,
+        threshold: float | None = None,
+        target: Target | None = None,
         seed: int = 0,
         batch: int = 200,
         observables: Mapping[str, Likelihood] | None = None,
     ) -> None:
-        """`batch`: the largest that `ask` gives. Raises UsageError for a range that is none."""
+        """`batch`: the largest that `ask` gives. Raises UsageError for a range that is none, and unless there is either
+        a threshold or a target."""
+        if (threshold is None) == (target is None):
+            raise UsageError("good points need a threshold or a target", next_step="give one of the two")
+        self._target = target.rule if target is not None else Target(float(threshold or 0.0))
         self.space = Space([_variable(name, each) for name, each in space.items()])
         self._likelihoods = dict(observables or {})
         scored = [ScoredObservable(name, likelihood, None) for name, likelihood in self._likelihoods.items()]
-        settings = LodeSettings(target=Target(threshold), points_per_iteration=batch)
+        settings = LodeSettings(target=self._target, points_per_iteration=batch)
         self._search = Strategy(self.space, settings, seed, scored)
         self._out: dict[int, tuple[Floats, str, int]] = {}
         self._batches = self._told = 0
 
     @property
     def good(self) -> int:
-        """How many good points were told."""
+        """How many good points were told, by the best of them where the target follows that."""
         return self._search.good
 
     def ask(self, least: int = 1) -> Floats:

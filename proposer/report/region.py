@@ -11,7 +11,8 @@ from proposer.report.axes import plain, side
 from proposer.report.section import Part
 from proposer.report.seen import Seen
 from proposer.show.picture import Curve, Dots, Marks, Panel, Picture, Regions, Rule, Side, Table
-from proposer.show.profiles import BINS, LEVELS, edges, height, profile, surface
+from proposer.show.profiles import BINS, LEVELS, edges, profile, surface
+from proposer.target import height
 
 MOST_VARIABLES = 12
 """In the picture of all pairs: more cannot be read."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -57,8 +58,9 @@ class Seen:
 
     @cached_property
     def target(self) -> Target:
-        """What a good point is."""
-        return Target.stored(self.meta)
+        """What a good point is, by the best point of the run."""
+        best = math.inf if self.best is None else float(self.nll[self.best])
+        return Target.stored(self.meta).at(best)
 
     @cached_property
     def words(self) -> str:

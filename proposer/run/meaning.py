@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from dataclasses import asdict
@@ -37,6 +38,8 @@ def meaning(scan: ScanFile) -> ScanMeaning:
     own = read_settings(scan)
     settings, target = asdict(own), own.target
     settings["target"] = [target.above, target.threshold] if target.is_band else target.threshold
+    if target.above_best is not None:
+        settings["target"] = target.rule.describe()
     for name, value in _flat(settings):
         place = {"target": "threshold_value", "collect": "goal"}.get(name, name)
         if place not in _STOPS:
@@ -71,6 +74,7 @@ def meaning(scan: ScanFile) -> ScanMeaning:
         found |= _observable(f"observables: {observable.name}", observable)
     sections = {"setup": scan.setup, "networks": scan.networks}
     given = [f"{title}: {key}" for title, section in sections.items() for key in section]
+    given += ["networks: threshold_value"] if "confidence" in scan.networks else []
     return ScanMeaning(json.loads(json.dumps(found, default=str)), given)
 
 
@@ -130,6 +134,9 @@ def _observable(place: str, spec: ObservableSpec) -> dict[str, Any]:
     for key in ("valid", "measurement", "code"):
         if (value := getattr(spec, key)) is not None:
             found[f"{place}: {key}"] = value
+    if spec.term is not None:
+        found[f"{place}: likelihood"] = spec.term.describe()
+        found[f"{place}: numbers"] = hashlib.sha256(repr(spec.term).encode()).hexdigest()[:12]
     return found
 
 

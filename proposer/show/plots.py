@@ -166,14 +166,14 @@ def read_points(folder: Path, scan: ScanFile) -> Points:
         if not record.variables:
             raise DatasetError(f"{folder}: the run has not started yet, so there is nothing to draw", next_step=START)
         names = [*record.variables, *record.observables]
-        parts = list(dataset.results())
+        parts, target = list(dataset.results()), dataset.now(record.target)
     if not parts:
         raise DatasetError(f"{folder}: no point has an answer yet, so there is nothing to draw", next_step=WAIT)
     rows = np.vstack([np.hstack([part.params, part.observables]) for part in parts])
     nll = np.concatenate([part.nll for part in parts])
     status = np.concatenate([part.status for part in parts])
-    ok, good = status == Status.OK, (status == Status.OK) & record.target.contains(nll)
-    title = f"{scan.run_name}: {len(nll):,} points, {int(good.sum()):,} good ({record.target.describe()})"
+    ok, good = status == Status.OK, (status == Status.OK) & target.contains(nll)
+    title = f"{scan.run_name}: {len(nll):,} points, {int(good.sum()):,} good ({target.describe()})"
     columns = {"NLL": nll} | {name: rows[:, position] for position, name in enumerate(names)}
     ids = np.concatenate([part.ids for part in parts])
     return Points(title, columns, ids=ids, good=good, bad=ok & ~good, unphysical=status == Status.INVALID)

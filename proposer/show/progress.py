@@ -57,6 +57,7 @@ class Progress:
     ) -> None:
         self._tally, self._explain, self._about = tally, explain, about or About()
         self._rates, self._doings, self._regions = Rates(tally), Doings(), Regions(self._about.variables)
+        self._target = tally.target
         self._told: list[Failures] = []
         self._out: dict[int, tuple[Floats, Floats]] = {}  # points without an answer, in the unit cube and as they are
         self._doing, self._busy = "", 0
@@ -102,12 +103,15 @@ class Progress:
 
     def answered(self, outcomes: Sequence[Outcome]) -> None:
         """New results, which the tally has counted."""
+        if self._tally.target != self._target:
+            self._target = self._tally.target
+            self._regions.keep(self._target)
         for each in outcomes:
             point = self._out.pop(each.id, None)
             good = each.nll is not None and bool(self._tally.target.contains(each.nll))
             self._doings.answered(each.id, good=good)
             if good and point is not None:
-                self._regions.add(*point)
+                self._regions.add(*point, each.nll or 0.0)
         self.update()
 
     def update(self) -> None:

@@ -48,6 +48,7 @@ FAULTS = {
     "large spectra": "results are sound: the spectrum files of a point have more than 1 MiB",
     "missing twice": "results are sound: a position is missing twice",
     "wrong formula": "the losses are those of the formulas: the loss of z",
+    "wrong term": "a joint term is its formula: t is ",
     "columns as they come": "columns may come in any order",
     "any value": "values that are not finite are refused: a value of nan",
     "any names": "wrong names are refused",
@@ -60,8 +61,9 @@ FAULTS = {
 
 
 @pytest.mark.slow
-def test_a_real_evaluator(tmp_path):
-    server = Evaluator(tmp_path, EXAMPLES / "toy3d.yaml", workers=1)
+@pytest.mark.parametrize("example", ["toy3d", "joint3d"])
+def test_a_real_evaluator(tmp_path, example):
+    server = Evaluator(tmp_path, EXAMPLES / f"{example}.yaml", workers=1)
     try:
         done = subprocess.run([COMMAND, server.address], capture_output=True, text=True, timeout=120, check=False)
     finally:
@@ -84,7 +86,7 @@ def peer():
         server.stop(0).wait()
 
 
-@pytest.mark.parametrize("how", ["none", "says when"])
+@pytest.mark.parametrize("how", ["none", "says when", "a term"])
 def test_an_evaluator_of_another_make(peer, capsys, how):
     assert main([peer(how), "--timeout", "10"]) == 0
     assert "FAIL" not in capsys.readouterr().out
@@ -104,7 +106,7 @@ def test_a_stream_that_does_not_end(peer):
 
 def test_every_promise_is_broken_once():
     tried = " ".join(FAULTS.values())
-    names = [each.__name__.replace("_", " ") for each in CHECKS]
+    names = [check.__name__.replace("_", " ") for check in CHECKS]
     untried = [name for name in names if name not in tried]
     # these two need a server that keeps state between streams, or dies
     assert untried == ["two streams may use the same ids", "it goes on after a stream that broke"]

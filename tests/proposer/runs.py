@@ -37,7 +37,7 @@ def make_run(folder: Path, points: int = 600, name: str = "ring", seed: int = 5)
     scan = read_scan_file(written)
     space, rng = Space(scan.variables), np.random.default_rng(seed)
     stored = Columns(
-        [Quantity(each.name, each.unit) for each in scan.variables],
+        [Quantity(variable.name, variable.unit) for variable in scan.variables],
         [
             Quantity("radius", "fm", "ring", "GAUSS 2 +- 0.1"),
             Quantity("limit", "GeV", "ring", "UPPER 300 +- 30"),

@@ -18,6 +18,7 @@ from proposer.target import Target
 from proposer.types import Observable, Status, Told
 from scanspec import Kind, Likelihood
 from scanspec.variables import Variable
+from tests.proposer.scripted import scripted
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,41 +32,22 @@ class Play:
 
     def __init__(self, strategy, physics, observables):
         self.strategy, self.physics = strategy, physics
-        self.likelihoods = [each.likelihood for each in observables]
-        self.seen, self.told, self.points, self.evaluated = set(), [], [], 0
+        self.likelihoods = [observable.likelihood for observable in observables]
+        self.told, self.points, self.evaluated = [], [], 0
+        self._steps = scripted(strategy, strategy.space, self.answers)
+
+    def answers(self, x):
+        status, values = self.physics(x)
+        losses = np.stack([one.loss(values[:, j]) for j, one in enumerate(self.likelihoods)], axis=1)
+        nll = np.where(status == Status.OK, losses.sum(axis=1), np.nan)
+        self.points.append(np.column_stack([x, nll]))
+        return status, nll, values
 
     def step(self):
-        batch = self.strategy.ask()
-        if batch is None:
+        if (step := next(self._steps, None)) is None:
             return False
-        x = self.strategy.space.to_physical(batch.u)
-        new = []
-        for n, row in enumerate(map(tuple, x.tolist())):
-            if row not in self.seen:
-                self.seen.add(row)
-                new.append(n)
-        u, x = batch.u[new], x[new]
-        if new:
-            status, values = self.physics(x)
-            losses = np.stack([one.loss(values[:, j]) for j, one in enumerate(self.likelihoods)], axis=1)
-            nll = np.where(status == Status.OK, losses.sum(axis=1), np.nan)
-        else:  # as the dataset has it
-            u, status, nll, values = np.empty((0, 0)), np.empty(0), np.empty(0), np.empty((0, len(self.likelihoods)))
-        ids = np.arange(self.evaluated + 1, self.evaluated + len(new) + 1)
-        number = len(self.told) + 1
-        told = Told(
-            ids,
-            u,
-            status=status.astype(np.int8),
-            nll=nll,
-            observables=values,
-            origins=["a"] * len(new),
-            batches=np.full(len(new), number),
-        )
-        self.evaluated += len(new)
-        self.told.append(told)
-        self.points.append(np.column_stack([x, nll]) if new else np.empty((0, self.strategy.space.dim + 1)))
-        self.strategy.tell(told)
+        self.told.append(step.told)
+        self.evaluated += len(step.told.ids)
         return True
 
     def run(self, most):
@@ -79,7 +61,7 @@ def play(cls, variables, settings, physics, observables, seed=3):
 
 
 def flats(n, low=0.0, high=1.0):
-    return [Variable(f"x{each}", low, high) for each in range(n)]
+    return [Variable(f"x{k}", low, high) for k in range(n)]
 
 
 # Points that are not OK

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from proposer.drive import drive
 from proposer.evaluation.local import Answers, LocalFunction
 from proposer.space import Space
-from proposer.strategies.base import is_good
+from proposer.strategies.base import judged
 from proposer.strategies.choice import read_settings
 from proposer.strategies.cmaes import Cmaes, CmaesSettings
 from proposer.strategies.lode import nets as lode_nets
@@ -181,7 +181,7 @@ def test_every_strategy_counts_a_band(tmp_path):
     for name in ("LODE", "MLS_DNNC", "RANDOM", "SOBOL", "CMAES"):
         settings = read(tmp_path, name, "threshold_value: [1, 2]")
         assert settings.target == Target(2.0, 1.0)
-        assert is_good(told, settings).tolist() == [False, True, False, False, False]
+        assert settings.target.contains(judged(told)).tolist() == [False, True, False, False, False]
     assert Target(1.0).contains(np.array([-np.inf, np.nan])).tolist() == [True, False]
     assert Target(2.0).describe() == "NLL below 2" and Target(2.0, 1.0).describe() == "NLL between 1 and 2"
 

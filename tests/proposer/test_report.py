@@ -117,12 +117,12 @@ def test_nothing_is_loaded_and_each_picture_is_an_image_with_a_text(page: Page, 
 
 @pytest.mark.slow
 def test_a_command_of_each_best_point(page: Page, run: Path) -> None:
-    commands = [each for each in page.copied if each.startswith("lodescan-evaluator point")]
+    commands = [line for line in page.copied if line.startswith("lodescan-evaluator point")]
     with Dataset(run, read_only=True) as dataset:
         parts = list(dataset.results())
     nll, params = (np.concatenate([getattr(part, name) for part in parts]) for name in ("nll", "params"))
     assert f"x={params[np.nanargmin(nll), 0].item()!r} " in commands[-10]
-    assert any("@article{Goodsell:2023iac" in each for each in page.copied)
+    assert any("@article{Goodsell:2023iac" in line for line in page.copied)
 
 
 @pytest.mark.slow

@@ -23,6 +23,7 @@ from proposer.strategies.lode.collect import BEGIN, GATHER, UNIFORM, beside_good
 from proposer.strategies.lode.descend import DOWNHILL
 from proposer.strategies.lode.energy import EnergyOfObservables, ScoredObservable
 from proposer.strategies.lode.even import EvenIn
+from proposer.strategies.lode.lower import with_lower
 from proposer.strategies.lode.nll import OfNll
 from proposer.strategies.lode.observables import OfObservables
 from proposer.strategies.lode.points import Known, Points
@@ -80,6 +81,16 @@ class Method:
         parts = tuple(part._replace(choose=even_in.exploit) if part is EXPLOIT else part for part in self.map.parts)
         return replace(self, map=replace(self.map, parts=parts, sources=(*self.map.sources, even_in.source)))
 
+    def following(self) -> Method:
+        """The same for a target that follows the best NLL."""
+        return replace(
+            self,
+            map=with_lower(self.map),
+            stuck=with_lower(self.stuck),
+            descend=with_lower(self.descend),
+            collect=with_lower(self.collect),
+        )
+
 
 METHOD = Method()
 
@@ -113,7 +124,7 @@ class LodeSettings:
         if even_in and goal == "collect":
             raise scan.setup.error("even_in says what a map is even in; goal is collect, which draws none", "even_in")
         return cls(
-            Target.read(section, none.target),
+            Target.read(scan, none.target),
             section.integer("points_per_iteration", none.points_per_iteration, low=1),
             goal == "collect",
             tuple(even_in),
@@ -144,7 +155,8 @@ class Lode:
         self._scored = EnergyOfObservables(mapped, settings.target)
         self._points = Points(self._free, self._scored, settings.target)
         even_in = EvenIn.of(space, settings.even_in, self._scored)
-        self._method = method.even_in(even_in) if even_in.dim else method
+        method = method.even_in(even_in) if even_in.dim else method
+        self._method = method.following() if settings.target.follows else method
         self._first = max(min(20 * self._dim, 60), 10 * self._dim)
         self.start_points = int(min(self._first + self._first // 2, space.size))
         self._asks = 0
@@ -237,6 +249,8 @@ class Lode:
         return self._surrogate
 
     def _why_by_nll(self) -> str:
+        if not self._scored.deciding and self._scored.as_nll:
+            return "all observables of the likelihood are likelihoods themselves"
         if not self._scored.deciding or not self._points.with_observables:
             return "no observables have come back so far"
         return "the NLL that came back is not that of the observables, or a good point lacks one"
