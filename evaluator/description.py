@@ -1,4 +1,4 @@
-"""What an evaluator says of itself: parameters, observables, and what decides its results."""
+"""The description of an evaluator: parameters, observables, and what decides its results."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _environment(chain: Chain) -> dict[str, str]:
 
 
 def watched(chain: Chain) -> list[Mapping[str, str]]:
-    """What holds the hashes of all files that decide the results."""
+    """The sources with the hashes of all files that decide the results."""
     tables = {name: written_hash(path) for name, path in named_files(chain.scan.terms).items()}
     return [*(sources_of(step.code) for step in chain.steps), _environment(chain), tables]
 

@@ -1,4 +1,4 @@
-"""When two points are the same: keys of points, and sets of them."""
+"""Decides when two points are the same: keys of points, and sets of keys."""
 
 from __future__ import annotations
 
@@ -62,6 +62,6 @@ class KeySet:
                 here.add(key)
                 first[row] = True
         if len(self._sorted):
-            place = np.searchsorted(self._sorted, keys).clip(max=len(self._sorted) - 1)
-            first &= self._sorted[place] != keys
+            position = np.searchsorted(self._sorted, keys).clip(max=len(self._sorted) - 1)
+            first &= self._sorted[position] != keys
         return first

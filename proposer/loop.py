@@ -20,6 +20,7 @@ from proposer.run.spectra import save_spectra
 from proposer.run.tables import GoodPoints
 from proposer.show.progress import Progress
 from proposer.show.tally import Tally
+from proposer.show.watcher import Watcher
 from proposer.space import Space
 from proposer.stopping import FirstGood
 from proposer.strategies.base import Strategy
@@ -95,6 +96,7 @@ class Scan:
         wait: float,
         eager: bool = False,
         files_of_good: bool = False,
+        watchers: Sequence[Watcher] = (),
     ) -> None:
         self._dataset, self._strategy, self._space = dataset, strategy, space
         self._backend, self._wait = backend, wait
@@ -106,6 +108,8 @@ class Scan:
         self._saved = -math.inf
         self._eager, self._thought = eager, FIRST_THOUGHT
         self._work = Work(space.names)
+        self._work.batch_of = dataset.batch_of
+        self._watchers = watchers
         self._first_good = FirstGood(limits.points)
         self._last_wanted = math.inf
         self._follows, self._files_of_good = tally.target.follows, files_of_good
@@ -131,7 +135,7 @@ class Scan:
                 self._results.close()
 
     def _keep(self) -> None:
-        """Whatever ends the scan, the good points of a batch that is not complete are in the file too."""
+        """Adds the good points of an incomplete batch to the file of good points, however the scan ended."""
         self._good_points.rewrite(self._dataset)
         self._save_time()
 
@@ -166,19 +170,23 @@ class Scan:
             repeats = 0 if len(added.ids) else repeats + 1
             if repeats == MOST_REPEATS:
                 return self._finish() or "the strategy finds no points that were not evaluated before"
+            for each in self._watchers:
+                each.asked(added.batch, batch.iteration, len(added.ids))
             self._give(added.pending)
             chosen = [batch.origins[k] for k in np.flatnonzero(added.kept).tolist()]
             self._progress.asked(added.ids.tolist(), chosen, batch.u[added.kept], params[added.kept])
             self._progress.doing(f"iteration {batch.iteration}" if batch.iteration else "bootstrap")
 
     def _give(self, points: Pending) -> None:
-        """Gives out what has no answer, as far as wanted and as the budget goes; a later command does the rest."""
+        """Hands out points without an answer, as many as are wanted and the budget allows. A later command evaluates
+        the others.
+        """
         left = min(self._limits.evaluations - self._tally.evaluated - len(self._work), MOST_POINTS)
         wanted = points.ids <= self._last_wanted
         self._work.add(Pending(points.ids[wanted], points.params[wanted], points.attempts[wanted]), int(left))
 
     def _ask(self) -> tuple[Batch, bytes] | None:
-        """The next batch and the strategy's state; None when it is done."""
+        """The next batch and the strategy's state; None when the strategy is done."""
         least = self._ahead() if self._eager else 1
         if not (self._strategy.lag or self._eager):
             self._progress.doing("training")
@@ -189,22 +197,29 @@ class Scan:
         return thinking.result()
 
     def _think(self, least: int) -> tuple[Batch, bytes] | None:
-        start = time.monotonic()
+        start, trained = time.monotonic(), self._trained
         try:
             with within(self._until):
                 batch = self._strategy.ask(least)
         except OutOfTime:
             return None
+        for each in self._watchers:
+            each.thought(time.monotonic() - start, self._trained - trained)
         asked = None if batch is None else (batch, self._strategy.checkpoint())
         self._thought = max(time.monotonic() - start, self._thought / LONGER)
         return asked
+
+    @property
+    def _trained(self) -> float:
+        """Seconds in which the strategy has trained so far, as far as it says."""
+        return float(getattr(self._strategy, "training_seconds", 0.0))
 
     def _ahead(self) -> int:
         """So many points keep the workers busy while the strategy thinks, and not many more than it has answers of."""
         return min(self._backend.points_in(LONGER * self._thought), max(self._tally.evaluated, MOST_AT_FIRST))
 
     def _evaluate(self, enough: Callable[[], bool]) -> None:
-        """Stores results until that is enough, or nothing is left that may be evaluated."""
+        """Stores results until there are enough, or until no point is left that may be evaluated."""
         while not enough():
             if self._results is None:
                 self._results = self._backend.evaluate(self._work, wait=self._wait, until=self._until)
@@ -218,12 +233,17 @@ class Scan:
         if received.killed:  # first: the last time is the answer of its point too
             self._dataset.add_attempt(received.killed)
         if received.outcomes:
+            batches = [self._dataset.batch_of(each.id) for each in received.outcomes] if self._watchers else []
             self._tally.add(received.outcomes)
             save_spectra(self._dataset.path.parent, self._to_keep(received.outcomes))
             self._dataset.record(received.outcomes)
+            for watcher in self._watchers:
+                watcher.answered(received.outcomes, batches)
             self._tally.raced += received.raced
             self._want_no_more(received.outcomes)
-            self._progress.busy(len(self._work))
+            workers = self._backend.workers
+            self._evaluators = self._evaluators | workers
+            self._progress.busy(len(self._work), workers)
             self._progress.answered(received.outcomes)
         if time.monotonic() - self._saved > SAVE_TIME_EVERY:
             self._save_time()
@@ -260,13 +280,15 @@ class Scan:
             self._backend.cancel(unwanted)
 
     def _finish(self) -> str | None:
-        """Evaluates what is out, so that a seed gives the same points at any speed; returns why the scan stops."""
+        """Evaluates the points that are already handed out, so that a seed gives the same points at any speed. Returns
+        why the scan stops.
+        """
         self._evaluate(lambda: False)
         self._telling.finish()
         return self._stop_reason()
 
     def _all_asked(self) -> bool:
-        """Whether what is out uses up the budget."""
+        """Whether the points that are being evaluated use up the budget."""
         return self._tally.evaluated + len(self._work) >= self._limits.evaluations
 
     @property
@@ -276,13 +298,13 @@ class Scan:
 
     @property
     def _until(self) -> float:
-        """When the time is over, of time.monotonic."""
+        """The time of time.monotonic at which the scan must stop."""
         return self._start + self._limits.hours * 3600 - self._seconds
 
     def _save_time(self) -> None:
         self._saved = time.monotonic()
-        workers = self._evaluators | self._backend.workers
-        seen = {"evaluators": workers, "raced": self._tally.raced, "live": self._progress.state().to_json()}
+        self._evaluators = self._evaluators | self._backend.workers
+        seen = {"evaluators": self._evaluators, "raced": self._tally.raced, "live": self._progress.state().to_json()}
         moving = {**self._tally.target.to_meta(), **best_of(self._tally)} if self._follows else {}
         self._dataset.set_meta({"seconds": self.seconds, **seen, **moving})
 
@@ -310,7 +332,7 @@ def best_of(tally: Tally) -> dict[str, float | None]:
 def read_tally(
     dataset: Dataset, wanted: int, target: Target, most: float = math.inf, names: Sequence[str] = ()
 ) -> Tally:
-    """The counts of a run so far; `names`: of the observables."""
+    """The counts of a run so far. `names`: of its observables."""
     known = np.concatenate([np.empty(0), *dataset.nlls()]).tolist() if target.follows else []
     good = dataset.count_good(target)
     tally = Tally(wanted, target, most, good=good, best=dataset.best_nll(), names=names, known=known)

@@ -1,9 +1,9 @@
-"""From what was asked for and a place where points are evaluated to a run: for the command and for notebooks."""
+"""Runs a scan with a file and a place where points are evaluated, for the command and for notebooks."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +38,9 @@ from proposer.run.spectra import keeps_good_ones, kept_below
 from proposer.run.tables import GOOD_POINTS, GoodPoints
 from proposer.show.failures import show_failed
 from proposer.show.progress import About, Progress
+from proposer.show.tally import Tally
 from proposer.show.voice import say
+from proposer.show.watcher import Watcher
 from proposer.strategies.base import Settings
 from proposer.strategies.choice import make_strategy, type_name
 from proposer.types import Outcome
@@ -52,7 +54,7 @@ WAIT_AT_START, WAIT_LATER = 60.0, 600.0
 
 @dataclass(frozen=True, kw_only=True)
 class ScanOptions:
-    """What a user says of a scan beside its file; `wait`: seconds, `folder`: None for the one that the file names."""
+    """What a user says about a scan besides its file. `wait`: seconds; `folder`: None for that of the file."""
 
     folder: Path | None = None
     seed: int | None = None
@@ -62,17 +64,33 @@ class ScanOptions:
     report: bool = True
 
     def folder_of(self, spec: ScanFile) -> Path:
-        """Where the run is kept."""
+        """The folder of the run."""
         return self.folder or Path("runs") / spec.run_name
 
 
-def open_pool(asked: Asked, places: Sequence[str], *, security: Security = PLAIN, race: bool = True) -> Pool:
-    """The evaluators at these places, which keep the spectrum files that the scan file wants."""
-    below = kept_below(asked.spec, asked.settings.target)
-    return Pool(places, security=security, say=say, spectra_below=below, file=asked.spec.path, race=race)
+Follow = Callable[[Tally, Description, Path], Sequence[Watcher]]
+"""Who follows a scan, of which this is the tally, the evaluators' description, and the dataset's file."""
 
 
-def scan_with(backend: EvaluationBackend, asked: Asked, options: ScanOptions) -> int:
+def open_pool(
+    asked: Asked, places: Sequence[str], *, security: Security = PLAIN, race: bool = True, trace: int = 0
+) -> Pool:
+    """The evaluators at these addresses. They keep the spectrum files that the scan file asks for. `trace`: see
+    Attendance.
+    """
+    return Pool(
+        places,
+        security=security,
+        say=say,
+        spectra_below=kept_below(asked.spec, asked.settings.target),
+        file=asked.spec.path,
+        run=asked.spec.run_name,
+        trace=trace,
+        race=race,
+    )
+
+
+def scan_with(backend: EvaluationBackend, asked: Asked, options: ScanOptions, follow: Follow = lambda *_: ()) -> int:
     """Runs a scan, or goes on with the one in the folder; returns 0 when a stop condition was met, ALL_FAILED or
     NONE_GOOD when there is no result then.
 
@@ -179,6 +197,7 @@ def scan_with(backend: EvaluationBackend, asked: Asked, options: ScanOptions) ->
                 wait=WAIT_LATER if wait is None else wait,
                 eager=eager,
                 files_of_good=settings.target.follows and keeps_good_ones(spec),
+                watchers=follow(tally, description, folder / DATASET),
             )
             reason = run.run()
         backend.finish()
@@ -213,7 +232,7 @@ def _introduce(
     seed: int,
     dataset: Dataset | None,
 ) -> None:
-    """What is scanned, and how; `dataset`: of a run that goes on."""
+    """Prints what is scanned, and how. `dataset`: of a run that continues."""
     say(
         f"{spec.run_name}: {len(spec.variables)} variables; evaluator {description.backend}, "
         f"{description.concurrency} points at once"

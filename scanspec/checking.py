@@ -1,4 +1,4 @@
-"""What is checked of a scan file as a whole, once its sections are read."""
+"""Checks a scan file as a whole, after its sections are read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def check_scored(root: Section, scan: ScanFile) -> None:
-    """Something must enter the likelihood, but where the scan only tabulates."""
+    """Raises ScanFileError where nothing enters the likelihood, unless the scan only tabulates."""
     if not scan.is_scored and not only_tabulates(scan.setup):
         where = "codes" if "codes" in root else "observables"
         root.faults.add(
@@ -30,9 +30,9 @@ def check_scored(root: Section, scan: ScanFile) -> None:
 
 
 def check_expressions(root: Section, scan: ScanFile) -> None:
-    """Of derived variables, observables and conditions, each of which knows what is found before it.
+    """Checks derived variables, observables and conditions: each may use what is found before it.
 
-    Where the file has other faults, any name in it may be one that would be known.
+    If the file has other faults, any name may be one that would be known without them.
     """
     fitted = scan.fitting.variables if scan.fitting is not None else ()
     known = [*(each.name for each in scan.variables), *(each.name for each in fitted)]
@@ -66,7 +66,7 @@ def check_expressions(root: Section, scan: ScanFile) -> None:
 
 
 def every_key(content: object) -> set[str]:
-    """The keys of a mapping, of those in it, and so on, as names."""
+    """The keys of a mapping and of all mappings in it, as names."""
     if not isinstance(content, dict):
         return set()
     return {plain_name(str(each)) for each in content}.union(*map(every_key, content.values()))

@@ -1,6 +1,6 @@
-"""The keys of a scan file, section by section, in their one plain spelling, which the documents use.
+"""The keys of a scan file, section by section, in the plain spelling that the documents use.
 
-BSMArt's spellings of them are in scanspec/bsmart/spellings.py; every other key is an error.
+BSMArt's spellings are in scanspec/bsmart/spellings.py; every other key is an error.
 """
 
 from __future__ import annotations

@@ -168,7 +168,7 @@ def read_address(entry: Section, key: str = "slha", value: Any = None) -> SlhaAd
     if key == "slha":
         for name in ("scale", "column", "under"):
             if name in entry and special:
-                raise entry.error(f"{name} is for entries of blocks; {block} is no such block", name)
+                raise entry.error(f"{name} is for entries of blocks; {block} is not one", name)
     if block in OF_ANALYSES:
         return _read_words(entry, key, block, rest)
     if block == "XSECTION":

@@ -301,7 +301,7 @@ def _read_blocks(root: Section) -> tuple[dict[str, dict[tuple[int, ...], str]], 
         with root.faults.collect():
             if block.upper() == "DECAY":
                 raise section.error(
-                    "a DECAY table is no block: write its width as an expression in the template", block
+                    "a DECAY table is not a block: write its width as an expression in the template", block
                 )
             entries = section.section(block)
             for index in entries:
@@ -320,7 +320,7 @@ def _read_blocks(root: Section) -> tuple[dict[str, dict[tuple[int, ...], str]], 
 def _read_index(entries: Section, index: str) -> tuple[int, ...]:
     words = [each.strip() for each in index.split(",")] if index.strip() else []
     if not all(re.fullmatch(r"[+-]?\d{1,15}", each, re.ASCII) for each in words):
-        raise entries.error(f"{index!r} is no SLHA index; write whole numbers, joined by commas", index)
+        raise entries.error(f"{index!r} is not an SLHA index; write whole numbers, joined by commas", index)
     return tuple(int(each) for each in words)
 
 
@@ -349,7 +349,7 @@ def _check_names(root: Section, variables: Section, derived: Section, scan: Scan
             if target.name not in found or target.name in seen:
                 targets = section.section("observables")
                 root.faults.add(
-                    targets.error(f"{target.name!r} is no observable{closest(target.name, found)}", target.name)
+                    targets.error(f"{target.name!r} is not an observable{closest(target.name, found)}", target.name)
                 )
     for name in derived:
         add(derived, name, "the derived variable")

@@ -61,12 +61,12 @@ class ScanFile:
 
     @property
     def folder(self) -> Path:
-        """Where relative paths of the file start."""
+        """The folder that relative paths of the file start from."""
         return self.path.resolve().parent
 
     @property
     def run_name(self) -> str:
-        """The run's name; the file's own where it gives none."""
+        """The name of the run; without one, the name of the file."""
         return self.setup.text("run_name", "") or self.path.stem
 
     @property

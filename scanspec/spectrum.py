@@ -136,8 +136,8 @@ class Spectrum:
             if block.name not in INFORMATION:
                 continue
             for line in block.raw.split("\n"):
-                said, _, comment = line.partition("#")
-                words = said.split()
+                entry, _, comment = line.partition("#")
+                words = entry.split()
                 if block.name == "OBSINFO" and len(words) > 1 and words[1].isdecimal():
                     del words[0]
                 if words and words[0].isdecimal():
@@ -155,7 +155,7 @@ class Spectrum:
         return self.entry(SlhaAddress(name.upper(), tuple(numbers)))
 
     def text(self, name: str, *indices: int) -> str:
-        """An entry as it is written, also where it is no number; raises EntryMissing when it is not there."""
+        """An entry as it is written, also where it is not a number; raises EntryMissing when it is not there."""
         return self._text(SlhaAddress(name.upper(), indices), indices)
 
     def entry(self, address: SlhaAddress) -> float:

@@ -146,9 +146,9 @@ def _mirrored(entry: Section, kind: PriorKind, low: float, high: float) -> tuple
     """Low, high and inner end of a range of magnitudes."""
     if not (low < high < math.inf and low >= 0) or kind is PriorKind.SYMMETRIC_LOG and low == 0:
         least = "above 0" if kind is PriorKind.SYMMETRIC_LOG else "at least 0"
-        said = f"the prior {kind.value} takes a range of magnitudes, {least}, of either sign"
+        rule = f"the prior {kind.value} takes a range of magnitudes, {least}, of either sign"
         fix = f"[{low:g}, {high:g}] is none; for one magnitude write values: [-x, x]"
-        raise entry.error(f"{entry.path}: {said}; {fix}", "range")
+        raise entry.error(f"{entry.path}: {rule}; {fix}", "range")
     return -high, high, low
 
 
@@ -214,7 +214,7 @@ def _read_range(section: Section, key: str) -> tuple[float, float]:
 def _prior_kind(section: Section, key: str) -> PriorKind:
     name = section.text(key)
     if name.lower() not in PRIOR_NAMES:
-        raise section.error(f"{name!r} is no prior that lodescan knows{closest(name, PRIOR_NAMES)}", key)
+        raise section.error(f"{name!r} is not a prior that lodescan knows{closest(name, PRIOR_NAMES)}", key)
     return PRIOR_NAMES[name.lower()]
 
 

@@ -178,7 +178,7 @@ def point(
     folder = keep.resolve() if keep is not None else scratch.path / "point"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _stdout_is_stderr() if as_json else nullcontext():  # what codes print is no JSON
+        with _stdout_is_stderr() if as_json else nullcontext():  # what codes print is not JSON
             chain = Chain(scan)
             outcome = ByHand(chain).evaluate(values, folder, point_id=point_id)
         if as_json:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from evaluator.errors import ConfigurationError
 from scanspec import Address
+from scanspec.handshake import Handshake, NotSecure
 
 if TYPE_CHECKING:
     import grpc
@@ -25,13 +26,22 @@ def add_client_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--token-file", type=Path, metavar="FILE", help="send the token in this file")
 
 
+def no_answer(address: Address, options: argparse.Namespace, error: grpc.RpcError) -> str:
+    """What to say of an evaluator that did not answer; where it is a fault of the handshake, which one."""
+    try:
+        fault = Handshake(options.tls_ca, options.tls_cert, options.tls_key).fault(address)
+    except NotSecure as not_secure:  # a file cannot be used
+        fault = str(not_secure)
+    return f"({error.code().name})" + (f": {fault}" if fault else "")
+
+
 def open_channel(address: Address, options: argparse.Namespace, more: Sequence[tuple[str, Any]] = ()) -> grpc.Channel:
     """A channel as the options say; `more` are gRPC's own. Raises ConfigurationError."""
     import grpc
 
     from evaluator.service.security import read_token
 
-    settings = [("grpc.enable_http_proxy", 0), *more]  # a proxy for the web is no way to an evaluator
+    settings = [("grpc.enable_http_proxy", 0), *more]  # a proxy for the web is not a way to an evaluator
     if options.tls_ca is None:
         if options.tls_cert is not None or options.tls_key is not None or options.token_file is not None:
             raise ConfigurationError("--tls-ca is missing: neither certificate nor token are sent in plain text")

@@ -1,4 +1,4 @@
-"""Why an evaluator ends, and when its lifetime does."""
+"""Why and when an evaluator ends."""
 
 from __future__ import annotations
 
@@ -18,12 +18,18 @@ LARGEST_SHARE = 0.5
 """The largest share of a lifetime that is kept for points to end in."""
 
 
+LONGEST_ALONE = 600.0
+"""Seconds without a client after which an evaluator that was started for one scan ends: the scan may have been finished
+before it came, and then nobody tells it so."""
+
+
 class Ending(Enum):
     """What has ended an evaluator."""
 
     SIGNAL = "a signal"
     LIFETIME = "the end of its lifetime"
     FINISHED = "the end of the scan"
+    ALONE = "nobody asks it any more"
     LOST = "a fault"
 
 
@@ -31,7 +37,7 @@ def read_duration(text: str) -> float:
     """Seconds of `3h50m`, `90s`, `1d12h`, or a plain number of seconds. Raises ValueError."""
     found = _PARTS.fullmatch(text)
     if not text or found is None:
-        raise ValueError(f"{text!r} is no time; write for example 3h50m, 90s or 1d12h")
+        raise ValueError(f"{text!r} is not a time; write for example 3h50m, 90s or 1d12h")
     seconds = sum(float(part) * unit for part, unit in zip(found.groups(), _UNITS, strict=True) if part)
     if not seconds > 0.0:
         raise ValueError("a lifetime is longer than 0 s")

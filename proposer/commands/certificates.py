@@ -66,9 +66,9 @@ def _make(folder: Path, hosts: Sequence[str], days: int) -> str:
 
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if (folder / "ca.key").exists():
-        said, (key, authority) = f"the authority that was in {folder} already", _read_authority(folder)
+        which, (key, authority) = f"the authority that was in {folder} already", _read_authority(folder)
     else:
-        said, (key, authority) = f"a new authority in {folder}", _new_authority()
+        which, (key, authority) = f"a new authority in {folder}", _new_authority()
         _write_key(folder / "ca.key", key)
         _write(folder / "ca.pem", authority.public_bytes(Encoding.PEM), 0o644)
     token = folder / "evaluator" / "token"
@@ -92,7 +92,7 @@ def _make(folder: Path, hosts: Sequence[str], days: int) -> str:
         _write(folder / side / "cert.pem", _sign(certificate, key).public_bytes(Encoding.PEM), 0o644)
         _write(folder / side / "ca.pem", authority.public_bytes(Encoding.PEM), 0o644)
         _write(folder / side / "token", secret, 0o600)
-    return said
+    return which
 
 
 def _new_authority() -> tuple[EllipticCurvePrivateKey, x509.Certificate]:
@@ -162,7 +162,9 @@ def _usage(*, of_authority: bool) -> x509.KeyUsage:
 
 
 def _purposes(side: str) -> list[x509.ObjectIdentifier]:
-    """An evaluator is a client too: of itself, by `lodescan-evaluator healthy`, the probe in a container."""
+    """What a certificate may be used for. An evaluator is also its own client: the probe of a container runs
+    `lodescan-evaluator healthy`.
+    """
     from cryptography.x509.oid import ExtendedKeyUsageOID
 
     client = ExtendedKeyUsageOID.CLIENT_AUTH
@@ -196,7 +198,7 @@ def _write_key(path: Path, key: EllipticCurvePrivateKey) -> None:
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:
-    """In the place of what is there, whole: a service that runs takes it up."""
+    """Replaces a file as a whole, so that a running service can read it at any time."""
     temporary = path.with_name(f".{path.name}.new")
     temporary.unlink(missing_ok=True)
     with open(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode), "wb") as file:

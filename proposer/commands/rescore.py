@@ -36,8 +36,7 @@ Windows = dict[str, tuple[float, float] | None]
 
 @dataclass(frozen=True)
 class Old:
-    """The run whose points are taken: its windows, and where each new observable stands in its own order; None where it
-    is a term of others."""
+    """The old run: its windows, and the position of each new observable in its own order; None for a term of others."""
 
     folder: Path
     meta: dict[str, Any]
@@ -118,7 +117,7 @@ def _old(stored: Dataset, folder: Path, asked: Asked) -> Old:
 
 
 def _description(asked: Asked, old: Old) -> Description:
-    """What an evaluator of the new file will say of itself, but for the digest of its likelihood."""
+    """What an evaluator of the new file would say of itself, except for the digest of its likelihood."""
     observables = tuple(
         Observable(each.name, each.unit, each.code or "", each.valid, each.likelihood, term=each.term)
         for each in asked.spec.all_observables()
@@ -152,7 +151,7 @@ def _take_over(dataset: Dataset, asked: Asked, old: Old, parts: Sequence[Results
 
 
 def _score(part: Results, wanted: Sequence[ObservableSpec], old: Old) -> list[Outcome | None]:
-    """The new answers of points, None where only an evaluation can say."""
+    """The new answers of points; None where only an evaluation can tell."""
     nothing = np.full(len(part.status), np.nan)
     kept = [nothing if place is None else part.observables[:, place] for place in old.places]
     table = work_out([each.name for each in wanted], [each.term for each in wanted], np.column_stack(kept))

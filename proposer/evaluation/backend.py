@@ -1,11 +1,11 @@
-"""What a scan knows of the place where points are evaluated."""
+"""The protocol for whatever evaluates the points of a scan."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Generator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from proposer.evaluation.work import Received, Work
 from proposer.types import Observable
@@ -54,20 +54,30 @@ class Description:
         return self.physics_digest, self.likelihood_digest
 
 
+class Load(NamedTuple):
+    """Evaluators that take part, their workers, how many of these work on a point, and points that wait for one."""
+
+    evaluators: int
+    workers: int
+    busy: int
+    waiting: int
+
+
 Fits = Callable[[Description], None]
 """Raises where a description does not fit the scan."""
 
 
 def anything(description: Description) -> None:
-    """Every description fits."""
+    """Accepts every description."""
 
 
 class EvaluationBackend(Protocol):
-    """Evaluates points. For one thread, but `wake`. `workers`: how many points each evaluator that ever took part works
-    on at once, by its address.
+    """Evaluates points. For one thread, but `wake`. `workers`: how many points each evaluator that takes part works on
+    at once, by its address.
     """
 
-    workers: dict[str, int]
+    @property
+    def workers(self) -> dict[str, int]: ...
 
     @property
     def where(self) -> str:
@@ -95,17 +105,17 @@ class EvaluationBackend(Protocol):
         ...
 
     def cancel(self, points: Collection[int]) -> None:
-        """These points of the work are wanted no longer: what has not begun is given up, what runs is answered yet."""
+        """Withdraws points: those that have not begun are given up; those that are running are still answered."""
         ...
 
     def points_in(self, seconds: float) -> int:
-        """So many points keep it busy for that time."""
+        """The number of points that keep it busy for that time."""
         ...
 
     def finish(self) -> None:
-        """Ends when the scan is done: what was started for it ends too."""
+        """The scan is done: ends what was started for it."""
         ...
 
     def close(self) -> None:
-        """Ends; points that still run are cancelled."""
+        """Ends; points that are still running are cancelled."""
         ...

@@ -1,4 +1,4 @@
-"""A function that is called in this process, in place of an evaluator: for benchmarks, tests and notebooks."""
+"""Calls a function in this process in place of an evaluator, for benchmarks, tests and notebooks."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ def by_likelihood(compute: Callable[[Floats], Floats], observables: Sequence[Obs
 
 def score(values: Floats, observables: Sequence[Observable]) -> Answers:
     """What observables of values (n, m) have in a scan file: losses, and an NLL where none is outside its window."""
-    losses, nll = losses_and_nll([each.likelihood for each in observables], values)
-    for column, each in enumerate(observables):
-        if each.valid is not None:
-            inside = (values[:, column] >= each.valid[0]) & (values[:, column] <= each.valid[1])
+    losses, nll = losses_and_nll([observable.likelihood for observable in observables], values)
+    for column, observable in enumerate(observables):
+        if observable.valid is not None:
+            inside = (values[:, column] >= observable.valid[0]) & (values[:, column] <= observable.valid[1])
             nll = np.where(inside, nll, np.nan)
     return Answers(values, nll, losses)
 
@@ -69,7 +69,7 @@ class LocalFunction:
         self.where = "this process"
 
     def describe(self, wait: float, fits: Fits = anything) -> Description:
-        """What it computes."""
+        """Describes the function."""
         found = Description(
             backend=BACKEND,
             version="",
@@ -85,7 +85,7 @@ class LocalFunction:
         return found
 
     def evaluate(self, work: Work, *, wait: float, until: float) -> Generator[Received]:
-        """Calls the function for what waits, AT_ONCE points at a time."""
+        """Calls the function for the waiting points, AT_ONCE at a time."""
         self._work = work
         columns = [work.names.index(name) for name in self._ranges]
         while work.rows:
@@ -94,7 +94,7 @@ class LocalFunction:
                 return
             ids = work.take(AT_ONCE)
             start, sent = time.monotonic(), time.time()
-            answers = self._function(np.stack([work.rows[each] for each in ids])[:, columns])
+            answers = self._function(np.stack([work.rows[point] for point in ids])[:, columns])
             self._seconds = (time.monotonic() - start) / len(ids)
             work.done(ids)
             yield Received(self._outcomes(ids, answers, sent))
@@ -120,7 +120,7 @@ class LocalFunction:
         ]
 
     def wake(self) -> None:
-        """It never waits."""
+        """Does nothing, because it never waits."""
 
     def cancel(self, points: Collection[int]) -> None:
         """Gives up those that wait: nothing else is out when this is called."""
@@ -128,11 +128,11 @@ class LocalFunction:
             self._work.give_up_waiting(points)
 
     def points_in(self, seconds: float) -> int:
-        """So many points keep it busy for that time."""
+        """The number of points that keep it busy for that time."""
         return AT_ONCE if math.isnan(self._seconds) else math.ceil(min(seconds / max(self._seconds, 1e-6), 100_000) + 1)
 
     def finish(self) -> None:
-        """There is nothing to end."""
+        """Does nothing: nothing was started."""
 
     def close(self) -> None:
-        """There is nothing to end."""
+        """Does nothing: nothing was opened."""

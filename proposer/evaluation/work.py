@@ -1,9 +1,9 @@
-"""Points without an answer, and what comes of them."""
+"""Points without an answer, and the results that arrive for them."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from proposer.types import Floats, Outcome, Pending
@@ -25,12 +25,14 @@ class Received:
 
 class Work:
     """Points without an answer: `rows` by id, each of shape (d,), columns as in `names`; `waiting` are to be sent next.
+    `batch_of`: the number of a point's batch, for the evaluators' logs.
 
     For one thread.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
         self.names = list(names)
+        self.batch_of: Callable[[int], int] | None = None
         self.rows: dict[int, Floats] = {}
         self.waiting: deque[int] = deque()
         self._tries: dict[int, int] = {}
@@ -51,21 +53,21 @@ class Work:
                 most -= 1
 
     def take(self, most: int) -> list[int]:
-        """Up to so many of the waiting points, which wait no longer."""
+        """Takes up to so many of the waiting points."""
         return [self.waiting.popleft() for _ in range(min(most, len(self.waiting)))]
 
     def put_back(self, points: Iterable[int]) -> None:
-        """Points that are to be sent again, before all others."""
+        """Puts points in front of all others, to be sent again."""
         self.waiting.extendleft(sorted(points, reverse=True))
 
     def done(self, points: Iterable[int]) -> None:
-        """Points that are answered, or wanted no longer. They do not wait."""
+        """Removes points that are answered or withdrawn. They must not be waiting."""
         for point in points:
             del self.rows[point]
             self._tries.pop(point, None)
 
     def give_up_waiting(self, points: Iterable[int]) -> None:
-        """Those of the points that wait are wanted no longer."""
+        """Withdraws those of the points that are still waiting."""
         gone = set(points) & set(self.waiting)
         if gone:
             self.waiting = deque(each for each in self.waiting if each not in gone)

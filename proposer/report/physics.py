@@ -1,4 +1,4 @@
-"""Observables against their constraints, what each constraint excludes, and what hangs together."""
+"""The sections on observables and constraints: pulls, what each constraint excludes, and correlations."""
 
 from __future__ import annotations
 
@@ -126,7 +126,9 @@ def side_of(term: Term, x: Floats) -> Floats:
 
 
 def pull_of(likelihood: Likelihood, values: Floats, losses: Floats) -> Floats:
-    """Distances from the mean in sigma, any shape; of limits and all others the square root of twice the loss."""
+    """Distances from the mean in units of sigma, any shape. For limits and all other kinds, the square root of twice
+    the loss.
+    """
     with np.errstate(invalid="ignore", over="ignore"):
         if likelihood.kind in (Kind.GAUSS, Kind.LOG) and likelihood.sigma > 0:
             return np.asarray((values - likelihood.mean) / likelihood.sigma)
@@ -143,7 +145,7 @@ def _tall(rows: int) -> float:
 
 
 def constraints(seen: Seen) -> Part:
-    """Which constraint excludes how much, and which are in tension."""
+    """The share of points that each constraint excludes, and the constraints that are in tension."""
     names, threshold = list(seen.likelihoods), seen.target.threshold
     sample = seen.from_prior if seen.from_prior.sum() >= 50 else np.ones(len(seen.ids), dtype=np.bool_)
     whose = "points drawn from the prior" if sample is seen.from_prior else "all points, which do not follow the prior"

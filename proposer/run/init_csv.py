@@ -1,4 +1,4 @@
-"""`InitCSV`: points to start from, with or without their NLL."""
+"""`InitCSV`: starts a scan from a table of points, with or without their NLL."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def read_init_csv(scan: ScanFile, space: Space) -> InitPoints | None:
     """The points as a batch, their values, shape (n, d), and NLLs, shape (n,), NaN where there is none.
 
     Columns may stand in any order, beside others. Raises ScanFileError, with the line of the
-    CSV file, for a missing column, a value that is no number, or a point outside a range.
+    CSV file, for a missing column, a value that is not a number, or a point outside a range.
     """
     path = init_path(scan)
     if path is None:
@@ -150,7 +150,7 @@ def _rescore(scan: ScanFile, table: pd.DataFrame, nll: Floats) -> tuple[NDArray[
     if not ours or any(each.measurement is not None for each in specs):
         return none, {}
     every = [each.name for each in specs if each.name in table.columns and each.term is None]
-    # infinite ones are kept, and what is no number is as if it were not there: only the NLL depends on it
+    # infinite ones are kept, and what is not a number is as if it were not there: only the NLL depends on it
     observables = {name: np.array([_number(each) for each in table[name]], dtype=float) for name in every}
     absent = np.full(len(table), np.nan)
     values = np.column_stack([observables.get(each.name, absent) for each in scored])
@@ -178,7 +178,7 @@ def _repeated(path: Path, table: pd.DataFrame, x: Floats, nll: Floats) -> list[s
 
 
 def _other_likelihood(scan: ScanFile, path: Path) -> str:
-    """In words, that the run which the table is of had another likelihood, where its folder says so."""
+    """A note in words if the run that wrote the table had another likelihood; this is known if its folder is there."""
     files = [each for each in sorted(path.parent.glob("scan.*")) if each.suffix in (".yaml", ".yml", ".json")]
     try:
         before = _likelihoods(read_scan_file(files[0])) if files else {}
@@ -218,6 +218,6 @@ def _numbers(path: Path, table: pd.DataFrame, name: str, *, required: bool) -> F
 
 
 def _number(text: object) -> float:
-    """The nearest double, so that a table that a run wrote comes back exactly; NaN for what is no number."""
+    """The nearest double, so that a table that a run wrote is read back exactly; NaN for anything but a number."""
     number = to_number(text)
     return math.nan if number is None else number

@@ -1,4 +1,4 @@
-"""The live display: what a scan has come to, for a terminal of 80 columns and 24 lines."""
+"""The live display of a scan, for a terminal of 80 columns and 24 lines."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from proposer.formats import show_number, show_time
+from proposer.show.evaluators import show_evaluator
 from proposer.show.state import State
 from scanspec import visible
 
@@ -14,11 +15,14 @@ BLOCKS = "▁▂▃▄▅▆▇█"
 MOST_CODES = 5
 """The most codes that have a line."""
 
+MOST_EVALUATORS = 4
+"""The most evaluators that have a line."""
+
 STATUSES = {"OK": "ok", "INVALID": "invalid", "FAILED": "failed", "TIMED_OUT": "timed out"}
 
 
 def panel(state: State) -> Table:
-    """At most nineteen lines, cut on the right where the terminal is narrow."""
+    """The display, of at most twenty-three lines. They are cut on the right where the terminal is narrow."""
     table = Table.grid(padding=(0, 2, 0, 0), expand=True)
     table.add_column(no_wrap=True, style="dim", min_width=9)
     table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
@@ -39,6 +43,11 @@ def panel(state: State) -> Table:
     row("speed", f"{show_number(state.points_per_second, 3)} points/s")
     workers = f"{state.busy} of {state.workers} workers busy" if state.workers else ""
     row("evaluator", " · ".join(text for text in (workers, state.evaluator) if text))
+    if len(state.evaluators) > 1:
+        for who in state.evaluators[:MOST_EVALUATORS]:
+            row("", show_evaluator(who))
+        if len(state.evaluators) > MOST_EVALUATORS:
+            row("", f"and {len(state.evaluators) - MOST_EVALUATORS:,} other evaluators")
     row("lowest", state.lowest.removeprefix("lowest "))
     now, _, before = state.strategy.partition("; ")
     row("now", " · ".join(text for text in (state.doing, now) if text))
@@ -49,7 +58,7 @@ def panel(state: State) -> Table:
 
 
 def one_line(state: State) -> str:
-    """The same for a pipe or a file: good points, hit rate and time left come first."""
+    """The display in one line, for a pipe or a file. Good points, hit rate and time left come first."""
     parts = [f"{state.good:,} of {state.wanted:,} good", f"hit rate {show_percent(state.hit_rate)}"]
     parts += [show_left(state), state.doing, "" if state.good else state.lowest]
     ended = ", ".join(f"{state.statuses.get(name, 0):,} {words}" for name, words in STATUSES.items() if name != "OK")
@@ -81,7 +90,7 @@ def show_percent(rate: float | None) -> str:
 
 
 def show_left(state: State) -> str:
-    """The time that is left with its spread, or why nothing is known of it."""
+    """The time that is left with its uncertainty, or why it is unknown."""
     if state.remark or state.left is None:
         return state.remark or "time left unknown"
     low, likely, high = map(show_time, state.left)
@@ -89,6 +98,6 @@ def show_left(state: State) -> str:
 
 
 def sparkline(rates: list[float]) -> str:
-    """A history in one line, from zero to its largest number."""
+    """A history as one line of blocks, from zero to its largest number."""
     top = max(rates, default=0.0)
     return "".join(BLOCKS[min(int(len(BLOCKS) * rate / top), len(BLOCKS) - 1)] if top else BLOCKS[0] for rate in rates)

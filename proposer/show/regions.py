@@ -39,7 +39,7 @@ class Regions:
         self._words = ""
 
     def add(self, u: Floats, values: Floats, nll: float = 0.0) -> None:
-        """A good point, in the unit cube and in physical units, shapes (d,), and its NLL."""
+        """Adds a good point, in the unit cube and in physical units; shapes (d,)."""
         self._points.append((u, values, nll))
         if len(self._points) > MOST_KEPT:
             self._points = self._points[::2]
@@ -79,5 +79,5 @@ class Regions:
         apart = np.abs(u[there].mean(0) - u[elsewhere].mean(0)) / (u[there].std(0) + u[elsewhere].std(0) + 1e-3)
         axis = int(apart.argmax())
         order = ORDINALS[len(regions) - 1] if len(regions) <= len(ORDINALS) else "newest"
-        place = show_number(float(np.median(values[there, axis])), 3)
-        return f"{len(regions)} regions; the {order} near {self._names[axis]} = {place}"
+        middle = show_number(float(np.median(values[there, axis])), 3)
+        return f"{len(regions)} regions; the {order} near {self._names[axis]} = {middle}"

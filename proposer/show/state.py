@@ -1,4 +1,4 @@
-"""What a scan has come to: one value that the live display shows, `--json` prints and `lodescan watch` reads."""
+"""The state of a scan: the live display shows it, `--json` prints it, and `lodescan watch` reads it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ class State:
 
     `at`: Unix time in seconds. `hit_rate`: good points per evaluated point, and its history over equal numbers of
     evaluations. `statuses`: points by status; `by_code`: those that ended at a code, by status. `busy` of `workers`.
+    `evaluators`: what each did since this command began, see EvaluatorWork; those with most points first.
     `doing`: the step of the loop; `strategy`, `regions`: in plain words. `left`: seconds to the end, the lowest, likely
     and highest estimate. `remark`: in place of an estimate.
     """
@@ -26,6 +27,7 @@ class State:
     evaluator: str = ""
     workers: int = 0
     busy: int = 0
+    evaluators: list[dict[str, Any]] = field(default_factory=list)
     hit_rate: float | None = None
     hit_rates: list[float] = field(default_factory=list)
     statuses: dict[str, int] = field(default_factory=dict)
@@ -41,13 +43,13 @@ class State:
     remark: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """The state as a JSON object."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, values: Any) -> Self:
-        """What `to_json` gave, of this version or another one. Raises TypeError for anything else."""
+        """Reads what `to_json` of this or another version wrote. Raises TypeError for anything else."""
         if not isinstance(values, dict):
-            raise TypeError(f"{type(values).__name__} is no state")
+            raise TypeError(f"{type(values).__name__} is not a state")
         known = {field.name for field in fields(cls)}
         return cls(**{name: value for name, value in values.items() if name in known})

@@ -1,14 +1,16 @@
-"""How a command speaks: to a person at a terminal, into a pipe, to a program, or hardly at all."""
+"""How a command writes its messages: for a person at a terminal, into a pipe, for a program, or hardly at all."""
 
 from __future__ import annotations
 
 import enum
 import json
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from scanspec import visible
+from scanspec.events import event, in_json
 from scanspec.logs import stderr_console
 
 
@@ -27,7 +29,7 @@ _voices = [Voice.PEOPLE]
 
 @contextmanager
 def speaking(voice: Voice) -> Iterator[None]:
-    """Speaks like this within the block."""
+    """A context in which messages are written in this way."""
     _voices.append(voice)
     try:
         yield
@@ -36,26 +38,28 @@ def speaking(voice: Voice) -> Iterator[None]:
 
 
 def voice() -> Voice:
-    """How one speaks now."""
+    """The present way of writing messages."""
     return _voices[-1]
 
 
 def say(line: str) -> None:
-    """Says what a person may want to know; stands above the live display where there is one."""
-    if voice() is Voice.JSON:
-        tell("note", {"text": line})
-    elif voice() is Voice.PEOPLE:
+    """Writes a message for people, above the live display where there is one."""
+    if voice() is Voice.QUIET:
+        return
+    tell("note", {"text": line})
+    if voice() is Voice.PEOPLE and not in_json():
         stderr_console().print(visible(line))
 
 
 def warn(line: str) -> None:
-    """Says what a person must know, also one who wants it quiet."""
-    if voice() is Voice.JSON:
-        tell("warning", {"text": line})
-    else:
+    """Writes a message that also those who asked for quiet must see."""
+    tell("warning", {"text": line}, logging.WARNING)
+    if voice() is not Voice.JSON and not in_json():
         stderr_console().print(visible(line))
 
 
-def tell(event: str, values: Mapping[str, Any]) -> None:
-    """Writes one JSON object to standard output."""
-    print(json.dumps({"event": event, **values}), flush=True)
+def tell(name: str, values: Mapping[str, Any], level: int = logging.INFO) -> None:
+    """Tells programs: one JSON object on standard output for `--json`, and an event for `--log-format json`."""
+    event(name, level, **values)
+    if voice() is Voice.JSON:
+        print(json.dumps({"event": name, **values}), flush=True)

@@ -133,7 +133,7 @@ class Small(pb_grpc.EvaluationServiceServicer):
             observables=[z, z] if fault == "too many observables" else [z, *self.terms(z)],
             losses=[loss, *others],
             spectra=[b"s" * (2**20 + 1)] if fault == "large spectra" else [],
-            nll=loss + 1e-3 if fault == "nll is no sum" else loss + sum(others),
+            nll=loss + 1e-3 if fault == "nll is not a sum" else loss + sum(others),
             begun_at=2.0 if fault == "ends before it begins" else 1.0 if fault == "says when" else 0.0,
             ended_at=1.5 if fault in ("ends before it begins", "says when") else 0.0,
             seconds=[-1.0 if fault == "negative time" else 0.1] * (2 if fault == "times of nobody" else 1),

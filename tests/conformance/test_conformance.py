@@ -43,7 +43,7 @@ FAULTS = {
     "outside its window": "results are sound: an OK point has z",
     "invalid with an NLL": "results are sound: a point with status STATUS_INVALID has an NLL",
     "fails in silence": "results are sound: a point that is not OK does not say why",
-    "nll is no sum": "the nll is the sum of the losses",
+    "nll is not a sum": "the nll is the sum of the losses",
     "beyond the cap": "the nll is the sum of the losses: the losses are [800.0], but the largest one is 710.7",
     "large spectra": "results are sound: the spectrum files of a point have more than 1 MiB",
     "missing twice": "results are sound: a position is missing twice",

@@ -123,7 +123,7 @@ class FlavioCode(Code):
         coefficients = section.section("coefficients")
         for name, parts in self._coefficients.items():
             if name not in known:
-                what = f"{name!r} is no Wilson coefficient of {self._eft}, basis {self._basis}"
+                what = f"{name!r} is not a Wilson coefficient of {self._eft}, basis {self._basis}"
                 raise coefficients.error(f"{what}{closest(name, known)}", name)
             if name in real and len(parts) > 1:  # wilson drops the imaginary part without a word
                 what = f"{name} is a real Wilson coefficient of {self._eft}, basis {self._basis}"
@@ -138,23 +138,24 @@ class FlavioCode(Code):
         arguments = list(known[name].arguments or ())
         if len(arguments) != len(values):
             wanted = f"[{', '.join([name, *arguments])}]" if arguments else f"{name} alone"
-            said = f"{name} is given {len(values)} numbers (bin, q2), but takes {len(arguments)}"
-            raise spec.section.error(f"{said}; write flavio: {wanted}", "flavio")
+            fault = f"{name} is given {len(values)} numbers (bin, q2), but takes {len(arguments)}"
+            raise spec.section.error(f"{fault}; write flavio: {wanted}", "flavio")
         given = dict(zip(arguments, values, strict=True))
         for low in arguments:
             high = low.removesuffix("min") + "max"
             if low.endswith("min") and high in given and not given[low] < given[high]:
-                said = f"the bin {given[low]:g} to {given[high]:g} of {name} is empty or reversed"
-                raise spec.section.error(f"{said}; {low} must be below {high}", "flavio")
+                fault = f"the bin {given[low]:g} to {given[high]:g} of {name} is empty or reversed"
+                raise spec.section.error(f"{fault}; {low} must be below {high}", "flavio")
         self._check_kinematics(spec, name, values, arguments)
 
     def _check_kinematics(
         self, spec: ObservableSpec, name: str, values: tuple[float, ...], arguments: list[str]
     ) -> None:
-        """A bin must lie where the decay is allowed: flavio gives zero, or a part of the bin, without a word.
+        """Raises ConfigurationError for a bin outside of the range in which the decay is allowed.
 
-        Where the rate is zero says flavio itself. A bin in which somebody has measured the decay is taken
-        as it is: such bins often end a little beyond the limit.
+        For such a bin flavio returns zero, or a part of the bin, without a warning. flavio itself says where the rate
+        is zero. A bin in which somebody has measured the decay is accepted as it is: such bins often end a little
+        beyond the limit.
         """
         if arguments not in (["q2min", "q2max"], ["q2"]):
             return
@@ -176,8 +177,8 @@ class FlavioCode(Code):
             else:
                 value = self._flavio.np_prediction(spec.flavio.name, point, *spec.flavio.arguments)
         except Exception as error:
-            said = f"flavio cannot predict {spec.flavio} in the Standard Model"
-            raise spec.section.error(f"{said} ({type(error).__name__}: {error})", "flavio") from error
+            fault = f"flavio cannot predict {spec.flavio} in the Standard Model"
+            raise spec.section.error(f"{fault} ({type(error).__name__}: {error})", "flavio") from error
         if not math.isfinite(value):
             raise spec.section.error(f"{spec.flavio} is {value} in the Standard Model", "flavio")
         self.standard_model[spec.name] = float(value)
@@ -240,7 +241,7 @@ class FlavioCode(Code):
             parts = {name: value for name, value in coefficients.dict.items() if name in real}
             wrong = [name for name, value in parts.items() if abs(value.imag) > _NOISE * abs(value)]
         except Exception as error:
-            raise CodeFailed(f"{self._wcxf} is no WCxf file that can be used ({error})") from error
+            raise CodeFailed(f"{self._wcxf} is not a WCxf file that can be used ({error})") from error
         if not finite:
             raise CodeFailed(f"{self._wcxf} holds a coefficient that is not finite")
         if wrong:
@@ -288,11 +289,11 @@ def _rates(name: str) -> list[str]:
     given = process.group(1)
     ours = re.sub(r"ll$", 2 * lepton, re.sub(r"lnu$", f"{lepton}nu", given))
     charges = [re.sub(r"^(B|D)->", rf"\g<1>{charge}->", ours) for charge in ("", "0", "+")]
-    return [f"dBR/dq2({each})" for each in dict.fromkeys([given, *charges])]
+    return [f"dBR/dq2({final})" for final in dict.fromkeys([given, *charges])]
 
 
 def _read_elsewhere(wanted: measurements.Wanted) -> measurements.Found:
-    """In a process of its own, which ends: flavio's memory is for the workers."""
+    """Reads the measurements in a process of its own, so that the evaluator does not keep flavio in memory."""
     done = subprocess.run(
         [sys.executable, "-m", "evaluator.codes.measurements"],
         input=json.dumps(wanted),
