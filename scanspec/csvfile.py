@@ -26,8 +26,6 @@ def open_csv(path: Path) -> Iterator[tuple[list[str], Iterator[tuple[int, list[s
     with open(path, newline="", encoding="utf-8-sig", opener=open_regular) as file:
         rows = _rows(file)
         names = [plain_name(name.strip().lstrip("#").strip()) for name in next(rows, (1, []))[1]]
-        if not any(names):
-            raise NotCsv("its first line names no column")
         _check_delimiter(names)
         yield names, _checked(rows, len(names))
 
