@@ -16,7 +16,7 @@ from proposer.run.tables import from_text
 from proposer.space import Space
 from proposer.types import Batch, Floats, Outcome, Status
 from scanspec import Kind, Likelihood, ScanFile, ScanFileError, losses_and_nll, read_scan_file
-from scanspec.csvfile import open_csv
+from scanspec.csvfile import NotCsv, open_csv
 from scanspec.document import to_number
 from scanspec.parquet import is_parquet, open_parquet
 from scanspec.settings import reads_rows
@@ -201,6 +201,8 @@ def _read_table(path: Path) -> tuple[list[str], pd.DataFrame]:
     with (open_parquet if is_parquet(path) else open_csv)(path) as (names, rows):
         found = list(rows)
     header = [from_text(name) for name in names]
+    if not any(header):
+        raise NotCsv("its first line names no column")
     table = pd.DataFrame([row for _, row in found], index=[line for line, _ in found], columns=header, dtype=str)
     return header, table
 

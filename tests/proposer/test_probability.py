@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -11,17 +12,25 @@ import pytest
 from proposer.keys import row_keys
 from proposer.run.dataset import Dataset
 from proposer.strategies.lode.strategy import Lode
-from proposer.types import Batch
+from proposer.types import Batch, Floats
 from tests.proposer.datasets import open_dataset
-from tests.proposer.test_lode import FAST, GAUSS, cube, honest, nothing_but_nll, play
+from tests.proposer.test_lode import FAST, GAUSS, Answers, cube, honest, nothing_but_nll, told
 from tests.proposer.test_mls_dnnc import scan, trainings
 
 pytestmark = pytest.mark.usefixtures("quick")
 
 
+def batches(answer: Callable[[Floats], Answers]) -> list[Batch]:
+    strategy, made = Lode(cube(2), FAST, 1, [GAUSS]), []
+    for number in range(1, 6):
+        made.append(strategy.ask())
+        strategy.tell(told(number, made[-1], answer(made[-1].u)))
+    return made
+
+
 @pytest.mark.parametrize("answer", [honest, nothing_but_nll], ids=lambda each: each.__name__)
 def test_lode_says_how_probable_each_point_is_and_asks_for_the_same(answer, monkeypatch):
-    made = play(Lode(cube(2), FAST, 1, [GAUSS]), answer, 5)
+    made = batches(answer)
     assert all((batch.probability is None) == (batch.origins[0] == "start") for batch in made)
     predicted = np.concatenate([batch.probability for batch in made if batch.probability is not None])
     good = np.concatenate([answer(batch.u)[1] < 1.0 for batch in made if batch.probability is not None])
@@ -29,7 +38,7 @@ def test_lode_says_how_probable_each_point_is_and_asks_for_the_same(answer, monk
     brier = np.mean((predicted - good) ** 2)
     assert brier < 0.01 + 0.6 * np.mean((good.mean() - good) ** 2)  # of one who knows no more than the hit rate
     monkeypatch.setattr(Lode, "probability", lambda self, u: np.full(len(u), np.nan))
-    for batch, blind in zip(made, play(Lode(cube(2), FAST, 1, [GAUSS]), answer, 5), strict=True):
+    for batch, blind in zip(made, batches(answer), strict=True):
         np.testing.assert_array_equal(batch.u, blind.u)
 
 
