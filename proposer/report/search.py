@@ -26,6 +26,8 @@ MEANINGS = {
     "exploit": "believed good",
     "explore": "far from all others",
     "probe": "where little is known",
+    "solve": "believed good by another model",
+    "fill": "between and around good points",
     "descend": "a step downhill",
     "smote": "between good points (SMOTE)",
     "csv": "a row of a table",

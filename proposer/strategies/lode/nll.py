@@ -1,8 +1,13 @@
-"""What LODE learns with where only an NLL comes back: a few networks of hidden residuals (`nets.py`)."""
+"""What LODE learns with where only an NLL comes back.
+
+A few networks of hidden residuals (`nets.py`) learn any NLL roughly, sums of squared polynomials (`squares.py`) learn
+few NLLs exactly.
+"""
 
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -11,6 +16,8 @@ from torch import Tensor
 
 from proposer.strategies.lode.energy import FAR, EnergyOfObservables
 from proposer.strategies.lode.nets import MEMBERS, Nets
+from proposer.strategies.lode.select import hits
+from proposer.strategies.lode.squares import Squares
 from proposer.strategies.lode.surrogate import LEARN_AGAIN, grouped
 from proposer.strategies.lode.train import training_rows
 from proposer.strategies.lode.validity import Validity
@@ -23,8 +30,8 @@ if TYPE_CHECKING:
 
     from proposer.strategies.lode.points import Known
 
-MOST_POINTS, MOST_JUDGED = 4000, 600
-"""Most points that the networks and the process of the validity learn from."""
+MOST_POINTS, MOST_BY_SQUARES, MOST_JUDGED = 4000, 700, 600
+"""Most points that the networks, the polynomials and the process of the validity learn from."""
 FARTHEST = 1e6
 """Energies above are learned as this."""
 ERROR, LEAST_ERROR, MOST_ERROR = 0.5, 0.05, 1.0
@@ -54,6 +61,7 @@ class OfNll:
         self.dim, self.inputs = dim, inputs
         self._of_nll = energy.of_nll
         self._nets: Nets | None = None
+        self._squares = Squares(dim)
         self._validity = Validity(dim, inputs)
         self._error = ERROR
         self._seen = 0
@@ -84,7 +92,10 @@ class OfNll:
                 self._error = float(np.clip(np.sqrt((off**2).mean()), LEAST_ERROR, MOST_ERROR))
         self._seen, self._turn = len(known.u), int(rng.integers(MEMBERS))
         rows = usable[training_rows(known.u[usable], known.energy[usable], MOST_POINTS, rng)]
-        self._nets.learn(self.inputs(known.u[rows]), known.plain[rows].clip(max=FARTHEST), random)
+        few = hits(known, "solve") > hits(known, "exploit")
+        self._nets.learn(self.inputs(known.u[rows]), known.plain[rows].clip(max=FARTHEST), random, few=few)
+        rows = usable[training_rows(known.u[usable], known.energy[usable], MOST_BY_SQUARES, rng)]
+        self._squares.learn(self.inputs(known.u[rows]), known.plain[rows].clip(max=FARTHEST), rng)
         again = len(usable) >= LEARN_AGAIN * self._learned_from
         if again:
             self._learned_from = len(usable)
@@ -108,6 +119,16 @@ class OfNll:
         assert self._nets is not None
         log_energy = self._nets.log_energy(torch.from_numpy(self.inputs(u)))
         return np.asarray(self._of_nll.within(torch.expm1(log_energy)).numpy())
+
+    def others(self) -> list[Callable[[Tensor], Tensor]]:
+        """Those of the polynomials, while they say more than nothing."""
+
+        def energy(member: int, u: Tensor) -> Tensor:
+            z = torch.from_numpy(self.inputs(u.numpy()))
+            plain = self._squares.energy(z, member)
+            return self._validity.raise_energy(self._of_nll.within(plain), z).clamp(max=FAR)
+
+        return [partial(energy, member) for member in range(self._squares.members)]
 
     @torch.no_grad()
     def probability(self, u: Floats, rng: np.random.Generator, wider: float = 1.0) -> Floats:
@@ -138,11 +159,13 @@ class OfNll:
         }
         if self._nets is not None:
             arrays |= {f"nets/{key}": value for key, value in self._nets.to_arrays().items()}
+        arrays |= {f"squares/{key}": value for key, value in self._squares.to_arrays().items()}
         return arrays | self._validity.to_arrays()
 
     def load(self, arrays: Mapping[str, NDArray[np.float64]]) -> None:
         parts = grouped(arrays)
         self._learned_from = int(arrays["learned_from"])
         self._error, self._seen = float(arrays["error"]), int(arrays["seen"])
+        self._squares = Squares.from_arrays(parts["squares"]) if "squares" in parts else Squares(self.dim)
         self._nets = Nets.from_arrays(parts["nets"]) if "nets" in parts else None
         self._validity.load(parts.get("validity"))
