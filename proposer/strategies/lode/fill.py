@@ -19,6 +19,7 @@ from proposer.types import Floats
 if TYPE_CHECKING:
     from proposer.strategies.lode.acquire import Context
 
+BY_MODEL = ("exploit", "solve")
 POOR, LAST = 0.25, 100
 """The model does not see a region where less than this share of the last so many points that it took for good were."""
 MOST = 0.5
@@ -31,8 +32,8 @@ def fill(context: Context, n: int) -> Floats:
     """A part: candidates between and around good points, spread evenly; as many as their hits are worth beside those of
     the model, and none where it predicts well."""
     known = context.known
-    of_model = hits(known, ("exploit", "solve"), LAST)
-    if of_model > POOR or not known.good.any():
+    of_model = hits(known, BY_MODEL, LAST)
+    if np.isin(known.origins, BY_MODEL).sum() < LAST or of_model > POOR or not known.good.any():
         return np.empty((0, context.dim))
     of_neighbours = hits(known, "fill", LAST)
     n = min(n, round(MOST * context.n * of_neighbours / (of_neighbours + of_model)))
@@ -50,7 +51,7 @@ def shape(good: Floats) -> Floats:
     deviation, axes = np.linalg.svd(good - good.mean(axis=0))[1:]
     length = np.zeros(good.shape[1])
     length[: len(deviation)] = deviation / max(float(deviation.max()), 1e-300)
-    return np.maximum(length, 1.0 / len(good))[:, None] * axes
+    return np.asarray(np.maximum(length, 1.0 / len(good))[:, None] * axes)
 
 
 FILL = Part("fill", fill)
