@@ -32,7 +32,7 @@ up: ## the same in two containers
 down: ## stop the containers
 	@docker compose down
 
-test: environments physics-environments ## fast tests, each in its environment
+test: environments physics-environments manifests ## fast tests, each in its environment
 	@tools/test.sh 'not slow and not soak and not containers' $(PHYSICS)
 
 test-slow: environments physics-environments slow-environments browser ## slow tests: kills, long silences, real scans
@@ -56,6 +56,7 @@ physics-environments:
 	@for name in $(PHYSICS); do tools/environment.sh $$name test || exit 1; done
 
 slow-environments:
+	@tools/environment.sh readers
 	@for name in $(SLOW_PHYSICS); do tools/environment.sh $$name test || exit 1; done
 
 browser:
@@ -66,18 +67,27 @@ dev:
 	@tools/environment.sh dev
 .PHONY: dev
 
-lint: dev ## style, imports between the two sides, manifests
+manifests:
+	@tools/environment.sh dev test
+.PHONY: manifests
+
+lint: dev ## style, imports between the two sides
 	@$(DEV)/ruff check --output-format concise --quiet .
 	@$(DEV)/ruff format --check .
+	@$(DEV)/python tools/positional.py
 	@PYTHONPATH=.:proto $(DEV)/lint-imports --no-cache
-	@$(DEV)/kubernetes-validate --strict --quiet kubernetes/*.yaml
 
-types: dev environments ## types, each side in its own environment
+types: manifests environments ## types, each side in its own environment
 	@tools/types.sh
 
 schema: ## docs/scan.schema.json, made from the keys of scan files
 	@$(PROPOSER)/python -m scanspec schema >docs/scan.schema.json
 .PHONY: schema
+
+docs: environments ## the documentation as a site, in site/
+	@tools/environment.sh docs
+	@tools/docs.sh
+.PHONY: docs
 
 contract: dev ## generate the code in proto/ from the contract
 	@tools/contract.sh proto

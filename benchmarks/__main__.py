@@ -65,7 +65,7 @@ def main() -> None:
 def _median(costs: list[Cost]) -> Cost:
     return Cost(
         *(
-            statistics.median(getattr(each, name) for each in costs)
+            statistics.median(getattr(cost, name) for cost in costs)
             for name in ("wall", "proposer", "server", "workers")
         )
     )

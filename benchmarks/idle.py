@@ -18,10 +18,10 @@ import torch
 from benchmarks.pairs import serving
 from benchmarks.search.metrics import Cells
 from benchmarks.search.problems import PROBLEMS, Problem
+from proposer.loop import Limits, Scan, read_tally
 from proposer.run.columns import Columns
 from proposer.run.dataset import Dataset
 from proposer.run.tables import GoodPoints
-from proposer.scan import Limits, Scan, read_tally
 from proposer.show.progress import Progress
 from proposer.space import Space
 from proposer.strategies.lode.energy import ScoredObservable
@@ -75,7 +75,7 @@ def measure(problem: Problem, seconds: float, mode: str, good: int, seed: int) -
         code = CODE.format(log=str(folder / "log"), seconds=seconds)
         scan = SCAN.format(low=problem.low, high=problem.high)
         with serving(scan, WORKERS, ("bench_idle.py", code)) as (evaluator, _), Dataset(folder / "run") as dataset:
-            space = Space([Variable(f"x{each}", problem.low, problem.high) for each in range(problem.dim)])
+            space = Space([Variable(f"x{k}", problem.low, problem.high) for k in range(problem.dim)])
             observables = [ScoredObservable("y0", problem.likelihoods[0])]
             strategy = Lode(space, LodeSettings(target=Target(problem.threshold)), seed, observables)
             strategy.lag = LAGS[mode]

@@ -30,7 +30,12 @@ def memory_by_points(marks: tuple[int, ...]) -> list[tuple[int, float, float, fl
                 u = rng.random((BATCH, DIM))
                 added = dataset.add_batch(Batch(u, ["bench"] * BATCH, stored // BATCH), u, b"")
                 values = rng.random(OBSERVABLES).tolist()
-                dataset.record([Outcome(i, Status.OK, 1.0, values, values, [0.1]) for i in added.ids.tolist()])
+                dataset.record(
+                    [
+                        Outcome(i, Status.OK, nll=1.0, observables=values, losses=values, seconds=[0.1])
+                        for i in added.ids.tolist()
+                    ]
+                )
                 stored += BATCH
             seconds = time.perf_counter() - start
             disk = sum(path.stat().st_size for path in Path(folder).iterdir())

@@ -107,7 +107,9 @@ def measure(scan: str, workers: int, batch: int, points: int) -> Cost:
     rng = np.random.default_rng(0)
     with serving(scan, workers) as (evaluator, pid), temporary_dataset() as dataset:
         description, work = evaluator.describe(10.0), Work(NAMES)
-        dataset.start(Columns.named(NAMES, [each.name for each in description.observables], description.codes))
+        dataset.start(
+            Columns.named(NAMES, [observable.name for observable in description.observables], description.codes)
+        )
 
         def run(count: int, iteration: int) -> None:
             u = rng.random((count, len(NAMES)))

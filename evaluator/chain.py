@@ -212,13 +212,13 @@ class Chain:
         return Outcome(
             status,
             found.values,
-            sorted(found.missing),
-            progress.seconds,
-            progress.code,
-            printable(message),
-            [printable(each) for each in point.warnings[:MOST_WARNINGS]],
-            spectra,
-            not_given,
+            missing=sorted(found.missing),
+            seconds=progress.seconds,
+            failed_code=progress.code,
+            message=printable(message),
+            warnings=[printable(each) for each in point.warnings[:MOST_WARNINGS]],
+            spectra=spectra,
+            not_given=not_given,
         )
 
     def _solve(

@@ -101,6 +101,7 @@ class Expression:
         known: Collection[str],
         where: str,
         variables: int,
+        *,
         off: Collection[str] = (),
         later: Collection[str] = (),
     ) -> None:

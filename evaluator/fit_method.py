@@ -48,7 +48,7 @@ def read_fit_method(scan: ScanFile) -> FitMethod | None:
     section = scan.fitting.section
     variables, targets = len(scan.fitting.variables), len(scan.fitting.targets)
     asked = section.text("method", "")
-    name = next((each for each in METHODS if each.lower() == asked.lower()), None)
+    name = next((method for method in METHODS if method.lower() == asked.lower()), None)
     if name is None:
         raise section.error(f"there is no method {asked!r} to fit with{closest(asked, METHODS[1:])}", "method")
     if name in (*BRACKETING, *STEPPING) and variables + targets != 2:

@@ -81,12 +81,16 @@ class Solver:
             optimize.least_squares(search.residuals, start, bounds=(1.0, 2.0), diff_step=method.eps)
 
     def _explain(self, search: _Search) -> str:
-        ranges = ", ".join(f"{each.name} in [{each.low:g}, {each.high:g}]" for each in self._fitting.variables)
-        wanted = " and ".join(f"{each.name} = {each.value:g} +- {each.sigma:g}" for each in self._fitting.targets)
+        ranges = ", ".join(
+            f"{variable.name} in [{variable.low:g}, {variable.high:g}]" for variable in self._fitting.variables
+        )
+        wanted = " and ".join(
+            f"{target.name} = {target.value:g} +- {target.sigma:g}" for target in self._fitting.targets
+        )
         if search.best is None:
             return f"fitting: every run for {ranges} was unphysical"
         found = ", ".join(
-            f"{each.name} = {value:.6g}" for each, value in zip(self._fitting.targets, search.seen, strict=True)
+            f"{target.name} = {value:.6g}" for target, value in zip(self._fitting.targets, search.seen, strict=True)
         )
         return f"fitting: no {ranges} gives {wanted}; nearest after {search.runs} runs: {found}"
 
@@ -107,14 +111,14 @@ class _Search:
 
         Outside of the ranges, which not every method knows, those of the nearest point in them, and larger.
         """
-        inside = tuple(min(max(float(each), 1.0), 2.0) for each in coordinates)
+        inside = tuple(min(max(float(coordinate), 1.0), 2.0) for coordinate in coordinates)
         found = self._residuals(inside) or [_UNPHYSICAL] * len(self._fitting.targets)
-        outside = sum(abs(float(each) - within) for each, within in zip(coordinates, inside, strict=True))
-        return [each * (1.0 + outside) for each in found]
+        outside = sum(abs(float(coordinate) - within) for coordinate, within in zip(coordinates, inside, strict=True))
+        return [residual * (1.0 + outside) for residual in found]
 
     def square(self, coordinates: Any) -> float:
         """ln(1 + the sum of the squared residuals): minimisers overshoot where a sigma is small."""
-        return math.log1p(sum(each**2 for each in self.residuals(coordinates)))
+        return math.log1p(sum(residual**2 for residual in self.residuals(coordinates)))
 
     def signed(self, coordinate: float) -> float:
         """The residual of one target; raises _Ended where there is none: a sign means nothing there."""
@@ -136,23 +140,23 @@ class _Search:
     def _residuals(self, coordinates: tuple[float, ...]) -> Values | None:
         if coordinates in self._known:
             return self._known[coordinates]
-        if not all(1.0 <= each <= 2.0 for each in coordinates):  # secant knows no bounds
+        if not all(1.0 <= coordinate <= 2.0 for coordinate in coordinates):  # secant knows no bounds
             return None
         if self.runs == self._most:
             raise _Ended
         self.runs += 1
         values = [
-            each.low + (at - 1.0) * (each.high - each.low)
-            for each, at in zip(self._fitting.variables, coordinates, strict=True)
+            variable.low + (at - 1.0) * (variable.high - variable.low)
+            for variable, at in zip(self._fitting.variables, coordinates, strict=True)
         ]
         found: Values | None
         try:
             observed = self._observe(values)
-            found = [_residual(each, value) for each, value in zip(self._fitting.targets, observed, strict=True)]
+            found = [_residual(target, value) for target, value in zip(self._fitting.targets, observed, strict=True)]
         except InvalidPoint:
             found = None
         self._known[coordinates] = found
-        if found is not None and (distance := max(abs(each) for each in found)) < self.distance:
+        if found is not None and (distance := max(abs(residual) for residual in found)) < self.distance:
             self.best, self.seen, self.distance = values, observed, distance
             if distance <= CLOSE:
                 raise _Ended

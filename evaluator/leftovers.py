@@ -51,7 +51,7 @@ def kill_marked(mark: str, value: str | Path) -> set[int]:
     Returns those that there were.
     """
     needle = f"{mark}={value}".encode()
-    return _kill_trees(lambda each: needle in each.environment())
+    return _kill_trees(lambda process: needle in process.environment())
 
 
 def kill_worker(root: Path, worker: str, session: int, orphans_of: int, others: Collection[int]) -> None:
@@ -63,11 +63,11 @@ def kill_worker(root: Path, worker: str, session: int, orphans_of: int, others: 
     root_mark, worker_mark = f"{ROOT_MARK}={root}".encode(), f"{WORKER_MARK}={worker}".encode()
     server_session = _session(orphans_of)
 
-    def ours(each: _Process) -> bool:
-        if orphans_of and each.parent == orphans_of and each.pid not in others:
-            return _session(each.pid) != server_session
-        environment = each.environment()
-        return worker_mark in environment or (root_mark in environment and _session(each.pid) == session)
+    def ours(process: _Process) -> bool:
+        if orphans_of and process.parent == orphans_of and process.pid not in others:
+            return _session(process.pid) != server_session
+        environment = process.environment()
+        return worker_mark in environment or (root_mark in environment and _session(process.pid) == session)
 
     _kill_trees(ours)
 

@@ -124,7 +124,7 @@ class Known:
     def expression(self, text: str, where: str) -> Expression:
         """Raises ConfigurationError, starting with `where`."""
         later = set(self._all) - set(self.names)
-        return Expression(text, self.names, where, len(self._scan.variables), self._scan.switched_off, later)
+        return Expression(text, self.names, where, len(self._scan.variables), off=self._scan.switched_off, later=later)
 
     def reading(self, spec: ObservableSpec) -> Reading:
         """How the next observable is read; raises ConfigurationError."""

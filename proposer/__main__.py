@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from proposer.commands.arguments import Visible
 from proposer.commands.parser import make_parser
@@ -23,7 +23,7 @@ from scanspec import DEFAULT_ADDRESS, LodescanError, UsageError, visible
 from scanspec.logs import logging_to_stderr
 
 if TYPE_CHECKING:
-    from proposer.commands.scan import ScanOptions
+    from proposer.scanning import ScanOptions
 
 BAD_INPUT, NO_ROOM = 2, 74
 
@@ -80,8 +80,8 @@ def _complain(text: str) -> None:
 def _scan(options: argparse.Namespace) -> int:
     from proposer.commands.scan import scan
 
-    own = _scan_options(options, security=read_security(options), race=options.race)
-    return scan(options.file, options.evaluator or [DEFAULT_ADDRESS], own)
+    places = options.evaluator or [DEFAULT_ADDRESS]
+    return scan(options.file, places, _scan_options(options), security=read_security(options), race=options.race)
 
 
 def _both(options: argparse.Namespace) -> int:
@@ -90,8 +90,8 @@ def _both(options: argparse.Namespace) -> int:
     return run(options.file, options.workers, _scan_options(options))
 
 
-def _scan_options(options: argparse.Namespace, **others: Any) -> ScanOptions:
-    from proposer.commands.scan import ScanOptions
+def _scan_options(options: argparse.Namespace) -> ScanOptions:
+    from proposer.scanning import ScanOptions
 
     return ScanOptions(
         folder=options.folder,
@@ -100,7 +100,6 @@ def _scan_options(options: argparse.Namespace, **others: Any) -> ScanOptions:
         eager=options.eager,
         same_physics=options.same_physics,
         report=not options.no_report,
-        **others,
     )
 
 
@@ -166,6 +165,11 @@ def _merge(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
+    if options.kind == "slha":
+        from proposer.commands.spectra import Makers, export_spectra
+
+        makers = Makers(places=options.evaluator, security=read_security(options), wait=options.wait)
+        return export_spectra(options.folder, makers)
     from proposer.commands.export import export
 
     return export(options.folder, options.kind)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -34,7 +34,7 @@ class Step(NamedTuple):
 def drive(
     strategy: Strategy, backend: EvaluationBackend, space: Space, *, batches: float = math.inf, wait: float = 60.0
 ) -> Iterator[Step]:
-    """Asks and tells until the strategy is done, or so many batches were asked for; yields each as it is answered.
+    """Asks and tells until the strategy is done, or so many batches were asked for; yields each once it is answered.
 
     As in a scan, the ask for a batch sees all batches up to the lag before it, and points that were asked for before
     are left out.
@@ -43,8 +43,6 @@ def drive(
     seen, waiting, work = KeySet(), deque[Told](), Work(space.names)
     asked = number = repeats = 0
     while number < batches and repeats < MOST_REPEATS:
-        while len(waiting) > strategy.lag:
-            strategy.tell(waiting.popleft())
         start = time.process_time()
         batch = strategy.ask()
         seconds = time.process_time() - start
@@ -61,13 +59,14 @@ def drive(
         outcomes = [
             each for received in backend.evaluate(work, wait=wait, until=math.inf) for each in received.outcomes
         ]
-        origins = [origin for origin, keep in zip(batch.origins, kept.tolist(), strict=True) if keep]
-        told = _told(sorted(outcomes, key=lambda each: each.id), batch.u[kept], origins, number)
+        told = _told(sorted(outcomes, key=lambda each: each.id), batch.u[kept], batch.where(kept).origins, number)
         waiting.append(told)
+        while len(waiting) > strategy.lag:
+            strategy.tell(waiting.popleft())
         yield Step(told, seconds)
 
 
-def _told(outcomes: list[Outcome], u: np.ndarray, origins: list[str], number: int) -> Told:
+def _told(outcomes: list[Outcome], u: np.ndarray, origins: Sequence[str], number: int) -> Told:
     width = max((len(each.observables) for each in outcomes), default=0)
     nothing = [math.nan] * width
     observables = [each.observables if len(each.observables) == width else nothing for each in outcomes]

@@ -42,14 +42,14 @@ class Space:
 
     def __init__(self, variables: Sequence[Variable]) -> None:
         self.variables = tuple(variables)
-        self.names = [each.name for each in variables]
+        self.names = [variable.name for variable in variables]
         self.dim = len(self.variables)
-        self.fixed: NDArray[np.bool_] = np.array([each.fixed for each in variables], dtype=np.bool_)
-        self.periodic: NDArray[np.bool_] = np.array([each.periodic for each in variables], dtype=np.bool_)
+        self.fixed: NDArray[np.bool_] = np.array([variable.fixed for variable in variables], dtype=np.bool_)
+        self.periodic: NDArray[np.bool_] = np.array([variable.periodic for variable in variables], dtype=np.bool_)
         self.periodic &= ~self.fixed
-        self.shares: NDArray[np.int64] = np.array([each.shares for each in variables], dtype=np.int64)
+        self.shares: NDArray[np.int64] = np.array([variable.shares for variable in variables], dtype=np.int64)
         self.width = self.dim + int(self.periodic.sum())
-        choices = [1 if each.fixed else each.shares for each in variables]
+        choices = [1 if variable.fixed else variable.shares for variable in variables]
         self.size: float = math.prod(choices) if all(choices) else math.inf
         """How many points there are."""
 
@@ -63,7 +63,7 @@ class Space:
 
     def inside(self, x: Floats) -> NDArray[np.bool_]:
         """Which values, shape (n, d), lie in the range of their variable; NaN does not."""
-        low, high = np.array([[each.low, each.high] for each in self.variables]).T
+        low, high = np.array([[v.low, v.high] for v in self.variables]).T
         within: NDArray[np.bool_] = (low <= x) & (x <= high)
         for column, variable in enumerate(self.variables):
             if variable.values:
@@ -194,7 +194,7 @@ def _sine_quantile(u: Floats, low: float, high: float) -> Floats:
     """Quantile of the density proportional to sin(x), from the end of [0, pi] that is nearer."""
     mass = _sine_mass(np.array([high]), low)
     from_zero, from_pi = np.sin(0.5 * low) ** 2 + u * mass, np.cos(0.5 * high) ** 2 + (1.0 - u) * mass
-    near_zero, near_pi = (2.0 * np.arcsin(np.sqrt(each.clip(0.0, 1.0))) for each in (from_zero, from_pi))
+    near_zero, near_pi = (2.0 * np.arcsin(np.sqrt(share.clip(0.0, 1.0))) for share in (from_zero, from_pi))
     x: Floats = np.where(from_zero < 0.5, near_zero, np.pi - near_pi)
     return x
 

@@ -39,19 +39,32 @@ class Batch:
 
     `u`: shape (n, d), in the unit cube. `origins`: n words that say why each point was
     chosen (bootstrap, exploit, random, smote, init ...). `iteration`: of the strategy's
-    loop, 0 before the loop starts.
+    loop, 0 before the loop starts. `probability`: that a point is good, as the strategy
+    predicts it, shape (n,), NaN where it does not; None: it never does.
     """
 
     u: Floats
     origins: Sequence[str]
     iteration: int
+    probability: Floats | None = None
 
     def __post_init__(self) -> None:
         if self.u.ndim != 2 or len(self.u) != len(self.origins):
             raise ValueError(f"a batch of shape {self.u.shape} cannot have {len(self.origins)} origins")
+        if self.probability is not None and self.probability.shape != (len(self.u),):
+            raise ValueError(f"a batch of {len(self.u)} points cannot have probabilities of {self.probability.shape}")
 
     def __len__(self) -> int:
         return len(self.origins)
+
+    def where(self, kept: NDArray[np.bool_]) -> Batch:
+        """Some of its points; `kept`: shape (n,)."""
+        if kept.all():
+            return self
+        origins = [self.origins[k] for k in np.flatnonzero(kept).tolist()]
+        return Batch(
+            self.u[kept], origins, self.iteration, None if self.probability is None else self.probability[kept]
+        )
 
 
 @dataclass(frozen=True)

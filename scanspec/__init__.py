@@ -9,7 +9,7 @@ from scanspec.document import ScanFileError, Section
 from scanspec.errors import LodescanError, UsageError
 from scanspec.likelihoods import Kind, Likelihood, losses_and_nll
 from scanspec.observables import FlavioAddress, ObservableSpec, SlhaAddress
-from scanspec.reading import read_scan_file
+from scanspec.reading import read_scan_file, read_scan_text
 from scanspec.scanfile import CodeSpec, ScanFile
 from scanspec.text import visible
 from scanspec.variables import PriorKind, Variable
@@ -37,5 +37,6 @@ __all__ = [
     "losses_and_nll",
     "read_address",
     "read_scan_file",
+    "read_scan_text",
     "visible",
 ]

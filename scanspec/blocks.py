@@ -226,7 +226,7 @@ def _values(rows: Iterable[list[str]]) -> dict[tuple[int, ...], list[str]]:
 def _distinct(words: list[str]) -> list[str]:
     """One of those that are equal; texts of several words are prose where there is a single one."""
     found: dict[float | str, str] = {}
-    for word in [each for each in words if " " not in each] or words:
+    for word in [candidate for candidate in words if " " not in candidate] or words:
         found.setdefault(_key(word), word)
     return list(found.values())
 

@@ -60,13 +60,13 @@ def read_start(scan: ScanFile) -> tuple[float, ...]:
     if key not in setup:
         return ()
     columns, wrong = read_columns(setup, key)
-    points = _points(setup, key, columns, wrong, [each.name for each in scan.variables])
-    scored = [each for each in scan.all_observables() if each.likelihood.kind is not Kind.OFF]
-    known = not any(each.measurement is not None for each in scan.all_observables())
+    points = _points(setup, key, columns, wrong, [variable.name for variable in scan.variables])
+    scored = [observable for observable in scan.all_observables() if observable.likelihood.kind is not Kind.OFF]
+    known = not any(observable.measurement is not None for observable in scan.all_observables())
     own = next((columns[name] for name in ("NLL", "Result") if name in columns), None)
-    if known and all(each.name in columns for each in scored):
-        table = np.array([columns[each.name] for each in scored], dtype=float).T
-        nll = losses_and_nll([each.likelihood for each in scored], table)[1]
+    if known and all(observable.name in columns for observable in scored):
+        table = np.array([columns[observable.name] for observable in scored], dtype=float).T
+        nll = losses_and_nll([observable.likelihood for observable in scored], table)[1]
     elif own is not None:
         nll = np.nan_to_num(np.array(own), nan=np.inf)
     else:

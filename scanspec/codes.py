@@ -61,7 +61,7 @@ def read_function(code: Section) -> tuple[str, str]:
             "function",
         )
     words = [*module.split("."), name]
-    if not colon or not all(each.isidentifier() and not keyword.iskeyword(each) for each in words):
+    if not colon or not all(word.isidentifier() and not keyword.iskeyword(word) for word in words):
         raise code.error(
             f"function is {text!r:.100}, but must be module:name, for example my_physics:observables", "function"
         )
@@ -76,7 +76,7 @@ def read_memory(code: Section) -> int:
     if "memory" not in code:
         return 0
     number, unit = re.findall(r"^([\d.]*)\s*(.*)", code.text("memory").strip())[0]
-    value, factor = to_number(number), next((_UNITS[each] for each in _UNITS if each.lower() == unit.lower()), 0)
+    value, factor = to_number(number), next((_UNITS[symbol] for symbol in _UNITS if symbol.lower() == unit.lower()), 0)
     if value is None or not 0.0 < value * factor < 1e18:
         raise code.wrong("memory", f"a number with its unit ({', '.join(_UNITS)}), for example 8 GB")
     return int(value * factor)
@@ -85,9 +85,9 @@ def read_memory(code: Section) -> int:
 def read_exit_codes(section: Section) -> frozenset[int]:
     """The list `exit_codes`. Raises ScanFileError."""
     found = section.numbers("exit_codes")
-    if not all(each.is_integer() and abs(each) < 2**31 for each in found):
+    if not all(number.is_integer() and abs(number) < 2**31 for number in found):
         raise section.wrong("exit_codes", "a list of whole numbers")
-    return frozenset(int(each) for each in found)
+    return frozenset(int(number) for number in found)
 
 
 def read_output_name(code: Section, default: str) -> str:

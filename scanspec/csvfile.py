@@ -40,7 +40,7 @@ def _rows(file: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
             raise NotCsv(f"line {max(1, reader.line_num)}: {error}") from None
         if row is None:
             return
-        if any(len(each) > _LARGEST_FIELD for each in row):
+        if any(len(field) > _LARGEST_FIELD for field in row):
             raise NotCsv(f"line {reader.line_num} has a field of more than {_LARGEST_FIELD:,} characters")
         yield reader.line_num, row
 
@@ -49,7 +49,7 @@ def _checked(rows: Iterator[tuple[int, list[str]]], width: int) -> Iterator[tupl
     for line, row in rows:
         if len(row) > width:
             raise NotCsv(f"line {line} has {len(row)} fields, but the first line has {width} names")
-        if any(each.strip() for each in row):
+        if any(field.strip() for field in row):
             yield line, row
 
 
@@ -57,9 +57,9 @@ def _check_delimiter(names: Sequence[str]) -> None:
     if len(names) != 1:
         return
     for delimiter, what in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars"), (" ", "blanks")):
-        parts = [each.strip() for each in names[0].split(delimiter)]
+        parts = [name.strip() for name in names[0].split(delimiter)]
         if len(parts) > 1 and all(parts):
             raise NotCsv(
                 f"its columns are separated by {what}, but a CSV file here has commas between them and points in its "
-                f"numbers; its first line should be {','.join(each for each in parts)[:200]}"
+                f"numbers; its first line should be {','.join(part for part in parts)[:200]}"
             )

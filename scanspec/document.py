@@ -29,6 +29,7 @@ class Section:
         file: str,
         path: str,
         content: CommentedMap,
+        *,
         keys: Keys | None = None,
         line: int | None = None,
         faults: Faults | None = None,
@@ -126,7 +127,7 @@ class Section:
             value = CommentedMap()
         if not isinstance(value, CommentedMap):
             raise self.wrong(key, "a mapping (name: value)")
-        found = Section(self.file, self._label(key), value, keys, self.line(key), faults)
+        found = Section(self.file, self._label(key), content=value, keys=keys, line=self.line(key), faults=faults)
         found.faults = self.faults
         return found
 
@@ -192,7 +193,7 @@ class Section:
         if key not in self or self.raw(key) == "":
             return ""
         text = self.text(key)
-        if not text.isprintable() or any(len(each.encode()) > _LONGEST_FILE for each in text.split("/")):
+        if not text.isprintable() or any(len(part.encode()) > _LONGEST_FILE for part in text.split("/")):
             raise self.wrong(key, "the name of a file")
         return text
 
@@ -202,10 +203,10 @@ class Section:
         wanted = "a list of numbers" if count is None else f"a list of {count} numbers"
         if not isinstance(value, (CommentedSeq, list)) or (count is not None and len(value) != count):
             raise self.wrong(key, wanted)
-        found = [to_number(each) for each in value]
-        if not found or any(each is None for each in found):
+        found = [to_number(entry) for entry in value]
+        if not found or any(number is None for number in found):
             raise self.wrong(key, wanted)
-        return [each for each in found if each is not None]
+        return [number for number in found if number is not None]
 
     def texts(self, key: str) -> list[str]:
         """A list of texts; one text alone is a list of one."""
@@ -214,9 +215,9 @@ class Section:
             return []
         if not isinstance(value, (CommentedSeq, list)):
             return [self.text(key)]
-        if any(isinstance(each, (CommentedMap, CommentedSeq)) or each is None for each in value):
+        if any(isinstance(entry, (CommentedMap, CommentedSeq)) or entry is None for entry in value):
             raise self.wrong(key, "a list of texts")
-        return [str(each) for each in value]
+        return [str(entry) for entry in value]
 
 
 def closest(word: Any, known: Iterable[str]) -> str:
@@ -228,8 +229,8 @@ def closest(word: Any, known: Iterable[str]) -> str:
 def nearest(word: Any, known: Iterable[str]) -> str:
     """A hint that names the closest known word; empty where none is close."""
     known = list(known)
-    near = difflib.get_close_matches(str(word)[:200].lower(), [each.lower() for each in known], n=1, cutoff=0.5)
-    return f"; did you mean {next(each for each in known if each.lower() == near[0])!r}?" if near else ""
+    near = difflib.get_close_matches(str(word)[:200].lower(), [name.lower() for name in known], n=1, cutoff=0.5)
+    return f"; did you mean {next(name for name in known if name.lower() == near[0])!r}?" if near else ""
 
 
 def describe_range(low: float, high: float, open_low: bool) -> str:

@@ -119,7 +119,7 @@ def _fault(tree: ast.AST, known: Collection[str], variables: int, off: Collectio
 
 def _odd_names(text: str, known: Collection[str]) -> str:
     """A hint where a text has a name that no expression can hold, such as x^2; empty where it has none."""
-    odd = [each for each in known if not each.isidentifier() and to_number(each) is None and each in text]
+    odd = [name for name in known if not name.isidentifier() and to_number(name) is None and name in text]
     return f"; the name {odd[0]!r} cannot stand in an expression: rename it, or use VARIABLE[i]" if odd else ""
 
 
@@ -130,7 +130,7 @@ def _why_not(text: str, known: Collection[str]) -> str:
     if not text.strip():
         return ": it is empty"
     words = re.findall(r"[^\W\d]\w*", text)
-    reserved = [each for each in words if keyword.iskeyword(each) and each not in _WORDS_OF_EXPRESSIONS]
+    reserved = [word for word in words if keyword.iskeyword(word) and word not in _WORDS_OF_EXPRESSIONS]
     if reserved:
         return f": {reserved[0]} is a word of Python, and no name in an expression; rename it, or use VARIABLE[i]"
     if re.search(r"\d\s*[^\W\d]|\)\s*\(|\)\s*\w", text) and not re.search(r"\d[eE]\d", text):

@@ -43,7 +43,7 @@ class Faults:
     def close(self) -> None:
         """Raises ScanFileError with all that was found, in the order of the file; nothing is collected any more."""
         self._collecting = False
-        found = sorted(self._found, key=lambda each: self._found[each])
+        found = sorted(self._found, key=lambda fault: self._found[fault])
         if found:
             more = [f"... and {len(found) - MOST_FAULTS} more"] if len(found) > MOST_FAULTS else []
             raise ScanFileError("\n".join([*found[:MOST_FAULTS], *more]), self._found[found[0]])

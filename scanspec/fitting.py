@@ -37,10 +37,14 @@ def read_fitting(root: Section) -> Fitting | None:
     section.require("observables", ": what is to be met, each with a target and a sigma")
     named = section.section("variables")
     variables = tuple(read_variable(named, name) for name in named)
-    for each in variables:
-        plain = each.prior is PriorKind.UNIFORM and not (each.shares or each.periodic or each.steps or each.fixed)
-        if not plain or not math.isfinite(each.low + each.high):
-            raise named.error(f"{each.name!r} is solved for within a range; write range: [low, high] alone", each.name)
+    for variable in variables:
+        plain = variable.prior is PriorKind.UNIFORM and not (
+            variable.shares or variable.periodic or variable.steps or variable.fixed
+        )
+        if not plain or not math.isfinite(variable.low + variable.high):
+            raise named.error(
+                f"{variable.name!r} is solved for within a range; write range: [low, high] alone", variable.name
+            )
     targets = tuple(_read_target(section.section("observables"), name) for name in section.section("observables"))
     section.section("options", keys.FITTING_OPTIONS)
     return Fitting(variables, targets, section)

@@ -116,6 +116,24 @@ OF_PROFILES = {
 }
 """Settings of BSMArt's tools that are read here, and the profiles that read them."""
 
+OF_EVERY_CODE = _list("run observables conditions timeout first_timeout description data cores memory")
+"""Keys that a code may have whatever runs it."""
+
+OF_PROGRAMS = (
+    *_list("profile input_file input_name output_file append success invalid_when flags"),
+    *OF_PROFILES,
+)
+"""Keys that a program (`command`) may have beside those."""
+
+OF_TOYS = _list(
+    """rosenbrock_a rosenbrock_b rastrigin_a ackley_a ackley_b ackley_c himmelblau_a himmelblau_b
+    easom_center"""
+)
+"""Keys that the tool toy_targets may have beside those."""
+
+OF_INPUTS = ("input_file",)
+"""Keys that the tools pass_tool and flavio may have beside those."""
+
 FITTING = Keys(
     _list("variables observables method options"),
 )
@@ -160,10 +178,14 @@ PLOT = Keys(
 NETWORKS = Keys(
     _list(
         """bootstrap_points candidate_points points_per_iteration random_fraction k_initial threshold_value
-        batch_size neurons epochs learning_rate iterations verbose"""
+        confidence degrees_of_freedom batch_size neurons epochs learning_rate iterations verbose"""
     ),
     numbers=_words(
         """bootstrap_points candidate_points points_per_iteration random_fraction k_initial threshold_value
-        batch_size neurons epochs learning_rate iterations verbose"""
+        confidence degrees_of_freedom batch_size neurons epochs learning_rate iterations verbose"""
     ),
+)
+THRESHOLD = Keys(
+    _list("above_best"),
+    numbers=_words("above_best"),
 )

@@ -58,6 +58,11 @@ def read_document(path: Path) -> tuple[CommentedMap, str]:
         raise ScanFileError(f"{path}: is not UTF-8 text ({why}); save it as UTF-8") from error
     except (OSError, ValueError) as error:
         raise ScanFileError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
+    return parse_document(path, text), text
+
+
+def parse_document(path: Path, text: str) -> CommentedMap:
+    """The content of such a text; `path` says whether it is JSON, and is named in errors. Raises ScanFileError."""
     try:
         content = _load(path, text)
     except ScanFileError:
@@ -68,7 +73,7 @@ def read_document(path: Path) -> tuple[CommentedMap, str]:
         raise ScanFileError(f"{path}: {foreign}")
     if not isinstance(content, CommentedMap):
         raise ScanFileError(f"{path}: must be a mapping of sections (setup, variables, codes ...)")
-    return content, text
+    return content
 
 
 _ODD = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")

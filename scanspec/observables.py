@@ -107,16 +107,16 @@ def read_observable(entry: Section, name: str, code: str | None, notes: list[str
     return ObservableSpec(
         name,
         code,
-        entry,
-        slha,
-        function,
-        window,
-        likelihood,
-        entry.text("unit", ""),
-        entry.text("label", ""),
-        entry.text("description", ""),
-        flavio,
-        measurement,
+        section=entry,
+        slha=slha,
+        function=function,
+        valid=window,
+        likelihood=likelihood,
+        unit=entry.text("unit", ""),
+        label=entry.text("label", ""),
+        description=entry.text("description", ""),
+        flavio=flavio,
+        measurement=measurement,
     )
 
 
@@ -323,4 +323,4 @@ def _read_cfunction(entry: Section, mean: float, sigma: float) -> Likelihood:
     open_above = upper == math.inf or (log_scaling and upper <= 0)
     if open_below and open_above:
         raise entry.error(f"{entry.path}: CFUNCTION needs lower_bound, upper_bound, or a mean and a sigma", "scaling")
-    return Likelihood(Kind.CFUNCTION, mean, sigma, lower, upper, log_scaling)
+    return Likelihood(Kind.CFUNCTION, mean, sigma=sigma, lower=lower, upper=upper, log_scaling=log_scaling)

@@ -40,4 +40,4 @@ def _rows(table: object) -> Iterator[tuple[int, list[str]]]:
         columns = [column.to_pylist() for column in batch.columns]
         for row in zip(*columns, strict=True):
             number += 1
-            yield number, ["" if each is None else str(each) for each in row]
+            yield number, ["" if cell is None else str(cell) for cell in row]

@@ -17,7 +17,7 @@ from scanspec.document import ScanFileError, Section, closest
 from scanspec.faults import Faults
 from scanspec.fitting import read_fitting
 from scanspec.likelihoods import Kind, Likelihood
-from scanspec.loading import read_document
+from scanspec.loading import parse_document, read_document
 from scanspec.observables import ObservableSpec, read_observable
 from scanspec.rows import column_variables
 from scanspec.scanfile import CodeSpec, ScanFile
@@ -33,12 +33,20 @@ def read_scan_file(path: Path | str, also: Callable[[ScanFile], object] = lambda
     message names file, line, key and what to write instead.
     """
     path = Path(path)
-    content, text = read_document(path)
+    return _read(path, *read_document(path), also)
+
+
+def read_scan_text(path: Path, text: str, also: Callable[[ScanFile], object] = lambda _: None) -> ScanFile:
+    """The same of a text that is not in a file yet; `path` is where it belongs, and *.json says that it is JSON."""
+    return _read(path, parse_document(path, text), text, also)
+
+
+def _read(path: Path, content: CommentedMap, text: str, also: Callable[[ScanFile], object]) -> ScanFile:
     content.lc.line = 0
     translation = translate(path, content)
     document, notes, ignored = translation.document, list(translation.notes), list(translation.ignored)
     faults = Faults(collecting=True)
-    root = Section(str(path), "", document, keys.SECTIONS, faults=faults)
+    root = Section(str(path), "", document, keys=keys.SECTIONS, faults=faults)
     misspelt = faults.any  # a section that seems to be missing may be one of these
     setup = _section(root, "setup", keys.SETUP)
     _check_setup(setup)
@@ -65,23 +73,23 @@ def read_scan_file(path: Path | str, also: Callable[[ScanFile], object] = lambda
     scan = ScanFile(
         path,
         text,
-        document,
-        setup,
-        networks,
-        variables,
-        derived,
-        derived_section,
-        blocks,
-        codes,
-        top,
-        tuple(dict.fromkeys(ignored)),
-        tuple(notes),
-        plotting,
-        fitting,
-        places,
-        _switched_off(root),
-        translation.changes,
-        setup.path == "Setup",
+        document=document,
+        setup=setup,
+        networks=networks,
+        variables=variables,
+        derived=derived,
+        derived_section=derived_section,
+        blocks=blocks,
+        codes=codes,
+        observables=top,
+        ignored=tuple(dict.fromkeys(ignored)),
+        notes=tuple(notes),
+        plotting=plotting,
+        fitting=fitting,
+        block_places=places,
+        switched_off=_switched_off(root),
+        changes=translation.changes,
+        in_bsmarts_words=setup.path == "Setup",
     )
     _check_names(root, variables_section, derived_section, scan)
     check_settings(setup, networks, variables, [*(each.name for each in variables), *_names(scan)])
@@ -98,7 +106,7 @@ def _section(root: Section, key: str, known: keys.Keys | None = None) -> Section
     """A section of the file; an empty one where it is none, which is kept as a fault."""
     with root.faults.collect():
         return root.section(key, known, root.faults)
-    return Section(root.file, key, CommentedMap(), known, root.line(key), root.faults)
+    return Section(root.file, key, content=CommentedMap(), keys=known, line=root.line(key), faults=root.faults)
 
 
 def _check_setup(setup: Section) -> None:
@@ -211,7 +219,11 @@ def _read_observables(
     found = []
     for name in section:
         if section.raw(name) is None and code is not None:  # a bare `name:` is an observable that the code returns
-            found.append(ObservableSpec(name, code, section, None, None, None, Likelihood()))
+            found.append(
+                ObservableSpec(
+                    name, code, section=section, slha=None, function=None, valid=None, likelihood=Likelihood()
+                )
+            )
             continue
         with section.faults.collect():
             entry = section.section(name, keys.OBSERVABLE)

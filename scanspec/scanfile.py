@@ -83,11 +83,23 @@ class ScanFile:
         codes' observables in turn, the file's own.
         """
         fitted = [
-            ObservableSpec(each.name, None, self.setup, None, None, None, Likelihood(), each.unit, each.label)
+            ObservableSpec(
+                each.name,
+                None,
+                section=self.setup,
+                slha=None,
+                function=None,
+                valid=None,
+                likelihood=Likelihood(),
+                unit=each.unit,
+                label=each.label,
+            )
             for each in (self.fitting.variables if self.fitting is not None else ())
         ]
         derived = [
-            ObservableSpec(name, None, self.derived_section, None, text, None, Likelihood())
+            ObservableSpec(
+                name, None, section=self.derived_section, slha=None, function=text, valid=None, likelihood=Likelihood()
+            )
             for name, text in self.derived.items()
         ]
         return fitted + derived + [each for code in self.codes for each in code.observables] + list(self.observables)

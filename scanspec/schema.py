@@ -46,7 +46,7 @@ def schema() -> Schema:
         codes=_named(code),
         observables=_named(observable),
         fitting=fitting,
-        networks=_section(keys.NETWORKS),
+        networks=_section(keys.NETWORKS, threshold_value=_either(NUMBERS, _section(keys.THRESHOLD))),
         plotting=_section(keys.PLOTTING, plots=_named(_section(keys.PLOT))),
     )
     about = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "A scan file of lodescan"}

@@ -8,7 +8,8 @@ import math
 from collections.abc import Collection, Sequence
 
 from scanspec.cmaes import read_names, read_novelty
-from scanspec.document import Section, closest, nearest, plain_name, to_number
+from scanspec.document import Section, closest, nearest, plain_name
+from scanspec.thresholds import read_threshold
 from scanspec.variables import Variable
 
 DEFAULT = "LODE"
@@ -46,18 +47,6 @@ def reads_rows(setup: Section) -> bool:
     return setup.text("type", DEFAULT) == "READ_CSV"
 
 
-def read_target(section: Section, threshold: float) -> tuple[float, float]:
-    """`threshold_value`: a number, or [low, high] for a band; returns (threshold, above). Raises ScanFileError."""
-    value = section.raw("threshold_value")
-    if not isinstance(value, list):
-        return section.finite("threshold_value", threshold), -math.inf
-    ends = [to_number(each) for each in value]
-    finite = [each for each in ends if each is not None and math.isfinite(each)]
-    if len(finite) != 2 or len(ends) != 2 or not finite[0] < finite[1]:
-        raise section.wrong("threshold_value", "a number, or [low, high] for points with an NLL between the two")
-    return finite[1], finite[0]
-
-
 def check_settings(setup: Section, networks: Section, variables: Sequence[Variable], columns: Collection[str]) -> None:
     """Hands every fault of the two sections to their `faults`; `columns` are variables and observables."""
     with setup.faults.collect():
@@ -75,7 +64,7 @@ def check_settings(setup: Section, networks: Section, variables: Sequence[Variab
         if word not in ("good", "valid", "none"):
             raise setup.wrong("keep_spectra", "good, valid (all points that are OK) or none")
     with networks.faults.collect():
-        read_target(networks, 100.0)
+        read_threshold(networks, 100.0)
     with networks.faults.collect():
         if not isinstance(networks.raw("verbose"), bool):
             networks.integer("verbose", 0)

@@ -127,7 +127,7 @@ class Spectrum:
     @property
     def problems(self) -> list[Problem]:
         """Warnings and errors of the programs that wrote the file, in order."""
-        return [each for each in self._information if each.number in (3, 4)]
+        return [problem for problem in self._information if problem.number in (3, 4)]
 
     @cached_property
     def _information(self) -> list[Problem]:
@@ -191,7 +191,7 @@ class Spectrum:
             there = "; ".join(block.headings()) or "none at all"
             what = f"{address.block} has no table under {' '.join(address.under)!r}"
             raise EntryMissing(f"the block {what}; lines that head one: {there}")
-        there = ", ".join(" ".join(map(str, each)) for each in block.entries) or "none at all"
+        there = ", ".join(" ".join(map(str, entry)) for entry in block.entries) or "none at all"
         raise EntryMissing(f"the output has no entry {address}; entries of {address.block}: {there}")
 
     def _cross_section(self, address: SlhaAddress, pdgs: tuple[int, ...]) -> str:
@@ -276,7 +276,7 @@ def _sorted(pdgs: Iterable[int]) -> tuple[int, ...]:
 
 def _branching_ratio(decay: Decay, address: SlhaAddress) -> float:
     parent, *rest = address.indices
-    daughters = tuple(sorted(each for index in rest for each in ((index,) if isinstance(index, int) else index)))
+    daughters = tuple(sorted(pdg for index in rest for pdg in ((index,) if isinstance(index, int) else index)))
     table = _TABLES[address.block]
     if daughters in decay.doubtful:
         line = decay.doubtful[daughters]

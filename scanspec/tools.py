@@ -65,9 +65,9 @@ def kind_of_a_package(code: Section, name: str) -> str:
     It has a mapping, no known key is near to it, and nothing else says how the code runs. The evaluator knows the
     packages that bring kinds, and reads the mapping; the proposer needs none of them. `code` is read without keys.
     """
-    if name in BUILT_IN or any(each in code for each in WAYS):
+    if name in BUILT_IN or any(way in code for way in WAYS):
         return ""
-    unknown = [each for each in code if each not in CODE.known]
+    unknown = [key for key in code if key not in CODE.known]
     if len(unknown) != 1 or not re.fullmatch(r"[a-z][a-z0-9_]*", unknown[0]):
         return ""
     near = difflib.get_close_matches(unknown[0], CODE.known, n=1, cutoff=_MISSPELT)
@@ -80,7 +80,7 @@ _MISSPELT = 0.75
 
 def kind_key(code: Section) -> str:
     """The key that says how a code runs; empty where its name does, or nothing."""
-    ways = (each for each in code if each in WAYS or each not in CODE.known)
+    ways = (key for key in code if key in WAYS or key not in CODE.known)
     return next(ways, "")
 
 
@@ -99,7 +99,7 @@ def call_of(code: Section, name: str) -> tuple[str, str]:
 
 def check_code(code: Section, name: str) -> None:
     """Raises ScanFileError for a code that says in several ways how it runs, or in none."""
-    kinds = [each for each in code if each in WAYS or each not in CODE.known]
+    kinds = [key for key in code if key in WAYS or key not in CODE.known]
     if len(kinds) > 1:
         raise code.error(
             f"code {name!r} has {' and '.join(kinds)}; keep one: `function: module:name` for a Python function, "

@@ -125,18 +125,18 @@ def read_variable(section: Section, name: str) -> Variable:
     variable = Variable(
         name,
         low,
-        high,
-        kind,
-        mean,
-        sigma,
-        entry.text("unit", ""),
-        entry.text("label", ""),
-        entry.text("description", ""),
-        entry.boolean("periodic", False),
-        _is_integer(entry),
-        values,
-        entry.integer("steps", 0, low=1),
-        inner,
+        high=high,
+        prior=kind,
+        mean=mean,
+        sigma=sigma,
+        unit=entry.text("unit", ""),
+        label=entry.text("label", ""),
+        description=entry.text("description", ""),
+        periodic=entry.boolean("periodic", False),
+        integer=_is_integer(entry),
+        values=values,
+        steps=entry.integer("steps", 0, low=1),
+        inner=inner,
     )
     _check_kind(entry, variable)
     return _checked(entry, "values" if values else "range", variable)
@@ -173,7 +173,7 @@ def _read_values(entry: Section) -> tuple[float, ...]:
     if "values" not in entry:
         return ()
     values = entry.numbers("values")
-    if not all(math.isfinite(each) for each in values):
+    if not all(math.isfinite(value) for value in values):
         raise entry.wrong("values", "a list of finite numbers")
     if len(values) > MOST_VALUES:
         raise entry.error(f"{entry.path}: {len(values):,} values, at most {MOST_VALUES:,}", "values")
@@ -199,10 +199,10 @@ def _check_kind(entry: Section, variable: Variable) -> None:
 def repeated(values: list[float]) -> float | None:
     """The first value that is there again; None when all are different."""
     seen: set[float] = set()
-    for each in values:
-        if each in seen:
-            return each
-        seen.add(each)
+    for value in values:
+        if value in seen:
+            return value
+        seen.add(value)
     return None
 
 

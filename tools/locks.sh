@@ -31,7 +31,7 @@ lock() {    # lock NAME OPTION...
     sed -E 's/\+[a-z0-9.]+$//' "$work/$1.txt" >"locks/$1.txt"
 }
 
-[ $# -gt 0 ] || set -- proposer evaluator fitting simsusy camb classy flavio eos hazma dask slha test browser exports dev parquet
+[ $# -gt 0 ] || set -- proposer evaluator fitting simsusy camb classy flavio eos hazma dask slha test browser exports readers docs dev parquet
 for name in "$@"; do
     echo "locks/$name.txt"
     case $name in
@@ -43,13 +43,17 @@ for name in "$@"; do
             lock proposer "${options[@]}"
         sed -i -E '/^(nvidia|cuda|triton)/d' locks/proposer.txt
         ;;
-    test | browser | exports | dev | parquet)
+    test | browser | exports | docs | dev | parquet)
         # On top of every other environment, changing no version of the proposer, nor of others where these agree.
         cat locks/{proposer,evaluator,camb,flavio}.txt | awk -F== '!seen[$1]++' >"$work/constraints.txt"
         extra "$name" >"$work/extra.in"
         # umbridge asks for numpy, of which each environment has its own, and for a package `asyncio` that is none.
         [ "$name" = test ] && without=(--no-emit-package numpy --no-emit-package asyncio) || without=()
         lock "$name" --constraint "$work/constraints.txt" "${without[@]}" "$work/extra.in"
+        ;;
+    readers)
+        extra "$name" >"$work/extra.in"
+        lock "$name" "$work/extra.in"
         ;;
     *) lock "$name" --extra "$name" pyproject.toml ;;
     esac

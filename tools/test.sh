@@ -42,6 +42,7 @@ launch() {
 
 launch proposer 2 "$expression and not physics" tests/proposer tests/pair
 launch evaluator 4 "$expression and not physics" tests/scanspec tests/evaluator tests/conformance
+[[ $expression != "not slow"* ]] || launch dev 2 "$expression" tests/manifests      # it has no slow tests
 for physics in "${@:2}"; do
     launch "$physics" 0 "$expression and physics(environment='$physics')" tests/evaluator
 done

@@ -13,5 +13,6 @@ check() {   # check ENVIRONMENT PATH...
 }
 
 check proposer scanspec proposer benchmarks tests/scanspec tests/proposer tests/pair tests/containers
+check dev tests/manifests
 check evaluator scanspec evaluator examples tests/evaluator tests/conformance
 exit $code

@@ -73,7 +73,9 @@ def run_ours(method: str, answers: Answers, volume: float, seed: int, cpu: int) 
         y, nll = found or (np.full((len(x), len(observables)), np.nan), np.full(len(x), np.nan))
         return LocalAnswers(y if sees else y[:, :0], nll)
 
-    backend = LocalFunction(answer, {each.name: (each.low, each.high) for each in space.variables}, observables)
+    backend = LocalFunction(
+        answer, {variable.name: (variable.low, variable.high) for variable in space.variables}, observables
+    )
     torch.set_num_threads(1)
     start = time.process_time()
     for _ in drive(strategy, backend, space):

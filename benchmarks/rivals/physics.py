@@ -190,9 +190,7 @@ def _file(name: str) -> Path:
 def _problem(nll: Any) -> Problem:
     spec = read_scan_file(_file(MAPPED))
     threshold = read_settings(spec).target.threshold
-    return Problem(
-        MAPPED, len(spec.variables), 0.0, 1.0, threshold, 1, lambda u: np.zeros(len(u), dtype=np.int64), nll_only=nll
-    )
+    return Problem(MAPPED, len(spec.variables), threshold, nll_only=nll)
 
 
 def _cells() -> Cells:

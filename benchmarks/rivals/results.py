@@ -75,7 +75,7 @@ def choose(
         if unknown := [each for each in wanted if each not in every]:
             parser.error(f"there is no {unknown[0]!r}; there are {', '.join(every)}")
         setattr(options, name, wanted)
-    options.seeds = [int(each) for each in options.seeds.split()] or list(seeds)
+    options.seeds = [int(seed) for seed in options.seeds.split()] or list(seeds)
     return options
 
 

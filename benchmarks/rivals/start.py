@@ -103,7 +103,9 @@ def _environment(lock: str) -> str:
         packages = wanted.split()
         quickly = ["--retries", "0", "--timeout", "5", "--index-url"]
         quickly.append(os.environ.get("TORCH_INDEX", "https://download.pytorch.org/whl/cpu"))
-        for torch in (each for each in packages if each.startswith("torch==")):  # without gigabytes of CUDA, if it goes
+        for torch in (
+            package for package in packages if package.startswith("torch==")
+        ):  # without gigabytes of CUDA, if it goes
             subprocess.run([*pip, *quickly, torch], check=False, capture_output=True)
         subprocess.run([*pip, *packages], check=True)
         made.write_text(wanted)

@@ -25,6 +25,10 @@ from scanspec import Kind, Likelihood, Variable, losses_and_nll
 Modes = Callable[[Floats], NDArray[np.int64]]
 
 
+def _one(x: Floats) -> NDArray[np.int64]:
+    return np.zeros(len(x), dtype=np.int64)
+
+
 @dataclass(frozen=True)
 class Problem:
     """`low`, `high`: the box, the same in each of `dim` variables. `modes`: number of separate good regions, which
@@ -33,11 +37,11 @@ class Problem:
 
     name: str
     dim: int
-    low: float
-    high: float
     threshold: float
-    modes: int
-    mode: Modes
+    low: float = 0.0
+    high: float = 1.0
+    modes: int = 1
+    mode: Modes = _one
     likelihoods: tuple[Likelihood, ...] = ()
     observables: Callable[[Floats], Floats] | None = None
     nll_only: Callable[[Floats], Floats] | None = None
@@ -88,10 +92,6 @@ def _nearest(centres: Floats) -> Modes:
     width = np.ptp(centres, axis=0)
     width[width == 0] = 1.0
     return lambda x: (((x[:, None, :] - centres) / width) ** 2).sum(axis=2).argmin(axis=1)
-
-
-def _one(x: Floats) -> NDArray[np.int64]:
-    return np.zeros(len(x), dtype=np.int64)
 
 
 def _side(axis: int) -> Modes:
@@ -191,7 +191,7 @@ def _balls(dim: int, count: int, share: float, seed: int) -> Problem:
     def mode(x: Floats) -> NDArray[np.int64]:
         return np.asarray(cKDTree(centres).query(x)[1], dtype=np.int64)
 
-    return Problem(f"balls{count}_{dim}d", dim, 0, 1, 1.0, count, mode, nll_only=nll)
+    return Problem(f"balls{count}_{dim}d", dim, 1.0, modes=count, mode=mode, nll_only=nll)
 
 
 def _limits(kinds_: list[Kind], values: list[float], sigmas: list[float]) -> tuple[Likelihood, ...]:
@@ -203,89 +203,117 @@ G, U = Kind.GAUSS, Kind.UPPER
 PROBLEMS = {
     each.name: each
     for each in (
-        Problem("himmelblau2d", 2, -5, 5, 1.0, 4, _nearest(_HIMMELBLAU), _gauss([11, 7], [0.5**0.5] * 2), _himmelblau),
+        Problem(
+            "himmelblau2d",
+            2,
+            1.0,
+            low=-5,
+            high=5,
+            modes=4,
+            mode=_nearest(_HIMMELBLAU),
+            likelihoods=_gauss([11, 7], [0.5**0.5] * 2),
+            observables=_himmelblau,
+        ),
         Problem(
             "toy3d",
             3,
-            -10 * math.pi,
-            10 * math.pi,
             0.5,
-            13,
-            _nearest(_SHELLS),
-            _gauss([100], [10]),
-            _toy3d,
+            low=-10 * math.pi,
+            high=10 * math.pi,
+            modes=13,
+            mode=_nearest(_SHELLS),
+            likelihoods=_gauss([100], [10]),
+            observables=_toy3d,
         ),
         Problem(
             "toy3d_thin",
             3,
-            -10 * math.pi,
-            10 * math.pi,
             math.log(2.0),
-            13,
-            _nearest(_SHELLS),
-            _gauss([150], [5]),
-            _toy3d,
+            low=-10 * math.pi,
+            high=10 * math.pi,
+            modes=13,
+            mode=_nearest(_SHELLS),
+            likelihoods=_gauss([150], [5]),
+            observables=_toy3d,
         ),
         Problem(
             "rosenbrock4d",
             4,
-            -2,
-            2,
             1.0,
-            1,
-            _one,
-            _gauss([0.0] * 3 + [1.0] * 3, [0.05**0.5] * 3 + [5**0.5] * 3),
-            _rosenbrock,
+            low=-2,
+            high=2,
+            likelihoods=_gauss([0.0] * 3 + [1.0] * 3, [0.05**0.5] * 3 + [5**0.5] * 3),
+            observables=_rosenbrock,
         ),
-        Problem("gshells6d", 6, -6, 6, 1.0, 2, _nearest(_CENTRES), nll_only=_gshells),
-        Problem("blobs8d", 8, 0, 1, 1.0, 2, _nearest(_BLOBS), nll_only=_blobs),
-        Problem("multi8d", 8, 0, 1, 1.5, 2, _side(2), _gauss([0.3, 0.2, 0.6, 0.35], [0.09, 0.09, 0.07, 0.07]), _multi8),
+        Problem("gshells6d", 6, 1.0, low=-6, high=6, modes=2, mode=_nearest(_CENTRES), nll_only=_gshells),
+        Problem("blobs8d", 8, 1.0, modes=2, mode=_nearest(_BLOBS), nll_only=_blobs),
+        Problem(
+            "multi8d",
+            8,
+            1.5,
+            modes=2,
+            mode=_side(2),
+            likelihoods=_gauss([0.3, 0.2, 0.6, 0.35], [0.09, 0.09, 0.07, 0.07]),
+            observables=_multi8,
+        ),
         Problem(
             "multi10d",
             10,
-            0,
-            1,
             0.8,
-            2,
-            _side(7),
-            (
+            modes=2,
+            mode=_side(7),
+            likelihoods=(
                 *_gauss([0.4, 0.3, 0.35], [0.08] * 3),
                 _Limit(Kind.GAUSS, 0.6, 0.1),
                 *_gauss([1.2], [0.1]),
                 _Limit(Kind.GAUSS, 0.5, 0.1),
             ),
-            _multi10,
+            observables=_multi10,
         ),
-        Problem("invalid6d", 6, 0, 1, 1.0, 1, _one, _gauss([0.3, 0.7, 0.35], [0.05] * 3), _invalid6),
+        Problem("invalid6d", 6, 1.0, likelihoods=_gauss([0.3, 0.7, 0.35], [0.05] * 3), observables=_invalid6),
         Problem(
-            "singlet2d", 2, 0, 1, 3.0, 1, _one, _limits([G, U, U], [0.12, 1, 0.11], [0.025, 0.1, 0.01]), kinds.singlet
+            "singlet2d",
+            2,
+            3.0,
+            likelihoods=_limits([G, U, U], [0.12, 1, 0.11], [0.025, 0.1, 0.01]),
+            observables=kinds.singlet,
         ),
         Problem(
-            "mediator3d", 3, 0, 1, 3.0, 1, _one, _limits([G, U, U], [0.12, 1, 1], [0.02, 0.1, 0.1]), kinds.mediator
+            "mediator3d",
+            3,
+            3.0,
+            likelihoods=_limits([G, U, U], [0.12, 1, 1], [0.02, 0.1, 0.1]),
+            observables=kinds.mediator,
         ),
         Problem(
             "coann5d",
             5,
-            0,
-            1,
             0.5,
-            2,
-            _funnel,
-            (Likelihood(), *_limits([G, U], [0.12, 1], [0.012, 0.1])),
-            kinds.coannihilation,
+            modes=2,
+            mode=_funnel,
+            likelihoods=(Likelihood(), *_limits([G, U], [0.12, 1], [0.012, 0.1])),
+            observables=kinds.coannihilation,
             windows=((0.0, math.inf), None, None),
         ),
-        Problem("closed4d", 4, 0, 1, 2.0, 1, _one, _gauss([0.004, 100], [0.001, 6]), kinds.closed_channel),
-        Problem("decay5d", 5, 0, 1, 2.0, 1, _one, _gauss([4e-8, 0.12, 126], [8e-9, 0.03, 1.5]), kinds.rare_decay),
-        Problem("moment5d", 5, 0, 1, 2.0, 1, _one, _gauss([0.25, 400], [0.06, 40]), kinds.magnetic_moment),
-        Problem("dipole4d", 4, 0, 1, 2.0, 1, _one, _gauss([0, 1], [2, 0.1]), kinds.dipole),
-        Problem("lightest4d", 4, 0, 1, 2.0, 1, _one, _gauss([0.3, 420], [0.05, 15]), kinds.lightest),
-        Problem("thresholds5d", 5, 0, 1, 2.0, 1, _one, _gauss([2.5, 4.5, 0.4], [0.06, 0.15, 0.06]), kinds.thresholds),
-        Problem("sentinel4d", 4, 0, 1, 2.0, 1, _one, _gauss([0.4, 2.2], [0.05, 0.15]), kinds.sentinel),
-        Problem("tachyon3d", 3, 0, 1, 2.0, 1, _one, _gauss([128, 0.02], [0.5, 0.002]), kinds.no_spectrum),
+        Problem("closed4d", 4, 2.0, likelihoods=_gauss([0.004, 100], [0.001, 6]), observables=kinds.closed_channel),
+        Problem(
+            "decay5d", 5, 2.0, likelihoods=_gauss([4e-8, 0.12, 126], [8e-9, 0.03, 1.5]), observables=kinds.rare_decay
+        ),
+        Problem("moment5d", 5, 2.0, likelihoods=_gauss([0.25, 400], [0.06, 40]), observables=kinds.magnetic_moment),
+        Problem("dipole4d", 4, 2.0, likelihoods=_gauss([0, 1], [2, 0.1]), observables=kinds.dipole),
+        Problem("lightest4d", 4, 2.0, likelihoods=_gauss([0.3, 420], [0.05, 15]), observables=kinds.lightest),
+        Problem(
+            "thresholds5d",
+            5,
+            2.0,
+            likelihoods=_gauss([2.5, 4.5, 0.4], [0.06, 0.15, 0.06]),
+            observables=kinds.thresholds,
+        ),
+        Problem("sentinel4d", 4, 2.0, likelihoods=_gauss([0.4, 2.2], [0.05, 0.15]), observables=kinds.sentinel),
+        Problem("tachyon3d", 3, 2.0, likelihoods=_gauss([128, 0.02], [0.5, 0.002]), observables=kinds.no_spectrum),
         _balls(3, 100, 1e-3, 1),
         _balls(2, 40, 4e-3, 2),
-        Problem("sheet8d", 8, 0, 1, 2.0, 1, _one, nll_only=kinds.sheet),
-        Problem("saddle8d", 8, 0, 1, 2.0, 1, _one, nll_only=kinds.saddle),
+        Problem("sheet8d", 8, 2.0, nll_only=kinds.sheet),
+        Problem("saddle8d", 8, 2.0, nll_only=kinds.saddle),
     )
 }

@@ -39,20 +39,20 @@ def named_data(section: Section, folder: Path) -> dict[str, FileHash]:
     found: dict[str, FileHash] = {}
     for name in section.texts("data"):
         path = folder / name
-        for each in _files_below(path) if path.is_dir() else [path]:
+        for file in _files_below(path) if path.is_dir() else [path]:
             if len(found) == MOST_FILES:
                 what = f"{section.path}: data: {name!r} and what stands before it are more than {MOST_FILES:,} files"
                 raise section.error(f"{what}; name those that the code reads", "data")
             try:
-                found[f"data {os.path.relpath(each, folder)}"] = written_hash(each)
+                found[f"data {os.path.relpath(file, folder)}"] = written_hash(file)
             except (OSError, ConfigurationError) as error:
-                raise section.error(f"{section.path}: data: {each} cannot be read ({error})", "data") from None
+                raise section.error(f"{section.path}: data: {file} cannot be read ({error})", "data") from None
     return found
 
 
 def _files_below(folder: Path) -> list[Path]:
     below = (Path(top, name) for top, _, names in os.walk(folder) for name in names)
-    return sorted(each for each in below if each.is_file() and "__pycache__" not in each.parts)
+    return sorted(file for file in below if file.is_file() and "__pycache__" not in file.parts)
 
 
 def opened_by(module: str, files: Collection[Path], scan: Path) -> dict[str, FileHash]:
@@ -104,11 +104,13 @@ def _may_open(path: Path) -> bool:
 
 def _is_opener(call: ast.Call) -> bool:
     name = getattr(call.func, "attr", getattr(call.func, "id", "")).lower()
-    if not any(each in name for each in _OPENERS):
+    if not any(opener in name for opener in _OPENERS):
         return False
-    words = {node.attr for each in call.args for node in ast.walk(each) if isinstance(node, ast.Attribute)}
+    words = {node.attr for argument in call.args for node in ast.walk(argument) if isinstance(node, ast.Attribute)}
     modes = [
-        each.value for each in [*call.args, *(key.value for key in call.keywords)] if isinstance(each, ast.Constant)
+        argument.value
+        for argument in [*call.args, *(key.value for key in call.keywords)]
+        if isinstance(argument, ast.Constant)
     ]
     only_writes = any(
         isinstance(mode, str) and mode[:1] in "wax" and len(mode) <= 3 and "+" not in mode for mode in modes

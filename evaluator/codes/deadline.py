@@ -5,16 +5,45 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from evaluator.clock import lived, missing
 from evaluator.errors import CodeTimedOut
+from scanspec import Section
+from scanspec.codes import LONGEST_TIMEOUT
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 DEFAULT_TIMEOUT = 600.0
 """Seconds a code may take for one point where the file does not say; what BSMArt gives SPheno."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deadline:
+    """Seconds for a point in a code: for the first of a process, where some codes compile, and for later ones."""
+
+    first: float = DEFAULT_TIMEOUT
+    later: float = DEFAULT_TIMEOUT
+
+    @property
+    def longest(self) -> float:
+        return max(self.first, self.later)
+
+    def at_most(self, seconds: float) -> Deadline:
+        """The same, or shorter."""
+        return Deadline(first=min(self.first, seconds), later=min(self.later, seconds))
+
+    def read(self, code: Section) -> Deadline:
+        """The deadline that the keys `timeout` and `first_timeout` of a code ask for; this one where they say nothing.
+
+        A first point has no less time than later ones, unless `first_timeout` says so. Raises ScanFileError.
+        """
+        later = code.number_in("timeout", self.later, 0.0, LONGEST_TIMEOUT, open_low=True)
+        first = later if self.first == self.later else max(later, self.first)
+        return Deadline(first=code.number_in("first_timeout", first, 0.0, LONGEST_TIMEOUT, open_low=True), later=later)
+
 
 set_before: list[tuple[float, str, float]] = []
 """The newest deadline: its seconds, of what, and since when the evaluator has lived; empty before the first."""

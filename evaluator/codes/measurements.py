@@ -30,15 +30,17 @@ def names(observable: str, arguments: Sequence[float]) -> list[str]:
     """flavio's measurements of an observable in this very bin."""
     flavio = importlib.import_module("flavio")
     key = (observable, *arguments) if arguments else observable
-    return [name for name, each in flavio.Measurement.instances.items() if key in each.all_parameters]
+    return [name for name, measurement in flavio.Measurement.instances.items() if key in measurement.all_parameters]
 
 
 def bin_is_measured(observable: str, arguments: Sequence[float]) -> bool:
     """Whether flavio knows a measurement of anything in the same decay and bin."""
     process = observable[observable.rfind("(") :]
     known = importlib.import_module("flavio").Measurement.instances.values()
-    parameters = (each for measurement in known for each in measurement.all_parameters if isinstance(each, tuple))
-    return any(each[0].endswith(process) and each[1:] == tuple(arguments) for each in parameters)
+    parameters = (
+        parameter for measurement in known for parameter in measurement.all_parameters if isinstance(parameter, tuple)
+    )
+    return any(parameter[0].endswith(process) and parameter[1:] == tuple(arguments) for parameter in parameters)
 
 
 def read(wanted: Wanted) -> Found:
@@ -55,12 +57,12 @@ def read(wanted: Wanted) -> Found:
 def _combine(observable: str, arguments: Sequence[float], chosen: Sequence[str]) -> tuple[float, float]:
     flavio = importlib.import_module("flavio")
     known = names(observable, arguments)
-    label = " ".join([observable, *(f"{each:g}" for each in arguments)])
+    label = " ".join([observable, *(f"{argument:g}" for argument in arguments)])
     if not known:
         raise LookupError(f"flavio has no measurement of {label}; write mean and sigma")
-    for each in chosen:
-        if each not in known:
-            raise LookupError(f"flavio has no measurement {each!r} of {label}{closest(each, known)}")
+    for measurement in chosen:
+        if measurement not in known:
+            raise LookupError(f"flavio has no measurement {measurement!r} of {label}{closest(measurement, known)}")
     if not chosen and len(known) > 1:  # many of them hold one another: their product would count data twice
         raise LookupError(
             f"flavio has {len(known)} measurements of {label}; name one, or those that are independent: "
@@ -70,7 +72,9 @@ def _combine(observable: str, arguments: Sequence[float], chosen: Sequence[str])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that correlations with other observables are dropped
         combined = flavio.combine_measurements(observable, include_measurements=list(chosen or known), **keywords)
-    mean, left, right = (_number(getattr(combined, each)) for each in ("central_value", "error_left", "error_right"))
+    mean, left, right = (
+        _number(getattr(combined, attribute)) for attribute in ("central_value", "error_left", "error_right")
+    )
     sigma = (left + right) / 2
     gaussian = math.isfinite(mean) and 0 < sigma < math.inf and abs(left - right) <= MOST_ASYMMETRIC * sigma
     if not gaussian or "Limit" in type(combined).__name__:

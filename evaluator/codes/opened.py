@@ -19,7 +19,7 @@ _PYTHONS = (".py", ".pyc", ".so", ".pth")
 def main() -> None:
     """Imports the module."""
     answer, module, beside, *folders = sys.argv[1:]
-    below = tuple(each.rstrip(os.sep) + os.sep for each in folders)
+    below = tuple(folder.rstrip(os.sep) + os.sep for folder in folders)
     read: dict[str, None] = {}
     written: set[str] = set()
 
@@ -40,16 +40,16 @@ def main() -> None:
     try:
         importlib.import_module(module)
     finally:
-        found = [each for each in read if each not in written]
+        found = [name for name in read if name not in written]
         with open(answer, "w", encoding="utf-8") as file:
             json.dump(found, file)
 
 
 def _is_anothers(path: str, below: tuple[str, ...]) -> bool:
     """Whether a file is a package's or a cache: in site-packages, or in a folder with a point before its name."""
-    inside = path[max(len(each) for each in below if path.startswith(each)) :]
+    inside = path[max(len(folder) for folder in below if path.startswith(folder)) :]
     folders = inside.split(os.sep)[:-1]
-    return any(each.startswith(".") or each in ("site-packages", "dist-packages") for each in folders)
+    return any(folder.startswith(".") or folder in ("site-packages", "dist-packages") for folder in folders)
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ class Point(Mapping[str, float]):
     def wrote(self, spectrum: Spectrum, path: Path) -> None:
         """A code has written its spectrum to this file, which may be an earlier code's."""
         self._spectrum = spectrum
-        self.spectra = [each for each in self.spectra if each != path] + [path]
+        self.spectra = [stored for stored in self.spectra if stored != path] + [path]
 
     @property
     def spectrum_path(self) -> Path | None:

@@ -9,12 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from evaluator.codes.deadline import DEFAULT_TIMEOUT
+from evaluator.codes.deadline import Deadline
 from scanspec import CodeSpec, Section, SlhaAddress
 from scanspec.tools import needs_the_folder, profile_name
 
-COMPILES = 1800.0
-"""Seconds for a first point that compiles a model, as micrOMEGAs does."""
+USUAL = Deadline()
+
+COMPILES = Deadline(first=1800.0)
+"""Of a program that compiles the model at its first point, as micrOMEGAs does."""
+
+READS = Deadline(later=60.0)
+"""Of a program that reads data sets at its first point; BSMArt gives later points 60 s."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +52,7 @@ class Profile:
     table: tuple[str, str] | None = None
     files: Mapping[str, str] = field(default_factory=dict)
     candidates: frozenset[int] = frozenset()
-    timeout: float = DEFAULT_TIMEOUT
-    first_timeout: float | None = None
+    deadline: Deadline = USUAL
 
 
 PROFILES: dict[str, Profile] = {
@@ -69,24 +73,21 @@ PROFILES: dict[str, Profile] = {
     ),
     # the first point compiles for minutes; omg.out begins with entries of no block, which BSMArt calls DARKMATTER
     "micrOMEGAs": Profile(
-        words=("{input}",), output_name="omg.out", append=True, heading="DARKMATTER", first_timeout=COMPILES
+        words=("{input}",), output_name="omg.out", append=True, heading="DARKMATTER", deadline=COMPILES
     ),
-    # the first point reads the data sets; BSMArt gives later ones 60 s
-    "HiggsTools": Profile(append=True, timeout=60.0, first_timeout=DEFAULT_TIMEOUT),
+    "HiggsTools": Profile(append=True, deadline=READS),
     # given an SLHA file, both write their results into it; given a folder, into a table: see `_of_a_folder`
     "HiggsBounds": Profile(
         words=("{input}",),
         output_name="{input}",
         blocks=("HIGGSBOUNDSRESULTS",),
-        timeout=60.0,
-        first_timeout=DEFAULT_TIMEOUT,
+        deadline=READS,
     ),
     "HiggsSignals": Profile(
         words=("{input}",),
         output_name="{input}",
         blocks=("HIGGSSIGNALSRESULTS",),
-        timeout=60.0,
-        first_timeout=DEFAULT_TIMEOUT,
+        deadline=READS,
     ),
     # exit code 1 on success too; an output file of a fixed name
     "SuperIso": Profile(words=("{input}",), output_name="output.flha", exit_codes=None, blocks=("FOBS",), append=True),
@@ -152,6 +153,6 @@ def _whole(section: Section, key: str) -> list[int]:
     if not section.texts(key):
         return []
     found = section.numbers(key) if isinstance(section.raw(key), list) else [section.number(key)]
-    if any(not each.is_integer() for each in found):
+    if any(not number.is_integer() for number in found):
         raise section.wrong(key, "a list of PDG numbers")
-    return [int(each) for each in found]
+    return [int(number) for number in found]

@@ -13,16 +13,11 @@ from functools import cached_property
 from typing import ClassVar
 
 from evaluator.codes.data import check_data, named_data
-from evaluator.codes.deadline import DEFAULT_TIMEOUT
+from evaluator.codes.deadline import Deadline
 from evaluator.codes.point import Point
 from scanspec import CodeSpec, Likelihood, ScanFile, Section
-from scanspec.codes import LONGEST_TIMEOUT, read_memory
-from scanspec.keys import Keys
-
-COMMON = frozenset(
-    {"run", "observables", "conditions", "timeout", "first_timeout", "description", "data", "cores", "memory"}
-)
-"""Keys that every code may have."""
+from scanspec.codes import read_memory
+from scanspec.keys import OF_EVERY_CODE, Keys
 
 
 class Code(ABC):
@@ -57,10 +52,8 @@ class Code(ABC):
     """How many cores a point of it keeps busy."""
     memory: int
     """Bytes that a point of it may take; 0 where the file does not say."""
-    timeout: float
+    deadline: Deadline
     """Seconds that one point may take."""
-    first_timeout: float
-    """The same for the first point of a process, where some codes compile."""
 
     def __init__(self, spec: CodeSpec, scan: ScanFile, known: Collection[str]) -> None:
         """Reads the code's section; `known` are the names that its expressions may use.
@@ -75,14 +68,14 @@ class Code(ABC):
         self.own = self._own_section()
         """The mapping under `key`; the code's whole section where a text stands there."""
         self._refuse_keys_of_other_kinds()
-        for each in spec.observables:
-            if each.flavio is not None and "flavio" not in self.observable_keys:
-                what = f"the code {spec.name!r} is not flavio, but {each.name!r} asks for it"
-                raise each.section.error(what, "flavio")
+        for observable in spec.observables:
+            if observable.flavio is not None and "flavio" not in self.observable_keys:
+                what = f"the code {spec.name!r} is not flavio, but {observable.name!r} asks for it"
+                raise observable.section.error(what, "flavio")
         self.cores, self.memory = self.section.integer("cores", 1, 1), read_memory(self.section)
         check_data(self.section, self.folder)
         self._ran = False
-        self._set_timeouts(DEFAULT_TIMEOUT)
+        self.deadline = Deadline().read(self.section)
 
     @cached_property
     def data(self) -> Mapping[str, str]:
@@ -95,21 +88,14 @@ class Code(ABC):
         return self.section.section(self.key, Keys(tuple(self.settings)))
 
     def _refuse_keys_of_other_kinds(self) -> None:
-        """Keys in BSMArt's spelling are left alone: its files have them for every tool."""
         for key in self.section:
-            if key not in (self.key, *COMMON, *self.beside) and self.section.spelling(key) == key:
+            if key not in (self.key, *OF_EVERY_CODE, *self.beside):
                 what = f"`{self.key}`" if self.key else f"the tool {self.tool}"
                 raise self.section.error(f"{self.section.path}: {key} means nothing for {what}; remove it", key)
 
-    def _set_timeouts(self, usual: float, first: float = 0.0) -> None:
-        """Reads both; `usual` and at least `first` where the file gives none."""
-        self.timeout = self.section.number_in("timeout", usual, 0.0, LONGEST_TIMEOUT, open_low=True)
-        first = max(self.timeout, first)
-        self.first_timeout = self.section.number_in("first_timeout", first, 0.0, LONGEST_TIMEOUT, open_low=True)
-
     def next_timeout(self) -> float:
         """Seconds for the point that runs next."""
-        timeout = self.timeout if self._ran else self.first_timeout
+        timeout = self.deadline.later if self._ran else self.deadline.first
         self._ran = True
         return timeout
 

@@ -21,12 +21,12 @@ GROUP = "lodescan.codes"
 
 def _built_in() -> list[type[Code]]:
     files = pkgutil.iter_modules(kinds.__path__, f"{kinds.__name__}.")
-    modules = [importlib.import_module(each.name) for each in files]
+    modules = [importlib.import_module(file.name) for file in files]
     return [
-        each
+        member
         for module in modules
-        for each in vars(module).values()
-        if isinstance(each, type) and issubclass(each, Code) and each.__module__ == module.__name__
+        for member in vars(module).values()
+        if isinstance(member, type) and issubclass(member, Code) and member.__module__ == module.__name__
     ]
 
 
@@ -45,8 +45,8 @@ def sources_of(code: Code) -> dict[str, str]:
     """What decides a code's results, with its data, and the version of the package that brings its kind."""
     if type(code) in _BUILT_IN:
         return {**code.data, **code.sources()}
-    packages = [each.dist for each in entry_points(group=GROUP, name=code.key) if each.dist is not None]
-    versions = {f"package {each.name}": each.version for each in packages}
+    packages = [entry.dist for entry in entry_points(group=GROUP, name=code.key) if entry.dist is not None]
+    versions = {f"package {package.name}": package.version for package in packages}
     return {**module_sources(type(code).__module__, code.folder), **versions, **code.data, **code.sources()}
 
 
@@ -60,16 +60,16 @@ def _kind_of(spec: CodeSpec) -> type[Code]:
 
 def _of_a_package(key: str, spec: CodeSpec) -> type[Code]:
     installed = entry_points(group=GROUP)
-    entries = [each for each in installed if each.name == key]
+    entries = [entry for entry in installed if entry.name == key]
     if not entries:
-        known = [*(kind.key for kind in _BUILT_IN if kind.key), *(each.name for each in installed)]
+        known = [*(kind.key for kind in _BUILT_IN if kind.key), *(entry.name for entry in installed)]
         raise spec.section.error(
             f"code {spec.name!r} asks for the kind {key!r}, which no package brings that is installed here, in the "
             f"evaluator's environment{closest(key, known)}",
             key,
         )
     if len(entries) > 1:
-        packages = ", ".join(sorted(_package(each) for each in entries))
+        packages = ", ".join(sorted(_package(entry) for entry in entries))
         raise spec.section.error(f"several packages bring the kind {key!r}: {packages}; uninstall all but one", key)
     return _load(entries[0])
 

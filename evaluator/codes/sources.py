@@ -149,7 +149,7 @@ def _imports(path: Path) -> list[str]:
     names: list[str] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            names += [each.name for each in node.names]
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.append(node.module)
     return [name for name in names if name.partition(".")[0] not in _NOT_PHYSICS]
@@ -171,8 +171,8 @@ def _add_versions(names: Iterable[str], found: dict[str, str]) -> None:
         except importlib.metadata.PackageNotFoundError:  # an optional one that is not installed
             continue
         found[key] = distribution.version
-        required = [each for each in distribution.requires or [] if not _EXTRA.search(each)]
-        _add_versions([match.group() for each in required if (match := _NAME.match(each))], found)
+        required = [requirement for requirement in distribution.requires or [] if not _EXTRA.search(requirement)]
+        _add_versions([match.group() for requirement in required if (match := _NAME.match(requirement))], found)
 
 
 @cache

@@ -91,7 +91,7 @@ class Template:
     @property
     def varies(self) -> bool:
         """Whether there is an expression in it."""
-        return any(isinstance(each, Expression) for each in self._pieces)
+        return any(isinstance(piece, Expression) for piece in self._pieces)
 
     def render(self, names: Mapping[str, float], variables: Sequence[float]) -> str:
         """The input file of one point.
@@ -102,7 +102,7 @@ class Template:
             whole = {name: int(names[name]) for name in self._integers if float(names[name]).is_integer()}
             names = {**names, **whole}
         return "".join(
-            each if isinstance(each, str) else _format(each(names, variables), each.text) for each in self._pieces
+            piece if isinstance(piece, str) else _format(piece(names, variables), piece.text) for piece in self._pieces
         )
 
     def write(self, path: Path, names: Mapping[str, float], variables: Sequence[float]) -> str:
@@ -196,7 +196,7 @@ class Template:
         for entry, value in self._wanted.items():
             if entry[0] == block and entry not in self._placed:
                 self._placed.add(entry)
-                self._pieces.append("".join(f"{each:6d}" for each in entry[1]) + "   ")
+                self._pieces.append("".join(f"{index:6d}" for index in entry[1]) + "   ")
                 with self._collect():
                     self._add_override(value, entry)
                 self._pieces.append("\n")

@@ -54,12 +54,25 @@ class Verdict:
             exit_codes = None if any_code else read_exit_codes(success)
         pattern = read_pattern(invalid)
         invalid_codes = read_exit_codes(invalid) if "exit_codes" in invalid else frozenset()
-        blocks = tuple(each.upper() for each in success.texts("blocks")) if "blocks" in success else profile.blocks
+        blocks = tuple(text.upper() for text in success.texts("blocks")) if "blocks" in success else profile.blocks
         flags = spec.section.section("flags")
         named = {name: read_address(flags, name) for name in flags} if "flags" in spec.section else profile.flags
-        judged = frozenset(each.slha for each in spec.observables if each.valid is not None and each.slha is not None)
-        asked = tuple(each.slha for each in (*spec.observables, *others) if each.slha is not None)
-        return cls(exit_codes, blocks, invalid_codes, pattern, invalid.boolean("spinfo", True), named, judged, asked)
+        judged = frozenset(
+            observable.slha
+            for observable in spec.observables
+            if observable.valid is not None and observable.slha is not None
+        )
+        asked = tuple(observable.slha for observable in (*spec.observables, *others) if observable.slha is not None)
+        return cls(
+            exit_codes,
+            blocks,
+            invalid_exit_codes=invalid_codes,
+            invalid_stderr=pattern,
+            spinfo=invalid.boolean("spinfo", True),
+            flags=named,
+            judged=judged,
+            asked=asked,
+        )
 
     def sources(self) -> dict[str, str]:
         """For the physics digest."""
@@ -93,7 +106,7 @@ class Verdict:
         """By what the program says: SPINFO 4 and its like, its exit code, its standard error."""
         if self.spinfo and spectrum is not None:
             raise_errors(spectrum)
-            _warn(warnings, [str(each) for each in spectrum.problems])
+            _warn(warnings, [str(problem) for problem in spectrum.problems])
         if finished.exit_code in self.invalid_exit_codes:
             raise InvalidPoint(f"exit code {finished.exit_code}{_words(finished)}")
         if self.invalid_stderr is not None and self.invalid_stderr.search(finished.stderr):
@@ -126,7 +139,11 @@ class Verdict:
         for problem in spectrum.problems:
             if problem.block != "OBSINFO":
                 continue
-            zeros = [each for each in self.asked if _is_off(spectrum, each) and _is_meant(spectrum, each, problem)]
+            zeros = [
+                address
+                for address in self.asked
+                if _is_off(spectrum, address) and _is_meant(spectrum, address, problem)
+            ]
             if zeros:
                 what = ", ".join(map(str, zeros))
                 raise CodeFailed(f"{what} was not computed: it is 0, and the output says {problem}")
@@ -144,16 +161,18 @@ def _is_meant(spectrum: Spectrum, address: SlhaAddress, problem: Problem) -> boo
         return False
     if not _MOMENT.search(problem.text):
         return True
-    comment = spectrum.blocks[address.block].comment(tuple(each for each in address.indices if isinstance(each, int)))
+    comment = spectrum.blocks[address.block].comment(
+        tuple(index for index in address.indices if isinstance(index, int))
+    )
     return address.block == "FLEXIBLESUSYLOWENERGY" and (not comment or _MOMENT.search(comment) is not None)
 
 
 def raise_errors(spectrum: Spectrum) -> None:
     """Raises InvalidPoint where a program says that the point is in error (SPINFO 4, or that of another block)."""
-    errors = [each for each in spectrum.problems if each.number == _ERROR]
+    errors = [problem for problem in spectrum.problems if problem.number == _ERROR]
     if errors:
         first, *others = errors
-        raise InvalidPoint("; ".join([str(first), *(each.text for each in others if each.text)]))
+        raise InvalidPoint("; ".join([str(first), *(other.text for other in others if other.text)]))
 
 
 def read_output(path: Path) -> Spectrum | None:
@@ -179,7 +198,7 @@ def _words(finished: Finished) -> str:
 
 def _warn(warnings: list[str], new: list[str]) -> None:
     # programs that work on the same file say the same again
-    warnings += [each for each in new if each not in warnings]
+    warnings += [warning for warning in new if warning not in warnings]
 
 
 def _is_off(spectrum: Spectrum, address: SlhaAddress) -> bool:

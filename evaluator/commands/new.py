@@ -28,9 +28,9 @@ def new(name: str, parent: Path) -> int:
         raise UsageError(f"{name!r} is the name of a Python module that is installed", next_step="take another one")
     folder.mkdir(parents=True)
     source = files("evaluator.commands") / "starter"
-    for each in FILES:
-        text = (source / each).read_text(encoding="utf-8")
-        (folder / each.replace("NAME", name)).write_text(text.replace("NAME", name), encoding="utf-8")
-    print(f"{folder}: {', '.join(each.replace('NAME', name) for each in FILES)}")
+    for file in FILES:
+        text = (source / file).read_text(encoding="utf-8")
+        (folder / file.replace("NAME", name)).write_text(text.replace("NAME", name), encoding="utf-8")
+    print(f"{folder}: {', '.join(file.replace('NAME', name) for file in FILES)}")
     print(f"try it: lodescan-evaluator check {folder}/{name}.yaml")
     return 0

@@ -41,10 +41,10 @@ def better_order(chain: Chain, tried: Sequence[Tried], scratch: Path) -> list[st
     give the same observables where the point is OK, and end it too where it is INVALID. Its times at the first OK
     point count, since what was slow the first time may only have been loading.
     """
-    good = [each for each in tried if each.outcome.status is Status.OK]
+    good = [one for one in tried if one.outcome.status is Status.OK]
     if not good or len(chain.steps) < 2:
         return []
-    points = [*good, *(each for each in tried if each.outcome.status is Status.INVALID)]
+    points = [*good, *(one for one in tried if one.outcome.status is Status.INVALID)]
     names = [spec.name for spec in chain.specs]
     seconds = dict(zip((step.name for step in chain.steps), good[0].outcome.seconds, strict=True))
     order, lines, number = list(chain.scan.codes), [], count()
@@ -52,7 +52,7 @@ def better_order(chain: Chain, tried: Sequence[Tried], scratch: Path) -> list[st
         for before in order[: order.index(code)] if can_end(code) else ():
             if not _is_worth_it(seconds[code.name], seconds[before.name]):
                 continue
-            trial = [each for each in order if each is not code]
+            trial = [other for other in order if other is not code]
             trial.insert(trial.index(before), code)
             found = _try(chain.scan, trial, names, points, scratch / f"order-{next(number)}")
             if found is None or not _is_worth_it(found[0][code.name], found[0][before.name]):

@@ -38,11 +38,11 @@ def try_points(by_hand: ByHand, first: Tried, scratch: Path) -> list[Tried]:
     """
     rng, start, tried = np.random.default_rng(1), time.monotonic(), [first]
     for number in range(MOST_TRIES):
-        left = BUDGET - (time.monotonic() - start) - max(sum(each.outcome.seconds) for each in tried)
-        seen = number >= TRIES and any(each.outcome.status is not Status.INVALID for each in tried)
+        left = BUDGET - (time.monotonic() - start) - max(sum(trial.outcome.seconds) for trial in tried)
+        seen = number >= TRIES and any(trial.outcome.status is not Status.INVALID for trial in tried)
         if seen or left <= 0:
             break
-        values = [draw(each, rng) for each in by_hand.chain.scan.variables]
+        values = [draw(variable, rng) for variable in by_hand.chain.scan.variables]
         bound(by_hand.chain)
         tried.append(Tried(values, by_hand.evaluate(values, scratch / f"random-{number}")))
     return tried
@@ -50,7 +50,7 @@ def try_points(by_hand: ByHand, first: Tried, scratch: Path) -> list[Tried]:
 
 def first_ok(tried: Sequence[Tried]) -> Tried | None:
     """The first point that is OK."""
-    return next((each for each in tried if each.outcome.status is Status.OK), None)
+    return next((trial for trial in tried if trial.outcome.status is Status.OK), None)
 
 
 def open_windows(by_hand: ByHand, tried: Sequence[Tried], scratch: Path) -> list[Tried]:
@@ -60,18 +60,17 @@ def open_windows(by_hand: ByHand, tried: Sequence[Tried], scratch: Path) -> list
     means nothing; that an observable is given nowhere does.
     """
     start, opened = time.monotonic(), list[Tried]()
-    for number, each in enumerate(tried):
+    for number, trial in enumerate(tried):
         if time.monotonic() - start > BUDGET or first_ok(opened) is not None:
             break
-        if each.outcome.status is Status.INVALID:
+        if trial.outcome.status is Status.INVALID:
             bound(by_hand.chain)
-            outcome = by_hand.evaluate(each.values, scratch / f"open-{number}", windows=False)
-            opened.append(Tried(each.values, outcome))
+            outcome = by_hand.evaluate(trial.values, scratch / f"open-{number}", windows=False)
+            opened.append(Tried(trial.values, outcome))
     return opened
 
 
 def bound(chain: Chain) -> None:
     """No code of a trial may take as long as in a scan."""
     for step in chain.steps:
-        step.code.timeout = min(step.code.timeout, BUDGET)
-        step.code.first_timeout = min(step.code.first_timeout, BUDGET)
+        step.code.deadline = step.code.deadline.at_most(BUDGET)

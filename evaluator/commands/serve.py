@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import signal
 import sys
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -89,6 +90,7 @@ async def _serve(
     address = where.address
     description = describe(chain, executor.concurrency)
     description.longest_seconds = executor.longest_seconds
+    description.instance = uuid.uuid4().hex
     loop, changed = asyncio.get_running_loop(), asyncio.Event()
     ended: asyncio.Future[Ending] = loop.create_future()
 

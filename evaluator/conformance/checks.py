@@ -29,7 +29,7 @@ _NOT_ANSWERS = {pb.STATUS_KILLED, pb.STATUS_CANCELLED}
 
 def describe_is_sane(peer: Peer) -> None:
     said = peer.description
-    names, observables = peer.names, [each.name for each in said.observables]
+    names, observables = peer.names, [spec.name for spec in said.observables]
     promise(bool(said.backend), "backend is empty")
     promise(bool(said.physics_digest) and bool(said.likelihood_digest), "a digest is empty")
     promise(bool(names) and all(names) and len(set(names)) == len(names), f"parameters are {names}: none, or twice")
@@ -38,8 +38,11 @@ def describe_is_sane(peer: Peer) -> None:
     promise(said.concurrency >= 1, "concurrency is 0")
     promise(said.max_batch >= 1, "max_batch is 0")
     promise(0 <= said.longest_seconds < math.inf, f"a point may take {said.longest_seconds} seconds")
-    for each in said.parameters:
-        promise(each.low <= each.high, f"parameter {each.name} has the range [{each.low}, {each.high}]")
+    for parameter in said.parameters:
+        promise(
+            parameter.low <= parameter.high,
+            f"parameter {parameter.name} has the range [{parameter.low}, {parameter.high}]",
+        )
     for observable in said.observables:
         likelihood = _likelihood(observable)
         if likelihood.kind in NEEDS_MEAN_AND_SIGMA:
@@ -47,7 +50,7 @@ def describe_is_sane(peer: Peer) -> None:
             promise(finite and likelihood.sigma > 0, f"{observable.name} has no usable mean and sigma")
         if observable.HasField("valid"):
             promise(observable.valid.low <= observable.valid.high, f"the window of {observable.name} is empty")
-    scored = [each for each in said.observables if each.likelihood.kind != pb.LIKELIHOOD_KIND_OFF]
+    scored = [spec for spec in said.observables if spec.likelihood.kind != pb.LIKELIHOOD_KIND_OFF]
     promise(bool(scored), "no observable enters the likelihood: every point would be good")
 
 
@@ -75,60 +78,62 @@ def the_first_response_carries_the_digests(peer: Peer) -> None:
 def every_id_is_answered_once(peer: Peer) -> None:
     count = min(POINTS, peer.description.max_batch)
     ids = [2**64 - 1 - 7 * number for number in range(count)]
-    found = sorted(each.point_id for each in peer.results(peer.request(peer.points(count), ids)))
+    found = sorted(result.point_id for result in peer.results(peer.request(peer.points(count), ids)))
     promise(found == sorted(ids), f"asked for {sorted(ids)}, answered {found}")
 
 
 def a_stream_takes_several_batches(peer: Peer) -> None:
     first, second = peer.points(2)
     found = peer.results(peer.request([first], [10]), peer.request([second], [11], names=()))
-    promise(sorted(each.point_id for each in found) == [10, 11], "a second batch, without names, was not answered")
+    promise(sorted(result.point_id for result in found) == [10, 11], "a second batch, without names, was not answered")
 
 
 def results_are_sound(peer: Peer) -> None:
     width, codes = len(peer.description.observables), len(peer.description.codes)
-    for each in peer.results(peer.request(peer.points(POINTS), range(POINTS))):
-        promise(each.status != pb.STATUS_UNSPECIFIED, "a result has no status")
-        promise(all(0 <= second < math.inf for second in each.seconds), f"seconds are {list(each.seconds)}")
-        in_order = 0 <= each.begun_at <= each.ended_at < math.inf
-        promise(in_order, f"a point began at {each.begun_at} and ended at {each.ended_at}")
-        promise(not codes or len(each.seconds) <= codes, f"seconds of {len(each.seconds)} codes, but there are {codes}")
+    for result in peer.results(peer.request(peer.points(POINTS), range(POINTS))):
+        promise(result.status != pb.STATUS_UNSPECIFIED, "a result has no status")
+        promise(all(0 <= second < math.inf for second in result.seconds), f"seconds are {list(result.seconds)}")
+        in_order = 0 <= result.begun_at <= result.ended_at < math.inf
+        promise(in_order, f"a point began at {result.begun_at} and ended at {result.ended_at}")
         promise(
-            len(each.observables) in ((width,) if each.status == pb.STATUS_OK else (0, width)),
-            f"{len(each.observables)} observables, but Describe lists {width}",
+            not codes or len(result.seconds) <= codes, f"seconds of {len(result.seconds)} codes, but there are {codes}"
         )
-        promise(len(set(each.missing)) == len(each.missing), "a position is missing twice")
-        promise(sum(map(len, each.spectra)) <= LARGEST_SPECTRA, "the spectrum files of a point have more than 1 MiB")
-        absent = all(position < width and math.isnan(each.observables[position]) for position in each.missing)
+        promise(
+            len(result.observables) in ((width,) if result.status == pb.STATUS_OK else (0, width)),
+            f"{len(result.observables)} observables, but Describe lists {width}",
+        )
+        promise(len(set(result.missing)) == len(result.missing), "a position is missing twice")
+        promise(sum(map(len, result.spectra)) <= LARGEST_SPECTRA, "the spectrum files of a point have more than 1 MiB")
+        absent = all(position < width and math.isnan(result.observables[position]) for position in result.missing)
         promise(absent, "a missing observable must be NaN at its position")
-        if each.status != pb.STATUS_OK:
-            promise(not each.HasField("nll"), f"a point with status {pb.Status.Name(each.status)} has an NLL")
-            promise(bool(each.message) or each.status in _NOT_ANSWERS, "a point that is not OK does not say why")
+        if result.status != pb.STATUS_OK:
+            promise(not result.HasField("nll"), f"a point with status {pb.Status.Name(result.status)} has an NLL")
+            promise(bool(result.message) or result.status in _NOT_ANSWERS, "a point that is not OK does not say why")
             continue
-        promise(not each.missing, "an OK point misses an observable")
-        for value, observable in zip(each.observables, peer.description.observables, strict=True):
+        promise(not result.missing, "an OK point misses an observable")
+        for value, observable in zip(result.observables, peer.description.observables, strict=True):
             if observable.HasField("valid"):
                 inside = observable.valid.low <= value <= observable.valid.high
                 promise(inside, f"an OK point has {observable.name} = {value}, outside its window")
 
 
 def the_nll_is_the_sum_of_the_losses(peer: Peer) -> None:
-    for each in peer.results(peer.request(peer.points(POINTS), range(POINTS))):
-        if each.status == pb.STATUS_OK:
-            promise(len(each.losses) == len(peer.description.observables), f"{len(each.losses)} losses")
-            promise(each.HasField("nll") and math.isfinite(each.nll), "an OK point has no finite NLL")
-            capped = all(abs(loss) <= LARGEST_LOSS * (1.0 + 1e-9) for loss in each.losses)
-            promise(capped, f"the losses are {list(each.losses)}, but the largest one is {LARGEST_LOSS:.10g}")
-            total = math.fsum(each.losses)
-            promise(_near(each.nll, total), f"the NLL is {each.nll}, but the losses add up to {total}")
+    for result in peer.results(peer.request(peer.points(POINTS), range(POINTS))):
+        if result.status == pb.STATUS_OK:
+            promise(len(result.losses) == len(peer.description.observables), f"{len(result.losses)} losses")
+            promise(result.HasField("nll") and math.isfinite(result.nll), "an OK point has no finite NLL")
+            capped = all(abs(loss) <= LARGEST_LOSS * (1.0 + 1e-9) for loss in result.losses)
+            promise(capped, f"the losses are {list(result.losses)}, but the largest one is {LARGEST_LOSS:.10g}")
+            total = math.fsum(result.losses)
+            promise(_near(result.nll, total), f"the NLL is {result.nll}, but the losses add up to {total}")
 
 
 def the_losses_are_those_of_the_formulas(peer: Peer) -> None:
-    likelihoods = [_likelihood(each) for each in peer.description.observables]
-    for each in peer.results(peer.request(peer.points(POINTS), range(POINTS))):
-        if each.status == pb.STATUS_OK:
-            losses, _ = losses_and_nll(likelihoods, np.array([each.observables]))
-            for observable, mine, theirs in zip(peer.description.observables, losses[0], each.losses, strict=True):
+    likelihoods = [_likelihood(spec) for spec in peer.description.observables]
+    for result in peer.results(peer.request(peer.points(POINTS), range(POINTS))):
+        if result.status == pb.STATUS_OK:
+            losses, _ = losses_and_nll(likelihoods, np.array([result.observables]))
+            for observable, mine, theirs in zip(peer.description.observables, losses[0], result.losses, strict=True):
                 promise(_near(mine, theirs), f"the loss of {observable.name} is {theirs}, but its formula gives {mine}")
 
 
@@ -136,9 +141,11 @@ def cancelled_points_are_answered_once(peer: Peer) -> None:
     count = max(2, min(POINTS, peer.description.max_batch))
     cancel = pb.EvaluateRequest(cancel_point_ids=[0, count - 1, 10**9])
     found = peer.results(peer.request(peer.points(count), range(count)), cancel)
-    ids = sorted(each.point_id for each in found)
+    ids = sorted(result.point_id for result in found)
     promise(ids == list(range(count)), f"asked for {count} points, of which 2 were cancelled, answered {ids}")
-    kept = [each.point_id for each in found if each.status == pb.STATUS_CANCELLED and 0 < each.point_id < count - 1]
+    kept = [
+        result.point_id for result in found if result.status == pb.STATUS_CANCELLED and 0 < result.point_id < count - 1
+    ]
     promise(not kept, f"points {kept} are cancelled, but nobody asked for that")
 
 
@@ -214,7 +221,7 @@ def it_goes_on_after_a_stream_that_broke(peer: Peer) -> None:
     broken = peer.stub.Evaluate(iter([peer.request(peer.points(POINTS), range(POINTS))]), timeout=peer.timeout)
     broken.cancel()
     found = peer.results(peer.request(peer.points(1), [1]))
-    promise([each.point_id for each in found] == [1], "after a stream that broke, a new one gives no result")
+    promise([result.point_id for result in found] == [1], "after a stream that broke, a new one gives no result")
 
 
 CHECKS: tuple[Callable[[Peer], None], ...] = (
@@ -246,7 +253,7 @@ def _refused(code: grpc.StatusCode, what: str) -> None:
 
 
 def _by_id(peer: Peer, request: pb.EvaluateRequest) -> list[pb.Result]:
-    return sorted(peer.results(request), key=lambda each: each.point_id)
+    return sorted(peer.results(request), key=lambda result: result.point_id)
 
 
 def _near(one: float, other: float) -> bool:
@@ -257,4 +264,6 @@ def _likelihood(observable: pb.Observable) -> Likelihood:
     said = observable.likelihood
     name = pb.LikelihoodKind.Name(said.kind).removeprefix("LIKELIHOOD_KIND_")
     promise(name in Kind.__members__, f"the likelihood of {observable.name} is {name}")
-    return Likelihood(Kind[name], said.mean, said.sigma, said.lower, said.upper, said.log_scaling)
+    return Likelihood(
+        Kind[name], said.mean, sigma=said.sigma, lower=said.lower, upper=said.upper, log_scaling=said.log_scaling
+    )

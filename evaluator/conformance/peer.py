@@ -35,7 +35,7 @@ class Peer:
         self.stub: Any = pb_grpc.EvaluationServiceStub(self.channel)
         self.timeout = timeout
         self.description = self.describe()
-        self.names = [each.name for each in self.description.parameters]
+        self.names = [parameter.name for parameter in self.description.parameters]
 
     def close(self) -> None:
         self.channel.close()
@@ -47,7 +47,7 @@ class Peer:
     def points(self, count: int) -> list[Row]:
         """Points within the ranges; in an open range near 0."""
         draw = random.Random(1)  # noqa: S311  # always the same points
-        return [[_within(each, draw) for each in self.description.parameters] for _ in range(count)]
+        return [[_within(parameter, draw) for parameter in self.description.parameters] for _ in range(count)]
 
     def request(
         self, rows: Sequence[Row], ids: Sequence[int], names: Sequence[str] | None = None
@@ -57,7 +57,7 @@ class Peer:
 
     def stream(self, *requests: pb.EvaluateRequest) -> list[pb.EvaluateResponse]:
         """All responses to these requests and a half-close; raises grpc.RpcError, and Broken when it never ends."""
-        count = sum(len(each.point_ids) for each in requests)
+        count = sum(len(request.point_ids) for request in requests)
         try:
             return list(self.stub.Evaluate(iter(requests), timeout=self.timeout * max(1, count)))
         except grpc.RpcError as error:

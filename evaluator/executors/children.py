@@ -124,8 +124,10 @@ def _reap(pid: int) -> bool:
 
 def _held() -> set[int]:
     """The children whose object in Python somebody still holds."""
-    unheld = {each.pid for each in getattr(subprocess, "_active", ())}  # where those go that are let go of too early
-    held = {each.pid for each in gc.get_objects() if isinstance(each, subprocess.Popen)} - unheld
+    unheld = {
+        process.pid for process in getattr(subprocess, "_active", ())
+    }  # where those go that are let go of too early
+    held = {process.pid for process in gc.get_objects() if isinstance(process, subprocess.Popen)} - unheld
     for child in multiprocessing.active_children():
         # by more than the module, the list, this loop and the call
         if sys.getrefcount(child) > 4 and child.pid is not None:

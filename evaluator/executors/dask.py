@@ -115,7 +115,7 @@ class DaskExecutor:
             self._futures[job] = future
         if job.dropped or self._closing.is_set():  # in between
             self.cancel(job)
-        future.add_done_callback(lambda each: self._done(job, each))
+        future.add_done_callback(lambda done: self._done(job, done))
 
     def _done(self, job: Job, future: distributed.Future) -> None:
         # in a thread of Dask's
@@ -190,7 +190,7 @@ class DaskExecutor:
                 more = key is not None
                 ended += [key] if key is not None else []
             try:
-                self._client.cancel([distributed.Future(each, self._client) for each in ended], force=True)
+                self._client.cancel([distributed.Future(future, self._client) for future in ended], force=True)
                 self._client.run(end, ended, on_error="ignore")
             except Exception as error:  # noqa: BLE001
                 self._lost(error)

@@ -89,9 +89,9 @@ def used_by(folder: str, most: int) -> int:
     while folders:
         try:
             with os.scandir(folders.pop()) as found:
-                for each in found:
+                for path in found:
                     entries += 1
-                    status = each.stat(follow_symlinks=False)
+                    status = path.stat(follow_symlinks=False)
                     if status.st_nlink > 1 and not stat.S_ISDIR(status.st_mode):
                         if status.st_ino in linked:
                             continue
@@ -102,7 +102,7 @@ def used_by(folder: str, most: int) -> int:
                     if total > most:
                         return total
                     if stat.S_ISDIR(status.st_mode):
-                        folders.append(each.path)
+                        folders.append(path.path)
         except OSError:  # it is gone just now, or was never made
             continue
     return total
@@ -113,8 +113,8 @@ def _open_files(pid: int) -> Iterator[os.stat_result]:
         descriptors = list(os.scandir(f"/proc/{pid}/fd"))
     except OSError:  # it has ended, or is another user's
         return
-    for each in descriptors:
+    for descriptor in descriptors:
         try:
-            yield each.stat()
+            yield descriptor.stat()
         except OSError:
             continue

@@ -26,6 +26,7 @@ class Shared:
         context: multiprocessing.context.ForkServerContext,
         chain: Chain,
         root: Path,
+        *,
         queue: JobQueue,
         health: Health,
         watch: Watch,
@@ -69,4 +70,4 @@ class Shared:
 
 def time_limits(chain: Chain) -> list[float]:
     """Seconds that each code may take before its worker is ended."""
-    return [max(step.code.timeout, step.code.first_timeout) + GRACE for step in chain.steps]
+    return [step.code.deadline.longest + GRACE for step in chain.steps]

@@ -50,11 +50,13 @@ class Surroundings:
         random.seed(seed)
         with contextlib.suppress(TypeError):  # another generator was put in its place
             np.random.seed(seed)  # noqa: NPY002  # for functions that use it
-        for number, each in enumerate(self._generators, start=1):
-            if isinstance(each, np.random.Generator):
-                each.bit_generator.state = type(each.bit_generator)([seed, number]).state
+        for number, generator in enumerate(self._generators, start=1):
+            if isinstance(generator, np.random.Generator):
+                generator.bit_generator.state = type(generator.bit_generator)([seed, number]).state
             else:
-                each.seed([seed, number] if isinstance(each, np.random.RandomState) else (seed << 32) + number)
+                generator.seed(
+                    [seed, number] if isinstance(generator, np.random.RandomState) else (seed << 32) + number
+                )
 
     def restore(self) -> None:
         """Undoes what a function has changed."""
@@ -89,7 +91,7 @@ def _generators(folder: Path) -> list[Any]:
     for name in sorted(sys.modules):
         file = getattr(sys.modules[name], "__file__", None)
         if file and "site-packages" not in file and folder in Path(file).resolve().parents:
-            found |= {id(each): each for each in vars(sys.modules[name]).values() if isinstance(each, kinds)}
+            found |= {id(member): member for member in vars(sys.modules[name]).values() if isinstance(member, kinds)}
     return list(found.values())
 
 

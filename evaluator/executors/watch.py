@@ -32,9 +32,9 @@ class Watch:
     """
 
     def __init__(self, sources: Iterable[Mapping[str, str]]) -> None:
-        files = [each for found in sources for each in found.values() if isinstance(each, FileHash)]
-        self._files: dict[Path, tuple[Stamp, str]] = {each.path: (each.stamp, str(each)) for each in files}
-        self._may_be_written = {each.path for each in files if each.writable}
+        files = [source for found in sources for source in found.values() if isinstance(source, FileHash)]
+        self._files: dict[Path, tuple[Stamp, str]] = {file.path: (file.stamp, str(file)) for file in files}
+        self._may_be_written = {file.path for file in files if file.writable}
         self._begun = False
         self._next = 0.0
         self._lock = threading.Lock()

@@ -78,7 +78,8 @@ class Worker:
         ours, theirs = shared.context.Pipe()
         process = shared.context.Process(
             target=work,
-            args=(theirs, shared.chain.scan, str(shared.root), str(self._log), str(self._state), self._mark),
+            args=(theirs, shared.chain.scan, str(shared.root)),
+            kwargs={"log": str(self._log), "state": str(self._state), "mark": self._mark},
         )
         try:
             with shared.census:
@@ -155,10 +156,10 @@ class Worker:
             group = [job]
             try:
                 group += self._more()
-                group = [each for each in group if each.begin()]
+                group = [member for member in group if member.begin()]
                 if len(group) == 1 or (group and not self._try_together(group)):
-                    for each in group:  # after a group: one of them took the worker down; find out which
-                        each.finish(self._run(each))
+                    for member in group:  # after a group: one of them took the worker down; find out which
+                        member.finish(self._run(member))
             except EvaluatorLost as error:
                 self._shared.health.report(error)
                 self._give_up(group, Outcome(Status.CANCELLED))

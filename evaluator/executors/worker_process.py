@@ -27,7 +27,7 @@ PRELOAD = "LODESCAN_PRELOAD"
 LONGEST_PATH = 1000  # characters, of a scratch folder
 
 
-def work(pipe: Connection, scan: ScanFile, root: str, log: str, state: str, mark: str) -> None:
+def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, mark: str) -> None:
     """Answers each numbered list of points with its number and their Outcomes until the pipe closes.
 
     First it loads the codes and says None, or what is wrong. While it works on a point that came

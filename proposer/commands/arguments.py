@@ -53,8 +53,8 @@ def seconds(text: str) -> float:
 
 def levels(text: str) -> tuple[float, ...]:
     """Percentages, as ascending shares."""
-    found = [to_number(each) for each in text.split(",")]
-    shares = tuple(sorted(each / 100.0 for each in found if each is not None and 0.0 < each < 100.0))
+    found = [to_number(word) for word in text.split(",")]
+    shares = tuple(sorted(percent / 100.0 for percent in found if percent is not None and 0.0 < percent < 100.0))
     if len(shares) != len(found) or len(set(shares)) < len(shares):
         raise argparse.ArgumentTypeError(f"{text!r} is no list of levels between 0 and 100 %, such as 68,95")
     return shares

@@ -85,7 +85,7 @@ def _make(folder: Path, hosts: Sequence[str], days: int) -> str:
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)
             .add_extension(_usage(of_authority=False), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([_purpose(side)]), critical=False)
+            .add_extension(x509.ExtendedKeyUsage(_purposes(side)), critical=False)
         )
         (folder / side).mkdir(mode=0o700, exist_ok=True)
         _write_key(folder / side / "key.pem", own)
@@ -161,10 +161,12 @@ def _usage(*, of_authority: bool) -> x509.KeyUsage:
     )
 
 
-def _purpose(side: str) -> x509.ObjectIdentifier:
+def _purposes(side: str) -> list[x509.ObjectIdentifier]:
+    """An evaluator is a client too: of itself, by `lodescan-evaluator healthy`, the probe in a container."""
     from cryptography.x509.oid import ExtendedKeyUsageOID
 
-    return ExtendedKeyUsageOID.SERVER_AUTH if side == "evaluator" else ExtendedKeyUsageOID.CLIENT_AUTH
+    client = ExtendedKeyUsageOID.CLIENT_AUTH
+    return [ExtendedKeyUsageOID.SERVER_AUTH, client] if side == "evaluator" else [client]
 
 
 def _new_key() -> EllipticCurvePrivateKey:

@@ -9,9 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from proposer.commands.asked import Asked, check_agreement, describe_limits, notes_on, read_asked
+from proposer.asked import Asked, check_agreement, describe_limits, notes_on, read_asked
 from proposer.evaluation.backend import Description
-from proposer.run.spectra import kept_below
+from proposer.run.spectra import keeps_good_ones, kept_below
 from proposer.show.voice import say
 from proposer.strategies.base import Settings
 from proposer.strategies.choice import type_name
@@ -75,8 +75,9 @@ def _print(asked: Asked) -> None:
     print(f"  good: {settings.target.describe()}; stops at {describe_limits(limits)}")
     own = ", ".join(f"{name} {_show_setting(value)}" for name, value in own_settings(settings).items())
     print(f"  {type_name(spec)}: {own}")
-    if (below := kept_below(spec, settings.target.threshold)) > -math.inf:
+    if (below := kept_below(spec, settings.target)) > -math.inf:
         which = f"points with an NLL below {below:g}" if below < math.inf else "all valid points"
+        which = "points that are good when they come" if settings.target.follows and keeps_good_ones(spec) else which
         print(f"  keeps the spectrum files, if there are any, of {which}")
     if init is not None:
         print(f"  starts from {len(init.batch):,} points of {spec.setup.text('init_csv')}")

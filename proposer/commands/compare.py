@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from proposer.formats import show_number, show_time
+from proposer.loop import read_tally
 from proposer.run.dataset import Dataset
-from proposer.scan import read_tally
 from proposer.show.panel import show_percent
 from proposer.target import Target
 from proposer.types import Floats, Status
@@ -115,7 +115,7 @@ def _read(folder: Path) -> Run:
         "seed": meta["seed"],
         "stopped": meta.get("stopped"),
     }
-    variables, observables = ([each.name for each in part] for part in (columns.variables, columns.observables))
+    variables, observables = ([quantity.name for quantity in part] for part in (columns.variables, columns.observables))
     return Run(folder, variables, observables, facts, points)
 
 

@@ -48,9 +48,12 @@ class Finding:
 def doctor(address: str | None, *, security: Security) -> int:
     """Prints what it finds, a line each; 1 when something has to be mended, else 0."""
     findings = list(_look(address, security))
-    for each in findings:
-        print(f"{'mend' if each.cure else 'ok  '}  {each.what}: {each.found}" + (f"; {each.cure}" if each.cure else ""))
-    return int(any(each.cure for each in findings))
+    for finding in findings:
+        print(
+            f"{'mend' if finding.cure else 'ok  '}  {finding.what}: {finding.found}"
+            + (f"; {finding.cure}" if finding.cure else "")
+        )
+    return int(any(finding.cure for finding in findings))
 
 
 def _look(address: str | None, security: Security) -> Iterator[Finding]:
@@ -64,7 +67,7 @@ def _look(address: str | None, security: Security) -> Iterator[Finding]:
     yield _disk()
     yield _locks()
     environments = sorted(path.parents[1].name for path in Path(sys.prefix).parent.glob("*/bin/lodescan-evaluator"))
-    others = [each for each in environments if each != Path(sys.prefix).name]
+    others = [environment for environment in environments if environment != Path(sys.prefix).name]
     cure = "" if others else "`make scan SCAN=FILE` makes the one that a file names"
     yield Finding("environments of evaluators", ", ".join(others) or "none beside this one", cure)
     yield _sockets()

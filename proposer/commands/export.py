@@ -6,32 +6,43 @@ import math
 from pathlib import Path
 
 from proposer.run import tables
-from proposer.run.chains import Named, write_chains
+from proposer.run.chains import GoodColumns, Named, read_good, write_chains
+from proposer.run.samples import NO_POSTERIOR, write_anesthetic, write_arviz
 
-FORMATS = {"csv": "csv", "parquet": "parquet", "hdf5": "h5", "getdist": ""}
-"""Names of formats, and what their files end with."""
+TABLES = {"csv": "csv", "parquet": "parquet", "hdf5": "h5"}
+"""Formats of all points, and what their files end with."""
 
 
 def export(folder: Path, kind: str) -> int:
     """Writes the points of a run and says where. Raises DatasetError, MissingPackage."""
+    if kind in TABLES:
+        print(f"written: {tables.export(folder, TABLES[kind])}")
+        return 0
+    good = _good(folder)
     if kind == "getdist":
-        from proposer.show.plots import read_scan
-
-        scan = read_scan(folder)
-        named = [
-            Named(each.name, _label(each.label, each.name), each.low, each.high)
-            for each in scan.variables
-            if not each.fixed
-        ]
-        named += [
-            Named(each.name, _label(each.label, each.name), -math.inf, math.inf) for each in scan.all_observables()
-        ]
-        for path in write_chains(folder, named):
-            print(f"written: {path}")
-        print("these are the good points, each with a weight of 1: a map of the region, and no posterior")
+        paths = write_chains(folder, good)
     else:
-        print(f"written: {tables.export(folder, FORMATS[kind])}")
+        paths = [write_arviz(folder, good) if kind == "arviz" else write_anesthetic(folder, good)]
+    for path in paths:
+        print(f"written: {path}")
+    print(f"these are {NO_POSTERIOR}")
     return 0
+
+
+def _good(folder: Path) -> GoodColumns:
+    from proposer.show.plots import read_scan
+
+    scan = read_scan(folder)
+    named = [
+        Named(variable.name, _label(variable.label, variable.name), variable.low, variable.high)
+        for variable in scan.variables
+        if not variable.fixed
+    ]
+    named += [
+        Named(observable.name, _label(observable.label, observable.name), -math.inf, math.inf)
+        for observable in scan.all_observables()
+    ]
+    return read_good(folder, named)
 
 
 def _label(label: str, name: str) -> str:

@@ -54,7 +54,7 @@ def init(file: Path, draft: Draft, slha: Path | None) -> int:
     if slha is not None:
         draft.template = f"{file.stem}.in.slha"
         written.append(file.with_name(draft.template))
-    if there := [each for each in written if each.exists()]:
+    if there := [path for path in written if path.exists()]:
         raise UsageError(f"{there[0]}: is there already; nothing was written", next_step="name another file")
     template = "" if slha is None else _from_slha(slha, draft)
     if draft.function:
@@ -110,7 +110,7 @@ def _into(
     found: dict[str, Range] | dict[str, Range | None], read: Callable[[str], tuple[str, Range]]
 ) -> Callable[[str], None]:
     def take(answer: str) -> None:
-        found.update(read(each) for each in answer.split())
+        found.update(read(word) for word in answer.split())
 
     return take
 
@@ -118,8 +118,8 @@ def _into(
 def read_range(text: str) -> tuple[str, Range]:
     """NAME=A,B. Raises UsageError."""
     name, _, numbers = text.partition("=")
-    values = [to_number(each) for each in numbers.split(",")]
-    finite = [each for each in values if each is not None and math.isfinite(each)]
+    values = [to_number(number) for number in numbers.split(",")]
+    finite = [value for value in values if value is not None and math.isfinite(value)]
     if not name or len(values) != 2 or len(finite) != 2:
         raise UsageError(f"{text!r} is not NAME=NUMBER,NUMBER", next_step="write m0=100,1000, say")
     return name, (finite[0], finite[1])
@@ -226,6 +226,8 @@ def text_of(draft: Draft) -> str:
         "",
         "networks:",
         "  threshold_value: 3          # good: NLL below 3, 95 % in two dimensions above a perfect point",
+        "  # threshold_value: {above_best: 3}    # or less than 3 above the lowest NLL that is found",
+        "  # confidence: 0.95           # or this by Wilks' theorem (degrees_of_freedom: the number of free variables)",
     ]
     return "\n".join(lines) + "\n"
 

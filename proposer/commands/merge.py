@@ -69,7 +69,7 @@ def _meta(folder: Path) -> dict[str, Any]:
 
 def _check_same(first: Path, ours: dict[str, Any], other: Path, theirs: dict[str, Any]) -> None:
     differs = [words for key, words in SAME.items() if ours.get(key) != theirs.get(key)]
-    if Target.stored(ours) != Target.stored(theirs):
+    if Target.stored(ours).rule != Target.stored(theirs).rule:
         differs.append("threshold_value")
     if differs:
         raise UsageError(
@@ -110,12 +110,12 @@ def _outcome(points: Results, row: int, number: int) -> Outcome:
     return Outcome(
         number,
         Status(int(points.status[row])),
-        float(points.nll[row]) if ok else None,
-        points.observables[row].tolist(),
-        points.losses[row].tolist() if ok else (),
-        points.seconds[row].tolist(),
-        points.failed_code[row],
-        points.message[row],
-        points.warnings[row],
-        points.missing[row],
+        nll=float(points.nll[row]) if ok else None,
+        observables=points.observables[row].tolist(),
+        losses=points.losses[row].tolist() if ok else (),
+        seconds=points.seconds[row].tolist(),
+        failed_code=points.failed_code[row],
+        message=points.message[row],
+        warnings=points.warnings[row],
+        missing=points.missing[row],
     )

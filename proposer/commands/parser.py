@@ -116,10 +116,19 @@ def make_parser() -> argparse.ArgumentParser:
     merge.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="folders of runs of one scan file")
     merge.add_argument("--run", type=Path, required=True, dest="into", metavar="NEW", help="the new folder")
 
-    export = commands.add_parser("export", help="write all points of a run to one table")
+    export = commands.add_parser("export", parents=[evaluator], help="write the points of a run for other programs")
     export.add_argument("folder", type=Path, metavar="DIR", help="the run's folder")
-    formats = ["csv", "parquet", "hdf5", "getdist"]
-    export.add_argument("--format", choices=formats, default="csv", dest="kind", help="default: %(default)s")
+    export.add_argument(
+        "--format",
+        choices=["csv", "parquet", "hdf5", "getdist", "anesthetic", "arviz", "slha"],
+        default="csv",
+        dest="kind",
+        help="all points as a table: csv (the default), parquet, hdf5; the good ones: getdist, anesthetic, arviz, slha",
+    )
+    export.add_argument(
+        "--evaluator", action="extend", nargs="+", default=[], metavar="PLACE", help="slha: runs points without files"
+    )
+    export.add_argument("--wait", type=seconds, default=60.0, metavar="SECONDS", help="for an evaluator, default: 60")
 
     plot = commands.add_parser("plot", help="draw a run: two columns, what its scan file asks for, or all variables")
     plot.add_argument("folder", type=Path, metavar="DIR", help="the run's folder")

@@ -50,21 +50,21 @@ def to_json(columns: Columns, point: Results) -> dict[str, Any]:
         "status": Status(status).name if status else None,
         "nll": _finite(float(point.nll[0])),
         "variables": {
-            each.name: value for each, value in zip(columns.variables, point.params[0].tolist(), strict=True)
+            variable.name: value for variable, value in zip(columns.variables, point.params[0].tolist(), strict=True)
         },
         "observables": [
             {
-                "name": each.name,
-                "code": each.code,
-                "unit": each.unit,
+                "name": observable.name,
+                "code": observable.code,
+                "unit": observable.unit,
                 "value": _finite(value),
                 "missing": place in missing,
-                "likelihood": each.likelihood,
+                "likelihood": observable.likelihood,
                 "loss": _finite(loss),
             }
-            for place, (each, value, loss) in enumerate(observables)
+            for place, (observable, value, loss) in enumerate(observables)
         ],
-        "seconds": dict(zip([each.name for each in columns.codes], point.seconds[0].tolist(), strict=False)),
+        "seconds": dict(zip([code.name for code in columns.codes], point.seconds[0].tolist(), strict=False)),
         "failed_code": point.failed_code[0] or None,
         "message": point.message[0] or None,
         "warnings": list(point.warnings[0]),
@@ -94,14 +94,23 @@ def _lines(values: dict[str, Any], columns: Columns) -> list[str]:
     if values["attempts"]:
         lines.append(f"killed from outside before: {values['attempts']} times")
     lines += [f"message: {values['message']}"] if values["message"] else []
-    lines += [f"warning: {each}" for each in values["warnings"]]
-    lines += [f"  {each.name} = {values['variables'][each.name]!r} {each.unit}".rstrip() for each in columns.variables]
-    for each in values["observables"]:
-        shown = "missing" if each["missing"] else "not a number" if each["value"] is None else f"{each['value']!r}"
-        loss = "" if each["loss"] is None else f", loss {show_number(each['loss'])}"
-        unit = f" {each['unit']}" if each["unit"] else ""
-        lines.append(f"  {each['name']}: {shown}{unit} ({each['likelihood'] or 'no likelihood'}{loss})")
+    lines += [f"warning: {value}" for value in values["warnings"]]
+    lines += [
+        f"  {variable.name} = {values['variables'][variable.name]!r} {variable.unit}".rstrip()
+        for variable in columns.variables
+    ]
+    for observable in values["observables"]:
+        shown = (
+            "missing"
+            if observable["missing"]
+            else "not a number"
+            if observable["value"] is None
+            else f"{observable['value']!r}"
+        )
+        loss = "" if observable["loss"] is None else f", loss {show_number(observable['loss'])}"
+        unit = f" {observable['unit']}" if observable["unit"] else ""
+        lines.append(f"  {observable['name']}: {shown}{unit} ({observable['likelihood'] or 'no likelihood'}{loss})")
     if values["seconds"]:
         lines.append("seconds: " + ", ".join(f"{name} {s:.3g}" for name, s in values["seconds"].items()))
-    lines += [f"file: {each}" for each in values["files"]]
+    lines += [f"file: {value}" for value in values["files"]]
     return [*lines, f"run it again: {values['again']}"]

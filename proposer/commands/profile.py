@@ -33,7 +33,7 @@ def draw_profile(folder: Path, names: list[str], levels: Sequence[float], file: 
     for name, log in zip(names, (view.xlog, view.ylog), strict=True):
         axis = side(seen, name, zoom=view.zoom)
         sides.append(replace(axis, scale="log", limits=zoomed(axis.limits, seen.columns[name])) if log else axis)
-    panel = region_panel(seen, names[0], names[1], sides[0], sides[1], levels)
+    panel = region_panel(seen, names[0], names[1], across=sides[0], up=sides[1], shares=levels)
     if panel is None:
         raise UsageError(f"{names[0]} or {names[1]} has one value alone, so there is no region to draw")
     path = file or folder / PLOTS / f"{file_name('-'.join(names))}-profile.pdf"

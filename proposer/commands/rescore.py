@@ -16,16 +16,17 @@ from typing import Any
 
 import numpy as np
 
-from proposer.commands.asked import Asked, read_asked
+from proposer.asked import Asked, read_asked
 from proposer.evaluation.backend import Description
 from proposer.run.dataset import DATASET, Dataset, Results
 from proposer.run.files import DatasetError
 from proposer.run.folder import check_no_foreign_files
-from proposer.run.manifest import choose_seed, columns_of, keep_records, keep_scan_file, start_run
+from proposer.run.manifest import choose_seed, columns_of, keep_records, keep_scan_file, note_best, start_run
 from proposer.run.record import RunRecord
 from proposer.run.tables import GOOD_POINTS, GoodPoints
 from proposer.show.voice import say
 from proposer.strategies.choice import make_strategy, type_name
+from proposer.target import Target
 from proposer.types import Batch, Observable, Outcome, Status
 from scanspec import ObservableSpec, UsageError, losses_and_nll, read_scan_file
 
@@ -67,11 +68,20 @@ def rescore(folder: Path, file: Path, into: Path | None) -> int:
     aims = {"points": asked.limits.points, **asked.settings.target.to_meta(), "stopped": None}
     with Dataset(into) as dataset:
         columns = columns_of(asked.spec, new)
-        start_run(dataset, columns, asked.spec, new, seed, min(os.cpu_count() or 1, 8), aims)
+        start_run(
+            dataset,
+            columns,
+            scan=asked.spec,
+            description=new,
+            seed=seed,
+            threads=min(os.cpu_count() or 1, 8),
+            aims=aims,
+        )
         dataset.set_meta({"rescored_from": str(folder)})
         keep_scan_file(into, asked.spec)
         keep_records(dataset)
         outside = _take_over(dataset, asked, old, parts, strategy.checkpoint())
+        note_best(dataset, asked.settings.target)
         target, names = asked.settings.target, [each.name for each in new.observables]
         GoodPoints(into / GOOD_POINTS, list(asked.space.names), names, target, asked.limits.points).rewrite(dataset)
         _tell(dataset, old, outside, asked)
@@ -153,17 +163,50 @@ def _score(part: Results, wanted: Sequence[ObservableSpec], old: Old) -> list[Ou
         by_window = any(_is_outside(x, old.windows.get(name)) for name, x in given.items())
         status = Status(number)
         if status in (Status.FAILED, Status.TIMED_OUT) or (status is Status.INVALID and not (by_window or ended)):
-            words = part.failed_code[row], part.message[row]
-            found.append(Outcome(0, status, None, own, (), (), *words, (), missing))
+            found.append(
+                Outcome(
+                    0,
+                    status,
+                    nll=None,
+                    observables=own,
+                    losses=(),
+                    seconds=(),
+                    failed_code=part.failed_code[row],
+                    message=part.message[row],
+                    missing=missing,
+                )
+            )
         elif ended is not None and ended.valid is not None:
             low, high = ended.valid
             why = f"{ended.name} = {given[ended.name]:g} is outside [{low:g}, {high:g}]"
-            found.append(Outcome(0, Status.INVALID, None, own, (), (), ended.code or "", why, (), missing))
+            found.append(
+                Outcome(
+                    0,
+                    Status.INVALID,
+                    nll=None,
+                    observables=own,
+                    losses=(),
+                    seconds=(),
+                    failed_code=ended.code or "",
+                    message=why,
+                    missing=missing,
+                )
+            )
         elif missing:
             found.append(None)
         else:
             warnings = part.warnings[row]
-            found.append(Outcome(0, Status.OK, float(nll[row]), own, losses[row].tolist(), (), "", "", warnings))
+            found.append(
+                Outcome(
+                    0,
+                    Status.OK,
+                    nll=float(nll[row]),
+                    observables=own,
+                    losses=losses[row].tolist(),
+                    seconds=(),
+                    warnings=warnings,
+                )
+            )
     return found
 
 
@@ -180,5 +223,7 @@ def _tell(dataset: Dataset, old: Old, outside: int, asked: Asked) -> None:
     say(f"{into}: {dataset.points:,} points of {old.folder}, scored by {file}: {words}")
     if outside:
         say(f"left out: {outside:,} points outside its ranges")
+    before, now = Target.stored(old.meta).describe(), dataset.now(asked.settings.target).describe()
+    say(f"good: {now}" + (f"; before: {before}" if before != now else ""))
     say(f"good points: {dataset.count_good(asked.settings.target):,} ({into / GOOD_POINTS})")
     say(f"to go on: {shlex.join(['lodescan', 'scan', str(file), '--run', str(into)])}")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from proposer.commands.asked import check_agreement
+from proposer.asked import check_agreement
 from proposer.evaluation.backend import Description
 from proposer.evaluation.work import Work
 from proposer.run.dataset import DATASET, Dataset
@@ -57,7 +57,7 @@ def retry(folder: Path, how: Retry) -> int:
         if not len(points.ids):
             say(f"no point is {words}: nothing to do")
             return 0
-        below = kept_below(spec, target.threshold)
+        below = kept_below(spec, dataset.now(target))
         pool = Pool(how.places, security=how.security, say=say, spectra_below=below, file=spec.path)
 
         def fits(description: Description) -> None:

@@ -25,7 +25,7 @@ from proposer.evaluation.backend import NoEvaluator
 from scanspec import AddressError, UsageError, read_address, read_scan_file, visible
 
 if TYPE_CHECKING:
-    from proposer.commands.scan import ScanOptions
+    from proposer.scanning import ScanOptions
 
 GRACE = 20.0
 """Seconds that an evaluator has to end by itself."""

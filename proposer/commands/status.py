@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from proposer.formats import show_time
+from proposer.loop import read_tally
 from proposer.run.dataset import Dataset
 from proposer.run.record import RunRecord
 from proposer.run.tables import GOOD_POINTS
-from proposer.scan import read_tally
 from proposer.show.costs import Cost, costs, show_costs
 from proposer.show.evaluators import EvaluatorWork, evaluators_of, show_evaluators
 from proposer.show.failures import Kind, failure_kinds, scan_file, show_reasons
@@ -49,7 +49,7 @@ def _origins(dataset: Dataset) -> dict[str, int]:
 
 
 def _who(who: list[EvaluatorWork]) -> list[dict[str, Any]]:
-    return [asdict(each) | {"idle": each.idle} for each in who]
+    return [asdict(evaluator) | {"idle": evaluator.idle} for evaluator in who]
 
 
 def _print(dataset: Dataset, record: RunRecord, tally: Tally, kinds: list[Kind], work: list[str]) -> None:
@@ -80,22 +80,22 @@ def _to_json(dataset: Dataset, record: RunRecord, tally: Tally, kinds: list[Kind
         "wanted": tally.wanted,
         **tally.target.to_meta(),
         "evaluated": tally.evaluated,
-        "statuses": {each.name: points for each, points in tally.by_status.items()},
+        "statuses": {status.name: points for status, points in tally.by_status.items()},
         "pending": dataset.count_pending(),
         "origins": _origins(dataset),
         "lowest_nll": tally.best if math.isfinite(tally.best) else None,
         "lowest_losses": dict(zip(tally.names, tally.best_losses, strict=False)),
         "failures": [
             {
-                "code": each.code,
-                "message": each.message,
-                "points": each.points,
-                "last": dict(zip(variables, each.values.tolist(), strict=True)),
+                "code": kind.code,
+                "message": kind.message,
+                "points": kind.points,
+                "last": dict(zip(variables, kind.values.tolist(), strict=True)),
             }
-            for each in kinds
+            for kind in kinds
         ],
         "codes": [
-            {"name": each.name, "runs": each.runs, "seconds": each.seconds, "spared": each.spared} for each in spent
+            {"name": code.name, "runs": code.runs, "seconds": code.seconds, "spared": code.spared} for code in spent
         ],
         "seconds": record.seconds,
         "seed": record.seed,

@@ -31,7 +31,7 @@ class Description:
     `codes` are in the order of an outcome's seconds; older evaluators do not name them. `sources`: what the physics
     digest was made of, each by its hash or version. `calls`: code, key and what it calls, of each code. Both are empty
     where the evaluator does not say. `longest`: seconds after which a point that has begun is answered for certain;
-    infinite where it does not say.
+    infinite where it does not say. `instance`: differs from one start of an evaluator to the next; "" likewise.
     """
 
     backend: str
@@ -46,6 +46,7 @@ class Description:
     sources: dict[str, str] = field(default_factory=dict)
     calls: tuple[tuple[str, str, str], ...] = ()
     longest: float = math.inf
+    instance: str = ""
 
     @property
     def digests(self) -> tuple[str, str]:
@@ -67,6 +68,11 @@ class EvaluationBackend(Protocol):
     """
 
     workers: dict[str, int]
+
+    @property
+    def where(self) -> str:
+        """Where it computes, in words."""
+        ...
 
     def describe(self, wait: float, fits: Fits = anything) -> Description:
         """What it computes; waits up to `wait` seconds for one that `fits`.
@@ -94,6 +100,10 @@ class EvaluationBackend(Protocol):
 
     def points_in(self, seconds: float) -> int:
         """So many points keep it busy for that time."""
+        ...
+
+    def finish(self) -> None:
+        """Ends when the scan is done: what was started for it ends too."""
         ...
 
     def close(self) -> None:

@@ -38,15 +38,19 @@ def by_likelihood(compute: Callable[[Floats], Floats], observables: Sequence[Obs
     """A function that gives observables, shape (n, m), with the NLL and the windows that these have in a scan file."""
 
     def function(x: Floats) -> Answers:
-        values = np.asarray(compute(x), dtype=np.float64)
-        losses, nll = losses_and_nll([each.likelihood for each in observables], values)
-        for column, each in enumerate(observables):
-            if each.valid is not None:
-                inside = (values[:, column] >= each.valid[0]) & (values[:, column] <= each.valid[1])
-                nll = np.where(inside, nll, np.nan)
-        return Answers(values, nll, losses)
+        return score(np.asarray(compute(x), dtype=np.float64), observables)
 
     return function
+
+
+def score(values: Floats, observables: Sequence[Observable]) -> Answers:
+    """What observables of values (n, m) have in a scan file: losses, and an NLL where none is outside its window."""
+    losses, nll = losses_and_nll([each.likelihood for each in observables], values)
+    for column, each in enumerate(observables):
+        if each.valid is not None:
+            inside = (values[:, column] >= each.valid[0]) & (values[:, column] <= each.valid[1])
+            nll = np.where(inside, nll, np.nan)
+    return Answers(values, nll, losses)
 
 
 class LocalFunction:
@@ -62,6 +66,7 @@ class LocalFunction:
         self.workers = {BACKEND: 1}
         self._seconds = math.nan  # of a point
         self._work: Work | None = None
+        self.where = "this process"
 
     def describe(self, wait: float, fits: Fits = anything) -> Description:
         """What it computes."""
@@ -125,6 +130,9 @@ class LocalFunction:
     def points_in(self, seconds: float) -> int:
         """So many points keep it busy for that time."""
         return AT_ONCE if math.isnan(self._seconds) else math.ceil(min(seconds / max(self._seconds, 1e-6), 100_000) + 1)
+
+    def finish(self) -> None:
+        """There is nothing to end."""
 
     def close(self) -> None:
         """There is nothing to end."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,7 +18,9 @@ from scanspec import Likelihood, UsageError, Variable, losses_and_nll
 
 
 class Lode:
-    """lodescan's search for the region of good points, those with an NLL below `threshold`.
+    """lodescan's search for the region of good points: those with an NLL below `threshold`, or those of a `target`.
+
+    The target `Target.within(0.95, 2)` is the 95 % region of two degrees of freedom around the lowest NLL that is told.
 
     `space`: for each variable its name and range, (low, high) with a uniform prior, or a `Variable`. `observables`: the
     likelihood of each by name, if `tell` is to be given observables, of which the search learns more than of an NLL
@@ -40,23 +42,28 @@ class Lode:
         self,
         space: Mapping[str, tuple[float, float] | Variable],
         *,
-        threshold: float,
+        threshold: float | None = None,
+        target: Target | None = None,
         seed: int = 0,
         batch: int = 200,
         observables: Mapping[str, Likelihood] | None = None,
     ) -> None:
-        """`batch`: the largest that `ask` gives. Raises UsageError for a range that is none."""
+        """`batch`: the largest that `ask` gives. Raises UsageError for a range that is none, and unless there is either
+        a threshold or a target."""
+        if (threshold is None) == (target is None):
+            raise UsageError("good points need a threshold or a target", next_step="give one of the two")
+        self._target = target.rule if target is not None else Target(float(threshold or 0.0))
         self.space = Space([_variable(name, each) for name, each in space.items()])
         self._likelihoods = dict(observables or {})
-        scored = [ScoredObservable(name, each, None) for name, each in self._likelihoods.items()]
-        settings = LodeSettings(target=Target(threshold), points_per_iteration=batch)
+        scored = [ScoredObservable(name, likelihood, None) for name, likelihood in self._likelihoods.items()]
+        settings = LodeSettings(target=self._target, points_per_iteration=batch)
         self._search = Strategy(self.space, settings, seed, scored)
         self._out: dict[int, tuple[Floats, str, int]] = {}
         self._batches = self._told = 0
 
     @property
     def good(self) -> int:
-        """How many good points were told."""
+        """How many good points were told, by the best of them where the target follows that."""
         return self._search.good
 
     def ask(self, least: int = 1) -> Floats:
@@ -81,9 +88,36 @@ class Lode:
 
         Raises UsageError for a point that was not asked for, or was told already.
         """
+        x, found, values = self._read(points, nll, observables)
+        keys = row_keys(x).tolist()
+        if unknown := [row for row, key in enumerate(keys) if key not in self._out]:
+            raise UsageError(
+                f"the point {x[unknown[0]].tolist()} was not asked for, or was told already",
+                next_step="tell the points as `ask` gave them",
+            )
+        asked = [self._out.pop(key) for key in keys]
+        u = np.array([row for row, _, _ in asked]).reshape(len(x), self.space.dim)
+        self._tell(u, found, values, [origin for _, origin, _ in asked], [batch for _, _, batch in asked])
+
+    def add(
+        self, points: ArrayLike, nll: ArrayLike | None = None, observables: Mapping[str, ArrayLike] | None = None
+    ) -> None:
+        """Takes answers of points that are known from elsewhere, as `tell` does of those that were asked for.
+
+        Raises UsageError for a point outside the ranges.
+        """
+        x, found, values = self._read(points, nll, observables)
+        low, high = (np.array([getattr(each, end) for each in self.space.variables]) for end in ("low", "high"))
+        if outside := np.flatnonzero(((x < low) | (x > high)).any(axis=1)).tolist():
+            raise UsageError(f"the point {x[outside[0]].tolist()} is outside the ranges", next_step="leave it out")
+        self._tell(self.space.to_unit(x), found, values, ["init"] * len(x), [self._batches] * len(x))
+
+    def _read(
+        self, points: ArrayLike, nll: ArrayLike | None, observables: Mapping[str, ArrayLike] | None
+    ) -> tuple[Floats, Floats, Floats]:
+        """Points (n, d), NLLs (n,) and observables (n, m). Raises UsageError where these do not belong together."""
         x = np.atleast_2d(np.asarray(points, dtype=np.float64))
-        values = np.empty((len(x), len(self._likelihoods)))
-        values.fill(np.nan)
+        values = np.full((len(x), len(self._likelihoods)), np.nan)
         if observables is not None:
             if missing := sorted(set(self._likelihoods) - set(observables)):
                 raise UsageError(f"there are no values of {', '.join(missing)}", next_step="tell every observable")
@@ -97,19 +131,17 @@ class Lode:
         found = np.asarray(nll, dtype=np.float64)
         if found.shape != (len(x),):
             raise UsageError(f"{len(x)} points with NLLs of shape {found.shape}", next_step="give one of each point")
-        keys = row_keys(x).tolist()
-        if unknown := [row for row, key in enumerate(keys) if key not in self._out]:
-            raise UsageError(
-                f"the point {x[unknown[0]].tolist()} was not asked for, or was told already",
-                next_step="tell the points as `ask` gave them",
-            )
-        asked = [self._out.pop(key) for key in keys]
-        ids = np.arange(self._told + 1, self._told + len(x) + 1)
-        self._told += len(x)
-        status = np.where(np.isnan(found), Status.INVALID, Status.OK).astype(np.int8)
-        batches = np.array([batch for _, _, batch in asked], dtype=np.int64)
-        u = np.array([row for row, _, _ in asked]).reshape(len(x), self.space.dim)
-        self._search.tell(Told(ids, u, status, found, values, [origin for _, origin, _ in asked], batches))
+        return x, found, values
+
+    def _tell(
+        self, u: Floats, nll: Floats, observables: Floats, origins: Sequence[str], batches: Sequence[int]
+    ) -> None:
+        ids = np.arange(self._told + 1, self._told + len(nll) + 1)
+        self._told += len(nll)
+        status = np.where(np.isnan(nll), Status.INVALID, Status.OK).astype(np.int8)
+        numbers = np.array(batches, dtype=np.int64)
+        told = Told(ids, u, status=status, nll=nll, observables=observables, origins=origins, batches=numbers)
+        self._search.tell(told)
 
     def probability(self, points: ArrayLike) -> Floats:
         """The probability, shape (n,), that points (n, d) are good, by the model of the last `ask`.

@@ -30,7 +30,13 @@ class Run:
             raise DatasetError(f"{self.folder}: the run has not started yet", next_step=START)
         self.variables: list[str] = list(meta["variables"])
         self.observables: list[str] = list(meta["observables"])
-        self.target = Target.stored(meta)
+        self._rule = Target.stored(meta)
+
+    @property
+    def target(self) -> Target:
+        """Which points are good, by the best point that there is now where the target follows that."""
+        with Dataset(self.folder, read_only=True) as dataset:
+            return dataset.now(self._rule)
 
     def points(self) -> pd.DataFrame:
         """Every answered point, a row each, indexed by its id.
@@ -46,8 +52,11 @@ class Run:
 
     def good(self) -> pd.DataFrame:
         """The good points, as `points` has them: a map of the region, and no sample of a probability."""
-        found = self.points()
-        return found[self.target.contains(found["NLL"].to_numpy(dtype=np.float64))]
+        return self._good_of(self.points())
+
+    def _good_of(self, points: pd.DataFrame) -> pd.DataFrame:
+        nll = points["NLL"].to_numpy(dtype=np.float64)
+        return points[self._rule.at(float(np.nanmin(nll, initial=np.inf))).contains(nll)]
 
     def best(self, n: int = 1) -> pd.DataFrame:
         """The n points with the least NLL, the best first."""
@@ -67,7 +76,7 @@ class Run:
 
     def __repr__(self) -> str:
         found = self.points()
-        good = int(self.target.contains(found["NLL"].to_numpy(dtype=np.float64)).sum())
+        good = len(self._good_of(found))
         return f"Run({str(self.folder)!r}): {len(found):,} points, {good:,} good ({self.target.describe()})"
 
     def _repr_html_(self) -> str:

@@ -22,8 +22,10 @@ LONGEST = 40
 
 def side(seen: Seen, name: str, *, zoom: bool) -> Side:
     """The axis of a variable or observable. `zoom`: over the good points, where there are any, else over its range."""
-    specs: dict[str, Variable | ObservableSpec] = {each.name: each for each in seen.scan.all_observables()}
-    specs |= {each.name: each for each in seen.scan.variables}
+    specs: dict[str, Variable | ObservableSpec] = {
+        observable.name: observable for observable in seen.scan.all_observables()
+    }
+    specs |= {column.name: column for column in seen.scan.variables}
     spec = specs.get(name)
     unit = f" ({spec.unit})" if spec is not None and spec.unit else ""
     own = spec.label if spec is not None else ""
@@ -99,4 +101,12 @@ def table_of(seen: Seen) -> Table:
     columns = {name: values[rows] for name, values in seen.columns.items()}
     columns["NLL"] = nll
     columns["id"] = seen.ids[rows].astype(np.float64)
-    return Table(columns, nll, kind, seen.status[rows], seen.ids[rows], low, max(high, np.nextafter(low, np.inf)))
+    return Table(
+        columns,
+        nll,
+        kind=kind,
+        status=seen.status[rows],
+        ids=seen.ids[rows],
+        low=low,
+        high=max(high, np.nextafter(low, np.inf)),
+    )

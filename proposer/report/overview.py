@@ -75,13 +75,13 @@ def asked(seen: Seen) -> Part:
         ["variable", "range", "prior", "unit"],
         [[v.name, _range(v), _prior(v), v.unit] for v in seen.scan.variables],
     )
-    windows = {each.name: each.valid for each in seen.scan.all_observables()}
+    windows = {observable.name: observable.valid for observable in seen.scan.all_observables()}
     rows = []
-    for each in seen.stored.observables:
-        valid = windows.get(each.name)
+    for observable in seen.stored.observables:
+        valid = windows.get(observable.name)
         window = f"{valid[0]:g} to {valid[1]:g}" if valid is not None else ""
-        likelihood = "" if each.likelihood in ("", "OFF") else each.likelihood.replace("+-", "±")
-        rows.append([each.name, likelihood, window, each.code, each.unit])
+        likelihood = "" if observable.likelihood in ("", "OFF") else observable.likelihood.replace("+-", "±")
+        rows.append([observable.name, likelihood, window, observable.code, observable.unit])
     rows.sort(key=lambda row: (not row[1], not row[2]))
     listed = rows[:60]
     more = f", the first 60 of {len(rows)}" if len(rows) > 60 else ""
@@ -93,7 +93,7 @@ def _range(v: Variable) -> str:
     if v.fixed:
         return f"fixed at {v.low:g}"
     if v.values:
-        return "one of " + ", ".join(f"{each:g}" for each in v.values)
+        return "one of " + ", ".join(f"{value:g}" for value in v.values)
     if v.prior.symmetric:
         return f"{v.inner:g} to {v.high:g}, either sign"
     return f"{v.low:g} to {v.high:g}" + (", whole numbers" if v.integer else ", periodic" if v.periodic else "")
@@ -113,8 +113,8 @@ def best(seen: Seen) -> Part:
         return Part(["No point has an NLL."])
     ok = np.flatnonzero(seen.ok)
     rows = ok[np.argsort(seen.nll[ok], kind="stable")[:BEST]]
-    file, names = scan_file(seen.folder), [each.name for each in seen.stored.variables]
-    shown = [*(each.name for each in seen.variables), *seen.likelihoods]
+    file, names = scan_file(seen.folder), [variable.name for variable in seen.stored.variables]
+    shown = [*(variable.name for variable in seen.variables), *seen.likelihoods]
     shown = list(dict.fromkeys([*shown, *seen.columns]))[:MOST_COLUMNS]
     table: list[list[str | Code]] = [
         [
@@ -152,8 +152,8 @@ def made_with(seen: Seen) -> Part:
     ]
     if accepted := meta.get("same_physics"):
         rows += [
-            ["said to be the same physics", f"from point {each['from_point']}: {'; '.join(each['changed'])}"]
-            for each in accepted
+            ["said to be the same physics", f"from point {change['from_point']}: {'; '.join(change['changed'])}"]
+            for change in accepted
         ]
     method = str(meta.get("meaning", {}).get("setup: type", ""))
     return Part(

@@ -58,7 +58,7 @@ def page(title: str, subtitle: str, runs: Sequence[str], sections: Sequence[Sect
             live = lives[number] if len(section.parts) == len(lives) else lives[0]
             parts.append(
                 vars(part)
-                | {"pictures": [_shown(each, f"{section.name}-{number}", live, roots) for each in part.pictures]}
+                | {"pictures": [_shown(picture, f"{section.name}-{number}", live, roots) for picture in part.pictures]}
             )
         made.append({"name": section.name, "title": section.title, "parts": parts})
     document = Document()
@@ -69,8 +69,8 @@ def page(title: str, subtitle: str, runs: Sequence[str], sections: Sequence[Sect
     for section_made in made:
         for part_made in section_made["parts"]:
             part_made["pictures"] = [
-                replace(each, live=[Markup(elements[str(name)]) for name in each.live])
-                for each in part_made["pictures"]
+                replace(shown, live=[Markup(elements[str(name)]) for name in shown.live])
+                for shown in part_made["pictures"]
             ]
     environment = Environment(autoescape=select_autoescape(default=True), trim_blocks=True)
     here = files("proposer.report")
@@ -100,7 +100,7 @@ def _shown(picture: Picture, prefix: str, live: Live, roots: dict[str, Any]) -> 
         images = [_still(picture, picture.says)]
     else:
         panels = [replace(picture, panels=[panel], columns=1) for panel in picture.panels]
-        images = [_still(each, picture.says if k == 0 else _names(each)) for k, each in enumerate(panels)]
+        images = [_still(one, picture.says if k == 0 else _names(one)) for k, one in enumerate(panels)]
     names = []
     if picture.lively:
         for k, figure in enumerate(live.panels(picture)):
@@ -109,7 +109,9 @@ def _shown(picture: Picture, prefix: str, live: Live, roots: dict[str, Any]) -> 
         if picture.name == "points":
             names.append(Markup(f"{prefix}-explorer"))
             roots[str(names[-1])] = live.explorer(*(live.names[1:3] if len(live.names) > 2 else (live.names * 2)[:2]))
-    return Shown(f"{prefix}-{picture.name}", picture.says, picture.caption, images, whole, names)
+    return Shown(
+        f"{prefix}-{picture.name}", picture.says, caption=picture.caption, images=images, wide=whole, live=names
+    )
 
 
 def _names(picture: Picture) -> str:

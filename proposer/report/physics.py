@@ -27,7 +27,7 @@ _FAR = 20.0  # pulls beyond are drawn there
 
 def pulls(seen: Seen) -> Part:
     """Observables against their constraints: pulls of the best point and the spread over good ones."""
-    likelihoods = {each.name: each.likelihood for each in seen.scan.all_observables()}
+    likelihoods = {observable.name: observable.likelihood for observable in seen.scan.all_observables()}
     names = list(seen.likelihoods)
     if not names or seen.best is None:
         return Part(["No observable has a likelihood, or no point has an NLL."])
@@ -118,7 +118,7 @@ def constraints(seen: Seen) -> Part:
     shares += [(plain(name), float((excluded[name]).sum()) / max(int(ok.sum()), 1)) for name in names]
     if not shares:
         return Part(["There is nothing that could exclude a point."])
-    shares.sort(key=lambda each: -each[1])
+    shares.sort(key=lambda row: -row[1])
     drawn = shares[:MOST][::-1]
     values = 100.0 * np.array([share for _, share in drawn])
     panel = Panel(
@@ -196,13 +196,13 @@ def correlations(seen: Seen) -> Part:
     """Rank correlations of variables and observables over the good points."""
     if seen.good.sum() < 20:
         return Part([f"Correlations need 20 good points; there are {int(seen.good.sum())}."])
-    variables = [each.name for each in seen.variables]
+    variables = [variable.name for variable in seen.variables]
     kept = [name for name in variables if name in restricted(seen)[:MOST_CELLS]]
     observed = [name for name in seen.likelihoods if np.isfinite(seen.columns[name][seen.good]).all()]
     others = [
-        each.name
-        for each in seen.stored.observables
-        if each.name not in observed and np.isfinite(seen.columns[each.name][seen.good]).all()
+        observable.name
+        for observable in seen.stored.observables
+        if observable.name not in observed and np.isfinite(seen.columns[observable.name][seen.good]).all()
     ]
     named = (kept + observed + others)[: max(MOST_CELLS, len(kept))][:MOST_CELLS]
     found = ranks_correlation(np.column_stack([seen.columns[name][seen.good] for name in named]))
@@ -216,7 +216,7 @@ def correlations(seen: Seen) -> Part:
             for j in range(i)
             if abs(below[i, j]) > 0.5
         ),
-        key=lambda each: -abs(each[0]),
+        key=lambda row: -abs(row[0]),
     )
     listed = "; ".join(f"{a} and {b} {value:+.2f}" for value, a, b in strong[:10]) or "none is stronger than 0.5"
     panel = Panel(Side(categories=labels), Side(categories=labels), [Cells(below)], tall=0.9)

@@ -11,7 +11,8 @@ from proposer.report.axes import plain, side
 from proposer.report.section import Part
 from proposer.report.seen import Seen
 from proposer.show.picture import Curve, Dots, Marks, Panel, Picture, Regions, Rule, Side, Table
-from proposer.show.profiles import BINS, LEVELS, edges, height, profile, surface
+from proposer.show.profiles import BINS, LEVELS, edges, profile, surface
+from proposer.target import height
 
 MOST_VARIABLES = 12
 """In the picture of all pairs: more cannot be read."""
@@ -157,7 +158,7 @@ def profiles(seen: Seen) -> Part:
         singles.append(Panel(axis, upwards, [Curve(centres, least, steps=True), *lines, star], tall=0.7))
     doubles = []
     for x, y in narrowest(seen):
-        panel = region_panel(seen, x, y, side(seen, x, zoom=True), side(seen, y, zoom=True), LEVELS)
+        panel = region_panel(seen, x, y, across=side(seen, x, zoom=True), up=side(seen, y, zoom=True), shares=LEVELS)
         doubles += [panel] if panel is not None else []
     meaning = (
         "The profile NLL is the least NLL found at each value. By Wilks' theorem the 68 % and 95 % intervals of one "
@@ -181,7 +182,7 @@ def profiles(seen: Seen) -> Part:
     return Part(words, pictures=pictures)
 
 
-def region_panel(seen: Seen, x: str, y: str, across: Side, up: Side, shares: Sequence[float]) -> Panel | None:
+def region_panel(seen: Seen, x: str, y: str, *, across: Side, up: Side, shares: Sequence[float]) -> Panel | None:
     """Regions of the profile NLL of two columns at levels given as shares of probability; None without a range."""
     if seen.best is None or across.limits is None or up.limits is None:
         return None

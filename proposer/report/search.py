@@ -7,6 +7,7 @@ import numpy as np
 from proposer.report.section import Part, Rows
 from proposer.report.seen import Seen
 from proposer.show.picture import Bars, Curve, Panel, Picture, Side
+from proposer.strategies.origins import ORIGINS
 from proposer.types import Floats
 
 WINDOWS = 60
@@ -14,24 +15,6 @@ WINDOWS = 60
 
 MOST_ITERATIONS = 40
 """Bars of where points came from; more iterations are taken together."""
-
-MEANINGS = {
-    "init": "a row of init_csv",
-    "bootstrap": "drawn from the prior at the start",
-    "start": "drawn from the prior at the start",
-    "random": "drawn from the prior",
-    "sobol": "spread evenly over the prior",
-    "grid": "a node of the grid",
-    "cmaes": "a draw of CMA-ES",
-    "exploit": "believed good",
-    "explore": "far from all others",
-    "probe": "where little is known",
-    "solve": "believed good by another model",
-    "fill": "between and around good points",
-    "descend": "a step downhill",
-    "smote": "between good points (SMOTE)",
-    "csv": "a row of a table",
-}
 
 
 def hit_rate(order: np.ndarray, good: np.ndarray, windows: int = WINDOWS) -> tuple[Floats, Floats]:
@@ -64,14 +47,14 @@ def history(seen: Seen) -> Part:
         f"Hit rate over {len(total):,} points, from {share[0]:.1%} in the first {int(ends[0]):,} to {share[-1]:.1%} "
         f"in the last; {int(total[-1]):,} good points in all."
     )
-    kinds = sorted(set(seen.origins.tolist()), key=lambda each: int(np.flatnonzero(seen.origins == each)[0]))
+    kinds = sorted(set(seen.origins.tolist()), key=lambda origin: int(np.flatnonzero(seen.origins == origin)[0]))
     rows = []
     for kind in kinds:
         at = seen.origins == kind
         rows.append(
             [
                 kind,
-                MEANINGS.get(kind, ""),
+                ORIGINS[kind].meaning if kind in ORIGINS else "",
                 f"{int(at.sum()):,}",
                 f"{int((at & seen.ok).sum()):,}",
                 f"{int((at & seen.good).sum()):,}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,15 +17,13 @@ from proposer.run.dataset import Dataset, DatasetError
 from proposer.run.files import START, WAIT
 from proposer.show.plots import read_scan
 from proposer.space import Space
+from proposer.strategies.origins import ORIGINS
 from proposer.target import Target
 from proposer.types import Floats, Status
 from scanspec import PriorKind, ScanFile, Variable
 
 MOST_GOOD, MOST_OTHERS = 100_000, 30_000
 """The most points that pictures show: good ones, and of the others a random choice."""
-
-FROM_PRIOR = frozenset({"bootstrap", "start", "random", "sobol"})
-"""Origins of points that follow the prior, so that shares of them are shares of its volume."""
 
 Mask = NDArray[np.bool_]
 
@@ -33,7 +32,7 @@ Mask = NDArray[np.bool_]
 class Seen:
     """The answered points of one run. Arrays have a row a point, in the order of ids: shape (n,), or (n, columns).
 
-    `losses` and `seconds` are NaN where there is none; `asked`: points without an answer.
+    `losses`, `seconds` and `probability` are NaN where there is none; `asked`: points without an answer.
     """
 
     name: str
@@ -49,6 +48,7 @@ class Seen:
     params: Floats
     status: NDArray[np.int8]
     nll: Floats
+    probability: Floats
     observables: Floats
     losses: Floats
     seconds: Floats
@@ -58,8 +58,9 @@ class Seen:
 
     @cached_property
     def target(self) -> Target:
-        """What a good point is."""
-        return Target.stored(self.meta)
+        """What a good point is, by the best point of the run."""
+        best = math.inf if self.best is None else float(self.nll[self.best])
+        return Target.stored(self.meta).at(best)
 
     @cached_property
     def words(self) -> str:
@@ -118,7 +119,7 @@ class Seen:
     @cached_property
     def from_prior(self) -> Mask:
         """Points that were drawn from the prior, whatever was known."""
-        return np.isin(self.origins, list(FROM_PRIOR))
+        return np.isin(self.origins, [word for word, each in ORIGINS.items() if each.from_prior])
 
     @cached_property
     def hugged(self) -> list[tuple[str, str, float]]:
@@ -183,6 +184,7 @@ def see(folder: Path) -> Seen:
         params=params,
         status=joined("status"),
         nll=joined("nll"),
+        probability=joined("probability"),
         observables=joined("observables"),
         losses=joined("losses"),
         seconds=np.array(seconds).reshape(len(params), codes),

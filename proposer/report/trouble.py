@@ -34,7 +34,7 @@ def trouble(seen: Seen, table: Table) -> Part:
             chosen += [name for name, _, _ in apart]
             where = "; ".join(where for _, _, where in apart[:3]) or "spread like all others"
             words.append(f"{status.name}: {int(at.sum()):,} points ({at.mean():.1%}), {where}.")
-    names = list(dict.fromkeys([*chosen, *(each.name for each in seen.variables)]))[:3]
+    names = list(dict.fromkeys([*chosen, *(variable.name for variable in seen.variables)]))[:3]
     pairs = (
         [(names[0], names[1])]
         if len(names) == 2
@@ -65,14 +65,14 @@ def _apart(seen: Seen, at: np.ndarray) -> list[tuple[str, float, str]]:
     if at.sum() < 5 or (~at).sum() < 5:
         return []
     found = []
-    for k, each in enumerate(seen.scan.variables):
-        if each.fixed:
+    for k, variable in enumerate(seen.scan.variables):
+        if variable.fixed:
             continue
         distance = float(ks_2samp(seen.u[at, k], seen.u[~at, k]).statistic)
         if distance > _CLEAR:
             low, high = np.percentile(seen.params[at, k], [10, 90])
-            found.append((each.name, distance, f"80 % of them with {each.name} from {low:.4g} to {high:.4g}"))
-    return sorted(found, key=lambda each: -each[1])
+            found.append((variable.name, distance, f"80 % of them with {variable.name} from {low:.4g} to {high:.4g}"))
+    return sorted(found, key=lambda row: -row[1])
 
 
 def _reasons(seen: Seen) -> Rows:
@@ -82,7 +82,7 @@ def _reasons(seen: Seen) -> Rows:
         reason = Status(seen.status[row]).name, str(seen.failed_code[row]), kind_of("", str(seen.message[row]))[1]
         reasons[reason] += 1
         last[reason] = row
-    file, names = scan_file(seen.folder), [each.name for each in seen.stored.variables]
+    file, names = scan_file(seen.folder), [variable.name for variable in seen.stored.variables]
     rows: list[list[str | Code]] = []
     for (status, code, message), count in reasons.most_common(MOST_REASONS):
         row = last[status, code, message]
@@ -103,28 +103,28 @@ def seconds(seen: Seen) -> Part:
     """What each code costs."""
     ran = [row[np.isfinite(row)] for row in seen.seconds]
     answered = [(Status(status), row) for status, row in zip(seen.status.tolist(), ran, strict=True) if len(row)]
-    names = [each.name for each in seen.stored.codes]
+    names = [code.name for code in seen.stored.codes]
     lines = show_costs(costs(answered, names))
     if not lines:
         return Part(["No code reported its time."])
     found = costs(answered, names)
     rows = []
-    for k, each in enumerate(found):
+    for k, code in enumerate(found):
         column = seen.seconds[:, k][np.isfinite(seen.seconds[:, k])]
         rows.append(
             [
-                each.name,
-                f"{each.runs:,}",
+                code.name,
+                f"{code.runs:,}",
                 f"{np.median(column):.3g}",
                 f"{np.percentile(column, 95):.3g}",
                 f"{column.max():.3g}",
-                f"{each.seconds:,.0f}",
+                f"{code.seconds:,.0f}",
             ]
         )
     panel = Panel(
-        Side("seconds in all", "seconds in all", limits=(0.0, max(each.seconds for each in found) * 1.05)),
-        Side(categories=[plain(each.name) for each in found][::-1]),
-        [Bars(np.array([each.seconds for each in found][::-1]))],
+        Side("seconds in all", "seconds in all", limits=(0.0, max(code.seconds for code in found) * 1.05)),
+        Side(categories=[plain(code.name) for code in found][::-1]),
+        [Bars(np.array([code.seconds for code in found][::-1]))],
         tall=min(0.2 + 0.07 * len(found), 1.5),
     )
     table = Rows("Seconds of wall time", ["code", "runs", "median", "95 %", "longest", "in all"], rows)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from proposer.report import overview, physics, region, search, trouble
+from proposer.report import calibration, overview, physics, region, search, trouble
 from proposer.report.axes import table_of
 from proposer.report.live import Live
 from proposer.report.page import page
@@ -70,11 +70,11 @@ def write_report(folders: Sequence[Path], file: Path | None = None) -> list[Path
 def _plots(folder: Path, pictures: Sequence[Picture]) -> list[Path]:
     check_no_link(folder / PLOTS)
     paths = []
-    for each in pictures:
-        look = replace(PAPER, dpi=150.0) if len(each.panels) > MANY else PAPER
-        drawn = figure(each, look)
+    for picture in pictures:
+        look = replace(PAPER, dpi=150.0) if len(picture.panels) > MANY else PAPER
+        drawn = figure(picture, look)
         for kind in ("pdf", "png"):
-            name = f"{PLOTS}/{each.name}.{kind}"
+            name = f"{PLOTS}/{picture.name}.{kind}"
             with writing(folder, name) as out:
                 out.write(rendered(drawn, kind, look))
             paths.append(folder / name)
@@ -100,6 +100,7 @@ def sections_of(runs: Sequence[Seen], tables: Sequence[Table]) -> list[Section]:
         Section("constraints", "Which constraint excludes how much", of_each(physics.constraints)),
         Section("correlations", "Correlations over the good points", of_each(physics.correlations)),
         Section("search", "How the search went", of_each(search.history)),
+        Section("calibration", "Whether the predictions were right", of_each(calibration.calibration)),
         Section("trouble", "Where points are unphysical or failed", with_points(trouble.trouble)),
         Section("seconds", "Seconds by code", of_each(trouble.seconds)),
         Section("best", "Best points", of_each(overview.best)),
@@ -116,7 +117,7 @@ def _told(tell: Callable[[Seen], Part], seen: Seen) -> Part:
 
 
 def _live(seen: Seen, table: Table) -> Live:
-    variables = [each.name for each in seen.variables]
+    variables = [variable.name for variable in seen.variables]
     others = [name for name in seen.columns if name not in variables and name not in seen.likelihoods]
     names = [*variables, *seen.likelihoods, *others[:MOST_OBSERVABLES]]
     return Live(table, names, [*variables, "NLL", *seen.likelihoods])

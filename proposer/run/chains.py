@@ -15,6 +15,7 @@ import numpy as np
 from proposer.run.dataset import Dataset, DatasetError
 from proposer.run.files import START, writing
 from proposer.target import Target
+from proposer.types import Floats
 
 CHAINS = "chains"
 """The folder of these files in the folder of a run."""
@@ -30,10 +31,22 @@ class Named:
     high: float
 
 
-def write_chains(folder: Path, named: Sequence[Named]) -> list[Path]:
-    """Writes the good points of a run; returns the paths. `named`: the columns wanted, variables and observables.
+@dataclass(frozen=True)
+class GoodColumns:
+    """Of n good points: `values`, shape (n, k), of the columns `named`; `nll`, shape (n,); `derived`: which columns are
+    observables.
+    """
 
-    Names lose what GetDist cannot read: blanks, `*` and `?`. Raises DatasetError where there is no good point.
+    named: Sequence[Named]
+    values: Floats
+    nll: Floats
+    derived: Sequence[bool]
+
+
+def read_good(folder: Path, named: Sequence[Named]) -> GoodColumns:
+    """The good points of a run; `named`: the variables and observables wanted.
+
+    Raises DatasetError where there is no good point.
     """
     with Dataset(folder, read_only=True) as dataset:
         meta = dataset.meta()
@@ -45,17 +58,26 @@ def write_chains(folder: Path, named: Sequence[Named]) -> list[Path]:
     points = np.vstack(rows) if rows else np.empty((0, 1 + len(columns)))
     if not len(points):
         raise DatasetError(f"{folder}: no point is good, so there is no chain", next_step="scan on, or export a table")
-    chosen = points[:, [0, *(1 + columns.index(each.name) for each in named)]]
+    chosen = points[:, [1 + columns.index(column.name) for column in named]]
+    return GoodColumns(named, chosen, points[:, 0], [column.name in meta["observables"] for column in named])
+
+
+def write_chains(folder: Path, good: GoodColumns) -> list[Path]:
+    """Writes the good points of a run as GetDist reads them; returns the paths.
+
+    Names lose what GetDist cannot read: blanks, `*` and `?`.
+    """
     root = f"{CHAINS}/{folder.resolve().name}"
-    names = _plain_names([each.name for each in named])
-    derived = ["*" if each.name in meta["observables"] else "" for each in named]
+    names = _plain_names([column.name for column in good.named])
+    rows = np.column_stack([good.nll, good.values]).tolist()
     contents = {
-        "txt": "".join("1 " + " ".join(f"{value:.17g}" for value in row) + "\n" for row in chosen.tolist()),
+        "txt": "".join("1 " + " ".join(f"{value:.17g}" for value in row) + "\n" for row in rows),
         "paramnames": "".join(
-            f"{name}{mark}\t{each.label}\n" for name, mark, each in zip(names, derived, named, strict=True)
+            f"{name}{'*' if derived else ''}\t{column.label}\n"
+            for name, derived, column in zip(names, good.derived, good.named, strict=True)
         ),
         "ranges": "".join(
-            f"{name} {_end(each.low)} {_end(each.high)}\n" for name, each in zip(names, named, strict=True)
+            f"{name} {_end(column.low)} {_end(column.high)}\n" for name, column in zip(names, good.named, strict=True)
         ),
     }
     for kind, text in contents.items():
@@ -71,7 +93,7 @@ def _end(value: float) -> str:
 def _plain_names(names: Sequence[str]) -> list[str]:
     found: list[str] = []
     for name in names:
-        plain = "".join("_" if each.isspace() or each in "*?#" else each for each in name)
+        plain = "".join("_" if character.isspace() or character in "*?#" else character for character in name)
         number = 2
         unique = plain
         while unique in found:

@@ -26,6 +26,7 @@ _FIRST = {
     "NLL": ("REAL", "sum of the losses; NULL: the point is not OK"),
 }
 _LAST = {
+    "probability": ("REAL", "of being good, as the strategy predicted when it asked; NULL: it predicts none"),
     "attempts": ("INTEGER NOT NULL", "how often it was killed from outside"),
     "asked_at": ("REAL", "when the strategy asked for it, in seconds since 1970"),
     "sent_at": ("REAL", "when it was sent to the evaluator that answered"),
@@ -99,7 +100,6 @@ class Columns:
 
     def table(self) -> list[tuple[Any, ...]]:
         """The rows of the table `columns`."""
-
         rows = []
         for position, (name, (kind, quantity, _, _, unit, code, likelihood, about)) in enumerate(
             zip(self.names, self._rows(), strict=True)
@@ -116,15 +116,16 @@ class Columns:
 
     @property
     def ask(self) -> str:
-        """The statement that stores a new point: id, batch, iteration, origin, variables, asked_at, crc."""
-        names = [*self.names[:4], *self.names[6 : 6 + len(self.variables)], "asked_at", "crc"]
+        """The statement that stores a point: id, batch, iteration, origin, variables, asked_at, probability, crc."""
+        names = [*self.names[:4], *self.names[6 : 6 + len(self.variables)], "asked_at", "probability", "crc"]
         columns, values = ", ".join(map(_quoted, [*names, "attempts"])), ", ".join("?" * len(names))
         return f"INSERT INTO points ({columns}) VALUES ({values}, 0)"  # noqa: S608 - quoted
 
     @property
     def answer(self) -> str:
-        """The statement that stores an answer: status, NLL, all behind the variables but attempts and asked_at, id."""
-        names = [*self.names[4:6], *self.names[6 + len(self.variables) : -len(_LAST)], *self.names[2 - len(_LAST) :]]
+        """The statement that stores an answer: status, NLL, all behind the variables but what `ask` stores, id."""
+        last = [name for name in _LAST if name not in ("probability", "attempts", "asked_at")]
+        names = [*self.names[4:6], *self.names[6 + len(self.variables) : -len(_LAST)], *last]
         values = ", ".join(f"{_quoted(name)} = ?" for name in names)
         return f"UPDATE points SET {values} WHERE id = ?"  # noqa: S608 - quoted
 

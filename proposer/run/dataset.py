@@ -169,11 +169,17 @@ class Dataset(Stored):
         keys = row_keys(params)
         kept = self._seen.first_of_each(keys)
         number, first = self._newest + 1, self._last + 1
-        origins, u = batch.origins, batch.u
-        if not kept.all():
-            origins, u, params = [origins[k] for k in np.flatnonzero(kept).tolist()], u[kept], params[kept]
-        ids = np.arange(first, first + len(u))
-        rows, made = ask_rows(first, number, batch.iteration, origins, params, asked_at=time.time())
+        batch, params = batch.where(kept), params[kept]
+        u, ids = batch.u, np.arange(first, first + len(batch))
+        rows, made = ask_rows(
+            first,
+            number,
+            batch.iteration,
+            batch.origins,
+            params,
+            asked_at=time.time(),
+            probability=batch.probability,
+        )
         asked = dict(zip(ids.tolist(), made, strict=True))
         given = [known[row] for row in np.flatnonzero(kept).tolist()] if known else []
         answered = [each._replace(id=point) for point, each in zip(asked, given, strict=False) if each is not None]

@@ -79,8 +79,8 @@ def writing(run: Path, name: str, *, append: bool = False) -> Iterator[BinaryIO]
     parent = -1
     try:
         parent = os.open(run, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        for each in folders:
-            child = _enter(parent, each)
+        for folder in folders:
+            child = _enter(parent, folder)
             os.close(parent)
             parent = child
         if append:

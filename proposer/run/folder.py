@@ -137,7 +137,7 @@ def _is_at(path: Path, descriptor: int) -> bool:
 def check_no_foreign_files(folder: Path) -> None:
     """A run begins in a folder of its own: where somebody else's files lie it would overwrite some."""
     try:
-        names = [each.name for each in folder.iterdir()]
+        names = [entry.name for entry in folder.iterdir()]
     except OSError:  # no folder yet, or none that can be read: the lock says so
         return
     own = _OWN | (_OF_A_START if {"dataset.sqlite", "manifest.json"} <= set(names) else set())

@@ -12,7 +12,6 @@ import numpy as np
 from proposer.run import schema
 from proposer.run.checksums import Damaged
 from proposer.run.columns import Columns, TooManyColumns
-from proposer.run.files import DatasetError
 from proposer.run.points import Asked, answer_rows, ask_rows
 from proposer.types import Outcome, Status
 
@@ -27,22 +26,20 @@ _RESULTS = "SELECT ids, status, nll, widths, numbers, remarks FROM results WHERE
 
 
 def convert(old: sqlite3.Connection, new: sqlite3.Connection) -> None:
-    """Writes all that a dataset of format 2 holds into a new file; nothing where its run has not started.
+    """Writes all that a dataset of format 2 holds into a new file, within a transaction; nothing where its run has not
+    started.
 
-    Raises Damaged.
+    Raises Damaged and TooManyColumns.
     """
     try:
         _convert(old, new)
-    except TooManyColumns as error:
-        path = old.execute("PRAGMA database_list").fetchone()[2]
-        raise DatasetError(f"{path}: {error}", next_step="go on with the lodescan that started the run") from None
+    except TooManyColumns:
+        raise
     except (ValueError, TypeError, KeyError, IndexError, OverflowError, struct.error) as error:
         raise Damaged(f"a row of format 2 cannot be read ({error})") from error
 
 
 def _convert(old: sqlite3.Connection, new: sqlite3.Connection) -> None:
-    if old.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-        raise Damaged("SQLite finds its pages in disorder")
     meta = {key: json.loads(value) for key, value in old.execute("SELECT key, value FROM meta")}
     if "variables" not in meta:
         if meta or old.execute("SELECT count(*) FROM batches").fetchone()[0]:
@@ -53,7 +50,6 @@ def _convert(old: sqlite3.Connection, new: sqlite3.Connection) -> None:
     codes += [f"code {number}" for number in range(len(codes) + 1, ran + 1)]
     columns = Columns.named(meta["variables"], meta["observables"], codes)
     attempts = dict(old.execute("SELECT id, attempts FROM attempts"))
-    new.execute("BEGIN IMMEDIATE")
     schema.create(new, columns)
     schema.write_meta(new, meta)
     for *numbers, origins, place in old.execute(_BATCHES):
@@ -73,7 +69,6 @@ def _convert(old: sqlite3.Connection, new: sqlite3.Connection) -> None:
     left = old.execute("SELECT ifnull(sum(unanswered), 0) FROM batches").fetchone()
     if new.execute("SELECT count(*) FROM points WHERE status IS NULL").fetchone() != left:
         raise Damaged("not every answer of format 2 is there")
-    new.execute("COMMIT")
 
 
 def _outcomes(old: sqlite3.Connection, batch: int | None) -> Iterator[Outcome]:

@@ -122,7 +122,14 @@ def read_init_csv(scan: ScanFile, space: Space) -> InitPoints | None:
             f"init_csv: the NLLs of {believed.sum():,} points are believed as they stand in {path}; without the column "
             f"NLL the points are evaluated{_other_likelihood(scan, path)}"
         )
-    return InitPoints(Batch(space.to_unit(x), ["init"] * len(table), 0), x, nll, rescored, observables, notes)
+    return InitPoints(
+        Batch(space.to_unit(x), ["init"] * len(table), 0),
+        x,
+        nll=nll,
+        rescored=rescored,
+        observables=observables,
+        notes=notes,
+    )
 
 
 def _rescore(scan: ScanFile, table: pd.DataFrame, nll: Floats) -> tuple[NDArray[np.bool_], dict[str, Floats]]:

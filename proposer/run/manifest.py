@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import math
 import platform
 import secrets
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from proposer.run.files import DatasetError, read_object, writing
 from proposer.run.init_csv import init_digest, init_path
 from proposer.run.meaning import ScanMeaning, difference, meaning
 from proposer.run.record import RunRecord
+from proposer.target import Target
 from proposer.wire.agreement import show
 from scanspec import VERSION, ScanFile, ScanFileError, read_scan_file
 
@@ -32,16 +34,37 @@ _STOPS = {
 
 MANIFEST = "manifest.json"
 
+THRESHOLD = "networks: threshold_value"
+"""The place of the target in the meaning of a scan."""
+
+NO_TARGET = dict.fromkeys(("threshold", "above", "everything", "above_best", "confidence", "degrees_of_freedom"))
+"""What a run may have stored of another target."""
+
 
 class AnotherRun(DatasetError):
     """The folder holds a run that differs from the one that was asked for; the message names the difference."""
 
 
-def scan_difference(folder: Path, stored: RunRecord, scan: ScanFile, seed: int | None) -> str | None:
-    """In words, how the run in `folder` was begun with a scan file that means something else, with another table of
-    points, or with another seed.
+def target_change(stored: RunRecord, target: Target) -> str | None:
+    """In words, what was good in a run and is now, where one of the two follows the best point: what is known can be
+    counted anew then, and the run goes on.
     """
-    found = difference(_stored_meaning(folder, stored), meaning(scan), stored.versions.get("lodescan", ""))
+    before, now = stored.target.rule, target.rule
+    if not stored.started or before == now or not (before.follows or now.follows):
+        return None
+    return f"good was: {before.describe()}; is now: {now.describe()}"
+
+
+def scan_difference(
+    folder: Path, stored: RunRecord, scan: ScanFile, seed: int | None, *, but_for_target: bool = False
+) -> str | None:
+    """In words, how the run in `folder` was begun with a scan file that means something else, with another table of
+    points, or with another seed. `but_for_target`: another threshold is no difference.
+    """
+    before, now = _stored_meaning(folder, stored), meaning(scan)
+    if but_for_target:
+        before, now = (_without(each, THRESHOLD) for each in (before, now))
+    found = difference(before, now, stored.versions.get("lodescan", ""))
     if found is None and stored.init_csv and stored.init_csv != init_digest(scan):
         found = f"the table that it started from, {init_path(scan)}, has changed since then"
     if found is None and seed is None and "seed" in scan.setup:
@@ -49,6 +72,31 @@ def scan_difference(folder: Path, stored: RunRecord, scan: ScanFile, seed: int |
     if found is None and seed is not None and seed != stored.seed:
         found = f"its seed is {stored.seed}, not {seed} (`--seed {stored.seed}` goes on with it)"
     return found
+
+
+def _without(of: ScanMeaning, place: str) -> ScanMeaning:
+    return of._replace(places={name: value for name, value in of.places.items() if name != place})
+
+
+def change_target(dataset: Dataset, scan: ScanFile, target: Target, words: str) -> None:
+    """Puts another target in the place of a run's, and says so in the manifest for good."""
+    manifest = RunRecord.read(dataset.meta()).manifest or {}
+    change = {"from_point": dataset.points + 1, "change": words}
+    manifest = {**manifest, "target_changes": [*manifest.get("target_changes", []), change]}
+    places, given = meaning(scan)
+    known = {"meaning": places, "given": given, "manifest": manifest}
+    dataset.set_meta({**NO_TARGET, **target.to_meta(), **known})
+    _write(dataset.path.parent, MANIFEST, _manifest_text(manifest))
+    keep_scan_file(dataset.path.parent, scan)
+
+
+def note_best(dataset: Dataset, target: Target) -> None:
+    """Where the target follows the best point: the rule, the best NLL and the threshold by now, for the manifest."""
+    if target.follows:
+        best = dataset.best_nll()
+        now = target.at(best)
+        known = {"words": now.describe(), **now.to_meta(), "best_nll": best if math.isfinite(best) else None}
+        _amend(dataset, {"good": known})
 
 
 def check_same_evaluator(dataset: Dataset, stored: RunRecord, description: Description, *, same_physics: bool) -> None:
@@ -146,6 +194,7 @@ def columns_of(scan: ScanFile, description: Description) -> Columns:
 def start_run(
     dataset: Dataset,
     columns: Columns,
+    *,
     scan: ScanFile,
     description: Description,
     seed: int,

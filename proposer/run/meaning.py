@@ -37,6 +37,8 @@ def meaning(scan: ScanFile) -> ScanMeaning:
     own = read_settings(scan)
     settings, target = asdict(own), own.target
     settings["target"] = [target.above, target.threshold] if target.is_band else target.threshold
+    if target.above_best is not None:
+        settings["target"] = target.rule.describe()
     for name, value in _flat(settings):
         place = {"target": "threshold_value", "collect": "goal"}.get(name, name)
         if place not in _STOPS:
@@ -69,6 +71,7 @@ def meaning(scan: ScanFile) -> ScanMeaning:
         found |= _observable(f"observables: {observable.name}", observable)
     sections = {"setup": scan.setup, "networks": scan.networks}
     given = [f"{title}: {key}" for title, section in sections.items() for key in section]
+    given += ["networks: threshold_value"] if "confidence" in scan.networks else []
     return ScanMeaning(json.loads(json.dumps(found, default=str)), given)
 
 

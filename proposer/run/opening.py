@@ -7,14 +7,18 @@ import sqlite3
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
-from proposer.run import format2, schema
+from proposer.run import format2, format3, schema
 from proposer.run.checksums import Damaged
+from proposer.run.columns import TooManyColumns
 from proposer.run.files import START, DatasetError, NoRoom, check_no_link
 from proposer.run.folder import FolderInUse, FolderLock, journal_mode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+CONVERSIONS = {each.FORMAT: each.convert for each in (format2, format3)}
+"""Of older formats: writes what one file holds into another."""
 
 BROKEN = "take it from a copy, or start anew in another folder (init_csv in setup takes points over)"
 
@@ -55,8 +59,8 @@ def open_writable(path: Path) -> tuple[sqlite3.Connection, bool]:
     with named(path):
         db = _connect(path, "rwc")
         try:
-            if _format(path, db) == format2.FORMAT:
-                _convert_file(path, db)
+            if (found := _format(path, db)) in CONVERSIONS:
+                _convert_file(path, db, found)
                 db = _connect(path, "rw")
             if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
                 raise Damaged("SQLite finds its pages in disorder")
@@ -87,10 +91,10 @@ def open_readable(path: Path) -> sqlite3.Connection:
                 _roll_back(path)
                 db = _read_only(path)
                 found = _format(path, db)
-            if found == format2.FORMAT:
+            if found in CONVERSIONS:
                 with closing(db):
                     new = sqlite3.connect(":memory:", isolation_level=None)
-                    format2.convert(db, new)
+                    _convert(path, found, db, new)
                 db = new
         except BaseException:
             db.close()
@@ -125,12 +129,27 @@ def _format(path: Path, db: sqlite3.Connection) -> int:
     ).fetchone()
     if found == 0 and tables:
         raise DatasetError(f"{path}: is a database of another program", next_step="choose another folder")
-    if found not in (0, format2.FORMAT, schema.FORMAT) or (found and not tables):
+    if found not in (0, *CONVERSIONS, schema.FORMAT) or (found and not tables):
+        older = " and ".join(map(str, CONVERSIONS))
         raise DatasetError(
-            f"{path}: has format {found}, but this lodescan reads {schema.FORMAT} (and converts {format2.FORMAT})",
+            f"{path}: has format {found}, but this lodescan reads {schema.FORMAT} (and converts {older})",
             next_step="go on with the lodescan that started the run",
         )
     return int(found)
+
+
+def _convert(path: Path, number: int, old: sqlite3.Connection, new: sqlite3.Connection) -> None:
+    """Writes all that the file `path`, of an older format, holds into a new one, in one transaction."""
+    if old.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+        raise Damaged("SQLite finds its pages in disorder")
+    old.execute("BEGIN")  # all of one moment: another process may go on with it
+    new.execute("BEGIN IMMEDIATE")
+    try:
+        CONVERSIONS[number](old, new)
+    except TooManyColumns as error:
+        raise DatasetError(f"{path}: {error}", next_step="go on with the lodescan that started the run") from None
+    new.execute("COMMIT")
+    old.execute("COMMIT")
 
 
 def _journal(path: Path) -> Path:
@@ -155,7 +174,7 @@ def _roll_back(path: Path) -> None:
         lock.release()
 
 
-def _convert_file(path: Path, old: sqlite3.Connection) -> None:
+def _convert_file(path: Path, old: sqlite3.Connection, number: int) -> None:
     """Puts a file of the present format in the place of an older one, in one step; closes the older one."""
     new_path = path.with_name(f"{path.name}.new")
     for leftover in (new_path, _journal(new_path)):
@@ -163,7 +182,7 @@ def _convert_file(path: Path, old: sqlite3.Connection) -> None:
     with closing(old):
         with closing(_connect(new_path, "rwc")) as new:
             new.execute("PRAGMA synchronous = FULL")
-            format2.convert(old, new)
+            _convert(path, number, old, new)
         old.execute("PRAGMA journal_mode = DELETE")  # a WAL that stayed would belong to the new file
     os.replace(new_path, path)
     descriptor = os.open(path.parent, os.O_RDONLY)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import struct
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from zlib import crc32
 
 import numpy as np
@@ -20,7 +20,7 @@ from proposer.run.rows import Results
 from proposer.types import Floats, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from numpy.typing import NDArray
 
@@ -35,6 +35,8 @@ _ALL = '["*"]'  # missing: no observable was given
 _WORDS = 6  # the last columns: evaluator, failed_code, message, warnings, missing, crc
 _TIMES = 4  # before them: asked_at, sent_at, begun_at, returned_at
 _ATTEMPTS_AT = -_WORDS - _TIMES - 1  # before these
+_PROBABILITY_AT = _ATTEMPTS_AT - 1
+_NOT_AS_WRITTEN = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, struct.error)
 
 
 class Asked(NamedTuple):
@@ -51,22 +53,27 @@ class Asked(NamedTuple):
 
 
 def ask_rows(
-    first: int, batch: int, iteration: int, origins: Sequence[str], params: Floats, *, asked_at: float = math.nan
+    first: int,
+    batch: int,
+    iteration: int,
+    origins: Sequence[str],
+    params: Floats,
+    *,
+    asked_at: float = math.nan,
+    probability: Floats | None = None,
 ) -> tuple[list[Row], list[Asked]]:
-    """Rows for `Columns.ask` of new points; `params`: shape (n, d); `asked_at`: seconds since 1970."""
-    ids = range(first, first + len(params))
-    numbers = np.empty((len(ids), 4 + params.shape[1]))
-    numbers[:, 0], numbers[:, 1], numbers[:, 2], numbers[:, 3:-1], numbers[:, -1] = (
-        ids,
-        batch,
-        iteration,
-        params,
-        asked_at,
-    )
+    """Rows for `Columns.ask` of new points.
+
+    `params`: shape (n, d); `asked_at`: seconds since 1970; `probability`: of being good, shape (n,).
+    """
+    ids = np.arange(first, first + len(params))
+    told = np.empty((len(ids), 2))
+    told[:, 0], told[:, 1] = asked_at, math.nan if probability is None else probability
+    numbers = np.column_stack([ids, np.full_like(ids, batch), np.full_like(ids, iteration), params, told])
     asked = [Asked(batch, crc, 0) for crc in _asked_crcs(numbers, origins)]
     rows = [
-        (point, batch, iteration, origin, *values, asked_at, each.row_crc)
-        for point, origin, values, each in zip(ids, origins, params.tolist(), asked, strict=True)
+        (point, batch, iteration, origin, *values, each.row_crc)
+        for point, origin, values, each in zip(ids.tolist(), origins, numbers[:, 3:].tolist(), asked, strict=True)
     ]
     return rows, asked
 
@@ -125,12 +132,86 @@ def asked_of(rows: Sequence[Row], columns: Columns) -> list[Asked]:
     try:
         ids, batches, iterations = (np.array([row[j] for row in rows], dtype=np.int64) for j in range(3))
         params = np.array([row[6 : 6 + len(columns.variables)] for row in rows], dtype=np.float64)
-        asked_at = np.array([row[-_WORDS - _TIMES] for row in rows], dtype=np.float64)
-        numbers = np.column_stack([ids, batches, iterations, params, asked_at])
+        told = np.array([(row[-_WORDS - _TIMES], row[_PROBABILITY_AT]) for row in rows], dtype=np.float64)
+        numbers = np.column_stack([ids, batches, iterations, params, told])
         crcs = _asked_crcs(numbers, [row[3] for row in rows])
         return [Asked(int(row[1]), crc, int(row[_ATTEMPTS_AT])) for row, crc in zip(rows, crcs, strict=True)]
     except (ValueError, TypeError, LookupError, AttributeError) as error:
         raise Damaged(f"a row is not as it was written ({error})") from error
+
+
+class _Table(NamedTuple):
+    """Rows by column. Shapes (n,), but `values`, from the NLL to the seconds, (n, 1 + d + 2 m + k), `times` (n, 4)."""
+
+    ids: NDArray[np.int64]
+    batches: NDArray[np.int64]
+    iterations: NDArray[np.int64]
+    origins: list[str]
+    status: Floats
+    values: Floats
+    probability: Floats
+    times: Floats
+    attempts: list[int]
+    words: list[Row]
+
+    @classmethod
+    def of(cls, rows: Sequence[Row], columns: Columns) -> Self:
+        """Raises ValueError, TypeError and the like where a value is not of its kind."""
+        width = 1 + len(columns.variables) + 2 * len(columns.observables) + len(columns.codes)
+        ids, batches, iterations = (np.array([row[j] for row in rows], dtype=np.int64) for j in range(3))
+        return cls(
+            ids=ids,
+            batches=batches,
+            iterations=iterations,
+            origins=[row[3] for row in rows],
+            status=np.array([_NUMBERS[row[4]] for row in rows], dtype=np.float64),
+            values=np.array([row[5 : 5 + width] for row in rows], dtype=np.float64).reshape(len(rows), width),
+            probability=np.array([row[_PROBABILITY_AT] for row in rows], dtype=np.float64),
+            times=np.array([row[-_WORDS - _TIMES : -_WORDS] for row in rows], dtype=np.float64).reshape(-1, _TIMES),
+            attempts=[row[_ATTEMPTS_AT] for row in rows],
+            words=[row[-_WORDS:-1] for row in rows],
+        )
+
+    def checksums(self, d: int, lacking: Collection[str] = ()) -> tuple[list[Asked], list[int]]:
+        """What was asked, and the checksum of each row; `lacking`: columns that it knows nothing of."""
+        times = self.times if "asked_at" not in lacking else self.times[:, :0]
+        probability = self.probability[:, None] if "probability" not in lacking else self.times[:, :0]
+        asked_of_each = np.column_stack(
+            [self.ids, self.batches, self.iterations, self.values[:, 1 : 1 + d], times[:, :1], probability]
+        )
+        asked = [
+            Asked(batch, crc, tries)
+            for batch, crc, tries in zip(
+                self.batches.tolist(), _asked_crcs(asked_of_each, self.origins), self.attempts, strict=True
+            )
+        ]
+        crcs = [each.row_crc for each in asked]
+        found = np.hstack([self.status[:, None], self.values[:, :1], self.values[:, 1 + d :], times[:, 1:]])
+        places = np.flatnonzero(self.answered).tolist()
+        start = [crcs[k] for k in places]
+        for place, crc in zip(
+            places, _answered_crcs(found[places], [self.words[k] for k in places], start), strict=True
+        ):
+            crcs[place] = crc
+        return asked, crcs
+
+    @property
+    def answered(self) -> NDArray[np.bool_]:
+        """Which have an answer."""
+        return ~np.isnan(self.status)
+
+
+def completed(rows: Sequence[Row], columns: Columns, lacking: Collection[str]) -> list[Row]:
+    """Rows of a dataset that did not have some columns, which are NULL here, with a checksum of all. Raises Damaged."""
+    try:
+        table, d = _Table.of(rows, columns), len(columns.variables)
+        (_, before), (_, now) = table.checksums(d, lacking), table.checksums(d)
+    except _NOT_AS_WRITTEN as error:
+        raise Damaged(f"a row is not as it was written ({error})") from error
+    for row, crc in zip(rows, before, strict=True):
+        if row[-1] != crc:
+            raise Damaged(f"the row of point {row[0]} is not as it was written")
+    return [(*row[:-1], crc) for row, crc in zip(rows, now, strict=True)]
 
 
 def read_rows(rows: Sequence[Row], columns: Columns, u: Floats) -> tuple[Results, list[Asked]]:
@@ -138,56 +219,28 @@ def read_rows(rows: Sequence[Row], columns: Columns, u: Floats) -> tuple[Results
 
     `u`: shape (n, d). A status of 0 is no answer. Raises Damaged where a row is not as it was written.
     """
-    d, m, k = len(columns.variables), len(columns.observables), len(columns.codes)
+    d, m = len(columns.variables), len(columns.observables)
     try:
         _check_types(rows)
-        ids, batches, iterations = (np.array([row[j] for row in rows], dtype=np.int64) for j in range(3))
-        origins = [row[3] for row in rows]
-        status = np.array([_NUMBERS[row[4]] for row in rows], dtype=np.float64)
-        values = np.array([row[5 : 6 + d + 2 * m + k] for row in rows], dtype=np.float64)
-        values = values.reshape(len(rows), 1 + d + 2 * m + k)
-        params = np.ascontiguousarray(values[:, 1 : 1 + d])
-        attempts = [row[_ATTEMPTS_AT] for row in rows]
-        times = np.array([row[-_WORDS - _TIMES : -_WORDS] for row in rows], dtype=np.float64).reshape(-1, _TIMES)
-        words = [row[-_WORDS:-1] for row in rows]
-        asked = [
-            Asked(batch, crc, tries)
-            for batch, crc, tries in zip(
-                batches.tolist(),
-                _asked_crcs(np.column_stack([ids, batches, iterations, params, times[:, 0]]), origins),
-                attempts,
-                strict=True,
-            )
-        ]
-        crcs = [each.row_crc for each in asked]
-        found = np.hstack([status[:, None], values[:, :1], values[:, 1 + d :], times[:, 1:]])
-        answered = ~np.isnan(status)
-        for place, crc in zip(
-            np.flatnonzero(answered).tolist(),
-            _answered_crcs(
-                found[answered],
-                [words[k] for k in np.flatnonzero(answered).tolist()],
-                [crcs[k] for k in np.flatnonzero(answered).tolist()],
-            ),
-            strict=True,
-        ):
-            crcs[place] = crc
-        for place, (row, crc) in enumerate(zip(rows, crcs, strict=True)):
-            unanswered_but_filled = not answered[place] and any(
-                each is not None for each in (row[5], *row[6 + d : _ATTEMPTS_AT], *row[_ATTEMPTS_AT + 2 : -1])
+        table = _Table.of(rows, columns)
+        values, words, answered = table.values, table.words, table.answered.tolist()
+        asked, crcs = table.checksums(d)
+        for done, row, crc in zip(answered, rows, crcs, strict=True):
+            unanswered_but_filled = not done and any(
+                each is not None for each in (row[5], *row[6 + d : _PROBABILITY_AT], *row[_ATTEMPTS_AT + 2 : -1])
             )
             if row[-1] != crc or unanswered_but_filled:
                 raise Damaged(f"the row of point {row[0]} is not as it was written")
         positions = {each.name: place for place, each in enumerate(columns.observables)}
         results = Results(
-            ids=ids,
-            batches=batches,
-            iterations=iterations,
-            origins=origins,
+            ids=table.ids,
+            batches=table.batches,
+            iterations=table.iterations,
+            origins=table.origins,
             u=u,
-            params=params,
-            attempts=np.array(attempts, dtype=np.int64),
-            status=np.nan_to_num(status).astype(np.int8),
+            params=np.ascontiguousarray(values[:, 1 : 1 + d]),
+            attempts=np.array(table.attempts, dtype=np.int64),
+            status=np.nan_to_num(table.status).astype(np.int8),
             nll=values[:, 0],
             observables=values[:, 1 + d : 1 + d + m],
             losses=values[:, 1 + d + m : 1 + d + 2 * m],
@@ -197,13 +250,14 @@ def read_rows(rows: Sequence[Row], columns: Columns, u: Floats) -> tuple[Results
             warnings=[json.loads(each[3]) if each[3] else [] for each in words],
             missing=[_positions(each[4], positions) for each in words],
             evaluator=[each[0] or "" for each in words],
-            times=times,
+            times=table.times,
+            probability=table.probability,
         )
     except Damaged:
         raise
-    except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, struct.error) as error:
+    except _NOT_AS_WRITTEN as error:
         raise Damaged(f"a row is not as it was written ({error})") from error
-    return results, [each for each, done in zip(asked, answered.tolist(), strict=True) if not done]
+    return results, [each for each, done in zip(asked, answered, strict=True) if not done]
 
 
 def _check_types(rows: Sequence[Row]) -> None:
@@ -229,7 +283,7 @@ def _positions(missing: str | None, positions: dict[str, int]) -> list[int]:
 
 
 def _asked_crcs(numbers: Floats, origins: Sequence[str]) -> list[int]:
-    """Of id, batch, iteration, variables and asked_at in each row."""
+    """Of id, batch, iteration, variables, asked_at and probability in each row."""
     return [crc32(origin.encode(), crc32(row)) for row, origin in zip(_plain(numbers), origins, strict=True)]
 
 

@@ -51,7 +51,8 @@ class RunRecord:
     def read(cls, meta: Mapping[str, Any]) -> Self:
         """From the values of the table."""
         own = {name: meta[name] for name in cls.__dataclass_fields__ if name in meta}
-        own["meaning"] = ScanMeaning(meta["meaning"], meta["given"]) if "meaning" in meta else None
+        whole = "meaning" in meta and "given" in meta
+        own["meaning"] = ScanMeaning(meta["meaning"], meta["given"]) if whole else None
         if "threshold" in meta:
             own["target"] = Target.stored(meta)
         return cls(**own | {"started": bool(meta)})

@@ -30,7 +30,7 @@ class Results(NamedTuple):
 
     `seconds` of each code that ran; `failed_code` and `message` are empty for OK; `missing`: positions of the
     observables that were not found. `times`: asked, sent, begun, returned, in seconds since 1970, NaN where nobody
-    knows; `begun` by the evaluator's clock.
+    knows; `begun` by the evaluator's clock. `probability`: of being good, as the strategy predicted; NaN: it did not.
     """
 
     ids: NDArray[np.int64]
@@ -51,6 +51,7 @@ class Results(NamedTuple):
     missing: list[list[int]]
     evaluator: list[str]
     times: Floats
+    probability: Floats
 
     def where(self, wanted: NDArray[np.bool_] | slice) -> Self:
         """Some of the points: a mask of shape (n,), or a slice."""

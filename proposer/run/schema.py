@@ -1,4 +1,4 @@
-"""The tables of `dataset.sqlite`, format 3, and how a row of each is written: with a checksum of what it holds."""
+"""The tables of `dataset.sqlite`, format 4, and how a row of each is written: with a checksum of what it holds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from proposer.types import Floats
 
-FORMAT = 3
+FORMAT = 4
 
 # `u` of a batch: shape (points, d), its points in the unit cube, which the variables do not give bit for bit.
 # `dropped`: how many of its points had been asked for before. `known`: how many came with an NLL.

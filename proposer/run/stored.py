@@ -109,10 +109,12 @@ class Stored:
 
     def count_good(self, target: Target) -> int:
         """How many OK points have an NLL in the target; reads every NLL."""
-        return sum(int(target.contains(nll).sum()) for nll in self._nlls())
+        target = self.now(target)
+        return sum(int(target.contains(nll).sum()) for nll in self.nlls())
 
     def good_ids(self, target: Target) -> Iterator[list[int]]:
         """The ids of OK points with an NLL in the target, by id, in parts."""
+        target = self.now(target)
         if self._columns is not None:
             with named(self.path):
                 rows = self._db.execute("SELECT id, NLL FROM points WHERE NLL IS NOT NULL ORDER BY id")
@@ -122,9 +124,14 @@ class Stored:
 
     def best_nll(self) -> float:
         """The lowest NLL; infinite where there is none."""
-        return min((float(nll.min()) for nll in self._nlls()), default=math.inf)
+        return min((float(nll.min()) for nll in self.nlls()), default=math.inf)
 
-    def _nlls(self) -> Iterator[Floats]:
+    def now(self, target: Target) -> Target:
+        """The target by the best point of all that are answered by now; every question of this class asks here."""
+        return target.at(self.best_nll()) if target.follows else target
+
+    def nlls(self) -> Iterator[Floats]:
+        """The NLLs of OK points, in parts."""
         if self._columns is not None:
             with named(self.path):
                 rows = self._db.execute("SELECT NLL FROM points WHERE NLL IS NOT NULL")
@@ -169,6 +176,7 @@ class Stored:
 
         `target`: only OK points with an NLL in it.
         """
+        target = None if target is None else self.now(target)
         for _, found, _ in self._batches(first_batch, chunk=chunk):
             part = found.where(found.status > 0)
             if target is not None:
@@ -208,4 +216,12 @@ class Stored:
 def as_told(found: Results, wanted: NDArray[np.bool_]) -> Told:
     """The wanted ones of some points, `wanted` of shape (n,), for a strategy."""
     part = found.where(wanted)
-    return Told(part.ids, part.u, part.status, part.nll, part.observables, part.origins, part.batches)
+    return Told(
+        part.ids,
+        part.u,
+        status=part.status,
+        nll=part.nll,
+        observables=part.observables,
+        origins=part.origins,
+        batches=part.batches,
+    )

@@ -38,7 +38,8 @@ class GoodPoints:
     """`good_points.csv`: one row a good point, with id, iteration, origin, variables, observables and NLL; at most
     `most` points, the first ones by id.
 
-    Made anew from the dataset when a scan starts or goes on, and then added to batch by batch.
+    Made anew from the dataset when a scan starts or goes on, and then added to batch by batch. Where the target follows
+    the best NLL, that of the whole run counts.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class GoodPoints:
         self._most, self._rows = most, 0
         self._variables, self._observables, self._target = variables, observables, target
         self._last = 0  # batch that was added
+        self._written = target  # with the threshold of the rows that are there
 
     def start(self, dataset: Dataset) -> None:
         """Writes the good points of all batches that are complete up to here."""
@@ -57,15 +59,18 @@ class GoodPoints:
     def rewrite(self, dataset: Dataset, last_batch: int | None = None) -> None:
         """Writes every good point anew, up to a batch if one is given."""
         header = ["id", "iteration", "origin", *self._variables, *self._observables, "NLL"]
+        self._written = dataset.now(self._target)
         with writing(self.path.parent, self.path.name) as file:
             file.write(pd.DataFrame(columns=[as_text(each) for each in header]).to_csv(index=False).encode())
             self._rows = 0
             self._append(file, dataset, 1, last_batch)
 
     def add(self, dataset: Dataset) -> None:
-        """Adds the good points of the batches that are complete by now."""
+        """Adds the good points of the batches that are complete by now; all anew where a lower NLL has moved the
+        threshold.
+        """
         if (complete := dataset.complete_batches()) > self._last:
-            if self.path.exists():
+            if self.path.exists() and dataset.now(self._target) == self._written:
                 with writing(self.path.parent, self.path.name, append=True) as file:
                     self._append(file, dataset, self._last + 1, complete)
             else:
@@ -73,7 +78,7 @@ class GoodPoints:
             self._last = complete
 
     def _append(self, file: BinaryIO, dataset: Dataset, first: int, last: int | None) -> None:
-        for part in dataset.results(first_batch=first, target=self._target):
+        for part in dataset.results(first_batch=first, target=self._written):
             frame = to_frame(part, self._variables, self._observables)
             if last is not None:
                 frame = frame[part.batches <= last]

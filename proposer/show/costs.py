@@ -34,8 +34,8 @@ def costs(answered: Iterable[tuple[Status, Floats]], names: Sequence[str]) -> li
     points: dict[tuple[Status, int], int] = defaultdict(int)
     for status, found in answered:
         points[status, len(found)] += 1
-        for code, each in enumerate(found.tolist()):
-            seconds[code] += each
+        for code, total in enumerate(found.tolist()):
+            seconds[code] += total
     count = max([len(names), *(ran for _, ran in points)])
     return [
         Cost(
@@ -50,17 +50,17 @@ def costs(answered: Iterable[tuple[Status, Floats]], names: Sequence[str]) -> li
 
 def show_costs(found: Sequence[Cost]) -> list[str]:
     """Lines for people; none before anything ran."""
-    total = sum(each.seconds for each in found)
+    total = sum(code.seconds for code in found)
     if not total:
         return []
     lines = [
-        f"{each.name}: {show_number(each.mean, 3)} s a point, {each.runs:,} runs, {show_time(each.seconds)} "
-        f"({100 * each.seconds / total:.0f} %)"
-        for each in found
+        f"{code.name}: {show_number(code.mean, 3)} s a point, {code.runs:,} runs, {show_time(code.seconds)} "
+        f"({100 * code.seconds / total:.0f} %)"
+        for code in found
     ]
-    spared = [each for each in found if each.spared and each.runs]
+    spared = [code for code in found if code.spared and code.runs]
     if spared:
-        points = ", ".join(f"{each.name} for {each.spared:,}" for each in spared)
-        saved = show_time(sum(each.mean * each.spared for each in spared))
+        points = ", ".join(f"{code.name} for {code.spared:,}" for code in spared)
+        saved = show_time(sum(code.mean * code.spared for code in spared))
         lines.append(f"the order saved about {saved}: no run of {points} points that were invalid before it")
     return lines

@@ -5,23 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-WORDS = {
-    "bootstrap": "draws first points at random",
-    "start": "draws first points",
-    "random": "draws points at random",
-    "sobol": "fills the space evenly",
-    "grid": "walks over the grid",
-    "cmaes": "moves a cloud of points towards lower NLLs",
-    "cmaes_nd": "moves a cloud of points to new good points",
-    "exploit": "fills the known region",
-    "smote": "fills the known region",
-    "explore": "looks for new regions",
-    "probe": "looks where little is known",
-    "descend": "steps downhill",
-    "init": "takes points from the table",
-    "csv": "takes points from the table",
-}
-"""By origin; others are named."""
+from proposer.strategies.origins import ORIGINS
 
 
 class Doings:
@@ -53,7 +37,7 @@ class Doings:
         total = sum(self._origins.values())
         shares: Counter[str] = Counter()
         for origin, points in self._origins.items():
-            shares[WORDS.get(origin, f"asks for {origin} points")] += points
+            shares[ORIGINS[origin].doing if origin in ORIGINS else f"asks for {origin} points"] += points
         named = [f"{words} ({100 * n / total:.0f} %)" for words, n in shares.most_common(2)]
         if len(shares) == 1:
             named = list(shares)

@@ -88,13 +88,20 @@ def draw_plot(
         figure = Figure(figsize=(5.5, 4.4), layout="constrained")
         ax = figure.subplots()
         if look.colour is not None:
-            _coloured(figure, ax, x, y, points, look.colour)
+            _coloured(figure, ax, x, y, points=points, by=look.colour)
         elif len(axes) == 2 or contours:
             for kind, mask in masks.items():
-                _dots(ax, x, y, mask, KINDS[kind], kind)
+                _dots(ax, x, y, mask=mask, dot=KINDS[kind], label=kind)
         else:
-            for number, each in enumerate(axes[1:]):
-                _dots(ax, x, each, points.good | points.bad, (f"C{number}", 9.0, "o^svD"[number % 5]), each.label)
+            for number, axis in enumerate(axes[1:]):
+                _dots(
+                    ax,
+                    x,
+                    axis,
+                    mask=points.good | points.bad,
+                    dot=(f"C{number}", 9.0, "o^svD"[number % 5]),
+                    label=axis.label,
+                )
         if contours:
             _contours(ax, axes, points.good | points.bad, contours)
         _frame(ax, x, y, points, masks, label_y=len(axes) == 2 or bool(contours))
@@ -121,7 +128,7 @@ def draw_corner(points: Points, axes: list[Axis], path: Path) -> None:
                 else:
                     for kind, mask in masks.items():
                         colour, area, marker = KINDS[kind]
-                        _dots(ax, axes[column], axes[row], mask, (colour, area / 3, marker), kind)
+                        _dots(ax, axes[column], axes[row], mask=mask, dot=(colour, area / 3, marker), label=kind)
                     _frame(ax, axes[column], axes[row], points, masks, label_y=column == 0)
                     if column > 0:
                         ax.set_yticklabels([])
@@ -157,7 +164,7 @@ def left_out(points: Points, axes: list[Axis], *, unphysical: bool) -> str:
     return f"{int(hidden.sum()):,} points lie outside its axes" if hidden.any() else ""
 
 
-def _dots(ax: Axes, x: Axis, y: Axis, mask: NDArray[np.bool_], dot: tuple[str, float, str], label: str) -> None:
+def _dots(ax: Axes, x: Axis, y: Axis, *, mask: NDArray[np.bool_], dot: tuple[str, float, str], label: str) -> None:
     """`dot`: colour, area and marker."""
     shown = mask & drawable(x) & drawable(y)
     if shown.any():
@@ -189,7 +196,7 @@ def looked_at(axis: Axis, points: Points, look: Look, *, log: bool) -> Axis:
     return axis
 
 
-def _coloured(figure: Figure, ax: Axes, x: Axis, y: Axis, points: Points, by: Axis) -> None:
+def _coloured(figure: Figure, ax: Axes, x: Axis, y: Axis, *, points: Points, by: Axis) -> None:
     """All points with an NLL, coloured by a column, the good ones above the others."""
     for mask, marker, area in ((points.bad, "o", 6.0), (points.good, "o", 12.0)):
         shown = mask & drawable(x) & drawable(y) & drawable(by)
@@ -213,8 +220,8 @@ def _coloured(figure: Figure, ax: Axes, x: Axis, y: Axis, points: Points, by: Ax
 
 def _contours(ax: Axes, axes: list[Axis], mask: NDArray[np.bool_], levels: Sequence[float]) -> None:
     """Lines through a linear interpolation on the triangles between the points."""
-    x, y, z = (each.values for each in axes[:3])
-    shown = mask & np.logical_and.reduce([drawable(each) for each in axes[:3]])
+    x, y, z = (axis.values for axis in axes[:3])
+    shown = mask & np.logical_and.reduce([drawable(axis) for axis in axes[:3]])
     try:
         lines = ax.tricontour(
             x[shown], y[shown], z[shown], levels=int(levels[0]) if len(levels) == 1 else list(levels), cmap="viridis"

@@ -51,17 +51,20 @@ def evaluators_of(results: Iterable[Results], workers: Mapping[str, int]) -> lis
             work.seconds += sum(float(part.seconds[row].sum()) for row in np.flatnonzero(here).tolist())
             work.first = min(work.first, float(np.nanmin(part.times[here, 1], initial=math.inf)))
             work.last = max(work.last, float(np.nanmax(part.times[here, 3], initial=-math.inf)))
-    return sorted(found.values(), key=lambda each: -each.points)
+    return sorted(found.values(), key=lambda evaluator: -evaluator.points)
 
 
 def show_evaluators(found: Sequence[EvaluatorWork], raced: int) -> Iterator[str]:
     """A line for each evaluator; none where there was only one."""
     if len(found) < 2:
         return
-    for each in found[:MOST_SHOWN]:
-        seconds = show_number(each.seconds / each.points, 3)
-        idle = "" if each.idle is None else f", {100 * each.idle:.0f} % idle"
-        yield f"evaluator {each.address}: {each.points:,} points, {seconds} s a point, {each.failed:,} failed{idle}"
+    for evaluator in found[:MOST_SHOWN]:
+        seconds = show_number(evaluator.seconds / evaluator.points, 3)
+        idle = "" if evaluator.idle is None else f", {100 * evaluator.idle:.0f} % idle"
+        yield (
+            f"evaluator {evaluator.address}: {evaluator.points:,} points, {seconds} s a point, "
+            f"{evaluator.failed:,} failed{idle}"
+        )
     if len(found) > MOST_SHOWN:
         yield f"and {len(found) - MOST_SHOWN:,} evaluators more"
     if raced:

@@ -72,9 +72,9 @@ def failure_kinds(dataset: Dataset) -> list[Kind]:
 def show_reasons(kinds: Sequence[Kind], file: Path, names: Sequence[str]) -> list[str]:
     """The most frequent kinds in words, each with the command that runs the last such point of the scan file."""
     lines: list[str] = []
-    for each in kinds[:MOST_REASONS]:
-        shown = show_failed(file, names, each.values, each.code, each.message)
-        lines += [f"failed, {each.points:,} points: {shown[0]}", *(f"  {line}" for line in shown[1:])]
+    for kind in kinds[:MOST_REASONS]:
+        shown = show_failed(file, names, kind.values, kind.code, kind.message)
+        lines += [f"failed, {kind.points:,} points: {shown[0]}", *(f"  {line}" for line in shown[1:])]
     if len(kinds) > MOST_REASONS:
         lines.append(f"and {len(kinds) - MOST_REASONS:,} other reasons: the column message of an export has all")
     return lines

@@ -27,21 +27,21 @@ def panel(state: State) -> Table:
         if words:
             table.add_row(name, Text(visible(words), style=style, no_wrap=True, overflow="ellipsis"))
 
-    row("scan", " · ".join(each for each in (state.run, state.method, state.target) if each), "bold")
+    row("scan", " · ".join(text for text in (state.run, state.method, state.target) if text), "bold")
     table.add_row("good", _good(state))
     row("hit rate", f"{show_percent(state.hit_rate)} {sparkline(state.hit_rates)}")
     row("evaluated", f"{state.evaluated:,}: {_counts(state.statuses)}" if state.evaluated else "nothing yet")
-    codes = sorted(state.by_code.items(), key=lambda each: -sum(each[1].values()))
+    codes = sorted(state.by_code.items(), key=lambda item: -sum(item[1].values()))
     for name, counts in codes[:MOST_CODES]:
         row("", f"{name or '(not named)'}: {_counts(counts)}")
     if len(codes) > MOST_CODES:
         row("", f"and {len(codes) - MOST_CODES} other codes")
     row("speed", f"{show_number(state.points_per_second, 3)} points/s")
     workers = f"{state.busy} of {state.workers} workers busy" if state.workers else ""
-    row("evaluator", " · ".join(each for each in (workers, state.evaluator) if each))
+    row("evaluator", " · ".join(text for text in (workers, state.evaluator) if text))
     row("lowest", state.lowest.removeprefix("lowest "))
     now, _, before = state.strategy.partition("; ")
-    row("now", " · ".join(each for each in (state.doing, now) if each))
+    row("now", " · ".join(text for text in (state.doing, now) if text))
     row("", before)
     row("regions", state.regions)
     row("time", f"{show_time(state.seconds)} so far, {show_left(state)}")
@@ -91,4 +91,4 @@ def show_left(state: State) -> str:
 def sparkline(rates: list[float]) -> str:
     """A history in one line, from zero to its largest number."""
     top = max(rates, default=0.0)
-    return "".join(BLOCKS[min(int(len(BLOCKS) * each / top), len(BLOCKS) - 1)] if top else BLOCKS[0] for each in rates)
+    return "".join(BLOCKS[min(int(len(BLOCKS) * rate / top), len(BLOCKS) - 1)] if top else BLOCKS[0] for rate in rates)

@@ -67,7 +67,7 @@ def _drawn(folder: Path, names: list[str], file: Path | None, view: View, say: C
         asked = read_plotting(scan) or Plotting((), unphysical=True, corner=True)
     if file is not None and len(asked.plots) + (asked.corner or not asked.plots) != 1:
         raise UsageError("--file is for one picture, and the scan file asks for several", next_step="name two columns")
-    return draw(folder, scan, points, asked, file, say, view)
+    return draw(folder, scan, points=points, asked=asked, file=file, say=say, view=view)
 
 
 def draw(
@@ -75,6 +75,7 @@ def draw(
     scan: ScanFile,
     points: Points,
     asked: Plotting,
+    *,
     file: Path | None = None,
     say: Callable[[str], None] = lambda _: None,
     view: View = AS_IT_IS,
@@ -165,17 +166,17 @@ def read_points(folder: Path, scan: ScanFile) -> Points:
         if not record.variables:
             raise DatasetError(f"{folder}: the run has not started yet, so there is nothing to draw", next_step=START)
         names = [*record.variables, *record.observables]
-        parts = list(dataset.results())
+        parts, target = list(dataset.results()), dataset.now(record.target)
     if not parts:
         raise DatasetError(f"{folder}: no point has an answer yet, so there is nothing to draw", next_step=WAIT)
     rows = np.vstack([np.hstack([part.params, part.observables]) for part in parts])
     nll = np.concatenate([part.nll for part in parts])
     status = np.concatenate([part.status for part in parts])
-    ok, good = status == Status.OK, (status == Status.OK) & record.target.contains(nll)
-    title = f"{scan.run_name}: {len(nll):,} points, {int(good.sum()):,} good ({record.target.describe()})"
+    ok, good = status == Status.OK, (status == Status.OK) & target.contains(nll)
+    title = f"{scan.run_name}: {len(nll):,} points, {int(good.sum()):,} good ({target.describe()})"
     columns = {"NLL": nll} | {name: rows[:, position] for position, name in enumerate(names)}
     ids = np.concatenate([part.ids for part in parts])
-    return Points(title, columns, ids, good, ok & ~good, status == Status.INVALID)
+    return Points(title, columns, ids=ids, good=good, bad=ok & ~good, unphysical=status == Status.INVALID)
 
 
 def plot_axes(folder: Path, scan: ScanFile, points: Points, wanted: Plot) -> list[Axis]:

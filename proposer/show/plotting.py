@@ -60,7 +60,7 @@ def read_plotting(scan: ScanFile) -> Plotting | None:
     if strategy not in STRATEGIES:
         raise section.wrong("strategy", f"one of {', '.join(STRATEGIES)}")
     named = section.section("plots")
-    names = {each.name for each in scan.variables} | {each.name for each in scan.all_observables()}
+    names = {variable.name for variable in scan.variables} | {observable.name for observable in scan.all_observables()}
     plots: list[Plot] = []
     notes: list[str] = []
     for name in named:
@@ -76,11 +76,11 @@ def read_plotting(scan: ScanFile) -> Plotting | None:
 def _missing(plot: Plot, names: Collection[str], off: Collection[str]) -> str:
     """Why a plot cannot be drawn, which is no reason not to scan; empty where it can."""
     known = {*names, "NLL"}
-    for each in plot.values:
-        if isinstance(each, str) and each not in known:
-            if each in off:
-                return f"{each} belongs to a code that does not run"
-            return f"{each!r} is no variable or observable{closest(each, known)}"
+    for value in plot.values:
+        if isinstance(value, str) and value not in known:
+            if value in off:
+                return f"{value} belongs to a code that does not run"
+            return f"{value!r} is no variable or observable{closest(value, known)}"
     return ""
 
 
@@ -91,7 +91,7 @@ def file_name(name: str) -> str:
 
 def _read_plot(named: Section, name: str, before: list[Plot]) -> Plot:
     entry = named.section(name, keys.PLOT)
-    if file_name(name) in {each.name for each in before} | {"", "corner"}:
+    if file_name(name) in {plot.name for plot in before} | {"", "corner"}:
         raise named.error(f"{name!r}: is no name for a file, or another picture has it; rename it", name)
     entry.require("values", ": what to draw, [x, y]")
     values = entry.raw("values")
@@ -119,10 +119,10 @@ def _read_plot(named: Section, name: str, before: list[Plot]) -> Plot:
     return Plot(
         file_name(name),
         tuple(found),
-        (labels[0], labels[1]) if labels else (None, None),
-        ranges,
-        (scales[0], scales[1]) if scales else (None, None),
-        contours,
+        labels=(labels[0], labels[1]) if labels else (None, None),
+        ranges=ranges,
+        scales=(scales[0], scales[1]) if scales else (None, None),
+        contours=contours,
     )
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial import cKDTree
-from scipy.stats import chi2
 
+from proposer.target import height
 from proposer.types import Floats
 
 LEVELS = (0.68, 0.95)
@@ -22,14 +22,6 @@ BINS = 60
 
 _NEIGHBOUR = 3  # whose distance says how far points lie apart
 _FAR_UP = 30.0  # above the least NLL: no contour of a paper lies higher
-
-
-def height(level: float, variables: int) -> float:
-    """How far above the least NLL the contour of a level lies: half the quantile of chi-square.
-
-    For 95 % it is 1.92 for one variable and 3.00 for two.
-    """
-    return float(chi2.ppf(level, variables)) / 2.0
 
 
 def edges(low: float, high: float, scale: str, bins: int = BINS) -> Floats:

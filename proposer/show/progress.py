@@ -12,6 +12,7 @@ from rich.live import Live
 
 from proposer.show.doings import Doings
 from proposer.show.failures import Failures
+from proposer.show.notebook import NotebookDisplay
 from proposer.show.panel import one_line, panel
 from proposer.show.rates import Rates
 from proposer.show.regions import Regions
@@ -56,17 +57,23 @@ class Progress:
     ) -> None:
         self._tally, self._explain, self._about = tally, explain, about or About()
         self._rates, self._doings, self._regions = Rates(tally), Doings(), Regions(self._about.variables)
+        self._target = tally.target
         self._told: list[Failures] = []
         self._out: dict[int, tuple[Floats, Floats]] = {}  # points without an answer, in the unit cube and as they are
         self._doing, self._busy = "", 0
         self._start = time.monotonic()
         self._last_line = -math.inf
-        self._live: Live | None = None
+        self._live = self._display() if voice() is Voice.PEOPLE else None
+
+    def _display(self) -> Live | NotebookDisplay | None:
         console = stderr_console()
-        if console.is_terminal and voice() is Voice.PEOPLE:
-            self._live = Live(
+        if console.is_jupyter:
+            return NotebookDisplay(lambda: panel(self.state()))
+        if console.is_terminal:
+            return Live(
                 console=console, refresh_per_second=4, get_renderable=lambda: panel(self.state()), transient=True
             )
+        return None
 
     def __enter__(self) -> Self:
         if self._live is not None:
@@ -96,12 +103,15 @@ class Progress:
 
     def answered(self, outcomes: Sequence[Outcome]) -> None:
         """New results, which the tally has counted."""
+        if self._tally.target != self._target:
+            self._target = self._tally.target
+            self._regions.keep(self._target)
         for each in outcomes:
             point = self._out.pop(each.id, None)
             good = each.nll is not None and bool(self._tally.target.contains(each.nll))
             self._doings.answered(each.id, good=good)
             if good and point is not None:
-                self._regions.add(*point)
+                self._regions.add(*point, each.nll or 0.0)
         self.update()
 
     def update(self) -> None:

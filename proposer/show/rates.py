@@ -73,5 +73,7 @@ class Rates:
         estimates = [most] * 3
         if found >= FOUND:
             likely, error = (tally.wanted - tally.good) * seconds / found, 1 / math.sqrt(found)
-            estimates = [min(max(each, 0.0), most) for each in (likely / (1 + error), likely, likely / (1 - error))]
+            estimates = [
+                min(max(estimate, 0.0), most) for estimate in (likely / (1 + error), likely, likely / (1 - error))
+            ]
         return estimates if estimates[1] < math.inf else None

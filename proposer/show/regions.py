@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from proposer.formats import show_number
+from proposer.target import Target
 from proposer.types import Floats
 
 LINK = 3.0
@@ -33,16 +34,21 @@ class Regions:
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = names
-        self._points: list[tuple[Floats, Floats]] = []
+        self._points: list[tuple[Floats, Floats, float]] = []
         self._looked_at = 0
         self._words = ""
 
-    def add(self, u: Floats, values: Floats) -> None:
-        """A good point, in the unit cube and in physical units; shapes (d,)."""
-        self._points.append((u, values))
+    def add(self, u: Floats, values: Floats, nll: float = 0.0) -> None:
+        """A good point, in the unit cube and in physical units, shapes (d,), and its NLL."""
+        self._points.append((u, values, nll))
         if len(self._points) > MOST_KEPT:
             self._points = self._points[::2]
             self._looked_at //= 2
+
+    def keep(self, target: Target) -> None:
+        """The threshold has moved: forgets what is not good any more."""
+        self._points = [each for each in self._points if target.contains(each[2])]
+        self._looked_at, self._words = 0, ""
 
     @property
     def words(self) -> str:

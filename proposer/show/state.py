@@ -49,5 +49,5 @@ class State:
         """What `to_json` gave, of this version or another one. Raises TypeError for anything else."""
         if not isinstance(values, dict):
             raise TypeError(f"{type(values).__name__} is no state")
-        known = {each.name for each in fields(cls)}
+        known = {field.name for field in fields(cls)}
         return cls(**{name: value for name, value in values.items() if name in known})

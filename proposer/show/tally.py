@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 
 from proposer.formats import show_number
 from proposer.show.failures import Failures, kind_of
-from proposer.target import Target
+from proposer.target import Found, Target
 from proposer.types import Outcome, Status
 from scanspec.likelihoods import LARGEST_LOSS
 
@@ -24,7 +24,8 @@ class Tally:
     A scan ends at `wanted` good points (an NLL in `target`), or at `most` evaluations. `given`: good points that came
     with their NLL. `raced`: points that two evaluators worked on. `start`: points of a search before it has learned
     anything. `by_code`: points that ended at a code, by status. `names`: of the observables; `best_losses`: of the
-    point with the lowest NLL. `failures`: by kind;
+    point with the lowest NLL. Where the target follows the lowest NLL, `target`, `good` and `given` change with it;
+    `known`: the NLLs of all points so far, `given_nll` of those that came with it. `failures`: by kind;
     `failed`: the kind of the last of `failed_in_a_row`.
     """
 
@@ -38,11 +39,25 @@ class Tally:
     given: int = 0
     raced: int = 0
     start: int = 0
+    known: InitVar[Sequence[float]] = ()
+    given_nll: list[float] = field(default_factory=list)
     names: Sequence[str] = ()
     best_losses: Sequence[float] = ()
     failed_in_a_row: int = 0
     failed: Failures | None = None
     failures: dict[tuple[str, str], Failures] = field(default_factory=dict)
+
+    def __post_init__(self, known: Sequence[float]) -> None:
+        self._found = Found(self.target)
+        if self.target.follows:
+            self._follow(known)
+
+    def _follow(self, nll: Sequence[float]) -> None:
+        """Counts good points by the lowest NLL of all."""
+        moved = self._found.add(nll)
+        self.good, self.target = self._found.good, self._found.target
+        if moved:
+            self.given = sum(self.target.contains(each) for each in self.given_nll)
 
     @property
     def evaluated(self) -> int:
@@ -57,9 +72,12 @@ class Tally:
             if each.failed_code:
                 self.by_code.setdefault(each.failed_code, Counter())[each.status] += 1
             if each.nll is not None:
-                self.good += self.target.contains(each.nll)
                 if each.nll < self.best:
                     self.best, self.best_losses = each.nll, tuple(each.losses)
+                if self.target.follows:
+                    self._follow([each.nll])
+                else:
+                    self.good += self.target.contains(each.nll)
 
     def _note_failure(self, outcome: Outcome) -> None:
         if outcome.status not in (Status.FAILED, Status.TIMED_OUT):

@@ -20,22 +20,17 @@ finished and told. From then on the object asks what the uninterrupted one would
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from proposer.target import Target
-from proposer.types import Batch, Status, Told
-
-if TYPE_CHECKING:
-    pass
+from proposer.types import Batch, Floats, Status, Told
 
 
-def is_good(told: Told, settings: Settings) -> NDArray[np.bool_]:
-    """Which points are good, shape (n,): OK with an NLL in the target. Every strategy asks here."""
-    good: NDArray[np.bool_] = (told.status == Status.OK) & settings.target.contains(told.nll)
-    return good
+def judged(told: Told) -> Floats:
+    """The NLL by which a point is good or not, shape (n,): NaN where it is not OK."""
+    return np.where(told.status == Status.OK, told.nll, np.nan)
 
 
 def generator(seed: int, step: int, purpose: str) -> np.random.Generator:
@@ -61,7 +56,8 @@ class Strategy(Protocol):
     follows the tells of all batches up to k - 1 - lag (and of an InitCSV), and of no
     others, so that arrival times never change a scan. `eager`: whether it may be asked at
     any time instead, knowing any part of what is out. `stop_reason`: why `ask` gave None; "" before.
-    `good`: how many good points were told, those from an earlier run included.
+    `good`: how many good points were told, those from an earlier run included; by the best of these where the target
+    follows the best NLL.
 
     Random draws depend on the seed, the step of the loop and their purpose, never on
     time, on earlier draws or on a global state.

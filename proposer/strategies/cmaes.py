@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from proposer.keys import row_keys
-from proposer.strategies.base import generator, is_good
+from proposer.strategies.base import generator, judged
 from proposer.strategies.shortfall import Shortfall
-from proposer.target import DEFAULT_TARGET, Target
+from proposer.target import DEFAULT_TARGET, Found, Target
 from proposer.types import Batch, CheckpointError, Floats, Status, Told
 from scanspec.cmaes import read_start
 from scanspec.likelihoods import LARGEST_LOSS
@@ -66,7 +66,7 @@ class CmaesSettings:
             population_size=size,
             sigma=setup.number_in("sigma", cls.sigma, 0.0, 1.0, open_low=True),
             sigma_tolerance=setup.number_in("sigma_tolerance", cls.sigma_tolerance, 0.0, 1.0, open_low=True),
-            target=Target.read(scan.networks, cls.target),
+            target=Target.read(scan, cls.target),
             generations=generations,
             episodes=setup.integer("episodes", low=1) if "episodes" in setup else 1 if generations else None,
             mean=setup.number_in("mean", 0.0, 0.0, 1.0) if "mean" in setup else None,
@@ -93,7 +93,7 @@ class Cmaes:
     ) -> None:
         self.space, self.settings, self.seed = space, settings, seed
         self.stop_reason = ""
-        self.good = 0
+        self._counted = Found(settings.target)
         self._shortfall = Shortfall(observables, settings.max_loss)
         self._free = np.flatnonzero(~space.fixed)
         self._told: list[Told] = []  # not yet given to cma
@@ -108,6 +108,11 @@ class Cmaes:
         self._out: tuple[list[Floats], Floats] | None = None  # the generation that has no answers yet
         self._ready = False  # it may be asked for
         self._rng = generator(seed, 0, self.origin)
+
+    @property
+    def good(self) -> int:
+        """Good points told so far."""
+        return self._counted.good
 
     def ask(self, least: int = 1) -> Batch | None:
         """The next generation; None when the last search has ended."""
@@ -244,7 +249,7 @@ class Cmaes:
     def tell(self, told: Told) -> None:
         """Takes the answers of one batch."""
         self._told.append(told)
-        self.good += int(is_good(told, self.settings).sum())
+        self._counted.add(judged(told).tolist())
 
     def checkpoint(self) -> bytes:
         """How many generations were asked: the rest follows from the points."""

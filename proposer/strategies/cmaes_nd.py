@@ -15,15 +15,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from scipy.spatial import KDTree
 
-from proposer.strategies.base import is_good
+from proposer.strategies.base import judged
 from proposer.strategies.cmaes import Cmaes, CmaesSettings
 from proposer.strategies.novelty import novelty
-from proposer.target import Target
+from proposer.target import Found, Target
 from proposer.types import Floats, Told
 from scanspec import Kind
 from scanspec.cmaes import read_names, read_novelty, read_seeds
+from scanspec.thresholds import is_given
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from proposer.space import Space
     from proposer.types import Observable
     from scanspec import ScanFile
@@ -72,9 +75,7 @@ class CmaesNdSettings(CmaesSettings):
         return replace(
             plain,
             sigma=setup.number_in("sigma", 1 / math.sqrt(max(n, 1)), 0.0, 1.0, open_low=True),
-            target=ALL_WITHIN
-            if "threshold_value" not in scan.networks and len(bounds) == len(scored)
-            else plain.target,
+            target=ALL_WITHIN if not is_given(scan.networks) and len(bounds) == len(scored) else plain.target,
             episodes=setup.integer("episodes", low=1) if "episodes" in setup else None,
             novelty=method,
             bins=bins,
@@ -116,25 +117,27 @@ class CmaesNd(Cmaes):
         self._first = [self._shortfall.names.index(each) for each in settings.hierarchy]
         self._losses = slice(1, 1 + self._shortfall.width)
         self._width = 1 + self._shortfall.width + len(self._observables)
-        self._filled: list[Floats] = []  # good points: u, and the observables of the focus
+        self._learned_of = Found(settings.target)  # what cma was given; `tell` is ahead of it when a scan is replayed
+        self._filled: list[Floats] = []  # good points: NLL, u, and the observables of the focus
         self._found = 0.0  # good points of this search, in generations
         self._best = [math.inf, -math.inf]  # lowest sum of losses, largest share of constraints that hold
         self._since = [0, 0, 0]  # generations since there was a lower, a larger, a good point
 
     def _judge(self, told: Told) -> Floats:
-        """Whether a point is good, its losses, and its observables in the focus."""
-        good = is_good(told, self.settings).astype(float)
+        """The NLL, infinite where a point is not OK; its losses, and its observables in the focus."""
+        nll = judged(told)
+        self._learned_of.add(nll.tolist())
         losses = self._shortfall.columns(told)
         if self._first:
             waits = ~(losses[:, self._first] == 0.0).all(axis=1)
             later = [n for n in range(len(self._shortfall.names)) if n not in self._first]
             losses[np.ix_(waits, later)] = self.settings.max_loss
-        return np.column_stack([good, losses, told.observables[:, self._observables]])
+        return np.column_stack([np.where(np.isnan(nll), np.inf, nll), losses, told.observables[:, self._observables]])
 
     def _values(self, known: Floats, u: Floats) -> Floats:
         """1 and the sum of the losses, each from 0 to 1 over the generation; of good points, how familiar they are."""
-        answered = np.isfinite(known[:, 0])
-        good, losses = answered & (known[:, 0] == 1.0), known[:, self._losses]
+        nll, losses = known[:, 0], known[:, self._losses]
+        good = self._learned_of.target.contains(nll)  # NaN, a point without an answer, is not
         losses = np.where(np.isfinite(losses), losses, self.settings.max_loss)
         span = np.ptp(losses, axis=0)
         scaled = (losses - losses.min(axis=0)) / np.where(span > 0, span, 1.0)
@@ -142,7 +145,7 @@ class CmaesNd(Cmaes):
         points = np.column_stack([u, known[:, self._losses.stop :]])
         values[good] = self._familiar(points[good])
         self._note(losses, good)
-        self._filled += [points[good]] if good.any() else []
+        self._filled += [np.column_stack([nll, points])[good]] if good.any() else []
         return values
 
     def _familiar(self, good: Floats) -> Floats:
@@ -165,11 +168,14 @@ class CmaesNd(Cmaes):
         return found
 
     def _archive(self) -> Floats:
-        if len(self._filled) > 1:
-            self._filled = [np.concatenate(self._filled)]
-        return self._filled[0] if self._filled else np.empty((0, self.space.dim))
+        """Good points: u, and the observables of the focus."""
+        if not self._filled:
+            return np.empty((0, self.space.dim))
+        every = np.concatenate(self._filled)
+        self._filled = [every[self._learned_of.target.contains(every[:, 0])]]
+        return self._filled[0][:, 1:]
 
-    def _note(self, losses: Floats, good: Floats) -> None:
+    def _note(self, losses: Floats, good: NDArray[np.bool_]) -> None:
         """Counts the generations in which nothing became better."""
         self._found += float(good.mean())
         reached = [losses.sum(axis=1).min(), (losses == 0.0).mean(axis=1).max()]
@@ -208,6 +214,6 @@ class CmaesNd(Cmaes):
     def _learn_init(self, batches: list[Told]) -> None:
         super()._learn_init(batches)
         for told in batches:
-            good = is_good(told, self.settings)
-            if good.any():
-                self._filled.append(np.column_stack([told.u, told.observables[:, self._observables]])[good])
+            nll = judged(told)
+            if (good := self._learned_of.target.contains(nll)).any():
+                self._filled.append(np.column_stack([nll, told.u, told.observables[:, self._observables]])[good])

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Self
 
 from scipy.stats import qmc
 
-from proposer.strategies.base import generator, is_good
-from proposer.target import DEFAULT_TARGET, Target
+from proposer.strategies.base import generator, judged
+from proposer.target import DEFAULT_TARGET, Found, Target
 from proposer.types import Batch, CheckpointError, Floats, Told
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class DrawSettings:
         """Reads and checks the settings of a scan file; raises ScanFileError."""
         return cls(
             scan.networks.integer("points_per_iteration", cls.points_per_iteration, low=1),
-            replace(Target.read(scan.networks, cls.target), everything=not scan.is_scored),
+            replace(Target.read(scan, cls.target), everything=not scan.is_scored),
         )
 
 
@@ -50,8 +50,13 @@ class Draws(ABC):
     def __init__(self, space: Space, settings: DrawSettings, seed: int) -> None:
         self.space, self.settings, self.seed = space, settings, seed
         self.stop_reason = ""
-        self.good = 0
+        self._counted = Found(settings.target)
         self._asked = 0  # points given out
+
+    @property
+    def good(self) -> int:
+        """Good points told so far."""
+        return self._counted.good
 
     def ask(self, least: int = 1) -> Batch | None:
         """The next points of the sequence, or None at its end."""
@@ -67,7 +72,7 @@ class Draws(ABC):
 
     def tell(self, told: Told) -> None:
         """Counts good points."""
-        self.good += int(is_good(told, self.settings).sum())
+        self._counted.add(judged(told).tolist())
 
     def checkpoint(self) -> bytes:
         """How many points were given out: the seed knows the rest."""

@@ -11,12 +11,13 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from scipy.special import expit
 
 from proposer.strategies.balance import balanced, positive_weight, synthetic_points
-from proposer.strategies.base import generator, is_good
+from proposer.strategies.base import generator, judged
 from proposer.strategies.networks import Classifier, FitSettings
 from proposer.strategies.state import pack, unpack
-from proposer.target import DEFAULT_TARGET, Target
+from proposer.target import DEFAULT_TARGET, Found, Target
 from proposer.types import Batch, CheckpointError, Floats, Status, Told
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class MlsDnncSettings:
             points_per_iteration=section.integer("points_per_iteration", none.points_per_iteration, low=1),
             random_fraction=section.number_in("random_fraction", none.random_fraction, 0.0, 1.0),
             k_initial=section.integer("k_initial", none.k_initial, low=1),
-            target=Target.read(section, none.target),
+            target=Target.read(scan, none.target),
             iterations=section.integer("iterations", none.iterations, low=1),
             fit=FitSettings(
                 neurons=section.integer("neurons", fit.neurons, low=2),
@@ -93,14 +94,14 @@ class MlsDnnc:
         self.seed = seed
         self.stop_reason = ""
         self.start_points = int(min(settings.bootstrap_points, space.size))
-        self._points = _Points(space.dim, settings)
+        self._points = _Points(space.dim, settings.target)
         self._classifier = Classifier(space.width, settings.fit)
         self._loop = _Loop()
 
     @property
     def good(self) -> int:
         """Good points told so far: status OK and an NLL below the threshold."""
-        return self._points.good_so_far
+        return self._points.found.good
 
     def ask(self, least: int = 1) -> Batch | None:
         """The next batch, or None when all iterations are done; trains where the method does."""
@@ -153,10 +154,12 @@ class MlsDnnc:
             u = left if len(left) else u
         n = min(self.settings.points_per_iteration, len(u))
         n_best = round((1.0 - self.settings.random_fraction) * n)
-        order = np.argsort(-self._classifier.predict(self.space.network_inputs(u)), kind="stable")
+        logits = self._classifier.predict(self.space.network_inputs(u))
+        order = np.argsort(-logits, kind="stable")
         others = rng.choice(order[n_best:], size=n - n_best, replace=False)
         chosen = np.concatenate([order[:n_best], others])
-        return Batch(u[chosen], ["exploit"] * n_best + ["random"] * (n - n_best), self._loop.iteration)
+        origins = ["exploit"] * n_best + ["random"] * (n - n_best)
+        return Batch(u[chosen], origins, self._loop.iteration, expit(logits[chosen]))
 
     def _smote(self) -> Batch | None:
         """Points between good ones when the last candidates gave few of them; None when they gave enough."""
@@ -176,7 +179,8 @@ class MlsDnnc:
         if not len(synthetic):
             return None
         self._now("smote")
-        return Batch(synthetic, ["smote"] * len(synthetic), self._loop.iteration)
+        logits = self._classifier.predict(self.space.network_inputs(synthetic))
+        return Batch(synthetic, ["smote"] * len(synthetic), self._loop.iteration, expit(logits))
 
     def _now(self, asked: str) -> None:
         self._loop.asked = asked
@@ -211,13 +215,12 @@ class MlsDnnc:
 class _Points:
     """The points told so far, in order; arrays are joined when they are read, not at each tell."""
 
-    def __init__(self, dim: int, settings: MlsDnncSettings) -> None:
-        self.good_so_far = 0
+    def __init__(self, dim: int, target: Target) -> None:
+        self.found = Found(target)
         self.has_init = False
-        self._settings = settings
         self._n = 0
         self._u: list[Floats] = [np.empty((0, dim))]
-        self._good: list[NDArray[np.bool_]] = [np.empty(0, dtype=np.bool_)]
+        self._nll: list[Floats] = [np.empty(0)]  # NaN where a point is not OK
         self._labelled: list[NDArray[np.bool_]] = [np.empty(0, dtype=np.bool_)]
         self._exploit: list[NDArray[np.bool_]] = [np.empty(0, dtype=np.bool_)]
         self._late: list[NDArray[np.bool_]] = [np.empty(0, dtype=np.bool_)]
@@ -229,15 +232,19 @@ class _Points:
         if not len(told):
             return
         ok = told.status == Status.OK
-        good = is_good(told, self._settings)
+        nll = judged(told)
         self._u.append(told.u)
-        self._good.append(good)
+        self._nll.append(nll)
         self._labelled.append(ok | (told.status == Status.INVALID))
         self._exploit.append(np.array([origin == "exploit" for origin in told.origins], dtype=np.bool_))
         self._late.append(np.array([origin not in ("bootstrap", "init") for origin in told.origins], dtype=np.bool_))
         self._n += len(told)
-        self.good_so_far += int(good.sum())
+        self.found.add(nll.tolist())
         self.has_init = self.has_init or "init" in told.origins
+
+    def _good(self, rows: slice) -> NDArray[np.bool_]:
+        """Which are good by what is known now, shape (n,)."""
+        return self.found.target.contains(_joined(self._nll)[rows])
 
     def every(self) -> Floats:
         """All of them, shape (n, d)."""
@@ -246,7 +253,7 @@ class _Points:
     def labelled(self, rows: slice = _ALL) -> tuple[Floats, NDArray[np.bool_]]:
         """Points that are good or bad, shape (n, d), and which of them are good, shape (n,)."""
         use = _joined(self._labelled)[rows]
-        return _joined(self._u)[rows][use], _joined(self._good)[rows][use]
+        return _joined(self._u)[rows][use], self._good(rows)[use]
 
     def labelled_late(self) -> NDArray[np.bool_]:
         """Which of the labelled points an iteration chose, shape (n,): not those of the bootstrap or an InitCSV."""
@@ -255,7 +262,7 @@ class _Points:
 
     def good_points(self, rows: slice) -> Floats:
         """The good ones, shape (n, d)."""
-        good: Floats = _joined(self._u)[rows][_joined(self._good)[rows]]
+        good: Floats = _joined(self._u)[rows][self._good(rows)]
         return good
 
     def exploited(self, rows: slice) -> int:

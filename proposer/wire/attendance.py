@@ -29,6 +29,9 @@ REFUSED = (*FATAL, grpc.StatusCode.RESOURCE_EXHAUSTED)
 AGAIN = 0.5
 """Seconds after which an evaluator that did not answer is asked again."""
 
+SOON = 0.2
+"""Seconds after which one that answers is asked again when its stream broke."""
+
 LEFT_OUT = 5.0
 """Seconds after which an evaluator that was left out is asked again what it computes."""
 
@@ -242,28 +245,26 @@ class Attendance:
         if len(self._links) > 1 or self._places[0].address is None:
             self._say(f"the evaluator at {link.address} takes part: {link.concurrency} points at once")
 
-    def _gone(self, link: Link, gone: Gone) -> list[int]:
-        """A stream has ended. Returns the points that may have ended its evaluator: those that ran."""
+    def _gone(self, link: Link, gone: Gone) -> bool:
+        """A stream has ended. Returns whether its evaluator has ended without a word."""
         link.description = None
         if gone.error is not None and gone.error.code() in REFUSED:
             self._leave_out(link, EvaluatorRefused(f"{link.address} refused the points: {details(gone.error)}"))
             link.ask_again(LEFT_OUT)
-            return []
+            return False
         if gone.error is not None and not link.breaks:
             lost = f"lost the evaluator at {link.address} ({gone.error.code().name.lower()})"
             self._say(f"{lost}; its points will be sent again")
         link.breaks += bool(link.out) or gone.error is not None
         # Of one that is always at the same address, silence may be the network's: only a closed door is its end.
         is_fixed = any(place.address == link.place for place in self._places)
-        ended = gone.refused or (not gone.alive and not is_fixed)
-        suspects = list(link.running) if ended else []
         if link.breaks > MOST_BREAKS:
             text = f"the evaluator at {link.address} answers, but broke off {link.breaks} times before it gave a result"
             what = "see what it says (does a point end the whole evaluator?), then give the same command again"
             self._leave_out(link, NoEvaluator(text, next_step=what))
         else:
-            link.ask_again(AGAIN if gone.error is None or not gone.alive else 0.2)
-        return suspects
+            link.ask_again(AGAIN if gone.error is None or not gone.alive else SOON)
+        return gone.died or (not gone.alive and not is_fixed)
 
     def _leave_if_drained(self, link: Link) -> None:
         """One that is going away and has given all points back may have come back by the time it is asked again."""

@@ -24,7 +24,7 @@ KNOWN = 5
 def hand_out(points: UnderWay) -> None:
     """Sends what waits, as far as there is room."""
     links, work = list(points.links.values()), points.work
-    kept_free = _send_alone(points, links) if points.to_run_alone else None
+    kept_free = _send_suspects(points, links) if points.suspects else None
     if not work.waiting:
         return
     roomy = [link for link in links if link.room > 0 and link is not kept_free]
@@ -32,22 +32,44 @@ def hand_out(points: UnderWay) -> None:
         link.send(work.take(number), work)
 
 
-def _send_alone(points: UnderWay, links: Sequence[Link]) -> Link | None:
-    """Sends points that are to run alone to evaluators that have none; returns one to be kept free for the next."""
-    able = [link for link in links if link.ready and not link.draining and link.alone is None]
-    while points.to_run_alone:
-        point = points.to_run_alone[0]
+def _send_suspects(points: UnderWay, links: Sequence[Link]) -> Link | None:
+    """Sends points that may have ended an evaluator, as far as they may be sent now.
+
+    Returns an evaluator to be kept free for the next one.
+    """
+    able = [link for link in links if link.ready and not link.draining]
+    out = {point for link in links for point in link.out}
+    queue, later = points.suspects, list[int]()
+    kept_free = None
+    while queue and able and kept_free is None:
+        point = queue.popleft()
         if point not in points.work.rows:
-            points.to_run_alone.popleft()
             continue
-        free = next((link for link in able if not link.out), None)
-        if free is None:
-            return min(able, key=lambda link: len(link.out), default=None)
-        points.to_run_alone.popleft()
-        free.send([point], points.work)
-        free.alone = point
-        able.remove(free)
-    return None
+        if not points.deaths.is_suspect(point):  # another one was to blame
+            points.work.put_back([point])
+        elif points.deaths.waits(point, out):
+            later.append(point)
+        elif (free := _free_for(points, point, able)) is not None:
+            out.add(point)
+            free.send([point], points.work)
+            free.most[point] = 1 if points.deaths.runs_alone(point) else free.concurrency
+        else:
+            queue.appendleft(point)
+            kept_free = min(_others(points, point, able), key=lambda link: len(link.out))
+    queue.extend(later)
+    return kept_free
+
+
+def _free_for(points: UnderWay, point: int, able: Sequence[Link]) -> Link | None:
+    """An evaluator that a suspect may be sent to: without other points, or with fewer than it has workers."""
+    alone = points.deaths.runs_alone(point)
+    free = (link for link in _others(points, point, able) if link.room_below(1 if alone else link.concurrency) > 0)
+    return next(free, None)
+
+
+def _others(points: UnderWay, point: int, able: Sequence[Link]) -> Sequence[Link]:
+    """Those where the point has not ended the evaluator last: another one may have no trouble with it."""
+    return [link for link in able if link.place != points.last_at.get(point)] or able
 
 
 def race(points: UnderWay) -> None:
@@ -56,7 +78,7 @@ def race(points: UnderWay) -> None:
     if work.waiting or len(links) < 2 or not points.times:
         return
     median, count = statistics.median(points.times), len(points.times)
-    wanted = work.rows.keys() - points.twice - points.suspects - points.asked_back
+    wanted = work.rows.keys() - points.twice - points.asked_back - points.deaths.suspects
     for point, link in slow_points(links, wanted, median, count):
         points.twice.add(point)
         link.send([point], work)

@@ -1,7 +1,8 @@
-"""What a lost evaluator had: its points are sent again, and one that ends evaluators runs alone, and fails at last."""
+"""What a lost evaluator had: its points are sent again, and one that ends evaluators fails at last."""
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Collection
 
@@ -10,41 +11,38 @@ from proposer.types import Outcome, Status
 from proposer.wire.remote import Link
 from proposer.wire.under_way import UnderWay
 
-MOST_SHARED = 2
-"""A point that was among those that ran when an evaluator died, so often, runs alone from then on."""
 
+def send_again(points: UnderWay, link: Link, *, died: bool = False, late: Collection[int] = ()) -> Received:
+    """What was out at a link is to be sent again.
 
-def send_again(points: UnderWay, link: Link, suspects: Collection[int]) -> Received:
-    """What was out at a link is to be sent again. `suspects`: points that may have ended the evaluator.
-
-    One that ran alone has been killed from outside; of several nobody knows, so a point for which it is the second
-    time runs alone from then on. After MOST_TRIES in all it has failed.
+    `died`: its evaluator has ended, perhaps because of one of them. `late`: points that have run for longer than any
+    may. Both are tries of a point, as if its worker had been killed; after MOST_TRIES in all it has failed.
     """
-    outcomes: list[Outcome] = []
-    killed: list[int] = []
-    again = []
-    sent = link.out
-    for point in link.take_back():
-        if point not in points.work.rows:
-            continue
-        if point in points.asked_back:
+    rows, sent = points.work.rows, link.out
+    out = link.take_back()
+    for point in out:
+        if point in rows and point in points.asked_back:
             points.given_back(point)
+    tries = dict.fromkeys(late, 1)
+    if died and (blamed := points.deaths.note(out, rows)) is not None:
+        tries.update([blamed])
+        points.last_at[blamed[0]] = link.place
+    killed: list[int] = []
+    outcomes: list[Outcome] = []
+    again: list[int] = []
+    for point in out:
+        if point not in rows:
             continue
-        if point in suspects:
-            if len(suspects) > 1:
-                points.shared[point] += 1
-            else:
-                killed.append(point)
-                points.suspects.add(point)
-                if points.work.tried(point) + points.shared[point] >= MOST_TRIES:
-                    outcomes.append(_failed(point, link.address, sent[point]))
-                    continue
-            if points.shared[point] >= MOST_SHARED:
-                points.suspects.add(point)
-        if not points.is_out(point):
+        tried = [points.work.tried(point) for _ in range(tries.get(point, 0))]
+        killed += [point] * len(tried)
+        if tried and tried[-1] >= MOST_TRIES:
+            outcomes.append(_failed(point, link.address, sent[point]))
+        elif not points.is_out(point):
             again.append(point)
     points.work.done(each.id for each in outcomes)
     points.put_back(again)
+    if outcomes and not math.isnan(link.seconds):  # one that has never given a result may be at fault itself
+        link.breaks = 0
     return Received(outcomes, killed)
 
 

@@ -90,6 +90,7 @@ def to_description(answer: pb.DescribeResponse) -> Description:
         sources={clean(name): clean(value) for name, value in sorted(answer.sources.items())[:MOST_SOURCES]},
         calls=tuple((clean(each.code), clean(each.way), clean(each.called)) for each in answer.calls[:MOST_SOURCES]),
         longest=longest if 0.0 < longest <= LONGEST else math.inf,
+        instance=clean(answer.instance),
     )
 
 
@@ -99,7 +100,12 @@ def _to_likelihood(likelihood: pb.Likelihood) -> Likelihood:
     if kind is Kind.OFF:
         return Likelihood()
     return Likelihood(
-        kind, likelihood.mean, likelihood.sigma, likelihood.lower, likelihood.upper, likelihood.log_scaling
+        kind,
+        likelihood.mean,
+        sigma=likelihood.sigma,
+        lower=likelihood.lower,
+        upper=likelihood.upper,
+        log_scaling=likelihood.log_scaling,
     )
 
 

@@ -79,7 +79,7 @@ class Pool(Attendance):
             # 3. Take back what should have been answered long ago.
             for link in links:
                 if late := patience.overdue(link, now):
-                    given_back = send_again(points, link, late)
+                    given_back = send_again(points, link, late=late)
                     link.leave(AGAIN)
                     yield given_back
             # 4. Hand out what waits, and what is slow to a second evaluator.
@@ -117,10 +117,10 @@ class Pool(Attendance):
         elif not link.ready:  # of a stream that was given up
             return None
         elif isinstance(event, Gone):
-            return send_again(self._points, link, self._gone(link, event))
+            return send_again(self._points, link, died=self._gone(link, event))
         elif isinstance(event, pb.EvaluateResponse) and self._reference is not None:
             if self._is_another(event):
-                received = send_again(self._points, link, [])
+                received = send_again(self._points, link)
                 link.leave(0.0)  # its description says what is different
                 return received
             received = take_results(self._points, link, event, self._reference, self._say)

@@ -53,6 +53,9 @@ ANSWERS = 5.0
 AT_LAST = 2.0
 """Seconds in which a server that broke off a stream says that it is still there."""
 
+PAUSE = 0.1
+"""Seconds between two such questions."""
+
 _OPTIONS = [
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.keepalive_permit_without_calls", 1),
@@ -85,14 +88,13 @@ _NEXT: Final = -1.0  # open the stream, or read the next message
 class Gone:
     """A stream has ended: by its server, or with an error.
 
-    `alive`: the server answers all the same. `refused`: nobody listens there any more.
+    `alive`: a server answers all the same. `died`: not the one that had the points: nobody listens there, or another
+    one does.
     """
 
     error: grpc.RpcError | None
     alive: bool
-    refused: bool = False
-
-    exit_code = 3
+    died: bool = False
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,7 @@ class Link:
         self.why = ""  # it does not describe itself
         self.strayed = False  # it has answered what it was not asked
         self.breaks = 0  # in a row, without a result
-        self.alone: int | None = None  # a point that is not to have company
+        self.most: dict[int, int] = {}  # how many points may be out while this one is, where there is a limit
         self.out: dict[int, float] = {}
         self.running: dict[int, float] = {}  # those that its workers have by now, and since when (time.monotonic)
         self.queued: dict[int, None] = {}
@@ -195,8 +197,7 @@ class Link:
         sent = self.out.pop(point)
         self.running.pop(point, None)
         self.queued.pop(point, None)
-        if point == self.alone:
-            self.alone = None
+        self.most.pop(point, None)
         if seconds >= 0.0:
             self.longest = max(self.longest, min(seconds, time.monotonic() - self._first))
             self.seconds = seconds if math.isnan(self.seconds) else 0.9 * self.seconds + 0.1 * seconds
@@ -233,7 +234,7 @@ class Link:
     def take_back(self) -> list[int]:
         """The points that were out there, which are out no longer."""
         points = list(self.out)
-        self.out, self.running, self.queued, self.alone = {}, {}, {}, None
+        self.out, self.running, self.queued, self.most = {}, {}, {}, {}
         self.ready = False
         return points
 
@@ -265,9 +266,11 @@ class Link:
     @property
     def room(self) -> int:
         """How many more points it may have."""
-        if not self.ready or self.draining or self.alone is not None:
-            return 0
-        return self.window - len(self.out)
+        return self.room_below(self.window)
+
+    def room_below(self, most: int) -> int:
+        """The same, where no more than so many may be out."""
+        return min(most, *self.most.values(), MOST_AHEAD) - len(self.out) if self.ready and not self.draining else 0
 
     @property
     def window(self) -> int:
@@ -314,13 +317,13 @@ class Link:
         )
         files = self._security.stamp()
         while True:
-            self._post(self._ask(describe))
+            self._post(described := self._ask(describe))
             while (order := self._orders.get()) != _NEXT:
                 if order == _CLOSE or self._sleep(order):
                     return _CLOSE
                 if self._security.stamp() != files:  # a channel cannot read them again
                     return 0.0
-                self._post(self._ask(describe))
+                self._post(described := self._ask(describe))
             self._call = call = stub.Evaluate(iter(self._requests.get, None))
             error: grpc.RpcError | None = None
             order = _NEXT
@@ -334,8 +337,8 @@ class Link:
             if order != _NEXT:
                 call.cancel()
                 return order
-            answer = None if error is None else self._ask(describe, AT_LAST)
-            self._post(Gone(error, not isinstance(answer, NoAnswer), isinstance(answer, NoAnswer) and answer.refused))
+            answer = None if error is None else self._ask_at_last(describe)
+            self._post(Gone(error, not isinstance(answer, NoAnswer), _has_died(described, answer)))
             if (order := self._orders.get()) != _NEXT:
                 return order
 
@@ -356,8 +359,27 @@ class Link:
             refused = any(word in (error.details() or "") for word in NOBODY_LISTENS)
             return NoAnswer("" if error.code() in SILENT else details(error), refused=refused)
 
+    def _ask_at_last(self, describe: Any) -> Description | NoAnswer:
+        """What is there now that a stream has broken; the first that is heard may come from the connection that broke
+        too.
+        """
+        end = time.monotonic() + AT_LAST
+        while True:
+            answer = self._ask(describe, max(end - time.monotonic(), PAUSE))
+            if not isinstance(answer, NoAnswer) or answer.refused or answer.fault or time.monotonic() >= end:
+                return answer
+            time.sleep(PAUSE)
+
     def _post(self, event: Event) -> None:
         self._events.put((self, event))
+
+
+def _has_died(before: Description | NoAnswer, now: Description | NoAnswer | None) -> bool:
+    """Whether an evaluator is gone, by what was heard at its address before and is heard now."""
+    if isinstance(now, NoAnswer):
+        return now.refused
+    names = [each.instance for each in (before, now) if isinstance(each, Description)]
+    return len(names) == 2 and all(names) and names[0] != names[1]
 
 
 def _parse_description(data: bytes) -> pb.DescribeResponse:

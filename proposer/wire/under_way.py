@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Collection, Iterable, Mapping
 
 from proposer.evaluation.work import Work
+from proposer.wire.deaths import Deaths
 from proposer.wire.remote import Link
 from scanspec import Address
 
@@ -14,21 +15,21 @@ REMEMBERED = 101
 
 
 class UnderWay:
-    """The points without an answer: what `work` has waits, runs at one of the `links`, or is to run alone."""
+    """The points without an answer: what `work` has waits, runs at one of the `links`, or is suspected."""
 
     def __init__(self, links: Mapping[Address, Link]) -> None:
         self.links, self.work = links, Work([])
         self.asked_back: set[int] = set()  # wanted no longer, and still out
         self.twice: set[int] = set()  # out at two evaluators
-        self.shared: Counter[int] = Counter()  # how often an evaluator died while a point ran there beside others
-        self.suspects: set[int] = set()  # points that are to run alone
-        self.to_run_alone: deque[int] = deque()
+        self.deaths = Deaths()  # of evaluators, and who may be to blame
+        self.suspects: deque[int] = deque()  # those that wait
+        self.last_at: dict[int, Address] = {}  # where a point has last ended an evaluator
         self.times: deque[float] = deque(maxlen=REMEMBERED)  # seconds of the last points that were answered
 
     def begin(self, work: Work) -> None:
         """Takes up points; those that are in no place are sent first."""
         self.work = work
-        placed = {*work.waiting, *self.to_run_alone, *(point for link in self.links.values() for point in link.out)}
+        placed = {*work.waiting, *self.suspects, *(point for link in self.links.values() for point in link.out)}
         work.put_back(point for point in work.rows if point not in placed)
 
     def is_out(self, point: int) -> bool:
@@ -37,12 +38,14 @@ class UnderWay:
 
     def put_back(self, points: Iterable[int]) -> None:
         """Points that are out no longer are to be sent again."""
-        points = list(points)
-        if self.suspects:
-            self.to_run_alone.extend(each for each in points if each in self.suspects)
-            points = [each for each in points if each not in self.suspects]
-        if points:
-            self.work.put_back(points)
+        others = []
+        for point in points:
+            if self.deaths.is_suspect(point):
+                self.suspects.append(point)
+            else:
+                others.append(point)
+        if others:
+            self.work.put_back(others)
 
     def given_back(self, point: int) -> None:
         """A point that was asked back has come back from an evaluator: it is done with, unless another one has it."""
@@ -59,8 +62,8 @@ class UnderWay:
         unwanted = set(points) & work.rows.keys()
         work.give_up_waiting(unwanted)
         unwanted &= work.rows.keys()
-        for point in [each for each in self.to_run_alone if each in unwanted]:
-            self.to_run_alone.remove(point)
+        for point in [each for each in self.suspects if each in unwanted]:
+            self.suspects.remove(point)
             work.done([point])
         new = unwanted - self.asked_back
         for link in self.links.values():

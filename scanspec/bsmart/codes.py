@@ -10,10 +10,21 @@ from ruamel.yaml.comments import CommentedMap
 from scanspec.bsmart.observables import translate_observable
 from scanspec.bsmart.spellings import CODE, INVALID_WHEN, PHYSICS_OF_TOOLS, SUCCESS
 from scanspec.bsmart.translator import FALSE, Translator
+from scanspec.codes import check_code_settings
 from scanspec.document import ScanFileError, Section
-from scanspec.keys import OF_PROFILES
+from scanspec.keys import OF_EVERY_CODE, OF_INPUTS, OF_PROFILES, OF_PROGRAMS, OF_TOYS
 from scanspec.plain import PlainMap
-from scanspec.tools import BUILT_IN, FLAVIO, HOW_TO_PORT, PASS, WITHOUT_A_WAY, known_profile, needs_the_folder
+from scanspec.tools import (
+    BUILT_IN,
+    FLAVIO,
+    HOW_TO_PORT,
+    PASS,
+    TOYS,
+    WAYS,
+    WITHOUT_A_WAY,
+    known_profile,
+    needs_the_folder,
+)
 
 _NOT_HERE = {
     "HiggsTools",
@@ -48,6 +59,10 @@ _NOTHING = (
     "is a setting of BSMArt's tool of that name and does nothing here; where it chose points, write conditions, where "
     "it changed the call, write it into the command"
 )
+
+
+_OF_TOOLS = {"command": OF_PROGRAMS, TOYS: OF_TOYS, PASS: OF_INPUTS, FLAVIO: OF_INPUTS}
+"""Keys that have a meaning for what runs a code, beside those that every code may have."""
 
 
 def translate_codes(translator: Translator, content: Any, path: str) -> Any:
@@ -113,10 +128,8 @@ def _code(translator: Translator, content: Any, name: str, path: str, template: 
         translator.say("left out Run where it is true, the default")
     if "command" in found:
         _input_by_name(translator, found, name, path, template)
-    else:
-        _files_of_no_program(translator, found, name, path)
     profile = known_profile(str(found.get("profile") or name))
-    for key in [each for each in found.ignored if each in PHYSICS_OF_TOOLS]:
+    for key in [ignored for ignored in found.ignored if ignored in PHYSICS_OF_TOOLS]:
         if str(content[key]).lower() in (*FALSE, "none", "[]", "{}", ""):
             continue
         said = _NOTHING
@@ -134,6 +147,7 @@ def _code(translator: Translator, content: Any, name: str, path: str, template: 
             translator.notes.append(f"{path}: {found.spelling(key)} {_NOTHING}")
             translator.say(f"left out {path}: {key}, which has no meaning here")
             del found[key]
+    _leave_out_keys_of_other_tools(translator, found, name, path)
     if profile in ("HiggsBounds", "HiggsSignals"):
         _call_with_the_folder(translator, found, path)
     return found
@@ -147,7 +161,7 @@ def _idle_code(translator: Translator, content: CommentedMap, name: str, path: s
     for key in [each for each, value in found.items() if isinstance(value, ScanFileError)]:
         del found[key]
     profile = known_profile(str(found.get("profile") or name))
-    for key in [each for each in OF_PROFILES if each in found and profile not in OF_PROFILES[each]]:
+    for key in [setting for setting in OF_PROFILES if setting in found and profile not in OF_PROFILES[setting]]:
         found.ignored.append(found.spelling(key))
         translator.say(f"left out {path}: {key}, which has no meaning here")
         del found[key]
@@ -163,13 +177,24 @@ def _input_by_name(translator: Translator, code: PlainMap, name: str, path: str,
     translator.say(f"{path}: InputFile, here the name under which the code gets the spectrum, is now input_name")
 
 
-def _files_of_no_program(translator: Translator, code: PlainMap, name: str, path: str) -> None:
-    """What only a program has means nothing for functions and most tools; files of BSMArt have it all the same."""
-    for key in ("input_file", "output_file"):
-        if key in code and code.spelling(key) != key and not (key == "input_file" and name in (PASS, FLAVIO)):
+def _leave_out_keys_of_other_tools(translator: Translator, code: PlainMap, name: str, path: str) -> None:
+    """Files of BSMArt give some keys for every tool, such as InputFile; in the plain spelling they would be refused."""
+    way = next((key for key in code if key in WAYS), name)
+    has_meaning = {way, *OF_EVERY_CODE, *_OF_TOOLS.get(way, ())}
+    for key in [key for key in code if key in CODE.keys.known and key not in has_meaning]:
+        if key not in WAYS and code.spelling(key) != key and _is_readable(translator, code, key, name):
             code.ignored.append(code.spelling(key))
             translator.say(f"left out {path}: {code.spelling(key)}, which has no meaning here")
             del code[key]
+
+
+def _is_readable(translator: Translator, code: PlainMap, key: str, name: str) -> bool:
+    """Whether a key holds what it may hold: what is wrong stays, for the reader to name."""
+    alone = PlainMap()
+    alone.put(key, code[key], key)
+    section = translator.section(alone, "")
+    check_code_settings(section, name)
+    return not section.faults.any
 
 
 def _call_with_the_folder(translator: Translator, code: PlainMap, path: str) -> None:

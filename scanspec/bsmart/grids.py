@@ -41,8 +41,8 @@ def read_grid(section: Section, name: str, text: str) -> Plain:
     module, _, function = function.rpartition(".")
     if module not in ("np", "numpy") or function not in _NUMPY:
         raise section.wrong(name, _A_GRID)
-    numbers = _numbers([*arguments, *(each.value for each in keywords)])
-    by_name = [each.arg for each in keywords]
+    numbers = _numbers([*arguments, *(keyword.value for keyword in keywords)])
+    by_name = [keyword.arg for keyword in keywords]
     if numbers is None or by_name and (by_name != ["num"] or len(arguments) != 2 or function == "arange"):
         raise section.wrong(name, _A_GRID)
     if len(numbers) == 2:
@@ -60,7 +60,7 @@ def _of_numpy(section: Section, name: str, function: str, numbers: list[float]) 
         last = first + third * (steps - 1.0)
     elif function == "logspace":
         steps = third
-        first, last = (10.0**each if abs(each) < 308 else math.inf for each in (first, last))
+        first, last = (10.0**exponent if abs(exponent) < 308 else math.inf for exponent in (first, last))
     else:
         steps = third
     if not (math.isfinite(first) and math.isfinite(last)) or steps < 1 or steps != int(steps):
@@ -72,13 +72,17 @@ def _of_numpy(section: Section, name: str, function: str, numbers: list[float]) 
 
 
 def _whole_numbers(section: Section, name: str, numbers: list[float] | None) -> Plain:
-    if numbers is None or not all(each.is_integer() and abs(each) < 2**53 for each in numbers) or len(numbers) > 3:
+    if (
+        numbers is None
+        or not all(number.is_integer() and abs(number) < 2**53 for number in numbers)
+        or len(numbers) > 3
+    ):
         raise section.wrong(name, "range(stop), range(start, stop) or range(start, stop, step) of whole numbers")
     if not numbers or numbers[2:] == [0.0]:
         raise section.wrong(name, "range(stop), range(start, stop) or range(start, stop, step), with a step")
-    found = range(*(int(each) for each in numbers))
+    found = range(*(int(number) for number in numbers))
     if len(found) < 2 or abs(found.step) != 1:
-        return _choice(section, name, [float(each) for each in found[: MOST_VALUES + 1]])
+        return _choice(section, name, [float(number) for number in found[: MOST_VALUES + 1]])
     if len(found) > 10**9:
         raise section.wrong(name, "whole numbers at most 10^9 apart")
     ends = [min(found[0], found[-1]), max(found[0], found[-1])]
@@ -86,7 +90,7 @@ def _whole_numbers(section: Section, name: str, numbers: list[float] | None) -> 
 
 
 def _choice(section: Section, name: str, values: list[float] | None) -> Plain:
-    if not values or not all(math.isfinite(each) for each in values) or len(values) > MOST_VALUES:
+    if not values or not all(math.isfinite(value) for value in values) or len(values) > MOST_VALUES:
         raise section.wrong(name, f"a grid of finite numbers, at least one and at most {MOST_VALUES:,}")
     if (twice := repeated(values)) is not None:
         raise section.error(f"{name}: {twice:g} is there twice; name each value once", name)
@@ -122,6 +126,6 @@ def _call(tree: ast.expr | None) -> tuple[str, list[ast.expr], list[ast.keyword]
 def _numbers(trees: list[ast.expr]) -> list[float] | None:
     """What literal numbers stand for; None when there is anything else."""
     try:
-        return [float(ast.literal_eval(each)) for each in trees]
+        return [float(ast.literal_eval(tree)) for tree in trees]
     except (ValueError, TypeError, OverflowError):
         return None

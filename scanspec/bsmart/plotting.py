@@ -15,17 +15,17 @@ _OF_NLL = ("Result", "RESULT", "RESULT[0]")
 
 def translate_plotting(translator: Translator, content: Any, path: str, document: CommentedMap) -> Any:
     """The section `plotting`; `document` is the file, in which something else may have a name of the NLL."""
-    nll = [each for each in _OF_NLL if each not in names_in(document)]
+    nll = [name for name in _OF_NLL if name not in names_in(document)]
 
     def lower(value: Any, _where: str) -> Any:
         if isinstance(value, list):
-            return CommentedSeq([lower(each, _where) for each in value])
+            return CommentedSeq([lower(part, _where) for part in value])
         return value.lower() if isinstance(value, str) else value
 
     def values(value: Any, where: str) -> Any:
         if not isinstance(value, list):
             return value
-        found = CommentedSeq("NLL" if each in nll else each for each in value)
+        found = CommentedSeq("NLL" if name in nll else name for name in value)
         if found != value:
             translator.say(f"{where}: the NLL is now NLL")
         return found
@@ -44,4 +44,4 @@ def names_in(content: Any) -> set[str]:
     """The keys of a mapping, of those in it, and so on, as names."""
     if not isinstance(content, dict):
         return set()
-    return {str(each) for each in content}.union(*map(names_in, content.values()))
+    return {str(key) for key in content}.union(*map(names_in, content.values()))

@@ -70,7 +70,7 @@ def check_type(translator: Translator, content: Any, path: str) -> str:
         return ""
     key = "Type" if "Type" in content else "type"
     name = str(content.get(key, ""))
-    known = next((each for each in _CLOSEST if each.lower() == name.lower()), None)
+    known = next((known_name for known_name in _CLOSEST if known_name.lower() == name.lower()), None)
     if known is None:
         return name
     otherwise, (closest, does) = _CLOSEST[known]
@@ -90,7 +90,7 @@ def translate_setup(translator: Translator, content: Any, path: str) -> Any:
 
     def novelty(value: Any, where: str) -> Any:
         names = dict.fromkeys(TRUE, "HBOS") | dict.fromkeys(FALSE, "none")
-        names |= {each.lower(): each for each in ("HBOS", "Optimiser", "none")}
+        names |= {method.lower(): method for method in ("HBOS", "Optimiser", "none")}
         return _plain_word(translator, value, names, where, folded=True)
 
     def focus(value: Any, where: str) -> Any:

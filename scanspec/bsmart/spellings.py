@@ -27,8 +27,12 @@ class Spelling:
 
 
 def _words(text: str) -> frozenset[str]:
-    return frozenset(each.strip() for each in text.split("|"))
+    return frozenset(word.strip() for word in text.split("|"))
 
+
+_OF_OTHER_SCANS = _words("TYPE|MIN|MAX|LOG SCALING")
+_OF_ITS_FIT = _words("ftol|disp|max_safe|Overloads")
+_OF_ITS_PLOTS = _words("Shortcuts")
 
 SECTIONS = Spelling(
     keys.SECTIONS,
@@ -200,7 +204,7 @@ FITTING_OBSERVABLE = Spelling(
         "VARIANCE": "sigma",
         "SIGMA": "sigma",
     },
-    frozenset({"ftol", "disp", "max_safe", "Overloads"}),
+    _OF_ITS_FIT,
 )
 
 FITTING_OPTIONS = Spelling(
@@ -208,7 +212,7 @@ FITTING_OPTIONS = Spelling(
     {
         "Max_Evaluations": "max_evaluations",
     },
-    frozenset({"ftol", "disp", "max_safe", "Overloads"}),
+    _OF_ITS_FIT,
 )
 
 SUCCESS = Spelling(
@@ -217,7 +221,7 @@ SUCCESS = Spelling(
         "Exit_Codes": "exit_codes",
         "Blocks": "blocks",
     },
-    frozenset({"TYPE", "MIN", "MAX", "LOG SCALING"}),
+    _OF_OTHER_SCANS,
 )
 
 INVALID_WHEN = Spelling(
@@ -228,7 +232,7 @@ INVALID_WHEN = Spelling(
         "SPINFO": "spinfo",
         "Spinfo": "spinfo",
     },
-    frozenset({"TYPE", "MIN", "MAX", "LOG SCALING"}),
+    _OF_OTHER_SCANS,
 )
 
 OBSERVABLE = Spelling(
@@ -254,7 +258,7 @@ OBSERVABLE = Spelling(
         "LABEL": "label",
         "Description": "description",
     },
-    frozenset({"TYPE", "MIN", "MAX", "LOG SCALING"}),
+    _OF_OTHER_SCANS,
 )
 
 PLOTTING = Spelling(
@@ -263,7 +267,7 @@ PLOTTING = Spelling(
         "Strategy": "strategy",
         "Plots": "plots",
     },
-    frozenset({"Shortcuts"}),
+    _OF_ITS_PLOTS,
 )
 
 PLOT = Spelling(
@@ -275,7 +279,7 @@ PLOT = Spelling(
         "Scaling": "scaling",
         "Contours": "contours",
     },
-    frozenset({"Shortcuts"}),
+    _OF_ITS_PLOTS,
 )
 
 NETWORKS = Spelling(

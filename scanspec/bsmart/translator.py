@@ -83,7 +83,7 @@ class Translator:
         """Booleans and numbers that are written as texts, as such."""
         plain: Any = value
         if isinstance(value, (list, CommentedSeq)) and name in spelling.keys.numbers:
-            plain = CommentedSeq([self.value(spelling, name, each, where) for each in value])
+            plain = CommentedSeq([self.value(spelling, name, entry, where) for entry in value])
             plain.fa.set_flow_style()
             return plain
         if name in spelling.keys.booleans and not isinstance(value, bool):

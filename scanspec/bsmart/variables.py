@@ -121,13 +121,13 @@ def _prior(translator: Translator, entry: Section, key: str, value: Any, where: 
 def _in_radians(translator: Translator, found: PlainMap, entry: Section, where: str) -> None:
     """SIN has its range in degrees and gives radians; with bounds of the prior's own, the two become one range."""
     prior = found["prior"]
-    ends = [to_number(each) for each in found["range"]] if isinstance(found.get("range"), list) else []
+    ends = [to_number(end) for end in found["range"]] if isinstance(found.get("range"), list) else []
     bounds = (
         [to_number(prior.get(key, default)) for key, default in (("low", -math.inf), ("high", math.inf))]
         if isinstance(prior, PlainMap)
         else [-math.inf, math.inf]
     )
-    numbers = [each for each in (*ends, *bounds) if each is not None]
+    numbers = [end for end in (*ends, *bounds) if end is not None]
     if len(ends) != 2 or len(numbers) != 4:
         return  # said where it is read
     low, high = max(min(numbers[:2]), numbers[2]), min(max(numbers[:2]), numbers[3])

@@ -104,7 +104,7 @@ def test_a_stream_that_does_not_end(peer):
 
 def test_every_promise_is_broken_once():
     tried = " ".join(FAULTS.values())
-    names = [each.__name__.replace("_", " ") for each in CHECKS]
+    names = [check.__name__.replace("_", " ") for check in CHECKS]
     untried = [name for name in names if name not in tried]
     # these two need a server that keeps state between streams, or dies
     assert untried == ["two streams may use the same ids", "it goes on after a stream that broke"]

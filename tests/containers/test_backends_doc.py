@@ -63,9 +63,9 @@ def test_the_backend_of_the_text_runs_in_an_image_and_is_scanned(project: Projec
             run(command)
         assert "promises kept by darkphoton" in run(CONFORMANCE)
     finally:
-        for each in background:
-            each.send_signal(signal.SIGTERM)
-        codes = [each.wait(30) for each in background]
+        for process in background:
+            process.send_signal(signal.SIGTERM)
+        codes = [process.wait(30) for process in background]
     assert codes == [0]
 
     # The file of the backend says the same as the text.

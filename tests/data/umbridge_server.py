@@ -57,4 +57,4 @@ MODELS = {
 
 if __name__ == "__main__":
     web.run_app = functools.partial(web.run_app, host="127.0.0.1", print=None)
-    umbridge.serve_models([Model(*each) for each in MODELS.items()], int(sys.argv[1]))
+    umbridge.serve_models([Model(*model) for model in MODELS.items()], int(sys.argv[1]))

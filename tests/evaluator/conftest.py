@@ -119,8 +119,8 @@ def evaluator(tmp_path):
         return started[-1]
 
     yield start
-    for each in started:
-        each.close()
+    for process in started:
+        process.close()
 
 
 @pytest.fixture
@@ -129,3 +129,13 @@ def tag(monkeypatch):
     value = uuid.uuid4().hex
     monkeypatch.setenv(TAG, value)
     return value
+
+
+@pytest.fixture
+def slow(python_scan, evaluator):
+    """Starts an evaluator whose points take as long as they say."""
+
+    def start(**options):
+        return evaluator(python_scan("slow_square", "x: [-5, 5], pause: [0, 1000]", "timeout: 900"), **options)
+
+    return start

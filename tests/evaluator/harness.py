@@ -4,8 +4,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
-import time
 import uuid
 import zipfile
 from pathlib import Path
@@ -15,6 +13,7 @@ import grpc
 from lodescan.v1 import evaluation_pb2 as pb
 from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
 from scanspec import read_address
+from tests.evaluator.serving import ServeProcess, wait_until
 
 DATA = Path(__file__).parent.parent / "data"
 PROGRAMS = DATA / "programs"
@@ -31,56 +30,25 @@ def alive(tag):
     return [pid for pid in found if pid != os.getpid()]
 
 
-def wait_until(condition, seconds=20.0):
-    """Whether a condition comes true in time."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True
-
-
-class Evaluator:
-    """`lodescan-evaluator serve` on a free port, with a folder for temporary files of its own.
-
-    `before`: Python that its process runs first.
-    """
+class Evaluator(ServeProcess):
+    """An evaluator of this environment with a folder for temporary files of its own, and a stub that calls it."""
 
     def __init__(self, folder, scan, *, workers=1, options=(), environment=None, start=60.0, before=""):
         self.folder, self.tag = folder, uuid.uuid4().hex
         self.processes = 0  # how many there are when nothing runs, where a test notes it
         self.temporary = folder / f"tmp-{self.tag[:6]}"
         self.temporary.mkdir()
-        address_file = folder / f"address-{self.tag[:6]}"
-        self.log = folder / f"log-{self.tag[:6]}"
-        python = ["-c", f"{before}\nfrom evaluator.__main__ import main\nraise SystemExit(main())"]
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [
-                    sys.executable,
-                    *(python if before else ["-m", "evaluator"]),
-                    "serve",
-                    str(scan),
-                    "--listen",
-                    "127.0.0.1:0",
-                    *([] if workers is None else ["--workers", str(workers)]),
-                    "--address-file",
-                    str(address_file),
-                    *options,
-                ],
-                env={**os.environ, "TMPDIR": str(self.temporary), TAG: self.tag, **(environment or {})},
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-        if not wait_until(lambda: address_file.exists() or self.process.poll() is not None, start):
-            self.process.kill()
-        if self.process.poll() is not None:
-            raise RuntimeError(self.log.read_text())
-        self.address = address_file.read_text().strip()
+        super().__init__(
+            scan,
+            folder / f"log-{self.tag[:6]}",
+            options=[*([] if workers is None else ["--workers", str(workers)]), *options],
+            variables={"TMPDIR": str(self.temporary), TAG: self.tag, **(environment or {})},
+            before=before,
+            patience=start,
+        )
         self.channel = grpc.insecure_channel(read_address(self.address).target)
         self.stub = pb_grpc.EvaluationServiceStub(self.channel)
-        self.names = [each.name for each in self.describe().parameters]
+        self.names = [parameter.name for parameter in self.describe().parameters]
 
     def describe(self):
         return self.stub.Describe(pb.DescribeRequest(), timeout=20.0)
@@ -104,7 +72,7 @@ class Evaluator:
         return [found[number] for number in sorted(found)]
 
     def statuses(self, points, timeout=60.0):
-        return [pb.Status.Name(each.status).removeprefix("STATUS_") for each in self.evaluate(points, timeout)]
+        return [pb.Status.Name(result.status).removeprefix("STATUS_") for result in self.evaluate(points, timeout)]
 
     def workers(self):
         """Processes that can run a point: those with pipes of their own, children of the fork server."""
@@ -130,13 +98,7 @@ class Evaluator:
 
     def close(self):
         self.channel.close()
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(30)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+        self.stop()
         wait_until(lambda: not alive(self.tag), 10)
         for pid in alive(self.tag):  # all of them come from this evaluator
             with contextlib.suppress(ProcessLookupError):
@@ -169,7 +131,7 @@ def answer_rows(scan, rows, start=60.0):
     """Results of recorded rows, in their order, through a server that must end cleanly; and the observables' names."""
     server = Evaluator(scan.parent, scan, workers=2, start=start)
     try:
-        names = [each.name for each in server.describe().observables]
+        names = [observable.name for observable in server.describe().observables]
         results = server.evaluate([[float(row[name]) for name in server.names] for row in rows], timeout=200)
         assert server.terminate() == 0
         assert server.nothing_left()

@@ -189,7 +189,7 @@ def test_what_names_its_fault(bsmart, tmp_path, changes, words):
 
 def test_in_the_plain_spelling_a_command_is_a_program_whatever_its_name(bsmart):
     scan = bsmart({"Codes/resummino": {"command": "cp", "Observables": {}}})
-    assert [each.name for each in scan.codes] == ["SPheno", "resummino"]
+    assert [code.name for code in scan.codes] == ["SPheno", "resummino"]
 
 
 @pytest.mark.parametrize(
@@ -232,14 +232,14 @@ def test_what_bsmart_would_go_on_with_in_silence(bsmart, changes, words):
 def test_an_observable_of_a_code_once_more_at_the_top_is_the_codes(bsmart, point, settings):
     changes = {"Observables/mh": settings, "Observables/late": {"FUNCTION": "2*mh"}}
     scan = bsmart(changes)
-    assert [each.name for each in scan.all_observables()] == ["musq", "half", "mh", "late"]
+    assert [observable.name for observable in scan.all_observables()] == ["musq", "half", "mh", "late"]
     assert scan.notes == ("Observables: mh is the same as that of the code SPheno",)
     outcome, found = point(changes)
     assert outcome.status is Status.OK and (found["mh"], found["late"]) == (125.0, 250.0)
 
 
 def test_the_python_text_of_a_grid_is_a_range_with_steps(bsmart):
-    read = {each.name: each for each in bsmart({"Variables/mu": "np.linspace(0,1,10)"}).variables}
+    read = {variable.name: variable for variable in bsmart({"Variables/mu": "np.linspace(0,1,10)"}).variables}
     assert (read["mu"].low, read["mu"].high, read["mu"].steps) == (0.0, 1.0, 10)
 
 
@@ -308,7 +308,7 @@ def test_a_later_code_with_the_templates_name_gets_the_spectrum(point):
 @pytest.mark.parametrize("observables", [["BR(B->mumu)"], "BR(B->mumu)", {"x": 3}, None])
 def test_a_code_that_is_off_may_hold_anything(bsmart, observables):
     scan = bsmart({"Codes/flavio": {"Run": "False", "Observables": observables}})
-    assert [each.name for each in scan.codes] == ["SPheno"]
+    assert [code.name for code in scan.codes] == ["SPheno"]
 
 
 def test_a_template_of_windows(point, tmp_path):

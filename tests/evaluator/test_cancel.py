@@ -12,20 +12,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from evaluator.service.ending import read_duration
 from lodescan.v1 import evaluation_pb2 as pb
-from tests.evaluator.harness import wait_until
+from tests.evaluator.serving import wait_until
 
 SLEEPS = 5  # that spheno.sh starts when it hangs
-TWO = "x: [-5, 5], pause: [0, 1000]"
-
-
-@pytest.fixture
-def slow(python_scan, evaluator):
-    """An evaluator whose points take as long as they say."""
-
-    def start(**options):
-        return evaluator(python_scan("slow_square", TWO, "timeout: 900"), **options)
-
-    return start
 
 
 class Stream:
@@ -36,21 +25,21 @@ class Stream:
         self._server = server
         self._requests.put(server.request(rows))
         self.call = server.stub.Evaluate(iter(self._requests.get, None), timeout=60)
-        self._results = (each for reply in self.call for each in reply.results)
+        self._results = (result for reply in self.call for result in reply.results)
 
     def take(self, count):
-        return {each.point_id: each for each in (next(self._results) for _ in range(count))}
+        return {result.point_id: result for result in (next(self._results) for _ in range(count))}
 
     def send(self, **fields):
         self._requests.put(pb.EvaluateRequest(**fields))
 
     def close(self):
         self._requests.put(None)
-        return {each.point_id: each for each in self._results}
+        return {result.point_id: result for result in self._results}
 
 
 def statuses(results):
-    return {point: pb.Status.Name(each.status).removeprefix("STATUS_") for point, each in sorted(results.items())}
+    return {point: pb.Status.Name(result.status).removeprefix("STATUS_") for point, result in sorted(results.items())}
 
 
 @pytest.mark.parametrize("workers", [0, 1, 2])

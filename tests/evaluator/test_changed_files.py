@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from lodescan.v1 import evaluation_pb2 as pb
-from tests.evaluator.harness import wait_until
+from tests.evaluator.serving import wait_until
 
 SCAN = (
     "variables: {x: [0, 100]}\ncodes:\n  toy:\n    function: toy:f\n    timeout: 20\n"
@@ -26,10 +26,10 @@ def ends(server, *names):
     """Asks points until the evaluator ends; none may be answered."""
     try:
         call = server.stub.Evaluate(iter([server.request([[x] for x in range(200)])]), timeout=60)
-        results = [each for response in call for each in response.results]
+        results = [result for response in call for result in response.results]
     except Exception:  # noqa: BLE001  # it has ended already
         results = []
-    assert {pb.Status.Name(each.status) for each in results} <= {"STATUS_CANCELLED"}
+    assert {pb.Status.Name(result.status) for result in results} <= {"STATUS_CANCELLED"}
     assert server.process.wait(30) == 4
     said = server.log.read_text().rpartition("lodescan-evaluator: ")[2]
     assert "while this evaluator served" in said
@@ -41,7 +41,7 @@ def ends(server, *names):
 @pytest.mark.parametrize("name", ["toy.py", "more.py"])
 def test_a_function(scan_file, evaluator, tmp_path, workers, name):
     server = evaluator(scan_file(SCAN, toy__py=TOY, more__py=MORE), workers=workers)
-    assert [list(each.observables) for each in server.evaluate([[1], [2]])] == [[2.0], [4.0]]
+    assert [list(result.observables) for result in server.evaluate([[1], [2]])] == [[2.0], [4.0]]
     path = tmp_path / name
     path.write_text(path.read_text().replace("2", "3") + "\n")
     for pid in server.workers():
@@ -56,7 +56,7 @@ def test_a_worker_that_starts_compares_every_file_however_many_there_are(scan_fi
         (tmp_path / f"{name}.py").write_text("")
     scan = scan_file(SCAN, toy__py=f"import {', '.join(modules)}\n{TOY}", more__py=MORE)
     server = evaluator(scan, before="from evaluator.executors import watch; watch.SHARE = 1e-9")
-    assert [list(each.observables) for each in server.evaluate([[1]])] == [[2.0]]
+    assert [list(result.observables) for result in server.evaluate([[1]])] == [[2.0]]
     (tmp_path / "more.py").write_text(MORE.replace("2", "3"))
     for pid in server.workers():
         os.kill(pid, signal.SIGKILL)
@@ -69,7 +69,7 @@ def test_a_program_and_a_template(scan_file, evaluator, tmp_path, workers, name)
     scan = scan_file(COMMAND, copy__sh=PROGRAM, in__slha="BLOCK IN\n 1 x\n")
     (tmp_path / "copy.sh").chmod(0o755)
     server = evaluator(scan, workers=workers)
-    assert [list(each.observables) for each in server.evaluate([[1], [2]])] == [[1.0], [2.0]]
+    assert [list(result.observables) for result in server.evaluate([[1], [2]])] == [[1.0], [2.0]]
     path = tmp_path / name
     before = path.stat()
     path.write_text(path.read_text().replace("x", "y").replace("OUT", "out"))  # as long as before, and as old
@@ -127,7 +127,7 @@ def test_a_change_while_a_point_runs(scan_file, evaluator, tmp_path):
     assert wait_until(lambda: list(server.temporary.glob("lodescan-*/point-*/began")))
     (tmp_path / "in.slha").write_text("BLOCK IN\n 1 3*x\n")
     (tmp_path / "go").touch()
-    assert [each.status for response in call for each in response.results] == [pb.STATUS_CANCELLED]
+    assert [result.status for response in call for result in response.results] == [pb.STATUS_CANCELLED]
     assert server.process.wait(30) == 4
 
 
@@ -187,8 +187,8 @@ def test_a_file_that_a_module_opens_when_it_is_imported(scan_file, evaluator, tm
     scan = scan_file(SCAN, toy__py=OPENS, limits__dat="2 1\n", later__dat="x")
     server = evaluator(scan, workers=0)
     described = server.describe()
-    assert {each for each in described.sources if " data " in each} == {"toy: data limits.dat"}
-    assert [list(each.observables) for each in server.evaluate([[1], [2]])] == [[2.0], [4.0]]
+    assert {source for source in described.sources if " data " in source} == {"toy: data limits.dat"}
+    assert [list(result.observables) for result in server.evaluate([[1], [2]])] == [[2.0], [4.0]]
     (tmp_path / "limits.dat").write_text("3 1\n")
     ends(server, "limits.dat", "was changed")
     again = evaluator(scan, workers=0)

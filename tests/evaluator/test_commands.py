@@ -10,7 +10,8 @@ import time
 
 import pytest
 
-from tests.evaluator.harness import DATA, TAG, alive, wait_until
+from tests.evaluator.harness import DATA, TAG, alive
+from tests.evaluator.serving import wait_until
 
 
 @pytest.fixture
@@ -205,7 +206,7 @@ def test_point_keeps_its_files(run, program_scan, tmp_path):
     keep = tmp_path / "kept" / "here"
     done = run("point", scan, "mode=2", "--keep", keep)
     assert done.returncode == 0 and "status INVALID (code code): SPINFO 4" in done.stdout
-    assert {each.name for each in keep.iterdir()} == {
+    assert {path.name for path in keep.iterdir()} == {
         "code.in.slha",
         "output.slha",
         "Messages.out",
@@ -375,7 +376,7 @@ def test_all_faults_of_a_template_are_said_at_once(run, program_scan, tmp_path):
     done = run("check", scan)
     assert done.returncode == 2
     faults = done.stderr.partition("next: ")[0].strip().splitlines()
-    assert [each.partition("in.slha, ")[2].partition(":")[0] for each in faults[:4]] == [
+    assert [fault.partition("in.slha, ")[2].partition(":")[0] for fault in faults[:4]] == [
         "line 2",
         "line 4",
         "line 5",

@@ -15,9 +15,18 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from lodescan.v1 import evaluation_pb2 as pb
-from tests.evaluator.harness import TAG, alive, wait_until
+from tests.evaluator.harness import TAG, alive
+from tests.evaluator.serving import wait_until
 
 pytestmark = [pytest.mark.physics(environment="dask"), pytest.mark.slow]
+
+
+def read_json(file):
+    """What is in a file that another process writes; nothing as long as it is not whole."""
+    try:
+        return json.loads(file.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
 
 
 class Cluster:
@@ -36,8 +45,9 @@ class Cluster:
             "--scheduler-file",
             str(folder / "scheduler.json"),
         )
-        assert wait_until((folder / "scheduler.json").exists, 60), self.said()
-        self.address = json.loads((folder / "scheduler.json").read_text())["address"]
+        file = folder / "scheduler.json"
+        assert wait_until(lambda: read_json(file), 60), self.said()
+        self.address = read_json(file)["address"]
 
     def start(self, kind, *options):
         number = len(self.processes)
@@ -70,7 +80,7 @@ class Cluster:
         )
 
     def said(self):
-        return "\n".join(each.read_text() for each in sorted(self.folder.glob("*.log")))
+        return "\n".join(path.read_text() for path in sorted(self.folder.glob("*.log")))
 
     def close(self):
         for process in reversed(self.processes):
@@ -138,7 +148,7 @@ def test_two_workers_share_the_points(cluster, evaluator, scan):
     server = start(evaluator, cluster, path)
     assert server.describe().concurrency == 2
     found = server.evaluate([[x, 0.0] for x in range(40)])
-    assert [list(each.observables) for each in found] == [[x**2] for x in range(40)]
+    assert [list(result.observables) for result in found] == [[x**2] for x in range(40)]
     assert len({root for _, root in begun(path.parent)}) == 2
     # a crash and a hang cost their own point, and no Dask worker
     assert server.statuses([[1, 0], [2, 1], [3, 0]]) == ["OK", "FAILED", "OK"]
@@ -159,11 +169,11 @@ def test_spectrum_files_come_back_from_every_worker(cluster, evaluator, scan_fil
     server = start(evaluator, cluster, path)
     request = server.request([[float(x)] for x in range(20)])
     request.spectra_below_nll = float("inf")
-    results = [each for reply in server.stub.Evaluate(iter([request]), timeout=60) for each in reply.results]
-    files = {each.point_id: each.spectra for each in results}
+    results = [result for reply in server.stub.Evaluate(iter([request]), timeout=60) for result in reply.results]
+    files = {result.point_id: result.spectra for result in results}
     assert sorted(files) == list(range(20))
-    assert all(len(each) == 1 and f"  1  {number:.8E}\n".encode() in each[0] for number, each in files.items())
-    assert len({each[0].split(b"# ")[1].rsplit(b"/", 1)[0] for each in files.values()}) == 2  # each worker's folder
+    assert all(len(file) == 1 and f"  1  {number:.8E}\n".encode() in file[0] for number, file in files.items())
+    assert len({file[0].split(b"# ")[1].rsplit(b"/", 1)[0] for file in files.values()}) == 2  # each worker's folder
     assert server.terminate() == 0
 
 
@@ -182,8 +192,8 @@ def test_a_point_on_a_worker_that_is_killed_is_worked_on_by_the_other(cluster, e
     time.sleep(1)
     (path.parent / "go").touch()
     thread.join(60)
-    assert [pb.Status.Name(each.status) for each in results] == ["STATUS_OK"] * 6
-    assert [list(each.observables) for each in results] == [[x**2] for x in range(6)]
+    assert [pb.Status.Name(result.status) for result in results] == ["STATUS_OK"] * 6
+    assert [list(result.observables) for result in results] == [[x**2] for x in range(6)]
     times = [sum(point == str(x) for point, _ in begun(path.parent)) for x in range(6)]
     assert sorted(times) == [1, 1, 1, 1, 1, 2]
     assert server.terminate() == 0
@@ -227,7 +237,7 @@ def test_a_function_that_is_changed_ends_the_evaluator(cluster, evaluator, scan)
     toy = path.parent / "toy.py"
     toy.write_text(toy.read_text().replace("** 2", "** 3"))
     call = server.stub.Evaluate(iter([server.request([[x, 0.0] for x in range(20)])]), timeout=60)
-    assert {each.status for response in call for each in response.results} <= {pb.STATUS_CANCELLED}
+    assert {result.status for response in call for result in response.results} <= {pb.STATUS_CANCELLED}
     assert server.process.wait(60) == 4
     assert "toy.py was changed while this evaluator served" in server.log.read_text()
 
@@ -254,7 +264,7 @@ def test_what_has_not_begun_is_returned_and_streams_take_turns(cluster, evaluato
     call = server.stub.Evaluate(iter(requests.get, None), timeout=60)
     assert wait_until(lambda: begun(path.parent))
     requests.put(pb.EvaluateRequest(return_waiting=True))
-    results = (each for reply in call for each in reply.results)
+    results = (result for reply in call for result in reply.results)
     statuses = [next(results).status for _ in range(19)]
     assert statuses == [pb.STATUS_CANCELLED] * 19  # all but the one that runs
     requests.put(server.request([[x, 2.0] for x in range(20, 50)], first_id=20))
@@ -262,7 +272,7 @@ def test_what_has_not_begun_is_returned_and_streams_take_turns(cluster, evaluato
     time.sleep(0.5)  # until the points of both are there
     requests.put(pb.EvaluateRequest(cancel_point_ids=[0, 21, 22, 99]))
     requests.put(None)
-    found = {each.point_id: each.status for each in next(call).results}
+    found = {result.point_id: result.status for result in next(call).results}
     assert found == {0: pb.STATUS_CANCELLED, 21: pb.STATUS_CANCELLED, 22: pb.STATUS_CANCELLED}
     go.touch()
     assert sum(len(reply.results) for reply in other) == 2

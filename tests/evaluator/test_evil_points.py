@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from lodescan.v1 import evaluation_pb2 as pb
-from tests.evaluator.harness import alive, wait_until
+from tests.evaluator.harness import alive
+from tests.evaluator.serving import wait_until
 
 FUNCTION = """
 import ctypes, gc, os, pty, random, signal, subprocess, sys, time
@@ -61,7 +62,7 @@ def evil(scan_file):
 
 
 def values(server, rows):
-    return [next(iter(each.observables)) for each in server.evaluate(rows)]
+    return [next(iter(result.observables)) for result in server.evaluate(rows)]
 
 
 @pytest.mark.parametrize(
@@ -134,7 +135,8 @@ def pids(tmp_path):
 def test_a_daemon_without_an_environment_ends_with_its_point(evil, evaluator, tmp_path, pids, workers):
     (tmp_path / "daemon.py").write_text(DAEMON)
     way = f"subprocess.run(['env', '-i', {sys.executable!r}, HERE / 'daemon.py', HERE / 'pids'], env={{}})"
-    server = evaluator(evil(f"{way}\nwhile not (HERE / 'pids').exists():\n    time.sleep(0.01)"), workers=workers)
+    written = "os.path.exists(HERE / 'pids') and os.path.getsize(HERE / 'pids')"
+    server = evaluator(evil(f"{way}\nwhile not ({written}):\n    time.sleep(0.01)"), workers=workers)
     assert values(server, [[1, 1], [2, 0]]) == [1, 2]
     assert pids() and not any(map(is_there, pids()))
 
@@ -262,9 +264,9 @@ def test_signals_that_a_function_takes_are_given_back(evil, evaluator):
         )
     )
     results = server.evaluate([[0, 1], [0, 3], [0, 4], [0, 2], [0, 4], [5, 0]])
-    assert [each.observables[0] for each in results if each.status == pb.STATUS_OK] == [0, 3, 0, 5]
+    assert [result.observables[0] for result in results if result.status == pb.STATUS_OK] == [0, 3, 0, 5]
     # the worker itself has noticed, not its owner, who would have ended it
-    assert [each.message for each in results if each.status == pb.STATUS_TIMED_OUT] == [
+    assert [result.message for result in results if result.status == pb.STATUS_TIMED_OUT] == [
         "evil:f ran past its deadline of 1 s and was ended"
     ] * 2
 
@@ -292,7 +294,7 @@ def test_a_point_that_fills_its_folder_costs_itself(evil, evaluator):
     limited = "from evaluator.executors import scratch\nscratch.LARGEST_FOLDER = 64 * 2**20"
     server = evaluator(evil(FILLS), workers=2, before=limited)
     results = server.evaluate([[1, 0], [2, 1], [3, 0]])
-    assert [each.status for each in results] == [pb.STATUS_OK, pb.STATUS_FAILED, pb.STATUS_OK]
+    assert [result.status for result in results] == [pb.STATUS_OK, pb.STATUS_FAILED, pb.STATUS_OK]
     assert "wrote more than 64 MiB of scratch files" in results[1].message and results[1].failed_code == "toy"
     (root,) = server.scratch()
     assert not list(root.glob("point-*"))

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from evaluator.chain import Status
-from tests.evaluator.harness import PROGRAMS, alive, wait_until
+from tests.evaluator.harness import PROGRAMS, alive
+from tests.evaluator.serving import wait_until
 
 FLAGS = "mh: {slha: [MASS, 25], mean: 125, sigma: 2}, unitary: {slha: [THDM, 2]"
 TACHYON = "invalid_when: {stderr: 'math domain error'}"

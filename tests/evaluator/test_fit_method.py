@@ -22,10 +22,10 @@ def read(tmp_path, text):
 def test_in_bsmarts_spelling(tmp_path):
     scan = read(tmp_path, BSMART)
     fitting = scan.fitting
-    assert [(each.name, each.low, each.high) for each in fitting.variables] == [("LAM", 0.01, 1.0)]
-    assert [(each.name, each.value, each.sigma) for each in fitting.targets] == [("z", 125.0, 0.5)]
+    assert [(variable.name, variable.low, variable.high) for variable in fitting.variables] == [("LAM", 0.01, 1.0)]
+    assert [(target.name, target.value, target.sigma) for target in fitting.targets] == [("z", 125.0, 0.5)]
     assert read_fit_method(scan) == FitMethod("L-BFGS-B", 1e-3, 200)
-    assert [each.name for each in scan.all_observables()] == ["LAM", "y", "z"]
+    assert [observable.name for observable in scan.all_observables()] == ["LAM", "y", "z"]
     assert list(scan.ignored) == [f"Fitting: Options: {key}" for key in ("ftol", "disp", "max_safe", "Overloads")]
 
 

@@ -71,8 +71,8 @@ def test_a_wrong_observable_is_found_before_any_point(scan, load, text, words):
     with pytest.raises(ScanFileError) as error:
         load(scan(observables=observable(text)))
     assert "scan.yaml, line 7:" in str(error.value)
-    for each in words:
-        assert each in str(error.value)
+    for word in words:
+        assert word in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -101,8 +101,8 @@ def test_wrong_settings_are_found_before_any_point(scan, load, settings, words):
     with pytest.raises((ScanFileError, ConfigurationError)) as error:
         load(scan(settings))
     assert "scan.yaml, line 4:" in str(error.value)
-    for each in words:
-        assert each in str(error.value)
+    for word in words:
+        assert word in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -151,9 +151,9 @@ def test_measurements_become_constants_on_both_sides(scan, load):
       B: {{flavio: BR(Bs->mumu), {names[1]}}}
       C: {{flavio: [<dBR/dq2>(Bs->phimumu), 1.1, 6], measurement: true}}"""
     )
-    assert all(each.likelihood.kind is Kind.OFF for each in read_scan_file(path).all_observables())
+    assert all(observable.likelihood.kind is Kind.OFF for observable in read_scan_file(path).all_observables())
     made = load(path)
-    constants = [(each.likelihood.kind, each.likelihood.mean, each.likelihood.sigma) for each in made.specs]
+    constants = [(spec.likelihood.kind, spec.likelihood.mean, spec.likelihood.sigma) for spec in made.specs]
     assert constants == [
         (Kind.GAUSS, pytest.approx(2.42e-8), pytest.approx(1.389e-9, rel=1e-3)),
         (Kind.GAUSS, pytest.approx(3.361e-9, rel=1e-3), pytest.approx(2.809e-10, rel=1e-3)),
@@ -196,8 +196,8 @@ def test_a_measurement_that_gives_no_constants_is_an_error(scan, load, text, mea
     with pytest.raises(ScanFileError) as error:
         _ = made.specs
     assert "scan.yaml, line 8:" in str(error.value)
-    for each in words:
-        assert each in str(error.value)
+    for word in words:
+        assert word in str(error.value)
 
 
 def test_independent_measurements_are_combined(scan, load):

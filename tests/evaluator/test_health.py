@@ -10,7 +10,8 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from lodescan.v1 import evaluation_pb2 as pb
-from tests.evaluator.harness import alive, wait_until
+from tests.evaluator.harness import alive
+from tests.evaluator.serving import wait_until
 
 TOY = (
     "import time\nfrom pathlib import Path\nHERE = Path(__file__).parent\n"
@@ -74,7 +75,7 @@ def test_not_serving_while_no_worker_is_left(scan, evaluator, watch, tmp_path):
     assert said() == NOT_SERVING
     (tmp_path / "hold").unlink()
     assert said() == SERVING
-    assert [each.status for response in call for each in response.results] == [pb.STATUS_OK]
+    assert [result.status for response in call for result in response.results] == [pb.STATUS_OK]
 
 
 def test_a_worker_that_is_soon_replaced_is_not_told(scan, evaluator, watch):
@@ -105,7 +106,7 @@ def test_signals_of_batch_systems_end_it_in_order(scan, evaluator, watch, tmp_pa
         os.kill(pid, number)
     assert said() == NOT_SERVING
     (tmp_path / "go").touch()
-    statuses = sorted(each.status for response in call for each in response.results)
+    statuses = sorted(result.status for response in call for result in response.results)
     assert statuses in ([1, 1, 6, 6], [1, 6, 6, 6])  # the second worker may not have begun
     assert server.process.wait(20) == 0
     assert server.nothing_left()

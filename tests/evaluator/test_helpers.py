@@ -52,7 +52,7 @@ def test_a_helper_that_an_import_starts_is_each_worker_s_own(scan_file, evaluato
     """Two workers that share one would read each other's answers."""
     server = evaluator(scan_file(SCAN, toy__py=HELPER), workers=2)
     results = server.evaluate([[x] for x in range(200)])
-    assert [list(each.observables) for each in results] == [[x] for x in range(200)]
+    assert [list(result.observables) for result in results] == [[x] for x in range(200)]
     assert len(server.programs("cat")) == 2  # which live on
     said = server.log.read_text()
     assert said.count("importing the codes starts processes (cat)") == 1
@@ -60,7 +60,7 @@ def test_a_helper_that_an_import_starts_is_each_worker_s_own(scan_file, evaluato
     for pid in server.workers():
         os.kill(pid, signal.SIGKILL)
     results = server.evaluate([[x] for x in range(100)])
-    assert [list(each.observables) for each in results] == [[x] for x in range(100)]
+    assert [list(result.observables) for result in results] == [[x] for x in range(100)]
     assert server.terminate() == 0
     assert server.nothing_left()
 

@@ -123,5 +123,9 @@ def test_a_setting_of_another_kind_is_refused(python_scan, setting):
         Chain(read_scan_file(scan))
 
 
-def test_bsmarts_spelling_of_such_settings_is_left_alone(python_scan, chain):
-    assert chain(python_scan(settings="InputFile: x.in")).evaluate([2.0]).status is Status.OK
+@pytest.mark.parametrize("setting", ["InputFile: x.in", "Append: 'True'", "Profile: SPheno", "LSP: [5]"])
+def test_bsmarts_spelling_of_such_a_setting_is_left_out(python_scan, chain, setting):
+    scan = python_scan(settings=setting)
+    assert chain(scan).evaluate([2.0]).status is Status.OK
+    said = " ".join([*read_scan_file(scan).changes, *read_scan_file(scan).notes])
+    assert setting.partition(":")[0] in said or "lsp" in said

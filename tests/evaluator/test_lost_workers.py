@@ -9,7 +9,8 @@ import time
 import pytest
 
 from lodescan.v1 import evaluation_pb2 as pb
-from tests.evaluator.harness import alive, wait_until
+from tests.evaluator.harness import alive
+from tests.evaluator.serving import wait_until
 
 SLOW_START = (
     "import time\nfrom pathlib import Path\nHERE = Path(__file__).parent\n"
@@ -41,7 +42,7 @@ def test_workers_that_are_killed_while_they_start_cost_no_point(scan, evaluator)
             kills += 1
             os.kill(pid, signal.SIGKILL)
     thread.join(60)
-    assert {pb.Status.Name(each.status) for each in found} <= {"STATUS_OK", "STATUS_KILLED"}
+    assert {pb.Status.Name(result.status) for result in found} <= {"STATUS_OK", "STATUS_KILLED"}
     assert server.statuses([[1, 0]]) == ["OK"]
 
 
@@ -55,7 +56,7 @@ def test_too_many_open_files_end_the_evaluator_in_order(scan, evaluator):
     resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (used - 2, hard))
     for pid in server.workers():
         os.kill(pid, signal.SIGKILL)
-    statuses = {each.status for response in call for each in response.results}
+    statuses = {result.status for response in call for result in response.results}
     assert statuses <= {pb.STATUS_OK, pb.STATUS_KILLED, pb.STATUS_CANCELLED}
     assert server.process.wait(40) == 5
     assert "cannot be started: " in server.log.read_text()
@@ -74,7 +75,7 @@ def test_a_worker_that_answers_about_another_point_is_ended(scan_file, evaluator
     scan = scan_file(SCAN.replace("TIMEOUT", "20"), toy__py=forged)
     server = evaluator(scan, workers=1)
     results = server.evaluate([[x, 0] for x in range(6)])
-    assert [pb.Status.Name(each.status) for each in results] == [
+    assert [pb.Status.Name(result.status) for result in results] == [
         "STATUS_OK",
         "STATUS_OK",
         "STATUS_OK",
@@ -82,7 +83,7 @@ def test_a_worker_that_answers_about_another_point_is_ended(scan_file, evaluator
         "STATUS_OK",
         "STATUS_OK",
     ]
-    assert [each.observables[0] for each in results if each.status == pb.STATUS_OK] == [0, 1, 2, 4, 5]
+    assert [result.observables[0] for result in results if result.status == pb.STATUS_OK] == [0, 1, 2, 4, 5]
 
 
 @pytest.mark.slow
@@ -104,7 +105,7 @@ def test_points_are_not_late_because_the_evaluator_stood_still(scan, program_sca
             os.kill(pid, how)
         if how is signal.SIGSTOP:
             time.sleep(4)  # twice what a point may take
-    found = {each.point_id: pb.Status.Name(each.status) for response in call for each in response.results}
+    found = {result.point_id: pb.Status.Name(result.status) for response in call for result in response.results}
     assert found == {0: "STATUS_OK", 1: "STATUS_OK", 2: "STATUS_TIMED_OUT"}
 
 

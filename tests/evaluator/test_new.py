@@ -17,8 +17,8 @@ ROOT = Path(__file__).parent.parent.parent
 def test_what_it_writes_works(tmp_path, capsys):
     assert new("heavy_boson", tmp_path) == 0
     folder = tmp_path / "heavy_boson"
-    assert sorted(each.name for each in folder.iterdir()) == sorted(n.replace("NAME", "heavy_boson") for n in FILES)
-    assert all("NAME" not in each.read_text() for each in folder.iterdir())
+    assert sorted(path.name for path in folder.iterdir()) == sorted(n.replace("NAME", "heavy_boson") for n in FILES)
+    assert all("NAME" not in path.read_text() for path in folder.iterdir())
     assert len((folder / "heavy_boson.py").read_text().splitlines()) <= 40
     assert "lodescan-evaluator check" in capsys.readouterr().out
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'proto'}"}
@@ -47,4 +47,4 @@ def test_names_that_do_not_work(tmp_path, name, words):
     (tmp_path / "there").mkdir()
     with pytest.raises(UsageError, match=words):
         new(name, tmp_path)
-    assert [each.name for each in tmp_path.iterdir()] == ["there"] and not list((tmp_path / "there").iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["there"] and not list((tmp_path / "there").iterdir())

@@ -126,13 +126,13 @@ def test_no_advice(advice, old, new, capfd):
 def test_where_the_middle_is_invalid_random_points_are_tried(advice, tried):
     text = SCAN.replace("[0, 1]", "[0, 30]")
     _, points = tried(text, 20.0)
-    assert [each.outcome.status is Status.INVALID for each in points] == [each.values[0] > 8 for each in points]
-    assert 1 < sum(each.values[0] > 8 for each in points) < len(points) == 7
-    assert len({each.values[0] for each in points}) == 7
+    assert [point.outcome.status is Status.INVALID for point in points] == [point.values[0] > 8 for point in points]
+    assert 1 < sum(point.values[0] > 8 for point in points) < len(points) == 7
+    assert len({point.values[0] for point in points}) == 7
     (line,) = advice(text, 20.0)
     assert line.endswith("let it run first: second, first") and "at 7 points" in line
     _, again = tried(text, 20.0)
-    assert [each.values for each in again] == [each.values for each in points]
+    assert [each.values for each in again] == [point.values for point in points]
 
 
 def test_no_advice_where_every_point_ends(advice, monkeypatch):
@@ -145,7 +145,7 @@ def test_random_points_have_bounded_time(tried, monkeypatch):
     monkeypatch.setattr(tries, "BUDGET", 0.5)
     start = time.monotonic()
     _, points = tried(SCAN.replace(":cheap\n", ":hangs_at_random_points\n"))
-    assert [each.outcome.status for each in points] == [Status.OK, Status.TIMED_OUT]
+    assert [point.outcome.status for point in points] == [Status.OK, Status.TIMED_OUT]
     assert time.monotonic() - start < 5
     assert BUDGET <= 20
 
@@ -159,12 +159,12 @@ KINDS = [
     Variable("f", -4, 4, PriorKind.SYMMETRIC, inner=2),
     Variable("g", 0, math.pi, PriorKind.SINE),
     Variable("h", 7, 7),
-    Variable("i", -math.inf, math.inf, PriorKind.NORMAL, 1.0, 2.0),
-    Variable("j", 2, 3, PriorKind.NORMAL, 9.0, 1.0),
+    Variable("i", -math.inf, high=math.inf, prior=PriorKind.NORMAL, mean=1.0, sigma=2.0),
+    Variable("j", 2, high=3, prior=PriorKind.NORMAL, mean=9.0, sigma=1.0),
 ]
 
 
-@pytest.mark.parametrize("variable", KINDS, ids=[each.name for each in KINDS])
+@pytest.mark.parametrize("variable", KINDS, ids=[kind.name for kind in KINDS])
 def test_middles_and_draws_lie_in_the_range(variable):
     rng = np.random.default_rng(0)
     drawn = [draw(variable, rng) for _ in range(200)]

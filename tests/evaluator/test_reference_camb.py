@@ -70,7 +70,7 @@ def test_a_nan_inside_camb_costs_that_point_only(server):
     values = [float(good[name]) for name in VARIABLES]
     bad = [70.0, *values[1:]]
     results = server.evaluate([values, bad, values, bad, values], timeout=200)
-    assert [pb.Status.Name(each.status) for each in results] == [
+    assert [pb.Status.Name(result.status) for result in results] == [
         "STATUS_OK",
         "STATUS_FAILED",
         "STATUS_OK",

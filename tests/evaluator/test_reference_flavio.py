@@ -26,7 +26,7 @@ def answers(request, tmp_path_factory):
     server = Evaluator(folder, folder / f"{request.param}.yaml", workers=2, start=240.0)
     rows = ROWS[request.param]
     try:
-        names = [each.name for each in server.describe().observables]
+        names = [observable.name for observable in server.describe().observables]
         results = server.evaluate([[float(row[name]) for name in server.names] for row in rows], timeout=250)
         memory = [_memory(pid) for pid in server.workers()]
         assert server.terminate() == 0

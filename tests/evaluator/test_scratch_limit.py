@@ -71,7 +71,7 @@ def test_a_small_disk_is_said_at_the_start_and_is_not_the_point_s_fault(scan_fil
     server = evaluator(scan, workers=2, before=SMALL_DISK)
     assert "of 2 points at once each may have 40 MiB; set TMPDIR" in server.log.read_text()
     results = server.evaluate([[1], [2], [1]])
-    assert [each.status for each in results] == [pb.STATUS_OK, pb.STATUS_KILLED, pb.STATUS_OK]
+    assert [result.status for result in results] == [pb.STATUS_OK, pb.STATUS_KILLED, pb.STATUS_OK]
     message = results[1].message
     assert message.startswith("wrote more than 40 MiB of scratch files") and "set TMPDIR to a folder on" in message
 

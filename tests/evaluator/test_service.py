@@ -14,7 +14,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from lodescan.v1 import evaluation_pb2 as pb
-from tests.evaluator.harness import DATA, Evaluator, wait_until
+from tests.evaluator.harness import DATA, Evaluator
+from tests.evaluator.serving import wait_until
 
 TWO = "x: [-5, 5], pause: [0, 1000]"
 
@@ -24,8 +25,8 @@ class Requests:
 
     def __init__(self, *requests):
         self._queue: queue.SimpleQueue[pb.EvaluateRequest | None] = queue.SimpleQueue()
-        for each in requests:
-            self._queue.put(each)
+        for request in requests:
+            self._queue.put(request)
 
     def send(self, request):
         self._queue.put(request)
@@ -89,9 +90,9 @@ def test_parameters_in_another_order(slow):
         server.request([[0.0, 4.0]], 2, names=[]),
     ]
     found = {
-        each.point_id: each.observables[0]
+        result.point_id: result.observables[0]
         for r in server.stub.Evaluate(iter(requests), timeout=20)
-        for each in r.results
+        for result in r.results
     }
     assert found == {0: 4.0, 1: 9.0, 2: 16.0}
 
@@ -222,7 +223,7 @@ def test_health_answers_while_points_run(shared):
 def test_reflection(shared):
     stub: Any = reflection_pb2_grpc.ServerReflectionStub(shared.channel)
     (answer,) = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]), timeout=10)
-    names = {each.name for each in answer.list_services_response.service}
+    names = {entry.name for entry in answer.list_services_response.service}
     assert {"lodescan.v1.EvaluationService", "grpc.health.v1.Health"} <= names
 
 
@@ -277,7 +278,7 @@ def test_a_stopping_evaluator_says_so_and_takes_nothing_new(slow):
     def watch():
         stub = health_pb2_grpc.HealthStub(server.channel)
         with contextlib.suppress(grpc.RpcError):
-            watched.extend(each.status for each in stub.Watch(health_pb2.HealthCheckRequest(), timeout=60))
+            watched.extend(result.status for result in stub.Watch(health_pb2.HealthCheckRequest(), timeout=60))
 
     threading.Thread(target=watch, daemon=True).start()
     requests = Requests(server.request([[2.0, 500.0]]))

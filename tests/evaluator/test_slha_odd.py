@@ -233,7 +233,7 @@ Block SPhenoINFO
     3   5
 """
     spectrum = read_spectrum(text)
-    assert [str(each) for each in spectrum.problems] == [
+    assert [str(problem) for problem in spectrum.problems] == [
         "SPINFO 3: relic density too large",
         "SPINFO 3: doubtful",
         "SPINFO 4: no reason is given",

@@ -64,7 +64,7 @@ def test_what_was_written_is_read(written):
     spectrum = read_spectrum(text)
     for (name, scale, indices), value in blocks.items():
         assert spectrum.entry(SlhaAddress(name, indices, scale=scale)) == value
-    assert {pdg: (each.width, each.branching_ratios) for pdg, each in spectrum.decays.items()} == decays
+    assert {pdg: (decay.width, decay.branching_ratios) for pdg, decay in spectrum.decays.items()} == decays
     for pdg, (_, ratios) in decays.items():
         assert spectrum.entry(SlhaAddress("BR", (pdg, (7, 7, 7, 7, 7)))) == 0.0
         for channel, ratio in ratios.items():

@@ -27,8 +27,8 @@ def spectra(server, points, below):
     request = server.request(points)
     if below is not None:
         request.spectra_below_nll = below
-    results = [each for reply in server.stub.Evaluate(iter([request]), timeout=60) for each in reply.results]
-    return {each.point_id: list(each.spectra) for each in results}
+    results = [result for reply in server.stub.Evaluate(iter([request]), timeout=60) for result in reply.results]
+    return {result.point_id: list(result.spectra) for result in results}
 
 
 @pytest.mark.parametrize("workers", [0, 1])
@@ -39,7 +39,7 @@ def test_files_of_points_below_an_nll_come_back(copies, evaluator, workers):
     assert (found[1], found[2]) == ([], [])
     assert found[0] == [b"BLOCK A\n   1  5.00000000E-01  # kept\n", found[0][0] + b"BLOCK B\n  1  7\n"]
     everything = spectra(server, points, float("inf"))
-    assert [len(everything[each]) for each in range(3)] == [2, 2, 0]
+    assert [len(everything[k]) for k in range(3)] == [2, 2, 0]
     assert spectra(server, points, None) == {0: [], 1: [], 2: []}
 
 
@@ -68,9 +68,9 @@ def test_large_files_are_spread_over_messages(scan_file, evaluator):
     options = [("grpc.max_receive_message_length", 64 * 2**20)]
     with grpc.insecure_channel(server.address, options=options) as channel:
         replies = list(pb_grpc.EvaluationServiceStub(channel).Evaluate(iter([request]), timeout=120))
-    results = [each for reply in replies for each in reply.results]
-    assert sorted(each.point_id for each in results) == list(range(40))
-    assert all(each.status == pb.STATUS_OK and len(each.spectra[0]) > 900_000 for each in results)
+    results = [result for reply in replies for result in reply.results]
+    assert sorted(result.point_id for result in results) == list(range(40))
+    assert all(result.status == pb.STATUS_OK and len(result.spectra[0]) > 900_000 for result in results)
     assert max(reply.ByteSize() for reply in replies) < 20 * 2**20
 
 

@@ -14,18 +14,6 @@ from evaluator.executors.protocol import Health
 from evaluator.service import server as service
 from lodescan.v1 import evaluation_pb2 as pb
 
-TWO = "x: [-5, 5], pause: [0, 1000]"
-
-
-@pytest.fixture
-def slow(python_scan, evaluator):
-    """An evaluator with one worker whose points take as long as they say."""
-
-    def start(**options):
-        return evaluator(python_scan("slow_square", TWO, "timeout: 900"), **options)
-
-    return start
-
 
 def refused(server, request):
     with pytest.raises(grpc.RpcError) as caught:
@@ -67,7 +55,7 @@ def test_a_request_larger_than_any_batch_is_not_even_read(slow):
     assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     largest = server.request([[1.0, 0.0]] * 4096, first_id=2**64 - 4097)
     assert len(list(largest.point_ids)) == 4096
-    assert sum(len(each.results) for each in server.stub.Evaluate(iter([largest]), timeout=60)) == 4096
+    assert sum(len(response.results) for response in server.stub.Evaluate(iter([largest]), timeout=60)) == 4096
 
 
 def test_streams_take_turns(slow):
@@ -101,7 +89,7 @@ def test_what_has_not_begun_is_returned_when_asked_for(slow):
         if len(found) == 1:
             requests.put(pb.EvaluateRequest(return_waiting=True))
             requests.put(None)
-    statuses = sorted((each.point_id, each.status) for each in found)
+    statuses = sorted((result.point_id, result.status) for result in found)
     assert [status for _, status in statuses] == [pb.STATUS_OK] * 2 + [pb.STATUS_CANCELLED] * 3
 
 
@@ -159,7 +147,7 @@ def test_all_streams_together_have_one_bound_and_each_has_room(monkeypatch):
             await asyncio.sleep(0)
 
     async def stream():
-        return sum([len(each.results) async for each in evaluation.Evaluate(requests(), Caller())])
+        return sum([len(response.results) async for response in evaluation.Evaluate(requests(), Caller())])
 
     async def run():
         streams = [asyncio.create_task(stream()) for _ in range(10)]
@@ -208,7 +196,14 @@ def test_owners_take_turns_each_in_its_order():
         waiting.put(job(number, "b"))
     assert waiting.qsize() == 6
     got = [waiting.get() for _ in range(6)]
-    assert [(each.owner, each.point_id) for each in got] == [("a", 0), ("b", 0), ("a", 1), ("b", 1), ("a", 2), ("a", 3)]
+    assert [(result.owner, result.point_id) for result in got] == [
+        ("a", 0),
+        ("b", 0),
+        ("a", 1),
+        ("b", 1),
+        ("a", 2),
+        ("a", 3),
+    ]
     assert waiting.get() is None
     with pytest.raises(queue.Empty):
         waiting.get_nowait()

@@ -93,7 +93,7 @@ def test_a_fault_of_the_files_own_observables_names_them(scan, capfd):
 
 def test_two_code_points_that_look_alike_are_one_name(scan, capfd):
     made = scan("names", "\u00b5: [0, 3]", "\u03bc2: {mean: 3, sigma: 2}", "derived_variables: {d: 2*\u00b5}\n")
-    assert [each.name for each in made.variables] == ["\u03bc"]
+    assert [variable.name for variable in made.variables] == ["\u03bc"]
     assert point(made, ["\u00b5=2"], None) == 0
     out = capfd.readouterr().out
     assert "status OK" in out and "warning" not in out

@@ -18,7 +18,8 @@ from evaluator.description import describe
 from evaluator.errors import ConfigurationError
 from lodescan.v1 import evaluation_pb2 as pb
 from scanspec import ScanFileError, read_scan_file
-from tests.evaluator.harness import DATA, alive, wait_until
+from tests.evaluator.harness import DATA, alive
+from tests.evaluator.serving import wait_until
 from tests.ports import free_port
 
 
@@ -137,8 +138,8 @@ def test_what_does_not_fit_is_found_at_the_start(scan, address, chain, changes, 
     with pytest.raises((ConfigurationError, ScanFileError)) as error:
         chain(scan(**{"address": address, **changes}))
     assert f"scan.yaml, line {line}:" in str(error.value)
-    for each in words:
-        assert each in str(error.value)
+    for word in words:
+        assert word in str(error.value)
     assert time.monotonic() - start < 5
 
 
@@ -243,7 +244,7 @@ def test_any_answer_that_is_no_output_fails_the_point(scan, chain, content, word
 def test_through_an_evaluator(scan, address, evaluator):
     server = evaluator(scan(address), workers=2)
     found = server.evaluate([[1.0, y, 5.0] for y in range(10)])
-    assert [list(each.observables) for each in found] == [[0.5, 1.0 + y, 5.0] for y in range(10)]
+    assert [list(result.observables) for result in found] == [[0.5, 1.0 + y, 5.0] for y in range(10)]
 
 
 @pytest.mark.slow

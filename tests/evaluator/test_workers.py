@@ -8,7 +8,8 @@ import time
 import pytest
 
 from lodescan.v1 import evaluation_pb2 as pb
-from tests.evaluator.harness import DATA, PROGRAMS, Evaluator, alive, wait_until
+from tests.evaluator.harness import DATA, PROGRAMS, Evaluator, alive
+from tests.evaluator.serving import wait_until
 
 SLEEPS = 5  # that spheno.sh starts when it hangs
 VARIABLES = "x: [-5, 5], mode: [0, 30], pause: [0, 1000]"
@@ -72,7 +73,7 @@ def row(x, mode=0, seconds=0.0):
 def test_it_costs_that_point_only(impatient, patient, mode, status, message):
     server = impatient if status == "TIMED_OUT" else patient
     results = server.evaluate([row(1), row(2, mode), row(3), row(-4, 1)])
-    names = [pb.Status.Name(each.status).removeprefix("STATUS_") for each in results]
+    names = [pb.Status.Name(result.status).removeprefix("STATUS_") for result in results]
     assert names == ["OK", status, "OK", "OK"]
     assert [results[n].observables[0] for n in (0, 2, 3)] == [1.0, 9.0, 16.0]
     assert message in results[1].message
@@ -124,8 +125,8 @@ def test_the_code_that_took_the_process_down_is_named(scan_file, evaluator):
     results = server.evaluate([[1, 8], [1, 12], [1, 0]])
     # the first code has ten minutes, the second a second and a half
     assert time.monotonic() - start < 15
-    assert [each.failed_code for each in results] == ["second", "second", ""]
-    assert [each.status for each in results] == [pb.STATUS_FAILED, pb.STATUS_TIMED_OUT, pb.STATUS_OK]
+    assert [result.failed_code for result in results] == ["second", "second", ""]
+    assert [result.status for result in results] == [pb.STATUS_FAILED, pb.STATUS_TIMED_OUT, pb.STATUS_OK]
 
 
 def test_a_worker_killed_while_it_works(python_scan, evaluator):
@@ -294,7 +295,7 @@ def test_cancelled_points_of_a_group_that_was_broken_up_never_run(python_scan, e
     call = server.stub.Evaluate(iter([server.request([row(1)] * 20 + [row(1, 8)] + [row(1, 10)] * 20)]), timeout=60)
     found = []
     for response in call:
-        found += [pb.Status.Name(each.status) for each in response.results]
+        found += [pb.Status.Name(result.status) for result in response.results]
         if len(found) == 21:  # the worker has died of one, and hangs in the next
             call.cancel()
             break

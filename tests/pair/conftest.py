@@ -8,9 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
 import textwrap
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +21,7 @@ import torch
 from proposer.__main__ import main
 from proposer.run.dataset import Dataset
 from proposer.types import Status
+from tests.evaluator.serving import ServeProcess
 from tests.pair.processes import ROOT, START, MakeScanProcess, ProposerProcess, quickly
 from tests.proposer.conftest import quick
 
@@ -145,65 +144,29 @@ def make_scan(tmp_path: Path) -> Callable[..., ScanFolder]:
     return make
 
 
-class EvaluatorProcess:
+class EvaluatorProcess(ServeProcess):
     """An evaluator of its own environment, in the background."""
 
     def __init__(
-        self,
-        file: Path,
-        where: Path,
-        *,
-        workers: int = 2,
-        port: int = 0,
-        environment: str = "evaluator",
-        before: str = "",
+        self, file: Path, where: Path, *, workers: int = 2, environment: str = "evaluator", before: str = ""
     ) -> None:
-        self.file, self.where, self.workers, self.environment = file, where, workers, environment
-        self.before = before  # Python that its process runs first
-        self.address = ""
-        self.start(port)
-
-    def start(self, port: int = 0) -> None:
-        """Starts, and waits until it answers."""
-        self.where.mkdir(parents=True, exist_ok=True)
-        address = self.where / "address"
-        address.unlink(missing_ok=True)
-        main = ["-c", f"{self.before}\nfrom evaluator.__main__ import main\nraise SystemExit(main())"]
-        command = [str(ROOT / f".envs/{self.environment}/bin/python"), *(main if self.before else ["-m", "evaluator"])]
-        command += ["serve", str(self.file)]
-        command += ["--listen", f"127.0.0.1:{port}", "--address-file", str(address), "--workers", str(self.workers)]
-        command += ["--grace", "0.5"]
-        with (self.where / "log").open("ab") as log:
-            self.process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        deadline = time.monotonic() + START
-        while not address.exists():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                self.kill()
-                raise AssertionError(f"no evaluator: {(self.where / 'log').read_text()}")
-            time.sleep(0.02)
-        self.address = address.read_text().strip()
+        where.mkdir(parents=True, exist_ok=True)
+        super().__init__(
+            file,
+            where / "log",
+            python=ROOT / f".envs/{environment}/bin/python",
+            options=["--workers", str(workers), "--grace", "0.5"],
+            before=before,
+            patience=START,
+        )
 
     @property
     def port(self) -> int:
         return int(self.address.rpartition(":")[2])
 
-    def kill(self) -> None:
-        """Kills it without a word."""
-        self.process.kill()
-        self.process.wait()
-
     def restart(self) -> None:
         """Starts it again at the same address."""
         self.start(self.port)
-
-    def stop(self) -> None:
-        """Ends it in order."""
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(30)
-            except subprocess.TimeoutExpired:
-                self.kill()
 
 
 @pytest.fixture
@@ -215,8 +178,8 @@ def start_evaluator(tmp_path: Path) -> Iterator[Callable[..., EvaluatorProcess]]
         return started[-1]
 
     yield start
-    for each in started:
-        each.stop()
+    for process in started:
+        process.stop()
 
 
 @pytest.fixture(scope="session")
@@ -247,11 +210,11 @@ def start_make_scan(tmp_path: Path) -> Iterator[Callable[..., MakeScanProcess]]:
         return started[-1]
 
     yield start
-    for each in started:
-        for pid in each.processes():
+    for process in started:
+        for pid in process.processes():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        each.process.wait()
+        process.process.wait()
 
 
 @pytest.fixture
@@ -263,9 +226,9 @@ def start_proposer(tmp_path: Path) -> Iterator[Callable[..., ProposerProcess]]:
         return started[-1]
 
     yield start
-    for each in started:
-        if each.process.poll() is None:
-            each.kill()
+    for process in started:
+        if process.process.poll() is None:
+            process.kill()
 
 
 @pytest.fixture
@@ -321,7 +284,7 @@ def read_run(folder: Path, observables: int = 1) -> Points:
         joined["origins"] += part.origins
         joined["message"] += part.message
         joined["params"] += [tuple(row) for row in part.params.tolist()]
-        joined["status"] += [Status(each).name for each in part.status]
+        joined["status"] += [Status(status).name for status in part.status]
     for name in ("observables", "losses"):
         joined[name] = np.concatenate(joined[name]) if joined[name] else np.empty((0, observables))
     return Points(**joined)

@@ -77,7 +77,7 @@ class MakeScanProcess(LoggedProcess):
 
     def left(self) -> list[str]:
         """What is in its folder for temporary files, but torch's own cache."""
-        return [each.name for each in self.temporary.iterdir() if not each.name.startswith("torchinductor")]
+        return [path.name for path in self.temporary.iterdir() if not path.name.startswith("torchinductor")]
 
     def processes(self, words: str = "") -> list[int]:
         """Those whose command line has these words."""

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from proposer.loop import Limits, Scan, read_tally
 from proposer.run.columns import Columns
 from proposer.run.dataset import Dataset
 from proposer.run.tables import GoodPoints
-from proposer.scan import Limits, Scan, read_tally
 from proposer.show.progress import Progress
 from proposer.space import Space
 from proposer.strategies.base import Strategy, generator

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 import sqlite3
@@ -20,6 +21,7 @@ MakeScan = Callable[..., ScanFolder]
 Shared = tuple[ScanFolder, EvaluatorProcess]
 
 FORMAT2 = Path(__file__).parents[1] / "data" / "format2"
+FORMAT3 = FORMAT2.with_name("format3")
 RANDOM = "  seed: 1\n  type: RANDOM\n  max_evaluations: 20"
 
 
@@ -46,6 +48,29 @@ def test_a_folder_of_format_2_goes_on_as_if_nothing_had_been(
 
     file.write_text(file.read_text().replace("sigma: 0.3", "sigma: 0.4"))
     refused(lodescan("scan", file, "--evaluator", evaluator.address, "--run", run), "does not compute", code=2)
+
+
+def test_a_folder_of_format_3_goes_on_to_a_higher_target(
+    lodescan: Lodescan, start_evaluator: Callable[..., EvaluatorProcess], tmp_path: Path
+) -> None:
+    """No stored point is evaluated anew, and the others are those of the lodescan that began the run."""
+    shutil.copytree(FORMAT3, tmp_path / "case")
+    file, run = tmp_path / "case" / "scan.yaml", tmp_path / "case" / "run"
+    with open(FORMAT3 / "whole.csv", newline="") as table:
+        expected = [(row["id"], float(row["m0"]), float(row["M0"]), row["status"]) for row in csv.DictReader(table)]
+    before = read_run(run)
+    file.write_text(file.read_text().replace("points: 15, max_evaluations: 60", "points: 20, max_evaluations: 62"))
+    evaluator = start_evaluator(file)
+    said = lodescan("scan", file, "--evaluator", evaluator.address, "--run", run, "--no-report")
+    assert said.code == 0, said.err
+    assert "going on: 63 points were asked for before, 31 of them have no answer yet" in said.err
+    points = read_run(run)
+    assert [*zip(map(str, points.ids), *zip(*points.params, strict=True), points.status, strict=True)][:62] == expected
+    assert len(points.ids) == 64
+    with closing(sqlite3.connect(run / "dataset.sqlite")) as db:  # what was there before has no times
+        old = db.execute("SELECT id, NLL FROM points WHERE sent_at IS NULL AND status IS NOT NULL ORDER BY id")
+        found = np.array(old.fetchall(), dtype=float)
+    np.testing.assert_array_equal(found, np.column_stack([before.ids, before.nll]))
 
 
 def test_another_scan_file_for_a_folder_of_format_2(lodescan: Lodescan, tmp_path: Path) -> None:
@@ -138,6 +163,7 @@ def test_the_columns_are_those_of_the_scan(
         "r",
         "loss r",
         "seconds ball",
+        "probability",
         "attempts",
         "asked_at",
         "sent_at",

@@ -22,6 +22,7 @@ MakeScan = Callable[..., ScanFolder]
 StartEvaluator = Callable[..., EvaluatorProcess]
 StartProposer = Callable[..., ProposerProcess]
 
+KILLS, POINTS = 20, 1600
 WORKERS = 2
 SLEEP = 0.05
 WINDOW = WORKERS * (1 + int(WINDOW_SECONDS / SLEEP))
@@ -70,100 +71,79 @@ class Killed:
         return twice
 
 
-def scan_to_kill(make_scan: MakeScan, n: int) -> ScanFolder:
-    return make_scan(body=f"time.sleep({SLEEP})", bootstrap=n // 4, batch=n // 4, iterations=3)
+class Killing:
+    """A scan whose sides are killed at random moments, and the points of the same scan without a kill."""
+
+    def __init__(self, scan: ScanFolder, run: Path, expected: list[tuple[object, ...]]) -> None:
+        self.scan, self.run, self.expected = scan, run, expected
+        self.killed = Killed(scan, run)
+
+    def while_it_runs(self, proposer: ProposerProcess, rng: np.random.Generator, kills: int) -> None:
+        """Waits for a moment before its end, which is the next of so many."""
+        time.sleep(rng.uniform(0, 0.9 * len(self.expected) * SLEEP / WORKERS / kills))
+        assert proposer.process.poll() is None, f"it ended before kill {self.killed.kills + 1}: {proposer.said}"
+
+    def check(self, proposer: ProposerProcess, what: str) -> None:
+        """Waits for the end of the scan, and checks everything that kills must not break."""
+        assert proposer.wait() == 0, proposer.said
+        twice = self.killed.check(self.expected)
+        print(f"{self.killed.kills} kills of {what}, {len(self.expected)} points, {twice} evaluated twice")
 
 
-def uninterrupted(
-    lodescan: Lodescan, start_evaluator: StartEvaluator, scan: ScanFolder, tmp_path: Path
-) -> list[tuple[object, ...]]:
-    """The points of the same scan without a kill, from an evaluator that takes no time."""
-    quick = ScanFolder(tmp_path / "quick", scan.values)
-    evaluator = start_evaluator(quick.file, workers=WORKERS)
-    run = tmp_path / "straight"
-    assert lodescan("scan", quick.file, "--evaluator", evaluator.address, "--run", run).code == 0
-    evaluator.stop()
-    return read_run(run).history()
+MakeKilling = Callable[[int], Killing]
 
 
-def kill_the_proposer(
-    kills: int,
-    points: int,
-    make_scan: MakeScan,
-    lodescan: Lodescan,
-    start_evaluator: StartEvaluator,
-    start_proposer: StartProposer,
-    tmp_path: Path,
-) -> None:
-    scan, rng = scan_to_kill(make_scan, points), np.random.default_rng(kills)
-    expected = uninterrupted(lodescan, start_evaluator, scan, tmp_path)
-    evaluator = start_evaluator(scan.file, workers=WORKERS)
-    killed = Killed(scan, tmp_path / "run")
-    command = ("scan", scan.file, "--evaluator", evaluator.address, "--run", killed.run)
-    longest = 0.9 * len(expected) * SLEEP / WORKERS / kills
-    while killed.kills < kills:
-        proposer = start_proposer(*command)
-        if rng.random() < 0.8:  # while it evaluates, trains or stores; else at any moment of its start
-            assert proposer.wait_for("good: NLL below"), proposer.said
-        time.sleep(rng.uniform(0, longest))
-        assert proposer.process.poll() is None, f"it ended before kill {killed.kills + 1}: {proposer.said}"
-        proposer.kill()
-        killed.look()
-    proposer = start_proposer(*command)
-    assert proposer.wait() == 0, proposer.said
-    twice = killed.check(expected)
-    print(f"{kills} kills of the proposer, {len(expected)} points, {twice} evaluated twice")
+@pytest.fixture
+def make_killing(
+    make_scan: MakeScan, lodescan: Lodescan, start_evaluator: StartEvaluator, tmp_path: Path
+) -> MakeKilling:
+    """Makes a scan of about so many points."""
 
+    def make(points: int) -> Killing:
+        scan = make_scan(body=f"time.sleep({SLEEP})", bootstrap=points // 4, batch=points // 4, iterations=3)
+        quick = ScanFolder(tmp_path / "quick", scan.values)  # takes no time
+        evaluator = start_evaluator(quick.file, workers=WORKERS)
+        straight = tmp_path / "straight"
+        assert lodescan("scan", quick.file, "--evaluator", evaluator.address, "--run", straight).code == 0
+        evaluator.stop()
+        return Killing(scan, tmp_path / "run", read_run(straight).history())
 
-def kill_the_evaluator(
-    kills: int,
-    points: int,
-    make_scan: MakeScan,
-    lodescan: Lodescan,
-    start_evaluator: StartEvaluator,
-    start_proposer: StartProposer,
-    tmp_path: Path,
-) -> None:
-    scan, rng = scan_to_kill(make_scan, points), np.random.default_rng(100 + kills)
-    expected = uninterrupted(lodescan, start_evaluator, scan, tmp_path)
-    evaluator = start_evaluator(scan.file, workers=WORKERS)
-    killed = Killed(scan, tmp_path / "run")
-    proposer = start_proposer("scan", scan.file, "--evaluator", evaluator.address, "--run", killed.run)
-    assert proposer.wait_for("good: NLL below")
-    longest = 0.9 * len(expected) * SLEEP / WORKERS / kills
-    while killed.kills < kills:
-        time.sleep(rng.uniform(0, longest))
-        assert proposer.process.poll() is None, f"it ended before kill {killed.kills + 1}: {proposer.said}"
-        evaluator.kill()
-        killed.look()
-        evaluator.restart()
-    assert proposer.wait() == 0, proposer.said
-    twice = killed.check(expected)
-    print(f"{kills} kills of the evaluator, {len(expected)} points, {twice} evaluated twice")
+    return make
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_proposer_is_killed_twenty_times(
-    make_scan: MakeScan,
-    lodescan: Lodescan,
-    start_evaluator: StartEvaluator,
-    start_proposer: StartProposer,
-    tmp_path: Path,
+    make_killing: MakeKilling, start_evaluator: StartEvaluator, start_proposer: StartProposer
 ) -> None:
-    kill_the_proposer(20, 1600, make_scan, lodescan, start_evaluator, start_proposer, tmp_path)
+    killing = make_killing(POINTS)
+    rng, evaluator = np.random.default_rng(KILLS), start_evaluator(killing.scan.file, workers=WORKERS)
+    command = ("scan", killing.scan.file, "--evaluator", evaluator.address, "--run", killing.run)
+    while killing.killed.kills < KILLS:
+        proposer = start_proposer(*command)
+        if rng.random() < 0.8:  # while it evaluates, trains or stores; else at any moment of its start
+            assert proposer.wait_for("good: NLL below"), proposer.said
+        killing.while_it_runs(proposer, rng, KILLS)
+        proposer.kill()
+        killing.killed.look()
+    killing.check(start_proposer(*command), "the proposer")
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_evaluator_is_killed_twenty_times(
-    make_scan: MakeScan,
-    lodescan: Lodescan,
-    start_evaluator: StartEvaluator,
-    start_proposer: StartProposer,
-    tmp_path: Path,
+    make_killing: MakeKilling, start_evaluator: StartEvaluator, start_proposer: StartProposer
 ) -> None:
-    kill_the_evaluator(20, 1600, make_scan, lodescan, start_evaluator, start_proposer, tmp_path)
+    killing = make_killing(POINTS)
+    rng, evaluator = np.random.default_rng(100 + KILLS), start_evaluator(killing.scan.file, workers=WORKERS)
+    proposer = start_proposer("scan", killing.scan.file, "--evaluator", evaluator.address, "--run", killing.run)
+    assert proposer.wait_for("good: NLL below")
+    while killing.killed.kills < KILLS:
+        killing.while_it_runs(proposer, rng, KILLS)
+        evaluator.kill()
+        killing.killed.look()
+        evaluator.restart()
+    killing.check(proposer, "the evaluator")
 
 
 def test_a_point_whose_worker_is_killed_is_sent_again_twice_and_then_fails(
@@ -207,18 +187,10 @@ def test_a_point_that_was_killed_once_is_an_answer_the_second_time(
 
 
 @pytest.mark.slow
-def test_signals(
-    make_scan: MakeScan,
-    lodescan: Lodescan,
-    start_evaluator: StartEvaluator,
-    start_proposer: StartProposer,
-    tmp_path: Path,
-) -> None:
-    scan = scan_to_kill(make_scan, 200)
-    expected = uninterrupted(lodescan, start_evaluator, scan, tmp_path)
-    evaluator = start_evaluator(scan.file, workers=WORKERS)
-    killed = Killed(scan, tmp_path / "run")
-    command = ("scan", scan.file, "--evaluator", evaluator.address, "--run", killed.run)
+def test_signals(make_killing: MakeKilling, start_evaluator: StartEvaluator, start_proposer: StartProposer) -> None:
+    killing = make_killing(200)
+    killed, expected, evaluator = killing.killed, killing.expected, start_evaluator(killing.scan.file, workers=WORKERS)
+    command = ("scan", killing.scan.file, "--evaluator", evaluator.address, "--run", killed.run)
     for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
         proposer = start_proposer(*command)
         assert proposer.wait_for("| ")  # the first line of progress: results have come
@@ -232,5 +204,4 @@ def test_signals(
         assert points.history() == expected[: len(points.ids)] or set(points.history()) < set(expected)
         rows = (killed.run / "good_points.csv").read_text().splitlines()[1:]
         assert len(rows) == sum(nll < 2 for nll in points.nll)
-    assert start_proposer(*command).wait() == 0
-    killed.check(expected)
+    killing.check(start_proposer(*command), "the proposer by signals")

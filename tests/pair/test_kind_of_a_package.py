@@ -47,7 +47,7 @@ def test_the_proposer_without_the_package_scans_with_the_evaluator_that_has_it(
     points = read_run(tmp_path / "run")
     assert len(points.ids) == 8
     for (x,), status, observables in zip(points.params, points.status, points.observables, strict=True):
-        nearest, y = min([(1, 10), (4, 20), (9, 30)], key=lambda each: abs(each[0] - x))
+        nearest, y = min([(1, 10), (4, 20), (9, 30)], key=lambda case: abs(case[0] - x))
         assert status == ("OK" if abs(nearest - x) < 1 else "INVALID")
         assert observables[0] == y
     assert {"OK", "INVALID"} <= set(points.status)

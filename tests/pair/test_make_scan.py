@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.evaluator.harness import wait_until
+from tests.evaluator.serving import wait_until
 from tests.pair.conftest import ScanFolder, read_run
 from tests.pair.processes import MakeScanProcess
 

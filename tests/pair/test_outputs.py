@@ -223,7 +223,7 @@ def test_scores_of_the_proposer_are_those_of_the_evaluator(
     assert lodescan("scan", scan.file, "--evaluator", evaluator.address, "--run", tmp_path / "run").code == 0
     points = read_run(tmp_path / "run", 12)
     assert set(points.status) == {"OK"}
-    likelihoods = [each.likelihood for each in read_scan_file(scan.file).all_observables()]
+    likelihoods = [observable.likelihood for observable in read_scan_file(scan.file).all_observables()]
     for array in (points.observables, torch.from_numpy(points.observables)):
         losses, nll = losses_and_nll(likelihoods, array)
         np.testing.assert_allclose(np.asarray(losses), points.losses, rtol=1e-12, atol=1e-9)

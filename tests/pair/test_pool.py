@@ -80,12 +80,13 @@ def test_three_of_which_one_is_killed_give_the_points_of_one(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("before", ["time.sleep(0.005)", "pass"])
 def test_a_point_that_kills_its_whole_evaluator_has_failed_after_three_tries(
-    make_scan: MakeScan, start_evaluator: StartEvaluator, start_proposer: StartProposer, tmp_path: Path
+    make_scan: MakeScan, start_evaluator: StartEvaluator, start_proposer: StartProposer, tmp_path: Path, before: str
 ) -> None:
-    scan = make_scan(
-        body="time.sleep(0.005)\nif x < 0.03: os._exit(1)", bootstrap=40, iterations=1, batch=10, setup="  seed: 1"
-    )
+    """Also where it does so at once, with the answers to the points before it."""
+    body = f"{before}\nif x < 0.03: os._exit(1)"
+    scan = make_scan(body=body, bootstrap=40, iterations=1, batch=10)
     evaluators = [start_evaluator(scan.file, workers=0) for _ in range(2)]
     with kept_alive(evaluators) as deaths:
         addresses = [each.address for each in evaluators]

@@ -33,7 +33,7 @@ def test_every_row_is_evaluated_once_as_it_stands_and_nothing_else(
     points = read_run(run)
     assert points.params == [(0.5, 0.0, 100.0), (0.9, -1.0, 20.0), (0.5, 0.1, 100.0)]
     assert sorted(scan.evaluated()) == sorted(points.params)
-    assert points.nll == pytest.approx([nll(*each) for each in points.params])
+    assert points.nll == pytest.approx([nll(*param) for param in points.params])
 
 
 def test_an_nll_in_the_table_is_worked_out_again(

@@ -156,7 +156,7 @@ def test_files_that_are_replaced_are_taken_up_under_load(certs: Path, tmp_path: 
         old = client(tmp_path / "old")
         with old.channel(read_address(evaluator.address), []) as channel:
             stub = pb_grpc.EvaluationServiceStub(channel)
-            names = [each.name for each in stub.Describe(pb.DescribeRequest(), timeout=20).parameters]
+            names = [parameter.name for parameter in stub.Describe(pb.DescribeRequest(), timeout=20).parameters]
             ids = iter(range(1, 10**6))
             go = True
 
@@ -166,7 +166,7 @@ def test_files_that_are_replaced_are_taken_up_under_load(certs: Path, tmp_path: 
                     yield pb.EvaluateRequest(parameters=names, point_ids=[next(ids)], values=values)
 
             call = stub.Evaluate(requests(), timeout=120)
-            answers = (each for reply in call for each in reply.results)
+            answers = (result for reply in call for result in reply.results)
             assert all(next(answers).status == pb.STATUS_OK for _ in range(50))
             before = client(folder / "proposer").stamp()
             for name in ("ca.key", "evaluator/token"):

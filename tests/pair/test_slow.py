@@ -51,7 +51,7 @@ REAL = [
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(("name", "environment", "budget"), REAL, ids=[each[0] for each in REAL])
+@pytest.mark.parametrize(("name", "environment", "budget"), REAL, ids=[case[0] for case in REAL])
 def test_a_real_scan(
     name: str,
     environment: str,
@@ -92,10 +92,10 @@ def check_points(run: Path, spec: ScanFile) -> Points:
     points = read_run(run, len(observables))
     assert len(points.ids) == len(set(points.ids)) == len(set(points.params))
     assert {"OK"} <= set(points.status) <= {"OK", "INVALID"}
-    low, high = np.array([[each.low, each.high] for each in spec.variables]).T
+    low, high = np.array([[variable.low, variable.high] for variable in spec.variables]).T
     assert ((low <= points.params) & (points.params <= high)).all()
     ok = [status == "OK" for status in points.status]
-    losses, nll = losses_and_nll([each.likelihood for each in observables], points.observables[ok])
+    losses, nll = losses_and_nll([observable.likelihood for observable in observables], points.observables[ok])
     np.testing.assert_allclose(nll, np.array(points.nll)[ok], rtol=1e-12, atol=1e-9)
     np.testing.assert_allclose(losses, points.losses[ok], rtol=1e-12, atol=1e-9)
     assert np.isnan(np.array(points.nll)[~np.array(ok)]).all()

@@ -51,6 +51,29 @@ def test_files_of_points_that_are_kept(
             assert [float(each) for each in found] == pytest.approx(params, rel=1e-8)
 
 
+def test_files_are_made_again_on_demand(
+    lodescan: Callable[..., Said], start_evaluator: Callable[..., EvaluatorProcess], tmp_path: Path
+) -> None:
+    (tmp_path / "in.slha").write_text("BLOCK A\n  1  x\n  2  y\n")
+    file, run = tmp_path / "scan.yaml", tmp_path / "run"
+    file.write_text(SCAN.replace("KEEP", "type: RANDOM, keep_spectra: none"))
+    evaluator = start_evaluator(file)
+    assert lodescan("scan", file, "--evaluator", evaluator.address, "--run", run, "--no-report").code == 0
+    said = lodescan("export", run, "--format", "slha")
+    points = read_run(run)
+    good = [point for point, nll in zip(points.ids, points.nll, strict=True) if nll < 1]
+    assert f"files of 0 of {len(good)} good points" in said.out and "--evaluator PLACE makes the others" in said.out
+    said = lodescan("export", run, "--format", "slha", "--evaluator", evaluator.address)
+    assert said.code == 0 and f"files of {len(good)} of {len(good)} good points" in said.out
+    for point, params in zip(points.ids, points.params, strict=True):
+        path = run / "files" / f"{point}" / "1.slha"
+        assert path.exists() == (point in good)
+        if path.exists():
+            found = re.findall(r"\d  (\S+)\n", path.read_text())
+            assert [float(each) for each in found] == pytest.approx(params, rel=1e-8)
+    np.testing.assert_array_equal(read_run(run).nll, points.nll)
+
+
 def test_files_that_are_too_large_are_counted_at_the_end(
     lodescan: Callable[..., Said], start_evaluator: Callable[..., EvaluatorProcess], tmp_path: Path
 ) -> None:

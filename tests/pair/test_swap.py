@@ -32,7 +32,9 @@ def proposer_bytes() -> str:
         for file in sorted((ROOT / path).rglob("*.py")):
             found.update(f"{file.relative_to(ROOT)}".encode() + file.read_bytes())
     found.update((ROOT / "locks/proposer.txt").read_bytes())
-    packages = sorted(f"{each.name} {each.version}" for each in importlib.metadata.distributions())
+    packages = sorted(
+        f"{distribution.name} {distribution.version}" for distribution in importlib.metadata.distributions()
+    )
     found.update("\n".join(packages).encode())
     return found.hexdigest()
 
@@ -42,7 +44,7 @@ def same_question(first: ScanFile, second: ScanFile) -> None:
     for scan in (first, second):
         assert scan.notes == scan.ignored == ()
     assert first.environment != second.environment
-    assert [each.name for each in first.codes] != [each.name for each in second.codes]
+    assert [code.name for code in first.codes] != [code.name for code in second.codes]
     variables = [[(v.name, v.low, v.high, v.prior) for v in scan.variables] for scan in (first, second)]
     assert variables[0] == variables[1]
     observables = [[(o.name, o.valid, repr(o.likelihood)) for o in s.all_observables()] for s in (first, second)]
@@ -74,7 +76,7 @@ def both(
     assert proposer_bytes() == before
     first, second = runs
     assert first.params == second.params and len(first.ids) == budget
-    return [each.name for each in specs[0].all_observables()], first, second
+    return [observable.name for observable in specs[0].all_observables()], first, second
 
 
 def test_eos_in_the_place_of_flavio(
@@ -113,5 +115,5 @@ def test_classy_in_the_place_of_camb(
     scored = [position for position, name in enumerate(names) if name != "age"]
     difference = classy.observables[there] / camb.observables[there] - 1
     assert 0 < np.abs(difference[:, scored]).max() < 5e-4
-    nll = [np.array(each.nll)[there] for each in (camb, classy)]
+    nll = [np.array(result.nll)[there] for result in (camb, classy)]
     np.testing.assert_allclose(nll[0], nll[1], rtol=0.05)

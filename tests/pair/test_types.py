@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from proposer.commands.ending import NONE_GOOD
+from proposer.ending import NONE_GOOD
 from proposer.strategies.choice import TYPES
 from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, read_run
 

@@ -13,7 +13,7 @@ import pytest
 
 from proposer.run.dataset import Dataset
 from proposer.show.state import State
-from tests.evaluator.harness import wait_until
+from tests.evaluator.serving import wait_until
 from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, meta
 from tests.pair.processes import ROOT, ProposerProcess
 from tests.proposer.datasets import open_dataset
@@ -87,8 +87,8 @@ def test_watch_shows_a_scan_that_runs_elsewhere_until_it_ends(
     scanning = start_proposer("scan", scan.file, "--evaluator", evaluator.address, "--run", run)
     assert wait_until(lambda: (run / "dataset.sqlite").exists() and "live" in meta(run), 60), scanning.said
     with Terminal("-m", "proposer", "watch", str(run)) as terminal:
-        lines = terminal.wait_for(lambda shown: any(each.startswith("scan       ball · MLS_DNNC") for each in shown))
-        assert any(each.startswith("evaluator  2 of 2 workers busy") for each in lines)
+        lines = terminal.wait_for(lambda shown: any(line.startswith("scan       ball · MLS_DNNC") for line in shown))
+        assert any(line.startswith("evaluator  2 of 2 workers busy") for line in lines)
         piped = subprocess.Popen(
             [sys.executable, "-m", "proposer", "watch", str(run), "--json"], cwd=ROOT, stdout=subprocess.PIPE, text=True
         )

@@ -13,4 +13,12 @@ def told_of(u, nll, observables=None, *, status=Status.OK, origins: Sequence[str
     status = np.full(n, status, dtype=np.int8)
     observables = np.empty((n, 0)) if observables is None else observables
     nll = np.where(status == Status.OK, nll, np.nan)
-    return Told(np.arange(1, n + 1), u, status, nll, observables, origins or ["start"] * n, np.ones(n, dtype=np.int64))
+    return Told(
+        np.arange(1, n + 1),
+        u,
+        status=status,
+        nll=nll,
+        observables=observables,
+        origins=origins or ["start"] * n,
+        batches=np.ones(n, dtype=np.int64),
+    )

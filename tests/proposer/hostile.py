@@ -93,7 +93,7 @@ class Client:
         self.evaluator.describe(5.0)
         work.add(Pending(np.arange(n), np.full((n, 1), 0.5), np.zeros(n, dtype=np.int64)), most=n)
         found = self.evaluator.evaluate(work, wait=5.0, until=until)
-        return sorted(each for received in found for each in received.outcomes)
+        return sorted(outcome for received in found for outcome in received.outcomes)
 
 
 class Honest(pb_grpc.EvaluationServiceServicer):

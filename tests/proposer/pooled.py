@@ -43,18 +43,18 @@ class Pooled:
         **options: Any,
     ) -> None:
         self.servicers = servicers
-        self.addresses = [opened.enter_context(listening(each)) for each in servicers]
+        self.addresses = [opened.enter_context(listening(servicer)) for servicer in servicers]
         self.said: list[str] = []
         self.pool = Pool([*places, *self.addresses], say=self.said.append, **options)
         opened.callback(self.pool.close)
 
     def said_of(self, words: str) -> list[str]:
-        return [each for each in self.said if words in each]
+        return [line for line in self.said if words in line]
 
     def evaluate(self, work: Work, seconds: float = 20.0) -> list[Outcome]:
         self.pool.describe(5.0)
         found = self.pool.evaluate(work, wait=5.0, until=time.monotonic() + seconds)
-        return sorted(each for received in found for each in received.outcomes)
+        return sorted(outcome for received in found for outcome in received.outcomes)
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ def make_run(folder: Path, points: int = 600, name: str = "ring", seed: int = 5)
     scan = read_scan_file(written)
     space, rng = Space(scan.variables), np.random.default_rng(seed)
     stored = Columns(
-        [Quantity(each.name, each.unit) for each in scan.variables],
+        [Quantity(variable.name, variable.unit) for variable in scan.variables],
         [
             Quantity("radius", "fm", "ring", "GAUSS 2 +- 0.1"),
             Quantity("limit", "GeV", "ring", "UPPER 300 +- 30"),
@@ -73,7 +73,8 @@ def make_run(folder: Path, points: int = 600, name: str = "ring", seed: int = 5)
             u = _near(space, rng, count) if iteration else space.draw(rng, count)
             origins = ["exploit" if iteration else "start"] * count
             params = space.to_physical(u)
-            added = dataset.add_batch(Batch(u, origins, iteration), params, b"")
+            predicted = _predicted(params) if iteration else None
+            added = dataset.add_batch(Batch(u, origins, iteration, predicted), params, b"")
             dataset.record([_answer(int(point), row) for point, row in zip(added.ids, params, strict=True)])
             left, iteration = left - count, iteration + 1
     return folder
@@ -88,12 +89,44 @@ def _near(space: Space, rng: np.random.Generator, count: int) -> Floats:
     return space.to_unit(np.clip(x, [-4, 1, 0, 3], [4, 1000, 1, 3]))
 
 
+def _predicted(params: Floats) -> Floats:
+    """How probable it is that points are good, by somebody who knows the ring, but neither limit nor failures."""
+    radius = np.hypot(params[:, 0], 2 * (np.log10(params[:, 1]) - 1.5))
+    found: Floats = np.exp(-0.5 * ((radius - 2) / 0.25) ** 4)
+    return found
+
+
 def _answer(point: int, row: Floats) -> Outcome:
     x, mass, phase, _ = row.tolist()
     if x < -3:
-        return Outcome(point, Status.INVALID, None, (), (), [0.01], "ring", f"x = {x:.4f} is outside")
+        return Outcome(
+            point,
+            Status.INVALID,
+            nll=None,
+            observables=(),
+            losses=(),
+            seconds=[0.01],
+            failed_code="ring",
+            message=f"x = {x:.4f} is outside",
+        )
     if x > 2.2:
-        return Outcome(point, Status.FAILED, None, (), (), [0.2], "ring", "ValueError: math domain error")
+        return Outcome(
+            point,
+            Status.FAILED,
+            nll=None,
+            observables=(),
+            losses=(),
+            seconds=[0.2],
+            failed_code="ring",
+            message="ValueError: math domain error",
+        )
     radius = float(np.hypot(x, 2 * (np.log10(mass) - 1.5)))
     losses = [0.5 * ((radius - 2) / 0.1) ** 2, float(np.logaddexp(0, (mass - 300) / 30)), 0.0]
-    return Outcome(point, Status.OK, sum(losses), [radius, mass, 1.0 + phase], losses, [0.01 + 0.01 * phase])
+    return Outcome(
+        point,
+        Status.OK,
+        nll=sum(losses),
+        observables=[radius, mass, 1.0 + phase],
+        losses=losses,
+        seconds=[0.01 + 0.01 * phase],
+    )

@@ -12,6 +12,8 @@ from tests.proposer.datasets import columns
 
 FORMAT2 = Path(__file__).parents[1] / "data" / "format2"
 """A run that the last lodescan of format 2 stored, killed on its way."""
+FORMAT3 = FORMAT2.with_name("format3")
+"""`run`: of a lodescan of format 3 that knew no times, killed on its way; `timed`: of the last one, finished."""
 SCAN = """\
 variables: {v0: [0, 100], v1: [0, 100]}
 codes: {c0: {function: "a:b", observables: {o0: {mean: 1, sigma: 1}, o1: {}, o2: {}}}}
@@ -41,9 +43,26 @@ def filled(folder: Path, batches: int = 12) -> None:
                 continue
             dataset.record(
                 [
-                    Outcome(int(point), Status.OK, float(nll), [*rng.random(3)], [*rng.random(3)], [0.1, 0.2])
+                    Outcome(
+                        int(point),
+                        Status.OK,
+                        nll=float(nll),
+                        observables=[*rng.random(3)],
+                        losses=[*rng.random(3)],
+                        seconds=[0.1, 0.2],
+                    )
                     if nll > 0.3
-                    else Outcome(int(point), Status.FAILED, None, (), (), [0.1], "c0", "no convergence", ["a doubt"])
+                    else Outcome(
+                        int(point),
+                        Status.FAILED,
+                        nll=None,
+                        observables=(),
+                        losses=(),
+                        seconds=[0.1],
+                        failed_code="c0",
+                        message="no convergence",
+                        warnings=["a doubt"],
+                    )
                     for point, nll in zip(added.ids, rng.random(15), strict=True)
                 ]
             )

@@ -19,7 +19,7 @@ def test_a_search_goes_on_without_a_part(part: str, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(models, "FIRST_STEPS", 100)
     monkeypatch.setattr(models, "LATER_STEPS", 20)
     problem = PROBLEMS["toy3d"]
-    observables = [ScoredObservable(f"y{j}", each) for j, each in enumerate(problem.likelihoods)]
+    observables = [ScoredObservable(f"y{j}", likelihood) for j, likelihood in enumerate(problem.likelihoods)]
     strategy = Lode(problem.space(), LodeSettings(Target(problem.threshold)), 1, observables, PARTS[part])
     origins: set[str] = set()
     strategy.lag = 0

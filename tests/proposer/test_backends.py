@@ -15,10 +15,10 @@ from proposer.drive import drive
 from proposer.evaluation.backend import Description, EvaluationBackend
 from proposer.evaluation.local import LocalFunction, by_likelihood
 from proposer.evaluation.work import Work
+from proposer.loop import Limits, Scan, read_tally
 from proposer.run.columns import Columns
 from proposer.run.dataset import Dataset
 from proposer.run.tables import GoodPoints
-from proposer.scan import Limits, Scan, read_tally
 from proposer.show.progress import Progress
 from proposer.space import Space
 from proposer.strategies.draws import DrawSettings, Random
@@ -71,9 +71,9 @@ def soon() -> float:
 def test_it_describes_itself(backend: EvaluationBackend) -> None:
     description = backend.describe(5.0)
     assert list(description.parameters) == ["b", "a"] and description.concurrency >= 1
-    assert [(each.name, each.valid, each.likelihood.kind) for each in description.observables] == [
-        ("y", (-1.0, 1.5), Kind.GAUSS)
-    ]
+    assert [
+        (observable.name, observable.valid, observable.likelihood.kind) for observable in description.observables
+    ] == [("y", (-1.0, 1.5), Kind.GAUSS)]
 
 
 def test_what_does_not_fit_is_refused_as_the_scan_says(backend: EvaluationBackend) -> None:
@@ -88,15 +88,15 @@ def test_each_point_is_answered_once_with_its_own_values(backend: EvaluationBack
     backend.describe(5.0)
     asked, work = points(700), Work(SPACE.names)
     work.add(asked, 700)
-    outcomes = [each for received in backend.evaluate(work, wait=5.0, until=soon()) for each in received.outcomes]
-    assert sorted(each.id for each in outcomes) == asked.ids.tolist() and not work.rows
-    for each in outcomes:
-        a, b = asked.params[each.id - 1]
-        assert each.observables == pytest.approx([b + 2 * a])
-        assert (each.status is Status.OK) == (b + 2 * a <= 1.5) == (each.nll is not None)
-        assert each.nll is None or each.nll == pytest.approx((b + 2 * a) ** 2 / 2, rel=0.01)  # the cap is smooth
-        assert each.evaluator in backend.workers
-        assert time.time() - 60 < each.sent <= each.returned <= time.time()
+    outcomes = [outcome for received in backend.evaluate(work, wait=5.0, until=soon()) for outcome in received.outcomes]
+    assert sorted(outcome.id for outcome in outcomes) == asked.ids.tolist() and not work.rows
+    for outcome in outcomes:
+        a, b = asked.params[outcome.id - 1]
+        assert outcome.observables == pytest.approx([b + 2 * a])
+        assert (outcome.status is Status.OK) == (b + 2 * a <= 1.5) == (outcome.nll is not None)
+        assert outcome.nll is None or outcome.nll == pytest.approx((b + 2 * a) ** 2 / 2, rel=0.01)  # the cap is smooth
+        assert outcome.evaluator in backend.workers
+        assert time.time() - 60 < outcome.sent <= outcome.returned <= time.time()
 
 
 def test_points_may_be_added_while_it_works(backend: EvaluationBackend) -> None:
@@ -104,7 +104,7 @@ def test_points_may_be_added_while_it_works(backend: EvaluationBackend) -> None:
     work, found, asked = Work(SPACE.names), [], 50
     work.add(points(50), 50)
     for received in backend.evaluate(work, wait=5.0, until=soon()):
-        found += [each.id for each in received.outcomes]
+        found += [outcome.id for outcome in received.outcomes]
         if asked < 200 and len(work) < 20:
             work.add(points(50, asked + 1), 50)
             asked += 50
@@ -118,7 +118,7 @@ def test_what_is_wanted_no_longer_is_not_begun(backend: EvaluationBackend) -> No
     work, found = Work(SPACE.names), []
     work.add(points(50_000), 50_000)
     for received in backend.evaluate(work, wait=5.0, until=soon()):
-        found += [each.id for each in received.outcomes]
+        found += [outcome.id for outcome in received.outcomes]
         if received.outcomes and len(work.rows) + len(found) == 50_000:
             backend.cancel([point for point in work.rows if point > 40])
     assert len(found) < 50_000 and set(range(1, 41)) <= set(found) and not work.rows
@@ -128,21 +128,21 @@ def test_the_time_is_over(backend: EvaluationBackend) -> None:
     backend.describe(5.0)
     work = Work(SPACE.names)
     work.add(points(20), 20)
-    assert [each for received in backend.evaluate(work, wait=5.0, until=0.0) for each in received.outcomes] == []
+    assert [outcome for received in backend.evaluate(work, wait=5.0, until=0.0) for outcome in received.outcomes] == []
     assert not work.rows
 
 
 def test_a_strategy_is_driven_the_same_way_everywhere(backend: EvaluationBackend) -> None:
     told = [step.told for step in drive(Random(SPACE, DrawSettings(30), 1), backend, SPACE, batches=4)]
-    u = np.concatenate([each.u for each in told])
+    u = np.concatenate([batch.u for batch in told])
     expected = Random(SPACE, DrawSettings(120), 1).ask(1000).u
     assert u.shape == (120, 2) and told[0].u.tolist() == expected[:30].tolist()
     y = u[:, 1] + 2 * u[:, 0]  # b + 2 a
-    assert np.concatenate([each.observables for each in told])[:, 0] == pytest.approx(y)
-    nll = np.concatenate([each.nll for each in told])
+    assert np.concatenate([result.observables for result in told])[:, 0] == pytest.approx(y)
+    nll = np.concatenate([result.nll for result in told])
     assert np.isnan(nll).tolist() == (y > 1.5).tolist()
     assert nll[y <= 1.5] == pytest.approx(y[y <= 1.5] ** 2 / 2, rel=0.01)
-    assert np.concatenate([each.ids for each in told]).tolist() == list(range(1, 121))
+    assert np.concatenate([k.ids for k in told]).tolist() == list(range(1, 121))
 
 
 def scan_of(folder: Path, backend: EvaluationBackend, wanted: int) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from proposer.commands.asked import read_asked
+from proposer.asked import read_asked
 from proposer.evaluation.backend import Description
 from proposer.strategies.choice import TYPES
 from proposer.types import Observable
@@ -65,17 +65,17 @@ def description(parameters=("x",), observables=("y",)):
     return Description(
         "b",
         "1",
-        "p",
-        "l",
-        dict.fromkeys(parameters, (0.0, 1.0)),
-        tuple(
+        physics_digest="p",
+        likelihood_digest="l",
+        parameters=dict.fromkeys(parameters, (0.0, 1.0)),
+        observables=tuple(
             Observable(each, "", "c", None, Likelihood(Kind.GAUSS, 1.0, 1.0) if each == "y" else Likelihood())
             for each in observables
         ),
-        1,
-        10,
-        ("c",),
-        {},
+        concurrency=1,
+        max_batch=10,
+        codes=("c",),
+        sources={},
     )
 
 

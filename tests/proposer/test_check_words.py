@@ -23,10 +23,10 @@ def test_words(tmp_path, capsys):
     path = tmp_path / "scan.yaml"
     path.write_text(TEXT)
     assert check(path, None, security=PLAIN) == 0
-    lines = [each.strip() for each in capsys.readouterr().out.splitlines()]
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
     assert "a: 5, fixed" in lines and "x: 0 to 1, uniform" in lines
     assert "m0: 1 to 2, solved for at each point" in lines
-    assert not any("OFF" in each for each in lines)
+    assert not any("OFF" in line for line in lines)
     assert "keeps the spectrum files, if there are any, of all valid points" in lines
     path.write_text(TEXT.replace("valid}", "good}"))
     check(path, None, security=PLAIN)

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
+from proposer.loop import Limits
 from proposer.run.init_csv import read_init_csv
-from proposer.scan import Limits
 from proposer.space import Space
 from proposer.strategies.choice import DEFAULT, TYPES, make_strategy, read_settings, type_name
 from proposer.strategies.cmaes import CmaesSettings

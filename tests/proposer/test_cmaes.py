@@ -18,6 +18,7 @@ from proposer.target import Target
 from proposer.types import Observable, Status, Told
 from scanspec import Kind, Likelihood
 from scanspec.variables import Variable
+from tests.proposer.scripted import scripted
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,33 +32,22 @@ class Play:
 
     def __init__(self, strategy, physics, observables):
         self.strategy, self.physics = strategy, physics
-        self.likelihoods = [each.likelihood for each in observables]
-        self.seen, self.told, self.points, self.evaluated = set(), [], [], 0
+        self.likelihoods = [observable.likelihood for observable in observables]
+        self.told, self.points, self.evaluated = [], [], 0
+        self._steps = scripted(strategy, strategy.space, self.answers)
+
+    def answers(self, x):
+        status, values = self.physics(x)
+        losses = np.stack([one.loss(values[:, j]) for j, one in enumerate(self.likelihoods)], axis=1)
+        nll = np.where(status == Status.OK, losses.sum(axis=1), np.nan)
+        self.points.append(np.column_stack([x, nll]))
+        return status, nll, values
 
     def step(self):
-        batch = self.strategy.ask()
-        if batch is None:
+        if (step := next(self._steps, None)) is None:
             return False
-        x = self.strategy.space.to_physical(batch.u)
-        new = []
-        for n, row in enumerate(map(tuple, x.tolist())):
-            if row not in self.seen:
-                self.seen.add(row)
-                new.append(n)
-        u, x = batch.u[new], x[new]
-        if new:
-            status, values = self.physics(x)
-            losses = np.stack([one.loss(values[:, j]) for j, one in enumerate(self.likelihoods)], axis=1)
-            nll = np.where(status == Status.OK, losses.sum(axis=1), np.nan)
-        else:  # as the dataset has it
-            u, status, nll, values = np.empty((0, 0)), np.empty(0), np.empty(0), np.empty((0, len(self.likelihoods)))
-        ids = np.arange(self.evaluated + 1, self.evaluated + len(new) + 1)
-        number = len(self.told) + 1
-        told = Told(ids, u, status.astype(np.int8), nll, values, ["a"] * len(new), np.full(len(new), number))
-        self.evaluated += len(new)
-        self.told.append(told)
-        self.points.append(np.column_stack([x, nll]) if new else np.empty((0, self.strategy.space.dim + 1)))
-        self.strategy.tell(told)
+        self.told.append(step.told)
+        self.evaluated += len(step.told.ids)
         return True
 
     def run(self, most):
@@ -71,7 +61,7 @@ def play(cls, variables, settings, physics, observables, seed=3):
 
 
 def flats(n, low=0.0, high=1.0):
-    return [Variable(f"x{each}", low, high) for each in range(n)]
+    return [Variable(f"x{k}", low, high) for k in range(n)]
 
 
 # Points that are not OK
@@ -91,10 +81,14 @@ def test_losses_of_points_outside_a_window_lead_into_it(seed, scored):
     """As in BSMArt's example: the search would never find the window among points that all rank the same."""
     first = Likelihood(Kind.CFUNCTION, lower=-5.0, upper=5.0) if scored else Likelihood()
     observables = [Observable("first", "", "a", (-5.0, 5.0), first), within(-5, 5, "second")]
-    run = play(Cmaes, flats(4), CmaesSettings(target=Target(1e-9)), chain, observables, seed)
+    run = play(
+        Cmaes, flats(4), settings=CmaesSettings(target=Target(1e-9)), physics=chain, observables=observables, seed=seed
+    )
     points = run.run(1600)
     assert run.strategy.good >= 10
-    blind = play(Cmaes, flats(4), CmaesSettings(target=Target(1e-9)), chain, observables, seed)
+    blind = play(
+        Cmaes, flats(4), settings=CmaesSettings(target=Target(1e-9)), physics=chain, observables=observables, seed=seed
+    )
     blind.strategy._shortfall = Shortfall([])
     assert np.isfinite(blind.run(len(points))[:, -1]).sum() < np.isfinite(points[:, -1]).sum()
 
@@ -119,7 +113,15 @@ def test_a_shortfall_has_a_column_for_every_reason():
     shortfall = Shortfall(observables)
     values = np.array([[0.5, 3.0], [10.0, 1.0], [110.0, np.nan], [np.nan, 2.0]])
     status = np.array([Status.OK, Status.INVALID, Status.INVALID, Status.FAILED], np.int8)
-    told = Told(np.arange(4), np.zeros((4, 1)), status, np.zeros(4), values, [""] * 4, np.ones(4, dtype=np.int64))
+    told = Told(
+        np.arange(4),
+        np.zeros((4, 1)),
+        status=status,
+        nll=np.zeros(4),
+        observables=values,
+        origins=[""] * 4,
+        batches=np.ones(4, dtype=np.int64),
+    )
     found = shortfall.columns(told)
     assert found.shape == (4, shortfall.width) and shortfall.names == ("a",)
     assert found[0].tolist() == [0, 0, 0, 0]
@@ -233,7 +235,9 @@ def himmelblau(x):
 @pytest.mark.parametrize("seed", range(4))
 def test_cmaes_nd_finds_and_fills_several_modes(seed):
     settings = CmaesNdSettings(population_size=12, sigma=0.5, target=ALL_WITHIN)
-    run = play(CmaesNd, flats(2, -5.0, 5.0), settings, himmelblau, [within(-1, 0.5)], seed)
+    run = play(
+        CmaesNd, flats(2, -5.0, 5.0), settings=settings, physics=himmelblau, observables=[within(-1, 0.5)], seed=seed
+    )
     points = run.run(2400)
     good = points[points[:, -1] == 0]
     modes = np.argmin(((good[:, None, :2] - CENTRES) ** 2).sum(axis=2), axis=1)
@@ -251,7 +255,9 @@ def test_novelty_is_what_spreads_a_search(monkeypatch):
     shares = {"HBOS": 0, "none": 0}  # of the stripe's hundredths
     for name, seed in itertools.product(shares, range(3)):
         own = CmaesNdSettings(population_size=12, sigma=0.1, target=ALL_WITHIN, novelty=name, mean=0.2, focus=focus)
-        points = play(CmaesNd, flats(2), own, stripe, [within(-1, 0.02)], seed).run(480)
+        points = play(CmaesNd, flats(2), settings=own, physics=stripe, observables=[within(-1, 0.02)], seed=seed).run(
+            480
+        )
         shares[name] += len(np.unique((points[points[:, -1] == 0][:, 0] * 100).astype(int)))
     assert shares["HBOS"] > 1.5 * shares["none"], shares
 
@@ -261,7 +267,15 @@ def test_cmaes_nd_looks_at_the_hierarchy_first():
     strategy = CmaesNd(Space(flats(2)), CmaesNdSettings(hierarchy=("early",)), 1, observables)
     values = np.array([[0.05, 5.0], [5.0, 0.05], [0.05, 0.05]])
     ok = np.full(3, Status.OK, np.int8)
-    told = Told(np.arange(3), np.zeros((3, 2)), ok, np.ones(3), values, [""] * 3, np.ones(3, dtype=np.int64))
+    told = Told(
+        np.arange(3),
+        np.zeros((3, 2)),
+        status=ok,
+        nll=np.ones(3),
+        observables=values,
+        origins=[""] * 3,
+        batches=np.ones(3, dtype=np.int64),
+    )
     losses = strategy._judge(told)[:, 1:3]
     assert losses[0, 0] > 700 and losses[0, 1] < 1  # early does not hold: late is not looked at
     assert 0 < losses[1, 0] < 1 and losses[1, 1] == 0 and losses[2].tolist() == [0, 0]

@@ -152,7 +152,15 @@ def test_the_largest_loss_is_another_one():
     gauss = Observable("o", "", "c", None, Likelihood(Kind.GAUSS, 0.0, 1.0))
     z = np.array([0.5, 3.0, 20.0, 1e200, np.nan])
     status = np.full(5, Status.OK, dtype=np.int8)
-    told = Told(np.arange(5), np.zeros((5, 1)), status, np.zeros(5), z[:, None], ["a"] * 5, np.ones(5, dtype=int))
+    told = Told(
+        np.arange(5),
+        np.zeros((5, 1)),
+        status=status,
+        nll=np.zeros(5),
+        observables=z[:, None],
+        origins=["a"] * 5,
+        batches=np.ones(5, dtype=int),
+    )
     with np.errstate(over="ignore"):
         expected = [*(10.0 * (1.0 - np.exp(-(z[:3] ** 2) / 2 / 10.0))), 10.0, 10.0]
     assert Shortfall([gauss], 10.0).columns(told)[:, 0] == pytest.approx(expected, rel=1e-9)

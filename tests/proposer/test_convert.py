@@ -10,6 +10,7 @@ from proposer.commands.convert import converted
 from proposer.run.spectra import kept_below
 from proposer.show.plotting import read_plotting
 from proposer.strategies.choice import read_settings
+from proposer.target import Target
 from scanspec import ScanFileError, read_scan_file
 from scanspec.tools import needs_the_folder
 
@@ -100,7 +101,7 @@ def meaning(scan):
         networks,
         repr(scan.fitting),
         repr(read_plotting(scan)),
-        kept_below(scan, 10.0),
+        kept_below(scan, Target(10.0)),
         {**setup, "max_hours": scan.setup.number("max_hours", 0.0)},
     )
 
@@ -164,7 +165,7 @@ def test_what_is_kept_of_spectra_is_a_word(everything, tmp_path, given, plain):
     new, changes = round_trip(everything, tmp_path)
     scan, old = read_scan_file(new), read_scan_file(everything)
     assert scan.setup.raw("keep_spectra") == plain
-    assert kept_below(scan, 10.0) == kept_below(old, 10.0)
+    assert kept_below(scan, Target(10.0)) == kept_below(old, Target(10.0))
     assert f"Setup: keep_spectra is {plain}" in changes
 
 

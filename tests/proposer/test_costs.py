@@ -12,13 +12,46 @@ from proposer.types import Batch, Outcome, Status
 from tests.proposer.datasets import open_dataset
 
 OUTCOMES = [
-    Outcome(1, Status.OK, 1.0, [3.0, 4.0], [0.5, 0.5], [0.25, 2.0]),
-    Outcome(2, Status.OK, 2.0, [3.0, 4.0], [1.0, 1.0], [0.75, 4.0]),
-    Outcome(3, Status.INVALID, None, [3.0, np.nan], (), [0.5], "cheap", "outside", (), [1]),
-    Outcome(4, Status.INVALID, None, (), (), [0.5], "cheap", "outside"),
-    Outcome(5, Status.INVALID, None, (), (), [0.5, 3.0], "dear", "a tachyon"),
-    Outcome(6, Status.INVALID, None, (), (), [], "", "a derived variable is not finite"),
-    Outcome(7, Status.FAILED, None, (), (), [0.5], "cheap", "a crash"),
+    Outcome(1, Status.OK, nll=1.0, observables=[3.0, 4.0], losses=[0.5, 0.5], seconds=[0.25, 2.0]),
+    Outcome(2, Status.OK, nll=2.0, observables=[3.0, 4.0], losses=[1.0, 1.0], seconds=[0.75, 4.0]),
+    Outcome(
+        3,
+        Status.INVALID,
+        nll=None,
+        observables=[3.0, np.nan],
+        losses=(),
+        seconds=[0.5],
+        failed_code="cheap",
+        message="outside",
+        warnings=(),
+        missing=[1],
+    ),
+    Outcome(
+        4, Status.INVALID, nll=None, observables=(), losses=(), seconds=[0.5], failed_code="cheap", message="outside"
+    ),
+    Outcome(
+        5,
+        Status.INVALID,
+        nll=None,
+        observables=(),
+        losses=(),
+        seconds=[0.5, 3.0],
+        failed_code="dear",
+        message="a tachyon",
+    ),
+    Outcome(
+        6,
+        Status.INVALID,
+        nll=None,
+        observables=(),
+        losses=(),
+        seconds=[],
+        failed_code="",
+        message="a derived variable is not finite",
+    ),
+    Outcome(
+        7, Status.FAILED, nll=None, observables=(), losses=(), seconds=[0.5], failed_code="cheap", message="a crash"
+    ),
 ]
 META = {
     "points": 10,

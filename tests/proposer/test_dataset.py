@@ -34,7 +34,9 @@ def add(dataset: Dataset, made: Batch, checkpoint: bytes = b"state"):
 
 
 def ok(point: int, nll: float = 1.0) -> Outcome:
-    return Outcome(point, Status.OK, nll, [1.0, 2.0, math.nan], [0.5, nll - 0.5, 0.0], [0.25])
+    return Outcome(
+        point, Status.OK, nll=nll, observables=[1.0, 2.0, math.nan], losses=[0.5, nll - 0.5, 0.0], seconds=[0.25]
+    )
 
 
 def test_a_batch_and_its_answers_come_back_as_they_went_in(dataset):
@@ -44,7 +46,18 @@ def test_a_batch_and_its_answers_come_back_as_they_went_in(dataset):
     assert first.kept.all()
     assert dataset.latest_checkpoint() == (2, b"newer")
     assert dataset.points == 4
-    failed = Outcome(2, Status.FAILED, None, [7.0], [], [0.5, 1.5], "spheno", "no output", ["w1", "w2"], [1, 2])
+    failed = Outcome(
+        2,
+        Status.FAILED,
+        nll=None,
+        observables=[7.0],
+        losses=[],
+        seconds=[0.5, 1.5],
+        failed_code="spheno",
+        message="no output",
+        warnings=["w1", "w2"],
+        missing=[1, 2],
+    )
     assert dataset.record([ok(3, 4.0), failed]) == 2
     assert dataset.record([ok(1, 0.1 + 0.2), Outcome(4, Status.TIMED_OUT)]) == 2
     (all_results,) = dataset.results()
@@ -263,7 +276,7 @@ def test_a_file_of_another_format_or_no_database_is_refused_and_the_folder_relea
         other.execute("CREATE TABLE a (b)")
         other.execute("PRAGMA user_version = 99")
     other.close()
-    with pytest.raises(DatasetError, match="has format 99, but this lodescan reads 3"):
+    with pytest.raises(DatasetError, match="has format 99, but this lodescan reads 4"):
         Dataset(tmp_path)
 
 

@@ -22,7 +22,7 @@ A = np.linspace(0.01, 0.99, 40)
 def points_of(s):
     good = np.ones(40, dtype=np.bool_)
     columns = {"a": A, "b": A[::-1].copy(), "s": s, "NLL": np.full(40, 1.0)}
-    return Points("title", columns, np.arange(40), good, ~good, ~good)
+    return Points("title", columns, ids=np.arange(40), good=good, bad=~good, unphysical=~good)
 
 
 def plot_of(name, *values, scales=(None, None), contours=()):

@@ -9,8 +9,9 @@ from proposer.strategies.lode.strategy import Lode, LodeSettings
 from proposer.strategies.mls_dnnc import MlsDnnc, MlsDnncSettings
 from proposer.strategies.networks import FitSettings
 from proposer.target import Target
-from proposer.types import Status, Told
+from proposer.types import Status
 from scanspec import Kind, Likelihood, Variable
+from tests.proposer.scripted import scripted
 
 GAUSS = Likelihood(Kind.GAUSS, 2.0, 1.0)
 
@@ -37,28 +38,19 @@ def strategy_of(kind: str, space: Space, threshold: float):
 def test_it_ends_when_all_is_known(kind: str, size: int, threshold: float) -> None:
     space = space_of(size)
     assert space.size == 2 * size
-    strategy, told, seen = strategy_of(kind, space, threshold), [], set()
-    for number in range(1, 30):
-        batch = strategy.ask()
-        if batch is None:
-            break
-        new = np.array([row.tobytes() not in seen for row in batch.u])
-        new &= np.isin(np.arange(len(new)), np.unique(batch.u, axis=0, return_index=True)[1])
-        u = batch.u[new]
-        seen |= {row.tobytes() for row in u}
-        x = space.to_physical(u)
+    strategy = strategy_of(kind, space, threshold)
+
+    def answers(x):
         y = (x[:, 0] + 0.1 * x[:, 1])[:, None]
-        status = np.full(len(u), Status.OK, dtype=np.int8)
-        origins = [each for each, kept in zip(batch.origins, new, strict=True) if kept]
-        told.append(
-            Told(1000 * number + np.arange(len(u)), u, status, GAUSS.loss(y[:, 0]), y, origins, np.full(len(u), number))
-        )
-        strategy.tell(told[-1])
-    assert len(seen) == 2 * size and number < 12
+        return [Status.OK] * len(x), GAUSS.loss(y[:, 0]), y
+
+    told = [step.told for step in scripted(strategy, space, answers, batches=30)]
+    assert sum(len(batch.ids) for batch in told) == 2 * size and len(told) < 12
+    assert len(np.unique(np.concatenate([batch.u for batch in told]), axis=0)) == 2 * size
     assert f"all {2 * size} points of the space" in strategy.stop_reason
     again = strategy_of(kind, space, threshold)
-    for each in told:
-        again.tell(each)
+    for batch in told:
+        again.tell(batch)
     assert again.ask() is None
 
 

@@ -86,7 +86,7 @@ def test_a_folder_of_somebody_else_is_left_alone(tmp_path, name):
     (tmp_path / ".hidden").write_text("")
     with pytest.raises(DatasetError, match=rf"holds files but no run \({name}\).*choose a new or empty folder"):
         Dataset(tmp_path)
-    assert sorted(each.name for each in tmp_path.iterdir()) == sorted([".hidden", name])
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([".hidden", name])
 
 
 # The folder under a scan that runs

@@ -79,7 +79,7 @@ def test_a_folder_of_format_2_holds_what_it_held(old_run, read_only):
     assert ((old_run / "dataset.sqlite").read_bytes() == content) == read_only
     assert not (old_run / "dataset.sqlite.new").exists()
     with closing(sqlite3.connect(old_run / "dataset.sqlite")) as db:
-        assert db.execute("PRAGMA user_version").fetchone()[0] == (2 if read_only else 3)
+        assert db.execute("PRAGMA user_version").fetchone()[0] == (2 if read_only else 4)
 
 
 def test_status_and_export_read_format_2(old_run, capsys):
@@ -139,7 +139,7 @@ def test_a_damaged_folder_of_format_2_is_named_and_not_replaced(old_run, damage)
         assert db.execute("PRAGMA user_version").fetchone()[0] == 2
 
 
-@pytest.mark.parametrize("version", [0, 1, 2, 4])
+@pytest.mark.parametrize("version", [0, 1, 2, 3, 5])
 def test_a_changed_number_of_the_format_does_no_harm(tmp_path, version):
     filled(tmp_path)
     with closing(sqlite3.connect(tmp_path / "dataset.sqlite")) as db:
@@ -154,5 +154,5 @@ def test_a_changed_number_of_the_format_does_no_harm(tmp_path, version):
 def test_older_formats_are_refused(old_run):
     with closing(sqlite3.connect(old_run / "dataset.sqlite")) as db:
         db.execute("PRAGMA user_version = 1")
-    with pytest.raises(DatasetError, match=r"has format 1, but this lodescan reads 3 .and converts 2"):
+    with pytest.raises(DatasetError, match=r"has format 1, but this lodescan reads 4 .and converts 2 and 3"):
         Dataset(old_run)

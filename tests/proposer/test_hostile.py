@@ -60,12 +60,12 @@ def test_a_sound_nll_is_believed_to_rounding() -> None:
     two = [pb.Observable(name=name, likelihood=GAUSS) for name in ("y", "z")]
     with client_of(answer, observables=two) as client:
         outcomes = client.outcomes(3, soon())
-    assert [each.status for each in outcomes] == [Status.OK] * 3
+    assert [outcome.status for outcome in outcomes] == [Status.OK] * 3
 
 
 STRAYS = {
     "never sent": lambda ids: [message(*[good(each + 1000) for each in ids]), message(*map(good, ids))],
-    "to be sent later": lambda ids: [message(*[good(each) for each in range(30)])],
+    "to be sent later": lambda ids: [message(*[good(k) for k in range(30)])],
     "twice in a message": lambda ids: [message(*map(good, [*ids, *ids]))],
     "twice in two": lambda ids: [message(*map(good, ids)), message(*map(good, ids))],
     "the largest id": lambda ids: [message(good(2**64 - 1), *map(good, ids))],
@@ -78,7 +78,7 @@ STRAYS = {
 def test_answers_that_nobody_asked_for_are_left_out(answer: Any) -> None:
     with client_of(answer) as client:
         outcomes = client.outcomes(30, soon())
-        assert [each.id for each in outcomes] == list(range(30))
+        assert [outcome.id for outcome in outcomes] == list(range(30))
         assert len(set(client.servicer.asked)) == len(client.servicer.asked)  # nothing is sent twice
         (line,) = client.said
     assert "answers points that it was not asked, or answers them twice (point " in line
@@ -108,7 +108,9 @@ def test_nothing_of_a_point_is_larger_than_what_was_described() -> None:
     assert list(outcome.missing) == [0]
     assert list(outcome.seconds) == [0.0, 0.0, 0.0]
     assert len(outcome.message) == 500 and outcome.failed_code.isprintable()
-    assert len(outcome.warnings) == 20 and all(each.isprintable() and len(each) <= 500 for each in outcome.warnings)
+    assert len(outcome.warnings) == 20 and all(
+        warning.isprintable() and len(warning) <= 500 for warning in outcome.warnings
+    )
 
 
 @pytest.mark.parametrize(
@@ -174,7 +176,7 @@ def test_a_mute_evaluator_is_given_up_a_grace_after_the_limit(lost: int, monkeyp
     with client_of(lambda ids: [message(*[good(each, seconds=[0.0]) for each in ids if each >= lost])]) as client:
         outcomes = client.outcomes(10, start + 0.5)
         seconds = time.monotonic() - start
-        assert [each.id for each in outcomes] == (list(range(1, 10)) if lost == 1 else [])
+        assert [outcome.id for outcome in outcomes] == (list(range(1, 10)) if lost == 1 else [])
         assert client.servicer.returned == 1
     assert 1.1 <= seconds < 5
     waiting = "waiting for point 0" if lost == 1 else "waiting for points 0, 1"

@@ -41,7 +41,7 @@ def test_from_flags(tmp_path, capsys):
     (tmp_path / "mine.py").write_text("def f(point):\n    return compute(point)\n")
     assert main(["init", str(file), *flags]) == 0
     scan = read_scan_file(file)
-    assert (scan.run_name, [(each.name, each.low, each.high) for each in scan.variables]) == (
+    assert (scan.run_name, [(variable.name, variable.low, variable.high) for variable in scan.variables]) == (
         "my_model",
         [("m0", 100.0, 1000.0)],
     )
@@ -63,8 +63,11 @@ def test_from_a_function(tmp_path):
     file = tmp_path / "scan.yaml"
     assert main(["init", str(file), "--function", "mine:observables", "--variable", "lam=1,2"]) == 0
     scan = read_scan_file(file)
-    assert {each.name: (each.low, each.high) for each in scan.variables} == {"lam": (1, 2), "m0": (0, 1)}
-    assert [each.name for each in scan.all_observables()] == ["mh", "omega"]
+    assert {variable.name: (variable.low, variable.high) for variable in scan.variables} == {
+        "lam": (1, 2),
+        "m0": (0, 1),
+    }
+    assert [observable.name for observable in scan.all_observables()] == ["mh", "omega"]
     marked = [line.split(":")[0].strip() for line in file.read_text().splitlines() if line.endswith("# CHECK")]
     assert marked == ["m0", "mh", "omega"]
 
@@ -75,7 +78,7 @@ def test_from_an_slha_file(tmp_path):
     flags = ["--slha", str(tmp_path / "input.slha"), "--command", "spheno {input} {output}", "--observable", "mh=125,2"]
     assert main(["init", str(file), *flags]) == 0
     scan = read_scan_file(file)
-    assert {each.name: (each.low, each.high) for each in scan.variables} == {
+    assert {variable.name: (variable.low, variable.high) for variable in scan.variables} == {
         "m0": (62.5, 250),
         "m12": (250, 1000),
         "m0_2": (-2, -0.5),
@@ -103,11 +106,11 @@ def test_what_is_missing_is_said_and_nothing_is_written(tmp_path, flags, words):
     command = [sys.executable, "-m", "proposer", "init", str(tmp_path / "scan.yaml"), *flags]
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
     assert done.returncode == 2 and words in done.stderr
-    assert [each.name for each in tmp_path.iterdir() if each.suffix != ".py"] == []
+    assert [path.name for path in tmp_path.iterdir() if path.suffix != ".py"] == []
 
 
 def is_shown(words: str, shown: list[str]) -> bool:
-    return any(words in each for each in shown)
+    return any(words in line for line in shown)
 
 
 def test_questions(tmp_path):
@@ -124,7 +127,7 @@ def test_questions(tmp_path):
             terminal.enter(answer)
         assert terminal.wait() == 0
     scan = read_scan_file(file)
-    assert [each.name for each in scan.variables] == ["x", "y"] and scan.setup.integer("points") == 70
+    assert [variable.name for variable in scan.variables] == ["x", "y"] and scan.setup.integer("points") == 70
 
 
 def test_doctor_says_what_to_mend(tmp_path, monkeypatch, capsys):

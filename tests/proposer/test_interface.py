@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
-import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -62,13 +60,6 @@ def test_no_run(tmp_path: Path) -> None:
         proposer.open_run(tmp_path)
 
 
-@pytest.mark.slow
-def test_examples() -> None:
-    module = importlib.import_module("proposer.interface.asking")
-    found = doctest.testmod(module)
-    assert found.attempted >= 5 and found.failed == 0
-
-
 def test_lode_refuses_what_it_did_not_ask_for() -> None:
     search = proposer.Lode({"x": (0, 1)}, threshold=1.0)
     points = search.ask()
@@ -91,3 +82,19 @@ def test_observables_give_the_nll_and_parts_may_come_in_any_order() -> None:
         part = points[rows]
         search.tell(part, observables={"o": part[:, 0]})
     assert search.good == int((np.abs(points[:, 0] - 0.5) < 0.2).sum())
+
+
+def test_lode_with_a_target_that_follows_the_best_point() -> None:
+    target = proposer.Target.within(0.95, 2)
+    search = proposer.Lode({"x": (-3, 3), "y": (-3, 3)}, target=target, seed=1)
+    told = np.empty(0)
+    for _ in range(4):
+        points = search.ask()
+        nll = 40 + ((points - [1.0, -0.5]) ** 2).sum(axis=1) / (2 * 0.3**2)
+        search.tell(points, nll=nll)
+        told = np.concatenate([told, nll])
+    assert search.good == (told < told.min() + 2.995732).sum() > 20 and told.min() < 40.5
+    with pytest.raises(UsageError, match="a threshold or a target"):
+        proposer.Lode({"x": (0, 1)})
+    with pytest.raises(UsageError, match="a threshold or a target"):
+        proposer.Lode({"x": (0, 1)}, threshold=1.0, target=target)

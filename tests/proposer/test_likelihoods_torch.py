@@ -27,4 +27,4 @@ def test_what_is_not_finite(kind):
     x = torch.tensor([math.nan, math.inf, -math.inf], dtype=torch.float64)
     expected = exact_loss(Likelihood(kind, 1.0, 2.0, 0.5, 3.0), math.nan)
     losses = Likelihood(kind, 1.0, 2.0, 0.5, 3.0).loss(x).tolist()
-    assert all(close(each, expected) for each in losses)
+    assert all(close(loss, expected) for loss in losses)

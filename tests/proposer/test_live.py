@@ -57,18 +57,18 @@ SHOWN = [
 
 def test_the_display_and_what_is_said_above_it() -> None:
     with Terminal(PROGRAM) as terminal:
-        lines = terminal.wait_for(lambda shown: any(each.startswith("time ") for each in shown))
+        lines = terminal.wait_for(lambda shown: any(line.startswith("time ") for line in shown))
         assert [a.startswith(b) for a, b in zip(lines, SHOWN, strict=False)] == [True] * len(SHOWN), lines
-        assert all(len(each) <= 80 for each in lines)
+        assert all(len(line) <= 80 for line in lines)
         terminal.enter()
-        terminal.wait_for(lambda shown: any("of a program" in each for each in shown))
+        terminal.wait_for(lambda shown: any("of a program" in line for line in shown))
         terminal.enter()
         assert terminal.wait() == 0
-        lines = [each for each in terminal.shown if each]
+        lines = [line for line in terminal.shown if line]
     assert "a line of a command" in lines and "of a program" in lines
-    assert any(each.endswith("a.module: of a module") for each in lines)
-    assert any("py.warnings: " in each for each in lines)
-    assert not any("good" in each for each in lines)  # the display is gone, and left nothing behind
+    assert any(line.endswith("a.module: of a module") for line in lines)
+    assert any("py.warnings: " in line for line in lines)
+    assert not any("good" in line for line in lines)  # the display is gone, and left nothing behind
     assert lines[-1] == "over"
 
 

@@ -19,6 +19,7 @@ from proposer.target import Target
 from proposer.types import Batch, CheckpointError, Floats, Status, Told
 from scanspec import Kind, Likelihood, PriorKind, ScanFileError, Variable, losses_and_nll, read_scan_file
 from tests.proposer.datasets import open_dataset
+from tests.proposer.scripted import scripted
 
 GAUSS = ScoredObservable("y", Likelihood(Kind.GAUSS, 0.5, 0.1))
 WINDOW = ScoredObservable("w", Likelihood(), (0.2, 0.9))
@@ -108,20 +109,21 @@ def nothing_but_nll(u: Floats) -> Answers:
 def told(number: int, batch: Batch, answers: Answers) -> Told:
     ids = number * 1000 + np.arange(len(batch))
     status, nll, y = answers
-    return Told(ids, batch.u, np.array(status, np.int8), nll, y, batch.origins, np.full(len(batch), number))
+    return Told(
+        ids,
+        batch.u,
+        status=np.array(status, np.int8),
+        nll=nll,
+        observables=y,
+        origins=batch.origins,
+        batches=np.full(len(batch), number),
+    )
 
 
 def play(strategy: Lode, answer: Callable[[Floats], Answers], batches: int) -> list[Batch]:
-    """Asks, and tells with the lag of a scan."""
-    made: list[Batch] = []
-    for number in range(1, batches + 1):
-        if number > 1 + strategy.lag:
-            earlier = made[number - 2 - strategy.lag]
-            strategy.tell(told(number - 1 - strategy.lag, earlier, answer(earlier.u)))
-        batch = strategy.ask()
-        assert batch is not None
-        made.append(batch)
-    return made
+    """Drives with a function of u, shape (n, d); the batches without points that were asked for before."""
+    steps = scripted(strategy, strategy.space, lambda x: answer(strategy.space.to_unit(x)), batches)
+    return [Batch(step.told.u, step.told.origins, 0) for step in steps]
 
 
 def share_good(batches: list[Batch], answer: Callable[[Floats], Answers] = honest) -> float:
@@ -144,7 +146,7 @@ EVERY = [
 ]
 
 
-@pytest.mark.parametrize("answer", EVERY, ids=lambda each: getattr(each, "__name__", ""))
+@pytest.mark.parametrize("answer", EVERY, ids=lambda case: getattr(case, "__name__", ""))
 def test_it_goes_on_whatever_comes_back(answer):
     made = play(Lode(cube(2), FAST, 1, [GAUSS]), answer, 5)
     u = np.concatenate([batch.u for batch in made])
@@ -221,14 +223,10 @@ def test_a_region_that_is_full_is_filled_on(dim, evaluations):
 
     strategy = Lode(cube(dim), settings, 1, scored)
     found: list[Floats] = []
-    waiting: list[Told] = []
-    while sum(len(u) for u in found) < evaluations:
-        while len(waiting) > strategy.lag:
-            strategy.tell(waiting.pop(0))
-        batch = strategy.ask()
-        assert batch is not None
-        found.append(batch.u)
-        waiting.append(told(len(found), batch, ball(batch.u)))
+    for step in scripted(strategy, strategy.space, ball):
+        found.append(step.told.u)
+        if sum(len(u) for u in found) >= evaluations:
+            break
     late = np.concatenate(found)[evaluations // 2 :]
     assert (ball(late)[1] < 1.0).mean() > 0.85
 
@@ -258,7 +256,7 @@ def test_fixed_variables_and_priors():
             Variable("flat", -3.0, 5.0),
             Variable("fixed", 7.5, 7.5),
             Variable("log", 1e-3, 1e3, PriorKind.LOG_UNIFORM),
-            Variable("bell", -np.inf, np.inf, PriorKind.NORMAL, 2.0, 0.5),
+            Variable("bell", -np.inf, high=np.inf, prior=PriorKind.NORMAL, mean=2.0, sigma=0.5),
         ]
     )
     made = play(Lode(space, FAST, 1, [GAUSS]), honest, 5)

@@ -28,7 +28,7 @@ Y, W, LIMIT = Likelihood(Kind.GAUSS, 125.1, 0.1), Likelihood(Kind.GAUSS, 4, 0.5)
 
 def good_of(observables, likelihoods, most=230, seed=1):
     """Good points of one search in the square."""
-    scored = [ScoredObservable(f"y{j}", each) for j, each in enumerate(likelihoods)]
+    scored = [ScoredObservable(f"y{j}", likelihood) for j, likelihood in enumerate(likelihoods)]
     space = Space([Variable("x", 0.0, 1.0), Variable("z", 0.0, 1.0)])
 
     def answers(x):
@@ -77,7 +77,7 @@ def test_no_physics_costs_no_more_than_nan(instead):
 
 @pytest.mark.parametrize("values", [(124.0, 3.0), (130.0, 0.0)])
 def test_a_constant_among_the_values(values):
-    assert good_of(box(*(constant(each) for each in values)), [Y, W]) > 110
+    assert good_of(box(*(constant(value) for value in values)), [Y, W]) > 110
 
 
 def test_beside_a_limit_from_above():

@@ -133,9 +133,9 @@ def test_probes_are_the_minima_that_nobody_has_looked_at():
     assert (distance.min(axis=1) < 0.02).all()  # and nothing else, though some perhaps twice
     assert (np.diff(e) >= 0).all()
     known = np.concatenate([rng.random((8, 2)), [[0.8, 0.21]]])
-    probed = probes(energy, starts, known, energy(torch.from_numpy(known)).numpy(), 5, rng)
+    probed = probes(energy, starts, u_known=known, e_known=energy(torch.from_numpy(known)).numpy(), most=5, rng=rng)
     assert probed == pytest.approx(np.array([[0.5, 0.8]]), abs=0.02)
-    assert len(probes(energy, starts, known, np.zeros(9), 5, rng)) == 0
+    assert len(probes(energy, starts, u_known=known, e_known=np.zeros(9), most=5, rng=rng)) == 0
 
 
 def test_shares_follow_what_came_of_earlier_points():

@@ -136,7 +136,7 @@ def good_of(settings: LodeSettings, evaluations: int, seed: int = 5) -> np.ndarr
 
 
 def nll_of(function: Callable[[np.ndarray], np.ndarray], space: Space) -> LocalFunction:
-    ranges = {each.name: (each.low, each.high) for each in space.variables}
+    ranges = {variable.name: (variable.low, variable.high) for variable in space.variables}
     return LocalFunction(lambda x: Answers(np.empty((len(x), 0)), function(x)), ranges)
 
 

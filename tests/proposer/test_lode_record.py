@@ -76,7 +76,17 @@ def test_a_step_is_given_to_networks_and_what_is_smooth_is_not():
         y = stairs(u)
         nll = losses_and_nll(likelihoods, y)[1]
         numbers = np.full(60, number, dtype=np.int64)
-        points.add(Told(numbers, u, np.full(60, Status.OK, np.int8), nll, y, ["start"] * 60, numbers))
+        points.add(
+            Told(
+                numbers,
+                u,
+                status=np.full(60, Status.OK, np.int8),
+                nll=nll,
+                observables=y,
+                origins=["start"] * 60,
+                batches=numbers,
+            )
+        )
         model.fit(points.known(), RNG)
     assert model.by_nets.tolist()[1] is False
     assert model.by_nets.tolist()[0] is True

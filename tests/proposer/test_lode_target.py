@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from proposer.drive import drive
 from proposer.evaluation.local import Answers, LocalFunction
 from proposer.space import Space
-from proposer.strategies.base import is_good
+from proposer.strategies.base import judged
 from proposer.strategies.choice import read_settings
 from proposer.strategies.cmaes import Cmaes, CmaesSettings
 from proposer.strategies.lode import nets as lode_nets
@@ -172,16 +172,16 @@ def test_every_strategy_counts_a_band(tmp_path):
     told = Told(
         np.arange(5),
         np.zeros((5, 1)),
-        np.array([1, 1, 1, 2, 1], np.int8),
-        np.array([0.5, 1.5, 2.5, 1.5, np.nan]),
-        np.empty((5, 0)),
-        ["a"] * 5,
-        np.ones(5, np.int64),
+        status=np.array([1, 1, 1, 2, 1], np.int8),
+        nll=np.array([0.5, 1.5, 2.5, 1.5, np.nan]),
+        observables=np.empty((5, 0)),
+        origins=["a"] * 5,
+        batches=np.ones(5, np.int64),
     )
     for name in ("LODE", "MLS_DNNC", "RANDOM", "SOBOL", "CMAES"):
         settings = read(tmp_path, name, "threshold_value: [1, 2]")
         assert settings.target == Target(2.0, 1.0)
-        assert is_good(told, settings).tolist() == [False, True, False, False, False]
+        assert settings.target.contains(judged(told)).tolist() == [False, True, False, False, False]
     assert Target(1.0).contains(np.array([-np.inf, np.nan])).tolist() == [True, False]
     assert Target(2.0).describe() == "NLL below 2" and Target(2.0, 1.0).describe() == "NLL between 1 and 2"
 
@@ -205,11 +205,11 @@ def test_cma_es_looks_for_the_middle_of_a_band():
             Told(
                 100 * number + np.arange(len(batch)),
                 batch.u,
-                np.full(len(batch), Status.OK, np.int8),
-                nll,
-                np.empty((len(batch), 0)),
-                batch.origins,
-                np.full(len(batch), number),
+                status=np.full(len(batch), Status.OK, np.int8),
+                nll=nll,
+                observables=np.empty((len(batch), 0)),
+                origins=batch.origins,
+                batches=np.full(len(batch), number),
             )
         )
     assert np.abs(nll - 2.5).max() < 0.1

@@ -11,27 +11,13 @@ import torch
 from proposer.space import Space
 from proposer.strategies.base import Strategy, generator
 from proposer.strategies.mls_dnnc import MlsDnnc, MlsDnncSettings
-from proposer.strategies.networks import FitSettings
 from proposer.target import Target
 from proposer.types import Batch, Status, Told
 from scanspec import read_scan_file
 from scanspec.variables import Variable
+from tests.proposer.cube import CUBE, FAST, ball
 
 ROOT = Path(__file__).parents[2]
-CUBE = Space([Variable(name, 0.0, 1.0) for name in "xyz"])
-FAST = MlsDnncSettings(
-    bootstrap_points=60,
-    candidate_points=400,
-    points_per_iteration=50,
-    target=Target(1.0),
-    iterations=3,
-    fit=FitSettings(neurons=12, batch_size=64, epochs=8),
-)
-
-
-def ball(u: np.ndarray) -> np.ndarray:
-    """An NLL that is good (below 1) in 3 % of the cube."""
-    return ((u - [0.3, 0.6, 0.5]) ** 2).sum(axis=1) / 0.2**2
 
 
 class Scan:
@@ -57,7 +43,9 @@ class Scan:
         ids = np.arange(self.points + 1, self.points + len(batch) + 1)
         self.points += len(batch)
         numbers = np.full(len(batch), len(self.told) + 1)
-        self.told.append(Told(ids, batch.u, status, nll, nll[:, None], batch.origins, numbers))
+        self.told.append(
+            Told(ids, batch.u, status=status, nll=nll, observables=nll[:, None], origins=batch.origins, batches=numbers)
+        )
         self.strategy.tell(self.told[-1])
 
     def run(self, most: int = 100) -> list[Batch]:
@@ -76,7 +64,7 @@ def scan(settings: MlsDnncSettings = FAST, seed: int = 5, space: Space = CUBE, *
 
 def kinds(batches: list[Batch]) -> list[tuple[int, str]]:
     """Iteration and kind of each batch: bootstrap, candidates or smote."""
-    return [(each.iteration, "candidates" if "exploit" in each.origins else each.origins[0]) for each in batches]
+    return [(batch.iteration, "candidates" if "exploit" in batch.origins else batch.origins[0]) for batch in batches]
 
 
 def trainings(monkeypatch) -> list[dict]:
@@ -109,7 +97,7 @@ def test_the_loop_has_the_published_order_and_ends_with_its_iterations():
     assert run.strategy.ask() is None
     assert run.strategy.lag == 0
     strategy: Strategy = run.strategy
-    assert strategy.good == sum(run.good(each).sum() for each in run.batches)
+    assert strategy.good == sum(run.good(batch).sum() for batch in run.batches)
 
 
 def test_candidates_are_the_best_ones_and_others_at_random(monkeypatch):
@@ -154,16 +142,16 @@ def test_the_first_fit_has_all_points_later_ones_all_good_and_as_many_bad(monkey
     assert seen[0]["weight"] == pytest.approx((1 - share) / share)
     first_of_3 = kinds(run.batches).index((3, "candidates"))
     before = run.batches[:first_of_3]
-    good = np.concatenate([run.good(each) for each in before])
+    good = np.concatenate([run.good(batch) for batch in before])
     last = seen[-1]
     assert last["good"].sum() == good.sum()
     assert (~last["good"]).sum() == good.sum()
     assert last["weight"] == 1.0
-    chosen = np.concatenate([2 * each.u - 1 for each in before[1:]])
+    chosen = np.concatenate([2 * batch.u - 1 for batch in before[1:]])
     late = {row.tobytes() for row in chosen}
     n_late = sum(row.tobytes() in late for row in last["inputs"][~last["good"]])
     assert n_late == min(good.sum() // 2, (~good[len(boot) :]).sum())
-    assert {row.tobytes() for row in np.concatenate([2 * each.u - 1 for each in before])[good]} == {
+    assert {row.tobytes() for row in np.concatenate([2 * batch.u - 1 for batch in before])[good]} == {
         row.tobytes() for row in last["inputs"][last["good"]]
     }
 
@@ -253,12 +241,12 @@ def test_smote_points_are_new_at_most_a_round_and_count_by_their_true_labels():
     """The published code evaluates old points again and counts them as new good ones."""
     run = scan(replace(FAST, points_per_iteration=30, iterations=6))
     run.run()
-    smote = [each for each in run.batches if each.origins[0] == "smote"]
+    smote = [batch for batch in run.batches if batch.origins[0] == "smote"]
     assert smote
     assert all(len(each) <= 30 for each in smote)
-    rows = [row.tobytes() for each in run.batches for row in each.u]
+    rows = [row.tobytes() for batch in run.batches for row in batch.u]
     assert len(set(rows)) == len(rows)
-    assert run.strategy.good == sum(run.good(each).sum() for each in run.batches)
+    assert run.strategy.good == sum(run.good(batch).sum() for batch in run.batches)
 
 
 @pytest.mark.parametrize("status", [Status.INVALID, Status.FAILED, Status.TIMED_OUT])
@@ -268,7 +256,7 @@ def test_an_iteration_without_a_valid_point_goes_on(monkeypatch, status, n_good)
     run = told_run(monkeypatch, n_good, status=status)
     run.run(10)
     assert run.strategy.stop_reason
-    candidates = [each for each in kinds(run.batches) if each[1] == "candidates"]
+    candidates = [kind for kind in kinds(run.batches) if kind[1] == "candidates"]
     assert candidates == [(1, "candidates"), (2, "candidates"), (3, "candidates")]
     smote_follows = kinds(run.batches)[2] == (1, "smote")
     assert smote_follows == (status is Status.INVALID)  # they are bad points; failures say nothing
@@ -322,7 +310,15 @@ def test_a_batch_that_was_asked_before_leaves_no_gap():
     """The dataset drops points asked before; the strategy is told none of them."""
     strategy = MlsDnnc(CUBE, FAST, 5)
     none = np.empty((0, 0))
-    empty = Told(np.empty(0, np.int64), none, np.empty(0, np.int8), np.empty(0), none, [], np.empty(0, np.int64))
+    empty = Told(
+        np.empty(0, np.int64),
+        none,
+        status=np.empty(0, np.int8),
+        nll=np.empty(0),
+        observables=none,
+        origins=[],
+        batches=np.empty(0, np.int64),
+    )
     assert strategy.ask() is not None
     strategy.tell(empty)
     run = Scan(strategy)
@@ -392,9 +388,11 @@ def test_it_finds_good_points_of_the_toy_far_more_often_than_chance():
     chance = (nll(space.draw(np.random.default_rng(0), 200_000)) < settings.target.threshold).mean()
     run = Scan(MlsDnnc(space, settings, 1), nll=nll)
     run.run()
-    later = [each for each in run.batches if each.iteration >= 4]
-    exploit = [run.good(each)[[o == "exploit" for o in each.origins]] for each in later if "exploit" in each.origins]
+    later = [batch for batch in run.batches if batch.iteration >= 4]
+    exploit = [
+        run.good(batch)[[o == "exploit" for o in batch.origins]] for batch in later if "exploit" in batch.origins
+    ]
     assert np.concatenate(exploit).mean() > 3 * chance
-    assert np.concatenate([run.good(each) for each in later]).mean() > 8 * chance
-    found = np.concatenate([space.to_physical(each.u)[run.good(each)] for each in run.batches])
+    assert np.concatenate([run.good(batch) for batch in later]).mean() > 8 * chance
+    found = np.concatenate([space.to_physical(batch.u)[run.good(batch)] for batch in run.batches])
     assert len(np.unique(np.round(found / (7 * np.pi)), axis=0)) > 5  # several shells

@@ -7,29 +7,12 @@ import numpy as np
 import pytest
 
 from proposer.run.dataset import Dataset, Outcome
-from proposer.space import Space
-from proposer.strategies.mls_dnnc import MlsDnnc, MlsDnncSettings
-from proposer.strategies.networks import FitSettings
-from proposer.target import Target
+from proposer.strategies.mls_dnnc import MlsDnnc
 from proposer.types import Batch, CheckpointError, Status
-from scanspec.variables import Variable
+from tests.proposer.cube import CUBE, FAST, ball
 from tests.proposer.datasets import open_dataset, with_nll
 
-CUBE = Space([Variable(name, 0.0, 1.0) for name in "xyz"])
-FAST = MlsDnncSettings(
-    bootstrap_points=60,
-    candidate_points=400,
-    points_per_iteration=50,
-    target=Target(1.0),
-    iterations=3,
-    fit=FitSettings(neurons=12, batch_size=64, epochs=8),
-)
 MANY = 10**9
-
-
-def ball(u: np.ndarray) -> np.ndarray:
-    """An NLL that is good (below 1) in 3 % of the cube."""
-    return ((u - [0.3, 0.6, 0.5]) ** 2).sum(axis=1) / 0.2**2
 
 
 def init_batch() -> Batch:
@@ -73,7 +56,7 @@ def test_a_scan_interrupted_after_every_batch_is_the_uninterrupted_one(tmp_path,
             strategy.tell(whole.told(1))
         expected = play(whole, strategy, stop_after=MANY)
     assert len(expected) >= 6
-    assert "smote" in {each.origins[0] for each in expected}
+    assert "smote" in {batch.origins[0] for batch in expected}
     made: list[Batch] = []
     with open_dataset(tmp_path / "cut", 3, 0) as cut:
         if with_init:

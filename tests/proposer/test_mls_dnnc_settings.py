@@ -27,12 +27,12 @@ def test_defaults_are_those_of_the_documents(tmp_path):
     assert settings_of(tmp_path, "{}") == MlsDnncSettings(
         100,
         500,
-        300,
-        0.2,
-        5,
-        Target(100.0),
-        10,
-        FitSettings(neurons=100, batch_size=500, epochs=250, learning_rate=1e-2),
+        points_per_iteration=300,
+        random_fraction=0.2,
+        k_initial=5,
+        target=Target(100.0),
+        iterations=10,
+        fit=FitSettings(neurons=100, batch_size=500, epochs=250, learning_rate=1e-2),
     )
 
 
@@ -42,7 +42,16 @@ def test_bsmart_spellings_and_numeric_strings_are_read(tmp_path):
         """{Bootstrap_Points: "7", Candidate_Points: 1e3, Points_Per_Iteration: "2e1", Random_Fraction: "0.5",
         Kinitial: 3, Threshold_Value: "-1.5", Batch Size: "32", Neurons: 8, Epochs: "9", LearningRate: "1e-3",
         Iterations: "4"}""",
-    ) == MlsDnncSettings(7, 1000, 20, 0.5, 3, Target(-1.5), 4, FitSettings(8, 32, 9, 1e-3))
+    ) == MlsDnncSettings(
+        7,
+        1000,
+        points_per_iteration=20,
+        random_fraction=0.5,
+        k_initial=3,
+        target=Target(-1.5),
+        iterations=4,
+        fit=FitSettings(8, 32, 9, 1e-3),
+    )
 
 
 @pytest.mark.parametrize(

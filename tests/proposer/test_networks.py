@@ -27,7 +27,7 @@ def rng(seed: int = 0) -> np.random.Generator:
 
 
 def weights(classifier: Classifier) -> list[np.ndarray]:
-    return [each.detach().numpy().copy() for each in classifier._network.parameters()]
+    return [parameter.detach().numpy().copy() for parameter in classifier._network.parameters()]
 
 
 def fitted(n: int = 200, settings: FitSettings = SMALL) -> Classifier:

@@ -64,7 +64,7 @@ def test_an_observable_may_have_bsmarts_name_of_the_nll(tmp_path):
 
 def test_of_a_code_that_does_not_run(tmp_path):
     _, plotting = read(tmp_path, "plotting: {plots: {a: {values: [x, gone]}, b: {values: [x, y]}}}\n")
-    assert [each.name for each in plotting.plots] == ["b"]
+    assert [plot.name for plot in plotting.plots] == ["b"]
     place = f"{tmp_path}/scan.yaml, line 4"
     assert list(plotting.notes) == [
         f"{place}: plotting: plots: a is not drawn: gone belongs to a code that does not run"
@@ -73,7 +73,7 @@ def test_of_a_code_that_does_not_run(tmp_path):
 
 def test_a_column_that_is_not_there_is_no_reason_not_to_scan(tmp_path):
     _, plotting = read(tmp_path, "plotting:\n  plots:\n    a: {values: [x, half_]}\n    b: {values: [x, y]}\n")
-    assert [each.name for each in plotting.plots] == ["b"]
+    assert [plot.name for plot in plotting.plots] == ["b"]
     (note,) = plotting.notes
     assert "scan.yaml, line 6: plotting: plots: a is not drawn: 'half_' is no variable or observable" in note
     assert "did you mean 'half'?" in note

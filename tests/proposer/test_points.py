@@ -39,15 +39,16 @@ outcomes = st.builds(
     begun=st.floats(),
     returned=st.floats(),
 )
+probabilities = st.just(math.nan) | st.floats(0, 1)
 text = st.text().filter(lambda words: "\x1f" not in words)
 
 
-@given(outcomes, st.lists(st.floats(allow_nan=False), min_size=2, max_size=2), text)
+@given(outcomes, st.lists(st.floats(allow_nan=False), min_size=2, max_size=2), text, probabilities)
 @settings(max_examples=150, deadline=None)
-def test_a_point_comes_back_as_it_went_in(outcome, values, origin):
+def test_a_point_comes_back_as_it_went_in(outcome, values, origin, p):
     with closing(sqlite3.connect(":memory:")) as db:
         db.execute(COLUMNS.schema)
-        rows, asked = ask_rows(1, 7, 3, [origin], np.array([values]) + 0.0, asked_at=1.0e9)
+        rows, asked = ask_rows(1, 7, 3, [origin], np.array([values]) + 0.0, asked_at=1.0e9, probability=np.array([p]))
         db.executemany(COLUMNS.ask, rows)
         db.executemany(COLUMNS.answer, answer_rows([outcome], asked, COLUMNS))
         found, left = read_rows(db.execute("SELECT * FROM points").fetchall(), COLUMNS, np.zeros((1, 2)))
@@ -64,14 +65,27 @@ def test_a_point_comes_back_as_it_went_in(outcome, values, origin):
     assert (found.failed_code[0], found.message[0]) == (outcome.failed_code, outcome.message)
     assert found.warnings[0] == list(outcome.warnings)
     assert found.evaluator == [outcome.evaluator]
+    np.testing.assert_array_equal(found.probability, [p])
     np.testing.assert_array_equal(found.times, [[1.0e9, outcome.sent, outcome.begun, outcome.returned]])
     assert found.missing[0] == (list(outcome.missing) if outcome.observables else list(range(WIDTH)))
 
 
 def test_every_change_of_a_value_is_found():
     """Each cell of an answered and of an unanswered row in turn."""
-    rows, asked = ask_rows(1, 1, 0, ["a", "b"], np.array([[0.25, 3.0], [0.5, 4.0]]), asked_at=0.75)
-    said = Outcome(1, Status.FAILED, None, [1.0, math.nan, math.inf], (), [0.5], "c0", "why", ["w"], [1])
+    u = np.array([[0.25, 3.0], [0.5, 4.0]])
+    rows, asked = ask_rows(1, 1, 0, ["a", "b"], u, asked_at=0.75, probability=np.array([0.125, math.nan]))
+    said = Outcome(
+        1,
+        Status.FAILED,
+        nll=None,
+        observables=[1.0, math.nan, math.inf],
+        losses=(),
+        seconds=[0.5],
+        failed_code="c0",
+        message="why",
+        warnings=["w"],
+        missing=[1],
+    )
     said = said._replace(evaluator="here", sent=1.5, begun=1.75, returned=2.25)
     with closing(sqlite3.connect(":memory:")) as db:
         db.execute(COLUMNS.schema)
@@ -92,7 +106,7 @@ def test_every_change_of_a_value_is_found():
 def test_names_of_columns():
     """SQLite takes m0 and M0 for one name, and some names are taken."""
     made = Columns.named(["m0", "M0", "M0_2", "NLL", 'a "b"'], ["M0", "nll", "loss x", "x"], ["spheno", ""])
-    assert made.names[6:-11] == [
+    assert made.names[6:-12] == [
         "m0",
         "M0_3",
         "M0_2",
@@ -127,12 +141,33 @@ def test_any_reader_of_sqlite_reads_a_run_while_it_goes_on(tmp_path):
         dataset.add_batch(Batch(u, ["start", "exploit", "x", "y"], 4), u * 100, b"state")
         dataset.record(
             [
-                Outcome(1, Status.OK, 0.5, [125.0, math.nan], [0.5, 0.0], [2.0], warnings=["SPINFO 3"])._replace(
-                    evaluator="127.0.0.1:50051", sent=1e9
+                Outcome(
+                    1,
+                    Status.OK,
+                    nll=0.5,
+                    observables=[125.0, math.nan],
+                    losses=[0.5, 0.0],
+                    seconds=[2.0],
+                    warnings=["SPINFO 3"],
+                )._replace(evaluator="127.0.0.1:50051", sent=1e9)
+            ]
+        )
+        dataset.record(
+            [
+                Outcome(
+                    2,
+                    Status.FAILED,
+                    nll=None,
+                    observables=[math.inf, math.nan],
+                    losses=(),
+                    seconds=[2.5],
+                    failed_code="spheno",
+                    message="no mh",
+                    warnings=(),
+                    missing=[1],
                 )
             ]
         )
-        dataset.record([Outcome(2, Status.FAILED, None, [math.inf, math.nan], (), [2.5], "spheno", "no mh", (), [1])])
         dataset.record([Outcome(3, Status.TIMED_OUT, message="late")])
         with closing(sqlite3.connect(f"file:{tmp_path / 'dataset.sqlite'}?mode=ro", uri=True)) as other:
             table = pd.read_sql("SELECT * FROM points", other)
@@ -160,11 +195,13 @@ def test_hundreds_of_observables_and_too_many(tmp_path):
         dataset.start(Columns.named(["x"], wide, ["c"]))
         u = np.array([[0.5]])
         dataset.add_batch(Batch(u, ["a"], 0), u, b"")
-        dataset.record([Outcome(1, Status.OK, 1.0, [*map(float, range(900))], [0.5] * 900, [1.0])])
+        dataset.record(
+            [Outcome(1, Status.OK, nll=1.0, observables=[*map(float, range(900))], losses=[0.5] * 900, seconds=[1.0])]
+        )
         assert next(dataset.results()).observables[0].tolist() == [*map(float, range(900))]
     most = most_columns()
     assert most == 2000
-    with pytest.raises(TooManyColumns, match=r"1,000 observables.* need 2,01\d columns, .* at most 2,000; leave out"):
+    with pytest.raises(TooManyColumns, match=r"1,000 observables.* need 2,02\d columns, .* at most 2,000; leave out"):
         Columns.named(["x"], [f"o{k}" for k in range(1000)], ["c"])
 
 
@@ -173,5 +210,5 @@ def test_seconds_beyond_the_named_codes_go_to_the_last(tmp_path):
         with open_dataset(tmp_path / str(codes), 1, 0, codes) as dataset:
             u = np.array([[0.5]])
             dataset.add_batch(Batch(u, ["a"], 0), u, b"")
-            dataset.record([Outcome(1, Status.OK, 1.0, (), (), [0.5, 0.25])])
+            dataset.record([Outcome(1, Status.OK, nll=1.0, observables=(), losses=(), seconds=[0.5, 0.25])])
             assert next(dataset.results()).seconds[0].tolist() == expected

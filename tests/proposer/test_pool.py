@@ -44,12 +44,12 @@ def test_a_slow_point_is_raced_and_the_slower_one_given_up(opened: ExitStack, mo
     pooled = Pooled(opened, Honest(once_stuck, DESCRIBED), Honest(once_stuck, DESCRIBED))
     pooled.pool.describe(5.0)
     received = list(pooled.pool.evaluate(points(60), wait=5.0, until=time.monotonic() + 20))
-    outcomes = [each for some in received for each in some.outcomes]
-    assert sorted(each.id for each in outcomes) == list(range(1, 61))
+    outcomes = [outcome for some in received for outcome in some.outcomes]
+    assert sorted(outcome.id for outcome in outcomes) == list(range(1, 61))
     assert all(1 in servicer.asked for servicer in pooled.servicers)
     asked = Counter(each for servicer in pooled.servicers for each in servicer.asked)
     assert sum(some.raced for some in received) == sum(times == 2 for times in asked.values()) >= 1
-    (winner,) = [each.evaluator for each in outcomes if each.id == 1]
+    (winner,) = [outcome.evaluator for outcome in outcomes if outcome.id == 1]
     loser = pooled.servicers[1 - pooled.addresses.index(winner)]
     deadline = time.monotonic() + 10
     while 1 not in loser.given_up:
@@ -82,8 +82,8 @@ def test_a_mute_evaluator_is_given_up_by_its_own_limits(opened: ExitStack, monke
 
     pooled = Pooled(opened, Honest(loses_one, {**DESCRIBED, "longest_seconds": 0.1}))
     outcomes = pooled.evaluate(points(8), seconds=math.inf)
-    assert [each.id for each in outcomes] == list(range(1, 9))
-    assert all(each.status is Status.OK for each in outcomes) and asked[3] == 2
+    assert [outcome.id for outcome in outcomes] == list(range(1, 9))
+    assert all(outcome.status is Status.OK for outcome in outcomes) and asked[3] == 2
     (line,) = [each for each in pooled.said if "connecting anew" in each]
     assert "has not answered point 3 for" in line and "although its codes end after" in line
 
@@ -100,7 +100,7 @@ def test_a_point_that_is_never_answered_has_failed_after_three_tries(
 
     pooled = Pooled(opened, Honest(loses_three, {**DESCRIBED, "longest_seconds": 0.05}))
     outcomes = pooled.evaluate(points(8), seconds=math.inf)
-    assert [each.id for each in outcomes if each.status is Status.FAILED] == [3] and len(outcomes) == 8
+    assert [outcome.id for outcome in outcomes if outcome.status is Status.FAILED] == [3] and len(outcomes) == 8
     assert asked[3] == 3 and "3 times while it ran" in outcomes[2].message
 
 
@@ -186,7 +186,7 @@ def test_another_machine_needs_a_word(tmp_path: Path, opened: ExitStack) -> None
     pooled = Pooled(opened, places=(f"dir:{tmp_path}",))
     with pytest.raises(NoEvaluator):
         pooled.pool.describe(0.3)
-    assert ["10.0.0.1:5" in each and "left out" in each for each in pooled.said if "another machine" in each] == [True]
+    assert ["10.0.0.1:5" in line and "left out" in line for line in pooled.said if "another machine" in line] == [True]
 
 
 def link(seconds: float, concurrency: int, room: int = 1000, out: int = 0) -> Any:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from proposer.show.profiles import edges, height, profile, surface
+from proposer.show.profiles import edges, profile, surface
+from proposer.target import height
 
 
 def test_heights_are_those_of_wilks() -> None:

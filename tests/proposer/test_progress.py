@@ -107,7 +107,7 @@ def test_a_kind_of_failure_is_told_once_however_often_it_comes_back(capsys: pyte
     assert explained == [IN_A_ROW + 1, 3000]
     assert "20 points failed one after the other; so far 20 like the last of them:" in said
     assert "so far 20 like" in said.splitlines()[-2] and said.splitlines()[-1] == "  took 60 s"
-    assert {each.points for each in tally.failures.values()} == {20, 1980}
+    assert {failure.points for failure in tally.failures.values()} == {20, 1980}
 
 
 def test_many_kinds_of_failures_are_not_all_told(capsys: pytest.CaptureFixture[str]) -> None:

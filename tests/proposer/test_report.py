@@ -83,6 +83,7 @@ def test_in_the_order_of_a_referees_questions(page: Page) -> None:
         "Which constraint excludes how much",
         "Correlations over the good points",
         "How the search went",
+        "Whether the predictions were right",
         "Where points are unphysical or failed",
         "Seconds by code",
         "Best points",
@@ -116,18 +117,19 @@ def test_nothing_is_loaded_and_each_picture_is_an_image_with_a_text(page: Page, 
 
 @pytest.mark.slow
 def test_a_command_of_each_best_point(page: Page, run: Path) -> None:
-    commands = [each for each in page.copied if each.startswith("lodescan-evaluator point")]
+    commands = [line for line in page.copied if line.startswith("lodescan-evaluator point")]
     with Dataset(run, read_only=True) as dataset:
         parts = list(dataset.results())
     nll, params = (np.concatenate([getattr(part, name) for part in parts]) for name in ("nll", "params"))
     assert f"x={params[np.nanargmin(nll), 0].item()!r} " in commands[-10]
-    assert any("@article{Goodsell:2023iac" in each for each in page.copied)
+    assert any("@article{Goodsell:2023iac" in line for line in page.copied)
 
 
 @pytest.mark.slow
 def test_pictures_for_a_paper(written: list[Path]) -> None:
     names = {path.name for path in written[1:]}
-    assert {"points.pdf", "points.png", "profiles.pdf", "regions.pdf", "constraints.png", "history.pdf"} <= names
+    expected = {"points.pdf", "points.png", "profiles.pdf", "regions.pdf", "constraints.png", "history.pdf"}
+    assert expected | {"calibration.pdf", "calibration.png"} <= names
     for path in written[1:]:
         content = path.read_bytes()
         assert content.startswith(b"%PDF" if path.suffix == ".pdf" else b"\x89PNG"), path

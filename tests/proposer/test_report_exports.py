@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from pathlib import Path
 
 import h5py
@@ -11,6 +13,8 @@ import pytest
 from proposer import open_run
 from proposer.__main__ import main
 from tests.proposer.runs import make_run
+
+READERS = Path(__file__).parents[2] / ".envs" / "readers"
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +40,7 @@ def test_getdist(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "no posterior" in capsys.readouterr().out
     chain = getdist.loadMCSamples(str(folder / "chains" / "run"), settings={"ignore_rows": 0})
     good = open_run(folder).good()
-    names = [each.name for each in chain.getParamNames().names]
+    names = [entry.name for entry in chain.getParamNames().names]
     assert names == ["x", "mass", "phase", "radius", "limit", "other"]
     assert [each.label for each in chain.getParamNames().names][:2] == ["x_1", "m_\\chi"]
     assert [each.isDerived for each in chain.getParamNames().names] == [False] * 3 + [True] * 3
@@ -44,6 +48,64 @@ def test_getdist(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         np.testing.assert_array_equal(chain.samples[:, place], good[name])
     np.testing.assert_array_equal(chain.loglikes, good["NLL"])
     assert chain.ranges.getLower("mass") == 1.0 and chain.ranges.getUpper("x") == 4.0
+
+
+def read_by(program: str, file: Path) -> dict:
+    """What a package of the environment `readers` makes of a file; that package wants an older pandas than lodescan."""
+    python = READERS / "bin" / "python"
+    if not python.exists():
+        pytest.skip("tools/environment.sh readers makes the environment of anesthetic and arviz")
+    done = subprocess.run([python, "-W", "ignore", "-c", program, file], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+ANESTHETIC = """
+import json, sys, anesthetic
+found = anesthetic.read_csv(sys.argv[1])
+labels = found.get_labels_map()
+print(json.dumps({
+    "values": {name: found[name].tolist() for name in labels.index},
+    "labels": labels.to_dict(), "weights": found.get_weights().tolist(),
+}))
+"""
+
+
+@pytest.mark.slow
+def test_anesthetic(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", str(folder), "--format", "anesthetic"]) == 0
+    assert "no posterior" in capsys.readouterr().out
+    found, good = read_by(ANESTHETIC, folder / "chains" / "run.csv"), open_run(folder).good()
+    names = ["x", "mass", "phase", "radius", "limit", "other"]
+    assert list(found["values"]) == [*names, "logL"]
+    for name in names:
+        np.testing.assert_allclose(
+            found["values"][name], good[name], rtol=1e-13, atol=1e-15
+        )  # pandas' own reading of digits
+    np.testing.assert_allclose(found["values"]["logL"], -good["NLL"], rtol=1e-13, atol=1e-15)
+    assert set(found["weights"]) == {1.0}
+    assert found["labels"]["mass"] == "$m_\\chi$"
+
+
+ARVIZ = """
+import json, sys, arviz
+found = arviz.from_netcdf(sys.argv[1])
+print(json.dumps({
+    "values": {name: each.values[0].tolist() for name, each in found.posterior.data_vars.items()},
+    "lp": found.sample_stats["lp"].values[0].tolist(), "note": found.posterior.attrs["note"],
+    "summary": arviz.summary(found, kind="stats")["mean"].to_dict(),
+}))
+"""
+
+
+@pytest.mark.slow
+def test_arviz(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", str(folder), "--format", "arviz"]) == 0
+    assert "no posterior" in capsys.readouterr().out
+    found, good = read_by(ARVIZ, folder / "chains" / "run.nc"), open_run(folder).good()
+    for name in ["x", "mass", "phase", "radius", "limit", "other"]:
+        assert found["values"][name] == good[name].tolist()
+        assert found["summary"][name] == pytest.approx(good[name].mean(), rel=0.01, abs=0.01)
+    assert found["lp"] == (-good["NLL"]).tolist() and "no posterior" in found["note"]
 
 
 def test_no_good_point(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -26,7 +26,7 @@ def log_uniform(low: float, high: float) -> Variable:
 
 
 def normal(low: float, high: float, mean: float = 0.0, sigma: float = 1.0) -> Variable:
-    return Variable("x", low, high, PriorKind.NORMAL, mean, sigma)
+    return Variable("x", low, high=high, prior=PriorKind.NORMAL, mean=mean, sigma=sigma)
 
 
 def symmetric(inner: float, high: float, kind: PriorKind = PriorKind.SYMMETRIC_LOG) -> Variable:
@@ -155,7 +155,7 @@ def test_far_tails_are_exact(tail, sign):
 def test_values_never_leave_the_range(kind, low, high, mean, sigma, u):
     low, high = min(low, high), max(low, high)
     assume(kind is not PriorKind.NORMAL or max(low - mean, mean - high) <= FARTHEST * sigma)  # scanspec refuses these
-    variable = Variable("x", low, high, kind, mean, sigma)
+    variable = Variable("x", low, high=high, prior=kind, mean=mean, sigma=sigma)
     if kind.symmetric:
         variable = symmetric(low, high, kind)
     elif kind is PriorKind.SINE:

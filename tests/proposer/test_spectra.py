@@ -5,6 +5,7 @@ import math
 import pytest
 
 from proposer.run.spectra import kept_below
+from proposer.target import Target
 from scanspec import ScanFileError, read_scan_file
 
 FILE = """\
@@ -29,10 +30,10 @@ codes: {toy: {function: "a:b", observables: {o: {mean: 1, sigma: 1}}}}
 )
 def test_the_nll_below_which_files_are_kept(tmp_path, setup, below):
     (tmp_path / "scan.yaml").write_text(FILE.replace("SETUP", setup))
-    assert kept_below(read_scan_file(tmp_path / "scan.yaml"), 3.0) == below
+    assert kept_below(read_scan_file(tmp_path / "scan.yaml"), Target(3.0)) == below
 
 
 def test_another_word_is_an_error(tmp_path):
     (tmp_path / "scan.yaml").write_text(FILE.replace("SETUP", "keep_spectra: some"))
     with pytest.raises(ScanFileError, match="keep_spectra is 'some', but must be good, valid"):
-        kept_below(read_scan_file(tmp_path / "scan.yaml"), 3.0)
+        kept_below(read_scan_file(tmp_path / "scan.yaml"), Target(3.0))

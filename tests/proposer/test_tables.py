@@ -36,8 +36,27 @@ def test_formulas_in_texts_and_names(tmp_path: Path) -> None:
         dataset.add_batch(Batch(u, ["=origin", "random"], 1), -u, b"")
         dataset.record(
             [
-                Outcome(1, Status.OK, -1.5, [-2.0, 1.0], [-1.5, 0.0], [0.1], warnings=["@evil"]),
-                Outcome(2, Status.INVALID, None, [-3.0, np.nan], (), [0.1], "+code", "=cmd|' /C calc'!A0", (), [1]),
+                Outcome(
+                    1,
+                    Status.OK,
+                    nll=-1.5,
+                    observables=[-2.0, 1.0],
+                    losses=[-1.5, 0.0],
+                    seconds=[0.1],
+                    warnings=["@evil"],
+                ),
+                Outcome(
+                    2,
+                    Status.INVALID,
+                    nll=None,
+                    observables=[-3.0, np.nan],
+                    losses=(),
+                    seconds=[0.1],
+                    failed_code="+code",
+                    message="=cmd|' /C calc'!A0",
+                    warnings=(),
+                    missing=[1],
+                ),
             ]
         )
         GoodPoints(tmp_path / "good_points.csv", variables, observables, Target(2.0)).rewrite(dataset)

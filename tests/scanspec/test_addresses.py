@@ -22,7 +22,7 @@ GOOD = [
 ]
 
 
-@pytest.mark.parametrize(("text", "shown", "target", "local"), GOOD, ids=[each[0] for each in GOOD])
+@pytest.mark.parametrize(("text", "shown", "target", "local"), GOOD, ids=[line[0] for line in GOOD])
 def test_an_address(text, shown, target, local):
     address = read_address(text)
     assert (str(address), address.target, address.is_local) == (shown, target, local)
@@ -63,11 +63,11 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("text", "words"), BAD, ids=[each[0][:30] for each in BAD])
+@pytest.mark.parametrize(("text", "words"), BAD, ids=[case[0][:30] for case in BAD])
 def test_no_address(text, words):
     with pytest.raises(AddressError) as caught:
         read_address(text)
-    assert any(each in str(caught.value) for each in words.split("|"))
+    assert any(word in str(caught.value) for word in words.split("|"))
     assert str(caught.value).isprintable() and len(str(caught.value)) < 500
 
 

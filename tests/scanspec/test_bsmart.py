@@ -92,7 +92,7 @@ def test_the_template_goes_to_the_code_that_fills_it_in(read):
         "tool": CODE | {"InputFile": "in.slha", "OutputFile": "x", "Observables": {}},
     }
     scan = read(Codes=codes)
-    first, later, other, tool = (each.section for each in scan.codes)
+    first, later, other, tool = (code.section for code in scan.codes)
     assert first.raw("input_file") == "in.slha"
     assert "input_file" not in later and later.raw("input_name") == "in.slha"
     assert other.raw("input_file") == "spc" and "input_name" not in other
@@ -114,7 +114,10 @@ def test_options_of_higgsbounds_stay_in_its_call(read, command):
 def test_names_of_columns_may_be_a_list(read, tmp_path):
     (tmp_path / "rows.csv").write_text("a,b\n1,2\n3,5\n")
     scan = read(Setup={"Type": "read_csv", "Input_CSV_File": "rows.csv"}, Variables=["b", "a"])
-    assert [(each.name, each.low, each.high) for each in scan.variables] == [("b", 2.0, 5.0), ("a", 1.0, 3.0)]
+    assert [(variable.name, variable.low, variable.high) for variable in scan.variables] == [
+        ("b", 2.0, 5.0),
+        ("a", 1.0, 3.0),
+    ]
 
 
 @pytest.mark.parametrize("word", ["infty", "+infty", "-infty", "inf", "+infinity"])

@@ -131,7 +131,7 @@ def test_keys_of_bsmarts_tools_are_named(read, key):
 def test_keys_of_bsmarts_tools_that_selected_points_are_more_than_named(read, key):
     scan = read(BASE.replace("function: toy:f", f"function: toy:f\n    {key}: 1"))
     assert scan.ignored == ()
-    assert [each for each in scan.notes if key in each and "conditions" in each]
+    assert [note for note in scan.notes if key in note and "conditions" in note]
 
 
 def test_an_unknown_key_of_a_tool_points_to_the_port(read):

@@ -73,7 +73,7 @@ def read(tmp_path):
     "rows", ["a,b\n1D+00,2\n3.5d0,4\n", "\ufeff# a , b\r\n1,2\r\n\r\n3.5,4\r\n", 'b,"a",c\n2,1,x\n4,3.5,\n,,\n']
 )
 def test_tables(read, rows):
-    assert [(each.low, each.high) for each in read(rows).variables] == [(1.0, 3.5), (2.0, 4.0)]
+    assert [(variable.low, variable.high) for variable in read(rows).variables] == [(1.0, 3.5), (2.0, 4.0)]
 
 
 @pytest.mark.parametrize(

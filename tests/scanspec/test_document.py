@@ -65,8 +65,8 @@ def test_both_languages_say_the_same(read):
     yaml, json = read(YAML), read(JSON, "scan.json")
     for scan in (yaml, json):
         assert scan.run_name == "tiny"
-        assert [(each.name, each.low, each.high) for each in scan.variables] == [("m0", 0.0, 10.0)]
-        assert [each.name for each in scan.all_observables()] == ["x"]
+        assert [(variable.name, variable.low, variable.high) for variable in scan.variables] == [("m0", 0.0, 10.0)]
+        assert [observable.name for observable in scan.all_observables()] == ["x"]
     assert yaml.all_observables()[0].likelihood == json.all_observables()[0].likelihood
 
 

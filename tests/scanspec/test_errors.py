@@ -24,7 +24,7 @@ def errors() -> dict[str, bool]:
     for tree in TREES.values():
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef):
-                bases[node.name] = [name_of(each) for each in node.bases]
+                bases[node.name] = [name_of(base) for base in node.bases]
                 own[node.name] = any(
                     isinstance(each, ast.Assign) and name_of(each.targets[0]) == "next_step" for each in node.body
                 )
@@ -46,7 +46,7 @@ def test_every_error_says_what_to_do_next():
         for node in ast.walk(tree):
             if not isinstance(node, ast.Call) or found.get(name_of(node.func), True):
                 continue
-            if not any(each.arg == "next_step" for each in node.keywords):
+            if not any(keyword.arg == "next_step" for keyword in node.keywords):
                 without.append(f"{path.relative_to(ROOT)}:{node.lineno}: {name_of(node.func)}")
     assert not without, "give these a next_step"
 

@@ -38,7 +38,7 @@ def test_verbose_is_the_level(tmp_path, capsys, networks, shown):
         log.warning("w")
         log.info("i")
         log.debug("d")
-    assert capsys.readouterr().err == "".join(f"rooms.of.a.test: {each}\n" for each in shown)
+    assert capsys.readouterr().err == "".join(f"rooms.of.a.test: {line}\n" for line in shown)
 
 
 def test_all_is_as_before_afterwards(capsys):

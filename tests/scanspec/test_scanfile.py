@@ -44,7 +44,7 @@ def test_likelihoods(read, settings, expected):
 @pytest.mark.parametrize("settings", ["{SCALING: OFF, MEAN: 1, VARIANCE: 2}", "{}", "", "{unit: GeV}"])
 def test_an_observable_may_be_left_out_of_the_likelihood(read, settings):
     scan = read(BASE + f"      y: {settings}\n")
-    assert [each.likelihood.kind for each in scan.all_observables()] == [Kind.GAUSS, Kind.OFF]
+    assert [observable.likelihood.kind for observable in scan.all_observables()] == [Kind.GAUSS, Kind.OFF]
     assert not scan.notes
 
 
@@ -261,10 +261,10 @@ def test_order_and_derived_variables(read):
         "  off: {Run: 'False', HiggsBounds Dataset: there, Observables: {w: {}}}\n"
         "Derived Variables: {d: m0**2, e2: 2*d}\nObservables: {top: {FUNCTION: z + 1, VALID: [0, inf]}}\n"
     )
-    assert [each.name for each in scan.all_observables()] == ["d", "e2", "x", "z", "top"]
-    assert [each.code for each in scan.all_observables()] == [None, None, "toy", "later", None]
-    assert [each.function for each in scan.all_observables()] == ["m0**2", "2*d", None, None, "z + 1"]
-    assert [each.name for each in scan.codes] == ["toy", "later"]
+    assert [observable.name for observable in scan.all_observables()] == ["d", "e2", "x", "z", "top"]
+    assert [observable.code for observable in scan.all_observables()] == [None, None, "toy", "later", None]
+    assert [observable.function for observable in scan.all_observables()] == ["m0**2", "2*d", None, None, "z + 1"]
+    assert [code.name for code in scan.codes] == ["toy", "later"]
 
 
 def test_blocks(read):
@@ -288,4 +288,4 @@ def test_no_files_for_a_program_is_said(read):
 @pytest.mark.parametrize("run", ['Run: "False"', "Run: 0", "run: no"])
 def test_a_code_that_is_switched_off_may_hold_anything(read, run):
     scan = read(BASE.replace("codes:", f"codes:\n  MadGraph: {{{run}, Process: p p > t t~, PDGs: 1}}"))
-    assert [each.name for each in scan.codes] == ["toy"]
+    assert [code.name for code in scan.codes] == ["toy"]

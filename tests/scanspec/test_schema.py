@@ -21,7 +21,7 @@ def load(text):
 
 
 def faults(document):
-    return [each.message for each in jsonschema.Draft202012Validator(schema()).iter_errors(document)]
+    return [iter_error.message for iter_error in jsonschema.Draft202012Validator(schema()).iter_errors(document)]
 
 
 def test_the_published_schema_is_fresh():

@@ -16,6 +16,7 @@ from evaluator.codes.verdict import read_output
 from evaluator.files import write_new
 from scanspec import CodeSpec, ScanFile, ScanFileError
 from scanspec.files import read_bytes
+from scanspec.keys import OF_INPUTS
 from scanspec.observables import FlavioAddress, is_branching_ratio
 from scanspec.spectrum import LARGEST_SPECTRUM, read_spectrum
 from scanspec.tools import FLAVIO
@@ -34,19 +35,23 @@ class FlavioTool(FlavioCode):
     key = ""
     tool = FLAVIO
     settings = None
-    beside = ("input_file",)
+    beside = OF_INPUTS
 
     def __init__(self, spec: CodeSpec, scan: ScanFile, known: Collection[str]) -> None:
-        for each in spec.observables:
-            if each.name in _OF_BSMART_ALONE:
-                what = f"{each.name} is BSMArt's own and not flavio's; write a Python function for it: docs/bsmart.md"
-                raise each.section.error(what)
-            if each.flavio is not None:
+        for observable in spec.observables:
+            if observable.name in _OF_BSMART_ALONE:
+                what = f"{observable.name} is BSMArt's own and not flavio's; write a Python function: docs/bsmart.md"
+                raise observable.section.error(what)
+            if observable.flavio is not None:
                 what = f"BSMArt's tool flavio takes each observable by its own name; {MORE}"
-                raise each.section.error(what, "flavio")
-        self._numbers = {each.name: n for n, each in enumerate(spec.observables, start=1) if each.function is None}
+                raise observable.section.error(what, "flavio")
+        self._numbers = {
+            observable.name: n for n, observable in enumerate(spec.observables, start=1) if observable.function is None
+        }
         ours = tuple(
-            replace(each, slha=None, flavio=FlavioAddress(each.name)) for each in spec.observables if not each.function
+            replace(observable, slha=None, flavio=FlavioAddress(observable.name))
+            for observable in spec.observables
+            if not observable.function
         )
         super().__init__(replace(spec, observables=ours), scan, known)
 

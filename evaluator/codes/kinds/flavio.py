@@ -66,11 +66,12 @@ class FlavioCode(Code):
             self._scale = section.number_in("scale", math.nan, 0.0, 1e19, open_low=True)
             section.require("coefficients", "; name Wilson coefficients, each with an expression")
             self._coefficients = _read_coefficients(section.section("coefficients"), known, len(scan.variables))
-        self._specs = [each for each in spec.observables if each.flavio is not None]
-        for each in spec.observables:
-            if each.flavio is None and each.function is None and each.slha is None:
-                raise each.section.error(
-                    f"the observable {each.name!r} needs flavio: its name there, for example BR(Bs->mumu)", each.name
+        self._specs = [observable for observable in spec.observables if observable.flavio is not None]
+        for observable in spec.observables:
+            if observable.flavio is None and observable.function is None and observable.slha is None:
+                raise observable.section.error(
+                    f"the observable {observable.name!r} needs flavio: its name there, for example BR(Bs->mumu)",
+                    observable.name,
                 )
         self._flavio: Any = None
         self._wilson: Any = None
@@ -157,7 +158,7 @@ class FlavioCode(Code):
         """
         if arguments not in (["q2min", "q2max"], ["q2"]):
             return
-        rate = next((each for each in _rates(name) if each in self._flavio.Observable.instances), None)
+        rate = next((candidate for candidate in _rates(name) if candidate in self._flavio.Observable.instances), None)
         if rate is None or measurements.bin_is_measured(name, values):
             return
         inside = 1e-3 * (values[-1] - values[0])
@@ -218,9 +219,9 @@ class FlavioCode(Code):
     def _compute(self, point: Point) -> Any:
         values: dict[str, complex] = {}
         for name, parts in self._coefficients.items():
-            numbers = [float(each(point.names, point.variables)) for each in parts]
-            if not all(math.isfinite(each) for each in numbers):  # flavio would give NaN without a word
-                raise InvalidPoint(f"the coefficient {name} = {', '.join(each.text for each in parts)} is not finite")
+            numbers = [float(part(point.names, point.variables)) for part in parts]
+            if not all(math.isfinite(number) for number in numbers):  # flavio would give NaN without a word
+                raise InvalidPoint(f"the coefficient {name} = {', '.join(part.text for part in parts)} is not finite")
             values[name] = numbers[0] if len(numbers) == 1 else complex(*numbers)
         return self._wilson.Wilson(values, self._scale, self._eft, self._basis)
 
@@ -234,7 +235,7 @@ class FlavioCode(Code):
             with path.open() as file:
                 coefficients = self._wilson.wcxf.WC.load(file)
             coefficients.validate()
-            finite = all(math.isfinite(abs(each)) for each in coefficients.dict.values())
+            finite = all(math.isfinite(abs(coefficient)) for coefficient in coefficients.dict.values())
             real = _real(self._wilson.wcxf.Basis[coefficients.eft, coefficients.basis])
             parts = {name: value for name, value in coefficients.dict.items() if name in real}
             wrong = [name for name, value in parts.items() if abs(value.imag) > _NOISE * abs(value)]
@@ -250,9 +251,9 @@ class FlavioCode(Code):
         found = module_sources("flavio", self.folder)
         found["coefficients"] = self._wcxf or json.dumps(
             [self._eft, self._basis, self._scale]
-            + [[name, *(each.text for each in parts)] for name, parts in sorted(self._coefficients.items())]
+            + [[name, *(part.text for part in parts)] for name, parts in sorted(self._coefficients.items())]
         )
-        return found | {f"prediction {each.name}": str(each.flavio) for each in self._specs}
+        return found | {f"prediction {spec.name}": str(spec.flavio) for spec in self._specs}
 
 
 def _read_coefficients(section: Section, known: Collection[str], variables: int) -> dict[str, tuple[Expression, ...]]:

@@ -89,7 +89,8 @@ class PythonFunction(Code):
         """Raises ConfigurationError where a file beside the scan file has the name of another module."""
         top = self.module.partition(".")[0]
         meant = next(
-            (each for each in (self.folder / f"{top}.py", self.folder / top / "__init__.py") if each.is_file()), None
+            (source for source in (self.folder / f"{top}.py", self.folder / top / "__init__.py") if source.is_file()),
+            None,
         )
         file = _file_of(module)
         anothers = top in sys.stdlib_module_names or _EVALUATOR in file or any(part in file for part in _PACKAGES)
@@ -126,18 +127,18 @@ class PythonFunction(Code):
 
     def _place(self, error: BaseException) -> str:
         """The last line of the user's own files that the error came through, else the last line of all."""
-        lines = [each for each in traceback.extract_tb(error.__traceback__) if _EVALUATOR not in each.filename]
+        lines = [frame for frame in traceback.extract_tb(error.__traceback__) if _EVALUATOR not in frame.filename]
         if isinstance(error, SyntaxError) and error.filename:
             return f"{error.filename}, line {error.lineno}"
         folder = str(self.folder.resolve()) + os.sep
-        own = [each for each in lines if os.path.realpath(each.filename).startswith(folder)]
-        own = [each for each in own if not any(part in each.filename for part in _PACKAGES)]
+        own = [frame for frame in lines if os.path.realpath(frame.filename).startswith(folder)]
+        own = [frame for frame in own if not any(part in frame.filename for part in _PACKAGES)]
         line = next(reversed(own or lines), None)
         return f"{line.filename}, line {line.lineno}" if line is not None else self._called
 
     def sources(self) -> Mapping[str, str]:
         found = module_sources(self.module, self.folder)
         if self._opened is None:
-            files = [each.path for each in found.values() if isinstance(each, FileHash)]
+            files = [source.path for source in found.values() if isinstance(source, FileHash)]
             self._opened = opened_by(self.module, files, self.scan_file)
         return {**self._opened, **found, "function": self._called}

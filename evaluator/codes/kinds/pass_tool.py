@@ -11,6 +11,7 @@ from evaluator.codes.sources import file_hash
 from evaluator.codes.template import Template
 from evaluator.codes.verdict import raise_errors
 from scanspec import CodeSpec, ScanFile
+from scanspec.keys import OF_INPUTS
 from scanspec.spectrum import read_spectrum
 from scanspec.tools import PASS
 
@@ -22,7 +23,7 @@ class PassTool(Code):
     """The SLHA template, filled in, is the spectrum."""
 
     tool = PASS
-    beside = ("input_file",)
+    beside = OF_INPUTS
     changes_process = False
     fills_a_template = True
 
@@ -40,7 +41,7 @@ class PassTool(Code):
             where=where,
             blocks=scan.blocks,
             places=scan.block_places,
-            integers=[each.name for each in scan.variables if each.integer],
+            integers=[variable.name for variable in scan.variables if variable.integer],
         )
         self._sources = {f"template {path.name}": file_hash(path)}
         self._output = re.sub(r"[^\w.-]", "_", scan.setup.text("spectrum_file", "") or "output.slha")

@@ -22,7 +22,7 @@ from evaluator.files import write_new
 from scanspec import CodeSpec, ScanFile, SlhaAddress
 from scanspec.codes import read_output_name
 from scanspec.files import read_bytes
-from scanspec.keys import OF_PROFILES
+from scanspec.keys import OF_PROGRAMS
 from scanspec.spectrum import LARGEST_SPECTRUM, EntryMissing, Spectrum
 from scanspec.tools import PASS
 
@@ -43,17 +43,7 @@ class SlhaProgram(Code):
     """
 
     key = "command"
-    beside = (
-        "profile",
-        "input_file",
-        "input_name",
-        "output_file",
-        "append",
-        "success",
-        "invalid_when",
-        "flags",
-        *OF_PROFILES,
-    )
+    beside = OF_PROGRAMS
     changes_process = False
 
     def __init__(self, spec: CodeSpec, scan: ScanFile, known: Collection[str]) -> None:
@@ -79,14 +69,14 @@ class SlhaProgram(Code):
             if path.suffix != ".log"  # which decides nothing
         }
         self._sources |= {f"file {path.name}": file_hash(path) for path in self._companions}
-        self.fills_a_template = next(each.name for each in scan.codes if _writes_spectrum(each)) == spec.name
+        self.fills_a_template = next(code.name for code in scan.codes if _writes_spectrum(code)) == spec.name
         named = section.path_text("input_file")
         self._template = self._read_template(scan, named, known)
         by_name = section.path_text("input_name") or (Path(named).name if named and self._template is None else "")
         self._input = self._profile.input_name or by_name or f"{self._name}.in.slha"
         self._append = section.boolean("append", self._profile.append)
         self._output = self._output_name(spec, scan)
-        self._set_timeouts(self._profile.timeout, self._profile.first_timeout or 0.0)
+        self.deadline = self._profile.deadline.read(section)
         self._verdict = Verdict.read(spec, self._profile, scan.observables)
 
     def _read_template(self, scan: ScanFile, named: str, known: Collection[str]) -> Template | None:
@@ -104,7 +94,7 @@ class SlhaProgram(Code):
             where=where,
             blocks=scan.blocks if first else {},
             places=scan.block_places,
-            integers=[each.name for each in scan.variables if each.integer],
+            integers=[variable.name for variable in scan.variables if variable.integer],
         )
         if not first and not template.varies:
             raise section.error(
@@ -135,7 +125,7 @@ class SlhaProgram(Code):
             self._words(source, target),
             folder,
             log=self._name,
-            timeout=self.timeout if self._ran else self.first_timeout,
+            timeout=self.deadline.later if self._ran else self.deadline.first,
             stdin=self._file(self._command.stdin, source, target),
             stdout=self._file(self._command.stdout, source, target),
             variables=self._variables,

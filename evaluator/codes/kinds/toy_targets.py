@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from evaluator.codes.protocol import Code
 from scanspec import CodeSpec, ScanFile
+from scanspec.keys import OF_TOYS
 from scanspec.spectrum import read_spectrum
 from scanspec.tools import TOY_NAMES, TOYS
 
@@ -36,7 +37,7 @@ class ToyTargets(Code):
     """Five test functions of the variables, in the order of the file; also as block TOYTARGETS 1 to 5."""
 
     tool = TOYS
-    beside = tuple(each.name for each in fields(ToySettings))
+    beside = OF_TOYS
     changes_process = False
     gives = TOY_NAMES
 
@@ -45,7 +46,7 @@ class ToyTargets(Code):
         if len(scan.variables) < 2:
             raise spec.section.error(f"code {TOYS!r} needs at least two variables")
         section, settings = spec.section, ToySettings()
-        numbers = {key: section.finite(key, getattr(settings, key)) for key in self.beside if key != "easom_center"}
+        numbers = {key: section.finite(key, getattr(settings, key)) for key in OF_TOYS if key != "easom_center"}
         center = settings.easom_center
         if "easom_center" in section:
             x, y = section.numbers("easom_center", 2)
@@ -74,14 +75,14 @@ def toy_targets(x: Sequence[float], own: ToySettings = ToySettings()) -> dict[st
     first, second = x[0], x[1]
     # products, not powers: a power that is too large is an error, a product is infinite
     steps = [(right - left * left, own.rosenbrock_a - left) for left, right in pairwise(x)]
-    spread = math.sqrt(sum(each * each for each in x) / n)
-    ripple = sum(math.cos(own.ackley_c * each) for each in x) / n
+    spread = math.sqrt(sum(xi * xi for xi in x) / n)
+    ripple = sum(math.cos(own.ackley_c * xi) for xi in x) / n
     left, right = first * first + second - own.himmelblau_a, first + second * second - own.himmelblau_b
     east, north = first - own.easom_center[0], second - own.easom_center[1]
     a = own.rastrigin_a
     return {
         "Rosenbrock": sum(own.rosenbrock_b * valley * valley + along * along for valley, along in steps),
-        "Rastrigin": a * n + sum(each * each - a * math.cos(2 * math.pi * each) for each in x),
+        "Rastrigin": a * n + sum(xi * xi - a * math.cos(2 * math.pi * xi) for xi in x),
         "Ackley": -own.ackley_a * math.exp(-own.ackley_b * spread) - math.exp(ripple) + own.ackley_a + math.e,
         "Himmelblau": left * left + right * right,
         "Easom": -math.cos(first) * math.cos(second) * math.exp(-(east * east + north * north)),

@@ -54,17 +54,19 @@ class UmBridgeModel(Code):
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise section.wrong("address", "a web address, for example http://127.0.0.1:4242")
         self._model = section.text("model")
-        texts = section.texts("inputs") or [each.name for each in scan.variables]
+        texts = section.texts("inputs") or [variable.name for variable in scan.variables]
         where = f"{section.file}, line {section.line('inputs')}"
         self._inputs = [Expression(text, known, where, len(scan.variables)) for text in texts]
-        self._outputs = [plain_name(each) for each in section.texts("outputs")]
+        self._outputs = [plain_name(output) for output in section.texts("outputs")]
         section.require("outputs", "; name the model's outputs in order")
         if len(set(self._outputs)) != len(self._outputs):
             raise section.wrong("outputs", "a list of different names")
-        for each in spec.observables:
-            if each.slha is None and each.function is None and each.name not in self._outputs:
-                raise each.section.error(
-                    f"the observable {each.name!r} is none of the outputs{closest(each.name, self._outputs)}", each.name
+        for observable in spec.observables:
+            if observable.slha is None and observable.function is None and observable.name not in self._outputs:
+                raise observable.section.error(
+                    f"the observable {observable.name!r} is none of the outputs"
+                    f"{closest(observable.name, self._outputs)}",
+                    observable.name,
                 )
         try:
             self._config = json.loads(json.dumps(section.raw("config") or {}, allow_nan=False))
@@ -77,7 +79,7 @@ class UmBridgeModel(Code):
         """Asks the server for its models and their sizes; raises ConfigurationError where they do not fit."""
         try:
             info = self._ask("/Info", None, START_TIMEOUT)
-            models = [str(each) for each in info.get("models", [])]
+            models = [str(model) for model in info.get("models", [])]
             if self._model not in models:
                 raise self.own.error(
                     f"{self._address} has no model {self._model!r}{closest(self._model, models)}", "model"
@@ -102,15 +104,15 @@ class UmBridgeModel(Code):
         if not self._input_sizes:
             self.load()
         timeout = self.next_timeout()
-        return run_by(timeout, self._address, lambda each: self._evaluate(each, timeout), point)
+        return run_by(timeout, self._address, lambda asked: self._evaluate(asked, timeout), point)
 
     def sources(self) -> Mapping[str, str]:
-        inputs = [each.text for each in self._inputs]
+        inputs = [expression.text for expression in self._inputs]
         described = json.dumps([self._model, inputs, self._outputs, self._config], sort_keys=True)
         return {"umbridge": described}  # not the address: what answers there may move, and hides its version anyway
 
     def _evaluate(self, point: Point, timeout: float) -> dict[str, float]:
-        values = [float(each(point.names, point.variables)) for each in self._inputs]
+        values = [float(expression(point.names, point.variables)) for expression in self._inputs]
         for expression, value in zip(self._inputs, values, strict=True):
             if not math.isfinite(value):
                 raise CodeFailed(f"the input {expression.text} is {value}, which JSON cannot hold")
@@ -118,12 +120,12 @@ class UmBridgeModel(Code):
         vectors = [[next(rest) for _ in range(size)] for size in self._input_sizes]
         question = {"name": self._model, "input": vectors, "config": self._config}
         output = self._ask("/Evaluate", question, timeout).get("output")
-        if not isinstance(output, list) or not all(isinstance(each, list) for each in output):
+        if not isinstance(output, list) or not all(isinstance(numbers, list) for numbers in output):
             raise CodeFailed(f"the model answered without an output: {output!r:.200}")
-        if [len(each) for each in output] != self._output_sizes:
-            sizes = [len(each) for each in output]
+        if [len(numbers) for numbers in output] != self._output_sizes:
+            sizes = [len(numbers) for numbers in output]
             raise CodeFailed(f"the model gave outputs of sizes {sizes}, but announced {self._output_sizes}")
-        return dict(zip(self._outputs, (each for vector in output for each in vector), strict=True))
+        return dict(zip(self._outputs, (number for vector in output for number in vector), strict=True))
 
     def _ask(self, path: str, question: Mapping[str, Any] | None, timeout: float) -> dict[str, Any]:
         """One exchange, an object each way.
@@ -200,6 +202,6 @@ def _refuse(constant: str) -> float:
 
 
 def _sizes(value: Any) -> list[int]:
-    if not isinstance(value, list) or not all(isinstance(each, int) and each >= 0 for each in value):
+    if not isinstance(value, list) or not all(isinstance(size, int) and size >= 0 for size in value):
         raise CodeFailed(f"the sizes are {value!r:.200}, not a list of whole numbers")
     return value

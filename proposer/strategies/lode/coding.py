@@ -71,7 +71,9 @@ class Coding:
             middle, width = np.where(fine, aims[0], middle), np.where(fine, RESOLVED * aims[1], width)
         t = np.arcsinh((s - middle) / width)
         reach = np.maximum(np.abs((s - middle) / width).max(axis=0), 1.0)
-        return cls(floor, middle, width, t.mean(axis=0), t.std(axis=0) + 1e-9, spread, reach)
+        return cls(
+            floor, middle, width=width, mean=t.mean(axis=0), deviation=t.std(axis=0) + 1e-9, spread=spread, reach=reach
+        )
 
     def encode(self, y: Floats) -> Floats:
         """Targets, shape (n, k), of y, shape (n, k)."""

@@ -1,7 +1,8 @@
 """From observables to an energy: below 1 is good.
 
 The plain energy is 1 + (NLL - threshold) / unit with the unit max(threshold, 1 if that is not
-positive): NLL / threshold for an NLL that starts at 0. Below a band it goes up again.
+positive): NLL / threshold for an NLL that starts at 0. Below a band it goes up again. Where the target follows the best
+NLL, that has the plain energy 1 / 2, and nothing below it is 0: a lower one is to be found.
 """
 
 from __future__ import annotations
@@ -60,6 +61,15 @@ class EnergyOfNll:
     """The plain energy of an NLL, shape unchanged, and that of a band; `least`: the plain energy at its lower end."""
 
     def __init__(self, target: Target) -> None:
+        self.aim(target)
+
+    def aim(self, target: Target) -> None:
+        """Takes another target, after a better point was found; before the first one the best NLL is taken for 0."""
+        self.soft = target.follows
+        if target.above_best is not None and target.follows:
+            self.threshold = target.threshold if target.threshold > NONE else target.above_best
+            self.unit, self.least = 2.0 * target.above_best, NONE
+            return
         self.threshold = target.threshold
         self.unit = target.threshold if 0 < target.threshold < math.inf else 1.0
         if target.is_band and target.above < 0:  # the lower end must be above 0
@@ -67,7 +77,21 @@ class EnergyOfNll:
         self.least = 1.0 + (target.above - target.threshold) / self.unit
 
     def __call__(self, nll: Floats) -> Floats:
-        return np.clip(1.0 + (nll - self.threshold) / self.unit, 0.0, FAR)
+        return self.plain(torch.from_numpy(np.asarray(nll, dtype=np.float64))).numpy()
+
+    def plain(self, nll: Tensor) -> Tensor:
+        """The plain energy, shape unchanged, from 0 to FAR."""
+        energy = 1.0 + (nll - self.threshold) / self.unit
+        if self.soft:  # smooth at 1 / 2
+            energy = torch.where(energy < 0.5, 0.25 / (1.0 - energy.clamp(max=0.5)), energy)
+        return energy.clamp(min=0.0, max=FAR)
+
+    def since(self, energy: Floats, threshold: float) -> Floats:
+        """Plain energies, shape unchanged, that were predicted when the threshold was another one, as they are now."""
+        if not self.soft or threshold == self.threshold:
+            return energy
+        low = np.maximum(np.minimum(energy, 0.5), 0.25 / FAR)
+        return self(threshold + self.unit * (np.where(energy < 0.5, 1.0 - 0.25 / low, energy) - 1.0))
 
     def within(self, energy: Tensor) -> Tensor:
         """The energy, shape unchanged, of plain energies: below 1 in the target alone."""
@@ -143,7 +167,7 @@ class EnergyOfObservables:
     def __call__(self, values: Tensor, spread: Tensor) -> Tensor:
         """The energy, shape (n,); a value outside its window adds 1 and its distance in units of `spread` (k,)."""
         nll = self.nll(values)
-        energy = self.of_nll.within((1.0 + (nll - self.of_nll.threshold) / self.of_nll.unit).clamp(min=0.0))
+        energy = self.of_nll.within(self.of_nll.plain(nll))
         for j, observable in enumerate(self._used):
             if observable.window is not None:
                 low, high = observable.window

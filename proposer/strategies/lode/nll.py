@@ -64,6 +64,7 @@ class OfNll:
         self._squares = Squares(dim)
         self._validity = Validity(dim, inputs)
         self._error = ERROR
+        self._threshold = self._of_nll.threshold  # when the networks last learned
         self._seen = 0
         self._turn = 0  # the network that predicts: sampling from one at a time reaches what only one believes in
         self._learned_from = 0
@@ -87,6 +88,8 @@ class OfNll:
         else:
             new = usable[usable >= self._seen]
             predicted = self._nets.log_energy(torch.from_numpy(self.inputs(known.u[new]))).mean(dim=0).numpy()
+            if self._of_nll.soft:
+                predicted = np.log1p(self._of_nll.since(np.expm1(predicted), self._threshold))
             off = (predicted - np.log1p(known.plain[new]))[predicted < np.log1p(JUDGED_BELOW)]
             if len(off) >= LEAST_JUDGED:
                 self._error = float(np.clip(np.sqrt((off**2).mean()), LEAST_ERROR, MOST_ERROR))
@@ -94,6 +97,7 @@ class OfNll:
         rows = usable[training_rows(known.u[usable], known.energy[usable], MOST_POINTS, rng)]
         few = hits(known, "solve") > hits(known, "exploit")
         self._nets.learn(self.inputs(known.u[rows]), known.plain[rows].clip(max=FARTHEST), random, few=few)
+        self._threshold = self._of_nll.threshold
         rows = usable[training_rows(known.u[usable], known.energy[usable], MOST_BY_SQUARES, rng)]
         self._squares.learn(self.inputs(known.u[rows]), known.plain[rows].clip(max=FARTHEST), rng)
         again = len(usable) >= LEARN_AGAIN * self._learned_from
@@ -156,6 +160,7 @@ class OfNll:
             "learned_from": np.array(float(self._learned_from)),
             "error": np.array(self._error),
             "seen": np.array(float(self._seen)),
+            "threshold": np.array(self._threshold),
         }
         if self._nets is not None:
             arrays |= {f"nets/{key}": value for key, value in self._nets.to_arrays().items()}
@@ -167,5 +172,6 @@ class OfNll:
         self._learned_from = int(arrays["learned_from"])
         self._error, self._seen = float(arrays["error"]), int(arrays["seen"])
         self._squares = Squares.from_arrays(parts["squares"]) if "squares" in parts else Squares(self.dim)
+        self._threshold = float(arrays.get("threshold", self._of_nll.threshold))
         self._nets = Nets.from_arrays(parts["nets"]) if "nets" in parts else None
         self._validity.load(parts.get("validity"))

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from proposer.strategies.lode.energy import EnergyOfNll, EnergyOfObservables
-from proposer.target import Target
+from proposer.strategies.base import judged
+from proposer.strategies.lode.energy import EnergyOfObservables
+from proposer.target import Found, Target
 from proposer.types import Floats, Status, Told
 
 if TYPE_CHECKING:
@@ -40,20 +41,21 @@ class Known:
 
 
 class Points:
-    """Points in the order of their tells; columns of variables that are fixed are left out."""
+    """Points in the order of their tells; columns of variables that are fixed are left out.
+
+    Where the target follows the best NLL, a better point moves the threshold of `scored`, and changes energies and
+    labels of all.
+    """
 
     def __init__(self, free: NDArray[np.int64], scored: EnergyOfObservables, target: Target) -> None:
-        self.good_so_far = 0
-        self.disagreeing: int = 0
-        """OK points whose NLL is not that of their observables, and good points that lack one that decides."""
         self.with_observables: int = 0
         """OK points that came with observables: those of an InitCSV do not."""
         self._free, self._scored = free, scored
-        self._target = target
-        self._energy = EnergyOfNll(target)
+        self._found = Found(target)
         k = len(scored.columns)
         self._parts: dict[str, list[NDArray[Any]]] = {
             "u": [np.empty((0, len(free)))],
+            "nll": [np.empty(0)],
             "energy": [np.empty(0)],
             "plain": [np.empty(0)],
             "slope": [np.empty(0)],
@@ -62,9 +64,22 @@ class Points:
             "answered": [np.empty(0, dtype=np.bool_)],
             "unexplained": [np.empty(0, dtype=np.bool_)],
             "lacking": [np.empty(0, dtype=np.bool_)],
+            "differs": [np.empty(0, dtype=np.bool_)],
             "good": [np.empty(0, dtype=np.bool_)],
             "origins": [np.empty(0, dtype="<U8")],
         }
+
+    @property
+    def good_so_far(self) -> int:
+        """How many are good by what is known now."""
+        return self._found.good
+
+    @property
+    def disagreeing(self) -> int:
+        """OK points whose NLL is not that of their observables, and good points that lack one that decides."""
+        self._join()
+        differs, good, lacking = (self._parts[name][0] for name in ("differs", "good", "lacking"))
+        return int((differs | (good & lacking)).sum())
 
     def add(self, told: Told) -> None:
         """Takes answered points."""
@@ -72,47 +87,57 @@ class Points:
             return
         ok = told.status == Status.OK
         invalid = told.status == Status.INVALID
-        good = ok & self._target.contains(told.nll)
-        plain = np.where(ok, self._energy(told.nll), np.nan)
         values = np.full((len(told), len(self._scored.columns)), np.nan)
-        lacking = np.zeros(len(told), dtype=np.bool_)
+        lacking, differs = np.zeros((2, len(told)), dtype=np.bool_)
         if self._scored.columns and told.observables.shape[1] == len(self._scored.all):
             values = told.observables[:, self._scored.columns]
             came = ok & ~np.isnan(told.observables).all(axis=1)
             lacking = came & ~np.isfinite(values[:, self._scored.deciding]).all(axis=1)
-            agrees = self._scored.agrees(told.observables[came], told.nll[came])
-            self.disagreeing += int((~agrees | (good & lacking)[came]).sum())
+            differs[came] = ~self._scored.agrees(told.observables[came], told.nll[came])
             self.with_observables += int(came.sum())
         explained = np.zeros(len(told), dtype=np.bool_)
         if values.shape[1]:  # where a code did not run the regression cannot say it: the point has no row there
             outside = self._scored.outside(torch.from_numpy(values)).any(dim=1).numpy()
             explained = outside & np.isfinite(values).all(axis=1)
-        energy = self._energy.within(torch.from_numpy(plain)).numpy()
-        slope = energy.copy()
-        rows = np.flatnonzero(ok & np.isfinite(values).all(axis=1))
-        if values.shape[1] and len(rows):
-            risen = self._scored(torch.from_numpy(values[rows]), torch.ones(values.shape[1])).numpy()
-            slope[rows] = np.maximum(energy[rows], risen)
+        nll = judged(told)
+        if moved := self._found.add(nll.tolist()):
+            self._scored.of_nll.aim(self._found.target)
         new = {
             "u": told.u[:, self._free],
-            "energy": energy,
-            "plain": plain,
-            "slope": slope,
+            "nll": nll,
             "values": values,
             "ok": ok,
             "answered": ok | invalid,
             "unexplained": invalid & ~explained,
             "lacking": lacking,
-            "good": good,
+            "differs": differs,
             "origins": np.array(list(told.origins), dtype="<U8"),
+            **self._labels(nll, values),
         }
         for name, part in new.items():
             self._parts[name].append(part)
-        self.good_so_far += int(good.sum())
+        if moved:
+            self._join()
+            labels = self._labels(self._parts["nll"][0], self._parts["values"][0])
+            self._parts |= {name: [part] for name, part in labels.items()}
 
-    def known(self) -> Known:
-        """All of them."""
+    def _labels(self, nll: Floats, values: Floats) -> dict[str, NDArray[Any]]:
+        """Energies and what is good, of NLLs, shape (n,), and observables (n, k), by the target as it is now."""
+        plain = self._scored.of_nll(nll)
+        energy = self._scored.of_nll.within(torch.from_numpy(plain)).numpy()
+        slope = energy.copy()
+        rows = np.flatnonzero(np.isfinite(nll) & np.isfinite(values).all(axis=1))
+        if values.shape[1] and len(rows):
+            risen = self._scored(torch.from_numpy(values[rows]), torch.ones(values.shape[1])).numpy()
+            slope[rows] = np.maximum(energy[rows], risen)
+        return {"plain": plain, "energy": energy, "slope": slope, "good": self._found.target.contains(nll)}
+
+    def _join(self) -> None:
         for parts in self._parts.values():
             if len(parts) > 1:
                 parts[:] = [np.concatenate(parts)]
-        return Known(**{name: parts[0] for name, parts in self._parts.items()})
+
+    def known(self) -> Known:
+        """All of them."""
+        self._join()
+        return Known(**{name: parts[0] for name, parts in self._parts.items() if name not in ("nll", "differs")})

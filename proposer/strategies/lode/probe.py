@@ -66,6 +66,7 @@ def probes(
     energy: Callable[[Tensor], Tensor],
     starts: Floats,
     u_known: Floats,
+    *,
     e_known: Floats,
     most: int,
     rng: np.random.Generator,
@@ -95,7 +96,7 @@ def probe(context: Context, n: int) -> Floats:
     energy[~np.isfinite(energy)] = FAR
     starts = np.concatenate([rng.random((RANDOM, context.dim)), context.outside])
     most = min(n, max(1, round(MOST * context.n)))
-    return probes(context.surrogate, starts, context.busy, energy, most, rng)
+    return probes(context.surrogate, starts, u_known=context.busy, e_known=energy, most=most, rng=rng)
 
 
 PROBE = Part("probe", probe)

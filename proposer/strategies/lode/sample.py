@@ -41,7 +41,13 @@ class Particles:
 
 @torch.no_grad()
 def subset_simulation(
-    energy: Energy, dim: int, n: int, random: torch.Generator, rough: Energy | None = None, before: Tensor | None = None
+    energy: Energy,
+    dim: int,
+    n: int,
+    random: torch.Generator,
+    *,
+    rough: Energy | None = None,
+    before: Tensor | None = None,
 ) -> Particles:
     """Draws n particles; an energy maps (k, d) in [0, 1] to (k,), finite. Some particles may be copies.
 

@@ -30,7 +30,8 @@ def solve(context: Context, n: int) -> Floats:
     random = torch.Generator().manual_seed(int(context.generator("solve").integers(2**63)))
     taken, found = context.taken(), [np.empty((0, context.dim))]
     for number, energy in enumerate(models):
-        u = np.unique(context.snap(subset_simulation(energy, context.dim, PARTICLES, random).inside.numpy()), axis=0)
+        particles = subset_simulation(energy, context.dim, n=PARTICLES, random=random)
+        u = np.unique(context.snap(particles.inside.numpy()), axis=0)
         positions = context.positions(u)
         rows = even(Candidates(positions, np.ones(len(u))), taken, n // len(models) + (number < n % len(models)))
         found.append(u[rows])

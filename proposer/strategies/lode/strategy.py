@@ -24,6 +24,7 @@ from proposer.strategies.lode.descend import DOWNHILL
 from proposer.strategies.lode.energy import EnergyOfObservables, ScoredObservable
 from proposer.strategies.lode.even import EvenIn
 from proposer.strategies.lode.fill import FILL
+from proposer.strategies.lode.lower import with_lower
 from proposer.strategies.lode.nll import OfNll
 from proposer.strategies.lode.observables import OfObservables
 from proposer.strategies.lode.points import Known, Points
@@ -52,7 +53,7 @@ FEW, SLOWLY = 5, 12
 
 
 def _sample(surrogate: Surrogate, dim: int, random: torch.Generator, before: Tensor | None) -> Particles:
-    return subset_simulation(surrogate, dim, PARTICLES, random, surrogate.rough, before)
+    return subset_simulation(surrogate, dim, n=PARTICLES, random=random, rough=surrogate.rough, before=before)
 
 
 MAP = Acquisition((SOLVE, PROBE, FILL, EXPLORE, EXPLOIT))
@@ -83,6 +84,16 @@ class Method:
         """The same with a map that is even in chosen coordinates."""
         parts = tuple(part._replace(choose=even_in.exploit) if part is EXPLOIT else part for part in self.map.parts)
         return replace(self, map=replace(self.map, parts=parts, sources=(*self.map.sources, even_in.source)))
+
+    def following(self) -> Method:
+        """The same for a target that follows the best NLL."""
+        return replace(
+            self,
+            map=with_lower(self.map),
+            stuck=with_lower(self.stuck),
+            descend=with_lower(self.descend),
+            collect=with_lower(self.collect),
+        )
 
 
 METHOD = Method()
@@ -117,7 +128,7 @@ class LodeSettings:
         if even_in and goal == "collect":
             raise scan.setup.error("even_in says what a map is even in; goal is collect, which draws none", "even_in")
         return cls(
-            Target.read(section, none.target),
+            Target.read(scan, none.target),
             section.integer("points_per_iteration", none.points_per_iteration, low=1),
             goal == "collect",
             tuple(even_in),
@@ -148,7 +159,8 @@ class Lode:
         self._scored = EnergyOfObservables(mapped, settings.target)
         self._points = Points(self._free, self._scored, settings.target)
         even_in = EvenIn.of(space, settings.even_in, self._scored)
-        self._method = method.even_in(even_in) if even_in.dim else method
+        method = method.even_in(even_in) if even_in.dim else method
+        self._method = method.following() if settings.target.follows else method
         self._first = max(min(20 * self._dim, 60), 10 * self._dim)
         self.start_points = int(min(self._first + self._first // 2, space.size))
         self._asks = 0
@@ -259,8 +271,9 @@ class Lode:
         context.look(particles, acquisition.sources, n)
         u, origins = choose(acquisition, context, n, lambda n, others: self._uniform(context, n, others))
         u = self._snap(u)
+        probability = self.probability(self._full(u))
         surrogate.expect(u)
-        return self._batch(u, origins)
+        return self._batch(u, origins, probability)
 
     def _acquisition(self, known: Known, surrogate: Surrogate) -> Acquisition:
         if stuck(known):
@@ -286,10 +299,10 @@ class Lode:
         self._out = self._out[np.array([row.tobytes() not in told for row in self._out], dtype=np.bool_)]
         return self._out
 
-    def _batch(self, u: Floats, origins: list[str]) -> Batch:
+    def _batch(self, u: Floats, origins: list[str], probability: Floats | None = None) -> Batch:
         full = self._full(u)
         self._out = np.concatenate([self._out, full[:, self._free]])
-        return Batch(full, origins, self._asks)
+        return Batch(full, origins, self._asks, probability)
 
     def tell(self, told: Told) -> None:
         """Takes the answers of one batch."""

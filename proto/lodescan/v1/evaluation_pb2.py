@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1clodescan/v1/evaluation.proto\x12\x0blodescan.v1\"\x11\n\x0f\x44\x65scribeRequest\"\xa0\x03\n\x10\x44\x65scribeResponse\x12\x0f\n\x07\x62\x61\x63kend\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x16\n\x0ephysics_digest\x18\x03 \x01(\t\x12\x19\n\x11likelihood_digest\x18\x04 \x01(\t\x12*\n\nparameters\x18\x05 \x03(\x0b\x32\x16.lodescan.v1.Parameter\x12,\n\x0bobservables\x18\x06 \x03(\x0b\x32\x17.lodescan.v1.Observable\x12\x13\n\x0b\x63oncurrency\x18\x07 \x01(\r\x12\x11\n\tmax_batch\x18\x08 \x01(\r\x12\r\n\x05\x63odes\x18\t \x03(\t\x12;\n\x07sources\x18\n \x03(\x0b\x32*.lodescan.v1.DescribeResponse.SourcesEntry\x12 \n\x05\x63\x61lls\x18\x0b \x03(\x0b\x32\x11.lodescan.v1.Call\x12\x17\n\x0flongest_seconds\x18\x0c \x01(\x01\x1a.\n\x0cSourcesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"1\n\x04\x43\x61ll\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0b\n\x03way\x18\x02 \x01(\t\x12\x0e\n\x06\x63\x61lled\x18\x03 \x01(\t\"W\n\tParameter\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04unit\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x0b\n\x03low\x18\x04 \x01(\x01\x12\x0c\n\x04high\x18\x05 \x01(\x01\"\x9c\x01\n\nObservable\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04unit\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x0c\n\x04\x63ode\x18\x04 \x01(\t\x12\"\n\x05valid\x18\x05 \x01(\x0b\x32\x13.lodescan.v1.Window\x12+\n\nlikelihood\x18\x06 \x01(\x0b\x32\x17.lodescan.v1.Likelihood\"#\n\x06Window\x12\x0b\n\x03low\x18\x01 \x01(\x01\x12\x0c\n\x04high\x18\x02 \x01(\x01\"\x87\x01\n\nLikelihood\x12)\n\x04kind\x18\x01 \x01(\x0e\x32\x1b.lodescan.v1.LikelihoodKind\x12\x0c\n\x04mean\x18\x02 \x01(\x01\x12\r\n\x05sigma\x18\x03 \x01(\x01\x12\r\n\x05lower\x18\x04 \x01(\x01\x12\r\n\x05upper\x18\x05 \x01(\x01\x12\x13\n\x0blog_scaling\x18\x06 \x01(\x08\"\xb0\x01\n\x0f\x45valuateRequest\x12\x12\n\nparameters\x18\x01 \x03(\t\x12\x11\n\tpoint_ids\x18\x02 \x03(\x04\x12\x0e\n\x06values\x18\x03 \x03(\x01\x12\x1e\n\x11spectra_below_nll\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x16\n\x0ereturn_waiting\x18\x05 \x01(\x08\x12\x18\n\x10\x63\x61ncel_point_ids\x18\x06 \x03(\x04\x42\x14\n\x12_spectra_below_nll\"k\n\x10\x45valuateResponse\x12\x16\n\x0ephysics_digest\x18\x01 \x01(\t\x12\x19\n\x11likelihood_digest\x18\x02 \x01(\t\x12$\n\x07results\x18\x03 \x03(\x0b\x32\x13.lodescan.v1.Result\"\x8d\x02\n\x06Result\x12\x10\n\x08point_id\x18\x01 \x01(\x04\x12#\n\x06status\x18\x02 \x01(\x0e\x32\x13.lodescan.v1.Status\x12\x13\n\x0bobservables\x18\x03 \x03(\x01\x12\x0f\n\x07missing\x18\x04 \x03(\r\x12\x0e\n\x06losses\x18\x05 \x03(\x01\x12\x10\n\x03nll\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x0f\n\x07seconds\x18\x07 \x03(\x01\x12\x13\n\x0b\x66\x61iled_code\x18\x08 \x01(\t\x12\x0f\n\x07message\x18\t \x01(\t\x12\x10\n\x08warnings\x18\n \x03(\t\x12\x0f\n\x07spectra\x18\x0b \x03(\x0c\x12\x10\n\x08\x62\x65gun_at\x18\x0c \x01(\x01\x12\x10\n\x08\x65nded_at\x18\r \x01(\x01\x42\x06\n\x04_nll\"B\n\rFinishRequest\x12\x16\n\x0ephysics_digest\x18\x01 \x01(\t\x12\x19\n\x11likelihood_digest\x18\x02 \x01(\t\"\x1e\n\x0e\x46inishResponse\x12\x0c\n\x04\x65nds\x18\x01 \x01(\x08*\xe3\x02\n\x0eLikelihoodKind\x12\x1f\n\x1bLIKELIHOOD_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13LIKELIHOOD_KIND_OFF\x10\x01\x12\x19\n\x15LIKELIHOOD_KIND_GAUSS\x10\x02\x12\x19\n\x15LIKELIHOOD_KIND_UPPER\x10\x03\x12\x19\n\x15LIKELIHOOD_KIND_LOWER\x10\x04\x12\x17\n\x13LIKELIHOOD_KIND_LOG\x10\x05\x12\x18\n\x14LIKELIHOOD_KIND_BIAS\x10\x06\x12\x18\n\x14LIKELIHOOD_KIND_USER\x10\x07\x12\x1b\n\x17LIKELIHOOD_KIND_SIGUSER\x10\x08\x12\x1b\n\x17LIKELIHOOD_KIND_EXPUSER\x10\t\x12 \n\x1cLIKELIHOOD_KIND_MINUSEXPUSER\x10\n\x12\x1d\n\x19LIKELIHOOD_KIND_CFUNCTION\x10\x0b*\x95\x01\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\r\n\tSTATUS_OK\x10\x01\x12\x12\n\x0eSTATUS_INVALID\x10\x02\x12\x11\n\rSTATUS_FAILED\x10\x03\x12\x14\n\x10STATUS_TIMED_OUT\x10\x04\x12\x11\n\rSTATUS_KILLED\x10\x05\x12\x14\n\x10STATUS_CANCELLED\x10\x06\x32\xec\x01\n\x11\x45valuationService\x12G\n\x08\x44\x65scribe\x12\x1c.lodescan.v1.DescribeRequest\x1a\x1d.lodescan.v1.DescribeResponse\x12K\n\x08\x45valuate\x12\x1c.lodescan.v1.EvaluateRequest\x1a\x1d.lodescan.v1.EvaluateResponse(\x01\x30\x01\x12\x41\n\x06\x46inish\x12\x1a.lodescan.v1.FinishRequest\x1a\x1b.lodescan.v1.FinishResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1clodescan/v1/evaluation.proto\x12\x0blodescan.v1\"\x11\n\x0f\x44\x65scribeRequest\"\xb2\x03\n\x10\x44\x65scribeResponse\x12\x0f\n\x07\x62\x61\x63kend\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x16\n\x0ephysics_digest\x18\x03 \x01(\t\x12\x19\n\x11likelihood_digest\x18\x04 \x01(\t\x12*\n\nparameters\x18\x05 \x03(\x0b\x32\x16.lodescan.v1.Parameter\x12,\n\x0bobservables\x18\x06 \x03(\x0b\x32\x17.lodescan.v1.Observable\x12\x13\n\x0b\x63oncurrency\x18\x07 \x01(\r\x12\x11\n\tmax_batch\x18\x08 \x01(\r\x12\r\n\x05\x63odes\x18\t \x03(\t\x12;\n\x07sources\x18\n \x03(\x0b\x32*.lodescan.v1.DescribeResponse.SourcesEntry\x12 \n\x05\x63\x61lls\x18\x0b \x03(\x0b\x32\x11.lodescan.v1.Call\x12\x17\n\x0flongest_seconds\x18\x0c \x01(\x01\x12\x10\n\x08instance\x18\r \x01(\t\x1a.\n\x0cSourcesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"1\n\x04\x43\x61ll\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0b\n\x03way\x18\x02 \x01(\t\x12\x0e\n\x06\x63\x61lled\x18\x03 \x01(\t\"W\n\tParameter\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04unit\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x0b\n\x03low\x18\x04 \x01(\x01\x12\x0c\n\x04high\x18\x05 \x01(\x01\"\x9c\x01\n\nObservable\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04unit\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x0c\n\x04\x63ode\x18\x04 \x01(\t\x12\"\n\x05valid\x18\x05 \x01(\x0b\x32\x13.lodescan.v1.Window\x12+\n\nlikelihood\x18\x06 \x01(\x0b\x32\x17.lodescan.v1.Likelihood\"#\n\x06Window\x12\x0b\n\x03low\x18\x01 \x01(\x01\x12\x0c\n\x04high\x18\x02 \x01(\x01\"\x87\x01\n\nLikelihood\x12)\n\x04kind\x18\x01 \x01(\x0e\x32\x1b.lodescan.v1.LikelihoodKind\x12\x0c\n\x04mean\x18\x02 \x01(\x01\x12\r\n\x05sigma\x18\x03 \x01(\x01\x12\r\n\x05lower\x18\x04 \x01(\x01\x12\r\n\x05upper\x18\x05 \x01(\x01\x12\x13\n\x0blog_scaling\x18\x06 \x01(\x08\"\xb0\x01\n\x0f\x45valuateRequest\x12\x12\n\nparameters\x18\x01 \x03(\t\x12\x11\n\tpoint_ids\x18\x02 \x03(\x04\x12\x0e\n\x06values\x18\x03 \x03(\x01\x12\x1e\n\x11spectra_below_nll\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x16\n\x0ereturn_waiting\x18\x05 \x01(\x08\x12\x18\n\x10\x63\x61ncel_point_ids\x18\x06 \x03(\x04\x42\x14\n\x12_spectra_below_nll\"k\n\x10\x45valuateResponse\x12\x16\n\x0ephysics_digest\x18\x01 \x01(\t\x12\x19\n\x11likelihood_digest\x18\x02 \x01(\t\x12$\n\x07results\x18\x03 \x03(\x0b\x32\x13.lodescan.v1.Result\"\x8d\x02\n\x06Result\x12\x10\n\x08point_id\x18\x01 \x01(\x04\x12#\n\x06status\x18\x02 \x01(\x0e\x32\x13.lodescan.v1.Status\x12\x13\n\x0bobservables\x18\x03 \x03(\x01\x12\x0f\n\x07missing\x18\x04 \x03(\r\x12\x0e\n\x06losses\x18\x05 \x03(\x01\x12\x10\n\x03nll\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x0f\n\x07seconds\x18\x07 \x03(\x01\x12\x13\n\x0b\x66\x61iled_code\x18\x08 \x01(\t\x12\x0f\n\x07message\x18\t \x01(\t\x12\x10\n\x08warnings\x18\n \x03(\t\x12\x0f\n\x07spectra\x18\x0b \x03(\x0c\x12\x10\n\x08\x62\x65gun_at\x18\x0c \x01(\x01\x12\x10\n\x08\x65nded_at\x18\r \x01(\x01\x42\x06\n\x04_nll\"B\n\rFinishRequest\x12\x16\n\x0ephysics_digest\x18\x01 \x01(\t\x12\x19\n\x11likelihood_digest\x18\x02 \x01(\t\"\x1e\n\x0e\x46inishResponse\x12\x0c\n\x04\x65nds\x18\x01 \x01(\x08*\xe3\x02\n\x0eLikelihoodKind\x12\x1f\n\x1bLIKELIHOOD_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13LIKELIHOOD_KIND_OFF\x10\x01\x12\x19\n\x15LIKELIHOOD_KIND_GAUSS\x10\x02\x12\x19\n\x15LIKELIHOOD_KIND_UPPER\x10\x03\x12\x19\n\x15LIKELIHOOD_KIND_LOWER\x10\x04\x12\x17\n\x13LIKELIHOOD_KIND_LOG\x10\x05\x12\x18\n\x14LIKELIHOOD_KIND_BIAS\x10\x06\x12\x18\n\x14LIKELIHOOD_KIND_USER\x10\x07\x12\x1b\n\x17LIKELIHOOD_KIND_SIGUSER\x10\x08\x12\x1b\n\x17LIKELIHOOD_KIND_EXPUSER\x10\t\x12 \n\x1cLIKELIHOOD_KIND_MINUSEXPUSER\x10\n\x12\x1d\n\x19LIKELIHOOD_KIND_CFUNCTION\x10\x0b*\x95\x01\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\r\n\tSTATUS_OK\x10\x01\x12\x12\n\x0eSTATUS_INVALID\x10\x02\x12\x11\n\rSTATUS_FAILED\x10\x03\x12\x14\n\x10STATUS_TIMED_OUT\x10\x04\x12\x11\n\rSTATUS_KILLED\x10\x05\x12\x14\n\x10STATUS_CANCELLED\x10\x06\x32\xec\x01\n\x11\x45valuationService\x12G\n\x08\x44\x65scribe\x12\x1c.lodescan.v1.DescribeRequest\x1a\x1d.lodescan.v1.DescribeResponse\x12K\n\x08\x45valuate\x12\x1c.lodescan.v1.EvaluateRequest\x1a\x1d.lodescan.v1.EvaluateResponse(\x01\x30\x01\x12\x41\n\x06\x46inish\x12\x1a.lodescan.v1.FinishRequest\x1a\x1b.lodescan.v1.FinishResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,36 +33,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_DESCRIBERESPONSE_SOURCESENTRY']._loaded_options = None
   _globals['_DESCRIBERESPONSE_SOURCESENTRY']._serialized_options = b'8\001'
-  _globals['_LIKELIHOODKIND']._serialized_start=1618
-  _globals['_LIKELIHOODKIND']._serialized_end=1973
-  _globals['_STATUS']._serialized_start=1976
-  _globals['_STATUS']._serialized_end=2125
+  _globals['_LIKELIHOODKIND']._serialized_start=1636
+  _globals['_LIKELIHOODKIND']._serialized_end=1991
+  _globals['_STATUS']._serialized_start=1994
+  _globals['_STATUS']._serialized_end=2143
   _globals['_DESCRIBEREQUEST']._serialized_start=45
   _globals['_DESCRIBEREQUEST']._serialized_end=62
   _globals['_DESCRIBERESPONSE']._serialized_start=65
-  _globals['_DESCRIBERESPONSE']._serialized_end=481
-  _globals['_DESCRIBERESPONSE_SOURCESENTRY']._serialized_start=435
-  _globals['_DESCRIBERESPONSE_SOURCESENTRY']._serialized_end=481
-  _globals['_CALL']._serialized_start=483
-  _globals['_CALL']._serialized_end=532
-  _globals['_PARAMETER']._serialized_start=534
-  _globals['_PARAMETER']._serialized_end=621
-  _globals['_OBSERVABLE']._serialized_start=624
-  _globals['_OBSERVABLE']._serialized_end=780
-  _globals['_WINDOW']._serialized_start=782
-  _globals['_WINDOW']._serialized_end=817
-  _globals['_LIKELIHOOD']._serialized_start=820
-  _globals['_LIKELIHOOD']._serialized_end=955
-  _globals['_EVALUATEREQUEST']._serialized_start=958
-  _globals['_EVALUATEREQUEST']._serialized_end=1134
-  _globals['_EVALUATERESPONSE']._serialized_start=1136
-  _globals['_EVALUATERESPONSE']._serialized_end=1243
-  _globals['_RESULT']._serialized_start=1246
-  _globals['_RESULT']._serialized_end=1515
-  _globals['_FINISHREQUEST']._serialized_start=1517
-  _globals['_FINISHREQUEST']._serialized_end=1583
-  _globals['_FINISHRESPONSE']._serialized_start=1585
-  _globals['_FINISHRESPONSE']._serialized_end=1615
-  _globals['_EVALUATIONSERVICE']._serialized_start=2128
-  _globals['_EVALUATIONSERVICE']._serialized_end=2364
+  _globals['_DESCRIBERESPONSE']._serialized_end=499
+  _globals['_DESCRIBERESPONSE_SOURCESENTRY']._serialized_start=453
+  _globals['_DESCRIBERESPONSE_SOURCESENTRY']._serialized_end=499
+  _globals['_CALL']._serialized_start=501
+  _globals['_CALL']._serialized_end=550
+  _globals['_PARAMETER']._serialized_start=552
+  _globals['_PARAMETER']._serialized_end=639
+  _globals['_OBSERVABLE']._serialized_start=642
+  _globals['_OBSERVABLE']._serialized_end=798
+  _globals['_WINDOW']._serialized_start=800
+  _globals['_WINDOW']._serialized_end=835
+  _globals['_LIKELIHOOD']._serialized_start=838
+  _globals['_LIKELIHOOD']._serialized_end=973
+  _globals['_EVALUATEREQUEST']._serialized_start=976
+  _globals['_EVALUATEREQUEST']._serialized_end=1152
+  _globals['_EVALUATERESPONSE']._serialized_start=1154
+  _globals['_EVALUATERESPONSE']._serialized_end=1261
+  _globals['_RESULT']._serialized_start=1264
+  _globals['_RESULT']._serialized_end=1533
+  _globals['_FINISHREQUEST']._serialized_start=1535
+  _globals['_FINISHREQUEST']._serialized_end=1601
+  _globals['_FINISHRESPONSE']._serialized_start=1603
+  _globals['_FINISHRESPONSE']._serialized_end=1633
+  _globals['_EVALUATIONSERVICE']._serialized_start=2146
+  _globals['_EVALUATIONSERVICE']._serialized_end=2382
 # @@protoc_insertion_point(module_scope)

@@ -56,7 +56,7 @@ class DescribeRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class DescribeResponse(_message.Message):
-    __slots__ = ("backend", "version", "physics_digest", "likelihood_digest", "parameters", "observables", "concurrency", "max_batch", "codes", "sources", "calls", "longest_seconds")
+    __slots__ = ("backend", "version", "physics_digest", "likelihood_digest", "parameters", "observables", "concurrency", "max_batch", "codes", "sources", "calls", "longest_seconds", "instance")
     class SourcesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -76,6 +76,7 @@ class DescribeResponse(_message.Message):
     SOURCES_FIELD_NUMBER: _ClassVar[int]
     CALLS_FIELD_NUMBER: _ClassVar[int]
     LONGEST_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    INSTANCE_FIELD_NUMBER: _ClassVar[int]
     backend: str
     version: str
     physics_digest: str
@@ -88,7 +89,8 @@ class DescribeResponse(_message.Message):
     sources: _containers.ScalarMap[str, str]
     calls: _containers.RepeatedCompositeFieldContainer[Call]
     longest_seconds: float
-    def __init__(self, backend: _Optional[str] = ..., version: _Optional[str] = ..., physics_digest: _Optional[str] = ..., likelihood_digest: _Optional[str] = ..., parameters: _Optional[_Iterable[_Union[Parameter, _Mapping]]] = ..., observables: _Optional[_Iterable[_Union[Observable, _Mapping]]] = ..., concurrency: _Optional[int] = ..., max_batch: _Optional[int] = ..., codes: _Optional[_Iterable[str]] = ..., sources: _Optional[_Mapping[str, str]] = ..., calls: _Optional[_Iterable[_Union[Call, _Mapping]]] = ..., longest_seconds: _Optional[float] = ...) -> None: ...
+    instance: str
+    def __init__(self, backend: _Optional[str] = ..., version: _Optional[str] = ..., physics_digest: _Optional[str] = ..., likelihood_digest: _Optional[str] = ..., parameters: _Optional[_Iterable[_Union[Parameter, _Mapping]]] = ..., observables: _Optional[_Iterable[_Union[Observable, _Mapping]]] = ..., concurrency: _Optional[int] = ..., max_batch: _Optional[int] = ..., codes: _Optional[_Iterable[str]] = ..., sources: _Optional[_Mapping[str, str]] = ..., calls: _Optional[_Iterable[_Union[Call, _Mapping]]] = ..., longest_seconds: _Optional[float] = ..., instance: _Optional[str] = ...) -> None: ...
 
 class Call(_message.Message):
     __slots__ = ("code", "way", "called")

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from proposer.evaluation.backend import Description, EvaluatorRefused
+from proposer.loop import Limits
 from proposer.run.init_csv import InitPoints, read_init_csv
-from proposer.scan import Limits
 from proposer.show.plotting import read_plotting
 from proposer.space import Space
 from proposer.strategies.base import Settings
@@ -20,8 +20,9 @@ from proposer.wire.agreement import disagreements
 from scanspec import PriorKind, ScanFile, read_scan_file
 from scanspec.logs import read_verbose
 from scanspec.settings import reads_rows
+from scanspec.thresholds import is_given
 
-EVERY_TYPE = ("threshold_value", "points_per_iteration", "verbose")
+EVERY_TYPE = ("threshold_value", "confidence", "degrees_of_freedom", "points_per_iteration", "verbose")
 """Settings in the section networks that are not those of MLS_DNNC alone."""
 
 OF_CMAES = ("population_size", "sigma", "sigma_tolerance", "mean", "generations", "episodes", "start_csv", "max_loss")
@@ -52,7 +53,11 @@ class Asked(NamedTuple):
 
 def read_asked(file: Path) -> Asked:
     """Reads all that a scan needs, and checks it. Raises ScanFileError."""
-    spec = read_scan_file(file, also=read_plotting)
+    return ask_of(read_scan_file(file, also=read_plotting))
+
+
+def ask_of(spec: ScanFile) -> Asked:
+    """The same of a file that was read with `also=read_plotting`."""
     space = Space(spec.variables)
     read_verbose(spec)  # refused here, also by a check
     spec.setup.integer("seed", 0, low=0)
@@ -89,7 +94,7 @@ def notes_on(spec: ScanFile, threshold: float) -> list[str]:
     """What holds where the file is silent, and what it says without an effect."""
     plotting, name = read_plotting(spec), type_name(spec)
     notes = [*spec.notes, *(plotting.notes if plotting is not None else ())]
-    if "threshold_value" not in spec.networks and spec.is_scored:
+    if not is_given(spec.networks) and spec.is_scored:
         whose = "" if name == "CMAES_ND" else _in_bsmart(spec, "documents say 100, its code 1")
         notes.append(f"the file gives no threshold_value: {threshold:g} holds{whose}")
     stops_otherwise = name in ("GRID", "READ_CSV") or "good_points_early_stop" in spec.setup

@@ -76,8 +76,9 @@ class Limits:
 class Scan:
     """One run: a strategy, a place where points are evaluated, and the folder where every result is kept.
 
-    `wait`: seconds that an evaluator is waited for. `eager`: the strategy is asked before the evaluators have nothing
-    left to do, and sees what has come by then.
+    `wait`: seconds that an evaluator is waited for. `files_of_good`: the evaluator, which does not know what is good by
+    then, sends the spectrum files of every OK point, and those of good ones are kept.
+    `eager`: the strategy is asked before the evaluators have nothing left to do, and sees what has come by then.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class Scan:
         progress: Progress,
         wait: float,
         eager: bool = False,
+        files_of_good: bool = False,
     ) -> None:
         self._dataset, self._strategy, self._space = dataset, strategy, space
         self._backend, self._wait = backend, wait
@@ -106,6 +108,8 @@ class Scan:
         self._work = Work(space.names)
         self._first_good = FirstGood(limits.points)
         self._last_wanted = math.inf
+        self._follows, self._files_of_good = tally.target.follows, files_of_good
+        self._settled = False  # the target follows the best point, and enough of all points are good
         self._telling: Telling = InOrder(dataset, strategy)
         if eager:
             self._telling = AsTheyCome(dataset, strategy, self._work, self._ahead)
@@ -134,7 +138,7 @@ class Scan:
     def _run(self) -> str:
         # 1. Tell the strategy what is known: what an interrupted run found, points of an InitCSV.
         self._telling.resume()
-        for ids in self._dataset.good_ids(self._tally.target):
+        for ids in () if self._follows else self._dataset.good_ids(self._tally.target):
             self._first_good.add(ids)
         self._last_wanted = self._first_good.last
         self._good_points.start(self._dataset)
@@ -150,6 +154,9 @@ class Scan:
             reason = self._stop_reason()
             if reason is None and not told:
                 continue
+            if reason is None and self._follows:
+                self._settle()
+                reason = self._stop_reason()
             asked = None if reason is not None or self._all_asked() else self._ask()
             if asked is None or self._has_enough:
                 return self._finish() or self._strategy.stop_reason
@@ -211,9 +218,9 @@ class Scan:
         if received.killed:  # first: the last time is the answer of its point too
             self._dataset.add_attempt(received.killed)
         if received.outcomes:
-            save_spectra(self._dataset.path.parent, received.outcomes)
-            self._dataset.record(received.outcomes)
             self._tally.add(received.outcomes)
+            save_spectra(self._dataset.path.parent, self._to_keep(received.outcomes))
+            self._dataset.record(received.outcomes)
             self._tally.raced += received.raced
             self._want_no_more(received.outcomes)
             self._progress.busy(len(self._work))
@@ -221,12 +228,29 @@ class Scan:
         if time.monotonic() - self._saved > SAVE_TIME_EVERY:
             self._save_time()
 
+    def _to_keep(self, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+        """Whose spectrum files are kept."""
+        if not self._files_of_good:
+            return outcomes
+        return [each for each in outcomes if each.nll is not None and self._tally.target.contains(each.nll)]
+
+    def _settle(self) -> None:
+        """Where the target follows the best point, a better one may always take others out of it. So a scan ends
+        between two batches: once enough of the points that the strategy was told are good, what is out is evaluated,
+        and the scan ends if enough of all points are good then. No evaluator's speed changes which points those are.
+        """
+        if self._strategy.good >= self._limits.points:
+            self._evaluate(lambda: False)
+            self._settled = not len(self._work) and self._tally.good >= self._limits.points
+
     def _want_no_more(self, outcomes: Sequence[Outcome]) -> None:
         """Once there are enough good points, no point behind the last of them is begun; what runs is waited for.
 
         A point before it may be good too, and make an earlier one the last. So what the first good points are depends
         on no evaluator.
         """
+        if self._follows:
+            return
         target = self._tally.target
         self._first_good.add(each.id for each in outcomes if each.nll is not None and target.contains(each.nll))
         if (last := self._first_good.last) < self._last_wanted:
@@ -248,7 +272,7 @@ class Scan:
     @property
     def _has_enough(self) -> bool:
         """Whether enough good points are found; which ones count is known when those before the last are answered."""
-        return self._last_wanted < math.inf
+        return self._last_wanted < math.inf or self._settled
 
     @property
     def _until(self) -> float:
@@ -259,7 +283,8 @@ class Scan:
         self._saved = time.monotonic()
         workers = self._evaluators | self._backend.workers
         seen = {"evaluators": workers, "raced": self._tally.raced, "live": self._progress.state().to_json()}
-        self._dataset.set_meta({"seconds": self.seconds, **seen})
+        moving = {**self._tally.target.to_meta(), **best_of(self._tally)} if self._follows else {}
+        self._dataset.set_meta({"seconds": self.seconds, **seen, **moving})
 
     @property
     def seconds(self) -> float:
@@ -277,24 +302,30 @@ class Scan:
         return None
 
 
+def best_of(tally: Tally) -> dict[str, float | None]:
+    """The lowest NLL, as JSON has it, under the name that it has in a run with a target that follows it."""
+    return {"best_nll": tally.best if math.isfinite(tally.best) else None}
+
+
 def read_tally(
     dataset: Dataset, wanted: int, target: Target, most: float = math.inf, names: Sequence[str] = ()
 ) -> Tally:
     """The counts of a run so far; `names`: of the observables."""
+    known = np.concatenate([np.empty(0), *dataset.nlls()]).tolist() if target.follows else []
     good = dataset.count_good(target)
-    tally = Tally(wanted, target, most, good=good, best=dataset.best_nll(), names=names)
+    tally = Tally(wanted, target, most, good=good, best=dataset.best_nll(), names=names, known=known)
     for (_, status), points in dataset.counts().items():
         if status is not None:
             tally.by_status[status] += points
     tally.by_code = {code: Counter(counts) for code, counts in dataset.counts_by_code().items()}
-    known = dataset.count_known()
-    if known or (names and not good and math.isfinite(tally.best)):
+    if dataset.count_known() or (names and not good and math.isfinite(tally.best)):
         for part in dataset.results():
             came = np.array([not len(each) for each in part.seconds], dtype=np.bool_)  # nothing ran for them here
             came &= np.array([each == "init" for each in part.origins], dtype=np.bool_)
             tally.by_status.subtract(Status(each) for each in part.status[came].tolist())
             came &= part.status == Status.OK
-            tally.given += int((came & target.contains(part.nll)).sum())
+            tally.given_nll += part.nll[came].tolist()
+            tally.given += int((came & tally.target.contains(part.nll)).sum())
             for row in np.flatnonzero(part.nll == tally.best)[:1].tolist():
                 tally.best_losses = part.losses[row].tolist() if not np.isnan(part.losses[row]).all() else ()
     return tally

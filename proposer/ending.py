@@ -7,13 +7,13 @@ import shlex
 from pathlib import Path
 
 from proposer.formats import show_time
+from proposer.loop import Limits, read_tally
 from proposer.run.dataset import DATASET, Dataset, DatasetError
 from proposer.run.files import NoRoom
 from proposer.run.manifest import keep_scan_file
 from proposer.run.record import RunRecord
 from proposer.run.spectra import FOLDER
 from proposer.run.tables import GOOD_POINTS
-from proposer.scan import Limits, read_tally
 from proposer.show.failures import failure_kinds, scan_file, show_reasons
 from proposer.show.plots import draw, read_points
 from proposer.show.plotting import read_plotting

@@ -1,0 +1,208 @@
+"""A Python function as the code of a scan, called in worker processes of this machine: for notebooks."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import math
+import queue
+import re
+import time
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from concurrent.futures import BrokenExecutor, Future
+from typing import Any
+
+import cloudpickle
+import numpy as np
+from loky import ProcessPoolExecutor
+
+from proposer.evaluation.backend import Description, EvaluatorRefused, Fits, anything
+from proposer.evaluation.local import score
+from proposer.evaluation.work import Received, Work
+from proposer.evaluation.worker import Answer, compute, start
+from proposer.types import Observable, Outcome, Status
+
+Code = Callable[[dict[str, float]], Mapping[str, float] | None]
+"""Takes a point, its variables by name, and returns its observables by name; None for an unphysical point."""
+
+AT_ONCE = 0.1
+"""Seconds that a worker is given points for in one go."""
+
+MOST_AT_ONCE = 256
+
+_Done = Future[tuple[int, list[Answer]]]
+
+
+class LocalProcesses:
+    """Evaluates points by a function in `workers` processes. `name`: of the function, as messages call it.
+
+    What the function raises makes the point FAILED. Where a process dies, the points that were under way run again,
+    each alone, so that the one that ends its process is found: that one is FAILED. A point that hangs is waited for.
+    """
+
+    def __init__(
+        self,
+        code: Code,
+        name: str,
+        ranges: Mapping[str, tuple[float, float]],
+        observables: Sequence[Observable],
+        workers: int,
+    ) -> None:
+        self._code, self._name = cloudpickle.dumps(code), name
+        self._digest = _digest(code)
+        self._ranges, self._observables = dict(ranges), tuple(observables)
+        self._count = workers
+        self.where = f"{workers} processes of this machine" if workers > 1 else "a process of this machine"
+        self.workers = {name: workers}
+        self._pool: ProcessPoolExecutor | None = None
+        self._events: queue.SimpleQueue[_Done | None] = queue.SimpleQueue()
+        self._out: dict[_Done, list[int]] = {}
+        self._suspects: set[int] = set()
+        self._sent: dict[int, float] = {}
+        self._seconds = math.nan  # of a point
+        self._work: Work | None = None
+
+    def describe(self, wait: float, fits: Fits = anything) -> Description:
+        """What it computes; its digest is that of the function's source."""
+        likelihoods = repr([(each.name, each.valid, each.likelihood) for each in self._observables])
+        found = Description(
+            backend=self._name,
+            version="",
+            physics_digest=self._digest,
+            likelihood_digest=hashlib.sha256(likelihoods.encode()).hexdigest(),
+            parameters=dict(self._ranges),
+            observables=self._observables,
+            concurrency=self._count,
+            max_batch=MOST_AT_ONCE,
+            codes=(self._name,),
+            sources={f"the function {self._name}": self._digest},
+        )
+        fits(found)
+        return found
+
+    def evaluate(self, work: Work, *, wait: float, until: float) -> Generator[Received]:
+        """Keeps the workers busy and yields what they answer. From `until` on, only what runs is waited for."""
+        self._work = work
+        while work.rows:
+            now = time.monotonic()
+            if now >= until:
+                work.give_up_waiting(list(work.rows))
+                if not self._out:
+                    return
+            else:
+                self._hand_out(work)
+            try:
+                done = self._events.get(timeout=until - now if now < until < math.inf else None)
+            except queue.Empty:
+                continue
+            yield Received() if done is None else Received(self._take_up(work, done))
+
+    def _hand_out(self, work: Work) -> None:
+        """Two tasks a worker, so that none waits for the next."""
+        while work.waiting and len(self._out) < 2 * self._count:
+            alone = work.waiting[0] in self._suspects
+            if self._out and (alone or any(self._suspects.intersection(ids) for ids in self._out.values())):
+                return
+            ids = work.take(1 if alone else self._points_a_task())
+            columns = [work.names.index(name) for name in self._ranges]
+            rows = np.stack([work.rows[each] for each in ids])[:, columns].tolist()
+            self._sent |= dict.fromkeys(ids, time.time())
+            observables = [each.name for each in self._observables]
+            task = self._executor().submit(compute, self._code, list(self._ranges), observables, rows)
+            self._out[task] = ids
+            task.add_done_callback(self._events.put)
+
+    def _points_a_task(self) -> int:
+        return 1 if math.isnan(self._seconds) else int(np.clip(AT_ONCE / max(self._seconds, 1e-6), 1, MOST_AT_ONCE))
+
+    def _executor(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(self._count, initializer=start)
+        return self._pool
+
+    def _take_up(self, work: Work, done: _Done) -> list[Outcome]:
+        ids = self._out.pop(done)
+        try:
+            _, answers = done.result()
+        except BrokenExecutor as error:
+            self._pool = None
+            if self._suspects.issuperset(ids) and len(ids) == 1:
+                return self._outcomes(work, ids, [Answer(None, _how_it_died(error), "", math.nan, math.nan)])
+            self._suspects.update(ids)
+            work.put_back(ids)
+            return []
+        except Exception as error:
+            raise EvaluatorRefused(
+                f"the function {self._name!r} cannot be called in another process: {type(error).__name__}: {error}",
+                next_step="define it in the notebook, or in a module that can be imported",
+            ) from error
+        mean = sum(each.seconds for each in answers) / len(answers)
+        self._seconds = mean if math.isnan(self._seconds) else 0.8 * self._seconds + 0.2 * mean
+        return self._outcomes(work, ids, answers)
+
+    def _outcomes(self, work: Work, ids: list[int], answers: list[Answer]) -> list[Outcome]:
+        work.done(ids)
+        self._suspects.difference_update(ids)
+        nothing = [math.nan] * len(self._observables)
+        values = np.array([each.observables or nothing for each in answers], dtype=np.float64)
+        scored = score(values.reshape(len(ids), len(self._observables)), self._observables)
+        found = []
+        for row, (point, answer) in enumerate(zip(ids, answers, strict=True)):
+            ok = answer.observables is not None and not math.isnan(scored.nll[row])
+            found.append(
+                Outcome(
+                    id=point,
+                    status=Status.FAILED if answer.error else Status.OK if ok else Status.INVALID,
+                    nll=float(scored.nll[row]) if ok else None,
+                    observables=answer.observables or (),
+                    losses=scored.losses[row].tolist() if ok and scored.losses is not None else (),
+                    seconds=[answer.seconds],
+                    failed_code=self._name if answer.error else "",
+                    message=answer.error or answer.message,
+                    evaluator=self._name,
+                    sent=self._sent.pop(point),
+                    begun=answer.begun,
+                    returned=time.time(),
+                )
+            )
+        return found
+
+    def wake(self) -> None:
+        """Makes `evaluate` yield soon."""
+        self._events.put(None)
+
+    def cancel(self, points: Collection[int]) -> None:
+        """Gives up those that wait; what is out is answered yet."""
+        if self._work is not None:
+            self._work.give_up_waiting(points)
+
+    def points_in(self, seconds: float) -> int:
+        """So many points keep the workers busy for that time."""
+        if math.isnan(self._seconds):
+            return 2 * self._count
+        return math.ceil(min(self._count * (seconds / max(self._seconds, 1e-6) + 1), 100_000))
+
+    def finish(self) -> None:
+        """Ends the workers."""
+        self.close()
+
+    def close(self) -> None:
+        """Ends the workers, whatever they do."""
+        if self._pool is not None:
+            self._pool.shutdown(kill_workers=True)
+            self._pool = None
+
+
+def _digest(code: Code) -> str:
+    """Of the function's own source, not of what it calls; of its compiled form where there is no source."""
+    try:
+        text = inspect.getsource(code)
+    except (OSError, TypeError):
+        compiled: Any = getattr(code, "__code__", None)
+        text = repr((compiled.co_code, compiled.co_names)) if compiled else getattr(code, "__qualname__", "")
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _how_it_died(error: BrokenExecutor) -> str:
+    signals = re.search(r"\{(.*)\}", str(error))
+    return f"its process died ({signals[1]})" if signals else "its process died"

@@ -1,0 +1,129 @@
+"""LODE as a generator of gest-api: optimas, Xopt and libEnsemble drive it.
+
+Needs the package gest-api (https://github.com/campa-consortium/gest-api).
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from gest_api.generator import Generator
+from gest_api.vocs import VOCS, ContinuousVariable, MinimizeObjective
+
+from proposer.interface.asking import Lode
+from scanspec import Likelihood, UsageError
+
+Point = dict[str, Any]
+
+
+class LodeGenerator(Generator):  # type: ignore[misc]  # gest-api has no types
+    """Suggests points for the map of the region where the NLL is below `threshold`.
+
+    `vocs`: continuous variables with finite domains, and one objective to minimise, the NLL; or observables, with the
+    likelihood of each in `observables`, from which the NLL follows. Where a constraint is violated, a point is
+    unphysical, and so is one whose NLL is NaN or None. The same seed and answers give the same points.
+
+    Raises ValueError for other variables or objectives.
+
+    >>> vocs = VOCS(variables={"x": [-3.0, 3.0], "y": [-3.0, 3.0]}, objectives={"nll": "MINIMIZE"})
+    >>> generator = LodeGenerator(vocs, threshold=1.0, seed=1)
+    >>> for _ in range(3):
+    ...     points = generator.suggest(40)
+    ...     for point in points:
+    ...         point["nll"] = 50 * (math.hypot(point["x"], point["y"]) - 2) ** 2
+    ...     generator.ingest(points)
+    >>> generator.search.good > 10
+    True
+    """
+
+    returns_id = True
+
+    def __init__(
+        self,
+        vocs: VOCS,
+        *,
+        threshold: float,
+        seed: int = 0,
+        observables: Mapping[str, Likelihood] | None = None,
+    ) -> None:
+        self._likelihoods = dict(observables or {})
+        super().__init__(vocs)
+        self.vocs = vocs
+        self.search = Lode(
+            {name: tuple(each.domain) for name, each in vocs.variables.items()},
+            threshold=threshold,
+            seed=seed,
+            observables=self._likelihoods,
+        )
+        self._constants = {name: each.value for name, each in vocs.constants.items()}
+        self._waiting: list[list[float]] = []
+        self._out: dict[int, list[float]] = {}
+        self._ids = itertools.count(1)
+
+    def _validate_vocs(self, vocs: VOCS) -> None:
+        if not vocs.variables:
+            raise ValueError("LODE needs at least one variable")
+        for name, each in vocs.variables.items():
+            if type(each) is not ContinuousVariable or not all(map(math.isfinite, each.domain)):
+                raise ValueError(f"LODE takes continuous variables with a finite domain, and {name!r} is none")
+        if self._likelihoods:
+            if unknown := sorted(set(self._likelihoods) - set(vocs.observable_names)):
+                raise ValueError(f"the VOCS does not name the observables {', '.join(unknown)}")
+        elif [type(each) for each in vocs.objectives.values()] != [MinimizeObjective]:
+            raise ValueError("LODE needs one objective to minimise, the NLL, or observables with their likelihoods")
+
+    def suggest(self, num_points: int | None = None) -> list[Point]:
+        """`num_points` points, or as many as LODE wants at once. Raises ValueError where the space has no more."""
+        wanted = num_points if num_points is not None else max(len(self._waiting), 1)
+        if len(self._waiting) < wanted:
+            self._waiting += self.search.ask(wanted - len(self._waiting)).tolist()
+        given = self._waiting[: len(self._waiting) if num_points is None else num_points]
+        if num_points is not None and len(given) < num_points:
+            raise ValueError(f"there are {len(given)} points left, fewer than {num_points}")
+        del self._waiting[: len(given)]
+        return [self._point(values) for values in given]
+
+    def _point(self, values: list[float]) -> Point:
+        number = next(self._ids)
+        self._out[number] = values
+        return {**dict(zip(self.vocs.variables, values, strict=True)), **self._constants, "_id": number}
+
+    def ingest(self, results: list[Point]) -> None:
+        """Takes answers, in any order and parts; also of points from elsewhere, which have no `_id`.
+
+        Raises ValueError for an `_id` that was not given out or was answered already.
+        """
+        asked = [each for each in results if "_id" in each]
+        if unknown := [each["_id"] for each in asked if each["_id"] not in self._out]:
+            raise ValueError(f"no point with the _id {unknown[0]!r} is without an answer")
+        self._tell([self._out[each["_id"]] for each in asked], asked, known=False)
+        for each in asked:
+            del self._out[each["_id"]]
+        others = [each for each in results if "_id" not in each]
+        self._tell([[each[name] for name in self.vocs.variables] for each in others], others, known=True)
+
+    def _tell(self, points: list[list[float]], results: list[Point], *, known: bool) -> None:
+        if not results:
+            return
+        tell = self.search.add if known else self.search.tell
+        valid = np.array([self._is_valid(each) for each in results])
+        if not self._likelihoods:
+            (objective,) = self.vocs.objectives
+            tell(points, nll=np.where(valid, _column(results, objective), np.nan))
+            return
+        values = {name: np.where(valid, _column(results, name), np.nan) for name in self._likelihoods}
+        tell(points, observables=values)
+
+    def _is_valid(self, result: Point) -> bool:
+        return all(each.check(result[name]) for name, each in self.vocs.constraints.items())
+
+
+def _column(results: list[Point], name: str) -> np.ndarray:
+    try:
+        return np.array([math.nan if each[name] is None else each[name] for each in results], dtype=np.float64)
+    except KeyError:
+        raise UsageError(f"a result has no {name!r}", next_step="give every output that the VOCS names") from None

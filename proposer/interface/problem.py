@@ -1,0 +1,117 @@
+"""What a scan file says, as Python objects, with a function as the code."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from proposer.evaluation.processes import Code
+from proposer.show.plotting import read_plotting
+from scanspec import Kind, Likelihood, PriorKind, ScanFile, UsageError, Variable, read_scan_text
+
+FILE = "scan.json"
+"""The scan file that a run of a problem has in its folder."""
+
+Values = Mapping[str, object]
+"""Keys and values as a scan file has them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """What to scan. `code` takes a point, its variables by name, and returns observables by name; it returns None, or
+    raises an exception named InvalidPoint, for an unphysical point. What else it raises makes the point FAILED.
+
+    `variables`: of each its range (low, high) with a uniform prior, a `Variable`, or what a scan file says:
+    {"range": [1, 10], "prior": "log-uniform"}. `observables`: of each (mean, sigma) of a Gaussian likelihood, a
+    `Likelihood`, None for one that is only kept, or what a scan file says: {"mean": 3, "sigma": 2, "valid": [0, 9]}.
+    A point is good where its NLL is below `threshold`; the scan stops at `points` good ones. `name`: of the run; that
+    of the function where it is empty. `setup` and `networks`: further keys of these sections of a scan file.
+    """
+
+    variables: Mapping[str, tuple[float, float] | Variable | Values]
+    observables: Mapping[str, tuple[float, float] | Likelihood | Values | None]
+    code: Code
+    threshold: float
+    points: int = 1000
+    name: str = ""
+    setup: Values = field(default_factory=dict)
+    networks: Values = field(default_factory=dict)
+
+    @property
+    def code_name(self) -> str:
+        """Of the function; `code` for one without a name, such as a lambda."""
+        name = str(getattr(self.code, "__name__", ""))
+        return name if name.isidentifier() else "code"
+
+    def read(self, folder: Path | None) -> ScanFile:
+        """The scan file of this problem, which will be in `folder`; None: in the one that it names.
+
+        Raises ScanFileError, as for a file.
+        """
+        module = str(getattr(self.code, "__module__", None) or "__main__")
+        document = {
+            "setup": {"run_name": self.name or self.code_name, "points": self.points, **self.setup},
+            "variables": {name: _variable(name, each) for name, each in self.variables.items()},
+            "codes": {
+                self.code_name: {
+                    "function": f"{module}:{self.code_name}",
+                    "observables": {name: _observable(name, each) for name, each in self.observables.items()},
+                }
+            },
+            "networks": {"threshold_value": self.threshold, **self.networks},
+        }
+        text = json.dumps(document, indent=2, default=_plain) + "\n"
+        where = folder or Path("runs") / str(document["setup"]["run_name"])  # type: ignore[index]
+        return read_scan_text(where / FILE, text, also=read_plotting)
+
+
+def _variable(name: str, given: tuple[float, float] | Variable | Values) -> object:
+    if isinstance(given, Mapping):
+        return dict(given)
+    if not isinstance(given, Variable):
+        return {"range": list(given)}
+    if given.name != name:
+        raise UsageError(f"the variable {name!r} is a Variable named {given.name!r}", next_step="name both alike")
+    entry: dict[str, object] = {"values": list(given.values)}
+    if not given.values:
+        entry = {"range": [_number(given.inner if given.prior.symmetric else given.low), _number(given.high)]}
+    if given.prior is PriorKind.NORMAL:
+        entry["prior"] = {"type": given.prior.value, "mean": given.mean, "sigma": given.sigma}
+    elif given.prior is not PriorKind.UNIFORM:
+        entry["prior"] = given.prior.value
+    said = {"unit": given.unit, "label": given.label, "description": given.description, "steps": given.steps}
+    said |= {"periodic": given.periodic, "type": "integer" if given.integer else ""}
+    return entry | {key: value for key, value in said.items() if value}
+
+
+def _observable(name: str, given: tuple[float, float] | Likelihood | Values | None) -> object:
+    if given is None:
+        return {}
+    if isinstance(given, Mapping):
+        return dict(given)
+    if not isinstance(given, Likelihood):
+        if len(given) != 2:
+            raise UsageError(f"{name}: {given!r} is no mean and sigma", next_step="give (mean, sigma)")
+        return {"mean": given[0], "sigma": given[1]}
+    if given.kind is Kind.OFF:
+        return {}
+    entry: dict[str, object] = {"scaling": given.kind.value}
+    if not math.isnan(given.mean):
+        entry |= {"mean": given.mean, "sigma": given.sigma}
+    if given.kind is Kind.CFUNCTION:
+        bounds = {"lower_bound": _number(given.lower), "upper_bound": _number(given.upper)}
+        entry |= {**bounds, "log_scaling": given.log_scaling}
+    return entry
+
+
+def _number(value: float) -> float | str:
+    return value if math.isfinite(value) else str(value)  # JSON has no infinity
+
+
+def _plain(value: Any) -> object:
+    """A number of numpy, say, as JSON writes it."""
+    return value.item() if hasattr(value, "item") else str(value)

@@ -1,0 +1,79 @@
+"""A scan as a call: what `lodescan scan` does, and the same with a Python function as the code."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from proposer.asked import Asked, ask_of, read_asked
+from proposer.evaluation.backend import EvaluationBackend
+from proposer.evaluation.processes import LocalProcesses
+from proposer.interface.problem import Problem
+from proposer.interface.runs import Run
+from proposer.scanning import ScanOptions, open_pool, scan_with
+from proposer.show.voice import Voice, speaking
+from proposer.types import Observable
+from proposer.wire.security import PLAIN, Security
+from scanspec import DEFAULT_ADDRESS
+
+
+def scan(
+    what: Path | str | Problem,
+    *,
+    evaluator: str | Sequence[str] = DEFAULT_ADDRESS,
+    workers: int | None = None,
+    folder: Path | str | None = None,
+    seed: int | None = None,
+    security: Security = PLAIN,
+    quiet: bool = False,
+    report: bool = True,
+) -> Run:
+    """Scans, until a stop condition is met, and returns the run.
+
+    `what`: a scan file, whose points are evaluated at the addresses `evaluator`; or a `Problem`, whose function is
+    called in `workers` processes of this machine (None: one a core). A Ctrl-C, or the stop button of a notebook, ends
+    it; what was evaluated is kept, and the same call goes on. `folder`: of the run; None: runs/NAME. `seed`: None for
+    that of the file, or a new one. `quiet`: says nothing but warnings. `report`: writes report.html at the end.
+
+    Raises ScanFileError, NoEvaluator, EvaluatorRefused, and AnotherRun where the folder holds a run of something else:
+    other ranges, another likelihood, another function.
+
+    >>> import math, tempfile
+    >>> import proposer
+    >>> def ring(point):
+    ...     return {"radius": math.hypot(point["x"], point["y"])}
+    >>> problem = proposer.Problem(
+    ...     variables={"x": (-3, 3), "y": (-3, 3)},
+    ...     observables={"radius": (2.0, 0.1)},
+    ...     code=ring,
+    ...     threshold=2.0,
+    ...     points=20,
+    ... )
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     run = proposer.scan(problem, folder=folder, seed=1, workers=2, quiet=True, report=False)
+    ...     radius = run.good()["radius"]
+    >>> len(radius) >= 20 and bool((abs(radius - 2) < 0.2).all())
+    True
+    """
+    own = ScanOptions(folder=None if folder is None else Path(folder), seed=seed, report=report)
+    with speaking(Voice.QUIET if quiet else Voice.PEOPLE):
+        backend: EvaluationBackend
+        if isinstance(what, Problem):
+            asked = ask_of(what.read(own.folder))
+            backend = _processes(what, asked, workers or len(os.sched_getaffinity(0)))
+        else:
+            asked = read_asked(Path(what))
+            backend = open_pool(asked, [evaluator] if isinstance(evaluator, str) else evaluator, security=security)
+        scan_with(backend, asked, own)
+    return Run(own.folder_of(asked.spec))
+
+
+def _processes(problem: Problem, asked: Asked, workers: int) -> LocalProcesses:
+    (code,) = asked.spec.codes
+    observables = [
+        Observable(each.name, each.unit, code.name, each.valid, each.likelihood)
+        for each in asked.spec.all_observables()
+    ]
+    ranges = {each.name: (each.low, each.high) for each in asked.spec.variables}
+    return LocalProcesses(problem.code, problem.code_name, ranges, observables, workers)

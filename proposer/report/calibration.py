@@ -1,0 +1,102 @@
+"""Whether points were as often good as the search had predicted."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from proposer.report.section import Part, Rows
+from proposer.report.seen import Seen
+from proposer.show.picture import Bars, Curve, Panel, Picture, Side
+from proposer.types import Floats
+
+BINS = 10
+"""Into which the predicted probabilities are divided, from 0 to 1."""
+
+SOURCES = (
+    "The Brier score is the mean of (predicted probability − outcome)², the outcome being 1 for a good point and 0 for "
+    "another (G. W. Brier, Monthly Weather Review 78 (1950) 1). The errors are 68 % Wilson intervals (E. B. Wilson, "
+    "J. Am. Stat. Assoc. 22 (1927) 209; L. D. Brown, T. T. Cai and A. DasGupta, Statistical Science 16 (2001) 101, "
+    "equation 4)."
+)
+
+
+def wilson(good: Floats, points: Floats, z: float = 1.0) -> tuple[Floats, Floats]:
+    """Lower and upper ends, shape (n,), of the interval for the probability behind `good` of `points`, shapes (n,).
+
+    The score interval of E. B. Wilson (J. Am. Stat. Assoc. 22 (1927) 209), as in equation 4 of Brown, Cai and DasGupta
+    (Statistical Science 16 (2001) 101), z standard deviations wide. Each of `points` is above 0.
+    """
+    share = good / points
+    middle = (good + z**2 / 2) / (points + z**2)
+    half = z * np.sqrt(points) / (points + z**2) * np.sqrt(share * (1 - share) + z**2 / (4 * points))
+    return np.clip(middle - half, 0.0, share), np.clip(middle + half, share, 1.0)
+
+
+def calibration(seen: Seen) -> Part:
+    """Predicted probabilities in bins against the share that came out good, and the Brier score."""
+    told = np.isfinite(seen.probability)
+    if not told.any():
+        return Part(words=["No probability is stored with these points: the search predicted none."])
+    predicted, good = seen.probability[told], seen.good[told]
+    place = np.minimum((predicted * BINS).astype(np.int64), BINS - 1)
+    every, hits, total = (
+        np.bincount(place, weights=each, minlength=BINS).astype(np.float64)
+        for each in (np.ones(len(place)), good, predicted)
+    )
+    used = np.flatnonzero(every)
+    points, came, mean = every[used], hits[used], total[used] / every[used]
+    share, (low, high) = came / points, wilson(came, points)
+    names = [f"{k / BINS:.1f} to {(k + 1) / BINS:.1f}" for k in used.tolist()]
+    rows = [
+        [name, f"{p:.3f}", f"{n:,.0f}", f"{k:,.0f}", f"{s:.1%}", f"{a:.1%} to {b:.1%}"]
+        for name, p, n, k, s, a, b in zip(names, mean, points, came, share, low, high, strict=True)
+    ]
+    table = Rows(
+        "Predicted probability and what came of it",
+        ["predicted", "mean", "points", "good", "share that is good", "68 % interval"],
+        rows,
+    )
+    brier, rate = float(np.mean((predicted - good) ** 2)), float(good.mean())
+    score = (
+        f"Brier score {brier:.3f} over {len(good):,} points with a prediction: 0 is perfect, and always predicting "
+        f"their hit rate, {rate:.1%}, scores {rate * (1 - rate):.3f}."
+    )
+    says = (
+        f"Predicted probability against the share that came out good, over {len(good):,} points. "
+        + "; ".join(
+            f"predicted {name} (mean {p:.2f}): {s:.1%} of {n:,.0f} good, {a:.1%} to {b:.1%}"
+            for name, p, s, n, a, b in zip(names, mean, share, points, low, high, strict=True)
+        )
+        + f". Brier score {brier:.3f}."
+    )
+    whole = (-0.02, 1.02)
+    against = Panel(
+        Side("predicted probability", "predicted probability", limits=whole),
+        Side("share that is good", "share that is good", limits=whole),
+        [
+            Curve(np.array([0.0, 1.0]), np.array([0.0, 1.0]), "as predicted", number=5),
+            _with_errors(mean, low, share, high),
+        ],
+    )
+    counts = Panel(
+        Side("points", "points", limits=(0.0, float(points.max()) * 1.05)),
+        Side("predicted probability", "predicted probability", categories=names),
+        [Bars(came, "good", 0), Bars(points - came, "not good", 1, came)],
+    )
+    picture = Picture(
+        "calibration",
+        says,
+        [against, counts],
+        "Share of good points by predicted probability, with 68 % Wilson intervals, and the points in each bin.",
+        columns=2,
+    )
+    return Part(words=[score, SOURCES], tables=[table], pictures=[picture])
+
+
+def _with_errors(x: Floats, low: Floats, middle: Floats, high: Floats) -> Curve:
+    """At each x, shape (n,), an upright line from low to high with a short cap at each end and a longer middle."""
+    gap = np.full_like(x, np.nan)
+    across = [(x, x), (x - 0.01, x + 0.01), (x - 0.025, x + 0.025), (x - 0.01, x + 0.01)]
+    along = [(low, high), (low, low), (middle, middle), (high, high)]
+    xs, ys = (np.array([each for ends in lines for each in (*ends, gap)]).T.ravel() for lines in (across, along))
+    return Curve(xs, ys, "came out good, 68 % interval")

@@ -1,0 +1,229 @@
+"""From what was asked for and a place where points are evaluated to a run: for the command and for notebooks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from proposer.asked import Asked, check_agreement, describe_limits, notes_on
+from proposer.ending import conclude, conclude_again, draw_pictures
+from proposer.evaluation.backend import Description, EvaluationBackend, NoEvaluator
+from proposer.loop import Limits, Scan, read_tally
+from proposer.run.dataset import DATASET, Dataset
+from proposer.run.folder import check_no_foreign_files
+from proposer.run.manifest import (
+    AnotherRun,
+    another_run,
+    change_target,
+    check_same_evaluator,
+    choose_seed,
+    columns_of,
+    is_finished,
+    keep_records,
+    keep_scan_file,
+    note_best,
+    note_eager,
+    scan_difference,
+    start_run,
+    stop_values,
+    target_change,
+)
+from proposer.run.record import RunRecord
+from proposer.run.spectra import keeps_good_ones, kept_below
+from proposer.run.tables import GOOD_POINTS, GoodPoints
+from proposer.show.failures import show_failed
+from proposer.show.progress import About, Progress
+from proposer.show.voice import say
+from proposer.strategies.base import Settings
+from proposer.strategies.choice import make_strategy, type_name
+from proposer.types import Outcome
+from proposer.wire.pool import Pool
+from proposer.wire.security import PLAIN, Security
+from scanspec import ScanFile
+from scanspec.settings import reads_rows
+
+WAIT_AT_START, WAIT_LATER = 60.0, 600.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScanOptions:
+    """What a user says of a scan beside its file; `wait`: seconds, `folder`: None for the one that the file names."""
+
+    folder: Path | None = None
+    seed: int | None = None
+    wait: float | None = None
+    eager: bool = False
+    same_physics: bool = False
+    report: bool = True
+
+    def folder_of(self, spec: ScanFile) -> Path:
+        """Where the run is kept."""
+        return self.folder or Path("runs") / spec.run_name
+
+
+def open_pool(asked: Asked, places: Sequence[str], *, security: Security = PLAIN, race: bool = True) -> Pool:
+    """The evaluators at these places, which keep the spectrum files that the scan file wants."""
+    below = kept_below(asked.spec, asked.settings.target)
+    return Pool(places, security=security, say=say, spectra_below=below, file=asked.spec.path, race=race)
+
+
+def scan_with(backend: EvaluationBackend, asked: Asked, options: ScanOptions) -> int:
+    """Runs a scan, or goes on with the one in the folder; returns 0 when a stop condition was met, ALL_FAILED or
+    NONE_GOOD when there is no result then.
+
+    Everything is checked before anything is written.
+    """
+    spec, settings, limits, space, init = asked
+    folder, wait, eager = options.folder_of(spec), options.wait, options.eager
+    with ExitStack() as opened:
+        opened.callback(backend.close)
+        # First of all, and as a writer: a kill may have left half a commit, which no reader can undo.
+        dataset = opened.enter_context(Dataset(folder)) if (folder / DATASET).exists() else None
+        stored = RunRecord() if dataset is None else RunRecord.read(dataset.meta())
+        if not stored.started:
+            check_no_foreign_files(folder)
+        changed, differs = target_change(stored, settings.target), None
+        if stored.started:
+            differs = scan_difference(folder, stored, spec, options.seed, but_for_target=changed is not None)
+        done = differs is None and changed is None and is_finished(stored, spec)
+
+        def fits(description: Description) -> None:
+            check_agreement(spec, description, backend.where)
+            if differs is not None:
+                raise another_run(folder, differs)
+            if dataset is not None and stored.started:
+                check_same_evaluator(dataset, stored, description, same_physics=options.same_physics)
+
+        try:
+            description = backend.describe(0.0 if done else WAIT_AT_START if wait is None else wait, fits)
+        except NoEvaluator:
+            if not done or dataset is None:
+                raise
+            code = conclude_again(dataset, limits, settings, stored)
+            draw_pictures(folder, spec, report=options.report)
+            return code
+        seed = choose_seed(spec, options.seed, stored)
+        threads = opened.enter_context(_threads(stored))
+        strategy = make_strategy(type_name(spec), space, settings, seed, description.observables)
+        if eager and not strategy.eager:
+            raise spec.setup.error(
+                f"{type_name(spec)} learns from whole batches, so it cannot scan with --eager", "type"
+            )
+        columns = columns_of(spec, description)
+        dataset = dataset or opened.enter_context(Dataset(folder))
+        aims = {"points": limits.points, **settings.target.to_meta(), "stopped": None}
+        if stored.started:
+            if changed is not None:
+                change_target(dataset, spec, settings.target, changed)
+                say(f"note: {changed}; every point is counted anew")
+            dataset.set_meta(aims)
+        else:
+            if dataset.meta():
+                raise AnotherRun(
+                    f"{folder}: another process has just started a run here", next_step="choose another folder"
+                )
+            start_run(dataset, columns, scan=spec, description=description, seed=seed, threads=threads, aims=aims)
+            keep_scan_file(folder, spec)
+        if word := keep_records(dataset):
+            say(f"note: {word}")
+        if eager:
+            note_eager(dataset)
+        if init is not None and dataset.batches == 0:
+            known = init.outcomes(spec, [each.name for each in description.observables])
+            dataset.add_batch(init.batch, init.values, strategy.checkpoint(), known)
+        _introduce(
+            spec,
+            limits,
+            settings=settings,
+            description=description,
+            folder=folder,
+            seed=seed,
+            dataset=dataset if stored.started else None,
+        )
+        for line in init.notes if init is not None and not stored.started else []:
+            say(f"note: {line}")
+        most = min(limits.evaluations, limits.points) if reads_rows(spec.setup) else limits.evaluations
+        names = [each.name for each in description.observables]
+        tally = read_tally(dataset, limits.points, settings.target, most, names)
+        tally.start = int(getattr(strategy, "start_points", 0))
+        good_points = GoodPoints(folder / GOOD_POINTS, list(space.names), names, settings.target, limits.points)
+
+        def explain(failed: Outcome) -> list[str]:
+            found = dataset.point(failed.id)
+            values = None if found is None else found.params[0]
+            return show_failed(spec.path, space.names, values, failed.failed_code, failed.message)
+
+        about = About(
+            run=spec.run_name,
+            method=type_name(spec),
+            variables=space.names,
+            evaluator=f"{description.backend} on {backend.where}",
+            workers=description.concurrency,
+            seconds=stored.seconds,
+        )
+        with Progress(tally, explain, about) as progress:
+            run = Scan(
+                dataset=dataset,
+                strategy=strategy,
+                space=space,
+                backend=backend,
+                good_points=good_points,
+                limits=limits,
+                tally=tally,
+                progress=progress,
+                wait=WAIT_LATER if wait is None else wait,
+                eager=eager,
+                files_of_good=settings.target.follows and keeps_good_ones(spec),
+            )
+            reason = run.run()
+        backend.finish()
+        dataset.set_meta({"stopped": reason, "stopped_with": stop_values(spec)})
+        note_best(dataset, settings.target)
+        code = conclude(dataset, reason, tally, run.seconds)
+        draw_pictures(folder, spec, report=options.report)
+    return code
+
+
+@contextmanager
+def _threads(stored: RunRecord) -> Iterator[int]:
+    """Sums depend on the number of threads, so a run keeps the one that it started with; as before afterwards."""
+    threads = stored.threads if stored.started else min(os.cpu_count() or 1, 8)
+    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield threads
+    finally:
+        torch.set_num_threads(before[0])
+        torch.use_deterministic_algorithms(before[1])
+
+
+def _introduce(
+    spec: ScanFile,
+    limits: Limits,
+    *,
+    settings: Settings,
+    description: Description,
+    folder: Path,
+    seed: int,
+    dataset: Dataset | None,
+) -> None:
+    """What is scanned, and how; `dataset`: of a run that goes on."""
+    say(
+        f"{spec.run_name}: {len(spec.variables)} variables; evaluator {description.backend}, "
+        f"{description.concurrency} points at once"
+    )
+    target = (settings.target if dataset is None else dataset.now(settings.target)).describe()
+    say(f"good: {target}; stops at {describe_limits(limits)}; seed {seed}; folder {folder}")
+    for line in notes_on(spec, settings.target.threshold):
+        say(f"note: {line}")
+    if dataset is not None and dataset.points:
+        say(
+            f"going on: {dataset.points:,} points were asked for before, {dataset.count_pending():,} of them have "
+            "no answer yet"
+        )

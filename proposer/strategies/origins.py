@@ -1,0 +1,36 @@
+"""Where points come from: the word that a strategy gives each point that it asks for, and what the word means."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Origin(NamedTuple):
+    """`meaning`: what a point is, in the report. `doing`: what the strategy does meanwhile, in the live display.
+
+    `from_prior`: such points follow the prior, so that shares of them are shares of its volume.
+    """
+
+    meaning: str
+    doing: str
+    from_prior: bool = False
+
+
+ORIGINS = {
+    "init": Origin("a row of init_csv", "takes points from the table"),
+    "bootstrap": Origin("drawn from the prior at the start", "draws first points at random", from_prior=True),
+    "start": Origin("drawn from the prior at the start", "draws first points", from_prior=True),
+    "random": Origin("drawn from the prior", "draws points at random", from_prior=True),
+    "sobol": Origin("spread evenly over the prior", "fills the space evenly", from_prior=True),
+    "grid": Origin("a node of the grid", "walks over the grid"),
+    "cmaes": Origin("a draw of CMA-ES", "moves a cloud of points towards lower NLLs"),
+    "cmaes_nd": Origin("a draw of CMA-ES for new good points", "moves a cloud of points to new good points"),
+    "exploit": Origin("believed good", "fills the known region"),
+    "solve": Origin("believed good by another model", "fills the known region"),
+    "fill": Origin("between and around good points", "fills the known region"),
+    "explore": Origin("far from all others", "looks for new regions"),
+    "lower": Origin("perhaps lower than the best point", "looks for a better best point"),
+    "probe": Origin("a predicted minimum, or a step downhill", "looks for lower NLLs"),
+    "smote": Origin("between good points (SMOTE)", "fills the known region"),
+}
+"""By the word. Datasets of earlier versions may hold others."""

@@ -1,0 +1,62 @@
+"""Which point has ended an evaluator: those that were out when it died are suspects until one of them is to blame."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+
+class Deaths:
+    """The deaths of evaluators that no point is blamed for yet, and the points that are known to have ended one.
+
+    Each death is at most one point's. An evaluator works off its points in the order of sending, and its last answers
+    may be lost with it, however many: any point that was out may have ended it, and of several that would have, the
+    first did.
+    """
+
+    def __init__(self) -> None:
+        self._open: list[list[int]] = []
+        self._known: set[int] = set()
+
+    def note(self, out: Sequence[int], unanswered: Collection[int]) -> tuple[int, int] | None:
+        """An evaluator has died while these points were out, in the order of sending.
+
+        Returns the point that is to blame and for how many deaths, this one and earlier ones; None as long as nobody
+        knows. `unanswered`: all points without an answer; the others are suspects no longer.
+        """
+        self._known.intersection_update(unanswered)
+        self._open = [left for each in self._open if (left := [point for point in each if point in unanswered])]
+        if len(out) != 1:
+            self._open += [left] if (left := [point for point in out if point in unanswered]) else []
+            return None
+        (point,) = out
+        if point not in unanswered:
+            return None
+        self._known.add(point)
+        others = [each for each in self._open if each[0] != point]
+        mine = len(self._open) - len(others)
+        self._open = others
+        return point, 1 + mine
+
+    @property
+    def suspects(self) -> set[int]:
+        """All points that may have ended an evaluator."""
+        return self._known.union(*self._open)
+
+    def is_suspect(self, point: int) -> bool:
+        """Whether it may have ended an evaluator."""
+        return point in self._known or any(point in each for each in self._open)
+
+    def runs_alone(self, point: int) -> bool:
+        """Whether a suspect is to run alone. One that was out at a single death has company, as many as there are
+        workers: most deaths come from outside.
+        """
+        return point in self._known or sum(point in each for each in self._open) > 1
+
+    def waits(self, point: int, out: Collection[int]) -> bool:
+        """Whether one of the points that are `out` may be to blame for a death instead of this point, which is known to
+        have ended another evaluator.
+        """
+        if point not in self._known:
+            return False
+        before = (each[: each.index(point)] for each in self._open if point in each)
+        return any(other in out for each in before for other in each)

@@ -1,0 +1,77 @@
+"""Which points are good, as the section `networks` says it: below a number, in a band, or near the best point found."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from scanspec import keys
+from scanspec.document import to_number
+
+if TYPE_CHECKING:
+    from scanspec.document import Section
+
+GIVEN_BY = ("threshold_value", "confidence")
+"""The keys of which one says what is good."""
+
+WANTED = "a number, [low, high] for points with an NLL between the two, or {above_best: 3}"
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """`value`, and with `low` a band; or `above_best`, a distance from the lowest NLL found; or `confidence`, which
+    asks for the distance of Wilks' theorem with so many `degrees_of_freedom`, None for the number of free variables.
+    """
+
+    value: float
+    low: float = -math.inf
+    above_best: float | None = None
+    confidence: float | None = None
+    degrees_of_freedom: int | None = None
+
+
+def is_given(networks: Section) -> bool:
+    """Whether the section says which points are good."""
+    return any(key in networks for key in GIVEN_BY)
+
+
+def read_threshold(networks: Section, default: float) -> Threshold:
+    """Raises ScanFileError, which names file, line and key."""
+    if "confidence" in networks:
+        return _by_confidence(networks, default)
+    if "degrees_of_freedom" in networks:
+        raise networks.error("degrees_of_freedom means something beside `confidence` only", "degrees_of_freedom")
+    value = networks.raw("threshold_value")
+    if isinstance(value, dict):
+        inner = networks.section("threshold_value", keys.THRESHOLD)
+        inner.require("above_best")
+        return Threshold(-math.inf, above_best=_positive(inner, "above_best"))
+    if not isinstance(value, list):
+        if "threshold_value" in networks and to_number(value) is None:
+            raise networks.wrong("threshold_value", WANTED)
+        return Threshold(networks.finite("threshold_value", default))
+    ends = [to_number(each) for each in value]
+    finite = [each for each in ends if each is not None and math.isfinite(each)]
+    if len(finite) != 2 or len(ends) != 2 or not finite[0] < finite[1]:
+        raise networks.wrong("threshold_value", WANTED)
+    return Threshold(finite[1], finite[0])
+
+
+def _by_confidence(networks: Section, default: float) -> Threshold:
+    if "threshold_value" in networks:
+        raise networks.error(
+            "threshold_value and confidence both say which points are good; keep one of the two", "confidence"
+        )
+    confidence = networks.number("confidence")
+    if not 0.0 < confidence < 1.0:
+        raise networks.wrong("confidence", "more than 0 and less than 1, 0.95 for 95 %")
+    freedom = networks.integer("degrees_of_freedom", low=1) if "degrees_of_freedom" in networks else None
+    return Threshold(default, confidence=confidence, degrees_of_freedom=freedom)
+
+
+def _positive(section: Section, key: str) -> float:
+    value = section.finite(key)
+    if not value > 0.0:
+        raise section.wrong(key, "more than 0")
+    return value

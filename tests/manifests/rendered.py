@@ -1,0 +1,67 @@
+"""The manifests as kubectl renders them: a base or an overlay with components."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+KUBERNETES = Path(__file__).parents[2] / "kubernetes"
+OVERLAYS = ["base", *(f"overlays/{each.name}" for each in sorted((KUBERNETES / "overlays").iterdir()))]
+COMPONENTS = sorted(each.name for each in (KUBERNETES / "components").iterdir())
+
+Resource = dict[str, Any]
+
+
+@cache
+def render(overlay: str, *components: str, settings: tuple[str, ...] = ()) -> list[Resource]:
+    """What `kubectl apply -k` would send, of a folder as a user writes it; `settings` are those of the base."""
+    if shutil.which("kubectl") is None:
+        pytest.fail("there is no kubectl: install it (https://kubernetes.io/docs/tasks/tools)", pytrace=False)
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        shutil.copytree(KUBERNETES, root / "kubernetes")
+        mine: Resource = {
+            "resources": [f"kubernetes/{overlay}"],
+            "components": [f"kubernetes/components/{each}" for each in components],
+        }
+        if settings:
+            generator = {"name": "lodescan-settings", "behavior": "merge", "literals": list(settings)}
+            mine["configMapGenerator"] = [generator]
+        (root / "kustomization.yaml").write_text(yaml.safe_dump(mine))
+        done = subprocess.run(["kubectl", "kustomize", folder], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr, done.stderr
+    return list(yaml.safe_load_all(done.stdout))
+
+
+def find(resources: list[Resource], kind: str, name: str) -> Resource:
+    [found] = [each for each in resources if (each["kind"], each["metadata"]["name"]) == (kind, name)]
+    return found
+
+
+def jobs(resources: list[Resource]) -> list[Resource]:
+    return [each for each in resources if each["kind"] == "Job"]
+
+
+def containers(job: Resource) -> Iterator[Resource]:
+    pod = job["spec"]["template"]["spec"]
+    yield from (*(pod.get("initContainers") or ()), *pod["containers"])
+
+
+def container(resources: list[Resource], name: str) -> Resource:
+    """The one container of that name, in whichever Job it is."""
+    [found] = [each for job in jobs(resources) for each in containers(job) if each["name"] == name]
+    return found
+
+
+def option(container: Resource, name: str) -> str:
+    words: list[str] = container["args"]
+    return words[words.index(name) + 1]

@@ -1,0 +1,182 @@
+"""Every overlay with every choice of components, against the schemas of Kubernetes; what goes together in them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from functools import cache
+from typing import Any
+
+import kubernetes_validate
+import pytest
+
+from tests.manifests.rendered import COMPONENTS, OVERLAYS, Resource, container, containers, find, jobs, option, render
+
+VERSIONS = ["1.29", "1.37"]  # the oldest and the newest that docs/kubernetes.md promises
+NOT_KUBERNETES = {"Certificate", "Issuer", "PodMonitor"}  # of cert-manager and of Prometheus' operator
+
+CHOICES = [
+    choice
+    for number in range(len(COMPONENTS) + 1)
+    for choice in itertools.combinations(COMPONENTS, number)
+    if not {"tls", "tls-cert-manager"} <= {*choice}  # the second one contains the first
+]
+
+every = pytest.mark.parametrize("choice", CHOICES, ids="+".join)
+everywhere = pytest.mark.parametrize("overlay", OVERLAYS)
+
+
+@cache
+def faults(resource: str, version: str) -> str:
+    try:
+        assert kubernetes_validate.validate(json.loads(resource), version, strict=True) == version
+    except kubernetes_validate.ValidationError as error:
+        return str(error.message)
+    return ""
+
+
+@everywhere
+@every
+def test_every_choice_follows_the_schemas(overlay: str, choice: tuple[str, ...]) -> None:
+    resources = render(overlay, *choice)
+    known = [each for each in resources if each["kind"] not in NOT_KUBERNETES]
+    assert {"Job", "NetworkPolicy", "PersistentVolumeClaim"} <= {each["kind"] for each in known}
+    for version, resource in itertools.product(VERSIONS, known):
+        assert faults(json.dumps(resource), version) == ""
+
+
+def test_a_misspelt_field_is_a_fault() -> None:
+    [job] = jobs(render("base"))
+    assert "podReplacmentPolicy" in faults(
+        json.dumps({**job, "spec": {**job["spec"], "podReplacmentPolicy": "Failed"}}), VERSIONS[0]
+    )
+
+
+@everywhere
+@every
+def test_what_a_pod_mounts_is_there_and_nobody_gains_rights(overlay: str, choice: tuple[str, ...]) -> None:
+    for job in jobs(render(overlay, *choice)):
+        pod = job["spec"]["template"]["spec"]
+        volumes = [each["name"] for each in pod["volumes"]]
+        mounted = [mount["name"] for each in containers(job) for mount in each["volumeMounts"]]
+        assert sorted(volumes) == sorted({*mounted})
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["automountServiceAccountToken"] is False
+        for each in containers(job):
+            assert each["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+            assert each["securityContext"]["readOnlyRootFilesystem"] is True
+
+
+@everywhere
+def test_no_two_proposers_write_at_a_time(overlay: str) -> None:
+    for job in jobs(render(overlay)):
+        assert job["spec"]["podReplacementPolicy"] == "Failed"
+        assert job["spec"]["template"]["spec"]["restartPolicy"] == "Never"
+
+
+def test_the_pool_is_two_jobs_and_a_name_with_all_addresses() -> None:
+    resources = render("overlays/pool")
+    assert [each["metadata"]["name"] for each in jobs(resources)] == ["evaluators", "proposer"]
+    service, evaluators = find(resources, "Service", "evaluators"), find(resources, "Job", "evaluators")
+    assert service["spec"]["clusterIP"] == "None"
+    assert service["spec"]["selector"] == evaluators["spec"]["template"]["metadata"]["labels"]
+    assert option(container(resources, "proposer"), "--evaluator") == "dns:///evaluators:50051"
+    [port] = service["spec"]["ports"]
+    assert (port["port"], port["targetPort"]) == (50051, "grpc")
+
+
+def test_evaluators_are_a_work_queue_that_a_drained_one_does_not_end() -> None:
+    resources = render("overlays/pool")
+    spec = find(resources, "Job", "evaluators")["spec"]
+    assert spec["parallelism"] > 1 and "completions" not in spec
+    rules = {tuple(each["onExitCodes"]["values"]): each["action"] for each in spec["podFailurePolicy"]["rules"][1:]}
+    assert rules == {(6,): "Ignore", (2,): "FailJob"}
+    assert spec["podFailurePolicy"]["rules"][0]["onPodConditions"] == [{"type": "DisruptionTarget", "status": "True"}]
+    evaluator = container(resources, "evaluator")
+    assert "--until-finished" in evaluator["args"] and "--lifetime" in evaluator["args"]
+    pod = spec["template"]["spec"]
+    assert pod["terminationGracePeriodSeconds"] >= float(option(evaluator, "--grace")) + 5
+
+
+def test_only_the_proposer_reaches_the_evaluators() -> None:
+    resources = render("overlays/pool")
+    proposer = find(resources, "Job", "proposer")["spec"]["template"]["metadata"]["labels"]
+    policy = find(resources, "NetworkPolicy", "lodescan")["spec"]
+    assert policy["ingress"] == [
+        {"from": [{"podSelector": {"matchLabels": proposer}}], "ports": [{"port": 50051, "protocol": "TCP"}]}
+    ]
+    for job in jobs(resources):
+        labels = job["spec"]["template"]["metadata"]["labels"]
+        assert policy["podSelector"]["matchLabels"].items() <= labels.items()
+
+
+def test_each_seed_has_a_folder_of_its_own_and_fails_alone() -> None:
+    resources = render("overlays/seeds")
+    [job] = jobs(resources)
+    assert job["spec"]["completionMode"] == "Indexed" and job["spec"]["completions"] > 1
+    assert "backoffLimit" not in job["spec"] and job["spec"]["backoffLimitPerIndex"] > 0
+    assert job["spec"]["podFailurePolicy"]["rules"][0]["action"] == "FailIndex"
+    proposer = container(resources, "proposer")
+    assert option(proposer, "--seed") == "$(JOB_COMPLETION_INDEX)"
+    assert option(proposer, "--run").endswith("-$(JOB_COMPLETION_INDEX)")
+    claim = find(resources, "PersistentVolumeClaim", "lodescan-runs")
+    assert claim["spec"]["accessModes"] == ["ReadWriteMany"]
+
+
+def test_each_file_is_scanned_by_a_pair_of_its_own() -> None:
+    resources = render("overlays/files")
+    sides = [container(resources, each) for each in ("evaluator", "proposer")]
+    assert [each["args"][1] for each in sides] == ["/scan/$(JOB_COMPLETION_INDEX).yaml"] * 2
+    assert "--seed" not in sides[1]["args"]
+
+
+@everywhere
+def test_another_scan_file_is_named_once(overlay: str) -> None:
+    resources = render(overlay, settings=("SCAN=toy3d.yaml",))
+    assert find(resources, "ConfigMap", "lodescan-settings")["data"] == {"SCAN": "toy3d.yaml", "RUN": "simsusy_stau"}
+
+
+def client_files(container: Resource) -> dict[str, Any]:
+    return {each: option(container, each) for each in ("--tls-ca", "--tls-cert", "--tls-key")}
+
+
+@everywhere
+@pytest.mark.parametrize("component", ["tls", "tls-cert-manager"])
+def test_tls_is_on_on_both_sides_and_the_probe_speaks_it(overlay: str, component: str) -> None:
+    resources = render(overlay, component)
+    evaluator, proposer = container(resources, "evaluator"), container(resources, "proposer")
+    for side in (evaluator, proposer):
+        assert "--insecure" not in side["args"]
+        assert all(path.startswith("/tls/") for path in client_files(side).values())
+        assert {"mountPath": "/tls", "name": f"{side['name']}-tls", "readOnly": True} in side["volumeMounts"]
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        words = evaluator[probe]["exec"]["command"]
+        assert words[:3] == ["lodescan-evaluator", "healthy", "localhost:50051"]
+        assert words[3:] == [f"{name}={path}" for name, path in client_files(evaluator).items()]
+        assert evaluator[probe]["timeoutSeconds"] >= 10  # a Python starts
+        assert "grpc" not in evaluator[probe]
+    names = {
+        volume["name"]: volume["secret"]
+        for job in jobs(resources)
+        for volume in job["spec"]["template"]["spec"]["volumes"]
+        if "secret" in volume
+    }
+    assert {name: each["secretName"] for name, each in names.items()} == {
+        "evaluator-tls": "lodescan-evaluator-tls",
+        "proposer-tls": "lodescan-proposer-tls",
+    }
+    assert {each["defaultMode"] for each in names.values()} == {0o440}
+
+
+def test_cert_manager_makes_the_secrets_that_are_mounted_under_the_names_that_are_read() -> None:
+    resources = render("overlays/pool", "tls-cert-manager")
+    made = {each["spec"]["secretName"]: each["spec"] for each in resources if each["kind"] == "Certificate"}
+    assert {"evaluators", "localhost"} <= {*made["lodescan-evaluator-tls"]["dnsNames"]}
+    assert {"server auth", "client auth"} <= {*made["lodescan-evaluator-tls"]["usages"]}
+    assert "server auth" not in made["lodescan-proposer-tls"]["usages"]
+    for job in jobs(resources):
+        for volume in job["spec"]["template"]["spec"]["volumes"]:
+            if "secret" in volume:
+                assert volume["secret"]["secretName"] in made
+                files = {each["key"]: each["path"] for each in volume["secret"]["items"]}
+                assert files == {"ca.crt": "ca.pem", "tls.crt": "cert.pem", "tls.key": "key.pem"}

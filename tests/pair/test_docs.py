@@ -1,0 +1,136 @@
+"""The documents, read by a machine: their Python runs, the dataset is read while a scan writes it, and every command of
+lodescan is one that its parser takes. docs/backends.md has a test of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from proposer.commands.parser import make_parser
+from tests.pair.conftest import EvaluatorProcess
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"^```(?P<kind>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+READERS = ROOT / ".envs" / "readers" / "bin"
+
+WRITER = """
+import math, time, proposer
+
+def ring(point):
+    time.sleep(0.002)
+    return {"radius": math.hypot(point["x"], point["y"])}
+
+problem = proposer.Problem(
+    variables={"x": (-3, 3), "y": (-3, 3)}, observables={"radius": (2.0, 0.1)}, code=ring, threshold=2.0,
+    points=10**6, setup={"type": "RANDOM"},
+)
+proposer.scan(problem, folder="runs/ring", seed=1, workers=1, quiet=True)
+"""
+
+
+def blocks(page: str) -> list[tuple[str, str]]:
+    return [(each["kind"], each["text"]) for each in BLOCK.finditer((ROOT / page).read_text())]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_the_python_of_the_page_on_python(
+    tmp_path: Path, start_evaluator: Callable[..., EvaluatorProcess], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path in ROOT.glob("examples/toy3d.*"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    file = (tmp_path / "toy3d.yaml").rename(tmp_path / "scan.yaml")
+    file.write_text(re.sub(r"points: \d+", "points: 5", file.read_text()).replace("type: MLS_DNNC", "type: RANDOM"))
+    evaluator = start_evaluator(file)
+    script = "\n".join(text for kind, text in blocks("docs/python.md") if kind == "python")
+    (tmp_path / "page.py").write_text(script.replace("127.0.0.1:50051", evaluator.address))
+    done = subprocess.run([sys.executable, "page.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^Run\('runs/ring'\): \d+ points, [5-9]\d good", done.stdout, re.MULTILINE)
+    assert (tmp_path / "runs/ring/report.html").exists() and (tmp_path / "runs/ring/plots/x-y.pdf").exists()
+    assert (tmp_path / "runs/toy3d/good_points.csv").exists()
+
+
+@pytest.fixture
+def writing(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A scan that goes on in runs/ring."""
+    (tmp_path / "writer.py").write_text(WRITER)
+    process = subprocess.Popen([sys.executable, "writer.py"], cwd=tmp_path, stderr=subprocess.DEVNULL)
+    dataset = tmp_path / "runs/ring/dataset.sqlite"
+    while not dataset.exists() or good(dataset) < 5:
+        assert process.poll() is None
+        time.sleep(0.05)
+    yield process
+    process.send_signal(signal.SIGINT)
+    process.wait()
+
+
+def good(dataset: Path) -> int:
+    try:
+        with sqlite3.connect(dataset) as db:
+            return int(db.execute("SELECT count(*) FROM points WHERE NLL < 2").fetchone()[0])
+    except sqlite3.OperationalError:  # the table is not there yet
+        return 0
+
+
+@pytest.mark.slow
+def test_the_dataset_is_read_while_a_scan_writes_it(tmp_path: Path, writing: subprocess.Popen[bytes]) -> None:
+    if not READERS.exists():
+        pytest.skip("tools/environment.sh readers makes the environment of DuckDB and datasette")
+    environment = {**os.environ, "PATH": f"{READERS}:{os.environ['PATH']}", "PYTHONWARNINGS": "ignore"}
+    said = []
+    for kind, text in blocks("docs/dataset.md"):
+        commands = [line[2:] for line in text.splitlines() if line.startswith("$ ")]
+        if kind == "python":
+            python = READERS / "python" if "import duckdb" in text else sys.executable
+            commands = [shlex.join([str(python), "-c", text])]
+        assert commands
+        for command in commands:
+            done = subprocess.run(
+                ["sh", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+            )
+            assert done.returncode == 0 and done.stdout, f"{command}\n{done.stderr}"
+            said.append(done.stdout)
+    assert writing.poll() is None, "the scan goes on"
+    best, statuses, columns, first, table, duckdb, datasette = said
+    assert len(best.splitlines()) == 5 and statuses.startswith("status,points\n") and "\nOK," in statuses
+    assert "x|variable||" in columns and "radius|observable||GAUSS 2 +- 0.1" in columns
+    assert first.startswith("(") and "random" in table and "random" in duckdb and '"NLL"' in datasette
+
+
+def commands() -> list[tuple[str, str]]:
+    """Every line of the documents that is a command of lodescan, and where it stands."""
+    found = []
+    for page in PAGES:
+        for each in BLOCK.finditer(page.read_text()):
+            text = each["text"].replace("\\\n", " ")
+            found += [(page.name, line[2:]) for line in text.splitlines() if re.match(r"\$ \S*lodescan ", line)]
+    return found
+
+
+@pytest.mark.parametrize(("page", "command"), commands())
+def test_every_command_of_lodescan_is_understood(page: str, command: str) -> None:
+    words = [each for each in shlex.split(command, comments=True) if each not in ("&", "...")]
+    options = make_parser().parse_args([each for each in words[1:] if not each.startswith(">")])
+    assert options.chosen == words[1], page
+
+
+def test_python_blocks_compile() -> None:
+    found = [
+        (page.name, each["text"]) for page in PAGES for each in BLOCK.finditer(page.read_text()) if each[1] == "python"
+    ]
+    assert len(found) > 8
+    for name, text in found:
+        compile(text, name, "exec")

@@ -1,0 +1,166 @@
+"""Points that two evaluators work on, that are asked back, or are killed meanwhile: real servers in a set order."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import grpc
+import pytest
+
+from lodescan.v1 import evaluation_pb2 as pb
+from proposer.types import Outcome, Status
+from proposer.wire import hand_out
+from tests.proposer.hostile import Honest, good, message
+from tests.proposer.pooled import DESCRIBED, Pooled, at_once, opened, points
+
+__all__ = ["opened"]  # a fixture
+
+
+def returned(point: int) -> pb.Result:
+    return pb.Result(point_id=point, status=pb.STATUS_CANCELLED)
+
+
+def killed(point: int) -> pb.Result:
+    return good(point, status=pb.STATUS_KILLED)
+
+
+class Telling(Honest):
+    """Answers all but the points of `held` at once, and returns what it is asked back by number. `tell` says more."""
+
+    def __init__(self, *held: int, **described: Any) -> None:
+        super().__init__(at_once, {**DESCRIBED, **described})
+        self.held, self.holds, self.is_to_return = set(held), threading.Event(), threading.Event()
+        self.asked_back: list[list[int]] = []
+        self.answers: queue.SimpleQueue[tuple[pb.Result, ...] | None] = queue.SimpleQueue()
+
+    def tell(self, *results: pb.Result) -> None:
+        self.answers.put(results)
+
+    def Evaluate(self, requests: Any, context: Any) -> Iterator[pb.EvaluateResponse]:
+        threading.Thread(target=self._read, args=(requests,), daemon=True).start()
+        context.add_callback(lambda: self.answers.put(None))
+        for results in iter(self.answers.get, None):
+            yield message(*results)
+
+    def _read(self, requests: Any) -> None:
+        with contextlib.suppress(grpc.RpcError):  # the client ends the stream
+            for request in requests:
+                self.asked += request.point_ids
+                if quick := [each for each in request.point_ids if each not in self.held]:
+                    self.tell(*[good(each, seconds=[0.01]) for each in quick])
+                if self.held.intersection(request.point_ids):
+                    self.holds.set()
+                if request.cancel_point_ids:
+                    self.asked_back.append(list(request.cancel_point_ids))
+                    self.tell(*map(returned, request.cancel_point_ids))
+                if request.return_waiting:
+                    self.is_to_return.set()
+
+
+@pytest.fixture
+def raced(opened: ExitStack, monkeypatch: pytest.MonkeyPatch) -> Pooled:
+    """Two evaluators that both get point 1 and hold it, because it takes so long."""
+    monkeypatch.setattr(hand_out, "LEAST", 0.1)
+    pooled = Pooled(opened, Telling(1), Telling(1))
+    pooled.pool.describe(5.0)
+    return pooled
+
+
+def test_a_raced_point_that_is_killed_at_one_is_left_to_the_other(raced: Pooled) -> None:
+    one, other = raced.servicers
+    assert isinstance(one, Telling) and isinstance(other, Telling)
+    told = False
+    times_killed, outcomes = list[int](), dict[int, Outcome]()
+    for received in raced.pool.evaluate(points(20), wait=5.0, until=math.inf):
+        times_killed += received.killed
+        outcomes |= {each.id: each for each in received.outcomes}
+        if received.killed:
+            other.tell(good(1))
+        elif one.holds.is_set() and other.holds.is_set() and not told:
+            told = True
+            one.tell(killed(1))
+    raced.evaluate(points(20, first=100))  # by now each has read all that it was sent before
+    assert [each.asked.count(1) for each in (one, other)] == [1, 1]
+    assert times_killed == [1] and len(outcomes) == 20
+    assert (outcomes[1].status, outcomes[1].evaluator) == (Status.OK, raced.addresses[1])
+
+
+def test_a_raced_point_that_one_returns_is_still_taken_from_the_other(raced: Pooled) -> None:
+    """It was asked back from both; what runs is answered all the same."""
+    one, other = raced.servicers
+    assert isinstance(one, Telling) and isinstance(other, Telling)
+    work, outcomes, asked_back, told = points(20), list[int](), False, False
+    for received in raced.pool.evaluate(work, wait=5.0, until=math.inf):
+        outcomes += [each.id for each in received.outcomes]
+        if one.holds.is_set() and other.holds.is_set() and list(work.rows) == [1] and not asked_back:
+            asked_back = True
+            raced.pool.cancel([1])
+            assert one.is_to_return.wait(10)
+            one.tell(returned(1), good(10**6))  # that nobody asked for: when it is said, the first is taken up
+        if raced.said_of("(point 1000000)") and not told:
+            told = True
+            other.tell(good(1))
+    assert sorted(outcomes) == list(range(1, 21))
+
+
+def test_a_point_wanted_no_longer_that_is_killed_is_not_sent_again(opened: ExitStack) -> None:
+    evaluator = Telling(1)
+    pooled = Pooled(opened, evaluator)
+    pooled.pool.describe(5.0)
+    pooled.pool.wake()
+    results = pooled.pool.evaluate(points(1), wait=5.0, until=math.inf)
+    next(results)
+    assert evaluator.holds.wait(10)
+    pooled.pool.cancel([1])
+    evaluator.held.clear()  # should it come again, it is answered
+    evaluator.tell(killed(1))
+    received = list(results)
+    assert [each.killed for each in received] == [[1]] and received[0].outcomes == []
+    assert [each.id for each in pooled.evaluate(points(2, first=10))] == [10, 11]
+    assert evaluator.asked == [1, 10, 11]
+
+
+def test_nothing_is_begun_after_the_end(opened: ExitStack) -> None:
+    """Not what waits, and not what is killed then."""
+    evaluator = Telling(1, concurrency=1)
+    pooled = Pooled(opened, evaluator)
+    pooled.pool.describe(5.0)
+
+    def kill_it() -> None:
+        if evaluator.is_to_return.wait(10):
+            evaluator.held.clear()
+            evaluator.tell(killed(1))
+
+    killer = threading.Thread(target=kill_it)
+    killer.start()
+    received = list(pooled.pool.evaluate(points(5), wait=5.0, until=time.monotonic() + 1.0))
+    killer.join()
+    assert [point for each in received for point in each.killed] == [1]
+    assert [each for some in received for each in some.outcomes] == []
+    assert [each.id for each in pooled.evaluate(points(2, first=10))] == [10, 11]
+    assert evaluator.asked == [1, 10, 11]
+
+
+def test_many_points_are_asked_back_in_messages_of_the_size_that_it_takes(opened: ExitStack) -> None:
+    evaluator = Telling(*range(2, 151), concurrency=1, max_batch=5)
+    pooled = Pooled(opened, evaluator)
+    pooled.pool.describe(5.0)
+    results = pooled.pool.evaluate(points(150), wait=5.0, until=math.inf)
+    outcomes = [each.id for each in next(results).outcomes]
+    pooled.pool.wake()
+    next(results)  # now it has those that it works off in a second
+    pooled.pool.cancel(range(20, 151))
+    evaluator.tell(*map(good, range(2, 20)))
+    outcomes += [each.id for received in results for each in received.outcomes]
+    assert outcomes == list(range(1, 20))
+    assert len(pooled.evaluate(points(1, first=1000))) == 1  # by now it has read all that it was sent before
+    asked = [each for each in evaluator.asked if 20 <= each < 1000]
+    assert [point for each in evaluator.asked_back for point in each] == asked and len(asked) > 50
+    assert {len(each) for each in evaluator.asked_back[:-1]} == {5}

@@ -1,0 +1,220 @@
+"""Evaluators that vanish, keep silent, refuse or leave, and come again: real servers, which do so on a word."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+
+from lodescan.v1 import evaluation_pb2 as pb
+from proposer.evaluation.backend import NoEvaluator
+from proposer.types import Status
+from proposer.wire import addresses, attendance, remote
+from tests.proposer.hostile import Honest, good, listening, message
+from tests.proposer.pooled import DESCRIBED, Pooled, at_once, opened, points
+
+__all__ = ["opened"]  # a fixture
+
+
+class Vanishing(Honest):
+    """Leaves the folder while it is asked what it computes; answers, with an error, once `later` is asked too."""
+
+    def __init__(self, here: Path, there: Path, later: Late) -> None:
+        super().__init__(at_once, DESCRIBED)
+        self.here, self.there, self.later, self.address = here, there, later, ""
+
+    def Describe(self, request: Any, context: Any) -> pb.DescribeResponse:
+        self.here.unlink()
+        self.there.write_text(self.address)
+        assert self.later.asked_first.wait(10)  # by then the one that asks has seen that this one is gone
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, "gone")
+        raise AssertionError
+
+
+class Late(Honest):
+    """Describes itself when it is asked for the second time."""
+
+    def __init__(self) -> None:
+        super().__init__(at_once, DESCRIBED)
+        self.asked_first = threading.Event()
+
+    def Describe(self, request: Any, context: Any) -> pb.DescribeResponse:
+        if not self.asked_first.is_set():
+            self.asked_first.set()
+            context.abort(grpc.StatusCode.UNAVAILABLE, "not yet")
+        return super().Describe(request, context)
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_an_address_that_vanishes_while_it_is_asked(
+    opened: ExitStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begun: bool
+) -> None:
+    """Before the scan has an evaluator, and after."""
+    monkeypatch.setattr(addresses, "LOOK_EVERY", 0.05)
+    late, came = Late(), threading.Event()
+    vanishing = Vanishing(tmp_path / "vanishing", tmp_path / "late", late)
+    vanishing.address = opened.enter_context(listening(late))
+
+    def until_late_came(ids: list[int], rows: np.ndarray) -> Iterator[pb.EvaluateResponse]:
+        (tmp_path / "vanishing").write_text(place)
+        assert came.wait(10)
+        yield message(*map(good, ids))
+
+    def late_came(ids: list[int], rows: np.ndarray) -> Iterator[pb.EvaluateResponse]:
+        came.set()
+        yield message(*map(good, ids))
+
+    late.answer = late_came
+    place = opened.enter_context(listening(vanishing))
+    if begun:
+        (tmp_path / "first").write_text(opened.enter_context(listening(Honest(until_late_came, DESCRIBED))))
+    else:
+        (tmp_path / "vanishing").write_text(place)
+    pooled = Pooled(opened, places=(f"dir:{tmp_path}",))
+    assert [each.id for each in pooled.evaluate(points(9), seconds=math.inf)] == list(range(1, 10))
+    assert late.asked and not vanishing.asked
+
+
+class Silent(Honest):
+    """Breaks off its first stream, and then does not describe itself until it is to speak again."""
+
+    def __init__(self) -> None:
+        super().__init__(at_once, DESCRIBED)
+        self.broken, self.speaks = False, threading.Event()
+        self.speaks.set()
+
+    def Describe(self, request: Any, context: Any) -> pb.DescribeResponse:
+        assert self.speaks.wait(10)
+        return super().Describe(request, context)
+
+    def Evaluate(self, requests: Any, context: Any) -> Iterator[pb.EvaluateResponse]:
+        for response in super().Evaluate(requests, context):
+            if not self.broken:
+                self.broken = True
+                self.speaks.clear()
+                context.abort(grpc.StatusCode.UNAVAILABLE, "the network is down")
+            yield response
+
+
+def test_silence_at_a_fixed_address_blames_no_point(opened: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be the network's."""
+    monkeypatch.setattr(remote, "AT_LAST", 0.2)
+    silent = Silent()
+    pooled = Pooled(opened, silent)
+    pooled.pool.describe(5.0)
+    killed, outcomes = [], []
+    for received in pooled.pool.evaluate(points(1), wait=5.0, until=math.inf):
+        killed += received.killed
+        outcomes += received.outcomes
+        if pooled.said_of("lost the evaluator"):
+            silent.speaks.set()
+    assert killed == [] and [each.status for each in outcomes] == [Status.OK]
+    assert silent.asked == [1, 1]
+
+
+def test_a_closed_door_at_a_fixed_address_blames_the_point_that_ran(opened: ExitStack) -> None:
+    runs = threading.Event()
+
+    def never(ids: list[int], rows: np.ndarray) -> Iterator[pb.EvaluateResponse]:
+        runs.set()
+        yield message()
+
+    with ExitStack() as first:
+        place = first.enter_context(listening(Honest(never, DESCRIBED)))
+        pooled = Pooled(opened, places=(place,))
+        pooled.pool.describe(5.0)
+        results = pooled.pool.evaluate(points(1), wait=5.0, until=math.inf)
+        next(results)  # the empty message: it runs
+        assert runs.is_set()
+        first.close()
+    killed = next(each for each in results if each.killed).killed
+    opened.enter_context(listening(Honest(at_once, DESCRIBED), int(place.rpartition(":")[2])))
+    assert killed == [1]
+    assert [each.status for received in results for each in received.outcomes] == [Status.OK]
+
+
+class Leaving(Honest):
+    """Returns the points of its first stream as cancelled, and keeps the stream; counts its streams."""
+
+    def __init__(self) -> None:
+        super().__init__(at_once, DESCRIBED)
+        self.streams = 0
+
+    def Evaluate(self, requests: Any, context: Any) -> Iterator[pb.EvaluateResponse]:
+        self.streams += 1
+        if self.streams > 1:
+            yield from super().Evaluate(requests, context)
+            return
+        for request in requests:
+            yield message(*[pb.Result(point_id=each, status=pb.STATUS_CANCELLED) for each in request.point_ids])
+
+
+def test_one_that_returned_its_points_and_keeps_its_stream_is_asked_again(
+    opened: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attendance, "LEFT_OUT", 0.2)
+    leaving = Leaving()
+    outcomes = Pooled(opened, leaving).evaluate(points(3), seconds=10.0)
+    assert [each.id for each in outcomes] == [1, 2, 3]
+    assert leaving.streams == 2
+
+
+def test_a_link_that_was_left_is_opened_once(opened: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next points come before it has described itself again: what was sent by a first opening would be lost."""
+    monkeypatch.setattr(attendance, "LEFT_OUT", 0.5)
+    leaving = Leaving()
+    pooled = Pooled(opened, leaving)
+    pooled.pool.describe(5.0)
+    first = pooled.pool.evaluate(points(1), wait=5.0, until=math.inf)
+    next(first)  # the point has come back, and the link was left
+    first.close()
+    outcomes = pooled.evaluate(points(2, first=5), seconds=10.0)
+    assert [each.id for each in outcomes] == [5, 6]
+    assert leaving.streams == 2 and leaving.asked == [5, 6]
+
+
+@pytest.mark.parametrize("code", [grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAUTHENTICATED])
+def test_one_that_refused_once_is_asked_again(
+    opened: ExitStack, monkeypatch: pytest.MonkeyPatch, code: grpc.StatusCode
+) -> None:
+    monkeypatch.setattr(attendance, "LEFT_OUT", 0.2)
+    refused, answered = threading.Event(), threading.Event()
+
+    class Refusing(Honest):
+        def Evaluate(self, requests: Any, context: Any) -> Iterator[pb.EvaluateResponse]:
+            if not refused.is_set():
+                next(requests)
+                refused.set()
+                context.abort(code, "not now")
+            for response in super().Evaluate(requests, context):
+                answered.set()
+                yield response
+
+    def until_answered(ids: list[int], rows: np.ndarray) -> Iterator[pb.EvaluateResponse]:
+        assert answered.wait(10)
+        yield message(*map(good, ids))
+
+    pooled = Pooled(opened, Refusing(at_once, DESCRIBED), Honest(until_answered, DESCRIBED))
+    assert len(pooled.evaluate(points(9), seconds=math.inf)) == 9
+    assert len(pooled.said_of("refused the points: not now")) == 1
+
+
+def test_when_the_time_is_over_nobody_is_missed(opened: ExitStack) -> None:
+    """The scan ends in order. Without a limit it is an error."""
+    with ExitStack() as first:
+        pooled = Pooled(opened, places=(first.enter_context(listening(Honest(at_once, DESCRIBED))),))
+        assert len(pooled.evaluate(points(3))) == 3
+    work = points(3, first=10)
+    with pytest.raises(NoEvaluator):
+        list(pooled.pool.evaluate(work, wait=0.0, until=math.inf))
+    for wait in (0.0, 60.0):
+        found = pooled.pool.evaluate(points(3, first=20), wait=wait, until=time.monotonic() + (0.3 if wait else 0.0))
+        assert [each for received in found for each in received.outcomes] == []

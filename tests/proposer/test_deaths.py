@@ -1,0 +1,123 @@
+"""Points that end their whole evaluator: each is found, whatever was lost with it, and no other one is blamed."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import Counter
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import grpc
+import pytest
+
+from lodescan.v1 import evaluation_pb2 as pb
+from proposer.types import Outcome, Status
+from proposer.wire import attendance
+from proposer.wire.deaths import Deaths
+from tests.proposer.hostile import Honest, good, message
+from tests.proposer.pooled import DESCRIBED, Pooled, at_once, opened, points
+
+__all__ = ["opened"]  # a fixture
+
+
+def test_a_death_is_that_of_the_first_one_found_to_end_evaluators() -> None:
+    deaths, unanswered = Deaths(), set(range(1, 10))
+    assert deaths.note([1, 2, 3, 4], unanswered) is None
+    assert deaths.suspects == {1, 2, 3, 4} and not deaths.runs_alone(3)
+    unanswered -= {1}
+    assert deaths.note([3], unanswered) == (3, 1)  # 2 comes before it, and may be to blame for the first death
+    assert deaths.waits(3, [2]) and not deaths.waits(3, [4]) and not deaths.waits(4, [2])
+    unanswered -= {2}
+    assert deaths.note([3], unanswered) == (3, 2)  # now the first death is explained
+    assert deaths.suspects == {3}
+    unanswered -= {3}
+    assert deaths.note([5, 6], unanswered) is None
+    assert deaths.note([5, 6], unanswered) is None
+    assert deaths.suspects == {5, 6} and deaths.runs_alone(6)
+    assert deaths.note([5], unanswered) == (5, 3)
+    assert not deaths.is_suspect(6)
+
+
+class Mortal(Honest):
+    """Works off its points in the order of sending, one at a time, and dies at a lethal one: then what it had answered
+    in the same message is lost, and the one that has its address next is another. Notes which points it began.
+    """
+
+    def __init__(self, lethal: Collection[int], begun: Counter[int], group: int) -> None:
+        super().__init__(at_once, {**DESCRIBED, "concurrency": 1})
+        self.lethal, self.begun, self.group = set(lethal), begun, group
+        self.instance = 1
+
+    def Describe(self, request: Any, context: Any) -> pb.DescribeResponse:
+        answer = super().Describe(request, context)
+        answer.instance = str(self.instance)
+        return answer
+
+    def Evaluate(self, requests: Any, context: Any) -> Iterator[pb.EvaluateResponse]:
+        for request in requests:
+            ids = list(request.point_ids)
+            for first in range(0, len(ids), self.group):
+                group = ids[first : first + self.group]
+                for each in group:
+                    self.begun[each] += 1
+                    if each in self.lethal:
+                        self.instance += 1
+                        context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
+                yield message(*[good(each, seconds=[0.001]) for each in group])
+
+
+@pytest.mark.parametrize("evaluators", [1, 2])
+@pytest.mark.parametrize("lethal", [{30}, {20, 21, 23, 40}, set(range(10, 22))])
+def test_each_lethal_point_begins_three_times(
+    opened: ExitStack, monkeypatch: pytest.MonkeyPatch, evaluators: int, lethal: set[int]
+) -> None:
+    """Though the answers to those before it were lost, and another evaluator answered before the death was noticed."""
+    monkeypatch.setattr(attendance, "SOON", 0.02)
+    begun = Counter[int]()
+    pooled = Pooled(opened, *[Mortal(lethal, begun, group=7) for _ in range(evaluators)])
+    pooled.pool.describe(5.0)
+    killed, outcomes = list[int](), list[Outcome]()
+    for received in pooled.pool.evaluate(points(60), wait=5.0, until=math.inf):
+        killed += received.killed
+        outcomes += received.outcomes
+    assert sorted(each.id for each in outcomes) == list(range(1, 61))
+    assert {each.id for each in outcomes if each.status is Status.FAILED} == lethal
+    assert Counter(killed) == dict.fromkeys(lethal, 3)
+    assert {point: begun[point] for point in lethal} == dict.fromkeys(lethal, 3)
+    assert max(begun[point] for point in set(range(1, 61)) - lethal) <= 2 * len(lethal)
+
+
+def test_deaths_from_outside_blame_nobody(opened: ExitStack) -> None:
+    """The points that were out then run in smaller company, and are answered."""
+    left, lock = [0], threading.Lock()
+
+    class Killed(Mortal):
+        def Evaluate(self, requests: Any, context: Any) -> Iterator[pb.EvaluateResponse]:
+            for request in requests:
+                ids = list(request.point_ids)
+                with lock:
+                    is_killed = len(ids) > 1 and left[0] > 0
+                    left[0] -= is_killed
+                if is_killed:
+                    self.instance += 1
+                    context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
+                yield message(*[good(each, seconds=[0.001]) for each in ids])
+
+    pooled = Pooled(opened, Killed((), Counter(), 1))
+    pooled.pool.describe(5.0)
+    for number in range(3):
+        left[0] = 1
+        received = list(pooled.pool.evaluate(points(60, first=100 * number + 1), wait=5.0, until=math.inf))
+        assert left == [0] and [point for each in received for point in each.killed] == []
+        assert [each.status for some in received for each in some.outcomes] == [Status.OK] * 60
+
+
+def test_one_that_has_died_once_too_often_is_given_up_and_blames_no_point(opened: ExitStack) -> None:
+    """A broken evaluator ends at any point; beside it a sound one has no trouble with them."""
+    begun = Counter[int]()
+    pooled = Pooled(opened, Mortal(range(1000), begun, 1), Mortal((), Counter(), 7))
+    outcomes = pooled.evaluate(points(200), seconds=math.inf)
+    assert [each.status for each in outcomes] == [Status.OK] * 200
+    assert max(begun.values()) <= 2

@@ -1,0 +1,218 @@
+"""Scans whose target follows the best point: a deeper minimum that is found late takes points out of the region."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from proposer.evaluation.local import Answers, LocalFunction
+from proposer.evaluation.work import Received, Work
+from proposer.interface.runs import Run
+from proposer.loop import Limits, Scan, read_tally
+from proposer.run.columns import Columns
+from proposer.run.dataset import Dataset
+from proposer.run.tables import GoodPoints
+from proposer.show.progress import Progress
+from proposer.space import Space
+from proposer.strategies.base import Settings, judged
+from proposer.strategies.choice import make_strategy
+from proposer.strategies.draws import DrawSettings
+from proposer.strategies.lode.energy import EnergyOfObservables
+from proposer.strategies.lode.points import Points
+from proposer.strategies.lode.strategy import LodeSettings
+from proposer.target import Found, Target
+from proposer.types import Batch, Outcome, Status
+from scanspec import Variable
+from tests.proposer.datasets import open_dataset
+from tests.proposer.test_strategies import CASES, SPACE, Play, same, tmp_path
+
+__all__ = ["tmp_path"]  # a fixture, in memory
+
+pytestmark = pytest.mark.usefixtures("quick")
+
+PLANE = Space([Variable("x", 0.0, 1.0), Variable("y", 0.0, 1.0)])
+RANGES = {"x": (0.0, 1.0), "y": (0.0, 1.0)}
+RULE = Target.following(2.0)
+WANTED = 20
+
+
+def two_minima(x: np.ndarray) -> np.ndarray:
+    """A wide minimum of 10, where 18 % of the plane lies below 12, and a deep one of 4, where 1 % lies below 6."""
+    wide = 10.0 + ((x - 0.3) ** 2).sum(axis=1) / (2 * 0.12**2)
+    deep = 4.0 + ((x - 0.8) ** 2).sum(axis=1) / (2 * 0.03**2)
+    return np.minimum(wide, deep)
+
+
+class OutOfOrder(LocalFunction):
+    """Answers a few points at a time, any of those that it has taken; how many these are depends on `seed`."""
+
+    def __init__(self, function, ranges, seed: int) -> None:
+        super().__init__(function, ranges)
+        self._random = np.random.default_rng(seed)
+
+    def evaluate(self, work: Work, *, wait: float, until: float) -> Generator[Received]:
+        self._work, out = work, list[int]()
+        while work.rows:
+            out = [each for each in out if each in work.rows] + work.take(int(self._random.integers(1, 60)))
+            some = self._random.permutation(out)[: int(self._random.integers(1, 15))].tolist()
+            answers = self._function(np.stack([work.rows[each] for each in some]))
+            work.done(some)
+            yield Received(self._outcomes(some, answers, 0.0))
+
+
+def scan(
+    folder: Path,
+    seed: int,
+    backend: LocalFunction,
+    name: str = "RANDOM",
+    wanted: int = WANTED,
+    most: float = math.inf,
+    known: np.ndarray | None = None,
+) -> str:
+    """A scan of the plane in batches of 20; `known`: points of an InitCSV with their NLL, shape (n, 3)."""
+    small: dict[str, Settings] = {"RANDOM": DrawSettings(20, RULE), "LODE": LodeSettings(RULE, 20)}
+    settings = small.get(name) or replace(CASES[name].settings, target=RULE)
+    strategy = make_strategy(name, PLANE, settings, seed)
+    backend.describe(0.0)
+    with Dataset(folder) as dataset:
+        if not dataset.meta():
+            begun = {"seconds": 0.0, "variables": ["x", "y"], "observables": [], **RULE.to_meta()}
+            dataset.start(Columns.named(["x", "y"], [], [""]), begun)
+            if known is not None:
+                came = [Outcome(0, Status.OK, nll) for nll in known[:, 2].tolist()]
+                dataset.add_batch(
+                    Batch(known[:, :2], ["init"] * len(known), 0), known[:, :2], strategy.checkpoint(), came
+                )
+        tally = read_tally(dataset, wanted, RULE)
+        return Scan(
+            dataset=dataset,
+            strategy=strategy,
+            space=PLANE,
+            backend=backend,
+            good_points=GoodPoints(folder / "good_points.csv", ["x", "y"], [], RULE, wanted),
+            limits=Limits(wanted, most, math.inf),
+            tally=tally,
+            progress=Progress(tally),
+            wait=0.0,
+        ).run()
+
+
+def in_order() -> LocalFunction:
+    return LocalFunction(lambda x: Answers(np.empty((len(x), 0)), two_minima(x)), RANGES)
+
+
+def out_of_order(seed: int) -> LocalFunction:
+    return OutOfOrder(lambda x: Answers(np.empty((len(x), 0)), two_minima(x)), RANGES, seed)
+
+
+def good_by_batch(folder: Path) -> list[int]:
+    """After each batch, how many points were good by the best of all up to there."""
+    found, counts = Found(RULE), []
+    with Dataset(folder, read_only=True) as dataset:
+        for number in range(1, dataset.batches + 1):
+            found.add(judged(dataset.told(number)).tolist())
+            counts.append(found.good)
+    return counts
+
+
+LATE = 24
+"""A seed with which the deep minimum is found when there had been enough good points of the wide one."""
+
+
+def test_a_deeper_minimum_that_is_found_late_takes_the_others_out(tmp_path):
+    assert scan(tmp_path, LATE, in_order()) == "20 good points found (points: 20)"
+    counts = good_by_batch(tmp_path)
+    before = max(range(len(counts) - 1), key=lambda number: counts[number])
+    assert counts[before] >= WANTED and min(counts[before:]) < WANTED and counts[-1] >= WANTED
+    table = pd.read_csv(tmp_path / "good_points.csv")
+    points = Run(tmp_path).points()
+    best = points["NLL"].min()
+    assert best < 6 and len(table) == WANTED
+    expected = points[points["NLL"] < best + 2.0].index[:WANTED]
+    assert table["id"].tolist() == expected.tolist() and (np.hypot(table["x"] - 0.8, table["y"] - 0.8) < 0.07).all()
+    with Dataset(tmp_path, read_only=True) as dataset:
+        assert dataset.pending().ids.size == 0  # a scan ends between two batches
+        stored = dataset.meta()
+    assert stored["best_nll"] == best and stored["threshold"] == pytest.approx(best + 2.0)
+    run = Run(tmp_path)
+    assert run.target == RULE.at(best) and len(run.good()) == (points["NLL"] < best + 2.0).sum()
+    assert f"{len(run.good())} good (NLL below " in repr(run)
+
+
+@pytest.mark.parametrize("name", ["RANDOM", "CMAES"])
+def test_no_order_of_answers_changes_which_points_are_good(tmp_path, name):
+    expected = scan(tmp_path / "a", 1, in_order(), name)
+    assert scan(tmp_path / "b", 1, out_of_order(1), name) == expected
+    assert scan(tmp_path / "c", 1, out_of_order(2), name) == expected
+    tables = [(tmp_path / each / "good_points.csv").read_bytes() for each in "abc"]
+    assert tables[0] == tables[1] == tables[2] and tables[0].count(b"\n") == WANTED + 1
+    ids = [Run(tmp_path / each).points().index.tolist() for each in "abc"]
+    assert ids[0] == ids[1] == ids[2]
+
+
+@pytest.mark.parametrize("name", ["RANDOM", "LODE", "CMAES_ND"])
+def test_a_scan_in_pieces_is_the_scan_in_one(tmp_path, name):
+    scan(tmp_path / "whole", LATE, in_order(), name, most=200)
+    for most in (33, 120, 121, 200):
+        scan(tmp_path / "cut", LATE, out_of_order(most), name, most=most)
+    whole, cut = (Run(tmp_path / each).points() for each in ("whole", "cut"))
+    assert whole[["x", "y", "NLL", "origin"]].equals(cut[["x", "y", "NLL", "origin"]])
+    assert (tmp_path / "whole" / "good_points.csv").read_bytes() == (tmp_path / "cut" / "good_points.csv").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["RANDOM", "CMAES", "CMAES_ND", "MLS_DNNC", "LODE"])
+def test_a_better_point_of_an_init_csv_decides_what_is_good(tmp_path, name):
+    known = np.array([[0.8, 0.8, 4.0], [0.3, 0.3, 10.0], [0.81, 0.8, 4.06]])
+    scan(tmp_path, 3, in_order(), name, wanted=12, most=500, known=known)
+    run = Run(tmp_path)
+    good = run.good()
+    assert (good["NLL"] < 6.0).all() and {1, 3} <= set(good.index) and 2 not in good.index
+    assert pd.read_csv(tmp_path / "good_points.csv")["id"].tolist() == good.index[:12].tolist()
+    with Dataset(tmp_path, read_only=True) as dataset:
+        tally = read_tally(dataset, 12, RULE)
+    assert tally.good == len(good) and tally.given == 2 and tally.best <= 4.0
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_a_strategy_interrupted_at_every_batch_is_the_uninterrupted_one(tmp_path, name):
+    settings, most = replace(CASES[name].settings, target=Target.following(1.5)), 5
+
+    def make():
+        return make_strategy(name, SPACE, settings, 3, [])
+
+    with open_dataset(tmp_path / "whole", SPACE.dim, 1) as dataset:
+        whole = Play(dataset, make(), SPACE)
+        while len(whole.batches) < most and whole.ask() is not None:
+            pass
+        found = Found(settings.target)
+        for number in range(1, whole.told + 1):
+            found.add(judged(dataset.told(number)).tolist())
+        assert whole.strategy.good == found.good > 0
+    made: list[Batch] = []
+    for _ in range(most):
+        with open_dataset(tmp_path / "cut", SPACE.dim, 1) as dataset:
+            run = Play(dataset, make(), SPACE)
+            run.resume()
+            run.ask()
+            made += run.batches
+    assert same(made, whole.batches)
+
+
+def test_lode_finds_the_deep_minimum_and_tells_points_by_it(tmp_path):
+    """What it knew to be good in the wide minimum is so no longer, for every part of a batch."""
+    told = Points(np.arange(2), EnergyOfObservables([], RULE), RULE)
+    assert scan(tmp_path, 2, in_order(), "LODE", wanted=60) == "60 good points found (points: 60)"
+    points = Run(tmp_path).points()
+    assert points["NLL"].min() < 4.2 and "lower" in set(points["origin"])
+    with Dataset(tmp_path, read_only=True) as dataset:
+        for number in range(1, dataset.batches + 1):
+            told.add(dataset.told(number))
+    known, best = told.known(), points["NLL"].min()
+    assert (known.good == (points["NLL"] < best + 2.0)).all() and (known.good == (known.energy < 1.0)).all()
+    assert known.plain.min() == pytest.approx(0.5)

@@ -1,0 +1,96 @@
+"""LODE as a generator of gest-api: what that package's own tests ask of a generator, and points from elsewhere."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from proposer.interface.asking import Lode
+from scanspec import Kind, Likelihood, UsageError
+
+gest = pytest.importorskip("gest_api.vocs")
+from gest_api.generator import Generator  # noqa: E402  # the extra `exports` has it
+
+from proposer.interface.generator import LodeGenerator  # noqa: E402
+
+VARIABLES = {"x": [0.0, 10.0], "y": gest.ContinuousVariable(domain=[-5.0, 5.0])}
+
+
+def vocs(**others):
+    return gest.VOCS(**{"variables": VARIABLES, "objectives": {"f": "MINIMIZE"}, **others})
+
+
+def test_it_is_one_and_keeps_its_vocs() -> None:
+    generator = LodeGenerator(vocs(constants={"alpha": 1.0}), threshold=1.0)
+    assert isinstance(generator, Generator) and "alpha" in generator.vocs.constants and generator.returns_id
+
+
+@pytest.mark.parametrize(
+    ("others", "words"),
+    [
+        ({"variables": {}}, "at least one variable"),
+        ({"objectives": {}}, "one objective to minimise"),
+        ({"objectives": {"f": "MAXIMIZE"}}, "one objective to minimise"),
+        ({"objectives": {"f": "MINIMIZE", "g": "MINIMIZE"}}, "one objective to minimise"),
+        ({"variables": {"x": {"a", "b", "c"}}}, "continuous variables with a finite domain"),
+        ({"variables": {"x": "CONTEXTUAL"}}, "continuous variables with a finite domain"),
+    ],
+)
+def test_what_it_cannot_do_is_refused(others, words) -> None:
+    with pytest.raises(ValueError, match=words):
+        LodeGenerator(vocs(**others), threshold=1.0)
+
+
+def test_it_suggests_as_many_as_asked_for_within_the_domains() -> None:
+    generator = LodeGenerator(vocs(constants={"alpha": 1.5}), threshold=1.0, seed=2)
+    found = generator.suggest(1) + generator.suggest(3) + generator.suggest(150) + generator.suggest()
+    assert len(found) > 154 and len({each["_id"] for each in found}) == len(found)
+    for each in found:
+        assert set(each) == {"x", "y", "alpha", "_id"} and each["alpha"] == 1.5
+        assert 0 <= each["x"] <= 10 and -5 <= each["y"] <= 5 and type(each["x"]) is float
+
+
+def test_a_constraint_makes_a_point_unphysical() -> None:
+    generator = LodeGenerator(vocs(constraints={"c": ["LESS_THAN", 5.0]}), threshold=1.0, seed=2)
+    points = generator.suggest(50)
+    generator.ingest([{**each, "f": 0.0, "c": each["x"]} for each in reversed(points)])
+    assert generator.search.good == sum(each["x"] < 5 for each in points) > 0
+
+
+def test_ids_that_are_not_out_are_refused() -> None:
+    generator = LodeGenerator(vocs(), threshold=1.0)
+    (point,) = generator.suggest(1)
+    with pytest.raises(ValueError, match="_id 99"):
+        generator.ingest([{**point, "f": 1.0, "_id": 99}])
+    with pytest.raises(UsageError, match="no 'f'"):
+        generator.ingest([point])
+    generator.ingest([{**point, "f": 1.0}])
+    with pytest.raises(ValueError, match=f"_id {point['_id']}"):
+        generator.ingest([{**point, "f": 1.0}])
+
+
+def test_points_from_elsewhere_count() -> None:
+    generator = LodeGenerator(vocs(), threshold=1.0)
+    generator.ingest([{"x": 1.0, "y": 1.0, "f": 0.5}, {"x": 1.0, "y": 2.0, "f": 1.5}, {"x": 3.0, "y": 1.0, "f": None}])
+    assert generator.search.good == 1
+    with pytest.raises(UsageError, match=r"\[11.0, 1.0\] is outside"):
+        generator.ingest([{"x": 11.0, "y": 1.0, "f": 0.5}])
+
+
+def test_observables_with_their_likelihoods() -> None:
+    likelihoods = {"radius": Likelihood(Kind.GAUSS, 4.0, 0.5)}
+    given = vocs(objectives={}, observables=["radius"])
+    generator = LodeGenerator(given, threshold=2.0, observables=likelihoods)
+    points = generator.suggest(80)
+    for each in points:
+        each["radius"] = math.hypot(each["x"], each["y"])
+    generator.ingest(points)
+    assert generator.search.good == sum(abs(each["radius"] - 4) < 1 for each in points) > 0
+    with pytest.raises(ValueError, match="does not name the observables radius"):
+        LodeGenerator(vocs(), threshold=2.0, observables=likelihoods)
+
+
+def test_the_last_points_of_a_space() -> None:
+    search = Lode({"x": (1.0, 1.0)}, threshold=1.0)
+    assert search.ask().shape == (1, 1) and search.ask().shape == (0, 1)

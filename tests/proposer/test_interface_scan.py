@@ -1,0 +1,186 @@
+"""`proposer.scan` of a Python function: the run that it makes, crashes, errors, an interrupt, a notebook."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import json
+import math
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import proposer
+from proposer.run.manifest import AnotherRun
+from scanspec import Kind, Likelihood, PriorKind, ScanFileError, UsageError, Variable
+
+
+def problem(code, **others):
+    settings = {"threshold": 2.0, "points": 40, "setup": {"type": "RANDOM", "max_evaluations": 300}, **others}
+    observables = {"radius": (2.0, 0.3)}
+    return proposer.Problem(
+        **{"variables": {"x": (-3, 3), "y": (-3, 3)}, "observables": observables, **settings, "code": code}
+    )
+
+
+def scan(what, folder, **others):
+    return proposer.scan(what, folder=folder, seed=1, workers=2, quiet=True, report=False, **others)
+
+
+def test_each_status_and_a_process_that_dies(tmp_path: Path) -> None:
+    def ring(point):
+        x, y = point["x"], point["y"]
+        if x > 2.5:
+            return None
+        if x < -2.5:
+            raise type("InvalidPoint", (Exception,), {})("not perturbative")
+        if y > 2.5:
+            raise ValueError("too high")
+        if y < -2.9:
+            os._exit(3)
+        return {"radius": math.nan} if abs(x) < 0.05 else {"radius": math.hypot(x, y)}
+
+    points = scan(problem(ring, points=1000, setup={"type": "RANDOM", "max_evaluations": 120}), tmp_path).points()
+    assert len(points) == 120
+    for row in points.itertuples():
+        if abs(row.x) > 2.5:
+            why = "" if row.x > 0 else "not perturbative"
+            assert row.status == "INVALID" and row.message == why
+        elif row.y > 2.5:
+            assert row.status == "FAILED" and row.message.startswith("ValueError: too high (") and "line" in row.message
+        elif row.y < -2.9:
+            assert row.status == "FAILED" and row.message.startswith("its process died")
+        elif abs(row.x) < 0.05:
+            assert row.status == "FAILED" and "no finite number" in row.message
+        else:
+            assert row.status == "OK" and math.isclose(math.hypot(row.x, row.y), row.radius)
+            assert pytest.approx((row.radius - 2) ** 2 / 0.18, rel=0.02) == row.NLL
+    assert (points.y < -2.9).any() and (points.x > 2.5).any() and (points.y > 2.5).any()
+
+
+def test_the_same_call_goes_on_and_another_function_is_refused(tmp_path: Path) -> None:
+    def ring(point):
+        return {"radius": math.hypot(point["x"], point["y"])}
+
+    few = scan(problem(ring, points=10), tmp_path / "a")
+    assert len(few.good()) >= 10
+    more = scan(problem(ring, points=30), tmp_path / "a")
+    whole = scan(problem(ring, points=30), tmp_path / "b")
+    assert (tmp_path / "a/good_points.csv").read_bytes() == (tmp_path / "b/good_points.csv").read_bytes()
+    assert len(more.points()) >= len(few.points()) and whole.variables == ["x", "y"]
+    document = json.loads((tmp_path / "a/scan.json").read_text())
+    assert document["codes"]["ring"]["observables"] == {"radius": {"mean": 2.0, "sigma": 0.3}}
+
+    def other(point):
+        return {"radius": 2 * math.hypot(point["x"], point["y"])}
+
+    other.__name__ = "ring"
+    with pytest.raises(AnotherRun, match="the function ring has changed"):
+        scan(problem(other, points=40), tmp_path / "a")
+    with pytest.raises(AnotherRun, match="range"):
+        scan(problem(ring, points=40, variables={"x": (-2, 3), "y": (-3, 3)}), tmp_path / "a")
+
+
+def test_objects_are_what_a_scan_file_says(tmp_path: Path) -> None:
+    variables = {
+        "a": Variable("a", 1.0, 10.0, PriorKind.LOG_UNIFORM, unit="GeV", label="$a$"),
+        "b": Variable("b", -math.inf, math.inf, prior=PriorKind.NORMAL, mean=1.0, sigma=0.5),
+        "c": Variable("c", -5.0, 5.0, PriorKind.SYMMETRIC_LOG, inner=0.1),
+        "d": Variable("d", 0.0, 3.0, integer=True),
+        "e": Variable("e", 1.0, 4.0, values=(4.0, 1.0)),
+        "f": Variable("f", 0.0, 1.0, periodic=True, steps=4),
+    }
+    observables = {
+        "o": Likelihood(Kind.UPPER, 5.0, 0.1),
+        "p": Likelihood(Kind.CFUNCTION, lower=1.0, log_scaling=True),
+        "q": Likelihood(),
+        "r": {"mean": 1, "sigma": 2, "valid": [0, 9]},
+        "s": None,
+    }
+    read = problem(lambda point: point, variables=variables, observables=observables).read(tmp_path)
+    assert {each.name: each for each in read.variables} == variables
+    found = {each.name: each for each in read.all_observables()}
+    assert [found[name].likelihood for name in "opqs"] == [observables[name] for name in "opq"] + [Likelihood()]
+    assert found["r"].valid == (0.0, 9.0) and found["r"].likelihood.kind is Kind.GAUSS
+    with pytest.raises(UsageError, match="'g' is a Variable named 'a'"):
+        problem(len, variables={"g": variables["a"]}).read(tmp_path)
+    with pytest.raises(ScanFileError, match=r"scan.json, line \d+.*prior"):
+        problem(len, variables={"a": {"range": [0, 1], "prio": "uniform"}}).read(tmp_path)
+
+
+SCRIPT = """
+import math, time, proposer
+
+def ring(point):
+    time.sleep(0.01)
+    return {"radius": math.hypot(point["x"], point["y"])}
+
+problem = proposer.Problem(
+    variables={"x": (-3, 3), "y": (-3, 3)}, observables={"radius": (2.0, 0.3)}, code=ring, threshold=2.0, points=40,
+    setup={"type": "RANDOM"},
+)
+print(proposer.scan(problem, folder="run", seed=1, workers=2, report=False))
+"""
+
+
+@pytest.mark.slow
+def test_an_interrupt_keeps_what_was_evaluated_and_the_same_call_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(SCRIPT)
+    command = [sys.executable, "script.py"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    dataset = tmp_path / "run/dataset.sqlite"
+    while not dataset.exists() or answered(dataset) < 20:
+        assert process.poll() is None
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the workers get it too
+    assert process.communicate()[1].rstrip().endswith("KeyboardInterrupt") and process.returncode
+    assert answered(dataset) >= 20
+    done = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert "going on:" in done.stderr and "40 good points found" in done.stderr
+
+    def ring(point):
+        return {"radius": math.hypot(point["x"], point["y"])}
+
+    scan(problem(ring, setup={"type": "RANDOM"}), tmp_path / "whole")
+    tables = [(tmp_path / name / "good_points.csv").read_bytes() for name in ("whole", "run")]
+    assert tables[0] == tables[1]
+
+
+def answered(path: Path) -> int:
+    with sqlite3.connect(path) as db:
+        try:
+            return db.execute("SELECT count(*) FROM points WHERE status IS NOT NULL").fetchone()[0]
+        except sqlite3.OperationalError:  # the table is not there yet
+            return 0
+
+
+@pytest.mark.slow
+def test_a_notebook_shows_the_display_and_the_run(tmp_path: Path) -> None:
+    nbclient = pytest.importorskip("nbclient")
+    nbformat = pytest.importorskip("nbformat")
+    cells = [nbformat.v4.new_code_cell(each) for each in (SCRIPT.replace("print(", "run = (") + "\nrun",)]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    nbclient.NotebookClient(notebook, timeout=60, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    outputs = notebook.cells[0].outputs
+    pages = [each.data.get("text/html", "") for each in outputs if each.output_type == "display_data"]
+    (panel,) = [page for page in pages if "hit rate" in page]
+    text = re.sub("<[^>]+>", "", panel)
+    assert int(re.search(r"good\s+(\d+) of 40 good", text)[1]) >= 40 and "ring · RANDOM" in text
+    table = outputs[-1]
+    assert table.output_type == "execute_result" and "<table" in table.data["text/html"]
+    assert not [each for each in outputs if each.output_type == "error"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["asking", "generator", "scans"])
+def test_examples(name: str) -> None:
+    module = importlib.import_module(f"proposer.interface.{name}")
+    found = doctest.testmod(module)
+    assert found.attempted >= 4 and found.failed == 0

@@ -1,0 +1,7 @@
+#!/bin/bash
+# Make the documentation as a site, in site/; fails at a link or an anchor that leads nowhere.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+PYTHONPATH=.:proto .envs/proposer/bin/python tools/site.py
+NO_MKDOCS_2_WARNING=1 PYTHONPATH=.:proto .envs/docs/bin/mkdocs build --quiet --strict
+echo "open site/index.html"

@@ -1,0 +1,165 @@
+"""Gathers the pages of the site in .docs: README.md, docs/, and a reference that is made from the code.
+
+Runs in the proposer's environment; the help of the evaluator's commands comes from its own. Fails at a link to a file
+that is not there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from proposer import __all__ as public
+from proposer.commands.parser import make_parser
+from proposer.run.columns import Columns, Quantity
+from scanspec.schema import schema
+
+ROOT = Path(__file__).parents[1]
+SITE = ROOT / ".docs"
+LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)")
+PAGES = {"README.md": "index.md", "CHANGELOG.md": "CHANGELOG.md", "CONTRIBUTING.md": "CONTRIBUTING.md"}
+PAGES |= {"SECURITY.md": "SECURITY.md", "examples/README.md": "examples.md"}
+
+
+def main() -> None:
+    """Makes .docs anew."""
+    shutil.rmtree(SITE, ignore_errors=True)
+    (SITE / "reference").mkdir(parents=True)
+    pages = PAGES | {f"docs/{path.name}": path.name for path in (ROOT / "docs").glob("*.md")}
+    for source, target in pages.items():
+        (SITE / target).write_text(with_links(ROOT / source, pages))
+    for name, text in (
+        ("keys", keys()),
+        ("commands", commands()),
+        ("python", python()),
+        ("columns", columns()),
+        ("contract", contract()),
+    ):
+        (SITE / "reference" / f"{name}.md").write_text(text)
+
+
+def with_links(page: Path, pages: dict[str, str]) -> str:
+    """The text of a page, its links as the site has them; a file that is no page is copied beside the pages."""
+
+    def replace(found: re.Match[str]) -> str:
+        bang, words, target = found.groups()
+        if re.match(r"\w+:|#", target):
+            return found[0]
+        path, _, anchor = target.partition("#")
+        file = Path(os.path.normpath(page.parent / path))
+        if not file.exists():
+            sys.exit(f"{page.relative_to(ROOT)} has a link to {target}, which is not there")
+        inside = str(file.relative_to(ROOT))
+        if file.is_dir():
+            if f"{inside}/README.md" not in pages:
+                return words
+            inside = f"{inside}/README.md"
+        if inside in pages:
+            return f"{bang}[{words}]({pages[inside]}{'#' + anchor if anchor else ''})"
+        copy = SITE / "files" / inside
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, copy)
+        return f"{bang}[{words}](files/{inside})"
+
+    parts = re.split(r"(^```.*?^```$)", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    return "".join(part if part.startswith("```") else LINK.sub(replace, part) for part in parts)
+
+
+def keys() -> str:
+    """Every key of a scan file, from its JSON Schema."""
+    lines = ["# Keys of the scan file", "", "Made from the schema that editors use, `docs/scan.schema.json`.", ""]
+
+    def section(title: str, entry: dict[str, Any], level: int) -> None:
+        named = [each for each in [entry, *entry.get("anyOf", [])] if "properties" in each]
+        inner = [
+            each for each in [entry, *entry.get("anyOf", [])] if isinstance(each.get("additionalProperties"), dict)
+        ]
+        for each in named:
+            lines.extend([f"{'#' * level} {title}", "", "| key | value |", "|---|---|"])
+            lines.extend(f"| `{key}` | {value_of(kind)} |" for key, kind in each["properties"].items())
+            lines.append("")
+            for key, kind in each["properties"].items():
+                section(f"{title}: {key}", kind, min(level + 1, 4))
+        for each in inner:
+            section(f"{title}: NAME", each["additionalProperties"], min(level + 1, 4))
+
+    for title, entry in schema()["properties"].items():
+        section(title, entry, 2)
+    return "\n".join(lines) + "\n"
+
+
+def value_of(kind: dict[str, Any]) -> str:
+    """A value in words."""
+    choices = [each for each in [kind, *kind.get("anyOf", [])] if "enum" in each]
+    if choices:
+        return ", ".join(f"`{each}`" for each in dict.fromkeys(choices[0]["enum"]))
+    text = json.dumps(kind)
+    if "properties" in text or "additionalProperties" in text:
+        return "a section"
+    return (
+        "a number, or a list of numbers" if '"number"' in text else "true or false" if '"boolean"' in text else "text"
+    )
+
+
+def commands() -> str:
+    """The help of every command, from its parser."""
+    os.environ["COLUMNS"] = "110"
+    parser = make_parser()
+    (choices,) = (each for each in parser._actions if isinstance(each, argparse._SubParsersAction))  # noqa: SLF001
+    lines = ["# Commands", "", "## lodescan", "", "```", parser.format_help(), "```", ""]
+    for name, command in choices.choices.items():
+        lines += [f"### lodescan {name}", "", "```", command.format_help(), "```", ""]
+    program = ROOT / ".envs" / "evaluator" / "bin" / "lodescan-evaluator"
+    overview = subprocess.run([program, "--help"], capture_output=True, text=True, check=True).stdout
+    lines += ["## lodescan-evaluator", "", "```", overview, "```", ""]
+    for name in re.findall(r"^    (\w+) ", overview, re.MULTILINE):
+        words = subprocess.run([program, name, "--help"], capture_output=True, text=True, check=True).stdout
+        lines += [f"### lodescan-evaluator {name}", "", "```", words, "```", ""]
+    return "\n".join(lines)
+
+
+def python() -> str:
+    """What `import proposer` gives, from the docstrings."""
+    where = sorted(public)
+    places = {"Lode": "asking", "LodeGenerator": "generator", "Problem": "problem", "scan": "scans"}
+    lines = ["# Python", "", "What `import proposer` gives. [From Python](../python.md) shows how to use it.", ""]
+    for name in where:
+        lines += [f"::: proposer.interface.{places.get(name, 'runs')}.{name}", ""]
+    return "\n".join(lines)
+
+
+def columns() -> str:
+    """The columns of a dataset, as the table `columns` of one describes them."""
+    shown = Columns(
+        [Quantity("VARIABLE", "its unit")],
+        [Quantity("OBSERVABLE", "its unit", "its code", "its likelihood")],
+        [Quantity("CODE")],
+    )
+    words = {"variable": "its value", "observable": "its value", "loss": "-ln L", "seconds": "wall time of the code"}
+    types = dict(re.findall(r'"([^"]+)" (\w+)', shown.schema))
+    lines = [
+        "# Columns of the dataset",
+        "",
+        "Of the table `points`, in order; [The dataset](../dataset.md) has examples.",
+    ]
+    lines += ["", "| column | type | what it holds |", "|---|---|---|"]
+    for _, name, kind, *_, about, _crc in shown.table():
+        lines.append(f"| `{name}` | {types[name]} | {about or words[kind]} |")
+    return "\n".join(lines) + "\n"
+
+
+def contract() -> str:
+    """The contract between the two sides, with its comments."""
+    text = (ROOT / "proto/lodescan/v1/evaluation.proto").read_text()
+    return f"# The contract\n\nWhat the proposer and an evaluator say to each other, by gRPC.\n\n```proto\n{text}```\n"
+
+
+if __name__ == "__main__":
+    main()
