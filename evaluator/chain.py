@@ -123,7 +123,7 @@ class Chain:
         known = Known(scan)
         self._derived = [known.reading(spec) for spec in self._specs if spec.name in scan.derived]
         self.steps = _make_steps(scan, known)
-        self._top = [known.reading(spec) for spec in scan.observables]
+        self._top = [known.reading(spec) for spec in (*scan.observables, *scan.terms)]
         self.fit_method = read_fit_method(scan)
         self._solver: Solver | None = None
         if scan.fitting is not None and self.fit_method is not None:

@@ -1,7 +1,7 @@
-"""The time that an evaluator has lived, which is what deadlines count: it stands still while the evaluator does.
+"""The time that an evaluator has lived. Deadlines count it, because it stands still while the evaluator does.
 
-An evaluator may be suspended with all its workers (Ctrl-Z, a batch system); their points must
-not be late because of that. A thread of the evaluator adds up its own time in a file that the workers share.
+A batch system or Ctrl-Z may suspend an evaluator with all its workers. Their points must not be late because of that. A
+thread of the evaluator adds up the time in a file that the workers share.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def lived() -> float:
 
 
 def follow(path: str | Path | None) -> None:
-    """Takes the time from the file of a Clock; None takes it from the machine again."""
+    """Takes the time from the file of a Clock; with None, from the machine."""
     global _shared  # noqa: PLW0603  # one evaluator a process
     _shared = None
     if path is not None:
@@ -39,7 +39,9 @@ def follow(path: str | Path | None) -> None:
 
 
 def missing(seconds: float, since: float) -> float:
-    """How much of `seconds` since `lived()` was `since` has not been lived; 0.0 when that is too little to tell."""
+    """Seconds that are left of `seconds`, counted from the time `since` of `lived()`; 0.0 when that is too little to
+    tell.
+    """
     left = seconds - (lived() - since)
     return left if left > min(5 * TICK, seconds / 2) else 0.0
 
@@ -52,7 +54,7 @@ class Countdown:
         self._end = time.monotonic() + seconds
 
     def left(self) -> float:
-        """Seconds until it must be asked again; 0.0 when it has ended."""
+        """Seconds until the end, after which it must be asked again; 0.0 when it has ended."""
         left = self._end - time.monotonic()
         if left <= 0.0:
             left = missing(self._seconds, self._since)
@@ -83,7 +85,7 @@ class Clock:
             _SECONDS.pack_into(self._memory, 0, seconds)
 
     def close(self) -> None:
-        """Ends it; the time is the machine's again."""
+        """Ends the thread; from then on the time is the machine's."""
         follow(None)
         self._closed.set()
         self._thread.join()

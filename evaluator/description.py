@@ -1,11 +1,11 @@
-"""What an evaluator says of itself: parameters, observables, and what decides its results."""
+"""The description of an evaluator: parameters, observables, and what decides its results."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from evaluator.chain import Chain
@@ -13,6 +13,7 @@ from evaluator.codes.registry import sources_of
 from evaluator.codes.sources import written_hash
 from lodescan.v1 import evaluation_pb2 as pb
 from scanspec import VERSION, CodeSpec, Likelihood, ObservableSpec
+from scanspec.reading_terms import named_files
 from scanspec.tools import call_of
 
 MAX_BATCH = 4096
@@ -35,12 +36,17 @@ def describe(chain: Chain, concurrency: int) -> pb.DescribeResponse:
             name: {str(index): value for index, value in entries.items()} for name, entries in scan.blocks.items()
         },
         "conditions": [code.conditions for code in scan.codes],
-        "observables": [(spec.name, spec.code, str(spec.slha), spec.function) for spec in chain.specs],
+        "observables": [
+            (spec.name, spec.code, str(spec.slha), spec.function) for spec in chain.specs if spec.term is None
+        ],
         "environment": _environment(chain),
     }
     if scan.fitting is not None and chain.fit_method is not None:
         physics["fitting"] = chain.fit_method.describe(scan.fitting)
-    likelihood = [(spec.name, spec.valid, repr(spec.likelihood)) for spec in chain.specs]
+    likelihood = [
+        (spec.name, spec.valid, repr(spec.likelihood), *([] if spec.term is None else [repr(spec.term)]))
+        for spec in chain.specs
+    ]
     return pb.DescribeResponse(
         backend=" + ".join(step.name for step in chain.steps),
         version=f"lodescan {VERSION}" + (f"; {versions}" if versions else ""),
@@ -51,6 +57,7 @@ def describe(chain: Chain, concurrency: int) -> pb.DescribeResponse:
             for each in scan.variables
         ],
         observables=[_observable(spec) for spec in chain.specs],
+        joint_terms=_joint_terms(chain.specs),
         concurrency=concurrency,
         max_batch=MAX_BATCH,
         codes=[step.name for step in chain.steps],
@@ -74,8 +81,9 @@ def _environment(chain: Chain) -> dict[str, str]:
 
 
 def watched(chain: Chain) -> list[Mapping[str, str]]:
-    """What holds the hashes of all files that decide the results."""
-    return [*(sources_of(step.code) for step in chain.steps), _environment(chain)]
+    """The sources with the hashes of all files that decide the results."""
+    tables = {name: written_hash(path) for name, path in named_files(chain.scan.terms).items()}
+    return [*(sources_of(step.code) for step in chain.steps), _environment(chain), tables]
 
 
 def _observable(spec: ObservableSpec) -> pb.Observable:
@@ -98,6 +106,25 @@ def _likelihood(likelihood: Likelihood) -> pb.Likelihood:
         upper=likelihood.upper,
         log_scaling=likelihood.log_scaling,
     )
+
+
+def _joint_terms(specs: Sequence[ObservableSpec]) -> list[pb.JointTerm]:
+    positions = {spec.name: position for position, spec in enumerate(specs)}
+    return [
+        pb.JointTerm(
+            observable=position,
+            arguments=[positions[name] for name in spec.term.observables],
+            kind=f"JOINT_KIND_{spec.term.kind.value}",
+            mean=spec.term.mean,
+            cholesky=[number for row in spec.term.root for number in row],
+            plus=spec.term.plus,
+            minus=spec.term.minus,
+            knots=[pb.Knots(at=each) for each in spec.term.knots],
+            values=spec.term.values,
+        )
+        for position, spec in enumerate(specs)
+        if spec.term is not None
+    ]
 
 
 def _digest(content: object) -> str:

@@ -1,4 +1,4 @@
-"""What can end a point, and what can be wrong before any point runs."""
+"""The errors that end a point, and those that are found before any point runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class ConfigurationError(LodescanError, ValueError):
 
 
 def words_of(error: BaseException) -> str:
-    """What an exception says; those of users may not even be able to say it."""
+    """The text of an exception. A user's exception may fail even when it is turned into text."""
     try:
         return str(error)
     except Exception as another:  # noqa: BLE001
@@ -23,7 +23,7 @@ def words_of(error: BaseException) -> str:
 
 
 def shown(value: object) -> str:
-    """The beginning of a value of a user's, as Python writes it."""
+    """The beginning of a user's value, as Python prints it."""
     try:
         return f"{value!r:.100}"
     except Exception as error:  # noqa: BLE001
@@ -31,11 +31,14 @@ def shown(value: object) -> str:
 
 
 class CodeFailed(Exception):
-    """A code gave no answer that can be used; says nothing about the physics. Status FAILED."""
+    """A code gave no usable answer, which says nothing about the physics. Status FAILED."""
 
 
 class ObservableFailed(CodeFailed):
-    """A code ended well, but one of its observables is not there, or is no number; `position` in the file's order."""
+    """A code ended well, but one of its observables is missing or is not a number.
+
+    `position`: where that observable stands in the order of the scan file.
+    """
 
     def __init__(self, message: str, position: int) -> None:
         super().__init__(message)
@@ -54,7 +57,7 @@ class CodeKilled(Exception):
 
 
 class UnknownName(KeyError):
-    """A function asks its point for a name that it does not have."""
+    """A function asks its point for an unknown name."""
 
     def __init__(self, name: object, known: Collection[str]) -> None:
         super().__init__(name)
@@ -65,13 +68,13 @@ class UnknownName(KeyError):
 
 
 class EvaluatorLost(LodescanError):
-    """No point can be answered here any more: the evaluator ends, and its points go back unanswered."""
+    """This evaluator can answer no more points. It ends, and its points go back unanswered."""
 
     next_step = "mend that, then start the evaluator again: a scan that waits for it goes on"
     exit_code = 5
 
 
 class PhysicsChanged(EvaluatorLost):
-    """What the points are computed with is no longer what the evaluator has described."""
+    """The code that computes the points has changed since the evaluator described it."""
 
     exit_code = 4

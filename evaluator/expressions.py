@@ -92,7 +92,7 @@ class Expression:
     `known` are the names that it may use beside `VARIABLE[i]` (the i-th of `variables` variables in the order of the
     file, from 0), the functions of `math`, and abs, min, max, sum, int, float, round. `off` are names that it would
     know if their codes ran, `later` those that are found after it. Raises ConfigurationError, starting with `where`,
-    when it is no expression or uses another name.
+    when it is not an expression or uses another name.
     """
 
     def __init__(

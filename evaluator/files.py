@@ -1,4 +1,4 @@
-"""The files of a point: written anew, counted, and whether there is room for them."""
+"""Files of points: how they are written and counted, and whether the disk has room for them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def write_new(path: Path, content: bytes) -> None:
-    """Writes a file in the place of what is there: a link is replaced, not followed."""
+    """Writes a new file. It replaces a link and does not follow it."""
     path.unlink(missing_ok=True)
     with path.open("xb") as file:
         file.write(content)
 
 
 def is_full(folder: Path) -> bool:
-    """Whether there is no room on the disk of a folder."""
+    """Whether the disk of a folder is full."""
     try:
         found = os.statvfs(folder)
     except OSError:

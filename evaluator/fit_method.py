@@ -1,4 +1,4 @@
-"""How the section `fitting` is solved: a method of scipy.optimize and its options. scipy itself is not needed here."""
+"""How the section `fitting` is solved: a method of scipy.optimize with its options. This file does not import scipy."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The inner solve of a point: further variables so that observables meet their targets, with scipy.
+"""The inner solve of a point: scipy finds further variables for which observables meet their targets.
 
-scipy is no part of the evaluator's base but of the environment `fitting` and of most with physics; it is imported when
-a file has the section.
+The environment `fitting` and most physics environments have scipy; the evaluator's base does not. It is imported only
+for a file with the section `fitting`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Values = list[float]
 
 
 class _Ended(Exception):
-    """The solve needs no more runs, or may have no more."""
+    """Ends a solve that needs no more runs, or may have no more."""
 
 
 class Solver:
@@ -117,11 +117,11 @@ class _Search:
         return [residual * (1.0 + outside) for residual in found]
 
     def square(self, coordinates: Any) -> float:
-        """ln(1 + the sum of the squared residuals): minimisers overshoot where a sigma is small."""
+        """ln(1 + sum of squared residuals). Minimisers overshoot without the logarithm where a sigma is small."""
         return math.log1p(sum(residual**2 for residual in self.residuals(coordinates)))
 
     def signed(self, coordinate: float) -> float:
-        """The residual of one target; raises _Ended where there is none: a sign means nothing there."""
+        """The residual of one target. Raises _Ended where it has no sign."""
         found = self._residuals((float(coordinate),))
         if found is None:
             raise _Ended

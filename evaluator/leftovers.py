@@ -77,7 +77,7 @@ class _Process(NamedTuple):
     parent: int
 
     def environment(self) -> list[bytes]:
-        """Empty when it has ended, or is another user's."""
+        """The environment of a process; empty when the process has ended or belongs to another user."""
         try:
             with open(f"/proc/{self.pid}/environ", "rb") as file:
                 return file.read().split(b"\0")
@@ -96,7 +96,7 @@ def parents() -> dict[int, int]:
 
 
 def descendants(pid: int) -> set[int]:
-    """All processes that come from one, as far as their parents live."""
+    """All descendants of a process that can be found through living parents."""
     return _with_descendants({pid}, parents()) - {pid}
 
 
@@ -130,7 +130,9 @@ def _with_descendants(roots: set[int], found: Mapping[int, int]) -> set[int]:
 
 
 def _kill_trees(is_root: Callable[[_Process], bool]) -> set[int]:
-    """Kills processes with their descendants: all are stopped first, so that none can start another and be gone."""
+    """Kills processes with their descendants. First it stops all of them, so that none can start another one and
+    disappear.
+    """
     stopped: set[int] = set()
     here = os.getpid()
     while True:
@@ -183,9 +185,10 @@ def clear_point(folder: Path) -> None:
 
 
 def clear_root(root: Path) -> None:
-    """Kills everything of an evaluator that is gone, and removes its scratch root.
+    """Kills everything of an evaluator that has ended, and removes its scratch root.
 
-    Names what does not end, on standard error: the kernel keeps a process that waits for a broken disk, say.
+    It names on standard error the processes that do not end: the kernel keeps a process that waits for a broken disk,
+    for example.
     """
     end = time.monotonic() + CLEAR_LIMIT
     while left := kill_marked(ROOT_MARK, root):  # again: a killed process may just have started another
@@ -220,9 +223,10 @@ def _folder_of_sockets() -> str:
 
 
 class ScratchRoot:
-    """The folder of an evaluator's scratch files. It and all processes begun since are gone once this process is.
+    """The folder of an evaluator's scratch files. One at a time in a process.
 
-    A second process, the janitor, sees to that even when this one is killed. One root at a time in a process.
+    When this process ends, the folder is removed and all processes that were started since are ended. A second process,
+    the janitor, does this even when this one is killed.
     """
 
     def __init__(self) -> None:

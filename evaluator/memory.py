@@ -1,4 +1,4 @@
-"""How much memory the codes may take: what the machine has, or what the container was given."""
+"""How much memory the codes may take: that of the machine or of the container."""
 
 from __future__ import annotations
 

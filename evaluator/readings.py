@@ -1,4 +1,4 @@
-"""What is read of a point once a code has run: observables, their windows, and conditions."""
+"""Reads observables, their windows, and conditions once a code has run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from scanspec.spectrum import EntryMissing
 
 
 class Reading(NamedTuple):
-    """One observable: its position among all of the file, what the file says of it, its expression if it has one."""
+    """One observable: its position in the file, its section of the file, and its expression if it has one."""
 
     position: int
     spec: ObservableSpec
@@ -34,6 +34,8 @@ class Reading(NamedTuple):
                 raise ObservableFailed(str(error), self.position) from error
         elif self.expression is not None:
             found = self.expression(point.names, point.variables)
+        elif spec.term is not None:
+            return spec.term.at([point.names[name] for name in spec.term.observables])
         elif spec.name in given:
             found = given[spec.name]
         else:
@@ -56,14 +58,14 @@ class Reading(NamedTuple):
 
 
 def _real(value: Any) -> Any:
-    """The value; raises TypeError where it is complex: numpy would drop the imaginary part."""
+    """The value. Raises TypeError for a complex number, whose imaginary part numpy would drop."""
     if isinstance(value, complex) or getattr(getattr(value, "dtype", None), "kind", "") == "c":
         raise TypeError
     return value
 
 
 class Found:
-    """The observables of one point, NaN as long as their positions are `missing`."""
+    """The observables of one point; NaN while their positions are `missing`."""
 
     __slots__ = ("missing", "values")
 
@@ -98,7 +100,7 @@ def read_all(
 
 
 def check_conditions(conditions: Sequence[Expression], point: Point) -> None:
-    """Raises InvalidPoint where one does not hold, or is not a number."""
+    """Raises InvalidPoint where a condition does not hold or is not a number."""
     for condition in conditions:
         value = condition(point.names, point.variables)
         if value != value:
@@ -108,7 +110,7 @@ def check_conditions(conditions: Sequence[Expression], point: Point) -> None:
 
 
 class Known:
-    """The names that expressions may use, in the order in which a point comes to them."""
+    """The names that expressions may use, in the order in which a point defines them."""
 
     def __init__(self, scan: ScanFile) -> None:
         fitted = scan.fitting.variables if scan.fitting is not None else ()

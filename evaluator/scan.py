@@ -1,4 +1,4 @@
-"""The scan file, as every process of the evaluator reads it."""
+"""Reads the scan file, in the same way in every process of the evaluator."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXP
 def read_scan(path: Path) -> ScanFile:
     """The scan file, with its environment variables set in this process; raises ScanFileError.
 
-    The largest number of `cores` of a code is what threads are told of, but for what the file itself sets.
+    Libraries with threads are told the largest number of `cores` of a code, unless the file sets their variables
+    itself.
     """
     scan = read_scan_file(path, also=read_fit_method)
     if given := [code.section.integer("cores") for code in scan.codes if "cores" in code.section]:

@@ -1,4 +1,4 @@
-"""What a scan file asks for: read and checked, for the commands scan and check."""
+"""Reads and checks what a scan file asks for, for the commands scan and check."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ OF_CMAES_ND = (
 
 
 class Asked(NamedTuple):
-    """All of the proposer's input."""
+    """Everything that the proposer reads of a scan file."""
 
     spec: ScanFile
     settings: Settings
@@ -57,7 +57,7 @@ def read_asked(file: Path) -> Asked:
 
 
 def ask_of(spec: ScanFile) -> Asked:
-    """The same of a file that was read with `also=read_plotting`."""
+    """Does the same for a file that was read with `also=read_plotting`."""
     space = Space(spec.variables)
     read_verbose(spec)  # refused here, also by a check
     spec.setup.integer("seed", 0, low=0)
@@ -81,7 +81,7 @@ def check_agreement(spec: ScanFile, description: Description, address: str) -> N
 
 
 def describe_limits(limits: Limits) -> str:
-    """When a scan stops, in words."""
+    """The limits of a scan in words."""
     parts = [f"{limits.points:,} good points"]
     if limits.evaluations < math.inf:
         parts.append(f"{limits.evaluations:,.0f} evaluations")
@@ -91,7 +91,7 @@ def describe_limits(limits: Limits) -> str:
 
 
 def notes_on(spec: ScanFile, threshold: float) -> list[str]:
-    """What holds where the file is silent, and what it says without an effect."""
+    """Notes for the user: defaults that are used, and keys of the file that have no effect."""
     plotting, name = read_plotting(spec), type_name(spec)
     notes = [*spec.notes, *(plotting.notes if plotting is not None else ())]
     if not is_given(spec.networks) and spec.is_scored:
@@ -118,5 +118,5 @@ def notes_on(spec: ScanFile, threshold: float) -> list[str]:
 
 
 def _in_bsmart(spec: ScanFile, what: str) -> str:
-    """What BSMArt does there, for those who come with a file of it."""
+    """What BSMArt does instead, for users who come with a file of it."""
     return f" (BSMArt's {what})" if spec.in_bsmarts_words else ""

@@ -1,4 +1,4 @@
-"""The end of a scan: what it has found, where that is, what to do when that is nothing, and the pictures."""
+"""The end of a scan: reports what it found and where, advises when it found nothing, and draws the pictures."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MANY = 20
 
 
 def conclude(dataset: Dataset, reason: str, tally: Tally, seconds: float) -> int:
-    """Why a scan has stopped, what it has found, and where that is, or what to do; returns the exit code."""
+    """Reports why a scan has stopped, what it has found and where, or what to do; returns the exit code."""
     folder = dataset.path.parent
     say(f"stopped: {reason}")
     say(
@@ -60,7 +60,7 @@ def conclude(dataset: Dataset, reason: str, tally: Tally, seconds: float) -> int
 
 
 def _advice(dataset: Dataset, tally: Tally) -> list[str]:
-    """What to do when nothing, or everything, was good."""
+    """Advice for a scan in which no point, or every point, was good."""
     if tally.all_failed and not tally.good:
         variables = RunRecord.read(dataset.meta()).variables
         reasons = show_reasons(failure_kinds(dataset), scan_file(dataset.path.parent), variables)
@@ -72,21 +72,21 @@ def _advice(dataset: Dataset, tally: Tally) -> list[str]:
     if not math.isfinite(tally.best):
         return ["no point has an NLL: look at the `valid` windows and conditions, or widen the ranges"]
     what_to_do = "raise threshold_value, widen a range, check each mean and sigma, or give more evaluations"
-    lines = [f"{tally.lowest()}; no good point is no proof that there is none: {what_to_do}"]
+    lines = [f"{tally.lowest()}; finding no good point does not prove that there is none: {what_to_do}"]
     if capped := tally.at_cap():
         lines.append(f"the loss of {', '.join(capped)} is at its cap (710.78) even there: has the mean other units?")
     return lines
 
 
 def conclude_again(dataset: Dataset, limits: Limits, settings: Settings, stored: RunRecord) -> int:
-    """The end of a run that is finished: it needs no evaluator."""
+    """Reports the end of a finished run again. This needs no evaluator."""
     tally = read_tally(dataset, limits.points, settings.target, limits.evaluations, stored.observables)
     say(f"{dataset.path.parent} is finished; more points or a higher budget in the scan file make it go on")
     return conclude(dataset, stored.stopped or "", tally, stored.seconds)
 
 
 def draw_pictures(folder: Path, spec: ScanFile, *, report: bool) -> None:
-    """The pictures that the file asks for, and the report; what cannot be drawn does not spoil the end of a scan."""
+    """Draws the pictures that the file asks for, and the report. A picture that fails does not spoil the end."""
     try:
         if (plotting := read_plotting(spec)) is not None:
             keep_scan_file(folder, spec)  # its pictures may be other ones by now

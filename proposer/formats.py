@@ -1,4 +1,4 @@
-"""Numbers and durations for people."""
+"""Formats numbers and durations for people."""
 
 
 def show_number(value: float, digits: int = 6) -> str:

@@ -1,4 +1,4 @@
-"""When two points are the same: keys of points, and sets of them."""
+"""Decides when two points are the same: keys of points, and sets of keys."""
 
 from __future__ import annotations
 

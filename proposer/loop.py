@@ -131,7 +131,7 @@ class Scan:
                 self._results.close()
 
     def _keep(self) -> None:
-        """Whatever ends the scan, the good points of a batch that is not complete are in the file too."""
+        """Adds the good points of an incomplete batch to the file of good points, however the scan ended."""
         self._good_points.rewrite(self._dataset)
         self._save_time()
 
@@ -172,13 +172,15 @@ class Scan:
             self._progress.doing(f"iteration {batch.iteration}" if batch.iteration else "bootstrap")
 
     def _give(self, points: Pending) -> None:
-        """Gives out what has no answer, as far as wanted and as the budget goes; a later command does the rest."""
+        """Hands out points without an answer, as many as are wanted and the budget allows. A later command evaluates
+        the others.
+        """
         left = min(self._limits.evaluations - self._tally.evaluated - len(self._work), MOST_POINTS)
         wanted = points.ids <= self._last_wanted
         self._work.add(Pending(points.ids[wanted], points.params[wanted], points.attempts[wanted]), int(left))
 
     def _ask(self) -> tuple[Batch, bytes] | None:
-        """The next batch and the strategy's state; None when it is done."""
+        """The next batch and the strategy's state; None when the strategy is done."""
         least = self._ahead() if self._eager else 1
         if not (self._strategy.lag or self._eager):
             self._progress.doing("training")
@@ -204,7 +206,7 @@ class Scan:
         return min(self._backend.points_in(LONGER * self._thought), max(self._tally.evaluated, MOST_AT_FIRST))
 
     def _evaluate(self, enough: Callable[[], bool]) -> None:
-        """Stores results until that is enough, or nothing is left that may be evaluated."""
+        """Stores results until there are enough, or until no point is left that may be evaluated."""
         while not enough():
             if self._results is None:
                 self._results = self._backend.evaluate(self._work, wait=self._wait, until=self._until)
@@ -260,13 +262,15 @@ class Scan:
             self._backend.cancel(unwanted)
 
     def _finish(self) -> str | None:
-        """Evaluates what is out, so that a seed gives the same points at any speed; returns why the scan stops."""
+        """Evaluates the points that are already handed out, so that a seed gives the same points at any speed. Returns
+        why the scan stops.
+        """
         self._evaluate(lambda: False)
         self._telling.finish()
         return self._stop_reason()
 
     def _all_asked(self) -> bool:
-        """Whether what is out uses up the budget."""
+        """Whether the points that are being evaluated use up the budget."""
         return self._tally.evaluated + len(self._work) >= self._limits.evaluations
 
     @property
@@ -276,7 +280,7 @@ class Scan:
 
     @property
     def _until(self) -> float:
-        """When the time is over, of time.monotonic."""
+        """The time of time.monotonic at which the scan must stop."""
         return self._start + self._limits.hours * 3600 - self._seconds
 
     def _save_time(self) -> None:
@@ -310,7 +314,7 @@ def best_of(tally: Tally) -> dict[str, float | None]:
 def read_tally(
     dataset: Dataset, wanted: int, target: Target, most: float = math.inf, names: Sequence[str] = ()
 ) -> Tally:
-    """The counts of a run so far; `names`: of the observables."""
+    """The counts of a run so far. `names`: of its observables."""
     known = np.concatenate([np.empty(0), *dataset.nlls()]).tolist() if target.follows else []
     good = dataset.count_good(target)
     tally = Tally(wanted, target, most, good=good, best=dataset.best_nll(), names=names, known=known)

@@ -1,4 +1,4 @@
-"""From what was asked for and a place where points are evaluated to a run: for the command and for notebooks."""
+"""Runs a scan with a file and a place where points are evaluated, for the command and for notebooks."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ WAIT_AT_START, WAIT_LATER = 60.0, 600.0
 
 @dataclass(frozen=True, kw_only=True)
 class ScanOptions:
-    """What a user says of a scan beside its file; `wait`: seconds, `folder`: None for the one that the file names."""
+    """What a user says about a scan besides its file. `wait`: seconds; `folder`: None for that of the file."""
 
     folder: Path | None = None
     seed: int | None = None
@@ -62,12 +62,12 @@ class ScanOptions:
     report: bool = True
 
     def folder_of(self, spec: ScanFile) -> Path:
-        """Where the run is kept."""
+        """The folder of the run."""
         return self.folder or Path("runs") / spec.run_name
 
 
 def open_pool(asked: Asked, places: Sequence[str], *, security: Security = PLAIN, race: bool = True) -> Pool:
-    """The evaluators at these places, which keep the spectrum files that the scan file wants."""
+    """The evaluators at these addresses. They keep the spectrum files that the scan file asks for."""
     below = kept_below(asked.spec, asked.settings.target)
     return Pool(places, security=security, say=say, spectra_below=below, file=asked.spec.path, race=race)
 
@@ -213,7 +213,7 @@ def _introduce(
     seed: int,
     dataset: Dataset | None,
 ) -> None:
-    """What is scanned, and how; `dataset`: of a run that goes on."""
+    """Prints what is scanned, and how. `dataset`: of a run that continues."""
     say(
         f"{spec.run_name}: {len(spec.variables)} variables; evaluator {description.backend}, "
         f"{description.concurrency} points at once"

@@ -93,7 +93,7 @@ class Space:
         return self.snap(rng.random((n, self.dim)))
 
     def all_known(self, u: Floats) -> bool:
-        """Whether u, shape (n, d), holds every point of a finite space."""
+        """Whether u, shape (n, d), contains every point of a finite space."""
         return len(u) >= self.size and len(np.unique(self.snap(u), axis=0)) >= self.size
 
     def not_among(self, u: Floats, most: int, rng: np.random.Generator) -> Floats:

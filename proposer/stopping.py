@@ -1,4 +1,6 @@
-"""The first good points by id: a scan stops when there are enough, and no evaluator's speed changes which they are."""
+"""The first good points by id. A scan stops when there are enough of them, and the speed of evaluators does not change
+which they are.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ class FirstGood:
         self._ids: list[int] = []  # with a minus sign, so that the highest one comes first
 
     def add(self, ids: Iterable[int]) -> None:
-        """Takes good points, in any order, each once."""
+        """Adds good points in any order, each once."""
         for point in ids:
             if len(self._ids) < self._wanted:
                 heapq.heappush(self._ids, -point)

@@ -136,7 +136,7 @@ class Target:
     @overload
     def contains(self, nll: NDArray[np.float64]) -> NDArray[np.bool_]: ...
     def contains(self, nll: Any) -> Any:
-        """Which NLLs, any shape, are good; NaN is not. Nobody counts good points in another way."""
+        """Which NLLs, any shape, are good; NaN is not. Everything that counts good points calls this."""
         if self.everything:
             return abs(nll) < math.inf
         good = nll < self.threshold

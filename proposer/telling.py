@@ -1,4 +1,4 @@
-"""When a strategy may be asked, and what it has been told by then: batches in order, or results as they come."""
+"""When a strategy may be asked, and what it has been told by then: batches in order, or results as they arrive."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from proposer.strategies.base import Strategy
 
 
 def _restore(strategy: Strategy, checkpoint: bytes, dataset: Dataset) -> None:
-    """Raises DatasetError for a checkpoint that the strategy cannot use, whatever it stumbles over."""
+    """Raises DatasetError for a checkpoint that the strategy cannot use, whatever error it causes."""
     try:
         strategy.restore(checkpoint)
     except Exception as error:
@@ -43,7 +43,7 @@ class Telling(Protocol):
 
 
 class InOrder:
-    """The ask for batch k sees all batches up to k - 1 - lag, in the order of their ids, and no others."""
+    """The ask for batch k sees all batches up to k - 1 - lag, in the order of their ids, and nothing else."""
 
     def __init__(self, dataset: Dataset, strategy: Strategy) -> None:
         self._dataset, self._strategy = dataset, strategy
@@ -71,7 +71,7 @@ class InOrder:
         self._tell_up_to(self._dataset.batches)
 
     def _seen_by_ask(self, number: int) -> int:
-        """Up to which batch the ask for batch `number` sees results: points of an InitCSV always."""
+        """The last batch whose results the ask for batch `number` sees. Points of an InitCSV are always seen."""
         return max(number - 1 - self._strategy.lag, min(self._init_batches, number - 1), 0)
 
     def _tell_up_to(self, last: int) -> None:
@@ -81,7 +81,7 @@ class InOrder:
 
 
 class AsTheyCome:
-    """An ask sees every result that has come, and is due when no more than `ahead()` points are without an answer."""
+    """An ask sees every result that has arrived. It is due when at most `ahead()` points are without an answer."""
 
     def __init__(self, dataset: Dataset, strategy: Strategy, work: Work, ahead: Callable[[], int]) -> None:
         self._dataset, self._strategy = dataset, strategy

@@ -1,4 +1,4 @@
-"""The time limit of a scan, within what takes long: trainings look at it step by step."""
+"""The time limit of a scan inside of long computations: trainings check it at every step."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _until: ContextVar[float] = ContextVar("until", default=math.inf)
 
 
 class OutOfTime(Exception):
-    """The time of the scan is over; what was begun is given up."""
+    """The time of the scan is over, and unfinished work is given up."""
 
 
 @contextmanager
 def within(until: float) -> Iterator[None]:
-    """In this block and this thread `check_time` raises OutOfTime after `until`, of time.monotonic."""
+    """In this block and this thread, `check_time` raises OutOfTime after `until`, a time of time.monotonic."""
     token = _until.set(until)
     try:
         yield

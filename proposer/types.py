@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scanspec import Likelihood, LodescanError
+from scanspec.terms import Term
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -127,10 +128,12 @@ class Pending(NamedTuple):
 
 @dataclass(frozen=True)
 class Observable:
-    """An observable as the evaluator describes it; `valid` is its window, None when open."""
+    """An observable as the evaluator describes it; `valid` is its window, None when open. `term`: how its value, -ln L,
+    follows from others, where it does."""
 
     name: str
     unit: str
     code: str
     valid: tuple[float, float] | None
     likelihood: Likelihood
+    term: Term | None = None

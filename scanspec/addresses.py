@@ -1,4 +1,4 @@
-"""Where an evaluator listens, read alike by both sides: HOST:PORT, or unix:PATH for a socket in a folder."""
+"""Where an evaluator listens, for both sides: HOST:PORT, or unix:PATH for a socket in a folder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _HOW = f"write HOST:PORT, for example {DEFAULT_ADDRESS}, or unix:PATH"
 
 
 class AddressError(LodescanError, ValueError):
-    """A text that is no address; the message says why."""
+    """A text that is not an address; the message says why."""
 
     next_step = _HOW
 
@@ -38,12 +38,12 @@ class Address:
 
     @property
     def target(self) -> str:
-        """The same for gRPC, which takes any word before a colon for a scheme, and a path for a URI."""
+        """The address as gRPC needs it. gRPC takes any word before a colon for a scheme, and a path for a URI."""
         return f"unix:{quote(self.path)}" if self.path else f"dns:///{self.host}:{self.port}"
 
     @property
     def is_local(self) -> bool:
-        """Whether nobody beyond this machine can be meant."""
+        """Whether the address can only mean this machine."""
         if self.path or self.host == "localhost":
             return True
         try:
@@ -53,22 +53,24 @@ class Address:
 
 
 def read_address(text: str, *, any_port: bool = False) -> Address:
-    """Reads an address; port 0, a free one, only where there is `any_port`. Raises AddressError."""
+    """Reads an address. Port 0, which means any free port, is allowed only with `any_port`. Raises AddressError."""
     if text.startswith("unix:"):
         return _read_path(text)
     host, colon, port = text.rpartition(":")
     if not colon or not host or not port:
-        raise AddressError(f"{text!r} is no address; {_HOW}")
+        raise AddressError(f"{text!r} is not an address; {_HOW}")
     if ":" in host.strip("[]") and not (host.startswith("[") and host.endswith("]")):
-        raise AddressError(f"{text!r} is no address; an IPv6 address stands in brackets, as in [::1]:50051")
+        raise AddressError(f"{text!r} is not an address; an IPv6 address stands in brackets, as in [::1]:50051")
     if not _is_host(host):
-        raise AddressError(f"{text!r} is no address: {host!r} cannot be a machine's name; {_HOW}")
+        raise AddressError(f"{text!r} is not an address: {host!r} cannot be a machine's name; {_HOW}")
     if not re.fullmatch("[0-9]+", port):
-        raise AddressError(f"{text!r} is no address: {port!r} is no port, a whole number from 1 to 65535; {_HOW}")
+        raise AddressError(
+            f"{text!r} is not an address: {port!r} is not a port, a whole number from 1 to 65535; {_HOW}"
+        )
     if len(port) > 20 or int(port) > 65535:
         raise AddressError(f"{text:.80}: there is no port {port:.40}; the largest one is 65535")
     if not int(port) and not any_port:
-        raise AddressError(f"{text}: port 0 is no port; name the one on which the evaluator says that it listens")
+        raise AddressError(f"{text}: port 0 is not a port; name the one on which the evaluator says that it listens")
     return Address(host, int(port))
 
 

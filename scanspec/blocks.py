@@ -51,7 +51,7 @@ class Block:
 
     @cached_property
     def text(self) -> str:
-        """Its lines without comments."""
+        """The lines without comments."""
         if ".#" in self.raw:
             return _COMMENT.sub("", _OF_MICROSOFT.sub(r" \1nan", self.raw))
         return _COMMENT.sub("", self.raw) if "#" in self.raw else self.raw
@@ -70,7 +70,7 @@ class Block:
                 yield words
 
     def halves(self) -> tuple[Block, Block | None]:
-        """What stands before a first line of a block or decay that is written as a comment, and what stands behind."""
+        """The parts before and after a commented line that begins a block or decay."""
         hidden = _HIDDEN_HEAD.search(self.raw) if "#" in self.raw else None
         if hidden is None:
             return self, None
@@ -78,7 +78,7 @@ class Block:
         return Block(self.name, self.scale, before, self.title), Block(hidden[0].strip(), None, behind)
 
     def comment(self, indices: tuple[int, ...]) -> str:
-        """What stands behind # in the last line of an entry; empty where nothing does."""
+        """The comment in the last line of an entry; empty where there is none."""
         found = ""
         for line in self.raw.split("\n"):
             said, _, comment = line.partition("#")
@@ -87,12 +87,12 @@ class Block:
         return found
 
     def headings(self) -> list[str]:
-        """The lines that head tables within the block."""
+        """The lines that begin a table within the block."""
         return [" ".join(words) for words in self.rows() if words[0][0].isalpha()]
 
     @cached_property
     def entries(self) -> Entries:
-        """Values as they are written, by their indices; of an entry that is there twice the later one."""
+        """The values as they are written, by their indices. The later of two values of the same entry counts."""
         return self._lines[0]
 
     @cached_property
@@ -224,7 +224,7 @@ def _values(rows: Iterable[list[str]]) -> dict[tuple[int, ...], list[str]]:
 
 
 def _distinct(words: list[str]) -> list[str]:
-    """One of those that are equal; texts of several words are prose where there is a single one."""
+    """The values without repetitions. A text of several words counts as prose where there is only one value."""
     found: dict[float | str, str] = {}
     for word in [candidate for candidate in words if " " not in candidate] or words:
         found.setdefault(_key(word), word)

@@ -1,4 +1,4 @@
-"""What is checked of a scan file as a whole, once its sections are read."""
+"""Checks a scan file as a whole, after its sections are read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def check_scored(root: Section, scan: ScanFile) -> None:
-    """Something must enter the likelihood, but where the scan only tabulates."""
+    """Raises ScanFileError where nothing enters the likelihood, unless the scan only tabulates."""
     if not scan.is_scored and not only_tabulates(scan.setup):
         where = "codes" if "codes" in root else "observables"
         root.faults.add(
@@ -30,15 +30,15 @@ def check_scored(root: Section, scan: ScanFile) -> None:
 
 
 def check_expressions(root: Section, scan: ScanFile) -> None:
-    """Of derived variables, observables and conditions, each of which knows what is found before it.
+    """Checks derived variables, observables and conditions: each may use what is found before it.
 
-    Where the file has other faults, any name in it may be one that would be known.
+    If the file has other faults, any name may be one that would be known without them.
     """
     fitted = scan.fitting.variables if scan.fitting is not None else ()
     known = [*(each.name for each in scan.variables), *(each.name for each in fitted)]
     names = [each.name for each in scan.all_observables()]
     if root.faults.any:
-        known += sorted(_every_key(scan.document))
+        known += sorted(every_key(scan.document))
 
     of_a_package = False  # from a code on whose kind only the evaluator knows: it may give any names
 
@@ -65,8 +65,8 @@ def check_expressions(root: Section, scan: ScanFile) -> None:
     check_all(scan.observables)
 
 
-def _every_key(content: object) -> set[str]:
-    """The keys of a mapping, of those in it, and so on, as names."""
+def every_key(content: object) -> set[str]:
+    """The keys of a mapping and of all mappings in it, as names."""
     if not isinstance(content, dict):
         return set()
-    return {plain_name(str(each)) for each in content}.union(*map(_every_key, content.values()))
+    return {plain_name(str(each)) for each in content}.union(*map(every_key, content.values()))

@@ -1,4 +1,4 @@
-"""Settings of CMAES and CMAES_ND, CMA-ES with novelty, beyond plain numbers. Each function raises ScanFileError."""
+"""Reads settings of CMAES and CMAES_ND that are more than a number. Each function raises ScanFileError."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def read_names(section: Section, key: str, what: str, known: Collection[str]) ->
     for name in names:
         if name not in known:
             raise section.error(
-                f"{section.path}: {section.spelling(key)}: {name!r} is no {what}{closest(name, known)}", key
+                f"{section.path}: {section.spelling(key)}: {name!r} is not {what}{closest(name, known)}", key
             )
     return names
 
@@ -49,10 +49,10 @@ def read_seeds(setup: Section, names: Sequence[str]) -> tuple[tuple[float, ...],
 
 
 def read_start(scan: ScanFile) -> tuple[float, ...]:
-    """The best row of the table `start_csv`: the values of the variables; empty without a table.
+    """The values of the variables in the best row of the table `start_csv`; empty without a table.
 
-    It is the one with the lowest NLL of its observables by this file's likelihoods, or, where the table has not all of
-    these, by its own column NLL (in BSMArt's tables: Result).
+    The best row has the lowest NLL of its observables by this file's likelihoods. If the table lacks some observables,
+    its column NLL decides (in BSMArt's tables: Result).
     """
     import numpy as np  # here, because workers read scan files and start without it
 

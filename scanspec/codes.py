@@ -1,4 +1,4 @@
-"""What every code's section must hold whatever runs it: checked on both sides, before anything is started."""
+"""Checks the keys that every kind of code may have. Both sides do this before anything is started."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LONGEST_TIMEOUT = 1e7
 
 
 def check_code_settings(code: Section, name: str) -> None:
-    """Hands the faults of a code's settings to its section's `faults`."""
+    """Adds the faults of a code's settings to the `faults` of its section."""
 
     def check(one: Callable[[], Any]) -> None:
         with code.faults.collect():
@@ -126,7 +126,7 @@ def read_pattern(invalid: Section) -> re.Pattern[str] | None:
 
 
 def _no_pattern(invalid: Section, error: Exception) -> ScanFileError:
-    return invalid.error(f"stderr is no regular expression: {error}", "stderr")
+    return invalid.error(f"stderr is not a regular expression: {error}", "stderr")
 
 
 def _check_flags(flags: Section) -> None:

@@ -1,4 +1,4 @@
-"""A table of numbers, columns separated by commas: how every CSV file is opened."""
+"""Opens CSV files: tables of numbers whose columns are separated by commas."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ _LARGEST_FIELD = 10_000  # characters
 
 
 class NotCsv(ValueError):
-    """A file is no table with commas; the message says what it is."""
+    """A file is not a table with commas. The message says what it is instead."""
 
 
 @contextmanager
 def open_csv(path: Path) -> Iterator[tuple[list[str], Iterator[tuple[int, list[str]]]]]:
-    """The names in the first line, in plain spelling and without a leading #, and the rows below it that are not
-    empty, as texts, each with its line.
+    """The names in the first line, in plain spelling and without a leading #, and the rows below it.
 
-    Raises NotCsv for what is no table, and OSError.
+    Each row that is not empty comes with its line number, as texts. Raises NotCsv and OSError.
     """
     with open(path, newline="", encoding="utf-8-sig", opener=open_regular) as file:
         rows = _rows(file)

@@ -1,4 +1,4 @@
-"""A mapping of a scan file whose every key knows its line."""
+"""A mapping of a scan file. Each key knows its line."""
 
 from __future__ import annotations
 
@@ -78,18 +78,18 @@ class Section:
         return iter(self._found)
 
     def raw(self, key: str) -> Any:
-        """The value as the file gives it; None where it gives none."""
+        """The value in the file; None where there is none."""
         return self._content[self._found[key]] if key in self._found else None
 
     def spelling(self, key: str) -> str:
-        """The key as the file spells it; empty where it is not there."""
+        """The key as the file spells it; empty where it is missing."""
         return self._spelled(key) if key in self._found else ""
 
     def _spelled(self, key: str) -> str:
         return str(getattr(self._content, "spellings", {}).get(key, key))
 
     def line(self, key: Any = None) -> int:
-        """Line of a key, from 1; of the mapping itself without a key or for a key that is not there."""
+        """The line of a key, from 1. Without a key, or for a missing key, the line of the mapping."""
         try:
             return int(self._content.lc.key(self._found.get(key, key))[0]) + 1
         except (KeyError, TypeError, AttributeError):
@@ -117,10 +117,10 @@ class Section:
             raise self.error(f"{self.path or 'the file'} has no {key!r}{why}", key)
 
     def section(self, key: str, keys: Keys | None = None, faults: Faults | None = None) -> Section:
-        """The mapping under a key; an empty one where there is none.
+        """The mapping under a key; an empty one where the key is missing.
 
-        What is wrong with its keys goes to `faults`, or is raised: without them its values mean little. What is found
-        later goes where the faults of this section go.
+        Faults of its keys go to `faults`. Without `faults` they are raised, because the values of such a mapping mean
+        little. Later faults go where those of this section go.
         """
         value = self.raw(key)
         if value is None:
@@ -246,7 +246,7 @@ _LARGEST = 2**53  # whole numbers beyond are rounded when they are read
 
 
 def plain_name(name: str) -> str:
-    """A name in the one spelling of characters that look alike, as Python has it: there are two of \u00b5."""
+    """The name in Python's normal form. Unicode has two characters for µ, for example."""
     return unicodedata.normalize("NFKC", name)
 
 

@@ -1,13 +1,13 @@
-"""The base class of all errors that a user can mend, on both sides."""
+"""The base class of all errors that a user can correct, on both sides."""
 
 from __future__ import annotations
 
 
 class LodescanError(Exception):
-    """Something that a user can mend: the message says what was wrong and where, `next_step` what to do about it.
+    """An error that a user can correct. The message says what is wrong and where, `next_step` what to do about it.
 
-    A class may have a `next_step` for all its errors; an error's own one is part of its text. `exit_code` is that of a
-    command that ends with the error.
+    A class may have a `next_step` for all its errors; that of one error is a part of its text. `exit_code` is the exit
+    code of a command that ends with the error.
     """
 
     next_step = ""
@@ -26,6 +26,6 @@ class LodescanError(Exception):
 
 
 class UsageError(LodescanError):
-    """The arguments of a command do not go together."""
+    """The arguments of a command are wrong together."""
 
     next_step = "`--help` behind the command lists its arguments"

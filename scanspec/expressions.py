@@ -49,16 +49,16 @@ _LONGEST = 2000  # characters
 
 
 class ExpressionError(ValueError):
-    """A text is no expression, or uses a name that is not known there."""
+    """A text is not an expression, or uses a name that is not known there."""
 
 
 def parse(
     text: str, known: Collection[str], variables: int, off: Collection[str] = (), later: Collection[str] = ()
 ) -> ast.expr:
-    """The tree of an expression that holds nothing but what it may hold.
+    """The syntax tree of an expression that contains only what is allowed. Raises ExpressionError.
 
-    `known` are the names that it may use beside `VARIABLE[i]`, i below `variables`. `off` are names that it would know
-    if their codes ran, `later` those that are found after it. Raises ExpressionError.
+    `known` are the names that it may use, besides `VARIABLE[i]` with i below `variables`. `off` are names that would be
+    known if their codes ran; `later` are names that are found after it.
     """
     if len(text) > _LONGEST:
         raise ExpressionError(f"{text[:60]!r} ... is longer than {_LONGEST:,} characters")
@@ -71,7 +71,7 @@ def parse(
         raise ExpressionError(f"{text!r:.200} is not an expression that can be read{why}") from None
     fault = _fault(tree, known, variables, off, later)
     if fault:
-        said = fault.removeprefix(f"uses {text.strip()!r}, which ")  # 'A0' is no variable
+        said = fault.removeprefix(f"uses {text.strip()!r}, which ")  # 'A0' is not a variable
         raise ExpressionError(f"{text!r:.200} {said}{_odd_names(text, known)}")
     return tree
 
@@ -110,7 +110,7 @@ def _fault(tree: ast.AST, known: Collection[str], variables: int, off: Collectio
                     return f"uses {name!r}, which belongs to a code that does not run"
                 if name in later:
                     return f"uses {name!r}, which is found only later; move this behind it"
-                what = "is no variable, derived variable or earlier observable"
+                what = "is not a variable, derived variable or earlier observable"
                 return f"uses {name!r}, which {what}{closest(name, known)}"
             case _ if not isinstance(node, _SYNTAX):
                 return "holds more than numbers, names, operators and calls of functions"
@@ -118,7 +118,7 @@ def _fault(tree: ast.AST, known: Collection[str], variables: int, off: Collectio
 
 
 def _odd_names(text: str, known: Collection[str]) -> str:
-    """A hint where a text has a name that no expression can hold, such as x^2; empty where it has none."""
+    """A hint about a name in the text that no expression can contain, such as x^2; empty where there is none."""
     odd = [name for name in known if not name.isidentifier() and to_number(name) is None and name in text]
     return f"; the name {odd[0]!r} cannot stand in an expression: rename it, or use VARIABLE[i]" if odd else ""
 
@@ -142,7 +142,7 @@ _WORDS_OF_EXPRESSIONS = {"and", "or", "not", "if", "else", "True", "False"}
 
 
 class _Plain(ast.NodeTransformer):
-    """math.sqrt(x) is sqrt(x); max([x, y]) is max(x, y)."""
+    """Rewrites math.sqrt(x) as sqrt(x), and max([x, y]) as max(x, y)."""
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         if isinstance(node.value, ast.Name) and node.value.id == "math":

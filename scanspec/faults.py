@@ -1,4 +1,4 @@
-"""What is wrong with a scan file: one error for all of it, so that a file is mended in one go."""
+"""Collects the faults of a scan file in one error, so that the user can correct all of them at once."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ScanFileError(LodescanError, ValueError):
 
 
 class Faults:
-    """Keeps the faults of a file while it is read, as long as `collecting`; from then on each is raised at once."""
+    """Keeps the faults of a file while it is `collecting`; afterwards it raises each at once."""
 
     def __init__(self, *, collecting: bool = False) -> None:
         self._collecting = collecting
@@ -37,11 +37,11 @@ class Faults:
         self._found.setdefault(str(error), error.line)
 
     def collect(self) -> _Collect:
-        """A context for what may be left out where it is wrong, so that the rest of the file is read."""
+        """A context that keeps a fault raised in it, so that the rest of the file is read."""
         return _Collect(self)
 
     def close(self) -> None:
-        """Raises ScanFileError with all that was found, in the order of the file; nothing is collected any more."""
+        """Raises ScanFileError with all faults in the order of the file. Later faults are raised at once."""
         self._collecting = False
         found = sorted(self._found, key=lambda fault: self._found[fault])
         if found:
@@ -50,7 +50,7 @@ class Faults:
 
     @property
     def any(self) -> bool:
-        """Whether there is one."""
+        """Whether there is a fault."""
         return bool(self._found)
 
 

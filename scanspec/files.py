@@ -1,4 +1,4 @@
-"""Files that somebody else has written: regular ones, of a bounded size, and never waited for."""
+"""Reads files that others have written: only regular files, of a bounded size, without waiting for a writer."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class NotAFile(OSError):
 
 
 def read_bytes(path: str | Path, most: int = LARGEST_TEXT) -> bytes:
-    """The content of a regular file; a link is followed.
+    """The content of a regular file; links are followed.
 
-    Raises NotAFile for any other, which might never end or not answer, and for a larger one, and OSError.
+    Raises NotAFile for other files, which might never end or not answer, and for files that are too large; and OSError.
     """
     with open(path, "rb", opener=open_regular) as file:  # Path.open takes no opener
         content = file.read(most + 1)
@@ -42,7 +42,7 @@ def read_text(path: Path, most: int = LARGEST_TEXT, errors: str = "strict") -> s
 
 
 def open_regular(path: str | Path, flags: int = os.O_RDONLY) -> int:
-    """An `opener` for open() that never waits for a writer; raises NotAFile for what is no regular file."""
+    """An `opener` for open() that never waits for a writer; raises NotAFile for what is not a regular file."""
     number = os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     try:
         require_regular(path, os.fstat(number).st_mode)

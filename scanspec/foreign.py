@@ -1,4 +1,4 @@
-"""Files of other kinds that people give in place of a scan file: what each is, and what to write."""
+"""Recognises files of other kinds that people pass in place of a scan file, and says what to write instead."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _A_SCAN_FILE = "a scan file is a mapping of sections: setup, variables, codes (R
 
 
 def what_it_is(path: Path, text: str, content: Any = None) -> str:
-    """What kind of file this is, in one line; empty for a scan file, and for what only its errors can explain.
+    """The kind of a file in one line; empty for a scan file, and where only the errors of reading can explain it.
 
-    `content`: what it was read as, None where it cannot be read.
+    `content`: the parsed file; None where it cannot be parsed.
     """
     if "Included_Codes" in (content if isinstance(content, Mapping) else text):
         return (

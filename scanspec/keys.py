@@ -1,6 +1,6 @@
-"""The keys of a scan file, section by section, in their one plain spelling, which the documents use.
+"""The keys of a scan file, section by section, in the plain spelling that the documents use.
 
-BSMArt's spellings of them are in scanspec/bsmart/spellings.py; every other key is an error.
+BSMArt's spellings are in scanspec/bsmart/spellings.py; every other key is an error.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ MAY_BE_EMPTY = frozenset(
         "networks",
         "codes",
         "observables",
+        "likelihoods",
         "environment_variables",
         "conditions",
         "options",
@@ -68,7 +69,7 @@ MAY_BE_EMPTY = frozenset(
 """Plain names of keys that may stand in YAML without a value: sections with nothing in them, words for people."""
 
 SECTIONS = Keys(
-    _list("setup variables derived_variables blocks fitting networks codes observables plotting"),
+    _list("setup variables derived_variables blocks fitting networks codes observables likelihoods plotting"),
 )
 SETUP = Keys(
     _list(
@@ -167,6 +168,14 @@ OBSERVABLE = Keys(
     ),
     numbers=_words("scale column mean sigma range lower_bound upper_bound valid"),
     booleans=_words("log_scaling"),
+)
+TERM = Keys(
+    _list("observables mean covariance sigma correlation scaling limit confidence table"),
+    numbers=_words("mean covariance sigma correlation confidence"),
+)
+SIGMA = Keys(
+    _list("plus minus"),
+    numbers=_words("plus minus"),
 )
 PLOTTING = Keys(
     _list("strategy plots"),

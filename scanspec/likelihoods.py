@@ -72,7 +72,7 @@ class Likelihood:
         """
         import numpy as np  # here, because workers read scan files but score nothing: they start without it
 
-        xp = _namespace(x)
+        xp = namespace(x)
         if self.kind is Kind.OFF:
             return xp.zeros_like(x)
         usable = xp.isfinite(x) & self._in_domain(x)
@@ -133,7 +133,7 @@ class Likelihood:
         return half
 
 
-def _namespace(x: Array) -> Any:
+def namespace(x: Array) -> Any:
     """The functions of x's own library. Those of numpy itself do: array_api_compat's copy of numpy imports f2py, and
     each start of an evaluator would wait for it.
     """
@@ -144,13 +144,13 @@ def _namespace(x: Array) -> Any:
 
 def cap(loss: Array) -> Array:
     """sgn(l) M (1 - exp(-|l| / M)): the identity for small |l|, at most M."""
-    xp = _namespace(loss)
+    xp = namespace(loss)
     return -xp.sign(loss) * LARGEST_LOSS * xp.expm1(-xp.abs(loss) / LARGEST_LOSS)
 
 
 def losses_and_nll(likelihoods: Sequence[Likelihood], observables: Array) -> tuple[Array, Array]:
     """Losses, shape (n, k), and their sums, shape (n,), of observables of shape (n, k)."""
-    xp = _namespace(observables)
+    xp = namespace(observables)
     if not likelihoods:  # a scan that only keeps spectra
         return observables, xp.sum(observables, axis=1)
     columns = [each.loss(observables[:, j]) for j, each in enumerate(likelihoods)]

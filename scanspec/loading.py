@@ -1,4 +1,4 @@
-"""From the text of a scan file, YAML or JSON, to its content; and what is said of a text that is neither."""
+"""Parses the text of a scan file, YAML or JSON, and explains what is wrong with a text that is neither."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def _load(path: Path, text: str) -> Any:
 
 
 class _Constructor(RoundTripConstructor):
-    """Numbers as everywhere else in lodescan: what is none, such as 1_0 or 0x1F, stays a text, and so do dates."""
+    """Reads numbers as everywhere else in lodescan. Other words, such as 1_0, 0x1F or dates, stay texts."""
 
     def construct_yaml_int(self, node: Any) -> Any:
         return super().construct_yaml_int(node) if _is_plain(node.value) else node.value
@@ -150,7 +150,7 @@ def _yaml() -> Any:
 
 
 def _check_events(path: Path, events: Iterator[Event]) -> None:
-    """Before anything is built: levels, aliases, tags and texts that a scan file cannot have.
+    """Refuses levels, aliases, tags and texts that a scan file cannot have, before anything is built.
 
     A file of a few lines whose aliases repeat each other would have billions of values.
     """
@@ -206,7 +206,7 @@ def _short(tag: object) -> str:
 
 
 def _check_text(event: ScalarEvent, refuse: Any) -> None:
-    """Escapes in double quotes that nobody means: LaTeX such as "$\\tau$" there is a tab and "au"."""
+    """Refuses escapes in double quotes that nobody means: "$\tau$" in LaTeX would be a tab followed by "au"."""
     text = event.value
     if any("\ud800" <= char <= "\udfff" for char in text):
         raise refuse("a text holds half of a character (\\ud800 to \\udfff alone); write the character itself")
@@ -270,7 +270,7 @@ def _check_json(path: Path, text: str) -> None:
         outside = re.sub(r'"(?:[^"\\]|\\.)*"', '""', text)  # strings hold no raw line breaks, so lines stay
         line = outside[: outside.index(constant)].count("\n") + 1
         raise ScanFileError(
-            f"{path}, line {line}: {constant} is no JSON; infinities are written as strings, NaN has no meaning", line
+            f"{path}, line {line}: {constant} is not JSON; infinities are written as strings, NaN has no meaning", line
         )
 
     try:

@@ -31,7 +31,7 @@ def stderr_console() -> Console:
 
 
 class _Formatter(logging.Formatter):
-    """Texts may come from programs and files: nothing that a terminal would obey."""
+    """Removes characters that control a terminal, because texts may come from programs and files."""
 
     def format(self, record: logging.LogRecord) -> str:
         return visible(super().format(record))

@@ -9,6 +9,7 @@ from typing import Any
 
 from scanspec.document import ScanFileError, Section, closest, to_number
 from scanspec.likelihoods import NEEDS_MEAN_AND_SIGMA, Kind, Likelihood
+from scanspec.terms import Term, TermKind
 
 Index = int | tuple[int, ...]
 
@@ -66,7 +67,8 @@ class ObservableSpec:
     It is read from the spectrum at `slha`, or is the expression `function`, or flavio's
     prediction for `flavio`, or, with none of them, is returned by the code. `valid` is a closed
     window, in the observable's unit. With a `measurement` (names in flavio's database; empty: the
-    only one) only an evaluator knows the likelihood's constants, and `likelihood` is OFF here.
+    only one) only an evaluator knows the likelihood's constants, and `likelihood` is OFF here. With a `term`, of the
+    section `likelihoods`, it is the -ln L of other observables.
     """
 
     name: str
@@ -81,6 +83,7 @@ class ObservableSpec:
     description: str = ""
     flavio: FlavioAddress | None = None
     measurement: tuple[str, ...] | None = None
+    term: Term | None = None
 
 
 def read_observable(entry: Section, name: str, code: str | None, notes: list[str]) -> ObservableSpec:
@@ -165,7 +168,7 @@ def read_address(entry: Section, key: str = "slha", value: Any = None) -> SlhaAd
     if key == "slha":
         for name in ("scale", "column", "under"):
             if name in entry and special:
-                raise entry.error(f"{name} is for entries of blocks; {block} is no such block", name)
+                raise entry.error(f"{name} is for entries of blocks; {block} is not one", name)
     if block in OF_ANALYSES:
         return _read_words(entry, key, block, rest)
     if block == "XSECTION":
@@ -243,6 +246,8 @@ def _read_window(entry: Section) -> tuple[float, float] | None:
 def _read_likelihood(entry: Section, notes: list[str]) -> Likelihood:
     entry.boolean("log_scaling", False)  # refused also where no CFUNCTION reads it
     mean = entry.number("mean") if "mean" in entry else math.nan
+    if isinstance(entry.raw("sigma"), dict):
+        raise entry.error(f"{entry.path}: errors of two sizes stand in the section likelihoods, {_AS_TERM}", "sigma")
     sigma = entry.number("sigma") if "sigma" in entry else math.nan
     if "scaling" in entry:
         kind = _read_kind(entry)
@@ -274,6 +279,9 @@ def _read_likelihood(entry: Section, notes: list[str]) -> Likelihood:
     return Likelihood(kind)
 
 
+_AS_TERM = "as `likelihoods: {NAME: {observables: [...], ...}}`"
+
+
 def _read_kind(entry: Section) -> Kind:
     name = entry.text("scaling")
     if name == "LOGUSER":
@@ -282,6 +290,8 @@ def _read_kind(entry: Section) -> Kind:
             "MINUSEXPUSER when it is -ln L",
             "scaling",
         )
+    if name in TermKind.__members__:
+        raise entry.error(f"{entry.path}: scaling {name} stands in the section likelihoods, {_AS_TERM}", "scaling")
     try:
         return Kind(name)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Tables in the format Parquet: the rows as texts, as those of a CSV file. pyarrow, 150 MB, is imported on demand."""
+"""Reads tables in Parquet format as rows of texts, like those of CSV files. pyarrow, 150 MB, is imported on demand."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAGIC = b"PAR1"
 
 
 def is_parquet(path: Path) -> bool:
-    """Whether a file says that it is one; raises OSError."""
+    """Whether a file begins as Parquet files do; raises OSError."""
     return read_start(path, len(MAGIC)) == MAGIC
 
 

@@ -26,7 +26,7 @@ class PlainMap(CommentedMap):
         self._lines: dict[Any, Any] = of.lc.data or {}
 
     def put(self, key: Any, value: Any, spelling: Any) -> None:
-        """Sets a key; its line is that of the file's `spelling`, or of the mapping where that is not there."""
+        """Sets a key. Its line is that of the file's `spelling`; if that is missing, the line of the mapping."""
         self[key] = value
         if spelling != key:
             self.spellings[key] = str(spelling)

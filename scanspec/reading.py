@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -11,14 +11,15 @@ from ruamel.yaml.comments import CommentedMap
 
 from scanspec import keys
 from scanspec.bsmart import translate
-from scanspec.checking import check_expressions, check_scored
+from scanspec.checking import check_expressions, check_scored, every_key
 from scanspec.codes import check_code_settings
 from scanspec.document import ScanFileError, Section, closest
 from scanspec.faults import Faults
-from scanspec.fitting import read_fitting
+from scanspec.fitting import Fitting, read_fitting
 from scanspec.likelihoods import Kind, Likelihood
 from scanspec.loading import parse_document, read_document
 from scanspec.observables import ObservableSpec, read_observable
+from scanspec.reading_terms import read_terms
 from scanspec.rows import column_variables
 from scanspec.scanfile import CodeSpec, ScanFile
 from scanspec.settings import check_settings, reads_rows
@@ -69,6 +70,7 @@ def _read(path: Path, content: CommentedMap, text: str, also: Callable[[ScanFile
                 f"{setup.path}: {setup.spelling('skip_slha_files')} has no effect: a program always gets files"
             )
     top = _read_top(root, codes, notes)
+    terms = _read_terms(root, variables, fitting, derived=derived, codes=codes, top=top)
     blocks, places = _read_blocks(root)
     scan = ScanFile(
         path,
@@ -82,6 +84,7 @@ def _read(path: Path, content: CommentedMap, text: str, also: Callable[[ScanFile
         blocks=blocks,
         codes=codes,
         observables=top,
+        terms=terms,
         ignored=tuple(dict.fromkeys(ignored)),
         notes=tuple(notes),
         plotting=plotting,
@@ -266,6 +269,25 @@ def _read_top(root: Section, codes: tuple[CodeSpec, ...], notes: list[str]) -> t
     return tuple(found)
 
 
+def _read_terms(
+    root: Section,
+    variables: Sequence[Variable],
+    fitting: Fitting | None,
+    *,
+    derived: Collection[str],
+    codes: Sequence[CodeSpec],
+    top: Sequence[ObservableSpec],
+) -> tuple[ObservableSpec, ...]:
+    """The terms; where the file has other faults, a name that they use may be one that would be known."""
+    section = _section(root, "likelihoods")
+    fitted = [each.name for each in (fitting.variables if fitting is not None else ())]
+    observables = [each.name for code in codes for each in code.observables] + [each.name for each in top]
+    known = [*fitted, *derived, *observables]
+    if root.faults.any:
+        known += sorted(every_key(root.raw("codes"))) + sorted(every_key(root.raw("observables")))
+    return read_terms(section, known, [each.name for each in variables])
+
+
 def _source(spec: ObservableSpec) -> tuple[object, str | None]:
     return spec.slha, spec.function
 
@@ -279,7 +301,7 @@ def _read_blocks(root: Section) -> tuple[dict[str, dict[tuple[int, ...], str]], 
         with root.faults.collect():
             if block.upper() == "DECAY":
                 raise section.error(
-                    "a DECAY table is no block: write its width as an expression in the template", block
+                    "a DECAY table is not a block: write its width as an expression in the template", block
                 )
             entries = section.section(block)
             for index in entries:
@@ -298,7 +320,7 @@ def _read_blocks(root: Section) -> tuple[dict[str, dict[tuple[int, ...], str]], 
 def _read_index(entries: Section, index: str) -> tuple[int, ...]:
     words = [each.strip() for each in index.split(",")] if index.strip() else []
     if not all(re.fullmatch(r"[+-]?\d{1,15}", each, re.ASCII) for each in words):
-        raise entries.error(f"{index!r} is no SLHA index; write whole numbers, joined by commas", index)
+        raise entries.error(f"{index!r} is not an SLHA index; write whole numbers, joined by commas", index)
     return tuple(int(each) for each in words)
 
 
@@ -321,14 +343,17 @@ def _check_names(root: Section, variables: Section, derived: Section, scan: Scan
         section = root.section("fitting", keys.FITTING)
         for variable in scan.fitting.variables:
             add(section.section("variables"), variable.name, "the variable")
-        found = [each.name for each in scan.all_observables() if each.name not in scan.derived]
+        terms = {each.name for each in scan.terms}
+        found = [each.name for each in scan.all_observables() if each.name not in {*scan.derived, *terms}]
         for target in scan.fitting.targets:
             if target.name not in found or target.name in seen:
                 targets = section.section("observables")
                 root.faults.add(
-                    targets.error(f"{target.name!r} is no observable{closest(target.name, found)}", target.name)
+                    targets.error(f"{target.name!r} is not an observable{closest(target.name, found)}", target.name)
                 )
     for name in derived:
         add(derived, name, "the derived variable")
     for spec in (*(each for code in scan.codes for each in code.observables), *scan.observables):
         add(spec.section, spec.name, "the observable")
+    for spec in scan.terms:
+        add(spec.section, spec.name, "the likelihood")

@@ -42,9 +42,10 @@ def column_variables(setup: Section, variables: Section, ignored: list[str]) -> 
 
 
 def read_columns(setup: Section, key: str) -> tuple[dict[str, list[float]], dict[str, str]]:
-    """The numbers of each column of the table that a key names, row by row, NaN for what is no finite number; and of a
-    column that has some of those, or that is there twice, what is wrong with it. Raises ScanFileError for what is no
-    table.
+    """Reads the table that a key names: the numbers of each column, and what is wrong with some columns.
+
+    A cell that is not a finite number is NaN. A column with such a cell, or one that is there twice, has a fault.
+    Raises ScanFileError for a file that is not a table.
     """
     path = Path(setup.file).parent / setup.text(key)
     wrong: dict[str, str] = {}

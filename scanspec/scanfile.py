@@ -30,9 +30,10 @@ class ScanFile:
     """A scan file that has been checked as far as it can be without running anything.
 
     `codes` are those that run, in order; `observables` are those found after the last
-    one; `derived` maps names to expressions; `blocks` maps an SLHA block to its entries,
-    each an expression, and `block_places` each entry to its file and line. `ignored` lists
-    keys without meaning here, `notes` what else the user should hear before a scan starts.
+    one, and `terms` those whose value is -ln L of others; `derived` maps names to expressions;
+    `blocks` maps an SLHA block to its entries, each an expression, and `block_places` each entry to
+    its file and line. `ignored` lists keys without meaning here, `notes` what else the user should
+    hear before a scan starts.
     `switched_off` are the observables of codes that do not run. `document` is in the plain spelling, `changes` are the
     lines that say what that took, and `in_bsmarts_words` says whether the file's `Setup` is BSMArt's.
     """
@@ -48,6 +49,7 @@ class ScanFile:
     blocks: dict[str, dict[tuple[int, ...], str]]
     codes: tuple[CodeSpec, ...]
     observables: tuple[ObservableSpec, ...]
+    terms: tuple[ObservableSpec, ...]
     ignored: tuple[str, ...]
     notes: tuple[str, ...]
     plotting: Section
@@ -59,12 +61,12 @@ class ScanFile:
 
     @property
     def folder(self) -> Path:
-        """Where relative paths of the file start."""
+        """The folder that relative paths of the file start from."""
         return self.path.resolve().parent
 
     @property
     def run_name(self) -> str:
-        """The run's name; the file's own where it gives none."""
+        """The name of the run; without one, the name of the file."""
         return self.setup.text("run_name", "") or self.path.stem
 
     @property
@@ -80,7 +82,7 @@ class ScanFile:
 
     def all_observables(self) -> list[ObservableSpec]:
         """All that a point gives, in the order in which it is found: what is solved for, derived variables, the
-        codes' observables in turn, the file's own.
+        codes' observables in turn, the file's own, the terms of the section `likelihoods`.
         """
         fitted = [
             ObservableSpec(
@@ -102,4 +104,5 @@ class ScanFile:
             )
             for name, text in self.derived.items()
         ]
-        return fitted + derived + [each for code in self.codes for each in code.observables] + list(self.observables)
+        of_codes = [each for code in self.codes for each in code.observables]
+        return fitted + derived + of_codes + list(self.observables) + list(self.terms)

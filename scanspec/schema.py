@@ -8,6 +8,7 @@ from scanspec import keys
 from scanspec.keys import MAY_BE_EMPTY, Keys
 from scanspec.likelihoods import Kind
 from scanspec.settings import TYPES
+from scanspec.terms import TermKind
 from scanspec.variables import PRIOR_NAMES
 
 Schema = dict[str, Any]
@@ -33,6 +34,11 @@ def schema() -> Schema:
         umbridge=_section(keys.UMBRIDGE),
     )
     code["additionalProperties"] = {"type": "object"}  # a kind of code that another package brings
+    term = _section(
+        keys.TERM,
+        sigma=_either(NUMBERS, _section(keys.SIGMA)),
+        scaling=_words(each.value for each in TermKind if each is not TermKind.UNKNOWN),
+    )
     fitting = _section(
         keys.FITTING,
         variables=_named(variable),
@@ -45,6 +51,7 @@ def schema() -> Schema:
         variables=_named(variable),
         codes=_named(code),
         observables=_named(observable),
+        likelihoods=_named(term),
         fitting=fitting,
         networks=_section(keys.NETWORKS, threshold_value=_either(NUMBERS, _section(keys.THRESHOLD))),
         plotting=_section(keys.PLOTTING, plots=_named(_section(keys.PLOT))),

@@ -31,19 +31,19 @@ def type_name(setup: Section) -> str:
     if name in TYPES:
         return name
     raise setup.error(
-        f"type {name!r} is no scan that lodescan knows{nearest(name, TYPES)}; the types are {', '.join(TYPES)}, and "
+        f"type {name!r} is not a scan that lodescan knows{nearest(name, TYPES)}; the types are {', '.join(TYPES)}, and "
         f"without a type it is {DEFAULT}",
         "type",
     )
 
 
 def only_tabulates(setup: Section) -> bool:
-    """Whether the type asks for points whatever comes back, so that it makes sense without a likelihood."""
+    """Whether the type proposes points independently of the results, so that it makes sense without a likelihood."""
     return setup.text("type", DEFAULT) in ("RANDOM", "SOBOL", "GRID", "READ_CSV")
 
 
 def reads_rows(setup: Section) -> bool:
-    """Whether the scan is the rows of a CSV file and nothing else."""
+    """Whether the scan evaluates the rows of a CSV file and nothing else."""
     return setup.text("type", DEFAULT) == "READ_CSV"
 
 
@@ -76,7 +76,7 @@ def check_settings(setup: Section, networks: Section, variables: Sequence[Variab
 def _check_type(
     name: str, setup: Section, networks: Section, variables: Sequence[Variable], columns: Collection[str]
 ) -> None:
-    """What one type reads of the two sections."""
+    """Checks the keys that one type reads."""
     faults = setup.faults
     if name == "LODE":
         with faults.collect():
@@ -110,8 +110,8 @@ def _check_type(
     if name == "CMAES_ND":
         for check in (
             lambda: read_novelty(setup),
-            lambda: read_names(setup, "focus", "variable or observable", columns),
-            lambda: read_names(setup, "hierarchy", "observable", columns),
+            lambda: read_names(setup, "focus", "a variable or observable", columns),
+            lambda: read_names(setup, "hierarchy", "an observable", columns),
         ):
             with faults.collect():
                 check()
@@ -133,7 +133,7 @@ def _check_goal(setup: Section, columns: Collection[str]) -> None:
     even_in = [plain_name(each) for each in setup.texts("even_in")]
     for name in even_in:
         if name not in columns:
-            raise setup.error(f"even_in: {name!r} is no variable or observable{closest(name, columns)}", "even_in")
+            raise setup.error(f"even_in: {name!r} is not a variable or observable{closest(name, columns)}", "even_in")
     if even_in and goal == "collect":
         raise setup.error("even_in says what a map is even in; goal is collect, which draws none", "even_in")
 

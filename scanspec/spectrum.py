@@ -155,7 +155,7 @@ class Spectrum:
         return self.entry(SlhaAddress(name.upper(), tuple(numbers)))
 
     def text(self, name: str, *indices: int) -> str:
-        """An entry as it is written, also where it is no number; raises EntryMissing when it is not there."""
+        """An entry as it is written, also where it is not a number; raises EntryMissing when it is not there."""
         return self._text(SlhaAddress(name.upper(), indices), indices)
 
     def entry(self, address: SlhaAddress) -> float:

@@ -107,7 +107,7 @@ def check_code(code: Section, name: str) -> None:
         )
     if not kinds and name not in BUILT_IN:
         raise code.error(
-            f"code {name!r} has neither function nor command, and is no tool that lodescan has"
+            f"code {name!r} has neither function nor command, and is not a tool that lodescan has"
             f"{closest(name, BUILT_IN)}; {WITHOUT_A_WAY}; {HOW_TO_PORT}"
         )
 

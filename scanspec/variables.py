@@ -214,7 +214,7 @@ def _read_range(section: Section, key: str) -> tuple[float, float]:
 def _prior_kind(section: Section, key: str) -> PriorKind:
     name = section.text(key)
     if name.lower() not in PRIOR_NAMES:
-        raise section.error(f"{name!r} is no prior that lodescan knows{closest(name, PRIOR_NAMES)}", key)
+        raise section.error(f"{name!r} is not a prior that lodescan knows{closest(name, PRIOR_NAMES)}", key)
     return PRIOR_NAMES[name.lower()]
 
 

@@ -9,13 +9,13 @@ cd "$(dirname "$0")/.."
 name=${1%@*}
 version=${1#"$name"}
 env=.envs/$1
-[[ $name =~ ^[A-Za-z0-9_-]+$ ]] || { echo "'$name' is no name of an environment: letters, digits, _ and - only" >&2; exit 2; }
+[[ $name =~ ^[A-Za-z0-9_-]+$ ]] || { echo "'$name' is not a name of an environment: letters, digits, _ and - only" >&2; exit 2; }
 torch_index=${TORCH_INDEX:-https://download.pytorch.org/whl/cpu}
 . tools/uv.sh
 [ -f "locks/$name.txt" ] || { echo "there is no environment '$name': locks/$name.txt is missing" >&2; exit 2; }
 python=${PYTHON:-python3}
 if [ -n "$version" ]; then
-    [[ $version =~ ^@[0-9]+\.[0-9]+$ ]] || { echo "'${version#@}' is no version of Python, such as 3.13" >&2; exit 2; }
+    [[ $version =~ ^@[0-9]+\.[0-9]+$ ]] || { echo "'${version#@}' is not a version of Python, such as 3.13" >&2; exit 2; }
     python=$(find_python "${version#@}") || { echo "there is no Python ${version#@} on this machine" >&2; exit 3; }
 fi
 

@@ -21,6 +21,9 @@ CELLS = 256
 REFERENCE = 5000
 _CACHE = Path(__file__).parent / ".cache"
 
+SAMPLER = 2
+"""Version of what draws the reference points; a new one leaves the kept points of an older one unused."""
+
 
 @dataclass(frozen=True)
 class Cells:
@@ -41,7 +44,7 @@ class Cells:
     def cached(cls, name: str, make: Callable[[], tuple[Floats, float]], count: int) -> Cells:
         """So many cells, a power of two, of uniform good points and the good volume, which are made at the first use
         and kept."""
-        path = _CACHE / f"{name}.npz"
+        path = _CACHE / f"{name}.{SAMPLER}.npz"
         if not path.exists():
             _CACHE.mkdir(exist_ok=True)
             points, volume = make()

@@ -39,11 +39,11 @@ class OneMember(OfNll):
 
     def fit(self, known: Known, rng: np.random.Generator) -> None:
         super().fit(known, rng)
-        if self._nets is not None:
-            self._nets = Nets.from_arrays(
+        if self.residuals.nets is not None:
+            self.residuals.nets = Nets.from_arrays(
                 {
                     name: np.repeat(value[:1], len(value), axis=0) if value.ndim else value
-                    for name, value in self._nets.to_arrays().items()
+                    for name, value in self.residuals.nets.to_arrays().items()
                 }
             )
 

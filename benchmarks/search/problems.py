@@ -7,8 +7,8 @@ that are invalid. gshells6d and blobs8d have no observables, only an NLL.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -198,9 +198,25 @@ def _limits(kinds_: list[Kind], values: list[float], sigmas: list[float]) -> tup
     return tuple(Likelihood(*each) for each in zip(kinds_, values, sigmas, strict=True))
 
 
+def _as_nll(name: str, of: Problem, regressed: Sequence[int], kind: Kind) -> Problem:
+    """The same problem where a code gives -ln L of all observables but the `regressed` ones as one number, as
+    HiggsTools gives a χ²."""
+    inner = of.observables
+    assert inner is not None
+    others = [j for j in range(len(of.likelihoods)) if j not in regressed]
+
+    def observables(x: Floats) -> Floats:
+        y = inner(x)
+        nll = losses_and_nll([of.likelihoods[j] for j in others], y[:, others])[1]
+        return np.column_stack([y[:, list(regressed)], -nll if kind is Kind.EXPUSER else nll])
+
+    likelihoods = (*(of.likelihoods[j] for j in regressed), Likelihood(kind))
+    return replace(of, name=name, likelihoods=likelihoods, observables=observables)
+
+
 G, U = Kind.GAUSS, Kind.UPPER
 
-PROBLEMS = {
+_PROBLEMS = {
     each.name: each
     for each in (
         Problem(
@@ -317,3 +333,11 @@ PROBLEMS = {
         Problem("saddle8d", 8, 2.0, nll_only=kinds.saddle),
     )
 }
+
+_AS_NLL = (
+    _as_nll("chi2_8d", _PROBLEMS["multi8d"], (), Kind.MINUSEXPUSER),
+    _as_nll("mixed8d", _PROBLEMS["multi8d"], (0, 1), Kind.MINUSEXPUSER),
+    _as_nll("mixed10d", _PROBLEMS["multi10d"], (0, 1, 2), Kind.EXPUSER),
+)
+
+PROBLEMS = _PROBLEMS | {each.name: each for each in _AS_NLL}

@@ -1,4 +1,4 @@
-"""Files that a code reads beside its own: those that the scan file names, and those that a module opens when imported.
+"""Files that a code reads: those that the scan file names as `data`, and those that a module opens when it is imported.
 
 They belong to the physics digest like the code itself.
 """
@@ -28,7 +28,7 @@ IMPORT_LIMIT = 120.0
 
 
 def check_data(section: Section, folder: Path) -> None:
-    """Raises ScanFileError where `data` of a code's section names what is not there."""
+    """Raises ScanFileError where `data` of a code's section names a missing file."""
     for name in section.texts("data"):
         if not (folder / name).exists():
             raise section.error(f"{section.path}: data: there is no {folder / name}", "data")
@@ -56,11 +56,11 @@ def _files_below(folder: Path) -> list[Path]:
 
 
 def opened_by(module: str, files: Collection[Path], scan: Path) -> dict[str, FileHash]:
-    """The files in the scan file's folder or beside the module that are opened for reading while it is imported.
+    """The files in the scan file's folder or beside the module that the module opens for reading while it is imported.
 
-    `files` are the module's own and those that it imports: where none of them calls anything that may open a file,
-    nothing is done. Otherwise it is imported once more, in a process of its own. What is written too is left out, and
-    so is the scan file itself.
+    `files` are those of the module and of what it imports. If none of them calls anything that may open a file, nothing
+    is done. Otherwise another process imports the module once more and reports. Files that are also written, and the
+    scan file itself, are left out.
     """
     folder = scan.resolve().parent
     if not any(_may_open(path) for path in files if path.suffix == ".py"):
@@ -73,7 +73,7 @@ def opened_by(module: str, files: Collection[Path], scan: Path) -> dict[str, Fil
 
 
 def _ask_another_process(module: str, beside: Path, folders: Sequence[str]) -> list[str]:
-    """The answer of evaluator.codes.opened; empty where it does not come: then the first worker says why."""
+    """The answer of evaluator.codes.opened; empty where none comes: then the first worker reports the reason."""
     with tempfile.NamedTemporaryFile() as answer:  # and no pipe, which a daemon of the module's would keep open
         words = [sys.executable, "-m", "evaluator.codes.opened", answer.name, module, str(beside), *folders]
         quiet = subprocess.DEVNULL

@@ -22,7 +22,10 @@ DEFAULT_TIMEOUT = 600.0
 
 @dataclass(frozen=True, kw_only=True)
 class Deadline:
-    """Seconds for a point in a code: for the first of a process, where some codes compile, and for later ones."""
+    """Seconds that a code may take for one point.
+
+    `first`: for the first point of a process, where some codes compile. `later`: for all others.
+    """
 
     first: float = DEFAULT_TIMEOUT
     later: float = DEFAULT_TIMEOUT
@@ -32,13 +35,14 @@ class Deadline:
         return max(self.first, self.later)
 
     def at_most(self, seconds: float) -> Deadline:
-        """The same, or shorter."""
+        """This deadline, shortened to `seconds` where it is longer."""
         return Deadline(first=min(self.first, seconds), later=min(self.later, seconds))
 
     def read(self, code: Section) -> Deadline:
-        """The deadline that the keys `timeout` and `first_timeout` of a code ask for; this one where they say nothing.
+        """The deadline that the keys `timeout` and `first_timeout` of a code ask for; this one where the keys are
+        missing.
 
-        A first point has no less time than later ones, unless `first_timeout` says so. Raises ScanFileError.
+        Without `first_timeout` the first point has at least as much time as later ones. Raises ScanFileError.
         """
         later = code.number_in("timeout", self.later, 0.0, LONGEST_TIMEOUT, open_low=True)
         first = later if self.first == self.later else max(later, self.first)
@@ -50,11 +54,10 @@ set_before: list[tuple[float, str, float]] = []
 
 
 def run_by(seconds: float, name: str, function: Callable[[T], R], argument: T) -> R:
-    """function(argument), which is ended with CodeTimedOut once it has run for `seconds`.
+    """Returns function(argument). Raises CodeTimedOut when it has run for `seconds`.
 
-    Works in a main thread only. A function that hangs in compiled code does not notice, nor
-    does one that takes the signal for itself; then the owner of the worker ends the whole
-    process a little later.
+    This works in the main thread only. A function that hangs in compiled code, or that handles SIGALRM itself, does not
+    notice; then the owner of the worker ends the process a little later.
     """
     if threading.get_ident() != threading.main_thread().ident:
         return function(argument)
@@ -69,7 +72,7 @@ def run_by(seconds: float, name: str, function: Callable[[T], R], argument: T) -
 
 
 def prepare() -> None:
-    """Takes the alarm for deadlines, once: it costs more than a quick point."""
+    """Installs the handler of the alarm. This is done once, because it takes longer than a quick point."""
     signal.signal(signal.SIGALRM, _ring)
     set_before[:] = [(0.0, "", 0.0)]
 

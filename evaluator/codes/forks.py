@@ -1,4 +1,4 @@
-"""A call that may fork: whatever comes of the child, this process alone goes on."""
+"""Calls that may fork: only this process goes on after them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ R = TypeVar("R")
 
 
 def in_this_process(function: Callable[[T], R], argument: T) -> R:
-    """function(argument); a child that it has forked and that comes back, by an error too, ends here.
+    """Returns function(argument). A forked child that returns or raises is ended here.
 
-    It would go on as if it were this process, and answer in its place.
+    Otherwise it would go on as if it were this process and answer in its place.
     """
     here = os.getpid()
     try:

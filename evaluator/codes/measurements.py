@@ -27,7 +27,7 @@ MOST_ASYMMETRIC = 0.1
 
 
 def names(observable: str, arguments: Sequence[float]) -> list[str]:
-    """flavio's measurements of an observable in this very bin."""
+    """flavio's measurements of an observable in exactly this bin."""
     flavio = importlib.import_module("flavio")
     key = (observable, *arguments) if arguments else observable
     return [name for name, measurement in flavio.Measurement.instances.items() if key in measurement.all_parameters]
@@ -79,7 +79,7 @@ def _combine(observable: str, arguments: Sequence[float], chosen: Sequence[str])
     gaussian = math.isfinite(mean) and 0 < sigma < math.inf and abs(left - right) <= MOST_ASYMMETRIC * sigma
     if not gaussian or "Limit" in type(combined).__name__:
         raise LookupError(
-            f"the measurement of {label} is no Gaussian: {mean:g} +{right:g} -{left:g} "
+            f"the measurement of {label} is not Gaussian: {mean:g} +{right:g} -{left:g} "
             f"({type(combined).__name__}); write mean and sigma, or another scaling"
         )
     return mean, sigma

@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def _is_anothers(path: str, below: tuple[str, ...]) -> bool:
-    """Whether a file is a package's or a cache: in site-packages, or in a folder with a point before its name."""
+    """Whether a file belongs to a package or a cache: in site-packages, or in a folder whose name begins with a dot."""
     inside = path[max(len(folder) for folder in below if path.startswith(folder)) :]
     folders = inside.split(os.sep)[:-1]
     return any(folder.startswith(".") or folder in ("site-packages", "dist-packages") for folder in folders)

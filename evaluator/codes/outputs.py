@@ -1,4 +1,4 @@
-"""Outputs that are no SLHA files, as SLHA: what BSMArt makes of them too."""
+"""Makes SLHA of other outputs, as BSMArt does."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def has_entries(text: str) -> bool:
 
 
 def with_heading(text: str, block: str) -> str:
-    """Entries before the first block as a block of their own: micrOMEGAs' omg.out begins with them."""
+    """Puts a heading before entries that stand before the first block: micrOMEGAs' omg.out begins with such entries."""
     before, rest = split_headless(text)
     return f"Block {block}\n{before.rstrip()}\n{rest}" if has_entries(before) else text
 
@@ -63,7 +63,7 @@ def results_table(text: str, block: str, summary: str) -> str:
 
 
 def rewrite(path: Path, heading: str, table: tuple[str, str] | None) -> bool:
-    """Makes SLHA of a program's output in place, and says whether it did; raises CodeFailed where that cannot be."""
+    """Rewrites a program's output as SLHA in place; returns whether it did. Raises CodeFailed when it cannot."""
     if not (heading or table) or not path.is_file():
         return False
     text = read_bytes(path, LARGEST_SPECTRUM).decode("utf-8", errors="replace")

@@ -1,7 +1,6 @@
-"""What is known of the usual programs: how they are called, and how they say that something is wrong.
+"""What lodescan knows of common programs: how to call them, and how they report that something is wrong.
 
-A profile is a set of defaults; every key that the scan file gives wins. The quirks are
-those of the table of failures in docs/bsmart.md.
+A profile is a set of defaults; every key of the scan file has precedence. docs/bsmart.md has a table of the failures.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ class Profile:
     files beside the program that it wants in its working directory; `remove` are files
     that must not be there when it starts. `exit_codes` of a good run are None when they
     say nothing; `blocks` must be in the output. `append` says that the output holds further
-    blocks for the spectrum file, and is no spectrum. A `flag` that is 0 gives a warning.
+    blocks for the spectrum file, and is not a spectrum. A `flag` that is 0 gives a warning.
     `heading` is the block of entries that stand before the first block of the output; `table` says that the output is
     HiggsBounds' table: the block that it becomes, and the column that is entry 101 too. `files` are written before
     each run; a dark matter candidate must be among `candidates`, if there are any.

@@ -1,4 +1,4 @@
-"""Runs one physics program: a deadline, no shell, bounded output, nothing left behind."""
+"""Runs one physics program with a deadline, without a shell, with bounded output; nothing is left behind."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ class Command:
 
 
 def _refuse_expansions(text: str, where: str) -> None:
-    """Raises ConfigurationError for what only a shell expands; in quotes that keep it from that it may stand."""
+    """Raises ConfigurationError for what only a shell expands. Quotes that would stop the shell make it acceptable."""
     bare = re.sub(r"\\.|'[^']*'", "", text)
     outside = re.sub(r'"[^"]*"', "", bare)
     found = re.search(r"[$`]", bare) or re.search(r"[*?]|(?:^|\s)(?:2>|&>)", outside)
@@ -271,7 +271,9 @@ def _missing_interpreter(program: str) -> str:
 
 
 def _says_full(finished: Finished) -> bool:
-    """Whether a program that failed gives a full disk as the reason: by now another may have made room."""
+    """Whether a failed program reports a full disk. Looking at the disk is not enough: somebody may have made room
+    since.
+    """
     said = finished.stderr + finished.stdout if finished.exit_code != 0 else finished.stderr
     return "No space left on device" in said or "Disk quota exceeded" in said
 

@@ -1,7 +1,7 @@
-"""What a physics code is: one step of a point; and what a kind of code declares of itself.
+"""What a physics code is, one step of a point, and what a kind of code declares.
 
-A kind is a subclass of `Code`: in `evaluator.codes.kinds`, or in a package of somebody else's that names it as an entry
-point of the group `lodescan.codes` (docs/backends.md).
+A kind is a subclass of `Code`: in `evaluator.codes.kinds`, or in another package that names it as an entry point of the
+group `lodescan.codes` (docs/backends.md).
 """
 
 from __future__ import annotations
@@ -110,9 +110,9 @@ class Code(ABC):
         """
 
     def sources(self) -> Mapping[str, str]:
-        """What decides the results, each by name with a hash or a version; for the physics digest.
+        """Everything that decides the results, by name with a hash or a version, for the physics digest.
 
-        The version of a kind's own package is added to it.
+        The version of the package that brings the kind is added to it.
         """
         return {self.key: json.dumps(self.section.raw(self.key), sort_keys=True, default=str)}
 

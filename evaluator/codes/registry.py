@@ -1,4 +1,4 @@
-"""Which kinds of physics code there are: those of `evaluator.codes.kinds`, and those of installed packages."""
+"""The known kinds of physics code: those of `evaluator.codes.kinds`, and those of installed packages."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ def make_code(spec: CodeSpec, scan: ScanFile, known: Collection[str]) -> Code:
 
 
 def sources_of(code: Code) -> dict[str, str]:
-    """What decides a code's results, with its data, and the version of the package that brings its kind."""
+    """Everything that decides a code's results: its own sources, its data, and the version of the package that brings
+    its kind.
+    """
     if type(code) in _BUILT_IN:
         return {**code.data, **code.sources()}
     packages = [entry.dist for entry in entry_points(group=GROUP, name=code.key) if entry.dist is not None]

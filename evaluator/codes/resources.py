@@ -1,4 +1,4 @@
-"""Cores and memory of a point: how many points run at once."""
+"""Cores and memory of a point, and so the number of points that run at once."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from evaluator.memory import memory_limit
 
 
 def memory_of_process(codes: Sequence[Code]) -> int:
-    """Bytes that a process may have in which these codes run in turn; 0 where not each of them says."""
+    """Bytes that a process may have in which these codes run in turn; 0 where one of them does not say."""
     return max(code.memory for code in codes) if all(code.memory for code in codes) else 0
 
 
 def points_at_once(codes: Sequence[Code]) -> int:
-    """How many points fit here at once: each takes as much as the greediest of its codes, which run in turn.
+    """How many points fit on this machine at once.
 
-    Raises ScanFileError where not even one does.
+    A point needs as much as the greediest of its codes, which run in turn. Raises ScanFileError where not even one
+    point fits.
     """
     cores, memory = len(os.sched_getaffinity(0)), memory_limit()
     for code in codes:

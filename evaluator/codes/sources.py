@@ -1,4 +1,4 @@
-"""What decides a code's results: its files by hash, its packages by version."""
+"""What decides a code's results: its files by hash and its packages by version."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ class Template:
 
     @contextlib.contextmanager
     def _collect(self) -> Iterator[None]:
-        """Keeps what is wrong with a line, so that a template is mended in one go."""
+        """Keeps the fault of a line, so that one message names all faults of a template."""
         try:
             yield
         except ConfigurationError as error:

@@ -1,4 +1,4 @@
-"""What a run of a program means: OK, INVALID or FAILED, never by its exit code alone."""
+"""What a run of a program means: OK, INVALID or FAILED. The exit code alone never decides."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Verdict:
     def judge(self, finished: Finished, output: Path, warnings: list[str], rewrite: Callable[[Path], bool]) -> Spectrum:
         """The spectrum of a good run; adds to `warnings`. Raises InvalidPoint or CodeFailed.
 
-        What the program says of its run comes first. `rewrite` makes SLHA of an output that is none, in place, and says
+        What the program reports comes first. `rewrite` turns another kind of output into SLHA in place and returns
         whether it did; it raises CodeFailed.
         """
         spectrum, fault = None, None
@@ -103,7 +103,7 @@ class Verdict:
         return spectrum
 
     def _judge_run(self, finished: Finished, spectrum: Spectrum | None, warnings: list[str]) -> None:
-        """By what the program says: SPINFO 4 and its like, its exit code, its standard error."""
+        """Judges what the program reports: SPINFO 4 and similar entries, its exit code, its standard error."""
         if self.spinfo and spectrum is not None:
             raise_errors(spectrum)
             _warn(warnings, [str(problem) for problem in spectrum.problems])
@@ -117,7 +117,7 @@ class Verdict:
             raise CodeFailed(f"{how}{_words(finished)}")
 
     def _judge_spectrum(self, finished: Finished, output: Path, spectrum: Spectrum, warnings: list[str]) -> None:
-        """By what must be in the output, and by flags that are 0."""
+        """Judges the output: the blocks that must be there, and flags that are 0."""
         missing = [block for block in self.blocks if block not in spectrum.blocks]
         if missing:
             raise CodeFailed(f"the output has no block {', '.join(missing)}{_words(finished)}")
@@ -156,7 +156,9 @@ _MOMENT = re.compile(r"g\s*-\s*2|\ba_?mu", re.IGNORECASE)
 
 
 def _is_meant(spectrum: Spectrum, address: SlhaAddress, problem: Problem) -> bool:
-    """Whether a problem of OBSINFO can be that of an entry: one of a_muon is of no decay, and of no Higgs coupling."""
+    """Whether a problem in OBSINFO can concern an entry. A problem of a_muon concerns neither decays nor Higgs
+    couplings.
+    """
     if address.block not in OBSERVABLES_OF_FLEXIBLESUSY:
         return False
     if not _MOMENT.search(problem.text):

@@ -25,7 +25,7 @@ from evaluator.commands.order import better_order, can_end, may_have_better_orde
 from evaluator.commands.random_points import Tried, first_ok, open_windows, try_points
 from evaluator.commands.ranges import middle, what_is_outside
 from evaluator.leftovers import ScratchRoot
-from scanspec import Kind, Likelihood, ObservableSpec, ScanFile, UsageError, losses_and_nll, visible
+from scanspec import Kind, ObservableSpec, ScanFile, UsageError, losses_and_nll, visible
 from scanspec.document import closest, plain_name, to_number
 from scanspec.likelihoods import LARGEST_LOSS
 
@@ -178,7 +178,7 @@ def point(
     folder = keep.resolve() if keep is not None else scratch.path / "point"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _stdout_is_stderr() if as_json else nullcontext():  # what codes print is no JSON
+        with _stdout_is_stderr() if as_json else nullcontext():  # what codes print is not JSON
             chain = Chain(scan)
             outcome = ByHand(chain).evaluate(values, folder, point_id=point_id)
         if as_json:
@@ -225,7 +225,7 @@ def _to_json(chain: Chain, values: list[float], outcome: Outcome, keep: Path | N
                 "code": spec.code,
                 "unit": spec.unit,
                 "value": None if position in outcome.missing else _finite(value),
-                "likelihood": _describe(spec.likelihood, spec.valid),
+                "likelihood": _describe(spec),
                 "loss": _finite(float(losses[0, position])) if ok and spec.likelihood.kind is not Kind.OFF else None,
             }
             for position, (spec, value) in enumerate(zip(chain.specs, observables, strict=True))
@@ -293,7 +293,7 @@ def _print_tables(console: Console, chain: Chain, values: list[float], outcome: 
             spec.name,
             f"{value:.9g}" if there else "-",
             spec.unit,
-            _describe(spec.likelihood, spec.valid),
+            _describe(spec),
             f"{losses[0, position]:.6g}" if scored else "",
         )
     console.print(table)
@@ -319,13 +319,16 @@ def _print_status(console: Console, chain: Chain, outcome: Outcome) -> None:
             console.print(f"warning: {spec.name} is {_show(value)}, so its loss is the largest there is")
         elif losses[0, position] > _NEAR_THE_CAP * LARGEST_LOSS:
             console.print(
-                f"warning: {spec.name} = {value:.6g} is so far from {_describe(spec.likelihood, None)} that its loss "
+                f"warning: {spec.name} = {value:.6g} is so far from {_describe(spec, window=False)} that its loss "
                 f"is at the largest there is, {LARGEST_LOSS:.6g}; is it in another unit?"
             )
     console.print(f"status OK, NLL {nll[0]:.6g}")
 
 
-def _describe(likelihood: Likelihood, valid: tuple[float, float] | None) -> str:
+def _describe(spec: ObservableSpec, *, window: bool = True) -> str:
+    likelihood, valid = spec.likelihood, spec.valid if window else None
+    if spec.term is not None:
+        return spec.term.describe()
     parts = []
     if likelihood.kind is Kind.CFUNCTION:
         parts.append(

@@ -31,7 +31,7 @@ def open_channel(address: Address, options: argparse.Namespace, more: Sequence[t
 
     from evaluator.service.security import read_token
 
-    settings = [("grpc.enable_http_proxy", 0), *more]  # a proxy for the web is no way to an evaluator
+    settings = [("grpc.enable_http_proxy", 0), *more]  # a proxy for the web is not a way to an evaluator
     if options.tls_ca is None:
         if options.tls_cert is not None or options.tls_key is not None or options.token_file is not None:
             raise ConfigurationError("--tls-ca is missing: neither certificate nor token are sent in plain text")

@@ -35,7 +35,7 @@ def what_is_outside(variable: Variable, value: float) -> str:
     if not variable.low <= value <= variable.high:
         return f"{variable.name} = {value:.9g} is outside its range, {variable.low:g} to {variable.high:g}"
     if variable.integer and not value.is_integer():
-        return f"{variable.name} = {value:.9g} is no whole number"
+        return f"{variable.name} = {value:.9g} is not a whole number"
     if abs(value) < variable.inner:
         return f"{variable.name} = {value:.9g} is nearer to 0 than {variable.inner:g}, its least magnitude"
     return ""

@@ -17,6 +17,7 @@ from evaluator.conformance.peer import LARGEST_MESSAGE, Broken, Peer, promise
 from lodescan.v1 import evaluation_pb2 as pb
 from scanspec import Kind, Likelihood, losses_and_nll
 from scanspec.likelihoods import LARGEST_LOSS, NEEDS_MEAN_AND_SIGMA
+from scanspec.terms import Term, TermKind
 
 POINTS = 8
 """Points of a batch."""
@@ -137,6 +138,37 @@ def the_losses_are_those_of_the_formulas(peer: Peer) -> None:
                 promise(_near(mine, theirs), f"the loss of {observable.name} is {theirs}, but its formula gives {mine}")
 
 
+def a_joint_term_is_its_formula(peer: Peer) -> None:
+    described = peer.description
+    names = [each.name for each in described.observables]
+    for said in described.joint_terms:
+        promise(said.observable < len(names), f"a joint term at {said.observable}, of {len(names)} observables")
+        name = names[said.observable]
+        promise(len(said.arguments) > 0 and max(said.arguments) < len(names), f"the arguments of {name} do not exist")
+        of = described.observables[said.observable].likelihood.kind
+        promise(of == pb.LIKELIHOOD_KIND_MINUSEXPUSER, f"{name} is a joint term, but not -ln L")
+        promise(said.kind != pb.JOINT_KIND_UNSPECIFIED, f"the joint term {name} has no kind")
+        try:
+            term = Term.checked(
+                TermKind[pb.JointKind.Name(said.kind).removeprefix("JOINT_KIND_")],
+                [names[each] for each in said.arguments],
+                mean=tuple(said.mean),
+                root=tuple(said.cholesky),
+                plus=said.plus,
+                minus=said.minus,
+                knots=tuple(tuple(each.at) for each in said.knots),
+                values=tuple(said.values),
+            )
+        except ValueError as error:
+            promise(False, f"{name} is {error}")
+            raise
+        for each in peer.results(peer.request(peer.points(POINTS), range(POINTS))):
+            if each.status == pb.STATUS_OK:
+                mine = term.at([each.observables[place] for place in said.arguments])
+                theirs = each.observables[said.observable]
+                promise(_near(mine, theirs) or mine != mine, f"{name} is {theirs}, but its formula gives {mine}")
+
+
 def cancelled_points_are_answered_once(peer: Peer) -> None:
     count = max(2, min(POINTS, peer.description.max_batch))
     cancel = pb.EvaluateRequest(cancel_point_ids=[0, count - 1, 10**9])
@@ -234,6 +266,7 @@ CHECKS: tuple[Callable[[Peer], None], ...] = (
     results_are_sound,
     the_nll_is_the_sum_of_the_losses,
     the_losses_are_those_of_the_formulas,
+    a_joint_term_is_its_formula,
     cancelled_points_are_answered_once,
     the_end_of_another_scan_is_not_its_own,
     columns_may_come_in_any_order,

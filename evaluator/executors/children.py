@@ -1,4 +1,4 @@
-"""The children of a process that works on points: what a point leaves behind is ended after it, and said."""
+"""Ends the processes that a point leaves behind, and reports them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Children:
         self._said = set[str]()
 
     def end_strays_in_time(self) -> None:
-        """The same as `end_strays`, where it takes long (many threads) after some points only."""
+        """Calls `end_strays` after each point; where that takes long (many threads), after some points only."""
         start = time.perf_counter()
         if start >= self._next:
             self.end_strays()
@@ -57,7 +57,7 @@ class Children:
             self._next = end + (end - start) / SHARE
 
     def end_strays(self) -> bool:
-        """Ends and reaps all other children, with all that comes from them; whether there was any."""
+        """Ends and reaps all other children with their descendants; returns whether there were any."""
         if not has_children():
             return False
         found, names = False, set[str]()

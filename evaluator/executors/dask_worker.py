@@ -21,7 +21,7 @@ from evaluator.scan import read_scan
 
 
 def digest_of(chain: Chain) -> str:
-    """Of the codes and of the file, whose time limits the pool keeps."""
+    """The digest of the codes and of the scan file, whose time limits the pool keeps."""
     return f"{describe(chain, 1).physics_digest} {hashlib.sha256(chain.scan.text.encode()).hexdigest()}"
 
 
@@ -73,7 +73,7 @@ def evaluate(
 
 
 def end(keys: list[str]) -> None:
-    """Ends the points of these tasks if they run here, and lets them not begin."""
+    """Ends the points of these tasks if they run here, and keeps the others from starting."""
     pool = _pool
     with _ended_lock:
         running = {key: pool.running[key] for key in keys if key in pool.running} if pool is not None else {}

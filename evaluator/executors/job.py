@@ -71,7 +71,7 @@ class Job:
         return False
 
     def cancel_waiting(self) -> bool:
-        """Cancels it while it waits, and lets it be when it runs; False then, and when it has ended."""
+        """Cancels the job if it waits. Returns False, and changes nothing, if it runs or has ended."""
         with _lock:
             if self.running or not self._open:
                 return False
@@ -89,9 +89,10 @@ class Job:
 
 
 class JobQueue:
-    """Jobs for threads that run them; those of several owners take turns, so that none waits for all of another's.
+    """A queue of jobs for several threads. The jobs of several owners take turns, so that nobody waits for all of
+    another's.
 
-    None ends one thread, when no job is left. For any thread.
+    When no job is left, None ends one thread.
     """
 
     def __init__(self) -> None:

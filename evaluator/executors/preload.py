@@ -1,6 +1,6 @@
-"""Imported once by the fork server, so that all workers share the physics packages in memory.
+"""The fork server imports this module once, so that all workers share the physics packages in memory.
 
-What fails here is not lost: the first worker imports it again and reports why.
+A failure here is not lost: the first worker imports the package again and reports the reason.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from evaluator.leftovers import ENDING, adopt_orphans, has_children, running_nam
 
 
 def _begin_again() -> None:
-    """Starts this process again without the modules, which have started processes.
+    """Starts this process again without the modules that have started processes.
 
-    Those are helpers, each for one caller: workers that share one would read each other's answers. So each worker
-    imports the modules by itself.
+    Such processes are helpers for one caller each: workers that share one would read each other's answers. So each
+    worker imports those modules by itself.
     """
     names = ", ".join(sorted({running_name(pid) or "a process that has ended" for pid in own_children()}))
     print(

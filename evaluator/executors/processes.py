@@ -22,7 +22,9 @@ from evaluator.leftovers import ScratchRoot
 
 
 def longest_seconds(chain: Chain) -> float:
-    """The time limits of all codes together; 0.0 where the section `fitting` runs them nobody knows how often."""
+    """The sum of the time limits of all codes; 0.0 with a section `fitting`, which runs the codes an unknown number of
+    times.
+    """
     return sum(time_limits(chain)) if chain.scan.fitting is None else 0.0
 
 

@@ -22,19 +22,19 @@ class Health:
         self._lock = threading.Lock()
 
     def report(self, error: EvaluatorLost) -> None:
-        """It can run no more points."""
+        """Notes that it can run no more points."""
         with self._lock:
             changed, self.error = self.error is None, self.error or error
         self._tell(changed)
 
     def set_ready(self, ready: bool) -> None:
-        """It has no worker just now, or has one again."""
+        """Notes whether it has a worker at the moment."""
         with self._lock:
             changed, self.ready = self.ready is not ready, ready
         self._tell(changed)
 
     def tell(self, on_change: Callable[[], object]) -> None:
-        """Calls `on_change`, in any thread, at each change, and now where there was one."""
+        """Calls `on_change` at each change, in any thread; and at once if there has been a change already."""
         with self._lock:
             self._on_change = on_change
             changed = self.error is not None or not self.ready
@@ -60,7 +60,7 @@ class Executor(Protocol):
         """Takes a job (see Chain.evaluate); it always ends with an Outcome."""
 
     def cancel(self, job: Job) -> None:
-        """Ends a job, also one that runs: then its status is CANCELLED."""
+        """Ends a job, even one that is running; its status is then CANCELLED."""
 
     def drop(self, owner: object) -> None:
         """Forgets the jobs of an owner, all of which were cancelled."""

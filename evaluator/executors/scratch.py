@@ -1,4 +1,4 @@
-"""How much of the scratch disk one point may take, so that it does not fill it for the others."""
+"""The share of the scratch disk that one point may take, so that it leaves room for the others."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class ScratchLimit:
 
     @property
     def notice(self) -> str:
-        """What is to be said at the start; empty where the disk is large enough."""
+        """What to report at the start; empty where the disk is large enough."""
         return f"there is little room for scratch files in {self._root.parent}: {self._advice}" if self.is_small else ""
 
     @property
@@ -53,10 +53,10 @@ class ScratchLimit:
         )
 
     def passed_by(self, folders: Iterable[str], worker: int, free_before: int | None) -> bool:
-        """Whether the points in these folders, which a worker process runs, have more than they may.
+        """Whether the points in these folders, which one worker process runs, take more room than they may.
 
-        What they have removed but hold open counts too. It is looked for, which takes milliseconds, only where more
-        room is gone than a point may have since there were `free_before` bytes.
+        Removed files that are still open count too. Searching takes milliseconds, so it is done only when the disk has
+        lost more room since `free_before` than one point may have.
         """
         if sum(used_by(folder, self.most) for folder in folders) > self.most:
             return True
@@ -80,9 +80,9 @@ class ScratchLimit:
 
 
 def used_by(folder: str, most: int) -> int:
-    """Bytes on the disk that the files below a folder take, each once however many names it has.
+    """Bytes on the disk that the files below a folder take; a file with several names counts once.
 
-    It stops to count where it is more than `most`.
+    The count stops above `most`.
     """
     total, entries, folders = 0, 0, [folder]
     linked: set[int] = set()

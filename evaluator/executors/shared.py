@@ -1,4 +1,4 @@
-"""What the workers of one executor have in common."""
+"""What the workers of one executor share."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GRACE = 2.0
 
 
 class Shared:
-    """What the workers of one executor have in common."""
+    """What the workers of one executor share."""
 
     def __init__(
         self,
@@ -45,14 +45,14 @@ class Shared:
         self.not_orphans: set[int] = set()
 
     def set_missing(self, number: int, missing: bool) -> None:
-        """Notes whether a worker has to be waited for: without any other one the executor is not ready."""
+        """Notes whether a worker has to be waited for. When all are missing, the executor is not ready."""
         with self._lock:
             (self._missing.add if missing else self._missing.discard)(number)
             ready = len(self._missing) < self.count
         self.health.set_ready(ready)
 
     def say(self, text: str) -> None:
-        """A line on standard error, once whichever worker has it."""
+        """Writes a line on standard error, once, whichever workers report it."""
         with self._lock:
             new = text not in self._said
             self._said.add(text)
@@ -60,7 +60,7 @@ class Shared:
             print(f"evaluator: {text}", file=sys.stderr, flush=True)
 
     def add(self, worker: int) -> None:
-        """A worker has begun."""
+        """Notes that a worker has started."""
         parent = parents().get(worker, 0)
         if parent != self.fork_server:  # a new one; what the import of the codes has started stays
             self.fork_server = parent

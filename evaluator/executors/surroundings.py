@@ -1,4 +1,4 @@
-"""What one function may change for the points after it, and what random numbers it gets."""
+"""Undoes what a function changes in its process and seeds its random numbers: points do not affect each other."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ class Surroundings:
         self._generators = _generators(folder.resolve())
 
     def seed(self, point_id: int, values: Sequence[float]) -> None:
-        """Random numbers of a point's own: not those of its neighbours, and the same whenever it is computed."""
+        """Seeds the random numbers of a point: they differ from those of other points, and are the same at each
+        evaluation.
+        """
         seed = zlib.crc32(struct.pack(f"<Q{len(values)}d", point_id, *values))
         random.seed(seed)
         with contextlib.suppress(TypeError):  # another generator was put in its place
@@ -96,5 +98,5 @@ def _generators(folder: Path) -> list[Any]:
 
 
 def runs_functions(chain: Chain) -> bool:
-    """Whether a point may change this process: a program cannot."""
+    """Whether a code can change this process: a program cannot."""
     return any(step.code.changes_process for step in chain.steps)

@@ -1,4 +1,4 @@
-"""Whether the files that decide the results are still those of the digest."""
+"""Watches the files that decide the results: they must remain those of the digest."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _WRITTEN = (
 
 
 class Watch:
-    """The files among the sources of some codes.
+    """The watched files among the sources of some codes.
 
-    Those that the code itself writes (see FileHash) tell themselves at the first point: they are watched no longer.
+    A file that the code itself writes (see FileHash) is noticed at the first point and not watched any more.
     """
 
     def __init__(self, sources: Iterable[Mapping[str, str]]) -> None:
@@ -40,13 +40,17 @@ class Watch:
         self._lock = threading.Lock()
 
     def begin(self) -> None:
-        """Before a point begins; at the first one as `look`: from then on the code may write its files."""
+        """Called before a point begins. The first call does what `look` does; from then on the code may write its
+        files.
+        """
         if not self._begun:
             self.look()
             self._begun = True
 
     def look(self, *, after_point: bool = False) -> None:
-        """Raises PhysicsChanged when a file has changed; a few microseconds. OSError where that cannot be told."""
+        """Raises PhysicsChanged when a file has changed, OSError when that cannot be determined. Takes a few
+        microseconds.
+        """
         start = time.perf_counter()
         if after_point and self._may_be_written:
             self._leave_out_what_was_written()
@@ -59,7 +63,7 @@ class Watch:
         self._next = end + (end - start) / SHARE if len(self._files) > 20 else 0.0
 
     def compare(self) -> None:
-        """The same by the content of every file."""
+        """Does the same by the content of every file."""
         for path in list(self._files):
             self._compare(path)
 
@@ -81,14 +85,14 @@ class Watch:
             except FileNotFoundError:
                 raise _changed(path, "is gone") from None
             except ConfigurationError:
-                raise _changed(path, "is no file any more") from None
+                raise _changed(path, "is not a file any more") from None
             if str(now) != self._files[path][1]:
                 raise _changed(path, "was changed")
             self._files[path] = (now.stamp, str(now))
 
 
 def _content(path: Path) -> str:
-    """The hash of a file; empty where it is none any more."""
+    """The hash of a file; empty where the file is gone."""
     try:
         return file_hash(path)
     except (FileNotFoundError, ConfigurationError):

@@ -1,4 +1,4 @@
-"""A worker: its process, which may be lost and replaced, and the thread that hands jobs to it."""
+"""A worker: its process, which is replaced when it is lost, and the thread that hands jobs to it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ JOIN_LIMIT = 10.0
 
 
 class Worker:
-    """One worker process, and another one when it is lost; and the thread that hands jobs to it."""
+    """A worker process, which is replaced when it is lost, and the thread that hands jobs to it."""
 
     def __init__(self, shared: Shared, number: int) -> None:
         self._shared, self._number = shared, number
@@ -111,9 +111,10 @@ class Worker:
             raise
 
     def _start_in_time(self) -> None:
-        """A worker where there is none. Raises EvaluatorLost when that cannot be had.
+        """Starts a worker where there is none. Raises EvaluatorLost when that fails.
 
-        It may be killed while it starts, or there may be no room for it just now: so it is tried several times.
+        The process may be killed while it starts, or there may be no room for it at the moment. So it is tried several
+        times.
         """
         lost = self._starts > 0
         if lost:
@@ -141,7 +142,7 @@ class Worker:
                 self._doom()
 
     def close(self) -> None:
-        """Takes no more points and ends those that run."""
+        """Takes no more points, and ends those that are running."""
         with self._lock:
             self._closing.set()
             self._doom()
@@ -168,7 +169,7 @@ class Worker:
         self._end_worker()
 
     def _give_up(self, group: list[Job], outcome: Outcome) -> None:
-        """Points without an answer get this one."""
+        """Gives this answer to the points that have none."""
         try:
             self._finish(group)
         finally:
@@ -177,7 +178,7 @@ class Worker:
                     job.finish(outcome)
 
     def _more(self) -> list[Job]:
-        """More points for one message, when points are so quick that messages would cost more than they do."""
+        """Further points for the same message, when points are so quick that sending messages would take longer."""
         if self._seconds > QUICK:
             return []
         jobs = self._shared.queue
@@ -194,7 +195,7 @@ class Worker:
         return more
 
     def _try_together(self, group: list[Job]) -> bool:
-        """Works on several points; False, with none of them ended, when the worker did not survive."""
+        """Works on several points. Returns False, with none of them ended, when the worker died."""
         try:
             outcomes = self._ask(group)
         except EvaluatorLost:
@@ -231,9 +232,9 @@ class Worker:
         return outcome
 
     def _ask(self, group: list[Job]) -> list[Outcome] | None:
-        """Hands points to the worker and waits for what comes of them; None when that is no answer.
+        """Hands points to the worker and waits for its message; None when the message is not an answer.
 
-        Raises PhysicsChanged when the answers may not be those of the digest.
+        Raises PhysicsChanged when the answers may belong to another digest.
         """
         self._step, self._late, self._overran = 0, False, False
         start, free_before = time.perf_counter(), self._shared.scratch.free()
@@ -272,7 +273,7 @@ class Worker:
         return None
 
     def _begin(self, group: list[Job]) -> bool:
-        """Gives points to a worker that lives; False when there is no time for them any more."""
+        """Gives points to a live worker; False when no time is left for them."""
         self._shared.watch.begin()
         self._folders = [f"{self._shared.root}/point-{self._number}-{self._points + n}" for n in range(len(group))]
         self._points += len(group)
@@ -300,7 +301,7 @@ class Worker:
         return False
 
     def _begun(self) -> bool:
-        """Whether the worker has come to the point that it was given; it may have been killed while it was idle."""
+        """Whether the worker has started the point that it was given. It may have been killed while it was idle."""
         return read_tail(self._state).strip() == self._folders[0]
 
     def _forget(self) -> None:
@@ -308,7 +309,7 @@ class Worker:
             self._current = []
 
     def _finish(self, group: list[Job]) -> None:
-        """Clears up after points whose worker is no good any more, or was never there."""
+        """Clears up after points whose worker is unusable or was never there."""
         self._forget()
         self._end_worker()
         for folder in self._folders:

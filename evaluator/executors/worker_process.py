@@ -1,4 +1,4 @@
-"""What a worker's process does. It is a child of the fork server, and imports no gRPC."""
+"""The program of a worker process. It is a child of the fork server and does not import gRPC."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why an evaluator ends, and when its lifetime does."""
+"""Why and when an evaluator ends."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def read_duration(text: str) -> float:
     """Seconds of `3h50m`, `90s`, `1d12h`, or a plain number of seconds. Raises ValueError."""
     found = _PARTS.fullmatch(text)
     if not text or found is None:
-        raise ValueError(f"{text!r} is no time; write for example 3h50m, 90s or 1d12h")
+        raise ValueError(f"{text!r} is not a time; write for example 3h50m, 90s or 1d12h")
     seconds = sum(float(part) * unit for part, unit in zip(found.groups(), _UNITS, strict=True) if part)
     if not seconds > 0.0:
         raise ValueError("a lifetime is longer than 0 s")

@@ -1,4 +1,4 @@
-"""The place where an evaluator listens: a Unix socket's folder and file, and why an address cannot be had."""
+"""Where an evaluator listens: the folder and file of a Unix socket, and the reason why an address cannot be used."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from scanspec import Address, UsageError
 
 @contextlib.contextmanager
 def place_of(address: Address) -> Iterator[None]:
-    """For a Unix socket: makes its folder, for this user alone, where it is missing, and takes away afterwards what
-    was made here. What is bound meanwhile is this user's alone. Raises UsageError.
+    """A context that prepares the place of a Unix socket; nothing for other addresses. Raises UsageError.
+
+    It makes the socket's folder, for this user alone, where it is missing, and afterwards removes what it has made.
+    Sockets that are bound meanwhile belong to this user alone.
     """
     if not address.path:
         yield
@@ -41,14 +43,14 @@ def place_of(address: Address) -> Iterator[None]:
 
 
 def _clear(path: Path, address: Address) -> None:
-    """Removes a socket that nobody listens on any more: gRPC would take any, also one that is in use."""
+    """Removes a socket that nobody listens on any more. gRPC itself would remove any socket, even one in use."""
     try:
         mode = path.lstat().st_mode
     except OSError:
         return
     if not stat.S_ISSOCK(mode):
         raise UsageError(
-            f"--listen {address}: {path} is there already, and is no socket", next_step="choose another path"
+            f"--listen {address}: {path} is there already, and is not a socket", next_step="choose another path"
         )
     with socket.socket(socket.AF_UNIX) as probe:
         try:
@@ -67,7 +69,7 @@ def _clear(path: Path, address: Address) -> None:
 
 
 def why_not(address: Address) -> UsageError:
-    """Why an address could not be listened on, and what to do; to be raised."""
+    """An error, to be raised, that says why an address could not be used and what to do."""
     why, what_to_do = _why_not(address)
     return UsageError(f"--listen {address}: {why}", next_step=what_to_do)
 
@@ -94,7 +96,7 @@ def _reason(error: OSError, address: Address) -> tuple[str, str]:
         why = "another program listens there already, perhaps an evaluator that was not stopped"
         return why, f"stop it, or {free}"
     if error.errno == errno.EADDRNOTAVAIL:
-        return f"{address.host} is no address of this machine", "listen on 127.0.0.1"
+        return f"{address.host} is not an address of this machine", "listen on 127.0.0.1"
     if error.errno in (errno.EACCES, errno.EPERM):
         return "this user may not listen there", "take a port from 1024 to 65535"
     return error.strerror or str(error), free

@@ -1,4 +1,4 @@
-"""TLS and tokens on the evaluator's side: what may be served to other machines, and to whom."""
+"""TLS and tokens on the evaluator's side: what other machines may use, and who may use it."""
 
 from __future__ import annotations
 

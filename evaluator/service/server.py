@@ -50,7 +50,7 @@ _STATUS: dict[Status, Any] = {each: pb.Status.Value(f"STATUS_{each.name}") for e
 
 
 class Stopping(BadRequest):
-    """The evaluator is going away."""
+    """The evaluator is stopping."""
 
     code = grpc.StatusCode.UNAVAILABLE
 
@@ -193,8 +193,9 @@ def fill(response: pb.EvaluateResponse, likelihoods: list[Likelihood], finished:
 
 
 def _refuse(context: Any, kind: type[BadRequest], why: str) -> None:
-    """Sets the status with which a call ends. An exception, or an abort, would keep the request for long: the server
-    holds its frames in a cycle.
+    """Sets the status with which a call ends.
+
+    An exception or an abort would keep the request in memory for long, because the server holds its frames in a cycle.
     """
     context.set_code(kind.code)
     context.set_details(why)

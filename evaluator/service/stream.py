@@ -36,7 +36,7 @@ class BadRequest(ValueError):
 
 
 class TooMuch(BadRequest):
-    """A batch, or what is outstanding, is larger than this evaluator takes."""
+    """A batch, or the number of unanswered points, is larger than this evaluator accepts."""
 
     code = grpc.StatusCode.RESOURCE_EXHAUSTED
 
@@ -81,7 +81,7 @@ class Stream:
             self.fault = type(error), str(error)
 
     def _check_counts(self, request: pb.EvaluateRequest) -> None:
-        """First, since it costs nothing, however many there are."""
+        """Checks the counts. This comes first because it is cheap for any number of points."""
         if self._order is None:
             self._order = self._columns(request)
             if request.HasField("spectra_below_nll"):

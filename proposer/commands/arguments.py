@@ -1,4 +1,4 @@
-"""Kinds of arguments of the commands, and what their output may do to a terminal."""
+"""Types of arguments of the commands, and how their output is made safe for a terminal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from scanspec.document import to_number
 
 
 class Visible(io.TextIOBase):
-    """Names and texts of scan files and runs, which may be anybody's: nothing that a terminal would obey."""
+    """A file for output that shows control characters. Names and texts of scan files and runs may come from anybody,
+    and a terminal must not obey them.
+    """
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
@@ -25,7 +27,7 @@ class Visible(io.TextIOBase):
 
 
 class Once(argparse.Action):
-    """An option of which a second one would hide the first."""
+    """An option that may be given once. A second value would hide the first one."""
 
     def __call__(
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: object, option: str | None = None
@@ -39,7 +41,7 @@ class Once(argparse.Action):
 def count(text: str) -> int:
     """A whole number of at least 0."""
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
     return int(text)
 
 
@@ -47,7 +49,7 @@ def seconds(text: str) -> float:
     """A finite time of at least 0."""
     value = to_number(text)
     if value is None or not 0.0 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds, at least 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds, at least 0")
     return value
 
 
@@ -56,5 +58,5 @@ def levels(text: str) -> tuple[float, ...]:
     found = [to_number(word) for word in text.split(",")]
     shares = tuple(sorted(percent / 100.0 for percent in found if percent is not None and 0.0 < percent < 100.0))
     if len(shares) != len(found) or len(set(shares)) < len(shares):
-        raise argparse.ArgumentTypeError(f"{text!r} is no list of levels between 0 and 100 %, such as 68,95")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of levels between 0 and 100 %, such as 68,95")
     return shares

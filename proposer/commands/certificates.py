@@ -162,7 +162,9 @@ def _usage(*, of_authority: bool) -> x509.KeyUsage:
 
 
 def _purposes(side: str) -> list[x509.ObjectIdentifier]:
-    """An evaluator is a client too: of itself, by `lodescan-evaluator healthy`, the probe in a container."""
+    """What a certificate may be used for. An evaluator is also its own client: the probe of a container runs
+    `lodescan-evaluator healthy`.
+    """
     from cryptography.x509.oid import ExtendedKeyUsageOID
 
     client = ExtendedKeyUsageOID.CLIENT_AUTH
@@ -196,7 +198,7 @@ def _write_key(path: Path, key: EllipticCurvePrivateKey) -> None:
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:
-    """In the place of what is there, whole: a service that runs takes it up."""
+    """Replaces a file as a whole, so that a running service can read it at any time."""
     temporary = path.with_name(f".{path.name}.new")
     temporary.unlink(missing_ok=True)
     with open(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode), "wb") as file:

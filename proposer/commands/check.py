@@ -135,7 +135,7 @@ def _all_notes(asked: Asked) -> list[str]:
 
 
 def _show_likelihood(scored: ObservableSpec) -> str:
-    return "the evaluator's measurement" if scored.measurement is not None else show(scored.likelihood)
+    return "the evaluator's measurement" if scored.measurement is not None else show(scored.likelihood, scored.term)
 
 
 def _show_prior(variable: Variable) -> str:
@@ -155,7 +155,7 @@ def _show_range(variable: Variable) -> str:
 
 
 def own_settings(settings: Settings) -> dict[str, Any]:
-    """The settings of the strategy under the names that a scan file has for them."""
+    """The settings of the strategy, under their names in a scan file."""
     return dict(_in_the_file_s_words(asdict(settings)))
 
 

@@ -1,4 +1,4 @@
-"""`lodescan compare`: two runs side by side, and what two codes say of the same points."""
+"""`lodescan compare`: two runs side by side, and the results of two codes at the same points."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from scanspec import UsageError
 
 @dataclass(frozen=True)
 class Run:
-    """What is compared of a run. `points`: by the values of the variables; status, NLL, observables of each."""
+    """The part of a run that is compared. `points`: status, NLL and observables, by the values of the variables."""
 
     folder: Path
     variables: list[str]
@@ -33,9 +33,9 @@ class Run:
 
 
 def compare(folders: Sequence[Path], *, as_json: bool = False) -> int:
-    """Prints what two runs found, and of points that both evaluated the statuses, and one's values over the other's.
+    """Prints what two runs found, and compares statuses and values at points that both evaluated.
 
-    Raises DatasetError, and UsageError where the runs have other variables.
+    Raises DatasetError, and UsageError where the runs have different variables.
     """
     first, second = (_read(folder) for folder in folders)
     if first.variables != second.variables:
@@ -72,7 +72,7 @@ def _show(value: float | None) -> str:
 
 
 def _columns(first: Run, second: Run, points: Sequence[tuple[float, ...]]) -> dict[str, dict[str, float | None]]:
-    """Of the NLL and each observable that both runs have: ratios and differences over points that are OK in both."""
+    """Ratios and differences of the NLL and of each common observable, over points that are OK in both runs."""
     found = {}
     names = ["NLL", *(name for name in first.observables if name in second.observables)]
     for name in names if points else ():

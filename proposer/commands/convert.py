@@ -1,4 +1,4 @@
-"""`lodescan convert`: a scan file in BSMArt's spelling, written in the plain one."""
+"""`lodescan convert`: translates a scan file from BSMArt's spelling to the plain one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ON_ONE_LINE = ("variables", "observables")
 
 
 def convert(path: Path) -> int:
-    """Prints the file in the plain spelling; says on standard error what was changed. Raises ScanFileError."""
+    """Prints the file in the plain spelling, and on standard error what was changed. Raises ScanFileError."""
     text, changes = converted(path)
     sys.stdout.write(text)
     for line in changes:
@@ -28,7 +28,7 @@ def convert(path: Path) -> int:
 
 
 def converted(path: Path) -> tuple[str, list[str]]:
-    """The file in the plain spelling, as YAML, and what was changed, a line each."""
+    """The file in the plain spelling, as YAML, and a line for each change."""
     scan = read_scan_file(path, also=read_plotting)
     yaml = YAML(typ="rt")
     yaml.width = 200

@@ -1,4 +1,4 @@
-"""`lodescan doctor`: what an installation has, what it can reach, and what to do about what it lacks."""
+"""`lodescan doctor`: checks an installation and what it can reach, and says how to repair what is wrong."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ LEAST_ROOM = 10**9
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at; `cure`: what to do, empty where all is well."""
+    """One result of a check. `cure`: what to do; empty where all is well."""
 
     what: str
     found: str
@@ -46,7 +46,7 @@ class Finding:
 
 
 def doctor(address: str | None, *, security: Security) -> int:
-    """Prints what it finds, a line each; 1 when something has to be mended, else 0."""
+    """Prints a line for each check. Returns 1 when something has to be repaired, else 0."""
     findings = list(_look(address, security))
     for finding in findings:
         print(
@@ -83,7 +83,7 @@ def _disk() -> Finding:
 
 
 def _locks() -> Finding:
-    """Whether a file here can be held by one process alone: network file systems may not."""
+    """Whether one process can lock a file here. Network file systems may not support this."""
     try:
         with tempfile.TemporaryDirectory(dir=".", prefix=".lodescan-doctor-") as folder:
             lock = FolderLock(Path(folder))

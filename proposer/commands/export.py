@@ -1,4 +1,4 @@
-"""`lodescan export`: the points of a run for other programs, also while it goes on."""
+"""`lodescan export`: writes the points of a run for other programs, even while the scan is running."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TABLES = {"csv": "csv", "parquet": "parquet", "hdf5": "h5"}
 
 
 def export(folder: Path, kind: str) -> int:
-    """Writes the points of a run and says where. Raises DatasetError, MissingPackage."""
+    """Writes the points of a run and prints the paths. Raises DatasetError and MissingPackage."""
     if kind in TABLES:
         print(f"written: {tables.export(folder, TABLES[kind])}")
         return 0
@@ -46,7 +46,7 @@ def _good(folder: Path) -> GoodColumns:
 
 
 def _label(label: str, name: str) -> str:
-    """TeX without its dollars; a label without TeX, and a name, as upright text."""
+    """A label in TeX without its dollars. Other labels, and names, become upright text."""
     if label.startswith("$") and label.endswith("$") and label.count("$") == 2:
         return label[1:-1]
     return "\\mathrm{" + (label or name).replace("$", "").replace("_", r"\_") + "}"

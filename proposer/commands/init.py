@@ -28,9 +28,10 @@ Range = tuple[float, float]
 
 @dataclass
 class Draft:
-    """What a file will say. `variables`: name and range; `observables`: name, mean and sigma, None where not known.
+    """The content of the new file.
 
-    `guessed`: variables whose range nobody has given.
+    `variables`: name and range; `observables`: name, mean and sigma, None where unknown; `guessed`: variables whose
+    range nobody has given.
     """
 
     name: str = ""
@@ -95,7 +96,7 @@ def _ask(draft: Draft) -> None:
 
 
 def draft_code(draft: Draft) -> Callable[[str], None]:
-    """Takes the code that somebody names: a function, or else a command."""
+    """Adds the code that the user names: a Python function or a command."""
 
     def take(answer: str) -> None:
         if re.fullmatch(r"[\w.]+:\w+", answer.strip()):
@@ -126,8 +127,9 @@ def read_range(text: str) -> tuple[str, Range]:
 
 
 def _from_function(folder: Path, draft: Draft) -> None:
-    """Variables are what the function asks its point for, observables the keys of what it returns, if that can be
-    read from its source beside the scan file.
+    """Finds the variables and observables of a function in its source beside the scan file, if that can be read.
+
+    The variables are the names that it asks its point for; the observables are the keys of the mapping that it returns.
     """
     module, _, name = draft.function.partition(":")
     source = folder / f"{module.replace('.', '/')}.py"
@@ -154,7 +156,9 @@ def _from_function(folder: Path, draft: Draft) -> None:
 
 
 def _from_slha(path: Path, draft: Draft) -> str:
-    """The template: each number of the blocks BLOCKS is now a variable, named by its comment, of half to twice it."""
+    """Makes a template: each number of the blocks BLOCKS becomes a variable, named by its comment, from half to twice
+    its value.
+    """
     block, lines = "", []
     try:
         text = path.read_text()

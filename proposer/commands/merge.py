@@ -1,4 +1,4 @@
-"""`lodescan merge`: the points of several runs of one question in one folder, for tables, pictures and reports."""
+"""`lodescan merge`: puts the points of several runs of a scan into one folder, for tables, pictures and reports."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ SAME = {
 
 
 def merge(into: Path, folders: Sequence[Path]) -> int:
-    """Writes the answered points of all runs into a new folder; of points that are in several the first stays.
+    """Writes the answered points of all runs into a new folder. A point that is in several runs is taken from the first
+    one.
 
-    Raises DatasetError, and UsageError where the runs do not belong together or the folder has a run.
+    Raises DatasetError, and UsageError where the runs do not belong together or the folder already has a run.
     """
     if len(folders) < 2:
         raise UsageError("one run is nothing to merge", next_step="name two or more")
@@ -94,7 +95,7 @@ def _merged(metas: Sequence[dict[str, Any]], folders: Sequence[Path]) -> dict[st
 
 
 def _add(merged: Dataset, part: Results) -> int:
-    """Adds points; returns how many were there already."""
+    """Adds points; returns how many were duplicates."""
     again = 0
     for iteration in np.unique(part.iterations).tolist():
         here = part.where(part.iterations == iteration)

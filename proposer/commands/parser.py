@@ -1,4 +1,4 @@
-"""What a user can type: the commands, their arguments and their options."""
+"""The commands of `lodescan` with their arguments and options."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WHERE = (
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The parser; the name of the command is `chosen`."""
+    """The parser. It stores the name of the command as `chosen`."""
     parser = argparse.ArgumentParser(
         prog="lodescan",
         description="Finds the good regions of a parameter space with few evaluations of a physics code.",

@@ -1,4 +1,4 @@
-"""`lodescan point`: a stored point in full, and the command that runs it again with its files kept."""
+"""`lodescan point`: shows a stored point in full, and the command that evaluates it again and keeps its files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from scanspec import UsageError
 
 
 def point(folder: Path, number: int, *, as_json: bool = False) -> int:
-    """Prints all that is known of a point. Raises UsageError where the run has no such point, DatasetError."""
+    """Prints all that is known of a point. Raises DatasetError, and UsageError where the run has no such point."""
     with Dataset(folder, read_only=True) as dataset:
         columns, found = dataset.columns, dataset.point(number)
         if found is None:
@@ -38,7 +38,7 @@ def point(folder: Path, number: int, *, as_json: bool = False) -> int:
 
 
 def to_json(columns: Columns, point: Results) -> dict[str, Any]:
-    """One point as JSON has it; None for what is not there, is NaN or infinite."""
+    """One point as JSON; None for values that are missing, NaN or infinite."""
     missing, status = set(point.missing[0]), int(point.status[0])
     observables = zip(columns.observables, point.observables[0].tolist(), point.losses[0].tolist(), strict=True)
     return {

@@ -22,7 +22,7 @@ KINDS = ("pdf", "png", "svg")
 
 
 def draw_profile(folder: Path, names: list[str], levels: Sequence[float], file: Path | None, view: View) -> int:
-    """Draws and says where. `levels`: shares of probability. Raises DatasetError without a run, UsageError."""
+    """Draws the picture and prints its path. `levels`: shares of probability. Raises DatasetError and UsageError."""
     seen = see(folder)
     for name in names:
         if name not in seen.columns:

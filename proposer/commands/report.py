@@ -1,4 +1,4 @@
-"""`lodescan report`: one page that tells what runs have found."""
+"""`lodescan report`: writes one page with what runs have found."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from proposer.show.plots import PLOTS
 
 
 def report(folders: Sequence[Path], file: Path | None) -> int:
-    """Writes the page and the pictures of the runs, and says where. Raises DatasetError, ScanFileError."""
+    """Writes the page and the pictures of the runs, and prints the paths. Raises DatasetError and ScanFileError."""
     written = write_report(folders, file)
     print(f"written: {written[0]}")
     for folder in folders:

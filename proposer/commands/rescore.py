@@ -29,18 +29,19 @@ from proposer.strategies.choice import make_strategy, type_name
 from proposer.target import Target
 from proposer.types import Batch, Observable, Outcome, Status
 from scanspec import ObservableSpec, UsageError, losses_and_nll, read_scan_file
+from scanspec.terms import work_out
 
 Windows = dict[str, tuple[float, float] | None]
 
 
 @dataclass(frozen=True)
 class Old:
-    """The run whose points are taken: its windows, and where each new observable stands in its own order."""
+    """The old run: its windows, and the position of each new observable in its own order; None for a term of others."""
 
     folder: Path
     meta: dict[str, Any]
     windows: Windows
-    places: list[int]
+    places: list[int | None]
     names: list[str]
 
 
@@ -102,7 +103,7 @@ def _old(stored: Dataset, folder: Path, asked: Asked) -> Old:
             f"the likelihood of {', '.join(measured)} is the evaluator's own measurement",
             next_step="give mean and sigma, or scan anew",
         )
-    if absent := [each.name for each in wanted if each.name not in names]:
+    if absent := [each.name for each in wanted if each.name not in names and each.term is None]:
         raise UsageError(
             f"{folder} has not stored {', '.join(absent)}; it has {', '.join(names)}",
             next_step="leave it out, or scan anew: it has to be evaluated",
@@ -111,13 +112,14 @@ def _old(stored: Dataset, folder: Path, asked: Asked) -> Old:
     if not files:
         raise DatasetError(f"{folder}: the copy of its scan file is gone", next_step="put it back as scan.yaml")
     windows = {each.name: each.valid for each in read_scan_file(files[0]).all_observables()}
-    return Old(folder, meta, windows, [names.index(each.name) for each in wanted], names)
+    places = [None if each.term is not None else names.index(each.name) for each in wanted]
+    return Old(folder, meta, windows, places, names)
 
 
 def _description(asked: Asked, old: Old) -> Description:
-    """What an evaluator of the new file will say of itself, but for the digest of its likelihood."""
+    """What an evaluator of the new file would say of itself, except for the digest of its likelihood."""
     observables = tuple(
-        Observable(each.name, each.unit, each.code or "", each.valid, each.likelihood)
+        Observable(each.name, each.unit, each.code or "", each.valid, each.likelihood, term=each.term)
         for each in asked.spec.all_observables()
     )
     return Description(
@@ -149,16 +151,19 @@ def _take_over(dataset: Dataset, asked: Asked, old: Old, parts: Sequence[Results
 
 
 def _score(part: Results, wanted: Sequence[ObservableSpec], old: Old) -> list[Outcome | None]:
-    """The new answers of points, None where only an evaluation can say."""
-    losses, nll = losses_and_nll([each.likelihood for each in wanted], part.observables[:, old.places])
+    """The new answers of points; None where only an evaluation can tell."""
+    nothing = np.full(len(part.status), np.nan)
+    kept = [nothing if place is None else part.observables[:, place] for place in old.places]
+    table = work_out([each.name for each in wanted], [each.term for each in wanted], np.column_stack(kept))
+    losses, nll = losses_and_nll([each.likelihood for each in wanted], table)
     found: list[Outcome | None] = []
     for row, number in enumerate(part.status.tolist()):
         values = part.observables[row].tolist()
         given = {
             name: x for k, (name, x) in enumerate(zip(old.names, values, strict=True)) if k not in part.missing[row]
         }
-        own = [values[place] for place in old.places]
-        missing = [k for k, each in enumerate(wanted) if each.name not in given]
+        own = table[row].tolist()
+        missing = [k for k, each in enumerate(wanted) if not _needs(each) <= given.keys()]
         ended = next((each for each in wanted if _is_outside(given.get(each.name), each.valid)), None)
         by_window = any(_is_outside(x, old.windows.get(name)) for name, x in given.items())
         status = Status(number)
@@ -208,6 +213,11 @@ def _score(part: Results, wanted: Sequence[ObservableSpec], old: Old) -> list[Ou
                 )
             )
     return found
+
+
+def _needs(spec: ObservableSpec) -> set[str]:
+    """The stored observables that one is, or is a function of."""
+    return {spec.name} if spec.term is None else set(spec.term.observables)
 
 
 def _is_outside(value: float | None, window: tuple[float, float] | None) -> bool:

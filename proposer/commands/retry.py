@@ -1,4 +1,4 @@
-"""`lodescan retry`: evaluates stored points again, and puts the new answers in the place of the old ones."""
+"""`lodescan retry`: evaluates stored points again and replaces their answers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SAY_EVERY = 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class Retry:
-    """Which points, and how: those whose status is one of `statuses`."""
+    """Which points are evaluated again, those whose status is among `statuses`, and how."""
 
     statuses: Collection[Status]
     places: Sequence[str]

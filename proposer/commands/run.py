@@ -1,7 +1,7 @@
-"""`lodescan run`: a scan with both sides on this machine; the evaluator is one of its own environment.
+"""`lodescan run`: a scan with both sides on this machine. The evaluator runs in an environment of its own.
 
-They speak over a socket in a folder of this user alone: any user of the machine could use a loopback port, or take it
-first. The evaluator ends with this process, however that ends.
+They communicate over a socket in a folder of this user alone: every user of the machine could use a port of loopback,
+or take it first. The evaluator ends with this process, however that ends.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ LAST_LINES = 20
 
 
 class EvaluatorFailed(NoEvaluator):
-    """The evaluator did not start. The exit code is its own."""
+    """The evaluator did not start. The exit code is the evaluator's."""
 
     next_step = "mend what it says above, then give the same command again"
 
@@ -93,7 +93,7 @@ def socket_folder() -> Path:
 
 @contextlib.contextmanager
 def _evaluator(command: list[str], log: BinaryIO) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
-    """An evaluator in a session of its own: Ctrl-C is for the scan, which ends first."""
+    """Starts the evaluator in a session of its own: Ctrl-C reaches only the scan, which ends first."""
     folder = socket_folder()
     places = ["--listen", f"unix:{folder / 'wire'}", "--address-file", str(folder / "address")]
     process = subprocess.Popen(
@@ -126,7 +126,7 @@ def _wait_for_address(process: subprocess.Popen[bytes], file: Path, log: BinaryI
 
 
 def _watch(process: subprocess.Popen[bytes], lost: threading.Event) -> None:
-    """Ends the scan when the evaluator is gone, unless somebody has ended the scan already."""
+    """Ends the scan when the evaluator has ended, unless somebody has ended the scan already."""
     process.wait()
     if not ending.is_set():
         lost.set()
@@ -134,7 +134,7 @@ def _watch(process: subprocess.Popen[bytes], lost: threading.Event) -> None:
 
 
 def _repeat(log: BinaryIO) -> None:
-    """Says the last lines of the evaluator again; leaves the place at which it writes."""
+    """Prints the last lines of the evaluator's log, and keeps the position at which the evaluator writes."""
     said = os.pread(log.fileno(), os.fstat(log.fileno()).st_size, 0).decode(errors="replace")
     sys.stderr.writelines(visible(said).splitlines(keepends=True)[-LAST_LINES:])
 

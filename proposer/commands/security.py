@@ -1,4 +1,4 @@
-"""The options of TLS and tokens, for the commands that talk to evaluators."""
+"""The options for TLS and tokens of the commands that talk to evaluators."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def add_security_options(parser: argparse.ArgumentParser) -> None:
 
 
 def read_security(options: argparse.Namespace) -> Security:
-    """What these options say. Raises NotSecure."""
+    """Reads these options. Raises NotSecure."""
     from proposer.wire.security import Security
 
     return Security(

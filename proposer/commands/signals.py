@@ -1,4 +1,4 @@
-"""Signals by which people, terminals and batch systems ask a command to end."""
+"""The signals with which people, terminals and batch systems ask a command to end."""
 
 from __future__ import annotations
 

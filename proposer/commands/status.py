@@ -1,4 +1,4 @@
-"""`lodescan status`: what a run has found so far, also while it goes on."""
+"""`lodescan status`: shows what a run has found so far, even while the scan is running."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from proposer.show.tally import Tally
 
 
 def status(folder: Path, *, as_json: bool = False) -> int:
-    """Prints counts, the best point, time, and where the files are. Raises DatasetError when there is no run."""
+    """Prints counts, the best point, the time, and the paths of the files. Raises DatasetError when there is no run."""
     with Dataset(folder, read_only=True) as dataset:
         record = RunRecord.read(dataset.meta())
         if not record.started:

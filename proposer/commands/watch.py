@@ -1,4 +1,4 @@
-"""`lodescan watch`: the display of a scan that runs elsewhere, until it ends."""
+"""`lodescan watch`: shows the display of a scan that runs elsewhere, until the scan ends."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SILENT = 60.0
 
 
 def watch(folder: Path) -> int:
-    """Shows what the scan in a folder has come to, until it has stopped. Raises DatasetError when there is no run."""
+    """Shows the progress of the scan in a folder until it has stopped. Raises DatasetError when there is no run."""
     console, shown = stderr_console(), None
     with ExitStack() as opened:
         live: Live | None = None
@@ -59,7 +59,7 @@ def _print(state: State) -> None:
 
 
 def _look(folder: Path) -> tuple[State | None, str]:
-    """What the scan has come to, None before it has said anything; why it has stopped, empty while it goes on."""
+    """The state of the scan, None before it has reported any; and why it has stopped, empty while it is running."""
     with Dataset(folder, read_only=True) as dataset:
         meta: dict[str, Any] = dataset.meta()
     try:

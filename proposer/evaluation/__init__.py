@@ -1,1 +1,1 @@
-"""Where points are evaluated: what a scan knows of it, and the way that needs no network."""
+"""Where points are evaluated: the protocol that a scan knows, and functions on this machine."""

@@ -1,4 +1,4 @@
-"""What a scan knows of the place where points are evaluated."""
+"""The protocol for whatever evaluates the points of a scan."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ Fits = Callable[[Description], None]
 
 
 def anything(description: Description) -> None:
-    """Every description fits."""
+    """Accepts every description."""
 
 
 class EvaluationBackend(Protocol):
@@ -95,17 +95,17 @@ class EvaluationBackend(Protocol):
         ...
 
     def cancel(self, points: Collection[int]) -> None:
-        """These points of the work are wanted no longer: what has not begun is given up, what runs is answered yet."""
+        """Withdraws points: those that have not begun are given up; those that are running are still answered."""
         ...
 
     def points_in(self, seconds: float) -> int:
-        """So many points keep it busy for that time."""
+        """The number of points that keep it busy for that time."""
         ...
 
     def finish(self) -> None:
-        """Ends when the scan is done: what was started for it ends too."""
+        """The scan is done: ends what was started for it."""
         ...
 
     def close(self) -> None:
-        """Ends; points that still run are cancelled."""
+        """Ends; points that are still running are cancelled."""
         ...

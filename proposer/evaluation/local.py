@@ -1,4 +1,4 @@
-"""A function that is called in this process, in place of an evaluator: for benchmarks, tests and notebooks."""
+"""Calls a function in this process in place of an evaluator, for benchmarks, tests and notebooks."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class LocalFunction:
         self.where = "this process"
 
     def describe(self, wait: float, fits: Fits = anything) -> Description:
-        """What it computes."""
+        """Describes the function."""
         found = Description(
             backend=BACKEND,
             version="",
@@ -85,7 +85,7 @@ class LocalFunction:
         return found
 
     def evaluate(self, work: Work, *, wait: float, until: float) -> Generator[Received]:
-        """Calls the function for what waits, AT_ONCE points at a time."""
+        """Calls the function for the waiting points, AT_ONCE at a time."""
         self._work = work
         columns = [work.names.index(name) for name in self._ranges]
         while work.rows:
@@ -120,7 +120,7 @@ class LocalFunction:
         ]
 
     def wake(self) -> None:
-        """It never waits."""
+        """Does nothing, because it never waits."""
 
     def cancel(self, points: Collection[int]) -> None:
         """Gives up those that wait: nothing else is out when this is called."""
@@ -128,11 +128,11 @@ class LocalFunction:
             self._work.give_up_waiting(points)
 
     def points_in(self, seconds: float) -> int:
-        """So many points keep it busy for that time."""
+        """The number of points that keep it busy for that time."""
         return AT_ONCE if math.isnan(self._seconds) else math.ceil(min(seconds / max(self._seconds, 1e-6), 100_000) + 1)
 
     def finish(self) -> None:
-        """There is nothing to end."""
+        """Does nothing: nothing was started."""
 
     def close(self) -> None:
-        """There is nothing to end."""
+        """Does nothing: nothing was opened."""

@@ -1,4 +1,4 @@
-"""Points without an answer, and what comes of them."""
+"""Points without an answer, and the results that arrive for them."""
 
 from __future__ import annotations
 
@@ -51,21 +51,21 @@ class Work:
                 most -= 1
 
     def take(self, most: int) -> list[int]:
-        """Up to so many of the waiting points, which wait no longer."""
+        """Takes up to so many of the waiting points."""
         return [self.waiting.popleft() for _ in range(min(most, len(self.waiting)))]
 
     def put_back(self, points: Iterable[int]) -> None:
-        """Points that are to be sent again, before all others."""
+        """Puts points in front of all others, to be sent again."""
         self.waiting.extendleft(sorted(points, reverse=True))
 
     def done(self, points: Iterable[int]) -> None:
-        """Points that are answered, or wanted no longer. They do not wait."""
+        """Removes points that are answered or withdrawn. They must not be waiting."""
         for point in points:
             del self.rows[point]
             self._tries.pop(point, None)
 
     def give_up_waiting(self, points: Iterable[int]) -> None:
-        """Those of the points that wait are wanted no longer."""
+        """Withdraws those of the points that are still waiting."""
         gone = set(points) & set(self.waiting)
         if gone:
             self.waiting = deque(each for each in self.waiting if each not in gone)

@@ -75,7 +75,7 @@ def _read(found: object, names: Sequence[str]) -> tuple[list[float] | None, str]
         except (TypeError, ValueError):
             value = math.nan
         if not math.isfinite(value):
-            return None, f"{name} is {found[name]!r:.100}, which is no finite number"
+            return None, f"{name} is {found[name]!r:.100}, which is not a finite number"
         values.append(value)
     return values, ""
 

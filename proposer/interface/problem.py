@@ -95,7 +95,7 @@ def _observable(name: str, given: tuple[float, float] | Likelihood | Values | No
         return dict(given)
     if not isinstance(given, Likelihood):
         if len(given) != 2:
-            raise UsageError(f"{name}: {given!r} is no mean and sigma", next_step="give (mean, sigma)")
+            raise UsageError(f"{name}: {given!r} is not a mean and sigma", next_step="give (mean, sigma)")
         return {"mean": given[0], "sigma": given[1]}
     if given.kind is Kind.OFF:
         return {}

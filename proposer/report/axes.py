@@ -1,4 +1,4 @@
-"""Axes of the report's pictures: labels, scales, and limits that show what is good."""
+"""Axes of the pictures in the report: their labels, scales and limits."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def side(seen: Seen, name: str, *, zoom: bool) -> Side:
 
 
 def plain(name: str) -> str:
-    """A name that nothing takes for a formula, and that is no longer than an axis."""
+    """A name with formula characters escaped, shortened to the length of an axis."""
     name = name.replace("$", "").replace("\\", "")
     return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
 
 
 @lru_cache(maxsize=1000)
 def readable(label: str, instead: str) -> str:
-    """A label as matplotlib can draw it: its TeX, or where that is none the other label."""
+    """A label that matplotlib can draw: the TeX, or the other label where the TeX is invalid."""
     try:
         MathTextParser("path").parse(label)
     except (ValueError, RuntimeError):
@@ -92,7 +92,7 @@ def _roomy(values: Floats, scale: str) -> tuple[float, float]:
 
 
 def table_of(seen: Seen) -> Table:
-    """The points that the pictures of a run share."""
+    """The table of points that all pictures of a run share."""
     rows = seen.shown
     kind = np.where(seen.good, 2, np.where(seen.ok, 1, 0))[rows].astype(np.int8)
     nll = np.where(seen.ok, seen.nll, np.nan)[rows]

@@ -1,4 +1,4 @@
-"""The same pictures drawn by Bokeh, to be zoomed, hovered over and brushed: all dots of a run share one source."""
+"""Draws the same pictures with Bokeh, for zooming, hovering and brushing. All dots of a run share one source."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _DASHES = ("solid", "dashed", "dotdash", "dotted")
 
 
 class Live:
-    """The pictures of one run for Bokeh, around one source of points."""
+    """The Bokeh pictures of one run, with one source of points."""
 
     def __init__(self, table: p.Table, names: Sequence[str], hover: Sequence[str]) -> None:
         """`names`: columns that may be drawn; `hover`: those that a point shows."""
@@ -270,12 +270,12 @@ class Live:
 
 
 def _thin(rows: np.ndarray, most: int) -> np.ndarray:
-    """An even choice, in order."""
+    """An even selection in the same order."""
     return rows if len(rows) <= most else rows[np.unique(np.linspace(0, len(rows) - 1, max(most, 0)).astype(np.int64))]
 
 
 def _unique(names: Sequence[str]) -> list[str]:
-    """Categories of Bokeh are told apart by their names."""
+    """Makes names different from each other: Bokeh tells categories apart by their names."""
     seen: dict[str, int] = {}
     found = []
     for name in names:

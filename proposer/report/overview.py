@@ -1,4 +1,4 @@
-"""What was asked and what was found, the best points, and what a run was made with."""
+"""The sections on what was asked and found, the best points, and how a run was made."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PRIORS = {
 
 
 def found(runs: Sequence[Seen]) -> Rows:
-    """What came of each run, a column a run."""
+    """A table with a column for the results of each run."""
     rows: list[tuple[str, Callable[[Seen], str]]] = [
         ("good", lambda s: f"{s.words}"),
         ("good points", lambda s: f"{int(s.good.sum()):,} of {int(s.meta.get('points', 0)):,} asked for"),

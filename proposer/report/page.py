@@ -1,4 +1,4 @@
-"""Puts the sections of a report into one page of HTML, which loads nothing from elsewhere."""
+"""Puts the sections of a report into one HTML page that loads nothing from other places."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _DENSE = 1.6
 
 @dataclass(frozen=True)
 class Still:
-    """An image in the page: base64, its size there, and its text."""
+    """An image in the page: its data in base64, its size, and its description."""
 
     data: str
     width: int

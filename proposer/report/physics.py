@@ -1,4 +1,4 @@
-"""Observables against their constraints, what each constraint excludes, and what hangs together."""
+"""The sections on observables and constraints: pulls, what each constraint excludes, and correlations."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from proposer.report.seen import Seen
 from proposer.show.picture import Bars, Cells, Marks, Panel, Picture, Rule, Side, Spread
 from proposer.types import Floats, Status
 from scanspec import Kind, Likelihood
+from scanspec.terms import Term, TermKind
 
 MOST = 25
 """Rows of a picture."""
@@ -27,7 +28,7 @@ _FAR = 20.0  # pulls beyond are drawn there
 
 def pulls(seen: Seen) -> Part:
     """Observables against their constraints: pulls of the best point and the spread over good ones."""
-    likelihoods = {observable.name: observable.likelihood for observable in seen.scan.all_observables()}
+    specs = {observable.name: observable for observable in seen.scan.all_observables()}
     names = list(seen.likelihoods)
     if not names or seen.best is None:
         return Part(["No observable has a likelihood, or no point has an NLL."])
@@ -35,8 +36,11 @@ def pulls(seen: Seen) -> Part:
     worst = sorted(names, key=lambda name: -np.nan_to_num(loss[name][seen.best]))
     rows, drawn = [], []
     for name in worst:
-        likelihood, values = likelihoods.get(name, Likelihood()), seen.columns[name]
+        spec, values = specs.get(name), seen.columns[name]
+        likelihood, term = (spec.likelihood, spec.term) if spec is not None else (Likelihood(), None)
         pull, good = pull_of(likelihood, values, loss[name]), values[seen.good]
+        if term is not None and len(term.observables) == 1:
+            pull = pull * side_of(term, seen.columns[term.observables[0]])
         stored = seen.stored.observables[seen.likelihoods[name]]
         spread = f"{_show(np.min(good))} to {_show(np.max(good))}" if len(good) else "none"
         unit = f" {stored.unit}" if stored.unit else ""
@@ -81,11 +85,50 @@ def pulls(seen: Seen) -> Part:
         ["observable", "constraint", "best point", "pull", "loss", "good points"],
         rows,
     )
-    return Part(tables=[table], pictures=[Picture("observables", says, [panel], caption, columns=1)])
+    tables = [table, *_inside_joint(seen, worst)]
+    return Part(tables=tables, pictures=[Picture("observables", says, [panel], caption, columns=1)])
+
+
+def _inside_joint(seen: Seen, names: list[str]) -> list[Rows]:
+    """What each observable of a joint Gaussian has to do with its loss at the best point."""
+    specs = {each.name: each for each in seen.scan.all_observables()}
+    rows = []
+    for name in names:
+        term = specs[name].term if name in specs else None
+        if term is None or term.kind is not TermKind.JOINT_GAUSS:
+            continue
+        x = np.array([seen.columns[each][seen.best] for each in term.observables])
+        alone, beside = pulls_inside(term, x)
+        for each, value, own, rest in zip(term.observables, x, alone, beside, strict=True):
+            rows.append([name, each, _show(value), f"{own:+.2f}", f"{rest:+.2f}"])
+    if not rows:
+        return []
+    title = (
+        "Observables of joint Gaussians at the best point: the pull by its own error, and the pull that is left where "
+        "all the others of the term are known"
+    )
+    return [Rows(title, ["likelihood", "observable", "best point", "pull alone", "pull given the others"], rows)]
+
+
+def pulls_inside(term: Term, x: Floats) -> tuple[Floats, Floats]:
+    """Of each observable x, shape (k,), of a joint Gaussian: (x - mean) / sigma, and (P (x - mean))_i / sqrt(P_ii) with
+    the inverse covariance P, the pull from what the others let expect; shape (k,) each."""
+    root = np.array(term.root)
+    inverse = np.linalg.inv(root)
+    precision = inverse.T @ inverse
+    off = x - np.array(term.mean)
+    return off / np.linalg.norm(root, axis=1), precision @ off / np.sqrt(np.diag(precision))
+
+
+def side_of(term: Term, x: Floats) -> Floats:
+    """-1 where an observable, any shape, is below the mean of its term, else 1."""
+    return np.where(x < term.mean[0], -1.0, 1.0) if term.mean else np.ones_like(x)
 
 
 def pull_of(likelihood: Likelihood, values: Floats, losses: Floats) -> Floats:
-    """Distances from the mean in sigma, any shape; of limits and all others the square root of twice the loss."""
+    """Distances from the mean in units of sigma, any shape. For limits and all other kinds, the square root of twice
+    the loss.
+    """
     with np.errstate(invalid="ignore", over="ignore"):
         if likelihood.kind in (Kind.GAUSS, Kind.LOG) and likelihood.sigma > 0:
             return np.asarray((values - likelihood.mean) / likelihood.sigma)
@@ -102,7 +145,7 @@ def _tall(rows: int) -> float:
 
 
 def constraints(seen: Seen) -> Part:
-    """Which constraint excludes how much, and which are in tension."""
+    """The share of points that each constraint excludes, and the constraints that are in tension."""
     names, threshold = list(seen.likelihoods), seen.target.threshold
     sample = seen.from_prior if seen.from_prior.sum() >= 50 else np.ones(len(seen.ids), dtype=np.bool_)
     whose = "points drawn from the prior" if sample is seen.from_prior else "all points, which do not follow the prior"

@@ -1,4 +1,4 @@
-"""Where the good points are: every pair of variables, and the profile NLL."""
+"""The sections on where the good points are: every pair of variables, and the profile NLL."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _drawn(seen: Seen) -> str:
 
 
 def _where(seen: Seen) -> str:
-    """The good region in words."""
+    """Describes the good region in words."""
     if not seen.good.any():
         return "no point is good."
     good = {each.name: seen.columns[each.name][seen.good] for each in seen.variables[:8]}

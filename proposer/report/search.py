@@ -1,4 +1,4 @@
-"""How the search went: hit rate, where points came from, and whether what was believed good was."""
+"""The section on the search: its hit rate, the origins of points, and how good its predictions were."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def history(seen: Seen) -> Part:
 
 
 def _steps(seen: Seen, kinds: list[str]) -> Picture | None:
-    """How many good points each step gave, iteration by iteration."""
+    """The number of good points from each step, by iteration."""
     last = int(seen.iterations.max())
     if last < 1:
         return None

@@ -1,4 +1,4 @@
-"""What the report says: sections of text, tables and pictures, in the order in which a referee asks."""
+"""The elements of a report: sections of text, tables and pictures, in the order of a referee's questions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run as the report sees it: all its answered points in columns, and what the scan asked for."""
+"""A run as the report uses it: all answered points in columns, and the settings of the scan."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Seen:
 
     @cached_property
     def target(self) -> Target:
-        """What a good point is, by the best point of the run."""
+        """The condition for a good point."""
         best = math.inf if self.best is None else float(self.nll[self.best])
         return Target.stored(self.meta).at(best)
 
@@ -86,7 +86,7 @@ class Seen:
 
     @cached_property
     def variables(self) -> list[Variable]:
-        """Those that are not fixed."""
+        """The variables that are not fixed."""
         return [each for each in self.scan.variables if not each.fixed]
 
     @cached_property
@@ -106,7 +106,7 @@ class Seen:
 
     @cached_property
     def shown(self) -> NDArray[np.int64]:
-        """Rows that pictures show, the good ones last and the best of them on top."""
+        """The rows that pictures show. Good points come last, and the best of them is on top."""
         rng = np.random.default_rng(int(self.meta.get("seed", 0)))
         others, good = np.flatnonzero(~self.good), np.flatnonzero(self.good)
         if len(others) > MOST_OTHERS:
@@ -118,7 +118,7 @@ class Seen:
 
     @cached_property
     def from_prior(self) -> Mask:
-        """Points that were drawn from the prior, whatever was known."""
+        """Whether a point was drawn from the prior, independently of earlier results; shape (n,)."""
         return np.isin(self.origins, [word for word, each in ORIGINS.items() if each.from_prior])
 
     @cached_property

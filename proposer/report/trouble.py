@@ -1,4 +1,4 @@
-"""Where points are unphysical, failed or timed out, and what each code costs."""
+"""The section on points that are unphysical, failed or timed out, and on the cost of each code."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CLEAR = 0.15  # Kolmogorov's distance from which on it is worth a word
 
 
 def trouble(seen: Seen, table: Table) -> Part:
-    """Points without an NLL, by status and code, in which part of the space, with what was said."""
+    """Points without an NLL by status and code, with their place in the space and their messages."""
     bad = ~seen.ok
     if not bad.any():
         return Part(["Every point has an NLL: none was INVALID, FAILED or TIMED_OUT."])
@@ -100,7 +100,7 @@ def _reasons(seen: Seen) -> Rows:
 
 
 def seconds(seen: Seen) -> Part:
-    """What each code costs."""
+    """The cost of each code."""
     ran = [row[np.isfinite(row)] for row in seen.seconds]
     answered = [(Status(status), row) for status, row in zip(seen.status.tolist(), ran, strict=True) if len(row)]
     names = [code.name for code in seen.stored.codes]

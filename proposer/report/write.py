@@ -82,7 +82,7 @@ def _plots(folder: Path, pictures: Sequence[Picture]) -> list[Path]:
 
 
 def sections_of(runs: Sequence[Seen], tables: Sequence[Table]) -> list[Section]:
-    """What a referee asks, in this order."""
+    """The sections, in the order of a referee's questions."""
     both = list(zip(runs, tables, strict=True))
 
     def of_each(tell: Callable[[Seen], Part]) -> list[Part]:
@@ -109,7 +109,7 @@ def sections_of(runs: Sequence[Seen], tables: Sequence[Table]) -> list[Section]:
 
 
 def _told(tell: Callable[[Seen], Part], seen: Seen) -> Part:
-    """One question whose answer cannot be drawn must not cost the others."""
+    """Runs one section. A section that fails must not cost the others."""
     try:
         return tell(seen)
     except (ValueError, ArithmeticError, RuntimeError, LookupError) as error:

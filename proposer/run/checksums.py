@@ -1,4 +1,4 @@
-"""Checksums of what a dataset holds."""
+"""Checksums of the rows of a dataset."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from zlib import crc32
 
 
 class Damaged(ValueError):
-    """A row is not as it was written; the message says which."""
+    """A row has changed since it was written. The message says which one."""
 
 
 def text_crc(*words: str) -> int:

@@ -1,4 +1,4 @@
-"""What to cite for a run: what its type of scan rests on, and nothing else."""
+"""Works to cite for a run: those that its type of scan is based on."""
 
 from __future__ import annotations
 

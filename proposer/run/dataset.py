@@ -138,7 +138,9 @@ class Dataset(Stored):
                     self._db.execute("PRAGMA synchronous = FULL")
 
     def _check_place(self) -> None:
-        """What is written must be found again: SQLite goes on writing into a file that was removed."""
+        """Raises DatasetError where the file has been removed: SQLite would go on writing into a file that nobody finds
+        again.
+        """
         if self._lock is None:
             return
         self._lock.check()
@@ -217,7 +219,7 @@ class Dataset(Stored):
         return len(new)
 
     def replace(self, results: Sequence[Outcome]) -> None:
-        """Puts new answers in the place of old ones, in one transaction; each of a point that has one."""
+        """Replaces answers of points that have one, in one transaction."""
         ids = [each.id for each in results]
         with named(self.path):
             found = {row[0]: row for point in ids for row in self._select(_POINT, (point,))}
@@ -232,7 +234,7 @@ class Dataset(Stored):
                 self._fresh[batch].append(each.id)
 
     def add_attempt(self, ids: Sequence[int]) -> None:
-        """Notes that points were killed from outside, which is no answer: they will be sent again."""
+        """Notes that points were killed from outside, which is not an answer: they will be sent again."""
         for point in ids:
             if (asked := self._unanswered.get(point)) is not None:
                 asked = asked._replace(attempts=asked.attempts + 1)
@@ -247,7 +249,7 @@ class Dataset(Stored):
             schema.write_meta(db, values)
 
     def news(self) -> Iterator[Told]:
-        """What was answered since the last call, batch by batch; at the first one all that is."""
+        """Points that were answered since the last call, batch by batch. The first call gives all that are answered."""
         fresh, self._fresh = self._fresh, defaultdict(list)
         if fresh is None:
             yield from filter(len, (as_told(found, found.status > 0) for _, found, _ in self._batches(1, chunk=1)))

@@ -1,4 +1,4 @@
-"""Files in the folder of a run: written whole or not at all, and never through a link."""
+"""Writes files in the folder of a run: as a whole or not at all, and never through a link."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _REMOVE = "remove it, and the same command goes on"
 
 
 class NoPlainFile(Exception):
-    """In the place of a file that lodescan writes there is something else."""
+    """Something that is not a plain file stands where lodescan writes one."""
 
 
 def open_plain(folder: int, name: str, flags: int) -> int:
@@ -109,7 +109,7 @@ def writing(run: Path, name: str, *, append: bool = False) -> Iterator[BinaryIO]
 
 
 def check_no_link(path: Path) -> None:
-    """Raises DatasetError for a link, which would let a run write somewhere else."""
+    """Raises DatasetError for a link, through which a run would write somewhere else."""
     if path.is_symlink():
         raise DatasetError(f"{path}: {_LINK}", next_step=_REMOVE)
 
@@ -135,5 +135,5 @@ def read_object(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise DatasetError(f"{path}: cannot be read ({error})", next_step=_REMOVE) from error
     if not isinstance(found, dict):
-        raise DatasetError(f"{path}: is no JSON object", next_step=_REMOVE)
+        raise DatasetError(f"{path}: is not a JSON object", next_step=_REMOVE)
     return found

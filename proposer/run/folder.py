@@ -1,4 +1,4 @@
-"""The folder of a run: who holds it, and on what kind of file system it lies."""
+"""The folder of a run: which process holds it, and the type of its file system."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class FolderLock:
                     )
 
     def check(self) -> None:
-        """Raises DatasetError where the folder cannot be this process's own any more."""
+        """Raises DatasetError where this process may have lost the folder."""
         if not self._alone and not _is_at(self._path, self._file):
             raise DatasetError(
                 f"{self._path}: was removed or replaced, so another process may work in the folder",
@@ -114,7 +114,7 @@ class FolderLock:
             )
 
     def release(self) -> None:
-        """Lets go of the folder, and says so."""
+        """Releases the folder, and notes that in the lock file."""
         with suppress(OSError):  # a disk that is full, say: the words are for people, the lock is the kernel's
             os.truncate(self._file, 0)
         self._close()
@@ -135,7 +135,7 @@ def _is_at(path: Path, descriptor: int) -> bool:
 
 
 def check_no_foreign_files(folder: Path) -> None:
-    """A run begins in a folder of its own: where somebody else's files lie it would overwrite some."""
+    """Raises an error where a new run's folder has other files: the run might overwrite some of them."""
     try:
         names = [entry.name for entry in folder.iterdir()]
     except OSError:  # no folder yet, or none that can be read: the lock says so
@@ -151,7 +151,7 @@ def check_no_foreign_files(folder: Path) -> None:
 
 
 def journal_mode(folder: Path, mounts: Path = Path("/proc/mounts")) -> str:
-    """WAL on a local disk; DELETE, with a word in the log, where several machines may see the files."""
+    """WAL on a local disk. DELETE, with a note in the log, on file systems that several machines may share."""
     kind = file_system(folder, mounts)
     if kind not in _NETWORK and (not kind.startswith("fuse.") or kind in _LOCAL_FUSE):
         return "WAL"
@@ -160,7 +160,7 @@ def journal_mode(folder: Path, mounts: Path = Path("/proc/mounts")) -> str:
 
 
 def file_system(folder: Path, mounts: Path = Path("/proc/mounts")) -> str:
-    """The type of the file system that holds a folder, such as ext4 or nfs4; "" where nobody knows."""
+    """The type of a folder's file system, such as ext4 or nfs4; "" where it is unknown."""
     try:
         lines = mounts.read_text(errors="replace").splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""`InitCSV`: points to start from, with or without their NLL."""
+"""`InitCSV`: starts a scan from a table of points, with or without their NLL."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from scanspec import Kind, Likelihood, ScanFile, ScanFileError, losses_and_nll, 
 from scanspec.csvfile import open_csv
 from scanspec.document import to_number
 from scanspec.settings import reads_rows
+from scanspec.terms import Term, work_out
 
 
 class InitPoints(NamedTuple):
@@ -70,7 +71,7 @@ def read_init_csv(scan: ScanFile, space: Space) -> InitPoints | None:
     """The points as a batch, their values, shape (n, d), and NLLs, shape (n,), NaN where there is none.
 
     Columns may stand in any order, beside others. Raises ScanFileError, with the line of the
-    CSV file, for a missing column, a value that is no number, or a point outside a range.
+    CSV file, for a missing column, a value that is not a number, or a point outside a range.
     """
     path = init_path(scan)
     if path is None:
@@ -137,16 +138,21 @@ def _rescore(scan: ScanFile, table: pd.DataFrame, nll: Floats) -> tuple[NDArray[
 
     Returns which points those are, and the observables. A point outside a window is left to be evaluated.
     """
-    scored = [each for each in scan.all_observables() if each.likelihood.kind is not Kind.OFF or each.valid]
-    names = [each.name for each in scored]
+    specs = scan.all_observables()
+    behind = {name for each in scan.terms if each.term is not None for name in each.term.observables}
+    scored = [each for each in specs if each.likelihood.kind is not Kind.OFF or each.valid or each.name in behind]
+    names = [each.name for each in scored if each.term is None]
     none = np.zeros(len(table), dtype=np.bool_)
     ours = {"id", "iteration", "origin", "NLL", *names} <= set(table.columns)
-    if not ours or any(each.measurement is not None for each in scan.all_observables()):
+    if not ours or any(each.measurement is not None for each in specs):
         return none, {}
-    every = [each.name for each in scan.all_observables() if each.name in table.columns]
-    # infinite ones are kept, and what is no number is as if it were not there: only the NLL depends on it
+    every = [each.name for each in specs if each.name in table.columns and each.term is None]
+    # infinite ones are kept, and what is not a number is as if it were not there: only the NLL depends on it
     observables = {name: np.array([_number(each) for each in table[name]], dtype=float) for name in every}
-    values = np.column_stack([observables[name] for name in names])
+    absent = np.full(len(table), np.nan)
+    values = np.column_stack([observables.get(each.name, absent) for each in scored])
+    values = work_out([each.name for each in scored], [each.term for each in scored], values)
+    observables |= {each.name: values[:, j] for j, each in enumerate(scored) if each.term is not None}
     rescored = np.isfinite(nll) & np.isfinite(values).all(axis=1)
     nll[rescored] = losses_and_nll([each.likelihood for each in scored], values[rescored])[1]
     for each in scored:
@@ -169,18 +175,22 @@ def _repeated(path: Path, table: pd.DataFrame, x: Floats, nll: Floats) -> list[s
 
 
 def _other_likelihood(scan: ScanFile, path: Path) -> str:
-    """In words, that the run which the table is of had another likelihood, where its folder says so."""
+    """A note in words if the run that wrote the table had another likelihood; this is known if its folder is there."""
     files = [each for each in sorted(path.parent.glob("scan.*")) if each.suffix in (".yaml", ".yml", ".json")]
     try:
-        before = {each.name: each.likelihood for each in read_scan_file(files[0]).all_observables()} if files else {}
+        before = _likelihoods(read_scan_file(files[0])) if files else {}
     except ScanFileError:
         return ""
-    now = {each.name: each.likelihood for each in scan.all_observables()}
-    changed = [name for name in before if name in now and repr(before[name]) != repr(now[name])]
+    now = _likelihoods(scan)
+    changed = [name for name in before if name in now and before[name] != now[name]]
     if before and (changed or set(before) != set(now)):
         what = f" of {', '.join(changed)}" if changed else ""
         return f". They were made with another likelihood{what}: see {files[0]}"
     return ""
+
+
+def _likelihoods(scan: ScanFile) -> dict[str, tuple[Likelihood, Term | None]]:
+    return {each.name: (each.likelihood, each.term) for each in scan.all_observables()}
 
 
 def _read_csv(path: Path) -> tuple[list[str], pd.DataFrame]:
@@ -207,6 +217,6 @@ def _numbers(path: Path, table: pd.DataFrame, name: str, *, required: bool) -> F
 
 
 def _number(text: object) -> float:
-    """The nearest double, so that a table that a run wrote comes back exactly; NaN for what is no number."""
+    """The nearest double, so that a table that a run wrote is read back exactly; NaN for anything but a number."""
     number = to_number(text)
     return math.nan if number is None else number

@@ -22,6 +22,9 @@ from proposer.run.record import RunRecord
 from proposer.target import Target
 from proposer.wire.agreement import show
 from scanspec import VERSION, ScanFile, ScanFileError, read_scan_file
+from scanspec.files import read_text
+from scanspec.reading_terms import named_files
+from scanspec.textfile import COPIES
 
 # what may differ when a run goes on: when to stop
 _STOPS = {
@@ -184,7 +187,10 @@ def columns_of(scan: ScanFile, description: Description) -> Columns:
     try:
         return Columns(
             [Quantity(each.name, each.unit) for each in scan.variables],
-            [Quantity(each.name, each.unit, each.code, show(each.likelihood)) for each in description.observables],
+            [
+                Quantity(each.name, each.unit, each.code, show(each.likelihood, each.term))
+                for each in description.observables
+            ],
             [Quantity(name) for name in description.codes or ("",)],
         )
     except TooManyColumns as error:
@@ -250,10 +256,13 @@ def keep_records(dataset: Dataset) -> str | None:
 
 
 def keep_scan_file(folder: Path, scan: ScanFile) -> None:
-    """Puts the scan file as it is now into the run's folder: its pictures may be other ones."""
+    """Puts the scan file as it is now into the run's folder, since its pictures may be other ones, and the tables that
+    its likelihoods name."""
     for other in folder.glob("scan.*"):  # the same scan may have been written as YAML and as JSON
         if other.name != f"scan{scan.path.suffix}":
             other.unlink()
+    for name, path in named_files(scan.terms).items():
+        _write(folder, f"{COPIES}/{name}", read_text(path))
     _write(folder, f"scan{scan.path.suffix}", scan.text)
 
 

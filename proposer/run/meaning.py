@@ -1,7 +1,8 @@
-"""What a scan file means for a run that goes on: two files that mean the same may be written differently."""
+"""Compares scan files by meaning: a run can be continued with a file that is written differently but means the same."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from dataclasses import asdict
@@ -76,10 +77,10 @@ def meaning(scan: ScanFile) -> ScanMeaning:
 
 
 def difference(before: ScanMeaning, now: ScanMeaning, version: str = "") -> str | None:
-    """The first difference between the scan file of a run and another one in words; None where there is none.
+    """The first difference between two scan files in words; None where they mean the same.
 
-    `version`: of the lodescan that started the run. A setting that neither file gives has the default of the version,
-    which may have changed; where one of the two versions does not know it, it changes nothing.
+    `version`: of the lodescan that started the run. A setting that neither file gives has the default of its version,
+    which may have changed. A setting that one of the two versions does not know makes no difference.
     """
     for place in [*before.places, *now.places]:
         old, new = before.places.get(place), now.places.get(place)
@@ -129,6 +130,9 @@ def _observable(place: str, spec: ObservableSpec) -> dict[str, Any]:
     for key in ("valid", "measurement", "code"):
         if (value := getattr(spec, key)) is not None:
             found[f"{place}: {key}"] = value
+    if spec.term is not None:
+        found[f"{place}: likelihood"] = spec.term.describe()
+        found[f"{place}: numbers"] = hashlib.sha256(repr(spec.term).encode()).hexdigest()[:12]
     return found
 
 

@@ -1,4 +1,4 @@
-"""Opens the file of a dataset, whatever a kill or another version has left there."""
+"""Opens the file of a dataset, in whatever state a kill or another version has left it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BROKEN = "take it from a copy, or start anew in another folder (init_csv in setu
 
 @contextmanager
 def named(path: Path) -> Iterator[None]:
-    """Every error of the file, in SQLite's words or ours, names it and says what to do."""
+    """Gives every error the name of the file and what to do, whether it is SQLite's or lodescan's."""
     try:
         yield
     except Damaged as error:
@@ -75,7 +75,7 @@ def open_writable(path: Path) -> tuple[sqlite3.Connection, bool]:
 
 
 def open_readable(path: Path) -> sqlite3.Connection:
-    """The file for somebody who only looks, also while another process writes it."""
+    """Opens the file for reading, even while another process writes it."""
     if not path.exists():
         raise DatasetError(f"{path}: there is no such file, so this is not the folder of a run", next_step=START)
     _check_kind(path)
@@ -115,10 +115,10 @@ def _read_only(path: Path) -> sqlite3.Connection:
 
 
 def _check_kind(path: Path) -> None:
-    """A link would let a scan write outside its folder."""
+    """Refuses a link, through which a scan would write outside of its folder."""
     check_no_link(path)
     if path.exists() and not path.is_file():
-        raise DatasetError(f"{path}: is no file", next_step="remove it")
+        raise DatasetError(f"{path}: is not a file", next_step="remove it")
 
 
 def _format(path: Path, db: sqlite3.Connection) -> int:
@@ -157,7 +157,7 @@ def _journal(path: Path) -> Path:
 
 
 def _roll_back(path: Path) -> None:
-    """Undoes a commit that a kill cut off, where nobody works on the file: SQLite asks for a writer to do so."""
+    """Undoes a commit that a kill has cut off, if no process uses the file. SQLite needs a writer for this."""
     try:
         lock = FolderLock(path.parent)
     except FolderInUse:

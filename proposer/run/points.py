@@ -217,7 +217,7 @@ def completed(rows: Sequence[Row], columns: Columns, lacking: Collection[str]) -
 def read_rows(rows: Sequence[Row], columns: Columns, u: Floats) -> tuple[Results, list[Asked]]:
     """All rows, answered or not, as values, and those without an answer as what was asked.
 
-    `u`: shape (n, d). A status of 0 is no answer. Raises Damaged where a row is not as it was written.
+    `u`: shape (n, d). A status of 0 is not an answer. Raises Damaged where a row is not as it was written.
     """
     d, m = len(columns.variables), len(columns.observables)
     try:

@@ -1,4 +1,4 @@
-"""What a run keeps of itself beside its points: what it was made with, when it stops, how far it is."""
+"""The record of a run: how it was made, when it stops, and how far it has come."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of the dataset as Python values: what goes in, what comes out, and when two points are the same."""
+"""The rows of the dataset as Python values, and when two points count as the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run's database says about its points: questions alone, which change nothing."""
+"""Reads what the database of a run holds about its points, and changes nothing."""
 
 from __future__ import annotations
 

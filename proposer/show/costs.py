@@ -1,4 +1,4 @@
-"""What each code of the chain cost, and what was saved because points ended before it."""
+"""What each code of the chain cost, and how much was saved because points ended before it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a strategy does now, in plain words: by the origins of its last batch, and what came of it."""
+"""Describes in plain words what a strategy is doing, by the origins of its last batch and their results."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from proposer.strategies.origins import ORIGINS
 
 
 class Doings:
-    """Follows the newest batch: why its points were chosen, and how many of those that are answered were good."""
+    """Follows the newest batch: why its points were chosen, and how many of the answered ones were good."""
 
     def __init__(self) -> None:
         self._origins: Counter[str] = Counter()
@@ -18,14 +18,14 @@ class Doings:
         self._last = ""
 
     def asked(self, ids: Sequence[int], origins: Sequence[str]) -> None:
-        """A new batch."""
+        """Notes a new batch."""
         if self._answered:
             self._last = f"; {100 * self._good / self._answered:.0f} % of the batch before was good"
         self._origins, self._out = Counter(origins), set(ids)
         self._answered = self._good = 0
 
     def answered(self, point: int, *, good: bool) -> None:
-        """One point has an answer."""
+        """Notes that one point has an answer."""
         if point in self._out:
             self._out.remove(point)
             self._answered += 1
@@ -33,7 +33,7 @@ class Doings:
 
     @property
     def words(self) -> str:
-        """Up to two things that it does, the more frequent first."""
+        """Up to two descriptions, the more frequent one first."""
         total = sum(self._origins.values())
         shares: Counter[str] = Counter()
         for origin, points in self._origins.items():

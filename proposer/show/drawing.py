@@ -111,7 +111,7 @@ def draw_plot(
 
 
 def draw_corner(points: Points, axes: list[Axis], path: Path) -> None:
-    """Every pair of variables, and on the diagonal how the good points lie along each. Raises ScanFileError."""
+    """Draws every pair of variables, and on the diagonal the histogram of the good points. Raises ScanFileError."""
     count = len(axes)
     masks = {"unphysical": points.unphysical, "bad": points.bad, "good": points.good}
     with mpl.rc_context(_SETTINGS | {"font.size": 8.0}):
@@ -154,7 +154,7 @@ def drawable(axis: Axis) -> NDArray[np.bool_]:
 
 
 def left_out(points: Points, axes: list[Axis], *, unphysical: bool) -> str:
-    """How many points, of those with a value, no picture of these axes shows; empty for none."""
+    """How many points with a value are outside of all pictures of these axes, in words; empty for none."""
     drawn = points.good | points.bad | (points.unphysical & unphysical)
     hidden = np.zeros(len(drawn), dtype=np.bool_)
     for axis in axes:
@@ -186,7 +186,7 @@ def _dots(ax: Axes, x: Axis, y: Axis, *, mask: NDArray[np.bool_], dot: tuple[str
 
 
 def looked_at(axis: Axis, points: Points, look: Look, *, log: bool) -> Axis:
-    """The axis as it was asked for."""
+    """The axis with the scale and limits that the user asked for."""
     scale = "log" if log else axis.scale
     limits = None if log and axis.limits is not None and axis.limits[0] <= 0 else axis.limits
     axis = replace(axis, scale=scale, limits=limits)
@@ -197,7 +197,7 @@ def looked_at(axis: Axis, points: Points, look: Look, *, log: bool) -> Axis:
 
 
 def _coloured(figure: Figure, ax: Axes, x: Axis, y: Axis, *, points: Points, by: Axis) -> None:
-    """All points with an NLL, coloured by a column, the good ones above the others."""
+    """Draws all points with an NLL in the colours of a column, the good ones on top."""
     for mask, marker, area in ((points.bad, "o", 6.0), (points.good, "o", 12.0)):
         shown = mask & drawable(x) & drawable(y) & drawable(by)
         if shown.any():
@@ -258,7 +258,7 @@ def _frame(ax: Axes, x: Axis, y: Axis, points: Points, masks: dict[str, NDArray[
 
 
 def _limits(axis: Axis, points: Points, masks: dict[str, NDArray[np.bool_]]) -> tuple[float, float] | None:
-    """All good points, and nearly all others: one that is far out would make the rest a line."""
+    """Limits around all good points and nearly all others: one outlier would squeeze the rest into a line."""
     every = axis.values[(masks["bad"] | masks["good"]) & drawable(axis)]
     good = axis.values[points.good & drawable(axis)]
     if not len(every):
@@ -291,7 +291,7 @@ def _save(figure: Figure, path: Path) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of matplotlib's layout, of glyphs that a font lacks
             figure.savefig(picture, format=kind.removeprefix("."), metadata=dates.get(kind, {}))
-    except (ValueError, RuntimeError, OverflowError, ArithmeticError) as error:  # a label that is no formula, say
+    except (ValueError, RuntimeError, OverflowError, ArithmeticError) as error:  # a label that is not a formula, say
         words = " ".join(str(error).split())
         raise ScanFileError(f"the picture {path.name} cannot be drawn, perhaps for a label: {words:.200}") from None
     with writing(path.parent, path.name) as file:

@@ -1,4 +1,4 @@
-"""Which evaluators a run had, and what each of them did."""
+"""The evaluators of a run, and what each of them did."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ class EvaluatorWork:
 
 
 def evaluators_of(results: Iterable[Results], workers: Mapping[str, int]) -> list[EvaluatorWork]:
-    """Those that answered points, the ones with most first. `workers`: how many points each works on at once."""
+    """The evaluators that answered points, those with most points first. `workers`: how many points each works on at
+    once.
+    """
     found: dict[str, EvaluatorWork] = {}
     for part in results:
         names = np.array(part.evaluator, dtype=object)

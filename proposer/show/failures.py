@@ -1,4 +1,4 @@
-"""Why points failed, in words, and the command that runs one of them alone."""
+"""Explains in words why points failed, and gives the command that runs one of them alone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NUMBER = re.compile(r"[-+]?\d[\w.]*(?:[eE][-+]\d+)?")
 
 
 def kind_of(code: str, message: str) -> tuple[str, str]:
-    """Failures are of one kind when the same code says the same, numbers aside: a message may name the point."""
+    """The kind of a failure: the code and its message without numbers, because a message may name the point."""
     return code, _NUMBER.sub("#", message)
 
 
@@ -40,7 +40,7 @@ def command(file: Path, names: Sequence[str], values: Floats) -> str:
 
 
 def show_failed(file: Path, names: Sequence[str], values: Floats | None, code: str, message: str) -> list[str]:
-    """A failed point for people: the code, what it said, how to run it alone."""
+    """Describes a failed point: the code, its message, and how to run the point alone."""
     lines = [f"code {code or '(not named by the evaluator)'}: {message or 'without a message'}"]
     if values is not None:
         lines.append(f"run it alone: {command(file, names, values)}")

@@ -72,7 +72,7 @@ _OF_STATUS = {2: ("x", 9.0), 3: ("^", 14.0), 4: ("s", 12.0), 1: (".", 6.0)}  # m
 
 
 def draw_mark(ax: Axes, mark: p.Mark, panel: p.Panel, table: p.Table | None, look: Look) -> Any:
-    """Draws one mark; returns what a colour bar needs where it is coloured by NLL, else None."""
+    """Draws one mark. Returns what a colour bar needs if the mark is coloured by NLL, else None."""
     if isinstance(mark, p.Dots):
         assert table is not None
         return _dots(ax, mark, panel, table, look)

@@ -1,4 +1,4 @@
-"""The live display: what a scan has come to, for a terminal of 80 columns and 24 lines."""
+"""The live display of a scan, for a terminal of 80 columns and 24 lines."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STATUSES = {"OK": "ok", "INVALID": "invalid", "FAILED": "failed", "TIMED_OUT": "
 
 
 def panel(state: State) -> Table:
-    """At most nineteen lines, cut on the right where the terminal is narrow."""
+    """The display, of at most nineteen lines. They are cut on the right where the terminal is narrow."""
     table = Table.grid(padding=(0, 2, 0, 0), expand=True)
     table.add_column(no_wrap=True, style="dim", min_width=9)
     table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
@@ -49,7 +49,7 @@ def panel(state: State) -> Table:
 
 
 def one_line(state: State) -> str:
-    """The same for a pipe or a file: good points, hit rate and time left come first."""
+    """The display in one line, for a pipe or a file. Good points, hit rate and time left come first."""
     parts = [f"{state.good:,} of {state.wanted:,} good", f"hit rate {show_percent(state.hit_rate)}"]
     parts += [show_left(state), state.doing, "" if state.good else state.lowest]
     ended = ", ".join(f"{state.statuses.get(name, 0):,} {words}" for name, words in STATUSES.items() if name != "OK")
@@ -81,7 +81,7 @@ def show_percent(rate: float | None) -> str:
 
 
 def show_left(state: State) -> str:
-    """The time that is left with its spread, or why nothing is known of it."""
+    """The time that is left with its uncertainty, or why it is unknown."""
     if state.remark or state.left is None:
         return state.remark or "time left unknown"
     low, likely, high = map(show_time, state.left)
@@ -89,6 +89,6 @@ def show_left(state: State) -> str:
 
 
 def sparkline(rates: list[float]) -> str:
-    """A history in one line, from zero to its largest number."""
+    """A history as one line of blocks, from zero to its largest number."""
     top = max(rates, default=0.0)
     return "".join(BLOCKS[min(int(len(BLOCKS) * rate / top), len(BLOCKS) - 1)] if top else BLOCKS[0] for rate in rates)

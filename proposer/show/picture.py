@@ -1,4 +1,4 @@
-"""Pictures as data: panels with marks, which matplotlib draws for paper and a page, and Bokeh to be brushed."""
+"""Pictures as data: panels with marks. matplotlib draws them for paper and the page, Bokeh for brushing."""
 
 from __future__ import annotations
 

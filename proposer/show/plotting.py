@@ -1,4 +1,4 @@
-"""The pictures that a scan file asks for: the section `plotting`."""
+"""Reads the section `plotting`: the pictures that a scan file asks for."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Plotting:
 def read_plotting(scan: ScanFile) -> Plotting | None:
     """Reads the section `plotting`; None where there is none. Raises ScanFileError.
 
-    A plot of something that is no column of the results is left out with a note.
+    A plot of something that is not a column of the results is left out with a note.
     """
     section = scan.plotting
     if not list(section):
@@ -74,25 +74,25 @@ def read_plotting(scan: ScanFile) -> Plotting | None:
 
 
 def _missing(plot: Plot, names: Collection[str], off: Collection[str]) -> str:
-    """Why a plot cannot be drawn, which is no reason not to scan; empty where it can."""
+    """Why a plot cannot be drawn; empty where it can. The scan runs all the same."""
     known = {*names, "NLL"}
     for value in plot.values:
         if isinstance(value, str) and value not in known:
             if value in off:
                 return f"{value} belongs to a code that does not run"
-            return f"{value!r} is no variable or observable{closest(value, known)}"
+            return f"{value!r} is not a variable or observable{closest(value, known)}"
     return ""
 
 
 def file_name(name: str) -> str:
-    """A picture's name as that of a file."""
+    """The name of a picture, made fit for a file."""
     return re.sub(r"[^\w.+-]", "_", name)
 
 
 def _read_plot(named: Section, name: str, before: list[Plot]) -> Plot:
     entry = named.section(name, keys.PLOT)
     if file_name(name) in {plot.name for plot in before} | {"", "corner"}:
-        raise named.error(f"{name!r}: is no name for a file, or another picture has it; rename it", name)
+        raise named.error(f"{name!r}: is not a name for a file, or another picture has it; rename it", name)
     entry.require("values", ": what to draw, [x, y]")
     values = entry.raw("values")
     if not isinstance(values, list) or len(values) < 2:

@@ -38,7 +38,7 @@ MOST_TOLD = 5
 
 @dataclass(frozen=True, kw_only=True)
 class About:
-    """What a display says of a scan that does not change: its name, type and variables; its evaluator's workers."""
+    """What a display says about a scan that does not change: its name, type, variables, and the evaluator's workers."""
 
     run: str = ""
     method: str = ""
@@ -85,24 +85,24 @@ class Progress:
             self._live.stop()
 
     def say(self, line: str) -> None:
-        """Writes a line that stays."""
+        """Writes a line that stays above the display."""
         say_line(line)
 
     def doing(self, what: str) -> None:
-        """Says what goes on now: the iteration, and whether it trains or evaluates."""
+        """Notes the current step: the iteration, and whether the strategy trains or evaluates."""
         self._doing = what
 
     def busy(self, points: int) -> None:
-        """So many points are without an answer."""
+        """Notes the number of points without an answer."""
         self._busy = points
 
     def asked(self, ids: Sequence[int], origins: Sequence[str], u: Floats, values: Floats) -> None:
-        """A new batch: `u` in the unit cube, `values` in physical units, of shape (n, d)."""
+        """Notes a new batch: `u` in the unit cube, `values` in physical units, both of shape (n, d)."""
         self._doings.asked(ids, origins)
         self._out |= dict(zip(ids, zip(u, values, strict=True), strict=True))
 
     def answered(self, outcomes: Sequence[Outcome]) -> None:
-        """New results, which the tally has counted."""
+        """Notes new results, which the tally has counted already."""
         if self._tally.target != self._target:
             self._target = self._tally.target
             self._regions.keep(self._target)
@@ -171,7 +171,7 @@ class Progress:
         )
 
     def _remark(self) -> str:
-        """In place of an estimate of the time that is left."""
+        """A remark that takes the place of the time that is left."""
         tally = self._tally
         if tally.good >= tally.wanted:
             return "waiting for what runs"

@@ -23,7 +23,7 @@ BINS = 24
 
 
 class Rates:
-    """What the counts of a tally were, and when."""
+    """Earlier counts of a tally with their times."""
 
     def __init__(self, tally: Tally) -> None:
         self._tally = tally
@@ -32,7 +32,7 @@ class Rates:
         self._step = 1
 
     def update(self) -> None:
-        """Looks at the tally, which has changed."""
+        """Notes the counts of the tally when it has changed."""
         now, counts = time.monotonic(), (self._tally.evaluated, self._tally.good)
         if now - self._recent[-1][0] > SPACING:
             self._recent.append((now, *counts))

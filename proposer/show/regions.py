@@ -39,7 +39,7 @@ class Regions:
         self._words = ""
 
     def add(self, u: Floats, values: Floats, nll: float = 0.0) -> None:
-        """A good point, in the unit cube and in physical units, shapes (d,), and its NLL."""
+        """Adds a good point, in the unit cube and in physical units; shapes (d,)."""
         self._points.append((u, values, nll))
         if len(self._points) > MOST_KEPT:
             self._points = self._points[::2]

@@ -1,4 +1,4 @@
-"""What a scan has come to: one value that the live display shows, `--json` prints and `lodescan watch` reads."""
+"""The state of a scan: the live display shows it, `--json` prints it, and `lodescan watch` reads it."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ class State:
     remark: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """The state as a JSON object."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, values: Any) -> Self:
-        """What `to_json` gave, of this version or another one. Raises TypeError for anything else."""
+        """Reads what `to_json` of this or another version wrote. Raises TypeError for anything else."""
         if not isinstance(values, dict):
-            raise TypeError(f"{type(values).__name__} is no state")
+            raise TypeError(f"{type(values).__name__} is not a state")
         known = {field.name for field in fields(cls)}
         return cls(**{name: value for name, value in values.items() if name in known})

@@ -1,4 +1,4 @@
-"""Draws pictures with matplotlib: for a page, and for a paper."""
+"""Draws pictures with matplotlib, for a page and for paper."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def pixels(drawn: Figure, look: Look) -> Image.Image:
-    """A figure as an image of few colours, so that a page with many stays small."""
+    """A figure as an image with few colours, which keeps a page with many images small."""
     drawn.set_dpi(look.dpi)
     canvas: Any = FigureCanvasAgg(drawn)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -121,7 +121,7 @@ def _grid(picture: p.Picture) -> tuple[int, int, list[tuple[int, int]]]:
 
 
 def _trim(ax: Axes, above_another: bool, beside_another: bool) -> None:
-    """Within a triangle of panels only the outer ones have labels."""
+    """Removes labels inside a triangle of panels: only the outer panels have labels."""
     if above_another:
         ax.set_xlabel("")
         ax.tick_params(labelbottom=False)

@@ -92,7 +92,7 @@ class Tally:
 
     @property
     def all_failed(self) -> bool:
-        """Whether points were evaluated, and none was answered with physics."""
+        """Whether points were evaluated and all of them failed."""
         return 0 < self.evaluated == self.by_status[Status.FAILED] + self.by_status[Status.TIMED_OUT]
 
     @property
@@ -109,7 +109,7 @@ class Tally:
         return f"lowest NLL {show_number(self.best)}" + (f": {shown}" if shown and len(self.names) > 1 else "")
 
     def at_cap(self) -> list[str]:
-        """Observables whose loss is as large as it can be even at the best point."""
+        """Observables whose loss has the largest possible value even at the best point."""
         losses = zip(self.best_losses, self.names, strict=False)
         return [name for loss, name in losses if loss >= (1.0 - 1e-3) * LARGEST_LOSS]
 

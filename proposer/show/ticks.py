@@ -1,4 +1,4 @@
-"""Ticks of axes, whose labels never run into each other."""
+"""Ticks of axes whose labels never overlap."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a command speaks: to a person at a terminal, into a pipe, to a program, or hardly at all."""
+"""How a command writes its messages: for a person at a terminal, into a pipe, for a program, or hardly at all."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _voices = [Voice.PEOPLE]
 
 @contextmanager
 def speaking(voice: Voice) -> Iterator[None]:
-    """Speaks like this within the block."""
+    """A context in which messages are written in this way."""
     _voices.append(voice)
     try:
         yield
@@ -36,12 +36,12 @@ def speaking(voice: Voice) -> Iterator[None]:
 
 
 def voice() -> Voice:
-    """How one speaks now."""
+    """The present way of writing messages."""
     return _voices[-1]
 
 
 def say(line: str) -> None:
-    """Says what a person may want to know; stands above the live display where there is one."""
+    """Writes a message for people, above the live display where there is one."""
     if voice() is Voice.JSON:
         tell("note", {"text": line})
     elif voice() is Voice.PEOPLE:
@@ -49,7 +49,7 @@ def say(line: str) -> None:
 
 
 def warn(line: str) -> None:
-    """Says what a person must know, also one who wants it quiet."""
+    """Writes a message that also those who asked for quiet must see."""
     if voice() is Voice.JSON:
         tell("warning", {"text": line})
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,9 +20,12 @@ from proposer.strategies.read_csv import ReadCsv
 from scanspec import ScanFile
 from scanspec.settings import DEFAULT
 from scanspec.settings import type_name as plain_type
+from scanspec.terms import TermKind
 
 if TYPE_CHECKING:
     from proposer.types import Observable
+
+log = logging.getLogger(__name__)
 
 __all__ = ["DEFAULT", "TYPES", "make_strategy", "read_settings", "type_name"]
 
@@ -35,7 +39,14 @@ class Type:
 
 
 def _lode(space: Space, own: LodeSettings, seed: int, observables: Sequence[Observable]) -> Lode:
-    scored = [ScoredObservable(each.name, each.likelihood, each.valid) for each in observables]
+    for each in observables:
+        if each.term is not None and each.term.kind is TermKind.UNKNOWN:
+            log.warning(
+                "the likelihood %r is of a kind that this lodescan does not know: LODE learns from its -ln L alone, "
+                "not from the observables behind it; a newer lodescan knows more",
+                each.name,
+            )
+    scored = [ScoredObservable(each.name, each.likelihood, each.valid, term=each.term) for each in observables]
     return Lode(space, own, seed, scored)
 
 

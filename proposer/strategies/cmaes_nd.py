@@ -80,8 +80,8 @@ class CmaesNdSettings(CmaesSettings):
             novelty=method,
             bins=bins,
             direction=direction,
-            focus=read_names(setup, "focus", "variable or observable", names),
-            hierarchy=read_names(setup, "hierarchy", "observable with the scaling CFUNCTION", bounds),
+            focus=read_names(setup, "focus", "a variable or observable", names),
+            hierarchy=read_names(setup, "hierarchy", "an observable with the scaling CFUNCTION", bounds),
             no_good_points_patience=setup.integer("no_good_points_patience", cls.no_good_points_patience, low=1),
             best_loss_patience=setup.integer("best_loss_patience", cls.best_loss_patience, low=1),
             best_valid_constraints_patience=setup.integer(

@@ -6,8 +6,10 @@ import math
 from collections.abc import Iterator, Sequence
 
 from proposer.evaluation.backend import Description
+from proposer.types import Observable
 from proposer.wire.messages import clean
-from scanspec import Kind, Likelihood, ScanFile, keys
+from scanspec import Kind, Likelihood, ObservableSpec, ScanFile, keys
+from scanspec.terms import Term, TermKind
 from scanspec.tools import call_of
 
 Call = tuple[str, str, str]
@@ -43,14 +45,28 @@ def disagreements(scan: ScanFile, description: Description) -> list[str]:
         if spec.measurement is not None:  # its constants are the evaluator's
             if other.likelihood.kind is Kind.OFF:
                 found.append(f"the evaluator has no measurement of {spec.name!r}, for which the scan file asks")
-        elif show(spec.likelihood) != show(other.likelihood):
-            found.append(
-                f"the likelihood of {spec.name!r} is {show(spec.likelihood)} in the scan file, "
-                f"{show(other.likelihood)} at the evaluator"
-            )
+        elif clash := _other_likelihood(spec, other):
+            found.append(clash)
     scored = [name for name, other in theirs.items() if other.likelihood.kind is not Kind.OFF]
     found += [f"the evaluator scores the observable {name!r}, which the scan file does not have" for name in scored]
     return found
+
+
+def _other_likelihood(spec: ObservableSpec, other: Observable) -> str:
+    """In words, that an observable has another likelihood at the evaluator; empty where it has the same.
+
+    What a file calls -ln L may be a term there of which the evaluator says more, and of a kind that this side does not
+    know no more can be compared.
+    """
+    theirs = other.term if spec.term is not None else None
+    if spec.term is not None and theirs is not None and theirs.kind is TermKind.UNKNOWN:
+        return ""
+    mine, at = show(spec.likelihood, spec.term), show(other.likelihood, theirs)
+    if mine != at:
+        return f"the likelihood of {spec.name!r} is {mine} in the scan file, {at} at the evaluator"
+    if spec.term != theirs:
+        return f"the likelihood {spec.name!r} has other numbers at the evaluator than in the scan file or its tables"
+    return ""
 
 
 def _clashes(description: Description) -> list[str]:
@@ -81,8 +97,10 @@ def _other_calls(ours: Sequence[Call], theirs: Sequence[Call]) -> Iterator[str]:
             yield f"the code {name!r} is `{': '.join(mine)}` in the scan file, `{': '.join(other)}` at the evaluator"
 
 
-def show(likelihood: Likelihood) -> str:
-    """A likelihood in a few words."""
+def show(likelihood: Likelihood, term: Term | None = None) -> str:
+    """A likelihood in a few words; `term`: what it is, where it is one of other observables."""
+    if term is not None:
+        return term.describe()
     if likelihood.kind is Kind.CFUNCTION:
         return f"CFUNCTION [{likelihood.lower:.12g}, {likelihood.upper:.12g}]" + (
             " in ln x" if likelihood.log_scaling else ""

@@ -12,6 +12,7 @@ from proposer.evaluation.work import MOST_TRIES
 from proposer.types import Observable, Outcome, Status
 from scanspec import Kind, Likelihood
 from scanspec.likelihoods import LARGEST_LOSS
+from scanspec.terms import Term, TermKind
 
 MOST_SOURCES = 1000
 """The most sources of an evaluator that are looked at."""
@@ -61,6 +62,7 @@ def to_description(answer: pb.DescribeResponse) -> Description:
     ):
         if len(entries) > MOST_NAMES:
             raise BadDescription(f"it describes {len(entries):,} {what}, more than {MOST_NAMES:,}")
+    terms = _to_terms(answer)
     observables = [
         Observable(
             clean(each.name),
@@ -68,8 +70,9 @@ def to_description(answer: pb.DescribeResponse) -> Description:
             clean(each.code),
             (each.valid.low, each.valid.high) if each.HasField("valid") else None,
             _to_likelihood(each.likelihood),
+            term=terms.get(position),
         )
-        for each in answer.observables
+        for position, each in enumerate(answer.observables)
     ]
     parameters = [(clean(each.name), (each.low, each.high)) for each in answer.parameters]
     for what, names in (("parameter", [name for name, _ in parameters]), ("observable", [x.name for x in observables])):
@@ -92,6 +95,40 @@ def to_description(answer: pb.DescribeResponse) -> Description:
         longest=longest if 0.0 < longest <= LONGEST else math.inf,
         instance=clean(answer.instance),
     )
+
+
+def _to_terms(answer: pb.DescribeResponse) -> dict[int, Term]:
+    """The joint terms by the position of the observable whose value each is; raises BadDescription."""
+    found: dict[int, Term] = {}
+    names = [clean(each.name) for each in answer.observables]
+    for each in answer.joint_terms:
+        places = [each.observable, *each.arguments]
+        if max(places) >= len(names) or len(set(places)) < len(places) or len(places) < 2 or each.observable in found:
+            raise BadDescription("it describes a joint term of observables that it does not give, or gives twice")
+        if answer.observables[each.observable].likelihood.kind != pb.LIKELIHOOD_KIND_MINUSEXPUSER:
+            raise BadDescription(f"{names[each.observable]!r} is a joint term, but its value is not its loss")
+        kind = _JOINT_KINDS.get(each.kind, TermKind.UNKNOWN)
+        try:
+            found[each.observable] = Term.checked(
+                kind,
+                [names[place] for place in each.arguments],
+                mean=tuple(each.mean),
+                root=tuple(each.cholesky),
+                plus=each.plus,
+                minus=each.minus,
+                knots=tuple(tuple(knots.at) for knots in each.knots),
+                values=tuple(each.values),
+            )
+        except ValueError as error:
+            raise BadDescription(f"{names[each.observable]!r} is {error}") from None
+    return found
+
+
+_JOINT_KINDS = {
+    number: TermKind(name.removeprefix("JOINT_KIND_"))
+    for name, number in pb.JointKind.items()
+    if name.removeprefix("JOINT_KIND_") in TermKind.__members__
+}
 
 
 def _to_likelihood(likelihood: pb.Likelihood) -> Likelihood:

@@ -1,6 +1,7 @@
-"""From BSMArt's words to the plain ones: a whole document, its lines kept.
+"""Translates a whole document from BSMArt's spelling to the plain one, with its line numbers.
 
-Every scan file passes here, since files mix the two spellings. What reads the document behind knows one.
+Every scan file passes through here, because files mix the two spellings. The code that reads the document afterwards
+knows one spelling only.
 """
 
 from __future__ import annotations
@@ -34,10 +35,9 @@ class Translation:
 
 
 def translate(path: Path, document: CommentedMap) -> Translation:
-    """Puts a document into the plain spelling.
+    """Puts a document into the plain spelling. Raises ScanFileError for a type of BSMArt that lodescan does not have.
 
-    Raises ScanFileError for a type of BSMArt that lodescan does not have. Whatever else cannot be translated is a
-    ScanFileError in the place of the value, for the reader to raise.
+    Any other value that cannot be translated is replaced by a ScanFileError, which the reader raises.
     """
     translator = Translator(str(path))
     variables = translate_variables
@@ -64,7 +64,7 @@ def translate(path: Path, document: CommentedMap) -> Translation:
 
 
 def _verbose(value: Any, _where: str) -> Any:
-    """A number, or a boolean, in BSMArt a text."""
+    """`verbose` is a number or a boolean; in BSMArt's files it may be a text."""
     return {"true": True, "false": False}.get(str(value).lower(), value)
 
 
@@ -85,7 +85,7 @@ _ORDER = ("setup", "networks", "variables", "fitting", "codes", "observables", "
 
 
 def _ignored(content: PlainMap, path: str = "") -> list[str]:
-    """The places of keys without meaning; of a code that does not run, no deeper ones than its own."""
+    """The places of keys without meaning. Of a code that does not run, only the keys of its first level are listed."""
     found = [f"{path}{key}" for key in content.ignored]
     inner = {key: value for key, value in content.items() if isinstance(value, PlainMap)}
     if content.get("run") is False:

@@ -1,4 +1,4 @@
-"""BSMArt's section `Codes`: tools that lodescan has or has not, and their settings."""
+"""BSMArt's section `Codes`: the tools, whether lodescan has them or not, and their settings."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def _is_off(code: Any) -> bool:
 
 
 class _Template(NamedTuple):
-    """The InputFile of the first code of the file, also of an idle one, and the code that fills it in."""
+    """The InputFile of the first code of the file, even if that code does not run, and the code that fills it in."""
 
     filled_in_by: str
     file: str
@@ -154,7 +154,7 @@ def _code(translator: Translator, content: Any, name: str, path: str, template: 
 
 
 def _idle_code(translator: Translator, content: CommentedMap, name: str, path: str) -> PlainMap:
-    """A code that does not run: it may hold what only its own tool knows."""
+    """A code that does not run. It may hold keys that only its own tool knows."""
     notes = list(translator.notes)
     found: PlainMap = _mapping(translator, content, path)
     translator.notes[:] = notes
@@ -169,7 +169,7 @@ def _idle_code(translator: Translator, content: CommentedMap, name: str, path: s
 
 
 def _input_by_name(translator: Translator, code: PlainMap, name: str, path: str, template: _Template) -> None:
-    """In BSMArt the InputFile of a later code is a name for the spectrum, also where it is that of the template."""
+    """In BSMArt the InputFile of a later code names the spectrum, even if it is the name of the template."""
     named = code.get("input_file")
     if code.spelling("input_file") != "InputFile" or named != template.file or name == template.filled_in_by:
         return
@@ -189,7 +189,7 @@ def _leave_out_keys_of_other_tools(translator: Translator, code: PlainMap, name:
 
 
 def _is_readable(translator: Translator, code: PlainMap, key: str, name: str) -> bool:
-    """Whether a key holds what it may hold: what is wrong stays, for the reader to name."""
+    """Whether the value of a key can be read. A wrong value stays, and the reader reports it."""
     alone = PlainMap()
     alone.put(key, code[key], key)
     section = translator.section(alone, "")
@@ -210,10 +210,12 @@ def _call_with_the_folder(translator: Translator, code: PlainMap, path: str) -> 
 
 
 def _refuse_tools(codes: Section, content: CommentedMap) -> dict[Any, ScanFileError]:
-    """One error for all tools that are not here, before any of their keys is looked at; by their names."""
+    """Errors for tools that lodescan does not have, by their names. One message names all of them, before their keys
+    are read.
+    """
 
     def is_own(name: Any) -> bool:
-        """Whether there is a tool of the user's own of this name, as BSMArt finds it."""
+        """Whether the user has a tool of this name, where BSMArt would look for it."""
         return (Path(codes.file).parent / "Tools" / f"{name}.py").is_file()
 
     running = {name: code for name, code in content.items() if isinstance(code, CommentedMap) and not _is_off(code)}
@@ -246,7 +248,7 @@ def _refuse_tools(codes: Section, content: CommentedMap) -> dict[Any, ScanFileEr
 
 
 def _is_left_to_bsmart(code: CommentedMap, name: str) -> bool:
-    """Whether a code says no more of how it runs than BSMArt needs."""
+    """Whether a code relies on BSMArt to know how it runs."""
     if any(key in code for key in ("function", "Function", "command", "flavio", "umbridge", "profile", "Profile")):
         return False
     return not (known_profile(name) and "Command" in code)

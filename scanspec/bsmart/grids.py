@@ -25,9 +25,10 @@ Plain = tuple[Any, str]
 
 
 def read_grid(section: Section, name: str, text: str) -> Plain:
-    """What numpy or Python would give; nothing is run. Raises ScanFileError.
+    """The values that numpy or Python would give; nothing is run. Raises ScanFileError.
 
-    A list of numbers is a choice among them, range(a, b) whole numbers, and what is left a range with steps.
+    A list of numbers is a choice among them, range(a, b) is a range of whole numbers, and everything else is a range
+    with steps.
     """
     tree = _parse(text)
     function, arguments, keywords = _call(tree)

@@ -1,4 +1,4 @@
-"""Observables in BSMArt's words, and keys that make no likelihood here though they look like one."""
+"""Observables in BSMArt's spelling, and keys that look like a likelihood but are none here."""
 
 from __future__ import annotations
 

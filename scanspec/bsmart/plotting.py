@@ -1,4 +1,4 @@
-"""BSMArt's section `Plotting`: words in any case, and its names of the NLL."""
+"""BSMArt's section `Plotting`: words in any case, and BSMArt's names of the NLL."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def translate_plotting(translator: Translator, content: Any, path: str, document
 
 
 def names_in(content: Any) -> set[str]:
-    """The keys of a mapping, of those in it, and so on, as names."""
+    """The keys of a mapping and of all mappings in it, as names."""
     if not isinstance(content, dict):
         return set()
     return {str(key) for key in content}.union(*map(names_in, content.values()))

@@ -1,4 +1,4 @@
-"""BSMArt's section `Setup`: types of scans, their defaults, settings of CMAES_ND, and switches."""
+"""BSMArt's section `Setup`: the types of scans with their defaults, settings of CMAES_ND, and switches."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BEST = ("CMAES", f"looks for the lowest NLL; `type: LODE` {_MAPS}")
 _ROWS = ("READ_CSV", "evaluates the rows of a table, which `init_csv` names; folders of spectra are not read")
 _NO_POSTERIOR = "lodescan draws no samples of a posterior"
 
-# type: (what lodescan does otherwise, the closest type and what that does)
+# each type: (what lodescan does otherwise, the closest type and what that does)
 _CLOSEST: dict[str, tuple[str, tuple[str, str]]] = {
     "AL": ("", _MAP),
     "DLScanner": ("", _NETWORKS),
@@ -62,9 +62,8 @@ _IN_ANOTHER_WAY = {
 
 
 def check_type(translator: Translator, content: Any, path: str) -> str:
-    """The type as the file has it; empty for none.
-
-    Raises ScanFileError for one of BSMArt that lodescan does not have, before its keys are complained about.
+    """The type as the file spells it; empty where there is none. Raises ScanFileError for a type of BSMArt that
+    lodescan does not have, before its keys are checked.
     """
     if not isinstance(content, CommentedMap):
         return ""
@@ -122,7 +121,7 @@ def _plain_word(
 
 
 def _focus(translator: Translator, value: Any, where: str) -> Any:
-    """Of two lists, Variables and Observables, one of names."""
+    """Joins the two lists Variables and Observables to one list of names."""
     if not isinstance(value, CommentedMap):
         return value
     section = translator.section(value, where)
@@ -139,7 +138,7 @@ def _focus(translator: Translator, value: Any, where: str) -> Any:
 
 
 def _defaults(translator: Translator, setup: PlainMap, given: str, path: str) -> None:
-    """What BSMArt's words mean there beyond what the file says: points that are evaluations, generations."""
+    """Adds what BSMArt's types imply: points that count evaluations, and numbers of generations."""
     as_in_bsmart, name = setup.spelling("type") == "Type", setup.get("type")
     if setup.get("max_evaluations") is None and (
         (given == "Random" and setup.get("points") is not None) or (name == "CMAES" and as_in_bsmart)

@@ -1,4 +1,4 @@
-"""What all sections of a file have in common on the way from BSMArt's spelling to the plain one: keys and values."""
+"""Translates keys and values from BSMArt's spelling to the plain one; all sections of a file share this."""
 
 from __future__ import annotations
 
@@ -34,18 +34,19 @@ class Translator:
         self.notes: list[str] = []
 
     def say(self, change: str) -> None:
-        """Keeps what was changed, once."""
+        """Keeps a description of a change, once."""
         if change not in self.changes:
             self.changes.append(change)
 
     def section(self, content: CommentedMap, path: str) -> Section:
-        """A mapping as the file has it, for messages that name its keys and lines."""
+        """The mapping as the file spells it, for messages that name its keys and lines."""
         return Section(self.file, path, content, faults=Faults(collecting=True))
 
     def mapping(self, content: Any, spelling: Spelling, path: str, special: Mapping[str, Convert] | None = None) -> Any:
-        """A mapping with plain keys and plain values; what is no mapping stays. `special`: what becomes of some values.
+        """A mapping with plain keys and plain values; anything else stays as it is. `special` converts the values of
+        some keys.
 
-        Keys that nobody knows stay, for the reader to refuse.
+        Unknown keys stay, and the reader refuses them.
         """
         if not isinstance(content, CommentedMap):
             return content
@@ -80,7 +81,7 @@ class Translator:
             found.hints[key] = hint
 
     def value(self, spelling: Spelling, name: str, value: Any, where: str) -> Any:
-        """Booleans and numbers that are written as texts, as such."""
+        """The value; booleans and numbers that are written as texts are converted."""
         plain: Any = value
         if isinstance(value, (list, CommentedSeq)) and name in spelling.keys.numbers:
             plain = CommentedSeq([self.value(spelling, name, entry, where) for entry in value])
@@ -96,7 +97,7 @@ class Translator:
         return plain
 
     def each(self, one: Convert) -> Convert:
-        """The same for every entry of a mapping whose keys the user chose."""
+        """Applies `one` to every entry of a mapping whose keys the user chose."""
 
         def all_of(content: Any, path: str) -> Any:
             if not isinstance(content, CommentedMap):
@@ -110,6 +111,8 @@ class Translator:
 
 
 def hint_of_bsmart(word: Any, plain: Iterable[str], others: Iterable[str]) -> str:
-    """The hint that names the nearest known word where that is one of BSMArt's; empty for a plain one, or none."""
+    """A hint that names the nearest known key, if that is one of BSMArt's; empty if a plain key is nearer, or none is
+    near.
+    """
     own = list(plain)
     return "" if (hint := nearest(word, [*own, *others])) == nearest(word, own) else hint

@@ -1,4 +1,4 @@
-"""Variables in BSMArt's words: the names of its priors, its polar angles in degrees, its grids in Python text."""
+"""Variables in BSMArt's spelling: its names of priors, polar angles in degrees, and grids as Python expressions."""
 
 from __future__ import annotations
 
@@ -38,9 +38,10 @@ _DERIVED = {
 
 
 def name_columns(translator: Translator, content: Any, path: str) -> Any:
-    """The section `variables` of a scan that is the rows of a table: the names are columns, and a grid is not read.
+    """The section `variables` of a scan that evaluates the rows of a table. The names are columns, and grids are not
+    read.
 
-    BSMArt has a list of names there, too.
+    In BSMArt the section may also be a list of names.
     """
     if isinstance(content, list):
         found = PlainMap(CommentedMap())
@@ -107,19 +108,19 @@ def _prior(translator: Translator, entry: Section, key: str, value: Any, where: 
         return found
     word = str(value).lower()
     if how := _DERIVED.get(word):
-        return entry.error(f"{value!r} is no prior that lodescan has, but a function gives it: {how}", key)
+        return entry.error(f"{value!r} is not a prior that lodescan has, but a function gives it: {how}", key)
     if word in PRIOR_NAMES or word in PRIORS:
         plain = (PRIOR_NAMES.get(word) or PRIORS[word]).value
         if plain != value:
             translator.say(f"{where}: {value} is now {plain}")
         return plain
     if hint := hint_of_bsmart(value, PRIOR_NAMES, PRIORS):
-        return entry.error(f"{value!r} is no prior that lodescan knows{hint}", key)
+        return entry.error(f"{value!r} is not a prior that lodescan knows{hint}", key)
     return value
 
 
 def _in_radians(translator: Translator, found: PlainMap, entry: Section, where: str) -> None:
-    """SIN has its range in degrees and gives radians; with bounds of the prior's own, the two become one range."""
+    """Converts the range of SIN from degrees to radians. Bounds of the prior itself become a part of the range."""
     prior = found["prior"]
     ends = [to_number(end) for end in found["range"]] if isinstance(found.get("range"), list) else []
     bounds = (

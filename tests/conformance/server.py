@@ -11,6 +11,7 @@ from lodescan.v1 import evaluation_pb2 as pb
 from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
 
 NAMES = ["x", "y"]
+WITH_A_TERM = ("a term", "wrong term")
 
 
 class Small(pb_grpc.EvaluationServiceServicer):
@@ -25,7 +26,16 @@ class Small(pb_grpc.EvaluationServiceServicer):
         mean = math.nan if fault == "no mean" else 1.0
         kind = {"no likelihood": "OFF", "kind unspecified": "UNSPECIFIED"}.get(fault, "GAUSS")
         likelihood = pb.Likelihood(kind=f"LIKELIHOOD_KIND_{kind}", mean=mean, sigma=2.0)
+        observables = [pb.Observable(name="z", likelihood=likelihood, valid=pb.Window(low=-math.inf, high=1e3))]
+        terms = []
+        if fault in WITH_A_TERM:
+            of_t = pb.Likelihood(kind=pb.LIKELIHOOD_KIND_MINUSEXPUSER)
+            observables.append(pb.Observable(name="t", likelihood=of_t))
+            terms.append(
+                pb.JointTerm(observable=1, arguments=[0], kind=pb.JOINT_KIND_GAUSS_UPPER, mean=[0.5], plus=0.1)
+            )
         return pb.DescribeResponse(
+            joint_terms=terms,
             backend={"no name": "", "escapes": "\x1b[2Jsmall" * 1000}.get(fault, "small"),
             version=str(self.calls) if fault == "description changes" else "1",
             physics_digest="" if fault == "no digest" else "ab",
@@ -34,12 +44,17 @@ class Small(pb_grpc.EvaluationServiceServicer):
                 pb.Parameter(name="x" if fault == "twice the same parameter" else name, low=-1.0, high=high)
                 for name, high in (("x", -2.0 if fault == "reversed range" else 1.0), ("y", math.inf))
             ],
-            observables=[pb.Observable(name="z", likelihood=likelihood, valid=pb.Window(low=-math.inf, high=1e3))],
+            observables=observables,
             concurrency=1,
             max_batch=0 if fault == "no batch" else 50,
             codes=["square"],
             longest_seconds=math.inf if fault == "no bound" else 0.0,
         )
+
+    def terms(self, z):
+        """-ln L of the term t, where there is one."""
+        of_t = (max(z - 0.5, 0.0) / 0.1) ** 2 / 2.0 + (0.1 if self.fault == "wrong term" else 0.0)
+        return [of_t] if self.fault in WITH_A_TERM else []
 
     def Finish(self, request, context):
         if self.fault == "finish is an error":
@@ -98,9 +113,8 @@ class Small(pb_grpc.EvaluationServiceServicer):
         z = row[0] ** 2 + row[1]
         if fault == "outside its window":
             z += 2e3
-        loss = (z - 1.0) ** 2 / 8.0
         limit = math.log(1.7976931348623157e308) + 1.0
-        loss = limit * (1.0 - math.exp(-loss / limit))
+        loss, *others = (limit * (1.0 - math.exp(-raw / limit)) for raw in ((z - 1.0) ** 2 / 8.0, *self.terms(z)))
         if fault == "wrong formula":
             loss *= 2
         if fault == "beyond the cap":
@@ -116,10 +130,10 @@ class Small(pb_grpc.EvaluationServiceServicer):
         return pb.Result(
             point_id=point_id % 2**32 if fault == "short ids" else point_id,
             status=pb.STATUS_UNSPECIFIED if fault == "no status" else pb.STATUS_OK,
-            observables=[z, z] if fault == "too many observables" else [z],
-            losses=[loss],
+            observables=[z, z] if fault == "too many observables" else [z, *self.terms(z)],
+            losses=[loss, *others],
             spectra=[b"s" * (2**20 + 1)] if fault == "large spectra" else [],
-            nll=loss + 1e-3 if fault == "nll is no sum" else loss,
+            nll=loss + 1e-3 if fault == "nll is not a sum" else loss + sum(others),
             begun_at=2.0 if fault == "ends before it begins" else 1.0 if fault == "says when" else 0.0,
             ended_at=1.5 if fault in ("ends before it begins", "says when") else 0.0,
             seconds=[-1.0 if fault == "negative time" else 0.1] * (2 if fault == "times of nobody" else 1),

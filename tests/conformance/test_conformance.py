@@ -43,11 +43,12 @@ FAULTS = {
     "outside its window": "results are sound: an OK point has z",
     "invalid with an NLL": "results are sound: a point with status STATUS_INVALID has an NLL",
     "fails in silence": "results are sound: a point that is not OK does not say why",
-    "nll is no sum": "the nll is the sum of the losses",
+    "nll is not a sum": "the nll is the sum of the losses",
     "beyond the cap": "the nll is the sum of the losses: the losses are [800.0], but the largest one is 710.7",
     "large spectra": "results are sound: the spectrum files of a point have more than 1 MiB",
     "missing twice": "results are sound: a position is missing twice",
     "wrong formula": "the losses are those of the formulas: the loss of z",
+    "wrong term": "a joint term is its formula: t is ",
     "columns as they come": "columns may come in any order",
     "any value": "values that are not finite are refused: a value of nan",
     "any names": "wrong names are refused",
@@ -60,8 +61,9 @@ FAULTS = {
 
 
 @pytest.mark.slow
-def test_a_real_evaluator(tmp_path):
-    server = Evaluator(tmp_path, EXAMPLES / "toy3d.yaml", workers=1)
+@pytest.mark.parametrize("example", ["toy3d", "joint3d"])
+def test_a_real_evaluator(tmp_path, example):
+    server = Evaluator(tmp_path, EXAMPLES / f"{example}.yaml", workers=1)
     try:
         done = subprocess.run([COMMAND, server.address], capture_output=True, text=True, timeout=120, check=False)
     finally:
@@ -84,7 +86,7 @@ def peer():
         server.stop(0).wait()
 
 
-@pytest.mark.parametrize("how", ["none", "says when"])
+@pytest.mark.parametrize("how", ["none", "says when", "a term"])
 def test_an_evaluator_of_another_make(peer, capsys, how):
     assert main([peer(how), "--timeout", "10"]) == 0
     assert "FAIL" not in capsys.readouterr().out

@@ -151,7 +151,7 @@ def test_a_chain_in_bsmarts_words(point, tmp_path):
             ["'resummino' is a tool of BSMArt that lodescan does not bring along; `Profile: none` makes it a program"],
         ),
         ({"Blocks/MINPAR/1": "muu"}, ["old.json, line ", "'muu'", "did you mean 'mu'"]),
-        ({"Blocks": {"DECAY": {"25": 1}}}, ["a DECAY table is no block"]),
+        ({"Blocks": {"DECAY": {"25": 1}}}, ["a DECAY table is not a block"]),
         (
             {"Codes/off": {"Run": "False", "Observables": {"dark": {}}}, f"{OBS}f": {"FUNCTION": "dark"}},
             ["'dark' belongs to a code that does not run"],
@@ -196,7 +196,7 @@ def test_in_the_plain_spelling_a_command_is_a_program_whatever_its_name(bsmart):
     ("changes", "words"),
     [
         ({"Variables/mu": "np.linspace(0,1,len('xx'))"}, ["but must be a mapping, [low, high], a number, or np."]),
-        ({"Variables/mu/PRIOR": "SYMLOGG"}, ["'SYMLOGG' is no prior that lodescan knows; did you mean 'symlog'"]),
+        ({"Variables/mu/PRIOR": "SYMLOGG"}, ["'SYMLOGG' is not a prior that lodescan knows; did you mean 'symlog'"]),
         ({"Variables/mu/PRIOR": {"TYPE": "CAUCHY", "MEAN": 1, "SIGMA": 2}}, ["'CAUCHY'", "derived variable mean +"]),
         ({"Codes/SPheno/Observables": ["mh", "mA"]}, ["must be a mapping"]),
         ({"Codes/SPheno/Run": "perhaps"}, ["must be true or false"]),

@@ -79,7 +79,7 @@ def test_the_documented_toys_are_functions_of_names_that_the_tool_gives(point):
 def test_a_toy_is_known_from_its_code_on(bsmart):
     with pytest.raises(ScanFileError, match=r"'Rosenbrok'.*did you mean 'Rosenbrock'"):
         Chain(bsmart({"Codes/toy_targets": {"Observables": {"x": {"FUNCTION": "Rosenbrok"}}}}))
-    with pytest.raises(ScanFileError, match="'Rosenbrock' is no variable"):
+    with pytest.raises(ScanFileError, match="'Rosenbrock' is not a variable"):
         Chain(bsmart({f"{OBS}f": {"FUNCTION": "Rosenbrock"}}))
 
 

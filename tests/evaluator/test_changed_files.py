@@ -49,6 +49,17 @@ def test_a_function(scan_file, evaluator, tmp_path, workers, name):
     ends(server, name, "was changed")
 
 
+def test_a_table_of_a_likelihood(scan_file, evaluator, tmp_path):
+    (tmp_path / "t.txt").write_text("0 0\n100 50\n")
+    text = SCAN + "likelihoods:\n  t: {observables: y, table: t.txt}\n"
+    server = evaluator(scan_file(text, toy__py=TOY, more__py=MORE))
+    assert [list(result.observables) for result in server.evaluate([[20]])] == [[40.0, 20.0]]
+    (tmp_path / "t.txt").write_text("0 0\n100 51\n")
+    for pid in server.workers():
+        os.kill(pid, signal.SIGKILL)
+    ends(server, "t.txt", "was changed")
+
+
 def test_a_worker_that_starts_compares_every_file_however_many_there_are(scan_file, evaluator, tmp_path):
     """Between points, a look at many files may have to wait for its share of the time; a start never does."""
     modules = [f"m{number}" for number in range(30)]

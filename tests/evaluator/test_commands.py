@@ -123,7 +123,7 @@ def test_check_comes_to_the_codes_behind_a_window(run, scan_file, a, given, code
 
 
 def test_check_says_which_code_never_ran(run, scan_file):
-    """An unphysical point may well break the code behind it: that alone is no fault of the file."""
+    """An unphysical point may well break the code behind it: that alone is not a fault of the file."""
     functions = "from evaluator import InvalidPoint\ndef first(point):\n    raise InvalidPoint('nothing here')\n"
     scan = scan_file(CLOSED, two__py=functions + "def second(point):\n    return {}\n")
     done = run("check", scan)
@@ -292,7 +292,9 @@ def test_a_misspelt_name_in_a_template(run, program_scan, tmp_path):
     (tmp_path / "in.slha").write_text("BLOCK A\n 1 moed # a typing error\n")
     done = run("check", scan)
     assert done.returncode == 2
-    assert f"{tmp_path}/in.slha, line 2: 'moed' is no variable" in done.stderr and "did you mean 'mode'?" in done.stderr
+    assert (
+        f"{tmp_path}/in.slha, line 2: 'moed' is not a variable" in done.stderr and "did you mean 'mode'?" in done.stderr
+    )
 
 
 def test_files_that_are_not_there(run, tmp_path):
@@ -382,4 +384,4 @@ def test_all_faults_of_a_template_are_said_at_once(run, program_scan, tmp_path):
         "line 5",
         "line 6",
     ]
-    assert len(faults) == 5 and "scan.yaml, line 8: 'nowhere' is no variable" in faults[4]
+    assert len(faults) == 5 and "scan.yaml, line 8: 'nowhere' is not a variable" in faults[4]

@@ -16,6 +16,7 @@ EXAMPLES = DATA.parent.parent / "examples"
 
 POINTS = {
     "toy3d": 5000,
+    "joint3d": 5000,
     "desi_bao": 10000,
     "camb_w0wa": 1000,
     "classy_w0wa": 150,

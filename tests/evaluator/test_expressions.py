@@ -158,7 +158,7 @@ def test_everything_else_is_refused_before_it_runs(text):
 @pytest.mark.parametrize(
     ("text", "hint"),
     [
-        ("m1**2", "'m1', which is no variable, derived variable or earlier observable; did you mean 'm0'?"),
+        ("m1**2", "'m1', which is not a variable, derived variable or earlier observable; did you mean 'm0'?"),
         ("sqr(m0)", "unknown function; did you mean 'sqrt'?"),
         ("math.foo", "'foo'"),
         ("VARIABLE[2]", "there are 2 variables, counted from 0"),

@@ -40,8 +40,8 @@ def test_no_fitting(tmp_path):
     [
         ("{TARGET: 125.0", "{TARGET: many", 5, "TARGET is 'many', but must be a number"),
         ("VARIANCE: 0.5", "VARIANCE: 0", 5, "must be more than 0"),
-        ("z: {TARGET", "zz: {TARGET", 5, "'zz' is no observable; did you mean 'z'?"),
-        ("z: {TARGET", "LAM: {TARGET", 5, "'LAM' is no observable"),
+        ("z: {TARGET", "zz: {TARGET", 5, "'zz' is not an observable; did you mean 'z'?"),
+        ("z: {TARGET", "LAM: {TARGET", 5, "'LAM' is not an observable"),
         ("LAM", "x", 4, "'x' is already the name of a variable"),
         ("RANGE: [0.01, 1]", "RANGE: [1, 1]", 4, "solved for within a range"),
         ("[0.01, 1]}", "[0.01, 1], PRIOR: LOG}", 4, "solved for within a range"),

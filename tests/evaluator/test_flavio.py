@@ -80,18 +80,18 @@ def test_a_wrong_observable_is_found_before_any_point(scan, load, text, words):
     [
         (
             "scale: 4.8, coefficients: {C9_bsmumi: c9}",
-            ["'C9_bsmumi' is no Wilson coefficient of WET, basis flavio", "did you mean 'C9_bsmumu'?"],
+            ["'C9_bsmumi' is not a Wilson coefficient of WET, basis flavio", "did you mean 'C9_bsmumu'?"],
         ),
         ("eft: SMEFTS, scale: 1000, coefficients: {C9_bsmumu: c9}", ["unknown eft 'SMEFTS'", "'SMEFT'"]),
         ("basis: warsaw, scale: 4.8, coefficients: {C9_bsmumu: c9}", ["WET has no basis 'warsaw'"]),
-        ("eft: SMEFT, basis: Warsaw, scale: 1000, coefficients: {C9_bsmumu: c9}", ["is no Wilson coefficient"]),
+        ("eft: SMEFT, basis: Warsaw, scale: 1000, coefficients: {C9_bsmumu: c9}", ["is not a Wilson coefficient"]),
         ("eft: SMEFT, basis: Warsaw, scale: 1000, coefficients: {phiD: [c9, c10]}", ["phiD is a real", "one expr"]),
         ("coefficients: {C9_bsmumu: c9}", ["no 'scale'", "in GeV"]),
         ("scale: -1, coefficients: {C9_bsmumu: c9}", ["scale is -1", "more than 0"]),
         ("scale: 4.8", ["no 'coefficients'"]),
         ("scale: 4.8, coefficients: {}", ["names no Wilson coefficient"]),
         ("scale: 4.8, coefficients: {C9_bsmumu: [c9, 1, 2]}", ["must be one expression, or [real part"]),
-        ("scale: 4.8, coefficients: {C9_bsmumu: c99}", ["'c99' is no variable", "did you mean 'c9'?"]),
+        ("scale: 4.8, coefficients: {C9_bsmumu: c99}", ["'c99' is not a variable", "did you mean 'c9'?"]),
         ("scale: 4.8, coefficient: {C9_bsmumu: c9}", ["unknown key 'coefficient'", "did you mean 'coefficients'?"]),
         ("wcxf: a.json, scale: 4.8", ["the file a.json gives scale"]),
         ("wcxf: ../a.json", ["the bare name of a file"]),
@@ -186,8 +186,8 @@ def test_measurements_become_constants_on_both_sides(scan, load):
     [
         ("BR(Bs->mumu)", "true", ["12 measurements of BR(Bs->mumu)", "GSSS combination Bs->mumu 2022"]),
         ("BR(Bs->mumu)", "GSSS combination Bs->mumu 2023", ["did you mean 'GSSS combination Bs->mumu 2022'?"]),
-        ("BR(Bs->mumu)", "CMS Bs->mumu 2013", ["is no Gaussian: 2.99139e-09 +1.15246e-09 -8.11989e-10"]),
-        ("BR(KL->pinunu)", "true", ["is no Gaussian", "UpperLimit"]),
+        ("BR(Bs->mumu)", "CMS Bs->mumu 2013", ["is not Gaussian: 2.99139e-09 +1.15246e-09 -8.11989e-10"]),
+        ("BR(KL->pinunu)", "true", ["is not Gaussian", "UpperLimit"]),
         ("[<P5p>(B0->K*mumu), 4.5, 6]", "true", ["no measurement of <P5p>(B0->K*mumu) 4.5 6", "write mean and sigma"]),
     ],
 )
@@ -216,7 +216,7 @@ WRITER = "  writer:\n    function: writer:f\n"
     ("content", "words"),
     [
         ("None", "no code before this one has written wc.json"),
-        ("'{'", "wc.json is no WCxf file that can be used"),
+        ("'{'", "wc.json is not a WCxf file that can be used"),
         ("json.dumps(dict(eft='WET', basis='flavio', scale=4.8, values=dict(C9_bsmumi=1)))", "no WCxf file"),
         ("json.dumps(dict(eft='WET', basis='flavio', scale=4.8, values=dict(C9_bsmumu=float('nan'))))", "not finite"),
         (

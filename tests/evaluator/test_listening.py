@@ -25,13 +25,13 @@ def test_insecure_listens_everywhere(python_scan, evaluator):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--listen", "50051"], "'50051' is no address"),
-        (["--listen", "localhost:"], "is no address"),
+        (["--listen", "50051"], "'50051' is not an address"),
+        (["--listen", "localhost:"], "is not an address"),
         (["--listen", "127.0.0.1:117414"], "the largest one is 65535"),
-        (["--listen", "127.0.0.1:http"], "'http' is no port"),
+        (["--listen", "127.0.0.1:http"], "'http' is not a port"),
         (["--listen", "unix:/nowhere/at/all/wire"], "/nowhere/at/all: No such file or directory"),
         (["--listen", "no.such.machine.invalid:50051", "--insecure"], "there is no machine"),
-        (["--listen", "192.0.2.1:50051", "--insecure"], "192.0.2.1 is no address of this machine"),
+        (["--listen", "192.0.2.1:50051", "--insecure"], "192.0.2.1 is not an address of this machine"),
         (["--workers", "-1"], "at least 0"),
         (["--grace", "-1"], "at least 0"),
     ],
@@ -74,7 +74,7 @@ def test_a_socket_that_a_kill_has_left_is_replaced_and_a_file_is_not(python_scan
     assert not path.exists() and short.exists()
     path.write_text("mine")
     done = serve(python_scan(), "--listen", f"unix:{path}")
-    assert done.returncode == 2 and "is no socket" in done.stderr and path.read_text() == "mine"
+    assert done.returncode == 2 and "is not a socket" in done.stderr and path.read_text() == "mine"
 
 
 def test_a_web_proxy_is_no_way_to_an_evaluator(python_scan, evaluator):

@@ -34,7 +34,7 @@ UNLIMITED_V1 = "9223372036854771712"
         ("4:cpu:/", {"memory/memory.limit_in_bytes": "104857600"}, None),
         # both at once: the controllers of version 1, the groups of version 2
         ("9:memory:/x\n0::/x", {"memory/x/memory.limit_in_bytes": "104857600"}, 104857600),
-        # nonsense is no limit
+        # nonsense is not a limit
         ("nothing", {"memory.max": "104857600x"}, None),
     ],
 )

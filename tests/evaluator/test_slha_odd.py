@@ -66,7 +66,7 @@ def test_several_numbers_in_a_line():
         ("1 0.3\n 1 nan", None),
         ("1 0.3\n 1 ******", None),
         ("1 nan\n 1 NaN", "nan"),
-        ("1 0.3\n 2 0.4\n === Results ===\n 1 event, at 13 TeV", 0.3),  # prose is no value
+        ("1 0.3\n 2 0.4\n === Results ===\n 1 event, at 13 TeV", 0.3),  # prose is not a value
         ("1-9.9E-01\n 1 5", None),  # also where columns touch
         ("1-9.9E-01\n 2 5", -0.99),
         ("0.3", None),

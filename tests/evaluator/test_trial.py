@@ -72,7 +72,7 @@ def test_a_fault_is_said_once_and_without_empty_tables(scan, capfd, function):
     ("variables", "value", "words"),
     [
         ("x: [0, 3]", "x=6", "x = 6 is outside its range, 0 to 3"),
-        ("x: {range: [0, 3], type: integer}", "x=1.5", "x = 1.5 is no whole number"),
+        ("x: {range: [0, 3], type: integer}", "x=1.5", "x = 1.5 is not a whole number"),
         ("x: {values: [1, 2]}", "x=1.5", "x = 1.5 is none of its 2 values"),
         ("x: {range: [1, 3], prior: symlinear}", "x=-0.5", "x = -0.5 is nearer to 0 than 1, its least magnitude"),
         ("x: {range: [1, 3], prior: symlinear}", "x=-2", None),
@@ -108,7 +108,7 @@ def test_two_code_points_that_look_alike_are_one_name(scan, capfd):
         ("x", "2x", "is a * missing"),
         ("x", "np.sqrt(x)", "calls np.sqrt; write sqrt(...) alone"),
         ("x", "late + 1", "uses 'late', which is found only later"),
-        ("x", "xx", "'xx' is no variable, derived variable or earlier observable; did you mean 'x'?"),
+        ("x", "xx", "'xx' is not a variable, derived variable or earlier observable; did you mean 'x'?"),
         ("x", "''", "it is empty"),
     ],
 )

@@ -124,7 +124,7 @@ def test_a_slow_model_is_timed_out_in_a_thread_too(scan, address, chain):
         ({"model": "useless"}, 7, ["cannot be evaluated"]),
         ({"outputs": "[a, b, c, d]"}, 8, ["has 3 outputs (sizes [1, 2]), the scan file 4"]),
         ({"more": "      inputs: [x, y]\n"}, 9, ["has 3 inputs (sizes [2, 1]), the scan file 2"]),
-        ({"more": "      inputs: [x, y, zz]\n"}, 9, ["'zz' is no variable", "did you mean 'z'?"]),
+        ({"more": "      inputs: [x, y, zz]\n"}, 9, ["'zz' is not a variable", "did you mean 'z'?"]),
         ({"outputs": "[a, a, c]"}, 8, ["a list of different names"]),
         ({"observables": "a: {mean: 0, sigma: 1}, e: {}"}, 10, ["'e' is none of the outputs", "a, b, c"]),
         ({"address": "127.0.0.1:4242"}, 6, ["a web address, for example http://127.0.0.1:4242"]),
@@ -214,7 +214,7 @@ class Odd(BaseHTTPRequestHandler):
     [
         (b"", "no valid JSON"),
         (b"\xff\xfe\x00[", "no valid JSON"),
-        (b'{"output": [[1, 2, NaN]]}', "no valid JSON (NaN is no JSON)"),
+        (b'{"output": [[1, 2, NaN]]}', "no valid JSON (NaN is not JSON)"),
         (b'{"output": [[1, 2]]}', "outputs of sizes [2], but announced [3]"),
         (b'{"output": [[1, 2, 3], [4]]}', "outputs of sizes [3, 1], but announced [3]"),
         (b'{"output": 3}', "answered without an output: 3"),

@@ -284,13 +284,13 @@ def test_a_folder_that_cannot_be_written(shared: Shared, lodescan: Lodescan, tmp
 @pytest.mark.parametrize(
     ("address", "words"),
     [
-        ("50051", ["'50051' is no address", "HOST:PORT"]),
-        ("localhost", ["'localhost' is no address"]),
-        ("localhost:http", ["is no address"]),
+        ("50051", ["'50051' is not an address", "HOST:PORT"]),
+        ("localhost", ["'localhost' is not an address"]),
+        ("localhost:http", ["is not an address"]),
         ("127.0.0.1:117414", ["117414", "65535"]),  # 51878 to whoever counts in 16 bits
         ("127.0.0.1:99999", ["99999", "65535"]),
-        ("127.0.0.1:-1", ["'-1' is no port"]),
-        ("127.0.0.1:0", ["port 0 is no port"]),
+        ("127.0.0.1:-1", ["'-1' is not a port"]),
+        ("127.0.0.1:0", ["port 0 is not a port"]),
         ("unix:" + "/long" * 30, ["at most 107 bytes"]),
         ("192.0.2.1:50051", ["192.0.2.1:50051 is another machine", "--insecure"]),
         ("example.invalid:50051", ["another machine", "--insecure"]),

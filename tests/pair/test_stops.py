@@ -128,7 +128,7 @@ def test_no_good_point_goes_on_to_the_budget(
     said = lodescan("scan", scan.file, "--evaluator", shared[1].address, "--run", tmp_path / "run")
     assert said.code == 5
     assert re.search(r"130 points evaluated in \d+ s: 0 good .* lowest NLL \d", said.err)
-    assert "good points:" not in said.err and "no good point is no proof that there is none" in said.err
+    assert "good points:" not in said.err and "finding no good point does not prove that there is none" in said.err
     again = lodescan("scan", scan.file, "--evaluator", "127.0.0.1:1", "--run", tmp_path / "run")
     assert (again.code, "is finished" in again.err) == (5, True)
 

@@ -51,7 +51,7 @@ class Scripted:
         """Nothing is ever under way."""
 
     def finish(self) -> None:
-        """Nothing was started for it."""
+        """It has started nothing."""
 
     def close(self) -> None:
         """It holds nothing."""

@@ -119,7 +119,7 @@ def test_when_good_points_are_enough(read, setup, points):
         ("type: Grid", ", ".join(f"x{n}: {{range: [0, 1], steps: 1000}}" for n in range(4)), ["1,000,000,000,000"]),
         ("type: CMAES, population_size: 3", "x: [0, 1]", ["population_size is 3", "at least 4"]),
         ("type: CMAES, sigma: 0", "x: [0, 1]", ["sigma is 0", "more than 0"]),
-        ("type: RANDOMS", "x: [0, 1]", ["'RANDOMS' is no scan", "did you mean 'RANDOM'?"]),
+        ("type: RANDOMS", "x: [0, 1]", ["'RANDOMS' is not a scan", "did you mean 'RANDOM'?"]),
     ],
 )
 def test_bad_input_names_file_line_and_what_to_write(read, setup, variables, words):

@@ -94,9 +94,9 @@ def test_defaults_of_cmaes_nd(read):
     ("setup", "words"),
     [
         ("CMAESNoveltyDetection: LOF", "must be true, false, HBOS or Optimiser"),
-        ("CMAESFocus: {Variables: [c]}", "'c' is no variable or observable"),
+        ("CMAESFocus: {Variables: [c]}", "'c' is not a variable or observable"),
         ("CMAESFocus: {Variable: [a]}", "two lists, Variables and Observables, but no 'Variable'"),
-        ("CMAESHierarchy: [p]", "'p' is no observable with the scaling CFUNCTION; known are: o"),
+        ("CMAESHierarchy: [p]", "'p' is not an observable with the scaling CFUNCTION; known are: o"),
         ("CMAESNoveltyDetectionParams: {bins: 3}", "unknown key 'bins' in Setup: CMAESNoveltyDetectionParams"),
         ("CMAESHBOSNBins: 1", "at least 2"),
         ("CMAESPathSeeds: nothing.csv", "cannot be read as CSV"),

@@ -1,4 +1,4 @@
-"""A local minimum is no region: what LODE does while nothing new is good and the energy has stopped falling."""
+"""A local minimum is not a region: what LODE does while nothing new is good and the energy has stopped falling."""
 
 import numpy as np
 import pytest

@@ -224,7 +224,7 @@ def test_a_band_that_is_none(tmp_path, value):
 def test_what_a_map_is_even_in_is_checked(tmp_path):
     assert read(tmp_path, "LODE", "", ", even_in: [mass, x]").even_in == ("mass", "x")
     assert read(tmp_path, "LODE", "", ", even_in: y").even_in == ("y",)
-    with pytest.raises(ScanFileError, match=r"line 1: even_in: 'mas' is no variable or observable; did you mean"):
+    with pytest.raises(ScanFileError, match=r"line 1: even_in: 'mas' is not a variable or observable; did you mean"):
         read(tmp_path, "LODE", "", ", even_in: [mas]")
     with pytest.raises(ScanFileError, match="goal is collect"):
         read(tmp_path, "LODE", "", ", even_in: [mass], goal: collect")

@@ -75,7 +75,7 @@ def test_a_column_that_is_not_there_is_no_reason_not_to_scan(tmp_path):
     _, plotting = read(tmp_path, "plotting:\n  plots:\n    a: {values: [x, half_]}\n    b: {values: [x, y]}\n")
     assert [plot.name for plot in plotting.plots] == ["b"]
     (note,) = plotting.notes
-    assert "scan.yaml, line 6: plotting: plots: a is not drawn: 'half_' is no variable or observable" in note
+    assert "scan.yaml, line 6: plotting: plots: a is not drawn: 'half_' is not a variable or observable" in note
     assert "did you mean 'half'?" in note
 
 
@@ -95,9 +95,9 @@ def test_a_column_that_is_not_there_is_no_reason_not_to_scan(tmp_path):
         ("[LOG, linear]", "[LOG, lin]", 8, "must be a list of two of linear, log, symlog"),
         ("Shortcuts", "Shortcut", 8, "unknown key 'Shortcut'"),
         ("Plots:", "Plot:", 6, "unknown key 'Plot' in Plotting; did you mean 'plots'?"),
-        ("lines:", "m0_vs_mh:", 8, "is no name for a file, or another picture has it"),
-        ("lines:", "corner:", 8, "is no name for a file, or another picture has it"),
-        ("lines:", "'':", 8, "is no name for a file"),
+        ("lines:", "m0_vs_mh:", 8, "is not a name for a file, or another picture has it"),
+        ("lines:", "corner:", 8, "is not a name for a file, or another picture has it"),
+        ("lines:", "'':", 8, "is not a name for a file"),
         ("[LOG, linear]", "[LOG, linear], Ranges: [[0, 1], [1, 2]]", 8, "a logarithmic axis needs a range above 0"),
         ("[3, 1]", "[3, 3]", 8, "a list of different levels"),
         ("[3, 1]", "100000", 8, "at most 100 lines"),

@@ -57,7 +57,7 @@ def test_what_is_behind_the_door_knows_one_spelling(read):
         ({"Setup": {"PointsToFind": 1}}, "unknown key 'PointsToFind' in Setup"),
         (
             {"Variables": {"x": {"RANGE": [0, 1], "PRIOR": "LOGG"}}},
-            "'LOGG' is no prior that lodescan knows; did you mean",
+            "'LOGG' is not a prior that lodescan knows; did you mean",
         ),
     ],
 )

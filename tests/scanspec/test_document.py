@@ -100,7 +100,7 @@ def test_json_may_be_indented_by_tabs(read):
         (replaced(YAML, "  run_name: tiny", "  - tiny"), "a.yaml", 1, ["setup", "mapping"]),
         (replaced(YAML, "  m0: {range: [0, 10]}", "\tm0: {range: [0, 10]}"), "a.yaml", 4, []),
         (replaced(JSON, '"VARIANCE": 2', '"VARIANCE": 2,'), "a.json", 6, ["JSON"]),
-        (replaced(JSON, '"MEAN": 1', '"MEAN": NaN'), "a.json", 6, ["NaN is no JSON"]),
+        (replaced(JSON, '"MEAN": 1', '"MEAN": NaN'), "a.json", 6, ["NaN is not JSON"]),
         (replaced(JSON, '"tiny"', '"NaN\\" Infinity"').replace("[0, 10]", "[0, Infinity]"), "a.json", 3, ["Infinity"]),
     ],
 )

@@ -68,7 +68,7 @@ plotting: {plots: {a: {values: [x]}}, plts: 1}
     lines = said(text)
     wanted = [
         (1, "unknown key 'sede'"),
-        (1, "type 'LOAD' is no scan"),
+        (1, "type 'LOAD' is not a scan"),
         (1, "points is -5"),
         (1, "seed is 'abc'"),
         (1, "max_hours is '2h'"),
@@ -190,7 +190,7 @@ def test_what_is_no_scan_file_is_named(said, name, text, words):
         ("toy:f\n", f"toy:f\n    input_file: {'a' * 300}\n", 7, ["the name of a file"]),
         ("run_name: a", "seed: 12345678901234567890", 1, ["seed", "at most"]),
         ("type: RANDOM", "type: LOAD", 1, ["did you mean 'LODE'?; the types are LODE,"]),
-        ("type: RANDOM", "type: zzz", 1, ["type 'zzz' is no scan that lodescan knows; the types are LODE,"]),
+        ("type: RANDOM", "type: zzz", 1, ["type 'zzz' is not a scan that lodescan knows; the types are LODE,"]),
     ],
 )
 def test_hostile_and_hasty_files(said, old, new, line, words):

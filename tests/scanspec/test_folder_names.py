@@ -51,5 +51,5 @@ def test_an_environment_is_a_plain_name(tmp_path, name):
         text=True,
         check=False,
     )
-    assert (done.returncode, "is no name of an environment" in done.stderr) == (2, True)
+    assert (done.returncode, "is not a name of an environment" in done.stderr) == (2, True)
     assert precious.is_dir()

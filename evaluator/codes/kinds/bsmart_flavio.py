@@ -30,7 +30,9 @@ MORE = "docs/codes.md shows the code `flavio: {wcxf: NAME}`, whose observables t
 
 
 class FlavioTool(FlavioCode):
-    """The tool; raises ConfigurationError where its entry means nothing, and at `load` what flavio does not know."""
+    """The tool `flavio`. Raises ConfigurationError for settings without meaning, and at `load` for what flavio does not
+    know.
+    """
 
     key = ""
     tool = FLAVIO
@@ -63,7 +65,7 @@ class FlavioTool(FlavioCode):
         return name
 
     def load(self) -> None:
-        """As FlavioCode's; an error about an observable says how it can have a bin."""
+        """Loads as FlavioCode does; an error about an observable also says how to give it a bin."""
         try:
             super().load()
         except ScanFileError as error:
@@ -81,7 +83,7 @@ class FlavioTool(FlavioCode):
 
     @staticmethod
     def _add(block: str, point: Point) -> None:
-        """To the spectrum file where there is one, as BSMArt does, so that later codes read it too."""
+        """Adds the block to the spectrum file where there is one, as BSMArt does, so that later codes read it too."""
         path = point.spectrum_path
         if path is None:
             point.spectrum = read_spectrum(block)

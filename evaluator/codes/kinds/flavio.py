@@ -123,7 +123,7 @@ class FlavioCode(Code):
         coefficients = section.section("coefficients")
         for name, parts in self._coefficients.items():
             if name not in known:
-                what = f"{name!r} is no Wilson coefficient of {self._eft}, basis {self._basis}"
+                what = f"{name!r} is not a Wilson coefficient of {self._eft}, basis {self._basis}"
                 raise coefficients.error(f"{what}{closest(name, known)}", name)
             if name in real and len(parts) > 1:  # wilson drops the imaginary part without a word
                 what = f"{name} is a real Wilson coefficient of {self._eft}, basis {self._basis}"
@@ -151,10 +151,11 @@ class FlavioCode(Code):
     def _check_kinematics(
         self, spec: ObservableSpec, name: str, values: tuple[float, ...], arguments: list[str]
     ) -> None:
-        """A bin must lie where the decay is allowed: flavio gives zero, or a part of the bin, without a word.
+        """Raises ConfigurationError for a bin outside of the range in which the decay is allowed.
 
-        Where the rate is zero says flavio itself. A bin in which somebody has measured the decay is taken
-        as it is: such bins often end a little beyond the limit.
+        For such a bin flavio returns zero, or a part of the bin, without a warning. flavio itself says where the rate
+        is zero. A bin in which somebody has measured the decay is accepted as it is: such bins often end a little
+        beyond the limit.
         """
         if arguments not in (["q2min", "q2max"], ["q2"]):
             return
@@ -240,7 +241,7 @@ class FlavioCode(Code):
             parts = {name: value for name, value in coefficients.dict.items() if name in real}
             wrong = [name for name, value in parts.items() if abs(value.imag) > _NOISE * abs(value)]
         except Exception as error:
-            raise CodeFailed(f"{self._wcxf} is no WCxf file that can be used ({error})") from error
+            raise CodeFailed(f"{self._wcxf} is not a WCxf file that can be used ({error})") from error
         if not finite:
             raise CodeFailed(f"{self._wcxf} holds a coefficient that is not finite")
         if wrong:
@@ -292,7 +293,7 @@ def _rates(name: str) -> list[str]:
 
 
 def _read_elsewhere(wanted: measurements.Wanted) -> measurements.Found:
-    """In a process of its own, which ends: flavio's memory is for the workers."""
+    """Reads the measurements in a process of its own, so that the evaluator does not keep flavio in memory."""
     done = subprocess.run(
         [sys.executable, "-m", "evaluator.codes.measurements"],
         input=json.dumps(wanted),

@@ -48,7 +48,7 @@ def _what(error: BaseException) -> str:
 
 
 def _is_ours(error: BaseException) -> bool:
-    """Whether somebody has asked this process to end; in a worker a signal does not."""
+    """Whether somebody has asked this process to end. A signal does not mean that in a worker."""
     return isinstance(error, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 

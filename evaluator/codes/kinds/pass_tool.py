@@ -1,4 +1,4 @@
-"""BSMArt's tool pass_tool: no program, only its input."""
+"""BSMArt's tool pass_tool: it runs no program, and its input is its output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A physics code that is a program: an SLHA file in, an SLHA file out."""
+"""A physics code that is a program: it reads one SLHA file and writes another."""
 
 from __future__ import annotations
 
@@ -146,7 +146,9 @@ class SlhaProgram(Code):
         return rewrite(output, self._profile.heading, self._profile.table)
 
     def _blocks(self, output: Path, warnings: list[str]) -> bytes:
-        """An output without what stands before its first block, which would belong to the last block before it."""
+        """The output from its first block on. What stands before it would become a part of the last block of the
+        spectrum.
+        """
         content = _read(output)
         before, rest = split_headless(content.decode("utf-8", errors="replace"))
         if has_entries(before):
@@ -166,7 +168,9 @@ class SlhaProgram(Code):
             raise InvalidPoint(f"the dark matter candidate is {found}, which LSP does not allow")
 
     def _clear(self, folder: Path) -> None:
-        """What an earlier code or point left must not pass for this one's; brings the files that it wants."""
+        """Removes what an earlier code or point left, so that it does not pass for this one's, and copies the program's
+        companions.
+        """
         for name in (self._output, *self._profile.remove):
             (folder / name).unlink(missing_ok=True)
         for name, text in self._profile.files.items():
@@ -198,7 +202,7 @@ class SlhaProgram(Code):
 
 
 def _read(path: Path) -> bytes:
-    """A spectrum of this point; raises CodeFailed when it is no file any more, or has grown too large."""
+    """The spectrum of this point; raises CodeFailed when the file is gone or has grown too large."""
     try:
         return read_bytes(path, LARGEST_SPECTRUM)
     except OSError as error:
@@ -210,7 +214,7 @@ def _writes_spectrum(spec: CodeSpec) -> bool:
 
 
 def _complete(command: Command, profile: Profile) -> Command:
-    """A command that says nothing of its files, with what its profile says of them."""
+    """Completes a command that does not name its files, as its profile says."""
     placed = any(place in word for word in command.words for place in ("{input}", "{output}", "{folder}"))
     if placed or command.stdin is not None or command.stdout is not None:
         return command

@@ -151,7 +151,7 @@ class UmBridgeModel(Code):
         return _answer(path, response.status, content.decode("utf-8", errors="replace"))
 
     def _connect(self, timeout: float) -> http.client.HTTPConnection:
-        """A connection; a server that is away is waited for, since it may only be starting again."""
+        """Returns a connection. It waits for a server that is away, which may be starting again."""
         parts = urlsplit(self._address)
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         patience = Countdown(min(timeout, START_TIMEOUT) if self._ran else 0.0)
@@ -198,7 +198,7 @@ def _answer(path: str, status: int, text: str) -> dict[str, Any]:
 
 
 def _refuse(constant: str) -> float:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")
 
 
 def _sizes(value: Any) -> list[int]:

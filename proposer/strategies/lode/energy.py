@@ -18,7 +18,8 @@ from torch import Tensor
 from proposer.target import NONE, Target
 from proposer.types import Floats
 from scanspec import Kind, Likelihood
-from scanspec.likelihoods import losses_and_nll
+from scanspec.likelihoods import cap, losses_and_nll
+from scanspec.terms import TWO_SIDED, Term, TermKind, work_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +32,8 @@ SLOPE_FROM, SLOPE = 30.0, 50.0
 """From so many sigmas on (a Gaussian loses 334 there, of at most 711) the logarithm of their number counts too."""
 _RISING = (Kind.GAUSS, Kind.UPPER, Kind.LOWER)
 _ONE_SIDED = tuple(kind for kind in Kind if kind not in (Kind.OFF, Kind.GAUSS, Kind.LOG, Kind.CFUNCTION))
+_LIKELIHOODS = (Kind.USER, Kind.EXPUSER, Kind.MINUSEXPUSER)
+"""Of observables that are a likelihood themselves."""
 FAR = 1e9
 """The largest energy: that of a prediction without a value."""
 
@@ -38,23 +41,30 @@ FAR = 1e9
 @dataclass(frozen=True)
 class ScoredObservable:
     """What LODE knows of an observable. `window`: outside it, ends included, a point is INVALID; None without one.
-    `mapped`: the map shall be even in it.
+    `mapped`: the map shall be even in it. `term`: what it is a function of, where it is -ln L of others.
     """
 
     name: str
     likelihood: Likelihood
     window: tuple[float, float] | None = None
     mapped: bool = False
+    term: Term | None = None
+
+    @property
+    def is_nll(self) -> bool:
+        """Whether it is a likelihood itself: with a narrow valley, which no regression likes."""
+        return self.likelihood.kind in _LIKELIHOODS
+
+    @property
+    def is_known_term(self) -> bool:
+        """Whether it follows from other observables."""
+        return self.term is not None and self.term.kind is not TermKind.UNKNOWN
 
     @property
     def decides(self) -> bool:
-        """Whether a point's fate depends on it."""
-        return self.likelihood.kind is not Kind.OFF or self.window is not None
-
-    @property
-    def matters(self) -> bool:
-        """Whether it is to be learned."""
-        return self.decides or self.mapped
+        """Whether a point's fate depends on a regression of it. Windows of what is a likelihood itself are left to the
+        model of what is INVALID."""
+        return not self.is_nll and (self.likelihood.kind is not Kind.OFF or self.window is not None)
 
 
 class EnergyOfNll:
@@ -101,84 +111,126 @@ class EnergyOfNll:
 
 
 class EnergyOfObservables:
-    """The energy of those observables that matter."""
+    """The energy of those observables that matter.
+
+    `columns`: positions of these among all that the evaluator gives, k of them. `as_nll`: positions of the others that
+    are in the likelihood, whose losses together, `rest`, are learned as an NLL is.
+    """
 
     def __init__(self, observables: Sequence[ScoredObservable], target: Target) -> None:
         self.all = tuple(observables)
-        self.columns = [j for j, observable in enumerate(self.all) if observable.matters]
-        self._used = [self.all[j] for j in self.columns]
-        self.deciding = [position for position, observable in enumerate(self._used) if observable.decides]
+        known = [each.term for each in self.all if each.term is not None and each.is_known_term]
+        behind = {name for term in known for name in term.observables}
+        self.columns = [j for j, each in enumerate(self.all) if each.decides or each.mapped or each.name in behind]
+        self.as_nll = [j for j, each in enumerate(self.all) if each.is_nll and not each.is_known_term]
+        used = [self.all[j] for j in self.columns]
+        self.deciding = [position for position, each in enumerate(used) if each.decides or each.name in behind]
         self.of_nll = EnergyOfNll(target)
-        self.one_sided = np.array(
-            [observable.likelihood.kind in _ONE_SIDED for observable in self._used], dtype=np.bool_
-        )
+        self._likelihoods = [Likelihood() if each.is_nll else each.likelihood for each in used]
+        self._windows = [None if each.is_nll else each.window for each in used]
+        places = {each.name: position for position, each in enumerate(used)}
+        self._terms = [(term, [places[name] for name in term.observables]) for term in known]
+        self.one_sided = np.array([each.kind in _ONE_SIDED for each in self._likelihoods], dtype=np.bool_)
         """Which losses rise or fall everywhere."""
-        gauss = [observable.likelihood.kind is Kind.GAUSS for observable in self._used]
-        aims = [(observable.likelihood.mean, observable.likelihood.sigma) for observable in self._used]
-        self.aims = np.where(gauss, np.array(aims, dtype=float).reshape(-1, 2).T, np.nan)
+        gauss = [(one.mean, one.sigma) if one.kind is Kind.GAUSS else (math.nan, math.nan) for one in self._likelihoods]
+        self.aims = np.array(gauss, dtype=float).reshape(-1, 2).T
         """Mean and sigma of the Gaussian likelihoods, shape (2, k); NaN for the others."""
+        for term, positions in self._terms:
+            for number, position in enumerate(positions):
+                if self._likelihoods[position].kind is Kind.OFF:
+                    self.one_sided[position] |= term.kind not in TWO_SIDED
+                    if term.kind in TWO_SIDED:
+                        self.aims[:, position] = term.aim(number)
 
-    def nll(self, values: Tensor) -> Tensor:
-        """The NLL, shape (n,), of values of shape (n, k), the columns that matter, in double precision.
+    def nll(self, values: Tensor, rest: Tensor | None = None) -> Tensor:
+        """The NLL, shape (n,), of values of shape (n, k), the columns that matter, in double precision, and `rest`,
+        shape (n,), the losses of those that are likelihoods themselves.
 
         A loss ends at 711, and what is flat leads nowhere: above the threshold the NLL here goes on rising with the
         distance of an observable from its mean, in sigmas.
         """
-        nll: Tensor = losses_and_nll([observable.likelihood for observable in self._used], values)[1]
+        nll: Tensor = losses_and_nll(self._likelihoods, values)[1]
+        of_terms = [term.nll(values[:, positions]) for term, positions in self._terms]
+        for raw in of_terms:
+            nll = nll + cap(raw)
+        if rest is not None:
+            nll = nll + rest
         bad = nll > self.of_nll.threshold  # what is good stays what it is
-        for j, observable in enumerate(self._used):
-            m, s = observable.likelihood.mean, observable.likelihood.sigma
-            if observable.likelihood.kind in _RISING:
+        for j, likelihood in enumerate(self._likelihoods):
+            m, s = likelihood.mean, likelihood.sigma
+            if likelihood.kind in _RISING:
                 beyond = torch.log((values[:, j] - m).abs() / s / SLOPE_FROM).clamp(min=0.0)
                 flat = (
                     beyond > 0
-                    if observable.likelihood.kind is Kind.GAUSS
-                    else (beyond > 0) & ((values[:, j] > m) == (observable.likelihood.kind is Kind.UPPER))
+                    if likelihood.kind is Kind.GAUSS
+                    else (beyond > 0) & ((values[:, j] > m) == (likelihood.kind is Kind.UPPER))
                 )
                 nll = nll + torch.where(flat & bad, SLOPE * beyond, torch.zeros_like(beyond))
+        for raw in of_terms:
+            beyond = torch.log((2.0 * raw.clamp(min=0.0)).sqrt() / SLOPE_FROM).clamp(min=0.0)
+            nll = nll + torch.where(bad, SLOPE * beyond, torch.zeros_like(beyond))
         return nll
 
     def losses(self, values: Tensor) -> Tensor:
-        """The loss of each value, shape (n, k), as the likelihood has it."""
-        losses: Tensor = losses_and_nll([observable.likelihood for observable in self._used], values)[0]
-        return losses
+        """The loss that each value, shape (n, k), has in any case, whatever the others are: as the likelihood has it,
+        and the least that the terms add."""
+        losses: Tensor = losses_and_nll(self._likelihoods, values)[0]
+        if not self._terms:
+            return losses
+        columns = list(losses.unbind(dim=1))
+        for term, positions in self._terms:
+            for number, position in enumerate(positions):
+                columns[position] = columns[position] + cap(term.least(number, values[:, position]))
+        return torch.stack(columns, dim=1)
+
+    def rest(self, observables: Floats) -> Floats:
+        """The sum of the losses, shape (n,), of those that are likelihoods themselves, of all observables (n, m)."""
+        likelihoods = [self.all[j].likelihood for j in self.as_nll]
+        return np.asarray(losses_and_nll(likelihoods, observables[:, self.as_nll])[1])
 
     def resolution(self, spread: Floats) -> tuple[Floats, Floats]:
         """What counts as a unit of each value, and from where, shape (k,) each: the likelihood's sigma, from its mean;
         without a likelihood `spread`, shape (k,)."""
-        likelihoods = [observable.likelihood for observable in self._used]
-        off = np.array([one.kind is Kind.OFF or not one.sigma > 0 for one in likelihoods], dtype=np.bool_)
-        middle = np.array([0.0 if without else one.mean for one, without in zip(likelihoods, off, strict=True)])
-        sigma = np.array([1.0 if without else one.sigma for one, without in zip(likelihoods, off, strict=True)])
-        return middle, np.where(off, spread, sigma)
+        middle, sigma = np.zeros(len(spread)), np.array(spread, dtype=float)
+        for term, positions in self._terms:
+            for number, position in enumerate(positions):
+                mean, width = term.aim(number)
+                if width > 0:
+                    middle[position], sigma[position] = mean, width
+        for j, one in enumerate(self._likelihoods):
+            if one.kind is not Kind.OFF and one.sigma > 0:
+                middle[j], sigma[j] = one.mean, one.sigma
+        return middle, sigma
 
     def outside(self, values: Tensor) -> Tensor:
         """Whether a value is outside its window, shape (n, k); NaN is no value and not outside."""
         return torch.stack(
             [
                 torch.zeros_like(values[:, j], dtype=torch.bool)
-                if observable.window is None
-                else (values[:, j] < observable.window[0]) | (values[:, j] > observable.window[1])
-                for j, observable in enumerate(self._used)
+                if window is None
+                else (values[:, j] < window[0]) | (values[:, j] > window[1])
+                for j, window in enumerate(self._windows)
             ],
             dim=1,
         )
 
-    def __call__(self, values: Tensor, spread: Tensor) -> Tensor:
-        """The energy, shape (n,); a value outside its window adds 1 and its distance in units of `spread` (k,)."""
-        nll = self.nll(values)
+    def __call__(self, values: Tensor, spread: Tensor, rest: Tensor | None = None) -> Tensor:
+        """The energy, shape (n,); a value outside its window adds 1 and its distance in units of `spread` (k,).
+        `rest`: as in `nll`."""
+        nll = self.nll(values, rest)
         energy = self.of_nll.within(self.of_nll.plain(nll))
-        for j, observable in enumerate(self._used):
-            if observable.window is not None:
-                low, high = observable.window
+        for j, window in enumerate(self._windows):
+            if window is not None:
+                low, high = window
                 beyond = torch.maximum(low - values[:, j], values[:, j] - high)
                 energy = energy + torch.where(beyond > 0, 1.0 + beyond / spread[j], torch.zeros_like(beyond))
         return torch.nan_to_num(energy, nan=FAR, posinf=FAR, neginf=FAR).clamp(max=FAR)
 
     def agrees(self, observables: Floats, nll: Floats) -> NDArray[np.bool_]:
-        """Which returned NLLs, shape (n,), are those of the observables, shape (n, m), all of them."""
-        computed = losses_and_nll([observable.likelihood for observable in self.all], torch.from_numpy(observables))[
-            1
-        ].numpy()
+        """Which returned NLLs, shape (n,), are those of the observables, shape (n, m), all of them, also where -ln L of
+        a term is worked out anew."""
+        names, terms = [each.name for each in self.all], [each.term for each in self.all]
+        table = work_out(names, terms, torch.from_numpy(observables))
+        computed = losses_and_nll([each.likelihood for each in self.all], table)[1].numpy()
         same: NDArray[np.bool_] = np.abs(computed - nll) <= AGREEMENT * np.maximum(1.0, np.abs(nll))
         return same

@@ -1,7 +1,7 @@
 """What LODE learns with where only an NLL comes back.
 
-A few networks of hidden residuals (`nets.py`) learn any NLL roughly, sums of squared polynomials (`squares.py`) learn
-few NLLs exactly.
+A few networks of hidden residuals (`residuals.py`) learn any NLL roughly, sums of squared polynomials (`squares.py`)
+learn few NLLs exactly.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from proposer.strategies.lode.energy import FAR, EnergyOfObservables
-from proposer.strategies.lode.nets import MEMBERS, Nets
+from proposer.strategies.lode.residuals import FARTHEST, Residuals
 from proposer.strategies.lode.select import hits
 from proposer.strategies.lode.squares import Squares
 from proposer.strategies.lode.surrogate import LEARN_AGAIN, grouped
@@ -30,14 +30,8 @@ if TYPE_CHECKING:
 
     from proposer.strategies.lode.points import Known
 
-MOST_POINTS, MOST_BY_SQUARES, MOST_JUDGED = 4000, 700, 600
-"""Most points that the networks, the polynomials and the process of the validity learn from."""
-FARTHEST = 1e6
-"""Energies above are learned as this."""
-ERROR, LEAST_ERROR, MOST_ERROR = 0.5, 0.05, 1.0
-"""Of log(1 + energy): what is taken before there was a prediction, and the bounds of what new points show."""
-JUDGED_BELOW, LEAST_JUDGED = 2.0, 10
-"""The error is that of predictions below this energy, where there are so many."""
+MOST_BY_SQUARES, MOST_JUDGED = 700, 600
+"""Most points that the polynomials and the process of the validity learn from."""
 PATIENCE, PATIENCE_BY_DIMENSION = 0.3, 0.04
 """Exploring goes on although its points are seldom good: for each dimension PATIENCE_BY_DIMENSION, up to PATIENCE. With
 PATIENCE in three dimensions a thin toy3d took a quarter more evaluations to 95 % of the parts and missed one to three
@@ -60,44 +54,28 @@ class OfNll:
     def __init__(self, dim: int, energy: EnergyOfObservables, inputs: Callable[[Floats], Floats]) -> None:
         self.dim, self.inputs = dim, inputs
         self._of_nll = energy.of_nll
-        self._nets: Nets | None = None
+        self.residuals = Residuals(dim)
         self._squares = Squares(dim)
         self._validity = Validity(dim, inputs)
-        self._error = ERROR
         self._threshold = self._of_nll.threshold  # when the networks last learned
-        self._seen = 0
-        self._turn = 0  # the network that predicts: sampling from one at a time reaches what only one believes in
         self._learned_from = 0
 
     @property
     def fitted(self) -> bool:
-        return self._nets is not None
+        return self.residuals.nets is not None
 
     @property
     def patience(self) -> float:
         return min(PATIENCE, PATIENCE_BY_DIMENSION * self.dim)
 
     def fit(self, known: Known, rng: np.random.Generator) -> None:
-        """How far off the last predictions were is how far off the next ones may be."""
         usable = np.flatnonzero(np.isfinite(known.energy) & known.answered)
         if len(usable) < min(10, 2 + self.dim):
             return
-        random = torch.Generator().manual_seed(int(rng.integers(2**63)))
-        if self._nets is None:
-            self._nets = Nets(self.dim)
-        else:
-            new = usable[usable >= self._seen]
-            predicted = self._nets.log_energy(torch.from_numpy(self.inputs(known.u[new]))).mean(dim=0).numpy()
-            if self._of_nll.soft:
-                predicted = np.log1p(self._of_nll.since(np.expm1(predicted), self._threshold))
-            off = (predicted - np.log1p(known.plain[new]))[predicted < np.log1p(JUDGED_BELOW)]
-            if len(off) >= LEAST_JUDGED:
-                self._error = float(np.clip(np.sqrt((off**2).mean()), LEAST_ERROR, MOST_ERROR))
-        self._seen, self._turn = len(known.u), int(rng.integers(MEMBERS))
-        rows = usable[training_rows(known.u[usable], known.energy[usable], MOST_POINTS, rng)]
+        before, self._threshold = self._threshold, self._of_nll.threshold
+        now = (lambda energy: self._of_nll.since(energy, before)) if self._of_nll.soft else None
         few = hits(known, "solve") > hits(known, "exploit")
-        self._nets.learn(self.inputs(known.u[rows]), known.plain[rows].clip(max=FARTHEST), random, few=few)
-        self._threshold = self._of_nll.threshold
+        self.residuals.fit(known.u, self.inputs(known.u), known.plain, usable, rng, now=now, few=few)
         rows = usable[training_rows(known.u[usable], known.energy[usable], MOST_BY_SQUARES, rng)]
         self._squares.learn(self.inputs(known.u[rows]), known.plain[rows].clip(max=FARTHEST), rng)
         again = len(usable) >= LEARN_AGAIN * self._learned_from
@@ -108,9 +86,8 @@ class OfNll:
 
     @torch.no_grad()
     def __call__(self, u: Tensor) -> Tensor:
-        assert self._nets is not None
         z = torch.from_numpy(self.inputs(u.numpy()))
-        energy = self._of_nll.within(torch.expm1(self._nets.log_energy(z, self._turn)[0]))
+        energy = self._of_nll.within(self.residuals(z))
         return self._validity.raise_energy(energy, z).clamp(max=FAR)
 
     def rough(self, u: Tensor) -> Tensor:
@@ -120,9 +97,7 @@ class OfNll:
         """Networks compare their predictions when they are fitted."""
 
     def members(self, u: Floats) -> Floats:
-        assert self._nets is not None
-        log_energy = self._nets.log_energy(torch.from_numpy(self.inputs(u)))
-        return np.asarray(self._of_nll.within(torch.expm1(log_energy)).numpy())
+        return np.asarray(self._of_nll.within(self.residuals.members(torch.from_numpy(self.inputs(u)))).numpy())
 
     def others(self) -> list[Callable[[Tensor], Tensor]]:
         """Those of the polynomials, while they say more than nothing."""
@@ -136,14 +111,13 @@ class OfNll:
 
     @torch.no_grad()
     def probability(self, u: Floats, rng: np.random.Generator, wider: float = 1.0) -> Floats:
-        """Normal in log(1 + energy), as wide as the networks differ and the last predictions were wrong."""
-        assert self._nets is not None
+        """Normal in log(1 + energy)."""
         if not len(u):
             return np.empty(0)
         z = torch.from_numpy(self.inputs(u))
         valid = self._validity.probability(z)
-        predicted = self._nets.log_energy(z)
-        middle, width = predicted.mean(dim=0), wider * (predicted.var(dim=0) + self._error**2).sqrt()
+        middle, width = self.residuals.spread(z)
+        width = wider * width
         below = torch.special.ndtr((math.log(2.0) - middle) / width)
         if self._of_nll.least > 0.0:  # a band
             below -= torch.special.ndtr((math.log1p(self._of_nll.least) - middle) / width)
@@ -156,22 +130,14 @@ class OfNll:
         return values
 
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
-        arrays = {
-            "learned_from": np.array(float(self._learned_from)),
-            "error": np.array(self._error),
-            "seen": np.array(float(self._seen)),
-            "threshold": np.array(self._threshold),
-        }
-        if self._nets is not None:
-            arrays |= {f"nets/{key}": value for key, value in self._nets.to_arrays().items()}
+        arrays = {"learned_from": np.array(float(self._learned_from)), "threshold": np.array(self._threshold)}
         arrays |= {f"squares/{key}": value for key, value in self._squares.to_arrays().items()}
-        return arrays | self._validity.to_arrays()
+        return arrays | self.residuals.to_arrays() | self._validity.to_arrays()
 
     def load(self, arrays: Mapping[str, NDArray[np.float64]]) -> None:
-        parts = grouped(arrays)
         self._learned_from = int(arrays["learned_from"])
-        self._error, self._seen = float(arrays["error"]), int(arrays["seen"])
-        self._squares = Squares.from_arrays(parts["squares"]) if "squares" in parts else Squares(self.dim)
         self._threshold = float(arrays.get("threshold", self._of_nll.threshold))
-        self._nets = Nets.from_arrays(parts["nets"]) if "nets" in parts else None
+        self.residuals.load(arrays)
+        parts = grouped(arrays)
+        self._squares = Squares.from_arrays(parts["squares"]) if "squares" in parts else Squares(self.dim)
         self._validity.load(parts.get("validity"))

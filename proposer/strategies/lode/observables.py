@@ -2,7 +2,7 @@
 
 Observables are smooth where the NLL has narrow valleys, and the true likelihood turns predictions into energies. An
 output that the process predicted badly, at a resonance or a step, is predicted by networks (`regress.py`) where these
-did better on the newest points before they were told.
+did better on the newest points before they were told. What is a likelihood itself is learned as the NLL is (`rest.py`).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from proposer.strategies.lode.energy import FAR, EnergyOfObservables
 from proposer.strategies.lode.process import Processes
 from proposer.strategies.lode.record import Record
 from proposer.strategies.lode.regress import Regression
+from proposer.strategies.lode.rest import Rest
 from proposer.strategies.lode.surrogate import LEARN_AGAIN, grouped
 from proposer.strategies.lode.train import training_rows
 from proposer.strategies.lode.validity import Validity
@@ -66,6 +67,7 @@ class OfObservables:
         self._nets: Regression | None = None
         self._record: Record | None = None
         self._next_try: float = ENOUGH
+        self._rest = Rest(dim, energy.of_nll, inputs) if energy.as_nll else None
         self._validity = Validity(dim, inputs)
         self._learned_from = 0
         self._coded_apart = False  # whether points were set apart when the scale was found
@@ -109,6 +111,8 @@ class OfObservables:
         few = training_rows(known.u[rows], known.energy[rows], len(rows) // 3, rng)
         self._rough = self._values.thinned(x[few], t[few]) if len(rows) > LEAST_POINTS // 2 else self._values
         self._fit_nets(known, usable, rng)
+        if self._rest is not None:
+            self._rest.fit(known, rng)
         valid = known.ok & ~known.lacking & ~apart
         invalid = known.unexplained | known.lacking | apart
         self._validity.fit(known, valid, invalid, rng, most=most // 2, again=again)
@@ -175,10 +179,11 @@ class OfObservables:
         self._record = self._record or Record(u.shape[1], models[0].shape[1])
         self._record.expect(u, np.stack(models, axis=1))
 
-    def _decode(self, t: Tensor) -> Tensor:
-        """Energies, shape (n,), of targets, shape (n, k)."""
+    def _decode(self, t: Tensor, rest: Tensor | None) -> Tensor:
+        """Energies, shape (n,), of targets, shape (n, k), and the losses `rest`, shape (n,), that are learned as an NLL
+        is."""
         assert self._coding is not None
-        return self.energy(self._coding.decode(t), torch.from_numpy(self._coding.spread))
+        return self.energy(self._coding.decode(t), torch.from_numpy(self._coding.spread), rest)
 
     @torch.no_grad()
     def __call__(self, u: Tensor) -> Tensor:
@@ -192,7 +197,8 @@ class OfObservables:
     def _predict(self, values: Processes | None, u: Tensor) -> Tensor:
         assert values is not None
         z = torch.from_numpy(self.inputs(u.numpy()))
-        return self._validity.raise_energy(self._decode(self._mean(values, z)), z).clamp(max=FAR)
+        energy = self._decode(self._mean(values, z), None if self._rest is None else self._rest(z))
+        return self._validity.raise_energy(energy, z).clamp(max=FAR)
 
     def members(self, u: Floats) -> Floats:
         return np.asarray(self(torch.from_numpy(u)).numpy())[None]
@@ -210,7 +216,10 @@ class OfObservables:
         valid = self._validity.probability(z)
         mean, deviation = self._mean(self._values, z), wider * self._deviation(self._values, z)
         draws = torch.from_numpy(rng.standard_normal((DRAWS, 1, mean.shape[1])))
-        energy = self._decode((mean + deviation * draws).flatten(0, 1)).view(DRAWS, len(u))
+        rest = None
+        if self._rest is not None:
+            rest = self._rest.draws(z, torch.from_numpy(rng.standard_normal((DRAWS, len(u)))), wider).flatten()
+        energy = self._decode((mean + deviation * draws).flatten(0, 1), rest).view(DRAWS, len(u))
         return ((energy < 1.0).double().mean(dim=0) * valid).numpy()
 
     @torch.no_grad()
@@ -233,7 +242,7 @@ class OfObservables:
             arrays |= {f"values/{key}": value for key, value in self._values.to_arrays().items()}
         if self._coding is not None:
             arrays |= {f"coding/{key}": value for key, value in vars(self._coding).items()}
-        for name, part in (("nets", self._nets), ("record", self._record)):
+        for name, part in (("nets", self._nets), ("record", self._record), ("rest", self._rest)):
             if part is not None:
                 arrays |= {f"{name}/{key}": value for key, value in part.to_arrays().items()}
         return arrays | self._validity.to_arrays()
@@ -249,4 +258,6 @@ class OfObservables:
         self._values = Processes.from_arrays(parts["values"]) if "values" in parts else None
         self._nets = Regression.from_arrays(parts["nets"]) if "nets" in parts else None
         self._record = Record.from_arrays(parts["record"]) if "record" in parts else None
+        if self._rest is not None:
+            self._rest.load(parts["rest"])
         self._validity.load(parts.get("validity"))

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Known:
     """n points: `u` (n, d), `energy` (n,) and `plain`, which goes on falling below a band: NaN without an NLL; `slope`,
-    the energy that goes on rising where losses are at their cap; `values` (n, k): observables that matter.
+    the energy that goes on rising where losses are at their cap; `values` (n, k): observables that matter; `rest` (n,):
+    the losses of those that are likelihoods themselves, NaN without any.
 
     `ok`, `answered` (OK or INVALID), `unexplained` (INVALID, and its observables do not all come back with one outside
     its window), `lacking` (OK, with observables, but without a number in one that decides), `good`: shape (n,).
@@ -32,6 +33,7 @@ class Known:
     plain: Floats
     slope: Floats
     values: Floats
+    rest: Floats
     ok: NDArray[np.bool_]
     answered: NDArray[np.bool_]
     unexplained: NDArray[np.bool_]
@@ -60,6 +62,7 @@ class Points:
             "plain": [np.empty(0)],
             "slope": [np.empty(0)],
             "values": [np.empty((0, k))],
+            "rest": [np.empty(0)],
             "ok": [np.empty(0, dtype=np.bool_)],
             "answered": [np.empty(0, dtype=np.bool_)],
             "unexplained": [np.empty(0, dtype=np.bool_)],
@@ -88,13 +91,15 @@ class Points:
         ok = told.status == Status.OK
         invalid = told.status == Status.INVALID
         values = np.full((len(told), len(self._scored.columns)), np.nan)
+        rest = np.full(len(told), np.nan)
         lacking, differs = np.zeros((2, len(told)), dtype=np.bool_)
-        if self._scored.columns and told.observables.shape[1] == len(self._scored.all):
+        if self._scored.all and told.observables.shape[1] == len(self._scored.all):
             values = told.observables[:, self._scored.columns]
             came = ok & ~np.isnan(told.observables).all(axis=1)
             lacking = came & ~np.isfinite(values[:, self._scored.deciding]).all(axis=1)
             differs[came] = ~self._scored.agrees(told.observables[came], told.nll[came])
             self.with_observables += int(came.sum())
+            rest[came] = self._scored.rest(told.observables[came])
         explained = np.zeros(len(told), dtype=np.bool_)
         if values.shape[1]:  # where a code did not run the regression cannot say it: the point has no row there
             outside = self._scored.outside(torch.from_numpy(values)).any(dim=1).numpy()
@@ -106,29 +111,32 @@ class Points:
             "u": told.u[:, self._free],
             "nll": nll,
             "values": values,
+            "rest": rest,
             "ok": ok,
             "answered": ok | invalid,
             "unexplained": invalid & ~explained,
             "lacking": lacking,
             "differs": differs,
             "origins": np.array(list(told.origins), dtype="<U8"),
-            **self._labels(nll, values),
+            **self._labels(nll, values, rest),
         }
         for name, part in new.items():
             self._parts[name].append(part)
         if moved:
             self._join()
-            labels = self._labels(self._parts["nll"][0], self._parts["values"][0])
+            labels = self._labels(*(self._parts[name][0] for name in ("nll", "values", "rest")))
             self._parts |= {name: [part] for name, part in labels.items()}
 
-    def _labels(self, nll: Floats, values: Floats) -> dict[str, NDArray[Any]]:
-        """Energies and what is good, of NLLs, shape (n,), and observables (n, k), by the target as it is now."""
+    def _labels(self, nll: Floats, values: Floats, rest: Floats) -> dict[str, NDArray[Any]]:
+        """Energies and what is good, of NLLs, shape (n,), observables (n, k) and what is learned as an NLL, shape (n,),
+        by the target as it is now."""
         plain = self._scored.of_nll(nll)
         energy = self._scored.of_nll.within(torch.from_numpy(plain)).numpy()
         slope = energy.copy()
         rows = np.flatnonzero(np.isfinite(nll) & np.isfinite(values).all(axis=1))
         if values.shape[1] and len(rows):
-            risen = self._scored(torch.from_numpy(values[rows]), torch.ones(values.shape[1])).numpy()
+            of_rest = torch.from_numpy(np.nan_to_num(rest[rows]))
+            risen = self._scored(torch.from_numpy(values[rows]), torch.ones(values.shape[1]), of_rest).numpy()
             slope[rows] = np.maximum(energy[rows], risen)
         return {"plain": plain, "energy": energy, "slope": slope, "good": self._found.target.contains(nll)}
 

@@ -123,7 +123,7 @@ class LodeSettings:
         for name in even_in:
             if name not in names:
                 raise scan.setup.error(
-                    f"even_in: {name!r} is no variable or observable{closest(name, names)}", "even_in"
+                    f"even_in: {name!r} is not a variable or observable{closest(name, names)}", "even_in"
                 )
         if even_in and goal == "collect":
             raise scan.setup.error("even_in says what a map is even in; goal is collect, which draws none", "even_in")
@@ -254,6 +254,8 @@ class Lode:
         return self._surrogate
 
     def _why_by_nll(self) -> str:
+        if not self._scored.deciding and self._scored.as_nll:
+            return "all observables of the likelihood are likelihoods themselves"
         if not self._scored.deciding or not self._points.with_observables:
             return "no observables have come back so far"
         return "the NLL that came back is not that of the observables, or a good point lacks one"

@@ -7,6 +7,19 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class JointKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    JOINT_KIND_UNSPECIFIED: _ClassVar[JointKind]
+    JOINT_KIND_JOINT_GAUSS: _ClassVar[JointKind]
+    JOINT_KIND_HALF_GAUSS: _ClassVar[JointKind]
+    JOINT_KIND_BARLOW: _ClassVar[JointKind]
+    JOINT_KIND_GAUSS_UPPER: _ClassVar[JointKind]
+    JOINT_KIND_GAUSS_LOWER: _ClassVar[JointKind]
+    JOINT_KIND_LIMIT: _ClassVar[JointKind]
+    JOINT_KIND_LIMIT_UPPER: _ClassVar[JointKind]
+    JOINT_KIND_LIMIT_LOWER: _ClassVar[JointKind]
+    JOINT_KIND_TABLE: _ClassVar[JointKind]
+
 class LikelihoodKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     LIKELIHOOD_KIND_UNSPECIFIED: _ClassVar[LikelihoodKind]
@@ -31,6 +44,16 @@ class Status(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     STATUS_TIMED_OUT: _ClassVar[Status]
     STATUS_KILLED: _ClassVar[Status]
     STATUS_CANCELLED: _ClassVar[Status]
+JOINT_KIND_UNSPECIFIED: JointKind
+JOINT_KIND_JOINT_GAUSS: JointKind
+JOINT_KIND_HALF_GAUSS: JointKind
+JOINT_KIND_BARLOW: JointKind
+JOINT_KIND_GAUSS_UPPER: JointKind
+JOINT_KIND_GAUSS_LOWER: JointKind
+JOINT_KIND_LIMIT: JointKind
+JOINT_KIND_LIMIT_UPPER: JointKind
+JOINT_KIND_LIMIT_LOWER: JointKind
+JOINT_KIND_TABLE: JointKind
 LIKELIHOOD_KIND_UNSPECIFIED: LikelihoodKind
 LIKELIHOOD_KIND_OFF: LikelihoodKind
 LIKELIHOOD_KIND_GAUSS: LikelihoodKind
@@ -56,7 +79,7 @@ class DescribeRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class DescribeResponse(_message.Message):
-    __slots__ = ("backend", "version", "physics_digest", "likelihood_digest", "parameters", "observables", "concurrency", "max_batch", "codes", "sources", "calls", "longest_seconds", "instance")
+    __slots__ = ("backend", "version", "physics_digest", "likelihood_digest", "parameters", "observables", "concurrency", "max_batch", "codes", "sources", "calls", "longest_seconds", "instance", "joint_terms")
     class SourcesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -77,6 +100,7 @@ class DescribeResponse(_message.Message):
     CALLS_FIELD_NUMBER: _ClassVar[int]
     LONGEST_SECONDS_FIELD_NUMBER: _ClassVar[int]
     INSTANCE_FIELD_NUMBER: _ClassVar[int]
+    JOINT_TERMS_FIELD_NUMBER: _ClassVar[int]
     backend: str
     version: str
     physics_digest: str
@@ -90,7 +114,8 @@ class DescribeResponse(_message.Message):
     calls: _containers.RepeatedCompositeFieldContainer[Call]
     longest_seconds: float
     instance: str
-    def __init__(self, backend: _Optional[str] = ..., version: _Optional[str] = ..., physics_digest: _Optional[str] = ..., likelihood_digest: _Optional[str] = ..., parameters: _Optional[_Iterable[_Union[Parameter, _Mapping]]] = ..., observables: _Optional[_Iterable[_Union[Observable, _Mapping]]] = ..., concurrency: _Optional[int] = ..., max_batch: _Optional[int] = ..., codes: _Optional[_Iterable[str]] = ..., sources: _Optional[_Mapping[str, str]] = ..., calls: _Optional[_Iterable[_Union[Call, _Mapping]]] = ..., longest_seconds: _Optional[float] = ..., instance: _Optional[str] = ...) -> None: ...
+    joint_terms: _containers.RepeatedCompositeFieldContainer[JointTerm]
+    def __init__(self, backend: _Optional[str] = ..., version: _Optional[str] = ..., physics_digest: _Optional[str] = ..., likelihood_digest: _Optional[str] = ..., parameters: _Optional[_Iterable[_Union[Parameter, _Mapping]]] = ..., observables: _Optional[_Iterable[_Union[Observable, _Mapping]]] = ..., concurrency: _Optional[int] = ..., max_batch: _Optional[int] = ..., codes: _Optional[_Iterable[str]] = ..., sources: _Optional[_Mapping[str, str]] = ..., calls: _Optional[_Iterable[_Union[Call, _Mapping]]] = ..., longest_seconds: _Optional[float] = ..., instance: _Optional[str] = ..., joint_terms: _Optional[_Iterable[_Union[JointTerm, _Mapping]]] = ...) -> None: ...
 
 class Call(_message.Message):
     __slots__ = ("code", "way", "called")
@@ -155,6 +180,34 @@ class Likelihood(_message.Message):
     upper: float
     log_scaling: bool
     def __init__(self, kind: _Optional[_Union[LikelihoodKind, str]] = ..., mean: _Optional[float] = ..., sigma: _Optional[float] = ..., lower: _Optional[float] = ..., upper: _Optional[float] = ..., log_scaling: _Optional[bool] = ...) -> None: ...
+
+class JointTerm(_message.Message):
+    __slots__ = ("observable", "arguments", "kind", "mean", "cholesky", "plus", "minus", "knots", "values")
+    OBSERVABLE_FIELD_NUMBER: _ClassVar[int]
+    ARGUMENTS_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    MEAN_FIELD_NUMBER: _ClassVar[int]
+    CHOLESKY_FIELD_NUMBER: _ClassVar[int]
+    PLUS_FIELD_NUMBER: _ClassVar[int]
+    MINUS_FIELD_NUMBER: _ClassVar[int]
+    KNOTS_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    observable: int
+    arguments: _containers.RepeatedScalarFieldContainer[int]
+    kind: JointKind
+    mean: _containers.RepeatedScalarFieldContainer[float]
+    cholesky: _containers.RepeatedScalarFieldContainer[float]
+    plus: float
+    minus: float
+    knots: _containers.RepeatedCompositeFieldContainer[Knots]
+    values: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, observable: _Optional[int] = ..., arguments: _Optional[_Iterable[int]] = ..., kind: _Optional[_Union[JointKind, str]] = ..., mean: _Optional[_Iterable[float]] = ..., cholesky: _Optional[_Iterable[float]] = ..., plus: _Optional[float] = ..., minus: _Optional[float] = ..., knots: _Optional[_Iterable[_Union[Knots, _Mapping]]] = ..., values: _Optional[_Iterable[float]] = ...) -> None: ...
+
+class Knots(_message.Message):
+    __slots__ = ("at",)
+    AT_FIELD_NUMBER: _ClassVar[int]
+    at: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, at: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class EvaluateRequest(_message.Message):
     __slots__ = ("parameters", "point_ids", "values", "spectra_below_nll", "return_waiting", "cancel_point_ids")

@@ -1,0 +1,104 @@
+"""What learns an NLL, or the part of one that no observable explains: networks of hidden residuals (`nets.py`), and how
+far off they were on the newest points before these were told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from proposer.strategies.lode.nets import MEMBERS, Nets
+from proposer.strategies.lode.surrogate import grouped
+from proposer.strategies.lode.train import training_rows
+from proposer.types import Floats
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+MOST_POINTS = 4000
+"""Most points that the networks learn from."""
+FARTHEST = 1e6
+"""Energies above are learned as this."""
+ERROR, LEAST_ERROR, MOST_ERROR = 0.5, 0.05, 1.0
+"""Of log(1 + energy): what is taken before there was a prediction, and the bounds of what new points show."""
+JUDGED_BELOW, LEAST_JUDGED = 2.0, 10
+"""The error is that of predictions below this energy, where there are so many."""
+
+
+class Residuals:
+    """Networks that predict log(1 + energy); `error`: how wrong the last predictions were, in that."""
+
+    def __init__(self, dim: int) -> None:
+        self.dim = dim
+        self.nets: Nets | None = None
+        self.error = ERROR
+        self._seen = 0
+        self._turn = 0  # the network that predicts: sampling from one at a time reaches what only one believes in
+
+    def fit(
+        self,
+        u: Floats,
+        z: Floats,
+        energy: Floats,
+        usable: NDArray[np.int64],
+        rng: np.random.Generator,
+        *,
+        now: Callable[[Floats], Floats] | None = None,
+        few: bool = False,
+    ) -> None:
+        """Learns from the points at the positions `usable` of all n that are known.
+
+        `u`, `z`: shape (n, d) each, in the unit cube and as inputs; `energy`: shape (n,). `now`: from energies as they
+        were when these networks last learned to what they are now. `few`: by fewer steps.
+        """
+        random = torch.Generator().manual_seed(int(rng.integers(2**63)))
+        if self.nets is None:
+            self.nets = Nets(self.dim)
+        else:
+            new = usable[usable >= self._seen]
+            predicted = self.nets.log_energy(torch.from_numpy(z[new])).mean(dim=0).numpy()
+            if now is not None:
+                predicted = np.log1p(now(np.expm1(predicted)))
+            off = (predicted - np.log1p(energy[new]))[predicted < np.log1p(JUDGED_BELOW)]
+            if len(off) >= LEAST_JUDGED:
+                self.error = float(np.clip(np.sqrt((off**2).mean()), LEAST_ERROR, MOST_ERROR))
+        self._seen, self._turn = len(u), int(rng.integers(MEMBERS))
+        rows = usable[training_rows(u[usable], energy[usable], MOST_POINTS, rng)]
+        self.nets.learn(z[rows], energy[rows].clip(max=FARTHEST), random, few=few)
+
+    @torch.no_grad()
+    def __call__(self, z: Tensor) -> Tensor:
+        """Energies, shape (n,), at z of shape (n, d), of one network."""
+        assert self.nets is not None
+        return torch.expm1(self.nets.log_energy(z, self._turn)[0])
+
+    @torch.no_grad()
+    def members(self, z: Tensor) -> Tensor:
+        """The same of each network, shape (members, n)."""
+        assert self.nets is not None
+        return torch.expm1(self.nets.log_energy(z))
+
+    @torch.no_grad()
+    def spread(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Middle and width of log(1 + energy), shape (n,) each: as wide as the networks differ and the last predictions
+        were wrong."""
+        assert self.nets is not None
+        predicted = self.nets.log_energy(z)
+        return predicted.mean(dim=0), (predicted.var(dim=0) + self.error**2).sqrt()
+
+    def to_arrays(self) -> dict[str, NDArray[np.float64]]:
+        """What `load` needs."""
+        arrays = {"error": np.array(self.error), "seen": np.array(float(self._seen))}
+        if self.nets is not None:
+            arrays |= {f"nets/{key}": value for key, value in self.nets.to_arrays().items()}
+        return arrays
+
+    def load(self, arrays: Mapping[str, NDArray[np.float64]]) -> None:
+        """The opposite of `to_arrays`; raises KeyError and ValueError."""
+        parts = grouped(arrays)
+        self.error, self._seen = float(arrays["error"]), int(arrays["seen"])
+        self.nets = Nets.from_arrays(parts["nets"]) if "nets" in parts else None

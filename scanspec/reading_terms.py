@@ -1,0 +1,318 @@
+"""The section `likelihoods`: terms that are functions of one or more observables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import NormalDist
+from typing import Any
+
+from scanspec import keys
+from scanspec.document import ScanFileError, Section, closest, plain_name, to_number
+from scanspec.likelihoods import Kind, Likelihood
+from scanspec.observables import ObservableSpec
+from scanspec.terms import ASYMMETRIC, ONE_SIDED, Term, TermKind
+from scanspec.textfile import Rows, check_width, find, read_rows
+
+MOST_OBSERVABLES = 100
+"""Of one joint Gaussian."""
+
+SYMMETRIC = 1e-9
+"""By how much two numbers of a matrix that should be the same may differ, relative to the larger diagonal ones."""
+
+FROM_FILES = ("mean", "covariance", "sigma", "correlation", "limit", "table")
+"""Keys that may name a file."""
+
+CONFIDENCE = 0.95
+"""That of a limit for which the file gives none."""
+
+
+def read_terms(section: Section, observables: Collection[str], others: Collection[str]) -> tuple[ObservableSpec, ...]:
+    """Reads the terms, each an observable of its own whose value is its -ln L.
+
+    `observables`: names that terms may be functions of; `others`: names of variables, for a better message.
+    """
+    found = []
+    for name in section:
+        with section.faults.collect():
+            entry = section.section(name, keys.TERM)
+            term = read_term(entry, observables, others)
+            value = Likelihood(Kind.MINUSEXPUSER)
+            found.append(
+                ObservableSpec(
+                    name,
+                    None,
+                    section=entry,
+                    slha=None,
+                    function=None,
+                    valid=None,
+                    likelihood=value,
+                    term=term,
+                )
+            )
+    return tuple(found)
+
+
+def read_term(entry: Section, observables: Collection[str], others: Collection[str]) -> Term:
+    """Reads one entry; raises ScanFileError."""
+    entry.require("observables", ": the observables that it is a function of")
+    names = tuple(plain_name(each) for each in entry.texts("observables"))
+    for name in names:
+        if name in others:
+            raise entry.error(
+                f"{entry.path}: {name!r} is a variable; name an observable that is one, for example "
+                f"`observables: {{{name}_value: {{function: {name}}}}}`",
+                "observables",
+            )
+        if name not in observables:
+            raise entry.error(f"{entry.path}: {name!r} is no observable{closest(name, observables)}", "observables")
+    if not names or len(set(names)) < len(names):
+        raise entry.wrong("observables", "the names of different observables")
+    if "limit" in entry:
+        return _limit(entry, names)
+    if "table" in entry:
+        return _table(entry, names)
+    if len(names) > 1 or "covariance" in entry or "correlation" in entry:
+        return _joint(entry, names)
+    return _single(entry, names)
+
+
+def named_files(terms: Sequence[ObservableSpec]) -> dict[str, Path]:
+    """The files that terms name: where each is, by what the scan file calls it."""
+    return {
+        spec.section.text(key): find(spec.section, key)
+        for spec in terms
+        for key in FROM_FILES
+        if isinstance(value := spec.section.raw(key), str) and to_number(value) is None
+    }
+
+
+def _only(entry: Section, what: str, allowed: str) -> None:
+    known = ["observables", *allowed.split()]
+    for key in entry:
+        if key not in known:
+            raise entry.error(f"{entry.path}: {key} has no meaning for {what}, which has {', '.join(known)}", key)
+
+
+def _kind(entry: Section, allowed: Sequence[TermKind]) -> TermKind:
+    name = entry.text("scaling", allowed[0].value)
+    words = [each.value for each in allowed]
+    if name not in words:
+        raise entry.error(f"{entry.path}: scaling is {name!r}, but must be one of {', '.join(words)}", "scaling")
+    return TermKind(name)
+
+
+def _single(entry: Section, names: tuple[str, ...]) -> Term:
+    """Errors of two sizes, or a one-sided Gaussian."""
+    for key in ("mean", "sigma"):
+        entry.require(key, "; a likelihood has mean and sigma, or limit, or table")
+    mean = _numbers(entry, "mean", 1)
+    if isinstance(entry.raw("sigma"), dict):
+        _only(entry, "a Gaussian with errors of two sizes", "mean sigma scaling")
+        kind = _kind(entry, [TermKind.HALF_GAUSS, TermKind.BARLOW])
+        errors = entry.section("sigma", keys.SIGMA)
+        return Term(kind, names, mean, plus=_positive(errors, "plus"), minus=_positive(errors, "minus"))
+    _only(entry, "a one-sided Gaussian", "mean sigma scaling")
+    if "scaling" not in entry:
+        raise entry.error(
+            f"{entry.path}: a Gaussian of one observable stands at the observable, as its mean and sigma; here it has "
+            f"sigma: {{plus: ..., minus: ...}}, or scaling: {' or '.join(sorted(each.value for each in ONE_SIDED))}",
+            "sigma",
+        )
+    if entry.text("scaling") in [each.value for each in ASYMMETRIC]:
+        raise entry.wrong("sigma", "{plus: ..., minus: ...}, the errors above and below the mean")
+    kind = _kind(entry, [TermKind.GAUSS_UPPER, TermKind.GAUSS_LOWER])
+    return Term(kind, names, mean, plus=_positive(entry, "sigma"))
+
+
+def _positive(section: Section, key: str) -> float:
+    section.require(key)
+    value = section.finite(key)
+    if not value > 0:
+        raise section.wrong(key, "a finite number above 0")
+    return value
+
+
+def _joint(entry: Section, names: tuple[str, ...]) -> Term:
+    _only(entry, "a joint Gaussian", "mean covariance sigma correlation scaling")
+    _kind(entry, [TermKind.JOINT_GAUSS])
+    count = len(names)
+    if count > MOST_OBSERVABLES:
+        raise entry.error(f"{entry.path}: a joint Gaussian has at most {MOST_OBSERVABLES} observables", "observables")
+    entry.require("mean", ": one number for each observable")
+    mean = _numbers(entry, "mean", count)
+    if ("covariance" in entry) == ("correlation" in entry) or ("sigma" in entry) != ("correlation" in entry):
+        raise entry.error(
+            f"{entry.path}: a joint Gaussian needs either covariance, or sigma and correlation; without a correlation "
+            "each observable has its own mean and sigma"
+        )
+    if "covariance" in entry:
+        matrix = _matrix(entry, "covariance", count)
+        return Term(TermKind.JOINT_GAUSS, names, mean, _root(matrix))
+    sigma = _numbers(entry, "sigma", count)
+    if not all(each > 0 for each in sigma):
+        raise entry.wrong("sigma", "numbers above 0")
+    matrix = _matrix(entry, "correlation", count)
+    for row in range(count):
+        if abs(matrix.rows[row][row] - 1.0) > SYMMETRIC:
+            raise matrix.error(f"number {row + 1} on the diagonal is {matrix.rows[row][row]:g}, but must be 1", row)
+    root = _root(matrix)
+    return Term(
+        TermKind.JOINT_GAUSS,
+        names,
+        mean,
+        tuple(tuple(s * each for each in row) for s, row in zip(sigma, root, strict=True)),
+    )
+
+
+@dataclass(frozen=True)
+class _Matrix:
+    """A symmetric matrix, and how its faults are told."""
+
+    entry: Section
+    key: str
+    rows: list[list[float]]
+    file: Rows | None
+
+    def error(self, message: str, row: int | None = None) -> ScanFileError:
+        """An error at a row."""
+        if self.file is not None:
+            return self.file.error(f"{self.key}: {message}", row)
+        line = _line_of(self.entry, self.key, row)
+        return ScanFileError(f"{self.entry.file}, line {line}: {self.entry.path}: {self.key}: {message}", line)
+
+
+def _line_of(entry: Section, key: str, row: int | None) -> int:
+    """The line of a row of an inline matrix; of the key where that is not known."""
+    lines = getattr(getattr(entry.raw(key), "lc", None), "data", None)
+    if row is None or not lines or row not in lines:
+        return entry.line(key)
+    return int(lines[row][0]) + 1
+
+
+def _matrix(entry: Section, key: str, count: int) -> _Matrix:
+    """A matrix of count rows and columns, inline or in a file; symmetric, all numbers finite."""
+    value = entry.raw(key)
+    if isinstance(value, list):
+        matrix = _Matrix(entry, key, [], None)
+        for row, words in enumerate(value):
+            fields = words if isinstance(words, list) else [words]
+            matrix.rows.append([_finite(matrix, row, each) for each in fields])
+    else:
+        found = read_rows(entry, key)
+        matrix = _Matrix(entry, key, found.rows, found)
+    if len(matrix.rows) != count:
+        raise matrix.error(f"there are {len(matrix.rows)} rows, but {count} observables")
+    for row, numbers in enumerate(matrix.rows):
+        if len(numbers) != count:
+            raise matrix.error(f"row {row + 1} has {len(numbers)} numbers, but there are {count} observables", row)
+    for row in range(count):
+        for column in range(row):
+            one, other = matrix.rows[row][column], matrix.rows[column][row]
+            scale = math.sqrt(abs(matrix.rows[row][row] * matrix.rows[column][column]))
+            if abs(one - other) > SYMMETRIC * max(scale, abs(one), abs(other)):
+                raise matrix.error(
+                    f"it is not symmetric: {one:.12g} in row {row + 1}, column {column + 1}, but {other:.12g} in row "
+                    f"{column + 1}, column {row + 1}",
+                    row,
+                )
+    return matrix
+
+
+def _finite(matrix: _Matrix, row: int, value: Any) -> float:
+    number = to_number(value)
+    if number is None or math.isinf(number):
+        raise matrix.error(f"{str(value)[:50]!r} in row {row + 1} is not a finite number", row)
+    return number
+
+
+def _root(matrix: _Matrix) -> tuple[tuple[float, ...], ...]:
+    """The lower Cholesky factor, shape (k, k); raises ScanFileError where there is none."""
+    count = len(matrix.rows)
+    root = [[0.0] * count for _ in range(count)]
+    for row in range(count):
+        for column in range(row + 1):
+            rest = matrix.rows[row][column] - math.fsum(root[row][k] * root[column][k] for k in range(column))
+            if row != column:
+                root[row][column] = rest / root[column][column]
+            elif rest > 1e-14 * abs(matrix.rows[row][row]):
+                root[row][row] = math.sqrt(rest)
+            else:
+                raise matrix.error(
+                    f"it is not positive definite: row {row + 1} says no more than the rows before it, or less", row
+                )
+    return tuple(map(tuple, root))
+
+
+def _numbers(entry: Section, key: str, count: int) -> tuple[float, ...]:
+    """Finite numbers, as many as there are observables: one alone, a list, or those of a file."""
+    value = entry.raw(key)
+    if isinstance(value, list):
+        found = [to_number(each) for each in value]
+        if len(found) != count or any(each is None or math.isinf(each) for each in found):
+            raise entry.wrong(key, f"{count} finite numbers, one for each observable")
+        return tuple(each for each in found if each is not None)
+    if count == 1:
+        return (entry.finite(key),)
+    if to_number(value) is not None or isinstance(value, dict):
+        raise entry.wrong(key, f"{count} finite numbers, one for each observable")
+    rows = read_rows(entry, key)
+    numbers = [each for row in rows.rows for each in row]
+    if len(numbers) != count:
+        raise rows.error(f"{key}: there are {len(numbers)} numbers, but {count} observables")
+    return tuple(numbers)
+
+
+def _limit(entry: Section, names: tuple[str, ...]) -> Term:
+    """A bound on the second observable as a function of the first."""
+    _only(entry, "a limit", "limit confidence sigma scaling")
+    if len(names) != 2:
+        raise entry.wrong("observables", "two: what the bound depends on, and what is bounded, [x, y]")
+    rows = read_rows(entry, "limit")
+    check_width(rows, (2,), "a limit has two, x and the bound there")
+    if low := [row for row, (_, bound) in enumerate(rows.rows) if not bound > 0]:
+        raise rows.error(f"the bound is {rows.rows[low[0]][1]:g}, but must be above 0", low[0])
+    (knots,), values = _grid(rows, 1)
+    if "scaling" not in entry:
+        if "sigma" in entry:
+            raise entry.error(f"{entry.path}: sigma needs scaling: LIMIT_UPPER or LIMIT_LOWER", "sigma")
+        confidence = entry.number("confidence", CONFIDENCE)
+        if not 0.5 < confidence < 1.0:
+            raise entry.wrong("confidence", "more than 0.5 and less than 1")
+        return Term(
+            TermKind.LIMIT, names, plus=1.0 / NormalDist().inv_cdf(confidence), knots=(knots,), values=tuple(values)
+        )
+    kind = _kind(entry, [TermKind.LIMIT_UPPER, TermKind.LIMIT_LOWER])
+    if "confidence" in entry:
+        raise entry.error(f"{entry.path}: confidence has no meaning beside scaling: {kind.value}", "confidence")
+    return Term(kind, names, plus=_positive(entry, "sigma"), knots=(knots,), values=tuple(values))
+
+
+def _table(entry: Section, names: tuple[str, ...]) -> Term:
+    """-ln L at the knots of one observable, or of a grid of two."""
+    _only(entry, "a table", "table")
+    if len(names) > 2:
+        raise entry.wrong("observables", "one or two, the columns of the table before its last one")
+    rows = read_rows(entry, "table")
+    count = len(names)
+    check_width(rows, (count + 1,), f"there should be {count + 1}: {', '.join(names)}, and -ln L")
+    knots, values = _grid(rows, count)
+    return Term(TermKind.TABLE, names, knots=knots, values=values)
+
+
+def _grid(rows: Rows, count: int) -> tuple[tuple[tuple[float, ...], ...], tuple[float, ...]]:
+    """The knots of each of the first `count` columns, and the last column at all of their combinations in order."""
+    knots = tuple(tuple(sorted({row[column] for row in rows.rows})) for column in range(count))
+    if any(len(each) < 2 for each in knots):
+        raise rows.error("there must be at least two different values in each column but the last")
+    at: dict[tuple[float, ...], int] = {}
+    for number, row in enumerate(rows.rows):
+        if (before := at.setdefault(tuple(row[:count]), number)) != number:
+            raise rows.error(f"the same values as in line {rows.lines[before]} stand here again", number)
+    wanted = [(x,) for x in knots[0]] if count == 1 else [(x, y) for x in knots[0] for y in knots[1]]
+    if missing := [each for each in wanted if each not in at]:
+        words = ", ".join(f"{each:g}" for each in missing[0])
+        raise rows.error(f"the table is no full grid: there is no line for {words} ({len(missing):,} are missing)")
+    return knots, tuple(rows.rows[at[each]][-1] for each in wanted)

@@ -1,0 +1,196 @@
+"""LODE where observables are behind joint terms, or are likelihoods themselves."""
+
+import logging
+
+import numpy as np
+import pytest
+import torch
+
+from lodescan.v1 import evaluation_pb2 as pb
+from proposer.space import Space
+from proposer.strategies.choice import make_strategy
+from proposer.strategies.lode.energy import EnergyOfObservables, ScoredObservable
+from proposer.strategies.lode.points import Points
+from proposer.strategies.lode.strategy import Lode, LodeSettings
+from proposer.target import Target
+from proposer.types import Status, Told
+from proposer.wire.messages import BadDescription, to_description
+from scanspec import Kind, Likelihood, Variable, losses_and_nll
+from scanspec.terms import Term, TermKind, work_out
+
+
+def cube(dim):
+    return Space([Variable(f"x{n}", 0.0, 1.0) for n in range(dim)])
+
+
+OFF, NLL = Likelihood(), Likelihood(Kind.MINUSEXPUSER)
+ROOT = ((0.1, 0.0), (0.08, 0.06))
+JOINT = Term(TermKind.JOINT_GAUSS, ("a", "b"), (0.5, 0.4), ROOT)
+LIMIT = Term(TermKind.LIMIT, ("a", "c"), plus=0.6, knots=((0.1, 0.9),), values=(0.3, 0.6))
+SCORED = [
+    ScoredObservable("a", OFF),
+    ScoredObservable("b", OFF),
+    ScoredObservable("c", OFF),
+    ScoredObservable("spare", OFF),
+    ScoredObservable("chi2", NLL),
+    ScoredObservable("both", NLL, term=JOINT),
+    ScoredObservable("limit", NLL, term=LIMIT),
+]
+LIKELIHOODS = [each.likelihood for each in SCORED]
+
+
+def table(n, seed=1):
+    """Observables as an evaluator gives them, shape (n, 7), and their NLL."""
+    y = np.random.default_rng(seed).random((n, len(SCORED)))
+    y = work_out([each.name for each in SCORED], [each.term for each in SCORED], y)
+    return y, losses_and_nll(LIKELIHOODS, y)[1]
+
+
+def test_what_is_behind_terms_is_learned_and_what_is_a_likelihood_itself_is_not():
+    energy = EnergyOfObservables(SCORED, Target(3.0))
+    assert [SCORED[j].name for j in energy.columns] == ["a", "b", "c"]
+    assert [SCORED[j].name for j in energy.as_nll] == ["chi2"]
+    assert energy.deciding == [0, 1, 2]
+    assert energy.aims[0].tolist()[:2] == [0.5, 0.4]
+    middle, unit = energy.resolution(np.full(3, 9.0))
+    assert middle[:2].tolist() == [0.5, 0.4]
+    assert (unit[:2] < 0.1).all() and unit[2] == 9.0
+
+
+def test_the_energy_of_predictions_is_that_of_the_nll():
+    energy = EnergyOfObservables(SCORED, Target(3.0))
+    y, nll = table(200)
+    values, rest = torch.from_numpy(y[:, energy.columns]), torch.from_numpy(energy.rest(y))
+    near = nll < 300.0
+    np.testing.assert_allclose(energy.nll(values, rest).numpy()[near], nll[near], rtol=1e-9)
+    assert energy.agrees(y, nll).all()
+    y[3, 5] += 0.1  # -ln L that is not that of its observables: the evaluator has another formula
+    assert energy.agrees(y, losses_and_nll(LIKELIHOODS, y)[1]).tolist().index(False) == 3
+
+
+def test_what_is_far_from_a_joint_gaussian_still_goes_up():
+    energy = EnergyOfObservables([SCORED[0], SCORED[1], ScoredObservable("both", NLL, term=JOINT)], Target(3.0))
+    far = torch.tensor([[10.0**k, 0.4] for k in range(1, 8)], dtype=torch.float64)
+    assert (energy.nll(far).diff() > 1.0).all()
+
+
+def test_losses_of_single_values_say_what_no_other_can_mend():
+    energy = EnergyOfObservables(SCORED, Target(3.0))
+    y, _ = table(50)
+    losses = energy.losses(torch.from_numpy(y[:, energy.columns])).numpy()
+    assert (losses[:, 0] <= losses_and_nll([NLL], y[:, 5:6])[0][:, 0] + 1e-9).all()
+    assert (losses[:, 2] == 0.0).all()
+    assert energy.one_sided.tolist() == [True, False, True]
+
+
+def told(u, y, nll):
+    n = len(u)
+    status = np.full(n, Status.OK, dtype=np.int8)
+    batches = np.ones(n, dtype=np.int64)
+    return Told(np.arange(n), u, status, nll=nll, observables=y, origins=["start"] * n, batches=batches)
+
+
+def test_points_keep_the_losses_that_are_learned_as_an_nll():
+    energy = EnergyOfObservables(SCORED, Target(3.0))
+    points = Points(np.arange(2), energy, Target(3.0))
+    y, nll = table(20)
+    points.add(told(np.random.default_rng(2).random((20, 2)), y, nll))
+    np.testing.assert_allclose(points.known().rest, losses_and_nll([NLL], y[:, 4:5])[1])
+    assert points.disagreeing == 0 and points.with_observables == 20
+
+
+def scan(lode, function, batches):
+    """Asks and tells; returns how many of the points of the last batch are good."""
+    for _ in range(batches):
+        batch = lode.ask()
+        y, nll = function(batch.u)
+        lode.tell(told(batch.u, y, nll))
+    return float((nll < lode.settings.target.threshold).mean())
+
+
+def mixture(u):
+    a, b, c = u[:, 0] + 0.3 * u[:, 1] ** 2, u[:, 1], u[:, 2]
+    chi2 = 80.0 * ((u[:, 2] - 0.3) ** 2 + (u[:, 3] - u[:, 0]) ** 2)
+    y = np.column_stack([a, b, c, a, chi2, a, a])
+    y = work_out([each.name for each in SCORED], [each.term for each in SCORED], y)
+    return y, losses_and_nll(LIKELIHOODS, y)[1]
+
+
+def test_a_mixture_is_searched_and_a_checkpoint_goes_on_with_the_same_points(quick):
+    lode = Lode(cube(4), LodeSettings(Target(1.5), 60), 1, SCORED)
+    share = scan(lode, mixture, 7)
+    random = (mixture(np.random.default_rng(0).random((4000, 4)))[1] < 1.5).mean()
+    assert share > max(0.2, 10.0 * random)
+    again = Lode(cube(4), LodeSettings(Target(1.5), 60), 1, SCORED)
+    known = lode._points.known()
+    y, nll = mixture(known.u)
+    again.tell(told(known.u, y, nll))
+    again.restore(lode.checkpoint())
+    assert (again.ask().u == lode.ask().u).all()
+
+
+def test_where_all_are_likelihoods_themselves_the_nll_alone_is_learned(caplog, quick):
+    lode = Lode(cube(2), LodeSettings(Target(1.0), 40), 1, [ScoredObservable("chi2", NLL)])
+    chi2 = lambda u: ((u - 0.4) ** 2).sum(axis=1) * 20.0  # noqa: E731
+    scan(lode, lambda u: (chi2(u)[:, None], losses_and_nll([NLL], chi2(u)[:, None])[1]), 4)
+    assert "likelihoods themselves" in caplog.text
+    assert not lode._surrogate.by_observables
+
+
+def described(kind=pb.JOINT_KIND_JOINT_GAUSS, **changes):
+    said = {"observable": 2, "arguments": [0, 1], "kind": kind, "mean": [0.5, 0.4], "cholesky": [0.1, 0, 0.08, 0.06]}
+    off, nll = pb.LIKELIHOOD_KIND_OFF, pb.LIKELIHOOD_KIND_MINUSEXPUSER
+    return pb.DescribeResponse(
+        observables=[
+            pb.Observable(name=name, likelihood=pb.Likelihood(kind=kind))
+            for name, kind in (("a", off), ("b", off), ("both", nll))
+        ],
+        joint_terms=[pb.JointTerm(**(said | changes))],
+    )
+
+
+def test_the_wire_gives_the_term():
+    assert to_description(described()).observables[2].term == JOINT
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"observable": 3},
+        {"observable": 0},
+        {"arguments": [0, 0]},
+        {"arguments": [0, 2]},
+        {"arguments": []},
+        {"mean": [0.5]},
+        {"cholesky": [0.1, 0, 0.08]},
+        {"cholesky": [0.1, 0, 0.08, 0.0]},
+        {"mean": [0.5, float("nan")]},
+        {"kind": pb.JOINT_KIND_TABLE},
+        {"kind": pb.JOINT_KIND_LIMIT, "knots": [pb.Knots(at=[2, 1])], "values": [1, 1], "plus": 1.0},
+    ],
+)
+def test_a_term_that_is_none_is_refused(changes):
+    with pytest.raises(BadDescription):
+        to_description(described(**changes))
+
+
+def test_a_kind_that_nobody_knows_is_said_and_learned_as_an_nll(caplog):
+    found = to_description(described(kind=99))
+    assert found.observables[2].term.kind is TermKind.UNKNOWN
+    with caplog.at_level(logging.WARNING):
+        lode = make_strategy("LODE", cube(2), LodeSettings(Target(1.0)), 1, found.observables)
+    assert "'both' is of a kind that this lodescan does not know" in caplog.text
+    assert isinstance(lode, Lode) and lode._scored.as_nll == [2] and lode._scored.columns == []
+
+
+def test_a_whole_likelihood_as_one_observable_asks_for_what_the_nll_alone_asks_for(quick):
+    batches = []
+    for scored in ([ScoredObservable("chi2", NLL)], []):
+        lode, asked = Lode(cube(2), LodeSettings(Target(1.0), 40), 1, scored), []
+        for _ in range(4):
+            asked.append(lode.ask().u)
+            chi2 = ((asked[-1] - 0.4) ** 2).sum(axis=1, keepdims=True) * 20.0
+            nll = losses_and_nll([NLL], chi2)[1]
+            lode.tell(told(asked[-1], chi2 if scored else chi2[:, :0], nll))
+        batches.append(np.concatenate(asked))
+    assert (batches[0] == batches[1]).all()

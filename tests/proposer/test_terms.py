@@ -1,0 +1,185 @@
+"""Terms of several observables: against scipy and the formulas of papers, for numpy and torch."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.interpolate import RegularGridInterpolator
+from scipy.stats import multivariate_normal, norm
+
+from scanspec import Kind, Likelihood
+from scanspec.likelihoods import losses_and_nll
+from scanspec.terms import Term, TermKind
+
+SIZES = st.floats(1e-3, 1e3)
+
+
+def nll(term, *rows):
+    return term.nll(np.array(rows, dtype=float))
+
+
+def gauss(mean, covariance):
+    names = tuple(f"y{j}" for j in range(len(mean)))
+    return Term(TermKind.JOINT_GAUSS, names, tuple(mean), tuple(map(tuple, np.linalg.cholesky(covariance))))
+
+
+@given(st.integers(1, 12), st.integers(0, 2**32 - 1))
+@settings(max_examples=60, deadline=None)
+def test_a_joint_gaussian_is_that_of_scipy(count, seed):
+    rng = np.random.default_rng(seed)
+    mean, mixing = rng.normal(size=count), rng.normal(size=(count, count + 2))
+    covariance = mixing @ mixing.T * np.outer(*2 * [10.0 ** rng.uniform(-1, 1, count)])
+    x = mean + rng.normal(size=(20, count)) @ np.linalg.cholesky(covariance).T * 3.0
+    theirs = multivariate_normal(mean, covariance, allow_singular=False)
+    expected = theirs.logpdf(mean) - np.atleast_1d(theirs.logpdf(x))
+    np.testing.assert_allclose(gauss(mean, covariance).nll(x), expected, rtol=1e-6, atol=1e-9)
+
+
+@given(st.lists(st.tuples(st.floats(-100, 100), SIZES, st.floats(-30, 30)), min_size=1, max_size=6))
+def test_a_diagonal_one_is_the_sum_of_its_gaussians(parts):
+    mean, sigma, pulls = map(np.array, zip(*parts, strict=True))
+    x = (mean + sigma * pulls)[None]
+    singles = [Likelihood(Kind.GAUSS, m, s) for m, s in zip(mean, sigma, strict=True)]
+    capped = losses_and_nll(singles, x)[0][0]
+    term = gauss(mean, np.diag(sigma**2))
+    assert math.isclose(term.nll(x)[0], float((pulls**2).sum() / 2), rel_tol=1e-6, abs_tol=1e-9)
+    if (np.abs(pulls) < 1.0).all():
+        assert math.isclose(term.nll(x)[0], capped.sum(), rel_tol=1e-2, abs_tol=1e-9)
+
+
+@given(st.floats(-10, 10), st.floats(0.05, 20.0), st.floats(0.05, 20.0))
+def test_both_asymmetric_forms_reach_a_half_at_their_errors_and_are_continuous(mean, plus, minus):
+    for kind in (TermKind.HALF_GAUSS, TermKind.BARLOW):
+        term = Term(kind, ("y",), (mean,), plus=plus, minus=minus)
+        at = nll(term, [mean], [mean + plus], [mean - minus])
+        np.testing.assert_allclose(at, [0.0, 0.5, 0.5], rtol=1e-6, atol=1e-12)
+        step = 1e-7 * min(plus, minus)
+        assert (nll(term, [mean - step], [mean + step]) < 1e-9).all()
+
+
+@given(SIZES, SIZES, st.floats(-5, 5))
+def test_half_gaussians_have_one_width_on_each_side(plus, minus, pull):
+    term = Term(TermKind.HALF_GAUSS, ("y",), (2.0,), plus=plus, minus=minus)
+    at = 2.0 + pull * (plus if pull > 0 else minus)
+    assert math.isclose(nll(term, [at])[0], 0.5 * pull**2, rel_tol=1e-6, abs_tol=1e-9)
+
+
+@given(st.floats(0.2, 5.0), st.floats(0.2, 5.0), st.floats(-3, 3))
+def test_barlow_s_variance_is_linear_in_the_distance(plus, minus, off):
+    """physics/0406120: ln L = -(x - m)^2 / 2 (V + V' (x - m)), V = sigma+ sigma-, V' = sigma+ - sigma-."""
+    term = Term(TermKind.BARLOW, ("y",), (0.0,), plus=plus, minus=minus)
+    variance = plus * minus + (plus - minus) * off
+    found = nll(term, [off])[0]
+    if variance > 1e-9:
+        assert math.isclose(found, off**2 / (2.0 * variance), rel_tol=1e-9, abs_tol=1e-12)
+    elif variance < 0:
+        assert found >= 1e300  # there is no likelihood beyond the pole
+
+
+def test_equal_errors_are_a_gaussian():
+    x = np.linspace(-3, 3, 13)[:, None]
+    for kind in (TermKind.HALF_GAUSS, TermKind.BARLOW):
+        np.testing.assert_allclose(
+            Term(kind, ("y",), (0.5,), plus=0.7, minus=0.7).nll(x), ((x[:, 0] - 0.5) / 0.7) ** 2 / 2
+        )
+
+
+def test_one_sided_gaussians_are_flat_on_the_allowed_side():
+    upper = Term(TermKind.GAUSS_UPPER, ("y",), (4.0,), plus=0.5)
+    lower = Term(TermKind.GAUSS_LOWER, ("y",), (4.0,), plus=0.5)
+    np.testing.assert_allclose(nll(upper, [-1e9], [4.0], [5.0], [6.0]), [0.0, 0.0, 2.0, 8.0])
+    np.testing.assert_allclose(nll(lower, [1e9], [4.0], [3.0], [2.0]), [0.0, 0.0, 2.0, 8.0])
+
+
+KNOTS, BOUNDS = ((10.0, 100.0, 1000.0),), (1e-44, 1e-46, 1e-45)
+
+
+def test_a_limit_is_linear_in_logarithms_and_exact_at_its_knots():
+    term = Term(TermKind.LIMIT, ("m", "s"), plus=1.0, knots=KNOTS, values=BOUNDS)
+    np.testing.assert_allclose(term.bound(np.array([10.0, 100.0, 1000.0])), BOUNDS, rtol=1e-12)
+    np.testing.assert_allclose(term.bound(np.array([10.0**1.5, 10.0**2.5])), [1e-45, 10.0**-45.5], rtol=1e-12)
+    assert np.isnan(term.bound(np.array([9.99, 1001.0]))).all()
+    signed = Term(TermKind.LIMIT, ("m", "s"), plus=1.0, knots=((-1.0, 1.0),), values=(1.0, 100.0))
+    np.testing.assert_allclose(signed.bound(np.array([0.0])), [10.0])
+
+
+@pytest.mark.parametrize("confidence", [0.9, 0.95])
+def test_a_limit_loses_what_its_confidence_says(confidence):
+    """A background-free search: a half Gaussian about 0, whose share below the bound is the confidence."""
+    z = norm.ppf(confidence)
+    term = Term(TermKind.LIMIT, ("m", "s"), plus=1.0 / z, knots=KNOTS, values=BOUNDS)
+    rows = [[100.0, 1e-46], [100.0, 0.0], [100.0, -1e-46], [100.0, 2e-46], [5.0, 1.0], [2000.0, 1.0]]
+    np.testing.assert_allclose(nll(term, *rows), [z**2 / 2, 0.0, 0.0, 2.0 * z**2, 0.0, 0.0], rtol=1e-9)
+
+
+def test_one_sided_limits_have_a_width_that_is_a_share_of_the_bound():
+    upper = Term(TermKind.LIMIT_UPPER, ("m", "s"), plus=0.1, knots=KNOTS, values=BOUNDS)
+    lower = Term(TermKind.LIMIT_LOWER, ("m", "s"), plus=0.1, knots=KNOTS, values=BOUNDS)
+    np.testing.assert_allclose(nll(upper, [100.0, 0.5e-46], [100.0, 1.2e-46]), [0.0, 2.0], atol=1e-9)
+    np.testing.assert_allclose(nll(lower, [100.0, 1.5e-46], [100.0, 0.8e-46]), [0.0, 2.0], atol=1e-9)
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=30, deadline=None)
+def test_tables_are_exact_at_their_knots_and_bilinear_between(seed):
+    rng = np.random.default_rng(seed)
+    knots = [np.unique(rng.uniform(-2, 5, rng.integers(2, 7))) for _ in range(2)]
+    grid = rng.uniform(0, 9, [len(each) for each in knots])
+    term = Term(TermKind.TABLE, ("x", "y"), knots=tuple(map(tuple, knots)), values=tuple(grid.ravel()))
+    every = np.array([[a, b] for a in knots[0] for b in knots[1]])
+    np.testing.assert_allclose(term.nll(every), grid.ravel(), rtol=1e-12, atol=1e-12)
+    inside = rng.uniform([each[0] for each in knots], [each[-1] for each in knots], (30, 2))
+    np.testing.assert_allclose(term.nll(inside), RegularGridInterpolator(knots, grid)(inside), rtol=1e-9, atol=1e-9)
+    far = np.array([[knots[0][0] - 1.0, knots[1][-1] + 1.0]])
+    assert term.nll(far)[0] == pytest.approx(grid[0, -1])
+    line = Term(TermKind.TABLE, ("x",), knots=(tuple(knots[0]),), values=tuple(grid[:, 0]))
+    np.testing.assert_allclose(line.nll(inside[:, :1]), np.interp(inside[:, 0], knots[0], grid[:, 0]), atol=1e-9)
+
+
+ALL = [
+    gauss([1.0, -2.0, 0.5], [[1.0, 0.9, 0.1], [0.9, 1.0, 0.2], [0.1, 0.2, 4.0]]),
+    Term(TermKind.HALF_GAUSS, ("y",), (1.0,), plus=2.0, minus=0.5),
+    Term(TermKind.BARLOW, ("y",), (1.0,), plus=2.0, minus=0.5),
+    Term(TermKind.GAUSS_UPPER, ("y",), (1.0,), plus=2.0),
+    Term(TermKind.GAUSS_LOWER, ("y",), (1.0,), plus=2.0),
+    Term(TermKind.LIMIT, ("x", "y"), plus=0.6, knots=((0.5, 2.0, 9.0),), values=(1.0, 0.1, 3.0)),
+    Term(TermKind.LIMIT_UPPER, ("x", "y"), plus=0.6, knots=((-0.5, 2.0, 9.0),), values=(1.0, 0.1, 3.0)),
+    Term(TermKind.LIMIT_LOWER, ("x", "y"), plus=0.6, knots=((0.5, 2.0, 9.0),), values=(1.0, 0.1, 3.0)),
+    Term(TermKind.TABLE, ("x", "y"), knots=((-1.0, 0.0, 2.0), (0.0, 1.0)), values=(1.0, 2.0, 3.0, 4.0, 0.0, 6.0)),
+    Term(TermKind.TABLE, ("x",), knots=((-1.0, 0.0, 2.0),), values=(1.0, 2.0, 0.0)),
+]
+
+
+def test_every_kind_is_among_those():
+    assert {each.kind for each in ALL} == set(TermKind) - {TermKind.UNKNOWN}
+
+
+@pytest.mark.parametrize("term", ALL, ids=lambda term: f"{term.kind.value} {len(term.observables)}")
+def test_torch_gives_what_numpy_gives_and_nothing_is_infinite(term):
+    x = np.random.default_rng(1).normal(0.5, 3.0, (200, len(term.observables)))
+    x[:5] *= 1e200
+    found = term.nll(x)
+    np.testing.assert_allclose(term.nll(torch.from_numpy(x)).numpy(), found, rtol=1e-12, atol=1e-12)
+    assert np.isfinite(found).all()
+    assert (found >= 0).all()
+    for bad in (math.nan, math.inf, -math.inf):
+        x[0, -1] = bad
+        assert np.isnan(term.nll(x)[0]) and np.isfinite(term.nll(x)[1:]).all()
+    assert term.at(x[7].tolist()) == found[7]
+
+
+@pytest.mark.parametrize("term", ALL, ids=lambda term: f"{term.kind.value} {len(term.observables)}")
+def test_no_observable_alone_says_more_than_all(term):
+    x = np.random.default_rng(2).normal(0.5, 3.0, (500, len(term.observables)))
+    for position in range(len(term.observables)):
+        assert (term.least(position, x[:, position]) <= term.nll(x) + 1e-9).all()
+
+
+def test_a_joint_gaussian_resolves_an_observable_as_finely_as_when_the_others_are_known():
+    covariance = np.array([[4.0, 1.9], [1.9, 1.0]])
+    mean, sigma = gauss([3.0, 0.0], covariance).aim(0)
+    assert mean == 3.0
+    assert sigma == pytest.approx(math.sqrt(4.0 - 1.9**2 / 1.0))
