@@ -38,7 +38,7 @@ test: environments physics-environments manifests ## fast tests, each in its env
 test-slow: environments physics-environments slow-environments browser ## slow tests: kills, long silences, real scans
 	@tools/test.sh 'slow and not soak and not containers' $(PHYSICS) $(SLOW_PHYSICS)
 
-soak: environments ## what needs ten minutes: a point that is silent for so long
+soak: environments ## what takes ten minutes: a point that is silent for so long, a million points through 16 evaluators
 	@$(PROPOSER)/python -m pytest -q -m soak tests/pair
 
 test-newer: ## the evaluator on a newer Python (NEWER=3.13), where this machine has it, and the proposer's lock
@@ -115,6 +115,10 @@ bench-idle: environments ## how long workers wait while the proposer thinks; SLE
 	@$(PROPOSER)/python -m benchmarks.idle --seconds '$(or $(SLEEP),1 0.05 0.005)' \
 	    --modes '$(or $(MODES),lag0 lag1 lag2 eager)' --good '$(or $(GOOD),1000)'
 .PHONY: bench-idle
+
+bench-pool: environments ## points through 1 to 16 evaluators: speed-up, idle share, cost; SLEEP=, REPLICAS= bound it
+	@$(PROPOSER)/python -m benchmarks.pool --seconds $(or $(SLEEP),1 0.1 0.01) --replicas $(or $(REPLICAS),1 2 4 8 16)
+.PHONY: bench-pool
 
 bench-slha: ## reading SLHA files, against pyslha and xslha
 	@tools/environment.sh slha

@@ -61,38 +61,46 @@ def serving(
     scan: str, workers: int, code: tuple[str, str] = ("bench_free.py", FREE_CODE)
 ) -> Iterator[tuple[Pool, int]]:
     """An evaluator of a scan file's text and the name and text of its code, as a process, and its id."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with evaluators(scan, workers, code, number=1) as ((address,), (pid,)):
+        pool = Pool([address], say=print)
+        yield pool, pid
+        pool.close()
+
+
+@contextlib.contextmanager
+def evaluators(scan: str, workers: int, code: tuple[str, str], *, number: int) -> Iterator[tuple[list[str], list[int]]]:
+    """The addresses of so many evaluators of one scan, and their processes' ids."""
+    with contextlib.ExitStack() as opened:
+        folder = Path(opened.enter_context(tempfile.TemporaryDirectory()))
         (folder / "scan.yaml").write_text(scan)
         (folder / code[0]).write_text(code[1])
         (folder / "bench.slha").write_text(TEMPLATE)
-        address = folder / "address"
-        command = [
-            str(EVALUATOR),
-            "-m",
-            "evaluator",
-            "serve",
-            str(folder / "scan.yaml"),
-            "--listen",
-            "127.0.0.1:0",
-            "--workers",
-            str(workers),
-            "--address-file",
-            str(address),
-        ]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            deadline = time.monotonic() + 60
-            while not address.exists():
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(f"the evaluator did not start: {' '.join(command)}")
-                time.sleep(0.02)
-            evaluator = Pool([address.read_text().strip()], say=print)
-            yield evaluator, process.pid
-            evaluator.close()
-        finally:
-            process.terminate()
-            process.wait()
+        started = [opened.enter_context(_process(folder, workers, each)) for each in range(number)]
+        yield [_address(*each) for each in started], [process.pid for process, _ in started]
+
+
+@contextlib.contextmanager
+def _process(folder: Path, workers: int, number: int) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    """An evaluator, and the file in which its address will be."""
+    address = folder / f"address{number}"
+    command = [str(EVALUATOR), "-m", "evaluator", "serve", str(folder / "scan.yaml"), "--listen", "127.0.0.1:0"]
+    command += ["--workers", str(workers), "--address-file", str(address)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield process, address
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _address(process: subprocess.Popen[bytes], file: Path) -> str:
+    """Waits until the evaluator answers."""
+    deadline = time.monotonic() + 300
+    while not file.exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"the evaluator did not start: {process.args!r}")
+        time.sleep(0.02)
+    return file.read_text().strip()
 
 
 @contextlib.contextmanager
@@ -119,17 +127,17 @@ def measure(scan: str, workers: int, batch: int, points: int) -> Cost:
                 dataset.record(received.outcomes)
 
         run(min(batch, 64), 0)  # connections, first windows
-        before, start = _cpu(pid), time.perf_counter()
+        before, start = cpu_of(pid), time.perf_counter()
         rounds = max(1, points // batch)
         for iteration in range(rounds):
             run(batch, iteration + 1)
-        wall, after = time.perf_counter() - start, _cpu(pid)
+        wall, after = time.perf_counter() - start, cpu_of(pid)
     scale = 1e6 / (rounds * batch)
     proposer, server, others = (scale * (b - a) for a, b in zip(before, after, strict=True))
     return Cost(scale * wall, proposer, server, others)
 
 
-def _cpu(server: int) -> tuple[float, float, float]:
+def cpu_of(server: int) -> tuple[float, float, float]:
     """Seconds of CPU so far: this process, the server, and every process below it, also those that ended."""
     own = os.times()
     tick = os.sysconf("SC_CLK_TCK")

@@ -7,6 +7,7 @@ module for every worker.
 from __future__ import annotations
 
 import argparse
+import logging
 import math
 import os
 import sys
@@ -14,10 +15,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from evaluator.commands.channel import add_client_options, open_channel
+from evaluator.commands.channel import add_client_options, no_answer, open_channel
 from evaluator.scan import read_scan
 from scanspec import DEFAULT_ADDRESS, LodescanError, ScanFile, read_address, visible
+from scanspec.events import TEXT, event, in_json
 from scanspec.logs import logging_to_stderr, set_level
+from scanspec.observing import add_watching_options
 
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -30,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # its fork handlers hang beside subprocesses
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what it logs is said in our own words
     options = _parser().parse_args(arguments)
-    with logging_to_stderr():
+    with logging_to_stderr(getattr(options, "log_format", TEXT)):
         return _run(options)
 
 
@@ -38,7 +41,9 @@ def _run(options: argparse.Namespace) -> int:
     try:
         code: int = options.run(options)
     except LodescanError as error:
-        print(f"lodescan-evaluator: {visible(error.tell())}", file=sys.stderr)
+        event("error", logging.ERROR, text=error.message, next_step=error.next_step, code=error.exit_code)
+        if not in_json():
+            print(f"lodescan-evaluator: {visible(error.tell())}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -108,12 +113,14 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--until-finished",
         action="store_true",
-        help="end with exit code 0 once the proposer says that the scan is finished, with 6 when stopped before",
+        help="end with exit code 0 once the proposer says that the scan is finished, with 6 when stopped before, or "
+        "when no proposer has asked for 10 minutes",
     )
     serve.add_argument("--tls-cert", type=Path, metavar="FILE", help="speak TLS with this certificate (PEM)")
     serve.add_argument("--tls-key", type=Path, metavar="FILE", help="its key")
     serve.add_argument("--tls-ca", type=Path, metavar="FILE", help="ask for client certificates of this authority")
     serve.add_argument("--token-file", type=Path, metavar="FILE", help="ask for the token in this file (mode 0600)")
+    add_watching_options(serve)
     serve.set_defaults(run=_serve)
 
     check = commands.add_parser("check", help="read the file and run each code once, in the middle of the ranges")
@@ -209,7 +216,8 @@ def _healthy(options: argparse.Namespace) -> int:
         try:
             answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=5.0)
         except grpc.RpcError as error:
-            print(f"lodescan-evaluator: {address} does not answer ({error.code().name})", file=sys.stderr)
+            why = no_answer(address, options, error)
+            print(f"lodescan-evaluator: {address} does not answer {why}", file=sys.stderr)
             return 1
     return 0 if answer.status == health_pb2.HealthCheckResponse.SERVING else 1
 

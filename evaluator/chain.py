@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from evaluator import InvalidPoint
+from evaluator.codes.forks import in_this_process
 from evaluator.codes.point import Point
 from evaluator.codes.protocol import Code
 from evaluator.codes.registry import make_code
@@ -104,7 +105,7 @@ class Progress:
             self._on_step(number)
         start = time.perf_counter()
         try:
-            return step.code.run(point)
+            return in_this_process(step.code.run, point)  # of any kind: its author may fork too
         finally:
             if number == len(self.seconds):
                 self.seconds.append(0.0)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from scanspec import ScanFile, keys
+from scanspec import ScanFile
 from scanspec.document import closest
-from scanspec.fitting import Fitting
+from scanspec.fitting import EPS, MOST_RUNS, Fitting
 
 BRACKETING = ("brentq", "brenth", "bisect", "ridder", "toms748")
 STEPPING = ("secant", "newton")
@@ -30,8 +30,8 @@ class FitMethod:
     """
 
     name: str = ""
-    eps: float = 1e-4
-    most: int = 200
+    eps: float = EPS
+    most: int = MOST_RUNS
 
     def describe(self, fitting: Fitting) -> str:
         """What decides the solutions, for the physics digest."""
@@ -55,6 +55,4 @@ def read_fit_method(scan: ScanFile) -> FitMethod | None:
         raise section.error(f"{name} solves for one variable with one target; leave the method out", "method")
     if name in ROOTS and variables != targets:
         raise section.error(f"{name} needs as many targets as variables; leave the method out", "method")
-    options = section.section("options", keys.FITTING_OPTIONS)
-    eps = options.number_in("eps", FitMethod.eps, 0.0, 0.5, open_low=True)
-    return FitMethod(name, eps, options.integer("max_evaluations", FitMethod.most, 3))
+    return FitMethod(name, scan.fitting.eps, scan.fitting.most_runs)

@@ -51,6 +51,6 @@ def _container_limits(root: Path) -> Iterator[int]:
         else:
             continue
         inner = Path(group.strip("/"))
-        for each in (inner, *inner.parents):
+        for control_group in (inner, *inner.parents):
             with contextlib.suppress(OSError, ValueError):  # not there, or `max`
-                yield int((folder / each / file).read_text())
+                yield int((folder / control_group / file).read_text())

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import errno
+import logging
 import os
 import signal
 import sys
@@ -18,8 +19,10 @@ from proposer.commands.arguments import Visible
 from proposer.commands.parser import make_parser
 from proposer.commands.security import read_security
 from proposer.commands.signals import Interrupted, interruptible
-from proposer.show.voice import Voice, speaking, tell, voice
-from scanspec import DEFAULT_ADDRESS, LodescanError, UsageError, visible
+from proposer.show.voice import Voice, speaking, tell
+from scanspec import DEFAULT_ADDRESS, LodescanError, UsageError
+from scanspec.events import TEXT, in_json
+from scanspec.events import say as log_or_print
 from scanspec.logs import logging_to_stderr
 
 if TYPE_CHECKING:
@@ -36,7 +39,8 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what it logs is said in our own words
     options = make_parser().parse_args(arguments)
     how = Voice.JSON if getattr(options, "json", False) else Voice.QUIET if getattr(options, "quiet", False) else None
-    with interruptible(), logging_to_stderr(), speaking(how or Voice.PEOPLE):
+    log = logging_to_stderr(getattr(options, "log_format", TEXT))
+    with interruptible(), log, speaking(how or Voice.PEOPLE):
         return _run(options)
 
 
@@ -44,9 +48,10 @@ def _run(options: argparse.Namespace) -> int:
     try:
         code = COMMANDS[options.chosen](options)
     except LodescanError as error:
-        if voice() is Voice.JSON:
-            tell("error", {"text": error.message, "next_step": error.next_step, "code": error.exit_code})
-        _complain(error.tell())
+        words = {"text": error.message, "next_step": error.next_step, "code": error.exit_code}
+        tell("error", words, logging.ERROR)
+        if not in_json():
+            _complain(error.tell())
         return error.exit_code
     except Interrupted as interrupted:
         _complain("interrupted; the same command goes on where this stopped")
@@ -74,20 +79,28 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _complain(text: str) -> None:
-    print(f"lodescan: {visible(text)}", file=sys.stderr)
+    log_or_print("lodescan", text, logging.ERROR)
 
 
 def _scan(options: argparse.Namespace) -> int:
     from proposer.commands.scan import scan
+    from proposer.commands.watching import Wanted
 
-    places = options.evaluator or [DEFAULT_ADDRESS]
-    return scan(options.file, places, _scan_options(options), security=read_security(options), race=options.race)
+    return scan(
+        options.file,
+        options.evaluator or [DEFAULT_ADDRESS],
+        _scan_options(options),
+        security=read_security(options),
+        race=options.race,
+        wanted=Wanted.of(options),
+    )
 
 
 def _both(options: argparse.Namespace) -> int:
     from proposer.commands.run import run
+    from proposer.commands.watching import Wanted
 
-    return run(options.file, options.workers, _scan_options(options))
+    return run(options.file, options.workers, _scan_options(options), Wanted.of(options))
 
 
 def _scan_options(options: argparse.Namespace) -> ScanOptions:

@@ -18,7 +18,7 @@ from proposer.show.failures import failure_kinds, scan_file, show_reasons
 from proposer.show.plots import draw, read_points
 from proposer.show.plotting import read_plotting
 from proposer.show.tally import Tally
-from proposer.show.voice import Voice, say, tell, voice
+from proposer.show.voice import say, tell
 from proposer.strategies.base import Settings
 from scanspec import ScanFile, ScanFileError
 from scanspec.spectrum import FILES_NOT_KEPT
@@ -53,9 +53,8 @@ def conclude(dataset: Dataset, reason: str, tally: Tally, seconds: float) -> int
     for line in _advice(dataset, tally):
         say(line)
     code = 0 if tally.good else ALL_FAILED if tally.all_failed else NONE_GOOD
-    if voice() is Voice.JSON:
-        found = {"good": tally.good, "evaluated": tally.evaluated, "seconds": seconds}
-        tell("end", {"stopped": reason, "code": code, "folder": str(folder), **found})
+    found = {"good": tally.good, "evaluated": tally.evaluated, "seconds": seconds}
+    tell("end", {"stopped": reason, "code": code, "folder": str(folder), **found})
     return code
 
 

@@ -62,6 +62,6 @@ class KeySet:
                 here.add(key)
                 first[row] = True
         if len(self._sorted):
-            place = np.searchsorted(self._sorted, keys).clip(max=len(self._sorted) - 1)
-            first &= self._sorted[place] != keys
+            position = np.searchsorted(self._sorted, keys).clip(max=len(self._sorted) - 1)
+            first &= self._sorted[position] != keys
         return first

@@ -20,6 +20,7 @@ from proposer.run.spectra import save_spectra
 from proposer.run.tables import GoodPoints
 from proposer.show.progress import Progress
 from proposer.show.tally import Tally
+from proposer.show.watcher import Watcher
 from proposer.space import Space
 from proposer.stopping import FirstGood
 from proposer.strategies.base import Strategy
@@ -95,6 +96,7 @@ class Scan:
         wait: float,
         eager: bool = False,
         files_of_good: bool = False,
+        watchers: Sequence[Watcher] = (),
     ) -> None:
         self._dataset, self._strategy, self._space = dataset, strategy, space
         self._backend, self._wait = backend, wait
@@ -106,6 +108,8 @@ class Scan:
         self._saved = -math.inf
         self._eager, self._thought = eager, FIRST_THOUGHT
         self._work = Work(space.names)
+        self._work.batch_of = dataset.batch_of
+        self._watchers = watchers
         self._first_good = FirstGood(limits.points)
         self._last_wanted = math.inf
         self._follows, self._files_of_good = tally.target.follows, files_of_good
@@ -166,6 +170,8 @@ class Scan:
             repeats = 0 if len(added.ids) else repeats + 1
             if repeats == MOST_REPEATS:
                 return self._finish() or "the strategy finds no points that were not evaluated before"
+            for each in self._watchers:
+                each.asked(added.batch, batch.iteration, len(added.ids))
             self._give(added.pending)
             chosen = [batch.origins[k] for k in np.flatnonzero(added.kept).tolist()]
             self._progress.asked(added.ids.tolist(), chosen, batch.u[added.kept], params[added.kept])
@@ -191,15 +197,22 @@ class Scan:
         return thinking.result()
 
     def _think(self, least: int) -> tuple[Batch, bytes] | None:
-        start = time.monotonic()
+        start, trained = time.monotonic(), self._trained
         try:
             with within(self._until):
                 batch = self._strategy.ask(least)
         except OutOfTime:
             return None
+        for each in self._watchers:
+            each.thought(time.monotonic() - start, self._trained - trained)
         asked = None if batch is None else (batch, self._strategy.checkpoint())
         self._thought = max(time.monotonic() - start, self._thought / LONGER)
         return asked
+
+    @property
+    def _trained(self) -> float:
+        """Seconds in which the strategy has trained so far, as far as it says."""
+        return float(getattr(self._strategy, "training_seconds", 0.0))
 
     def _ahead(self) -> int:
         """So many points keep the workers busy while the strategy thinks, and not many more than it has answers of."""
@@ -220,12 +233,17 @@ class Scan:
         if received.killed:  # first: the last time is the answer of its point too
             self._dataset.add_attempt(received.killed)
         if received.outcomes:
+            batches = [self._dataset.batch_of(each.id) for each in received.outcomes] if self._watchers else []
             self._tally.add(received.outcomes)
             save_spectra(self._dataset.path.parent, self._to_keep(received.outcomes))
             self._dataset.record(received.outcomes)
+            for watcher in self._watchers:
+                watcher.answered(received.outcomes, batches)
             self._tally.raced += received.raced
             self._want_no_more(received.outcomes)
-            self._progress.busy(len(self._work))
+            workers = self._backend.workers
+            self._evaluators = self._evaluators | workers
+            self._progress.busy(len(self._work), workers)
             self._progress.answered(received.outcomes)
         if time.monotonic() - self._saved > SAVE_TIME_EVERY:
             self._save_time()
@@ -285,8 +303,8 @@ class Scan:
 
     def _save_time(self) -> None:
         self._saved = time.monotonic()
-        workers = self._evaluators | self._backend.workers
-        seen = {"evaluators": workers, "raced": self._tally.raced, "live": self._progress.state().to_json()}
+        self._evaluators = self._evaluators | self._backend.workers
+        seen = {"evaluators": self._evaluators, "raced": self._tally.raced, "live": self._progress.state().to_json()}
         moving = {**self._tally.target.to_meta(), **best_of(self._tally)} if self._follows else {}
         self._dataset.set_meta({"seconds": self.seconds, **seen, **moving})
 

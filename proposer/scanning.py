@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +38,9 @@ from proposer.run.spectra import keeps_good_ones, kept_below
 from proposer.run.tables import GOOD_POINTS, GoodPoints
 from proposer.show.failures import show_failed
 from proposer.show.progress import About, Progress
+from proposer.show.tally import Tally
 from proposer.show.voice import say
+from proposer.show.watcher import Watcher
 from proposer.strategies.base import Settings
 from proposer.strategies.choice import make_strategy, type_name
 from proposer.types import Outcome
@@ -66,13 +68,29 @@ class ScanOptions:
         return self.folder or Path("runs") / spec.run_name
 
 
-def open_pool(asked: Asked, places: Sequence[str], *, security: Security = PLAIN, race: bool = True) -> Pool:
-    """The evaluators at these addresses. They keep the spectrum files that the scan file asks for."""
-    below = kept_below(asked.spec, asked.settings.target)
-    return Pool(places, security=security, say=say, spectra_below=below, file=asked.spec.path, race=race)
+Follow = Callable[[Tally, Description, Path], Sequence[Watcher]]
+"""Who follows a scan, of which this is the tally, the evaluators' description, and the dataset's file."""
 
 
-def scan_with(backend: EvaluationBackend, asked: Asked, options: ScanOptions) -> int:
+def open_pool(
+    asked: Asked, places: Sequence[str], *, security: Security = PLAIN, race: bool = True, trace: int = 0
+) -> Pool:
+    """The evaluators at these addresses. They keep the spectrum files that the scan file asks for. `trace`: see
+    Attendance.
+    """
+    return Pool(
+        places,
+        security=security,
+        say=say,
+        spectra_below=kept_below(asked.spec, asked.settings.target),
+        file=asked.spec.path,
+        run=asked.spec.run_name,
+        trace=trace,
+        race=race,
+    )
+
+
+def scan_with(backend: EvaluationBackend, asked: Asked, options: ScanOptions, follow: Follow = lambda *_: ()) -> int:
     """Runs a scan, or goes on with the one in the folder; returns 0 when a stop condition was met, ALL_FAILED or
     NONE_GOOD when there is no result then.
 
@@ -179,6 +197,7 @@ def scan_with(backend: EvaluationBackend, asked: Asked, options: ScanOptions) ->
                 wait=WAIT_LATER if wait is None else wait,
                 eager=eager,
                 files_of_good=settings.target.follows and keeps_good_ones(spec),
+                watchers=follow(tally, description, folder / DATASET),
             )
             reason = run.run()
         backend.finish()

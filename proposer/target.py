@@ -69,6 +69,15 @@ class Target:
             )
         return replace(cls.following(height(confidence, freedom)), confidence=float(confidence), freedom=int(freedom))
 
+    @staticmethod
+    def given(threshold: float | None, target: Target | None) -> Target:
+        """The rule that a caller gives in one of two ways. Raises UsageError unless it is one of them."""
+        if threshold is not None and target is None:
+            return Target(float(threshold))
+        if threshold is None and target is not None:
+            return target.rule
+        raise UsageError("good points need a threshold or a target", next_step="give one of the two")
+
     @classmethod
     def read(cls, scan: ScanFile, default: Target) -> Self:
         """The target that the section `networks` asks for; raises ScanFileError."""
@@ -92,6 +101,14 @@ class Target:
             confidence=meta.get("confidence"),
             freedom=meta.get("degrees_of_freedom"),
         )
+
+    def to_networks(self) -> dict[str, Any]:
+        """What the section `networks` of a scan file says to ask for it."""
+        if self.confidence is not None:
+            return {"confidence": self.confidence, "degrees_of_freedom": self.freedom}
+        if self.above_best is not None:
+            return {"threshold_value": {"above_best": self.above_best}}
+        return {"threshold_value": [self.above, self.threshold] if self.is_band else self.threshold}
 
     def to_meta(self) -> dict[str, float | None]:
         """What a run stores of it: JSON has no infinity."""

@@ -46,10 +46,13 @@ def _rows(file: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
 
 def _checked(rows: Iterator[tuple[int, list[str]]], width: int) -> Iterator[tuple[int, list[str]]]:
     for line, row in rows:
-        if len(row) > width:
-            raise NotCsv(f"line {line} has {len(row)} fields, but the first line has {width} names")
-        if any(field.strip() for field in row):
-            yield line, row
+        if not any(field.strip() for field in row):
+            continue
+        if len(row) != width:
+            fields = "1 field" if len(row) == 1 else f"{len(row)} fields"
+            names = "1 name" if width == 1 else f"{width} names"
+            raise NotCsv(f"line {line} has {fields}, but the first line has {names}")
+        yield line, row
 
 
 def _check_delimiter(names: Sequence[str]) -> None:

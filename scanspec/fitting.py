@@ -9,6 +9,9 @@ from scanspec import keys
 from scanspec.document import Section
 from scanspec.variables import PriorKind, Variable, read_variable
 
+EPS, MOST_RUNS = 1e-4, 200
+"""Defaults of the options: the step of finite differences as a share of a range, and the most runs of the codes."""
+
 
 @dataclass(frozen=True)
 class Target:
@@ -26,6 +29,20 @@ class Fitting:
     variables: tuple[Variable, ...]
     targets: tuple[Target, ...]
     section: Section = field(repr=False)
+
+    @property
+    def eps(self) -> float:
+        """The step of finite differences, as a share of a range. Raises ScanFileError."""
+        return self._options.number_in("eps", EPS, 0.0, 0.5, open_low=True)
+
+    @property
+    def most_runs(self) -> int:
+        """The most runs of the codes for one point. Raises ScanFileError."""
+        return self._options.integer("max_evaluations", MOST_RUNS, 3)
+
+    @property
+    def _options(self) -> Section:
+        return self.section.section("options", keys.FITTING_OPTIONS)
 
 
 def read_fitting(root: Section) -> Fitting | None:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 
+from scanspec.events import JSON, TEXT, JsonFormatter, events
 from scanspec.scanfile import ScanFile
 from scanspec.text import visible
 
@@ -44,27 +45,36 @@ class _PlainHandler(logging.Handler):
         print(self.format(record), file=sys.stderr, flush=True)
 
 
-def _handler() -> logging.Handler:
-    console = stderr_console()
-    if not console.is_terminal:
-        return _PlainHandler()
+def _handler(form: str) -> logging.Handler:
+    if form == JSON:
+        return _with(_PlainHandler(), JsonFormatter("%(message)s"))
+    if not stderr_console().is_terminal:
+        return _with(_PlainHandler(), _Formatter("%(name)s: %(message)s"))
     from rich.highlighter import NullHighlighter
     from rich.logging import RichHandler
 
-    return RichHandler(console=console, show_path=False, highlighter=NullHighlighter(), markup=False)
+    handler = RichHandler(console=stderr_console(), show_path=False, highlighter=NullHighlighter(), markup=False)
+    return _with(handler, _Formatter("%(name)s: %(message)s"))
+
+
+def _with(handler: logging.Handler, formatter: logging.Formatter) -> logging.Handler:
+    handler.setFormatter(formatter)
+    return handler
 
 
 @contextmanager
-def logging_to_stderr() -> Iterator[None]:
-    """Writes what is logged, and Python's warnings, to standard error; all is as before afterwards."""
-    root, handler = logging.getLogger(), _handler()
-    handler.setFormatter(_Formatter("%(name)s: %(message)s"))
+def logging_to_stderr(form: str = TEXT) -> Iterator[None]:
+    """Writes what is logged, and Python's warnings, to standard error; all is as before afterwards. `form`: TEXT or
+    JSON (see `events`).
+    """
+    root, handler = logging.getLogger(), _handler(form)
     level = root.level
     root.addHandler(handler)
     root.setLevel(LEVELS[0])
     logging.captureWarnings(True)
     try:
-        yield
+        with events(form):
+            yield
     finally:
         logging.captureWarnings(False)
         root.removeHandler(handler)

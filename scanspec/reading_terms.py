@@ -67,7 +67,7 @@ def read_term(entry: Section, observables: Collection[str], others: Collection[s
                 "observables",
             )
         if name not in observables:
-            raise entry.error(f"{entry.path}: {name!r} is no observable{closest(name, observables)}", "observables")
+            raise entry.error(f"{entry.path}: {name!r} is not an observable{closest(name, observables)}", "observables")
     if not names or len(set(names)) < len(names):
         raise entry.wrong("observables", "the names of different observables")
     if "limit" in entry:

@@ -54,7 +54,7 @@ def read_columns(setup: Section, key: str) -> tuple[dict[str, list[float]], dict
             columns: dict[str, list[float]] = {name: [] for name in names}
             wrong |= {name: f"line 1: the column {name!r} is there twice" for name in names if names.count(name) > 1}
             for line, row in rows:
-                for name, text in zip(names, [*row, *[""] * (len(names) - len(row))], strict=True):
+                for name, text in zip(names, row, strict=True):
                     number = to_number(text)
                     finite = number is not None and math.isfinite(number)
                     columns[name].append(number if number is not None and finite else math.nan)

@@ -136,8 +136,8 @@ class Spectrum:
             if block.name not in INFORMATION:
                 continue
             for line in block.raw.split("\n"):
-                said, _, comment = line.partition("#")
-                words = said.split()
+                entry, _, comment = line.partition("#")
+                words = entry.split()
                 if block.name == "OBSINFO" and len(words) > 1 and words[1].isdecimal():
                     del words[0]
                 if words and words[0].isdecimal():

@@ -63,7 +63,7 @@ def read_rows(section: Section, key: str) -> Rows:
     except OSError as error:
         raise section.error(f"{section.path}: {key}: {path} cannot be read ({error.strerror})", key) from None
     except UnicodeDecodeError:
-        raise section.error(f"{section.path}: {key}: {path} is no text in UTF-8", key) from None
+        raise section.error(f"{section.path}: {key}: {path} is not a text in UTF-8", key) from None
     found = Rows(section, key, path, [], [])
     count, first = 0, True
     for line, words in enumerate(text.split("\n"), 1):

@@ -146,9 +146,9 @@ def _mirrored(entry: Section, kind: PriorKind, low: float, high: float) -> tuple
     """Low, high and inner end of a range of magnitudes."""
     if not (low < high < math.inf and low >= 0) or kind is PriorKind.SYMMETRIC_LOG and low == 0:
         least = "above 0" if kind is PriorKind.SYMMETRIC_LOG else "at least 0"
-        said = f"the prior {kind.value} takes a range of magnitudes, {least}, of either sign"
+        rule = f"the prior {kind.value} takes a range of magnitudes, {least}, of either sign"
         fix = f"[{low:g}, {high:g}] is none; for one magnitude write values: [-x, x]"
-        raise entry.error(f"{entry.path}: {said}; {fix}", "range")
+        raise entry.error(f"{entry.path}: {rule}; {fix}", "range")
     return -high, high, low
 
 

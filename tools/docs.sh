@@ -3,5 +3,5 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PYTHONPATH=.:proto .envs/proposer/bin/python tools/site.py
-NO_MKDOCS_2_WARNING=1 PYTHONPATH=.:proto .envs/docs/bin/mkdocs build --quiet --strict
+NO_MKDOCS_2_WARNING=1 .envs/docs/bin/mkdocs build --quiet --strict
 echo "open site/index.html"

@@ -37,7 +37,7 @@ for name in "$@"; do
     case $name in
     proposer)
         echo "$torch" >"$work/torch.txt"
-        options=(--constraint "$work/torch.txt" --extra proposer pyproject.toml)
+        options=(--constraint "$work/torch.txt" --extra proposer --extra metrics pyproject.toml)
         # The CPU build, which needs no CUDA; where its index is out of reach, what an install finds.
         UV_HTTP_TIMEOUT=5 UV_HTTP_RETRIES=0 lock proposer --index "$torch_index" "${options[@]}" 2>/dev/null ||
             lock proposer "${options[@]}"
@@ -48,13 +48,13 @@ for name in "$@"; do
         cat locks/{proposer,evaluator,camb,flavio}.txt | awk -F== '!seen[$1]++' >"$work/constraints.txt"
         extra "$name" >"$work/extra.in"
         # umbridge asks for numpy, of which each environment has its own, and for a package `asyncio` that is none.
-        [ "$name" = test ] && without=(--no-emit-package numpy --no-emit-package asyncio) || without=()
+        [ "$name" = test ] && without=(--no-emit-package numpy --no-emit-package asyncio --no-emit-package protobuf) || without=()
         lock "$name" --constraint "$work/constraints.txt" "${without[@]}" "$work/extra.in"
         ;;
     readers)
         extra "$name" >"$work/extra.in"
         lock "$name" "$work/extra.in"
         ;;
-    *) lock "$name" --extra "$name" pyproject.toml ;;
+    *) lock "$name" --extra "$name" --extra metrics pyproject.toml ;;
     esac
 done

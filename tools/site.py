@@ -7,6 +7,7 @@ that is not there.
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 import os
 import re
@@ -16,7 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from proposer import __all__ as public
+import proposer
 from proposer.commands.parser import make_parser
 from proposer.run.columns import Columns, Quantity
 from scanspec.schema import schema
@@ -103,9 +104,7 @@ def value_of(kind: dict[str, Any]) -> str:
     text = json.dumps(kind)
     if "properties" in text or "additionalProperties" in text:
         return "a section"
-    return (
-        "a number, or a list of numbers" if '"number"' in text else "true or false" if '"boolean"' in text else "text"
-    )
+    return "a number, or numbers" if '"number"' in text else "true or false" if '"boolean"' in text else "text"
 
 
 def commands() -> str:
@@ -126,13 +125,32 @@ def commands() -> str:
 
 
 def python() -> str:
-    """What `import proposer` gives, from the docstrings."""
-    where = sorted(public)
-    places = {"Lode": "asking", "LodeGenerator": "generator", "Problem": "problem", "scan": "scans"}
+    """What `import proposer` gives, from signatures and docstrings."""
     lines = ["# Python", "", "What `import proposer` gives. [From Python](../python.md) shows how to use it.", ""]
-    for name in where:
-        lines += [f"::: proposer.interface.{places.get(name, 'runs')}.{name}", ""]
+    for name in sorted(proposer.__all__):
+        thing = getattr(proposer, name)
+        lines += described("##", f"proposer.{name}", thing)
+        for method, member in vars(thing).items() if inspect.isclass(thing) else ():
+            if not method.startswith("_") and (inspect.isfunction(member) or isinstance(member, property)):
+                lines += described("###", f"{name}.{method}", member)
+        init = inspect.getdoc(thing.__init__) if inspect.isclass(thing) and "__init__" in vars(thing) else None
+        lines += [fenced(init), ""] if init and thing.__doc__ != init else []
     return "\n".join(lines)
+
+
+def described(level: str, name: str, thing: Any) -> list[str]:
+    """Heading, signature and docstring of a public name."""
+    call = "" if isinstance(thing, property) else str(inspect.signature(thing))
+    call = re.sub(r"(: |-> )'([^']+)'", r"\1\2", call).replace("(self, ", "(").replace("(self)", "()")
+    signature = ["```python", f"{name}{call}", "```", ""] if call else []
+    return [f"{level} {name}", "", *signature, fenced(inspect.getdoc(thing) or ""), ""]
+
+
+def fenced(text: str) -> str:
+    """A docstring, its example as a block of code."""
+    return re.sub(
+        r"^>>> .*?(?=\n\n|\Z)", lambda found: f"```pycon\n{found[0]}\n```", text, flags=re.MULTILINE | re.DOTALL
+    )
 
 
 def columns() -> str:

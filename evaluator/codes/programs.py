@@ -274,8 +274,8 @@ def _says_full(finished: Finished) -> bool:
     """Whether a failed program reports a full disk. Looking at the disk is not enough: somebody may have made room
     since.
     """
-    said = finished.stderr + finished.stdout if finished.exit_code != 0 else finished.stderr
-    return "No space left on device" in said or "Disk quota exceeded" in said
+    output = finished.stderr + finished.stdout if finished.exit_code != 0 else finished.stderr
+    return "No space left on device" in output or "Disk quota exceeded" in output
 
 
 def environment(variables: Collection[str]) -> dict[str, str]:

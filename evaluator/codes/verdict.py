@@ -122,8 +122,8 @@ class Verdict:
         if missing:
             raise CodeFailed(f"the output has no block {', '.join(missing)}{_words(finished)}")
         if not spectrum.blocks and not spectrum.decays:
-            said = _said(finished)
-            words = f"; the program's last words: {said}" if said else ""
+            last = _said(finished)
+            words = f"; the program's last words: {last}" if last else ""
             raise CodeFailed(f"the output {output.name} holds no SLHA block{words}")
         if self.spinfo:
             self._refuse_zeros(spectrum)
@@ -194,8 +194,8 @@ def _said(finished: Finished) -> str:
 
 def _words(finished: Finished) -> str:
     """The same at the end of a sentence; empty where it wrote nothing."""
-    said = _said(finished)
-    return f": {said}" if said else ""
+    last = _said(finished)
+    return f": {last}" if last else ""
 
 
 def _warn(warnings: list[str], new: list[str]) -> None:

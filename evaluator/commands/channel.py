@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from evaluator.errors import ConfigurationError
 from scanspec import Address
+from scanspec.handshake import Handshake, NotSecure
 
 if TYPE_CHECKING:
     import grpc
@@ -23,6 +24,15 @@ def add_client_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="a client's certificate, where one is asked for")
     parser.add_argument("--tls-key", type=Path, metavar="FILE", help="its key")
     parser.add_argument("--token-file", type=Path, metavar="FILE", help="send the token in this file")
+
+
+def no_answer(address: Address, options: argparse.Namespace, error: grpc.RpcError) -> str:
+    """What to say of an evaluator that did not answer; where it is a fault of the handshake, which one."""
+    try:
+        fault = Handshake(options.tls_ca, options.tls_cert, options.tls_key).fault(address)
+    except NotSecure as not_secure:  # a file cannot be used
+        fault = str(not_secure)
+    return f"({error.code().name})" + (f": {fault}" if fault else "")
 
 
 def open_channel(address: Address, options: argparse.Namespace, more: Sequence[tuple[str, Any]] = ()) -> grpc.Channel:

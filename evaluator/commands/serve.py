@@ -6,10 +6,12 @@ import argparse
 import asyncio
 import contextlib
 import signal
+import socket
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from evaluator.chain import Chain
 from evaluator.codes.resources import points_at_once
@@ -19,12 +21,22 @@ from evaluator.executors.in_process import InProcessExecutor
 from evaluator.executors.processes import ProcessExecutor
 from evaluator.executors.protocol import Executor, Health
 from evaluator.leftovers import ENDING
-from evaluator.service.announcement import announced, write_whole
+from evaluator.service import ending
+from evaluator.service.announcement import announced, reachable, write_whole
 from evaluator.service.ending import Ending, Lifetime
 from evaluator.service.listening import place_of, why_not
+from evaluator.service.observers import log_points
 from evaluator.service.security import Security, read_security, require_security
 from evaluator.service.server import Evaluation, Server
+from evaluator.service.traces import Traces
 from scanspec import Address, AddressError, ScanFile, UsageError, read_address
+from scanspec.events import event, in_json, know
+from scanspec.events import say as log_or_print
+from scanspec.metrics import serving_metrics, watch_certificates
+from scanspec.traces import Spans, sending_traces
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
 
 QUICK_START = 1.0
 """Seconds without a worker of which clients are not told: a worker that was lost is soon replaced."""
@@ -34,17 +46,40 @@ UNFINISHED = 6
 
 
 @dataclass(frozen=True)
+class Watched:
+    """Where metrics and traces go; None: nowhere."""
+
+    registry: CollectorRegistry | None
+    spans: Spans | None
+
+
+@dataclass(frozen=True)
 class Where:
-    """Where it listens, and by which certificates; None: in plain text."""
+    """Where it listens, by which certificates (None: in plain text), and who follows it."""
 
     address: Address
     security: Security | None
+    watched: Watched
+
+
+@contextlib.contextmanager
+def _watched(security: Security | None, options: argparse.Namespace) -> Iterator[Watched]:
+    """Raises UsageError, NoMetrics and NoTraces."""
+    with (
+        serving_metrics(options.metrics, lambda text: log_or_print("evaluator", text)) as registry,
+        sending_traces(options.traces, "lodescan-evaluator") as spans,
+    ):
+        if registry is not None and security is not None:
+            files = (security.ca, security.cert)
+            watch_certificates(registry, "lodescan_evaluator_certificate_expiry_timestamp_seconds", files)
+        yield Watched(registry, spans)
 
 
 def serve(scan: ScanFile, options: argparse.Namespace) -> int:
     """Serves until one of the signals `ENDING`, or the end of its lifetime or of the scan.
 
-    Returns 0, or UNFINISHED where its lifetime is over or nobody has said that the scan it was started for is finished.
+    Returns 0, or UNFINISHED where its lifetime is over, or where nobody has said that the scan it was started for is
+    finished: after a signal, or after ending.LONGEST_ALONE without a client.
     Raises UsageError or ConfigurationError before it answers anybody, and EvaluatorLost when it can answer no more.
     """
     try:
@@ -60,13 +95,15 @@ def serve(scan: ScanFile, options: argparse.Namespace) -> int:
     chain = Chain(scan)
     if options.workers is None:
         options.workers = points_at_once([step.code for step in chain.steps])
-    executor = _executor(chain, options)
-    try:
-        with place_of(address):
-            ending = asyncio.run(_serve(chain, executor, Where(address, security), lifetime, options))
-    finally:
-        executor.close()
-    if ending is Ending.FINISHED or (ending is Ending.SIGNAL and not options.until_finished):
+    with _watched(security, options) as watched:
+        executor = _executor(chain, options)
+        try:
+            with place_of(address):
+                where = Where(address, security, watched)
+                why = asyncio.run(_serve(chain, executor, where, lifetime, options))
+        finally:
+            executor.close()
+    if why is Ending.FINISHED or (why is Ending.SIGNAL and not options.until_finished):
         return 0
     return UNFINISHED
 
@@ -87,7 +124,7 @@ def _executor(chain: Chain, options: argparse.Namespace) -> Executor:
 async def _serve(
     chain: Chain, executor: Executor, where: Where, lifetime: Lifetime | None, options: argparse.Namespace
 ) -> Ending:
-    address = where.address
+    address, watched = where.address, where.watched
     description = describe(chain, executor.concurrency)
     description.longest_seconds = executor.longest_seconds
     description.instance = uuid.uuid4().hex
@@ -107,18 +144,33 @@ async def _serve(
     for number in ENDING:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` wants it
             loop.add_signal_handler(number, end, Ending.SIGNAL)
+    if in_json():
+        evaluation.observers.append(log_points)
+    if watched.registry is not None:
+        from evaluator.service.metrics import Metrics  # its package is not everywhere
+
+        metrics = Metrics(watched.registry, evaluation, description.codes, executor.concurrency)
+        evaluation.observers.append(metrics)
+    if watched.spans is not None:
+        evaluation.observers.append(Traces(watched.spans, description.codes))
     executor.health.tell(lambda: loop.call_soon_threadsafe(changed.set))
     await server.start()
     tasks = [asyncio.create_task(_follow(executor.health, changed, server, lambda: end(Ending.LOST)))]
     if lifetime is not None:
         tasks.append(asyncio.create_task(_live(lifetime, evaluation, lambda: end(Ending.LIFETIME))))
+    if options.until_finished:
+        tasks.append(asyncio.create_task(_wait_for_clients(evaluation, lambda: end(Ending.ALONE))))
     if not address.path:
         address = replace(address, port=server.port)
     workers = f"{options.workers} worker processes" if options.workers else "this process, without isolation"
     if options.executor == "dask":
         workers = f"{executor.concurrency} threads of the Dask cluster at {options.scheduler}"
     with announced(options.announce, address):
-        print(f"evaluator: {description.backend} on {address}, points run in {workers}", flush=True)
+        know(evaluator=reachable(address, socket.gethostname()))
+        if in_json():
+            event("serving", backend=description.backend, address=str(address), workers=executor.concurrency)
+        else:
+            print(f"evaluator: {description.backend} on {address}, points run in {workers}", flush=True)
         if options.address_file is not None:
             write_whole(options.address_file, f"{address}\n")
         why = await ended
@@ -126,8 +178,10 @@ async def _serve(
         task.cancel()
     if options.address_file is not None:
         options.address_file.unlink(missing_ok=True)  # nobody answers there any more
-    reason = f" ({why.value})" if why in (Ending.LIFETIME, Ending.FINISHED) else ""
-    print(f"evaluator: stopping{reason}", file=sys.stderr, flush=True)
+    reason = f" ({why.value})" if why in (Ending.LIFETIME, Ending.FINISHED, Ending.ALONE) else ""
+    event("stopping", reason=why.value)
+    if not in_json():
+        print(f"evaluator: stopping{reason}", file=sys.stderr, flush=True)
     grace = lifetime.left() if lifetime is not None and why is Ending.LIFETIME else options.grace
     # where the physics has changed no answer of a point that still runs could be used
     await server.stop(0.0 if isinstance(executor.health.error, PhysicsChanged) else grace)
@@ -147,6 +201,13 @@ async def _follow(health: Health, changed: asyncio.Event, server: Server, on_los
                 continue
         await server.set_serving(health.ready)
     on_loss()
+
+
+async def _wait_for_clients(evaluation: Evaluation, on_end: Callable[[], None]) -> None:
+    """Until none has come for too long."""
+    while (left := ending.LONGEST_ALONE - evaluation.seconds_alone) > 0.0:
+        await asyncio.sleep(left)
+    on_end()
 
 
 async def _live(lifetime: Lifetime, evaluation: Evaluation, on_end: Callable[[], None]) -> None:

@@ -17,10 +17,10 @@ except ModuleNotFoundError as error:  # both sides install each other's commands
     )
     sys.exit(f"lodescan-conformance: {error.name} is missing: {where}")
 
-from evaluator.commands.channel import add_client_options
+from evaluator.commands.channel import add_client_options, no_answer
 from evaluator.conformance.peer import Broken, Peer
 from evaluator.errors import ConfigurationError
-from scanspec import AddressError, visible
+from scanspec import AddressError, read_address, visible
 
 LONGEST_LINE = 2000
 """Characters of what an evaluator says."""
@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"lodescan-conformance: {error}", file=sys.stderr)
         return 2
     except grpc.RpcError as error:
-        why = f"{options.address} does not answer Describe ({error.code().name})"
+        why = f"{options.address} does not answer Describe {no_answer(read_address(options.address), options, error)}"
         print(f"lodescan-conformance: {why}", file=sys.stderr)
         return 2
     failed = 0

@@ -29,29 +29,29 @@ _NOT_ANSWERS = {pb.STATUS_KILLED, pb.STATUS_CANCELLED}
 
 
 def describe_is_sane(peer: Peer) -> None:
-    said = peer.description
-    names, observables = peer.names, [spec.name for spec in said.observables]
-    promise(bool(said.backend), "backend is empty")
-    promise(bool(said.physics_digest) and bool(said.likelihood_digest), "a digest is empty")
+    description = peer.description
+    names, observables = peer.names, [spec.name for spec in description.observables]
+    promise(bool(description.backend), "backend is empty")
+    promise(bool(description.physics_digest) and bool(description.likelihood_digest), "a digest is empty")
     promise(bool(names) and all(names) and len(set(names)) == len(names), f"parameters are {names}: none, or twice")
     promise(bool(observables) and all(observables), f"observables are {observables}")
     promise(len(set(observables)) == len(observables), f"an observable is there twice: {observables}")
-    promise(said.concurrency >= 1, "concurrency is 0")
-    promise(said.max_batch >= 1, "max_batch is 0")
-    promise(0 <= said.longest_seconds < math.inf, f"a point may take {said.longest_seconds} seconds")
-    for parameter in said.parameters:
+    promise(description.concurrency >= 1, "concurrency is 0")
+    promise(description.max_batch >= 1, "max_batch is 0")
+    promise(0 <= description.longest_seconds < math.inf, f"a point may take {description.longest_seconds} seconds")
+    for parameter in description.parameters:
         promise(
             parameter.low <= parameter.high,
             f"parameter {parameter.name} has the range [{parameter.low}, {parameter.high}]",
         )
-    for observable in said.observables:
+    for observable in description.observables:
         likelihood = _likelihood(observable)
         if likelihood.kind in NEEDS_MEAN_AND_SIGMA:
             finite = math.isfinite(likelihood.mean) and math.isfinite(likelihood.sigma)
             promise(finite and likelihood.sigma > 0, f"{observable.name} has no usable mean and sigma")
         if observable.HasField("valid"):
             promise(observable.valid.low <= observable.valid.high, f"the window of {observable.name} is empty")
-    scored = [spec for spec in said.observables if spec.likelihood.kind != pb.LIKELIHOOD_KIND_OFF]
+    scored = [spec for spec in description.observables if spec.likelihood.kind != pb.LIKELIHOOD_KIND_OFF]
     promise(bool(scored), "no observable enters the likelihood: every point would be good")
 
 

@@ -24,6 +24,7 @@ class Job:
     __slots__ = (
         "_done",
         "_open",
+        "batch",
         "begun_at",
         "dropped",
         "ended_at",
@@ -42,8 +43,12 @@ class Job:
         spectra_below: float,
         done: Callable[[Job], None],
         owner: object = None,
+        *,
+        batch: int = 0,
     ) -> None:
         self.point_id, self.variables, self.spectra_below = point_id, variables, spectra_below
+        self.batch = batch
+        """The number that the client gives to the points that it asked for together; 0 where it does not say."""
         self.owner = owner
         """Who has submitted it: owners take turns."""
         self.outcome = _CANCELLED

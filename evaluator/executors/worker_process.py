@@ -35,7 +35,6 @@ def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, m
     a line of text. `state` is a file that names the point it has come to; `root` is the folder in which the
     evaluator keeps its time.
     """
-    here = os.getpid()
     os.setsid()
     os.environ[WORKER_MARK] = mark
     for number in ENDING:
@@ -72,19 +71,13 @@ def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, m
         outcomes: list[Outcome] = []
 
         def on_step(step: int, request: int = request) -> None:
-            if os.getpid() != here:  # a child of a code's that has come back
-                os._exit(1)
             pipe.send((request, step))
 
         for point_id, variables, folder, spectra_below in points:
             os.pwrite(progress, f"{folder:<{LONGEST_PATH}}".encode(), 0)
             if surroundings is not None:
                 surroundings.seed(point_id, variables)
-            try:
-                outcomes.append(chain.evaluate(variables, folder, on_step if len(points) == 1 else None, spectra_below))
-            finally:
-                if os.getpid() != here:
-                    os._exit(1)
+            outcomes.append(chain.evaluate(variables, folder, on_step if len(points) == 1 else None, spectra_below))
             if surroundings is not None:
                 surroundings.restore()
             if children.end_strays() or chain.used_scratch:

@@ -18,12 +18,18 @@ LARGEST_SHARE = 0.5
 """The largest share of a lifetime that is kept for points to end in."""
 
 
+LONGEST_ALONE = 600.0
+"""Seconds without a client after which an evaluator that was started for one scan ends: the scan may have been finished
+before it came, and then nobody tells it so."""
+
+
 class Ending(Enum):
     """What has ended an evaluator."""
 
     SIGNAL = "a signal"
     LIFETIME = "the end of its lifetime"
     FINISHED = "the end of the scan"
+    ALONE = "nobody asks it any more"
     LOST = "a fault"
 
 

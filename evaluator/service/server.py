@@ -19,11 +19,13 @@ from evaluator.chain import Status
 from evaluator.description import MAX_BATCH
 from evaluator.executors.job import Job
 from evaluator.executors.protocol import Executor
+from evaluator.service.observers import Observer
 from evaluator.service.security import Security, TokenGuard
 from evaluator.service.stream import BadRequest, Stream, TooMuch
 from lodescan.v1 import evaluation_pb2 as pb
 from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
 from scanspec import Address, Likelihood, losses_and_nll
+from scanspec.events import event
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +68,7 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
         on_finish: Callable[[], object] | None = None,
     ) -> None:
         """`on_finish` is called when a client has said that the scan is finished, and no stream is open; None: this
-        evaluator outlives its scans.
+        evaluator outlives its scans. `observers` may be added before it serves.
         """
         self._executor = executor
         self._description = description
@@ -74,16 +76,28 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
         self._on_finish = on_finish
         self._finished = False
         self._stop_by: float | None = None
+        self.observers: list[Observer] = []
         self.longest = 0.0
         """Seconds of the longest point so far."""
+        self._last_asked = time.monotonic()
         self._streams: set[Stream] = set()
         self._room = asyncio.Event()  # points were answered: a stream that waits for room looks again
 
     @property
     def largest_request(self) -> int:
-        """Bytes of a batch with every id and value as long as can be, of as many ids to cancel, and of the names."""
+        """Bytes of a message: every id, batch and value as long as can be, as many ids to cancel, and the names."""
         names = sum(len(each.name.encode()) + 10 for each in self._description.parameters)
-        return 2**16 + names + MAX_BATCH * (20 + 8 * len(self._description.parameters))
+        return 2**16 + names + MAX_BATCH * (30 + 8 * len(self._description.parameters))
+
+    @property
+    def waiting(self) -> int:
+        """Points that no worker has begun; for any thread."""
+        return sum(not job.begun_at for stream in [*self._streams] for job in [*stream.running.values()])
+
+    @property
+    def running(self) -> int:
+        """Points that run; for any thread."""
+        return sum(job.running for stream in [*self._streams] for job in [*stream.running.values()])
 
     async def room_for(self, stream: Stream, count: int) -> None:
         """Waits until a stream may have so many more points."""
@@ -92,7 +106,13 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
             await self._room.wait()
 
     async def Describe(self, request: pb.DescribeRequest, context: Any) -> pb.DescribeResponse:
+        self._last_asked = time.monotonic()
         return self._description
+
+    @property
+    def seconds_alone(self) -> float:
+        """How long no client has asked for anything; 0.0 while a stream is open."""
+        return 0.0 if self._streams else time.monotonic() - self._last_asked
 
     async def Finish(self, request: pb.FinishRequest, context: Any) -> pb.FinishResponse:
         ours = (self._description.physics_digest, self._description.likelihood_digest)
@@ -119,6 +139,7 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
         self._streams.add(stream)
         peer = context.peer()  # asked now: at the end the call may be gone, and gRPC reads freed memory
         log.info("a stream of points begins, from %s", peer)
+        event("stream", peer=peer, open=True)
         reader = asyncio.create_task(stream.read(requests))
         reader.add_done_callback(lambda _: stream.wake.set())
         response = pb.EvaluateResponse(
@@ -137,6 +158,8 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
                     self._room.set()
                     self.longest = max(self.longest, *(job.ended_at - job.begun_at for job in finished))
                     fill(response, self._likelihoods, finished)
+                    for observe in self.observers:
+                        observe(finished, stream)
                     yield response
                     response = pb.EvaluateResponse()
                 if not stream.running and not stream.finished and (reader.done() or self._stopping()):
@@ -148,7 +171,9 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
             reader.cancel()
             stream.cancel(everything=True)
             self._streams.discard(stream)
+            self._last_asked = time.monotonic()
             log.info("a stream of points from %s is over", peer)
+            event("stream", run=stream.run, peer=peer, open=False)
             self._room.set()
             self._end_if_finished()
 

@@ -25,6 +25,9 @@ LARGEST_MESSAGE = 16 * 2**20
 COALESCE = 0.005
 """The most seconds for which a result waits for others: a message of one costs as much as one of sixty."""
 
+LONGEST_RUN = 200
+"""Characters of a run's name that are kept."""
+
 NAMED = 20
 """The most names that a message lists."""
 
@@ -59,6 +62,8 @@ class Stream:
         self.wake = asyncio.Event()
         self.fault: tuple[type[BadRequest], str] | None = None
         """What was wrong with a request."""
+        self.run, self.trace = "", 0
+        """Whom it is for, as its first message says: see EvaluateRequest."""
         self.running: dict[int, Job] = {}
         self.finished: collections.deque[Job] = collections.deque()
 
@@ -86,6 +91,7 @@ class Stream:
             self._order = self._columns(request)
             if request.HasField("spectra_below_nll"):
                 self._spectra_below = request.spectra_below_nll
+            self.run, self.trace = printable(request.run[:LONGEST_RUN]), request.trace
         count, width = len(request.point_ids), len(self._order)
         if count > MAX_BATCH:
             raise TooMuch(f"a batch of {count} points is larger than {MAX_BATCH}")
@@ -95,8 +101,10 @@ class Stream:
             raise BadRequest(
                 f"{count} points of {width} parameters need {count * width} values, not {len(request.values)}"
             )
+        if len(request.batches) not in (0, count):
+            raise BadRequest(f"{count} points are of {count} batches, not of {len(request.batches)}")
 
-    def _points(self, request: pb.EvaluateRequest) -> list[tuple[int, list[float]]]:
+    def _points(self, request: pb.EvaluateRequest) -> list[tuple[int, list[float], int]]:
         assert self._order is not None
         count = len(request.point_ids)
         values = np.fromiter(request.values, float, len(request.values)).reshape(count, -1)
@@ -106,11 +114,11 @@ class Stream:
         ids = list(request.point_ids)
         if len(set(ids)) != count or not self.running.keys().isdisjoint(ids):
             raise BadRequest("a point_id is used twice on this stream")
-        return list(zip(ids, values[:, self._order].tolist(), strict=True))
+        return list(zip(ids, values[:, self._order].tolist(), request.batches or [0] * count, strict=True))
 
-    def _submit(self, points: list[tuple[int, list[float]]]) -> None:
-        for point_id, row in points:
-            job = self.running[point_id] = Job(point_id, row, self._spectra_below, self._done, self)
+    def _submit(self, points: list[tuple[int, list[float], int]]) -> None:
+        for point_id, row, batch in points:
+            job = self.running[point_id] = Job(point_id, row, self._spectra_below, self._done, self, batch=batch)
             self._executor.submit(job)
 
     def _columns(self, request: pb.EvaluateRequest) -> list[int]:

@@ -66,9 +66,9 @@ def _make(folder: Path, hosts: Sequence[str], days: int) -> str:
 
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if (folder / "ca.key").exists():
-        said, (key, authority) = f"the authority that was in {folder} already", _read_authority(folder)
+        which, (key, authority) = f"the authority that was in {folder} already", _read_authority(folder)
     else:
-        said, (key, authority) = f"a new authority in {folder}", _new_authority()
+        which, (key, authority) = f"a new authority in {folder}", _new_authority()
         _write_key(folder / "ca.key", key)
         _write(folder / "ca.pem", authority.public_bytes(Encoding.PEM), 0o644)
     token = folder / "evaluator" / "token"
@@ -92,7 +92,7 @@ def _make(folder: Path, hosts: Sequence[str], days: int) -> str:
         _write(folder / side / "cert.pem", _sign(certificate, key).public_bytes(Encoding.PEM), 0o644)
         _write(folder / side / "ca.pem", authority.public_bytes(Encoding.PEM), 0o644)
         _write(folder / side / "token", secret, 0o600)
-    return said
+    return which
 
 
 def _new_authority() -> tuple[EllipticCurvePrivateKey, x509.Certificate]:

@@ -44,8 +44,8 @@ def compare(folders: Sequence[Path], *, as_json: bool = False) -> int:
             next_step="compare runs of the same variables, in the same order",
         )
     both = [point for point in first.points if point in second.points]
-    pairs = Counter((first.points[each][0].name, second.points[each][0].name) for each in both)
-    ok = [each for each in both if first.points[each][0] is second.points[each][0] is Status.OK]
+    pairs = Counter((first.points[values][0].name, second.points[values][0].name) for values in both)
+    ok = [values for values in both if first.points[values][0] is second.points[values][0] is Status.OK]
     columns = _columns(first, second, ok)
     if as_json:
         statuses = [{"first": a, "second": b, "points": points} for (a, b), points in sorted(pairs.items())]

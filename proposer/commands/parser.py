@@ -8,6 +8,7 @@ from pathlib import Path
 from proposer.commands.arguments import Once, count, levels, seconds
 from proposer.commands.security import add_security_options
 from scanspec import DEFAULT_ADDRESS
+from scanspec.observing import add_watching_options
 
 _WHERE = (
     "where evaluators listen, one place or more: HOST:PORT, unix:PATH, dns:///NAME:PORT for every address of a name, "
@@ -53,6 +54,7 @@ def make_parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--no-report", action="store_true", help="write no report.html at the end; `lodescan report` writes it later"
     )
+    add_watching_options(run)
     scan = commands.add_parser("scan", parents=[run, evaluator, json], help="run a scan, or go on with one")
     scan.add_argument(
         "--evaluator",

@@ -58,11 +58,11 @@ def to_json(columns: Columns, point: Results) -> dict[str, Any]:
                 "code": observable.code,
                 "unit": observable.unit,
                 "value": _finite(value),
-                "missing": place in missing,
+                "missing": position in missing,
                 "likelihood": observable.likelihood,
                 "loss": _finite(loss),
             }
-            for place, (observable, value, loss) in enumerate(observables)
+            for position, (observable, value, loss) in enumerate(observables)
         ],
         "seconds": dict(zip([code.name for code in columns.codes], point.seconds[0].tolist(), strict=False)),
         "failed_code": point.failed_code[0] or None,

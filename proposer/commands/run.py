@@ -25,6 +25,7 @@ from proposer.evaluation.backend import NoEvaluator
 from scanspec import AddressError, UsageError, read_address, read_scan_file, visible
 
 if TYPE_CHECKING:
+    from proposer.commands.watching import Wanted
     from proposer.scanning import ScanOptions
 
 GRACE = 20.0
@@ -44,7 +45,7 @@ class EvaluatorFailed(NoEvaluator):
         self.exit_code = code
 
 
-def run(file: Path, workers: int | None, options: ScanOptions) -> int:
+def run(file: Path, workers: int | None, options: ScanOptions, wanted: Wanted) -> int:
     """Starts the evaluator that the file names, scans, and ends it again. Returns the exit code of the scan.
 
     Raises EvaluatorFailed where it does not start, and NoEvaluator where it is not there or is lost on the way.
@@ -60,7 +61,7 @@ def run(file: Path, workers: int | None, options: ScanOptions) -> int:
         lost = threading.Event()
         threading.Thread(target=_watch, args=(process, lost), daemon=True).start()
         try:
-            return scan(file, [address], options)
+            return scan(file, [address], options, wanted=wanted)
         except Interrupted:
             if not lost.is_set():
                 raise
@@ -135,8 +136,8 @@ def _watch(process: subprocess.Popen[bytes], lost: threading.Event) -> None:
 
 def _repeat(log: BinaryIO) -> None:
     """Prints the last lines of the evaluator's log, and keeps the position at which the evaluator writes."""
-    said = os.pread(log.fileno(), os.fstat(log.fileno()).st_size, 0).decode(errors="replace")
-    sys.stderr.writelines(visible(said).splitlines(keepends=True)[-LAST_LINES:])
+    output = os.pread(log.fileno(), os.fstat(log.fileno()).st_size, 0).decode(errors="replace")
+    sys.stderr.writelines(visible(output).splitlines(keepends=True)[-LAST_LINES:])
 
 
 def _ends_with_us() -> list[str]:

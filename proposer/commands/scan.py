@@ -4,22 +4,36 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from proposer.asked import read_asked
+from proposer.commands.watching import NOTHING, Wanted, Watching
 from proposer.scanning import ScanOptions, open_pool, scan_with
 from proposer.show.voice import say
 from proposer.wire.security import PLAIN, Security
+from scanspec.events import know
 from scanspec.logs import set_level
 
 
 def scan(
-    file: Path, places: Sequence[str], options: ScanOptions, *, security: Security = PLAIN, race: bool = True
+    file: Path,
+    places: Sequence[str],
+    options: ScanOptions,
+    *,
+    security: Security = PLAIN,
+    race: bool = True,
+    wanted: Wanted = NOTHING,
 ) -> int:
     """Runs a scan, or goes on with the one in the folder; returns the exit code, see `scan_with`."""
     asked = read_asked(file)
     set_level(asked.spec)
-    code = scan_with(open_pool(asked, places, security=security, race=race), asked, options)
+    know(run=asked.spec.run_name)
+    with ExitStack() as opened:
+        watching = Watching(opened, wanted, security, asked.spec.run_name)
+        pool = open_pool(asked, places, security=security, race=race, trace=watching.trace)
+        code = scan_with(pool, asked, options, partial(watching.watchers, pool))
     if hint := os.environ.get("LODESCAN_DONE_HINT"):
         say(hint)
     return code

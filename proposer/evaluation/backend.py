@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Generator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from proposer.evaluation.work import Received, Work
 from proposer.types import Observable
@@ -54,6 +54,15 @@ class Description:
         return self.physics_digest, self.likelihood_digest
 
 
+class Load(NamedTuple):
+    """Evaluators that take part, their workers, how many of these work on a point, and points that wait for one."""
+
+    evaluators: int
+    workers: int
+    busy: int
+    waiting: int
+
+
 Fits = Callable[[Description], None]
 """Raises where a description does not fit the scan."""
 
@@ -63,11 +72,12 @@ def anything(description: Description) -> None:
 
 
 class EvaluationBackend(Protocol):
-    """Evaluates points. For one thread, but `wake`. `workers`: how many points each evaluator that ever took part works
-    on at once, by its address.
+    """Evaluates points. For one thread, but `wake`. `workers`: how many points each evaluator that takes part works on
+    at once, by its address.
     """
 
-    workers: dict[str, int]
+    @property
+    def workers(self) -> dict[str, int]: ...
 
     @property
     def where(self) -> str:

@@ -45,10 +45,10 @@ def by_likelihood(compute: Callable[[Floats], Floats], observables: Sequence[Obs
 
 def score(values: Floats, observables: Sequence[Observable]) -> Answers:
     """What observables of values (n, m) have in a scan file: losses, and an NLL where none is outside its window."""
-    losses, nll = losses_and_nll([each.likelihood for each in observables], values)
-    for column, each in enumerate(observables):
-        if each.valid is not None:
-            inside = (values[:, column] >= each.valid[0]) & (values[:, column] <= each.valid[1])
+    losses, nll = losses_and_nll([observable.likelihood for observable in observables], values)
+    for column, observable in enumerate(observables):
+        if observable.valid is not None:
+            inside = (values[:, column] >= observable.valid[0]) & (values[:, column] <= observable.valid[1])
             nll = np.where(inside, nll, np.nan)
     return Answers(values, nll, losses)
 
@@ -94,7 +94,7 @@ class LocalFunction:
                 return
             ids = work.take(AT_ONCE)
             start, sent = time.monotonic(), time.time()
-            answers = self._function(np.stack([work.rows[each] for each in ids])[:, columns])
+            answers = self._function(np.stack([work.rows[point] for point in ids])[:, columns])
             self._seconds = (time.monotonic() - start) / len(ids)
             work.done(ids)
             yield Received(self._outcomes(ids, answers, sent))

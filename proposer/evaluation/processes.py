@@ -64,7 +64,9 @@ class LocalProcesses:
 
     def describe(self, wait: float, fits: Fits = anything) -> Description:
         """What it computes; its digest is that of the function's source."""
-        likelihoods = repr([(each.name, each.valid, each.likelihood) for each in self._observables])
+        likelihoods = repr(
+            [(observable.name, observable.valid, observable.likelihood) for observable in self._observables]
+        )
         found = Description(
             backend=self._name,
             version="",
@@ -105,9 +107,9 @@ class LocalProcesses:
                 return
             ids = work.take(1 if alone else self._points_a_task())
             columns = [work.names.index(name) for name in self._ranges]
-            rows = np.stack([work.rows[each] for each in ids])[:, columns].tolist()
+            rows = np.stack([work.rows[point] for point in ids])[:, columns].tolist()
             self._sent |= dict.fromkeys(ids, time.time())
-            observables = [each.name for each in self._observables]
+            observables = [observable.name for observable in self._observables]
             task = self._executor().submit(compute, self._code, list(self._ranges), observables, rows)
             self._out[task] = ids
             task.add_done_callback(self._events.put)
@@ -136,7 +138,7 @@ class LocalProcesses:
                 f"the function {self._name!r} cannot be called in another process: {type(error).__name__}: {error}",
                 next_step="define it in the notebook, or in a module that can be imported",
             ) from error
-        mean = sum(each.seconds for each in answers) / len(answers)
+        mean = sum(answer.seconds for answer in answers) / len(answers)
         self._seconds = mean if math.isnan(self._seconds) else 0.8 * self._seconds + 0.2 * mean
         return self._outcomes(work, ids, answers)
 
@@ -144,7 +146,7 @@ class LocalProcesses:
         work.done(ids)
         self._suspects.difference_update(ids)
         nothing = [math.nan] * len(self._observables)
-        values = np.array([each.observables or nothing for each in answers], dtype=np.float64)
+        values = np.array([one.observables or nothing for one in answers], dtype=np.float64)
         scored = score(values.reshape(len(ids), len(self._observables)), self._observables)
         found = []
         for row, (point, answer) in enumerate(zip(ids, answers, strict=True)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from proposer.types import Floats, Outcome, Pending
@@ -25,12 +25,14 @@ class Received:
 
 class Work:
     """Points without an answer: `rows` by id, each of shape (d,), columns as in `names`; `waiting` are to be sent next.
+    `batch_of`: the number of a point's batch, for the evaluators' logs.
 
     For one thread.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
         self.names = list(names)
+        self.batch_of: Callable[[int], int] | None = None
         self.rows: dict[int, Floats] = {}
         self.waiting: deque[int] = deque()
         self._tries: dict[int, int] = {}

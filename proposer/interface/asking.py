@@ -50,13 +50,10 @@ class Lode:
     ) -> None:
         """`batch`: the largest that `ask` gives. Raises UsageError for a range that is none, and unless there is either
         a threshold or a target."""
-        if (threshold is None) == (target is None):
-            raise UsageError("good points need a threshold or a target", next_step="give one of the two")
-        self._target = target.rule if target is not None else Target(float(threshold or 0.0))
         self.space = Space([_variable(name, each) for name, each in space.items()])
         self._likelihoods = dict(observables or {})
         scored = [ScoredObservable(name, likelihood, None) for name, likelihood in self._likelihoods.items()]
-        settings = LodeSettings(target=self._target, points_per_iteration=batch)
+        settings = LodeSettings(target=Target.given(threshold, target), points_per_iteration=batch)
         self._search = Strategy(self.space, settings, seed, scored)
         self._out: dict[int, tuple[Floats, str, int]] = {}
         self._batches = self._told = 0

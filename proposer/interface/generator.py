@@ -15,13 +15,14 @@ from gest_api.generator import Generator
 from gest_api.vocs import VOCS, ContinuousVariable, MinimizeObjective
 
 from proposer.interface.asking import Lode
+from proposer.target import Target
 from scanspec import Likelihood, UsageError
 
 Point = dict[str, Any]
 
 
 class LodeGenerator(Generator):  # type: ignore[misc]  # gest-api has no types
-    """Suggests points for the map of the region where the NLL is below `threshold`.
+    """Suggests points for the map of the region where the NLL is below `threshold`, or of a `target`, as in `Lode`.
 
     `vocs`: continuous variables with finite domains, and one objective to minimise, the NLL; or observables, with the
     likelihood of each in `observables`, from which the NLL follows. Where a constraint is violated, a point is
@@ -46,7 +47,8 @@ class LodeGenerator(Generator):  # type: ignore[misc]  # gest-api has no types
         self,
         vocs: VOCS,
         *,
-        threshold: float,
+        threshold: float | None = None,
+        target: Target | None = None,
         seed: int = 0,
         observables: Mapping[str, Likelihood] | None = None,
     ) -> None:
@@ -56,6 +58,7 @@ class LodeGenerator(Generator):  # type: ignore[misc]  # gest-api has no types
         self.search = Lode(
             {name: tuple(each.domain) for name, each in vocs.variables.items()},
             threshold=threshold,
+            target=target,
             seed=seed,
             observables=self._likelihoods,
         )

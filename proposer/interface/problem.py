@@ -11,6 +11,7 @@ from typing import Any
 
 from proposer.evaluation.processes import Code
 from proposer.show.plotting import read_plotting
+from proposer.target import Target
 from scanspec import Kind, Likelihood, PriorKind, ScanFile, UsageError, Variable, read_scan_text
 
 FILE = "scan.json"
@@ -28,14 +29,16 @@ class Problem:
     `variables`: of each its range (low, high) with a uniform prior, a `Variable`, or what a scan file says:
     {"range": [1, 10], "prior": "log-uniform"}. `observables`: of each (mean, sigma) of a Gaussian likelihood, a
     `Likelihood`, None for one that is only kept, or what a scan file says: {"mean": 3, "sigma": 2, "valid": [0, 9]}.
-    A point is good where its NLL is below `threshold`; the scan stops at `points` good ones. `name`: of the run; that
-    of the function where it is empty. `setup` and `networks`: further keys of these sections of a scan file.
+    A point is good where its NLL is below `threshold`, or by a `target`, such as `Target.within(0.95, 2)`; one of the
+    two is given. The scan stops at `points` good ones. `name`: of the run; that of the function where it is empty.
+    `setup` and `networks`: further keys of these sections of a scan file.
     """
 
     variables: Mapping[str, tuple[float, float] | Variable | Values]
     observables: Mapping[str, tuple[float, float] | Likelihood | Values | None]
     code: Code
-    threshold: float
+    threshold: float | None = None
+    target: Target | None = None
     points: int = 1000
     name: str = ""
     setup: Values = field(default_factory=dict)
@@ -62,7 +65,7 @@ class Problem:
                     "observables": {name: _observable(name, each) for name, each in self.observables.items()},
                 }
             },
-            "networks": {"threshold_value": self.threshold, **self.networks},
+            "networks": {**Target.given(self.threshold, self.target).to_networks(), **self.networks},
         }
         text = json.dumps(document, indent=2, default=_plain) + "\n"
         where = folder or Path("runs") / str(document["setup"]["run_name"])  # type: ignore[index]

@@ -72,8 +72,8 @@ def scan(
 def _processes(problem: Problem, asked: Asked, workers: int) -> LocalProcesses:
     (code,) = asked.spec.codes
     observables = [
-        Observable(each.name, each.unit, code.name, each.valid, each.likelihood)
-        for each in asked.spec.all_observables()
+        Observable(observable.name, observable.unit, code.name, observable.valid, observable.likelihood)
+        for observable in asked.spec.all_observables()
     ]
-    ranges = {each.name: (each.low, each.high) for each in asked.spec.variables}
+    ranges = {variable.name: (variable.low, variable.high) for variable in asked.spec.variables}
     return LocalProcesses(problem.code, problem.code_name, ranges, observables, workers)

@@ -38,10 +38,10 @@ def calibration(seen: Seen) -> Part:
     if not told.any():
         return Part(words=["No probability is stored with these points: the search predicted none."])
     predicted, good = seen.probability[told], seen.good[told]
-    place = np.minimum((predicted * BINS).astype(np.int64), BINS - 1)
+    bins = np.minimum((predicted * BINS).astype(np.int64), BINS - 1)
     every, hits, total = (
-        np.bincount(place, weights=each, minlength=BINS).astype(np.float64)
-        for each in (np.ones(len(place)), good, predicted)
+        np.bincount(bins, weights=weights, minlength=BINS).astype(np.float64)
+        for weights in (np.ones(len(bins)), good, predicted)
     )
     used = np.flatnonzero(every)
     points, came, mean = every[used], hits[used], total[used] / every[used]
@@ -98,5 +98,5 @@ def _with_errors(x: Floats, low: Floats, middle: Floats, high: Floats) -> Curve:
     gap = np.full_like(x, np.nan)
     across = [(x, x), (x - 0.01, x + 0.01), (x - 0.025, x + 0.025), (x - 0.01, x + 0.01)]
     along = [(low, high), (low, low), (middle, middle), (high, high)]
-    xs, ys = (np.array([each for ends in lines for each in (*ends, gap)]).T.ravel() for lines in (across, along))
+    xs, ys = (np.array([number for ends in lines for number in (*ends, gap)]).T.ravel() for lines in (across, along))
     return Curve(xs, ys, "came out good, 68 % interval")

@@ -198,6 +198,11 @@ class Dataset(Stored):
         left = np.isin(ids, [each.id for each in answered], invert=True)
         return Added(number, ids, kept, Pending(ids[left], params[left], np.zeros(left.sum(), dtype=np.int64)))
 
+    def batch_of(self, point: int) -> int:
+        """The number of the batch that asked for a point without an answer; 0 where it has one."""
+        asked = self._unanswered.get(point)
+        return 0 if asked is None else asked.batch
+
     def record(self, results: Sequence[Outcome]) -> int:
         """Stores results in one transaction; returns how many were new.
 

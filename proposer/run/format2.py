@@ -46,7 +46,7 @@ def _convert(old: sqlite3.Connection, new: sqlite3.Connection) -> None:
             raise Damaged("what the run was made with is missing")
         return
     codes = list(meta.get("codes", []))
-    ran = max((len(each.seconds) for each in _outcomes(old, None)), default=0)
+    ran = max((len(outcome.seconds) for outcome in _outcomes(old, None)), default=0)
     codes += [f"code {number}" for number in range(len(codes) + 1, ran + 1)]
     columns = Columns.named(meta["variables"], meta["observables"], codes)
     attempts = dict(old.execute("SELECT id, attempts FROM attempts"))
@@ -58,11 +58,11 @@ def _convert(old: sqlite3.Connection, new: sqlite3.Connection) -> None:
         schema.write_batch(new, tuple(numbers), places[:, 0])
         rows, asked = ask_rows(first, number, iteration, json.loads(origins), places[:, 1])
         new.executemany(columns.ask, rows)
-        asked = [Asked(each.batch, each.crc, attempts.get(first + k, 0)) for k, each in enumerate(asked)]
-        tried = [(each.attempts, each.row_crc, first + k) for k, each in enumerate(asked) if each.attempts]
+        asked = [Asked(point.batch, point.crc, attempts.get(first + k, 0)) for k, point in enumerate(asked)]
+        tried = [(point.attempts, point.row_crc, first + k) for k, point in enumerate(asked) if point.attempts]
         new.executemany("UPDATE points SET attempts = ?, crc = ? WHERE id = ?", tried)
         outcomes = list(_outcomes(old, number))
-        of_each = [asked[each.id - first] for each in outcomes]
+        of_each = [asked[outcome.id - first] for outcome in outcomes]
         new.executemany(columns.answer, answer_rows(outcomes, of_each, columns))
     for number, data in old.execute("SELECT batch, data FROM checkpoint"):
         schema.write_checkpoint(new, number, data)

@@ -30,7 +30,11 @@ def convert(old: sqlite3.Connection, new: sqlite3.Connection) -> None:
     if [row[1] for row in old.execute("PRAGMA table_info(points)")] != [row[1] for row in before]:
         raise Damaged("the table `points` is not as it was made")
     schema.create(new, columns)
-    schema.write_meta(new, schema.read_meta(old))
+    meta = schema.read_meta(old)
+    if "asked_at" in lacking:  # its words for what a scan file means are others: the copy of the file says it
+        meta.pop("meaning", None)
+        meta.pop("given", None)
+    schema.write_meta(new, meta)
     insert = f"INSERT INTO points VALUES ({', '.join('?' * len(columns.names))})"  # noqa: S608 - question marks
     last = newest = 0
     for *numbers, blob, crc in old.execute("SELECT * FROM batches ORDER BY number"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -19,8 +18,12 @@ from proposer.types import Batch, Floats, Outcome, Status
 from scanspec import Kind, Likelihood, ScanFile, ScanFileError, losses_and_nll, read_scan_file
 from scanspec.csvfile import open_csv
 from scanspec.document import to_number
+from scanspec.parquet import is_parquet, open_parquet
 from scanspec.settings import reads_rows
 from scanspec.terms import Term, work_out
+
+_EMPTY = ("", "nan", "na", "n/a", "null", "none")
+"""What tables have where there is no number."""
 
 
 class InitPoints(NamedTuple):
@@ -77,8 +80,8 @@ def read_init_csv(scan: ScanFile, space: Space) -> InitPoints | None:
     if path is None:
         return None
     try:
-        header, table = _read_csv(path)
-    except (OSError, ValueError, pd.errors.ParserWarning) as error:
+        header, table = _read_table(path)
+    except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise scan.setup.error(f"init_csv: {path} cannot be read as CSV ({reason})", "init_csv") from None
     names = [each.name for each in scan.variables]
@@ -96,7 +99,7 @@ def read_init_csv(scan: ScanFile, space: Space) -> InitPoints | None:
         if outside.any():
             row = int(np.argmax(outside))
             raise ScanFileError(
-                f"{path}, line {table.index[row] + 2}: {variable.name} = {x[row, column]:g} is outside its range "
+                f"{path}, line {table.index[row]}: {variable.name} = {x[row, column]:g} is outside its range "
                 f"[{variable.low:g}, {variable.high:g}] of {scan.path}; widen the range or remove the row"
             )
         if not (inside := space.inside(x)[:, column]).all():
@@ -104,7 +107,7 @@ def read_init_csv(scan: ScanFile, space: Space) -> InitPoints | None:
             gap = f"nearer to 0 than {variable.inner:g}, its least magnitude,"
             why = "none of its values" if variable.shares else gap
             raise ScanFileError(
-                f"{path}, line {table.index[row] + 2}: {variable.name} = {x[row, column]:g} is {why} in "
+                f"{path}, line {table.index[row]}: {variable.name} = {x[row, column]:g} is {why} in "
                 f"{scan.path}; remove the row"
             )
     nll = _numbers(path, table, "NLL", required=False) if "NLL" in table.columns else np.full(len(table), np.nan)
@@ -168,7 +171,7 @@ def _repeated(path: Path, table: pd.DataFrame, x: Floats, nll: Floats) -> list[s
     for row, point in enumerate(x):
         before = first.setdefault(point.tobytes(), row)
         if nll[row] != nll[before] and np.isfinite([nll[row], nll[before]]).any():
-            one, other = table.index[before] + 2, table.index[row] + 2
+            one, other = table.index[before], table.index[row]
             both = f"with the NLL {nll[before]:g} and {nll[row]:g}"
             return [f"init_csv: {path}, lines {one} and {other} are one point {both}; the first row of a point counts"]
     return []
@@ -193,25 +196,23 @@ def _likelihoods(scan: ScanFile) -> dict[str, tuple[Likelihood, Term | None]]:
     return {each.name: (each.likelihood, each.term) for each in scan.all_observables()}
 
 
-def _read_csv(path: Path) -> tuple[list[str], pd.DataFrame]:
-    """The names in the first line, and the rows that are not empty; their index still counts lines."""
-    with open_csv(path) as (names, _):
-        header = [from_text(name) for name in names]
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header would lose values
-        table = pd.read_csv(path, skipinitialspace=True, skip_blank_lines=False, index_col=False, dtype=str)
-    table.columns = pd.Index(header)
-    return header, table.dropna(how="all")
+def _read_table(path: Path) -> tuple[list[str], pd.DataFrame]:
+    """The names in the first line, and the rows that are not empty, as texts; the index has their lines."""
+    with (open_parquet if is_parquet(path) else open_csv)(path) as (names, rows):
+        found = list(rows)
+    header = [from_text(name) for name in names]
+    table = pd.DataFrame([row for _, row in found], index=[line for line, _ in found], columns=header, dtype=str)
+    return header, table
 
 
 def _numbers(path: Path, table: pd.DataFrame, name: str, *, required: bool) -> Floats:
     values = np.array([_number(each) for each in table[name]], dtype=float)
-    empty = np.array([not isinstance(each, str) or not each.strip() for each in table[name]], dtype=bool)
+    empty = np.array([each.strip().lower() in _EMPTY for each in table[name]], dtype=bool)
     wrong = ~np.isfinite(values) & (required | ~empty)
     if wrong.any():
         row = int(np.argmax(wrong))
         raise ScanFileError(
-            f"{path}, line {table.index[row] + 2}: {name} is {table[name].iloc[row]!r}, not a finite number"
+            f"{path}, line {table.index[row]}: {name} is {table[name].iloc[row]!r}, not a finite number"
         )
     return values
 

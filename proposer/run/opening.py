@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-CONVERSIONS = {each.FORMAT: each.convert for each in (format2, format3)}
+CONVERSIONS = {room.FORMAT: room.convert for room in (format2, format3)}
 """Of older formats: writes what one file holds into another."""
 
 BROKEN = "take it from a copy, or start anew in another folder (init_csv in setup takes points over)"
@@ -109,7 +109,7 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
 
 def _read_only(path: Path) -> sqlite3.Connection:
     beside = (path.with_name(f"{path.name}-wal"), _journal(path))
-    if not os.access(path.parent, os.W_OK) and not any(each.exists() for each in beside):
+    if not os.access(path.parent, os.W_OK) and not any(file.exists() for file in beside):
         return _connect(path, "ro&immutable=1")  # else SQLite wants to make files beside it
     return _connect(path, "ro")
 

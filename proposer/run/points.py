@@ -72,8 +72,10 @@ def ask_rows(
     numbers = np.column_stack([ids, np.full_like(ids, batch), np.full_like(ids, iteration), params, told])
     asked = [Asked(batch, crc, 0) for crc in _asked_crcs(numbers, origins)]
     rows = [
-        (point, batch, iteration, origin, *values, each.row_crc)
-        for point, origin, values, each in zip(ids.tolist(), origins, numbers[:, 3:].tolist(), asked, strict=True)
+        (point, batch, iteration, origin, *values, point_asked.row_crc)
+        for point, origin, values, point_asked in zip(
+            ids.tolist(), origins, numbers[:, 3:].tolist(), asked, strict=True
+        )
     ]
     return rows, asked
 
@@ -185,7 +187,7 @@ class _Table(NamedTuple):
                 self.batches.tolist(), _asked_crcs(asked_of_each, self.origins), self.attempts, strict=True
             )
         ]
-        crcs = [each.row_crc for each in asked]
+        crcs = [point.row_crc for point in asked]
         found = np.hstack([self.status[:, None], self.values[:, :1], self.values[:, 1 + d :], times[:, 1:]])
         places = np.flatnonzero(self.answered).tolist()
         start = [crcs[k] for k in places]
@@ -227,11 +229,11 @@ def read_rows(rows: Sequence[Row], columns: Columns, u: Floats) -> tuple[Results
         asked, crcs = table.checksums(d)
         for done, row, crc in zip(answered, rows, crcs, strict=True):
             unanswered_but_filled = not done and any(
-                each is not None for each in (row[5], *row[6 + d : _PROBABILITY_AT], *row[_ATTEMPTS_AT + 2 : -1])
+                value is not None for value in (row[5], *row[6 + d : _PROBABILITY_AT], *row[_ATTEMPTS_AT + 2 : -1])
             )
             if row[-1] != crc or unanswered_but_filled:
                 raise Damaged(f"the row of point {row[0]} is not as it was written")
-        positions = {each.name: place for place, each in enumerate(columns.observables)}
+        positions = {observable.name: place for place, observable in enumerate(columns.observables)}
         results = Results(
             ids=table.ids,
             batches=table.batches,
@@ -245,11 +247,11 @@ def read_rows(rows: Sequence[Row], columns: Columns, u: Floats) -> tuple[Results
             observables=values[:, 1 + d : 1 + d + m],
             losses=values[:, 1 + d + m : 1 + d + 2 * m],
             seconds=_ran(values[:, 1 + d + 2 * m :]),
-            failed_code=[each[1] or "" for each in words],
-            message=[each[2] or "" for each in words],
-            warnings=[json.loads(each[3]) if each[3] else [] for each in words],
-            missing=[_positions(each[4], positions) for each in words],
-            evaluator=[each[0] or "" for each in words],
+            failed_code=[row_words[1] or "" for row_words in words],
+            message=[row_words[2] or "" for row_words in words],
+            warnings=[json.loads(row_words[3]) if row_words[3] else [] for row_words in words],
+            missing=[_positions(row_words[4], positions) for row_words in words],
+            evaluator=[row_words[0] or "" for row_words in words],
             times=table.times,
             probability=table.probability,
         )
@@ -257,7 +259,7 @@ def read_rows(rows: Sequence[Row], columns: Columns, u: Floats) -> tuple[Results
         raise
     except _NOT_AS_WRITTEN as error:
         raise Damaged(f"a row is not as it was written ({error})") from error
-    return results, [each for each, done in zip(asked, answered, strict=True) if not done]
+    return results, [point for point, done in zip(asked, answered, strict=True) if not done]
 
 
 def _check_types(rows: Sequence[Row]) -> None:
@@ -289,7 +291,7 @@ def _asked_crcs(numbers: Floats, origins: Sequence[str]) -> list[int]:
 
 def _answered_crcs(numbers: Floats, words: Sequence[Sequence[str | None]], start: Sequence[int]) -> list[int]:
     return [
-        crc32("\x1f".join([each or "" for each in text]).encode(), crc32(row, crc))
+        crc32("\x1f".join([word or "" for word in text]).encode(), crc32(row, crc))
         for row, text, crc in zip(_plain(numbers), words, start, strict=True)
     ]
 

@@ -98,4 +98,4 @@ def read_u(row: tuple[Any, ...], dim: int) -> Floats:
 
 
 def _blob_crc(numbers: list[Any], blob: bytes) -> int | None:
-    return blob_crc(numbers, blob) if all(isinstance(each, int) for each in numbers) else None
+    return blob_crc(numbers, blob) if all(isinstance(number, int) for number in numbers) else None

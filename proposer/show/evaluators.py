@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from proposer.formats import show_number
 from proposer.run.rows import Results
-from proposer.types import Status
+from proposer.types import Outcome, Status
 
 MOST_SHOWN = 20
 """Evaluators that are listed one by one."""
@@ -29,6 +30,18 @@ class EvaluatorWork:
     seconds: float = 0.0
     first: float = math.inf
     last: float = -math.inf
+
+    def add(self, outcome: Outcome) -> None:
+        """A point that it has answered."""
+        self.points += 1
+        self.failed += outcome.status in (Status.FAILED, Status.TIMED_OUT)
+        self.seconds += sum(outcome.seconds)
+        self.first, self.last = min(self.first, outcome.sent), max(self.last, outcome.returned)
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON has it."""
+        found = {name: getattr(self, name) for name in ("address", "workers", "points", "failed", "seconds")}
+        return found | {"idle": self.idle}
 
     @property
     def idle(self) -> float | None:
@@ -53,7 +66,19 @@ def evaluators_of(results: Iterable[Results], workers: Mapping[str, int]) -> lis
             work.seconds += sum(float(part.seconds[row].sum()) for row in np.flatnonzero(here).tolist())
             work.first = min(work.first, float(np.nanmin(part.times[here, 1], initial=math.inf)))
             work.last = max(work.last, float(np.nanmax(part.times[here, 3], initial=-math.inf)))
-    return sorted(found.values(), key=lambda evaluator: -evaluator.points)
+    return by_points(found.values())
+
+
+def by_points(found: Iterable[EvaluatorWork]) -> list[EvaluatorWork]:
+    """Those with most points first."""
+    return sorted(found, key=lambda evaluator: -evaluator.points)
+
+
+def show_evaluator(who: Mapping[str, Any]) -> str:
+    """One evaluator in words, from what `EvaluatorWork.to_json` gave."""
+    seconds = show_number(who["seconds"] / max(who["points"], 1), 3)
+    idle = "" if who["idle"] is None else f", {100 * who['idle']:.0f} % idle"
+    return f"{who['address']}: {who['points']:,} points, {seconds} s a point, {who['failed']:,} failed{idle}"
 
 
 def show_evaluators(found: Sequence[EvaluatorWork], raced: int) -> Iterator[str]:
@@ -61,12 +86,7 @@ def show_evaluators(found: Sequence[EvaluatorWork], raced: int) -> Iterator[str]
     if len(found) < 2:
         return
     for evaluator in found[:MOST_SHOWN]:
-        seconds = show_number(evaluator.seconds / evaluator.points, 3)
-        idle = "" if evaluator.idle is None else f", {100 * evaluator.idle:.0f} % idle"
-        yield (
-            f"evaluator {evaluator.address}: {evaluator.points:,} points, {seconds} s a point, "
-            f"{evaluator.failed:,} failed{idle}"
-        )
+        yield f"evaluator {show_evaluator(evaluator.to_json())}"
     if len(found) > MOST_SHOWN:
         yield f"and {len(found) - MOST_SHOWN:,} evaluators more"
     if raced:

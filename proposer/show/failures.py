@@ -66,7 +66,7 @@ def failure_kinds(dataset: Dataset) -> list[Kind]:
             kind = kind_of(code, message)
             points = found[kind].points if kind in found else 0
             found[kind] = Kind(code, message, points + 1, part.params[row])
-    return sorted(found.values(), key=lambda each: -each.points)
+    return sorted(found.values(), key=lambda failures: -failures.points)
 
 
 def show_reasons(kinds: Sequence[Kind], file: Path, names: Sequence[str]) -> list[str]:

@@ -116,9 +116,9 @@ def draw_mark(ax: Axes, mark: p.Mark, panel: p.Panel, table: p.Table | None, loo
             label=mark.label or None,
         )
     elif isinstance(mark, p.Spread):
-        places = np.arange(len(mark.low))
-        ax.hlines(places, mark.low, mark.high, color=look.numbered[0], linewidth=4.0, alpha=0.55, label=mark.label)
-        ax.plot(mark.middle, places, "|", color=look.numbered[0], markersize=8.0, markeredgewidth=1.6)
+        rows = np.arange(len(mark.low))
+        ax.hlines(rows, mark.low, mark.high, color=look.numbered[0], linewidth=4.0, alpha=0.55, label=mark.label)
+        ax.plot(mark.middle, rows, "|", color=look.numbered[0], markersize=8.0, markeredgewidth=1.6)
     elif isinstance(mark, p.Marks):
         y = np.arange(len(mark.x)) if mark.y is None else mark.y
         ax.plot(

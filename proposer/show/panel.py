@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from proposer.formats import show_number, show_time
+from proposer.show.evaluators import show_evaluator
 from proposer.show.state import State
 from scanspec import visible
 
@@ -14,11 +15,14 @@ BLOCKS = "▁▂▃▄▅▆▇█"
 MOST_CODES = 5
 """The most codes that have a line."""
 
+MOST_EVALUATORS = 4
+"""The most evaluators that have a line."""
+
 STATUSES = {"OK": "ok", "INVALID": "invalid", "FAILED": "failed", "TIMED_OUT": "timed out"}
 
 
 def panel(state: State) -> Table:
-    """The display, of at most nineteen lines. They are cut on the right where the terminal is narrow."""
+    """The display, of at most twenty-three lines. They are cut on the right where the terminal is narrow."""
     table = Table.grid(padding=(0, 2, 0, 0), expand=True)
     table.add_column(no_wrap=True, style="dim", min_width=9)
     table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
@@ -39,6 +43,11 @@ def panel(state: State) -> Table:
     row("speed", f"{show_number(state.points_per_second, 3)} points/s")
     workers = f"{state.busy} of {state.workers} workers busy" if state.workers else ""
     row("evaluator", " · ".join(text for text in (workers, state.evaluator) if text))
+    if len(state.evaluators) > 1:
+        for who in state.evaluators[:MOST_EVALUATORS]:
+            row("", show_evaluator(who))
+        if len(state.evaluators) > MOST_EVALUATORS:
+            row("", f"and {len(state.evaluators) - MOST_EVALUATORS:,} other evaluators")
     row("lowest", state.lowest.removeprefix("lowest "))
     now, _, before = state.strategy.partition("; ")
     row("now", " · ".join(text for text in (state.doing, now) if text))

@@ -131,8 +131,8 @@ def _read_ranges(entry: Section) -> tuple[Range | None, Range | None]:
     if value is None:
         return None, None
     found: list[Range] = []
-    for each in value if isinstance(value, list) else []:
-        ends = [to_number(end) for end in each] if isinstance(each, list) else []
+    for item in value if isinstance(value, list) else []:
+        ends = [to_number(end) for end in item] if isinstance(item, list) else []
         finite = sorted(end for end in ends if end is not None and math.isfinite(end))
         if len(finite) == len(ends) == 2 and finite[0] < finite[1]:
             found.append((finite[0], finite[1]))

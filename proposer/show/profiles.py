@@ -33,8 +33,8 @@ def profile(x: Floats, nll: Floats, bounds: Floats) -> Floats:
     """The least NLL in each bin, shape (bins,); NaN in a bin without a point. x and nll: shape (n,)."""
     found = np.full(len(bounds) - 1, np.inf)
     inside = (x >= bounds[0]) & (x <= bounds[-1]) & np.isfinite(nll)
-    place = np.clip(np.searchsorted(bounds, x[inside], side="right") - 1, 0, len(found) - 1)
-    np.minimum.at(found, place, nll[inside])
+    bins = np.clip(np.searchsorted(bounds, x[inside], side="right") - 1, 0, len(found) - 1)
+    np.minimum.at(found, bins, nll[inside])
     return np.where(np.isfinite(found), found, np.nan)
 
 

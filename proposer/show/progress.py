@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 from rich.live import Live
 
 from proposer.show.doings import Doings
+from proposer.show.evaluators import EvaluatorWork, by_points
 from proposer.show.failures import Failures
 from proposer.show.notebook import NotebookDisplay
 from proposer.show.panel import one_line, panel
@@ -21,6 +22,7 @@ from proposer.show.tally import Tally
 from proposer.show.voice import Voice, tell, voice, warn
 from proposer.show.voice import say as say_line
 from proposer.types import Floats, Outcome
+from scanspec.events import in_json
 from scanspec.logs import stderr_console
 
 PLAIN_EVERY = 10.0
@@ -61,9 +63,11 @@ class Progress:
         self._told: list[Failures] = []
         self._out: dict[int, tuple[Floats, Floats]] = {}  # points without an answer, in the unit cube and as they are
         self._doing, self._busy = "", 0
+        self._workers: dict[str, int] = {}
+        self._evaluators: dict[str, EvaluatorWork] = {}
         self._start = time.monotonic()
         self._last_line = -math.inf
-        self._live = self._display() if voice() is Voice.PEOPLE else None
+        self._live = self._display() if voice() is Voice.PEOPLE and not in_json() else None
 
     def _display(self) -> Live | NotebookDisplay | None:
         console = stderr_console()
@@ -92,9 +96,9 @@ class Progress:
         """Notes the current step: the iteration, and whether the strategy trains or evaluates."""
         self._doing = what
 
-    def busy(self, points: int) -> None:
-        """Notes the number of points without an answer."""
-        self._busy = points
+    def busy(self, points: int, workers: Mapping[str, int] | None = None) -> None:
+        """Notes how many points are without an answer, and the workers of each evaluator by address."""
+        self._busy, self._workers = points, dict(workers or {})
 
     def asked(self, ids: Sequence[int], origins: Sequence[str], u: Floats, values: Floats) -> None:
         """Notes a new batch: `u` in the unit cube, `values` in physical units, both of shape (n, d)."""
@@ -110,6 +114,9 @@ class Progress:
             point = self._out.pop(each.id, None)
             good = each.nll is not None and bool(self._tally.target.contains(each.nll))
             self._doings.answered(each.id, good=good)
+            if each.evaluator:
+                workers = self._workers.get(each.evaluator, 0)
+                self._evaluators.setdefault(each.evaluator, EvaluatorWork(each.evaluator, workers)).add(each)
             if good and point is not None:
                 self._regions.add(*point, each.nll or 0.0)
         self.update()
@@ -123,7 +130,7 @@ class Progress:
         if self._live is not None or now - self._last_line < every:
             return
         self._last_line = now
-        if voice() is Voice.JSON:
+        if voice() is Voice.JSON or in_json():
             tell("progress", self.state().to_json())
         else:
             self.say(one_line(self.state()))
@@ -151,8 +158,9 @@ class Progress:
             run=about.run,
             method=about.method,
             evaluator=about.evaluator,
-            workers=about.workers,
-            busy=min(self._busy, about.workers),
+            workers=(workers := sum(self._workers.values()) or about.workers),
+            busy=min(self._busy, workers),
+            evaluators=[each.to_json() for each in by_points([*self._evaluators.values()])],
             hit_rate=tally.hit_rate,
             hit_rates=[round(each, 6) for each in self._rates.hit_rates],
             statuses={status.name: points for status, points in [*tally.by_status.items()] if points},

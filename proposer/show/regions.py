@@ -79,5 +79,5 @@ class Regions:
         apart = np.abs(u[there].mean(0) - u[elsewhere].mean(0)) / (u[there].std(0) + u[elsewhere].std(0) + 1e-3)
         axis = int(apart.argmax())
         order = ORDINALS[len(regions) - 1] if len(regions) <= len(ORDINALS) else "newest"
-        place = show_number(float(np.median(values[there, axis])), 3)
-        return f"{len(regions)} regions; the {order} near {self._names[axis]} = {place}"
+        middle = show_number(float(np.median(values[there, axis])), 3)
+        return f"{len(regions)} regions; the {order} near {self._names[axis]} = {middle}"

@@ -12,6 +12,7 @@ class State:
 
     `at`: Unix time in seconds. `hit_rate`: good points per evaluated point, and its history over equal numbers of
     evaluations. `statuses`: points by status; `by_code`: those that ended at a code, by status. `busy` of `workers`.
+    `evaluators`: what each did since this command began, see EvaluatorWork; those with most points first.
     `doing`: the step of the loop; `strategy`, `regions`: in plain words. `left`: seconds to the end, the lowest, likely
     and highest estimate. `remark`: in place of an estimate.
     """
@@ -26,6 +27,7 @@ class State:
     evaluator: str = ""
     workers: int = 0
     busy: int = 0
+    evaluators: list[dict[str, Any]] = field(default_factory=list)
     hit_rate: float | None = None
     hit_rates: list[float] = field(default_factory=list)
     statuses: dict[str, int] = field(default_factory=dict)

@@ -170,5 +170,5 @@ def _legend(drawn: Figure, axes: Sequence[Axes], picture: p.Picture, look: Look)
             found.setdefault(label, handle)
     if found:
         scale = 1.6 if any(label in ("bad", "good") for label in found) else 1.0
-        place: Any = "upper left" if drawn.get_layout_engine() is None else "outside upper left"
-        drawn.legend(found.values(), found.keys(), loc=place, ncols=4, frameon=False, markerscale=scale)
+        corner: Any = "upper left" if drawn.get_layout_engine() is None else "outside upper left"
+        drawn.legend(found.values(), found.keys(), loc=corner, ncols=4, frameon=False, markerscale=scale)

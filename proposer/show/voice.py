@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import enum
 import json
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from scanspec import visible
+from scanspec.events import event, in_json
 from scanspec.logs import stderr_console
 
 
@@ -42,20 +44,22 @@ def voice() -> Voice:
 
 def say(line: str) -> None:
     """Writes a message for people, above the live display where there is one."""
-    if voice() is Voice.JSON:
-        tell("note", {"text": line})
-    elif voice() is Voice.PEOPLE:
+    if voice() is Voice.QUIET:
+        return
+    tell("note", {"text": line})
+    if voice() is Voice.PEOPLE and not in_json():
         stderr_console().print(visible(line))
 
 
 def warn(line: str) -> None:
     """Writes a message that also those who asked for quiet must see."""
-    if voice() is Voice.JSON:
-        tell("warning", {"text": line})
-    else:
+    tell("warning", {"text": line}, logging.WARNING)
+    if voice() is not Voice.JSON and not in_json():
         stderr_console().print(visible(line))
 
 
-def tell(event: str, values: Mapping[str, Any]) -> None:
-    """Writes one JSON object to standard output."""
-    print(json.dumps({"event": event, **values}), flush=True)
+def tell(name: str, values: Mapping[str, Any], level: int = logging.INFO) -> None:
+    """Tells programs: one JSON object on standard output for `--json`, and an event for `--log-format json`."""
+    event(name, level, **values)
+    if voice() is Voice.JSON:
+        print(json.dumps({"event": name, **values}), flush=True)

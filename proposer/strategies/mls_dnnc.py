@@ -7,6 +7,7 @@ steps of docs/method.md.
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
@@ -93,6 +94,7 @@ class MlsDnnc:
         self.settings = settings
         self.seed = seed
         self.stop_reason = ""
+        self.training_seconds = 0.0
         self.start_points = int(min(settings.bootstrap_points, space.size))
         self._points = _Points(space.dim, settings.target)
         self._classifier = Classifier(space.width, settings.fit)
@@ -118,7 +120,9 @@ class MlsDnnc:
         if loop.iteration == self.settings.iterations:
             self.stop_reason = f"all {loop.iteration} iterations are done (Iterations)"
             return None
+        start = time.monotonic()
         self._train()  # 2, 3, 4, 5, 8
+        self.training_seconds += time.monotonic() - start
         return self._candidates()  # 6
 
     def _bootstrap(self) -> Batch:

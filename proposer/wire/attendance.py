@@ -16,7 +16,8 @@ from lodescan.v1 import evaluation_pb2 as pb
 from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
 from proposer.evaluation.backend import Description, EvaluatorRefused, Fits, NoEvaluator, anything
 from proposer.wire.addresses import Place, Watch, read_place
-from proposer.wire.remote import ANSWERS, FATAL, KEEPALIVE, Events, Gone, Link, NoAnswer, details
+from proposer.wire.events import Gone, NoAnswer, Serving
+from proposer.wire.remote import ANSWERS, FATAL, KEEPALIVE, Events, Link, details
 from proposer.wire.security import NotSecure, Security
 from scanspec import DEFAULT_ADDRESS, Address
 
@@ -40,8 +41,9 @@ class Attendance:
     """The evaluators at `places`: HOST:PORT, unix:PATH, dns:///NAME:PORT or dir:FOLDER.
 
     `say` is given a line when there is something to wait for. Points with an NLL below `spectra_below` come with their
-    spectrum files. `file` is the scan file, for the command that starts an evaluator. Raises UsageError for what is no
-    place, and NotSecure for one beyond this machine that is not safe to ask.
+    spectrum files. `file` is the scan file, for the command that starts an evaluator; `run` and `trace` are the run's
+    name and the upper half of its points' trace ids (0: none), for the evaluators' logs. Raises UsageError for what is
+    no place, and NotSecure for one beyond this machine that is not safe to ask.
     """
 
     def __init__(
@@ -52,21 +54,23 @@ class Attendance:
         security: Security | None = None,
         spectra_below: float = -math.inf,
         file: Path = Path("scan.yaml"),
+        run: str = "",
+        trace: int = 0,
         keepalive: float = KEEPALIVE,
     ) -> None:
         self._security = security or Security()
         self._places = [read_place(each, self._security) for each in places]
         self._say, self._file, self._keepalive = say, file, keepalive
-        self._spectra_below = spectra_below
+        self._first = pb.EvaluateRequest(run=run, trace=trace)
+        if spectra_below > -math.inf:
+            self._first.spectra_below_nll = spectra_below
         self._events: Events = queue.SimpleQueue()
         self._links: dict[Address, Link] = {}
         self._there: dict[Address, str] | None = None  # addresses of now; None: nobody has looked yet
         self._asked: set[Link] = set()  # links that have said something, or nothing in time
         self._refusals: dict[Link, Exception] = {}
         self._reference: Description | None = None
-        self._names: Sequence[str] = ()  # of the columns of points; empty until there are any
         self._told: set[str] = set()  # what is said once, until an evaluator takes part again
-        self.workers: dict[str, int] = {}
         self._watch = Watch(self._places, lambda found: self._events.put((None, found)))
 
     def close(self) -> None:
@@ -132,6 +136,11 @@ class Attendance:
         return [link.address for link in self._links.values() if link.ready]
 
     @property
+    def workers(self) -> dict[str, int]:
+        """Of each of them, how many points it works on at once, by its address."""
+        return {link.address: link.concurrency for link in self._links.values() if link.ready}
+
+    @property
     def _all_refused(self) -> bool:
         return bool(self._links) and self._refusals.keys() >= set(self._links.values())
 
@@ -194,7 +203,7 @@ class Attendance:
             return
         self._refusals.pop(link, None)
         link.description = description
-        if self._names:
+        if self._first.parameters:
             self._open(link)
 
     def _difference(self, description: Description) -> str:
@@ -231,16 +240,15 @@ class Attendance:
         """Opens the streams of all that are described by now, when there are points for the first time; later ones are
         opened when they describe themselves.
         """
-        if self._names:
+        if self._first.parameters:
             return
-        self._names = names
+        self._first.parameters.extend(names)
         for link in self._links.values():
             if link.description is not None and link not in self._refusals:
                 self._open(link)
 
     def _open(self, link: Link) -> None:
-        link.open(self._names, self._spectra_below)
-        self.workers[link.address] = link.concurrency
+        link.open(self._first)
         self._told.clear()
         if len(self._links) > 1 or self._places[0].address is None:
             self._say(f"the evaluator at {link.address} takes part: {link.concurrency} points at once")
@@ -265,6 +273,13 @@ class Attendance:
         else:
             link.ask_again(AGAIN if gone.error is None or not gone.alive else SOON)
         return gone.died or (not gone.alive and not is_fixed)
+
+    def _takes_points(self, link: Link, now: Serving) -> None:
+        """An evaluator says whether it takes points."""
+        if now.call is link.call and now.takes_points is link.draining:
+            link.draining = not now.takes_points
+            if link.draining:
+                self._say(f"the evaluator at {link.address} takes no more points for now")
 
     def _leave_if_drained(self, link: Link) -> None:
         """One that is going away and has given all points back may have come back by the time it is asked again."""

@@ -12,14 +12,15 @@ from collections.abc import Callable, Collection, Generator, Sequence
 from pathlib import Path
 
 from lodescan.v1 import evaluation_pb2 as pb
-from proposer.evaluation.backend import Description, anything
+from proposer.evaluation.backend import Description, Load, anything
 from proposer.evaluation.work import Received, Work
 from proposer.wire.answers import take_results
 from proposer.wire.attendance import AGAIN, Attendance
+from proposer.wire.events import Gone, NoAnswer, Serving
 from proposer.wire.hand_out import hand_out, race
 from proposer.wire.lost import send_again
 from proposer.wire.patience import Patience
-from proposer.wire.remote import KEEPALIVE, MOST_AHEAD, Gone, Link, NoAnswer
+from proposer.wire.remote import KEEPALIVE, MOST_AHEAD, Link
 from proposer.wire.security import Security
 from proposer.wire.under_way import UnderWay
 
@@ -40,11 +41,20 @@ class Pool(Attendance):
         security: Security | None = None,
         spectra_below: float = -math.inf,
         file: Path = Path("scan.yaml"),
+        run: str = "",
+        trace: int = 0,
         keepalive: float = KEEPALIVE,
         race: bool = True,
     ) -> None:
         super().__init__(
-            places, say=say, security=security, spectra_below=spectra_below, file=file, keepalive=keepalive
+            places,
+            say=say,
+            security=security,
+            spectra_below=spectra_below,
+            file=file,
+            run=run,
+            trace=trace,
+            keepalive=keepalive,
         )
         self._may_race = race
         self._points = UnderWay(self._links)
@@ -62,7 +72,7 @@ class Pool(Attendance):
         self._let_take_part(work.names)
         while work.rows:
             now, links = time.monotonic(), list(self._links.values())
-            somebody = any(link.ready for link in links)
+            somebody = any(link.ready and (link.out or not link.draining) for link in links)
             # 1. When the time is over, ask back what has not begun, and wait a grace for what runs.
             over = now >= until
             if over:
@@ -116,6 +126,9 @@ class Pool(Attendance):
             self._not_described(link, event)
         elif not link.ready:  # of a stream that was given up
             return None
+        elif isinstance(event, Serving):
+            self._takes_points(link, event)
+            return Received()
         elif isinstance(event, Gone):
             return send_again(self._points, link, died=self._gone(link, event))
         elif isinstance(event, pb.EvaluateResponse) and self._reference is not None:
@@ -129,6 +142,14 @@ class Pool(Attendance):
             link.read_next()
             return received
         return None
+
+    @property
+    def load(self) -> Load:
+        """What is going on now; for any thread."""
+        links = [link for link in list(self._links.values()) if link.ready]
+        busy = sum(min(len(link.running), link.concurrency) for link in links)
+        waiting = len(self._points.work.waiting) + sum(len(link.queued) for link in links)
+        return Load(len(links), sum(link.concurrency for link in links), busy, waiting)
 
     def _next_race(self, links: Sequence[Link]) -> float:
         """Seconds until it is time to look for slow points again."""

@@ -12,7 +12,7 @@ import queue
 import threading
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import grpc
@@ -22,6 +22,8 @@ from lodescan.v1 import evaluation_pb2 as pb
 from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
 from proposer.evaluation.backend import Description
 from proposer.evaluation.work import Work
+from proposer.wire.events import Event, Gone, NoAnswer, Serving
+from proposer.wire.health import watch_health
 from proposer.wire.messages import BadDescription, clean, to_description
 from proposer.wire.security import NotSecure, Security
 from scanspec import Address
@@ -84,32 +86,6 @@ _CLOSE: Final = math.inf  # an order to a link's thread: end; another number: co
 _NEXT: Final = -1.0  # open the stream, or read the next message
 
 
-@dataclass(frozen=True)
-class Gone:
-    """A stream has ended: by its server, or with an error.
-
-    `alive`: a server answers all the same. `died`: not the one that had the points: nobody listens there, or another
-    one does.
-    """
-
-    error: grpc.RpcError | None
-    alive: bool
-    died: bool = False
-
-
-@dataclass(frozen=True)
-class NoAnswer:
-    """The evaluator did not describe itself; `fault` where it answers in a way that no waiting mends, but perhaps other
-    files of certificates, where it `may_mend`. `refused`: nobody listens there.
-    """
-
-    why: str
-    fault: str = ""
-    may_mend: bool = False
-    refused: bool = False
-
-
-Event = Description | pb.EvaluateResponse | Gone | NoAnswer
 Events = queue.SimpleQueue[tuple["Link | None", Any]]
 """What happened: an Event of a link, or something of the pool's own."""
 
@@ -143,35 +119,34 @@ class Link:
             self.options.append(("grpc.ssl_target_name_override", name))
         self._orders: queue.SimpleQueue[float] = queue.SimpleQueue()
         self._requests: queue.SimpleQueue[pb.EvaluateRequest | None] = queue.SimpleQueue()
-        self._named = False
-        self._call: Any = None
+        self._first_words: pb.EvaluateRequest | None = None
+        self.call: Any = None  # its stream
         self._reading = True
-        self._names: list[str] = []
-        self._spectra_below: float | None = None
         threading.Thread(target=self._run, name=f"link {self.address}", daemon=True).start()
 
     # What the pool's thread does
 
-    def open(self, names: Sequence[str], spectra_below: float) -> None:
-        """Opens the stream of points, whose columns are `names`, to the evaluator that has just described itself."""
-        self._names, self._spectra_below = list(names), spectra_below if spectra_below > -math.inf else None
-        self._requests, self._named, self._call = queue.SimpleQueue(), False, None
+    def open(self, first: pb.EvaluateRequest) -> None:
+        """Opens the stream of points to the evaluator that has just described itself; `first` is what its first message
+        says of all points.
+        """
+        self._requests, self._first_words, self.call = queue.SimpleQueue(), first, None
         self.ready, self.draining = True, False
         self._orders.put(_NEXT)
 
     def send(self, points: Sequence[int], work: Work) -> None:
-        """Sends points; the first message names the parameters."""
+        """Sends points."""
         now, most = time.time(), self.description.max_batch if self.description is not None else len(points)
         if not self.out:
             self.heard = time.monotonic()
         for first in range(0, len(points), most):
             ids = list(points[first : first + most])
             request = pb.EvaluateRequest(point_ids=ids, values=np.concatenate([work.rows[each] for each in ids]))
-            if not self._named:
-                self._named = True
-                request.parameters.extend(self._names)
-                if self._spectra_below is not None:
-                    request.spectra_below_nll = self._spectra_below
+            if work.batch_of is not None:
+                request.batches.extend(map(work.batch_of, ids))
+            if self._first_words is not None:
+                request.MergeFrom(self._first_words)
+                self._first_words = None
             self._requests.put(request)
         self.out.update(dict.fromkeys(points, now))
         self.queued.update(dict.fromkeys(points))
@@ -241,8 +216,8 @@ class Link:
     def leave(self, seconds: float) -> None:
         """Ends the stream, whose points are cancelled, and asks the evaluator again after so many seconds."""
         self.ready = False
-        if self._call is not None:
-            self._call.cancel()
+        if self.call is not None:
+            self.call.cancel()
         self._requests.put(None)
         self._orders.put(seconds)
 
@@ -255,8 +230,8 @@ class Link:
         """Ends everything."""
         self._orders.put(_CLOSE)
         self._requests.put(None)
-        if self._call is not None:
-            self._call.cancel()
+        if self.call is not None:
+            self.call.cancel()
 
     @property
     def concurrency(self) -> int:
@@ -324,7 +299,8 @@ class Link:
                 if self._security.stamp() != files:  # a channel cannot read them again
                     return 0.0
                 self._post(described := self._ask(describe))
-            self._call = call = stub.Evaluate(iter(self._requests.get, None))
+            self.call = call = stub.Evaluate(iter(self._requests.get, None))
+            health = watch_health(channel, partial(self._tell_serving, call))
             error: grpc.RpcError | None = None
             order = _NEXT
             try:
@@ -334,6 +310,7 @@ class Link:
             except grpc.RpcError as raised:
                 error = raised
             self._requests.put(None)
+            health.cancel()
             if order != _NEXT:
                 call.cancel()
                 return order
@@ -369,6 +346,9 @@ class Link:
             if not isinstance(answer, NoAnswer) or answer.refused or answer.fault or time.monotonic() >= end:
                 return answer
             time.sleep(PAUSE)
+
+    def _tell_serving(self, call: Any, takes_points: bool) -> None:
+        self._post(Serving(call, takes_points))
 
     def _post(self, event: Event) -> None:
         self._events.put((self, event))

@@ -1,15 +1,9 @@
-"""TLS and tokens on the proposer's side: how an evaluator is reached, and what is wrong where it is not.
-
-gRPC says `UNAVAILABLE: Socket closed` for most faults of TLS, and goes on trying; `Security.fault` makes one handshake
-by hand and names the fault.
-"""
+"""TLS and tokens on the proposer's side: how an evaluator is reached, and what is wrong where it is not."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import socket
-import ssl
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,22 +12,10 @@ from typing import Any
 
 import grpc
 
-from scanspec import Address, LodescanError
+from scanspec import Address
+from scanspec.handshake import Handshake, NotSecure
 
-PROBE_SECONDS = 3.0
-"""Seconds for a handshake by hand, and for what comes after it."""
-
-_HANDSHAKE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
-"""How a client of HTTP/2 begins, with empty settings."""
-
-# of OpenSSL, X509_V_ERR_...
-_EXPIRED, _NOT_YET, _WRONG_HOST, _WRONG_ADDRESS = 10, 9, 62, 64
-
-
-class NotSecure(LodescanError, ValueError):
-    """The connection would not be secure, or a file for it cannot be used; the message says what to do."""
-
-    next_step = "`lodescan certificates DIR` makes certificates and a token for both sides"
+__all__ = ["PLAIN", "NotSecure", "Security", "read_token"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +40,7 @@ class Security:
                 "are sent in plain text"
             )
         if self.ca is not None:
-            _context(self)
+            self.handshake.context()
         if self.token_file is not None:
             read_token(self.token_file)
 
@@ -82,7 +64,7 @@ class Security:
         """A new channel. It keeps the files as they are now: see `stamp`. Raises NotSecure."""
         if self.ca is None or address.path:  # a Unix socket is this user's alone
             return grpc.insecure_channel(address.target, options)
-        _context(self)  # says what is wrong with the files
+        self.handshake.context()  # says what is wrong with the files
         credentials = grpc.ssl_channel_credentials(
             self.ca.read_bytes(),
             self.key.read_bytes() if self.key is not None else None,
@@ -105,74 +87,14 @@ class Security:
                 found.append((status.st_mtime_ns, status.st_size, status.st_ino))
         return tuple(found)
 
+    @property
+    def handshake(self) -> Handshake:
+        """Its files, to see what is wrong with them or with a server."""
+        return Handshake(self.ca, self.cert, self.key)
+
     def fault(self, address: Address) -> str:
-        """What is wrong with the handshake with an evaluator, in a sentence with what to do; empty when nothing is,
-        or nobody listens. Takes up to two times PROBE_SECONDS.
-        """
-        if address.path:
-            return ""
-        try:
-            plain = socket.create_connection((address.host.strip("[]"), address.port), PROBE_SECONDS)
-        except OSError:
-            return ""
-        with plain:
-            plain.settimeout(PROBE_SECONDS)
-            try:
-                return self._fault_of_tls(plain, address) if self.ca is not None else self._fault_of_plain(plain)
-            except OSError:
-                return ""
-
-    def _fault_of_plain(self, plain: socket.socket) -> str:
-        # a server that speaks plain text begins with its own settings; one that speaks TLS answers with an alert
-        plain.sendall(_HANDSHAKE)
-        answer = plain.recv(9)
-        if answer[:2] == b"\x15\x03" or not answer:
-            return "it speaks TLS, and is asked in plain text; give --tls-ca, with the authority of its certificate"
-        return ""
-
-    def _fault_of_tls(self, plain: socket.socket, address: Address) -> str:
-        try:
-            wrapped = _context(self).wrap_socket(plain, server_hostname=address.host.strip("[]"))
-        except ssl.SSLCertVerificationError as error:
-            return self._fault_of_their_certificate(error, address)
-        except ssl.SSLError as error:
-            reason = (error.reason or str(error)).upper().replace(" ", "_")
-            if any(each in reason for each in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNEXPECTED_EOF")):
-                return "it speaks plain text, and is asked by TLS; start it with --tls-cert and --tls-key"
-            return self._fault_of_our_certificate()
-        with wrapped:
-            # by TLS 1.3 a client hears only now that its certificate is refused, and gRPC just closes the connection
-            try:
-                wrapped.sendall(_HANDSHAKE)
-                answer = wrapped.recv(9)
-            except TimeoutError:
-                return ""
-            except OSError:
-                answer = b""
-        return "" if answer else self._fault_of_our_certificate()
-
-    def _fault_of_our_certificate(self) -> str:
-        if self.cert is None:
-            return "it asks for a client certificate; give --tls-cert and --tls-key"
-        return (
-            f"it refuses the certificate {self.cert}, which has expired or is not of an authority that it knows; give "
-            "both sides files of one `lodescan certificates DIR`"
-        )
-
-    def _fault_of_their_certificate(self, error: ssl.SSLCertVerificationError, address: Address) -> str:
-        if error.verify_code in (_WRONG_HOST, _WRONG_ADDRESS):
-            return (
-                f"its certificate is not for {address.host}; ask it by a name that the certificate has, or make one "
-                f"with `lodescan certificates DIR --host {address.host}`"
-            )
-        if error.verify_code == _EXPIRED:
-            return "its certificate has expired; make new ones with `lodescan certificates DIR`"
-        if error.verify_code == _NOT_YET:
-            return "its certificate is not valid yet; are the clocks of both machines right?"
-        return (
-            f"its certificate is not of the authority in {self.ca} ({error.verify_message}); give both sides files of "
-            "one `lodescan certificates DIR`"
-        )
+        """See Handshake."""
+        return self.handshake.fault(address)
 
 
 PLAIN = Security()
@@ -207,26 +129,3 @@ class _Token(grpc.AuthMetadataPlugin):
         with contextlib.suppress(NotSecure):  # just being replaced: the old one serves
             self._token = read_token(self._path)
         callback((("authorization", f"Bearer {self._token}"),), None)
-
-
-def _context(security: Security) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.set_alpn_protocols(["h2"])
-    try:
-        context.load_verify_locations(security.ca)
-    except ssl.SSLError as error:
-        raise NotSecure(f"--tls-ca {security.ca} holds no certificate (PEM): {error.reason or error}") from error
-    except OSError as error:
-        raise NotSecure(f"--tls-ca {security.ca}: {error.strerror or error}") from error
-    if security.cert is not None and security.key is not None:
-        try:
-            security.cert.read_bytes(), security.key.read_bytes()
-            context.load_cert_chain(security.cert, security.key, password=lambda: "")
-        except ssl.SSLError as error:
-            raise NotSecure(
-                f"--tls-cert {security.cert} holds no certificate that goes with {security.key} (PEM): "
-                f"{error.reason or error}"
-            ) from error
-        except OSError as error:
-            raise NotSecure(f"{error.filename}: {error.strerror or error}") from error
-    return context

@@ -132,14 +132,14 @@ def _code(translator: Translator, content: Any, name: str, path: str, template: 
     for key in [ignored for ignored in found.ignored if ignored in PHYSICS_OF_TOOLS]:
         if str(content[key]).lower() in (*FALSE, "none", "[]", "{}", ""):
             continue
-        said = _NOTHING
+        note = _NOTHING
         if key == "DD_Limits":
-            said = (
+            note = (
                 "the entry DARKMATTER 501, which BSMArt makes of its own limits of direct detection, is not made here, "
                 "and nothing is excluded by it; micrOMEGAs' own p-value is DARKMATTER 401: give it a window or write "
                 "conditions"
             )
-        translator.notes.append(f"{path}: {key}{': ' if key == 'DD_Limits' else ' '}{said}")
+        translator.notes.append(f"{path}: {key}{': ' if key == 'DD_Limits' else ' '}{note}")
         found.ignored.remove(key)
     for key, profiles in OF_PROFILES.items():
         in_plain_words = found.spelling(key) == key and "command" not in found  # the kind of code refuses it
@@ -158,7 +158,7 @@ def _idle_code(translator: Translator, content: CommentedMap, name: str, path: s
     notes = list(translator.notes)
     found: PlainMap = _mapping(translator, content, path)
     translator.notes[:] = notes
-    for key in [each for each, value in found.items() if isinstance(value, ScanFileError)]:
+    for key in [faulty for faulty, value in found.items() if isinstance(value, ScanFileError)]:
         del found[key]
     profile = known_profile(str(found.get("profile") or name))
     for key in [setting for setting in OF_PROFILES if setting in found and profile not in OF_PROFILES[setting]]:

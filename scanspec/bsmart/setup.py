@@ -102,9 +102,9 @@ def translate_setup(translator: Translator, content: Any, path: str) -> Any:
     if word in (*TRUE, *FALSE):
         found.put("keep_spectra", "valid" if word in TRUE else "none", found.spelling("keep_spectra"))
         translator.say(f"{path}: keep_spectra is {found['keep_spectra']}")
-    for key, said in _IN_ANOTHER_WAY.items():
+    for key, note in _IN_ANOTHER_WAY.items():
         if key in found.ignored and str(content[key]).lower() in TRUE:
-            translator.notes.append(f"{path}: {key} {said}")
+            translator.notes.append(f"{path}: {key} {note}")
             found.ignored.remove(key)
     _defaults(translator, found, str(given), path)
     return found

@@ -301,7 +301,8 @@ NETWORKS = Spelling(
     _words(
         """Estimators|Max_Depth|Target_Points|MLmodel|HiddenSize|HiddenLayers|SGDmomentum|DSteps|WeightDecay|K|L
         |FromGood|Epsilon|Diversity Alpha|FullTrain|AutoStop|Method|Threshold|Hidden_Layers|Use_Vegas_Map
-        |Vegas_Frac|Vegas_Ninc|Random_Points|Min_Samples_Split|Min_Samples_Leaf"""
+        |Vegas_Frac|Vegas_Ninc|Random_Points|Min_Samples_Split|Min_Samples_Leaf|Subsample|C|Degree|Gamma
+        |Target Points"""
     ),
 )
 

@@ -86,8 +86,8 @@ def _variable(translator: Translator, section: Section, name: Any, value: Any, w
                 _in_radians(translator, found, entry, where)
         return found
     if isinstance(value, str) and to_number(value) is None:
-        plain, said = read_grid(section, str(name), value)
-        translator.say(f"{where}: {value!r} is now {said}")
+        plain, note = read_grid(section, str(name), value)
+        translator.say(f"{where}: {value!r} is now {note}")
         return plain
     return translator.value(VARIABLE, "range", value, where)
 
@@ -134,8 +134,8 @@ def _in_radians(translator: Translator, found: PlainMap, entry: Section, where: 
     low, high = max(min(numbers[:2]), numbers[2]), min(max(numbers[:2]), numbers[3])
     key = found.spelling("range")
     if high <= 2 * math.pi:
-        said = f"[{low:g}, {high:g}] looks like radians; write prior: sine, which takes them"
-        raise entry.error(f"{where}: BSMArt's prior SIN takes its range in degrees, but {said}", key)
+        hint = f"[{low:g}, {high:g}] looks like radians; write prior: sine, which takes them"
+        raise entry.error(f"{where}: BSMArt's prior SIN takes its range in degrees, but {hint}", key)
     if not 0 <= low <= high <= 180:
         raise entry.error(f"{where}: a polar angle lies in 0 to 180 degrees; change the range", key)
     radians = CommentedSeq([math.radians(low), math.radians(high)])

@@ -23,7 +23,7 @@ def wait_until(condition: Callable[[], object], seconds: float = 20.0) -> bool:
 
 
 class ServeProcess:
-    """An evaluator on loopback; `address` is where it answers, `log` what it has written.
+    """An evaluator of the scan file `file` on loopback; `address` is where it answers, `log` what it has written.
 
     `python`: the interpreter of its environment. `before`: Python that its process runs first.
     """
@@ -39,7 +39,7 @@ class ServeProcess:
         before: str = "",
         patience: float = 60.0,
     ) -> None:
-        self.log, self._patience = log, patience
+        self.file, self.log, self._patience = scan, log, patience
         self._address_file = log.with_name(f"{log.name}-address")
         main = ["-c", f"{before}\nfrom evaluator.__main__ import main\nraise SystemExit(main())"]
         self._command = [str(python), *(main if before else ["-m", "evaluator"]), "serve", str(scan)]

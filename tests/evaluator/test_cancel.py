@@ -128,6 +128,24 @@ def test_an_evaluator_that_is_stopped_before_says_so_by_its_exit_code(slow, opti
     assert server.terminate() == code
 
 
+@pytest.mark.parametrize("options", [["--until-finished"], []])
+def test_one_that_came_after_the_end_of_the_scan_does_not_wait_for_ever(python_scan, evaluator, options):
+    """Nobody tells it that the scan is finished; an open stream keeps it, however silent."""
+    seconds = "from evaluator.service import ending; ending.LONGEST_ALONE = 0.5"
+    server = evaluator(python_scan("square"), options=options, before=seconds)
+    stream = Stream(server, [[1.0]])
+    assert len(stream.take(1)) == 1
+    time.sleep(1.0)  # of silence, longer than the limit
+    assert server.process.poll() is None
+    stream.close()
+    if not options:
+        time.sleep(1.0)
+        assert server.process.poll() is None
+        return
+    assert server.process.wait(20) == 6
+    assert "stopping (nobody asks it any more)" in server.log.read_text()
+
+
 @pytest.mark.slow
 def test_a_lifetime_ends_in_order_and_in_time(slow):
     start = time.monotonic()

@@ -242,6 +242,45 @@ def test_a_function_that_is_changed_ends_the_evaluator(cluster, evaluator, scan)
     assert "toy.py was changed while this evaluator served" in server.log.read_text()
 
 
+def with_data(path):
+    """Data that the code names; returns their file."""
+    (path.parent / "tables").mkdir()
+    data = path.parent / "tables" / "limits.dat"
+    data.write_text("1\n")
+    path.write_text(path.read_text().replace("timeout: 60", "timeout: 60\n    data: [tables]"))
+    return data
+
+
+def test_data_that_change_under_a_worker_end_the_evaluator(cluster, evaluator, scan):
+    cluster.worker("--nanny")
+    path = scan()
+    data = with_data(path)
+    server = start(evaluator, cluster, path)
+    assert server.statuses([[1, 0]]) == ["OK"]
+    data.write_text("2\n")
+    call = server.stub.Evaluate(iter([server.request([[x, 0.0] for x in range(20)])]), timeout=60)
+    assert {each.status for response in call for each in response.results} <= {pb.STATUS_CANCELLED}
+    assert server.process.wait(60) == 4
+    assert "limits.dat was changed while this evaluator served" in server.log.read_text()
+
+
+def test_a_worker_that_has_other_data_ends_the_evaluator(cluster, evaluator, scan):
+    """It joins later, from a machine with another copy, say."""
+    first = cluster.worker("--no-nanny")
+    path = scan()
+    data = with_data(path)
+    server = start(evaluator, cluster, path)
+    assert server.statuses([[1, 0]]) == ["OK"]
+    first.kill()
+    first.wait()
+    data.write_text("2\n")
+    cluster.worker("--no-nanny")
+    call = server.stub.Evaluate(iter([server.request([[x, 0.0] for x in range(20)])]), timeout=60)
+    assert {each.status for response in call for each in response.results} <= {pb.STATUS_CANCELLED}
+    assert server.process.wait(60) == 4
+    assert "is not the same on the Dask worker" in server.log.read_text()
+
+
 def test_a_scheduler_that_is_lost_ends_the_evaluator(cluster, evaluator, scan):
     cluster.worker("--nanny")
     server = start(evaluator, cluster, scan())

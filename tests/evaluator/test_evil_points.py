@@ -1,8 +1,10 @@
 """Points that do to their worker, its children and its disk what must not reach another point."""
 
 import contextlib
+import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -90,6 +92,41 @@ def test_a_child_that_comes_back_between_two_codes(evil, evaluator):
     scan.write_text(scan.read_text() + "  second:\n    function: evil:f\n    observables: {z: {function: y}}\n")
     server = evaluator(scan)
     assert values(server, [[1, 0], [2, 1], [3, 0], [4, 1], [5, 0]]) == [1, 2, 3, 4, 5]
+
+
+def test_a_child_that_comes_back_while_its_parent_waits(evil, evaluator):
+    """What it answered would be the first answer there is, and the parent would wait for ever."""
+    server = evaluator(evil("pid = os.fork()\nif pid == 0:\n    return -1.0\nos.waitpid(pid, 0)", timeout=5))
+    assert values(server, [[1, 1], [2, 0], [3, 1], [4, 1]]) == [1, 2, 3, 4]
+
+
+CHAIN = """
+import sys
+from evaluator.chain import Chain
+from scanspec import read_scan_file
+
+chain = Chain(read_scan_file(sys.argv[1]))
+chain.load()
+for x in (1.0, 2.0):
+    print(list(chain.evaluate([x, 1.0], sys.argv[2]).observables), flush=True)
+"""
+
+
+def test_a_child_that_comes_back_runs_no_later_code(evil, tmp_path):
+    """Whoever asks for the point: a worker, Dask, a trial."""
+    scan = evil(
+        "pid = os.fork()\nif pid == 0:\n    return -1.0\nos.waitpid(pid, 0)",
+        "note(os.getpid())\nreturn 2.0",
+    )
+    source = scan.parent / "evil.py"
+    source.write_text(source.read_text() + "\nlater = lambda point: {'z': way2(point)}\n")
+    later = "  later:\n    function: evil:later\n    observables: {z: {}}\n"
+    scan.write_text(scan.read_text() + later)
+    command = [sys.executable, "-c", CHAIN, scan, tmp_path]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    found = [json.loads(line) for line in said.stdout.splitlines()]
+    assert found == [[1.0, 2.0], [2.0, 2.0]]
+    assert len((scan.parent / "pids").read_text().splitlines()) == 2
 
 
 def test_an_import_that_forks(scan_file, evaluator):

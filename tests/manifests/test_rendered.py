@@ -180,3 +180,32 @@ def test_cert_manager_makes_the_secrets_that_are_mounted_under_the_names_that_ar
                 assert volume["secret"]["secretName"] in made
                 files = {each["key"]: each["path"] for each in volume["secret"]["items"]}
                 assert files == {"ca.crt": "ca.pem", "tls.crt": "cert.pem", "tls.key": "key.pem"}
+
+
+@everywhere
+@pytest.mark.parametrize("more", [(), ("tls",)], ids="+".join)
+def test_prometheus_finds_both_sides_and_reaches_nothing_else(overlay: str, more: tuple[str, ...]) -> None:
+    resources = render(overlay, "metrics", *more)
+    ports = {}
+    for side in ("proposer", "evaluator"):
+        found = container(resources, side)
+        port = int(option(found, "--metrics").removeprefix("0.0.0.0:"))
+        [name] = [each["name"] for each in found["ports"] if each["containerPort"] == port]
+        ports[name] = port
+    monitor = find(resources, "PodMonitor", "lodescan")["spec"]
+    assert [each["port"] for each in monitor["podMetricsEndpoints"]] == list(ports)
+    assert len({*ports.values()}) == 2  # both may be in one pod
+    policy = find(resources, "NetworkPolicy", "lodescan-metrics")["spec"]
+    assert [each["port"] for each in policy["ingress"][0]["ports"]] == list(ports.values())
+    for job in jobs(resources):
+        labels = job["spec"]["template"]["metadata"]["labels"]
+        assert policy["podSelector"]["matchLabels"].items() <= labels.items()
+        assert monitor["selector"]["matchLabels"].items() <= labels.items()
+
+
+def test_the_dashboard_is_where_grafana_looks() -> None:
+    dashboard = find(render("base", "metrics"), "ConfigMap", "lodescan-dashboard")
+    assert dashboard["metadata"]["labels"] == {"grafana_dashboard": "1"}
+    panels = json.loads(dashboard["data"]["lodescan.json"])["panels"]
+    assert len({each["id"] for each in panels}) == len(panels) > 8
+    assert all(target["expr"] for each in panels for target in each["targets"])

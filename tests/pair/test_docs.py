@@ -110,6 +110,35 @@ def test_the_dataset_is_read_while_a_scan_writes_it(tmp_path: Path, writing: sub
     assert first.startswith("(") and "random" in table and "random" in duckdb and '"NLL"' in datasette
 
 
+@pytest.mark.slow
+def test_the_tutorial(tmp_path: Path) -> None:
+    (tmp_path / "examples").mkdir()
+    for path in ROOT.glob("examples/toy3d.*"):
+        (tmp_path / "examples" / path.name).write_text(path.read_text().replace("points: 1000", "points: 50"))
+    text = (ROOT / "docs/tutorial.md").read_text()
+    for file, content in re.findall(r"^`(\S+)`\n```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_text(content)
+    programs = dict(re.findall(r"^\$ alias (\S+)=\$PWD/(\S+)$", text, re.MULTILINE))
+    assert len(programs) == 2
+    said = {}
+    for kind, block in blocks("docs/tutorial.md"):
+        for command in [line[2:] for line in block.splitlines() if kind == "console" and line.startswith("$ lodescan")]:
+            words = shlex.split(command)
+            done = subprocess.run(
+                [ROOT / programs[words[0]], *words[1:]], cwd=tmp_path, capture_output=True, text=True, check=False
+            )
+            assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+            said[command] = done.stdout + done.stderr
+    assert len(said) == 7
+    assert "50 good points found" in said["lodescan run examples/toy3d.yaml --run runs/toy"]
+    assert "100 good points found" in said["lodescan run mymodel/scan.yaml --run runs/higgs"]
+    with sqlite3.connect(tmp_path / "runs/higgs/dataset.sqlite") as db:
+        mu2, lam = db.execute("SELECT avg(mu2), avg(lam) FROM points WHERE NLL < 3").fetchone()
+    assert lam == pytest.approx(0.13, abs=0.01) and mu2 == pytest.approx(7800, abs=300)  # as the text says
+    assert (tmp_path / "runs/higgs/region.png").exists() and (tmp_path / "runs/higgs/report.html").exists()
+
+
 def commands() -> list[tuple[str, str]]:
     """Every line of the documents that is a command of lodescan, and where it stands."""
     found = []

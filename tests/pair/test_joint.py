@@ -126,6 +126,7 @@ def test_an_edited_table_is_another_likelihood(
     evaluator.stop()
 
 
+@pytest.mark.slow
 def test_the_evaluator_checks_and_lode_finds_the_region(
     folder: Path, start_evaluator: Callable[..., EvaluatorProcess], lodescan: Lodescan, tmp_path: Path
 ) -> None:

@@ -75,6 +75,8 @@ def test_three_of_which_one_is_killed_give_the_points_of_one(
     assert f"lost the evaluator at {addresses[1]}" in proposer.said
     twice = len(scan.evaluated()) - len(set(scan.evaluated()))
     assert twice <= 2 * 100  # what the lost one had
+    live = meta(tmp_path / "three")["live"]["evaluators"]
+    assert {each["address"] for each in live} == set(addresses) and sum(each["points"] for each in live) > 100
     status = lodescan("status", tmp_path / "three").out
     assert all(f"evaluator {address}: " in status for address in addresses) and "% idle" in status
 

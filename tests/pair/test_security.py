@@ -42,10 +42,11 @@ def options(side: Path, *, ca: bool = True, token: bool = True) -> list[str]:
 
 
 def start(folder: Path, *more: str) -> EvaluatorProcess:
-    scan = ScanFolder(folder / "scan")
-    return EvaluatorProcess(
-        scan.file, folder / "evaluator", before=f"import sys; sys.argv += {list(more)!r}", workers=1
-    )
+    """An evaluator of the scan in a folder, which is made where it is missing."""
+    scan = folder / "scan" / "scan.yaml"
+    if not scan.exists():
+        ScanFolder(folder / "scan")
+    return EvaluatorProcess(scan, folder / "evaluator", before=f"import sys; sys.argv += {list(more)!r}", workers=1)
 
 
 @pytest.fixture(scope="module")

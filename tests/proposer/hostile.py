@@ -131,6 +131,9 @@ def listening(servicer: pb_grpc.EvaluationServiceServicer, port: int = 0) -> Ite
     """A real server of it; its address."""
     server = grpc.server(ThreadPoolExecutor(4), options=[("grpc.so_reuseport", 0)])
     pb_grpc.add_EvaluationServiceServicer_to_server(servicer, server)
+    if (watch := getattr(servicer, "Watch", None)) is not None:  # the health service, with messages as bytes
+        handlers: dict[str, Any] = {"Watch": grpc.unary_stream_rpc_method_handler(watch)}
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("grpc.health.v1.Health", handlers),))
     port = server.add_insecure_port(f"127.0.0.1:{port}")
     server.start()
     try:

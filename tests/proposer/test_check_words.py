@@ -1,5 +1,7 @@
 """`lodescan check`: what a physicist reads of variables, fitted variables and kept files."""
 
+import json
+
 import pytest
 
 from proposer.commands.check import check
@@ -64,3 +66,16 @@ def test_settings_have_the_names_of_the_scan_file(tmp_path, capsys, setup, words
     rest = line.partition(": ")[2]
     names = {each.split()[0].rstrip(":") for each in rest.split(", ")}
     assert names <= {*SETUP.known, *NETWORKS.known}
+
+
+def test_json_is_one_object_with_what_the_scan_would_do(tmp_path, capsys):
+    path = tmp_path / "scan.yaml"
+    path.write_text(TEXT)
+    assert check(path, [], security=PLAIN, as_json=True) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["file"] == str(path) and found["run"] == "scan" and found["codes"] == ["c"]
+    fixed, free = found["variables"]
+    assert (fixed["name"], fixed["fixed"], fixed["low"]) == ("a", True, 5.0)
+    assert (free["name"], free["low"], free["high"], free["prior"]) == ("x", 0.0, 1.0, "uniform")
+    (scored,) = [each for each in found["observables"] if each["name"] == "y"]
+    assert scored["likelihood"].startswith("GAUSS 1") and found["type"] == "RANDOM"

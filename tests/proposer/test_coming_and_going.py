@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from lodescan.v1 import evaluation_pb2 as pb
-from proposer.evaluation.backend import NoEvaluator
+from proposer.evaluation.backend import Description, EvaluatorRefused, NoEvaluator
 from proposer.types import Status
 from proposer.wire import addresses, attendance, remote
 from tests.proposer.hostile import Honest, good, listening, message
@@ -207,6 +207,36 @@ def test_one_that_refused_once_is_asked_again(
     assert len(pooled.said_of("refused the points: not now")) == 1
 
 
+def test_one_that_computed_something_else_is_asked_again(opened: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its scan file was mended, and it was started again at the same address."""
+    monkeypatch.setattr(attendance, "LEFT_OUT", 0.2)
+    answered = threading.Event()
+
+    def until_answered(ids: list[int], rows: np.ndarray) -> Iterator[pb.EvaluateResponse]:
+        assert answered.wait(10)
+        yield message(*map(good, ids))
+
+    def mended(ids: list[int], rows: np.ndarray) -> Iterator[pb.EvaluateResponse]:
+        answered.set()
+        yield message(*map(good, ids))
+
+    def fits(description: Description) -> None:
+        if description.physics_digest != "a":
+            raise EvaluatorRefused("has another physics than the scan file")
+
+    right, wrong = Honest(until_answered, DESCRIBED), Honest(mended, {**DESCRIBED, "physics_digest": "z"})
+    pooled = Pooled(opened, right, wrong)
+    pooled.pool.describe(5.0, fits)
+    results = pooled.pool.evaluate(points(9), wait=5.0, until=math.inf)
+    while not pooled.said_of("left out"):
+        pooled.pool.wake()
+        assert next(results).outcomes == []
+    assert wrong.asked == []
+    wrong.described = DESCRIBED
+    assert len([each for received in results for each in received.outcomes]) == 9
+    assert wrong.asked and pooled.said_of("has another physics")
+
+
 def test_when_the_time_is_over_nobody_is_missed(opened: ExitStack) -> None:
     """The scan ends in order. Without a limit it is an error."""
     with ExitStack() as first:
@@ -218,3 +248,41 @@ def test_when_the_time_is_over_nobody_is_missed(opened: ExitStack) -> None:
     for wait in (0.0, 60.0):
         found = pooled.pool.evaluate(points(3, first=20), wait=wait, until=time.monotonic() + (0.3 if wait else 0.0))
         assert [each for received in found for each in received.outcomes] == []
+
+
+class Draining(Honest):
+    """Drains as soon as it has a point: says so by the health service, and answers the point when it may."""
+
+    def __init__(self) -> None:
+        super().__init__(self.hold, {**DESCRIBED, "concurrency": 1})
+        self.may_answer, self.drains = threading.Event(), threading.Event()
+
+    def hold(self, ids: list[int], rows: np.ndarray) -> Iterator[pb.EvaluateResponse]:
+        self.drains.set()
+        assert self.may_answer.wait(10)
+        yield message(*map(good, ids))
+
+    def Watch(self, request: bytes, context: Any) -> Iterator[bytes]:
+        yield b"\x08\x01"
+        context.add_callback(self.drains.set)
+        self.drains.wait()
+        yield b"\x08\x02"
+
+
+def test_one_that_drains_gets_no_more_though_it_returns_nothing(opened: ExitStack) -> None:
+    """All that it has is running: by its points alone nobody would know."""
+    draining = Draining()
+
+    def after_it(ids: list[int], rows: np.ndarray) -> Iterator[pb.EvaluateResponse]:
+        assert draining.may_answer.wait(10)
+        yield message(*map(good, ids))
+
+    other = Honest(after_it, {**DESCRIBED, "concurrency": 1})
+    pooled = Pooled(opened, draining, other)
+    answered = 0
+    pooled.pool.describe(5.0)
+    for received in pooled.pool.evaluate(points(40), wait=5.0, until=math.inf):
+        answered += len(received.outcomes)
+        if pooled.said_of("takes no more points for now"):
+            draining.may_answer.set()
+    assert answered == 40 and len(draining.asked) == 1 and len(other.asked) == 39

@@ -83,3 +83,38 @@ def test_a_table_that_has_changed_is_another_run(tmp_path: Path, kind: str) -> N
     assert said == f"the table that it started from, {table}, has changed since then"
     table.write_text("x,NLL\n0.5,1\n")
     assert scan_difference(tmp_path, record, scan, None) is None
+
+
+FITTING = """
+fitting:
+  variables: {s: [0, 9]}
+  observables: {o: {target: 1, sigma: 0.1}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "words"),
+    [
+        ("options: {eps: 1e-3}", "options: {eps: 1e-5}", "fitting: options: eps is 0.001, in this one 1e-05"),
+        ("options: {eps: 1e-3}", "", "fitting: options: eps is 0.001, in this one 0.0001"),
+        ("", "options: {max_evaluations: 20}", "fitting: options: max_evaluations is 200, in this one 20"),
+        ("", "options: {eps: 0.0001, max_evaluations: 200}", None),
+        ("method: hybr", "method: lm", "fitting: method is hybr, in this one lm"),
+        ("method: Nelder-Mead", "method: nelder-mead", None),
+    ],
+)
+def test_an_option_of_the_fit_that_has_changed_is_named(
+    tmp_path: Path, before: str, now: str, words: str | None
+) -> None:
+    def of(line: str) -> ScanFile:
+        path = write(tmp_path).path
+        path.write_text(path.read_text() + FITTING + (f"  {line}\n" if line else ""))
+        return read_scan_file(path)
+
+    record = begun(of(before))
+    said = scan_difference(tmp_path, record, of(now), None)
+    assert said is None if words is None else said is not None and words in said
+    places, given = record.meaning
+    less = {name: value for name, value in places.items() if "fitting: options" not in name}
+    older = replace(record, meaning=ScanMeaning(less, given))  # the digest of its physics knows them
+    assert words is not None and "method" in words or scan_difference(tmp_path, older, of(now), None) is None

@@ -1,5 +1,6 @@
 """A target that follows the best point: what it is, what is counted by it, and how the scan file asks for it."""
 
+import json
 import math
 
 import numpy as np
@@ -62,6 +63,15 @@ def test_words():
     for wrong in (lambda: Target.following(0.0), lambda: Target.within(1.0, 2), lambda: Target.within(0.9, 0)):
         with pytest.raises(UsageError):
             wrong()
+
+
+@pytest.mark.parametrize(
+    "rule", [Target.following(3.0), Target.within(0.68, 4), Target(5.0), Target(5.0, 1.0)], ids=Target.describe
+)
+def test_a_scan_file_can_say_what_an_object_says(tmp_path, rule):
+    path = tmp_path / "scan.yaml"
+    path.write_text(FILE.format(kind="RANDOM", networks=json.dumps(rule.to_networks())[1:-1]))
+    assert read_settings(read_scan_file(path)).target == rule
 
 
 FILE = """\

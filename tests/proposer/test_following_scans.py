@@ -74,6 +74,7 @@ def scan(
     wanted: int = WANTED,
     most: float = math.inf,
     known: np.ndarray | None = None,
+    files_of_good: bool = False,
 ) -> str:
     """A scan of the plane in batches of 20; `known`: points of an InitCSV with their NLL, shape (n, 3)."""
     small: dict[str, Settings] = {"RANDOM": DrawSettings(20, RULE), "LODE": LodeSettings(RULE, 20)}
@@ -100,6 +101,7 @@ def scan(
             tally=tally,
             progress=Progress(tally),
             wait=0.0,
+            files_of_good=files_of_good,
         ).run()
 
 
@@ -119,6 +121,40 @@ def good_by_batch(folder: Path) -> list[int]:
             found.add(judged(dataset.told(number)).tolist())
             counts.append(found.good)
     return counts
+
+
+class WithFiles(LocalFunction):
+    """Every point comes with a spectrum file."""
+
+    def _outcomes(self, ids, answers, sent):
+        return [each._replace(spectra=[b"BLOCK A\n"]) for each in super()._outcomes(ids, answers, sent)]
+
+
+def test_spectrum_files_are_those_of_points_that_were_good_when_they_came(tmp_path):
+    backend = WithFiles(lambda x: Answers(np.empty((len(x), 0)), two_minima(x)), RANGES)
+    scan(tmp_path, LATE, backend, most=200, files_of_good=True)
+    kept = {int(each.name) for each in (tmp_path / "files").iterdir()}
+    points = Run(tmp_path).points()
+    best_by_then = points["NLL"].cummin()
+    assert set(points.index[points["NLL"] < 2.0 + points["NLL"].min()]) <= kept
+    assert kept <= set(points.index[points["NLL"] < 2.0 + best_by_then]) and len(kept) < len(points) / 2
+
+
+def test_the_table_is_written_anew_when_the_threshold_moves(tmp_path):
+    with Dataset(tmp_path) as dataset:
+        dataset.start(Columns.named(["x", "y"], [], [""]), {})
+        table = GoodPoints(tmp_path / "good_points.csv", ["x", "y"], [], RULE)
+        table.start(dataset)
+        written: list[list[float]] = []
+        for nll in ([10.0, 13.0], [11.0, 10.5], [9.5, 8.4], [8.2, 12.0]):
+            u = np.random.default_rng(len(written)).random((2, 2))
+            added = dataset.add_batch(Batch(u, ["random"] * 2, 0), u, b"")
+            dataset.record(
+                [Outcome(point, Status.OK, each) for point, each in zip(added.ids.tolist(), nll, strict=True)]
+            )
+            table.add(dataset)
+            written.append(pd.read_csv(table.path)["NLL"].tolist())
+    assert written == [[10.0], [10.0, 11.0, 10.5], [10.0, 9.5, 8.4], [10.0, 9.5, 8.4, 8.2]]
 
 
 LATE = 24

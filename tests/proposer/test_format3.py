@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import shutil
 import sqlite3
 from contextlib import closing
@@ -44,7 +45,9 @@ def test_what_a_folder_of_format_3_held_it_holds(name, read_only, tmp_path):
         parts = list(dataset.results())
         answered = sum(row[had.index("status")] is not None for row in before)
         assert sum(len(part.ids) for part in parts) == answered == len(before) - len(dataset.pending().ids)
-        assert dataset.latest_checkpoint() == state and dataset.meta().keys() == meta.keys()
+        assert dataset.latest_checkpoint() == state
+        left = {"meaning", "given"} if name == "run" else set()
+        assert dataset.meta() == {key: json.loads(value) for key, value in meta.items() if key not in left}
         names = dataset.columns.names
         assert set(names) - set(had) == {"probability", *(() if name == "timed" else TIMES)}
     if not read_only:
@@ -83,7 +86,7 @@ def test_status_and_export_read_format_3(tmp_path, capsys):
 
 def test_a_meaning_without_what_stood_in_the_file_is_none(tmp_path):
     """It is read from the scan file in the folder then."""
-    with Dataset(copied("run", tmp_path)) as dataset:
+    with Dataset(copied("timed", tmp_path)) as dataset:
         meta = dataset.meta()
     assert RunRecord.read(meta).meaning is not None
     del meta["given"]

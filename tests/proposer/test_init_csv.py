@@ -3,6 +3,7 @@
 import os
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from proposer.run.init_csv import read_init_csv
@@ -66,3 +67,49 @@ def test_observables_that_are_not_finite_are_no_fault(read):
     assert init.rescored.tolist() == [False, True, False]
     assert init.nll == pytest.approx([3, 0.5, 4], rel=1e-3)  # the second by the likelihood, capped smoothly
     assert init.observables["y"][0] == np.inf
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("500,1,2", "line 4 has 3 fields, but the first line has 2 names"),
+        ("500", "line 4 has 1 field, but the first line has 2 names"),
+        ("500;1", "line 4 has 1 field, but the first line has 2 names"),
+        ("500,1,", "line 4 has 3 fields, but the first line has 2 names"),
+        ('"500\n600",1,2', "line 5 has 3 fields, but the first line has 2 names"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["RANDOM", "READ_CSV"])
+def test_a_row_that_is_longer_or_shorter_than_the_first_line(tmp_path, kind, row, words):
+    path = tmp_path / "points.csv"
+    path.write_text(f"mu,NLL\n\n300,\n{row}\n")
+    (tmp_path / "scan.yaml").write_text(SCAN.replace("RANDOM", kind))
+
+    def read_both():
+        scan = read_scan_file(tmp_path / "scan.yaml")
+        read_init_csv(scan, Space(scan.variables))
+
+    with pytest.raises(ScanFileError) as error:
+        read_both()
+    assert f"init_csv: {path} cannot be read as CSV ({words})" in str(error.value)
+    assert str(error.value).startswith(f"{tmp_path / 'scan.yaml'}, line 1: ")
+
+
+def test_lines_are_counted_as_an_editor_does(read):
+    with pytest.raises(ScanFileError, match=r"points\.csv, line 6: mu is 'x', not a finite number"):
+        read('mu,note\n\n500,"two\nlines"\n\nx,\n')
+
+
+def test_cells_without_a_number_have_many_names(read):
+    points = read("mu,NLL\n500,nan\n600,\n700,NA\n800,0.5\n900,NULL\n")
+    assert points.nll.tolist() == pytest.approx([np.nan, np.nan, np.nan, 0.5, np.nan], nan_ok=True)
+
+
+def test_a_parquet_table(tmp_path):
+    pytest.importorskip("pyarrow")
+    pd.DataFrame({"mu": [500.0, 0.1 + 0.2 + 200], "NLL": [0.25, np.nan]}).to_parquet(tmp_path / "points.parquet")
+    (tmp_path / "scan.yaml").write_text(SCAN.replace("points.csv", "points.parquet"))
+    scan = read_scan_file(tmp_path / "scan.yaml")
+    points = read_init_csv(scan, Space(scan.variables))
+    assert points.values.tolist() == [[500.0], [0.1 + 0.2 + 200]]
+    assert points.nll[0] == 0.25 and np.isnan(points.nll[1])

@@ -65,6 +65,20 @@ def test_each_status_and_a_process_that_dies(tmp_path: Path) -> None:
     assert (points.y < -2.9).any() and (points.x > 2.5).any() and (points.y > 2.5).any()
 
 
+def test_a_target_that_follows_the_best_point(tmp_path: Path) -> None:
+    def bowl(point):
+        return {"radius": 3.0 + math.hypot(point["x"], point["y"])}
+
+    target = proposer.Target.following(20.0)
+    run = scan(problem(bowl, threshold=None, target=target, points=25), tmp_path)
+    points = run.points()
+    best = points["NLL"].min()  # at least 5.6
+    assert len(run.good()) == (points["NLL"] < best + 20).sum() >= 25 and best > 5.5
+    assert run.target == target.at(best) and '"above_best": 20.0' in (tmp_path / "scan.json").read_text()
+    with pytest.raises(UsageError, match="a threshold or a target"):
+        scan(problem(bowl, target=target), tmp_path / "both")
+
+
 def test_the_same_call_goes_on_and_another_function_is_refused(tmp_path: Path) -> None:
     def ring(point):
         return {"radius": math.hypot(point["x"], point["y"])}

@@ -7,8 +7,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from proposer.show.evaluators import EvaluatorWork
 from proposer.show.panel import panel, show_percent, sparkline
+from proposer.show.progress import About, Progress
 from proposer.show.state import State
+from proposer.show.tally import Tally
+from proposer.target import Target
+from proposer.types import Outcome, Status
 from tests.proposer.terminal import Terminal
 
 PROGRAM = """
@@ -94,6 +99,7 @@ def full(**values: Any) -> State:
         strategy=f"{long}; {long}",
         busy=10**6,
         workers=10**6,
+        evaluators=[EvaluatorWork(long, 10**6, points=10**12, seconds=1e12, first=0.0, last=1e12).to_json()] * 10,
         **(words | numbers | values),
     )
 
@@ -105,6 +111,23 @@ def test_it_fits_whatever_is_in_it(columns: int, most: int) -> None:
         console.print(panel(full()))
     lines = captured.get().splitlines()
     assert len(lines) < most and max(map(len, lines)) <= columns
+
+
+def test_each_evaluator_of_a_pool_has_a_line() -> None:
+    tally = Tally(10, Target(1.0))
+    progress = Progress(tally, about=About(evaluator="ball on two", workers=2))
+    progress.busy(9, {"a:1": 4, "b:2": 2})
+    done: dict[str, Any] = {"status": Status.OK, "nll": 5.0, "seconds": (0.5,), "sent": 10.0, "returned": 12.0}
+    progress.answered([Outcome(id=n, evaluator="a:1", **done) for n in range(8)])
+    progress.answered([Outcome(id=9, evaluator="b:2", **(done | {"status": Status.FAILED, "nll": None}))])
+    console = Console(width=80, force_terminal=True, color_system=None)
+    with console.capture() as captured:
+        console.print(panel(progress.state()))
+    lines = [line.strip() for line in captured.get().splitlines()]
+    assert "evaluator  6 of 6 workers busy · ball on two" in lines
+    assert "a:1: 8 points, 0.5 s a point, 0 failed, 50 % idle" in lines
+    assert "b:2: 1 points, 0.5 s a point, 1 failed, 88 % idle" in lines
+    assert [each["address"] for each in progress.state().to_json()["evaluators"]] == ["a:1", "b:2"]
 
 
 def test_names_are_texts_and_no_commands_of_a_terminal() -> None:

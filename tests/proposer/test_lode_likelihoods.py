@@ -116,6 +116,7 @@ def mixture(u):
     return y, losses_and_nll(LIKELIHOODS, y)[1]
 
 
+@pytest.mark.slow
 def test_a_mixture_is_searched_and_a_checkpoint_goes_on_with_the_same_points(quick):
     lode = Lode(cube(4), LodeSettings(Target(1.5), 60), 1, SCORED)
     share = scan(lode, mixture, 7)
@@ -194,3 +195,22 @@ def test_a_whole_likelihood_as_one_observable_asks_for_what_the_nll_alone_asks_f
             lode.tell(told(asked[-1], chi2 if scored else chi2[:, :0], nll))
         batches.append(np.concatenate(asked))
     assert (batches[0] == batches[1]).all()
+
+
+@pytest.mark.slow
+def test_a_mixture_with_a_constant_in_it_is_searched_relative_to_its_best_point(quick):
+    """A χ² of a code starts at some number that nobody knows."""
+
+    def above(u):
+        y, _ = mixture(u)
+        y[:, 4] += 60.0
+        return y, losses_and_nll(LIKELIHOODS, y)[1]
+
+    lode = Lode(cube(4), LodeSettings(Target.following(1.5), 60), 1, SCORED)
+    for _ in range(7):
+        batch = lode.ask()
+        y, nll = above(batch.u)
+        lode.tell(told(batch.u, y, nll))
+    reference = above(np.random.default_rng(0).random((20_000, 4)))[1]
+    good = nll < reference.min() + 1.5
+    assert good.mean() > max(0.1, 10.0 * (reference < reference.min() + 1.5).mean())

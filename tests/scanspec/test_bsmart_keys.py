@@ -91,6 +91,26 @@ def test_a_type_that_is_not_here_is_refused_before_its_keys(read, key):
             read(f"setup: {order}\nvariables: {{a: [0, 1]}}\n")
 
 
+OF_OTHER_CLASSIFIERS = (
+    *("Estimators", "Max_Depth", "Min_Samples_Split", "Min_Samples_Leaf", "Subsample"),
+    *("C", "Degree", "Gamma", "Epsilon", "Target_Points", "Target Points"),
+)
+
+
+def test_settings_of_trees_and_support_vectors_are_named_once(read):
+    """Who follows the advice to take MLS_DNNC has them in the file still."""
+    own = {"Bootstrap_Points": 50, "LearningRate": 0.1, **dict.fromkeys(OF_OTHER_CLASSIFIERS, 3)}
+    text = "".join(f"  {key}: {value}\n" for key, value in own.items())
+    for kind in ("GBR", "RFC", "RFR", "SVR_Poly", "SVR_RBF"):
+        with pytest.raises(ScanFileError, match=f"'MLScanner.MLS_{kind}' is a scan of BSMArt") as caught:
+            read(f"setup: {{Type: MLScanner.MLS_{kind}}}\nNetworks:\n{text}variables: {{a: [0, 1]}}\n")
+        assert str(caught.value).count("is a scan of BSMArt") == 1 and "Estimators" not in str(caught.value)
+    body = "variables: {a: [0, 1]}\ncodes: {c: {function: 'm:f', observables: {x: {mean: 1, sigma: 2}}}}\n"
+    scan = read(f"Setup: {{Type: MLScanner.MLS_DNNC}}\nNetworks:\n{text}{body}")
+    assert sorted(scan.ignored) == sorted(f"Networks: {key}" for key in OF_OTHER_CLASSIFIERS)
+    assert scan.networks.integer("bootstrap_points") == 50
+
+
 SETUP_OF_BSMART = """RunName|Type|Points|Cores|InitCSV|csv|csv name|Output File|Spectrum File|Precision
 |Short|StoreAllPoints|Store Output Files|StoreSeparateFiles|StoreEverything
 |StoreInputs|Store Invalid|Store In Memory|SLHA_Output|Skip SLHA Files

@@ -154,7 +154,10 @@ def test_a_table_of_two_observables_is_a_full_grid_in_any_order(tmp_path):
     ("text", "words"),
     [
         ("  a: {observables: [m0, y], limit: t.txt}", "'m0' is a variable; name an observable that is one"),
-        ("  a: {observables: [xx], mean: 1, sigma: {plus: 1, minus: 1}}", "'xx' is no observable; did you mean 'x'?"),
+        (
+            "  a: {observables: [xx], mean: 1, sigma: {plus: 1, minus: 1}}",
+            "'xx' is not an observable; did you mean 'x'?",
+        ),
         ("  a: {observables: [x, x], mean: [1, 1], covariance: [[1, 0], [0, 1]]}", "different observables"),
         ("  x: {observables: y, mean: 1, sigma: {plus: 1, minus: 1}}", "'x' is already the name of an observable"),
         ("  nll: {observables: y, mean: 1, sigma: {plus: 1, minus: 1}}", "a column of the results, NLL"),

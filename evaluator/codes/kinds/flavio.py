@@ -138,14 +138,14 @@ class FlavioCode(Code):
         arguments = list(known[name].arguments or ())
         if len(arguments) != len(values):
             wanted = f"[{', '.join([name, *arguments])}]" if arguments else f"{name} alone"
-            said = f"{name} is given {len(values)} numbers (bin, q2), but takes {len(arguments)}"
-            raise spec.section.error(f"{said}; write flavio: {wanted}", "flavio")
+            fault = f"{name} is given {len(values)} numbers (bin, q2), but takes {len(arguments)}"
+            raise spec.section.error(f"{fault}; write flavio: {wanted}", "flavio")
         given = dict(zip(arguments, values, strict=True))
         for low in arguments:
             high = low.removesuffix("min") + "max"
             if low.endswith("min") and high in given and not given[low] < given[high]:
-                said = f"the bin {given[low]:g} to {given[high]:g} of {name} is empty or reversed"
-                raise spec.section.error(f"{said}; {low} must be below {high}", "flavio")
+                fault = f"the bin {given[low]:g} to {given[high]:g} of {name} is empty or reversed"
+                raise spec.section.error(f"{fault}; {low} must be below {high}", "flavio")
         self._check_kinematics(spec, name, values, arguments)
 
     def _check_kinematics(
@@ -177,8 +177,8 @@ class FlavioCode(Code):
             else:
                 value = self._flavio.np_prediction(spec.flavio.name, point, *spec.flavio.arguments)
         except Exception as error:
-            said = f"flavio cannot predict {spec.flavio} in the Standard Model"
-            raise spec.section.error(f"{said} ({type(error).__name__}: {error})", "flavio") from error
+            fault = f"flavio cannot predict {spec.flavio} in the Standard Model"
+            raise spec.section.error(f"{fault} ({type(error).__name__}: {error})", "flavio") from error
         if not math.isfinite(value):
             raise spec.section.error(f"{spec.flavio} is {value} in the Standard Model", "flavio")
         self.standard_model[spec.name] = float(value)
@@ -289,7 +289,7 @@ def _rates(name: str) -> list[str]:
     given = process.group(1)
     ours = re.sub(r"ll$", 2 * lepton, re.sub(r"lnu$", f"{lepton}nu", given))
     charges = [re.sub(r"^(B|D)->", rf"\g<1>{charge}->", ours) for charge in ("", "0", "+")]
-    return [f"dBR/dq2({each})" for each in dict.fromkeys([given, *charges])]
+    return [f"dBR/dq2({final})" for final in dict.fromkeys([given, *charges])]
 
 
 def _read_elsewhere(wanted: measurements.Wanted) -> measurements.Found:

@@ -104,7 +104,7 @@ class PythonFunction(Code):
             self.load()
             assert self._function is not None
         try:
-            found = run_by(self.next_timeout(), self._called, self._call, point)
+            found = run_by(self.next_timeout(), self._called, self._function, point)
         except (InvalidPoint, CodeFailed, CodeKilled, CodeTimedOut):
             raise
         except EntryMissing as error:  # says enough without a line of the code
@@ -120,10 +120,6 @@ class PythonFunction(Code):
         if not isinstance(found, Mapping):
             raise CodeFailed(f"{self._called} must return a mapping of observables, but returned {shown(found)}")
         return found
-
-    def _call(self, point: Point) -> Mapping[str, float]:
-        assert self._function is not None
-        return in_this_process(self._function, point)
 
     def _place(self, error: BaseException) -> str:
         """The last line of the user's own files that the error came through, else the last line of all."""

@@ -185,9 +185,9 @@ def _answer(path: str, status: int, text: str) -> dict[str, Any]:
     try:
         answer = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
-        said = " ".join(text.split())[:300]
+        answered = " ".join(text.split())[:300]
         what = f"HTTP {status}" if status != 200 else f"no valid JSON ({error})"
-        raise CodeFailed(f"{path} was answered with {what}: {said}") from None
+        raise CodeFailed(f"{path} was answered with {what}: {answered}") from None
     if not isinstance(answer, dict):
         raise CodeFailed(f"{path} was answered with {answer!r:.200}, not an object")
     if "error" in answer or status != 200:

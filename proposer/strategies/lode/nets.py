@@ -65,22 +65,24 @@ class Nets:
     def learned(self) -> bool:
         return self._born[0] > 0
 
-    def learn(self, x: Floats, energy: Floats, random: torch.Generator, *, few: bool = False) -> None:
+    def learn(
+        self, x: Floats, energy: Floats, random: torch.Generator, share: float = 1.0, *, few: bool = False
+    ) -> None:
         """Goes on from the last weights, but for one network that may begin again, unless by `few` steps.
 
-        `x`: shape (n, d) in [-1, 1]; `energy`: shape (n,), finite.
+        `x`: shape (n, d) in [-1, 1]; `energy`: shape (n,), finite. `share`: of the steps, where an ask has more to do.
         """
         every = list(range(MEMBERS))
         oldest = min(every, key=lambda member: self._born[member])
         if not self.learned:
-            self._train(every, FIRST_STEPS, x, energy, random, again=True)
+            self._train(every, round(share * FIRST_STEPS), x, energy, random, again=True)
         elif few:
-            self._train(every, OTHER_STEPS, x, energy, random)
+            self._train(every, round(share * OTHER_STEPS), x, energy, random)
         elif len(x) > GROWN * self._born[oldest]:
-            self._train([oldest], AGAIN_STEPS, x, energy, random, again=True)
-            self._train([member for member in every if member != oldest], OTHER_STEPS, x, energy, random)
+            self._train([oldest], round(share * AGAIN_STEPS), x, energy, random, again=True)
+            self._train([member for member in every if member != oldest], round(share * OTHER_STEPS), x, energy, random)
         else:
-            self._train(every, STEPS, x, energy, random)
+            self._train(every, round(share * STEPS), x, energy, random)
 
     def _train(
         self, members: list[int], steps: int, x: Floats, energy: Floats, random: torch.Generator, *, again: bool = False

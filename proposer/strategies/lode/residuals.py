@@ -30,10 +30,11 @@ JUDGED_BELOW, LEAST_JUDGED = 2.0, 10
 
 
 class Residuals:
-    """Networks that predict log(1 + energy); `error`: how wrong the last predictions were, in that."""
+    """Networks that predict log(1 + energy), with a `share` of the usual steps; `error`: how wrong the last predictions
+    were, in that."""
 
-    def __init__(self, dim: int) -> None:
-        self.dim = dim
+    def __init__(self, dim: int, share: float = 1.0) -> None:
+        self.dim, self._share = dim, share
         self.nets: Nets | None = None
         self.error = ERROR
         self._seen = 0
@@ -68,7 +69,7 @@ class Residuals:
                 self.error = float(np.clip(np.sqrt((off**2).mean()), LEAST_ERROR, MOST_ERROR))
         self._seen, self._turn = len(u), int(rng.integers(MEMBERS))
         rows = usable[training_rows(u[usable], energy[usable], MOST_POINTS, rng)]
-        self.nets.learn(z[rows], energy[rows].clip(max=FARTHEST), random, few=few)
+        self.nets.learn(z[rows], energy[rows].clip(max=FARTHEST), random, self._share, few=few)
 
     @torch.no_grad()
     def __call__(self, z: Tensor) -> Tensor:

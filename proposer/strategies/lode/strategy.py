@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import logging
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -153,6 +154,7 @@ class Lode:
         self.settings = settings
         self.seed = seed
         self.stop_reason = ""
+        self.training_seconds = 0.0
         self._free = np.flatnonzero(~space.fixed)
         self._seen = np.append(self._free, np.arange(space.dim, space.width))  # columns of the network's inputs
         mapped = [replace(each, mapped=each.name in settings.even_in) for each in observables]
@@ -220,7 +222,9 @@ class Lode:
         if self._started < 1.5 * first or not answered:  # 1
             n = first if self._started == 0 else max(first // 2, 20)
             return self._start(max(min(n, self.settings.points_per_iteration), least))
+        start = time.monotonic()
         surrogate = self._fit(known)  # 2
+        self.training_seconds += time.monotonic() - start
         grown = max(first // 2, answered // (4 if known.good.sum() >= FEW else SLOWLY))
         n = max(min(self.settings.points_per_iteration, grown), least)
         if not surrogate.fitted:

@@ -210,20 +210,26 @@ class Knots(_message.Message):
     def __init__(self, at: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class EvaluateRequest(_message.Message):
-    __slots__ = ("parameters", "point_ids", "values", "spectra_below_nll", "return_waiting", "cancel_point_ids")
+    __slots__ = ("parameters", "point_ids", "values", "spectra_below_nll", "return_waiting", "cancel_point_ids", "run", "batches", "trace")
     PARAMETERS_FIELD_NUMBER: _ClassVar[int]
     POINT_IDS_FIELD_NUMBER: _ClassVar[int]
     VALUES_FIELD_NUMBER: _ClassVar[int]
     SPECTRA_BELOW_NLL_FIELD_NUMBER: _ClassVar[int]
     RETURN_WAITING_FIELD_NUMBER: _ClassVar[int]
     CANCEL_POINT_IDS_FIELD_NUMBER: _ClassVar[int]
+    RUN_FIELD_NUMBER: _ClassVar[int]
+    BATCHES_FIELD_NUMBER: _ClassVar[int]
+    TRACE_FIELD_NUMBER: _ClassVar[int]
     parameters: _containers.RepeatedScalarFieldContainer[str]
     point_ids: _containers.RepeatedScalarFieldContainer[int]
     values: _containers.RepeatedScalarFieldContainer[float]
     spectra_below_nll: float
     return_waiting: bool
     cancel_point_ids: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, parameters: _Optional[_Iterable[str]] = ..., point_ids: _Optional[_Iterable[int]] = ..., values: _Optional[_Iterable[float]] = ..., spectra_below_nll: _Optional[float] = ..., return_waiting: _Optional[bool] = ..., cancel_point_ids: _Optional[_Iterable[int]] = ...) -> None: ...
+    run: str
+    batches: _containers.RepeatedScalarFieldContainer[int]
+    trace: int
+    def __init__(self, parameters: _Optional[_Iterable[str]] = ..., point_ids: _Optional[_Iterable[int]] = ..., values: _Optional[_Iterable[float]] = ..., spectra_below_nll: _Optional[float] = ..., return_waiting: _Optional[bool] = ..., cancel_point_ids: _Optional[_Iterable[int]] = ..., run: _Optional[str] = ..., batches: _Optional[_Iterable[int]] = ..., trace: _Optional[int] = ...) -> None: ...
 
 class EvaluateResponse(_message.Message):
     __slots__ = ("physics_digest", "likelihood_digest", "results")

@@ -1,0 +1,135 @@
+"""`make bench-pool`: a code that sleeps, through 1 to 16 evaluators on loopback: how much sooner, and what it costs.
+
+Speed-up: points a second, divided by those of one evaluator in the same run. Idle: the share of the workers' time, from
+the first point to the last, in which no code ran. Cost: CPU of the proposer and all evaluators for a point that costs
+nothing, medians of rounds that take turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import statistics
+import time
+
+import numpy as np
+
+from benchmarks.pairs import cpu_of, evaluators
+from proposer.evaluation.work import Work
+from proposer.types import Pending
+from proposer.wire.pool import Pool
+
+REPLICAS = (1, 2, 4, 8, 16)
+GOALS = {1.0: 15.2, 0.1: 14.0}
+"""How many times as quick 16 evaluators must be, by seconds a point."""
+
+GOAL_COST = 1.3
+POINTS_EACH = {1.0: 20, 0.1: 200, 0.01: 1000}
+FREE_POINTS, ROUNDS = 20_000, 5
+
+SCAN = """
+setup: {run_name: sleep}
+variables: {nap: [0, 10]}
+codes:
+  sleep: {function: "bench_sleep:sleeps", observables: {cost: {scaling: MINUSEXPUSER}}}
+"""
+CODE = """
+import time
+
+
+def sleeps(point):
+    if point["nap"]:
+        time.sleep(point["nap"])
+    return {"cost": point["nap"]}
+"""
+
+
+class Points:
+    """New points for the evaluators at some addresses."""
+
+    def __init__(self, addresses: list[str]) -> None:
+        self._pool, self._ids = Pool(addresses, say=lambda _: None), 0
+        self._pool.describe(60.0)
+        while len(self._pool.addresses) < len(addresses):  # each takes part
+            self.evaluate(8 * len(addresses), 0.001)
+
+    def evaluate(self, count: int, sleep: float) -> float:
+        """Seconds until so many points are answered, whose code sleeps for so long."""
+        ids = np.arange(self._ids, self._ids + count)
+        self._ids += count
+        work = Work(["nap"])
+        work.add(Pending(ids, np.full((count, 1), sleep), np.zeros(count, np.int64)), count)
+        start = time.perf_counter()
+        for _ in self._pool.evaluate(work, wait=60.0, until=math.inf):
+            pass
+        return time.perf_counter() - start
+
+    def close(self) -> None:
+        """Ends the connections."""
+        self._pool.close()
+
+
+def rate_of(addresses: list[str], seconds: float) -> float:
+    """Points a second of a code that sleeps."""
+    points, count = Points(addresses), POINTS_EACH[seconds] * len(addresses)
+    points.evaluate(max(len(addresses), count // 10), seconds)  # now the speed is known
+    rate = count / points.evaluate(count, seconds)
+    points.close()
+    return rate
+
+
+def costs(addresses: list[str], pids: list[int]) -> tuple[float, float]:
+    """CPU of everything, in microseconds a point that costs nothing: through one evaluator and through all."""
+    pools = [Points(addresses[:1]), Points(addresses)]
+    found: list[list[float]] = [[], []]
+    for _ in range(ROUNDS):
+        for points, values in zip(pools, found, strict=True):
+            before = _cpu(pids)
+            points.evaluate(FREE_POINTS, 0.0)
+            values.append(1e6 * (_cpu(pids) - before) / FREE_POINTS)
+    for points in pools:
+        points.close()
+    one, all_of_them = map(statistics.median, found)
+    return one, all_of_them
+
+
+def _cpu(servers: list[int]) -> float:
+    own = os.times()
+    return own.user + own.system + sum(sum(cpu_of(pid)[1:]) for pid in servers)
+
+
+def main() -> None:
+    """Prints the tables."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.pool")
+    parser.add_argument("--seconds", type=float, nargs="*", choices=POINTS_EACH, default=list(POINTS_EACH))
+    parser.add_argument("--replicas", type=int, nargs="*", default=list(REPLICAS))
+    options = parser.parse_args()
+    most = max(options.replicas)
+    with evaluators(SCAN, 1, ("bench_sleep.py", CODE), number=most) as (addresses, pids):
+        print(f"{'s a point':>9} {'evaluators':>10} {'points/s':>9} {'speed-up':>8} {'idle':>6}   goal")
+        for seconds in options.seconds:
+            alone = math.nan
+            for replicas in options.replicas:
+                rate = rate_of(addresses[:replicas], seconds)
+                alone = rate if replicas == 1 else alone
+                goal = GOALS.get(seconds) if replicas == max(REPLICAS) else None
+                verdict = "" if goal is None else f"{goal}: {_verdict(goal - rate / alone)}"
+                idle = 100 * (1.0 - rate * seconds / replicas)
+                print(
+                    f"{seconds:>9} {replicas:>10} {rate:>9.1f} {rate / alone:>8.2f} {idle:>5.1f}%   {verdict}",
+                    flush=True,
+                )
+        one, many = costs(addresses, pids)
+    print(
+        f"A point that costs nothing: {one:.0f} us of CPU through one evaluator, {many:.0f} us through {most}, "
+        f"{many / one:.2f} times as much   {GOAL_COST}: {_verdict(many / one - GOAL_COST)}"
+    )
+
+
+def _verdict(by: float) -> str:
+    return "met" if by <= 0.0 else f"missed by {by:.2f}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+"""What `--metrics` shows of an evaluator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from prometheus_client import Counter, Gauge
+
+from evaluator.executors.job import Job
+from evaluator.service.observers import Caller, Load
+from scanspec.metrics import histogram
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
+
+class Metrics:
+    """An observer that counts for Prometheus. `codes`: in the order of an outcome's seconds; `workers`: how many there
+    are.
+    """
+
+    def __init__(self, registry: CollectorRegistry, load: Load, codes: Sequence[str], workers: int) -> None:
+        self._codes = codes
+        self._points = Counter("lodescan_evaluator_points", "Points that have ended.", ["status"], registry=registry)
+        name = "lodescan_evaluator_code_seconds"
+        self._seconds = histogram(registry, name, "Wall time of a code at a point.", "code")
+
+        def gauge(name: str, text: str, value: Callable[[], float]) -> None:
+            Gauge(name, text, registry=registry).set_function(value)
+
+        gauge("lodescan_evaluator_points_waiting", "Points that no worker has begun.", lambda: load.waiting)
+        gauge("lodescan_evaluator_workers", "Workers.", lambda: workers)
+        gauge("lodescan_evaluator_workers_busy", "Workers that have a point.", lambda: min(load.running, workers))
+
+    def __call__(self, jobs: Sequence[Job], caller: Caller) -> None:
+        for job in jobs:
+            self._points.labels(job.outcome.status.name).inc()
+            for code, seconds in zip(self._codes, job.outcome.seconds, strict=False):
+                self._seconds.labels(code).observe(seconds)

@@ -1,0 +1,66 @@
+"""What `--metrics` shows of a scan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prometheus_client import Counter, Gauge
+
+from proposer.evaluation.backend import Load
+from proposer.show.tally import Tally
+from proposer.types import Outcome
+from scanspec.metrics import histogram
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
+
+class Metrics:
+    """A watcher that counts for Prometheus. `codes`: in the order of an outcome's seconds; `load`: of the evaluators;
+    `dataset`: the file.
+    """
+
+    def __init__(
+        self, registry: CollectorRegistry, tally: Tally, load: Callable[[], Load], codes: Sequence[str], dataset: Path
+    ) -> None:
+        self._codes = codes
+        self._points = Counter(
+            "lodescan_points", "Points that were answered.", ["status", "evaluator"], registry=registry
+        )
+        self._seconds = histogram(registry, "lodescan_code_seconds", "Wall time of a code at a point.", "code")
+        self._batches = Counter("lodescan_batches", "Batches of points that were asked for.", registry=registry)
+        self._training = Counter("lodescan_training_seconds", "Time in which the search trained.", registry=registry)
+        self._choosing = Counter(
+            "lodescan_choosing_seconds", "Time in which it chose points, without training.", registry=registry
+        )
+
+        def gauge(name: str, text: str, value: Callable[[], float]) -> None:
+            Gauge(name, text, registry=registry).set_function(value)
+
+        gauge("lodescan_good_points", "Good points so far.", lambda: tally.good)
+        gauge("lodescan_good_points_wanted", "Good points at which the scan stops.", lambda: tally.wanted)
+        gauge("lodescan_hit_rate", "Good points per evaluated point.", lambda: tally.hit_rate or 0.0)
+        gauge("lodescan_points_waiting", "Points that no worker has begun.", lambda: load().waiting)
+        gauge("lodescan_evaluators", "Evaluators that take part.", lambda: load().evaluators)
+        gauge("lodescan_workers", "Workers of these evaluators.", lambda: load().workers)
+        gauge("lodescan_workers_busy", "Workers that have a point.", lambda: load().busy)
+        gauge("lodescan_dataset_bytes", "Size of the dataset, with SQLite's journal.", lambda: _size(dataset))
+
+    def asked(self, batch: int, iteration: int, points: int) -> None:
+        self._batches.inc()
+
+    def answered(self, outcomes: Sequence[Outcome], batches: Sequence[int]) -> None:
+        for each in outcomes:
+            self._points.labels(each.status.name, each.evaluator).inc()
+            for code, seconds in zip(self._codes, each.seconds, strict=False):
+                self._seconds.labels(code).observe(seconds)
+
+    def thought(self, seconds: float, training: float) -> None:
+        self._training.inc(training)
+        self._choosing.inc(max(seconds - training, 0.0))
+
+
+def _size(dataset: Path) -> int:
+    return sum(path.stat().st_size for path in dataset.parent.glob(f"{dataset.name}*") if path.is_file())

@@ -1,0 +1,35 @@
+"""What `--traces` sends of a scan: a span for each point, from when it was sent until it came back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from proposer.types import Outcome
+from scanspec.traces import Spans
+
+
+class Traces:
+    """A watcher that makes spans. `trace`: the run's half of all trace ids."""
+
+    def __init__(self, spans: Spans, run: str, trace: int) -> None:
+        self._spans, self._run, self._trace = spans, run, trace
+
+    def asked(self, batch: int, iteration: int, points: int) -> None:
+        pass
+
+    def answered(self, outcomes: Sequence[Outcome], batches: Sequence[int]) -> None:
+        for each, batch in zip(outcomes, batches, strict=True):
+            if math.isnan(each.sent) or math.isnan(each.returned):
+                continue
+            values = {
+                "lodescan.run": self._run,
+                "lodescan.batch": batch,
+                "lodescan.point": each.id,
+                "lodescan.evaluator": each.evaluator,
+                "lodescan.status": each.status.name,
+            }
+            self._spans.point(self._trace, each.id, (each.sent, each.returned), values)
+
+    def thought(self, seconds: float, training: float) -> None:
+        pass

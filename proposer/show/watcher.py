@@ -1,0 +1,52 @@
+"""Who follows a scan beside its display: the log of events, metrics, traces."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Protocol
+
+from proposer.types import Outcome, Status
+from scanspec.events import event
+
+
+class Watcher(Protocol):
+    """Is told what happens in a scan, in its thread; of thoughts in that of the strategy."""
+
+    def asked(self, batch: int, iteration: int, points: int) -> None:
+        """A new batch of so many points is stored, and is handed out now."""
+        ...
+
+    def answered(self, outcomes: Sequence[Outcome], batches: Sequence[int]) -> None:
+        """New results; `batches`: of each point."""
+        ...
+
+    def thought(self, seconds: float, training: float) -> None:
+        """The strategy was asked, and took so many seconds, of which so many to train."""
+        ...
+
+
+class EventLog:
+    """Writes the events `batch`, `point` and `ask`: see docs/observing.md."""
+
+    def asked(self, batch: int, iteration: int, points: int) -> None:
+        event("batch", batch=batch, iteration=iteration, points=points)
+
+    def answered(self, outcomes: Sequence[Outcome], batches: Sequence[int]) -> None:
+        for each, batch in zip(outcomes, batches, strict=True):
+            failed = {"code": each.failed_code, "text": each.message} if each.status is not Status.OK else {}
+            level = logging.WARNING if each.status in (Status.FAILED, Status.TIMED_OUT) else logging.INFO
+            event(
+                "point",
+                level,
+                batch=batch,
+                point=each.id,
+                evaluator=each.evaluator,
+                status=each.status.name,
+                nll=each.nll,
+                seconds=sum(each.seconds),
+                **failed,
+            )
+
+    def thought(self, seconds: float, training: float) -> None:
+        event("ask", seconds=seconds, training=training)

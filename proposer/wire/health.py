@@ -1,0 +1,30 @@
+"""Whether an evaluator takes points, by the standard health service: one that drains need not return any."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+
+_WATCH = "/grpc.health.v1.Health/Watch"
+_NOT_SERVING = b"\x08\x02"  # grpc.health.v1.HealthCheckResponse: field 1, value 2
+
+
+def watch_health(channel: grpc.Channel, tell: Callable[[bool], object]) -> Any:
+    """Calls `tell` with whether points are taken, now and at each change, in a thread of its own.
+
+    Returns the call, to be cancelled. Of a server without this service nothing is told.
+    """
+    watch = channel.unary_stream(_WATCH, request_serializer=bytes, response_deserializer=lambda data: data)
+    call = watch(b"")
+
+    def read() -> None:
+        with contextlib.suppress(grpc.RpcError):
+            for answer in call:
+                tell(answer != _NOT_SERVING)
+
+    threading.Thread(target=read, name="health", daemon=True).start()
+    return call

@@ -1,0 +1,83 @@
+"""`--log-format json`, the same on both sides: one JSON object a line on standard error, for each event.
+
+Without it nothing is said of an event, and lines for people are printed as they are.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from scanspec.text import visible
+
+TEXT, JSON = "text", "json"
+
+_log = logging.getLogger("lodescan.events")
+_known: dict[str, Any] = {}
+_on = [False]
+
+
+class JsonFormatter(logging.Formatter):
+    """A record as one JSON object: `time` (RFC 3339, UTC), `level`, `event`, what is `known`, and the event's own keys.
+
+    What modules and packages log has the event `log`.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        event = getattr(record, "event", "log")
+        values = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "event": event,
+            **_known,
+        }
+        if event == "log":
+            values |= {"logger": record.name, "text": super().format(record)}
+        return json.dumps(values | getattr(record, "values", {}), default=str)
+
+
+@contextmanager
+def events(form: str) -> Iterator[None]:
+    """Within the block events are written, where the format is JSON."""
+    before = _on[0]
+    _on[0] = form == JSON
+    _log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        _on[0] = before
+        _known.clear()
+
+
+def in_json() -> bool:
+    """Whether events are written."""
+    return _on[0]
+
+
+def know(**values: Any) -> None:
+    """Keys that all events have from now on: the run, or this evaluator's address."""
+    _known.update(values)
+
+
+def event(name: str, level: int = logging.INFO, **values: Any) -> None:
+    """Writes an event, where events are written. What is NaN or infinite becomes null."""
+    if _on[0]:
+        _log.log(level, name, extra={"event": name, "values": {key: _plain(each) for key, each in values.items()}})
+
+
+def _plain(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def say(who: str, text: str, level: int = logging.INFO) -> None:
+    """A line for people, on standard error; `who` stands before it. As JSON it is the event `note`."""
+    if _on[0]:
+        event("note", level, text=text)
+    else:
+        print(f"{who}: {visible(text)}", file=sys.stderr, flush=True)

@@ -1,0 +1,94 @@
+"""`--metrics HOST:PORT`, the same on both sides: what Prometheus reads over HTTP. The package is imported on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scanspec.addresses import AddressError, read_address
+from scanspec.errors import LodescanError, UsageError
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
+SECONDS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3600.0)
+"""Ends of the bins of a histogram of seconds, from a formula to a Boltzmann code."""
+
+
+class NoMetrics(LodescanError, RuntimeError):
+    """`--metrics` cannot be served: a package is missing, or the address is not to be had."""
+
+    next_step = "pip install '.[metrics]' in the clone, into this environment, or leave --metrics out"
+
+
+@contextmanager
+def serving_metrics(where: str | None, say: Callable[[str], None]) -> Iterator[CollectorRegistry | None]:
+    """Serves a registry at HOST:PORT, or at a PORT of loopback, and says where; None where `where` is None.
+
+    Raises UsageError for what is no address, and NoMetrics.
+    """
+    if where is None:
+        yield None
+        return
+    try:
+        address = read_address(f"127.0.0.1:{where}" if where.isdecimal() else where, any_port=True)
+    except AddressError as error:
+        raise UsageError(f"--metrics {error}", next_step="write HOST:PORT, for example 127.0.0.1:9464") from None
+    if address.path:
+        raise UsageError(f"--metrics {where} is no HOST:PORT", next_step="write for example 127.0.0.1:9464")
+    try:
+        from prometheus_client import CollectorRegistry, start_http_server
+    except ImportError:
+        raise NoMetrics("--metrics needs the package prometheus-client, which is missing here") from None
+    registry = CollectorRegistry()
+    try:
+        server, thread = start_http_server(address.port, address.host.strip("[]"), registry)
+    except OSError as error:
+        raise NoMetrics(
+            f"--metrics {where} cannot be listened on: {error.strerror or error}", next_step="choose another port"
+        ) from error
+    try:
+        say(f"metrics: http://{address.host}:{server.server_port}/metrics")
+        yield registry
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def watch_certificates(registry: CollectorRegistry, name: str, files: Iterable[Path | None]) -> None:
+    """A gauge of the time at which each certificate expires, in seconds since 1970, read at each scrape: files are
+    replaced while a service runs. Raises NoMetrics.
+    """
+    paths = [path for path in files if path is not None]
+    if not paths:
+        return
+    try:
+        import cryptography  # noqa: F401
+    except ImportError:
+        raise NoMetrics("--metrics with certificates needs the package cryptography, which is missing here") from None
+    from prometheus_client import Gauge
+
+    gauge = Gauge(name, "When a certificate expires, in seconds since 1970.", ["file"], registry=registry)
+    for path in paths:
+        gauge.labels(str(path)).set_function(partial(_expiry, path))
+
+
+def _expiry(path: Path) -> float:
+    """NaN where the file is just being replaced."""
+    from cryptography import x509
+
+    try:
+        return x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc.timestamp()
+    except (OSError, ValueError):
+        return float("nan")
+
+
+def histogram(registry: CollectorRegistry, name: str, text: str, label: str) -> Any:
+    """A histogram of seconds, one for each value of `label`."""
+    from prometheus_client import Histogram
+
+    return Histogram(name, text, [label], buckets=SECONDS, registry=registry)

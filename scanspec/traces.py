@@ -1,0 +1,107 @@
+"""`--traces URL`, the same on both sides: OpenTelemetry spans of points, sent by OTLP over HTTP.
+
+The spans of both sides belong together without a word per point: a trace id is the run's half and the point's id, and
+the span of a point has the id point + 1 (see EvaluateRequest.trace). Spans are made when a point is over, from times
+that are known anyhow. The packages are imported on demand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from scanspec.errors import LodescanError
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+    from opentelemetry.trace import Span, Tracer
+
+TIMEOUT = 5.0
+"""Seconds that a collector may take to answer."""
+
+NANO = 1_000_000_000
+
+
+class NoTraces(LodescanError, RuntimeError):
+    """`--traces` cannot be sent: packages are missing, or the address is none."""
+
+    next_step = "pip install '.[traces]' in the clone, into this environment, or leave --traces out"
+
+
+class Spans:
+    """Makes the spans of points, and sends them in the background."""
+
+    def __init__(self, tracer: Tracer, ids: Any) -> None:
+        self._tracer, self._ids = tracer, ids
+
+    def point(self, trace: int, point: int, times: tuple[float, float], values: Mapping[str, Any]) -> None:
+        """The span of a point, of which all others of it are parts. `times`: of its begin and end, since 1970."""
+        self._ids.trace, self._ids.span = trace_id(trace, point), point + 1
+        self._span("point", None, times, values)
+
+    def whole(self, trace: int, point: int) -> Span:
+        """The span of a point of the other side, for its parts here."""
+        from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
+
+        sampled = TraceFlags(TraceFlags.SAMPLED)
+        return NonRecordingSpan(SpanContext(trace_id(trace, point), point + 1, is_remote=True, trace_flags=sampled))
+
+    def part(self, whole: Span, name: str, times: tuple[float, float], values: Mapping[str, Any]) -> Span:
+        """A part of another span."""
+        from opentelemetry.trace import set_span_in_context
+
+        return self._span(name, set_span_in_context(whole), times, values)
+
+    def _span(self, name: str, context: Context | None, times: tuple[float, float], values: Mapping[str, Any]) -> Span:
+        begun, ended = (int(each * NANO) for each in times)
+        span = self._tracer.start_span(name, context, start_time=begun, attributes=dict(values))
+        span.end(ended)
+        return span
+
+
+def trace_id(trace: int, point: int) -> int:
+    """Of a point: `trace` is the run's half."""
+    return trace << 64 | point
+
+
+@contextmanager
+def sending_traces(url: str | None, service: str) -> Iterator[Spans | None]:
+    """Sends spans to a collector at URL, such as http://127.0.0.1:4318/v1/traces; None where nowhere is said.
+
+    Raises NoTraces.
+    """
+    if url is None:
+        yield None
+        return
+    if not url.startswith(("http://", "https://")):
+        raise NoTraces(f"--traces {url!r} is no URL", next_step="write for example http://127.0.0.1:4318/v1/traces")
+    try:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.sdk.resources import Resource
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+        from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+    except ImportError as error:
+        raise NoTraces(f"--traces needs OpenTelemetry, which is missing here ({error})") from None
+
+    class Ids(RandomIdGenerator):
+        """Random ids, but for the spans of points."""
+
+        trace = span = 0
+
+        def generate_trace_id(self) -> int:
+            chosen, self.trace = self.trace, 0
+            return chosen or super().generate_trace_id()
+
+        def generate_span_id(self) -> int:
+            chosen, self.span = self.span, 0
+            return chosen or super().generate_span_id()
+
+    ids = Ids()
+    provider = TracerProvider(resource=Resource.create({"service.name": service}), id_generator=ids)
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(url, timeout=TIMEOUT)))
+    try:
+        yield Spans(provider.get_tracer("lodescan"), ids)
+    finally:
+        provider.shutdown()

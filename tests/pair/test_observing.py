@@ -1,0 +1,255 @@
+"""--metrics, --log-format json and --traces on both sides: real scrapes, and a collector that takes real spans."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import threading
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from prometheus_client.parser import text_string_to_metric_families
+
+from proposer.commands.certificates import certificates
+from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, read_run
+from tests.pair.processes import ROOT, ProposerProcess
+from tests.ports import free_port
+
+DASHBOARD = (ROOT / "kubernetes/components/metrics/lodescan.json").read_text()
+IN_DASHBOARD = set(re.findall(r"lodescan_\w+", DASHBOARD))
+
+Sample = tuple[str, frozenset[tuple[str, str]]]
+
+
+def scrape(port: int) -> dict[Sample, float]:
+    """Every sample that is served there, by its name and labels."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        text = answer.read().decode()
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def of(samples: dict[Sample, float], name: str, **labels: str) -> float:
+    return samples[name, frozenset(labels.items())]
+
+
+def start_evaluator(scan: ScanFolder, *more: object) -> EvaluatorProcess:
+    words = [str(each) for each in more]
+    return EvaluatorProcess(scan.file, scan.folder / "evaluator", before=f"import sys; sys.argv += {words!r}")
+
+
+def lines_of(text: str) -> list[dict[str, Any]]:
+    """Each line of standard error is an object."""
+    return [json.loads(line) for line in text.splitlines()]
+
+
+class Collector:
+    """What an OpenTelemetry collector is sent."""
+
+    def __init__(self) -> None:
+        self.spans: list[tuple[str, Span]] = []
+        collector = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                request = ExportTraceServiceRequest.FromString(self.rfile.read(int(self.headers["Content-Length"])))
+                for resource in request.resource_spans:
+                    [service] = [
+                        each.value.string_value for each in resource.resource.attributes if each.key == "service.name"
+                    ]
+                    found = [(service, span) for scope in resource.scope_spans for span in scope.spans]
+                    collector.spans.extend(found)
+                self.send_response(200)
+                self.send_header("Content-Type", "application/x-protobuf")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.thread = threading.Thread(target=self.server.serve_forever)
+        self.thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server.server_port}/v1/traces"
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    found = Collector()
+    yield found
+    found.close()
+
+
+def test_a_scan_is_followed_from_outside_on_both_sides(
+    tmp_path: Path, make_scan: Callable[..., ScanFolder], collector: Collector
+) -> None:
+    """One scan with all three: what is scraped, logged and traced is what the dataset has."""
+    folder = make_scan(setup="  seed: 1\n  type: RANDOM\n  max_evaluations: 150")
+    go = folder.folder / "go"
+    folder.physics(  # it waits in the middle
+        f"while os.fstat(LOG).st_size > 4000 and not Path({str(go)!r}).exists():\n    time.sleep(0.01)\n"
+        "if x > 0.8:\n    raise InvalidPoint('too far')"
+    )
+    metrics_of_evaluator, metrics_of_proposer = free_port(), free_port()
+    follow = ["--log-format", "json", "--traces", collector.url]
+    evaluator = start_evaluator(folder, *follow, "--metrics", f"127.0.0.1:{metrics_of_evaluator}")
+    run = tmp_path / "run"
+    words = ["scan", folder.file, "--evaluator", evaluator.address, "--run", run, *follow]
+    scan = ProposerProcess(tmp_path / "scan.log", *words, "--metrics", metrics_of_proposer)
+    try:
+        assert scan.wait_for('"event": "point"')
+        while True:  # until both have counted something
+            seen = scrape(metrics_of_proposer), scrape(metrics_of_evaluator)
+            if of(seen[0], "lodescan_good_points") > 0 and seen[0].get(
+                ("lodescan_points_total", frozenset({("status", "INVALID"), ("evaluator", evaluator.address)}))
+            ):
+                break
+            assert scan.process.poll() is None, scan.said
+            time.sleep(0.05)
+        go.touch()
+        assert scan.wait() == 0
+    finally:
+        if scan.process.poll() is None:
+            scan.kill()
+        evaluator.stop()
+
+    proposer, theirs = seen
+    assert of(proposer, "lodescan_evaluators") == 1
+    assert of(proposer, "lodescan_workers") == of(theirs, "lodescan_evaluator_workers") == 2
+    assert of(proposer, "lodescan_workers_busy") == of(theirs, "lodescan_evaluator_workers_busy") == 2
+    assert of(proposer, "lodescan_points_waiting") > 0
+    assert of(proposer, "lodescan_good_points_wanted") == 100_000
+    assert 0 < of(proposer, "lodescan_hit_rate") < 1
+    assert of(proposer, "lodescan_dataset_bytes") > 4096
+    assert of(proposer, "lodescan_batches_total") >= 1
+    assert of(proposer, "lodescan_choosing_seconds_total") >= 0
+    assert of(proposer, "lodescan_training_seconds_total") == 0  # this search does not train
+    answered = {
+        status: of(proposer, "lodescan_points_total", status=status, evaluator=evaluator.address)
+        for status in ("OK", "INVALID")
+    }
+    assert of(proposer, "lodescan_code_seconds_count", code="ball") == sum(answered.values())
+    assert of(theirs, "lodescan_evaluator_code_seconds_count", code="ball") >= sum(answered.values())
+    assert of(theirs, "lodescan_evaluator_code_seconds_sum", code="ball") > 0
+    assert of(theirs, "lodescan_evaluator_points_total", status="OK") >= answered["OK"]
+
+    names = {name for name, _ in {**proposer, **theirs}}
+    assert {each for each in IN_DASHBOARD if "certificate" not in each} <= names
+
+    stored = read_run(run)
+    mine = [each for each in lines_of(scan.said) if each["event"] == "point"]
+    statuses = Counter(each for each in stored.status if each in ("OK", "INVALID"))
+    assert Counter(each["status"] for each in mine) == statuses
+    batch_of = dict(zip(stored.ids, stored.batches, strict=True))
+    for each in mine:
+        assert (each["run"], each["evaluator"], each["level"]) == ("ball", evaluator.address, "info")
+        assert each["batch"] == batch_of[each["point"]]
+    hers = {
+        each["point"]: each
+        for each in lines_of((folder.folder / "evaluator/log").read_text())
+        if each["event"] == "point"
+    }
+    for each in mine:
+        line = hers[each["point"]]
+        assert (line["run"], line["batch"], line["status"]) == ("ball", each["batch"], each["status"])
+        assert line["evaluator"] == evaluator.address
+
+    check_traces(collector, mine)
+
+
+def check_traces(collector: Collector, points: list[dict[str, Any]]) -> None:
+    """Each point is one trace: sent and returned here, within that evaluated there, within that each code."""
+    by_trace: dict[bytes, dict[str, tuple[str, Span]]] = {}
+    for service, span in collector.spans:
+        by_trace.setdefault(span.trace_id, {})[span.name] = (service, span)
+    whole = {trace: spans for trace, spans in by_trace.items() if "point" in spans}
+    assert {int.from_bytes(trace[8:]) for trace in whole} == {each["point"] for each in points}
+    assert len({trace[:8] for trace in whole}) == 1
+    for spans in whole.values():
+        (here, point), (there, evaluate), (_, code) = spans["point"], spans["evaluate"], spans["ball"]
+        assert (here, there) == ("lodescan-proposer", "lodescan-evaluator")
+        assert (evaluate.parent_span_id, code.parent_span_id) == (point.span_id, evaluate.span_id)
+        assert point.start_time_unix_nano <= evaluate.start_time_unix_nano
+        assert evaluate.end_time_unix_nano <= point.end_time_unix_nano
+
+
+def test_training_and_choosing_are_counted_apart(
+    tmp_path: Path, make_scan: Callable[..., ScanFolder], lodescan: Callable[..., Said]
+) -> None:
+    folder = make_scan(iterations=2)
+    evaluator = start_evaluator(folder)
+    words = ["scan", folder.file, "--evaluator", evaluator.address, "--run", tmp_path / "run", "--log-format", "json"]
+    said = lines_of(lodescan(*words).err)
+    evaluator.stop()
+    asks = [each for each in said if each["event"] == "ask"]
+    assert asks[0]["training"] == 0.0 < asks[1]["training"] <= asks[1]["seconds"]
+    batches = [each["batch"] for each in said if each["event"] == "batch"]
+    assert batches == list(range(1, len(batches) + 1))
+    assert {"note", "end"} <= {each["event"] for each in said}
+
+
+def test_certificates_say_when_they_expire(tmp_path: Path, make_scan: Callable[..., ScanFolder]) -> None:
+    certificates(tmp_path / "pair", [], 30)
+    side, port = tmp_path / "pair/evaluator", free_port()
+    files = [f"--tls-cert={side}/cert.pem", f"--tls-key={side}/key.pem", f"--tls-ca={side}/ca.pem"]
+    evaluator = start_evaluator(make_scan(), *files, "--metrics", port)
+    name, file = "lodescan_evaluator_certificate_expiry_timestamp_seconds", str(side / "cert.pem")
+    assert name in IN_DASHBOARD
+    try:
+        assert of(scrape(port), name, file=file) == pytest.approx(time.time() + 30 * 86400, abs=120)
+        certificates(tmp_path / "pair", [], 300)
+        assert of(scrape(port), name, file=file) == pytest.approx(time.time() + 300 * 86400, abs=120)
+    finally:
+        evaluator.stop()
+
+
+MISSING = {
+    "--metrics": ("prometheus_client", "127.0.0.1:0", "prometheus-client", ".[metrics]"),
+    "--traces": ("opentelemetry", "http://127.0.0.1:1/v1/traces", "OpenTelemetry", ".[traces]"),
+}
+
+
+@pytest.mark.parametrize("side", ["proposer", "evaluator"])
+@pytest.mark.parametrize("option", MISSING)
+def test_a_missing_package_is_named(
+    side: str, option: str, tmp_path: Path, make_scan: Callable[..., ScanFolder]
+) -> None:
+    module, value, package, extra = MISSING[option]
+    program = f"import sys; sys.modules[{module!r}] = None; from {side}.__main__ import main; raise SystemExit(main())"
+    command = "scan" if side == "proposer" else "serve"
+    place = ["--run", str(tmp_path / "run")] if side == "proposer" else ["--listen", "127.0.0.1:0"]
+    done = subprocess.run(
+        [str(ROOT / f".envs/{side}/bin/python"), "-c", program, command, str(make_scan().file), option, value, *place],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert f"{option} needs" in done.stderr and package in done.stderr and extra in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_error_is_one_event(make_scan: Callable[..., ScanFolder], lodescan: Callable[..., Said]) -> None:
+    refused = lodescan("scan", make_scan().file, "--evaluator", "nowhere", "--log-format", "json")
+    assert refused.code == 2
+    [line] = lines_of(refused.err)
+    assert (line["event"], line["level"], line["code"]) == ("error", "error", 2)
+    assert "nowhere" in line["text"] and line["next_step"]

@@ -1,0 +1,78 @@
+"""A million points through sixteen evaluators that come and go: each answered once, and memory flat on both sides."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from proposer.evaluation.work import Work
+from proposer.types import Pending, Status
+from proposer.wire.pool import Pool
+from tests.pair.conftest import EvaluatorProcess, ScanFolder
+
+EVALUATORS, POINTS, AT_ONCE = 16, 1_000_000, 20_000
+EVERY = 2.0
+"""Seconds between two kills."""
+
+
+def resident(pid: int | str = "self") -> float:
+    """MiB of memory of a process."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096 / 2**20
+
+
+@contextmanager
+def coming_and_going(evaluators: list[EvaluatorProcess]) -> Iterator[list[str]]:
+    """Kills one after the other and starts it again at the same address; the addresses of those that were killed."""
+    ended, killed = threading.Event(), list[str]()
+
+    def kill() -> None:
+        for each in itertools.cycle(evaluators):
+            if ended.wait(EVERY):
+                return
+            each.kill()
+            killed.append(each.address)
+            each.restart()
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    try:
+        yield killed
+    finally:
+        ended.set()
+        thread.join()
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+def test_a_million_points_through_evaluators_that_come_and_go(
+    make_scan: Callable[..., ScanFolder], start_evaluator: Callable[..., EvaluatorProcess]
+) -> None:
+    scan = make_scan(body="")
+    (scan.folder / "physics.py").write_text("def observables(point):\n    return {'r': point['x']}\n")
+    evaluators = [start_evaluator(scan.file, workers=0) for _ in range(EVALUATORS)]
+    pool = Pool([each.address for each in evaluators], say=lambda _: None)
+    pool.describe(60.0)
+    answered, memory, rng = 0, list[tuple[float, float]](), np.random.default_rng(1)
+    with coming_and_going(evaluators[1:]) as killed:  # the first one stays, and shows an evaluator's memory
+        for first in range(1, POINTS, AT_ONCE):
+            work = Work(["x", "y", "z"])
+            values = rng.uniform((0, -2, 10), (1, 2, 1000), (AT_ONCE, 3))
+            work.add(Pending(np.arange(first, first + AT_ONCE), values, np.zeros(AT_ONCE, np.int64)), AT_ONCE)
+            ids = set[int]()
+            for received in pool.evaluate(work, wait=60.0, until=math.inf):
+                assert {each.status for each in received.outcomes} <= {Status.OK}
+                assert ids.isdisjoint(each.id for each in received.outcomes)
+                ids.update(each.id for each in received.outcomes)
+            answered += len(ids)
+            memory.append((resident(), resident(evaluators[0].process.pid)))
+    pool.close()
+    assert answered == POINTS and len(killed) > EVALUATORS
+    early, late = np.array(memory[5:10]).max(axis=0), np.array(memory[-5:]).max(axis=0)
+    assert (late <= 1.1 * early + 5.0).all(), (early, late)
