@@ -11,9 +11,11 @@ from torch import Tensor
 from benchmarks.search.models import Classifier, Ensemble, OneMember, Sure
 from proposer.strategies.balance import between_good_points
 from proposer.strategies.lode.acquire import EXPLOIT, EXPLORE, NEAR, Acquisition, Context, Part
+from proposer.strategies.lode.fill import FILL
 from proposer.strategies.lode.probe import PROBE
 from proposer.strategies.lode.sample import Particles
 from proposer.strategies.lode.select import not_yet
+from proposer.strategies.lode.solve import SOLVE
 from proposer.strategies.lode.strategy import METHOD, PARTICLES, Method
 from proposer.strategies.lode.surrogate import Surrogate
 from proposer.types import Floats
@@ -67,10 +69,12 @@ PARTS = {
     "evenness": replace(METHOD, map=UNEVEN),
     "exploration": without(EXPLORE),
     "probes": without(PROBE),
+    "squares": without(SOLVE),
+    "filling": without(FILL),
     "basins": replace(METHOD, stuck=METHOD.map),
 }
 """LODE without each part: `observables` learns from the NLL alone and `members` from it by one network, `regression`
 learns good and bad, `processes` regresses by four networks and `ensemble` by one, `doubt` takes the best prediction
 for the truth."""
-NLL_ALONE = {"observables", "members"}
-"""Those that see no observables: `members` is to be compared with `observables`."""
+NLL_ALONE = {"observables", "members", "squares"}
+"""Those that see no observables: `members` and `squares` are to be compared with `observables`."""

@@ -26,6 +26,8 @@ ORIGINS = {
     "cmaes": Origin("a draw of CMA-ES", "moves a cloud of points towards lower NLLs"),
     "cmaes_nd": Origin("a draw of CMA-ES for new good points", "moves a cloud of points to new good points"),
     "exploit": Origin("believed good", "fills the known region"),
+    "solve": Origin("believed good by another model", "fills the known region"),
+    "fill": Origin("between and around good points", "fills the known region"),
     "explore": Origin("far from all others", "looks for new regions"),
     "lower": Origin("perhaps lower than the best point", "looks for a better best point"),
     "probe": Origin("a predicted minimum, or a step downhill", "looks for lower NLLs"),

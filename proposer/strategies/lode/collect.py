@@ -44,7 +44,7 @@ def gather(context: Context, n: int) -> Floats:
 
 def beside_good_points(context: Context) -> Floats:
     """A source of candidates: those of `candidates`."""
-    return candidates(context.known, context.generator("collect"))
+    return np.clip(candidates(context.known, context.generator("collect")), 0.0, 1.0)
 
 
 def candidates(known: Known, rng: np.random.Generator) -> Floats:
@@ -67,7 +67,7 @@ def around_good_points(known: Known, n: int, rng: np.random.Generator) -> Floats
     reach = np.asarray(cKDTree(other).query(good)[0])[of]
     way = rng.standard_normal((n, known.u.shape[1]))
     way *= (reach * rng.random(n) ** (1.0 / way.shape[1]) / np.linalg.norm(way, axis=1))[:, None]
-    return np.clip(good[of] + way, 0.0, 1.0)
+    return good[of] + way
 
 
 def certain(known: Known, u: Floats, probability: Floats) -> Floats:

@@ -65,8 +65,10 @@ class Nets:
     def learned(self) -> bool:
         return self._born[0] > 0
 
-    def learn(self, x: Floats, energy: Floats, random: torch.Generator, share: float = 1.0) -> None:
-        """Goes on from the last weights, but for one network that may begin again.
+    def learn(
+        self, x: Floats, energy: Floats, random: torch.Generator, share: float = 1.0, *, few: bool = False
+    ) -> None:
+        """Goes on from the last weights, but for one network that may begin again, unless by `few` steps.
 
         `x`: shape (n, d) in [-1, 1]; `energy`: shape (n,), finite. `share`: of the steps, where an ask has more to do.
         """
@@ -74,6 +76,8 @@ class Nets:
         oldest = min(every, key=lambda member: self._born[member])
         if not self.learned:
             self._train(every, round(share * FIRST_STEPS), x, energy, random, again=True)
+        elif few:
+            self._train(every, round(share * OTHER_STEPS), x, energy, random)
         elif len(x) > GROWN * self._born[oldest]:
             self._train([oldest], round(share * AGAIN_STEPS), x, energy, random, again=True)
             self._train([member for member in every if member != oldest], round(share * OTHER_STEPS), x, energy, random)

@@ -1,8 +1,13 @@
-"""What LODE learns with where only an NLL comes back: a few networks of hidden residuals (`nets.py`)."""
+"""What LODE learns with where only an NLL comes back.
+
+A few networks of hidden residuals (`residuals.py`) learn any NLL roughly, sums of squared polynomials (`squares.py`)
+learn few NLLs exactly.
+"""
 
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -10,8 +15,11 @@ import torch
 from torch import Tensor
 
 from proposer.strategies.lode.energy import FAR, EnergyOfObservables
-from proposer.strategies.lode.residuals import Residuals
+from proposer.strategies.lode.residuals import FARTHEST, Residuals
+from proposer.strategies.lode.select import hits
+from proposer.strategies.lode.squares import Squares
 from proposer.strategies.lode.surrogate import LEARN_AGAIN, grouped
+from proposer.strategies.lode.train import training_rows
 from proposer.strategies.lode.validity import Validity
 from proposer.types import Floats
 
@@ -22,8 +30,8 @@ if TYPE_CHECKING:
 
     from proposer.strategies.lode.points import Known
 
-MOST_JUDGED = 600
-"""Most points that the process of the validity learns from."""
+MOST_BY_SQUARES, MOST_JUDGED = 700, 600
+"""Most points that the polynomials and the process of the validity learn from."""
 PATIENCE, PATIENCE_BY_DIMENSION = 0.3, 0.04
 """Exploring goes on although its points are seldom good: for each dimension PATIENCE_BY_DIMENSION, up to PATIENCE. With
 PATIENCE in three dimensions a thin toy3d took a quarter more evaluations to 95 % of the parts and missed one to three
@@ -47,6 +55,7 @@ class OfNll:
         self.dim, self.inputs = dim, inputs
         self._of_nll = energy.of_nll
         self.residuals = Residuals(dim)
+        self._squares = Squares(dim)
         self._validity = Validity(dim, inputs)
         self._threshold = self._of_nll.threshold  # when the networks last learned
         self._learned_from = 0
@@ -65,7 +74,10 @@ class OfNll:
             return
         before, self._threshold = self._threshold, self._of_nll.threshold
         now = (lambda energy: self._of_nll.since(energy, before)) if self._of_nll.soft else None
-        self.residuals.fit(known.u, self.inputs(known.u), known.plain, usable, rng, now=now)
+        few = hits(known, "solve") > hits(known, "exploit")
+        self.residuals.fit(known.u, self.inputs(known.u), known.plain, usable, rng, now=now, few=few)
+        rows = usable[training_rows(known.u[usable], known.energy[usable], MOST_BY_SQUARES, rng)]
+        self._squares.learn(self.inputs(known.u[rows]), known.plain[rows].clip(max=FARTHEST), rng)
         again = len(usable) >= LEARN_AGAIN * self._learned_from
         if again:
             self._learned_from = len(usable)
@@ -86,6 +98,16 @@ class OfNll:
 
     def members(self, u: Floats) -> Floats:
         return np.asarray(self._of_nll.within(self.residuals.members(torch.from_numpy(self.inputs(u)))).numpy())
+
+    def others(self) -> list[Callable[[Tensor], Tensor]]:
+        """Those of the polynomials, while they say more than nothing."""
+
+        def energy(member: int, u: Tensor) -> Tensor:
+            z = torch.from_numpy(self.inputs(u.numpy()))
+            plain = self._squares.energy(z, member)
+            return self._validity.raise_energy(self._of_nll.within(plain), z).clamp(max=FAR)
+
+        return [partial(energy, member) for member in range(self._squares.members)]
 
     @torch.no_grad()
     def probability(self, u: Floats, rng: np.random.Generator, wider: float = 1.0) -> Floats:
@@ -109,10 +131,13 @@ class OfNll:
 
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
         arrays = {"learned_from": np.array(float(self._learned_from)), "threshold": np.array(self._threshold)}
+        arrays |= {f"squares/{key}": value for key, value in self._squares.to_arrays().items()}
         return arrays | self.residuals.to_arrays() | self._validity.to_arrays()
 
     def load(self, arrays: Mapping[str, NDArray[np.float64]]) -> None:
         self._learned_from = int(arrays["learned_from"])
         self._threshold = float(arrays.get("threshold", self._of_nll.threshold))
         self.residuals.load(arrays)
-        self._validity.load(grouped(arrays).get("validity"))
+        parts = grouped(arrays)
+        self._squares = Squares.from_arrays(parts["squares"]) if "squares" in parts else Squares(self.dim)
+        self._validity.load(parts.get("validity"))

@@ -203,6 +203,9 @@ class OfObservables:
     def members(self, u: Floats) -> Floats:
         return np.asarray(self(torch.from_numpy(u)).numpy())[None]
 
+    def others(self) -> list[Callable[[Tensor], Tensor]]:
+        return []
+
     @torch.no_grad()
     def probability(self, u: Floats, rng: np.random.Generator, wider: float = 1.0) -> Floats:
         """The share of good ones among 32 draws of what the regression leaves open."""

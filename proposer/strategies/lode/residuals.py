@@ -49,11 +49,12 @@ class Residuals:
         rng: np.random.Generator,
         *,
         now: Callable[[Floats], Floats] | None = None,
+        few: bool = False,
     ) -> None:
         """Learns from the points at the positions `usable` of all n that are known.
 
         `u`, `z`: shape (n, d) each, in the unit cube and as inputs; `energy`: shape (n,). `now`: from energies as they
-        were when these networks last learned to what they are now.
+        were when these networks last learned to what they are now. `few`: by fewer steps.
         """
         random = torch.Generator().manual_seed(int(rng.integers(2**63)))
         if self.nets is None:
@@ -68,7 +69,7 @@ class Residuals:
                 self.error = float(np.clip(np.sqrt((off**2).mean()), LEAST_ERROR, MOST_ERROR))
         self._seen, self._turn = len(u), int(rng.integers(MEMBERS))
         rows = usable[training_rows(u[usable], energy[usable], MOST_POINTS, rng)]
-        self.nets.learn(z[rows], energy[rows].clip(max=FARTHEST), random, self._share)
+        self.nets.learn(z[rows], energy[rows].clip(max=FARTHEST), random, self._share, few=few)
 
     @torch.no_grad()
     def __call__(self, z: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ some that may be good (explore); and a few uniform ones, in case it is wrong eve
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -94,9 +95,9 @@ def not_yet(u: Floats, busy: Floats) -> NDArray[np.int64]:
     return np.sort(first[first >= len(busy)]) - len(busy)
 
 
-def hits(known: Known, origin: str, last: int = 300) -> float:
-    """The share of good ones among the last points of an origin; 1 / 2 while there are none."""
-    of = np.flatnonzero(known.origins == origin)[-last:]
+def hits(known: Known, origins: str | Sequence[str], last: int = 300) -> float:
+    """The share of good ones among the last points of an origin, or of several; 1 / 2 while there are none."""
+    of = np.flatnonzero(np.isin(known.origins, origins))[-last:]
     return (float(known.good[of].sum()) + 1.0) / (len(of) + 2.0)
 
 

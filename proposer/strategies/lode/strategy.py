@@ -24,6 +24,7 @@ from proposer.strategies.lode.collect import BEGIN, GATHER, UNIFORM, beside_good
 from proposer.strategies.lode.descend import DOWNHILL
 from proposer.strategies.lode.energy import EnergyOfObservables, ScoredObservable
 from proposer.strategies.lode.even import EvenIn
+from proposer.strategies.lode.fill import FILL
 from proposer.strategies.lode.lower import with_lower
 from proposer.strategies.lode.nll import OfNll
 from proposer.strategies.lode.observables import OfObservables
@@ -31,6 +32,7 @@ from proposer.strategies.lode.points import Known, Points
 from proposer.strategies.lode.probe import PROBE
 from proposer.strategies.lode.sample import Particles, subset_simulation
 from proposer.strategies.lode.select import probability_of_an_answer
+from proposer.strategies.lode.solve import SOLVE
 from proposer.strategies.lode.spread import OTHER_BASINS, SPREAD, stuck
 from proposer.strategies.lode.surrogate import Surrogate
 from proposer.strategies.state import pack, unpack
@@ -47,15 +49,17 @@ log = logging.getLogger(__name__)
 Inputs = Callable[[Floats], Floats]
 
 PARTICLES = 800
+FEW, SLOWLY = 5, 12
+"""While fewer are good a batch is a smaller part of what is known: more of them find good points sooner."""
 
 
 def _sample(surrogate: Surrogate, dim: int, random: torch.Generator, before: Tensor | None) -> Particles:
     return subset_simulation(surrogate, dim, n=PARTICLES, random=random, rough=surrogate.rough, before=before)
 
 
-MAP = Acquisition((PROBE, EXPLORE, EXPLOIT))
-STUCK = Acquisition((PROBE, OTHER_BASINS, SPREAD, EXPLORE, EXPLOIT))
-DESCEND = Acquisition((DOWNHILL, PROBE, EXPLORE, EXPLOIT))
+MAP = Acquisition((SOLVE, PROBE, FILL, EXPLORE, EXPLOIT))
+STUCK = Acquisition((SOLVE, PROBE, FILL, OTHER_BASINS, SPREAD, EXPLORE, EXPLOIT))
+DESCEND = Acquisition((SOLVE, DOWNHILL, PROBE, EXPLORE, EXPLOIT))
 COLLECT = Acquisition((GATHER,), (beside_good_points,), UNIFORM)
 
 
@@ -221,7 +225,8 @@ class Lode:
         start = time.monotonic()
         surrogate = self._fit(known)  # 2
         self.training_seconds += time.monotonic() - start
-        n = max(min(self.settings.points_per_iteration, max(first // 2, answered // 4)), least)
+        grown = max(first // 2, answered // (4 if known.good.sum() >= FEW else SLOWLY))
+        n = max(min(self.settings.points_per_iteration, grown), least)
         if not surrogate.fitted:
             return self._start(n)
         random = torch.Generator().manual_seed(int(self._generator("sample").integers(2**63)))

@@ -13,7 +13,7 @@ from torch import Tensor
 from proposer.types import Floats
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -61,6 +61,10 @@ class Surrogate(Protocol):
 
     def members(self, u: Floats) -> Floats:
         """Energies of each model that has a say, shape (members, n)."""
+        ...
+
+    def others(self) -> list[Callable[[Tensor], Tensor]]:
+        """Other models of the energy, from (n, d) to (n,) each: what they take for good is tried too."""
         ...
 
     def probability(self, u: Floats, rng: np.random.Generator, wider: float = 1.0) -> Floats:

@@ -1,0 +1,67 @@
+"""Sums of squared polynomials: thin curved regions are learned to many digits."""
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.search.problems import PROBLEMS
+from proposer.drive import drive
+from proposer.strategies.lode.squares import Squares
+from proposer.strategies.lode.strategy import Lode, LodeSettings
+from proposer.target import Target
+
+
+def energy(x: np.ndarray) -> np.ndarray:
+    """Good in a sheet that is 0.01 thin, of codimension 2 in four dimensions: 1 in 6,000 of the cube."""
+    first = x[:, 0] ** 2 + x[:, 1] - 0.5 * x[:, 2] * x[:, 3] - 0.3
+    second = x[:, 3] + 0.4 * x[:, 2] ** 3 - 0.5 * x[:, 0] * x[:, 1]
+    return (first**2 + second**2) / 0.01**2
+
+
+def test_a_thin_sheet_is_learned_from_points_of_which_none_is_good():
+    rng = np.random.default_rng(1)
+    x = rng.uniform(-1, 1, (200, 4))
+    x = x[energy(x) > 2.0]
+    squares = Squares(4)
+    for _ in range(3):
+        squares.learn(x, energy(x), rng)
+    fresh = rng.uniform(-1, 1, (400_000, 4))
+    good, found = energy(fresh) < 1.0, squares.energy(torch.from_numpy(fresh), 0).numpy() < 1.0
+    assert good.sum() > 20
+    assert (good & found).sum() > 0.8 * good.sum()
+    assert (good & found).sum() > 0.8 * found.sum()
+
+
+def test_nothing_is_predicted_of_what_no_polynomials_fit():
+    rng = np.random.default_rng(2)
+    x = rng.uniform(-1, 1, (200, 3))
+    squares = Squares(3)
+    squares.learn(x, 30.0 * (2.0 + np.cos(9.0 * x).prod(axis=1)) ** 5, rng)
+    assert squares.members == 0
+
+
+def test_it_goes_on_from_what_is_kept():
+    rng = np.random.default_rng(3)
+    x, z = rng.uniform(-1, 1, (60, 4)), torch.from_numpy(rng.uniform(-1, 1, (20, 4)))
+    squares = Squares(4)
+    squares.learn(x, energy(x), rng)
+    again = Squares.from_arrays(squares.to_arrays())
+    assert again.members == squares.members > 0
+    for each in (squares, again):
+        each.learn(x, energy(x), np.random.default_rng(4))
+    torch.testing.assert_close(again.energy(z, 0), squares.energy(z, 0), rtol=0, atol=0)
+    with pytest.raises(ValueError, match="do not fit"):
+        Squares.from_arrays(squares.to_arrays() | {"kept0": np.zeros((1, 3))})
+
+
+@pytest.mark.slow
+def test_thin_curved_sheets_in_eight_dimensions_are_found_and_filled():
+    """Of the cube 3 in 10,000 are good."""
+    problem = PROBLEMS["saddle8d"]
+    strategy = Lode(problem.space(), LodeSettings(Target(problem.threshold)), 0, problem.scored())
+    evaluations = 0
+    for told, _ in drive(strategy, problem.backend(), problem.space()):
+        evaluations += len(told)
+        if strategy.good >= 100 or evaluations > 800:
+            break
+    assert strategy.good >= 100
