@@ -163,7 +163,7 @@ def test_measurements_become_constants_on_both_sides(scan, load):
     program = (
         "import json, sys; from evaluator.chain import Chain; from evaluator.description import describe; "
         "from scanspec import read_scan_file; found = describe(Chain(read_scan_file(sys.argv[1])), 1); "
-        "print(json.dumps([[each.likelihood.mean, each.likelihood.sigma] for each in found.observables])); "
+        "print(json.dumps([[spec.likelihood.mean, spec.likelihood.sigma] for spec in found.observables])); "
         "print(found.likelihood_digest, 'flavio' in sys.modules)"
     )
     done = subprocess.run(
