@@ -217,7 +217,7 @@ WRITER = "  writer:\n    function: writer:f\n"
     [
         ("None", "no code before this one has written wc.json"),
         ("'{'", "wc.json is not a WCxf file that can be used"),
-        ("json.dumps(dict(eft='WET', basis='flavio', scale=4.8, values=dict(C9_bsmumi=1)))", "no WCxf file"),
+        ("json.dumps(dict(eft='WET', basis='flavio', scale=4.8, values=dict(C9_bsmumi=1)))", "not a WCxf file"),
         ("json.dumps(dict(eft='WET', basis='flavio', scale=4.8, values=dict(C9_bsmumu=float('nan'))))", "not finite"),
         (
             "json.dumps(dict(eft='SMEFT', basis='Warsaw', scale=1e3, values=dict(phiD=dict(Re=1e-9, Im=1e-9))))",

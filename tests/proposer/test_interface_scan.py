@@ -58,7 +58,7 @@ def test_each_status_and_a_process_that_dies(tmp_path: Path) -> None:
         elif row.y < -2.9:
             assert row.status == "FAILED" and row.message.startswith("its process died")
         elif abs(row.x) < 0.05:
-            assert row.status == "FAILED" and "no finite number" in row.message
+            assert row.status == "FAILED" and "not a finite number" in row.message
         else:
             assert row.status == "OK" and math.isclose(math.hypot(row.x, row.y), row.radius)
             assert pytest.approx((row.radius - 2) ** 2 / 0.18, rel=0.02) == row.NLL
