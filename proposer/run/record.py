@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
-from proposer.run.meaning import ScanMeaning
 from proposer.target import DEFAULT_TARGET, Target
+
+
+class ScanMeaning(NamedTuple):
+    """What decides the points of a scan and their results, by its place in the file, as JSON gives it back.
+
+    Without when it stops, how long a code may take, and what is for people. `given`: settings that stand in the file.
+    """
+
+    places: dict[str, Any]
+    given: list[str]
 
 
 @dataclass(frozen=True, kw_only=True)
