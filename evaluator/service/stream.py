@@ -148,14 +148,19 @@ class Stream:
                 await asyncio.wait_for(self.wake.wait(), left)
         else:  # no limit, or everything has been cancelled and only results can come
             await self.wake.wait()
-        # more may finish until half of what no worker has begun is left: then the client should send more
-        ahead = len(self.running) - len(self.finished) - self._executor.concurrency
-        enough = len(self.finished) + ahead // 2 if ahead > 0 else len(self.running)
+        ahead = len(self.running) - len(self.finished) - self._executor.concurrency  # what no worker has begun
+        half = len(self.finished) + max(ahead, 0) // 2  # when so many have finished the client should send more
+        await self._until(len(self.running), COALESCE)
+        await self._until(half, LINGER)
+        self._listen(1)
+
+    async def _until(self, enough: int, most: float) -> None:
+        """Waits until so many points have finished, or anything else has happened, for at most so many seconds."""
         self._listen(enough)
         if len(self.finished) < enough and self.fault is None:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.wake.wait(), LINGER if ahead > 0 else COALESCE)
-        self._listen(1)
+            timer = self._loop.call_later(most, self.wake.set)
+            await self.wake.wait()
+            timer.cancel()
 
     def _listen(self, enough: int) -> None:
         """From now on `wake` tells when so many points have finished."""
