@@ -57,7 +57,7 @@ class Stream:
         room_for: Callable[[Stream, int], Awaitable[None]],
     ) -> None:
         self._executor, self._room_for = executor, room_for
-        self._names = [each.name for each in description.parameters]
+        self._names = [parameter.name for parameter in description.parameters]
         self._order: list[int] | None = None
         self._spectra_below = -math.inf
         self._loop = asyncio.get_running_loop()

@@ -266,7 +266,7 @@ def test_bad_points(run, program_scan, assignment, words):
         ("in.slha", "on.slha", 5, "on.slha cannot be read"),
         ("timeout: 20", "timeout: -1", 6, "timeout is -1, but must be more than 0 and at most"),
         ("timeout: 20", "success: {exit_codes: zero}", 6, "exit_codes"),
-        ("timeout: 20", "invalid_when: {stderr: '('}", 6, "no regular expression"),
+        ("timeout: 20", "invalid_when: {stderr: '('}", 6, "not a regular expression"),
         ("timeout: 20", "conditions: mj > 1", 6, "'mj > 1' uses 'mj'"),
     ],
 )

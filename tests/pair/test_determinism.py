@@ -55,7 +55,7 @@ def test_a_seed_is_drawn_and_kept_where_there_is_none(
     _, evaluator = shared
     scan = make_scan(setup="", iterations=1)
     said = [lodescan("scan", scan.file, "--evaluator", evaluator.address, "--run", tmp_path / n) for n in "ab"]
-    assert [each.code for each in said] == [0, 0]
+    assert [child.code for child in said] == [0, 0]
     assert not set(read_run(tmp_path / "a").params) & set(read_run(tmp_path / "b").params)
     # The same command goes on with the seed that was drawn.
     scan.write(iterations=2)

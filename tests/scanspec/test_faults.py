@@ -85,9 +85,9 @@ plotting: {plots: {a: {values: [x]}}, plts: 1}
         (18, "unknown key 'plts'"),
     ]
     for line, words in wanted:
-        assert any(each.startswith(f"scan.yaml, line {line}: ") and words in each for each in lines), (line, words)
+        assert any(fault.startswith(f"scan.yaml, line {line}: ") and words in fault for fault in lines), (line, words)
     assert len(lines) == len(wanted), lines
-    numbers = [int(re.match(r"scan.yaml, line (\d+): ", each)[1]) for each in lines]
+    numbers = [int(re.match(r"scan.yaml, line (\d+): ", fault)[1]) for fault in lines]
     assert numbers == sorted(numbers)
 
 
@@ -183,7 +183,7 @@ def test_what_is_no_scan_file_is_named(said, name, text, words):
         ("toy:f", "toy", 6, ["must be module:name"]),
         ("toy:f", "sub/toy.py:f", 6, ["without .py", "function: toy:f"]),
         ("toy:f\n", "toy:f\n    invalid_when: {exit_codes: [1.5]}\n", 7, ["a list of whole numbers"]),
-        ("toy:f\n", "toy:f\n    invalid_when: {stderr: '('}\n", 7, ["no regular expression"]),
+        ("toy:f\n", "toy:f\n    invalid_when: {stderr: '('}\n", 7, ["not a regular expression"]),
         ("toy:f\n", "toy:f\n    flags: {a: 3}\n", 7, ["[BLOCK, [indices]]"]),
         ("toy:f\n", f"toy:f\n    output_file: {'a' * 300}\n", 7, ["the name of a file"]),
         ("toy:f\n", 'toy:f\n    output_file: "a/.."\n', 7, ["the name of a file"]),
