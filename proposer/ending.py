@@ -18,7 +18,7 @@ from proposer.show.failures import failure_kinds, scan_file, show_reasons
 from proposer.show.plots import draw, read_points
 from proposer.show.plotting import read_plotting
 from proposer.show.tally import Tally
-from proposer.show.voice import say, tell
+from proposer.show.voice import busy, say, tell
 from proposer.strategies.base import Settings
 from scanspec import ScanFile, ScanFileError
 from scanspec.spectrum import FILES_NOT_KEPT
@@ -85,7 +85,9 @@ def conclude_again(dataset: Dataset, limits: Limits, settings: Settings, stored:
 
 
 def draw_pictures(folder: Path, spec: ScanFile, *, report: bool) -> None:
-    """Draws the pictures that the file asks for, and the report. A picture that fails does not spoil the end."""
+    """Draws the pictures that the file asks for, and the report. A picture that fails does not spoil the end, and who
+    does not wait for the pictures has the results all the same.
+    """
     try:
         if (plotting := read_plotting(spec)) is not None:
             keep_scan_file(folder, spec)  # its pictures may be other ones by now
@@ -94,7 +96,11 @@ def draw_pictures(folder: Path, spec: ScanFile, *, report: bool) -> None:
         if report:
             from proposer.report.write import write_report  # here: Bokeh is slow to load, and a scan need not wait
 
-            say(f"report: {write_report([folder])[0]}")
+            with busy("drawing the report ... (Ctrl-C ends it; the results are kept)"):
+                written = write_report([folder])
+            say(f"report: {written[0]}")
+    except KeyboardInterrupt:
+        say(f"not drawn: interrupted; all results are kept, and `lodescan report {shlex.quote(str(folder))}` draws it")
     except NoRoom as error:
         say(f"not drawn: {error}")
     except (ScanFileError, DatasetError, OSError) as error:

@@ -43,7 +43,7 @@ def draw_profile(folder: Path, names: list[str], levels: Sequence[float], file: 
     if file is None:
         check_no_link(folder / PLOTS)
     path.parent.mkdir(parents=True, exist_ok=True)
-    drawn = figure(Picture(path.stem, "", [panel], columns=1), PAPER)
+    drawn = figure(Picture(path.stem, "", [panel], columns=1), PAPER).figure
     with writing(path.parent, path.name) as out:
         out.write(rendered(drawn, kind, PAPER))
     print(f"drawn: {path}")

@@ -28,8 +28,8 @@ ending = threading.Event()
 """Set when a signal has asked for an end, until the command is over."""
 
 
-class Interrupted(BaseException):
-    """A signal asked the command to end; everything that was read is on the disk."""
+class Interrupted(KeyboardInterrupt):
+    """A signal asked the command to end, as Ctrl-C asks a notebook; everything that was read is on the disk."""
 
     def __init__(self, number: int) -> None:
         self.number = number

@@ -28,7 +28,8 @@ NUMBERED = ("#2f81d6", "#c4641a", "#128a6b", "#a85a97")
 BUDGET = 5_000_000
 """Bytes of all points of a run in the page."""
 
-_TOOLS = "pan,wheel_zoom,box_zoom,box_select,lasso_select,reset"
+_TOOLS = "pan,wheel_zoom,box_zoom,reset"
+_BRUSHES = "pan,wheel_zoom,box_zoom,box_select,lasso_select,reset"
 _BYTES = 16 / 3  # of a number with single precision in base64
 _FORM = """select.bk-input { background: var(--raised); color: var(--text); border-color: var(--soft); }
 label { color: var(--text); }"""
@@ -103,13 +104,14 @@ class Live:
                 ranges[f"{name}_axis_type"] = side.scale
                 if side.limits is not None:
                     ranges[f"{name}_range"] = side.limits
+        points = any(isinstance(mark, p.Dots) for mark in panel.marks)
         drawn: Any = figure(
             sizing_mode="stretch_width",
             aspect_ratio=1 / panel.tall,
             min_height=150,
-            tools=_TOOLS,
+            tools=_BRUSHES if points else _TOOLS,
             active_scroll=None,
-            active_drag="box_select",
+            active_drag="box_select" if points else "box_zoom",
             toolbar_location="above",
             output_backend="webgl",
             **ranges,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import Any
@@ -14,16 +14,18 @@ from bokeh.embed import components
 from bokeh.resources import Resources
 from jinja2 import Environment, select_autoescape
 from markupsafe import Markup
+from PIL import Image
 
 from proposer.report.live import Live
 from proposer.report.section import Section
-from proposer.show.marks import LIGHT
 from proposer.show.picture import Picture
-from proposer.show.still import figure, pixels
 from scanspec import VERSION
 
-_DENSE = 1.6
-"""Pixels of an image for each of the page."""
+_INCH = 120.0
+"""Pixels of the page for an inch on paper, at which labels are as large as text."""
+
+DPI = 192.0
+"""Pixels of an image for an inch on paper."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,14 @@ class Still:
     width: int
     height: int
     says: str
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A picture as matplotlib has drawn it once: `stills` for the page, `files` by their kind for a paper."""
+
+    stills: Sequence[Image.Image]
+    files: Mapping[str, bytes]
 
 
 @dataclass(frozen=True)
@@ -48,8 +58,17 @@ class Shown:
     live: Sequence[Markup]
 
 
-def page(title: str, subtitle: str, runs: Sequence[str], sections: Sequence[Section], lives: Sequence[Live]) -> str:
-    """The whole page. `lives`: one a run, in the order of the sections' parts."""
+@dataclass(frozen=True)
+class Head:
+    """What stands at the top: `runs` are the folders."""
+
+    title: str
+    subtitle: str
+    runs: Sequence[str]
+
+
+def page(head: Head, sections: Sequence[Section], lives: Sequence[Live], drawn: Callable[[Picture], Drawn]) -> str:
+    """The whole page. `lives`: one a run, in the order of the sections' parts; `drawn` gives each picture's images."""
     roots: dict[str, Any] = {}
     made: list[dict[str, Any]] = []
     for section in sections:
@@ -58,7 +77,12 @@ def page(title: str, subtitle: str, runs: Sequence[str], sections: Sequence[Sect
             live = lives[number] if len(section.parts) == len(lives) else lives[0]
             parts.append(
                 vars(part)
-                | {"pictures": [_shown(picture, f"{section.name}-{number}", live, roots) for picture in part.pictures]}
+                | {
+                    "pictures": [
+                        _shown(picture, drawn(picture), f"{section.name}-{number}", live, roots)
+                        for picture in part.pictures
+                    ]
+                }
             )
         made.append({"name": section.name, "title": section.title, "parts": parts})
     document = Document()
@@ -76,9 +100,9 @@ def page(title: str, subtitle: str, runs: Sequence[str], sections: Sequence[Sect
     here = files("proposer.report")
     left = sum(live.left_out for live in lives)
     return environment.from_string((here / "page.html").read_text()).render(
-        title=title,
-        subtitle=subtitle,
-        runs=runs,
+        title=head.title,
+        subtitle=head.subtitle,
+        runs=head.runs,
         sections=made,
         version=VERSION,
         style=Markup((here / "page.css").read_text()),
@@ -93,14 +117,10 @@ def page(title: str, subtitle: str, runs: Sequence[str], sections: Sequence[Sect
     )
 
 
-def _shown(picture: Picture, prefix: str, live: Live, roots: dict[str, Any]) -> Shown:
+def _shown(picture: Picture, drawn: Drawn, prefix: str, live: Live, roots: dict[str, Any]) -> Shown:
     """The picture with its images; figures of Bokeh go into `roots` by a name."""
-    whole = picture.panels[0].place is not None
-    if whole:
-        images = [_still(picture, picture.says)]
-    else:
-        panels = [replace(picture, panels=[panel], columns=1) for panel in picture.panels]
-        images = [_still(one, picture.says if k == 0 else _names(one)) for k, one in enumerate(panels)]
+    says = [picture.says, *(f"{panel.y.plain} against {panel.x.plain}" for panel in picture.panels[1:])]
+    images = [_still(image, text) for image, text in zip(drawn.stills, says, strict=False)]
     names = []
     if picture.lively:
         for k, figure in enumerate(live.panels(picture)):
@@ -109,20 +129,16 @@ def _shown(picture: Picture, prefix: str, live: Live, roots: dict[str, Any]) -> 
         if picture.name == "points":
             names.append(Markup(f"{prefix}-explorer"))
             roots[str(names[-1])] = live.explorer(*(live.names[1:3] if len(live.names) > 2 else (live.names * 2)[:2]))
+    whole = picture.panels[0].place is not None
     return Shown(
         f"{prefix}-{picture.name}", picture.says, caption=picture.caption, images=images, wide=whole, live=names
     )
 
 
-def _names(picture: Picture) -> str:
-    panel = picture.panels[0]
-    return f"{panel.y.plain} against {panel.x.plain}"
-
-
-def _still(picture: Picture, says: str) -> Still:
-    look = replace(LIGHT, dpi=100.0 * _DENSE)
-    drawn = pixels(figure(picture, look), look)
-    width, height = drawn.size
+def _still(image: Image.Image, says: str) -> Still:
     file = io.BytesIO()
-    drawn.save(file, format="PNG")
-    return Still(base64.b64encode(file.getvalue()).decode(), round(width / _DENSE), round(height / _DENSE), says)
+    image.save(file, format="PNG")
+    dense = DPI / _INCH
+    return Still(
+        base64.b64encode(file.getvalue()).decode(), round(image.width / dense), round(image.height / dense), says
+    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
-from scipy.stats import ks_2samp
 
 from proposer.report.axes import plain, side
 from proposer.report.section import Code, Part, Rows
@@ -64,6 +63,8 @@ def _apart(seen: Seen, at: np.ndarray) -> list[tuple[str, float, str]]:
     """Variables in which some points lie elsewhere than the others, by Kolmogorov's distance, with words."""
     if at.sum() < 5 or (~at).sum() < 5:
         return []
+    from scipy.stats import ks_2samp  # here: it takes longer to load than a picture to draw
+
     found = []
     for k, variable in enumerate(seen.scan.variables):
         if variable.fixed:

@@ -17,8 +17,8 @@ from proposer.run.columns import Columns, Quantity, TooManyColumns
 from proposer.run.dataset import Dataset
 from proposer.run.files import DatasetError, read_object, writing
 from proposer.run.init_csv import init_digest, init_path
-from proposer.run.meaning import ScanMeaning, difference, meaning
-from proposer.run.record import RunRecord
+from proposer.run.meaning import difference, meaning
+from proposer.run.record import RunRecord, ScanMeaning
 from proposer.target import Target
 from proposer.wire.agreement import show
 from scanspec import VERSION, ScanFile, ScanFileError, read_scan_file

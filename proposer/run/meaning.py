@@ -6,8 +6,9 @@ import hashlib
 import json
 import math
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from proposer.run.record import ScanMeaning
 from proposer.strategies.choice import read_settings, type_name
 from scanspec import keys
 from scanspec.tools import call_of
@@ -20,17 +21,6 @@ _STOPS = ("iterations",)
 
 _OF_A_CODE = ("run", "timeout", "first_timeout", "description", "observables", "cores", "memory")
 """Keys of a code that change no result, or that are looked at by themselves."""
-
-
-class ScanMeaning(NamedTuple):
-    """What decides the points of a scan and their results.
-
-    `values`: each by its path in the file, such as "networks: threshold_value", as JSON gives it back. When the scan
-    stops, how long a code may take, and texts for people are left out. `given`: the settings that the file has.
-    """
-
-    values: dict[str, Any]
-    given: list[str]
 
 
 def meaning(scan: ScanFile) -> ScanMeaning:

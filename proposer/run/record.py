@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
-from proposer.run.meaning import ScanMeaning
 from proposer.target import DEFAULT_TARGET, Target
+
+
+class ScanMeaning(NamedTuple):
+    """What decides the points of a scan and their results.
+
+    `values`: each by its path in the file, such as "networks: threshold_value", as JSON gives it back. When the scan
+    stops, how long a code may take, and texts for people are left out. `given`: the settings that the file has.
+    """
+
+    values: dict[str, Any]
+    given: list[str]
 
 
 @dataclass(frozen=True, kw_only=True)

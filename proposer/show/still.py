@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -12,6 +13,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from proposer.show import picture as p
@@ -22,14 +24,42 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def pixels(drawn: Figure, look: Look) -> Image.Image:
-    """A figure as an image with few colours, which keeps a page with many images small."""
-    drawn.set_dpi(look.dpi)
-    canvas: Any = FigureCanvasAgg(drawn)
+@dataclass(frozen=True)
+class Drawing:
+    """A figure. `tiles`: left, top, width and height in inches, from the upper left, of what can stand alone."""
+
+    figure: Figure
+    tiles: Sequence[tuple[float, float, float, float]]
+
+
+def pixels(drawing: Drawing, dpi: float) -> Image.Image:
+    """The figure as an image."""
+    drawing.figure.set_dpi(dpi)
+    canvas: Any = FigureCanvasAgg(drawing.figure)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         canvas.draw()
-    return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3]).quantize(128, method=Image.Quantize.FASTOCTREE)
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
+
+
+def cut(image: Image.Image, drawing: Drawing, dpi: float) -> list[Image.Image]:
+    """Its tiles at that many pixels an inch, with few colours, which keeps a page with many images small."""
+    dense = image.width / drawing.figure.get_figwidth()
+    found = []
+    for left, top, width, height in drawing.tiles:
+        right, bottom = min((left + width) * dense, image.width), min((top + height) * dense, image.height)
+        box = left * dense, top * dense, right, bottom
+        size = round(width * dpi), round(height * dpi)
+        small = image.resize(size, Image.Resampling.HAMMING, box=box)
+        found.append(small.quantize(128, method=Image.Quantize.FASTOCTREE))
+    return found
+
+
+def png(image: Image.Image, dpi: float) -> bytes:
+    """The image as a file."""
+    file = io.BytesIO()
+    image.save(file, format="PNG", dpi=(dpi, dpi), compress_level=4)
+    return file.getvalue()
 
 
 def rendered(drawn: Figure, kind: str, look: Look) -> bytes:
@@ -42,14 +72,18 @@ def rendered(drawn: Figure, kind: str, look: Look) -> bytes:
     return file.getvalue()
 
 
-def figure(picture: p.Picture, look: Look) -> Figure:
-    """The figure of a picture."""
+def figure(picture: p.Picture, look: Look) -> Drawing:
+    """The figure of a picture: a tile for each panel, which has its own legend and colour bar and can stand alone.
+
+    Panels with a place share them, and the labels of the outer ones.
+    """
     rows, columns, places = _grid(picture)
-    each = 3.4 if columns == 1 else 2.9 if columns <= 3 else 1.9 if columns <= 6 else 1.4
-    if columns == 1 and picture.panels[0].y.categories:
-        each = 5.2
-    tall = max(panel.tall for panel in picture.panels)
-    size = 0.4 + each * columns, 0.3 + each * tall * rows
+    whole = picture.panels[0].place is not None
+    each = (2.9 if columns <= 3 else 1.9 if columns <= 6 else 1.4) if whole else _WIDE[bool(_names(picture))]
+    tall = each * max(panel.tall for panel in picture.panels)
+    tile = (each, tall) if whole else (each, tall + 0.3)
+    edge = _EDGE if whole else (0.0, 0.0, 0.0, 0.0)
+    size = edge[0] + tile[0] * columns + edge[2], edge[1] + tile[1] * rows + edge[3]
     settings: dict[Any, Any] = {
         "svg.hashsalt": "lodescan",
         "pdf.fonttype": 42,
@@ -69,46 +103,65 @@ def figure(picture: p.Picture, look: Look) -> Figure:
     }
     with mpl.rc_context(settings), warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        alone = len(picture.panels) == 1 and not picture.panels[0].x.categories
-        drawn = Figure(figsize=size, layout=None if alone else "constrained")
-        grid = drawn.subplots(rows, columns, squeeze=False)
-        for each_ax in grid.flat:
-            each_ax.set_visible(False)
-        coloured = None
+        drawn = Figure(figsize=size)
+        tiles, axes, coloured = [], [], None
         for panel, (row, column) in zip(picture.panels, places, strict=True):
-            ax: Axes = grid[row, column]
-            ax.set_visible(True)
-            coloured = _panel(ax, panel, picture.table, look) or coloured
-            if panel.place is not None:
+            corner = edge[0] + column * tile[0], size[1] - edge[3] - (row + 1) * tile[1]  # lower left, in inches
+            left, bottom, right, top = _GAP if whole else _margins(panel, _coloured(panel))
+            inside = corner[0] + left, corner[1] + bottom, tile[0] - left - right, tile[1] - bottom - top
+            ax = drawn.add_axes(_share(inside, size))
+            found = _panel(ax, panel, picture.table, look)
+            if whole:
                 _trim(ax, row < rows - 1, column > 0)
-        shown = [ax for ax in grid.flat if ax.get_visible()]
-        if coloured is not None and picture.table is not None:
-            beside = shown if picture.panels[0].place is None else grid[:, -1].tolist()
-            where: dict[str, Any] = {"ax": beside, "shrink": 0.8, "aspect": 30}
-            if alone:
-                where = {"cax": drawn.add_axes((1.0 - 0.52 / size[0], 0.2, 0.07 / size[0], 0.6))}
-            bar: Any = drawn.colorbar(coloured, **where, label="NLL")
-            bar.outline.set_visible(False)
-        _legend(drawn, shown, picture, look)
-        if alone:
-            room = _margins(picture.panels[0], size)  # which takes no time
-            room["right"] -= 0.5 / size[0] * (coloured is not None)
-            drawn.subplots_adjust(**room)
-        elif (engine := drawn.get_layout_engine()) is not None:
-            engine.execute(drawn)
-            drawn.set_layout_engine("none")  # it is laid out; each drawing would do so again
-    return drawn
+                coloured = found or coloured
+            else:
+                _legend(drawn, [ax], [panel], look, _share((*corner, *tile), size))
+                _bar(drawn, found, (corner[0] + tile[0] - 0.52, corner[1] + 0.25 * tile[1], 0.07, 0.5 * tile[1]))
+            axes.append(ax)
+            tiles.append((column * tile[0], row * tile[1], *tile))
+        if whole:
+            _legend(drawn, axes, picture.panels, look, (0.0, 0.0, 1.0, 1.0))
+            _bar(drawn, coloured, (size[0] - 0.5, 0.2 * size[1], 0.07, 0.6 * size[1]))
+    return Drawing(drawn, [(0.0, 0.0, *size)] if whole else tiles)
 
 
-def _margins(panel: p.Panel, size: tuple[float, float]) -> dict[str, float]:
-    """Of a single panel with room for its labels, as shares of the figure's width and height (inches)."""
+_WIDE = {False: 3.1, True: 4.7}
+"""Inches of a tile: without and with names of categories at its side."""
+
+_EDGE = 0.75, 0.7, 0.65, 0.3
+_GAP = 0.05, 0.05, 0.05, 0.05
+"""Left, bottom, right, top in inches: around all panels that share labels, and around each of them."""
+
+
+def _names(picture: p.Picture) -> Sequence[str]:
+    return next((panel.y.categories for panel in picture.panels if panel.y.categories), ())
+
+
+def _coloured(panel: p.Panel) -> bool:
+    return any(isinstance(mark, p.Dots) and mark.by == "NLL" for mark in panel.marks)
+
+
+def _share(inches: tuple[float, float, float, float], size: tuple[float, float]) -> tuple[float, float, float, float]:
+    """Left, bottom, width and height in inches as shares of the figure."""
+    return inches[0] / size[0], inches[1] / size[1], inches[2] / size[0], inches[3] / size[1]
+
+
+def _bar(drawn: Figure, coloured: Any, inches: tuple[float, float, float, float]) -> None:
+    """A colour bar of the NLL there, if anything is coloured."""
+    if coloured is not None:
+        place = _share(inches, (drawn.get_figwidth(), drawn.get_figheight()))
+        bar: Any = drawn.colorbar(coloured, cax=drawn.add_axes(place), label="NLL")
+        bar.outline.set_visible(False)
+        bar.locator = MaxNLocator(nbins=4)
+
+
+def _margins(panel: p.Panel, coloured: bool) -> tuple[float, float, float, float]:
+    """Left, bottom, right and top of a tile in inches, with room for its labels. To measure them takes seconds."""
     longest = max((len(name) for name in panel.y.categories), default=6)
-    return {
-        "left": min(0.5, (0.28 + 0.075 * longest) / size[0]),
-        "right": 1.0 - 0.12 / size[0],
-        "bottom": 0.45 / size[1],
-        "top": 1.0 - 0.32 / size[1],
-    }
+    below = max((len(name) for name in panel.x.categories), default=0)
+    left = 0.28 + 0.075 * longest + 0.2 * bool(panel.y.label) if panel.y.categories else 0.7
+    bottom = min(0.25 + 0.055 * below, 1.3) if below else 0.45
+    return min(2.3, left), bottom, 0.62 if coloured else 0.14, 0.47 if panel.title else 0.3
 
 
 def _grid(picture: p.Picture) -> tuple[int, int, list[tuple[int, int]]]:
@@ -159,8 +212,11 @@ def _panel(ax: Axes, panel: p.Panel, table: p.Table | None, look: Look) -> Any:
     return coloured
 
 
-def _legend(drawn: Figure, axes: Sequence[Axes], picture: p.Picture, look: Look) -> None:
-    marks = [mark for panel in picture.panels for mark in panel.marks]
+def _legend(
+    drawn: Figure, axes: Sequence[Axes], panels: Sequence[p.Panel], look: Look, place: tuple[float, float, float, float]
+) -> None:
+    """A legend in the upper left corner of the place, given in shares of the figure."""
+    marks = [mark for panel in panels for mark in panel.marks]
     names = next((mark.names for mark in marks if isinstance(mark, p.Regions)), ())
     found: dict[str, Any] = {
         name: Patch(facecolor=colour, edgecolor=look.text) for name, colour in zip(names, look.regions, strict=False)
@@ -170,5 +226,15 @@ def _legend(drawn: Figure, axes: Sequence[Axes], picture: p.Picture, look: Look)
             found.setdefault(label, handle)
     if found:
         scale = 1.6 if any(label in ("bad", "good") for label in found) else 1.0
-        corner: Any = "upper left" if drawn.get_layout_engine() is None else "outside upper left"
-        drawn.legend(found.values(), found.keys(), loc=corner, ncols=4, frameon=False, markerscale=scale)
+        drawn.legend(
+            found.values(),
+            found.keys(),
+            loc="upper left",
+            bbox_to_anchor=place,
+            borderaxespad=0.2,
+            ncols=4,
+            frameon=False,
+            markerscale=scale,
+            columnspacing=1.0,
+            handletextpad=0.4,
+        )

@@ -51,6 +51,17 @@ def say(line: str) -> None:
         stderr_console().print(visible(line))
 
 
+@contextmanager
+def busy(words: str) -> Iterator[None]:
+    """Says on a terminal what is being done, for as long as it takes. A pipe and a program learn of its end alone."""
+    console = stderr_console()
+    if voice() is Voice.PEOPLE and console.is_terminal and not in_json():
+        with console.status(visible(words)):
+            yield
+    else:
+        yield
+
+
 def warn(line: str) -> None:
     """Writes a message that also those who asked for quiet must see."""
     tell("warning", {"text": line}, logging.WARNING)

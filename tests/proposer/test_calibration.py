@@ -73,7 +73,7 @@ def test_the_picture_shows_the_bins_with_their_errors_and_says_so(seen):
     assert len(re.findall(r"predicted \d\.\d to \d\.\d \(mean [\d.]+\): [\d.]+% of [\d,]+ good", picture.says)) == len(
         table.rows
     )
-    drawn = figure(picture, PAPER)
+    drawn = figure(picture, PAPER).figure
     assert [len(ax.lines) for ax in drawn.axes] == [2, 0] and len(drawn.axes[1].patches) == 2 * len(table.rows)
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from proposer.run.init_csv import init_digest
 from proposer.run.manifest import scan_difference
-from proposer.run.meaning import ScanMeaning, meaning
-from proposer.run.record import RunRecord
+from proposer.run.meaning import meaning
+from proposer.run.record import RunRecord, ScanMeaning
 from scanspec import ScanFile, read_scan_file
 
 FILE = """\

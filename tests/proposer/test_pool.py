@@ -24,8 +24,9 @@ from proposer.types import Status
 from proposer.wire import addresses, hand_out, patience
 from proposer.wire.hand_out import share_out
 from proposer.wire.pool import Pool
-from proposer.wire.security import NotSecure
-from scanspec import UsageError
+from proposer.wire.remote import Link
+from proposer.wire.security import NotSecure, Security
+from scanspec import UsageError, read_address
 from tests.proposer.hostile import Honest, good, listening, message
 from tests.proposer.pooled import DESCRIBED, Pooled, at_once, opened, points
 
@@ -259,3 +260,15 @@ def test_points_are_shared_out_so_that_all_end_together() -> None:
     assert [number for _, number in share_out([link(0.1, 1, room=3), link(10.0, 1, room=5)], 100)] == [3, 5]
     unknown = [number for _, number in share_out([link(math.nan, 2), link(0.1, 1)], 30)]
     assert unknown == [20, 10]
+
+
+def test_one_point_that_is_held_up_does_not_make_its_evaluator_slow(opened: ExitStack) -> None:
+    """Nothing is asked back from it, as it would be if all its points took so long now."""
+    alone = Link(read_address("127.0.0.1:9"), queue.SimpleQueue(), Security())
+    opened.callback(alone.close)
+    for seconds, window in (([0.001] * 99 + [0.05], range(100, 513)), ([0.05], range(21, 22))):
+        alone.out = dict.fromkeys(range(len(seconds)), 0.0)
+        for point, each in enumerate(seconds):
+            alone.answer(point, each)
+        alone.took_up(len(seconds))
+        assert alone.window_now in window

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import io
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.stats import spearmanr
 
 from proposer.__main__ import main
 from proposer.report.physics import pull_of, ranks_correlation
@@ -207,6 +210,8 @@ def test_pulls() -> None:
 def test_ranks_correlation() -> None:
     x = np.arange(50.0)
     found = ranks_correlation(np.column_stack([x, np.exp(x), -(x**3), np.ones(50)]))
+    halves = np.round(x / 2)
+    assert ranks_correlation(np.column_stack([x, halves]))[0, 1] == pytest.approx(spearmanr(x, halves).statistic)
     assert found[0, 1] == pytest.approx(1.0) and found[0, 2] == pytest.approx(-1.0) and np.isnan(found[0, 3])
 
 
@@ -215,3 +220,15 @@ def test_hit_rate() -> None:
     ends, share = hit_rate(np.arange(1000), good)
     assert share[0] == 0.0 and share[-1] == 1.0 and ends[-1] == 1000
     assert np.average(share, weights=np.diff(ends, prepend=0)) == pytest.approx(0.5)
+
+
+def test_the_report_waits_for_no_library_that_it_does_not_use() -> None:
+    """To load torch or scipy.stats takes as long as to draw all pictures."""
+    slow = "[each for each in ('torch', 'scipy.stats', 'sklearn', 'pandas') if each in sys.modules]"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys, proposer.report.write; print({slow})"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "[]\n"

@@ -37,7 +37,7 @@ def test_a_profile_with_the_levels_asked_for(folder: Path, tmp_path: Path) -> No
 def test_levels_that_are_none(levels: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["plot", str(folder), "x", "mass", "--profile", "--levels", levels])
-    assert "not a list of levels" in capsys.readouterr().err
+    assert "is not a list of levels" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
