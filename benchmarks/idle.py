@@ -124,7 +124,7 @@ def main() -> None:
     Cells.of_problem(problem)  # made at the first use, before anything is measured
     print(f"LODE on toy3d to {arguments.good:,} good points, {WORKERS} workers, seed {arguments.seed}")
     print(f"{'s a point':>9} {'mode':>6} {'idle':>7} {'wall/s':>7} {'to good':>8} {'all':>6} {'cells':>6}   goal")
-    for seconds in (float(each) for each in arguments.seconds.split()):
+    for seconds in (float(text) for text in arguments.seconds.split()):
         for mode in arguments.modes.split():
             run = measure(problem, seconds, mode, arguments.good, arguments.seed)
             print(

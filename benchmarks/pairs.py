@@ -75,8 +75,8 @@ def evaluators(scan: str, workers: int, code: tuple[str, str], *, number: int) -
         (folder / "scan.yaml").write_text(scan)
         (folder / code[0]).write_text(code[1])
         (folder / "bench.slha").write_text(TEMPLATE)
-        started = [opened.enter_context(_process(folder, workers, each)) for each in range(number)]
-        yield [_address(*each) for each in started], [process.pid for process, _ in started]
+        started = [opened.enter_context(_process(folder, workers, k)) for k in range(number)]
+        yield [_address(*one) for one in started], [process.pid for process, _ in started]
 
 
 @contextlib.contextmanager

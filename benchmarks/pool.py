@@ -1,23 +1,22 @@
 """`make bench-pool`: a code that sleeps, through 1 to 16 evaluators on loopback: how much sooner, and what it costs.
 
 Speed-up: points a second, divided by those of one evaluator in the same run. Idle: the share of the workers' time, from
-the first point to the last, in which no code ran. Cost: CPU of the proposer and all evaluators for a point that costs
-nothing, medians of rounds that take turns.
+the first point to the last, in which no code ran. Cost: CPU of the proposer, and of the servers and workers of all
+evaluators, for a point that costs nothing: the same points through one evaluator and through all, in rounds that take
+turns, after a round that is not counted; the round of median cost.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
-import os
-import statistics
 import time
 
 import numpy as np
 
-from benchmarks.pairs import cpu_of, evaluators
+from benchmarks.pairs import Cost, cpu_of, evaluators
 from proposer.evaluation.work import Work
-from proposer.types import Pending
+from proposer.types import Floats, Pending
 from proposer.wire.pool import Pool
 
 REPLICAS = (1, 2, 4, 8, 16)
@@ -79,24 +78,27 @@ def rate_of(addresses: list[str], seconds: float) -> float:
     return rate
 
 
-def costs(addresses: list[str], pids: list[int]) -> tuple[float, float]:
-    """CPU of everything, in microseconds a point that costs nothing: through one evaluator and through all."""
+def costs(addresses: list[str], pids: list[int]) -> tuple[Cost, Cost]:
+    """Of a point whose code costs nothing: through one evaluator and through all."""
     pools = [Points(addresses[:1], 0.0), Points(addresses, 0.0)]
-    found: list[list[float]] = [[], []]
-    for _ in range(ROUNDS):
+    found: list[list[Cost]] = [[], []]
+    for number in range(ROUNDS + 1):
         for points, values in zip(pools, found, strict=True):
             before = _cpu(pids)
-            points.evaluate(FREE_POINTS, 0.0)
-            values.append(1e6 * (_cpu(pids) - before) / FREE_POINTS)
+            wall = points.evaluate(FREE_POINTS, 0.0)
+            if number > 0:  # in the first one windows grow, and modules are loaded
+                spent = np.array([wall, *(_cpu(pids) - before)])
+                values.append(Cost(*(1e6 * spent / FREE_POINTS).tolist()))
     for points in pools:
         points.close()
-    one, all_of_them = map(statistics.median, found)
+    one, all_of_them = (sorted(values, key=lambda cost: cost.cpu)[ROUNDS // 2] for values in found)
     return one, all_of_them
 
 
-def _cpu(servers: list[int]) -> float:
-    own = os.times()
-    return own.user + own.system + sum(sum(cpu_of(pid)[1:]) for pid in servers)
+def _cpu(servers: list[int]) -> Floats:
+    """Seconds of CPU so far: this process, all servers, all workers."""
+    each = np.array([cpu_of(pid) for pid in servers])
+    return np.array([each[0, 0], *each[:, 1:].sum(axis=0)])
 
 
 def main() -> None:
@@ -121,10 +123,15 @@ def main() -> None:
                     flush=True,
                 )
         one, many = costs(addresses, pids)
-    print(
-        f"A point that costs nothing: {one:.0f} us of CPU through one evaluator, {many:.0f} us through {most}, "
-        f"{many / one:.2f} times as much   {GOAL_COST}: {_verdict(many / one - GOAL_COST)}"
-    )
+    print("A point that costs nothing (microseconds)")
+    print(f"{'evaluators':>10} {'wall':>8} {'proposer':>9} {'servers':>8} {'workers':>8} {'CPU':>8}   goal")
+    for number, cost, verdict in (
+        (1, one, ""),
+        (most, many, f"{GOAL_COST} times: {_verdict(many.cpu / one.cpu - GOAL_COST)}"),
+    ):
+        row = f"{cost.wall:>8.0f} {cost.proposer:>9.0f} {cost.server:>8.0f} {cost.workers:>8.0f} {cost.cpu:>8.0f}"
+        print(f"{number:>10} {row}   {verdict}")
+    print(f"{many.cpu / one.cpu:.2f} times as much CPU through {most} as through one")
 
 
 def _verdict(by: float) -> str:

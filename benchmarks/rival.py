@@ -46,7 +46,7 @@ with tempfile.TemporaryDirectory() as work:
             for _ in range(3):
                 def cpu():
                     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-                    return sum(each.ru_utime + each.ru_stime for each in used)
+                    return sum(usage.ru_utime + usage.ru_stime for usage in used)
                 before, start = cpu(), time.perf_counter()
                 with open(os.devnull, "w") as nothing, contextlib.redirect_stdout(nothing):
                     for first in range(0, n, batch):

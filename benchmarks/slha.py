@@ -96,7 +96,7 @@ def main() -> int:
         theirs = _try(functools.partial(pyslha.readSLHA, text, ignorenomass=True))
         count, differing = differences(text) if theirs is not None else (0, 0)
         cells = "".join(
-            f"{'fails':>10}" if each is None else f"{each * 1e6:>7.0f} us" for each in (theirs, other, ours)
+            f"{'fails':>10}" if cost is None else f"{cost * 1e6:>7.0f} us" for cost in (theirs, other, ours)
         )
         ratio = f"{theirs / ours:>7.1f}" if theirs is not None else f"{'':7}"
         print(f"{name:32}{count or '':>8}{cells}{ratio}{few * 1e6:>9.0f} us")

@@ -119,7 +119,7 @@ class Chain:
         self.scan = scan
         self.used_scratch = False
         """Whether the last point has made its scratch folder."""
-        self._names = [each.name for each in scan.variables]
+        self._names = [variable.name for variable in scan.variables]
         self._specs = scan.all_observables()
         known = Known(scan)
         self._derived = [known.reading(spec) for spec in self._specs if spec.name in scan.derived]
@@ -128,9 +128,11 @@ class Chain:
         self.fit_method = read_fit_method(scan)
         self._solver: Solver | None = None
         if scan.fitting is not None and self.fit_method is not None:
-            wanted = {each.name for each in scan.fitting.targets}
-            giving = [n for n, step in enumerate(self.steps) if wanted & {each.spec.name for each in step.readings}]
-            self._to_the_end = bool(wanted & {each.spec.name for each in self._top})
+            wanted = {target.name for target in scan.fitting.targets}
+            giving = [
+                n for n, step in enumerate(self.steps) if wanted & {reading.spec.name for reading in step.readings}
+            ]
+            self._to_the_end = bool(wanted & {reading.spec.name for reading in self._top})
             self._inner_steps = self.steps if self._to_the_end else self.steps[: max(giving) + 1]
             self._solver = Solver(scan.fitting, self.fit_method, str(scan.path))
 
@@ -143,7 +145,7 @@ class Chain:
         measured: dict[str, Likelihood] = {}
         for step in self.steps:
             measured |= step.code.measured()
-        return [replace(each, likelihood=measured.get(each.name, each.likelihood)) for each in self._specs]
+        return [replace(spec, likelihood=measured.get(spec.name, spec.likelihood)) for spec in self._specs]
 
     def load(self) -> None:
         """Prepares this process for points; raises ConfigurationError."""
@@ -217,7 +219,7 @@ class Chain:
             seconds=progress.seconds,
             failed_code=progress.code,
             message=printable(message),
-            warnings=[printable(each) for each in point.warnings[:MOST_WARNINGS]],
+            warnings=[printable(warning) for warning in point.warnings[:MOST_WARNINGS]],
             spectra=spectra,
             not_given=not_given,
         )
@@ -231,7 +233,7 @@ class Chain:
         folder = Path(scratch) / "fitting" if scratch is not None else None
 
         def observe(values: list[float]) -> list[float]:
-            names = point.names | dict(zip((each.name for each in solved), values, strict=True))
+            names = point.names | dict(zip((variable.name for variable in solved), values, strict=True))
             inner, observed = Point(names, point.variables, folder), Found(len(self._specs))
             try:
                 self._derive(inner, observed)
@@ -243,7 +245,7 @@ class Chain:
             finally:
                 if folder is not None:
                     shutil.rmtree(folder, ignore_errors=True)
-            return [inner.names[each.name] for each in targets]
+            return [inner.names[target.name] for target in targets]
 
         for position, value in enumerate(solver.solve(observe)):  # they come first among all that a point gives
             found.add(position, value)
@@ -274,12 +276,12 @@ def _make_steps(scan: ScanFile, known: Known) -> list[Step]:
         try:
             code = make_code(spec, scan, known.names)
             known.add(code.gives)
-            readings = [known.reading(each) for each in spec.observables]
+            readings = [known.reading(observable) for observable in spec.observables]
             where = f"{scan.path}, line {spec.section.line('conditions')}"
             conditions = [known.expression(text, where) for text in spec.conditions]
         except (ConfigurationError, ScanFileError) as error:  # those of the other codes are worth saying too
             faults.append(str(error))
-            known.add([each.name for each in spec.observables])
+            known.add([observable.name for observable in spec.observables])
         else:
             steps.append(Step(spec.name, code, readings, conditions))
     if scan.blocks and not faults and not any(step.code.fills_a_template for step in steps):

@@ -30,7 +30,7 @@ def describe(chain: Chain, concurrency: int) -> pb.DescribeResponse:
     versions = ", ".join(f"{key.removeprefix('package ')} {version}" for key, version in sorted(packages.items())[:20])
     physics = {
         "codes": sources,
-        "variables": [each.name for each in scan.variables],
+        "variables": [variable.name for variable in scan.variables],
         "derived": scan.derived,
         "blocks": {
             name: {str(index): value for index, value in entries.items()} for name, entries in scan.blocks.items()
@@ -53,8 +53,14 @@ def describe(chain: Chain, concurrency: int) -> pb.DescribeResponse:
         physics_digest=_digest(physics),
         likelihood_digest=_digest(likelihood),
         parameters=[
-            pb.Parameter(name=each.name, unit=each.unit, description=each.description, low=each.low, high=each.high)
-            for each in scan.variables
+            pb.Parameter(
+                name=variable.name,
+                unit=variable.unit,
+                description=variable.description,
+                low=variable.low,
+                high=variable.high,
+            )
+            for variable in scan.variables
         ],
         observables=[_observable(spec) for spec in chain.specs],
         joint_terms=_joint_terms(chain.specs),
@@ -119,7 +125,7 @@ def _joint_terms(specs: Sequence[ObservableSpec]) -> list[pb.JointTerm]:
             cholesky=[number for row in spec.term.root for number in row],
             plus=spec.term.plus,
             minus=spec.term.minus,
-            knots=[pb.Knots(at=each) for each in spec.term.knots],
+            knots=[pb.Knots(at=knots) for knots in spec.term.knots],
             values=spec.term.values,
         )
         for position, spec in enumerate(specs)

@@ -49,7 +49,7 @@ class Reading(NamedTuple):
             raise ObservableFailed(what, self.position) from error
 
     def _by_plain_name(self, given: Mapping[str, float]) -> float:
-        plain = {plain_name(str(each)): each for each in given}
+        plain = {plain_name(str(key)): key for key in given}
         if self.spec.name in plain:
             return given[plain[self.spec.name]]
         hint = closest(self.spec.name, map(str, given))
@@ -114,7 +114,7 @@ class Known:
 
     def __init__(self, scan: ScanFile) -> None:
         fitted = scan.fitting.variables if scan.fitting is not None else ()
-        self.names = [*(each.name for each in scan.variables), *(each.name for each in fitted)]
+        self.names = [*(variable.name for variable in scan.variables), *(variable.name for variable in fitted)]
         self._scan = scan
         self._all = [spec.name for spec in scan.all_observables()]
         self._positions = {name: position for position, name in enumerate(self._all)}

@@ -193,7 +193,7 @@ def _plot(options: argparse.Namespace) -> int:
 
     if options.x is not None and options.y is None:
         raise UsageError("one column makes no picture", next_step="name two columns to draw, or none")
-    names = [each for each in (options.x, options.y) if each is not None]
+    names = [column for column in (options.x, options.y) if column is not None]
     view = View(options.zoom is not None, options.xlog, options.ylog, options.colour)
     if options.profile:
         from proposer.commands.profile import draw_profile

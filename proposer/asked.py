@@ -101,16 +101,16 @@ def notes_on(spec: ScanFile, threshold: float) -> list[str]:
     if "points" not in spec.setup and not stops_otherwise:
         notes.append(f"the file gives no points: 1,000 holds{_in_bsmart(spec, 'documents say 1,000, its code 10,000')}")
     own_settings = {"CMAES": OF_CMAES, "CMAES_ND": (*OF_CMAES, *OF_CMAES_ND)}.get(name, ())
-    if others := [each for each in (*OF_CMAES, *OF_CMAES_ND) if each in spec.setup and each not in own_settings]:
-        notes.append(f"without meaning for {name}: {', '.join(spec.setup.spelling(each) for each in others)}")
-    honoured = [each.name for each in spec.variables if each.prior is not PriorKind.UNIFORM]
+    if others := [key for key in (*OF_CMAES, *OF_CMAES_ND) if key in spec.setup and key not in own_settings]:
+        notes.append(f"without meaning for {name}: {', '.join(spec.setup.spelling(key) for key in others)}")
+    honoured = [variable.name for variable in spec.variables if variable.prior is not PriorKind.UNIFORM]
     if honoured:
         notes.append(f"priors are honoured{_in_bsmart(spec, 'classifier draws uniformly')}: {', '.join(honoured)}")
     if name == "MLS_DNNC" and spec.in_bsmarts_words and "iterations" in spec.networks:
         notes.append("Iterations ends the scan here, as BSMArt's documents say; its code does not read it")
-    if name != "LODE" and (own := [each for each in ("goal", "even_in") if each in spec.setup]):
+    if name != "LODE" and (own := [key for key in ("goal", "even_in") if key in spec.setup]):
         notes.append(f"{' and '.join(own)}: a setting of LODE, without meaning for {name}")
-    if name != "MLS_DNNC" and (others := [each for each in spec.networks if each not in EVERY_TYPE]):
+    if name != "MLS_DNNC" and (others := [key for key in spec.networks if key not in EVERY_TYPE]):
         notes.append(f"settings of MLS_DNNC, without meaning for {name}: {', '.join(others)}")
     if spec.ignored:
         notes.append(f"without meaning here: {', '.join(spec.ignored)}")

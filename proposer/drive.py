@@ -57,9 +57,9 @@ def drive(
         repeats, asked = 0 if len(ids) else repeats + 1, asked + len(ids)
         work.add(Pending(ids, params[kept], np.zeros_like(ids)), len(ids))
         outcomes = [
-            each for received in backend.evaluate(work, wait=wait, until=math.inf) for each in received.outcomes
+            outcome for received in backend.evaluate(work, wait=wait, until=math.inf) for outcome in received.outcomes
         ]
-        told = _told(sorted(outcomes, key=lambda each: each.id), batch.u[kept], batch.where(kept).origins, number)
+        told = _told(sorted(outcomes, key=lambda outcome: outcome.id), batch.u[kept], batch.where(kept).origins, number)
         waiting.append(told)
         while len(waiting) > strategy.lag:
             strategy.tell(waiting.popleft())
@@ -67,15 +67,15 @@ def drive(
 
 
 def _told(outcomes: list[Outcome], u: np.ndarray, origins: Sequence[str], number: int) -> Told:
-    width = max((len(each.observables) for each in outcomes), default=0)
+    width = max((len(outcome.observables) for outcome in outcomes), default=0)
     nothing = [math.nan] * width
-    observables = [each.observables if len(each.observables) == width else nothing for each in outcomes]
+    observables = [outcome.observables if len(outcome.observables) == width else nothing for outcome in outcomes]
     return Told(
-        ids=np.array([each.id for each in outcomes], dtype=np.int64),
+        ids=np.array([outcome.id for outcome in outcomes], dtype=np.int64),
         u=u,
-        status=np.array([each.status for each in outcomes], dtype=np.int8),
+        status=np.array([outcome.status for outcome in outcomes], dtype=np.int8),
         nll=np.array(
-            [math.nan if each.nll is None or each.status != Status.OK else each.nll for each in outcomes],
+            [math.nan if outcome.nll is None or outcome.status != Status.OK else outcome.nll for outcome in outcomes],
             dtype=np.float64,
         ),
         observables=np.array(observables, dtype=np.float64).reshape(len(outcomes), width),

@@ -64,7 +64,7 @@ class Limits:
         evaluations = float(setup.integer("max_evaluations", low=1)) if "max_evaluations" in setup else math.inf
         points = setup.integer("points", 1000, low=1)
         if "points" not in setup and setup.text("type", "") == "GRID":
-            points = max(1, math.prod(each.grid_steps for each in scan.variables))
+            points = max(1, math.prod(variable.grid_steps for variable in scan.variables))
         if "good_points_early_stop" in setup and setup.text("type", "") == "CMAES_ND":
             points = setup.integer("good_points_early_stop", low=1)
         return cls(
@@ -170,8 +170,8 @@ class Scan:
             repeats = 0 if len(added.ids) else repeats + 1
             if repeats == MOST_REPEATS:
                 return self._finish() or "the strategy finds no points that were not evaluated before"
-            for each in self._watchers:
-                each.asked(added.batch, batch.iteration, len(added.ids))
+            for watcher in self._watchers:
+                watcher.asked(added.batch, batch.iteration, len(added.ids))
             self._give(added.pending)
             chosen = [batch.origins[k] for k in np.flatnonzero(added.kept).tolist()]
             self._progress.asked(added.ids.tolist(), chosen, batch.u[added.kept], params[added.kept])
@@ -203,8 +203,8 @@ class Scan:
                 batch = self._strategy.ask(least)
         except OutOfTime:
             return None
-        for each in self._watchers:
-            each.thought(time.monotonic() - start, self._trained - trained)
+        for watcher in self._watchers:
+            watcher.thought(time.monotonic() - start, self._trained - trained)
         asked = None if batch is None else (batch, self._strategy.checkpoint())
         self._thought = max(time.monotonic() - start, self._thought / LONGER)
         return asked
@@ -233,7 +233,7 @@ class Scan:
         if received.killed:  # first: the last time is the answer of its point too
             self._dataset.add_attempt(received.killed)
         if received.outcomes:
-            batches = [self._dataset.batch_of(each.id) for each in received.outcomes] if self._watchers else []
+            batches = [self._dataset.batch_of(outcome.id) for outcome in received.outcomes] if self._watchers else []
             self._tally.add(received.outcomes)
             save_spectra(self._dataset.path.parent, self._to_keep(received.outcomes))
             self._dataset.record(received.outcomes)
@@ -252,7 +252,7 @@ class Scan:
         """Whose spectrum files are kept."""
         if not self._files_of_good:
             return outcomes
-        return [each for each in outcomes if each.nll is not None and self._tally.target.contains(each.nll)]
+        return [outcome for outcome in outcomes if outcome.nll is not None and self._tally.target.contains(outcome.nll)]
 
     def _settle(self) -> None:
         """Where the target follows the best point, a better one may always take others out of it. So a scan ends
@@ -272,7 +272,9 @@ class Scan:
         if self._follows:
             return
         target = self._tally.target
-        self._first_good.add(each.id for each in outcomes if each.nll is not None and target.contains(each.nll))
+        self._first_good.add(
+            outcome.id for outcome in outcomes if outcome.nll is not None and target.contains(outcome.nll)
+        )
         if (last := self._first_good.last) < self._last_wanted:
             self._last_wanted = last
             unwanted = [point for point in self._work.rows if point > last]
@@ -342,9 +344,9 @@ def read_tally(
     tally.by_code = {code: Counter(counts) for code, counts in dataset.counts_by_code().items()}
     if dataset.count_known() or (names and not good and math.isfinite(tally.best)):
         for part in dataset.results():
-            came = np.array([not len(each) for each in part.seconds], dtype=np.bool_)  # nothing ran for them here
-            came &= np.array([each == "init" for each in part.origins], dtype=np.bool_)
-            tally.by_status.subtract(Status(each) for each in part.status[came].tolist())
+            came = np.array([not len(seconds) for seconds in part.seconds], dtype=np.bool_)  # nothing ran for them here
+            came &= np.array([origin == "init" for origin in part.origins], dtype=np.bool_)
+            tally.by_status.subtract(Status(code) for code in part.status[came].tolist())
             came &= part.status == Status.OK
             tally.given_nll += part.nll[came].tolist()
             tally.given += int((came & tally.target.contains(part.nll)).sum())

@@ -152,7 +152,7 @@ def scan_with(backend: EvaluationBackend, asked: Asked, options: ScanOptions, fo
         if eager:
             note_eager(dataset)
         if init is not None and dataset.batches == 0:
-            known = init.outcomes(spec, [each.name for each in description.observables])
+            known = init.outcomes(spec, [observable.name for observable in description.observables])
             dataset.add_batch(init.batch, init.values, strategy.checkpoint(), known)
         _introduce(
             spec,
@@ -166,7 +166,7 @@ def scan_with(backend: EvaluationBackend, asked: Asked, options: ScanOptions, fo
         for line in init.notes if init is not None and not stored.started else []:
             say(f"note: {line}")
         most = min(limits.evaluations, limits.points) if reads_rows(spec.setup) else limits.evaluations
-        names = [each.name for each in description.observables]
+        names = [observable.name for observable in description.observables]
         tally = read_tally(dataset, limits.points, settings.target, most, names)
         tally.start = int(getattr(strategy, "start_points", 0))
         good_points = GoodPoints(folder / GOOD_POINTS, list(space.names), names, settings.target, limits.points)

@@ -85,7 +85,7 @@ class Target:
         if asked.above_best is not None:
             return cls.following(asked.above_best)
         if asked.confidence is not None:
-            free = sum(not each.fixed for each in scan.variables)
+            free = sum(not variable.fixed for variable in scan.variables)
             return cls.within(asked.confidence, asked.degrees_of_freedom or max(free, 1))
         return cls(asked.value, asked.low)
 
@@ -190,15 +190,15 @@ class Found:
 
     def add(self, nll: Iterable[float]) -> bool:
         """Takes NLLs, NaN for a point without one; returns whether the threshold has moved."""
-        before, values = self.target, [each for each in nll if not math.isnan(each)]
+        before, values = self.target, [value for value in nll if not math.isnan(value)]
         self.best = min([self.best, *values])
         self.target = before.at(self.best)
-        good = [each for each in values if self.target.contains(each)]
+        good = [value for value in values if self.target.contains(value)]
         self.good += len(good)
         if not self.target.follows:
             return False
-        for each in good:
-            heapq.heappush(self._nll, -each)
+        for value in good:
+            heapq.heappush(self._nll, -value)
         while self._nll and not self.target.contains(-self._nll[0]):
             heapq.heappop(self._nll)
         self.good = len(self._nll)

@@ -35,8 +35,8 @@ def check_expressions(root: Section, scan: ScanFile) -> None:
     If the file has other faults, any name may be one that would be known without them.
     """
     fitted = scan.fitting.variables if scan.fitting is not None else ()
-    known = [*(each.name for each in scan.variables), *(each.name for each in fitted)]
-    names = [each.name for each in scan.all_observables()]
+    known = [*(variable.name for variable in scan.variables), *(variable.name for variable in fitted)]
+    names = [observable.name for observable in scan.all_observables()]
     if root.faults.any:
         known += sorted(every_key(scan.document))
 
@@ -55,7 +55,7 @@ def check_expressions(root: Section, scan: ScanFile) -> None:
                 check(spec.function, spec.section, spec.name if spec.name in scan.derived else "function")
             known.append(spec.name)
 
-    check_all([each for each in scan.all_observables() if each.name in scan.derived])
+    check_all([observable for observable in scan.all_observables() if observable.name in scan.derived])
     for code in scan.codes:
         known += TOY_NAMES if code.name == TOYS else ()
         of_a_package = of_a_package or kind_key(code.section) not in ("", *WAYS)
@@ -69,4 +69,4 @@ def every_key(content: object) -> set[str]:
     """The keys of a mapping and of all mappings in it, as names."""
     if not isinstance(content, dict):
         return set()
-    return {plain_name(str(each)) for each in content}.union(*map(every_key, content.values()))
+    return {plain_name(str(key)) for key in content}.union(*map(every_key, content.values()))

@@ -68,7 +68,7 @@ def know(**values: Any) -> None:
 def event(name: str, level: int = logging.INFO, **values: Any) -> None:
     """Writes an event, where events are written. What is NaN or infinite becomes null."""
     if _on[0]:
-        _log.log(level, name, extra={"event": name, "values": {key: _plain(each) for key, each in values.items()}})
+        _log.log(level, name, extra={"event": name, "values": {key: _plain(value) for key, value in values.items()}})
 
 
 def _plain(value: Any) -> Any:

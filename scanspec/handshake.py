@@ -91,7 +91,7 @@ class Handshake:
             return self._fault_of_their_certificate(error, address)
         except ssl.SSLError as error:
             reason = (error.reason or str(error)).upper().replace(" ", "_")
-            if any(each in reason for each in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNEXPECTED_EOF")):
+            if any(sign in reason for sign in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNEXPECTED_EOF")):
                 return "it speaks plain text, and is asked by TLS; start it with --tls-cert and --tls-key"
             return self._fault_of_our_certificate()
         with wrapped:

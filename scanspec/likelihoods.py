@@ -153,7 +153,7 @@ def losses_and_nll(likelihoods: Sequence[Likelihood], observables: Array) -> tup
     xp = namespace(observables)
     if not likelihoods:  # a scan that only keeps spectra
         return observables, xp.sum(observables, axis=1)
-    columns = [each.loss(observables[:, j]) for j, each in enumerate(likelihoods)]
+    columns = [likelihood.loss(observables[:, j]) for j, likelihood in enumerate(likelihoods)]
     losses = xp.stack(columns, axis=1)
     return losses, xp.sum(losses, axis=1)
 

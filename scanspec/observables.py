@@ -37,7 +37,7 @@ class SlhaAddress:
     under: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        words = [self.block, *(str(each).replace(",)", ")") for each in self.indices), *self.words]
+        words = [self.block, *(str(index).replace(",)", ")") for index in self.indices), *self.words]
         if self.block == "XSECTION":
             words.append(f"at {self.scale:g} GeV")
         elif self.scale is not None:
@@ -57,7 +57,7 @@ class FlavioAddress:
     arguments: tuple[float, ...] = ()
 
     def __str__(self) -> str:
-        return " ".join([self.name, *(f"{each:g}" for each in self.arguments)])
+        return " ".join([self.name, *(f"{number:g}" for number in self.arguments)])
 
 
 @dataclass(frozen=True)
@@ -131,8 +131,8 @@ def is_branching_ratio(name: str) -> bool:
 def _read_flavio(entry: Section) -> FlavioAddress:
     value = entry.raw("flavio")
     name, *arguments = value if isinstance(value, list) and value else [value]
-    numbers = [to_number(each) for each in arguments]
-    finite = [each for each in numbers if each is not None and math.isfinite(each)]
+    numbers = [to_number(argument) for argument in arguments]
+    finite = [number for number in numbers if number is not None and math.isfinite(number)]
     if not isinstance(name, str) or len(finite) != len(numbers):
         raise entry.wrong("flavio", "a name, or [name, q2min, q2max], for example BR(Bs->mumu)")
     return FlavioAddress(name, tuple(finite))
@@ -174,10 +174,10 @@ def read_address(entry: Section, key: str = "slha", value: Any = None) -> SlhaAd
     if block == "XSECTION":
         return _read_cross_section(entry, key, rest)
     try:
-        indices = tuple(tuple(_index(i) for i in each) if isinstance(each, list) else _index(each) for each in rest)
+        indices = tuple(tuple(_index(i) for i in index) if isinstance(index, list) else _index(index) for index in rest)
     except ValueError:
         raise entry.wrong(key, wanted) from None
-    nested = [each for each in indices if isinstance(each, tuple)]
+    nested = [index for index in indices if isinstance(index, tuple)]
     if block in ("WIDTH", "WIDTH1L"):
         fits = len(indices) == 1 and not nested
     elif block in ("BR", "BR1L"):
@@ -195,7 +195,7 @@ def read_address(entry: Section, key: str = "slha", value: Any = None) -> SlhaAd
 
 def _read_under(entry: Section) -> tuple[str, ...]:
     value = entry.raw("under")
-    words = [str(each) for each in value] if isinstance(value, list) else str(value).split()
+    words = [str(word) for word in value] if isinstance(value, list) else str(value).split()
     if not words or not words[0][:1].isalpha():
         wanted = "the first words of the line that heads the table in the block, for example XS 11 -11 500"
         raise entry.wrong("under", wanted)
@@ -210,7 +210,7 @@ _PHYSICAL = dict.fromkeys(("BR", "BR1L"), _RATIO) | dict.fromkeys(("WIDTH", "WID
 
 
 def _read_words(entry: Section, key: str, block: str, rest: list[Any]) -> SlhaAddress:
-    words = tuple(str(each) for each in rest if not isinstance(each, list))
+    words = tuple(str(word) for word in rest if not isinstance(word, list))
     last = {"PROCESS": "", "EFFICIENCIES": ", 0 (or 1: its error)"}[block]
     if len(words) != OF_ANALYSES[block] or len(words) != len(rest) or words[2:] not in ((), ("0",), ("1",)):
         raise entry.wrong(key, f"[{block}, [ANALYSIS, NAME{last}]]")
@@ -220,7 +220,7 @@ def _read_words(entry: Section, key: str, block: str, rest: list[Any]) -> SlhaAd
 def _read_cross_section(entry: Section, key: str, rest: list[Any]) -> SlhaAddress:
     energy = to_number(rest[0]) if rest else None
     try:
-        pdgs = tuple(_index(each) for each in rest[1:])
+        pdgs = tuple(_index(index) for index in rest[1:])
     except ValueError:
         pdgs = ()
     if energy is None or not 0 < energy < math.inf or len(pdgs) < 3:
@@ -296,7 +296,7 @@ def _read_kind(entry: Section) -> Kind:
         return Kind(name)
     except ValueError:
         raise entry.error(
-            f"unknown scaling {name!r}{closest(name, [each.value for each in Kind])}", "scaling"
+            f"unknown scaling {name!r}{closest(name, [kind.value for kind in Kind])}", "scaling"
         ) from None
 
 

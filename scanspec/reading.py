@@ -95,7 +95,7 @@ def _read(path: Path, content: CommentedMap, text: str, also: Callable[[ScanFile
         in_bsmarts_words=setup.path == "Setup",
     )
     _check_names(root, variables_section, derived_section, scan)
-    check_settings(setup, networks, variables, [*(each.name for each in variables), *_names(scan)])
+    check_settings(setup, networks, variables, [*(variable.name for variable in variables), *_names(scan)])
     if not faults.any:
         check_scored(root, scan)
     check_expressions(root, scan)
@@ -149,13 +149,13 @@ def _read_variables(
     for name in section:
         with root.faults.collect():
             found.append(read_variable(section, name))
-    if found and len(found) == len(list(section)) and all(each.fixed for each in found):
+    if found and len(found) == len(list(section)) and all(variable.fixed for variable in found):
         root.faults.add(root.error("every variable is fixed (low = high): there is nothing to scan", "variables"))
     return tuple(found)
 
 
 def _names(scan: ScanFile) -> list[str]:
-    return [each.name for each in scan.all_observables()]
+    return [observable.name for observable in scan.all_observables()]
 
 
 def _read_codes(root: Section, notes: list[str], *, misspelt: bool) -> tuple[CodeSpec, ...]:
@@ -188,7 +188,7 @@ def _switched_off(root: Section) -> frozenset[str]:
             if not _runs(section.section(name)):
                 off.append(section.raw(name))
     named = [code.get("observables") for code in off]
-    names = (name for each in named if isinstance(each, (dict, list)) for name in each)
+    names = (name for part in named if isinstance(part, (dict, list)) for name in part)
     return frozenset(name for name in names if isinstance(name, str))
 
 
@@ -241,7 +241,7 @@ def _read_top(root: Section, codes: tuple[CodeSpec, ...], notes: list[str]) -> t
     nothing. Raises ScanFileError where they do.
     """
     section = _section(root, "observables")
-    of_codes = {each.name: each for code in codes for each in code.observables}
+    of_codes = {observable.name: observable for code in codes for observable in code.observables}
     found = []
     for spec in _read_observables(section, None, notes, of_codes):
         twin = of_codes.get(spec.name)
@@ -280,12 +280,14 @@ def _read_terms(
 ) -> tuple[ObservableSpec, ...]:
     """The terms; where the file has other faults, a name that they use may be one that would be known."""
     section = _section(root, "likelihoods")
-    fitted = [each.name for each in (fitting.variables if fitting is not None else ())]
-    observables = [each.name for code in codes for each in code.observables] + [each.name for each in top]
+    fitted = [variable.name for variable in (fitting.variables if fitting is not None else ())]
+    observables = [observable.name for code in codes for observable in code.observables] + [
+        observable.name for observable in top
+    ]
     known = [*fitted, *derived, *observables]
     if root.faults.any:
         known += sorted(every_key(root.raw("codes"))) + sorted(every_key(root.raw("observables")))
-    return read_terms(section, known, [each.name for each in variables])
+    return read_terms(section, known, [variable.name for variable in variables])
 
 
 def _source(spec: ObservableSpec) -> tuple[object, str | None]:
@@ -318,10 +320,10 @@ def _read_blocks(root: Section) -> tuple[dict[str, dict[tuple[int, ...], str]], 
 
 
 def _read_index(entries: Section, index: str) -> tuple[int, ...]:
-    words = [each.strip() for each in index.split(",")] if index.strip() else []
-    if not all(re.fullmatch(r"[+-]?\d{1,15}", each, re.ASCII) for each in words):
+    words = [part.strip() for part in index.split(",")] if index.strip() else []
+    if not all(re.fullmatch(r"[+-]?\d{1,15}", word, re.ASCII) for word in words):
         raise entries.error(f"{index!r} is not an SLHA index; write whole numbers, joined by commas", index)
-    return tuple(int(each) for each in words)
+    return tuple(int(word) for word in words)
 
 
 def _check_names(root: Section, variables: Section, derived: Section, scan: ScanFile) -> None:
@@ -329,7 +331,7 @@ def _check_names(root: Section, variables: Section, derived: Section, scan: Scan
     seen: dict[str, str] = {"VARIABLE": "the list of all variables"}
 
     def add(section: Section, name: str, what: str) -> None:
-        column = next((each for each in keys.RESERVED_COLUMNS if each.lower() == name.lower()), None)
+        column = next((reserved for reserved in keys.RESERVED_COLUMNS if reserved.lower() == name.lower()), None)
         if not name.strip():
             root.faults.add(section.error(f"the name of {what} is empty", name))
         taken = seen.get(name) or (f"a column of the results, {column}" if column else None)
@@ -343,8 +345,10 @@ def _check_names(root: Section, variables: Section, derived: Section, scan: Scan
         section = root.section("fitting", keys.FITTING)
         for variable in scan.fitting.variables:
             add(section.section("variables"), variable.name, "the variable")
-        terms = {each.name for each in scan.terms}
-        found = [each.name for each in scan.all_observables() if each.name not in {*scan.derived, *terms}]
+        terms = {term.name for term in scan.terms}
+        found = [
+            observable.name for observable in scan.all_observables() if observable.name not in {*scan.derived, *terms}
+        ]
         for target in scan.fitting.targets:
             if target.name not in found or target.name in seen:
                 targets = section.section("observables")
@@ -353,7 +357,7 @@ def _check_names(root: Section, variables: Section, derived: Section, scan: Scan
                 )
     for name in derived:
         add(derived, name, "the derived variable")
-    for spec in (*(each for code in scan.codes for each in code.observables), *scan.observables):
+    for spec in (*(observable for code in scan.codes for observable in code.observables), *scan.observables):
         add(spec.section, spec.name, "the observable")
     for spec in scan.terms:
         add(spec.section, spec.name, "the likelihood")

@@ -58,7 +58,7 @@ def read_terms(section: Section, observables: Collection[str], others: Collectio
 def read_term(entry: Section, observables: Collection[str], others: Collection[str]) -> Term:
     """Reads one entry; raises ScanFileError."""
     entry.require("observables", ": the observables that it is a function of")
-    names = tuple(plain_name(each) for each in entry.texts("observables"))
+    names = tuple(plain_name(text) for text in entry.texts("observables"))
     for name in names:
         if name in others:
             raise entry.error(
@@ -98,7 +98,7 @@ def _only(entry: Section, what: str, allowed: str) -> None:
 
 def _kind(entry: Section, allowed: Sequence[TermKind]) -> TermKind:
     name = entry.text("scaling", allowed[0].value)
-    words = [each.value for each in allowed]
+    words = [kind.value for kind in allowed]
     if name not in words:
         raise entry.error(f"{entry.path}: scaling is {name!r}, but must be one of {', '.join(words)}", "scaling")
     return TermKind(name)
@@ -118,10 +118,10 @@ def _single(entry: Section, names: tuple[str, ...]) -> Term:
     if "scaling" not in entry:
         raise entry.error(
             f"{entry.path}: a Gaussian of one observable stands at the observable, as its mean and sigma; here it has "
-            f"sigma: {{plus: ..., minus: ...}}, or scaling: {' or '.join(sorted(each.value for each in ONE_SIDED))}",
+            f"sigma: {{plus: ..., minus: ...}}, or scaling: {' or '.join(sorted(kind.value for kind in ONE_SIDED))}",
             "sigma",
         )
-    if entry.text("scaling") in [each.value for each in ASYMMETRIC]:
+    if entry.text("scaling") in [kind.value for kind in ASYMMETRIC]:
         raise entry.wrong("sigma", "{plus: ..., minus: ...}, the errors above and below the mean")
     kind = _kind(entry, [TermKind.GAUSS_UPPER, TermKind.GAUSS_LOWER])
     return Term(kind, names, mean, plus=_positive(entry, "sigma"))
@@ -152,7 +152,7 @@ def _joint(entry: Section, names: tuple[str, ...]) -> Term:
         matrix = _matrix(entry, "covariance", count)
         return Term(TermKind.JOINT_GAUSS, names, mean, _root(matrix))
     sigma = _numbers(entry, "sigma", count)
-    if not all(each > 0 for each in sigma):
+    if not all(number > 0 for number in sigma):
         raise entry.wrong("sigma", "numbers above 0")
     matrix = _matrix(entry, "correlation", count)
     for row in range(count):
@@ -163,7 +163,7 @@ def _joint(entry: Section, names: tuple[str, ...]) -> Term:
         TermKind.JOINT_GAUSS,
         names,
         mean,
-        tuple(tuple(s * each for each in row) for s, row in zip(sigma, root, strict=True)),
+        tuple(tuple(s * number for number in row) for s, row in zip(sigma, root, strict=True)),
     )
 
 
@@ -199,7 +199,7 @@ def _matrix(entry: Section, key: str, count: int) -> _Matrix:
         matrix = _Matrix(entry, key, [], None)
         for row, words in enumerate(value):
             fields = words if isinstance(words, list) else [words]
-            matrix.rows.append([_finite(matrix, row, each) for each in fields])
+            matrix.rows.append([_finite(matrix, row, field) for field in fields])
     else:
         found = read_rows(entry, key)
         matrix = _Matrix(entry, key, found.rows, found)
@@ -250,16 +250,16 @@ def _numbers(entry: Section, key: str, count: int) -> tuple[float, ...]:
     """Finite numbers, as many as there are observables: one alone, a list, or those of a file."""
     value = entry.raw(key)
     if isinstance(value, list):
-        found = [to_number(each) for each in value]
-        if len(found) != count or any(each is None or math.isinf(each) for each in found):
+        found = [to_number(number) for number in value]
+        if len(found) != count or any(number is None or math.isinf(number) for number in found):
             raise entry.wrong(key, f"{count} finite numbers, one for each observable")
-        return tuple(each for each in found if each is not None)
+        return tuple(number for number in found if number is not None)
     if count == 1:
         return (entry.finite(key),)
     if to_number(value) is not None or isinstance(value, dict):
         raise entry.wrong(key, f"{count} finite numbers, one for each observable")
     rows = read_rows(entry, key)
-    numbers = [each for row in rows.rows for each in row]
+    numbers = [number for row in rows.rows for number in row]
     if len(numbers) != count:
         raise rows.error(f"{key}: there are {len(numbers)} numbers, but {count} observables")
     return tuple(numbers)
@@ -305,14 +305,14 @@ def _table(entry: Section, names: tuple[str, ...]) -> Term:
 def _grid(rows: Rows, count: int) -> tuple[tuple[tuple[float, ...], ...], tuple[float, ...]]:
     """The knots of each of the first `count` columns, and the last column at all of their combinations in order."""
     knots = tuple(tuple(sorted({row[column] for row in rows.rows})) for column in range(count))
-    if any(len(each) < 2 for each in knots):
+    if any(len(axis) < 2 for axis in knots):
         raise rows.error("there must be at least two different values in each column but the last")
     at: dict[tuple[float, ...], int] = {}
     for number, row in enumerate(rows.rows):
         if (before := at.setdefault(tuple(row[:count]), number)) != number:
             raise rows.error(f"the same values as in line {rows.lines[before]} stand here again", number)
     wanted = [(x,) for x in knots[0]] if count == 1 else [(x, y) for x in knots[0] for y in knots[1]]
-    if missing := [each for each in wanted if each not in at]:
-        words = ", ".join(f"{each:g}" for each in missing[0])
+    if missing := [knot for knot in wanted if knot not in at]:
+        words = ", ".join(f"{value:g}" for value in missing[0])
         raise rows.error(f"the table is no full grid: there is no line for {words} ({len(missing):,} are missing)")
-    return knots, tuple(rows.rows[at[each]][-1] for each in wanted)
+    return knots, tuple(rows.rows[at[knot]][-1] for knot in wanted)

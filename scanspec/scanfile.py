@@ -78,7 +78,9 @@ class ScanFile:
     def is_scored(self) -> bool:
         """Whether an observable enters the likelihood; a scan that only tabulates may have none."""
         every = self.all_observables()
-        return any(each.measurement is not None or each.likelihood.kind is not Kind.OFF for each in every)
+        return any(
+            observable.measurement is not None or observable.likelihood.kind is not Kind.OFF for observable in every
+        )
 
     def all_observables(self) -> list[ObservableSpec]:
         """All that a point gives, in the order in which it is found: what is solved for, derived variables, the
@@ -86,17 +88,17 @@ class ScanFile:
         """
         fitted = [
             ObservableSpec(
-                each.name,
+                variable.name,
                 None,
                 section=self.setup,
                 slha=None,
                 function=None,
                 valid=None,
                 likelihood=Likelihood(),
-                unit=each.unit,
-                label=each.label,
+                unit=variable.unit,
+                label=variable.label,
             )
-            for each in (self.fitting.variables if self.fitting is not None else ())
+            for variable in (self.fitting.variables if self.fitting is not None else ())
         ]
         derived = [
             ObservableSpec(
@@ -104,5 +106,5 @@ class ScanFile:
             )
             for name, text in self.derived.items()
         ]
-        of_codes = [each for code in self.codes for each in code.observables]
+        of_codes = [observable for code in self.codes for observable in code.observables]
         return fitted + derived + of_codes + list(self.observables) + list(self.terms)

@@ -22,7 +22,7 @@ BOOLEAN: Schema = {"type": ["boolean", "string", "integer"]}
 
 def schema() -> Schema:
     """The schema of a whole file. Keys that lodescan does not know are errors in it, as they are in a scan."""
-    observable = _either(_section(keys.OBSERVABLE, scaling=_words(each.value for each in Kind)), {"type": "null"})
+    observable = _either(_section(keys.OBSERVABLE, scaling=_words(kind.value for kind in Kind)), {"type": "null"})
     prior = _either(_words(PRIOR_NAMES), _section(keys.PRIOR, type=_words(PRIOR_NAMES)))
     variable = _either(NUMBERS, _section(keys.VARIABLE, prior=prior, type={"type": "string"}))
     code = _section(
@@ -37,7 +37,7 @@ def schema() -> Schema:
     term = _section(
         keys.TERM,
         sigma=_either(NUMBERS, _section(keys.SIGMA)),
-        scaling=_words(each.value for each in TermKind if each is not TermKind.UNKNOWN),
+        scaling=_words(kind.value for kind in TermKind if kind is not TermKind.UNKNOWN),
     )
     fitting = _section(
         keys.FITTING,

@@ -130,7 +130,7 @@ def _check_type(
 def _check_goal(setup: Section, columns: Collection[str]) -> None:
     if (goal := setup.text("goal", "map")) not in ("map", "collect"):
         raise setup.wrong("goal", "map (all of the good region, evenly) or collect (many good points, soon)")
-    even_in = [plain_name(each) for each in setup.texts("even_in")]
+    even_in = [plain_name(text) for text in setup.texts("even_in")]
     for name in even_in:
         if name not in columns:
             raise setup.error(f"even_in: {name!r} is not a variable or observable{closest(name, columns)}", "even_in")
@@ -139,16 +139,16 @@ def _check_goal(setup: Section, columns: Collection[str]) -> None:
 
 
 def _check_grid(setup: Section, variables: Sequence[Variable]) -> None:
-    without = [each.name for each in variables if not each.grid_steps]
+    without = [variable.name for variable in variables if not variable.grid_steps]
     if without:
         raise setup.error(
             f"type GRID needs the steps of every variable, but {', '.join(without)} has none; write "
             f"{without[0]}: {{range: [low, high], steps: 10}}",
             "type",
         )
-    if fine := [each for each in variables if each.grid_steps > MOST_GRID_STEPS]:
+    if fine := [variable for variable in variables if variable.grid_steps > MOST_GRID_STEPS]:
         what = f"{fine[0].name} has {fine[0].grid_steps:,} steps, at most {MOST_GRID_STEPS:,}"
         raise setup.error(f"type GRID: {what}; give fewer", "type")
-    total = math.prod(each.grid_steps for each in variables)
+    total = math.prod(variable.grid_steps for variable in variables)
     if total > MOST_GRID_POINTS:
         raise setup.error(f"the grid has {total:,} points, at most {MOST_GRID_POINTS:,}; give fewer steps", "type")

@@ -93,7 +93,7 @@ class Term:
             positive = self.plus > 0 and (self.minus > 0 or self.kind not in ASYMMETRIC)
             return "" if count == len(self.mean) == 1 and positive else "no mean and error of one observable"
         axes = 1 if self.kind in OF_LIMITS else count
-        rising = all(len(each) > 1 and all(a < b for a, b in pairwise(each)) for each in self.knots)
+        rising = all(len(axis) > 1 and all(a < b for a, b in pairwise(axis)) for axis in self.knots)
         if len(self.knots) != axes or not rising or len(self.values) != math.prod(map(len, self.knots)):
             return "no full table over rising knots"
         if self.kind in OF_LIMITS:
@@ -157,7 +157,7 @@ class Term:
             for factor, solved in zip(factors[:row], z, strict=True):
                 rest = rest - factor * solved
             z.append(rest / factors[row])
-        return sum(_square(each) for each in z)
+        return sum(_square(value) for value in z)
 
     def bound(self, x: Array) -> Array:
         """The bound of a limit at x, shape (n,); NaN outside its knots.
@@ -211,7 +211,7 @@ class Term:
     def _axes(self) -> list[Any]:
         import numpy as np
 
-        return [np.array(each) for each in self.knots]
+        return [np.array(axis) for axis in self.knots]
 
     @cached_property
     def _grid(self) -> Any:
@@ -258,7 +258,7 @@ class Term:
                 return f"{self.kind.value} of {names}: {self.mean[0]:.12g} +- {self.plus:.12g}"
             case TermKind.UNKNOWN:
                 return f"a kind that this lodescan does not know, of {names}"
-        ends = " x ".join(f"[{each[0]:.6g}, {each[-1]:.6g}]" for each in self.knots)
+        ends = " x ".join(f"[{axis[0]:.6g}, {axis[-1]:.6g}]" for axis in self.knots)
         of = f"{self.observables[-1]} over {self.observables[0]}" if self.kind in OF_LIMITS else names
         return f"{self.kind.value} of {of}: {len(self.values):,} values over {ends}"
 

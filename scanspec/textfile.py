@@ -67,17 +67,17 @@ def read_rows(section: Section, key: str) -> Rows:
     found = Rows(section, key, path, [], [])
     count, first = 0, True
     for line, words in enumerate(text.split("\n"), 1):
-        fields = [each.strip("\"'") for each in words.split("#")[0].replace(",", " ").replace(";", " ").split()]
+        fields = [field.strip("\"'") for field in words.split("#")[0].replace(",", " ").replace(";", " ").split()]
         if not fields:
             continue
-        numbers = [to_number(each) for each in fields]
-        heading, first = first and all(each is None for each in numbers) and not _is_nan(fields), False
+        numbers = [to_number(field) for field in fields]
+        heading, first = first and all(number is None for number in numbers) and not _is_nan(fields), False
         if heading:
             continue
-        finite = [each is not None and math.isfinite(each) for each in numbers]
-        wrong = next((field for field, each in zip(fields, finite, strict=True) if not each), "")
+        finite = [number is not None and math.isfinite(number) for number in numbers]
+        wrong = next((field for field, is_finite in zip(fields, finite, strict=True) if not is_finite), "")
         found.lines.append(line)
-        found.rows.append([0.0 if each is None else each for each in numbers])
+        found.rows.append([0.0 if number is None else number for number in numbers])
         if wrong:
             raise found.error(f"{wrong[:50]!r} is not a finite number", len(found.lines) - 1)
         count += len(numbers)
@@ -89,7 +89,7 @@ def read_rows(section: Section, key: str) -> Rows:
 
 
 def _is_nan(fields: Sequence[str]) -> bool:
-    return any(each.lower() == "nan" for each in fields)
+    return any(field.lower() == "nan" for field in fields)
 
 
 def check_width(found: Rows, widths: Sequence[int], what: str) -> None:

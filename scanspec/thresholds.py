@@ -51,8 +51,8 @@ def read_threshold(networks: Section, default: float) -> Threshold:
         if "threshold_value" in networks and to_number(value) is None:
             raise networks.wrong("threshold_value", WANTED)
         return Threshold(networks.finite("threshold_value", default))
-    ends = [to_number(each) for each in value]
-    finite = [each for each in ends if each is not None and math.isfinite(each)]
+    ends = [to_number(end) for end in value]
+    finite = [end for end in ends if end is not None and math.isfinite(end)]
     if len(finite) != 2 or len(ends) != 2 or not finite[0] < finite[1]:
         raise networks.wrong("threshold_value", WANTED)
     return Threshold(finite[1], finite[0])

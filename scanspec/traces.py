@@ -54,7 +54,7 @@ class Spans:
         return self._span(name, set_span_in_context(whole), times, values)
 
     def _span(self, name: str, context: Context | None, times: tuple[float, float], values: Mapping[str, Any]) -> Span:
-        begun, ended = (int(each * NANO) for each in times)
+        begun, ended = (int(seconds * NANO) for seconds in times)
         span = self._tracer.start_span(name, context, start_time=begun, attributes=dict(values))
         span.end(ended)
         return span

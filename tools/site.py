@@ -78,18 +78,18 @@ def keys() -> str:
     lines = ["# Keys of the scan file", "", "Made from the schema that editors use, `docs/scan.schema.json`.", ""]
 
     def section(title: str, entry: dict[str, Any], level: int) -> None:
-        named = [each for each in [entry, *entry.get("anyOf", [])] if "properties" in each]
+        named = [form for form in [entry, *entry.get("anyOf", [])] if "properties" in form]
         inner = [
-            each for each in [entry, *entry.get("anyOf", [])] if isinstance(each.get("additionalProperties"), dict)
+            form for form in [entry, *entry.get("anyOf", [])] if isinstance(form.get("additionalProperties"), dict)
         ]
-        for each in named:
+        for form in named:
             lines.extend([f"{'#' * level} {title}", "", "| key | value |", "|---|---|"])
-            lines.extend(f"| `{key}` | {value_of(kind)} |" for key, kind in each["properties"].items())
+            lines.extend(f"| `{key}` | {value_of(kind)} |" for key, kind in form["properties"].items())
             lines.append("")
-            for key, kind in each["properties"].items():
+            for key, kind in form["properties"].items():
                 section(f"{title}: {key}", kind, min(level + 1, 4))
-        for each in inner:
-            section(f"{title}: NAME", each["additionalProperties"], min(level + 1, 4))
+        for form in inner:
+            section(f"{title}: NAME", form["additionalProperties"], min(level + 1, 4))
 
     for title, entry in schema()["properties"].items():
         section(title, entry, 2)
@@ -98,9 +98,9 @@ def keys() -> str:
 
 def value_of(kind: dict[str, Any]) -> str:
     """A value in words."""
-    choices = [each for each in [kind, *kind.get("anyOf", [])] if "enum" in each]
+    choices = [form for form in [kind, *kind.get("anyOf", [])] if "enum" in form]
     if choices:
-        return ", ".join(f"`{each}`" for each in dict.fromkeys(choices[0]["enum"]))
+        return ", ".join(f"`{choice}`" for choice in dict.fromkeys(choices[0]["enum"]))
     text = json.dumps(kind)
     if "properties" in text or "additionalProperties" in text:
         return "a section"
@@ -111,7 +111,7 @@ def commands() -> str:
     """The help of every command, from its parser."""
     os.environ["COLUMNS"] = "110"
     parser = make_parser()
-    (choices,) = (each for each in parser._actions if isinstance(each, argparse._SubParsersAction))  # noqa: SLF001
+    (choices,) = (action for action in parser._actions if isinstance(action, argparse._SubParsersAction))  # noqa: SLF001
     lines = ["# Commands", "", "## lodescan", "", "```", parser.format_help(), "```", ""]
     for name, command in choices.choices.items():
         lines += [f"### lodescan {name}", "", "```", command.format_help(), "```", ""]

@@ -72,7 +72,7 @@ def choose(
     options = parser.parse_args()
     for name, every in known.items():
         wanted = getattr(options, name).split() or list(every)
-        if unknown := [each for each in wanted if each not in every]:
+        if unknown := [word for word in wanted if word not in every]:
             parser.error(f"there is no {unknown[0]!r}; there are {', '.join(every)}")
         setattr(options, name, wanted)
     options.seeds = [int(seed) for seed in options.seeds.split()] or list(seeds)

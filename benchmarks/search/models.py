@@ -153,8 +153,8 @@ class Ensemble(OfObservables):
         return self(u)
 
     def probability(self, u: Floats, rng: np.random.Generator, wider: float = 1.0) -> Floats:
-        each = self._all(torch.from_numpy(self.inputs(u)))
-        mean, deviation = each.mean(dim=0), wider * (each.var(dim=0, correction=0) + self._error).sqrt()
+        energies = self._all(torch.from_numpy(self.inputs(u)))
+        mean, deviation = energies.mean(dim=0), wider * (energies.var(dim=0, correction=0) + self._error).sqrt()
         count = torch.zeros(len(u), dtype=torch.float64)
         for draw in rng.standard_normal((DRAWS, mean.shape[1])):
             count += self._energies(mean + deviation * torch.from_numpy(draw)) < 1.0

@@ -77,9 +77,9 @@ class Problem:
 
     def backend(self, *, nll_only: bool = False) -> LocalFunction:
         """Evaluates points in this process; `nll_only`: without observables."""
-        ranges = {each.name: (each.low, each.high) for each in self.space().variables}
+        ranges = {variable.name: (variable.low, variable.high) for variable in self.space().variables}
         if not nll_only:
-            described = [Observable(f"y{j}", "", "", None, each) for j, each in enumerate(self.likelihoods)]
+            described = [Observable(f"y{j}", "", "", None, likelihood) for j, likelihood in enumerate(self.likelihoods)]
             return LocalFunction(self.answers, ranges, described)
         return LocalFunction(lambda x: Answers(np.empty((len(x), 0)), self.answers(x).nll), ranges)
 
@@ -195,7 +195,7 @@ def _balls(dim: int, count: int, share: float, seed: int) -> Problem:
 
 
 def _limits(kinds_: list[Kind], values: list[float], sigmas: list[float]) -> tuple[Likelihood, ...]:
-    return tuple(Likelihood(*each) for each in zip(kinds_, values, sigmas, strict=True))
+    return tuple(Likelihood(*row) for row in zip(kinds_, values, sigmas, strict=True))
 
 
 def _as_nll(name: str, of: Problem, regressed: Sequence[int], kind: Kind) -> Problem:
@@ -217,8 +217,8 @@ def _as_nll(name: str, of: Problem, regressed: Sequence[int], kind: Kind) -> Pro
 G, U = Kind.GAUSS, Kind.UPPER
 
 _PROBLEMS = {
-    each.name: each
-    for each in (
+    problem.name: problem
+    for problem in (
         Problem(
             "himmelblau2d",
             2,
@@ -340,4 +340,4 @@ _AS_NLL = (
     _as_nll("mixed10d", _PROBLEMS["multi10d"], (0, 1, 2), Kind.EXPUSER),
 )
 
-PROBLEMS = _PROBLEMS | {each.name: each for each in _AS_NLL}
+PROBLEMS = _PROBLEMS | {problem.name: problem for problem in _AS_NLL}

@@ -43,7 +43,7 @@ def check(scan: ScanFile) -> int:
     console = _console()
     chain = Chain(scan)
     by_hand = ByHand(chain)
-    values = [middle(each) for each in scan.variables]
+    values = [middle(variable) for variable in scan.variables]
     scratch = ScratchRoot()
     try:
         outcome = by_hand.evaluate(values, scratch.path / "point")
@@ -92,7 +92,7 @@ def check(scan: ScanFile) -> int:
             "the windows are narrow or wrong; try a point that should be good with `lodescan-evaluator point`"
         )
     else:
-        seen = max(len(each.outcome.seconds) for each in (*tried, *opened))
+        seen = max(len(trial.outcome.seconds) for trial in (*tried, *opened))
         unseen = ", ".join(code.name for code in scan.codes[seen:])
         console.print(
             f"each of {len(tried)} points, the middle of the ranges and random ones, is unphysical, so "
@@ -103,7 +103,7 @@ def check(scan: ScanFile) -> int:
 
 
 def _command(scan: ScanFile, values: Sequence[float]) -> str:
-    assigned = [shlex.quote(f"{each.name}={x:.9g}") for each, x in zip(scan.variables, values, strict=True)]
+    assigned = [shlex.quote(f"{variable.name}={x:.9g}") for variable, x in zip(scan.variables, values, strict=True)]
     return f"lodescan-evaluator point {shlex.quote(str(scan.path))} {' '.join(assigned)}"
 
 
@@ -111,10 +111,10 @@ def _fault(tried: Sequence[Tried], opened: Sequence[Tried]) -> Tried | None:
     """What is wrong where no point is good; None where one is, or where all are only unphysical."""
     if first_ok(tried) is not None:
         return None
-    failed = [each for each in tried if each.outcome.status is not Status.INVALID]
-    not_given = [each for each in failed if each.outcome.not_given is not None]
+    failed = [trial for trial in tried if trial.outcome.status is not Status.INVALID]
+    not_given = [trial for trial in failed if trial.outcome.not_given is not None]
     if first_ok(opened) is None:
-        not_given += [each for each in opened if each.outcome.not_given is not None]
+        not_given += [trial for trial in opened if trial.outcome.not_given is not None]
     return next(iter([*not_given, *failed]), None)
 
 
@@ -131,8 +131,8 @@ def not_numbers(chain: Chain, outcome: Outcome) -> list[int]:
 
 def _nowhere_a_number(chain: Chain, tried: Sequence[Tried]) -> str | None:
     """What is said of an observable of the likelihood that is NaN or infinite at every OK point; None without one."""
-    ok = [each.outcome for each in tried if each.outcome.status is Status.OK]
-    never = set.intersection(*(set(not_numbers(chain, each)) for each in ok))
+    ok = [trial.outcome for trial in tried if trial.outcome.status is Status.OK]
+    never = set.intersection(*(set(not_numbers(chain, outcome)) for outcome in ok))
     if not never:
         return None
     spec, value = chain.specs[min(never)], ok[0].observables[min(never)]
@@ -257,7 +257,7 @@ def _console() -> Console:
 
 
 def _read_values(scan: ScanFile, assignments: list[str]) -> list[float]:
-    values = {each.name: middle(each) for each in scan.variables}
+    values = {variable.name: middle(variable) for variable in scan.variables}
     for assignment in assignments:
         name, equals, text = assignment.rpartition("=")
         name = plain_name(name)

@@ -62,7 +62,7 @@ def better_order(chain: Chain, tried: Sequence[Tried], scratch: Path) -> list[st
             lines.append(
                 f"advice: {code.name} can end a point, takes {times[code.name]:.3g} s, and gave the same before "
                 f"{before.name}, which takes {times[before.name]:.3g} s, at {where}; if it "
-                f"needs nothing from it at others, let it run first: {', '.join(each.name for each in order)}"
+                f"needs nothing from it at others, let it run first: {', '.join(other.name for other in order)}"
             )
             break
     return lines

@@ -140,7 +140,7 @@ def the_losses_are_those_of_the_formulas(peer: Peer) -> None:
 
 def a_joint_term_is_its_formula(peer: Peer) -> None:
     described = peer.description
-    names = [each.name for each in described.observables]
+    names = [observable.name for observable in described.observables]
     for said in described.joint_terms:
         promise(said.observable < len(names), f"a joint term at {said.observable}, of {len(names)} observables")
         name = names[said.observable]
@@ -151,21 +151,21 @@ def a_joint_term_is_its_formula(peer: Peer) -> None:
         try:
             term = Term.checked(
                 TermKind[pb.JointKind.Name(said.kind).removeprefix("JOINT_KIND_")],
-                [names[each] for each in said.arguments],
+                [names[index] for index in said.arguments],
                 mean=tuple(said.mean),
                 root=tuple(said.cholesky),
                 plus=said.plus,
                 minus=said.minus,
-                knots=tuple(tuple(each.at) for each in said.knots),
+                knots=tuple(tuple(axis.at) for axis in said.knots),
                 values=tuple(said.values),
             )
         except ValueError as error:
             promise(False, f"{name} is {error}")
             raise
-        for each in peer.results(peer.request(peer.points(POINTS), range(POINTS))):
-            if each.status == pb.STATUS_OK:
-                mine = term.at([each.observables[place] for place in said.arguments])
-                theirs = each.observables[said.observable]
+        for result in peer.results(peer.request(peer.points(POINTS), range(POINTS))):
+            if result.status == pb.STATUS_OK:
+                mine = term.at([result.observables[place] for place in said.arguments])
+                theirs = result.observables[said.observable]
                 promise(_near(mine, theirs) or mine != mine, f"{name} is {theirs}, but its formula gives {mine}")
 
 

@@ -169,8 +169,8 @@ async def _deny(_: bytes, context: Any) -> bytes:
 async def _deny_stream(_: Any, context: Any) -> AsyncIterator[bytes]:
     _set_denied(context)
     nothing: list[bytes] = []
-    for each in nothing:  # an async generator
-        yield each
+    for message in nothing:  # an async generator
+        yield message
 
 
 def _set_denied(context: Any) -> None:

@@ -48,7 +48,7 @@ MAX_RESULTS = 1024
 LAST_WORDS = 2.0
 """Seconds after the grace within which cancelled points must have been returned."""
 
-_STATUS: dict[Status, Any] = {each: pb.Status.Value(f"STATUS_{each.name}") for each in Status}
+_STATUS: dict[Status, Any] = {ending: pb.Status.Value(f"STATUS_{ending.name}") for ending in Status}
 
 
 class Stopping(BadRequest):
@@ -86,7 +86,7 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
     @property
     def largest_request(self) -> int:
         """Bytes of a message: every id, batch and value as long as can be, as many ids to cancel, and the names."""
-        names = sum(len(each.name.encode()) + 10 for each in self._description.parameters)
+        names = sum(len(parameter.name.encode()) + 10 for parameter in self._description.parameters)
         return 2**16 + names + MAX_BATCH * (30 + 8 * len(self._description.parameters))
 
     @property
@@ -101,7 +101,7 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
 
     async def room_for(self, stream: Stream, count: int) -> None:
         """Waits until a stream may have so many more points."""
-        while sum(len(each.running) for each in self._streams) + len(stream.running) + count > MOST_UNANSWERED:
+        while sum(len(other.running) for other in self._streams) + len(stream.running) + count > MOST_UNANSWERED:
             self._room.clear()
             await self._room.wait()
 

@@ -22,8 +22,11 @@ from lodescan.v1 import evaluation_pb2 as pb
 LARGEST_MESSAGE = 16 * 2**20
 """Bytes of spectrum files in a message after which the next point waits for another one."""
 
-COALESCE = 0.005
+COALESCE = 0.0025
 """The most seconds for which a result waits for others: a message of one costs as much as one of sixty."""
+
+LINGER = 0.05
+"""The same, while the workers have enough other points: many evaluators on one machine finish few in a shorter time."""
 
 LONGEST_RUN = 200
 """Characters of a run's name that are kept."""
@@ -54,11 +57,11 @@ class Stream:
         room_for: Callable[[Stream, int], Awaitable[None]],
     ) -> None:
         self._executor, self._room_for = executor, room_for
-        self._names = [each.name for each in description.parameters]
+        self._names = [parameter.name for parameter in description.parameters]
         self._order: list[int] | None = None
         self._spectra_below = -math.inf
         self._loop = asyncio.get_running_loop()
-        self._signalled = False
+        self._signalled, self._enough = False, 1  # how many must have finished before the loop is woken
         self.wake = asyncio.Event()
         self.fault: tuple[type[BadRequest], str] | None = None
         """What was wrong with a request."""
@@ -132,7 +135,7 @@ class Stream:
     def _done(self, job: Job) -> None:
         # from a worker's thread; one wake-up serves all that finish before the loop runs
         self.finished.append(job)
-        if not self._signalled:
+        if not self._signalled and len(self.finished) >= self._enough:
             self._signalled = True
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 self._loop.call_soon_threadsafe(self.wake.set)
@@ -145,11 +148,24 @@ class Stream:
                 await asyncio.wait_for(self.wake.wait(), left)
         else:  # no limit, or everything has been cancelled and only results can come
             await self.wake.wait()
-        seen, most = 0, time.monotonic() + COALESCE
-        while seen < len(self.finished) < len(self.running) and time.monotonic() < most:
-            seen = len(self.finished)
-            await asyncio.sleep(COALESCE / 2)
+        ahead = len(self.running) - len(self.finished) - self._executor.concurrency  # what no worker has begun
+        half = len(self.finished) + max(ahead, 0) // 2  # when so many have finished the client should send more
+        await self._until(len(self.running), COALESCE)
+        await self._until(half, LINGER)
+        self._listen(1)
+
+    async def _until(self, enough: int, most: float) -> None:
+        """Waits until so many points have finished, or anything else has happened, for at most so many seconds."""
+        self._listen(enough)
+        if len(self.finished) < enough and self.fault is None:
+            timer = self._loop.call_later(most, self.wake.set)
+            await self.wake.wait()
+            timer.cancel()
+
+    def _listen(self, enough: int) -> None:
+        """From now on `wake` tells when so many points have finished."""
         self.wake.clear()
+        self._enough = enough
         self._signalled = False
 
     def take(self, limit: int) -> list[Job]:

@@ -62,13 +62,16 @@ def check(file: Path, places: Sequence[str], *, security: Security, as_json: boo
 
 def _print(asked: Asked) -> None:
     spec, settings, limits, _, init = asked
-    codes = ", ".join(each.name for each in spec.codes)
+    codes = ", ".join(code.name for code in spec.codes)
     print(f"{spec.path}: run {spec.run_name!r}, {len(spec.variables)} variables, codes {codes}")
-    for each in spec.variables:
-        unit = f" {each.unit}".rstrip()
-        print(f"  {each.name}: {_show_range(each)}{unit}" + (", fixed" if each.fixed else f", {_show_prior(each)}"))
-    for each in spec.fitting.variables if spec.fitting is not None else ():
-        print(f"  {each.name}: {_show_range(each)} {each.unit}".rstrip() + ", solved for at each point")
+    for variable in spec.variables:
+        unit = f" {variable.unit}".rstrip()
+        print(
+            f"  {variable.name}: {_show_range(variable)}{unit}"
+            + (", fixed" if variable.fixed else f", {_show_prior(variable)}")
+        )
+    for variable in spec.fitting.variables if spec.fitting is not None else ():
+        print(f"  {variable.name}: {_show_range(variable)} {variable.unit}".rstrip() + ", solved for at each point")
     for scored in _scored(spec):
         window = f", valid {scored.valid[0]:g} to {scored.valid[1]:g}" if scored.valid else ""
         print(f"  {scored.name}: {_show_likelihood(scored)}{window}")
@@ -92,25 +95,25 @@ def _to_json(asked: Asked, description: Description | None) -> dict[str, Any]:
         "run": spec.run_name,
         "variables": [
             {
-                "name": each.name,
-                "unit": each.unit,
-                "fixed": each.fixed,
-                "low": each.low,
-                "high": each.high,
-                "values": list(each.values),
-                "prior": _show_prior(each),
+                "name": variable.name,
+                "unit": variable.unit,
+                "fixed": variable.fixed,
+                "low": variable.low,
+                "high": variable.high,
+                "values": list(variable.values),
+                "prior": _show_prior(variable),
             }
-            for each in spec.variables
+            for variable in spec.variables
         ],
-        "codes": [each.name for each in spec.codes],
+        "codes": [code.name for code in spec.codes],
         "observables": [
             {
-                "name": each.name,
-                "unit": each.unit,
-                "likelihood": _show_likelihood(each),
-                "valid": list(each.valid) if each.valid else None,
+                "name": observable.name,
+                "unit": observable.unit,
+                "likelihood": _show_likelihood(observable),
+                "valid": list(observable.valid) if observable.valid else None,
             }
-            for each in _scored(spec)
+            for observable in _scored(spec)
         ],
         **settings.target.to_meta(),
         "stops_at": describe_limits(limits),
@@ -125,8 +128,8 @@ def _to_json(asked: Asked, description: Description | None) -> dict[str, Any]:
 
 
 def _scored(spec: ScanFile) -> list[ObservableSpec]:
-    fitted = {each.name for each in (spec.fitting.variables if spec.fitting is not None else ())}
-    return [each for each in spec.all_observables() if each.name not in fitted]
+    fitted = {variable.name for variable in (spec.fitting.variables if spec.fitting is not None else ())}
+    return [observable for observable in spec.all_observables() if observable.name not in fitted]
 
 
 def _all_notes(asked: Asked) -> list[str]:
@@ -147,7 +150,7 @@ def _show_range(variable: Variable) -> str:
     if variable.fixed:
         return f"{variable.low:g}"
     if variable.values:
-        return "one of " + ", ".join(f"{each:g}" for each in variable.values)
+        return "one of " + ", ".join(f"{value:g}" for value in variable.values)
     if variable.prior.symmetric:
         return f"{variable.inner:g} to {variable.high:g}, either sign"
     kind = ", whole numbers" if variable.integer else ", periodic" if variable.periodic else ""

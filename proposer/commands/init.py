@@ -139,7 +139,7 @@ def _from_function(folder: Path, draft: Draft) -> None:
         raise UsageError(
             f"{source}: cannot be read ({error})", next_step="put the module beside the scan file"
         ) from None
-    functions = [each for each in tree.body if isinstance(each, ast.FunctionDef) and each.name == name]
+    functions = [found for found in tree.body if isinstance(found, ast.FunctionDef) and found.name == name]
     if not functions:
         raise UsageError(f"{source} has no function {name!r}", next_step="name one as module:function")
     function, point = functions[0], functions[0].args.args[0].arg if functions[0].args.args else ""
@@ -150,9 +150,9 @@ def _from_function(folder: Path, draft: Draft) -> None:
                 draft.variables[key] = 0.0, 1.0
                 draft.guessed.add(key)
         if isinstance(node, ast.Return) and isinstance(node.value, ast.Dict):
-            for each in node.value.keys:
-                if isinstance(each, ast.Constant) and isinstance(each.value, str):
-                    draft.observables.setdefault(each.value, None)
+            for entry in node.value.keys:
+                if isinstance(entry, ast.Constant) and isinstance(entry.value, str):
+                    draft.observables.setdefault(entry.value, None)
 
 
 def _from_slha(path: Path, draft: Draft) -> str:

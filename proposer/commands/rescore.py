@@ -83,7 +83,7 @@ def rescore(folder: Path, file: Path, into: Path | None) -> int:
         keep_records(dataset)
         outside = _take_over(dataset, asked, old, parts, strategy.checkpoint())
         note_best(dataset, asked.settings.target)
-        target, names = asked.settings.target, [each.name for each in new.observables]
+        target, names = asked.settings.target, [observable.name for observable in new.observables]
         GoodPoints(into / GOOD_POINTS, list(asked.space.names), names, target, asked.limits.points).rewrite(dataset)
         _tell(dataset, old, outside, asked)
     return 0
@@ -91,19 +91,19 @@ def rescore(folder: Path, file: Path, into: Path | None) -> int:
 
 def _old(stored: Dataset, folder: Path, asked: Asked) -> Old:
     meta = stored.meta()
-    names = [each.name for each in stored.columns.observables]
+    names = [observable.name for observable in stored.columns.observables]
     if list(asked.space.names) != list(meta["variables"]):
         raise UsageError(
             f"{asked.spec.path} has other variables than {folder}: {', '.join(meta['variables'])}",
             next_step="keep the variables, in their order; ranges and priors may change",
         )
     wanted = asked.spec.all_observables()
-    if measured := [each.name for each in wanted if each.measurement is not None]:
+    if measured := [observable.name for observable in wanted if observable.measurement is not None]:
         raise UsageError(
             f"the likelihood of {', '.join(measured)} is the evaluator's own measurement",
             next_step="give mean and sigma, or scan anew",
         )
-    if absent := [each.name for each in wanted if each.name not in names and each.term is None]:
+    if absent := [observable.name for observable in wanted if observable.name not in names and observable.term is None]:
         raise UsageError(
             f"{folder} has not stored {', '.join(absent)}; it has {', '.join(names)}",
             next_step="leave it out, or scan anew: it has to be evaluated",
@@ -111,16 +111,23 @@ def _old(stored: Dataset, folder: Path, asked: Asked) -> Old:
     files = sorted(folder.glob("scan.*"))
     if not files:
         raise DatasetError(f"{folder}: the copy of its scan file is gone", next_step="put it back as scan.yaml")
-    windows = {each.name: each.valid for each in read_scan_file(files[0]).all_observables()}
-    places = [None if each.term is not None else names.index(each.name) for each in wanted]
+    windows = {observable.name: observable.valid for observable in read_scan_file(files[0]).all_observables()}
+    places = [None if observable.term is not None else names.index(observable.name) for observable in wanted]
     return Old(folder, meta, windows, places, names)
 
 
 def _description(asked: Asked, old: Old) -> Description:
     """What an evaluator of the new file would say of itself, except for the digest of its likelihood."""
     observables = tuple(
-        Observable(each.name, each.unit, each.code or "", each.valid, each.likelihood, term=each.term)
-        for each in asked.spec.all_observables()
+        Observable(
+            observable.name,
+            observable.unit,
+            observable.code or "",
+            observable.valid,
+            observable.likelihood,
+            term=observable.term,
+        )
+        for observable in asked.spec.all_observables()
     )
     return Description(
         backend=old.meta["backend"],
@@ -154,8 +161,10 @@ def _score(part: Results, wanted: Sequence[ObservableSpec], old: Old) -> list[Ou
     """The new answers of points; None where only an evaluation can tell."""
     nothing = np.full(len(part.status), np.nan)
     kept = [nothing if place is None else part.observables[:, place] for place in old.places]
-    table = work_out([each.name for each in wanted], [each.term for each in wanted], np.column_stack(kept))
-    losses, nll = losses_and_nll([each.likelihood for each in wanted], table)
+    table = work_out(
+        [observable.name for observable in wanted], [observable.term for observable in wanted], np.column_stack(kept)
+    )
+    losses, nll = losses_and_nll([observable.likelihood for observable in wanted], table)
     found: list[Outcome | None] = []
     for row, number in enumerate(part.status.tolist()):
         values = part.observables[row].tolist()
@@ -163,8 +172,10 @@ def _score(part: Results, wanted: Sequence[ObservableSpec], old: Old) -> list[Ou
             name: x for k, (name, x) in enumerate(zip(old.names, values, strict=True)) if k not in part.missing[row]
         }
         own = table[row].tolist()
-        missing = [k for k, each in enumerate(wanted) if not _needs(each) <= given.keys()]
-        ended = next((each for each in wanted if _is_outside(given.get(each.name), each.valid)), None)
+        missing = [k for k, observable in enumerate(wanted) if not _needs(observable) <= given.keys()]
+        ended = next(
+            (observable for observable in wanted if _is_outside(given.get(observable.name), observable.valid)), None
+        )
         by_window = any(_is_outside(x, old.windows.get(name)) for name, x in given.items())
         status = Status(number)
         if status in (Status.FAILED, Status.TIMED_OUT) or (status is Status.INVALID and not (by_window or ended)):

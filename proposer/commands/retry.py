@@ -53,7 +53,7 @@ def retry(folder: Path, how: Retry) -> int:
         record = RunRecord.read(dataset.meta())
         spec, target = read_scan_file(scan_file(folder)), record.target
         points = _chosen(dataset, how.statuses)
-        words = " or ".join(each.name for each in how.statuses)
+        words = " or ".join(status.name for status in how.statuses)
         if not len(points.ids):
             say(f"no point is {words}: nothing to do")
             return 0
@@ -73,7 +73,7 @@ def retry(folder: Path, how: Retry) -> int:
             for received in pool.evaluate(work, wait=how.wait, until=math.inf):
                 save_spectra(folder, received.outcomes)
                 dataset.replace(received.outcomes)
-                counts.update(each.status for each in received.outcomes)
+                counts.update(outcome.status for outcome in received.outcomes)
                 if time.monotonic() - last > SAY_EVERY:
                     last = time.monotonic()
                     say(f"{counts.total():,} of {len(points.ids):,}: {_words(counts)}")

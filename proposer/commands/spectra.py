@@ -50,11 +50,11 @@ def export_spectra(folder: Path, makers: Makers) -> int:
             ids.append(part.ids)
             values.append(part.params)
         every, rows = np.concatenate(ids), np.concatenate(values)
-        missing = np.array([not _has_files(folder, each) for each in every.tolist()], dtype=np.bool_)
+        missing = np.array([not _has_files(folder, point) for point in every.tolist()], dtype=np.bool_)
         if missing.any() and makers.places:
             points = Pending(every[missing], rows[missing], np.zeros(int(missing.sum()), dtype=np.int64))
             _make(dataset, record, points, makers)
-    kept = sum(_has_files(folder, each) for each in every.tolist())
+    kept = sum(_has_files(folder, point) for point in every.tolist())
     print(f"files of {kept:,} of {len(every):,} good points: {folder / FOLDER}/<id>/")
     if kept < len(every):
         asked = "the evaluator wrote none for the others" if makers.places else "--evaluator PLACE makes the others"

@@ -70,7 +70,7 @@ class Work:
         """Withdraws those of the points that are still waiting."""
         gone = set(points) & set(self.waiting)
         if gone:
-            self.waiting = deque(each for each in self.waiting if each not in gone)
+            self.waiting = deque(point for point in self.waiting if point not in gone)
             self.done(gone)
 
     def tried(self, point: int) -> int:

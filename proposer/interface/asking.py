@@ -50,7 +50,7 @@ class Lode:
     ) -> None:
         """`batch`: the largest that `ask` gives. Raises UsageError for a range that is none, and unless there is either
         a threshold or a target."""
-        self.space = Space([_variable(name, each) for name, each in space.items()])
+        self.space = Space([_variable(name, variable) for name, variable in space.items()])
         self._likelihoods = dict(observables or {})
         scored = [ScoredObservable(name, likelihood, None) for name, likelihood in self._likelihoods.items()]
         settings = LodeSettings(target=Target.given(threshold, target), points_per_iteration=batch)
@@ -104,7 +104,7 @@ class Lode:
         Raises UsageError for a point outside the ranges.
         """
         x, found, values = self._read(points, nll, observables)
-        low, high = (np.array([getattr(each, end) for each in self.space.variables]) for end in ("low", "high"))
+        low, high = (np.array([getattr(variable, end) for variable in self.space.variables]) for end in ("low", "high"))
         if outside := np.flatnonzero(((x < low) | (x > high)).any(axis=1)).tolist():
             raise UsageError(f"the point {x[outside[0]].tolist()} is outside the ranges", next_step="leave it out")
         self._tell(self.space.to_unit(x), found, values, ["init"] * len(x), [self._batches] * len(x))

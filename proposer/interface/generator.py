@@ -56,13 +56,13 @@ class LodeGenerator(Generator):  # type: ignore[misc]  # gest-api has no types
         super().__init__(vocs)
         self.vocs = vocs
         self.search = Lode(
-            {name: tuple(each.domain) for name, each in vocs.variables.items()},
+            {name: tuple(variable.domain) for name, variable in vocs.variables.items()},
             threshold=threshold,
             target=target,
             seed=seed,
             observables=self._likelihoods,
         )
-        self._constants = {name: each.value for name, each in vocs.constants.items()}
+        self._constants = {name: constant.value for name, constant in vocs.constants.items()}
         self._waiting: list[list[float]] = []
         self._out: dict[int, list[float]] = {}
         self._ids = itertools.count(1)
@@ -70,13 +70,13 @@ class LodeGenerator(Generator):  # type: ignore[misc]  # gest-api has no types
     def _validate_vocs(self, vocs: VOCS) -> None:
         if not vocs.variables:
             raise ValueError("LODE needs at least one variable")
-        for name, each in vocs.variables.items():
-            if type(each) is not ContinuousVariable or not all(map(math.isfinite, each.domain)):
+        for name, variable in vocs.variables.items():
+            if type(variable) is not ContinuousVariable or not all(map(math.isfinite, variable.domain)):
                 raise ValueError(f"LODE takes continuous variables with a finite domain, and {name!r} is none")
         if self._likelihoods:
             if unknown := sorted(set(self._likelihoods) - set(vocs.observable_names)):
                 raise ValueError(f"the VOCS does not name the observables {', '.join(unknown)}")
-        elif [type(each) for each in vocs.objectives.values()] != [MinimizeObjective]:
+        elif [type(objective) for objective in vocs.objectives.values()] != [MinimizeObjective]:
             raise ValueError("LODE needs one objective to minimise, the NLL, or observables with their likelihoods")
 
     def suggest(self, num_points: int | None = None) -> list[Point]:
@@ -100,20 +100,20 @@ class LodeGenerator(Generator):  # type: ignore[misc]  # gest-api has no types
 
         Raises ValueError for an `_id` that was not given out or was answered already.
         """
-        asked = [each for each in results if "_id" in each]
-        if unknown := [each["_id"] for each in asked if each["_id"] not in self._out]:
+        asked = [result for result in results if "_id" in result]
+        if unknown := [point["_id"] for point in asked if point["_id"] not in self._out]:
             raise ValueError(f"no point with the _id {unknown[0]!r} is without an answer")
-        self._tell([self._out[each["_id"]] for each in asked], asked, known=False)
-        for each in asked:
-            del self._out[each["_id"]]
-        others = [each for each in results if "_id" not in each]
-        self._tell([[each[name] for name in self.vocs.variables] for each in others], others, known=True)
+        self._tell([self._out[point["_id"]] for point in asked], asked, known=False)
+        for point in asked:
+            del self._out[point["_id"]]
+        others = [result for result in results if "_id" not in result]
+        self._tell([[point[name] for name in self.vocs.variables] for point in others], others, known=True)
 
     def _tell(self, points: list[list[float]], results: list[Point], *, known: bool) -> None:
         if not results:
             return
         tell = self.search.add if known else self.search.tell
-        valid = np.array([self._is_valid(each) for each in results])
+        valid = np.array([self._is_valid(result) for result in results])
         if not self._likelihoods:
             (objective,) = self.vocs.objectives
             tell(points, nll=np.where(valid, _column(results, objective), np.nan))
@@ -122,11 +122,11 @@ class LodeGenerator(Generator):  # type: ignore[misc]  # gest-api has no types
         tell(points, observables=values)
 
     def _is_valid(self, result: Point) -> bool:
-        return all(each.check(result[name]) for name, each in self.vocs.constraints.items())
+        return all(constraint.check(result[name]) for name, constraint in self.vocs.constraints.items())
 
 
 def _column(results: list[Point], name: str) -> np.ndarray:
     try:
-        return np.array([math.nan if each[name] is None else each[name] for each in results], dtype=np.float64)
+        return np.array([math.nan if result[name] is None else result[name] for result in results], dtype=np.float64)
     except KeyError:
         raise UsageError(f"a result has no {name!r}", next_step="give every output that the VOCS names") from None

@@ -58,11 +58,13 @@ class Problem:
         module = str(getattr(self.code, "__module__", None) or "__main__")
         document = {
             "setup": {"run_name": self.name or self.code_name, "points": self.points, **self.setup},
-            "variables": {name: _variable(name, each) for name, each in self.variables.items()},
+            "variables": {name: _variable(name, variable) for name, variable in self.variables.items()},
             "codes": {
                 self.code_name: {
                     "function": f"{module}:{self.code_name}",
-                    "observables": {name: _observable(name, each) for name, each in self.observables.items()},
+                    "observables": {
+                        name: _observable(name, observable) for name, observable in self.observables.items()
+                    },
                 }
             },
             "networks": {**Target.given(self.threshold, self.target).to_networks(), **self.networks},

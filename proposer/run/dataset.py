@@ -184,18 +184,20 @@ class Dataset(Stored):
         )
         asked = dict(zip(ids.tolist(), made, strict=True))
         given = [known[row] for row in np.flatnonzero(kept).tolist()] if known else []
-        answered = [each._replace(id=point) for point, each in zip(asked, given, strict=False) if each is not None]
+        answered = [
+            outcome._replace(id=point) for point, outcome in zip(asked, given, strict=False) if outcome is not None
+        ]
         with self._transaction(asks=True) as db:
             schema.write_checkpoint(db, number, checkpoint)
             dropped = len(keys) - len(u)
             schema.write_batch(db, (number, batch.iteration, first, len(u), dropped, len(answered)), u)
             db.executemany(columns.ask, rows)
-            db.executemany(columns.answer, answer_rows(answered, [asked[each.id] for each in answered], columns))
+            db.executemany(columns.answer, answer_rows(answered, [asked[outcome.id] for outcome in answered], columns))
         self._seen.add(keys[kept])
         self._last, self._newest = self._last + len(u), number
         self._unanswered.update(asked)
         self._note_answered(answered)
-        left = np.isin(ids, [each.id for each in answered], invert=True)
+        left = np.isin(ids, [outcome.id for outcome in answered], invert=True)
         return Added(number, ids, kept, Pending(ids[left], params[left], np.zeros(left.sum(), dtype=np.int64)))
 
     def batch_of(self, point: int) -> int:
@@ -210,12 +212,12 @@ class Dataset(Stored):
         when one is of a point that was never asked.
         """
         new: dict[int, Outcome] = {}
-        for each in results:
-            if each.id in self._unanswered:
-                new.setdefault(each.id, each)
-            elif not 1 <= each.id <= self._last:
+        for result in results:
+            if result.id in self._unanswered:
+                new.setdefault(result.id, result)
+            elif not 1 <= result.id <= self._last:
                 raise DatasetError(
-                    f"{self.path}: a result came for point {each.id}, which was never asked", next_step=REPORT
+                    f"{self.path}: a result came for point {result.id}, which was never asked", next_step=REPORT
                 )
         asked = [self._unanswered[point] for point in new]
         with self._transaction() as db:
@@ -225,7 +227,7 @@ class Dataset(Stored):
 
     def replace(self, results: Sequence[Outcome]) -> None:
         """Replaces answers of points that have one, in one transaction."""
-        ids = [each.id for each in results]
+        ids = [result.id for result in results]
         with named(self.path):
             found = {row[0]: row for point in ids for row in self._select(_POINT, (point,))}
             asked = asked_of([found[point] for point in ids], self.columns) if ids else []
@@ -233,10 +235,10 @@ class Dataset(Stored):
             db.executemany(self.columns.answer, answer_rows(results, asked, self.columns))
 
     def _note_answered(self, outcomes: Iterable[Outcome]) -> None:
-        for each in outcomes:
-            batch = self._unanswered.pop(each.id).batch
+        for outcome in outcomes:
+            batch = self._unanswered.pop(outcome.id).batch
             if self._fresh is not None:
-                self._fresh[batch].append(each.id)
+                self._fresh[batch].append(outcome.id)
 
     def add_attempt(self, ids: Sequence[int]) -> None:
         """Notes that points were killed from outside, which is not an answer: they will be sent again."""

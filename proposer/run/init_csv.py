@@ -43,7 +43,7 @@ class InitPoints(NamedTuple):
     def outcomes(self, scan: ScanFile, names: Sequence[str]) -> list[Outcome | None]:
         """What is known of each point, None where its NLL is not; `names`: observables in the evaluator's order."""
         table = np.column_stack([self.observables.get(name, np.full(len(self.nll), np.nan)) for name in names])
-        likelihoods = {each.name: each.likelihood for each in scan.all_observables()}
+        likelihoods = {observable.name: observable.likelihood for observable in scan.all_observables()}
         losses = losses_and_nll([likelihoods.get(name, Likelihood()) for name in names], table)[0]
         return [
             None
@@ -84,7 +84,7 @@ def read_init_csv(scan: ScanFile, space: Space) -> InitPoints | None:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise scan.setup.error(f"init_csv: {path} cannot be read as CSV ({reason})", "init_csv") from None
-    names = [each.name for each in scan.variables]
+    names = [variable.name for variable in scan.variables]
     missing = [name for name in names if name not in table.columns]
     if missing:
         raise scan.setup.error(
@@ -142,25 +142,30 @@ def _rescore(scan: ScanFile, table: pd.DataFrame, nll: Floats) -> tuple[NDArray[
     Returns which points those are, and the observables. A point outside a window is left to be evaluated.
     """
     specs = scan.all_observables()
-    behind = {name for each in scan.terms if each.term is not None for name in each.term.observables}
-    scored = [each for each in specs if each.likelihood.kind is not Kind.OFF or each.valid or each.name in behind]
-    names = [each.name for each in scored if each.term is None]
+    behind = {name for term in scan.terms if term.term is not None for name in term.term.observables}
+    scored = [
+        observable
+        for observable in specs
+        if observable.likelihood.kind is not Kind.OFF or observable.valid or observable.name in behind
+    ]
+    names = [observable.name for observable in scored if observable.term is None]
     none = np.zeros(len(table), dtype=np.bool_)
     ours = {"id", "iteration", "origin", "NLL", *names} <= set(table.columns)
-    if not ours or any(each.measurement is not None for each in specs):
+    if not ours or any(observable.measurement is not None for observable in specs):
         return none, {}
-    every = [each.name for each in specs if each.name in table.columns and each.term is None]
+    every = [observable.name for observable in specs if observable.name in table.columns and observable.term is None]
     # infinite ones are kept, and what is not a number is as if it were not there: only the NLL depends on it
-    observables = {name: np.array([_number(each) for each in table[name]], dtype=float) for name in every}
+    observables = {name: np.array([_number(text) for text in table[name]], dtype=float) for name in every}
     absent = np.full(len(table), np.nan)
-    values = np.column_stack([observables.get(each.name, absent) for each in scored])
-    values = work_out([each.name for each in scored], [each.term for each in scored], values)
-    observables |= {each.name: values[:, j] for j, each in enumerate(scored) if each.term is not None}
+    values = np.column_stack([observables.get(observable.name, absent) for observable in scored])
+    values = work_out([observable.name for observable in scored], [observable.term for observable in scored], values)
+    observables |= {observable.name: values[:, j] for j, observable in enumerate(scored) if observable.term is not None}
     rescored = np.isfinite(nll) & np.isfinite(values).all(axis=1)
-    nll[rescored] = losses_and_nll([each.likelihood for each in scored], values[rescored])[1]
-    for each in scored:
-        if each.valid is not None:
-            outside = (observables[each.name] < each.valid[0]) | (observables[each.name] > each.valid[1])
+    nll[rescored] = losses_and_nll([observable.likelihood for observable in scored], values[rescored])[1]
+    for observable in scored:
+        if observable.valid is not None:
+            low, high = observable.valid
+            outside = (observables[observable.name] < low) | (observables[observable.name] > high)
             nll[rescored & outside] = np.nan
     return rescored & np.isfinite(nll), observables
 
@@ -179,7 +184,7 @@ def _repeated(path: Path, table: pd.DataFrame, x: Floats, nll: Floats) -> list[s
 
 def _other_likelihood(scan: ScanFile, path: Path) -> str:
     """A note in words if the run that wrote the table had another likelihood; this is known if its folder is there."""
-    files = [each for each in sorted(path.parent.glob("scan.*")) if each.suffix in (".yaml", ".yml", ".json")]
+    files = [file for file in sorted(path.parent.glob("scan.*")) if file.suffix in (".yaml", ".yml", ".json")]
     try:
         before = _likelihoods(read_scan_file(files[0])) if files else {}
     except ScanFileError:
@@ -193,7 +198,7 @@ def _other_likelihood(scan: ScanFile, path: Path) -> str:
 
 
 def _likelihoods(scan: ScanFile) -> dict[str, tuple[Likelihood, Term | None]]:
-    return {each.name: (each.likelihood, each.term) for each in scan.all_observables()}
+    return {observable.name: (observable.likelihood, observable.term) for observable in scan.all_observables()}
 
 
 def _read_table(path: Path) -> tuple[list[str], pd.DataFrame]:
@@ -208,8 +213,8 @@ def _read_table(path: Path) -> tuple[list[str], pd.DataFrame]:
 
 
 def _numbers(path: Path, table: pd.DataFrame, name: str, *, required: bool) -> Floats:
-    values = np.array([_number(each) for each in table[name]], dtype=float)
-    empty = np.array([each.strip().lower() in _EMPTY for each in table[name]], dtype=bool)
+    values = np.array([_number(text) for text in table[name]], dtype=float)
+    empty = np.array([text.strip().lower() in _EMPTY for text in table[name]], dtype=bool)
     wrong = ~np.isfinite(values) & (required | ~empty)
     if wrong.any():
         row = int(np.argmax(wrong))

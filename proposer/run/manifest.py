@@ -66,7 +66,7 @@ def scan_difference(
     """
     before, now = _stored_meaning(folder, stored), meaning(scan)
     if but_for_target:
-        before, now = (_without(each, THRESHOLD) for each in (before, now))
+        before, now = (_without(meant, THRESHOLD) for meant in (before, now))
     found = difference(before, now, stored.versions.get("lodescan", ""))
     if found is None and stored.init_csv and stored.init_csv != init_digest(scan):
         found = f"the table that it started from, {init_path(scan)}, has changed since then"
@@ -186,10 +186,10 @@ def columns_of(scan: ScanFile, description: Description) -> Columns:
     """What such a run stores of each point. Raises DatasetError where that is more than a table can hold."""
     try:
         return Columns(
-            [Quantity(each.name, each.unit) for each in scan.variables],
+            [Quantity(variable.name, variable.unit) for variable in scan.variables],
             [
-                Quantity(each.name, each.unit, each.code, show(each.likelihood, each.term))
-                for each in description.observables
+                Quantity(spec.name, spec.unit, spec.code, show(spec.likelihood, spec.term))
+                for spec in description.observables
             ],
             [Quantity(name) for name in description.codes or ("",)],
         )
@@ -217,8 +217,8 @@ def start_run(
         "likelihood_digest": description.likelihood_digest,
         "codes": list(description.codes),
         "sources": description.sources,
-        "variables": [each.name for each in scan.variables],
-        "observables": [each.name for each in description.observables],
+        "variables": [variable.name for variable in scan.variables],
+        "observables": [observable.name for observable in description.observables],
         "versions": _versions(),
         "eager": False,
         "init_csv": init_digest(scan),

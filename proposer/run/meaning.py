@@ -39,28 +39,28 @@ def meaning(scan: ScanFile) -> ScanMeaning:
         found["setup: init_csv"] = scan.setup.text("init_csv")
     environment = scan.setup.section("environment_variables")
     found |= {f"setup: environment_variables: {name}": environment.text(name) for name in environment}
-    found["the variables"] = [each.name for each in scan.variables]
+    found["the variables"] = [variable.name for variable in scan.variables]
     for variable in scan.variables:
         found |= _variable(f"variables: {variable.name}", variable)
     found |= {f"derived_variables: {name}": text for name, text in scan.derived.items()}
     for block, entries in scan.blocks.items():
         found |= {f"blocks: {block}: {' '.join(map(str, index))}": text for index, text in entries.items()}
     if scan.fitting is not None:
-        for each in scan.fitting.variables:
-            found |= _variable(f"fitting: variables: {each.name}", each)
+        for fitted in scan.fitting.variables:
+            found |= _variable(f"fitting: variables: {fitted.name}", fitted)
         for aim in scan.fitting.targets:
             found[f"fitting: observables: {aim.name}"] = [aim.value, aim.sigma]
         found["fitting: method"] = scan.fitting.section.text("method", "").lower()
         found["fitting: options: eps"] = scan.fitting.eps
         found["fitting: options: max_evaluations"] = scan.fitting.most_runs
-    found["the codes"] = [each.name for each in scan.codes]
+    found["the codes"] = [code.name for code in scan.codes]
     for code in scan.codes:
         way, called = call_of(code.section, code.name)
         found[f"codes: {code.name}: {way}"] = called
         for key in code.section:
             if key not in (way, *_OF_A_CODE):
                 found[f"codes: {code.name}: {key}"] = code.section.raw(key)
-    found["the observables"] = [each.name for each in scan.all_observables()]
+    found["the observables"] = [spec.name for spec in scan.all_observables()]
     for observable in scan.all_observables():
         found |= _observable(f"observables: {observable.name}", observable)
     sections = {"setup": scan.setup, "networks": scan.networks}

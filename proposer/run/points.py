@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from proposer.types import Outcome
 
 Row = tuple[Any, ...]
-_NAMES = ("", *(each.name for each in Status))
-_NUMBERS = {None: math.nan} | {each.name: float(each) for each in Status}
+_NAMES = ("", *(member.name for member in Status))
+_NUMBERS = {None: math.nan} | {member.name: float(member) for member in Status}
 _ATTEMPTS = struct.Struct("<q")
 _ALL = '["*"]'  # missing: no observable was given
 _WORDS = 6  # the last columns: evaluator, failed_code, message, warnings, missing, crc
@@ -103,7 +103,7 @@ def answer_rows(outcomes: Sequence[Outcome], asked: Sequence[Asked], columns: Co
                 _missing(point, columns),
             ]
         )
-    crcs = _answered_crcs(np.array(numbers, dtype=np.float64), words, [each.row_crc for each in asked])
+    crcs = _answered_crcs(np.array(numbers, dtype=np.float64), words, [row_asked.row_crc for row_asked in asked])
     return [
         (_NAMES[point.status], *row[1:], *text, crc, point.id)
         for point, row, text, crc in zip(outcomes, numbers, words, crcs, strict=True)

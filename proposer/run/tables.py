@@ -61,7 +61,7 @@ class GoodPoints:
         header = ["id", "iteration", "origin", *self._variables, *self._observables, "NLL"]
         self._written = dataset.now(self._target)
         with writing(self.path.parent, self.path.name) as file:
-            file.write(pd.DataFrame(columns=[as_text(each) for each in header]).to_csv(index=False).encode())
+            file.write(pd.DataFrame(columns=[as_text(name) for name in header]).to_csv(index=False).encode())
             self._rows = 0
             self._append(file, dataset, 1, last_batch)
 
@@ -91,20 +91,20 @@ class GoodPoints:
 
 def to_frame(part: Results, variables: list[str], observables: list[str]) -> pd.DataFrame:
     """Results as a table; missing observables are empty (NaN), a code's own NaN is too: `missing` tells them apart."""
-    seconds = np.array([each.sum() for each in part.seconds])
+    seconds = np.array([seconds_of_codes.sum() for seconds_of_codes in part.seconds])
     columns: dict[str, object] = {
         "id": part.ids,
         "iteration": part.iterations,
         "origin": part.origins,
-        "status": [Status(each).name for each in part.status],
+        "status": [Status(status).name for status in part.status],
         **{name: part.params[:, j] for j, name in enumerate(variables)},
         **{name: part.observables[:, j] for j, name in enumerate(observables)},
         "NLL": part.nll,
         "seconds": seconds,
         "failed_code": part.failed_code,
         "message": part.message,
-        "warnings": ["; ".join(each) for each in part.warnings],
-        "missing": [";".join(observables[j] for j in each) for each in part.missing],
+        "warnings": ["; ".join(warning) for warning in part.warnings],
+        "missing": [";".join(observables[j] for j in columns_missing) for columns_missing in part.missing],
     }
     return pd.DataFrame(columns)
 

@@ -52,9 +52,9 @@ class Metrics:
         self._batches.inc()
 
     def answered(self, outcomes: Sequence[Outcome], batches: Sequence[int]) -> None:
-        for each in outcomes:
-            self._points.labels(each.status.name, each.evaluator).inc()
-            for code, seconds in zip(self._codes, each.seconds, strict=False):
+        for outcome in outcomes:
+            self._points.labels(outcome.status.name, outcome.evaluator).inc()
+            for code, seconds in zip(self._codes, outcome.seconds, strict=False):
                 self._seconds.labels(code).observe(seconds)
 
     def thought(self, seconds: float, training: float) -> None:

@@ -106,14 +106,14 @@ def draw(
         else:
             paths.append(path)
 
-    for each in asked.plots:
-        path = _made(file or folder / PLOTS / f"{each.name}.pdf")
+    for plot in asked.plots:
+        path = _made(file or folder / PLOTS / f"{plot.name}.pdf")
 
-        def draw_columns(each: Plot = each, path: Path = path) -> None:
-            axes = plot_axes(folder, scan, points, each)
+        def draw_columns(plot: Plot = plot, path: Path = path) -> None:
+            axes = plot_axes(folder, scan, points, plot)
             colour = _axis(scan, points, view.colour) if view.colour else None
             look = Look(view.zoom, view.xlog, view.ylog, colour)
-            draw_plot(points, axes, each.contours, path, unphysical=asked.unphysical, look=look)
+            draw_plot(points, axes, plot.contours, path, unphysical=asked.unphysical, look=look)
             axes[:2] = [
                 looked_at(axes[0], points, look, log=view.xlog),
                 looked_at(axes[1], points, look, log=view.ylog),
@@ -123,7 +123,7 @@ def draw(
 
         draw_one(path, draw_columns)
     if asked.corner or not asked.plots:
-        free = [each.name for each in scan.variables if not each.fixed]
+        free = [variable.name for variable in scan.variables if not variable.fixed]
         path = _made(file or folder / PLOTS / "corner.pdf")
         draw_one(path, lambda: draw_corner(points, [_axis(scan, points, name) for name in free[:MOST_VARIABLES]], path))
     if faults:
@@ -134,9 +134,9 @@ def draw(
 def _asked_scales(scan: ScanFile, names: list[str]) -> tuple[str | None, str | None]:
     """The scaling that the section `plotting` gives for the same two columns."""
     plotting = read_plotting(scan)
-    for each in plotting.plots if plotting is not None else ():
-        if list(each.values[:2]) == names:
-            return each.scales
+    for plot in plotting.plots if plotting is not None else ():
+        if list(plot.values[:2]) == names:
+            return plot.scales
     return None, None
 
 
@@ -200,8 +200,8 @@ def plot_axes(folder: Path, scan: ScanFile, points: Points, wanted: Plot) -> lis
 
 def _axis(scan: ScanFile, points: Points, name: str) -> Axis:
     values = points.columns[name]
-    variable = next((each for each in scan.variables if each.name == name), None)
-    spec = variable or next((each for each in scan.all_observables() if each.name == name), None)
+    variable = next((candidate for candidate in scan.variables if candidate.name == name), None)
+    spec = variable or next((observable for observable in scan.all_observables() if observable.name == name), None)
     label = (spec.label if spec is not None else "") or name
     if spec is not None and spec.unit and spec.unit not in label:
         label = f"{label} ({spec.unit})"

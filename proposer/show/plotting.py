@@ -110,7 +110,7 @@ def _read_plot(named: Section, name: str, before: list[Plot]) -> Plot:
     if labels and len(labels) < 2:
         raise entry.wrong("labels", "a list of two texts, for x and y")
     scales = entry.texts("scaling")
-    if scales and (len(scales) != 2 or any(each not in SCALES for each in scales)):
+    if scales and (len(scales) != 2 or any(word not in SCALES for word in scales)):
         raise entry.wrong("scaling", f"a list of two of {', '.join(SCALES)}, for x and y")
     ranges = _read_ranges(entry)
     for ends, scale in zip(ranges, scales, strict=False):

@@ -110,15 +110,15 @@ class Progress:
         if self._tally.target != self._target:
             self._target = self._tally.target
             self._regions.keep(self._target)
-        for each in outcomes:
-            point = self._out.pop(each.id, None)
-            good = each.nll is not None and bool(self._tally.target.contains(each.nll))
-            self._doings.answered(each.id, good=good)
-            if each.evaluator:
-                workers = self._workers.get(each.evaluator, 0)
-                self._evaluators.setdefault(each.evaluator, EvaluatorWork(each.evaluator, workers)).add(each)
+        for outcome in outcomes:
+            point = self._out.pop(outcome.id, None)
+            good = outcome.nll is not None and bool(self._tally.target.contains(outcome.nll))
+            self._doings.answered(outcome.id, good=good)
+            if outcome.evaluator:
+                workers = self._workers.get(outcome.evaluator, 0)
+                self._evaluators.setdefault(outcome.evaluator, EvaluatorWork(outcome.evaluator, workers)).add(outcome)
             if good and point is not None:
-                self._regions.add(*point, each.nll or 0.0)
+                self._regions.add(*point, outcome.nll or 0.0)
         self.update()
 
     def update(self) -> None:
@@ -160,12 +160,12 @@ class Progress:
             evaluator=about.evaluator,
             workers=(workers := sum(self._workers.values()) or about.workers),
             busy=min(self._busy, workers),
-            evaluators=[each.to_json() for each in by_points([*self._evaluators.values()])],
+            evaluators=[evaluator.to_json() for evaluator in by_points([*self._evaluators.values()])],
             hit_rate=tally.hit_rate,
-            hit_rates=[round(each, 6) for each in self._rates.hit_rates],
+            hit_rates=[round(rate, 6) for rate in self._rates.hit_rates],
             statuses={status.name: points for status, points in [*tally.by_status.items()] if points},
             by_code={
-                code: {each.name: n for each, n in [*counts.items()]} for code, counts in [*tally.by_code.items()]
+                code: {status.name: n for status, n in [*counts.items()]} for code, counts in [*tally.by_code.items()]
             },
             points_per_second=self._rates.points_per_second,
             lowest_nll=tally.best if math.isfinite(tally.best) else None,

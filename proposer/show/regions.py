@@ -47,7 +47,7 @@ class Regions:
 
     def keep(self, target: Target) -> None:
         """The threshold has moved: forgets what is not good any more."""
-        self._points = [each for each in self._points if target.contains(each[2])]
+        self._points = [point for point in self._points if target.contains(point[2])]
         self._looked_at, self._words = 0, ""
 
     @property

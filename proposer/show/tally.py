@@ -57,7 +57,7 @@ class Tally:
         moved = self._found.add(nll)
         self.good, self.target = self._found.good, self._found.target
         if moved:
-            self.given = sum(self.target.contains(each) for each in self.given_nll)
+            self.given = sum(self.target.contains(value) for value in self.given_nll)
 
     @property
     def evaluated(self) -> int:
@@ -66,18 +66,18 @@ class Tally:
 
     def add(self, outcomes: Sequence[Outcome]) -> None:
         """Counts new results."""
-        for each in outcomes:
-            self.by_status[each.status] += 1
-            self._note_failure(each)
-            if each.failed_code:
-                self.by_code.setdefault(each.failed_code, Counter())[each.status] += 1
-            if each.nll is not None:
-                if each.nll < self.best:
-                    self.best, self.best_losses = each.nll, tuple(each.losses)
+        for outcome in outcomes:
+            self.by_status[outcome.status] += 1
+            self._note_failure(outcome)
+            if outcome.failed_code:
+                self.by_code.setdefault(outcome.failed_code, Counter())[outcome.status] += 1
+            if outcome.nll is not None:
+                if outcome.nll < self.best:
+                    self.best, self.best_losses = outcome.nll, tuple(outcome.losses)
                 if self.target.follows:
-                    self._follow([each.nll])
+                    self._follow([outcome.nll])
                 else:
-                    self.good += self.target.contains(each.nll)
+                    self.good += self.target.contains(outcome.nll)
 
     def _note_failure(self, outcome: Outcome) -> None:
         if outcome.status not in (Status.FAILED, Status.TIMED_OUT):
@@ -104,7 +104,7 @@ class Tally:
         """The lowest NLL, and the losses that it is made of, the largest first."""
         if not math.isfinite(self.best):
             return "lowest NLL none"
-        parts = sorted(zip(self.best_losses, self.names, strict=False), key=lambda each: -abs(each[0]))
+        parts = sorted(zip(self.best_losses, self.names, strict=False), key=lambda pair: -abs(pair[0]))
         shown = ", ".join(f"{name} {loss:.2f}" for loss, name in parts[:3] if loss)
         return f"lowest NLL {show_number(self.best)}" + (f": {shown}" if shown and len(self.names) > 1 else "")
 

@@ -19,17 +19,17 @@ class Traces:
         pass
 
     def answered(self, outcomes: Sequence[Outcome], batches: Sequence[int]) -> None:
-        for each, batch in zip(outcomes, batches, strict=True):
-            if math.isnan(each.sent) or math.isnan(each.returned):
+        for outcome, batch in zip(outcomes, batches, strict=True):
+            if math.isnan(outcome.sent) or math.isnan(outcome.returned):
                 continue
             values = {
                 "lodescan.run": self._run,
                 "lodescan.batch": batch,
-                "lodescan.point": each.id,
-                "lodescan.evaluator": each.evaluator,
-                "lodescan.status": each.status.name,
+                "lodescan.point": outcome.id,
+                "lodescan.evaluator": outcome.evaluator,
+                "lodescan.status": outcome.status.name,
             }
-            self._spans.point(self._trace, each.id, (each.sent, each.returned), values)
+            self._spans.point(self._trace, outcome.id, (outcome.sent, outcome.returned), values)
 
     def thought(self, seconds: float, training: float) -> None:
         pass

@@ -33,18 +33,18 @@ class EventLog:
         event("batch", batch=batch, iteration=iteration, points=points)
 
     def answered(self, outcomes: Sequence[Outcome], batches: Sequence[int]) -> None:
-        for each, batch in zip(outcomes, batches, strict=True):
-            failed = {"code": each.failed_code, "text": each.message} if each.status is not Status.OK else {}
-            level = logging.WARNING if each.status in (Status.FAILED, Status.TIMED_OUT) else logging.INFO
+        for outcome, batch in zip(outcomes, batches, strict=True):
+            failed = {"code": outcome.failed_code, "text": outcome.message} if outcome.status is not Status.OK else {}
+            level = logging.WARNING if outcome.status in (Status.FAILED, Status.TIMED_OUT) else logging.INFO
             event(
                 "point",
                 level,
                 batch=batch,
-                point=each.id,
-                evaluator=each.evaluator,
-                status=each.status.name,
-                nll=each.nll,
-                seconds=sum(each.seconds),
+                point=outcome.id,
+                evaluator=outcome.evaluator,
+                status=outcome.status.name,
+                nll=outcome.nll,
+                seconds=sum(outcome.seconds),
                 **failed,
             )
 

@@ -39,14 +39,17 @@ class Type:
 
 
 def _lode(space: Space, own: LodeSettings, seed: int, observables: Sequence[Observable]) -> Lode:
-    for each in observables:
-        if each.term is not None and each.term.kind is TermKind.UNKNOWN:
+    for observable in observables:
+        if observable.term is not None and observable.term.kind is TermKind.UNKNOWN:
             log.warning(
                 "the likelihood %r is of a kind that this lodescan does not know: LODE learns from its -ln L alone, "
                 "not from the observables behind it; a newer lodescan knows more",
-                each.name,
+                observable.name,
             )
-    scored = [ScoredObservable(each.name, each.likelihood, each.valid, term=each.term) for each in observables]
+    scored = [
+        ScoredObservable(observable.name, observable.likelihood, observable.valid, term=observable.term)
+        for observable in observables
+    ]
     return Lode(space, own, seed, scored)
 
 

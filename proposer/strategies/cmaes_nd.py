@@ -67,11 +67,14 @@ class CmaesNdSettings(CmaesSettings):
     def read(cls, scan: ScanFile) -> Self:
         """Reads and checks the settings of a scan file; raises ScanFileError."""
         setup, plain = scan.setup, super().read(scan)
-        scored = [each for each in scan.all_observables() if each.likelihood.kind is not Kind.OFF]
-        bounds = [each.name for each in scored if each.likelihood.kind is Kind.CFUNCTION]
-        names = [*(each.name for each in scan.variables), *(each.name for each in scan.all_observables())]
+        scored = [observable for observable in scan.all_observables() if observable.likelihood.kind is not Kind.OFF]
+        bounds = [observable.name for observable in scored if observable.likelihood.kind is Kind.CFUNCTION]
+        names = [
+            *(variable.name for variable in scan.variables),
+            *(observable.name for observable in scan.all_observables()),
+        ]
         method, bins, direction = read_novelty(setup)
-        n = sum(not each.fixed for each in scan.variables)
+        n = sum(not variable.fixed for variable in scan.variables)
         return replace(
             plain,
             sigma=setup.number_in("sigma", 1 / math.sqrt(max(n, 1)), 0.0, 1.0, open_low=True),
@@ -87,7 +90,7 @@ class CmaesNdSettings(CmaesSettings):
             best_valid_constraints_patience=setup.integer(
                 "best_valid_constraints_patience", cls.best_valid_constraints_patience, low=1
             ),
-            seeds=read_seeds(setup, [each.name for each in scan.variables]),
+            seeds=read_seeds(setup, [variable.name for variable in scan.variables]),
         )
 
 
@@ -109,12 +112,14 @@ class CmaesNd(Cmaes):
         self, space: Space, settings: CmaesNdSettings, seed: int, observables: Sequence[Observable] = ()
     ) -> None:
         super().__init__(space, settings, seed, observables)
-        names = [each.name for each in observables]
-        focus = settings.focus or (*(each.name for each in space.variables), *names)
-        self._variables = [n for n, each in enumerate(space.variables) if each.name in focus and not space.fixed[n]]
+        names = [observable.name for observable in observables]
+        focus = settings.focus or (*(variable.name for variable in space.variables), *names)
+        self._variables = [
+            n for n, variable in enumerate(space.variables) if variable.name in focus and not space.fixed[n]
+        ]
         self._observables = [n for n, name in enumerate(names) if name in focus]
         # of a constraint that the hierarchy leaves for later, the largest loss
-        self._first = [self._shortfall.names.index(each) for each in settings.hierarchy]
+        self._first = [self._shortfall.names.index(name) for name in settings.hierarchy]
         self._losses = slice(1, 1 + self._shortfall.width)
         self._width = 1 + self._shortfall.width + len(self._observables)
         self._learned_of = Found(settings.target)  # what cma was given; `tell` is ahead of it when a scan is replayed
@@ -181,7 +186,7 @@ class CmaesNd(Cmaes):
         reached = [losses.sum(axis=1).min(), (losses == 0.0).mean(axis=1).max()]
         better = [reached[0] < self._best[0], reached[1] > self._best[1], good.any()]
         self._best = [min(self._best[0], reached[0]), max(self._best[1], reached[1])]
-        self._since = [0 if each else since + 1 for each, since in zip(better, self._since, strict=True)]
+        self._since = [0 if improved else since + 1 for improved, since in zip(better, self._since, strict=True)]
 
     def _has_ended(self) -> bool:
         own = self.settings

@@ -23,14 +23,14 @@ class GridSettings(DrawSettings):
     @classmethod
     def read(cls, scan: ScanFile) -> Self:
         """Reads and checks the settings and every variable's steps; raises ScanFileError."""
-        without = [each.name for each in scan.variables if not each.grid_steps]
+        without = [variable.name for variable in scan.variables if not variable.grid_steps]
         if without:
             raise scan.setup.error(
                 f"type GRID needs the steps of every variable, but {', '.join(without)} has none; write "
                 f"{without[0]}: {{range: [low, high], steps: 10}}",
                 "type",
             )
-        total = math.prod(each.grid_steps for each in scan.variables)
+        total = math.prod(variable.grid_steps for variable in scan.variables)
         if total > MOST_POINTS:
             raise scan.setup.error(f"the grid has {total:,} points, at most {MOST_POINTS:,}; give fewer steps", "type")
         return super().read(scan)
@@ -48,7 +48,7 @@ class Grid(Draws):
 
     def __init__(self, space: Space, settings: DrawSettings, seed: int) -> None:
         super().__init__(space, settings, seed)
-        self._shape = tuple(each.grid_steps for each in space.variables)
+        self._shape = tuple(variable.grid_steps for variable in space.variables)
         self._steps = [_steps(space, column) for column in range(space.dim)]
 
     def _next(self, start: int, n: int) -> Floats:
@@ -56,7 +56,7 @@ class Grid(Draws):
         if start >= total:
             self.stop_reason = f"all {total:,} points of the grid are asked"
         index = np.unravel_index(np.arange(start, min(start + n, total)), self._shape)
-        return np.stack([steps[each] for steps, each in zip(self._steps, index, strict=True)], axis=1)
+        return np.stack([steps[k] for steps, k in zip(self._steps, index, strict=True)], axis=1)
 
 
 def _steps(space: Space, column: int) -> Floats:

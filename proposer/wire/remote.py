@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Collection, Sequence
 from functools import partial
+from itertools import islice
 from typing import Any, Final
 
 import grpc
@@ -111,7 +112,8 @@ class Link:
         self.heard = time.monotonic()
         self.longest = 0.0  # seconds of a point, as it says, but no more than have gone by
         self.seconds = math.nan  # of a point, a running mean
-        self.last = 0.0  # seconds of the last point
+        self.last = 0.0  # seconds of a point of the last message, the mean of all: one alone may have been held up
+        self._message = (0, 0.0)  # points of the message that is taken up, and their seconds
         self._first = time.monotonic()
         self._busy = [0.0, 0.0]  # points answered, and the seconds that this took, while all workers had points
         self.place, self._events, self._security = address, events, security
@@ -175,14 +177,16 @@ class Link:
         self.queued.pop(point, None)
         self.most.pop(point, None)
         if seconds >= 0.0:
-            self.last = seconds
+            self._message = self._message[0] + 1, self._message[1] + seconds
             self.longest = max(self.longest, min(seconds, time.monotonic() - self._first))
             self.seconds = seconds if math.isnan(self.seconds) else 0.9 * self.seconds + 0.1 * seconds
         return sent
 
     def took_up(self, answered: int) -> None:
         """All results of a message are taken up."""
-        now = time.monotonic()
+        now, (points, seconds) = time.monotonic(), self._message
+        if points:
+            self.last, self._message = seconds / points, (0, 0.0)
         if len(self.out) + answered > self.concurrency:
             self._busy = [self._busy[0] + answered, self._busy[1] + now - self.heard]
             if self._busy[1] > REMEMBERED:
@@ -204,7 +208,7 @@ class Link:
         """An evaluator works off its points in the order of sending, as many at once as it says."""
         if self.queued and (room := self.concurrency - len(self.running)) > 0:
             now = time.monotonic()
-            for point in list(self.queued)[:room]:
+            for point in list(islice(self.queued, room)):
                 del self.queued[point]
                 self.running[point] = now
 
@@ -257,7 +261,7 @@ class Link:
 
     @property
     def window_now(self) -> int:
-        """The same, if all take as long as the last one did."""
+        """The same, if all take as long as those of the last message did."""
         seconds = max(self.last, 0.0 if math.isnan(self.seconds) else self.seconds, WINDOW_SECONDS / MOST_EACH)
         return math.ceil(self.concurrency * (1.0 + WINDOW_SECONDS / seconds))
 

@@ -19,6 +19,6 @@ class NearestRow(Code):
         self.column = self.own.text("column")
 
     def run(self, point):
-        row = min(self.rows, key=lambda each: abs(each[self.column] - point[self.column]))
+        row = min(self.rows, key=lambda row: abs(row[self.column] - point[self.column]))
         point.names["distance"] = abs(row[self.column] - point[self.column])
         return {name: value for name, value in row.items() if name != self.column}

@@ -259,7 +259,7 @@ def test_what_only_another_scan_of_bsmart_reads_is_said_with_its_line(bsmart, tm
     key = next(word for word in ("MAX", "MIN", "LOG SCALING", "TYPE") if word in settings)
     text = (tmp_path / "old.json").read_text().splitlines()
     assert f'"{key}"' in text[int(note.split("line ")[1].split(":")[0]) - 1]
-    assert not any(key in each for each in scan.ignored)
+    assert not any(key in ignored for ignored in scan.ignored)
 
 
 @pytest.mark.parametrize("settings", [{"TYPE": "OFF"}, {"TYPE": "GAUSS", "MEAN": 1, "VARIANCE": 2}])

@@ -69,7 +69,7 @@ def test_the_documented_toys_are_functions_of_names_that_the_tool_gives(point):
     x = (1.0, 2.0, 0.5)
     assert found["Rosen"] == pytest.approx(100 * (1 + 3.5**2) + 0.5**2 + 0.5**2)
     assert found["Rastrigin"] == pytest.approx(15 + 1 + 4 + 0.25 - 5 - 5 + 5)
-    ripple = sum(math.cos(3 * each) for each in x) / 3
+    ripple = sum(math.cos(3 * value) for value in x) / 3
     assert found["Ackley"] == pytest.approx(-10 * math.exp(-0.1 * math.sqrt(1.75)) - math.exp(ripple) + 10 + math.e)
     assert found["Himmelblau"] == pytest.approx((1 + 2 - 10) ** 2 + (1 + 4 - 6) ** 2)
     assert found["Easom"] == pytest.approx(-math.cos(1) * math.cos(2))

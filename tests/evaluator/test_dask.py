@@ -259,7 +259,7 @@ def test_data_that_change_under_a_worker_end_the_evaluator(cluster, evaluator, s
     assert server.statuses([[1, 0]]) == ["OK"]
     data.write_text("2\n")
     call = server.stub.Evaluate(iter([server.request([[x, 0.0] for x in range(20)])]), timeout=60)
-    assert {each.status for response in call for each in response.results} <= {pb.STATUS_CANCELLED}
+    assert {result.status for response in call for result in response.results} <= {pb.STATUS_CANCELLED}
     assert server.process.wait(60) == 4
     assert "limits.dat was changed while this evaluator served" in server.log.read_text()
 
@@ -276,7 +276,7 @@ def test_a_worker_that_has_other_data_ends_the_evaluator(cluster, evaluator, sca
     data.write_text("2\n")
     cluster.worker("--no-nanny")
     call = server.stub.Evaluate(iter([server.request([[x, 0.0] for x in range(20)])]), timeout=60)
-    assert {each.status for response in call for each in response.results} <= {pb.STATUS_CANCELLED}
+    assert {result.status for response in call for result in response.results} <= {pb.STATUS_CANCELLED}
     assert server.process.wait(60) == 4
     assert "is not the same on the Dask worker" in server.log.read_text()
 
@@ -288,7 +288,7 @@ def test_a_scheduler_that_is_lost_ends_the_evaluator(cluster, evaluator, scan):
     cluster.processes[0].kill()
     call = server.stub.Evaluate(iter([server.request([[1.0, 0.0]])]), timeout=60)
     results = [result for response in call for result in response.results]
-    assert not [each for each in results if each.status != pb.STATUS_CANCELLED]
+    assert not [result for result in results if result.status != pb.STATUS_CANCELLED]
     assert server.process.wait(60) == 5
     assert "the Dask cluster is lost" in server.log.read_text()
 
@@ -331,8 +331,8 @@ def test_a_cluster_without_workers_is_not_serving(cluster, evaluator, scan):
 
     def read():
         with contextlib.suppress(grpc.RpcError):  # the evaluator has ended
-            for each in call:
-                said.put(each.status)
+            for response in call:
+                said.put(response.status)
 
     thread = threading.Thread(target=read, daemon=True)
     thread.start()

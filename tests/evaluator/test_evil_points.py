@@ -201,7 +201,7 @@ def test_such_a_daemon_ends_with_a_worker_or_evaluator_that_is_killed(evil, eval
     if how == "worker":
         (worker,) = server.workers()
         os.kill(worker, signal.SIGKILL)
-        (result,) = [each for response in call for each in response.results]
+        (result,) = [one for response in call for one in response.results]
         assert result.status == pb.STATUS_KILLED
     else:
         server.process.kill()

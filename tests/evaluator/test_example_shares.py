@@ -38,7 +38,7 @@ def documented(name):
     text = (EXAMPLES / "README.md").read_text()
     row = next(line for line in text.splitlines() if line.startswith(f"| `{name}.yaml` | ") and "below" in line)
     points, invalid, *shares = (cell.strip() for cell in row.strip("|").split("|")[1:])
-    below = [re.fullmatch(r"below ([\d.,]+): ([\d.]+) %", each).groups() for each in shares]
+    below = [re.fullmatch(r"below ([\d.,]+): ([\d.]+) %", share).groups() for share in shares]
     number = [(float(nll.replace(",", "")), float(share) / 100) for nll, share in below]
     return int(points.replace(",", "")), float(invalid.removesuffix(" %")) / 100, number
 
@@ -87,10 +87,10 @@ def test_shares(name, tmp_path):
     scan = read_scan_file(EXAMPLES / f"{name}.yaml")
     status, nll = results(scan, tmp_path, count)
     points, invalid, shares = documented(name)
-    said = {each: status.count(each) for each in set(status)}
+    said = {word: status.count(word) for word in set(status)}
     assert said.get("OK", 0) + said.get("INVALID", 0) >= 0.99 * count, said
     assert near(said.get("INVALID", 0), count, invalid, points), (said, invalid)
-    ok = np.array([each == "OK" for each in status])
+    ok = np.array([word == "OK" for word in status])
     for below, share in shares:
         good = int((nll[ok] < below).sum())
         assert near(good, count, share, points), f"{good} of {count} below {below:g}, and {share:.2%} are documented"

@@ -20,7 +20,7 @@ def marked(path):
     return pytest.param(path, marks=marks, id=path.stem)
 
 
-@pytest.mark.parametrize("path", [marked(each) for each in sorted(EXAMPLES.glob("*.yaml"))])
+@pytest.mark.parametrize("path", [marked(file) for file in sorted(EXAMPLES.glob("*.yaml"))])
 def test_check(path):
     done = subprocess.run(
         [sys.executable, "-m", "evaluator", "check", str(path)],

@@ -90,7 +90,7 @@ def test_methods(solve, tmp_path, method):
 
 
 @WITH_SCIPY
-@pytest.mark.parametrize("method", [each for each in METHODS if each not in (*BRACKETING, *STEPPING)])
+@pytest.mark.parametrize("method", [name for name in METHODS if name not in (*BRACKETING, *STEPPING)])
 def test_two_variables_and_two_targets(solve, tmp_path, method):
     text = SCAN.replace("v: [200, 300], mix: [0, 1]", "v: [200, 300]").replace(
         "{lam: {RANGE: [0.01, 1]}}", "{lam: {RANGE: [0.01, 0.8]}, mix: {RANGE: [-1, 1]}}"

@@ -163,7 +163,7 @@ def test_measurements_become_constants_on_both_sides(scan, load):
     program = (
         "import json, sys; from evaluator.chain import Chain; from evaluator.description import describe; "
         "from scanspec import read_scan_file; found = describe(Chain(read_scan_file(sys.argv[1])), 1); "
-        "print(json.dumps([[each.likelihood.mean, each.likelihood.sigma] for each in found.observables])); "
+        "print(json.dumps([[spec.likelihood.mean, spec.likelihood.sigma] for spec in found.observables])); "
         "print(found.likelihood_digest, 'flavio' in sys.modules)"
     )
     done = subprocess.run(
@@ -217,7 +217,7 @@ WRITER = "  writer:\n    function: writer:f\n"
     [
         ("None", "no code before this one has written wc.json"),
         ("'{'", "wc.json is not a WCxf file that can be used"),
-        ("json.dumps(dict(eft='WET', basis='flavio', scale=4.8, values=dict(C9_bsmumi=1)))", "no WCxf file"),
+        ("json.dumps(dict(eft='WET', basis='flavio', scale=4.8, values=dict(C9_bsmumi=1)))", "not a WCxf file"),
         ("json.dumps(dict(eft='WET', basis='flavio', scale=4.8, values=dict(C9_bsmumu=float('nan'))))", "not finite"),
         (
             "json.dumps(dict(eft='SMEFT', basis='Warsaw', scale=1e3, values=dict(phiD=dict(Re=1e-9, Im=1e-9))))",

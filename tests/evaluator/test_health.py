@@ -46,8 +46,8 @@ def watch():
 
         def read():
             try:
-                for each in call:
-                    said.put(each.status)
+                for response in call:
+                    said.put(response.status)
             except Exception:  # noqa: BLE001  # the evaluator has ended
                 return
 
@@ -55,8 +55,8 @@ def watch():
         return lambda: said.get(timeout=20)
 
     yield start
-    for each in calls:
-        each.cancel()
+    for open_call in calls:
+        open_call.cancel()
 
 
 def parent(pid):

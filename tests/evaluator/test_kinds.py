@@ -29,7 +29,7 @@ def packages(tmp_path, monkeypatch):
         install_kind(tmp_path / "packages", **options)
 
     yield install
-    for module in [each for each in sys.modules if each.startswith("lodescan_")]:
+    for module in [name for name in sys.modules if name.startswith("lodescan_")]:
         del sys.modules[module]
 
 
@@ -40,7 +40,7 @@ def test_a_kind_of_an_installed_package(scan_file, chain, packages):
     sources = dict(describe(found, 1).sources)
     assert sources["rows: package lodescan-rows"] == "1.2.3"
     assert sources["rows: nearest_row"] == '{"column": "x", "file": "rows.csv"}'
-    assert [(each.way, each.called) for each in describe(found, 1).calls] == [
+    assert [(call.way, call.called) for call in describe(found, 1).calls] == [
         ("nearest_row", '{"column": "x", "file": "rows.csv"}')
     ]
 

@@ -53,7 +53,7 @@ def test_a_socket_is_for_one_user_and_one_evaluator(python_scan, evaluator, shor
     server = evaluator(python_scan(), options=["--listen", f"unix:{path}"])
     assert server.address == f"unix:{path}"
     assert server.statuses([[1.0]] * 3) == ["OK"] * 3
-    assert [stat.S_IMODE(each.stat().st_mode) & 0o077 for each in (path, path.parent)] == [0, 0]
+    assert [stat.S_IMODE(made.stat().st_mode) & 0o077 for made in (path, path.parent)] == [0, 0]
     assert subprocess.run([sys.executable, "-m", "evaluator", "healthy", server.address], check=False).returncode == 0
     done = serve(python_scan(), "--listen", server.address)
     assert done.returncode == 2 and "another program listens there already" in done.stderr

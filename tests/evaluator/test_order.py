@@ -132,7 +132,7 @@ def test_where_the_middle_is_invalid_random_points_are_tried(advice, tried):
     (line,) = advice(text, 20.0)
     assert line.endswith("let it run first: second, first") and "at 7 points" in line
     _, again = tried(text, 20.0)
-    assert [each.values for each in again] == [point.values for point in points]
+    assert [repeated.values for repeated in again] == [point.values for point in points]
 
 
 def test_no_advice_where_every_point_ends(advice, monkeypatch):

@@ -61,4 +61,4 @@ def test_a_point_that_is_not(point, x, code, status, message):
     ended, found = point(f"x={x}")
     assert (ended, found["status"], found["failed_code"], found["nll"]) == (code, status, "toy", None)
     assert message in found["message"]
-    assert [each["value"] for each in found["observables"]] == [None] * 3
+    assert [observable["value"] for observable in found["observables"]] == [None] * 3

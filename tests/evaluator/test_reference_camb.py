@@ -78,5 +78,5 @@ def test_a_nan_inside_camb_costs_that_point_only(server):
         "STATUS_OK",
     ]
     assert "took its process down" in results[1].message and results[1].failed_code == "camb"
-    for each in (results[0], results[2], results[4]):
-        assert each.nll == pytest.approx(float(good["nll"]), rel=2e-3)
+    for result in (results[0], results[2], results[4]):
+        assert result.nll == pytest.approx(float(good["nll"]), rel=2e-3)

@@ -49,7 +49,7 @@ def files(draw):
     for pdg in draw(st.lists(st.integers(1, 3_000_000), max_size=3, unique=True)):
         width = draw(st.floats(0, 1e3))
         line(one_of("DECAY", "Decay", "decay"), str(pdg), number(width))
-        daughters = st.lists(PDGS, min_size=1, max_size=4).map(lambda each: tuple(sorted(each)))
+        daughters = st.lists(PDGS, min_size=1, max_size=4).map(lambda pdgs: tuple(sorted(pdgs)))
         ratios = draw(st.dictionaries(daughters, st.floats(0, 1), max_size=4))
         decays[pdg] = width, ratios
         for channel, ratio in ratios.items():

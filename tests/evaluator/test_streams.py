@@ -178,9 +178,9 @@ def test_streams_without_end_are_refused(slow):
         next(calls[-1])
     error = refused(server, server.request([[1.0, 0.0]]))
     assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and "3 streams are open" in error.details()
-    for call, each in zip(calls, requests, strict=True):
+    for call, request in zip(calls, requests, strict=True):
         call.cancel()
-        each.put(None)
+        request.put(None)
 
 
 def job(number, owner):

@@ -275,7 +275,7 @@ def test_a_model_is_not_late_because_the_evaluator_stood_still(scan, evaluator):
             os.kill(pid, signal.SIGCONT)
         time.sleep(0.5)  # the answer must not be there when the evaluator looks at its clock
         may_answer.set()
-        (result,) = [each for response in call for each in response.results]
+        (result,) = [one for response in call for one in response.results]
         assert (result.status, list(result.observables)) == (pb.STATUS_OK, [0.5, 1.0, 3.0])
         may_answer.clear()
         assert served.statuses([[1.0, 2.0, 5.0]]) == ["TIMED_OUT"]

@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 KUBERNETES = Path(__file__).parents[2] / "kubernetes"
-OVERLAYS = ["base", *(f"overlays/{each.name}" for each in sorted((KUBERNETES / "overlays").iterdir()))]
-COMPONENTS = sorted(each.name for each in (KUBERNETES / "components").iterdir())
+OVERLAYS = ["base", *(f"overlays/{folder.name}" for folder in sorted((KUBERNETES / "overlays").iterdir()))]
+COMPONENTS = sorted(folder.name for folder in (KUBERNETES / "components").iterdir())
 
 Resource = dict[str, Any]
 
@@ -30,7 +30,7 @@ def render(overlay: str, *components: str, settings: tuple[str, ...] = ()) -> li
         shutil.copytree(KUBERNETES, root / "kubernetes")
         mine: Resource = {
             "resources": [f"kubernetes/{overlay}"],
-            "components": [f"kubernetes/components/{each}" for each in components],
+            "components": [f"kubernetes/components/{name}" for name in components],
         }
         if settings:
             generator = {"name": "lodescan-settings", "behavior": "merge", "literals": list(settings)}
@@ -43,12 +43,12 @@ def render(overlay: str, *components: str, settings: tuple[str, ...] = ()) -> li
 
 
 def find(resources: list[Resource], kind: str, name: str) -> Resource:
-    [found] = [each for each in resources if (each["kind"], each["metadata"]["name"]) == (kind, name)]
+    [found] = [resource for resource in resources if (resource["kind"], resource["metadata"]["name"]) == (kind, name)]
     return found
 
 
 def jobs(resources: list[Resource]) -> list[Resource]:
-    return [each for each in resources if each["kind"] == "Job"]
+    return [resource for resource in resources if resource["kind"] == "Job"]
 
 
 def containers(job: Resource) -> Iterator[Resource]:
@@ -58,7 +58,7 @@ def containers(job: Resource) -> Iterator[Resource]:
 
 def container(resources: list[Resource], name: str) -> Resource:
     """The one container of that name, in whichever Job it is."""
-    [found] = [each for job in jobs(resources) for each in containers(job) if each["name"] == name]
+    [found] = [one for job in jobs(resources) for one in containers(job) if one["name"] == name]
     return found
 
 

@@ -39,8 +39,8 @@ def faults(resource: str, version: str) -> str:
 @every
 def test_every_choice_follows_the_schemas(overlay: str, choice: tuple[str, ...]) -> None:
     resources = render(overlay, *choice)
-    known = [each for each in resources if each["kind"] not in NOT_KUBERNETES]
-    assert {"Job", "NetworkPolicy", "PersistentVolumeClaim"} <= {each["kind"] for each in known}
+    known = [entry for entry in resources if entry["kind"] not in NOT_KUBERNETES]
+    assert {"Job", "NetworkPolicy", "PersistentVolumeClaim"} <= {entry["kind"] for entry in known}
     for version, resource in itertools.product(VERSIONS, known):
         assert faults(json.dumps(resource), version) == ""
 
@@ -57,14 +57,14 @@ def test_a_misspelt_field_is_a_fault() -> None:
 def test_what_a_pod_mounts_is_there_and_nobody_gains_rights(overlay: str, choice: tuple[str, ...]) -> None:
     for job in jobs(render(overlay, *choice)):
         pod = job["spec"]["template"]["spec"]
-        volumes = [each["name"] for each in pod["volumes"]]
-        mounted = [mount["name"] for each in containers(job) for mount in each["volumeMounts"]]
+        volumes = [volume["name"] for volume in pod["volumes"]]
+        mounted = [mount["name"] for one in containers(job) for mount in one["volumeMounts"]]
         assert sorted(volumes) == sorted({*mounted})
         assert pod["securityContext"]["runAsNonRoot"] is True
         assert pod["automountServiceAccountToken"] is False
-        for each in containers(job):
-            assert each["securityContext"]["capabilities"] == {"drop": ["ALL"]}
-            assert each["securityContext"]["readOnlyRootFilesystem"] is True
+        for one in containers(job):
+            assert one["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+            assert one["securityContext"]["readOnlyRootFilesystem"] is True
 
 
 @everywhere
@@ -76,7 +76,7 @@ def test_no_two_proposers_write_at_a_time(overlay: str) -> None:
 
 def test_the_pool_is_two_jobs_and_a_name_with_all_addresses() -> None:
     resources = render("overlays/pool")
-    assert [each["metadata"]["name"] for each in jobs(resources)] == ["evaluators", "proposer"]
+    assert [job["metadata"]["name"] for job in jobs(resources)] == ["evaluators", "proposer"]
     service, evaluators = find(resources, "Service", "evaluators"), find(resources, "Job", "evaluators")
     assert service["spec"]["clusterIP"] == "None"
     assert service["spec"]["selector"] == evaluators["spec"]["template"]["metadata"]["labels"]
@@ -89,7 +89,7 @@ def test_evaluators_are_a_work_queue_that_a_drained_one_does_not_end() -> None:
     resources = render("overlays/pool")
     spec = find(resources, "Job", "evaluators")["spec"]
     assert spec["parallelism"] > 1 and "completions" not in spec
-    rules = {tuple(each["onExitCodes"]["values"]): each["action"] for each in spec["podFailurePolicy"]["rules"][1:]}
+    rules = {tuple(rule["onExitCodes"]["values"]): rule["action"] for rule in spec["podFailurePolicy"]["rules"][1:]}
     assert rules == {(6,): "Ignore", (2,): "FailJob"}
     assert spec["podFailurePolicy"]["rules"][0]["onPodConditions"] == [{"type": "DisruptionTarget", "status": "True"}]
     evaluator = container(resources, "evaluator")
@@ -125,8 +125,8 @@ def test_each_seed_has_a_folder_of_its_own_and_fails_alone() -> None:
 
 def test_each_file_is_scanned_by_a_pair_of_its_own() -> None:
     resources = render("overlays/files")
-    sides = [container(resources, each) for each in ("evaluator", "proposer")]
-    assert [each["args"][1] for each in sides] == ["/scan/$(JOB_COMPLETION_INDEX).yaml"] * 2
+    sides = [container(resources, name) for name in ("evaluator", "proposer")]
+    assert [side["args"][1] for side in sides] == ["/scan/$(JOB_COMPLETION_INDEX).yaml"] * 2
     assert "--seed" not in sides[1]["args"]
 
 
@@ -137,7 +137,7 @@ def test_another_scan_file_is_named_once(overlay: str) -> None:
 
 
 def client_files(container: Resource) -> dict[str, Any]:
-    return {each: option(container, each) for each in ("--tls-ca", "--tls-cert", "--tls-key")}
+    return {name: option(container, name) for name in ("--tls-ca", "--tls-cert", "--tls-key")}
 
 
 @everywhere
@@ -161,16 +161,18 @@ def test_tls_is_on_on_both_sides_and_the_probe_speaks_it(overlay: str, component
         for volume in job["spec"]["template"]["spec"]["volumes"]
         if "secret" in volume
     }
-    assert {name: each["secretName"] for name, each in names.items()} == {
+    assert {name: secret["secretName"] for name, secret in names.items()} == {
         "evaluator-tls": "lodescan-evaluator-tls",
         "proposer-tls": "lodescan-proposer-tls",
     }
-    assert {each["defaultMode"] for each in names.values()} == {0o440}
+    assert {secret["defaultMode"] for secret in names.values()} == {0o440}
 
 
 def test_cert_manager_makes_the_secrets_that_are_mounted_under_the_names_that_are_read() -> None:
     resources = render("overlays/pool", "tls-cert-manager")
-    made = {each["spec"]["secretName"]: each["spec"] for each in resources if each["kind"] == "Certificate"}
+    made = {
+        resource["spec"]["secretName"]: resource["spec"] for resource in resources if resource["kind"] == "Certificate"
+    }
     assert {"evaluators", "localhost"} <= {*made["lodescan-evaluator-tls"]["dnsNames"]}
     assert {"server auth", "client auth"} <= {*made["lodescan-evaluator-tls"]["usages"]}
     assert "server auth" not in made["lodescan-proposer-tls"]["usages"]
@@ -178,7 +180,7 @@ def test_cert_manager_makes_the_secrets_that_are_mounted_under_the_names_that_ar
         for volume in job["spec"]["template"]["spec"]["volumes"]:
             if "secret" in volume:
                 assert volume["secret"]["secretName"] in made
-                files = {each["key"]: each["path"] for each in volume["secret"]["items"]}
+                files = {item["key"]: item["path"] for item in volume["secret"]["items"]}
                 assert files == {"ca.crt": "ca.pem", "tls.crt": "cert.pem", "tls.key": "key.pem"}
 
 
@@ -190,13 +192,13 @@ def test_prometheus_finds_both_sides_and_reaches_nothing_else(overlay: str, more
     for side in ("proposer", "evaluator"):
         found = container(resources, side)
         port = int(option(found, "--metrics").removeprefix("0.0.0.0:"))
-        [name] = [each["name"] for each in found["ports"] if each["containerPort"] == port]
+        [name] = [entry["name"] for entry in found["ports"] if entry["containerPort"] == port]
         ports[name] = port
     monitor = find(resources, "PodMonitor", "lodescan")["spec"]
-    assert [each["port"] for each in monitor["podMetricsEndpoints"]] == list(ports)
+    assert [endpoint["port"] for endpoint in monitor["podMetricsEndpoints"]] == list(ports)
     assert len({*ports.values()}) == 2  # both may be in one pod
     policy = find(resources, "NetworkPolicy", "lodescan-metrics")["spec"]
-    assert [each["port"] for each in policy["ingress"][0]["ports"]] == list(ports.values())
+    assert [entry["port"] for entry in policy["ingress"][0]["ports"]] == list(ports.values())
     for job in jobs(resources):
         labels = job["spec"]["template"]["metadata"]["labels"]
         assert policy["podSelector"]["matchLabels"].items() <= labels.items()
@@ -207,5 +209,5 @@ def test_the_dashboard_is_where_grafana_looks() -> None:
     dashboard = find(render("base", "metrics"), "ConfigMap", "lodescan-dashboard")
     assert dashboard["metadata"]["labels"] == {"grafana_dashboard": "1"}
     panels = json.loads(dashboard["data"]["lodescan.json"])["panels"]
-    assert len({each["id"] for each in panels}) == len(panels) > 8
-    assert all(target["expr"] for each in panels for target in each["targets"])
+    assert len({panel["id"] for panel in panels}) == len(panels) > 8
+    assert all(target["expr"] for panel in panels for target in panel["targets"])

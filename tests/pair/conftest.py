@@ -133,7 +133,7 @@ class ScanFolder:
         """The points that the physics began, in order, those begun twice included."""
         if not self.log.exists():
             return []
-        return [tuple(float(each) for each in line.split()) for line in self.log.read_text().splitlines()]
+        return [tuple(float(word) for word in line.split()) for line in self.log.read_text().splitlines()]
 
 
 @pytest.fixture
@@ -268,7 +268,7 @@ class Points:
 
     def history(self) -> list[tuple[object, ...]]:
         """What must be the same in two runs of one seed."""
-        nll = [None if each != each else each for each in self.nll]
+        nll = [None if value != value else value for value in self.nll]
         return list(zip(self.ids, self.batches, self.origins, self.params, self.status, nll, strict=True))
 
 

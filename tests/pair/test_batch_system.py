@@ -67,7 +67,7 @@ def test_jobs_that_end_in_time_cost_nothing_and_one_that_is_cut_what_it_ran(queu
     jobs, folder = queue
     script = "slurm/evaluators.sbatch"
     side = jobs.folder / "pair/proposer"
-    files = [f"--tls-{each}={side}/{each}.pem" for each in ("ca", "cert", "key")] + [f"--token-file={side}/token"]
+    files = [f"--tls-{kind}={side}/{kind}.pem" for kind in ("ca", "cert", "key")] + [f"--token-file={side}/token"]
     words = ["scan", str(folder.file), "--evaluator", f"dir:{jobs.pool}", "--run", str(folder.folder / "run")]
     scan = LoggedProcess(folder.folder / "scan.log", [PROPOSER, *words, *files, "--no-report", "--no-race"])
     assert scan.wait_for("waiting for an evaluator")

@@ -55,7 +55,7 @@ def test_a_seed_is_drawn_and_kept_where_there_is_none(
     _, evaluator = shared
     scan = make_scan(setup="", iterations=1)
     said = [lodescan("scan", scan.file, "--evaluator", evaluator.address, "--run", tmp_path / n) for n in "ab"]
-    assert [each.code for each in said] == [0, 0]
+    assert [child.code for child in said] == [0, 0]
     assert not set(read_run(tmp_path / "a").params) & set(read_run(tmp_path / "b").params)
     # The same command goes on with the seed that was drawn.
     scan.write(iterations=2)
@@ -70,11 +70,19 @@ def test_a_run_keeps_the_number_of_threads_that_it_began_with(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Sums depend on it, and a run may go on where there are more cores, or fewer."""
-    scan = make_scan(bootstrap=20, batch=10)
+    scan, before, used = make_scan(bootstrap=20, batch=10), torch.get_num_threads(), list[int]()
+    set_number = torch.set_num_threads
+
+    def use(threads: int) -> None:
+        used.append(threads)
+        set_number(threads)
+
+    monkeypatch.setattr("torch.set_num_threads", use)
     for number, (cores, run, threads) in enumerate([(3, "a", 3), (12, "a", 3), (12, "b", 8)], 1):
         monkeypatch.setattr("os.cpu_count", lambda cores=cores: cores)
         scan.write(iterations=number)
         said = lodescan("scan", scan.file, "--evaluator", shared[1].address, "--run", tmp_path / run)
         assert said.code == 0, said.err
-        assert torch.get_num_threads() == threads
+        assert used == [threads, before]  # those of the process are as they were
+        used.clear()
     assert {2, 3} <= set(read_run(tmp_path / "a").batches)

@@ -41,7 +41,7 @@ proposer.scan(problem, folder="runs/ring", seed=1, workers=1, quiet=True)
 
 
 def blocks(page: str) -> list[tuple[str, str]]:
-    return [(each["kind"], each["text"]) for each in BLOCK.finditer((ROOT / page).read_text())]
+    return [(block["kind"], block["text"]) for block in BLOCK.finditer((ROOT / page).read_text())]
 
 
 @pytest.mark.slow
@@ -143,8 +143,8 @@ def commands() -> list[tuple[str, str]]:
     """Every line of the documents that is a command of lodescan, and where it stands."""
     found = []
     for page in PAGES:
-        for each in BLOCK.finditer(page.read_text()):
-            text = each["text"].replace("\\\n", " ")
+        for block in BLOCK.finditer(page.read_text()):
+            text = block["text"].replace("\\\n", " ")
             found += [(page.name, line[2:]) for line in text.splitlines() if re.match(r"\$ \S*lodescan ", line)]
     return found
 
@@ -152,14 +152,17 @@ def commands() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("page", "command"), commands())
 def test_every_command_of_lodescan_is_understood(page: str, command: str) -> None:
     command = re.sub(r"\$\(.*\)", "", command)  # what the shell puts in
-    words = [each for each in shlex.split(command, comments=True) if each not in ("&", "...")]
-    options = make_parser().parse_args([each for each in words[1:] if not each.startswith(">")])
+    words = [word for word in shlex.split(command, comments=True) if word not in ("&", "...")]
+    options = make_parser().parse_args([word for word in words[1:] if not word.startswith(">")])
     assert options.chosen == words[1], page
 
 
 def test_python_blocks_compile() -> None:
     found = [
-        (page.name, each["text"]) for page in PAGES for each in BLOCK.finditer(page.read_text()) if each[1] == "python"
+        (page.name, block["text"])
+        for page in PAGES
+        for block in BLOCK.finditer(page.read_text())
+        if block[1] == "python"
     ]
     assert len(found) > 8
     for name, text in found:

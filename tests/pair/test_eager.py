@@ -37,7 +37,7 @@ def ids_in_table(folder: Path) -> list[int]:
 
 def good_ids(folder: Path) -> list[int]:
     points = read_run(folder)
-    return [each for each, nll in zip(points.ids, points.nll, strict=True) if nll < THRESHOLD]
+    return [point for point, nll in zip(points.ids, points.nll, strict=True) if nll < THRESHOLD]
 
 
 def test_it_is_asked_while_points_are_out_and_sees_parts_of_batches(
@@ -58,10 +58,10 @@ def test_it_is_asked_while_points_are_out_and_sees_parts_of_batches(
     for number, seen in enumerate(strategy.seen_ids[1:], 2):
         out = asked[:number].sum() - len(seen)
         assert out > 0, f"the workers had nothing to do when batch {number} was asked for"
-        told = np.bincount([batch_of[each] for each in seen], minlength=strategy.asked + 1)
+        told = np.bincount([batch_of[point] for point in seen], minlength=strategy.asked + 1)
         partly += bool(((told > 0) & (told < asked)).any())
     assert partly > len(strategy.seen_ids) / 2
-    assert any(start < each < end for start, end in strategy.busy[2:] for each in stored)
+    assert any(start < point < end for start, end in strategy.busy[2:] for point in stored)
     # From the third on, it knows how long a point takes: 4 workers need 4 points and more for a thought of 0.2 s.
     assert all(least > 2 * workers for least in strategy.least[2:])
     assert sorted(strategy.told_ids) == sorted(set(strategy.told_ids)) == points.ids

@@ -37,12 +37,12 @@ def test_a_folder_of_format_2_goes_on_as_if_nothing_had_been(
     assert said.code == 0, said.err
     assert "going on: 43 points were asked for before, 8 of them have no answer yet" in said.err
     points = read_run(run)
-    assert points.ids == [each["id"] for each in expected]
-    assert points.params == [tuple(each["params"]) for each in expected]
-    for place, each in enumerate(expected):
-        assert (points.batches[place], points.origins[place]) == (each["batch"], each["origin"])
+    assert points.ids == [row["id"] for row in expected]
+    assert points.params == [tuple(row["params"]) for row in expected]
+    for place, row in enumerate(expected):
+        assert (points.batches[place], points.origins[place]) == (row["batch"], row["origin"])
         if points.status[place] != "TIMED_OUT":  # on a busy machine
-            np.testing.assert_array_equal(points.observables[place], np.array(each["observables"], dtype=float))
+            np.testing.assert_array_equal(points.observables[place], np.array(row["observables"], dtype=float))
     again = lodescan("scan", file, "--evaluator", evaluator.address, "--run", run)
     assert again.code == 0, again.err
 
@@ -177,6 +177,6 @@ def test_the_columns_are_those_of_the_scan(
         "crc",
     ]
     points = read_run(run)
-    assert [row[0] for row in rows] == [each for each, nll in zip(points.ids, points.nll, strict=True) if nll == nll]
+    assert [row[0] for row in rows] == [point for point, nll in zip(points.ids, points.nll, strict=True) if nll == nll]
     assert {row[5] for row in rows} == {shared[1].address}
     assert meta(run)["variables"] == ["x", "y", "z"]

@@ -39,8 +39,8 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ScanFolder,
     scan = folder(where / "scan", RANDOM.format(3000))
     evaluators = [EvaluatorProcess(scan.file, where / f"evaluator{number}", workers=1) for number in range(3)]
     yield scan, evaluators
-    for each in evaluators:
-        each.stop()
+    for evaluator in evaluators:
+        evaluator.stop()
 
 
 Pair = tuple[ScanFolder, list[EvaluatorProcess]]
@@ -62,7 +62,7 @@ def test_three_evaluators_give_the_table_of_one_and_all_commands_agree(
 ) -> None:
     scan, evaluators = pair
     for name, many in (("one", 1), ("three", 3)):
-        places = [each.address for each in evaluators[:many]]
+        places = [evaluator.address for evaluator in evaluators[:many]]
         said = lodescan("scan", scan.file, "--evaluator", *places, "--run", tmp_path / name)
         assert said.code == 0, said.err
         assert "stopped: 12 good points found (points: 12)" in said.err
@@ -76,7 +76,7 @@ def test_three_evaluators_give_the_table_of_one_and_all_commands_agree(
     assert (found["good"], found["above_best"], found["lowest_nll"]) == (len(good), 2, best)
     assert found["threshold"] == pytest.approx(best + 2)
     compared = json.loads(lodescan("compare", one, three, "--json").out)["runs"]
-    assert [each["good"] for each in compared] == [len(good)] * 2
+    assert [row["good"] for row in compared] == [len(good)] * 2
     assert lodescan("export", one, "--format", "getdist").code == 0
     assert len((one / "chains" / "one.txt").read_text().splitlines()) == len(good)
     assert lodescan("merge", one, three, "--run", tmp_path / "both").code == 0 and table(tmp_path / "both") == good

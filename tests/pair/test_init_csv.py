@@ -57,7 +57,7 @@ def test_known_points_are_not_evaluated(
     assert f"{len(points.ids) - 3} points evaluated" in said.err
     # Good ones count, and are marked.
     table = rows(run / "good_points.csv")
-    assert len(table) == 4 <= sum(each < 2 for each in points.nll)
+    assert len(table) == 4 <= sum(value < 2 for value in points.nll)
     assert [row["origin"] for row in table[:3]] == ["init"] * 3
     assert (table[0]["x"], table[0]["NLL"], table[0]["r"]) == ("0.5", "0.125", "")
     assert "stopped: 4 good points found" in said.err or "good points found (points: 4)" in said.err

@@ -57,7 +57,7 @@ def run(folder: Path, start_evaluator: Callable[..., EvaluatorProcess], lodescan
 def stored(run: Path) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
     """Names, observables, losses and NLLs of a run."""
     with Dataset(run, read_only=True) as dataset:
-        names = [each.name for each in dataset.columns.observables]
+        names = [observable.name for observable in dataset.columns.observables]
         (part,) = dataset.results()
     return names, part.observables, part.losses, part.nll
 
@@ -102,7 +102,7 @@ def test_an_edited_table_is_another_likelihood(
     said = lodescan("rescore", run, "--scan", scan, "--run", into)
     assert said.code == 0, said.err
     specs = read_scan_file(scan).all_observables()
-    expected = work_out(names, [each.term for each in specs], values)
+    expected = work_out(names, [spec.term for spec in specs], values)
     found = stored(into)
     np.testing.assert_allclose(found[1], expected)
     assert (found[1][:, 4] != values[:, 4]).any() and (found[1][:, 3] == values[:, 3]).all()

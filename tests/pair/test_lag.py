@@ -51,5 +51,5 @@ def test_results_are_stored_while_the_strategy_thinks(
     strategy = Steps(thinks=1.0)
     run(*evaluator("scan", "time.sleep(0.1)"), tmp_path / "run", strategy, 4 * BATCH)
     second, third = strategy.busy[1], strategy.busy[2]
-    assert any(second[0] < each < second[1] for each in stored)
-    assert any(third[0] < each < third[1] for each in stored)
+    assert any(second[0] < point < second[1] for point in stored)
+    assert any(third[0] < point < third[1] for point in stored)

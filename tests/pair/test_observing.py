@@ -46,7 +46,7 @@ def of(samples: dict[Sample, float], name: str, **labels: str) -> float:
 
 
 def start_evaluator(scan: ScanFolder, *more: object) -> EvaluatorProcess:
-    words = [str(each) for each in more]
+    words = [str(option) for option in more]
     return EvaluatorProcess(scan.file, scan.folder / "evaluator", before=f"import sys; sys.argv += {words!r}")
 
 
@@ -67,7 +67,9 @@ class Collector:
                 request = ExportTraceServiceRequest.FromString(self.rfile.read(int(self.headers["Content-Length"])))
                 for resource in request.resource_spans:
                     [service] = [
-                        each.value.string_value for each in resource.resource.attributes if each.key == "service.name"
+                        attribute.value.string_value
+                        for attribute in resource.resource.attributes
+                        if attribute.key == "service.name"
                     ]
                     found = [(service, span) for scope in resource.scope_spans for span in scope.spans]
                     collector.spans.extend(found)
@@ -154,24 +156,24 @@ def test_a_scan_is_followed_from_outside_on_both_sides(
     assert of(theirs, "lodescan_evaluator_points_total", status="OK") >= answered["OK"]
 
     names = {name for name, _ in {**proposer, **theirs}}
-    assert {each for each in IN_DASHBOARD if "certificate" not in each} <= names
+    assert {name for name in IN_DASHBOARD if "certificate" not in name} <= names
 
     stored = read_run(run)
-    mine = [each for each in lines_of(scan.said) if each["event"] == "point"]
-    statuses = Counter(each for each in stored.status if each in ("OK", "INVALID"))
-    assert Counter(each["status"] for each in mine) == statuses
+    mine = [event for event in lines_of(scan.said) if event["event"] == "point"]
+    statuses = Counter(status for status in stored.status if status in ("OK", "INVALID"))
+    assert Counter(event["status"] for event in mine) == statuses
     batch_of = dict(zip(stored.ids, stored.batches, strict=True))
-    for each in mine:
-        assert (each["run"], each["evaluator"], each["level"]) == ("ball", evaluator.address, "info")
-        assert each["batch"] == batch_of[each["point"]]
+    for event in mine:
+        assert (event["run"], event["evaluator"], event["level"]) == ("ball", evaluator.address, "info")
+        assert event["batch"] == batch_of[event["point"]]
     hers = {
-        each["point"]: each
-        for each in lines_of((folder.folder / "evaluator/log").read_text())
-        if each["event"] == "point"
+        event["point"]: event
+        for event in lines_of((folder.folder / "evaluator/log").read_text())
+        if event["event"] == "point"
     }
-    for each in mine:
-        line = hers[each["point"]]
-        assert (line["run"], line["batch"], line["status"]) == ("ball", each["batch"], each["status"])
+    for event in mine:
+        line = hers[event["point"]]
+        assert (line["run"], line["batch"], line["status"]) == ("ball", event["batch"], event["status"])
         assert line["evaluator"] == evaluator.address
 
     check_traces(collector, mine)
@@ -183,7 +185,7 @@ def check_traces(collector: Collector, points: list[dict[str, Any]]) -> None:
     for service, span in collector.spans:
         by_trace.setdefault(span.trace_id, {})[span.name] = (service, span)
     whole = {trace: spans for trace, spans in by_trace.items() if "point" in spans}
-    assert {int.from_bytes(trace[8:]) for trace in whole} == {each["point"] for each in points}
+    assert {int.from_bytes(trace[8:]) for trace in whole} == {event["point"] for event in points}
     assert len({trace[:8] for trace in whole}) == 1
     for spans in whole.values():
         (here, point), (there, evaluate), (_, code) = spans["point"], spans["evaluate"], spans["ball"]
@@ -201,11 +203,11 @@ def test_training_and_choosing_are_counted_apart(
     words = ["scan", folder.file, "--evaluator", evaluator.address, "--run", tmp_path / "run", "--log-format", "json"]
     said = lines_of(lodescan(*words).err)
     evaluator.stop()
-    asks = [each for each in said if each["event"] == "ask"]
+    asks = [event for event in said if event["event"] == "ask"]
     assert asks[0]["training"] == 0.0 < asks[1]["training"] <= asks[1]["seconds"]
-    batches = [each["batch"] for each in said if each["event"] == "batch"]
+    batches = [event["batch"] for event in said if event["event"] == "batch"]
     assert batches == list(range(1, len(batches) + 1))
-    assert {"note", "end"} <= {each["event"] for each in said}
+    assert {"note", "end"} <= {event["event"] for event in said}
 
 
 def test_certificates_say_when_they_expire(tmp_path: Path, make_scan: Callable[..., ScanFolder]) -> None:

@@ -41,9 +41,9 @@ def test_pings_are_as_the_evaluator_allows_them(make_scan: MakeScan, start_evalu
         start_evaluator(
             scan.file,
             workers=1,
-            before=f"from evaluator.service import server; server.SHORTEST_PING = {each}",
+            before=f"from evaluator.service import server; server.SHORTEST_PING = {interval}",
         )
-        for each in (allowed / KEEPALIVE, DEFAULT)
+        for interval in (allowed / KEEPALIVE, DEFAULT)
     ]
 
     def lost(server: EvaluatorProcess) -> bool:

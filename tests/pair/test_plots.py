@@ -124,7 +124,7 @@ def test_entries_of_the_spectrum_files(run: Callable[[str], tuple[Path, Said]]) 
     assert (x.label, y.label, x.scale, y.scale) == ("entry one", "$e_2$", "linear", "log")
     assert (x.limits, y.limits) == ((-2.0, 2.0), (10.0, 90.0))
     plain = plot_axes(folder, scan, points, plotting.plots[2])
-    assert [(each.label, each.scale, each.limits) for each in plain] == [
+    assert [(plot.label, plot.scale, plot.limits) for plot in plain] == [
         ("x", "linear", (-5.0, 5.0)),
         ("$m_y$ (GeV)", "log", (1.0, 100.0)),
         ("z", "linear", None),

@@ -36,10 +36,10 @@ def kept_alive(evaluators: list[EvaluatorProcess]) -> Iterator[list[str]]:
 
     def watch() -> None:
         while not ended.wait(0.05):
-            for each in evaluators:
-                if each.process.poll() is not None:
-                    deaths.append(each.address)
-                    each.restart()
+            for evaluator in evaluators:
+                if evaluator.process.poll() is not None:
+                    deaths.append(evaluator.address)
+                    evaluator.restart()
 
     thread = threading.Thread(target=watch)
     thread.start()
@@ -63,7 +63,7 @@ def test_three_of_which_one_is_killed_give_the_points_of_one(
     expected = read_run(tmp_path / "one").history()
     scan = make_scan(body="time.sleep(0.01 + 0.02 * (int(x * 1000) % 3))")
     evaluators = [start_evaluator(scan.file, workers=workers) for workers in (1, 2, 1)]
-    addresses = [each.address for each in evaluators]
+    addresses = [evaluator.address for evaluator in evaluators]
     proposer = start_proposer("scan", scan.file, "--evaluator", *addresses, "--run", tmp_path / "three")
     while len(scan.evaluated()) < 50:
         assert proposer.process.poll() is None, proposer.said
@@ -76,7 +76,7 @@ def test_three_of_which_one_is_killed_give_the_points_of_one(
     twice = len(scan.evaluated()) - len(set(scan.evaluated()))
     assert twice <= 2 * 100  # what the lost one had
     live = meta(tmp_path / "three")["live"]["evaluators"]
-    assert {each["address"] for each in live} == set(addresses) and sum(each["points"] for each in live) > 100
+    assert {row["address"] for row in live} == set(addresses) and sum(row["points"] for row in live) > 100
     status = lodescan("status", tmp_path / "three").out
     assert all(f"evaluator {address}: " in status for address in addresses) and "% idle" in status
 
@@ -91,7 +91,7 @@ def test_a_point_that_kills_its_whole_evaluator_has_failed_after_three_tries(
     scan = make_scan(body=body, bootstrap=40, iterations=1, batch=10)
     evaluators = [start_evaluator(scan.file, workers=0) for _ in range(2)]
     with kept_alive(evaluators) as deaths:
-        addresses = [each.address for each in evaluators]
+        addresses = [evaluator.address for evaluator in evaluators]
         proposer = start_proposer("scan", scan.file, "--evaluator", *addresses, "--run", tmp_path / "run")
         assert proposer.wait() == 0, proposer.said
     points, times = read_run(tmp_path / "run"), Counter(scan.evaluated())
@@ -113,7 +113,7 @@ def test_the_good_points_of_a_seed_are_those_of_any_number_of_evaluators(
     tables = []
     for number, places in enumerate(([evaluators[0]], evaluators, evaluators[1:])):
         run = tmp_path / f"run{number}"
-        said = lodescan("scan", scan.file, "--evaluator", *[each.address for each in places], "--run", run)
+        said = lodescan("scan", scan.file, "--evaluator", *[place.address for place in places], "--run", run)
         assert said.code == 0 and "stopped: 9 good points found (points: 9)" in said.err
         tables.append((run / "good_points.csv").read_bytes())
         points = read_run(run)
@@ -152,7 +152,7 @@ def test_one_that_is_told_to_stop_finishes_what_runs_and_gets_no_more(
 ) -> None:
     scan = make_scan(body="time.sleep(0.05)", bootstrap=100, iterations=1, batch=20)
     evaluators = [start_evaluator(scan.file, workers=2) for _ in range(2)]
-    addresses = [each.address for each in evaluators]
+    addresses = [evaluator.address for evaluator in evaluators]
     proposer = start_proposer("scan", scan.file, "--evaluator", *addresses, "--run", tmp_path / "run")
     while len(scan.evaluated()) < 30:
         assert proposer.process.poll() is None, proposer.said
@@ -207,7 +207,7 @@ def test_evaluators_of_a_folder_come_and_go(
         time.sleep(0.02)
     started[0].kill()
     assert proposer.wait() == 0, proposer.said
-    assert set(evaluators_of(tmp_path / "run")) == {each.address for each in started}
+    assert set(evaluators_of(tmp_path / "run")) == {evaluator.address for evaluator in started}
 
 
 @pytest.mark.slow
@@ -221,7 +221,7 @@ def test_another_physics_is_left_out_and_two_are_refused(
     other = start_evaluator(make_scan("other", body="x = x + 0.001", iterations=2).file)
     said = lodescan("scan", scan.file, "--evaluator", other.address, good.address, "--run", run)
     assert said.code == 0, said.err
-    (line,) = [each for each in said.err.splitlines() if each.startswith("left out")]
+    (line,) = [text for text in said.err.splitlines() if text.startswith("left out")]
     assert "computed something else: ball: file physics.py has changed" in line or "another physics" in line
     assert set(evaluators_of(run)) == {good.address}
     scan.write(iterations=3)

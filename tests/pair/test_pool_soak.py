@@ -33,12 +33,12 @@ def coming_and_going(evaluators: list[EvaluatorProcess]) -> Iterator[list[str]]:
     ended, killed = threading.Event(), list[str]()
 
     def kill() -> None:
-        for each in itertools.cycle(evaluators):
+        for evaluator in itertools.cycle(evaluators):
             if ended.wait(EVERY):
                 return
-            each.kill()
-            killed.append(each.address)
-            each.restart()
+            evaluator.kill()
+            killed.append(evaluator.address)
+            evaluator.restart()
 
     thread = threading.Thread(target=kill)
     thread.start()
@@ -62,7 +62,7 @@ def test_many_points_through_evaluators_that_come_and_go(
     scan = make_scan(body="")
     (scan.folder / "physics.py").write_text("def observables(point):\n    return {'r': point['x']}\n")
     evaluators = [start_evaluator(scan.file, workers=0) for _ in range(number)]
-    pool = Pool([each.address for each in evaluators], say=lambda _: None)
+    pool = Pool([evaluator.address for evaluator in evaluators], say=lambda _: None)
     pool.describe(60.0)
     answered, memory, rng = 0, list[tuple[float, float]](), np.random.default_rng(1)
     with coming_and_going(evaluators[1:]) as killed:  # the first one stays, and shows an evaluator's memory
@@ -72,9 +72,9 @@ def test_many_points_through_evaluators_that_come_and_go(
             work.add(Pending(np.arange(first, first + AT_ONCE), values, np.zeros(AT_ONCE, np.int64)), AT_ONCE)
             ids = set[int]()
             for received in pool.evaluate(work, wait=60.0, until=math.inf):
-                assert {each.status for each in received.outcomes} <= {Status.OK}
-                assert ids.isdisjoint(each.id for each in received.outcomes)
-                ids.update(each.id for each in received.outcomes)
+                assert {outcome.status for outcome in received.outcomes} <= {Status.OK}
+                assert ids.isdisjoint(outcome.id for outcome in received.outcomes)
+                ids.update(outcome.id for outcome in received.outcomes)
             answered += len(ids)
             memory.append((resident(), resident(evaluators[0].process.pid)))
     pool.close()

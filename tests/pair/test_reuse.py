@@ -52,7 +52,7 @@ def test_compare_and_merge(two_runs: tuple[Path, Path], lodescan: Lodescan, tmp_
     assert whole.ids == list(range(1, 46))
     results = dict(zip(first.params, first.nll, strict=True)) | dict(zip(second.params, second.nll, strict=True))
     assert dict(zip(whole.params, whole.nll, strict=True)) == results
-    assert [each["seed"] for each in meta(merged)["merged_from"]] == [1, 2]
+    assert [source["seed"] for source in meta(merged)["merged_from"]] == [1, 2]
     good = sum(nll < 2 for nll in whole.nll)
     with (merged / "good_points.csv").open() as file:
         assert len(list(csv.DictReader(file))) == good

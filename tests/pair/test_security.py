@@ -210,8 +210,8 @@ def test_what_a_client_can_do_to_it(server: EvaluatorProcess, certs: Path) -> No
             assert ask(server.address, security) == "OK"
             never_read.cancel()
     finally:
-        for each in idle:
-            each.close()
+        for connection in idle:
+            connection.close()
     answers = [ask(server.address, security)]
     while answers[-1] != "OK" and len(answers) < 20:  # it is still taking a thousand connections down
         answers.append(ask(server.address, security))

@@ -48,7 +48,7 @@ def test_files_of_points_that_are_kept(
     for point, params in zip(points.ids, points.params, strict=True):
         if point in wanted:
             found = re.findall(r"\d  (\S+)\n", (tmp_path / "run" / "files" / f"{point}" / "1.slha").read_text())
-            assert [float(each) for each in found] == pytest.approx(params, rel=1e-8)
+            assert [float(number) for number in found] == pytest.approx(params, rel=1e-8)
 
 
 def test_files_are_made_again_on_demand(
@@ -70,7 +70,7 @@ def test_files_are_made_again_on_demand(
         assert path.exists() == (point in good)
         if path.exists():
             found = re.findall(r"\d  (\S+)\n", path.read_text())
-            assert [float(each) for each in found] == pytest.approx(params, rel=1e-8)
+            assert [float(number) for number in found] == pytest.approx(params, rel=1e-8)
     np.testing.assert_array_equal(read_run(run).nll, points.nll)
 
 

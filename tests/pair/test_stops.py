@@ -203,7 +203,7 @@ def test_a_band_of_the_nll(kind: str, shared: Shared, make_scan: MakeScan, lodes
 
 @pytest.mark.parametrize(
     "number",
-    [signal.SIGHUP, *(pytest.param(each, marks=pytest.mark.slow) for each in (signal.SIGUSR1, signal.SIGXCPU))],
+    [signal.SIGHUP, *(pytest.param(sent, marks=pytest.mark.slow) for sent in (signal.SIGUSR1, signal.SIGXCPU))],
     ids=lambda number: number.name,
 )
 def test_signals_of_terminals_and_batch_systems_end_a_scan_in_order(

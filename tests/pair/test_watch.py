@@ -36,8 +36,8 @@ def test_json_is_an_object_a_line_and_nothing_else(
     said = lodescan("scan", scan.file, "--evaluator", shared[1].address, "--run", run, "--json")
     assert (said.code, said.err) == (0, "")
     found = events(said.out)
-    assert {each["event"] for each in found} == {"note", "progress", "end"}
-    progress = State.from_json(next(each for each in found if each["event"] == "progress"))
+    assert {event["event"] for event in found} == {"note", "progress", "end"}
+    progress = State.from_json(next(event for event in found if event["event"] == "progress"))
     assert (progress.run, progress.method, progress.wanted, progress.workers) == ("ball", "MLS_DNNC", 100_000, 2)
     end = found[-1]
     assert (end["event"], end["code"], end["evaluated"]) == ("end", 0, 50)
@@ -49,7 +49,7 @@ def test_json_is_an_object_a_line_and_nothing_else(
     status = json.loads(again.out)
     assert (status["good"], status["statuses"]["OK"], status["pending"]) == (state.good, 50, 10)
     assert status["threshold"] == 2.0 and status["lowest_nll"] == state.lowest_nll
-    assert [each["name"] for each in status["codes"]] == ["ball"] and status["codes"][0]["runs"] == 50
+    assert [code["name"] for code in status["codes"]] == ["ball"] and status["codes"][0]["runs"] == 50
 
 
 def test_errors_are_told_in_json_too(lodescan: Lodescan, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ DESCRIBED: dict[str, Any] = {
 
 
 def at_once(ids: list[int], rows: np.ndarray) -> Iterator[pb.EvaluateResponse]:
-    yield pb.EvaluateResponse(results=[good(each, seconds=[0.01]) for each in ids])
+    yield pb.EvaluateResponse(results=[good(point, seconds=[0.01]) for point in ids])
 
 
 def points(n: int, first: int = 1) -> Work:

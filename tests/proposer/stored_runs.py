@@ -76,4 +76,4 @@ def everything(folder: Path) -> list[object]:
         found += [part.tolist() for part in pending]
         for part in dataset.results():
             found += [x.tolist() if isinstance(x, np.ndarray) else [*map(str, x)] for x in part]
-    return [str(each) for each in found]
+    return [str(message) for message in found]

@@ -56,7 +56,7 @@ class Terminal:
     def shown(self) -> list[str]:
         """The lines of the screen, those that have scrolled away first."""
         above = ["".join(line[x].data for x in range(self.screen.columns)) for line in self.screen.history.top]
-        return [each.rstrip() for each in (*above, *self.screen.display)]
+        return [line.rstrip() for line in (*above, *self.screen.display)]
 
     def read(self, seconds: float) -> bool:
         """Takes in what comes within that time; False at the end of the program."""

@@ -53,8 +53,8 @@ class Telling(Honest):
         with contextlib.suppress(grpc.RpcError):  # the client ends the stream
             for request in requests:
                 self.asked += request.point_ids
-                if quick := [each for each in request.point_ids if each not in self.held]:
-                    self.tell(*[good(each, seconds=[0.01]) for each in quick])
+                if quick := [point for point in request.point_ids if point not in self.held]:
+                    self.tell(*[good(point, seconds=[0.01]) for point in quick])
                 if self.held.intersection(request.point_ids):
                     self.holds.set()
                 if request.cancel_point_ids:
@@ -80,14 +80,14 @@ def test_a_raced_point_that_is_killed_at_one_is_left_to_the_other(raced: Pooled)
     times_killed, outcomes = list[int](), dict[int, Outcome]()
     for received in raced.pool.evaluate(points(20), wait=5.0, until=math.inf):
         times_killed += received.killed
-        outcomes |= {each.id: each for each in received.outcomes}
+        outcomes |= {outcome.id: outcome for outcome in received.outcomes}
         if received.killed:
             other.tell(good(1))
         elif one.holds.is_set() and other.holds.is_set() and not told:
             told = True
             one.tell(killed(1))
     raced.evaluate(points(20, first=100))  # by now each has read all that it was sent before
-    assert [each.asked.count(1) for each in (one, other)] == [1, 1]
+    assert [evaluator.asked.count(1) for evaluator in (one, other)] == [1, 1]
     assert times_killed == [1] and len(outcomes) == 20
     assert (outcomes[1].status, outcomes[1].evaluator) == (Status.OK, raced.addresses[1])
 
@@ -98,7 +98,7 @@ def test_a_raced_point_that_one_returns_is_still_taken_from_the_other(raced: Poo
     assert isinstance(one, Telling) and isinstance(other, Telling)
     work, outcomes, asked_back, told = points(20), list[int](), False, False
     for received in raced.pool.evaluate(work, wait=5.0, until=math.inf):
-        outcomes += [each.id for each in received.outcomes]
+        outcomes += [outcome.id for outcome in received.outcomes]
         if one.holds.is_set() and other.holds.is_set() and list(work.rows) == [1] and not asked_back:
             asked_back = True
             raced.pool.cancel([1])
@@ -122,8 +122,8 @@ def test_a_point_wanted_no_longer_that_is_killed_is_not_sent_again(opened: ExitS
     evaluator.held.clear()  # should it come again, it is answered
     evaluator.tell(killed(1))
     received = list(results)
-    assert [each.killed for each in received] == [[1]] and received[0].outcomes == []
-    assert [each.id for each in pooled.evaluate(points(2, first=10))] == [10, 11]
+    assert [part.killed for part in received] == [[1]] and received[0].outcomes == []
+    assert [outcome.id for outcome in pooled.evaluate(points(2, first=10))] == [10, 11]
     assert evaluator.asked == [1, 10, 11]
 
 
@@ -142,9 +142,9 @@ def test_nothing_is_begun_after_the_end(opened: ExitStack) -> None:
     killer.start()
     received = list(pooled.pool.evaluate(points(5), wait=5.0, until=time.monotonic() + 1.0))
     killer.join()
-    assert [point for each in received for point in each.killed] == [1]
-    assert [each for some in received for each in some.outcomes] == []
-    assert [each.id for each in pooled.evaluate(points(2, first=10))] == [10, 11]
+    assert [point for part in received for point in part.killed] == [1]
+    assert [outcome for some in received for outcome in some.outcomes] == []
+    assert [outcome.id for outcome in pooled.evaluate(points(2, first=10))] == [10, 11]
     assert evaluator.asked == [1, 10, 11]
 
 
@@ -153,14 +153,14 @@ def test_many_points_are_asked_back_in_messages_of_the_size_that_it_takes(opened
     pooled = Pooled(opened, evaluator)
     pooled.pool.describe(5.0)
     results = pooled.pool.evaluate(points(150), wait=5.0, until=math.inf)
-    outcomes = [each.id for each in next(results).outcomes]
+    outcomes = [outcome.id for outcome in next(results).outcomes]
     pooled.pool.wake()
     next(results)  # now it has those that it works off in a second
     pooled.pool.cancel(range(20, 151))
     evaluator.tell(*map(good, range(2, 20)))
-    outcomes += [each.id for received in results for each in received.outcomes]
+    outcomes += [outcome.id for received in results for outcome in received.outcomes]
     assert outcomes == list(range(1, 20))
     assert len(pooled.evaluate(points(1, first=1000))) == 1  # by now it has read all that it was sent before
-    asked = [each for each in evaluator.asked if 20 <= each < 1000]
-    assert [point for each in evaluator.asked_back for point in each] == asked and len(asked) > 50
-    assert {len(each) for each in evaluator.asked_back[:-1]} == {5}
+    asked = [point for point in evaluator.asked if 20 <= point < 1000]
+    assert [point for request in evaluator.asked_back for point in request] == asked and len(asked) > 50
+    assert {len(request) for request in evaluator.asked_back[:-1]} == {5}

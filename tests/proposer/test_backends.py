@@ -110,7 +110,7 @@ def test_points_may_be_added_while_it_works(backend: EvaluationBackend) -> None:
             asked += 50
     assert sorted(found) == list(range(1, 201))
     work.add(points(9, 10_001), 9)  # and it goes on after its end
-    assert sum(len(each.outcomes) for each in backend.evaluate(work, wait=5.0, until=soon())) == 9
+    assert sum(len(received.outcomes) for received in backend.evaluate(work, wait=5.0, until=soon())) == 9
 
 
 def test_what_is_wanted_no_longer_is_not_begun(backend: EvaluationBackend) -> None:

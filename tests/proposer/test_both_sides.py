@@ -24,7 +24,7 @@ def scan_text(kind, section, key, value):
     if kind != "READ_CSV":
         del sections["setup"]["init_csv"]
     sections[section][key] = value
-    lines = [f"{name}: {{{', '.join(f'{k}: {v}' for k, v in each.items())}}}" for name, each in sections.items()]
+    lines = [f"{name}: {{{', '.join(f'{k}: {v}' for k, v in entries.items())}}}" for name, entries in sections.items()]
     return "\n".join(
         [
             *lines,
@@ -34,7 +34,7 @@ def scan_text(kind, section, key, value):
     )
 
 
-@pytest.mark.parametrize("kind", [each if each == "LODE" else pytest.param(each, marks=SLOW) for each in TYPES])
+@pytest.mark.parametrize("kind", [name if name == "LODE" else pytest.param(name, marks=SLOW) for name in TYPES])
 def test_both_sides_refuse_the_same_settings(tmp_path, kind):
     (tmp_path / "rows.csv").write_text("x\n0\n1\n")
     path = tmp_path / "scan.yaml"
@@ -69,8 +69,8 @@ def description(parameters=("x",), observables=("y",)):
         likelihood_digest="l",
         parameters=dict.fromkeys(parameters, (0.0, 1.0)),
         observables=tuple(
-            Observable(each, "", "c", None, Likelihood(Kind.GAUSS, 1.0, 1.0) if each == "y" else Likelihood())
-            for each in observables
+            Observable(name, "", "c", None, Likelihood(Kind.GAUSS, 1.0, 1.0) if name == "y" else Likelihood())
+            for name in observables
         ),
         concurrency=1,
         max_batch=10,
@@ -98,7 +98,7 @@ def test_an_evaluator_whose_names_clash_is_refused(tmp_path, observables, words)
     path = tmp_path / "scan.yaml"
     path.write_text(scan_text("RANDOM", "setup", "points", 5))
     found = disagreements(read_scan_file(path), description(observables=observables))
-    assert (not found) if words is None else any(words in each for each in found)
+    assert (not found) if words is None else any(words in message for message in found)
 
 
 @pytest.mark.parametrize("name", ["id", "ID", "NLL", "nll", "Status", "seconds", "Failed_Code", "x"])

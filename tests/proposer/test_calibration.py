@@ -42,7 +42,7 @@ def test_bins_counts_and_score_are_those_of_the_dataset(folder, seen):
     part = calibration(seen)
     with Dataset(folder, read_only=True) as dataset:
         parts = list(dataset.results())
-    predicted, nll = (np.concatenate([getattr(each, name) for each in parts]) for name in ("probability", "nll"))
+    predicted, nll = (np.concatenate([getattr(chunk, name) for chunk in parts]) for name in ("probability", "nll"))
     good, told = nll < 3.0, ~np.isnan(predicted)
     assert 0 < told.sum() < len(told)  # the start predicts none
     brier = ((predicted[told] - good[told]) ** 2).mean()

@@ -64,7 +64,7 @@ def test_settings_have_the_names_of_the_scan_file(tmp_path, capsys, setup, words
     line = capsys.readouterr().out.splitlines()[5].strip()
     assert words in line
     rest = line.partition(": ")[2]
-    names = {each.split()[0].rstrip(":") for each in rest.split(", ")}
+    names = {part.split()[0].rstrip(":") for part in rest.split(", ")}
     assert names <= {*SETUP.known, *NETWORKS.known}
 
 
@@ -77,5 +77,5 @@ def test_json_is_one_object_with_what_the_scan_would_do(tmp_path, capsys):
     fixed, free = found["variables"]
     assert (fixed["name"], fixed["fixed"], fixed["low"]) == ("a", True, 5.0)
     assert (free["name"], free["low"], free["high"], free["prior"]) == ("x", 0.0, 1.0, "uniform")
-    (scored,) = [each for each in found["observables"] if each["name"] == "y"]
+    (scored,) = [observable for observable in found["observables"] if observable["name"] == "y"]
     assert scored["likelihood"].startswith("GAUSS 1") and found["type"] == "RANDOM"

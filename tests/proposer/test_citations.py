@@ -30,4 +30,4 @@ def test_what_is_cited(tmp_path, setup, cited):
     path = tmp_path / "scan.yaml"
     path.write_text(TEXT.format(setup=setup))
     found = citations(read_scan_file(path))
-    assert {each.partition(",")[0].partition(":")[0] for each in found} == ALWAYS | cited
+    assert {reference.partition(",")[0].partition(":")[0] for reference in found} == ALWAYS | cited

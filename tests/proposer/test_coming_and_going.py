@@ -79,7 +79,7 @@ def test_an_address_that_vanishes_while_it_is_asked(
     else:
         (tmp_path / "vanishing").write_text(place)
     pooled = Pooled(opened, places=(f"dir:{tmp_path}",))
-    assert [each.id for each in pooled.evaluate(points(9), seconds=math.inf)] == list(range(1, 10))
+    assert [outcome.id for outcome in pooled.evaluate(points(9), seconds=math.inf)] == list(range(1, 10))
     assert late.asked and not vanishing.asked
 
 
@@ -116,7 +116,7 @@ def test_silence_at_a_fixed_address_blames_no_point(opened: ExitStack, monkeypat
         outcomes += received.outcomes
         if pooled.said_of("lost the evaluator"):
             silent.speaks.set()
-    assert killed == [] and [each.status for each in outcomes] == [Status.OK]
+    assert killed == [] and [outcome.status for outcome in outcomes] == [Status.OK]
     assert silent.asked == [1, 1]
 
 
@@ -135,10 +135,10 @@ def test_a_closed_door_at_a_fixed_address_blames_the_point_that_ran(opened: Exit
         next(results)  # the empty message: it runs
         assert runs.is_set()
         first.close()
-    killed = next(each for each in results if each.killed).killed
+    killed = next(received for received in results if received.killed).killed
     opened.enter_context(listening(Honest(at_once, DESCRIBED), int(place.rpartition(":")[2])))
     assert killed == [1]
-    assert [each.status for received in results for each in received.outcomes] == [Status.OK]
+    assert [outcome.status for received in results for outcome in received.outcomes] == [Status.OK]
 
 
 class Leaving(Honest):
@@ -154,7 +154,7 @@ class Leaving(Honest):
             yield from super().Evaluate(requests, context)
             return
         for request in requests:
-            yield message(*[pb.Result(point_id=each, status=pb.STATUS_CANCELLED) for each in request.point_ids])
+            yield message(*[pb.Result(point_id=point, status=pb.STATUS_CANCELLED) for point in request.point_ids])
 
 
 def test_one_that_returned_its_points_and_keeps_its_stream_is_asked_again(
@@ -163,7 +163,7 @@ def test_one_that_returned_its_points_and_keeps_its_stream_is_asked_again(
     monkeypatch.setattr(attendance, "LEFT_OUT", 0.2)
     leaving = Leaving()
     outcomes = Pooled(opened, leaving).evaluate(points(3), seconds=10.0)
-    assert [each.id for each in outcomes] == [1, 2, 3]
+    assert [outcome.id for outcome in outcomes] == [1, 2, 3]
     assert leaving.streams == 2
 
 
@@ -177,7 +177,7 @@ def test_a_link_that_was_left_is_opened_once(opened: ExitStack, monkeypatch: pyt
     next(first)  # the point has come back, and the link was left
     first.close()
     outcomes = pooled.evaluate(points(2, first=5), seconds=10.0)
-    assert [each.id for each in outcomes] == [5, 6]
+    assert [outcome.id for outcome in outcomes] == [5, 6]
     assert leaving.streams == 2 and leaving.asked == [5, 6]
 
 
@@ -233,7 +233,7 @@ def test_one_that_computed_something_else_is_asked_again(opened: ExitStack, monk
         assert next(results).outcomes == []
     assert wrong.asked == []
     wrong.described = DESCRIBED
-    assert len([each for received in results for each in received.outcomes]) == 9
+    assert len([outcome for received in results for outcome in received.outcomes]) == 9
     assert wrong.asked and pooled.said_of("has another physics")
 
 
@@ -247,7 +247,7 @@ def test_when_the_time_is_over_nobody_is_missed(opened: ExitStack) -> None:
         list(pooled.pool.evaluate(work, wait=0.0, until=math.inf))
     for wait in (0.0, 60.0):
         found = pooled.pool.evaluate(points(3, first=20), wait=wait, until=time.monotonic() + (0.3 if wait else 0.0))
-        assert [each for received in found for each in received.outcomes] == []
+        assert [outcome for received in found for outcome in received.outcomes] == []
 
 
 class Draining(Honest):

@@ -75,8 +75,17 @@ EVERYTHING = {
 def meaning(scan):
     """All that a scan file says, without where it says so."""
     observables = [
-        (each.name, each.code, each.slha, each.function, each.valid, repr(each.likelihood), each.unit, each.label)
-        for each in scan.all_observables()
+        (
+            observable.name,
+            observable.code,
+            observable.slha,
+            observable.function,
+            observable.valid,
+            repr(observable.likelihood),
+            observable.unit,
+            observable.label,
+        )
+        for observable in scan.all_observables()
     ]
     codes = []
     for code in scan.codes:

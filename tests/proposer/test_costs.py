@@ -79,7 +79,7 @@ def test_seconds_and_spared_points_of_each_code(run):
         found = costs(dataset.seconds(), ["cheap", "dear"])
     # a failure was not spared by the order, nor what ended before any code
     assert found == [Cost("cheap", 6, 3.0, 0), Cost("dear", 3, 9.0, 2)]
-    assert [each.mean for each in found] == [0.5, 3.0]
+    assert [cost.mean for cost in found] == [0.5, 3.0]
 
 
 def test_a_code_that_never_ran():

@@ -67,12 +67,12 @@ def test_a_batch_and_its_answers_come_back_as_they_went_in(dataset):
     assert all_results.origins == ["bootstrap"] * 3 + ["exploit"]
     assert np.array_equal(all_results.u, np.concatenate([batch(3).u, [[0.5, 0.25]]]))
     assert np.array_equal(all_results.params, all_results.u * 100)
-    assert [Status(each).name for each in all_results.status] == ["OK", "FAILED", "OK", "TIMED_OUT"]
+    assert [Status(status).name for status in all_results.status] == ["OK", "FAILED", "OK", "TIMED_OUT"]
     np.testing.assert_array_equal(all_results.nll, [0.1 + 0.2, np.nan, 4.0, np.nan])
     np.testing.assert_array_equal(all_results.observables[1], [7.0, np.nan, np.nan])
     np.testing.assert_array_equal(all_results.losses[2], [0.5, 3.5, 0.0])
     assert np.isnan(all_results.losses[3]).all()
-    assert [each.tolist() for each in all_results.seconds] == [[0.25], [0.5, 1.5], [0.25], []]
+    assert [seconds.tolist() for seconds in all_results.seconds] == [[0.25], [0.5, 1.5], [0.25], []]
     assert all_results.failed_code == ["", "spheno", "", ""]
     assert all_results.message == ["", "no output", "", ""]
     assert all_results.warnings == [[], ["w1", "w2"], [], []]
@@ -125,7 +125,7 @@ def test_a_point_asked_before_is_left_out_also_after_a_restart(tmp_path):
         added = add(dataset, Batch(made.u, ["x"] * 4, 2))
         assert (added.ids.tolist(), added.kept.tolist()) == ([4], [False, False, False, True])
         assert dataset.told(1).origins == []
-        dataset.record([ok(each) for each in (1, 2, 3, 4)])
+        dataset.record([ok(point) for point in (1, 2, 3, 4)])
         assert dataset.told(1).origins == ["a", "b", "d"]
 
 
@@ -185,7 +185,7 @@ def test_news_are_what_was_answered_since_the_last_call(dataset):
     for number in range(3):
         add(dataset, batch(2, seed=number, iteration=number))
     dataset.record([ok(6), ok(1)])
-    assert [each.ids.tolist() for each in dataset.news()] == [[6], [1]]
+    assert [part.ids.tolist() for part in dataset.news()] == [[6], [1]]
     assert list(dataset.news()) == []
     dataset.record([ok(2)])
     (told,) = dataset.news()
@@ -199,21 +199,21 @@ def test_the_first_news_are_all_that_is_answered(tmp_path):
             add(dataset, batch(2, seed=number))
         dataset.record([ok(6), ok(1)])
     with open_dataset(tmp_path) as dataset:
-        assert [each.ids.tolist() for each in dataset.news()] == [[1], [6]]
+        assert [part.ids.tolist() for part in dataset.news()] == [[1], [6]]
         dataset.record([ok(2)])
-        assert [each.ids.tolist() for each in dataset.news()] == [[2]]
+        assert [part.ids.tolist() for part in dataset.news()] == [[2]]
 
 
 def test_results_come_in_chunks_from_a_batch_on_and_below_an_nll(dataset):
     for number in range(4):
         add(dataset, batch(5, seed=number))
-    dataset.record([ok(each, float(each)) for each in range(1, 21)])
+    dataset.record([ok(point, float(point)) for point in range(1, 21)])
     chunks = list(dataset.results(chunk=3))
-    assert [len(each.ids) for each in chunks] == [3, 2] * 4
-    assert np.concatenate([each.ids for each in chunks]).tolist() == list(range(1, 21))
-    assert [each.ids.tolist() for each in dataset.results(chunk=12)] == [[*range(1, 11)], [*range(11, 21)]]
-    assert [each.ids.tolist() for each in dataset.results(first_batch=4)] == [[16, 17, 18, 19, 20]]
-    assert [each.ids.tolist() for each in dataset.results(target=Target(3.0))] == [[1, 2]]
+    assert [len(chunk.ids) for chunk in chunks] == [3, 2] * 4
+    assert np.concatenate([chunk.ids for chunk in chunks]).tolist() == list(range(1, 21))
+    assert [part.ids.tolist() for part in dataset.results(chunk=12)] == [[*range(1, 11)], [*range(11, 21)]]
+    assert [part.ids.tolist() for part in dataset.results(first_batch=4)] == [[16, 17, 18, 19, 20]]
+    assert [part.ids.tolist() for part in dataset.results(target=Target(3.0))] == [[1, 2]]
     assert list(dataset.results(first_batch=9)) == []
 
 
@@ -318,7 +318,7 @@ KILLED = """
         added = dataset.add_batch(Batch(u, ["x"] * 20, number), u, str(number).encode() * 5000)
         print("asked", number, flush=True)
         for part in np.split(added.ids, 4):
-            dataset.record([Outcome(int(each), Status.OK, float(each)) for each in part])
+            dataset.record([Outcome(int(point), Status.OK, float(point)) for point in part])
             print("recorded", int(part[-1]), flush=True)
 """
 
@@ -346,7 +346,7 @@ def test_what_was_committed_survives_sigkill(tmp_path, monkeypatch, mode, after)
         assert dataset.points == 20 * dataset.batches
         pending = dataset.pending().ids.tolist()
         assert sorted(results + pending) == list(range(1, dataset.points + 1))
-        assert dataset.record([ok(each) for each in pending]) == len(pending)
+        assert dataset.record([ok(point) for point in pending]) == len(pending)
 
 
 @pytest.mark.parametrize("mode", ["WAL", "DELETE"])
@@ -368,7 +368,7 @@ def test_memory_stays_flat_and_a_point_is_cheap(tmp_path):
             made = batch(1000, seed=number, dim=6)
             start = resource.getrusage(resource.RUSAGE_SELF).ru_utime
             added = add(dataset, made)
-            dataset.record([ok(each) for each in added.ids.tolist()])
+            dataset.record([ok(point) for point in added.ids.tolist()])
             spent.append(resource.getrusage(resource.RUSAGE_SELF).ru_utime - start)
         assert sum(spent[20:]) < 3 * sum(spent[:20])
         assert sum(spent) / 40_000 < 200e-6

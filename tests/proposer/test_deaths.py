@@ -60,12 +60,12 @@ class Mortal(Honest):
             ids = list(request.point_ids)
             for first in range(0, len(ids), self.group):
                 group = ids[first : first + self.group]
-                for each in group:
-                    self.begun[each] += 1
-                    if each in self.lethal:
+                for point in group:
+                    self.begun[point] += 1
+                    if point in self.lethal:
                         self.instance += 1
                         context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
-                yield message(*[good(each, seconds=[0.001]) for each in group])
+                yield message(*[good(point, seconds=[0.001]) for point in group])
 
 
 @pytest.mark.parametrize("evaluators", [1, 2])
@@ -82,8 +82,8 @@ def test_each_lethal_point_begins_three_times(
     for received in pooled.pool.evaluate(points(60), wait=5.0, until=math.inf):
         killed += received.killed
         outcomes += received.outcomes
-    assert sorted(each.id for each in outcomes) == list(range(1, 61))
-    assert {each.id for each in outcomes if each.status is Status.FAILED} == lethal
+    assert sorted(outcome.id for outcome in outcomes) == list(range(1, 61))
+    assert {outcome.id for outcome in outcomes if outcome.status is Status.FAILED} == lethal
     assert Counter(killed) == dict.fromkeys(lethal, 3)
     assert {point: begun[point] for point in lethal} == dict.fromkeys(lethal, 3)
     assert max(begun[point] for point in set(range(1, 61)) - lethal) <= 2 * len(lethal)
@@ -103,15 +103,15 @@ def test_deaths_from_outside_blame_nobody(opened: ExitStack) -> None:
                 if is_killed:
                     self.instance += 1
                     context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
-                yield message(*[good(each, seconds=[0.001]) for each in ids])
+                yield message(*[good(point, seconds=[0.001]) for point in ids])
 
     pooled = Pooled(opened, Killed((), Counter(), 1))
     pooled.pool.describe(5.0)
     for number in range(3):
         left[0] = 1
         received = list(pooled.pool.evaluate(points(60, first=100 * number + 1), wait=5.0, until=math.inf))
-        assert left == [0] and [point for each in received for point in each.killed] == []
-        assert [each.status for some in received for each in some.outcomes] == [Status.OK] * 60
+        assert left == [0] and [point for part in received for point in part.killed] == []
+        assert [outcome.status for some in received for outcome in some.outcomes] == [Status.OK] * 60
 
 
 def test_one_that_has_died_once_too_often_is_given_up_and_blames_no_point(opened: ExitStack) -> None:
@@ -119,5 +119,5 @@ def test_one_that_has_died_once_too_often_is_given_up_and_blames_no_point(opened
     begun = Counter[int]()
     pooled = Pooled(opened, Mortal(range(1000), begun, 1), Mortal((), Counter(), 7))
     outcomes = pooled.evaluate(points(200), seconds=math.inf)
-    assert [each.status for each in outcomes] == [Status.OK] * 200
+    assert [outcome.status for outcome in outcomes] == [Status.OK] * 200
     assert max(begun.values()) <= 2

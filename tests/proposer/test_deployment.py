@@ -29,7 +29,7 @@ def pod() -> Any:
 
 
 def container(pod: Any, name: str) -> Any:
-    [found] = [each for each in (*pod["initContainers"], *pod["containers"]) if each["name"] == name]
+    [found] = [own for own in (*pod["initContainers"], *pod["containers"]) if own["name"] == name]
     return found
 
 
@@ -39,8 +39,8 @@ def option(words: list[str], name: str) -> str:
 
 def volume(pod: Any, name: str, path: str) -> tuple[dict[str, Any], bool]:
     """What a container has mounted at a path, and whether it may write there."""
-    [mount] = [each for each in container(pod, name)["volumeMounts"] if each["mountPath"] == path]
-    [found] = [each for each in pod["volumes"] if each["name"] == mount["name"]]
+    [mount] = [entry for entry in container(pod, name)["volumeMounts"] if entry["mountPath"] == path]
+    [found] = [volume for volume in pod["volumes"] if volume["name"] == mount["name"]]
     return {key: value for key, value in found.items() if key != "name"}, not mount.get("readOnly", False)
 
 
@@ -74,11 +74,11 @@ def test_the_evaluator_is_probed_where_it_listens_and_the_proposer_calls(pod: An
     port = evaluator[probe]["grpc"]["port"]
     assert option(evaluator["args"], "--listen") == f"0.0.0.0:{port}"
     assert option(container(pod, "proposer")["args"], "--evaluator") == f"localhost:{port}"
-    assert [each["containerPort"] for each in evaluator["ports"]] == [port]
+    assert [entry["containerPort"] for entry in evaluator["ports"]] == [port]
 
 
 def test_an_evaluator_has_minutes_to_start_and_is_not_ended_while_it_is_busy(pod: Any) -> None:
-    start, life = (container(pod, "evaluator")[each] for each in ("startupProbe", "livenessProbe"))
+    start, life = (container(pod, "evaluator")[name] for name in ("startupProbe", "livenessProbe"))
     assert start["periodSeconds"] * start["failureThreshold"] >= 300
     assert life["periodSeconds"] * life["failureThreshold"] >= 120
     assert life["timeoutSeconds"] >= 10
@@ -110,7 +110,7 @@ def test_neither_has_rights_that_it_does_not_need(pod: Any, name: str) -> None:
 def test_each_writes_to_a_tmp_of_its_own_and_reads_the_scan_file(pod: Any, name: str) -> None:
     held, writable = volume(pod, name, "/tmp")
     assert set(held) == {"emptyDir"} and writable
-    mounts = [each["name"] for each in pod["initContainers"] + pod["containers"] for each in each["volumeMounts"]]
+    mounts = [mount["name"] for own in pod["initContainers"] + pod["containers"] for mount in own["volumeMounts"]]
     assert mounts.count(f"{name}-tmp") == 1
     scan, writable = volume(pod, name, "/scan")
     assert set(scan) == {"configMap"} and not writable

@@ -9,7 +9,7 @@ from proposer.__main__ import main
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda each: each.stem)
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
 def test_check(path, capsys):
     assert main(["check", str(path)]) == 0
     said = capsys.readouterr().out

@@ -138,7 +138,7 @@ def test_what_is_no_plain_file_is_not_written(tmp_path, name, kind):
         os.mkfifo(run / name)
     else:
         (run / name).mkdir()
-    with pytest.raises(DatasetError, match=rf"{name}: is (a link|no )"):
+    with pytest.raises(DatasetError, match=rf"{name}: is (a link|not a file)"):
         Dataset(run)
     assert other.exists() == (kind == "link")
     if kind == "link":

@@ -33,14 +33,14 @@ def test_what_is_good_is_so_by_the_best_of_all_in_any_order_and_parts(rule, nll,
         part = random.randint(1, len(come))
         found.add(come[:part])
         come = come[part:]
-    known = [each for each in nll if not math.isnan(each)]
+    known = [value for value in nll if not math.isnan(value)]
     best = min(known, default=math.inf)
     target = rule.at(best)
     assert found.target == target and found.best == best
-    assert found.good == sum(target.contains(each) for each in known)
+    assert found.good == sum(target.contains(value) for value in known)
     if rule.follows and known:
         assert target.contains(best) and found.good == sum(
-            each <= best or each < best + rule.above_best for each in known
+            value <= best or value < best + rule.above_best for value in known
         )
 
 

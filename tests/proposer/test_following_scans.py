@@ -59,9 +59,9 @@ class OutOfOrder(LocalFunction):
     def evaluate(self, work: Work, *, wait: float, until: float) -> Generator[Received]:
         self._work, out = work, list[int]()
         while work.rows:
-            out = [each for each in out if each in work.rows] + work.take(int(self._random.integers(1, 60)))
+            out = [point for point in out if point in work.rows] + work.take(int(self._random.integers(1, 60)))
             some = self._random.permutation(out)[: int(self._random.integers(1, 15))].tolist()
-            answers = self._function(np.stack([work.rows[each] for each in some]))
+            answers = self._function(np.stack([work.rows[point] for point in some]))
             work.done(some)
             yield Received(self._outcomes(some, answers, 0.0))
 
@@ -127,13 +127,13 @@ class WithFiles(LocalFunction):
     """Every point comes with a spectrum file."""
 
     def _outcomes(self, ids, answers, sent):
-        return [each._replace(spectra=[b"BLOCK A\n"]) for each in super()._outcomes(ids, answers, sent)]
+        return [outcome._replace(spectra=[b"BLOCK A\n"]) for outcome in super()._outcomes(ids, answers, sent)]
 
 
 def test_spectrum_files_are_those_of_points_that_were_good_when_they_came(tmp_path):
     backend = WithFiles(lambda x: Answers(np.empty((len(x), 0)), two_minima(x)), RANGES)
     scan(tmp_path, LATE, backend, most=200, files_of_good=True)
-    kept = {int(each.name) for each in (tmp_path / "files").iterdir()}
+    kept = {int(file.name) for file in (tmp_path / "files").iterdir()}
     points = Run(tmp_path).points()
     best_by_then = points["NLL"].cummin()
     assert set(points.index[points["NLL"] < 2.0 + points["NLL"].min()]) <= kept
@@ -150,7 +150,7 @@ def test_the_table_is_written_anew_when_the_threshold_moves(tmp_path):
             u = np.random.default_rng(len(written)).random((2, 2))
             added = dataset.add_batch(Batch(u, ["random"] * 2, 0), u, b"")
             dataset.record(
-                [Outcome(point, Status.OK, each) for point, each in zip(added.ids.tolist(), nll, strict=True)]
+                [Outcome(point, Status.OK, value) for point, value in zip(added.ids.tolist(), nll, strict=True)]
             )
             table.add(dataset)
             written.append(pd.read_csv(table.path)["NLL"].tolist())
@@ -186,9 +186,9 @@ def test_no_order_of_answers_changes_which_points_are_good(tmp_path, name):
     expected = scan(tmp_path / "a", 1, in_order(), name)
     assert scan(tmp_path / "b", 1, out_of_order(1), name) == expected
     assert scan(tmp_path / "c", 1, out_of_order(2), name) == expected
-    tables = [(tmp_path / each / "good_points.csv").read_bytes() for each in "abc"]
+    tables = [(tmp_path / folder / "good_points.csv").read_bytes() for folder in "abc"]
     assert tables[0] == tables[1] == tables[2] and tables[0].count(b"\n") == WANTED + 1
-    ids = [Run(tmp_path / each).points().index.tolist() for each in "abc"]
+    ids = [Run(tmp_path / folder).points().index.tolist() for folder in "abc"]
     assert ids[0] == ids[1] == ids[2]
 
 
@@ -197,7 +197,7 @@ def test_a_scan_in_pieces_is_the_scan_in_one(tmp_path, name):
     scan(tmp_path / "whole", LATE, in_order(), name, most=200)
     for most in (33, 120, 121, 200):
         scan(tmp_path / "cut", LATE, out_of_order(most), name, most=most)
-    whole, cut = (Run(tmp_path / each).points() for each in ("whole", "cut"))
+    whole, cut = (Run(tmp_path / folder).points() for folder in ("whole", "cut"))
     assert whole[["x", "y", "NLL", "origin"]].equals(cut[["x", "y", "NLL", "origin"]])
     assert (tmp_path / "whole" / "good_points.csv").read_bytes() == (tmp_path / "cut" / "good_points.csv").read_bytes()
 

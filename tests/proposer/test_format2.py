@@ -57,7 +57,7 @@ def rows(dataset: Dataset) -> list[dict[str, object]]:
             part.seconds,
         )
         for place, point in enumerate(part.ids.tolist()):
-            values = [each[place].tolist() if hasattr(each[place], "tolist") else each[place] for each in fields]
+            values = [field[place].tolist() if hasattr(field[place], "tolist") else field[place] for field in fields]
             found.append({"id": point, **dict(zip(names, values, strict=True))})
     return json.loads(json.dumps(found).replace("NaN", "null"))
 
@@ -112,7 +112,7 @@ def test_a_kill_while_a_folder_is_converted_loses_nothing(old_run, step):
     with Dataset(old_run) as dataset:
         assert len(rows(dataset)) == len(expected["points"])
         assert len(dataset.pending().ids) == len(expected["pending"])
-    assert sorted(each.name for each in old_run.iterdir() if "sqlite" in each.name) == ["dataset.sqlite"]
+    assert sorted(file.name for file in old_run.iterdir() if "sqlite" in file.name) == ["dataset.sqlite"]
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ UNSOUND: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize(("changes", "words"), UNSOUND.values(), ids=UNSOUND)
 def test_an_ok_point_without_a_sound_nll_has_failed(changes: dict[str, Any], words: str) -> None:
-    with client_of(lambda ids: [message(*[good(each, **changes) for each in ids])]) as client:
+    with client_of(lambda ids: [message(*[good(point, **changes) for point in ids])]) as client:
         (outcome,) = client.outcomes(1, soon())
     assert (outcome.status, outcome.nll) == (Status.FAILED, None)
     assert words in outcome.message
@@ -54,8 +54,8 @@ def test_an_ok_point_without_a_sound_nll_has_failed(changes: dict[str, Any], wor
 def test_a_sound_nll_is_believed_to_rounding() -> None:
     def answer(ids: list[int]) -> Iterator[pb.EvaluateResponse]:
         numbers = {"observables": [1.0, 2.0], "losses": [700.1, -699.9]}
-        for each in ids:
-            yield message(good(each, nll=0.2 + 1e-9, **numbers))
+        for point in ids:
+            yield message(good(point, nll=0.2 + 1e-9, **numbers))
 
     two = [pb.Observable(name=name, likelihood=GAUSS) for name in ("y", "z")]
     with client_of(answer, observables=two) as client:
@@ -64,7 +64,7 @@ def test_a_sound_nll_is_believed_to_rounding() -> None:
 
 
 STRAYS = {
-    "never sent": lambda ids: [message(*[good(each + 1000) for each in ids]), message(*map(good, ids))],
+    "never sent": lambda ids: [message(*[good(point + 1000) for point in ids]), message(*map(good, ids))],
     "to be sent later": lambda ids: [message(*[good(k) for k in range(30)])],
     "twice in a message": lambda ids: [message(*map(good, [*ids, *ids]))],
     "twice in two": lambda ids: [message(*map(good, ids)), message(*map(good, ids))],
@@ -86,10 +86,10 @@ def test_answers_that_nobody_asked_for_are_left_out(answer: Any) -> None:
 
 def test_nothing_of_a_point_is_larger_than_what_was_described() -> None:
     def answer(ids: list[int]) -> Iterator[pb.EvaluateResponse]:
-        for each in ids:
+        for point in ids:
             yield message(
                 good(
-                    each,
+                    point,
                     status=pb.STATUS_INVALID,
                     losses=[],
                     nll=None,
@@ -123,7 +123,7 @@ def test_nothing_of_a_point_is_larger_than_what_was_described() -> None:
     ],
 )
 def test_spectra_beyond_the_contract_are_not_kept(spectra: list[bytes], kept: int) -> None:
-    with client_of(lambda ids: [message(*[good(each, spectra=spectra) for each in ids])]) as client:
+    with client_of(lambda ids: [message(*[good(point, spectra=spectra) for point in ids])]) as client:
         (outcome,) = client.outcomes(1, soon())
     assert (outcome.status, len(outcome.spectra), len(outcome.warnings)) == (Status.OK, kept, not kept)
 
@@ -131,7 +131,7 @@ def test_spectra_beyond_the_contract_are_not_kept(spectra: list[bytes], kept: in
 def test_what_is_said_of_speed_is_bounded() -> None:
     huge = 2**32 - 1
     with client_of(
-        lambda ids: [message(*[good(each, seconds=[0.0]) for each in ids])], concurrency=huge, max_batch=huge
+        lambda ids: [message(*[good(point, seconds=[0.0]) for point in ids])], concurrency=huge, max_batch=huge
     ) as client:
         description = client.evaluator.describe(5.0)
         assert (description.concurrency, description.max_batch) == (MOST_CONCURRENT, MOST_IN_BATCH)
@@ -173,7 +173,7 @@ def test_a_mute_evaluator_is_given_up_a_grace_after_the_limit(lost: int, monkeyp
     monkeypatch.setattr(patience, "GRACE", 0.6)
     monkeypatch.setattr(patience, "SILENT", 0.3)
     start = time.monotonic()
-    with client_of(lambda ids: [message(*[good(each, seconds=[0.0]) for each in ids if each >= lost])]) as client:
+    with client_of(lambda ids: [message(*[good(point, seconds=[0.0]) for point in ids if point >= lost])]) as client:
         outcomes = client.outcomes(10, start + 0.5)
         seconds = time.monotonic() - start
         assert [outcome.id for outcome in outcomes] == (list(range(1, 10)) if lost == 1 else [])

@@ -45,17 +45,17 @@ def test_what_it_cannot_do_is_refused(others, words) -> None:
 def test_it_suggests_as_many_as_asked_for_within_the_domains() -> None:
     generator = LodeGenerator(vocs(constants={"alpha": 1.5}), threshold=1.0, seed=2)
     found = generator.suggest(1) + generator.suggest(3) + generator.suggest(150) + generator.suggest()
-    assert len(found) > 154 and len({each["_id"] for each in found}) == len(found)
-    for each in found:
-        assert set(each) == {"x", "y", "alpha", "_id"} and each["alpha"] == 1.5
-        assert 0 <= each["x"] <= 10 and -5 <= each["y"] <= 5 and type(each["x"]) is float
+    assert len(found) > 154 and len({point["_id"] for point in found}) == len(found)
+    for point in found:
+        assert set(point) == {"x", "y", "alpha", "_id"} and point["alpha"] == 1.5
+        assert 0 <= point["x"] <= 10 and -5 <= point["y"] <= 5 and type(point["x"]) is float
 
 
 def test_a_constraint_makes_a_point_unphysical() -> None:
     generator = LodeGenerator(vocs(constraints={"c": ["LESS_THAN", 5.0]}), threshold=1.0, seed=2)
     points = generator.suggest(50)
-    generator.ingest([{**each, "f": 0.0, "c": each["x"]} for each in reversed(points)])
-    assert generator.search.good == sum(each["x"] < 5 for each in points) > 0
+    generator.ingest([{**point, "f": 0.0, "c": point["x"]} for point in reversed(points)])
+    assert generator.search.good == sum(point["x"] < 5 for point in points) > 0
 
 
 def test_ids_that_are_not_out_are_refused() -> None:
@@ -83,10 +83,10 @@ def test_observables_with_their_likelihoods() -> None:
     given = vocs(objectives={}, observables=["radius"])
     generator = LodeGenerator(given, threshold=2.0, observables=likelihoods)
     points = generator.suggest(80)
-    for each in points:
-        each["radius"] = math.hypot(each["x"], each["y"])
+    for point in points:
+        point["radius"] = math.hypot(point["x"], point["y"])
     generator.ingest(points)
-    assert generator.search.good == sum(abs(each["radius"] - 4) < 1 for each in points) > 0
+    assert generator.search.good == sum(abs(point["radius"] - 4) < 1 for point in points) > 0
     with pytest.raises(ValueError, match="does not name the observables radius"):
         LodeGenerator(vocs(), threshold=2.0, observables=likelihoods)
 

@@ -58,7 +58,7 @@ def test_each_status_and_a_process_that_dies(tmp_path: Path) -> None:
         elif row.y < -2.9:
             assert row.status == "FAILED" and row.message.startswith("its process died")
         elif abs(row.x) < 0.05:
-            assert row.status == "FAILED" and "no finite number" in row.message
+            assert row.status == "FAILED" and "not a finite number" in row.message
         else:
             assert row.status == "OK" and math.isclose(math.hypot(row.x, row.y), row.radius)
             assert pytest.approx((row.radius - 2) ** 2 / 0.18, rel=0.02) == row.NLL
@@ -119,8 +119,8 @@ def test_objects_are_what_a_scan_file_says(tmp_path: Path) -> None:
         "s": None,
     }
     read = problem(lambda point: point, variables=variables, observables=observables).read(tmp_path)
-    assert {each.name: each for each in read.variables} == variables
-    found = {each.name: each for each in read.all_observables()}
+    assert {variable.name: variable for variable in read.variables} == variables
+    found = {observable.name: observable for observable in read.all_observables()}
     assert [found[name].likelihood for name in "opqs"] == [observables[name] for name in "opq"] + [Likelihood()]
     assert found["r"].valid == (0.0, 9.0) and found["r"].likelihood.kind is Kind.GAUSS
     with pytest.raises(UsageError, match="'g' is a Variable named 'a'"):
@@ -179,17 +179,17 @@ def answered(path: Path) -> int:
 def test_a_notebook_shows_the_display_and_the_run(tmp_path: Path) -> None:
     nbclient = pytest.importorskip("nbclient")
     nbformat = pytest.importorskip("nbformat")
-    cells = [nbformat.v4.new_code_cell(each) for each in (SCRIPT.replace("print(", "run = (") + "\nrun",)]
+    cells = [nbformat.v4.new_code_cell(source) for source in (SCRIPT.replace("print(", "run = (") + "\nrun",)]
     notebook = nbformat.v4.new_notebook(cells=cells)
     nbclient.NotebookClient(notebook, timeout=60, resources={"metadata": {"path": str(tmp_path)}}).execute()
     outputs = notebook.cells[0].outputs
-    pages = [each.data.get("text/html", "") for each in outputs if each.output_type == "display_data"]
+    pages = [output.data.get("text/html", "") for output in outputs if output.output_type == "display_data"]
     (panel,) = [page for page in pages if "hit rate" in page]
     text = re.sub("<[^>]+>", "", panel)
     assert int(re.search(r"good\s+(\d+) of 40 good", text)[1]) >= 40 and "ring · RANDOM" in text
     table = outputs[-1]
     assert table.output_type == "execute_result" and "<table" in table.data["text/html"]
-    assert not [each for each in outputs if each.output_type == "error"]
+    assert not [output for output in outputs if output.output_type == "error"]
 
 
 @pytest.mark.slow

@@ -33,7 +33,7 @@ def test_values_that_differ_in_the_11th_digit_have_other_keys(value, sign):
 
 def test_printed_to_12_digits_a_point_is_still_the_same():
     values = np.random.default_rng(0).lognormal(0, 30, (2000, 3)) * [1, -1, 1]
-    printed = np.array([[float(f"{each:.12g}") for each in row] for row in values])
+    printed = np.array([[float(f"{value:.12g}") for value in row] for row in values])
     assert np.array_equal(row_keys(values), row_keys(printed))
 
 
@@ -50,8 +50,8 @@ def test_a_key_set_agrees_with_a_set_of_python():
     for _ in range(60):
         new = rng.integers(0, 60_000, 1000).astype(np.uint64)
         expected: list[bool] = []
-        for each in new.tolist():
-            expected.append(each not in plain and each not in new[: len(expected)].tolist())
+        for key in new.tolist():
+            expected.append(key not in plain and key not in new[: len(expected)].tolist())
         assert keys.first_of_each(new).tolist() == expected
         keys.add(new)
         plain.update(new.tolist())

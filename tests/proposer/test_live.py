@@ -127,7 +127,7 @@ def test_each_evaluator_of_a_pool_has_a_line() -> None:
     assert "evaluator  6 of 6 workers busy · ball on two" in lines
     assert "a:1: 8 points, 0.5 s a point, 0 failed, 50 % idle" in lines
     assert "b:2: 1 points, 0.5 s a point, 1 failed, 88 % idle" in lines
-    assert [each["address"] for each in progress.state().to_json()["evaluators"]] == ["a:1", "b:2"]
+    assert [evaluator["address"] for evaluator in progress.state().to_json()["evaluators"]] == ["a:1", "b:2"]
 
 
 def test_names_are_texts_and_no_commands_of_a_terminal() -> None:

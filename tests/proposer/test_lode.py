@@ -97,7 +97,7 @@ def another_nll(u: Floats) -> Answers:
 def windowed(u: Floats) -> Answers:
     y = np.stack([value(u), u[:, 1]], axis=1)
     inside = (y[:, 1] >= 0.2) & (y[:, 1] <= 0.9)
-    status = [Status.OK if each else Status.INVALID for each in inside]
+    status = [Status.OK if is_inside else Status.INVALID for is_inside in inside]
     return status, np.where(inside, losses_and_nll([GAUSS.likelihood], y[:, :1])[1], np.nan), y
 
 

@@ -67,7 +67,7 @@ def scattered(x, z):
     return -999 + x + z
 
 
-SLOW = [pytest.param(each, marks=pytest.mark.slow) for each in (constant(0.0), constant(1e30), several)]
+SLOW = [pytest.param(problem, marks=pytest.mark.slow) for problem in (constant(0.0), constant(1e30), several)]
 
 
 @pytest.mark.parametrize("instead", [constant(-999.0), *SLOW, scattered])

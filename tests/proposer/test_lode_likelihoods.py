@@ -36,13 +36,13 @@ SCORED = [
     ScoredObservable("both", NLL, term=JOINT),
     ScoredObservable("limit", NLL, term=LIMIT),
 ]
-LIKELIHOODS = [each.likelihood for each in SCORED]
+LIKELIHOODS = [observable.likelihood for observable in SCORED]
 
 
 def table(n, seed=1):
     """Observables as an evaluator gives them, shape (n, 7), and their NLL."""
     y = np.random.default_rng(seed).random((n, len(SCORED)))
-    y = work_out([each.name for each in SCORED], [each.term for each in SCORED], y)
+    y = work_out([observable.name for observable in SCORED], [observable.term for observable in SCORED], y)
     return y, losses_and_nll(LIKELIHOODS, y)[1]
 
 
@@ -112,7 +112,7 @@ def mixture(u):
     a, b, c = u[:, 0] + 0.3 * u[:, 1] ** 2, u[:, 1], u[:, 2]
     chi2 = 80.0 * ((u[:, 2] - 0.3) ** 2 + (u[:, 3] - u[:, 0]) ** 2)
     y = np.column_stack([a, b, c, a, chi2, a, a])
-    y = work_out([each.name for each in SCORED], [each.term for each in SCORED], y)
+    y = work_out([observable.name for observable in SCORED], [observable.term for observable in SCORED], y)
     return y, losses_and_nll(LIKELIHOODS, y)[1]
 
 

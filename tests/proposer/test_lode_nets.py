@@ -57,8 +57,8 @@ def test_training_goes_on_from_what_is_kept(short):
     nets = Nets(3)
     nets.learn(x, energy(x), random(0))
     again = Nets.from_arrays(nets.to_arrays())
-    for each in (nets, again):
-        each.learn(x, energy(x), random(1))
+    for net in (nets, again):
+        net.learn(x, energy(x), random(1))
     assert torch.equal(nets.log_energy(torch.from_numpy(x)), again.log_energy(torch.from_numpy(x)))
 
 

@@ -41,9 +41,9 @@ def test_predictions_are_compared_with_what_comes_of_them_once():
     more = RNG.random((20, 2))
     record.expect(more, np.stack([more[:, :1] + 0.3, np.full((20, 1), np.nan)], axis=1))
     again = Record.from_arrays(record.to_arrays())
-    for each in (record, again):
-        each.compare(more, more[:, :1], difference)
-        np.testing.assert_allclose(each.errors, [[0.05], [0.25]])
+    for one in (record, again):
+        one.compare(more, more[:, :1], difference)
+        np.testing.assert_allclose(one.errors, [[0.05], [0.25]])
 
 
 def test_a_regression_learns_and_goes_through_arrays():
@@ -52,8 +52,8 @@ def test_a_regression_learns_and_goes_through_arrays():
     made = Regression(2, 2)
     made.learn(x, t, torch.Generator().manual_seed(1))
     again = Regression.from_arrays(made.to_arrays())
-    for each in (made, again):
-        mean, variance = each.predict(torch.from_numpy(x))
+    for one in (made, again):
+        mean, variance = one.predict(torch.from_numpy(x))
         assert (mean.numpy() - t).std(axis=0).max() < 0.3
         assert variance.shape == mean.shape == (400, 2)
 

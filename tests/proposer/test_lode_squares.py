@@ -47,8 +47,8 @@ def test_it_goes_on_from_what_is_kept():
     squares.learn(x, energy(x), rng)
     again = Squares.from_arrays(squares.to_arrays())
     assert again.members == squares.members > 0
-    for each in (squares, again):
-        each.learn(x, energy(x), np.random.default_rng(4))
+    for one in (squares, again):
+        one.learn(x, energy(x), np.random.default_rng(4))
     torch.testing.assert_close(again.energy(z, 0), squares.energy(z, 0), rtol=0, atol=0)
     with pytest.raises(ValueError, match="do not fit"):
         Squares.from_arrays(squares.to_arrays() | {"kept0": np.zeros((1, 3))})

@@ -47,7 +47,7 @@ def observables(u):
 
 
 def nll_of(y):
-    return losses_and_nll([each.likelihood for each in ALL], y)[1]
+    return losses_and_nll([observable.likelihood for observable in ALL], y)[1]
 
 
 def play(settings, most, *, by_nll=False, periodic=False):
@@ -59,7 +59,7 @@ def play(settings, most, *, by_nll=False, periodic=False):
         y = observables(x)
         return Answers(y[:, :0] if by_nll else y, nll_of(y))
 
-    backend, u = LocalFunction(answers, {each.name: (0.0, 1.0) for each in space.variables}), np.empty((0, DIM))
+    backend, u = LocalFunction(answers, {variable.name: (0.0, 1.0) for variable in space.variables}), np.empty((0, DIM))
     for told, _ in drive(strategy, backend, space):
         u = np.concatenate([u, told.u])
         if len(u) >= most:

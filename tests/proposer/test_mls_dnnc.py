@@ -88,7 +88,7 @@ def test_the_loop_has_the_published_order_and_ends_with_its_iterations():
     run = scan()
     made = kinds(run.run())
     assert made[0] == (0, "bootstrap")
-    loop = [each for each in made if each[1] != "bootstrap"]
+    loop = [network for network in made if network[1] != "bootstrap"]
     assert [iteration for iteration, kind in loop if kind == "candidates"] == [1, 2, 3]
     for before, after in itertools.pairwise(loop):
         if after[1] == "smote":
@@ -243,7 +243,7 @@ def test_smote_points_are_new_at_most_a_round_and_count_by_their_true_labels():
     run.run()
     smote = [batch for batch in run.batches if batch.origins[0] == "smote"]
     assert smote
-    assert all(len(each) <= 30 for each in smote)
+    assert all(len(one) <= 30 for one in smote)
     rows = [row.tobytes() for batch in run.batches for row in batch.u]
     assert len(set(rows)) == len(rows)
     assert run.strategy.good == sum(run.good(batch).sum() for batch in run.batches)
@@ -271,7 +271,7 @@ def test_a_bootstrap_without_a_good_point_is_followed_by_another(status):
     run = scan(nll=lambda u: np.full(len(u), 9.0), status=lambda batch: np.full(len(batch), status))
     run.run(5)
     assert kinds(run.batches) == [(0, "bootstrap")] * 5
-    assert len(np.unique(np.concatenate([each.u for each in run.batches]), axis=0)) == 300
+    assert len(np.unique(np.concatenate([asked.u for asked in run.batches]), axis=0)) == 300
     run.nll = lambda u: np.where(np.arange(len(u)) == 0, 0.0, 9.0)
     run.status = lambda batch: np.full(len(batch), Status.OK)
     run.run(2)

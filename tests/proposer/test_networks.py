@@ -37,17 +37,17 @@ def fitted(n: int = 200, settings: FitSettings = SMALL) -> Classifier:
 
 
 def widths(network: nn.Sequential) -> list[tuple[int, int]]:
-    return [(each.in_features, each.out_features) for each in network if isinstance(each, nn.Linear)]
+    return [(layer.in_features, layer.out_features) for layer in network if isinstance(layer, nn.Linear)]
 
 
 def test_architectures_are_those_of_the_paper():
     small, large = small_network(4, 100), large_network(4, 100)
     assert widths(small) == [(4, 100), *[(100, 100)] * 4, (100, 1)]
     assert widths(large) == [(4, 200), (200, 100), (100, 50), (50, 1)]
-    kinds = [type(each).__name__ for each in small]
+    kinds = [type(layer).__name__ for layer in small]
     assert kinds == ["Linear", "ReLU"] * 5 + ["Linear"]
-    assert [type(each).__name__ for each in large] == ["Linear", "SiLU", "Dropout"] * 3 + ["Linear"]
-    assert {each.p for each in large if isinstance(each, nn.Dropout)} == {0.2}
+    assert [type(layer).__name__ for layer in large] == ["Linear", "SiLU", "Dropout"] * 3 + ["Linear"]
+    assert {layer.p for layer in large if isinstance(layer, nn.Dropout)} == {0.2}
 
 
 def test_the_network_learns_and_scores_in_chunks(monkeypatch):
@@ -127,11 +127,11 @@ def test_weights_without_a_gradient_shrink_by_adamws_decay(n):
     x[:, 2] = 0.0
     other = Classifier(3, classifier.settings)
     other.load(classifier.to_arrays())
-    for each in (classifier, other):
-        each._optimiser.state.clear()  # moments would move them on
-        before = weights(each)[0][:, 2]
-        each.fit(x, good, 1.0, rng(1))
-        np.testing.assert_allclose(1 - weights(each)[0][:, 2] / before, 20 * 0.1 * 1e-4, rtol=0.03)
+    for model in (classifier, other):
+        model._optimiser.state.clear()  # moments would move them on
+        before = weights(model)[0][:, 2]
+        model.fit(x, good, 1.0, rng(1))
+        np.testing.assert_allclose(1 - weights(model)[0][:, 2] / before, 20 * 0.1 * 1e-4, rtol=0.03)
 
 
 def optimiser_steps(classifier: Classifier) -> int:
@@ -154,7 +154,9 @@ def scripted(monkeypatch, losses: list[float]) -> tuple[Classifier, list[list[np
 
     def recorded(self, *args, **kwargs):
         result = step(self, *args, **kwargs)
-        history[-1].extend(each.detach().numpy().copy() for group in self.param_groups for each in group["params"])
+        history[-1].extend(
+            parameter.detach().numpy().copy() for group in self.param_groups for parameter in group["params"]
+        )
         return result
 
     monkeypatch.setattr(nn, "BCEWithLogitsLoss", Scripted)
@@ -207,8 +209,8 @@ def test_the_state_goes_through_bytes_and_training_goes_on_alike(n):
     twin.load(unpack(data, "it")[1])
     assert twin.large == (n == 5000)
     assert pack({}, twin.to_arrays()) == data
-    for each in (classifier, twin):
-        each.fit(*ball(300, seed=2), 2.0, rng(5))
+    for model in (classifier, twin):
+        model.fit(*ball(300, seed=2), 2.0, rng(5))
     assert all(np.array_equal(a, b) for a, b in zip(weights(classifier), weights(twin), strict=True))
 
 

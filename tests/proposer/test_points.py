@@ -182,7 +182,7 @@ def test_any_reader_of_sqlite_reads_a_run_while_it_goes_on(tmp_path):
     assert table["evaluator"][0] == "127.0.0.1:50051"
     assert json.loads(table["warnings"][0]) == ["SPINFO 3"]
     # NULL is what SQLite makes of NaN: `missing` says which were not found
-    assert [None if pd.isna(each) else json.loads(each) for each in table["missing"]] == [None, ["w"], ["*"], None]
+    assert [None if pd.isna(cell) else json.loads(cell) for cell in table["missing"]] == [None, ["w"], ["*"], None]
     assert (about["M0_2"]["kind"], about["M0_2"]["quantity"]) == ("variable", "M0")
     assert tuple(about["mh"])[2:7] == ("observable", "mh", "GeV", "spheno", "GAUSS 125 +- 1")
     assert (about["loss mh"]["kind"], about["loss mh"]["quantity"]) == ("loss", "mh")

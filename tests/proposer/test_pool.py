@@ -24,8 +24,9 @@ from proposer.types import Status
 from proposer.wire import addresses, hand_out, patience
 from proposer.wire.hand_out import share_out
 from proposer.wire.pool import Pool
-from proposer.wire.security import NotSecure
-from scanspec import UsageError
+from proposer.wire.remote import Link
+from proposer.wire.security import NotSecure, Security
+from scanspec import UsageError, read_address
 from tests.proposer.hostile import Honest, good, listening, message
 from tests.proposer.pooled import DESCRIBED, Pooled, at_once, opened, points
 
@@ -38,11 +39,11 @@ def test_a_slow_point_is_raced_and_the_slower_one_given_up(opened: ExitStack, mo
 
     def once_stuck(ids: list[int], rows: np.ndarray) -> Iterator[pb.EvaluateResponse]:
         """The first evaluator that gets point 1 never answers it."""
-        for each in ids:
-            if each == 1 and not stuck.is_set():
+        for point in ids:
+            if point == 1 and not stuck.is_set():
                 stuck.set()
                 continue
-            yield pb.EvaluateResponse(results=[good(each, seconds=[0.01])])
+            yield pb.EvaluateResponse(results=[good(point, seconds=[0.01])])
 
     pooled = Pooled(opened, Honest(once_stuck, DESCRIBED), Honest(once_stuck, DESCRIBED))
     pooled.pool.describe(5.0)
@@ -50,7 +51,7 @@ def test_a_slow_point_is_raced_and_the_slower_one_given_up(opened: ExitStack, mo
     outcomes = [outcome for some in received for outcome in some.outcomes]
     assert sorted(outcome.id for outcome in outcomes) == list(range(1, 61))
     assert all(1 in servicer.asked for servicer in pooled.servicers)
-    asked = Counter(each for servicer in pooled.servicers for each in servicer.asked)
+    asked = Counter(point for servicer in pooled.servicers for point in servicer.asked)
     assert sum(some.raced for some in received) == sum(times == 2 for times in asked.values()) >= 1
     (winner,) = [outcome.evaluator for outcome in outcomes if outcome.id == 1]
     loser = pooled.servicers[1 - pooled.addresses.index(winner)]
@@ -83,10 +84,10 @@ def test_points_that_take_longer_than_those_before_are_shared_out_anew(opened: E
             with contextlib.suppress(grpc.RpcError):  # the client ends the stream
                 for request in requests:
                     with self.lock:
-                        back = [each for each in request.cancel_point_ids if each in self.waiting]
-                        for each in back:
-                            del self.waiting[each]
-                            self.answers.put(pb.Result(point_id=each, status=pb.STATUS_CANCELLED))
+                        back = [point for point in request.cancel_point_ids if point in self.waiting]
+                        for point in back:
+                            del self.waiting[point]
+                            self.answers.put(pb.Result(point_id=point, status=pb.STATUS_CANCELLED))
                         self.waiting.update(dict.fromkeys(request.point_ids))
                     for _ in request.point_ids:
                         self.there.release()
@@ -110,7 +111,7 @@ def test_points_that_take_longer_than_those_before_are_shared_out_anew(opened: E
         assert len(pooled.evaluate(points(40))) == 40
     assert len(pooled.evaluate(points(100, first=500))) == 100
     assert len(pooled.evaluate(points(60, first=1000))) == 60
-    one, other = ({point for point in each.begun if point >= 1000} for each in servicers)
+    one, other = ({point for point in servicer.begun if point >= 1000} for servicer in servicers)
     assert len(one & other) == 0 and min(len(one), len(other)) > 15 and not pooled.said_of("lost")
 
 
@@ -118,13 +119,13 @@ def test_without_racing_nothing_is_sent_twice(opened: ExitStack, monkeypatch: py
     monkeypatch.setattr(hand_out, "LEAST", 0.1)
 
     def now_and_then(ids: list[int], rows: np.ndarray) -> Iterator[pb.EvaluateResponse]:
-        for each in ids:
-            time.sleep(0.5 if each % 40 == 0 else 0.002)
-            yield message(good(each, seconds=[0.002]))
+        for point in ids:
+            time.sleep(0.5 if point % 40 == 0 else 0.002)
+            yield message(good(point, seconds=[0.002]))
 
     pooled = Pooled(opened, Honest(now_and_then, DESCRIBED), Honest(now_and_then, DESCRIBED), race=False)
     assert len(pooled.evaluate(points(100))) == 100
-    asked = [each for servicer in pooled.servicers for each in servicer.asked]
+    asked = [point for servicer in pooled.servicers for point in servicer.asked]
     assert len(asked) == len(set(asked)) == 100
 
 
@@ -135,13 +136,13 @@ def test_a_mute_evaluator_is_given_up_by_its_own_limits(opened: ExitStack, monke
 
     def loses_one(ids: list[int], rows: np.ndarray) -> Iterator[pb.EvaluateResponse]:
         asked.update(ids)
-        yield message(*[good(each) for each in ids if each != 3 or asked[3] > 1])
+        yield message(*[good(point) for point in ids if point != 3 or asked[3] > 1])
 
     pooled = Pooled(opened, Honest(loses_one, {**DESCRIBED, "longest_seconds": 0.1}))
     outcomes = pooled.evaluate(points(8), seconds=math.inf)
     assert [outcome.id for outcome in outcomes] == list(range(1, 9))
     assert all(outcome.status is Status.OK for outcome in outcomes) and asked[3] == 2
-    (line,) = [each for each in pooled.said if "connecting anew" in each]
+    (line,) = [text for text in pooled.said if "connecting anew" in text]
     assert "has not answered point 3 for" in line and "although its codes end after" in line
 
 
@@ -153,7 +154,7 @@ def test_a_point_that_is_never_answered_has_failed_after_three_tries(
 
     def loses_three(ids: list[int], rows: np.ndarray) -> Iterator[pb.EvaluateResponse]:
         asked.update(ids)
-        yield message(*[good(each) for each in ids if each != 3])
+        yield message(*[good(point) for point in ids if point != 3])
 
     pooled = Pooled(opened, Honest(loses_three, {**DESCRIBED, "longest_seconds": 0.05}))
     outcomes = pooled.evaluate(points(8), seconds=math.inf)
@@ -193,7 +194,7 @@ def test_one_that_drains_gives_its_points_back(opened: ExitStack) -> None:
     """Its points come back cancelled, and it gets no more; another one answers them."""
 
     def drains(ids: list[int], rows: np.ndarray) -> Iterator[pb.EvaluateResponse]:
-        yield message(*[pb.Result(point_id=each, status=pb.STATUS_CANCELLED) for each in ids])
+        yield message(*[pb.Result(point_id=point, status=pb.STATUS_CANCELLED) for point in ids])
 
     draining = Honest(drains, DESCRIBED)
     pooled = Pooled(opened, draining, Honest(at_once, DESCRIBED))
@@ -259,3 +260,15 @@ def test_points_are_shared_out_so_that_all_end_together() -> None:
     assert [number for _, number in share_out([link(0.1, 1, room=3), link(10.0, 1, room=5)], 100)] == [3, 5]
     unknown = [number for _, number in share_out([link(math.nan, 2), link(0.1, 1)], 30)]
     assert unknown == [20, 10]
+
+
+def test_one_point_that_is_held_up_does_not_make_its_evaluator_slow(opened: ExitStack) -> None:
+    """Nothing is asked back from it, as it would be if all its points took so long now."""
+    alone = Link(read_address("127.0.0.1:9"), queue.SimpleQueue(), Security())
+    opened.callback(alone.close)
+    for seconds, window in (([0.001] * 99 + [0.05], range(100, 513)), ([0.05], range(21, 22))):
+        alone.out = dict.fromkeys(range(len(seconds)), 0.0)
+        for point, each in enumerate(seconds):
+            alone.answer(point, each)
+        alone.took_up(len(seconds))
+        assert alone.window_now in window

@@ -28,7 +28,7 @@ def batches(answer: Callable[[Floats], Answers]) -> list[Batch]:
     return made
 
 
-@pytest.mark.parametrize("answer", [honest, nothing_but_nll], ids=lambda each: each.__name__)
+@pytest.mark.parametrize("answer", [honest, nothing_but_nll], ids=lambda answer: answer.__name__)
 def test_lode_says_how_probable_each_point_is_and_asks_for_the_same(answer, monkeypatch):
     made = batches(answer)
     assert all((batch.probability is None) == (batch.origins[0] == "start") for batch in made)
@@ -64,8 +64,8 @@ def test_each_stored_point_keeps_its_own(tmp_path):
     assert kept.tolist() == [True, False, True, True]
     with Dataset(tmp_path) as dataset:
         stored = [dataset.point(number) for number in range(1, 5)]
-        assert len(set(row_keys(np.concatenate([each.params for each in stored])))) == 4
-    assert [each.probability.tolist()[0] for each in stored] == pytest.approx(
+        assert len(set(row_keys(np.concatenate([part.params for part in stored])))) == 4
+    assert [part.probability.tolist()[0] for part in stored] == pytest.approx(
         [math.nan, 0.5, math.nan, 0.75], nan_ok=True
     )
 

@@ -103,8 +103,8 @@ def test_counts_are_those_of_the_dataset(run: Path, page: Page) -> None:
     nll = np.concatenate([part.nll for part in parts])
     good = int((nll < 3).sum())
     assert f"{good:,} of 100 asked for" in page.text and f"{np.nanmin(nll):.6g} (point" in page.text
-    for each in Status:
-        assert f"{int((status == each).sum()):,} ({(status == each).mean():.1%})" in page.text
+    for ending in Status:
+        assert f"{int((status == ending).sum()):,} ({(status == ending).mean():.1%})" in page.text
     assert "ValueError: math domain error" in page.text and "600 evaluations" in page.text
 
 

@@ -42,8 +42,8 @@ def test_getdist(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     good = open_run(folder).good()
     names = [entry.name for entry in chain.getParamNames().names]
     assert names == ["x", "mass", "phase", "radius", "limit", "other"]
-    assert [each.label for each in chain.getParamNames().names][:2] == ["x_1", "m_\\chi"]
-    assert [each.isDerived for each in chain.getParamNames().names] == [False] * 3 + [True] * 3
+    assert [parameter.label for parameter in chain.getParamNames().names][:2] == ["x_1", "m_\\chi"]
+    assert [parameter.isDerived for parameter in chain.getParamNames().names] == [False] * 3 + [True] * 3
     for place, name in enumerate(names):
         np.testing.assert_array_equal(chain.samples[:, place], good[name])
     np.testing.assert_array_equal(chain.loglikes, good["NLL"])
@@ -90,7 +90,7 @@ ARVIZ = """
 import json, sys, arviz
 found = arviz.from_netcdf(sys.argv[1])
 print(json.dumps({
-    "values": {name: each.values[0].tolist() for name, each in found.posterior.data_vars.items()},
+    "values": {name: values.values[0].tolist() for name, values in found.posterior.data_vars.items()},
     "lp": found.sample_stats["lp"].values[0].tolist(), "note": found.posterior.attrs["note"],
     "summary": arviz.summary(found, kind="stats")["mean"].to_dict(),
 }))

@@ -20,7 +20,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def texts(picture: Path) -> str:
     """What is written in an SVG picture: matplotlib keeps each text as a comment beside its outlines."""
     ET.parse(picture)
-    return "|".join(each.strip() for each in re.findall(r"<!--(.*?)-->", picture.read_text(), flags=re.DOTALL))
+    return "|".join(comment.strip() for comment in re.findall(r"<!--(.*?)-->", picture.read_text(), flags=re.DOTALL))
 
 
 def test_a_profile_with_the_levels_asked_for(folder: Path, tmp_path: Path) -> None:

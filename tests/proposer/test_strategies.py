@@ -148,7 +148,7 @@ class Play:
         pending, owner = self.dataset.pending(), self.dataset._unanswered
         if len(pending.ids):
             every = zip(pending.ids.tolist(), nll(self.space.to_unit(pending.params)).tolist(), strict=True)
-            self.dataset.record([self.answer(each, value) for each, value in every if owner[each].batch <= last])
+            self.dataset.record([self.answer(point, value) for point, value in every if owner[point].batch <= last])
 
     def ask(self) -> Batch | None:
         """Tells what the lag allows, asks, and stores what comes."""
@@ -203,10 +203,10 @@ def test_points_are_in_the_space_and_none_comes_twice(tmp_path, name, space):
 
 def test_the_table_of_origins_has_those_that_are_set_and_no_others(tmp_path):
     played = {word for name in CASES for batch in play(tmp_path / name, name).batches for word in batch.origins}
-    parts = {each.origin for room in PARTS_OF_LODE for each in vars(room).values() if isinstance(each, acquire.Part)}
+    parts = {part.origin for room in PARTS_OF_LODE for part in vars(room).values() if isinstance(part, acquire.Part)}
     assert played | parts | {"init"} == set(ORIGINS)  # "init": the rows of a table
     document = (ROOT / "docs" / "runs.md").read_text()
-    (paragraph,) = [each for each in document.split("\n\n") if each.startswith("`origin` names the step")]
+    (paragraph,) = [text for text in document.split("\n\n") if text.startswith("`origin` names the step")]
     assert set(re.findall(r"`(\w+)`", paragraph)) - {"origin", "init_csv"} == set(ORIGINS)
 
 

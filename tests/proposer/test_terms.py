@@ -127,11 +127,11 @@ def test_one_sided_limits_have_a_width_that_is_a_share_of_the_bound():
 def test_tables_are_exact_at_their_knots_and_bilinear_between(seed):
     rng = np.random.default_rng(seed)
     knots = [np.unique(rng.uniform(-2, 5, rng.integers(2, 7))) for _ in range(2)]
-    grid = rng.uniform(0, 9, [len(each) for each in knots])
+    grid = rng.uniform(0, 9, [len(axis) for axis in knots])
     term = Term(TermKind.TABLE, ("x", "y"), knots=tuple(map(tuple, knots)), values=tuple(grid.ravel()))
     every = np.array([[a, b] for a in knots[0] for b in knots[1]])
     np.testing.assert_allclose(term.nll(every), grid.ravel(), rtol=1e-12, atol=1e-12)
-    inside = rng.uniform([each[0] for each in knots], [each[-1] for each in knots], (30, 2))
+    inside = rng.uniform([axis[0] for axis in knots], [axis[-1] for axis in knots], (30, 2))
     np.testing.assert_allclose(term.nll(inside), RegularGridInterpolator(knots, grid)(inside), rtol=1e-9, atol=1e-9)
     far = np.array([[knots[0][0] - 1.0, knots[1][-1] + 1.0]])
     assert term.nll(far)[0] == pytest.approx(grid[0, -1])
@@ -154,7 +154,7 @@ ALL = [
 
 
 def test_every_kind_is_among_those():
-    assert {each.kind for each in ALL} == set(TermKind) - {TermKind.UNKNOWN}
+    assert {term.kind for term in ALL} == set(TermKind) - {TermKind.UNKNOWN}
 
 
 @pytest.mark.parametrize("term", ALL, ids=lambda term: f"{term.kind.value} {len(term.observables)}")

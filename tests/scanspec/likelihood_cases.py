@@ -66,7 +66,7 @@ def exact_loss(likelihood, x):
 def _raw(likelihood, x):
     """-ln L; None where L is not defined or 0."""
     kind = likelihood.kind
-    m, s = (Decimal(each) if math.isfinite(each) else None for each in (likelihood.mean, likelihood.sigma))
+    m, s = (Decimal(number) if math.isfinite(number) else None for number in (likelihood.mean, likelihood.sigma))
     match kind:
         case Kind.OFF:
             return Decimal(0)

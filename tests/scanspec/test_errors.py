@@ -26,7 +26,8 @@ def errors() -> dict[str, bool]:
             if isinstance(node, ast.ClassDef):
                 bases[node.name] = [name_of(base) for base in node.bases]
                 own[node.name] = any(
-                    isinstance(each, ast.Assign) and name_of(each.targets[0]) == "next_step" for each in node.body
+                    isinstance(statement, ast.Assign) and name_of(statement.targets[0]) == "next_step"
+                    for statement in node.body
                 )
 
     def derived(name: str) -> bool:

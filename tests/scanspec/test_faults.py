@@ -85,9 +85,9 @@ plotting: {plots: {a: {values: [x]}}, plts: 1}
         (18, "unknown key 'plts'"),
     ]
     for line, words in wanted:
-        assert any(each.startswith(f"scan.yaml, line {line}: ") and words in each for each in lines), (line, words)
+        assert any(fault.startswith(f"scan.yaml, line {line}: ") and words in fault for fault in lines), (line, words)
     assert len(lines) == len(wanted), lines
-    numbers = [int(re.match(r"scan.yaml, line (\d+): ", each)[1]) for each in lines]
+    numbers = [int(re.match(r"scan.yaml, line (\d+): ", fault)[1]) for fault in lines]
     assert numbers == sorted(numbers)
 
 

@@ -59,7 +59,7 @@ def test_an_observable_may_be_left_out_of_the_likelihood(read, settings):
 )
 def test_a_mean_without_a_sigma_is_no_constraint(read, fault, settings, words):
     message = fault(BASE + f"      y: {settings}\n")
-    assert all(each in message for each in ["line 8: codes: toy: observables: y", *words])
+    assert all(word in message for word in ["line 8: codes: toy: observables: y", *words])
     off = settings.replace("{", "{scaling: OFF, ")
     assert read(BASE + f"      y: {off}\n").all_observables()[1].likelihood.kind is Kind.OFF
 

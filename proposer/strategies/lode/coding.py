@@ -93,7 +93,7 @@ class Coding:
     def decode(self, t: Tensor) -> Tensor:
         """Double precision, because likelihoods may be narrow."""
         floor, middle, width, mean, deviation = (
-            torch.from_numpy(each) for each in (self.floor, self.middle, self.width, self.mean, self.deviation)
+            torch.from_numpy(array) for array in (self.floor, self.middle, self.width, self.mean, self.deviation)
         )
         s = middle + width * torch.sinh((t.double() * deviation + mean).clamp(-40.0, 40.0))
         wide = floor > 0

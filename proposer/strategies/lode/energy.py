@@ -119,18 +119,24 @@ class EnergyOfObservables:
 
     def __init__(self, observables: Sequence[ScoredObservable], target: Target) -> None:
         self.all = tuple(observables)
-        known = [each.term for each in self.all if each.term is not None and each.is_known_term]
+        known = [observable.term for observable in self.all if observable.term is not None and observable.is_known_term]
         behind = {name for term in known for name in term.observables}
-        self.columns = [j for j, each in enumerate(self.all) if each.decides or each.mapped or each.name in behind]
-        self.as_nll = [j for j, each in enumerate(self.all) if each.is_nll and not each.is_known_term]
+        self.columns = [
+            j
+            for j, observable in enumerate(self.all)
+            if observable.decides or observable.mapped or observable.name in behind
+        ]
+        self.as_nll = [j for j, observable in enumerate(self.all) if observable.is_nll and not observable.is_known_term]
         used = [self.all[j] for j in self.columns]
-        self.deciding = [position for position, each in enumerate(used) if each.decides or each.name in behind]
+        self.deciding = [
+            position for position, observable in enumerate(used) if observable.decides or observable.name in behind
+        ]
         self.of_nll = EnergyOfNll(target)
-        self._likelihoods = [Likelihood() if each.is_nll else each.likelihood for each in used]
-        self._windows = [None if each.is_nll else each.window for each in used]
-        places = {each.name: position for position, each in enumerate(used)}
+        self._likelihoods = [Likelihood() if observable.is_nll else observable.likelihood for observable in used]
+        self._windows = [None if observable.is_nll else observable.window for observable in used]
+        places = {observable.name: position for position, observable in enumerate(used)}
         self._terms = [(term, [places[name] for name in term.observables]) for term in known]
-        self.one_sided = np.array([each.kind in _ONE_SIDED for each in self._likelihoods], dtype=np.bool_)
+        self.one_sided = np.array([likelihood.kind in _ONE_SIDED for likelihood in self._likelihoods], dtype=np.bool_)
         """Which losses rise or fall everywhere."""
         gauss = [(one.mean, one.sigma) if one.kind is Kind.GAUSS else (math.nan, math.nan) for one in self._likelihoods]
         self.aims = np.array(gauss, dtype=float).reshape(-1, 2).T
@@ -229,8 +235,8 @@ class EnergyOfObservables:
     def agrees(self, observables: Floats, nll: Floats) -> NDArray[np.bool_]:
         """Which returned NLLs, shape (n,), are those of the observables, shape (n, m), all of them, also where -ln L of
         a term is worked out anew."""
-        names, terms = [each.name for each in self.all], [each.term for each in self.all]
+        names, terms = [observable.name for observable in self.all], [observable.term for observable in self.all]
         table = work_out(names, terms, torch.from_numpy(observables))
-        computed = losses_and_nll([each.likelihood for each in self.all], table)[1].numpy()
+        computed = losses_and_nll([observable.likelihood for observable in self.all], table)[1].numpy()
         same: NDArray[np.bool_] = np.abs(computed - nll) <= AGREEMENT * np.maximum(1.0, np.abs(nll))
         return same

@@ -87,14 +87,14 @@ class EvenIn:
         """Where points lie, to measure distances between them: of each pair of inputs and observables an array of shape
         (n, dim + all inputs). The first `inside` rows of the first part say how far a coordinate reaches.
         """
-        columns = [column for each in self.inputs for column in each]
+        columns = [column for group in self.inputs for column in group]
         chosen = [np.hstack([x[:, columns], *([] if t is None else [t[:, list(self.outputs)]])]) for x, t in parts]
         low, high = np.quantile(chosen[0][:inside], [0.01, 0.99], axis=0)
         reach = np.where(high > low, high - low, 1.0)
-        for each in self.inputs:  # cosine and sine alike, so that a circle stays one
-            of = np.isin(columns, each).nonzero()[0]
+        for group in self.inputs:  # cosine and sine alike, so that a circle stays one
+            of = np.isin(columns, group).nonzero()[0]
             reach[of] = reach[of].max()
-        return [np.hstack([(each - low) / reach, 0.5 * SIDE * x]) for each, (x, _) in zip(chosen, parts, strict=True)]
+        return [np.hstack([(unit - low) / reach, 0.5 * SIDE * x]) for unit, (x, _) in zip(chosen, parts, strict=True)]
 
 
 def beside(

@@ -119,8 +119,10 @@ class LodeSettings:
         section, none = scan.networks, cls()
         if (goal := scan.setup.text("goal", "map")) not in ("map", "collect"):
             raise scan.setup.wrong("goal", "map (all of the good region, evenly) or collect (many good points, soon)")
-        even_in = [plain_name(each) for each in scan.setup.texts("even_in")]
-        names = [each.name for each in scan.variables] + [each.name for each in scan.all_observables()]
+        even_in = [plain_name(word) for word in scan.setup.texts("even_in")]
+        names = [variable.name for variable in scan.variables] + [
+            observable.name for observable in scan.all_observables()
+        ]
         for name in even_in:
             if name not in names:
                 raise scan.setup.error(
@@ -157,7 +159,7 @@ class Lode:
         self.training_seconds = 0.0
         self._free = np.flatnonzero(~space.fixed)
         self._seen = np.append(self._free, np.arange(space.dim, space.width))  # columns of the network's inputs
-        mapped = [replace(each, mapped=each.name in settings.even_in) for each in observables]
+        mapped = [replace(observable, mapped=observable.name in settings.even_in) for observable in observables]
         self._scored = EnergyOfObservables(mapped, settings.target)
         self._points = Points(self._free, self._scored, settings.target)
         even_in = EvenIn.of(space, settings.even_in, self._scored)
