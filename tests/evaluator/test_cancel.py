@@ -161,9 +161,9 @@ def test_a_lifetime_ends_in_order_and_in_time(slow):
 
 @pytest.mark.slow
 def test_a_point_that_fits_into_what_is_left_of_a_lifetime_is_answered(slow):
-    server = slow(options=["--lifetime", "8s", "--grace", "3"])
+    server = slow(options=["--lifetime", "12s", "--grace", "6"])
     health = health_pb2_grpc.HealthStub(server.channel)
-    stream = Stream(server, [[1.0, 0.0], [1.0, 5.0]])
+    stream = Stream(server, [[1.0, 0.0], [1.0, 6.0]])
     stream.take(1)
     assert wait_until(
         lambda: health.Check(health_pb2.HealthCheckRequest()).status == health_pb2.HealthCheckResponse.NOT_SERVING
