@@ -188,7 +188,7 @@ class Live:
                     Span(
                         location=mark.value,
                         dimension="height" if mark.upright else "width",
-                        line_dash="dashed",
+                        line_dash=_DASHES[1 + mark.number % 3],
                         line_color=TEXT,
                     )
                 )

@@ -142,7 +142,7 @@ def profiles(seen: Seen) -> Part:
     chosen = names if len(names) <= MOST_PROFILES else restricted(seen)[:MOST_PROFILES]
     top = max(height(0.95, 1) * 1.6, min(seen.target.threshold - best, 10.0))
     upwards = Side("NLL − least NLL", "NLL - least NLL", "linear", (0.0, top))
-    lines = [Rule(height(level, 1), label=f"{100 * level:.0f} %") for level in LEVELS]
+    lines = [Rule(height(level, 1), label=f"{100 * level:.0f} %", number=k) for k, level in enumerate(LEVELS)]
     singles, found = [], []
     for name in chosen:
         axis = side(seen, name, zoom=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from proposer.report import calibration, overview, physics, region, search, trouble
+from proposer.report import calibration, completeness, overview, physics, region, search, trouble
 from proposer.report.axes import table_of
 from proposer.report.live import Live
 from proposer.report.page import DPI, Drawn, Head, page
@@ -114,8 +114,8 @@ def sections_of(runs: Sequence[Seen], tables: Sequence[Table]) -> list[Section]:
         return [_told(partial(tell, table=table), seen) for seen, table in both]
 
     return [
-        Section("found", "What was found", [Part(tables=[overview.found(runs)])]),
         Section("asked", "What was asked", of_each(overview.asked)),
+        Section("found", "What was found", [Part(tables=[overview.found(runs)])]),
         Section("points", "Where the good points are", with_points(region.pairs)),
         Section("profiles", "Profile NLL", of_each(region.profiles)),
         Section("observables", "Observables against their constraints", of_each(physics.pulls)),
@@ -125,6 +125,7 @@ def sections_of(runs: Sequence[Seen], tables: Sequence[Table]) -> list[Section]:
         Section("calibration", "Whether the predictions were right", of_each(calibration.calibration)),
         Section("trouble", "Where points are unphysical or failed", with_points(trouble.trouble)),
         Section("seconds", "Seconds by code", of_each(trouble.seconds)),
+        Section("completeness", "How much may have been missed", of_each(completeness.completeness)),
         Section("best", "Best points", of_each(overview.best)),
         Section("made", "Versions, seeds, citations", of_each(overview.made_with)),
     ]

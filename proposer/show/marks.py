@@ -137,9 +137,9 @@ def draw_mark(ax: Axes, mark: p.Mark, panel: p.Panel, table: p.Table | None, loo
     elif isinstance(mark, p.Cells):
         _cells(ax, mark.values, look)
     elif mark.upright:
-        ax.axvline(mark.value, color=look.text, lw=0.8, ls="--", label=mark.label or None)
+        ax.axvline(mark.value, color=look.text, lw=0.8, ls=DASHES[1 + mark.number % 3], label=mark.label or None)
     else:
-        ax.axhline(mark.value, color=look.text, lw=0.8, ls="--", label=mark.label or None)
+        ax.axhline(mark.value, color=look.text, lw=0.8, ls=DASHES[1 + mark.number % 3], label=mark.label or None)
     return None
 
 

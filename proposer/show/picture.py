@@ -109,11 +109,12 @@ class Cells:
 
 @dataclass(frozen=True)
 class Rule:
-    """A line across the panel."""
+    """A line across the panel; `number` is that of its dashes."""
 
     value: float
     upright: bool = False
     label: str = ""
+    number: int = 0
 
 
 Mark = Dots | Curve | Regions | Bars | Spread | Marks | Cells | Rule

@@ -79,7 +79,7 @@ def figure(picture: p.Picture, look: Look) -> Drawing:
     """
     rows, columns, places = _grid(picture)
     whole = picture.panels[0].place is not None
-    each = (2.9 if columns <= 3 else 1.9 if columns <= 6 else 1.4) if whole else _WIDE[bool(_names(picture))]
+    each = (2.9 if columns <= 3 else 1.9 if columns <= 6 else 1.4) if whole else max(map(_wide, picture.panels))
     tall = each * max(panel.tall for panel in picture.panels)
     tile = (each, tall) if whole else (each, tall + 0.3)
     edge = _EDGE if whole else (0.0, 0.0, 0.0, 0.0)
@@ -125,16 +125,15 @@ def figure(picture: p.Picture, look: Look) -> Drawing:
     return Drawing(drawn, [(0.0, 0.0, *size)] if whole else tiles)
 
 
-_WIDE = {False: 3.1, True: 4.7}
-"""Inches of a tile: without and with names of categories at its side."""
-
 _EDGE = 0.75, 0.7, 0.65, 0.3
 _GAP = 0.05, 0.05, 0.05, 0.05
 """Left, bottom, right, top in inches: around all panels that share labels, and around each of them."""
 
 
-def _names(picture: p.Picture) -> Sequence[str]:
-    return next((panel.y.categories for panel in picture.panels if panel.y.categories), ())
+def _wide(panel: p.Panel) -> float:
+    """Inches of a tile, with enough for its names and for a number in each of its cells."""
+    left, _, right, _ = _margins(panel, _coloured(panel))
+    return max(left + max(2.3, min(0.3 * len(panel.x.categories), 5.0)) + right, 3.1)
 
 
 def _coloured(panel: p.Panel) -> bool:
@@ -150,7 +149,8 @@ def _bar(drawn: Figure, coloured: Any, inches: tuple[float, float, float, float]
     """A colour bar of the NLL there, if anything is coloured."""
     if coloured is not None:
         place = _share(inches, (drawn.get_figwidth(), drawn.get_figheight()))
-        bar: Any = drawn.colorbar(coloured, cax=drawn.add_axes(place), label="NLL")
+        bar: Any = drawn.colorbar(coloured, cax=drawn.add_axes(place))
+        bar.ax.set_title("NLL")
         bar.outline.set_visible(False)
         bar.locator = MaxNLocator(nbins=4)
 

@@ -78,8 +78,8 @@ def page(written: list[Path]) -> Page:
 @pytest.mark.slow
 def test_in_the_order_of_a_referees_questions(page: Page) -> None:
     assert page.headings == [
-        "What was found",
         "What was asked",
+        "What was found",
         "Where the good points are",
         "Profile NLL",
         "Observables against their constraints",
@@ -89,6 +89,7 @@ def test_in_the_order_of_a_referees_questions(page: Page) -> None:
         "Whether the predictions were right",
         "Where points are unphysical or failed",
         "Seconds by code",
+        "How much may have been missed",
         "Best points",
         "Versions, seeds, citations",
     ]

@@ -1,0 +1,89 @@
+"""How much may have been missed: what points that were drawn from the prior say of all that is good."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy.special import betaln
+
+from proposer.report.section import Part
+from proposer.report.seen import Mask, Seen
+from proposer.space import Space
+from proposer.types import Status
+
+LEVEL = 0.95
+
+INDEPENDENT = {"LODE": "random", "RANDOM": "random", "MLS_DNNC": "bootstrap"}
+"""By the type of a scan, the origin of points that are independent draws from the prior, whatever came before.
+
+A Sobol sequence's points depend on each other, and MLS_DNNC takes its other random points from what its best
+candidates leave.
+"""
+
+
+def most(good: int, points: int, level: float = LEVEL) -> float:
+    """The upper end for the share that is good, from `good` of `points` independent draws; `points` is above 0.
+
+    The bound holds with probability `level` at all numbers of points at once, hence also where the number was chosen
+    by what had come out. The bound is the largest share p with (n + 1) b(n, p, k) >= 1 - level, b being the binomial
+    probability of k in n (H. Robbins, Ann. Math. Stat. 41 (1970) 1397). The left side is the inverse of a mixture of
+    likelihood ratios, whose mean is 1; J. Ville's inequality bounds it at all n.
+    """
+    if good == points:
+        return 1.0
+
+    ways = -float(betaln(good + 1, points - good + 1))  # the logarithm of (n + 1) times the binomial coefficient
+
+    def above(share: float) -> bool:
+        chance = good * math.log(share) if good else 0.0
+        return ways + chance + (points - good) * math.log1p(-share) >= math.log1p(-level)
+
+    low, high = good / points, 1.0
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        if middle in (low, high):
+            break
+        low, high = (middle, high) if above(middle) else (low, middle)
+    return high
+
+
+def sample(seen: Seen) -> Mask:
+    """Which points, shape (n,), are independent draws from the prior, without what may be answered in part only."""
+    kind = str(seen.meta.get("meaning", {}).get("setup: type", ""))
+    found: Mask = seen.origins == INDEPENDENT.get(kind, "")
+    if seen.asked:  # points that take long may still be out, and they may be other ones
+        found = found & (seen.batches < seen.batches.max())
+    return found
+
+
+def completeness(seen: Seen) -> Part:
+    """An upper bound on the share of the prior that is good, which is more than what the search may have missed."""
+    if seen.target.above_best is not None:
+        return Part(["No bound can be given: what is good follows the best point found, so it was not fixed before."])
+    if Space(seen.scan.variables).size < np.inf:
+        return Part(["No bound can be given: of finitely many points none is drawn twice, so draws depend on others."])
+    at = sample(seen)
+    points, good = int(at.sum()), int(seen.good[at].sum())
+    if not points:
+        why = "No bound can be given: no point of this run is an independent draw from the prior."
+        return Part([f"{why} A scan of `type: RANDOM` consists of such points."])
+    failed = int((at & np.isin(seen.status, [Status.FAILED, Status.TIMED_OUT])).sum())
+    bound = (
+        f"Of {points:,} points that were drawn from the prior independently of what was known, {good:,} "
+        f"{'is' if good == 1 else 'are'} good. So with {100 * LEVEL:.0f} % confidence at most "
+        f"{_percent(most(good, points))} of the prior is good, and what the search has missed is part of this. "
+        "The bound does not exclude smaller regions."
+    )
+    assumed = (
+        "It assumes that the threshold was not chosen after looking at these points; when the scan stopped may depend "
+        "on them (H. Robbins, Ann. Math. Stat. 41 (1970) 1397)."
+    )
+    words = f"{failed:,} of these points failed or timed out. They count as not good."
+    return Part([bound, assumed, *([words] if failed else [])])
+
+
+def _percent(share: float) -> str:
+    """Two digits, rounded up: it is a bound."""
+    last = 10.0 ** (math.floor(math.log10(100 * share)) - 1)
+    return f"{min(math.ceil(100 * share / last) * last, 100.0):.3g} %"
