@@ -103,7 +103,12 @@ def _to_terms(answer: pb.DescribeResponse) -> dict[int, Term]:
     names = [clean(observable.name) for observable in answer.observables]
     for term in answer.joint_terms:
         positions = [term.observable, *term.arguments]
-        if max(positions) >= len(names) or len(set(positions)) < len(positions) or len(positions) < 2 or term.observable in found:
+        if (
+            max(positions) >= len(names)
+            or len(set(positions)) < len(positions)
+            or len(positions) < 2
+            or term.observable in found
+        ):
             raise BadDescription("it describes a joint term of observables that it does not give, or gives twice")
         if answer.observables[term.observable].likelihood.kind != pb.LIKELIHOOD_KIND_MINUSEXPUSER:
             raise BadDescription(f"{names[term.observable]!r} is a joint term, but its value is not its loss")
