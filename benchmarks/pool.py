@@ -86,7 +86,7 @@ def costs(addresses: list[str], pids: list[int]) -> tuple[Cost, Cost]:
         for points, values in zip(pools, found, strict=True):
             before = _cpu(pids)
             wall = points.evaluate(FREE_POINTS, 0.0)
-            if number > 0:  # in the first one windows grow, and modules are loaded
+            if number > 0:  # in the first round, windows grow and modules are loaded
                 spent = np.array([wall, *(_cpu(pids) - before)])
                 values.append(Cost(*(1e6 * spent / FREE_POINTS).tolist()))
     for points in pools:

@@ -30,8 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs one command; returns its exit code: 0, 2 for bad input, 4 and 5 for an evaluator that must end, 6 for one
     that has ended before the scan.
     """
-    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # its fork handlers hang beside subprocesses
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what it logs is said in our own words
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # gRPC's fork handlers can hang when subprocesses start
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # lodescan has its own messages for what gRPC would log
     options = _parser().parse_args(arguments)
     with logging_to_stderr(getattr(options, "log_format", TEXT)):
         return _run(options)

@@ -105,7 +105,7 @@ class Progress:
             self._on_step(number)
         start = time.perf_counter()
         try:
-            return in_this_process(step.code.run, point)  # of any kind: its author may fork too
+            return in_this_process(step.code.run, point)  # of any kind, because a code of any kind may fork
         finally:
             if number == len(self.seconds):
                 self.seconds.append(0.0)
@@ -172,7 +172,7 @@ class Chain:
         found, progress = Found(len(self._specs)), Progress(on_step)
         status, message = Status.OK, ""
         not_given: int | None = None
-        self.used_scratch = True  # as long as nobody knows better
+        self.used_scratch = True  # until a code says something else
         try:
             # 1. the variables that are solved for
             if self._solver is not None:
@@ -198,7 +198,7 @@ class Chain:
             status, message = Status.TIMED_OUT, str(error)
         except CodeKilled as error:
             status, message = Status.KILLED, str(error)
-        except OSError as error:  # of the evaluator's own work in the point's folder
+        except OSError as error:  # an error of the evaluator's own work in the folder of the point
             status = Status.KILLED if error.errno in FULL else Status.FAILED
             message = f"the files of the point cannot be written or read: {words_of(error)}"
         except LodescanError:  # of the scan file
@@ -279,7 +279,7 @@ def _make_steps(scan: ScanFile, known: Known) -> list[Step]:
             readings = [known.reading(observable) for observable in spec.observables]
             where = f"{scan.path}, line {spec.section.line('conditions')}"
             conditions = [known.expression(text, where) for text in spec.conditions]
-        except (ConfigurationError, ScanFileError) as error:  # those of the other codes are worth saying too
+        except (ConfigurationError, ScanFileError) as error:  # so that the faults of the other codes are reported too
             faults.append(str(error))
             known.add([observable.name for observable in spec.observables])
         else:

@@ -191,7 +191,7 @@ def clear_root(root: Path) -> None:
     for example.
     """
     end = time.monotonic() + CLEAR_LIMIT
-    while left := kill_marked(ROOT_MARK, root):  # again: a killed process may just have started another
+    while left := kill_marked(ROOT_MARK, root):  # once more, because a killed process may just have started another
         if time.monotonic() > end:
             names = ", ".join(f"{pid} ({running_name(pid)})" for pid in sorted(left))
             with contextlib.suppress(OSError):

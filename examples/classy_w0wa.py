@@ -20,7 +20,7 @@ def observables(point):
         "N_ur": 2.0308,
         "N_ncdm": 1,
         "m_ncdm": 0.06,
-        # the default (1e-10) is off by 0.2 % in distances where dark energy appears late and at once
+        # with the default (1e-10), distances are wrong by 0.2 % where dark energy appears late and suddenly
         "tol_background_integration": 1e-13,
         "Omega_Lambda": 0,
         "w0_fld": point["w0"],

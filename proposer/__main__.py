@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     was good, 74 no room on the disk, 128 + n on signal n.
     """
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what it logs is said in our own words
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # lodescan has its own messages for what gRPC would log
     options = make_parser().parse_args(arguments)
     how = Voice.JSON if getattr(options, "json", False) else Voice.QUIET if getattr(options, "quiet", False) else None
     log = logging_to_stderr(getattr(options, "log_format", TEXT))

@@ -127,7 +127,7 @@ class Scan:
             self._keep()
             return reason
         except BaseException:
-            with suppress(DatasetError):  # what ended the scan is the thing to say
+            with suppress(DatasetError):  # the error that ended the scan is the one to report
                 self._keep()
             raise
         finally:

@@ -226,7 +226,7 @@ def _normal_quantile(u: Floats, a: float, b: float) -> Floats:
     with np.errstate(divide="ignore"):
         from_below = ndtri_exp(np.logaddexp(log_ndtr(a), np.log(u) + mass))
         from_above = -ndtri_exp(np.logaddexp(log_ndtr(-b), np.log1p(-u) + mass))
-    return np.where(from_below < 0.0, from_below, from_above)  # each is exact on its side of the mean
+    return np.where(from_below < 0.0, from_below, from_above)  # each formula is exact on its own side of the mean
 
 
 def _normal_cumulative(z: Floats, a: float, b: float) -> Floats:

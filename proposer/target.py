@@ -186,7 +186,7 @@ class Found:
         """By what was added so far."""
         self.best = math.inf
         self.good = 0
-        self._nll: list[float] = []  # of those that are good, with a minus sign: the highest comes first
+        self._nll: list[float] = []  # NLLs of good points, with a minus sign, so that the highest comes first
 
     def add(self, nll: Iterable[float]) -> bool:
         """Takes NLLs, NaN for a point without one; returns whether the threshold has moved."""

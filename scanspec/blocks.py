@@ -9,7 +9,8 @@ from functools import cached_property
 from itertools import takewhile
 
 _COMMENT = re.compile(r"#[^\n]*")
-_OF_MICROSOFT = re.compile(r"(?<=\s)([+-]?)1\.#(?:IND|QNAN|SNAN|INF)\S*", re.IGNORECASE)  # no number, and no comment
+# neither a number nor a comment
+_OF_MICROSOFT = re.compile(r"(?<=\s)([+-]?)1\.#(?:IND|QNAN|SNAN|INF)\S*", re.IGNORECASE)
 _NO_E = re.compile(r"([+-]?(?:\d+\.\d*|\.\d+))([+-]\d{3})")  # Fortran drops the E before three digits: 1.5-101
 _WHOLE = re.compile(r"[+-]?[0-9]+")  # not 1_0 and not other alphabets, as int() takes
 _GLUED = re.compile(r"(?<=\d)(?=-)")  # two columns without a blank between: 1-9.9E-01

@@ -40,7 +40,7 @@ def check_expressions(root: Section, scan: ScanFile) -> None:
     if root.faults.any:
         known += sorted(every_key(scan.document))
 
-    of_a_package = False  # from a code on whose kind only the evaluator knows: it may give any names
+    of_a_package = False  # only the evaluator knows this kind of code, so from here on any name may exist
 
     def check(text: str, section: Section, key: str) -> None:
         names_of_packages = re.findall(r"[^\W\d]\w*", text) if of_a_package else []

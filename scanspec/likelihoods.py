@@ -58,7 +58,7 @@ class Likelihood:
     upper: float = math.inf
     log_scaling: bool = False
 
-    # By what they say: from Python 3.13 on, dataclasses compare field by field, and a NaN is not itself.
+    # Compared by their text: from Python 3.13 on, dataclasses compare field by field, and NaN is not equal to NaN.
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Likelihood) and repr(self) == repr(other)
 

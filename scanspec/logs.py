@@ -26,7 +26,7 @@ LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
 @cache
 def stderr_console() -> Console:
     """The one console on standard error: a second one would write into the live display of the first."""
-    from rich.console import Console  # the fork server of an evaluator need not have it
+    from rich.console import Console  # imported here, because the fork server of an evaluator does not need it
 
     return Console(stderr=True, soft_wrap=True, highlight=False, emoji=False, markup=False)
 

@@ -102,7 +102,7 @@ def read_observable(entry: Section, name: str, code: str | None, notes: list[str
         raise entry.error(f"observable {name!r} has flavio beside slha or function; keep one", "flavio")
     window = _read_window(entry)
     if window is None and flavio is not None and is_branching_ratio(flavio.name):
-        window = (0.0, 1.0)  # flavio gives BR(Bs->mumu) = 209 without a word
+        window = (0.0, 1.0)  # otherwise flavio may return BR(Bs->mumu) = 209 without a message
     if window is None and slha is not None:
         window = _PHYSICAL.get(slha.block)
     measurement = _read_measurement(entry, name, flavio) if "measurement" in entry else None

@@ -70,7 +70,7 @@ class Term:
         root = tuple(numbers.get("root", ()))
         if kind is TermKind.UNKNOWN:
             return cls(kind, tuple(observables))
-        if kind not in ASYMMETRIC:  # what a formula does not use is nothing
+        if kind not in ASYMMETRIC:  # numbers that a formula does not use are NaN
             kept["minus"] = math.nan
         if kind in (TermKind.JOINT_GAUSS, TermKind.TABLE):
             kept["plus"] = math.nan
@@ -100,7 +100,7 @@ class Term:
             return "" if count == 2 and self.plus > 0 and min(self.values) > 0 else "a bound that is not above 0"
         return "" if count in (1, 2) else f"{count} observables"
 
-    def __eq__(self, other: object) -> bool:  # by what they say: a NaN is not itself
+    def __eq__(self, other: object) -> bool:  # compared by their text, because NaN is not equal to NaN
         return isinstance(other, Term) and repr(self) == repr(other)
 
     def __hash__(self) -> int:

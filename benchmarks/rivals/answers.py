@@ -44,7 +44,7 @@ class Answers:
             return None
         u = np.clip(u, 0.0, 1.0)
         y, nll = self.problem.evaluate(u)
-        kept = u[: self.most - self._n]  # what passes the limit is answered, but does not count
+        kept = u[: self.most - self._n]  # points beyond the limit are answered, but do not count
         good = np.nan_to_num(nll[: len(kept)], nan=np.inf) < self.problem.threshold
         self._n += len(kept)
         self._u.append(kept)

@@ -60,7 +60,8 @@ def _scan_file(what: str) -> dict[str, Any]:
         }
     else:
         setup["Type"] = "MLScanner.MLS_DNNC"
-        networks["Threshold_Value"] = -_LARGEST * math.expm1(-far.THRESHOLD / _LARGEST)  # it caps before it compares
+        # BSMArt caps the losses before it compares
+        networks["Threshold_Value"] = -_LARGEST * math.expm1(-far.THRESHOLD / _LARGEST)
         if what == "dnnc":
             networks |= {
                 "Bootstrap_Points": int(min(max(500, 30 / far.VOLUME), 2 * far.MOST // 3)),

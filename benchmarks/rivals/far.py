@@ -38,5 +38,5 @@ def nll(u: Any) -> Any:
     _QUESTIONS.flush()
     answer = np.frombuffer(_ANSWERS.read(8 * len(points)), dtype=np.float64)
     if len(answer) < len(points):
-        os._exit(0)  # enough, says the other side
+        os._exit(0)  # the other side says that it has enough
     return answer.copy()

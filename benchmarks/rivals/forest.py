@@ -33,7 +33,7 @@ def main() -> None:
         else:
             forest = RandomForestRegressor(60, min_samples_leaf=2, random_state=far.SEED)
             score = -forest.fit(u[use], np.log1p(value[use])).predict(candidates)
-        # of equal scores, and of all that the classifier is sure of, at random
+        # points of equal score, and those of which the classifier is sure, come in random order
         order = np.argsort(-np.round(np.minimum(score, 0.9), 1) + 1e-6 * rng.random(len(score)))
         new = np.concatenate([candidates[order[: BATCH - BATCH // 10]], rng.random((BATCH // 10, far.DIM))])
         u, nll = np.concatenate([u, new]), np.concatenate([nll, far.nll(new)])

@@ -105,7 +105,7 @@ def _environment(lock: str) -> str:
         quickly.append(os.environ.get("TORCH_INDEX", "https://download.pytorch.org/whl/cpu"))
         for torch in (
             package for package in packages if package.startswith("torch==")
-        ):  # without gigabytes of CUDA, if it goes
+        ):  # without gigabytes of CUDA, if possible
             subprocess.run([*pip, *quickly, torch], check=False, capture_output=True)
         subprocess.run([*pip, *packages], check=True)
         made.write_text(wanted)

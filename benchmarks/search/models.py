@@ -65,7 +65,8 @@ class Classifier(OfObservables):
 
     def fit(self, known: Known, rng: np.random.Generator) -> None:
         usable = np.flatnonzero(known.answered)
-        energy = np.where(known.good, 0.0, 2.0)  # all near: what is learned from is spread evenly
+        # all of them count as near, because the training points are spread evenly
+        energy = np.where(known.good, 0.0, 2.0)
         rows = usable[training_rows(known.u[usable], energy[usable], MOST_POINTS, rng)]
         x, t = self.inputs(known.u[rows]), np.where(known.good[rows], 1.0, -1.0)[:, None]
         if len(usable) >= 1.2 * self._from:

@@ -79,7 +79,7 @@ def prepare() -> None:
 
 def _ring(*_: Any) -> None:
     seconds, name, since = set_before[0]
-    if (left := missing(seconds, since)) > 0.0:  # the evaluator has stood still, and the point with it
+    if (left := missing(seconds, since)) > 0.0:  # the evaluator was suspended, and the point with it
         signal.setitimer(signal.ITIMER_REAL, left)
         return
     raise CodeTimedOut(f"{name} ran past its deadline of {seconds:g} s and was ended")

@@ -63,14 +63,14 @@ def _combine(observable: str, arguments: Sequence[float], chosen: Sequence[str])
     for measurement in chosen:
         if measurement not in known:
             raise LookupError(f"flavio has no measurement {measurement!r} of {label}{closest(measurement, known)}")
-    if not chosen and len(known) > 1:  # many of them hold one another: their product would count data twice
+    if not chosen and len(known) > 1:  # many measurements contain others, so a product of all would count data twice
         raise LookupError(
             f"flavio has {len(known)} measurements of {label}; name one, or those that are independent: "
             f"{', '.join(known)}"
         )
     keywords = dict(zip(flavio.Observable[observable].arguments or (), arguments, strict=True))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that correlations with other observables are dropped
+        warnings.simplefilter("ignore")  # the note that correlations with other observables are dropped
         combined = flavio.combine_measurements(observable, include_measurements=list(chosen or known), **keywords)
     mean, left, right = (
         _number(getattr(combined, attribute)) for attribute in ("central_value", "error_left", "error_right")

@@ -25,7 +25,7 @@ _SCALE = re.compile(r"(?P<head>.*?\bQ\s*=\s*)(?P<value>\S+)(?P<rest>.*)", re.IGN
 _QUOTED = re.compile(r"(?P<quote>['\"])(?P<text>[^'\"]*)(?P=quote)\s*$")
 
 _HEADS = ("BLOCK", "DECAY", "DECAY1L", "XSECTION")
-_AS_BYTES = "surrogateescape"  # bytes that are no UTF-8, as in a comment of an old file, are written as they were read
+_AS_BYTES = "surrogateescape"  # bytes that are not UTF-8, as in a comment of an old file, are written as they were read
 
 Entry = tuple[str, tuple[int, ...]]
 

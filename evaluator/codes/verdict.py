@@ -90,7 +90,7 @@ class Verdict:
         spectrum, fault = None, None
         try:
             spectrum = read_output(output)
-        except CodeFailed as error:  # counts where the run was a good one
+        except CodeFailed as error:  # it counts only if the run was successful
             fault = error
         self._judge_run(finished, spectrum, warnings)
         if fault is not None:
@@ -199,7 +199,7 @@ def _words(finished: Finished) -> str:
 
 
 def _warn(warnings: list[str], new: list[str]) -> None:
-    # programs that work on the same file say the same again
+    # programs that work on the same file repeat its entries
     warnings += [warning for warning in new if warning not in warnings]
 
 

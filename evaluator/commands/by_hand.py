@@ -53,7 +53,7 @@ def check(scan: ScanFile) -> int:
         for line in (*scan.notes, *([f"without meaning here: {', '.join(scan.ignored)}"] if scan.ignored else [])):
             console.print(f"note: {line}")
         _print_tables(console, chain, values, outcome)
-        if outcome.status in (Status.OK, Status.INVALID):  # a fault is said at the end
+        if outcome.status in (Status.OK, Status.INVALID):  # a fault is printed at the end
             _print_status(console, chain, outcome)
         tried, opened = [Tried(values, outcome)], list[Tried]()
         doubtful = outcome.status is Status.INVALID or bool(not_numbers(chain, outcome))
@@ -251,7 +251,7 @@ class _Console(Console):
 
 def _console() -> Console:
     """For names and texts of any kind: no markup, and no line cut where there is no terminal."""
-    faulthandler.enable()  # a code that takes this process down should leave a word
+    faulthandler.enable()  # so that a message is left if a code ends this process
     terminal = sys.stdout.isatty()
     return _Console(markup=False, highlight=False, emoji=False, soft_wrap=not terminal, width=None if terminal else 200)
 
@@ -282,7 +282,7 @@ def _print_tables(console: Console, chain: Chain, values: list[float], outcome: 
         if outside := what_is_outside(variable, value):
             console.print(f"note: {outside}; a scan never comes here")
     if chain.specs and len(outcome.missing) == len(chain.specs):
-        return  # the codes came to nothing, and so would two tables
+        return  # no code gave a result, so the two tables would be empty
     table = Table("code", "observable", "value", "unit", "likelihood", "loss")
     losses, _ = losses_and_nll([spec.likelihood for spec in chain.specs], np.array([outcome.observables]))
     for position, (spec, value) in enumerate(zip(chain.specs, outcome.observables, strict=True)):

@@ -147,7 +147,7 @@ async def _serve(
     if in_json():
         evaluation.observers.append(log_points)
     if watched.registry is not None:
-        from evaluator.service.metrics import Metrics  # its package is not everywhere
+        from evaluator.service.metrics import Metrics  # imported here, because its package is an extra
 
         metrics = Metrics(watched.registry, evaluation, description.codes, executor.concurrency)
         evaluation.observers.append(metrics)

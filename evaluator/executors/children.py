@@ -126,10 +126,10 @@ def _held() -> set[int]:
     """The children whose object in Python somebody still holds."""
     unheld = {
         process.pid for process in getattr(subprocess, "_active", ())
-    }  # where those go that are let go of too early
+    }  # Popen objects that were dropped while their process ran
     held = {process.pid for process in gc.get_objects() if isinstance(process, subprocess.Popen)} - unheld
     for child in multiprocessing.active_children():
-        # by more than the module, the list, this loop and the call
+        # by something besides the module, the list, this loop and the call
         if sys.getrefcount(child) > 4 and child.pid is not None:
             held.add(child.pid)
     return held

@@ -59,7 +59,8 @@ class DaskExecutor:
         self._digest = digest_of(chain)
         self._queue = JobQueue()
         self._futures: dict[Job, distributed.Future] = {}
-        self._seconds = AHEAD_SECONDS * MOST_AHEAD  # of a point, a running mean; at first nothing is sent ahead
+        # seconds of a point, a running mean; until it is known, no point is sent in advance
+        self._seconds = AHEAD_SECONDS * MOST_AHEAD
         self._changed = threading.Condition()
         self._closing = threading.Event()
         try:
@@ -125,7 +126,7 @@ class DaskExecutor:
             outcome = Outcome(*future.result())
             outcome = outcome._replace(status=Status(outcome.status))
             self._seconds = 0.8 * self._seconds + 0.2 * sum(outcome.seconds)
-        except (ConfigurationError, ScanFileError, EvaluatorLost) as error:  # what no point is to blame for
+        except (ConfigurationError, ScanFileError, EvaluatorLost) as error:  # errors for which no point is to blame
             lost = error if isinstance(error, EvaluatorLost) else EvaluatorLost(f"a Dask worker: {error}")
             self.health.report(lost)
             outcome = Outcome(Status.CANCELLED)

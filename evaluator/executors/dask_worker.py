@@ -42,7 +42,7 @@ class _Pool:
 
 _pool: _Pool | None = None
 _pool_lock = threading.Lock()
-_ended: set[str] = set()  # tasks to be ended that have not begun here, and never may
+_ended: set[str] = set()  # tasks that are to end and have not begun here; some never will
 _ended_lock = threading.Lock()
 
 

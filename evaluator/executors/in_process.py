@@ -76,7 +76,7 @@ class InProcessExecutor:
 
     def cancel(self, job: Job) -> None:
         if not job.cancel() and job.running:
-            kill_marked(ROOT_MARK, self._scratch.path)  # its program; a function cannot be ended
+            kill_marked(ROOT_MARK, self._scratch.path)  # ends the program of the point; a function cannot be ended
 
     def drop(self, owner: object) -> None:
         self._queue.drop(owner)

@@ -103,7 +103,7 @@ def used_by(folder: str, most: int) -> int:
                         return total
                     if stat.S_ISDIR(status.st_mode):
                         folders.append(path.path)
-        except OSError:  # it is gone just now, or was never made
+        except OSError:  # it has just been removed, or was never made
             continue
     return total
 

@@ -49,7 +49,7 @@ class Worker:
 
     def __init__(self, shared: Shared, number: int) -> None:
         self._shared, self._number = shared, number
-        self._seconds = math.inf  # of a point, a running mean
+        self._seconds = math.inf  # seconds of a point, a running mean
         self._log = shared.root / f"worker-{number}.log"
         self._state = shared.root / f"worker-{number}.state"
         self._points = self._starts = self._step = self._requests = 0
@@ -294,7 +294,7 @@ class Worker:
             self._requests += 1
             try:
                 self._pipe.send((self._requests, message))
-            except OSError:  # it was killed while it was idle, just now: no point has begun
+            except OSError:  # it was killed while it was idle, so no point has begun
                 self._end_worker()
             else:
                 return True

@@ -137,7 +137,7 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
             return
         stream = Stream(self._executor, self._description, self.room_for)
         self._streams.add(stream)
-        peer = context.peer()  # asked now: at the end the call may be gone, and gRPC reads freed memory
+        peer = context.peer()  # read now, because at the end the call may be gone, and gRPC would read freed memory
         log.info("a stream of points begins, from %s", peer)
         event("stream", peer=peer, open=True)
         reader = asyncio.create_task(stream.read(requests))
@@ -153,7 +153,7 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
                     _refuse(context, *stream.fault)
                     return
                 if reader.done() and not reader.cancelled():
-                    reader.result()  # the stream broke off, say
+                    reader.result()  # for example, the stream broke off
                 while finished := stream.take(MAX_RESULTS):
                     self._room.set()
                     self.longest = max(self.longest, *(job.ended_at - job.begun_at for job in finished))

@@ -72,7 +72,8 @@ class Stream:
 
     async def read(self, requests: AsyncIterator[pb.EvaluateRequest]) -> None:
         """Submits the points of each request, until one is at fault."""
-        messages: Any = aiter(requests)  # closed, because gRPC holds one that is not, and its last message, in a cycle
+        # closed, because gRPC keeps an open one, and its last message, alive in a reference cycle
+        messages: Any = aiter(requests)
         try:
             async with contextlib.aclosing(messages):
                 async for request in messages:
@@ -148,8 +149,9 @@ class Stream:
                 await asyncio.wait_for(self.wake.wait(), left)
         else:  # no limit, or everything has been cancelled and only results can come
             await self.wake.wait()
-        ahead = len(self.running) - len(self.finished) - self._executor.concurrency  # what no worker has begun
-        half = len(self.finished) + max(ahead, 0) // 2  # when so many have finished the client should send more
+        ahead = len(self.running) - len(self.finished) - self._executor.concurrency  # points that no worker has begun
+        # the client should send more points when this many have finished
+        half = len(self.finished) + max(ahead, 0) // 2
         await self._until(len(self.running), COALESCE)
         await self._until(half, LINGER)
         self._listen(1)

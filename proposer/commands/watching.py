@@ -60,7 +60,7 @@ class Watching:
         """Those that were asked for, of a scan by this pool."""
         found: list[Watcher] = [EventLog()] if in_json() else []
         if self._registry is not None:
-            from proposer.show.metrics import Metrics  # its package is not everywhere
+            from proposer.show.metrics import Metrics  # imported here, because its package is an extra
 
             found.append(Metrics(self._registry, tally, lambda: pool.load, description.codes, dataset))
         if self._spans is not None:

@@ -21,7 +21,7 @@ BINS = 60
 """Along one axis."""
 
 _NEIGHBOUR = 3  # whose distance says how far points lie apart
-_FAR_UP = 30.0  # above the least NLL: no contour of a paper lies higher
+_FAR_UP = 30.0  # above the lowest NLL; no contour in a paper lies higher
 
 
 def edges(low: float, high: float, scale: str, bins: int = BINS) -> Floats:
@@ -70,7 +70,7 @@ def surface(x: Floats, y: Floats, nll: Floats, bounds: tuple[Floats, Floats], be
         np.minimum.at(least, (row, column), nll[near] - best)
         far_x = ((centres[0][:, None] - centres[0]) / reach) ** 2
         far_y = ((centres[1][:, None] - centres[1]) / reach) ** 2
-        rows = (least[:, :, None] + far_x[None]).min(axis=1)  # a parabola of two variables is a sum of two
+        rows = (least[:, :, None] + far_x[None]).min(axis=1)  # a parabola in two variables is the sum of two parabolas
         z = np.minimum((rows[:, None, :] + far_y[:, :, None]).min(axis=0), _FAR_UP)
     return Surface(_from_unit(centres[0], bounds[0]), _from_unit(centres[1], bounds[1]), z)
 

@@ -11,7 +11,7 @@ from proposer.types import Floats
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-RARE = 0.1  # share of good points below which they weigh more
+RARE = 0.1  # below this share, good points get a higher weight
 
 
 def synthetic_points(

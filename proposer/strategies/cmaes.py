@@ -100,7 +100,7 @@ class Cmaes:
         self._asked = 0  # batches
         self._learned = 0  # batches given to cma
         self._generation = 0  # generations given to cma: the batches, and those without a new point
-        self._known: dict[int, Floats] = {}  # what is known of every point, as `_judge` has it
+        self._known: dict[int, Floats] = {}  # the results of all points, as `_judge` returns them
         self._start: Floats | None = None  # the best point of an InitCSV
         self._search: Any = None
         self._age = 0  # generations of this search
@@ -160,9 +160,9 @@ class Cmaes:
 
     def _new_search(self) -> Any:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Could not import matplotlib")  # which only its plots need
-            import cma  # here: it imports matplotlib, for which no other scan has to wait
-        n = max(2, len(self._free))  # cma does not do one dimension: the second is not used
+            warnings.filterwarnings("ignore", "Could not import matplotlib")  # only the plots of cma need it
+            import cma  # imported here, because it imports matplotlib, which other scans do not need
+        n = max(2, len(self._free))  # cma needs two dimensions; the second is not used
         start = np.full(n, 0.5)
         start[: len(self._free)] = self._start_of_search()
         if self._start is None and not self._searches and self.settings.start:

@@ -98,7 +98,7 @@ class CmaesNd(Cmaes):
     """The strategy `type: CMAES_ND`. A batch is one generation, and everything follows from the points told."""
 
     origin = "cmaes_nd"
-    # what is ranked by is scaled anew in each generation: its history says nothing
+    # the ranks are scaled anew in each generation, so their history has no meaning
     _more_options: ClassVar[dict[str, float]] = {
         "tolfun": 0.0,
         "tolfunhist": -1.0,
@@ -122,7 +122,8 @@ class CmaesNd(Cmaes):
         self._first = [self._shortfall.names.index(name) for name in settings.hierarchy]
         self._losses = slice(1, 1 + self._shortfall.width)
         self._width = 1 + self._shortfall.width + len(self._observables)
-        self._learned_of = Found(settings.target)  # what cma was given; `tell` is ahead of it when a scan is replayed
+        # results given to cma; when a scan is replayed, `tell` is ahead of it
+        self._learned_of = Found(settings.target)
         self._filled: list[Floats] = []  # good points: NLL, u, and the observables of the focus
         self._found = 0.0  # good points of this search, in generations
         self._best = [math.inf, -math.inf]  # lowest sum of losses, largest share of constraints that hold
@@ -142,7 +143,7 @@ class CmaesNd(Cmaes):
     def _values(self, known: Floats, u: Floats) -> Floats:
         """1 and the sum of the losses, each from 0 to 1 over the generation; of good points, how familiar they are."""
         nll, losses = known[:, 0], known[:, self._losses]
-        good = self._learned_of.target.contains(nll)  # NaN, a point without an answer, is not
+        good = self._learned_of.target.contains(nll)  # NaN, a point without an answer, does not count
         losses = np.where(np.isfinite(losses), losses, self.settings.max_loss)
         span = np.ptp(losses, axis=0)
         scaled = (losses - losses.min(axis=0)) / np.where(span > 0, span, 1.0)

@@ -108,7 +108,7 @@ class Sobol(Draws):
         if start < self._engine.num_generated:
             self._engine.reset()
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "The balance properties")  # nobody says where a scan ends
+            warnings.filterwarnings("ignore", "The balance properties")  # the scan has no known end
             if start > self._engine.num_generated:
                 self._engine.fast_forward(start - self._engine.num_generated)
             u: Floats = self._engine.random(n)

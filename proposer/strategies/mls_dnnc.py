@@ -153,7 +153,8 @@ class MlsDnnc:
         self._now("candidates")
         rng = generator(self.seed, self._loop.iteration, "candidates")
         u = self.space.draw(rng, self.settings.candidate_points)
-        if self.space.size < np.inf and len(self._points) > self.space.size / 2:  # draws would mostly be known points
+        # most random points would be known already
+        if self.space.size < np.inf and len(self._points) > self.space.size / 2:
             left = self.space.not_among(self._points.every(), len(u), rng)
             u = left if len(left) else u
         n = min(self.settings.points_per_iteration, len(u))

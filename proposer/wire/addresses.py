@@ -67,7 +67,7 @@ def _announced(folder: Path) -> set[Address]:
     """The addresses in the folder's files, one a file; what cannot be read may be on its way."""
     found = set()
     try:
-        files = sorted(each for each in folder.iterdir() if not each.name.startswith("."))
+        files = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     except OSError:  # the first evaluator makes it
         return set()
     for file in files:

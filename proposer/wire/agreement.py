@@ -17,7 +17,7 @@ Call = tuple[str, str, str]
 
 def disagreements(scan: ScanFile, description: Description) -> list[str]:
     """What differs between a scan file and an evaluator, each in one sentence; empty when they agree."""
-    ours = {each.name: each for each in scan.variables}
+    ours = {variable.name: variable for variable in scan.variables}
     unknown = [name for name in ours if name not in description.parameters]
     found = [f"the evaluator does not know the variable {name!r}" for name in unknown]
     for name, (low, high) in description.parameters.items():
@@ -29,9 +29,9 @@ def disagreements(scan: ScanFile, description: Description) -> list[str]:
                 f"evaluator takes [{low:g}, {high:g}]"
             )
     if description.calls:
-        calls = [(each.name, *call_of(each.section, each.name)) for each in scan.codes]
+        calls = [(code.name, *call_of(code.section, code.name)) for code in scan.codes]
         found += _other_calls(calls, description.calls)
-    theirs = {each.name: each for each in description.observables}
+    theirs = {observable.name: observable for observable in description.observables}
     found += _clashes(description)
     for spec in scan.all_observables():
         if spec.name not in theirs:
@@ -71,11 +71,11 @@ def _other_likelihood(spec: ObservableSpec, other: Observable) -> str:
 
 def _clashes(description: Description) -> list[str]:
     """Names of the evaluator that would stand for two columns of the results, or for one that is always there."""
-    reserved = {each.lower() for each in keys.RESERVED_COLUMNS}
+    reserved = {column.lower() for column in keys.RESERVED_COLUMNS}
     seen, found = set[str](), []
     for what, names in (
         ("variable", list(description.parameters)),
-        ("observable", [each.name for each in description.observables]),
+        ("observable", [observable.name for observable in description.observables]),
     ):
         for name in names:
             if name.lower() in reserved:
@@ -93,7 +93,7 @@ def _other_calls(ours: Sequence[Call], theirs: Sequence[Call]) -> Iterator[str]:
         yield f"the codes are {codes[0]} in the scan file, {codes[1]} at the evaluator"
         return
     for (name, *mine), (_, *other) in zip(ours, theirs, strict=True):
-        if [clean(each) for each in mine] != other:
+        if [clean(own_name) for own_name in mine] != other:
             yield f"the code {name!r} is `{': '.join(mine)}` in the scan file, `{': '.join(other)}` at the evaluator"
 
 

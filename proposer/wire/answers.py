@@ -58,10 +58,10 @@ def take_results(
             raced += 1
             _end_race(points, point)
         outcomes.append(outcome)
-    work.done(each.id for each in outcomes)
-    points.moved.difference_update(each.id for each in outcomes)
+    work.done(answered.id for answered in outcomes)
+    points.moved.difference_update(answered.id for answered in outcomes)
     if points.asked_back:
-        points.asked_back.difference_update(each.id for each in outcomes)
+        points.asked_back.difference_update(answered.id for answered in outcomes)
     points.put_back(again)
     if outcomes or killed:
         link.breaks = 0

@@ -59,7 +59,7 @@ class Attendance:
         keepalive: float = KEEPALIVE,
     ) -> None:
         self._security = security or Security()
-        self._places = [read_place(each, self._security) for each in places]
+        self._places = [read_place(place, self._security) for place in places]
         self._say, self._file, self._keepalive = say, file, keepalive
         self._first = pb.EvaluateRequest(run=run, trace=trace)
         if spectra_below > -math.inf:

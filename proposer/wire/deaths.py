@@ -24,7 +24,7 @@ class Deaths:
         knows. `unanswered`: all points without an answer; the others are suspects no longer.
         """
         self._known.intersection_update(unanswered)
-        self._open = [left for each in self._open if (left := [point for point in each if point in unanswered])]
+        self._open = [left for held in self._open if (left := [point for point in held if point in unanswered])]
         if len(out) != 1:
             self._open += [left] if (left := [point for point in out if point in unanswered]) else []
             return None
@@ -32,7 +32,7 @@ class Deaths:
         if point not in unanswered:
             return None
         self._known.add(point)
-        others = [each for each in self._open if each[0] != point]
+        others = [held for held in self._open if held[0] != point]
         mine = len(self._open) - len(others)
         self._open = others
         return point, 1 + mine
@@ -44,13 +44,13 @@ class Deaths:
 
     def is_suspect(self, point: int) -> bool:
         """Whether it may have ended an evaluator."""
-        return point in self._known or any(point in each for each in self._open)
+        return point in self._known or any(point in held for held in self._open)
 
     def runs_alone(self, point: int) -> bool:
         """Whether a suspect is to run alone. One that was out at a single death has company, as many as there are
         workers: most deaths come from outside.
         """
-        return point in self._known or sum(point in each for each in self._open) > 1
+        return point in self._known or sum(point in held for held in self._open) > 1
 
     def waits(self, point: int, out: Collection[int]) -> bool:
         """Whether one of the points that are `out` may be to blame for a death instead of this point, which is known to
@@ -58,5 +58,5 @@ class Deaths:
         """
         if point not in self._known:
             return False
-        before = (each[: each.index(point)] for each in self._open if point in each)
-        return any(other in out for each in before for other in each)
+        before = (held[: held.index(point)] for held in self._open if point in held)
+        return any(other in out for points_before in before for other in points_before)

@@ -93,7 +93,7 @@ def rebalance(points: UnderWay) -> None:
         return
     for link in links:
         beyond = len(link.out) - link.window_now
-        if beyond > 0 and (back := [each for each in list(link.queued)[-beyond:] if each not in points.moved]):
+        if beyond > 0 and (back := [point for point in list(link.queued)[-beyond:] if point not in points.moved]):
             points.moved.update(back)
             link.ask_back(back)
 
@@ -141,7 +141,7 @@ def slow_points(links: Sequence[Link], wanted: Collection[int], median: float, a
             if point in wanted:
                 slow.append((begun, point, link))
     found = []
-    for _, point, owner in sorted(slow, key=lambda each: each[:2]):
+    for _, point, owner in sorted(slow, key=lambda entry: entry[:2]):
         other = next((link for link in idle if link is not owner), None)
         if other is not None:
             idle.remove(other)

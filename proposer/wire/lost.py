@@ -39,7 +39,7 @@ def send_again(points: UnderWay, link: Link, *, died: bool = False, late: Collec
             outcomes.append(_failed(point, link.address, sent[point]))
         elif not points.is_out(point):
             again.append(point)
-    points.work.done(each.id for each in outcomes)
+    points.work.done(outcome.id for outcome in outcomes)
     points.put_back(again)
     if outcomes and not math.isnan(link.seconds):  # one that has never given a result may be at fault itself
         link.breaks = 0

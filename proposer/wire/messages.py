@@ -65,16 +65,16 @@ def to_description(answer: pb.DescribeResponse) -> Description:
     terms = _to_terms(answer)
     observables = [
         Observable(
-            clean(each.name),
-            clean(each.unit),
-            clean(each.code),
-            (each.valid.low, each.valid.high) if each.HasField("valid") else None,
-            _to_likelihood(each.likelihood),
+            clean(observable.name),
+            clean(observable.unit),
+            clean(observable.code),
+            (observable.valid.low, observable.valid.high) if observable.HasField("valid") else None,
+            _to_likelihood(observable.likelihood),
             term=terms.get(position),
         )
-        for position, each in enumerate(answer.observables)
+        for position, observable in enumerate(answer.observables)
     ]
-    parameters = [(clean(each.name), (each.low, each.high)) for each in answer.parameters]
+    parameters = [(clean(parameter.name), (parameter.low, parameter.high)) for parameter in answer.parameters]
     for what, names in (("parameter", [name for name, _ in parameters]), ("observable", [x.name for x in observables])):
         name, times = Counter(names).most_common(1)[0] if names else ("", 1)
         if times > 1:
@@ -89,9 +89,9 @@ def to_description(answer: pb.DescribeResponse) -> Description:
         observables=tuple(observables),
         concurrency=min(max(1, answer.concurrency), MOST_CONCURRENT),
         max_batch=min(max(1, answer.max_batch), MOST_IN_BATCH),
-        codes=tuple(clean(each) for each in answer.codes),
+        codes=tuple(clean(code) for code in answer.codes),
         sources={clean(name): clean(value) for name, value in sorted(answer.sources.items())[:MOST_SOURCES]},
-        calls=tuple((clean(each.code), clean(each.way), clean(each.called)) for each in answer.calls[:MOST_SOURCES]),
+        calls=tuple((clean(call.code), clean(call.way), clean(call.called)) for call in answer.calls[:MOST_SOURCES]),
         longest=longest if 0.0 < longest <= LONGEST else math.inf,
         instance=clean(answer.instance),
     )
@@ -100,27 +100,32 @@ def to_description(answer: pb.DescribeResponse) -> Description:
 def _to_terms(answer: pb.DescribeResponse) -> dict[int, Term]:
     """The joint terms by the position of the observable whose value each is; raises BadDescription."""
     found: dict[int, Term] = {}
-    names = [clean(each.name) for each in answer.observables]
-    for each in answer.joint_terms:
-        places = [each.observable, *each.arguments]
-        if max(places) >= len(names) or len(set(places)) < len(places) or len(places) < 2 or each.observable in found:
+    names = [clean(observable.name) for observable in answer.observables]
+    for term in answer.joint_terms:
+        positions = [term.observable, *term.arguments]
+        if (
+            max(positions) >= len(names)
+            or len(set(positions)) < len(positions)
+            or len(positions) < 2
+            or term.observable in found
+        ):
             raise BadDescription("it describes a joint term of observables that it does not give, or gives twice")
-        if answer.observables[each.observable].likelihood.kind != pb.LIKELIHOOD_KIND_MINUSEXPUSER:
-            raise BadDescription(f"{names[each.observable]!r} is a joint term, but its value is not its loss")
-        kind = _JOINT_KINDS.get(each.kind, TermKind.UNKNOWN)
+        if answer.observables[term.observable].likelihood.kind != pb.LIKELIHOOD_KIND_MINUSEXPUSER:
+            raise BadDescription(f"{names[term.observable]!r} is a joint term, but its value is not its loss")
+        kind = _JOINT_KINDS.get(term.kind, TermKind.UNKNOWN)
         try:
-            found[each.observable] = Term.checked(
+            found[term.observable] = Term.checked(
                 kind,
-                [names[place] for place in each.arguments],
-                mean=tuple(each.mean),
-                root=tuple(each.cholesky),
-                plus=each.plus,
-                minus=each.minus,
-                knots=tuple(tuple(knots.at) for knots in each.knots),
-                values=tuple(each.values),
+                [names[position] for position in term.arguments],
+                mean=tuple(term.mean),
+                root=tuple(term.cholesky),
+                plus=term.plus,
+                minus=term.minus,
+                knots=tuple(tuple(knots.at) for knots in term.knots),
+                values=tuple(term.values),
             )
         except ValueError as error:
-            raise BadDescription(f"{names[each.observable]!r} is {error}") from None
+            raise BadDescription(f"{names[term.observable]!r} is {error}") from None
     return found
 
 
@@ -166,7 +171,7 @@ def to_outcome(result: pb.Result, width: int, codes: int, came: Came) -> Outcome
     observables, losses = result.observables[:width], result.losses[:width]  # lists: quicker to read
     complete = len(result.observables) == width
     seconds = _to_seconds(result.seconds[:codes])
-    warnings: Sequence[str] = [clean(each) for each in result.warnings[:MOST_WARNINGS]] if result.warnings else ()
+    warnings: Sequence[str] = [clean(warning) for warning in result.warnings[:MOST_WARNINGS]] if result.warnings else ()
     status, message = _STATUS.get(result.status, Status.FAILED), clean(result.message)
     if status is Status.OK:
         fault = "" if complete and len(result.losses) == width else "not every observable with its loss"
@@ -192,7 +197,7 @@ def to_outcome(result: pb.Result, width: int, codes: int, came: Came) -> Outcome
         message = f"the evaluator gave a status that the contract does not have, {result.status}"
     if result.status == pb.STATUS_KILLED:
         message = f"killed from outside {MOST_TRIES} times: {message}"
-    missing = sorted({each for each in result.missing[:width] if each < width}) if complete else ()
+    missing = sorted({column for column in result.missing[:width] if column < width}) if complete else ()
     return Outcome(
         id=result.point_id,
         status=status,
@@ -214,7 +219,7 @@ def _fault_of_nll(result: pb.Result, losses: list[float]) -> str:
     if not result.HasField("nll"):
         return "no NLL for a point that is OK"
     size = sum(map(abs, losses))
-    if not (math.isfinite(size) and all(-_CAP <= each <= _CAP for each in losses)):
+    if not (math.isfinite(size) and all(-_CAP <= loss <= _CAP for loss in losses)):
         return f"a loss that is not from -{LARGEST_LOSS:.6g} to {LARGEST_LOSS:.6g}"
     if not abs(result.nll - math.fsum(losses)) <= SUM * max(1.0, size):
         return f"the NLL {result.nll:.9g}, but its losses add up to {math.fsum(losses):.9g}"
@@ -223,9 +228,9 @@ def _fault_of_nll(result: pb.Result, losses: list[float]) -> str:
 
 def _to_seconds(seconds: list[float]) -> list[float]:
     """Nonsense counts as no time: it must not spoil sums, means and what is stored."""
-    if all(0.0 <= each <= LONGEST for each in seconds):
+    if all(0.0 <= value <= LONGEST for value in seconds):
         return seconds
-    return [each if 0.0 <= each <= LONGEST else 0.0 for each in seconds]
+    return [value if 0.0 <= value <= LONGEST else 0.0 for value in seconds]
 
 
 def _to_spectra(result: pb.Result, warnings: Sequence[str]) -> tuple[Sequence[bytes], Sequence[str]]:

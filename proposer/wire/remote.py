@@ -144,7 +144,7 @@ class Link:
             self.heard = time.monotonic()
         for first in range(0, len(points), most):
             ids = list(points[first : first + most])
-            request = pb.EvaluateRequest(point_ids=ids, values=np.concatenate([work.rows[each] for each in ids]))
+            request = pb.EvaluateRequest(point_ids=ids, values=np.concatenate([work.rows[point] for point in ids]))
             if work.batch_of is not None:
                 request.batches.extend(map(work.batch_of, ids))
             if self._first_words is not None:
@@ -190,7 +190,7 @@ class Link:
         if len(self.out) + answered > self.concurrency:
             self._busy = [self._busy[0] + answered, self._busy[1] + now - self.heard]
             if self._busy[1] > REMEMBERED:
-                self._busy = [each / 2.0 for each in self._busy]
+                self._busy = [busy / 2.0 for busy in self._busy]
         self.heard = now
         self._fill()
 
@@ -370,7 +370,7 @@ def _has_died(before: Description | NoAnswer, now: Description | NoAnswer | None
     """Whether an evaluator is gone, by what was heard at its address before and is heard now."""
     if isinstance(now, NoAnswer):
         return now.refused
-    names = [each.instance for each in (before, now) if isinstance(each, Description)]
+    names = [answer.instance for answer in (before, now) if isinstance(answer, Description)]
     return len(names) == 2 and all(names) and names[0] != names[1]
 
 

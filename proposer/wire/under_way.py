@@ -63,7 +63,7 @@ class UnderWay:
         unwanted = set(points) & work.rows.keys()
         work.give_up_waiting(unwanted)
         unwanted &= work.rows.keys()
-        for point in [each for each in self.suspects if each in unwanted]:
+        for point in [suspect for suspect in self.suspects if suspect in unwanted]:
             self.suspects.remove(point)
             work.done([point])
         new = unwanted - self.asked_back

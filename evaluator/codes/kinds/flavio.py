@@ -125,7 +125,7 @@ class FlavioCode(Code):
             if name not in known:
                 what = f"{name!r} is not a Wilson coefficient of {self._eft}, basis {self._basis}"
                 raise coefficients.error(f"{what}{closest(name, known)}", name)
-            if name in real and len(parts) > 1:  # wilson drops the imaginary part without a word
+            if name in real and len(parts) > 1:  # wilson would drop the imaginary part without a message
                 what = f"{name} is a real Wilson coefficient of {self._eft}, basis {self._basis}"
                 raise coefficients.error(f"{what}; give it one expression", name)
 
@@ -221,7 +221,7 @@ class FlavioCode(Code):
         values: dict[str, complex] = {}
         for name, parts in self._coefficients.items():
             numbers = [float(part(point.names, point.variables)) for part in parts]
-            if not all(math.isfinite(number) for number in numbers):  # flavio would give NaN without a word
+            if not all(math.isfinite(number) for number in numbers):  # flavio would return NaN without a message
                 raise InvalidPoint(f"the coefficient {name} = {', '.join(part.text for part in parts)} is not finite")
             values[name] = numbers[0] if len(numbers) == 1 else complex(*numbers)
         return self._wilson.Wilson(values, self._scale, self._eft, self._basis)

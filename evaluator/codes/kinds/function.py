@@ -107,7 +107,7 @@ class PythonFunction(Code):
             found = run_by(self.next_timeout(), self._called, self._function, point)
         except (InvalidPoint, CodeFailed, CodeKilled, CodeTimedOut):
             raise
-        except EntryMissing as error:  # says enough without a line of the code
+        except EntryMissing as error:  # the message is clear without a line of the code
             raise CodeFailed(str(error)) from error
         except BaseException as error:
             if _is_ours(error):

@@ -219,6 +219,6 @@ def _complete(command: Command, profile: Profile) -> Command:
     if placed or command.stdin is not None or command.stdout is not None:
         return command
     fixed = [word for word in profile.words if "{" not in word]
-    given = all(word in command.words for word in fixed)  # the file says them itself
+    given = all(word in command.words for word in fixed)  # the scan file already has these words
     words = tuple(word for word in profile.words if not (given and word in fixed))
     return Command(command.words + words, profile.stdin, profile.stdout)

@@ -109,7 +109,7 @@ class UmBridgeModel(Code):
     def sources(self) -> Mapping[str, str]:
         inputs = [expression.text for expression in self._inputs]
         described = json.dumps([self._model, inputs, self._outputs, self._config], sort_keys=True)
-        return {"umbridge": described}  # not the address: what answers there may move, and hides its version anyway
+        return {"umbridge": described}  # without the address: the server may move, and its version is unknown anyway
 
     def _evaluate(self, point: Point, timeout: float) -> dict[str, float]:
         values = [float(expression(point.names, point.variables)) for expression in self._inputs]

@@ -123,7 +123,7 @@ def choose(
         points = part.choose(context, free)
         free -= len(points)
         found.append((points, [part.origin] * len(points)))
-    found.reverse()  # of two that agree the one of the later part counts: exploit before explore
+    found.reverse()  # if two parts chose the same point, the later part gets it: exploit before explore
     u = context.snap(np.concatenate([np.empty((0, context.dim)), *(points for points, _ in found)]))
     origins = [origin for _, words in found for origin in words]
     new = not_yet(u, context.busy)

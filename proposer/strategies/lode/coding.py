@@ -24,7 +24,7 @@ FARTHER = 20.0
 MOSTLY = 0.8
 """Or is positive in so many of the first points: a relic density that a code gives as 0 or -1 where it has none."""
 _UNIT_SPREAD = 1e-12
-_LEAST_OF_SOME = 0.1  # the same where some are not positive: these lie just below the others
+_LEAST_OF_SOME = 0.1  # also if some values are not positive, which then lie just below the others
 _LEAST = 1e-6  # of the least value seen: where a logarithm ends, if something smaller or negative comes later
 
 
@@ -59,7 +59,7 @@ class Coding:
             return cls(*(np.concatenate([vars(part)[name] for part in parts]) for name in vars(parts[0])))
         positive = np.where(y > 0, y, np.nan)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # an observable that is positive nowhere
+            warnings.simplefilter("ignore", RuntimeWarning)  # an observable without a positive value
             least, low, high = np.nanmin(positive, axis=0), *np.nanquantile(positive, [0.05, 0.95], axis=0)
         wide = ((y > 0).mean(axis=0) >= MOSTLY) & (high / 10.0**DECADES > low)
         below = np.where((y > 0).all(axis=0), _LEAST, _LEAST_OF_SOME)
@@ -117,5 +117,5 @@ def _scaled(y: Floats, floor: Floats) -> Floats:
 def _width(y: Floats) -> Floats:
     low, high = np.quantile(y, [0.25, 0.75], axis=0)
     top = np.abs(y).max(axis=0) + _UNIT_SPREAD
-    rare = top * (y / top).std(axis=0)  # of a channel, say, that is closed nearly everywhere
+    rare = top * (y / top).std(axis=0)  # for example of a channel that is closed nearly everywhere
     return np.asarray(3.0 * np.maximum(np.where(high > low, high - low, rare), 1e-6 * top))

@@ -161,7 +161,7 @@ class EnergyOfObservables:
             nll = nll + cap(raw)
         if rest is not None:
             nll = nll + rest
-        bad = nll > self.of_nll.threshold  # what is good stays what it is
+        bad = nll > self.of_nll.threshold  # good energies stay as they are
         for j, likelihood in enumerate(self._likelihoods):
             m, s = likelihood.mean, likelihood.sigma
             if likelihood.kind in _RISING:

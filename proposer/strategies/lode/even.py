@@ -91,7 +91,7 @@ class EvenIn:
         chosen = [np.hstack([x[:, columns], *([] if t is None else [t[:, list(self.outputs)]])]) for x, t in parts]
         low, high = np.quantile(chosen[0][:inside], [0.01, 0.99], axis=0)
         reach = np.where(high > low, high - low, 1.0)
-        for group in self.inputs:  # cosine and sine alike, so that a circle stays one
+        for group in self.inputs:  # the same factor for cosine and sine, so that a circle stays a circle
             of = np.isin(columns, group).nonzero()[0]
             reach[of] = reach[of].max()
         return [np.hstack([(unit - low) / reach, 0.5 * SIDE * x]) for unit, (x, _) in zip(chosen, parts, strict=True)]

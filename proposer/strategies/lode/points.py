@@ -101,7 +101,7 @@ class Points:
             self.with_observables += int(came.sum())
             rest[came] = self._scored.rest(told.observables[came])
         explained = np.zeros(len(told), dtype=np.bool_)
-        if values.shape[1]:  # where a code did not run the regression cannot say it: the point has no row there
+        if values.shape[1]:  # if a code did not run, the point has no row, and the regression cannot learn from it
             outside = self._scored.outside(torch.from_numpy(values)).any(dim=1).numpy()
             explained = outside & np.isfinite(values).all(axis=1)
         nll = judged(told)

@@ -54,13 +54,14 @@ class Processes:
         say nothing about where they are.
         """
         rows = rng.choice(len(x), size=min(len(x), LEARN_FROM), replace=False)
-        if len(x) > LEARN_FROM:  # half of them beside the other half: how rough it is shows at short distances
+        # half of them lie next to the other half, because short distances show how rough the function is
+        if len(x) > LEARN_FROM:
             near = np.asarray(cKDTree(x).query(x[rows[: LEARN_FROM // 2]], k=2)[1])[:, 1]
             rows = np.unique(np.concatenate([rows[: LEARN_FROM // 2], near]))
         xs, ts = torch.from_numpy(x[rows]), torch.from_numpy(t[rows]).T[..., None]
         start = (self._scales, self._amplitude, self._noise)
         found, loss = _descend(xs, ts, start, LATER_STEPS if self.learned else FIRST_STEPS)
-        if len(x) >= LEARN_FROM and not self._asked_for_noise:  # few points of much structure look like noise
+        if len(x) >= LEARN_FROM and not self._asked_for_noise:  # a few points with much structure look like noise
             self._asked_for_noise = True
             first = Processes(self.dim, self.outputs)
             noisy = (first._scales, first._amplitude, torch.full_like(first._noise, math.log(MUCH_NOISE)))

@@ -38,7 +38,8 @@ class Residuals:
         self.nets: Nets | None = None
         self.error = ERROR
         self._seen = 0
-        self._turn = 0  # the network that predicts: sampling from one at a time reaches what only one believes in
+        # the network that predicts; sampling from one at a time also reaches regions that only one predicts
+        self._turn = 0
 
     def fit(
         self,

@@ -69,7 +69,7 @@ def subset_simulation(
         level = max(1.0, level)
         done = level == 1.0 or level >= 0.999 * last or number == MOST_LEVELS - 1
         inside = e < level if level == 1.0 else e <= level
-        if not bool(inside.any()):  # all at the level that the last one had
+        if not bool(inside.any()):  # all at the energy that the last level had
             break
         last = level
         share = float(inside.double().mean())

@@ -201,7 +201,8 @@ class Lode:
     def ask(self, least: int = 1) -> Batch | None:
         """The next batch, of at least `least` points; trains from the second or third on."""
         threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # matrices are small: more threads gain little, and on a busy machine cost tenfold
+        # the matrices are small: more threads gain little, and on a busy machine they cost ten times as much
+        torch.set_num_threads(1)
         try:
             return self._ask(least)
         finally:
@@ -296,7 +297,7 @@ class Lode:
         """n points from the prior, shape (n, d), beside those of the batch so far."""
         drawn = context.random.random((n, self._dim))
         busy = context.busy
-        if self.space.size < np.inf and len(busy) > self.space.size / 2:  # draws would mostly be known points
+        if self.space.size < np.inf and len(busy) > self.space.size / 2:  # most random points would be known already
             left = self.space.not_among(self._full(np.concatenate([busy, others])), n, context.random)[:, self._free]
             drawn[: len(left)] = left
         return drawn
