@@ -285,7 +285,7 @@ def _make_steps(scan: ScanFile, known: Known) -> list[Step]:
         else:
             steps.append(Step(spec.name, code, readings, conditions))
     if scan.blocks and not faults and not any(step.code.fills_a_template for step in steps):
-        where = next(iter(scan.block_places.values()), str(scan.path))
+        where = next(iter(scan.block_lines.values()), str(scan.path))
         faults.append(f"{where}: blocks are written into a template, but no code that runs has one")
     if faults:
         raise ConfigurationError("\n".join(faults))

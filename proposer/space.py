@@ -102,8 +102,8 @@ class Space:
         if self.size > FEW:
             return np.empty((0, self.dim))
         shape = [1 if fixed else int(n) for fixed, n in zip(self.fixed, self.shares, strict=True)]
-        places = np.minimum(np.floor(u * shape).astype(np.int64), np.array(shape) - 1)
-        left = np.setdiff1d(np.arange(int(self.size)), np.ravel_multi_index(tuple(places.T), shape))
+        cells = np.minimum(np.floor(u * shape).astype(np.int64), np.array(shape) - 1)
+        left = np.setdiff1d(np.arange(int(self.size)), np.ravel_multi_index(tuple(cells.T), shape))
         chosen = np.unravel_index(rng.permutation(left)[:most], shape)
         return self.snap((np.stack(chosen, axis=1) + 0.5) / shape)
 

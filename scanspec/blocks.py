@@ -81,8 +81,8 @@ class Block:
         """The comment in the last line of an entry; empty where there is none."""
         found = ""
         for line in self.raw.split("\n"):
-            said, _, comment = line.partition("#")
-            if (entry := _entry(said.split())) is not None and entry[0] == indices:
+            words, _, comment = line.partition("#")
+            if (entry := _entry(words.split())) is not None and entry[0] == indices:
                 found = comment.strip()
         return found
 

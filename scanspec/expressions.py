@@ -71,8 +71,8 @@ def parse(
         raise ExpressionError(f"{text!r:.200} is not an expression that can be read{why}") from None
     fault = _fault(tree, known, variables, off, later)
     if fault:
-        said = fault.removeprefix(f"uses {text.strip()!r}, which ")  # 'A0' is not a variable
-        raise ExpressionError(f"{text!r:.200} {said}{_odd_names(text, known)}")
+        what = fault.removeprefix(f"uses {text.strip()!r}, which ")  # 'A0' is not a variable
+        raise ExpressionError(f"{text!r:.200} {what}{_odd_names(text, known)}")
     return tree
 
 

@@ -106,8 +106,8 @@ def _load(path: Path, text: str) -> Any:
         begun = error.context_mark is not None and "could not find expected ':'" in (error.problem or "")
         mark = error.context_mark if begun else error.problem_mark or error.context_mark
         line = mark.line + 1 if mark is not None else 0
-        place = f", line {line}" if line else ""
-        raise ScanFileError(f"{path}{place}: {_explain(error, source)}", line) from None
+        where = f", line {line}" if line else ""
+        raise ScanFileError(f"{path}{where}: {_explain(error, source)}", line) from None
     except YAMLError as error:
         words = " ".join(str(error).split())
         raise ScanFileError(f"{path}: is not valid YAML ({words:.200})") from None
@@ -276,8 +276,8 @@ def _check_json(path: Path, text: str) -> None:
     try:
         json.loads(text, parse_constant=refuse, parse_int=str, parse_float=str)
     except json.JSONDecodeError as error:
-        place = f"{path}, line {error.lineno}"
-        raise ScanFileError(f"{place}: not valid JSON ({_explain_json(text, error)})", error.lineno) from None
+        where = f"{path}, line {error.lineno}"
+        raise ScanFileError(f"{where}: not valid JSON ({_explain_json(text, error)})", error.lineno) from None
     except RecursionError:
         raise ScanFileError(f"{path}: nested too deeply") from None
 

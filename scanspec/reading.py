@@ -71,7 +71,7 @@ def _read(path: Path, content: CommentedMap, text: str, also: Callable[[ScanFile
             )
     top = _read_top(root, codes, notes)
     terms = _read_terms(root, variables, fitting, derived=derived, codes=codes, top=top)
-    blocks, places = _read_blocks(root)
+    blocks, block_lines = _read_blocks(root)
     scan = ScanFile(
         path,
         text,
@@ -89,7 +89,7 @@ def _read(path: Path, content: CommentedMap, text: str, also: Callable[[ScanFile
         notes=tuple(notes),
         plotting=plotting,
         fitting=fitting,
-        block_places=places,
+        block_lines=block_lines,
         switched_off=_switched_off(root),
         changes=translation.changes,
         in_bsmarts_words=setup.path == "Setup",
@@ -297,7 +297,7 @@ def _source(spec: ObservableSpec) -> tuple[object, str | None]:
 def _read_blocks(root: Section) -> tuple[dict[str, dict[tuple[int, ...], str]], dict[tuple[str, tuple[int, ...]], str]]:
     """The entries of each block, and where each stands in the file."""
     blocks: dict[str, dict[tuple[int, ...], str]] = {}
-    places = {}
+    block_lines = {}
     section = _section(root, "blocks")
     for block in section:
         with root.faults.collect():
@@ -315,8 +315,8 @@ def _read_blocks(root: Section) -> tuple[dict[str, dict[tuple[int, ...], str]], 
                     if index not in entries:
                         raise entries.error(f"the entry {index!r} of block {block.upper()} has no value", index)
                     known[position] = entries.text(index)
-                    places[block.upper(), position] = f"{entries.file}, line {entries.line(index)}"
-    return blocks, places
+                    block_lines[block.upper(), position] = f"{entries.file}, line {entries.line(index)}"
+    return blocks, block_lines
 
 
 def _read_index(entries: Section, index: str) -> tuple[int, ...]:

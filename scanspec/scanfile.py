@@ -31,7 +31,7 @@ class ScanFile:
 
     `codes` are those that run, in order; `observables` are those found after the last
     one, and `terms` those whose value is -ln L of others; `derived` maps names to expressions;
-    `blocks` maps an SLHA block to its entries, each an expression, and `block_places` each entry to
+    `blocks` maps an SLHA block to its entries, each an expression, and `block_lines` each entry to
     its file and line. `ignored` lists keys without meaning here, `notes` what else the user should
     hear before a scan starts.
     `switched_off` are the observables of codes that do not run. `document` is in the plain spelling, `changes` are the
@@ -54,7 +54,7 @@ class ScanFile:
     notes: tuple[str, ...]
     plotting: Section
     fitting: Fitting | None = None
-    block_places: Mapping[tuple[str, tuple[int, ...]], str] = field(default_factory=dict)
+    block_lines: Mapping[tuple[str, tuple[int, ...]], str] = field(default_factory=dict)
     switched_off: frozenset[str] = frozenset()
     changes: tuple[str, ...] = ()
     in_bsmarts_words: bool = False

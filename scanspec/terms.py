@@ -172,7 +172,7 @@ class Term:
         at = xp.where(inside, x, xp.full_like(x, float(knots[0])))
         if knots[0] > 0:
             knots, at = np.log(knots), xp.log(at)
-        left, share = _place(xp, knots, at)
+        left, share = _interval(xp, knots, at)
         table = xp.asarray(values)
         bound = xp.exp(_between(table[left], table[left + 1], share))
         return xp.where(inside, bound, xp.full_like(bound, math.nan))
@@ -192,15 +192,15 @@ class Term:
 
     def _table(self, xp: Any, x: Array) -> Array:
         """Linear, or bilinear, between the knots; outside of them what stands at the nearest edge."""
-        places = [
-            _place(xp, knots, xp.clip(x[:, column], float(knots[0]), float(knots[-1])))
+        intervals = [
+            _interval(xp, knots, xp.clip(x[:, column], float(knots[0]), float(knots[-1])))
             for column, knots in enumerate(self._axes)
         ]
         table = xp.asarray(self._grid)
-        if len(places) == 1:
-            ((left, share),) = places
+        if len(intervals) == 1:
+            ((left, share),) = intervals
             return _between(table[left], table[left + 1], share)
-        (left, share), (low, part) = places
+        (left, share), (low, part) = intervals
         width = len(self._axes[1])
         at = left * width + low
         below = _between(table[at], table[at + 1], part)
@@ -267,11 +267,11 @@ def work_out(names: Sequence[str], terms: Sequence[Term | None], values: Array) 
     """Values, shape (n, k), of observables `names`, where -ln L of those that are terms is worked out anew."""
     if not any(terms):
         return values
-    xp, places = namespace(values), {name: position for position, name in enumerate(names)}
+    xp, positions = namespace(values), {name: position for position, name in enumerate(names)}
     columns = [values[:, position] for position in range(len(names))]
     for position, term in enumerate(terms):
         if term is not None and term.kind is not TermKind.UNKNOWN:
-            columns[position] = term.nll(xp.stack([columns[places[name]] for name in term.observables], axis=1))
+            columns[position] = term.nll(xp.stack([columns[positions[name]] for name in term.observables], axis=1))
     return xp.stack(columns, axis=1)
 
 
@@ -279,7 +279,7 @@ def _square(z: Array) -> Array:
     return 0.5 * z * z
 
 
-def _place(xp: Any, knots: Any, x: Array) -> tuple[Array, Array]:
+def _interval(xp: Any, knots: Any, x: Array) -> tuple[Array, Array]:
     """The knot on the left of each x, shape (n,), all within the knots, and the share of the way to the next one."""
     edges = xp.asarray(knots)
     left = xp.clip(xp.searchsorted(edges, x, side="right") - 1, 0, len(knots) - 2)

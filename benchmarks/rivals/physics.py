@@ -174,12 +174,12 @@ def _run_by_nll(method: str, seed: int) -> dict[str, Any]:
 
 def _figures(u: Floats, good: NDArray[np.bool_], cells: Cells | None) -> dict[str, Any]:
     """Of points u (n, d) in the order in which they were asked for; `good`: (n,)."""
-    place = np.flatnonzero(good)
-    found: dict[str, Any] = {f"to{n}": int(place[n - 1]) + 1 if len(place) >= n else None for n in COUNTS}
-    found |= {"evaluations": len(u), "good": len(place), "cells": None, "cells95_at": None}
+    good_at = np.flatnonzero(good)
+    found: dict[str, Any] = {f"to{n}": int(good_at[n - 1]) + 1 if len(good_at) >= n else None for n in COUNTS}
+    found |= {"evaluations": len(u), "good": len(good_at), "cells": None, "cells95_at": None}
     if cells is not None:
-        found["cells"] = round(cells.occupied(u[place[:ENOUGH]]), 3)
-        found["cells95_at"] = cells.evaluations_to(0.95, u[place], place)
+        found["cells"] = round(cells.occupied(u[good_at[:ENOUGH]]), 3)
+        found["cells95_at"] = cells.evaluations_to(0.95, u[good_at], good_at)
     return found
 
 

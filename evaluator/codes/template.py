@@ -37,8 +37,8 @@ class Template:
     the energy of the first line and the seventh word of the others, in a table DECAY the first word of a line that has
     several. A number stays as it is written; a quoted text is written without its quotes; anything else is an
     expression, without blanks. `blocks` maps block and indices to expressions that replace an entry, or add it to the
-    last block of that name; `places` says where they stand. `variables` is the number of variables, `where` the place
-    that names the template. The variables `integers` are whole numbers, and written so.
+    last block of that name; `block_lines` says where they stand. `variables` is the number of variables, `where`
+    the line of the scan file that names the template. The variables `integers` are whole numbers, and written so.
     Raises one ConfigurationError for all that is wrong, each fault with file and line.
     """
 
@@ -50,11 +50,11 @@ class Template:
         variables: int,
         where: str,
         blocks: Mapping[str, Mapping[tuple[int, ...], str]] = MappingProxyType({}),
-        places: Mapping[Entry, str] = MappingProxyType({}),
+        block_lines: Mapping[Entry, str] = MappingProxyType({}),
         integers: Collection[str] = (),
     ) -> None:
         text = _read(path, where)
-        self._path, self._known, self._variables, self._places = path, known, variables, places
+        self._path, self._known, self._variables, self._block_lines = path, known, variables, block_lines
         self._integers = integers
         self._pieces: list[str | Expression] = []
         self._wanted = {(name, index): value for name, entries in blocks.items() for index, value in entries.items()}
@@ -190,7 +190,7 @@ class Template:
         elif _NUMBER.match(value) and not _INTEGER.match(value):
             self._pieces.append(_format(float(value.upper().replace("D", "E")), value))
         else:
-            self._add_value(value, self._places.get(entry, f"blocks: {entry[0]} {entry[1]}"))
+            self._add_value(value, self._block_lines.get(entry, f"blocks: {entry[0]} {entry[1]}"))
 
     def _add_new_entries(self, block: str) -> None:
         for entry, value in self._wanted.items():

@@ -70,8 +70,8 @@ def check(scan: ScanFile) -> int:
     if fault is not None:
         if fault in tried[1:]:
             console.print(f"no point is good; one that fails: {_command(scan, fault.values)}")
-        place = visible(_place(chain, fault.outcome))
-        print(f"lodescan-evaluator: {place}: {fault.outcome.message}", file=sys.stderr)
+        where = visible(_where(chain, fault.outcome))
+        print(f"lodescan-evaluator: {where}: {fault.outcome.message}", file=sys.stderr)
         print("next: mend that; `lodescan-evaluator point FILE --keep DIR` keeps the files of a point", file=sys.stderr)
         return 2
     good = first_ok(tried)
@@ -151,7 +151,7 @@ def _show(value: float) -> str:
     return "not a number (NaN)" if math.isnan(value) else f"infinite ({value})"
 
 
-def _place(chain: Chain, outcome: Outcome) -> str:
+def _where(chain: Chain, outcome: Outcome) -> str:
     """The file, the line of the observable that was not given, and the code."""
     line = ""
     if outcome.not_given is not None:

@@ -141,31 +141,31 @@ def the_losses_are_those_of_the_formulas(peer: Peer) -> None:
 def a_joint_term_is_its_formula(peer: Peer) -> None:
     described = peer.description
     names = [observable.name for observable in described.observables]
-    for said in described.joint_terms:
-        promise(said.observable < len(names), f"a joint term at {said.observable}, of {len(names)} observables")
-        name = names[said.observable]
-        promise(len(said.arguments) > 0 and max(said.arguments) < len(names), f"the arguments of {name} do not exist")
-        of = described.observables[said.observable].likelihood.kind
+    for joint in described.joint_terms:
+        promise(joint.observable < len(names), f"a joint term at {joint.observable}, of {len(names)} observables")
+        name = names[joint.observable]
+        promise(len(joint.arguments) > 0 and max(joint.arguments) < len(names), f"the arguments of {name} do not exist")
+        of = described.observables[joint.observable].likelihood.kind
         promise(of == pb.LIKELIHOOD_KIND_MINUSEXPUSER, f"{name} is a joint term, but not -ln L")
-        promise(said.kind != pb.JOINT_KIND_UNSPECIFIED, f"the joint term {name} has no kind")
+        promise(joint.kind != pb.JOINT_KIND_UNSPECIFIED, f"the joint term {name} has no kind")
         try:
             term = Term.checked(
-                TermKind[pb.JointKind.Name(said.kind).removeprefix("JOINT_KIND_")],
-                [names[index] for index in said.arguments],
-                mean=tuple(said.mean),
-                root=tuple(said.cholesky),
-                plus=said.plus,
-                minus=said.minus,
-                knots=tuple(tuple(axis.at) for axis in said.knots),
-                values=tuple(said.values),
+                TermKind[pb.JointKind.Name(joint.kind).removeprefix("JOINT_KIND_")],
+                [names[index] for index in joint.arguments],
+                mean=tuple(joint.mean),
+                root=tuple(joint.cholesky),
+                plus=joint.plus,
+                minus=joint.minus,
+                knots=tuple(tuple(axis.at) for axis in joint.knots),
+                values=tuple(joint.values),
             )
         except ValueError as error:
             promise(False, f"{name} is {error}")
             raise
         for result in peer.results(peer.request(peer.points(POINTS), range(POINTS))):
             if result.status == pb.STATUS_OK:
-                mine = term.at([result.observables[place] for place in said.arguments])
-                theirs = result.observables[said.observable]
+                mine = term.at([result.observables[index] for index in joint.arguments])
+                theirs = result.observables[joint.observable]
                 promise(_near(mine, theirs) or mine != mine, f"{name} is {theirs}, but its formula gives {mine}")
 
 
@@ -294,9 +294,9 @@ def _near(one: float, other: float) -> bool:
 
 
 def _likelihood(observable: pb.Observable) -> Likelihood:
-    said = observable.likelihood
-    name = pb.LikelihoodKind.Name(said.kind).removeprefix("LIKELIHOOD_KIND_")
+    given = observable.likelihood
+    name = pb.LikelihoodKind.Name(given.kind).removeprefix("LIKELIHOOD_KIND_")
     promise(name in Kind.__members__, f"the likelihood of {observable.name} is {name}")
     return Likelihood(
-        Kind[name], said.mean, sigma=said.sigma, lower=said.lower, upper=said.upper, log_scaling=said.log_scaling
+        Kind[name], given.mean, sigma=given.sigma, lower=given.lower, upper=given.upper, log_scaling=given.log_scaling
     )

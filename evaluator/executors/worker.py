@@ -340,8 +340,8 @@ class Worker:
         how = f"exit code {code}"
         if code is not None and code < 0:
             how = f"signal {-code}, {signal.strsignal(-code)}"
-        said = last_line(read_tail(self._log))
-        return f"{how}: {said}" if said else how
+        last_words = last_line(read_tail(self._log))
+        return f"{how}: {last_words}" if last_words else how
 
     def _end_worker(self) -> None:
         with self._lock:

@@ -76,10 +76,10 @@ def _look(address: str | None, security: Security) -> Iterator[Finding]:
 
 
 def _disk() -> Finding:
-    place = Path("runs") if Path("runs").exists() else Path()
-    free = shutil.disk_usage(place).free
+    folder = Path("runs") if Path("runs").exists() else Path()
+    free = shutil.disk_usage(folder).free
     cure = "" if free > LEAST_ROOM else "make room"
-    return Finding("disk", f"{free / 1e9:.1f} GB free at {place.resolve()}", cure)
+    return Finding("disk", f"{free / 1e9:.1f} GB free at {folder.resolve()}", cure)
 
 
 def _locks() -> Finding:

@@ -41,7 +41,7 @@ class Old:
     folder: Path
     meta: dict[str, Any]
     windows: Windows
-    places: list[int | None]
+    positions: list[int | None]
     names: list[str]
 
 
@@ -112,8 +112,8 @@ def _old(stored: Dataset, folder: Path, asked: Asked) -> Old:
     if not files:
         raise DatasetError(f"{folder}: the copy of its scan file is gone", next_step="put it back as scan.yaml")
     windows = {observable.name: observable.valid for observable in read_scan_file(files[0]).all_observables()}
-    places = [None if observable.term is not None else names.index(observable.name) for observable in wanted]
-    return Old(folder, meta, windows, places, names)
+    positions = [None if observable.term is not None else names.index(observable.name) for observable in wanted]
+    return Old(folder, meta, windows, positions, names)
 
 
 def _description(asked: Asked, old: Old) -> Description:
@@ -160,7 +160,7 @@ def _take_over(dataset: Dataset, asked: Asked, old: Old, parts: Sequence[Results
 def _score(part: Results, wanted: Sequence[ObservableSpec], old: Old) -> list[Outcome | None]:
     """The new answers of points; None where only an evaluation can tell."""
     nothing = np.full(len(part.status), np.nan)
-    kept = [nothing if place is None else part.observables[:, place] for place in old.places]
+    kept = [nothing if position is None else part.observables[:, position] for position in old.positions]
     table = work_out(
         [observable.name for observable in wanted], [observable.term for observable in wanted], np.column_stack(kept)
     )

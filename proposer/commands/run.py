@@ -96,9 +96,9 @@ def socket_folder() -> Path:
 def _evaluator(command: list[str], log: BinaryIO) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
     """Starts the evaluator in a session of its own: Ctrl-C reaches only the scan, which ends first."""
     folder = socket_folder()
-    places = ["--listen", f"unix:{folder / 'wire'}", "--address-file", str(folder / "address")]
+    listening = ["--listen", f"unix:{folder / 'wire'}", "--address-file", str(folder / "address")]
     process = subprocess.Popen(
-        [*_ends_with_us(), *command, *places],
+        [*_ends_with_us(), *command, *listening],
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,

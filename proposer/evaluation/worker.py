@@ -57,7 +57,7 @@ def _answer(function: Callable[[dict[str, float]], Any], point: dict[str, float]
         if type(raised).__name__ == NOT_PHYSICAL:
             message = str(raised)
         else:
-            error = f"{type(raised).__name__}: {raised}{_place(raised)}"
+            error = f"{type(raised).__name__}: {raised}{_line_of(raised)}"
     return Answer(found, error, message, begun, time.perf_counter() - start)
 
 
@@ -80,6 +80,6 @@ def _read(found: object, names: Sequence[str]) -> tuple[list[float] | None, str]
     return values, ""
 
 
-def _place(error: BaseException) -> str:
+def _line_of(error: BaseException) -> str:
     lines = traceback.extract_tb(error.__traceback__)[1:]  # of the user's own code
     return f" ({lines[-1].filename}, line {lines[-1].lineno})" if lines else ""

@@ -88,9 +88,9 @@ def _variable(name: str, given: tuple[float, float] | Variable | Values) -> obje
         entry["prior"] = {"type": given.prior.value, "mean": given.mean, "sigma": given.sigma}
     elif given.prior is not PriorKind.UNIFORM:
         entry["prior"] = given.prior.value
-    said = {"unit": given.unit, "label": given.label, "description": given.description, "steps": given.steps}
-    said |= {"periodic": given.periodic, "type": "integer" if given.integer else ""}
-    return entry | {key: value for key, value in said.items() if value}
+    more = {"unit": given.unit, "label": given.label, "description": given.description, "steps": given.steps}
+    more |= {"periodic": given.periodic, "type": "integer" if given.integer else ""}
+    return entry | {key: value for key, value in more.items() if value}
 
 
 def _observable(name: str, given: tuple[float, float] | Likelihood | Values | None) -> object:

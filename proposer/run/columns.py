@@ -152,13 +152,13 @@ def _free_names(wanted: Sequence[str]) -> list[str]:
     """Names of columns: those of this file as they are, then the first of each kind as it is, others with a number."""
     own = {name.lower() for name in (*_FIRST, *_LAST)}
     taken, free = set(own), {}
-    for place in range(len(_FIRST), len(wanted) - len(_LAST)):
-        if (key := wanted[place].lower()) not in taken:
+    for position in range(len(_FIRST), len(wanted) - len(_LAST)):
+        if (key := wanted[position].lower()) not in taken:
             taken.add(key)
-            free[place] = wanted[place]
+            free[position] = wanted[position]
     names = []
-    for place, name in enumerate(wanted):
-        if place in free or not len(_FIRST) <= place < len(wanted) - len(_LAST):
+    for position, name in enumerate(wanted):
+        if position in free or not len(_FIRST) <= position < len(wanted) - len(_LAST):
             names.append(name)
         else:
             number = 2

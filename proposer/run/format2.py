@@ -52,11 +52,11 @@ def _convert(old: sqlite3.Connection, new: sqlite3.Connection) -> None:
     attempts = dict(old.execute("SELECT id, attempts FROM attempts"))
     schema.create(new, columns)
     schema.write_meta(new, meta)
-    for *numbers, origins, place in old.execute(_BATCHES):
+    for *numbers, origins, blob in old.execute(_BATCHES):
         number, iteration, first, points = numbers[:4]
-        places = np.frombuffer(place, "<f8").reshape(points, 2, len(columns.variables))
-        schema.write_batch(new, tuple(numbers), places[:, 0])
-        rows, asked = ask_rows(first, number, iteration, json.loads(origins), places[:, 1])
+        rows_of_batch = np.frombuffer(blob, "<f8").reshape(points, 2, len(columns.variables))
+        schema.write_batch(new, tuple(numbers), rows_of_batch[:, 0])
+        rows, asked = ask_rows(first, number, iteration, json.loads(origins), rows_of_batch[:, 1])
         new.executemany(columns.ask, rows)
         asked = [Asked(point.batch, point.crc, attempts.get(first + k, 0)) for k, point in enumerate(asked)]
         tried = [(point.attempts, point.row_crc, first + k) for k, point in enumerate(asked) if point.attempts]
@@ -85,7 +85,7 @@ def _outcomes(old: sqlite3.Connection, batch: int | None) -> Iterator[Outcome]:
         )
         for at, (point, code, score, (n, m, k)) in enumerate(of_each):
             found, lost, ran = start + n, start + n + m, start + n + m + k
-            said = words.get(str(at), {})
+            of_point = words.get(str(at), {})
             yield Outcome(
                 id=point,
                 status=Status(code),
@@ -93,9 +93,9 @@ def _outcomes(old: sqlite3.Connection, batch: int | None) -> Iterator[Outcome]:
                 observables=numbers[start:found],
                 losses=numbers[found:lost],
                 seconds=numbers[lost:ran],
-                failed_code=said.get("failed_code", ""),
-                message=said.get("message", ""),
-                warnings=said.get("warnings", ()),
-                missing=said.get("missing", ()),
+                failed_code=of_point.get("failed_code", ""),
+                message=of_point.get("message", ""),
+                warnings=of_point.get("warnings", ()),
+                missing=of_point.get("missing", ()),
             )
             start = ran

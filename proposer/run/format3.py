@@ -23,8 +23,8 @@ def convert(old: sqlite3.Connection, new: sqlite3.Connection) -> None:
     """
     before = old.execute("SELECT * FROM columns ORDER BY position").fetchall()
     columns = _columns(before)
-    places = _places(before, columns)
-    lacking = [name for name, place in zip(columns.names, places, strict=True) if place is None]
+    positions = _positions(before, columns)
+    lacking = [name for name, position in zip(columns.names, positions, strict=True) if position is None]
     if "probability" not in lacking:
         raise Damaged("it has the columns of a later format")
     if [row[1] for row in old.execute("PRAGMA table_info(points)")] != [row[1] for row in before]:
@@ -44,7 +44,7 @@ def convert(old: sqlite3.Connection, new: sqlite3.Connection) -> None:
         rows = old.execute("SELECT * FROM points WHERE id > ? ORDER BY id LIMIT ?", (last, count)).fetchall()
         if (number, first) != (newest + 1, last + 1) or [row[0] for row in rows] != ids:
             raise Damaged(f"not every row of batch {newest + 1} is there")
-        wide: list[Row] = [tuple(None if place is None else row[place] for place in places) for row in rows]
+        wide: list[Row] = [tuple(None if position is None else row[position] for position in positions) for row in rows]
         whole = completed(wide, columns, lacking)
         read_rows(whole, columns, u)
         schema.write_batch(new, (number, iteration, first, count, dropped, known), u)
@@ -69,7 +69,7 @@ def _columns(rows: Sequence[tuple[Any, ...]]) -> Columns:
     return Columns(kinds["variable"], kinds["observable"], kinds["seconds"])
 
 
-def _places(rows: Sequence[tuple[Any, ...]], columns: Columns) -> list[int | None]:
+def _positions(rows: Sequence[tuple[Any, ...]], columns: Columns) -> list[int | None]:
     """Where the old table has each column; None where it does not: a name that is taken now may have another number."""
-    before = {(kind, quantity or name): place for place, name, kind, quantity, *_ in rows}
+    before = {(kind, quantity or name): position for position, name, kind, quantity, *_ in rows}
     return [before.get((kind, quantity or name)) for _, name, kind, quantity, *_ in columns.table()]

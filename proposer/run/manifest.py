@@ -38,7 +38,7 @@ _STOPS = {
 MANIFEST = "manifest.json"
 
 THRESHOLD = "networks: threshold_value"
-"""The place of the target in the meaning of a scan."""
+"""The path of the target in the meaning of a scan."""
 
 NO_TARGET = dict.fromkeys(("threshold", "above", "everything", "above_best", "confidence", "degrees_of_freedom"))
 """What a run may have stored of another target."""
@@ -77,8 +77,8 @@ def scan_difference(
     return found
 
 
-def _without(of: ScanMeaning, place: str) -> ScanMeaning:
-    return of._replace(places={name: value for name, value in of.places.items() if name != place})
+def _without(of: ScanMeaning, path: str) -> ScanMeaning:
+    return of._replace(values={name: value for name, value in of.values.items() if name != path})
 
 
 def change_target(dataset: Dataset, scan: ScanFile, target: Target, words: str) -> None:
@@ -86,8 +86,8 @@ def change_target(dataset: Dataset, scan: ScanFile, target: Target, words: str) 
     manifest = RunRecord.read(dataset.meta()).manifest or {}
     change = {"from_point": dataset.points + 1, "change": words}
     manifest = {**manifest, "target_changes": [*manifest.get("target_changes", []), change]}
-    places, given = meaning(scan)
-    known = {"meaning": places, "given": given, "manifest": manifest}
+    meant, given = meaning(scan)
+    known = {"meaning": meant, "given": given, "manifest": manifest}
     dataset.set_meta({**NO_TARGET, **target.to_meta(), **known})
     _write(dataset.path.parent, MANIFEST, _manifest_text(manifest))
     keep_scan_file(dataset.path.parent, scan)
@@ -225,8 +225,8 @@ def start_run(
     }
     manifest = {**values, "scan_file": str(scan.path), "cite": citations(scan)}
     kept = {"manifest": manifest, "scan_text": scan.text, "scan_suffix": scan.path.suffix}
-    places, given = meaning(scan)
-    dataset.start(columns, {**values, "meaning": places, "given": given, "seconds": 0.0, **kept, **aims})
+    meant, given = meaning(scan)
+    dataset.start(columns, {**values, "meaning": meant, "given": given, "seconds": 0.0, **kept, **aims})
 
 
 def keep_records(dataset: Dataset) -> str | None:

@@ -32,9 +32,9 @@ def meaning(scan: ScanFile) -> ScanMeaning:
     if target.above_best is not None:
         settings["target"] = target.rule.describe()
     for name, value in _flat(settings):
-        place = {"target": "threshold_value", "collect": "goal"}.get(name, name)
-        if place not in _STOPS:
-            found[f"{'networks' if place in keys.NETWORKS.known else 'setup'}: {place}"] = value
+        key = {"target": "threshold_value", "collect": "goal"}.get(name, name)
+        if key not in _STOPS:
+            found[f"{'networks' if key in keys.NETWORKS.known else 'setup'}: {key}"] = value
     if "init_csv" in scan.setup:
         found["setup: init_csv"] = scan.setup.text("init_csv")
     environment = scan.setup.section("environment_variables")
@@ -75,26 +75,26 @@ def difference(before: ScanMeaning, now: ScanMeaning, version: str = "") -> str 
     `version`: of the lodescan that started the run. A setting that neither file gives has the default of its version,
     which may have changed. A setting that one of the two versions does not know makes no difference.
     """
-    for place in [*before.places, *now.places]:
-        old, new = before.places.get(place), now.places.get(place)
-        if old == new and (place in before.places) == (place in now.places):
+    for path in [*before.values, *now.values]:
+        old, new = before.values.get(path), now.values.get(path)
+        if old == new and (path in before.values) == (path in now.values):
             continue
-        if place.startswith("fitting: options: ") and place not in before.places:
+        if path.startswith("fitting: options: ") and path not in before.values:
             continue  # of a version that did not note it; the physics digest knows
-        is_setting = place.startswith(("setup: ", "networks: "))
-        if is_setting and place not in before.given and place not in now.given:
-            if place not in before.places or place not in now.places:
+        is_setting = path.startswith(("setup: ", "networks: "))
+        if is_setting and path not in before.given and path not in now.given:
+            if path not in before.values or path not in now.values:
                 continue
-            section, _, key = place.partition(": ")
+            section, _, key = path.partition(": ")
             return (
-                f"neither scan file gives {place}, and the default was {_show(old)} in lodescan {version or 'of then'} "
+                f"neither scan file gives {path}, and the default was {_show(old)} in lodescan {version or 'of then'} "
                 f"and is {_show(new)} in this one (`{key}: {_show(old)}` in the section {section} goes on with it)"
             )
-        if place not in now.places or (is_setting and place in before.given and place not in now.given):
-            return f"its scan file has {place} ({_show(old)}), this one does not"
-        if place not in before.places or (is_setting and place not in before.given and place in now.given):
-            return f"its scan file does not have {place}, this one has ({_show(new)})"
-        return f"in its scan file {place} is {_show(old)}, in this one {_show(new)}"
+        if path not in now.values or (is_setting and path in before.given and path not in now.given):
+            return f"its scan file has {path} ({_show(old)}), this one does not"
+        if path not in before.values or (is_setting and path not in before.given and path in now.given):
+            return f"its scan file does not have {path}, this one has ({_show(new)})"
+        return f"in its scan file {path} is {_show(old)}, in this one {_show(new)}"
     return None
 
 
@@ -105,29 +105,29 @@ def _flat(settings: dict[str, Any]) -> list[tuple[str, Any]]:
     return found
 
 
-def _variable(place: str, variable: Variable) -> dict[str, Any]:
-    found: dict[str, Any] = {f"{place}: range": [variable.low, variable.high], f"{place}: prior": variable.prior.value}
+def _variable(path: str, variable: Variable) -> dict[str, Any]:
+    found: dict[str, Any] = {f"{path}: range": [variable.low, variable.high], f"{path}: prior": variable.prior.value}
     for key in ("mean", "sigma", "periodic", "integer", "values", "steps", "inner"):
         if value := getattr(variable, key):
-            found[f"{place}: {key}"] = value
+            found[f"{path}: {key}"] = value
     return found
 
 
-def _observable(place: str, spec: ObservableSpec) -> dict[str, Any]:
-    found: dict[str, Any] = {f"{place}: scaling": spec.likelihood.kind.value}
+def _observable(path: str, spec: ObservableSpec) -> dict[str, Any]:
+    found: dict[str, Any] = {f"{path}: scaling": spec.likelihood.kind.value}
     for key in ("mean", "sigma", "lower", "upper", "log_scaling"):
         value = getattr(spec.likelihood, key)
         if math.isfinite(value) and value is not False:
-            found[f"{place}: {key}"] = value
+            found[f"{path}: {key}"] = value
     for key in ("slha", "function", "flavio"):
         if (value := getattr(spec, key)) is not None:
-            found[f"{place}: {key}"] = str(value)
+            found[f"{path}: {key}"] = str(value)
     for key in ("valid", "measurement", "code"):
         if (value := getattr(spec, key)) is not None:
-            found[f"{place}: {key}"] = value
+            found[f"{path}: {key}"] = value
     if spec.term is not None:
-        found[f"{place}: likelihood"] = spec.term.describe()
-        found[f"{place}: numbers"] = hashlib.sha256(repr(spec.term).encode()).hexdigest()[:12]
+        found[f"{path}: likelihood"] = spec.term.describe()
+        found[f"{path}: numbers"] = hashlib.sha256(repr(spec.term).encode()).hexdigest()[:12]
     return found
 
 

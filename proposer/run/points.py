@@ -189,12 +189,12 @@ class _Table(NamedTuple):
         ]
         crcs = [point.row_crc for point in asked]
         found = np.hstack([self.status[:, None], self.values[:, :1], self.values[:, 1 + d :], times[:, 1:]])
-        places = np.flatnonzero(self.answered).tolist()
-        start = [crcs[k] for k in places]
-        for place, crc in zip(
-            places, _answered_crcs(found[places], [self.words[k] for k in places], start), strict=True
+        found_at = np.flatnonzero(self.answered).tolist()
+        start = [crcs[k] for k in found_at]
+        for k, crc in zip(
+            found_at, _answered_crcs(found[found_at], [self.words[k] for k in found_at], start), strict=True
         ):
-            crcs[place] = crc
+            crcs[k] = crc
         return asked, crcs
 
     @property
@@ -233,7 +233,7 @@ def read_rows(rows: Sequence[Row], columns: Columns, u: Floats) -> tuple[Results
             )
             if row[-1] != crc or unanswered_but_filled:
                 raise Damaged(f"the row of point {row[0]} is not as it was written")
-        positions = {observable.name: place for place, observable in enumerate(columns.observables)}
+        positions = {observable.name: position for position, observable in enumerate(columns.observables)}
         results = Results(
             ids=table.ids,
             batches=table.batches,
@@ -264,11 +264,11 @@ def read_rows(rows: Sequence[Row], columns: Columns, u: Floats) -> tuple[Results
 
 def _check_types(rows: Sequence[Row]) -> None:
     """Numbers and words are what they were, before anything is taken for something like it."""
-    for place in (0, 1, 2, _ATTEMPTS_AT, -1):
-        if {type(row[place]) for row in rows} - {int}:
+    for position in (0, 1, 2, _ATTEMPTS_AT, -1):
+        if {type(row[position]) for row in rows} - {int}:
             raise Damaged("a whole number is none any more")
-    for place in (3, 4, *range(-_WORDS, -1)):
-        if {type(row[place]) for row in rows} - {str, type(None)}:
+    for position in (3, 4, *range(-_WORDS, -1)):
+        if {type(row[position]) for row in rows} - {str, type(None)}:
             raise Damaged("a word is none any more")
 
 

@@ -10,12 +10,13 @@ from proposer.target import DEFAULT_TARGET, Target
 
 
 class ScanMeaning(NamedTuple):
-    """What decides the points of a scan and their results, by its place in the file, as JSON gives it back.
+    """What decides the points of a scan and their results.
 
-    Without when it stops, how long a code may take, and what is for people. `given`: settings that stand in the file.
+    `values`: each by its path in the file, such as "networks: threshold_value", as JSON gives it back. When the scan
+    stops, how long a code may take, and texts for people are left out. `given`: the settings that the file has.
     """
 
-    places: dict[str, Any]
+    values: dict[str, Any]
     given: list[str]
 
 

@@ -49,8 +49,8 @@ def write_arviz(folder: Path, good: GoodColumns) -> Path:
     coordinates = {"chain": [0], "draw": np.arange(len(good.nll))}
     attributes = {"note": NO_POSTERIOR, "created_by": "lodescan"}
     variables = {
-        column.name.replace("/", "_"): (("chain", "draw"), good.values[None, :, place], {"label": column.label})
-        for place, column in enumerate(good.named)
+        column.name.replace("/", "_"): (("chain", "draw"), good.values[None, :, position], {"label": column.label})
+        for position, column in enumerate(good.named)
     }
     groups = {
         "/posterior": xarray.Dataset(variables, coordinates, attributes),

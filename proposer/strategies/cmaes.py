@@ -164,7 +164,7 @@ class Cmaes:
             import cma  # here: it imports matplotlib, for which no other scan has to wait
         n = max(2, len(self._free))  # cma does not do one dimension: the second is not used
         start = np.full(n, 0.5)
-        start[: len(self._free)] = self._place()
+        start[: len(self._free)] = self._start_of_search()
         if self._start is None and not self._searches and self.settings.start:
             self._start = self.space.to_unit(np.array([self.settings.start]))[0]
         if self._start is not None:
@@ -181,7 +181,7 @@ class Cmaes:
             options["popsize"] = self.settings.population_size
         return cma.CMAEvolutionStrategy(start, self.settings.sigma, options)
 
-    def _place(self) -> Floats:
+    def _start_of_search(self) -> Floats:
         """Where a search starts, as u of the variables that are free."""
         n = len(self._free)
         return self._rng.random(n) if self.settings.mean is None else np.full(n, self.settings.mean)

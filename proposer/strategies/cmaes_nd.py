@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 FILL = 16
 """So many generations' worth of good points are enough of a search; the next one starts elsewhere."""
 
-PLACES = 64
+STARTS = 64
 """Random places of which a new search takes the one farthest from all good points."""
 
 ALL_WITHIN = Target(1e-9)
@@ -166,8 +166,8 @@ class CmaesNd(Cmaes):
             return found
         if self.settings.novelty == "Optimiser":
             low, span = points[here].min(axis=0), np.ptp(points[here], axis=0)
-            place = (points[here] - low) / np.where(span > 0, span, 1.0)
-            found[here] = place.mean(axis=1) if self.settings.direction == "min" else 1.0 - place.mean(axis=1)
+            scaled = (points[here] - low) / np.where(span > 0, span, 1.0)
+            found[here] = scaled.mean(axis=1) if self.settings.direction == "min" else 1.0 - scaled.mean(axis=1)
         else:
             found[here] = 1.0 - novelty(archive[there], points[here], self.settings.bins)
         return found
@@ -206,14 +206,14 @@ class CmaesNd(Cmaes):
             self._start = self.space.to_unit(np.array([row]))[0]
         return super()._new_search()
 
-    def _place(self) -> Floats:
+    def _start_of_search(self) -> Floats:
         """The first search starts as CMAES does; a later one far from what is filled."""
         archive = self._archive()
         if not self._searches or not len(archive) or self.settings.mean is not None:
-            return super()._place()
-        places = self._rng.random((PLACES, len(self._free)))
-        distance, _ = KDTree(archive[:, self._free]).query(places)
-        best: Floats = places[np.argmax(distance)]
+            return super()._start_of_search()
+        starts = self._rng.random((STARTS, len(self._free)))
+        distance, _ = KDTree(archive[:, self._free]).query(starts)
+        best: Floats = starts[np.argmax(distance)]
         return best
 
     def _learn_init(self, batches: list[Told]) -> None:

@@ -45,7 +45,7 @@ def novelty(known: Floats, points: Floats, bins: int) -> Floats:
 
 def _bins(values: Floats, low: float, width: float, bins: int) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
     """The bin of each value, 1 to `bins`; 0 below the first, `bins` + 1 above the last."""
-    place = np.clip((values - low) / width, -1.0, bins + 1.0)
-    inside = (values >= low) & (place <= bins * (1 + 1e-12))
-    at = np.minimum(np.floor(place).astype(np.int64), bins - 1) + 1
+    scaled = np.clip((values - low) / width, -1.0, bins + 1.0)
+    inside = (values >= low) & (scaled <= bins * (1 + 1e-12))
+    at = np.minimum(np.floor(scaled).astype(np.int64), bins - 1) + 1
     return np.where(inside, at, np.where(values < low, 0, bins + 1))

@@ -21,8 +21,8 @@ LOOP = "place"
 def pack(loop: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """A file of numpy's format npz; `loop`: where the loop is, in what JSON can say; no array is named "place"."""
     file = io.BytesIO()
-    said = np.frombuffer(json.dumps(dict(loop)).encode(), dtype=np.uint8)
-    np.savez(file, allow_pickle=False, **{LOOP: said}, **arrays)
+    data = np.frombuffer(json.dumps(dict(loop)).encode(), dtype=np.uint8)
+    np.savez(file, allow_pickle=False, **{LOOP: data}, **arrays)
     return file.getvalue()
 
 

@@ -39,10 +39,10 @@ def test_a_folder_of_format_2_goes_on_as_if_nothing_had_been(
     points = read_run(run)
     assert points.ids == [row["id"] for row in expected]
     assert points.params == [tuple(row["params"]) for row in expected]
-    for place, row in enumerate(expected):
-        assert (points.batches[place], points.origins[place]) == (row["batch"], row["origin"])
-        if points.status[place] != "TIMED_OUT":  # on a busy machine
-            np.testing.assert_array_equal(points.observables[place], np.array(row["observables"], dtype=float))
+    for position, row in enumerate(expected):
+        assert (points.batches[position], points.origins[position]) == (row["batch"], row["origin"])
+        if points.status[position] != "TIMED_OUT":  # on a busy machine
+            np.testing.assert_array_equal(points.observables[position], np.array(row["observables"], dtype=float))
     again = lodescan("scan", file, "--evaluator", evaluator.address, "--run", run)
     assert again.code == 0, again.err
 

@@ -62,8 +62,8 @@ def test_three_evaluators_give_the_table_of_one_and_all_commands_agree(
 ) -> None:
     scan, evaluators = pair
     for name, many in (("one", 1), ("three", 3)):
-        places = [evaluator.address for evaluator in evaluators[:many]]
-        said = lodescan("scan", scan.file, "--evaluator", *places, "--run", tmp_path / name)
+        addresses = [evaluator.address for evaluator in evaluators[:many]]
+        said = lodescan("scan", scan.file, "--evaluator", *addresses, "--run", tmp_path / name)
         assert said.code == 0, said.err
         assert "stopped: 12 good points found (points: 12)" in said.err
     one, three = tmp_path / "one", tmp_path / "three"

@@ -239,9 +239,9 @@ def test_a_missing_package_is_named(
     module, value, package, extra = MISSING[option]
     program = f"import sys; sys.modules[{module!r}] = None; from {side}.__main__ import main; raise SystemExit(main())"
     command = "scan" if side == "proposer" else "serve"
-    place = ["--run", str(tmp_path / "run")] if side == "proposer" else ["--listen", "127.0.0.1:0"]
+    own = ["--run", str(tmp_path / "run")] if side == "proposer" else ["--listen", "127.0.0.1:0"]
     done = subprocess.run(
-        [str(ROOT / f".envs/{side}/bin/python"), "-c", program, command, str(make_scan().file), option, value, *place],
+        [str(ROOT / f".envs/{side}/bin/python"), "-c", program, command, str(make_scan().file), option, value, *own],
         cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 2

@@ -58,15 +58,15 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 def test_good_points(mixed: tuple[Path, str]) -> None:
     run, _ = mixed
     points = read_run(run)
-    good = [place for place, nll in enumerate(points.nll) if nll < 2]
+    good = [position for position, nll in enumerate(points.nll) if nll < 2]
     table = rows(run / "good_points.csv")
     assert list(table[0]) == ["id", "iteration", "origin", "x", "y", "z", "r", "NLL"]
-    assert [int(row["id"]) for row in table] == [points.ids[place] for place in good]
-    for row, place in zip(table, good, strict=True):  # exactly, to the last digit
-        assert tuple(float(row[name]) for name in "xyz") == points.params[place]
-        assert float(row["r"]) == points.observables[place, 0]
-        assert float(row["NLL"]) == points.nll[place]
-        assert row["origin"] == points.origins[place]
+    assert [int(row["id"]) for row in table] == [points.ids[position] for position in good]
+    for row, position in zip(table, good, strict=True):  # exactly, to the last digit
+        assert tuple(float(row[name]) for name in "xyz") == points.params[position]
+        assert float(row["r"]) == points.observables[position, 0]
+        assert float(row["NLL"]) == points.nll[position]
+        assert row["origin"] == points.origins[position]
 
 
 def test_manifest_and_scan_file(mixed: tuple[Path, str]) -> None:

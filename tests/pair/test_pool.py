@@ -111,9 +111,9 @@ def test_the_good_points_of_a_seed_are_those_of_any_number_of_evaluators(
     scan = make_scan(body="time.sleep(0.002 * (int(y * 1000) % 5))", setup="  seed: 3\n  type: RANDOM", points=9)
     evaluators = [start_evaluator(scan.file, workers=workers) for workers in (1, 3, 2)]
     tables = []
-    for number, places in enumerate(([evaluators[0]], evaluators, evaluators[1:])):
+    for number, used in enumerate(([evaluators[0]], evaluators, evaluators[1:])):
         run = tmp_path / f"run{number}"
-        said = lodescan("scan", scan.file, "--evaluator", *[place.address for place in places], "--run", run)
+        said = lodescan("scan", scan.file, "--evaluator", *[evaluator.address for evaluator in used], "--run", run)
         assert said.code == 0 and "stopped: 9 good points found (points: 9)" in said.err
         tables.append((run / "good_points.csv").read_bytes())
         points = read_run(run)

@@ -64,7 +64,7 @@ def test_an_address_that_vanishes_while_it_is_asked(
     vanishing.address = opened.enter_context(listening(late))
 
     def until_late_came(ids: list[int], rows: np.ndarray) -> Iterator[pb.EvaluateResponse]:
-        (tmp_path / "vanishing").write_text(place)
+        (tmp_path / "vanishing").write_text(address)
         assert came.wait(10)
         yield message(*map(good, ids))
 
@@ -73,11 +73,11 @@ def test_an_address_that_vanishes_while_it_is_asked(
         yield message(*map(good, ids))
 
     late.answer = late_came
-    place = opened.enter_context(listening(vanishing))
+    address = opened.enter_context(listening(vanishing))
     if begun:
         (tmp_path / "first").write_text(opened.enter_context(listening(Honest(until_late_came, DESCRIBED))))
     else:
-        (tmp_path / "vanishing").write_text(place)
+        (tmp_path / "vanishing").write_text(address)
     pooled = Pooled(opened, places=(f"dir:{tmp_path}",))
     assert [outcome.id for outcome in pooled.evaluate(points(9), seconds=math.inf)] == list(range(1, 10))
     assert late.asked and not vanishing.asked
@@ -128,15 +128,15 @@ def test_a_closed_door_at_a_fixed_address_blames_the_point_that_ran(opened: Exit
         yield message()
 
     with ExitStack() as first:
-        place = first.enter_context(listening(Honest(never, DESCRIBED)))
-        pooled = Pooled(opened, places=(place,))
+        address = first.enter_context(listening(Honest(never, DESCRIBED)))
+        pooled = Pooled(opened, places=(address,))
         pooled.pool.describe(5.0)
         results = pooled.pool.evaluate(points(1), wait=5.0, until=math.inf)
         next(results)  # the empty message: it runs
         assert runs.is_set()
         first.close()
     killed = next(received for received in results if received.killed).killed
-    opened.enter_context(listening(Honest(at_once, DESCRIBED), int(place.rpartition(":")[2])))
+    opened.enter_context(listening(Honest(at_once, DESCRIBED), int(address.rpartition(":")[2])))
     assert killed == [1]
     assert [outcome.status for received in results for outcome in received.outcomes] == [Status.OK]
 

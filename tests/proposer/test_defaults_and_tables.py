@@ -34,10 +34,10 @@ def begun(scan: ScanFile) -> RunRecord:
     )
 
 
-def with_default(record: RunRecord, place: str, value: object) -> RunRecord:
-    places, given = record.meaning
-    assert place in places and place not in given
-    return replace(record, meaning=ScanMeaning({**places, place: value}, given))
+def with_default(record: RunRecord, path: str, value: object) -> RunRecord:
+    values, given = record.meaning
+    assert path in values and path not in given
+    return replace(record, meaning=ScanMeaning({**values, path: value}, given))
 
 
 def test_a_default_of_another_version_is_called_so_and_can_be_written_down(tmp_path: Path) -> None:
@@ -51,10 +51,10 @@ def test_a_default_of_another_version_is_called_so_and_can_be_written_down(tmp_p
 
 def test_a_setting_that_one_version_does_not_know_changes_nothing(tmp_path: Path) -> None:
     scan = write(tmp_path)
-    places, given = meaning(scan)
-    gone = {name: value for name, value in places.items() if name != "networks: points_per_iteration"}
+    values, given = meaning(scan)
+    gone = {name: value for name, value in values.items() if name != "networks: points_per_iteration"}
     assert scan_difference(tmp_path, replace(begun(scan), meaning=ScanMeaning(gone, given)), scan, None) is None
-    more = {**places, "networks: of_then": 3}
+    more = {**values, "networks: of_then": 3}
     assert scan_difference(tmp_path, replace(begun(scan), meaning=ScanMeaning(more, given)), scan, None) is None
 
 
@@ -114,7 +114,7 @@ def test_an_option_of_the_fit_that_has_changed_is_named(
     record = begun(of(before))
     said = scan_difference(tmp_path, record, of(now), None)
     assert said is None if words is None else said is not None and words in said
-    places, given = record.meaning
-    less = {name: value for name, value in places.items() if "fitting: options" not in name}
+    values, given = record.meaning
+    less = {name: value for name, value in values.items() if "fitting: options" not in name}
     older = replace(record, meaning=ScanMeaning(less, given))  # the digest of its physics knows them
     assert words is not None and "method" in words or scan_difference(tmp_path, older, of(now), None) is None

@@ -56,8 +56,10 @@ def rows(dataset: Dataset) -> list[dict[str, object]]:
             part.missing,
             part.seconds,
         )
-        for place, point in enumerate(part.ids.tolist()):
-            values = [field[place].tolist() if hasattr(field[place], "tolist") else field[place] for field in fields]
+        for position, point in enumerate(part.ids.tolist()):
+            values = [
+                field[position].tolist() if hasattr(field[position], "tolist") else field[position] for field in fields
+            ]
             found.append({"id": point, **dict(zip(names, values, strict=True))})
     return json.loads(json.dumps(found).replace("NaN", "null"))
 

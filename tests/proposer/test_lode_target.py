@@ -139,11 +139,11 @@ def test_chosen_coordinates():
     rng = np.random.default_rng(0)
     x, t = rng.uniform(-1, 1, (500, 3)), 1e6 * rng.random((500, 2))
     even = EvenIn([(1,)], [0])
-    (place,) = even.positions(400, [(x, t)])
-    assert even.dim == 2 and place.shape == (500, 5)
-    np.testing.assert_allclose(np.quantile(place[:400, :2], [0.01, 0.99], axis=0), [[0, 0], [1, 1]], atol=1e-12)
-    assert np.corrcoef(place[:, 0], x[:, 1])[0, 1] == pytest.approx(1) == np.corrcoef(place[:, 1], t[:, 0])[0, 1]
-    assert np.ptp(place[:, 2:], axis=0).max() < 0.03  # the variables themselves hardly count
+    (scaled,) = even.positions(400, [(x, t)])
+    assert even.dim == 2 and scaled.shape == (500, 5)
+    np.testing.assert_allclose(np.quantile(scaled[:400, :2], [0.01, 0.99], axis=0), [[0, 0], [1, 1]], atol=1e-12)
+    assert np.corrcoef(scaled[:, 0], x[:, 1])[0, 1] == pytest.approx(1) == np.corrcoef(scaled[:, 1], t[:, 0])[0, 1]
+    assert np.ptp(scaled[:, 2:], axis=0).max() < 0.03  # the variables themselves hardly count
     with_nan = EvenIn([(0,)], [])
     first, second = with_nan.positions(500, [(x, None), (x[:3], None)])
     np.testing.assert_array_equal(first[:3], second)
@@ -155,8 +155,8 @@ def test_a_periodic_variable_is_even_around_its_seam():
     assert even_in == EvenIn([(0, 2)], [])
     near = np.array([[0.01, 0.3], [0.99, 0.3], [0.5, 0.3]])
     inputs = space.network_inputs(np.insert(near, 1, 0.5, axis=1))[:, [0, 2, 3]]
-    (place,) = even_in.positions(3, [(inputs, None)])
-    assert np.linalg.norm(place[0] - place[1]) < 0.1 * np.linalg.norm(place[0] - place[2])
+    (scaled,) = even_in.positions(3, [(inputs, None)])
+    assert np.linalg.norm(scaled[0] - scaled[1]) < 0.1 * np.linalg.norm(scaled[0] - scaled[2])
 
 
 def test_points_beside_rare_particles_are_near_them_and_inside():

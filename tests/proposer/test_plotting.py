@@ -65,9 +65,9 @@ def test_an_observable_may_have_bsmarts_name_of_the_nll(tmp_path):
 def test_of_a_code_that_does_not_run(tmp_path):
     _, plotting = read(tmp_path, "plotting: {plots: {a: {values: [x, gone]}, b: {values: [x, y]}}}\n")
     assert [plot.name for plot in plotting.plots] == ["b"]
-    place = f"{tmp_path}/scan.yaml, line 4"
+    where = f"{tmp_path}/scan.yaml, line 4"
     assert list(plotting.notes) == [
-        f"{place}: plotting: plots: a is not drawn: gone belongs to a code that does not run"
+        f"{where}: plotting: plots: a is not drawn: gone belongs to a code that does not run"
     ]
 
 

@@ -93,12 +93,12 @@ def test_every_change_of_a_value_is_found():
         db.executemany(COLUMNS.answer, answer_rows([said], asked[:1], COLUMNS))
         whole = db.execute("SELECT * FROM points").fetchall()
     read_rows(whole, COLUMNS, np.zeros((2, 2)))
-    for place, row in enumerate(whole):
+    for position, row in enumerate(whole):
         for cell, value in enumerate(row):
             others = (None, 0, 1, 2.5, "x", b"x", "OK", "[1]", "[", value + 1 if isinstance(value, int) else "why?")
             for other in others:
                 damaged = list(whole)
-                damaged[place] = (*row[:cell], other, *row[cell + 1 :])
+                damaged[position] = (*row[:cell], other, *row[cell + 1 :])
                 with nullcontext() if other == value else pytest.raises(Damaged):
                     read_rows(damaged, COLUMNS, np.zeros((2, 2)))
 

@@ -44,8 +44,8 @@ def test_getdist(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert names == ["x", "mass", "phase", "radius", "limit", "other"]
     assert [parameter.label for parameter in chain.getParamNames().names][:2] == ["x_1", "m_\\chi"]
     assert [parameter.isDerived for parameter in chain.getParamNames().names] == [False] * 3 + [True] * 3
-    for place, name in enumerate(names):
-        np.testing.assert_array_equal(chain.samples[:, place], good[name])
+    for position, name in enumerate(names):
+        np.testing.assert_array_equal(chain.samples[:, position], good[name])
     np.testing.assert_array_equal(chain.loglikes, good["NLL"])
     assert chain.ranges.getLower("mass") == 1.0 and chain.ranges.getUpper("x") == 4.0
 

@@ -11,8 +11,8 @@ from proposer.types import CheckpointError
 
 def test_place_and_arrays_come_back():
     arrays = {"model/weights": np.arange(6.0).reshape(2, 3), "seen": np.array(True)}
-    place, found = unpack(pack({"asks": 3, "why": "é"}, arrays), "one of LODE")
-    assert place == {"asks": 3, "why": "é"}
+    loop, found = unpack(pack({"asks": 3, "why": "é"}, arrays), "one of LODE")
+    assert loop == {"asks": 3, "why": "é"}
     assert found.keys() == arrays.keys()
     assert all(np.array_equal(found[name], arrays[name]) for name in arrays)
 

@@ -304,8 +304,10 @@ def _mutated(text, rng):
         spot = rng.choice(keys)
         return text[: spot.start()] + rng.choice([*_VALUES, spot[0] + "x", "id", "nll"]) + text[spot.end() :]
     lines = text.split("\n")
-    place = rng.randrange(len(lines))
-    lines[place] = rng.choice(["", " " + lines[place], lines[place][1:], lines[place] + rng.choice(_VALUES), "\t"])
+    position = rng.randrange(len(lines))
+    lines[position] = rng.choice(
+        ["", " " + lines[position], lines[position][1:], lines[position] + rng.choice(_VALUES), "\t"]
+    )
     return "\n".join(lines)
 
 

@@ -101,8 +101,8 @@ def test_a_wrong_file_is_an_error_with_its_own_line(tmp_path, content, words, li
 def test_files_that_are_not_there_or_not_beside_the_scan_file(tmp_path):
     assert "cannot be read (No such file" in fault(tmp_path, JOINT + "covariance: none.txt}")
     assert "there are no numbers in it" in fault(tmp_path, JOINT + "covariance: c.txt}", c="# nothing\n")
-    for place in ("/etc/hosts", "../c.txt"):
-        assert "beside the scan file" in fault(tmp_path, JOINT + f"covariance: {place}}}")
+    for path in ("/etc/hosts", "../c.txt"):
+        assert "beside the scan file" in fault(tmp_path, JOINT + f"covariance: {path}}}")
 
 
 def test_errors_of_two_sizes_and_one_sided_limits(tmp_path):

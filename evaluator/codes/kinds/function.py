@@ -77,7 +77,7 @@ class PythonFunction(Code):
             module = in_this_process(importlib.import_module, self.module)
         except (Exception, SystemExit) as error:
             raise ConfigurationError(
-                f"{self._where}: the module {self.module!r} cannot be imported ({_what(error)}; {self._place(error)})"
+                f"{self._where}: the module {self.module!r} cannot be imported ({_what(error)}; {self._line_of(error)})"
             ) from error
         self._check_file(module)
         function = getattr(module, self._name, None)
@@ -115,13 +115,15 @@ class PythonFunction(Code):
             with contextlib.suppress(Exception):  # the code may have filled its log, or closed it
                 traceback.print_exc()
             if isinstance(error, OSError) and error.errno in FULL:
-                raise CodeKilled(f"there was no room on the disk: {words_of(error)} ({self._place(error)})") from error
-            raise CodeFailed(f"{_what(error)} ({self._place(error)})") from error
+                raise CodeKilled(
+                    f"there was no room on the disk: {words_of(error)} ({self._line_of(error)})"
+                ) from error
+            raise CodeFailed(f"{_what(error)} ({self._line_of(error)})") from error
         if not isinstance(found, Mapping):
             raise CodeFailed(f"{self._called} must return a mapping of observables, but returned {shown(found)}")
         return found
 
-    def _place(self, error: BaseException) -> str:
+    def _line_of(self, error: BaseException) -> str:
         """The last line of the user's own files that the error came through, else the last line of all."""
         lines = [frame for frame in traceback.extract_tb(error.__traceback__) if _EVALUATOR not in frame.filename]
         if isinstance(error, SyntaxError) and error.filename:

@@ -40,7 +40,7 @@ class PassTool(Code):
             variables=len(scan.variables),
             where=where,
             blocks=scan.blocks,
-            places=scan.block_places,
+            block_lines=scan.block_lines,
             integers=[variable.name for variable in scan.variables if variable.integer],
         )
         self._sources = {f"template {path.name}": file_hash(path)}

@@ -93,7 +93,7 @@ class SlhaProgram(Code):
             variables=len(scan.variables),
             where=where,
             blocks=scan.blocks if first else {},
-            places=scan.block_places,
+            block_lines=scan.block_lines,
             integers=[variable.name for variable in scan.variables if variable.integer],
         )
         if not first and not template.varies:
@@ -215,7 +215,7 @@ def _writes_spectrum(spec: CodeSpec) -> bool:
 
 def _complete(command: Command, profile: Profile) -> Command:
     """Completes a command that does not name its files, as its profile says."""
-    placed = any(place in word for word in command.words for place in ("{input}", "{output}", "{folder}"))
+    placed = any(mark in word for word in command.words for mark in ("{input}", "{output}", "{folder}"))
     if placed or command.stdin is not None or command.stdout is not None:
         return command
     fixed = [word for word in profile.words if "{" not in word]

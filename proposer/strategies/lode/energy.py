@@ -134,8 +134,8 @@ class EnergyOfObservables:
         self.of_nll = EnergyOfNll(target)
         self._likelihoods = [Likelihood() if observable.is_nll else observable.likelihood for observable in used]
         self._windows = [None if observable.is_nll else observable.window for observable in used]
-        places = {observable.name: position for position, observable in enumerate(used)}
-        self._terms = [(term, [places[name] for name in term.observables]) for term in known]
+        column_of = {observable.name: position for position, observable in enumerate(used)}
+        self._terms = [(term, [column_of[name] for name in term.observables]) for term in known]
         self.one_sided = np.array([likelihood.kind in _ONE_SIDED for likelihood in self._likelihoods], dtype=np.bool_)
         """Which losses rise or fall everywhere."""
         gauss = [(one.mean, one.sigma) if one.kind is Kind.GAUSS else (math.nan, math.nan) for one in self._likelihoods]
