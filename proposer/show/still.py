@@ -161,7 +161,7 @@ def _margins(panel: p.Panel, coloured: bool) -> tuple[float, float, float, float
     below = max((len(name) for name in panel.x.categories), default=0)
     left = 0.28 + 0.075 * longest + 0.2 * bool(panel.y.label) if panel.y.categories else 0.7
     bottom = min(0.25 + 0.055 * below, 1.3) if below else 0.45
-    return min(2.3, left), bottom, 0.62 if coloured else 0.14, 0.47 if panel.title else 0.3
+    return min(3.3, left), bottom, 0.62 if coloured else 0.14, 0.47 if panel.title else 0.3
 
 
 def _grid(picture: p.Picture) -> tuple[int, int, list[tuple[int, int]]]:

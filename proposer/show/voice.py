@@ -56,8 +56,12 @@ def busy(words: str) -> Iterator[None]:
     """Says on a terminal what is being done, for as long as it takes. A pipe and a program learn of its end alone."""
     console = stderr_console()
     if voice() is Voice.PEOPLE and console.is_terminal and not in_json():
-        with console.status(visible(words)):
+        status = console.status(visible(words))
+        try:
+            status.start()  # within the try: an interrupt may come while it starts
             yield
+        finally:
+            status.stop()
     else:
         yield
 
