@@ -50,7 +50,7 @@ LOG = os.open({log!r}, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 def toy3d(point):
     start = time.monotonic()
     time.sleep({seconds})
-    y = (2.0 + math.prod(math.cos(each / 7.0) for each in point.values())) ** 5
+    y = (2.0 + math.prod(math.cos(value / 7.0) for value in point.values())) ** 5
     os.write(LOG, struct.pack("dd", start, time.monotonic()))
     return {{"y0": y}}
 """

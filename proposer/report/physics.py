@@ -91,16 +91,16 @@ def pulls(seen: Seen) -> Part:
 
 def _inside_joint(seen: Seen, names: list[str]) -> list[Rows]:
     """What each observable of a joint Gaussian has to do with its loss at the best point."""
-    specs = {each.name: each for each in seen.scan.all_observables()}
+    specs = {spec.name: spec for spec in seen.scan.all_observables()}
     rows = []
     for name in names:
         term = specs[name].term if name in specs else None
         if term is None or term.kind is not TermKind.JOINT_GAUSS:
             continue
-        x = np.array([seen.columns[each][seen.best] for each in term.observables])
+        x = np.array([seen.columns[observable][seen.best] for observable in term.observables])
         alone, beside = pulls_inside(term, x)
-        for each, value, own, rest in zip(term.observables, x, alone, beside, strict=True):
-            rows.append([name, each, _show(value), f"{own:+.2f}", f"{rest:+.2f}"])
+        for observable, value, own, rest in zip(term.observables, x, alone, beside, strict=True):
+            rows.append([name, observable, _show(value), f"{own:+.2f}", f"{rest:+.2f}"])
     if not rows:
         return []
     title = (
@@ -153,7 +153,7 @@ def constraints(seen: Seen) -> Part:
     count = int(sample.sum())
     shares: list[tuple[str, float]] = []
     for status in (Status.INVALID, Status.FAILED, Status.TIMED_OUT):
-        for code in sorted({str(each) for each in seen.failed_code[sample & (seen.status == status)]}):
+        for code in sorted({str(text) for text in seen.failed_code[sample & (seen.status == status)]}):
             at = sample & (seen.status == status) & (seen.failed_code == code)
             if at.any():
                 shares.append((f"{status.name} in {plain(code)}" if code else status.name, float(at.sum()) / count))

@@ -25,7 +25,7 @@ MOST_PROFILES = 12
 
 def pairs(seen: Seen, table: Table) -> Part:
     """Good points in every pair of variables, coloured by NLL."""
-    names = [each.name for each in seen.variables]
+    names = [variable.name for variable in seen.variables]
     words, warnings, pictures = [_drawn(seen)], [], []
     for name, end, share in seen.hugged:
         warnings.append(
@@ -96,7 +96,7 @@ def _where(seen: Seen) -> str:
     """Describes the good region in words."""
     if not seen.good.any():
         return "no point is good."
-    good = {each.name: seen.columns[each.name][seen.good] for each in seen.variables[:8]}
+    good = {variable.name: seen.columns[variable.name][seen.good] for variable in seen.variables[:8]}
     spans = [f"{name} from {values.min():.4g} to {values.max():.4g}" for name, values in good.items()]
     return f"{int(seen.good.sum()):,} good points, {', '.join(spans)}."
 
@@ -109,8 +109,8 @@ def _star(seen: Seen, x: str, y: str) -> list[Marks]:
 
 def restricted(seen: Seen) -> list[str]:
     """Names of variables, the one first whose good points fill the least of its prior."""
-    index = {each.name: k for k, each in enumerate(seen.scan.variables)}
-    spans = {each.name: _span(seen, index[each.name]) for each in seen.variables}
+    index = {variable.name: k for k, variable in enumerate(seen.scan.variables)}
+    spans = {variable.name: _span(seen, index[variable.name]) for variable in seen.variables}
     return sorted(spans, key=lambda name: spans[name])
 
 
@@ -123,10 +123,10 @@ def narrowest(seen: Seen, most: int = MOST_PAIRS) -> list[tuple[str, str]]:
     """Pairs of variables, by the share of their square that the good points occupy, the smallest first: pairs that lie
     on a line come before those that fill a box. Of a 20 by 20 grid in the prior's quantiles.
     """
-    order = [each.name for each in seen.variables]
+    order = [variable.name for variable in seen.variables]
     if len(order) <= 3 or not seen.good.any():
         return list(combinations(order, 2))[:most]
-    index = {each.name: k for k, each in enumerate(seen.scan.variables)}
+    index = {variable.name: k for k, variable in enumerate(seen.scan.variables)}
     names = [name for name in order if name in restricted(seen)[:40]]
     cells = {name: np.minimum((seen.u[seen.good, index[name]] * 20).astype(np.int64), 19) for name in names}
     share = {pair: len(np.unique(cells[pair[0]] * 20 + cells[pair[1]])) for pair in combinations(names, 2)}
@@ -138,7 +138,7 @@ def profiles(seen: Seen) -> Part:
     if seen.best is None:
         return Part(["No point has an NLL, so there is no profile."])
     best, ok = float(seen.nll[seen.best]), seen.ok
-    names = [each.name for each in seen.variables]
+    names = [variable.name for variable in seen.variables]
     chosen = names if len(names) <= MOST_PROFILES else restricted(seen)[:MOST_PROFILES]
     top = max(height(0.95, 1) * 1.6, min(seen.target.threshold - best, 10.0))
     upwards = Side("NLL − least NLL", "NLL - least NLL", "linear", (0.0, top))

@@ -87,21 +87,21 @@ class Seen:
     @cached_property
     def variables(self) -> list[Variable]:
         """The variables that are not fixed."""
-        return [each for each in self.scan.variables if not each.fixed]
+        return [variable for variable in self.scan.variables if not variable.fixed]
 
     @cached_property
     def columns(self) -> dict[str, Floats]:
         """Values by the name of a variable or observable; NaN where missing."""
-        named = {each.name: self.params[:, k] for k, each in enumerate(self.stored.variables)}
-        return named | {each.name: self.observables[:, k] for k, each in enumerate(self.stored.observables)}
+        named = {variable.name: self.params[:, k] for k, variable in enumerate(self.stored.variables)}
+        return named | {observable.name: self.observables[:, k] for k, observable in enumerate(self.stored.observables)}
 
     @cached_property
     def likelihoods(self) -> dict[str, int]:
         """Observables that have a likelihood, by name, and their position among the observables."""
         return {
-            each.name: k
-            for k, each in enumerate(self.stored.observables)
-            if each.likelihood not in ("", "OFF") and np.isfinite(self.losses[:, k]).any()
+            observable.name: k
+            for k, observable in enumerate(self.stored.observables)
+            if observable.likelihood not in ("", "OFF") and np.isfinite(self.losses[:, k]).any()
         }
 
     @cached_property
@@ -119,7 +119,7 @@ class Seen:
     @cached_property
     def from_prior(self) -> Mask:
         """Whether a point was drawn from the prior, independently of earlier results; shape (n,)."""
-        return np.isin(self.origins, [word for word, each in ORIGINS.items() if each.from_prior])
+        return np.isin(self.origins, [word for word, origin in ORIGINS.items() if origin.from_prior])
 
     @cached_property
     def hugged(self) -> list[tuple[str, str, float]]:
@@ -129,14 +129,14 @@ class Seen:
         if self.good.sum() < 20:
             return []
         found = []
-        for k, each in enumerate(self.scan.variables):
-            if each.fixed or each.periodic or each.shares or each.prior is PriorKind.SINE:
+        for k, variable in enumerate(self.scan.variables):
+            if variable.fixed or variable.periodic or variable.shares or variable.prior is PriorKind.SINE:
                 continue
             u = self.u[self.good, k]
             ends = [("upper", u > 0.99), ("lower", u < 0.01)]
-            if each.prior.symmetric:
+            if variable.prior.symmetric:
                 ends = [("outer", (u > 0.995) | (u < 0.005))]
-            found += [(each.name, end, float(at.mean())) for end, at in ends if at.mean() > 0.02]
+            found += [(variable.name, end, float(at.mean())) for end, at in ends if at.mean() > 0.02]
         return found
 
 
@@ -164,7 +164,7 @@ def see(folder: Path) -> Seen:
         return np.array([word for part in parts for word in getattr(part, name)], dtype=np.object_)
 
     params = joined("params")
-    variables = {each.name for each in scan.variables}
+    variables = {variable.name for variable in scan.variables}
     if variables != set(meta["variables"]):
         raise DatasetError(
             f"{folder}: its scan file has other variables than its points",

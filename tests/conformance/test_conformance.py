@@ -117,7 +117,7 @@ def test_nobody_there(capsys):
     assert "127.0.0.1:9 does not answer Describe (UNAVAILABLE)" in capsys.readouterr().err
 
 
-def test_a_web_proxy_is_no_way_to_an_evaluator(peer, monkeypatch):
+def test_evaluators_are_reached_without_the_web_proxy(peer, monkeypatch):
     for name in ("http_proxy", "grpc_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.delenv("no_proxy", raising=False)

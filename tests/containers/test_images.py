@@ -14,7 +14,7 @@ PROPOSER, BASE, SIMSUSY = "lodescan-proposer", "lodescan-evaluator:evaluator", "
 
 
 @pytest.mark.parametrize(("image", "most"), [(PROPOSER, 1.9e9), (BASE, 350e6)])
-def test_images_are_no_larger_than_promised(image: str, most: float) -> None:
+def test_images_are_as_small_as_promised(image: str, most: float) -> None:
     size = int(docker("image", "inspect", "--format", "{{.Size}}", image).stdout)
     print(f"{image}: {size / 1e6:.0f} MB")
     assert size <= most

@@ -131,7 +131,7 @@ worker.Worker.start_worker = start_worker
 """
 
 
-def test_a_first_start_that_fails_is_no_lost_worker(scan, evaluator):
+def test_a_first_start_that_fails_does_not_count_as_a_lost_worker(scan, evaluator):
     server = evaluator(scan(), workers=2, options=["--grace", "0.1"], before=NO_SECOND)
     call = server.stub.Evaluate(iter([server.request([[2.0], [3.0]])]), timeout=60)
     assert server.process.wait(30) == 5

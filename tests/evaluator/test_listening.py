@@ -77,7 +77,7 @@ def test_a_socket_that_a_kill_has_left_is_replaced_and_a_file_is_not(python_scan
     assert done.returncode == 2 and "is not a socket" in done.stderr and path.read_text() == "mine"
 
 
-def test_a_web_proxy_is_no_way_to_an_evaluator(python_scan, evaluator):
+def test_evaluators_are_reached_without_the_web_proxy(python_scan, evaluator):
     server = evaluator(python_scan())
     environment = {**os.environ, "http_proxy": "http://127.0.0.1:9", "grpc_proxy": "http://127.0.0.1:9", "no_proxy": ""}
     command = [sys.executable, "-m", "evaluator", "healthy", server.address]

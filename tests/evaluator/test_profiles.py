@@ -231,7 +231,7 @@ def test_the_verdict_comes_before_the_table_is_read(run, generator, tmp_path, re
 @pytest.mark.parametrize(
     ("text", "words"), [(" #cols: n a\n", "no line of numbers"), (" 1 2.0 ** 3\n", "hold '**' where a number belongs")]
 )
-def test_results_that_are_no_table(text, words):
+def test_results_that_are_not_a_table(text, words):
     with pytest.raises(CodeFailed, match=re.escape(words)):
         results_table(text, "HIGGSBOUNDS", "obsratio")
 

@@ -191,7 +191,7 @@ def test_prose_within_a_table():
 
 
 @pytest.mark.parametrize("line", [" 0.5 2 5_0 5", " 0.5 0 5 -5", " 0.5 -1 5 -5", " 0.5 2. 5 -5", " 0_5 2 5 -5"])
-def test_a_line_that_is_no_channel(line):
+def test_a_line_that_is_not_a_channel(line):
     assert missing(f"DECAY 25 1.0\n{line}\n", "BR", 25, (5, -5))
     assert missing(f"DECAY 25 1.0\n{line}\n", "BR", 25, (50, 5))
 
@@ -207,7 +207,7 @@ def test_a_block_without_a_name_ends_the_one_before(head):
 
 
 @pytest.mark.parametrize("word", ["1_0", "1.5-10", "1-10", "(1.0,0.0)", "1,5", "0x10", "1.0E 02"])
-def test_what_is_no_number(word):
+def test_entries_that_are_not_numbers(word):
     assert missing(f"Block A\n 1 {word}\n", "A", 1, words="not a number")
 
 

@@ -53,7 +53,7 @@ Block FlexibleSUSYLowEnergy Q= 1.0E+03
 """
 
 
-def test_what_was_not_computed_is_no_zero(run):
+def test_what_was_not_computed_is_not_taken_for_zero(run):
     muon = "slha: [FlexibleSUSYLowEnergy, 21]"
     outcome = run(MASS + OBSINFO.format("0.00000000E+00"), muon)
     assert outcome.status is Status.FAILED
@@ -132,7 +132,7 @@ def test_a_table_within_a_block(run):
 
 
 @pytest.mark.parametrize("word", ["-1.#IND", "1.#INF", "1.#QNAN0", "-1.#IND00E+000"])
-def test_what_is_no_number_on_windows_is_none(run, word):
+def test_what_windows_write_for_nan_is_not_a_number(run, word):
     outcome = run(f"Block MASS\n 25 {word}  # h\n 24 1.# W\n", "slha: [MASS, 25]")
     assert outcome.status is Status.OK and outcome.observables[0] != outcome.observables[0]
     assert run(f"Block MASS\n 25 {word}  # h\n 24 1.# W\n", "slha: [MASS, 24]").observables == [1.0]

@@ -102,7 +102,7 @@ def test_channels_whose_columns_touch(line):
 
 
 @pytest.mark.parametrize("line", [" ******** 2 5 -5", " 5.8E-012 5 -5", " 0.5 2 b bbar", " 0.5 3 5 -5", " 0.5"])
-def test_a_channel_that_cannot_be_read_is_no_closed_one(line):
+def test_a_channel_that_cannot_be_read_is_not_taken_for_closed(line):
     with pytest.raises(EntryMissing, match="the DECAY of 25 has a line that cannot be read: "):
         channel(line)
     assert channel(line, (24, -24)) == 0.1  # what can be read is

@@ -88,7 +88,7 @@ def test_numbers_of_fortran(word):
 
 
 @pytest.mark.parametrize("word", ["", "D", "1.0-", "********", "1-9.9E-01", "abc", "1.0DD2"])
-def test_what_is_no_number(word):
+def test_entries_that_are_not_numbers(word):
     with pytest.raises(ValueError, match="float"):
         to_float(word)
 

@@ -82,7 +82,7 @@ def test_tables_of_decays(render):
     assert render(filled) == filled
 
 
-def test_bytes_that_are_no_text_pass_unchanged(tmp_path):
+def test_bytes_that_are_not_text_pass_unchanged(tmp_path):
     template = b"Block MINPAR # caf\xe9 \xff\n   1   m0 # \xb5 in \xb5m, \xce\xbc\n   2   'na\xefve'\n"
     (tmp_path / "in.slha").write_bytes(template)
     Template(tmp_path / "in.slha", NAMES, variables=len(ROW), where="scan.yaml, line 7").write(
@@ -98,7 +98,7 @@ def test_a_template_in_utf_16(tmp_path):
         Template(tmp_path / "in.slha", NAMES, variables=len(ROW), where="scan.yaml, line 7")
 
 
-def test_a_template_that_is_no_file(tmp_path):
+def test_a_template_that_is_not_a_file(tmp_path):
     os.mkfifo(tmp_path / "in.slha")  # nobody writes into it
     with pytest.raises(ConfigurationError, match="is a named pipe, not a file"):
         Template(tmp_path / "in.slha", NAMES, variables=len(ROW), where="scan.yaml, line 7")

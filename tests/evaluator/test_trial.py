@@ -51,7 +51,7 @@ def scan(tmp_path):
         ("fine", 0, "the file and its codes work", ""),
     ],
 )
-def test_check_of_what_is_no_number_or_at_the_cap(scan, capfd, function, code, out, err):
+def test_check_of_a_value_that_is_not_a_number_or_at_the_cap(scan, capfd, function, code, out, err):
     assert check(scan(function)) == code
     said = capfd.readouterr()
     assert out in said.out and err in said.err

@@ -160,7 +160,7 @@ def test_a_server_that_comes_back_is_waited_for(scan, chain):
 
 
 @pytest.mark.slow
-def test_a_server_that_dies_fails_the_point_and_one_that_is_gone_is_no_answer(scan, chain):
+def test_a_server_that_dies_fails_the_point_and_one_that_is_gone_gives_no_answer(scan, chain):
     port = free_port()
     with model_server(port):
         made = chain(scan(f"http://127.0.0.1:{port}", "dies", timeout=1))
@@ -226,7 +226,7 @@ class Odd(BaseHTTPRequestHandler):
         (b"[" * 100_000, "no valid JSON"),
     ],
 )
-def test_any_answer_that_is_no_output_fails_the_point(scan, chain, content, words):
+def test_any_answer_without_an_output_fails_the_point(scan, chain, content, words):
     server = HTTPServer(("127.0.0.1", 0), type("Other", (Odd,), {"evaluate": content}))
     thread = threading.Thread(target=server.serve_forever, args=[0.02])
     thread.start()

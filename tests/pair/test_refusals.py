@@ -324,7 +324,7 @@ def test_a_run_name_is_not_obeyed_by_a_terminal(make_scan: MakeScan, lodescan: L
 
 
 @pytest.mark.slow
-def test_a_web_proxy_is_no_way_to_an_evaluator(
+def test_evaluators_are_reached_without_the_web_proxy(
     shared: Shared, start_proposer: Callable[..., ProposerProcess], tmp_path: Path
 ) -> None:
     scan, evaluator = shared

@@ -88,7 +88,7 @@ def test_a_threshold_that_follows_the_best_point_gives_no_bound(seen: Seen) -> N
 
 
 def test_a_finite_space_gives_no_bound(tmp_path: Path, seen: Seen) -> None:
-    finite = tuple(replace(each, high=each.low, inner=None) for each in seen.scan.variables)
+    finite = tuple(replace(variable, high=variable.low, inner=None) for variable in seen.scan.variables)
     assert said(replace(seen, scan=replace(seen.scan, variables=finite))).startswith(
         "No bound can be given: of finitely"
     )

@@ -227,7 +227,7 @@ def test_the_command(everything, tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("code", ["resummino", "mytool"])
-def test_a_tool_that_is_not_here_is_no_program_of_that_name(everything, tmp_path, code):
+def test_a_tool_that_is_not_here_is_not_taken_for_a_program_of_that_name(everything, tmp_path, code):
     """In the plain spelling `command` would run it."""
     (tmp_path / "Tools").mkdir()
     (tmp_path / "Tools" / "mytool.py").write_text("class NewTool(HepTool):\n    pass\n")

@@ -254,7 +254,7 @@ def test_one_process_at_a_time_holds_the_folder_and_readers_are_free(tmp_path):
     Dataset(tmp_path).close()
 
 
-def test_a_folder_without_a_dataset_is_no_run_and_stays_empty(tmp_path):
+def test_a_folder_without_a_dataset_is_not_a_run_and_stays_empty(tmp_path):
     with pytest.raises(DatasetError, match="not the folder of a run"):
         Dataset(tmp_path, read_only=True)
     assert list(tmp_path.iterdir()) == []

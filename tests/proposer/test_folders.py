@@ -127,7 +127,7 @@ def test_a_dataset_that_is_removed_under_the_scan_ends_it(tmp_path, how):
 
 @pytest.mark.parametrize("name", ["lock", "dataset.sqlite"])
 @pytest.mark.parametrize("kind", ["link", "dangling link", "fifo", "folder"])
-def test_what_is_no_plain_file_is_not_written(tmp_path, name, kind):
+def test_only_plain_files_are_written(tmp_path, name, kind):
     run, other = tmp_path / "run", tmp_path / "precious"
     run.mkdir()
     if kind == "link":

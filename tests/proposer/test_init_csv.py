@@ -49,7 +49,7 @@ def test_the_gap_is_refused(read, value):
         (None, ["named pipe, not a file"]),
     ],
 )
-def test_what_is_no_table_is_refused(tmp_path, rows, words):
+def test_a_file_that_is_not_a_table_is_refused(tmp_path, rows, words):
     path = tmp_path / "points.csv"
     if rows is None:
         os.mkfifo(path)
@@ -62,7 +62,7 @@ def test_what_is_no_table_is_refused(tmp_path, rows, words):
     assert all(word in str(error.value) for word in words)
 
 
-def test_observables_that_are_not_finite_are_no_fault(read):
+def test_observables_that_are_not_finite_are_accepted(read):
     init = read("id,iteration,origin,mu,y,NLL\n1,0,start,500,inf,3\n2,0,start,600,2,9\n3,0,start,700,nothing,4\n")
     assert init.rescored.tolist() == [False, True, False]
     assert init.nll == pytest.approx([3, 0.5, 4], rel=1e-3)  # the second by the likelihood, capped smoothly

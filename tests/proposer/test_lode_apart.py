@@ -102,7 +102,7 @@ def test_what_is_a_constant():
         np.repeat([0.0, 1.0], 50),
     ],
 )
-def test_few_digits_and_whole_numbers_are_no_constants(values):
+def test_few_digits_and_whole_numbers_are_not_taken_for_constants(values):
     assert not repeated(values).any()
 
 

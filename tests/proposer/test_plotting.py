@@ -71,7 +71,7 @@ def test_of_a_code_that_does_not_run(tmp_path):
     ]
 
 
-def test_a_column_that_is_not_there_is_no_reason_not_to_scan(tmp_path):
+def test_a_picture_of_an_unknown_column_does_not_stop_a_scan(tmp_path):
     _, plotting = read(tmp_path, "plotting:\n  plots:\n    a: {values: [x, half_]}\n    b: {values: [x, y]}\n")
     assert [plot.name for plot in plotting.plots] == ["b"]
     (note,) = plotting.notes

@@ -231,7 +231,7 @@ def test_a_name_stands_for_all_its_addresses(opened: ExitStack) -> None:
 
 
 @pytest.mark.parametrize("place", ["dir:", "dns:///", "dns:///a b:1", "somewhere", "127.0.0.1:99999"])
-def test_what_is_no_place(place: str) -> None:
+def test_addresses_that_are_refused(place: str) -> None:
     with pytest.raises(UsageError, match="--evaluator"):
         Pool([place], say=print)
 

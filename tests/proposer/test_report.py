@@ -225,7 +225,7 @@ def test_hit_rate() -> None:
 
 def test_the_report_waits_for_no_library_that_it_does_not_use() -> None:
     """To load torch or scipy.stats takes as long as to draw all pictures."""
-    slow = "[each for each in ('torch', 'scipy.stats', 'sklearn', 'pandas') if each in sys.modules]"
+    slow = "[name for name in ('torch', 'scipy.stats', 'sklearn', 'pandas') if name in sys.modules]"
     done = subprocess.run(
         [sys.executable, "-c", f"import sys, proposer.report.write; print({slow})"],
         capture_output=True,

@@ -94,7 +94,7 @@ def test_tables(read, rows):
         ("", ["has no column 'a'"]),
     ],
 )
-def test_what_is_no_table(read, rows, words):
+def test_a_file_that_is_not_a_table(read, rows, words):
     with pytest.raises(ScanFileError, match=r"scan\.yaml, line 1: ") as error:
         read(rows)
     assert all(word in str(error.value) for word in words)

@@ -138,7 +138,7 @@ def test_very_many_faults_are_cut(said):
         ("a.yaml", "a: 1\nb: 2\n", ["unknown key 'a'"]),
     ],
 )
-def test_what_is_no_scan_file_is_named(said, name, text, words):
+def test_a_file_of_another_kind_is_named(said, name, text, words):
     lines = said(text, name)
     assert all(word in lines[0] for word in words), lines
     assert len(lines) == 1 or "unknown key" in lines[1]
@@ -218,7 +218,7 @@ def test_aliases_that_grow(said):
 
 
 @pytest.mark.parametrize("suffix", ["yaml", "json"])
-def test_what_is_no_regular_file(tmp_path, suffix):
+def test_only_regular_files_are_read(tmp_path, suffix):
     path = tmp_path / f"scan.{suffix}"
     os.mkfifo(path)
     with pytest.raises(ScanFileError, match="named pipe, not a file"):

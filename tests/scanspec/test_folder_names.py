@@ -34,7 +34,7 @@ def test_names_of_runs(tmp_path, name):
     assert read(tmp_path, f"run_name: {name}").run_name == name
 
 
-def test_a_file_whose_own_name_is_no_folder(tmp_path):
+def test_a_file_whose_name_is_not_a_folder_name(tmp_path):
     with pytest.raises(ScanFileError, match="run_name"):
         read(tmp_path, "type: LODE", "...yaml")
 

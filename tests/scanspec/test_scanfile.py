@@ -57,7 +57,7 @@ def test_an_observable_may_be_left_out_of_the_likelihood(read, settings):
         ("{sigma: 3, range: [1, 2]}", ["has a sigma without a mean"]),
     ],
 )
-def test_a_mean_without_a_sigma_is_no_constraint(read, fault, settings, words):
+def test_a_mean_without_a_sigma_is_an_error(read, fault, settings, words):
     message = fault(BASE + f"      y: {settings}\n")
     assert all(word in message for word in ["line 8: codes: toy: observables: y", *words])
     off = settings.replace("{", "{scaling: OFF, ")
