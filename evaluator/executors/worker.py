@@ -50,6 +50,7 @@ class Worker:
     def __init__(self, shared: Shared, number: int) -> None:
         self._shared, self._number = shared, number
         self._seconds = math.inf  # seconds of a point, a running mean
+        self._together = 1  # points of the last message
         self._log = shared.root / f"worker-{number}.log"
         self._state = shared.root / f"worker-{number}.state"
         self._points = self._starts = self._step = self._requests = 0
@@ -179,10 +180,12 @@ class Worker:
     def _more(self) -> list[Job]:
         """Further points for the same message, when points are so quick that sending messages would take longer."""
         if self._seconds > QUICK:
+            self._together = 1
             return []
         jobs = self._shared.queue
         wanted = int(GROUP_SECONDS / max(self._seconds, 1e-6))
-        wanted = min(wanted, LARGEST_GROUP, jobs.qsize() // self._shared.count)
+        # at most twice the last ones: a few quick points do not show that the next ones are quick too
+        wanted = min(wanted, self._together, LARGEST_GROUP, jobs.qsize() // self._shared.count)
         more: list[Job] = []
         with contextlib.suppress(queue.Empty):
             while len(more) < wanted:
@@ -191,6 +194,7 @@ class Worker:
                     jobs.put(None)
                     break
                 more.append(job)
+        self._together = 1 + len(more)
         return more
 
     def _try_together(self, group: list[Job]) -> bool:

@@ -87,8 +87,10 @@ def test_watch_shows_a_scan_that_runs_elsewhere_until_it_ends(
     scanning = start_proposer("scan", scan.file, "--evaluator", evaluator.address, "--run", run)
     assert wait_until(lambda: (run / "dataset.sqlite").exists() and "live" in meta(run), 60), scanning.said
     with Terminal("-m", "proposer", "watch", str(run)) as terminal:
-        lines = terminal.wait_for(lambda shown: any(line.startswith("scan       ball · MLS_DNNC") for line in shown))
-        assert any(line.startswith("evaluator  2 of 2 workers busy") for line in lines)
+        lines = terminal.wait_for(
+            lambda shown: any(line.startswith("evaluator  2 of 2 workers busy") for line in shown)
+        )
+        assert any(line.startswith("scan       ball · MLS_DNNC") for line in lines)
         piped = subprocess.Popen(
             [sys.executable, "-m", "proposer", "watch", str(run), "--json"], cwd=ROOT, stdout=subprocess.PIPE, text=True
         )
