@@ -176,6 +176,8 @@ class Scan:
             chosen = [batch.origins[k] for k in np.flatnonzero(added.kept).tolist()]
             self._progress.asked(added.ids.tolist(), chosen, batch.u[added.kept], params[added.kept])
             self._progress.doing(f"iteration {batch.iteration}" if batch.iteration else "bootstrap")
+            self._progress.busy(len(self._work), self._backend.workers)
+            self._save_time()  # those who watch see what is out, however long the first answer takes
 
     def _give(self, points: Pending) -> None:
         """Hands out points without an answer, as many as are wanted and the budget allows. A later command evaluates
