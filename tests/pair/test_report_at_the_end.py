@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.evaluator.serving import wait_until
 from tests.pair.conftest import EvaluatorProcess, ScanFolder, meta
 from tests.proposer.terminal import Terminal
 
@@ -19,6 +20,8 @@ def test_an_interrupt_while_the_report_is_drawn(
     command = ("proposer", "scan", str(scan.file), "--evaluator", shared[1].address, "--run", str(run))
     with Terminal("-m", *command, columns=200) as terminal:
         terminal.wait_for(lambda shown: any("drawing the report ..." in line for line in shown))
+        # an interrupt while matplotlib loads its fonts was seen to be lost; the first picture comes after that
+        assert wait_until(lambda: any((run / "plots").glob("*.png")), 60)
         terminal.process.send_signal(signal.SIGINT)
         code = terminal.wait()
     said = "\n".join(terminal.shown)
