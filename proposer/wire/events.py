@@ -16,12 +16,13 @@ class Gone:
     """A stream has ended: by its server, or with an error.
 
     `alive`: a server answers all the same. `died`: not the one that had the points: nobody listens there, or another
-    one does.
+    one does. `at`: when it ended, of time.monotonic.
     """
 
     error: grpc.RpcError | None
     alive: bool
-    died: bool = False
+    died: bool
+    at: float
 
 
 @dataclass(frozen=True)

@@ -131,7 +131,7 @@ class Pool(Attendance):
             self._takes_points(link, event)
             return Received()
         elif isinstance(event, Gone):
-            return send_again(self._points, link, died=self._gone(link, event))
+            return send_again(self._points, link, died=event.at if self._gone(link, event) else None)
         elif isinstance(event, pb.EvaluateResponse) and self._reference is not None:
             if self._is_another(event):
                 received = send_again(self._points, link)

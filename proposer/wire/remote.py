@@ -59,6 +59,12 @@ AT_LAST = 2.0
 PAUSE = 0.1
 """Seconds between two such questions."""
 
+QUICK = 0.01
+"""Seconds of a point below which answers to many may be lost with an evaluator."""
+
+FASTER = 4.0
+"""Points that may have begun are counted as if all took so many times less than usual."""
+
 _OPTIONS = [
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.keepalive_permit_without_calls", 1),
@@ -212,6 +218,15 @@ class Link:
                 del self.queued[point]
                 self.running[point] = now
 
+    def begun_by(self, at: float) -> list[int]:
+        """The points that its workers may have begun by the time `at`, of time.monotonic: all that are out where points
+        are quick, else as many as workers, and those that may have followed since it was last heard.
+        """
+        if not self.seconds >= QUICK:
+            return list(self.out)
+        rounds = 1 + math.ceil(FASTER * (at - self.heard) / self.seconds)
+        return list(islice(self.out, self.concurrency * rounds))
+
     def take_back(self) -> list[int]:
         """The points that were out there, which are out no longer."""
         points = list(self.out)
@@ -321,13 +336,14 @@ class Link:
                     order = self._orders.get()
             except grpc.RpcError as raised:
                 error = raised
+            at = time.monotonic()
             self._requests.put(None)
             health.cancel()
             if order != _NEXT:
                 call.cancel()
                 return order
             answer = None if error is None else self._ask_at_last(describe)
-            self._post(Gone(error, not isinstance(answer, NoAnswer), _has_died(described, answer)))
+            self._post(Gone(error, not isinstance(answer, NoAnswer), _has_died(described, answer), at))
             if (order := self._orders.get()) != _NEXT:
                 return order
 

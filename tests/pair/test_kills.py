@@ -14,6 +14,7 @@ import pytest
 
 from proposer.run.dataset import Dataset
 from proposer.wire.remote import WINDOW_SECONDS
+from tests.evaluator.serving import wait_until
 from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, read_run
 from tests.pair.processes import ProposerProcess
 
@@ -46,6 +47,11 @@ class Killed:
         if table.exists():  # a kill may tear its last line
             ids = [line.partition(",")[0] for line in table.read_text().splitlines()[1:-1]]
             assert len(ids) == len(set(ids))
+
+    def begun_twice(self) -> set[tuple[float, ...]]:
+        """The points that have begun more than once and are not stored yet."""
+        begun = Counter(self.scan.evaluated())
+        return {point for point, times in begun.items() if times > 1} - set(read_run(self.run).params)
 
     def check(self, expected: list[tuple[object, ...]]) -> int:
         """Checks everything that kills must not break; returns how many points were evaluated twice."""
@@ -140,6 +146,8 @@ def test_the_evaluator_is_killed_twenty_times(
     assert proposer.wait_for("good: NLL below")
     while killing.killed.kills < KILLS:
         killing.while_it_runs(proposer, rng, KILLS)
+        # a point that has begun twice is answered first: one at which an evaluator ends a third time has failed
+        assert wait_until(lambda: not killing.killed.begun_twice(), 60), proposer.said
         evaluator.kill()
         killing.killed.look()
         evaluator.restart()

@@ -24,20 +24,29 @@ __all__ = ["opened"]  # a fixture
 
 def test_a_death_is_that_of_the_first_one_found_to_end_evaluators() -> None:
     deaths, unanswered = Deaths(), set(range(1, 10))
-    assert deaths.note([1, 2, 3, 4], unanswered) is None
+    assert deaths.note([1, 2, 3, 4], unanswered, begun=[1, 2, 3]) is None
     assert deaths.suspects == {1, 2, 3, 4} and not deaths.runs_alone(3)
     unanswered -= {1}
-    assert deaths.note([3], unanswered) == (3, 1)  # 2 comes before it, and may be to blame for the first death
+    assert deaths.note([3], unanswered, begun=[3]) == (3, 1)  # 2 comes before it: it may have been the first death's
     assert deaths.waits(3, [2]) and not deaths.waits(3, [4]) and not deaths.waits(4, [2])
     unanswered -= {2}
-    assert deaths.note([3], unanswered) == (3, 2)  # now the first death is explained
+    assert deaths.note([3], unanswered, begun=[3]) == (3, 2)  # now the first death is explained
     assert deaths.suspects == {3}
     unanswered -= {3}
-    assert deaths.note([5, 6], unanswered) is None
-    assert deaths.note([5, 6], unanswered) is None
+    assert deaths.note([5, 6], unanswered, begun=[5, 6]) is None
+    assert deaths.note([5, 6], unanswered, begun=[5, 6]) is None
     assert deaths.suspects == {5, 6} and deaths.runs_alone(6)
-    assert deaths.note([5], unanswered) == (5, 3)
+    assert deaths.note([5], unanswered, begun=[5]) == (5, 3)
     assert not deaths.is_suspect(6)
+
+
+def test_a_death_is_no_try_of_a_point_that_waited() -> None:
+    deaths, unanswered = Deaths(), {1, 2, 3}
+    assert deaths.note([1, 2, 3], unanswered, begun=[1, 2]) is None
+    unanswered -= {1, 2}
+    assert deaths.is_suspect(3)  # all the same
+    assert deaths.note([3], unanswered, begun=[3]) == (3, 1)
+    assert deaths.note([3], unanswered, begun=[3]) == (3, 1)
 
 
 class Mortal(Honest):
@@ -112,6 +121,27 @@ def test_deaths_from_outside_blame_nobody(opened: ExitStack) -> None:
         received = list(pooled.pool.evaluate(points(60, first=100 * number + 1), wait=5.0, until=math.inf))
         assert left == [0] and [point for part in received for point in part.killed] == []
         assert [outcome.status for some in received for outcome in some.outcomes] == [Status.OK] * 60
+
+
+def test_a_slow_point_that_waited_at_one_death_may_have_two_more(opened: ExitStack) -> None:
+    """As where evaluators are stopped from outside time and again: this point has not ended any."""
+    last: list[int] = []
+
+    class Stopped(Mortal):
+        def Evaluate(self, requests: Any, context: Any) -> Iterator[pb.EvaluateResponse]:
+            for request in requests:
+                ids = list(request.point_ids)
+                if (not last and len(ids) > 5) or (ids == last[:1] and len(last) < 3):
+                    last.append(ids[-1])
+                    self.instance += 1
+                    context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
+                yield message(*[good(point, seconds=[0.05]) for point in ids])
+
+    pooled = Pooled(opened, Stopped((), Counter(), 1))
+    pooled.pool.describe(5.0)
+    received = list(pooled.pool.evaluate(points(60), wait=5.0, until=math.inf))
+    assert len(last) == 3 and [point for part in received for point in part.killed] == last[:2]
+    assert [outcome.status for part in received for outcome in part.outcomes] == [Status.OK] * 60
 
 
 def test_one_that_has_died_once_too_often_is_given_up_and_blames_no_point(opened: ExitStack) -> None:
