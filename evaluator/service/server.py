@@ -48,7 +48,7 @@ MAX_RESULTS = 1024
 LAST_WORDS = 2.0
 """Seconds after the grace within which cancelled points must have been returned."""
 
-_STATUS: dict[Status, Any] = {ending: pb.Status.Value(f"STATUS_{ending.name}") for ending in Status}
+_STATUS: dict[Status, Any] = {status: pb.Status.Value(f"STATUS_{status.name}") for status in Status}
 
 
 class Stopping(BadRequest):
@@ -158,8 +158,7 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
                     self._room.set()
                     self.longest = max(self.longest, *(job.ended_at - job.begun_at for job in finished))
                     fill(response, self._likelihoods, finished)
-                    for observe in self.observers:
-                        observe(finished, stream)
+                    self._show(finished, stream)
                     yield response
                     response = pb.EvaluateResponse()
                 if not stream.running and not stream.finished and (reader.done() or self._stopping()):
@@ -176,6 +175,14 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
             event("stream", run=stream.run, peer=peer, open=False)
             self._room.set()
             self._end_if_finished()
+
+    def _show(self, finished: list[Job], stream: Stream) -> None:
+        """Tells the observers, whose faults must cost no results."""
+        for observe in self.observers:
+            try:
+                observe(finished, stream)
+            except Exception:
+                log.exception("%s failed at what it was told of points", getattr(observe, "__qualname__", observe))
 
     def _stopping(self) -> bool:
         return self._stop_by is not None

@@ -156,7 +156,7 @@ class Stream:
         # the client should send more points when this many have finished
         half = len(self.finished) + max(ahead, 0) // 2
         await self._until(len(self.running), COALESCE)
-        if all(sum(job.outcome.seconds) < QUICK for job in self.finished):
+        if all(sum(job.outcome.seconds) < QUICK for job in [*self.finished]):  # a copy: workers add to it meanwhile
             await self._until(half, LINGER)
         self._listen(1)
 
