@@ -45,8 +45,9 @@ class Peer:
         return answer
 
     def points(self, count: int) -> list[Row]:
-        """Points within the ranges; in an open range near 0."""
+        """So many points, or the most that a batch may have, within the ranges; in an open range near 0."""
         draw = random.Random(1)  # noqa: S311  # always the same points
+        count = min(count, max(self.description.max_batch, 1))
         return [[_within(parameter, draw) for parameter in self.description.parameters] for _ in range(count)]
 
     def request(

@@ -46,7 +46,7 @@ class Small(pb_grpc.EvaluationServiceServicer):
             ],
             observables=observables,
             concurrency=1,
-            max_batch=0 if fault == "no batch" else 50,
+            max_batch={"no batch": 0, "one at a time": 1}.get(fault, 50),
             codes=["square"],
             longest_seconds=math.inf if fault == "no bound" else 0.0,
         )
@@ -77,7 +77,7 @@ class Small(pb_grpc.EvaluationServiceServicer):
                 yield pb.EvaluateResponse(results=again)
             if sorted(names) != NAMES and fault != "any names":
                 context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the parameters are x, y")
-            if len(request.point_ids) > 50 and fault != "any batch":
+            if len(request.point_ids) > (1 if fault == "one at a time" else 50) and fault != "any batch":
                 code = grpc.StatusCode.INTERNAL if fault == "wrong code" else grpc.StatusCode.RESOURCE_EXHAUSTED
                 context.abort(code, "too many")
             ids = list(request.point_ids)

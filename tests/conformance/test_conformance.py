@@ -86,7 +86,7 @@ def peer():
         server.stop(0).wait()
 
 
-@pytest.mark.parametrize("how", ["none", "says when", "a term"])
+@pytest.mark.parametrize("how", ["none", "says when", "a term", "one at a time"])
 def test_an_evaluator_of_another_make(peer, capsys, how):
     assert main([peer(how), "--timeout", "10"]) == 0
     assert "FAIL" not in capsys.readouterr().out
