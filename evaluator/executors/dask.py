@@ -191,7 +191,7 @@ class DaskExecutor:
                 more = key is not None
                 ended += [key] if key is not None else []
             try:
-                self._client.cancel([distributed.Future(future, self._client) for future in ended], force=True)
+                self._client.cancel([distributed.Future(key, self._client) for key in ended], force=True)
                 self._client.run(end, ended, on_error="ignore")
             except Exception as error:  # noqa: BLE001
                 self._lost(error)

@@ -21,8 +21,9 @@ from evaluator.scan import read_scan
 
 
 def digest_of(chain: Chain) -> str:
-    """The digest of the codes and of the scan file, whose time limits the pool keeps."""
-    return f"{describe(chain, 1).physics_digest} {hashlib.sha256(chain.scan.text.encode()).hexdigest()}"
+    """The digests of the codes, the likelihood and the scan file, whose time limits the pool keeps."""
+    described, text = describe(chain, 1), hashlib.sha256(chain.scan.text.encode()).hexdigest()
+    return f"{described.physics_digest} {described.likelihood_digest} {text}"
 
 
 class _Pool:
