@@ -19,6 +19,9 @@ from scanspec.text import visible
 if TYPE_CHECKING:
     from rich.console import Console
 
+FONTS = "matplotlib.font_manager"
+"""The logger that warns of each font that formulas of other sets would take, where the list of fonts is not whole."""
+
 LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
 """For `verbose` 0, 1, and 2 or more."""
 
@@ -71,6 +74,7 @@ def logging_to_stderr(form: str = TEXT) -> Iterator[None]:
     level = root.level
     root.addHandler(handler)
     root.setLevel(LEVELS[0])
+    logging.getLogger(FONTS).setLevel(logging.ERROR)
     logging.captureWarnings(True)
     try:
         with events(form):
