@@ -86,7 +86,8 @@ class Killing:
 
     def while_it_runs(self, proposer: ProposerProcess, rng: np.random.Generator, kills: int) -> None:
         """Waits for a moment before its end, which is the next of so many."""
-        time.sleep(rng.uniform(0, 0.9 * len(self.expected) * SLEEP / WORKERS / kills))
+        left = len(self.expected) - len(set(self.scan.evaluated()))
+        time.sleep(rng.uniform(0, 0.9 * left * SLEEP / WORKERS / (kills - self.killed.kills)))
         assert proposer.process.poll() is None, f"it ended before kill {self.killed.kills + 1}: {proposer.said}"
 
     def check(self, proposer: ProposerProcess, what: str) -> None:
