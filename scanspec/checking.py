@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from scanspec.document import Section, plain_name
+from scanspec.document import Section, every_key
 from scanspec.expressions import ExpressionError, parse
 from scanspec.observables import ObservableSpec
 from scanspec.settings import only_tabulates
@@ -63,10 +63,3 @@ def check_expressions(root: Section, scan: ScanFile) -> None:
         for condition in code.conditions:
             check(condition, code.section, "conditions")
     check_all(scan.observables)
-
-
-def every_key(content: object) -> set[str]:
-    """The keys of a mapping and of all mappings in it, as names."""
-    if not isinstance(content, dict):
-        return set()
-    return {plain_name(str(key)) for key in content}.union(*map(every_key, content.values()))

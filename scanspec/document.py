@@ -250,6 +250,13 @@ def plain_name(name: str) -> str:
     return unicodedata.normalize("NFKC", name)
 
 
+def every_key(content: object) -> set[str]:
+    """The keys of a mapping and of all mappings in it, as names."""
+    if not isinstance(content, dict):
+        return set()
+    return {plain_name(str(key)) for key in content}.union(*map(every_key, content.values()))
+
+
 def _show(value: Any) -> str:
     if isinstance(value, (CommentedMap, dict)):
         return "a mapping"

@@ -48,7 +48,8 @@ class Handshake:
             raise NotSecure(f"--tls-ca {self.ca}: {error.strerror or error}") from error
         if self.cert is not None and self.key is not None:
             try:
-                self.cert.read_bytes(), self.key.read_bytes()
+                for file in (self.cert, self.key):
+                    file.read_bytes()  # so that an OSError names the file
                 context.load_cert_chain(self.cert, self.key, password=lambda: "")
             except ssl.SSLError as error:
                 raise NotSecure(
@@ -61,7 +62,8 @@ class Handshake:
 
     def fault(self, address: Address) -> str:
         """What is wrong with the handshake with an evaluator, in a sentence with what to do; empty when nothing is,
-        or nobody listens. Takes up to two times PROBE_SECONDS.
+        or nobody listens. Waits at most PROBE_SECONDS for each address of the name, and for each answer. Raises
+        NotSecure where a file cannot be used.
         """
         if address.path:
             return ""

@@ -95,19 +95,6 @@ PRIOR = Keys(
     _list("type mean sigma low high"),
     numbers=_words("mean sigma low high"),
 )
-CODE = Keys(
-    _list(
-        """run function command profile input_file input_name output_file append flags options neutral_higgs
-        charged_higgs lsp cross_sections rosenbrock_a rosenbrock_b rastrigin_a ackley_a ackley_b
-        ackley_c himmelblau_a himmelblau_b easom_center observables conditions timeout first_timeout
-        success invalid_when flavio umbridge data cores memory description"""
-    ),
-    numbers=_words(
-        """neutral_higgs charged_higgs lsp rosenbrock_a rosenbrock_b rastrigin_a ackley_a ackley_b ackley_c
-        himmelblau_a himmelblau_b easom_center timeout first_timeout cores"""
-    ),
-    booleans=_words("run append cross_sections"),
-)
 OF_PROFILES = {
     "options": ("HiggsBounds", "HiggsSignals"),
     "neutral_higgs": ("HiggsBounds", "HiggsSignals"),
@@ -132,6 +119,11 @@ OF_TOYS = _list(
 )
 """Keys that the tool toy_targets may have beside those."""
 
+CODE = Keys(
+    (*OF_EVERY_CODE, "function", "command", "flavio", "umbridge", *OF_PROGRAMS, *OF_TOYS),
+    numbers=_words("neutral_higgs charged_higgs lsp timeout first_timeout cores") | set(OF_TOYS),
+    booleans=_words("run append cross_sections"),
+)
 OF_INPUTS = ("input_file",)
 """Keys that the tools pass_tool and flavio may have beside those."""
 

@@ -11,9 +11,9 @@ from ruamel.yaml.comments import CommentedMap
 
 from scanspec import keys
 from scanspec.bsmart import translate
-from scanspec.checking import check_expressions, check_scored, every_key
+from scanspec.checking import check_expressions, check_scored
 from scanspec.codes import check_code_settings
-from scanspec.document import ScanFileError, Section, closest
+from scanspec.document import ScanFileError, Section, closest, every_key
 from scanspec.faults import Faults
 from scanspec.fitting import Fitting, read_fitting
 from scanspec.likelihoods import Kind, Likelihood

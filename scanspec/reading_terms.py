@@ -240,9 +240,7 @@ def _root(matrix: _Matrix) -> tuple[tuple[float, ...], ...]:
             elif rest > 1e-14 * abs(matrix.rows[row][row]):
                 root[row][row] = math.sqrt(rest)
             else:
-                raise matrix.error(
-                    f"it is not positive definite: row {row + 1} says no more than the rows before it, or less", row
-                )
+                raise matrix.error(f"it is not positive definite: row {row + 1} is the first one at fault", row)
     return tuple(map(tuple, root))
 
 
@@ -271,7 +269,7 @@ def _limit(entry: Section, names: tuple[str, ...]) -> Term:
     if len(names) != 2:
         raise entry.wrong("observables", "two: what the bound depends on, and what is bounded, [x, y]")
     rows = read_rows(entry, "limit")
-    check_width(rows, (2,), "a limit has two, x and the bound there")
+    check_width(rows, 2, "a limit has two, x and the bound there")
     if low := [row for row, (_, bound) in enumerate(rows.rows) if not bound > 0]:
         raise rows.error(f"the bound is {rows.rows[low[0]][1]:g}, but must be above 0", low[0])
     (knots,), values = _grid(rows, 1)
@@ -297,7 +295,7 @@ def _table(entry: Section, names: tuple[str, ...]) -> Term:
         raise entry.wrong("observables", "one or two, the columns of the table before its last one")
     rows = read_rows(entry, "table")
     count = len(names)
-    check_width(rows, (count + 1,), f"there should be {count + 1}: {', '.join(names)}, and -ln L")
+    check_width(rows, count + 1, f"there should be {count + 1}: {', '.join(names)}, and -ln L")
     knots, values = _grid(rows, count)
     return Term(TermKind.TABLE, names, knots=knots, values=values)
 

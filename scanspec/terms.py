@@ -88,16 +88,22 @@ class Term:
             return "a number that is not finite"
         if self.kind is TermKind.JOINT_GAUSS:
             whole = size == count * count and len(self.mean) == count
-            return "" if whole and all(self.root[k][k] > 0 for k in range(count)) else "no means and Cholesky factor"
+            lower = whole and all(row[k] > 0 and not any(row[k + 1 :]) for k, row in enumerate(self.root))
+            return "" if lower else "no means and Cholesky factor"
         if not tables:
-            positive = self.plus > 0 and (self.minus > 0 or self.kind not in ASYMMETRIC)
+            errors = [self.plus, self.minus] if self.kind in ASYMMETRIC else [self.plus]
+            positive = all(0 < error < math.inf for error in errors)
             return "" if count == len(self.mean) == 1 and positive else "no mean and error of one observable"
         axes = 1 if self.kind in OF_LIMITS else count
         rising = all(len(axis) > 1 and all(a < b for a, b in pairwise(axis)) for axis in self.knots)
         if len(self.knots) != axes or not rising or len(self.values) != math.prod(map(len, self.knots)):
             return "no full table over rising knots"
         if self.kind in OF_LIMITS:
-            return "" if count == 2 and self.plus > 0 and min(self.values) > 0 else "a bound that is not above 0"
+            return (
+                ""
+                if count == 2 and 0 < self.plus < math.inf and min(self.values) > 0
+                else "a bound that is not above 0"
+            )
         return "" if count in (1, 2) else f"{count} observables"
 
     def __eq__(self, other: object) -> bool:  # compared by their text, because NaN is not equal to NaN

@@ -75,10 +75,10 @@ def read_rows(section: Section, key: str) -> Rows:
         if heading:
             continue
         finite = [number is not None and math.isfinite(number) for number in numbers]
-        wrong = next((field for field, is_finite in zip(fields, finite, strict=True) if not is_finite), "")
+        wrong = next((field for field, is_finite in zip(fields, finite, strict=True) if not is_finite), None)
         found.lines.append(line)
         found.rows.append([0.0 if number is None else number for number in numbers])
-        if wrong:
+        if wrong is not None:
             raise found.error(f"{wrong[:50]!r} is not a finite number", len(found.lines) - 1)
         count += len(numbers)
         if count > MOST_NUMBERS:
@@ -92,8 +92,8 @@ def _is_nan(fields: Sequence[str]) -> bool:
     return any(field.lower() == "nan" for field in fields)
 
 
-def check_width(found: Rows, widths: Sequence[int], what: str) -> None:
+def check_width(found: Rows, width: int, what: str) -> None:
     """Raises ScanFileError for the first row that has another number of columns."""
     for row, numbers in enumerate(found.rows):
-        if len(numbers) not in widths:
+        if len(numbers) != width:
             raise found.error(f"there are {len(numbers)} numbers in the line, but {what}", row)

@@ -20,8 +20,13 @@ WANTED = "a number, [low, high] for points with an NLL between the two, or {abov
 
 @dataclass(frozen=True)
 class Threshold:
-    """`value`, and with `low` a band; or `above_best`, a distance from the lowest NLL found; or `confidence`, which
-    asks for the distance of Wilks' theorem with so many `degrees_of_freedom`, None for the number of free variables.
+    """Which points are good, by their NLL (-ln L, without a unit): those below `value`, and above `low` where that is
+    finite.
+
+    `above_best`: instead, those with an NLL less than this above the lowest one found; `value` is -inf then.
+    `confidence`, above 0 and below 1: instead, this distance is half the quantile of chi-squared with so many
+    `degrees_of_freedom` (S. S. Wilks, Ann. Math. Stat. 9 (1938) 60), None for the number of free variables; `value` is
+    the default then.
     """
 
     value: float
@@ -37,11 +42,14 @@ def is_given(networks: Section) -> bool:
 
 
 def read_threshold(networks: Section, default: float) -> Threshold:
-    """Raises ScanFileError, which names file, line and key."""
+    """What the section says; `default` is the NLL below which points are good where it says nothing.
+
+    Raises ScanFileError, which names file, line and key.
+    """
     if "confidence" in networks:
         return _by_confidence(networks, default)
     if "degrees_of_freedom" in networks:
-        raise networks.error("degrees_of_freedom means something beside `confidence` only", "degrees_of_freedom")
+        raise networks.error("degrees_of_freedom needs `confidence`", "degrees_of_freedom")
     value = networks.raw("threshold_value")
     if isinstance(value, dict):
         inner = networks.section("threshold_value", keys.THRESHOLD)

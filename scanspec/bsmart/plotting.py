@@ -8,6 +8,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from scanspec.bsmart.spellings import PLOT, PLOTTING
 from scanspec.bsmart.translator import Translator
+from scanspec.document import every_key
 
 _OF_NLL = ("Result", "RESULT", "RESULT[0]")
 """What BSMArt's tables call the NLL."""
@@ -15,7 +16,7 @@ _OF_NLL = ("Result", "RESULT", "RESULT[0]")
 
 def translate_plotting(translator: Translator, content: Any, path: str, document: CommentedMap) -> Any:
     """The section `plotting`; `document` is the file, in which something else may have a name of the NLL."""
-    nll = [name for name in _OF_NLL if name not in names_in(document)]
+    nll = [name for name in _OF_NLL if name not in every_key(document)]
 
     def lower(value: Any, _where: str) -> Any:
         if isinstance(value, list):
@@ -38,10 +39,3 @@ def translate_plotting(translator: Translator, content: Any, path: str, document
         return "valid" if word == "slha" else word
 
     return translator.mapping(content, PLOTTING, path, {"strategy": strategy, "plots": translator.each(one)})
-
-
-def names_in(content: Any) -> set[str]:
-    """The keys of a mapping and of all mappings in it, as names."""
-    if not isinstance(content, dict):
-        return set()
-    return {str(key) for key in content}.union(*map(names_in, content.values()))

@@ -135,6 +135,7 @@ def test_a_limit_is_one_line(tmp_path):
         ("10 1\n20 1 3\n", "lz.txt, line 2: there are 3 numbers in the line"),
         ("10 1\n20 1\n10 2\n", "lz.txt, line 3: the same values as in line 1 stand here again"),
         ("10 1\n", "at least two different values"),
+        ('10,1\n20,""\n', "lz.txt, line 2: '' is not a finite number"),
     ],
 )
 def test_a_wrong_curve(tmp_path, content, words):

@@ -51,7 +51,7 @@ def test_what_is_good(tmp_path: Path) -> None:
         (["confidence: .nan"], 4, "must be a number"),
         (["confidence: 0.9", "degrees_of_freedom: 0"], 5, "degrees_of_freedom is 0, but must be at least 1"),
         (["confidence: 0.9", "degrees_of_freedom: 1.5"], 5, "must be a whole number"),
-        (["degrees_of_freedom: 2"], 4, "means something beside `confidence` only"),
+        (["degrees_of_freedom: 2"], 4, "degrees_of_freedom needs `confidence`"),
         (["threshold_value: 3", "confidence: 0.9"], 5, "threshold_value and confidence both say"),
         (["threshold_value: {above_best: 3}", "confidence: 0.9"], 5, "threshold_value and confidence both say"),
     ],
