@@ -12,20 +12,22 @@ from proposer.wire.remote import Link
 from proposer.wire.under_way import UnderWay
 
 
-def send_again(points: UnderWay, link: Link, *, died: float | None = None, late: Collection[int] = ()) -> Received:
+def send_again(
+    points: UnderWay, link: Link, *, begun: Collection[int] = (), late: Collection[int] = ()
+) -> Received:
     """What was out at a link is to be sent again.
 
-    `died`: when its evaluator ended, perhaps because of one of them. `late`: points that have run for longer than any
-    may. Both are tries of a point, as if its worker had been killed; after MOST_TRIES in all it has failed.
+    `begun`: points that may have been running when its evaluator ended, perhaps because of one of them. `late`: points
+    that have run for longer than any may. Both are tries of a point, as if its worker had been killed; after MOST_TRIES
+    in all it has failed.
     """
     rows, sent = points.work.rows, link.out
-    begun = [] if died is None else link.begun_by(died)
     out = link.take_back()
     for point in out:
         if point in rows and point in points.asked_back:
             points.given_back(point)
     tries = dict.fromkeys(late, 1)
-    if died is not None and (blamed := points.deaths.note(out, rows, begun)) is not None:
+    if begun and (blamed := points.deaths.note(out, rows, begun)) is not None:
         tries.update([blamed])
         points.last_at[blamed[0]] = link.place
     killed: list[int] = []

@@ -131,7 +131,8 @@ class Pool(Attendance):
             self._takes_points(link, event)
             return Received()
         elif isinstance(event, Gone):
-            return send_again(self._points, link, died=event.at if self._gone(link, event) else None)
+            begun = link.begun_by(event.at)  # before the link forgets how many workers there were
+            return send_again(self._points, link, begun=begun if self._gone(link, event) else ())
         elif isinstance(event, pb.EvaluateResponse) and self._reference is not None:
             if self._is_another(event):
                 received = send_again(self._points, link)

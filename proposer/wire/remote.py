@@ -224,6 +224,8 @@ class Link:
         """
         if not self.seconds >= QUICK:
             return list(self.out)
+        if at < self.heard:  # what is out was sent to the one that came after it
+            return []
         rounds = 1 + math.ceil(FASTER * (at - self.heard) / self.seconds)
         return list(islice(self.out, self.concurrency * rounds))
 

@@ -37,7 +37,7 @@ def test_a_full_disk(
     begun = len(scan.evaluated())
     assert lodescan(*command).code == 0
     whole = read_run(tmp_path / "run").history()
-    assert whole[: len(stored)] == stored
+    assert [row for row in whole if row in stored] == stored  # answers come in any order
     assert lodescan(*command[:-1], tmp_path / "straight").code == 0
     assert read_run(tmp_path / "straight").history() == whole
     # Only points whose answers were not on the disk are worked out again.
