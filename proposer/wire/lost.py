@@ -12,9 +12,7 @@ from proposer.wire.remote import Link
 from proposer.wire.under_way import UnderWay
 
 
-def send_again(
-    points: UnderWay, link: Link, *, begun: Collection[int] = (), late: Collection[int] = ()
-) -> Received:
+def send_again(points: UnderWay, link: Link, *, begun: Collection[int] = (), late: Collection[int] = ()) -> Received:
     """What was out at a link is to be sent again.
 
     `begun`: points that may have been running when its evaluator ended, perhaps because of one of them. `late`: points
