@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import queue
+import threading
 import time
 from collections.abc import Callable, Collection, Generator, Sequence
 from pathlib import Path
@@ -107,7 +108,7 @@ class Pool(Attendance):
     def _next(self, seconds: float) -> Received | None:
         """Takes up what happens within so many seconds; None where that is nothing to tell."""
         try:
-            link, event = self._events.get(timeout=max(seconds, 0.001) if seconds < math.inf else None)
+            link, event = self._events.get(timeout=min(max(seconds, 0.001), threading.TIMEOUT_MAX))
         except queue.Empty:
             return Received()
         if link is not None:

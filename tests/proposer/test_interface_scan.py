@@ -47,7 +47,8 @@ def test_each_status_and_a_process_that_dies(tmp_path: Path) -> None:
             os._exit(3)
         return {"radius": math.nan} if abs(x) < 0.05 else {"radius": math.hypot(x, y)}
 
-    points = scan(problem(ring, points=1000, setup={"type": "RANDOM", "max_evaluations": 120}), tmp_path).points()
+    setup = {"type": "RANDOM", "max_evaluations": 120, "max_hours": 1e300}
+    points = scan(problem(ring, points=1000, setup=setup), tmp_path).points()
     assert len(points) == 120
     for row in points.itertuples():
         if abs(row.x) > 2.5:
