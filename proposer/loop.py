@@ -22,7 +22,7 @@ from proposer.show.progress import Progress
 from proposer.show.tally import Tally
 from proposer.show.watcher import Watcher
 from proposer.space import Space
-from proposer.stopping import FirstGood
+from proposer.stopping import MOST_REPEATS, FirstGood
 from proposer.strategies.base import Strategy
 from proposer.target import Target
 from proposer.telling import AsTheyCome, InOrder, Telling
@@ -44,9 +44,6 @@ MOST_AT_FIRST = 1000
 
 SAVE_TIME_EVERY = 5.0
 """Seconds between two notes of the time that a run has taken: a kill loses no more of it."""
-
-MOST_REPEATS = 100
-"""Batches in a row of which every point is known already, after which a scan ends."""
 
 
 @dataclass(frozen=True)
