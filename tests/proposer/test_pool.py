@@ -262,6 +262,22 @@ def test_points_are_shared_out_so_that_all_end_together() -> None:
     assert unknown == [20, 10]
 
 
+def test_a_point_is_overdue_as_soon_as_its_time_is_over(opened: ExitStack) -> None:
+    """To the last bit: what is waited for, and what is late then, are one sum."""
+    begun, longest = 83.7, 2.2
+    now = begun + (patience.LATE * longest + patience.GRACE)
+    assert begun > now - patience.LATE * longest - patience.GRACE
+    said: list[str] = []
+    one: Any = Link(read_address("127.0.0.1:9"), queue.SimpleQueue(), Security())
+    opened.callback(one.close)
+    one.description, one.heard, one.running = SimpleNamespace(longest=longest), now, {5: begun, 6: now}
+    one.out = one.running
+    patient = patience.Patience(math.inf, said.append)
+    assert patient.left([one], begun) == now - begun
+    assert patient.overdue(one, math.nextafter(now, 0.0)) == [] == said
+    assert patient.overdue(one, now) == [5] and "has not answered point 5 for" in said[0]
+
+
 def test_one_point_that_is_held_up_does_not_make_its_evaluator_slow(opened: ExitStack) -> None:
     """Nothing is asked back from it, as it would be if all its points took so long now."""
     alone = Link(read_address("127.0.0.1:9"), queue.SimpleQueue(), Security())
