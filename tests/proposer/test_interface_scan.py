@@ -18,6 +18,8 @@ from pathlib import Path
 import pytest
 
 import proposer
+from proposer.evaluation.processes import LocalProcesses
+from proposer.run.dataset import Dataset
 from proposer.run.manifest import AnotherRun
 from scanspec import Kind, Likelihood, PriorKind, ScanFileError, UsageError, Variable
 
@@ -32,6 +34,19 @@ def problem(code, **others):
 
 def scan(what, folder, **others):
     return proposer.scan(what, folder=folder, seed=1, workers=2, quiet=True, report=False, **others)
+
+
+def test_a_scan_is_finished_before_its_evaluators_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever happens then, the same command needs none of them."""
+
+    def interrupted(backend: LocalProcesses) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LocalProcesses, "finish", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        scan(problem(lambda point: {"radius": point["x"]}, points=5), tmp_path)
+    with Dataset(tmp_path, read_only=True) as dataset:
+        assert dataset.meta()["stopped"] == "5 good points found (points: 5)"
 
 
 def test_each_status_and_a_process_that_dies(tmp_path: Path) -> None:
