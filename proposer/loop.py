@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -101,7 +102,7 @@ class Scan:
         record = RunRecord.read(dataset.meta())
         self._seconds, self._evaluators = record.seconds, record.evaluators
         tally.raced = record.raced
-        self._start = time.monotonic()
+        self._start, self._over = time.monotonic(), threading.Event()
         self._saved = -math.inf
         self._eager, self._thought = eager, FIRST_THOUGHT
         self._work = Work(space.names)
@@ -119,7 +120,8 @@ class Scan:
     def run(self) -> str:
         """Runs until a stop condition is met, and returns it in words. The same folder goes on where it stopped."""
         try:
-            with ThreadPoolExecutor(1, "strategy") as self._thinker:
+            with ThreadPoolExecutor(1, "strategy") as self._thinker, ExitStack() as first:
+                first.callback(self._over.set)  # the executor waits for its thread, which may be in a long training
                 reason = self._run()
             self._keep()
             return reason
@@ -198,7 +200,7 @@ class Scan:
     def _think(self, least: int) -> tuple[Batch, bytes] | None:
         start, trained = time.monotonic(), self._trained
         try:
-            with within(self._until):
+            with within(self._until, self._over):
                 batch = self._strategy.ask(least)
         except OutOfTime:
             return None
