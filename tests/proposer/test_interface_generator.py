@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import pytest
@@ -103,3 +104,11 @@ def test_observables_with_their_likelihoods() -> None:
 def test_the_last_points_of_a_space() -> None:
     search = Lode({"x": (1.0, 1.0)}, threshold=1.0)
     assert search.ask().shape == (1, 1) and search.ask().shape == (0, 1)
+
+
+def test_xopt_copies_it_and_both_go_on(caplog: pytest.LogCaptureFixture) -> None:
+    generator = LodeGenerator(vocs(), threshold=1.0, seed=2)
+    generator.ingest([{**point, "f": point["x"]} for point in generator.suggest(60)])
+    copied = copy.deepcopy(generator)
+    assert generator.suggest(3) == copied.suggest(3)
+    assert not caplog.records  # nobody was to give observables
