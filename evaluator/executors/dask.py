@@ -12,12 +12,13 @@ from __future__ import annotations
 import queue
 import threading
 
-from evaluator.chain import Chain, Outcome, Status, printable
+from evaluator.chain import Chain, Outcome, Status
 from evaluator.errors import ConfigurationError, EvaluatorLost
 from evaluator.executors.job import Job, JobQueue
 from evaluator.executors.processes import longest_seconds
 from evaluator.executors.protocol import Health
 from scanspec import ScanFileError
+from scanspec.raised import printable, what_was_raised
 
 try:
     import distributed
@@ -148,7 +149,7 @@ class DaskExecutor:
         if self._closing.is_set():
             return
         self._close_queue()
-        self.health.report(EvaluatorLost(f"the Dask cluster is lost ({printable(f'{type(error).__name__}: {error}')})"))
+        self.health.report(EvaluatorLost(f"the Dask cluster is lost ({printable(what_was_raised(error))})"))
 
     def cancel(self, job: Job) -> None:
         if job.cancel():
