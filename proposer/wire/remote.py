@@ -190,7 +190,7 @@ class Link:
         return sent
 
     def took_up(self, answered: int, concurrency: int) -> None:
-        """All results of a message are taken up; it says how many points run at once by now, 0 where that is unchanged."""
+        """A message is taken up; it says how many points run at once by now, 0 where that is unchanged."""
         if self.description is not None and concurrency and concurrency != self.concurrency:
             self.description = replace(self.description, concurrency=to_concurrency(concurrency))
         now, (points, seconds) = time.monotonic(), self._message
