@@ -66,7 +66,7 @@ class Small(pb_grpc.EvaluationServiceServicer):
     def Evaluate(self, requests, context):
         names: list[str] = []
         seen: set[int] = set()
-        digests = {"physics_digest": "ab", "likelihood_digest": "cd"}
+        digests: dict[str, Any] = {"physics_digest": "ab", "likelihood_digest": "cd"}
         fault = self.fault
         if fault == "other digests":
             digests["physics_digest"] = "ef"

@@ -32,8 +32,8 @@ def problem(code, **others):
     )
 
 
-def scan(what, folder, **others):
-    return proposer.scan(what, folder=folder, seed=1, workers=2, quiet=True, report=False, **others)
+def scan(what, folder, workers=2):
+    return proposer.scan(what, folder=folder, seed=1, workers=workers, quiet=True, report=False)
 
 
 def test_a_scan_is_finished_before_its_evaluators_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
