@@ -66,9 +66,18 @@ def test_ids_that_are_not_out_are_refused() -> None:
         generator.ingest([{**point, "f": 1.0, "_id": 99}])
     with pytest.raises(UsageError, match="no 'f'"):
         generator.ingest([point])
+    for others in ([{**point, "f": 1.0}], [{"x": 1.0, "f": 1.0}]):  # none of them is taken
+        with pytest.raises(ValueError if "_id" in others[0] else UsageError, match=r"_id 1\b|no 'y'"):
+            generator.ingest([{**point, "f": 1.0}, *others])
     generator.ingest([{**point, "f": 1.0}])
     with pytest.raises(ValueError, match=f"_id {point['_id']}"):
         generator.ingest([{**point, "f": 1.0}])
+
+
+def test_a_result_without_what_a_constraint_needs_is_refused() -> None:
+    generator = LodeGenerator(vocs(constraints={"c": ["LESS_THAN", 5.0]}), threshold=1.0)
+    with pytest.raises(UsageError, match="no 'c'"):
+        generator.ingest([{"x": 1.0, "y": 1.0, "f": 0.5}])
 
 
 def test_points_from_elsewhere_count() -> None:
