@@ -15,11 +15,12 @@ from proposer.drive import drive
 from proposer.evaluation.backend import Description, EvaluationBackend
 from proposer.evaluation.local import LocalFunction, by_likelihood
 from proposer.evaluation.work import Work
-from proposer.loop import Limits, Scan, read_tally
+from proposer.loop import Limits, Scan
 from proposer.run.columns import Columns
 from proposer.run.dataset import Dataset
 from proposer.run.tables import GoodPoints
 from proposer.show.progress import Progress
+from proposer.show.tally import read_tally
 from proposer.space import Space
 from proposer.strategies.draws import DrawSettings, Random
 from proposer.target import Target

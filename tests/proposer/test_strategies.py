@@ -23,9 +23,8 @@ from proposer.strategies.cmaes_nd import CmaesNdSettings
 from proposer.strategies.draws import DrawSettings
 from proposer.strategies.grid import GridSettings
 from proposer.strategies.lode import acquire, collect, descend, fill, lower, probe, solve, spread
-from proposer.strategies.lode.strategy import LodeSettings
-from proposer.strategies.mls_dnnc import MlsDnncSettings
-from proposer.strategies.networks import FitSettings
+from proposer.strategies.lode.settings import LodeSettings
+from proposer.strategies.mls_dnnc_settings import FitSettings, MlsDnncSettings
 from proposer.strategies.origins import ORIGINS
 from proposer.target import Target
 from proposer.types import Batch, CheckpointError, Status, Told
