@@ -105,6 +105,8 @@ def read_variable(section: Section, name: str) -> Variable:
         kind = _prior_kind(prior, "type")
         if kind is PriorKind.NORMAL:
             mean, sigma = prior.finite("mean"), prior.positive("sigma")
+        elif extra := next((key for key in ("mean", "sigma") if key in prior), None):
+            raise prior.error(f"{prior.path}: {extra} belongs to the type normal, but the type is {kind.value}", extra)
         low, high = max(low, prior.number("low", -math.inf)), min(high, prior.number("high", math.inf))
     elif "prior" in entry:
         kind = _prior_kind(entry, "prior")

@@ -70,7 +70,7 @@ class DaskExecutor:
             raise ConfigurationError(f"no Dask scheduler answers at {scheduler} ({error})") from error
         try:
             self._client.wait_for_workers(1, timeout=ANSWER)
-            self.concurrency = self._threads = self._count_threads()
+            self.concurrency = self._count_threads()
             self._client.submit(prepare, self._scan, self._digest, pure=False).result()
         except TimeoutError:
             self._client.close()
@@ -102,7 +102,7 @@ class DaskExecutor:
 
     def _window(self) -> int:
         ahead = min(AHEAD_SECONDS / max(self._seconds, 1e-6), MOST_AHEAD)
-        return max(1, int(self._threads * (1.0 + ahead)))
+        return max(1, int(self.concurrency * (1.0 + ahead)))
 
     def _give(self, job: Job) -> None:
         try:
@@ -178,7 +178,7 @@ class DaskExecutor:
             else:
                 silent = 0
             with self._changed:
-                self._threads = count
+                self.concurrency = count
                 self._changed.notify()
             self.health.set_ready(count > 0)
 

@@ -35,18 +35,20 @@ def wilson(good: Floats, points: Floats, z: float = 1.0) -> tuple[Floats, Floats
 def moved(seen: Seen) -> list[str]:
     """Whether a point was predicted to be good by another threshold than that by which it is counted here."""
     if seen.target.follows:
-        return [
-            "What is good follows the best point found: the threshold went down each time a better one came, and points "
-            f"are counted here by the last one ({seen.words}). So points that were predicted by an earlier, higher "
-            "threshold may count as not good although the prediction was right, and the search looks more hopeful than "
-            "it was."
-        ]
+        text = (
+            "What is good follows the best point found: the threshold went down each time a better one came, and "
+            f"points are counted here by the last one ({seen.words}). So points that were predicted by an earlier, "
+            "higher threshold may count as not good although the prediction was right, and the search looks more "
+            "hopeful than it was."
+        )
+        return [text]
     if seen.target_changes:
         changed = "; ".join(seen.target_changes)
-        return [
-            f"What is good was changed while the scan went on ({changed}). Points are counted here by what is good now, "
-            "also those that were predicted before."
-        ]
+        text = (
+            f"What is good was changed while the scan went on ({changed}). Points are counted here by what is good "
+            "now, also those that were predicted before."
+        )
+        return [text]
     return []
 
 

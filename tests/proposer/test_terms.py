@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy.interpolate import RegularGridInterpolator
 from scipy.stats import multivariate_normal, norm
 
+from lodescan.v1 import evaluation_pb2 as pb
 from scanspec import Kind, Likelihood
 from scanspec.likelihoods import losses_and_nll
 from scanspec.terms import Term, TermKind
@@ -186,6 +187,14 @@ def test_a_joint_gaussian_resolves_an_observable_as_finely_as_when_the_others_ar
     assert sigma == pytest.approx(math.sqrt(4.0 - 1.9**2 / 1.0))
 
 
+def checked(kind, observables, numbers):
+    """The term of a message with these numbers."""
+    said = {"cholesky" if name == "root" else name: value for name, value in numbers.items()}
+    said["knots"] = [pb.Knots(at=axis) for axis in numbers.get("knots", ())]
+    message = pb.JointTerm(kind=f"JOINT_KIND_{kind}", arguments=range(len(observables)), **said)
+    return Term.checked(message, observables)
+
+
 JOINT = {"mean": (1.0, 2.0), "root": (2.0, 0.0, 0.5, 3.0)}
 LIMIT = {"plus": 0.6, "knots": ((0.5, 2.0, 9.0),), "values": (1.0, 0.1, 3.0)}
 TABLE = {"knots": ((-1.0, 0.0, 2.0), (0.0, 1.0)), "values": (1.0, 2.0, 3.0, 4.0, 0.0, 6.0)}
@@ -225,7 +234,7 @@ SIZED = {"mean": (1.0,), "plus": 2.0, "minus": 0.5}
 def test_numbers_that_are_no_term_are_refused(kind, numbers, fault):
     observables = ["x"] if "mean" in numbers and kind != "JOINT_GAUSS" else ["x", "y"]
     with pytest.raises(ValueError, match=f"a term of the kind {kind} with {fault}"):
-        Term.checked(TermKind(kind), observables, **numbers)
+        checked(kind, observables, numbers)
 
 
 def test_what_is_refused_is_a_term_but_for_one_number():
@@ -236,4 +245,5 @@ def test_what_is_refused_is_a_term_but_for_one_number():
         ("TABLE", ["x", "y"], TABLE),
     ]
     for kind, observables, numbers in terms:
-        assert Term.checked(TermKind(kind), observables, **numbers).kind.value == kind
+        found = checked(kind, observables, numbers)
+        assert found.kind.value == kind and found.observables == tuple(observables)
