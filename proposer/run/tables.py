@@ -13,6 +13,7 @@ import numpy as np
 
 from proposer.run.dataset import Dataset, DatasetError, Results
 from proposer.run.files import START, writing
+from proposer.run.names import plain_names
 from proposer.run.record import RunRecord
 from proposer.target import Target
 from proposer.types import Status
@@ -182,9 +183,8 @@ def _write_hdf5(file: BinaryIO, frames: Iterator[pd.DataFrame]) -> None:
     content = io.BytesIO()  # HDF5 reads again what it has written
     with h5py.File(content, "w") as written:
         group = written.create_group("points")
-        for name in table.columns:
+        for name, key in zip(table.columns, plain_names(list(table.columns), "/".__eq__), strict=True):
             column = table[name]
-            key = name.replace("/", "_")
             if name in _TEXTS:
                 group.create_dataset(key, data=column.astype(object).to_numpy(), dtype=h5py.string_dtype())
             else:
