@@ -156,14 +156,15 @@ def _free_names(wanted: Sequence[str]) -> list[str]:
         if (key := wanted[position].lower()) not in taken:
             taken.add(key)
             free[position] = wanted[position]
-    names = []
+    names, next_numbers = list[str](), dict[str, int]()
     for position, name in enumerate(wanted):
         if position in free or not len(_FIRST) <= position < len(wanted) - len(_LAST):
             names.append(name)
         else:
-            number = 2
+            number = next_numbers.get(name.lower(), 2)
             while f"{name}_{number}".lower() in taken:
                 number += 1
+            next_numbers[name.lower()] = number + 1
             names.append(f"{name}_{number}")
             taken.add(names[-1].lower())
     return names
