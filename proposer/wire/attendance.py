@@ -36,6 +36,9 @@ SOON = 0.2
 LEFT_OUT = 5.0
 """Seconds after which an evaluator that was left out is asked again what it computes."""
 
+MEND_FILES = "check the certificates or the token of both sides, then give the same command again"
+"""What to do where an evaluator is there and cannot be asked."""
+
 
 class Attendance:
     """The evaluators at `places`: HOST:PORT, unix:PATH, dns:///NAME:PORT or dir:FOLDER.
@@ -230,7 +233,7 @@ class Attendance:
         if answer.fault and mends:
             self._say_once(answer.fault)
         elif answer.fault:
-            self._leave_out(link, EvaluatorRefused(answer.fault))
+            self._leave_out(link, EvaluatorRefused(answer.fault, next_step=MEND_FILES if answer.may_mend else ""))
         if self._there is not None and link.place not in self._there:
             self._forget(link.place)
         else:

@@ -87,7 +87,7 @@ def to_description(answer: pb.DescribeResponse) -> Description:
         likelihood_digest=clean(answer.likelihood_digest),
         parameters=dict(parameters),
         observables=tuple(observables),
-        concurrency=min(max(1, answer.concurrency), MOST_CONCURRENT),
+        concurrency=to_concurrency(answer.concurrency),
         max_batch=min(max(1, answer.max_batch), MOST_IN_BATCH),
         codes=tuple(clean(code) for code in answer.codes),
         sources={clean(name): clean(value) for name, value in sorted(answer.sources.items())[:MOST_SOURCES]},
@@ -95,6 +95,11 @@ def to_description(answer: pb.DescribeResponse) -> Description:
         longest=longest if 0.0 < longest <= LONGEST else math.inf,
         instance=clean(answer.instance),
     )
+
+
+def to_concurrency(said: int) -> int:
+    """How many points run at once, of what an evaluator says."""
+    return min(max(1, said), MOST_CONCURRENT)
 
 
 def _to_terms(answer: pb.DescribeResponse) -> dict[int, Term]:

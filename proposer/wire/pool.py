@@ -140,7 +140,7 @@ class Pool(Attendance):
                 return received
             received = take_results(self._points, link, event, self._reference, self._say)
             self._leave_if_drained(link)
-            link.took_up(len(received.outcomes))
+            link.took_up(len(received.outcomes), event.concurrency)
             link.read_next()
             return received
         return None

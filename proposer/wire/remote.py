@@ -12,6 +12,7 @@ import queue
 import threading
 import time
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import Any, Final
@@ -25,7 +26,7 @@ from proposer.evaluation.backend import Description
 from proposer.evaluation.work import Work
 from proposer.wire.events import Event, Gone, NoAnswer, Serving
 from proposer.wire.health import watch_health
-from proposer.wire.messages import BadDescription, clean, to_description
+from proposer.wire.messages import BadDescription, clean, to_concurrency, to_description
 from proposer.wire.security import NotSecure, Security
 from scanspec import Address
 
@@ -188,8 +189,10 @@ class Link:
             self.seconds = seconds if math.isnan(self.seconds) else 0.9 * self.seconds + 0.1 * seconds
         return sent
 
-    def took_up(self, answered: int) -> None:
-        """All results of a message are taken up."""
+    def took_up(self, answered: int, concurrency: int) -> None:
+        """A message is taken up; it says how many points run at once by now, 0 where that is unchanged."""
+        if self.description is not None and concurrency and concurrency != self.concurrency:
+            self.description = replace(self.description, concurrency=to_concurrency(concurrency))
         now, (points, seconds) = time.monotonic(), self._message
         if points:
             self.last, self._message = seconds / points, (0, 0.0)

@@ -3,6 +3,7 @@
 import math
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -66,7 +67,7 @@ class Small(pb_grpc.EvaluationServiceServicer):
     def Evaluate(self, requests, context):
         names: list[str] = []
         seen: set[int] = set()
-        digests = {"physics_digest": "ab", "likelihood_digest": "cd"}
+        digests: dict[str, Any] = {"physics_digest": "ab", "likelihood_digest": "cd"}
         fault = self.fault
         if fault == "other digests":
             digests["physics_digest"] = "ef"

@@ -30,8 +30,8 @@ def problem(code, **others):
     )
 
 
-def scan(what, folder, **others):
-    return proposer.scan(what, folder=folder, seed=1, workers=2, quiet=True, report=False, **others)
+def scan(what, folder, workers=2):
+    return proposer.scan(what, folder=folder, seed=1, workers=workers, quiet=True, report=False)
 
 
 def test_each_status_and_a_process_that_dies(tmp_path: Path) -> None:

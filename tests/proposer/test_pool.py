@@ -270,5 +270,18 @@ def test_one_point_that_is_held_up_does_not_make_its_evaluator_slow(opened: Exit
         alone.out = dict.fromkeys(range(len(seconds)), 0.0)
         for point, each in enumerate(seconds):
             alone.answer(point, each)
-        alone.took_up(len(seconds))
+        alone.took_up(len(seconds), 0)
         assert alone.window_now in window
+
+
+def test_an_evaluator_whose_cluster_grows_gets_more_points(opened: ExitStack) -> None:
+    sizes: list[int] = []
+
+    def answer(ids: list[int], rows: np.ndarray) -> Iterator[pb.EvaluateResponse]:
+        sizes.append(len(ids))
+        yield pb.EvaluateResponse(results=[good(point, seconds=[10.0]) for point in ids], concurrency=8)
+
+    pooled = Pooled(opened, Honest(answer, DESCRIBED))
+    assert len(pooled.evaluate(points(20))) == 20
+    assert sizes[0] == 2 and max(sizes) == 8
+    assert pooled.pool.load.workers == 8
