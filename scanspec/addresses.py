@@ -65,9 +65,7 @@ def read_address(text: str, *, any_port: bool = False) -> Address:
     if not _is_host(host):
         raise AddressError(f"{text!r} is not an address: {host!r} cannot be a machine's name")
     if not re.fullmatch("[0-9]+", port):
-        raise AddressError(
-            f"{text!r} is not an address: {port!r} is not a port, a whole number from 1 to 65535"
-        )
+        raise AddressError(f"{text!r} is not an address: {port!r} is not a port, a whole number from 1 to 65535")
     if len(port) > 20 or int(port) > 65535:
         raise AddressError(f"{text:.80}: there is no port {port:.40}; the largest one is 65535")
     if not int(port) and not any_port:
