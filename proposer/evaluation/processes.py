@@ -6,6 +6,7 @@ import hashlib
 import math
 import queue
 import re
+import threading
 import time
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Future
@@ -101,7 +102,7 @@ class LocalProcesses:
             else:
                 self._hand_out(work)
             try:
-                done = self._events.get(timeout=until - now if now < until < math.inf else None)
+                done = self._events.get(timeout=min(until - now, threading.TIMEOUT_MAX) if now < until else None)
             except queue.Empty:
                 continue
             yield Received() if done is None else Received(self._take_up(work, done))

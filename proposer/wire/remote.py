@@ -101,9 +101,7 @@ Events = queue.SimpleQueue[tuple["Link | None", Any]]
 class Link:
     """The evaluator at one address. `out`: when each point was sent, in seconds since 1970."""
 
-    def __init__(
-        self, address: Address, events: Events, security: Security, *, name: str = "", keepalive: float = KEEPALIVE
-    ) -> None:
+    def __init__(self, address: Address, events: Events, security: Security, *, name: str = "") -> None:
         """`name`: that the evaluator's certificate is for, where the address is none of its own."""
         self.address = str(address)
         self.description: Description | None = None  # of the evaluator that is there now
@@ -124,7 +122,7 @@ class Link:
         self._first = time.monotonic()
         self._busy = [0.0, 0.0]  # points answered, and the seconds that this took, while all workers had points
         self.place, self._events, self._security = address, events, security
-        self.options: list[tuple[str, Any]] = [*_OPTIONS, ("grpc.keepalive_time_ms", int(1000 * keepalive))]
+        self.options: list[tuple[str, Any]] = [*_OPTIONS, ("grpc.keepalive_time_ms", int(1000 * KEEPALIVE))]
         if name:
             self.options.append(("grpc.ssl_target_name_override", name))
         self._orders: queue.SimpleQueue[float] = queue.SimpleQueue()

@@ -12,7 +12,7 @@ from lodescan.v1 import evaluation_pb2 as pb
 from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
 
 NAMES = ["x", "y"]
-WITH_A_TERM = ("a term", "wrong term")
+WITH_A_TERM = ("a term", "wrong term", "unknown term")
 
 
 class Small(pb_grpc.EvaluationServiceServicer):
@@ -32,9 +32,8 @@ class Small(pb_grpc.EvaluationServiceServicer):
         if fault in WITH_A_TERM:
             of_t = pb.Likelihood(kind=pb.LIKELIHOOD_KIND_MINUSEXPUSER)
             observables.append(pb.Observable(name="t", likelihood=of_t))
-            terms.append(
-                pb.JointTerm(observable=1, arguments=[0], kind=pb.JOINT_KIND_GAUSS_UPPER, mean=[0.5], plus=0.1)
-            )
+            of_kind: Any = 99 if fault == "unknown term" else pb.JOINT_KIND_GAUSS_UPPER
+            terms.append(pb.JointTerm(observable=1, arguments=[0], kind=of_kind, mean=[0.5], plus=0.1))
         return pb.DescribeResponse(
             joint_terms=terms,
             backend={"no name": "", "escapes": "\x1b[2Jsmall" * 1000}.get(fault, "small"),
