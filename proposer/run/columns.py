@@ -71,8 +71,7 @@ class Columns:
     names: list[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        found = _free_names([row[2] for row in self._rows()])
-        object.__setattr__(self, "names", found)
+        found = [row[2] for row in self._rows()]
         most = most_columns()
         if len(found) > most:
             raise TooManyColumns(
@@ -80,6 +79,7 @@ class Columns:
                 f"need {len(found):,} columns, but a table of SQLite has at most {most:,}; leave out observables that "
                 "have no likelihood and no window"
             )
+        object.__setattr__(self, "names", _free_names(found))  # takes long for too many
 
     @classmethod
     def named(cls, variables: Sequence[str], observables: Sequence[str], codes: Sequence[str]) -> Self:
@@ -156,15 +156,14 @@ def _free_names(wanted: Sequence[str]) -> list[str]:
         if (key := wanted[position].lower()) not in taken:
             taken.add(key)
             free[position] = wanted[position]
-    names, next_numbers = list[str](), dict[str, int]()
+    names = []
     for position, name in enumerate(wanted):
         if position in free or not len(_FIRST) <= position < len(wanted) - len(_LAST):
             names.append(name)
         else:
-            number = next_numbers.get(name.lower(), 2)
+            number = 2
             while f"{name}_{number}".lower() in taken:
                 number += 1
-            next_numbers[name.lower()] = number + 1
             names.append(f"{name}_{number}")
             taken.add(names[-1].lower())
     return names
