@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from scanspec.document import ScanFileError, Section, closest, to_number
+from scanspec.document import Section, closest, to_number
 from scanspec.likelihoods import NEEDS_MEAN_AND_SIGMA, Kind, Likelihood
 from scanspec.terms import Term, TermKind
 
@@ -319,22 +319,23 @@ def _read_kind(entry: Section) -> Kind:
 def _check_constants(entry: Section, kind: Kind, mean: float, sigma: float) -> None:
     if math.isnan(mean) or math.isnan(sigma):
         raise entry.error(f"{entry.path}: scaling {kind.value} needs a mean and a sigma, or a range", "scaling")
-    key = "sigma" if "sigma" in entry else "range"
     if math.isinf(mean):
-        raise entry.wrong("mean" if "mean" in entry else key, "finite")
-    if not sigma > 0 or math.isinf(sigma):
-        raise _bad_sigma(entry, key)
+        raise entry.wrong("mean" if "mean" in entry else "range", "finite")
+    _check_sigma(entry, sigma)
     if kind is Kind.BIAS and mean == 0:
         raise entry.wrong("mean", "other than 0 for the scaling BIAS, (x / mean)^sigma")
 
 
-def _bad_sigma(entry: Section, key: str) -> ScanFileError:
-    return entry.wrong(key, "a finite number above 0" if key == "sigma" else "a range of a width above 0")
+def _check_sigma(entry: Section, sigma: float) -> None:
+    if "sigma" in entry:
+        entry.positive("sigma")
+    if not 0.0 < sigma < math.inf:
+        raise entry.wrong("range", "a range of a width above 0")
 
 
 def _read_cfunction(entry: Section, mean: float, sigma: float) -> Likelihood:
-    if not math.isnan(sigma) and (not sigma > 0 or math.isinf(sigma)):
-        raise _bad_sigma(entry, "sigma" if "sigma" in entry else "range")
+    if not math.isnan(sigma):
+        _check_sigma(entry, sigma)
     known = not math.isnan(mean) and not math.isnan(sigma)
     lower = entry.number("lower_bound", mean - sigma if known else -math.inf)
     upper = entry.number("upper_bound", mean + sigma if known else math.inf)

@@ -20,7 +20,8 @@ from benchmarks.search.metrics import Cells
 from benchmarks.search.problems import PROBLEMS, Problem
 from proposer.drive import drive
 from proposer.strategies.base import Strategy
-from proposer.strategies.lode.strategy import METHOD, Lode, LodeSettings
+from proposer.strategies.lode.settings import LodeSettings
+from proposer.strategies.lode.strategy import METHOD, Lode
 from proposer.target import Target
 from proposer.types import Floats, Status
 
