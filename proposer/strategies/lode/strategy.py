@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -51,6 +52,9 @@ Inputs = Callable[[Floats], Floats]
 PARTICLES = 800
 FEW, SLOWLY = 5, 12
 """While fewer are good a batch is a smaller part of what is known: more of them find good points sooner."""
+BATCH, LEAST_BATCH, BATCHES, START = 200, 8, 30, 4
+"""The largest batch, and of few evaluations one of BATCHES parts of them, but at least LEAST_BATCH; the start is one of
+START parts at most."""
 
 
 def _sample(surrogate: Surrogate, dim: int, random: torch.Generator, before: Tensor | None) -> Particles:
@@ -106,12 +110,14 @@ class LodeSettings:
 
     target: Target = DEFAULT_TARGET
     """Which points are good."""
-    points_per_iteration: int = 200
+    points_per_iteration: int = BATCH
     """The largest batch."""
     collect: bool = False
     """As many good points as possible, soon, rather than an even map."""
     even_in: tuple[str, ...] = ()
     """Variables and observables in which the map shall be even; none: all variables."""
+    evaluations: float = math.inf
+    """The most that there will be: of few, the start is a smaller part."""
 
     @classmethod
     def read(cls, scan: ScanFile) -> Self:
@@ -128,14 +134,22 @@ class LodeSettings:
                 raise scan.setup.error(
                     f"even_in: {name!r} is not a variable or observable{closest(name, names)}", "even_in"
                 )
+        limited = "max_evaluations" in scan.setup
+        evaluations = float(scan.setup.integer("max_evaluations", low=1)) if limited else math.inf
         if even_in and goal == "collect":
             raise scan.setup.error("even_in says what a map is even in; goal is collect, which draws none", "even_in")
         return cls(
             Target.read(scan, none.target),
-            section.integer("points_per_iteration", none.points_per_iteration, low=1),
+            section.integer("points_per_iteration", batch_of(evaluations), low=1),
             goal == "collect",
             tuple(even_in),
+            evaluations,
         )
+
+
+def batch_of(evaluations: float) -> int:
+    """The largest batch, where there will be so many evaluations: with few, each should use what the others showed."""
+    return int(min(BATCH, max(LEAST_BATCH, evaluations / BATCHES)))
 
 
 class Lode:
@@ -165,7 +179,8 @@ class Lode:
         even_in = EvenIn.of(space, settings.even_in, self._scored)
         method = method.even_in(even_in) if even_in.dim else method
         self._method = method.following() if settings.target.follows else method
-        self._first = max(min(20 * self._dim, 60), 10 * self._dim)
+        few = max(10, int(min(settings.evaluations / START, 1e9) / 1.5))
+        self._first = min(max(min(20 * self._dim, 60), 10 * self._dim), few)
         self.start_points = int(min(self._first + self._first // 2, space.size))
         self._asks = 0
         self._started = 0
