@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from evaluator.clock import Clock
-from evaluator.errors import ConfigurationError
 
 ROOT_MARK = "LODESCAN_SCRATCH"
 WORKER_MARK = "LODESCAN_WORKER"
@@ -216,6 +215,8 @@ def _folder_of_sockets() -> str:
                 return util.get_temp_dir()
             finally:
                 tempfile.tempdir = usual
+    from evaluator.errors import ConfigurationError  # here: the janitor needs the standard library alone
+
     raise ConfigurationError(
         f"the folder for temporary files, {usual}, has a path too long for the sockets that reach the workers; "
         f"set TMPDIR to one of at most {LONGEST_FOR_SOCKETS} characters"

@@ -71,10 +71,11 @@ def logging_to_stderr(form: str = TEXT) -> Iterator[None]:
     JSON (see `events`).
     """
     root, handler = logging.getLogger(), _handler(form)
-    level = root.level
+    level, fonts = root.level, logging.getLogger(FONTS)
+    of_fonts = fonts.level
     root.addHandler(handler)
     root.setLevel(LEVELS[0])
-    logging.getLogger(FONTS).setLevel(logging.ERROR)
+    fonts.setLevel(logging.ERROR)
     logging.captureWarnings(True)
     try:
         with events(form):
@@ -83,6 +84,7 @@ def logging_to_stderr(form: str = TEXT) -> Iterator[None]:
         logging.captureWarnings(False)
         root.removeHandler(handler)
         root.setLevel(level)
+        fonts.setLevel(of_fonts)
 
 
 def set_level(scan: ScanFile) -> None:

@@ -21,7 +21,8 @@ from benchmarks.search.metrics import Cells
 from benchmarks.search.problems import PROBLEMS, Problem
 from proposer.drive import drive
 from proposer.strategies.base import Strategy
-from proposer.strategies.lode.strategy import METHOD, Lode, LodeSettings, batch_of
+from proposer.strategies.lode.settings import LodeSettings, batch_of
+from proposer.strategies.lode.strategy import METHOD, Lode
 from proposer.target import Target
 from proposer.types import Floats, Status
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from evaluator.codes.deadline import Deadline
+from evaluator.codes.deadline import DEFAULT_TIMEOUT, Deadline
 from scanspec import CodeSpec, Section, SlhaAddress
 from scanspec.tools import needs_the_folder, profile_name
 
@@ -17,7 +17,7 @@ USUAL = Deadline()
 COMPILES = Deadline(first=1800.0)
 """Of a program that compiles the model at its first point, as micrOMEGAs does."""
 
-READS = Deadline(later=60.0)
+READS = Deadline(first=DEFAULT_TIMEOUT, later=60.0)
 """Of a program that reads data sets at its first point; BSMArt gives later points 60 s."""
 
 

@@ -89,9 +89,9 @@ def used_by(folder: str, most: int) -> int:
     while folders:
         try:
             with os.scandir(folders.pop()) as found:
-                for path in found:
+                for entry in found:
                     entries += 1
-                    status = path.stat(follow_symlinks=False)
+                    status = entry.stat(follow_symlinks=False)
                     if status.st_nlink > 1 and not stat.S_ISDIR(status.st_mode):
                         if status.st_ino in linked:
                             continue
@@ -102,7 +102,7 @@ def used_by(folder: str, most: int) -> int:
                     if total > most:
                         return total
                     if stat.S_ISDIR(status.st_mode):
-                        folders.append(path.path)
+                        folders.append(entry.path)
         except OSError:  # it has just been removed, or was never made
             continue
     return total

@@ -8,7 +8,8 @@ import pytest
 
 from proposer.space import Space
 from proposer.strategies.choice import TYPES
-from proposer.strategies.lode.strategy import Lode, LodeSettings
+from proposer.strategies.lode.settings import LodeSettings
+from proposer.strategies.lode.strategy import Lode
 from proposer.target import Target
 from scanspec import Variable
 from tests.proposer.answered import told_of
@@ -26,8 +27,16 @@ def test_which_types_are_eager() -> None:
     assert [name for name in TYPES if name in CASES and make(name).eager] == EAGER
 
 
-@eager
-@pytest.mark.parametrize("space", [SPACE, KINDS], ids=["priors", "kinds"])
+@pytest.mark.parametrize(
+    ("name", "space"),
+    [
+        pytest.param(
+            name, space, id=f"{name}-{kind}", marks=[pytest.mark.slow] if (name, kind) == ("LODE", "kinds") else []
+        )
+        for name in EAGER
+        for kind, space in (("priors", SPACE), ("kinds", KINDS))
+    ],
+)
 def test_parts_of_batches_may_be_told_in_any_order(tmp_path: Path, name: str, space: Space) -> None:
     """As an eager scan does: many batches out, single points told; also by a new object, after a kill."""
     rng, answered, asked = np.random.default_rng(2), 0, list[np.ndarray]()

@@ -9,7 +9,8 @@ from benchmarks.search.problems import PROBLEMS
 from proposer.drive import drive
 from proposer.space import Space
 from proposer.strategies.lode import strategy as lode
-from proposer.strategies.lode.strategy import Lode, LodeSettings, batch_of
+from proposer.strategies.lode.settings import LodeSettings, batch_of
+from proposer.strategies.lode.strategy import Lode
 from proposer.target import Target
 from scanspec import Variable, read_scan_file
 

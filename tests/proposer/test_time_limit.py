@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 
@@ -11,7 +12,8 @@ import torch
 
 from proposer.strategies.lode.nets import Nets
 from proposer.strategies.lode.process import Processes
-from proposer.strategies.networks import Classifier, FitSettings
+from proposer.strategies.mls_dnnc_settings import FitSettings
+from proposer.strategies.networks import Classifier
 from proposer.time_limit import OutOfTime, check_time, within
 
 U = np.random.default_rng(1).random((200, 3))
@@ -35,7 +37,7 @@ def learn_nll() -> None:
 @pytest.mark.parametrize("train", [classify, regress, learn_nll])
 def test_a_training_that_would_take_longer(train: Callable[[], None]) -> None:
     start = time.monotonic()
-    with within(start + 0.3), pytest.raises(OutOfTime):
+    with within(start + 0.3, threading.Event()), pytest.raises(OutOfTime):
         train()
     assert time.monotonic() - start < 4
     check_time()  # no limit any more

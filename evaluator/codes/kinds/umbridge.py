@@ -154,7 +154,7 @@ class UmBridgeModel(Code):
         """Returns a connection. It waits for a server that is away, which may be starting again."""
         parts = urlsplit(self._address)
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        patience = Countdown(min(timeout, START_TIMEOUT) if self._ran else 0.0)
+        patience = Countdown(min(timeout, START_TIMEOUT) if self._input_sizes else 0.0)  # not at the start
         while True:
             connection = kind(str(parts.hostname), parts.port, timeout=timeout)
             try:

@@ -37,10 +37,10 @@ MOST_POINTS, MOST_NUMBERS, LEAST_POINTS = 1200, 1600, 300
 costs; 2,400 numbers cost a fifth more CPU for the same map. No fewer than 300 points for any number of outputs."""
 MOST_BY_NETS = 4000
 """Most points that networks learn from."""
-ENOUGH, BAD, BETTER, REST = 150, 0.3, 0.6, 1.5
+ENOUGH, BAD, BETTER, GROWN = 150, 0.3, 0.6, 1.5
 """From ENOUGH points on networks are tried where the error of a process is above BAD, in sigmas near the target and
 as a relative error far from it. They predict where their mean square error is below BETTER times that of the process.
-Where it is nowhere below, they rest until there are REST times as many points."""
+Where it is nowhere below, they rest until there are GROWN times as many points."""
 EXACT = 0.03
 """While the error of what a third of the points predicts for the better half of the others is below, an output is
 predicted from them alone, and its length scales rest."""
@@ -146,7 +146,7 @@ class OfObservables:
         with np.errstate(invalid="ignore"):
             wanted = (process > BAD**2) & ~(nets >= process)
         if len(usable) >= self._next_try and (process > BAD**2).any():
-            self._next_try = REST * len(usable)
+            self._next_try = GROWN * len(usable)
         elif not wanted.any() or self._nets is None:
             return
         random = torch.Generator().manual_seed(int(rng.integers(2**63)))

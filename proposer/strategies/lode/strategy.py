@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -33,17 +32,15 @@ from proposer.strategies.lode.points import Known, Points
 from proposer.strategies.lode.probe import PROBE
 from proposer.strategies.lode.sample import Particles, subset_simulation
 from proposer.strategies.lode.select import probability_of_an_answer
+from proposer.strategies.lode.settings import LodeSettings
 from proposer.strategies.lode.solve import SOLVE
 from proposer.strategies.lode.spread import OTHER_BASINS, SPREAD, stuck
 from proposer.strategies.lode.surrogate import Surrogate
 from proposer.strategies.state import pack, unpack
-from proposer.target import DEFAULT_TARGET, Target
 from proposer.types import Batch, CheckpointError, Floats, Told
-from scanspec.document import closest, plain_name
 
 if TYPE_CHECKING:
     from proposer.space import Space
-    from scanspec import ScanFile
 
 log = logging.getLogger(__name__)
 
@@ -52,9 +49,8 @@ Inputs = Callable[[Floats], Floats]
 PARTICLES = 800
 FEW, SLOWLY = 5, 12
 """While fewer are good a batch is a smaller part of what is known: more of them find good points sooner."""
-BATCH, LEAST_BATCH, BATCHES, START = 200, 8, 30, 4
-"""The largest batch, and of few evaluations one of BATCHES parts of them, but at least LEAST_BATCH; the start is one of
-START parts at most."""
+START = 4
+"""Of few evaluations the start is one of so many parts at most."""
 
 
 def _sample(surrogate: Surrogate, dim: int, random: torch.Generator, before: Tensor | None) -> Particles:
@@ -102,54 +98,6 @@ class Method:
 
 
 METHOD = Method()
-
-
-@dataclass(frozen=True)
-class LodeSettings:
-    """The section `networks` of a scan file."""
-
-    target: Target = DEFAULT_TARGET
-    """Which points are good."""
-    points_per_iteration: int = BATCH
-    """The largest batch."""
-    collect: bool = False
-    """As many good points as possible, soon, rather than an even map."""
-    even_in: tuple[str, ...] = ()
-    """Variables and observables in which the map shall be even; none: all variables."""
-    evaluations: float = math.inf
-    """The most that there will be: of few, the start is a smaller part."""
-
-    @classmethod
-    def read(cls, scan: ScanFile) -> Self:
-        """Reads and checks the settings of a scan file; raises ScanFileError, which names file, line and key."""
-        section, none = scan.networks, cls()
-        if (goal := scan.setup.text("goal", "map")) not in ("map", "collect"):
-            raise scan.setup.wrong("goal", "map (all of the good region, evenly) or collect (many good points, soon)")
-        even_in = [plain_name(word) for word in scan.setup.texts("even_in")]
-        names = [variable.name for variable in scan.variables] + [
-            observable.name for observable in scan.all_observables()
-        ]
-        for name in even_in:
-            if name not in names:
-                raise scan.setup.error(
-                    f"even_in: {name!r} is not a variable or observable{closest(name, names)}", "even_in"
-                )
-        limited = "max_evaluations" in scan.setup
-        evaluations = float(scan.setup.integer("max_evaluations", low=1)) if limited else math.inf
-        if even_in and goal == "collect":
-            raise scan.setup.error("even_in says what a map is even in; goal is collect, which draws none", "even_in")
-        return cls(
-            Target.read(scan, none.target),
-            section.integer("points_per_iteration", batch_of(evaluations), low=1),
-            goal == "collect",
-            tuple(even_in),
-            evaluations,
-        )
-
-
-def batch_of(evaluations: float) -> int:
-    """The largest batch, where there will be so many evaluations: with few, each should use what the others showed."""
-    return int(min(BATCH, max(LEAST_BATCH, evaluations / BATCHES)))
 
 
 class Lode:
@@ -269,7 +217,7 @@ class Lode:
         by_observables = bool(self._scored.deciding) and self._points.disagreeing == 0
         by_observables = by_observables and self._points.with_observables > 0
         if self._surrogate is None or self._surrogate.by_observables != by_observables:
-            if not by_observables:
+            if self._scored.all and not by_observables:  # else nobody expects more than an NLL
                 log.warning("LODE works on the NLL alone: %s", self._why_by_nll())
             self._surrogate = self._new_surrogate(by_observables=by_observables)
         self._surrogate.fit(known, self._generator("fit"))
