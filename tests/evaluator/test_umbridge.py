@@ -240,7 +240,7 @@ def odd_server(**answers):
     ],
 )
 def test_a_server_that_says_odd_things_of_itself_is_refused(scan, chain, answers):
-    with odd_server(**answers) as address, pytest.raises((ConfigurationError, ScanFileError), match="line [67]: "):
+    with odd_server(**answers) as address, pytest.raises((ConfigurationError, ScanFileError), match=r"line [67]: "):
         chain(scan(address))
 
 
