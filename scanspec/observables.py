@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from scanspec.document import ScanFileError, Section, closest, to_number
+from scanspec.document import Section, closest, to_number
 from scanspec.likelihoods import NEEDS_MEAN_AND_SIGMA, Kind, Likelihood
 from scanspec.terms import Term, TermKind
 
