@@ -75,7 +75,7 @@ class Code(ABC):
         self.cores, self.memory = self.section.integer("cores", 1, 1), read_memory(self.section)
         check_data(self.section, self.folder)
         self.has_ended = False
-        """Whether a run in this process has ended by itself; the deadline of the first one holds until then."""
+        """Whether a run in this process has ended by itself; until then the deadline of the first one holds."""
         self.deadline = Deadline().read(self.section)
 
     @cached_property
