@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -12,18 +13,24 @@ if TYPE_CHECKING:
     from scanspec import ScanFile
 
 
+BATCH, LEAST_BATCH, BATCHES = 200, 8, 30
+"""The largest batch, and of few evaluations one of BATCHES parts of them, but at least LEAST_BATCH."""
+
+
 @dataclass(frozen=True)
 class LodeSettings:
     """The section `networks` of a scan file."""
 
     target: Target = DEFAULT_TARGET
     """Which points are good."""
-    points_per_iteration: int = 200
+    points_per_iteration: int = BATCH
     """The largest batch."""
     collect: bool = False
     """As many good points as possible, soon, rather than an even map."""
     even_in: tuple[str, ...] = ()
     """Variables and observables in which the map shall be even; none: all variables."""
+    evaluations: float = math.inf
+    """The most that there will be: of few, the start is a smaller part."""
 
     @classmethod
     def read(cls, scan: ScanFile) -> Self:
@@ -40,11 +47,19 @@ class LodeSettings:
                 raise scan.setup.error(
                     f"even_in: {name!r} is not a variable or observable{closest(name, names)}", "even_in"
                 )
+        limited = "max_evaluations" in scan.setup
+        evaluations = float(scan.setup.integer("max_evaluations", low=1)) if limited else math.inf
         if even_in and goal == "collect":
             raise scan.setup.error("even_in says what a map is even in; goal is collect, which draws none", "even_in")
         return cls(
             Target.read(scan, none.target),
-            section.integer("points_per_iteration", none.points_per_iteration, low=1),
+            section.integer("points_per_iteration", batch_of(evaluations), low=1),
             goal == "collect",
             tuple(even_in),
+            evaluations,
         )
+
+
+def batch_of(evaluations: float) -> int:
+    """The largest batch, where there will be so many evaluations: with few, each should use what the others showed."""
+    return int(min(BATCH, max(LEAST_BATCH, evaluations / BATCHES)))

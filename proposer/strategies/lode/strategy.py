@@ -49,6 +49,8 @@ Inputs = Callable[[Floats], Floats]
 PARTICLES = 800
 FEW, SLOWLY = 5, 12
 """While fewer are good a batch is a smaller part of what is known: more of them find good points sooner."""
+START = 4
+"""Of few evaluations the start is one of so many parts at most."""
 
 
 def _sample(surrogate: Surrogate, dim: int, random: torch.Generator, before: Tensor | None) -> Particles:
@@ -125,7 +127,8 @@ class Lode:
         even_in = EvenIn.of(space, settings.even_in, self._scored)
         method = method.even_in(even_in) if even_in.dim else method
         self._method = method.following() if settings.target.follows else method
-        self._first = max(min(20 * self._dim, 60), 10 * self._dim)
+        few = max(10, int(min(settings.evaluations / START, 1e9) / 1.5))
+        self._first = min(max(min(20 * self._dim, 60), 10 * self._dim), few)
         self.start_points = int(min(self._first + self._first // 2, space.size))
         self._asks = 0
         self._started = 0
