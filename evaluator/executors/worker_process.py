@@ -38,7 +38,7 @@ class _Answers:
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe, self._lock = pipe, threading.Lock()
-        self._request, self._began, self._sent = 0, 0.0, 0
+        self._request, self._began, self._points, self._sent = 0, 0.0, 0, 0
         self._outcomes: list[Outcome] = []
         self._several = threading.Event()  # several points run
         self._sender: threading.Thread | None = None
@@ -46,7 +46,8 @@ class _Answers:
     def begin(self, request: int, points: int) -> list[Outcome]:
         """The list to which the outcomes of so many points are to be added."""
         with self._lock:
-            self._request, self._began, self._sent, self._outcomes = request, time.monotonic(), 0, []
+            self._request, self._began, self._points = request, time.monotonic(), points
+            self._sent, self._outcomes = 0, []
         if points > 1:
             self._several.set()
             if self._sender is None:  # most codes never need it
@@ -60,13 +61,13 @@ class _Answers:
             self._pipe.send((self._request, what))
 
     def end(self) -> None:
-        """Sends what is left."""
+        """Sends what is left, at least the last one: with it the worker is ready for other points."""
         self._several.clear()
         with self._lock:
-            self._send()
+            self._send(self._points)
 
-    def _send(self) -> None:
-        if unsent := self._outcomes[self._sent :]:
+    def _send(self, most: int) -> None:
+        if unsent := self._outcomes[self._sent : most]:
             self._pipe.send((self._request, unsent))
             self._sent += len(unsent)
 
@@ -75,17 +76,18 @@ class _Answers:
             time.sleep(EARLY)
             with self._lock:
                 if self._several.is_set() and time.monotonic() - self._began >= EARLY:
-                    self._send()
+                    self._send(self._points - 1)
 
 
-def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, mark: str) -> None:
+def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, mark: str, workers: int) -> None:
     """Answers each numbered list of points with its number and their Outcomes, in one message or more, until the pipe
     closes.
 
     First it loads the codes and says None, or what is wrong. While it works on a point that came
     alone it sends the number of each code, but the first, that it comes to. What the user should hear it sends as
     a line of text. `state` is a file that names the point it has come to; `root` is the folder in which the
-    evaluator keeps its time.
+    evaluator keeps its time; `workers` is the number of such processes. It ends by itself when its points have used
+    up what a process has.
     """
     os.setsid()
     os.environ[WORKER_MARK] = mark
@@ -111,7 +113,7 @@ def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, m
     deadline.prepare()
     answers = _Answers(pipe)
     children = Children(answers.say)
-    surroundings = Surroundings(scan.folder) if runs_functions(chain) else None
+    surroundings = Surroundings(scan.folder, workers) if runs_functions(chain) else None
     gc.collect()
     gc.freeze()  # what is loaded stays, and is not looked through again
     pipe.send(None)
@@ -120,16 +122,21 @@ def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, m
             request, points = pipe.recv()
         except EOFError:
             return
-        outcomes = answers.begin(request, len(points))
+        outcomes, worn = answers.begin(request, len(points)), ""
+        on_step = answers.say if len(points) == 1 else None
         for point_id, variables, folder, spectra_below in points:
-            os.pwrite(progress, f"{folder:<{LONGEST_PATH}}".encode(), 0)
             if surroundings is not None:
                 surroundings.seed(point_id, variables)
-            on_step = answers.say if len(points) == 1 else None
+            os.pwrite(progress, f"{folder:<{LONGEST_PATH}}".encode(), 0)
             outcomes.append(chain.evaluate(variables, folder, on_step, spectra_below))
             if surroundings is not None:
                 surroundings.restore()
+                worn = worn or surroundings.worn()
             if children.end_strays() or chain.used_scratch:
                 shutil.rmtree(folder, ignore_errors=True)
             os.ftruncate(descriptor, 0)  # what one point printed must not fill the disk over a long scan
+        if worn:
+            answers.say(f"a function {worn}, so its worker process is replaced now and then")
         answers.end()
+        if worn:
+            os._exit(0)  # threads may be left, for which an orderly end would wait

@@ -6,10 +6,9 @@ import hashlib
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from proposer.run.tables import from_text
@@ -22,8 +21,15 @@ from scanspec.parquet import is_parquet, open_parquet
 from scanspec.settings import reads_rows
 from scanspec.terms import Term, work_out
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 _EMPTY = ("", "nan", "na", "n/a", "null", "none")
 """What tables have where there is no number."""
+
+
+_LIKE_NLL = ("nll", "-lnl", "lnl", "loglike", "result", "chi2", "chisq")
+"""Names of columns, in lower case, that other programs give to an NLL."""
 
 
 class InitPoints(NamedTuple):
@@ -99,8 +105,8 @@ def read_init_csv(scan: ScanFile, space: Space) -> InitPoints | None:
         if outside.any():
             row = int(np.argmax(outside))
             raise ScanFileError(
-                f"{path}, line {table.index[row]}: {variable.name} = {x[row, column]:g} is outside its range "
-                f"[{variable.low:g}, {variable.high:g}] of {scan.path}; widen the range or remove the row"
+                f"{path}, line {table.index[row]}: {variable.name} = {x[row, column]:.12g} is outside its range "
+                f"[{variable.low:.12g}, {variable.high:.12g}] of {scan.path}; widen the range or remove the row"
             )
         if not (inside := space.inside(x)[:, column]).all():
             row = int(np.argmin(inside))
@@ -114,11 +120,15 @@ def read_init_csv(scan: ScanFile, space: Space) -> InitPoints | None:
     notes = [
         f"init_csv: {path} has a column {name!r}, which is not read: an NLL stands in a column `NLL`"
         for name in header
-        if name != "NLL" and name.lower() in ("nll", "-lnl", "lnl", "loglike")
+        if name != "NLL" and name.lower() in _LIKE_NLL and not reads_rows(scan.setup)
     ]
+    if not len(table):
+        notes.append(f"init_csv: {path} has no rows below its first line")
     notes += _repeated(path, table, x, nll)
     rescored, observables = _rescore(scan, table, nll)
     believed = np.isfinite(nll) & ~rescored
+    if not reads_rows(scan.setup):
+        _check_believed(scan, path, table, np.where(believed, nll, np.inf))
     if rescored.any():
         notes.append(f"init_csv: the NLLs of {rescored.sum():,} points are computed anew from the table's observables")
     if believed.any() and not reads_rows(scan.setup):
@@ -134,6 +144,20 @@ def read_init_csv(scan: ScanFile, space: Space) -> InitPoints | None:
         observables=observables,
         notes=notes,
     )
+
+
+def _check_believed(scan: ScanFile, path: Path, table: pd.DataFrame, nll: Floats) -> None:
+    """Refuses NLLs that no point can have, such as -999 for one that was not computed: it would be the best of all."""
+    least = sum(
+        min(0.0, *observable.term.values) if observable.term is not None else observable.likelihood.least
+        for observable in scan.all_observables()
+    )
+    if len(nll) and nll.min() < least:
+        row = int(np.argmin(nll))
+        raise ScanFileError(
+            f"{path}, line {table.index[row]}: NLL is {nll[row]:g}, but the likelihoods of {scan.path} give none below "
+            f"{least:g}; remove the row, or the column NLL, and the points are evaluated"
+        )
 
 
 def _rescore(scan: ScanFile, table: pd.DataFrame, nll: Floats) -> tuple[NDArray[np.bool_], dict[str, Floats]]:
@@ -203,6 +227,8 @@ def _likelihoods(scan: ScanFile) -> dict[str, tuple[Likelihood, Term | None]]:
 
 def _read_table(path: Path) -> tuple[list[str], pd.DataFrame]:
     """The names in the first line, and the rows that are not empty, as texts; the index has their lines."""
+    import pandas as pd  # here: most scans start from no table
+
     with (open_parquet if is_parquet(path) else open_csv)(path) as (names, rows):
         found = list(rows)
     header = [from_text(name) for name in names]
