@@ -176,7 +176,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="where to; a PORT alone is one of loopback, 0 is any free one (default: %(default)s)",
     )
     serve.add_argument(
-        "--insecure", action="store_true", help="in plain text and to everybody, on a private network: only with --listen"
+        "--insecure", action="store_true", help="also to other machines, in plain text: only on a private network"
     )
 
     certificates = commands.add_parser(

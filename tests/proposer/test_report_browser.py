@@ -23,6 +23,7 @@ SOURCES = """[...Bokeh.documents[0].all_models].filter(m => m.type == "ColumnDat
   .map(m => m.selected.indices.length)"""
 AXES = "[...Bokeh.documents[0].all_models].map(m => m.axis_label)"
 
+
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = make_run(tmp_path_factory.mktemp("browser") / "run")
