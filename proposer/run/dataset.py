@@ -259,7 +259,9 @@ class Dataset(Stored):
         """Points that were answered since the last call, batch by batch. The first call gives all that are answered."""
         fresh, self._fresh = self._fresh, defaultdict(list)
         if fresh is None:
-            yield from filter(len, (as_told(found, found.status > 0) for _, found, _ in self._batches(1, chunk=1)))
+            for numbers, found, _ in self._batches(1):
+                answered = (as_told(found, (found.status > 0) & (found.batches == number)) for number in numbers)
+                yield from filter(len, answered)
             return
         for batch, ids in fresh.items():
             ((_, found, _),) = self._batches(batch, batch)

@@ -75,6 +75,10 @@ class Stored:
         """How many points have no answer."""
         return self._count("count(*) FROM points WHERE status IS NULL")
 
+    def first_open_batch(self) -> int | None:
+        """The number of the first batch that has points without an answer; None where every point has one."""
+        return self._count("ifnull(min(batch), 0) FROM points WHERE status IS NULL") or None
+
     def count_warned(self, warning: str) -> int:
         """How many points have a warning with these words."""
         return self._count("count(*) FROM points WHERE instr(warnings, ?)", warning)
@@ -124,7 +128,8 @@ class Stored:
 
     def best_nll(self) -> float:
         """The lowest NLL; infinite where there is none."""
-        return min((float(nll.min()) for nll in self.nlls()), default=math.inf)
+        ((best,),) = self._select("SELECT min(NLL) FROM points") if self._columns is not None else ((None,),)
+        return math.inf if best is None else float(best)
 
     def now(self, target: Target) -> Target:
         """The target by the best point of all that are answered by now; every question of this class asks here."""
