@@ -31,15 +31,13 @@ def test_own_code_of_the_readme(shell):
     folder, run = shell
     text = section("README.md", "Your own code")
     code = re.search(r"```python\n# my_model.py\n(.*?)```", text, re.DOTALL)[1]
-    filled = code.replace('"mh": ...', '"mh": 250 * point["lam"] ** 0.5').replace(
-        '"omega": ...', '"omega": point["m0"]'
-    )
-    assert "..." not in filled
-    (folder / "my_model.py").write_text(filled)
+    for gap, value in {'"mh": ...': '"mh": 250 * point["lam"] ** 0.5', '"omega": ...': '"omega": point["m0"]'}.items():
+        code = code.replace(gap, value)
+    assert "..." not in code
+    (folder / "my_model.py").write_text(code)
     init = re.search(r"`(lodescan init [^`]*)`", text)[1]
-    run(
-        f"{init} --variable m0=1,900 --variable lam=0.01,20 --observable mh=125,10 --observable omega=500,200 --points 20"
-    )
+    ranges = "--variable m0=1,900 --variable lam=0.01,20 --observable mh=125,10 --observable omega=500,200"
+    run(f"{init} {ranges} --points 20")
     said = {command: run(command) for command in commands(text) if command.startswith(("lodescan", "kill"))}
     assert [command.split()[1] for command in said] == ["check", "point", "serve", "scan", "%1"]
     check, point, _, scan, _ = said.values()
@@ -53,7 +51,7 @@ def test_both_methods_of_the_page_on_strategies(shell):
     folder, run = shell
     (folder / "examples").mkdir()
     for path in ROOT.glob("examples/toy3d.*"):
-        (folder / "examples" / path.name).write_text(path.read_text().replace("points: 1000", "points: 60"))
+        (folder / "examples" / path.name).write_text(path.read_text().replace("points: 1000", "points: 5"))
     found = commands(section("docs/choosing.md"))
     said = {command: run(command) for command in found}
     assert len(said) == 5
@@ -62,7 +60,7 @@ def test_both_methods_of_the_page_on_strategies(shell):
     with_type, without = (folder / "examples" / name for name in ("toy3d.yaml", "toy3d_lode.yaml"))
     assert "MLS_DNNC" in with_type.read_text() and "MLS_DNNC" not in without.read_text()
     methods = [json.loads(run(f"lodescan status runs/{name} --json"))["origins"] for name in ("mls", "lode")]
-    assert "smote" in methods[0] and "exploit" in methods[1]
+    assert "bootstrap" in methods[0] and "start" in methods[1]
     assert (folder / "both.html").exists()
 
 
