@@ -82,7 +82,7 @@ class Dataset(Stored):
         """Begins the run of this folder: what a point has, and values for `meta`, in one transaction."""
         with self._transaction() as db:
             schema.create(db, columns)
-            schema.write_meta(db, meta or {})
+            schema.write_first_meta(db, meta or {})
         self._columns = columns
 
     def check(self) -> None:
@@ -101,6 +101,8 @@ class Dataset(Stored):
             if last < asked or newest < batches or checkpoint[0] < batches:
                 raise Damaged("not every row is there")
             schema.read_meta(self._db)
+            if (found := self._db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+                raise Damaged(found.split("\n")[-1])
         self._last, self._newest = last, newest
 
     def close(self) -> None:
