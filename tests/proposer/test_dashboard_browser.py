@@ -68,10 +68,11 @@ def test_a_page_follows_a_scan_that_writes(
         page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("request", lambda sent: None if sent.url.startswith((server.url, "blob:")) else errors.append(sent.url))
+        page.set_default_timeout(120_000)
         page.goto(server.url)
-        page.locator("a[href^='/report']", has_text="runs/ring").click(timeout=30_000)  # the list finds a new run
+        page.locator("a[href^='/report']", has_text="runs/ring").click()  # the list finds a new run
         page.wait_for_function("document.getElementById('now').innerText.includes('running')")
-        page.wait_for_function(f"window.Bokeh && {READY}", timeout=30_000)
+        page.wait_for_function(f"window.Bokeh && {READY}")
         first, subtitle = good(page), page.locator(".sub").inner_text()
         page.evaluate("document.getElementById('best').scrollIntoView()")
         place = page.evaluate("scrollY")
@@ -116,6 +117,7 @@ def test_list_and_comparison_are_readable(browser: Browser, tmp_path: Path) -> N
         page, errors = browser.new_page(), []
         page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
         page.on("pageerror", lambda error: errors.append(str(error)))
+        page.set_default_timeout(120_000)
         page.goto(server.url)
         check_readable(page)
         page.get_by_label(f"Compare {tmp_path / 'a'}", exact=True).focus()
@@ -125,7 +127,7 @@ def test_list_and_comparison_are_readable(browser: Browser, tmp_path: Path) -> N
         page.wait_for_function("document.getElementById('list').innerText.includes('5 of 50')")
         assert page.locator("input:checked").count() == 2, "ticks outlive a new list"
         page.get_by_role("button", name="Compare the runs").click()
-        page.wait_for_function(f"window.Bokeh && {READY}", timeout=60_000)
+        page.wait_for_function(f"window.Bokeh && {READY}")
         check_readable(page)
         assert page.locator("h3", has_text=str(tmp_path / "b")).count() > 5
         said = page.locator(".sub").inner_text()
@@ -136,12 +138,13 @@ def test_list_and_comparison_are_readable(browser: Browser, tmp_path: Path) -> N
 
 def test_says_that_the_server_is_gone_and_goes_on_when_it_is_back(browser: Browser, tmp_path: Path) -> None:
     page = browser.new_page()
+    page.set_default_timeout(60_000)
     with serving(tmp_path) as server:
         port = server.server_address[1]
         page.goto(server.url)
-    page.wait_for_function("document.getElementById('now').innerText.startsWith('No answer')", timeout=10_000)
+    page.wait_for_function("document.getElementById('now').innerText.startsWith('No answer')")
     begin(tmp_path / "run").close()
     with serving(tmp_path, port=port):
-        page.wait_for_function("document.querySelector('main').innerText.includes('not finished')", timeout=10_000)
+        page.wait_for_function("document.querySelector('main').innerText.includes('not finished')")
         assert page.locator("#now").inner_text() == ""
     page.close()
