@@ -15,9 +15,9 @@ from proposer.types import Floats
 if TYPE_CHECKING:
     from proposer.strategies.lode.acquire import Context
 
-REST = ("exploit", "explore", "probe")
+OTHERS = ("exploit", "explore", "probe")
 MOST, LAST = 0.9, 200
-"""Share of a batch, and points by which this part is compared with the REST."""
+"""Share of a batch, and points by which this part is compared with the OTHERS."""
 PARTICLES = 400
 
 
@@ -25,7 +25,7 @@ def solve(context: Context, n: int) -> Floats:
     """A part: points of the region of each model, spread evenly; as many as their hits are worth beside those of the
     other parts."""
     models = context.surrogate.others()
-    of_rest, of_these = hits(context.known, REST, LAST), hits(context.known, "solve", LAST)
+    of_rest, of_these = hits(context.known, OTHERS, LAST), hits(context.known, "solve", LAST)
     n = min(n, round(MOST * context.n * of_these / (of_these + of_rest)))
     random = torch.Generator().manual_seed(int(context.generator("solve").integers(2**63)))
     taken, found = context.taken(), [np.empty((0, context.dim))]
