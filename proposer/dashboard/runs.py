@@ -14,12 +14,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from proposer.formats import show_time
-from proposer.loop import read_tally
 from proposer.run.dataset import DATASET, Dataset
 from proposer.run.record import RunRecord
 from proposer.show.panel import show_left
 from proposer.show.state import State
-from proposer.show.tally import Tally
+from proposer.show.tally import Tally, read_tally
 from scanspec import LodescanError
 
 EVERY = 2.0
