@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import shutil
 import signal
@@ -233,6 +234,9 @@ class ScratchRoot:
     def __init__(self) -> None:
         resource_tracker.ensure_running()  # before the mark: it serves this process for longer than the root
         self.path = Path(tempfile.mkdtemp(prefix="lodescan-"))
+        self._held = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        with contextlib.suppress(OSError):  # systemd-tmpfiles leaves a locked folder alone, however old its files are
+            fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         environment = {key: value for key, value in os.environ.items() if key != ROOT_MARK}
         self._janitor = subprocess.Popen(
             [sys.executable, "-m", "evaluator.leftovers", str(self.path), _folder_of_sockets()],
@@ -247,6 +251,7 @@ class ScratchRoot:
     def close(self) -> None:
         """Ends and removes everything now."""
         self._clock.close()
+        os.close(self._held)
         clear_root(self.path)
         self._janitor.communicate(b"closed")
         os.environ.pop(ROOT_MARK, None)

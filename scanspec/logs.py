@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -45,7 +45,8 @@ class _PlainHandler(logging.Handler):
     """A line a record, on standard error as it is at that moment."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(self.format(record), file=sys.stderr, flush=True)
+        with suppress(OSError):  # nobody reads it any more
+            print(self.format(record), file=sys.stderr, flush=True)
 
 
 def _handler(form: str) -> logging.Handler:

@@ -104,7 +104,7 @@ def read_observable(entry: Section, name: str, code: str | None, notes: list[str
     if window is None and flavio is not None and is_branching_ratio(flavio.name):
         window = (0.0, 1.0)  # otherwise flavio may return BR(Bs->mumu) = 209 without a message
     if window is None and slha is not None:
-        window = _PHYSICAL.get(slha.block)
+        window = _NOT_NEGATIVE if (slha.block, slha.indices) == _RELIC_DENSITY else _PHYSICAL.get(slha.block)
     measurement = _read_measurement(entry, name, flavio) if "measurement" in entry else None
     likelihood = _read_likelihood(entry, notes)
     return ObservableSpec(
@@ -207,6 +207,8 @@ _TABLES = ("WIDTH", "WIDTH1L", "BR", "BR1L")
 _RATIO, _NOT_NEGATIVE = (0.0, 1.0), (0.0, math.inf)
 _PHYSICAL = dict.fromkeys(("BR", "BR1L"), _RATIO) | dict.fromkeys(("WIDTH", "WIDTH1L", "XSECTION"), _NOT_NEGATIVE)
 """What these can be: one-loop codes write negative ones, which would be the best points under UPPER."""
+_RELIC_DENSITY = ("DARKMATTER", (1,))
+"""micrOMEGAs writes -1 where it could not compute it."""
 
 
 def _read_words(entry: Section, key: str, block: str, rest: list[Any]) -> SlhaAddress:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from evaluator.chain import Status
+from evaluator.errors import EvaluatorLost
 from evaluator.leftovers import descendants
 
 LARGEST_FOLDER = 2**30
@@ -36,8 +37,17 @@ class ScratchLimit:
         self._device = os.stat(root).st_dev
 
     def free(self) -> int | None:
-        """Bytes that are free on the disk; None where the file system does not say (one in memory without a bound)."""
-        found = os.statvfs(self._root)
+        """Bytes that are free on the disk; None where the file system does not say (one in memory without a bound).
+
+        Raises EvaluatorLost when the folder is gone: no point can run any more.
+        """
+        try:
+            found = os.statvfs(self._root)
+        except FileNotFoundError:
+            raise EvaluatorLost(
+                f"{self._root}, the folder of its scratch files, was removed while this evaluator served; what cleans "
+                "up there (a job of the system?) should leave lodescan-* alone, or set TMPDIR to another folder"
+            ) from None
         return found.f_bavail * found.f_frsize if found.f_blocks else None
 
     @property
