@@ -14,7 +14,8 @@ from proposer.strategies.lode.settings import LodeSettings
 from proposer.strategies.lode.strategy import Lode as Strategy
 from proposer.target import Target
 from proposer.types import Floats, Status, Told
-from scanspec import Likelihood, UsageError, Variable, losses_and_nll
+from scanspec import Kind, Likelihood, UsageError, Variable, losses_and_nll
+from scanspec.terms import Term, work_out
 
 MOST_REPEATS = 10
 """Batches in a row without a new point, after which a space counts as done."""
@@ -27,7 +28,9 @@ class Lode:
 
     `space`: for each variable its name and range, (low, high) with a uniform prior, or a `Variable`. `observables`: the
     likelihood of each by name, if `tell` is to be given observables, of which the search learns more than of an NLL
-    alone. The same seed and answers give the same points.
+    alone. One that is a `Term` of `scanspec.terms` is -ln L as a function of others, such as a joint Gaussian, and is
+    worked out of these, which have a likelihood too: `Likelihood()` if they enter by the term alone. The same seed and
+    answers give the same points.
 
     >>> import numpy as np
     >>> search = Lode({"x": (-3, 3), "y": (-3, 3)}, threshold=1.0, seed=1)
@@ -49,13 +52,25 @@ class Lode:
         target: Target | None = None,
         seed: int = 0,
         batch: int = 200,
-        observables: Mapping[str, Likelihood] | None = None,
+        observables: Mapping[str, Likelihood | Term] | None = None,
     ) -> None:
         """`batch`: the largest that `ask` gives. Raises UsageError for a range that is none, and unless there is either
         a threshold or a target."""
         self.space = Space([_variable(name, variable) for name, variable in space.items()])
-        self._likelihoods = dict(observables or {})
-        scored = [ScoredObservable(name, likelihood, None) for name, likelihood in self._likelihoods.items()]
+        self._terms = {name: one if isinstance(one, Term) else None for name, one in (observables or {}).items()}
+        self._likelihoods = {
+            name: Likelihood(Kind.MINUSEXPUSER) if isinstance(one, Term) else one
+            for name, one in (observables or {}).items()
+        }
+        for name, term in self._terms.items():
+            if term is not None and (unknown := set(term.observables) - set(self._likelihoods)):
+                raise UsageError(
+                    f"the term {name} is a function of {', '.join(sorted(unknown))}, of which nothing is said",
+                    next_step="give each of them a likelihood, perhaps `Likelihood()`",
+                )
+        scored = [
+            ScoredObservable(name, likelihood, term=self._terms[name]) for name, likelihood in self._likelihoods.items()
+        ]
         settings = LodeSettings(target=Target.given(threshold, target), points_per_iteration=batch)
         self._search = Strategy(self.space, settings, seed, scored)
         self._known = KeySet()  # of points that were asked for or added
@@ -143,9 +158,11 @@ class Lode:
             )
         values = np.full((len(x), len(self._likelihoods)), np.nan)
         if observables is not None:
-            if missing := sorted(set(self._likelihoods) - set(observables)):
+            if missing := sorted(name for name, term in self._terms.items() if not term and name not in observables):
                 raise UsageError(f"there are no values of {', '.join(missing)}", next_step="tell every observable")
-            values = np.column_stack([np.asarray(observables[name], dtype=np.float64) for name in self._likelihoods])
+            given = [np.zeros(len(x)) if term else observables[name] for name, term in self._terms.items()]
+            values = np.column_stack([np.asarray(column, dtype=np.float64) for column in given])
+            values = work_out(list(self._terms), list(self._terms.values()), values)
             if nll is None:
                 nll = np.where(
                     np.isnan(values).any(axis=1), np.nan, losses_and_nll([*self._likelihoods.values()], values)[1]

@@ -12,6 +12,7 @@ import pytest
 import proposer
 from proposer.run.dataset import Dataset, DatasetError
 from scanspec import Kind, Likelihood, UsageError, Variable
+from scanspec.terms import Term, TermKind
 from tests.proposer.runs import make_run
 
 
@@ -132,3 +133,29 @@ def test_lode_with_a_target_that_follows_the_best_point() -> None:
         proposer.Lode({"x": (0, 1)})
     with pytest.raises(UsageError, match="a threshold or a target"):
         proposer.Lode({"x": (0, 1)}, threshold=1.0, target=target)
+
+
+def test_lode_learns_the_observables_behind_a_joint_term(caplog: pytest.LogCaptureFixture) -> None:
+    """A joint Gaussian of a and b, and a measured c: the NLL is that of the formula, and LODE does not work on it."""
+    root = np.linalg.cholesky([[0.01, 0.006], [0.006, 0.01]])
+    term = Term(TermKind.JOINT_GAUSS, ("a", "b"), mean=(0.3, 0.6), root=tuple(map(tuple, root.tolist())))
+    likelihoods: dict[str, Likelihood | Term] = {
+        "a": Likelihood(),
+        "b": Likelihood(),
+        "ab": term,
+        "c": Likelihood(Kind.GAUSS, 0.5, 0.1),
+    }
+    search = proposer.Lode({"x": (0, 1), "y": (0, 1)}, threshold=3.0, seed=1, batch=40, observables=likelihoods)
+    good = 0
+    for _ in range(5):
+        points = search.ask()
+        x, y = points.T
+        search.tell(points, observables={"a": x, "b": y**2, "c": x * y})
+        z = np.linalg.solve(root, np.stack([x - 0.3, y**2 - 0.6]))
+        good += int(((z**2).sum(axis=0) / 2 + ((x * y - 0.5) / 0.1) ** 2 / 2 < 3.0).sum())
+    assert search.good == good > 20
+    assert "the NLL alone" not in caplog.text
+    with pytest.raises(UsageError, match="there are no values of b"):
+        search.tell(search.ask(), observables={"a": 1.0, "c": 1.0})
+    with pytest.raises(UsageError, match="the term ab is a function of b, of which nothing is said"):
+        proposer.Lode({"x": (0, 1)}, threshold=3.0, observables={"a": Likelihood(), "ab": term})
