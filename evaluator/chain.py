@@ -25,7 +25,6 @@ from evaluator.errors import (
     CodeTimedOut,
     ConfigurationError,
     ObservableFailed,
-    words_of,
 )
 from evaluator.expressions import Expression
 from evaluator.files import FULL
@@ -34,13 +33,11 @@ from evaluator.fitting import Solver
 from evaluator.readings import Found, Known, Reading, check_conditions, read_all
 from scanspec import Likelihood, LodescanError, ObservableSpec, ScanFile, ScanFileError, losses_and_nll
 from scanspec.files import read_bytes
+from scanspec.raised import printable, what_was_raised, words_of
 from scanspec.spectrum import FILES_NOT_KEPT
 
 MOST_WARNINGS = 20
 """The most warnings that one point may have."""
-
-LONGEST_TEXT = 500
-"""The most characters of a message or a warning."""
 
 LARGEST_SPECTRA = 2**20
 """The most bytes of spectrum files that one point may return."""
@@ -204,7 +201,7 @@ class Chain:
         except LodescanError:  # of the scan file
             raise
         except Exception as error:  # noqa: BLE001  # of a kind of code that has not looked at its own faults
-            status, message = Status.FAILED, f"{type(error).__name__}: {words_of(error)}"
+            status, message = Status.FAILED, what_was_raised(error)
         self.used_scratch = point.used_scratch or (self._solver is not None and bool(progress.seconds))
         # 5. the spectrum files of a point that is good enough
         spectra: list[bytes] = []
@@ -290,9 +287,3 @@ def _make_steps(scan: ScanFile, known: Known) -> list[Step]:
     if faults:
         raise ConfigurationError("\n".join(faults))
     return steps
-
-
-def printable(text: str) -> str:
-    """One line of bounded length without control characters: it ends in logs, tables and terminals."""
-    words = " ".join(text[: 4 * LONGEST_TEXT].split())
-    return "".join(char for char in words if char.isprintable())[:LONGEST_TEXT]

@@ -14,22 +14,6 @@ class ConfigurationError(LodescanError, ValueError):
     next_step = "correct that, then `lodescan-evaluator check FILE` tries every code once"
 
 
-def words_of(error: BaseException) -> str:
-    """The text of an exception. A user's exception may fail even when it is turned into text."""
-    try:
-        return str(error)
-    except Exception as another:  # noqa: BLE001
-        return f"its words cannot be had: {type(another).__name__}"
-
-
-def shown(value: object) -> str:
-    """The beginning of a user's value, as Python prints it."""
-    try:
-        return f"{value!r:.100}"
-    except Exception as error:  # noqa: BLE001
-        return f"a {type(value).__name__} that cannot be shown ({type(error).__name__})"
-
-
 class CodeFailed(Exception):
     """A code gave no usable answer, which says nothing about the physics. Status FAILED."""
 

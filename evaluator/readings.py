@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 
 from evaluator import InvalidPoint
 from evaluator.codes.point import Point
-from evaluator.errors import CodeFailed, ObservableFailed, shown
+from evaluator.errors import CodeFailed, ObservableFailed
 from evaluator.expressions import Expression
 from scanspec import ObservableSpec, ScanFile
 from scanspec.blocks import to_float
 from scanspec.document import closest, plain_name
+from scanspec.raised import shown
 from scanspec.spectrum import EntryMissing
 
 

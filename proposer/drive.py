@@ -17,11 +17,9 @@ from proposer.evaluation.backend import EvaluationBackend
 from proposer.evaluation.work import Work
 from proposer.keys import KeySet, row_keys
 from proposer.space import Space
+from proposer.stopping import MOST_REPEATS
 from proposer.strategies.base import Strategy
 from proposer.types import Outcome, Pending, Status, Told
-
-MOST_REPEATS = 100
-"""Batches in a row of which every point is known already, after which it ends."""
 
 
 class Step(NamedTuple):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +23,7 @@ from proposer.show.progress import Progress
 from proposer.show.tally import Tally
 from proposer.show.watcher import Watcher
 from proposer.space import Space
-from proposer.stopping import FirstGood
+from proposer.stopping import MOST_REPEATS, FirstGood
 from proposer.strategies.base import Strategy
 from proposer.target import Target
 from proposer.telling import AsTheyCome, InOrder, Telling
@@ -44,9 +45,6 @@ MOST_AT_FIRST = 1000
 
 SAVE_TIME_EVERY = 5.0
 """Seconds between two notes of the time that a run has taken: a kill loses no more of it."""
-
-MOST_REPEATS = 100
-"""Batches in a row of which every point is known already, after which a scan ends."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +102,7 @@ class Scan:
         record = RunRecord.read(dataset.meta())
         self._seconds, self._evaluators = record.seconds, record.evaluators
         tally.raced = record.raced
-        self._start = time.monotonic()
+        self._start, self._over = time.monotonic(), threading.Event()
         self._saved = -math.inf
         self._eager, self._thought = eager, FIRST_THOUGHT
         self._work = Work(space.names)
@@ -122,7 +120,8 @@ class Scan:
     def run(self) -> str:
         """Runs until a stop condition is met, and returns it in words. The same folder goes on where it stopped."""
         try:
-            with ThreadPoolExecutor(1, "strategy") as self._thinker:
+            with ThreadPoolExecutor(1, "strategy") as self._thinker, ExitStack() as first:
+                first.callback(self._over.set)  # the executor waits for its thread, which may be in a long training
                 reason = self._run()
             self._keep()
             return reason
@@ -201,7 +200,7 @@ class Scan:
     def _think(self, least: int) -> tuple[Batch, bytes] | None:
         start, trained = time.monotonic(), self._trained
         try:
-            with within(self._until):
+            with within(self._until, self._over):
                 batch = self._strategy.ask(least)
         except OutOfTime:
             return None

@@ -13,7 +13,7 @@ import torch
 from proposer.asked import Asked, check_agreement, describe_limits, notes_on
 from proposer.ending import conclude, conclude_again, draw_pictures
 from proposer.evaluation.backend import Description, EvaluationBackend, NoEvaluator
-from proposer.loop import Limits, Scan, read_tally
+from proposer.loop import Scan, read_tally
 from proposer.run.dataset import DATASET, Dataset
 from proposer.run.folder import check_no_foreign_files
 from proposer.run.manifest import (
@@ -41,9 +41,10 @@ from proposer.show.progress import About, Progress
 from proposer.show.tally import Tally
 from proposer.show.voice import say
 from proposer.show.watcher import Watcher
-from proposer.strategies.base import Settings
+from proposer.strategies.base import Strategy
 from proposer.strategies.choice import make_strategy, type_name
 from proposer.types import Outcome
+from proposer.wire.attendance import Purpose
 from proposer.wire.pool import Pool
 from proposer.wire.security import PLAIN, Security
 from scanspec import ScanFile
@@ -76,16 +77,18 @@ def open_pool(
     asked: Asked, places: Sequence[str], *, security: Security = PLAIN, race: bool = True, trace: int = 0
 ) -> Pool:
     """The evaluators at these addresses. They keep the spectrum files that the scan file asks for. `trace`: see
-    Attendance.
+    Purpose.
     """
     return Pool(
         places,
         security=security,
         say=say,
-        spectra_below=kept_below(asked.spec, asked.settings.target),
-        file=asked.spec.path,
-        run=asked.spec.run_name,
-        trace=trace,
+        purpose=Purpose(
+            spectra_below=kept_below(asked.spec, asked.settings.target),
+            file=asked.spec.path,
+            run=asked.spec.run_name,
+            trace=trace,
+        ),
         race=race,
     )
 
@@ -96,116 +99,159 @@ def scan_with(backend: EvaluationBackend, asked: Asked, options: ScanOptions, fo
 
     Everything is checked before anything is written.
     """
-    spec, settings, limits, space, init = asked
-    folder, wait, eager = options.folder_of(spec), options.wait, options.eager
+    spec = asked.spec
     with ExitStack() as opened:
         opened.callback(backend.close)
-        # First of all, and as a writer: a kill may have left half a commit, which no reader can undo.
-        dataset = opened.enter_context(Dataset(folder)) if (folder / DATASET).exists() else None
-        stored = RunRecord() if dataset is None else RunRecord.read(dataset.meta())
-        if not stored.started:
-            check_no_foreign_files(folder)
-        changed, differs = target_change(stored, settings.target), None
-        if stored.started:
-            differs = scan_difference(folder, stored, spec, options.seed, but_for_target=changed is not None)
-        done = differs is None and changed is None and is_finished(stored, spec)
-
-        def fits(description: Description) -> None:
-            check_agreement(spec, description, backend.where)
-            if differs is not None:
-                raise another_run(folder, differs)
-            if dataset is not None and stored.started:
-                check_same_evaluator(dataset, stored, description, same_physics=options.same_physics)
-
+        # 1. See what is in the folder.
+        found = _look(opened, asked, options)
+        # 2. Find an evaluator that computes what is asked for. A run that is finished needs none.
         try:
-            description = backend.describe(0.0 if done else WAIT_AT_START if wait is None else wait, fits)
+            description = _describe(backend, asked, options, found)
         except NoEvaluator:
-            if not done or dataset is None:
+            if found.dataset is None or not found.done:
                 raise
-            code = conclude_again(dataset, limits, settings, stored)
-            draw_pictures(folder, spec, report=options.report)
-            return code
-        seed = choose_seed(spec, options.seed, stored)
-        threads = opened.enter_context(_threads(stored))
-        strategy = make_strategy(type_name(spec), space, settings, seed, description.observables)
-        if eager and not strategy.eager:
-            raise spec.setup.error(
-                f"{type_name(spec)} learns from whole batches, so it cannot scan with --eager", "type"
-            )
-        columns = columns_of(spec, description)
-        dataset = dataset or opened.enter_context(Dataset(folder))
-        aims = {"points": limits.points, **settings.target.to_meta(), "stopped": None}
-        if stored.started:
-            if changed is not None:
-                change_target(dataset, spec, settings.target, changed)
-                say(f"note: {changed}; every point is counted anew")
-            dataset.set_meta(aims)
+            code = conclude_again(found.dataset, asked.limits, asked.settings, found.stored)
         else:
-            if dataset.meta():
-                raise AnotherRun(
-                    f"{folder}: another process has just started a run here", next_step="choose another folder"
-                )
-            start_run(dataset, columns, scan=spec, description=description, seed=seed, threads=threads, aims=aims)
-            keep_scan_file(folder, spec)
-        if word := keep_records(dataset):
-            say(f"note: {word}")
-        if eager:
-            note_eager(dataset)
-        if init is not None and dataset.batches == 0:
-            known = init.outcomes(spec, [observable.name for observable in description.observables])
-            dataset.add_batch(init.batch, init.values, strategy.checkpoint(), known)
-        _introduce(
-            spec,
-            limits,
-            settings=settings,
-            description=description,
-            folder=folder,
-            seed=seed,
-            dataset=dataset if stored.started else None,
-        )
-        for line in init.notes if init is not None and not stored.started else []:
-            say(f"note: {line}")
-        most = min(limits.evaluations, limits.points) if reads_rows(spec.setup) else limits.evaluations
-        names = [observable.name for observable in description.observables]
-        tally = read_tally(dataset, limits.points, settings.target, most, names)
-        tally.start = int(getattr(strategy, "start_points", 0))
-        good_points = GoodPoints(folder / GOOD_POINTS, list(space.names), names, settings.target, limits.points)
-
-        def explain(failed: Outcome) -> list[str]:
-            found = dataset.point(failed.id)
-            values = None if found is None else found.params[0]
-            return show_failed(spec.path, space.names, values, failed.failed_code, failed.message)
-
-        about = About(
-            run=spec.run_name,
-            method=type_name(spec),
-            variables=space.names,
-            evaluator=f"{description.backend} on {backend.where}",
-            workers=description.concurrency,
-            seconds=stored.seconds,
-        )
-        with Progress(tally, explain, about) as progress:
-            run = Scan(
-                dataset=dataset,
-                strategy=strategy,
-                space=space,
-                backend=backend,
-                good_points=good_points,
-                limits=limits,
-                tally=tally,
-                progress=progress,
-                wait=WAIT_LATER if wait is None else wait,
-                eager=eager,
-                files_of_good=settings.target.follows and keeps_good_ones(spec),
-                watchers=follow(tally, description, folder / DATASET),
-            )
-            reason = run.run()
-        backend.finish()
-        dataset.set_meta({"stopped": reason, "stopped_with": stop_values(spec)})
-        note_best(dataset, settings.target)
-        code = conclude(dataset, reason, tally, run.seconds)
-        draw_pictures(folder, spec, report=options.report)
+            # 3. Begin the run, or go on with it, and search until a stop condition is met.
+            run = _begin(opened, asked, options, found, description)
+            reason, tally, seconds = _search(backend, asked, options, run, follow)
+            # 4. Keep why it has stopped. Only then may evaluators end.
+            run.dataset.set_meta({"stopped": reason, "stopped_with": stop_values(spec)})
+            note_best(run.dataset, asked.settings.target)
+            backend.finish()
+            # 5. Tell what was found.
+            code = conclude(run.dataset, reason, tally, seconds)
+        draw_pictures(options.folder_of(spec), spec, report=options.report)
     return code
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What is in the folder. `dataset`: None where no run was begun. `differs`: what makes this scan another run than
+    that one; `changed`: how only its target has changed; None where nothing has. `done`: nothing is left to do.
+    """
+
+    dataset: Dataset | None
+    stored: RunRecord
+    differs: str | None
+    changed: str | None
+    done: bool
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What a search needs of a run; `seconds`: of all commands before this one."""
+
+    dataset: Dataset
+    strategy: Strategy
+    description: Description
+    seconds: float
+
+
+def _look(opened: ExitStack, asked: Asked, options: ScanOptions) -> _Found:
+    """First of all, and as a writer: a kill may have left half a commit, which no reader can undo."""
+    spec, folder = asked.spec, options.folder_of(asked.spec)
+    dataset = opened.enter_context(Dataset(folder)) if (folder / DATASET).exists() else None
+    stored = RunRecord() if dataset is None else RunRecord.read(dataset.meta())
+    if not stored.started:
+        check_no_foreign_files(folder)
+    changed, differs = target_change(stored, asked.settings.target), None
+    if stored.started:
+        differs = scan_difference(folder, stored, spec, options.seed, but_for_target=changed is not None)
+    done = differs is None and changed is None and is_finished(stored, spec)
+    return _Found(dataset, stored, differs, changed, done)
+
+
+def _describe(backend: EvaluationBackend, asked: Asked, options: ScanOptions, found: _Found) -> Description:
+    """What the first evaluator computes that fits the scan file and the run."""
+
+    def fits(description: Description) -> None:
+        check_agreement(asked.spec, description, backend.where)
+        if found.differs is not None:
+            raise another_run(options.folder_of(asked.spec), found.differs)
+        if found.dataset is not None and found.stored.started:
+            check_same_evaluator(found.dataset, found.stored, description, same_physics=options.same_physics)
+
+    wait = WAIT_AT_START if options.wait is None else options.wait
+    return backend.describe(0.0 if found.done else wait, fits)
+
+
+def _begin(opened: ExitStack, asked: Asked, options: ScanOptions, found: _Found, description: Description) -> _Run:
+    """Writes what the run starts with, or what is new in one that goes on, and says what is scanned."""
+    spec, settings, limits, space, init = asked
+    folder, stored = options.folder_of(spec), found.stored
+    seed = choose_seed(spec, options.seed, stored)
+    threads = opened.enter_context(_threads(stored))
+    strategy = make_strategy(type_name(spec), space, settings, seed, description.observables)
+    if options.eager and not strategy.eager:
+        raise spec.setup.error(f"{type_name(spec)} learns from whole batches, so it cannot scan with --eager", "type")
+    columns = columns_of(spec, description)
+    dataset = found.dataset or opened.enter_context(Dataset(folder))
+    aims = {"points": limits.points, **settings.target.to_meta(), "stopped": None}
+    if stored.started:
+        if found.changed is not None:
+            change_target(dataset, spec, settings.target, found.changed)
+            say(f"note: {found.changed}; every point is counted anew")
+        dataset.set_meta(aims)
+    else:
+        if dataset.meta():
+            raise AnotherRun(
+                f"{folder}: another process has just started a run here", next_step="choose another folder"
+            )
+        start_run(dataset, columns, scan=spec, description=description, seed=seed, threads=threads, aims=aims)
+        keep_scan_file(folder, spec)
+    if word := keep_records(dataset):
+        say(f"note: {word}")
+    if options.eager:
+        note_eager(dataset)
+    if init is not None and dataset.batches == 0:
+        known = init.outcomes(spec, [observable.name for observable in description.observables])
+        dataset.add_batch(init.batch, init.values, strategy.checkpoint(), known)
+    _introduce(asked, description, folder=folder, seed=seed, dataset=dataset if stored.started else None)
+    return _Run(dataset, strategy, description, stored.seconds)
+
+
+def _search(
+    backend: EvaluationBackend, asked: Asked, options: ScanOptions, run: _Run, follow: Follow
+) -> tuple[str, Tally, float]:
+    """Scans until a stop condition is met; returns it in words, the counts, and the seconds of all commands."""
+    spec, settings, limits, space, _ = asked
+    folder, dataset, description = options.folder_of(spec), run.dataset, run.description
+    most = min(limits.evaluations, limits.points) if reads_rows(spec.setup) else limits.evaluations
+    names = [observable.name for observable in description.observables]
+    tally = read_tally(dataset, limits.points, settings.target, most, names)
+    tally.start = int(getattr(run.strategy, "start_points", 0))
+
+    def explain(failed: Outcome) -> list[str]:
+        found = dataset.point(failed.id)
+        values = None if found is None else found.params[0]
+        return show_failed(spec.path, space.names, values, failed.failed_code, failed.message)
+
+    about = About(
+        run=spec.run_name,
+        method=type_name(spec),
+        variables=space.names,
+        evaluator=f"{description.backend} on {backend.where}",
+        workers=description.concurrency,
+        seconds=run.seconds,
+    )
+    with Progress(tally, explain, about) as progress:
+        scan = Scan(
+            dataset=dataset,
+            strategy=run.strategy,
+            space=space,
+            backend=backend,
+            good_points=GoodPoints(folder / GOOD_POINTS, list(space.names), names, settings.target, limits.points),
+            limits=limits,
+            tally=tally,
+            progress=progress,
+            wait=WAIT_LATER if options.wait is None else options.wait,
+            eager=options.eager,
+            files_of_good=settings.target.follows and keeps_good_ones(spec),
+            watchers=follow(tally, description, folder / DATASET),
+        )
+        reason = scan.run()
+    return reason, tally, scan.seconds
 
 
 @contextmanager
@@ -222,17 +268,9 @@ def _threads(stored: RunRecord) -> Iterator[int]:
         torch.use_deterministic_algorithms(before[1])
 
 
-def _introduce(
-    spec: ScanFile,
-    limits: Limits,
-    *,
-    settings: Settings,
-    description: Description,
-    folder: Path,
-    seed: int,
-    dataset: Dataset | None,
-) -> None:
+def _introduce(asked: Asked, description: Description, *, folder: Path, seed: int, dataset: Dataset | None) -> None:
     """Prints what is scanned, and how. `dataset`: of a run that continues."""
+    spec, settings, limits, _, init = asked
     say(
         f"{spec.run_name}: {len(spec.variables)} variables; evaluator {description.backend}, "
         f"{description.concurrency} points at once"
@@ -240,6 +278,8 @@ def _introduce(
     target = (settings.target if dataset is None else dataset.now(settings.target)).describe()
     say(f"good: {target}; stops at {describe_limits(limits)}; seed {seed}; folder {folder}")
     for line in notes_on(spec, settings.target.threshold):
+        say(f"note: {line}")
+    for line in init.notes if init is not None and dataset is None else []:
         say(f"note: {line}")
     if dataset is not None and dataset.points:
         say(

@@ -1,5 +1,5 @@
-"""The first good points by id. A scan stops when there are enough of them, and the speed of evaluators does not change
-which they are.
+"""When a scan stops: with the first good points by id, where the speed of evaluators does not change which they are, or
+when nothing new is asked for.
 """
 
 from __future__ import annotations
@@ -7,6 +7,9 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Iterable
+
+MOST_REPEATS = 100
+"""Batches in a row of which every point is known already, after which a scan ends."""
 
 
 class FirstGood:

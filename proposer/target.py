@@ -71,12 +71,16 @@ class Target:
 
     @staticmethod
     def given(threshold: float | None, target: Target | None) -> Target:
-        """The rule that a caller gives in one of two ways. Raises UsageError unless it is one of them."""
+        """The rule that a caller gives in one of two ways. Raises UsageError unless it is one of them, and for NaN."""
         if threshold is not None and target is None:
-            return Target(float(threshold))
-        if threshold is None and target is not None:
-            return target.rule
-        raise UsageError("good points need a threshold or a target", next_step="give one of the two")
+            found = Target(float(threshold))
+        elif threshold is None and target is not None:
+            found = target.rule
+        else:
+            raise UsageError("good points need a threshold or a target", next_step="give one of the two")
+        if math.isnan(found.threshold) or math.isnan(found.above):
+            raise UsageError(f"the threshold is {found.threshold:g}", next_step="give a number")
+        return found
 
     @classmethod
     def read(cls, scan: ScanFile, default: Target) -> Self:

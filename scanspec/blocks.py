@@ -9,9 +9,11 @@ from functools import cached_property
 from itertools import takewhile
 
 _COMMENT = re.compile(r"#[^\n]*")
-# neither a number nor a comment
-_OF_MICROSOFT = re.compile(r"(?<=\s)([+-]?)1\.#(?:IND|QNAN|SNAN|INF)\S*", re.IGNORECASE)
-_NO_E = re.compile(r"([+-]?(?:\d+\.\d*|\.\d+))([+-]\d{3})")  # Fortran drops the E before three digits: 1.5-101
+# 1.#INF is neither a number nor a comment; with few digits Microsoft's library rounds these letters, as in 1.#J
+OF_MICROSOFT = re.compile(
+    r"(?<!\S)([+-]?)1\.#(?:(?:IND|QNAN|SNAN|INF)\S*|(?:IO|J|QNB|QO|R|SNB|SO|T)(?:e[+-]\d+)?(?!\S))", re.IGNORECASE
+)
+NO_E = re.compile(r"([+-]?(?:\d+\.\d*|\.\d+))([+-]\d{3})")  # Fortran drops the E before three digits: 1.5-101
 _WHOLE = re.compile(r"[+-]?[0-9]+")  # not 1_0 and not other alphabets, as int() takes
 _GLUED = re.compile(r"(?<=\d)(?=-)")  # two columns without a blank between: 1-9.9E-01
 _TOUCHING = re.compile(r"\d-\d*\.\d")
@@ -33,7 +35,7 @@ def to_float(word: str) -> float:
     try:
         return float(word)
     except ValueError:
-        match = _NO_E.fullmatch(word)
+        match = NO_E.fullmatch(word)
         return float(f"{match[1]}E{match[2]}" if match else word.replace("D", "E").replace("d", "e"))
 
 
@@ -54,7 +56,7 @@ class Block:
     def text(self) -> str:
         """The lines without comments."""
         if ".#" in self.raw:
-            return _COMMENT.sub("", _OF_MICROSOFT.sub(r" \1nan", self.raw))
+            return _COMMENT.sub("", OF_MICROSOFT.sub(r"\1nan", self.raw))
         return _COMMENT.sub("", self.raw) if "#" in self.raw else self.raw
 
     def rows(self) -> Iterator[list[str]]:

@@ -12,6 +12,8 @@ from scanspec.rows import read_columns
 if TYPE_CHECKING:
     from scanspec.scanfile import ScanFile
 
+MOST_BINS = 10**6
+
 METHODS = ("HBOS", "Optimiser", "none")
 
 
@@ -27,7 +29,11 @@ def read_novelty(setup: Section) -> tuple[str, int, str]:
     direction = more.text("direction", "min")
     if direction not in ("min", "max"):
         raise more.wrong("direction", "min or max")
-    return method, more.integer("n_bins", setup.integer("novelty_bins", 100, low=2), low=2), direction
+    bins = more.integer("n_bins", setup.integer("novelty_bins", 100, low=2), low=2)
+    if bins > MOST_BINS:
+        section, key = (more, "n_bins") if "n_bins" in more else (setup, "novelty_bins")
+        raise section.wrong(key, f"at most {MOST_BINS:,}")
+    return method, bins, direction
 
 
 def read_names(section: Section, key: str, what: str, known: Collection[str]) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,11 +22,14 @@ class NotCsv(ValueError):
 def open_csv(path: Path) -> Iterator[tuple[list[str], Iterator[tuple[int, list[str]]]]]:
     """The names in the first line, in plain spelling and without a leading #, and the rows below it.
 
-    Each row that is not empty comes with its line number, as texts. Raises NotCsv and OSError.
+    Each row that is not empty comes with its line number, as texts; bytes that are not UTF-8 matter only where a number
+    belongs. Raises NotCsv and OSError.
     """
-    with open(path, newline="", encoding="utf-8-sig", opener=open_regular) as file:
+    with open(path, newline="", encoding="utf-8-sig", errors="replace", opener=open_regular) as file:
         rows = _rows(file)
         names = [plain_name(name.strip().lstrip("#").strip()) for name in next(rows, (1, []))[1]]
+        if any(unicodedata.category(char) == "Cc" and char != "\t" for name in names for char in name):
+            raise NotCsv("its first line is not text in UTF-8; save the table as CSV in UTF-8")
         _check_delimiter(names)
         yield names, _checked(rows, len(names))
 
@@ -35,7 +39,7 @@ def _rows(file: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
     while True:
         try:
             row = next(reader, None)
-        except (csv.Error, UnicodeDecodeError) as error:
+        except csv.Error as error:
             raise NotCsv(f"line {max(1, reader.line_num)}: {error}") from None
         if row is None:
             return

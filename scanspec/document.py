@@ -66,6 +66,8 @@ class Section:
     def _accept_name(self, name: str, key: Any) -> None:
         if name in self._found:
             raise self.error(f"{self._at(name)} is there twice", key)
+        if name != name.strip():
+            raise self.error(f"{self._at(repr(name[:40]))}: a name must not begin or end with a blank", key)
         if not name.isprintable() or len(name) > _LONGEST_NAME:
             what = self._at(repr(name[:40]))
             raise self.error(f"{what}: a name has at most {_LONGEST_NAME} characters, all of which print", key)
@@ -186,7 +188,12 @@ class Section:
         value = self.raw(key)
         if isinstance(value, (CommentedMap, CommentedSeq)):
             raise self.wrong(key, "text")
-        return str(value)
+        return _written(value)
+
+    def expression(self, key: str) -> str:
+        """An expression. A number is as Python writes it, because digests of the physics hold it so."""
+        self.text(key)
+        return str(self.raw(key))
 
     def path_text(self, key: str) -> str:
         """The path of a file as it is written; empty where there is none, also for the empty text of BSMArt's files."""
@@ -217,7 +224,7 @@ class Section:
             return [self.text(key)]
         if any(isinstance(entry, (CommentedMap, CommentedSeq)) or entry is None for entry in value):
             raise self.wrong(key, "a list of texts")
-        return [str(entry) for entry in value]
+        return [_written(entry) for entry in value]
 
 
 def closest(word: Any, known: Iterable[str]) -> str:
@@ -255,6 +262,11 @@ def every_key(content: object) -> set[str]:
     if not isinstance(content, dict):
         return set()
     return {plain_name(str(key)) for key in content}.union(*map(every_key, content.values()))
+
+
+def _written(value: Any) -> str:
+    """A number as the file has it: the text 1.10 is not 1.1."""
+    return str(getattr(value, "written", value))
 
 
 def _show(value: Any) -> str:

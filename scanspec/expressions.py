@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import keyword
+import math
 import re
 import warnings
 from collections.abc import Collection
@@ -101,6 +102,8 @@ def _fault(tree: ast.AST, known: Collection[str], variables: int, off: Collectio
                 return "may call functions by their names and index VARIABLE by a number, nothing else"
             case ast.Constant() if not isinstance(node.value, (int, float)):
                 return "may hold numbers only"
+            case ast.Constant(value=float(number)) if math.isinf(number):
+                return "has a number that is too large"
             case ast.BinOp(op=ast.BitXor()):
                 return "uses ^; write ** for a power"
             case ast.BinOp(op=ast.MatMult() | ast.LShift() | ast.RShift()):
@@ -129,6 +132,8 @@ def _why_not(text: str, known: Collection[str]) -> str:
         return odd
     if not text.strip():
         return ": it is empty"
+    if fortran := re.search(r"(?<![\w.])(\d+\.?\d*|\.\d+)[dD]([+-]?\d+)(?!\w)", text):
+        return f": write {fortran[1]}e{fortran[2]} for {fortran[0]}"
     words = re.findall(r"[^\W\d]\w*", text)
     reserved = [word for word in words if keyword.iskeyword(word) and word not in _WORDS_OF_EXPRESSIONS]
     if reserved:

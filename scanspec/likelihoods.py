@@ -39,6 +39,7 @@ class Kind(enum.Enum):
     CFUNCTION = "CFUNCTION"
 
 
+_BELOW_ZERO = frozenset({Kind.BIAS, Kind.USER, Kind.EXPUSER, Kind.MINUSEXPUSER})
 NEEDS_MEAN_AND_SIGMA = frozenset({Kind.GAUSS, Kind.UPPER, Kind.LOWER, Kind.LOG, Kind.BIAS})
 
 
@@ -57,6 +58,11 @@ class Likelihood:
     lower: float = -math.inf
     upper: float = math.inf
     log_scaling: bool = False
+
+    @property
+    def least(self) -> float:
+        """The greatest lower bound of the loss."""
+        return -LARGEST_LOSS if self.kind in _BELOW_ZERO else 0.0
 
     # Compared by their text: from Python 3.13 on, dataclasses compare field by field, and NaN is not equal to NaN.
     def __eq__(self, other: object) -> bool:

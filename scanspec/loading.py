@@ -15,6 +15,7 @@ from ruamel.yaml.constructor import RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import (
     AliasEvent,
+    DocumentStartEvent,
     Event,
     MappingEndEvent,
     MappingStartEvent,
@@ -22,6 +23,9 @@ from ruamel.yaml.events import (
     SequenceEndEvent,
     SequenceStartEvent,
 )
+from ruamel.yaml.nodes import ScalarNode
+from ruamel.yaml.scalarfloat import ScalarFloat
+from ruamel.yaml.scalarint import ScalarInt
 
 from scanspec.faults import ScanFileError
 from scanspec.files import read_start, read_text
@@ -118,17 +122,37 @@ def _load(path: Path, text: str) -> Any:
 
 
 class _Constructor(RoundTripConstructor):
-    """Reads numbers as everywhere else in lodescan. Other words, such as 1_0, 0x1F or dates, stay texts."""
+    """Reads numbers as everywhere else in lodescan. Other words, such as 1_0, 0x1F or dates, stay texts, and so do
+    keys: the name 1e3 is not 1000.0. A number where a text belongs, such as the run 1.10, is taken as it is `written`.
+    """
+
+    # as in RoundTripConstructor, against BaseConstructor
+    def construct_mapping(self, node: Any, maptyp: Any, deep: bool = False) -> Any:  # type: ignore[override]
+        for key, _ in node.value:
+            if isinstance(key, ScalarNode) and key.tag in _READ_AS_TEXT:
+                key.tag = "tag:yaml.org,2002:str"
+        return super().construct_mapping(node, maptyp, deep=deep)
 
     def construct_yaml_int(self, node: Any) -> Any:
-        return super().construct_yaml_int(node) if _is_plain(node.value) else node.value
+        return _as_written(super().construct_yaml_int(node), node) if _is_plain(node.value) else node.value
 
     def construct_yaml_float(self, node: Any) -> Any:
         special = node.value.lower().lstrip("+-") in (".inf", ".nan")
-        return super().construct_yaml_float(node) if special or _is_plain(node.value) else node.value
+        if not special and not _is_plain(node.value):
+            return node.value
+        return _as_written(super().construct_yaml_float(node), node)
 
     def construct_yaml_timestamp(self, node: Any, values: Any = None) -> Any:
         return node.value
+
+
+_READ_AS_TEXT = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "bool", "timestamp"))
+
+
+def _as_written(number: Any, node: Any) -> Any:
+    if isinstance(number, (ScalarFloat, ScalarInt)):
+        number.written = node.value  # type: ignore[union-attr]
+    return number
 
 
 def _is_plain(text: str) -> bool:
@@ -158,12 +182,15 @@ def _check_events(path: Path, events: Iterator[Event]) -> None:
     counts, members = [0], [0]  # of what is open: values with all that is in them, and those of its own
     mappings = [False]
     sizes: dict[str, int] = {}
+    anchors: set[str | None] = set()
     for event in events:
 
         def refuse(why: str, event: Event = event) -> ScanFileError:
             line = event.start_mark.line + 1
             return ScanFileError(f"{path}, line {line}: {why}", line)
 
+        if isinstance(event, DocumentStartEvent) and event.version not in (None, (1, 2)):
+            raise refuse("a scan file is YAML 1.2, which reads yes and 010 otherwise; remove the line with %")
         if isinstance(event, (AliasEvent, ScalarEvent, MappingStartEvent, SequenceStartEvent)):
             members[-1] += 1
             if members[-1] > LONGEST_LIST:
@@ -175,6 +202,9 @@ def _check_events(path: Path, events: Iterator[Event]) -> None:
                 raise refuse(f"the alias *{event.anchor} stands within what it repeats; write the values out")
             counts[-1] += sizes.get(str(event.anchor), 0)
         elif isinstance(event, (ScalarEvent, MappingStartEvent, SequenceStartEvent)):
+            if event.anchor is not None and event.anchor in anchors:
+                raise refuse(f"the anchor &{event.anchor} is there twice; give one of them another name")
+            anchors.add(event.anchor)
             if event.tag is not None and str(event.tag) not in _USUAL_TAGS:
                 raise refuse(f"the tag {_short(event.tag)} has no meaning here; write the value alone")
             if isinstance(event, ScalarEvent):
@@ -229,6 +259,8 @@ def _explain(error: MarkedYAMLError, source: str) -> str:
     begun = error.context_mark.line + 1 if error.context_mark is not None else 0
     lines = source.splitlines()
     line = lines[mark.line] if mark is not None and mark.line < len(lines) else ""
+    if twice := re.match(r'found duplicate key "(.*?)" with value', problem):
+        return f"{twice[1]!r} is there twice, a duplicate key; keep one"
     if "unknown escape character" in problem:
         letter = mark.buffer[mark.pointer] if mark is not None and getattr(mark, "buffer", None) else ""
         return (
@@ -246,8 +278,12 @@ def _explain(error: MarkedYAMLError, source: str) -> str:
             "a colon stands where no key can be: the line is indented too far, the line before it is not complete, "
             "or a text with a colon needs quotes"
         )
+    if re.search(r"""[\w"'\]]:[\[{"'\d-]""", line):
+        return "a blank is missing behind a colon: write `name: value`"
     if "expected ',' or" in problem:
         return f"a comma is missing, or the bracket that opens in line {begun} is not closed"
+    if "expected the node content" in problem or "expected ' '" in problem:
+        return "a value is missing here, or it begins with #, !, - or another sign of YAML and needs quotes"
     if "could not find expected ':'" in problem:
         return "a line without a colon: a key needs one (name: value)"
     if "expected <block end>" in problem or "did not find expected" in problem:

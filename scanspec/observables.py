@@ -89,7 +89,7 @@ class ObservableSpec:
 def read_observable(entry: Section, name: str, code: str | None, notes: list[str]) -> ObservableSpec:
     """Reads one entry of a section `observables`; `code` is None for the file's own."""
     slha = read_address(entry) if "slha" in entry else None
-    function = entry.text("function") if "function" in entry else None
+    function = entry.expression("function") if "function" in entry else None
     if slha is not None and function is not None:
         raise entry.error(f"observable {name!r} has both slha and function; keep one", "function")
     for key in ("scale", "column", "under"):
@@ -184,7 +184,7 @@ def read_address(entry: Section, key: str = "slha", value: Any = None) -> SlhaAd
         fits = len(indices) >= 2 and isinstance(indices[0], int) and (not nested or len(indices) == 2)
     else:
         fits = not nested
-    if not fits:
+    if not fits or block in ("DECAY", "DECAY1L"):
         raise entry.wrong(key, wanted)
     if key != "slha":
         return SlhaAddress(block, indices)
@@ -251,6 +251,8 @@ def _read_likelihood(entry: Section, notes: list[str]) -> Likelihood:
     sigma = entry.number("sigma") if "sigma" in entry else math.nan
     if "scaling" in entry:
         kind = _read_kind(entry)
+        if kind is not Kind.OFF and math.isnan(mean) != math.isnan(sigma) and "range" in entry:
+            raise entry.error(f"{entry.path} has a range and one of mean and sigma; give both or none", "range")
         if math.isnan(mean) and "range" in entry:
             low, high = sorted(entry.numbers("range", 2))
             mean, sigma = (low + high) / 2, (high - low) / 2
@@ -271,12 +273,26 @@ def _read_likelihood(entry: Section, notes: list[str]) -> Likelihood:
             notes.append(f"{entry.path} has {' and '.join(unused)} {why}: it is not part of the likelihood")
     if kind is Kind.OFF:
         return Likelihood()
+    if unread := [key for key in _not_read(kind, entry) if key in entry]:
+        notes.append(f"{entry.path}: {' and '.join(map(entry.spelling, unread))} {_HAS[len(unread) > 1]} {kind.value}")
     if kind is Kind.CFUNCTION:
         return _read_cfunction(entry, mean, sigma)
     if kind in NEEDS_MEAN_AND_SIGMA:
         _check_constants(entry, kind, mean, sigma)
         return Likelihood(kind, mean, sigma)
     return Likelihood(kind)
+
+
+_HAS = ("has no meaning for the scaling", "have no meaning for the scaling")
+
+
+def _not_read(kind: Kind, entry: Section) -> tuple[str, ...]:
+    """Keys that a likelihood of this kind does not read."""
+    if kind is Kind.CFUNCTION:
+        return ()
+    if kind in NEEDS_MEAN_AND_SIGMA:
+        return ("lower_bound", "upper_bound", "log_scaling", *(("range",) if "mean" in entry else ()))
+    return ("mean", "sigma", "range", "lower_bound", "upper_bound", "log_scaling")
 
 
 _AS_TERM = "as `likelihoods: {NAME: {observables: [...], ...}}`"

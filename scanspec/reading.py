@@ -62,7 +62,7 @@ def _read(path: Path, content: CommentedMap, text: str, also: Callable[[ScanFile
     derived = {}
     for name in derived_section:
         with faults.collect():
-            derived[name] = derived_section.text(name)
+            derived[name] = derived_section.expression(name)
     codes = _read_codes(root, notes, misspelt=misspelt)
     with faults.collect():
         if setup.boolean("skip_slha_files", False) and any("command" in code.section for code in codes):
@@ -314,7 +314,7 @@ def _read_blocks(root: Section) -> tuple[dict[str, dict[tuple[int, ...], str]], 
                         raise entries.error(f"the entry {index!r} of block {block.upper()} is there twice", index)
                     if index not in entries:
                         raise entries.error(f"the entry {index!r} of block {block.upper()} has no value", index)
-                    known[position] = entries.text(index)
+                    known[position] = entries.expression(index)
                     block_lines[block.upper(), position] = f"{entries.file}, line {entries.line(index)}"
     return blocks, block_lines
 

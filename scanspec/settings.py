@@ -21,6 +21,12 @@ TYPES = ("LODE", "MLS_DNNC", "RANDOM", "SOBOL", "GRID", "CMAES", "CMAES_ND", "RE
 LARGEST_SEED = 2**53
 """Beyond, numbers of a JSON file are rounded."""
 
+MOST_AT_ONCE = 10**7
+"""Points that are in memory at the same time."""
+
+MOST_NEURONS = 10**4
+"""Of one layer: its weights are the square of that."""
+
 MOST_GRID_POINTS = 10**9
 MOST_GRID_STEPS = 10**6
 
@@ -83,20 +89,23 @@ def _check_type(
             _check_goal(setup, columns)
     if name in ("LODE", "MLS_DNNC", "RANDOM", "SOBOL", "GRID", "READ_CSV"):
         with faults.collect():
-            networks.integer("points_per_iteration", 1, low=1)
+            _at_once(networks, "points_per_iteration")
     if name == "MLS_DNNC":
-        for key in ("bootstrap_points", "candidate_points", "k_initial", "iterations", "batch_size", "epochs"):
+        for key in ("bootstrap_points", "candidate_points", "k_initial", "batch_size"):
+            with faults.collect():
+                _at_once(networks, key)
+        for key in ("iterations", "epochs"):
             with faults.collect():
                 networks.integer(key, 1, low=1)
         with faults.collect():
-            networks.integer("neurons", 2, low=2)
+            _at_once(networks, "neurons", low=2, most=MOST_NEURONS)
         with faults.collect():
             networks.number_in("random_fraction", 0.0, 0.0, 1.0)
         with faults.collect():
             networks.number_in("learning_rate", 1.0, 0.0, 1.0, open_low=True)
     if name in ("CMAES", "CMAES_ND"):
         with faults.collect():
-            setup.integer("population_size", 4, low=4)
+            _at_once(setup, "population_size", low=4)
         for key in ("sigma", "sigma_tolerance"):
             with faults.collect():
                 setup.number_in(key, 1.0, 0.0, 1.0, open_low=True)
@@ -125,6 +134,12 @@ def _check_type(
                 setup.integer(key, 1, low=1)
     if name == "GRID":
         _check_grid(setup, variables)
+
+
+def _at_once(section: Section, key: str, low: int = 1, most: int = MOST_AT_ONCE) -> None:
+    """Checks a number of things that must fit into the memory together."""
+    if section.integer(key, low, low=low) > most:
+        raise section.wrong(key, f"at most {most:,}")
 
 
 def _check_goal(setup: Section, columns: Collection[str]) -> None:

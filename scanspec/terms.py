@@ -12,9 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scanspec.likelihoods import Array, namespace
+
+if TYPE_CHECKING:
+    from lodescan.v1.evaluation_pb2 import JointTerm
 
 LARGEST = 1e300
 """The largest -ln L of a term before it is capped: a number for what overflows, and beyond the pole of BARLOW."""
@@ -64,18 +67,29 @@ class Term:
     values: tuple[float, ...] = ()
 
     @classmethod
-    def checked(cls, kind: TermKind, observables: Sequence[str], **numbers: Any) -> Term:
-        """A term of numbers from elsewhere, of which `root` may be flat; raises ValueError for what is no such term."""
-        count, kept = len(observables), {name: value for name, value in numbers.items() if name != "root"}
-        root = tuple(numbers.get("root", ()))
+    def checked(cls, said: JointTerm, names: Sequence[str]) -> Term:
+        """The term that an evaluator describes, whose observables have these names; UNKNOWN where it has a kind without
+        a formula here. Raises ValueError for what is no such term.
+        """
+        from lodescan.v1 import evaluation_pb2 as pb  # here, because nobody needs messages to read a scan file
+
+        observables, count = tuple(names[position] for position in said.arguments), len(said.arguments)
+        known = {pb.JointKind.Value(f"JOINT_KIND_{each.value}"): each for each in set(TermKind) - {TermKind.UNKNOWN}}
+        kind = known.get(said.kind, TermKind.UNKNOWN)
         if kind is TermKind.UNKNOWN:
-            return cls(kind, tuple(observables))
-        if kind not in ASYMMETRIC:  # numbers that a formula does not use are NaN
-            kept["minus"] = math.nan
-        if kind in (TermKind.JOINT_GAUSS, TermKind.TABLE):
-            kept["plus"] = math.nan
-        rows = tuple(root[row * count : (row + 1) * count] for row in range(count)) if root else ()
-        made = cls(kind, tuple(observables), root=rows, **kept)
+            return cls(kind, observables)
+        root = tuple(said.cholesky)
+        made = cls(
+            kind,
+            observables,
+            mean=tuple(said.mean),
+            root=tuple(root[row * count : (row + 1) * count] for row in range(count)) if root else (),
+            # numbers that a formula does not use are NaN
+            plus=math.nan if kind in (TermKind.JOINT_GAUSS, TermKind.TABLE) else said.plus,
+            minus=said.minus if kind in ASYMMETRIC else math.nan,
+            knots=tuple(tuple(axis.at) for axis in said.knots),
+            values=tuple(said.values),
+        )
         if fault := made._fault(len(root)):
             raise ValueError(f"a term of the kind {kind.value} with {fault}")
         return made

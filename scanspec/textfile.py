@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import re
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from scanspec.blocks import OF_MICROSOFT
 from scanspec.document import ScanFileError, Section
 from scanspec.files import read_text
 from scanspec.numbers import to_number
@@ -54,24 +55,25 @@ def find(section: Section, key: str) -> Path:
 def read_rows(section: Section, key: str) -> Rows:
     """The rows of the file that a key names: numbers between blanks, tabs, commas or semicolons.
 
-    Empty lines do not count, nor does what follows a #, nor a first line of words. Raises ScanFileError, with file and
-    line.
+    Empty lines do not count, nor does what follows a #, nor a first line of words; words may be in any encoding. Raises
+    ScanFileError, with file and line.
     """
     path = find(section, key)
     try:
-        text = read_text(path, LARGEST)
+        text = read_text(path, LARGEST, errors="replace")
     except OSError as error:
         raise section.error(f"{section.path}: {key}: {path} cannot be read ({error.strerror})", key) from None
-    except UnicodeDecodeError:
-        raise section.error(f"{section.path}: {key}: {path} is not a text in UTF-8", key) from None
+    if "\0" in text:
+        what = "has zero bytes, as files in UTF-16 have; save it as plain text (ASCII or UTF-8)"
+        raise section.error(f"{section.path}: {key}: {path} {what}", key)
     found = Rows(section, key, path, [], [])
     count, first = 0, True
     for line, words in enumerate(text.split("\n"), 1):
-        fields = [field.strip("\"'") for field in words.split("#")[0].replace(",", " ").replace(";", " ").split()]
-        if not fields:
+        fields = _fields(OF_MICROSOFT.sub("nan", words).split("#")[0])
+        if not any(fields):
             continue
         numbers = [to_number(field) for field in fields]
-        heading, first = first and all(number is None for number in numbers) and not _is_nan(fields), False
+        heading, first = first and all(map(_is_word, fields)), False
         if heading:
             continue
         finite = [number is not None and math.isfinite(number) for number in numbers]
@@ -79,7 +81,7 @@ def read_rows(section: Section, key: str) -> Rows:
         found.lines.append(line)
         found.rows.append([0.0 if number is None else number for number in numbers])
         if wrong is not None:
-            raise found.error(f"{wrong[:50]!r} is not a finite number", len(found.lines) - 1)
+            raise found.error(f"{wrong[:50]!r} is not a finite number{_hint(wrong, words)}", len(found.lines) - 1)
         count += len(numbers)
         if count > MOST_NUMBERS:
             raise found.error(f"there are more than {MOST_NUMBERS:,} numbers", len(found.lines) - 1)
@@ -88,12 +90,35 @@ def read_rows(section: Section, key: str) -> Rows:
     return found
 
 
-def _is_nan(fields: Sequence[str]) -> bool:
-    return any(field.lower() == "nan" for field in fields)
+def _fields(line: str) -> list[str]:
+    """The words of a line. Semicolons separate alone where there are some, and so do commas; one may end the line."""
+    separator = next((sign for sign in ";," if sign in line), None)
+    if separator is None:
+        words = line.split()
+    else:
+        words = line.strip().removesuffix(separator).split(separator)
+        if any(len(word.split()) > 1 for word in words):  # 1, 2 3
+            words = [part for word in words for part in word.split() or [""]]
+    return [word.strip().strip("\"'").strip() for word in words]
+
+
+def _hint(wrong: str, line: str) -> str:
+    if not wrong:
+        return "; a number is missing between two separators"
+    return "; a number has a point, not a comma" if ";" in line and "," in line else ""
+
+
+_MEANT_AS_NUMBER = re.compile(r"[+-]?(?:\.?\d[\d.,_edx+-]*|\*+|nan)|-+", re.IGNORECASE)
+
+
+def _is_word(field: str) -> bool:
+    """Whether a field of a first line may be one of its words, and no number that cannot be read: 1_0, 0,5, ****."""
+    return to_number(field) is None and not _MEANT_AS_NUMBER.fullmatch(field)
 
 
 def check_width(found: Rows, width: int, what: str) -> None:
     """Raises ScanFileError for the first row that has another number of columns."""
     for row, numbers in enumerate(found.rows):
         if len(numbers) != width:
-            raise found.error(f"there are {len(numbers)} numbers in the line, but {what}", row)
+            count = "is 1 number" if len(numbers) == 1 else f"are {len(numbers)} numbers"
+            raise found.error(f"there {count} in the line, but {what}", row)

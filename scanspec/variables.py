@@ -109,6 +109,8 @@ def read_variable(section: Section, name: str) -> Variable:
                 raise prior.wrong("mean", "a finite number")
             if not sigma > 0 or math.isinf(sigma):
                 raise prior.wrong("sigma", "a finite number above 0")
+        elif extra := next((key for key in ("mean", "sigma") if key in prior), None):
+            raise prior.error(f"{prior.path}: {extra} belongs to the type normal, but the type is {kind.value}", extra)
         low, high = max(low, prior.number("low", -math.inf)), min(high, prior.number("high", math.inf))
     elif "prior" in entry:
         kind = _prior_kind(entry, "prior")

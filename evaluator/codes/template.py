@@ -16,12 +16,15 @@ from evaluator import InvalidPoint
 from evaluator.errors import ConfigurationError
 from evaluator.expressions import Expression
 from evaluator.files import write_new
+from scanspec.blocks import NO_E
 from scanspec.files import read_text
+from scanspec.numbers import to_number
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([DdEe][+-]?\d+)?$")
-_INTEGER = re.compile(r"[+-]?\d+$")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([DdEe][+-]?\d+)?$", re.ASCII)
+_INTEGER = re.compile(r"[+-]?\d+$", re.ASCII)
 _AMBIGUOUS = ("e", "inf", "nan", "tau")  # constants of expressions, and words that a program may want
 _SCALE = re.compile(r"(?P<head>.*?\bQ\s*=\s*)(?P<value>\S+)(?P<rest>.*)", re.IGNORECASE)
+_GOES_ON = re.compile(r"\s*(?:[-+*/%<>=!&|]|(?:if|and|or)\b)")
 _QUOTED = re.compile(r"(?P<quote>['\"])(?P<text>[^'\"]*)(?P=quote)\s*$")
 
 _HEADS = ("BLOCK", "DECAY", "DECAY1L", "XSECTION")
@@ -132,8 +135,11 @@ class Template:
         if scale is None:
             self._pieces.append(line + "\n")
             return
+        where = f"{self._path}, line {number}"
+        if _GOES_ON.match(scale["rest"]):
+            raise ConfigurationError(f"{where}: an expression must have no blanks: {_body(line).strip()!r:.100}")
         self._pieces.append(scale["head"])
-        self._add_value(scale["value"], f"{self._path}, line {number}")
+        self._add_value(scale["value"], where)
         self._pieces.append(line[scale.end("value") :] + "\n")
 
     def _add_entry(self, line: str, words: list[str], number: int, replaced: Entry | None = None) -> None:
@@ -171,6 +177,10 @@ class Template:
         if _NUMBER.match(value):
             self._pieces.append(value)
             return
+        if fortran := NO_E.fullmatch(value):
+            raise ConfigurationError(
+                f"{where}: {value} may be a difference or, as Fortran writes it, {fortran[1]}E{fortran[2]}; write it so"
+            )
         if value in _AMBIGUOUS and value not in self._known:
             raise ConfigurationError(
                 f"{where}: {value} may be a number or a text; write '{value}', in quotes, for the text, "
@@ -187,10 +197,14 @@ class Template:
         quoted = _QUOTED.match(value)
         if quoted:
             self._pieces.append(quoted["text"])
-        elif _NUMBER.match(value) and not _INTEGER.match(value):
-            self._pieces.append(_format(float(value.upper().replace("D", "E")), value))
-        else:
-            self._add_value(value, self._block_lines.get(entry, f"blocks: {entry[0]} {entry[1]}"))
+            return
+        where = self._block_lines.get(entry, f"blocks: {entry[0]} {entry[1]}")
+        if not _NUMBER.match(value) or _INTEGER.match(value):
+            self._add_value(value, where)
+            return
+        if (number := to_number(value)) is None:
+            raise ConfigurationError(f"{where}: {value} is larger than any number")
+        self._pieces.append(_format(number, value))
 
     def _add_new_entries(self, block: str) -> None:
         for entry, value in self._wanted.items():

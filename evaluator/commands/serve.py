@@ -149,7 +149,7 @@ async def _serve(
     if watched.registry is not None:
         from evaluator.service.metrics import Metrics  # imported here, because its package is an extra
 
-        metrics = Metrics(watched.registry, evaluation, description.codes, executor.concurrency)
+        metrics = Metrics(watched.registry, evaluation, description.codes, lambda: executor.concurrency)
         evaluation.observers.append(metrics)
     if watched.spans is not None:
         evaluation.observers.append(Traces(watched.spans, description.codes))

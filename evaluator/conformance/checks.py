@@ -149,18 +149,10 @@ def a_joint_term_is_its_formula(peer: Peer) -> None:
         promise(of == pb.LIKELIHOOD_KIND_MINUSEXPUSER, f"{name} is a joint term, but not -ln L")
         promise(joint.kind != pb.JOINT_KIND_UNSPECIFIED, f"the joint term {name} has no kind")
         try:
-            term = Term.checked(
-                TermKind[pb.JointKind.Name(joint.kind).removeprefix("JOINT_KIND_")],
-                [names[index] for index in joint.arguments],
-                mean=tuple(joint.mean),
-                root=tuple(joint.cholesky),
-                plus=joint.plus,
-                minus=joint.minus,
-                knots=tuple(tuple(axis.at) for axis in joint.knots),
-                values=tuple(joint.values),
-            )
+            term = Term.checked(joint, names)
         except ValueError as error:
             raise Broken(f"{name} is {error}") from error
+        promise(term.kind is not TermKind.UNKNOWN, f"{name} is a joint term of the kind {joint.kind}, unknown here")
         for result in peer.results(_batch(peer)):
             if result.status == pb.STATUS_OK:
                 mine = term.at([result.observables[index] for index in joint.arguments])

@@ -12,12 +12,13 @@ from __future__ import annotations
 import queue
 import threading
 
-from evaluator.chain import Chain, Outcome, Status, printable
+from evaluator.chain import Chain, Outcome, Status
 from evaluator.errors import ConfigurationError, EvaluatorLost
 from evaluator.executors.job import Job, JobQueue
 from evaluator.executors.processes import longest_seconds
 from evaluator.executors.protocol import Health
 from scanspec import ScanFileError
+from scanspec.raised import printable, what_was_raised
 
 try:
     import distributed
@@ -69,7 +70,7 @@ class DaskExecutor:
             raise ConfigurationError(f"no Dask scheduler answers at {scheduler} ({error})") from error
         try:
             self._client.wait_for_workers(1, timeout=ANSWER)
-            self.concurrency = self._threads = self._count_threads()
+            self.concurrency = self._count_threads()
             self._client.submit(prepare, self._scan, self._digest, pure=False).result()
         except TimeoutError:
             self._client.close()
@@ -101,7 +102,7 @@ class DaskExecutor:
 
     def _window(self) -> int:
         ahead = min(AHEAD_SECONDS / max(self._seconds, 1e-6), MOST_AHEAD)
-        return max(1, int(self._threads * (1.0 + ahead)))
+        return max(1, int(self.concurrency * (1.0 + ahead)))
 
     def _give(self, job: Job) -> None:
         try:
@@ -148,7 +149,7 @@ class DaskExecutor:
         if self._closing.is_set():
             return
         self._close_queue()
-        self.health.report(EvaluatorLost(f"the Dask cluster is lost ({printable(f'{type(error).__name__}: {error}')})"))
+        self.health.report(EvaluatorLost(f"the Dask cluster is lost ({printable(what_was_raised(error))})"))
 
     def cancel(self, job: Job) -> None:
         if job.cancel():
@@ -177,7 +178,7 @@ class DaskExecutor:
             else:
                 silent = 0
             with self._changed:
-                self._threads = count
+                self.concurrency = count
                 self._changed.notify()
             self.health.set_ready(count > 0)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 
-from evaluator.chain import Chain, Outcome, Status, printable
+from evaluator.chain import Chain, Outcome, Status
 from evaluator.description import watched
 from evaluator.errors import EvaluatorLost
 from evaluator.executors.children import Children
@@ -15,6 +15,7 @@ from evaluator.executors.surroundings import Surroundings, runs_functions
 from evaluator.executors.watch import Watch
 from evaluator.leftovers import ROOT_MARK, ScratchRoot, adopt_orphans, kill_marked
 from scanspec.events import say as log_or_print
+from scanspec.raised import printable, what_was_raised
 
 
 class InProcessExecutor:
@@ -55,7 +56,7 @@ class InProcessExecutor:
                 self.health.report(error)
                 outcome = Outcome(Status.CANCELLED)
             except Exception as error:  # noqa: BLE001  # the point must get an answer, and the thread go on
-                outcome = Outcome(Status.KILLED, message=printable(f"{type(error).__name__}: {error}"))
+                outcome = Outcome(Status.KILLED, message=printable(what_was_raised(error)))
             job.finish(Outcome(Status.CANCELLED) if job.dropped else outcome)
 
     def _run(self, job: Job, folder: str, surroundings: Surroundings | None) -> Outcome:
@@ -64,7 +65,7 @@ class InProcessExecutor:
         try:
             outcome = self._chain.evaluate(job.variables, folder, None, job.spectra_below)
         except BaseException as error:  # noqa: BLE001  # whatever a function raises
-            outcome = Outcome(Status.FAILED, message=printable(f"{type(error).__name__}: {error}"))
+            outcome = Outcome(Status.FAILED, message=printable(what_was_raised(error)))
         if surroundings is not None:
             surroundings.restore()
         if self._chain.used_scratch:

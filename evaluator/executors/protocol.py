@@ -51,7 +51,7 @@ class Executor(Protocol):
     health: Health
 
     concurrency: int
-    """How many points are worked on at once."""
+    """How many points are worked on at once; changes where a cluster grows and shrinks."""
 
     longest_seconds: float
     """Seconds after which a point that has begun has an outcome; 0.0 where nothing ends it."""

@@ -12,7 +12,7 @@ import threading
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-from evaluator.chain import Outcome, Status, printable
+from evaluator.chain import Outcome, Status
 from evaluator.clock import Countdown
 from evaluator.codes.programs import last_line, read_tail
 from evaluator.errors import ConfigurationError, EvaluatorLost
@@ -20,6 +20,7 @@ from evaluator.executors.job import Job
 from evaluator.executors.shared import Shared
 from evaluator.executors.worker_process import work
 from evaluator.leftovers import clear_point, kill_worker
+from scanspec.raised import printable, what_was_raised
 
 log = logging.getLogger(__name__)
 
@@ -364,4 +365,4 @@ class Worker:
 
 
 def _lost(error: BaseException) -> Outcome:
-    return Outcome(Status.KILLED, message=printable(f"the worker was lost: {type(error).__name__}: {error}"))
+    return Outcome(Status.KILLED, message=printable(f"the worker was lost: {what_was_raised(error)}"))

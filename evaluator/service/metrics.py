@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 
 
 class Metrics:
-    """An observer that counts for Prometheus. `codes`: in the order of an outcome's seconds; `workers`: how many there
-    are.
+    """An observer that counts for Prometheus. `codes`: in the order of an outcome's seconds; `workers`: says how many
+    there are.
     """
 
-    def __init__(self, registry: CollectorRegistry, load: Load, codes: Sequence[str], workers: int) -> None:
+    def __init__(
+        self, registry: CollectorRegistry, load: Load, codes: Sequence[str], workers: Callable[[], int]
+    ) -> None:
         self._codes = codes
         self._points = Counter("lodescan_evaluator_points", "Points that have ended.", ["status"], registry=registry)
         name = "lodescan_evaluator_code_seconds"
@@ -30,8 +32,8 @@ class Metrics:
             Gauge(name, text, registry=registry).set_function(value)
 
         gauge("lodescan_evaluator_points_waiting", "Points that no worker has begun.", lambda: load.waiting)
-        gauge("lodescan_evaluator_workers", "Workers.", lambda: workers)
-        gauge("lodescan_evaluator_workers_busy", "Workers that have a point.", lambda: min(load.running, workers))
+        gauge("lodescan_evaluator_workers", "Workers.", workers)
+        gauge("lodescan_evaluator_workers_busy", "Workers that have a point.", lambda: min(load.running, workers()))
 
     def __call__(self, jobs: Sequence[Job], caller: Caller) -> None:
         for job in jobs:

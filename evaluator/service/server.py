@@ -107,7 +107,10 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
 
     async def Describe(self, request: pb.DescribeRequest, context: Any) -> pb.DescribeResponse:
         self._last_asked = time.monotonic()
-        return self._description
+        description = pb.DescribeResponse()
+        description.CopyFrom(self._description)
+        description.concurrency = max(self._executor.concurrency, 1)
+        return description
 
     @property
     def seconds_alone(self) -> float:
@@ -159,6 +162,7 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
                     self.longest = max(self.longest, *(job.ended_at - job.begun_at for job in finished))
                     fill(response, self._likelihoods, finished)
                     self._show(finished, stream)
+                    response.concurrency = self._executor.concurrency
                     yield response
                     response = pb.EvaluateResponse()
                 if not stream.running and not stream.finished and (reader.done() or self._stopping()):

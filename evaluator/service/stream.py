@@ -13,11 +13,11 @@ from typing import Any
 import grpc
 import numpy as np
 
-from evaluator.chain import printable
 from evaluator.description import MAX_BATCH
 from evaluator.executors.job import Job
 from evaluator.executors.protocol import Executor
 from lodescan.v1 import evaluation_pb2 as pb
+from scanspec.raised import printable
 
 LARGEST_MESSAGE = 16 * 2**20
 """Bytes of spectrum files in a message after which the next point waits for another one."""

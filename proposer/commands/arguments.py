@@ -33,7 +33,7 @@ class Once(argparse.Action):
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: object, option: str | None = None
     ) -> None:
         if hasattr(namespace, f"{self.dest}_given"):
-            parser.error(f"{option} is given twice, but a scan has one evaluator so far; name one")
+            parser.error(f"{option} is given twice; name one")
         setattr(namespace, f"{self.dest}_given", True)
         setattr(namespace, self.dest, values)
 

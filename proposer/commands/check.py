@@ -16,6 +16,7 @@ from proposer.show.voice import say
 from proposer.strategies.base import Settings
 from proposer.strategies.choice import type_name
 from proposer.wire.agreement import show
+from proposer.wire.attendance import Purpose
 from proposer.wire.pool import Pool
 from proposer.wire.security import Security
 from scanspec import ObservableSpec, PriorKind, ScanFile, Variable
@@ -36,7 +37,7 @@ def check(file: Path, places: Sequence[str], *, security: Security, as_json: boo
     Raises ScanFileError, NoEvaluator, and EvaluatorRefused when the two disagree.
     """
     asked = read_asked(file)
-    pool = Pool(places, security=security, say=say, file=file) if places else None
+    pool = Pool(places, security=security, say=say, purpose=Purpose(file=file)) if places else None
     if not as_json:
         _print(asked)
     description = None

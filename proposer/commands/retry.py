@@ -23,6 +23,7 @@ from proposer.run.tables import GOOD_POINTS, GoodPoints
 from proposer.show.failures import scan_file
 from proposer.show.voice import say
 from proposer.types import Pending, Status
+from proposer.wire.attendance import Purpose
 from proposer.wire.pool import Pool
 from proposer.wire.security import Security
 from scanspec import read_scan_file
@@ -58,7 +59,7 @@ def retry(folder: Path, how: Retry) -> int:
             say(f"no point is {words}: nothing to do")
             return 0
         below = kept_below(spec, dataset.now(target))
-        pool = Pool(how.places, security=how.security, say=say, spectra_below=below, file=spec.path)
+        pool = Pool(how.places, security=how.security, say=say, purpose=Purpose(spectra_below=below, file=spec.path))
 
         def fits(description: Description) -> None:
             check_agreement(spec, description, pool.where)

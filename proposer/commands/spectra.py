@@ -21,6 +21,7 @@ from proposer.run.spectra import FOLDER, save_spectra
 from proposer.show.failures import scan_file
 from proposer.show.voice import say
 from proposer.types import Pending
+from proposer.wire.attendance import Purpose
 from proposer.wire.pool import Pool
 from proposer.wire.security import Security
 from scanspec import read_scan_file
@@ -69,9 +70,8 @@ def _has_files(folder: Path, point: int) -> bool:
 def _make(dataset: Dataset, record: RunRecord, points: Pending, makers: Makers) -> None:
     folder = dataset.path.parent
     spec = read_scan_file(scan_file(folder))
-    with closing(
-        Pool(makers.places, security=makers.security, say=say, spectra_below=math.inf, file=spec.path)
-    ) as pool:
+    purpose = Purpose(spectra_below=math.inf, file=spec.path)
+    with closing(Pool(makers.places, security=makers.security, say=say, purpose=purpose)) as pool:
 
         def fits(description: Description) -> None:
             check_agreement(spec, description, pool.where)

@@ -3,41 +3,47 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import math
 import queue
 import re
+import threading
 import time
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Future
-from typing import Any
 
 import cloudpickle
 import numpy as np
 from loky import ProcessPoolExecutor
 
 from proposer.evaluation.backend import Description, EvaluatorRefused, Fits, anything
+from proposer.evaluation.digest import digest_of
 from proposer.evaluation.local import score
 from proposer.evaluation.work import Received, Work
 from proposer.evaluation.worker import Answer, compute, start
 from proposer.types import Observable, Outcome, Status
+from scanspec import UsageError
+from scanspec.raised import what_was_raised
 
 Code = Callable[[dict[str, float]], Mapping[str, float] | None]
 """Takes a point, its variables by name, and returns its observables by name; None for an unphysical point."""
 
 AT_ONCE = 0.1
-"""Seconds that a worker is given points for in one go."""
+"""How many seconds the points of one task take together, about."""
 
 MOST_AT_ONCE = 256
+"""The most points of a task."""
 
-_Done = Future[tuple[int, list[Answer]]]
+_Done = Future[list[Answer]]
 
 
 class LocalProcesses:
-    """Evaluates points by a function in `workers` processes. `name`: of the function, as messages call it.
+    """Evaluates points by a function in `workers` processes. `name`: what messages call the function.
 
-    What the function raises makes the point FAILED. Where a process dies, the points that were under way run again,
-    each alone, so that the one that ends its process is found: that one is FAILED. A point that hangs is waited for.
+    A point is INVALID where the function raises an InvalidPoint, and FAILED where it raises anything else. Where a
+    process dies, its points run again, each alone. This finds the point that ends its process, and that point is
+    FAILED. There is no time limit: the scan waits for a point that hangs.
+
+    Raises UsageError for a function that cannot be pickled, and for less than one worker.
     """
 
     def __init__(
@@ -48,8 +54,10 @@ class LocalProcesses:
         observables: Sequence[Observable],
         workers: int,
     ) -> None:
-        self._code, self._name = cloudpickle.dumps(code), name
-        self._digest = _digest(code)
+        if workers < 1:
+            raise UsageError(f"there cannot be {workers} workers", next_step="give 1 or more, or none for one a core")
+        self._code, self._name = _pickled(code, name), name
+        self._digest = digest_of(code)
         self._ranges, self._observables = dict(ranges), tuple(observables)
         self._count = workers
         self.where = f"{workers} processes of this machine" if workers > 1 else "a process of this machine"
@@ -63,7 +71,7 @@ class LocalProcesses:
         self._work: Work | None = None
 
     def describe(self, wait: float, fits: Fits = anything) -> Description:
-        """What it computes; its digest is that of the function's source."""
+        """What it computes. Its digest is that of the function, and of the values that the function takes along."""
         likelihoods = repr(
             [(observable.name, observable.valid, observable.likelihood) for observable in self._observables]
         )
@@ -83,7 +91,7 @@ class LocalProcesses:
         return found
 
     def evaluate(self, work: Work, *, wait: float, until: float) -> Generator[Received]:
-        """Keeps the workers busy and yields what they answer. From `until` on, only what runs is waited for."""
+        """Keeps the workers busy and yields what they answer. From `until` on, it only waits for what runs."""
         self._work = work
         while work.rows:
             now = time.monotonic()
@@ -94,13 +102,13 @@ class LocalProcesses:
             else:
                 self._hand_out(work)
             try:
-                done = self._events.get(timeout=until - now if now < until < math.inf else None)
+                done = self._events.get(timeout=min(until - now, threading.TIMEOUT_MAX) if now < until else None)
             except queue.Empty:
                 continue
             yield Received() if done is None else Received(self._take_up(work, done))
 
     def _hand_out(self, work: Work) -> None:
-        """Two tasks a worker, so that none waits for the next."""
+        """Gives each worker two tasks, so that it has the next one at once."""
         while work.waiting and len(self._out) < 2 * self._count:
             alone = work.waiting[0] in self._suspects
             if self._out and (alone or any(self._suspects.intersection(ids) for ids in self._out.values())):
@@ -125,7 +133,7 @@ class LocalProcesses:
     def _take_up(self, work: Work, done: _Done) -> list[Outcome]:
         ids = self._out.pop(done)
         try:
-            _, answers = done.result()
+            answers = done.result()
         except BrokenExecutor as error:
             self._pool = None
             if self._suspects.issuperset(ids) and len(ids) == 1:
@@ -174,12 +182,12 @@ class LocalProcesses:
         self._events.put(None)
 
     def cancel(self, points: Collection[int]) -> None:
-        """Gives up those that wait; what is out is answered yet."""
+        """Gives up the points that wait. Those that are with a worker are still answered."""
         if self._work is not None:
             self._work.give_up_waiting(points)
 
     def points_in(self, seconds: float) -> int:
-        """So many points keep the workers busy for that time."""
+        """How many points keep the workers busy for that time."""
         if math.isnan(self._seconds):
             return 2 * self._count
         return math.ceil(min(self._count * (seconds / max(self._seconds, 1e-6) + 1), 100_000))
@@ -189,20 +197,21 @@ class LocalProcesses:
         self.close()
 
     def close(self) -> None:
-        """Ends the workers, whatever they do."""
+        """Ends the workers, whatever they are doing."""
         if self._pool is not None:
             self._pool.shutdown(kill_workers=True)
             self._pool = None
 
 
-def _digest(code: Code) -> str:
-    """Of the function's own source, not of what it calls; of its compiled form where there is no source."""
+def _pickled(code: Code, name: str) -> bytes:
     try:
-        text = inspect.getsource(code)
-    except (OSError, TypeError):
-        compiled: Any = getattr(code, "__code__", None)
-        text = repr((compiled.co_code, compiled.co_names)) if compiled else getattr(code, "__qualname__", "")
-    return hashlib.sha256(text.encode()).hexdigest()
+        pickled: bytes = cloudpickle.dumps(code)
+    except Exception as error:  # whatever its values raise
+        raise UsageError(
+            f"the function {name!r} cannot be sent to another process: {what_was_raised(error)}",
+            next_step="open files, locks, connections and the like within the function, not before it",
+        ) from error
+    return pickled
 
 
 def _how_it_died(error: BrokenExecutor) -> str:

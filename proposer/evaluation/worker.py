@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-import os
 import signal
 import time
 import traceback
@@ -12,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import cloudpickle
+
+from scanspec.raised import printable, shown, what_was_raised, words_of
 
 NOT_PHYSICAL = "InvalidPoint"
 """The exception of the evaluator's package, by its name: the two sides import nothing of each other."""
@@ -36,15 +37,20 @@ def start() -> None:
 
 def compute(
     code: bytes, variables: Sequence[str], observables: Sequence[str], rows: Sequence[Sequence[float]]
-) -> tuple[int, list[Answer]]:
-    """This process and what the pickled function gives for rows of values of the variables."""
+) -> list[Answer]:
+    """What the function gives for rows of values of the variables. `code`: the function as its scan has pickled it;
+    a pickle from elsewhere could run anything.
+    """
     function = _load(code)
-    return os.getpid(), [_answer(function, dict(zip(variables, row, strict=True)), observables) for row in rows]
+    return [_answer(function, dict(zip(variables, row, strict=True)), observables) for row in rows]
 
 
 @functools.lru_cache(maxsize=2)
 def _load(code: bytes) -> Callable[[dict[str, float]], Any]:
-    function: Callable[[dict[str, float]], Any] = cloudpickle.loads(code)
+    try:
+        function: Callable[[dict[str, float]], Any] = cloudpickle.loads(code)
+    except SystemExit as error:  # of a module that it needs; it would end the scan
+        raise ImportError(what_was_raised(error)) from None
     return function
 
 
@@ -53,29 +59,29 @@ def _answer(function: Callable[[dict[str, float]], Any], point: dict[str, float]
     found, error, message = None, "", ""
     try:
         found, error = _read(function(point), names)
-    except Exception as raised:  # noqa: BLE001  # a user's function may raise anything
-        if type(raised).__name__ == NOT_PHYSICAL:
-            message = str(raised)
+    except BaseException as raised:  # noqa: BLE001  # a user's function may raise anything; Ctrl-C does not come here
+        if any(kind.__name__ == NOT_PHYSICAL for kind in type(raised).__mro__):
+            message = words_of(raised)
         else:
-            error = f"{type(raised).__name__}: {raised}{_line_of(raised)}"
-    return Answer(found, error, message, begun, time.perf_counter() - start)
+            error = f"{what_was_raised(raised)}{_line_of(raised)}"
+    return Answer(found, printable(error), printable(message), begun, time.perf_counter() - start)
 
 
 def _read(found: object, names: Sequence[str]) -> tuple[list[float] | None, str]:
     if found is None:
         return None, ""
     if not isinstance(found, Mapping):
-        return None, f"the function must return a mapping of observables, or None, but returned {found!r:.100}"
+        return None, f"the function must return a mapping of observables, or None, but returned {shown(found)}"
     values = []
     for name in names:
         if name not in found:
             return None, f"the function returned no {name!r}; it returned {', '.join(map(str, found)) or 'nothing'}"
         try:
             value = float(found[name])
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             value = math.nan
         if not math.isfinite(value):
-            return None, f"{name} is {found[name]!r:.100}, which is not a finite number"
+            return None, f"{name} is {shown(found[name])}, which is not a finite number"
         values.append(value)
     return values, ""
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from proposer.keys import row_keys
+from proposer.keys import KeySet, row_keys
 from proposer.space import Space
 from proposer.strategies.lode.energy import ScoredObservable
 from proposer.strategies.lode.strategy import Lode as Strategy
@@ -15,6 +15,9 @@ from proposer.strategies.lode.strategy import LodeSettings
 from proposer.target import Target
 from proposer.types import Floats, Status, Told
 from scanspec import Likelihood, UsageError, Variable, losses_and_nll
+
+MOST_REPEATS = 10
+"""Batches in a row without a new point, after which a space counts as done."""
 
 
 class Lode:
@@ -55,6 +58,7 @@ class Lode:
         scored = [ScoredObservable(name, likelihood, None) for name, likelihood in self._likelihoods.items()]
         settings = LodeSettings(target=Target.given(threshold, target), points_per_iteration=batch)
         self._search = Strategy(self.space, settings, seed, scored)
+        self._known = KeySet()  # of points that were asked for or added
         self._out: dict[int, tuple[Floats, str, int]] = {}
         self._batches = self._told = 0
 
@@ -66,15 +70,24 @@ class Lode:
     def ask(self, least: int = 1) -> Floats:
         """The next points, shape (n, d), in the order and the units of `space`, at least `least` of them.
 
-        May be asked again before all of the last ones are told. Trains, for seconds. Empty when a finite space is done.
+        No point comes twice. May be asked again before all of the last ones are told. Trains, for seconds. Fewer
+        points, perhaps none, when a finite space is done.
         """
-        batch = self._search.ask(least)
-        if batch is None:
-            return np.empty((0, self.space.dim))
-        self._batches += 1
-        points = self.space.to_physical(batch.u)
-        for key, u, origin in zip(row_keys(points).tolist(), batch.u, batch.origins, strict=True):
-            self._out[key] = u, origin, self._batches
+        points, repeats = np.empty((0, self.space.dim)), 0
+        while len(points) < least and repeats < MOST_REPEATS:
+            batch = self._search.ask(least - len(points))
+            if batch is None:
+                break
+            x = self.space.to_physical(batch.u)
+            keys = row_keys(x)
+            new = self._known.first_of_each(keys)
+            self._known.add(keys[new])
+            self._batches += 1
+            batch = batch.where(new)
+            for key, u, origin in zip(keys[new].tolist(), batch.u, batch.origins, strict=True):
+                self._out[key] = u, origin, self._batches
+            points = np.concatenate([points, x[new]])
+            repeats = 0 if new.any() else repeats + 1
         return points
 
     def tell(
@@ -86,8 +99,9 @@ class Lode:
         Raises UsageError for a point that was not asked for, or was told already.
         """
         x, found, values = self._read(points, nll, observables)
+        first = KeySet().first_of_each(row_keys(x))
         keys = row_keys(x).tolist()
-        if unknown := [row for row, key in enumerate(keys) if key not in self._out]:
+        if unknown := [row for row, key in enumerate(keys) if key not in self._out or not first[row]]:
             raise UsageError(
                 f"the point {x[unknown[0]].tolist()} was not asked for, or was told already",
                 next_step="tell the points as `ask` gave them",
@@ -99,21 +113,34 @@ class Lode:
     def add(
         self, points: ArrayLike, nll: ArrayLike | None = None, observables: Mapping[str, ArrayLike] | None = None
     ) -> None:
-        """Takes answers of points that are known from elsewhere, as `tell` does of those that were asked for.
+        """Takes answers of points that are known from elsewhere, as `tell` does of those that were asked for. A point
+        that is without an answer has one then, and one that has an answer already is left out.
 
-        Raises UsageError for a point outside the ranges.
+        Raises UsageError for a point outside the ranges, or that a variable with discrete values cannot have.
         """
         x, found, values = self._read(points, nll, observables)
-        low, high = (np.array([getattr(variable, end) for variable in self.space.variables]) for end in ("low", "high"))
-        if outside := np.flatnonzero(((x < low) | (x > high)).any(axis=1)).tolist():
+        if outside := np.flatnonzero(~self.space.inside(x).all(axis=1)).tolist():
             raise UsageError(f"the point {x[outside[0]].tolist()} is outside the ranges", next_step="leave it out")
-        self._tell(self.space.to_unit(x), found, values, ["init"] * len(x), [self._batches] * len(x))
+        keys = row_keys(x)
+        new = self._known.first_of_each(keys)
+        self._known.add(keys)
+        new |= np.array([self._out.pop(key, None) is not None for key in keys.tolist()], dtype=np.bool_)
+        n = int(new.sum())
+        self._tell(self.space.to_unit(x[new]), found[new], values[new], ["init"] * n, [self._batches] * n)
 
     def _read(
         self, points: ArrayLike, nll: ArrayLike | None, observables: Mapping[str, ArrayLike] | None
     ) -> tuple[Floats, Floats, Floats]:
         """Points (n, d), NLLs (n,) and observables (n, m). Raises UsageError where these do not belong together."""
         x = np.atleast_2d(np.asarray(points, dtype=np.float64))
+        if x.ndim != 2 or x.shape[1] != self.space.dim:
+            raise UsageError(
+                f"points of shape {x.shape} for {self.space.dim} variables", next_step="give a row for each point"
+            )
+        if odd := np.flatnonzero(~np.isfinite(x).all(axis=1)).tolist():
+            raise UsageError(
+                f"the point {x[odd[0]].tolist()} has a value that is not finite", next_step="give finite numbers"
+            )
         values = np.full((len(x), len(self._likelihoods)), np.nan)
         if observables is not None:
             if missing := sorted(set(self._likelihoods) - set(observables)):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -101,13 +102,15 @@ class LodeGenerator(Generator):  # type: ignore[misc]  # gest-api has no types
         Raises ValueError for an `_id` that was not given out or was answered already.
         """
         asked = [result for result in results if "_id" in result]
-        if unknown := [point["_id"] for point in asked if point["_id"] not in self._out]:
+        ids = [point["_id"] for point in asked]
+        if unknown := [number for number, times in Counter(ids).items() if number not in self._out or times > 1]:
             raise ValueError(f"no point with the _id {unknown[0]!r} is without an answer")
-        self._tell([self._out[point["_id"]] for point in asked], asked, known=False)
-        for point in asked:
-            del self._out[point["_id"]]
         others = [result for result in results if "_id" not in result]
-        self._tell([[point[name] for name in self.vocs.variables] for point in others], others, known=True)
+        elsewhere = np.stack([_column(others, name) for name in self.vocs.variables], axis=1)
+        self._tell([self._out[number] for number in ids], asked, known=False)
+        for number in ids:
+            del self._out[number]
+        self._tell(elsewhere.tolist(), others, known=True)
 
     def _tell(self, points: list[list[float]], results: list[Point], *, known: bool) -> None:
         if not results:
@@ -122,7 +125,7 @@ class LodeGenerator(Generator):  # type: ignore[misc]  # gest-api has no types
         tell(points, observables=values)
 
     def _is_valid(self, result: Point) -> bool:
-        return all(constraint.check(result[name]) for name, constraint in self.vocs.constraints.items())
+        return all(constraint.check(_column([result], name)[0]) for name, constraint in self.vocs.constraints.items())
 
 
 def _column(results: list[Point], name: str) -> np.ndarray:

@@ -36,8 +36,8 @@ def scan(
     it; what was evaluated is kept, and the same call goes on. `folder`: of the run; None: runs/NAME. `seed`: None for
     that of the file, or a new one. `quiet`: says nothing but warnings. `report`: writes report.html at the end.
 
-    Raises ScanFileError, NoEvaluator, EvaluatorRefused, and AnotherRun where the folder holds a run of something else:
-    other ranges, another likelihood, another function.
+    Raises UsageError, ScanFileError, NoEvaluator, EvaluatorRefused, and AnotherRun where the folder holds a run of
+    something else: other ranges, another likelihood, another function.
 
     >>> import math, tempfile
     >>> import proposer
@@ -61,7 +61,7 @@ def scan(
         backend: EvaluationBackend
         if isinstance(what, Problem):
             asked = ask_of(what.read(own.folder))
-            backend = _processes(what, asked, workers or len(os.sched_getaffinity(0)))
+            backend = _processes(what, asked, len(os.sched_getaffinity(0)) if workers is None else workers)
         else:
             asked = read_asked(Path(what))
             backend = open_pool(asked, [evaluator] if isinstance(evaluator, str) else evaluator, security=security)

@@ -32,6 +32,26 @@ def wilson(good: Floats, points: Floats, z: float = 1.0) -> tuple[Floats, Floats
     return np.clip(middle - half, 0.0, share), np.clip(middle + half, share, 1.0)
 
 
+def moved(seen: Seen) -> list[str]:
+    """Whether a point was predicted to be good by another threshold than that by which it is counted here."""
+    if seen.target.follows:
+        text = (
+            "What is good follows the best point found: the threshold went down each time a better one came, and "
+            f"points are counted here by the last one ({seen.words}). So points that were predicted by an earlier, "
+            "higher threshold may count as not good although the prediction was right, and the search looks more "
+            "hopeful than it was."
+        )
+        return [text]
+    if seen.target_changes:
+        changed = "; ".join(seen.target_changes)
+        text = (
+            f"What is good was changed while the scan went on ({changed}). Points are counted here by what is good "
+            "now, also those that were predicted before."
+        )
+        return [text]
+    return []
+
+
 def calibration(seen: Seen) -> Part:
     """Predicted probabilities in bins against the share that came out good, and the Brier score."""
     told = np.isfinite(seen.probability)
@@ -90,7 +110,7 @@ def calibration(seen: Seen) -> Part:
         "Share of good points by predicted probability, with 68 % Wilson intervals, and the points in each bin.",
         columns=2,
     )
-    return Part(words=[score, SOURCES], tables=[table], pictures=[picture])
+    return Part(words=[score, *moved(seen), SOURCES], tables=[table], pictures=[picture])
 
 
 def _with_errors(x: Floats, low: Floats, middle: Floats, high: Floats) -> Curve:

@@ -14,13 +14,6 @@ from proposer.types import Status
 
 LEVEL = 0.95
 
-INDEPENDENT = {"LODE": "random", "RANDOM": "random", "MLS_DNNC": "bootstrap"}
-"""By the type of a scan, the origin of points that are independent draws from the prior, whatever came before.
-
-A Sobol sequence's points depend on each other, and MLS_DNNC takes its other random points from what its best
-candidates leave.
-"""
-
 
 def most(good: int, points: int, level: float = LEVEL) -> float:
     """The upper end for the share that is good, from `good` of `points` independent draws; `points` is above 0.
@@ -50,24 +43,34 @@ def most(good: int, points: int, level: float = LEVEL) -> float:
 
 def sample(seen: Seen) -> Mask:
     """Which points, shape (n,), are independent draws from the prior, without what may be answered in part only."""
-    kind = str(seen.meta.get("meaning", {}).get("setup: type", ""))
-    found: Mask = seen.origins == INDEPENDENT.get(kind, "")
-    if seen.asked:  # points that take long may still be out, and they may be other ones
-        found = found & (seen.batches < seen.batches.max())
+    if seen.first_open is None:
+        return seen.independent
+    found: Mask = seen.independent & (
+        seen.batches < seen.first_open
+    )  # the points still out may be those that take long
     return found
+
+
+def _why_not(seen: Seen) -> str:
+    """Why there is no bound, whatever came out; empty where there is one."""
+    if seen.target.above_best is not None:
+        return "what is good follows the best point found, so it was not fixed before."
+    if seen.target_changes:
+        return f"what is good was changed while the scan went on ({seen.target_changes[-1]})."
+    if Space(seen.scan.variables).size < np.inf:
+        return "of finitely many points none is drawn twice, so draws depend on others."
+    return ""
 
 
 def completeness(seen: Seen) -> Part:
     """An upper bound on the share of the prior that is good, which is more than what the search may have missed."""
-    if seen.target.above_best is not None:
-        return Part(["No bound can be given: what is good follows the best point found, so it was not fixed before."])
-    if Space(seen.scan.variables).size < np.inf:
-        return Part(["No bound can be given: of finitely many points none is drawn twice, so draws depend on others."])
+    if why := _why_not(seen):
+        return Part([f"No bound can be given: {why}"])
     at = sample(seen)
     points, good = int(at.sum()), int(seen.good[at].sum())
     if not points:
-        why = "No bound can be given: no point of this run is an independent draw from the prior."
-        return Part([f"{why} A scan of `type: RANDOM` consists of such points."])
+        none = "No bound can be given: no point of this run is an independent draw from the prior."
+        return Part([f"{none} A scan of `type: RANDOM` consists of such points."])
     failed = int((at & np.isin(seen.status, [Status.FAILED, Status.TIMED_OUT])).sum())
     bound = (
         f"Of {points:,} points that were drawn from the prior independently of what was known, {good:,} "

@@ -68,7 +68,10 @@ def asked(seen: Seen) -> Part:
     """The model: variables with priors, observables with likelihoods, the threshold."""
     words = [str(seen.scan.setup.text("description", ""))] if "description" in seen.scan.setup else []
     words.append(
-        f"A point is good with an {seen.words}. The NLL is −ln L, the sum of the losses: χ²/2 for Gaussian constraints."
+        "Every valid point is good, as no observable is in the likelihood."
+        if seen.target.everything
+        else f"A point is good with an {seen.words}. The NLL is −ln L, the sum of the losses: χ²/2 for Gaussian "
+        "constraints."
     )
     variables = Rows(
         "Variables",

@@ -17,7 +17,7 @@ from proposer.run.dataset import Dataset, DatasetError
 from proposer.run.files import START, WAIT
 from proposer.show.plots import read_scan
 from proposer.space import Space
-from proposer.strategies.origins import ORIGINS
+from proposer.strategies.origins import ORIGINS, as_now
 from proposer.target import Target
 from proposer.types import Floats, Status
 from scanspec import PriorKind, ScanFile, Variable
@@ -32,7 +32,8 @@ Mask = NDArray[np.bool_]
 class Seen:
     """The answered points of one run. Arrays have a row a point, in the order of ids: shape (n,), or (n, columns).
 
-    `losses`, `seconds` and `probability` are NaN where there is none; `asked`: points without an answer.
+    `losses`, `seconds` and `probability` are NaN where there is none; `asked`: points without an answer; `first_open`:
+    the number of the first batch that has such points, None where there is none.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Seen:
     failed_code: NDArray[np.object_]
     message: NDArray[np.object_]
     asked: int
+    first_open: int | None
 
     @cached_property
     def target(self) -> Target:
@@ -118,8 +120,19 @@ class Seen:
 
     @cached_property
     def from_prior(self) -> Mask:
-        """Whether a point was drawn from the prior, independently of earlier results; shape (n,)."""
+        """Whether a point follows the prior, independently of earlier results; shape (n,)."""
         return np.isin(self.origins, [word for word, origin in ORIGINS.items() if origin.from_prior])
+
+    @cached_property
+    def independent(self) -> Mask:
+        """Whether a point is a draw from the prior that depends on no other point; shape (n,)."""
+        return np.isin(self.origins, [word for word, origin in ORIGINS.items() if origin.independent])
+
+    @cached_property
+    def target_changes(self) -> list[str]:
+        """How what is good was changed while the scan went on, in words."""
+        manifest = self.meta.get("manifest") or {}
+        return [change["change"] for change in manifest.get("target_changes", [])]
 
     @cached_property
     def hugged(self) -> list[tuple[str, str, float]]:
@@ -147,6 +160,7 @@ def see(folder: Path) -> Seen:
         meta = dataset.meta()
         if "variables" not in meta:
             raise DatasetError(f"{folder}: the run has not started yet, so there is nothing to report", next_step=START)
+        first_open = dataset.first_open_batch()  # before the points: answers may come meanwhile
         parts, asked, stored = list(dataset.results()), dataset.count_pending(), dataset.columns
     if not parts:
         raise DatasetError(f"{folder}: no point has an answer yet, so there is nothing to report", next_step=WAIT)
@@ -164,6 +178,7 @@ def see(folder: Path) -> Seen:
         return np.array([word for part in parts for word in getattr(part, name)], dtype=np.object_)
 
     params = joined("params")
+    kind = str(meta.get("meaning", {}).get("setup: type", ""))
     variables = {variable.name for variable in scan.variables}
     if variables != set(meta["variables"]):
         raise DatasetError(
@@ -179,7 +194,7 @@ def see(folder: Path) -> Seen:
         ids=joined("ids"),
         batches=joined("batches"),
         iterations=joined("iterations"),
-        origins=words("origins"),
+        origins=np.array([as_now(word, kind) for word in words("origins")], dtype=np.object_),
         u=Space(scan.variables).to_unit(params),
         params=params,
         status=joined("status"),
@@ -191,4 +206,5 @@ def see(folder: Path) -> Seen:
         failed_code=words("failed_code"),
         message=words("message"),
         asked=asked,
+        first_open=first_open,
     )

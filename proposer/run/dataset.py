@@ -82,7 +82,7 @@ class Dataset(Stored):
         """Begins the run of this folder: what a point has, and values for `meta`, in one transaction."""
         with self._transaction() as db:
             schema.create(db, columns)
-            schema.write_meta(db, meta or {})
+            schema.write_first_meta(db, meta or {})
         self._columns = columns
 
     def check(self) -> None:
@@ -101,6 +101,8 @@ class Dataset(Stored):
             if last < asked or newest < batches or checkpoint[0] < batches:
                 raise Damaged("not every row is there")
             schema.read_meta(self._db)
+            if (found := self._db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+                raise Damaged(found.split("\n")[-1])
         self._last, self._newest = last, newest
 
     def close(self) -> None:
@@ -259,7 +261,9 @@ class Dataset(Stored):
         """Points that were answered since the last call, batch by batch. The first call gives all that are answered."""
         fresh, self._fresh = self._fresh, defaultdict(list)
         if fresh is None:
-            yield from filter(len, (as_told(found, found.status > 0) for _, found, _ in self._batches(1, chunk=1)))
+            for numbers, found, _ in self._batches(1):
+                answered = (as_told(found, (found.status > 0) & (found.batches == number)) for number in numbers)
+                yield from filter(len, answered)
             return
         for batch, ids in fresh.items():
             ((_, found, _),) = self._batches(batch, batch)

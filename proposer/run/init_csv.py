@@ -26,6 +26,10 @@ _EMPTY = ("", "nan", "na", "n/a", "null", "none")
 """What tables have where there is no number."""
 
 
+_LIKE_NLL = ("nll", "-lnl", "lnl", "loglike", "result", "chi2", "chisq")
+"""Names of columns, in lower case, that other programs give to an NLL."""
+
+
 class InitPoints(NamedTuple):
     """Points to start from: their values (n, d), NLLs (n,), NaN where there is none, and what the user should hear.
 
@@ -99,8 +103,8 @@ def read_init_csv(scan: ScanFile, space: Space) -> InitPoints | None:
         if outside.any():
             row = int(np.argmax(outside))
             raise ScanFileError(
-                f"{path}, line {table.index[row]}: {variable.name} = {x[row, column]:g} is outside its range "
-                f"[{variable.low:g}, {variable.high:g}] of {scan.path}; widen the range or remove the row"
+                f"{path}, line {table.index[row]}: {variable.name} = {x[row, column]:.12g} is outside its range "
+                f"[{variable.low:.12g}, {variable.high:.12g}] of {scan.path}; widen the range or remove the row"
             )
         if not (inside := space.inside(x)[:, column]).all():
             row = int(np.argmin(inside))
@@ -114,11 +118,15 @@ def read_init_csv(scan: ScanFile, space: Space) -> InitPoints | None:
     notes = [
         f"init_csv: {path} has a column {name!r}, which is not read: an NLL stands in a column `NLL`"
         for name in header
-        if name != "NLL" and name.lower() in ("nll", "-lnl", "lnl", "loglike")
+        if name != "NLL" and name.lower() in _LIKE_NLL and not reads_rows(scan.setup)
     ]
+    if not len(table):
+        notes.append(f"init_csv: {path} has no rows below its first line")
     notes += _repeated(path, table, x, nll)
     rescored, observables = _rescore(scan, table, nll)
     believed = np.isfinite(nll) & ~rescored
+    if not reads_rows(scan.setup):
+        _check_believed(scan, path, table, np.where(believed, nll, np.inf))
     if rescored.any():
         notes.append(f"init_csv: the NLLs of {rescored.sum():,} points are computed anew from the table's observables")
     if believed.any() and not reads_rows(scan.setup):
@@ -134,6 +142,20 @@ def read_init_csv(scan: ScanFile, space: Space) -> InitPoints | None:
         observables=observables,
         notes=notes,
     )
+
+
+def _check_believed(scan: ScanFile, path: Path, table: pd.DataFrame, nll: Floats) -> None:
+    """Refuses NLLs that no point can have, such as -999 for one that was not computed: it would be the best of all."""
+    least = sum(
+        min(0.0, *observable.term.values) if observable.term is not None else observable.likelihood.least
+        for observable in scan.all_observables()
+    )
+    if len(nll) and nll.min() < least:
+        row = int(np.argmin(nll))
+        raise ScanFileError(
+            f"{path}, line {table.index[row]}: NLL is {nll[row]:g}, but the likelihoods of {scan.path} give none below "
+            f"{least:g}; remove the row, or the column NLL, and the points are evaluated"
+        )
 
 
 def _rescore(scan: ScanFile, table: pd.DataFrame, nll: Floats) -> tuple[NDArray[np.bool_], dict[str, Floats]]:

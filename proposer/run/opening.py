@@ -12,6 +12,7 @@ from proposer.run.checksums import Damaged
 from proposer.run.columns import TooManyColumns
 from proposer.run.files import START, DatasetError, NoRoom, check_no_link
 from proposer.run.folder import FolderInUse, FolderLock, journal_mode
+from scanspec import LodescanError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +49,18 @@ def named(path: Path) -> Iterator[None]:
         ) from error
     except sqlite3.Error as error:
         raise DatasetError(f"{path}: {error}", next_step=BROKEN) from error
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """The same where rows are read: a value of another kind is a damage, too."""
+    with named(path):
+        try:
+            yield
+        except (LodescanError, Damaged):
+            raise
+        except (ValueError, TypeError, IndexError) as error:
+            raise Damaged("a value is not as it was written") from error
 
 
 def open_writable(path: Path) -> tuple[sqlite3.Connection, bool]:

@@ -53,6 +53,15 @@ def read_columns(db: sqlite3.Connection) -> Columns:
     return columns
 
 
+_KEYS = "keys"
+"""Under this key stand the keys that a run has from its start: SQLite does not notice a page of another time."""
+
+
+def write_first_meta(db: sqlite3.Connection, values: Mapping[str, Any]) -> None:
+    """Stores the values that a run has from its start."""
+    write_meta(db, {**values, _KEYS: sorted(values)})
+
+
 def write_meta(db: sqlite3.Connection, values: Mapping[str, Any]) -> None:
     """Stores values that JSON can hold under their keys."""
     rows = [(key, json.dumps(value)) for key, value in values.items()]
@@ -60,12 +69,14 @@ def write_meta(db: sqlite3.Connection, values: Mapping[str, Any]) -> None:
 
 
 def read_meta(db: sqlite3.Connection) -> dict[str, Any]:
-    """Everything that `write_meta` stored. Raises Damaged."""
+    """Everything that was stored. Raises Damaged where a value is missing or not as it was written."""
     found = {}
     for key, value, crc in db.execute("SELECT key, value, crc FROM meta"):
         if text_crc(str(key), str(value)) != crc:
             raise Damaged(f"the value of {key!r} is not as it was written")
         found[key] = json.loads(value)
+    if missing := [key for key in found.pop(_KEYS, ()) if key not in found]:
+        raise Damaged(f"the value of {missing[0]!r} is missing")
     return found
 
 

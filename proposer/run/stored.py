@@ -11,7 +11,7 @@ import numpy as np
 from proposer.run import schema
 from proposer.run.checksums import Damaged
 from proposer.run.files import START, DatasetError
-from proposer.run.opening import named
+from proposer.run.opening import reading
 from proposer.run.points import Asked, read_rows
 from proposer.run.rows import Results
 from proposer.target import Target
@@ -42,7 +42,7 @@ class Stored:
     def __init__(self, path: Path, db: sqlite3.Connection) -> None:
         self.path, self._db = path, db
         self._columns: Columns | None = None
-        with named(path):
+        with reading(path):
             if self._select("PRAGMA user_version")[0][0]:
                 self._columns = schema.read_columns(db)
 
@@ -54,7 +54,7 @@ class Stored:
         return self._columns
 
     def _select(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
-        with named(self.path):
+        with reading(self.path):
             return self._db.execute(statement, values).fetchall()
 
     @property
@@ -75,6 +75,10 @@ class Stored:
         """How many points have no answer."""
         return self._count("count(*) FROM points WHERE status IS NULL")
 
+    def first_open_batch(self) -> int | None:
+        """The number of the first batch that has points without an answer; None where every point has one."""
+        return self._count("ifnull(min(batch), 0) FROM points WHERE status IS NULL") or None
+
     def count_warned(self, warning: str) -> int:
         """How many points have a warning with these words."""
         return self._count("count(*) FROM points WHERE instr(warnings, ?)", warning)
@@ -84,12 +88,15 @@ class Stored:
 
     def meta(self) -> dict[str, Any]:
         """Everything that was stored by `start` and `set_meta`; empty before the run has started."""
-        with named(self.path):
-            return {} if self._columns is None else schema.read_meta(self._db)
+        with reading(self.path):
+            found = {} if self._columns is None else schema.read_meta(self._db)
+            if not found and self.points:
+                raise Damaged("what was stored at the start of the run is missing")
+        return found
 
     def latest_checkpoint(self) -> tuple[int, bytes] | None:
         """The newest batch's number and the checkpoint that was stored with it; None before the first."""
-        with named(self.path):
+        with reading(self.path):
             return None if self._columns is None else schema.read_checkpoint(self._db)
 
     def counts(self) -> dict[tuple[str, Status | None], int]:
@@ -116,7 +123,7 @@ class Stored:
         """The ids of OK points with an NLL in the target, by id, in parts."""
         target = self.now(target)
         if self._columns is not None:
-            with named(self.path):
+            with reading(self.path):
                 rows = self._db.execute("SELECT id, NLL FROM points WHERE NLL IS NOT NULL ORDER BY id")
                 while part := rows.fetchmany(CHUNK):
                     ids, nll = zip(*part, strict=True)
@@ -124,7 +131,8 @@ class Stored:
 
     def best_nll(self) -> float:
         """The lowest NLL; infinite where there is none."""
-        return min((float(nll.min()) for nll in self.nlls()), default=math.inf)
+        ((best,),) = self._select("SELECT min(NLL) FROM points") if self._columns is not None else ((None,),)
+        return math.inf if best is None else float(best)
 
     def now(self, target: Target) -> Target:
         """The target by the best point of all that are answered by now; every question of this class asks here."""
@@ -133,7 +141,7 @@ class Stored:
     def nlls(self) -> Iterator[Floats]:
         """The NLLs of OK points, in parts."""
         if self._columns is not None:
-            with named(self.path):
+            with reading(self.path):
                 rows = self._db.execute("SELECT NLL FROM points WHERE NLL IS NOT NULL")
                 while part := rows.fetchmany(CHUNK):
                     yield np.array(part, dtype=np.float64)[:, 0]
@@ -167,7 +175,11 @@ class Stored:
         """One point by its id, answered or not (status 0 then); None where there is none."""
         if not 1 <= number <= self.points:
             return None
-        ((batch,),) = self._select("SELECT batch FROM points WHERE id = ?", (number,))
+        with reading(self.path):
+            rows = self._select("SELECT batch FROM points WHERE id = ?", (number,))
+            if len(rows) != 1:
+                raise Damaged(f"point {number} is missing")
+        ((batch,),) = rows
         ((_, found, _),) = self._batches(batch, batch)
         return found.where(found.ids == number)
 
@@ -192,10 +204,10 @@ class Stored:
         """
         if self._columns is None:
             return
-        with named(self.path):
+        with reading(self.path):
             newest = last or self._count("ifnull(max(batch), 0) FROM checkpoint")  # committed with its batch
         while last is None or first <= last:
-            with named(self.path):
+            with reading(self.path):
                 most = MOST_BATCHES if last is None else min(last - first + 1, MOST_BATCHES)
                 rows = self._select("SELECT * FROM batches WHERE number >= ? ORDER BY number LIMIT ?", (first, most))
                 if not rows and first > newest:

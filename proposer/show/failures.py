@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from collections.abc import Sequence
@@ -11,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from proposer.run.dataset import Dataset
+from proposer.run.dataset import Dataset, DatasetError
+from proposer.run.files import read_object
 from proposer.types import Floats, Outcome, Status
 
 MOST_REASONS = 3
@@ -83,6 +83,6 @@ def show_reasons(kinds: Sequence[Kind], file: Path, names: Sequence[str]) -> lis
 def scan_file(folder: Path) -> Path:
     """The scan file that a run was started with: functions and templates are beside it."""
     try:
-        return Path(str(json.loads((folder / "manifest.json").read_text())["scan_file"]))
-    except (OSError, ValueError, KeyError):
+        return Path(str(read_object(folder / "manifest.json")["scan_file"]))
+    except (DatasetError, KeyError):  # the manifest is for people; another program may have changed it
         return folder / "scan.yaml"

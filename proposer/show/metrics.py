@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,4 +64,8 @@ class Metrics:
 
 
 def _size(dataset: Path) -> int:
-    return sum(path.stat().st_size for path in dataset.parent.glob(f"{dataset.name}*") if path.is_file())
+    size = 0
+    for path in dataset.parent.glob(f"{dataset.name}*"):
+        with suppress(FileNotFoundError):  # SQLite removes its journal at any time
+            size += path.stat().st_size
+    return size

@@ -163,7 +163,7 @@ class MlsDnnc:
         order = np.argsort(-logits, kind="stable")
         others = rng.choice(order[n_best:], size=n - n_best, replace=False)
         chosen = np.concatenate([order[:n_best], others])
-        origins = ["exploit"] * n_best + ["random"] * (n - n_best)
+        origins = ["exploit"] * n_best + ["left"] * (n - n_best)
         return Batch(u[chosen], origins, self._loop.iteration, expit(logits[chosen]))
 
     def _smote(self) -> Batch | None:

@@ -8,19 +8,23 @@ from typing import NamedTuple
 class Origin(NamedTuple):
     """`meaning`: what a point is, in the report. `doing`: what the strategy does meanwhile, in the live display.
 
-    `from_prior`: such points follow the prior, so that shares of them are shares of its volume.
+    `from_prior`: such points follow the prior, so that shares of them are shares of its volume. `independent`: each of
+    them is a draw of its own, whatever came before. The points of a Sobol sequence follow the prior, but each depends
+    on the others.
     """
 
     meaning: str
     doing: str
     from_prior: bool = False
+    independent: bool = False
 
 
 ORIGINS = {
     "init": Origin("a row of init_csv", "takes points from the table"),
-    "bootstrap": Origin("drawn from the prior at the start", "draws first points at random", from_prior=True),
-    "start": Origin("drawn from the prior at the start", "draws first points", from_prior=True),
-    "random": Origin("drawn from the prior", "draws points at random", from_prior=True),
+    "bootstrap": Origin("drawn from the prior at the start", "draws first points at random", True, independent=True),
+    "start": Origin("spread evenly over the prior at the start", "draws first points", from_prior=True),
+    "random": Origin("drawn from the prior", "draws points at random", from_prior=True, independent=True),
+    "left": Origin("drawn from what the network left", "draws points at random"),
     "sobol": Origin("spread evenly over the prior", "fills the space evenly", from_prior=True),
     "grid": Origin("a node of the grid", "walks over the grid"),
     "cmaes": Origin("a draw of CMA-ES", "moves a cloud of points towards lower NLLs"),
@@ -35,3 +39,8 @@ ORIGINS = {
     "smote": Origin("between good points (SMOTE)", "fills the known region"),
 }
 """By the word. Datasets of earlier versions may hold others."""
+
+
+def as_now(origin: str, kind: str) -> str:
+    """The word for points of a scan of the type `kind`, which earlier versions may have called otherwise."""
+    return "left" if (origin, kind) == ("random", "MLS_DNNC") else origin

@@ -8,6 +8,7 @@ import shlex
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
@@ -17,8 +18,8 @@ from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
 from proposer.evaluation.backend import Description, EvaluatorRefused, Fits, NoEvaluator, anything
 from proposer.wire.addresses import Place, Watch, read_place
 from proposer.wire.events import Gone, NoAnswer, Serving
-from proposer.wire.remote import ANSWERS, FATAL, KEEPALIVE, Events, Link, details
-from proposer.wire.security import NotSecure, Security
+from proposer.wire.remote import ANSWERS, FATAL, Events, Link, details
+from proposer.wire.security import PLAIN, NotSecure, Security
 from scanspec import DEFAULT_ADDRESS, Address
 
 MOST_BREAKS = 20
@@ -36,14 +37,33 @@ SOON = 0.2
 LEFT_OUT = 5.0
 """Seconds after which an evaluator that was left out is asked again what it computes."""
 
+MEND_FILES = "check the certificates or the token of both sides, then give the same command again"
+"""What to do where an evaluator is there and cannot be asked."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Purpose:
+    """What points are evaluated for. Those with an NLL below `spectra_below` come with their spectrum files.
+
+    `file` is the scan file, for the command that starts an evaluator; `run` and `trace` are the run's name and the
+    upper half of its points' trace ids (0: none), for the evaluators' logs.
+    """
+
+    spectra_below: float = -math.inf
+    file: Path = Path("scan.yaml")
+    run: str = ""
+    trace: int = 0
+
+
+UNNAMED = Purpose()
+"""No spectrum files, and no run that has a name."""
+
 
 class Attendance:
     """The evaluators at `places`: HOST:PORT, unix:PATH, dns:///NAME:PORT or dir:FOLDER.
 
-    `say` is given a line when there is something to wait for. Points with an NLL below `spectra_below` come with their
-    spectrum files. `file` is the scan file, for the command that starts an evaluator; `run` and `trace` are the run's
-    name and the upper half of its points' trace ids (0: none), for the evaluators' logs. Raises UsageError for what is
-    no place, and NotSecure for one beyond this machine that is not safe to ask.
+    `say` is given a line when there is something to wait for. Raises UsageError for what is no place, and NotSecure for
+    one beyond this machine that is not safe to ask.
     """
 
     def __init__(
@@ -51,19 +71,15 @@ class Attendance:
         places: Sequence[str],
         *,
         say: Callable[[str], None],
-        security: Security | None = None,
-        spectra_below: float = -math.inf,
-        file: Path = Path("scan.yaml"),
-        run: str = "",
-        trace: int = 0,
-        keepalive: float = KEEPALIVE,
+        security: Security = PLAIN,
+        purpose: Purpose = UNNAMED,
     ) -> None:
-        self._security = security or Security()
+        self._security = security
         self._places = [read_place(place, self._security) for place in places]
-        self._say, self._file, self._keepalive = say, file, keepalive
-        self._first = pb.EvaluateRequest(run=run, trace=trace)
-        if spectra_below > -math.inf:
-            self._first.spectra_below_nll = spectra_below
+        self._say, self._file = say, purpose.file
+        self._first = pb.EvaluateRequest(run=purpose.run, trace=purpose.trace)
+        if purpose.spectra_below > -math.inf:
+            self._first.spectra_below_nll = purpose.spectra_below
         self._events: Events = queue.SimpleQueue()
         self._links: dict[Address, Link] = {}
         self._there: dict[Address, str] | None = None  # addresses of now; None: nobody has looked yet
@@ -169,9 +185,7 @@ class Attendance:
             except NotSecure as error:
                 self._say_once(f"left out: {error}")
                 continue
-            self._links[address] = Link(
-                address, self._events, self._security, name=found[address], keepalive=self._keepalive
-            )
+            self._links[address] = Link(address, self._events, self._security, name=found[address])
         for address in self._links.keys() - found.keys():
             if not self._links[address].ready:
                 self._forget(address)
@@ -230,7 +244,7 @@ class Attendance:
         if answer.fault and mends:
             self._say_once(answer.fault)
         elif answer.fault:
-            self._leave_out(link, EvaluatorRefused(answer.fault))
+            self._leave_out(link, EvaluatorRefused(answer.fault, next_step=MEND_FILES if answer.may_mend else ""))
         if self._there is not None and link.place not in self._there:
             self._forget(link.place)
         else:

@@ -24,6 +24,7 @@ def send_again(points: UnderWay, link: Link, *, begun: Collection[int] = (), lat
     for point in out:
         if point in rows and point in points.asked_back:
             points.given_back(point)
+    points.moved.difference_update(out)
     tries = dict.fromkeys(late, 1)
     if begun and (blamed := points.deaths.note(out, rows, begun)) is not None:
         tries.update([blamed])

@@ -12,7 +12,7 @@ from proposer.evaluation.work import MOST_TRIES
 from proposer.types import Observable, Outcome, Status
 from scanspec import Kind, Likelihood
 from scanspec.likelihoods import LARGEST_LOSS
-from scanspec.terms import Term, TermKind
+from scanspec.terms import Term
 
 MOST_SOURCES = 1000
 """The most sources of an evaluator that are looked at."""
@@ -87,7 +87,7 @@ def to_description(answer: pb.DescribeResponse) -> Description:
         likelihood_digest=clean(answer.likelihood_digest),
         parameters=dict(parameters),
         observables=tuple(observables),
-        concurrency=min(max(1, answer.concurrency), MOST_CONCURRENT),
+        concurrency=to_concurrency(answer.concurrency),
         max_batch=min(max(1, answer.max_batch), MOST_IN_BATCH),
         codes=tuple(clean(code) for code in answer.codes),
         sources={clean(name): clean(value) for name, value in sorted(answer.sources.items())[:MOST_SOURCES]},
@@ -95,6 +95,11 @@ def to_description(answer: pb.DescribeResponse) -> Description:
         longest=longest if 0.0 < longest <= LONGEST else math.inf,
         instance=clean(answer.instance),
     )
+
+
+def to_concurrency(said: int) -> int:
+    """How many points run at once, of what an evaluator says."""
+    return min(max(1, said), MOST_CONCURRENT)
 
 
 def _to_terms(answer: pb.DescribeResponse) -> dict[int, Term]:
@@ -112,28 +117,11 @@ def _to_terms(answer: pb.DescribeResponse) -> dict[int, Term]:
             raise BadDescription("it describes a joint term of observables that it does not give, or gives twice")
         if answer.observables[term.observable].likelihood.kind != pb.LIKELIHOOD_KIND_MINUSEXPUSER:
             raise BadDescription(f"{names[term.observable]!r} is a joint term, but its value is not its loss")
-        kind = _JOINT_KINDS.get(term.kind, TermKind.UNKNOWN)
         try:
-            found[term.observable] = Term.checked(
-                kind,
-                [names[position] for position in term.arguments],
-                mean=tuple(term.mean),
-                root=tuple(term.cholesky),
-                plus=term.plus,
-                minus=term.minus,
-                knots=tuple(tuple(knots.at) for knots in term.knots),
-                values=tuple(term.values),
-            )
+            found[term.observable] = Term.checked(term, names)
         except ValueError as error:
             raise BadDescription(f"{names[term.observable]!r} is {error}") from None
     return found
-
-
-_JOINT_KINDS = {
-    number: TermKind(name.removeprefix("JOINT_KIND_"))
-    for name, number in pb.JointKind.items()
-    if name.removeprefix("JOINT_KIND_") in TermKind.__members__
-}
 
 
 def _to_likelihood(likelihood: pb.Likelihood) -> Likelihood:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection
+from itertools import islice, takewhile
 
 from proposer.formats import show_time
 from proposer.wire.remote import Link
@@ -36,7 +37,8 @@ class Patience:
         due = [self._until] if now < self._until else [self._end(links)]
         for link in links:
             if link.out:
-                due += [link.heard + self._silent.get(link, SILENT), _overdue_at(link)]
+                due.append(link.heard + self._silent.get(link, SILENT))
+                due += [begun + _allowed(link) for begun in islice(link.running.values(), 1)]
         return min(due) - now
 
     def _end(self, links: Collection[Link]) -> float:
@@ -61,12 +63,12 @@ class Patience:
         if not link.out:
             self._silent.pop(link, None)
             return []
-        if now >= _overdue_at(link) and link.description is not None:
-            since = now - LATE * link.description.longest - GRACE
-            late = [point for point, begun in link.running.items() if begun <= since]
+        allowed = _allowed(link)
+        late = list(takewhile(lambda point: link.running[point] + allowed <= now, link.running))  # the oldest are first
+        if late and link.description is not None:
             self._say(
                 f"the evaluator at {link.address} has not answered {name_points(late)} for "
-                f"{show_time(now - min(link.running[point] for point in late))}, although its codes end after "
+                f"{show_time(now - link.running[late[0]])}, although its codes end after "
                 f"{show_time(link.description.longest)}: connecting anew, and its points are sent again"
             )
             return late
@@ -82,11 +84,9 @@ class Patience:
         return []
 
 
-def _overdue_at(link: Link) -> float:
-    """When its oldest point is overdue, of time.monotonic."""
-    if link.description is None or not link.running or not math.isfinite(link.description.longest):
-        return math.inf
-    return next(iter(link.running.values())) + LATE * link.description.longest + GRACE
+def _allowed(link: Link) -> float:
+    """Seconds that a point may run for until it is overdue; infinite where nobody knows."""
+    return LATE * link.description.longest + GRACE if link.description is not None else math.inf
 
 
 def name_points(out: Collection[int]) -> str:

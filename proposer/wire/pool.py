@@ -7,21 +7,21 @@ from __future__ import annotations
 
 import math
 import queue
+import threading
 import time
 from collections.abc import Callable, Collection, Generator, Sequence
-from pathlib import Path
 
 from lodescan.v1 import evaluation_pb2 as pb
 from proposer.evaluation.backend import Description, Load, anything
 from proposer.evaluation.work import Received, Work
 from proposer.wire.answers import take_results
-from proposer.wire.attendance import AGAIN, Attendance
+from proposer.wire.attendance import AGAIN, UNNAMED, Attendance, Purpose
 from proposer.wire.events import Gone, NoAnswer, Serving
 from proposer.wire.hand_out import hand_out, race, rebalance
 from proposer.wire.lost import send_again
 from proposer.wire.patience import Patience
-from proposer.wire.remote import KEEPALIVE, MOST_AHEAD, Link
-from proposer.wire.security import Security
+from proposer.wire.remote import MOST_AHEAD, Link
+from proposer.wire.security import PLAIN, Security
 from proposer.wire.under_way import UnderWay
 
 RACE_EVERY = 0.25
@@ -38,24 +38,11 @@ class Pool(Attendance):
         places: Sequence[str],
         *,
         say: Callable[[str], None],
-        security: Security | None = None,
-        spectra_below: float = -math.inf,
-        file: Path = Path("scan.yaml"),
-        run: str = "",
-        trace: int = 0,
-        keepalive: float = KEEPALIVE,
+        security: Security = PLAIN,
+        purpose: Purpose = UNNAMED,
         race: bool = True,
     ) -> None:
-        super().__init__(
-            places,
-            say=say,
-            security=security,
-            spectra_below=spectra_below,
-            file=file,
-            run=run,
-            trace=trace,
-            keepalive=keepalive,
-        )
+        super().__init__(places, say=say, security=security, purpose=purpose)
         self._may_race = race
         self._points = UnderWay(self._links)
 
@@ -107,7 +94,7 @@ class Pool(Attendance):
     def _next(self, seconds: float) -> Received | None:
         """Takes up what happens within so many seconds; None where that is nothing to tell."""
         try:
-            link, event = self._events.get(timeout=max(seconds, 0.001) if seconds < math.inf else None)
+            link, event = self._events.get(timeout=min(max(seconds, 0.001), threading.TIMEOUT_MAX))
         except queue.Empty:
             return Received()
         if link is not None:
@@ -140,7 +127,7 @@ class Pool(Attendance):
                 return received
             received = take_results(self._points, link, event, self._reference, self._say)
             self._leave_if_drained(link)
-            link.took_up(len(received.outcomes))
+            link.took_up(len(received.outcomes), event.concurrency)
             link.read_next()
             return received
         return None

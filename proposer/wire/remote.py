@@ -12,6 +12,7 @@ import queue
 import threading
 import time
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import Any, Final
@@ -25,7 +26,7 @@ from proposer.evaluation.backend import Description
 from proposer.evaluation.work import Work
 from proposer.wire.events import Event, Gone, NoAnswer, Serving
 from proposer.wire.health import watch_health
-from proposer.wire.messages import BadDescription, clean, to_description
+from proposer.wire.messages import BadDescription, clean, to_concurrency, to_description
 from proposer.wire.security import NotSecure, Security
 from scanspec import Address
 
@@ -100,9 +101,7 @@ Events = queue.SimpleQueue[tuple["Link | None", Any]]
 class Link:
     """The evaluator at one address. `out`: when each point was sent, in seconds since 1970."""
 
-    def __init__(
-        self, address: Address, events: Events, security: Security, *, name: str = "", keepalive: float = KEEPALIVE
-    ) -> None:
+    def __init__(self, address: Address, events: Events, security: Security, *, name: str = "") -> None:
         """`name`: that the evaluator's certificate is for, where the address is none of its own."""
         self.address = str(address)
         self.description: Description | None = None  # of the evaluator that is there now
@@ -123,7 +122,7 @@ class Link:
         self._first = time.monotonic()
         self._busy = [0.0, 0.0]  # points answered, and the seconds that this took, while all workers had points
         self.place, self._events, self._security = address, events, security
-        self.options: list[tuple[str, Any]] = [*_OPTIONS, ("grpc.keepalive_time_ms", int(1000 * keepalive))]
+        self.options: list[tuple[str, Any]] = [*_OPTIONS, ("grpc.keepalive_time_ms", int(1000 * KEEPALIVE))]
         if name:
             self.options.append(("grpc.ssl_target_name_override", name))
         self._orders: queue.SimpleQueue[float] = queue.SimpleQueue()
@@ -188,8 +187,10 @@ class Link:
             self.seconds = seconds if math.isnan(self.seconds) else 0.9 * self.seconds + 0.1 * seconds
         return sent
 
-    def took_up(self, answered: int) -> None:
-        """All results of a message are taken up."""
+    def took_up(self, answered: int, concurrency: int) -> None:
+        """A message is taken up; it says how many points run at once by now, 0 where that is unchanged."""
+        if self.description is not None and concurrency and concurrency != self.concurrency:
+            self.description = replace(self.description, concurrency=to_concurrency(concurrency))
         now, (points, seconds) = time.monotonic(), self._message
         if points:
             self.last, self._message = seconds / points, (0, 0.0)

@@ -57,7 +57,8 @@ class UnderWay:
     def cancel(self, points: Collection[int]) -> None:
         """These points are wanted no longer: what has not begun is given up, what runs is answered yet.
 
-        Evaluators are asked once for what they have.
+        Evaluators are asked once for what they have, and return other points that have not begun too: these are sent
+        again.
         """
         work = self.work
         unwanted = set(points) & work.rows.keys()
@@ -71,9 +72,6 @@ class UnderWay:
             mine = link.out.keys() & work.rows.keys()  # the rest was answered elsewhere
             if new.isdisjoint(mine):
                 continue
-            if unwanted.issuperset(mine):
-                link.ask_back_waiting()
-                self.asked_back.update(mine)
-            elif queued := [point for point in link.queued if point in new]:
-                link.ask_back(queued)
-                self.asked_back.update(queued)
+            link.ask_back_waiting()  # by their numbers, those that run would be ended
+            self.asked_back.update(mine & unwanted)
+            self.moved.update(mine - unwanted)

@@ -88,6 +88,8 @@ def _variable(translator: Translator, section: Section, name: Any, value: Any, w
     if isinstance(value, str) and to_number(value) is None:
         plain, note = read_grid(section, str(name), value)
         translator.say(f"{where}: {value!r} is now {note}")
+        if len(plain.get("values", ())) == 2 and value.strip()[0] in "([":
+            translator.notes.append(f"{where}: {value!r} is a choice between two values; a range has no quotes")
         return plain
     return translator.value(VARIABLE, "range", value, where)
 

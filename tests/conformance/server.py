@@ -3,6 +3,7 @@
 import math
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -11,7 +12,7 @@ from lodescan.v1 import evaluation_pb2 as pb
 from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
 
 NAMES = ["x", "y"]
-WITH_A_TERM = ("a term", "wrong term")
+WITH_A_TERM = ("a term", "wrong term", "unknown term")
 
 
 class Small(pb_grpc.EvaluationServiceServicer):
@@ -31,9 +32,8 @@ class Small(pb_grpc.EvaluationServiceServicer):
         if fault in WITH_A_TERM:
             of_t = pb.Likelihood(kind=pb.LIKELIHOOD_KIND_MINUSEXPUSER)
             observables.append(pb.Observable(name="t", likelihood=of_t))
-            terms.append(
-                pb.JointTerm(observable=1, arguments=[0], kind=pb.JOINT_KIND_GAUSS_UPPER, mean=[0.5], plus=0.1)
-            )
+            of_kind: Any = 99 if fault == "unknown term" else pb.JOINT_KIND_GAUSS_UPPER
+            terms.append(pb.JointTerm(observable=1, arguments=[0], kind=of_kind, mean=[0.5], plus=0.1))
         return pb.DescribeResponse(
             joint_terms=terms,
             backend={"no name": "", "escapes": "\x1b[2Jsmall" * 1000}.get(fault, "small"),
@@ -66,7 +66,7 @@ class Small(pb_grpc.EvaluationServiceServicer):
     def Evaluate(self, requests, context):
         names: list[str] = []
         seen: set[int] = set()
-        digests = {"physics_digest": "ab", "likelihood_digest": "cd"}
+        digests: dict[str, Any] = {"physics_digest": "ab", "likelihood_digest": "cd"}
         fault = self.fault
         if fault == "other digests":
             digests["physics_digest"] = "ef"

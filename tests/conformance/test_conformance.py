@@ -49,6 +49,7 @@ FAULTS = {
     "missing twice": "results are sound: a position is missing twice",
     "wrong formula": "the losses are those of the formulas: the loss of z",
     "wrong term": "a joint term is its formula: t is ",
+    "unknown term": "a joint term is its formula: t is a joint term of the kind 99, unknown here",
     "columns as they come": "columns may come in any order",
     "any value": "values that are not finite are refused: a value of nan",
     "any names": "wrong names are refused",

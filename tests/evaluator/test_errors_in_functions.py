@@ -73,6 +73,10 @@ class Mute(Exception):
         raise RuntimeError
 
 
+class Tachyon(InvalidPoint):
+    pass
+
+
 class Tensor:
     def __float__(self):
         raise RuntimeError("a tensor of two elements")
@@ -91,6 +95,7 @@ def f(point):
     [
         ("raise Mute", Status.FAILED, "Mute: its words cannot be had: RuntimeError"),
         ("raise InvalidPoint(Mute())", Status.INVALID, "its words cannot be had"),
+        ("raise Tachyon('too light')", Status.INVALID, "too light"),
         ("raise BaseException('base')", Status.FAILED, "BaseException: base"),
         ("raise GeneratorExit", Status.FAILED, "GeneratorExit"),
         ("sys.stderr = open('/dev/null'); sys.stderr.close(); raise ValueError('no')", Status.FAILED, "ValueError: no"),

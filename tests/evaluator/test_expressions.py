@@ -163,6 +163,8 @@ def test_everything_else_is_refused_before_it_runs(text):
         ("math.foo", "'foo'"),
         ("VARIABLE[2]", "there are 2 variables, counted from 0"),
         ("abs([m0])", "may hold numbers"),
+        ("1.5D-3*m0", "write 1.5e-3 for 1.5D-3"),
+        ("1e400*m0", "has a number that is too large"),
     ],
 )
 def test_hints(text, hint):

@@ -131,7 +131,7 @@ def test_a_table_within_a_block(run):
     assert run(text, address).status is Status.FAILED
 
 
-@pytest.mark.parametrize("word", ["-1.#IND", "1.#INF", "1.#QNAN0", "-1.#IND00E+000"])
+@pytest.mark.parametrize("word", ["-1.#IND", "1.#INF", "1.#QNAN0", "-1.#IND00E+000", "1.#J", "-1.#IO", "1.#R"])
 def test_what_windows_write_for_nan_is_not_a_number(run, word):
     outcome = run(f"Block MASS\n 25 {word}  # h\n 24 1.# W\n", "slha: [MASS, 25]")
     assert outcome.status is Status.OK and outcome.observables[0] != outcome.observables[0]

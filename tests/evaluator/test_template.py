@@ -208,3 +208,25 @@ def test_a_comment_begins_outside_of_quotes(render, line, written):
 def test_what_stands_before_a_quoted_text_must_be_an_index(render, line):
     with pytest.raises(ConfigurationError, match=r"line 2: .* is neither an index nor the value"):
         render(f"BLOCK A\n{line}\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("BLOCK X\n 1 1.0-101\n", "line 2: 1.0-101 may be a difference or, as Fortran writes it, 1.0E-101"),
+        ("BLOCK X\n 1 5\nBLOCK HMIX Q= m0 + 1\n", "line 3: an expression must have no blanks"),
+        ("BLOCK HMIX Q= 2 * m0 # GeV\n", "line 1: an expression must have no blanks"),
+    ],
+)
+def test_a_value_that_may_mean_two_things_is_refused(render, text, words):
+    with pytest.raises(ConfigurationError, match=re.escape(words)):
+        render(text)
+
+
+def test_words_behind_a_scale_stay(render):
+    assert render("Block HMIX Q= m0 (SUSY scale)\n") == "Block HMIX Q= 1.00000000E+03 (SUSY scale)\n"
+
+
+def test_a_number_of_the_scan_file_that_no_double_holds_is_refused(render):
+    with pytest.raises(ConfigurationError, match="1e400 is larger than any number"):
+        render("BLOCK X\n 1 5\n", {"X": {(1,): "1e400"}})

@@ -6,8 +6,10 @@ import contextlib
 import os
 import subprocess
 import sys
+import threading
 import time
 import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.evaluator.harness import TAG, alive
@@ -15,6 +17,19 @@ from tests.evaluator.harness import TAG, alive
 ROOT = Path(__file__).parents[2]
 START = 90.0
 """Seconds within which a process must be ready, also on a busy machine."""
+
+
+@contextlib.contextmanager
+def meanwhile(work: Callable[[threading.Event], None]) -> Iterator[None]:
+    """Does `work` in a thread; its event is set at the end of the block."""
+    ended = threading.Event()
+    thread = threading.Thread(target=work, args=(ended,))
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 class LoggedProcess:

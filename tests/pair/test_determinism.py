@@ -28,7 +28,7 @@ def test_the_same_points_for_any_number_of_workers(
     expected = read_run(tmp_path / "2").history()
     assert [row[0] for row in expected] == list(range(1, len(expected) + 1))
     assert len(expected) > 180
-    assert {row[2] for row in expected} >= {"bootstrap", "exploit", "random"}
+    assert {row[2] for row in expected} >= {"bootstrap", "exploit", "left"}
     for workers in (0, 1, 3):
         other = start_evaluator(scan.file, workers=workers)
         run = tmp_path / str(workers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import threading
@@ -17,9 +18,14 @@ from typing import Any
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from proposer.commands.certificates import certificates
+from proposer.evaluation.backend import Load
+from proposer.show.metrics import Metrics
+from proposer.show.tally import Tally
+from proposer.target import Target
 from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, read_run
 from tests.pair.processes import ROOT, ProposerProcess
 from tests.ports import free_port
@@ -208,6 +214,26 @@ def test_training_and_choosing_are_counted_apart(
     batches = [event["batch"] for event in said if event["event"] == "batch"]
     assert batches == list(range(1, len(batches) + 1))
     assert {"note", "end"} <= {event["event"] for event in said}
+
+
+@pytest.mark.parametrize("looks", [0, 1])
+def test_a_journal_that_vanishes_spoils_no_scrape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, looks: int) -> None:
+    """SQLite removes it after the folder was listed, and after so many looks at the file."""
+    dataset, journal, registry = tmp_path / "dataset.sqlite", tmp_path / "dataset.sqlite-journal", CollectorRegistry()
+    dataset.write_bytes(bytes(1000))
+    journal.write_bytes(bytes(500))
+    Metrics(registry, Tally(1, Target(1.0)), lambda: Load(0, 0, 0, 0), [], dataset)
+    look, seen = Path.stat, list[Path]()
+
+    def noted(path: Path, **how: Any) -> os.stat_result:
+        if path == journal:
+            if len(seen) == looks:
+                journal.unlink()
+            seen.append(path)
+        return look(path, **how)
+
+    monkeypatch.setattr(Path, "stat", noted)
+    assert registry.get_sample_value("lodescan_dataset_bytes") == (1500.0 if looks else 1000.0) and seen
 
 
 def test_certificates_say_when_they_expire(tmp_path: Path, make_scan: Callable[..., ScanFolder]) -> None:

@@ -13,8 +13,8 @@ import pytest
 
 from proposer.evaluation.work import Work
 from proposer.types import Pending
+from proposer.wire import remote
 from proposer.wire.pool import Pool
-from proposer.wire.remote import KEEPALIVE
 from tests.pair.conftest import EvaluatorProcess, ScanFolder, read_run
 from tests.pair.processes import ROOT, ProposerProcess
 
@@ -29,7 +29,9 @@ DEFAULT = 300.0
 
 
 @pytest.mark.slow
-def test_pings_are_as_the_evaluator_allows_them(make_scan: MakeScan, start_evaluator: StartEvaluator) -> None:
+def test_pings_are_as_the_evaluator_allows_them(
+    make_scan: MakeScan, start_evaluator: StartEvaluator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The settings of both sides, thirty times faster; a server with the default breaks off in the same time."""
     scan = make_scan(body=f"time.sleep({SILENT})")
     python = str(ROOT / ".envs/evaluator/bin/python")
@@ -43,12 +45,13 @@ def test_pings_are_as_the_evaluator_allows_them(make_scan: MakeScan, start_evalu
             workers=1,
             before=f"from evaluator.service import server; server.SHORTEST_PING = {interval}",
         )
-        for interval in (allowed / KEEPALIVE, DEFAULT)
+        for interval in (allowed / remote.KEEPALIVE, DEFAULT)
     ]
+    monkeypatch.setattr(remote, "KEEPALIVE", 1.0)
 
     def lost(server: EvaluatorProcess) -> bool:
         said: list[str] = []
-        client = Pool([server.address], say=said.append, keepalive=1.0)
+        client = Pool([server.address], say=said.append)
         client.describe(20.0)
         work = Work(["x", "y", "z"])
         work.add(Pending(np.arange(1), np.array([[0.5, 0.5, 20.0]]), np.zeros(1, dtype=np.int64)), most=1)

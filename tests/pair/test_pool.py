@@ -15,7 +15,7 @@ import pytest
 
 from proposer.run.dataset import Dataset
 from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, meta, read_run
-from tests.pair.processes import ProposerProcess
+from tests.pair.processes import ProposerProcess, meanwhile
 
 Lodescan = Callable[..., Said]
 MakeScan = Callable[..., ScanFolder]
@@ -32,22 +32,17 @@ def evaluators_of(run: Path) -> Counter[str]:
 @contextlib.contextmanager
 def kept_alive(evaluators: list[EvaluatorProcess]) -> Iterator[list[str]]:
     """Starts each again when it has ended, as Kubernetes does; the addresses of those that did."""
-    ended, deaths = threading.Event(), list[str]()
+    deaths: list[str] = []
 
-    def watch() -> None:
+    def watch(ended: threading.Event) -> None:
         while not ended.wait(0.05):
             for evaluator in evaluators:
                 if evaluator.process.poll() is not None:
                     deaths.append(evaluator.address)
                     evaluator.restart()
 
-    thread = threading.Thread(target=watch)
-    thread.start()
-    try:
+    with meanwhile(watch):
         yield deaths
-    finally:
-        ended.set()
-        thread.join()
 
 
 @pytest.mark.slow

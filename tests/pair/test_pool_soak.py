@@ -16,6 +16,7 @@ from proposer.evaluation.work import Work
 from proposer.types import Pending, Status
 from proposer.wire.pool import Pool
 from tests.pair.conftest import EvaluatorProcess, ScanFolder
+from tests.pair.processes import meanwhile
 
 AT_ONCE = 10_000
 EVERY = 1.0
@@ -30,9 +31,9 @@ def resident(pid: int | str = "self") -> float:
 @contextmanager
 def coming_and_going(evaluators: list[EvaluatorProcess]) -> Iterator[list[str]]:
     """Kills one after the other and starts it again at the same address; the addresses of those that were killed."""
-    ended, killed = threading.Event(), list[str]()
+    killed: list[str] = []
 
-    def kill() -> None:
+    def kill(ended: threading.Event) -> None:
         for evaluator in itertools.cycle(evaluators):
             if ended.wait(EVERY):
                 return
@@ -40,13 +41,8 @@ def coming_and_going(evaluators: list[EvaluatorProcess]) -> Iterator[list[str]]:
             killed.append(evaluator.address)
             evaluator.restart()
 
-    thread = threading.Thread(target=kill)
-    thread.start()
-    try:
+    with meanwhile(kill):
         yield killed
-    finally:
-        ended.set()
-        thread.join()
 
 
 @pytest.mark.parametrize(

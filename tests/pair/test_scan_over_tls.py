@@ -87,6 +87,7 @@ def test_a_fault_is_named_and_nobody_waits(
     more = ["--run", tmp_path / "run"] if command == "scan" else []
     said = lodescan(command, server.file, "--evaluator", server.address, *more, *make(certs))
     assert said.code == 2 and words in said.err and server.address in said.err
+    assert "certificates or the token" in said.err and "of this version" not in said.err
     assert not (tmp_path / "run").exists()
 
 

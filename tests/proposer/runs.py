@@ -30,8 +30,12 @@ networks: {{threshold_value: 3}}
 """
 
 
-def make_run(folder: Path, points: int = 600, name: str = "ring", seed: int = 5) -> Path:
-    """A run of `points` points in batches: unphysical where x < -3, failed where x > 2.2."""
+def make_run(
+    folder: Path, points: int = 600, name: str = "ring", seed: int = 5, *, kind: str = "LODE", first: str = "start"
+) -> Path:
+    """A run of `points` points in batches: unphysical where x < -3, failed where x > 2.2. `kind`: the type that it has;
+    `first`: the origin of its first batch, which is drawn from the prior.
+    """
     written = folder.with_name(f"{folder.name}.yaml")
     written.write_text(SCAN.format(name=name))
     scan = read_scan_file(written)
@@ -60,7 +64,7 @@ def make_run(folder: Path, points: int = 600, name: str = "ring", seed: int = 5)
         "physics_digest": "0" * 64,
         "likelihood_digest": "1" * 64,
         "versions": {"lodescan": "0.1.0", "numpy": np.__version__},
-        "meaning": {"setup: type": "LODE"},
+        "meaning": {"setup: type": kind},
         "given": [],
         "stopped": f"{points} evaluations",
     }
@@ -71,7 +75,7 @@ def make_run(folder: Path, points: int = 600, name: str = "ring", seed: int = 5)
         while left:
             count = min(left, 2000 if points > 5000 else 150)
             u = _near(space, rng, count) if iteration else space.draw(rng, count)
-            origins = ["exploit" if iteration else "start"] * count
+            origins = ["exploit" if iteration else first] * count
             params = space.to_physical(u)
             predicted = _predicted(params) if iteration else None
             added = dataset.add_batch(Batch(u, origins, iteration, predicted), params, b"")

@@ -110,6 +110,25 @@ def test_a_raced_point_that_one_returns_is_still_taken_from_the_other(raced: Poo
     assert sorted(outcomes) == list(range(1, 21))
 
 
+def test_of_some_points_wanted_no_longer_none_that_runs_is_ended(opened: ExitStack) -> None:
+    """Of quick points more than one run at a worker, and nobody but the evaluator knows which. The others come back."""
+    evaluator = Telling(*range(101, 106), concurrency=1)
+    pooled = Pooled(opened, evaluator)
+    assert len(pooled.evaluate(points(20))) == 20
+    work = points(5, first=101)
+    results = pooled.pool.evaluate(work, wait=5.0, until=math.inf)
+    pooled.pool.wake()
+    next(results)
+    assert evaluator.holds.wait(10)
+    pooled.pool.cancel([104, 105])
+    assert evaluator.is_to_return.wait(10) and evaluator.asked_back == []
+    evaluator.held.clear()  # what comes again is answered
+    evaluator.tell(good(101), returned(103), good(104), returned(105), good(102))
+    assert sorted(outcome.id for received in results for outcome in received.outcomes) == [101, 102, 103, 104]
+    assert [evaluator.asked.count(point) for point in range(101, 106)] == [1, 1, 2, 1, 1]
+    assert [outcome.id for outcome in pooled.evaluate(points(2, first=200))] == [200, 201]
+
+
 def test_a_point_wanted_no_longer_that_is_killed_is_not_sent_again(opened: ExitStack) -> None:
     evaluator = Telling(1)
     pooled = Pooled(opened, evaluator)
@@ -149,18 +168,20 @@ def test_nothing_is_begun_after_the_end(opened: ExitStack) -> None:
 
 
 def test_many_points_are_asked_back_in_messages_of_the_size_that_it_takes(opened: ExitStack) -> None:
-    evaluator = Telling(*range(2, 151), concurrency=1, max_batch=5)
-    pooled = Pooled(opened, evaluator)
+    """From one whose points take longer by now, for another one that is idle."""
+    slower = Telling(*range(3, 401), concurrency=1, max_batch=5)
+    pooled = Pooled(opened, slower, Telling(concurrency=1, max_batch=5))
     pooled.pool.describe(5.0)
-    results = pooled.pool.evaluate(points(150), wait=5.0, until=math.inf)
-    outcomes = [outcome.id for outcome in next(results).outcomes]
-    pooled.pool.wake()
-    next(results)  # now it has those that it works off in a second
-    pooled.pool.cancel(range(20, 151))
-    evaluator.tell(*map(good, range(2, 20)))
-    outcomes += [outcome.id for received in results for outcome in received.outcomes]
-    assert outcomes == list(range(1, 20))
-    assert len(pooled.evaluate(points(1, first=1000))) == 1  # by now it has read all that it was sent before
-    asked = [point for point in evaluator.asked if 20 <= point < 1000]
-    assert [point for request in evaluator.asked_back for point in request] == asked and len(asked) > 50
-    assert {len(request) for request in evaluator.asked_back[:-1]} == {5}
+    outcomes, held, still = list[int](), list[int](), list[int]()
+    for received in pooled.pool.evaluate(points(400), wait=5.0, until=math.inf):
+        outcomes += [outcome.id for outcome in received.outcomes]
+        if not held and len(outcomes) + len(slower.held.intersection(slower.asked)) == 400:
+            held = [point for point in slower.asked if point in slower.held]
+            slower.held.clear()  # what comes again is answered
+            slower.tell(good(held[0], seconds=[1.0]))
+        elif held and not still and sum(map(len, slower.asked_back)) == len(held) - 3:
+            still = held[1:3]  # a second of work
+            slower.tell(*map(good, still))
+    assert sorted(outcomes) == list(range(1, 401))
+    assert [point for request in slower.asked_back for point in request] == held[3:] and len(held) > 50
+    assert {len(request) for request in slower.asked_back[:-1]} == {5}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,8 +13,8 @@ import pytest
 
 from lodescan.v1 import evaluation_pb2 as pb
 from proposer.drive import drive
-from proposer.evaluation.backend import Description, EvaluationBackend
-from proposer.evaluation.local import LocalFunction, by_likelihood
+from proposer.evaluation.backend import Description, EvaluationBackend, NoEvaluator
+from proposer.evaluation.local import Answers, LocalFunction, by_likelihood
 from proposer.evaluation.work import Work
 from proposer.loop import Limits, Scan, read_tally
 from proposer.run.columns import Columns
@@ -21,9 +22,11 @@ from proposer.run.dataset import Dataset
 from proposer.run.tables import GoodPoints
 from proposer.show.progress import Progress
 from proposer.space import Space
+from proposer.strategies.base import Strategy
 from proposer.strategies.draws import DrawSettings, Random
 from proposer.target import Target
-from proposer.types import Observable, Pending, Status
+from proposer.time_limit import OutOfTime, check_time
+from proposer.types import Batch, Observable, Pending, Status
 from scanspec import Kind, Likelihood, Variable
 from tests.proposer.hostile import GAUSS, good, message, serving
 
@@ -145,9 +148,9 @@ def test_a_strategy_is_driven_the_same_way_everywhere(backend: EvaluationBackend
     assert np.concatenate([k.ids for k in told]).tolist() == list(range(1, 121))
 
 
-def scan_of(folder: Path, backend: EvaluationBackend, wanted: int) -> str:
+def scan_of(folder: Path, backend: EvaluationBackend, wanted: int, strategy: Strategy | None = None) -> str:
     description, target = backend.describe(5.0), Target(0.1)
-    strategy = Random(SPACE, DrawSettings(40, target), 5)
+    strategy = strategy or Random(SPACE, DrawSettings(40, target), 5)
     with Dataset(folder) as dataset:
         if not dataset.meta():
             dataset.start(Columns.named(SPACE.names, ["y"], description.codes), {"seconds": 0.0})
@@ -163,6 +166,38 @@ def scan_of(folder: Path, backend: EvaluationBackend, wanted: int) -> str:
             progress=Progress(tally),
             wait=5.0,
         ).run()
+
+
+class Trains(Random):
+    """Trains for long before it asks for the second batch, while the first one is evaluated."""
+
+    def __init__(self) -> None:
+        super().__init__(SPACE, DrawSettings(40, Target(0.1)), 5)
+        self.trains, self.given_up = threading.Event(), threading.Event()
+
+    def ask(self, least: int = 1) -> Batch | None:
+        end = time.monotonic() + 10.0
+        while self._asked and time.monotonic() < end:
+            self.trains.set()
+            try:
+                check_time()
+            except OutOfTime:
+                self.given_up.set()
+                raise
+        return super().ask(least)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), NoEvaluator("nobody answers", next_step="start one")], ids=repr)
+def test_a_training_ends_with_its_scan(tmp_path: Path, error: BaseException) -> None:
+    strategy = Trains()
+
+    def function(x: np.ndarray) -> Answers:
+        assert strategy.trains.wait(10)
+        raise error
+
+    with pytest.raises(type(error)):
+        scan_of(tmp_path, LocalFunction(function, RANGES, [Y]), 7, strategy)
+    assert strategy.given_up.is_set()
 
 
 def test_a_scan_ends_with_the_first_good_points_whoever_computes(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from proposer.run.dataset import Dataset
 from proposer.show.marks import PAPER
 from proposer.show.picture import Bars, Curve
 from proposer.show.still import figure
+from proposer.target import Target
 from tests.proposer.runs import make_run
 
 
@@ -80,3 +82,15 @@ def test_the_picture_shows_the_bins_with_their_errors_and_says_so(seen):
 def test_a_run_whose_search_predicts_nothing_says_so(tmp_path):
     part = calibration(see(make_run(tmp_path / "run", 30)))
     assert part.pictures == () and "the search predicted none" in part.words[0]
+
+
+def test_it_says_where_the_threshold_has_moved(folder, seen):
+    assert not any("threshold" in words or "changed" in words for words in calibration(seen).words)
+    for target in (Target.following(3.0), Target.within(0.95, 2)):
+        following = replace(seen)
+        following.__dict__["target"] = target.at(0.0)
+        words = calibration(following).words[1]
+        assert "the threshold went down" in words and following.target.describe() in words
+    manifest = {"target_changes": [{"from_point": 9, "change": "good was: NLL below 3; is now: NLL below 2"}]}
+    changed = calibration(replace(seen, meta={**seen.meta, "manifest": manifest}))
+    assert "was changed while the scan went on (good was: NLL below 3" in changed.words[1]

@@ -15,9 +15,10 @@ from proposer.strategies.cmaes_nd import ALL_WITHIN, FILL, CmaesNd, CmaesNdSetti
 from proposer.strategies.novelty import novelty
 from proposer.strategies.shortfall import Shortfall
 from proposer.target import Target
-from proposer.types import Observable, Status, Told
+from proposer.types import Observable, Status
 from scanspec import Kind, Likelihood
 from scanspec.variables import Variable
+from tests.proposer.answered import told_of
 from tests.proposer.scripted import scripted
 
 ROOT = Path(__file__).parents[2]
@@ -113,16 +114,7 @@ def test_a_shortfall_has_a_column_for_every_reason():
     shortfall = Shortfall(observables)
     values = np.array([[0.5, 3.0], [10.0, 1.0], [110.0, np.nan], [np.nan, 2.0]])
     status = np.array([Status.OK, Status.INVALID, Status.INVALID, Status.FAILED], np.int8)
-    told = Told(
-        np.arange(4),
-        np.zeros((4, 1)),
-        status=status,
-        nll=np.zeros(4),
-        observables=values,
-        origins=[""] * 4,
-        batches=np.ones(4, dtype=np.int64),
-    )
-    found = shortfall.columns(told)
+    found = shortfall.columns(told_of(np.zeros((4, 1)), np.zeros(4), values, status=status))
     assert found.shape == (4, shortfall.width) and shortfall.names == ("a",)
     assert found[0].tolist() == [0, 0, 0, 0]
     assert found[1].tolist() == pytest.approx([1.0, 0, np.log10(2), 1], rel=1e-2)
@@ -266,17 +258,7 @@ def test_cmaes_nd_looks_at_the_hierarchy_first():
     observables = [within(0.0, 0.1, "late"), within(0.0, 0.1, "early")]
     strategy = CmaesNd(Space(flats(2)), CmaesNdSettings(hierarchy=("early",)), 1, observables)
     values = np.array([[0.05, 5.0], [5.0, 0.05], [0.05, 0.05]])
-    ok = np.full(3, Status.OK, np.int8)
-    told = Told(
-        np.arange(3),
-        np.zeros((3, 2)),
-        status=ok,
-        nll=np.ones(3),
-        observables=values,
-        origins=[""] * 3,
-        batches=np.ones(3, dtype=np.int64),
-    )
-    losses = strategy._judge(told)[:, 1:3]
+    losses = strategy._judge(told_of(np.zeros((3, 2)), np.ones(3), values))[:, 1:3]
     assert losses[0, 0] > 700 and losses[0, 1] < 1  # early does not hold: late is not looked at
     assert 0 < losses[1, 0] < 1 and losses[1, 1] == 0 and losses[2].tolist() == [0, 0]
 

@@ -18,6 +18,7 @@ from lodescan.v1 import evaluation_pb2 as pb
 from proposer.evaluation.backend import Description, EvaluatorRefused, NoEvaluator
 from proposer.types import Status
 from proposer.wire import addresses, attendance, remote
+from proposer.wire.events import Gone
 from tests.proposer.hostile import Honest, good, listening, message
 from tests.proposer.pooled import DESCRIBED, Pooled, at_once, opened, points
 
@@ -139,6 +140,34 @@ def test_a_closed_door_at_a_fixed_address_blames_the_point_that_ran(opened: Exit
     opened.enter_context(listening(Honest(at_once, DESCRIBED), int(address.rpartition(":")[2])))
     assert killed == [1]
     assert [outcome.status for received in results for outcome in received.outcomes] == [Status.OK]
+
+
+def test_one_that_ends_between_two_batches_blames_no_point(opened: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its end is taken up once the next points are out: they were not there when it ended."""
+    monkeypatch.setattr(attendance, "AGAIN", 0.05)
+    monkeypatch.setattr(remote, "FASTER", 1e4)  # as if hours had gone by since it ended
+    ended = threading.Event()
+
+    def slowly(ids: list[int], rows: np.ndarray) -> Iterator[pb.EvaluateResponse]:
+        yield message(*[good(point, seconds=[0.05]) for point in ids])
+
+    def noted(*arguments: Any) -> Gone:
+        ended.set()
+        return Gone(*arguments)
+
+    monkeypatch.setattr(remote, "Gone", noted)
+    with ExitStack() as first:
+        address = first.enter_context(listening(Honest(slowly, DESCRIBED)))
+        pooled = Pooled(opened, places=(address,))
+        assert [outcome.id for outcome in pooled.evaluate(points(9))] == list(range(1, 10))
+        first.close()
+    assert ended.wait(10)
+    opened.enter_context(listening(Honest(slowly, DESCRIBED), int(address.rpartition(":")[2])))
+    received = list(pooled.pool.evaluate(points(9, first=10), wait=1e300, until=math.inf))  # beyond any clock
+    assert [point for part in received for point in part.killed] == []
+    outcomes = [outcome for part in received for outcome in part.outcomes]
+    assert {outcome.id: outcome.status for outcome in outcomes} == dict.fromkeys(range(10, 19), Status.OK)
+    assert pooled.said_of("lost the evaluator")
 
 
 class Leaving(Honest):

@@ -12,9 +12,13 @@ from hypothesis import strategies as st
 from scipy.stats import binom, binomtest
 
 from proposer.report.completeness import completeness, most, sample
+from proposer.report.overview import found
 from proposer.report.seen import Seen, see
+from proposer.run.dataset import Dataset
+from proposer.space import Space
+from proposer.strategies.origins import ORIGINS
 from proposer.target import Target
-from proposer.types import Status
+from proposer.types import Batch, Outcome, Status
 from tests.proposer.runs import make_run
 
 
@@ -50,8 +54,7 @@ def test_the_bound_is_where_robbins_says(points: int, part: float) -> None:
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
-    found = see(make_run(tmp_path_factory.mktemp("completeness") / "run", 300))
-    return replace(found, origins=np.where(found.iterations == 0, "random", "exploit").astype(object))
+    return see(make_run(tmp_path_factory.mktemp("completeness") / "run", 300, first="random"))
 
 
 def said(seen: Seen) -> str:
@@ -70,15 +73,42 @@ def test_it_counts_independent_draws_alone(seen: Seen) -> None:
     assert 100 * most(good, 150) <= percent < 103 * most(good, 150)
 
 
-@pytest.mark.parametrize("kind", ["MLS_DNNC", "SOBOL", "CMAES", ""])
-def test_points_that_depend_on_others_give_no_bound(seen: Seen, kind: str) -> None:
-    meta = {**seen.meta, "meaning": {"setup: type": kind}}
-    assert said(replace(seen, meta=meta)).startswith("No bound can be given: no point")
+@pytest.mark.parametrize("word", sorted(set(ORIGINS) - {"random", "bootstrap"}))
+def test_points_that_depend_on_others_give_no_bound(seen: Seen, word: str) -> None:
+    """The start of LODE and SOBOL are sequences; MLS_DNNC draws the others from what its best candidates leave."""
+    origins = np.full(len(seen.ids), word, dtype=object)
+    assert said(replace(seen, origins=origins)).startswith("No bound can be given: no point")
 
 
-def test_a_batch_that_is_not_answered_does_not_count(seen: Seen) -> None:
-    origins = np.full(len(seen.ids), "random", dtype=object)
-    assert sample(replace(seen, origins=origins, asked=3)).sum() == 150 < sample(replace(seen, origins=origins)).sum()
+@pytest.mark.parametrize(("kind", "points"), [("RANDOM", 150), ("LODE", 150), ("MLS_DNNC", 0)])
+def test_what_mls_dnnc_drew_from_the_rest_is_no_draw_from_the_prior_in_an_older_run(
+    tmp_path: Path, kind: str, points: int
+) -> None:
+    older = see(make_run(tmp_path / "run", 150, kind=kind, first="random"))
+    assert sample(older).sum() == points
+    (counted,) = [str(row[1]) for row in found([older]).rows if row[0] == "hit rate of the prior"]
+    assert counted.endswith("of 150 points") if points else counted == "no point was drawn from it"
+
+
+def test_batches_from_the_first_one_that_is_not_answered_on_do_not_count(tmp_path: Path) -> None:
+    """Points that take long are out, also in an older batch, and those may be other ones."""
+    folder = make_run(tmp_path / "run", 450)
+    with Dataset(folder) as dataset:
+        u = np.full((2, 4), 0.5) + np.array([[0.01], [0.02]])
+        space = Space(see(folder).scan.variables)
+        dataset.add_batch(Batch(u, ["random"] * 2, 4), space.to_physical(u), b"")
+        added = dataset.add_batch(Batch(u + 0.1, ["random"] * 2, 5), space.to_physical(u + 0.1), b"")
+        dataset.record([Outcome(int(added.ids[0]), Status.OK, nll=9.0, observables=(), losses=(), seconds=[])])
+    read = see(folder)
+    every = replace(read, origins=np.full(len(read.ids), "random", dtype=object))
+    assert read.first_open == 4 and len(read.ids) == 451 and read.batches.max() == 5
+    assert sample(every).sum() == 450 and sample(replace(every, first_open=None)).sum() == 451
+
+
+def test_a_target_that_was_changed_gives_no_bound(seen: Seen) -> None:
+    words = "good was: NLL less than 3 above the lowest; is now: NLL below 3"
+    changed = replace(seen, meta={**seen.meta, "manifest": {"target_changes": [{"from_point": 9, "change": words}]}})
+    assert said(changed) == f"No bound can be given: what is good was changed while the scan went on ({words})."
 
 
 def test_a_threshold_that_follows_the_best_point_gives_no_bound(seen: Seen) -> None:

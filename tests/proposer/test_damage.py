@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import sqlite3
 import subprocess
 import sys
 import textwrap
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from itertools import combinations
 
 import numpy as np
 import pytest
 
 from proposer.commands import status
+from proposer.commands.point import point
 from proposer.run import tables
 from proposer.run.dataset import Dataset, DatasetError
 from proposer.run.files import NoRoom
@@ -25,7 +28,7 @@ from proposer.strategies.choice import TYPES, make_strategy
 from proposer.target import Target
 from proposer.telling import InOrder
 from proposer.types import Batch, Outcome, Status
-from scanspec import Variable, read_scan_file
+from scanspec import LodescanError, Variable, read_scan_file
 from tests.proposer.datasets import open_dataset
 from tests.proposer.stored_runs import SCAN, everything, filled
 
@@ -54,6 +57,39 @@ def test_a_changed_byte_is_found_or_does_no_harm(tmp_path, part, capsys):
             else:
                 assert not isinstance(found, list) or found == before
     assert 20 < refused < 1000
+
+
+def test_pages_in_each_others_place_are_found(tmp_path):
+    """As a disk leaves them that lost a write: each page is whole, and SQLite finds rows of another table."""
+    filled(tmp_path / "whole")
+    content = (tmp_path / "whole" / "dataset.sqlite").read_bytes()
+    pages = [content[start : start + 4096] for start in range(0, len(content), 4096)]
+    for first, second in combinations(range(7), 2):
+        run = tmp_path / f"run{first}-{second}"
+        run.mkdir()
+        swapped = list(pages)
+        swapped[first], swapped[second] = pages[second], pages[first]
+        (run / "dataset.sqlite").write_bytes(b"".join(swapped))
+        for command in (status.status, everything):
+            with pytest.raises(DatasetError, match=re.escape(str(run / "dataset.sqlite"))):
+                command(run)
+        with suppress(LodescanError):  # the point may be on a page that is whole
+            assert point(run, 3) == 0
+
+
+def test_what_a_run_stores_at_its_start_is_missed(tmp_path):
+    filled(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "dataset.sqlite")) as db, db:
+        db.execute("DELETE FROM meta WHERE key > 'seed'")
+    with pytest.raises(DatasetError, match=r"dataset.sqlite: is damaged: the value of .* is missing"):
+        status.status(tmp_path)
+
+
+def test_a_manifest_that_is_no_mapping_does_no_harm(tmp_path, capsys):
+    filled(tmp_path)
+    (tmp_path / "manifest.json").write_text("[]")
+    assert status.status(tmp_path) == 0
+    assert point(tmp_path, 3) == 0
 
 
 @pytest.mark.parametrize("size", [600, 4096, 20_000])

@@ -204,6 +204,30 @@ def test_the_first_news_are_all_that_is_answered(tmp_path):
         assert [part.ids.tolist() for part in dataset.news()] == [[2]]
 
 
+def test_the_first_news_of_many_batches_read_each_of_them_once(tmp_path):
+    with open_dataset(tmp_path) as dataset:
+        for number in range(40):
+            dataset.record([ok(point) for point in add(dataset, batch(2, seed=number)).ids.tolist()])
+    with open_dataset(tmp_path) as dataset:
+        statements: list[str] = []
+        dataset._db.set_trace_callback(statements.append)
+        assert [part.batches.tolist() for part in dataset.news()] == [[number] * 2 for number in range(1, 41)]
+        assert len(statements) < 10
+
+
+def test_the_best_point_and_the_first_batch_that_is_open(tmp_path):
+    with Dataset(tmp_path) as dataset:
+        assert (dataset.best_nll(), dataset.first_open_batch()) == (math.inf, None)
+    with open_dataset(tmp_path) as dataset:
+        assert (dataset.best_nll(), dataset.first_open_batch()) == (math.inf, None)
+        for number in range(3):
+            add(dataset, batch(2, seed=number))
+        dataset.record([Outcome(1, Status.INVALID), ok(2, nll=4.0), ok(5, nll=-2.5), ok(6, nll=7.0)])
+        assert (dataset.best_nll(), dataset.first_open_batch()) == (-2.5, 2)
+        dataset.record([ok(3, nll=1.0), ok(4, nll=1.0)])
+        assert dataset.first_open_batch() is None
+
+
 def test_results_come_in_chunks_from_a_batch_on_and_below_an_nll(dataset):
     for number in range(4):
         add(dataset, batch(5, seed=number))

@@ -54,9 +54,11 @@ class Mortal(Honest):
     in the same message is lost, and the one that has its address next is another. Notes which points it began.
     """
 
-    def __init__(self, lethal: Collection[int], begun: Counter[int], group: int) -> None:
-        super().__init__(at_once, {**DESCRIBED, "concurrency": 1})
-        self.lethal, self.begun, self.group = set(lethal), begun, group
+    def __init__(
+        self, lethal: Collection[int], begun: Counter[int], group: int, *, workers: int = 1, seconds: float = 0.001
+    ) -> None:
+        super().__init__(at_once, {**DESCRIBED, "concurrency": workers})
+        self.lethal, self.begun, self.group, self.seconds = set(lethal), begun, group, seconds
         self.instance = 1
 
     def Describe(self, request: Any, context: Any) -> pb.DescribeResponse:
@@ -74,18 +76,33 @@ class Mortal(Honest):
                     if point in self.lethal:
                         self.instance += 1
                         context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
-                yield message(*[good(point, seconds=[0.001]) for point in group])
+                yield message(*[good(point, seconds=[self.seconds]) for point in group])
 
 
-@pytest.mark.parametrize("evaluators", [1, 2])
-@pytest.mark.parametrize("lethal", [{30}, {20, 21, 23, 40}, set(range(10, 22))])
+@pytest.mark.parametrize(
+    ("evaluators", "lethal", "workers", "seconds"),
+    [
+        *[
+            (evaluators, lethal, 1, 0.001)
+            for lethal in ({30}, {20, 21, 23, 40}, set(range(10, 22)))
+            for evaluators in (1, 2)
+        ],
+        (1, {20, 21, 40}, 4, 0.05),  # by their time, only as many as there are workers have begun, and those after them
+    ],
+)
 def test_each_lethal_point_begins_three_times(
-    opened: ExitStack, monkeypatch: pytest.MonkeyPatch, evaluators: int, lethal: set[int]
+    opened: ExitStack,
+    monkeypatch: pytest.MonkeyPatch,
+    evaluators: int,
+    lethal: set[int],
+    workers: int,
+    seconds: float,
 ) -> None:
     """Though the answers to those before it were lost, and another evaluator answered before the death was noticed."""
     monkeypatch.setattr(attendance, "SOON", 0.02)
     begun = Counter[int]()
-    pooled = Pooled(opened, *[Mortal(lethal, begun, group=7) for _ in range(evaluators)])
+    mortals = [Mortal(lethal, begun, group=7, workers=workers, seconds=seconds) for _ in range(evaluators)]
+    pooled = Pooled(opened, *mortals)
     pooled.pool.describe(5.0)
     killed, outcomes = list[int](), list[Outcome]()
     for received in pooled.pool.evaluate(points(60), wait=5.0, until=math.inf):

@@ -132,7 +132,8 @@ def test_questions(tmp_path):
 
 def test_doctor_says_what_to_mend(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert main(["doctor", "--evaluator", f"unix:{tmp_path}/wire"]) == 1
+    where = ["--evaluator", f"unix:{tmp_path}/wire"]
+    assert main(["doctor", *where]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith("ok    torch: ") for line in lines)
     assert "ok    locks: this folder can be written and held" in lines
@@ -140,3 +141,6 @@ def test_doctor_says_what_to_mend(tmp_path, monkeypatch, capsys):
     assert "no evaluator answers" in wrong and "; start one with `lodescan-evaluator serve" in wrong
     assert list(tmp_path.iterdir()) == []
     assert Path.cwd() == tmp_path
+    with pytest.raises(SystemExit, match="2"):
+        main(["doctor", *where, *where])
+    assert "error: --evaluator is given twice; name one\n" in capsys.readouterr().err

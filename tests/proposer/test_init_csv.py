@@ -113,3 +113,28 @@ def test_a_parquet_table(tmp_path):
     points = read_init_csv(scan, Space(scan.variables))
     assert points.values.tolist() == [[500.0], [0.1 + 0.2 + 200]]
     assert points.nll[0] == 0.25 and np.isnan(points.nll[1])
+
+
+@pytest.mark.parametrize("nll", ["-999", "-1e300", "-0.5"])
+def test_an_nll_that_no_point_can_have_is_refused(read, nll):
+    with pytest.raises(ScanFileError, match=r"points.csv, line 3: NLL is -.*, but the likelihoods of .* none below 0"):
+        read(f"mu,NLL\n500,3\n-500,{nll}\n")
+
+
+def test_an_nll_below_zero_is_believed_where_likelihoods_may_give_it(tmp_path):
+    (tmp_path / "scan.yaml").write_text(SCAN.replace("mean: 1, sigma: 1", "scaling: EXPUSER"))
+    (tmp_path / "points.csv").write_text("mu,NLL\n500,-3\n")
+    scan = read_scan_file(tmp_path / "scan.yaml")
+    assert read_init_csv(scan, Space(scan.variables)).nll.tolist() == [-3.0]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("mu\n", "has no rows below its first line"),
+        ("mu,Result\n500,3\n", "has a column 'Result', which is not read"),
+    ],
+)
+def test_what_of_a_table_is_not_used_is_said(read, text, words):
+    (note,) = read(text).notes
+    assert words in note

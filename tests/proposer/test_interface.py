@@ -11,7 +11,7 @@ import pytest
 
 import proposer
 from proposer.run.dataset import Dataset, DatasetError
-from scanspec import Kind, Likelihood, UsageError
+from scanspec import Kind, Likelihood, UsageError, Variable
 from tests.proposer.runs import make_run
 
 
@@ -73,6 +73,40 @@ def test_lode_refuses_what_it_did_not_ask_for() -> None:
     assert np.isnan(search.probability(points)).all() and search.good == len(points)
     with pytest.raises(UsageError, match="range"):
         proposer.Lode({"x": (1, 0)}, threshold=1.0)
+
+
+def test_a_point_of_discrete_variables_is_asked_for_once() -> None:
+    """A Sobol sequence comes back to the same whole numbers, and in the end all of them are asked for."""
+    variables = {"n": Variable("n", 0.0, 9.0, integer=True), "c": Variable("c", 1.0, 4.0, values=(4.0, 1.0))}
+    search = proposer.Lode(variables, threshold=2.0, seed=3)
+    search.add([[3.0, 4.0]], nll=[3.0])
+    first, second = search.ask(12), search.ask(6)
+    with pytest.raises(UsageError, match="told already"):
+        search.tell(first[[0, 1, 0]], nll=[1.0, 1.0, 1.0])
+    search.tell(first, nll=first[:, 0])
+    search.tell(second, nll=second[:, 0])
+    asked = np.concatenate([first, second, search.ask(20)])
+    assert len(np.unique(asked, axis=0)) == len(asked) == 19 and search.ask().shape == (0, 2)
+    assert not (asked == [3.0, 4.0]).all(axis=1).any()
+    assert search.good == (np.concatenate([first, second])[:, 0] < 2).sum()
+
+
+def test_points_from_elsewhere_are_told_once_and_lie_in_the_space() -> None:
+    variables = {"x": Variable("x", -3.0, 3.0), "c": Variable("c", 1.0, 4.0, values=(1.0, 2.0, 4.0))}
+    search = proposer.Lode(variables, threshold=2.0)
+    asked = search.ask()
+    search.add(np.concatenate([asked[:3], asked[:1], [[0.5, 2.0], [0.5, 2.0]]]), nll=np.zeros(6))
+    assert search.good == 4
+    search.add([[0.5, 2.0]], nll=[0.0])
+    with pytest.raises(UsageError, match="told already"):
+        search.tell(asked[:1], nll=[0.0])
+    search.tell(asked[3:], nll=np.zeros(len(asked) - 3))
+    assert search.good == len(asked) + 1
+    for point, words in [([np.nan, 1.0], "not finite"), ([0.0, 3.0], "outside the ranges"), ([0.0], r"shape \(1, 1\)")]:
+        with pytest.raises(UsageError, match=words):
+            search.add([point], nll=[0.0])
+    with pytest.raises(UsageError, match="not finite"):
+        search.tell([[np.nan, 1.0]], nll=[0.0])
 
 
 def test_observables_give_the_nll_and_parts_may_come_in_any_order() -> None:

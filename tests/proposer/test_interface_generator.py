@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import pytest
@@ -65,9 +66,18 @@ def test_ids_that_are_not_out_are_refused() -> None:
         generator.ingest([{**point, "f": 1.0, "_id": 99}])
     with pytest.raises(UsageError, match="no 'f'"):
         generator.ingest([point])
+    for others in ([{**point, "f": 1.0}], [{"x": 1.0, "f": 1.0}]):  # none of them is taken
+        with pytest.raises(ValueError if "_id" in others[0] else UsageError, match=r"_id 1\b|no 'y'"):
+            generator.ingest([{**point, "f": 1.0}, *others])
     generator.ingest([{**point, "f": 1.0}])
     with pytest.raises(ValueError, match=f"_id {point['_id']}"):
         generator.ingest([{**point, "f": 1.0}])
+
+
+def test_a_result_without_what_a_constraint_needs_is_refused() -> None:
+    generator = LodeGenerator(vocs(constraints={"c": ["LESS_THAN", 5.0]}), threshold=1.0)
+    with pytest.raises(UsageError, match="no 'c'"):
+        generator.ingest([{"x": 1.0, "y": 1.0, "f": 0.5}])
 
 
 def test_points_from_elsewhere_count() -> None:
@@ -94,3 +104,11 @@ def test_observables_with_their_likelihoods() -> None:
 def test_the_last_points_of_a_space() -> None:
     search = Lode({"x": (1.0, 1.0)}, threshold=1.0)
     assert search.ask().shape == (1, 1) and search.ask().shape == (0, 1)
+
+
+def test_xopt_copies_it_and_both_go_on(caplog: pytest.LogCaptureFixture) -> None:
+    generator = LodeGenerator(vocs(), threshold=1.0, seed=2)
+    generator.ingest([{**point, "f": point["x"]} for point in generator.suggest(60)])
+    copied = copy.deepcopy(generator)
+    assert generator.suggest(3) == copied.suggest(3)
+    assert not caplog.records  # nobody was to give observables

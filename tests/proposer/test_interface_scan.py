@@ -18,6 +18,8 @@ from pathlib import Path
 import pytest
 
 import proposer
+from proposer.evaluation.processes import LocalProcesses
+from proposer.run.dataset import Dataset
 from proposer.run.manifest import AnotherRun
 from scanspec import Kind, Likelihood, PriorKind, ScanFileError, UsageError, Variable
 
@@ -30,8 +32,21 @@ def problem(code, **others):
     )
 
 
-def scan(what, folder, **others):
-    return proposer.scan(what, folder=folder, seed=1, workers=2, quiet=True, report=False, **others)
+def scan(what, folder, workers=2):
+    return proposer.scan(what, folder=folder, seed=1, workers=workers, quiet=True, report=False)
+
+
+def test_a_scan_is_finished_before_its_evaluators_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever happens then, the same command needs none of them."""
+
+    def interrupted(backend: LocalProcesses) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LocalProcesses, "finish", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        scan(problem(lambda point: {"radius": point["x"]}, points=5), tmp_path)
+    with Dataset(tmp_path, read_only=True) as dataset:
+        assert dataset.meta()["stopped"] == "5 good points found (points: 5)"
 
 
 def test_each_status_and_a_process_that_dies(tmp_path: Path) -> None:
@@ -47,7 +62,8 @@ def test_each_status_and_a_process_that_dies(tmp_path: Path) -> None:
             os._exit(3)
         return {"radius": math.nan} if abs(x) < 0.05 else {"radius": math.hypot(x, y)}
 
-    points = scan(problem(ring, points=1000, setup={"type": "RANDOM", "max_evaluations": 120}), tmp_path).points()
+    setup = {"type": "RANDOM", "max_evaluations": 120, "max_hours": 1e300}
+    points = scan(problem(ring, points=1000, setup=setup), tmp_path).points()
     assert len(points) == 120
     for row in points.itertuples():
         if abs(row.x) > 2.5:

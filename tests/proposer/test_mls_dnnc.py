@@ -105,7 +105,7 @@ def test_candidates_are_the_best_ones_and_others_at_random(monkeypatch):
     run = scan(seed=2)
     run.step()
     batch = run.step()
-    assert list(batch.origins) == ["exploit"] * 40 + ["random"] * 10
+    assert list(batch.origins) == ["exploit"] * 40 + ["left"] * 10
     drawn = CUBE.draw(generator(2, 1, "candidates"), 400)
     score = np.sort(drawn[:, 0])[::-1]  # the stub scores by the first coordinate
     assert np.array_equal(batch.u[:40, 0], score[:40])
@@ -116,18 +116,18 @@ def test_candidates_are_the_best_ones_and_others_at_random(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("candidates", "wanted", "fraction", "exploit", "random"),
+    ("candidates", "wanted", "fraction", "exploit", "left"),
     [(400, 50, 0.0, 50, 0), (400, 50, 1.0, 0, 50), (30, 50, 0.2, 24, 6), (50, 50, 0.5, 25, 25), (1, 300, 0.2, 1, 0)],
 )
-def test_shares_of_any_size(monkeypatch, candidates, wanted, fraction, exploit, random):
+def test_shares_of_any_size(monkeypatch, candidates, wanted, fraction, exploit, left):
     """The published code sends fewer points, silently, or the same ones twice."""
     trainings(monkeypatch)
     changed = replace(FAST, candidate_points=candidates, points_per_iteration=wanted, random_fraction=fraction)
     run = scan(changed)
     run.step()
     batch = run.step()
-    assert list(batch.origins) == ["exploit"] * exploit + ["random"] * random
-    assert len(np.unique(batch.u, axis=0)) == exploit + random
+    assert list(batch.origins) == ["exploit"] * exploit + ["left"] * left
+    assert len(np.unique(batch.u, axis=0)) == exploit + left
 
 
 def test_the_first_fit_has_all_points_later_ones_all_good_and_as_many_bad(monkeypatch):

@@ -23,9 +23,11 @@ from proposer.evaluation.backend import EvaluatorRefused, NoEvaluator
 from proposer.types import Status
 from proposer.wire import addresses, hand_out, patience
 from proposer.wire.hand_out import share_out
+from proposer.wire.lost import send_again
 from proposer.wire.pool import Pool
 from proposer.wire.remote import Link
 from proposer.wire.security import NotSecure, Security
+from proposer.wire.under_way import UnderWay
 from scanspec import UsageError, read_address
 from tests.proposer.hostile import Honest, good, listening, message
 from tests.proposer.pooled import DESCRIBED, Pooled, at_once, opened, points
@@ -262,6 +264,34 @@ def test_points_are_shared_out_so_that_all_end_together() -> None:
     assert unknown == [20, 10]
 
 
+def test_a_point_is_overdue_as_soon_as_its_time_is_over(opened: ExitStack) -> None:
+    """To the last bit: what is waited for, and what is late then, are one sum."""
+    begun, longest = 83.7, 2.2
+    now = begun + (patience.LATE * longest + patience.GRACE)
+    assert begun > now - patience.LATE * longest - patience.GRACE
+    said: list[str] = []
+    one: Any = Link(read_address("127.0.0.1:9"), queue.SimpleQueue(), Security())
+    opened.callback(one.close)
+    one.description, one.heard, one.running = SimpleNamespace(longest=longest), now, {5: begun, 6: now}
+    one.out = one.running
+    patient = patience.Patience(math.inf, said.append)
+    assert patient.left([one], begun) == now - begun
+    assert patient.overdue(one, math.nextafter(now, 0.0)) == [] == said
+    assert patient.overdue(one, now) == [5] and "has not answered point 5 for" in said[0]
+
+
+def test_a_point_of_a_lost_evaluator_is_asked_back_no_longer(opened: ExitStack) -> None:
+    """One that returns it later is going away, and does not give it to a third one because it was asked to."""
+    lost = Link(read_address("127.0.0.1:9"), queue.SimpleQueue(), Security())
+    opened.callback(lost.close)
+    under_way = UnderWay({lost.place: lost})
+    under_way.begin(points(3))
+    lost.send(under_way.work.take(2), under_way.work)
+    under_way.moved.update([1, 2, 3])
+    send_again(under_way, lost)
+    assert under_way.moved == {3} and list(under_way.work.waiting) == [1, 2, 3]
+
+
 def test_one_point_that_is_held_up_does_not_make_its_evaluator_slow(opened: ExitStack) -> None:
     """Nothing is asked back from it, as it would be if all its points took so long now."""
     alone = Link(read_address("127.0.0.1:9"), queue.SimpleQueue(), Security())
@@ -270,5 +300,18 @@ def test_one_point_that_is_held_up_does_not_make_its_evaluator_slow(opened: Exit
         alone.out = dict.fromkeys(range(len(seconds)), 0.0)
         for point, each in enumerate(seconds):
             alone.answer(point, each)
-        alone.took_up(len(seconds))
+        alone.took_up(len(seconds), 0)
         assert alone.window_now in window
+
+
+def test_an_evaluator_whose_cluster_grows_gets_more_points(opened: ExitStack) -> None:
+    sizes: list[int] = []
+
+    def answer(ids: list[int], rows: np.ndarray) -> Iterator[pb.EvaluateResponse]:
+        sizes.append(len(ids))
+        yield pb.EvaluateResponse(results=[good(point, seconds=[10.0]) for point in ids], concurrency=8)
+
+    pooled = Pooled(opened, Honest(answer, DESCRIBED))
+    assert len(pooled.evaluate(points(20))) == 20
+    assert sizes[0] == 2 and max(sizes) == 8
+    assert pooled.pool.load.workers == 8

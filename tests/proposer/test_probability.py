@@ -46,7 +46,7 @@ def test_mls_dnnc_says_what_its_network_gives(monkeypatch):
     trainings(monkeypatch)  # the logit is the first input
     run = scan()
     made = run.run()
-    assert {batch.origins[-1] for batch in made} == {"bootstrap", "random", "smote"}
+    assert {batch.origins[-1] for batch in made} == {"bootstrap", "left", "smote"}
     for batch in made:
         if batch.iteration == 0:
             assert batch.probability is None

@@ -17,11 +17,13 @@ from PIL import Image
 from scipy.stats import spearmanr
 
 from proposer.__main__ import main
+from proposer.report.overview import asked
 from proposer.report.physics import pull_of, ranks_correlation
 from proposer.report.search import hit_rate
 from proposer.report.seen import MOST_GOOD, MOST_OTHERS, see
 from proposer.report.write import write_report
 from proposer.run.dataset import Dataset, DatasetError
+from proposer.target import Target
 from proposer.types import Status
 from scanspec import Kind, Likelihood
 from tests.proposer.runs import make_run
@@ -198,6 +200,13 @@ def test_a_large_run_is_drawn_in_part(tmp_path: Path) -> None:
 def test_ten_to_the_five_points_stay_below_ten_megabytes(tmp_path: Path) -> None:
     written = write_report([make_run(tmp_path / "run", 100_000)])
     assert written[0].stat().st_size < 10e6
+
+
+def test_what_is_good_is_said_in_words(run: Path) -> None:
+    assert "A point is good with an NLL below 3. The NLL is" in asked(see(run)).words[0]
+    scanned = see(run)
+    scanned.__dict__["target"] = Target(3.0, everything=True)
+    assert asked(scanned).words == ["Every valid point is good, as no observable is in the likelihood."]
 
 
 def test_pulls() -> None:

@@ -90,7 +90,7 @@ def test_tables(read, rows):
         ("a,c\n1,2\n", ["has no column 'b'; it has 'a', 'c'"]),
         ("a" * 200_000 + ",b\n1,2\n", ["cannot be read as CSV", "line 1"]),
         ("a,b\n" + "1" * 200_000 + ",2\n", ["cannot be read as CSV", "line 2"]),
-        (b"a,b\n\xff,2\n", ["cannot be read as CSV"]),
+        (b"a,b\n\xff,2\n", ["rows.csv, line 2: a is '\ufffd', not a finite number"]),
         ("", ["has no column 'a'"]),
     ],
 )
@@ -114,4 +114,19 @@ def test_names_are_plain(tmp_path):
         assert names == ["\u03bc", "x"] and list(rows) == [(2, ["1", "2"])]
     path.write_text("a|b\n")
     with pytest.raises(NotCsv), open_csv(path):
+        pass
+
+
+def test_the_encoding_matters_only_where_a_number_belongs(tmp_path):
+    path = tmp_path / "points.csv"
+    path.write_bytes("x,Größe\n1,µ\n2,é\n".encode("latin-1"))
+    with open_csv(path) as (names, rows):
+        assert names[0] == "x" and [row[0] for _, row in rows] == ["1", "2"]
+
+
+@pytest.mark.parametrize("content", ["x,y\n1,2\n".encode("utf-16"), b"PK\x03\x04\x14\x00rest\n", b"\x1f\x8b\x08\x00"])
+def test_what_is_no_text_is_said(tmp_path, content):
+    path = tmp_path / "points.csv"
+    path.write_bytes(content)
+    with pytest.raises(NotCsv, match="save the table as CSV in UTF-8"), open_csv(path):
         pass

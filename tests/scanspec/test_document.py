@@ -183,3 +183,28 @@ def test_numbers_and_numeric_strings(read, word, value):
 def test_infinities_as_text(read, word):
     scan = read(replaced(YAML, "{mean: 1,", f"{{valid: [-3, {word}], mean: 1,"))
     assert scan.all_observables()[0].valid == (-3.0, math.inf)
+
+
+def test_names_and_texts_are_taken_as_written(read):
+    variables = "1e3: {range: [0, 1], unit: 007}\n  010: [0, 2]"
+    text = replaced(replaced(YAML, "tiny", "1.10"), "m0: {range: [0, 10]}", variables)
+    scan = read(text)
+    assert scan.run_name == "1.10"
+    assert [(variable.name, variable.unit) for variable in scan.variables] == [("1e3", "007"), ("010", "")]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("%YAML 1.1\n---\n" + YAML, ["line 2", "YAML 1.2"]),
+        (YAML.replace("[0, 10]", "[&low 0, 1]}\n  m1: {range: [&low 3, *low]"), ["line 5", "&low is there twice"]),
+        (YAML.replace("m0: {range", "m0:{range"), ["line 4", "a blank is missing behind a colon"]),
+        (YAML.replace("range: [0", "range:[0"), ["line 4", "a blank is missing behind a colon"]),
+        (YAML.replace("[0, 10]", "[- 5, 10]"), ["line 4", "needs quotes"]),
+        (YAML.replace("sigma: 2}", "sigma: 2, unit: !GeV}"), ["line 9", "needs quotes"]),
+        (YAML.replace("  m0:", '  " m0":'), ["line 4", "must not begin or end with a blank"]),
+    ],
+)
+def test_what_yaml_would_read_otherwise_is_refused(fault, text, words):
+    message = fault(text)
+    assert all(word in message for word in words)

@@ -73,6 +73,21 @@ def test_constants_that_have_no_effect_are_noted(read, settings):
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
+        ("{mean: 1, sigma: 1, LOWER_BOUND: 0}", "LOWER_BOUND has no meaning for the scaling GAUSS"),
+        ("{mean: 1, sigma: 1, range: [0, 2]}", "range has no meaning for the scaling GAUSS"),
+        ("{scaling: USER, mean: 1, sigma: 1}", "mean and sigma have no meaning for the scaling USER"),
+    ],
+)
+def test_constants_that_a_scaling_does_not_read_are_noted(read, settings, words):
+    assert read(BASE + f"      y: {settings}\n").notes == (f"codes: toy: observables: y: {words}",)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ("{scaling: UPPER, range: [0, 3], sigma: 1}", ["has a range and one of mean and sigma"]),
+        ("{scaling: GAUSS, range: [0, 3], mean: 1}", ["has a range and one of mean and sigma"]),
+        ("{slha: [DECAY, 25]}", ["must be [BLOCK, [indices]]", "[WIDTH, 25]"]),
         ("{mean: 1, sigma: 0}", ["sigma", "above 0"]),
         ("{mean: 1, VARIANCE: -3}", ["VARIANCE", "-3", "above 0"]),
         ("{mean: 1, sigma: inf}", ["sigma"]),

@@ -189,3 +189,26 @@ def test_a_term_may_use_what_is_derived_and_the_file_s_own_observables_and_json(
         '"likelihoods": {"b": {"observables": ["x", "y"], "mean": [0, "1e-3"], "covariance": [[1, "2e-1"], [0.2, 1]]}}}'
     )
     assert read_scan_file(tmp_path / "scan.json").terms[0].term.mean == (0.0, 1e-3)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("1 1.#INF\n3 4\n", "t.txt, line 1: 'nan' is not a finite number"),
+        ("x,y,z\n1,,2\n3,4,5\n", "line 2: '' is not a finite number; a number is missing between two separators"),
+        ("1;2\n3;4,5\n", "t.txt, line 2: '4,5' is not a finite number; a number has a point, not a comma"),
+        ("1,5;2,5\n3;4\n5;6\n", "t.txt, line 1: '1,5' is not a finite number"),
+        ("1_0 2_0\n3 4\n5 6\n", "t.txt, line 1: '1_0' is not a finite number"),
+        ("**** ****\n3 4\n5 6\n", "t.txt, line 1: '****' is not a finite number"),
+        ("1\0 2\0\n3 4\n", "t.txt has zero bytes, as files in UTF-16 have"),
+    ],
+)
+def test_no_number_of_a_table_gets_lost(tmp_path, content, words):
+    """Each of these rows was read as other numbers, or left out as a first line of words."""
+    assert words in fault(tmp_path, "  t: {observables: [x], table: t.txt}", t=content)
+
+
+def test_words_of_a_table_may_have_any_encoding(tmp_path):
+    text = "Grenzwert für µ\n1,2,\n3,4,  # é\n"
+    (tmp_path / "t.txt").write_bytes(text.encode("latin-1"))
+    assert term(tmp_path, "  t: {observables: [x], table: t.txt}").values == (2.0, 4.0)

@@ -183,3 +183,14 @@ def test_kinds_of_variables(read, settings, expected, shares, steps):
     _, found = read(text).variables
     assert found == expected
     assert (found.shares, found.grid_steps) == (shares, steps)
+
+
+@pytest.mark.parametrize("prior", ["{type: uniform, mean: 2, sigma: 1}", "{TYPE: LOG, SIGMA: 1}"])
+def test_constants_of_a_normal_prior_belong_to_no_other(fault, prior):
+    assert "belongs to the type normal" in fault(variable(f"{{range: [1, 3], prior: {prior}}}"))
+
+
+def test_a_range_in_quotes_is_a_choice_and_said(read):
+    scan = read(variable("(1, 3)"))
+    assert scan.variables[0].values == (1.0, 3.0)
+    assert scan.notes == ("variables: m0: '(1, 3)' is a choice between two values; a range has no quotes",)

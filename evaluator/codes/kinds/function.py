@@ -24,10 +24,11 @@ from evaluator.codes.deadline import run_by
 from evaluator.codes.forks import in_this_process
 from evaluator.codes.protocol import Code
 from evaluator.codes.sources import FileHash, module_sources
-from evaluator.errors import CodeFailed, CodeKilled, CodeTimedOut, ConfigurationError, UnknownName, shown, words_of
+from evaluator.errors import CodeFailed, CodeKilled, CodeTimedOut, ConfigurationError, UnknownName
 from evaluator.files import FULL
 from scanspec import CodeSpec, ScanFile
 from scanspec.codes import read_function
+from scanspec.raised import shown, what_was_raised, words_of
 from scanspec.spectrum import EntryMissing
 
 if TYPE_CHECKING:
@@ -39,12 +40,7 @@ _PACKAGES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 
 
 def _what(error: BaseException) -> str:
-    if isinstance(error, SystemExit):
-        code = 0 if error.code is None else error.code
-        return f"it called sys.exit with exit code {code}" if isinstance(code, int) else f"it called sys.exit: {code}"
-    if isinstance(error, UnknownName):
-        return str(error)
-    return f"{type(error).__name__}: {words_of(error)}"
+    return str(error) if isinstance(error, UnknownName) else what_was_raised(error)
 
 
 def _is_ours(error: BaseException) -> bool:

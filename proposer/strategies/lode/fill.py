@@ -48,7 +48,8 @@ def fill(context: Context, n: int) -> Floats:
 def shape(good: Floats) -> Floats:
     """Axes, shape (d, d), in which points of a thin region, shape (n, d), reach as far along it as across: rows of unit
     length or less, the principal axes. Few points do not show how thin it is: none is shorter than 1 / n of another."""
-    deviation, axes = np.linalg.svd(good - good.mean(axis=0))[1:]
+    triangle = np.linalg.qr(good - good.mean(axis=0), mode="r")  # has the same axes, and d rows at most
+    deviation, axes = np.linalg.svd(triangle)[1:]
     length = np.zeros(good.shape[1])
     length[: len(deviation)] = deviation / max(float(deviation.max()), 1e-300)
     return np.asarray(np.maximum(length, 1.0 / len(good))[:, None] * axes)

@@ -261,7 +261,7 @@ class Lode:
         by_observables = bool(self._scored.deciding) and self._points.disagreeing == 0
         by_observables = by_observables and self._points.with_observables > 0
         if self._surrogate is None or self._surrogate.by_observables != by_observables:
-            if not by_observables:
+            if self._scored.all and not by_observables:  # else nobody expects more than an NLL
                 log.warning("LODE works on the NLL alone: %s", self._why_by_nll())
             self._surrogate = self._new_surrogate(by_observables=by_observables)
         self._surrogate.fit(known, self._generator("fit"))

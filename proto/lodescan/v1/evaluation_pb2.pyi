@@ -232,14 +232,16 @@ class EvaluateRequest(_message.Message):
     def __init__(self, parameters: _Optional[_Iterable[str]] = ..., point_ids: _Optional[_Iterable[int]] = ..., values: _Optional[_Iterable[float]] = ..., spectra_below_nll: _Optional[float] = ..., return_waiting: _Optional[bool] = ..., cancel_point_ids: _Optional[_Iterable[int]] = ..., run: _Optional[str] = ..., batches: _Optional[_Iterable[int]] = ..., trace: _Optional[int] = ...) -> None: ...
 
 class EvaluateResponse(_message.Message):
-    __slots__ = ("physics_digest", "likelihood_digest", "results")
+    __slots__ = ("physics_digest", "likelihood_digest", "results", "concurrency")
     PHYSICS_DIGEST_FIELD_NUMBER: _ClassVar[int]
     LIKELIHOOD_DIGEST_FIELD_NUMBER: _ClassVar[int]
     RESULTS_FIELD_NUMBER: _ClassVar[int]
+    CONCURRENCY_FIELD_NUMBER: _ClassVar[int]
     physics_digest: str
     likelihood_digest: str
     results: _containers.RepeatedCompositeFieldContainer[Result]
-    def __init__(self, physics_digest: _Optional[str] = ..., likelihood_digest: _Optional[str] = ..., results: _Optional[_Iterable[_Union[Result, _Mapping]]] = ...) -> None: ...
+    concurrency: int
+    def __init__(self, physics_digest: _Optional[str] = ..., likelihood_digest: _Optional[str] = ..., results: _Optional[_Iterable[_Union[Result, _Mapping]]] = ..., concurrency: _Optional[int] = ...) -> None: ...
 
 class Result(_message.Message):
     __slots__ = ("point_id", "status", "observables", "missing", "losses", "nll", "seconds", "failed_code", "message", "warnings", "spectra", "begun_at", "ended_at")

@@ -1,0 +1,36 @@
+"""What a user's code raises or returns, in words: they end in datasets, logs, tables and terminals."""
+
+from __future__ import annotations
+
+LONGEST_TEXT = 500
+"""The most characters of a message or a warning."""
+
+
+def words_of(error: BaseException) -> str:
+    """The text of an exception. A user's exception may fail even when it is turned into text."""
+    try:
+        return str(error)
+    except Exception as another:  # noqa: BLE001
+        return f"its words cannot be had: {type(another).__name__}"
+
+
+def what_was_raised(error: BaseException) -> str:
+    """An exception with its kind. `sys.exit` raises one, too."""
+    if isinstance(error, SystemExit):
+        code = 0 if error.code is None else error.code
+        return f"it called sys.exit with exit code {code}" if isinstance(code, int) else f"it called sys.exit: {code}"
+    return f"{type(error).__name__}: {words_of(error)}"
+
+
+def shown(value: object) -> str:
+    """The beginning of a user's value, as Python prints it."""
+    try:
+        return f"{value!r:.100}"
+    except Exception as error:  # noqa: BLE001
+        return f"a {type(value).__name__} that cannot be shown ({type(error).__name__})"
+
+
+def printable(text: str) -> str:
+    """One line of at most LONGEST_TEXT characters, without control characters and what UTF-8 does not have."""
+    words = " ".join(text[: 4 * LONGEST_TEXT].split())
+    return "".join(char for char in words if char.isprintable())[:LONGEST_TEXT]
