@@ -23,10 +23,5 @@ def known_of(hits: dict[str, int]) -> Known:
 
 def test_other_models_get_few_points_where_the_map_is_good_without_them():
     assert share(known_of({"exploit": 93, "solve": 20})) < 0.06
-    assert share(known_of({"exploit": 5, "solve": 65})) > 0.95 * MOST
+    assert share(known_of({"exploit": 5, "solve": 65})) > 0.9 * MOST
     assert share(known_of({"exploit": 40, "solve": 40})) == pytest.approx(0.5 * MOST)
-
-
-def test_points_that_look_for_new_regions_do_not_count():
-    alone = share(known_of({"exploit": 80, "solve": 30}))
-    assert share(known_of({"exploit": 80, "solve": 30, "explore": 0, "probe": 0})) == alone

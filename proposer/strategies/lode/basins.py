@@ -29,6 +29,8 @@ MOST, PAYS = 0.6, 0.04
 """Share of a batch, if so many of these points began new parts of the region, and those of no other part did."""
 FINDS, TRIED, LAST = 1.0, 60.0, 300
 """What is taken before any was tried, so many finds of so many points; and points that are looked at."""
+MOST_DIM = 6
+"""In more dimensions neighbours do not say whether a region is separate: 16 of them are a sample of the whole cube."""
 OTHERS = ("explore", "probe", "exploit", "solve", "fill")
 SIDE = 0.5
 """Length of the steps to all sides of a basin's lowest point, in distances to its neighbours. With steps at random, as
@@ -101,7 +103,7 @@ def follow(context: Context, n: int) -> Floats:
     """A part: in each basin that is not known to its bottom, and in which no point is out, the minimum of the quadratic
     form and a step in each of d directions that are orthogonal."""
     known, rng, dim = context.known, context.generator("basin"), context.dim
-    if context.surrogate.by_observables:  # processes see them: probes are enough
+    if context.surrogate.by_observables or dim > MOST_DIM:  # processes see basins: probes are enough
         return np.empty((0, dim))
     n = min(n, round(share(known) * context.n))
     of, widths = lowest(known)
