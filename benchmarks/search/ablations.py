@@ -78,6 +78,6 @@ PARTS = {
 }
 """LODE without each part: `observables` learns from the NLL alone and `members` from it by one network, `regression`
 learns good and bad, `processes` regresses by four networks and `ensemble` by one, `doubt` takes the best prediction
-for the truth."""
+for the truth, `bottoms` follows no basins, `contest` never tries the NLL where there are observables."""
 NLL_ALONE = {"observables", "members", "squares", "bottoms"}
 """Those that see no observables: `members`, `squares` and `bottoms` are to be compared with `observables`."""

@@ -29,7 +29,7 @@ def share(known: Known) -> float:
     """The share of a batch that the other models deserve."""
     of_rest, of_these = hits(known, REST, LAST), hits(known, "solve", LAST)
     of_map, newest = (hits(known, origin, NEWEST) ** SHARP for origin in ("exploit", "solve"))
-    return MOST * min(of_these / (of_these + of_rest), newest / (newest + of_map))
+    return float(MOST * min(of_these / (of_these + of_rest), newest / (newest + of_map)))
 
 
 def solve(context: Context, n: int) -> Floats:
