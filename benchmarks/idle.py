@@ -18,14 +18,16 @@ import torch
 from benchmarks.pairs import serving
 from benchmarks.search.metrics import Cells
 from benchmarks.search.problems import PROBLEMS, Problem
-from proposer.loop import Limits, Scan, read_tally
+from proposer.loop import Limits, Scan
 from proposer.run.columns import Columns
 from proposer.run.dataset import Dataset
 from proposer.run.tables import GoodPoints
 from proposer.show.progress import Progress
+from proposer.show.tally import read_tally
 from proposer.space import Space
 from proposer.strategies.lode.energy import ScoredObservable
-from proposer.strategies.lode.strategy import Lode, LodeSettings
+from proposer.strategies.lode.settings import LodeSettings
+from proposer.strategies.lode.strategy import Lode
 from proposer.target import Target
 from proposer.types import Floats
 from scanspec import Variable

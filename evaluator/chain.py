@@ -102,7 +102,12 @@ class Progress:
             self._on_step(number)
         start = time.perf_counter()
         try:
-            return in_this_process(step.code.run, point)  # of any kind, because a code of any kind may fork
+            given = in_this_process(step.code.run, point)  # of any kind, because a code of any kind may fork
+            step.code.has_ended = True
+            return given
+        except (InvalidPoint, CodeFailed):
+            step.code.has_ended = True
+            raise
         finally:
             if number == len(self.seconds):
                 self.seconds.append(0.0)

@@ -86,13 +86,16 @@ _OPERATORS: dict[type[ast.AST], Any] = {
 }
 
 
+_NONE: Mapping[str, str] = {}
+
+
 class Expression:
     """One expression of a scan file.
 
     `known` are the names that it may use beside `VARIABLE[i]` (the i-th of `variables` variables in the order of the
-    file, from 0), the functions of `math`, and abs, min, max, sum, int, float, round. `off` are names that it would
-    know if their codes ran, `later` those that are found after it. Raises ConfigurationError, starting with `where`,
-    when it is not an expression or uses another name.
+    file, from 0), the functions of `math`, and abs, min, max, sum, int, float, round. `others` are
+    names of the file that it may not use, with the reason. Raises ConfigurationError, starting with `where`, when it is
+    not an expression or uses another name.
     """
 
     def __init__(
@@ -101,13 +104,11 @@ class Expression:
         known: Collection[str],
         where: str,
         variables: int,
-        *,
-        off: Collection[str] = (),
-        later: Collection[str] = (),
+        others: Mapping[str, str] = _NONE,
     ) -> None:
         self.text = text
         try:
-            self._tree = parse(text, known, variables, off, later)
+            self._tree = parse(text, known, variables, others)
         except ExpressionError as error:
             raise ConfigurationError(f"{where}: {error}") from None
         self._evaluator = SimpleEval(operators=_OPERATORS, functions=_FUNCTIONS)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import shutil
 import signal
@@ -23,7 +24,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from evaluator.clock import Clock
-from evaluator.errors import ConfigurationError
 
 ROOT_MARK = "LODESCAN_SCRATCH"
 WORKER_MARK = "LODESCAN_WORKER"
@@ -216,6 +216,8 @@ def _folder_of_sockets() -> str:
                 return util.get_temp_dir()
             finally:
                 tempfile.tempdir = usual
+    from evaluator.errors import ConfigurationError  # here: the janitor needs the standard library alone
+
     raise ConfigurationError(
         f"the folder for temporary files, {usual}, has a path too long for the sockets that reach the workers; "
         f"set TMPDIR to one of at most {LONGEST_FOR_SOCKETS} characters"
@@ -232,6 +234,9 @@ class ScratchRoot:
     def __init__(self) -> None:
         resource_tracker.ensure_running()  # before the mark: it serves this process for longer than the root
         self.path = Path(tempfile.mkdtemp(prefix="lodescan-"))
+        self._held = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        with contextlib.suppress(OSError):  # systemd-tmpfiles leaves a locked folder alone, however old its files are
+            fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         environment = {key: value for key, value in os.environ.items() if key != ROOT_MARK}
         self._janitor = subprocess.Popen(
             [sys.executable, "-m", "evaluator.leftovers", str(self.path), _folder_of_sockets()],
@@ -246,6 +251,7 @@ class ScratchRoot:
     def close(self) -> None:
         """Ends and removes everything now."""
         self._clock.close()
+        os.close(self._held)
         clear_root(self.path)
         self._janitor.communicate(b"closed")
         os.environ.pop(ROOT_MARK, None)

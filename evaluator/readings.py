@@ -117,8 +117,7 @@ class Known:
         fitted = scan.fitting.variables if scan.fitting is not None else ()
         self.names = [*(variable.name for variable in scan.variables), *(variable.name for variable in fitted)]
         self._scan = scan
-        self._all = [spec.name for spec in scan.all_observables()]
-        self._positions = {name: position for position, name in enumerate(self._all)}
+        self._positions = {spec.name: position for position, spec in enumerate(scan.all_observables())}
 
     def add(self, names: Collection[str]) -> None:
         """These are known from here on."""
@@ -126,8 +125,7 @@ class Known:
 
     def expression(self, text: str, where: str) -> Expression:
         """Raises ConfigurationError, starting with `where`."""
-        later = set(self._all) - set(self.names)
-        return Expression(text, self.names, where, len(self._scan.variables), off=self._scan.switched_off, later=later)
+        return Expression(text, self.names, where, len(self._scan.variables), self._scan.out_of_reach())
 
     def reading(self, spec: ObservableSpec) -> Reading:
         """How the next observable is read; raises ConfigurationError."""

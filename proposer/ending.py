@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 
 from proposer.formats import show_time
-from proposer.loop import Limits, read_tally
+from proposer.loop import Limits
 from proposer.run.dataset import DATASET, Dataset, DatasetError
 from proposer.run.files import NoRoom
 from proposer.run.manifest import keep_scan_file
@@ -15,9 +15,8 @@ from proposer.run.record import RunRecord
 from proposer.run.spectra import FOLDER
 from proposer.run.tables import GOOD_POINTS
 from proposer.show.failures import failure_kinds, scan_file, show_reasons
-from proposer.show.plots import draw, read_points
 from proposer.show.plotting import read_plotting
-from proposer.show.tally import Tally
+from proposer.show.tally import Tally, read_tally
 from proposer.show.voice import busy, say, tell
 from proposer.strategies.base import Settings
 from scanspec import ScanFile, ScanFileError
@@ -90,6 +89,8 @@ def draw_pictures(folder: Path, spec: ScanFile, *, report: bool) -> None:
     """
     try:
         if (plotting := read_plotting(spec)) is not None:
+            from proposer.show.plots import draw, read_points  # here: matplotlib is slow to load
+
             keep_scan_file(folder, spec)  # its pictures may be other ones by now
             for path in draw(folder, spec, read_points(folder, spec), plotting, say=say):
                 say(f"drawn: {path}")

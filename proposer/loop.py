@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
@@ -25,10 +24,9 @@ from proposer.show.watcher import Watcher
 from proposer.space import Space
 from proposer.stopping import MOST_REPEATS, FirstGood
 from proposer.strategies.base import Strategy
-from proposer.target import Target
 from proposer.telling import AsTheyCome, InOrder, Telling
 from proposer.time_limit import OutOfTime, within
-from proposer.types import Batch, Outcome, Pending, Status
+from proposer.types import Batch, Outcome, Pending
 from scanspec import ScanFile
 
 MOST_POINTS = 2**31
@@ -330,27 +328,3 @@ class Scan:
 def best_of(tally: Tally) -> dict[str, float | None]:
     """The lowest NLL, as JSON has it, under the name that it has in a run with a target that follows it."""
     return {"best_nll": tally.best if math.isfinite(tally.best) else None}
-
-
-def read_tally(
-    dataset: Dataset, wanted: int, target: Target, most: float = math.inf, names: Sequence[str] = ()
-) -> Tally:
-    """The counts of a run so far. `names`: of its observables."""
-    known = np.concatenate([np.empty(0), *dataset.nlls()]).tolist() if target.follows else []
-    good = dataset.count_good(target)
-    tally = Tally(wanted, target, most, good=good, best=dataset.best_nll(), names=names, known=known)
-    for (_, status), points in dataset.counts().items():
-        if status is not None:
-            tally.by_status[status] += points
-    tally.by_code = {code: Counter(counts) for code, counts in dataset.counts_by_code().items()}
-    if dataset.count_known() or (names and not good and math.isfinite(tally.best)):
-        for part in dataset.results():
-            came = np.array([not len(seconds) for seconds in part.seconds], dtype=np.bool_)  # nothing ran for them here
-            came &= np.array([origin == "init" for origin in part.origins], dtype=np.bool_)
-            tally.by_status.subtract(Status(code) for code in part.status[came].tolist())
-            came &= part.status == Status.OK
-            tally.given_nll += part.nll[came].tolist()
-            tally.given += int((came & tally.target.contains(part.nll)).sum())
-            for row in np.flatnonzero(part.nll == tally.best)[:1].tolist():
-                tally.best_losses = part.losses[row].tolist() if not np.isnan(part.losses[row]).all() else ()
-    return tally

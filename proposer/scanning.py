@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from proposer.asked import Asked, check_agreement, describe_limits, notes_on
 from proposer.ending import conclude, conclude_again, draw_pictures
 from proposer.evaluation.backend import Description, EvaluationBackend, NoEvaluator
-from proposer.loop import Scan, read_tally
+from proposer.loop import Scan
 from proposer.run.dataset import DATASET, Dataset
 from proposer.run.folder import check_no_foreign_files
 from proposer.run.manifest import (
@@ -38,11 +37,11 @@ from proposer.run.spectra import keeps_good_ones, kept_below
 from proposer.run.tables import GOOD_POINTS, GoodPoints
 from proposer.show.failures import show_failed
 from proposer.show.progress import About, Progress
-from proposer.show.tally import Tally
+from proposer.show.tally import Tally, read_tally
 from proposer.show.voice import say
 from proposer.show.watcher import Watcher
 from proposer.strategies.base import Strategy
-from proposer.strategies.choice import make_strategy, type_name
+from proposer.strategies.choice import TYPES, make_strategy, type_name
 from proposer.types import Outcome
 from proposer.wire.attendance import Purpose
 from proposer.wire.pool import Pool
@@ -172,6 +171,8 @@ def _describe(backend: EvaluationBackend, asked: Asked, options: ScanOptions, fo
         if found.dataset is not None and found.stored.started:
             check_same_evaluator(found.dataset, found.stored, description, same_physics=options.same_physics)
 
+    if TYPES[type_name(asked.spec)].networks and not found.done:
+        importlib.import_module("torch")  # while the evaluators start
     wait = WAIT_AT_START if options.wait is None else options.wait
     return backend.describe(0.0 if found.done else wait, fits)
 
@@ -181,7 +182,7 @@ def _begin(opened: ExitStack, asked: Asked, options: ScanOptions, found: _Found,
     spec, settings, limits, space, init = asked
     folder, stored = options.folder_of(spec), found.stored
     seed = choose_seed(spec, options.seed, stored)
-    threads = opened.enter_context(_threads(stored))
+    threads = opened.enter_context(_threads(stored, networks=TYPES[type_name(spec)].networks))
     strategy = make_strategy(type_name(spec), space, settings, seed, description.observables)
     if options.eager and not strategy.eager:
         raise spec.setup.error(f"{type_name(spec)} learns from whole batches, so it cannot scan with --eager", "type")
@@ -255,9 +256,14 @@ def _search(
 
 
 @contextmanager
-def _threads(stored: RunRecord) -> Iterator[int]:
+def _threads(stored: RunRecord, *, networks: bool) -> Iterator[int]:
     """Sums depend on the number of threads, so a run keeps the one that it started with; as before afterwards."""
     threads = stored.threads if stored.started else min(os.cpu_count() or 1, 8)
+    if not networks:
+        yield threads
+        return
+    import torch
+
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)

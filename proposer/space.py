@@ -13,7 +13,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import log_ndtr, ndtri_exp
 
 from proposer.types import Floats
 from scanspec.variables import PriorKind, Variable
@@ -221,6 +220,8 @@ def _log_ratio(x: Floats, low: float) -> Floats:
 
 def _normal_quantile(u: Floats, a: float, b: float) -> Floats:
     """Quantile of a standard normal distribution truncated to [a, b], in logarithms: exact in far tails."""
+    from scipy.special import log_ndtr, ndtri_exp  # here: only normal priors need it, and it is slow to load
+
     u = np.clip(u, 0.0 if np.isfinite(a) else 2.0**-54, 1.0 if np.isfinite(b) else 1.0 - 2.0**-53)
     mass = _log_mass(-b, -a) if a > 0 else _log_mass(a, b)
     with np.errstate(divide="ignore"):
@@ -239,6 +240,8 @@ def _normal_cumulative(z: Floats, a: float, b: float) -> Floats:
 
 def _log_mass(a: float, b: float | Floats) -> Floats:
     """Logarithm of the standard normal probability between a and b >= a."""
+    from scipy.special import log_ndtr
+
     with np.errstate(divide="ignore"):
         below, upto = log_ndtr(a), log_ndtr(b)
         return np.asarray(upto + np.log(-np.expm1(below - upto)))

@@ -15,7 +15,8 @@ DEFAULT_ADDRESS = "127.0.0.1:50051"
 LONGEST_PATH = 107
 """Bytes of a Unix socket's path, on Linux."""
 
-_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\.?")
+_LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"  # the system cannot look up a longer or an empty one
+_HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*\.?")
 _HOW = f"write HOST:PORT, for example {DEFAULT_ADDRESS}, or unix:PATH"
 
 
@@ -44,7 +45,7 @@ class Address:
     @property
     def is_local(self) -> bool:
         """Whether the address can only mean this machine."""
-        if self.path or self.host == "localhost":
+        if self.path or self.host.lower() == "localhost":
             return True
         try:
             return ipaddress.ip_address(self.host.strip("[]")).is_loopback
@@ -58,15 +59,13 @@ def read_address(text: str, *, any_port: bool = False) -> Address:
         return _read_path(text)
     host, colon, port = text.rpartition(":")
     if not colon or not host or not port:
-        raise AddressError(f"{text!r} is not an address; {_HOW}")
+        raise AddressError(f"{text!r} is not an address")
     if ":" in host.strip("[]") and not (host.startswith("[") and host.endswith("]")):
         raise AddressError(f"{text!r} is not an address; an IPv6 address stands in brackets, as in [::1]:50051")
     if not _is_host(host):
-        raise AddressError(f"{text!r} is not an address: {host!r} cannot be a machine's name; {_HOW}")
+        raise AddressError(f"{text!r} is not an address: {host!r} cannot be a machine's name")
     if not re.fullmatch("[0-9]+", port):
-        raise AddressError(
-            f"{text!r} is not an address: {port!r} is not a port, a whole number from 1 to 65535; {_HOW}"
-        )
+        raise AddressError(f"{text!r} is not an address: {port!r} is not a port, a whole number from 1 to 65535")
     if len(port) > 20 or int(port) > 65535:
         raise AddressError(f"{text:.80}: there is no port {port:.40}; the largest one is 65535")
     if not int(port) and not any_port:
@@ -86,7 +85,7 @@ def _is_host(host: str) -> bool:
 def _read_path(text: str) -> Address:
     path = text.removeprefix("unix:").removeprefix("//")  # unix:///a/b is /a/b
     if not path or path.endswith("/") or not path.isprintable():
-        raise AddressError(f"{text!r} names no file; write unix:PATH, for example unix:/tmp/me/wire")
+        raise AddressError(f"{text!r} names no file", next_step="write unix:PATH, for example unix:/tmp/me/wire")
     if len(os.fsencode(path)) > LONGEST_PATH:
         raise AddressError(
             f"{text}: the path of a Unix socket has at most {LONGEST_PATH} bytes, and this one has "

@@ -36,7 +36,7 @@ def check_expressions(root: Section, scan: ScanFile) -> None:
     """
     fitted = scan.fitting.variables if scan.fitting is not None else ()
     known = [*(variable.name for variable in scan.variables), *(variable.name for variable in fitted)]
-    names = [observable.name for observable in scan.all_observables()]
+    others = scan.out_of_reach()
     if root.faults.any:
         known += sorted(every_key(scan.document))
 
@@ -45,7 +45,7 @@ def check_expressions(root: Section, scan: ScanFile) -> None:
     def check(text: str, section: Section, key: str) -> None:
         names_of_packages = re.findall(r"[^\W\d]\w*", text) if of_a_package else []
         try:
-            parse(text, [*known, *names_of_packages], len(scan.variables), scan.switched_off, set(names) - set(known))
+            parse(text, [*known, *names_of_packages], len(scan.variables), others)
         except ExpressionError as error:
             root.faults.add(section.error(str(error), key))
 

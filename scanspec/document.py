@@ -150,6 +150,13 @@ class Section:
             raise self.wrong(key, "a finite number")
         return value
 
+    def positive(self, key: str) -> float:
+        """A number above 0 that is not infinite."""
+        value = self.number(key)
+        if not 0.0 < value < math.inf:
+            raise self.wrong(key, "a finite number above 0")
+        return value
+
     def number_in(self, key: str, default: float, low: float, high: float, *, open_low: bool = False) -> float:
         """A number from `low` (excluded with `open_low`) to `high`."""
         value = self.number(key, default)

@@ -7,7 +7,7 @@ import keyword
 import math
 import re
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from scanspec.document import closest, to_number
 
@@ -47,19 +47,18 @@ _SYNTAX = (
     *OPERATORS,
 )
 _LONGEST = 2000  # characters
+_NONE: Mapping[str, str] = {}
 
 
 class ExpressionError(ValueError):
     """A text is not an expression, or uses a name that is not known there."""
 
 
-def parse(
-    text: str, known: Collection[str], variables: int, off: Collection[str] = (), later: Collection[str] = ()
-) -> ast.expr:
+def parse(text: str, known: Collection[str], variables: int, others: Mapping[str, str] = _NONE) -> ast.expr:
     """The syntax tree of an expression that contains only what is allowed. Raises ExpressionError.
 
-    `known` are the names that it may use, besides `VARIABLE[i]` with i below `variables`. `off` are names that would be
-    known if their codes ran; `later` are names that are found after it.
+    `known` are the names that it may use, besides `VARIABLE[i]` with i below `variables`. `others` are names of
+    the file that it may not use, with the reason.
     """
     if len(text) > _LONGEST:
         raise ExpressionError(f"{text[:60]!r} ... is longer than {_LONGEST:,} characters")
@@ -70,14 +69,14 @@ def parse(
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         why = _why_not(text, known)
         raise ExpressionError(f"{text!r:.200} is not an expression that can be read{why}") from None
-    fault = _fault(tree, known, variables, off, later)
+    fault = _fault(tree, known, variables, others)
     if fault:
         what = fault.removeprefix(f"uses {text.strip()!r}, which ")  # 'A0' is not a variable
         raise ExpressionError(f"{text!r:.200} {what}{_odd_names(text, known)}")
     return tree
 
 
-def _fault(tree: ast.AST, known: Collection[str], variables: int, off: Collection[str], later: Collection[str]) -> str:
+def _fault(tree: ast.AST, known: Collection[str], variables: int, others: Mapping[str, str]) -> str:
     """What is wrong with an expression; empty when nothing is."""
     handled: set[int] = set()  # names that are functions or VARIABLE, seen with what is around them
     for node in ast.walk(tree):
@@ -109,10 +108,8 @@ def _fault(tree: ast.AST, known: Collection[str], variables: int, off: Collectio
             case ast.BinOp(op=ast.MatMult() | ast.LShift() | ast.RShift()):
                 return "uses an operator that is not for numbers"
             case ast.Name(id=name) if id(node) not in handled and name not in known and name not in CONSTANTS:
-                if name in off:
-                    return f"uses {name!r}, which belongs to a code that does not run"
-                if name in later:
-                    return f"uses {name!r}, which is found only later; move this behind it"
+                if name in others:
+                    return f"uses {name!r}, which {others[name]}"
                 what = "is not a variable, derived variable or earlier observable"
                 return f"uses {name!r}, which {what}{closest(name, known)}"
             case _ if not isinstance(node, _SYNTAX):

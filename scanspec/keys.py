@@ -29,6 +29,11 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+def _numbers(text: str) -> Keys:
+    """Of a section that holds nothing but numbers."""
+    return Keys(_list(text), numbers=_words(text))
+
+
 RESERVED_COLUMNS = (
     "id",
     "iteration",
@@ -130,14 +135,8 @@ OF_INPUTS = ("input_file",)
 FITTING = Keys(
     _list("variables observables method options"),
 )
-FITTING_OBSERVABLE = Keys(
-    _list("target sigma"),
-    numbers=_words("target sigma"),
-)
-FITTING_OPTIONS = Keys(
-    _list("eps max_evaluations"),
-    numbers=_words("eps max_evaluations"),
-)
+FITTING_OBSERVABLE = _numbers("target sigma")
+FITTING_OPTIONS = _numbers("eps max_evaluations")
 SUCCESS = Keys(
     _list("exit_codes blocks"),
     numbers=_words("exit_codes"),
@@ -165,10 +164,7 @@ TERM = Keys(
     _list("observables mean covariance sigma correlation scaling limit confidence table"),
     numbers=_words("mean covariance sigma correlation confidence"),
 )
-SIGMA = Keys(
-    _list("plus minus"),
-    numbers=_words("plus minus"),
-)
+SIGMA = _numbers("plus minus")
 PLOTTING = Keys(
     _list("strategy plots"),
 )
@@ -176,17 +172,8 @@ PLOT = Keys(
     _list("values labels ranges scaling contours"),
     numbers=_words("ranges contours"),
 )
-NETWORKS = Keys(
-    _list(
-        """bootstrap_points candidate_points points_per_iteration random_fraction k_initial threshold_value
-        confidence degrees_of_freedom batch_size neurons epochs learning_rate iterations verbose"""
-    ),
-    numbers=_words(
-        """bootstrap_points candidate_points points_per_iteration random_fraction k_initial threshold_value
-        confidence degrees_of_freedom batch_size neurons epochs learning_rate iterations verbose"""
-    ),
+NETWORKS = _numbers(
+    """bootstrap_points candidate_points points_per_iteration random_fraction k_initial threshold_value
+    confidence degrees_of_freedom batch_size neurons epochs learning_rate iterations verbose"""
 )
-THRESHOLD = Keys(
-    _list("above_best"),
-    numbers=_words("above_best"),
-)
+THRESHOLD = _numbers("above_best")

@@ -41,6 +41,7 @@ class Kind(enum.Enum):
 
 _BELOW_ZERO = frozenset({Kind.BIAS, Kind.USER, Kind.EXPUSER, Kind.MINUSEXPUSER})
 NEEDS_MEAN_AND_SIGMA = frozenset({Kind.GAUSS, Kind.UPPER, Kind.LOWER, Kind.LOG, Kind.BIAS})
+_TOGETHER = frozenset({Kind.GAUSS, Kind.UPPER, Kind.LOWER})
 
 
 @dataclass(frozen=True)
@@ -159,9 +160,30 @@ def losses_and_nll(likelihoods: Sequence[Likelihood], observables: Array) -> tup
     xp = namespace(observables)
     if not likelihoods:  # a scan that only keeps spectra
         return observables, xp.sum(observables, axis=1)
-    columns = [likelihood.loss(observables[:, j]) for j, likelihood in enumerate(likelihoods)]
+    columns: list[Array] = [None] * len(likelihoods)
+    for positions, likelihood in _together(likelihoods, observables):
+        together = likelihood.loss(observables[:, positions])
+        for number, j in enumerate(positions):
+            columns[j] = together[:, number]
     losses = xp.stack(columns, axis=1)
     return losses, xp.sum(losses, axis=1)
+
+
+def _together(likelihoods: Sequence[Likelihood], of: Array) -> list[tuple[list[int], Likelihood]]:
+    """Positions of likelihoods of one kind, and one with all of their means and sigmas, as arrays like `of`: of sixty,
+    one after the other, most of the time would be that of the calls."""
+    xp = namespace(of)
+    alike: dict[Kind, list[int]] = {}
+    found = []
+    for j, likelihood in enumerate(likelihoods):
+        if likelihood.kind in _TOGETHER and type(likelihood) is Likelihood:
+            alike.setdefault(likelihood.kind, []).append(j)
+        else:
+            found.append(([j], likelihood))
+    for kind, positions in alike.items():
+        means, sigmas = ([getattr(likelihoods[j], name) for j in positions] for name in ("mean", "sigma"))
+        found.append((positions, Likelihood(kind, *(xp.asarray(part, dtype=of.dtype) for part in (means, sigmas)))))
+    return found
 
 
 def _log_ratio(xp: Any, x: Array, reference: float) -> Array:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -45,7 +45,8 @@ class _PlainHandler(logging.Handler):
     """A line a record, on standard error as it is at that moment."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(self.format(record), file=sys.stderr, flush=True)
+        with suppress(OSError):  # nobody reads it any more
+            print(self.format(record), file=sys.stderr, flush=True)
 
 
 def _handler(form: str) -> logging.Handler:
@@ -71,10 +72,11 @@ def logging_to_stderr(form: str = TEXT) -> Iterator[None]:
     JSON (see `events`).
     """
     root, handler = logging.getLogger(), _handler(form)
-    level = root.level
+    level, fonts = root.level, logging.getLogger(FONTS)
+    of_fonts = fonts.level
     root.addHandler(handler)
     root.setLevel(LEVELS[0])
-    logging.getLogger(FONTS).setLevel(logging.ERROR)
+    fonts.setLevel(logging.ERROR)
     logging.captureWarnings(True)
     try:
         with events(form):
@@ -83,6 +85,7 @@ def logging_to_stderr(form: str = TEXT) -> Iterator[None]:
         logging.captureWarnings(False)
         root.removeHandler(handler)
         root.setLevel(level)
+        fonts.setLevel(of_fonts)
 
 
 def set_level(scan: ScanFile) -> None:

@@ -36,7 +36,9 @@ def serving_metrics(where: str | None, say: Callable[[str], None]) -> Iterator[C
     try:
         address = read_address(f"127.0.0.1:{where}" if where.isdecimal() else where, any_port=True)
     except AddressError as error:
-        raise UsageError(f"--metrics {error}", next_step="write HOST:PORT, for example 127.0.0.1:9464") from None
+        raise UsageError(
+            f"--metrics {error.message}", next_step="write HOST:PORT, for example 127.0.0.1:9464"
+        ) from None
     if address.path:
         raise UsageError(f"--metrics {where} is no HOST:PORT", next_step="write for example 127.0.0.1:9464")
     try:

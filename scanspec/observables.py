@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from scanspec.document import ScanFileError, Section, closest, to_number
+from scanspec.document import Section, closest, to_number
 from scanspec.likelihoods import NEEDS_MEAN_AND_SIGMA, Kind, Likelihood
 from scanspec.terms import Term, TermKind
 
@@ -104,7 +104,7 @@ def read_observable(entry: Section, name: str, code: str | None, notes: list[str
     if window is None and flavio is not None and is_branching_ratio(flavio.name):
         window = (0.0, 1.0)  # otherwise flavio may return BR(Bs->mumu) = 209 without a message
     if window is None and slha is not None:
-        window = _PHYSICAL.get(slha.block)
+        window = _NOT_NEGATIVE if (slha.block, slha.indices) == _RELIC_DENSITY else _PHYSICAL.get(slha.block)
     measurement = _read_measurement(entry, name, flavio) if "measurement" in entry else None
     likelihood = _read_likelihood(entry, notes)
     return ObservableSpec(
@@ -207,6 +207,8 @@ _TABLES = ("WIDTH", "WIDTH1L", "BR", "BR1L")
 _RATIO, _NOT_NEGATIVE = (0.0, 1.0), (0.0, math.inf)
 _PHYSICAL = dict.fromkeys(("BR", "BR1L"), _RATIO) | dict.fromkeys(("WIDTH", "WIDTH1L", "XSECTION"), _NOT_NEGATIVE)
 """What these can be: one-loop codes write negative ones, which would be the best points under UPPER."""
+_RELIC_DENSITY = ("DARKMATTER", (1,))
+"""micrOMEGAs writes -1 where it could not compute it."""
 
 
 def _read_words(entry: Section, key: str, block: str, rest: list[Any]) -> SlhaAddress:
@@ -319,22 +321,23 @@ def _read_kind(entry: Section) -> Kind:
 def _check_constants(entry: Section, kind: Kind, mean: float, sigma: float) -> None:
     if math.isnan(mean) or math.isnan(sigma):
         raise entry.error(f"{entry.path}: scaling {kind.value} needs a mean and a sigma, or a range", "scaling")
-    key = "sigma" if "sigma" in entry else "range"
     if math.isinf(mean):
-        raise entry.wrong("mean" if "mean" in entry else key, "finite")
-    if not sigma > 0 or math.isinf(sigma):
-        raise _bad_sigma(entry, key)
+        raise entry.wrong("mean" if "mean" in entry else "range", "finite")
+    _check_sigma(entry, sigma)
     if kind is Kind.BIAS and mean == 0:
         raise entry.wrong("mean", "other than 0 for the scaling BIAS, (x / mean)^sigma")
 
 
-def _bad_sigma(entry: Section, key: str) -> ScanFileError:
-    return entry.wrong(key, "a finite number above 0" if key == "sigma" else "a range of a width above 0")
+def _check_sigma(entry: Section, sigma: float) -> None:
+    if "sigma" in entry:
+        entry.positive("sigma")
+    if not 0.0 < sigma < math.inf:
+        raise entry.wrong("range", "a range of a width above 0")
 
 
 def _read_cfunction(entry: Section, mean: float, sigma: float) -> Likelihood:
-    if not math.isnan(sigma) and (not sigma > 0 or math.isinf(sigma)):
-        raise _bad_sigma(entry, "sigma" if "sigma" in entry else "range")
+    if not math.isnan(sigma):
+        _check_sigma(entry, sigma)
     known = not math.isnan(mean) and not math.isnan(sigma)
     lower = entry.number("lower_bound", mean - sigma if known else -math.inf)
     upper = entry.number("upper_bound", mean + sigma if known else math.inf)

@@ -113,7 +113,7 @@ def _single(entry: Section, names: tuple[str, ...]) -> Term:
         _only(entry, "a Gaussian with errors of two sizes", "mean sigma scaling")
         kind = _kind(entry, [TermKind.HALF_GAUSS, TermKind.BARLOW])
         errors = entry.section("sigma", keys.SIGMA)
-        return Term(kind, names, mean, plus=_positive(errors, "plus"), minus=_positive(errors, "minus"))
+        return Term(kind, names, mean, plus=errors.positive("plus"), minus=errors.positive("minus"))
     _only(entry, "a one-sided Gaussian", "mean sigma scaling")
     if "scaling" not in entry:
         raise entry.error(
@@ -124,15 +124,7 @@ def _single(entry: Section, names: tuple[str, ...]) -> Term:
     if entry.text("scaling") in [kind.value for kind in ASYMMETRIC]:
         raise entry.wrong("sigma", "{plus: ..., minus: ...}, the errors above and below the mean")
     kind = _kind(entry, [TermKind.GAUSS_UPPER, TermKind.GAUSS_LOWER])
-    return Term(kind, names, mean, plus=_positive(entry, "sigma"))
-
-
-def _positive(section: Section, key: str) -> float:
-    section.require(key)
-    value = section.finite(key)
-    if not value > 0:
-        raise section.wrong(key, "a finite number above 0")
-    return value
+    return Term(kind, names, mean, plus=entry.positive("sigma"))
 
 
 def _joint(entry: Section, names: tuple[str, ...]) -> Term:
@@ -285,7 +277,7 @@ def _limit(entry: Section, names: tuple[str, ...]) -> Term:
     kind = _kind(entry, [TermKind.LIMIT_UPPER, TermKind.LIMIT_LOWER])
     if "confidence" in entry:
         raise entry.error(f"{entry.path}: confidence has no meaning beside scaling: {kind.value}", "confidence")
-    return Term(kind, names, plus=_positive(entry, "sigma"), knots=(knots,), values=tuple(values))
+    return Term(kind, names, plus=entry.positive("sigma"), knots=(knots,), values=tuple(values))
 
 
 def _table(entry: Section, names: tuple[str, ...]) -> Term:

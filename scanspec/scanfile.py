@@ -108,3 +108,11 @@ class ScanFile:
         ]
         of_codes = [observable for code in self.codes for observable in code.observables]
         return fitted + derived + of_codes + list(self.observables) + list(self.terms)
+
+    def out_of_reach(self) -> dict[str, str]:
+        """Names that an expression may not use, unless they are found before it, and why."""
+        return {
+            **{observable.name: "is found only later; move this behind it" for observable in self.all_observables()},
+            **{term.name: "is a likelihood, and no expression can use one" for term in self.terms},
+            **dict.fromkeys(self.switched_off, "belongs to a code that does not run"),
+        }

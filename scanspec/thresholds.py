@@ -53,8 +53,7 @@ def read_threshold(networks: Section, default: float) -> Threshold:
     value = networks.raw("threshold_value")
     if isinstance(value, dict):
         inner = networks.section("threshold_value", keys.THRESHOLD)
-        inner.require("above_best")
-        return Threshold(-math.inf, above_best=_positive(inner, "above_best"))
+        return Threshold(-math.inf, above_best=inner.positive("above_best"))
     if not isinstance(value, list):
         if "threshold_value" in networks and to_number(value) is None:
             raise networks.wrong("threshold_value", WANTED)
@@ -76,10 +75,3 @@ def _by_confidence(networks: Section, default: float) -> Threshold:
         raise networks.wrong("confidence", "more than 0 and less than 1, 0.95 for 95 %")
     freedom = networks.integer("degrees_of_freedom", low=1) if "degrees_of_freedom" in networks else None
     return Threshold(default, confidence=confidence, degrees_of_freedom=freedom)
-
-
-def _positive(section: Section, key: str) -> float:
-    value = section.finite(key)
-    if not value > 0.0:
-        raise section.wrong(key, "more than 0")
-    return value

@@ -104,11 +104,7 @@ def read_variable(section: Section, name: str) -> Variable:
         prior = entry.section("prior", keys.PRIOR)
         kind = _prior_kind(prior, "type")
         if kind is PriorKind.NORMAL:
-            mean, sigma = prior.number("mean"), prior.number("sigma")
-            if math.isinf(mean):
-                raise prior.wrong("mean", "a finite number")
-            if not sigma > 0 or math.isinf(sigma):
-                raise prior.wrong("sigma", "a finite number above 0")
+            mean, sigma = prior.finite("mean"), prior.positive("sigma")
         elif extra := next((key for key in ("mean", "sigma") if key in prior), None):
             raise prior.error(f"{prior.path}: {extra} belongs to the type normal, but the type is {kind.value}", extra)
         low, high = max(low, prior.number("low", -math.inf)), min(high, prior.number("high", math.inf))

@@ -20,8 +20,8 @@ from proposer.strategies.base import Settings
 from proposer.strategies.choice import make_strategy
 from proposer.strategies.cmaes import CmaesSettings
 from proposer.strategies.draws import DrawSettings
-from proposer.strategies.lode.strategy import LodeSettings
-from proposer.strategies.mls_dnnc import MlsDnncSettings
+from proposer.strategies.lode.settings import LodeSettings
+from proposer.strategies.mls_dnnc_settings import MlsDnncSettings
 from proposer.target import Target
 from proposer.types import Floats, Observable
 

@@ -84,8 +84,9 @@ class Classifier(OfObservables):
     @torch.no_grad()
     def probability(self, u: Floats, rng: np.random.Generator, wider: float = 1.0) -> Floats:
         z = torch.from_numpy(self.inputs(u))
-        deviation = wider * (self._labels.deviation(z)[:, 0].square() + self._labels.noise[0]).sqrt()
-        return np.asarray(torch.special.ndtr(self._labels.mean(z)[:, 0] / deviation).numpy())
+        mean, deviation = self._labels.predict(z)
+        deviation = wider * (deviation.square() + self._labels.noise[0]).sqrt()
+        return np.asarray(torch.special.ndtr(mean / deviation)[:, 0].numpy())
 
 
 class Ensemble(OfObservables):

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from benchmarks.search import kinds
+from benchmarks.search.many import DIM, Many
 from proposer.evaluation.local import Answers, LocalFunction
 from proposer.space import Space
 from proposer.strategies.lode.energy import ScoredObservable
@@ -214,6 +215,11 @@ def _as_nll(name: str, of: Problem, regressed: Sequence[int], kind: Kind) -> Pro
     return replace(of, name=name, likelihoods=likelihoods, observables=observables)
 
 
+def _many(outputs: int, resolution: float, threshold: float) -> Problem:
+    of = Many(outputs, resolution)
+    return Problem(f"many{outputs}_{DIM}d", DIM, threshold, likelihoods=of.likelihoods, observables=of)
+
+
 G, U = Kind.GAUSS, Kind.UPPER
 
 _PROBLEMS = {
@@ -331,6 +337,8 @@ _PROBLEMS = {
         _balls(2, 40, 4e-3, 2),
         Problem("sheet8d", 8, 2.0, nll_only=kinds.sheet),
         Problem("saddle8d", 8, 2.0, nll_only=kinds.saddle),
+        _many(25, 0.3, 15.0),
+        _many(60, 0.5, 25.0),
     )
 }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import math
 import sys
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,11 +21,14 @@ from benchmarks.search.metrics import Cells
 from benchmarks.search.problems import PROBLEMS, Problem
 from proposer.drive import drive
 from proposer.strategies.base import Strategy
-from proposer.strategies.lode.strategy import METHOD, Lode, LodeSettings
+from proposer.strategies.lode.settings import LodeSettings, batch_of
+from proposer.strategies.lode.strategy import METHOD, Lode
 from proposer.target import Target
 from proposer.types import Floats, Status
 
 ENOUGH = 1000
+FIRST = (100, 200, 300, 400)
+"""Evaluations after which good points and parts are counted, for codes of an hour."""
 
 
 @dataclass
@@ -80,6 +84,8 @@ def figures(problem: Problem, cells: Cells, record: Record) -> dict[str, Any]:
         "good": len(found),
         "to100": int(rows[99]) + 1 if len(found) >= 100 else None,
         "to1000": int(rows[ENOUGH - 1]) + 1 if len(found) >= ENOUGH else None,
+        "good_at": {most: int((rows < most).sum()) for most in FIRST},
+        "cells_at": {most: round(cells.occupied(found[rows < most]), 3) for most in FIRST},
         "cells": round(cells.occupied(thousand), 3),
         "ideal": round(cells.occupied(cells.points[:ENOUGH]), 3),
         "uniformity": round(cells.uniformity(thousand), 3),
@@ -100,7 +106,8 @@ def main() -> None:
     parser.add_argument("--collect", action="store_true", help="goal: collect")
     parser.add_argument("--without", choices=sorted(PARTS), help="a part of LODE that is taken out or replaced")
     parser.add_argument("--most", type=int, default=8000, help="evaluations after which a run ends")
-    parser.add_argument("--batch", type=int, default=200, help="points of the largest batch")
+    parser.add_argument("--batch", type=int, help="points of the largest batch")
+    parser.add_argument("--budget", action="store_true", help="LODE knows after how many evaluations a run ends")
     parser.add_argument("--verbose", action="store_true", help="a line an ask, on stderr")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -108,7 +115,9 @@ def main() -> None:
     problem = PROBLEMS[arguments.problem]
     cells = Cells.of_problem(problem)
     observables = problem.scored()
-    settings = LodeSettings(Target(problem.threshold), arguments.batch, arguments.collect)
+    budget = arguments.most if arguments.budget else math.inf
+    batch = arguments.batch or batch_of(budget)
+    settings = LodeSettings(Target(problem.threshold), batch, arguments.collect, evaluations=budget)
     method = PARTS[arguments.without] if arguments.without else METHOD
     strategy = Lode(problem.space(), settings, arguments.seed, observables, method)
     nll_only = arguments.nll_only or not observables or arguments.without in NLL_ALONE

@@ -24,19 +24,24 @@ DEFAULT_TIMEOUT = 600.0
 class Deadline:
     """Seconds that a code may take for one point.
 
-    `first`: for the first point of a process, where some codes compile. `later`: for all others.
+    `first`: until a point of the process has come to an end by itself, since some codes compile at their first point;
+    None: no more than for the others. `later`: for all others.
     """
 
-    first: float = DEFAULT_TIMEOUT
+    first: float | None = None
     later: float = DEFAULT_TIMEOUT
+
+    def seconds(self, *, first: bool) -> float:
+        """For one point."""
+        return self.later if self.first is None or not first else self.first
 
     @property
     def longest(self) -> float:
-        return max(self.first, self.later)
+        return max(self.seconds(first=True), self.later)
 
     def at_most(self, seconds: float) -> Deadline:
         """This deadline, shortened to `seconds` where it is longer."""
-        return Deadline(first=min(self.first, seconds), later=min(self.later, seconds))
+        return Deadline(first=min(self.seconds(first=True), seconds), later=min(self.later, seconds))
 
     def read(self, code: Section) -> Deadline:
         """The deadline that the keys `timeout` and `first_timeout` of a code ask for; this one where the keys are
@@ -45,7 +50,7 @@ class Deadline:
         Without `first_timeout` the first point has at least as much time as later ones. Raises ScanFileError.
         """
         later = code.number_in("timeout", self.later, 0.0, LONGEST_TIMEOUT, open_low=True)
-        first = later if self.first == self.later else max(later, self.first)
+        first = later if self.first is None else max(later, self.first)
         return Deadline(first=code.number_in("first_timeout", first, 0.0, LONGEST_TIMEOUT, open_low=True), later=later)
 
 

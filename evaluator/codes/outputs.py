@@ -5,11 +5,17 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from evaluator import InvalidPoint
 from evaluator.errors import CodeFailed
 from evaluator.files import write_new
 from scanspec.blocks import to_float
 from scanspec.files import read_bytes
 from scanspec.spectrum import LARGEST_SPECTRUM
+
+UNPHYSICAL = -1.0
+"""HBresult of a point that HiggsBounds cannot judge: 1 is allowed, 0 excluded."""
+
+SAYS_UNPHYSICAL = "HiggsBounds: HBresult is -1, the point is unphysical"
 
 _HEAD = re.compile(r"^[ \t]*(?:block|decay|decay1l|xsection)[ \t]", re.IGNORECASE | re.MULTILINE)
 _NUMBERED = re.compile(r"^[ \t]*[-+]?\d", re.MULTILINE)
@@ -37,7 +43,7 @@ def results_table(text: str, block: str, summary: str) -> str:
     """The last line of HiggsBounds' or HiggsSignals' results as a block.
 
     Entry 1 is the number behind the line's own; where the line #cols names one `summary`, it is entry 101 too.
-    Raises CodeFailed without such a line.
+    Raises CodeFailed without such a line, and InvalidPoint where its HBresult is -1: its other numbers mean nothing.
     """
     labels: list[str] = []
     values: list[str] = []
@@ -47,6 +53,8 @@ def results_table(text: str, block: str, summary: str) -> str:
             labels = words[2:]
         elif words and not line.lstrip().startswith("#"):
             values = words[1:]
+    if values and len(values) < len(labels):
+        raise CodeFailed(f"the last line of its results has {len(values)} numbers for {len(labels)} columns")
     lines = []
     for number, word in enumerate(values, start=1):
         try:
@@ -54,6 +62,8 @@ def results_table(text: str, block: str, summary: str) -> str:
         except ValueError:
             raise CodeFailed(f"the results hold {word!r} where a number belongs") from None
         label = labels[number - 1] if number <= len(labels) else ""
+        if label == "HBresult" and value == UNPHYSICAL:
+            raise InvalidPoint(SAYS_UNPHYSICAL)
         lines.append(f"{number:4d}  {value!r}  # {label}".rstrip(" #"))
         if label == summary:
             lines.append(f" 101  {value!r}  # {label}")

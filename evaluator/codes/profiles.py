@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from evaluator.codes.deadline import Deadline
+from evaluator.codes.deadline import DEFAULT_TIMEOUT, Deadline
 from scanspec import CodeSpec, Section, SlhaAddress
 from scanspec.tools import needs_the_folder, profile_name
 
@@ -17,7 +17,7 @@ USUAL = Deadline()
 COMPILES = Deadline(first=1800.0)
 """Of a program that compiles the model at its first point, as micrOMEGAs does."""
 
-READS = Deadline(later=60.0)
+READS = Deadline(first=DEFAULT_TIMEOUT, later=60.0)
 """Of a program that reads data sets at its first point; BSMArt gives later points 60 s."""
 
 
@@ -31,6 +31,7 @@ class Profile:
     that must not be there when it starts. `exit_codes` of a good run are None when they
     say nothing; `blocks` must be in the output. `append` says that the output holds further
     blocks for the spectrum file, and is not a spectrum. A `flag` that is 0 gives a warning.
+    An entry `unphysical` that is -1 makes the point INVALID.
     `heading` is the block of entries that stand before the first block of the output; `table` says that the output is
     HiggsBounds' table: the block that it becomes, and the column that is entry 101 too. `files` are written before
     each run; a dark matter candidate must be among `candidates`, if there are any.
@@ -47,6 +48,7 @@ class Profile:
     blocks: tuple[str, ...] = ()
     append: bool = False
     flags: Mapping[str, SlhaAddress] = field(default_factory=dict)
+    unphysical: SlhaAddress | None = None
     heading: str = ""
     table: tuple[str, str] | None = None
     files: Mapping[str, str] = field(default_factory=dict)
@@ -80,6 +82,7 @@ PROFILES: dict[str, Profile] = {
         words=("{input}",),
         output_name="{input}",
         blocks=("HIGGSBOUNDSRESULTS",),
+        unphysical=SlhaAddress("HIGGSBOUNDSRESULTS", (1, 2)),
         deadline=READS,
     ),
     "HiggsSignals": Profile(
@@ -142,6 +145,7 @@ def _of_a_folder(section: Section, name: str, profile: Profile) -> Profile:
         output_name=f"{name}_results.dat",
         blocks=(block,),
         append=True,
+        unphysical=None,
         table=(block, summary),
         files=files,
     )

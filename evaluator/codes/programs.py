@@ -329,7 +329,13 @@ def last_line(text: str) -> str:
 
 
 def limit_resources() -> None:
-    """Bounds this process and all that it starts: file sizes, memory, no core dumps."""
+    """Bounds this process and all that it starts: file sizes, memory, no core dumps.
+
+    When the machine has no memory left, the kernel ends these processes before the evaluator and other programs.
+    """
+    with contextlib.suppress(OSError):
+        score = Path("/proc/self/oom_score_adj")
+        score.write_text(str(max(500, int(score.read_text()))))
     _limit(resource.RLIMIT_FSIZE, LARGEST_FILE)
     _limit(resource.RLIMIT_CORE, 0)
     limit_memory(memory_limit())

@@ -74,7 +74,8 @@ class Code(ABC):
                 raise observable.section.error(what, "flavio")
         self.cores, self.memory = self.section.integer("cores", 1, 1), read_memory(self.section)
         check_data(self.section, self.folder)
-        self._ran = False
+        self.has_ended = False
+        """Whether a run in this process has ended by itself; until then the deadline of the first one holds."""
         self.deadline = Deadline().read(self.section)
 
     @cached_property
@@ -95,9 +96,7 @@ class Code(ABC):
 
     def next_timeout(self) -> float:
         """Seconds for the point that runs next."""
-        timeout = self.deadline.later if self._ran else self.deadline.first
-        self._ran = True
-        return timeout
+        return self.deadline.seconds(first=not self.has_ended)
 
     def load(self) -> None:  # noqa: B027  # most kinds have nothing to prepare
         """Prepares a process for points (imports, data); raises ConfigurationError when it cannot work."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluator import InvalidPoint
+from evaluator.codes.outputs import SAYS_UNPHYSICAL, UNPHYSICAL
 from evaluator.codes.profiles import Profile
 from evaluator.codes.programs import Finished, last_line
 from evaluator.errors import CodeFailed
@@ -39,6 +40,7 @@ class Verdict:
     flags: Mapping[str, SlhaAddress]
     judged: frozenset[SlhaAddress]
     asked: tuple[SlhaAddress, ...]
+    unphysical: SlhaAddress | None
 
     @classmethod
     def read(cls, spec: CodeSpec, profile: Profile, others: Sequence[ObservableSpec]) -> Verdict:
@@ -72,6 +74,7 @@ class Verdict:
             flags=named,
             judged=judged,
             asked=asked,
+            unphysical=profile.unphysical,
         )
 
     def sources(self) -> dict[str, str]:
@@ -125,6 +128,8 @@ class Verdict:
             last = _said(finished)
             words = f"; the program's last words: {last}" if last else ""
             raise CodeFailed(f"the output {output.name} holds no SLHA block{words}")
+        if self.unphysical is not None and _is(spectrum, self.unphysical, UNPHYSICAL):
+            raise InvalidPoint(SAYS_UNPHYSICAL)
         if self.spinfo:
             self._refuse_zeros(spectrum)
         off = [
@@ -204,7 +209,11 @@ def _warn(warnings: list[str], new: list[str]) -> None:
 
 
 def _is_off(spectrum: Spectrum, address: SlhaAddress) -> bool:
+    return _is(spectrum, address, 0.0)
+
+
+def _is(spectrum: Spectrum, address: SlhaAddress, value: float) -> bool:
     try:
-        return spectrum.entry(address) == 0.0
+        return spectrum.entry(address) == value
     except EntryMissing:
         return False

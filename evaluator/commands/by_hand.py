@@ -258,6 +258,7 @@ def _console() -> Console:
 
 def _read_values(scan: ScanFile, assignments: list[str]) -> list[float]:
     values = {variable.name: middle(variable) for variable in scan.variables}
+    given: set[str] = set()
     for assignment in assignments:
         name, equals, text = assignment.rpartition("=")
         name = plain_name(name)
@@ -269,6 +270,9 @@ def _read_values(scan: ScanFile, assignments: list[str]) -> list[float]:
             )
         if number is None or not math.isfinite(number):
             raise UsageError(f"{assignment!r}: {text!r} is not a finite number", next_step="write one such as 1.5e3")
+        if name in given:
+            raise UsageError(f"{assignment!r}: {name} is given twice", next_step="give each variable once")
+        given.add(name)
         values[name] = number
     return list(values.values())
 

@@ -11,6 +11,7 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evaluator.chain import Chain
@@ -29,9 +30,9 @@ from evaluator.service.observers import log_points
 from evaluator.service.security import Security, read_security, require_security
 from evaluator.service.server import Evaluation, Server
 from evaluator.service.traces import Traces
-from scanspec import Address, AddressError, ScanFile, UsageError, read_address
+from evaluator.words import say, unread
+from scanspec import Address, AddressError, LodescanError, ScanFile, UsageError, read_address
 from scanspec.events import event, in_json, know
-from scanspec.events import say as log_or_print
 from scanspec.metrics import serving_metrics, watch_certificates
 from scanspec.traces import Spans, sending_traces
 
@@ -66,7 +67,7 @@ class Where:
 def _watched(security: Security | None, options: argparse.Namespace) -> Iterator[Watched]:
     """Raises UsageError, NoMetrics and NoTraces."""
     with (
-        serving_metrics(options.metrics, lambda text: log_or_print("evaluator", text)) as registry,
+        serving_metrics(options.metrics, say) as registry,
         sending_traces(options.traces, "lodescan-evaluator") as spans,
     ):
         if registry is not None and security is not None:
@@ -85,7 +86,7 @@ def serve(scan: ScanFile, options: argparse.Namespace) -> int:
     try:
         address = read_address(options.listen, any_port=True)
     except AddressError as error:
-        raise UsageError(f"--listen {error}", next_step=error.next_step) from None
+        raise UsageError(f"--listen {error.message}", next_step=error.next_step) from None
     security = read_security(options.tls_cert, options.tls_key, options.tls_ca, options.token_file)
     if security is not None and address.path:
         raise UsageError(f"--listen {address} needs no TLS", next_step="leave --tls-cert out")
@@ -165,29 +166,45 @@ async def _serve(
     workers = f"{options.workers} worker processes" if options.workers else "this process, without isolation"
     if options.executor == "dask":
         workers = f"{executor.concurrency} threads of the Dask cluster at {options.scheduler}"
-    with announced(options.announce, address):
-        know(evaluator=reachable(address, socket.gethostname()))
-        if in_json():
-            event("serving", backend=description.backend, address=str(address), workers=executor.concurrency)
-        else:
-            print(f"evaluator: {description.backend} on {address}, points run in {workers}", flush=True)
-        if options.address_file is not None:
-            write_whole(options.address_file, f"{address}\n")
-        why = await ended
+    try:
+        with announced(options.announce, address):
+            know(evaluator=reachable(address, socket.gethostname()))
+            if in_json():
+                event("serving", backend=description.backend, address=str(address), workers=executor.concurrency)
+            else:
+                with unread(sys.stdout):
+                    print(f"evaluator: {description.backend} on {address}, points run in {workers}", flush=True)
+            if options.address_file is not None:
+                _write_address(options.address_file, address)
+            why = await ended
+    except LodescanError:  # its address could not be told
+        await server.stop(0.0)
+        raise
     for task in tasks:
         task.cancel()
     if options.address_file is not None:
-        options.address_file.unlink(missing_ok=True)  # nobody answers there any more
+        with contextlib.suppress(OSError):
+            options.address_file.unlink(missing_ok=True)  # nobody answers there any more
     reason = f" ({why.value})" if why in (Ending.LIFETIME, Ending.FINISHED, Ending.ALONE) else ""
     event("stopping", reason=why.value)
     if not in_json():
-        print(f"evaluator: stopping{reason}", file=sys.stderr, flush=True)
+        say(f"stopping{reason}")
     grace = lifetime.left() if lifetime is not None and why is Ending.LIFETIME else options.grace
     # where the physics has changed no answer of a point that still runs could be used
     await server.stop(0.0 if isinstance(executor.health.error, PhysicsChanged) else grace)
     if executor.health.error is not None:
         raise executor.health.error
     return why
+
+
+def _write_address(path: Path, address: Address) -> None:
+    try:
+        write_whole(path, f"{address}\n")
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise UsageError(
+            f"--address-file {path}: {why}", next_step="name a file in a folder that can be written"
+        ) from error
 
 
 async def _follow(health: Health, changed: asyncio.Event, server: Server, on_loss: Callable[[], None]) -> None:

@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         peer = Peer(options.address, options.timeout, options)
     except (AddressError, ConfigurationError) as error:
-        print(f"lodescan-conformance: {error}", file=sys.stderr)
+        print(f"lodescan-conformance: {visible(error.tell())}", file=sys.stderr)
         return 2
     except grpc.RpcError as error:
         why = f"{options.address} does not answer Describe {no_answer(read_address(options.address), options, error)}"

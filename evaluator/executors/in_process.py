@@ -14,7 +14,7 @@ from evaluator.executors.protocol import Health
 from evaluator.executors.surroundings import Surroundings, runs_functions
 from evaluator.executors.watch import Watch
 from evaluator.leftovers import ROOT_MARK, ScratchRoot, adopt_orphans, kill_marked
-from scanspec.events import say as log_or_print
+from evaluator.words import say
 from scanspec.raised import printable, what_was_raised
 
 
@@ -30,7 +30,7 @@ class InProcessExecutor:
         self._watch = Watch(watched(chain))
         self._scratch = ScratchRoot()
         adopt_orphans()
-        self._children = Children(lambda text: log_or_print("evaluator", text))
+        self._children = Children(say)
         self._queue = JobQueue()
         # a daemon: a code that hangs must not keep the evaluator from ending
         self._thread = threading.Thread(target=self._work, name="points", daemon=True)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from evaluator.chain import Status
+from evaluator.errors import EvaluatorLost
 from evaluator.leftovers import descendants
 
 LARGEST_FOLDER = 2**30
@@ -36,8 +37,17 @@ class ScratchLimit:
         self._device = os.stat(root).st_dev
 
     def free(self) -> int | None:
-        """Bytes that are free on the disk; None where the file system does not say (one in memory without a bound)."""
-        found = os.statvfs(self._root)
+        """Bytes that are free on the disk; None where the file system does not say (one in memory without a bound).
+
+        Raises EvaluatorLost when the folder is gone: no point can run any more.
+        """
+        try:
+            found = os.statvfs(self._root)
+        except FileNotFoundError:
+            raise EvaluatorLost(
+                f"{self._root}, the folder of its scratch files, was removed while this evaluator served; what cleans "
+                "up there (a job of the system?) should leave lodescan-* alone, or set TMPDIR to another folder"
+            ) from None
         return found.f_bavail * found.f_frsize if found.f_blocks else None
 
     @property
@@ -89,9 +99,9 @@ def used_by(folder: str, most: int) -> int:
     while folders:
         try:
             with os.scandir(folders.pop()) as found:
-                for path in found:
+                for entry in found:
                     entries += 1
-                    status = path.stat(follow_symlinks=False)
+                    status = entry.stat(follow_symlinks=False)
                     if status.st_nlink > 1 and not stat.S_ISDIR(status.st_mode):
                         if status.st_ino in linked:
                             continue
@@ -102,7 +112,7 @@ def used_by(folder: str, most: int) -> int:
                     if total > most:
                         return total
                     if stat.S_ISDIR(status.st_mode):
-                        folders.append(path.path)
+                        folders.append(entry.path)
         except OSError:  # it has just been removed, or was never made
             continue
     return total

@@ -12,7 +12,7 @@ from evaluator.executors.protocol import Health
 from evaluator.executors.scratch import ScratchLimit
 from evaluator.executors.watch import Watch
 from evaluator.leftovers import parents
-from scanspec.events import say as log_or_print
+from evaluator.words import say
 
 GRACE = 2.0
 """Seconds beyond its deadline after which a worker that does not notice is ended."""
@@ -57,7 +57,7 @@ class Shared:
             new = text not in self._said
             self._said.add(text)
         if new:
-            log_or_print("evaluator", text)
+            say(text)
 
     def add(self, worker: int) -> None:
         """Notes that a worker has started."""

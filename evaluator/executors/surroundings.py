@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from evaluator.chain import Chain
+from evaluator.executors.interpreter import Interpreter
 
 _SIGNALS = [
     number
@@ -27,12 +28,14 @@ _SIGNALS = [
 
 
 class Surroundings:
-    """Folder, umask, environment, and the handling of signals, as they are when this is made.
+    """Folder, umask, environment, the handling of signals, and the interpreter, as they are when this is made.
 
-    `folder` is the scan file's: the random generators at the top of modules there are seeded too.
+    `folder` is the scan file's: the random generators at the top of modules there are seeded too. `workers`: see
+    Interpreter.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, workers: int = 0) -> None:
+        self._interpreter = Interpreter(workers)
         self._folder = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
         self._umask = os.umask(0o077)
         os.umask(self._umask)
@@ -62,6 +65,7 @@ class Surroundings:
 
     def restore(self) -> None:
         """Undoes what a function has changed."""
+        self._interpreter.restore()
         os.fchdir(self._folder)
         os.umask(self._umask)
         if self._now != self._environment:
@@ -71,6 +75,10 @@ class Surroundings:
             if handlers != self._handlers:
                 self._restore_handlers(handlers)
             signal.pthread_sigmask(signal.SIG_SETMASK, self._blocked)
+
+    def worn(self) -> str:
+        """What the points have used up, so that another process must go on; empty as long as nothing is."""
+        return self._interpreter.worn()
 
     def _restore_environment(self) -> None:
         before = {os.fsdecode(name): os.fsdecode(value) for name, value in self._environment.items()}

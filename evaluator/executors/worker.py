@@ -80,7 +80,12 @@ class Worker:
         process = shared.context.Process(
             target=work,
             args=(theirs, shared.chain.scan, str(shared.root)),
-            kwargs={"log": str(self._log), "state": str(self._state), "mark": self._mark},
+            kwargs={
+                "log": str(self._log),
+                "state": str(self._state),
+                "mark": self._mark,
+                "workers": shared.count,
+            },
         )
         try:
             with shared.census:
@@ -221,7 +226,7 @@ class Worker:
         try:
             outcomes = self._ask(group)
             outcome = outcomes[0] if outcomes is not None else self._why(job)
-            if outcome.status is Status.KILLED and outcomes is None and not self._begun():
+            if outcomes is None and outcome.status in (Status.KILLED, Status.FAILED) and not self._begun():
                 self._end_worker()
                 outcomes = self._ask(group)
                 outcome = outcomes[0] if outcomes is not None else self._why(job)

@@ -27,13 +27,14 @@ PRELOAD = "LODESCAN_PRELOAD"
 LONGEST_PATH = 1000  # characters, of a scratch folder
 
 
-def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, mark: str) -> None:
+def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, mark: str, workers: int) -> None:
     """Answers each numbered list of points with its number and their Outcomes until the pipe closes.
 
     First it loads the codes and says None, or what is wrong. While it works on a point that came
     alone it sends the number of each code, but the first, that it comes to. What the user should hear it sends as
     a line of text. `state` is a file that names the point it has come to; `root` is the folder in which the
-    evaluator keeps its time.
+    evaluator keeps its time; `workers` is the number of such processes. It ends by itself when its points have used
+    up what a process has.
     """
     os.setsid()
     os.environ[WORKER_MARK] = mark
@@ -59,7 +60,7 @@ def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, m
     deadline.prepare()
     request = 0
     children = Children(lambda text: pipe.send((request, text)))
-    surroundings = Surroundings(scan.folder) if runs_functions(chain) else None
+    surroundings = Surroundings(scan.folder, workers) if runs_functions(chain) else None
     gc.collect()
     gc.freeze()  # what is loaded stays, and is not looked through again
     pipe.send(None)
@@ -69,18 +70,24 @@ def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, m
         except EOFError:
             return
         outcomes: list[Outcome] = []
+        worn = ""
 
         def on_step(step: int, request: int = request) -> None:
             pipe.send((request, step))
 
         for point_id, variables, folder, spectra_below in points:
-            os.pwrite(progress, f"{folder:<{LONGEST_PATH}}".encode(), 0)
             if surroundings is not None:
                 surroundings.seed(point_id, variables)
+            os.pwrite(progress, f"{folder:<{LONGEST_PATH}}".encode(), 0)
             outcomes.append(chain.evaluate(variables, folder, on_step if len(points) == 1 else None, spectra_below))
             if surroundings is not None:
                 surroundings.restore()
+                worn = worn or surroundings.worn()
             if children.end_strays() or chain.used_scratch:
                 shutil.rmtree(folder, ignore_errors=True)
             os.ftruncate(descriptor, 0)  # what one point printed must not fill the disk over a long scan
+        if worn:
+            pipe.send((request, f"a function {worn}, so its worker process is replaced now and then"))
         pipe.send((request, outcomes))
+        if worn:
+            os._exit(0)  # threads may be left, for which an orderly end would wait

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from proposer.formats import show_number, show_time
-from proposer.loop import read_tally
 from proposer.run.dataset import Dataset
 from proposer.show.panel import show_percent
+from proposer.show.tally import read_tally
 from proposer.target import Target
 from proposer.types import Floats, Status
 from scanspec import UsageError

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from scanspec import UsageError, read_scan_file
 from scanspec.document import to_number
+from scanspec.files import read_text
 from scanspec.schema import schema
 
 SCHEMA = "scan.schema.json"
@@ -65,7 +66,7 @@ def init(file: Path, draft: Draft, slha: Path | None) -> int:
         raise UsageError("a program needs a file that it reads", next_step="name such an SLHA file with --slha")
     file.parent.mkdir(parents=True, exist_ok=True)
     if template:
-        written[1].write_text(template)
+        written[1].write_bytes(template.encode(errors="surrogateescape"))
     file.write_text(text_of(draft))
     file.with_name(SCHEMA).write_text(json.dumps(schema(), indent=1) + "\n")
     read_scan_file(file)  # what was written is right
@@ -161,12 +162,14 @@ def _from_slha(path: Path, draft: Draft) -> str:
     """
     block, lines = "", []
     try:
-        text = path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read ({error})", next_step="name an SLHA file of inputs") from None
-    for line in text.splitlines():
-        if line[:1] not in ("", " ", "\t", "#"):
-            block = line.split()[1].upper() if len(line.split()) > 1 else ""
+        text = read_text(path, errors="surrogateescape")
+    except OSError as error:
+        why = error.strerror or error
+        raise UsageError(f"{path}: cannot be read ({why})", next_step="name an SLHA file of inputs") from None
+    for line in text.removesuffix("\n").split("\n"):
+        words = line.upper().split()
+        if words[:1] in (["BLOCK"], ["DECAY"]):
+            block = words[1] if len(words) > 1 else ""
         found = _ENTRY.match(line)
         value = to_number(found[3].upper().replace("D", "E")) if found else None
         if found is None or block not in BLOCKS or not value:
@@ -209,7 +212,7 @@ def text_of(draft: Draft) -> str:
     ]
     for name, (low, high) in draft.variables.items():
         check = "    # CHECK" if name in draft.guessed else ""
-        lines.append(f"  {_key(name)}: {{range: [{low:g}, {high:g}]}}{check}")
+        lines.append(f"  {_key(name)}: {{range: [{_number(low)}, {_number(high)}]}}{check}")
     lines += ["", "codes:", "  code:"]
     if draft.function:
         lines.append(f"    function: {json.dumps(draft.function)}    # module:function, beside this file")
@@ -225,7 +228,7 @@ def text_of(draft: Draft) -> str:
         mean, sigma = constants or (0.0, 1.0)
         source = "" if draft.function else "slha: [MASS, 25], "
         check = "" if constants and draft.function else "    # CHECK"
-        lines.append(f"      {_key(name)}: {{{source}mean: {mean:g}, sigma: {sigma:g}}}{check}")
+        lines.append(f"      {_key(name)}: {{{source}mean: {_number(mean)}, sigma: {_number(sigma)}}}{check}")
     lines += [
         "",
         "networks:",
@@ -234,6 +237,11 @@ def text_of(draft: Draft) -> str:
         "  # confidence: 0.95           # or this by Wilks' theorem (degrees_of_freedom: the number of free variables)",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _number(value: float) -> str:
+    """The number, short where that loses nothing."""
+    return short if float(short := f"{value:g}") == value else repr(value)
 
 
 def _key(name: str) -> str:

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from proposer.formats import show_time
-from proposer.loop import read_tally
 from proposer.run.dataset import Dataset
 from proposer.run.record import RunRecord
 from proposer.run.tables import GOOD_POINTS
 from proposer.show.costs import Cost, costs, show_costs
 from proposer.show.evaluators import EvaluatorWork, evaluators_of, show_evaluators
 from proposer.show.failures import Kind, failure_kinds, scan_file, show_reasons
-from proposer.show.tally import Tally
+from proposer.show.tally import Tally, read_tally
 
 
 def status(folder: Path, *, as_json: bool = False) -> int:

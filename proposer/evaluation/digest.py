@@ -12,7 +12,7 @@ from pathlib import Path
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
-_ATOMS = (type(None), type(...), bool, int, float, complex, str, bytes)
+_ATOMS = (type(None), type(...), bool, int, float, complex, str)
 _CODE = FunctionType | BuiltinFunctionType | type | ModuleType
 _INSTALLED = ("site-packages", "dist-packages")
 
@@ -43,6 +43,9 @@ class _Digest:
     def add(self, value: object) -> None:
         if isinstance(value, _ATOMS):
             self._text(f"\n{type(value).__name__} {value!r}")
+        elif isinstance(value, bytes | bytearray):  # of an array, perhaps a gigabyte
+            self._text(f"\n{len(value)} bytes")
+            self.hash.update(value)
         elif isinstance(value, _CODE | CodeType):
             self._code(value)
         elif id(value) in self._within:
@@ -132,7 +135,7 @@ class _Digest:
 def _source(value: Any) -> str:
     try:
         return inspect.getsource(value)
-    except (OSError, TypeError):
+    except Exception:  # noqa: BLE001  # beside OSError and TypeError, what the tokenizer raises in the middle of a line
         return ""
 
 

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 from proposer.keys import KeySet, row_keys
 from proposer.space import Space
 from proposer.strategies.lode.energy import ScoredObservable
+from proposer.strategies.lode.settings import LodeSettings
 from proposer.strategies.lode.strategy import Lode as Strategy
-from proposer.strategies.lode.strategy import LodeSettings
 from proposer.target import Target
 from proposer.types import Floats, Status, Told
 from scanspec import Likelihood, UsageError, Variable, losses_and_nll

@@ -14,6 +14,7 @@ import numpy as np
 
 from proposer.run.dataset import Dataset, DatasetError
 from proposer.run.files import START, writing
+from proposer.run.names import plain_names
 from proposer.target import Target
 from proposer.types import Floats
 
@@ -68,7 +69,7 @@ def write_chains(folder: Path, good: GoodColumns) -> list[Path]:
     Names lose what GetDist cannot read: blanks, `*` and `?`.
     """
     root = f"{CHAINS}/{folder.resolve().name}"
-    names = _plain_names([column.name for column in good.named])
+    names = plain_names([column.name for column in good.named], _unwanted)
     rows = np.column_stack([good.nll, good.values]).tolist()
     contents = {
         "txt": "".join("1 " + " ".join(f"{value:.17g}" for value in row) + "\n" for row in rows),
@@ -90,13 +91,5 @@ def _end(value: float) -> str:
     return f"{value:.17g}" if np.isfinite(value) else "N"
 
 
-def _plain_names(names: Sequence[str]) -> list[str]:
-    found: list[str] = []
-    for name in names:
-        plain = "".join("_" if character.isspace() or character in "*?#" else character for character in name)
-        number = 2
-        unique = plain
-        while unique in found:
-            unique, number = f"{plain}_{number}", number + 1
-        found.append(unique)
-    return found
+def _unwanted(character: str) -> bool:
+    return character.isspace() or character in "*?#"

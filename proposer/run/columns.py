@@ -71,8 +71,7 @@ class Columns:
     names: list[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        found = _free_names([row[2] for row in self._rows()])
-        object.__setattr__(self, "names", found)
+        found = [row[2] for row in self._rows()]
         most = most_columns()
         if len(found) > most:
             raise TooManyColumns(
@@ -80,6 +79,7 @@ class Columns:
                 f"need {len(found):,} columns, but a table of SQLite has at most {most:,}; leave out observables that "
                 "have no likelihood and no window"
             )
+        object.__setattr__(self, "names", _free_names(found))  # takes long for too many
 
     @classmethod
     def named(cls, variables: Sequence[str], observables: Sequence[str], codes: Sequence[str]) -> Self:

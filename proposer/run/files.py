@@ -32,6 +32,8 @@ REPORT = "this is a fault of lodescan: please report it, with the folder"
 
 NO_ROOM_LEFT = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
+_NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
+
 _LINK = "is a link or no plain file, which lodescan does not write to"
 _REMOVE = "remove it, and the same command goes on"
 
@@ -61,11 +63,13 @@ def not_written(path: Path, error: OSError) -> DatasetError:
             f"{path}: cannot be written ({error.strerror})",
             next_step="make room on the disk, then give the same command again: what was committed is kept",
         )
-    return DatasetError(
-        f"{path}: cannot be written ({error.strerror})",
-        next_step="choose another folder, or change who may write there "
-        f"(this process is user {os.getuid()}; for compose that is LODESCAN_USER)",
-    )
+    what_to_do = "choose another folder, or move away what is there"
+    if error.errno in _NOT_ALLOWED:
+        what_to_do = (
+            "choose another folder, or change who may write there "
+            f"(this process is user {os.getuid()}; for compose that is LODESCAN_USER)"
+        )
+    return DatasetError(f"{path}: cannot be written ({error.strerror})", next_step=what_to_do)
 
 
 @contextmanager

@@ -6,10 +6,9 @@ import hashlib
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from proposer.run.tables import from_text
@@ -21,6 +20,9 @@ from scanspec.document import to_number
 from scanspec.parquet import is_parquet, open_parquet
 from scanspec.settings import reads_rows
 from scanspec.terms import Term, work_out
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _EMPTY = ("", "nan", "na", "n/a", "null", "none")
 """What tables have where there is no number."""
@@ -225,6 +227,8 @@ def _likelihoods(scan: ScanFile) -> dict[str, tuple[Likelihood, Term | None]]:
 
 def _read_table(path: Path) -> tuple[list[str], pd.DataFrame]:
     """The names in the first line, and the rows that are not empty, as texts; the index has their lines."""
+    import pandas as pd  # here: most scans start from no table
+
     with (open_parquet if is_parquet(path) else open_csv)(path) as (names, rows):
         found = list(rows)
     header = [from_text(name) for name in names]

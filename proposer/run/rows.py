@@ -1,16 +1,13 @@
-"""The rows of the dataset as Python values, and when two points count as the same."""
+"""The rows of the dataset as Python values."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from proposer.types import Floats, Pending
-
-if TYPE_CHECKING:
-    pass
 
 
 class Added(NamedTuple):

@@ -14,6 +14,7 @@ import numpy as np
 
 from proposer.run.chains import CHAINS, GoodColumns
 from proposer.run.files import writing
+from proposer.run.names import plain_names
 from proposer.run.tables import MissingPackage
 
 NO_POSTERIOR = "a map of the region of good points, each with a weight of 1, and no posterior"
@@ -48,9 +49,10 @@ def write_arviz(folder: Path, good: GoodColumns) -> Path:
         ) from error
     coordinates = {"chain": [0], "draw": np.arange(len(good.nll))}
     attributes = {"note": NO_POSTERIOR, "created_by": "lodescan"}
+    names = plain_names([column.name for column in good.named], "/".__eq__, reserved=coordinates)
     variables = {
-        column.name.replace("/", "_"): (("chain", "draw"), good.values[None, :, position], {"label": column.label})
-        for position, column in enumerate(good.named)
+        name: (("chain", "draw"), good.values[None, :, position], {"label": column.label})
+        for position, (name, column) in enumerate(zip(names, good.named, strict=True))
     }
     groups = {
         "/posterior": xarray.Dataset(variables, coordinates, attributes),

@@ -7,17 +7,20 @@ import io
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
-import pandas as pd
 
 from proposer.run.dataset import Dataset, DatasetError, Results
 from proposer.run.files import START, writing
+from proposer.run.names import plain_names
 from proposer.run.record import RunRecord
 from proposer.target import Target
 from proposer.types import Status
 from scanspec import LodescanError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class MissingPackage(LodescanError, RuntimeError):
@@ -60,6 +63,8 @@ class GoodPoints:
         """Writes every good point anew, up to a batch if one is given."""
         header = ["id", "iteration", "origin", *self._variables, *self._observables, "NLL"]
         self._written = dataset.now(self._target)
+        import pandas as pd  # here: whoever needs the name of the table alone need not wait for it
+
         with writing(self.path.parent, self.path.name) as file:
             file.write(pd.DataFrame(columns=[as_text(name) for name in header]).to_csv(index=False).encode())
             self._rows = 0
@@ -91,6 +96,8 @@ class GoodPoints:
 
 def to_frame(part: Results, variables: list[str], observables: list[str]) -> pd.DataFrame:
     """Results as a table; missing observables are empty (NaN), a code's own NaN is too: `missing` tells them apart."""
+    import pandas as pd
+
     seconds = np.array([seconds_of_codes.sum() for seconds_of_codes in part.seconds])
     columns: dict[str, object] = {
         "id": part.ids,
@@ -146,6 +153,8 @@ def export(folder: Path, kind: str) -> Path:
 
 
 def _frames(dataset: Dataset, variables: list[str], observables: list[str]) -> Iterator[pd.DataFrame]:
+    import pandas as pd
+
     empty = True
     for part in dataset.results():
         empty = False
@@ -162,6 +171,8 @@ def _write_csv(file: BinaryIO, frames: Iterator[pd.DataFrame]) -> None:
 
 def _write_hdf5(file: BinaryIO, frames: Iterator[pd.DataFrame]) -> None:
     """One dataset a column, in the group `points`."""
+    import pandas as pd
+
     try:
         h5py = importlib.import_module("h5py")
     except ImportError as error:
@@ -172,9 +183,8 @@ def _write_hdf5(file: BinaryIO, frames: Iterator[pd.DataFrame]) -> None:
     content = io.BytesIO()  # HDF5 reads again what it has written
     with h5py.File(content, "w") as written:
         group = written.create_group("points")
-        for name in table.columns:
+        for name, key in zip(table.columns, plain_names(list(table.columns), "/".__eq__), strict=True):
             column = table[name]
-            key = name.replace("/", "_")
             if name in _TEXTS:
                 group.create_dataset(key, data=column.astype(object).to_numpy(), dtype=h5py.string_dtype())
             else:

@@ -7,7 +7,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import InitVar, dataclass, field
 
+import numpy as np
+
 from proposer.formats import show_number
+from proposer.run.dataset import Dataset
 from proposer.show.failures import Failures, kind_of
 from proposer.target import Found, Target
 from proposer.types import Outcome, Status
@@ -117,3 +120,27 @@ class Tally:
         """Invalid, failed and timed-out points in words."""
         names = {Status.INVALID: "invalid", Status.FAILED: "failed", Status.TIMED_OUT: "timed out"}
         return ", ".join(f"{self.by_status[status]:,} {name}" for status, name in names.items())
+
+
+def read_tally(
+    dataset: Dataset, wanted: int, target: Target, most: float = math.inf, names: Sequence[str] = ()
+) -> Tally:
+    """The counts of a run so far. `names`: of its observables."""
+    known = np.concatenate([np.empty(0), *dataset.nlls()]).tolist() if target.follows else []
+    good = dataset.count_good(target)
+    tally = Tally(wanted, target, most, good=good, best=dataset.best_nll(), names=names, known=known)
+    for (_, status), points in dataset.counts().items():
+        if status is not None:
+            tally.by_status[status] += points
+    tally.by_code = {code: Counter(counts) for code, counts in dataset.counts_by_code().items()}
+    if dataset.count_known() or (names and not good and math.isfinite(tally.best)):
+        for part in dataset.results():
+            came = np.array([not len(seconds) for seconds in part.seconds], dtype=np.bool_)  # nothing ran for them here
+            came &= np.array([origin == "init" for origin in part.origins], dtype=np.bool_)
+            tally.by_status.subtract(Status(code) for code in part.status[came].tolist())
+            came &= part.status == Status.OK
+            tally.given_nll += part.nll[came].tolist()
+            tally.given += int((came & tally.target.contains(part.nll)).sum())
+            for row in np.flatnonzero(part.nll == tally.best)[:1].tolist():
+                tally.best_losses = part.losses[row].tolist() if not np.isnan(part.losses[row]).all() else ()
+    return tally

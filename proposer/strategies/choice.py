@@ -13,9 +13,8 @@ from proposer.strategies.cmaes import Cmaes, CmaesSettings
 from proposer.strategies.cmaes_nd import CmaesNd, CmaesNdSettings
 from proposer.strategies.draws import DrawSettings, Random, Sobol
 from proposer.strategies.grid import Grid, GridSettings
-from proposer.strategies.lode.energy import ScoredObservable
-from proposer.strategies.lode.strategy import Lode, LodeSettings
-from proposer.strategies.mls_dnnc import MlsDnnc, MlsDnncSettings
+from proposer.strategies.lode.settings import LodeSettings
+from proposer.strategies.mls_dnnc_settings import MlsDnncSettings
 from proposer.strategies.read_csv import ReadCsv
 from scanspec import ScanFile
 from scanspec.settings import DEFAULT
@@ -32,13 +31,26 @@ __all__ = ["DEFAULT", "TYPES", "make_strategy", "read_settings", "type_name"]
 
 @dataclass(frozen=True)
 class Type:
-    """One type: how its settings are read, and how a strategy is made of space, settings, seed and observables."""
+    """One type: how its settings are read, and how a strategy is made of space, settings, seed and observables.
+
+    `networks`: it learns by torch, which takes seconds to load and which no other type imports.
+    """
 
     read: Callable[[ScanFile], Settings]
     make: Callable[[Space, Any, int, Sequence[Observable]], Strategy]
+    networks: bool = False
 
 
-def _lode(space: Space, own: LodeSettings, seed: int, observables: Sequence[Observable]) -> Lode:
+def _mls_dnnc(space: Space, own: MlsDnncSettings, seed: int, _: Sequence[Observable]) -> Strategy:
+    from proposer.strategies.mls_dnnc import MlsDnnc
+
+    return MlsDnnc(space, own, seed)
+
+
+def _lode(space: Space, own: LodeSettings, seed: int, observables: Sequence[Observable]) -> Strategy:
+    from proposer.strategies.lode.energy import ScoredObservable
+    from proposer.strategies.lode.strategy import Lode
+
     for observable in observables:
         if observable.term is not None and observable.term.kind is TermKind.UNKNOWN:
             log.warning(
@@ -54,8 +66,8 @@ def _lode(space: Space, own: LodeSettings, seed: int, observables: Sequence[Obse
 
 
 TYPES = {
-    "MLS_DNNC": Type(MlsDnncSettings.read, lambda space, own, seed, _: MlsDnnc(space, own, seed)),
-    "LODE": Type(LodeSettings.read, _lode),
+    "MLS_DNNC": Type(MlsDnncSettings.read, _mls_dnnc, networks=True),
+    "LODE": Type(LodeSettings.read, _lode, networks=True),
     "RANDOM": Type(DrawSettings.read, lambda space, own, seed, _: Random(space, own, seed)),
     "SOBOL": Type(DrawSettings.read, lambda space, own, seed, _: Sobol(space, own, seed)),
     "GRID": Type(GridSettings.read, lambda space, own, seed, _: Grid(space, own, seed)),

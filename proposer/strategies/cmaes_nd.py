@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-from scipy.spatial import KDTree
 
 from proposer.strategies.base import judged
 from proposer.strategies.cmaes import Cmaes, CmaesSettings
@@ -213,6 +212,8 @@ class CmaesNd(Cmaes):
         if not self._searches or not len(archive) or self.settings.mean is not None:
             return super()._start_of_search()
         starts = self._rng.random((STARTS, len(self._free)))
+        from scipy.spatial import KDTree  # here: other scans need not load it
+
         distance, _ = KDTree(archive[:, self._free]).query(starts)
         best: Floats = starts[np.argmax(distance)]
         return best

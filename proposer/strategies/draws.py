@@ -11,8 +11,6 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
-from scipy.stats import qmc
-
 from proposer.strategies.base import generator, judged
 from proposer.target import DEFAULT_TARGET, Found, Target
 from proposer.types import Batch, CheckpointError, Floats, Told
@@ -102,6 +100,8 @@ class Sobol(Draws):
 
     def __init__(self, space: Space, settings: DrawSettings, seed: int) -> None:
         super().__init__(space, settings, seed)
+        from scipy.stats import qmc  # here: it takes half a second to load, which other scans need not wait for
+
         self._engine = qmc.Sobol(space.dim, bits=32, rng=generator(seed, 0, "sobol"))
 
     def _next(self, start: int, n: int) -> Floats:

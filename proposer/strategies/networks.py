@@ -10,7 +10,6 @@ import copy
 import itertools
 import logging
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from proposer.strategies.mls_dnnc_settings import FitSettings
+
 log = logging.getLogger(__name__)
 
 LARGE_FROM = 5000  # training points from which on the large network is used
@@ -33,16 +34,6 @@ IMPROVEMENT = 1e-5  # of the mean training loss of an epoch
 WEIGHT_DECAY = 1e-4
 DROPOUT = 0.2
 _CHUNK = 65_536  # points scored at once
-
-
-@dataclass(frozen=True)
-class FitSettings:
-    """How a network is built and fitted: width N of a layer, points in a minibatch, most epochs, AdamW's step."""
-
-    neurons: int = 100
-    batch_size: int = 500
-    epochs: int = 250
-    learning_rate: float = 1e-2
 
 
 def small_network(dim: int, neurons: int) -> nn.Sequential:

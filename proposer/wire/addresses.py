@@ -49,7 +49,7 @@ def read_place(text: str, security: Security) -> Place:
     try:
         address = read_address(text.removeprefix("dns:///"))
     except AddressError as error:
-        raise UsageError(f"--evaluator {error}", next_step=error.next_step) from None
+        raise UsageError(f"--evaluator {error.message}", next_step=error.next_step) from None
     security.require_for(address)
     return Place(text, name=address) if is_name else Place(text, address=address)
 

@@ -305,6 +305,17 @@ class Attendance:
         digests = response.physics_digest, response.likelihood_digest
         return bool(response.physics_digest) and self._reference is not None and digests != self._reference.digests
 
+    def _turn_away(self, link: Link) -> None:
+        """Its description says what is different by now. One that describes what fits, and answers something else, is
+        given up after a while.
+        """
+        link.breaks += 1
+        if link.breaks > MOST_BREAKS:
+            text = f"the evaluator at {link.address} answers with other digests than it describes"
+            what = "`lodescan-conformance` tells what is wrong with it"
+            self._leave_out(link, EvaluatorRefused(text, next_step=what))
+        link.leave(0.0 if link.breaks == 1 else LEFT_OUT if link in self._refusals else SOON)
+
     def _raise_or_say(self, wait: float, seconds: float) -> None:
         """Nobody has been there for so many `seconds`: says so.
 

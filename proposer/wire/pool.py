@@ -123,7 +123,7 @@ class Pool(Attendance):
         elif isinstance(event, pb.EvaluateResponse) and self._reference is not None:
             if self._is_another(event):
                 received = send_again(self._points, link)
-                link.leave(0.0)  # its description says what is different
+                self._turn_away(link)
                 return received
             received = take_results(self._points, link, event, self._reference, self._say)
             self._leave_if_drained(link)

@@ -65,11 +65,14 @@ class Security:
         if self.ca is None or address.path:  # a Unix socket is this user's alone
             return grpc.insecure_channel(address.target, options)
         self.handshake.context()  # says what is wrong with the files
-        credentials = grpc.ssl_channel_credentials(
-            self.ca.read_bytes(),
-            self.key.read_bytes() if self.key is not None else None,
-            self.cert.read_bytes() if self.cert is not None else None,
-        )
+        try:
+            credentials = grpc.ssl_channel_credentials(
+                self.ca.read_bytes(),
+                self.key.read_bytes() if self.key is not None else None,
+                self.cert.read_bytes() if self.cert is not None else None,
+            )
+        except OSError as error:  # just being replaced
+            raise NotSecure(f"{error.filename}: {error.strerror}") from error
         if self.token_file is not None:
             token = grpc.metadata_call_credentials(_Token(self.token_file))
             credentials = grpc.composite_channel_credentials(credentials, token)
@@ -93,8 +96,11 @@ class Security:
         return Handshake(self.ca, self.cert, self.key)
 
     def fault(self, address: Address) -> str:
-        """See Handshake."""
-        return self.handshake.fault(address)
+        """See Handshake; files that cannot be used, perhaps because they are just being replaced, are a fault too."""
+        try:
+            return self.handshake.fault(address)
+        except NotSecure as error:
+            return str(error)
 
 
 PLAIN = Security()

@@ -18,6 +18,54 @@ def alarms():
     deadline.set_before.clear()
 
 
+FUNCTION = """
+import ctypes, gc, os, pty, random, signal, subprocess, sys, time
+import multiprocessing
+from pathlib import Path
+import numpy as np
+
+HERE = Path(__file__).parent
+rng = np.random.default_rng(3)
+KEPT = []
+LIBC = ctypes.CDLL(None)
+
+def note(pid):
+    with open(HERE / "pids", "a") as file:
+        file.write(f"{pid}\\n")
+
+def background():
+    time.sleep(1000)
+
+def f(point):
+    way = HOW.get(int(point["mode"]))
+    if way is not None:
+        found = way(point)
+        if found is not None:
+            return {"y": found}
+    return {"y": point["x"]}
+"""
+
+
+@pytest.fixture
+def evil(scan_file):
+    """A scan whose function does what `ways` say: Python for each mode, as the body of a function of `point`."""
+
+    def write(*ways, timeout=20):
+        text = FUNCTION
+        for number, way in enumerate(ways, start=1):
+            body = "".join(f"    {line}\n" for line in way.splitlines())
+            text += f"\ndef way{number}(point):\n{body}"
+        text += "\nHOW = {" + ", ".join(f"{n}: way{n}" for n in range(1, len(ways) + 1)) + "}\n"
+        return scan_file(
+            "variables: {x: [0, 1e6], mode: [0, 100]}\n"
+            f"codes:\n  toy:\n    function: evil:f\n    timeout: {timeout}\n"
+            "    observables: {y: {mean: 1, sigma: 1}}\n",
+            evil__py=text,
+        )
+
+    return write
+
+
 TEMPLATE = "BLOCK MODSEL\n 1 mode\n"
 
 

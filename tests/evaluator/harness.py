@@ -105,6 +105,10 @@ class Evaluator(ServeProcess):
                 os.kill(pid, signal.SIGKILL)
 
 
+def values(server, rows):
+    return [next(iter(result.observables)) for result in server.evaluate(rows)]
+
+
 def install_kind(where, python="", *, package="lodescan-rows", key="nearest_row", text=""):
     """The package of data/kind_of_a_package.py in a folder of its own, or with another `text`.
 

@@ -2,12 +2,14 @@
 
 import math
 import re
+from dataclasses import fields
 
 import pytest
 
 from evaluator.chain import Chain, Status
-from evaluator.codes.kinds.toy_targets import toy_targets
+from evaluator.codes.kinds.toy_targets import ToySettings, toy_targets
 from scanspec import ScanFileError
+from scanspec.keys import OF_TOYS
 from tests.evaluator.bsmart_scans import OBS
 
 
@@ -141,3 +143,7 @@ def test_pass_tool(point):
     }
     outcome, found = point(changes)
     assert (outcome.status, found["tanb"], found["later"]) == (Status.OK, 2.5, 5.0)
+
+
+def test_the_keys_of_the_toys_are_the_fields_of_their_settings():
+    assert [field.name for field in fields(ToySettings)] == list(OF_TOYS)

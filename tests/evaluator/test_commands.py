@@ -245,10 +245,11 @@ def test_a_point_that_is_killed_leaves_nothing(program_scan, tmp_path):
         ("mode=many", "'many' is not a finite number"),
         ("mode=nan", "'nan' is not a finite number"),
         ("mode=inf", "'inf' is not a finite number"),
+        ("mode=1 mode=2", "'mode=2': mode is given twice"),
     ],
 )
 def test_bad_points(run, program_scan, assignment, words):
-    done = run("point", program_scan("spheno.sh"), assignment)
+    done = run("point", program_scan("spheno.sh"), *assignment.split())
     assert done.returncode == 2 and done.stdout == "" and words in done.stderr
     assert len(done.stderr.splitlines()) == 1
 

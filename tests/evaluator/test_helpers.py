@@ -4,6 +4,7 @@ import hashlib
 import os
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -107,3 +108,12 @@ def test_files_are_hashed_once_and_then_looked_at(tmp_path, monkeypatch):
     for _ in range(3):
         watch.compare()
     assert len(read) == 4
+
+
+def test_the_janitor_of_every_evaluator_loads_the_standard_library_alone():
+    """It lives as long as the evaluator: an import costs memory there, and time at each start."""
+    program = (
+        "import sys, evaluator.leftovers; print(sorted({'numpy', 'ruamel', 'scanspec', 'grpc'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "[]\n"

@@ -7,7 +7,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+import grpc
 import pytest
+
+from lodescan.v1 import evaluation_pb2 as pb
+from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
+from tests.evaluator.serving import ROOT, wait_until
 
 
 @pytest.mark.parametrize("listen", ["0.0.0.0:0", "[::]:0", "192.168.1.1:0", "example.org:0"])
@@ -34,11 +39,32 @@ def test_insecure_listens_everywhere(python_scan, evaluator):
         (["--listen", "192.0.2.1:50051", "--insecure"], "192.0.2.1 is not an address of this machine"),
         (["--workers", "-1"], "at least 0"),
         (["--grace", "-1"], "at least 0"),
+        (["--listen", "127.0.0.1:0", "--address-file", "/nowhere/at/all"], "--address-file /nowhere/at/all: No such"),
+        (["--listen", "127.0.0.1:0", "--address-file", "/"], "--address-file /: "),
     ],
 )
 def test_bad_options(python_scan, options, words):
     done = serve(python_scan(), *options)
     assert done.returncode == 2 and "Traceback" not in done.stderr and words in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_an_evaluator_whose_output_nobody_reads_works_and_ends_in_order(evil, tmp_path, workers):
+    address_file = tmp_path / "address"
+    command = [sys.executable, "-m", "evaluator", "serve", str(evil("subprocess.Popen(['sleep', '1000'])\nos.fork()"))]
+    command += ["--listen", "127.0.0.1:0", "--address-file", str(address_file), "--workers", workers]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        assert b"evaluator: toy on 127.0.0.1:" in process.stdout.readline()
+        process.stdout.close()
+        assert wait_until(address_file.exists)
+        with grpc.insecure_channel(f"dns:///{address_file.read_text().strip()}") as channel:
+            call = pb_grpc.EvaluationServiceStub(channel).Evaluate(
+                iter([pb.EvaluateRequest(parameters=["x", "mode"], point_ids=[1, 2], values=[5, 1, 6, 0])]), timeout=60
+            )
+            found = {result.point_id: result.observables[0] for response in call for result in response.results}
+        assert found == {1: 5, 2: 6}
+        process.terminate()
+        assert process.wait(30) == 0
 
 
 @pytest.fixture

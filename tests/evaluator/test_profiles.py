@@ -229,11 +229,46 @@ def test_the_verdict_comes_before_the_table_is_read(run, generator, tmp_path, re
 
 
 @pytest.mark.parametrize(
-    ("text", "words"), [(" #cols: n a\n", "no line of numbers"), (" 1 2.0 ** 3\n", "hold '**' where a number belongs")]
+    ("text", "words"),
+    [
+        (" #cols: n a\n", "no line of numbers"),
+        (" 1 2.0 ** 3\n", "hold '**' where a number belongs"),
+        (" #cols: n a b obsratio\n 1 2.0\n 3 0.5\n", "the last line of its results has 1 numbers for 3 columns"),
+    ],
 )
 def test_results_that_are_not_a_table(text, words):
     with pytest.raises(CodeFailed, match=re.escape(words)):
         results_table(text, "HIGGSBOUNDS", "obsratio")
+
+
+@pytest.mark.parametrize(
+    ("settings", "results", "ratio"),
+    [
+        (
+            "Neutral Higgs: 1\nCharged Higgs: 0",
+            " #cols: n Mh(1) HBresult chan obsratio\n 1 125 -1 0 -1.0\n",
+            "HIGGSBOUNDS, 101",
+        ),
+        ("Options: LandH SLHA 1 0", "Block HiggsBoundsResults\n 1 2 -1\n 1 3 0.0\n", "HiggsBoundsResults, [1, 3]"),
+    ],
+)
+def test_a_point_that_higgsbounds_cannot_judge_is_invalid(run, generator, tmp_path, settings, results, ratio):
+    """Its ratio of 0 or -1 would be the best one."""
+    (tmp_path / "results.txt").write_text(results)
+    script = f'#!/bin/sh\nfor last; do :; done\ncat {tmp_path}/results.txt >> "${{last%/}}"'
+    script += "/HiggsBounds_results.dat\n" if "Neutral" in settings else "\n"
+    (tmp_path / "judge.sh").write_text(script)
+    (tmp_path / "judge.sh").chmod(0o755)
+    outcome, _ = run(SPECTRUM + code("HiggsBounds", "./judge.sh", f"hb: {{slha: [{ratio}]}}", settings))
+    assert (outcome.status, outcome.message) == (Status.INVALID, "HiggsBounds: HBresult is -1, the point is unphysical")
+
+
+def test_a_relic_density_that_was_not_computed_is_invalid(run, generator, tmp_path):
+    (tmp_path / "omega.sh").write_text("#!/bin/sh\necho '1 -1.0 # Omega' > omg.out\n")
+    (tmp_path / "omega.sh").chmod(0o755)
+    limit = "omega: {slha: [DARKMATTER, 1], mean: 0.12, sigma: 0.01, scaling: UPPER}"
+    outcome, _ = run(SPECTRUM + code("micrOMEGAs", "./omega.sh", limit))
+    assert (outcome.status, outcome.message) == (Status.INVALID, "omega = -1 is outside [0, inf]")
 
 
 @pytest.mark.slow

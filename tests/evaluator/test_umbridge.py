@@ -128,6 +128,11 @@ def test_a_slow_model_is_timed_out_in_a_thread_too(scan, address, chain):
         ({"outputs": "[a, a, c]"}, 8, ["a list of different names"]),
         ({"observables": "a: {mean: 0, sigma: 1}, e: {}"}, 10, ["'e' is none of the outputs", "a, b, c"]),
         ({"address": "127.0.0.1:4242"}, 6, ["a web address, for example http://127.0.0.1:4242"]),
+        ({"address": "http://127.0.0.1:99999"}, 6, ["a web address"]),
+        ({"address": "http://127.0.0.1:http"}, 6, ["a web address"]),
+        ({"address": "http://a..b:4242"}, 6, ["a web address"]),
+        ({"address": "'http://[::1'"}, 6, ["a web address"]),
+        ({"address": "'http://[::1]:9'"}, 6, ["no UM-Bridge server answers"]),
         ({"more": "      config: {when: .nan}\n"}, 9, ["which JSON can hold"]),
         ({"more": "      output: [a]\n"}, 9, ["unknown key 'output'", "did you mean 'outputs'?"]),
         ({"address": f"http://127.0.0.1:{free_port()}"}, 6, ["no UM-Bridge server answers", "refused"]),
@@ -185,6 +190,8 @@ class Odd(BaseHTTPRequestHandler):
     """A server of another kind, which answers /Evaluate as the test wants."""
 
     evaluate = b""
+    info = b'{"protocolVersion": 1.0, "models": ["right"]}'
+    model_info = b'{"support": {"Evaluate": true}}'
 
     def answer(self, content):
         self.send_response(200)
@@ -193,20 +200,48 @@ class Odd(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def do_GET(self):
-        self.answer(b'{"protocolVersion": 1.0, "models": ["right"]}')
+        self.answer(self.info)
 
     def do_POST(self):
         self.rfile.read(int(self.headers["Content-Length"]))
         fixed = {
-            "/ModelInfo": {"support": {"Evaluate": True}},
             "/InputSizes": {"inputSizes": [3]},
             "/OutputSizes": {"outputSizes": [3]},
         }
         known = {f"/a{path}": json.dumps(content).encode() for path, content in fixed.items()}
+        known["/a/ModelInfo"] = self.model_info
         self.answer(known.get(self.path, self.evaluate))
 
     def log_message(self, *_):
         pass
+
+
+@contextlib.contextmanager
+def odd_server(**answers):
+    server = HTTPServer(("127.0.0.1", 0), type("Other", (Odd,), answers))
+    thread = threading.Thread(target=server.serve_forever, args=[0.02])
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/a/"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {"info": b'{"models": 5}'},
+        {"info": b'{"models": null}'},
+        {"info": b"{}"},
+        {"model_info": b'{"support": ["Evaluate"]}'},
+        {"model_info": b'{"support": null}'},
+    ],
+)
+def test_a_server_that_says_odd_things_of_itself_is_refused(scan, chain, answers):
+    with odd_server(**answers) as address, pytest.raises((ConfigurationError, ScanFileError), match=r"line [67]: "):
+        chain(scan(address))
 
 
 @pytest.mark.parametrize(
@@ -227,15 +262,8 @@ class Odd(BaseHTTPRequestHandler):
     ],
 )
 def test_any_answer_without_an_output_fails_the_point(scan, chain, content, words):
-    server = HTTPServer(("127.0.0.1", 0), type("Other", (Odd,), {"evaluate": content}))
-    thread = threading.Thread(target=server.serve_forever, args=[0.02])
-    thread.start()
-    try:
-        outcome = chain(scan(f"http://127.0.0.1:{server.server_port}/a/")).evaluate([1.0, 2.0, 5.0])
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with odd_server(evaluate=content) as address:
+        outcome = chain(scan(address)).evaluate([1.0, 2.0, 5.0])
     assert outcome.status is Status.FAILED
     assert words in outcome.message
 

@@ -10,7 +10,18 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
-from tests.manifests.rendered import COMPONENTS, OVERLAYS, Resource, container, containers, find, jobs, option, render
+from tests.manifests.rendered import (
+    COMPONENTS,
+    KUBERNETES,
+    OVERLAYS,
+    Resource,
+    container,
+    containers,
+    find,
+    jobs,
+    option,
+    render,
+)
 
 VERSIONS = ["1.29", "1.37"]  # the oldest and the newest that docs/kubernetes.md promises
 NOT_KUBERNETES = {"Certificate", "Issuer", "PodMonitor"}  # of cert-manager and of Prometheus' operator
@@ -96,6 +107,17 @@ def test_evaluators_are_a_work_queue_that_a_drained_one_does_not_end() -> None:
     assert "--until-finished" in evaluator["args"] and "--lifetime" in evaluator["args"]
     pod = spec["template"]["spec"]
     assert pod["terminationGracePeriodSeconds"] >= float(option(evaluator, "--grace")) + 5
+
+
+def test_evaluators_end_at_some_time_though_no_proposer_tells_them() -> None:
+    """Those that stay alone end with a code that has them replaced, so only the Job's own deadline ends it."""
+    resources = render("overlays/pool")
+    seconds = find(resources, "Job", "evaluators")["spec"]["activeDeadlineSeconds"]
+    lifetime = option(container(resources, "evaluator"), "--lifetime")
+    assert seconds > 10 * 3600 * float(lifetime.removesuffix("h"))  # it cuts no scan short that takes days
+    assert "activeDeadlineSeconds" not in find(resources, "Job", "proposer")["spec"]  # a scan has max_hours
+    documented = (KUBERNETES.parent / "docs" / "kubernetes.md").read_text()
+    assert f"`activeDeadlineSeconds: {seconds}`" in documented
 
 
 def test_only_the_proposer_reaches_the_evaluators() -> None:

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from proposer.loop import Limits, Scan, read_tally
+from proposer.loop import Limits, Scan
 from proposer.run.columns import Columns
 from proposer.run.dataset import Dataset
 from proposer.run.tables import GoodPoints
 from proposer.show.progress import Progress
+from proposer.show.tally import read_tally
 from proposer.space import Space
 from proposer.strategies.base import Strategy, generator
 from proposer.target import Target

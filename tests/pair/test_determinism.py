@@ -19,6 +19,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("runs")
 
 
+@pytest.mark.slow
 def test_the_same_points_for_any_number_of_workers(
     shared: Shared, lodescan: Lodescan, start_evaluator: Callable[..., EvaluatorProcess], tmp_path: Path
 ) -> None:

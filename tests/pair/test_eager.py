@@ -13,7 +13,8 @@ import pytest
 
 from proposer.run.dataset import Dataset
 from proposer.space import Space
-from proposer.strategies.lode.strategy import Lode, LodeSettings
+from proposer.strategies.lode.settings import LodeSettings
+from proposer.strategies.lode.strategy import Lode
 from proposer.target import Target
 from scanspec import read_scan_file
 from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, contents, meta, read_run

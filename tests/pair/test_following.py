@@ -57,6 +57,7 @@ def table(run: Path) -> list[int]:
         return [int(row["id"]) for row in csv.DictReader(file)]
 
 
+@pytest.mark.slow
 def test_three_evaluators_give_the_table_of_one_and_all_commands_agree(
     pair: Pair, lodescan: Lodescan, tmp_path: Path
 ) -> None:

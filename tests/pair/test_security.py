@@ -141,6 +141,20 @@ def test_tls_against_plain_text(plain: EvaluatorProcess, certs: Path) -> None:
     assert Security().fault(read_address(plain.address)) == ""
 
 
+def test_files_that_do_not_go_together_are_a_fault_and_no_end(
+    server: EvaluatorProcess, certs: Path, tmp_path: Path
+) -> None:
+    """They may be just being replaced, one after the other: a link says so, and asks again."""
+    side = shutil.copytree(certs / "good" / "proposer", tmp_path / "side")
+    security = Security(ca=side / "ca.pem", cert=side / "cert.pem", key=side / "key.pem")
+    shutil.copy(certs / "foreign" / "proposer" / "key.pem", side)
+    assert "no certificate that goes with" in security.fault(read_address(server.address))
+    (side / "key.pem").unlink()
+    assert f"{side / 'key.pem'}: No such file" in security.fault(read_address(server.address))
+    with pytest.raises(NotSecure, match="No such file"):
+        security.channel(read_address(server.address), [])
+
+
 def test_nobody_listens(certs: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

@@ -3,8 +3,7 @@
 import numpy as np
 
 from proposer.space import Space
-from proposer.strategies.mls_dnnc import MlsDnncSettings
-from proposer.strategies.networks import FitSettings
+from proposer.strategies.mls_dnnc_settings import FitSettings, MlsDnncSettings
 from proposer.target import Target
 from scanspec.variables import Variable
 

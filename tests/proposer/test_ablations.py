@@ -9,7 +9,8 @@ from benchmarks.search.ablations import NLL_ALONE, PARTS
 from benchmarks.search.problems import PROBLEMS
 from proposer.drive import drive
 from proposer.strategies.lode.energy import ScoredObservable
-from proposer.strategies.lode.strategy import Lode, LodeSettings
+from proposer.strategies.lode.settings import LodeSettings
+from proposer.strategies.lode.strategy import Lode
 from proposer.target import Target
 
 

@@ -16,11 +16,12 @@ from proposer.drive import drive
 from proposer.evaluation.backend import Description, EvaluationBackend, NoEvaluator
 from proposer.evaluation.local import Answers, LocalFunction, by_likelihood
 from proposer.evaluation.work import Work
-from proposer.loop import Limits, Scan, read_tally
+from proposer.loop import Limits, Scan
 from proposer.run.columns import Columns
 from proposer.run.dataset import Dataset
 from proposer.run.tables import GoodPoints
 from proposer.show.progress import Progress
+from proposer.show.tally import read_tally
 from proposer.space import Space
 from proposer.strategies.base import Strategy
 from proposer.strategies.draws import DrawSettings, Random

@@ -16,9 +16,6 @@ VALUES = [
 READ_ELSEWHERE = {"init_csv", "seeds_csv", "start_csv", "environment_variables", "environment", "run_name", "type"}
 
 
-SLOW = pytest.mark.slow
-
-
 def scan_text(kind, section, key, value):
     sections = {"setup": {"type": kind, "init_csv": "rows.csv"}, "networks": {}}
     if kind != "READ_CSV":
@@ -34,7 +31,8 @@ def scan_text(kind, section, key, value):
     )
 
 
-@pytest.mark.parametrize("kind", [name if name == "LODE" else pytest.param(name, marks=SLOW) for name in TYPES])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", TYPES)
 def test_both_sides_refuse_the_same_settings(tmp_path, kind):
     (tmp_path / "rows.csv").write_text("x\n0\n1\n")
     path = tmp_path / "scan.yaml"

@@ -8,8 +8,11 @@ import pytest
 
 from proposer.space import Space
 from proposer.strategies.choice import TYPES
+from proposer.strategies.lode.settings import LodeSettings
 from proposer.strategies.lode.strategy import Lode
 from proposer.target import Target
+from scanspec import Variable
+from tests.proposer.answered import told_of
 from tests.proposer.datasets import open_dataset
 from tests.proposer.test_strategies import CASES, KINDS, SPACE, make, mixed, nll
 
@@ -24,8 +27,16 @@ def test_which_types_are_eager() -> None:
     assert [name for name in TYPES if name in CASES and make(name).eager] == EAGER
 
 
-@eager
-@pytest.mark.parametrize("space", [SPACE, KINDS], ids=["priors", "kinds"])
+@pytest.mark.parametrize(
+    ("name", "space"),
+    [
+        pytest.param(
+            name, space, id=f"{name}-{kind}", marks=[pytest.mark.slow] if (name, kind) == ("LODE", "kinds") else []
+        )
+        for name in EAGER
+        for kind, space in (("priors", SPACE), ("kinds", KINDS))
+    ],
+)
 def test_parts_of_batches_may_be_told_in_any_order(tmp_path: Path, name: str, space: Space) -> None:
     """As an eager scan does: many batches out, single points told; also by a new object, after a kill."""
     rng, answered, asked = np.random.default_rng(2), 0, list[np.ndarray]()
@@ -69,3 +80,39 @@ def test_parts_of_batches_may_be_told_in_any_order(tmp_path: Path, name: str, sp
 @eager
 def test_least_is_what_is_asked_for_where_a_batch_would_be_smaller(name: str) -> None:
     assert len(make(name).ask(least=300)) == 300
+
+
+def test_parts_of_batches_move_a_threshold_as_whole_ones_do() -> None:
+    """Points of many batches are out; the deep minimum is narrow, so the threshold falls late, and several times."""
+    space = Space([Variable(name, 0.0, 1.0) for name in "xy"])
+    target, rng = Target.following(1.0), np.random.default_rng(4)
+
+    def landscape(u: np.ndarray) -> np.ndarray:
+        wide = 3.0 + 20.0 * ((u - 0.3) ** 2).sum(axis=1)
+        return np.asarray(wide - 12.0 * np.exp(-((u - 0.8) ** 2).sum(axis=1) / 0.15**2))
+
+    strategy = make_lode(space, target)
+    out, told, thresholds = np.empty((0, 2)), np.empty((0, 2)), set[float]()
+    for _ in range(8):
+        batch = strategy.ask(least=25)
+        assert batch is not None
+        assert not {row.tobytes() for row in batch.u} & {row.tobytes() for row in np.concatenate([out, told])}
+        out = rng.permutation(np.concatenate([out, batch.u]))
+        out, part = out[24:], out[:24]
+        strategy.tell(told_of(part, landscape(part)))
+        told = np.concatenate([told, part])
+        best = landscape(told).min()
+        assert strategy.good == int((landscape(told) < best + 1.0).sum())
+        known = strategy._points.known()
+        assert np.array_equal(known.good, landscape(told) < best + 1.0)
+        assert known.energy[known.good].max() < 1.0 <= known.energy[~known.good].min()
+        thresholds.add(float(best + 1.0))
+    assert len(thresholds) > 2 and min(thresholds) < 3.0 < max(thresholds)
+    whole = make_lode(space, target)
+    whole.tell(told_of(told, landscape(told)))
+    assert whole.good == strategy.good
+    assert np.array_equal(whole._points.known().energy, strategy._points.known().energy)
+
+
+def make_lode(space: Space, target: Target) -> Lode:
+    return Lode(space, LodeSettings(target, 40), 3, [])

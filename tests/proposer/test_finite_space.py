@@ -5,9 +5,10 @@ import pytest
 
 from proposer.space import Space
 from proposer.strategies.lode.energy import ScoredObservable
-from proposer.strategies.lode.strategy import Lode, LodeSettings
-from proposer.strategies.mls_dnnc import MlsDnnc, MlsDnncSettings
-from proposer.strategies.networks import FitSettings
+from proposer.strategies.lode.settings import LodeSettings
+from proposer.strategies.lode.strategy import Lode
+from proposer.strategies.mls_dnnc import MlsDnnc
+from proposer.strategies.mls_dnnc_settings import FitSettings, MlsDnncSettings
 from proposer.target import Target
 from proposer.types import Status
 from scanspec import Kind, Likelihood, Variable

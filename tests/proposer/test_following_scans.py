@@ -14,18 +14,19 @@ import pytest
 from proposer.evaluation.local import Answers, LocalFunction
 from proposer.evaluation.work import Received, Work
 from proposer.interface.runs import Run
-from proposer.loop import Limits, Scan, read_tally
+from proposer.loop import Limits, Scan
 from proposer.run.columns import Columns
 from proposer.run.dataset import Dataset
 from proposer.run.tables import GoodPoints
 from proposer.show.progress import Progress
+from proposer.show.tally import read_tally
 from proposer.space import Space
 from proposer.strategies.base import Settings, judged
 from proposer.strategies.choice import make_strategy
 from proposer.strategies.draws import DrawSettings
 from proposer.strategies.lode.energy import EnergyOfObservables
 from proposer.strategies.lode.points import Points
-from proposer.strategies.lode.strategy import LodeSettings
+from proposer.strategies.lode.settings import LodeSettings
 from proposer.target import Found, Target
 from proposer.types import Batch, Outcome, Status
 from scanspec import Variable

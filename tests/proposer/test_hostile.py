@@ -14,7 +14,7 @@ import pytest
 from lodescan.v1 import evaluation_pb2 as pb
 from proposer.evaluation.backend import EvaluatorRefused, NoEvaluator
 from proposer.types import Status
-from proposer.wire import patience
+from proposer.wire import attendance, patience
 from proposer.wire.messages import LARGEST_SPECTRA, MOST_CONCURRENT, MOST_IN_BATCH, clean
 from proposer.wire.pool import Pool
 from proposer.wire.remote import LARGEST_DESCRIPTION, MOST_AHEAD
@@ -195,6 +195,16 @@ def test_without_a_limit_a_silent_evaluator_is_waited_for(monkeypatch: pytest.Mo
     with client_of(answer) as client:
         assert len(client.outcomes(2, math.inf)) == 2
         assert 1 <= len(client.said) <= 3
+
+
+def test_other_digests_than_described_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it answers is of something else, though it describes what fits whenever it is asked."""
+    monkeypatch.setattr(attendance, "MOST_BREAKS", 2)
+    with (
+        client_of(lambda ids: [pb.EvaluateResponse(physics_digest="z", results=map(good, ids))]) as client,
+        pytest.raises(EvaluatorRefused, match="answers with other digests than it describes"),
+    ):
+        client.outcomes(3, soon())
 
 
 def test_strays_without_end_do_not_count_as_answers(monkeypatch: pytest.MonkeyPatch) -> None:

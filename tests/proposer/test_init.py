@@ -144,3 +144,23 @@ def test_doctor_says_what_to_mend(tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["doctor", *where, *where])
     assert "error: --evaluator is given twice; name one\n" in capsys.readouterr().err
+
+
+def test_numbers_lose_no_digits(tmp_path):
+    flags = ["--variable", "mt=172.690001,172.690002", "--observable", "mh=125.1000001,1D-7", "--function", "mine:f"]
+    (tmp_path / "mine.py").write_text("def f(point):\n    return compute(point)\n")
+    assert main(["init", str(tmp_path / "scan.yaml"), *flags]) == 0
+    scan = read_scan_file(tmp_path / "scan.yaml")
+    assert (scan.variables[0].low, scan.variables[0].high) == (172.690001, 172.690002)
+    likelihood = scan.all_observables()[0].likelihood
+    assert (likelihood.mean, likelihood.sigma) == (125.1000001, 1e-7)
+
+
+def test_an_slha_file_of_any_encoding_and_indentation(tmp_path):
+    text = "# Größe\r\n  block minpar\r\n 1 5.0 # m0\r\nDECAY 25 1.0\r\n 2 7.0\r\n".encode("latin-1")
+    (tmp_path / "input.slha").write_bytes(text)
+    flags = ["--slha", str(tmp_path / "input.slha"), "--command", "cp {input} {output}", "--observable", "mh=125,2"]
+    assert main(["init", str(tmp_path / "scan.yaml"), *flags]) == 0
+    assert [variable.name for variable in read_scan_file(tmp_path / "scan.yaml").variables] == ["m0"]
+    expected = text.replace(b"\r", b"").replace(b"5.0", b"m0")
+    assert (tmp_path / "scan.in.slha").read_bytes() == expected

@@ -14,7 +14,8 @@ from proposer.strategies.lode import regress
 from proposer.strategies.lode import strategy as lode
 from proposer.strategies.lode.energy import ScoredObservable
 from proposer.strategies.lode.leaves import Leaves
-from proposer.strategies.lode.strategy import Lode, LodeSettings
+from proposer.strategies.lode.settings import LodeSettings
+from proposer.strategies.lode.strategy import Lode
 from proposer.target import Target
 from proposer.types import Batch, CheckpointError, Floats, Status, Told
 from scanspec import Kind, Likelihood, PriorKind, ScanFileError, Variable, losses_and_nll, read_scan_file

@@ -10,7 +10,8 @@ from proposer.space import Space
 from proposer.strategies.lode import regress
 from proposer.strategies.lode.apart import far_away, made_bad, repeated
 from proposer.strategies.lode.energy import ScoredObservable
-from proposer.strategies.lode.strategy import Lode, LodeSettings
+from proposer.strategies.lode.settings import LodeSettings
+from proposer.strategies.lode.strategy import Lode
 from proposer.target import Target
 from scanspec import Kind, Likelihood, Variable, losses_and_nll
 

@@ -13,7 +13,8 @@ from proposer.strategies.lode.collect import around_good_points, candidates, cer
 from proposer.strategies.lode.descend import APART, centres, descend
 from proposer.strategies.lode.energy import EnergyOfObservables
 from proposer.strategies.lode.points import Known, Points
-from proposer.strategies.lode.strategy import Lode, LodeSettings
+from proposer.strategies.lode.settings import LodeSettings
+from proposer.strategies.lode.strategy import Lode
 from proposer.target import Target
 from scanspec import ScanFileError, Variable, read_scan_file
 from tests.proposer.answered import told_of

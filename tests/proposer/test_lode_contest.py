@@ -8,7 +8,8 @@ from proposer.drive import drive
 from proposer.strategies.lode.contest import poor
 from proposer.strategies.lode.energy import EnergyOfObservables
 from proposer.strategies.lode.points import Points
-from proposer.strategies.lode.strategy import Lode, LodeSettings
+from proposer.strategies.lode.settings import LodeSettings
+from proposer.strategies.lode.strategy import Lode
 from proposer.target import Target
 from proposer.types import Floats
 from scanspec import Kind, Likelihood

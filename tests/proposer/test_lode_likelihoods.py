@@ -11,7 +11,8 @@ from proposer.space import Space
 from proposer.strategies.choice import make_strategy
 from proposer.strategies.lode.energy import EnergyOfObservables, ScoredObservable
 from proposer.strategies.lode.points import Points
-from proposer.strategies.lode.strategy import Lode, LodeSettings
+from proposer.strategies.lode.settings import LodeSettings
+from proposer.strategies.lode.strategy import Lode
 from proposer.target import Target
 from proposer.types import Status, Told
 from proposer.wire.messages import BadDescription, to_description

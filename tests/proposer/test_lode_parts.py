@@ -62,7 +62,7 @@ def test_regression_is_the_textbook_formula():
     process = Processes(2, 2)
     process.learn(x, t, rng)
     process.condition(x, t)
-    mean, deviation = process.mean(torch.from_numpy(z)), process.deviation(torch.from_numpy(z))
+    mean, deviation = process.predict(torch.from_numpy(z))
 
     def kernel(a, b, scales):
         r = np.sqrt(5) * np.sqrt((((a[:, None] - b) / scales) ** 2).sum(axis=2))

@@ -6,8 +6,9 @@ import pytest
 from benchmarks.search.problems import PROBLEMS
 from proposer.strategies.lode.energy import EnergyOfObservables, ScoredObservable
 from proposer.strategies.lode.points import Known, Points
+from proposer.strategies.lode.settings import LodeSettings
 from proposer.strategies.lode.spread import basins, stuck
-from proposer.strategies.lode.strategy import Lode, LodeSettings
+from proposer.strategies.lode.strategy import Lode
 from proposer.target import Target
 from proposer.types import Floats, Told
 from scanspec import Kind, Likelihood

@@ -6,8 +6,9 @@ import torch
 
 from benchmarks.search.problems import PROBLEMS
 from proposer.drive import drive
+from proposer.strategies.lode.settings import LodeSettings
 from proposer.strategies.lode.squares import Squares
-from proposer.strategies.lode.strategy import Lode, LodeSettings
+from proposer.strategies.lode.strategy import Lode
 from proposer.target import Target
 
 

@@ -19,7 +19,8 @@ from proposer.strategies.lode import regress
 from proposer.strategies.lode import strategy as lode
 from proposer.strategies.lode.energy import EnergyOfNll, EnergyOfObservables, ScoredObservable
 from proposer.strategies.lode.even import EvenIn, beside
-from proposer.strategies.lode.strategy import Lode, LodeSettings
+from proposer.strategies.lode.settings import LodeSettings
+from proposer.strategies.lode.strategy import Lode
 from proposer.target import Target
 from proposer.types import Status, Told
 from scanspec import Kind, Likelihood, ScanFileError, Variable, losses_and_nll, read_scan_file

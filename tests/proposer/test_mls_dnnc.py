@@ -10,7 +10,8 @@ import torch
 
 from proposer.space import Space
 from proposer.strategies.base import Strategy, generator
-from proposer.strategies.mls_dnnc import MlsDnnc, MlsDnncSettings
+from proposer.strategies.mls_dnnc import MlsDnnc
+from proposer.strategies.mls_dnnc_settings import MlsDnncSettings
 from proposer.target import Target
 from proposer.types import Batch, Status, Told
 from scanspec import read_scan_file

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from proposer.strategies.mls_dnnc import MlsDnncSettings
-from proposer.strategies.networks import FitSettings
+from proposer.strategies.mls_dnnc_settings import FitSettings, MlsDnncSettings
 from proposer.target import Target
 from scanspec import ScanFileError, read_scan_file
 

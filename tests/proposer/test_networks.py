@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from proposer.strategies import networks
-from proposer.strategies.networks import Classifier, FitSettings, large_network, small_network
+from proposer.strategies.mls_dnnc_settings import FitSettings
+from proposer.strategies.networks import Classifier, large_network, small_network
 from proposer.strategies.state import pack, unpack
 from proposer.types import CheckpointError
 

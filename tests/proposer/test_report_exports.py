@@ -9,9 +9,16 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import xarray
 
 from proposer import open_run
 from proposer.__main__ import main
+from proposer.run.chains import Named, read_good
+from proposer.run.columns import Columns
+from proposer.run.dataset import Dataset
+from proposer.run.samples import write_arviz
+from proposer.run.tables import export
+from proposer.types import Batch, Outcome, Status
 from tests.proposer.runs import make_run
 
 READERS = Path(__file__).parents[2] / ".envs" / "readers"
@@ -30,6 +37,24 @@ def test_hdf5(folder: Path) -> None:
         np.testing.assert_array_equal(file["points/NLL"][:], points["NLL"])
         assert file["points/id"][:].tolist() == points.index.tolist()
         assert file["points/message"].asstr()[:].tolist() == points["message"].tolist()
+
+
+def test_names_that_a_format_cannot_hold_stay_apart(tmp_path: Path) -> None:
+    names = ["a/b", "a_b", "a_b_2", "a/b/", "chain"]
+    with Dataset(tmp_path) as dataset:
+        dataset.start(
+            Columns.named(names, ["o/"], ["c"]), {"variables": names, "observables": ["o/"], "threshold": 2.0}
+        )
+        dataset.add_batch(Batch(np.full((1, 5), 0.5), ["start"], 0), np.array([[1.0, 2.0, 3.0, 4.0, 5.0]]), b"")
+        dataset.record([Outcome(1, Status.OK, nll=0.5, observables=[6.0], losses=[0.5], seconds=[0.1])])
+    plain = {"a_b_3": 1.0, "a_b": 2.0, "a_b_2": 3.0, "a_b_": 4.0, "chain": 5.0, "o_": 6.0}
+    with h5py.File(export(tmp_path, "h5")) as file:
+        assert {name: file[f"points/{name}"][0] for name in plain} == plain
+    good = read_good(tmp_path, [Named(name, name, 0.0, 9.0) for name in [*names, "o/"]])
+    with xarray.open_dataset(write_arviz(tmp_path, good), group="posterior", engine="h5netcdf") as found:
+        assert {str(name): float(column[0, 0]) for name, column in found.data_vars.items()} == {
+            ("chain_2" if name == "chain" else name): value for name, value in plain.items()
+        }
 
 
 @pytest.mark.filterwarnings("default")

@@ -23,9 +23,8 @@ from proposer.strategies.cmaes_nd import CmaesNdSettings
 from proposer.strategies.draws import DrawSettings
 from proposer.strategies.grid import GridSettings
 from proposer.strategies.lode import acquire, basins, collect, descend, fill, lower, probe, solve, spread
-from proposer.strategies.lode.strategy import LodeSettings
-from proposer.strategies.mls_dnnc import MlsDnncSettings
-from proposer.strategies.networks import FitSettings
+from proposer.strategies.lode.settings import LodeSettings
+from proposer.strategies.mls_dnnc_settings import FitSettings, MlsDnncSettings
 from proposer.strategies.origins import ORIGINS
 from proposer.target import Target
 from proposer.types import Batch, CheckpointError, Status, Told
@@ -242,8 +241,16 @@ def test_the_same_seed_gives_the_same_points_whatever_the_global_state_and_anoth
     assert name == "GRID" or not np.array_equal(first[0].u, other[0].u)
 
 
-@every
-@pytest.mark.parametrize("space", [SPACE, KINDS], ids=["priors", "kinds"])
+@pytest.mark.parametrize(
+    ("name", "space"),
+    [
+        pytest.param(
+            name, space, id=f"{name}-{kind}", marks=[pytest.mark.slow] if (name, kind) == ("LODE", "kinds") else []
+        )
+        for name in CASES
+        for kind, space in (("priors", SPACE), ("kinds", KINDS))
+    ],
+)
 def test_a_scan_interrupted_at_every_batch_is_the_uninterrupted_one(tmp_path, name, space):
     """Each batch comes from a new object, which knows the dataset and the newest checkpoint only."""
     expected = play(tmp_path / "whole", name, space=space).batches

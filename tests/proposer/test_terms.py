@@ -1,6 +1,7 @@
 """Terms of several observables: against scipy and the formulas of papers, for numpy and torch."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from scipy.interpolate import RegularGridInterpolator
 from scipy.stats import multivariate_normal, norm
 
+from lodescan.v1 import evaluation_pb2 as pb
 from scanspec import Kind, Likelihood
 from scanspec.likelihoods import losses_and_nll
 from scanspec.terms import Term, TermKind
@@ -183,3 +185,65 @@ def test_a_joint_gaussian_resolves_an_observable_as_finely_as_when_the_others_ar
     mean, sigma = gauss([3.0, 0.0], covariance).aim(0)
     assert mean == 3.0
     assert sigma == pytest.approx(math.sqrt(4.0 - 1.9**2 / 1.0))
+
+
+def checked(kind, observables, numbers):
+    """The term of a message with these numbers."""
+    said = {"cholesky" if name == "root" else name: value for name, value in numbers.items()}
+    said["knots"] = [pb.Knots(at=axis) for axis in numbers.get("knots", ())]
+    message = pb.JointTerm(kind=f"JOINT_KIND_{kind}", arguments=range(len(observables)), **said)
+    return Term.checked(message, observables)
+
+
+JOINT = {"mean": (1.0, 2.0), "root": (2.0, 0.0, 0.5, 3.0)}
+LIMIT = {"plus": 0.6, "knots": ((0.5, 2.0, 9.0),), "values": (1.0, 0.1, 3.0)}
+TABLE = {"knots": ((-1.0, 0.0, 2.0), (0.0, 1.0)), "values": (1.0, 2.0, 3.0, 4.0, 0.0, 6.0)}
+SIZED = {"mean": (1.0,), "plus": 2.0, "minus": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("kind", "numbers", "fault"),
+    [
+        ("JOINT_GAUSS", JOINT | {"root": (2.0, 0.5, 0.0, 3.0)}, "no means and Cholesky factor"),  # upper triangular
+        ("JOINT_GAUSS", JOINT | {"root": (2.0, 0.5, 0.5, 3.0)}, "no means and Cholesky factor"),
+        ("JOINT_GAUSS", JOINT | {"root": (2.0, 0.0, 0.5, 0.0)}, "no means and Cholesky factor"),
+        ("JOINT_GAUSS", JOINT | {"root": (-2.0, 0.0, 0.5, 3.0)}, "no means and Cholesky factor"),
+        ("JOINT_GAUSS", JOINT | {"root": (2.0, 0.0, 0.5)}, "no means and Cholesky factor"),
+        ("JOINT_GAUSS", JOINT | {"root": (2.0, 0.0, 0.5, 3.0, 1.0)}, "no means and Cholesky factor"),
+        ("JOINT_GAUSS", JOINT | {"root": ()}, "no means and Cholesky factor"),
+        ("JOINT_GAUSS", JOINT | {"mean": (1.0,)}, "no means and Cholesky factor"),
+        ("JOINT_GAUSS", JOINT | {"root": (2.0, 0.0, math.nan, 3.0)}, "a number that is not finite"),
+        *[
+            (kind, SIZED | {key: size}, "no mean and error of one observable")
+            for kind in ("HALF_GAUSS", "BARLOW")
+            for key in ("plus", "minus")
+            for size in (0.0, -1.0, math.inf, math.nan)
+        ],
+        ("GAUSS_UPPER", SIZED | {"plus": math.inf}, "no mean and error of one observable"),
+        ("GAUSS_LOWER", SIZED | {"plus": math.nan}, "no mean and error of one observable"),
+        ("GAUSS_LOWER", SIZED | {"mean": (1.0, 2.0)}, "no mean and error of one observable"),
+        ("GAUSS_LOWER", SIZED | {"mean": (math.inf,)}, "a number that is not finite"),
+        ("LIMIT", LIMIT | {"plus": math.inf}, "a bound that is not above 0"),
+        ("LIMIT_UPPER", LIMIT | {"values": (1.0, 0.0, 3.0)}, "a bound that is not above 0"),
+        ("LIMIT_LOWER", LIMIT | {"knots": ((0.5, 0.5, 9.0),)}, "no full table over rising knots"),
+        ("TABLE", TABLE | {"values": (1.0, 2.0)}, "no full table over rising knots"),
+        ("TABLE", TABLE | {"knots": ((-1.0, 0.0, 2.0), (1.0, 0.0))}, "no full table over rising knots"),
+        ("TABLE", TABLE | {"values": (1.0, 2.0, 3.0, 4.0, math.inf, 6.0)}, "a number that is not finite"),
+    ],
+)
+def test_numbers_that_are_no_term_are_refused(kind, numbers, fault):
+    observables = ["x"] if "mean" in numbers and kind != "JOINT_GAUSS" else ["x", "y"]
+    with pytest.raises(ValueError, match=f"a term of the kind {kind} with {fault}"):
+        checked(kind, observables, numbers)
+
+
+def test_what_is_refused_is_a_term_but_for_one_number():
+    terms: list[tuple[str, list[str], dict[str, Any]]] = [
+        ("JOINT_GAUSS", ["x", "y"], JOINT),
+        *[(kind, ["x"], SIZED) for kind in ("HALF_GAUSS", "BARLOW", "GAUSS_UPPER", "GAUSS_LOWER")],
+        *[(kind, ["x", "y"], LIMIT) for kind in ("LIMIT", "LIMIT_UPPER", "LIMIT_LOWER")],
+        ("TABLE", ["x", "y"], TABLE),
+    ]
+    for kind, observables, numbers in terms:
+        found = checked(kind, observables, numbers)
+        assert found.kind.value == kind and found.observables == tuple(observables)

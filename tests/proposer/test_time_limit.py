@@ -12,7 +12,8 @@ import torch
 
 from proposer.strategies.lode.nets import Nets
 from proposer.strategies.lode.process import Processes
-from proposer.strategies.networks import Classifier, FitSettings
+from proposer.strategies.mls_dnnc_settings import FitSettings
+from proposer.strategies.networks import Classifier
 from proposer.time_limit import OutOfTime, check_time, within
 
 U = np.random.default_rng(1).random((200, 3))

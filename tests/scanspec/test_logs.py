@@ -8,7 +8,7 @@ import warnings
 import pytest
 
 from scanspec import read_scan_file
-from scanspec.logs import logging_to_stderr, set_level
+from scanspec.logs import FONTS, logging_to_stderr, set_level
 
 TEXT = """\
 variables: {{x: [0, 1]}}
@@ -48,6 +48,7 @@ def test_all_is_as_before_afterwards(capsys):
         root.setLevel(logging.DEBUG)
         assert warnings.showwarning is not show
     assert (root.level, list(root.handlers)) == before and warnings.showwarning is show
+    assert logging.getLogger(FONTS).level == logging.NOTSET
 
 
 def test_nothing_that_a_terminal_would_obey(capsys):
@@ -63,3 +64,17 @@ def test_warnings_of_python_are_logged(capsys):
         with logging_to_stderr():
             warnings.warn("of some package", UserWarning, stacklevel=1)
     assert capsys.readouterr().err.startswith("py.warnings: ")
+
+
+@pytest.mark.parametrize("networks", ["", "verbose: 2"])
+def test_a_font_that_matplotlib_misses_is_no_news(tmp_path, capsys, networks):
+    """It warns once for each font of formulas that nobody asked for, below its logger and whatever the level."""
+    path = tmp_path / "scan.yaml"
+    path.write_text(TEXT.format(networks=networks))
+    with logging_to_stderr():
+        set_level(read_scan_file(path))
+        logging.getLogger("matplotlib.font_manager").warning("findfont: Font family %r not found.", "cmsy10")
+        logging.getLogger("matplotlib.font_manager").error("the list of fonts cannot be read")
+        logging.getLogger("matplotlib").warning("of matplotlib")
+    said = capsys.readouterr().err.splitlines()
+    assert said == ["matplotlib.font_manager: the list of fonts cannot be read", "matplotlib: of matplotlib"]

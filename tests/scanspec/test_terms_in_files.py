@@ -192,6 +192,25 @@ def test_a_term_may_use_what_is_derived_and_the_file_s_own_observables_and_json(
 
 
 @pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("  m0: [0, 10]\n", "  m0: [0, 10]\nderived_variables: {d: 2*both}\n"),
+        ("    observables: {x: , y: , z: }", "    conditions: both < 3\n    observables: {x: , y: , z: }"),
+        ("observables: {x: , y: , z: }\n", "observables: {x: , y: , z: }\nobservables: {e: {function: both + x}}\n"),
+    ],
+)
+def test_an_expression_that_names_a_likelihood_is_told_so(tmp_path, old, new):
+    """Likelihoods come last, so nothing can be moved behind them."""
+    text = HEAD + JOINT + "covariance: [[4, 1], [1, 9]]}\n"
+    assert old in text
+    (tmp_path / "scan.yaml").write_text(text.replace(old, new, 1))
+    with pytest.raises(ScanFileError) as caught:
+        read_scan_file(tmp_path / "scan.yaml")
+    assert "'both', which is a likelihood, and no expression can use one" in str(caught.value)
+    assert "move" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("content", "words"),
     [
         ("1 1.#INF\n3 4\n", "t.txt, line 1: 'nan' is not a finite number"),

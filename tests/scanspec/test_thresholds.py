@@ -34,8 +34,12 @@ def test_what_is_good(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lines", "line", "words"),
     [
-        (["threshold_value: {above_best: 0}"], 4, "threshold_value: above_best is 0, but must be more than 0"),
-        (["threshold_value: {above_best: -3}"], 4, "must be more than 0"),
+        (
+            ["threshold_value: {above_best: 0}"],
+            4,
+            "threshold_value: above_best is 0, but must be a finite number above 0",
+        ),
+        (["threshold_value: {above_best: -3}"], 4, "must be a finite number above 0"),
         (["verbose: 0", "threshold_value:", "    above_best: .inf"], 6, "must be a finite number"),
         (["threshold_value: {above_best: .nan}"], 4, "above_best is nan, but must be a number"),
         (["threshold_value: {above_best: [1, 3]}"], 4, "must be a number"),  # a band has no best point

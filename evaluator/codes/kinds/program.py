@@ -125,14 +125,13 @@ class SlhaProgram(Code):
             self._words(source, target),
             folder,
             log=self._name,
-            timeout=self.deadline.later if self._ran else self.deadline.first,
+            timeout=self.next_timeout(),
             stdin=self._file(self._command.stdin, source, target),
             stdout=self._file(self._command.stdout, source, target),
             variables=self._variables,
             cores=self.cores if "cores" in self.section else 0,
             memory=self.memory,
         )
-        self._ran = True
         spectrum = self._verdict.judge(finished, target, point.warnings, self._as_slha)
         self._check_candidate(spectrum, SlhaAddress("DARKMATTER", (2,)))
         if self._append and point.spectrum_path is not None:

@@ -50,8 +50,7 @@ class UmBridgeModel(Code):
         super().__init__(spec, scan, known)
         section = self.own
         self._address = section.text("address").rstrip("/")
-        parts = urlsplit(self._address)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if not _is_web_address(self._address):
             raise section.wrong("address", "a web address, for example http://127.0.0.1:4242")
         self._model = section.text("model")
         texts = section.texts("inputs") or [variable.name for variable in scan.variables]
@@ -79,12 +78,16 @@ class UmBridgeModel(Code):
         """Asks the server for its models and their sizes; raises ConfigurationError where they do not fit."""
         try:
             info = self._ask("/Info", None, START_TIMEOUT)
-            models = [str(model) for model in info.get("models", [])]
+            models = info.get("models")
+            if not isinstance(models, list):
+                raise CodeFailed(f"/Info was answered without a list of models: {models!r:.200}")
+            models = [str(model) for model in models]
             if self._model not in models:
                 raise self.own.error(
                     f"{self._address} has no model {self._model!r}{closest(self._model, models)}", "model"
                 )
-            if not self._ask("/ModelInfo", {"name": self._model}, START_TIMEOUT).get("support", {}).get("Evaluate"):
+            support = self._ask("/ModelInfo", {"name": self._model}, START_TIMEOUT).get("support")
+            if not isinstance(support, dict) or not support.get("Evaluate"):
                 raise self.own.error(f"the model {self._model!r} cannot be evaluated (support: Evaluate)", "model")
             question = {"name": self._model, "config": self._config}
             self._input_sizes = _sizes(self._ask("/InputSizes", question, START_TIMEOUT).get("inputSizes"))
@@ -154,7 +157,7 @@ class UmBridgeModel(Code):
         """Returns a connection. It waits for a server that is away, which may be starting again."""
         parts = urlsplit(self._address)
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        patience = Countdown(min(timeout, START_TIMEOUT) if self._ran else 0.0)
+        patience = Countdown(min(timeout, START_TIMEOUT) if self._input_sizes else 0.0)  # not at the start
         while True:
             connection = kind(str(parts.hostname), parts.port, timeout=timeout)
             try:
@@ -166,6 +169,16 @@ class UmBridgeModel(Code):
                 time.sleep(0.2)
             else:
                 return connection
+
+
+def _is_web_address(text: str) -> bool:
+    """Whether a text is the address of a server: with a host that can be looked up, and a port that there is."""
+    try:
+        parts = urlsplit(text)
+        host = parts.hostname or ""
+        return parts.scheme in ("http", "https") and bool(host.encode("idna")) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _wait_for_answer(connection: socket.socket, timeout: float) -> None:

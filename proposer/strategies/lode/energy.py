@@ -155,12 +155,7 @@ class EnergyOfObservables:
         A loss ends at 711, and what is flat leads nowhere: above the threshold the NLL here goes on rising with the
         distance of an observable from its mean, in sigmas.
         """
-        nll: Tensor = losses_and_nll(self._likelihoods, values)[1]
-        of_terms = [term.nll(values[:, positions]) for term, positions in self._terms]
-        for raw in of_terms:
-            nll = nll + cap(raw)
-        if rest is not None:
-            nll = nll + rest
+        nll, of_terms = self._nll(values, rest)
         bad = nll > self.of_nll.threshold  # good energies stay as they are
         for j, likelihood in enumerate(self._likelihoods):
             m, s = likelihood.mean, likelihood.sigma
@@ -176,6 +171,19 @@ class EnergyOfObservables:
             beyond = torch.log((2.0 * raw.clamp(min=0.0)).sqrt() / SLOPE_FROM).clamp(min=0.0)
             nll = nll + torch.where(bad, SLOPE * beyond, torch.zeros_like(beyond))
         return nll
+
+    def _nll(self, values: Tensor, rest: Tensor | None) -> tuple[Tensor, list[Tensor]]:
+        """The NLL as the likelihood has it, shape (n,), and what each term adds before it is capped."""
+        nll: Tensor = losses_and_nll(self._likelihoods, values)[1]
+        of_terms = [term.nll(values[:, positions]) for term, positions in self._terms]
+        for raw in of_terms:
+            nll = nll + cap(raw)
+        return nll if rest is None else nll + rest, of_terms
+
+    def good(self, values: Tensor, rest: Tensor | None = None) -> Tensor:
+        """Whether the energy is below 1, shape (n,), of values of shape (n, k); `rest`: as in `nll`."""
+        inside: Tensor = ~self.outside(values).any(dim=1)
+        return inside & (self.of_nll.within(self.of_nll.plain(self._nll(values, rest)[0])) < 1.0)
 
     def losses(self, values: Tensor) -> Tensor:
         """The loss that each value, shape (n, k), has in any case, whatever the others are: as the likelihood has it,

@@ -37,10 +37,13 @@ MOST_POINTS, MOST_NUMBERS, LEAST_POINTS = 1200, 1600, 300
 costs; 2,400 numbers cost a fifth more CPU for the same map. No fewer than 300 points for any number of outputs."""
 MOST_BY_NETS = 4000
 """Most points that networks learn from."""
-ENOUGH, BAD, BETTER, REST = 150, 0.3, 0.6, 1.5
+ENOUGH, BAD, BETTER, GROWN = 150, 0.3, 0.6, 1.5
 """From ENOUGH points on networks are tried where the error of a process is above BAD, in sigmas near the target and
 as a relative error far from it. They predict where their mean square error is below BETTER times that of the process.
-Where it is nowhere below, they rest until there are REST times as many points."""
+Where it is nowhere below, they rest until there are GROWN times as many points."""
+EXACT = 0.03
+"""While the error of what a third of the points predicts for the better half of the others is below, an output is
+predicted from them alone, and its length scales rest."""
 DRAWS = 32
 """Of what the regression leaves open, for the probability of a point."""
 PATIENCE = 0.3
@@ -70,6 +73,7 @@ class OfObservables:
         self._rest = Rest(dim, energy.of_nll, inputs) if energy.as_nll else None
         self._validity = Validity(dim, inputs)
         self._learned_from = 0
+        self._exact: NDArray[np.bool_] = np.zeros(len(energy.columns), dtype=np.bool_)  # by few points
         self._coded_apart = False  # whether points were set apart when the scale was found
 
     @property
@@ -99,23 +103,38 @@ class OfObservables:
             self._coding = Coding.of(y[usable], alone(no_value, y[usable]), self.energy.aims)
             self._coded_apart = bool(apart.any())
             self._values, self._nets = Processes(self.dim, y.shape[1]), None
+            self._exact = np.zeros(y.shape[1], dtype=np.bool_)
             self._learned_from = 0
         again = len(usable) >= LEARN_AGAIN * self._learned_from
         most = min(MOST_POINTS, max(LEAST_POINTS, MOST_NUMBERS // y.shape[1]))
         rows = usable[training_rows(known.u[usable], known.energy[usable], most, rng)]
         x, t = self.inputs(known.u[rows]), self._coding.encode(y[rows])
         if again:
-            self._values.learn(x, t, rng)
+            self._values.learn(x, t, rng, which=~self._exact)
             self._learned_from = len(usable)
         self._values.condition(x, t)
         few = training_rows(known.u[rows], known.energy[rows], len(rows) // 3, rng)
-        self._rough = self._values.thinned(x[few], t[few]) if len(rows) > LEAST_POINTS // 2 else self._values
+        self._rough = self._values
+        if len(rows) > LEAST_POINTS // 2:
+            self._rough = self._values.thinned(x[few], t[few])
+            rest = np.setdiff1d(np.argsort(known.energy[rows])[: len(rows) // 2], few)
+            self._exact = self._error_of(self._rough, x[rest], t[rest]) < EXACT
+            self._values.replace(self._exact, self._rough)
         self._fit_nets(known, usable, rng)
         if self._rest is not None:
             self._rest.fit(known, rng)
         valid = known.ok & ~known.lacking & ~apart
         invalid = known.unexplained | known.lacking | apart
         self._validity.fit(known, valid, invalid, rng, most=most // 2, again=again)
+
+    def _error_of(self, values: Processes, x: Floats, t: Floats) -> Floats:
+        """The root mean square error, shape (k,), at the resolution of the likelihoods, of predictions at points x of
+        targets t that it was not conditioned on."""
+        assert self._coding is not None
+        predicted, known = (
+            self._coding.decode(part).numpy() for part in (values.mean(torch.from_numpy(x)), torch.from_numpy(t))
+        )
+        return np.asarray(np.sqrt((self._mistake(predicted, known) ** 2).mean(axis=0)))
 
     def _fit_nets(self, known: Known, usable: NDArray[np.int64], rng: np.random.Generator) -> None:
         """Compares predictions with what came of them; networks learn where a process was bad."""
@@ -127,7 +146,7 @@ class OfObservables:
         with np.errstate(invalid="ignore"):
             wanted = (process > BAD**2) & ~(nets >= process)
         if len(usable) >= self._next_try and (process > BAD**2).any():
-            self._next_try = REST * len(usable)
+            self._next_try = GROWN * len(usable)
         elif not wanted.any() or self._nets is None:
             return
         random = torch.Generator().manual_seed(int(rng.integers(2**63)))
@@ -158,13 +177,17 @@ class OfObservables:
             mean = torch.where(torch.from_numpy(by_nets), self._nets.predict(z)[0], mean)
         return mean
 
-    def _deviation(self, values: Processes, z: Tensor) -> Tensor:
-        """How unsure these are, shape (n, k). What a process calls noise is, without any, its own error."""
-        variance = values.deviation(z).square() + values.noise
+    def _mean_and_deviation(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """The same, and how unsure these are, shape (n, k) each. What a process calls noise is, without any, its own
+        error."""
+        assert self._values is not None
+        mean, deviation = self._values.predict(z)
+        variance = deviation.square() + self._values.noise
         if self._nets is not None and (by_nets := self.by_nets).any():
-            of_nets = self._nets.predict(z)[1] + self._nets.error
-            variance = torch.where(torch.from_numpy(by_nets), of_nets, variance)
-        return variance.sqrt()
+            chosen, (of_nets, spread) = torch.from_numpy(by_nets), self._nets.predict(z)
+            mean = torch.where(chosen, of_nets, mean)
+            variance = torch.where(chosen, spread + self._nets.error, variance)
+        return mean, variance.sqrt()
 
     def expect(self, u: Floats) -> None:
         if not self.fitted or not len(u):
@@ -210,17 +233,19 @@ class OfObservables:
     def probability(self, u: Floats, rng: np.random.Generator, wider: float = 1.0) -> Floats:
         """The share of good ones among 32 draws of what the regression leaves open."""
         assert self._values is not None
+        assert self._coding is not None
         if not len(u):
             return np.empty(0)
         z = torch.from_numpy(self.inputs(u))
         valid = self._validity.probability(z)
-        mean, deviation = self._mean(self._values, z), wider * self._deviation(self._values, z)
+        mean, deviation = self._mean_and_deviation(z)
         draws = torch.from_numpy(rng.standard_normal((DRAWS, 1, mean.shape[1])))
         rest = None
         if self._rest is not None:
             rest = self._rest.draws(z, torch.from_numpy(rng.standard_normal((DRAWS, len(u)))), wider).flatten()
-        energy = self._decode((mean + deviation * draws).flatten(0, 1), rest).view(DRAWS, len(u))
-        return ((energy < 1.0).double().mean(dim=0) * valid).numpy()
+        values = self._coding.decode((mean + wider * deviation * draws).flatten(0, 1))
+        good = self.energy.good(values, rest).view(DRAWS, len(u))
+        return (good.double().mean(dim=0) * valid).numpy()
 
     @torch.no_grad()
     def observables(self, u: Floats) -> Floats | None:
@@ -237,6 +262,7 @@ class OfObservables:
             "learned_from": np.array(float(self._learned_from)),
             "coded_apart": np.array(float(self._coded_apart)),
             "next_try": np.array(self._next_try),
+            "exact": self._exact.astype(float),
         }
         if self._values is not None:
             arrays |= {f"values/{key}": value for key, value in self._values.to_arrays().items()}
@@ -251,6 +277,7 @@ class OfObservables:
         parts = grouped(arrays)
         self._learned_from, self._coded_apart = int(arrays["learned_from"]), bool(arrays["coded_apart"])
         self._next_try = float(arrays.get("next_try", ENOUGH))
+        self._exact = arrays.get("exact", np.zeros(len(self.energy.columns))) > 0
         coding = parts.get("coding")
         if coding is not None and "reach" not in coding:  # of an older lodescan: the scale is made anew
             coding = None

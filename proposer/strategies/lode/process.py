@@ -16,6 +16,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from proposer.strategies.lode.adam import Adam
+from proposer.strategies.lode.matern import fall, left, likelihood, right, rows_of
 from proposer.types import Floats
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ MUCH_NOISE, NOISY_STEPS, SURELY = 0.3, 16, 25.0
 likelihood is so much better."""
 LEAST_NOISE = 1e-6
 """Variance, in units of an output's own, which keeps the covariance of points that nearly agree regular."""
-_ROWS = 32  # points predicted at once: their kernel stays in the cache
 _LEAST_LOG_NOISE = math.log(1e-5)
 
 
@@ -46,11 +46,11 @@ class Processes:
         self._amplitude = torch.zeros(outputs, dtype=torch.float64)
         self._noise = torch.full((outputs,), math.log(1e-3), dtype=torch.float64)
 
-    def learn(self, x: Floats, t: Floats, rng: np.random.Generator) -> None:
+    def learn(self, x: Floats, t: Floats, rng: np.random.Generator, *, which: NDArray[np.bool_] | None = None) -> None:
         """Maximises the marginal likelihood of at most 250 points, from where the last call left off.
 
-        `x`: shape (n, d) in [-1, 1]. `t`: shape (n, m), each column of about unit variance.
-        A weak prior on the logarithms of the length scales keeps those that the data
+        `x`: shape (n, d) in [-1, 1]. `t`: shape (n, m), each column of about unit variance. `which`: outputs, shape
+        (m,), that are learned; None: all. A weak prior on the logarithms of the length scales keeps those that the data
         say nothing about where they are.
         """
         rows = rng.choice(len(x), size=min(len(x), LEARN_FROM), replace=False)
@@ -58,56 +58,75 @@ class Processes:
         if len(x) > LEARN_FROM:
             near = np.asarray(cKDTree(x).query(x[rows[: LEARN_FROM // 2]], k=2)[1])[:, 1]
             rows = np.unique(np.concatenate([rows[: LEARN_FROM // 2], near]))
-        xs, ts = torch.from_numpy(x[rows]), torch.from_numpy(t[rows]).T[..., None]
-        start = (self._scales, self._amplitude, self._noise)
+        of = torch.arange(self.outputs) if which is None else torch.from_numpy(np.flatnonzero(which))
+        if not len(of):
+            return
+        xs, ts = torch.from_numpy(x[rows]), torch.from_numpy(t[rows]).T[of][..., None]
+        start = (self._scales[of], self._amplitude[of], self._noise[of])
         found, loss = _descend(xs, ts, start, LATER_STEPS if self.learned else FIRST_STEPS)
         if len(x) >= LEARN_FROM and not self._asked_for_noise:  # a few points with much structure look like noise
             self._asked_for_noise = True
-            first = Processes(self.dim, self.outputs)
+            first = Processes(self.dim, len(of))
             noisy = (first._scales, first._amplitude, torch.full_like(first._noise, math.log(MUCH_NOISE)))
             other, its_loss = _descend(xs, ts, noisy, NOISY_STEPS)
             better = its_loss < loss - SURELY
             found = [torch.where(*part) for part in zip([better[:, None], better, better], other, found, strict=True)]
         if all(bool(torch.isfinite(part).all()) for part in found):
-            self._scales, self._amplitude, self._noise = found
+            self._scales[of], self._amplitude[of], self._noise[of] = found
             self.learned = True
 
     def condition(self, x: Floats, t: Floats) -> None:
         """Takes the data to predict from."""
-        self._x = torch.from_numpy(np.ascontiguousarray(x))
-        self._middle = torch.from_numpy(t).mean(dim=0)
+        points, self._middle = torch.from_numpy(np.ascontiguousarray(x)), torch.from_numpy(t).mean(dim=0)
         targets = (torch.from_numpy(t) - self._middle).T[..., None]
-        covariance = _matern(self._x, self._x, self._scales) * self._amplitude.exp()[:, None, None]
-        diagonal = torch.diagonal(covariance, dim1=1, dim2=2)
-        diagonal += self.noise[:, None]
-        root, failed = torch.linalg.cholesky_ex(covariance)
-        added = 1e-3
-        while bool(failed.any()):  # ends: a matrix with a large diagonal is positive definite
-            diagonal += added * self._amplitude.exp()[:, None]
-            added *= 10.0
+        self._data = list(right(points, self._scales))
+        amplitude = self._amplitude.exp()
+        self._root, self._weights = [], []
+        for j, scaled in enumerate(left(points, self._scales)):
+            covariance = fall(scaled @ self._data[j]) * amplitude[j]
+            diagonal = torch.diagonal(covariance)
+            diagonal += self.noise[j]
             root, failed = torch.linalg.cholesky_ex(covariance)
-        weights = torch.cholesky_solve(targets, root)[..., 0] * self._amplitude.exp()[:, None]
-        self._root, self._weights = root, weights[..., None]
-        self._data = _right(self._x, self._scales)
+            added = 1e-3
+            while bool(failed):  # ends: a matrix with a large diagonal is positive definite
+                diagonal += added * amplitude[j]
+                added *= 10.0
+                root, failed = torch.linalg.cholesky_ex(covariance)
+            self._root.append(root)
+            self._weights.append(torch.cholesky_solve(targets[j], root) * amplitude[j])
+
+    def replace(self, which: NDArray[np.bool_], other: Processes) -> None:
+        """Predicts the outputs `which`, shape (m,), from the data of another one, whose length scales are the same."""
+        for j in np.flatnonzero(which).tolist():
+            for mine, its in ((self._data, other._data), (self._root, other._root), (self._weights, other._weights)):
+                mine[j] = its[j]
+            self._middle[j] = other._middle[j]
 
     def mean(self, z: Tensor) -> Tensor:
         """Predictions, shape (n, m), at z of shape (n, d) in [-1, 1].
 
         In double precision: of a smooth observable the weights are large and cancel.
         """
-        parts = [
-            torch.bmm(_fall(torch.bmm(rows, self._data)), self._weights)[..., 0]
-            for rows in torch.split(_left(z, self._scales), _ROWS, dim=1)
-        ]
-        return torch.cat(parts, dim=1).T + self._middle
+        return self._predict(z, deviations=False)[0]
 
-    def deviation(self, z: Tensor) -> Tensor:
-        """Standard deviations of the predictions, shape (n, m); without the noise. Costs n_data^2 a point."""
-        amplitude = self._amplitude.exp()[:, None]
-        k = _fall(torch.bmm(_left(z, self._scales), self._data)).transpose(1, 2) * amplitude[..., None]
-        v = torch.linalg.solve_triangular(self._root, k, upper=False)
-        left: Tensor = (amplitude - v.square().sum(dim=1)).clamp(min=1e-12).sqrt().T
-        return left
+    def predict(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """The same, and their standard deviations, shape (n, m) each; without the noise. Costs n_data^2 a point."""
+        mean, variance = self._predict(z, deviations=True)
+        return mean, variance.clamp(min=1e-12).sqrt()
+
+    def _predict(self, z: Tensor, *, deviations: bool) -> tuple[Tensor, Tensor]:
+        mean, variance = torch.empty(2, self.outputs, len(z), dtype=torch.float64)
+        amplitude = self._amplitude.exp()
+        for j, z_scaled in enumerate(left(z, self._scales)):
+            rows = rows_of(self._data[j].shape[1])
+            for start in range(0, len(z), rows):
+                of = slice(start, start + rows)
+                kernel = fall(z_scaled[of] @ self._data[j])
+                mean[j, of] = (kernel @ self._weights[j])[:, 0]
+                if deviations:
+                    solved = torch.linalg.solve_triangular(self._root[j], kernel.T * amplitude[j], upper=False)
+                    variance[j, of] = amplitude[j] - solved.square_().sum(dim=0)
+        return mean.T + self._middle, variance.T
 
     @property
     def noise(self) -> Tensor:
@@ -146,50 +165,19 @@ class Processes:
 
 def _descend(xs: Tensor, ts: Tensor, start: tuple[Tensor, ...], steps: int) -> tuple[list[Tensor], Tensor]:
     """Scales, amplitudes and noises after `steps` from `start`, and the last loss of each output, shape (m,)."""
-    scales, amplitude, noise = (part.clone().requires_grad_(True) for part in start)
-    parameters = (scales, amplitude, noise)
+    parameters = scales, amplitude, noise = [part.clone() for part in start]
     optimiser = Adam(parameters)
-    eye = torch.eye(len(xs), dtype=torch.float64)
     losses = torch.full((len(ts),), math.inf, dtype=torch.float64)
     for _ in range(steps):
         spread = noise.clamp(min=_LEAST_LOG_NOISE).exp() + LEAST_NOISE
-        covariance = _matern(xs, xs, scales) * amplitude.exp()[:, None, None] + spread[:, None, None] * eye
-        root, failed = torch.linalg.cholesky_ex(covariance)
-        if bool(failed.any()):
-            break
-        weights = torch.cholesky_solve(ts, root)
-        loss = 0.5 * (ts * weights).sum() + torch.diagonal(root, dim1=1, dim2=2).log().sum()
-        prior = 0.05 * (scales - 0.7).square().mean() + 0.01 * amplitude.square().mean()
-        optimiser.step(torch.autograd.grad(loss / len(xs) + prior, parameters), STEP)
-        with torch.no_grad():
-            losses = 0.5 * (ts * weights).sum(dim=(1, 2)) + torch.diagonal(root, dim1=1, dim2=2).log().sum(dim=1)
-    return [part.detach() for part in parameters], losses
-
-
-def _matern(a: Tensor, b: Tensor, log_scales: Tensor) -> Tensor:
-    """Matern 5/2 correlations, shape (m, n_a, n_b), of a (n_a, d) and b (n_b, d)."""
-    square = torch.bmm(_left(a, log_scales), _right(b, log_scales))
-    if not square.requires_grad:
-        return _fall(square)
-    square = square.clamp(min=1e-12)
-    r = square.sqrt()
-    return (1.0 + r + square / 3.0) * torch.exp(-r)
-
-
-def _left(a: Tensor, log_scales: Tensor) -> Tensor:
-    """Shape (m, n, d + 2), of a (n, d); its product with `_right` is 5 times the squared distances in length scales."""
-    a = a * (torch.exp(-log_scales)[:, None, :] * math.sqrt(5.0))
-    return torch.cat([-2.0 * a, a.square().sum(-1, keepdim=True), torch.ones_like(a[..., :1])], dim=-1)
-
-
-def _right(b: Tensor, log_scales: Tensor) -> Tensor:
-    """Shape (m, d + 2, n), of b (n, d)."""
-    b = b * (torch.exp(-log_scales)[:, None, :] * math.sqrt(5.0))
-    return torch.cat([b, torch.ones_like(b[..., :1]), b.square().sum(-1, keepdim=True)], dim=-1).transpose(1, 2)
-
-
-def _fall(square: Tensor) -> Tensor:
-    """(1 + r + r^2 / 3) exp(-r) of r^2, in its memory: what is predicted spends its time here."""
-    r = square.clamp_(min=1e-12).sqrt()
-    fall = r.neg().exp_()
-    return square.mul_(1.0 / 3.0).add_(r).add_(1.0).mul_(fall)
+        found = []
+        for output in zip(ts, scales, amplitude, spread, strict=True):
+            one = likelihood(xs, *output)
+            if one is None:
+                return parameters, losses
+            found.append(one)
+        losses, *gradient = (torch.stack(parts) for parts in zip(*found, strict=True))
+        gradient[2] = gradient[2] * noise.exp() * (noise >= _LEAST_LOG_NOISE)
+        prior = [0.1 * (scales - 0.7) / scales.numel(), 0.02 * amplitude / len(ts), torch.zeros_like(noise)]
+        optimiser.step([part / len(xs) + of for part, of in zip(gradient, prior, strict=True)], STEP)
+    return parameters, losses

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from proposer.strategies.lode.acquire import Context
     from proposer.strategies.lode.points import Known
 
-REST = ("exploit", "explore", "probe")
+OTHERS = ("exploit", "explore", "probe")
 MOST, LAST = 0.9, 200
-"""Share of a batch, and points by which this part is compared with the REST."""
+"""Share of a batch, and points by which this part is compared with the OTHERS."""
 NEWEST, SHARP = 100, 2.0
 """Points by which it is compared with *exploit* alone, and the power of the hits there: what hits half as often gets a
 fifth at most. On the NLL of a coannihilation, where *exploit* hit 95 %, it had a fifth of the points for 20 %."""
@@ -27,7 +27,7 @@ PARTICLES = 400
 
 def share(known: Known) -> float:
     """The share of a batch that the other models deserve."""
-    of_rest, of_these = hits(known, REST, LAST), hits(known, "solve", LAST)
+    of_rest, of_these = hits(known, OTHERS, LAST), hits(known, "solve", LAST)
     of_map, newest = (hits(known, origin, NEWEST) ** SHARP for origin in ("exploit", "solve"))
     return float(MOST * min(of_these / (of_these + of_rest), newest / (newest + of_map)))
 

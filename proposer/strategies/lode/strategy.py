@@ -10,7 +10,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -34,17 +34,15 @@ from proposer.strategies.lode.points import Known, Points
 from proposer.strategies.lode.probe import PROBE
 from proposer.strategies.lode.sample import Particles, subset_simulation
 from proposer.strategies.lode.select import probability_of_an_answer
+from proposer.strategies.lode.settings import LodeSettings
 from proposer.strategies.lode.solve import SOLVE
 from proposer.strategies.lode.spread import OTHER_BASINS, SPREAD, stuck
 from proposer.strategies.lode.surrogate import Surrogate, grouped
 from proposer.strategies.state import pack, unpack
-from proposer.target import DEFAULT_TARGET, Target
 from proposer.types import Batch, CheckpointError, Floats, Told
-from scanspec.document import closest, plain_name
 
 if TYPE_CHECKING:
     from proposer.space import Space
-    from scanspec import ScanFile
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +51,8 @@ Inputs = Callable[[Floats], Floats]
 PARTICLES = 800
 FEW, SLOWLY = 5, 12
 """While fewer are good a batch is a smaller part of what is known: more of them find good points sooner."""
+START = 4
+"""Of few evaluations the start is one of so many parts at most."""
 
 
 def _sample(surrogate: Surrogate, dim: int, random: torch.Generator, before: Tensor | None) -> Particles:
@@ -104,44 +104,6 @@ class Method:
 METHOD = Method()
 
 
-@dataclass(frozen=True)
-class LodeSettings:
-    """The section `networks` of a scan file."""
-
-    target: Target = DEFAULT_TARGET
-    """Which points are good."""
-    points_per_iteration: int = 200
-    """The largest batch."""
-    collect: bool = False
-    """As many good points as possible, soon, rather than an even map."""
-    even_in: tuple[str, ...] = ()
-    """Variables and observables in which the map shall be even; none: all variables."""
-
-    @classmethod
-    def read(cls, scan: ScanFile) -> Self:
-        """Reads and checks the settings of a scan file; raises ScanFileError, which names file, line and key."""
-        section, none = scan.networks, cls()
-        if (goal := scan.setup.text("goal", "map")) not in ("map", "collect"):
-            raise scan.setup.wrong("goal", "map (all of the good region, evenly) or collect (many good points, soon)")
-        even_in = [plain_name(word) for word in scan.setup.texts("even_in")]
-        names = [variable.name for variable in scan.variables] + [
-            observable.name for observable in scan.all_observables()
-        ]
-        for name in even_in:
-            if name not in names:
-                raise scan.setup.error(
-                    f"even_in: {name!r} is not a variable or observable{closest(name, names)}", "even_in"
-                )
-        if even_in and goal == "collect":
-            raise scan.setup.error("even_in says what a map is even in; goal is collect, which draws none", "even_in")
-        return cls(
-            Target.read(scan, none.target),
-            section.integer("points_per_iteration", none.points_per_iteration, low=1),
-            goal == "collect",
-            tuple(even_in),
-        )
-
-
 class Lode:
     """The strategy `Type: LODE`. `observables`: in the evaluator's order."""
 
@@ -170,7 +132,8 @@ class Lode:
         self._even_in_observables = bool(even_in.outputs)
         method = method.even_in(even_in) if even_in.dim else method
         self._method = method.following() if settings.target.follows else method
-        self._first = max(min(20 * self._dim, 60), 10 * self._dim)
+        few = max(10, int(min(settings.evaluations / START, 1e9) / 1.5))
+        self._first = min(max(min(20 * self._dim, 60), 10 * self._dim), few)
         self.start_points = int(min(self._first + self._first // 2, space.size))
         self._asks = 0
         self._started = 0

@@ -70,8 +70,8 @@ class Validity:
         """The probability of being valid, shape (n,), at the inputs z, shape (n, dim)."""
         if not self._judges or self._process is None:
             return torch.ones(len(z), dtype=torch.float64)
-        mean, deviation = self._process.mean(z)[:, 0], self._process.deviation(z)[:, 0]
-        probability: Tensor = torch.special.ndtr(mean / (deviation + SOFTEST))
+        mean, deviation = self._process.predict(z)
+        probability: Tensor = torch.special.ndtr(mean / (deviation + SOFTEST))[:, 0]
         return probability
 
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:

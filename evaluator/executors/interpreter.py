@@ -1,0 +1,172 @@
+"""What a function changes in its Python and in its process, and whether that process is still fit for use."""
+
+from __future__ import annotations
+
+import errno
+import faulthandler
+import gc
+import locale
+import os
+import resource
+import signal
+import sys
+import tempfile
+import threading
+import time
+import warnings
+from typing import Any
+
+import numpy as np
+
+from evaluator.memory import memory_limit
+
+MOST_THREADS = 256
+"""Threads of Python that a worker may keep from point to point."""
+
+LOOK = 0.01
+"""Seconds between two looks at the memory, which take longer than a quick point may."""
+
+_LIMITS = [
+    getattr(resource, name) for name in ("RLIMIT_AS", "RLIMIT_CPU", "RLIMIT_DATA", "RLIMIT_FSIZE", "RLIMIT_NOFILE")
+]
+_STREAMS = (0, 1, 2)
+_TIMERS = (signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)  # the third one is the deadline's
+
+
+class Interpreter:
+    """Standard output and error, timers, limits and modes of Python, as they are when this is made.
+
+    `workers`: how many processes such as this one share the machine's memory; 0 where nobody replaces this one.
+    """
+
+    def __init__(self, workers: int = 0) -> None:
+        self._streams = (sys.stdout, sys.stderr)
+        self._files = [(number, kept) for number in _STREAMS if (kept := _copy(number)) is not None]
+        self._lowest = 0
+        self._limits = [resource.getrlimit(kind) for kind in _LIMITS]
+        self._most_files = self._limits[_LIMITS.index(resource.RLIMIT_NOFILE)][0] // 2
+        self._temporary = tempfile.gettempdir()
+        self._traced = (sys.gettrace(), sys.getprofile())
+        self._collects = gc.isenabled()
+        self._share = memory_limit() // (2 * workers) if workers else 0
+        self._most_memory: tuple[int, int] | None = None
+        self._look_at = 0.0
+        self._worn = ""
+        self._note_modes()
+        self._limits_set = False
+        sys.addaudithook(self._audit)
+
+    def _note_modes(self) -> None:
+        self._modules = len(sys.modules)
+        self._errors: Any = np.geterr()
+        self._filters = list(warnings.filters)
+        self._numbers = locale.setlocale(locale.LC_NUMERIC)
+        self._depth = sys.getrecursionlimit()
+
+    def restore(self) -> None:
+        """Undoes what a function has changed."""
+        if (sys.stdout, sys.stderr) != self._streams or any(stream.closed for stream in self._streams if stream):
+            self._restore_streams()
+        self._lowest = _lowest_free()
+        if self._lowest <= _STREAMS[-1]:
+            for number, kept in self._files:
+                os.dup2(kept, number)
+        for timer in _TIMERS:
+            if signal.getitimer(timer) != (0.0, 0.0):
+                signal.setitimer(timer, 0)
+        faulthandler.cancel_dump_traceback_later()
+        if (sys.gettrace(), sys.getprofile()) != self._traced:
+            sys.settrace(self._traced[0])
+            sys.setprofile(self._traced[1])
+        if self._collects and not gc.isenabled():
+            gc.enable()
+        tempfile.tempdir = self._temporary
+        if self._limits_set:
+            self._restore_limits()
+        if len(sys.modules) == self._modules:
+            self._restore_modes()
+        else:  # a module that is imported at the first point sets these for all points
+            self._note_modes()
+
+    def _restore_streams(self) -> None:
+        self._streams = tuple(  # type: ignore[assignment]
+            open(number, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+            if stream is not None and stream.closed
+            else stream
+            for number, stream in enumerate(self._streams, start=1)
+        )
+        sys.stdout, sys.stderr = self._streams
+
+    def _audit(self, event: str, _: tuple[Any, ...]) -> None:
+        """Limits are set rarely, and asking for them after each point would take longer than a quick point."""
+        if event in ("resource.setrlimit", "resource.prlimit"):
+            self._limits_set = True
+
+    def _restore_limits(self) -> None:
+        for kind, before in zip(_LIMITS, self._limits, strict=True):
+            if resource.getrlimit(kind) != before:
+                try:
+                    resource.setrlimit(kind, before)
+                except (OSError, ValueError):  # lowered for good
+                    self._worn = "lowers limits of its process (resource.setrlimit)"
+        self._limits_set = False
+
+    def _restore_modes(self) -> None:
+        if np.geterr() != self._errors:
+            np.seterr(**self._errors)
+        if warnings.filters != self._filters:
+            warnings.filters[:] = self._filters  # type: ignore[index]
+            warnings._filters_mutated()  # type: ignore[attr-defined]  # noqa: SLF001  # as `warnings` itself does
+        if locale.setlocale(locale.LC_NUMERIC) != self._numbers:
+            locale.setlocale(locale.LC_NUMERIC, self._numbers)
+        if sys.getrecursionlimit() != self._depth:
+            sys.setrecursionlimit(self._depth)
+
+    def worn(self) -> str:
+        """What the points have used up, so that another process must go on; empty as long as nothing is."""
+        if self._worn:
+            return self._worn
+        if self._lowest > self._most_files:
+            return "leaves open files behind"
+        if threading.active_count() > MOST_THREADS:
+            return "leaves threads behind"
+        if self._share and self._grew():
+            return "takes more memory with each point"
+        return ""
+
+    def _grew(self) -> bool:
+        """Whether the points after the first have taken more memory for good than this process should have."""
+        if (now := time.perf_counter()) < self._look_at:
+            return False
+        self._look_at = now + LOOK
+        used, data = _memory()
+        if self._most_memory is None:  # what the first point loads, later ones use too
+            allowed = resource.getrlimit(resource.RLIMIT_DATA)[0]
+            left = max(0, allowed - data) // 2 if allowed != resource.RLIM_INFINITY else self._share
+            self._most_memory = used + self._share, data + left
+        return used > self._most_memory[0] or data > self._most_memory[1]
+
+
+def _copy(descriptor: int) -> int | None:
+    """Another number of an open file; None where it is not open."""
+    try:
+        return os.dup(descriptor)
+    except OSError:
+        return None
+
+
+def _lowest_free() -> int:
+    """The lowest number that an open file may still get: most others are taken."""
+    try:
+        lowest = os.dup(0)
+    except OSError as error:
+        return resource.getrlimit(resource.RLIMIT_NOFILE)[0] if error.errno == errno.EMFILE else 0
+    os.close(lowest)
+    return lowest
+
+
+def _memory() -> tuple[int, int]:
+    """Bytes of this process that are in memory, and those that its limit on data counts."""
+    with open("/proc/self/statm", "rb") as file:
+        pages = file.read().split()
+    return int(pages[1]) * resource.getpagesize(), int(pages[5]) * resource.getpagesize()

@@ -1,0 +1,65 @@
+"""What a scan file may say about LODE; without torch, so that reading a file waits for no library of networks."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from proposer.target import DEFAULT_TARGET, Target
+from scanspec.document import closest, plain_name
+
+if TYPE_CHECKING:
+    from scanspec import ScanFile
+
+
+BATCH, LEAST_BATCH, BATCHES = 200, 8, 30
+"""The largest batch, and of few evaluations one of BATCHES parts of them, but at least LEAST_BATCH."""
+
+
+@dataclass(frozen=True)
+class LodeSettings:
+    """The section `networks` of a scan file."""
+
+    target: Target = DEFAULT_TARGET
+    """Which points are good."""
+    points_per_iteration: int = BATCH
+    """The largest batch."""
+    collect: bool = False
+    """As many good points as possible, soon, rather than an even map."""
+    even_in: tuple[str, ...] = ()
+    """Variables and observables in which the map shall be even; none: all variables."""
+    evaluations: float = math.inf
+    """The most that there will be: of few, the start is a smaller part."""
+
+    @classmethod
+    def read(cls, scan: ScanFile) -> Self:
+        """Reads and checks the settings of a scan file; raises ScanFileError, which names file, line and key."""
+        section, none = scan.networks, cls()
+        if (goal := scan.setup.text("goal", "map")) not in ("map", "collect"):
+            raise scan.setup.wrong("goal", "map (all of the good region, evenly) or collect (many good points, soon)")
+        even_in = [plain_name(word) for word in scan.setup.texts("even_in")]
+        names = [variable.name for variable in scan.variables] + [
+            observable.name for observable in scan.all_observables()
+        ]
+        for name in even_in:
+            if name not in names:
+                raise scan.setup.error(
+                    f"even_in: {name!r} is not a variable or observable{closest(name, names)}", "even_in"
+                )
+        limited = "max_evaluations" in scan.setup
+        evaluations = float(scan.setup.integer("max_evaluations", low=1)) if limited else math.inf
+        if even_in and goal == "collect":
+            raise scan.setup.error("even_in says what a map is even in; goal is collect, which draws none", "even_in")
+        return cls(
+            Target.read(scan, none.target),
+            section.integer("points_per_iteration", batch_of(evaluations), low=1),
+            goal == "collect",
+            tuple(even_in),
+            evaluations,
+        )
+
+
+def batch_of(evaluations: float) -> int:
+    """The largest batch, where there will be so many evaluations: with few, each should use what the others showed."""
+    return int(min(BATCH, max(LEAST_BATCH, evaluations / BATCHES)))

@@ -1,0 +1,91 @@
+"""How long the first points of a process may take, and later ones: the same rule for every kind of code."""
+
+import sys
+
+import pytest
+
+from evaluator.chain import Status
+from evaluator.codes.deadline import DEFAULT_TIMEOUT, Deadline
+from scanspec import read_scan_file
+
+FUNCTION = """
+import time
+from evaluator import InvalidPoint
+
+def f(point):
+    if point["x"] > 3:
+        raise InvalidPoint("too high")
+    if point["x"] > 2:
+        raise ValueError("much")
+    time.sleep(5 if point["x"] > 1 else 0)
+    return {"mh": 1.0}
+"""
+PROGRAM = """#!/bin/sh
+case $(tail -1 "$1") in *4*) exit 3;; *3*) exit 1;; *2*) sleep 5;; esac
+printf 'Block MASS\\n 25 1.0\\n' > "$2"
+"""
+SCANS = {
+    "function": "function: mine:f",
+    "program": "command: ./program.sh {input} {output}\n    input_file: in.slha\n    invalid_when: {exit_codes: [3]}",
+}
+
+
+@pytest.fixture
+def code_of(scan_file, chain, monkeypatch, tmp_path):
+    """The chain of a code of a kind, which takes 5 s where x is 2, FAILS where it is 3, is INVALID where it is 4."""
+    monkeypatch.setattr("sys.path", list(sys.path))
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
+
+    def make(kind, settings):
+        slha = ", slha: [MASS, 25]" if kind == "program" else ""
+        scan = scan_file(
+            f"variables: {{x: [0, 5]}}\ncodes:\n  c:\n    {SCANS[kind]}\n    {settings}\n"
+            f"    observables: {{mh: {{mean: 1, sigma: 1{slha}}}}}\n",
+            mine__py=FUNCTION,
+            program__sh=PROGRAM,
+            in__slha="Block MINPAR\n 1 x\n",
+        )
+        (tmp_path / "program.sh").chmod(0o755)
+        return chain(scan)
+
+    return make
+
+
+@pytest.mark.parametrize("kind", SCANS)
+@pytest.mark.parametrize(("first", "status"), [(1.0, Status.OK), (3.0, Status.FAILED), (4.0, Status.INVALID)])
+def test_after_a_run_that_ended_by_itself_the_later_deadline_holds(code_of, tmp_path, kind, first, status):
+    made = code_of(kind, "timeout: 0.3\n    first_timeout: 20")
+    assert made.evaluate([first], tmp_path / "1").status is status
+    assert made.evaluate([2.0], tmp_path / "2").status is Status.TIMED_OUT
+
+
+@pytest.mark.parametrize("kind", SCANS)
+def test_after_one_that_was_ended_the_first_deadline_holds_on(code_of, tmp_path, kind):
+    """What a code does at its first point, such as to compile, is not done yet."""
+    made = code_of(kind, "timeout: 2\n    first_timeout: 1")
+    assert made.evaluate([2.0], tmp_path / "1").status is Status.TIMED_OUT
+    assert made.steps[0].code.next_timeout() == 1.0
+    assert made.evaluate([1.0], tmp_path / "2").status is Status.OK
+    assert made.steps[0].code.next_timeout() == 2.0
+
+
+@pytest.mark.parametrize(
+    ("usual", "keys", "first", "later"),
+    [
+        (Deadline(), "", DEFAULT_TIMEOUT, DEFAULT_TIMEOUT),
+        (Deadline(), "timeout: 5", 5.0, 5.0),
+        (Deadline(), "timeout: 5, first_timeout: 2", 2.0, 5.0),
+        (Deadline(first=DEFAULT_TIMEOUT), "timeout: 5", DEFAULT_TIMEOUT, 5.0),  # as long as later ones, and said
+        (Deadline(first=1800.0), "", 1800.0, DEFAULT_TIMEOUT),
+        (Deadline(first=1800.0), "timeout: 5", 1800.0, 5.0),
+        (Deadline(first=1800.0), "timeout: 3000", 3000.0, 3000.0),
+        (Deadline(first=DEFAULT_TIMEOUT, later=60.0), "first_timeout: 7", 7.0, 60.0),
+    ],
+)
+def test_what_keys_and_profiles_say(scan_file, usual, keys, first, later):
+    section = f"function: m:f, {keys}, observables: {{o: {{mean: 1, sigma: 1}}}}".replace(", ,", ",")
+    scan = read_scan_file(scan_file(f"variables: {{x: [0, 1]}}\ncodes: {{c: {{{section}}}}}\n"))
+    found = usual.read(scan.codes[0].section)
+    assert (found.seconds(first=True), found.seconds(first=False)) == (first, later)
+    assert found.longest == max(first, later)
+    assert found.at_most(6.0).longest == min(6.0, max(first, later))

@@ -1,0 +1,100 @@
+"""What a function does to the Python, the limits and the scratch folder of its worker costs no later point."""
+
+import resource
+import shutil
+
+import pytest
+
+from lodescan.v1 import evaluation_pb2 as pb
+from tests.evaluator.harness import values
+
+SPIN = "end = time.process_time() + 0.1\nwhile time.process_time() < end:\n    pass\n"
+
+
+WAYS = [
+    ("sys.stdout.close()\nsys.stderr.close()", "print('x', flush=True)\nprint('x', file=sys.stderr, flush=True)"),
+    ("os.close(0)\nos.close(1)\nos.close(2)", "print('x', flush=True)\nsubprocess.run(['true'], check=True)"),
+    ("sys.stdout = open('/dev/full', 'w')", "print('x', flush=True)"),
+    ("np.seterr(all='raise')", "1.0 / np.zeros(1)"),
+    ("import warnings\nwarnings.simplefilter('error')", "__import__('warnings').warn('x')"),
+    ("sys.setrecursionlimit(60)", "f = lambda n: n and f(n - 1)\nf(500)"),
+    (
+        "import locale\nlocale.setlocale(locale.LC_NUMERIC, 'C.UTF-8')",
+        "assert __import__('locale').setlocale(4) == 'C'",
+    ),
+    ("import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (9, 9))", "[open('/dev/null') for n in range(20)]"),
+    ("import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (9, 9))", "open(HERE / 'x', 'w').write(99 * 'x')"),
+    ("import tempfile\ntempfile.tempdir = '/nowhere'", "__import__('tempfile').TemporaryFile()"),
+    ("signal.setitimer(signal.ITIMER_VIRTUAL, 0.02)", SPIN),
+    ("signal.setitimer(signal.ITIMER_PROF, 0.02)", SPIN),
+    ("import faulthandler\nfaulthandler.dump_traceback_later(0.05, exit=True)", SPIN),
+    ("sys.settrace(lambda *_: 1 / 0)", "list(map(str, range(3)))"),
+]
+
+
+def test_what_a_function_does_to_its_python_is_undone(evil, evaluator):
+    imports = "import warnings, locale, resource, tempfile, faulthandler\n"
+    server = evaluator(evil(imports, *(part for way, later in WAYS for part in (imports + way, later))))
+    server.evaluate([[0, 1]])  # its imports are new at this point, which may then set the modes for all
+    for number, (way, _) in enumerate(WAYS):
+        evil_way, later = 2 + 2 * number, 3 + 2 * number
+        server.evaluate([[1, evil_way]])
+        found = server.evaluate([[2, later], [3, 0], [4, later]])
+        assert [(result.status, result.message) for result in found] == [(pb.STATUS_OK, "")] * 3, way
+        assert [result.observables[0] for result in found] == [2, 3, 4], way
+
+
+def test_what_a_module_sets_that_a_point_imports_stays(evil, evaluator, tmp_path):
+    (tmp_path / "set_modes.py").write_text("import sys\nimport numpy as np\nnp.seterr(all='raise')\n")
+    server = evaluator(evil("import set_modes\nreturn float(np.geterr()['divide'] == 'raise')"))
+    assert values(server, [[0, 1]] * 20) == [1.0] * 20
+
+
+@pytest.mark.parametrize(
+    ("way", "words"),
+    [
+        ("KEPT.extend(open('/dev/null') for _ in range(30))", "leaves open files behind"),
+        ("KEPT.append(bytearray(100 * 2**20))", "takes more memory with each point"),
+        (
+            "import threading\nfor _ in range(40):\n    threading.Thread(target=time.sleep, args=(1000,)).start()",
+            "leaves threads behind",
+        ),
+    ],
+    ids=["files", "memory", "threads"],
+)
+def test_what_points_use_up_is_had_again(evil, evaluator, way, words):
+    scan = evil(way)
+    if "memory" in words:
+        scan.write_text(scan.read_text() + "    memory: 1 GB\n")
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
+    try:
+        server = evaluator(scan)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    (first,) = server.workers()
+    assert values(server, [[x, 1] for x in range(12)]) == list(range(12))
+    assert server.workers() != [first]
+    assert server.log.read_text().count(f"a function {words}, so its worker process is replaced now and then") == 1
+
+
+def test_a_worker_that_dies_before_its_point_begins_is_not_the_points_fault(evil, evaluator):
+    """The random numbers are seeded between the two points: what fails there is of the first one."""
+    server = evaluator(evil("random.seed = None"))
+    assert server.statuses([[1, 1], [2, 0], [3, 0]]) == ["OK", "OK", "OK"]
+
+
+def test_an_evaluator_without_its_scratch_folder_ends(evil, evaluator):
+    server = evaluator(evil(), workers=2)
+    assert server.statuses([[1, 0]]) == ["OK"]
+    (root,) = server.scratch()
+    shutil.rmtree(root)
+    assert set(server.statuses([[1, 0]] * 4)) <= {"OK", "CANCELLED"}
+    assert server.process.wait(20) == 5
+    assert f"{root}, the folder of its scratch files, was removed" in server.log.read_text()
+
+
+def test_the_kernel_ends_workers_before_the_evaluator(evil, evaluator):
+    server = evaluator(evil("return float(Path('/proc/self/oom_score_adj').read_text())"))
+    (score,) = values(server, [[0, 1]])
+    assert score >= 500

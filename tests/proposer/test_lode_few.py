@@ -1,0 +1,66 @@
+"""Few evaluations: LODE asks for few points at a time, so that each uses what the others showed."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.search.problems import PROBLEMS
+from proposer.drive import drive
+from proposer.space import Space
+from proposer.strategies.lode import strategy as lode
+from proposer.strategies.lode.settings import LodeSettings, batch_of
+from proposer.strategies.lode.strategy import Lode
+from proposer.target import Target
+from scanspec import Variable, read_scan_file
+
+FILE = """setup: {{type: LODE{setup}}}
+variables: {{x: {{range: [0, 1]}}}}
+codes: {{c: {{function: 'm:f', observables: {{y: {{mean: 0.5, sigma: 0.1}}}}}}}}
+networks: {{threshold_value: 1{networks}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("setup", "networks", "batch"),
+    [
+        ("", "", 200),
+        (", max_evaluations: 100", "", 8),
+        (", max_evaluations: 300", "", 10),
+        (", max_evaluations: 100000", "", 200),
+        (", max_evaluations: 300", ", points_per_iteration: 64", 64),
+    ],
+)
+def test_the_file_says_how_few_there_are(tmp_path: Path, setup: str, networks: str, batch: int) -> None:
+    (tmp_path / "scan.yaml").write_text(FILE.format(setup=setup, networks=networks))
+    settings = LodeSettings.read(read_scan_file(tmp_path / "scan.yaml"))
+    assert settings.points_per_iteration == batch
+    assert settings.evaluations == float(setup.rpartition(" ")[2] or "inf")
+
+
+@pytest.mark.parametrize("dim", [1, 3, 8, 20])
+def test_the_start_is_at_most_a_quarter(dim: int) -> None:
+    space = Space([Variable(f"x{i}", 0.0, 1.0) for i in range(dim)])
+    strategy = Lode(space, LodeSettings(Target(1.0), 10, evaluations=300), 1, [])
+    origins = [origin for _ in range(12) if (batch := strategy.ask()) for origin in batch.origins]
+    assert strategy.start_points <= 75
+    assert origins.count("start") == len(origins) > strategy.start_points  # nothing came back
+
+
+@pytest.mark.slow
+def test_a_search_that_knows_finds_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lode, "PARTICLES", 200)
+    problem = PROBLEMS["multi8d"]
+
+    def good(settings: LodeSettings) -> int:
+        found = np.empty(0)
+        for told, _ in drive(Lode(problem.space(), settings, 2, problem.scored()), problem.backend(), problem.space()):
+            found = np.concatenate([found, told.nll])
+            if len(found) >= 200:
+                return int((found[:200] < problem.threshold).sum())
+        raise AssertionError("it ended early")
+
+    target = Target(problem.threshold)
+    knows = good(LodeSettings(target, batch_of(200), evaluations=200))
+    assert knows > 1.2 * good(LodeSettings(target))
+    assert knows > 50

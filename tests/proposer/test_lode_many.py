@@ -1,0 +1,92 @@
+"""Many outputs: only what decides is conditioned on all points, and fits know their own gradients."""
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.search.many import DIM, Many
+from proposer.strategies.lode.energy import EnergyOfObservables, ScoredObservable
+from proposer.strategies.lode.matern import likelihood
+from proposer.strategies.lode.observables import LEAST_POINTS, OfObservables
+from proposer.strategies.lode.points import Known, Points
+from proposer.target import Target
+from proposer.types import Floats
+from scanspec import Kind, Likelihood, losses_and_nll
+from tests.proposer.answered import told_of
+
+OUTPUTS = 8
+GAUSS = [Likelihood(Kind.GAUSS, 0.1 * j, 0.2) for j in range(OUTPUTS)]
+
+
+def observe(u: Floats, rng: np.random.Generator) -> Floats:
+    """Smooth ones, and the last, which is noisy."""
+    y = np.stack([np.sin(u @ [1.0, 0.1 * j, 0.5]) - 0.5 + 0.1 * j for j in range(OUTPUTS)], axis=1)
+    y[:, -1] += 0.05 * rng.standard_normal(len(u))
+    return np.asarray(y)
+
+
+def known(n: int) -> tuple[EnergyOfObservables, Known]:
+    rng = np.random.default_rng(1)
+    scored = EnergyOfObservables([ScoredObservable(f"y{j}", one) for j, one in enumerate(GAUSS)], Target(4.0))
+    points, u = Points(np.arange(3), scored, Target(4.0)), rng.random((n, 3))
+    y = observe(u, rng)
+    points.add(told_of(u, losses_and_nll(GAUSS, y)[1], y))
+    return scored, points.known()
+
+
+def test_gradients_of_the_likelihood_are_those_of_its_formula() -> None:
+    rng = np.random.default_rng(2)
+    x, t = torch.from_numpy(rng.uniform(-1, 1, (60, 4))), torch.from_numpy(rng.standard_normal((60, 1)))
+    parameters = [torch.tensor(part, dtype=torch.float64) for part in ([0.1, 0.5, -0.3, 1.0], 0.3, 0.02)]
+    scales, amplitude, noise = (part.clone().requires_grad_(True) for part in parameters)
+    square = 5.0 * ((x[:, None] - x) / scales.exp()).square().sum(dim=2)
+    r = square.clamp(min=1e-12).sqrt()
+    covariance = amplitude.exp() * (1 + r + square / 3) * torch.exp(-r) + noise * torch.eye(60, dtype=torch.float64)
+    formula = 0.5 * (t.T @ torch.linalg.solve(covariance, t)).sum() + 0.5 * torch.logdet(covariance)
+    expected = (formula.detach(), *torch.autograd.grad(formula, (scales, amplitude, noise)))
+    scales, amplitude, noise = parameters
+    found = likelihood(x, t, scales, amplitude, noise)
+    assert found is not None
+    for mine, its in zip(found, expected, strict=True):
+        torch.testing.assert_close(mine, its, rtol=1e-7, atol=1e-7)
+    assert likelihood(x * 0.0, t, scales, amplitude, torch.tensor(-1.0)) is None
+
+
+def test_only_outputs_that_decide_are_conditioned_on_all_points() -> None:
+    scored, points = known(400)
+    surrogate = OfObservables(3, scored, lambda u: 2.0 * u - 1.0)
+    surrogate.fit(points, np.random.default_rng(3))
+    sizes = [part.shape[1] for part in surrogate._values._data]
+    assert sizes == [LEAST_POINTS // 3] * (OUTPUTS - 1) + [LEAST_POINTS]
+    new = np.random.default_rng(4).random((300, 3))
+    y = observe(new, np.random.default_rng(5))
+    predicted = surrogate.observables(new)
+    assert predicted is not None
+    error = np.sqrt(((predicted - y)[:, :-1] ** 2).mean(axis=0))
+    assert error.max() < 0.03 * 0.2  # sigmas
+    # what a third predicts so well is not learned again either
+    before = surrogate.to_arrays()["values/scales"].copy()
+    surrogate._learned_from = 0
+    surrogate.fit(points, np.random.default_rng(6))
+    moved = (surrogate.to_arrays()["values/scales"] != before).any(axis=1)
+    assert moved.tolist() == [False] * (OUTPUTS - 1) + [True]
+
+
+def test_a_model_that_goes_on_from_a_checkpoint_knows_which_these_are() -> None:
+    scored, points = known(400)
+    one, other = (OfObservables(3, scored, lambda u: 2.0 * u - 1.0) for _ in range(2))
+    one.fit(points, np.random.default_rng(3))
+    other.load(one.to_arrays())
+    _, more = known(500)
+    one.fit(more, np.random.default_rng(7))
+    other.fit(more, np.random.default_rng(7))
+    u = np.random.default_rng(8).random((50, 3))
+    assert np.array_equal(one.members(u), other.members(u))
+
+
+@pytest.mark.parametrize("outputs", [25, 60])
+def test_the_benchmark_has_a_point_that_keeps_everything(outputs: int) -> None:
+    of = Many(outputs, 0.3)
+    assert len(of.likelihoods) == outputs == of(np.full((1, DIM), 0.5)).shape[1]
+    centre = of.centre[None]
+    assert losses_and_nll(of.likelihoods, of(centre))[1][0] < 0.04 * outputs

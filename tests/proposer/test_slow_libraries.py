@@ -1,0 +1,60 @@
+"""Commands that need no networks and no tables do not wait for the libraries that are slow to load."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from proposer.strategies.choice import TYPES
+from tests.proposer.runs import make_run
+
+SLOW = {"torch", "scipy", "pandas", "matplotlib", "sklearn", "bokeh"}
+
+SCAN = """\
+setup: {{type: {type}, run_name: a}}
+variables: {{x: {{range: [0, 1], steps: 5}}, y: {{range: [1, 100], prior: log-uniform, steps: 5}}}}
+codes: {{toy: {{function: toy:f, observables: {{z: {{mean: 1, sigma: 0.1}}}}}}}}
+"""
+
+COMMANDS = """\
+import sys
+from proposer.__main__ import main
+for arguments in {commands!r}:
+    assert main(arguments) == 0, arguments
+"""
+
+DRAWS = """\
+import sys, proposer
+problem = proposer.Problem(
+    variables={{"x": (0, 1)}}, observables={{"y": (0.5, 1)}}, code=lambda point: {{"y": point["x"]}},
+    threshold=2, points=5, setup={{"type": "SOBOL"}},
+)
+proposer.scan(problem, folder={folder!r}, workers=1, quiet=True, report=False)
+"""
+
+
+def loaded(program: str) -> set[str]:
+    """Which of the libraries a program has loaded when it ends."""
+    program += f"print(*({SLOW!r} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.splitlines()[-1].split())
+
+
+def test_check_reads_files_of_every_type_without_them(tmp_path: Path) -> None:
+    files = [tmp_path / f"{name}.yaml" for name in TYPES if name != "READ_CSV"]  # that needs a table, and so pandas
+    for file in files:
+        file.write_text(SCAN.format(type=file.stem))
+    assert loaded(COMMANDS.format(commands=[["check", str(file)] for file in files])) == set()
+
+
+def test_status_shows_a_run_without_them(tmp_path: Path) -> None:
+    folder = str(make_run(tmp_path / "run"))
+    assert loaded(COMMANDS.format(commands=[["status", folder], ["status", folder, "--json"]])) == set()
+
+
+def test_a_scan_that_does_not_learn_loads_no_networks_and_one_without_pictures_does_not_load_them(
+    tmp_path: Path,
+) -> None:
+    assert not loaded(DRAWS.format(folder=str(tmp_path / "run"))) & {"torch", "sklearn", "matplotlib", "bokeh"}
