@@ -12,6 +12,7 @@ from typing import Any
 
 import grpc
 import numpy as np
+from google.protobuf.message import DecodeError
 
 from evaluator.description import MAX_BATCH
 from evaluator.executors.job import Job
@@ -91,6 +92,8 @@ class Stream:
                         self._submit(self._points(request))
         except BadRequest as error:
             self.fault = type(error), str(error)
+        except DecodeError:
+            self.fault = BadRequest, "a message is none of the contract's: its bytes cannot be read"
 
     def _check_counts(self, request: pb.EvaluateRequest) -> None:
         """Checks the counts. This comes first because it is cheap for any number of points."""
@@ -99,6 +102,8 @@ class Stream:
             if request.HasField("spectra_below_nll"):
                 self._spectra_below = request.spectra_below_nll
             self.run, self.trace = printable(request.run[:LONGEST_RUN]), request.trace
+        elif request.parameters and self._columns(request) != self._order:
+            raise BadRequest("a later message has the parameters in another order than the first one of the stream")
         count, width = len(request.point_ids), len(self._order)
         if count > MAX_BATCH:
             raise TooMuch(f"a batch of {count} points is larger than {MAX_BATCH}")

@@ -138,6 +138,24 @@ def shared(tmp_path_factory):
     server.close()
 
 
+def test_later_parameters_are_those_of_the_first_message(shared):
+    first = pb.EvaluateRequest(parameters=["x", "pause"], point_ids=[1], values=[3.0, 0.0])
+    same = pb.EvaluateRequest(parameters=["x", "pause"], point_ids=[2], values=[4.0, 0.0])
+    assert sum(len(response.results) for response in shared.stub.Evaluate(iter([first, same]), timeout=20)) == 2
+    other = pb.EvaluateRequest(parameters=["pause", "x"], point_ids=[2], values=[0.0, 4.0])
+    with pytest.raises(grpc.RpcError, match="another order than the first one") as error:
+        list(shared.stub.Evaluate(iter([first, other]), timeout=20))
+    assert error.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_bytes_that_are_no_message_are_refused_without_a_traceback(shared):
+    raw = shared.channel.stream_stream("/lodescan.v1.EvaluationService/Evaluate")
+    with pytest.raises(grpc.RpcError, match="its bytes cannot be read") as error:
+        list(raw(iter([b"\xff" * 100]), timeout=20))
+    assert error.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "Traceback" not in shared.log.read_text()
+
+
 def test_an_id_that_runs_cannot_be_used_again(shared):
     requests = [shared.request([[1.0, 100.0]]), shared.request([[1.0, 0.0]], names=[])]
     with pytest.raises(grpc.RpcError) as caught:
