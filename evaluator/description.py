@@ -72,6 +72,12 @@ def describe(chain: Chain, concurrency: int) -> pb.DescribeResponse:
     )
 
 
+def digest_of(chain: Chain) -> str:
+    """What machines of a cluster compare: digests of the codes, the likelihood, and the scan file with its limits."""
+    described, text = describe(chain, 1), hashlib.sha256(chain.scan.text.encode()).hexdigest()
+    return f"{described.physics_digest} {described.likelihood_digest} {text}"
+
+
 def _call(code: CodeSpec) -> pb.Call:
     way, called = call_of(code.section, code.name)
     return pb.Call(code=code.name, way=way, called=called)

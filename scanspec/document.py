@@ -57,6 +57,8 @@ class Section:
             return
         if key not in keys.known:
             hint = getattr(self._content, "hints", {}).get(key) or closest(key, keys.known)
+            if self._content[key] is None and str(key).endswith(")"):  # {function: log(x, 10)}
+                hint = "; within { } a text with a comma needs quotes"
             where = f" in {self.path}" if self.path else ""
             raise self.error(f"unknown key {key!r}{where}{hint}", key)
         self._found[str(key)] = key

@@ -111,7 +111,11 @@ def read_variable(section: Section, name: str) -> Variable:
     elif "prior" in entry:
         kind = _prior_kind(entry, "prior")
         if kind is PriorKind.NORMAL:
-            raise entry.wrong("prior", "a mapping for a normal prior: {type: normal, mean: ..., sigma: ...}")
+            raise entry.error(
+                f"{entry.path}: a normal prior needs its constants, in a mapping: "
+                f"{entry.spelling('prior')}: {{type: normal, mean: ..., sigma: ...}}",
+                "prior",
+            )
     values = _read_values(entry)
     if values:
         low, high = min(values), max(values)

@@ -25,7 +25,8 @@ try:
 except ImportError as error:
     raise ConfigurationError(f"--executor dask needs the extra `dask` ({error})") from error
 
-from evaluator.executors.dask_worker import close_pool, digest_of, end, evaluate, prepare
+from evaluator.description import digest_of
+from evaluator.executors.dask_worker import close_pool, end, evaluate, prepare
 
 CONNECT = 10.0
 """Seconds within which a scheduler must answer."""

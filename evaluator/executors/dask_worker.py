@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import hashlib
 import multiprocessing
 import threading
 from collections.abc import Sequence
@@ -13,17 +12,11 @@ from typing import Any
 import distributed
 
 from evaluator.chain import Chain
-from evaluator.description import describe
+from evaluator.description import digest_of
 from evaluator.errors import ConfigurationError, PhysicsChanged
 from evaluator.executors.job import Job
 from evaluator.executors.processes import ProcessExecutor
 from evaluator.scan import read_scan
-
-
-def digest_of(chain: Chain) -> str:
-    """The digests of the codes, the likelihood and the scan file, whose time limits the pool keeps."""
-    described, text = describe(chain, 1), hashlib.sha256(chain.scan.text.encode()).hexdigest()
-    return f"{described.physics_digest} {described.likelihood_digest} {text}"
 
 
 class _Pool:

@@ -204,7 +204,9 @@ class Worker:
         return more
 
     def _try_together(self, group: list[Job]) -> bool:
-        """Works on several points. Returns False, with none of them ended, when the worker died."""
+        """Works on several points. Returns False, with the group being those that are not answered, when the worker
+        died.
+        """
         try:
             outcomes = self._ask(group)
         except EvaluatorLost:
@@ -241,11 +243,13 @@ class Worker:
         return outcome
 
     def _ask(self, group: list[Job]) -> list[Outcome] | None:
-        """Hands points to the worker and waits for its message; None when the message is not an answer.
+        """Hands points to the worker and waits for its answers; None when it does not give all. Those that come early
+        end their jobs, which the group loses.
 
         Raises PhysicsChanged when the answers may belong to another digest.
         """
         self._step, self._late, self._overran = 0, False, False
+        asked, together = len(group), 0.0  # seconds
         free_before = self._shared.scratch.free()
         if not self._begin(group):
             return None
@@ -266,12 +270,17 @@ class Worker:
                 request, answer = self._pipe.recv()
             except (EOFError, OSError):
                 return None
-            if request != self._requests or (isinstance(answer, list) and len(answer) != len(group)):
+            if request != self._requests or (isinstance(answer, list) and not 0 < len(answer) <= len(group)):
                 raise RuntimeError("it has answered about other points")
             if isinstance(answer, list):
                 shared.watch.look(after_point=True)
                 # of the codes alone: on a busy machine the way to the worker takes longest, which a group saves
-                seconds = sum(sum(outcome.seconds) for outcome in answer) / len(group)
+                together += sum(sum(outcome.seconds) for outcome in answer)
+                if len(answer) < len(group):
+                    self._answer_first(group, answer)
+                    limit = Countdown(shared.limits[0])
+                    continue
+                seconds = together / asked
                 self._seconds = seconds if math.isinf(self._seconds) else 0.8 * self._seconds + 0.2 * seconds
                 return answer
             if isinstance(answer, str):
@@ -281,6 +290,14 @@ class Worker:
             limit = Countdown(shared.limits[self._step])
         self._late = True
         return None
+
+    def _answer_first(self, group: list[Job], outcomes: list[Outcome]) -> None:
+        """Ends the first jobs of a group, which they belong to no longer."""
+        first = group[: len(outcomes)]
+        with self._lock:
+            del group[: len(outcomes)]
+        for job, outcome in zip(first, outcomes, strict=True):
+            job.finish(outcome)
 
     def _begin(self, group: list[Job]) -> bool:
         """Gives points to a live worker; False when no time is left for them."""

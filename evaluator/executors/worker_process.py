@@ -6,6 +6,8 @@ import gc
 import os
 import shutil
 import signal
+import threading
+import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -23,12 +25,63 @@ from scanspec import ScanFile, ScanFileError
 PRELOAD = "LODESCAN_PRELOAD"
 """Environment variable for `evaluator.executors.preload`: the scan file's folder, then the physics modules."""
 
-
 LONGEST_PATH = 1000  # characters, of a scratch folder
+
+EARLY = 0.02
+"""Seconds after which the outcomes of points that came together are sent, though others of them still run."""
+
+
+class _Answers:
+    """The outcomes of points that came in one message. They are sent together, but those of quick points do not wait
+    for a slow one that came with them, and are not lost where it takes the process down.
+    """
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe, self._lock = pipe, threading.Lock()
+        self._request, self._began, self._points, self._sent = 0, 0.0, 0, 0
+        self._outcomes: list[Outcome] = []
+        self._several = threading.Event()  # several points run
+        self._sender: threading.Thread | None = None
+
+    def begin(self, request: int, points: int) -> list[Outcome]:
+        """The list to which the outcomes of so many points are to be added."""
+        with self._lock:
+            self._request, self._began, self._points = request, time.monotonic(), points
+            self._sent, self._outcomes = 0, []
+        if points > 1:
+            self._several.set()
+            if self._sender is None:  # most codes never need it
+                self._sender = threading.Thread(target=self._send_early, name="answers", daemon=True)
+                self._sender.start()
+        return self._outcomes
+
+    def say(self, what: str | int) -> None:
+        """Sends something else about these points."""
+        with self._lock:
+            self._pipe.send((self._request, what))
+
+    def end(self) -> None:
+        """Sends what is left, at least the last one: with it the worker is ready for other points."""
+        self._several.clear()
+        with self._lock:
+            self._send(self._points)
+
+    def _send(self, most: int) -> None:
+        if unsent := self._outcomes[self._sent : most]:
+            self._pipe.send((self._request, unsent))
+            self._sent += len(unsent)
+
+    def _send_early(self) -> None:
+        while self._several.wait():
+            time.sleep(EARLY)
+            with self._lock:
+                if self._several.is_set() and time.monotonic() - self._began >= EARLY:
+                    self._send(self._points - 1)
 
 
 def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, mark: str, workers: int) -> None:
-    """Answers each numbered list of points with its number and their Outcomes until the pipe closes.
+    """Answers each numbered list of points with its number and their Outcomes, in one message or more, until the pipe
+    closes.
 
     First it loads the codes and says None, or what is wrong. While it works on a point that came
     alone it sends the number of each code, but the first, that it comes to. What the user should hear it sends as
@@ -58,8 +111,8 @@ def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, m
     if memory := memory_of_process([step.code for step in chain.steps]):
         limit_memory(memory)
     deadline.prepare()
-    request = 0
-    children = Children(lambda text: pipe.send((request, text)))
+    answers = _Answers(pipe)
+    children = Children(answers.say)
     surroundings = Surroundings(scan.folder, workers) if runs_functions(chain) else None
     gc.collect()
     gc.freeze()  # what is loaded stays, and is not looked through again
@@ -69,17 +122,13 @@ def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, m
             request, points = pipe.recv()
         except EOFError:
             return
-        outcomes: list[Outcome] = []
-        worn = ""
-
-        def on_step(step: int, request: int = request) -> None:
-            pipe.send((request, step))
-
+        outcomes, worn = answers.begin(request, len(points)), ""
+        on_step = answers.say if len(points) == 1 else None
         for point_id, variables, folder, spectra_below in points:
             if surroundings is not None:
                 surroundings.seed(point_id, variables)
             os.pwrite(progress, f"{folder:<{LONGEST_PATH}}".encode(), 0)
-            outcomes.append(chain.evaluate(variables, folder, on_step if len(points) == 1 else None, spectra_below))
+            outcomes.append(chain.evaluate(variables, folder, on_step, spectra_below))
             if surroundings is not None:
                 surroundings.restore()
                 worn = worn or surroundings.worn()
@@ -87,7 +136,7 @@ def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, m
                 shutil.rmtree(folder, ignore_errors=True)
             os.ftruncate(descriptor, 0)  # what one point printed must not fill the disk over a long scan
         if worn:
-            pipe.send((request, f"a function {worn}, so its worker process is replaced now and then"))
-        pipe.send((request, outcomes))
+            answers.say(f"a function {worn}, so its worker process is replaced now and then")
+        answers.end()
         if worn:
             os._exit(0)  # threads may be left, for which an orderly end would wait

@@ -47,7 +47,7 @@ def sample(seen: Seen) -> Mask:
         return seen.independent
     found: Mask = seen.independent & (
         seen.batches < seen.first_open
-    )  # the points still out may be those that take long
+    )  # the points that have no answer yet may be those that take long
     return found
 
 

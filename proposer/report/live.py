@@ -30,7 +30,7 @@ BUDGET = 5_000_000
 
 _TOOLS = "pan,wheel_zoom,box_zoom,reset"
 _BRUSHES = "pan,wheel_zoom,box_zoom,box_select,lasso_select,reset"
-_BYTES = 16 / 3  # of a number with single precision in base64
+_BYTES = 16 / 3  # length in base64 of a number in single precision
 _FORM = """select.bk-input { background: var(--raised); color: var(--text); border-color: var(--soft); }
 label { color: var(--text); }"""
 _DASHES = ("solid", "dashed", "dotdash", "dotted")
@@ -45,7 +45,7 @@ class Live:
         most = int(BUDGET / (_BYTES * (len(self.names) + 2)))
         rows = np.arange(len(table.kind))
         self.left_out = max(len(rows) - most, 0)
-        if self.left_out:  # others before good ones, and of each an even choice
+        if self.left_out:  # bad points are left out before good ones; of both, an even choice remains
             others, good = rows[table.kind < 2], rows[table.kind == 2]
             kept = min(len(good), max(most - len(others), most * 2 // 3))
             rows = np.concatenate([_thin(others, most - kept), _thin(good, kept)])

@@ -86,7 +86,7 @@ def page(head: Head, sections: Sequence[Section], lives: Sequence[Live], drawn: 
             )
         made.append({"name": section.name, "title": section.title, "parts": parts})
     document = Document()
-    with document.models.freeze():  # else each root would look through all that are there
+    with document.models.freeze():  # otherwise each root would search all models of the document
         for root in roots.values():
             document.add_root(root)
     scripts, elements = components(roots) if roots else ("", {})

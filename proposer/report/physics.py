@@ -23,7 +23,7 @@ MOST = 25
 MOST_CELLS = 16
 """Rows and columns of the picture of correlations."""
 
-_FAR = 20.0  # pulls beyond are drawn there
+_FAR = 20.0  # a larger pull is drawn at this value
 
 
 def pulls(seen: Seen) -> Part:
@@ -237,7 +237,7 @@ def ranks_correlation(values: Floats) -> Floats:
 
 
 def _ranks(values: Floats) -> Floats:
-    """The rank of each value, shape (n,), equal ones with the mean of theirs, as `scipy.stats.rankdata`; to load
+    """The rank of each value, shape (n,); equal values share their mean rank, as in `scipy.stats.rankdata`; to load
     scipy.stats takes longer than to draw a picture.
     """
     _, place, count = np.unique(values, return_inverse=True, return_counts=True)

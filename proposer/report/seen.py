@@ -160,7 +160,7 @@ def see(folder: Path) -> Seen:
         meta = dataset.meta()
         if "variables" not in meta:
             raise DatasetError(f"{folder}: the run has not started yet, so there is nothing to report", next_step=START)
-        first_open = dataset.first_open_batch()  # before the points: answers may come meanwhile
+        first_open = dataset.first_open_batch()  # read before the points, because answers may come in the meantime
         parts, asked, stored = list(dataset.results()), dataset.count_pending(), dataset.columns
     if not parts:
         raise DatasetError(f"{folder}: no point has an answer yet, so there is nothing to report", next_step=WAIT)

@@ -17,7 +17,7 @@ from proposer.types import Status
 MOST_REASONS = 12
 """Rows of the table of reasons."""
 
-_CLEAR = 0.15  # Kolmogorov's distance from which on it is worth a word
+_CLEAR = 0.15  # a Kolmogorov distance above this is reported
 
 
 def trouble(seen: Seen, table: Table) -> Part:

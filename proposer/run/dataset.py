@@ -101,8 +101,6 @@ class Dataset(Stored):
             if last < asked or newest < batches or checkpoint[0] < batches:
                 raise Damaged("not every row is there")
             schema.read_meta(self._db)
-            if (found := self._db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-                raise Damaged(found.split("\n")[-1])
         self._last, self._newest = last, newest
 
     def close(self) -> None:

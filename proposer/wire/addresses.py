@@ -57,7 +57,7 @@ def read_place(text: str, security: Security) -> Place:
 def _resolve(name: Address) -> set[Address]:
     try:
         found = socket.getaddrinfo(name.host.strip("[]"), name.port, type=socket.SOCK_STREAM)
-    except OSError:  # nobody has that name now
+    except OSError:  # no address has that name now
         return set()
     hosts = {str(entry[4][0]) for entry in found}
     return {Address(f"[{host}]" if ":" in host else host, name.port) for host in hosts}
@@ -68,7 +68,7 @@ def _announced(folder: Path) -> set[Address]:
     found = set()
     try:
         files = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-    except OSError:  # the first evaluator makes it
+    except OSError:  # the first evaluator makes the folder
         return set()
     for file in files:
         try:

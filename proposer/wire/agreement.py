@@ -42,7 +42,7 @@ def disagreements(scan: ScanFile, description: Description) -> list[str]:
             found.append(
                 f"the window of {spec.name!r} is {spec.valid} in the scan file, {other.valid} at the evaluator"
             )
-        if spec.measurement is not None:  # its constants are the evaluator's
+        if spec.measurement is not None:  # the evaluator has its constants
             if other.likelihood.kind is Kind.OFF:
                 found.append(f"the evaluator has no measurement of {spec.name!r}, for which the scan file asks")
         elif clash := _other_likelihood(spec, other):
@@ -53,7 +53,7 @@ def disagreements(scan: ScanFile, description: Description) -> list[str]:
 
 
 def _other_likelihood(spec: ObservableSpec, other: Observable) -> str:
-    """In words, that an observable has another likelihood at the evaluator; empty where it has the same.
+    """Says in words that the evaluator has another likelihood for an observable; empty if both are the same.
 
     What a file calls -ln L may be a term there of which the evaluator says more, and of a kind that this side does not
     know no more can be compared.

@@ -36,7 +36,9 @@ def take_results(
             if point in points.asked_back:
                 points.given_back(point)
             elif point in work.rows and not points.is_out(point):
-                link.draining = link.draining or point not in points.moved  # going away: another one gets the point
+                link.draining = (
+                    link.draining or point not in points.moved
+                )  # the evaluator is going away: another one gets the point
                 again.append(point)
             points.moved.discard(point)
             continue
@@ -44,13 +46,13 @@ def take_results(
         seconds = sum(outcome.seconds)
         link.answer(point, seconds)
         if point not in work.rows:
-            continue  # another evaluator was quicker
+            continue  # another evaluator has answered it
         if result.status == pb.STATUS_KILLED:
             killed.append(point)
             if work.tried(point) < MOST_TRIES:
                 if point in points.asked_back:
                     points.given_back(point)
-                elif not points.is_out(point):  # it may still run at another evaluator
+                elif not points.is_out(point):  # another evaluator may still be running it
                     again.append(point)
                 continue
         points.times.append(seconds)
@@ -73,7 +75,7 @@ def _end_race(points: UnderWay, point: int) -> None:
     for other in points.links.values():
         if point in other.out:
             other.ask_back([point])
-            other.running.pop(point, None)  # nobody waits for it
+            other.running.pop(point, None)  # nobody waits for it any more
 
 
 def _say_that_it_strays(link: Link, point: int, say: Callable[[str], None]) -> None:

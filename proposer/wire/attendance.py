@@ -82,11 +82,11 @@ class Attendance:
             self._first.spectra_below_nll = purpose.spectra_below
         self._events: Events = queue.SimpleQueue()
         self._links: dict[Address, Link] = {}
-        self._there: dict[Address, str] | None = None  # addresses of now; None: nobody has looked yet
-        self._asked: set[Link] = set()  # links that have said something, or nothing in time
+        self._there: dict[Address, str] | None = None  # the addresses at the moment; None before the first look
+        self._asked: set[Link] = set()  # links that have answered, or whose time to answer is over
         self._refusals: dict[Link, Exception] = {}
         self._reference: Description | None = None
-        self._told: set[str] = set()  # what is said once, until an evaluator takes part again
+        self._told: set[str] = set()  # messages that are not repeated until an evaluator takes part again
         self._watch = Watch(self._places, lambda found: self._events.put((None, found)))
 
     def close(self) -> None:
@@ -115,7 +115,7 @@ class Attendance:
     def describe(self, wait: float, fits: Fits = anything) -> Description:
         """What the first evaluator that `fits` computes; all others must compute the same."""
         deadline = time.monotonic() + wait
-        first = time.monotonic() + ANSWERS + 1.0  # each is asked once, also where nobody is waited for
+        first = time.monotonic() + ANSWERS + 1.0  # each evaluator is asked once, even if the scan does not wait
         while self._reference is None:
             now = time.monotonic()
             everybody = self._there is not None and self._asked >= set(self._links.values())
@@ -278,7 +278,7 @@ class Attendance:
             lost = f"lost the evaluator at {link.address} ({gone.error.code().name.lower()})"
             self._say(f"{lost}; its points will be sent again")
         link.breaks += bool(link.out) or gone.error is not None
-        # Of one that is always at the same address, silence may be the network's: only a closed door is its end.
+        # At a fixed address, silence may be a fault of the network; only a refused connection means that it is gone.
         is_fixed = any(place.address == link.place for place in self._places)
         if link.breaks > MOST_BREAKS:
             text = f"the evaluator at {link.address} answers, but broke off {link.breaks} times before it gave a result"
@@ -317,7 +317,7 @@ class Attendance:
         link.leave(0.0 if link.breaks == 1 else LEFT_OUT if link in self._refusals else SOON)
 
     def _raise_or_say(self, wait: float, seconds: float) -> None:
-        """Nobody has been there for so many `seconds`: says so.
+        """Says that no evaluator has been there for so many `seconds`.
 
         Raises NoEvaluator after `wait` seconds, and EvaluatorRefused where all refuse.
         """

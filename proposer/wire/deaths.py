@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 
 class Deaths:
-    """The deaths of evaluators that no point is blamed for yet, and the points that are known to have ended one.
+    """Deaths of evaluators for which no point is blamed yet, and points that are known to have ended an evaluator.
 
     Each death is at most one point's. An evaluator works off its points in the order of sending, and its last answers
     may be lost with it, however many: any point that was out may have ended it, and of several that would have, the
@@ -15,7 +15,7 @@ class Deaths:
     """
 
     def __init__(self) -> None:
-        self._open: list[tuple[list[int], frozenset[int]]] = []  # the points that were out, and which may have begun
+        self._open: list[tuple[list[int], frozenset[int]]] = []  # points that were out; those that may have begun
         self._known: set[int] = set()
 
     def note(self, out: Sequence[int], unanswered: Collection[int], begun: Collection[int]) -> tuple[int, int] | None:

@@ -45,7 +45,7 @@ def _send_suspects(points: UnderWay, links: Sequence[Link]) -> Link | None:
         point = queue.popleft()
         if point not in points.work.rows:
             continue
-        if not points.deaths.is_suspect(point):  # another one was to blame
+        if not points.deaths.is_suspect(point):  # another point was to blame
             points.work.put_back([point])
         elif points.deaths.waits(point, out):
             later.append(point)
@@ -135,7 +135,7 @@ def slow_points(links: Sequence[Link], wanted: Collection[int], median: float, a
     since = time.monotonic() - max(SLOW * median, LEAST)
     slow = []
     for link in links:
-        for point, begun in link.running.items():  # in the order of their beginning
+        for point, begun in link.running.items():  # in the order in which they began
             if begun > since:
                 break
             if point in wanted:

@@ -13,7 +13,7 @@ from proposer.wire.under_way import UnderWay
 
 
 def send_again(points: UnderWay, link: Link, *, begun: Collection[int] = (), late: Collection[int] = ()) -> Received:
-    """What was out at a link is to be sent again.
+    """Points that were out at a link are to be sent again.
 
     `begun`: points that may have been running when its evaluator ended, perhaps because of one of them. `late`: points
     that have run for longer than any may. Both are tries of a point, as if its worker had been killed; after MOST_TRIES
@@ -43,7 +43,7 @@ def send_again(points: UnderWay, link: Link, *, begun: Collection[int] = (), lat
             again.append(point)
     points.work.done(outcome.id for outcome in outcomes)
     points.put_back(again)
-    if outcomes and not math.isnan(link.seconds):  # one that has never given a result may be at fault itself
+    if outcomes and not math.isnan(link.seconds):  # an evaluator that has never given a result may itself be at fault
         link.breaks = 0
     return Received(outcomes, killed)
 

@@ -146,7 +146,7 @@ _STATUS = {
     pb.STATUS_INVALID: Status.INVALID,
     pb.STATUS_FAILED: Status.FAILED,
     pb.STATUS_TIMED_OUT: Status.TIMED_OUT,
-    pb.STATUS_KILLED: Status.FAILED,  # for the last time
+    pb.STATUS_KILLED: Status.FAILED,  # it was killed at its last try
 }
 
 

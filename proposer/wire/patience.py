@@ -30,7 +30,7 @@ class Patience:
 
     def __init__(self, until: float, say: Callable[[str], None]) -> None:
         self._until, self._say = until, say
-        self._silent: dict[Link, float] = {}  # seconds of silence that are told next
+        self._silent: dict[Link, float] = {}  # seconds of silence at which the next message is due
 
     def left(self, links: Collection[Link], now: float) -> float:
         """Seconds until something is due; infinite without."""
@@ -73,7 +73,7 @@ class Patience:
             )
             return late
         silent = self._silent.get(link, SILENT)
-        if now < link.heard + silent / 2:  # it has answered meanwhile
+        if now < link.heard + silent / 2:  # it has answered in the meantime
             self._silent.pop(link, None)
         elif now >= link.heard + silent:
             self._say(

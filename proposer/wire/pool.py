@@ -60,7 +60,7 @@ class Pool(Attendance):
         while work.rows:
             now, links = time.monotonic(), list(self._links.values())
             somebody = any(link.ready and (link.out or not link.draining) for link in links)
-            # 1. When the time is over, ask back what has not begun, and wait a grace for what runs.
+            # 1. When the time is over, ask back the points that have not begun; wait a little for those that run.
             over = now >= until
             if over:
                 self.cancel(list(work.rows))
@@ -69,23 +69,23 @@ class Pool(Attendance):
                 if patience.is_over(links, now):
                     self._give_up_all()
                     return
-            # 2. Wait for an evaluator where there is none.
+            # 2. If there is no evaluator, wait for one.
             nobody_since = math.inf if somebody else min(now, nobody_since)
             if not somebody:
                 self._raise_or_say(wait, now - nobody_since)
-            # 3. Take back what should have been answered long ago.
+            # 3. Take back points that should have been answered long ago.
             for link in links:
                 if late := patience.overdue(link, now):
                     given_back = send_again(points, link, late=late)
                     link.leave(AGAIN)
                     yield given_back
-            # 4. Hand out what waits, and what is slow to a second evaluator.
+            # 4. Hand out the points that wait. Send slow points to a second evaluator, too.
             if not over:
                 hand_out(points)
                 rebalance(points)
                 if self._may_race:
                     race(points)
-            # 5. Take up what happens next.
+            # 5. Wait for the next event, and deal with it.
             due = min(patience.left(links, now), nobody_since + wait - now, self._next_race(links))
             received = self._next(due)
             if received is not None:
@@ -99,7 +99,7 @@ class Pool(Attendance):
             return Received()
         if link is not None:
             return self._take_up(link, event)
-        if event is None:  # somebody woke us
+        if event is None:  # only a wake-up call
             return Received()
         self._look(event)
         return None
@@ -112,7 +112,7 @@ class Pool(Attendance):
             self._consider(link, event, anything)
         elif isinstance(event, NoAnswer):
             self._not_described(link, event)
-        elif not link.ready:  # of a stream that was given up
+        elif not link.ready:  # the event is from a stream that was given up
             return None
         elif isinstance(event, Serving):
             self._takes_points(link, event)

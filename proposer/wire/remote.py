@@ -30,7 +30,7 @@ from proposer.wire.messages import BadDescription, clean, to_concurrency, to_des
 from proposer.wire.security import NotSecure, Security
 from scanspec import Address
 
-logging.getLogger("grpc").setLevel(logging.CRITICAL)  # its tracebacks of what cannot be read; we say it in words
+logging.getLogger("grpc").setLevel(logging.CRITICAL)  # it prints tracebacks; we say in words what is wrong
 
 WINDOW_SECONDS = 1.0
 """A worker is given, beside the point that it works on, as many as it works off in this time."""
@@ -42,8 +42,7 @@ MOST_AHEAD = 100_000
 """The most points without an answer that an evaluator is given, whatever it says of itself."""
 
 KEEPALIVE = 30.0
-"""Seconds of silence after which a connection is tested. A point may be silent for an hour; a dead machine is noticed
-in a minute. Not below what evaluators allow, 10 s."""
+"""Seconds of silence after which a connection is tested: a dead machine is noticed. Evaluators allow 10 or more."""
 
 REMEMBERED = 4.0
 """Seconds over which the points that come are counted."""
@@ -70,7 +69,7 @@ _OPTIONS = [
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
-    ("grpc.enable_http_proxy", 0),  # a proxy for the web is no way to an evaluator
+    ("grpc.enable_http_proxy", 0),  # evaluators are not reached through a web proxy
     ("grpc.max_receive_message_length", 64 * 2**20),
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 2_000),
@@ -84,15 +83,13 @@ FATAL = (
 )
 """Faults of the call itself, which no waiting mends."""
 
-SILENT = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
-"""Nobody answers."""
+SILENT = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)  # nobody answers
 
 NOBODY_LISTENS = ("Connection refused", "No such file or directory")
 """What gRPC says where a host, or the folder of a Unix socket, is there and no server is."""
 
 _CLOSE: Final = math.inf  # an order to a link's thread: end; another number: connect anew after so many seconds
 _NEXT: Final = -1.0  # open the stream, or read the next message
-
 
 Events = queue.SimpleQueue[tuple["Link | None", Any]]
 """What happened: an Event of a link, or something of the pool's own."""
@@ -107,18 +104,18 @@ class Link:
         self.description: Description | None = None  # of the evaluator that is there now
         self.ready = False  # its stream is open
         self.draining = False  # it takes no more points
-        self.why = ""  # it does not describe itself
-        self.strayed = False  # it has answered what it was not asked
-        self.breaks = 0  # in a row, without a result
+        self.why = ""  # why it does not describe itself
+        self.strayed = False  # it has answered a point that it was not asked for
+        self.breaks = 0  # broken streams in a row, without a result
         self.most: dict[int, int] = {}  # how many points may be out while this one is, where there is a limit
         self.out: dict[int, float] = {}
-        self.running: dict[int, float] = {}  # those that its workers have by now, and since when (time.monotonic)
+        self.running: dict[int, float] = {}  # the points that its workers have, and when each began (time.monotonic)
         self.queued: dict[int, None] = {}
         self.heard = time.monotonic()
         self.longest = 0.0  # seconds of a point, as it says, but no more than have gone by
         self.seconds = math.nan  # of a point, a running mean
         self.last = 0.0  # seconds of a point of the last message, the mean of all: one alone may have been held up
-        self._message = (0, 0.0)  # points of the message that is taken up, and their seconds
+        self._message = (0, 0.0)  # of the message that is being read: its points, and their seconds
         self._first = time.monotonic()
         self._busy = [0.0, 0.0]  # points answered, and the seconds that this took, while all workers had points
         self.place, self._events, self._security = address, events, security
@@ -132,7 +129,7 @@ class Link:
         self._reading = True
         threading.Thread(target=self._run, name=f"link {self.address}", daemon=True).start()
 
-    # What the pool's thread does
+    # Called in the pool's thread
 
     def open(self, first: pb.EvaluateRequest) -> None:
         """Opens the stream of points to the evaluator that has just described itself; `first` is what its first message
@@ -225,7 +222,7 @@ class Link:
         """
         if not self.seconds >= QUICK:
             return list(self.out)
-        if at < self.heard:  # what is out was sent to the one that came after it
+        if at < self.heard:  # the points that are out were sent to its successor
             return []
         rounds = 1 + math.ceil(FASTER * (at - self.heard) / self.seconds)
         return list(islice(self.out, self.concurrency * rounds))
@@ -283,13 +280,13 @@ class Link:
         seconds = max(self.last, 0.0 if math.isnan(self.seconds) else self.seconds, WINDOW_SECONDS / MOST_EACH)
         return math.ceil(self.concurrency * (1.0 + WINDOW_SECONDS / seconds))
 
-    # What its own thread does
+    # Called in the link's own thread
 
     def _run(self) -> None:
         while True:
             try:
                 channel = self._security.channel(self.place, self.options)
-            except NotSecure as error:  # files that are just being replaced, say
+            except NotSecure as error:  # for example, files that are being replaced at this moment
                 self._post(NoAnswer("", str(error), may_mend=True))
                 order = self._orders.get()
             else:
@@ -368,9 +365,7 @@ class Link:
             return NoAnswer("" if error.code() in SILENT else details(error), refused=refused)
 
     def _ask_at_last(self, describe: Any) -> Description | NoAnswer:
-        """What is there now that a stream has broken; the first that is heard may come from the connection that broke
-        too.
-        """
+        """What is there now that a stream has broken. The first answer may still come from the broken connection."""
         end = time.monotonic() + AT_LAST
         while True:
             answer = self._ask(describe, max(end - time.monotonic(), PAUSE))

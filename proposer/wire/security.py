@@ -62,7 +62,7 @@ class Security:
 
     def channel(self, address: Address, options: Sequence[tuple[str, Any]]) -> grpc.Channel:
         """A new channel. It keeps the files as they are now: see `stamp`. Raises NotSecure."""
-        if self.ca is None or address.path:  # a Unix socket is this user's alone
+        if self.ca is None or address.path:  # only this user can reach a Unix socket
             return grpc.insecure_channel(address.target, options)
         self.handshake.context()  # says what is wrong with the files
         try:
@@ -85,7 +85,7 @@ class Security:
             if path is not None:
                 try:
                     status = path.stat()
-                except OSError:  # just being replaced
+                except OSError:  # the file is being replaced
                     continue
                 found.append((status.st_mtime_ns, status.st_size, status.st_ino))
         return tuple(found)
@@ -116,7 +116,7 @@ def read_token(path: Path) -> str:
         raise NotSecure(f"--token-file {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise NotSecure(f"--token-file {path}: a token is one word of ASCII characters") from error
-    # a Secret that Kubernetes mounts is root's, and readable by the group of the pod
+    # a Secret that Kubernetes mounts belongs to root, and the group of the pod can read it
     is_mounted = status.st_uid == 0 != os.geteuid()
     if stat.S_IMODE(status.st_mode) & (0o037 if is_mounted else 0o077):
         raise NotSecure(f"--token-file {path}: others can read it; `chmod 600 {path}`, and make a new token")
@@ -132,6 +132,6 @@ class _Token(grpc.AuthMetadataPlugin):
         self._path, self._token = path, read_token(path)
 
     def __call__(self, context: Any, callback: Any) -> None:
-        with contextlib.suppress(NotSecure):  # just being replaced: the old one serves
+        with contextlib.suppress(NotSecure):  # the file is being replaced: the old one is still good
             self._token = read_token(self._path)
         callback((("authorization", f"Bearer {self._token}"),), None)

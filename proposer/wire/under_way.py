@@ -19,12 +19,12 @@ class UnderWay:
 
     def __init__(self, links: Mapping[Address, Link]) -> None:
         self.links, self.work = links, Work([])
-        self.asked_back: set[int] = set()  # wanted no longer, and still out
-        self.moved: set[int] = set()  # asked back, to be sent to another evaluator
+        self.asked_back: set[int] = set()  # no longer wanted, but still out
+        self.moved: set[int] = set()  # asked back, in order to go to another evaluator
         self.twice: set[int] = set()  # out at two evaluators
         self.deaths = Deaths()  # of evaluators, and who may be to blame
         self.suspects: deque[int] = deque()  # those that wait
-        self.last_at: dict[int, Address] = {}  # where a point has last ended an evaluator
+        self.last_at: dict[int, Address] = {}  # the evaluator that a point has ended most recently
         self.times: deque[float] = deque(maxlen=REMEMBERED)  # seconds of the last points that were answered
 
     def begin(self, work: Work) -> None:
@@ -55,7 +55,7 @@ class UnderWay:
             self.work.done([point])
 
     def cancel(self, points: Collection[int]) -> None:
-        """These points are wanted no longer: what has not begun is given up, what runs is answered yet.
+        """These points are no longer wanted. Those that have not begun are given up; the others are still answered.
 
         Evaluators are asked once for what they have, and return other points that have not begun too: these are sent
         again.
@@ -69,9 +69,9 @@ class UnderWay:
             work.done([point])
         new = unwanted - self.asked_back
         for link in self.links.values():
-            mine = link.out.keys() & work.rows.keys()  # the rest was answered elsewhere
+            mine = link.out.keys() & work.rows.keys()  # the other points were answered elsewhere
             if new.isdisjoint(mine):
                 continue
-            link.ask_back_waiting()  # by their numbers, those that run would be ended
+            link.ask_back_waiting()  # a request that lists points would also end those that are running
             self.asked_back.update(mine & unwanted)
             self.moved.update(mine - unwanted)

@@ -3,10 +3,8 @@
 import pytest
 
 from evaluator.chain import Chain
-from evaluator.executors.dask_worker import digest_of
+from evaluator.description import digest_of
 from evaluator.scan import read_scan
-
-pytestmark = pytest.mark.physics(environment="dask")
 
 SCAN = """\
 variables: {x: [0, 10]}

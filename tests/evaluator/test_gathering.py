@@ -44,6 +44,46 @@ def test_a_result_waits_for_nothing_when_every_other_point_runs(slow):
     assert sizes(slow(before=LINGERS), [[1.0, 0.0], [1.0, 0.3]]) == [1, 1]
 
 
+GATED = """
+import os
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+LOG = os.open(HERE / "log", os.O_CREAT | os.O_APPEND | os.O_WRONLY)
+
+
+def y(point):
+    x = point["x"]
+    os.write(LOG, f"{x:g}\\n".encode())
+    if x == GATE:
+        while not (HERE / "gate").exists():
+            time.sleep(0.01)
+        try:
+            (HERE / "died").mkdir()
+        except FileExistsError:
+            return {"y": x}
+        os._exit(1)
+    return {"y": x}
+"""
+
+
+def test_quick_points_wait_for_no_slow_one_that_came_with_them(scan_file, evaluator, tmp_path):
+    """Nor are they evaluated again where it takes the worker down."""
+    gate = 300
+    scan = "variables: {x: [-1000, 1000]}\ncodes: {toy: {function: 'toy:y', observables: {y: {mean: 1, sigma: 2}}}}\n"
+    server = evaluator(scan_file(scan, toy__py=GATED.replace("GATE", str(gate))), workers=1)
+    assert server.statuses([[-1.0]] * 200) == ["OK"] * 200  # by now they go to the worker in groups
+    found = []
+    for response in server.stub.Evaluate(iter([server.request([[x] for x in range(gate + 20)])]), timeout=30):
+        found += [(result.point_id, result.status) for result in response.results]
+        if len(found) == gate:
+            (tmp_path / "gate").touch()
+    assert sorted(found) == [(x, pb.STATUS_OK) for x in range(gate + 20)]
+    begun = [int(word) for word in (tmp_path / "log").read_text().split()]
+    assert [x for x in begun if x >= 0] == [*range(gate + 1), *range(gate, gate + 20)]
+
+
 def test_quick_points_go_to_a_worker_together_however_long_the_way_there_takes(slow):
     """As on a machine that is busy with other evaluators."""
     server = slow(before=SLOW_WAY)

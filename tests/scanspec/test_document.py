@@ -203,6 +203,7 @@ def test_names_and_texts_are_taken_as_written(read):
         (YAML.replace("[0, 10]", "[- 5, 10]"), ["line 4", "needs quotes"]),
         (YAML.replace("sigma: 2}", "sigma: 2, unit: !GeV}"), ["line 9", "needs quotes"]),
         (YAML.replace("  m0:", '  " m0":'), ["line 4", "must not begin or end with a blank"]),
+        (YAML.replace("mean: 1, sigma: 2", "function: max(m0, 2)"), ["line 9", "a text with a comma needs quotes"]),
     ],
 )
 def test_what_yaml_would_read_otherwise_is_refused(fault, text, words):
