@@ -11,6 +11,7 @@ from torch import Tensor
 from benchmarks.search.models import Classifier, Ensemble, OneMember, Sure
 from proposer.strategies.balance import between_good_points
 from proposer.strategies.lode.acquire import EXPLOIT, EXPLORE, NEAR, Acquisition, Context, Part
+from proposer.strategies.lode.basins import BASINS
 from proposer.strategies.lode.fill import FILL
 from proposer.strategies.lode.probe import PROBE
 from proposer.strategies.lode.sample import Particles
@@ -72,9 +73,11 @@ PARTS = {
     "squares": without(SOLVE),
     "filling": without(FILL),
     "basins": replace(METHOD, stuck=METHOD.map),
+    "bottoms": without(BASINS),
+    "contest": replace(METHOD, contest=False),
 }
 """LODE without each part: `observables` learns from the NLL alone and `members` from it by one network, `regression`
 learns good and bad, `processes` regresses by four networks and `ensemble` by one, `doubt` takes the best prediction
-for the truth."""
-NLL_ALONE = {"observables", "members", "squares"}
-"""Those that see no observables: `members` and `squares` are to be compared with `observables`."""
+for the truth, `bottoms` follows no basins, `contest` never tries the NLL where there are observables."""
+NLL_ALONE = {"observables", "members", "squares", "bottoms"}
+"""Those that see no observables: `members`, `squares` and `bottoms` are to be compared with `observables`."""

@@ -33,6 +33,7 @@ ORIGINS = {
     "solve": Origin("believed good by another model", "fills the known region"),
     "fill": Origin("between and around good points", "fills the known region"),
     "explore": Origin("far from all others", "looks for new regions"),
+    "basin": Origin("towards the bottom of a basin", "looks for new regions"),
     "lower": Origin("perhaps lower than the best point", "looks for a better best point"),
     "probe": Origin("a predicted minimum, or a step downhill", "looks for lower NLLs"),
     "smote": Origin("between good points (SMOTE)", "fills the known region"),

@@ -22,7 +22,7 @@ from proposer.strategies.cmaes import Cmaes, CmaesSettings
 from proposer.strategies.cmaes_nd import CmaesNdSettings
 from proposer.strategies.draws import DrawSettings
 from proposer.strategies.grid import GridSettings
-from proposer.strategies.lode import acquire, collect, descend, fill, lower, probe, solve, spread
+from proposer.strategies.lode import acquire, basins, collect, descend, fill, lower, probe, solve, spread
 from proposer.strategies.lode.settings import LodeSettings
 from proposer.strategies.mls_dnnc_settings import FitSettings, MlsDnncSettings
 from proposer.strategies.origins import ORIGINS
@@ -65,7 +65,7 @@ class Case:
 
 
 ROOT = Path(__file__).parents[2]
-PARTS_OF_LODE = (acquire, collect, descend, fill, lower, probe, solve, spread)
+PARTS_OF_LODE = (acquire, basins, collect, descend, fill, lower, probe, solve, spread)
 
 CASES = {
     "MLS_DNNC": Case(

@@ -82,7 +82,7 @@ class OfNll:
         if again:
             self._learned_from = len(usable)
         has_nll = known.ok & np.isfinite(known.energy)
-        self._validity.fit(known, has_nll, known.unexplained, rng, most=MOST_JUDGED, again=again)
+        self._validity.fit(known, has_nll, known.answered & ~known.ok, rng, most=MOST_JUDGED, again=again)
 
     @torch.no_grad()
     def __call__(self, u: Tensor) -> Tensor:

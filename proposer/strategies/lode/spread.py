@@ -56,19 +56,25 @@ def spread(context: Context, n: int) -> Floats:
     return np.concatenate(found)
 
 
-def basins(known: Known, most: int) -> NDArray[np.int64]:
-    """Positions of at most `most` known points that are the lowest among their neighbours, which are not very near yet,
-    some way apart; the lowest first."""
+def lowest(known: Known) -> tuple[NDArray[np.int64], Floats]:
+    """Positions, shape (n,), of points that are lower than all their neighbours, which are not very near yet, the
+    lowest first; and the mean distances, shape (n,), to these."""
     rows = np.flatnonzero(np.isfinite(known.slope))
     u, energy = known.u[rows], known.slope[rows]
     count = min(AROUND * u.shape[1] + 1, len(rows))
     if count < 2:
-        return rows[:0]
+        return rows[:0], np.empty(0)
     distance, near = map(np.asarray, cKDTree(u).query(u, k=count))
-    lowest = energy <= energy[near].min(axis=1)
-    open_ = lowest & (distance[:, 1:].mean(axis=1) > TINY * np.sqrt(u.shape[1]))
+    width = distance[:, 1:].mean(axis=1)
+    open_ = (energy < energy[near[:, 1:]].min(axis=1)) & (width > TINY * np.sqrt(u.shape[1]))
     found = np.flatnonzero(open_)
-    return rows[apart(u, found[np.argsort(energy[found], kind="stable")], most)]
+    found = found[np.argsort(energy[found], kind="stable")]
+    return rows[found], width[found]
+
+
+def basins(known: Known, most: int) -> NDArray[np.int64]:
+    """Positions of at most `most` of these, some way apart."""
+    return apart(known.u, lowest(known)[0], most)
 
 
 def other_basins(context: Context, n: int) -> Floats:

@@ -20,7 +20,9 @@ from torch import Tensor
 
 from proposer.strategies.base import generator
 from proposer.strategies.lode.acquire import EXPLOIT, EXPLORE, Acquisition, Context, choose
+from proposer.strategies.lode.basins import BASINS
 from proposer.strategies.lode.collect import BEGIN, GATHER, UNIFORM, beside_good_points
+from proposer.strategies.lode.contest import Contest
 from proposer.strategies.lode.descend import DOWNHILL
 from proposer.strategies.lode.energy import EnergyOfObservables, ScoredObservable
 from proposer.strategies.lode.even import EvenIn
@@ -35,7 +37,7 @@ from proposer.strategies.lode.select import probability_of_an_answer
 from proposer.strategies.lode.settings import LodeSettings
 from proposer.strategies.lode.solve import SOLVE
 from proposer.strategies.lode.spread import OTHER_BASINS, SPREAD, stuck
-from proposer.strategies.lode.surrogate import Surrogate
+from proposer.strategies.lode.surrogate import Surrogate, grouped
 from proposer.strategies.state import pack, unpack
 from proposer.types import Batch, CheckpointError, Floats, Told
 
@@ -57,7 +59,7 @@ def _sample(surrogate: Surrogate, dim: int, random: torch.Generator, before: Ten
     return subset_simulation(surrogate, dim, n=PARTICLES, random=random, rough=surrogate.rough, before=before)
 
 
-MAP = Acquisition((SOLVE, PROBE, FILL, EXPLORE, EXPLOIT))
+MAP = Acquisition((SOLVE, PROBE, FILL, BASINS, EXPLORE, EXPLOIT))
 STUCK = Acquisition((SOLVE, PROBE, FILL, OTHER_BASINS, SPREAD, EXPLORE, EXPLOIT))
 DESCEND = Acquisition((SOLVE, DOWNHILL, PROBE, EXPLORE, EXPLOIT))
 COLLECT = Acquisition((GATHER,), (beside_good_points,), UNIFORM)
@@ -67,14 +69,16 @@ COLLECT = Acquisition((GATHER,), (beside_good_points,), UNIFORM)
 class Method:
     """The steps of LODE, each of which may be replaced.
 
-    `by_observables`, `by_nll`: make a model of the width of its inputs, the energy and the inputs of u. `sample`: draws
-    particles from the region that the model takes for good. The others say how a batch is chosen: `map` for a map,
-    `stuck` while nothing new is good and the lowest energy has stopped falling, and with `goal: collect` `descend` by
-    an NLL alone before the tenth good point, and `collect` from it on.
+    `by_observables`, `by_nll`: make a model of the width of its inputs, the energy and the inputs of u. `contest`:
+    where observables are predicted badly, the NLL alone is tried too. `sample`: draws particles from the region that
+    the model takes for good. The others say how a batch is chosen: `map` for a map, `stuck` while nothing new is good
+    and the lowest energy has stopped falling, and with `goal: collect` `descend` by an NLL alone before the tenth good
+    point, and `collect` from it on.
     """
 
     by_observables: Callable[[int, EnergyOfObservables, Inputs], Surrogate] = OfObservables
     by_nll: Callable[[int, EnergyOfObservables, Inputs], Surrogate] = OfNll
+    contest: bool = True
     sample: Callable[[Surrogate, int, torch.Generator, Tensor | None], Particles] = _sample
     map: Acquisition = MAP
     stuck: Acquisition = STUCK
@@ -125,6 +129,7 @@ class Lode:
         self._scored = EnergyOfObservables(mapped, settings.target)
         self._points = Points(self._free, self._scored, settings.target)
         even_in = EvenIn.of(space, settings.even_in, self._scored)
+        self._even_in_observables = bool(even_in.outputs)
         method = method.even_in(even_in) if even_in.dim else method
         self._method = method.following() if settings.target.follows else method
         few = max(10, int(min(settings.evaluations / START, 1e9) / 1.5))
@@ -134,6 +139,8 @@ class Lode:
         self._started = 0
         self._out: Floats = np.empty((0, len(self._free)))  # asked, and not told at the last ask
         self._surrogate: Surrogate | None = None
+        self._contest = Contest(lambda: self._new_surrogate(by_observables=False))
+        self._model: Surrogate | None = None  # that the last ask was made by
         self._particles: Floats = np.empty((0, len(self._free)))
 
     @property
@@ -221,7 +228,10 @@ class Lode:
                 log.warning("LODE works on the NLL alone: %s", self._why_by_nll())
             self._surrogate = self._new_surrogate(by_observables=by_observables)
         self._surrogate.fit(known, self._generator("fit"))
-        return self._surrogate
+        self._model = self._surrogate
+        if by_observables and self._method.contest and not self._even_in_observables:
+            self._model = self._contest.winner(known, self._surrogate, self._generator("contest"))
+        return self._model
 
     def _why_by_nll(self) -> str:
         if not self._scored.deciding and self._scored.as_nll:
@@ -244,7 +254,9 @@ class Lode:
         u, origins = choose(acquisition, context, n, lambda n, others: self._uniform(context, n, others))
         u = self._snap(u)
         probability = self.probability(self._full(u))
-        surrogate.expect(u)
+        assert self._surrogate is not None
+        self._surrogate.expect(u)
+        self._contest.expect(u, self._surrogate, lambda: self._generator("expect"))
         return self._batch(u, origins, probability)
 
     def _acquisition(self, known: Known, surrogate: Surrogate) -> Acquisition:
@@ -282,11 +294,12 @@ class Lode:
 
     def probability(self, u: Floats) -> Floats:
         """The probability, shape (n,), that points u (n, d) are good, by the model of the last ask; NaN before it."""
-        if self._surrogate is None or not self._surrogate.fitted:
+        model = self._model or self._surrogate
+        if model is None or not model.fitted:
             return np.full(len(u), np.nan)
         inner = self.space.snap(u)[:, self._free]
         answered = probability_of_an_answer(self._points.known(), inner)
-        return self._surrogate.probability(inner, self._generator("probability")) * answered
+        return model.probability(inner, self._generator("probability")) * answered
 
     def checkpoint(self) -> bytes:
         """Where the loop is, what is out, and what was learned beside the points."""
@@ -295,6 +308,7 @@ class Lode:
         if self._surrogate is not None:
             arrays |= {f"model/{name}": value for name, value in self._surrogate.to_arrays().items()}
             arrays["by_observables"] = np.array(self._surrogate.by_observables)
+        arrays |= self._contest.to_arrays()
         return pack(loop, arrays)
 
     def restore(self, data: bytes) -> None:
@@ -306,11 +320,13 @@ class Lode:
             if "by_observables" in arrays:
                 surrogate = self._new_surrogate(by_observables=bool(arrays["by_observables"]))
                 surrogate.load({name[6:]: value for name, value in arrays.items() if name.startswith("model/")})
+            self._contest.load(grouped(arrays).get("contest"))
             self._asks, self._started = int(loop["asks"]), int(loop["started"])
             self.stop_reason = str(loop["stop_reason"])
         except (ValueError, TypeError, KeyError) as error:
             raise CheckpointError(f"the checkpoint is not one of LODE ({error})") from error
         self._out, self._surrogate, self._particles = out, surrogate, particles
+        self._model = surrogate and self._contest.ahead(surrogate)
 
 
 def _random(sobol: qmc.Sobol, n: int) -> Floats:

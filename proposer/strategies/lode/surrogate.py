@@ -1,6 +1,6 @@
 """What LODE asks of a model: from points in the cube to energies, and how sure that is.
 
-There are two: `OfObservables` regresses what a code returns, `OfNll` learns from the NLL alone.
+There are two: `OfObservables` regresses what a code returns, `OfNll` learns from the NLL alone. `contest.py` chooses.
 """
 
 from __future__ import annotations

@@ -1,0 +1,92 @@
+"""Observables, or the NLL alone: the map is drawn by the model that predicted the newest points better.
+
+Processes of observables fail at some resonances, jumps and differences of large terms where networks of the NLL do
+not. So where much of what was taken for good is not, both learn, and both give each point that is asked for a
+probability of being good. When the points have come back, the better model is the one whose probabilities have the
+lower mean square error (G. Brier, Mon. Weather Rev. 78, 1 (1950)).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from proposer.strategies.lode.record import Record
+from proposer.strategies.lode.surrogate import grouped
+from proposer.types import Floats
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+    from proposer.strategies.lode.points import Known
+    from proposer.strategies.lode.surrogate import Surrogate
+
+BY_MODEL = ("exploit", "solve")
+POOR, LAST, LEAST = 0.7, 100, 30
+"""Much is not good where less than this share of the LAST points that a model took for good are, of at least LEAST."""
+
+
+def poor(known: Known) -> bool:
+    """Whether much of what the model took for good is not."""
+    good = known.good[np.isin(known.origins, BY_MODEL)][-LAST:]
+    return len(good) >= LEAST and bool(good.mean() < POOR)
+
+
+class Contest:
+    """Between a model of the observables and one of the NLL, which `make` makes when it is first needed."""
+
+    def __init__(self, make: Callable[[], Surrogate]) -> None:
+        self._make = make
+        self._by_nll: Surrogate | None = None
+        self._record: Record | None = None
+        self._on = self._won = False  # whether both learn, and whether the NLL is ahead
+
+    def winner(self, known: Known, by_observables: Surrogate, rng: np.random.Generator) -> Surrogate:
+        """The better model. Fits that of the NLL while it is needed; `by_observables` is fitted."""
+        if self._record is not None:
+            good = np.where(known.answered, known.good, np.nan)[:, None]
+            self._record.compare(known.u, good, lambda predicted, came: predicted - came)
+        self._on = by_observables.fitted and (self._won or poor(known))
+        if not self._on:
+            return by_observables
+        self._by_nll = self._by_nll or self._make()
+        self._by_nll.fit(known, rng)
+        self._on = self._by_nll.fitted
+        errors = self._record.errors[:, 0] if self._record is not None else np.full(2, np.nan)
+        self._won = self._on and bool(errors[1] < errors[0])
+        return self.ahead(by_observables)
+
+    def ahead(self, by_observables: Surrogate) -> Surrogate:
+        """The model that won last."""
+        return self._by_nll if self._won and self._by_nll is not None else by_observables
+
+    def expect(self, u: Floats, by_observables: Surrogate, generator: Callable[[], np.random.Generator]) -> None:
+        """Keeps the probabilities of points u, shape (n, d), that are now asked for."""
+        if not self._on or self._by_nll is None or not len(u):
+            return
+        both = [model.probability(u, generator()) for model in (by_observables, self._by_nll)]
+        self._record = self._record or Record(u.shape[1], 1)
+        self._record.expect(u, np.stack(both, axis=1)[:, :, None])
+
+    def to_arrays(self) -> dict[str, NDArray[np.float64]]:
+        """What `load` needs; nothing while there was no contest."""
+        if self._by_nll is None:
+            return {}
+        arrays = {"contest/state": np.array([float(self._on), float(self._won)])}
+        for name, part in (("by_nll", self._by_nll), ("record", self._record)):
+            if part is not None:
+                arrays |= {f"contest/{name}/{key}": value for key, value in part.to_arrays().items()}
+        return arrays
+
+    def load(self, arrays: Mapping[str, NDArray[np.float64]] | None) -> None:
+        """The opposite of `to_arrays`, without the prefix; raises KeyError and ValueError."""
+        if not arrays:
+            return
+        parts = grouped(arrays)
+        self._on, self._won = (bool(flag) for flag in arrays["state"])
+        self._by_nll = self._make()
+        self._by_nll.load(parts["by_nll"])
+        self._record = Record.from_arrays(parts["record"]) if "record" in parts else None

@@ -1,0 +1,27 @@
+"""How many points other models of the energy get, beside the one that the map is drawn by."""
+
+import numpy as np
+import pytest
+
+from proposer.strategies.lode.energy import EnergyOfObservables
+from proposer.strategies.lode.points import Known, Points
+from proposer.strategies.lode.solve import MOST, share
+from proposer.target import Target
+from tests.proposer.answered import told_of
+
+TARGET = Target(1.0)
+
+
+def known_of(hits: dict[str, int]) -> Known:
+    """A hundred points of each origin, of which so many are good."""
+    points = Points(np.arange(2), EnergyOfObservables([], TARGET), TARGET)
+    origins = [origin for origin in hits for _ in range(100)]
+    nll = np.concatenate([np.where(np.arange(100) < good, 0.5, 9.0) for good in hits.values()])
+    points.add(told_of(np.random.default_rng(1).random((len(origins), 2)), nll, origins=origins))
+    return points.known()
+
+
+def test_other_models_get_few_points_where_the_map_is_good_without_them():
+    assert share(known_of({"exploit": 93, "solve": 20})) < 0.06
+    assert share(known_of({"exploit": 5, "solve": 65})) > 0.9 * MOST
+    assert share(known_of({"exploit": 40, "solve": 40})) == pytest.approx(0.5 * MOST)
