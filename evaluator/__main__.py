@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     """
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # gRPC's fork handlers can hang when subprocesses start
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # lodescan has its own messages for what gRPC would log
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     with logging_to_stderr(getattr(options, "log_format", TEXT)):
         return _run(options)
 
@@ -63,7 +63,8 @@ def _run(options: argparse.Namespace) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """The commands with their arguments and options."""
     parser = argparse.ArgumentParser(
         prog="lodescan-evaluator", description="Wraps physics codes: points in, observables and likelihoods out."
     )

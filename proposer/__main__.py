@@ -210,6 +210,12 @@ def _report(options: argparse.Namespace) -> int:
     return report(options.folders, options.file)
 
 
+def _serve(options: argparse.Namespace) -> int:
+    from proposer.commands.serve import serve
+
+    return serve(options.folders, options.listen, insecure=options.insecure)
+
+
 def _init(options: argparse.Namespace) -> int:
     from proposer.commands.init import Draft, init, read_range
 
@@ -267,6 +273,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "completion": _completion,
     "doctor": _doctor,
     "report": _report,
+    "serve": _serve,
     "certificates": _certificates,
     "convert": _convert,
 }

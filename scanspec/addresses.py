@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from scanspec.errors import LodescanError
+from scanspec.errors import LodescanError, UsageError
 
 DEFAULT_ADDRESS = "127.0.0.1:50051"
 
@@ -71,6 +71,17 @@ def read_address(text: str, *, any_port: bool = False) -> Address:
     if not int(port) and not any_port:
         raise AddressError(f"{text}: port 0 is not a port; name the one on which the evaluator says that it listens")
     return Address(host, int(port))
+
+
+def read_http_address(option: str, where: str, example: str) -> Address:
+    """HOST:PORT of an HTTP server, or a PORT of loopback; port 0 is any free one. Raises UsageError."""
+    try:
+        address = read_address(f"127.0.0.1:{where}" if where.isdecimal() else where, any_port=True)
+    except AddressError as error:
+        raise UsageError(f"{option} {error.message}", next_step=f"write HOST:PORT, for example {example}") from None
+    if address.path:
+        raise UsageError(f"{option} {where} is no HOST:PORT", next_step=f"write for example {example}")
+    return address
 
 
 def _is_host(host: str) -> bool:

@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scanspec.addresses import AddressError, read_address
-from scanspec.errors import LodescanError, UsageError
+from scanspec.addresses import read_http_address
+from scanspec.errors import LodescanError
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -33,14 +33,7 @@ def serving_metrics(where: str | None, say: Callable[[str], None]) -> Iterator[C
     if where is None:
         yield None
         return
-    try:
-        address = read_address(f"127.0.0.1:{where}" if where.isdecimal() else where, any_port=True)
-    except AddressError as error:
-        raise UsageError(
-            f"--metrics {error.message}", next_step="write HOST:PORT, for example 127.0.0.1:9464"
-        ) from None
-    if address.path:
-        raise UsageError(f"--metrics {where} is no HOST:PORT", next_step="write for example 127.0.0.1:9464")
+    address = read_http_address("--metrics", where, "127.0.0.1:9464")
     try:
         from prometheus_client import CollectorRegistry, start_http_server
     except ImportError:

@@ -28,10 +28,10 @@ def column_variables(setup: Section, variables: Section, ignored: list[str]) -> 
             raise setup.error(
                 f"init_csv: {path} has no column {name!r}; it has {', '.join(map(repr, columns))}", "init_csv"
             )
+        if not (values := [number for number in columns[name] if not math.isnan(number)]):
+            raise setup.error(f"init_csv: the column {name!r} of {path} holds no number", "init_csv")
         if name in wrong:
             raise setup.error(f"init_csv: {path}, {wrong[name]}", "init_csv")
-        if not (values := columns[name]):
-            raise setup.error(f"init_csv: the column {name!r} of {path} holds no number", "init_csv")
         unit = label = description = ""
         if isinstance(variables.raw(name), dict):
             entry = variables.section(name, keys.VARIABLE)

@@ -167,6 +167,18 @@ def make_parser() -> argparse.ArgumentParser:
     report.add_argument("folders", type=Path, nargs="+", metavar="DIR", help="a run's folder; several side by side")
     report.add_argument("--file", type=Path, help="where to (default: report.html in the first run's folder)")
 
+    serve = commands.add_parser("serve", help="show runs in a browser: a list, and reports that follow the scans")
+    serve.add_argument("folders", type=Path, nargs="+", metavar="DIR", help="a folder with runs, at any depth below it")
+    serve.add_argument(
+        "--listen",
+        default="127.0.0.1:5080",
+        metavar="HOST:PORT",
+        help="where to; a PORT alone is one of loopback, 0 is any free one (default: %(default)s)",
+    )
+    serve.add_argument(
+        "--insecure", action="store_true", help="also to other machines, in plain text: only on a private network"
+    )
+
     certificates = commands.add_parser(
         "certificates", help="make a private authority, and a certificate and a token for each side"
     )

@@ -8,10 +8,12 @@ document.addEventListener("click", async (event) => {
   catch { window.prompt("Copy this:", button.dataset.copy); }
 });
 const still = document.getElementById("still");
-still.parentElement.hidden = false;
-still.addEventListener("click", (event) => {
-  event.target.setAttribute("aria-pressed", String(!root.classList.toggle("live")));
-});
+if (still) {
+  still.parentElement.hidden = false;
+  still.addEventListener("click", (event) => {
+    event.target.setAttribute("aria-pressed", String(!root.classList.toggle("live")));
+  });
+}
 const dark = matchMedia("(prefers-color-scheme: dark)");
 function paint() {   // text in Bokeh's pictures has the page's colour
   const text = getComputedStyle(root).getPropertyValue("--soft").trim();

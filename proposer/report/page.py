@@ -24,6 +24,9 @@ from scanspec import VERSION
 _INCH = 120.0
 """Pixels of the page for an inch on paper, at which labels are as large as text."""
 
+BOKEH = Resources(mode="inline", components=["bokeh", "bokeh-gl", "bokeh-widgets"])
+"""The scripts of the live pictures."""
+
 DPI = 192.0
 """Pixels of an image for an inch on paper."""
 
@@ -60,11 +63,13 @@ class Shown:
 
 @dataclass(frozen=True)
 class Head:
-    """What stands at the top: `runs` are the folders."""
+    """What stands at the top: `runs` are the folders. `served`: the stamp of a page that a server keeps fresh."""
 
     title: str
     subtitle: str
     runs: Sequence[str]
+    warnings: Sequence[str] = ()
+    served: str = ""
 
 
 def page(head: Head, sections: Sequence[Section], lives: Sequence[Live], drawn: Callable[[Picture], Drawn]) -> str:
@@ -96,25 +101,25 @@ def page(head: Head, sections: Sequence[Section], lives: Sequence[Live], drawn: 
                 replace(shown, live=[Markup(elements[str(name)]) for name in shown.live])
                 for shown in part_made["pictures"]
             ]
-    environment = Environment(autoescape=select_autoescape(default=True), trim_blocks=True)
-    here = files("proposer.report")
     left = sum(live.left_out for live in lives)
-    return environment.from_string((here / "page.html").read_text()).render(
-        title=head.title,
-        subtitle=head.subtitle,
-        runs=head.runs,
+    return from_template(
+        "page.html",
+        head=head,
         sections=made,
-        version=VERSION,
-        style=Markup((here / "page.css").read_text()),
-        own_script=Markup((here / "page.js").read_text()),
-        resources=Markup(Resources(mode="inline", components=["bokeh", "bokeh-gl", "bokeh-widgets"]).render())
-        if roots
-        else "",
+        resources=Markup(BOKEH.render()) if roots else "",
         scripts=Markup(scripts),
         left_out=f"Of the live pictures {left:,} points are left out, to keep the file small; the images have them."
-        if left
+        if left and not head.served
         else "",
     )
+
+
+def from_template(name: str, **values: Any) -> str:
+    """A page by its template in this room, in its style; each text is escaped."""
+    here = files("proposer.report")
+    environment = Environment(autoescape=select_autoescape(default=True), trim_blocks=True)
+    fixed = {file.replace(".", "_"): Markup((here / file).read_text()) for file in ("page.css", "page.js")}
+    return environment.from_string((here / name).read_text()).render(version=VERSION, **fixed, **values)
 
 
 def _shown(picture: Picture, drawn: Drawn, prefix: str, live: Live, roots: dict[str, Any]) -> Shown:

@@ -112,16 +112,8 @@ def seconds(seen: Seen) -> Part:
     rows = []
     for k, code in enumerate(found):
         column = seen.seconds[:, k][np.isfinite(seen.seconds[:, k])]
-        rows.append(
-            [
-                code.name,
-                f"{code.runs:,}",
-                f"{np.median(column):.3g}",
-                f"{np.percentile(column, 95):.3g}",
-                f"{column.max():.3g}",
-                f"{code.seconds:,.0f}",
-            ]
-        )
+        ends = [f"{value:.3g}" for value in np.percentile(column, [50, 95, 100])] if len(column) else ["", "", ""]
+        rows.append([code.name, f"{code.runs:,}", *ends, f"{code.seconds:,.0f}"])
     panel = Panel(
         Side("seconds in all", "seconds in all", limits=(0.0, max(code.seconds for code in found) * 1.05)),
         Side(categories=[plain(code.name) for code in found][::-1]),

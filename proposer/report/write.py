@@ -24,6 +24,7 @@ from proposer.show.marks import PAPER
 from proposer.show.picture import Picture, Table
 from proposer.show.plots import PLOTS
 from proposer.show.still import cut, figure, pixels, png, rendered
+from scanspec import LodescanError
 
 REPORT = "report.html"
 """The page in the folder of a run."""
@@ -31,6 +32,9 @@ REPORT = "report.html"
 MOST_OBSERVABLES = 12
 """Observables without a likelihood that the live pictures can show."""
 
+
+NOTHING = Drawn((), {})
+"""A picture without images."""
 
 MANY = 12
 """Panels above which a picture for a paper has fewer dots an inch."""
@@ -42,18 +46,9 @@ def write_report(folders: Sequence[Path], file: Path | None = None) -> list[Path
     The page goes into `file`, or the folder of the first run. Returns what was written. Raises DatasetError for a
     folder without a run or without an answered point, ScanFileError.
     """
-    with np.errstate(all="ignore"), warnings.catch_warnings(), _without_collector():
-        warnings.simplefilter("ignore")
+    with _quickly():
         runs = [see(folder) for folder in folders]
-        tables = [table_of(seen) for seen in runs]
-        sections = sections_of(runs, tables)
-        lives = [_live(seen, table) for seen, table in zip(runs, tables, strict=True)]
-        title = ", ".join(dict.fromkeys(seen.name for seen in runs))
-        written = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-        subtitle = "; ".join(
-            f"{int(seen.good.sum()):,} good of {len(seen.ids):,} points ({seen.words})" for seen in runs
-        )
-        head = Head(title, f"{subtitle}. Written {written}.", [str(seen.folder) for seen in runs])
+        sections, lives = _parts(runs)
         target = file or folders[0] / REPORT
         paths = [target]
         folder_of = {
@@ -69,10 +64,47 @@ def write_report(folders: Sequence[Path], file: Path | None = None) -> list[Path
                 paths.append(_kept(folder_of[id(picture)], f"{PLOTS}/{picture.name}.{kind}", content))
             return made
 
-        text = page(head, sections, lives, drawn)
+        text = page(_head(runs, "Written"), sections, lives, drawn)
         with writing(target.parent, target.name) as out:
             out.write(text.encode())
     return paths
+
+
+def served_page(folders: Sequence[Path], stamp: str) -> str:
+    """The same page for a server that keeps it fresh by its `stamp`: it writes nothing, and draws images only where
+    there is no live picture. What a run lacks is a warning on the page.
+    """
+    with _quickly():
+        runs, warned = [], []
+        for folder in folders:
+            try:
+                runs.append(see(folder))
+            except (LodescanError, OSError) as error:
+                warned.append(error.tell() if isinstance(error, LodescanError) else f"{folder}: {error.strerror}")
+        sections, lives = _parts(runs) if runs else ([], [])
+        head = replace(_head(runs, "As of"), warnings=warned, served=stamp)
+        return page(head, sections, lives, lambda picture: NOTHING if picture.lively else _drawn(picture))
+
+
+def _parts(runs: Sequence[Seen]) -> tuple[list[Section], list[Live]]:
+    tables = [table_of(seen) for seen in runs]
+    return sections_of(runs, tables), [_live(seen, table) for seen, table in zip(runs, tables, strict=True)]
+
+
+def _head(runs: Sequence[Seen], verb: str) -> Head:
+    title = ", ".join(dict.fromkeys(seen.name for seen in runs)) or "no points yet"
+    written = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    found = [f"{int(seen.good.sum()):,} good of {len(seen.ids):,} points ({seen.words})" for seen in runs]
+    subtitle = "; ".join(found) + ". " if found else ""
+    return Head(title, f"{subtitle}{verb} {written}.", [str(seen.folder) for seen in runs])
+
+
+@contextmanager
+def _quickly() -> Iterator[None]:
+    """Without warnings of numbers and fonts, and without the collector."""
+    with np.errstate(all="ignore"), warnings.catch_warnings(), _without_collector():
+        warnings.simplefilter("ignore")
+        yield
 
 
 @contextmanager

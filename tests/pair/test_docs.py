@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from evaluator.__main__ import make_parser as evaluators
 from proposer.commands.parser import make_parser
 from tests.pair.conftest import EvaluatorProcess
 
@@ -139,22 +140,33 @@ def test_the_tutorial(tmp_path: Path) -> None:
     assert (tmp_path / "runs/higgs/region.png").exists() and (tmp_path / "runs/higgs/report.html").exists()
 
 
-def commands() -> list[tuple[str, str]]:
-    """Every line of the documents that is a command of lodescan, and where it stands."""
+def commands(program: str) -> list[tuple[str, str]]:
+    """Every line of the documents that is a command of this program, and where it stands."""
     found = []
     for page in PAGES:
         for block in BLOCK.finditer(page.read_text()):
             text = block["text"].replace("\\\n", " ")
-            found += [(page.name, line[2:]) for line in text.splitlines() if re.match(r"\$ \S*lodescan ", line)]
+            found += [(page.name, line) for line in text.splitlines() if re.match(rf"(\$|  ) ?\S*{program} ", line)]
     return found
 
 
-@pytest.mark.parametrize(("page", "command"), commands())
-def test_every_command_of_lodescan_is_understood(page: str, command: str) -> None:
-    command = re.sub(r"\$\(.*\)", "", command)  # what the shell puts in
+def arguments(command: str) -> list[str]:
+    """What the shell gives to the program."""
+    command = re.sub(r"\$\(.*\)", "", command.lstrip("$ "))  # what the shell puts in
     words = [word for word in shlex.split(command, comments=True) if word not in ("&", "...")]
-    options = make_parser().parse_args([word for word in words[1:] if not word.startswith(">")])
-    assert options.chosen == words[1], page
+    return [word for word in words[1:] if not word.startswith(">")]
+
+
+@pytest.mark.parametrize(("page", "command"), commands("lodescan"))
+def test_every_command_of_lodescan_is_understood(page: str, command: str) -> None:
+    words = arguments(command)
+    assert make_parser().parse_args(words).chosen == words[0], page
+
+
+@pytest.mark.parametrize(("page", "command"), commands("lodescan-evaluator"))
+def test_every_command_of_the_evaluator_is_understood(page: str, command: str) -> None:
+    words = arguments(command)
+    assert evaluators().parse_args(words).run.__name__ == f"_{words[0]}", page
 
 
 def test_python_blocks_compile() -> None:

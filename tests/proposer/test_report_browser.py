@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from proposer.report.write import write_report
+from tests.proposer.browsing import CONTRAST, READY, SMALLEST, browser
 from tests.proposer.runs import make_run
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
+__all__ = ["browser"]
 
-READY = "Bokeh.documents.length > 0 && Bokeh.documents.every(each => each.is_idle)"
-"""All live pictures are drawn."""
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
 LOCAL = ("file:", "data:", "blob:")
 """What a page that loads nothing asks for."""
@@ -23,44 +22,12 @@ LOCAL = ("file:", "data:", "blob:")
 SOURCES = """[...Bokeh.documents[0].all_models].filter(m => m.type == "ColumnDataSource" && m.data.status)
   .map(m => m.selected.indices.length)"""
 AXES = "[...Bokeh.documents[0].all_models].map(m => m.axis_label)"
-SMALLEST = "Math.min(...[...document.querySelectorAll('p, td, th')].map(e => parseFloat(getComputedStyle(e).fontSize)))"
-
-CONTRAST = """() => {
-  const shade = (text) => {
-    const [r, g, b] = text.match(/[0-9.]+/g).map(Number).map((x) => x / 255)
-      .map((x) => x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4);
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const ground = (node) => {
-    for (let at = node; at; at = at.parentElement) {
-      const colour = getComputedStyle(at).backgroundColor;
-      if (!/, 0\\)$/.test(colour)) return shade(colour);
-    }
-    return 1;
-  };
-  const found = [];
-  for (const node of document.querySelectorAll("h1, h2, p, a, td, th, caption, figcaption, button, pre")) {
-    const a = shade(getComputedStyle(node).color), b = ground(node);
-    found.push((Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05));
-  }
-  return Math.min(...found);
-}"""
 
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = make_run(tmp_path_factory.mktemp("browser") / "run")
     return write_report([folder])[0].resolve().as_uri()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = shutil.which("chromium")
-    assert path, "these tests need chromium: tools/browser.sh installs it, or says what to do"
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.fixture

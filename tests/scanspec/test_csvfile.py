@@ -90,7 +90,7 @@ def test_tables(read, rows):
         ("a,c\n1,2\n", ["has no column 'b'; it has 'a', 'c'"]),
         ("a" * 200_000 + ",b\n1,2\n", ["cannot be read as CSV", "line 1"]),
         ("a,b\n" + "1" * 200_000 + ",2\n", ["cannot be read as CSV", "line 2"]),
-        (b"a,b\n\xff,2\n", ["rows.csv, line 2: a is '\ufffd', not a finite number"]),
+        (b"a,b\n1,2\n\xff,2\n", ["rows.csv, line 3: a is '\ufffd', not a finite number"]),
         ("", ["has no column 'a'"]),
     ],
 )

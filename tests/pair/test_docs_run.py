@@ -1,0 +1,78 @@
+"""Pages of the documents whose commands run, one after the other: on own code in README.md, on the choice of a
+strategy, on nested sampling. docs/backends.md and docs/tutorial.md have tests of their own.
+"""
+
+import json
+import math
+import re
+import subprocess
+
+import pytest
+
+from tests.pair.shells import ROOT, shell
+
+__all__ = ["shell"]
+
+READERS = ROOT / ".envs" / "readers" / "bin"
+
+
+def section(page, title=""):
+    text = (ROOT / page).read_text()
+    return text[text.index(f"\n## {title}\n") :].split("\n## ")[1] if title else text
+
+
+def commands(text):
+    """The commands of all blocks, without the comments behind them."""
+    return [re.sub(r" +# .*", "", line) for line in re.findall(r"^\$ (.*)$", text, re.MULTILINE)]
+
+
+@pytest.mark.slow
+def test_own_code_of_the_readme(shell):
+    folder, run = shell
+    text = section("README.md", "Your own code")
+    code = re.search(r"```python\n# my_model.py\n(.*?)```", text, re.DOTALL)[1]
+    for gap, value in {'"mh": ...': '"mh": 250 * point["lam"] ** 0.5', '"omega": ...': '"omega": point["m0"]'}.items():
+        code = code.replace(gap, value)
+    assert "..." not in code
+    (folder / "my_model.py").write_text(code)
+    init = re.search(r"`(lodescan init [^`]*)`", text)[1]
+    ranges = "--variable m0=1,900 --variable lam=0.01,20 --observable mh=125,10 --observable omega=500,200"
+    run(f"{init} {ranges} --points 20")
+    said = {command: run(command) for command in commands(text) if command.startswith(("lodescan", "kill"))}
+    assert [command.split()[1] for command in said] == ["check", "point", "serve", "scan", "%1"]
+    check, point, _, scan, _ = said.values()
+    assert "mh" in check and "status OK" in point and "20 good points found" in scan
+    assert "not perturbative" in run("lodescan-evaluator point my_model.yaml m0=500 lam=13")
+    assert (folder / "debug").is_dir()
+
+
+@pytest.mark.slow
+def test_both_methods_of_the_page_on_strategies(shell):
+    folder, run = shell
+    (folder / "examples").mkdir()
+    for path in ROOT.glob("examples/toy3d.*"):
+        (folder / "examples" / path.name).write_text(path.read_text().replace("points: 1000", "points: 5"))
+    found = commands(section("docs/choosing.md"))
+    said = {command: run(command) for command in found}
+    assert len(said) == 5
+    compared = said["lodescan compare runs/mls runs/lode"]
+    assert re.search(r"runs/mls: \d+ good \(NLL below 0.5\)", compared) and "runs/lode: " in compared
+    with_type, without = (folder / "examples" / name for name in ("toy3d.yaml", "toy3d_lode.yaml"))
+    assert "MLS_DNNC" in with_type.read_text() and "MLS_DNNC" not in without.read_text()
+    methods = [json.loads(run(f"lodescan status runs/{name} --json"))["origins"] for name in ("mls", "lode")]
+    assert "bootstrap" in methods[0] and "start" in methods[1]
+    assert (folder / "both.html").exists()
+
+
+@pytest.mark.slow
+def test_the_nested_sampler_of_its_page():
+    if not READERS.exists():
+        pytest.skip("tools/environment.sh readers makes the environment of dynesty")
+    script = re.search(r"```python\n(.*?)```", section("docs/nested.md"), re.DOTALL)[1]
+    done = subprocess.run(
+        [READERS / "python", "-W", "ignore", "-c", script], capture_output=True, text=True, check=True, timeout=120
+    )
+    value, error = map(float, re.search(r"ln Z = (\S+) \+- (\S+)", done.stdout).groups())
+    exact = math.log(2 * math.pi * 2 * 0.1 * math.sqrt(2 * math.pi) / 36)
+    assert f"ln(2π · 2 · 0.1 √(2π) / 36) = −{-exact:.2f}" in section("docs/nested.md")
+    assert abs(value - exact) < 3 * error < 1

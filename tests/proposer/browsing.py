@@ -1,0 +1,45 @@
+"""Debian's chromium for tests of pages, driven by playwright, and what they ask a page."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+READY = "Bokeh.documents.length > 0 && Bokeh.documents.every(each => each.is_idle)"
+"""All live pictures are drawn."""
+
+SMALLEST = "Math.min(...[...document.querySelectorAll('p, td, th')].map(e => parseFloat(getComputedStyle(e).fontSize)))"
+
+CONTRAST = """() => {
+  const shade = (text) => {
+    const [r, g, b] = text.match(/[0-9.]+/g).map(Number).map((x) => x / 255)
+      .map((x) => x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ground = (node) => {
+    for (let at = node; at; at = at.parentElement) {
+      const colour = getComputedStyle(at).backgroundColor;
+      if (!/, 0\\)$/.test(colour)) return shade(colour);
+    }
+    return 1;
+  };
+  const found = [];
+  for (const node of document.querySelectorAll("h1, h2, p, a, td, th, caption, figcaption, button, pre")) {
+    const a = shade(getComputedStyle(node).color), b = ground(node);
+    found.push((Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05));
+  }
+  return Math.min(...found);
+}"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = shutil.which("chromium")
+    assert path, "these tests need chromium: tools/browser.sh installs it, or says what to do"
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield started
+        started.close()

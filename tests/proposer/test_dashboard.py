@@ -1,0 +1,251 @@
+"""`lodescan serve`: the list of runs, their reports, and what a server must not do."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from proposer.__main__ import main
+from proposer.dashboard import pages
+from proposer.dashboard.runs import key_of
+from proposer.dashboard.server import HEADERS, Dashboard
+from proposer.show.state import State
+from tests.evaluator.serving import wait_until
+from tests.pair.processes import ROOT
+from tests.proposer.dashboards import begin, get, grow, rows, serving
+from tests.proposer.runs import make_run
+
+
+def test_each_run_with_its_state(tmp_path: Path) -> None:
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    make_run(tmp_path / "deep" / "er" / "ended", 30)
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "dataset.sqlite").write_bytes(b"no database" * 100)
+    with begin(tmp_path / "killed") as dataset:
+        grow(dataset, 3, 2)
+    (tmp_path / "empty").mkdir()
+    shutil.copytree(tmp_path / "killed", tmp_path / "killed" / "files" / "inner")
+    with begin(tmp_path / "running") as scan, serving(tmp_path) as server:
+        grow(scan, 7, 3)
+        state = State(at=0.0, good=7, wanted=50, target="NLL below 2", evaluated=10, hit_rate=0.7, doing="iteration 4")
+        scan.set_meta({"live": state.to_json()})
+        found = rows(get(server, "/")[1])
+        assert set(found) == {"ended", "broken", "killed", "running"}, "each run once, and nothing inside of one"
+        assert "|ended|" in found["ended"] and "|30|" in found["ended"] and "|30 evaluations|" in found["ended"]
+        assert "|unreadable|" in found["broken"] and "dataset.sqlite" in found["broken"]
+        assert "|not finished|" in found["killed"] and "|3 of 50|" in found["killed"]
+        assert "|running|" in found["running"] and "|7 of 50|" in found["running"] and "|70.00%|" in found["running"]
+        assert "iteration 4" in found["running"] and "no news for" in found["running"]
+
+
+def test_counts_follow_a_scan_that_writes(tmp_path: Path) -> None:
+    with begin(tmp_path / "run") as scan, serving(tmp_path) as server:
+        grow(scan, 2)
+        path = f"/state?run={key_of(tmp_path / 'run')}"
+        before = json.loads(get(server, path)[1])
+        assert json.loads(get(server, path)[1]) == before, "reading a run does not change its stamp"
+        grow(scan, 3, 4)
+        after = json.loads(get(server, path)[1])
+    assert before["words"] == [f"{tmp_path}/run | running | 2 of 50 good | 2 evaluated"]
+    assert after["words"] == [f"{tmp_path}/run | running | 5 of 50 good | 9 evaluated"]
+    assert before["stamp"] != after["stamp"]
+
+
+@pytest.mark.slow
+def test_a_report_is_drawn_again_when_its_data_has_changed_and_not_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "LEAST", 0.0)
+    monkeypatch.setattr(pages, "SHARE", 0.0)
+    with begin(tmp_path / "run") as scan:
+        reports, folders = pages.Reports(), [tmp_path / "run"]
+        empty = reports.page(folders)
+        assert b"no point has an answer yet" in empty and b"<section" not in empty
+        grow(scan, 2)
+        monkeypatch.setattr(pages, "SHARE", 1e9)
+        drawn = reports.page(folders)
+        assert b"2 good of 2 points" in drawn and b"data:image/png" not in drawn
+        assert b"cannot be shown" not in drawn, "its second code never ran"
+        grow(scan, 3)
+        assert reports.page(folders) is drawn, "a scan needs the processor more"
+        monkeypatch.setattr(pages, "SHARE", 0.0)
+        assert reports.page(folders) is drawn, "the pause is that of the last drawing"
+        other = pages.Reports()
+        assert b"5 good of 5 points" in (fresh := other.page(folders))
+        assert other.page(folders) is fresh, "nothing has changed"
+
+
+@pytest.mark.slow
+def test_what_cannot_be_read_is_said_beside_what_can(tmp_path: Path) -> None:
+    whole, damaged = make_run(tmp_path / "whole", 40), make_run(tmp_path / "damaged", 40)
+    content = bytearray((damaged / "dataset.sqlite").read_bytes())
+    at = content.rindex(b"ValueError: math domain")
+    content[at : at + 5] = b"Wrong"
+    (damaged / "dataset.sqlite").write_bytes(content)
+    keys = [key_of(whole), key_of(damaged)]
+    with serving(tmp_path) as server:
+        code, text, headers = get(server, f"/report?run={keys[0]}&run={keys[1]}")
+        assert code == 200 and "is damaged" in text and f"{damaged}/dataset.sqlite" in text
+        assert "of 40 points" in text and 'id="best"' in text
+        assert headers["Content-Security-Policy"] == HEADERS["Content-Security-Policy"]
+        shutil.rmtree(damaged)
+        gone = {"stamp": "", "words": ["1 of the runs shown here: moved or removed."]}
+        assert wait_until(lambda: json.loads(get(server, f"/state?run={keys[1]}")[1]) == gone, 20)
+        code, text, _ = get(server, f"/report?run={keys[1]}")
+        assert code == 404 and "moved or removed" in text
+        shutil.rmtree(tmp_path)
+        assert wait_until(lambda: "no run there yet" in get(server, "/")[1], 20)
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:5080", "127.0.0.1.evil.example", "", "a b", "[::1"])
+def test_a_foreign_host_is_refused(host: str, tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        assert get(server, "/", Host=host)[0] == 421
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost:9", "LOCALHOST", "[::1]:5080", "10.1.2.3"])
+def test_names_of_this_machine_and_numbers_are_its_own(host: str, tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        assert get(server, "/", Host=host)[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("/../../etc/passwd", 404),
+        ("/%2e%2e/dataset.sqlite", 404),
+        ("/run/dataset.sqlite", 404),
+        ("/report?run=../../etc", 404),
+        ("/report?run=%2fetc", 404),
+        ("/report?run=run", 404),
+        ("/report?run=%ff%00", 404),
+        ("/report", 400),
+        ("/report?" + "&".join(f"run={number}" for number in range(9)), 400),
+        ("/?" + "a=1&" * 200, 400),
+        ("//[", 404),
+    ],
+)
+def test_no_path_leads_anywhere_else(path: str, code: int, tmp_path: Path) -> None:
+    begin(tmp_path / "run").close()
+    with serving(tmp_path) as server:
+        found, text, _ = get(server, path)
+        assert found == code and "root:" not in text
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"])
+def test_only_get(method: str, tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        code, _, headers = get(server, "/", method)
+        assert code == 405 and headers["Allow"] == "GET"
+
+
+def test_slow_clients_block_nobody(tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        address = ("127.0.0.1", server.server_address[1])
+        slow = [socket.create_connection(address) for _ in range(20)]
+        try:
+            for number, client in enumerate(slow):
+                half = b"GET / HTTP/1.1\r\nHos"
+                client.sendall(half if number % 2 else b"GET /bokeh.js HTTP/1.0\r\nHost: localhost\r\n\r\n")
+            assert get(server, "/")[0] == 200
+            slow[0].settimeout(10)
+            assert slow[0].recv(12) == b"HTTP/1.0 200"
+        finally:
+            for client in slow:
+                client.close()
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET http://[/ HTTP/1.0\r\nHost: localhost\r\n\r\n",
+        b"GET / HTTP/1.0\r\nHost: localhost\r\nHost: localhost\r\n\r\n",
+        b"GET / HTTP/1.0\r\n\r\n",
+        b"\x16\x03\x01\x00\xff\xfe\r\n\r\n",
+        b"GET /\x00\xff HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET " + b"/" * 70_000 + b" HTTP/1.0\r\n\r\n",
+        b"TEAPOT / HTTP/1.0\r\n\r\n",
+    ],
+)
+def test_what_is_no_request_costs_one_answer(sent: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with serving(tmp_path) as server:
+        with socket.create_connection(("127.0.0.1", server.server_address[1]), 10) as client:
+            client.sendall(sent)
+            with client.makefile("rb") as answer:
+                assert re.search(rb"HTTP/1.0 (4|501)|Error code: 4", answer.read())
+        assert get(server, "/")[0] == 200
+    assert caplog.text == ""
+
+
+def test_names_are_escaped(tmp_path: Path) -> None:
+    begin(tmp_path / "<script>alert(1)<" / "b&c").close()
+    begin(tmp_path / "latin\udce9").close()
+    with serving(tmp_path) as server:
+        text = get(server, "/")[1]
+        assert "<script>alert" not in text and "b&amp;c" in text and "latin?" in text
+
+
+def test_a_run_that_is_named_itself_and_a_link(tmp_path: Path) -> None:
+    begin(tmp_path / "run").close()
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "loop").symlink_to(tmp_path)
+    with serving(tmp_path / "run", tmp_path / "more") as server:
+        assert list(server.runs.found().values()) == [tmp_path / "run"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["runs"], "runs is not a folder"),
+        ([".", "--listen", "0.0.0.0:0"], "is open to other machines"),
+        ([".", "--listen", "[::]:0"], "is open to other machines"),
+        ([".", "--listen", "unix:/tmp/x"], "is no HOST:PORT"),
+        ([".", "--listen", "70000"], "no port 70000"),
+    ],
+)
+def test_refused_at_the_start(
+    arguments: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["serve", *arguments]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_port_in_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with serving(tmp_path) as server:
+        assert main(["serve", str(tmp_path), "--listen", str(server.server_address[1])]) == 2
+    assert "choose another port" in capsys.readouterr().err
+
+
+def test_other_machines_with_the_flag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(server: Dashboard) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Dashboard, "serve_forever", interrupted)
+    assert main(["serve", str(tmp_path), "--listen", "0.0.0.0:0", "--insecure"]) == 0
+
+
+@pytest.mark.slow
+def test_ends_by_ctrl_c_in_peace_also_while_it_draws(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    command = [sys.executable, "-m", "proposer", "serve", str(tmp_path), "--listen", "127.0.0.1:0"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stderr is not None
+        url = process.stdout.readline().split()[0]
+        port = int(url.rstrip("/").rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.sendall(f"GET /report?run={key_of(run)} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
+            with socket.create_connection(("127.0.0.1", port)) as other:  # its thread starts after the first one's
+                other.sendall(b"GET /state HTTP/1.0\r\nHost: localhost\r\n\r\n")
+                assert other.recv(12) == b"HTTP/1.0 200"
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 0
+        assert process.stderr.read() == ""
