@@ -152,6 +152,7 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
         try:
             while True:
                 await stream.wait(self._stop_by)
+                over = reader.done() or self._stopping()  # first: what is read from here on is looked at next time
                 if stream.fault is not None:
                     _refuse(context, *stream.fault)
                     return
@@ -165,7 +166,7 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
                     response.concurrency = self._executor.concurrency
                     yield response
                     response = pb.EvaluateResponse()
-                if not stream.running and not stream.finished and (reader.done() or self._stopping()):
+                if over and not stream.running and not stream.finished:
                     return
                 if self._stop_by is not None:
                     reader.cancel()
