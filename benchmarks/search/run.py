@@ -21,7 +21,7 @@ from benchmarks.search.metrics import Cells
 from benchmarks.search.problems import PROBLEMS, Problem
 from proposer.drive import drive
 from proposer.strategies.base import Strategy
-from proposer.strategies.lode.settings import LodeSettings, batch_of
+from proposer.strategies.lode.settings import BATCH, LodeSettings
 from proposer.strategies.lode.strategy import METHOD, Lode
 from proposer.target import Target
 from proposer.types import Floats, Status
@@ -116,7 +116,7 @@ def main() -> None:
     cells = Cells.of_problem(problem)
     observables = problem.scored()
     budget = arguments.most if arguments.budget else math.inf
-    batch = arguments.batch or batch_of(budget)
+    batch = arguments.batch or BATCH
     settings = LodeSettings(Target(problem.threshold), batch, arguments.collect, evaluations=budget)
     method = PARTS[arguments.without] if arguments.without else METHOD
     strategy = Lode(problem.space(), settings, arguments.seed, observables, method)

@@ -15,6 +15,7 @@ from proposer.run.spectra import keeps_good_ones, kept_below
 from proposer.show.voice import say
 from proposer.strategies.base import Settings
 from proposer.strategies.choice import type_name
+from proposer.strategies.lode.settings import LodeSettings
 from proposer.wire.agreement import show
 from proposer.wire.attendance import Purpose
 from proposer.wire.pool import Pool
@@ -160,7 +161,11 @@ def _show_range(variable: Variable) -> str:
 
 def own_settings(settings: Settings) -> dict[str, Any]:
     """The settings of the strategy, under their names in a scan file."""
-    return dict(_in_the_file_s_words(asdict(settings)))
+    found = asdict(settings)
+    if isinstance(settings, LodeSettings):
+        del found["evaluations"]  # a limit, by which batches go
+        found["points_per_iteration"] = settings.batch
+    return dict(_in_the_file_s_words(found))
 
 
 def _in_the_file_s_words(settings: dict[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -149,7 +149,7 @@ def read_init_csv(scan: ScanFile, space: Space) -> InitPoints | None:
 def _check_believed(scan: ScanFile, path: Path, table: pd.DataFrame, nll: Floats) -> None:
     """Refuses NLLs that no point can have, such as -999 for one that was not computed: it would be the best of all."""
     least = sum(
-        min(0.0, *observable.term.values) if observable.term is not None else observable.likelihood.least
+        min((0.0, *observable.term.values)) if observable.term is not None else observable.likelihood.least
         for observable in scan.all_observables()
     )
     if len(nll) and nll.min() < least:

@@ -16,7 +16,7 @@ from scanspec.tools import call_of
 if TYPE_CHECKING:
     from scanspec import ObservableSpec, ScanFile, Variable
 
-_STOPS = ("iterations",)
+_STOPS = ("iterations", "evaluations")
 """Settings that say when to stop."""
 
 _OF_A_CODE = ("run", "timeout", "first_timeout", "description", "observables", "cores", "memory")

@@ -9,7 +9,7 @@ from benchmarks.search.problems import PROBLEMS
 from proposer.drive import drive
 from proposer.space import Space
 from proposer.strategies.lode import strategy as lode
-from proposer.strategies.lode.settings import LodeSettings, batch_of
+from proposer.strategies.lode.settings import LodeSettings
 from proposer.strategies.lode.strategy import Lode
 from proposer.target import Target
 from scanspec import Variable, read_scan_file
@@ -34,17 +34,29 @@ networks: {{threshold_value: 1{networks}}}
 def test_the_file_says_how_few_there_are(tmp_path: Path, setup: str, networks: str, batch: int) -> None:
     (tmp_path / "scan.yaml").write_text(FILE.format(setup=setup, networks=networks))
     settings = LodeSettings.read(read_scan_file(tmp_path / "scan.yaml"))
-    assert settings.points_per_iteration == batch
-    assert settings.evaluations == float(setup.rpartition(" ")[2] or "inf")
+    assert settings.batch == batch
 
 
 @pytest.mark.parametrize("dim", [1, 3, 8, 20])
 def test_the_start_is_at_most_a_quarter(dim: int) -> None:
     space = Space([Variable(f"x{i}", 0.0, 1.0) for i in range(dim)])
-    strategy = Lode(space, LodeSettings(Target(1.0), 10, evaluations=300), 1, [])
+    strategy = Lode(space, LodeSettings(Target(1.0), evaluations=300), 1, [])
     origins = [origin for _ in range(12) if (batch := strategy.ask()) for origin in batch.origins]
     assert strategy.start_points <= 75
     assert origins.count("start") == len(origins) > strategy.start_points  # nothing came back
+
+
+def test_a_run_goes_on_as_it_began_with_more_evaluations() -> None:
+    space = Space([Variable("x", 0.0, 1.0), Variable("y", 0.0, 1.0)])
+    few, more = (Lode(space, LodeSettings(Target(1.0), evaluations=n), 1, []) for n in (60, 60_000))
+    assert few.start_points < more.start_points
+    few.ask()
+    more.restore(few.checkpoint())
+    assert few.start_points == more.start_points
+    for _ in range(3):
+        one, other = few.ask(), more.ask()
+        assert one is not None and other is not None
+        np.testing.assert_array_equal(one.u, other.u)
 
 
 @pytest.mark.slow
@@ -61,6 +73,6 @@ def test_a_search_that_knows_finds_more(monkeypatch: pytest.MonkeyPatch) -> None
         raise AssertionError("it ended early")
 
     target = Target(problem.threshold)
-    knows = good(LodeSettings(target, batch_of(200), evaluations=200))
+    knows = good(LodeSettings(target, evaluations=200))
     assert knows > 1.2 * good(LodeSettings(target))
     assert knows > 50

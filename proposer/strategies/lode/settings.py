@@ -24,13 +24,14 @@ class LodeSettings:
     target: Target = DEFAULT_TARGET
     """Which points are good."""
     points_per_iteration: int = BATCH
-    """The largest batch."""
+    """The largest batch; of few evaluations see `batch`."""
     collect: bool = False
     """As many good points as possible, soon, rather than an even map."""
     even_in: tuple[str, ...] = ()
     """Variables and observables in which the map shall be even; none: all variables."""
     evaluations: float = math.inf
-    """The most that there will be: of few, the start is a smaller part."""
+    """The most that there will be; infinite where the scan file says how large a batch is. A run goes on as it began,
+    also with more of them."""
 
     @classmethod
     def read(cls, scan: ScanFile) -> Self:
@@ -47,19 +48,19 @@ class LodeSettings:
                 raise scan.setup.error(
                     f"even_in: {name!r} is not a variable or observable{closest(name, names)}", "even_in"
                 )
-        limited = "max_evaluations" in scan.setup
+        limited = "max_evaluations" in scan.setup and "points_per_iteration" not in section
         evaluations = float(scan.setup.integer("max_evaluations", low=1)) if limited else math.inf
         if even_in and goal == "collect":
             raise scan.setup.error("even_in says what a map is even in; goal is collect, which draws none", "even_in")
         return cls(
             Target.read(scan, none.target),
-            section.integer("points_per_iteration", batch_of(evaluations), low=1),
+            section.integer("points_per_iteration", BATCH, low=1),
             goal == "collect",
             tuple(even_in),
             evaluations,
         )
 
-
-def batch_of(evaluations: float) -> int:
-    """The largest batch, where there will be so many evaluations: with few, each should use what the others showed."""
-    return int(min(BATCH, max(LEAST_BATCH, evaluations / BATCHES)))
+    @property
+    def batch(self) -> int:
+        """The largest batch: with few evaluations, each should use what the others showed."""
+        return int(min(self.points_per_iteration, max(LEAST_BATCH, self.evaluations / BATCHES)))

@@ -132,9 +132,8 @@ class Lode:
         self._even_in_observables = bool(even_in.outputs)
         method = method.even_in(even_in) if even_in.dim else method
         self._method = method.following() if settings.target.follows else method
-        few = max(10, int(min(settings.evaluations / START, 1e9) / 1.5))
-        self._first = min(max(min(20 * self._dim, 60), 10 * self._dim), few)
-        self.start_points = int(min(self._first + self._first // 2, space.size))
+        self._first = _first_points(self._dim, settings.evaluations)
+        self._batch_size = settings.batch
         self._asks = 0
         self._started = 0
         self._out: Floats = np.empty((0, len(self._free)))  # asked, and not told at the last ask
@@ -147,6 +146,11 @@ class Lode:
     def good(self) -> int:
         """Good points told so far: status OK and an NLL below the threshold."""
         return self._points.good_so_far
+
+    @property
+    def start_points(self) -> int:
+        """How many points the start has."""
+        return int(min(self._first + self._first // 2, self.space.size))
 
     @property
     def _dim(self) -> int:
@@ -194,12 +198,12 @@ class Lode:
         first = self._first
         if self._started < 1.5 * first or not answered:  # 1
             n = first if self._started == 0 else max(first // 2, 20)
-            return self._start(max(min(n, self.settings.points_per_iteration), least))
+            return self._start(max(min(n, self._batch_size), least))
         start = time.monotonic()
         surrogate = self._fit(known)  # 2
         self.training_seconds += time.monotonic() - start
         grown = max(first // 2, answered // (4 if known.good.sum() >= FEW else SLOWLY))
-        n = max(min(self.settings.points_per_iteration, grown), least)
+        n = max(min(self._batch_size, grown), least)
         if not surrogate.fitted:
             return self._start(n)
         random = torch.Generator().manual_seed(int(self._generator("sample").integers(2**63)))
@@ -304,6 +308,7 @@ class Lode:
     def checkpoint(self) -> bytes:
         """Where the loop is, what is out, and what was learned beside the points."""
         loop = {"asks": self._asks, "started": self._started, "stop_reason": self.stop_reason}
+        loop |= {"first": self._first, "batch_size": self._batch_size}
         arrays: dict[str, NDArray[np.generic]] = {"particles": self._particles, "out": self._out}
         if self._surrogate is not None:
             arrays |= {f"model/{name}": value for name, value in self._surrogate.to_arrays().items()}
@@ -323,10 +328,18 @@ class Lode:
             self._contest.load(grouped(arrays).get("contest"))
             self._asks, self._started = int(loop["asks"]), int(loop["started"])
             self.stop_reason = str(loop["stop_reason"])
+            self._first = int(loop.get("first", _first_points(self._dim, np.inf)))  # older ones say neither
+            self._batch_size = int(loop.get("batch_size", self.settings.points_per_iteration))
         except (ValueError, TypeError, KeyError) as error:
             raise CheckpointError(f"the checkpoint is not one of LODE ({error})") from error
         self._out, self._surrogate, self._particles = out, surrogate, particles
         self._model = surrogate and self._contest.ahead(surrogate)
+
+
+def _first_points(dim: int, evaluations: float) -> int:
+    """How many points are asked for before any answer; half as many follow before the first fit."""
+    few = max(10, int(min(evaluations / START, 1e9) / 1.5))
+    return min(max(min(20 * dim, 60), 10 * dim), few)
 
 
 def _random(sobol: qmc.Sobol, n: int) -> Floats:
