@@ -33,8 +33,9 @@ def conclude(dataset: Dataset, reason: str, tally: Tally, seconds: float) -> int
     """Reports why a scan has stopped, what it has found and where, or what to do; returns the exit code."""
     folder = dataset.path.parent
     say(f"stopped: {reason}")
+    came = f" ({tally.given:,} of them came with the NLL of init_csv)" if tally.given else ""
     say(
-        f"{tally.evaluated:,} points evaluated in {show_time(seconds)}: {tally.good:,} good "
+        f"{tally.evaluated:,} points evaluated in {show_time(seconds)}: {tally.good:,} good{came} "
         f"({tally.target.describe()}), {tally.breakdown()}; lowest NLL {_number(tally.best)}"
     )
     if tally.good:

@@ -109,6 +109,7 @@ def _read(folder: Path) -> Run:
         "good": tally.good,
         **tally.target.to_meta(),
         "evaluated": tally.evaluated,
+        "given": tally.given,
         "hit_rate": tally.hit_rate,
         "lowest_nll": tally.best if math.isfinite(tally.best) else None,
         "seconds": float(meta["seconds"]),
@@ -121,8 +122,9 @@ def _read(folder: Path) -> Run:
 
 def _show_facts(facts: Mapping[str, Any]) -> str:
     lowest = "none" if facts["lowest_nll"] is None else show_number(facts["lowest_nll"])
+    came = f" ({facts['given']:,} of them from init_csv)" if facts["given"] else ""
     return (
-        f"{facts['folder']}: {facts['good']:,} good ({Target.stored(facts).describe()}) of {facts['evaluated']:,} "
+        f"{facts['folder']}: {facts['good']:,} good ({Target.stored(facts).describe()}){came}; {facts['evaluated']:,} "
         f"evaluated, hit rate {show_percent(facts['hit_rate'])}, lowest NLL {lowest}, {show_time(facts['seconds'])}; "
         f"evaluator {facts['evaluator']}"
     )

@@ -38,7 +38,7 @@ def test_compare_and_merge(two_runs: tuple[Path, Path], lodescan: Lodescan, tmp_
     said = lodescan("compare", *two_runs)
     assert said.code == 0, said.err
     lines = said.out.splitlines()
-    assert lines[0].startswith(f"{two_runs[0]}: ") and " of 20 evaluated" in lines[0] and " of 30 evaluated" in lines[1]
+    assert lines[0].startswith(f"{two_runs[0]}: ") and "; 20 evaluated" in lines[0] and "; 30 evaluated" in lines[1]
     assert lines[2:4] == ["5 points are in both runs", "  OK, OK: 5"]
     assert "  r: 1, 1, 1; 0" in lines and "  NLL: 1, 1, 1; 0" in lines
     found = json.loads(lodescan("compare", *two_runs, "--json").out)
