@@ -28,7 +28,7 @@ def open_csv(path: Path) -> Iterator[tuple[list[str], Iterator[tuple[int, list[s
     with open(path, newline="", encoding="utf-8-sig", errors="replace", opener=open_regular) as file:
         rows = _rows(file)
         names = [plain_name(name.strip().lstrip("#").strip()) for name in next(rows, (1, []))[1]]
-        if any(unicodedata.category(char) == "Cc" and char != "\t" for name in names for char in name):
+        if any(unicodedata.category(char) == "Cc" and char not in "\t\r\n" for name in names for char in name):
             raise NotCsv("its first line is not text in UTF-8; save the table as CSV in UTF-8")
         _check_delimiter(names)
         yield names, _checked(rows, len(names))

@@ -180,9 +180,10 @@ def _together(likelihoods: Sequence[Likelihood], of: Array) -> list[tuple[list[i
             alike.setdefault(likelihood.kind, []).append(j)
         else:
             found.append(([j], likelihood))
+    dtype = (1.0 * of[:0]).dtype  # observables may be whole numbers
     for kind, positions in alike.items():
         means, sigmas = ([getattr(likelihoods[j], name) for j in positions] for name in ("mean", "sigma"))
-        found.append((positions, Likelihood(kind, *(xp.asarray(part, dtype=of.dtype) for part in (means, sigmas)))))
+        found.append((positions, Likelihood(kind, *(xp.asarray(part, dtype=dtype) for part in (means, sigmas)))))
     return found
 
 

@@ -21,6 +21,11 @@ LARGEST = 4 << 20
 MOST_NUMBERS = 200_000
 """The most numbers in it: an evaluator sends them with its description."""
 
+# as in an SLHA file, but other characters stand between the numbers
+_NO_NUMBER = re.compile(
+    OF_MICROSOFT.pattern.replace(r"(?<!\S)", r"(?<![^\s,;\"'])").replace(r"(?!\S)", r"(?![^\s,;\"'])"), re.IGNORECASE
+)
+
 
 class Rows(NamedTuple):
     """The rows of numbers, each with its line in the file."""
@@ -69,7 +74,7 @@ def read_rows(section: Section, key: str) -> Rows:
     found = Rows(section, key, path, [], [])
     count, first = 0, True
     for line, words in enumerate(text.split("\n"), 1):
-        fields = _fields(OF_MICROSOFT.sub("nan", words).split("#")[0])
+        fields = _fields(_NO_NUMBER.sub("nan", words).split("#")[0])
         if not any(fields):
             continue
         numbers = [to_number(field) for field in fields]

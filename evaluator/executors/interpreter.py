@@ -21,7 +21,7 @@ import numpy as np
 from evaluator.memory import memory_limit
 
 MOST_THREADS = 256
-"""Threads of Python that a worker may keep from point to point."""
+"""Threads of Python that points may leave behind in a worker."""
 
 LOOK = 0.01
 """Seconds between two looks at the memory, which take longer than a quick point may."""
@@ -31,6 +31,7 @@ _LIMITS = [
 ]
 _STREAMS = (0, 1, 2)
 _TIMERS = (signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)  # the third one is the deadline's
+_NEVER = (0.0, 0.0)
 
 
 class Interpreter:
@@ -44,16 +45,18 @@ class Interpreter:
         self._files = [(number, kept) for number in _STREAMS if (kept := _copy(number)) is not None]
         self._lowest = 0
         self._limits = [resource.getrlimit(kind) for kind in _LIMITS]
-        self._most_files = self._limits[_LIMITS.index(resource.RLIMIT_NOFILE)][0] // 2
+        self._most_files = self._most_threads = 0  # until the first point has shown what is needed
+        self._timers = [signal.getitimer(timer) for timer in _TIMERS]
         self._temporary = tempfile.gettempdir()
         self._traced = (sys.gettrace(), sys.getprofile())
         self._collects = gc.isenabled()
         self._share = memory_limit() // (2 * workers) if workers else 0
         self._most_memory: tuple[int, int] | None = None
+        self._needs_more = False
         self._look_at = 0.0
         self._worn = ""
         self._note_modes()
-        self._limits_set = False
+        self._limits_set, self._is_new = False, True
         sys.addaudithook(self._audit)
 
     def _note_modes(self) -> None:
@@ -65,14 +68,13 @@ class Interpreter:
 
     def restore(self) -> None:
         """Undoes what a function has changed."""
-        if (sys.stdout, sys.stderr) != self._streams or any(stream.closed for stream in self._streams if stream):
+        if (sys.stdout, sys.stderr) != self._streams or any(map(_is_closed, self._streams)):
             self._restore_streams()
+        for number, kept in self._files:  # closed or led elsewhere: to ask would take as long
+            os.dup2(kept, number)
         self._lowest = _lowest_free()
-        if self._lowest <= _STREAMS[-1]:
-            for number, kept in self._files:
-                os.dup2(kept, number)
-        for timer in _TIMERS:
-            if signal.getitimer(timer) != (0.0, 0.0):
+        for timer, before in zip(_TIMERS, self._timers, strict=True):
+            if before == _NEVER and signal.getitimer(timer) != _NEVER:
                 signal.setitimer(timer, 0)
         faulthandler.cancel_dump_traceback_later()
         if (sys.gettrace(), sys.getprofile()) != self._traced:
@@ -83,15 +85,16 @@ class Interpreter:
         tempfile.tempdir = self._temporary
         if self._limits_set:
             self._restore_limits()
-        if len(sys.modules) == self._modules:
+        if len(sys.modules) == self._modules and not self._is_new:
             self._restore_modes()
-        else:  # a module that is imported at the first point sets these for all points
+        else:  # what a function sets at its first point, or a module that it imports later, is meant for all points
             self._note_modes()
+        self._is_new = False
 
     def _restore_streams(self) -> None:
         self._streams = tuple(  # type: ignore[assignment]
             open(number, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
-            if stream is not None and stream.closed
+            if _is_closed(stream)
             else stream
             for number, stream in enumerate(self._streams, start=1)
         )
@@ -126,25 +129,41 @@ class Interpreter:
         """What the points have used up, so that another process must go on; empty as long as nothing is."""
         if self._worn:
             return self._worn
+        if not self._most_files:
+            most = self._limits[_LIMITS.index(resource.RLIMIT_NOFILE)][0]
+            self._most_files = max((self._lowest + most) // 2, self._lowest)
+            self._most_threads = threading.active_count() + MOST_THREADS
         if self._lowest > self._most_files:
             return "leaves open files behind"
-        if threading.active_count() > MOST_THREADS:
+        if threading.active_count() > self._most_threads:
             return "leaves threads behind"
         if self._share and self._grew():
             return "takes more memory with each point"
         return ""
 
     def _grew(self) -> bool:
-        """Whether the points after the first have taken more memory for good than this process should have."""
+        """Whether the points after the first have taken more memory for good than this process should have.
+
+        Once they may: the first point may have ended before it loaded what the others need.
+        """
         if (now := time.perf_counter()) < self._look_at:
             return False
         self._look_at = now + LOOK
         used, data = _memory()
+        if self._most_memory is not None and (used > self._most_memory[0] or data > self._most_memory[1]):
+            if self._needs_more:
+                return True
+            self._needs_more, self._most_memory = True, None
         if self._most_memory is None:  # what the first point loads, later ones use too
             allowed = resource.getrlimit(resource.RLIMIT_DATA)[0]
             left = max(0, allowed - data) // 2 if allowed != resource.RLIM_INFINITY else self._share
-            self._most_memory = used + self._share, data + left
-        return used > self._most_memory[0] or data > self._most_memory[1]
+            self._most_memory = used + self._share // 2, data + left
+        return False
+
+
+def _is_closed(stream: Any) -> bool:
+    """Not so where it cannot be asked: some put an object of their own there, which can write and no more."""
+    return bool(getattr(stream, "closed", False))
 
 
 def _copy(descriptor: int) -> int | None:
@@ -166,7 +185,7 @@ def _lowest_free() -> int:
 
 
 def _memory() -> tuple[int, int]:
-    """Bytes of this process that are in memory, and those that its limit on data counts."""
+    """Bytes of this process that are in memory and no file's, and those that its limit on data counts."""
     with open("/proc/self/statm", "rb") as file:
         pages = file.read().split()
-    return int(pages[1]) * resource.getpagesize(), int(pages[5]) * resource.getpagesize()
+    return (int(pages[1]) - int(pages[2])) * resource.getpagesize(), int(pages[5]) * resource.getpagesize()

@@ -50,6 +50,23 @@ def test_what_a_module_sets_that_a_point_imports_stays(evil, evaluator, tmp_path
     assert values(server, [[0, 1]] * 20) == [1.0] * 20
 
 
+def test_what_a_function_sets_at_its_first_point_stays(evil, evaluator):
+    once = "if not KEPT:\n    KEPT.append(1)\n    np.seterr(all='raise')\n    sys.setrecursionlimit(3000)\n"
+    server = evaluator(evil(once + "return float(np.geterr()['divide'] == 'raise') + sys.getrecursionlimit()"))
+    assert values(server, [[0, 1]] * 20) == [3001.0] * 20
+
+
+def test_a_stream_of_ones_own_that_can_only_write(evil, evaluator):
+    scan = evil("print('x')")
+    tee = (
+        "import sys\nclass Tee:\n    def write(self, text):\n        return sys.__stdout__.write(text)\n"
+        "    def flush(self):\n        pass\nsys.stdout = Tee()\n"
+    )
+    source = scan.parent / "evil.py"
+    source.write_text(tee + source.read_text())
+    assert values(evaluator(scan), [[x, 1] for x in range(5)]) == list(range(5))
+
+
 @pytest.mark.parametrize(
     ("way", "words"),
     [

@@ -214,6 +214,9 @@ def test_an_expression_that_names_a_likelihood_is_told_so(tmp_path, old, new):
     ("content", "words"),
     [
         ("1 1.#INF\n3 4\n", "t.txt, line 1: 'nan' is not a finite number"),
+        ("5,1.#INF\n3,4\n", "t.txt, line 1: 'nan' is not a finite number"),
+        ("5;-1.#J;2\n3;4;2\n", "t.txt, line 1: 'nan' is not a finite number"),
+        ('"1.#QNAN","5"\n3,4\n', "t.txt, line 1: 'nan' is not a finite number"),
         ("x,y,z\n1,,2\n3,4,5\n", "line 2: '' is not a finite number; a number is missing between two separators"),
         ("1;2\n3;4,5\n", "t.txt, line 2: '4,5' is not a finite number; a number has a point, not a comma"),
         ("1,5;2,5\n3;4\n5;6\n", "t.txt, line 1: '1,5' is not a finite number"),
