@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import dis
 import functools
 import hashlib
 import inspect
+import re
 import sys
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Mapping
+from operator import itemgetter
 from pathlib import Path
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
+
+import numpy as np
 
 _ATOMS = (type(None), type(...), bool, int, float, complex, str)
 _CODE = FunctionType | BuiltinFunctionType | type | ModuleType
@@ -20,13 +26,17 @@ _INSTALLED = ("site-packages", "dist-packages")
 def digest_of(code: Callable[..., Any]) -> str:
     """Equal in every process for what gives the same answers, as far as that can be seen without a call.
 
-    Of a function: its source (its bytecode where there is none), its defaults, what it closes over, and the globals
-    that it names, where these are values, or the user's own functions, classes and modules. Of any other object: its
-    class, and its state as pickle has it, such as the arguments of a functools.partial. Code that is installed counts
-    by its name. The digest of a function that takes nothing along is that of its source.
+    Of a function: its source (its bytecode where there is none, and of a lambda), its defaults, what it closes over,
+    and the globals that it names, where these are values, or the user's own functions, classes and modules. Of any
+    other object: its class, and what it holds, such as the arguments of a functools.partial. What is installed counts
+    by its name, without what it holds: that may differ from one process to the next. The digest of a function that
+    takes nothing along is that of its source.
     """
     found = _Digest()
-    found.add(code)
+    try:
+        found.add(code)
+    except RecursionError:  # an object within an object, a thousand times
+        return hashlib.sha256(_source(code).encode(errors="surrogatepass")).hexdigest()
     return found.hash.hexdigest()
 
 
@@ -35,10 +45,10 @@ class _Digest:
     order of sets, by line numbers, and by which equal values are the same object.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, done: Collection[int] = (), seen: Mapping[int, int] | None = None) -> None:
         self.hash = hashlib.sha256()
-        self._done: set[int] = set()  # code: once is enough
-        self._within: set[int] = set()  # values on the way down to this one
+        self._done = set(done)  # code: once is enough
+        self._seen = dict(seen or {})  # values, and which of them each was
 
     def add(self, value: object) -> None:
         if isinstance(value, _ATOMS):
@@ -48,12 +58,17 @@ class _Digest:
             self.hash.update(value)
         elif isinstance(value, _CODE | CodeType):
             self._code(value)
-        elif id(value) in self._within:
-            self._text("a value that contains itself")
+        elif id(value) in self._seen:
+            self._text(f"the value {self._seen[id(value)]} again")
         else:
-            self._within.add(id(value))
+            self._seen[id(value)] = len(self._seen)
             self._value(value)
-            self._within.remove(id(value))
+
+    def _of(self, value: object) -> str:
+        """The digest of a part whose place among others says nothing."""
+        part = _Digest(self._done, self._seen)
+        part.add(value)
+        return part.hash.hexdigest()
 
     def _text(self, text: str) -> None:
         self.hash.update(text.encode(errors="surrogatepass"))
@@ -80,7 +95,10 @@ class _Digest:
 
     def _function(self, function: FunctionType) -> None:
         source = _source(function)
-        self._text(source) if source else self.add(function.__code__)
+        if source and function.__name__ != "<lambda>":  # whose source is the whole statement that it stands in
+            self._text(source)
+        else:
+            self.add(function.__code__)
         for more in (function.__defaults__, function.__kwdefaults__):
             if more:
                 self.add(more)
@@ -101,35 +119,67 @@ class _Digest:
     def _value(self, value: Any) -> None:
         self._text(type(value).__qualname__)
         if isinstance(value, dict):
-            self._each(part for pair in value.items() for part in pair)
-        elif isinstance(value, list | tuple):
+            for key, part in sorted(((self._of(key), part) for key, part in value.items()), key=itemgetter(0)):
+                self._text(key)
+                self.add(part)
+        elif isinstance(value, list | tuple | deque):
             self._each(value)
         elif isinstance(value, set | frozenset):
-            self._each(sorted(digest_of(part) for part in value))
+            self._each(sorted(map(self._of, value)))
         elif isinstance(value, functools.partial):
             self._each((value.func, value.args, value.keywords))
         elif isinstance(value, MethodType):
             self._each((value.__func__, value.__self__))
+        elif hasattr(type(value), "__array__"):
+            self._array(value)
+        elif isinstance(value, re.Pattern):
+            self._each((value.pattern, value.flags))
         else:
             self._object(value)
 
+    def _array(self, value: Any) -> None:
+        """An array, a table, a tensor."""
+        try:
+            values = np.asarray(value)
+        except Exception:  # noqa: BLE001  # a tensor with gradients, for one; then its class has to do
+            return
+        self._text(f"{values.dtype} {values.shape}")
+        self.add(values.tolist() if values.dtype.hasobject else values.tobytes())
+
     def _object(self, value: Any) -> None:
         self.add(type(value))
-        if hasattr(value, "__wrapped__"):
-            self.add(value.__wrapped__)
-        try:
-            made_from = value.__reduce_ex__(4)
-        except Exception:  # noqa: BLE001  # of what cannot be pickled, such as a lock, the class has to do
+        wrapped = inspect.getattr_static(value, "__wrapped__", None)
+        if wrapped is not None:
+            self.add(wrapped)
+        if not _is_own(type(value)):
+            name = getattr(value, "__name__", "")  # as a function of numpy has one
+            self._text(name if isinstance(name, str) else "")
             return
-        if isinstance(made_from, str):
-            self._text(made_from)
-        else:
-            self._each(list(part) if isinstance(part, Iterator) else part for part in made_from)
+        for name, part in sorted(_state(value).items()):
+            self._text(name)
+            self.add(part)
 
     def _each(self, values: Any) -> None:
         for number, value in enumerate(values):
             self._text(f"\n{number}:")
             self.add(value)
+
+
+def _state(value: object) -> dict[str, object]:
+    """The attributes that an object has of its own, without a call of its methods."""
+    slots = [name for part in type(value).__mro__ for name in _words(vars(part).get("__slots__", ()))]
+    found = {}
+    for name in slots:
+        with contextlib.suppress(AttributeError):
+            found[name] = object.__getattribute__(value, name)
+    with contextlib.suppress(AttributeError):
+        found |= object.__getattribute__(value, "__dict__")
+    found.pop("__dict__", None)
+    return found
+
+
+def _words(slots: Any) -> Iterable[str]:
+    return (slots,) if isinstance(slots, str) else slots
 
 
 def _source(value: Any) -> str:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import inspect
 import math
+import re
 import subprocess
 import sys
 import threading
+from os import environ
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from proposer.evaluation.digest import digest_of
@@ -51,6 +56,51 @@ class Model:
         return self(point)
 
 
+@dataclasses.dataclass(slots=True)
+class Slotted:
+    value: float
+
+
+class Answering:
+    """Has every attribute that it is asked for."""
+
+    def __getattr__(self, name):
+        return Answering()
+
+
+class Friend:
+    def __init__(self):
+        self.friends: Any = []
+
+
+def in_a_set(value):
+    one, other = Friend(), Friend()
+    one.friends, other.friends = {other}, [one, value]
+    return functools.partial(shifted, by=one)
+
+
+def of_many_friends(count):
+    friends = [Friend() for _ in range(count)]
+    for friend in friends:
+        friend.friends = list(friends)
+    return functools.partial(shifted, by=friends)
+
+
+def deep():
+    found: list[Any] = []
+    for _ in range(10_000):
+        found = [found]
+    return functools.partial(shifted, by=found)
+
+
+def of_numpy(point):
+    return {"r": sine(point["x"]) + LIBRARY.random() + len(NAMES) + float(environ.get("HOME", "0"))}
+
+
+LIBRARY, NAMES = np.random.default_rng(), dict.fromkeys({"a", "b", "c", "d", "e"}, 0)
+sine = np.sin
+
+
 def closing_over(value):
     def inner(point):
         return {"r": point["x"] * value}
@@ -74,6 +124,10 @@ CHANGES = {
     "closure over a function": lambda by: closing_over(closing_over(by)),
     "cached function": lambda by: functools.lru_cache(closing_over(by)),
     "set": lambda by: functools.partial(shifted, by={"a", "b", by}),
+    "pattern": lambda by: functools.partial(shifted, by=re.compile(str(by))),
+    "table": lambda by: functools.partial(shifted, by=pd.DataFrame({"m": [1.0, by], "name": ["a", "b"]})),
+    "slots": lambda by: functools.partial(shifted, by=Slotted(by)),
+    "dictionary in another order": lambda by: functools.partial(shifted, by={"a": 1, "b": by}),
     "constant without source": lambda by: without_source(f"def f(point):\n    return {{'r': point['x'] * {by}}}\n"),
     "default without source": lambda by: without_source(f"by = {by}\ndef f(point, by=by):\n    return {{'r': by}}\n"),
     "class without source": lambda by: without_source(
@@ -103,17 +157,49 @@ def test_a_function_that_takes_nothing_along_has_that_of_its_source() -> None:
     assert digest_of(plain) == hashlib.sha256(inspect.getsource(plain).encode()).hexdigest()
 
 
+def test_what_is_installed_counts_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = digest_of(of_numpy)
+    LIBRARY.random()
+    monkeypatch.setenv("ANOTHER", "1")
+    assert digest_of(of_numpy) == found
+    monkeypatch.setattr(sys.modules[__name__], "sine", np.cos)
+    assert digest_of(of_numpy) != found
+
+
+def test_order_says_nothing_where_there_is_none() -> None:
+    one, other = ({"a": 1, "b": 2}, {"b": 2, "a": 1})
+    assert digest_of(functools.partial(shifted, by=one)) == digest_of(functools.partial(shifted, by=other))
+
+
+def test_a_lambda_is_not_the_statement_that_it_stands_in() -> None:
+    one, other = ((lambda point: {"r": point["x"]}), 1), ((lambda point: {"r": point["x"]}), 2)
+    assert digest_of(one[0]) == digest_of(other[0])
+
+
+@pytest.mark.parametrize(
+    "code",
+    [in_a_set(1), of_many_friends(40), deep(), functools.partial(shifted, by=Answering())],
+    ids=["a circle through a set", "many ways to one object", "deep", "any attribute"],
+)
+def test_any_object_has_one(code) -> None:
+    assert len(digest_of(code)) == 64
+
+
 SCRIPT = """
 import functools
-from tests.proposer.test_digest import CHANGES, Model, plain, scaled
+from tests.proposer.test_digest import CHANGES, Model, of_numpy, plain, scaled
 from proposer.evaluation.digest import digest_of
-print(*(digest_of(make(1.0)) for make in CHANGES.values()), digest_of(scaled), digest_of(plain))
+print(*(digest_of(make(1.0)) for make in CHANGES.values()), digest_of(scaled), digest_of(plain), digest_of(of_numpy))
 """
 
 
 @pytest.mark.slow
 def test_it_is_the_same_in_every_process() -> None:
-    here = [digest_of(make(1.0)) for make in CHANGES.values()] + [digest_of(scaled), digest_of(plain)]
+    here = [digest_of(make(1.0)) for make in CHANGES.values()] + [
+        digest_of(scaled),
+        digest_of(plain),
+        digest_of(of_numpy),
+    ]
     for seed in ("1", "2"):
         done = subprocess.run(
             [sys.executable, "-c", SCRIPT],
