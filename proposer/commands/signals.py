@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 ENDS = (
     signal.SIGINT,
@@ -23,6 +25,8 @@ ENDS = (
 ONE_END = 5.0
 """Seconds in which further signals are taken for the same wish to end."""
 
+AFTER_IMPORT = 0.05
+"""Seconds after which a signal that came while a module was loaded is sent again."""
 
 ending = threading.Event()
 """Set when a signal has asked for an end, until the command is over."""
@@ -56,14 +60,24 @@ def interruptible() -> Iterator[None]:
         ending.clear()
 
 
-def _interrupter() -> Callable[[int, object], None]:
+def _is_import(frame: FrameType | None) -> bool:
+    """Whether a module is being loaded."""
+    while frame is not None and not frame.f_code.co_filename.startswith("<frozen importlib"):
+        frame = frame.f_back
+    return frame is not None
+
+
+def _interrupter() -> Callable[[int, FrameType | None], None]:
     first = -math.inf
 
-    def interrupt(number: int, _frame: object) -> None:
+    def interrupt(number: int, frame: FrameType | None) -> None:
         # A second signal must not break the orderly end. Python loses the first where it falls into a destructor,
         # so a later one counts again.
         nonlocal first
-        if time.monotonic() - first > ONE_END:
+        if _is_import(frame):  # a library that was loaded by half cannot be loaded again, and the end may need it
+            ending.set()
+            threading.Timer(AFTER_IMPORT, os.kill, (os.getpid(), number)).start()
+        elif time.monotonic() - first > ONE_END:
             first = time.monotonic()
             ending.set()
             raise Interrupted(number)

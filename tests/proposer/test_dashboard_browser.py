@@ -79,7 +79,9 @@ def test_a_page_follows_a_scan_that_writes(
         place = page.evaluate("scrollY")
         page.wait_for_function("(before) => document.querySelector('.sub').innerText != before", arg=subtitle)
         page.wait_for_function(READY)
-        assert good(page) > first and page.evaluate(WIDE) <= 400
+        now = "document.getElementById('now').innerText"
+        page.wait_for_function(f"(n) => {now}.match(/running . ([0-9]+) of/)[1] > n", arg=first)
+        assert page.evaluate(WIDE) <= 400
         assert page.evaluate("scrollY") == pytest.approx(place, abs=300), "the reader stays where they are"
         assert page.evaluate("Bokeh.documents.length") == 1, "old pictures are gone"
 
