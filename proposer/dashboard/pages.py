@@ -54,10 +54,10 @@ class Reports:
                 text = served_page(folders, stamp).encode(errors="replace")
                 end = time.monotonic()
                 made = Made(stamp, end + max(LEAST, SHARE * (end - start)), text)
-                self._made[key] = made
-                self._made.move_to_end(key)
-                while len(self._made) > KEPT:
-                    self._made.popitem(last=False)
+            self._made[key] = made
+            self._made.move_to_end(key)
+            while len(self._made) > KEPT:
+                self._made.popitem(last=False)
             return made.page
 
     def close(self) -> None:

@@ -152,7 +152,7 @@ def _check_believed(scan: ScanFile, path: Path, table: pd.DataFrame, nll: Floats
         min((0.0, *observable.term.values)) if observable.term is not None else observable.likelihood.least
         for observable in scan.all_observables()
     )
-    if len(nll) and nll.min() < least:
+    if len(nll) and nll.min() < least - 1e-9 * max(1.0, abs(least)):  # but for rounding
         row = int(np.argmin(nll))
         raise ScanFileError(
             f"{path}, line {table.index[row]}: NLL is {nll[row]:g}, but the likelihoods of {scan.path} give none below "

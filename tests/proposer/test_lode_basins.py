@@ -33,6 +33,9 @@ def test_a_quadratic_form_is_lowest_where_the_function_is():
     assert minimum(v, round_) == pytest.approx(bottom, abs=0.02)
     far = minimum(v, 2.0 + 3.0 * ((v - 20.0 * bottom) ** 2).sum(axis=1))
     assert far is not None and np.linalg.norm(far) == pytest.approx(1.5)
+    beside_another = np.append(round_, [0.0, -1.0])  # whose bottom is lower: no part of this form
+    both = np.concatenate([v, [[1.2, 0.9, -1.0], [-1.0, 1.2, 0.7]]])
+    assert minimum(both, beside_another) == pytest.approx(bottom, abs=0.02)
     assert minimum(v, 50.0 - 3.0 * ((v - bottom) ** 2).sum(axis=1)) is None
 
 

@@ -67,6 +67,9 @@ def minimum(v: Floats, energy: Floats) -> Floats | None:
     The first is at 0, the lowest, and of the others those near it in energy count most."""
     dim = v.shape[1]
     above = energy - energy[0]
+    v, above = v[above >= 0.0], above[above >= 0.0]  # what is lower belongs to another basin
+    if len(v) <= 2 * dim:
+        return None
     weight = 1.0 / (above + abs(energy[0]) + 1e-300)
     pairs = np.triu_indices(dim)
     products = v[:, pairs[0]] * v[:, pairs[1]]

@@ -51,6 +51,7 @@ class Contest:
             self._record.compare(known.u, good, lambda predicted, came: predicted - came)
         self._on = by_observables.fitted and (self._won or poor(known))
         if not self._on:
+            self._won = False
             return by_observables
         self._by_nll = self._by_nll or self._make()
         self._by_nll.fit(known, rng)
@@ -58,6 +59,11 @@ class Contest:
         errors = self._record.errors[:, 0] if self._record is not None else np.full(2, np.nan)
         self._won = self._on and bool(errors[1] < errors[0])
         return self.ahead(by_observables)
+
+    def end(self) -> None:
+        """There is nothing to decide: one of the two is out of the question."""
+        self._by_nll, self._record = None, None
+        self._on = self._won = False
 
     def ahead(self, by_observables: Surrogate) -> Surrogate:
         """The model that won last."""

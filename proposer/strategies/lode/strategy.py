@@ -235,6 +235,8 @@ class Lode:
         self._model = self._surrogate
         if by_observables and self._method.contest and not self._even_in_observables:
             self._model = self._contest.winner(known, self._surrogate, self._generator("contest"))
+        else:
+            self._contest.end()
         return self._model
 
     def _why_by_nll(self) -> str:
