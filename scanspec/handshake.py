@@ -68,22 +68,16 @@ class Handshake:
         if address.path:
             return ""
         try:
-            plain = socket.create_connection((address.host.strip("[]"), address.port), PROBE_SECONDS)
+            with _connect(address) as plain:
+                if self.ca is not None:
+                    return self._fault_of_tls(plain, address)
+                answer = _begin(plain)
+            # a server that speaks plain text begins with its own settings; one that speaks TLS answers with an alert,
+            # or closes the connection, as a proxy does while nobody listens behind it
+            if answer[:2] == b"\x15\x03" or (not answer and _speaks_tls(address)):
+                return "it speaks TLS, and is asked in plain text; give --tls-ca, with the authority of its certificate"
         except OSError:
-            return ""
-        with plain:
-            plain.settimeout(PROBE_SECONDS)
-            try:
-                return self._fault_of_tls(plain, address) if self.ca is not None else self._fault_of_plain(plain)
-            except OSError:
-                return ""
-
-    def _fault_of_plain(self, plain: socket.socket) -> str:
-        # a server that speaks plain text begins with its own settings; one that speaks TLS answers with an alert
-        plain.sendall(_HANDSHAKE)
-        answer = plain.recv(9)
-        if answer[:2] == b"\x15\x03" or not answer:
-            return "it speaks TLS, and is asked in plain text; give --tls-ca, with the authority of its certificate"
+            pass
         return ""
 
     def _fault_of_tls(self, plain: socket.socket, address: Address) -> str:
@@ -93,7 +87,10 @@ class Handshake:
             return self._fault_of_their_certificate(error, address)
         except ssl.SSLError as error:
             reason = (error.reason or str(error)).upper().replace(" ", "_")
-            if any(sign in reason for sign in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNEXPECTED_EOF")):
+            closed = "UNEXPECTED_EOF" in reason
+            if closed and not _speaks_plain_text(address):
+                return ""
+            if closed or any(sign in reason for sign in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE")):
                 return "it speaks plain text, and is asked by TLS; start it with --tls-cert and --tls-key"
             return self._fault_of_our_certificate()
         with wrapped:
@@ -129,3 +126,35 @@ class Handshake:
             f"its certificate is not of the authority in {self.ca} ({error.verify_message}); give both sides files of "
             "one `lodescan certificates DIR`"
         )
+
+
+def _connect(address: Address) -> socket.socket:
+    plain = socket.create_connection((address.host.strip("[]"), address.port), PROBE_SECONDS)
+    plain.settimeout(PROBE_SECONDS)
+    return plain
+
+
+def _begin(plain: socket.socket) -> bytes:
+    """The first bytes that a server answers to the beginning of HTTP/2; empty where it closes the connection."""
+    plain.sendall(_HANDSHAKE)
+    try:
+        return plain.recv(9)
+    except ConnectionError:
+        return b""
+
+
+def _speaks_plain_text(address: Address) -> bool:
+    with _connect(address) as plain:
+        return bool(_begin(plain))
+
+
+def _speaks_tls(address: Address) -> bool:
+    """Whether a server takes part in a handshake, whoever it is."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_alpn_protocols(["h2"])
+    try:
+        with _connect(address) as plain, context.wrap_socket(plain):
+            return True
+    except ssl.SSLError as error:  # an alert is an answer, too
+        return not isinstance(error, ssl.SSLEOFError) and error.reason != "WRONG_VERSION_NUMBER"
