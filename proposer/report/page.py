@@ -118,7 +118,7 @@ def from_template(name: str, **values: Any) -> str:
     """A page by its template in this room, in its style; each text is escaped."""
     here = files("proposer.report")
     environment = Environment(autoescape=select_autoescape(default=True), trim_blocks=True)
-    fixed = {file.replace(".", "_"): Markup((here / file).read_text()) for file in ("page.css", "page.js")}
+    fixed = {file.replace(".", "_"): Markup((here / file).read_text()) for file in ("head.html", "page.css", "page.js")}
     return environment.from_string((here / name).read_text()).render(version=VERSION, **fixed, **values)
 
 

@@ -46,7 +46,8 @@ def test_it_is_asked_while_points_are_out_and_sees_parts_of_batches(
 ) -> None:
     stored = record_times(monkeypatch)
     workers = 4
-    scan = make_scan(body="time.sleep(0.02 + 0.02 * (int(x * 1000) % 3))")
+    # points that take long are out while most of the next batch is answered
+    scan = make_scan(body="time.sleep(0.02 + 0.3 * (int(x * 1000) % 4 == 0))")
     evaluator = start_evaluator(scan.file, workers=workers)
     strategy, folder = Steps(thinks=0.2), tmp_path / "run"
     run(scan.file, evaluator.address, folder, strategy, 300, eager=True)
@@ -61,7 +62,7 @@ def test_it_is_asked_while_points_are_out_and_sees_parts_of_batches(
         assert out > 0, f"the workers had nothing to do when batch {number} was asked for"
         told = np.bincount([batch_of[point] for point in seen], minlength=strategy.asked + 1)
         partly += bool(((told > 0) & (told < asked)).any())
-    assert partly >= 3  # whole batches alone would give none; how many it is, is a matter of time
+    assert partly > len(strategy.seen_ids) / 2
     assert any(start < point < end for start, end in strategy.busy[2:] for point in stored)
     # From the third on, it knows how long a point takes: 4 workers need 4 points and more for a thought of 0.2 s.
     assert all(least > 2 * workers for least in strategy.least[2:])
