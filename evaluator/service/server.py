@@ -192,14 +192,16 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
     def _stopping(self) -> bool:
         return self._stop_by is not None
 
-    async def stop(self, grace: float) -> None:
-        """Takes no more points; those that run have `grace` seconds to finish, the others are returned at once.
-
-        Returns when every stream has ended, or a little after the grace.
-        """
+    def take_no_more(self, grace: float) -> None:
+        """From now on no point begins. Those that run have `grace` seconds to finish; the others are returned."""
         self._stop_by = time.monotonic() + grace
         for stream in self._streams:
+            stream.cancel(everything=False)
             stream.wake.set()
+
+    async def ended(self) -> None:
+        """Returns when every stream has ended, or a little after the grace."""
+        assert self._stop_by is not None
         while self._streams and time.monotonic() < self._stop_by + LAST_WORDS:
             await asyncio.sleep(0.02)
 
@@ -288,6 +290,7 @@ class Server:
 
     async def stop(self, grace: float) -> None:
         """Takes no more points, returns what finishes within `grace` seconds, cancels the rest, ends."""
+        self._evaluation.take_no_more(grace)  # first: whoever hears of the end can rely on it
         await self._health.enter_graceful_shutdown()
-        await self._evaluation.stop(grace)
+        await self._evaluation.ended()
         await self._server.stop(1.0)  # ends what is left: health watchers, streams of a client that does not read
