@@ -238,13 +238,18 @@ class ScratchRoot:
         with contextlib.suppress(OSError):  # systemd-tmpfiles leaves a locked folder alone, however old its files are
             fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         environment = {key: value for key, value in os.environ.items() if key != ROOT_MARK}
-        self._janitor = subprocess.Popen(
-            [sys.executable, "-m", "evaluator.leftovers", str(self.path), _folder_of_sockets()],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            start_new_session=True,  # a Ctrl-C of the terminal must not end it first
-            env=environment,
-        )
+        command = [sys.executable, "-m", "evaluator.leftovers", str(self.path), _folder_of_sockets()]
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # which the janitor inherits
+        try:
+            self._janitor = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,  # a Ctrl-C of the terminal must not end it first
+                env=environment,
+            )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         os.environ[ROOT_MARK] = str(self.path)  # inherited by all that this process starts
         self._clock = Clock(self.path / CLOCK)
 
@@ -258,9 +263,7 @@ class ScratchRoot:
 
 
 def main() -> None:
-    """The janitor: its standard input closes when the evaluator ends."""
-    for ignored in ENDING:
-        signal.signal(ignored, signal.SIG_IGN)
+    """The janitor: its standard input closes when the evaluator ends. The signals `ENDING` are blocked."""
     closed = sys.stdin.buffer.read()
     clear_root(Path(sys.argv[1]))
     if not closed:  # multiprocessing's folder for sockets, which a process removes when it ends by itself
