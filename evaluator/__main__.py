@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from evaluator.commands.alone import alone
 from evaluator.commands.channel import add_client_options, no_answer, open_channel
 from evaluator.scan import read_scan
 from scanspec import DEFAULT_ADDRESS, LodescanError, ScanFile, read_address, visible
@@ -35,6 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # lodescan has its own messages for what gRPC would log
     options = make_parser().parse_args(arguments)
     with logging_to_stderr(getattr(options, "log_format", TEXT)):
+        if options.run in (_check, _point):
+            return alone(lambda: _run(options), options.file)
         return _run(options)
 
 
