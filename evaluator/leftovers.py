@@ -42,6 +42,7 @@ ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.S
 """The signals that end an evaluator in an orderly way: those of people, terminals and batch systems. They may be sent
 to all its processes at once, of which only its own takes them up."""
 
+_PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -167,6 +168,14 @@ def adopt_orphans() -> None:
     """Makes this process the parent of every descendant whose own parent has ended: see `has_children`."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def end_with_parent(parent: int) -> None:
+    """Makes the kernel kill this process when its parent ends, or ends it if that has ended already."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def has_children() -> bool:
