@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from evaluator.chain import Chain
 from evaluator.codes.resources import points_at_once
+from evaluator.commands.place import check_place
 from evaluator.description import describe
 from evaluator.errors import PhysicsChanged
 from evaluator.executors.in_process import InProcessExecutor
@@ -84,6 +85,7 @@ def serve(scan: ScanFile, options: argparse.Namespace) -> int:
     finished: after a signal, or after ending.LONGEST_ALONE without a client.
     Raises UsageError or ConfigurationError before it answers anybody, and EvaluatorLost when it can answer no more.
     """
+    check_place()
     try:
         address = read_address(options.listen, any_port=True)
     except AddressError as error:
