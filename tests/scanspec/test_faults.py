@@ -370,5 +370,5 @@ def test_typical_mistakes_are_met_with_what_to_write(said, old, new, words):
 
 @pytest.mark.parametrize("entry", ["125 +- 3", "[125, 3]", "125"])
 def test_an_observable_that_is_no_mapping_is_shown_one(said, entry):
-    text = "variables: {x: [0, 1]}\ncodes: {c: {function: 'm:f', observables: {y: %s}}}\n" % entry
+    text = BASE.replace("{mean: 1, sigma: 2}", entry)
     assert any("must be a mapping (name: value), for example {mean: 125, sigma: 3}" in line for line in said(text))
