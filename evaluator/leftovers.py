@@ -46,6 +46,35 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
 
+def outlast_endings() -> None:
+    """Signals that end an evaluator do nothing here: it ends its processes in order. For the main thread.
+
+    They have a handler, because programs would inherit that a signal is ignored.
+    """
+    for number in ENDING:
+        signal.signal(number, _do_nothing)
+    let_forks_end()
+
+
+def _do_nothing(*_: object) -> None:
+    pass
+
+
+def let_forks_end() -> None:
+    """Forked children do not inherit the handlers that these signals have now: multiprocessing ends its processes by
+    SIGTERM. And asyncio would take the signal of a child for its own.
+    """
+    ours = {number: signal.getsignal(number) for number in ENDING}
+
+    def forget() -> None:
+        signal.set_wakeup_fd(-1)
+        for number, handler in ours.items():
+            if callable(handler) and signal.getsignal(number) is handler:
+                signal.signal(number, signal.SIG_DFL)
+
+    os.register_at_fork(after_in_child=forget)
+
+
 def kill_marked(mark: str, value: str | Path) -> set[int]:
     """Kills every process whose environment has this mark, this one excepted, and all that comes from them.
 
