@@ -7,12 +7,13 @@ import pytest
 
 from benchmarks.search.problems import PROBLEMS
 from proposer.drive import drive
+from proposer.run.meaning import difference, meaning
 from proposer.space import Space
 from proposer.strategies.lode import strategy as lode
 from proposer.strategies.lode.settings import LodeSettings
 from proposer.strategies.lode.strategy import Lode
 from proposer.target import Target
-from scanspec import Variable, read_scan_file
+from scanspec import ScanFileError, Variable, read_scan_file
 
 FILE = """setup: {{type: LODE{setup}}}
 variables: {{x: {{range: [0, 1]}}}}
@@ -29,12 +30,40 @@ networks: {{threshold_value: 1{networks}}}
         (", max_evaluations: 300", "", 10),
         (", max_evaluations: 100000", "", 200),
         (", max_evaluations: 300", ", points_per_iteration: 64", 64),
+        (", seconds_per_point: 0.01", "", 200),
+        (", seconds_per_point: 100", "", 20),
+        (", seconds_per_point: 3600", "", 8),
+        (", seconds_per_point: 100, max_evaluations: 300", "", 10),
+        (", seconds_per_point: 3600", ", points_per_iteration: 64", 64),
     ],
 )
-def test_the_file_says_how_few_there_are(tmp_path: Path, setup: str, networks: str, batch: int) -> None:
+def test_the_file_says_how_few_there_are_or_how_long_they_take(tmp_path: Path, setup: str, networks: str, batch: int) -> None:
     (tmp_path / "scan.yaml").write_text(FILE.format(setup=setup, networks=networks))
     settings = LodeSettings.read(read_scan_file(tmp_path / "scan.yaml"))
     assert settings.batch == batch
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "long"])
+def test_what_a_point_takes_is_a_time(tmp_path: Path, seconds: str) -> None:
+    (tmp_path / "scan.yaml").write_text(FILE.format(setup=f", seconds_per_point: {seconds}", networks=""))
+    with pytest.raises(ScanFileError, match=r"scan.yaml, line 1: setup: seconds_per_point is .* but must be"):
+        read_scan_file(tmp_path / "scan.yaml")
+
+
+def test_a_run_keeps_its_batches_when_the_file_learns_what_a_point_takes(tmp_path: Path) -> None:
+    scans = []
+    for setup in ("", ", seconds_per_point: 3600"):
+        (tmp_path / "scan.yaml").write_text(FILE.format(setup=setup, networks=""))
+        scans.append(read_scan_file(tmp_path / "scan.yaml"))
+    said, says = (meaning(scan) for scan in scans)
+    assert difference(said, says, "") is None
+    space = Space([Variable("x", 0.0, 1.0)])
+    before, after = (Lode(space, LodeSettings.read(scan), 1, []) for scan in scans)
+    before.ask()
+    after.restore(before.checkpoint())
+    one, other = before.ask(), after.ask()
+    assert one is not None and other is not None
+    np.testing.assert_array_equal(one.u, other.u)
 
 
 @pytest.mark.parametrize("dim", [1, 3, 8, 20])
