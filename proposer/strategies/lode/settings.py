@@ -63,8 +63,8 @@ class LodeSettings:
             section.integer("points_per_iteration", BATCH, low=1),
             goal == "collect",
             tuple(even_in),
-            evaluations,
-            seconds,
+            evaluations=evaluations,
+            seconds=seconds,
         )
 
     @property
