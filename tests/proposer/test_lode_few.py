@@ -138,7 +138,7 @@ def test_points_are_surer_where_those_that_a_model_took_for_good_were_not():
 
 
 def test_regions_are_filled_from_their_points_after_few_misses():
-    assert len(fill(context_of("exploit"), 20)) > 5
+    assert len(fill(context_of("exploit"), 20)) == 5  # untried: half of what both get, which is half of a batch
     assert len(fill(context_of("explore"), 20)) == 0  # the model was not asked
 
 

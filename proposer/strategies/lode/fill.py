@@ -36,7 +36,7 @@ def fill(context: Context, n: int) -> Floats:
     of_model = hits(known, BY_MODEL, LAST)
     if np.isin(known.origins, BY_MODEL).sum() < LEAST or of_model > POOR or not known.good.any():
         return np.empty((0, context.dim))
-    of_neighbours = hits(known, "fill", LAST)
+    of_neighbours = hits(known, "fill", LAST, of_model)  # untried, they are as good as the model
     n = min(n, round(MOST * context.n * of_neighbours / (of_neighbours + of_model)))
     axes = shape(known.u[known.good])
     stretched = replace(known, u=known.u @ np.linalg.inv(axes))
