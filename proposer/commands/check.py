@@ -165,7 +165,7 @@ def own_settings(settings: Settings) -> dict[str, Any]:
     """The settings of the strategy, under their names in a scan file."""
     found = asdict(settings)
     if isinstance(settings, LodeSettings):
-        del found["evaluations"]  # a limit, by which batches go
+        del found["evaluations"], found["seconds"]  # by which batches go
         found["points_per_iteration"] = settings.batch
     return dict(_in_the_file_s_words(found))
 
