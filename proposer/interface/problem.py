@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from proposer.evaluation.processes import Code
-from proposer.show.plotting import read_plotting
 from proposer.target import Target
 from scanspec import Kind, Likelihood, PriorKind, ScanFile, UsageError, Variable, read_scan_text
 
@@ -71,7 +70,7 @@ class Problem:
         }
         text = json.dumps(document, indent=2, default=_plain) + "\n"
         where = folder or Path("runs") / str(document["setup"]["run_name"])  # type: ignore[index]
-        return read_scan_text(where / FILE, text, also=read_plotting)
+        return read_scan_text(where / FILE, text)
 
 
 def _variable(name: str, given: tuple[float, float] | Variable | Values) -> object:
