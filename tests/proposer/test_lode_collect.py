@@ -9,6 +9,7 @@ from proposer.drive import Step, drive
 from proposer.evaluation.local import Answers, LocalFunction
 from proposer.space import Space
 from proposer.strategies.lode import descend as lode_descend
+from proposer.strategies.lode import squares
 from proposer.strategies.lode.collect import around_good_points, candidates, certain, probability_by_neighbours
 from proposer.strategies.lode.descend import APART, centres, descend
 from proposer.strategies.lode.energy import EnergyOfObservables
@@ -122,6 +123,7 @@ def test_goal_collect_steps_downhill_until_something_is_good(quick, monkeypatch)
         return descend(predict, known, n, rng)
 
     monkeypatch.setattr(lode_descend, "descend", counted)
+    monkeypatch.setattr(squares, "WORK", 1e8)
     for collect in (True, False):
         space = Space([Variable(f"x{n}", 0.0, 1.0) for n in range(5)])
         strategy = Lode(space, LodeSettings(Target(1.0), 40, collect), 2, [])
