@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +71,7 @@ def to_json(columns: Columns, point: Results) -> dict[str, Any]:
 
 
 def _again(folder: Path, names: list[str], point: Results) -> str:
-    keep = shlex.quote(f"point{int(point.ids[0])}")
-    return f"{command(scan_file(folder), names, point.params[0])} --keep {keep}"
+    return command(scan_file(folder), names, point.params[0], f"point{int(point.ids[0])}")
 
 
 def _files(folder: Path, number: int) -> list[str]:
