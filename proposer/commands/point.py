@@ -87,7 +87,7 @@ def _lines(values: dict[str, Any], columns: Columns) -> list[str]:
     lines = [
         f"point {values['id']}: {values['status'] or 'no answer yet'}{ended}"
         + ("" if values["nll"] is None else f", NLL {show_number(values['nll'])}"),
-        f"batch {values['batch']}, iteration {values['iteration']}, asked for as {values['origin']}",
+        f"batch {values['batch']}, iteration {values['iteration']}, proposed by {values['origin']}",
     ]
     if values["attempts"]:
         lines.append(f"killed from outside before: {values['attempts']} times")
