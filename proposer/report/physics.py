@@ -49,7 +49,7 @@ def pulls(seen: Seen) -> Part:
                 name,
                 stored.likelihood.replace("+-", "±"),
                 f"{_show(values[seen.best])}{unit}",
-                f"{pull[seen.best]:+.2f}",
+                f"{pull[seen.best]:+.2f}".replace("-0.00", "0.00").replace("+0.00", "0.00"),
                 _show(loss[name][seen.best]),
                 f"{spread}{unit}" if len(good) else spread,
             ]
