@@ -16,10 +16,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from evaluator.commands.alone import alone
 from evaluator.commands.channel import add_client_options, no_answer, open_channel
 from evaluator.scan import read_scan
 from scanspec import DEFAULT_ADDRESS, LodescanError, ScanFile, read_address, visible
 from scanspec.events import TEXT, event, in_json
+from scanspec.intermixed import IntermixedParser
 from scanspec.logs import logging_to_stderr, set_level
 from scanspec.observing import add_watching_options
 
@@ -35,6 +37,8 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # lodescan has its own messages for what gRPC would log
     options = make_parser().parse_args(arguments)
     with logging_to_stderr(getattr(options, "log_format", TEXT)):
+        if options.run in (_check, _point):
+            return alone(lambda: _run(options), options.file)
         return _run(options)
 
 
@@ -68,7 +72,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="lodescan-evaluator", description="Wraps physics codes: points in, observables and likelihoods out."
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=IntermixedParser)
 
     serve = commands.add_parser("serve", help="answer a proposer")
     serve.add_argument("file", type=Path, help="the scan file")
@@ -137,7 +141,11 @@ def make_parser() -> argparse.ArgumentParser:
     point = commands.add_parser("point", help="run one point and show all that came of it")
     point.add_argument("file", type=Path, help="the scan file")
     point.add_argument(
-        "values", nargs="*", metavar="NAME=VALUE", help="a variable that is not given has the middle of its range"
+        "values",
+        nargs="*",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a variable that is not given has the middle of its range",
     )
     point.add_argument("--keep", type=Path, metavar="DIR", help="keep the point's scratch folder here")
     point.add_argument(

@@ -12,13 +12,13 @@ import numpy as np
 from proposer.evaluation.backend import Description, EvaluatorRefused
 from proposer.loop import Limits
 from proposer.run.init_csv import InitPoints, read_init_csv
-from proposer.show.plotting import read_plotting
 from proposer.space import Space
 from proposer.strategies.base import Settings
 from proposer.strategies.choice import read_settings, type_name
 from proposer.wire.agreement import disagreements
 from scanspec import PriorKind, ScanFile, read_scan_file
 from scanspec.logs import read_verbose
+from scanspec.plotting import read_plotting
 from scanspec.settings import reads_rows
 from scanspec.thresholds import is_given
 
@@ -53,11 +53,11 @@ class Asked(NamedTuple):
 
 def read_asked(file: Path) -> Asked:
     """Reads all that a scan needs, and checks it. Raises ScanFileError."""
-    return ask_of(read_scan_file(file, also=read_plotting))
+    return ask_of(read_scan_file(file))
 
 
 def ask_of(spec: ScanFile) -> Asked:
-    """Does the same for a file that was read with `also=read_plotting`."""
+    """Does the same for a file that has been read."""
     space = Space(spec.variables)
     read_verbose(spec)  # refused here, also by a check
     spec.setup.integer("seed", 0, low=0)

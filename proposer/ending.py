@@ -15,11 +15,11 @@ from proposer.run.record import RunRecord
 from proposer.run.spectra import FOLDER
 from proposer.run.tables import GOOD_POINTS
 from proposer.show.failures import failure_kinds, scan_file, show_reasons
-from proposer.show.plotting import read_plotting
 from proposer.show.tally import Tally, read_tally
 from proposer.show.voice import busy, say, tell
 from proposer.strategies.base import Settings
 from scanspec import ScanFile, ScanFileError
+from scanspec.plotting import read_plotting
 from scanspec.spectrum import FILES_NOT_KEPT
 
 ALL_FAILED, NONE_GOOD = 4, 5

@@ -10,7 +10,7 @@ from scanspec.document import Section, every_key
 from scanspec.expressions import ExpressionError, parse
 from scanspec.observables import ObservableSpec
 from scanspec.settings import only_tabulates
-from scanspec.tools import TOY_NAMES, TOYS, WAYS, kind_key
+from scanspec.tools import OF_ONE_VARIABLE, TOY_NAMES, TOYS, WAYS, kind_key
 
 if TYPE_CHECKING:
     from scanspec.scanfile import ScanFile
@@ -57,7 +57,8 @@ def check_expressions(root: Section, scan: ScanFile) -> None:
 
     check_all([observable for observable in scan.all_observables() if observable.name in scan.derived])
     for code in scan.codes:
-        known += TOY_NAMES if code.name == TOYS else ()
+        if code.name == TOYS:
+            known += TOY_NAMES if len(scan.variables) > 1 else OF_ONE_VARIABLE
         of_a_package = of_a_package or kind_key(code.section) not in ("", *WAYS)
         check_all(code.observables)
         for condition in code.conditions:

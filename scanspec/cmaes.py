@@ -46,6 +46,17 @@ def read_names(section: Section, key: str, what: str, known: Collection[str]) ->
     return names
 
 
+def read_hierarchy(scan: ScanFile) -> tuple[str, ...]:
+    """The observables that the search brings within their bounds first."""
+    scored = (observable for observable in scan.all_observables() if observable.likelihood.kind is Kind.CFUNCTION)
+    return read_names(
+        scan.setup,
+        "hierarchy",
+        "an observable with the scaling CFUNCTION",
+        [observable.name for observable in scored],
+    )
+
+
 def read_seeds(setup: Section, names: Sequence[str]) -> tuple[tuple[float, ...], ...]:
     """The rows of a table with a column for each of the names."""
     if "seeds_csv" not in setup:
@@ -78,7 +89,7 @@ def read_start(scan: ScanFile) -> tuple[float, ...]:
     else:
         raise setup.error(
             f"{setup.spelling(key)}: the best row cannot be known: the table has neither a column for each observable "
-            "in the likelihood nor a column NLL",
+            "in the likelihood nor a column NLL (or Result)",
             key,
         )
     return points[int(np.argmin(nll))]
@@ -90,7 +101,8 @@ def _points(
     """The rows of a table, at least one, as values of the variables."""
     for name in names:
         if name in wrong:
-            raise setup.error(f"{key}: {setup.text(key)}, {wrong[name]}", key)
+            raise setup.error(f"{setup.spelling(key)}: {setup.text(key)}, {wrong[name]}", key)
         if not columns.get(name):
-            raise setup.error(f"{key}: the table has no numbers in a column {name!r}", key)
+            where = f"{setup.spelling(key)}: {setup.text(key)}"
+            raise setup.error(f"{where} has no numbers in a column {name!r}", key)
     return tuple(zip(*(columns[name] for name in names), strict=True))

@@ -12,7 +12,7 @@ from typing import Any
 from scanspec import keys
 from scanspec.document import ScanFileError, Section, to_number
 from scanspec.observables import read_address
-from scanspec.tools import BUILT_IN
+from scanspec.tools import BUILT_IN, TOYS
 
 LONGEST_TIMEOUT = 1e7
 """Seconds."""
@@ -45,6 +45,8 @@ def check_code_settings(code: Section, name: str) -> None:
         check(lambda: _check_flavio(code.section("flavio", keys.FLAVIO)))
     if "umbridge" in code:
         check(lambda: _check_umbridge(code.section("umbridge", keys.UMBRIDGE)))
+    if name == TOYS:
+        check(lambda: _check_toys(code))
     for key in ("function", "profile", "description"):
         check(lambda key=key: code.text(key, ""))  # type: ignore[misc]
 
@@ -142,7 +144,21 @@ def _check_words(code: Section) -> None:
     except ValueError as error:
         raise code.error(f"command: {text!r:.200} cannot be split into words ({error})", "command") from None
     if not words:
-        raise code.error("the command is empty", "command")
+        raise code.error(
+            f"{code.path}: the {code.spelling('command')} is empty; name a program, or leave the code out: run: false",
+            "command",
+        )
+
+
+def _check_toys(code: Section) -> None:
+    """Constants of toy_targets; they are numbers, and one is a point in the plane."""
+    for key in keys.OF_TOYS:
+        with code.faults.collect():
+            if key == "easom_center":
+                if key in code:
+                    code.numbers(key, 2)
+            else:
+                code.finite(key, 0.0)
 
 
 def _check_flavio(section: Section) -> None:

@@ -9,7 +9,10 @@ from typing import Any
 
 from scanspec.bsmart.spellings import SECTIONS
 
-_PYTHON = re.compile(r"^(?:from [\w.]+ import |import [\w., ]+$|def \w+\(|class \w+[(:])", re.MULTILINE)
+_IMPORTED = r"[\w.]+(?: as \w+)?"
+_PYTHON = re.compile(
+    rf"^(?:from [\w.]+ import |import {_IMPORTED}(?:, ?{_IMPORTED})*[ \t]*$|def \w+\(|class \w+[(:])", re.MULTILINE
+)
 _SLHA = re.compile(r"^[ \t]*(?:BLOCK|DECAY)[ \t]+\w", re.MULTILINE | re.IGNORECASE)
 _INI = re.compile(r"^[ \t]*\[[\w .:-]+\][ \t]*$", re.MULTILINE)
 _MARKUP = re.compile(r"\s*<(\?xml|!DOCTYPE|html|svg)\b", re.IGNORECASE)
@@ -31,6 +34,11 @@ def what_it_is(path: Path, text: str, content: Any = None) -> str:
         )
     if isinstance(content, Mapping) and {"cells", "nbformat"} <= set(content):
         return f"is a Jupyter notebook, not a scan file; {_A_SCAN_FILE}"
+    if isinstance(content, Mapping) and "params" in content and {"likelihood", "theory", "sampler"} & set(content):
+        return (
+            "is a file of Cobaya, not a scan file; write its params as variables, its theory as codes, and its "
+            f"likelihood as observables with mean and sigma; {_A_SCAN_FILE}"
+        )
     if isinstance(content, Mapping) and {"Parameters", "Scanner"} <= set(content):
         return (
             "is a file of GAMBIT, not a scan file; write its Parameters as variables, its modules as codes, and what "
@@ -38,8 +46,8 @@ def what_it_is(path: Path, text: str, content: Any = None) -> str:
         )
     if isinstance(content, Mapping) and (any(map(SECTIONS.plain, content)) or not _SLHA.search(text)):
         return ""
-    if not text.strip():
-        return f"is empty; {_A_SCAN_FILE}"
+    if not re.sub(r"^[ \t]*#.*", "", text, flags=re.MULTILINE).strip():
+        return f"{'holds nothing but comments' if text.strip() else 'is empty'}; {_A_SCAN_FILE}"
     if path.suffix == ".py" or (_PYTHON.search(text) and not isinstance(content, Mapping)):
         return (
             "is a Python file, not a scan file; name a function of it in a scan file: codes: NAME: "

@@ -19,6 +19,7 @@ from scanspec.fitting import Fitting, read_fitting
 from scanspec.likelihoods import Kind, Likelihood
 from scanspec.loading import parse_document, read_document
 from scanspec.observables import ObservableSpec, read_observable
+from scanspec.plotting import read_plotting
 from scanspec.reading_terms import read_terms
 from scanspec.rows import column_variables
 from scanspec.scanfile import CodeSpec, ScanFile
@@ -37,9 +38,9 @@ def read_scan_file(path: Path | str, also: Callable[[ScanFile], object] = lambda
     return _read(path, *read_document(path), also)
 
 
-def read_scan_text(path: Path, text: str, also: Callable[[ScanFile], object] = lambda _: None) -> ScanFile:
+def read_scan_text(path: Path, text: str) -> ScanFile:
     """The same of a text that is not in a file yet; `path` is where it belongs, and *.json says that it is JSON."""
-    return _read(path, parse_document(path, text), text, also)
+    return _read(path, parse_document(path, text), text, lambda _: None)
 
 
 def _read(path: Path, content: CommentedMap, text: str, also: Callable[[ScanFile], object]) -> ScanFile:
@@ -95,12 +96,13 @@ def _read(path: Path, content: CommentedMap, text: str, also: Callable[[ScanFile
         in_bsmarts_words=setup.path == "Setup",
     )
     _check_names(root, variables_section, derived_section, scan)
-    check_settings(setup, networks, variables, [*(variable.name for variable in variables), *_names(scan)])
+    check_settings(scan, [*(variable.name for variable in variables), *_names(scan)])
     if not faults.any:
         check_scored(root, scan)
     check_expressions(root, scan)
-    with faults.collect():
-        also(scan)
+    for read in (read_plotting, also):
+        with faults.collect():
+            read(scan)
     faults.close()
     return scan
 

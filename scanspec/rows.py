@@ -20,18 +20,18 @@ def column_variables(setup: Section, variables: Section, ignored: list[str]) -> 
     """
     if "init_csv" not in setup:
         raise setup.error("type READ_CSV needs a table: write init_csv: FILE (Input_CSV_File in BSMArt)", "type")
-    path = Path(setup.file).parent / setup.text("init_csv")
+    path, key = Path(setup.file).parent / setup.text("init_csv"), setup.spelling("init_csv")
     columns, wrong = read_columns(setup, "init_csv")
     found = []
     for name in variables:
         if name not in columns:
             raise setup.error(
-                f"init_csv: {path} has no column {name!r}; it has {', '.join(map(repr, columns))}", "init_csv"
+                f"{key}: {path} has no column {name!r}; it has {', '.join(map(repr, columns))}", "init_csv"
             )
         if not (values := [number for number in columns[name] if not math.isnan(number)]):
-            raise setup.error(f"init_csv: the column {name!r} of {path} holds no number", "init_csv")
+            raise setup.error(f"{key}: the column {name!r} of {path} holds no number", "init_csv")
         if name in wrong:
-            raise setup.error(f"init_csv: {path}, {wrong[name]}", "init_csv")
+            raise setup.error(f"{key}: {path}, {wrong[name]}", "init_csv")
         unit = label = description = ""
         if isinstance(variables.raw(name), dict):
             entry = variables.section(name, keys.VARIABLE)
@@ -62,5 +62,6 @@ def read_columns(setup: Section, key: str) -> tuple[dict[str, list[float]], dict
                         wrong.setdefault(name, f"line {line}: {name} is {text!r}, not a finite number")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise setup.error(f"{key}: {path} cannot be read as CSV ({reason})", key) from None
+        what = "is not there" if isinstance(error, FileNotFoundError) else f"cannot be read as CSV ({reason})"
+        raise setup.error(f"{setup.spelling(key)}: {path} {what}", key) from None
     return columns, wrong

@@ -6,11 +6,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
 
-from scanspec.cmaes import read_names, read_novelty
+from scanspec.cmaes import read_hierarchy, read_names, read_novelty
 from scanspec.document import Section, closest, nearest, plain_name
 from scanspec.thresholds import read_threshold
 from scanspec.variables import Variable
+
+if TYPE_CHECKING:
+    from scanspec.scanfile import ScanFile
 
 DEFAULT = "LODE"
 """The type of a file that names none."""
@@ -53,10 +57,11 @@ def reads_rows(setup: Section) -> bool:
     return setup.text("type", DEFAULT) == "READ_CSV"
 
 
-def check_settings(setup: Section, networks: Section, variables: Sequence[Variable], columns: Collection[str]) -> None:
-    """Hands every fault of the two sections to their `faults`; `columns` are variables and observables."""
+def check_settings(scan: ScanFile, columns: Collection[str]) -> None:
+    """Hands every fault of setup and networks to their `faults`; `columns` are variables and observables."""
+    setup, networks = scan.setup, scan.networks
     with setup.faults.collect():
-        _check_type(type_name(setup), setup, networks, variables, columns)
+        _check_type(type_name(setup), scan, columns)
     for key, low in (("points", 1), ("max_evaluations", 1), ("seed", 0)):
         with setup.faults.collect():
             setup.integer(key, 1, low=low)
@@ -79,11 +84,9 @@ def check_settings(setup: Section, networks: Section, variables: Sequence[Variab
             setup.path_text(key)
 
 
-def _check_type(
-    name: str, setup: Section, networks: Section, variables: Sequence[Variable], columns: Collection[str]
-) -> None:
+def _check_type(name: str, scan: ScanFile, columns: Collection[str]) -> None:
     """Checks the keys that one type reads."""
-    faults = setup.faults
+    setup, networks, faults = scan.setup, scan.networks, scan.setup.faults
     if name == "LODE":
         with faults.collect():
             _check_goal(setup, columns)
@@ -120,7 +123,7 @@ def _check_type(
         for check in (
             lambda: read_novelty(setup),
             lambda: read_names(setup, "focus", "a variable or observable", columns),
-            lambda: read_names(setup, "hierarchy", "an observable", columns),
+            lambda: read_hierarchy(scan),
         ):
             with faults.collect():
                 check()
@@ -133,7 +136,7 @@ def _check_type(
             with faults.collect():
                 setup.integer(key, 1, low=1)
     if name == "GRID":
-        _check_grid(setup, variables)
+        _check_grid(setup, scan.variables)
 
 
 def _at_once(section: Section, key: str, low: int = 1, most: int = MOST_AT_ONCE) -> None:

@@ -13,6 +13,8 @@ from scanspec.keys import CODE, UMBRIDGE
 TOYS, PASS, FLAVIO = "toy_targets", "pass_tool", "flavio"
 TOY_NAMES = ("Rosenbrock", "Rastrigin", "Ackley", "Himmelblau", "Easom")
 """What toy_targets gives: names that expressions may use from there on, whether or not an observable has them."""
+OF_ONE_VARIABLE = TOY_NAMES[:3]
+"""What it gives where there is one variable; the others are functions of two."""
 BUILT_IN = (TOYS, PASS, FLAVIO)
 """BSMArt's tools that lodescan has, by the names that BSMArt gives them."""
 
@@ -124,7 +126,7 @@ def needs_the_folder(code: Section) -> bool:
 
 def unknown_key(error: ScanFileError, codes: Section, name: str) -> ScanFileError:
     """What is raised where a code has a key that lodescan does not know: a tool that is not here may be meant."""
-    if any(key in set(codes.section(name)) for key in (*WAYS, "profile")):
+    if name in BUILT_IN or any(key in set(codes.section(name)) for key in (*WAYS, "profile")):
         return error
     ways = f"write `command` for a program or `function: module:name` for a Python function: {HOW_TO_PORT}"
     return ScanFileError(f"{error}; or, if {name!r} is a tool of BSMArt or of your own, {ways}", error.line)

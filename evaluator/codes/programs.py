@@ -188,18 +188,18 @@ def run_program(
     stdin: Path | None = None,
     stdout: Path | None = None,
     variables: Collection[str] = (),
-    cores: int = 0,
+    threads: int = 0,
     memory: int = 0,
 ) -> Finished:
     """Runs a program in `folder`, for at most `timeout` seconds.
 
     Standard output and error go to `<log>.stdout` and `<log>.stderr` there, or to `stdout`. At the
     deadline the whole process group is killed, and what has left it. Of this process's environment it
-    gets what programs need (see `environment`) and the `variables`; its threads are told of `cores`, where
-    these are given, and each of its processes may have `memory` bytes. Raises CodeTimedOut, CodeKilled
+    gets what programs need (see `environment`) and the `variables`; each of its processes is told to have so
+    many `threads`, where these are given, and may have `memory` bytes. Raises CodeTimedOut, CodeKilled
     (SIGKILL from outside, or no room on the disk) and CodeFailed (it cannot be started, or wrote too much).
     """
-    told = {name: str(cores) for name in THREADS if name not in variables} if cores else {}
+    told = {name: str(threads) for name in THREADS if name not in variables} if threads else {}
     out_path = stdout or folder / f"{log}.stdout"
     error_path = folder / f"{log}.stderr"
     with contextlib.ExitStack() as files:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 from evaluator.codes.protocol import Code
+from evaluator.cores import cores_here
 from evaluator.memory import memory_limit
 
 
@@ -20,7 +20,7 @@ def points_at_once(codes: Sequence[Code]) -> int:
     A point needs as much as the greediest of its codes, which run in turn. Raises ScanFileError where not even one
     point fits.
     """
-    cores, memory = len(os.sched_getaffinity(0)), memory_limit()
+    cores, memory = cores_here(), memory_limit()
     for code in codes:
         if code.cores > cores or code.memory > memory:
             key = "cores" if code.cores > cores else "memory"

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from evaluator.chain import Chain
 from evaluator.codes.resources import points_at_once
+from evaluator.commands.place import check_place
 from evaluator.description import describe
 from evaluator.errors import PhysicsChanged
 from evaluator.executors.in_process import InProcessExecutor
@@ -33,6 +34,7 @@ from evaluator.service.traces import Traces
 from evaluator.words import say, unread
 from scanspec import Address, AddressError, LodescanError, ScanFile, UsageError, read_address
 from scanspec.events import event, in_json, know
+from scanspec.finished import Digests, is_marked
 from scanspec.metrics import serving_metrics, watch_certificates
 from scanspec.traces import Spans, sending_traces
 
@@ -83,6 +85,7 @@ def serve(scan: ScanFile, options: argparse.Namespace) -> int:
     finished: after a signal, or after ending.LONGEST_ALONE without a client.
     Raises UsageError or ConfigurationError before it answers anybody, and EvaluatorLost when it can answer no more.
     """
+    check_place()
     try:
         address = read_address(options.listen, any_port=True)
     except AddressError as error:
@@ -160,7 +163,8 @@ async def _serve(
     if lifetime is not None:
         tasks.append(asyncio.create_task(_live(lifetime, evaluation, lambda: end(Ending.LIFETIME))))
     if options.until_finished:
-        tasks.append(asyncio.create_task(_wait_for_clients(evaluation, lambda: end(Ending.ALONE))))
+        digests = (description.physics_digest, description.likelihood_digest)
+        tasks.append(asyncio.create_task(_wait_for_the_end(evaluation, options.announce, digests, end)))
     if not address.path:
         address = replace(address, port=server.port)
     workers = f"{options.workers} worker processes" if options.workers else "this process, without isolation"
@@ -220,11 +224,16 @@ async def _follow(health: Health, changed: asyncio.Event, server: Server, on_los
     on_loss()
 
 
-async def _wait_for_clients(evaluation: Evaluation, on_end: Callable[[], None]) -> None:
-    """Until none has come for too long."""
+async def _wait_for_the_end(
+    evaluation: Evaluation, folder: Path | None, digests: Digests, end: Callable[[Ending], None]
+) -> None:
+    """Until the folder of its pool says that the scan is finished, or no client has come for too long."""
     while (left := ending.LONGEST_ALONE - evaluation.seconds_alone) > 0.0:
-        await asyncio.sleep(left)
-    on_end()
+        if folder is not None and evaluation.seconds_alone and await asyncio.to_thread(is_marked, folder, digests):
+            end(Ending.FINISHED)
+            return
+        await asyncio.sleep(left if folder is None else min(left, ending.LOOK_EVERY))
+    end(Ending.ALONE)
 
 
 async def _live(lifetime: Lifetime, evaluation: Evaluation, on_end: Callable[[], None]) -> None:

@@ -23,6 +23,10 @@ LONGEST_ALONE = 600.0
 before it came, and then nobody tells it so."""
 
 
+LOOK_EVERY = 5.0
+"""Seconds between two looks into the folder of a pool, whether it says that the scan is finished."""
+
+
 class Ending(Enum):
     """What has ended an evaluator."""
 

@@ -11,8 +11,8 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
-from proposer.show.plotting import read_plotting
 from scanspec import read_scan_file
+from scanspec.plotting import read_plotting
 
 _ON_ONE_LINE = ("variables", "observables")
 """Sections of which each entry stands on a line of its own."""
@@ -29,7 +29,7 @@ def convert(path: Path) -> int:
 
 def converted(path: Path) -> tuple[str, list[str]]:
     """The file in the plain spelling, as YAML, and a line for each change."""
-    scan = read_scan_file(path, also=read_plotting)
+    scan = read_scan_file(path)
     yaml = YAML(typ="rt")
     yaml.width = 200
     yaml.indent(mapping=2, sequence=4, offset=2)

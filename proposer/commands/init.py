@@ -24,6 +24,9 @@ BLOCKS = ("MINPAR", "EXTPAR")
 
 _ENTRY = re.compile(r"^(\s+(\d+)\s+)([-+]?[\d.][\d.]*(?:[eEdD][-+]?\d+)?)(\s*(?:#\s*(.*))?)$")
 
+_STAYS = re.compile(r"\b(?:sign|sgn|signum\w*|n_?5|messenger index)\b|scale|renormali[sz]ation|\bq_?in", re.IGNORECASE)
+"""Words of comments on entries that are no continuous variables: signs, numbers of messengers, scales."""
+
 Range = tuple[float, float]
 
 
@@ -223,7 +226,8 @@ def _returned(function: ast.FunctionDef) -> list[str]:
 
 def _from_slha(path: Path, draft: Draft) -> str:
     """Makes a template: each number of the blocks BLOCKS becomes a variable, named by its comment, from half to twice
-    its value.
+    its value. Signs and scales stay as they are: in SLHA (hep-ph/0311123, section 3.1) a sign is MINPAR 4, and the
+    scale of the input is EXTPAR 0.
     """
     block, lines = "", []
     try:
@@ -238,6 +242,11 @@ def _from_slha(path: Path, draft: Draft) -> str:
         found = _ENTRY.match(line)
         value = to_number(found[3].upper().replace("D", "E")) if found else None
         if found is None or block not in BLOCKS or not value:
+            lines.append(line)
+            continue
+        entry, comment = (block, found[2]), found[5] or ""
+        is_sign = entry == ("MINPAR", "4") and abs(value) == 1.0 and "mu" in (comment.lower() or "mu")
+        if is_sign or entry == ("EXTPAR", "0") or _STAYS.search(comment):
             lines.append(line)
             continue
         name = _free_name(found[5] or f"{block.lower()}{found[2]}", draft.variables)

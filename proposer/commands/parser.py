@@ -9,6 +9,7 @@ from pathlib import Path
 from proposer.commands.arguments import Once, count, levels, seconds
 from proposer.commands.security import add_security_options
 from scanspec import DEFAULT_ADDRESS
+from scanspec.intermixed import IntermixedParser
 from scanspec.observing import add_watching_options
 
 _WHERE = (
@@ -23,13 +24,13 @@ def make_parser() -> argparse.ArgumentParser:
         prog="lodescan",
         description="Finds the good regions of a parameter space with few evaluations of a physics code.",
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="chosen")
-    json = argparse.ArgumentParser(add_help=False)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="chosen", parser_class=IntermixedParser)
+    json = IntermixedParser(add_help=False)
     json.add_argument("--json", action="store_true", help="write JSON to standard output, one object a line")
-    evaluator = argparse.ArgumentParser(add_help=False)
+    evaluator = IntermixedParser(add_help=False)
     add_security_options(evaluator)
 
-    run = argparse.ArgumentParser(add_help=False)
+    run = IntermixedParser(add_help=False)
     run.add_argument("file", type=Path, help="the scan file")
     run.add_argument("--quiet", action="store_true", help="say nothing but warnings and errors")
     run.add_argument("--run", type=Path, dest="folder", metavar="DIR", help="the run's folder (default: runs/RUN_NAME)")

@@ -13,10 +13,10 @@ from proposer.run.files import check_no_link, writing
 from proposer.show.marks import PAPER
 from proposer.show.picture import Picture
 from proposer.show.plots import PLOTS, View
-from proposer.show.plotting import file_name
 from proposer.show.still import figure, rendered
 from scanspec import UsageError
 from scanspec.document import closest
+from scanspec.plotting import file_name
 
 KINDS = ("pdf", "png", "svg")
 

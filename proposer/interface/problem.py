@@ -11,7 +11,6 @@ from typing import Any
 
 from proposer.evaluation.processes import Code
 from proposer.run.names import PROBLEM
-from proposer.show.plotting import read_plotting
 from proposer.target import Target
 from scanspec import Kind, Likelihood, PriorKind, ScanFile, UsageError, Variable, read_scan_text
 
@@ -70,7 +69,7 @@ class Problem:
         }
         text = json.dumps(document, indent=2, default=_plain) + "\n"
         where = folder or Path("runs") / str(document["setup"]["run_name"])  # type: ignore[index]
-        return read_scan_text(where / PROBLEM, text, also=read_plotting)
+        return read_scan_text(where / PROBLEM, text)
 
 
 def _variable(name: str, given: tuple[float, float] | Variable | Values) -> object:

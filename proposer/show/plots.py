@@ -14,10 +14,10 @@ from proposer.run.files import START, WAIT, NoRoom, check_no_link, read_object
 from proposer.run.record import RunRecord
 from proposer.run.spectra import FOLDER
 from proposer.show.drawing import Axis, Points
-from proposer.show.plotting import Plot, Plotting, file_name, read_plotting
 from proposer.types import Floats, Status
 from scanspec import PriorKind, ScanFile, SlhaAddress, UsageError, read_scan_file
 from scanspec.document import ScanFileError, closest
+from scanspec.plotting import Plot, Plotting, file_name, read_plotting
 from scanspec.spectrum import EntryMissing, read_spectrum
 
 PLOTS = "plots"

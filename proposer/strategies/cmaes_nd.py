@@ -20,7 +20,7 @@ from proposer.strategies.novelty import novelty
 from proposer.target import Found, Target
 from proposer.types import Floats, Told
 from scanspec import Kind
-from scanspec.cmaes import read_names, read_novelty, read_seeds
+from scanspec.cmaes import read_hierarchy, read_names, read_novelty, read_seeds
 from scanspec.thresholds import is_given
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class CmaesNdSettings(CmaesSettings):
             bins=bins,
             direction=direction,
             focus=read_names(setup, "focus", "a variable or observable", names),
-            hierarchy=read_names(setup, "hierarchy", "an observable with the scaling CFUNCTION", bounds),
+            hierarchy=read_hierarchy(scan),
             no_good_points_patience=setup.integer("no_good_points_patience", cls.no_good_points_patience, low=1),
             best_loss_patience=setup.integer("best_loss_patience", cls.best_loss_patience, low=1),
             best_valid_constraints_patience=setup.integer(

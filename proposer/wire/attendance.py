@@ -21,6 +21,7 @@ from proposer.wire.events import Gone, NoAnswer, Serving
 from proposer.wire.remote import ANSWERS, FATAL, Events, Link, details
 from proposer.wire.security import PLAIN, NotSecure, Security
 from scanspec import DEFAULT_ADDRESS, Address
+from scanspec.finished import mark_finished, unmark_finished
 
 MOST_BREAKS = 20
 """An evaluator that breaks off this often without one result in between is given up."""
@@ -96,11 +97,18 @@ class Attendance:
             link.close()
 
     def finish(self) -> None:
-        """Tells every evaluator that the scan is finished: one that was started for it ends. Closes."""
+        """Tells every evaluator that the scan is finished: one that was started for it ends. Closes.
+
+        In a folder of evaluators a file says so to those that begin later.
+        """
         self.close()
         reference = self._reference
+        if reference is None:
+            return
+        for folder in self._folders:
+            mark_finished(folder, reference.digests)
         for address, link in self._links.items():
-            if reference is None or link in self._refusals or link.description is None:
+            if link in self._refusals or link.description is None:
                 continue
             with suppress(grpc.RpcError, NotSecure), self._security.channel(address, link.options) as channel:
                 request = pb.FinishRequest(
@@ -114,6 +122,9 @@ class Attendance:
 
     def describe(self, wait: float, fits: Fits = anything) -> Description:
         """What the first evaluator that `fits` computes; all others must compute the same."""
+        if wait > 0.0 and self._first.run:  # a scan that goes on wants evaluators again
+            for folder in self._folders:
+                unmark_finished(folder)
         deadline = time.monotonic() + wait
         first = time.monotonic() + ANSWERS + 1.0  # each evaluator is asked once, even if the scan does not wait
         while self._reference is None:
@@ -145,6 +156,10 @@ class Attendance:
     def where(self) -> str:
         """The places, in words."""
         return ", ".join(place.text for place in self._places)
+
+    @property
+    def _folders(self) -> list[Path]:
+        return [place.folder for place in self._places if place.folder is not None]
 
     @property
     def addresses(self) -> list[str]:

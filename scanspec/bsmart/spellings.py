@@ -306,5 +306,25 @@ NETWORKS = Spelling(
     ),
 )
 
+_HOMES = (
+    # the section that has the key, its name in both spellings, and the sections where people write it by mistake
+    (SETUP, ("section setup", "section Setup"), (SECTIONS, NETWORKS)),
+    (NETWORKS, ("section networks", "section Networks"), (SECTIONS, SETUP)),
+    (SECTIONS, ("whole file, beside setup", "whole file, beside Setup"), (SETUP, NETWORKS)),
+    (OBSERVABLE, ("observable: observables: {NAME: {...}}", "observable: Observables: {NAME: {...}}"), (CODE,)),
+    (PRIOR, ("prior: prior: {type: normal, ...}", "prior: PRIOR: {TYPE: GAUSS, ...}"), (VARIABLE,)),
+)
+
+
+def home_of(key: object, asked: Spelling) -> str:
+    """A hint that names the section to which a key belongs that another one does not know; empty where none has it."""
+    near = [(home, names) for home, names, misplaced in _HOMES if any(section is asked for section in misplaced)]
+    found = [names for home, names in near if home.plain(key)]  # a section where it means something comes first
+    found += [names for home, names in near if key in home.without_meaning]
+    if not found:
+        return ""
+    return f"; it is a key of the {found[0][not any(key in home.keys.known for home, _ in near)]}"
+
+
 PHYSICS_OF_TOOLS = _words("DD_Limits|Invisible Particles|Signal Strengths|setparameters")
 """Those that changed which points BSMArt's tools let pass: to leave one out deserves more than its name."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-from scanspec.bsmart.spellings import Spelling
+from scanspec.bsmart.spellings import Spelling, home_of
 from scanspec.document import Section, nearest
 from scanspec.faults import Faults
 from scanspec.keys import MAY_BE_EMPTY
@@ -77,7 +77,7 @@ class Translator:
             self.say(f"left out {where}, which has no meaning here")
             return
         found.put(key, value, key)
-        if hint := hint_of_bsmart(key, spelling.keys.known, spelling.others):
+        if hint := home_of(key, spelling) or hint_of_bsmart(key, spelling.keys.known, spelling.others):
             found.hints[key] = hint
 
     def value(self, spelling: Spelling, name: str, value: Any, where: str) -> Any:

@@ -43,6 +43,35 @@ def test_toy_targets(point):
     assert found["Rosenbrock"] == pytest.approx(10 * 4 + 1 + 10 * 16 + 1)
 
 
+def test_toys_of_one_variable_are_those_that_bsmart_gives(point, bsmart):
+    """Rosenbrock is (a - x)^2 there; Himmelblau and Easom are functions of two variables."""
+    observables: dict[str, object] = {"R": {"FUNCTION": "Rosenbrock", "SCALING": "MINUSEXPUSER"}, "Rastrigin": {}}
+    tool = {"Run": "True", "Rosenbrock a": 3, "Observables": observables}
+    one = {"Variables": {"x": {"RANGE": [-5, 5]}}, "Derived Variables": {}, "Setup/Skip SLHA Files": "True"}
+    outcome, found = point(one | {"Codes": {"toy_targets": tool}}, (1.0,))
+    assert outcome.status is Status.OK and found["R"] == 4.0 and found["Rastrigin"] == pytest.approx(1.0)
+    observables["E"] = {"FUNCTION": "Easom"}
+    with pytest.raises(ScanFileError, match="'Easom' is not a variable, derived variable or earlier observable"):
+        bsmart(one | {"Codes": {"toy_targets": tool}})
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"Easom center": [1]}, "Easom center is [1], but must be a list of 2 numbers"),
+        ({"Ackley a": "2*pi"}, "Ackley a is '2*pi', but must be a number"),
+        ({"Rosenbrock b": "inf"}, "Rosenbrock b is inf, but must be a finite number"),
+        ({"Command": ""}, "Codes: toy_targets: the Command is empty; name a program"),
+        ({"Rastrigin a": 5}, "did you mean 'Rastrigin A'?"),
+    ],
+)
+def test_wrong_constants_of_the_toys_are_refused_on_both_sides(bsmart, settings, words):
+    """Where the file is read, not only where the code is made, which the proposer never does."""
+    with pytest.raises(ScanFileError) as caught:
+        bsmart({"Codes": {"toy_targets": {"Run": "True", "Observables": {}, **settings}}})
+    assert words in str(caught.value) and "a tool of BSMArt or of your own" not in str(caught.value)
+
+
 def test_the_documented_toys_are_functions_of_names_that_the_tool_gives(point):
     """The documents write FUNCTION: Rosenbrock, under any name, the function's own too; also later codes may."""
     settings = {

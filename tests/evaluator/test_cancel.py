@@ -12,6 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from evaluator.service.ending import read_duration
 from lodescan.v1 import evaluation_pb2 as pb
+from scanspec.finished import mark_finished
 from tests.evaluator.serving import wait_until
 
 SLEEPS = 5  # that spheno.sh starts when it hangs
@@ -144,6 +145,23 @@ def test_one_that_came_after_the_end_of_the_scan_does_not_wait_for_ever(python_s
         return
     assert server.process.wait(20) == 6
     assert "stopping (nobody asks it any more)" in server.log.read_text()
+
+
+def test_one_that_comes_after_the_end_of_the_scan_finds_word_of_it_in_its_folder(python_scan, evaluator, tmp_path):
+    """Nobody has told it; the word is of its own scan, and not of another one of the same folder."""
+    options = ["--until-finished", "--announce", str(tmp_path / "pool")]
+    often = "from evaluator.service import ending; ending.LOOK_EVERY = 0.05"
+    server = evaluator(python_scan("square"), options=options, before=often)
+    digests = (server.describe().physics_digest, server.describe().likelihood_digest)
+    mark_finished(tmp_path / "pool", ("another", digests[1]))
+    stream = Stream(server, [[1.0]])
+    assert len(stream.take(1)) == 1
+    mark_finished(tmp_path / "pool", digests)
+    stream.send(point_ids=[2], values=[2.0])
+    assert len(stream.take(1)) == 1  # an open stream has a client: it is wanted
+    stream.close()
+    assert server.process.wait(20) == 0
+    assert "stopping (the end of the scan)" in server.log.read_text()
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ import pytest
 from evaluator.chain import Chain, Status
 from evaluator.codes import resources
 from evaluator.codes.resources import points_at_once
+from evaluator.cores import cores_here
 from scanspec import ScanFileError, read_scan_file
 
 TELLS = """\
@@ -47,6 +48,57 @@ def test_a_program_is_told_its_cores_and_given_its_memory(told):
     assert told("cores: 3", setup)[:3] == [3, 7, 3]
 
 
+@pytest.mark.parametrize(
+    ("command", "threads"),
+    [
+        ("./mpirun -n {cores} ./rank.sh", 1),
+        ("./mpirun --quiet -np 2 ./rank.sh", 3),
+        ("./mpirun --ntasks=3 ./rank.sh", 2),
+        ("./mpirun -n 12 ./rank.sh", 1),  # more than it said
+        ("./rank.sh -n {cores}", 6),
+    ],
+)
+def test_the_processes_of_a_launcher_share_the_cores(scan_file, tmp_path, chain, command, threads):
+    """Each process of MPI has its part of the threads: six processes of six threads would be 36."""
+    scan = scan_file(
+        f"variables: {{x: [0, 1]}}\ncodes:\n  loops:\n    command: {command} {{input}} {{output}}\n"
+        "    input_file: in.slha\n    cores: 6\n    observables: {threads: {slha: [TOLD, 1], mean: 1, sigma: 1}}\n",
+        mpirun='#!/bin/sh\nwhile [ "${1%rank.sh}" = "$1" ]; do shift; done\nexec "$@"\n',
+        rank__sh="#!/bin/sh\nfor last; do :; done\nprintf 'BLOCK TOLD\\n 1 %s\\n' $OMP_NUM_THREADS > $last\n",
+        in__slha="BLOCK IN\n 1 x\n",
+    )
+    for name in ("mpirun", "rank.sh"):
+        (tmp_path / name).chmod(0o755)
+    outcome = chain(scan).evaluate([0.5], tmp_path / "point")
+    assert outcome.status is Status.OK, outcome.message
+    assert list(outcome.observables) == [threads]
+
+
+@pytest.mark.parametrize(
+    ("groups", "files", "wanted"),
+    [
+        ("0::/", {"cpu.max": "300000 100000"}, 3),
+        ("0::/a/b", {"a/b/cpu.max": "max 100000", "a/cpu.max": "250000 100000"}, 2),
+        ("0::/docker/0123", {"cpu.max": "50000 100000"}, 1),  # half a core
+        ("0::/", {"cpu.max": "900000 100000"}, 8),
+        ("0::/", {"cpu.max": "nonsense"}, 8),
+        ("3:cpu,cpuacct:/", {"cpu/cpu.cfs_quota_us": "400000", "cpu/cpu.cfs_period_us": "100000"}, 4),
+        ("3:cpu,cpuacct:/x", {"cpu/x/cpu.cfs_quota_us": "-1", "cpu/x/cpu.cfs_period_us": "100000"}, 8),
+        ("", {}, 8),
+    ],
+)
+def test_the_cores_of_a_container(tmp_path, monkeypatch, groups, files, wanted):
+    """Its quota of CPU time hides no core, and more workers would only wait for it."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/cgroup").write_text(f"{groups}\n")
+    for name, content in files.items():
+        path = tmp_path / "sys/fs/cgroup" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{content}\n")
+    assert cores_here(tmp_path) == wanted
+
+
 def test_a_program_that_takes_more_fails(scan_file, tmp_path, chain):
     scan = scan_file(
         "variables: {x: [0, 1]}\ncodes:\n  eats:\n    command: ./eats.py {input} {output}\n    input_file: in.slha\n"
@@ -70,7 +122,7 @@ def test_a_program_that_takes_more_fails(scan_file, tmp_path, chain):
     ],
 )
 def test_as_many_points_at_once_as_fit(python_scan, monkeypatch, settings, cores, memory, wanted):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
+    monkeypatch.setattr(resources, "cores_here", lambda: cores)
     monkeypatch.setattr(resources, "memory_limit", lambda: memory * 10**9)
     chain = Chain(read_scan_file(python_scan(settings=settings)))
     assert points_at_once([step.code for step in chain.steps]) == wanted
@@ -78,7 +130,7 @@ def test_as_many_points_at_once_as_fit(python_scan, monkeypatch, settings, cores
 
 @pytest.mark.parametrize(("settings", "key"), [("cores: 9", "cores"), ("memory: 17 GB", "memory")])
 def test_a_point_that_does_not_fit_at_all(python_scan, monkeypatch, settings, key):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    monkeypatch.setattr(resources, "cores_here", lambda: 8)
     monkeypatch.setattr(resources, "memory_limit", lambda: 16 * 10**9)
     chain = Chain(read_scan_file(python_scan(settings=settings)))
     with pytest.raises(ScanFileError, match=rf"line 5: codes: toy: one point wants more {key} than this machine has"):
@@ -93,7 +145,7 @@ def test_memory_has_a_unit(python_scan, wrong):
 
 def test_workers_of_functions_through_an_evaluator(scan_file, evaluator):
     """By default one worker here, since a point takes all cores; it may have no more memory than its code says."""
-    cores = len(os.sched_getaffinity(0))
+    cores = cores_here()
     text = (
         "import os, resource\n\nBEGAN = os.environ['OMP_NUM_THREADS']\n\n\ndef f(point):\n"
         "    return {'threads': float(BEGAN), 'data': resource.getrlimit(resource.RLIMIT_DATA)[0]}\n"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import torch
 
 from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, read_run
+from tests.pair.processes import ProposerProcess
 
 Lodescan = Callable[..., Said]
 Shared = tuple[ScanFolder, EvaluatorProcess]
@@ -36,6 +39,38 @@ def test_the_same_points_for_any_number_of_workers(
         assert lodescan("scan", scan.file, "--evaluator", other.address, "--run", run).code == 0
         assert read_run(run).history() == expected, f"{workers} workers"
         other.stop()
+
+
+@pytest.mark.slow
+def test_the_same_points_for_sixteen_evaluators_of_which_some_are_killed(
+    shared: Shared,
+    make_scan: Callable[..., ScanFolder],
+    lodescan: Lodescan,
+    start_evaluator: Callable[..., EvaluatorProcess],
+    start_proposer: Callable[..., ProposerProcess],
+    tmp_path: Path,
+) -> None:
+    """With lodescan's own search, which thinks while points run: each ask has a fixed lag."""
+    settings = {"setup": "  seed: 1\n  type: LODE\n  max_evaluations: 240", "iterations": 1000}
+    one = make_scan("one", **settings)
+    said = lodescan("scan", one.file, "--evaluator", shared[1].address, "--run", tmp_path / "1")
+    assert said.code == 0, said.err
+    expected = read_run(tmp_path / "1").history()
+    assert len(expected) == 240 and len({row[1] for row in expected}) > 3  # batches
+
+    scan = make_scan(body="time.sleep(0.02 * (int(x * 1000) % 5))", **settings)
+    with ThreadPoolExecutor(4) as starting:
+        evaluators = list(starting.map(lambda _: start_evaluator(scan.file, workers=0), range(16)))
+    addresses = [evaluator.address for evaluator in evaluators]
+    proposer = start_proposer("scan", scan.file, "--evaluator", *addresses, "--run", tmp_path / "16", "--no-report")
+    for number, evaluator in enumerate(evaluators[:6], 1):
+        while len(scan.evaluated()) < 30 * number:
+            assert proposer.process.poll() is None, proposer.said
+            time.sleep(0.01)
+        evaluator.kill()
+    assert proposer.wait() == 0, proposer.said
+    assert read_run(tmp_path / "16").history() == expected
+    assert "its points will be sent again" in proposer.said
 
 
 @pytest.mark.slow

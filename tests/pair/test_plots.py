@@ -108,8 +108,8 @@ def test_what_the_file_asks_for(run: Callable[[str], tuple[Path, Said]], lodesca
 
 def test_entries_of_the_spectrum_files(run: Callable[[str], tuple[Path, Said]]) -> None:
     from proposer.show.plots import plot_axes, read_points
-    from proposer.show.plotting import read_plotting
     from scanspec import read_scan_file
+    from scanspec.plotting import read_plotting
 
     folder, _ = run(PLOTS.replace("STRATEGY", "SLHA"))
     scan = read_scan_file(folder / "scan.yaml")

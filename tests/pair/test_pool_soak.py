@@ -77,4 +77,5 @@ def test_many_points_through_evaluators_that_come_and_go(
     assert answered == total and killed
     part = len(memory) // 5
     early, late = np.array(memory[part : 2 * part]).max(axis=0), np.array(memory[-part:]).max(axis=0)
+    print(f"{total:,} points, {len(killed)} kills; MiB of proposer and evaluator: {early.round()}, late {late.round()}")
     assert (late <= 1.1 * early + 5.0).all(), (early, late)

@@ -8,10 +8,10 @@ import pytest
 from proposer.__main__ import BAD_INPUT, main
 from proposer.commands.convert import converted
 from proposer.run.spectra import kept_below
-from proposer.show.plotting import read_plotting
 from proposer.strategies.choice import read_settings
 from proposer.target import Target
 from scanspec import ScanFileError, read_scan_file
+from scanspec.plotting import read_plotting
 from scanspec.tools import needs_the_folder
 
 DATA = Path(__file__).parent.parent / "data"

@@ -8,8 +8,8 @@ import pytest
 
 from proposer.show.drawing import Points
 from proposer.show.plots import draw
-from proposer.show.plotting import Plot, Plotting
 from scanspec import read_scan_file
+from scanspec.plotting import Plot, Plotting
 
 SCAN = """setup: {type: RANDOM}
 variables: {a: {range: [0, 1]}, b: {range: [0, 1]}}

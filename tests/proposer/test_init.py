@@ -110,6 +110,29 @@ def test_from_an_slha_file(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "line",
+    [
+        "    4    1.000000e+00   # cos(phase_mu)",
+        "    4    -1.0",
+        "    4    1   # sign(mu)",
+        "    4   -1   # SGN(mu)",
+        "    6    1.0   # SignumMu",
+        "    5    3   # N5, the messenger index",
+        "    7    91.1876   # Renormalisation scale",
+    ],
+)
+def test_signs_and_scales_of_an_slha_file_stay_as_they_are(tmp_path, line):
+    """A sign is 1 or -1, and nothing between; the scale of the input is chosen, not scanned."""
+    text = f"Block MINPAR\n    1   125.0   # m0\n{line}\nBlock EXTPAR\n    0   1000.0   # MSUSY\n    1   200.0   # M1\n"
+    (tmp_path / "input.slha").write_text(text)
+    file = tmp_path / "scan.yaml"
+    flags = ["--slha", str(tmp_path / "input.slha"), "--command", "spheno {input} {output}", "--observable", "mh=125,2"]
+    assert main(["init", str(file), *flags]) == 0
+    assert [variable.name for variable in read_scan_file(file).variables] == ["m0", "M1"]
+    assert (tmp_path / "scan.in.slha").read_text() == text.replace("125.0", "m0").replace("200.0", "M1")
+
+
+@pytest.mark.parametrize(
     ("flags", "words"),
     [
         ([], "missing: your code"),

@@ -22,6 +22,7 @@ from lodescan.v1 import evaluation_pb2 as pb
 from proposer.evaluation.backend import EvaluatorRefused, NoEvaluator
 from proposer.types import Status
 from proposer.wire import addresses, hand_out, patience
+from proposer.wire.attendance import Purpose
 from proposer.wire.hand_out import share_out
 from proposer.wire.lost import send_again
 from proposer.wire.pool import Pool
@@ -29,6 +30,7 @@ from proposer.wire.remote import Link
 from proposer.wire.security import NotSecure, Security
 from proposer.wire.under_way import UnderWay
 from scanspec import UsageError, read_address
+from scanspec.finished import is_marked
 from tests.proposer.hostile import Honest, good, listening, message
 from tests.proposer.pooled import DESCRIBED, Pooled, at_once, opened, points
 
@@ -223,6 +225,25 @@ def test_a_new_address_of_a_folder_takes_part(opened: ExitStack, tmp_path: Path,
         n += 1
         assert len(pooled.evaluate(points(50, 1000 * n))) == 50
     assert len(pooled.said_of("takes part")) == 2
+
+
+def test_the_folder_says_that_the_scan_is_finished_until_it_goes_on(opened: ExitStack, tmp_path: Path) -> None:
+    """For evaluators that begin later. A look without waiting, as for a run that is finished, unsays nothing."""
+    (tmp_path / "a").write_text(opened.enter_context(listening(Honest(at_once, DESCRIBED))) + "\n")
+
+    def pool(run: str) -> Pool:
+        return Pooled(opened, places=(f"dir:{tmp_path}",), purpose=Purpose(run=run)).pool
+
+    scan = pool("run")
+    digests = scan.describe(5.0).digests
+    assert not is_marked(tmp_path, digests)
+    scan.finish()
+    assert is_marked(tmp_path, digests)
+    pool("run").describe(0.0)
+    pool("").describe(5.0)
+    assert is_marked(tmp_path, digests)
+    pool("run").describe(5.0)
+    assert not is_marked(tmp_path, digests)
 
 
 def test_a_name_stands_for_all_its_addresses(opened: ExitStack) -> None:

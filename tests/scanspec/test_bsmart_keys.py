@@ -161,3 +161,36 @@ def test_an_unknown_key_of_a_tool_points_to_the_port(read):
     for way in "function: 'a:b'", "Command: ./a", "flavio: {}", "umbridge: {}":
         with pytest.raises(ScanFileError, match=r"(?m)unknown key 'timeot' in codes: mine; did you mean 'timeout'[?]$"):
             read(BASE.replace("codes:", f"codes:\n  mine: {{{way}, timeot: 3}}"))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Setup: {Kinitial: 5}", "unknown key 'Kinitial' in Setup; it is a key of the section Networks"),
+        ("setup: {threshold_value: 1}", "in setup; it is a key of the section networks"),
+        ("Networks: {Points: 100}", "in Networks; it is a key of the section Setup"),
+        ("networks: {Cores: 2}", "in networks; it is a key of the section Setup"),
+        ("networks: {seed: 2}", "it is a key of the section setup"),
+        ("run_name: a", "unknown key 'run_name'; it is a key of the section setup"),
+        ("Epochs: 3", "unknown key 'Epochs'; it is a key of the section Networks"),
+        ("setup: {likelihoods: {a: 1}}", "it is a key of the whole file, beside setup"),
+    ],
+)
+def test_a_key_in_the_wrong_section_is_sent_to_its_own(fault, text, words):
+    assert words in fault(f"{BASE}{text}\n")
+
+
+def test_a_key_of_an_entry_in_the_wrong_place_is_sent_to_its_own(fault):
+    assert "in codes: toy; it is a key of the observable: observables: {NAME:" in fault(
+        BASE.replace("function: toy:f", "function: toy:f\n    mean: 3")
+    )
+    assert "in variables: m0; it is a key of the prior: prior: {type: normal" in fault(
+        BASE.replace("[0, 10]", "{range: [0, 10], sigma: 3}")
+    )
+
+
+@pytest.mark.parametrize("name", ["m0", "x"])
+def test_the_hierarchy_holds_what_has_bounds(fault, name):
+    """On both sides: the evaluator's check must not say that a file works which the proposer refuses."""
+    words = f"CMAESHierarchy: '{name}' is not an observable with the scaling CFUNCTION"
+    assert words in fault(f"Setup: {{Type: CMAES_ND, CMAESHierarchy: [{name}]}}\n{BASE}")

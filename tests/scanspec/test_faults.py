@@ -83,6 +83,7 @@ plotting: {plots: {a: {values: [x]}}, plts: 1}
         (16, "the name of a file"),
         (17, "threshold_value is 'good'"),
         (18, "unknown key 'plts'"),
+        (18, "values is ['x'], but must be [x, y]"),
     ]
     for line, words in wanted:
         assert any(fault.startswith(f"scan.yaml, line {line}: ") and words in fault for fault in lines), (line, words)
@@ -122,6 +123,10 @@ def test_very_many_faults_are_cut(said):
         ("a.xml", '<?xml version="1.0"?>\n<scan/>', ["is HTML or XML"]),
         ("a.yaml", "- setup: {run_name: a}\n- variables: {x: [0, 1]}\n", ["is a list", "without the dashes"]),
         ("g.yaml", "Parameters: {CMSSM: {M0: {range: [1, 2]}}}\nScanner: {use_scanner: de}\n", ["a file of GAMBIT"]),
+        ("c.yaml", "params: {a: 1}\nsampler: {mcmc: }\n", ["a file of Cobaya", "params as variables"]),
+        ("card.dat", "import model MSSM\ngenerate p p > go go\n", ["a table"]),
+        ("a.yaml", "# setup\n#variables:\n", ["holds nothing but comments"]),
+        ("f.yaml", "import numpy as np, math\nx = 1\n", ["a Python file"]),
         ("dataset.sqlite", b"SQLite format 3\0\x10", ["a SQLite database"]),
         ("a.yaml", b"\x1f\x8b\x08\0", ["compressed by gzip"]),
         ("a.xlsx", b"PK\x03\x04\x14", ["a ZIP archive"]),

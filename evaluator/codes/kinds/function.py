@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import inspect
 import os
 import signal
 import sys
@@ -27,7 +28,7 @@ from evaluator.codes.protocol import Code
 from evaluator.codes.sources import FileHash, module_sources
 from evaluator.errors import CodeFailed, CodeKilled, CodeTimedOut, ConfigurationError, UnknownName
 from evaluator.files import FULL
-from scanspec import CodeSpec, ScanFile
+from scanspec import CodeSpec, ScanFile, visible
 from scanspec.arguments import of_a_point
 from scanspec.codes import read_function
 from scanspec.raised import shown, what_was_raised, words_of
@@ -82,7 +83,15 @@ class PythonFunction(Code):
         function = getattr(module, self._name, None)
         if not callable(function):
             raise ConfigurationError(f"{self._where}: {_file_of(module)} has no function {self._name!r}")
-        self._function = of_a_point(function, self._known)
+        function = of_a_point(function, self._known)
+        try:
+            inspect.signature(function).bind(None)
+        except TypeError as error:
+            what = f"{self._called} must take one argument, the point ({error}), or arguments named like variables"
+            raise ConfigurationError(f"{self._where}: {what}") from None
+        except ValueError:  # written in C, without a signature
+            pass
+        self._function = function
 
     def _check_file(self, module: ModuleType) -> None:
         """Raises ConfigurationError where a file beside the scan file has the name of another module."""
@@ -112,7 +121,7 @@ class PythonFunction(Code):
             if _is_ours(error):
                 raise
             with contextlib.suppress(Exception):  # the code may have filled its log, or closed it
-                traceback.print_exc()
+                print(visible(traceback.format_exc()), end="", file=sys.stderr)
             if isinstance(error, OSError) and error.errno in FULL:
                 raise CodeKilled(
                     f"there was no room on the disk: {words_of(error)} ({self._line_of(error)})"

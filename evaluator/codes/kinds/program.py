@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evaluator import InvalidPoint
+from evaluator.codes.launchers import threads_of_each
 from evaluator.codes.outputs import has_entries, rewrite, split_headless
 from evaluator.codes.profiles import PROFILES, Profile, profile_of
 from evaluator.codes.programs import Command, run_program
@@ -129,7 +130,7 @@ class SlhaProgram(Code):
             stdin=self._file(self._command.stdin, source, target),
             stdout=self._file(self._command.stdout, source, target),
             variables=self._variables,
-            cores=self.cores if "cores" in self.section else 0,
+            threads=threads_of_each(self._command.words, self.cores) if "cores" in self.section else 0,
             memory=self.memory,
         )
         spectrum = self._verdict.judge(finished, target, point.warnings, self._as_slha)

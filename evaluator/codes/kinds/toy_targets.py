@@ -12,7 +12,7 @@ from evaluator.codes.protocol import Code
 from scanspec import CodeSpec, ScanFile
 from scanspec.keys import OF_TOYS
 from scanspec.spectrum import read_spectrum
-from scanspec.tools import TOY_NAMES, TOYS
+from scanspec.tools import OF_ONE_VARIABLE, TOY_NAMES, TOYS
 
 if TYPE_CHECKING:
     from evaluator.codes.point import Point
@@ -39,12 +39,10 @@ class ToyTargets(Code):
     tool = TOYS
     beside = OF_TOYS
     changes_process = False
-    gives = TOY_NAMES
 
     def __init__(self, spec: CodeSpec, scan: ScanFile, known: Collection[str]) -> None:
         super().__init__(spec, scan, known)
-        if len(scan.variables) < 2:
-            raise spec.section.error(f"code {TOYS!r} needs at least two variables")
+        self.gives = TOY_NAMES if len(scan.variables) > 1 else OF_ONE_VARIABLE
         section, settings = spec.section, ToySettings()
         numbers = {key: section.finite(key, getattr(settings, key)) for key in OF_TOYS if key != "easom_center"}
         center = settings.easom_center
@@ -69,21 +67,26 @@ def toy_targets(x: Sequence[float], own: ToySettings = ToySettings()) -> dict[st
     """Test functions of optimisation at x, each with its least value 0 but Easom's, which is -1.
 
     Rosenbrock (Comput. J. 3 (1960) 175), Rastrigin and Ackley take any number of
-    coordinates; Himmelblau and Easom the first two.
+    coordinates, also one; Himmelblau and Easom are those of the first two, and are left out where there is one.
     """
     n = len(x)
-    first, second = x[0], x[1]
     # products, not powers: a power that is too large is an error, a product is infinite
     steps = [(right - left * left, own.rosenbrock_a - left) for left, right in pairwise(x)]
+    steps = steps or [(0.0, own.rosenbrock_a - x[0])]
     spread = math.sqrt(sum(xi * xi for xi in x) / n)
     ripple = sum(math.cos(own.ackley_c * xi) for xi in x) / n
-    left, right = first * first + second - own.himmelblau_a, first + second * second - own.himmelblau_b
-    east, north = first - own.easom_center[0], second - own.easom_center[1]
     a = own.rastrigin_a
-    return {
+    found = {
         "Rosenbrock": sum(own.rosenbrock_b * valley * valley + along * along for valley, along in steps),
         "Rastrigin": a * n + sum(xi * xi - a * math.cos(2 * math.pi * xi) for xi in x),
         "Ackley": -own.ackley_a * math.exp(-own.ackley_b * spread) - math.exp(ripple) + own.ackley_a + math.e,
+    }
+    if n == 1:
+        return found
+    first, second = x[0], x[1]
+    left, right = first * first + second - own.himmelblau_a, first + second * second - own.himmelblau_b
+    east, north = first - own.easom_center[0], second - own.easom_center[1]
+    return found | {
         "Himmelblau": left * left + right * right,
         "Easom": -math.cos(first) * math.cos(second) * math.exp(-(east * east + north * north)),
     }

@@ -2,8 +2,8 @@
 
 import pytest
 
-from proposer.show.plotting import Plot, read_plotting
 from scanspec import ScanFileError, SlhaAddress, read_scan_file
+from scanspec.plotting import Plot, read_plotting
 
 BASE = """variables: {x: [1, 2], "0": [0, 1]}
 derived_variables: {half: x/2}
@@ -19,7 +19,7 @@ BSMART = """Plotting:
 
 def read(tmp_path, text):
     (tmp_path / "scan.yaml").write_text(BASE + text)
-    scan = read_scan_file(tmp_path / "scan.yaml", also=read_plotting)
+    scan = read_scan_file(tmp_path / "scan.yaml")
     return scan, read_plotting(scan)
 
 

@@ -7,9 +7,10 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from scanspec import ScanFile, SlhaAddress, keys
+from scanspec import keys
 from scanspec.document import Section, closest, plain_name, to_number
-from scanspec.observables import read_address
+from scanspec.observables import SlhaAddress, read_address
+from scanspec.scanfile import ScanFile
 
 STRATEGIES = ("valid", "all", "csv")
 SCALES = ("linear", "log", "symlog")

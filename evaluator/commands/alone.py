@@ -1,0 +1,48 @@
+"""A command in a process of its own, so that somebody is left to say so if a code ends that process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from scanspec import visible
+
+CODE_ENDED_IT = 1
+
+
+def alone(run: Callable[[], int], file: Path) -> int:
+    """Returns run(), which is called in a forked child. The child returns too, with the same exit code.
+
+    A code may end its process in ways that Python cannot catch: os._exit, a crash of a library, a kill for want of
+    memory. Then this says so, and returns 1.
+    """
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        code = run()
+        os.write(writing, b".")
+        os.close(writing)
+        return code
+    os.close(writing)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to the child too, which ends in its own way
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, lambda number, _: os.kill(child, number))
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    os.set_blocking(reading, False)  # what a code left behind may hold the other end
+    try:
+        has_returned = bool(os.read(reading, 1))
+    except BlockingIOError:
+        has_returned = False
+    if has_returned or -code in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        return code if code >= 0 else 128 - code
+    how = f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+    print(
+        f"lodescan-evaluator: {visible(str(file))}: a code ended the process in which it ran ({how})\n"
+        "next: see what it wrote above; a function may raise an exception or InvalidPoint, but not end its process",
+        file=sys.stderr,
+    )
+    return CODE_ENDED_IT
