@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 from benchmarks.search.problems import PROBLEMS
+from proposer.drive import drive
 from proposer.strategies.lode.energy import EnergyOfObservables, ScoredObservable
 from proposer.strategies.lode.points import Known, Points
 from proposer.strategies.lode.settings import LodeSettings
 from proposer.strategies.lode.spread import basins, stuck
 from proposer.strategies.lode.strategy import Lode
 from proposer.target import Target
-from proposer.types import Floats, Told
+from proposer.types import Floats
 from scanspec import Kind, Likelihood
 from tests.proposer.answered import told_of
 
@@ -66,15 +67,9 @@ def test_basins_go_on_where_losses_are_at_their_cap():
 def test_a_resonance_is_found_beside_a_wide_basin_that_is_bad():
     """Of the box 5 in 100,000 are good; without other basins a search ends in the corner of heavy masses."""
     problem = PROBLEMS["singlet2d"]
-    strategy = Lode(problem.space(), LodeSettings(Target(problem.threshold)), 0, problem.scored())
-    waiting: list[Told] = []
-    evaluations = 0
-    while strategy.good < 5 and evaluations < 1800:
-        while len(waiting) > strategy.lag:
-            strategy.tell(waiting.pop(0))
-        batch = strategy.ask()
-        assert batch is not None
-        y, nll = problem.evaluate(batch.u)
-        waiting.append(told_of(batch.u, nll, y, origins=batch.origins))
-        evaluations += len(batch)
+    strategy, evaluations = Lode(problem.space(), LodeSettings(Target(problem.threshold)), 0, problem.scored()), 0
+    for told, _ in drive(strategy, problem.backend(), problem.space()):
+        evaluations += len(told)
+        if strategy.good >= 5 or evaluations >= 1800:
+            break
     assert strategy.good >= 5

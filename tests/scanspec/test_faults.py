@@ -341,3 +341,34 @@ def test_texts_that_are_fine(tmp_path, text):
     path.write_text(BASE.replace("  x: [0, 1]\n", f"  x:\n    range: [0, 1]\n    {text}"))
     variable = read_scan_file(path).variables[0]
     assert "\a" not in variable.description and (variable.description or variable.label)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (
+            "  x: [0, 1]\n",
+            "x: [0, 1]\n",
+            "unknown key 'x'; variables above it is empty: is this one of its entries? indent",
+        ),
+        ("[0, 1]", "{min: 0}", "unknown key 'min' in variables: x; write range: [low, high]"),
+        ("[0, 1]", "0 to 1", "x is '0 to 1', but must be a mapping, [low, high]"),
+        ("variables:\n  x: [0, 1]", "variables: [x]", "(name: value), for example variables: {NAME: [100, 1000]}"),
+        (
+            "run_name: a",
+            "points: 1,000",
+            "'000' in setup; is it a part of the number before it? write that",
+        ),
+        ("codes:", "derived_variables: {a: b, b: 2*a}\ncodes:", "'b' is computed from 'a': a circle"),
+        ("codes:", "derived_variables: {a: a + x}\ncodes:", "'a + x' uses 'a', which is this one itself"),
+        ("codes:", "derived_variables: {a: b, b: 2*x}\ncodes:", "'b' is found only later; move this behind it"),
+    ],
+)
+def test_typical_mistakes_are_met_with_what_to_write(said, old, new, words):
+    assert old in BASE and any(words in line for line in said(BASE.replace(old, new)))
+
+
+@pytest.mark.parametrize("entry", ["125 +- 3", "[125, 3]", "125"])
+def test_an_observable_that_is_no_mapping_is_shown_one(said, entry):
+    text = BASE.replace("{mean: 1, sigma: 2}", entry)
+    assert any("must be a mapping (name: value), for example {mean: 125, sigma: 3}" in line for line in said(text))
