@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -26,7 +27,7 @@ def test_other_machines_are_refused_unless_told_otherwise(python_scan, listen):
 def test_insecure_listens_everywhere(python_scan, evaluator):
     server = evaluator(python_scan(), options=["--listen", "0.0.0.0:0", "--insecure"])
     assert server.statuses([[1.0]]) == ["OK"]
-    reflection = reflection_pb2_grpc.ServerReflectionStub(server.channel)
+    reflection: Any = reflection_pb2_grpc.ServerReflectionStub(server.channel)
     question = reflection_pb2.ServerReflectionRequest(list_services="")
     with pytest.raises(grpc.RpcError) as caught:  # other machines are told nothing of the services
         list(reflection.ServerReflectionInfo(iter([question]), timeout=20))
