@@ -248,13 +248,15 @@ class Lode:
 
     def _choose(self, known: Known, surrogate: Surrogate, particles: Particles, n: int) -> Batch:
         acquisition = self._acquisition(known, surrogate)
+        pending = self._pending(known)
         context = Context(
             known,
-            self._pending(known),
+            pending,
             surrogate,
             snap=self._snap,
             inputs=self._inputs,
             generator=self._generator,
+            left=max(0.0, 1.0 - (len(known.u) + len(pending)) / self.settings.evaluations),
         )
         context.look(particles, acquisition.sources, n)
         u, origins = choose(acquisition, context, n, lambda n, others: self._uniform(context, n, others))
