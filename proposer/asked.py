@@ -16,7 +16,7 @@ from proposer.space import Space
 from proposer.strategies.base import Settings
 from proposer.strategies.choice import read_settings, type_name
 from proposer.wire.agreement import disagreements
-from scanspec import PriorKind, ScanFile, read_scan_file
+from scanspec import Kind, PriorKind, ScanFile, read_scan_file
 from scanspec.logs import read_verbose
 from scanspec.plotting import read_plotting
 from scanspec.settings import reads_rows
@@ -97,6 +97,14 @@ def notes_on(spec: ScanFile, threshold: float) -> list[str]:
     if not is_given(spec.networks) and spec.is_scored:
         whose = "" if name == "CMAES_ND" else _in_bsmart(spec, "documents say 100, its code 1")
         notes.append(f"the file gives no threshold_value: {threshold:g} holds{whose}")
+    scored = [
+        own for own in spec.all_observables() if own.measurement is not None or own.likelihood.kind is not Kind.OFF
+    ]
+    least = sum(own.likelihood.least if own.term is None and own.measurement is None else -math.inf for own in scored)
+    if scored and math.isfinite(threshold) and threshold <= least:
+        notes.append(
+            f"no point can be good: the NLL of these likelihoods is never below {least:g}; raise the threshold_value"
+        )
     stops_otherwise = name in ("GRID", "READ_CSV") or "good_points_early_stop" in spec.setup
     if "points" not in spec.setup and not stops_otherwise:
         notes.append(f"the file gives no points: 1,000 holds{_in_bsmart(spec, 'documents say 1,000, its code 10,000')}")

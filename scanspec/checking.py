@@ -42,17 +42,21 @@ def check_expressions(root: Section, scan: ScanFile) -> None:
 
     of_a_package = False  # only the evaluator knows this kind of code, so from here on any name may exist
 
-    def check(text: str, section: Section, key: str) -> None:
-        names_of_packages = re.findall(r"[^\W\d]\w*", text) if of_a_package else []
+    def check(text: str, section: Section, key: str, name: str = "") -> None:
+        names = [*known, *(re.findall(r"[^\W\d]\w*", text) if of_a_package else [])]
         try:
-            parse(text, [*known, *names_of_packages], len(scan.variables), others)
-        except ExpressionError as error:
-            root.faults.add(section.error(str(error), key))
+            parse(text, names, len(scan.variables), others)
+        except ExpressionError:
+            try:
+                parse(text, names, len(scan.variables), others | _circle(scan, name))
+            except ExpressionError as error:
+                root.faults.add(section.error(str(error), key))
 
     def check_all(specs: Sequence[ObservableSpec]) -> None:
         for spec in specs:
             if spec.function is not None:
-                check(spec.function, spec.section, spec.name if spec.name in scan.derived else "function")
+                key = spec.name if spec.name in scan.derived else "function"
+                check(spec.function, spec.section, key, spec.name)
             known.append(spec.name)
 
     check_all([observable for observable in scan.all_observables() if observable.name in scan.derived])
@@ -64,3 +68,12 @@ def check_expressions(root: Section, scan: ScanFile) -> None:
         for condition in code.conditions:
             check(condition, code.section, "conditions")
     check_all(scan.observables)
+
+
+def _circle(scan: ScanFile, name: str) -> dict[str, str]:
+    """Why the expression `name` may use neither itself nor those that use it."""
+    if not name:
+        return {}
+    word = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
+    users = [spec.name for spec in scan.all_observables() if spec.function is not None and word.search(spec.function)]
+    return dict.fromkeys(users, f"is computed from {name!r}: a circle") | {name: "is this one itself"}

@@ -59,11 +59,20 @@ class Section:
             hint = getattr(self._content, "hints", {}).get(key) or closest(key, keys.known)
             if self._content[key] is None and str(key).endswith(")"):  # {function: log(x, 10)}
                 hint = "; within { } a text with a comma needs quotes"
+            elif self._content[key] is None and str(key).isdigit():  # {points: 1,000}
+                hint = "; is it a part of the number before it? write that without a comma"
+            elif (empty := self._empty_before(key)) and not self.path:
+                hint = f"; {empty} above it is empty: is this one of its entries? indent it then"
             where = f" in {self.path}" if self.path else ""
             raise self.error(f"unknown key {key!r}{where}{hint}", key)
         self._found[str(key)] = key
         if self._content[key] is None and key not in MAY_BE_EMPTY:
             raise self.error(f"{self._label(str(key))} is empty; give it a value, or leave the line out", key)
+
+    def _empty_before(self, key: Any) -> str:
+        """The last key before this one that is known, if it has no value."""
+        before = [other for other in list(self._content)[: list(self._content).index(key)] if other in MAY_BE_EMPTY]
+        return self._spelled(before[-1]) if before and self._content[before[-1]] is None else ""
 
     def _accept_name(self, name: str, key: Any) -> None:
         if name in self._found:
@@ -130,10 +139,16 @@ class Section:
         if value is None:
             value = CommentedMap()
         if not isinstance(value, CommentedMap):
-            raise self.wrong(key, "a mapping (name: value)")
+            raise self.wrong(key, f"a mapping (name: value){self._example(key)}")
         found = Section(self.file, self._label(key), content=value, keys=keys, line=self.line(key), faults=faults)
         found.faults = self.faults
         return found
+
+    def _example(self, key: str) -> str:
+        """What a mapping may look like that people write in another way."""
+        entry = _ENTRIES.get(self.path.rpartition(": ")[2].lower(), "")
+        example = entry or (f"{self._spelled(key)}: {{NAME: {_ENTRIES[key]}}}" if key in _ENTRIES else "")
+        return f", for example {example}" if example else ""
 
     def number(self, key: str, default: float | None = None) -> float:
         """A number, perhaps infinite; raises ScanFileError for anything else, NaN included."""
@@ -254,6 +269,13 @@ def describe_range(low: float, high: float, open_low: bool) -> str:
     below = f"more than {low:g}" if open_low else f"at least {low:g}"
     return below if math.isinf(high) else f"{below} and at most {high:g}"
 
+
+_ENTRIES = {
+    "variables": "[100, 1000]",
+    "codes": "{function: module:name}",
+    "observables": "{mean: 125, sigma: 3}",
+}
+"""What an entry of these sections may be."""
 
 _LONGEST_NAME = 200
 _LONGEST_MESSAGE = 1000

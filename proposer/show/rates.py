@@ -16,7 +16,9 @@ MEMORY = 600.0
 """Seconds over which rates are taken."""
 
 FOUND = 5
-"""Good points from which on a rate says when there will be enough."""
+"""Points from which on a rate says when there will be enough: of good ones for `points`, of all for `max_evaluations`.
+The time of the first one is that in which workers start.
+"""
 
 BINS = 24
 """The most numbers in the history of the hit rate; at least half as many after a while."""
@@ -68,7 +70,7 @@ class Rates:
         """
         seconds, points, found = self._since()
         tally, most = self._tally, math.inf
-        if points:
+        if points >= FOUND:
             most = max(0.0, (tally.most - tally.evaluated) * seconds / points)
         estimates = [most] * 3
         if found >= FOUND:

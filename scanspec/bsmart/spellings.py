@@ -316,8 +316,14 @@ _HOMES = (
 )
 
 
+_ENDS = ("min", "max", "low", "high", "lower", "upper", "from", "to", "start", "stop", "bounds", "limits", "interval")
+"""Words for the ends of a range, of other programs."""
+
+
 def home_of(key: object, asked: Spelling) -> str:
     """A hint that names the section to which a key belongs that another one does not know; empty where none has it."""
+    if asked is VARIABLE and str(key).lower() in _ENDS:
+        return "; write range: [low, high]"
     near = [(home, names) for home, names, misplaced in _HOMES if any(section is asked for section in misplaced)]
     found = [names for home, names in near if home.plain(key)]  # a section where it means something comes first
     found += [names for home, names in near if key in home.without_meaning]

@@ -40,6 +40,19 @@ def test_what_is_left(monkeypatch: pytest.MonkeyPatch, good: int, most: float, e
     ]
 
 
+def test_the_first_points_say_nothing_about_the_time_that_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers start while the first is waited for: ten seconds for it are not six minutes for forty."""
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    tally = Tally(wanted=20, target=Target(1.0), most=40)
+    progress = Progress(tally)
+    now += 10.0
+    tally.add([outcome(1, 7.0, 7.0)])
+    assert "time left unknown" in one_line(progress.state())
+    tally.add([outcome(n, 7.0, 7.0) for n in range(2, 21)])
+    assert "about 10 s left" in one_line(progress.state())
+
+
 def outcome(point: int, nll: float, *losses: float) -> Outcome:
     return Outcome(point, Status.OK, nll, (1.0,) * len(losses), losses)
 

@@ -33,10 +33,10 @@ def said(tmp_path):
     def said(text, name="scan.yaml"):
         path = tmp_path / name
         path.write_bytes(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"))
-        start = time.monotonic()
+        start = time.process_time()
         with pytest.raises(ScanFileError) as caught:
             read_scan_file(path)
-        assert time.monotonic() - start < 5
+        assert time.process_time() - start < 5
         message = str(caught.value)
         message.encode()  # may be printed
         return [line.removeprefix(f"{tmp_path}/") for line in message.split("\n")]
@@ -258,8 +258,11 @@ def test_json_with_a_byte_order_mark(tmp_path):
     assert read_scan_file(path).codes
 
 
+MUTATIONS = 300
+
+
 def test_mutated_examples_are_read_or_refused_with_a_place(tmp_path):
-    """A thousand mutations of the examples: no other error, none without file and line, none slow."""
+    """Mutations of the examples, the same each time: no other error, none without file and line, none slow."""
     files = sorted([*(ROOT / "examples").glob("*.yaml"), *(ROOT / "tests" / "data").glob("*.json")])
     texts = [(path.name, path.read_text()) for path in files]
     rng = random.Random(1)
@@ -267,15 +270,15 @@ def test_mutated_examples_are_read_or_refused_with_a_place(tmp_path):
     def late(*_):
         raise TimeoutError
 
-    before = signal.signal(signal.SIGALRM, late)
-    end, refused = time.monotonic() + 3.5, 0
+    before = signal.signal(signal.SIGPROF, late)
+    refused = 0
     try:
-        while time.monotonic() < end:
+        for _ in range(MUTATIONS):
             name, text = rng.choice(texts)
             for _ in range(rng.choice([1, 1, 2, 3])):
                 text = _mutated(text, rng)
             (tmp_path / name).write_bytes(text.encode("utf-8", "surrogatepass"))
-            signal.setitimer(signal.ITIMER_REAL, 5.0)
+            signal.setitimer(signal.ITIMER_PROF, 5.0)
             try:
                 read_scan_file(tmp_path / name)
             except ScanFileError as error:
@@ -284,9 +287,9 @@ def test_mutated_examples_are_read_or_refused_with_a_place(tmp_path):
                     placed = re.match(rf"{re.escape(str(tmp_path / name))}(, line \d+)?: |\.\.\. and ", line)
                     assert placed, (line, text)
             finally:
-                signal.setitimer(signal.ITIMER_REAL, 0)
+                signal.setitimer(signal.ITIMER_PROF, 0)
     finally:
-        signal.signal(signal.SIGALRM, before)
+        signal.signal(signal.SIGPROF, before)
     assert refused > 10
 
 
@@ -341,3 +344,34 @@ def test_texts_that_are_fine(tmp_path, text):
     path.write_text(BASE.replace("  x: [0, 1]\n", f"  x:\n    range: [0, 1]\n    {text}"))
     variable = read_scan_file(path).variables[0]
     assert "\a" not in variable.description and (variable.description or variable.label)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (
+            "  x: [0, 1]\n",
+            "x: [0, 1]\n",
+            "unknown key 'x'; variables above it is empty: is this one of its entries? indent",
+        ),
+        ("[0, 1]", "{min: 0}", "unknown key 'min' in variables: x; write range: [low, high]"),
+        ("[0, 1]", "0 to 1", "x is '0 to 1', but must be a mapping, [low, high]"),
+        ("variables:\n  x: [0, 1]", "variables: [x]", "(name: value), for example variables: {NAME: [100, 1000]}"),
+        (
+            "run_name: a",
+            "points: 1,000",
+            "'000' in setup; is it a part of the number before it? write that",
+        ),
+        ("codes:", "derived_variables: {a: b, b: 2*a}\ncodes:", "'b' is computed from 'a': a circle"),
+        ("codes:", "derived_variables: {a: a + x}\ncodes:", "'a + x' uses 'a', which is this one itself"),
+        ("codes:", "derived_variables: {a: b, b: 2*x}\ncodes:", "'b' is found only later; move this behind it"),
+    ],
+)
+def test_typical_mistakes_are_met_with_what_to_write(said, old, new, words):
+    assert old in BASE and any(words in line for line in said(BASE.replace(old, new)))
+
+
+@pytest.mark.parametrize("entry", ["125 +- 3", "[125, 3]", "125"])
+def test_an_observable_that_is_no_mapping_is_shown_one(said, entry):
+    text = BASE.replace("{mean: 1, sigma: 2}", entry)
+    assert any("must be a mapping (name: value), for example {mean: 125, sigma: 3}" in line for line in said(text))
