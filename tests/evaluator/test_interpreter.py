@@ -141,7 +141,7 @@ def test_a_thread_that_a_point_leaves_behind_ends_no_other_point(evil, evaluator
 def test_forked_children_end_at_a_signal(evil, evaluator, workers):
     """A pool ends its processes by SIGTERM, which does nothing in a worker."""
     pool = "with multiprocessing.get_context('fork').Pool(2) as pool:\n    return sum(pool.map(abs, [1, -2]))"
-    server = evaluator(evil(pool, timeout=15), workers=workers)
+    server = evaluator(evil(pool, timeout=50), workers=workers)
     assert values(server, [[0, 1], [0, 1]]) == [3, 3]
     assert server.process.poll() is None
 

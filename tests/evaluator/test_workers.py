@@ -179,14 +179,14 @@ def test_a_killed_fork_server_costs_nothing_but_time(python_scan, evaluator):
 
 
 def test_a_fork_server_that_was_stopped_is_replaced(python_scan, evaluator):
-    impatient = "from evaluator.executors import shared\nshared.FORK_LIMIT = 0.5"
+    impatient = "from evaluator.executors import shared\nshared.FORK_LIMIT = 3.0"
     server = evaluator(python_scan("slow_square", VARIABLES, "timeout: 60"), workers=1, before=impatient)
     assert server.statuses([row(1)]) == ["OK"]
     (worker,) = server.workers()
     fork_server = _parent(worker)
     os.kill(fork_server, signal.SIGSTOP)
     os.kill(worker, signal.SIGKILL)
-    assert server.statuses([row(1), row(2)]) == ["OK"] * 2
+    assert server.statuses([row(1), row(2)], timeout=120) == ["OK"] * 2
     assert fork_server not in {_parent(pid) for pid in server.workers()}
     assert server.terminate() == 0
     assert server.nothing_left()
