@@ -62,6 +62,5 @@ def read_columns(setup: Section, key: str) -> tuple[dict[str, list[float]], dict
                         wrong.setdefault(name, f"line {line}: {name} is {text!r}, not a finite number")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        what = "is not there" if isinstance(error, FileNotFoundError) else f"cannot be read as CSV ({reason})"
-        raise setup.error(f"{setup.spelling(key)}: {path} {what}", key) from None
+        raise setup.error(f"{setup.spelling(key)}: {path} cannot be read as CSV ({reason})", key) from None
     return columns, wrong

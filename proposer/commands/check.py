@@ -38,6 +38,8 @@ def check(file: Path, places: Sequence[str], *, security: Security, as_json: boo
     Raises ScanFileError, NoEvaluator, and EvaluatorRefused when the two disagree.
     """
     asked = read_asked(file)
+    if asked.init is not None:
+        asked.init.check()
     pool = Pool(places, security=security, say=say, purpose=Purpose(file=file)) if places else None
     if not as_json:
         _print(asked)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluator.__main__ import make_parser as evaluators
+from evaluator.commands.main import make_parser as evaluators
 from proposer.commands.parser import make_parser
 from tests.pair.conftest import EvaluatorProcess
 

@@ -43,6 +43,14 @@ def test_a_search_is_stuck_where_the_lowest_energy_no_longer_falls():
     assert not stuck(known_of(u, good))
 
 
+def test_in_many_dimensions_it_takes_longer_until_a_search_counts_as_stuck():
+    u = np.random.default_rng(1).random((240, 10))
+    nll = np.append(np.linspace(100.0, 60.0, 130), np.full(110, 60.0))
+    assert stuck(known_of(u[:, :4], nll))
+    assert not stuck(known_of(u, nll))
+    assert stuck(known_of(np.concatenate([u, u[:60] / 2.0]), np.append(nll, np.full(60, 60.0))))
+
+
 def test_basins_are_the_lowest_points_among_their_neighbours_some_way_apart():
     u = np.random.default_rng(2).random((300, 2))
     of = basins(known_of(u, two_bowls(u)), 8)
