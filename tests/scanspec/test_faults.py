@@ -33,10 +33,10 @@ def said(tmp_path):
     def said(text, name="scan.yaml"):
         path = tmp_path / name
         path.write_bytes(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"))
-        start = time.monotonic()
+        start = time.process_time()  # the machine may be busy
         with pytest.raises(ScanFileError) as caught:
             read_scan_file(path)
-        assert time.monotonic() - start < 5
+        assert time.process_time() - start < 5
         message = str(caught.value)
         message.encode()  # may be printed
         return [line.removeprefix(f"{tmp_path}/") for line in message.split("\n")]
