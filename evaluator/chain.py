@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import shutil
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import cached_property
 from pathlib import Path
+from time import perf_counter  # here: a code may put something else into `time`
 from typing import NamedTuple
 
 import numpy as np
@@ -100,7 +100,7 @@ class Progress:
         self.code = step.name
         if self._on_step is not None and self.seconds:
             self._on_step(number)
-        start = time.perf_counter()
+        start = perf_counter()
         try:
             given = in_this_process(step.code.run, point)  # of any kind, because a code of any kind may fork
             step.code.has_ended = True
@@ -111,7 +111,7 @@ class Progress:
         finally:
             if number == len(self.seconds):
                 self.seconds.append(0.0)
-            self.seconds[number] += time.perf_counter() - start
+            self.seconds[number] += perf_counter() - start
 
 
 class Chain:

@@ -42,7 +42,37 @@ ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.S
 """The signals that end an evaluator in an orderly way: those of people, terminals and batch systems. They may be sent
 to all its processes at once, of which only its own takes them up."""
 
+_PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
+
+
+def outlast_endings() -> None:
+    """Signals that end an evaluator do nothing here: it ends its processes in order. For the main thread.
+
+    They have a handler, because programs would inherit that a signal is ignored.
+    """
+    for number in ENDING:
+        signal.signal(number, _do_nothing)
+    let_forks_end()
+
+
+def _do_nothing(*_: object) -> None:
+    pass
+
+
+def let_forks_end() -> None:
+    """Forked children do not inherit the handlers that these signals have now: multiprocessing ends its processes by
+    SIGTERM. And asyncio would take the signal of a child for its own.
+    """
+    ours = {number: signal.getsignal(number) for number in ENDING}
+
+    def forget() -> None:
+        signal.set_wakeup_fd(-1)
+        for number, handler in ours.items():
+            if callable(handler) and signal.getsignal(number) is handler:
+                signal.signal(number, signal.SIG_DFL)
+
+    os.register_at_fork(after_in_child=forget)
 
 
 def kill_marked(mark: str, value: str | Path) -> set[int]:
@@ -169,6 +199,14 @@ def adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
+def end_with_parent(parent: int) -> None:
+    """Makes the kernel kill this process when its parent ends, or ends it if that has ended already."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
 def has_children() -> bool:
     """Whether this process has a child, running or not yet waited for. Takes microseconds, unlike a walk of /proc."""
     try:
@@ -238,13 +276,18 @@ class ScratchRoot:
         with contextlib.suppress(OSError):  # systemd-tmpfiles leaves a locked folder alone, however old its files are
             fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         environment = {key: value for key, value in os.environ.items() if key != ROOT_MARK}
-        self._janitor = subprocess.Popen(
-            [sys.executable, "-m", "evaluator.leftovers", str(self.path), _folder_of_sockets()],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            start_new_session=True,  # a Ctrl-C of the terminal must not end it first
-            env=environment,
-        )
+        command = [sys.executable, "-m", "evaluator.leftovers", str(self.path), _folder_of_sockets()]
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # which the janitor inherits
+        try:
+            self._janitor = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,  # a Ctrl-C of the terminal must not end it first
+                env=environment,
+            )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         os.environ[ROOT_MARK] = str(self.path)  # inherited by all that this process starts
         self._clock = Clock(self.path / CLOCK)
 
@@ -258,9 +301,7 @@ class ScratchRoot:
 
 
 def main() -> None:
-    """The janitor: its standard input closes when the evaluator ends."""
-    for ignored in ENDING:
-        signal.signal(ignored, signal.SIG_IGN)
+    """The janitor: its standard input closes when the evaluator ends. The signals `ENDING` are blocked."""
     closed = sys.stdin.buffer.read()
     clear_root(Path(sys.argv[1]))
     if not closed:  # multiprocessing's folder for sockets, which a process removes when it ends by itself

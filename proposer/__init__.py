@@ -13,9 +13,10 @@ They are imported when they are first used, so that `import proposer` is quick.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # `typing` takes longer to import than all of this
 if TYPE_CHECKING:
+    from typing import Any
+
     from proposer.interface.asking import Lode as Lode
     from proposer.interface.generator import LodeGenerator as LodeGenerator
     from proposer.interface.problem import Problem as Problem

@@ -154,6 +154,8 @@ def _look(opened: ExitStack, asked: Asked, options: ScanOptions) -> _Found:
     stored = RunRecord() if dataset is None else RunRecord.read(dataset.meta())
     if not stored.started:
         check_no_foreign_files(folder)
+        if asked.init is not None:
+            asked.init.check()
     changed, differs = target_change(stored, asked.settings.target), None
     if stored.started:
         differs = scan_difference(folder, stored, spec, options.seed, but_for_target=changed is not None)

@@ -78,15 +78,15 @@ SECTIONS = Keys(
 )
 SETUP = Keys(
     _list(
-        """run_name type goal even_in points init_csv seed max_evaluations max_hours population_size sigma
-        sigma_tolerance mean generations episodes novelty novelty_settings novelty_bins focus
+        """run_name type goal even_in points init_csv seed max_evaluations max_hours seconds_per_point population_size
+        sigma sigma_tolerance mean generations episodes novelty novelty_settings novelty_bins focus
         hierarchy seeds_csv start_csv max_loss good_points_early_stop no_good_points_patience best_loss_patience
         best_valid_constraints_patience environment environment_variables spectrum_file
         skip_slha_files keep_spectra"""
     ),
     numbers=_words(
-        """max_loss points seed max_evaluations max_hours population_size sigma sigma_tolerance mean generations
-        episodes novelty_bins good_points_early_stop no_good_points_patience best_loss_patience
+        """max_loss points seed max_evaluations max_hours seconds_per_point population_size sigma sigma_tolerance mean
+        generations episodes novelty_bins good_points_early_stop no_good_points_patience best_loss_patience
         best_valid_constraints_patience"""
     ),
     booleans=_words("skip_slha_files"),

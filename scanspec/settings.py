@@ -68,8 +68,9 @@ def check_settings(scan: ScanFile, columns: Collection[str]) -> None:
     with setup.faults.collect():
         if setup.integer("seed", 0) > LARGEST_SEED:
             raise setup.wrong("seed", f"at most {LARGEST_SEED:,}")
-    with setup.faults.collect():
-        setup.number_in("max_hours", math.inf, 0.0, math.inf, open_low=True)
+    for key in ("max_hours", "seconds_per_point"):
+        with setup.faults.collect():
+            setup.number_in(key, math.inf, 0.0, math.inf, open_low=True)
     with setup.faults.collect():
         word = setup.text("keep_spectra", "good").strip().lower()
         if word not in ("good", "valid", "none"):

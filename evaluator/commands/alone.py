@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from evaluator.leftovers import end_with_parent
 from scanspec import visible
 
 CODE_ENDED_IT = 1
@@ -20,8 +21,9 @@ def alone(run: Callable[[], int], file: Path) -> int:
     memory. Then this says so, and returns 1.
     """
     reading, writing = os.pipe()
-    child = os.fork()
+    parent, child = os.getpid(), os.fork()
     if child == 0:
+        end_with_parent(parent)  # a kill of this command is one of the code too
         os.close(reading)
         code = run()
         os.write(writing, b".")

@@ -22,7 +22,7 @@ from evaluator.errors import PhysicsChanged
 from evaluator.executors.in_process import InProcessExecutor
 from evaluator.executors.processes import ProcessExecutor
 from evaluator.executors.protocol import Executor, Health
-from evaluator.leftovers import ENDING
+from evaluator.leftovers import ENDING, let_forks_end
 from evaluator.service import ending
 from evaluator.service.announcement import announced, reachable, write_whole
 from evaluator.service.ending import Ending, Lifetime
@@ -148,6 +148,7 @@ async def _serve(
     for number in ENDING:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` wants it
             loop.add_signal_handler(number, end, Ending.SIGNAL)
+    let_forks_end()
     if in_json():
         evaluation.observers.append(log_points)
     if watched.registry is not None:

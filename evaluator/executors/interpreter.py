@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 import errno
 import faulthandler
 import gc
@@ -18,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from evaluator.executors.names import Names
 from evaluator.memory import memory_limit
 
 MOST_THREADS = 256
@@ -26,9 +28,7 @@ MOST_THREADS = 256
 LOOK = 0.01
 """Seconds between two looks at the memory, which take longer than a quick point may."""
 
-_LIMITS = [
-    getattr(resource, name) for name in ("RLIMIT_AS", "RLIMIT_CPU", "RLIMIT_DATA", "RLIMIT_FSIZE", "RLIMIT_NOFILE")
-]
+_LIMITS = sorted({getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")})
 _STREAMS = (0, 1, 2)
 _TIMERS = (signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)  # the third one is the deadline's
 _NEVER = (0.0, 0.0)
@@ -55,6 +55,7 @@ class Interpreter:
         self._needs_more = False
         self._look_at = 0.0
         self._worn = ""
+        self._names = Names()
         self._note_modes()
         self._limits_set, self._is_new = False, True
         sys.addaudithook(self._audit)
@@ -65,9 +66,16 @@ class Interpreter:
         self._filters = list(warnings.filters)
         self._numbers = locale.setlocale(locale.LC_NUMERIC)
         self._depth = sys.getrecursionlimit()
+        self._path = list(sys.path)
+        self._decimal = decimal.getcontext().copy()
 
     def restore(self) -> None:
         """Undoes what a function has changed."""
+        # a module that a point imports may replace names for all, as gevent does; `len` may be another function
+        if sys.modules.__len__() == self._modules:
+            self._names.restore()
+        else:
+            self._names.note()
         if (sys.stdout, sys.stderr) != self._streams or any(map(_is_closed, self._streams)):
             self._restore_streams()
         for number, kept in self._files:  # closed or led elsewhere: to ask would take as long
@@ -124,6 +132,9 @@ class Interpreter:
             locale.setlocale(locale.LC_NUMERIC, self._numbers)
         if sys.getrecursionlimit() != self._depth:
             sys.setrecursionlimit(self._depth)
+        if sys.path != self._path:
+            sys.path[:] = self._path
+        decimal.setcontext(self._decimal.copy())
 
     def worn(self) -> str:
         """What the points have used up, so that another process must go on; empty as long as nothing is."""

@@ -8,14 +8,13 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
-import signal
 import sys
 import warnings
 
 from evaluator.codes.forks import in_this_process
 from evaluator.executors.children import end_children, own_children
 from evaluator.executors.worker_process import PRELOAD
-from evaluator.leftovers import ENDING, adopt_orphans, has_children, running_name
+from evaluator.leftovers import adopt_orphans, has_children, outlast_endings, running_name
 
 
 def _begin_again() -> None:
@@ -38,8 +37,7 @@ def _begin_again() -> None:
 
 adopt_orphans()  # what a worker that was killed leaves behind must be found again
 warnings.filterwarnings("ignore", message="forkserver: waitpid returned unexpected pid")  # those are such
-for _number in ENDING:
-    signal.signal(_number, lambda *_: None)  # not ignored, which programs would inherit
+outlast_endings()
 
 _folder, *_modules = os.environ.get(PRELOAD, "").split(os.pathsep)
 if _folder:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
+import os
+import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from evaluator.chain import Chain
@@ -16,6 +20,9 @@ from evaluator.words import say
 
 GRACE = 2.0
 """Seconds beyond its deadline after which a worker that does not notice is ended."""
+
+FORK_LIMIT = 60.0
+"""Seconds within which a fork server that has started a worker before starts another one."""
 
 
 class Shared:
@@ -58,6 +65,23 @@ class Shared:
             self._said.add(text)
         if new:
             say(text)
+
+    @contextlib.contextmanager
+    def forking(self) -> Iterator[None]:
+        """While a worker is started: a fork server that somebody has stopped is ended, and whoever waits for it gets an
+        error. The next start has another one.
+        """
+        timer = threading.Timer(FORK_LIMIT, self._end_fork_server)
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _end_fork_server(self) -> None:
+        if parents().get(self.fork_server) == os.getpid():  # and not a new one, which imports the codes
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.fork_server, signal.SIGKILL)
 
     def add(self, worker: int) -> None:
         """Notes that a worker has started."""

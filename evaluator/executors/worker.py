@@ -18,7 +18,7 @@ from evaluator.codes.programs import last_line, read_tail
 from evaluator.errors import ConfigurationError, EvaluatorLost
 from evaluator.executors.job import Job
 from evaluator.executors.shared import Shared
-from evaluator.executors.worker_process import work
+from evaluator.executors.worker_process import IN_COMPANY, work
 from evaluator.leftovers import clear_point, kill_worker
 from scanspec.raised import printable, what_was_raised
 
@@ -88,7 +88,7 @@ class Worker:
             },
         )
         try:
-            with shared.census:
+            with shared.census, shared.forking():
                 process.start()
                 assert process.pid is not None
                 shared.add(process.pid)
@@ -228,7 +228,7 @@ class Worker:
         try:
             outcomes = self._ask(group)
             outcome = outcomes[0] if outcomes is not None else self._why(job)
-            if outcomes is None and outcome.status in (Status.KILLED, Status.FAILED) and not self._begun():
+            if outcomes is None and self._may_be_innocent(outcome.status):
                 self._end_worker()
                 outcomes = self._ask(group)
                 outcome = outcomes[0] if outcomes is not None else self._why(job)
@@ -280,7 +280,7 @@ class Worker:
                     self._answer_first(group, answer)
                     limit = Countdown(shared.limits[0])
                     continue
-                seconds = together / asked
+                seconds = together / asked if together >= 0.0 else math.inf  # NaN: a code of a kind of its own
                 self._seconds = seconds if math.isinf(self._seconds) else 0.8 * self._seconds + 0.2 * seconds
                 return answer
             if isinstance(answer, str):
@@ -327,9 +327,16 @@ class Worker:
                 return True
         return False
 
-    def _begun(self) -> bool:
-        """Whether the worker has started the point that it was given. It may have been killed while it was idle."""
-        return read_tail(self._state).strip() == self._folders[0]
+    def _may_be_innocent(self, status: Status) -> bool:
+        """Whether something else than its point may have ended the worker.
+
+        It may have been killed while it was idle, before it began the point. Or a thread that an earlier point has left
+        behind has ended it; then another worker will tell.
+        """
+        folder, _, company = read_tail(self._state).rstrip().rpartition(" ")
+        if folder.rstrip() != self._folders[0]:
+            return status in (Status.KILLED, Status.FAILED)
+        return status is Status.FAILED and company == IN_COMPANY
 
     def _forget(self) -> None:
         with self._lock:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import gc
 import os
 import shutil
-import signal
 import threading
-import time
 from multiprocessing.connection import Connection
 from pathlib import Path
+from time import monotonic, sleep  # here: a point may put something else into `time`
 
 from evaluator import clock
 from evaluator.chain import Chain, Outcome
@@ -19,13 +18,17 @@ from evaluator.codes.resources import memory_of_process
 from evaluator.errors import ConfigurationError
 from evaluator.executors.children import Children
 from evaluator.executors.surroundings import Surroundings, runs_functions
-from evaluator.leftovers import CLOCK, ENDING, WORKER_MARK, adopt_orphans
+from evaluator.leftovers import CLOCK, WORKER_MARK, adopt_orphans, outlast_endings
 from scanspec import ScanFile, ScanFileError
+from scanspec.raised import printable, what_was_raised
 
 PRELOAD = "LODESCAN_PRELOAD"
 """Environment variable for `evaluator.executors.preload`: the scan file's folder, then the physics modules."""
 
 LONGEST_PATH = 1000  # characters, of a scratch folder
+
+ALONE, IN_COMPANY = "alone", "accompanied"
+"""What `state` says of a point: whether threads of earlier points run beside it."""
 
 EARLY = 0.02
 """Seconds after which the outcomes of points that came together are sent, though others of them still run."""
@@ -43,10 +46,15 @@ class _Answers:
         self._several = threading.Event()  # several points run
         self._sender: threading.Thread | None = None
 
+    @property
+    def threads(self) -> int:
+        """How many threads it has."""
+        return int(self._sender is not None)
+
     def begin(self, request: int, points: int) -> list[Outcome]:
         """The list to which the outcomes of so many points are to be added."""
         with self._lock:
-            self._request, self._began, self._points = request, time.monotonic(), points
+            self._request, self._began, self._points = request, monotonic(), points
             self._sent, self._outcomes = 0, []
         if points > 1:
             self._several.set()
@@ -73,9 +81,9 @@ class _Answers:
 
     def _send_early(self) -> None:
         while self._several.wait():
-            time.sleep(EARLY)
+            sleep(EARLY)
             with self._lock:
-                if self._several.is_set() and time.monotonic() - self._began >= EARLY:
+                if self._several.is_set() and monotonic() - self._began >= EARLY:
                     self._send(self._points - 1)
 
 
@@ -85,16 +93,13 @@ def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, m
 
     First it loads the codes and says None, or what is wrong. While it works on a point that came
     alone it sends the number of each code, but the first, that it comes to. What the user should hear it sends as
-    a line of text. `state` is a file that names the point it has come to; `root` is the folder in which the
-    evaluator keeps its time; `workers` is the number of such processes. It ends by itself when its points have used
-    up what a process has.
+    a line of text. `state` is a file that names the point it has come to, and says ALONE or IN_COMPANY; `root` is the
+    folder in which the evaluator keeps its time; `workers` is the number of such processes. It ends by itself when its
+    points have used up what a process has.
     """
     os.setsid()
     os.environ[WORKER_MARK] = mark
-    for number in ENDING:
-        # These are for the evaluator, which ends its workers in order. A handler, because programs
-        # would inherit that a signal is ignored.
-        signal.signal(number, lambda *_: None)
+    outlast_endings()
     adopt_orphans()
     limit_resources()
     clock.follow(Path(root) / CLOCK)
@@ -117,6 +122,7 @@ def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, m
     gc.collect()
     gc.freeze()  # what is loaded stays, and is not looked through again
     pipe.send(None)
+    threads = _threads()
     while True:
         try:
             request, points = pipe.recv()
@@ -127,16 +133,26 @@ def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, m
         for point_id, variables, folder, spectra_below in points:
             if surroundings is not None:
                 surroundings.seed(point_id, variables)
-            os.pwrite(progress, f"{folder:<{LONGEST_PATH}}".encode(), 0)
+            company = ALONE if _threads() <= threads + answers.threads else IN_COMPANY
+            os.pwrite(progress, f"{folder:<{LONGEST_PATH}}{company:>{len(IN_COMPANY) + 1}}".encode(), 0)
             outcomes.append(chain.evaluate(variables, folder, on_step, spectra_below))
-            if surroundings is not None:
-                surroundings.restore()
-                worn = worn or surroundings.worn()
-            if children.end_strays() or chain.used_scratch:
-                shutil.rmtree(folder, ignore_errors=True)
-            os.ftruncate(descriptor, 0)  # what one point printed must not fill the disk over a long scan
+            try:
+                if surroundings is not None:
+                    surroundings.restore()
+                    worn = worn or surroundings.worn()
+                if children.end_strays() or chain.used_scratch:
+                    shutil.rmtree(folder, ignore_errors=True)
+                os.ftruncate(descriptor, 0)  # what one point printed must not fill the disk over a long scan
+            except BaseException as error:  # noqa: BLE001  # whatever the point has done to what this needs
+                worn = f"breaks its process ({printable(what_was_raised(error))})"
+                break
         if worn:
             answers.say(f"a function {worn}, so its worker process is replaced now and then")
         answers.end()
         if worn:
             os._exit(0)  # threads may be left, for which an orderly end would wait
+
+
+def _threads() -> int:
+    """Threads of this process, of any language: the kernel counts their folders as links."""
+    return os.stat("/proc/self/task").st_nlink - 2

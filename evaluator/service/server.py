@@ -158,7 +158,10 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
                     return
                 if reader.done() and not reader.cancelled():
                     reader.result()  # for example, the stream broke off
-                while finished := stream.take(MAX_RESULTS):
+                left = len(stream.finished)  # what finishes while these are sent waits for others, as these have
+                while left > 0:
+                    finished = stream.take(min(left, MAX_RESULTS))
+                    left -= len(finished)
                     self._room.set()
                     self.longest = max(self.longest, *(job.ended_at - job.begun_at for job in finished))
                     fill(response, self._likelihoods, finished)

@@ -147,7 +147,14 @@ class Stream:
         if not self._signalled and len(self.finished) >= self._enough:
             self._signalled = True
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                self._loop.call_soon_threadsafe(self.wake.set)
+                self._loop.call_soon_threadsafe(self._look)
+
+    def _look(self) -> None:
+        """Wakes the stream if enough have finished; since the signal, they may have been taken, or more be wanted."""
+        self._signalled = False  # first: from here on, those that finish signal again
+        if len(self.finished) >= self._enough:
+            self._signalled = True
+            self.wake.set()
 
     async def wait(self, until: float | None) -> None:
         """Waits until something has happened, or the time has come; then a moment more, so that results go together."""

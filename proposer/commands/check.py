@@ -38,6 +38,8 @@ def check(file: Path, places: Sequence[str], *, security: Security, as_json: boo
     Raises ScanFileError, NoEvaluator, and EvaluatorRefused when the two disagree.
     """
     asked = read_asked(file)
+    if asked.init is not None:
+        asked.init.check()
     pool = Pool(places, security=security, say=say, purpose=Purpose(file=file)) if places else None
     if not as_json:
         _print(asked)
@@ -163,7 +165,7 @@ def own_settings(settings: Settings) -> dict[str, Any]:
     """The settings of the strategy, under their names in a scan file."""
     found = asdict(settings)
     if isinstance(settings, LodeSettings):
-        del found["evaluations"]  # a limit, by which batches go
+        del found["evaluations"], found["seconds"]  # by which batches go
         found["points_per_iteration"] = settings.batch
     return dict(_in_the_file_s_words(found))
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Generator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple, Protocol
 
 from proposer.evaluation.work import Received, Work
 from proposer.types import Observable
-from scanspec import LodescanError
+from scanspec import Kind, LodescanError
+from scanspec.likelihoods import LARGEST_LOSS
 
 
 class NoEvaluator(LodescanError, RuntimeError):
@@ -47,6 +49,12 @@ class Description:
     calls: tuple[tuple[str, str, str], ...] = ()
     longest: float = math.inf
     instance: str = ""
+
+    @cached_property
+    def least_losses(self) -> list[tuple[float, float]]:
+        """Of each observable: what no loss of a finite value lies below, and none of another value."""
+        likelihoods = [observable.likelihood for observable in self.observables]
+        return [(each.least, each.least if each.kind is Kind.OFF else LARGEST_LOSS) for each in likelihoods]
 
     @property
     def digests(self) -> tuple[str, str]:

@@ -8,7 +8,6 @@ are committed message by message. A result that arrives twice counts once.
 
 from __future__ import annotations
 
-import os
 import time
 from collections import defaultdict
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ from proposer.run.opening import named, open_readable, open_writable
 from proposer.run.points import Asked, answer_rows, ask_rows, asked_of
 from proposer.run.rows import Added, Results
 from proposer.run.stored import Stored, as_told
+from proposer.run.written import Written
 from proposer.types import Batch, Floats, Outcome, Pending, Told
 
 if TYPE_CHECKING:
@@ -59,13 +59,13 @@ class Dataset(Stored):
         if not (read_only or path.exists()):
             check_no_foreign_files(path.parent)
         self._lock = None if read_only else FolderLock(path.parent)
-        self._wal = False
+        self._written: Written | None = None
         try:
             if self._lock is None:
                 db = open_readable(path)
             else:
-                db, self._wal = open_writable(path)
-                self._inode = path.stat().st_ino
+                db, has_wal = open_writable(path)
+                self._written = Written(path, db, wal=has_wal)
             try:
                 super().__init__(path, db)
                 if self._lock is not None:
@@ -83,6 +83,8 @@ class Dataset(Stored):
         with self._transaction() as db:
             schema.create(db, columns)
             schema.write_first_meta(db, meta or {})
+        with named(self.path):
+            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")  # a run that loses its WAL begins anew
         self._columns = columns
 
     def check(self) -> None:
@@ -123,12 +125,14 @@ class Dataset(Stored):
         """
         self._check_place()
         with named(self.path):
-            if lazy := asks and self._wal:
+            if lazy := asks and self._written is not None and self._written.wal:
                 self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
                 self._db.execute("COMMIT")
+                if self._written is not None:
+                    self._written.note()
             except BaseException:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
@@ -138,21 +142,11 @@ class Dataset(Stored):
                     self._db.execute("PRAGMA synchronous = FULL")
 
     def _check_place(self) -> None:
-        """Raises DatasetError where the file has been removed: SQLite would go on writing into a file that nobody finds
-        again.
-        """
-        if self._lock is None:
-            return
-        self._lock.check()
-        try:
-            there = os.stat(self.path, follow_symlinks=False).st_ino
-        except OSError:
-            there = -1
-        if there != self._inode:
-            raise DatasetError(
-                f"{self.path}: was removed or replaced while the scan worked on it, so nothing more can be stored",
-                next_step="put the folder back, or start anew in another one",
-            )
+        """Raises DatasetError where what is written now would be found by nobody."""
+        if self._lock is not None and self._written is not None:
+            self._lock.check()
+            with named(self.path):
+                self._written.check()
 
     # Writing
 

@@ -36,7 +36,7 @@ class InitPoints(NamedTuple):
     """Points to start from: their values (n, d), NLLs (n,), NaN where there is none, and what the user should hear.
 
     `rescored`, shape (n,): points whose NLL is made of their `observables` by the likelihoods of this scan; those are
-    by name, each of shape (n,).
+    by name, each of shape (n,). `fault`: why its NLLs cannot be believed; empty where they can.
     """
 
     batch: Batch
@@ -45,6 +45,12 @@ class InitPoints(NamedTuple):
     rescored: NDArray[np.bool_]
     observables: dict[str, Floats]
     notes: list[str]
+    fault: str = ""
+
+    def check(self) -> None:
+        """Raises ScanFileError for NLLs that no point can have. A run that was begun has taken them over already."""
+        if self.fault:
+            raise ScanFileError(self.fault)
 
     def outcomes(self, scan: ScanFile, names: Sequence[str]) -> list[Outcome | None]:
         """What is known of each point, None where its NLL is not; `names`: observables in the evaluator's order."""
@@ -127,8 +133,7 @@ def read_init_csv(scan: ScanFile, space: Space) -> InitPoints | None:
     notes += _repeated(path, table, x, nll)
     rescored, observables = _rescore(scan, table, nll)
     believed = np.isfinite(nll) & ~rescored
-    if not reads_rows(scan.setup):
-        _check_believed(scan, path, table, np.where(believed, nll, np.inf))
+    fault = "" if reads_rows(scan.setup) else _fault_of(scan, path, table, np.where(believed, nll, np.inf))
     if rescored.any():
         notes.append(f"init_csv: the NLLs of {rescored.sum():,} points are computed anew from the table's observables")
     if believed.any() and not reads_rows(scan.setup):
@@ -143,21 +148,25 @@ def read_init_csv(scan: ScanFile, space: Space) -> InitPoints | None:
         rescored=rescored,
         observables=observables,
         notes=notes,
+        fault=fault,
     )
 
 
-def _check_believed(scan: ScanFile, path: Path, table: pd.DataFrame, nll: Floats) -> None:
-    """Refuses NLLs that no point can have, such as -999 for one that was not computed: it would be the best of all."""
+def _fault_of(scan: ScanFile, path: Path, table: pd.DataFrame, nll: Floats) -> str:
+    """What is wrong with an NLL that no point can have, such as -999 for one that was not computed: it would be the
+    best of all. Empty where all may be true.
+    """
     least = sum(
         min((0.0, *observable.term.values)) if observable.term is not None else observable.likelihood.least
         for observable in scan.all_observables()
     )
-    if len(nll) and nll.min() < least - 1e-9 * max(1.0, abs(least)):  # but for rounding
-        row = int(np.argmin(nll))
-        raise ScanFileError(
-            f"{path}, line {table.index[row]}: NLL is {nll[row]:g}, but the likelihoods of {scan.path} give none below "
-            f"{least:g}; remove the row, or the column NLL, and the points are evaluated"
-        )
+    if not len(nll) or nll.min() >= least - 1e-9 * max(1.0, abs(least)):  # but for rounding
+        return ""
+    row = int(np.argmin(nll))
+    return (
+        f"{path}, line {table.index[row]}: NLL is {nll[row]:g}, but the likelihoods of {scan.path} give none below "
+        f"{least:g}; remove the row, or the column NLL, and the points are evaluated"
+    )
 
 
 def _rescore(scan: ScanFile, table: pd.DataFrame, nll: Floats) -> tuple[NDArray[np.bool_], dict[str, Floats]]:

@@ -26,12 +26,13 @@ from scanspec.files import read_text
 from scanspec.reading_terms import named_files
 from scanspec.textfile import COPIES
 
-# what may differ when a run goes on: when to stop
+# what may differ when a run goes on: when to stop, and how long a point takes
 _STOPS = {
     ("setup", "points"),
     ("setup", "good_points_early_stop"),
     ("setup", "max_evaluations"),
     ("setup", "max_hours"),
+    ("setup", "seconds_per_point"),
     ("networks", "iterations"),
 }
 

@@ -16,8 +16,8 @@ from scanspec.tools import call_of
 if TYPE_CHECKING:
     from scanspec import ObservableSpec, ScanFile, Variable
 
-_STOPS = ("iterations", "evaluations")
-"""Settings that say when to stop."""
+_STOPS = ("iterations", "evaluations", "seconds")
+"""Settings that say when to stop, and how long a point takes."""
 
 _OF_A_CODE = ("run", "timeout", "first_timeout", "description", "observables", "cores", "memory")
 """Keys of a code that change no result, or that are looked at by themselves."""

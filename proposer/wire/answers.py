@@ -24,7 +24,7 @@ def take_results(
     work = points.work
     outcomes: list[Outcome] = []
     killed: list[int] = []
-    width, codes = len(description.observables), len(description.codes) or SECONDS_OF_NAMELESS
+    least, codes = description.least_losses, len(description.codes) or SECONDS_OF_NAMELESS
     again, returned, raced = [], time.time(), 0
     for result in response.results:
         point = result.point_id
@@ -42,7 +42,7 @@ def take_results(
                 again.append(point)
             points.moved.discard(point)
             continue
-        outcome = to_outcome(result, width, codes, (link.address, link.out[point], returned))
+        outcome = to_outcome(result, least, codes, (link.address, link.out[point], returned))
         seconds = sum(outcome.seconds)
         link.answer(point, seconds)
         if point not in work.rows:

@@ -43,6 +43,9 @@ LONGEST_CLOCK = 1e11
 Came = tuple[str, float, float]
 """Where a result came from, when its point was sent, and when it returned."""
 
+Least = Sequence[tuple[float, float]]
+"""See Description.least_losses."""
+
 SUM = 1e-6
 """By how much the NLL may differ from the sum of the losses, as a share of their sizes (or of 1)."""
 
@@ -150,11 +153,11 @@ _STATUS = {
 }
 
 
-def to_outcome(result: pb.Result, width: int, codes: int, came: Came) -> Outcome:
-    """A result whose numbers can be trusted to be there, and to be no more: `width` observables, or none, and the
-    seconds of up to `codes` codes. An OK point without a sound NLL has failed, with a message that says so.
+def to_outcome(result: pb.Result, least: Least, codes: int, came: Came) -> Outcome:
+    """A result whose numbers can be trusted to be there, and to be no more: the observables of `least`, or none, and
+    the seconds of up to `codes` codes. An OK point without a sound NLL has failed, with a message that says so.
     """
-    evaluator, sent, returned = came
+    (evaluator, sent, returned), width = came, len(least)
     begun = result.begun_at if 0.0 < result.begun_at < LONGEST_CLOCK else math.nan
     observables, losses = result.observables[:width], result.losses[:width]  # lists: quicker to read
     complete = len(result.observables) == width
@@ -163,7 +166,7 @@ def to_outcome(result: pb.Result, width: int, codes: int, came: Came) -> Outcome
     status, message = _STATUS.get(result.status, Status.FAILED), clean(result.message)
     if status is Status.OK:
         fault = "" if complete and len(result.losses) == width else "not every observable with its loss"
-        fault = fault or _fault_of_nll(result, losses)
+        fault = fault or _fault_of_nll(result, observables, losses, least)
         if not fault:
             spectra, warnings = _to_spectra(result, warnings)
             return Outcome(
@@ -202,13 +205,18 @@ def to_outcome(result: pb.Result, width: int, codes: int, came: Came) -> Outcome
     )
 
 
-def _fault_of_nll(result: pb.Result, losses: list[float]) -> str:
+def _fault_of_nll(result: pb.Result, observables: list[float], losses: list[float], least: Least) -> str:
     """What is wrong with the NLL of a point that is said to be OK; empty when it is sound."""
     if not result.HasField("nll"):
         return "no NLL for a point that is OK"
     size = sum(map(abs, losses))
     if not (math.isfinite(size) and all(-_CAP <= loss <= _CAP for loss in losses)):
         return f"a loss that is not from -{LARGEST_LOSS:.6g} to {LARGEST_LOSS:.6g}"
+    for value, loss, bounds in zip(observables, losses, least, strict=True):
+        bound = bounds[0] if math.isfinite(value) else bounds[1]
+        if loss < bound - SUM * max(1.0, abs(bound)):
+            what = f"the loss {loss:.9g} of an observable that is {value:.9g}"
+            return f"{what}: its likelihood gives none below {bound:.6g}"
     if not abs(result.nll - math.fsum(losses)) <= SUM * max(1.0, size):
         return f"the NLL {result.nll:.9g}, but its losses add up to {math.fsum(losses):.9g}"
     return ""

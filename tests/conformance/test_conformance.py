@@ -10,9 +10,8 @@ from evaluator.conformance.__main__ import main
 from evaluator.conformance.checks import CHECKS, every_id_is_answered_once
 from evaluator.conformance.peer import Broken, Peer
 from tests.conformance.server import serve
-from tests.evaluator.harness import Evaluator
+from tests.evaluator.harness import EXAMPLES, Evaluator
 
-EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 COMMAND = str(Path(sys.executable).parent / "lodescan-conformance")
 
 FAULTS = {

@@ -7,8 +7,11 @@ import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from evaluator import InvalidPoint
+
+HERE = Path(__file__).parent
 
 
 def square(point):
@@ -19,6 +22,17 @@ def square(point):
 def slow_square(point):
     """Takes as many seconds as `pause` says."""
     time.sleep(point["pause"])
+    return {"y": point["x"] ** 2}
+
+
+def gated(point):
+    """Notes in a file beside the scan that it has begun, and with `held` waits for another file."""
+    if point["held"]:
+        name = f"{point['x']:g}"
+        (HERE / f"began-{name}").touch()
+        time.sleep(0.01)  # so long that no other point comes with it
+        while not (HERE / f"go-{name}").exists():
+            time.sleep(0.01)
     return {"y": point["x"] ** 2}
 
 

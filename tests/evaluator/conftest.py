@@ -2,14 +2,17 @@
 
 import shutil
 import uuid
+from types import SimpleNamespace
 
 import pytest
 
+from evaluator.__main__ import main
 from evaluator.chain import Chain
 from evaluator.codes import deadline
 from scanspec import read_scan_file
 from tests.evaluator.bsmart_scans import changed, write_beside
-from tests.evaluator.harness import DATA, PROGRAMS, TAG, Evaluator
+from tests.evaluator.evil import write_evil
+from tests.evaluator.harness import DATA, PROGRAMS, TAG, Evaluator, Gated, write_slow
 
 
 @pytest.fixture(autouse=True)
@@ -18,52 +21,10 @@ def alarms():
     deadline.set_before.clear()
 
 
-FUNCTION = """
-import ctypes, gc, os, pty, random, signal, subprocess, sys, time
-import multiprocessing
-from pathlib import Path
-import numpy as np
-
-HERE = Path(__file__).parent
-rng = np.random.default_rng(3)
-KEPT = []
-LIBC = ctypes.CDLL(None)
-
-def note(pid):
-    with open(HERE / "pids", "a") as file:
-        file.write(f"{pid}\\n")
-
-def background():
-    time.sleep(1000)
-
-def f(point):
-    way = HOW.get(int(point["mode"]))
-    if way is not None:
-        found = way(point)
-        if found is not None:
-            return {"y": found}
-    return {"y": point["x"]}
-"""
-
-
 @pytest.fixture
-def evil(scan_file):
-    """A scan whose function does what `ways` say: Python for each mode, as the body of a function of `point`."""
-
-    def write(*ways, timeout=20):
-        text = FUNCTION
-        for number, way in enumerate(ways, start=1):
-            body = "".join(f"    {line}\n" for line in way.splitlines())
-            text += f"\ndef way{number}(point):\n{body}"
-        text += "\nHOW = {" + ", ".join(f"{n}: way{n}" for n in range(1, len(ways) + 1)) + "}\n"
-        return scan_file(
-            "variables: {x: [0, 1e6], mode: [0, 100]}\n"
-            f"codes:\n  toy:\n    function: evil:f\n    timeout: {timeout}\n"
-            "    observables: {y: {mean: 1, sigma: 1}}\n",
-            evil__py=text,
-        )
-
-    return write
+def evil(tmp_path):
+    """A scan whose function does what `ways` say: see `write_evil`."""
+    return lambda *ways, timeout=20: write_evil(tmp_path, *ways, timeout=timeout)
 
 
 TEMPLATE = "BLOCK MODSEL\n 1 mode\n"
@@ -158,17 +119,66 @@ def point(bsmart, tmp_path):
 
 
 @pytest.fixture
-def evaluator(tmp_path):
-    """Starts evaluators; all are ended with the test."""
-    started = []
+def started():
+    """Evaluators that are ended with the test."""
+    servers: list[Evaluator] = []
+    yield servers
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture
+def evaluator(tmp_path, started):
+    """Starts evaluators."""
 
     def start(scan, **options):
         started.append(Evaluator(tmp_path, scan, **options))
         return started[-1]
 
+    return start
+
+
+@pytest.fixture
+def gated(tmp_path, started):
+    """Starts evaluators whose points wait for the test, each in a folder of its own."""
+
+    def start(**options):
+        folder = tmp_path / f"gated{len(started)}"
+        folder.mkdir()
+        started.append(Gated(folder, **options))
+        return started[-1]
+
+    return start
+
+
+@pytest.fixture(scope="module")
+def lasting(tmp_path_factory):
+    """Starts evaluators that the tests of a module share; each must outlive them, end in order and leave nothing."""
+    started = []
+
+    def start(write, **options):
+        """`write`: puts the scan into the folder that it is given."""
+        folder = tmp_path_factory.mktemp("lasting")
+        started.append(Evaluator(folder, write(folder), **options))
+        return started[-1]
+
     yield start
-    for process in started:
-        process.close()
+    try:
+        for server in started:
+            assert server.terminate() == 0
+            assert server.nothing_left()
+    finally:
+        for server in started:
+            server.close()
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory):
+    """An evaluator of one worker whose points take as long as they say, for tests that only ask it for points."""
+    folder = tmp_path_factory.mktemp("shared")
+    server = Evaluator(folder, write_slow(folder))
+    yield server
+    server.close()
 
 
 @pytest.fixture
@@ -180,10 +190,27 @@ def tag(monkeypatch):
 
 
 @pytest.fixture
-def slow(python_scan, evaluator):
+def slow(tmp_path, evaluator):
     """Starts an evaluator whose points take as long as they say."""
+    return lambda **options: evaluator(write_slow(tmp_path), **options)
 
-    def start(**options):
-        return evaluator(python_scan("slow_square", "x: [-5, 5], pause: [0, 1000]", "timeout: 900"), **options)
 
-    return start
+@pytest.fixture
+def here(tmp_path, monkeypatch, capfd):
+    """Runs a command in this process, for what is refused before a code is loaded; nothing may be left of it."""
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    monkeypatch.setattr("evaluator.__main__.alone", lambda run, file: run())  # no code could end this process
+
+    def run(*arguments):
+        code: str | int | None
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as ended:  # bad options
+            code = ended.code
+        said = capfd.readouterr()
+        assert not list(temporary.iterdir())
+        return SimpleNamespace(returncode=code, stdout=said.out, stderr=said.err)
+
+    return run

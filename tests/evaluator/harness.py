@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import re
+import shutil
 import signal
 import subprocess
 import uuid
@@ -17,6 +19,7 @@ from tests.evaluator.serving import ServeProcess, wait_until
 
 DATA = Path(__file__).parent.parent / "data"
 PROGRAMS = DATA / "programs"
+EXAMPLES = DATA.parent.parent / "examples"
 TAG = "LC_LODESCAN_TEST"  # a name that programs are given too
 
 
@@ -51,7 +54,7 @@ class Evaluator(ServeProcess):
         self.names = [parameter.name for parameter in self.describe().parameters]
 
     def describe(self):
-        return self.stub.Describe(pb.DescribeRequest(), timeout=20.0)
+        return self.stub.Describe(pb.DescribeRequest(), timeout=60.0)
 
     def request(self, points, first_id=0, names=None):
         """One batch; `points` are rows in the order of `names`."""
@@ -92,7 +95,7 @@ class Evaluator(ServeProcess):
         """Whether no process and no scratch file of this evaluator is there; waits a little for it."""
         return wait_until(lambda: not alive(self.tag) and not self.scratch())
 
-    def terminate(self, seconds=30.0):
+    def terminate(self, seconds=60.0):
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(seconds)
 
@@ -103,6 +106,42 @@ class Evaluator(ServeProcess):
         for pid in alive(self.tag):  # all of them come from this evaluator
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+
+
+def environment_of(example):
+    """The environment that an example names. All tests ask when they are collected, so the rest of it is not read."""
+    named = re.search(r"\benvironment: ([\w-]+)", example.read_text())
+    return named[1] if named else "evaluator"
+
+
+def write_scan(folder, function, variable):
+    """Puts a scan of x and another variable with a function of data/codes.py into a folder; returns its file."""
+    shutil.copy(DATA / "codes.py", folder)
+    scan = folder / "scan.yaml"
+    scan.write_text(
+        f"variables: {{x: [-5, 5], {variable}: [0, 1000]}}\n"
+        f"codes: {{toy: {{function: codes:{function}, timeout: 900, observables: {{y: {{mean: 1, sigma: 2}}}}}}}}\n"
+    )
+    return scan
+
+
+def write_slow(folder):
+    """A scan whose points take as many seconds as `pause` says."""
+    return write_scan(folder, "slow_square", "pause")
+
+
+class Gated(Evaluator):
+    """An evaluator whose points wait, where `held` is 1, until the test lets them go; others take no time."""
+
+    def __init__(self, folder, **options):
+        super().__init__(folder, write_scan(folder, "gated", "held"), **options)
+
+    def began(self, x):
+        """Whether the held point of this x begins; waits for it."""
+        return wait_until((self.folder / f"began-{x}").exists)
+
+    def let_go(self, x):
+        (self.folder / f"go-{x}").touch()
 
 
 def values(server, rows):

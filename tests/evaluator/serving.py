@@ -12,8 +12,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 20.0) -> bool:
-    """Whether a condition comes true in time."""
+def wait_until(condition: Callable[[], object], seconds: float = 60.0) -> bool:
+    """Whether a condition comes true in time; the time is for a machine that is busy with other things."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
@@ -76,6 +76,6 @@ class ServeProcess:
         if self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(30)
+                self.process.wait(60)
             except subprocess.TimeoutExpired:
                 self.kill()

@@ -9,9 +9,8 @@ import pytest
 from evaluator.chain import Chain
 from evaluator.description import describe
 from scanspec import read_scan_file
-from tests.evaluator.harness import DATA
+from tests.evaluator.harness import DATA, EXAMPLES
 
-EXAMPLES = DATA.parent.parent / "examples"
 COMMON = [
     "MPI",
     *(f"Setup: {key}" for key in ("Cores", "csv", "Use TQDM", "Store Inputs", "Merge Results", "debug")),

@@ -1,7 +1,6 @@
 """Single points are cancelled; results say when; the end of a scan, of a lifetime, and what is announced meanwhile."""
 
 import os
-import queue
 import signal
 import socket
 import time
@@ -13,34 +12,10 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from evaluator.service.ending import read_duration
 from lodescan.v1 import evaluation_pb2 as pb
 from scanspec.finished import mark_finished
+from tests.evaluator.calls import Stream, statuses
 from tests.evaluator.serving import wait_until
 
 SLEEPS = 5  # that spheno.sh starts when it hangs
-
-
-class Stream:
-    """One call of Evaluate, kept open."""
-
-    def __init__(self, server, rows):
-        self._requests: queue.SimpleQueue[pb.EvaluateRequest | None] = queue.SimpleQueue()
-        self._server = server
-        self._requests.put(server.request(rows))
-        self.call = server.stub.Evaluate(iter(self._requests.get, None), timeout=60)
-        self._results = (result for reply in self.call for result in reply.results)
-
-    def take(self, count):
-        return {result.point_id: result for result in (next(self._results) for _ in range(count))}
-
-    def send(self, **fields):
-        self._requests.put(pb.EvaluateRequest(**fields))
-
-    def close(self):
-        self._requests.put(None)
-        return {result.point_id: result for result in self._results}
-
-
-def statuses(results):
-    return {point: pb.Status.Name(result.status).removeprefix("STATUS_") for point, result in sorted(results.items())}
 
 
 @pytest.mark.parametrize("workers", [0, 1, 2])
@@ -70,19 +45,18 @@ def test_others_of_a_group_of_quick_points_are_answered(python_scan, evaluator):
     assert set(found.values()) == {"OK"} and len(found) == 20
 
 
-def test_too_many_cancelled_at_once(slow):
-    server = slow()
-    request = server.request([[1.0, 0.0]])
+def test_too_many_cancelled_at_once(shared):
+    request = shared.request([[1.0, 0.0]])
     request.cancel_point_ids.extend(range(5000))
     with pytest.raises(grpc.RpcError) as caught:
-        list(server.stub.Evaluate(iter([request]), timeout=20))
+        list(shared.stub.Evaluate(iter([request]), timeout=60))
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert "more than 4096" in caught.value.details()
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_results_say_when_they_began_and_ended(slow, workers):
-    server = slow(workers=workers)
+def test_results_say_when_they_began_and_ended(slow, shared, workers):
+    server = shared if workers else slow(workers=0)
     before = time.time()
     stream = Stream(server, [[1.0, 0.3], [2.0, 0.0], [3.0, 100.0], [4.0, 0.0]])
     found = stream.take(2)
@@ -98,15 +72,15 @@ def test_results_say_when_they_began_and_ended(slow, workers):
         stream.call.cancel()
 
 
-def test_describe_says_how_long_a_point_may_take(slow, python_scan, evaluator):
-    assert 900 <= slow().describe().longest_seconds <= 910
+def test_describe_says_how_long_a_point_may_take(shared, python_scan, evaluator):
+    assert 900 <= shared.describe().longest_seconds <= 910
     assert evaluator(python_scan("square"), workers=0).describe().longest_seconds == 0  # nothing would end it
 
 
 def finish(server, **digests):
     said = server.describe()
     request = {"physics_digest": said.physics_digest, "likelihood_digest": said.likelihood_digest, **digests}
-    return server.stub.Finish(pb.FinishRequest(**request), timeout=20).ends
+    return server.stub.Finish(pb.FinishRequest(**request), timeout=60).ends
 
 
 def test_the_end_of_the_scan_ends_an_evaluator_that_was_started_for_it(slow):
@@ -116,7 +90,7 @@ def test_the_end_of_the_scan_ends_an_evaluator_that_was_started_for_it(slow):
     assert not finish(server, physics_digest="another scan")
     assert finish(server)
     assert statuses(stream.close()) == {1: "OK"}  # once no stream is open
-    assert server.process.wait(20) == 0
+    assert server.process.wait(60) == 0
     assert "stopping (the end of the scan)" in server.log.read_text()
 
 
@@ -129,12 +103,30 @@ def test_an_evaluator_that_is_stopped_before_says_so_by_its_exit_code(slow, opti
     assert server.terminate() == code
 
 
+SOON_ALONE = """
+from evaluator.service import ending
+from evaluator.service.server import Evaluation
+
+ending.LONGEST_ALONE = 0.5
+opened, evaluate, alone = [], Evaluation.Evaluate, Evaluation.seconds_alone.fget
+
+
+async def noted(self, requests, context):
+    opened.append(True)
+    async for response in evaluate(self, requests, context):
+        yield response
+
+
+Evaluation.Evaluate = noted
+Evaluation.seconds_alone = property(lambda self: alone(self) if opened else 0.0)  # the test may be late
+"""
+
+
 @pytest.mark.parametrize("options", [["--until-finished"], []])
-def test_one_that_came_after_the_end_of_the_scan_does_not_wait_for_ever(python_scan, evaluator, options):
+def test_one_that_came_after_the_end_of_the_scan_does_not_wait_for_ever(slow, options):
     """Nobody tells it that the scan is finished; an open stream keeps it, however silent."""
-    seconds = "from evaluator.service import ending; ending.LONGEST_ALONE = 0.5"
-    server = evaluator(python_scan("square"), options=options, before=seconds)
-    stream = Stream(server, [[1.0]])
+    server = slow(options=options, before=SOON_ALONE)
+    stream = Stream(server, [[1.0, 0.0]])
     assert len(stream.take(1)) == 1
     time.sleep(1.0)  # of silence, longer than the limit
     assert server.process.poll() is None
@@ -143,7 +135,7 @@ def test_one_that_came_after_the_end_of_the_scan_does_not_wait_for_ever(python_s
         time.sleep(1.0)
         assert server.process.poll() is None
         return
-    assert server.process.wait(20) == 6
+    assert server.process.wait(60) == 6
     assert "stopping (nobody asks it any more)" in server.log.read_text()
 
 
@@ -171,7 +163,7 @@ def test_a_lifetime_ends_in_order_and_in_time(slow):
     stream = Stream(server, [[1.0, 1.2], [2.0, 600.0], [3.0, 0.0]])
     assert statuses(stream.take(1)) == {0: "OK"}
     assert statuses(stream.close()) == {1: "CANCELLED", 2: "CANCELLED"}
-    assert server.process.wait(20) == 6
+    assert server.process.wait(60) == 6
     assert time.monotonic() - start < 15
     assert "stopping (the end of its lifetime)" in server.log.read_text()
     assert server.nothing_left()
@@ -187,7 +179,7 @@ def test_a_point_that_fits_into_what_is_left_of_a_lifetime_is_answered(slow):
         lambda: health.Check(health_pb2.HealthCheckRequest()).status == health_pb2.HealthCheckResponse.NOT_SERVING
     )
     assert statuses(stream.close()) == {1: "OK"}
-    assert server.process.wait(20) == 6
+    assert server.process.wait(60) == 6
 
 
 @pytest.mark.parametrize(
@@ -204,22 +196,23 @@ def test_no_durations(text):
         read_duration(text)
 
 
-def test_an_announced_evaluator_is_there_as_long_as_it_takes_points(slow, tmp_path):
+def test_an_announced_evaluator_is_there_as_long_as_it_takes_points(gated, tmp_path):
     folder = tmp_path / "pool" / "one"
-    server = slow(options=["--announce", str(folder), "--grace", "20"])
+    server = gated(options=["--announce", str(folder), "--grace", "100"])
     (file,) = folder.iterdir()
     assert file.name.startswith(f"{socket.gethostname()}-") and file.suffix == ".evaluator"
     assert file.read_text() == f"{server.address}\n"
-    other = slow(options=["--announce", str(folder), "--listen", "0.0.0.0:0", "--insecure"])
+    other = gated(options=["--announce", str(folder), "--listen", "0.0.0.0:0", "--insecure"])
     (second,) = set(folder.iterdir()) - {file}
     assert second.read_text() == f"{socket.gethostname()}:{other.address.rpartition(':')[2]}\n"
-    stream = Stream(server, [[1.0, 1.0]])
-    time.sleep(0.3)
+    stream = Stream(server, [[1.0, 1]])
+    assert server.began(1)
     server.process.send_signal(signal.SIGTERM)
-    assert wait_until(lambda: not file.exists(), 5)
+    assert wait_until(lambda: not file.exists())
     assert server.process.poll() is None  # its point still runs
+    server.let_go(1)
     assert statuses(stream.close()) == {0: "OK"}
-    assert server.process.wait(20) == 0
+    assert server.process.wait(60) == 0
     other.process.kill()
     assert os.listdir(folder) == [second.name]  # a stale one: nobody answers there
 

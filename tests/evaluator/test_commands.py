@@ -228,7 +228,8 @@ def test_a_point_that_is_killed_leaves_nothing(program_scan, tmp_path):
     temporary.mkdir()
     environment = {**os.environ, "TMPDIR": str(temporary), TAG: str(tmp_path)}
     process = subprocess.Popen(
-        [sys.executable, "-m", "evaluator", "point", str(program_scan("spheno.sh")), "mode=4"], env=environment
+        [sys.executable, "-m", "evaluator", "point", str(program_scan("spheno.sh", settings="timeout: 600")), "mode=4"],
+        env=environment,
     )
     assert wait_until(lambda: len(alive(tmp_path)) >= 7)
     process.send_signal(signal.SIGKILL)
@@ -248,8 +249,8 @@ def test_a_point_that_is_killed_leaves_nothing(program_scan, tmp_path):
         ("mode=1 mode=2", "'mode=2': mode is given twice"),
     ],
 )
-def test_bad_points(run, program_scan, assignment, words):
-    done = run("point", program_scan("spheno.sh"), *assignment.split())
+def test_bad_points(here, program_scan, assignment, words):
+    done = here("point", program_scan("spheno.sh"), *assignment.split())
     assert done.returncode == 2 and done.stdout == "" and words in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
@@ -271,15 +272,15 @@ def test_bad_points(run, program_scan, assignment, words):
         ("timeout: 20", "conditions: mj > 1", 6, "'mj > 1' uses 'mj'"),
     ],
 )
-def test_bad_files(run, program_scan, tmp_path, old, new, line, words):
+def test_bad_files(run, here, program_scan, tmp_path, old, new, line, words):
     scan = program_scan("spheno.sh")
     text = scan.read_text()
     assert old in text
     scan.write_text(text.replace(old, new))
-    (tmp_path / "tmp").mkdir(exist_ok=True)
     before = sorted(tmp_path.rglob("*"))
-    for command in ("check", "point", "serve") if "sigma" in old else ("check",):
-        done = run(command, scan)
+    commands = [(run, "check"), (run, "point"), (run, "serve")] if "sigma" in old else [(here, "check")]
+    for how, command in commands:
+        done = how(command, scan)
         assert done.returncode == 2 and done.stdout == ""
         said, next_step = done.stderr.splitlines()
         assert next_step.startswith("next: ")
@@ -288,18 +289,18 @@ def test_bad_files(run, program_scan, tmp_path, old, new, line, words):
         assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_a_misspelt_name_in_a_template(run, program_scan, tmp_path):
+def test_a_misspelt_name_in_a_template(here, program_scan, tmp_path):
     scan = program_scan("spheno.sh")
     (tmp_path / "in.slha").write_text("BLOCK A\n 1 moed # a typing error\n")
-    done = run("check", scan)
+    done = here("check", scan)
     assert done.returncode == 2
     assert (
         f"{tmp_path}/in.slha, line 2: 'moed' is not a variable" in done.stderr and "did you mean 'mode'?" in done.stderr
     )
 
 
-def test_files_that_are_not_there(run, tmp_path):
-    done = run("check", tmp_path / "none.yaml")
+def test_files_that_are_not_there(here, tmp_path):
+    done = here("check", tmp_path / "none.yaml")
     assert done.returncode == 2 and done.stderr.splitlines()[:-1] == [
         f"lodescan-evaluator: {tmp_path}/none.yaml: cannot be read (No such file or directory)"
     ]
@@ -339,7 +340,7 @@ def test_help_names_every_command(run):
 def test_a_code_that_takes_the_process_down_leaves_a_word(run, python_scan):
     scan = python_scan("misbehave", "x: [-5, 5], mode: [0, 18]")
     done = run("check", scan)  # mode 9: a segmentation fault
-    assert done.returncode == -signal.SIGSEGV and "Segmentation fault" in done.stderr and "codes.py" in done.stderr
+    assert done.returncode == 1 and "Segmentation fault" in done.stderr and "codes.py" in done.stderr
 
 
 def test_the_data_is_complete():
@@ -373,10 +374,10 @@ def test_a_point_by_hand_has_the_random_numbers_of_the_scans(run, scan_file, eva
     assert check.returncode == 0 and "nan" not in check.stdout.lower()
 
 
-def test_all_faults_of_a_template_are_said_at_once(run, program_scan, tmp_path):
+def test_all_faults_of_a_template_are_said_at_once(here, program_scan, tmp_path):
     scan = program_scan("spheno.sh", more="blocks: {EXTRA: {1: nowhere, 2: mode}}\n")
     (tmp_path / "in.slha").write_text("BLOCK MODSEL\n 1 mod\n 2 mode\n 3 some text\n 4 tau\nBLOCK NEW Q= scale\n")
-    done = run("check", scan)
+    done = here("check", scan)
     assert done.returncode == 2
     faults = done.stderr.partition("next: ")[0].strip().splitlines()
     assert [fault.partition("in.slha, ")[2].partition(":")[0] for fault in faults[:4]] == [

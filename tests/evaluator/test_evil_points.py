@@ -6,34 +6,50 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from lodescan.v1 import evaluation_pb2 as pb
+from tests.evaluator.evil import write_evil
 from tests.evaluator.harness import alive, values
-from tests.evaluator.serving import wait_until
+from tests.evaluator.serving import ROOT, wait_until
+
+COMES_BACK = [
+    "if os.fork() == 0:\n    return -1.0",
+    "if os.fork() == 0:\n    os.execv('/nonexistent', ['x'])",
+    "pid, fd = pty.fork()\nif pid == 0:\n    return -1.0\nos.close(fd)",
+    "if os.fork() == 0:\n    raise RuntimeError('in the child')",
+    "if os.fork() == 0:\n    sys.exit(3)",
+    "p = multiprocessing.get_context('fork').Process(target=len, args=(3,))\np.start()\np.join()",
+    # what it answered would be the first answer there is, and the parent would wait for ever
+    "pid = os.fork()\nif pid == 0:\n    return -1.0\nos.waitpid(pid, 0)",
+]
+LEFT_BEHIND = [
+    "p = subprocess.Popen(['true'])\nnote(p.pid)",
+    "p = subprocess.Popen(['sleep', '1000'])\nnote(p.pid)",
+    "p = subprocess.Popen(['sleep', '1000'], start_new_session=True, env={})\nnote(p.pid)",
+    "subprocess.run(['sh', '-c', 'sleep 1000 & echo $! >> ' + str(HERE / 'pids')])",
+    "pid = os.fork()\nif pid == 0:\n    time.sleep(1000)\nnote(pid)",
+    "p = multiprocessing.get_context('fork').Process(target=background)\np.start()\nnote(p.pid)",
+]
 
 
-@pytest.mark.parametrize(
-    "way",
-    [
-        "if os.fork() == 0:\n    return -1.0",
-        "if os.fork() == 0:\n    os.execv('/nonexistent', ['x'])",
-        "pid, fd = pty.fork()\nif pid == 0:\n    return -1.0\nos.close(fd)",
-        "if os.fork() == 0:\n    raise RuntimeError('in the child')",
-        "if os.fork() == 0:\n    sys.exit(3)",
-        "p = multiprocessing.get_context('fork').Process(target=len, args=(3,))\np.start()\np.join()",
-    ],
-)
-def test_a_child_that_comes_back_answers_nothing(evil, evaluator, way):
-    server = evaluator(evil(way))
-    before = len(alive(server.tag))
+@pytest.fixture(scope="module")
+def parent(lasting):
+    """An evaluator whose points start children: the modes of COMES_BACK, then those of LEFT_BEHIND."""
+    server = lasting(lambda folder: write_evil(folder, *COMES_BACK, *LEFT_BEHIND))
+    assert values(server, [[1, 0]]) == [1]
+    server.processes = len(alive(server.tag))
+    return server
+
+
+@pytest.mark.parametrize("mode", range(1, 1 + len(COMES_BACK)))
+def test_a_child_that_comes_back_answers_nothing(parent, mode):
     for _ in range(2):
-        assert values(server, [[1, 0], [2, 1], [3, 0], [4, 0], [5, 1], [6, 0]]) == [1, 2, 3, 4, 5, 6]
-    assert values(server, [[x, 0] for x in range(100)]) == list(range(100))
-    assert wait_until(lambda: len(alive(server.tag)) == before)
+        assert values(parent, [[1, 0], [2, mode], [3, 0], [4, 0], [5, mode], [6, 0]]) == [1, 2, 3, 4, 5, 6]
+    assert values(parent, [[x, 0] for x in range(100)]) == list(range(100))
+    assert wait_until(lambda: len(alive(parent.tag)) == parent.processes)
 
 
 def test_a_child_that_comes_back_between_two_codes(evil, evaluator):
@@ -41,12 +57,6 @@ def test_a_child_that_comes_back_between_two_codes(evil, evaluator):
     scan.write_text(scan.read_text() + "  second:\n    function: evil:f\n    observables: {z: {function: y}}\n")
     server = evaluator(scan)
     assert values(server, [[1, 0], [2, 1], [3, 0], [4, 1], [5, 0]]) == [1, 2, 3, 4, 5]
-
-
-def test_a_child_that_comes_back_while_its_parent_waits(evil, evaluator):
-    """What it answered would be the first answer there is, and the parent would wait for ever."""
-    server = evaluator(evil("pid = os.fork()\nif pid == 0:\n    return -1.0\nos.waitpid(pid, 0)", timeout=5))
-    assert values(server, [[1, 1], [2, 0], [3, 1], [4, 1]]) == [1, 2, 3, 4]
 
 
 CHAIN = """
@@ -159,52 +169,35 @@ def test_such_a_daemon_ends_with_a_worker_or_evaluator_that_is_killed(evil, eval
     assert wait_until(lambda: not any(map(is_there, pids())))
 
 
-@pytest.mark.parametrize(
-    "way",
-    [
-        "p = subprocess.Popen(['true'])\nnote(p.pid)",
-        "p = subprocess.Popen(['sleep', '1000'])\nnote(p.pid)",
-        "p = subprocess.Popen(['sleep', '1000'], start_new_session=True, env={})\nnote(p.pid)",
-        "subprocess.run(['sh', '-c', 'sleep 1000 & echo $! >> ' + str(HERE / 'pids')])",
-        "pid = os.fork()\nif pid == 0:\n    time.sleep(1000)\nnote(pid)",
-        "p = multiprocessing.get_context('fork').Process(target=background)\np.start()\nnote(p.pid)",
-    ],
-)
-def test_what_a_point_leaves_behind_is_ended_and_reaped(evil, evaluator, pids, way):
-    server = evaluator(evil(way))
-    assert values(server, [[x, 1] for x in range(20)]) == list(range(20))
-    assert len(pids()) == 20
-    assert not [pid for pid in pids() if Path(f"/proc/{pid}").exists()]  # not even as a zombie
+@pytest.mark.parametrize("mode", range(1 + len(COMES_BACK), 1 + len(COMES_BACK) + len(LEFT_BEHIND)))
+def test_what_a_point_leaves_behind_is_ended_and_reaped(parent, mode):
+    noted = parent.file.with_name("pids")
+    noted.unlink(missing_ok=True)
+    assert values(parent, [[x, mode] for x in range(20)]) == list(range(20))
+    pids = noted.read_text().split()
+    assert len(pids) == 20
+    assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]  # not even as a zombie
 
 
-@pytest.mark.parametrize(
-    "start",
-    [
-        "subprocess.Popen(['cat'], stdin=subprocess.PIPE, stdout=subprocess.PIPE)",
-        "subprocess.Popen(['cat'], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)",
-    ],
+KEEPS = (
+    "if not KEPT:\n    KEPT.append({start})\n"
+    "KEPT[0].stdin.write(b'%d\\n' % point['x'])\nKEPT[0].stdin.flush()\nreturn int(KEPT[0].stdout.readline())"
 )
-def test_a_helper_that_a_function_keeps_lives_on(evil, evaluator, start):
-    way = (
-        f"if not KEPT:\n    KEPT.append({start})\n"
-        "KEPT[0].stdin.write(b'%d\\n' % point['x'])\nKEPT[0].stdin.flush()\nreturn int(KEPT[0].stdout.readline())"
-    )
+CAT = "subprocess.Popen(['cat'], stdin=subprocess.PIPE, stdout=subprocess.PIPE)"
+CAT_APART = CAT.replace(")", ", start_new_session=True)")
+
+
+def test_a_helper_that_a_function_keeps_lives_on(evil, evaluator):
     ends = "KEPT[0].stdin.close()\nreturn 100 + KEPT.pop().wait()"
     fails = "KEPT.append(subprocess.Popen(['sh', '-c', 'exit 3']))"
-    later = "return float(KEPT[-1].wait())"
+    later = "return float(KEPT.pop().wait())"
     strays = "subprocess.Popen(['sleep', '1000'])"
-    server = evaluator(evil(way, ends, fails, later, strays))
-    assert values(server, [[1, 1], [2, 0], [3, 5], [4, 1], [5, 2], [6, 1], [7, 3], [8, 0], [9, 4]]) == [
-        1,
-        2,
-        3,
-        4,
-        100,
-        6,
-        7,
-        8,
-        3,
-    ]
+    server = evaluator(evil(*(KEEPS.format(start=start) for start in (CAT, CAT_APART)), ends, fails, later, strays))
+    for keeps in (1, 2):
+        modes = [keeps, 0, 6, keeps, 3, keeps, 4, 0, 5, 3]
+        found = values(server, [[x, mode] for x, mode in enumerate(modes, start=1)])
+        assert found == [1, 2, 3, 4, 100, 6, 7, 8, 3, 100]
+    values(server, [[1, 1]])
     assert server.terminate() == 0
     assert server.nothing_left()
 
@@ -216,27 +209,33 @@ def test_of_helpers_that_replace_each_other_the_last_lives(evil, evaluator, pids
     assert [Path(f"/proc/{pid}").exists() for pid in pids()] == [False] * 4 + [True]
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-@pytest.mark.parametrize(
-    ("way", "state"),
-    [
-        ("os.chdir('/')", "os.getcwd() == START"),
-        ("d = HERE / 'gone'\nd.mkdir()\nos.chdir(d)\nd.rmdir()", "os.getcwd() == START"),
-        ("os.umask(0o777)", "os.umask(0o22) == 0o22"),
-        ("os.environ['LANG'] = 'x'\nos.environ['NEW'] = '1'", "os.environ['LANG'] == 'C' and 'NEW' not in os.environ"),
-        ("os.environ.clear()", "'PATH' in os.environ and subprocess.getoutput('echo $PATH')"),
-        ("os.chdir('/')\nraise ValueError('no')", "os.getcwd() == START"),
-    ],
-)
-def test_what_a_function_changes_is_put_back(evil, evaluator, monkeypatch, workers, way, state):
-    monkeypatch.setenv("LANG", "C")
+CHANGES = [
+    ("os.chdir('/')", "os.getcwd() == START"),
+    ("d = HERE / 'gone'\nd.mkdir()\nos.chdir(d)\nd.rmdir()", "os.getcwd() == START"),
+    ("os.umask(0o777)", "os.umask(0o22) == 0o22"),
+    ("os.environ['LANG'] = 'x'\nos.environ['NEW'] = '1'", "os.environ['LANG'] == 'C' and 'NEW' not in os.environ"),
+    ("os.environ.clear()", "'PATH' in os.environ and subprocess.getoutput('echo $PATH')"),
+    ("os.chdir('/')\nraise ValueError('no')", "os.getcwd() == START"),
+]
+
+
+@pytest.fixture(scope="module", params=[0, 1])
+def changing(request, lasting):
+    """Evaluators without and with a worker. The modes 1, 3, ... change something, 2, 4, ... say whether it is as it was
+    at first.
+    """
+    ways = [part for way, state in CHANGES for part in (way, f"START = {str(ROOT)!r}\nreturn float(bool({state}))")]
     before = os.umask(0o22)
     try:
-        server = evaluator(evil(way, f"START = {os.getcwd()!r}\nreturn float(bool({state}))"), workers=workers)
+        return lasting(lambda folder: write_evil(folder, *ways), workers=request.param, environment={"LANG": "C"})
     finally:
         os.umask(before)
-    server.evaluate([[1, 1]])
-    assert values(server, [[1, 2]]) == [1.0]
+
+
+@pytest.mark.parametrize("change", range(len(CHANGES)))
+def test_what_a_function_changes_is_put_back(changing, change):
+    changing.evaluate([[1, 1 + 2 * change]])
+    assert values(changing, [[1, 2 + 2 * change]]) == [1.0]
 
 
 def test_signals_that_a_function_takes_are_given_back(evil, evaluator):
@@ -295,16 +294,22 @@ def test_a_full_disk_is_not_the_points_fault(evil, program_scan, evaluator, chai
     assert (outcome.status.name, "no room on the disk" in outcome.message) == ("KILLED", True)
 
 
+def computed(pid):
+    """Seconds for which the main thread of a process has had a processor."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
+
+
 def test_an_unwaited_child_does_not_slow_the_points_after_it(evil, evaluator):
     server = evaluator(evil("KEPT.append(subprocess.Popen(['true']))"))
-    seconds = []
+    (worker,) = server.workers()
+    seconds = []  # of the processor
     for _ in range(2):
         server.evaluate([[1, 0]] * 500)
-        start = time.perf_counter()
+        start = computed(worker)
         server.evaluate([[1, 0]] * 2000)
-        seconds.append(time.perf_counter() - start)
+        seconds.append(computed(worker) - start)
         server.evaluate([[1, 1]])
-    (worker,) = server.workers()
+    assert server.workers() == [worker]
     children = Path(f"/proc/{worker}/task/{worker}/children").read_text().split()
     assert len(children) >= 1  # the function may still ask for its exit code
     assert seconds[1] < 4 * seconds[0]

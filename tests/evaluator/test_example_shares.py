@@ -10,9 +10,7 @@ import pytest
 from evaluator.commands.ranges import draw
 from lodescan.v1 import evaluation_pb2 as pb
 from scanspec import read_scan_file
-from tests.evaluator.harness import DATA, Evaluator
-
-EXAMPLES = DATA.parent.parent / "examples"
+from tests.evaluator.harness import EXAMPLES, Evaluator, environment_of
 
 POINTS = {
     "toy3d": 5000,
@@ -44,7 +42,7 @@ def documented(name):
 
 
 def marked(name):
-    environment = read_scan_file(EXAMPLES / f"{name}.yaml").environment
+    environment = environment_of(EXAMPLES / f"{name}.yaml")
     marks = [] if environment == "evaluator" else [pytest.mark.physics(environment=environment)]
     return pytest.param(name, marks=marks, id=name)
 
@@ -52,7 +50,9 @@ def marked(name):
 def test_every_example_has_its_shares():
     assert sorted(POINTS) == sorted(path.stem for path in EXAMPLES.glob("*.yaml"))
     for name in POINTS:
-        scan = read_scan_file(EXAMPLES / f"{name}.yaml")
+        path = EXAMPLES / f"{name}.yaml"
+        scan = read_scan_file(path)
+        assert environment_of(path) == scan.environment
         _, _, shares = documented(name)
         if "threshold_value" in scan.networks:  # another follows the best point: that of the run shown
             assert shares[0][0] == scan.networks.number("threshold_value")

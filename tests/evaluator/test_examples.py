@@ -6,16 +6,13 @@ import sys
 
 import pytest
 
-from scanspec import read_scan_file
-from tests.evaluator.harness import DATA
-
-EXAMPLES = DATA.parent.parent / "examples"
+from tests.evaluator.harness import EXAMPLES, environment_of
 
 pytestmark = pytest.mark.slow
 
 
 def marked(path):
-    environment = read_scan_file(path).environment
+    environment = environment_of(path)
     marks = [] if environment == "evaluator" else [pytest.mark.physics(environment=environment)]
     return pytest.param(path, marks=marks, id=path.stem)
 

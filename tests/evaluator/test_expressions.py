@@ -175,10 +175,10 @@ def test_hints(text, hint):
 
 @pytest.mark.parametrize("text", ["9**9**9", "((9**64)**64)**64", "99999**99999", "10**400 * 10**400", "2**10**10"])
 def test_powers_are_bounded(text):
-    start = time.monotonic()
+    start = time.process_time()
     found = value(text)
     assert math.isnan(found) or isinstance(found, float)
-    assert time.monotonic() - start < 1
+    assert time.process_time() - start < 1
 
 
 @settings(max_examples=200)

@@ -1,8 +1,11 @@
 """Health follows the workers, and signals of batch systems end an evaluator in order."""
 
+import contextlib
 import os
 import queue
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -52,7 +55,7 @@ def watch():
                 return
 
         threading.Thread(target=read, daemon=True).start()
-        return lambda: said.get(timeout=20)
+        return lambda: said.get(timeout=60)
 
     yield start
     for open_call in calls:
@@ -79,7 +82,8 @@ def test_not_serving_while_no_worker_is_left(scan, evaluator, watch, tmp_path):
 
 
 def test_a_worker_that_is_soon_replaced_is_not_told(scan, evaluator, watch):
-    server = evaluator(scan(), workers=1)
+    soon = "from evaluator.commands import serve; serve.QUICK_START = 60.0"  # however busy the machine is
+    server = evaluator(scan(), workers=1, before=soon)
     said = watch(server)
     assert said() == SERVING
     for _ in range(3):
@@ -88,7 +92,7 @@ def test_a_worker_that_is_soon_replaced_is_not_told(scan, evaluator, watch):
         assert server.statuses([[1.0]]) == ["OK"]
     server.process.send_signal(signal.SIGTERM)
     assert said() == NOT_SERVING  # that of the end; there was none before
-    assert server.process.wait(20) == 0
+    assert server.process.wait(60) == 0
 
 
 ENDS = [signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU, signal.SIGHUP, signal.SIGTERM]
@@ -103,13 +107,36 @@ def test_signals_of_batch_systems_end_it_in_order(scan, evaluator, watch, tmp_pa
     call = server.stub.Evaluate(iter([server.request([[2.0], [3.0], [4.0], [5.0]])]), timeout=60)
     assert wait_until((tmp_path / "began").exists)
     for pid in alive(server.tag):
-        os.kill(pid, number)
+        with contextlib.suppress(ProcessLookupError):  # of a worker that has only just begun
+            os.kill(pid, number)
     assert said() == NOT_SERVING
     (tmp_path / "go").touch()
     statuses = sorted(result.status for response in call for result in response.results)
     assert statuses in ([1, 1, 6, 6], [1, 6, 6, 6])  # the second worker may not have begun
-    assert server.process.wait(20) == 0
+    assert server.process.wait(60) == 0
     assert server.nothing_left()
+
+
+KILLED = """
+import os, signal
+from pathlib import Path
+from evaluator.leftovers import ENDING, ScratchRoot, descendants
+
+root = ScratchRoot()
+for pid in descendants(os.getpid()):
+    if b"evaluator.leftovers" in Path(f"/proc/{pid}/cmdline").read_bytes():
+        for number in ENDING:
+            os.kill(pid, number)
+print(root.path, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_they_do_not_end_the_janitor_even_where_it_has_only_just_started():
+    done = subprocess.run([sys.executable, "-c", KILLED], capture_output=True, text=True, timeout=60, check=False)
+    root = Path(done.stdout.strip())
+    assert done.returncode == -signal.SIGKILL and root.name.startswith("lodescan-")
+    assert wait_until(lambda: not root.exists())
 
 
 def test_a_hangup_that_nohup_ignores_stays_ignored(scan, evaluator):
@@ -134,6 +161,6 @@ worker.Worker.start_worker = start_worker
 def test_a_first_start_that_fails_does_not_count_as_a_lost_worker(scan, evaluator):
     server = evaluator(scan(), workers=2, options=["--grace", "0.1"], before=NO_SECOND)
     call = server.stub.Evaluate(iter([server.request([[2.0], [3.0]])]), timeout=60)
-    assert server.process.wait(30) == 5
+    assert server.process.wait(60) == 5
     call.cancel()
     assert "lodescan-evaluator: worker 2 of 2 cannot be started: BlockingIOError" in server.log.read_text()

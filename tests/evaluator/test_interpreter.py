@@ -2,6 +2,7 @@
 
 import resource
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -29,11 +30,22 @@ WAYS = [
     ("signal.setitimer(signal.ITIMER_PROF, 0.02)", SPIN),
     ("import faulthandler\nfaulthandler.dump_traceback_later(0.05, exit=True)", SPIN),
     ("sys.settrace(lambda *_: 1 / 0)", "list(map(str, range(3)))"),
+    ("builtins.len = builtins.open = None\ndel builtins.zip", "assert len('x') == 1 and open and zip"),
+    ("builtins.float = lambda _: 42.0", "assert float('2') == 2.0"),
+    ("time.perf_counter = lambda: float('nan')\ntime.sleep = None", "time.sleep(0)\nassert time.perf_counter() > 0"),
+    ("os.pwrite = os.getcwd = None", "os.getcwd()"),
+    ("import math\nmath.exp = random.random = lambda *_: 4.0", "assert __import__('math').exp(0.0) == 1.0"),
+    ("decimal.getcontext().prec = 2", "assert len(str(__import__('decimal').Decimal(1) / 3)) > 20"),
+    ("sys.path.clear()", "assert sys.path"),
+    (
+        "resource.setrlimit(resource.RLIMIT_STACK, (8192, resource.getrlimit(resource.RLIMIT_STACK)[1]))",
+        "subprocess.run(['true'], check=True)",
+    ),
 ]
 
 
 def test_what_a_function_does_to_its_python_is_undone(evil, evaluator):
-    imports = "import warnings, locale, resource, tempfile, faulthandler\n"
+    imports = "import builtins, decimal, warnings, locale, resource, tempfile, faulthandler\n"
     server = evaluator(evil(imports, *(part for way, later in WAYS for part in (imports + way, later))))
     server.evaluate([[0, 1]])  # its imports are new at this point, which may then set the modes for all
     for number, (way, _) in enumerate(WAYS):
@@ -97,8 +109,41 @@ def test_what_points_use_up_is_had_again(evil, evaluator, way, words):
 
 def test_a_worker_that_dies_before_its_point_begins_is_not_the_points_fault(evil, evaluator):
     """The random numbers are seeded between the two points: what fails there is of the first one."""
-    server = evaluator(evil("random.seed = None"))
+    server = evaluator(evil("import zlib\nzlib.crc32 = None"))
     assert server.statuses([[1, 1], [2, 0], [3, 0]]) == ["OK", "OK", "OK"]
+
+
+def test_a_worker_that_a_point_has_broken_is_not_the_points_fault(evil, evaluator):
+    """Its folder is removed after the second point, which is answered by then: what fails there is of the first one."""
+    server = evaluator(evil("import shutil\nshutil.rmtree = None", "(point.folder / 'x').touch()"))
+    found = [server.evaluate([row])[0] for row in ([1, 1], [2, 2], [3, 2])]
+    assert [(pb.Status.Name(result.status), *result.observables) for result in found] == [
+        ("STATUS_OK", 1),
+        ("STATUS_OK", 2),
+        ("STATUS_OK", 3),
+    ]
+    assert "a function breaks its process (TypeError: " in server.log.read_text()
+
+
+def test_a_thread_that_a_point_leaves_behind_ends_no_other_point(evil, evaluator):
+    """It ends the process while another point runs, which another worker then runs alone."""
+    leaves = (
+        "import threading\ndef end():\n    while not (HERE / 'go').exists():\n        time.sleep(0.001)\n"
+        "    os._exit(7)\nthreading.Thread(target=end, daemon=True).start()"
+    )
+    meets = "if not (HERE / 'go').exists():\n    (HERE / 'go').touch()\n    time.sleep(15)"
+    server = evaluator(evil(leaves, meets, "os._exit(3)"))
+    assert values(server, [[1, 1]]) + values(server, [[2, 2]]) == [1, 2]
+    assert server.statuses([[3, 3]]) == ["FAILED"]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_forked_children_end_at_a_signal(evil, evaluator, workers):
+    """A pool ends its processes by SIGTERM, which does nothing in a worker."""
+    pool = "with multiprocessing.get_context('fork').Pool(2) as pool:\n    return sum(pool.map(abs, [1, -2]))"
+    server = evaluator(evil(pool, timeout=15), workers=workers)
+    assert values(server, [[0, 1], [0, 1]]) == [3, 3]
+    assert server.process.poll() is None
 
 
 def test_an_evaluator_without_its_scratch_folder_ends(evil, evaluator):
@@ -107,11 +152,13 @@ def test_an_evaluator_without_its_scratch_folder_ends(evil, evaluator):
     (root,) = server.scratch()
     shutil.rmtree(root)
     assert set(server.statuses([[1, 0]] * 4)) <= {"OK", "CANCELLED"}
-    assert server.process.wait(20) == 5
+    assert server.process.wait(60) == 5
     assert f"{root}, the folder of its scratch files, was removed" in server.log.read_text()
 
 
-def test_the_kernel_ends_workers_before_the_evaluator(evil, evaluator):
-    server = evaluator(evil("return float(Path('/proc/self/oom_score_adj').read_text())"))
-    (score,) = values(server, [[0, 1]])
+def test_the_kernel_ends_workers_before_the_evaluator(shared):
+    assert shared.statuses([[0, 0]]) == ["OK"]
+    (worker,) = shared.workers()
+    own, score = (int(Path(f"/proc/{pid}/oom_score_adj").read_text()) for pid in (shared.process.pid, worker))
+    assert own < 500
     assert score >= 500

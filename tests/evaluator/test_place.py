@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from evaluator.__main__ import make_parser
+from evaluator.commands.main import make_parser
 
 SCAN = "variables: {x: [0, 1]}\ncodes: {toy: {function: 'm:f', observables: {y: {mean: 1, sigma: 1}}}}\n"
 

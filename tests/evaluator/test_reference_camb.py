@@ -9,11 +9,10 @@ import pytest
 
 from lodescan.v1 import evaluation_pb2 as pb
 from scanspec import losses_and_nll, read_scan_file
-from tests.evaluator.harness import DATA, Evaluator, answer_rows
+from tests.evaluator.harness import DATA, EXAMPLES, Evaluator, answer_rows
 
 pytestmark = pytest.mark.physics(environment="camb")
 
-EXAMPLES = DATA.parent.parent / "examples"
 ROWS = list(csv.DictReader((DATA / "camb_w0wa.csv").read_text().splitlines()))
 VARIABLES = ("H0", "ombh2", "omch2", "w0", "wa")
 

@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 
 from lodescan.v1 import evaluation_pb2 as pb
-from tests.evaluator.harness import DATA, Evaluator
+from tests.evaluator.harness import DATA, EXAMPLES, Evaluator
 
 pytestmark = [pytest.mark.physics(environment="flavio"), pytest.mark.slow]
 
-EXAMPLES = DATA.parent.parent / "examples"
 NAMES = ("flavio_bsmumu", "flavio_s3")
 ROWS = {name: list(csv.DictReader((DATA / f"{name}.csv").read_text().splitlines())) for name in NAMES}
 

@@ -7,11 +7,10 @@ import shutil
 import pytest
 
 from lodescan.v1 import evaluation_pb2 as pb
-from tests.evaluator.harness import DATA, answer_rows
+from tests.evaluator.harness import DATA, EXAMPLES, answer_rows
 
 pytestmark = [pytest.mark.physics(environment="hazma"), pytest.mark.slow]
 
-EXAMPLES = DATA.parent.parent / "examples"
 ROWS = list(csv.DictReader((DATA / "hazma_darkphoton.csv").read_text().splitlines()))
 
 

@@ -7,11 +7,10 @@ import shutil
 import pytest
 
 from lodescan.v1 import evaluation_pb2 as pb
-from tests.evaluator.harness import DATA, answer_rows
+from tests.evaluator.harness import DATA, EXAMPLES, answer_rows
 
 pytestmark = pytest.mark.physics(environment="simsusy")
 
-EXAMPLES = DATA.parent.parent / "examples"
 ROWS = list(csv.DictReader((DATA / "simsusy_stau.csv").read_text().splitlines()))
 MORE = "      mH: {slha: [MASS, 35]}\n      mHp: {slha: [MASS, 37]}\n      mchi20: {slha: [MASS, 1000023]}\n"
 

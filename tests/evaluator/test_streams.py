@@ -2,7 +2,6 @@
 
 import asyncio
 import queue
-import threading
 from pathlib import Path
 
 import grpc
@@ -12,12 +11,14 @@ from evaluator.chain import Outcome, Status
 from evaluator.executors.job import Job, JobQueue
 from evaluator.executors.protocol import Health
 from evaluator.service import server as service
+from evaluator.service import stream as streams
 from lodescan.v1 import evaluation_pb2 as pb
+from tests.evaluator.calls import Stream, statuses
 
 
 def refused(server, request):
     with pytest.raises(grpc.RpcError) as caught:
-        list(server.stub.Evaluate(iter([request]), timeout=20))
+        list(server.stub.Evaluate(iter([request]), timeout=60))
     return caught.value
 
 
@@ -49,52 +50,42 @@ def test_what_is_refused_is_forgotten_at_once_and_answered_in_short(slow):
     assert resident(server) < before + 20
 
 
-def test_a_request_larger_than_any_batch_is_not_even_read(slow):
-    server = slow()
-    error = refused(server, pb.EvaluateRequest(parameters=[""] * 5_000_000))
+def test_a_request_larger_than_any_batch_is_not_even_read(shared):
+    error = refused(shared, pb.EvaluateRequest(parameters=[""] * 5_000_000))
     assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-    largest = server.request([[1.0, 0.0]] * 4096, first_id=2**64 - 4097)
+    largest = shared.request([[1.0, 0.0]] * 4096, first_id=2**64 - 4097)
     assert len(list(largest.point_ids)) == 4096
-    assert sum(len(response.results) for response in server.stub.Evaluate(iter([largest]), timeout=60)) == 4096
+    assert sum(len(response.results) for response in shared.stub.Evaluate(iter([largest]), timeout=60)) == 4096
 
 
-def test_streams_take_turns(slow):
-    server = slow()
-    done = []
-
-    def first():
-        for response in server.stub.Evaluate(iter([server.request([[1.0, 0.02]] * 150)]), timeout=60):
-            done.extend(response.results)
-
-    thread = threading.Thread(target=first)
-    thread.start()
-    while not done:
-        threading.Event().wait(0.01)
-    before = len(done)
-    assert server.statuses([[1.0, 0.02]] * 10) == ["OK"] * 10
-    assert len(done) - before < 40  # ten and ten, and what was on its way; in the order of arrival it would be 150
-    thread.join()
-    assert len(done) == 150
+def test_streams_take_turns(gated):
+    server = gated()
+    first = Stream(server, [[1.0, 1], *[[1.0, 0]] * 150])
+    assert server.began(1)
+    second = Stream(server, [[2.0, 0]] * 11)
+    second.send(cancel_point_ids=[10])
+    assert statuses(second.take(1)) == {10: "CANCELLED"}  # so the other ten wait, behind 150
+    server.let_go(1)
+    ours, theirs = (sorted(result.begun_at for result in stream.close().values()) for stream in (first, second))
+    assert (len(ours), len(theirs)) == (151, 10)
+    assert sum(begun <= theirs[-1] for begun in ours) < 40  # ten and ten; in the order of arrival it would be 151
 
 
-def test_what_has_not_begun_is_returned_when_asked_for(slow):
-    server = slow()
-    requests: queue.SimpleQueue[pb.EvaluateRequest | None] = queue.SimpleQueue()
-    requests.put(server.request([[2.0, 0.3], [2.0, 2.0], *[[2.0, 0.5]] * 3]))
-    found = []
-    for response in server.stub.Evaluate(iter(requests.get, None), timeout=30):
-        found += response.results
-        if not found:
-            continue
-        if len(found) == 1:
-            requests.put(pb.EvaluateRequest(return_waiting=True))
-            requests.put(None)
-    statuses = sorted((result.point_id, result.status) for result in found)
-    assert [status for _, status in statuses] == [pb.STATUS_OK] * 2 + [pb.STATUS_CANCELLED] * 3
+def test_what_has_not_begun_is_returned_when_asked_for(gated):
+    server = gated()
+    stream = Stream(server, [[1.0, 1], [2.0, 1], *[[3.0, 0]] * 3])
+    assert server.began(1)
+    server.let_go(1)
+    assert statuses(stream.take(1)) == {0: "OK"}
+    assert server.began(2)
+    stream.send(return_waiting=True)
+    assert statuses(stream.take(3)) == {2: "CANCELLED", 3: "CANCELLED", 4: "CANCELLED"}
+    server.let_go(2)
+    assert statuses(stream.close()) == {1: "OK"}
 
 
 class Holding:
-    """Executor that keep what it is given until it is told to work."""
+    """An executor that keeps what it is given until it is told to work."""
 
     concurrency = 1
     longest_seconds = 0.0
@@ -127,7 +118,7 @@ class Holding:
 
 
 class Caller:
-    """What of a call's context is asked for."""
+    """As much of a call's context as the service asks for."""
 
     def peer(self):
         return "ipv4:127.0.0.1:1"
@@ -167,20 +158,45 @@ def test_all_streams_together_have_one_bound_and_each_has_room(monkeypatch):
     assert answered == [1000] * 10
 
 
+def test_what_was_signalled_before_a_wait_does_not_end_it(monkeypatch):
+    """Results would go one by one: as many messages as points."""
+    monkeypatch.setattr(streams, "COALESCE", 60.0)
+    executor = Holding()
+    executor.concurrency = 3
+
+    async def requests():
+        yield pb.EvaluateRequest(parameters=["x"], point_ids=range(4), values=[0.5] * 4)
+
+    async def room(*_):
+        return
+
+    async def run():
+        stream = streams.Stream(executor, pb.DescribeResponse(parameters=[pb.Parameter(name="x")]), room)
+        await stream.read(requests())
+        stream.wake.set()
+        first = executor.jobs.pop()
+        assert first.begin()
+        waiting = asyncio.create_task(stream.wait(None))
+        first.finish(Outcome(Status.FAILED))  # the loop hears of it when the wait has begun
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert not waiting.done()
+        executor.work()
+        await asyncio.wait_for(waiting, 60)
+        return stream.take(10)
+
+    assert len(asyncio.run(run())) == 4
+
+
 def test_streams_without_end_are_refused(slow):
     server = slow(before="from evaluator.service import server as service; service.MOST_STREAMS = 3")
-    requests: list[queue.SimpleQueue[pb.EvaluateRequest | None]] = []  # none of them is half-closed
-    calls = []
-    for _ in range(3):
-        requests.append(queue.SimpleQueue())
-        requests[-1].put(server.request([[1.0, 0.0]]))
-        calls.append(server.stub.Evaluate(iter(requests[-1].get, None), timeout=20))
-        next(calls[-1])
+    streams = [Stream(server, [[1.0, 0.0]]) for _ in range(3)]  # none of them is half-closed
+    for stream in streams:
+        stream.take(1)
     error = refused(server, server.request([[1.0, 0.0]]))
     assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and "3 streams are open" in error.details()
-    for call, request in zip(calls, requests, strict=True):
-        call.cancel()
-        request.put(None)
+    for stream in streams:
+        stream.close()
 
 
 def job(number, owner):

@@ -164,10 +164,10 @@ def test_the_faults_of_all_codes_are_said_together(tmp_path):
     [("round(12345, -10**9)", 0.0), ("round(-10**9, 10**9)", -1e9), ("round(2.5)", 2), ("round(1.234, 2)", 1.23)],
 )
 def test_rounding_takes_no_time(text, value):
-    start = time.monotonic()
+    start = time.process_time()
     found = Expression(text, [], "here", 0)({}, [])
     assert found == value and type(found) is type(value)
-    assert time.monotonic() - start < 1
+    assert time.process_time() - start < 1
 
 
 def test_a_file_without_observables_only_keeps_spectra(tmp_path, capfd):

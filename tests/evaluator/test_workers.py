@@ -8,7 +8,8 @@ import time
 import pytest
 
 from lodescan.v1 import evaluation_pb2 as pb
-from tests.evaluator.harness import DATA, PROGRAMS, Evaluator, alive
+from tests.evaluator.calls import Stream, statuses
+from tests.evaluator.harness import DATA, PROGRAMS, alive
 from tests.evaluator.serving import wait_until
 
 SLEEPS = 5  # that spheno.sh starts when it hangs
@@ -16,32 +17,30 @@ VARIABLES = "x: [-5, 5], mode: [0, 30], pause: [0, 1000]"
 
 
 @pytest.fixture(scope="module")
-def patient(tmp_path_factory):
-    yield from _shared(tmp_path_factory.mktemp("patient"), 20)
+def patient(lasting):
+    return misbehaving(lasting, 20)
 
 
 @pytest.fixture(scope="module")
-def impatient(tmp_path_factory):
-    yield from _shared(tmp_path_factory.mktemp("impatient"), 0.5)
+def impatient(lasting):
+    return misbehaving(lasting, 0.5)
 
 
-def _shared(folder, timeout):
-    """One evaluator that outlives all that its codes do to it, and leaves nothing behind."""
-    shutil.copy(DATA / "codes.py", folder)
-    scan = folder / "scan.yaml"
-    scan.write_text(
-        f"variables: {{{VARIABLES}}}\ncodes:\n  toy:\n    function: codes:misbehave\n    timeout: {timeout}\n"
-        "    observables: {y: {mean: 1, sigma: 2}}\n"
-    )
-    server = Evaluator(folder, scan, workers=1)
+def misbehaving(lasting, timeout):
+    """One evaluator for all that codes do to their process."""
+
+    def write(folder):
+        shutil.copy(DATA / "codes.py", folder)
+        (folder / "scan.yaml").write_text(
+            f"variables: {{{VARIABLES}}}\ncodes:\n  toy:\n    function: codes:misbehave\n    timeout: {timeout}\n"
+            "    observables: {y: {mean: 1, sigma: 2}}\n"
+        )
+        return folder / "scan.yaml"
+
+    server = lasting(write)
     assert server.statuses([row(1)]) == ["OK"]
     server.processes = len(alive(server.tag))
-    yield server
-    try:
-        assert server.terminate() == 0
-        assert server.nothing_left()
-    finally:
-        server.close()
+    return server
 
 
 def row(x, mode=0, seconds=0.0):
@@ -93,23 +92,18 @@ def test_a_hundred_quick_points_with_crashes_among_them(python_scan, evaluator):
     assert names.count("OK") == 96
 
 
-@pytest.mark.parametrize("mode", [1, 2, 3])
-def test_a_flood_from_a_program(program_scan, evaluator, mode):
-    server = evaluator(program_scan("flood.sh"), workers=1)
-    (result,) = server.evaluate([[mode]])
-    assert result.status == pb.STATUS_FAILED and "256 MiB" in result.message
+def test_a_flood_from_a_program(program_scan, evaluator):
+    server = evaluator(program_scan("flood.sh"))
     (root,) = server.scratch()
+    for result in server.evaluate([[1], [2], [3]]):
+        assert result.status == pb.STATUS_FAILED and "256 MiB" in result.message
     assert sum(path.stat().st_size for path in root.rglob("*")) < 100_000
 
 
-def test_a_hanging_program_is_ended_with_its_descendants(program_scan, evaluator):
+def test_programs_that_hang_or_leave_a_daemon_are_ended_with_their_descendants(program_scan, evaluator):
     server = evaluator(program_scan("spheno.sh", settings="timeout: 2.5"), workers=2)
     assert server.statuses([[4.0], [1.0], [4.0], [2.0]]) == ["TIMED_OUT", "OK", "TIMED_OUT", "INVALID"]
     assert wait_until(lambda: not server.programs("sleep") and not server.programs("sh"))
-
-
-def test_a_program_that_leaves_a_daemon_behind(program_scan, evaluator):
-    server = evaluator(program_scan("spheno.sh"), workers=1)
     assert server.statuses([[9.0], [1.0]]) == ["OK", "OK"]
     assert wait_until(lambda: not server.programs("sleep"))
 
@@ -129,21 +123,17 @@ def test_the_code_that_took_the_process_down_is_named(scan_file, evaluator):
     assert [result.status for result in results] == [pb.STATUS_FAILED, pb.STATUS_TIMED_OUT, pb.STATUS_OK]
 
 
-def test_a_worker_killed_while_it_works(python_scan, evaluator):
-    server = evaluator(python_scan("slow_square", VARIABLES, "timeout: 60"), workers=2)
-    calls = server.stub.Evaluate(iter([server.request([row(1, 0, 30), row(2, 0, 0.5), row(3, 0, 0.5)])]), timeout=60)
-    found = {}
-    for response in calls:
-        for result in response.results:
-            found[result.point_id] = result
-        if len(found) == 2:  # the one that takes 30 seconds is left
-            workers = server.workers()
-            assert len(workers) == 2
-            for pid in workers:
-                os.kill(pid, signal.SIGKILL)
-    assert found[0].status == pb.STATUS_KILLED and "killed from outside" in found[0].message
-    assert found[1].status == found[2].status == pb.STATUS_OK
-    assert server.statuses([row(1, 0, 0.01)] * 4) == ["OK"] * 4
+def test_a_worker_killed_while_it_works(gated):
+    server = gated(workers=2)
+    stream = Stream(server, [[1, 1], [2, 0], [3, 0]])
+    assert statuses(stream.take(2)) == {1: "OK", 2: "OK"} and server.began(1)
+    workers = server.workers()
+    assert len(workers) == 2
+    for pid in workers:
+        os.kill(pid, signal.SIGKILL)
+    (killed,) = stream.close().values()
+    assert killed.status == pb.STATUS_KILLED and "killed from outside" in killed.message
+    assert server.statuses([[1, 0]] * 4) == ["OK"] * 4
 
 
 def test_a_worker_killed_while_its_program_runs(program_scan, evaluator):
@@ -159,15 +149,19 @@ def test_a_worker_killed_while_its_program_runs(program_scan, evaluator):
     assert wait_until(lambda: not server.programs("sleep") and not list(root.glob("point-*")))
 
 
-def test_idle_workers_killed_lose_nothing(python_scan, evaluator):
-    server = evaluator(python_scan("slow_square", VARIABLES, "timeout: 60"), workers=2)
-    for _ in range(5):
-        assert server.statuses([row(1, 0, 0.01)] * 4) == ["OK"] * 4
+def test_idle_workers_killed_lose_nothing(gated):
+    server = gated(workers=2)
+    for n in range(5):
+        stream = Stream(server, [[n + 0.25, 1], [n + 0.5, 1]])
+        assert server.began(n + 0.25) and server.began(n + 0.5)  # so both workers are there
+        server.let_go(n + 0.25)
+        server.let_go(n + 0.5)
+        assert statuses(stream.close()) == {0: "OK", 1: "OK"}
         workers = server.workers()
         assert len(workers) == 2
         for pid in workers:
             os.kill(pid, signal.SIGKILL)
-    assert server.statuses([row(1, 0, 0.01)] * 4) == ["OK"] * 4
+    assert server.statuses([[1, 0]] * 4) == ["OK"] * 4
 
 
 def test_a_killed_fork_server_costs_nothing_but_time(python_scan, evaluator):
@@ -180,6 +174,20 @@ def test_a_killed_fork_server_costs_nothing_but_time(python_scan, evaluator):
     assert set(names) <= {"OK", "KILLED"} and names.count("KILLED") <= 2
     assert server.statuses([row(1, 0, 0.01)] * 4) == ["OK"] * 4
     assert wait_until(lambda: not workers & set(alive(server.tag)))
+    assert server.terminate() == 0
+    assert server.nothing_left()
+
+
+def test_a_fork_server_that_was_stopped_is_replaced(python_scan, evaluator):
+    impatient = "from evaluator.executors import shared\nshared.FORK_LIMIT = 0.5"
+    server = evaluator(python_scan("slow_square", VARIABLES, "timeout: 60"), workers=1, before=impatient)
+    assert server.statuses([row(1)]) == ["OK"]
+    (worker,) = server.workers()
+    fork_server = _parent(worker)
+    os.kill(fork_server, signal.SIGSTOP)
+    os.kill(worker, signal.SIGKILL)
+    assert server.statuses([row(1), row(2)]) == ["OK"] * 2
+    assert fork_server not in {_parent(pid) for pid in server.workers()}
     assert server.terminate() == 0
     assert server.nothing_left()
 
@@ -260,7 +268,7 @@ def test_nothing_is_left_of_an_evaluator_that_is_ended(program_scan, evaluator, 
     calls = server.stub.Evaluate(iter([server.request([[4], [4], [4], [1]])]), timeout=60)
     assert wait_until(lambda: len(server.programs("sleep")) >= SLEEPS)
     server.process.send_signal(how)
-    assert server.process.wait(15) == (-how if how is signal.SIGKILL else 0)
+    assert server.process.wait(60) == (-how if how is signal.SIGKILL else 0)
     assert server.nothing_left()
     calls.cancel()
 
@@ -279,14 +287,13 @@ def test_a_broken_stream_kills_its_programs_and_no_others(program_scan, evaluato
     assert wait_until(lambda: not server.programs("sleep"))
 
 
-def test_cancelled_points_that_wait_never_run(python_scan, evaluator, tmp_path):
-    server = evaluator(python_scan("slow_square", VARIABLES, "timeout: 100"), workers=1)
-    call = server.stub.Evaluate(iter([server.request([row(1, 0, 100)] + [row(1, 0, 0.5)] * 50)]), timeout=60)
-    time.sleep(0.5)
-    call.cancel()
-    start = time.monotonic()
-    assert server.statuses([row(1)]) == ["OK"]
-    assert time.monotonic() - start < 10
+def test_cancelled_points_that_wait_never_run(gated):
+    server = gated()
+    stream = Stream(server, [[x, 1] for x in range(-5, 5)])
+    assert server.began(-5)
+    stream.call.cancel()
+    assert server.statuses([[1, 0]]) == ["OK"]
+    assert [path.name for path in server.folder.glob("began-*")] == ["began--5"]
 
 
 def test_cancelled_points_of_a_group_that_was_broken_up_never_run(python_scan, evaluator):

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from proposer.__main__ import main
 from proposer.run.dataset import Dataset
@@ -235,6 +234,8 @@ def start_proposer(tmp_path: Path) -> Iterator[Callable[..., ProposerProcess]]:
 @pytest.fixture
 def lodescan(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Said]]:
     """Runs a command in this process, which has imported torch already."""
+    import torch
+
     threads = torch.get_num_threads()
 
     def run(*arguments: object) -> Said:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from proposer.run.init_csv import InitPoints
 from scanspec.likelihoods import LARGEST_LOSS
 from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, read_run
 from tests.pair.test_outputs import rows
@@ -124,6 +125,28 @@ def test_a_table_of_a_run_with_another_likelihood_is_scored_anew(
     other.write(setup=f"  seed: 1\n  init_csv: {tmp_path / 'a' / 'bare.csv'}")
     said = lodescan("check", other.file)
     assert "are believed as they stand" in said.out and "made with another likelihood of r" in said.out
+
+
+def test_nlls_that_no_point_can_have_stop_no_run_that_was_begun_with_them(
+    make_scan: MakeScan,
+    start_evaluator: StartEvaluator,
+    lodescan: Lodescan,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scan = make_scan(setup="  seed: 1\n  init_csv: points.csv\n  max_evaluations: 5", points=500)
+    (scan.folder / "points.csv").write_text("x,y,z,NLL\n0.5,0,100,-0.001\n0.5,0.1,100,0.2\n")
+    evaluator = start_evaluator(scan.file)
+    command = ("scan", scan.file, "--evaluator", evaluator.address, "--run", tmp_path / "run")
+    for refused in (lodescan(*command), lodescan("check", scan.file)):
+        assert refused.code == 2 and "line 2: NLL is -0.001, but the likelihoods of" in refused.err
+    assert not (tmp_path / "run").exists()
+    with monkeypatch.context() as older:  # a lodescan that believed such numbers
+        older.setattr(InitPoints, "check", lambda _: None)
+        assert lodescan(*command).code == 0
+    scan.write(setup="  seed: 1\n  init_csv: points.csv\n  max_evaluations: 10", points=500)
+    assert lodescan(*command).code == 0
+    assert len(read_run(tmp_path / "run").ids) == 12
 
 
 def test_columns_and_rows_that_do_not_count_are_named(make_scan: MakeScan, lodescan: Lodescan) -> None:

@@ -168,16 +168,16 @@ def test_a_stuck_point_is_raced(
     body = """
     mark = Path(__file__).with_name("stuck")
     try:
-        x < 0.05 and mark.mkdir() is None and time.sleep(50)
+        x < 0.05 and mark.mkdir() is None and time.sleep(250)
     except FileExistsError:
         pass
     time.sleep(0.01)
     """
-    scan = make_scan(body=body, bootstrap=60, iterations=1, batch=20)
+    scan = make_scan(body=body, bootstrap=60, iterations=1, batch=20, timeout=280)
     addresses = [start_evaluator(scan.file, workers=2).address for _ in range(2)]
     run, start = tmp_path / "run", time.monotonic()
     assert lodescan("scan", scan.file, "--evaluator", *addresses, "--run", run).code == 0
-    assert time.monotonic() - start < 40
+    assert time.monotonic() - start < 200
     assert set(read_run(run).status) == {"OK"} and meta(run)["raced"] >= 1
     twice = [params for params, times in Counter(scan.evaluated()).items() if times > 1]
     assert len(twice) == meta(run)["raced"] and any(params[0] < 0.05 for params in twice)

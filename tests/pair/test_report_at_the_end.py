@@ -21,7 +21,7 @@ def test_an_interrupt_while_the_report_is_drawn(
     with Terminal("-m", *command, columns=200) as terminal:
         terminal.wait_for(lambda shown: any("drawing the report ..." in line for line in shown))
         # an interrupt while matplotlib loads its fonts was seen to be lost; the first picture comes after that
-        assert wait_until(lambda: any((run / "plots").glob("*.png")), 60)
+        assert wait_until(lambda: any((run / "plots").glob("*.png")), 120)
         terminal.process.send_signal(signal.SIGINT)
         code = terminal.wait()
     said = "\n".join(terminal.shown)

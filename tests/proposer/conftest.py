@@ -1,4 +1,6 @@
-"""What the tests of the proposer share."""
+"""What the tests of the proposer share. Torch is imported where it is used: the process that only hands tests out to
+others needs none.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
-from proposer.strategies.lode import nets as lode_nets
-from proposer.strategies.lode import regress
-from proposer.strategies.lode import strategy as lode
 from tests.proposer.stored_runs import FORMAT2
 
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
     """Small networks gain nothing from more, and wait for each other on a busy machine."""
+    import torch
+
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -27,6 +27,10 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few particles in LODE, short training."""
+    from proposer.strategies.lode import nets as lode_nets
+    from proposer.strategies.lode import regress
+    from proposer.strategies.lode import strategy as lode
+
     monkeypatch.setattr(lode, "PARTICLES", 100)
     monkeypatch.setattr(lode_nets, "FIRST_STEPS", 100)
     monkeypatch.setattr(lode_nets, "STEPS", 25)

@@ -73,7 +73,7 @@ class Terminal:
         """A text and the return key."""
         os.write(self._ours, f"{text}\n".encode())
 
-    def wait_for(self, there: Callable[[list[str]], bool], seconds: float = 30.0) -> list[str]:
+    def wait_for(self, there: Callable[[list[str]], bool], seconds: float = 120.0) -> list[str]:
         """Waits until the screen is like that."""
         deadline = time.monotonic() + seconds
         while not there(self.shown):

@@ -16,6 +16,7 @@ from proposer.target import Target
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", PARTS)
+@pytest.mark.usefixtures("quick")
 def test_a_search_goes_on_without_a_part(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models, "FIRST_STEPS", 100)
     monkeypatch.setattr(models, "LATER_STEPS", 20)

@@ -20,6 +20,7 @@ from scanspec import Kind, Likelihood
 from scanspec.variables import Variable
 from tests.proposer.answered import told_of
 from tests.proposer.scripted import scripted
+from tests.proposer.test_strategies import SPACE, make, nll
 
 ROOT = Path(__file__).parents[2]
 
@@ -120,6 +121,32 @@ def test_a_shortfall_has_a_column_for_every_reason():
     assert found[1].tolist() == pytest.approx([1.0, 0, np.log10(2), 1], rel=1e-2)
     assert found[2, 1] == pytest.approx(np.log10(101)) and found[2, 2] > 700
     assert found[3, 0] > 700 and found[3, 1] > 700 and found[3, 2] == 0 and found[3, 3] == 1
+
+
+# Where it starts, and starts again
+
+
+def test_cmaes_finds_a_minimum_that_random_points_do_not():
+    strategy = Cmaes(
+        Space([Variable(f"x{n}", 0.0, 1.0) for n in range(6)]), CmaesSettings(population_size=12, target=Target(1.0)), 3
+    )
+    starts = list[bool]()
+
+    def bowl(u):
+        starts.append(strategy._generation == 0 or strategy._search.countiter == 0)
+        return [Status.OK] * len(u), ((u - 0.7) ** 2).sum(axis=1) / 0.02**2, np.empty((len(u), 0))
+
+    best = min(step.told.nll.min() for step in scripted(strategy, strategy.space, bowl, 160))
+    assert best < 0.01
+    assert strategy.good > 100
+    assert sum(starts) > 1  # it started again when it had contracted
+
+
+def test_cmaes_starts_from_the_best_known_point():
+    u = SPACE.snap(np.random.default_rng(0).random((50, 4)))
+    strategy, values = make("CMAES"), nll(u)
+    strategy.tell(told_of(u, values, values[:, None], origins=["init"] * 50))
+    assert np.abs(strategy.ask().u.mean(axis=0) - u[np.argmin(values)]).max() < 0.3
 
 
 # Ends

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from proposer.__main__ import COMMANDS, main
+from proposer.commands.main import COMMANDS, main
 
 COMPLETE = """
 source "$1"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from proposer.__main__ import BAD_INPUT, main
 from proposer.commands.convert import converted
+from proposer.commands.main import BAD_INPUT, main
 from proposer.run.spectra import kept_below
 from proposer.strategies.choice import read_settings
 from proposer.target import Target

@@ -35,6 +35,9 @@ UNSOUND: dict[str, tuple[dict[str, Any], str]] = {
     "infinite": ({"nll": -math.inf, "losses": [-math.inf]}, "a loss that is not"),
     "a loss of NaN": ({"losses": [math.nan]}, "a loss that is not"),
     "beyond the cap": ({"nll": 800.0, "losses": [800.0]}, "a loss that is not"),
+    "below what a Gaussian gives": ({"nll": -5.0, "losses": [-5.0]}, "the loss -5 of an observable that is 1: its"),
+    "of a value that is no number": ({"observables": [math.nan], "nll": 0.0, "losses": [0.0]}, "that is nan: its"),
+    "of one that is infinite": ({"observables": [math.inf]}, "that is inf: its likelihood gives none below 710.783"),
     "losses missing": ({"losses": []}, "not every observable with its loss"),
     "too many": ({"observables": [1.0, 2.0], "losses": [0.5, 0.0]}, "not every observable with its loss"),
     "observables missing": ({"observables": []}, "not every observable with its loss"),
@@ -57,7 +60,8 @@ def test_a_sound_nll_is_believed_to_rounding() -> None:
         for point in ids:
             yield message(good(point, nll=0.2 + 1e-9, **numbers))
 
-    two = [pb.Observable(name=name, likelihood=GAUSS) for name in ("y", "z")]
+    either_sign = pb.Likelihood(kind=pb.LIKELIHOOD_KIND_EXPUSER)
+    two = [pb.Observable(name="y", likelihood=GAUSS), pb.Observable(name="z", likelihood=either_sign)]
     with client_of(answer, observables=two) as client:
         outcomes = client.outcomes(3, soon())
     assert [outcome.status for outcome in outcomes] == [Status.OK] * 3

@@ -118,14 +118,16 @@ def test_a_parquet_table(tmp_path):
 @pytest.mark.parametrize("nll", ["-999", "-1e300", "-0.5"])
 def test_an_nll_that_no_point_can_have_is_refused(read, nll):
     with pytest.raises(ScanFileError, match=r"points.csv, line 3: NLL is -.*, but the likelihoods of .* none below 0"):
-        read(f"mu,NLL\n500,3\n-500,{nll}\n")
+        read(f"mu,NLL\n500,3\n-500,{nll}\n").check()
 
 
 def test_an_nll_below_zero_is_believed_where_likelihoods_may_give_it(tmp_path):
     (tmp_path / "scan.yaml").write_text(SCAN.replace("mean: 1, sigma: 1", "scaling: EXPUSER"))
     (tmp_path / "points.csv").write_text("mu,NLL\n500,-3\n")
     scan = read_scan_file(tmp_path / "scan.yaml")
-    assert read_init_csv(scan, Space(scan.variables)).nll.tolist() == [-3.0]
+    points = read_init_csv(scan, Space(scan.variables))
+    points.check()
+    assert points.nll.tolist() == [-3.0]
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,7 @@ def test_observables_give_the_nll_and_parts_may_come_in_any_order() -> None:
     assert search.good == int((np.abs(points[:, 0] - 0.5) < 0.2).sum())
 
 
+@pytest.mark.usefixtures("quick")
 def test_lode_with_a_target_that_follows_the_best_point() -> None:
     target = proposer.Target.within(0.95, 2)
     search = proposer.Lode({"x": (-3, 3), "y": (-3, 3)}, target=target, seed=1)

@@ -4,15 +4,26 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from benchmarks.search.problems import PROBLEMS
 from proposer.drive import drive
+from proposer.run.meaning import difference, meaning
 from proposer.space import Space
 from proposer.strategies.lode import strategy as lode
+from proposer.strategies.lode.acquire import Context, exploit, explore
+from proposer.strategies.lode.energy import EnergyOfObservables, ScoredObservable
+from proposer.strategies.lode.fill import fill
+from proposer.strategies.lode.observables import OfObservables
+from proposer.strategies.lode.points import Points
+from proposer.strategies.lode.sample import subset_simulation
+from proposer.strategies.lode.select import not_yet
 from proposer.strategies.lode.settings import LodeSettings
 from proposer.strategies.lode.strategy import Lode
 from proposer.target import Target
-from scanspec import Variable, read_scan_file
+from proposer.types import Floats
+from scanspec import Kind, Likelihood, ScanFileError, Variable, losses_and_nll, read_scan_file
+from tests.proposer.answered import told_of
 
 FILE = """setup: {{type: LODE{setup}}}
 variables: {{x: {{range: [0, 1]}}}}
@@ -29,12 +40,42 @@ networks: {{threshold_value: 1{networks}}}
         (", max_evaluations: 300", "", 10),
         (", max_evaluations: 100000", "", 200),
         (", max_evaluations: 300", ", points_per_iteration: 64", 64),
+        (", seconds_per_point: 0.01", "", 200),
+        (", seconds_per_point: 100", "", 20),
+        (", seconds_per_point: 3600", "", 8),
+        (", seconds_per_point: 100, max_evaluations: 300", "", 10),
+        (", seconds_per_point: 3600", ", points_per_iteration: 64", 64),
     ],
 )
-def test_the_file_says_how_few_there_are(tmp_path: Path, setup: str, networks: str, batch: int) -> None:
+def test_the_file_says_how_few_there_are_or_how_long_they_take(
+    tmp_path: Path, setup: str, networks: str, batch: int
+) -> None:
     (tmp_path / "scan.yaml").write_text(FILE.format(setup=setup, networks=networks))
     settings = LodeSettings.read(read_scan_file(tmp_path / "scan.yaml"))
     assert settings.batch == batch
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "long"])
+def test_what_a_point_takes_is_a_time(tmp_path: Path, seconds: str) -> None:
+    (tmp_path / "scan.yaml").write_text(FILE.format(setup=f", seconds_per_point: {seconds}", networks=""))
+    with pytest.raises(ScanFileError, match=r"scan.yaml, line 1: setup: seconds_per_point is .* but must be"):
+        read_scan_file(tmp_path / "scan.yaml")
+
+
+def test_a_run_keeps_its_batches_when_the_file_learns_what_a_point_takes(tmp_path: Path) -> None:
+    scans = []
+    for setup in ("", ", seconds_per_point: 3600"):
+        (tmp_path / "scan.yaml").write_text(FILE.format(setup=setup, networks=""))
+        scans.append(read_scan_file(tmp_path / "scan.yaml"))
+    said, says = (meaning(scan) for scan in scans)
+    assert difference(said, says, "") is None
+    space = Space([Variable("x", 0.0, 1.0)])
+    before, after = (Lode(space, LodeSettings.read(scan), 1, []) for scan in scans)
+    before.ask()
+    after.restore(before.checkpoint())
+    one, other = before.ask(), after.ask()
+    assert one is not None and other is not None
+    np.testing.assert_array_equal(one.u, other.u)
 
 
 @pytest.mark.parametrize("dim", [1, 3, 8, 20])
@@ -57,6 +98,54 @@ def test_a_run_goes_on_as_it_began_with_more_evaluations() -> None:
         one, other = few.ask(), more.ask()
         assert one is not None and other is not None
         np.testing.assert_array_equal(one.u, other.u)
+
+
+def wave(u: Floats) -> Floats:
+    """An observable, shape (n, 1), of which few points show little."""
+    return np.asarray(np.sin(12.0 * u[:, :1]) + np.sin(9.0 * u[:, 1:2]) * u[:, 2:3])
+
+
+def context_of(origin: str, left: float = 1.0) -> Context:
+    """What the parts of a batch look at after 80 points, of which the last 50, all bad, are of this origin."""
+    scored = EnergyOfObservables([ScoredObservable("y", Likelihood(Kind.GAUSS, 1.0, 0.05))], Target(1.0))
+    u = np.random.default_rng(5).random((300, 3))
+    nll = losses_and_nll([Likelihood(Kind.GAUSS, 1.0, 0.05)], wave(u))[1]
+    u, nll = (np.concatenate([part[nll < 1.0][:5], part[nll >= 1.0][:75]]) for part in (u, nll))
+    points = Points(np.arange(3), scored, Target(1.0))
+    points.add(told_of(u, nll, wave(u), origins=["start"] * 30 + [origin] * 50))
+    known, rng = points.known(), np.random.default_rng
+    model = OfObservables(3, scored, centred)
+    model.fit(known, rng(1))
+    particles = subset_simulation(model, 3, n=400, random=torch.Generator().manual_seed(2))
+    context = Context(
+        known, u[:0], model, snap=lambda u: u, inputs=centred, generator=lambda purpose: rng(len(purpose)), left=left
+    )
+    context.look(particles, (), 20)
+    return context
+
+
+def centred(u: Floats) -> Floats:
+    return 2.0 * u - 1.0
+
+
+def test_points_are_surer_where_those_that_a_model_took_for_good_were_not():
+    sure = []
+    for origin in ("explore", "exploit"):
+        context = context_of(origin)
+        chosen = not_yet(context.candidates, exploit(context, 20))  # all but these
+        sure.append(np.delete(context.probability, chosen).mean())
+    assert sure[1] > 1.2 * sure[0], sure
+
+
+def test_regions_are_filled_from_their_points_after_few_misses():
+    assert len(fill(context_of("exploit"), 20)) == 5  # untried: half of what both get, which is half of a batch
+    assert len(fill(context_of("explore"), 20)) == 0  # the model was not asked
+
+
+def test_exploring_is_worth_what_is_left_of_the_evaluations():
+    many, few, none = (len(explore(context_of("start", left), 200)) for left in (1.0, 0.3, 0.0))
+    assert few == pytest.approx(0.3 * many, abs=1.0)
+    assert many > 20 and none <= 2
 
 
 @pytest.mark.slow

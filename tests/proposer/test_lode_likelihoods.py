@@ -14,10 +14,10 @@ from proposer.strategies.lode.points import Points
 from proposer.strategies.lode.settings import LodeSettings
 from proposer.strategies.lode.strategy import Lode
 from proposer.target import Target
-from proposer.types import Status, Told
 from proposer.wire.messages import BadDescription, to_description
 from scanspec import Kind, Likelihood, Variable, losses_and_nll
 from scanspec.terms import Term, TermKind, work_out
+from tests.proposer.answered import told_of
 
 
 def cube(dim):
@@ -84,29 +84,22 @@ def test_losses_of_single_values_say_what_no_other_can_mend():
     assert energy.one_sided.tolist() == [True, False, True]
 
 
-def told(u, y, nll):
-    n = len(u)
-    status = np.full(n, Status.OK, dtype=np.int8)
-    batches = np.ones(n, dtype=np.int64)
-    return Told(np.arange(n), u, status, nll=nll, observables=y, origins=["start"] * n, batches=batches)
-
-
 def test_points_keep_the_losses_that_are_learned_as_an_nll():
     energy = EnergyOfObservables(SCORED, Target(3.0))
     points = Points(np.arange(2), energy, Target(3.0))
     y, nll = table(20)
-    points.add(told(np.random.default_rng(2).random((20, 2)), y, nll))
+    points.add(told_of(np.random.default_rng(2).random((20, 2)), nll, y))
     np.testing.assert_allclose(points.known().rest, losses_and_nll([NLL], y[:, 4:5])[1])
     assert points.disagreeing == 0 and points.with_observables == 20
 
 
 def scan(lode, function, batches):
-    """Asks and tells; returns how many of the points of the last batch are good."""
+    """Asks and tells, each batch before the next; returns the NLLs of the last one."""
     for _ in range(batches):
         batch = lode.ask()
         y, nll = function(batch.u)
-        lode.tell(told(batch.u, y, nll))
-    return float((nll < lode.settings.target.threshold).mean())
+        lode.tell(told_of(batch.u, nll, y))
+    return nll
 
 
 def mixture(u):
@@ -120,13 +113,13 @@ def mixture(u):
 @pytest.mark.slow
 def test_a_mixture_is_searched_and_a_checkpoint_goes_on_with_the_same_points(quick):
     lode = Lode(cube(4), LodeSettings(Target(1.5), 60), 1, SCORED)
-    share = scan(lode, mixture, 7)
+    share = (scan(lode, mixture, 7) < 1.5).mean()
     random = (mixture(np.random.default_rng(0).random((4000, 4)))[1] < 1.5).mean()
     assert share > max(0.2, 10.0 * random)
     again = Lode(cube(4), LodeSettings(Target(1.5), 60), 1, SCORED)
     known = lode._points.known()
     y, nll = mixture(known.u)
-    again.tell(told(known.u, y, nll))
+    again.tell(told_of(known.u, nll, y))
     again.restore(lode.checkpoint())
     assert (again.ask().u == lode.ask().u).all()
 
@@ -193,7 +186,7 @@ def test_a_whole_likelihood_as_one_observable_asks_for_what_the_nll_alone_asks_f
             asked.append(lode.ask().u)
             chi2 = ((asked[-1] - 0.4) ** 2).sum(axis=1, keepdims=True) * 20.0
             nll = losses_and_nll([NLL], chi2)[1]
-            lode.tell(told(asked[-1], chi2 if scored else chi2[:, :0], nll))
+            lode.tell(told_of(asked[-1], nll, chi2 if scored else chi2[:, :0]))
         batches.append(np.concatenate(asked))
     assert (batches[0] == batches[1]).all()
 
@@ -208,10 +201,7 @@ def test_a_mixture_with_a_constant_in_it_is_searched_relative_to_its_best_point(
         return y, losses_and_nll(LIKELIHOODS, y)[1]
 
     lode = Lode(cube(4), LodeSettings(Target.following(1.5), 60), 1, SCORED)
-    for _ in range(7):
-        batch = lode.ask()
-        y, nll = above(batch.u)
-        lode.tell(told(batch.u, y, nll))
+    nll = scan(lode, above, 7)
     reference = above(np.random.default_rng(0).random((20_000, 4)))[1]
     good = nll < reference.min() + 1.5
     assert good.mean() > max(0.1, 10.0 * (reference < reference.min() + 1.5).mean())

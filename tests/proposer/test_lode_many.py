@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from benchmarks.search.many import DIM, Many
 from proposer.strategies.lode.energy import EnergyOfObservables, ScoredObservable
 from proposer.strategies.lode.matern import likelihood
 from proposer.strategies.lode.observables import LEAST_POINTS, OfObservables
 from proposer.strategies.lode.points import Known, Points
+from proposer.strategies.lode.process import Processes
 from proposer.target import Target
 from proposer.types import Floats
 from scanspec import Kind, Likelihood, losses_and_nll
@@ -43,7 +45,17 @@ def test_gradients_of_the_likelihood_are_those_of_its_formula() -> None:
     r = square.clamp(min=1e-12).sqrt()
     covariance = amplitude.exp() * (1 + r + square / 3) * torch.exp(-r) + noise * torch.eye(60, dtype=torch.float64)
     formula = 0.5 * (t.T @ torch.linalg.solve(covariance, t)).sum() + 0.5 * torch.logdet(covariance)
-    expected = (formula.detach(), *torch.autograd.grad(formula, (scales, amplitude, noise)))
+    # each point predicted from the others alone
+    off = []
+    for row in range(60):
+        others = [other for other in range(60) if other != row]
+        weights = torch.linalg.solve(covariance[others][:, others], t[others, 0])
+        off.append(t[row, 0] - covariance[row, others] @ weights)
+    expected = (
+        formula.detach(),
+        *torch.autograd.grad(formula, (scales, amplitude, noise)),
+        torch.stack(off).detach(),
+    )
     scales, amplitude, noise = parameters
     found = likelihood(x, t, scales, amplitude, noise)
     assert found is not None
@@ -70,6 +82,36 @@ def test_only_outputs_that_decide_are_conditioned_on_all_points() -> None:
     surrogate.fit(points, np.random.default_rng(6))
     moved = (surrogate.to_arrays()["values/scales"] != before).any(axis=1)
     assert moved.tolist() == [False] * (OUTPUTS - 1) + [True]
+
+
+def test_length_scales_are_learned_no_further_than_the_likelihood_resolves() -> None:
+    """Outputs whose points are predicted from each other rest; so all of them where sigma is wide."""
+    rng = np.random.default_rng(2)
+    x = rng.uniform(-1.0, 1.0, (120, 3))
+    t = np.stack([np.sin(x.sum(axis=1)), np.cos(5.0 * x[:, 0] * x[:, 1])], axis=1)
+    seen: list[Floats] = []
+
+    def exact(width: float) -> Processes:
+        def within(predicted: Floats, of: Floats) -> NDArray[np.bool_]:
+            error = np.sqrt(((predicted - of) ** 2).mean(axis=0))
+            seen.append(error)
+            return np.asarray(error < width)
+
+        made = Processes(3, 2)
+        made.learn(x, t, np.random.default_rng(3), exact=within)
+        return made
+
+    first, narrow = Processes(3, 2).to_arrays()["scales"], exact(1e-9).to_arrays()["scales"]
+    assert len(seen) == 15  # of 60 steps, every fourth
+    assert (seen[-1] < 0.5 * seen[0]).all()
+    seen.clear()
+    assert np.array_equal(exact(10.0).to_arrays()["scales"], first)
+    assert len(seen) == 1
+    plain = Processes(3, 2)
+    plain.learn(x, t, np.random.default_rng(3))
+    assert np.array_equal(plain.to_arrays()["scales"], narrow)
+    half = exact(0.02).to_arrays()["scales"]  # the second output is rougher: it goes on learning
+    assert np.array_equal(half[1], narrow[1]) and not np.array_equal(half[0], narrow[0])
 
 
 def test_a_model_that_goes_on_from_a_checkpoint_knows_which_these_are() -> None:

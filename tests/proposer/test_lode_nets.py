@@ -16,6 +16,7 @@ def energy(x: np.ndarray) -> np.ndarray:
 
 @pytest.fixture
 def short(monkeypatch):
+    """Enough steps to learn something."""
     monkeypatch.setattr(lode_nets, "FIRST_STEPS", 400)
     monkeypatch.setattr(lode_nets, "STEPS", 100)
     monkeypatch.setattr(lode_nets, "AGAIN_STEPS", 400)
@@ -41,7 +42,7 @@ def test_a_sum_of_squares_is_learned(short):
     assert (good & found).sum() > 0.8 * found.sum()
 
 
-def test_one_network_is_a_row_of_all(short):
+def test_one_network_is_a_row_of_all(quick):
     x = np.random.default_rng(4).uniform(-1, 1, (100, 3))
     nets = Nets(3)
     nets.learn(x, energy(x), random(0))
@@ -52,7 +53,7 @@ def test_one_network_is_a_row_of_all(short):
     torch.testing.assert_close(nets.log_energy(z, 2), every[2:3])
 
 
-def test_training_goes_on_from_what_is_kept(short):
+def test_training_goes_on_from_what_is_kept(quick):
     x = np.random.default_rng(5).uniform(-1, 1, (100, 3))
     nets = Nets(3)
     nets.learn(x, energy(x), random(0))
@@ -62,7 +63,7 @@ def test_training_goes_on_from_what_is_kept(short):
     assert torch.equal(nets.log_energy(torch.from_numpy(x)), again.log_energy(torch.from_numpy(x)))
 
 
-def test_the_oldest_begins_again_when_points_are_many_more(short):
+def test_the_oldest_begins_again_when_points_are_many_more(quick):
     x = np.random.default_rng(7).uniform(-1, 1, (120, 3))
     nets, weights, born = Nets(3), [], []
     for seed, n in enumerate((40, 100, 101, 101, 120)):

@@ -25,3 +25,9 @@ def test_other_models_get_few_points_where_the_map_is_good_without_them():
     assert share(known_of({"exploit": 93, "solve": 20})) < 0.06
     assert share(known_of({"exploit": 5, "solve": 65})) > 0.9 * MOST
     assert share(known_of({"exploit": 40, "solve": 40})) == pytest.approx(0.5 * MOST)
+
+
+@pytest.mark.parametrize("good", [5, 40, 90])
+def test_untried_they_are_as_good_as_the_rest(good: int) -> None:
+    """When nothing hits yet, a part that nobody has tried is no reason to give up the rest of the batch."""
+    assert 0.45 * MOST < share(known_of({"exploit": good})) < 0.55 * MOST

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 from benchmarks.search.problems import PROBLEMS
+from proposer.drive import drive
 from proposer.strategies.lode.energy import EnergyOfObservables, ScoredObservable
 from proposer.strategies.lode.points import Known, Points
 from proposer.strategies.lode.settings import LodeSettings
 from proposer.strategies.lode.spread import basins, stuck
 from proposer.strategies.lode.strategy import Lode
 from proposer.target import Target
-from proposer.types import Floats, Told
+from proposer.types import Floats
 from scanspec import Kind, Likelihood
 from tests.proposer.answered import told_of
 
@@ -42,6 +43,14 @@ def test_a_search_is_stuck_where_the_lowest_energy_no_longer_falls():
     assert not stuck(known_of(u, good))
 
 
+def test_in_many_dimensions_it_takes_longer_until_a_search_counts_as_stuck():
+    u = np.random.default_rng(1).random((240, 10))
+    nll = np.append(np.linspace(100.0, 60.0, 130), np.full(110, 60.0))
+    assert stuck(known_of(u[:, :4], nll))
+    assert not stuck(known_of(u, nll))
+    assert stuck(known_of(np.concatenate([u, u[:60] / 2.0]), np.append(nll, np.full(60, 60.0))))
+
+
 def test_basins_are_the_lowest_points_among_their_neighbours_some_way_apart():
     u = np.random.default_rng(2).random((300, 2))
     of = basins(known_of(u, two_bowls(u)), 8)
@@ -66,15 +75,9 @@ def test_basins_go_on_where_losses_are_at_their_cap():
 def test_a_resonance_is_found_beside_a_wide_basin_that_is_bad():
     """Of the box 5 in 100,000 are good; without other basins a search ends in the corner of heavy masses."""
     problem = PROBLEMS["singlet2d"]
-    strategy = Lode(problem.space(), LodeSettings(Target(problem.threshold)), 0, problem.scored())
-    waiting: list[Told] = []
-    evaluations = 0
-    while strategy.good < 5 and evaluations < 1800:
-        while len(waiting) > strategy.lag:
-            strategy.tell(waiting.pop(0))
-        batch = strategy.ask()
-        assert batch is not None
-        y, nll = problem.evaluate(batch.u)
-        waiting.append(told_of(batch.u, nll, y, origins=batch.origins))
-        evaluations += len(batch)
+    strategy, evaluations = Lode(problem.space(), LodeSettings(Target(problem.threshold)), 0, problem.scored()), 0
+    for told, _ in drive(strategy, problem.backend(), problem.space()):
+        evaluations += len(told)
+        if strategy.good >= 5 or evaluations >= 1800:
+            break
     assert strategy.good >= 5

@@ -30,8 +30,9 @@ GAUSS = Likelihood(Kind.GAUSS, 0.5, 0.1)
 ALL = [ScoredObservable(f"y{n}", GAUSS) for n in range(DIM)] + [ScoredObservable("mass", Likelihood())]
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
+@pytest.fixture
+def longer(monkeypatch):
+    """Training that is short, but long enough to find a band."""
     monkeypatch.setattr(lode, "PARTICLES", 300)
     monkeypatch.setattr(lode_nets, "FIRST_STEPS", 400)
     monkeypatch.setattr(lode_nets, "STEPS", 100)
@@ -93,6 +94,7 @@ def test_without_a_band_the_energy_is_what_it_was():
     assert energy.within(e) is e and energy.least == -math.inf
 
 
+@pytest.mark.usefixtures("longer")
 @pytest.mark.parametrize("by_nll", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_band_is_found_and_filled(by_nll):
     """Of uniform points one in a hundred is in it, and half as many below."""
@@ -105,6 +107,7 @@ def test_a_band_is_found_and_filled(by_nll):
     assert np.unique(around, return_counts=True)[1].min() > 0.04 * good.sum()  # all of the eight sides
 
 
+@pytest.mark.usefixtures("longer")
 @pytest.mark.parametrize(
     ("even_in", "column", "share"),
     [
@@ -130,7 +133,7 @@ def test_a_map_is_even_in_what_is_asked_for(even_in, column, share):
     assert even.std() / even.mean() < share * plain.std() / plain.mean()
 
 
-def test_where_only_an_nll_is_known_observables_cannot_be_even():
+def test_where_only_an_nll_is_known_observables_cannot_be_even(quick):
     u, _, _ = play(LodeSettings(Target(2.0), 60, even_in=("mass",)), 250, by_nll=True)
     assert len(np.unique(u, axis=0)) == len(u) and ((u >= 0) & (u <= 1)).all()
     assert u.shape[1] == DIM and len(u) >= 250

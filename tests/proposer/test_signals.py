@@ -1,13 +1,20 @@
 """Signals that ask a command to end."""
 
 import importlib
+import os
+import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from proposer.commands.main import COMMANDS, main
 from proposer.commands.signals import Interrupted, interruptible
+from scanspec import LodescanError
+
+ROOT = Path(__file__).parents[2]
 
 SLOW = """
 import os, signal, time
@@ -32,3 +39,43 @@ def test_a_module_is_loaded_as_a_whole_before_its_command_ends(tmp_path: Path, m
         command()
     assert sys.modules.pop("slow_to_load").WHOLE
     assert time.monotonic() < begun + 10
+
+
+INTERRUPTED_WHILE_IT_LOADS = """
+import os, signal, sys
+
+class Interrupting:
+    def find_spec(name, *_):
+        if name == "scanspec":
+            os.kill(os.getpid(), signal.SIGINT)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs this test may ignore it
+sys.meta_path.insert(0, Interrupting)
+sys.argv[1:] = ["check", "scan.yaml"]
+from SIDE.__main__ import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("side", ["proposer", "evaluator"])
+def test_a_command_that_is_interrupted_while_it_loads_says_nothing(side: str) -> None:
+    program = [sys.executable, "-c", INTERRUPTED_WHILE_IT_LOADS.replace("SIDE", side)]
+    ended = subprocess.run(program, capture_output=True, timeout=60, check=False, cwd=ROOT)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGINT, b"", b"")
+
+
+def test_an_interrupt_while_an_error_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Told(LodescanError):
+        def tell(self) -> str:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(20)
+            return ""
+
+    def fails(_: object) -> int:
+        raise Told("no")
+
+    monkeypatch.setitem(COMMANDS, "status", fails)
+    assert main(["status", "run"]) == 128 + signal.SIGINT
+    assert capsys.readouterr().err == "lodescan: interrupted; the same command goes on where this stopped\n"

@@ -1,5 +1,6 @@
 """What every strategy must do; a new one is added by one line of CASES."""
 
+import functools
 import itertools
 import os
 import re
@@ -18,7 +19,7 @@ from proposer.run.dataset import Dataset, Outcome
 from proposer.space import Space
 from proposer.strategies.base import Settings, Strategy
 from proposer.strategies.choice import TYPES, make_strategy
-from proposer.strategies.cmaes import Cmaes, CmaesSettings
+from proposer.strategies.cmaes import CmaesSettings
 from proposer.strategies.cmaes_nd import CmaesNdSettings
 from proposer.strategies.draws import DrawSettings
 from proposer.strategies.grid import GridSettings
@@ -30,7 +31,6 @@ from proposer.target import Target
 from proposer.types import Batch, CheckpointError, Status, Told
 from scanspec.variables import PriorKind, Variable
 from tests.proposer.datasets import open_dataset, with_nll
-from tests.proposer.scripted import scripted
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -65,6 +65,7 @@ class Case:
 
 
 ROOT = Path(__file__).parents[2]
+MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 PARTS_OF_LODE = (acquire, basins, collect, descend, fill, lower, probe, solve, spread)
 
 CASES = {
@@ -92,8 +93,7 @@ every = pytest.mark.parametrize("name", CASES)
 @pytest.fixture
 def tmp_path() -> Iterator[Path]:
     """In memory where that goes: these tests make many small datasets, and a disk is what takes their time."""
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
         yield Path(folder)
 
 
@@ -169,6 +169,14 @@ def play(folder, name: str, batches: int = BATCHES, space: Space = SPACE, seed: 
     return run
 
 
+@functools.cache
+def straight(name: str, space: Space = SPACE) -> tuple[Play, list[Told]]:
+    """A scan without a break that several tests compare with, and the batches that its strategy was told."""
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
+        run = play(folder, name, space=space)
+        return run, [run_told(folder, number) for number in range(1, run.told + 1)]
+
+
 def physical(run: Play) -> np.ndarray:
     return np.concatenate([run.space.to_physical(batch.u) for batch in run.batches])
 
@@ -186,8 +194,8 @@ def test_every_type_is_tested():
 
 @every
 @pytest.mark.parametrize("space", [SPACE, KINDS], ids=["priors", "kinds"])
-def test_points_are_in_the_space_and_none_comes_twice(tmp_path, name, space):
-    run = play(tmp_path, name, space=space)
+def test_points_are_in_the_space_and_none_comes_twice(name, space):
+    run, told = straight(name, space)
     assert len(run.batches) == BATCHES
     u, x = np.concatenate([batch.u for batch in run.batches]), physical(run)
     assert ((u >= 0) & (u <= 1)).all()
@@ -195,13 +203,11 @@ def test_points_are_in_the_space_and_none_comes_twice(tmp_path, name, space):
     assert space.inside(x).all()
     assert np.array_equal(u, space.snap(u))
     assert len(np.unique(row_keys(x))) == len(x)
-    assert run.strategy.good == sum(
-        int((told.nll < 1.0).sum()) for told in (run_told(tmp_path, n) for n in range(1, run.told + 1))
-    )
+    assert run.strategy.good == sum(int((batch.nll < 1.0).sum()) for batch in told)
 
 
-def test_the_table_of_origins_has_those_that_are_set_and_no_others(tmp_path):
-    played = {word for name in CASES for batch in play(tmp_path / name, name).batches for word in batch.origins}
+def test_the_table_of_origins_has_those_that_are_set_and_no_others():
+    played = {word for name in CASES for batch in straight(name)[0].batches for word in batch.origins}
     parts = {part.origin for room in PARTS_OF_LODE for part in vars(room).values() if isinstance(part, acquire.Part)}
     assert played | parts | {"init"} == set(ORIGINS)  # "init": the rows of a table
     document = (ROOT / "docs" / "runs.md").read_text()
@@ -233,7 +239,7 @@ def test_priors_are_respected(tmp_path, name):
 
 @every
 def test_the_same_seed_gives_the_same_points_whatever_the_global_state_and_another_one_others(tmp_path, name):
-    first = play(tmp_path / "first", name).batches
+    first = straight(name)[0].batches
     np.random.seed(12345)  # noqa: NPY002
     torch.manual_seed(12345)
     assert same(first, play(tmp_path / "again", name).batches)
@@ -253,7 +259,7 @@ def test_the_same_seed_gives_the_same_points_whatever_the_global_state_and_anoth
 )
 def test_a_scan_interrupted_at_every_batch_is_the_uninterrupted_one(tmp_path, name, space):
     """Each batch comes from a new object, which knows the dataset and the newest checkpoint only."""
-    expected = play(tmp_path / "whole", name, space=space).batches
+    expected = straight(name, space)[0].batches
     made: list[Batch] = []
     for _ in range(BATCHES):
         with open_dataset(tmp_path / "cut", space.dim, 1) as dataset:
@@ -360,40 +366,3 @@ def test_sobol_fills_more_evenly_than_random(tmp_path):
         counts[name] = len(np.unique((u * 16).astype(int), axis=0))
     assert counts["SOBOL"] == 256
     assert counts["RANDOM"] < 200
-
-
-def told_of(batch: Batch, number: int, values: np.ndarray) -> Told:
-    n = len(batch)
-    ok = np.full(n, Status.OK, np.int8)
-    return Told(
-        np.arange(1, n + 1),
-        batch.u,
-        status=ok,
-        nll=values,
-        observables=values[:, None],
-        origins=batch.origins,
-        batches=np.full(n, number),
-    )
-
-
-def test_cmaes_finds_a_minimum_that_random_points_do_not():
-    strategy = Cmaes(
-        Space([Variable(f"x{n}", 0.0, 1.0) for n in range(6)]), CmaesSettings(population_size=12, target=Target(1.0)), 3
-    )
-    starts = list[bool]()
-
-    def bowl(u):
-        starts.append(strategy._generation == 0 or strategy._search.countiter == 0)
-        return [Status.OK] * len(u), ((u - 0.7) ** 2).sum(axis=1) / 0.02**2, np.empty((len(u), 0))
-
-    best = min(step.told.nll.min() for step in scripted(strategy, strategy.space, bowl, 160))
-    assert best < 0.01
-    assert strategy.good > 100
-    assert sum(starts) > 1  # it started again when it had contracted
-
-
-def test_cmaes_starts_from_the_best_known_point():
-    u = SPACE.snap(np.random.default_rng(0).random((50, 4)))
-    strategy, values = make("CMAES"), nll(u)
-    strategy.tell(told_of(Batch(u, ["init"] * 50, 0), 1, values))
-    assert np.abs(strategy.ask().u.mean(axis=0) - u[np.argmin(values)]).max() < 0.3

@@ -33,6 +33,10 @@ LEAST_EXPLORE, MOST_EXPLORE = 0.01, 0.6
 """Share of a batch for points that may be good."""
 NEAR = 2
 """Levels next to the good region whose points compete with those inside."""
+ENOUGH, NEWEST = 0.5, 50
+"""Where fewer of the newest exploiting points were good, the next ones are surer and less far apart: the power of the
+distance falls in proportion. Far from all good points is first of all where a poor model is wrong: of what it took for
+good a third was, and of the farthest of these a tenth."""
 MOST_OUTSIDE = 800
 """Candidates of the other levels."""
 
@@ -58,7 +62,8 @@ class Context:
     """What the parts look at: what is known and out, the model, candidates and their probability of being good.
 
     `u` of any kind: shape (k, d), in the unit cube, as the space has them (`snap`). `inputs`: what distances are
-    measured in, which go round where a variable does. `generator`: random numbers by purpose.
+    measured in, which go round where a variable does. `generator`: random numbers by purpose. `left`: the share of the
+    evaluations that are still to come, 1 where nobody says how many there will be.
     """
 
     def __init__(
@@ -70,9 +75,10 @@ class Context:
         snap: Callable[[Floats], Floats],
         inputs: Callable[[Floats], Floats],
         generator: Callable[[str], np.random.Generator],
+        left: float = 1.0,
     ) -> None:
         self.known, self.pending, self.surrogate = known, pending, surrogate
-        self.snap, self.generator = snap, generator
+        self.snap, self.generator, self.left = snap, generator, left
         self.inputs = inputs
         self.dim = known.u.shape[1]
         self.busy = np.concatenate([known.u, pending])
@@ -135,13 +141,14 @@ def choose(
 def explore(context: Context, n: int) -> Floats:
     """Points that may be good, by the good volume that is expected there and the distance from all others.
 
-    Their share of the n points is that of the good volume that is still missing, less where earlier ones missed.
+    Their share of the n points is that of the good volume that is still missing, less where earlier ones missed, and
+    less towards the end: what they find is worth the evaluations that are left to fill it.
     """
     inside = context.volume * context.probability[: len(context.inside)].mean()
     missing = float((context.volumes * context.probability_outside).sum())
     success = hits(context.known, "explore") / hits(context.known, "exploit")
     share = missing / (missing + inside + 1e-300) * success**context.surrogate.patience
-    share = min(max(share, LEAST_EXPLORE), MOST_EXPLORE)
+    share = max(context.left * min(share, MOST_EXPLORE), LEAST_EXPLORE)
     rest = Candidates(context.positions(context.outside), context.probability_outside)
     rows = uncertain(rest, context.volumes, context.positions(context.busy), round(share * n), context.random)
     return context.outside[rows]
@@ -150,7 +157,8 @@ def explore(context: Context, n: int) -> Floats:
 def exploit(context: Context, n: int) -> Floats:
     """Points that the model takes for good, spread evenly beside what is good already."""
     best = Candidates(context.positions(context.candidates), context.probability)
-    return context.candidates[even(best, context.taken(), n, daring(context.dim))]
+    sure = min(1.0, hits(context.known, "exploit", NEWEST) / ENOUGH)
+    return context.candidates[even(best, context.taken(), n, sure * daring(context.dim))]
 
 
 EXPLORE, EXPLOIT = Part("explore", explore), Part("exploit", exploit)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from proposer.strategies.lode.acquire import Context
     from proposer.strategies.lode.points import Known
 
-SHARE = 0.4
-"""Of a batch."""
+SHARE = 0.8
+"""Of a batch. With 0.4 the hundredth good point of multi10d came after about 880 evaluations instead of 700."""
 CENTRES, APART = 3, 0.12
 """Points that are stepped from, and how far apart they are, in diagonals of the cube. With six a thousand good points
 of multi10d came 17 to 21 % later; without any steps 63 %, on one seed."""
@@ -30,7 +30,7 @@ TRIES, SPACING = 200, 0.1
 
 
 def downhill(context: Context, n: int) -> Floats:
-    """A part: 40 % of a batch."""
+    """A part: most of a batch."""
     n = min(n, round(SHARE * context.n))
     return context.snap(descend(context.surrogate.members, context.known, n, context.generator("descend")))
 

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from proposer.strategies.lode.acquire import Context
 
 BY_MODEL = ("exploit", "solve")
-POOR, LAST = 0.25, 100
-"""The model does not see a region where less than this share of the last so many points that it took for good were."""
+POOR, LAST, LEAST = 0.25, 100, 20
+"""The model does not see a region where less than this share of the LAST points that it took for good were, of at least
+LEAST."""
 MOST = 0.5
 """Share of a batch: the model goes on being asked, and other regions are looked for."""
 CERTAINTY, DARING = 6.0, 2.0
@@ -33,9 +34,9 @@ def fill(context: Context, n: int) -> Floats:
     the model, and none where it predicts well."""
     known = context.known
     of_model = hits(known, BY_MODEL, LAST)
-    if np.isin(known.origins, BY_MODEL).sum() < LAST or of_model > POOR or not known.good.any():
+    if np.isin(known.origins, BY_MODEL).sum() < LEAST or of_model > POOR or not known.good.any():
         return np.empty((0, context.dim))
-    of_neighbours = hits(known, "fill", LAST)
+    of_neighbours = hits(known, "fill", LAST, of_model)  # untried, they are as good as the model
     n = min(n, round(MOST * context.n * of_neighbours / (of_neighbours + of_model)))
     axes = shape(known.u[known.good])
     stretched = replace(known, u=known.u @ np.linalg.inv(axes))

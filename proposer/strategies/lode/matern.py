@@ -41,10 +41,12 @@ def rows_of(points: int) -> int:
 
 def likelihood(x: Tensor, t: Tensor, log_scales: Tensor, amplitude: Tensor, noise: Tensor) -> tuple[Tensor, ...] | None:
     """-ln of the marginal likelihood of one output, without its constant, and its gradients by the logarithms of the
-    length scales (d,) and of the amplitude, and by the noise; None where the covariance is not positive definite.
+    length scales (d,) and of the amplitude, and by the noise; last, how far the prediction of each point from the
+    others is off, shape (n,). None where the covariance is not positive definite.
 
     `x`: shape (n, d). `t`: shape (n, 1). Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006,
-    equations 5.8 and 5.9. The sum over pairs W_ij (x_i - x_j)^2 is 2 (sum_i w_i x_i^2 - x^T W x) with the row sums w.
+    equations 5.8, 5.9 and 5.12. The sum over pairs W_ij (x_i - x_j)^2 is 2 (sum_i w_i x_i^2 - x^T W x) with the row
+    sums w.
     """
     square = left(x, log_scales[None])[0] @ right(x, log_scales[None])[0]
     kernel, r, exponential = _parts(square)
@@ -55,12 +57,14 @@ def likelihood(x: Tensor, t: Tensor, log_scales: Tensor, amplitude: Tensor, nois
         return None
     weights = torch.cholesky_solve(t, root)
     loss = 0.5 * (t * weights).sum() + torch.diagonal(root).log().sum()
-    by_covariance = torch.cholesky_inverse(root).sub_(weights @ weights.T).mul_(0.5)
+    inverse = torch.cholesky_inverse(root)
+    off = weights[:, 0] / torch.diagonal(inverse)
+    by_covariance = inverse.sub_(weights @ weights.T).mul_(0.5)
     by_noise = torch.diagonal(by_covariance).sum()
     by_amplitude = (by_covariance * covariance).sum() - noise * by_noise
     pairs = r.add_(1.0).mul_(exponential).mul_(by_covariance).mul_(amplitude.exp())
     distances = 2.0 * ((pairs.sum(dim=1)[:, None] * x.square()).sum(dim=0) - ((pairs @ x) * x).sum(dim=0))
-    return loss, distances * (-2.0 * log_scales).exp() * (5.0 / 3.0), by_amplitude, by_noise
+    return loss, distances * (-2.0 * log_scales).exp() * (5.0 / 3.0), by_amplitude, by_noise, off
 
 
 def _parts(square: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -95,7 +95,7 @@ def probe(context: Context, n: int) -> Floats:
     energy = np.concatenate([known.energy, context.surrogate(torch.from_numpy(context.pending)).numpy()])
     energy[~np.isfinite(energy)] = FAR
     starts = np.concatenate([rng.random((RANDOM, context.dim)), context.outside])
-    most = min(n, max(1, round(MOST * context.n)))
+    most = min(n, max(1, round(context.left * MOST * context.n)))
     return probes(context.surrogate, starts, u_known=context.busy, e_known=energy, most=most, rng=rng)
 
 

@@ -20,13 +20,15 @@ from proposer.strategies.lode.matern import fall, left, likelihood, right, rows_
 from proposer.types import Floats
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
 LEARN_FROM = 250
 """Points that the length scales are learned from: the cost grows with the cube of it."""
 FIRST_STEPS, LATER_STEPS, STEP = 60, 12, 0.1
+CHECKED = 4
+"""Steps after which outputs are looked at that are predicted well enough."""
 MUCH_NOISE, NOISY_STEPS, SURELY = 0.3, 16, 25.0
 """Noise is taken for structure of a short range. So a descent from this variance is tried once, and taken where its log
 likelihood is so much better."""
@@ -46,12 +48,21 @@ class Processes:
         self._amplitude = torch.zeros(outputs, dtype=torch.float64)
         self._noise = torch.full((outputs,), math.log(1e-3), dtype=torch.float64)
 
-    def learn(self, x: Floats, t: Floats, rng: np.random.Generator, *, which: NDArray[np.bool_] | None = None) -> None:
+    def learn(
+        self,
+        x: Floats,
+        t: Floats,
+        rng: np.random.Generator,
+        *,
+        which: NDArray[np.bool_] | None = None,
+        exact: Callable[[Floats, Floats], NDArray[np.bool_]] | None = None,
+    ) -> None:
         """Maximises the marginal likelihood of at most 250 points, from where the last call left off.
 
         `x`: shape (n, d) in [-1, 1]. `t`: shape (n, m), each column of about unit variance. `which`: outputs, shape
-        (m,), that are learned; None: all. A weak prior on the logarithms of the length scales keeps those that the data
-        say nothing about where they are.
+        (m,), that are learned; None: all. `exact`: says which outputs, shape (m,), are predicted well enough, of
+        predictions and targets, shape (k, m) each; these are learned no further. A weak prior on the logarithms of the
+        length scales keeps those that the data say nothing about where they are.
         """
         rows = rng.choice(len(x), size=min(len(x), LEARN_FROM), replace=False)
         # half of them lie next to the other half, because short distances show how rough the function is
@@ -62,8 +73,17 @@ class Processes:
         if not len(of):
             return
         xs, ts = torch.from_numpy(x[rows]), torch.from_numpy(t[rows]).T[of][..., None]
+
+        def rest(off: Tensor) -> Tensor:
+            """Which of these outputs rest, of how far the prediction of each point from the others is off (m, n)."""
+            if exact is None:
+                return torch.zeros(len(of), dtype=torch.bool)
+            predicted = t[rows].copy()
+            predicted[:, of.numpy()] -= off.T.numpy()
+            return torch.from_numpy(exact(predicted, t[rows]))[of]
+
         start = (self._scales[of], self._amplitude[of], self._noise[of])
-        found, loss = _descend(xs, ts, start, LATER_STEPS if self.learned else FIRST_STEPS)
+        found, loss = _descend(xs, ts, start, LATER_STEPS if self.learned else FIRST_STEPS, rest)
         if len(x) >= LEARN_FROM and not self._asked_for_noise:  # a few points with much structure look like noise
             self._asked_for_noise = True
             first = Processes(self.dim, len(of))
@@ -163,21 +183,33 @@ class Processes:
         return made
 
 
-def _descend(xs: Tensor, ts: Tensor, start: tuple[Tensor, ...], steps: int) -> tuple[list[Tensor], Tensor]:
-    """Scales, amplitudes and noises after `steps` from `start`, and the last loss of each output, shape (m,)."""
+def _descend(
+    xs: Tensor, ts: Tensor, start: tuple[Tensor, ...], steps: int, rest: Callable[[Tensor], Tensor] | None = None
+) -> tuple[list[Tensor], Tensor]:
+    """Scales, amplitudes and noises after `steps` from `start`, and the last loss of each output, shape (m,). `rest`:
+    says which outputs rest, shape (m,), of how far the prediction of each point from the others is off, shape (m, n).
+    """
     parameters = scales, amplitude, noise = [part.clone() for part in start]
     optimiser = Adam(parameters)
     losses = torch.full((len(ts),), math.inf, dtype=torch.float64)
-    for _ in range(steps):
+    gradient = [torch.zeros_like(part) for part in parameters]
+    off = torch.full(ts.shape[:2], math.inf, dtype=torch.float64)
+    active = torch.ones(len(ts), dtype=torch.bool)
+    for step in range(steps):
         spread = noise.clamp(min=_LEAST_LOG_NOISE).exp() + LEAST_NOISE
-        found = []
-        for output in zip(ts, scales, amplitude, spread, strict=True):
-            one = likelihood(xs, *output)
+        for j in torch.nonzero(active)[:, 0].tolist():
+            one = likelihood(xs, ts[j], scales[j], amplitude[j], spread[j])
             if one is None:
                 return parameters, losses
-            found.append(one)
-        losses, *gradient = (torch.stack(parts) for parts in zip(*found, strict=True))
-        gradient[2] = gradient[2] * noise.exp() * (noise >= _LEAST_LOG_NOISE)
+            losses[j], gradient[0][j], gradient[1][j], gradient[2][j], off[j] = one
+        if rest is not None and step % CHECKED == 0:
+            active &= ~rest(off)
+            if not bool(active.any()):
+                break
+        by = [gradient[0], gradient[1], gradient[2] * noise.exp() * (noise >= _LEAST_LOG_NOISE)]
         prior = [0.1 * (scales - 0.7) / scales.numel(), 0.02 * amplitude / len(ts), torch.zeros_like(noise)]
-        optimiser.step([part / len(xs) + of for part, of in zip(gradient, prior, strict=True)], STEP)
+        before = [part.clone() for part in parameters]
+        optimiser.step([part / len(xs) + of for part, of in zip(by, prior, strict=True)], STEP)
+        for part, was in zip(parameters, before, strict=True):
+            part[~active] = was[~active]
     return parameters, losses

@@ -95,10 +95,10 @@ def not_yet(u: Floats, busy: Floats) -> NDArray[np.int64]:
     return np.sort(first[first >= len(busy)]) - len(busy)
 
 
-def hits(known: Known, origins: str | Sequence[str], last: int = 300) -> float:
-    """The share of good ones among the last points of an origin, or of several; 1 / 2 while there are none."""
+def hits(known: Known, origins: str | Sequence[str], last: int = 300, untried: float = 0.5) -> float:
+    """The share of good ones among the last points of an origin, or of several; `untried` while there are none."""
     of = np.flatnonzero(np.isin(known.origins, origins))[-last:]
-    return (float(known.good[of].sum()) + 1.0) / (len(of) + 2.0)
+    return (float(known.good[of].sum()) + 2.0 * untried) / (len(of) + 2.0)
 
 
 def probability_of_an_answer(known: Known, u: Floats) -> Floats:

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from scanspec import ScanFile
 
 
-BATCH, LEAST_BATCH, BATCHES = 200, 8, 30
-"""The largest batch, and of few evaluations one of BATCHES parts of them, but at least LEAST_BATCH."""
+BATCH, LEAST_BATCH, BATCHES, SECONDS = 200, 8, 30, 2000.0
+"""The largest batch; of few evaluations one of BATCHES parts of them, and where points take long so many as one worker
+has done after SECONDS (with 50 workers that is still 20 times what a choice takes), but at least LEAST_BATCH."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class LodeSettings:
     evaluations: float = math.inf
     """The most that there will be; infinite where the scan file says how large a batch is. A run goes on as it began,
     also with more of them."""
+    seconds: float = 0.0
+    """What a point takes, by the scan file; 0 where it says nothing, or how large a batch is."""
 
     @classmethod
     def read(cls, scan: ScanFile) -> Self:
@@ -48,8 +51,11 @@ class LodeSettings:
                 raise scan.setup.error(
                     f"even_in: {name!r} is not a variable or observable{closest(name, names)}", "even_in"
                 )
-        limited = "max_evaluations" in scan.setup and "points_per_iteration" not in section
-        evaluations = float(scan.setup.integer("max_evaluations", low=1)) if limited else math.inf
+        evaluations, seconds = math.inf, 0.0
+        if "points_per_iteration" not in section:
+            if "max_evaluations" in scan.setup:
+                evaluations = float(scan.setup.integer("max_evaluations", low=1))
+            seconds = scan.setup.number_in("seconds_per_point", 0.0, 0.0, math.inf)
         if even_in and goal == "collect":
             raise scan.setup.error("even_in says what a map is even in; goal is collect, which draws none", "even_in")
         return cls(
@@ -57,10 +63,12 @@ class LodeSettings:
             section.integer("points_per_iteration", BATCH, low=1),
             goal == "collect",
             tuple(even_in),
-            evaluations,
+            evaluations=evaluations,
+            seconds=seconds,
         )
 
     @property
     def batch(self) -> int:
-        """The largest batch: with few evaluations, each should use what the others showed."""
-        return int(min(self.points_per_iteration, max(LEAST_BATCH, self.evaluations / BATCHES)))
+        """The largest batch: where evaluations are few or dear, each should use what the others showed."""
+        of_cost = SECONDS / self.seconds if self.seconds else math.inf
+        return int(min(self.points_per_iteration, max(LEAST_BATCH, min(self.evaluations / BATCHES, of_cost))))

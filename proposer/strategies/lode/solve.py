@@ -26,9 +26,10 @@ PARTICLES = 400
 
 
 def share(known: Known) -> float:
-    """The share of a batch that the other models deserve."""
-    of_rest, of_these = hits(known, OTHERS, LAST), hits(known, "solve", LAST)
-    of_map, newest = (hits(known, origin, NEWEST) ** SHARP for origin in ("exploit", "solve"))
+    """The share of a batch that the other models deserve; untried, they are taken to be as good as the rest."""
+    every = hits(known, (*OTHERS, "solve"), LAST)
+    of_rest, of_these = (hits(known, origin, LAST, every) for origin in (OTHERS, "solve"))
+    of_map, newest = (hits(known, origin, NEWEST, every) ** SHARP for origin in ("exploit", "solve"))
     return float(MOST * min(of_these / (of_these + of_rest), newest / (newest + of_map)))
 
 

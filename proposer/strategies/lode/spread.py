@@ -26,16 +26,16 @@ SHARE, BASINS_SHARE = 0.4, 0.4
 BASINS, TINY, AROUND = 8, 0.004, 2
 """Basins at a time; a basin is known where the neighbours of its lowest point are so near, in diagonals of the cube;
 neighbours, in dimensions, that a lowest point is the lowest of."""
-PATIENCE, FALL = 60, 0.9
-"""It is stuck when the last so many answers, or the last quarter of them if these are more, did not lower the energy to
-this share of what it was before."""
+PATIENCE, PATIENCE_BY_DIMENSION, FALL = 60, 15, 0.9
+"""It is stuck when the last so many answers, so many for each dimension, or the last quarter of them, whichever are the
+most, did not lower the energy to this share of what it was before."""
 
 
 def stuck(known: Known) -> bool:
     """Whether nothing new is good and the lowest energy has stopped falling."""
     has_energy = np.isfinite(known.energy)
     energy, good = known.energy[has_energy], known.good[has_energy]
-    last = max(PATIENCE, len(energy) // 4)
+    last = max(PATIENCE, PATIENCE_BY_DIMENSION * known.u.shape[1], len(energy) // 4)
     if len(energy) <= last or good[-last:].any():
         return False
     return bool(energy[-last:].min() > FALL * energy[:-last].min())

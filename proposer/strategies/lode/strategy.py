@@ -34,7 +34,7 @@ from proposer.strategies.lode.points import Known, Points
 from proposer.strategies.lode.probe import PROBE
 from proposer.strategies.lode.sample import Particles, subset_simulation
 from proposer.strategies.lode.select import probability_of_an_answer
-from proposer.strategies.lode.settings import LodeSettings
+from proposer.strategies.lode.settings import LEAST_BATCH, LodeSettings
 from proposer.strategies.lode.solve import SOLVE
 from proposer.strategies.lode.spread import OTHER_BASINS, SPREAD, stuck
 from proposer.strategies.lode.surrogate import Surrogate, grouped
@@ -51,6 +51,8 @@ Inputs = Callable[[Floats], Floats]
 PARTICLES = 800
 FEW, SLOWLY = 5, 12
 """While fewer are good a batch is a smaller part of what is known: more of them find good points sooner."""
+COLLECTED = 30
+"""While fewer are collected, a batch is small: each step downhill then uses what the one before it found."""
 START = 4
 """Of few evaluations the start is one of so many parts at most."""
 
@@ -202,8 +204,7 @@ class Lode:
         start = time.monotonic()
         surrogate = self._fit(known)  # 2
         self.training_seconds += time.monotonic() - start
-        grown = max(first // 2, answered // (4 if known.good.sum() >= FEW else SLOWLY))
-        n = max(min(self._batch_size, grown), least)
+        n = max(min(self._batch_size, self._grown(known)), least)
         if not surrogate.fitted:
             return self._start(n)
         random = torch.Generator().manual_seed(int(self._generator("sample").integers(2**63)))
@@ -212,6 +213,13 @@ class Lode:
         kept = self._generator("keep").permutation(len(particles.inside))[:PARTICLES]
         self._particles = particles.inside.numpy()[kept] if particles.level == 1.0 else np.empty((0, self._dim))
         return self._choose(known, surrogate, particles, n)  # 4
+
+    def _grown(self, known: Known) -> int:
+        """How many points a batch may have, by what is known."""
+        answered, good = int(known.answered.sum()), int(known.good.sum())
+        if self.settings.collect and good < COLLECTED:
+            return max(LEAST_BATCH, self._dim, answered // SLOWLY)
+        return max(self._first // 2, answered // (4 if good >= FEW else SLOWLY))
 
     def _generator(self, purpose: str) -> np.random.Generator:
         return generator(self.seed, self._asks, purpose)
@@ -248,13 +256,15 @@ class Lode:
 
     def _choose(self, known: Known, surrogate: Surrogate, particles: Particles, n: int) -> Batch:
         acquisition = self._acquisition(known, surrogate)
+        pending = self._pending(known)
         context = Context(
             known,
-            self._pending(known),
+            pending,
             surrogate,
             snap=self._snap,
             inputs=self._inputs,
             generator=self._generator,
+            left=max(0.0, 1.0 - (len(known.u) + len(pending)) / self.settings.evaluations),
         )
         context.look(particles, acquisition.sources, n)
         u, origins = choose(acquisition, context, n, lambda n, others: self._uniform(context, n, others))

@@ -1,0 +1,281 @@
+"""The commands of the proposer.
+
+torch is imported by the scan alone, so that the others answer at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import errno
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from proposer.commands.arguments import Visible
+from proposer.commands.parser import make_parser
+from proposer.commands.security import read_security
+from proposer.commands.signals import Interrupted, interruptible
+from proposer.show.voice import Voice, speaking, tell
+from scanspec import DEFAULT_ADDRESS, LodescanError, UsageError
+from scanspec.events import TEXT, in_json
+from scanspec.events import say as log_or_print
+from scanspec.logs import logging_to_stderr
+
+if TYPE_CHECKING:
+    from proposer.scanning import ScanOptions
+
+BAD_INPUT, NO_ROOM = 2, 74
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command; returns its exit code: 0 done, 2 bad input, 3 no evaluator, 4 every point failed, 5 no point
+    was good, 74 no room on the disk, 128 + n on signal n.
+    """
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # lodescan has its own messages for what gRPC would log
+    options = make_parser().parse_args(arguments)
+    how = Voice.JSON if getattr(options, "json", False) else Voice.QUIET if getattr(options, "quiet", False) else None
+    log = logging_to_stderr(getattr(options, "log_format", TEXT))
+    with interruptible(), log, speaking(how or Voice.PEOPLE):
+        try:
+            return _run(options)
+        except Interrupted as interrupted:
+            _complain("interrupted; the same command goes on where this stopped")
+            return 128 + interrupted.number
+
+
+def _run(options: argparse.Namespace) -> int:
+    try:
+        code = COMMANDS[options.chosen](options)
+    except LodescanError as error:
+        words = {"text": error.message, "next_step": error.next_step, "code": error.exit_code}
+        tell("error", words, logging.ERROR)
+        if not in_json():
+            _complain(error.tell())
+        return error.exit_code
+    except ModuleNotFoundError as error:  # both sides install each other's commands
+        _complain(
+            f"{error.name} is missing: run it in the proposer's environment, .envs/proposer/bin/lodescan "
+            "(pip install '.[proposer]' in the clone makes another)"
+        )
+        return BAD_INPUT
+    except BrokenPipeError:  # the reader of our output, such as head, has gone
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(nowhere, stream.fileno())
+        return 128 + signal.SIGPIPE
+    except OSError as error:  # a folder that went away, a disk that is full: what was committed is kept
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        _complain(
+            f"{error.filename or 'its own output'}: {error.strerror or error}; "
+            + ("make room on the disk" if full else "see whether it is there, and whose it is")
+            + ", then give the same command again: what was committed is kept"
+        )
+        return NO_ROOM if full else BAD_INPUT
+    return code
+
+
+def _complain(text: str) -> None:
+    log_or_print("lodescan", text, logging.ERROR)
+
+
+def _scan(options: argparse.Namespace) -> int:
+    from proposer.commands.scan import scan
+    from proposer.commands.watching import Wanted
+
+    return scan(
+        options.file,
+        options.evaluator or [DEFAULT_ADDRESS],
+        _scan_options(options),
+        security=read_security(options),
+        race=options.race,
+        wanted=Wanted.of(options),
+    )
+
+
+def _both(options: argparse.Namespace) -> int:
+    from proposer.commands.run import run
+    from proposer.commands.watching import Wanted
+
+    return run(options.file, options.workers, _scan_options(options), Wanted.of(options))
+
+
+def _scan_options(options: argparse.Namespace) -> ScanOptions:
+    from proposer.scanning import ScanOptions
+
+    return ScanOptions(
+        folder=options.folder,
+        seed=options.seed,
+        wait=options.wait,
+        eager=options.eager,
+        same_physics=options.same_physics,
+        report=not options.no_report,
+    )
+
+
+def _check(options: argparse.Namespace) -> int:
+    from proposer.commands.check import check
+
+    with contextlib.redirect_stdout(Visible(sys.stdout)):
+        return check(options.file, options.evaluator or [], security=read_security(options), as_json=options.json)
+
+
+def _status(options: argparse.Namespace) -> int:
+    from proposer.commands.status import status
+
+    with contextlib.redirect_stdout(Visible(sys.stdout)):
+        return status(options.folder, as_json=options.json)
+
+
+def _watch(options: argparse.Namespace) -> int:
+    from proposer.commands.watch import watch
+
+    return watch(options.folder)
+
+
+def _point(options: argparse.Namespace) -> int:
+    from proposer.commands.point import point
+
+    with contextlib.redirect_stdout(Visible(sys.stdout)):
+        return point(options.folder, options.number, as_json=options.json)
+
+
+def _retry(options: argparse.Namespace) -> int:
+    from proposer.commands.retry import Retry, retry
+    from proposer.types import Status
+
+    statuses = [Status[name] for name in options.statuses or ("FAILED", "TIMED_OUT")]
+    how = Retry(
+        statuses=statuses,
+        places=options.evaluator or [DEFAULT_ADDRESS],
+        security=read_security(options),
+        wait=options.wait,
+        same_physics=options.same_physics,
+    )
+    return retry(options.folder, how)
+
+
+def _rescore(options: argparse.Namespace) -> int:
+    from proposer.commands.rescore import rescore
+
+    return rescore(options.folder, options.file, options.into)
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from proposer.commands.compare import compare
+
+    with contextlib.redirect_stdout(Visible(sys.stdout)):
+        return compare(options.folders, as_json=options.json)
+
+
+def _merge(options: argparse.Namespace) -> int:
+    from proposer.commands.merge import merge
+
+    return merge(options.into, options.folders)
+
+
+def _export(options: argparse.Namespace) -> int:
+    if options.kind == "slha":
+        from proposer.commands.spectra import Makers, export_spectra
+
+        makers = Makers(places=options.evaluator, security=read_security(options), wait=options.wait)
+        return export_spectra(options.folder, makers)
+    from proposer.commands.export import export
+
+    return export(options.folder, options.kind)
+
+
+def _plot(options: argparse.Namespace) -> int:
+    from proposer.show.plots import View, plot
+
+    if options.x is not None and options.y is None:
+        raise UsageError("one column makes no picture", next_step="name two columns to draw, or none")
+    names = [column for column in (options.x, options.y) if column is not None]
+    view = View(options.zoom is not None, options.xlog, options.ylog, options.colour)
+    if options.profile:
+        from proposer.commands.profile import draw_profile
+
+        if not names:
+            raise UsageError("a profile needs two columns", next_step="name a variable for x and one for y")
+        return draw_profile(options.folder, names, options.levels, options.file, view)
+    return plot(options.folder, names, options.file, view)
+
+
+def _report(options: argparse.Namespace) -> int:
+    from proposer.commands.report import report
+
+    return report(options.folders, options.file)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from proposer.commands.serve import serve
+
+    return serve(options.folders, options.listen, insecure=options.insecure)
+
+
+def _init(options: argparse.Namespace) -> int:
+    from proposer.commands.init import Draft, init, read_range
+
+    draft = Draft(
+        name=options.name,
+        function=options.function,
+        command=options.command,
+        variables=dict(map(read_range, options.variable)),
+        observables=dict(map(read_range, options.observable)),
+        points=options.points,
+    )
+    return init(options.file, draft, options.slha)
+
+
+def _completion(options: argparse.Namespace) -> int:
+    import shtab
+
+    print(shtab.complete(make_parser(), options.shell))
+    return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from proposer.commands.doctor import doctor
+
+    with contextlib.redirect_stdout(Visible(sys.stdout)):
+        return doctor(options.evaluator, security=read_security(options))
+
+
+def _certificates(options: argparse.Namespace) -> int:
+    from proposer.commands.certificates import certificates
+
+    return certificates(options.folder, options.hosts, options.days)
+
+
+def _convert(options: argparse.Namespace) -> int:
+    from proposer.commands.convert import convert
+
+    return convert(options.file)
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "scan": _scan,
+    "run": _both,
+    "check": _check,
+    "watch": _watch,
+    "status": _status,
+    "point": _point,
+    "retry": _retry,
+    "rescore": _rescore,
+    "compare": _compare,
+    "merge": _merge,
+    "export": _export,
+    "plot": _plot,
+    "init": _init,
+    "completion": _completion,
+    "doctor": _doctor,
+    "report": _report,
+    "serve": _serve,
+    "certificates": _certificates,
+    "convert": _convert,
+}
+"""What runs each command of the parser."""

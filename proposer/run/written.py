@@ -1,0 +1,110 @@
+"""The files that a scan writes its dataset into: SQLite does not notice when somebody cuts off or removes one."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from proposer.run.files import DatasetError
+
+if TYPE_CHECKING:
+    import sqlite3
+    from pathlib import Path
+
+_INDEX_HEADER = 136
+"""Bytes at the start of the file `-shm`: two copies of the index's header, and what was checkpointed (SQLite's
+walformat.html, section 2.1)."""
+
+_HEADER, _FRAME_HEADER = 32, 24
+"""Bytes at the start of a WAL, and of each page in it (fileformat2.html, section 4.1)."""
+
+
+class Written:
+    """The file `path` and its WAL, which the connection `db` writes; `wal`: whether it has one."""
+
+    def __init__(self, path: Path, db: sqlite3.Connection, *, wal: bool) -> None:
+        self._path, self._wal_path, self._db, self.wal = path, f"{path}-wal", db, wal
+        self._frame = _FRAME_HEADER + int(db.execute("PRAGMA page_size").fetchone()[0])
+        self._file = _status(path)
+        self._wal_file: os.stat_result | None = None
+        self._header = b""
+
+    def note(self) -> None:
+        """Notes how they are after a commit; raises DatasetError like `check`."""
+        self.check(committed=True)
+        self._file = _status(self._path)
+        if self.wal:
+            self._wal_file, self._header = _status(self._wal_path), self._read(0, _HEADER)
+
+    def check(self, *, committed: bool = False) -> None:
+        """Raises DatasetError where one was removed, replaced or cut off. What can be kept is kept.
+
+        `committed`: the connection itself has just written there, perhaps behind what was cut off.
+        """
+        if what := _change(self._file, _status(self._path)):
+            self._end(self._path, what)
+        if (before := self._wal_file) is None:
+            return
+        now = _status(self._wal_path)
+        begun_anew = committed and _salt(self._read(0, _HEADER)) == (_salt(self._header) + 1) % 2**32
+        what = _change(before, now) if not begun_anew or now is None or now.st_ino != before.st_ino else ""
+        last_page = before.st_size - self._frame
+        if not what and not begun_anew and (not any(self._read(0, 4)) or not any(self._read(last_page, 4))):
+            what = _CUT_OFF
+        if what:
+            self._end(self._wal_path, what)
+
+    def _end(self, file: Path | str, what: str) -> None:
+        if self.wal and what is _CUT_OFF and file == self._wal_path:
+            self._forget_index()
+        elif self.wal:
+            self._db.execute("PRAGMA wal_checkpoint(FULL)")  # this process still has the WAL, removed or not
+        raise DatasetError(
+            f"{file}: was {what} while the scan worked on it, so nothing more can be stored",
+            next_step="put the folder back, or give the same command again: it goes on with what is left there",
+        )
+
+    def _forget_index(self) -> None:
+        """Makes SQLite look for what is still there when it closes the file: else it would copy what was cut off."""
+        with suppress(OSError):
+            descriptor = os.open(f"{self._path}-shm", os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                os.pwrite(descriptor, bytes(_INDEX_HEADER), 0)
+            finally:
+                os.close(descriptor)
+
+    def _read(self, start: int, size: int) -> bytes:
+        """Bytes of the WAL; none where it is gone."""
+        try:
+            descriptor = os.open(self._wal_path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError:
+            return b""
+        try:
+            return os.pread(descriptor, size, max(start, 0))
+        finally:
+            os.close(descriptor)
+
+
+def _salt(header: bytes) -> int:
+    """Of a WAL; SQLite adds 1 to it when it begins to write it from its start again."""
+    return int.from_bytes(header[16:20], "big")
+
+
+_GONE, _CUT_OFF = "removed or replaced", "cut off"
+
+
+def _status(file: Path | str) -> os.stat_result | None:
+    try:
+        return os.stat(file, follow_symlinks=False)
+    except OSError:
+        return None
+
+
+def _change(before: os.stat_result | None, now: os.stat_result | None) -> str:
+    """What somebody has done to a file; empty where nothing."""
+    if before is None:
+        return ""
+    if now is None or now.st_ino != before.st_ino:
+        return _GONE
+    return _CUT_OFF if now.st_size < before.st_size else ""
