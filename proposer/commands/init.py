@@ -7,7 +7,7 @@ import json
 import math
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,6 +45,7 @@ class Draft:
     variables: dict[str, Range] = field(default_factory=dict)
     observables: dict[str, Range | None] = field(default_factory=dict)
     points: int = 0
+    threshold: float = math.nan
     guessed: set[str] = field(default_factory=set)
 
 
@@ -74,7 +75,7 @@ def init(file: Path, draft: Draft, slha: Path | None) -> int:
     file.with_name(SCHEMA).write_text(json.dumps(schema(), indent=1) + "\n")
     read_scan_file(file)  # what was written is right
     print(f"written: {', '.join(map(str, written))}")
-    print(f"look at its ranges and constants, then: lodescan check {file}; lodescan-evaluator check {file}")
+    print(f"next: look at its ranges and constants; then lodescan check {file}; lodescan-evaluator check {file}")
     return 0
 
 
@@ -95,8 +96,15 @@ def _ask(draft: Draft) -> None:
             raise UsageError(f"missing: {question}", next_step="give it by a flag, see `lodescan init --help`")
         take(input(f"{question}: "))
     if not draft.points:
-        answer = input("good points to stop at (1000): ") if sys.stdin.isatty() else ""
-        draft.points = int(answer) if answer.strip().isdecimal() else 1000
+        draft.points = int(_number_or("good points to stop at", 1000))
+    if math.isnan(draft.threshold):
+        draft.threshold = _number_or("a point is good with an NLL below", 3)
+
+
+def _number_or(question: str, usual: float) -> float:
+    """The number above 0 that somebody answers, else the usual one."""
+    answer = to_number(input(f"{question} ({usual:g}): ")) if sys.stdin.isatty() else None
+    return answer if answer is not None and 0 < answer < math.inf else usual
 
 
 def draft_code(draft: Draft) -> Callable[[str], None]:
@@ -133,7 +141,8 @@ def read_range(text: str) -> tuple[str, Range]:
 def _from_function(folder: Path, draft: Draft) -> None:
     """Finds the variables and observables of a function in its source beside the scan file, if that can be read.
 
-    The variables are the names that it asks its point for; the observables are the keys of the mapping that it returns.
+    The variables are its arguments, or the names that it asks its only argument for, the point. The observables are the
+    keys of the mapping that it returns.
     """
     module, _, name = draft.function.partition(":")
     source = folder / f"{module.replace('.', '/')}.py"
@@ -146,17 +155,73 @@ def _from_function(folder: Path, draft: Draft) -> None:
     functions = [found for found in tree.body if isinstance(found, ast.FunctionDef) and found.name == name]
     if not functions:
         raise UsageError(f"{source} has no function {name!r}", next_step="name one as module:function")
-    function, point = functions[0], functions[0].args.args[0].arg if functions[0].args.args else ""
+    function = functions[0]
+    arguments = _arguments(function)
+    asked = _asked_of(function, point) if (point := _point_of(arguments)) else []
+    if point and (asked or point == "point" or (draft.variables and point not in draft.variables)):
+        arguments = dict.fromkeys(asked)
+    for name, default in arguments.items():
+        if name not in draft.variables:
+            draft.variables[name] = _around(default)
+            draft.guessed.add(name)
+    for key in _returned(function):
+        draft.observables.setdefault(key, None)
+
+
+def _arguments(function: ast.FunctionDef) -> dict[str, float | None]:
+    """The arguments of a function that can be variables, each with its default; None for one without."""
+    named = [*function.args.posonlyargs, *function.args.args]
+    missing: list[ast.expr | None] = [None] * (len(named) - len(function.args.defaults))
+    defaults = [*missing, *function.args.defaults, *function.args.kw_defaults]
+    found: dict[str, float | None] = {}
+    for argument, default in zip([*named, *function.args.kwonlyargs], defaults, strict=True):
+        value = None if default is None else _literal(default)
+        if default is None or value is not None:
+            found[argument.arg] = value
+    return found
+
+
+def _point_of(arguments: Mapping[str, float | None]) -> str:
+    """The argument that may be the point as a whole: the only one without a default."""
+    needed = [name for name, default in arguments.items() if default is None]
+    return needed[0] if len(needed) == 1 else ""
+
+
+def _literal(node: ast.expr) -> float | None:
+    try:
+        value = ast.literal_eval(node)
+    except ValueError:
+        return None
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _around(value: float | None) -> Range:
+    """From half to twice a value; 0 to 1 where there is none."""
+    low, high = sorted((value / 2, value * 2)) if value else (0.0, 1.0)
+    return low, high
+
+
+def _asked_of(function: ast.FunctionDef, point: str) -> list[str]:
+    """The names for which a function asks its point."""
+    keys = [
+        node.slice.value
+        for node in ast.walk(function)
+        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id == point
+        if isinstance(node.slice, ast.Constant)
+    ]
+    return list(dict.fromkeys(key for key in keys if isinstance(key, str)))
+
+
+def _returned(function: ast.FunctionDef) -> list[str]:
+    """The keys of the mappings that a function returns, where it writes them out."""
+    found: list[object] = []
     for node in ast.walk(function):
-        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id == point:
-            key = node.slice.value if isinstance(node.slice, ast.Constant) else None
-            if isinstance(key, str) and key not in draft.variables:
-                draft.variables[key] = 0.0, 1.0
-                draft.guessed.add(key)
-        if isinstance(node, ast.Return) and isinstance(node.value, ast.Dict):
-            for entry in node.value.keys:
-                if isinstance(entry, ast.Constant) and isinstance(entry.value, str):
-                    draft.observables.setdefault(entry.value, None)
+        value = node.value if isinstance(node, ast.Return) else None
+        if isinstance(value, ast.Dict):
+            found += [key.value for key in value.keys if isinstance(key, ast.Constant)]
+        if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "dict":
+            found += [keyword.arg for keyword in value.keywords]
+    return list(dict.fromkeys(key for key in found if isinstance(key, str)))
 
 
 def _from_slha(path: Path, draft: Draft) -> str:
@@ -185,8 +250,7 @@ def _from_slha(path: Path, draft: Draft) -> str:
             lines.append(line)
             continue
         name = _free_name(found[5] or f"{block.lower()}{found[2]}", draft.variables)
-        low, high = sorted((value / 2, value * 2))
-        draft.variables[name] = low, high
+        draft.variables[name] = _around(value)
         draft.guessed.add(name)
         lines.append(f"{found[1]}{name}{found[4]}")
     if not draft.variables:
@@ -208,12 +272,12 @@ def text_of(draft: Draft) -> str:
     """The scan file."""
     lines = [
         f"# yaml-language-server: $schema={SCHEMA}",
-        "# Ranges, means and sigmas are to be looked at: what nobody said is marked with CHECK.",
+        "# Look at the ranges, means and sigmas. A value that was guessed is marked with CHECK.",
         "setup:",
         f"  run_name: {json.dumps(draft.name)}",
-        f"  points: {draft.points}          # stop when so many good points are found",
-        "  # max_evaluations: 10000    # or when so many points were evaluated",
-        "  # max_hours: 8              # or after so long",
+        f"  points: {draft.points}          # stop when this many good points are found",
+        "  # max_evaluations: 10000    # or when this many points were evaluated",
+        "  # max_hours: 8              # or after this time",
         "  # seconds_per_point: 3600   # if a point takes long: it is chosen with more care",
         "  # seed: 1                   # the same seed gives the same points",
         "",
@@ -242,7 +306,7 @@ def text_of(draft: Draft) -> str:
     lines += [
         "",
         "networks:",
-        "  threshold_value: 3          # good: NLL below 3, 95 % in two dimensions above a perfect point",
+        f"  threshold_value: {_number(draft.threshold)}    # good: NLL below this; 3 is 95 % in two dimensions above 0",
         "  # threshold_value: {above_best: 3}    # or less than 3 above the lowest NLL that is found",
         "  # confidence: 0.95           # or this by Wilks' theorem (degrees_of_freedom: the number of free variables)",
     ]

@@ -227,6 +227,7 @@ def _init(options: argparse.Namespace) -> int:
         variables=dict(map(read_range, options.variable)),
         observables=dict(map(read_range, options.observable)),
         points=options.points,
+        threshold=options.threshold,
     )
     return init(options.file, draft, options.slha)
 

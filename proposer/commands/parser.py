@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 
 from proposer.commands.arguments import Once, count, levels, seconds
@@ -144,19 +145,30 @@ def make_parser() -> argparse.ArgumentParser:
     plot.add_argument("--colour", metavar="NAME", help="colour the points by NLL, a variable or an observable")
     plot.add_argument("--profile", action="store_true", help="the profile NLL of x and y: regions, and the best point")
     plot.add_argument(
-        "--levels", type=levels, default=(0.68, 0.95), metavar="68,95", help="of the regions, in %% (default: 68,95)"
+        "--levels",
+        type=levels,
+        default=(0.68, 0.95),
+        metavar="68,95",
+        help="levels of the regions in %% (default: 68,95)",
     )
 
     init = commands.add_parser("init", help="write a commented scan file; asks for what the flags do not say")
     init.add_argument("file", type=Path, help="the scan file to write")
-    init.add_argument("--name", default="", help="of the run (default: that of the file)")
+    init.add_argument("--name", default="", help="name of the run (default: that of the file)")
     source = init.add_mutually_exclusive_group()
     source.add_argument("--function", default="", metavar="MODULE:NAME", help="a Python function beside the file")
     source.add_argument("--command", default="", help="a program: a command line with {input} and {output}")
     init.add_argument("--slha", type=Path, metavar="FILE", help="inputs of the program: their numbers become variables")
-    init.add_argument("--variable", action="append", default=[], metavar="NAME=LOW,HIGH", help="may be repeated")
-    init.add_argument("--observable", action="append", default=[], metavar="NAME=MEAN,SIGMA", help="may be repeated")
+    init.add_argument(
+        "--variable", action="append", default=[], metavar="NAME=LOW,HIGH", help="a variable; may be repeated"
+    )
+    init.add_argument(
+        "--observable", action="append", default=[], metavar="NAME=MEAN,SIGMA", help="an observable; may be repeated"
+    )
     init.add_argument("--points", type=count, default=0, help="good points to stop at (default: 1000)")
+    init.add_argument(
+        "--threshold", type=float, default=math.nan, metavar="NLL", help="a point is good below this NLL (default: 3)"
+    )
 
     completion = commands.add_parser("completion", help="print a script that completes these commands in a shell")
     completion.add_argument("shell", choices=["bash", "zsh", "tcsh"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +71,7 @@ def to_json(columns: Columns, point: Results) -> dict[str, Any]:
 
 
 def _again(folder: Path, names: list[str], point: Results) -> str:
-    keep = shlex.quote(f"point{int(point.ids[0])}")
-    return f"{command(scan_file(folder), names, point.params[0])} --keep {keep}"
+    return command(scan_file(folder), names, point.params[0], f"point{int(point.ids[0])}")
 
 
 def _files(folder: Path, number: int) -> list[str]:
@@ -89,7 +87,7 @@ def _lines(values: dict[str, Any], columns: Columns) -> list[str]:
     lines = [
         f"point {values['id']}: {values['status'] or 'no answer yet'}{ended}"
         + ("" if values["nll"] is None else f", NLL {show_number(values['nll'])}"),
-        f"batch {values['batch']}, iteration {values['iteration']}, asked for as {values['origin']}",
+        f"batch {values['batch']}, iteration {values['iteration']}, proposed by {values['origin']}",
     ]
     if values["attempts"]:
         lines.append(f"killed from outside before: {values['attempts']} times")

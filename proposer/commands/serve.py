@@ -36,7 +36,7 @@ def serve(folders: Sequence[Path], where: str, *, insecure: bool) -> int:
         ) from error
     with server:
         try:
-            print(f"{server.url} shows the runs below {', '.join(map(str, folders))}; Ctrl-C ends it", flush=True)
+            print(f"{server.url} shows the runs in {', '.join(map(str, folders))}; Ctrl-C ends it", flush=True)
             server.serve_forever()
         except KeyboardInterrupt:  # how it is meant to end
             pass

@@ -10,6 +10,7 @@ from typing import Any
 
 from proposer.formats import show_time
 from proposer.run.dataset import Dataset
+from proposer.run.folder import is_held
 from proposer.run.record import RunRecord
 from proposer.run.tables import GOOD_POINTS
 from proposer.show.costs import Cost, costs, show_costs
@@ -55,9 +56,9 @@ def _print(dataset: Dataset, record: RunRecord, tally: Tally, kinds: list[Kind],
     folder = dataset.path.parent
     print(f"{folder}: {tally.good:,} of {tally.wanted:,} good points ({tally.target.describe()})")
     pending = dataset.count_pending()
-    waiting = f"; {pending:,} asked for that have no answer yet" if pending else ""
+    waiting = f"; {pending:,} requested points have no answer yet" if pending else ""
     print(f"evaluated: {tally.evaluated:,} ({tally.breakdown()}){waiting}")
-    print(f"asked for as: {', '.join(f'{points:,} {origin}' for origin, points in _origins(dataset).items())}")
+    print(f"proposed by: {', '.join(f'{points:,} {origin}' for origin, points in _origins(dataset).items())}")
     if tally.best < math.inf:
         print(tally.lowest())
     for line in show_reasons(kinds, scan_file(folder), record.variables):
@@ -65,7 +66,10 @@ def _print(dataset: Dataset, record: RunRecord, tally: Tally, kinds: list[Kind],
     for line in work:
         print(line)
     print(f"time: {show_time(record.seconds)}; seed {record.seed}; evaluator {record.backend}")
-    print(f"stopped: {record.stopped}" if record.stopped else "not finished; the same scan command goes on")
+    if record.stopped:
+        print(f"stopped: {record.stopped}")
+    else:
+        print("running" if is_held(folder) else "not finished; the same scan command continues it")
     if tally.good:
         print(f"good points: {folder / GOOD_POINTS}")
 
@@ -100,6 +104,7 @@ def _to_json(dataset: Dataset, record: RunRecord, tally: Tally, kinds: list[Kind
         "seed": record.seed,
         "evaluator": record.backend,
         "raced": record.raced,
+        "running": not record.stopped and is_held(folder),
         "stopped": record.stopped,
         "good_points": str(folder / GOOD_POINTS) if tally.good else None,
     }

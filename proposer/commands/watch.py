@@ -77,5 +77,5 @@ def _display(folder: Path, state: State | None) -> Table | Text:
     silent = time.time() - state.at
     table = panel(state)
     if silent > SILENT:
-        table.add_row("silent", f"no news for {show_time(silent)}; has it been ended? the same scan command goes on")
+        table.add_row("silent", f"no news for {show_time(silent)}; was it killed? the same scan command continues it")
     return table

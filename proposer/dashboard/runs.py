@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-import re
-import socket
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -15,6 +13,7 @@ from pathlib import Path
 
 from proposer.formats import show_time
 from proposer.run.dataset import DATASET, Dataset
+from proposer.run.folder import is_held
 from proposer.run.record import RunRecord
 from proposer.show.panel import show_left
 from proposer.show.state import State
@@ -102,7 +101,7 @@ class Runs:
             return Look(folder, "unreadable", f"{folder}: cannot be read ({error})")
 
     def _look(self, folder: Path) -> Look:
-        stamp, held = stamp_of([folder]), _is_held(folder)
+        stamp, held = stamp_of([folder]), is_held(folder)
         with Dataset(folder, read_only=True) as dataset:
             meta = dataset.meta()
             record = RunRecord.read(meta)
@@ -121,7 +120,7 @@ class Runs:
                 known = stamp, read_tally(dataset, record.points, record.target, names=record.observables)
                 self._tallies[folder] = known
         tally = known[1]
-        words = {"running": "", "not finished": "the same scan command goes on"}.get(state, record.stopped or "")
+        words = {"running": "", "not finished": "the same scan command continues it"}.get(state, record.stopped or "")
         return _counted(Look(folder, state, words, method), tally, tally.best if math.isfinite(tally.best) else None)
 
 
@@ -146,19 +145,3 @@ def _below(root: Path) -> list[Path]:
             folders.clear()
         folders[:] = [name for name in folders if not name.startswith(".")]
     return found
-
-
-def _is_held(folder: Path) -> bool:
-    """Whether a process works on a run, by the words in its file `lock`. To try the lock would disturb a scan that
-    is about to take it. A process of another machine is believed.
-    """
-    try:
-        descriptor = os.open(folder / "lock", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(descriptor, "rb") as file:
-            holder = (file.read(200) or b"").decode(errors="replace")
-    except OSError:
-        return False
-    words = re.fullmatch(r"process (\d+) on (.*)\n", holder)
-    if words is None or words[2] != socket.gethostname():
-        return words is not None
-    return Path(f"/proc/{words[1]}").exists()

@@ -26,6 +26,10 @@ class EvaluatorRefused(LodescanError, RuntimeError):
     next_step = "start an evaluator of this version with the same scan file: `lodescan-evaluator serve FILE`"
 
 
+FUNCTION = "the function "
+"""Before the name of a notebook's function among the sources; its arguments follow, if they are variables."""
+
+
 @dataclass(frozen=True)
 class Description:
     """What an evaluator says of itself. `parameters`: name to (low, high), in its own order.

@@ -15,17 +15,19 @@ import cloudpickle
 import numpy as np
 from loky import ProcessPoolExecutor
 
-from proposer.evaluation.backend import Description, EvaluatorRefused, Fits, anything
+from proposer.evaluation.backend import FUNCTION, Description, EvaluatorRefused, Fits, anything
 from proposer.evaluation.digest import digest_of
 from proposer.evaluation.local import score
 from proposer.evaluation.work import Received, Work
 from proposer.evaluation.worker import Answer, compute, start
 from proposer.types import Observable, Outcome, Status
 from scanspec import UsageError
+from scanspec.arguments import of_a_point
 from scanspec.raised import what_was_raised
 
-Code = Callable[[dict[str, float]], Mapping[str, float] | None]
-"""Takes a point, its variables by name, and returns its observables by name; None for an unphysical point."""
+Code = Callable[..., Mapping[str, float] | None]
+"""Takes a point, its variables by name, or arguments that are named like variables, and returns its observables by
+name; None for an unphysical point."""
 
 AT_ONCE = 0.1
 """How many seconds the points of one task take together, about."""
@@ -59,6 +61,7 @@ class LocalProcesses:
         self._code, self._name = _pickled(code, name), name
         self._digest = digest_of(code)
         self._ranges, self._observables = dict(ranges), tuple(observables)
+        self._arguments = "" if of_a_point(code, self._ranges) is code else f"({', '.join(self._ranges)})"
         self._count = workers
         self.where = f"{workers} processes of this machine" if workers > 1 else "a process of this machine"
         self.workers = {name: workers}
@@ -85,7 +88,7 @@ class LocalProcesses:
             concurrency=self._count,
             max_batch=MOST_AT_ONCE,
             codes=(self._name,),
-            sources={f"the function {self._name}": self._digest},
+            sources={f"{FUNCTION}{self._name}{self._arguments}": self._digest},
         )
         fits(found)
         return found

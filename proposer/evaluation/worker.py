@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import cloudpickle
 
+from scanspec.arguments import of_a_point
 from scanspec.raised import printable, shown, what_was_raised, words_of
 
 NOT_PHYSICAL = "InvalidPoint"
@@ -41,20 +42,20 @@ def compute(
     """What the function gives for rows of values of the variables. `code`: the function as its scan has pickled it;
     a pickle from elsewhere could run anything.
     """
-    function = _load(code)
+    function = of_a_point(_load(code), variables)
     return [_answer(function, dict(zip(variables, row, strict=True)), observables) for row in rows]
 
 
 @functools.lru_cache(maxsize=2)
-def _load(code: bytes) -> Callable[[dict[str, float]], Any]:
+def _load(code: bytes) -> Callable[..., Any]:
     try:
-        function: Callable[[dict[str, float]], Any] = cloudpickle.loads(code)
+        function: Callable[..., Any] = cloudpickle.loads(code)
     except SystemExit as error:  # of a module that it needs; it would end the scan
         raise ImportError(what_was_raised(error)) from None
     return function
 
 
-def _answer(function: Callable[[dict[str, float]], Any], point: dict[str, float], names: Sequence[str]) -> Answer:
+def _answer(function: Callable[[Mapping[str, float]], Any], point: dict[str, float], names: Sequence[str]) -> Answer:
     begun, start = time.time(), time.perf_counter()
     found, error, message = None, "", ""
     try:

@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from proposer.evaluation.processes import Code
+from proposer.run.names import PROBLEM
 from proposer.target import Target
 from scanspec import Kind, Likelihood, PriorKind, ScanFile, UsageError, Variable, read_scan_text
-
-FILE = "scan.json"
-"""The scan file that a run of a problem has in its folder."""
 
 Values = Mapping[str, object]
 """Keys and values as a scan file has them."""
@@ -22,8 +20,9 @@ Values = Mapping[str, object]
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """What to scan. `code` takes a point, its variables by name, and returns observables by name; it returns None, or
-    raises an exception named InvalidPoint, for an unphysical point. What else it raises makes the point FAILED.
+    """What to scan. `code` takes a point, its variables by name, or arguments that are named like the variables. It
+    returns observables by name; it returns None, or raises an exception named InvalidPoint, for an unphysical point.
+    What else it raises makes the point FAILED.
 
     `variables`: of each its range (low, high) with a uniform prior, a `Variable`, or what a scan file says:
     {"range": [1, 10], "prior": "log-uniform"}. `observables`: of each (mean, sigma) of a Gaussian likelihood, a
@@ -70,7 +69,7 @@ class Problem:
         }
         text = json.dumps(document, indent=2, default=_plain) + "\n"
         where = folder or Path("runs") / str(document["setup"]["run_name"])  # type: ignore[index]
-        return read_scan_text(where / FILE, text)
+        return read_scan_text(where / PROBLEM, text)
 
 
 def _variable(name: str, given: tuple[float, float] | Variable | Values) -> object:

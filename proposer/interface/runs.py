@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from html import escape
-from pathlib import Path
+from pathlib import Path, PosixPath
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,16 @@ from proposer.run.tables import to_frame
 from proposer.target import Target
 
 _SHOWN = 10  # columns in a notebook
+
+
+class PicturePath(PosixPath):
+    """The path of a picture, which a notebook shows as the picture; of a PDF, it shows the PNG beside it."""
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, object] | None:
+        if self.suffix == ".svg":
+            return {"image/svg+xml": self.read_text(), "text/plain": repr(self)}
+        image = self.with_suffix(".png")
+        return {"image/png": image.read_bytes(), "text/plain": repr(self)} if image.is_file() else None
 
 
 class Run:
@@ -51,7 +61,7 @@ class Run:
         return pd.concat(frames, ignore_index=True).set_index("id")
 
     def good(self) -> pd.DataFrame:
-        """The good points, as `points` has them: a map of the region, and no sample of a probability."""
+        """The good points, as `points` has them: a map of the region, not a sample of a distribution."""
         return self._good_of(self.points())
 
     def _good_of(self, points: pd.DataFrame) -> pd.DataFrame:
@@ -59,14 +69,20 @@ class Run:
         return points[self._rule.at(float(np.nanmin(nll, initial=np.inf))).contains(nll)]
 
     def best(self, n: int = 1) -> pd.DataFrame:
-        """The n points with the least NLL, the best first."""
+        """The n points with the lowest NLL, the best first."""
         return self.points().sort_values("NLL", kind="stable").dropna(subset=["NLL"]).head(n)
 
-    def plot(self, x: str, y: str, file: Path | str | None = None) -> Path:
-        """Draws two columns, as `lodescan plot` does; returns where. Raises UsageError for one that is not there."""
+    def plot(self, x: str, y: str, file: Path | str | None = None) -> PicturePath:
+        """Draws two columns, as `lodescan plot` does, into `file`, or as PDF and PNG into `plots/`. A notebook shows
+        the path that it returns as the picture. Raises UsageError for a column that is not there.
+        """
         from proposer.show.plots import draw_columns
 
-        return draw_columns(self.folder, [x, y], None if file is None else Path(file))
+        if file is not None:
+            return PicturePath(draw_columns(self.folder, [x, y], Path(file)))
+        drawn = draw_columns(self.folder, [x, y], None)
+        draw_columns(self.folder, [x, y], drawn.with_suffix(".png"))
+        return PicturePath(drawn)
 
     def report(self, file: Path | str | None = None) -> Path:
         """Writes report.html, as `lodescan report` does; returns where."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -89,6 +90,20 @@ def _roomy(values: Floats, scale: str) -> tuple[float, float]:
         factor = (high / low) ** ROOM
         return low / factor, high * factor
     return low - ROOM * (high - low), high + ROOM * (high - low)
+
+
+def widened(seen: Seen, name: str, axis: Side, *, at_ends: tuple[bool, bool]) -> Side:
+    """The axis longer by a sixth at the low and the high end where asked, but not beyond the range of a variable."""
+    if axis.limits is None:
+        return axis
+    low, high = np.log(axis.limits) if axis.scale == "log" else np.array(axis.limits)
+    more = (high - low) / 6
+    ends = np.array([low - more * at_ends[0], high + more * at_ends[1]])
+    low, high = map(float, np.exp(ends) if axis.scale == "log" else ends)
+    variable = next((variable for variable in seen.scan.variables if variable.name == name), None)
+    if variable is not None and np.isfinite([variable.low, variable.high]).all():
+        low, high = max(low, min(variable.low, axis.limits[0])), min(high, max(variable.high, axis.limits[1]))
+    return replace(axis, limits=(low if at_ends[0] else axis.limits[0], high if at_ends[1] else axis.limits[1]))
 
 
 def table_of(seen: Seen) -> Table:

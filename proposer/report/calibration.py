@@ -13,10 +13,10 @@ BINS = 10
 """Into which the predicted probabilities are divided, from 0 to 1."""
 
 SOURCES = (
-    "The Brier score is the mean of (predicted probability − outcome)², the outcome being 1 for a good point and 0 for "
-    "another (G. W. Brier, Monthly Weather Review 78 (1950) 1). The errors are 68 % Wilson intervals (E. B. Wilson, "
-    "J. Am. Stat. Assoc. 22 (1927) 209; L. D. Brown, T. T. Cai and A. DasGupta, Statistical Science 16 (2001) 101, "
-    "equation 4)."
+    "The Brier score is the mean of (predicted probability − outcome)², where the outcome is 1 for a good point and 0 "
+    "for another one (G. W. Brier, Monthly Weather Review 78 (1950) 1). The errors are 68 % Wilson intervals (E. B. "
+    "Wilson, J. Am. Stat. Assoc. 22 (1927) 209; L. D. Brown, T. T. Cai and A. DasGupta, Statistical Science 16 (2001) "
+    "101, equation 4)."
 )
 
 
@@ -36,17 +36,17 @@ def moved(seen: Seen) -> list[str]:
     """Whether a point was predicted to be good by another threshold than that by which it is counted here."""
     if seen.target.follows:
         text = (
-            "What is good follows the best point found: the threshold went down each time a better one came, and "
-            f"points are counted here by the last one ({seen.words}). So points that were predicted by an earlier, "
-            "higher threshold may count as not good although the prediction was right, and the search looks more "
-            "hopeful than it was."
+            "The threshold follows the best point: it went down whenever a better point was found. This page counts "
+            f"points by the last threshold ({seen.words}). A point that was predicted to be good by an earlier, higher "
+            "threshold may count as not good here although the prediction was right. So the predictions look more "
+            "optimistic than they were."
         )
         return [text]
     if seen.target_changes:
         changed = "; ".join(seen.target_changes)
         text = (
-            f"What is good was changed while the scan went on ({changed}). Points are counted here by what is good "
-            "now, also those that were predicted before."
+            f"The threshold was changed during the scan ({changed}). This page counts all points by the present "
+            "threshold, also those that were predicted before the change."
         )
         return [text]
     return []
@@ -72,7 +72,7 @@ def calibration(seen: Seen) -> Part:
         for name, p, n, k, s, a, b in zip(names, mean, points, came, share, low, high, strict=True)
     ]
     table = Rows(
-        "Predicted probability and what came of it",
+        "Predicted probability, and the share that came out good",
         ["predicted", "mean", "points", "good", "share that is good", "68 % interval"],
         rows,
     )

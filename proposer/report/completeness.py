@@ -54,11 +54,11 @@ def sample(seen: Seen) -> Mask:
 def _why_not(seen: Seen) -> str:
     """Why there is no bound, whatever came out; empty where there is one."""
     if seen.target.above_best is not None:
-        return "what is good follows the best point found, so it was not fixed before."
+        return "the threshold follows the best point, so it was not fixed before the scan."
     if seen.target_changes:
-        return f"what is good was changed while the scan went on ({seen.target_changes[-1]})."
+        return f"the threshold was changed during the scan ({seen.target_changes[-1]})."
     if Space(seen.scan.variables).size < np.inf:
-        return "of finitely many points none is drawn twice, so draws depend on others."
+        return "the space has finitely many points and none is drawn twice, so the draws depend on each other."
     return ""
 
 
@@ -73,14 +73,14 @@ def completeness(seen: Seen) -> Part:
         return Part([f"{none} A scan of `type: RANDOM` consists of such points."])
     failed = int((at & np.isin(seen.status, [Status.FAILED, Status.TIMED_OUT])).sum())
     bound = (
-        f"Of {points:,} points that were drawn from the prior independently of what was known, {good:,} "
+        f"Of {points:,} points that were drawn from the prior independently of all results, {good:,} "
         f"{'is' if good == 1 else 'are'} good. So with {100 * LEVEL:.0f} % confidence at most "
-        f"{_percent(most(good, points))} of the prior is good, and what the search has missed is part of this. "
+        f"{_percent(most(good, points))} of the prior is good. Whatever the search has missed is within this share. "
         "The bound does not exclude smaller regions."
     )
     assumed = (
-        "It assumes that the threshold was not chosen after looking at these points; when the scan stopped may depend "
-        "on them (H. Robbins, Ann. Math. Stat. 41 (1970) 1397)."
+        "The bound assumes that the threshold was not chosen after looking at these points. It holds also if the scan "
+        "stopped because of their results (H. Robbins, Ann. Math. Stat. 41 (1970) 1397)."
     )
     words = f"{failed:,} of these points failed or timed out. They count as not good."
     return Part([bound, assumed, *([words] if failed else [])])

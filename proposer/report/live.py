@@ -11,12 +11,12 @@ from bokeh.layouts import row as row_of
 from bokeh.models import ColumnDataSource, CustomJS, HoverTool, LinearColorMapper
 from bokeh.models.annotations import ColorBar, Span
 from bokeh.models.widgets import Select
-from bokeh.palettes import Viridis256
+from bokeh.palettes import PuOr11, Viridis256
 from bokeh.plotting import figure
 
 from proposer.report.axes import plain
 from proposer.show import picture as p
-from proposer.show.marks import LIGHT
+from proposer.show.marks import LIGHT, STRONG
 from proposer.types import Floats
 
 TEXT = "#5f6b78"
@@ -27,6 +27,12 @@ NUMBERED = ("#2f81d6", "#c4641a", "#128a6b", "#a85a97")
 
 BUDGET = 5_000_000
 """Bytes of all points of a run in the page."""
+
+CELLS = PuOr11[::-1]
+"""Of correlations, as in the images."""
+
+MOST_WORDS = 10
+"""Rows of cells above which there is no room for a number in each."""
 
 _TOOLS = "pan,wheel_zoom,box_zoom,reset"
 _BRUSHES = "pan,wheel_zoom,box_zoom,box_select,lasso_select,reset"
@@ -113,7 +119,7 @@ class Live:
             active_scroll=None,
             active_drag="box_select" if points else "box_zoom",
             toolbar_location="above",
-            output_backend="webgl",
+            output_backend="webgl" if points else "canvas",  # WebGL joins the parts of a contour by a line
             **ranges,
         )
         drawn.toolbar.logo = None
@@ -222,17 +228,7 @@ class Live:
             )
         )
         if bar and dots.by == "NLL":
-            scale = ColorBar(
-                color_mapper=self._of_nll,
-                title="NLL",
-                width=8,
-                padding=4,
-                major_label_text_color=TEXT,
-                title_text_color=TEXT,
-                background_fill_alpha=0.0,
-                major_label_text_font_size="11px",
-            )
-            drawn.add_layout(scale, "right")
+            drawn.add_layout(_bar(self._of_nll, "NLL"), "right")
 
     def _regions(self, drawn: Any, mark: p.Regions) -> None:
         colours = [*LIGHT.regions, *LIGHT.regions][: len(mark.levels)]
@@ -250,25 +246,39 @@ class Live:
         rows, columns = np.nonzero(np.isfinite(values))
         x, y = _unique(panel.x.categories), _unique(panel.y.categories)
         found = values[rows, columns]
-        palette = [
-            "#7f3b08",
-            "#b35806",
-            "#e08214",
-            "#fdb863",
-            "#fee0b6",
-            "#f7f7f7",
-            "#d8daeb",
-            "#b2abd2",
-            "#8073ac",
-            "#542788",
-            "#2d004b",
-        ]
-        colour = LinearColorMapper(palette=palette, low=-1.0, high=1.0)
-        source = ColumnDataSource({"x": [x[k] for k in columns], "y": [y[k] for k in rows], "value": found})
+        colour = LinearColorMapper(palette=CELLS, low=-1.0, high=1.0)
+        data: dict[str, Any] = {"x": [x[k] for k in columns], "y": [y[k] for k in rows], "value": found}
+        data |= {"words": [f"{value:.1f}".replace("-0.0", "0.0") for value in found.tolist()]}
+        source = ColumnDataSource(data | {"ink": np.where(np.abs(found) < STRONG, "black", "white").tolist()})
         made = drawn.rect(
             "x", "y", 0.96, 0.96, source=source, line_width=0, fill_color={"field": "value", "transform": colour}
         )
+        if len(x) <= MOST_WORDS:
+            drawn.text(
+                "x",
+                "y",
+                "words",
+                source=source,
+                text_color="ink",
+                text_align="center",
+                text_baseline="middle",
+                text_font_size="11px",
+            )
         drawn.add_tools(HoverTool(renderers=[made], tooltips=[("", "@x and @y: @value{+0.00}")]))
+        drawn.add_layout(_bar(colour, "correlation"), "right")
+
+
+def _bar(colours: LinearColorMapper, title: str) -> ColorBar:
+    return ColorBar(
+        color_mapper=colours,
+        title=title,
+        width=8,
+        padding=4,
+        major_label_text_color=TEXT,
+        title_text_color=TEXT,
+        background_fill_alpha=0.0,
+        major_label_text_font_size="11px",
+    )
 
 
 def _thin(rows: np.ndarray, most: int) -> np.ndarray:

@@ -8,10 +8,10 @@ from functools import partial
 import numpy as np
 
 from proposer.formats import show_time
-from proposer.report.citations import bibtex
 from proposer.report.section import Code, Part, Rows
 from proposer.report.seen import Seen
-from proposer.show.failures import command, scan_file
+from proposer.run.citations import bibtex
+from proposer.show.failures import command, is_of_a_notebook, scan_file
 from proposer.types import Status
 from scanspec import PriorKind, Variable
 
@@ -35,12 +35,12 @@ def found(runs: Sequence[Seen]) -> Rows:
     rows: list[tuple[str, Callable[[Seen], str]]] = [
         ("good", lambda s: f"{s.words}"),
         ("good points", lambda s: f"{int(s.good.sum()):,} of {int(s.meta.get('points', 0)):,} asked for"),
-        ("points with an answer", lambda s: f"{len(s.ids):,}"),
+        ("evaluated points", lambda s: f"{len(s.ids):,}"),
         *((status.name, partial(_counted, status=status)) for status in Status),
-        ("still asked for", lambda s: f"{s.asked:,}"),
-        ("least NLL", lambda s: "none" if s.best is None else f"{s.nll[s.best]:.6g} (point {s.ids[s.best]})"),
-        ("hit rate of the prior", _prior_rate),
-        ("hit rate in all", lambda s: f"{s.good.mean():.2%}"),
+        ("requested, without an answer", lambda s: f"{s.asked:,}"),
+        ("lowest NLL", lambda s: "none" if s.best is None else f"{s.nll[s.best]:.6g} (point {s.ids[s.best]})"),
+        ("hit rate of draws from the prior", _prior_rate),
+        ("hit rate of all points", lambda s: f"{s.good.mean():.2%}"),
         ("ended because", lambda s: str(s.meta.get("stopped") or "not finished: the report shows it as it was")),
         ("time", lambda s: show_time(float(s.meta.get("seconds", 0.0)))),
         ("evaluator", lambda s: f"{s.meta.get('backend', '')}, {s.meta.get('backend_version', '')}".strip(", ")),
@@ -61,14 +61,14 @@ def _counted(seen: Seen, status: Status) -> str:
 
 def _prior_rate(seen: Seen) -> str:
     count = int(seen.from_prior.sum())
-    return f"{seen.good[seen.from_prior].mean():.2%} of {count:,} points" if count else "no point was drawn from it"
+    return f"{seen.good[seen.from_prior].mean():.2%} of {count:,} points" if count else "there are none"
 
 
 def asked(seen: Seen) -> Part:
     """The model: variables with priors, observables with likelihoods, the threshold."""
     words = [str(seen.scan.setup.text("description", ""))] if "description" in seen.scan.setup else []
     words.append(
-        "Every valid point is good, as no observable is in the likelihood."
+        "Every valid point is good, because no observable has a likelihood."
         if seen.target.everything
         else f"A point is good with an {seen.words}. The NLL is −ln L, the sum of the losses: χ²/2 for Gaussian "
         "constraints."
@@ -129,7 +129,9 @@ def best(seen: Seen) -> Part:
         for row in rows.tolist()
     ]
     words = [
-        "The button copies the command that evaluates the point again; add `--keep DIR` to keep what the codes write."
+        "The button copies the call that evaluates the point again, in Python."
+        if is_of_a_notebook(file)
+        else "The button copies the command that evaluates the point again. Add --keep DIR to keep its files."
     ]
     left = len(seen.columns) - len(shown)
     if left > 0:
@@ -158,9 +160,8 @@ def made_with(seen: Seen) -> Part:
             ["said to be the same physics", f"from point {change['from_point']}: {'; '.join(change['changed'])}"]
             for change in accepted
         ]
-    method = str(meta.get("meaning", {}).get("setup: type", ""))
     return Part(
-        ["Cite these, and what the evaluator's codes ask for:"],
+        ["Cite the works below, and those that the authors of the physics codes ask for."],
         tables=[Rows("Made with", ["what", "value"], rows)],
-        text=bibtex(method),
+        text=bibtex(seen.scan),
     )

@@ -49,7 +49,7 @@ def pulls(seen: Seen) -> Part:
                 name,
                 stored.likelihood.replace("+-", "±"),
                 f"{_show(values[seen.best])}{unit}",
-                f"{pull[seen.best]:+.2f}",
+                f"{pull[seen.best]:+.2f}".replace("-0.00", "0.00").replace("+0.00", "0.00"),
                 _show(loss[name][seen.best]),
                 f"{spread}{unit}" if len(good) else spread,
             ]
@@ -75,7 +75,7 @@ def pulls(seen: Seen) -> Part:
         f"{plain(name)} {at:+.1f}" for name, at in zip(shown[::-1], best[::-1].tolist(), strict=True)
     )
     caption = (
-        "Pulls: (value − mean) / sigma; for limits and other likelihoods the square root of twice the loss, which is "
+        "Pulls: (value − mean) / sigma. For limits and other likelihoods, the square root of twice the loss, which is "
         "1.18 at a limit."
     )
     if len(worst) > MOST:
@@ -104,8 +104,8 @@ def _inside_joint(seen: Seen, names: list[str]) -> list[Rows]:
     if not rows:
         return []
     title = (
-        "Observables of joint Gaussians at the best point: the pull by its own error, and the pull that is left where "
-        "all the others of the term are known"
+        "Observables of joint Gaussians at the best point: the pull by its own error, and the pull if the values of "
+        "all the others in the term are known"
     )
     return [Rows(title, ["likelihood", "observable", "best point", "pull alone", "pull given the others"], rows)]
 
@@ -173,20 +173,21 @@ def constraints(seen: Seen) -> Part:
     says = "Share of points that each constraint alone excludes: " + ", ".join(
         f"{name} {share:.1%}" for name, share in shares[:MOST]
     )
-    caption = (
-        f"Share of {whose} ({count:,}) that each constraint alone would exclude: a loss of at least "
-        f"{show_number(threshold)}, of points that have an NLL; INVALID and failed points of all."
-    )
-    words = [caption]
+    rules = [
+        f"This counts {whose} ({count:,}).",
+        f"A constraint alone excludes a point if its loss is {show_number(threshold)} or more.",
+        "Its share is that of points with an NLL. The shares of INVALID and failed points are those of all points.",
+    ]
+    words = [" ".join(rules)]
     rows = _tensions(seen, names)
     tables = []
     if rows:
         tables.append(
             Rows(
-                "Pairs in tension: what lowers one loss raises the other. Spearman's rank correlation of their losses "
-                "near the best point, and how many points of the prior satisfy both, over what independent constraints "
-                "would leave",
-                ["first", "second", "correlation", "points near the best", "satisfied together"],
+                "Pairs in tension: lowering one loss raises the other. The correlation is Spearman's, of the two "
+                "losses near the best point. The last column compares draws from the prior: how many satisfy both "
+                "constraints, divided by the number to expect if the two were independent",
+                ["first", "second", "correlation", "points near the best", "satisfy both / expected"],
                 rows,
             )
         )
@@ -198,7 +199,9 @@ def constraints(seen: Seen) -> Part:
     return Part(
         words,
         tables=tables,
-        pictures=[Picture("constraints", says, [panel], "Share that each constraint alone excludes.", columns=1)],
+        pictures=[
+            Picture("constraints", says, [panel], "Share of points that each constraint alone excludes.", columns=1)
+        ],
     )
 
 
@@ -275,8 +278,8 @@ def correlations(seen: Seen) -> Part:
     listed = "; ".join(f"{a} and {b} {value:+.2f}" for value, a, b in strong[:10]) or "none is stronger than 0.5"
     panel = Panel(Side(categories=labels), Side(categories=labels), [Cells(below)], tall=0.9)
     caption = (
-        f"Spearman's rank correlation over {int(seen.good.sum()):,} good points, which are a map and no sample of a "
-        "probability."
+        f"Spearman's rank correlation over {int(seen.good.sum()):,} good points. They map a region and are not a "
+        "sample of a distribution."
     )
     if len(named) < len(variables) + len(seen.stored.observables):
         caption += f" {len(named)} of {len(variables) + len(seen.stored.observables)} columns."

@@ -7,7 +7,7 @@ from itertools import combinations
 
 import numpy as np
 
-from proposer.report.axes import plain, side
+from proposer.report.axes import plain, side, widened
 from proposer.report.section import Part
 from proposer.report.seen import Seen
 from proposer.show.picture import Curve, Dots, Marks, Panel, Picture, Regions, Rule, Side, Table
@@ -22,6 +22,9 @@ MOST_PAIRS = 6
 
 MOST_PROFILES = 12
 
+WIDENED = 8
+"""How often the axes of a region are made longer: they grow at most tenfold."""
+
 
 def pairs(seen: Seen, table: Table) -> Part:
     """Good points in every pair of variables, coloured by NLL."""
@@ -29,12 +32,14 @@ def pairs(seen: Seen, table: Table) -> Part:
     words, warnings, pictures = [_drawn(seen)], [], []
     for name, end, share in seen.hugged:
         warnings.append(
-            f"{share:.0%} of the good points lie in the outermost hundredth of the range of {name}, at its {end} end: "
-            "the good region seems to go on outside. Widen the range."
+            f"{share:.0%} of the good points lie in the outermost hundredth of the range of {name}, at its {end} end. "
+            "The good region seems to continue outside: widen the range."
         )
     chosen = narrowest(seen)
     if len(names) > MOST_VARIABLES:
-        words.append(f"Of {len(names)} variables the {MOST_VARIABLES} are drawn that the good points restrict most.")
+        words.append(
+            f"Of {len(names)} variables, the pictures show the {MOST_VARIABLES} that the good points restrict most."
+        )
         names = [name for name in names if name in restricted(seen)[:MOST_VARIABLES]]
     if len(names) > 1:
         large = [
@@ -46,7 +51,10 @@ def pairs(seen: Seen, table: Table) -> Part:
             if len(names) <= 3
             else f"The {len(chosen)} pairs that the good points restrict most"
         )
-        caption = f"{which}, around the good points. Good points are coloured by NLL; the star is the best point."
+        caption = (
+            f"{which}, around the good points. Good points are coloured by NLL, bad ones are grey, unphysical ones "
+            "light. The star is the best point."
+        )
         pictures.append(Picture("points", f"{which}: {_where(seen)}", large, caption, table=table))
         if len(names) > 3:
             panels = [
@@ -87,9 +95,8 @@ def _drawn(seen: Seen) -> str:
     shown = int(seen.good[seen.shown].sum())
     text = f"{shown:,} good points" if shown == good else f"{shown:,} of the {good:,} good points, chosen at random,"
     rest = len(seen.shown) - shown
-    return (
-        f"Drawn are {text} and {f'all {rest:,}' if rest == others else f'a random {rest:,} of the {others:,}'} others."
-    )
+    beside = f"all {rest:,}" if rest == others else f"a random {rest:,} of the {others:,}"
+    return f"The pictures show {text} and {beside} others."
 
 
 def _where(seen: Seen) -> str:
@@ -141,7 +148,7 @@ def profiles(seen: Seen) -> Part:
     names = [variable.name for variable in seen.variables]
     chosen = names if len(names) <= MOST_PROFILES else restricted(seen)[:MOST_PROFILES]
     top = max(height(0.95, 1) * 1.6, min(seen.target.threshold - best, 10.0))
-    upwards = Side("NLL − least NLL", "NLL - least NLL", "linear", (0.0, top))
+    upwards = Side("NLL − lowest NLL", "NLL − lowest NLL", "linear", (-0.04 * top, top))  # with room for the star
     lines = [Rule(height(level, 1), label=f"{100 * level:.0f} %", number=k) for k, level in enumerate(LEVELS)]
     singles, found = [], []
     for name in chosen:
@@ -161,32 +168,55 @@ def profiles(seen: Seen) -> Part:
         panel = region_panel(seen, x, y, across=side(seen, x, zoom=True), up=side(seen, y, zoom=True), shares=LEVELS)
         doubles += [panel] if panel is not None else []
     meaning = (
-        "The profile NLL is the least NLL found at each value. By Wilks' theorem the 68 % and 95 % intervals of one "
-        f"variable reach {height(0.68, 1):.2f} and {height(0.95, 1):.2f} above the least NLL, {best:.4g}; the regions "
-        f"of two variables {height(0.68, 2):.2f} and {height(0.95, 2):.2f}."
+        "The profile NLL is the lowest NLL found at each value. By Wilks' theorem, the 68 % and 95 % intervals of one "
+        f"variable reach {height(0.68, 1):.2f} and {height(0.95, 1):.2f} above the lowest NLL, {best:.4g}. The regions "
+        f"of two variables reach {height(0.68, 2):.2f} and {height(0.95, 2):.2f} above it."
     )
     words = [meaning]
     if seen.target.threshold < best + height(0.95, 2):
         words.append(
-            f"The search fills the region with {seen.words}. The 95 % contour of two variables lies at "
-            f"{best + height(0.95, 2):.4g}, outside it, where points are few: the region is at least as large as drawn."
+            f"The search fills the region with {seen.words}. The 95 % contour of two variables lies outside, at an NLL "
+            f"of {best + height(0.95, 2):.4g}. Points are few there, so the true region may be larger than drawn."
         )
     pictures = []
     if singles:
         says = f"Profile NLL of each variable. Within 95 %: {'; '.join(found)}."
-        pictures.append(Picture("profiles", says, singles, "Profile NLL of each variable, least NLL in each bin."))
+        pictures.append(
+            Picture(
+                "profiles",
+                says,
+                singles,
+                "Profile NLL of each variable: the lowest NLL in each bin. The lines are at 68 % (dashed) and 95 % "
+                "(dash-dotted).",
+            )
+        )
     if doubles:
         says = f"Regions of 68 and 95 % in {len(doubles)} pairs of variables around the best point."
-        caption = "Profile NLL of pairs: regions of 68 and 95 %, and the best point."
+        caption = "Profile NLL of pairs: the regions of 68 % (dark) and 95 % (light); the star is the best point."
         pictures.append(Picture("regions", says, doubles, caption))
     return Part(words, pictures=pictures)
 
 
 def region_panel(seen: Seen, x: str, y: str, *, across: Side, up: Side, shares: Sequence[float]) -> Panel | None:
-    """Regions of the profile NLL of two columns at levels given as shares of probability; None without a range."""
+    """Regions of the profile NLL of two columns at levels given as shares of probability; None without a range.
+
+    The axes go on until the regions end, or the range of a variable does.
+    """
     if seen.best is None or across.limits is None or up.limits is None:
         return None
-    grid = edges(*across.limits, across.scale), edges(*up.limits, up.scale)
-    z = surface(seen.columns[x][seen.ok], seen.columns[y][seen.ok], seen.nll[seen.ok], grid, float(seen.nll[seen.best]))
     levels, words = [height(level, 2) for level in shares], [f"{100 * level:g} %" for level in shares]
+    for _ in range(WIDENED + 1):
+        grid = edges(*across.limits, across.scale), edges(*up.limits, up.scale)
+        z = surface(
+            seen.columns[x][seen.ok], seen.columns[y][seen.ok], seen.nll[seen.ok], grid, float(seen.nll[seen.best])
+        )
+        inside = z.z < max(levels)
+        wider = (
+            widened(seen, x, across, at_ends=(bool(inside[:, 0].any()), bool(inside[:, -1].any()))),
+            widened(seen, y, up, at_ends=(bool(inside[0].any()), bool(inside[-1].any()))),
+        )
+        if wider == (across, up):
+            break
+        across, up = wider
+        assert across.limits is not None and up.limits is not None
     return Panel(across, up, [Regions(z.x, z.y, z.z, levels, words), *_star(seen, x, y)])

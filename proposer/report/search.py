@@ -31,7 +31,7 @@ def history(seen: Seen) -> Part:
     total = np.cumsum(seen.good[order]).astype(np.float64)
     every = np.unique(np.linspace(1, len(total), min(len(total), 400)).astype(np.int64))
     evaluations = Side(
-        "points, in the order of asking", "points, in the order of asking", limits=(0.0, float(len(total)) * 1.02)
+        "points, in the order of requests", "points, in the order of requests", limits=(0.0, float(len(total)) * 1.02)
     )
     rate = Panel(
         evaluations,
@@ -64,7 +64,11 @@ def history(seen: Seen) -> Part:
     origins = Rows("Where points came from", ["step", "meaning", "points", "with an NLL", "good", "hit rate"], rows)
     pictures = [
         Picture(
-            "history", says, [rate, sum_of], "Hit rate in windows of equal size, and the sum of good points.", columns=2
+            "history",
+            says,
+            [rate, sum_of],
+            "Hit rate in windows of equal size, and the total number of good points.",
+            columns=2,
         )
     ]
     if (made := _steps(seen, kinds)) is not None:
@@ -101,5 +105,5 @@ def _steps(seen: Seen, kinds: list[str]) -> Picture | None:
         f"{kind} {int((seen.good & (seen.origins == kind)).sum()):,}" for kind in giving
     )
     return Picture(
-        "origins", says, [panel], "Good points by the step that proposed them, iteration by iteration.", columns=1
+        "origins", says, [panel], "Good points in each iteration, by the step that proposed them.", columns=1
     )

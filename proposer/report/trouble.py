@@ -31,7 +31,7 @@ def trouble(seen: Seen, table: Table) -> Part:
         if at.any():
             apart = _apart(seen, at)
             chosen += [name for name, _, _ in apart]
-            where = "; ".join(where for _, _, where in apart[:3]) or "spread like all others"
+            where = "; ".join(where for _, _, where in apart[:3]) or "distributed like all other points"
             words.append(f"{status.name}: {int(at.sum()):,} points ({at.mean():.1%}), {where}.")
     names = list(dict.fromkeys([*chosen, *(variable.name for variable in seen.variables)]))[:3]
     pairs = (
@@ -48,8 +48,8 @@ def trouble(seen: Seen, table: Table) -> Part:
                 "status",
                 f"Status of points over the range of {', '.join(map(plain, names))}. {' '.join(words)}",
                 panels,
-                "Status of points, over the variables in which points without an NLL differ most from the others: OK "
-                "blue, INVALID grey, FAILED red, TIMED_OUT purple.",
+                "Status of points: OK blue, INVALID grey, FAILED red, TIMED_OUT purple. The axes are the variables in "
+                "which points without an NLL differ most from the others.",
                 table=table,
             )
         ]
@@ -94,7 +94,7 @@ def _reasons(seen: Seen) -> Rows:
         )
     more = f"; the {MOST_REASONS} most frequent of {len(reasons):,} kinds" if len(reasons) > MOST_REASONS else ""
     return Rows(
-        f"What was said, the last message of each kind{more}",
+        f"Messages, the last one of each kind{more}",
         ["status", "code", "points", "message", "an example"],
         rows,
     )
@@ -113,14 +113,21 @@ def seconds(seen: Seen) -> Part:
     for k, code in enumerate(found):
         column = seen.seconds[:, k][np.isfinite(seen.seconds[:, k])]
         ends = [f"{value:.3g}" for value in np.percentile(column, [50, 95, 100])] if len(column) else ["", "", ""]
-        rows.append([code.name, f"{code.runs:,}", *ends, f"{code.seconds:,.0f}"])
+        rows.append(
+            [
+                code.name,
+                f"{code.runs:,}",
+                *ends,
+                f"{code.seconds:,.0f}" if code.seconds >= 100 else f"{code.seconds:.3g}",
+            ]
+        )
     panel = Panel(
-        Side("seconds in all", "seconds in all", limits=(0.0, max(code.seconds for code in found) * 1.05)),
+        Side("seconds in total", "seconds in total", limits=(0.0, max(code.seconds for code in found) * 1.05)),
         Side(categories=[plain(code.name) for code in found][::-1]),
         [Bars(np.array([code.seconds for code in found][::-1]))],
         tall=min(0.2 + 0.07 * len(found), 1.5),
     )
-    table = Rows("Seconds of wall time", ["code", "runs", "median", "95 %", "longest", "in all"], rows)
+    table = Rows("Seconds of wall time", ["code", "runs", "median", "95 %", "longest", "in total"], rows)
     return Part(
         lines[len(found) :],
         tables=[table],
@@ -129,7 +136,7 @@ def seconds(seen: Seen) -> Part:
                 "seconds",
                 f"Seconds by code. {' '.join(lines)}",
                 [panel],
-                "Seconds by code, all points together.",
+                "Seconds that each code took, over all points.",
                 columns=1,
             )
         ],

@@ -1,30 +1,130 @@
-"""Works to cite for a run: those that its type of scan is based on."""
+"""Works to cite for a run: those that its type of scan is based on, in words and as BibTeX."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 from scanspec import ScanFile
 from scanspec.cmaes import read_novelty
 from scanspec.settings import type_name
 
-ALWAYS = (
+
+class Work(NamedTuple):
+    """A work in words, for manifest.json, and its entries in BibTeX, for the report."""
+
+    words: str
+    bibtex: str
+
+
+LODESCAN = Work(
     "lodescan: see CITATION.cff",
+    """@software{lodescan,
+  title = {lodescan: finds the good regions of a parameter space with few evaluations of an expensive physics code},
+  note  = {see CITATION.cff}
+}
+""",
+)
+BSMART = Work(
     "BSMArt, the scan file and the likelihoods: M. D. Goodsell, A. Joury, arXiv:2301.01154",
+    """@article{Goodsell:2023iac,
+  author = {Goodsell, Mark D. and Joury, Ari},
+  title = {{BSMArt: simple and fast parameter space scans}},
+  eprint = {2301.01154}, archivePrefix = {arXiv}, primaryClass = {hep-ph}, year = {2023}
+}
+""",
 )
-MLSCANNER = "MLscanner, the method MLS_DNNC: A. Hammad, M. Park, R. Ramos, P. Saha, arXiv:2207.09959"
-SMOTE = "SMOTE: N. V. Chawla et al., J. Artif. Intell. Res. 16 (2002) 321, arXiv:1106.1813"
-IMBALANCED_LEARN = "imbalanced-learn: G. Lemaitre, F. Nogueira, C. K. Aridas, J. Mach. Learn. Res. 18 (2017) 1"
-PYTORCH = "PyTorch: A. Paszke et al., arXiv:1912.01703"
-RESTARTS = "networks that begin again, in LODE: J. T. Ash, R. P. Adams, arXiv:1910.08475"
-CMAES = (
-    "CMA-ES, the method CMAES: N. Hansen, arXiv:1604.00772; the package: N. Hansen et al., doi:10.5281/zenodo.2559634"
+MLSCANNER = Work(
+    "MLscanner, the method MLS_DNNC: A. Hammad, M. Park, R. Ramos, P. Saha, arXiv:2207.09959",
+    """@article{Hammad:2022wpq,
+  author = {Hammad, A. and Park, Myeonghun and Ramos, Raymundo and Saha, Pankaj},
+  title = {{Exploration of Parameter Spaces Assisted by Machine Learning}},
+  eprint = {2207.09959}, archivePrefix = {arXiv}, primaryClass = {hep-ph}, year = {2022}
+}
+""",
 )
-NOVELTY = "CMA-ES with novelty, the method CMAES_ND: J. C. Romao, M. C. Romao, arXiv:2402.07661"
-HBOS = "HBOS, the novelty of CMAES_ND: M. Goldstein, A. Dengel, KI-2012 (2012) 59"
-SCIPY = "SciPy, the Sobol sequence: P. Virtanen et al., Nature Methods 17 (2020) 261, arXiv:1907.10121"
+SMOTE = Work(
+    "SMOTE: N. V. Chawla et al., J. Artif. Intell. Res. 16 (2002) 321, arXiv:1106.1813",
+    """@article{Chawla:2002,
+  author = {Chawla, N. V. and Bowyer, K. W. and Hall, L. O. and Kegelmeyer, W. P.},
+  title = {{SMOTE: Synthetic Minority Over-sampling Technique}},
+  journal = {J. Artif. Intell. Res.}, volume = {16}, pages = {321}, year = {2002},
+  eprint = {1106.1813}, archivePrefix = {arXiv}
+}
+""",
+)
+IMBALANCED_LEARN = Work(
+    "imbalanced-learn: G. Lemaitre, F. Nogueira, C. K. Aridas, J. Mach. Learn. Res. 18 (2017) 1",
+    """@article{Lemaitre:2017,
+  author = {Lema{\\^i}tre, Guillaume and Nogueira, Fernando and Aridas, Christos K.},
+  title = {{Imbalanced-learn: A Python Toolbox to Tackle the Curse of Imbalanced Datasets in Machine Learning}},
+  journal = {J. Mach. Learn. Res.}, volume = {18}, number = {17}, pages = {1}, year = {2017}
+}
+""",
+)
+PYTORCH = Work(
+    "PyTorch: A. Paszke et al., arXiv:1912.01703",
+    """@article{Paszke:2019xhz,
+  author = {Paszke, Adam and others},
+  title = {{PyTorch: An Imperative Style, High-Performance Deep Learning Library}},
+  eprint = {1912.01703}, archivePrefix = {arXiv}, primaryClass = {cs.LG}, year = {2019}
+}
+""",
+)
+RESTARTS = Work(
+    "networks that begin again, in LODE: J. T. Ash, R. P. Adams, arXiv:1910.08475",
+    """@article{Ash:2019,
+  author = {Ash, Jordan T. and Adams, Ryan P.},
+  title = {{On Warm-Starting Neural Network Training}},
+  eprint = {1910.08475}, archivePrefix = {arXiv}, primaryClass = {cs.LG}, year = {2019}
+}
+""",
+)
+CMAES = Work(
+    "CMA-ES, the method CMAES: N. Hansen, arXiv:1604.00772; the package: N. Hansen et al., doi:10.5281/zenodo.2559634",
+    """@article{Hansen:2016,
+  author = {Hansen, Nikolaus},
+  title = {{The CMA Evolution Strategy: A Tutorial}},
+  eprint = {1604.00772}, archivePrefix = {arXiv}, primaryClass = {cs.LG}, year = {2016}
+}
+@software{pycma,
+  author = {Hansen, Nikolaus and others},
+  title = {{CMA-ES/pycma}}, doi = {10.5281/zenodo.2559634}
+}
+""",
+)
+NOVELTY = Work(
+    "CMA-ES with novelty, the method CMAES_ND: J. C. Romao, M. C. Romao, arXiv:2402.07661",
+    """@article{Romao:2024,
+  author = {Rom{\\~a}o, Jorge Crispim and Crispim Rom{\\~a}o, Miguel},
+  title = {{Combining Evolutionary Strategies and Novelty Detection to go Beyond the Alignment Limit
+    of the $Z_3$ 3HDM}},
+  eprint = {2402.07661}, archivePrefix = {arXiv}, primaryClass = {hep-ph}, year = {2024}
+}
+""",
+)
+HBOS = Work(
+    "HBOS, the novelty of CMAES_ND: M. Goldstein, A. Dengel, KI-2012 (2012) 59",
+    """@inproceedings{Goldstein:2012,
+  author = {Goldstein, Markus and Dengel, Andreas},
+  title = {{Histogram-based Outlier Score (HBOS): A fast Unsupervised Anomaly Detection Algorithm}},
+  booktitle = {KI-2012: Poster and Demo Track}, pages = {59}, year = {2012}
+}
+""",
+)
+SCIPY = Work(
+    "SciPy, the Sobol sequence: P. Virtanen et al., Nature Methods 17 (2020) 261, arXiv:1907.10121",
+    """@article{Virtanen:2020,
+  author = {Virtanen, Pauli and others},
+  title = {{SciPy 1.0: Fundamental Algorithms for Scientific Computing in Python}},
+  journal = {Nature Methods}, volume = {17}, pages = {261}, year = {2020},
+  eprint = {1907.10121}, archivePrefix = {arXiv}
+}
+""",
+)
 
 
-def citations(scan: ScanFile) -> list[str]:
-    """Works to cite, a line each, for a scan of this file."""
+def works(scan: ScanFile) -> list[Work]:
+    """Works to cite for a scan of this file."""
     name = type_name(scan.setup)
     found = {
         "MLS_DNNC": (MLSCANNER, SMOTE, IMBALANCED_LEARN, PYTORCH),
@@ -37,4 +137,14 @@ def citations(scan: ScanFile) -> list[str]:
         found = (*found, SMOTE)
     if name == "CMAES_ND" and read_novelty(scan.setup)[0] == "HBOS":
         found = (*found, HBOS)
-    return [*ALWAYS, *found]
+    return [LODESCAN, BSMART, *found]
+
+
+def citations(scan: ScanFile) -> list[str]:
+    """The works in words, a line each."""
+    return [work.words for work in works(scan)]
+
+
+def bibtex(scan: ScanFile) -> str:
+    """The works as BibTeX."""
+    return "".join(work.bibtex for work in works(scan))

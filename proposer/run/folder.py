@@ -134,6 +134,22 @@ def _is_at(path: Path, descriptor: int) -> bool:
     return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
 
 
+def is_held(folder: Path) -> bool:
+    """Whether a process works on a run, by the words in its file `lock`. To try the lock would disturb a scan that
+    is about to take it. A process of another machine is believed.
+    """
+    try:
+        descriptor = os.open(folder / "lock", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, "rb") as file:
+            holder = (file.read(200) or b"").decode(errors="replace")
+    except OSError:
+        return False
+    words = re.fullmatch(r"process (\d+) on (.*)\n", holder)
+    if words is None or words[2] != socket.gethostname():
+        return words is not None
+    return Path(f"/proc/{words[1]}").exists()
+
+
 def check_no_foreign_files(folder: Path) -> None:
     """Raises an error where a new run's folder has other files: the run might overwrite some of them."""
     try:

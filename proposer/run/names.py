@@ -1,8 +1,13 @@
-"""Names of columns for files that do not take every name."""
+"""Names: of columns, for files that do not take every name, and of a file."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+
+PROBLEM = "scan.json"
+"""The scan file that the run of a `proposer.Problem` has in its folder, where no other run has the file it was started
+with. The function of a notebook is the code; an evaluator cannot import it.
+"""
 
 
 def plain_names(names: Sequence[str], unwanted: Callable[[str], bool], reserved: Collection[str] = ()) -> list[str]:

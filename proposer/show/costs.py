@@ -60,7 +60,7 @@ def show_costs(found: Sequence[Cost]) -> list[str]:
     ]
     spared = [code for code in found if code.spared and code.runs]
     if spared:
-        points = ", ".join(f"{code.name} for {code.spared:,}" for code in spared)
+        points = ", ".join(f"{code.name} was skipped at {code.spared:,}" for code in spared)
         saved = show_time(sum(code.mean * code.spared for code in spared))
-        lines.append(f"the order saved about {saved}: no run of {points} points that were invalid before it")
+        lines.append(f"the order of the codes saved about {saved}: {points} points that were already invalid")
     return lines

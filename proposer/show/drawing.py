@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from proposer.run.files import writing
@@ -215,7 +216,10 @@ def _coloured(figure: Figure, ax: Axes, x: Axis, y: Axis, *, points: Points, by:
                 **colours,
             )
     if ax.collections:
-        figure.colorbar(drawn, ax=ax, label=by.label, extend="max")
+        shown = (points.bad | points.good) & drawable(x) & drawable(y) & drawable(by)
+        beyond = bool((by.values[shown] < ends.min()).any()), bool((by.values[shown] > ends.max()).any())
+        extend = {(True, True): "both", (True, False): "min", (False, True): "max", (False, False): "neither"}[beyond]
+        figure.colorbar(drawn, ax=ax, label=by.label, extend=extend)
 
 
 def _contours(ax: Axes, axes: list[Axis], mask: NDArray[np.bool_], levels: Sequence[float]) -> None:
@@ -234,7 +238,7 @@ def _contours(ax: Axes, axes: list[Axis], mask: NDArray[np.bool_], levels: Seque
 
 def _histogram(ax: Axes, axis: Axis, good: NDArray[np.bool_]) -> None:
     values = axis.values[good & drawable(axis)]
-    ax.set_yticks([])
+    ax.yaxis.set_major_locator(MaxNLocator(nbins=3, integer=True, min_n_ticks=1))
     ax.set_xscale(axis.scale)
     if axis.limits is not None:
         ax.set_xlim(axis.limits)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from proposer.run.dataset import Dataset, DatasetError
+from proposer.evaluation.backend import FUNCTION
+from proposer.run.dataset import DATASET, Dataset, DatasetError
 from proposer.run.files import read_object
+from proposer.run.names import PROBLEM
 from proposer.types import Floats, Outcome, Status
 
 MOST_REASONS = 3
@@ -33,10 +35,29 @@ class Failures:
     points: int = 0
 
 
-def command(file: Path, names: Sequence[str], values: Floats) -> str:
-    """The command, quoted for a shell, that runs one point; `values`: shape (d,)."""
-    point = [f"{name}={value!r}" for name, value in zip(names, values.tolist(), strict=True)]
-    return shlex.join(["lodescan-evaluator", "point", str(file), *point])
+def command(file: Path, names: Sequence[str], values: Floats, keep: str = "") -> str:
+    """The command, quoted for a shell, that runs one point and keeps its files in the folder `keep`; `values`: shape
+    (d,). The code of a notebook is called in Python.
+    """
+    point = dict(zip(names, values.tolist(), strict=True))
+    if is_of_a_notebook(file):
+        return _call(file, point)
+    words = [f"{name}={value!r}" for name, value in point.items()]
+    return shlex.join(["lodescan-evaluator", "point", str(file), *words, *(["--keep", keep] if keep else [])])
+
+
+def is_of_a_notebook(file: Path) -> bool:
+    """Whether the scan file of a run stands in its folder, because a `proposer.Problem` was scanned."""
+    return file.name == PROBLEM and (file.parent / DATASET).exists()
+
+
+def _call(file: Path, point: Mapping[str, float]) -> str:
+    try:
+        function = next(iter(read_object(file.parent / "manifest.json")["sources"])).removeprefix(FUNCTION)
+    except (DatasetError, LookupError, TypeError, StopIteration):  # the manifest is for people; somebody changed it
+        function = "code"
+    name, by_name, _ = function.partition("(")
+    return f"{name}(**{point!r})" if by_name else f"{name}({point!r})"
 
 
 def show_failed(file: Path, names: Sequence[str], values: Floats | None, code: str, message: str) -> list[str]:
@@ -83,6 +104,7 @@ def show_reasons(kinds: Sequence[Kind], file: Path, names: Sequence[str]) -> lis
 def scan_file(folder: Path) -> Path:
     """The scan file that a run was started with: functions and templates are beside it."""
     try:
-        return Path(str(read_object(folder / "manifest.json")["scan_file"]))
+        file = Path(str(read_object(folder / "manifest.json")["scan_file"]))
     except (DatasetError, KeyError):  # the manifest is for people; another program may have changed it
         return folder / "scan.yaml"
+    return folder / PROBLEM if file.name == PROBLEM and not file.exists() else file

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 FEW = 500
 """Above this many, dots are one image within a picture of vectors, whose size would grow with them."""
 
+STRONG = 0.7
+"""Of correlations: the colours of stronger ones are dark, and numbers on them white."""
+
 MOST = 1e100
 """Larger values than this are no physics, and matplotlib's transformations overflow near the largest double."""
 
@@ -218,5 +221,5 @@ def _cells(ax: Axes, values: Floats, look: Look) -> None:
                         ha="center",
                         va="center",
                         fontsize=look.size - (2.5 if columns > 8 else 1),
-                        color="black" if abs(value) < 0.7 else "white",
+                        color="black" if abs(value) < STRONG else "white",
                     )

@@ -50,8 +50,8 @@ def panel(state: State) -> Table:
             row("", f"and {len(state.evaluators) - MOST_EVALUATORS:,} other evaluators")
     row("lowest", state.lowest.removeprefix("lowest "))
     now, _, before = state.strategy.partition("; ")
-    row("now", " · ".join(text for text in (state.doing, now) if text))
-    row("", before)
+    row("now", now or state.doing)
+    row("", " · ".join(text for text in (state.doing if now else "", before) if text))
     row("regions", state.regions)
     row("time", f"{show_time(state.seconds)} so far, {show_left(state)}")
     return table

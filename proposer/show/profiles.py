@@ -40,7 +40,7 @@ def profile(x: Floats, nll: Floats, bounds: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Surface:
-    """The profile NLL above its least value on a grid: x and y, shapes (n,) and (m,), z of shape (m, n)."""
+    """The profile NLL above its least value on a grid from edge to edge: x and y, shapes (n,) and (m,), z (m, n)."""
 
     x: Floats
     y: Floats
@@ -52,27 +52,28 @@ def surface(x: Floats, y: Floats, nll: Floats, bounds: tuple[Floats, Floats], be
 
     z(p) = min_i [NLL_i + (|p - p_i| / h)^2] - best over the points i, which is the Moreau envelope of what was found
     (J. J. Moreau, Bull. Soc. Math. France 93 (1965) 273). Distances are in units of the picture's width and height, and
-    h is 1.5 times the typical distance between points near the best, at least one bin. So z is never below the least
-    NLL nearby, each point counts in a place no larger than the gaps between points, and nothing is interpolated across
-    a gap.
+    h is 1.5 times the typical distance between points near the best, at least one step of the grid. So z is never below
+    the lowest NLL nearby, each point counts in a place no larger than the gaps between points, and nothing is
+    interpolated across a gap.
     """
     unit_x, unit_y = _unit(x, bounds[0]), _unit(y, bounds[1])
     near = (nll < best + _FAR_UP) & (unit_x > -0.2) & (unit_x < 1.2) & (unit_y > -0.2) & (unit_y < 1.2)
-    bins = len(bounds[0]) - 1, len(bounds[1]) - 1
-    centres = (np.arange(bins[0]) + 0.5) / bins[0], (np.arange(bins[1]) + 0.5) / bins[1]
-    z = np.full((bins[1], bins[0]), _FAR_UP)
+    nodes = len(bounds[0]), len(bounds[1])
+    grid = np.linspace(0.0, 1.0, nodes[0]), np.linspace(0.0, 1.0, nodes[1])
+    z = np.full((nodes[1], nodes[0]), _FAR_UP)
     if near.any():
         points = np.column_stack([unit_x[near], unit_y[near]])
-        reach = max(1.5 * _spacing(points[nll[near] < best + height(0.95, 2)]), 1.0 / min(bins))
-        least = np.full((bins[1], bins[0]), np.inf)
-        column = np.clip((points[:, 0] * bins[0]).astype(np.int64), 0, bins[0] - 1)
-        row = np.clip((points[:, 1] * bins[1]).astype(np.int64), 0, bins[1] - 1)
+        reach = max(1.5 * _spacing(points[nll[near] < best + height(0.95, 2)]), 1.0 / (min(nodes) - 1))
+        least = np.full((nodes[1], nodes[0]), np.inf)
+        column, row = (
+            np.clip(np.rint(points[:, k] * (nodes[k] - 1)).astype(np.int64), 0, nodes[k] - 1) for k in (0, 1)
+        )
         np.minimum.at(least, (row, column), nll[near] - best)
-        far_x = ((centres[0][:, None] - centres[0]) / reach) ** 2
-        far_y = ((centres[1][:, None] - centres[1]) / reach) ** 2
+        far_x = ((grid[0][:, None] - grid[0]) / reach) ** 2
+        far_y = ((grid[1][:, None] - grid[1]) / reach) ** 2
         rows = (least[:, :, None] + far_x[None]).min(axis=1)  # a parabola in two variables is the sum of two parabolas
         z = np.minimum((rows[:, None, :] + far_y[:, :, None]).min(axis=0), _FAR_UP)
-    return Surface(_from_unit(centres[0], bounds[0]), _from_unit(centres[1], bounds[1]), z)
+    return Surface(_from_unit(grid[0], bounds[0]), _from_unit(grid[1], bounds[1]), z)
 
 
 def _spacing(points: Floats) -> float:

@@ -26,7 +26,7 @@ def set_ticks(ax: Axes, most: int = MOST) -> None:
             axis.set_major_formatter(LogFormatterMathtext())
         elif decades > 1.0:
             axis.set_major_locator(LogLocator(subs=(1.0, 3.0) if decades > 1.4 else (1.0, 2.0, 5.0), numticks=20))
-            axis.set_major_formatter(_Plain())
+            axis.set_major_formatter(_Plain(-4, 6))  # a power in common would make 0.1 × 10⁴ of 1000
         else:
             axis.set_major_locator(MaxNLocator(nbins=most - 1, steps=[1, 2, 2.5, 5, 10], min_n_ticks=2))
             axis.set_major_formatter(_Plain())
@@ -36,9 +36,9 @@ def set_ticks(ax: Axes, most: int = MOST) -> None:
 class _Plain(ScalarFormatter):
     """Numbers as plain text, which is drawn ten times as fast as formulas, with a power of ten in common."""
 
-    def __init__(self) -> None:
+    def __init__(self, low: int = -3, high: int = 4) -> None:
         super().__init__(useOffset=True, useMathText=False)
-        self.set_powerlimits((-3, 4))
+        self.set_powerlimits((low, high))
 
     def get_offset(self) -> str:
         """The power and the offset, at the end of the axis."""

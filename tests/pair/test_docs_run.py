@@ -1,5 +1,6 @@
 """Pages of the documents whose commands run, one after the other: on own code in README.md, on the choice of a
-strategy, on nested sampling. docs/backends.md and docs/tutorial.md have tests of their own.
+strategy, on nested sampling, the notebook of the tutorial. docs/backends.md and the rest of docs/tutorial.md have tests
+of their own.
 """
 
 import json
@@ -76,3 +77,24 @@ def test_the_nested_sampler_of_its_page():
     exact = math.log(2 * math.pi * 2 * 0.1 * math.sqrt(2 * math.pi) / 36)
     assert f"ln(2π · 2 · 0.1 √(2π) / 36) = −{-exact:.2f}" in section("docs/nested.md")
     assert abs(value - exact) < 3 * error < 1
+
+
+@pytest.mark.slow
+def test_the_notebook_of_the_tutorial_in_the_kernel_of_the_page_on_python(shell, monkeypatch):
+    """The kernel is that of the environment, as the page installs it."""
+    nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
+    folder, run = shell
+    for name in ("HOME", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR"):
+        monkeypatch.setenv(name, str(folder / "home"))
+    (install,) = [line for line in commands((ROOT / "docs/python.md").read_text()) if "ipykernel" in line]
+    home = f"HOME={folder}/home JUPYTER_DATA_DIR={folder}/home"
+    run(f"env {home} {ROOT}/{install}")
+    cells = re.findall(r"```python\n(.*?)```", section("docs/tutorial.md", "6. The same in a notebook"), re.DOTALL)
+    cells = [cell.replace("points=100", "points=10") for cell in cells]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    resources = {"metadata": {"path": str(folder)}}
+    nbclient.NotebookClient(notebook, timeout=None, kernel_name="lodescan", resources=resources).execute()
+    scanned, drawn, written = (cell.outputs[-1] for cell in notebook.cells)
+    assert int(re.search(r"(\d+) good", scanned.data["text/plain"])[1]) >= 10
+    assert drawn.data["image/png"] and "report.html" in written.data["text/plain"]
+    assert (folder / "runs/notebook/report.html").exists()

@@ -179,8 +179,8 @@ def test_status_while_it_runs(
     assert proposer.wait_for("| ")
     said = lodescan("status", run)
     assert said.code == 0
-    assert "not finished" in said.out
-    assert re.search(r"evaluated: [1-9]\d* \(.*\); [1-9]\d* asked for that have no answer yet", said.out)
+    assert "\nrunning\n" in said.out and json.loads(lodescan("status", run, "--json").out)["running"]
+    assert re.search(r"evaluated: [1-9]\d* \(.*\); [1-9]\d* requested points have no answer yet", said.out)
     assert lodescan("export", run).code == 0
     assert 0 < len(rows(run / "points.csv")) <= len(read_run(run).ids)
     assert proposer.process.poll() is None

@@ -90,7 +90,7 @@ def test_it_says_where_the_threshold_has_moved(folder, seen):
         following = replace(seen)
         following.__dict__["target"] = target.at(0.0)
         words = calibration(following).words[1]
-        assert "the threshold went down" in words and following.target.describe() in words
+        assert "it went down whenever a better point was found" in words and following.target.describe() in words
     manifest = {"target_changes": [{"from_point": 9, "change": "good was: NLL below 3; is now: NLL below 2"}]}
     changed = calibration(replace(seen, meta={**seen.meta, "manifest": manifest}))
-    assert "was changed while the scan went on (good was: NLL below 3" in changed.words[1]
+    assert "was changed during the scan (good was: NLL below 3" in changed.words[1]

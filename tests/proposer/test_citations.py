@@ -1,8 +1,10 @@
-"""manifest.json cites the methods that a scan uses, and no others."""
+"""manifest.json and the report cite the methods that a scan uses, and no others."""
+
+import re
 
 import pytest
 
-from proposer.run.citations import citations
+from proposer.run.citations import bibtex, citations
 from scanspec import read_scan_file
 
 TEXT = """\
@@ -31,3 +33,7 @@ def test_what_is_cited(tmp_path, setup, cited):
     path.write_text(TEXT.format(setup=setup))
     found = citations(read_scan_file(path))
     assert {reference.partition(",")[0].partition(":")[0] for reference in found} == ALWAYS | cited
+    text = bibtex(read_scan_file(path))
+    assert len(re.findall(r"^@", text, re.MULTILINE)) == len(found) + any("pycma" in line for line in text.splitlines())
+    assert all(number in text for line in found for number in re.findall(r"arXiv:(\S+?)[;,]?(?:\s|$)", line))
+    assert text.count("{") == text.count("}") and r"{\^i}" in text or "Lema" not in text

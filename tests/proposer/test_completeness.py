@@ -65,9 +65,7 @@ def test_it_counts_independent_draws_alone(seen: Seen) -> None:
     first = seen.iterations == 0
     good, failed = int(seen.good[first].sum()), int((seen.status[first] == Status.FAILED).sum())
     assert 0 < good < seen.good.sum() and failed and sample(seen).sum() == first.sum() == 150
-    assert f"Of 150 points that were drawn from the prior independently of what was known, {good} are good" in said(
-        seen
-    )
+    assert f"Of 150 points that were drawn from the prior independently of all results, {good} are good" in said(seen)
     assert f"{failed} of these points failed or timed out. They count as not good." in said(seen)
     percent = float(said(seen).split("at most ")[1].split(" %")[0])
     assert 100 * most(good, 150) <= percent < 103 * most(good, 150)
@@ -86,8 +84,8 @@ def test_what_mls_dnnc_drew_from_the_rest_is_no_draw_from_the_prior_in_an_older_
 ) -> None:
     older = see(make_run(tmp_path / "run", 150, kind=kind, first="random"))
     assert sample(older).sum() == points
-    (counted,) = [str(row[1]) for row in found([older]).rows if row[0] == "hit rate of the prior"]
-    assert counted.endswith("of 150 points") if points else counted == "no point was drawn from it"
+    (counted,) = [str(row[1]) for row in found([older]).rows if row[0] == "hit rate of draws from the prior"]
+    assert counted.endswith("of 150 points") if points else counted == "there are none"
 
 
 def test_batches_from_the_first_one_that_is_not_answered_on_do_not_count(tmp_path: Path) -> None:
@@ -108,17 +106,17 @@ def test_batches_from_the_first_one_that_is_not_answered_on_do_not_count(tmp_pat
 def test_a_target_that_was_changed_gives_no_bound(seen: Seen) -> None:
     words = "good was: NLL less than 3 above the lowest; is now: NLL below 3"
     changed = replace(seen, meta={**seen.meta, "manifest": {"target_changes": [{"from_point": 9, "change": words}]}})
-    assert said(changed) == f"No bound can be given: what is good was changed while the scan went on ({words})."
+    assert said(changed) == f"No bound can be given: the threshold was changed during the scan ({words})."
 
 
 def test_a_threshold_that_follows_the_best_point_gives_no_bound(seen: Seen) -> None:
     following = replace(seen)
     following.__dict__["target"] = Target.following(3.0).at(0.0)
-    assert said(following).startswith("No bound can be given: what is good follows the best")
+    assert said(following).startswith("No bound can be given: the threshold follows the best")
 
 
 def test_a_finite_space_gives_no_bound(tmp_path: Path, seen: Seen) -> None:
     finite = tuple(replace(variable, high=variable.low, inner=None) for variable in seen.scan.variables)
     assert said(replace(seen, scan=replace(seen.scan, variables=finite))).startswith(
-        "No bound can be given: of finitely"
+        "No bound can be given: the space has finitely"
     )

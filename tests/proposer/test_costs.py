@@ -97,7 +97,7 @@ def test_the_command(run, names, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert f"{cheap}: 0.5 s a point, 6 runs, 3 s (25 %)" in lines
     assert f"{dear}: 3 s a point, 3 runs, 9 s (75 %)" in lines
-    assert f"the order saved about 6 s: no run of {dear} for 2 points that were invalid before it" in lines
+    assert f"the order of the codes saved about 6 s: {dear} was skipped at 2 points that were already invalid" in lines
 
 
 def test_before_anything_ran(tmp_path, capsys):

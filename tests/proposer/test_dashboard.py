@@ -102,7 +102,7 @@ def test_what_cannot_be_read_is_said_beside_what_can(tmp_path: Path) -> None:
         code, text, _ = get(server, f"/report?run={keys[1]}")
         assert code == 404 and "moved or removed" in text
         shutil.rmtree(tmp_path)
-        assert wait_until(lambda: "no run there yet" in get(server, "/")[1], 20)
+        assert wait_until(lambda: "There is no run yet" in get(server, "/")[1], 20)
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:5080", "127.0.0.1.evil.example", "", "a b", "[::1"])

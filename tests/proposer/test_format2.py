@@ -87,7 +87,7 @@ def test_a_folder_of_format_2_holds_what_it_held(old_run, read_only):
 def test_status_and_export_read_format_2(old_run, capsys):
     assert status.status(old_run) == 0
     out = capsys.readouterr().out
-    assert "evaluated: 33 (3 invalid, 0 failed, 0 timed out); 8 asked for that have no answer yet" in out
+    assert "evaluated: 33 (3 invalid, 0 failed, 0 timed out); 8 requested points have no answer yet" in out
     assert len(tables.export(old_run, "csv").read_text().splitlines()) == 36
 
 

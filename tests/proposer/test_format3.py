@@ -78,7 +78,7 @@ def test_status_and_export_read_format_3(tmp_path, capsys):
     run = copied("run", tmp_path)
     assert status.status(run) == 0
     out = capsys.readouterr().out
-    assert "evaluated: 30 (2 invalid, 0 failed, 0 timed out); 31 asked for that have no answer yet" in out
+    assert "evaluated: 30 (2 invalid, 0 failed, 0 timed out); 31 requested points have no answer yet" in out
     with open(tables.export(run, "csv"), newline="") as new, open(FORMAT3 / "cut.csv", newline="") as old:
         written, expected = list(csv.DictReader(new)), list(csv.DictReader(old))
     assert [{key: row[key] for key in expected[0]} for row in written] == expected

@@ -12,6 +12,7 @@ from pathlib import Path
 import cloudpickle
 import pytest
 
+from proposer.__main__ import main
 from proposer.evaluation.worker import compute
 from proposer.run.manifest import AnotherRun
 from proposer.target import Target
@@ -107,6 +108,21 @@ def test_a_changed_argument_of_a_partial_is_another_function(tmp_path: Path) -> 
     assert len(scan(part(0.0, 8), tmp_path).points()) == 8
     with pytest.raises(AnotherRun, match="the function code has changed"):
         scan(part(0.5, 12), tmp_path)
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+def test_a_point_is_evaluated_again_by_the_call_that_is_shown(tmp_path: Path, capsys, by_name: bool) -> None:
+    def ring(point):
+        return {"radius": math.hypot(point["x"], point["y"])}
+
+    def named(y, x, more=0.0):
+        return {"radius": math.hypot(x, y) + more}
+
+    code = named if by_name else ring
+    run = scan(problem(code, points=100, setup={**SHORT, "max_evaluations": 4}), tmp_path / "run")
+    assert main(["point", str(tmp_path / "run"), "2"]) == 0
+    shown = capsys.readouterr().out.splitlines()[-1].removeprefix("run it again: ")
+    assert eval(shown, {code.__name__: code}) == {"radius": run.points()["radius"][2]}
 
 
 def test_what_cannot_work_is_refused_before_the_scan(tmp_path: Path) -> None:

@@ -72,6 +72,26 @@ def test_from_a_function(tmp_path):
     assert marked == ["m0", "mh", "omega"]
 
 
+@pytest.mark.parametrize(
+    ("source", "flags", "variables"),
+    [
+        ("def f(m0, m12=400, *, tanb=-10.0, verbose=False): return dict(mh=m0)", [], ["m0", "m12", "tanb"]),
+        ("def f(x): return {'mh': x}", [], ["x"]),
+        ("def f(p): return {'mh': compute(p)}", ["--variable", "x=0,1"], ["x"]),
+        ("def f(point, *, scale=2.0):\n    return {'mh': scale * point['x']}", [], ["x"]),
+    ],
+)
+def test_from_the_arguments_of_a_function(tmp_path, source, flags, variables):
+    (tmp_path / "mine.py").write_text(source)
+    assert main(["init", str(tmp_path / "scan.yaml"), "--function", "mine:f", "--threshold", "2.5", *flags]) == 0
+    scan = read_scan_file(tmp_path / "scan.yaml")
+    found = {variable.name: (variable.low, variable.high) for variable in scan.variables}
+    assert list(found) == variables
+    assert found.get("m12", (200, 800)) == (200, 800) and found.get("tanb", (-20, -5)) == (-20, -5)
+    assert [observable.name for observable in scan.all_observables()] == ["mh"]
+    assert scan.networks.raw("threshold_value") == 2.5
+
+
 def test_from_an_slha_file(tmp_path):
     (tmp_path / "input.slha").write_text(SLHA)
     file = tmp_path / "scan.yaml"
@@ -145,12 +165,14 @@ def test_questions(tmp_path):
             ("variables, as", "x=0,1 y=-2,2"),
             ("observables, as", "a=1,0.5"),
             ("good points", "70"),
+            ("a point is good", "2.5"),
         ):
             terminal.wait_for(partial(is_shown, question))
             terminal.enter(answer)
         assert terminal.wait() == 0
     scan = read_scan_file(file)
     assert [variable.name for variable in scan.variables] == ["x", "y"] and scan.setup.integer("points") == 70
+    assert scan.networks.raw("threshold_value") == 2.5
 
 
 def test_doctor_says_what_to_mend(tmp_path, monkeypatch, capsys):

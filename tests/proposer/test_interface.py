@@ -51,6 +51,11 @@ def test_it_shows_itself(folder: Path) -> None:
 def test_pictures(folder: Path, tmp_path: Path) -> None:
     run = proposer.open_run(folder)
     assert run.plot("x", "mass", tmp_path / "a.png") == tmp_path / "a.png"
+    assert run.plot("x", "mass").exists() and run.plot("x", "mass").with_suffix(".png").exists()
+    assert (
+        run.plot("x", "mass", tmp_path / "a.pdf")._repr_mimebundle_()["image/png"] == (tmp_path / "a.png").read_bytes()
+    )
+    assert run.plot("x", "mass", tmp_path / "b.pdf")._repr_mimebundle_() is None
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(UsageError, match=r"no variable or observable 'mas'.*mass"):
         run.plot("x", "mas")

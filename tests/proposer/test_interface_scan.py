@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import doctest
 import importlib
 import json
@@ -195,7 +196,8 @@ def answered(path: Path) -> int:
 def test_a_notebook_shows_the_display_and_the_run(tmp_path: Path) -> None:
     nbclient = pytest.importorskip("nbclient")
     nbformat = pytest.importorskip("nbformat")
-    cells = [nbformat.v4.new_code_cell(source) for source in (SCRIPT.replace("print(", "run = (") + "\nrun",)]
+    sources = (SCRIPT.replace("print(", "run = (") + "\nrun", 'run.plot("x", "y")', 'run.plot("x", "y", "a.svg")')
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
     notebook = nbformat.v4.new_notebook(cells=cells)
     nbclient.NotebookClient(notebook, timeout=60, resources={"metadata": {"path": str(tmp_path)}}).execute()
     outputs = notebook.cells[0].outputs
@@ -205,7 +207,9 @@ def test_a_notebook_shows_the_display_and_the_run(tmp_path: Path) -> None:
     assert int(re.search(r"good\s+(\d+) of 40 good", text)[1]) >= 40 and "ring · RANDOM" in text
     table = outputs[-1]
     assert table.output_type == "execute_result" and "<table" in table.data["text/html"]
-    assert not [output for output in outputs if output.output_type == "error"]
+    (drawn,), (vectors,) = (cell.outputs for cell in notebook.cells[1:])
+    assert base64.b64decode(drawn.data["image/png"]).startswith(b"\x89PNG") and "x-y.pdf" in drawn.data["text/plain"]
+    assert "<svg" in vectors.data["image/svg+xml"]
 
 
 @pytest.mark.slow

@@ -206,7 +206,7 @@ def test_what_is_good_is_said_in_words(run: Path) -> None:
     assert "A point is good with an NLL below 3. The NLL is" in asked(see(run)).words[0]
     scanned = see(run)
     scanned.__dict__["target"] = Target(3.0, everything=True)
-    assert asked(scanned).words == ["Every valid point is good, as no observable is in the likelihood."]
+    assert asked(scanned).words == ["Every valid point is good, because no observable has a likelihood."]
 
 
 def test_pulls() -> None:

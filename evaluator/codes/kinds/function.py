@@ -1,7 +1,8 @@
 """A physics code that is a Python function: `function: module:name` in the scan file.
 
 The function takes one `Point` (a mapping of names to numbers, with `spectrum` and
-`folder`) and returns a mapping of observables. It raises `evaluator.InvalidPoint` where
+`folder`), or arguments that are named like variables or earlier observables. It returns
+a mapping of observables. It raises `evaluator.InvalidPoint` where
 the point is unphysical; any other exception is a failure of the code.
 """
 
@@ -28,6 +29,7 @@ from evaluator.codes.sources import FileHash, module_sources
 from evaluator.errors import CodeFailed, CodeKilled, CodeTimedOut, ConfigurationError, UnknownName
 from evaluator.files import FULL
 from scanspec import CodeSpec, ScanFile, visible
+from scanspec.arguments import of_a_point
 from scanspec.codes import read_function
 from scanspec.raised import shown, what_was_raised, words_of
 from scanspec.spectrum import EntryMissing
@@ -64,6 +66,7 @@ class PythonFunction(Code):
         self.module, self._name = read_function(spec.section)
         self.preloads = [self.module]
         self._called = f"{self.module}:{self._name}"
+        self._known = known
         self._opened: Mapping[str, str] | None = None
         self._function: Callable[[Any], Mapping[str, float]] | None = None
 
@@ -80,10 +83,11 @@ class PythonFunction(Code):
         function = getattr(module, self._name, None)
         if not callable(function):
             raise ConfigurationError(f"{self._where}: {_file_of(module)} has no function {self._name!r}")
+        function = of_a_point(function, self._known)
         try:
             inspect.signature(function).bind(None)
         except TypeError as error:
-            what = f"{self._called} must take one argument, the point ({error})"
+            what = f"{self._called} must take one argument, the point ({error}), or arguments named like variables"
             raise ConfigurationError(f"{self._where}: {what}") from None
         except ValueError:  # written in C, without a signature
             pass
