@@ -6,9 +6,11 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from lodescan.v1 import evaluation_pb2 as pb
 from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
@@ -25,6 +27,11 @@ def test_other_machines_are_refused_unless_told_otherwise(here, python_scan, lis
 def test_insecure_listens_everywhere(python_scan, evaluator):
     server = evaluator(python_scan(), options=["--listen", "0.0.0.0:0", "--insecure"])
     assert server.statuses([[1.0]]) == ["OK"]
+    reflection: Any = reflection_pb2_grpc.ServerReflectionStub(server.channel)
+    question = reflection_pb2.ServerReflectionRequest(list_services="")
+    with pytest.raises(grpc.RpcError) as caught:  # other machines are told nothing of the services
+        list(reflection.ServerReflectionInfo(iter([question]), timeout=20))
+    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
 @pytest.mark.parametrize(
