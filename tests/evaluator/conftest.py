@@ -201,7 +201,7 @@ def here(tmp_path, monkeypatch, capfd):
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
-    monkeypatch.setattr("evaluator.__main__.alone", lambda run, file: run())  # no code could end this process
+    monkeypatch.setattr("evaluator.commands.main.alone", lambda run, file: run())  # no code could end this process
 
     def run(*arguments):
         code: str | int | None

@@ -23,7 +23,7 @@ MakeScan = Callable[..., ScanFolder]
 StartEvaluator = Callable[..., EvaluatorProcess]
 StartProposer = Callable[..., ProposerProcess]
 
-KILLS, POINTS = 20, 1000
+KILLS, POINTS = 40, 1200
 WORKERS = 2
 SLEEP = 0.05
 WINDOW = WORKERS * (1 + int(WINDOW_SECONDS / SLEEP))
@@ -120,7 +120,7 @@ def make_killing(
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_both_sides_are_killed_twenty_times(
+def test_both_sides_are_killed_twenty_times_each(
     make_killing: MakeKilling, start_evaluator: StartEvaluator, start_proposer: StartProposer
 ) -> None:
     """In one scan, in turn; a killed proposer goes on beside the evaluator, a killed evaluator comes back to it."""
