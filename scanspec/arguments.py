@@ -6,24 +6,54 @@ import inspect
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-_BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 _ANY_NUMBER = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 def of_a_point(function: Callable[..., Any], names: Collection[str]) -> Callable[[Mapping[str, float]], Any]:
-    """The function as one of a point. If its arguments are named like values of a point, it gets these values; any
-    other function gets the point itself. `names`: of the values that a point has.
+    """The function as one of a point. `names`: of the values that a point has.
+
+    A function of one argument gets the point itself, whatever the argument is called. One with more arguments, or with
+    arguments by keyword alone, gets the values that they are named like; those without a default must all be named like
+    values, else the function gets the point.
     """
     try:
-        parameters = list(inspect.signature(function).parameters.values())
+        parameters = signature_of(function).parameters.values()
     except (TypeError, ValueError):  # a function of C
         return function
-    named = [parameter.name for parameter in parameters if parameter.kind in _BY_NAME and parameter.name in names]
-    needed = [
-        parameter.name
-        for parameter in parameters
-        if parameter.default is parameter.empty and parameter.kind not in _ANY_NUMBER
-    ]
-    if not named or not set(needed) <= set(named):
+    arguments = [parameter for parameter in parameters if parameter.kind not in _ANY_NUMBER]
+    named = [argument for argument in arguments if argument.name in names]
+    takes_the_point = len(arguments) == 1 and arguments[0].kind is not inspect.Parameter.KEYWORD_ONLY
+    if takes_the_point or not named or any(_is_needed(argument) for argument in arguments if argument not in named):
         return function
-    return lambda point: function(**{name: point[name] for name in named})
+    by_place = [argument for argument in arguments if argument.kind is inspect.Parameter.POSITIONAL_ONLY]
+    by_name = [argument.name for argument in named if argument not in by_place]
+
+    def of_values(point: Mapping[str, float]) -> Any:
+        values = [point[argument.name] if argument in named else argument.default for argument in by_place]
+        return function(*values, **{name: point[name] for name in by_name})
+
+    return of_values
+
+
+def signature_of(function: Callable[..., Any]) -> inspect.Signature:
+    """The arguments with which a function is called.
+
+    That of a decorated function is the decorator's own, unless it takes anything and so passes on what it gets. Raises
+    ValueError for a function of C that does not tell, and TypeError for what is no function.
+    """
+    own = None
+    try:
+        own = inspect.signature(function, follow_wrapped=False)
+    except ValueError:  # functools.cache, for one, is of C
+        if not hasattr(function, "__wrapped__"):
+            raise
+    if own is not None and {parameter.kind for parameter in own.parameters.values()} != set(_ANY_NUMBER):
+        return own
+    # a method has the __wrapped__ of its function, which has `self` too
+    if hasattr(function, "__wrapped__") and not inspect.ismethod(function):
+        return signature_of(function.__wrapped__)
+    return inspect.signature(function)
+
+
+def _is_needed(argument: inspect.Parameter) -> bool:
+    return argument.default is argument.empty

@@ -8,10 +8,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from evaluator.interrupts import PASSED_ON, take_interrupts
 from evaluator.leftovers import end_with_parent
 from scanspec import visible
 
 CODE_ENDED_IT = 1
+
+_ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 def alone(run: Callable[[], int], file: Path) -> int:
@@ -21,25 +24,38 @@ def alone(run: Callable[[], int], file: Path) -> int:
     memory. Then this says so, and returns 1.
     """
     reading, writing = os.pipe()
+    interrupts = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # and not ignored
+    passed: dict[int, int] = {number: number for number in _ENDING}
+    if interrupts:
+        passed[signal.SIGINT] = PASSED_ON
+    unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, passed.keys() | passed.values())
     parent, child = os.getpid(), os.fork()
     if child == 0:
         end_with_parent(parent)  # a kill of this command is one of the code too
         os.close(reading)
-        code = run()
+        if interrupts:
+            take_interrupts()
+        try:
+            signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
+            code = run()
+        except KeyboardInterrupt:
+            code = 128 + signal.SIGINT
         os.write(writing, b".")
         os.close(writing)
         return code
     os.close(writing)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to the child too, which ends in its own way
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
-        signal.signal(number, lambda number, _: os.kill(child, number))
+    before = {number: signal.signal(number, lambda number, _: os.kill(child, passed[number])) for number in passed}
+    signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
+    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)  # until it is reaped, its number is no other process's
+    for number, handler in before.items():
+        signal.signal(number, handler)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     os.set_blocking(reading, False)  # what a code left behind may hold the other end
     try:
         has_returned = bool(os.read(reading, 1))
     except BlockingIOError:
         has_returned = False
-    if has_returned or -code in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+    if has_returned or -code in _ENDING:
         return code if code >= 0 else 128 - code
     how = f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
     print(

@@ -29,6 +29,9 @@ LOOK = 0.01
 """Seconds between two looks at the memory, which take longer than a quick point may."""
 
 _LIMITS = sorted({getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")})
+_HARMLESS = (resource.RLIMIT_CORE, resource.RLIMIT_RSS)
+"""Limits that no later point feels: the size of a core dump, and one that Linux does not heed."""
+
 _STREAMS = (0, 1, 2)
 _TIMERS = (signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)  # the third one is the deadline's
 _NEVER = (0.0, 0.0)
@@ -67,6 +70,7 @@ class Interpreter:
         self._numbers = locale.setlocale(locale.LC_NUMERIC)
         self._depth = sys.getrecursionlimit()
         self._path = list(sys.path)
+        self._least_path = self._path
         self._decimal = decimal.getcontext().copy()
 
     def restore(self) -> None:
@@ -119,7 +123,8 @@ class Interpreter:
                 try:
                     resource.setrlimit(kind, before)
                 except (OSError, ValueError):  # lowered for good
-                    self._worn = "lowers limits of its process (resource.setrlimit)"
+                    if kind not in _HARMLESS:
+                        self._worn = "lowers limits of its process (resource.setrlimit)"
         self._limits_set = False
 
     def _restore_modes(self) -> None:
@@ -133,8 +138,17 @@ class Interpreter:
         if sys.getrecursionlimit() != self._depth:
             sys.setrecursionlimit(self._depth)
         if sys.path != self._path:
-            sys.path[:] = self._path
+            self._restore_path()
         decimal.setcontext(self._decimal.copy())
+
+    def _restore_path(self) -> None:
+        """Puts back entries that were removed or moved. One that was added stays as long as there is such a folder: a
+        later point may import from it.
+        """
+        if [entry for entry in sys.path if entry in self._path] != self._path:
+            sys.path[:] = self._path + [entry for entry in sys.path if entry not in self._path]
+        sys.path[:] = [entry for entry in sys.path if entry in self._least_path or _exists(entry)]
+        self._path = list(sys.path)
 
     def worn(self) -> str:
         """What the points have used up, so that another process must go on; empty as long as nothing is."""
@@ -175,6 +189,10 @@ class Interpreter:
 def _is_closed(stream: Any) -> bool:
     """Not so where it cannot be asked: some put an object of their own there, which can write and no more."""
     return bool(getattr(stream, "closed", False))
+
+
+def _exists(entry: Any) -> bool:
+    return isinstance(entry, str) and os.path.exists(entry)
 
 
 def _copy(descriptor: int) -> int | None:

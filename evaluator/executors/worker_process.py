@@ -11,7 +11,7 @@ from pathlib import Path
 from time import monotonic, sleep  # here: a point may put something else into `time`
 
 from evaluator import clock
-from evaluator.chain import Chain, Outcome
+from evaluator.chain import Chain, Outcome, Status
 from evaluator.codes import deadline
 from evaluator.codes.programs import limit_memory, limit_resources
 from evaluator.codes.resources import memory_of_process
@@ -133,13 +133,16 @@ def work(pipe: Connection, scan: ScanFile, root: str, *, log: str, state: str, m
         for point_id, variables, folder, spectra_below in points:
             if surroundings is not None:
                 surroundings.seed(point_id, variables)
-            company = ALONE if _threads() <= threads + answers.threads else IN_COMPANY
+            beside = _threads() - answers.threads
+            company = ALONE if beside <= threads else IN_COMPANY
             os.pwrite(progress, f"{folder:<{LONGEST_PATH}}{company:>{len(IN_COMPANY) + 1}}".encode(), 0)
             outcomes.append(chain.evaluate(variables, folder, on_step, spectra_below))
             try:
                 if surroundings is not None:
                     surroundings.restore()
                     worn = worn or surroundings.worn()
+                if outcomes[-1].status in (Status.OK, Status.INVALID):  # threads that outlive it beside it harm nobody
+                    threads = min(beside, _threads() - answers.threads)
                 if children.end_strays() or chain.used_scratch:
                     shutil.rmtree(folder, ignore_errors=True)
                 os.ftruncate(descriptor, 0)  # what one point printed must not fill the disk over a long scan

@@ -141,8 +141,8 @@ def read_range(text: str) -> tuple[str, Range]:
 def _from_function(folder: Path, draft: Draft) -> None:
     """Finds the variables and observables of a function in its source beside the scan file, if that can be read.
 
-    The variables are its arguments, or the names that it asks its only argument for, the point. The observables are the
-    keys of the mapping that it returns.
+    The variables are its arguments, or the names that it asks its point for: a function of one argument always takes
+    the point. The observables are the keys of the mapping that it returns.
     """
     module, _, name = draft.function.partition(":")
     source = folder / f"{module.replace('.', '/')}.py"
@@ -157,8 +157,9 @@ def _from_function(folder: Path, draft: Draft) -> None:
         raise UsageError(f"{source} has no function {name!r}", next_step="name one as module:function")
     function = functions[0]
     arguments = _arguments(function)
-    asked = _asked_of(function, point) if (point := _point_of(arguments)) else []
-    if point and (asked or point == "point" or (draft.variables and point not in draft.variables)):
+    only = _only_argument(function)
+    asked = _asked_of(function, point) if (point := only or _point_of(arguments)) else []
+    if only or (point and (asked or point == "point" or (draft.variables and point not in draft.variables))):
         arguments = dict.fromkeys(asked)
     for name, default in arguments.items():
         if name not in draft.variables:
@@ -181,8 +182,14 @@ def _arguments(function: ast.FunctionDef) -> dict[str, float | None]:
     return found
 
 
+def _only_argument(function: ast.FunctionDef) -> str:
+    """The argument of a function of one argument, which gets the point: see scanspec.arguments."""
+    named = [*function.args.posonlyargs, *function.args.args]
+    return named[0].arg if len(named) == 1 and not function.args.kwonlyargs else ""
+
+
 def _point_of(arguments: Mapping[str, float | None]) -> str:
-    """The argument that may be the point as a whole: the only one without a default."""
+    """The argument of several that may be the point as a whole: the only one without a default."""
     needed = [name for name, default in arguments.items() if default is None]
     return needed[0] if len(needed) == 1 else ""
 

@@ -26,8 +26,8 @@ from scanspec.arguments import of_a_point
 from scanspec.raised import what_was_raised
 
 Code = Callable[..., Mapping[str, float] | None]
-"""Takes a point, its variables by name, or arguments that are named like variables, and returns its observables by
-name; None for an unphysical point."""
+"""Takes a point, its variables by name, or two or more arguments that are named like variables, and returns its
+observables by name; None for an unphysical point."""
 
 AT_ONCE = 0.1
 """How many seconds the points of one task take together, about."""

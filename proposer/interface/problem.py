@@ -20,9 +20,9 @@ Values = Mapping[str, object]
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """What to scan. `code` takes a point, its variables by name, or arguments that are named like the variables. It
-    returns observables by name; it returns None, or raises an exception named InvalidPoint, for an unphysical point.
-    What else it raises makes the point FAILED.
+    """What to scan. `code` takes a point, its variables by name, or two or more arguments that are named like the
+    variables. It returns observables by name; it returns None, or raises an exception named InvalidPoint, for an
+    unphysical point. What else it raises makes the point FAILED.
 
     `variables`: of each its range (low, high) with a uniform prior, a `Variable`, or what a scan file says:
     {"range": [1, 10], "prior": "log-uniform"}. `observables`: of each (mean, sigma) of a Gaussian likelihood, a

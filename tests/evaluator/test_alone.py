@@ -9,6 +9,7 @@ import pytest
 
 from evaluator.codes.kinds.function import PythonFunction
 from evaluator.errors import ConfigurationError
+from tests.evaluator.serving import wait_until
 
 BODIES = {
     "os._exit(3)": "exit code 3",
@@ -44,26 +45,88 @@ def test_exit_codes_and_output_are_those_of_the_command(scan_file):
     assert done.returncode == 2 and "ended the process" not in done.stderr and "must be NAME=VALUE" in done.stderr
 
 
+PHASES = """\
+import os, signal, time
+from evaluator import interrupts
+
+def comes_to(phase):
+    with open("new", "w") as file:
+        file.write(str(os.getpid()))
+    os.rename("new", phase)
+
+def wait():  # a signal that comes just before a long sleep would not be seen until its end
+    while True:
+        time.sleep(0.01)
+
+"""
+
+
+@pytest.fixture
+def point(scan_file, tmp_path):
+    """Starts `point` with a function of this body, which comes to the phase `begun`; gives its process, and the number
+    of the one in which the function runs.
+    """
+    processes = []
+
+    def start(body, before=()):
+        file = scan_file(SCAN, m__py=f"{PHASES}def f(point):\n{body}")
+        command = [*before, sys.executable, "-m", "evaluator", "point", str(file)]
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(command, cwd=tmp_path, start_new_session=True, text=True, stdout=pipe, stderr=pipe)
+        processes.append(process)
+        assert wait_until((tmp_path / "begun").exists)
+        return process, int((tmp_path / "begun").read_text())
+
+    yield start
+    for process in processes:
+        process.kill()  # the function's process ends with it
+        process.communicate()
+
+
+def to_all(process, number):
+    """As a terminal does."""
+    os.killpg(process.pid, number)
+
+
+@pytest.mark.parametrize("send", [subprocess.Popen.send_signal, to_all])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_command_and_the_code_in_it(scan_file, tmp_path, number):
-    os.mkfifo(tmp_path / "begun")
-    body = "import os, time\n\ndef f(point):\n    open('begun', 'w').write(str(os.getpid()))\n    time.sleep(60)\n"
-    file = scan_file(SCAN, m__py=body)
-    command = [sys.executable, "-m", "evaluator", "point", str(file)]
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    child = int((tmp_path / "begun").read_text())
-    if number == signal.SIGINT:
-        os.killpg(process.pid, number)  # as a terminal does
-    else:
-        process.send_signal(number)
-    assert process.wait(20) == 128 + number
-    assert "a code ended" not in process.stderr.read()
-    process.stderr.close()
+def test_a_signal_ends_the_command_and_the_code_in_it(point, number, send):
+    process, child = point("    comes_to('begun')\n    wait()\n")
+    send(process, number)
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, "a code ended" in said) == (128 + number, False)
     with pytest.raises(ProcessLookupError):
         os.kill(child, 0)
 
 
-@pytest.mark.parametrize("arguments", ["", "point, other", "*, point"])
+def test_an_interrupt_from_a_terminal_counts_once(point, tmp_path):
+    """The function takes the first one, and sees nothing of it again when its parent passes it on; a second one ends
+    the command.
+    """
+    process, _ = point(
+        "    try:\n        comes_to('begun')\n        wait()\n    except KeyboardInterrupt:\n"
+        "        while sum(interrupts._seen.values()) < 2:\n            time.sleep(0.01)\n"
+        "        comes_to('once')\n        wait()\n"
+    )
+    to_all(process, signal.SIGINT)
+    assert wait_until((tmp_path / "once").exists)
+    to_all(process, signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGINT
+
+
+def test_an_interrupt_that_is_ignored_stays_so(point, tmp_path):
+    process, _ = point(
+        "    comes_to('begun')\n    while not os.path.exists('go'):\n        time.sleep(0.01)\n    return {'y': 7.5}\n",
+        before=["sh", "-c", 'trap "" INT; exec "$@"', "sh"],
+    )
+    to_all(process, signal.SIGINT)
+    (tmp_path / "go").touch()
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 0 and "7.5" in said
+
+
+@pytest.mark.parametrize("arguments", ["", "point, other", "*, point", "x, other", "x, other, /"])
 def test_a_function_of_other_arguments_is_refused_where_it_is_loaded(scan_file, arguments):
     from scanspec import read_scan_file
 

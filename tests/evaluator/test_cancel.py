@@ -55,8 +55,8 @@ def test_too_many_cancelled_at_once(shared):
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_results_say_when_they_began_and_ended(slow, shared, workers):
-    server = shared if workers else slow(workers=0)
+def test_results_say_when_they_began_and_ended(slow, workers):
+    server = slow(workers=workers)  # a new one: points after quick ones go to a worker together
     before = time.time()
     stream = Stream(server, [[1.0, 0.3], [2.0, 0.0], [3.0, 100.0], [4.0, 0.0]])
     found = stream.take(2)
@@ -152,7 +152,7 @@ def test_one_that_comes_after_the_end_of_the_scan_finds_word_of_it_in_its_folder
     stream.send(point_ids=[2], values=[2.0])
     assert len(stream.take(1)) == 1  # an open stream has a client: it is wanted
     stream.close()
-    assert server.process.wait(20) == 0
+    assert server.process.wait(60) == 0
     assert "stopping (the end of the scan)" in server.log.read_text()
 
 

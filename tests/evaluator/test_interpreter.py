@@ -37,6 +37,8 @@ WAYS = [
     ("import math\nmath.exp = random.random = lambda *_: 4.0", "assert __import__('math').exp(0.0) == 1.0"),
     ("decimal.getcontext().prec = 2", "assert len(str(__import__('decimal').Decimal(1) / 3)) > 20"),
     ("sys.path.clear()", "assert sys.path"),
+    ("KEPT[:] = [list(sys.path)]\nsys.path.reverse()", "assert sys.path == KEPT[0]"),
+    ("sys.path.insert(0, str(HERE / 'gone'))", "assert str(HERE / 'gone') not in sys.path"),
     (
         "resource.setrlimit(resource.RLIMIT_STACK, (8192, resource.getrlimit(resource.RLIMIT_STACK)[1]))",
         "subprocess.run(['true'], check=True)",
@@ -66,6 +68,46 @@ def test_what_a_function_sets_at_its_first_point_stays(evil, evaluator):
     once = "if not KEPT:\n    KEPT.append(1)\n    np.seterr(all='raise')\n    sys.setrecursionlimit(3000)\n"
     server = evaluator(evil(once + "return float(np.geterr()['divide'] == 'raise') + sys.getrecursionlimit()"))
     assert values(server, [[0, 1]] * 20) == [3001.0] * 20
+
+
+def test_where_a_later_point_may_import_from_stays(evil, evaluator, tmp_path):
+    """One point names the folder, and another one imports from it."""
+    (tmp_path / "lazy").mkdir()
+    (tmp_path / "lazy" / "found_later.py").write_text("VALUE = 7.0\n")
+    server = evaluator(
+        evil("sys.path.append(str(HERE / 'lazy'))", "sys.path.clear()", "import found_later\nreturn found_later.VALUE")
+    )
+    modes = [0, 0, 1, 0, 2, 0, 1, 3]
+    assert values(server, [[x, mode] for x, mode in enumerate(modes)]) == [0, 1, 2, 3, 4, 5, 6, 7.0]
+    assert values(server, [[1, 0], [1, 3]]) == [1, 7.0]
+
+
+def test_a_name_that_is_added_goes_on(evil, evaluator):
+    counts = "import math\nmath.count = getattr(math, 'count', 0) + 1\nmath.exp = None\nreturn math.count"
+    server = evaluator(evil(counts))
+    assert values(server, [[0, 0]] * 3 + [[0, 1]] * 5) == [0, 0, 0, 1, 2, 3, 4, 5]
+
+
+# what root may, others cannot: raise a limit again
+DROP = (
+    "import resource\nhead, sets = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()\n"
+    "LIBC.capget(head, sets)\nsets[0] &= ~(1 << 24)  # CAP_SYS_RESOURCE\nassert LIBC.capset(head, sets) == 0\n"
+)
+
+
+def test_limits_that_no_later_point_feels_wear_out_no_worker(evil, evaluator):
+    server = evaluator(
+        evil(
+            DROP + "for kind in (resource.RLIMIT_CORE, resource.RLIMIT_RSS):\n    resource.setrlimit(kind, (0, 0))",
+            DROP + "resource.setrlimit(resource.RLIMIT_FSIZE, (10**8, 10**8))",
+        )
+    )
+    (first,) = server.workers()
+    assert values(server, [[x, 1] for x in range(5)]) == list(range(5))
+    assert server.workers() == [first]
+    assert values(server, [[1, 2]]) + values(server, [[2, 0]]) == [1, 2]
+    assert first not in server.workers()
+    assert "a function lowers limits of its process" in server.log.read_text()
 
 
 def test_a_stream_of_ones_own_that_can_only_write(evil, evaluator):
@@ -135,6 +177,19 @@ def test_a_thread_that_a_point_leaves_behind_ends_no_other_point(evil, evaluator
     server = evaluator(evil(leaves, meets, "os._exit(3)"))
     assert values(server, [[1, 1]]) + values(server, [[2, 2]]) == [1, 2]
     assert server.statuses([[3, 3]]) == ["FAILED"]
+
+
+def test_threads_that_a_code_keeps_are_no_company(evil, evaluator, tmp_path):
+    """A crash beside a pool that earlier points have outlived is the point's own. Beside a newer thread it may not be:
+    then it is tried again.
+    """
+    start = "__import__('threading').Thread(target=time.sleep, args=(1000,), daemon=True).start()"
+    pool = f"if not KEPT:\n    KEPT.append(1)\n    {start}"
+    server = evaluator(evil(pool, "note(os.getpid())\nos._exit(3)", start))
+    for modes, crashes in ((1, 1), 1), ((1, 1, 3), 3):
+        assert [server.statuses([[0, mode]]) for mode in modes] == [["OK"]] * len(modes)
+        assert server.statuses([[0, 2]]) == ["FAILED"]
+        assert len((tmp_path / "pids").read_text().split()) == crashes
 
 
 @pytest.mark.parametrize("workers", [0, 1])

@@ -76,7 +76,9 @@ def test_from_a_function(tmp_path):
     ("source", "flags", "variables"),
     [
         ("def f(m0, m12=400, *, tanb=-10.0, verbose=False): return dict(mh=m0)", [], ["m0", "m12", "tanb"]),
-        ("def f(x): return {'mh': x}", [], ["x"]),
+        ("def f(*, x): return {'mh': x}", [], ["x"]),
+        ("def f(x): return {'mh': x['y'] + x['x']}", [], ["y", "x"]),
+        ("def f(x): return {'mh': compute(x)}", ["--variable", "x=0,1", "--variable", "y=0,1"], ["x", "y"]),
         ("def f(p): return {'mh': compute(p)}", ["--variable", "x=0,1"], ["x"]),
         ("def f(point, *, scale=2.0):\n    return {'mh': scale * point['x']}", [], ["x"]),
     ],

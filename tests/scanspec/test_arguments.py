@@ -18,23 +18,73 @@ class Model:
         return m0, m12
 
 
+def takes_a_point(function: Callable[..., object]) -> Callable[..., object]:
+    @functools.wraps(function)
+    def inner(point: Mapping[str, float]) -> object:
+        return function(point["m0"], point["m12"])
+
+    return inner
+
+
+def takes_two(function: Callable[..., object]) -> Callable[..., object]:
+    @functools.wraps(function)
+    def inner(m0: float, m12: float) -> object:
+        return function((m0, m12))
+
+    return inner
+
+
+def passes_on(function: Callable[..., object]) -> Callable[..., object]:
+    @functools.wraps(function)
+    def inner(*args: object, **kwargs: object) -> object:
+        return function(*args, **kwargs)
+
+    return inner
+
+
+class Decorated:
+    @passes_on
+    def of_values(self, m0: float, m12: float) -> object:
+        return m0, m12
+
+    __call__ = of_values
+
+
 @pytest.mark.parametrize(
     ("function", "gets"),
     [
         (lambda m0, m12: (m0, m12), (1.0, 2.0)),
         (lambda m12, m0: (m12, m0), (2.0, 1.0)),
-        (lambda m0: m0, 1.0),
+        (lambda m0: m0, POINT),  # one argument is the point, whatever it is called
+        (lambda m0=3.0: m0, POINT),
+        (lambda *, m0: m0, 1.0),
+        (lambda m0, /: m0, POINT),
         (lambda m0, scale=3.0: (m0, scale), (1.0, 3.0)),
         (lambda m0, m12=9.0: (m0, m12), (1.0, 2.0)),
         (lambda m0, *, mh: (m0, mh), (1.0, 125.0)),
-        (lambda m0, **rest: (m0, rest), (1.0, {})),
-        (functools.partial(lambda scale, m0: (scale, m0), 3.0), (3.0, 1.0)),
+        (lambda m0, **rest: (m0, rest), (POINT, {})),
+        (lambda m0, m12, **rest: (m0, m12, rest), (1.0, 2.0, {})),
+        (lambda m12, m0, /: (m12, m0), (2.0, 1.0)),
+        (lambda m12, scale=3.0, /, m0=7.0, *, mh: (m12, scale, m0, mh), (2.0, 3.0, 1.0, 125.0)),
+        (lambda point, scale=3.0, /: (point["m0"], scale), (1.0, 3.0)),
+        (functools.partial(lambda scale, m0: (scale, m0), 3.0), (3.0, POINT)),
+        (functools.partial(lambda scale, m0, m12: (scale, m0, m12), 3.0), (3.0, 1.0, 2.0)),
         (Model(), (1.0, 2.0)),
         (lambda point: point, POINT),
         (lambda point, m0=5.0: (point["m0"], m0), (1.0, 5.0)),
         (lambda x, m0=5.0: (x["m0"], m0), (1.0, 5.0)),
         (len, 3),
         (dict, POINT),
+        (takes_a_point(lambda m0, m12: (m0, m12)), (1.0, 2.0)),
+        (takes_two(lambda point: point), (1.0, 2.0)),
+        (passes_on(lambda m0, m12: (m0, m12)), (1.0, 2.0)),
+        (passes_on(lambda m12, m0, /: (m12, m0)), (2.0, 1.0)),
+        (passes_on(lambda point: point["m0"]), 1.0),
+        (passes_on(passes_on(takes_a_point(lambda m0, m12: (m0, m12)))), (1.0, 2.0)),
+        (functools.partial(passes_on(lambda scale, m0, m12: (scale, m0, m12)), 3.0), (3.0, 1.0, 2.0)),
+        (functools.cache(lambda m0, m12: (m0, m12)), (1.0, 2.0)),
+        (Decorated().of_values, (1.0, 2.0)),
+        (Decorated(), (1.0, 2.0)),
     ],
 )
 def test_what_a_function_gets(function: Callable[..., Any], gets: object) -> None:

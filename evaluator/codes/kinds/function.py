@@ -1,7 +1,7 @@
 """A physics code that is a Python function: `function: module:name` in the scan file.
 
 The function takes one `Point` (a mapping of names to numbers, with `spectrum` and
-`folder`), or arguments that are named like variables or earlier observables. It returns
+`folder`), or several arguments that are named like variables or earlier observables. It returns
 a mapping of observables. It raises `evaluator.InvalidPoint` where
 the point is unphysical; any other exception is a failure of the code.
 """
@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import inspect
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Callable, Collection, Mapping
@@ -20,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from evaluator import InvalidPoint
+from evaluator import InvalidPoint, interrupts
 from evaluator.codes.data import opened_by
 from evaluator.codes.deadline import run_by
 from evaluator.codes.forks import in_this_process
@@ -29,7 +27,7 @@ from evaluator.codes.sources import FileHash, module_sources
 from evaluator.errors import CodeFailed, CodeKilled, CodeTimedOut, ConfigurationError, UnknownName
 from evaluator.files import FULL
 from scanspec import CodeSpec, ScanFile, visible
-from scanspec.arguments import of_a_point
+from scanspec.arguments import of_a_point, signature_of
 from scanspec.codes import read_function
 from scanspec.raised import shown, what_was_raised, words_of
 from scanspec.spectrum import EntryMissing
@@ -48,7 +46,7 @@ def _what(error: BaseException) -> str:
 
 def _is_ours(error: BaseException) -> bool:
     """Whether somebody has asked this process to end. A signal does not mean that in a worker."""
-    return isinstance(error, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    return isinstance(error, KeyboardInterrupt) and interrupts.are_taken()
 
 
 def _file_of(module: ModuleType) -> str:
@@ -66,7 +64,7 @@ class PythonFunction(Code):
         self.module, self._name = read_function(spec.section)
         self.preloads = [self.module]
         self._called = f"{self.module}:{self._name}"
-        self._known = known
+        self._known = tuple(known)  # that collection grows by what this code and later ones give
         self._opened: Mapping[str, str] | None = None
         self._function: Callable[[Any], Mapping[str, float]] | None = None
 
@@ -85,9 +83,9 @@ class PythonFunction(Code):
             raise ConfigurationError(f"{self._where}: {_file_of(module)} has no function {self._name!r}")
         function = of_a_point(function, self._known)
         try:
-            inspect.signature(function).bind(None)
+            signature_of(function).bind(None)
         except TypeError as error:
-            what = f"{self._called} must take one argument, the point ({error}), or arguments named like variables"
+            what = f"{self._called} must take one argument, the point ({error}), or several named like variables"
             raise ConfigurationError(f"{self._where}: {what}") from None
         except ValueError:  # written in C, without a signature
             pass
