@@ -65,7 +65,8 @@ def test_a_fault_is_mended_and_its_points_are_evaluated_again(
 def test_what_made_points_fail_lay_outside_of_the_code(
     make_scan: MakeScan, lodescan: Lodescan, start_evaluator: StartEvaluator, tmp_path: Path
 ) -> None:
-    scan = make_scan(body="assert not Path(__file__).with_name('down').exists()", setup="  seed: 1\n  max_evaluations: 5")
+    body = "assert not Path(__file__).with_name('down').exists()"
+    scan = make_scan(body=body, setup="  seed: 1\n  max_evaluations: 5")
     scan.file.with_name("down").touch()
     evaluator, run = start_evaluator(scan.file), tmp_path / "run"
     assert lodescan("scan", scan.file, "--evaluator", evaluator.address, "--run", run).code == 4
