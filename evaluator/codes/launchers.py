@@ -48,11 +48,12 @@ PREFIXES |= {"mamba": PREFIXES["conda"], "micromamba": PREFIXES["conda"], "singu
 _MPIRUN = _usage(
     number="n np c ntasks",
     one="H host hosts hostfile machine machinefile default-hostfile f N npernode npersocket ppn ppr perhost grr "
-    "rankmap map-by rank-by bind-to membind cpu-set cpu-list cpus-per-proc cpus-per-rank gpus-per-proc slot-list rf "
-    "rankfile wd wdir path prefix tmpdir arch soft file app configfile am amca tune personality display output output-filename "
-    "outfile-pattern errfile-pattern prepend-pattern stdin stream-buffering xterm timeout runtime-options dvm dvm-uri "
-    "ompi-server pset max-restarts launch-agent launcher launcher-exec bootstrap bootstrap-exec rmk topolib iface "
-    "demux nameserver localhost memory-alloc-kinds usize order-nodes x genvlist envlist umask",
+    "rankmap map-by rank-by bind-to membind cpu-set cpu-list cpus-per-proc cpus-per-rank gpus-per-proc slot-list "
+    "rf rankfile wd wdir path prefix tmpdir arch soft file app configfile am amca tune personality display output "
+    "output-filename outfile-pattern errfile-pattern prepend-pattern stdin stream-buffering xterm timeout "
+    "runtime-options dvm dvm-uri ompi-server pset max-restarts launch-agent launcher launcher-exec bootstrap "
+    "bootstrap-exec rmk topolib iface demux nameserver localhost memory-alloc-kinds usize order-nodes x genvlist "
+    "envlist umask",
     two="mca gmca omca gomca prtemca pmixmca genv env",
 )
 """Of Open MPI 4 and 5, MPICH (Hydra) and Intel MPI, which write long options with one dash or two."""
@@ -60,12 +61,13 @@ _MPIRUN = _usage(
 _SRUN = _usage(
     number="n ntasks tasks",
     one="A B c C d D e F G i J L m M N o p q r S t T w W x account acctg-freq begin chdir cluster-constraint clusters "
-    "comment constraint container core-spec cores-per-socket cpu-bind cpu-freq cpus-per-gpu cpus-per-task deadline "
-    "dependency distribution epilog error exclude export extra-node-info gpu-bind gpus gpus-per-node gpus-per-socket "
-    "gpus-per-task gres gres-flags hint input job-name jobid licenses mem mem-bind mem-per-cpu mem-per-gpu mincpus mpi "
-    "network nodefile nodelist nodes ntasks-per-core ntasks-per-gpu ntasks-per-node ntasks-per-socket open-mode output "
-    "partition priority profile prolog qos relative reservation signal sockets-per-node switches task-epilog "
-    "task-prolog thread-spec threads threads-per-core time time-min tmp wait wckey",
+    "comment constraint container core-spec cores-per-socket cpu-bind cpu-freq cpus-per-gpu cpus-per-task "
+    "deadline dependency distribution epilog error exclude export extra-node-info gpu-bind gpus gpus-per-node "
+    "gpus-per-socket gpus-per-task gres gres-flags hint input job-name jobid licenses mem mem-bind mem-per-cpu "
+    "mem-per-gpu mincpus mpi network nodefile nodelist nodes ntasks-per-core ntasks-per-gpu ntasks-per-node "
+    "ntasks-per-socket open-mode output partition priority profile prolog qos relative reservation signal "
+    "sockets-per-node switches task-epilog task-prolog thread-spec threads threads-per-core time time-min tmp "
+    "wait wckey",
 )
 
 LAUNCHERS = {
