@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from proposer.evaluation.backend import EvaluationBackend
+from proposer.evaluation.presence import Presence
 from proposer.evaluation.work import Received, Work
 from proposer.run.dataset import Dataset, DatasetError
 from proposer.run.record import RunRecord
@@ -99,6 +100,7 @@ class Scan:
         self._good_points, self._limits, self._tally, self._progress = good_points, limits, tally, progress
         record = RunRecord.read(dataset.meta())
         self._seconds, self._evaluators = record.seconds, record.evaluators
+        self._presence, self._worker_seconds = Presence(), record.worker_seconds
         tally.raced = record.raced
         self._start, self._over = time.monotonic(), threading.Event()
         self._saved = -math.inf
@@ -173,7 +175,7 @@ class Scan:
             chosen = [batch.origins[k] for k in np.flatnonzero(added.kept).tolist()]
             self._progress.asked(added.ids.tolist(), chosen, batch.u[added.kept], params[added.kept])
             self._progress.doing(f"iteration {batch.iteration}" if batch.iteration else "bootstrap")
-            self._progress.busy(len(self._work), self._backend.workers)
+            self._progress.busy(len(self._work), self._backend.workers, self._presence.seconds)
             self._save_time()  # those who watch see what is out, however long the first answer takes
 
     def _give(self, points: Pending) -> None:
@@ -229,6 +231,7 @@ class Scan:
             self._record(received)
 
     def _record(self, received: Received) -> None:
+        self._presence.note(workers := self._backend.workers)  # also where an evaluator came or went, and no result
         if received.killed:  # first: the last time is the answer of its point too
             self._dataset.add_attempt(received.killed)
         if received.outcomes:
@@ -240,9 +243,8 @@ class Scan:
                 watcher.answered(received.outcomes, batches)
             self._tally.raced += received.raced
             self._want_no_more(received.outcomes)
-            workers = self._backend.workers
             self._evaluators = self._evaluators | workers
-            self._progress.busy(len(self._work), workers)
+            self._progress.busy(len(self._work), workers, self._presence.seconds)
             self._progress.answered(received.outcomes)
         if time.monotonic() - self._saved > SAVE_TIME_EVERY:
             self._save_time()
@@ -304,8 +306,10 @@ class Scan:
 
     def _save_time(self) -> None:
         self._saved = time.monotonic()
-        self._evaluators = self._evaluators | self._backend.workers
+        self._presence.note(workers := self._backend.workers)
+        self._evaluators = self._evaluators | workers
         seen = {"evaluators": self._evaluators, "raced": self._tally.raced, "live": self._progress.state().to_json()}
+        seen["worker_seconds"] = self._presence.after(self._worker_seconds)
         moving = {**self._tally.target.to_meta(), **best_of(self._tally)} if self._follows else {}
         self._dataset.set_meta({"seconds": self.seconds, **seen, **moving})
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from evaluator.codes.protocol import Code
-from evaluator.cores import cores_here
+from evaluator.cores import cores_here, cpu_quota
 from evaluator.memory import memory_limit
+from scanspec import ScanFileError
 
 
 def memory_of_process(codes: Sequence[Code]) -> int:
@@ -17,15 +18,26 @@ def memory_of_process(codes: Sequence[Code]) -> int:
 def points_at_once(codes: Sequence[Code]) -> int:
     """How many points fit on this machine at once.
 
-    A point needs as much as the greediest of its codes, which run in turn. Raises ScanFileError where not even one
-    point fits.
+    A point needs as much as the greediest of its codes, which run in turn. Together they may keep as many cores busy
+    as the CPU time of the container is worth. A single point may have that number rounded up, and runs a little more
+    slowly. Raises ScanFileError where not even one point fits.
     """
-    cores, memory = cores_here(), memory_limit()
+    cores, quota, memory = cores_here(), cpu_quota(), memory_limit()
     for code in codes:
-        if code.cores > cores or code.memory > memory:
-            key = "cores" if code.cores > cores else "memory"
-            has = f"{cores} cores, {memory / 1e9:.3g} GB"
-            what = f"{code.section.path}: one point wants more {key} than this machine has ({has})"
-            raise code.section.error(f"{what}; correct it, or say how many points shall run at once: --workers N", key)
-    by_cores = cores // max(code.cores for code in codes)
+        if code.cores > cores:
+            raise _does_not_fit(code, "cores", f"this machine has or lets this process use ({_count(cores)})")
+        if code.cores >= quota + 1:
+            raise _does_not_fit(code, "cores", f"the CPU quota of this container is worth ({_count(quota)})")
+        if code.memory > memory:
+            raise _does_not_fit(code, "memory", f"this machine has or lets this process use ({memory / 1e9:.3g} GB)")
+    by_cores = max(int(min(cores, quota) // max(code.cores for code in codes)), 1)
     return min([by_cores, *(memory // code.memory for code in codes if code.memory)])
+
+
+def _count(cores: float) -> str:
+    return "1 core" if cores == 1 else f"{cores:.3g} cores"
+
+
+def _does_not_fit(code: Code, key: str, limit: str) -> ScanFileError:
+    what = f"{code.section.path}: one point wants more {key} than {limit}"
+    return code.section.error(f"{what}; correct it, or say how many points shall run at once: --workers N", key)

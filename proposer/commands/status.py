@@ -30,7 +30,7 @@ def status(folder: Path, *, as_json: bool = False) -> int:
         tally = read_tally(dataset, record.points, record.target, names=record.observables)
         kinds = failure_kinds(dataset)
         spent = costs(dataset.seconds(), record.codes)
-        who = evaluators_of(dataset.results(), record.evaluators)
+        who = evaluators_of(dataset.results(), record.evaluators, record.worker_seconds)
         if as_json:
             print(json.dumps(_to_json(dataset, record, tally, kinds, spent) | {"evaluators": _who(who)}))
         else:

@@ -221,10 +221,12 @@ class Dataset(Stored):
 
     def replace(self, results: Sequence[Outcome]) -> None:
         """Replaces answers of points that have one, in one transaction."""
+        if not results:
+            return
         ids = [result.id for result in results]
         with named(self.path):
             found = {row[0]: row for point in ids for row in self._select(_POINT, (point,))}
-            asked = asked_of([found[point] for point in ids], self.columns) if ids else []
+            asked = asked_of([found[point] for point in ids], self.columns)
         with self._transaction() as db:
             db.executemany(self.columns.answer, answer_rows(results, asked, self.columns))
 

@@ -27,8 +27,9 @@ class RunRecord:
     `started`: whether there are any. `points`: good points that are wanted. `seconds`: wall time of all its commands.
     `stopped`: why, and `stopped_with`: by which limits; None while it goes on. `meaning`: of its scan file; None of a
     run of an older version, which has `scan_text` alone. `init_csv`: the SHA-256 of the table that it started from; ""
-    without one. `evaluators`: how many points each works on at once, by address. `raced`: points that two of them
-    worked on. `manifest`: what `manifest.json` is to hold; None of an older version.
+    without one. `evaluators`: how many points each works on at once, by address. `worker_seconds`: how long each was
+    connected, times its workers. `raced`: points that two of them worked on. `manifest`: what `manifest.json` is to
+    hold; None of an older version.
     """
 
     started: bool = False
@@ -52,6 +53,7 @@ class RunRecord:
     meaning: ScanMeaning | None = None
     init_csv: str = ""
     evaluators: dict[str, int] = field(default_factory=dict)
+    worker_seconds: dict[str, float] = field(default_factory=dict)
     raced: int = 0
     manifest: dict[str, Any] | None = None
     scan_text: str = ""

@@ -34,8 +34,9 @@ class Written:
         """Notes how they are after a commit; raises DatasetError like `check`."""
         self.check(committed=True)
         self._file = _status(self._path)
-        if self.wal:
-            self._wal_file, self._header = _status(self._wal_path), self._read(0, _HEADER)
+        if self.wal and (now := _status(self._wal_path)) is not None and now.st_size > _HEADER:
+            # before the first change that is stored, SQLite has made the file and written nothing
+            self._wal_file, self._header = now, self._read(0, _HEADER)
 
     def check(self, *, committed: bool = False) -> None:
         """Raises DatasetError where one was removed, replaced or cut off. What can be kept is kept.
@@ -49,7 +50,8 @@ class Written:
         now = _status(self._wal_path)
         begun_anew = committed and _salt(self._read(0, _HEADER)) == (_salt(self._header) + 1) % 2**32
         what = _change(before, now) if not begun_anew or now is None or now.st_ino != before.st_ino else ""
-        last_page = before.st_size - self._frame
+        # a kill, or SQLite's limit of its size, may leave a part of a page behind the last whole one
+        last_page = _HEADER + (max((before.st_size - _HEADER) // self._frame, 1) - 1) * self._frame
         if not what and not begun_anew and (not any(self._read(0, 4)) or not any(self._read(last_page, 4))):
             what = _CUT_OFF
         if what:

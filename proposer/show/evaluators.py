@@ -20,7 +20,8 @@ MOST_SHOWN = 20
 @dataclass
 class EvaluatorWork:
     """What one evaluator did: points, those that failed, seconds in codes; when its first point was sent and its last
-    one returned, in seconds since 1970. `workers`: points at once, 0 where nobody knows.
+    one returned, in seconds since 1970. `workers`: points at once, 0 where nobody knows. `worker_seconds`: how long it
+    was connected, times its workers; 0 in runs of older versions.
     """
 
     address: str
@@ -30,6 +31,7 @@ class EvaluatorWork:
     seconds: float = 0.0
     first: float = math.inf
     last: float = -math.inf
+    worker_seconds: float = 0.0
 
     def add(self, outcome: Outcome) -> None:
         """A point that it has answered."""
@@ -45,22 +47,27 @@ class EvaluatorWork:
 
     @property
     def idle(self) -> float | None:
-        """The share of its workers' time, from its first point to its last one, in which no code ran."""
-        if not self.workers or not self.last > self.first:
-            return None
-        return max(0.0, 1.0 - self.seconds / (self.workers * (self.last - self.first)))
+        """The share of its workers' time, while it was connected, in which no code ran; None where nobody knows.
+
+        In runs of older versions: from its first point to its last one.
+        """
+        whole = self.worker_seconds or self.workers * max(self.last - self.first, 0.0)
+        return max(0.0, 1.0 - self.seconds / whole) if whole else None
 
 
-def evaluators_of(results: Iterable[Results], workers: Mapping[str, int]) -> list[EvaluatorWork]:
+def evaluators_of(
+    results: Iterable[Results], workers: Mapping[str, int], worker_seconds: Mapping[str, float]
+) -> list[EvaluatorWork]:
     """The evaluators that answered points, those with most points first. `workers`: how many points each works on at
-    once.
+    once; `worker_seconds`: how long each was connected, times its workers.
     """
     found: dict[str, EvaluatorWork] = {}
     for part in results:
         names = np.array(part.evaluator, dtype=object)
         for name in sorted(set(part.evaluator) - {""}):
             here = names == name
-            work = found.setdefault(name, EvaluatorWork(name, workers.get(name, 0)))
+            there = worker_seconds.get(name, 0.0)
+            work = found.setdefault(name, EvaluatorWork(name, workers.get(name, 0), worker_seconds=there))
             work.points += int(here.sum())
             work.failed += int(np.isin(part.status[here], [Status.FAILED, Status.TIMED_OUT]).sum())
             work.seconds += sum(float(part.seconds[row].sum()) for row in np.flatnonzero(here).tolist())

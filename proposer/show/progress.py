@@ -64,6 +64,7 @@ class Progress:
         self._out: dict[int, tuple[Floats, Floats]] = {}  # points without an answer, in the unit cube and as they are
         self._doing, self._busy = "", 0
         self._workers: dict[str, int] = {}
+        self._worker_seconds: dict[str, float] = {}
         self._evaluators: dict[str, EvaluatorWork] = {}
         self._start = time.monotonic()
         self._last_line = -math.inf
@@ -96,9 +97,14 @@ class Progress:
         """Notes the current step: the iteration, and whether the strategy trains or evaluates."""
         self._doing = what
 
-    def busy(self, points: int, workers: Mapping[str, int] | None = None) -> None:
-        """Notes how many points are without an answer, and the workers of each evaluator by address."""
+    def busy(
+        self, points: int, workers: Mapping[str, int] | None = None, there: Mapping[str, float] | None = None
+    ) -> None:
+        """Notes how many points are without an answer, and by address the workers of each evaluator and how long it was
+        `there`, times its workers.
+        """
         self._busy, self._workers = points, dict(workers or {})
+        self._worker_seconds = dict(there or {})
 
     def asked(self, ids: Sequence[int], origins: Sequence[str], u: Floats, values: Floats) -> None:
         """Notes a new batch: `u` in the unit cube, `values` in physical units, both of shape (n, d)."""
@@ -116,7 +122,9 @@ class Progress:
             self._doings.answered(outcome.id, good=good)
             if outcome.evaluator:
                 workers = self._workers.get(outcome.evaluator, 0)
-                self._evaluators.setdefault(outcome.evaluator, EvaluatorWork(outcome.evaluator, workers)).add(outcome)
+                who = self._evaluators.setdefault(outcome.evaluator, EvaluatorWork(outcome.evaluator, workers))
+                who.worker_seconds = self._worker_seconds.get(who.address, 0.0)
+                who.add(outcome)
             if good and point is not None:
                 self._regions.add(*point, outcome.nll or 0.0)
         self.update()

@@ -159,8 +159,8 @@ def test_one_that_comes_after_the_end_of_the_scan_finds_word_of_it_in_its_folder
 @pytest.mark.slow
 def test_a_lifetime_ends_in_order_and_in_time(slow):
     start = time.monotonic()
-    server = slow(options=["--lifetime", "6s", "--grace", "1"])
-    stream = Stream(server, [[1.0, 1.2], [2.0, 600.0], [3.0, 0.0]])
+    server = slow(options=["--lifetime", "10s", "--grace", "1"])
+    stream = Stream(server, [[1.0, 0.2], [2.0, 600.0], [3.0, 0.0]])
     assert statuses(stream.take(1)) == {0: "OK"}
     assert statuses(stream.close()) == {1: "CANCELLED", 2: "CANCELLED"}
     assert server.process.wait(60) == 6

@@ -1,13 +1,14 @@
 """Cores and memory of a point: how many run at once, and what programs and functions are told and given."""
 
-import os
+import math
+import re
 
 import pytest
 
 from evaluator.chain import Chain, Status
 from evaluator.codes import resources
 from evaluator.codes.resources import points_at_once
-from evaluator.cores import cores_here
+from evaluator.cores import cores_here, cpu_quota
 from scanspec import ScanFileError, read_scan_file
 
 TELLS = """\
@@ -78,25 +79,23 @@ def test_the_processes_of_a_launcher_share_the_cores(scan_file, tmp_path, chain,
     ("groups", "files", "wanted"),
     [
         ("0::/", {"cpu.max": "300000 100000"}, 3),
-        ("0::/a/b", {"a/b/cpu.max": "max 100000", "a/cpu.max": "250000 100000"}, 2),
-        ("0::/docker/0123", {"cpu.max": "50000 100000"}, 1),  # half a core
-        ("0::/", {"cpu.max": "900000 100000"}, 8),
-        ("0::/", {"cpu.max": "nonsense"}, 8),
+        ("0::/a/b", {"a/b/cpu.max": "max 100000", "a/cpu.max": "250000 100000"}, 2.5),
+        ("0::/docker/0123", {"cpu.max": "50000 100000"}, 0.5),
+        ("0::/", {"cpu.max": "900000 100000"}, 9),
+        ("0::/", {"cpu.max": "nonsense"}, math.inf),
         ("3:cpu,cpuacct:/", {"cpu/cpu.cfs_quota_us": "400000", "cpu/cpu.cfs_period_us": "100000"}, 4),
-        ("3:cpu,cpuacct:/x", {"cpu/x/cpu.cfs_quota_us": "-1", "cpu/x/cpu.cfs_period_us": "100000"}, 8),
-        ("", {}, 8),
+        ("3:cpu,cpuacct:/x", {"cpu/x/cpu.cfs_quota_us": "-1", "cpu/x/cpu.cfs_period_us": "100000"}, math.inf),
+        ("", {}, math.inf),
     ],
 )
-def test_the_cores_of_a_container(tmp_path, monkeypatch, groups, files, wanted):
-    """Its quota of CPU time hides no core, and more workers would only wait for it."""
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+def test_the_cores_that_the_cpu_time_of_a_container_is_worth(tmp_path, groups, files, wanted):
     (tmp_path / "proc/self").mkdir(parents=True)
     (tmp_path / "proc/self/cgroup").write_text(f"{groups}\n")
     for name, content in files.items():
         path = tmp_path / "sys/fs/cgroup" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"{content}\n")
-    assert cores_here(tmp_path) == wanted
+    assert cpu_quota(tmp_path) == wanted
 
 
 def test_a_program_that_takes_more_fails(scan_file, tmp_path, chain):
@@ -123,6 +122,7 @@ def test_a_program_that_takes_more_fails(scan_file, tmp_path, chain):
 )
 def test_as_many_points_at_once_as_fit(python_scan, monkeypatch, settings, cores, memory, wanted):
     monkeypatch.setattr(resources, "cores_here", lambda: cores)
+    monkeypatch.setattr(resources, "cpu_quota", lambda: math.inf)
     monkeypatch.setattr(resources, "memory_limit", lambda: memory * 10**9)
     chain = Chain(read_scan_file(python_scan(settings=settings)))
     assert points_at_once([step.code for step in chain.steps]) == wanted
@@ -131,9 +131,39 @@ def test_as_many_points_at_once_as_fit(python_scan, monkeypatch, settings, cores
 @pytest.mark.parametrize(("settings", "key"), [("cores: 9", "cores"), ("memory: 17 GB", "memory")])
 def test_a_point_that_does_not_fit_at_all(python_scan, monkeypatch, settings, key):
     monkeypatch.setattr(resources, "cores_here", lambda: 8)
+    monkeypatch.setattr(resources, "cpu_quota", lambda: math.inf)
     monkeypatch.setattr(resources, "memory_limit", lambda: 16 * 10**9)
     chain = Chain(read_scan_file(python_scan(settings=settings)))
     with pytest.raises(ScanFileError, match=rf"line 5: codes: toy: one point wants more {key} than this machine has"):
+        points_at_once([step.code for step in chain.steps])
+
+
+@pytest.mark.parametrize(
+    ("cores", "quota", "wanted"),
+    [(1, 0.5, 1), (1, 1.5, 1), (1, 3.9, 3), (1, 12.0, 8), (2, 1.5, 1), (2, 3.9, 1), (2, 4.0, 2), (4, 3.9, 1)],
+)
+def test_a_quota_limits_the_points_at_once_and_not_the_cores_of_one(python_scan, monkeypatch, cores, quota, wanted):
+    """A quota hides no core: more workers would only wait for it, but one point may have a part of another core."""
+    monkeypatch.setattr(resources, "cores_here", lambda: 8)
+    monkeypatch.setattr(resources, "cpu_quota", lambda: quota)
+    chain = Chain(read_scan_file(python_scan(settings=f"cores: {cores}")))
+    assert points_at_once([step.code for step in chain.steps]) == wanted
+
+
+@pytest.mark.parametrize(
+    ("cores", "quota", "limit"),
+    [
+        (8, 1.5, "the CPU quota of this container is worth (1.5 cores)"),
+        (8, 1.0, "the CPU quota of this container is worth (1 core)"),
+        (1, 0.5, "this machine has or lets this process use (1 core)"),
+        (2, 1.5, "this machine has or lets this process use (2 cores)"),
+    ],
+)
+def test_what_has_too_few_cores_is_named(python_scan, monkeypatch, cores, quota, limit):
+    monkeypatch.setattr(resources, "cores_here", lambda: cores)
+    monkeypatch.setattr(resources, "cpu_quota", lambda: quota)
+    chain = Chain(read_scan_file(python_scan(settings="cores: 3")))
+    with pytest.raises(ScanFileError, match=re.escape(f"one point wants more cores than {limit}; correct it, or say")):
         points_at_once([step.code for step in chain.steps])
 
 
@@ -145,7 +175,7 @@ def test_memory_has_a_unit(python_scan, wrong):
 
 def test_workers_of_functions_through_an_evaluator(scan_file, evaluator):
     """By default one worker here, since a point takes all cores; it may have no more memory than its code says."""
-    cores = cores_here()
+    cores = math.ceil(min(cores_here(), cpu_quota()))
     text = (
         "import os, resource\n\nBEGAN = os.environ['OMP_NUM_THREADS']\n\n\ndef f(point):\n"
         "    return {'threads': float(BEGAN), 'data': resource.getrlimit(resource.RLIMIT_DATA)[0]}\n"

@@ -62,6 +62,19 @@ def test_a_fault_is_mended_and_its_points_are_evaluated_again(
     assert len(read_run(run).ids) == 60
 
 
+def test_what_made_points_fail_lay_outside_of_the_code(
+    make_scan: MakeScan, lodescan: Lodescan, start_evaluator: StartEvaluator, tmp_path: Path
+) -> None:
+    body = "assert not Path(__file__).with_name('down').exists()"
+    scan = make_scan(body=body, setup="  seed: 1\n  max_evaluations: 5")
+    scan.file.with_name("down").touch()
+    evaluator, run = start_evaluator(scan.file), tmp_path / "run"
+    assert lodescan("scan", scan.file, "--evaluator", evaluator.address, "--run", run).code == 4
+    scan.file.with_name("down").unlink()
+    said = lodescan("retry", run, "--evaluator", evaluator.address)
+    assert (said.code, set(read_run(run).status)) == (0, {"OK"}), said.err
+
+
 def test_points_that_are_not_there(
     shared: tuple[ScanFolder, EvaluatorProcess], lodescan: Lodescan, tmp_path: Path
 ) -> None:

@@ -148,6 +148,14 @@ def test_exploring_is_worth_what_is_left_of_the_evaluations():
     assert many > 20 and none <= 2
 
 
+def test_rows_of_a_table_use_no_evaluations():
+    scored = EnergyOfObservables([ScoredObservable("y", Likelihood(Kind.GAUSS, 1.0, 0.05))], Target(1.0))
+    points = Points(np.arange(3), scored, Target(1.0))
+    u = np.random.default_rng(5).random((80, 3))
+    points.add(told_of(u, np.ones(80), wave(u), origins=["init"] * 50 + ["start"] * 30))
+    assert points.known().evaluated == 30
+
+
 @pytest.mark.slow
 def test_a_search_that_knows_finds_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lode, "PARTICLES", 200)

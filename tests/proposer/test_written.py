@@ -9,9 +9,11 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from proposer.run.dataset import Dataset, DatasetError
+from proposer.types import Batch
 from tests.proposer.datasets import open_dataset
 
 CUT_OFF = r"dataset\.sqlite-wal: was cut off while the scan worked on it"
@@ -65,6 +67,53 @@ def test_a_wal_that_begins_anew_is_no_harm(tmp_path: Path) -> None:
             if number % 7 == 0:
                 other.execute("PRAGMA wal_checkpoint(FULL)")
         assert dataset.meta()["a"][0] == 59
+
+
+def test_a_commit_that_changes_nothing_is_no_harm(tmp_path: Path) -> None:
+    """The first one after the file was opened makes an empty WAL."""
+    with open_dataset(tmp_path) as dataset:
+        dataset.set_meta({"a": 1})
+    with Dataset(tmp_path) as dataset:
+        dataset.record([])
+        dataset.replace([])
+        dataset.set_meta({"b": 2})
+    with Dataset(tmp_path) as dataset:
+        assert (dataset.meta()["a"], dataset.meta()["b"]) == (1, 2)
+
+
+@pytest.mark.parametrize("part", [24, 600, 2048, 3000])
+def test_a_part_of_a_page_that_a_kill_has_left_is_no_harm(tmp_path: Path, part: int) -> None:
+    """Behind whole pages that were not committed; smaller commits do not write over it."""
+    copy = tmp_path / "copy"
+    with open_dataset(tmp_path) as dataset:
+        for number in range(3):
+            dataset.set_meta({f"a{number}": [number] * 50})
+        shutil.copytree(tmp_path, copy)  # what a kill leaves
+    page = (copy / "dataset.sqlite-wal").read_bytes()[-4120:]
+    with (copy / "dataset.sqlite-wal").open("ab") as wal:
+        wal.write(page * 8 + page[:part])
+    with Dataset(copy) as dataset:
+        for number in range(4):
+            dataset.set_meta({"b": number})
+        assert (dataset.meta()["a2"][0], dataset.meta()["b"]) == (2, 3)
+
+
+def test_a_wal_that_sqlite_makes_smaller_is_no_harm(tmp_path: Path) -> None:
+    """To a size that is no whole number of pages."""
+    with open_dataset(tmp_path) as dataset:
+        limit, checkpoint = 1_000_000, bytes(1_500_000)
+        dataset._db.execute(f"PRAGMA journal_size_limit = {limit}")  # noqa: SLF001  # a smaller one than a scan's
+        u = np.random.default_rng(1).random((10, len(dataset.columns.variables)))
+        with closing(sqlite3.connect(tmp_path / "dataset.sqlite", isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM meta").fetchone()  # keeps the WAL from beginning anew
+            for row in u[:5]:
+                dataset.add_batch(Batch(row[None], ["start"], 1), row[None], checkpoint)
+            assert (tmp_path / "dataset.sqlite-wal").stat().st_size > 2 * limit
+            reader.execute("COMMIT")
+        for row in u[5:]:
+            dataset.add_batch(Batch(row[None], ["start"], 1), row[None], b"")
+        assert (tmp_path / "dataset.sqlite-wal").stat().st_size == limit
 
 
 def test_a_dataset_that_is_cut_off_ends_the_scan(tmp_path: Path) -> None:

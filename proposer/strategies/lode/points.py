@@ -41,6 +41,11 @@ class Known:
     good: NDArray[np.bool_]
     origins: NDArray[np.str_]
 
+    @property
+    def evaluated(self) -> int:
+        """How many an evaluator has answered: rows of an InitCSV came with their NLL."""
+        return int(np.count_nonzero(self.origins != "init"))
+
 
 class Points:
     """Points in the order of their tells; columns of variables that are fixed are left out.

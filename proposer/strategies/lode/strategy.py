@@ -264,7 +264,7 @@ class Lode:
             snap=self._snap,
             inputs=self._inputs,
             generator=self._generator,
-            left=max(0.0, 1.0 - (len(known.u) + len(pending)) / self.settings.evaluations),
+            left=max(0.0, 1.0 - (known.evaluated + len(pending)) / self.settings.evaluations),
         )
         context.look(particles, acquisition.sources, n)
         u, origins = choose(acquisition, context, n, lambda n, others: self._uniform(context, n, others))
