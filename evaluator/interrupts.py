@@ -13,7 +13,10 @@ PASSED_ON = signal.SIGRTMAX - 1
 """A signal that nobody else uses: Python, the C library and batch systems know the others."""
 
 _seen: dict[int, int] = {}
-_raised = 0
+"""How often each of the two signals has come."""
+
+_raised = [0]
+"""For how many interrupts KeyboardInterrupt was raised."""
 
 
 def take_interrupts() -> None:
@@ -29,8 +32,7 @@ def are_taken() -> bool:
 
 
 def _interrupt(number: int, _: FrameType | None) -> None:
-    global _raised
-    _seen[number] += 1
-    if (sent := max(_seen.values())) > _raised:
-        _raised = sent
+    _seen[number] += 1  # first of all: the other signal may come at any line of this
+    if (sent := max(_seen.values())) > _raised[-1]:
+        _raised[:] = [sent]
         raise KeyboardInterrupt
