@@ -129,7 +129,7 @@ def test_list_and_comparison_are_readable(browser: Browser, tmp_path: Path) -> N
         grow(scan, 3)
         page.wait_for_function("document.getElementById('list').innerText.includes('5 of 50')")
         assert page.locator("input:checked").count() == 2, "ticks outlive a new list"
-        page.get_by_role("button", name="Compare the runs").click()
+        page.get_by_role("button", name="Compare the ticked runs").click()
         page.wait_for_function(f"window.Bokeh && {READY}")
         check_readable(page)
         assert page.locator("h3", has_text=str(tmp_path / "b")).count() > 5
