@@ -49,7 +49,7 @@ def test_it_is_asked_while_points_are_out_and_sees_parts_of_batches(
     # points that take long are out while most of the next batch is answered
     scan = make_scan(body="time.sleep(0.02 + 0.3 * (int(x * 1000) % 4 == 0))")
     evaluator = start_evaluator(scan.file, workers=workers)
-    strategy, folder = Steps(thinks=0.2), tmp_path / "run"
+    strategy, folder = Steps(thinks=0.4), tmp_path / "run"
     run(scan.file, evaluator.address, folder, strategy, 300, eager=True)
     points = read_run(folder)
     with Dataset(folder, read_only=True) as dataset:
@@ -64,7 +64,7 @@ def test_it_is_asked_while_points_are_out_and_sees_parts_of_batches(
         partly += bool(((told > 0) & (told < asked)).any())
     assert partly > len(strategy.seen_ids) / 2
     assert any(start < point < end for start, end in strategy.busy[2:] for point in stored)
-    # From the third on, it knows how long a point takes: 4 workers need 4 points and more for a thought of 0.2 s.
+    # From the third on, it knows how long a point takes: 4 workers need 4 points and more for a thought of 0.4 s.
     assert all(least > 2 * workers for least in strategy.least[2:])
     assert sorted(strategy.told_ids) == sorted(set(strategy.told_ids)) == points.ids
     assert len(scan.evaluated()) == len(set(scan.evaluated())) == len(points.ids)
