@@ -40,8 +40,8 @@ launch() {
 # Hundreds of tests start a process: none has to compile the program anew, also where Python is told to keep no byte code.
 .envs/proposer/bin/python -m compileall -q evaluator proposer scanspec proto/lodescan
 
-launch proposer 3 "$expression and not physics" tests/proposer tests/pair
-launch evaluator 4 "$expression and not physics" tests/scanspec tests/evaluator tests/conformance
+launch proposer 2 "$expression and not physics" tests/proposer tests/pair
+launch evaluator 3 "$expression and not physics" tests/scanspec tests/evaluator tests/conformance
 [[ $expression != "not slow"* ]] || launch dev 2 "$expression" tests/manifests      # it has no slow tests
 for physics in "${@:2}"; do
     # Only the files with tests for it, by its name or by a variable: to import all others takes seconds.
