@@ -16,6 +16,7 @@ from lodescan.v1 import evaluation_pb2 as pb
 from proposer.types import Outcome, Status
 from proposer.wire import attendance
 from proposer.wire.deaths import Deaths
+from tests.evaluator.serving import wait_until
 from tests.proposer.hostile import Honest, good, message
 from tests.proposer.pooled import DESCRIBED, Pooled, at_once, opened, points
 
@@ -77,6 +78,18 @@ class Mortal(Honest):
                         self.instance += 1
                         context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
                 yield message(*[good(point, seconds=[self.seconds]) for point in group])
+
+
+class Second(Mortal):
+    """A sound one, which answers as soon as another has begun a point."""
+
+    def __init__(self, begun: Counter[int]) -> None:
+        super().__init__((), Counter(), 7)
+        self.begun_before = begun
+
+    def Evaluate(self, requests: Any, context: Any) -> Iterator[pb.EvaluateResponse]:
+        assert wait_until(lambda: bool(self.begun_before))
+        yield from super().Evaluate(requests, context)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +177,7 @@ def test_a_slow_point_that_waited_at_one_death_may_have_two_more(opened: ExitSta
 def test_one_that_has_died_once_too_often_is_given_up_and_blames_no_point(opened: ExitStack) -> None:
     """A broken evaluator ends at any point; beside it a sound one has no trouble with them."""
     begun = Counter[int]()
-    pooled = Pooled(opened, Mortal(range(1000), begun, 1), Mortal((), Counter(), 7))
+    pooled = Pooled(opened, Mortal(range(1000), begun, 1), Second(begun))
     outcomes = pooled.evaluate(points(200), seconds=math.inf)
     assert [outcome.status for outcome in outcomes] == [Status.OK] * 200
     assert max(begun.values()) <= 2
