@@ -139,6 +139,34 @@ def test_they_do_not_end_the_janitor_even_where_it_has_only_just_started():
     assert wait_until(lambda: not root.exists())
 
 
+LONG_GOODBYE = """
+import asyncio, pathlib
+from grpc_health.v1.health import aio
+say = aio.HealthServicer.enter_graceful_shutdown
+async def enter_graceful_shutdown(self):
+    await say(self)
+    while not pathlib.Path({heard!r}).exists():
+        await asyncio.sleep(0.02)
+aio.HealthServicer.enter_graceful_shutdown = enter_graceful_shutdown
+"""
+
+
+def test_no_point_begins_once_health_has_told_of_the_end(scan, evaluator, watch, tmp_path):
+    """However long the news takes to reach everybody."""
+    before = LONG_GOODBYE.format(heard=str(tmp_path / "heard"))
+    server = evaluator(scan(), workers=1, options=["--grace", "20"], before=before)
+    said = watch(server)
+    assert said() == SERVING
+    call = server.stub.Evaluate(iter([server.request([[2.0], [3.0], [4.0]])]), timeout=60)
+    assert wait_until((tmp_path / "began").exists)
+    server.process.send_signal(signal.SIGTERM)
+    assert said() == NOT_SERVING
+    (tmp_path / "go").touch()
+    assert sorted(result.status for response in call for result in response.results) == [1, 6, 6]
+    (tmp_path / "heard").touch()
+    assert server.process.wait(60) == 0
+
+
 def test_a_hangup_that_nohup_ignores_stays_ignored(scan, evaluator):
     server = evaluator(scan(), before="import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)")
     server.process.send_signal(signal.SIGHUP)
