@@ -34,9 +34,9 @@ LEAST_EXPLORE, MOST_EXPLORE = 0.01, 0.6
 NEAR = 2
 """Levels next to the good region whose points compete with those inside."""
 ENOUGH, NEWEST = 0.5, 50
-"""Where fewer of the newest exploiting points were good, the next ones are surer and less far apart: the power of the
-distance falls in proportion. Far from all good points is first of all where a poor model is wrong: of what it took for
-good a third was, and of the farthest of these a tenth."""
+"""Where fewer than ENOUGH of the NEWEST exploiting points were good, the next ones are surer and less far apart: the
+power of the distance falls in proportion. A poor model is wrong most often far from all good points: of the points that it
+took for good a third were, but only a tenth of the farthest ones."""
 MOST_OUTSIDE = 800
 """Candidates of the other levels."""
 
