@@ -35,8 +35,8 @@ NEAR = 2
 """Levels next to the good region whose points compete with those inside."""
 ENOUGH, NEWEST = 0.5, 50
 """Where fewer than ENOUGH of the NEWEST exploiting points were good, the next ones are surer and less far apart: the
-power of the distance falls in proportion. A poor model is wrong most often far from all good points: of the points that it
-took for good a third were, but only a tenth of the farthest ones."""
+power of the distance falls in proportion. A poor model is wrong most often far from all good points: of the points
+that it took for good a third were, but only a tenth of the farthest ones."""
 MOST_OUTSIDE = 800
 """Candidates of the other levels."""
 
