@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lodescan.v1 import evaluation_pb2 as pb
 from proposer.evaluation.backend import Description
 from proposer.evaluation.work import MOST_TRIES
-from proposer.types import Observable, Outcome, Status
+from proposer.types import Floats, Observable, Outcome, Status
 from scanspec import Kind, Likelihood
 from scanspec.likelihoods import LARGEST_LOSS
 from scanspec.terms import Term
@@ -48,6 +52,9 @@ Least = Sequence[tuple[float, float]]
 
 SUM = 1e-6
 """By how much the NLL may differ from the sum of the losses, as a share of their sizes (or of 1)."""
+
+TOGETHER = 8
+"""The fewest results whose NLLs are checked together."""
 
 _CAP = LARGEST_LOSS * (1.0 + SUM)
 
@@ -153,20 +160,60 @@ _STATUS = {
 }
 
 
-def to_outcome(result: pb.Result, least: Least, codes: int, came: Came) -> Outcome:
+class Numbers(NamedTuple):
+    """What a result says of its observables; one more than there are where it says too much. `is_sound`: all of them
+    are there, and the NLL is the sum of losses that can be.
+    """
+
+    observables: list[float]
+    losses: list[float]
+    is_sound: bool
+
+
+def numbers_of(results: Sequence[pb.Result], least: Least) -> list[Numbers]:
+    """The numbers of results. Those that are OK are checked all together: one by one takes as long as storing them."""
+    width = len(least)
+    found = [(result.observables[: width + 1], result.losses[: width + 1]) for result in results]  # as lists
+    whole = [
+        number
+        for number, (result, (observables, losses)) in enumerate(zip(results, found, strict=True))
+        if len(observables) == len(losses) == width and result.HasField("nll")
+    ]
+    sound = set[int]()
+    if width and len(whole) >= TOGETHER:
+        table = np.array([[*found[number][0], *found[number][1], results[number].nll] for number in whole])
+        sound.update(whole[row] for row in np.flatnonzero(_are_sound(table, least)).tolist())
+    return [Numbers(*lists, number in sound) for number, lists in enumerate(found)]
+
+
+def _are_sound(table: Floats, least: Least) -> NDArray[np.bool_]:
+    """The same as `_fault_of_nll` for many; `table`: observables, losses and NLL, shape (n, 2 m + 1)."""
+    width = len(least)
+    values, losses, nlls = table[:, :width], table[:, width:-1], table[:, -1]
+    bounds = np.array(least)
+    with np.errstate(all="ignore"):
+        bound = np.where(np.isfinite(values), bounds[:, 0], bounds[:, 1])
+        sizes = np.abs(losses).sum(axis=1)
+        possible = (np.abs(losses) <= _CAP) & (losses >= bound - SUM * np.maximum(1.0, np.abs(bound)))
+        adds_up = np.abs(nlls - losses.sum(axis=1)) <= SUM * np.maximum(1.0, sizes)
+    return np.asarray(possible.all(axis=1) & adds_up)
+
+
+def to_outcome(result: pb.Result, numbers: Numbers, least: Least, *, codes: int, came: Came) -> Outcome:
     """A result whose numbers can be trusted to be there, and to be no more: the observables of `least`, or none, and
     the seconds of up to `codes` codes. An OK point without a sound NLL has failed, with a message that says so.
     """
     (evaluator, sent, returned), width = came, len(least)
     begun = result.begun_at if 0.0 < result.begun_at < LONGEST_CLOCK else math.nan
-    observables, losses = result.observables[:width], result.losses[:width]  # lists: quicker to read
-    complete = len(result.observables) == width
+    observables, losses, is_sound = numbers
+    complete = len(observables) == width
     seconds = _to_seconds(result.seconds[:codes])
     warnings: Sequence[str] = [clean(warning) for warning in result.warnings[:MOST_WARNINGS]] if result.warnings else ()
-    status, message = _STATUS.get(result.status, Status.FAILED), clean(result.message)
+    status = _STATUS.get(result.status, Status.FAILED)
     if status is Status.OK:
-        fault = "" if complete and len(result.losses) == width else "not every observable with its loss"
-        fault = fault or _fault_of_nll(result, observables, losses, least)
+        fault = "" if complete and len(losses) == width else "not every observable with its loss"
+        if not (fault or is_sound):
+            fault = _fault_of_nll(result, observables, losses, least)
         if not fault:
             spectra, warnings = _to_spectra(result, warnings)
             return Outcome(
@@ -186,6 +233,8 @@ def to_outcome(result: pb.Result, least: Least, codes: int, came: Came) -> Outco
         status, message = Status.FAILED, f"the evaluator gave {fault}"
     elif result.status not in _STATUS:
         message = f"the evaluator gave a status that the contract does not have, {result.status}"
+    else:
+        message = clean(result.message)
     if result.status == pb.STATUS_KILLED:
         message = f"killed from outside {MOST_TRIES} times: {message}"
     missing = sorted({column for column in result.missing[:width] if column < width}) if complete else ()
