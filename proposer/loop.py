@@ -135,7 +135,7 @@ class Scan:
 
     def _keep(self) -> None:
         """Adds the good points of an incomplete batch to the file of good points, however the scan ended."""
-        self._good_points.rewrite(self._dataset)
+        self._good_points.finish(self._dataset)
         self._save_time()
 
     def _run(self) -> str:
