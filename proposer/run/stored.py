@@ -199,9 +199,9 @@ class Stored:
     def good_rows(
         self, target: Target, *, first_batch: int = 1, last_batch: int | None = None
     ) -> Iterator[list[tuple[Any, ...]]]:
-        """OK points with an NLL in the target, by id, in parts: id, iteration, origin, variables, observables, NLL; None
-        where an observable is missing. Quick, because it reads no more than that: the rows were checked when the
-        dataset was opened.
+        """OK points with an NLL in the target, by id, in parts: id, iteration, origin, variables, observables, NLL;
+        None where an observable is missing. Quick, because it reads no more than that: the rows were checked when
+        the dataset was opened.
         """
         if self._columns is None:
             return

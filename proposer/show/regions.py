@@ -40,7 +40,7 @@ class Regions:
 
     def add(self, u: Floats, values: Floats, nll: float = 0.0) -> None:
         """Adds a good point, in the unit cube and in physical units; shapes (d,)."""
-        self._points.append((u, values, nll))
+        self._points.append((u.copy(), values.copy(), nll))  # a row keeps the whole batch that it is part of
         if len(self._points) > MOST_KEPT:
             self._points = self._points[::2]
             self._looked_at //= 2
