@@ -145,7 +145,7 @@ def draw_corner(points: Points, axes: list[Axis], path: Path) -> None:
 
 
 MOST = 1e100
-"""Larger values than this are no physics, and matplotlib's transformations overflow near the largest double."""
+"""Larger values are not physical, and matplotlib's transformations overflow near the largest double."""
 
 
 def drawable(axis: Axis) -> NDArray[np.bool_]:

@@ -21,7 +21,7 @@ STRONG = 0.7
 """Of correlations: the colours of stronger ones are dark, and numbers on them white."""
 
 MOST = 1e100
-"""Larger values than this are no physics, and matplotlib's transformations overflow near the largest double."""
+"""Larger values are not physical, and matplotlib's transformations overflow near the largest double."""
 
 
 @dataclass(frozen=True)
