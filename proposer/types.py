@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 
 
 class Status(enum.IntEnum):
-    """What happened to a point; numbers as in the contract, names as in the dataset."""
+    """The status of an answered point; numbers as in the contract, names as in the dataset."""
 
     OK = 1
     INVALID = 2
@@ -38,10 +38,10 @@ class CheckpointError(LodescanError, ValueError):
 class Batch:
     """Points that a strategy wants evaluated.
 
-    `u`: shape (n, d), in the unit cube. `origins`: n words that say why each point was
-    chosen (bootstrap, exploit, random, smote, init ...). `iteration`: of the strategy's
-    loop, 0 before the loop starts. `probability`: that a point is good, as the strategy
-    predicts it, shape (n,), NaN where it does not; None: it never does.
+    `u`: shape (n, d), in the unit cube. `origins`: n words that say why each point was chosen (bootstrap, exploit,
+    random, smote, init ...). `iteration`: of the strategy's loop, 0 before the loop starts. `probability`: the
+    predicted probability that a point is good, shape (n,), NaN where the strategy predicts none; None for a strategy
+    that never does.
     """
 
     u: Floats
