@@ -56,12 +56,7 @@ def is_of_a_notebook(file: Path) -> bool:
 def _call(file: Path, point: Mapping[str, float]) -> str:
     try:
         function = next(iter(read_object(file.parent / "manifest.json")["sources"])).removeprefix(FUNCTION)
-    except (
-        DatasetError,
-        LookupError,
-        TypeError,
-        StopIteration,
-    ):  # somebody has changed the manifest
+    except (DatasetError, LookupError, TypeError, StopIteration):  # somebody has changed the manifest
         function = "code"
     name, by_name, _ = function.partition("(")
     return f"{name}(**{point!r})" if by_name else f"{name}({point!r})"
