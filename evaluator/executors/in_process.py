@@ -21,7 +21,7 @@ from evaluator.words import say
 from scanspec.raised import printable, what_was_raised
 
 TOGETHER = 0.002
-"""Seconds within which the answers of quick points wait for each other."""
+"""Seconds for which the outcomes of quick points wait for each other."""
 
 
 class InProcessExecutor:
@@ -39,8 +39,8 @@ class InProcessExecutor:
         self._children = Children(say)
         self._queue = JobQueue()
         self._count = 0
-        self._current: Job | None = None  # that runs at this moment
-        # a daemon: a code that hangs must not keep the evaluator from ending
+        self._current: Job | None = None  # the one that is running
+        # a daemon, so that a code that hangs does not keep the evaluator from ending
         self._thread = threading.Thread(target=self._work, name="points", daemon=True)
         self._thread.start()
 
@@ -52,15 +52,15 @@ class InProcessExecutor:
         while (job := self._queue.get()) is not None:
             answered = self._answer_some(job, surroundings)
             try:
-                self._watch.look(after_point=True)  # once for all of them: it takes as long as a quick point
-            except Exception as error:  # noqa: BLE001  # the points must get an answer, and the thread go on
+                self._watch.look(after_point=True)  # once for all of them, since it takes as long as a quick point
+            except Exception as error:  # noqa: BLE001  # the points must get an answer, and the thread must go on
                 outcome = self._without_answer(error)
                 answered = [(member, outcome, ended_at) for member, _, ended_at in answered]
             for member, outcome, ended_at in answered:
                 member.finish(Outcome(Status.CANCELLED) if member.dropped else outcome, ended_at)
 
     def _answer_some(self, job: Job, surroundings: Surroundings | None) -> list[tuple[Job, Outcome, float]]:
-        """Works on this job, and on those that follow if they are quick: jobs, outcomes, and when each has ended."""
+        """Runs this job, and those that follow as long as they are quick. Returns jobs, outcomes and end times."""
         answered: list[tuple[Job, Outcome, float]] = []
         end = perf_counter() + TOGETHER
         following: Job | None = job
@@ -82,13 +82,13 @@ class InProcessExecutor:
                 return Outcome(Status.CANCELLED)
             self._watch.begin()
             return self._run(job, f"{self._scratch.path}/point-{self._count}", surroundings)
-        except Exception as error:  # noqa: BLE001  # the point must get an answer, and the thread go on
+        except Exception as error:  # noqa: BLE001  # the point must get an answer, and the thread must go on
             return self._without_answer(error)
         finally:
             self._current = None
 
     def _without_answer(self, error: Exception) -> Outcome:
-        """Of a point that the evaluator could not work on."""
+        """The outcome of a point that the evaluator could not run."""
         if isinstance(error, EvaluatorLost):
             self.health.report(error)
             return Outcome(Status.CANCELLED)
