@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import math
 import queue
 import threading
 import time
@@ -85,10 +84,10 @@ class Job:
         self._done(self)
         return True
 
-    def finish(self, outcome: Outcome, ended_at: float = math.inf) -> None:
-        """Ends a job that runs; `ended_at`: seconds since 1970-01-01 UTC, where it has ended before now."""
+    def finish(self, outcome: Outcome) -> None:
+        """Ends a job that runs."""
         self.outcome = outcome
-        self.ended_at = max(min(time.time(), ended_at), self.begun_at)  # the clock may have been set back
+        self.ended_at = max(time.time(), self.begun_at)  # the clock may have been set back
         with _lock:
             self.running = self._open = False
         self._done(self)

@@ -92,31 +92,3 @@ def test_quick_points_go_to_a_worker_together_however_long_the_way_there_takes(s
     server = slow(before=SLOW_WAY)
     assert server.statuses([[1.0, 0.0]] * 600) == ["OK"] * 600
     assert 1 <= server.log.read_text().count("to a worker") < 60  # of 600
-
-
-LOOKS = """
-from evaluator.executors import in_process, watch
-
-in_process.TOGETHER = 60.0  # on a busy machine too
-look = watch.Watch.look
-
-
-def tell(self, **options):
-    print("a look", flush=True)
-    look(self, **options)
-
-
-watch.Watch.look = tell
-"""
-
-
-def test_quick_points_in_this_process_share_a_look_at_the_files(gated):
-    server = gated(workers=0, before=LOOKS)
-    stream = Stream(server, [[1.0, 1], *[[2.0, 0]] * 40])
-    assert server.began(1)
-    stream.send(point_ids=[100], values=[3.0, 0.0])
-    stream.send(cancel_point_ids=[100])
-    assert statuses(stream.take(1)) == {100: "CANCELLED"}  # so the other forty wait too
-    server.let_go(1)
-    assert statuses(stream.close()) == dict.fromkeys(range(41), "OK")
-    assert server.log.read_text().count("a look") == 2  # before the first point, and after the last
