@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
 import multiprocessing
 import queue
 import signal
@@ -16,24 +15,14 @@ from evaluator.chain import Outcome, Status
 from evaluator.clock import Countdown
 from evaluator.codes.programs import last_line, read_tail
 from evaluator.errors import ConfigurationError, EvaluatorLost
+from evaluator.executors.groups import Groups
 from evaluator.executors.job import Job
 from evaluator.executors.shared import Shared
 from evaluator.executors.worker_process import IN_COMPANY, work
-from evaluator.leftovers import clear_point, kill_worker
+from evaluator.leftovers import clear_folders, clear_point, kill_worker
 from scanspec.raised import printable, what_was_raised
 
 log = logging.getLogger(__name__)
-
-QUICK = 0.002
-"""If points take less than this time in seconds, several share a message to a worker."""
-
-GROUP_SECONDS = 0.01
-"""The time in seconds that the points of one message should take together."""
-
-LARGEST_GROUP = 64
-
-SHORT_GROUP, SHORT_SECONDS = 16, 0.001
-"""So many points that take no longer go together, though another worker may have nothing to do meanwhile."""
 
 START_LIMIT = 600.0
 """Seconds that a worker may take to import its physics packages."""
@@ -53,8 +42,7 @@ class Worker:
 
     def __init__(self, shared: Shared, number: int) -> None:
         self._shared, self._number = shared, number
-        self._seconds = math.inf  # seconds of a point, a running mean
-        self._together = 1  # the most points of a message since there was a slow one
+        self._groups = Groups()
         self._log = shared.root / f"worker-{number}.log"
         self._state = shared.root / f"worker-{number}.state"
         self._points = self._starts = self._step = self._requests = 0
@@ -188,23 +176,16 @@ class Worker:
 
     def _more(self) -> list[Job]:
         """Further points for the same message, when points are so quick that sending messages would take longer."""
-        if self._seconds > QUICK:
-            self._together = 1
-            return []
-        jobs, seconds = self._shared.queue, max(self._seconds, 1e-6)
-        # a share for each worker, but one that is done in no time is not divided
-        wanted = max(jobs.qsize() // self._shared.count, min(int(SHORT_SECONDS / seconds), SHORT_GROUP))
-        # at most twice the last ones: a few quick points do not show that the next ones are quick too
-        wanted = min(wanted, int(GROUP_SECONDS / seconds), 2 * self._together, LARGEST_GROUP) - 1
+        jobs = self._shared.queue
+        size = self._groups.size(jobs.qsize(), self._shared.count)
         more: list[Job] = []
         with contextlib.suppress(queue.Empty):
-            while len(more) < wanted:
+            while len(more) < size - 1:
                 job = jobs.get_nowait()
                 if job is None:
                     jobs.put(None)
                     break
                 more.append(job)
-        self._together = max(self._together, 1 + len(more))
         return more
 
     def _try_together(self, group: list[Job]) -> bool:
@@ -219,7 +200,7 @@ class Worker:
             outcomes = None
         if outcomes is None:
             self._finish(group)
-            self._seconds = math.inf
+            self._groups.lose()
             return False
         self._forget()
         for job, outcome in zip(group, outcomes, strict=True):
@@ -284,8 +265,7 @@ class Worker:
                     self._answer_first(group, answer)
                     limit = Countdown(shared.limits[0])
                     continue
-                seconds = together / asked if together >= 0.0 else math.inf  # NaN: a code of a kind of its own
-                self._seconds = seconds if math.isinf(self._seconds) else 0.8 * self._seconds + 0.2 * seconds
+                self._groups.note(together / asked)
                 return answer
             if isinstance(answer, str):
                 shared.say(answer)
@@ -393,6 +373,7 @@ class Worker:
                 with contextlib.suppress(OSError):  # too many open files: later ends find what is left
                     kill_worker(shared.root, self._mark, process.pid, shared.fork_server, shared.not_orphans)
             process.join(JOIN_LIMIT)
+            clear_folders(shared.root, f"point-{self._number}-*")  # it removes a folder after its answer
         if pipe is not None:
             pipe.close()
 

@@ -1,0 +1,46 @@
+"""How many points a worker is sent in one message."""
+
+from __future__ import annotations
+
+import math
+
+QUICK = 0.002
+"""The largest seconds per point for which several points share a message to a worker."""
+
+GROUP_SECONDS = 0.01
+"""The intended seconds for all points of one such message together."""
+
+LARGEST_GROUP = 64
+
+SHORT_GROUP, SHORT_SECONDS = 16, 0.001
+"""So many points share a message, if they take no longer, even if another worker is idle then."""
+
+
+class Groups:
+    """Follows how quick the points of one worker are."""
+
+    def __init__(self) -> None:
+        self._seconds = math.inf  # per point, a running mean
+        self._largest = 1  # points of a message since the last slow point
+
+    def size(self, waiting: int, workers: int) -> int:
+        """The number of points of the next message, where so many wait behind the first one."""
+        if self._seconds > QUICK:
+            self._largest = 1
+            return 1
+        seconds = max(self._seconds, 1e-6)
+        # a share for each worker, which is not divided if it is done in no time
+        size = max(waiting // workers, min(int(SHORT_SECONDS / seconds), SHORT_GROUP))
+        # at most twice the largest group: a few quick points do not show that the next ones are quick too
+        size = max(min(size, 1 + waiting, int(GROUP_SECONDS / seconds), 2 * self._largest, LARGEST_GROUP), 1)
+        self._largest = max(self._largest, size)
+        return size
+
+    def note(self, seconds: float) -> None:
+        """Notes the seconds per point of a message; NaN, from an unknown kind of code, counts as slow."""
+        seconds = seconds if seconds >= 0.0 else math.inf
+        self._seconds = seconds if math.isinf(self._seconds) else 0.8 * self._seconds + 0.2 * seconds
+
+    def lose(self) -> None:
+        """Notes that a message was lost with its worker: the next points go one by one."""
+        self._seconds = math.inf
