@@ -155,6 +155,9 @@ class Live:
                 draw(mark.x, mark.y, **({"mode": "center"} if mark.steps else {}), **style)
             case p.Regions():
                 self._regions(drawn, mark)
+            case p.Lone():
+                colour = LIGHT.regions[min(mark.number, len(LIGHT.regions) - 1)]
+                drawn.scatter(mark.x, mark.y, size=6, fill_color=colour, line_color=TEXT, **named)
             case p.Bars():
                 start = np.zeros(len(mark.values)) if mark.start is None else mark.start
                 drawn.hbar(

@@ -10,8 +10,8 @@ import numpy as np
 from proposer.report.axes import plain, side, widened
 from proposer.report.section import Part
 from proposer.report.seen import Seen
-from proposer.show.picture import Curve, Dots, Marks, Panel, Picture, Regions, Rule, Side, Table
-from proposer.show.profiles import BINS, LEVELS, edges, profile, surface
+from proposer.show.picture import Curve, Dots, Lone, Mark, Marks, Panel, Picture, Regions, Rule, Side, Table
+from proposer.show.profiles import BINS, FEW, LEVELS, edges, profile, surface, without_lone
 from proposer.target import height
 
 MOST_VARIABLES = 12
@@ -193,6 +193,11 @@ def profiles(seen: Seen) -> Part:
     if doubles:
         says = f"Regions of 68 and 95 % in {len(doubles)} pairs of variables around the best point."
         caption = "Profile NLL of pairs: the regions of 68 % (dark) and 95 % (light); the star is the best point."
+        if any(isinstance(mark, Lone) for panel in doubles for mark in panel.marks):
+            caption += (
+                f" Where fewer than {FEW} points lie together, the points themselves are drawn: they are too few to "
+                "say where a region ends."
+            )
         pictures.append(Picture("regions", says, doubles, caption))
     return Part(words, pictures=pictures)
 
@@ -219,4 +224,12 @@ def region_panel(seen: Seen, x: str, y: str, *, across: Side, up: Side, shares: 
             break
         across, up = wider
         assert across.limits is not None and up.limits is not None
-    return Panel(across, up, [Regions(z.x, z.y, z.z, levels, words), *_star(seen, x, y)])
+    above = seen.nll[seen.ok] - float(seen.nll[seen.best])
+    values = seen.columns[x][seen.ok], seen.columns[y][seen.ok]
+    z, lone = without_lone(z, *values, above, max(levels))
+    marks: list[Mark] = [Regions(z.x, z.y, z.z, levels, words)]
+    for number, (low, high) in enumerate(zip([-np.inf, *levels], levels, strict=False)):
+        at = lone & (above >= low) & (above < high)
+        if at.any():
+            marks.append(Lone(values[0][at], values[1][at], number, "" if len(marks) > 1 else "points"))
+    return Panel(across, up, [*marks, *_star(seen, x, y)])

@@ -72,6 +72,16 @@ class Regions:
 
 
 @dataclass(frozen=True)
+class Lone:
+    """Points that are too few for a region: shapes (n,); `number`: the level that they are within, 0 the first."""
+
+    x: Floats
+    y: Floats
+    number: int
+    label: str
+
+
+@dataclass(frozen=True)
 class Bars:
     """Horizontal bars of the categories of y, from 0, or `start`; stacked where several follow each other."""
 
@@ -117,7 +127,7 @@ class Rule:
     number: int = 0
 
 
-Mark = Dots | Curve | Regions | Bars | Spread | Marks | Cells | Rule
+Mark = Dots | Curve | Regions | Lone | Bars | Spread | Marks | Cells | Rule
 
 
 @dataclass(frozen=True)

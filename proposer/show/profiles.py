@@ -7,8 +7,11 @@ follows a chi-square distribution with as many degrees of freedom as there are v
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import label
 from scipy.spatial import cKDTree
 
 from proposer.target import height
@@ -19,6 +22,11 @@ LEVELS = (0.68, 0.95)
 
 BINS = 60
 """Along one axis."""
+
+FEW = 10
+"""Points in a region, below which they are drawn themselves, without a contour around them."""
+
+Mask = NDArray[np.bool_]
 
 _NEIGHBOUR = 3  # whose distance says how far points lie apart
 _FAR_UP = 30.0  # above the lowest NLL; no contour in a paper lies higher
@@ -56,24 +64,43 @@ def surface(x: Floats, y: Floats, nll: Floats, bounds: tuple[Floats, Floats], be
     the lowest NLL nearby, each point counts in a place no larger than the gaps between points, and nothing is
     interpolated across a gap.
     """
-    unit_x, unit_y = _unit(x, bounds[0]), _unit(y, bounds[1])
-    near = (nll < best + _FAR_UP) & (unit_x > -0.2) & (unit_x < 1.2) & (unit_y > -0.2) & (unit_y < 1.2)
-    nodes = len(bounds[0]), len(bounds[1])
+    points = np.column_stack([_unit(x, bounds[0]), _unit(y, bounds[1])])
+    near = (nll < best + _FAR_UP) & (points > -0.2).all(axis=1) & (points < 1.2).all(axis=1)
+    points, nodes = points[near], (len(bounds[0]), len(bounds[1]))
     grid = np.linspace(0.0, 1.0, nodes[0]), np.linspace(0.0, 1.0, nodes[1])
     z = np.full((nodes[1], nodes[0]), _FAR_UP)
     if near.any():
-        points = np.column_stack([unit_x[near], unit_y[near]])
         reach = max(1.5 * _spacing(points[nll[near] < best + height(0.95, 2)]), 1.0 / (min(nodes) - 1))
         least = np.full((nodes[1], nodes[0]), np.inf)
-        column, row = (
-            np.clip(np.rint(points[:, k] * (nodes[k] - 1)).astype(np.int64), 0, nodes[k] - 1) for k in (0, 1)
-        )
-        np.minimum.at(least, (row, column), nll[near] - best)
+        np.minimum.at(least, _nodes(points, nodes), nll[near] - best)
         far_x = ((grid[0][:, None] - grid[0]) / reach) ** 2
         far_y = ((grid[1][:, None] - grid[1]) / reach) ** 2
         rows = (least[:, :, None] + far_x[None]).min(axis=1)  # a parabola in two variables is the sum of two parabolas
         z = np.minimum((rows[:, None, :] + far_y[:, :, None]).min(axis=0), _FAR_UP)
     return Surface(_from_unit(grid[0], bounds[0]), _from_unit(grid[1], bounds[1]), z)
+
+
+def without_lone(found: Surface, x: Floats, y: Floats, above: Floats, level: float) -> tuple[Surface, Mask]:
+    """The surface without regions below the level that hold fewer than `FEW` points, and which points those are.
+
+    x, y, their NLL `above` the lowest, and the answer have shape (n,). Such a region is as wide as the gaps
+    between points: its outline says nothing of the function.
+    """
+    points = np.column_stack([_unit(x, found.x), _unit(y, found.y)])
+    seen = (above < level) & (points >= 0.0).all(axis=1) & (points <= 1.0).all(axis=1)
+    region, count = label(found.z < level, structure=np.ones((3, 3)))
+    of_point = region[_nodes(points[seen], (len(found.x), len(found.y)))]
+    few = np.bincount(of_point, minlength=count + 1) < FEW
+    few[0] = False
+    lone = np.zeros(len(x), dtype=np.bool_)
+    lone[seen] = few[of_point]
+    return Surface(found.x, found.y, np.where(few[region], _FAR_UP, found.z)), lone
+
+
+def _nodes(points: Floats, nodes: tuple[int, int]) -> tuple[Any, Any]:
+    """Row and column of the node of the grid next to each point, shape (n,) each; points in shares of the axes."""
+    column, row = (np.clip(np.rint(points[:, k] * (nodes[k] - 1)).astype(np.int64), 0, nodes[k] - 1) for k in (0, 1))
+    return row, column
 
 
 def _spacing(points: Floats) -> float:

@@ -39,7 +39,7 @@ def pixels(drawing: Drawing, dpi: float) -> Image.Image:
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         canvas.draw()
-    return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
 
 
 def cut(image: Image.Image, drawing: Drawing, dpi: float) -> list[Image.Image]:
@@ -195,8 +195,7 @@ def _panel(ax: Axes, panel: p.Panel, table: p.Table | None, look: Look) -> Any:
             getattr(ax, f"set_{name}scale")(side.scale)
         if side.limits is not None:
             getattr(ax, f"set_{name}lim")(*side.limits)
-    if panel.title:
-        ax.set_title(panel.title, parse_math=False)
+    ax.set_title(panel.title, y=1.0, parse_math=False)  # without y, each drawing would look for a place first
     coloured = None
     for mark in panel.marks:
         coloured = draw_mark(ax, mark, panel, table, look) or coloured
