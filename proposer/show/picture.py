@@ -51,13 +51,12 @@ class Dots:
 
 @dataclass(frozen=True)
 class Curve:
-    """A line through x and y, shape (n,), broken at NaN; `number` is that of its colour, dashes and label."""
+    """A line through x and y, shape (n,), broken at NaN; `number` is that of its colour and dashes."""
 
     x: Floats
     y: Floats
     label: str = ""
     number: int = 0
-    steps: bool = False
 
 
 @dataclass(frozen=True)

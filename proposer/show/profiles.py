@@ -37,6 +37,13 @@ def edges(low: float, high: float, scale: str, bins: int = BINS) -> Floats:
     return np.geomspace(low, high, bins + 1) if scale == "log" else np.linspace(low, high, bins + 1)
 
 
+def around(values: Floats) -> Floats:
+    """Bounds of bins around rising discrete values, shape (n,): halfway between them; shape (n + 1,)."""
+    gaps = np.diff(values) if len(values) > 1 else np.ones(1)
+    middle = values[:-1] + gaps / 2 if len(values) > 1 else values[:0]
+    return np.concatenate([[values[0] - gaps[0] / 2], middle, [values[-1] + gaps[-1] / 2]])
+
+
 def profile(x: Floats, nll: Floats, bounds: Floats) -> Floats:
     """The least NLL in each bin, shape (bins,); NaN in a bin without a point. x and nll: shape (n,)."""
     found = np.full(len(bounds) - 1, np.inf)
@@ -80,8 +87,11 @@ def surface(x: Floats, y: Floats, nll: Floats, bounds: tuple[Floats, Floats], be
     return Surface(_from_unit(grid[0], bounds[0]), _from_unit(grid[1], bounds[1]), z)
 
 
-def without_lone(found: Surface, x: Floats, y: Floats, above: Floats, level: float) -> tuple[Surface, Mask]:
-    """The surface without regions below the level that hold fewer than `FEW` points, and which points those are.
+def without_lone(
+    found: Surface, x: Floats, y: Floats, above: Floats, *, level: float, few: int = FEW
+) -> tuple[Surface, Mask]:
+    """The surface without regions below the level that hold fewer than `few` points, and which points are in them: of
+    those at one node of the grid the lowest.
 
     x, y, their NLL `above` the lowest, and the answer have shape (n,). Such a region is as wide as the gaps
     between points: its outline says nothing of the function.
@@ -90,11 +100,14 @@ def without_lone(found: Surface, x: Floats, y: Floats, above: Floats, level: flo
     seen = (above < level) & (points >= 0.0).all(axis=1) & (points <= 1.0).all(axis=1)
     region, count = label(found.z < level, structure=np.ones((3, 3)))
     of_point = region[_nodes(points[seen], (len(found.x), len(found.y)))]
-    few = np.bincount(of_point, minlength=count + 1) < FEW
-    few[0] = False
+    sparse = np.bincount(of_point, minlength=count + 1) < few
+    sparse[0] = False
+    order = np.flatnonzero(seen)[np.argsort(above[seen], kind="stable")]
+    row, column = _nodes(points[order], (len(found.x), len(found.y)))
+    _, first = np.unique(row * len(found.x) + column, return_index=True)
     lone = np.zeros(len(x), dtype=np.bool_)
-    lone[seen] = few[of_point]
-    return Surface(found.x, found.y, np.where(few[region], _FAR_UP, found.z)), lone
+    lone[order[first]] = sparse[region[row, column]][first]
+    return Surface(found.x, found.y, np.where(sparse[region], _FAR_UP, found.z)), lone
 
 
 def _nodes(points: Floats, nodes: tuple[int, int]) -> tuple[Any, Any]:

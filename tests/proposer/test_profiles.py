@@ -52,7 +52,7 @@ def test_points_that_lie_alone_have_no_contour() -> None:
     bounds, level = (edges(0, 1, "linear"), edges(0, 1, "linear")), height(0.95, 2)
     above = np.where(np.arange(404) < 400, rng.uniform(0, 2, 404), 2.5)
     whole = surface(x, y, above, bounds, 0.0)
-    found, lone = without_lone(whole, x, y, above, level)
+    found, lone = without_lone(whole, x, y, above, level=level)
     assert np.flatnonzero(lone).tolist() == [400, 401, 402], "and what is outside the axes is not drawn"
     assert (whole.z[6, 3] < level) and (found.z[6, 3] > level) and (found.z[30, 30] < level)
     assert (found.z < level).sum() < (whole.z < level).sum()
@@ -63,5 +63,5 @@ def test_a_region_has_as_many_points_as_an_outline_needs(count: int) -> None:
     rng = np.random.default_rng(6)
     x, y, above = rng.uniform(0.4, 0.6, count), rng.uniform(0.4, 0.6, count), np.zeros(count)
     bounds, level = (edges(0, 1, "linear"), edges(0, 1, "linear")), height(0.95, 2)
-    found, lone = without_lone(surface(x, y, above, bounds, 0.0), x, y, above, level)
-    assert lone.all() == (count < FEW) and bool((found.z < level).any()) == (count >= FEW)
+    found, lone = without_lone(surface(x, y, above, bounds, 0.0), x, y, above, level=level)
+    assert lone.any() == (count < FEW) and bool((found.z < level).any()) == (count >= FEW)
