@@ -66,7 +66,7 @@ def run(file: Path, workers: int | None, options: ScanOptions, wanted: Wanted) -
             if not lost.is_set():
                 raise
             _repeat(log)
-            what_next = "the same command goes on where this one stopped"
+            what_next = "give the same command again to continue"
             raise NoEvaluator("the evaluator was lost", next_step=what_next) from None
 
 

@@ -70,7 +70,7 @@ def rendered(drawn: Figure, kind: str, look: Look) -> bytes:
     dates = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # warnings of matplotlib about its layout and about glyphs that a font lacks
-        drawn.savefig(file, format=kind, dpi=look.dpi, metadata=dates.get(kind, {}), facecolor=drawn.get_facecolor())
+        drawn.savefig(file, format=kind, dpi=look.dpi, metadata=dates.get(kind), facecolor=drawn.get_facecolor())
     return file.getvalue()
 
 
