@@ -221,7 +221,7 @@ def test_signals_of_terminals_and_batch_systems_end_a_scan_in_order(
         time.sleep(0.05)
     proposer.process.send_signal(number)
     assert proposer.wait() == 128 + number, proposer.said
-    assert proposer.said.splitlines()[-1] == "lodescan: interrupted; the same command goes on where this stopped"
+    assert proposer.said.splitlines()[-1] == "lodescan: interrupted; give the same command again to continue"
     assert len((run / "good_points.csv").read_text().splitlines()) == 1 + good(run)
 
 
