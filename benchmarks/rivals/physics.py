@@ -26,6 +26,7 @@ from benchmarks.rivals import results
 from benchmarks.rivals.answers import Answers
 from benchmarks.rivals.codes import nll_of
 from benchmarks.rivals.ours import OURS, run_ours
+from benchmarks.rivals.results import in_words
 from benchmarks.rivals.start import RIVALS, run_rival
 from benchmarks.search.metrics import Cells
 from benchmarks.search.problems import Problem
@@ -214,17 +215,13 @@ def show(rows: list[dict[str, Any]]) -> None:
         + f" {'cells':>6} {'95 % at':>8} {'evaluated':>9} {'good':>5} {'INVALID':>7}  ended"
     )
     for row in sorted(rows, key=lambda row: list(SCANS).index(row["problem"])):
-        counts = "".join(f"{_number(row[f'to{count}']):>9}" for count in COUNTS)
+        counts = "".join(f"{in_words(row[f'to{count}']):>9}" for count in COUNTS)
         cells = "" if row["cells"] is None else f"{row['cells']:.2f}"
         print(
             f"{row['problem']:<17} {row['method']:<16} {row['seed']:>4}{counts} {cells:>6} "
-            f"{_number(row['cells95_at']) if cells else '':>8} {row['evaluations']:>9,} {row['good']:>5,} "
-            f"{_number(row.get('invalid')):>7}  {row['ended']}"
+            f"{in_words(row['cells95_at']) if cells else '':>8} {row['evaluations']:>9,} {row['good']:>5,} "
+            f"{in_words(row.get('invalid')):>7}  {row['ended']}"
         )
-
-
-def _number(value: int | None) -> str:
-    return "-" if value is None else f"{value:,}"
 
 
 if __name__ == "__main__":

@@ -79,6 +79,11 @@ def choose(
     return options
 
 
+def in_words(value: int | None) -> str:
+    """A number of evaluations for people."""
+    return "-" if value is None else f"{value:,}"
+
+
 def _value(key: str, text: str) -> Any:
     if key in _WORDS:
         return text

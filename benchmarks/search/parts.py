@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from benchmarks.rivals import results
+from benchmarks.rivals.results import in_words
 from benchmarks.search.ablations import NLL_ALONE, PARTS
 from benchmarks.search.metrics import Cells
 from benchmarks.search.problems import PROBLEMS
@@ -81,14 +82,10 @@ def show(rows: list[dict[str, Any]], options: argparse.Namespace) -> None:
     for name in options.problems:
         for part in options.without:
             runs = [row for row in rows if (row["problem"], row["without"]) == (name, part)]
-            to1000, at95 = (", ".join(_number(row[key]) for row in runs) for key in ("to1000", "cells95_at"))
+            to1000, at95 = (", ".join(in_words(row[key]) for row in runs) for key in ("to1000", "cells95_at"))
             cells = ", ".join(f"{row['cells']:.2f}" for row in runs)
             modes = ", ".join(str(row["modes"]) for row in runs)
             print(f"{name:<13} {part:<12} {to1000:>15} {at95:>18} {cells:>11} {modes:>6}/{runs[0]['of_modes']}")
-
-
-def _number(value: int | None) -> str:
-    return "-" if value is None else f"{value:,}"
 
 
 if __name__ == "__main__":

@@ -22,6 +22,11 @@ def wait_until(condition: Callable[[], object], seconds: float = 60.0) -> bool:
     return True
 
 
+def resident(pid: int | str = "self") -> float:
+    """MiB of memory of a process."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096 / 2**20
+
+
 class ServeProcess:
     """An evaluator of the scan file `file` on loopback; `address` is where it answers, `log` what it has written.
 

@@ -105,7 +105,7 @@ def test_an_interrupt_from_a_terminal_counts_once(point, tmp_path):
     """
     process, _ = point(
         "    try:\n        comes_to('begun')\n        wait()\n    except KeyboardInterrupt:\n"
-        "        while sum(interrupts._seen.values()) < 2:\n            time.sleep(0.01)\n"
+        "        while sum(interrupts.seen.values()) < 2:\n            time.sleep(0.01)\n"
         "        comes_to('once')\n        wait()\n"
     )
     to_all(process, signal.SIGINT)

@@ -2,7 +2,6 @@
 
 import asyncio
 import queue
-from pathlib import Path
 
 import grpc
 import pytest
@@ -14,17 +13,13 @@ from evaluator.service import server as service
 from evaluator.service import stream as streams
 from lodescan.v1 import evaluation_pb2 as pb
 from tests.evaluator.calls import Stream, statuses
+from tests.evaluator.serving import resident
 
 
 def refused(server, request):
     with pytest.raises(grpc.RpcError) as caught:
         list(server.stub.Evaluate(iter([request]), timeout=60))
     return caught.value
-
-
-def resident(server):
-    """MiB of memory."""
-    return int(Path(f"/proc/{server.process.pid}/statm").read_text().split()[1]) * 4096 / 2**20
 
 
 NAMES = ["x", "pause"]
@@ -42,12 +37,12 @@ def test_what_is_refused_is_forgotten_at_once_and_answered_in_short(slow):
     server = slow(before="import gc; gc.disable()")
     for request in TOO_MUCH.values():
         refused(server, request)
-    before = resident(server)
+    before = resident(server.process.pid)
     for request in TOO_MUCH.values():
         for _ in range(60):
             details = refused(server, request).details()
             assert details.isprintable() and len(details) < 1200
-    assert resident(server) < before + 20
+    assert resident(server.process.pid) < before + 20
 
 
 def test_a_request_larger_than_any_batch_is_not_even_read(shared):

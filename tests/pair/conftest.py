@@ -6,6 +6,7 @@ The proposer runs in this environment, evaluators in theirs. Everything listens 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import textwrap
@@ -21,7 +22,7 @@ from proposer.__main__ import main
 from proposer.run.dataset import Dataset
 from proposer.types import Status
 from tests.evaluator.serving import ServeProcess
-from tests.pair.processes import ROOT, START, MakeScanProcess, ProposerProcess, quickly
+from tests.pair.processes import ROOT, START, LoggedProcess, MakeScanProcess, ProposerProcess, quickly
 from tests.proposer.conftest import quick
 
 __all__ = ["quick"]  # a fixture
@@ -128,6 +129,10 @@ class ScanFolder:
         self.file.write_text(text.replace(old, new))
         return self.file
 
+    def until_begun(self, points: int, scan: LoggedProcess) -> None:
+        """Waits until the physics has begun so many points; the process of the scan must not end before."""
+        scan.runs_until(lambda: len(self.evaluated()) >= points)
+
     def evaluated(self) -> list[tuple[float, ...]]:
         """The points that the physics began, in order, those begun twice included."""
         if not self.log.exists():
@@ -199,6 +204,11 @@ class Said:
     code: int
     out: str
     err: str
+
+
+def json_lines(text: str) -> list[dict[str, Any]]:
+    """The objects of a text in which each line is one."""
+    return [json.loads(line) for line in text.splitlines()]
 
 
 @pytest.fixture

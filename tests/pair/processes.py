@@ -7,12 +7,12 @@ import os
 import subprocess
 import sys
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.evaluator.harness import TAG, alive
+from tests.evaluator.serving import wait_until
 
 ROOT = Path(__file__).parents[2]
 START = 150.0
@@ -48,13 +48,15 @@ class LoggedProcess:
 
     def wait_for(self, words: str, seconds: float = START) -> bool:
         """Waits until it has said something; False when it ended first."""
-        deadline = time.monotonic() + seconds
-        while words not in self.said:
-            if self.process.poll() is not None:
-                return words in self.said
-            assert time.monotonic() < deadline, f"it never said {words!r}:\n{self.said}"
-            time.sleep(0.01)
-        return True
+        assert wait_until(lambda: words in self.said or self.process.poll() is not None, seconds), (
+            f"it never said {words!r}:\n{self.said}"
+        )
+        return words in self.said
+
+    def runs_until(self, condition: Callable[[], object], seconds: float = START) -> None:
+        """Waits until a condition holds; the process must not end before."""
+        assert wait_until(lambda: condition() or self.process.poll() is not None, seconds), self.said
+        assert self.process.poll() is None, self.said
 
     def wait(self, seconds: float = 240.0) -> int:
         try:

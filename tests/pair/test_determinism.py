@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -64,9 +63,7 @@ def test_the_same_points_for_sixteen_evaluators_of_which_some_are_killed(
     addresses = [evaluator.address for evaluator in evaluators]
     proposer = start_proposer("scan", scan.file, "--evaluator", *addresses, "--run", tmp_path / "16", "--no-report")
     for number, evaluator in enumerate(evaluators[:6], 1):
-        while len(scan.evaluated()) < 30 * number:
-            assert proposer.process.poll() is None, proposer.said
-            time.sleep(0.01)
+        scan.until_begun(30 * number, proposer)
         evaluator.kill()
     assert proposer.wait() == 0, proposer.said
     assert read_run(tmp_path / "16").history() == expected

@@ -11,7 +11,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,7 +18,9 @@ import pytest
 
 from evaluator.commands.main import make_parser as evaluators
 from proposer.commands.parser import make_parser
+from tests.evaluator.serving import wait_until
 from tests.pair.conftest import EvaluatorProcess
+from tests.proposer.datasets import count
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -70,20 +71,11 @@ def writing(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     (tmp_path / "writer.py").write_text(WRITER)
     process = subprocess.Popen([sys.executable, "writer.py"], cwd=tmp_path, stderr=subprocess.DEVNULL)
     dataset = tmp_path / "runs/ring/dataset.sqlite"
-    while not dataset.exists() or good(dataset) < 5:
-        assert process.poll() is None
-        time.sleep(0.05)
+    assert wait_until(lambda: count(dataset, "NLL < 2") >= 5 or process.poll() is not None)
+    assert process.poll() is None
     yield process
     process.send_signal(signal.SIGINT)
     process.wait()
-
-
-def good(dataset: Path) -> int:
-    try:
-        with sqlite3.connect(dataset) as db:
-            return int(db.execute("SELECT count(*) FROM points WHERE NLL < 2").fetchone()[0])
-    except sqlite3.OperationalError:  # the table is not there yet
-        return 0
 
 
 @pytest.mark.slow

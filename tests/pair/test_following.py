@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -133,9 +132,7 @@ def test_a_kill_in_the_middle_changes_nothing(
     evaluator, run = start_evaluator(slow.file), tmp_path / "run"
     for after in (20, 70):
         proposer: ProposerProcess = start_proposer("scan", slow.file, "--evaluator", evaluator.address, "--run", run)
-        while len(slow.evaluated()) < after:
-            assert proposer.process.poll() is None, proposer.said
-            time.sleep(0.01)
+        slow.until_begun(after, proposer)
         proposer.kill()
     assert lodescan("scan", slow.file, "--evaluator", evaluator.address, "--run", run).code == 0
     quick = folder(tmp_path / "quick", setup, points=1000)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
@@ -26,7 +25,7 @@ from proposer.evaluation.backend import Load
 from proposer.show.metrics import Metrics
 from proposer.show.tally import Tally
 from proposer.target import Target
-from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, read_run
+from tests.pair.conftest import EvaluatorProcess, Said, ScanFolder, json_lines, read_run
 from tests.pair.processes import ROOT, ProposerProcess
 from tests.ports import free_port
 
@@ -54,11 +53,6 @@ def of(samples: dict[Sample, float], name: str, **labels: str) -> float:
 def start_evaluator(scan: ScanFolder, *more: object) -> EvaluatorProcess:
     words = [str(option) for option in more]
     return EvaluatorProcess(scan.file, scan.folder / "evaluator", before=f"import sys; sys.argv += {words!r}")
-
-
-def lines_of(text: str) -> list[dict[str, Any]]:
-    """Each line of standard error is an object."""
-    return [json.loads(line) for line in text.splitlines()]
 
 
 class Collector:
@@ -126,14 +120,14 @@ def test_a_scan_is_followed_from_outside_on_both_sides(
     scan = ProposerProcess(tmp_path / "scan.log", *words, "--metrics", metrics_of_proposer)
     try:
         assert scan.wait_for('"event": "point"')
-        while True:  # until both have counted something
-            seen = scrape(metrics_of_proposer), scrape(metrics_of_evaluator)
-            if of(seen[0], "lodescan_good_points") > 0 and seen[0].get(
-                ("lodescan_points_total", frozenset({("status", "INVALID"), ("evaluator", evaluator.address)}))
-            ):
-                break
-            assert scan.process.poll() is None, scan.said
-            time.sleep(0.05)
+        invalid = "lodescan_points_total", frozenset({("status", "INVALID"), ("evaluator", evaluator.address)})
+
+        def counted() -> bool:
+            samples = scrape(metrics_of_proposer)
+            return of(samples, "lodescan_good_points") > 0 and samples.get(invalid, 0) > 0
+
+        scan.runs_until(counted)
+        proposer, theirs = scrape(metrics_of_proposer), scrape(metrics_of_evaluator)
         go.touch()
         assert scan.wait() == 0
     finally:
@@ -141,7 +135,6 @@ def test_a_scan_is_followed_from_outside_on_both_sides(
             scan.kill()
         evaluator.stop()
 
-    proposer, theirs = seen
     assert of(proposer, "lodescan_evaluators") == 1
     assert of(proposer, "lodescan_workers") == of(theirs, "lodescan_evaluator_workers") == 2
     assert of(proposer, "lodescan_workers_busy") == of(theirs, "lodescan_evaluator_workers_busy") == 2
@@ -165,7 +158,7 @@ def test_a_scan_is_followed_from_outside_on_both_sides(
     assert {name for name in IN_DASHBOARD if "certificate" not in name} <= names
 
     stored = read_run(run)
-    mine = [event for event in lines_of(scan.said) if event["event"] == "point"]
+    mine = [event for event in json_lines(scan.said) if event["event"] == "point"]
     statuses = Counter(status for status in stored.status if status in ("OK", "INVALID"))
     assert Counter(event["status"] for event in mine) == statuses
     batch_of = dict(zip(stored.ids, stored.batches, strict=True))
@@ -174,7 +167,7 @@ def test_a_scan_is_followed_from_outside_on_both_sides(
         assert event["batch"] == batch_of[event["point"]]
     hers = {
         event["point"]: event
-        for event in lines_of((folder.folder / "evaluator/log").read_text())
+        for event in json_lines((folder.folder / "evaluator/log").read_text())
         if event["event"] == "point"
     }
     for event in mine:
@@ -207,7 +200,7 @@ def test_training_and_choosing_are_counted_apart(
     folder = make_scan(iterations=2)
     evaluator = start_evaluator(folder)
     words = ["scan", folder.file, "--evaluator", evaluator.address, "--run", tmp_path / "run", "--log-format", "json"]
-    said = lines_of(lodescan(*words).err)
+    said = json_lines(lodescan(*words).err)
     evaluator.stop()
     asks = [event for event in said if event["event"] == "ask"]
     assert asks[0]["training"] == 0.0 < asks[1]["training"] <= asks[1]["seconds"]
@@ -278,6 +271,6 @@ def test_a_missing_package_is_named(
 def test_an_error_is_one_event(make_scan: Callable[..., ScanFolder], lodescan: Callable[..., Said]) -> None:
     refused = lodescan("scan", make_scan().file, "--evaluator", "nowhere", "--log-format", "json")
     assert refused.code == 2
-    [line] = lines_of(refused.err)
+    [line] = json_lines(refused.err)
     assert (line["event"], line["level"], line["code"]) == ("error", "error", 2)
     assert "nowhere" in line["text"] and line["next_step"]

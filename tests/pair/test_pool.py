@@ -60,9 +60,7 @@ def test_three_of_which_one_is_killed_give_the_points_of_one(
     evaluators = [start_evaluator(scan.file, workers=workers) for workers in (1, 2, 1)]
     addresses = [evaluator.address for evaluator in evaluators]
     proposer = start_proposer("scan", scan.file, "--evaluator", *addresses, "--run", tmp_path / "three")
-    while len(scan.evaluated()) < 50:
-        assert proposer.process.poll() is None, proposer.said
-        time.sleep(0.01)
+    scan.until_begun(50, proposer)
     evaluators[1].kill()
     assert proposer.wait() == 0, proposer.said
     assert read_run(tmp_path / "three").history() == expected
@@ -149,9 +147,7 @@ def test_one_that_is_told_to_stop_finishes_what_runs_and_gets_no_more(
     evaluators = [start_evaluator(scan.file, workers=2) for _ in range(2)]
     addresses = [evaluator.address for evaluator in evaluators]
     proposer = start_proposer("scan", scan.file, "--evaluator", *addresses, "--run", tmp_path / "run")
-    while len(scan.evaluated()) < 30:
-        assert proposer.process.poll() is None, proposer.said
-        time.sleep(0.01)
+    scan.until_begun(30, proposer)
     evaluators[0].process.send_signal(signal.SIGTERM)
     assert proposer.wait() == 0, proposer.said
     assert evaluators[0].process.wait(20) == 0
@@ -197,9 +193,7 @@ def test_evaluators_of_a_folder_come_and_go(
         started.append(start_evaluator(scan.file, workers=1))
         (folder / f"{number}.evaluator").write_text(started[-1].address + "\n")
         assert proposer.wait_for(f"the evaluator at {started[-1].address} takes part: 1 points at once")
-    begun = len(scan.evaluated())
-    while len(scan.evaluated()) < begun + 20:
-        time.sleep(0.02)
+    scan.until_begun(len(scan.evaluated()) + 20, proposer)
     started[0].kill()
     assert proposer.wait() == 0, proposer.said
     assert set(evaluators_of(tmp_path / "run")) == {evaluator.address for evaluator in started}

@@ -7,7 +7,6 @@ import math
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,17 +14,13 @@ import pytest
 from proposer.evaluation.work import Work
 from proposer.types import Pending, Status
 from proposer.wire.pool import Pool
+from tests.evaluator.serving import resident
 from tests.pair.conftest import EvaluatorProcess, ScanFolder
 from tests.pair.processes import meanwhile
 
 AT_ONCE = 10_000
 EVERY = 1.0
 """Seconds between two kills."""
-
-
-def resident(pid: int | str = "self") -> float:
-    """MiB of memory of a process."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096 / 2**20
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -42,9 +41,7 @@ def test_a_scan_goes_on_when_all_certificates_are_replaced(start_proposer: Start
     try:
         more = ["--evaluator", evaluator.address, "--run", tmp_path / "run", *options(folder / "proposer")]
         proposer = start_proposer("scan", scan.file, *more)
-        while len(scan.evaluated()) < 20:
-            assert proposer.process.poll() is None, proposer.said
-            time.sleep(0.02)
+        scan.until_begun(20, proposer)
         (folder / "ca.key").unlink()
         certificates(folder, [], 30)
         evaluator.kill()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -68,10 +67,8 @@ def test_a_real_scan(
     command = ("scan", file, "--evaluator", evaluator.address, "--run", run)
     proposer = start_proposer(*command)
     assert proposer.wait_for("good: NLL below"), proposer.said
-    while len(read_run(run, len(observables)).ids) < min(50, budget // 2):  # interrupted once, in the middle
-        assert proposer.process.poll() is None, proposer.said
-        time.sleep(0.1)
-    proposer.process.terminate()
+    proposer.runs_until(lambda: len(read_run(run, len(observables)).ids) >= min(50, budget // 2))
+    proposer.process.terminate()  # in the middle
     assert proposer.wait() == 143
     proposer = start_proposer(*command)
     code = proposer.wait(600)

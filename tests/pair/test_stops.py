@@ -216,9 +216,7 @@ def test_signals_of_terminals_and_batch_systems_end_a_scan_in_order(
     scan, run = make_scan(body="time.sleep(0.05)", setup="  seed: 1\n  type: RANDOM"), tmp_path / "run"
     evaluator = start_evaluator(scan.file)
     proposer = start_proposer("scan", scan.file, "--evaluator", evaluator.address, "--run", run)
-    while not ((run / "dataset.sqlite").exists() and good(run) > 2):
-        assert proposer.process.poll() is None, proposer.said
-        time.sleep(0.05)
+    proposer.runs_until(lambda: (run / "dataset.sqlite").exists() and good(run) > 2)
     proposer.process.send_signal(number)
     assert proposer.wait() == 128 + number, proposer.said
     assert proposer.said.splitlines()[-1] == "lodescan: interrupted; the same command goes on where this stopped"

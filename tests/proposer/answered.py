@@ -4,7 +4,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from proposer.types import Status, Told
+from proposer.types import Batch, Status, Told
+
+
+def same(a: Sequence[Batch | None], b: Sequence[Batch | None]) -> bool:
+    """Whether the batches are the same to the bit; None stands for the end of a search."""
+    return len(a) == len(b) and all(
+        one is other
+        if one is None or other is None
+        else np.array_equal(one.u, other.u)
+        and list(one.origins) == list(other.origins)
+        and one.iteration == other.iteration
+        for one, other in zip(a, b, strict=True)
+    )
 
 
 def told_of(u, nll, observables=None, *, status=Status.OK, origins: Sequence[str] = ()) -> Told:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 
 from proposer.run.columns import Columns
@@ -24,6 +26,17 @@ def open_dataset(folder: Path | str, dim: int = 2, observables: int = 3, codes: 
     if not dataset.batches and not dataset.meta():
         dataset.start(columns(dim, observables, codes), {"begun": True})
     return dataset
+
+
+def count(path: Path, condition: str) -> int:
+    """How many points fulfil a condition of SQL, in a dataset that another process may be just making."""
+    if not path.exists():
+        return 0
+    with closing(sqlite3.connect(path)) as db:
+        try:
+            return int(db.execute(f"SELECT count(*) FROM points WHERE {condition}").fetchone()[0])
+        except sqlite3.OperationalError:  # there is no table yet
+            return 0
 
 
 def with_nll(nll: Iterable[float]) -> list[Outcome | None]:

@@ -4,6 +4,7 @@ import itertools
 import json
 from pathlib import Path
 
+import cma
 import numpy as np
 import pytest
 
@@ -17,6 +18,7 @@ from proposer.strategies.shortfall import Shortfall
 from proposer.target import Target
 from proposer.types import Observable, Status
 from scanspec import Kind, Likelihood
+from scanspec.likelihoods import LARGEST_LOSS
 from scanspec.variables import Variable
 from tests.proposer.answered import told_of
 from tests.proposer.scripted import scripted
@@ -66,6 +68,19 @@ def flats(n, low=0.0, high=1.0):
     return [Variable(f"x{k}", low, high) for k in range(n)]
 
 
+@pytest.fixture
+def ranked_by(monkeypatch):
+    """The values that cma is given, one array a generation."""
+    seen, tell = [], cma.CMAEvolutionStrategy.tell
+
+    def noted(self, solutions, values):
+        seen.append(np.array(values))
+        tell(self, solutions, values)
+
+    monkeypatch.setattr(cma.CMAEvolutionStrategy, "tell", noted)
+    return seen
+
+
 # Points that are not OK
 
 
@@ -88,15 +103,12 @@ def test_losses_of_points_outside_a_window_lead_into_it(seed, scored):
     )
     points = run.run(1600)
     assert run.strategy.good >= 10
-    blind = play(
-        Cmaes, flats(4), settings=CmaesSettings(target=Target(1e-9)), physics=chain, observables=observables, seed=seed
-    )
-    blind.strategy._shortfall = Shortfall([])
+    blind = Play(Cmaes(Space(flats(4)), CmaesSettings(target=Target(1e-9)), seed), chain, observables)
     assert np.isfinite(blind.run(len(points))[:, -1]).sum() < np.isfinite(points[:, -1]).sum()
 
 
-def test_an_unphysical_point_never_ranks_before_a_physical_one():
-    """Nothing but a condition makes the best ones INVALID: their losses must not draw the search there for good."""
+def test_an_unphysical_point_never_ranks_before_a_physical_one(ranked_by):
+    """Only a condition makes the points with the lowest losses INVALID: these must not attract the search for good."""
 
     def physics(x):
         return np.where(x[:, 0] < 0.3, Status.INVALID, Status.OK), ((x - 0.2) ** 2).sum(axis=1)[:, None] * 100
@@ -105,9 +117,8 @@ def test_an_unphysical_point_never_ranks_before_a_physical_one():
     run = play(Cmaes, flats(2), CmaesSettings(population_size=8, target=Target(1e-9)), physics, observables)
     points = run.run(1500)
     assert (points[:, -1] == 0).sum() > 100
-    rows = run.strategy._judge(run.told[0])[:, 0]
-    ok = run.told[0].status == Status.OK
-    assert ok.any() and not ok.all() and rows[ok].max() < rows[~ok].min()
+    ok, values = run.told[0].status == Status.OK, ranked_by[0]
+    assert ok.any() and not ok.all() and values[ok].max() < values[~ok].min()
 
 
 def test_a_shortfall_has_a_column_for_every_reason():
@@ -127,19 +138,17 @@ def test_a_shortfall_has_a_column_for_every_reason():
 
 
 def test_cmaes_finds_a_minimum_that_random_points_do_not():
-    strategy = Cmaes(
-        Space([Variable(f"x{n}", 0.0, 1.0) for n in range(6)]), CmaesSettings(population_size=12, target=Target(1.0)), 3
-    )
-    starts = list[bool]()
+    strategy = Cmaes(Space(flats(6)), CmaesSettings(population_size=12, target=Target(1.0)), 3)
+    ended = list[int]()
 
     def bowl(u):
-        starts.append(strategy._generation == 0 or strategy._search.countiter == 0)
+        ended.append(strategy.searches)
         return [Status.OK] * len(u), ((u - 0.7) ** 2).sum(axis=1) / 0.02**2, np.empty((len(u), 0))
 
     best = min(step.told.nll.min() for step in scripted(strategy, strategy.space, bowl, 160))
     assert best < 0.01
     assert strategy.good > 100
-    assert sum(starts) > 1  # it started again when it had contracted
+    assert ended[-1] > 0  # a search contracted and ended, and another one began
 
 
 def test_cmaes_starts_from_the_best_known_point():
@@ -190,7 +199,8 @@ def test_generations_of_known_points_are_learned_from_and_not_asked_for(name):
     cls = {"CMAES": Cmaes, "CMAES_ND": CmaesNd}[name]
     run = play(cls, variables, settings, physics, observables)
     run.run(250)
-    assert run.evaluated >= 250 and run.strategy._generation > len(run.told)  # of some nothing was new
+    assert run.evaluated >= 250
+    assert run.strategy.generations > len(run.told)  # in some generations no point was new
     assert run.strategy.good >= 2
     for cut in (len(run.told) // 2, len(run.told)):
         again = make_strategy(name, Space(variables), settings, 3, observables)
@@ -281,13 +291,22 @@ def test_novelty_is_what_spreads_a_search(monkeypatch):
     assert shares["HBOS"] > 1.5 * shares["none"], shares
 
 
-def test_cmaes_nd_looks_at_the_hierarchy_first():
+def test_cmaes_nd_looks_at_the_hierarchy_first(ranked_by):
+    """As long as `early` is outside its bounds, `late` has the largest loss, whatever its value is."""
     observables = [within(0.0, 0.1, "late"), within(0.0, 0.1, "early")]
-    strategy = CmaesNd(Space(flats(2)), CmaesNdSettings(hierarchy=("early",)), 1, observables)
-    values = np.array([[0.05, 5.0], [5.0, 0.05], [0.05, 0.05]])
-    losses = strategy._judge(told_of(np.zeros((3, 2)), np.ones(3), values))[:, 1:3]
-    assert losses[0, 0] > 700 and losses[0, 1] < 1  # early does not hold: late is not looked at
-    assert 0 < losses[1, 0] < 1 and losses[1, 1] == 0 and losses[2].tolist() == [0, 0]
+
+    def physics(x):
+        values = np.full((len(x), 2), 0.05)
+        values[0, 1] = values[1, 0] = 5.0
+        return np.full(len(x), Status.OK), values
+
+    settings = CmaesNdSettings(population_size=4, hierarchy=("early",), target=ALL_WITHIN)
+    play(CmaesNd, flats(2), settings, physics, observables).run(8)
+    early_fails, late_fails, *good = ranked_by[0]
+    assert early_fails == 1.0 + 1.0 + 1.0  # the sum of both losses, each divided by the largest in this generation
+    loss = observables[0].likelihood.loss(np.array([5.0]))[0]
+    assert 0.0 < loss < 1.0 and late_fails == pytest.approx(1.0 + loss / LARGEST_LOSS)
+    assert max(good) <= 1.0
 
 
 def test_cmaes_nd_ends_where_nothing_is_good():
@@ -301,7 +320,7 @@ def test_cmaes_nd_ends_where_nothing_is_good():
     )
     run = play(CmaesNd, flats(2), settings, bowl, [within(-2, -1)])
     run.run(10**6)
-    assert 40 <= run.strategy._generation < 400 and "without a good point" in run.strategy.stop_reason
+    assert 40 <= run.strategy.generations < 400 and "without a good point" in run.strategy.stop_reason
     run = play(CmaesNd, flats(2), CmaesNdSettings(population_size=8, generations=9), bowl, [within(-2, -1)])
     run.run(10**6)
     assert run.evaluated == 72 and run.strategy.stop_reason.startswith("9 generations are over")

@@ -147,7 +147,7 @@ def test_a_state_of_another_version_names_the_file(tmp_path, name, state):
 # Kills inside a commit where there is no WAL
 
 CUT_OFF = """
-    import os, signal, sys
+    import os, signal, sqlite3, sys
     import numpy as np
     import proposer.run.opening
     from proposer.types import Batch
@@ -157,9 +157,11 @@ CUT_OFF = """
     dataset = open_dataset(sys.argv[1])
     u = np.random.default_rng(1).random((2000, 2))
     dataset.add_batch(Batch(u, ["x"] * 2000, 0), u, b"state")
-    dataset._db.execute("PRAGMA cache_size = 5")  # so that pages are in the file before the commit
-    dataset._db.execute("BEGIN IMMEDIATE")
-    dataset._db.execute("UPDATE points SET origin = 'changed'")
+    dataset.close()
+    db = sqlite3.connect(dataset.path, isolation_level=None)
+    db.execute("PRAGMA cache_size = 5")  # so small that SQLite writes pages into the file before the commit
+    db.execute("BEGIN IMMEDIATE")
+    db.execute("UPDATE points SET origin = 'changed'")
     os.kill(os.getpid(), signal.SIGKILL)
 """
 

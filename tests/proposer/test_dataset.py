@@ -204,13 +204,13 @@ def test_the_first_news_are_all_that_is_answered(tmp_path):
         assert [part.ids.tolist() for part in dataset.news()] == [[2]]
 
 
-def test_the_first_news_of_many_batches_read_each_of_them_once(tmp_path):
+def test_the_first_news_of_many_batches_read_each_of_them_once(tmp_path, connections):
     with open_dataset(tmp_path) as dataset:
         for number in range(40):
             dataset.record([ok(point) for point in add(dataset, batch(2, seed=number)).ids.tolist()])
     with open_dataset(tmp_path) as dataset:
         statements: list[str] = []
-        dataset._db.set_trace_callback(statements.append)
+        connections[-1].set_trace_callback(statements.append)
         assert [part.batches.tolist() for part in dataset.news()] == [[number] * 2 for number in range(1, 41)]
         assert len(statements) < 10
 
@@ -304,12 +304,13 @@ def test_a_file_of_another_format_or_no_database_is_refused_and_the_folder_relea
         Dataset(tmp_path)
 
 
-def test_a_full_disk_is_named_and_what_was_committed_is_kept(dataset):
+def test_a_full_disk_is_named_and_what_was_committed_is_kept(connections, dataset):
+    (db,) = connections
     add(dataset, batch(2))
-    dataset._db.execute(f"PRAGMA max_page_count = {dataset._db.execute('PRAGMA page_count').fetchone()[0] + 2}")
+    db.execute(f"PRAGMA max_page_count = {db.execute('PRAGMA page_count').fetchone()[0] + 2}")
     with pytest.raises(DatasetError, match=r"dataset.sqlite: database or disk is full; check the disk"):
         add(dataset, batch(2000, seed=1), b"x" * 100_000)
-    dataset._db.execute("PRAGMA max_page_count = 100000")
+    db.execute("PRAGMA max_page_count = 100000")
     assert (dataset.points, dataset.batches, dataset.latest_checkpoint()) == (2, 1, (1, b"state"))
     assert dataset.record([ok(1)]) == 1
     assert len(add(dataset, batch(2000, seed=1)).ids) == 2000
@@ -319,11 +320,13 @@ def test_a_full_disk_is_named_and_what_was_committed_is_kept(dataset):
 def test_a_batch_is_stored_wholly_or_not_at_all(dataset, failing):
     add(dataset, batch(2))
     table = failing.split()[-1]
-    dataset._db.execute(f"CREATE TRIGGER stop BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'stopped'); END")
+    other = sqlite3.connect(dataset.path, isolation_level=None)
+    other.execute(f"CREATE TRIGGER stop BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'stopped'); END")
     with pytest.raises(DatasetError, match="stopped"):
         add(dataset, batch(3, seed=1), b"newer")
     assert (dataset.points, dataset.batches, dataset.latest_checkpoint()) == (2, 1, (1, b"state"))
-    dataset._db.execute("DROP TRIGGER stop")
+    other.execute("DROP TRIGGER stop")
+    other.close()
     assert add(dataset, batch(3, seed=1)).ids.tolist() == [3, 4, 5]
 
 
@@ -374,12 +377,12 @@ def test_what_was_committed_survives_sigkill(tmp_path, monkeypatch, mode, after)
 
 
 @pytest.mark.parametrize("mode", ["WAL", "DELETE"])
-def test_the_dataset_is_durable_in_both_modes(tmp_path, monkeypatch, mode):
+def test_the_dataset_is_durable_in_both_modes(tmp_path, monkeypatch, connections, mode):
     monkeypatch.setattr("proposer.run.opening.journal_mode", lambda _: mode)
     with open_dataset(tmp_path) as dataset:
-        assert dataset._db.execute("PRAGMA journal_mode").fetchone()[0] == mode.lower()
+        assert connections[-1].execute("PRAGMA journal_mode").fetchone()[0] == mode.lower()
         add(dataset, batch(3))
-        assert dataset._db.execute("PRAGMA synchronous").fetchone()[0] == 2
+        assert connections[-1].execute("PRAGMA synchronous").fetchone()[0] == 2
         assert dataset.record([ok(1)]) == 1
         assert (tmp_path / "dataset.sqlite-wal").exists() == (mode == "WAL")
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import shutil
 import sqlite3
+import stat
 from contextlib import closing
 
 import numpy as np
@@ -50,10 +53,10 @@ def test_a_run_of_format_2_that_had_not_started_starts(tmp_path, old_run):
     filled(old_run)
 
 
-def test_a_program_that_holds_the_file_is_named_as_the_reason(tmp_path, monkeypatch):
+def test_a_program_that_holds_the_file_is_named_as_the_reason(tmp_path, monkeypatch, connections):
     monkeypatch.setattr("proposer.run.opening.journal_mode", lambda _: "DELETE")
     with open_dataset(tmp_path) as dataset, closing(sqlite3.connect(dataset.path)) as other:
-        dataset._db.execute("PRAGMA busy_timeout = 10")
+        connections[-1].execute("PRAGMA busy_timeout = 10")
         other.execute("BEGIN")
         other.execute("SELECT * FROM meta").fetchone()
         with pytest.raises(DatasetError, match=r"dataset\.sqlite: another program holds it"):
@@ -103,9 +106,16 @@ def test_another_process_stays_out_when_the_lock_is_removed(tmp_path):
 
 
 def test_without_locks_on_folders_a_removed_lock_ends_the_scan(tmp_path, monkeypatch):
-    """As on NFS, where a folder cannot be locked."""
+    """NFS cannot lock a folder."""
+    flock = fcntl.flock
+
+    def of_files_alone(descriptor, operation):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", of_files_alone)
     with open_dataset(tmp_path) as dataset:
-        monkeypatch.setattr(dataset._lock, "_alone", False)
         (tmp_path / "lock").unlink()
         with pytest.raises(DatasetError, match="lock: was removed or replaced, so another process may work"):
             dataset.set_meta({"a": 1})

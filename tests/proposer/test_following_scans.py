@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,14 +24,14 @@ from proposer.space import Space
 from proposer.strategies.base import Settings, judged
 from proposer.strategies.choice import make_strategy
 from proposer.strategies.draws import DrawSettings
-from proposer.strategies.lode.energy import EnergyOfObservables
-from proposer.strategies.lode.points import Points
 from proposer.strategies.lode.settings import LodeSettings
 from proposer.target import Found, Target
-from proposer.types import Batch, Outcome, Status
+from proposer.types import Batch, Outcome, Pending, Status
 from scanspec import Variable
+from tests.proposer.answered import same
 from tests.proposer.datasets import open_dataset
-from tests.proposer.test_strategies import CASES, SPACE, Play, same, tmp_path
+from tests.proposer.searches import points_of
+from tests.proposer.test_strategies import CASES, SPACE, Play, tmp_path
 
 __all__ = ["tmp_path"]  # a fixture, in memory
 
@@ -51,20 +51,31 @@ def two_minima(x: np.ndarray) -> np.ndarray:
 
 
 class OutOfOrder(LocalFunction):
-    """Answers a few points at a time, any of those that it has taken; how many these are depends on `seed`."""
+    """Answers a few of the points that it has taken at a time, in an order that depends on `seed`."""
 
     def __init__(self, function, ranges, seed: int) -> None:
         super().__init__(function, ranges)
-        self._random = np.random.default_rng(seed)
+        self.random = np.random.default_rng(seed)
+        self.scan = Work(list(ranges))
 
     def evaluate(self, work: Work, *, wait: float, until: float) -> Generator[Received]:
-        self._work, out = work, list[int]()
+        self.scan, out = work, list[int]()
         while work.rows:
-            out = [point for point in out if point in work.rows] + work.take(int(self._random.integers(1, 60)))
-            some = self._random.permutation(out)[: int(self._random.integers(1, 15))].tolist()
-            answers = self._function(np.stack([work.rows[point] for point in some]))
+            out = [point for point in out if point in work.rows] + work.take(int(self.random.integers(1, 60)))
+            some = self.random.permutation(out)[: int(self.random.integers(1, 15))].tolist()
+            part = Work(work.names)
+            part.add(
+                Pending(
+                    np.array(some), np.stack([work.rows[point] for point in some]), np.zeros(len(some), dtype=np.int64)
+                ),
+                15,
+            )
+            answers = list(super().evaluate(part, wait=wait, until=until))
             work.done(some)
-            yield Received(self._outcomes(some, answers, 0.0))
+            yield from answers
+
+    def cancel(self, points: Collection[int]) -> None:
+        self.scan.give_up_waiting(points)
 
 
 def scan(
@@ -127,8 +138,9 @@ def good_by_batch(folder: Path) -> list[int]:
 class WithFiles(LocalFunction):
     """Every point comes with a spectrum file."""
 
-    def _outcomes(self, ids, answers, sent):
-        return [outcome._replace(spectra=[b"BLOCK A\n"]) for outcome in super()._outcomes(ids, answers, sent)]
+    def evaluate(self, work: Work, *, wait: float, until: float) -> Generator[Received]:
+        for received in super().evaluate(work, wait=wait, until=until):
+            yield Received([outcome._replace(spectra=[b"BLOCK A\n"]) for outcome in received.outcomes])
 
 
 def test_spectrum_files_are_those_of_points_that_were_good_when_they_came(tmp_path):
@@ -243,7 +255,7 @@ def test_a_strategy_interrupted_at_every_batch_is_the_uninterrupted_one(tmp_path
 
 def test_lode_finds_the_deep_minimum_and_tells_points_by_it(tmp_path):
     """What it knew to be good in the wide minimum is so no longer, for every part of a batch."""
-    told = Points(np.arange(2), EnergyOfObservables([], RULE), RULE)
+    told = points_of(RULE, 2)
     assert scan(tmp_path, 2, in_order(), "LODE", wanted=60) == "60 good points found (points: 60)"
     points = Run(tmp_path).points()
     assert points["NLL"].min() < 4.2 and "lower" in set(points["origin"])

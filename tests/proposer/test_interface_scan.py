@@ -10,10 +10,8 @@ import math
 import os
 import re
 import signal
-import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -23,6 +21,8 @@ from proposer.evaluation.processes import LocalProcesses
 from proposer.run.dataset import Dataset
 from proposer.run.manifest import AnotherRun
 from scanspec import Kind, Likelihood, PriorKind, ScanFileError, UsageError, Variable
+from tests.evaluator.serving import wait_until
+from tests.proposer.datasets import count
 
 
 def problem(code, **others):
@@ -167,12 +167,12 @@ def test_an_interrupt_keeps_what_was_evaluated_and_the_same_call_goes_on(tmp_pat
     command = [sys.executable, "script.py"]
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True)
     dataset = tmp_path / "run/dataset.sqlite"
-    while not dataset.exists() or answered(dataset) < 20:
-        assert process.poll() is None
-        time.sleep(0.02)
+    answered = "status IS NOT NULL"
+    assert wait_until(lambda: count(dataset, answered) >= 20 or process.poll() is not None)
+    assert process.poll() is None
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the workers get it too
     assert process.communicate()[1].rstrip().endswith("KeyboardInterrupt") and process.returncode
-    assert answered(dataset) >= 20
+    assert count(dataset, answered) >= 20
     done = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
     assert "going on:" in done.stderr and "40 good points found" in done.stderr
 
@@ -182,14 +182,6 @@ def test_an_interrupt_keeps_what_was_evaluated_and_the_same_call_goes_on(tmp_pat
     scan(problem(ring, setup={"type": "RANDOM"}), tmp_path / "whole")
     tables = [(tmp_path / name / "good_points.csv").read_bytes() for name in ("whole", "run")]
     assert tables[0] == tables[1]
-
-
-def answered(path: Path) -> int:
-    with sqlite3.connect(path) as db:
-        try:
-            return db.execute("SELECT count(*) FROM points WHERE status IS NOT NULL").fetchone()[0]
-        except sqlite3.OperationalError:  # the table is not there yet
-            return 0
 
 
 @pytest.mark.slow

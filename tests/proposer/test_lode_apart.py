@@ -7,20 +7,19 @@ import torch
 from proposer.drive import drive
 from proposer.evaluation.local import Answers, LocalFunction
 from proposer.space import Space
-from proposer.strategies.lode import regress
 from proposer.strategies.lode.apart import far_away, made_bad, repeated
 from proposer.strategies.lode.energy import ScoredObservable
 from proposer.strategies.lode.settings import LodeSettings
 from proposer.strategies.lode.strategy import Lode
 from proposer.target import Target
 from scanspec import Kind, Likelihood, Variable, losses_and_nll
+from tests.proposer.searches import first_steps, train
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Networks train for a short time."""
-    monkeypatch.setattr(regress, "FIRST_STEPS", 200)
-    monkeypatch.setattr(regress, "LATER_STEPS", 50)
+    train(monkeypatch, regression=(200, 50))
 
 
 RNG = np.random.default_rng(3)
@@ -36,11 +35,9 @@ def good_of(observables, likelihoods, most=230, seed=1):
         y = observables(x)
         return Answers(y, losses_and_nll(likelihoods, y)[1])
 
-    backend, nll = LocalFunction(answers, {"x": (0.0, 1.0), "z": (0.0, 1.0)}), np.empty(0)
-    for told, _ in drive(Lode(space, LodeSettings(Target(2.0)), seed, scored), backend, space):
-        nll = np.concatenate([nll, told.nll])
-        if len(nll) >= most:
-            break
+    backend = LocalFunction(answers, {"x": (0.0, 1.0), "z": (0.0, 1.0)})
+    answered = first_steps(drive(Lode(space, LodeSettings(Target(2.0)), seed, scored), backend, space), most)
+    nll = np.concatenate([told.nll for told in answered])
     return int((nll[:most] < 2.0).sum())
 
 

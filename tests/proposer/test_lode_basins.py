@@ -8,21 +8,13 @@ from benchmarks.search.kinds import balls, radius
 from benchmarks.search.problems import Problem
 from proposer.drive import drive
 from proposer.strategies.lode.basins import began, minimum, share
-from proposer.strategies.lode.energy import EnergyOfObservables
-from proposer.strategies.lode.points import Known, Points
 from proposer.strategies.lode.settings import LodeSettings
 from proposer.strategies.lode.strategy import Lode
 from proposer.target import Target
 from proposer.types import Floats
-from tests.proposer.answered import told_of
+from tests.proposer.searches import first_steps, known_of
 
 TARGET = Target(1.0)
-
-
-def known_of(u: Floats, nll: Floats, origins: list[str]) -> Known:
-    points = Points(np.arange(u.shape[1]), EnergyOfObservables([], TARGET), TARGET)
-    points.add(told_of(u, nll, origins=origins))
-    return points.known()
 
 
 def test_a_quadratic_form_is_lowest_where_the_function_is():
@@ -67,10 +59,6 @@ def test_many_small_regions_are_found(quick):
 
     problem = Problem("balls60", 3, 1.0, nll_only=nll)
     strategy = Lode(problem.space(), LodeSettings(Target(1.0)), 2, [])
-    evaluations = 0
-    for told, _ in drive(strategy, problem.backend(), problem.space()):
-        evaluations += len(told)
-        if evaluations >= 1400:
-            break
-    known = strategy._points.known()
-    assert len(np.unique(cKDTree(centres).query(known.u[known.good])[1])) > 8
+    answered = first_steps(drive(strategy, problem.backend(), problem.space()), 1400)
+    good = np.concatenate([told.u[told.nll < 1.0] for told in answered[: -strategy.lag]])
+    assert len(np.unique(cKDTree(centres).query(good)[1])) > 8

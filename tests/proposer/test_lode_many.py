@@ -64,23 +64,50 @@ def test_gradients_of_the_likelihood_are_those_of_its_formula() -> None:
     assert likelihood(x * 0.0, t, scales, amplitude, torch.tensor(-1.0)) is None
 
 
-def test_only_outputs_that_decide_are_conditioned_on_all_points() -> None:
+def test_replaced_outputs_are_predicted_from_the_data_of_another_process() -> None:
+    rng = np.random.default_rng(1)
+    x, t, z = rng.uniform(-1.0, 1.0, (60, 2)), rng.random((60, 2)), torch.from_numpy(rng.uniform(-1.0, 1.0, (30, 2)))
+    process = Processes(2, 2)
+    process.condition(x, t)
+    fewer, before = process.thinned(x[:20], t[:20]), process.mean(z)
+    process.replace(np.array([True, False]), fewer)
+    assert torch.equal(process.mean(z)[:, 0], fewer.mean(z)[:, 0])
+    assert torch.equal(process.mean(z)[:, 1], before[:, 1])
+    assert not torch.equal(before[:, 0], fewer.mean(z)[:, 0])
+
+
+def test_only_outputs_that_decide_are_conditioned_on_all_points(monkeypatch: pytest.MonkeyPatch) -> None:
     scored, points = known(400)
+    sizes, from_few = list[int](), list[list[bool]]()
+    condition, replace = Processes.condition, Processes.replace
+
+    def noted_condition(self: Processes, x: Floats, t: Floats) -> None:
+        if t.shape[1] == OUTPUTS:
+            sizes.append(len(x))
+        condition(self, x, t)
+
+    def noted_replace(self: Processes, which: NDArray[np.bool_], other: Processes) -> None:
+        from_few.append(which.tolist())
+        replace(self, which, other)
+
+    monkeypatch.setattr(Processes, "condition", noted_condition)
+    monkeypatch.setattr(Processes, "replace", noted_replace)
     surrogate = OfObservables(3, scored, lambda u: 2.0 * u - 1.0)
     surrogate.fit(points, np.random.default_rng(3))
-    sizes = [part.shape[1] for part in surrogate._values._data]
-    assert sizes == [LEAST_POINTS // 3] * (OUTPUTS - 1) + [LEAST_POINTS]
+    assert sizes == [LEAST_POINTS, LEAST_POINTS // 3]
+    assert from_few == [[True] * (OUTPUTS - 1) + [False]]
     new = np.random.default_rng(4).random((300, 3))
     y = observe(new, np.random.default_rng(5))
     predicted = surrogate.observables(new)
     assert predicted is not None
     error = np.sqrt(((predicted - y)[:, :-1] ** 2).mean(axis=0))
     assert error.max() < 0.03 * 0.2  # sigmas
-    # what a third predicts so well is not learned again either
-    before = surrogate.to_arrays()["values/scales"].copy()
-    surrogate._learned_from = 0
-    surrogate.fit(points, np.random.default_rng(6))
-    moved = (surrogate.to_arrays()["values/scales"] != before).any(axis=1)
+    # the length scales of what a third of the points predicts so well are not learned again either
+    before = surrogate.to_arrays() | {"learned_from": np.array(0.0)}
+    again = OfObservables(3, scored, surrogate.inputs)
+    again.load(before)
+    again.fit(points, np.random.default_rng(6))
+    moved = (again.to_arrays()["values/scales"] != before["values/scales"]).any(axis=1)
     assert moved.tolist() == [False] * (OUTPUTS - 1) + [True]
 
 

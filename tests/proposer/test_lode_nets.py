@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from proposer.strategies.lode import nets as lode_nets
 from proposer.strategies.lode.adam import Adam
 from proposer.strategies.lode.nets import MEMBERS, WIDTH, Nets
+from tests.proposer.searches import train
 
 
 def energy(x: np.ndarray) -> np.ndarray:
@@ -16,11 +16,8 @@ def energy(x: np.ndarray) -> np.ndarray:
 
 @pytest.fixture
 def short(monkeypatch):
-    """Enough steps to learn something."""
-    monkeypatch.setattr(lode_nets, "FIRST_STEPS", 400)
-    monkeypatch.setattr(lode_nets, "STEPS", 100)
-    monkeypatch.setattr(lode_nets, "AGAIN_STEPS", 400)
-    monkeypatch.setattr(lode_nets, "OTHER_STEPS", 100)
+    """Just enough steps to learn something."""
+    train(monkeypatch, networks=(400, 100, 400, 100))
 
 
 def random(seed: int) -> torch.Generator:

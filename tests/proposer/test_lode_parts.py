@@ -63,14 +63,15 @@ def test_regression_is_the_textbook_formula():
     process.learn(x, t, rng)
     process.condition(x, t)
     mean, deviation = process.predict(torch.from_numpy(z))
+    learned = process.to_arrays()  # logarithms
 
     def kernel(a, b, scales):
         r = np.sqrt(5) * np.sqrt((((a[:, None] - b) / scales) ** 2).sum(axis=2))
         return (1 + r + r**2 / 3) * np.exp(-r)
 
     for output in range(2):
-        scales, amplitude = process._scales[output].exp().numpy(), process._amplitude[output].exp().item()
-        noise = max(process._noise[output].exp().item(), 1e-5) + 1e-6
+        scales, amplitude, noise = (np.exp(learned[name][output]) for name in ("scales", "amplitude", "noise"))
+        noise = max(noise, 1e-5) + 1e-6
         covariance = amplitude * kernel(x, x, scales) + noise * np.eye(80)
         across = amplitude * kernel(z, x, scales)
         expected = across @ np.linalg.solve(covariance, t[:, output] - t[:, output].mean()) + t[:, output].mean()
@@ -78,7 +79,7 @@ def test_regression_is_the_textbook_formula():
         np.testing.assert_allclose(mean[:, output], expected, atol=1e-8)
         np.testing.assert_allclose(deviation[:, output], np.sqrt(variance), atol=1e-6)
     assert np.abs(mean[:, 0].numpy() - np.sin(3 * z[:, 0])).max() < 0.1
-    assert process._scales[1, 0] > process._scales[1, 1] + 0.5  # the second output depends on its own variable alone
+    assert learned["scales"][1, 0] > learned["scales"][1, 1] + 0.5  # the second output depends on x[:, 1] alone
 
 
 def test_regression_survives_points_that_are_the_same():

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from proposer.strategies.lode import regress
 from proposer.strategies.lode.energy import EnergyOfObservables, ScoredObservable
 from proposer.strategies.lode.observables import OfObservables
 from proposer.strategies.lode.points import Points
@@ -13,15 +12,15 @@ from proposer.strategies.lode.regress import Regression
 from proposer.target import Target
 from proposer.types import Floats, Status, Told
 from scanspec import Kind, Likelihood, losses_and_nll
+from tests.proposer.searches import train
 
 RNG = np.random.default_rng(2)
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Short training."""
-    monkeypatch.setattr(regress, "FIRST_STEPS", 600)
-    monkeypatch.setattr(regress, "LATER_STEPS", 300)
+    """Networks train for a short time."""
+    train(monkeypatch, regression=(600, 300))
 
 
 def difference(predicted: Floats, values: Floats) -> Floats:

@@ -6,7 +6,7 @@ import pytest
 from benchmarks.search.problems import PROBLEMS
 from proposer.drive import drive
 from proposer.strategies.lode.energy import EnergyOfObservables, ScoredObservable
-from proposer.strategies.lode.points import Known, Points
+from proposer.strategies.lode.points import Points
 from proposer.strategies.lode.settings import LodeSettings
 from proposer.strategies.lode.spread import basins, stuck
 from proposer.strategies.lode.strategy import Lode
@@ -14,14 +14,9 @@ from proposer.target import Target
 from proposer.types import Floats
 from scanspec import Kind, Likelihood
 from tests.proposer.answered import told_of
+from tests.proposer.searches import known_of
 
 TARGET = Target(1.0)
-
-
-def known_of(u: Floats, nll: Floats) -> Known:
-    points = Points(np.arange(u.shape[1]), EnergyOfObservables([], TARGET), TARGET)
-    points.add(told_of(u, nll))
-    return points.known()
 
 
 def two_bowls(u: Floats) -> Floats:

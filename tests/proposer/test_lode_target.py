@@ -14,9 +14,6 @@ from proposer.space import Space
 from proposer.strategies.base import judged
 from proposer.strategies.choice import read_settings
 from proposer.strategies.cmaes import Cmaes, CmaesSettings
-from proposer.strategies.lode import nets as lode_nets
-from proposer.strategies.lode import regress
-from proposer.strategies.lode import strategy as lode
 from proposer.strategies.lode.energy import EnergyOfNll, EnergyOfObservables, ScoredObservable
 from proposer.strategies.lode.even import EvenIn, beside
 from proposer.strategies.lode.settings import LodeSettings
@@ -24,6 +21,7 @@ from proposer.strategies.lode.strategy import Lode
 from proposer.target import Target
 from proposer.types import Status, Told
 from scanspec import Kind, Likelihood, ScanFileError, Variable, losses_and_nll, read_scan_file
+from tests.proposer.searches import first_steps, train
 
 DIM = 3
 GAUSS = Likelihood(Kind.GAUSS, 0.5, 0.1)
@@ -32,14 +30,8 @@ ALL = [ScoredObservable(f"y{n}", GAUSS) for n in range(DIM)] + [ScoredObservable
 
 @pytest.fixture
 def longer(monkeypatch):
-    """Training that is short, but long enough to find a band."""
-    monkeypatch.setattr(lode, "PARTICLES", 300)
-    monkeypatch.setattr(lode_nets, "FIRST_STEPS", 400)
-    monkeypatch.setattr(lode_nets, "STEPS", 100)
-    monkeypatch.setattr(lode_nets, "AGAIN_STEPS", 400)
-    monkeypatch.setattr(lode_nets, "OTHER_STEPS", 100)
-    monkeypatch.setattr(regress, "FIRST_STEPS", 100)
-    monkeypatch.setattr(regress, "LATER_STEPS", 25)
+    """LODE trains for a short time, but long enough to find a band."""
+    train(monkeypatch, particles=300, networks=(400, 100, 400, 100), regression=(100, 25))
 
 
 def observables(u):
@@ -61,11 +53,8 @@ def play(settings, most, *, by_nll=False, periodic=False):
         y = observables(x)
         return Answers(y[:, :0] if by_nll else y, nll_of(y))
 
-    backend, u = LocalFunction(answers, {variable.name: (0.0, 1.0) for variable in space.variables}), np.empty((0, DIM))
-    for told, _ in drive(strategy, backend, space):
-        u = np.concatenate([u, told.u])
-        if len(u) >= most:
-            break
+    backend = LocalFunction(answers, {variable.name: (0.0, 1.0) for variable in space.variables})
+    u = np.concatenate([told.u for told in first_steps(drive(strategy, backend, space), most)])
     y = observables(u)
     return u, y, nll_of(y)
 

@@ -1,30 +1,17 @@
 """MLS_DNNC stopped at any moment and started again, with the real dataset between."""
 
-import itertools
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from proposer.run.dataset import Dataset, Outcome
 from proposer.strategies.mls_dnnc import MlsDnnc
 from proposer.types import Batch, CheckpointError, Status
-from tests.proposer.cube import CUBE, FAST, ball
+from tests.proposer.answered import same
+from tests.proposer.cube import CUBE, FAST, ball, init_batch
 from tests.proposer.datasets import open_dataset, with_nll
 
 MANY = 10**9
-
-
-def init_batch() -> Batch:
-    u = np.random.default_rng(9).random((40, 3))
-    u[:3] = [[0.3, 0.6, 0.5], [0.31, 0.6, 0.5], [0.3, 0.62, 0.5]]
-    return Batch(u, ["init"] * 40, 0)
-
-
-def same(a: Batch | None, b: Batch | None) -> bool:
-    if a is None or b is None:
-        return a is b
-    return np.array_equal(a.u, b.u) and list(a.origins) == list(b.origins) and a.iteration == b.iteration
 
 
 def outcomes(ids, nll) -> list[Outcome]:
@@ -80,7 +67,7 @@ def test_a_scan_interrupted_after_every_batch_is_the_uninterrupted_one(tmp_path,
             break
         made += batches
     assert len(made) == len(expected)
-    assert all(itertools.starmap(same, zip(made, expected, strict=True)))
+    assert same(made, expected)
 
 
 def begin(dataset: Dataset) -> None:

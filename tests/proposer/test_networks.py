@@ -28,7 +28,17 @@ def rng(seed: int = 0) -> np.random.Generator:
 
 
 def weights(classifier: Classifier) -> list[np.ndarray]:
-    return [parameter.detach().numpy().copy() for parameter in classifier._network.parameters()]
+    return [array.copy() for name, array in classifier.to_arrays().items() if name.startswith("weights/")]
+
+
+def optimiser_steps(classifier: Classifier) -> int:
+    return int(classifier.to_arrays()["step/0.weight"])
+
+
+def forget_moments(classifier: Classifier) -> None:
+    """Goes on with the same weights and a new optimiser."""
+    kept = {name: array for name, array in classifier.to_arrays().items() if name.startswith(("weights/", "large"))}
+    classifier.load(kept)
 
 
 def fitted(n: int = 200, settings: FitSettings = SMALL) -> Classifier:
@@ -57,7 +67,7 @@ def test_the_network_learns_and_scores_in_chunks(monkeypatch):
     logits = classifier.predict(x)
     assert logits.shape == (1000,)
     assert ((logits > 0) == good).mean() > 0.93
-    monkeypatch.setattr(networks, "_CHUNK", 300)
+    monkeypatch.setattr(networks, "CHUNK", 300)
     np.testing.assert_allclose(classifier.predict(x), logits, rtol=1e-4, atol=1e-4)
     assert classifier.predict(x[:0]).shape == (0,)
 
@@ -107,7 +117,7 @@ def test_the_large_network_takes_over_at_5000_points_and_stays():
         classifier.fit(*ball(n), 1.0, rng())
         large.append(classifier.large)
     assert large == [False, True, True]
-    assert widths(classifier._network)[0] == (3, 24)
+    assert weights(classifier)[0].shape == (24, 3)
 
 
 def test_a_later_fit_goes_on_from_weights_and_moments():
@@ -129,14 +139,10 @@ def test_weights_without_a_gradient_shrink_by_adamws_decay(n):
     other = Classifier(3, classifier.settings)
     other.load(classifier.to_arrays())
     for model in (classifier, other):
-        model._optimiser.state.clear()  # moments would move them on
+        forget_moments(model)  # they would go on moving the weights
         before = weights(model)[0][:, 2]
         model.fit(x, good, 1.0, rng(1))
         np.testing.assert_allclose(1 - weights(model)[0][:, 2] / before, 20 * 0.1 * 1e-4, rtol=0.03)
-
-
-def optimiser_steps(classifier: Classifier) -> int:
-    return int(classifier._optimiser.state[next(classifier._network.parameters())]["step"])
 
 
 def scripted(monkeypatch, losses: list[float]) -> tuple[Classifier, list[list[np.ndarray]]]:
@@ -185,7 +191,7 @@ def test_a_diverged_training_leaves_finite_weights_and_says_so(monkeypatch, capl
         classifier, history = scripted(monkeypatch, [1.0, math.nan, 1.0])
     assert "diverged in epoch 2" in caplog.text
     assert all(np.array_equal(a, b) for a, b in zip(weights(classifier), history[0], strict=True))
-    assert not classifier._optimiser.state  # its moments could be lost too
+    assert all(name.startswith(("weights/", "large")) for name in classifier.to_arrays())  # moments may be NaN too
 
 
 def test_the_weight_of_good_points_enters_the_loss():

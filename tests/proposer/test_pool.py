@@ -31,6 +31,7 @@ from proposer.wire.security import NotSecure, Security
 from proposer.wire.under_way import UnderWay
 from scanspec import UsageError, read_address
 from scanspec.finished import is_marked
+from tests.evaluator.serving import wait_until
 from tests.proposer.hostile import Honest, good, listening, message
 from tests.proposer.pooled import DESCRIBED, Pooled, at_once, opened, points
 
@@ -59,10 +60,7 @@ def test_a_slow_point_is_raced_and_the_slower_one_given_up(opened: ExitStack, mo
     assert sum(some.raced for some in received) == sum(times == 2 for times in asked.values()) >= 1
     (winner,) = [outcome.evaluator for outcome in outcomes if outcome.id == 1]
     loser = pooled.servicers[1 - pooled.addresses.index(winner)]
-    deadline = time.monotonic() + 10
-    while 1 not in loser.given_up:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    assert wait_until(lambda: 1 in loser.given_up)
 
 
 def test_points_that_take_longer_than_those_before_are_shared_out_anew(opened: ExitStack) -> None:

@@ -13,18 +13,23 @@ from proposer.keys import row_keys
 from proposer.run.dataset import Dataset
 from proposer.strategies.lode.strategy import Lode
 from proposer.types import Batch, Floats
+from tests.proposer.answered import told_of
 from tests.proposer.datasets import open_dataset
-from tests.proposer.test_lode import FAST, GAUSS, Answers, cube, honest, nothing_but_nll, told
+from tests.proposer.searches import unit_cube
+from tests.proposer.test_lode import FAST, GAUSS, Answers, honest, nothing_but_nll
 from tests.proposer.test_mls_dnnc import scan, trainings
 
 pytestmark = pytest.mark.usefixtures("quick")
 
 
 def batches(answer: Callable[[Floats], Answers]) -> list[Batch]:
-    strategy, made = Lode(cube(2), FAST, 1, [GAUSS]), []
-    for number in range(1, 6):
-        made.append(strategy.ask())
-        strategy.tell(told(number, made[-1], answer(made[-1].u)))
+    """Five batches, each told before the next one is asked for; `drive` does not give their probabilities."""
+    strategy, made = Lode(unit_cube(2), FAST, 1, [GAUSS]), []
+    for _ in range(5):
+        batch = strategy.ask()
+        status, nll, y = answer(batch.u)
+        strategy.tell(told_of(batch.u, nll, y, status=status, origins=batch.origins))
+        made.append(batch)
     return made
 
 

@@ -30,6 +30,7 @@ from proposer.strategies.origins import ORIGINS
 from proposer.target import Target
 from proposer.types import Batch, CheckpointError, Status, Told
 from scanspec.variables import PriorKind, Variable
+from tests.proposer.answered import same
 from tests.proposer.datasets import open_dataset, with_nll
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -144,10 +145,10 @@ class Play:
             self.strategy.tell(self.dataset.told(self.told))
 
     def answer_up_to(self, last: int) -> None:
-        pending, owner = self.dataset.pending(), self.dataset._unanswered
+        pending, batch_of = self.dataset.pending(), self.dataset.batch_of
         if len(pending.ids):
             every = zip(pending.ids.tolist(), nll(self.space.to_unit(pending.params)).tolist(), strict=True)
-            self.dataset.record([self.answer(point, value) for point, value in every if owner[point].batch <= last])
+            self.dataset.record([self.answer(point, value) for point, value in every if batch_of(point) <= last])
 
     def ask(self) -> Batch | None:
         """Tells what the lag allows, asks, and stores what comes."""
@@ -179,13 +180,6 @@ def straight(name: str, space: Space = SPACE) -> tuple[Play, list[Told]]:
 
 def physical(run: Play) -> np.ndarray:
     return np.concatenate([run.space.to_physical(batch.u) for batch in run.batches])
-
-
-def same(a: list[Batch], b: list[Batch]) -> bool:
-    return len(a) == len(b) and all(
-        np.array_equal(x.u, y.u) and list(x.origins) == list(y.origins) and x.iteration == y.iteration
-        for x, y in zip(a, b, strict=True)
-    )
 
 
 def test_every_type_is_tested():

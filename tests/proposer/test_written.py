@@ -38,9 +38,9 @@ def test_a_wal_that_is_removed_ends_the_scan_and_loses_nothing(tmp_path: Path, h
 @pytest.mark.parametrize("left", [0, 18, 30, 9000])
 @pytest.mark.parametrize("within", [False, True])
 def test_a_wal_that_is_cut_off_ends_the_scan_which_goes_on_with_what_is_left(
-    tmp_path: Path, left: int, *, within: bool
+    tmp_path: Path, connections: list[sqlite3.Connection], left: int, *, within: bool
 ) -> None:
-    """Also within a transaction, which then writes behind what was cut off."""
+    """`within`: the file is cut off inside a transaction, which then writes behind the cut."""
     wal = tmp_path / "dataset.sqlite-wal"
 
     def harm(statement: str) -> None:
@@ -51,7 +51,7 @@ def test_a_wal_that_is_cut_off_ends_the_scan_which_goes_on_with_what_is_left(
         for number in range(20):
             dataset.set_meta({f"a{number}": number})
         assert wal.stat().st_size > 20_000
-        dataset._db.set_trace_callback(harm)  # noqa: SLF001  # to come between check and commit
+        connections[-1].set_trace_callback(harm)  # called between the check and the commit
         with pytest.raises(DatasetError, match=CUT_OFF):
             dataset.set_meta({"b": 2})
     with Dataset(tmp_path) as dataset:
@@ -98,11 +98,11 @@ def test_a_part_of_a_page_that_a_kill_has_left_is_no_harm(tmp_path: Path, part: 
         assert (dataset.meta()["a2"][0], dataset.meta()["b"]) == (2, 3)
 
 
-def test_a_wal_that_sqlite_makes_smaller_is_no_harm(tmp_path: Path) -> None:
-    """To a size that is no whole number of pages."""
+def test_a_wal_that_sqlite_makes_smaller_does_no_harm(tmp_path: Path, connections: list[sqlite3.Connection]) -> None:
+    """The smaller size is not a whole number of pages."""
     with open_dataset(tmp_path) as dataset:
         limit, checkpoint = 1_000_000, bytes(1_500_000)
-        dataset._db.execute(f"PRAGMA journal_size_limit = {limit}")  # noqa: SLF001  # a smaller one than a scan's
+        connections[-1].execute(f"PRAGMA journal_size_limit = {limit}")  # smaller than the limit of a scan
         u = np.random.default_rng(1).random((10, len(dataset.columns.variables)))
         with closing(sqlite3.connect(tmp_path / "dataset.sqlite", isolation_level=None)) as reader:
             reader.execute("BEGIN")
