@@ -36,7 +36,7 @@ Sample = tuple[str, frozenset[tuple[str, str]]]
 
 
 def scrape(port: int) -> dict[Sample, float]:
-    """Every sample that is served there, by its name and labels."""
+    """Every sample that is served on this port, by its name and labels."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
         text = answer.read().decode()
     return {
@@ -56,7 +56,7 @@ def start_evaluator(scan: ScanFolder, *more: object) -> EvaluatorProcess:
 
 
 class Collector:
-    """What an OpenTelemetry collector is sent."""
+    """An OpenTelemetry collector that keeps the spans it is sent."""
 
     def __init__(self) -> None:
         self.spans: list[tuple[str, Span]] = []
@@ -105,10 +105,10 @@ def collector() -> Iterator[Collector]:
 def test_a_scan_is_followed_from_outside_on_both_sides(
     tmp_path: Path, make_scan: Callable[..., ScanFolder], collector: Collector
 ) -> None:
-    """One scan with all three: what is scraped, logged and traced is what the dataset has."""
+    """One scan with metrics, logs and traces, which all agree with the dataset."""
     folder = make_scan(setup="  seed: 1\n  type: RANDOM\n  max_evaluations: 150")
     go = folder.folder / "go"
-    folder.physics(  # it waits in the middle
+    folder.physics(  # the physics waits in the middle of the scan
         f"while os.fstat(LOG).st_size > 4000 and not Path({str(go)!r}).exists():\n    time.sleep(0.01)\n"
         "if x > 0.8:\n    raise InvalidPoint('too far')"
     )
@@ -144,7 +144,7 @@ def test_a_scan_is_followed_from_outside_on_both_sides(
     assert of(proposer, "lodescan_dataset_bytes") > 4096
     assert of(proposer, "lodescan_batches_total") >= 1
     assert of(proposer, "lodescan_choosing_seconds_total") >= 0
-    assert of(proposer, "lodescan_training_seconds_total") == 0  # this search does not train
+    assert of(proposer, "lodescan_training_seconds_total") == 0  # RANDOM does not train
     answered = {
         status: of(proposer, "lodescan_points_total", status=status, evaluator=evaluator.address)
         for status in ("OK", "INVALID")
@@ -179,7 +179,9 @@ def test_a_scan_is_followed_from_outside_on_both_sides(
 
 
 def check_traces(collector: Collector, points: list[dict[str, Any]]) -> None:
-    """Each point is one trace: sent and returned here, within that evaluated there, within that each code."""
+    """Checks that each point is one trace: a span of the proposer, in it one of the evaluator, and in that one for each
+    code.
+    """
     by_trace: dict[bytes, dict[str, tuple[str, Span]]] = {}
     for service, span in collector.spans:
         by_trace.setdefault(span.trace_id, {})[span.name] = (service, span)
@@ -211,7 +213,9 @@ def test_training_and_choosing_are_counted_apart(
 
 @pytest.mark.parametrize("looks", [0, 1])
 def test_a_journal_that_vanishes_spoils_no_scrape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, looks: int) -> None:
-    """SQLite removes it after the folder was listed, and after so many looks at the file."""
+    """SQLite removes the journal between the listing of the folder and the look at the file; `looks` counts these
+    looks.
+    """
     dataset, journal, registry = tmp_path / "dataset.sqlite", tmp_path / "dataset.sqlite-journal", CollectorRegistry()
     dataset.write_bytes(bytes(1000))
     journal.write_bytes(bytes(500))
@@ -252,7 +256,7 @@ MISSING = {
 
 @pytest.mark.parametrize("side", ["proposer", "evaluator"])
 @pytest.mark.parametrize("option", MISSING)
-def test_a_missing_package_is_named(
+def test_the_message_names_a_missing_package(
     side: str, option: str, tmp_path: Path, make_scan: Callable[..., ScanFolder]
 ) -> None:
     module, value, package, extra = MISSING[option]
@@ -268,7 +272,7 @@ def test_a_missing_package_is_named(
     assert not (tmp_path / "run").exists()
 
 
-def test_an_error_is_one_event(make_scan: Callable[..., ScanFolder], lodescan: Callable[..., Said]) -> None:
+def test_an_error_is_one_event_of_the_log(make_scan: Callable[..., ScanFolder], lodescan: Callable[..., Said]) -> None:
     refused = lodescan("scan", make_scan().file, "--evaluator", "nowhere", "--log-format", "json")
     assert refused.code == 2
     [line] = json_lines(refused.err)

@@ -1,4 +1,4 @@
-"""A scan over TLS with certificates and a token, and what each command says where one of them is wrong."""
+"""A scan over TLS with certificates and a token, and the message of each command if one of these is wrong."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ def test_a_scan_over_mtls(server: EvaluatorProcess, certs: Path, lodescan: Lodes
 
 @pytest.mark.slow
 def test_a_scan_goes_on_when_all_certificates_are_replaced(start_proposer: StartProposer, tmp_path: Path) -> None:
-    """By those of another authority, and the evaluator comes again with them: a channel cannot read files anew."""
+    """The new certificates are those of another authority, with which the evaluator restarts. gRPC's channel cannot
+    read its files again, so the link makes a new one.
+    """
     folder = tmp_path / "pair"
     certificates(folder, [], 30)
     scan = ScanFolder(tmp_path / "scan", {"iterations": 1}, "time.sleep(0.05)")
@@ -77,7 +79,7 @@ FAULTS: dict[str, tuple[Callable[[Path], list[str]], str]] = {
 
 @pytest.mark.parametrize("command", ["scan", "check"])
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_is_named_and_nobody_waits(
+def test_a_fault_of_the_handshake_is_named_at_once(
     server: EvaluatorProcess, certs: Path, lodescan: Lodescan, tmp_path: Path, fault: str, command: str
 ) -> None:
     make, words = FAULTS[fault]
@@ -88,11 +90,11 @@ def test_a_fault_is_named_and_nobody_waits(
     assert not (tmp_path / "run").exists()
 
 
-def test_a_wrong_name_and_plain_text_are_named(
+def test_a_wrong_host_name_and_plain_text_are_named(
     server: EvaluatorProcess, plain: EvaluatorProcess, certs: Path, lodescan: Lodescan, tmp_path: Path
 ) -> None:
     side = options(certs / "good" / "proposer")
-    other_name = server.address.replace("127.0.0.1", "127.1")  # the same machine by another name
+    other_name = server.address.replace("127.0.0.1", "127.1")  # another name of the same machine
     for address, words in (
         (other_name, "its certificate is not for 127.1"),
         (plain.address, "it speaks plain text, and is asked by TLS"),

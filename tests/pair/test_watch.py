@@ -1,4 +1,4 @@
-"""How a scan speaks: JSON, quietly, and `lodescan watch` from elsewhere."""
+"""The output of a scan: JSON, the option --quiet, and `lodescan watch` from another process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WAITS = "while x > 0.5 and not Path(__file__).with_name('go').exists(): time.sle
 Shared = tuple[ScanFolder, EvaluatorProcess]
 
 
-def test_json_is_an_object_a_line_and_nothing_else(
+def test_with_json_each_line_is_an_object_and_there_is_no_other_output(
     make_scan: MakeScan, shared: Shared, lodescan: Lodescan, tmp_path: Path
 ) -> None:
     scan, run = make_scan(setup="  seed: 1\n  max_evaluations: 50"), tmp_path / "run"
@@ -55,13 +55,15 @@ def test_errors_are_told_in_json_too(lodescan: Lodescan, tmp_path: Path) -> None
     assert error["next_step"] and str(error["text"]) in said.err
 
 
-def test_quiet_is_quiet(make_scan: MakeScan, shared: Shared, lodescan: Lodescan, tmp_path: Path) -> None:
+def test_with_quiet_a_scan_prints_nothing(
+    make_scan: MakeScan, shared: Shared, lodescan: Lodescan, tmp_path: Path
+) -> None:
     scan, run = make_scan(setup="  seed: 1\n  max_evaluations: 30"), tmp_path / "run"
     said = lodescan("scan", scan.file, "--evaluator", shared[1].address, "--run", run, "--quiet")
     assert (said.code, said.out, said.err) == (0, "", "")
 
 
-def test_quiet_tells_of_failures(
+def test_with_quiet_failures_are_still_told(
     make_scan: MakeScan, start_evaluator: Callable[..., EvaluatorProcess], lodescan: Lodescan, tmp_path: Path
 ) -> None:
     scan = make_scan(body="raise ValueError('a fault')", setup="  seed: 1\n  max_evaluations: 30")
@@ -102,7 +104,7 @@ def test_watch_shows_a_scan_that_runs_elsewhere_until_it_ends(
 
 
 @pytest.mark.parametrize("live", [{"good": 1}, ["nothing"], None])
-def test_watch_of_what_it_cannot_read(lodescan: Lodescan, tmp_path: Path, live: object) -> None:
+def test_watch_names_a_folder_that_it_cannot_read(lodescan: Lodescan, tmp_path: Path, live: object) -> None:
     with open_dataset(tmp_path) as dataset:
         dataset.set_meta({"live": live})
     said = lodescan("watch", tmp_path)

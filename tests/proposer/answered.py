@@ -1,4 +1,4 @@
-"""Answered points without a scan, as a strategy is told of them."""
+"""Answered points as a strategy is told of them, and comparisons of batches."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,9 @@ def same(a: Sequence[Batch | None], b: Sequence[Batch | None]) -> bool:
 
 
 def told_of(u, nll, observables=None, *, status=Status.OK, origins: Sequence[str] = ()) -> Told:
-    """Points of one batch; `u` has shape (n, d), `nll` (n,). `status`: one, or n of them; what is not OK has no NLL."""
+    """The points of one batch. `u` has shape (n, d), `nll` (n,). `status`: one for all points, or one for each; points
+    that are not OK get no NLL.
+    """
     n = len(u)
     status = np.full(n, status, dtype=np.int8)
     observables = np.empty((n, 0)) if observables is None else observables

@@ -1,5 +1,5 @@
-"""What the tests of the proposer share. Torch is imported where it is used: the process that only hands tests out to
-others needs none.
+"""Fixtures for the tests of the proposer. Torch is imported inside of them, because the process of pytest-xdist that
+only distributes tests does not need it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tests.proposer.stored_runs import FORMAT2
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """Small networks gain nothing from more, and wait for each other on a busy machine."""
+    """Small networks gain nothing from more threads, which wait for each other on a busy machine."""
     import torch
 
     before = torch.get_num_threads()
@@ -54,6 +54,6 @@ def connections(monkeypatch: pytest.MonkeyPatch) -> list[sqlite3.Connection]:
 
 @pytest.fixture
 def old_run(tmp_path: Path) -> Path:
-    """A run that the last lodescan of format 2 stored, killed on its way."""
+    """A run of the last lodescan of format 2, which was killed before its end."""
     shutil.copytree(FORMAT2 / "run", tmp_path / "run")
     return tmp_path / "run"

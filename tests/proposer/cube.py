@@ -1,4 +1,4 @@
-"""A ball in a cube, and settings with which MLS_DNNC finds it in a second."""
+"""A ball in a cube, and settings with which MLS_DNNC finds the ball in a second."""
 
 import numpy as np
 

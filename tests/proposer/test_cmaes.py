@@ -1,4 +1,6 @@
-"""CMAES and CMAES_ND beyond what every strategy does: points that are not OK, ends, grids of whole numbers, modes."""
+"""What only CMAES and CMAES_ND do: they rank points that are not OK, end, cope with whole numbers, and find several
+modes.
+"""
 
 import itertools
 import json
@@ -32,7 +34,7 @@ def within(low, high, name="o", valid=None):
 
 
 class Play:
-    """A strategy and a physics: `physics(x)` gives status and observables, NaN where missing."""
+    """Drives a strategy with a physics: `physics(x)` gives status and observables, NaN where missing."""
 
     def __init__(self, strategy, physics, observables):
         self.strategy, self.physics = strategy, physics
@@ -85,7 +87,7 @@ def ranked_by(monkeypatch):
 
 
 def chain(x):
-    """A first code whose window is narrow, and a second one that runs within it: three good points in 10^5."""
+    """A first code with a narrow window, and a second code that runs only inside it. Three of 10^5 points are good."""
     first = 1000 * (x[:, 0] + x[:, 1] - 1.4)
     second = 1000 * (x[:, 2] - x[:, 3] + 0.5)
     ok = np.abs(first) <= 5
@@ -95,7 +97,7 @@ def chain(x):
 @pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("scored", [True, False])
 def test_losses_of_points_outside_a_window_lead_into_it(seed, scored):
-    """As in BSMArt's example: the search would never find the window among points that all rank the same."""
+    """This is BSMArt's example: if all points outside ranked the same, the search would never find the window."""
     first = Likelihood(Kind.CFUNCTION, lower=-5.0, upper=5.0) if scored else Likelihood()
     observables = [Observable("first", "", "a", (-5.0, 5.0), first), within(-5, 5, "second")]
     run = play(
@@ -121,7 +123,7 @@ def test_an_unphysical_point_never_ranks_before_a_physical_one(ranked_by):
     assert ok.any() and not ok.all() and values[ok].max() < values[~ok].min()
 
 
-def test_a_shortfall_has_a_column_for_every_reason():
+def test_a_shortfall_has_a_column_for_every_way_in_which_a_point_is_not_good():
     observables = [within(0, 1, "a", (-10.0, 10.0)), Observable("b", "", "c", (2.0, np.inf), Likelihood())]
     shortfall = Shortfall(observables)
     values = np.array([[0.5, 3.0], [10.0, 1.0], [110.0, np.nan], [np.nan, 2.0]])
@@ -134,7 +136,7 @@ def test_a_shortfall_has_a_column_for_every_reason():
     assert found[3, 0] > 700 and found[3, 1] > 700 and found[3, 2] == 0 and found[3, 3] == 1
 
 
-# Where it starts, and starts again
+# Starts of searches
 
 
 def test_cmaes_finds_a_minimum_that_random_points_do_not():
@@ -188,7 +190,9 @@ def test_every_search_starts_at_the_mean():
 
 @pytest.mark.parametrize("name", ["CMAES", "CMAES_ND"])
 def test_generations_of_known_points_are_learned_from_and_not_asked_for(name):
-    """On a coarse grid a search contracts to points that it has seen; also a resumed one goes through them alike."""
+    """On a coarse grid a search contracts to points that it has seen. A resumed search goes through the same
+    generations.
+    """
 
     def physics(x):
         return np.full(len(x), Status.OK), (x[:, 0] + 0.1 * x[:, 1] - 20)[:, None] ** 2
@@ -216,7 +220,7 @@ def test_generations_of_known_points_are_learned_from_and_not_asked_for(name):
             assert batch.u.tolist() == run.strategy.ask().u.tolist()
 
 
-def test_an_exhausted_space_ends_in_batches_without_a_new_point():
+def test_in_an_exhausted_space_batches_have_no_new_point():
     variables = [Variable("n", 1.0, 3.0, integer=True), Variable("m", 0.0, 1.0, values=(0.0, 1.0))]
 
     def physics(x):
@@ -231,13 +235,13 @@ def test_an_exhausted_space_ends_in_batches_without_a_new_point():
 # Novelty
 
 
-def test_novelty_is_where_few_points_are():
+def test_novelty_is_high_where_few_points_are():
     rng = np.random.default_rng(0)
     known = np.concatenate([rng.normal(0, 0.1, (900, 2)), rng.uniform(-3, 3, (100, 2))])
     near, far, outside = novelty(known, np.array([[0, 0], [2.5, -2.5], [9, 9]]), 30)
     assert near < 0.1 < 0.6 < far <= outside == 1.0
     scaled = novelty(known * [1e-6, 1e9], np.array([[0, 0], [2.5e-6, -2.5e9], [9e-6, 9e9]]), 30)
-    np.testing.assert_allclose(scaled, [near, far, outside], atol=1e-12)  # a unit changes nothing
+    np.testing.assert_allclose(scaled, [near, far, outside], atol=1e-12)  # another unit of a column changes nothing
 
 
 @pytest.mark.parametrize(
@@ -245,7 +249,7 @@ def test_novelty_is_where_few_points_are():
     [
         ([[1.0], [1.0]], [[1.0], [1.5]], [0.0, 1.0]),  # all in one place
         ([[0.0], [1.0]], [[0.0], [1.0], [0.5], [2.0], [-1.0]], [0, 0, 1, 1, 1]),
-        ([[-1e308], [1e308]], [[0.0]], [0.0]),  # too wide to divide
+        ([[-1e308], [1e308]], [[0.0]], [0.0]),  # the width overflows
         ([[3.0, 0.0], [3.0, 1.0]], [[3.0, 0.0], [4.0, 0.0]], [0.0, 1.0]),
     ],
 )
@@ -274,14 +278,14 @@ def test_cmaes_nd_finds_and_fills_several_modes(seed):
     assert (counts >= FILL).sum() >= 3 and len(good) > 500
 
 
-def test_novelty_is_what_spreads_a_search(monkeypatch):
-    monkeypatch.setattr(cmaes_nd, "FILL", 1000)  # one search alone
+def test_novelty_spreads_a_search(monkeypatch):
+    monkeypatch.setattr(cmaes_nd, "FILL", 1000)  # only one search
 
     def stripe(x):
         return np.full(len(x), Status.OK), np.abs(x[:, 1:] - 0.5)
 
     focus = ("x0", "x1")
-    shares = {"HBOS": 0, "none": 0}  # of the stripe's hundredths
+    shares = {"HBOS": 0, "none": 0}  # how many hundredths of the stripe have a good point
     for name, seed in itertools.product(shares, range(3)):
         own = CmaesNdSettings(population_size=12, sigma=0.1, target=ALL_WITHIN, novelty=name, mean=0.2, focus=focus)
         points = play(CmaesNd, flats(2), settings=own, physics=stripe, observables=[within(-1, 0.02)], seed=seed).run(
@@ -291,7 +295,7 @@ def test_novelty_is_what_spreads_a_search(monkeypatch):
     assert shares["HBOS"] > 1.5 * shares["none"], shares
 
 
-def test_cmaes_nd_looks_at_the_hierarchy_first(ranked_by):
+def test_cmaes_nd_ranks_by_the_hierarchy_first(ranked_by):
     """As long as `early` is outside its bounds, `late` has the largest loss, whatever its value is."""
     observables = [within(0.0, 0.1, "late"), within(0.0, 0.1, "early")]
 
@@ -309,7 +313,7 @@ def test_cmaes_nd_looks_at_the_hierarchy_first(ranked_by):
     assert max(good) <= 1.0
 
 
-def test_cmaes_nd_ends_where_nothing_is_good():
+def test_cmaes_nd_ends_if_nothing_is_good():
     settings = CmaesNdSettings(
         population_size=8,
         sigma=0.4,

@@ -1,4 +1,4 @@
-"""What a strategy must do that an eager scan asks: take parts of batches, and give as many points as are needed."""
+"""What an eager scan needs of a strategy: it takes parts of batches, and gives as many points as are requested."""
 
 from contextlib import ExitStack
 from pathlib import Path
@@ -39,7 +39,7 @@ def test_which_types_are_eager() -> None:
     ],
 )
 def test_parts_of_batches_may_be_told_in_any_order(tmp_path: Path, name: str, space: Space) -> None:
-    """As an eager scan does: many batches out, single points told; also by a new object, after a kill."""
+    """Many batches are out, and single points are told, as in an eager scan; after a kill a new object goes on."""
     rng, answered, given, asked = np.random.default_rng(2), 0, 0, list[np.ndarray]()
     with ExitStack() as opened:
         dataset = opened.enter_context(open_dataset(tmp_path, space.dim, 1))
@@ -51,7 +51,7 @@ def test_parts_of_batches_may_be_told_in_any_order(tmp_path: Path, name: str, sp
             assert np.array_equal(batch.u, space.snap(batch.u))
             added = dataset.add_batch(batch, space.to_physical(batch.u), strategy.checkpoint())
             asked.append(batch.u[added.kept])
-            # Even in a space with few places only uniform points, which nobody chose, may be out already.
+            # Only uniform points, which were not chosen by a model, may be out already, even in a small space.
             twice = [origin for origin, kept in zip(batch.origins, added.kept, strict=True) if not kept]
             assert set(twice) <= {"random", "start", "sobol"}
             if number > 2:
@@ -79,12 +79,12 @@ def test_parts_of_batches_may_be_told_in_any_order(tmp_path: Path, name: str, sp
 
 
 @eager
-def test_least_is_what_is_asked_for_where_a_batch_would_be_smaller(name: str) -> None:
+def test_a_batch_has_at_least_the_requested_number_of_points(name: str) -> None:
     assert len(make(name).ask(least=300)) == 300
 
 
 def test_parts_of_batches_move_a_threshold_as_whole_ones_do() -> None:
-    """Points of many batches are out; the deep minimum is narrow, so the threshold falls late, and several times."""
+    """Points of many batches are out. The deep minimum is narrow, so the threshold falls late and several times."""
     space = Space([Variable(name, 0.0, 1.0) for name in "xy"])
     target, rng = Target.following(1.0), np.random.default_rng(4)
 

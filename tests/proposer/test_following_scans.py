@@ -1,4 +1,6 @@
-"""Scans whose target follows the best point: a deeper minimum that is found late takes points out of the region."""
+"""Scans whose target follows the best point: when a deeper minimum is found late, earlier good points are no longer
+good.
+"""
 
 from __future__ import annotations
 
@@ -88,7 +90,7 @@ def scan(
     known: np.ndarray | None = None,
     files_of_good: bool = False,
 ) -> str:
-    """A scan of the plane in batches of 20; `known`: points of an InitCSV with their NLL, shape (n, 3)."""
+    """Runs a scan of the plane in batches of 20. `known`: points of an InitCSV with their NLL, shape (n, 3)."""
     small: dict[str, Settings] = {"RANDOM": DrawSettings(20, RULE), "LODE": LodeSettings(RULE, 20)}
     settings = small.get(name) or replace(CASES[name].settings, target=RULE)
     strategy = make_strategy(name, PLANE, settings, seed)
@@ -126,7 +128,7 @@ def out_of_order(seed: int) -> LocalFunction:
 
 
 def good_by_batch(folder: Path) -> list[int]:
-    """After each batch, how many points were good by the best of all up to there."""
+    """The number of good points after each batch, by the best point up to then."""
     found, counts = Found(RULE), []
     with Dataset(folder, read_only=True) as dataset:
         for number in range(1, dataset.batches + 1):
@@ -153,7 +155,7 @@ def test_spectrum_files_are_those_of_points_that_were_good_when_they_came(tmp_pa
     assert kept <= set(points.index[points["NLL"] < 2.0 + best_by_then]) and len(kept) < len(points) / 2
 
 
-def test_the_table_is_written_anew_when_the_threshold_moves(tmp_path):
+def test_the_table_is_written_again_when_the_threshold_moves(tmp_path):
     with Dataset(tmp_path) as dataset:
         dataset.start(Columns.named(["x", "y"], [], [""]), {})
         table = GoodPoints(tmp_path / "good_points.csv", ["x", "y"], [], RULE)
@@ -171,10 +173,10 @@ def test_the_table_is_written_anew_when_the_threshold_moves(tmp_path):
 
 
 LATE = 24
-"""A seed with which the deep minimum is found when there had been enough good points of the wide one."""
+"""A seed with which the deep minimum is found only after enough good points of the wide one."""
 
 
-def test_a_deeper_minimum_that_is_found_late_takes_the_others_out(tmp_path):
+def test_after_a_deeper_minimum_is_found_points_of_the_other_one_are_no_longer_good(tmp_path):
     assert scan(tmp_path, LATE, in_order()) == "20 good points found (points: 20)"
     counts = good_by_batch(tmp_path)
     before = max(range(len(counts) - 1), key=lambda number: counts[number])
@@ -254,7 +256,7 @@ def test_a_strategy_interrupted_at_every_batch_is_the_uninterrupted_one(tmp_path
 
 
 def test_lode_finds_the_deep_minimum_and_tells_points_by_it(tmp_path):
-    """What it knew to be good in the wide minimum is so no longer, for every part of a batch."""
+    """Points of the wide minimum that were good are no longer good for any part of LODE's batches."""
     told = points_of(RULE, 2)
     assert scan(tmp_path, 2, in_order(), "LODE", wanted=60) == "60 good points found (points: 60)"
     points = Run(tmp_path).points()

@@ -1,4 +1,4 @@
-"""LODE as a whole: asks and tells, resume, whatever comes back, and that it finds the good region."""
+"""LODE as a whole: it finds the good region, can be resumed, and copes with any kind of answer."""
 
 from collections.abc import Callable
 
@@ -98,7 +98,7 @@ def nothing_but_nll(u: Floats) -> Answers:
 
 
 def play(strategy: Lode, answer: Callable[[Floats], Answers], batches: int) -> list[Batch]:
-    """Drives with a function of u, shape (n, d); the batches without points that were asked for before."""
+    """Drives LODE with a function of u, shape (n, d); gives the batches without points that were asked for before."""
     steps = scripted(strategy, strategy.space, lambda x: answer(strategy.space.to_unit(x)), batches)
     return [Batch(step.told.u, step.told.origins, 0) for step in steps]
 
@@ -124,7 +124,7 @@ EVERY = [
 
 
 @pytest.mark.parametrize("answer", EVERY, ids=lambda case: getattr(case, "__name__", ""))
-def test_it_goes_on_whatever_comes_back(answer):
+def test_lode_goes_on_with_any_kind_of_answer(answer):
     made = play(Lode(unit_cube(2), FAST, 1, [GAUSS]), answer, 5)
     u = np.concatenate([batch.u for batch in made])
     assert ((u >= 0) & (u <= 1)).all()
@@ -133,13 +133,13 @@ def test_it_goes_on_whatever_comes_back(answer):
 
 
 @pytest.mark.parametrize("dim", [1, 30])
-def test_dimensions(dim):
+def test_lode_works_in_1_and_in_30_dimensions(dim):
     made = play(Lode(unit_cube(dim), LodeSettings(target=Target(1.0), points_per_iteration=150), 1, [GAUSS]), honest, 4)
     assert {batch.u.shape[1] for batch in made} == {dim}
 
 
-def test_observables_of_codes_that_did_not_run_are_missed_and_the_window_is_learned():
-    """A window ends a point before the next code gives the observable that is scored."""
+def test_a_window_is_learned_even_if_later_observables_are_missing():
+    """Outside the window a point ends before the next code gives the observable that is scored."""
 
     def ended(u: Floats) -> Answers:
         status, nll, y = windowed(u)
@@ -149,7 +149,7 @@ def test_observables_of_codes_that_did_not_run_are_missed_and_the_window_is_lear
     assert share_good(made[5:], windowed) > 0.5
 
 
-def test_known_points_without_observables_do_not_turn_to_the_nll(caplog):
+def test_known_points_without_observables_do_not_make_lode_learn_from_the_nll(caplog):
     """Points of an InitCSV come with an NLL alone; LODE learns the observables of the others."""
     strategy = Lode(unit_cube(2), FAST, 1, [GAUSS])
     u = np.random.default_rng(3).random((60, 2))
@@ -181,7 +181,7 @@ def test_a_mapped_observable_may_be_missing():
 
 
 def test_a_narrow_likelihood_is_found_from_far():
-    """A mass of 91.1876 +- 0.0021 between 50 and 150: everywhere else the loss is at its cap."""
+    """A mass of 91.1876 +- 0.0021 in a range from 50 to 150: nearly everywhere the loss is at its cap."""
     likelihood = Likelihood(Kind.GAUSS, 91.1876, 0.0021)
 
     def mass(u: Floats) -> Answers:
@@ -194,8 +194,8 @@ def test_a_narrow_likelihood_is_found_from_far():
 
 
 @pytest.mark.parametrize(("dim", "evaluations"), [(1, 500), pytest.param(2, 1500, marks=pytest.mark.slow)])
-def test_a_region_that_is_full_is_filled_on(dim, evaluations):
-    """Gaps inside become small beside those outside; the points stay inside all the same."""
+def test_a_region_is_filled_further_when_it_is_already_dense(dim, evaluations):
+    """Gaps inside the region become much smaller than those outside, but new points still lie inside."""
     settings, scored = LodeSettings(target=Target(1.0), points_per_iteration=100), [GAUSS] * dim
 
     def ball(u: Floats) -> Answers:
@@ -213,7 +213,7 @@ def test_it_learns_what_is_outside_a_window():
     assert share_good(made[4:], windowed) > 0.5
 
 
-def test_points_without_observables_work_on_the_nll():
+def test_without_usable_observables_lode_learns_from_the_nll():
     strategy = Lode(unit_cube(2), FAST, 1, [GAUSS])
     play(strategy, honest, 5)
     assert kept(strategy)["by_observables"]
@@ -224,7 +224,7 @@ def test_points_without_observables_work_on_the_nll():
         assert share_good(made[4:], answer) > 1.5 * share_good(made[:2], answer)
 
 
-def test_fixed_variables_and_priors():
+def test_lode_respects_fixed_variables_and_priors():
     space = Space(
         [
             Variable("flat", -3.0, 5.0),
@@ -250,7 +250,7 @@ def outcomes(ids, u) -> list[Outcome]:
 
 
 def test_a_scan_interrupted_at_every_batch_is_the_uninterrupted_one(tmp_path):
-    """Each batch comes from a new object that knows the dataset and the newest checkpoint only."""
+    """Each batch comes from a new object that knows only the dataset and the newest checkpoint."""
 
     def ask(dataset: Dataset, strategy: Lode, first_told: int) -> Batch:
         for number in range(first_told, dataset.batches):
@@ -281,7 +281,7 @@ def test_a_scan_interrupted_at_every_batch_is_the_uninterrupted_one(tmp_path):
     assert {"exploit", "explore"} & {origin for batch in whole for origin in batch.origins}
 
 
-def test_a_seed_gives_its_points_and_no_global_state_changes_them():
+def test_a_seed_determines_the_points_whatever_the_global_state():
     first = play(Lode(unit_cube(2), FAST, 1, [GAUSS]), honest, 4)
     torch.manual_seed(1)
     np.random.seed(1)  # noqa: NPY002
@@ -297,7 +297,7 @@ def test_a_damaged_checkpoint_is_refused(data):
         Lode(unit_cube(2), FAST, 1, [GAUSS]).restore(data)
 
 
-def test_settings_come_from_the_file(tmp_path):
+def test_settings_are_read_from_the_file(tmp_path):
     def settings(text: str):
         file = tmp_path / "scan.yaml"
         file.write_text(
@@ -316,7 +316,7 @@ def test_settings_come_from_the_file(tmp_path):
 
 
 def valley(u: Floats) -> Answers:
-    """Two observables in four dimensions; good in 3 in 1,000 of the cube, in two pieces."""
+    """Two observables in four dimensions. Three thousandths of the cube are good, in two pieces."""
     x = 2.0 * u - 1.0
     y = np.stack([x[:, 0] ** 2 + x[:, 1] * x[:, 2], x[:, 2] + np.sin(3.0 * x[:, 3])], axis=1)
     return [Status.OK] * len(u), losses_and_nll(VALLEY_LIKELIHOODS, y)[1], y
@@ -326,7 +326,7 @@ VALLEY_LIKELIHOODS = [Likelihood(Kind.GAUSS, 0.5, 0.03), Likelihood(Kind.GAUSS, 
 VALLEY = [ScoredObservable("a", VALLEY_LIKELIHOODS[0]), ScoredObservable("b", VALLEY_LIKELIHOODS[1])]
 
 
-def test_it_finds_a_thin_region_and_all_of_it():
+def test_lode_finds_all_parts_of_a_thin_region():
     """In 480 evaluations at least 200 good points, where uniform draws have one or two, on both sides of x0 = 0, and
     spread over it: every one of the 16 parts of equal volume has some."""
     settings = LodeSettings(target=Target(1.0), points_per_iteration=60)

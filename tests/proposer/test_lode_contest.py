@@ -1,4 +1,4 @@
-"""Where observables are predicted badly, LODE tries the NLL alone, and goes on with what predicts better."""
+"""If observables are predicted badly, LODE also learns from the NLL alone, and goes on with the better model."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def search(problem: Problem, most: int, seed: int = 3, batch: int = 200) -> tupl
 
 
 @pytest.mark.parametrize(("good", "expected"), [(80, False), (60, True)])
-def test_a_model_is_poor_where_much_of_what_it_took_for_good_is_not(good, expected):
+def test_a_model_is_poor_if_many_points_that_it_took_for_good_are_not(good, expected):
     u = np.random.default_rng(1).random((200, 2))
     nll = np.append(np.full(100, 9.0), np.where(np.arange(100) < good, 0.5, 9.0))
     for origins in (["explore"] * 100 + ["exploit"] * 100, ["exploit"] * 100 + ["solve"] * 100):
@@ -29,14 +29,14 @@ def test_a_model_is_poor_where_much_of_what_it_took_for_good_is_not(good, expect
     assert not poor(known_of(u, nll, ["explore"] * 200))
 
 
-def test_observables_that_are_learned_well_have_no_rival(quick):
+def test_without_need_there_is_no_second_model(quick):
     strategy, _ = search(PROBLEMS["himmelblau2d"], 250)
     assert kept(strategy)["by_observables"]
     assert not [name for name in kept(strategy) if name.startswith("contest/")]
 
 
 def signed(u: Floats) -> Floats:
-    """An amplitude, shape (n, 1), whose sign is a convention that jumps all over the cube: its square is smooth."""
+    """An amplitude, shape (n, 1), whose sign is a convention that jumps everywhere. Its square is smooth."""
     sign = np.where(np.floor(17.0 * u).sum(axis=1) % 2 == 0, 1.0, -1.0)
     return (sign * 30.0 * ((u - [0.3, 0.6, 0.4]) ** 2).sum(axis=1))[:, None]
 

@@ -1,4 +1,4 @@
-"""LODE where observables are behind joint terms, or are likelihoods themselves."""
+"""LODE with joint terms of several observables, and with observables that are likelihoods themselves."""
 
 import logging
 
@@ -38,13 +38,13 @@ LIKELIHOODS = [observable.likelihood for observable in SCORED]
 
 
 def table(n, seed=1):
-    """Observables as an evaluator gives them, shape (n, 7), and their NLL."""
+    """Observables in the order of an evaluator, shape (n, 7), and their NLL."""
     y = np.random.default_rng(seed).random((n, len(SCORED)))
     y = work_out([observable.name for observable in SCORED], [observable.term for observable in SCORED], y)
     return y, losses_and_nll(LIKELIHOODS, y)[1]
 
 
-def test_what_is_behind_terms_is_learned_and_what_is_a_likelihood_itself_is_not():
+def test_observables_of_joint_terms_are_learned_but_not_those_that_are_likelihoods():
     energy = EnergyOfObservables(SCORED, Target(3.0))
     assert [SCORED[j].name for j in energy.columns] == ["a", "b", "c"]
     assert [SCORED[j].name for j in energy.as_nll] == ["chi2"]
@@ -62,17 +62,17 @@ def test_the_energy_of_predictions_is_that_of_the_nll():
     near = nll < 300.0
     np.testing.assert_allclose(energy.nll(values, rest).numpy()[near], nll[near], rtol=1e-9)
     assert energy.agrees(y, nll).all()
-    y[3, 5] += 0.1  # -ln L that is not that of its observables: the evaluator has another formula
+    y[3, 5] += 0.1  # this -ln L does not follow from the observables, as if the evaluator had another formula
     assert energy.agrees(y, losses_and_nll(LIKELIHOODS, y)[1]).tolist().index(False) == 3
 
 
-def test_what_is_far_from_a_joint_gaussian_still_goes_up():
+def test_far_from_a_joint_gaussian_the_energy_still_rises():
     energy = EnergyOfObservables([SCORED[0], SCORED[1], ScoredObservable("both", NLL, term=JOINT)], Target(3.0))
     far = torch.tensor([[10.0**k, 0.4] for k in range(1, 8)], dtype=torch.float64)
     assert (energy.nll(far).diff() > 1.0).all()
 
 
-def test_losses_of_single_values_say_what_no_other_can_mend():
+def test_losses_of_single_observables_are_lower_bounds_for_any_values_of_the_others():
     energy = EnergyOfObservables(SCORED, Target(3.0))
     y, _ = table(50)
     losses = energy.losses(torch.from_numpy(y[:, energy.columns])).numpy()
@@ -109,7 +109,7 @@ def mixture(u):
 
 
 @pytest.mark.slow
-def test_a_mixture_is_searched_and_a_checkpoint_goes_on_with_the_same_points(quick):
+def test_a_mixture_of_both_is_searched_and_goes_on_from_a_checkpoint(quick):
     lode = Lode(unit_cube(4), LodeSettings(Target(1.5), 60), 1, SCORED)
     answered = scan(lode, mixture, 8)
     share = (answered[-1].nll < 1.5).mean()
@@ -122,7 +122,7 @@ def test_a_mixture_is_searched_and_a_checkpoint_goes_on_with_the_same_points(qui
     assert (again.ask().u == lode.ask().u).all()
 
 
-def test_where_all_are_likelihoods_themselves_the_nll_alone_is_learned(caplog, quick):
+def test_if_all_observables_are_likelihoods_only_the_nll_is_learned(caplog, quick):
     lode = Lode(unit_cube(2), LodeSettings(Target(1.0), 40), 1, [ScoredObservable("chi2", NLL)])
     chi2 = lambda u: ((u - 0.4) ** 2).sum(axis=1) * 20.0  # noqa: E731
     scan(lode, lambda u: (chi2(u)[:, None], losses_and_nll([NLL], chi2(u)[:, None])[1]), 4)
@@ -142,7 +142,7 @@ def described(kind=pb.JOINT_KIND_JOINT_GAUSS, **changes):
     )
 
 
-def test_the_wire_gives_the_term():
+def test_a_description_gives_the_joint_term():
     assert to_description(described()).observables[2].term == JOINT
 
 
@@ -162,12 +162,12 @@ def test_the_wire_gives_the_term():
         {"kind": pb.JOINT_KIND_LIMIT, "knots": [pb.Knots(at=[2, 1])], "values": [1, 1], "plus": 1.0},
     ],
 )
-def test_a_term_that_is_none_is_refused(changes):
+def test_an_invalid_term_is_refused(changes):
     with pytest.raises(BadDescription):
         to_description(described(**changes))
 
 
-def test_a_kind_that_nobody_knows_is_said_and_learned_as_an_nll(caplog, quick):
+def test_a_term_of_an_unknown_kind_is_learned_as_an_nll_with_a_warning(caplog, quick):
     found = to_description(described(kind=99))
     assert found.observables[2].term.kind is TermKind.UNKNOWN
     with caplog.at_level(logging.WARNING):
@@ -183,7 +183,7 @@ def test_a_kind_that_nobody_knows_is_said_and_learned_as_an_nll(caplog, quick):
     assert not kept(lode)["by_observables"]
 
 
-def test_a_whole_likelihood_as_one_observable_asks_for_what_the_nll_alone_asks_for(quick):
+def test_a_single_observable_that_is_the_likelihood_gives_the_points_of_the_nll_alone(quick):
     batches = []
     for scored in ([ScoredObservable("chi2", NLL)], []):
         lode = Lode(unit_cube(2), LodeSettings(Target(1.0), 40), 1, scored)
@@ -198,8 +198,8 @@ def test_a_whole_likelihood_as_one_observable_asks_for_what_the_nll_alone_asks_f
 
 
 @pytest.mark.slow
-def test_a_mixture_with_a_constant_in_it_is_searched_relative_to_its_best_point(quick):
-    """A χ² of a code starts at some number that nobody knows."""
+def test_a_mixture_with_an_unknown_constant_is_searched_relative_to_its_best_point(quick):
+    """The χ² of a code has an unknown minimum."""
 
     def above(u):
         y, _ = mixture(u)

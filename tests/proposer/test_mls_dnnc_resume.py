@@ -1,4 +1,4 @@
-"""MLS_DNNC stopped at any moment and started again, with the real dataset between."""
+"""MLS_DNNC is stopped at any moment and resumed with a real dataset."""
 
 from dataclasses import replace
 
@@ -20,7 +20,7 @@ def outcomes(ids, nll) -> list[Outcome]:
 
 
 def play(dataset: Dataset, strategy: MlsDnnc, stop_after: int) -> list[Batch]:
-    """Asks, stores, answers and tells, until so many batches were stored; the last one stays without answers."""
+    """Asks, stores, answers and tells until this number of batches is stored; the last one stays without answers."""
     made = []
     while (batch := strategy.ask()) is not None:
         added = dataset.add_batch(batch, batch.u, strategy.checkpoint())
@@ -34,7 +34,7 @@ def play(dataset: Dataset, strategy: MlsDnnc, stop_after: int) -> list[Batch]:
 
 @pytest.mark.parametrize("with_init", [False, True])
 def test_a_scan_interrupted_after_every_batch_is_the_uninterrupted_one(tmp_path, with_init):
-    """Each batch comes from a new object that knows the dataset and the newest checkpoint only."""
+    """Each batch comes from a new object that knows only the dataset and the newest checkpoint."""
     settings = replace(FAST, bootstrap_points=20, iterations=3)
     with open_dataset(tmp_path / "whole", 3, 0) as whole:
         strategy = MlsDnnc(CUBE, settings, 11)
@@ -81,7 +81,7 @@ def test_a_damaged_checkpoint_is_refused(data):
         MlsDnnc(CUBE, FAST, 1).restore(data)
 
 
-def test_a_checkpoint_of_more_points_than_were_told_is_refused(tmp_path):
+def test_a_checkpoint_made_after_more_points_than_were_told_is_refused(tmp_path):
     strategy = MlsDnnc(CUBE, FAST, 5)
     with open_dataset(tmp_path, 3, 0) as dataset:
         play(dataset, strategy, stop_after=3)

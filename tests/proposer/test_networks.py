@@ -1,4 +1,4 @@
-"""The classifier: architectures, loss, early stop, determinism, its state as bytes."""
+"""The classifier: its architectures, loss, early stopping, determinism, and stored state."""
 
 import copy
 import logging
@@ -74,7 +74,7 @@ def test_the_network_learns_and_scores_in_chunks(monkeypatch):
 
 def test_the_same_generator_gives_the_same_network_whatever_the_global_state():
     settings = FitSettings(neurons=12, batch_size=64, epochs=5)
-    x, good = ball(6000)  # the large network, for its dropout
+    x, good = ball(6000)  # enough points for the large network, which has dropout
     found = []
     for noise in (1, 2):
         torch.manual_seed(noise)
@@ -126,7 +126,7 @@ def test_a_later_fit_goes_on_from_weights_and_moments():
     classifier.settings = FitSettings(neurons=12, batch_size=64, epochs=1, learning_rate=1e-2)
     classifier.fit(*ball(200), 1.0, rng(1))
     moved = max(np.abs(a - b).max() for a, b in zip(before, weights(classifier), strict=True))
-    assert 0 < moved < 0.1  # four steps of 0.01; a new network would differ by more
+    assert 0 < moved < 0.1  # after four steps of 0.01; the weights of a new network would differ more
     assert optimiser_steps(classifier) == steps + 4
 
 
@@ -146,7 +146,9 @@ def test_weights_without_a_gradient_shrink_by_adamws_decay(n):
 
 
 def scripted(monkeypatch, losses: list[float]) -> tuple[Classifier, list[list[np.ndarray]]]:
-    """A classifier whose epochs, of one minibatch each, have these losses; and the weights after each epoch."""
+    """A classifier whose epochs, each with one minibatch, have the given losses; also gives the weights after each
+    epoch.
+    """
     classifier = Classifier(3, FitSettings(neurons=4, batch_size=1000, epochs=len(losses), learning_rate=1e-2))
     history: list[list[np.ndarray]] = []
 
@@ -173,7 +175,7 @@ def scripted(monkeypatch, losses: list[float]) -> tuple[Classifier, list[list[np
 
 
 def test_the_best_weights_are_restored_though_later_steps_changed_them(monkeypatch):
-    """The published code keeps a reference to the weights, which training goes on to change."""
+    """The published code only keeps a reference to the weights, which later steps change."""
     classifier, history = scripted(monkeypatch, [1.0, 0.5, 0.8, 0.9])
     assert all(np.array_equal(a, b) for a, b in zip(weights(classifier), history[1], strict=True))
     assert not np.array_equal(history[1][0], history[3][0])
@@ -208,7 +210,7 @@ def test_the_weight_of_good_points_enters_the_loss():
 
 
 @pytest.mark.parametrize("n", [200, 5000])
-def test_the_state_goes_through_bytes_and_training_goes_on_alike(n):
+def test_training_goes_on_in_the_same_way_from_a_stored_state(n):
     settings = FitSettings(neurons=12, batch_size=512, epochs=3)
     classifier = fitted(n, settings)
     data = pack({}, classifier.to_arrays())
@@ -221,7 +223,7 @@ def test_the_state_goes_through_bytes_and_training_goes_on_alike(n):
     assert all(np.array_equal(a, b) for a, b in zip(weights(classifier), weights(twin), strict=True))
 
 
-def test_the_state_before_the_first_fit_is_one_too():
+def test_the_state_before_the_first_fit_can_be_stored():
     twin = fitted()
     twin.load(Classifier(3, SMALL).to_arrays())
     assert not twin.fitted
@@ -245,7 +247,7 @@ def test_predicting_before_the_first_fit_is_an_error():
         Classifier(3, SMALL).predict(np.zeros((1, 3)))
 
 
-def test_one_label_alone_can_be_fitted():
+def test_points_with_only_one_label_can_be_fitted():
     x, _ = ball(50)
     for value in (True, False):
         classifier = copy.deepcopy(Classifier(3, SMALL))
