@@ -249,7 +249,7 @@ def test_a_grid_written_in_python_is_read_as_a_range_with_steps(bsmart):
         ({"TYPE": "UPPER", "MAX": 0.5}, ["mA: MAX is read by", '"SCALING": "UPPER", "MEAN": 0.5, "VARIANCE"']),
         ({"MIN": 7}, ["mA: MIN is read by", '"SCALING": "LOWER", "MEAN": 7, "VARIANCE"']),
         ({"TYPE": "USER"}, ["mA: TYPE is read by", "SCALING, MEAN and VARIANCE"]),
-        ({"LOG SCALING": "True"}, ["mA: LOG SCALING is read by nothing", "write LOG_SCALING"]),
+        ({"LOG SCALING": "True"}, ["mA: LOG SCALING has no meaning, not even in BSMArt", "write LOG_SCALING"]),
     ],
 )
 def test_settings_of_another_type_of_bsmart_are_named_with_their_lines(bsmart, tmp_path, settings, words):

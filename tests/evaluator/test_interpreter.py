@@ -4,6 +4,8 @@ suffer.
 
 import resource
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -194,6 +196,22 @@ def test_a_crash_beside_old_threads_is_blamed_on_the_point(evil, evaluator, tmp_
         assert [server.statuses([[0, mode]]) for mode in modes] == [["OK"]] * len(modes)
         assert server.statuses([[0, 2]]) == ["FAILED"]
         assert len((tmp_path / "pids").read_text().split()) == crashes
+
+
+SIGNAL_AT_ONCE = """
+import os, signal, sys
+from evaluator.leftovers import outlast_endings
+os.register_at_fork(after_in_child=lambda: os.kill(os.getpid(), signal.SIGTERM))
+outlast_endings()
+if (child := os.fork()) == 0:
+    os._exit(0)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != -signal.SIGTERM)
+"""
+
+
+def test_a_signal_that_comes_right_after_the_fork_ends_the_child():
+    """It comes before the child has given up the handlers of its parent."""
+    assert subprocess.run([sys.executable, "-c", SIGNAL_AT_ONCE], check=False).returncode == 0
 
 
 @pytest.mark.parametrize("workers", [0, 1])
