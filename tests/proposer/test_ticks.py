@@ -1,4 +1,4 @@
-"""Ticks, colour bars and counts of pictures for a paper."""
+"""Ticks, colour bars and counts in pictures for a paper."""
 
 from __future__ import annotations
 
