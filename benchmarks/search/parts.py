@@ -1,4 +1,4 @@
-"""`make bench-parts`: what each part of LODE buys, from runs with all of them and without one.
+"""`make bench-parts`: what each part of LODE is worth, from runs with all parts and without one of them.
 
 Each run is a line in `benchmarks/rivals/results/parts.csv`, and is not done again while its line is there.
 """
@@ -23,7 +23,7 @@ from proposer.strategies.lode.strategy import METHOD, Lode
 from proposer.target import Target
 
 NONE = "nothing"
-"""All of LODE."""
+"""LODE with all of its parts."""
 FIELDS = (
     "problem",
     "without",
@@ -43,7 +43,7 @@ FIELDS = (
 
 
 def main() -> None:
-    """Runs what is missing, prints a table."""
+    """Runs what is missing, and prints a table."""
     parser = argparse.ArgumentParser(prog="benchmarks.search.parts", description=__doc__)
     every = [NONE, *PARTS]
     parser.add_argument("--without", nargs="*", default=every, choices=every)
@@ -77,7 +77,7 @@ def _run(name: str, part: str, seed: int, most: int) -> dict[str, Any]:
 
 
 def show(rows: list[dict[str, Any]], options: argparse.Namespace) -> None:
-    """A line a problem and part; a figure a seed."""
+    """Prints a line for each problem and part, with a figure for each seed."""
     print(f"{'problem':<13} {'without':<12} {'1,000 good':>15} {'95 % of the cells':>18} {'cells':>11} {'modes':>9}")
     for name in options.problems:
         for part in options.without:
