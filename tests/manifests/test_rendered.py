@@ -66,7 +66,9 @@ def test_a_misspelt_field_is_a_fault() -> None:
 @everywhere
 @every
 def test_every_mount_of_a_pod_exists_and_no_container_can_gain_rights(overlay: str, choice: tuple[str, ...]) -> None:
-    for job in jobs(render(overlay, *choice)):
+    rendered = jobs(render(overlay, *choice))
+    assert rendered
+    for job in rendered:
         pod = job["spec"]["template"]["spec"]
         volumes = [volume["name"] for volume in pod["volumes"]]
         mounted = [mount["name"] for one in containers(job) for mount in one["volumeMounts"]]
@@ -80,7 +82,9 @@ def test_every_mount_of_a_pod_exists_and_no_container_can_gain_rights(overlay: s
 
 @everywhere
 def test_two_proposers_never_write_at_the_same_time(overlay: str) -> None:
-    for job in jobs(render(overlay)):
+    rendered = jobs(render(overlay))
+    assert rendered
+    for job in rendered:
         assert job["spec"]["podReplacementPolicy"] == "Failed"
         assert job["spec"]["template"]["spec"]["restartPolicy"] == "Never"
 

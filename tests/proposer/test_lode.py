@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from proposer.run.dataset import Dataset, Outcome
+from proposer.run.dataset import Outcome
 from proposer.space import Space
 from proposer.strategies.choice import make_strategy, read_settings, type_name
 from proposer.strategies.lode.energy import EnergyOfObservables, ScoredObservable
@@ -17,8 +17,9 @@ from proposer.strategies.lode.strategy import Lode
 from proposer.target import Target
 from proposer.types import Batch, CheckpointError, Floats, Status
 from scanspec import Kind, Likelihood, PriorKind, ScanFileError, Variable, losses_and_nll, read_scan_file
-from tests.proposer.answered import told_of
+from tests.proposer.answered import same, told_of
 from tests.proposer.datasets import open_dataset
+from tests.proposer.playing import Playing
 from tests.proposer.scripted import scripted
 from tests.proposer.searches import first_steps, kept, train, unit_cube
 
@@ -243,42 +244,27 @@ def test_lode_respects_fixed_variables_and_priors():
     assert "no variable is free" in nothing_free.stop_reason
 
 
-def outcomes(ids, u) -> list[Outcome]:
+def outcomes(ids: list[int], u: Floats) -> list[Outcome]:
     status, nll, y = mostly_failed(u)
-    every = zip(ids.tolist(), status, nll.tolist(), y.tolist(), strict=True)
+    every = zip(ids, status, nll.tolist(), y.tolist(), strict=True)
     return [Outcome(i, s, n, row) if s is Status.OK else Outcome(i, s) for i, s, n, row in every]
 
 
 def test_a_scan_interrupted_at_every_batch_is_the_uninterrupted_one(tmp_path):
     """Each batch comes from a new object that knows only the dataset and the newest checkpoint."""
-
-    def ask(dataset: Dataset, strategy: Lode, first_told: int) -> Batch:
-        for number in range(first_told, dataset.batches):
-            strategy.tell(dataset.told(number))
-        batch = strategy.ask()
-        assert batch is not None
-        if dataset.batches:
-            pending = dataset.pending()
-            dataset.record(outcomes(pending.ids, pending.params))
-        dataset.add_batch(batch, batch.u, strategy.checkpoint())
-        return batch
-
-    n, space = 6, unit_cube(2)
-    strategy, whole, cut = Lode(space, FAST, 5, [GAUSS]), [], []
+    space, made = unit_cube(2), list[Batch]()
     with open_dataset(tmp_path / "whole", 2, 1) as dataset:
-        whole += [ask(dataset, strategy, max(number - 1, 1)) for number in range(n)]
-    for number in range(n):
+        whole = Playing(dataset, Lode(space, FAST, 5, [GAUSS]), space, outcomes)
+        for _ in range(6):
+            whole.ask()
+    for _ in range(6):
         with open_dataset(tmp_path / "cut", 2, 1) as dataset:
-            strategy = Lode(space, FAST, 5, [GAUSS])
-            for earlier in range(1, number - 1):
-                strategy.tell(dataset.told(earlier))
-            if (newest := dataset.latest_checkpoint()) is not None:
-                strategy.restore(newest[1])
-            cut.append(ask(dataset, strategy, max(number - 1, 1)))
-    for a, b in zip(whole, cut, strict=True):
-        assert np.array_equal(a.u, b.u)
-        assert a.origins == b.origins
-    assert {"exploit", "explore"} & {origin for batch in whole for origin in batch.origins}
+            run = Playing(dataset, Lode(space, FAST, 5, [GAUSS]), space, outcomes)
+            run.resume()
+            run.ask()
+            made += run.batches
+    assert len(made) == 6 and same(made, whole.batches)
+    assert {"exploit", "explore"} & {origin for batch in made for origin in batch.origins}
 
 
 def test_a_seed_determines_the_points_whatever_the_global_state():

@@ -21,6 +21,7 @@ from proposer.strategies.lode.strategy import Lode
 from proposer.target import Target
 from proposer.types import Status, Told
 from scanspec import Kind, Likelihood, ScanFileError, Variable, losses_and_nll, read_scan_file
+from tests.proposer.scripted import scripted
 from tests.proposer.searches import first_steps, train
 
 DIM = 3
@@ -191,21 +192,12 @@ def read(tmp_path, kind, networks, setup="", observable="{mean: 0.5, sigma: 0.1}
 def test_cma_es_looks_for_the_middle_of_a_band():
     space = Space([Variable("x", 0.0, 1.0), Variable("z", 0.0, 1.0)])
     strategy = Cmaes(space, CmaesSettings(target=Target(3.0, 2.0)), 1)
-    for number in range(1, 30):
-        batch = strategy.ask()
-        nll = 10.0 * batch.u[:, 0] + 10.0 * batch.u[:, 1] ** 2
-        strategy.tell(
-            Told(
-                100 * number + np.arange(len(batch)),
-                batch.u,
-                status=np.full(len(batch), Status.OK, np.int8),
-                nll=nll,
-                observables=np.empty((len(batch), 0)),
-                origins=batch.origins,
-                batches=np.full(len(batch), number),
-            )
-        )
-    assert np.abs(nll - 2.5).max() < 0.1
+
+    def answers(x):
+        return [Status.OK] * len(x), 10.0 * x[:, 0] + 10.0 * x[:, 1] ** 2, np.empty((len(x), 0))
+
+    *_, last = scripted(strategy, space, answers, 29)
+    assert np.abs(last.told.nll - 2.5).max() < 0.1
 
 
 @pytest.mark.parametrize("value", ["[1]", "[1, 2, 3]", "[2, 1]", "[1, 1]", "[1, inf]", "[a, 2]", "[-inf, 2]", ".nan"])

@@ -82,5 +82,6 @@ def test_a_correlation_is_written_as_a_number_if_there_is_room(live: Live, names
 
 def test_the_star_of_a_profile_is_not_cut_off(seen: Seen) -> None:
     (profiles,) = [picture for picture in region.profiles(seen).pictures if picture.name == "profiles"]
+    assert profiles.panels
     for panel in profiles.panels:
         assert panel.y.limits is not None and panel.y.limits[0] < -0.03 * panel.y.limits[1]

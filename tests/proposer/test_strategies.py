@@ -28,10 +28,11 @@ from proposer.strategies.lode.settings import LodeSettings
 from proposer.strategies.mls_dnnc_settings import FitSettings, MlsDnncSettings
 from proposer.strategies.origins import ORIGINS
 from proposer.target import Target
-from proposer.types import Batch, CheckpointError, Status, Told
+from proposer.types import Batch, CheckpointError, Floats, Status, Told
 from scanspec.variables import PriorKind, Variable
 from tests.proposer.answered import same
 from tests.proposer.datasets import open_dataset, with_nll
+from tests.proposer.playing import Playing
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -122,46 +123,14 @@ def only(*statuses: Status) -> Answer:
     return lambda point, _: Outcome(point, statuses[point % len(statuses)])
 
 
-class Play:
-    """A scan without an evaluator, but with a real dataset, in the order of a scan with the strategy's lag."""
+class Play(Playing):
+    """A scan whose points get their outcomes from `answer`."""
 
     def __init__(self, dataset: Dataset, strategy: Strategy, space: Space, answer: Answer = mixed) -> None:
-        self.dataset, self.strategy, self.space, self.answer = dataset, strategy, space, answer
-        self.told = 0
-        self.batches: list[Batch] = []
-        self.init = int(any(origin == "init" for origin, _ in dataset.counts()))
+        def outcomes(ids: list[int], u: Floats) -> list[Outcome]:
+            return [answer(point, value) for point, value in zip(ids, nll(u).tolist(), strict=True)]
 
-    def seen_by_ask(self, number: int) -> int:
-        return max(number - 1 - self.strategy.lag, min(self.init, number - 1), 0)
-
-    def resume(self) -> None:
-        """Resumes as a scan does: the new object is told what the last ask had seen, and then gets the checkpoint."""
-        self.told = 0
-        if (checkpoint := self.dataset.latest_checkpoint()) is not None:
-            self.tell_up_to(self.seen_by_ask(self.dataset.batches))
-            self.strategy.restore(checkpoint[1])
-
-    def tell_up_to(self, last: int) -> None:
-        while self.told < last:
-            self.told += 1
-            self.strategy.tell(self.dataset.told(self.told))
-
-    def answer_up_to(self, last: int) -> None:
-        pending, batch_of = self.dataset.pending(), self.dataset.batch_of
-        if len(pending.ids):
-            every = zip(pending.ids.tolist(), nll(self.space.to_unit(pending.params)).tolist(), strict=True)
-            self.dataset.record([self.answer(point, value) for point, value in every if batch_of(point) <= last])
-
-    def ask(self) -> Batch | None:
-        """Tells the batches that the lag allows, asks for a batch, and stores it."""
-        seen = self.seen_by_ask(self.dataset.batches + 1)
-        self.answer_up_to(seen)
-        self.tell_up_to(seen)
-        batch = self.strategy.ask()
-        if batch is not None:
-            self.dataset.add_batch(batch, self.space.to_physical(batch.u), self.strategy.checkpoint())
-            self.batches.append(batch)
-        return batch
+        super().__init__(dataset, strategy, space, outcomes)
 
 
 def play(folder, name: str, batches: int = BATCHES, space: Space = SPACE, seed: int = 3, answer: Answer = mixed):
