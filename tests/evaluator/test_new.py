@@ -40,7 +40,7 @@ def test_the_new_backend_works(tmp_path, capsys):
         ("two words", "that Python can import"),
         ("class", "that Python can import"),
         ("numpy", "installed"),
-        ("there", "is there already"),
+        ("there", "exists already"),
     ],
 )
 def test_names_that_cannot_be_used_are_refused(tmp_path, name, words):

@@ -146,7 +146,10 @@ def test_entries_of_micromegas_before_the_first_block_are_block_darkmatter(run, 
 
 @pytest.mark.parametrize(
     ("allowed", "status", "message"),
-    [("[1000022, 1000012]", Status.OK, ""), ("[1000012]", Status.INVALID, "the dark matter candidate is 1000022")],
+    [
+        ("[1000022, 1000012]", Status.OK, ""),
+        ("[1000012]", Status.INVALID, "the dark matter candidate has the PDG number 1000022"),
+    ],
 )
 def test_the_candidate_for_dark_matter_is_checked(run, generator, allowed, status, message):
     codes = SPECTRUM + code("MicrOmegas", "./dark.sh", "omega: {slha: [DARKMATTER, 1]}", f"lsp: {allowed}")
@@ -161,7 +164,7 @@ def test_an_appended_output_cannot_add_to_the_block_before_it(run, generator, tm
     more = code("more", "./more.sh", "extra: {slha: [EXTRA, 1]}, still: {slha: [MASS, 25]}", "append: yes")
     outcome, _ = run(SPECTRUM + more)
     assert outcome.observables == [125.0, 7.0, 125.0]
-    assert outcome.warnings[-1] == "more.out.slha begins with entries of no block, which are left out"
+    assert outcome.warnings[-1] == "the first entries of more.out.slha are in no block and were left out"
 
 
 @pytest.mark.parametrize("name", ["HiggsBounds", "HiggsSignals"])
@@ -302,7 +305,7 @@ def test_a_spectrum_that_lies_in_the_folder_is_not_taken_for_a_template(run, gen
     (tmp_path / "second.sh").chmod(0o755)
     (tmp_path / "spectrum.in").write_text("Block MASS\n 25 777.\n")
     second = code("second", "./second.sh", "mh2: {slha: [MASS, 25]}", "input_file: spectrum.in")
-    with pytest.raises(ConfigurationError, match=r"works on the spectrum .* as 'spectrum.in'.*remove or rename"):
+    with pytest.raises(ConfigurationError, match=r"works on the spectrum .* as 'spectrum.in'.*Remove or rename"):
         run(SPECTRUM + second)
     (tmp_path / "spectrum.in").write_text("Block MASS\n 25 100.+mode\n")  # an independent file
     outcome, _ = run(SPECTRUM + second)

@@ -116,7 +116,7 @@ FAULTS: dict[str, tuple[Callable[[Path], Security], str]] = {
         lambda certs: client(certs / "good" / "proposer", ca=certs / "foreign" / "proposer" / "ca.pem"),
         "its certificate is not of the authority in",
     ),
-    "plain text": (lambda _: Security(), "it speaks TLS, and is asked in plain text; give --tls-ca"),
+    "plain text": (lambda _: Security(), "it speaks TLS, but is asked in plain text; give --tls-ca"),
 }
 
 
@@ -139,7 +139,7 @@ def test_a_host_name_that_is_not_in_the_certificate_is_named(server: EvaluatorPr
 def test_tls_on_one_side_alone_is_named(plain: EvaluatorProcess, certs: Path) -> None:
     security = client(certs / "good" / "proposer")
     assert ask(plain.address, security) == "UNAVAILABLE"
-    assert "it speaks plain text, and is asked by TLS" in security.fault(read_address(plain.address))
+    assert "it speaks plain text, but is asked by TLS" in security.fault(read_address(plain.address))
     assert Security().fault(read_address(plain.address)) == ""
 
 

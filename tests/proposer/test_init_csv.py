@@ -37,7 +37,9 @@ def test_rows_of_either_sign_are_read_for_a_symmetric_prior(read):
 
 @pytest.mark.parametrize("value", ["0", "99", "-50"])
 def test_rows_in_the_gap_of_a_symmetric_prior_are_refused(read, value):
-    with pytest.raises(ScanFileError, match=rf"points.csv, line 3: mu = {value} is nearer to 0 than 100, its least"):
+    with pytest.raises(
+        ScanFileError, match=rf"points.csv, line 3: mu = {value} is closer to 0 than its smallest magnitude, 100"
+    ):
         read(f"mu\n500\n{value}\n")
 
 
