@@ -49,7 +49,7 @@ def good_points(run: Path) -> int:
     return len((run / "good_points.csv").read_text().splitlines()) - 1
 
 
-def test_scans_of_three_evaluators_with_one_proposer(project: Project) -> None:
+def test_three_evaluators_work_with_one_image_of_the_proposer(project: Project) -> None:
     """The toy, the default scan and CAMB need three images of the evaluator and one of the proposer."""
     proposer = layers("lodescan-proposer")
     toy(project)

@@ -34,7 +34,7 @@ def test_neither_side_has_the_packages_of_the_other(image: str, never: list[str]
 
 
 @pytest.mark.parametrize("image", [PROPOSER, BASE])
-def test_the_default_user_is_nobody_special(image: str) -> None:
+def test_the_default_user_is_not_root(image: str) -> None:
     config = json.loads(docker("image", "inspect", image).stdout)[0]["Config"]
     assert config["User"] == "10001:10001"
 

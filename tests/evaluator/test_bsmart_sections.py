@@ -24,7 +24,7 @@ def test_templates_may_use_expressions_and_derived_variables(point):
     assert (found["musq"], found["half"]) == (4e4, 2e4)  # both are computed, stored, and columns of the results
 
 
-def test_blocks_override_and_add(point):
+def test_blocks_of_the_file_override_and_add_entries(point):
     changes = {"Blocks": {"minpar": {"3": "musq+VARIABLE[0]", "9": 3, "10,2": "7.5"}, "NEW": {"1": "mode"}}}
     changes |= {f"{OBS}a{n}": {"SLHA": ["READBACK", index]} for n, index in enumerate(([3], [9], [10, 2], [21]))}
     outcome, found = point(changes | {f"{OBS}new": {"SLHA": ["NEW", [1]]}})

@@ -43,7 +43,7 @@ def value(text):
         ("inf", math.inf),
     ],
 )
-def test_values_of_expressions(text, expected):
+def test_expressions_are_evaluated(text, expected):
     found = value(text)
     assert math.isclose(found, expected, rel_tol=1e-15)
     assert isinstance(found, int) == isinstance(expected, int)
@@ -63,7 +63,7 @@ def test_values_of_expressions(text, expected):
         ("nan > 1", False),
     ],
 )
-def test_values_of_conditions(text, holds):
+def test_conditions_are_evaluated(text, holds):
     assert bool(value(text)) is holds
 
 

@@ -46,7 +46,7 @@ SUPERISO = "mh: {slha: [FOBS, 5, 1], column: 3, mean: 3e-4, sigma: 1e-5}"
         ("flood.sh", 3, "", Status.FAILED, "wrote more than 256 MiB"),
     ],
 )
-def test_the_status_of_each_kind_of_failure(
+def test_each_kind_of_failure_has_its_status(
     program_scan, chain, tmp_path, limits, program, mode, settings, status, message
 ):
     name, _, words = program.partition(" ")
@@ -105,7 +105,7 @@ def test_files_that_a_program_leaves_stay_in_the_scratch_folder(program_scan, ch
     assert sorted(tmp_path.iterdir()) == sorted([*before, tmp_path / "s"])
 
 
-def test_success_with_any_exit_code(program_scan, chain, tmp_path):
+def test_a_program_may_succeed_with_any_exit_code(program_scan, chain, tmp_path):
     settings = "timeout: 20\n    output_file: output.flha\n    success: {exit_codes: any}"
     found = chain(program_scan("superiso.sh", SUPERISO, settings))
     good, bad = found.evaluate([1.0], tmp_path / "1"), found.evaluate([2.0], tmp_path / "2")

@@ -223,7 +223,7 @@ def test_forked_children_end_at_a_signal(evil, evaluator, workers):
     assert server.process.poll() is None
 
 
-def test_an_evaluator_without_its_scratch_folder_ends(evil, evaluator):
+def test_an_evaluator_ends_if_its_scratch_folder_is_removed(evil, evaluator):
     server = evaluator(evil(), workers=2)
     assert server.statuses([[1, 0]]) == ["OK"]
     (root,) = server.scratch()

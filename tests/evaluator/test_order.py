@@ -117,7 +117,7 @@ def test_a_code_whose_condition_can_end_a_point_is_advised_first(advice):
         (":dear\n", ":slow_to_start\n"),  # it is expensive only the first time
     ],
 )
-def test_no_advice(advice, old, new, capfd):
+def test_no_other_order_is_advised_without_a_reason(advice, old, new, capfd):
     assert SCAN.count(old) == 1
     assert advice(SCAN.replace(old, new)) == []
     assert capfd.readouterr().err == ""  # the output of a code in a failed trial is not shown

@@ -93,7 +93,7 @@ def test_entries_that_are_not_numbers_are_named(word):
         to_float(word)
 
 
-def test_the_recorded_point_of_softsusy():
+def test_the_recorded_spectrum_of_softsusy_has_the_masses_of_the_table():
     """The recorded spectrum has the masses in its row of the table of the same scan."""
     found = read_spectrum((DATA / "softsusy_ok.out.slha").read_text())
     with (DATA / "softsusy_cmssm.csv").open() as file:

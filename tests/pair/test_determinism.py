@@ -22,7 +22,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-def test_the_same_points_for_any_number_of_workers(
+def test_any_number_of_workers_gives_the_same_points(
     shared: Shared, lodescan: Lodescan, start_evaluator: Callable[..., EvaluatorProcess], tmp_path: Path
 ) -> None:
     scan, evaluator = shared
@@ -41,7 +41,7 @@ def test_the_same_points_for_any_number_of_workers(
 
 
 @pytest.mark.slow
-def test_the_same_points_for_sixteen_evaluators_of_which_some_are_killed(
+def test_sixteen_evaluators_of_which_some_are_killed_give_the_same_points(
     shared: Shared,
     make_scan: Callable[..., ScanFolder],
     lodescan: Lodescan,

@@ -48,7 +48,7 @@ def blocks(page: str) -> list[tuple[str, str]]:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_the_python_of_the_page_on_python(
+def test_the_code_on_the_page_on_python_works(
     tmp_path: Path, start_evaluator: Callable[..., EvaluatorProcess], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for path in ROOT.glob("examples/toy3d.*"):

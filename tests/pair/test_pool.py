@@ -97,7 +97,7 @@ def test_a_point_that_kills_its_whole_evaluator_has_failed_after_three_tries(
 
 
 @pytest.mark.slow
-def test_the_good_points_of_a_seed_are_those_of_any_number_of_evaluators(
+def test_any_number_of_evaluators_gives_the_same_good_points(
     make_scan: MakeScan, lodescan: Lodescan, start_evaluator: StartEvaluator, tmp_path: Path
 ) -> None:
     """A scan ends with the first good points by id; a higher target goes on from there."""

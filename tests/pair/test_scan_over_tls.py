@@ -20,7 +20,9 @@ Lodescan = Callable[..., Said]
 StartProposer = Callable[..., ProposerProcess]
 
 
-def test_a_scan_over_mtls(server: EvaluatorProcess, certs: Path, lodescan: Lodescan, tmp_path: Path) -> None:
+def test_a_scan_works_over_mutual_tls(
+    server: EvaluatorProcess, certs: Path, lodescan: Lodescan, tmp_path: Path
+) -> None:
     shutil.copytree(server.file.parent, tmp_path / "scan")
     file = tmp_path / "scan" / server.file.name
     file.write_text(file.read_text().replace("iterations: 3", "iterations: 1"))

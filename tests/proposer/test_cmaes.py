@@ -253,7 +253,7 @@ def test_novelty_is_high_where_few_points_are():
         ([[3.0, 0.0], [3.0, 1.0]], [[3.0, 0.0], [4.0, 0.0]], [0.0, 1.0]),
     ],
 )
-def test_novelty_of_degenerate_columns(known, points, expected):
+def test_novelty_is_defined_for_degenerate_columns(known, points, expected):
     assert novelty(np.array(known), np.array(points), 10).tolist() == expected
 
 

@@ -194,7 +194,7 @@ def test_a_parquet_table_says_what_reads_it(read, tmp_path):
 
 
 @pytest.mark.slow
-def test_seeds_in_a_parquet_table(tmp_path):
+def test_seeds_may_come_from_a_parquet_table(tmp_path):
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "-qq", "--no-deps", "--target"]
     subprocess.run([*pip, str(tmp_path / "more"), "-r", str(ROOT / "locks/parquet.txt")], check=True)
     (tmp_path / "scan.yaml").write_text(

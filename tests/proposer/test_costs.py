@@ -74,7 +74,7 @@ def run(tmp_path):
     return tmp_path
 
 
-def test_seconds_and_spared_points_of_each_code(run):
+def test_each_code_has_its_seconds_and_its_spared_points(run):
     with Dataset(run, read_only=True) as dataset:
         found = costs(dataset.seconds(), ["cheap", "dear"])
     # the order did not save the calls after a failure, nor those of points that ended before any code

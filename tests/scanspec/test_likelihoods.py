@@ -18,7 +18,7 @@ def loss(likelihood, x):
     return float(likelihood.loss(np.array([x]))[0])
 
 
-def test_the_largest_loss():
+def test_the_largest_loss_has_its_documented_value():
     assert math.isclose(LARGEST_LOSS, M, rel_tol=1e-14)
 
 
@@ -81,7 +81,7 @@ def test_an_observable_that_is_not_finite_has_the_largest_loss(kind, x):
         (Likelihood(Kind.CFUNCTION, lower=1.0, upper=2.0, log_scaling=True), -1.0, LARGEST_LOSS),
     ],
 )
-def test_losses_worked_out_by_hand(likelihood, x, expected):
+def test_losses_agree_with_values_worked_out_by_hand(likelihood, x, expected):
     assert close(loss(likelihood, x), float(expected))
 
 
