@@ -168,7 +168,9 @@ async def _serve(
         tasks.append(asyncio.create_task(_wait_for_the_end(evaluation, options.announce, digests, end)))
     if not address.path:
         address = replace(address, port=server.port)
-    workers = f"{options.workers} worker processes" if options.workers else "this process, without isolation"
+    workers = f"{options.workers} worker process{'es' * (options.workers != 1)}"
+    if not options.workers:
+        workers = "this process, without isolation"
     if options.executor == "dask":
         workers = f"{executor.concurrency} threads of the Dask cluster at {options.scheduler}"
     try:

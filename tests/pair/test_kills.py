@@ -203,7 +203,7 @@ def test_signals_end_the_proposer_with_their_exit_code(
         time.sleep(0.2)
         proposer.process.send_signal(number)
         assert proposer.wait(20) == code, proposer.said
-        assert proposer.said.splitlines()[-1] == "lodescan: interrupted; the same command goes on where this stopped"
+        assert proposer.said.splitlines()[-1] == "lodescan: interrupted; give the same command again to continue"
         assert "Traceback" not in proposer.said
         killed.look()
         points = read_run(killed.run)

@@ -95,7 +95,7 @@ def test_make_scan_goes_on_after_its_evaluator_was_killed(
     killed = begin(start_make_scan, scan, run)
     os.kill(min(killed.processes("lodescan-evaluator serve")), signal.SIGKILL)
     assert killed.wait(30) == 2  # the exit code of make for any failure
-    assert "\nlodescan: the evaluator was lost; the same command continues the scan\n" in killed.said
+    assert "\nlodescan: the evaluator was lost; give the same command again to continue\n" in killed.said
     assert "Error 3" in killed.said.splitlines()[-1]
     assert wait_until(lambda: not killed.processes() and not killed.left()), (killed.said, killed.left())
     again = start_make_scan(scan.file, run)
@@ -113,7 +113,7 @@ def test_signals_end_make_scan_in_order(
     os.kill(pair, number)
     assert ended.wait(30) != 0
     assert f"Error {code}" in ended.said
-    assert "interrupted; the same command goes on where this stopped" in ended.said
+    assert "interrupted; give the same command again to continue" in ended.said
     assert wait_until(lambda: not ended.processes() and not ended.left()), (ended.said, ended.left())
 
 

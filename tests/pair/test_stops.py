@@ -225,7 +225,7 @@ def test_signals_of_terminals_and_batch_systems_end_a_scan_in_order(
     proposer.runs_until(lambda: (run / "dataset.sqlite").exists() and good(run) > 2)
     proposer.process.send_signal(number)
     assert proposer.wait() == 128 + number, proposer.said
-    assert proposer.said.splitlines()[-1] == "lodescan: interrupted; the same command goes on where this stopped"
+    assert proposer.said.splitlines()[-1] == "lodescan: interrupted; give the same command again to continue"
     assert len((run / "good_points.csv").read_text().splitlines()) == 1 + good(run)
 
 

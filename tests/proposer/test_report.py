@@ -14,13 +14,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from scipy.stats import spearmanr
+from scipy.stats import ks_2samp, spearmanr
 
 from proposer.__main__ import main
 from proposer.report.overview import asked
 from proposer.report.physics import pull_of, ranks_correlation
 from proposer.report.search import hit_rate
 from proposer.report.seen import MOST_GOOD, MOST_OTHERS, see
+from proposer.report.trouble import kolmogorov
 from proposer.report.write import write_report
 from proposer.run.dataset import Dataset, DatasetError
 from proposer.target import Target
@@ -230,6 +231,12 @@ def test_the_hit_rate_is_that_of_consecutive_points() -> None:
     ends, share = hit_rate(np.arange(1000), good)
     assert share[0] == 0.0 and share[-1] == 1.0 and ends[-1] == 1000
     assert np.average(share, weights=np.diff(ends, prepend=0)) == pytest.approx(0.5)
+
+
+def test_the_distance_of_two_samples_is_that_of_scipy() -> None:
+    rng = np.random.default_rng(2)
+    first, second = np.round(rng.random(40), 1), np.round(rng.normal(size=17), 1)  # with equal values
+    assert kolmogorov(first, second) == pytest.approx(ks_2samp(first, second).statistic)
 
 
 def test_the_report_loads_no_library_that_it_does_not_need() -> None:

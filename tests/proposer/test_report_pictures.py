@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 import pytest
+from bokeh.models.annotations import ColorBar
 from bokeh.models.glyphs import Text
 from bokeh.models.renderers import ContourRenderer, GlyphRenderer
 
@@ -13,7 +15,7 @@ from proposer.report import physics, region
 from proposer.report.axes import side, table_of
 from proposer.report.live import MOST_WORDS, Live
 from proposer.report.seen import Seen, see
-from proposer.show.picture import Cells, Panel, Picture, Regions, Side
+from proposer.show.picture import Cells, Curve, Lone, Panel, Picture, Regions, Side
 from proposer.target import height
 from tests.proposer.runs import make_run
 
@@ -85,3 +87,46 @@ def test_the_star_of_a_profile_is_not_cut_off(seen: Seen) -> None:
     assert profiles.panels
     for panel in profiles.panels:
         assert panel.y.limits is not None and panel.y.limits[0] < -0.03 * panel.y.limits[1]
+
+
+@pytest.fixture(scope="module")
+def stepped(seen: Seen) -> Seen:
+    """The run as if its phase could be a quarter or its multiples alone."""
+    index = [variable.name for variable in seen.scan.variables].index("phase")
+    values = (0.5, 0.0, 0.25, 0.75, 1.0)
+    variables = list(seen.scan.variables)
+    variables[index] = replace(variables[index], values=values)
+    params = seen.params.copy()
+    params[:, index] = np.round(4 * params[:, index]) / 4
+    return replace(seen, scan=replace(seen.scan, variables=tuple(variables)), params=params)
+
+
+def test_the_profile_of_discrete_values_has_a_line_at_each(stepped: Seen) -> None:
+    """A step between empty bins would be no line at all."""
+    (profiles,) = [picture for picture in region.profiles(stepped).pictures if picture.name == "profiles"]
+    (panel,) = [panel for panel in profiles.panels if panel.x.plain == "phase"]
+    curve = panel.marks[0]
+    assert isinstance(curve, Curve)
+    assert panel.x.limits == (-0.125, 1.125), "with room for dots on the first and the last value"
+    assert curve.x.tolist() == [-0.125, 0.125, 0.125, 0.375, 0.375, 0.625, 0.625, 0.875, 0.875, 1.125]
+    at = stepped.columns["phase"]
+    least = [float(np.nanmin(stepped.nll[(at == value) & stepped.ok])) for value in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    assert curve.y == pytest.approx(np.repeat(np.array(least) - float(stepped.nll[stepped.best]), 2))
+
+
+def test_discrete_values_have_no_contour(stepped: Seen) -> None:
+    across, up = side(stepped, "phase", zoom=True), side(stepped, "x", zoom=True)
+    panel = region.region_panel(stepped, "phase", "x", across=across, up=up, shares=(0.68, 0.95))
+    assert panel is not None
+    (regions,) = [mark for mark in panel.marks if isinstance(mark, Regions)]
+    drawn = np.concatenate([mark.x for mark in panel.marks if isinstance(mark, Lone)])
+    assert regions.z.min() > height(0.95, 2) and set(drawn) == {0.0, 0.25, 0.5, 0.75, 1.0}
+
+
+def test_where_no_point_is_good_none_is_coloured(seen: Seen) -> None:
+    none = replace(seen, meta=dict(seen.meta) | {"threshold": 1e-9})
+    table = table_of(none)
+    assert (table.kind < 2).all() and table.high <= np.nanmin(table.nll)
+    (picture,) = [picture for picture in region.pairs(none, table).pictures if picture.lively]
+    for drawn in Live(table, ["x", "mass", "phase"], []).panels(picture):
+        assert not [made for made in drawn.right if isinstance(made, ColorBar)]

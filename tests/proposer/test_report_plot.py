@@ -62,3 +62,18 @@ def test_a_picture_may_have_a_colour_and_a_logarithmic_axis(folder: Path, tmp_pa
     assert main(["plot", str(folder), "mass", "radius", "--colour", "limit", "--ylog", "--file", str(path)]) == 0
     assert "limit (GeV)" in texts(path)
     assert main(["plot", str(folder), "mass", "radius", "--colour", "limt"]) == 2
+
+
+@pytest.mark.parametrize("options", [[], ["--profile"]])
+@pytest.mark.parametrize(("suffix", "begins"), [("jpg", b"\xff\xd8"), ("JPEG", b"\xff\xd8"), ("PNG", b"\x89PNG")])
+def test_the_kind_of_picture_is_that_of_the_file(
+    options: list[str], suffix: str, begins: bytes, folder: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / f"a.{suffix}"
+    assert main(["plot", str(folder), "x", "mass", *options, "--file", str(path)]) == 0
+    assert path.read_bytes().startswith(begins)
+
+
+def test_a_profile_takes_no_colour(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plot", str(folder), "x", "mass", "--profile", "--colour", "NLL"]) == 2
+    assert "leave out --colour or --profile" in capsys.readouterr().err

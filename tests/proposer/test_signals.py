@@ -80,4 +80,4 @@ def test_an_interrupt_while_an_error_is_printed_ends_the_command(
 
     monkeypatch.setitem(COMMANDS, "status", fails)
     assert main(["status", "run"]) == 128 + signal.SIGINT
-    assert capsys.readouterr().err == "lodescan: interrupted; the same command goes on where this stopped\n"
+    assert capsys.readouterr().err == "lodescan: interrupted; give the same command again to continue\n"
