@@ -63,7 +63,7 @@ class Cost:
 def serving(
     scan: str, workers: int, code: tuple[str, str] = ("bench_free.py", FREE_CODE)
 ) -> Iterator[tuple[Pool, int]]:
-    """Starts an evaluator for the text of a scan file, and the name and text of its code; gives its address and its
+    """Starts an evaluator for the text of a scan file, and the name and text of its code; gives a pool of it, and its
     process id.
     """
     with evaluators(scan, workers, code, number=1) as ((address,), (pid,)):
@@ -80,25 +80,29 @@ def evaluators(scan: str, workers: int, code: tuple[str, str], *, number: int) -
         (folder / "scan.yaml").write_text(scan)
         (folder / code[0]).write_text(code[1])
         (folder / "bench.slha").write_text(TEMPLATE)
-        started = [opened.enter_context(_process(folder, workers, k)) for k in range(number)]
-        yield [_address(*one) for one in started], [process.pid for process, _ in started]
+        scan_file, files = folder / "scan.yaml", [folder / f"address{k}" for k in range(number)]
+        started = [opened.enter_context(evaluator_process(scan_file, file, workers)) for file in files]
+        addresses = [address_of(*one) for one in zip(started, files, strict=True)]
+        yield addresses, [process.pid for process in started]
 
 
 @contextlib.contextmanager
-def _process(folder: Path, workers: int, number: int) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
-    """Starts an evaluator; gives its process and the file that will hold its address."""
-    address = folder / f"address{number}"
-    command = [str(EVALUATOR), "-m", "evaluator", "serve", str(folder / "scan.yaml"), "--listen", "127.0.0.1:0"]
+def evaluator_process(
+    scan: Path, address: Path, workers: int, python: Path = EVALUATOR
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Starts an evaluator of a scan file, which writes where it answers into the file `address`."""
+    command = [str(python), "-m", "evaluator", "serve", str(scan), "--listen", "127.0.0.1:0"]
     command += ["--workers", str(workers), "--address-file", str(address)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    quiet = subprocess.DEVNULL
+    process = subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet)
     try:
-        yield process, address
+        yield process
     finally:
         process.terminate()
         process.wait()
 
 
-def _address(process: subprocess.Popen[bytes], file: Path) -> str:
+def address_of(process: subprocess.Popen[bytes], file: Path) -> str:
     """Waits until the evaluator answers."""
     deadline = time.monotonic() + 300
     while not file.exists():
