@@ -38,8 +38,11 @@ def check(scan: ScanFile) -> int:
 
     Where the middle is unphysical, random points are tried, and unphysical ones without their windows, until
     each code has given its observables. Where a code that can end a point follows another one, other orders
-    are tried.
+    are tried. Raises ScanFileError where the proposer would refuse the file, too.
     """
+    table = scan.setup.text("init_csv", "")
+    if table and not (scan.folder / table).is_file():
+        raise scan.setup.error(f"init_csv: there is no file {scan.folder / table}", "init_csv")
     console = _console()
     chain = Chain(scan)
     by_hand = ByHand(chain)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,14 @@ if TYPE_CHECKING:
 _INDEX_HEADER = 136
 """Bytes at the start of the file `-shm`: two copies of the index's header, and what was checkpointed (SQLite's
 walformat.html, section 2.1)."""
+
+_INDEX_COPY = 48
+"""Bytes of one of these copies. At byte 12, whether it is in use; at 16, how many pages are in the WAL; at 32, its
+salt."""
+
+_MOST_STEPS = 1000
+"""SQLite adds 1 to the salt of a WAL whenever it is emptied, which other programs may do several times between two
+commits."""
 
 _HEADER, _FRAME_HEADER = 32, 24
 """Bytes at the start of a WAL, and of each page in it (fileformat2.html, section 4.1)."""
@@ -48,7 +57,11 @@ class Written:
         if (before := self._wal_file) is None:
             return
         now = _status(self._wal_path)
-        begun_anew = committed and _salt(self._read(0, _HEADER)) == (_salt(self._header) + 1) % 2**32
+        if now is not None and now.st_ino == before.st_ino and now.st_size == 0 and self._was_emptied():
+            self._wal_file = None
+            return
+        steps = (_salt(self._read(0, _HEADER)) - _salt(self._header)) % 2**32
+        begun_anew = committed and 0 < steps < _MOST_STEPS
         what = _change(before, now) if not begun_anew or now is None or now.st_ino != before.st_ino else ""
         # a kill, or SQLite's limit of its size, may leave a part of a page behind the last whole one
         last_page = _HEADER + (max((before.st_size - _HEADER) // self._frame, 1) - 1) * self._frame
@@ -66,6 +79,17 @@ class Written:
             f"{file}: was {what} while the scan worked on it, so nothing more can be stored",
             next_step="put the folder back, or give the same command again: it goes on with what is left there",
         )
+
+    def _was_emptied(self) -> bool:
+        """Whether SQLite has emptied the WAL, for another program that asked for a checkpoint (TRUNCATE). Its index
+        says so, and what it held is in the file.
+        """
+        with suppress(OSError), open(f"{self._path}-shm", "rb") as file:
+            index = file.read(2 * _INDEX_COPY)
+            first, second = index[:_INDEX_COPY], index[_INDEX_COPY:]
+            frames = int.from_bytes(first[16:20], sys.byteorder)
+            return first == second and any(first[12:13]) and frames == 0 and first[32:36] != self._header[16:20]
+        return False
 
     def _forget_index(self) -> None:
         """Makes SQLite look for what is still there when it closes the file: else it would copy what was cut off."""
