@@ -60,7 +60,9 @@ class GoodPoints:
         self.rewrite(dataset, self._last)
 
     def rewrite(self, dataset: Dataset, last_batch: int | None = None) -> None:
-        """Writes every good point anew, up to a batch if one is given."""
+        """Writes every good point anew, up to a batch if one is given; nothing into another folder in its place."""
+        if not dataset.is_in_place:
+            return
         header = ["id", "iteration", "origin", *self._variables, *self._observables, "NLL"]
         self._written = dataset.now(self._target)
         import pandas as pd  # here: whoever needs the name of the table alone need not wait for it
@@ -74,7 +76,7 @@ class GoodPoints:
         """Adds the good points of the batches that are complete by now; all anew where a lower NLL has moved the
         threshold.
         """
-        if (complete := dataset.complete_batches()) > self._last:
+        if (complete := dataset.complete_batches()) > self._last and dataset.is_in_place:
             if self.path.exists() and dataset.now(self._target) == self._written:
                 with writing(self.path.parent, self.path.name, append=True) as file:
                     self._append(file, dataset, self._last + 1, complete)

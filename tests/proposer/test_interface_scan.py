@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 import proposer
+from proposer import scanning
 from proposer.evaluation.processes import LocalProcesses
 from proposer.run.dataset import Dataset
 from proposer.run.manifest import AnotherRun
@@ -48,6 +49,16 @@ def test_a_scan_is_finished_before_its_evaluators_end(tmp_path: Path, monkeypatc
         scan(problem(lambda point: {"radius": point["x"]}, points=5), tmp_path)
     with Dataset(tmp_path, read_only=True) as dataset:
         assert dataset.meta()["stopped"] == "5 good points found (points: 5)"
+
+
+def test_the_start_that_is_shown_is_that_of_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """LODE's is as long as the first command's max_evaluations allow; a later command may have more."""
+    tallies, read = [], scanning.read_tally
+    monkeypatch.setattr(scanning, "read_tally", lambda *arguments: tallies.append(read(*arguments)) or tallies[-1])
+    for evaluations in (30, 300):
+        setup = {"max_evaluations": evaluations}
+        scan(problem(lambda point: {"radius": point["x"]}, points=31, setup=setup), tmp_path)
+    assert tallies[1].start == tallies[0].start < 30
 
 
 def test_each_status_and_a_process_that_dies(tmp_path: Path) -> None:
