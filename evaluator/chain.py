@@ -142,7 +142,7 @@ class Chain:
     def specs(self) -> list[ObservableSpec]:
         """The scan file's observables in order, with likelihoods that are a code's measurements filled in.
 
-        Raises ConfigurationError or ScanFileError where there is no such measurement.
+        Raises ConfigurationError or ScanFileError where flavio has no such measurement.
         """
         measured: dict[str, Likelihood] = {}
         for step in self.steps:

@@ -80,7 +80,7 @@ def read_http_address(option: str, where: str, example: str) -> Address:
     except AddressError as error:
         raise UsageError(f"{option} {error.message}", next_step=f"write HOST:PORT, for example {example}") from None
     if address.path:
-        raise UsageError(f"{option} {where} is no HOST:PORT", next_step=f"write for example {example}")
+        raise UsageError(f"{option} {where} is not HOST:PORT", next_step=f"write for example {example}")
     return address
 
 

@@ -56,7 +56,7 @@ def signature_of(function: Callable[..., Any]) -> inspect.Signature:
     """The arguments with which a function is called.
 
     That of a decorated function is the decorator's own, unless it takes anything and so passes on what it gets. Raises
-    ValueError for a function of C that does not tell, and TypeError for what is no function.
+    ValueError for a function of C that does not tell, and TypeError for an object that is not a function.
     """
     own = None
     try:

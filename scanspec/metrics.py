@@ -28,7 +28,7 @@ class NoMetrics(LodescanError, RuntimeError):
 def serving_metrics(where: str | None, say: Callable[[str], None]) -> Iterator[CollectorRegistry | None]:
     """Serves a registry at HOST:PORT, or at a PORT of loopback, and says where; None where `where` is None.
 
-    Raises UsageError for what is no address, and NoMetrics.
+    Raises UsageError for an address that cannot be read, and NoMetrics.
     """
     if where is None:
         yield None

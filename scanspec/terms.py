@@ -69,7 +69,7 @@ class Term:
     @classmethod
     def checked(cls, said: JointTerm, names: Sequence[str]) -> Term:
         """The term that an evaluator describes, whose observables have these names; UNKNOWN where it has a kind without
-        a formula here. Raises ValueError for what is no such term.
+        a formula here. Raises ValueError for any other kind of term.
         """
         from lodescan.v1 import evaluation_pb2 as pb  # here, because nobody needs messages to read a scan file
 

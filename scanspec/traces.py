@@ -75,7 +75,7 @@ def sending_traces(url: str | None, service: str) -> Iterator[Spans | None]:
         yield None
         return
     if not url.startswith(("http://", "https://")):
-        raise NoTraces(f"--traces {url!r} is no URL", next_step="write for example http://127.0.0.1:4318/v1/traces")
+        raise NoTraces(f"--traces {url!r} is not a URL", next_step="write for example http://127.0.0.1:4318/v1/traces")
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.resources import Resource

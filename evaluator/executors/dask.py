@@ -110,7 +110,7 @@ class DaskExecutor:
             future = self._client.submit(
                 evaluate, self._scan, self._digest, job.point_id, job.variables, job.spectra_below, pure=False
             )
-        except Exception as error:  # noqa: BLE001  # whatever it is, the cluster is no good any more
+        except Exception as error:  # noqa: BLE001  # whatever it is, the cluster cannot be used from now on
             self._lost(error)
             job.finish(Outcome(Status.CANCELLED))
             return

@@ -96,7 +96,7 @@ def _get_pool(scan_file: str, digest: str) -> _Pool:
             _pool.executor.close()
             _pool = None
         if _pool is None:
-            multiprocessing.current_process().daemon = False  # as a nanny starts it: such have no children
+            multiprocessing.current_process().daemon = False  # a nanny starts daemons, which may have no children
             atexit.register(close_pool)
             _pool = _Pool(scan_file, digest, distributed.get_worker().state.nthreads)
         return _pool

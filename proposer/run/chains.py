@@ -1,7 +1,7 @@
 """Good points as chains that GetDist reads: `ROOT.txt`, `ROOT.paramnames`, `ROOT.ranges`.
 
 The format is that of CosmoMC and GetDist (arXiv:1910.13970, https://getdist.readthedocs.io). Every weight is 1, because
-the points are a map of a region: densities drawn from them are no posterior.
+the points are a map of a region: a density drawn from them is not a posterior.
 """
 
 from __future__ import annotations

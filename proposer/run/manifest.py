@@ -63,7 +63,7 @@ def scan_difference(
     folder: Path, stored: RunRecord, scan: ScanFile, seed: int | None, *, but_for_target: bool = False
 ) -> str | None:
     """In words, how the run in `folder` was begun with a scan file that means something else, with another table of
-    points, or with another seed. `but_for_target`: another threshold is no difference.
+    points, or with another seed. `but_for_target`: another threshold counts as the same search.
     """
     before, now = _stored_meaning(folder, stored), meaning(scan)
     if but_for_target:

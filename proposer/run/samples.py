@@ -1,6 +1,6 @@
 """Good points for anesthetic and arviz, each in the file that this package itself writes.
 
-Every weight is 1: the points are a map of a region, and a density drawn from them is no posterior. The files say so.
+Every weight is 1: the points are a map of a region, and a density drawn from them is not a posterior. The files say so.
 """
 
 from __future__ import annotations

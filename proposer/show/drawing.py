@@ -16,6 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from proposer.run.files import writing
+from proposer.show.marks import drawable
 from proposer.show.ticks import set_ticks
 from proposer.types import Floats
 from scanspec.document import ScanFileError
@@ -32,6 +33,11 @@ class Axis:
     values: Floats
     scale: str
     limits: tuple[float, float] | None
+
+    @property
+    def drawable(self) -> NDArray[np.bool_]:
+        """Which values the axis can show at all, shape (n,)."""
+        return drawable(self.values, self.scale)
 
 
 @dataclass(frozen=True)
@@ -144,16 +150,6 @@ def draw_corner(points: Points, axes: list[Axis], path: Path) -> None:
         _save(figure, path)
 
 
-MOST = 1e100
-"""Larger values than this are no physics, and matplotlib's transformations overflow near the largest double."""
-
-
-def drawable(axis: Axis) -> NDArray[np.bool_]:
-    """Which values the axis can show at all: finite, and on a logarithmic axis positive."""
-    found: NDArray[np.bool_] = np.isfinite(axis.values) & (np.abs(axis.values) < MOST)
-    return found & (axis.values > 1.0 / MOST) if axis.scale == "log" else found
-
-
 def left_out(points: Points, axes: list[Axis], *, unphysical: bool) -> str:
     """How many points with a value are outside of all pictures of these axes, in words; empty for none."""
     drawn = points.good | points.bad | (points.unphysical & unphysical)
@@ -161,13 +157,13 @@ def left_out(points: Points, axes: list[Axis], *, unphysical: bool) -> str:
     for axis in axes:
         with_value = drawn & ~np.isnan(axis.values)
         low, high = axis.limits or _limits(axis, points, {"bad": points.bad, "good": points.good}) or (-np.inf, np.inf)
-        hidden |= with_value & ~(drawable(axis) & (axis.values >= low) & (axis.values <= high))
+        hidden |= with_value & ~(axis.drawable & (axis.values >= low) & (axis.values <= high))
     return f"{int(hidden.sum()):,} points lie outside its axes" if hidden.any() else ""
 
 
 def _dots(ax: Axes, x: Axis, y: Axis, *, mask: NDArray[np.bool_], dot: tuple[str, float, str], label: str) -> None:
     """`dot`: colour, area and marker."""
-    shown = mask & drawable(x) & drawable(y)
+    shown = mask & x.drawable & y.drawable
     if shown.any():
         many = bool(shown.sum() > FEW)
         colour, area, marker = dot
@@ -191,7 +187,7 @@ def looked_at(axis: Axis, points: Points, look: Look, *, log: bool) -> Axis:
     scale = "log" if log else axis.scale
     limits = None if log and axis.limits is not None and axis.limits[0] <= 0 else axis.limits
     axis = replace(axis, scale=scale, limits=limits)
-    good = axis.values[points.good & drawable(axis)]
+    good = axis.values[points.good & axis.drawable]
     if look.zoom and len(good) > 1 and good.min() < good.max():
         axis = replace(axis, limits=_with_room(float(good.min()), float(good.max()), scale))
     return axis
@@ -200,9 +196,9 @@ def looked_at(axis: Axis, points: Points, look: Look, *, log: bool) -> Axis:
 def _coloured(figure: Figure, ax: Axes, x: Axis, y: Axis, *, points: Points, by: Axis) -> None:
     """Draws all points with an NLL in the colours of a column, the good ones on top."""
     for mask, marker, area in ((points.bad, "o", 6.0), (points.good, "o", 12.0)):
-        shown = mask & drawable(x) & drawable(y) & drawable(by)
+        shown = mask & x.drawable & y.drawable & by.drawable
         if shown.any():
-            ends = by.values[(points.good if points.good.any() else points.bad) & drawable(by)]
+            ends = by.values[(points.good if points.good.any() else points.bad) & by.drawable]
             colours: dict[str, Any] = {"vmin": ends.min(), "vmax": ends.max(), "cmap": "viridis"}
             rows = np.flatnonzero(shown)[np.argsort(-by.values[shown], kind="stable")]
             drawn = ax.scatter(
@@ -216,7 +212,7 @@ def _coloured(figure: Figure, ax: Axes, x: Axis, y: Axis, *, points: Points, by:
                 **colours,
             )
     if ax.collections:
-        shown = (points.bad | points.good) & drawable(x) & drawable(y) & drawable(by)
+        shown = (points.bad | points.good) & x.drawable & y.drawable & by.drawable
         beyond = bool((by.values[shown] < ends.min()).any()), bool((by.values[shown] > ends.max()).any())
         extend = {(True, True): "both", (True, False): "min", (False, True): "max", (False, False): "neither"}[beyond]
         figure.colorbar(drawn, ax=ax, label=by.label, extend=extend)
@@ -225,7 +221,7 @@ def _coloured(figure: Figure, ax: Axes, x: Axis, y: Axis, *, points: Points, by:
 def _contours(ax: Axes, axes: list[Axis], mask: NDArray[np.bool_], levels: Sequence[float]) -> None:
     """Lines through a linear interpolation on the triangles between the points."""
     x, y, z = (axis.values for axis in axes[:3])
-    shown = mask & np.logical_and.reduce([drawable(axis) for axis in axes[:3]])
+    shown = mask & np.logical_and.reduce([axis.drawable for axis in axes[:3]])
     try:
         lines = ax.tricontour(
             x[shown], y[shown], z[shown], levels=int(levels[0]) if len(levels) == 1 else list(levels), cmap="viridis"
@@ -237,7 +233,7 @@ def _contours(ax: Axes, axes: list[Axis], mask: NDArray[np.bool_], levels: Seque
 
 
 def _histogram(ax: Axes, axis: Axis, good: NDArray[np.bool_]) -> None:
-    values = axis.values[good & drawable(axis)]
+    values = axis.values[good & axis.drawable]
     ax.yaxis.set_major_locator(MaxNLocator(nbins=3, integer=True, min_n_ticks=1))
     ax.set_xscale(axis.scale)
     if axis.limits is not None:
@@ -263,8 +259,8 @@ def _frame(ax: Axes, x: Axis, y: Axis, points: Points, masks: dict[str, NDArray[
 
 def _limits(axis: Axis, points: Points, masks: dict[str, NDArray[np.bool_]]) -> tuple[float, float] | None:
     """Limits around all good points and nearly all others: one outlier would squeeze the rest into a line."""
-    every = axis.values[(masks["bad"] | masks["good"]) & drawable(axis)]
-    good = axis.values[points.good & drawable(axis)]
+    every = axis.values[(masks["bad"] | masks["good"]) & axis.drawable]
+    good = axis.values[points.good & axis.drawable]
     if not len(every):
         return None
     low, high = np.percentile(every, [1, 99])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.colors import ListedColormap, Normalize
+from numpy.typing import NDArray
 
 from proposer.show import picture as p
 from proposer.types import Floats
@@ -21,7 +22,7 @@ STRONG = 0.7
 """Of correlations: the colours of stronger ones are dark, and numbers on them white."""
 
 MOST = 1e100
-"""Larger values than this are no physics, and matplotlib's transformations overflow near the largest double."""
+"""Larger values are not physical, and matplotlib's transformations overflow near the largest double."""
 
 
 @dataclass(frozen=True)
@@ -199,9 +200,9 @@ def _dots(ax: Axes, dots: p.Dots, panel: p.Panel, table: p.Table, look: Look) ->
     )
 
 
-def drawable(values: Floats, scale: str) -> Any:
+def drawable(values: Floats, scale: str) -> NDArray[np.bool_]:
     """Which values, shape (n,), an axis can show at all: finite, and on a logarithmic axis positive."""
-    found = np.isfinite(values) & (np.abs(values) < MOST)
+    found: NDArray[np.bool_] = np.isfinite(values) & (np.abs(values) < MOST)
     return found & (values > 1.0 / MOST) if scale == "log" else found
 
 

@@ -33,7 +33,7 @@ def unpack(data: bytes, what: str) -> tuple[dict[str, Any], dict[str, NDArray[An
             arrays = {name: file[name] for name in file.files}
         loop = json.loads(arrays.pop(LOOP).tobytes()) if LOOP in arrays else {}
         if not isinstance(loop, dict):
-            raise TypeError("where the loop is, is no mapping")
+            raise TypeError("the state of the loop is not a mapping")
     except (ValueError, TypeError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise CheckpointError(f"the checkpoint is not {what} ({error})") from error
     return loop, arrays

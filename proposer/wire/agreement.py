@@ -23,7 +23,7 @@ def disagreements(scan: ScanFile, description: Description) -> list[str]:
     for name, (low, high) in description.parameters.items():
         if name not in ours:
             found.append(f"the evaluator needs the variable {name!r}, which the scan file does not have")
-        elif not (low <= ours[name].low and ours[name].high <= high):  # NaN is no range at all
+        elif not (low <= ours[name].low and ours[name].high <= high):  # NaN fails every comparison
             found.append(
                 f"the range of {name!r} is [{ours[name].low:g}, {ours[name].high:g}] in the scan file, but the "
                 f"evaluator takes [{low:g}, {high:g}]"

@@ -63,8 +63,8 @@ UNNAMED = Purpose()
 class Attendance:
     """The evaluators at `places`: HOST:PORT, unix:PATH, dns:///NAME:PORT or dir:FOLDER.
 
-    `say` is given a line when there is something to wait for. Raises UsageError for what is no place, and NotSecure for
-    one beyond this machine that is not safe to ask.
+    `say` is given a line when there is something to wait for. Raises UsageError for an address that cannot be read,
+    and NotSecure for one beyond this machine that is not safe to ask.
     """
 
     def __init__(
