@@ -19,10 +19,10 @@ from pathlib import Path
 import pytest
 
 import proposer
-from proposer import scanning
 from proposer.evaluation.processes import LocalProcesses
 from proposer.run.dataset import Dataset
 from proposer.run.manifest import AnotherRun
+from proposer.show.tally import read_tally
 from scanspec import Kind, Likelihood, PriorKind, ScanFileError, UsageError, Variable
 
 
@@ -53,8 +53,13 @@ def test_a_scan_is_finished_before_its_evaluators_end(tmp_path: Path, monkeypatc
 
 def test_the_start_that_is_shown_is_that_of_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """LODE's is as long as the first command's max_evaluations allow; a later command may have more."""
-    tallies, read = [], scanning.read_tally
-    monkeypatch.setattr(scanning, "read_tally", lambda *arguments: tallies.append(read(*arguments)) or tallies[-1])
+    tallies = []
+
+    def read(*arguments: object) -> object:
+        tallies.append(read_tally(*arguments))
+        return tallies[-1]
+
+    monkeypatch.setattr("proposer.scanning.read_tally", read)
     for evaluations in (30, 300):
         setup = {"max_evaluations": evaluations}
         scan(problem(lambda point: {"radius": point["x"]}, points=31, setup=setup), tmp_path)
