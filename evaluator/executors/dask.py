@@ -32,13 +32,13 @@ CONNECT = 10.0
 """Seconds within which a scheduler must answer."""
 
 ANSWER = 30.0
-"""Seconds within which it must have a first worker, or end points."""
+"""Seconds within which the scheduler must have a first worker, or end points."""
 
 CENSUS = 2.0
 """Seconds between two looks at how many threads the cluster has."""
 
 MOST_SILENT = 5
-"""The cluster is lost when it does not answer so many looks in a row."""
+"""The cluster counts as lost when it does not answer this many times in a row."""
 
 AHEAD_SECONDS = 0.2
 """Each thread of the cluster is given points for this time ahead. More wait here: they may be cancelled, and their
@@ -116,7 +116,7 @@ class DaskExecutor:
             return
         with self._changed:
             self._futures[job] = future
-        if job.dropped or self._closing.is_set():  # in between
+        if job.dropped or self._closing.is_set():  # it was cancelled meanwhile
             self.cancel(job)
         future.add_done_callback(lambda done: self._done(job, done))
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Axis:
-    """A column as a picture shows it: a value a point, NaN where it has none."""
+    """A column as an axis of a picture. `values`: one per point, NaN where the point has none."""
 
     label: str
     values: Floats
@@ -36,13 +36,15 @@ class Axis:
 
     @property
     def drawable(self) -> NDArray[np.bool_]:
-        """Which values the axis can show at all, shape (n,)."""
+        """Whether the axis can show each value, shape (n,)."""
         return drawable(self.values, self.scale)
 
 
 @dataclass(frozen=True)
 class Points:
-    """The answered points of a run: a column a name, and which points are good, bad and unphysical."""
+    """The answered points of a run: `columns` by name, shape (n,) each, and masks of good, bad and
+    unphysical points.
+    """
 
     title: str
     columns: dict[str, Floats]
@@ -53,18 +55,19 @@ class Points:
 
 
 KINDS = {"unphysical": ("#9e9e9e", 7.0, "x"), "bad": ("#5f7d8c", 8.0, "o"), "good": ("#d84315", 9.0, "o")}
-"""Colour, area (points squared) and marker of a dot, drawn in this order; bad ones are rings, so that print keeps them
-apart."""
+"""Colour, area (points squared) and marker of dots, in the order of drawing. Bad points are rings, so that they differ
+in print.
+"""
 
 FEW = 500
-"""Above this many, dots are one image within a picture of vectors, whose size would grow with them."""
+"""More dots than this are drawn as one bitmap within a vector picture, to keep the file small."""
 
 _SETTINGS: dict[Any, Any] = {"svg.hashsalt": "lodescan", "font.size": 9.0, "legend.fontsize": 8.0, "figure.dpi": 120.0}
 
 
 @dataclass(frozen=True)
 class Look:
-    """How `lodescan plot` is asked to draw: `zoom` to the good points, logarithmic axes, dots coloured by a column."""
+    """The options of `lodescan plot`: `zoom` to the good points, logarithmic axes, dots coloured by a column."""
 
     zoom: bool = False
     xlog: bool = False
@@ -84,9 +87,10 @@ def draw_plot(
     unphysical: bool,
     look: Look = PLAIN,
 ) -> None:
-    """Two columns, good and bad points apart; more than two: each against the first, or contours of the third.
+    """Draws two columns, with good and bad points apart. Of more than two columns it draws each against the first, or
+    contours of the third.
 
-    Raises ScanFileError where there is nothing to draw, or the file's suffix names no kind of picture.
+    Raises ScanFileError if nothing can be drawn, or if the file's suffix is not that of a picture.
     """
     axes = [looked_at(axes[0], points, look, log=look.xlog), looked_at(axes[1], points, look, log=look.ylog), *axes[2:]]
     x, y = axes[:2]
@@ -151,7 +155,7 @@ def draw_corner(points: Points, axes: list[Axis], path: Path) -> None:
 
 
 def left_out(points: Points, axes: list[Axis], *, unphysical: bool) -> str:
-    """How many points with a value are outside of all pictures of these axes, in words; empty for none."""
+    """Says how many points with values lie outside the axes; empty if none do."""
     drawn = points.good | points.bad | (points.unphysical & unphysical)
     hidden = np.zeros(len(drawn), dtype=np.bool_)
     for axis in axes:
@@ -194,7 +198,7 @@ def looked_at(axis: Axis, points: Points, look: Look, *, log: bool) -> Axis:
 
 
 def _coloured(figure: Figure, ax: Axes, x: Axis, y: Axis, *, points: Points, by: Axis) -> None:
-    """Draws all points with an NLL in the colours of a column, the good ones on top."""
+    """Draws all points with an NLL in the colours of a column, good points on top."""
     for mask, marker, area in ((points.bad, "o", 6.0), (points.good, "o", 12.0)):
         shown = mask & x.drawable & y.drawable & by.drawable
         if shown.any():
@@ -219,7 +223,7 @@ def _coloured(figure: Figure, ax: Axes, x: Axis, y: Axis, *, points: Points, by:
 
 
 def _contours(ax: Axes, axes: list[Axis], mask: NDArray[np.bool_], levels: Sequence[float]) -> None:
-    """Lines through a linear interpolation on the triangles between the points."""
+    """Draws contours of a linear interpolation on triangles between the points."""
     x, y, z = (axis.values for axis in axes[:3])
     shown = mask & np.logical_and.reduce([axis.drawable for axis in axes[:3]])
     try:
@@ -258,7 +262,7 @@ def _frame(ax: Axes, x: Axis, y: Axis, points: Points, masks: dict[str, NDArray[
 
 
 def _limits(axis: Axis, points: Points, masks: dict[str, NDArray[np.bool_]]) -> tuple[float, float] | None:
-    """Limits around all good points and nearly all others: one outlier would squeeze the rest into a line."""
+    """Limits around all good points and 98 % of the others, because one outlier would squeeze the rest into a line."""
     every = axis.values[(masks["bad"] | masks["good"]) & axis.drawable]
     good = axis.values[points.good & axis.drawable]
     if not len(every):
@@ -289,9 +293,9 @@ def _save(figure: Figure, path: Path) -> None:
     try:
         picture = io.BytesIO()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of matplotlib's layout, of glyphs that a font lacks
+            warnings.simplefilter("ignore")  # warnings about matplotlib's layout, and about glyphs that a font lacks
             figure.savefig(picture, format=kind.removeprefix("."), metadata=dates.get(kind, {}))
-    except (ValueError, RuntimeError, OverflowError, ArithmeticError) as error:  # a label that is not a formula, say
+    except (ValueError, RuntimeError, OverflowError, ArithmeticError) as error:  # perhaps a label is not a formula
         words = " ".join(str(error).split())
         raise ScanFileError(f"the picture {path.name} cannot be drawn, perhaps for a label: {words:.200}") from None
     with writing(path.parent, path.name) as file:

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ import proposer
 from proposer.evaluation.processes import LocalProcesses
 from proposer.run.dataset import Dataset
 from proposer.run.manifest import AnotherRun
-from proposer.show.tally import read_tally
+from proposer.show.tally import Tally, read_tally
 from scanspec import Kind, Likelihood, PriorKind, ScanFileError, UsageError, Variable
 
 
@@ -55,7 +56,7 @@ def test_the_start_that_is_shown_is_that_of_the_run(tmp_path: Path, monkeypatch:
     """LODE's is as long as the first command's max_evaluations allow; a later command may have more."""
     tallies = []
 
-    def read(*arguments: object) -> object:
+    def read(*arguments: Any) -> Tally:
         tallies.append(read_tally(*arguments))
         return tallies[-1]
 
