@@ -1,6 +1,7 @@
-"""Files that a code reads: those that the scan file names as `data`, and those that a module opens when it is imported.
+"""Finds the data files of a code: those that the scan file names as `data`, and those that a module opens during its
+import.
 
-They belong to the physics digest like the code itself.
+Their hashes are part of the physics digest, as that of the code itself.
 """
 
 from __future__ import annotations
@@ -21,21 +22,23 @@ from evaluator.errors import ConfigurationError
 from scanspec import Section
 
 MOST_FILES = 10_000
-"""The most files of the folders that one code names."""
+"""The largest number of data files of one code."""
 
 IMPORT_LIMIT = 120.0
-"""Seconds that a module may take to import when its files are looked for."""
+"""Seconds that the import of a module may take during the search for its data files."""
 
 
 def check_data(section: Section, folder: Path) -> None:
-    """Raises ScanFileError where `data` of a code's section names a missing file."""
+    """Raises ScanFileError if `data` of a code's section names a missing file."""
     for name in section.texts("data"):
         if not (folder / name).exists():
             raise section.error(f"{section.path}: data: there is no {folder / name}", "data")
 
 
 def named_data(section: Section, folder: Path) -> dict[str, FileHash]:
-    """The files that `data` of a code's section names, those of folders too; raises ScanFileError."""
+    """The hashes of the files that `data` of a code's section names, including all files in folders. Raises
+    ScanFileError.
+    """
     found: dict[str, FileHash] = {}
     for name in section.texts("data"):
         path = folder / name
@@ -55,12 +58,12 @@ def _data_below(folder: Path) -> list[Path]:
 
 
 def opened_by(module: str, files: Collection[Path], scan: Path) -> dict[str, FileHash]:
-    """The files that the module opens for reading while it is imported, in the scan file's folder or beside a module;
-    and the modules that it imports in another way than by an `import` that names them.
+    """The files in the scan file's folder, or in the module's folder, that the module reads during its import, and the
+    modules that it imports in another way than by an `import` with their names.
 
-    `files` are those of the module and of what it imports by name. If none of them has anything that may open a file,
-    nothing is done. Otherwise another process imports the module once more and reports. Files that are also written,
-    and the scan file itself, are left out.
+    `files` are the source files of the module and of its imports. If none of them has a call that may open a file, the
+    result is empty. Otherwise another process imports the module once more and reports the opened files. Files that are
+    also written, and the scan file itself, are left out.
     """
     folder = scan.resolve().parent
     if not any(_may_open(path) for path in files if path.suffix == ".py"):
@@ -75,9 +78,9 @@ def opened_by(module: str, files: Collection[Path], scan: Path) -> dict[str, Fil
 
 
 def _ask_another_process(module: str, beside: Path, folders: Sequence[str]) -> list[str]:
-    """The answer of evaluator.codes.opened; empty where none comes: then the first worker reports the reason."""
+    """The answer of evaluator.codes.opened; empty if there is none. Then the first worker reports the reason."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        answer = Path(folder, "answer")  # and no pipe, which a daemon of the module's would keep open
+        answer = Path(folder, "answer")  # no pipe, because a daemon of the module would keep it open
         words = [sys.executable, "-m", "evaluator.codes.opened", str(answer), module, str(beside), *folders]
         quiet = subprocess.DEVNULL
         process = subprocess.Popen(
@@ -107,8 +110,8 @@ _OPENERS = (
 
 
 def _may_open(path: Path) -> bool:
-    """Whether a call in a Python file has a name like those that open files, and is not one that only writes; or
-    whether the file uses `sys.path`.
+    """Whether a Python file uses `sys.path`, or has a call whose name sounds like opening a file, and not for writing
+    only.
     """
     try:
         tree = ast.parse(path.read_bytes())

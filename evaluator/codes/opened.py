@@ -1,8 +1,8 @@
-"""`python -m evaluator.codes.opened ANSWER MODULE FOLDER FOLDERS...`: files that a module needs when it is imported.
+"""`python -m evaluator.codes.opened ANSWER MODULE FOLDER FOLDERS...`: finds the files that an import needs.
 
-Into the file ANSWER goes a list of absolute paths: the modules that it imports, other than installed ones, and the
-files below the folders, or beside those modules, that were opened for reading, and not for writing. A process of its
-own, since an audit hook stays for good.
+FOLDER is the folder of the module. The program writes a list of absolute paths to the file ANSWER: the imported modules
+that are not installed packages, and the files in the FOLDERS, or beside those modules, that were opened for reading,
+and not for writing. It is a separate process, because an audit hook cannot be removed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PACKAGES = ("site-packages", "dist-packages")
 
 
 def main() -> None:
-    """Imports the module."""
+    """Imports the module, and writes the list."""
     answer, module, beside, *folders = sys.argv[1:]
     read: dict[str, None] = {}
     written: set[str] = set()
@@ -80,7 +80,9 @@ def _source(path: str) -> str:
 
 
 def _is_anothers(path: str, below: tuple[str, ...]) -> bool:
-    """Whether a file belongs to a package or a cache: in site-packages, or in a folder whose name begins with a dot."""
+    """Whether a file belongs to a package or a cache: it is in site-packages, or in a folder whose name begins with a
+    dot.
+    """
     inside = path[max(len(folder) for folder in below if path.startswith(folder)) :]
     folders = inside.split(os.sep)[:-1]
     return any(folder.startswith(".") or folder in _PACKAGES for folder in folders)

@@ -20,7 +20,7 @@ FAULTS = {
     "twice the same parameter": "describe is sane: parameters are ['x', 'x']",
     "reversed range": "describe is sane: parameter x has the range [-1.0, -2.0]",
     "no mean": "describe is sane: z has no usable mean and sigma",
-    "no likelihood": "describe is sane: no observable enters the likelihood",
+    "no likelihood": "describe is sane: no observable is in the likelihood",
     "kind unspecified": "describe is sane: the likelihood of z is UNSPECIFIED",
     "no bound": "describe is sane: a point may take inf seconds",
     "no batch": "describe is sane: max_batch is 0",
@@ -36,14 +36,14 @@ FAULTS = {
     "negative time": "results are sound: seconds are [-1.0]",
     "times of nobody": "results are sound: seconds of 2 codes, but there are 1",
     "ends before it begins": "results are sound: a point began at 2.0 and ended at 1.5",
-    "cancelled twice": "cancelled points are answered once: asked for 8 points, of which 2 were cancelled, answered [0",
-    "ends with any scan": "the end of another scan is not its own: it ends",
+    "cancelled twice": "cancelled points are answered once: asked for 8 points and cancelled 2 of them; the answers",
+    "ends with any scan": "the end of another scan is not its own: the evaluator ends",
     "finish is an error": "the end of another scan is not its own: Finish ends with INTERNAL",
     "outside its window": "results are sound: an OK point has z",
-    "invalid with an NLL": "results are sound: a point with status STATUS_INVALID has an NLL",
+    "invalid with an NLL": "results are sound: a point with the status STATUS_INVALID has an NLL",
     "fails in silence": "results are sound: a point that is not OK does not say why",
     "nll is not a sum": "the nll is the sum of the losses",
-    "beyond the cap": "the nll is the sum of the losses: the losses are [800.0], but the largest one is 710.7",
+    "beyond the cap": "the nll is the sum of the losses: the losses are [800.0], but the largest loss allowed is 710.7",
     "large spectra": "results are sound: the spectrum files of a point have more than 1 MiB",
     "missing twice": "results are sound: a position is missing twice",
     "wrong formula": "the losses are those of the formulas: the loss of z",
@@ -69,7 +69,7 @@ def test_a_real_evaluator(tmp_path, example):
     finally:
         server.close()
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[-1] == f"{len(CHECKS)} of {len(CHECKS)} promises kept by toy"
+    assert done.stdout.splitlines()[-1] == f"toy passes {len(CHECKS)} of {len(CHECKS)} checks"
 
 
 @pytest.fixture

@@ -61,7 +61,7 @@ def test_the_backend_of_the_text_runs_in_an_image_and_is_scanned(project: Projec
     try:
         for command in (NEW, *COMMANDS):
             run(command)
-        assert "promises kept by darkphoton" in run(CONFORMANCE)
+        assert "darkphoton passes" in run(CONFORMANCE)
     finally:
         for process in background:
             process.send_signal(signal.SIGTERM)

@@ -31,7 +31,7 @@ def test_a_code_that_ends_its_process_does_not_end_the_command_without_a_word(sc
     for command in ("check", "point"):
         done = run(command, file)
         assert done.returncode == 1
-    assert f"scan.yaml: a code ended the process in which it ran ({BODIES[body]})\nnext: " in done.stderr
+    assert f"scan.yaml: a code ended its own process ({BODIES[body]})\nnext: " in done.stderr
 
 
 def test_exit_codes_and_output_are_those_of_the_command(scan_file):
@@ -42,7 +42,7 @@ def test_exit_codes_and_output_are_those_of_the_command(scan_file):
     done = run("point", file, "x=0.7")
     assert done.returncode == 1 and "it called sys.exit with exit code 3" in done.stdout
     done = run("point", file, "z=0.7")
-    assert done.returncode == 2 and "ended the process" not in done.stderr and "must be NAME=VALUE" in done.stderr
+    assert done.returncode == 2 and "ended its own process" not in done.stderr and "must be NAME=VALUE" in done.stderr
 
 
 PHASES = """\

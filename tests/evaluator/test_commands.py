@@ -118,7 +118,7 @@ def test_check_comes_to_the_codes_behind_a_window(run, scan_file, a, given, code
             "but the code did not give it; did you mean 'mh'?"
         )
     else:
-        words = "the codes work, but each of 101 points" if a == "9" else "work at another point"
+        words = "the codes work, but all 101 points" if a == "9" else "work at another point"
         assert done.stderr == "" and words in done.stdout
 
 
@@ -128,7 +128,7 @@ def test_check_says_which_code_never_ran(run, scan_file):
     scan = scan_file(CLOSED, two__py=functions + "def second(point):\n    return {}\n")
     done = run("check", scan)
     assert done.returncode == 0 and done.stderr == ""
-    assert "each of 101 points" in done.stdout and "is unphysical, so second did not run; try a point" in done.stdout
+    assert "all 101 points" in done.stdout and "are unphysical, so second did not run; try a point" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,7 @@ def test_bad_points(here, program_scan, assignment, words):
         ("sigma: 2", "sigma: 0", 7, "sigma is 0, but must be a finite number above 0"),
         ("mean: 125", "scaling: GUASS, mean: 125", 7, "unknown scaling 'GUASS'; did you mean 'GAUSS'?"),
         ("variables: {mode", "variables: {mode: [1, 2], mode", 1, "duplicate key"),
-        ("./spheno.sh", "./sphena.sh", 4, "the program './sphena.sh' is not there"),
+        ("./spheno.sh", "./sphena.sh", 4, "the program './sphena.sh' does not exist"),
         ("in.slha", "on.slha", 5, "on.slha cannot be read"),
         ("timeout: 20", "timeout: -1", 6, "timeout is -1, but must be more than 0 and at most"),
         ("timeout: 20", "success: {exit_codes: zero}", 6, "exit_codes"),

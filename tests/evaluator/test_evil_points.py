@@ -291,7 +291,7 @@ def test_a_full_disk_is_not_the_points_fault(evil, program_scan, evaluator, chai
     scan = program_scan("spheno.sh")
     (tmp_path / "spheno.sh").write_text("#!/bin/sh\ncat $1 >/dev/full || exit 1\n")
     outcome = chain(scan).evaluate([1.0], tmp_path / "s")
-    assert (outcome.status.name, "no room on the disk" in outcome.message) == ("KILLED", True)
+    assert (outcome.status.name, "disk is full" in outcome.message) == ("KILLED", True)
 
 
 def computed(pid):

@@ -78,7 +78,7 @@ def test_a_process_that_cannot_be_ended_is_named_and_does_not_hold_the_janitor(t
         start = time.monotonic()
         leftovers.clear_root(tmp_path / "root")
         assert time.monotonic() - start < 5
-        assert f"cannot be ended, stuck in the kernel: {process.pid} (sleep)" in capfd.readouterr().err
+        assert f"cannot be ended because they wait in the kernel: {process.pid} (sleep)" in capfd.readouterr().err
         assert not (tmp_path / "root").exists()
     finally:
         kill(process.pid, signal.SIGKILL)

@@ -53,7 +53,7 @@ def test_the_kind_of_the_document(scan_file, chain, packages):
 
 def test_without_the_package_the_kind_is_named(scan_file):
     scan = read_scan_file(scan_file(SCAN, **ROWS))  # as the proposer reads it
-    with pytest.raises(ConfigurationError, match=r"line 4: .*'rows' asks for the kind 'nearest_row', which no package"):
+    with pytest.raises(ConfigurationError, match=r"line 4: .*'rows' has the kind 'nearest_row', which no package"):
         Chain(scan)
 
 
@@ -98,7 +98,7 @@ def test_a_package_beside_a_kind_that_is_built_in(scan_file):
     ("changed", "said"),
     [
         (("class NearestRow(Code)", "class NearestRow"), "must name a subclass of evaluator.codes.protocol.Code"),
-        (('key = "nearest_row"', 'key = "row"'), "must give that class the same key, not 'row'"),
+        (('key = "nearest_row"', 'key = "row"'), "must give this class the key 'nearest_row', not 'row'"),
         (("import csv", "import csv, not_installed_anywhere"), "ModuleNotFoundError: No module named 'not_inst"),
     ],
 )
@@ -119,7 +119,7 @@ def test_two_packages_with_one_kind(scan_file, packages):
 def test_a_setting_of_another_kind_is_refused(python_scan, setting):
     scan = python_scan(settings=setting)
     name = setting.partition(":")[0]
-    with pytest.raises(ConfigurationError, match=f"line 5: codes: toy: {name} means nothing for `function`"):
+    with pytest.raises(ConfigurationError, match=f"line 5: codes: toy: {name} has no meaning for `function`"):
         Chain(read_scan_file(scan))
 
 

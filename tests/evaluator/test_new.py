@@ -40,7 +40,7 @@ def test_what_it_writes_works(tmp_path, capsys):
         ("two words", "that Python can import"),
         ("class", "that Python can import"),
         ("numpy", "installed"),
-        ("there", "is there already"),
+        ("there", "exists already"),
     ],
 )
 def test_names_that_do_not_work(tmp_path, name, words):

@@ -94,8 +94,8 @@ def advice(tried, tmp_path):
 
 def test_a_cheap_code_that_can_end_a_point_goes_first(advice):
     (line,) = advice()
-    assert line.startswith("advice: second can end a point, takes ")
-    assert "gave the same before first, which takes 0." in line and ", at 7 points; " in line
+    assert line.startswith("advice: second can end a point and takes ")
+    assert "gave the same results before first, which takes 0." in line and ", at 7 points. " in line
     assert line.endswith("let it run first: second, first")
 
 

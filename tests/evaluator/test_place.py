@@ -13,10 +13,13 @@ SCAN = "variables: {x: [0, 1]}\ncodes: {toy: {function: 'm:f', observables: {y: 
 @pytest.mark.parametrize(
     ("before", "words"),
     [
-        ("rmdir $PWD", ["the folder in which this command was given is no longer there", "; cd to another folder"]),
+        ("rmdir $PWD", ["the current folder does not exist any more", "; change to another folder"]),
         (
             "ulimit -n 20",
-            ["this shell allows 20 open files, and an evaluator needs 64", "; raise that with `ulimit -n 1024`"],
+            [
+                "this shell allows 20 open files, but an evaluator needs at least 64",
+                "; raise the limit with `ulimit -n 1024`",
+            ],
         ),
     ],
 )

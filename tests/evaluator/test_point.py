@@ -126,7 +126,7 @@ def test_conditions(evaluate, condition, status):
 
 
 def test_a_condition_cannot_use_what_comes_later(evaluate):
-    with pytest.raises(ScanFileError, match=r"line 7: 'two > 1' uses 'two', which is found only later"):
+    with pytest.raises(ScanFileError, match=r"line 7: 'two > 1' uses 'two', which is computed only later"):
         evaluate(
             CHAIN.replace("    observables:\n      one", "    conditions: two > 1\n    observables:\n      one"),
             [2.0, 3.0],

@@ -144,7 +144,10 @@ def test_micromegas_begins_with_entries_of_no_block(run, generator):
 
 @pytest.mark.parametrize(
     ("allowed", "status", "message"),
-    [("[1000022, 1000012]", Status.OK, ""), ("[1000012]", Status.INVALID, "the dark matter candidate is 1000022")],
+    [
+        ("[1000022, 1000012]", Status.OK, ""),
+        ("[1000012]", Status.INVALID, "the dark matter candidate has the PDG number 1000022"),
+    ],
 )
 def test_candidates_for_dark_matter(run, generator, allowed, status, message):
     codes = SPECTRUM + code("MicrOmegas", "./dark.sh", "omega: {slha: [DARKMATTER, 1]}", f"lsp: {allowed}")
@@ -159,7 +162,7 @@ def test_an_appended_output_cannot_add_to_the_block_before_it(run, generator, tm
     more = code("more", "./more.sh", "extra: {slha: [EXTRA, 1]}, still: {slha: [MASS, 25]}", "append: yes")
     outcome, _ = run(SPECTRUM + more)
     assert outcome.observables == [125.0, 7.0, 125.0]
-    assert outcome.warnings[-1] == "more.out.slha begins with entries of no block, which are left out"
+    assert outcome.warnings[-1] == "the first entries of more.out.slha are in no block and were left out"
 
 
 @pytest.mark.parametrize("name", ["HiggsBounds", "HiggsSignals"])
@@ -300,7 +303,7 @@ def test_a_spectrum_left_by_hand_is_not_taken_for_a_template(run, generator, tmp
     (tmp_path / "second.sh").chmod(0o755)
     (tmp_path / "spectrum.in").write_text("Block MASS\n 25 777.\n")
     second = code("second", "./second.sh", "mh2: {slha: [MASS, 25]}", "input_file: spectrum.in")
-    with pytest.raises(ConfigurationError, match=r"works on the spectrum .* as 'spectrum.in'.*remove or rename"):
+    with pytest.raises(ConfigurationError, match=r"works on the spectrum .* as 'spectrum.in'.*Remove or rename"):
         run(SPECTRUM + second)
     (tmp_path / "spectrum.in").write_text("Block MASS\n 25 100.+mode\n")  # a file of its own
     outcome, _ = run(SPECTRUM + second)

@@ -57,7 +57,9 @@ def test_what_was_not_computed_is_not_taken_for_zero(run):
     muon = "slha: [FlexibleSUSYLowEnergy, 21]"
     outcome = run(MASS + OBSINFO.format("0.00000000E+00"), muon)
     assert outcome.status is Status.FAILED
-    assert "FLEXIBLESUSYLOWENERGY 21 was not computed: it is 0, and the output says OBSINFO 3: a_mu" in outcome.message
+    assert (
+        "FLEXIBLESUSYLOWENERGY 21 was not computed: it is 0, and the output reports OBSINFO 3: a_mu" in outcome.message
+    )
     outcome = run(MASS + OBSINFO.format("1.5E-09"), muon)
     assert (outcome.status, outcome.warnings) == (Status.OK, ["OBSINFO 3: a_muon: non-perturbative running"])
     assert run(MASS + OBSINFO.format("0.0"), "slha: [MASS, 25]").status is Status.OK  # it is not asked for

@@ -47,7 +47,7 @@ def scan(tmp_path):
         ("no_number", 2, "warning: y is not a number (NaN)", "line 7: the observable y is not a number (NaN) at each"),
         ("infinite", 2, "warning: y is infinite (inf)", "line 7: the observable y is infinite (inf) at each of 7"),
         ("sometimes", 0, "warning: y is not a number (NaN)", ""),
-        ("in_mev", 0, "warning: y = 125000 is so far from GAUSS 125, 2 that its loss is at the largest", ""),
+        ("in_mev", 0, "warning: y = 125000 is so far from GAUSS 125, 2 that its loss is near the largest", ""),
         ("fine", 0, "the file and its codes work", ""),
     ],
 )
@@ -74,7 +74,7 @@ def test_a_fault_is_said_once_and_without_empty_tables(scan, capfd, function):
         ("x: [0, 3]", "x=6", "x = 6 is outside its range, 0 to 3"),
         ("x: {range: [0, 3], type: integer}", "x=1.5", "x = 1.5 is not a whole number"),
         ("x: {values: [1, 2]}", "x=1.5", "x = 1.5 is none of its 2 values"),
-        ("x: {range: [1, 3], prior: symlinear}", "x=-0.5", "x = -0.5 is nearer to 0 than 1, its least magnitude"),
+        ("x: {range: [1, 3], prior: symlinear}", "x=-0.5", "x = -0.5 is closer to 0 than its smallest magnitude, 1"),
         ("x: {range: [1, 3], prior: symlinear}", "x=-2", None),
         ("x: [0, 3]", "x=3", None),
         ("x: [0, 3]", "x=1D+00", None),
@@ -83,7 +83,7 @@ def test_a_fault_is_said_once_and_without_empty_tables(scan, capfd, function):
 def test_a_point_outside(scan, capfd, variables, value, words):
     assert point(scan("fine", variables), [value], None) == 0
     out = capfd.readouterr().out
-    assert f"note: {words}; a scan never comes here" in out if words else "note:" not in out
+    assert f"note: {words}; a scan never has this value" in out if words else "note:" not in out
 
 
 def test_a_fault_of_the_files_own_observables_names_them(scan, capfd):
@@ -107,7 +107,7 @@ def test_two_code_points_that_look_alike_are_one_name(scan, capfd):
         ("x", "x^2", "uses ^; write ** for a power"),
         ("x", "2x", "is a * missing"),
         ("x", "np.sqrt(x)", "calls np.sqrt; write sqrt(...) alone"),
-        ("x", "late + 1", "uses 'late', which is found only later"),
+        ("x", "late + 1", "uses 'late', which is computed only later"),
         ("x", "xx", "'xx' is not a variable, derived variable or earlier observable; did you mean 'x'?"),
         ("x", "''", "it is empty"),
     ],

@@ -31,4 +31,4 @@ def test_every_command(shell):
     assert "of 50 good points" in said["lodescan status runs/width"]
     assert "stopped: " in said["lodescan scan width.yaml"]
     assert "3 passed" in said["pytest darkphoton"]
-    assert "promises kept by width" in said["lodescan-conformance 127.0.0.1:50051"]
+    assert "width passes" in said["lodescan-conformance 127.0.0.1:50051"]

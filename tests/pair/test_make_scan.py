@@ -91,7 +91,7 @@ def test_the_evaluator_is_killed(scan: ScanFolder, start_make_scan: StartMakeSca
     killed = begin(start_make_scan, scan, run)
     os.kill(min(killed.processes("lodescan-evaluator serve")), signal.SIGKILL)
     assert killed.wait(30) == 2  # make's own code for any failure
-    assert "\nlodescan: the evaluator was lost; the same command goes on where this one stopped\n" in killed.said
+    assert "\nlodescan: the evaluator was lost; the same command continues the scan\n" in killed.said
     assert "Error 3" in killed.said.splitlines()[-1]
     assert wait_until(lambda: not killed.processes() and not killed.left()), (killed.said, killed.left())
     again = start_make_scan(scan.file, run)

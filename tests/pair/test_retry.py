@@ -44,7 +44,7 @@ def test_a_fault_is_mended_and_its_points_are_evaluated_again(
     begun = len(scan.evaluated())
     done = lodescan("retry", run, "--evaluator", mended.address, "--same-physics")
     assert done.code == 0
-    assert f"{len(failed)} points that are FAILED or TIMED_OUT are evaluated again" in done.err
+    assert f"evaluating {len(failed)} points with the status FAILED or TIMED_OUT again" in done.err
 
     after = read_run(run)
     assert len(scan.evaluated()) - begun == len(failed)

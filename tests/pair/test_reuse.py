@@ -60,7 +60,7 @@ def test_compare_and_merge(two_runs: tuple[Path, Path], lodescan: Lodescan, tmp_
     assert status.code == 0 and "stopped: merged from 2 runs" in status.out and "evaluated: 45 (" in status.out
 
     again = lodescan("merge", *two_runs, "--run", merged)
-    assert again.code == 2 and "holds a run already; name a new folder" in again.err
+    assert again.code == 2 and "already contains a run; name a new folder" in again.err
 
 
 def test_what_does_not_belong_together(
@@ -71,7 +71,7 @@ def test_what_does_not_belong_together(
     run = tmp_path / "run_c"
     lodescan("scan", other.file, "--evaluator", shared[1].address, "--run", run, "--quiet")
     said = lodescan("merge", two_runs[0], run, "--run", tmp_path / "merged")
-    assert said.code == 2 and "it has other threshold_value" in said.err and not (tmp_path / "merged").exists()
+    assert said.code == 2 and "they have different threshold_value" in said.err and not (tmp_path / "merged").exists()
     assert lodescan("merge", run, "--run", tmp_path / "merged").code == 2
     assert lodescan("compare", run, tmp_path / "nowhere").code == 2
 
@@ -131,10 +131,10 @@ def test_what_cannot_be_rescored(two_runs: tuple[Path, Path], lodescan: Lodescan
     scan.replace("      r: {", "      other: {mean: 1, sigma: 1}\n      r: {")
     into = tmp_path / "into"
     said = lodescan("rescore", two_runs[0], "--scan", scan.file, "--run", into)
-    assert said.code == 2 and "has not stored other; it has r; leave it out, or scan anew" in said.err
+    assert said.code == 2 and "has not stored other; it has r; leave it out, or start a new scan" in said.err
     scan.replace("      other: {mean: 1, sigma: 1}\n", "")
     scan.replace("  x: {range: [0, 1]}", "  w: {range: [0, 1]}")
     said = lodescan("rescore", two_runs[0], "--scan", scan.file, "--run", into)
-    assert said.code == 2 and "has other variables than" in said.err and not into.exists()
+    assert said.code == 2 and "does not have the variables of" in said.err and not into.exists()
     said = lodescan("rescore", two_runs[0], "--scan", scan.file, "--run", two_runs[1])
-    assert said.code == 2 and "holds a run already" in said.err
+    assert said.code == 2 and "already contains a run" in said.err

@@ -74,7 +74,7 @@ FAULTS: dict[str, tuple[Callable[[Path], list[str]], str]] = {
         lambda certs: [*options(certs / "good/proposer"), "--token-file", str(certs / "foreign/proposer/token")],
         "refuses the token",
     ),
-    "plain text": (lambda _: [], "it speaks TLS, and is asked in plain text; give --tls-ca"),
+    "plain text": (lambda _: [], "it speaks TLS, but is asked in plain text; give --tls-ca"),
 }
 
 
@@ -98,7 +98,7 @@ def test_a_wrong_name_and_plain_text_are_named(
     other_name = server.address.replace("127.0.0.1", "127.1")  # the same machine by another name
     for address, words in (
         (other_name, "its certificate is not for 127.1"),
-        (plain.address, "it speaks plain text, and is asked by TLS"),
+        (plain.address, "it speaks plain text, but is asked by TLS"),
     ):
         said = lodescan("scan", server.file, "--evaluator", address, "--run", tmp_path / "run", *side)
         assert said.code == 2 and words in said.err

@@ -114,7 +114,7 @@ FAULTS: dict[str, tuple[Callable[[Path], Security], str]] = {
         lambda certs: client(certs / "good" / "proposer", ca=certs / "foreign" / "proposer" / "ca.pem"),
         "its certificate is not of the authority in",
     ),
-    "plain text": (lambda _: Security(), "it speaks TLS, and is asked in plain text; give --tls-ca"),
+    "plain text": (lambda _: Security(), "it speaks TLS, but is asked in plain text; give --tls-ca"),
 }
 
 
@@ -137,7 +137,7 @@ def test_a_name_that_the_certificate_does_not_have(server: EvaluatorProcess, cer
 def test_tls_against_plain_text(plain: EvaluatorProcess, certs: Path) -> None:
     security = client(certs / "good" / "proposer")
     assert ask(plain.address, security) == "UNAVAILABLE"
-    assert "it speaks plain text, and is asked by TLS" in security.fault(read_address(plain.address))
+    assert "it speaks plain text, but is asked by TLS" in security.fault(read_address(plain.address))
     assert Security().fault(read_address(plain.address)) == ""
 
 

@@ -142,7 +142,7 @@ def test_signs_and_scales_of_an_slha_file_stay_as_they_are(tmp_path, line):
         (["--function", "mine:g"], "has no function 'g'"),
         (["--function", "other:f"], "cannot be read"),
         (["--variable", "m0=1"], "'m0=1' is not NAME=NUMBER,NUMBER"),
-        (["--command", "x", "--variable", "m0=1,2", "--observable", "a=1,2"], "name such an SLHA file with --slha"),
+        (["--command", "x", "--variable", "m0=1,2", "--observable", "a=1,2"], "name an SLHA input file with --slha"),
         (["--slha", "/nowhere"], "cannot be read"),
     ],
 )
@@ -183,7 +183,7 @@ def test_doctor_says_what_to_mend(tmp_path, monkeypatch, capsys):
     assert main(["doctor", *where]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith("ok    torch: ") for line in lines)
-    assert "ok    locks: this folder can be written and held" in lines
+    assert "ok    locks: this folder can be written and locked" in lines
     (wrong,) = [line for line in lines if line.startswith("mend  evaluator at")]
     assert "no evaluator answers" in wrong and "; start one with `lodescan-evaluator serve" in wrong
     assert list(tmp_path.iterdir()) == []

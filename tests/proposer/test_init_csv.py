@@ -37,7 +37,9 @@ def test_either_sign_is_read(read):
 
 @pytest.mark.parametrize("value", ["0", "99", "-50"])
 def test_the_gap_is_refused(read, value):
-    with pytest.raises(ScanFileError, match=rf"points.csv, line 3: mu = {value} is nearer to 0 than 100, its least"):
+    with pytest.raises(
+        ScanFileError, match=rf"points.csv, line 3: mu = {value} is closer to 0 than its smallest magnitude, 100"
+    ):
         read(f"mu\n500\n{value}\n")
 
 
