@@ -103,6 +103,12 @@ def read_init_csv(scan: ScanFile, space: Space) -> InitPoints | None:
         raise scan.setup.error(f"init_csv: {path} cannot be read as CSV ({reason})", "init_csv") from None
     names = [variable.name for variable in scan.variables]
     missing = [name for name in names if name not in table.columns]
+    if missing and all(to_number(name) is not None for name in header):
+        raise scan.setup.error(
+            f"init_csv: {path} begins with a line of numbers; put a line with the names of the columns above it, such as "
+            f"{','.join(names)}",
+            "init_csv",
+        )
     if missing:
         raise scan.setup.error(
             f"init_csv: {path} has no column {', '.join(map(repr, missing))}; it has {', '.join(map(repr, header))}",

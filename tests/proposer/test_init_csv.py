@@ -60,6 +60,7 @@ def test_a_table_of_other_codes_is_told_of(tmp_path, read):
     ("rows", "words"),
     [
         ("x;y\n1,5;2\n", ["separated by semicolons", "commas"]),
+        ("1.5,2\n3,4\n", ["begins with a line of numbers", "names of the columns above it, such as mu"]),
         ("x" * 200_000 + ",y\n1,2\n", ["cannot be read as CSV"]),
         (None, ["named pipe, not a file"]),
     ],
