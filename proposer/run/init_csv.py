@@ -105,8 +105,8 @@ def read_init_csv(scan: ScanFile, space: Space) -> InitPoints | None:
     missing = [name for name in names if name not in table.columns]
     if missing and all(to_number(name) is not None for name in header):
         raise scan.setup.error(
-            f"init_csv: {path} begins with a line of numbers; put a line with the names of the columns above it, such as "
-            f"{','.join(names)}",
+            f"init_csv: {path} begins with a line of numbers; put a line with the names of the columns above it, such "
+            f"as {','.join(names)}",
             "init_csv",
         )
     if missing:
