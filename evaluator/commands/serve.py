@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gc
 import resource
 import signal
 import socket
@@ -168,6 +169,8 @@ async def _serve(
     if watched.spans is not None:
         evaluation.observers.append(Traces(watched.spans, description.codes))
     executor.health.tell(lambda: loop.call_soon_threadsafe(changed.set))
+    gc.collect()
+    gc.freeze()  # what is loaded stays, and is not looked through again
     await server.start()
     tasks = [asyncio.create_task(_follow(executor.health, changed, server, lambda: end(Ending.LOST)))]
     if lifetime is not None:
@@ -177,7 +180,9 @@ async def _serve(
         tasks.append(asyncio.create_task(_wait_for_the_end(evaluation, options.announce, digests, end)))
     if not address.path:
         address = replace(address, port=server.port)
-    workers = f"{options.workers} worker processes" if options.workers else "this process, without isolation"
+    workers = f"{options.workers} worker process{'es' * (options.workers != 1)}"
+    if not options.workers:
+        workers = "this process, without isolation"
     if options.executor == "dask":
         workers = f"{executor.concurrency} threads of the Dask cluster at {options.scheduler}"
     try:
