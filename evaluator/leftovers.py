@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from multiprocessing import resource_tracker, util
@@ -62,17 +63,26 @@ def _do_nothing(*_: object) -> None:
 
 def let_forks_end() -> None:
     """Forked children do not inherit the handlers that these signals have now: multiprocessing ends its processes by
-    SIGTERM. And asyncio would take the signal of a child for its own.
+    SIGTERM. And asyncio would take the signal of a child for its own. A signal that comes while a child is being
+    forked waits until the child has forgotten them, since they would swallow it.
     """
     ours = {number: signal.getsignal(number) for number in ENDING}
+    forking = threading.local()
+
+    def hold() -> None:
+        forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+
+    def release() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, forking.mask)
 
     def forget() -> None:
         signal.set_wakeup_fd(-1)
         for number, handler in ours.items():
             if callable(handler) and signal.getsignal(number) is handler:
                 signal.signal(number, signal.SIG_DFL)
+        release()
 
-    os.register_at_fork(after_in_child=forget)
+    os.register_at_fork(before=hold, after_in_parent=release, after_in_child=forget)
 
 
 def kill_marked(mark: str, value: str | Path) -> set[int]:

@@ -49,14 +49,17 @@ SUPERISO = "mh: {slha: [FOBS, 5, 1], column: 3, mean: 3e-4, sigma: 1e-5}"
 def test_status(program_scan, chain, tmp_path, limits, program, mode, settings, status, message):
     name, _, words = program.partition(" ")
     settings = settings if "timeout" in settings else f"timeout: 20\n    {settings}"
-    found = chain(program_scan(name, settings=settings, words=words)).evaluate([float(mode)], tmp_path / "scratch")
+    made = chain(program_scan(name, settings=settings, words=words))
+    start = time.monotonic()
+    found = made.evaluate([float(mode)], tmp_path / "scratch")
+    took = time.monotonic() - start
     assert (found.status, found.failed_code) == (status, "" if status is Status.OK else "code")
     assert message in found.message
     if status is Status.OK:
         assert math.isfinite(found.observables[0]) and not found.missing
     else:
         assert found.missing == [0] and math.isnan(found.observables[0])
-    assert len(found.seconds) == 1 and found.seconds[0] < 15
+    assert len(found.seconds) == 1 and 0 < found.seconds[0] <= took
 
 
 @pytest.fixture
@@ -90,9 +93,9 @@ def test_a_hang_is_ended_with_all_that_it_started(program_scan, chain, tmp_path,
     found = chain(program_scan("spheno.sh", settings="timeout: 1"))
     start = time.monotonic()
     outcome = found.evaluate([4.0], tmp_path / "s")
-    assert outcome.status is Status.TIMED_OUT
-    assert 1.0 <= outcome.seconds[0] < 4.0 and time.monotonic() - start < 5
-    assert wait_until(lambda: not alive(tag), 5)
+    assert outcome.status is Status.TIMED_OUT  # and not after the 1000 s that it would have taken
+    assert 1.0 <= outcome.seconds[0] <= time.monotonic() - start
+    assert wait_until(lambda: not alive(tag))
 
 
 def test_litter_stays_in_the_scratch_folder(program_scan, chain, tmp_path):

@@ -2,6 +2,8 @@
 
 import resource
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -199,6 +201,26 @@ def test_forked_children_end_at_a_signal(evil, evaluator, workers):
     server = evaluator(evil(pool, timeout=50), workers=workers)
     assert values(server, [[0, 1], [0, 1]]) == [3, 3]
     assert server.process.poll() is None
+
+
+# hooks of fork run in the order in which they were made: the child's signal comes before it has forgotten any handler
+ENDED_AT_ONCE = """
+import os, signal
+os.register_at_fork(after_in_child=lambda: os.kill(os.getpid(), signal.SIGTERM))
+from evaluator.leftovers import outlast_endings
+outlast_endings()
+outlast_endings()
+child = os.fork()
+if child == 0:
+    os._exit(0)
+assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == set()
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM
+"""
+
+
+def test_a_signal_that_comes_while_a_child_is_forked_ends_it():
+    """As where a pool has its answers before the last of its processes is there."""
+    subprocess.run([sys.executable, "-c", ENDED_AT_ONCE], check=True)
 
 
 def test_an_evaluator_without_its_scratch_folder_ends(evil, evaluator):
