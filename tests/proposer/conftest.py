@@ -31,13 +31,13 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     from proposer.strategies.lode import regress
     from proposer.strategies.lode import strategy as lode
 
-    monkeypatch.setattr(lode, "PARTICLES", 100)
-    monkeypatch.setattr(lode_nets, "FIRST_STEPS", 100)
-    monkeypatch.setattr(lode_nets, "STEPS", 25)
-    monkeypatch.setattr(lode_nets, "AGAIN_STEPS", 60)
-    monkeypatch.setattr(lode_nets, "OTHER_STEPS", 25)
-    monkeypatch.setattr(regress, "FIRST_STEPS", 100)
-    monkeypatch.setattr(regress, "LATER_STEPS", 25)
+    monkeypatch.setattr(lode, "PARTICLES", 50)
+    monkeypatch.setattr(lode_nets, "FIRST_STEPS", 40)
+    monkeypatch.setattr(lode_nets, "STEPS", 10)
+    monkeypatch.setattr(lode_nets, "AGAIN_STEPS", 25)
+    monkeypatch.setattr(lode_nets, "OTHER_STEPS", 10)
+    monkeypatch.setattr(regress, "FIRST_STEPS", 40)
+    monkeypatch.setattr(regress, "LATER_STEPS", 10)
 
 
 @pytest.fixture
