@@ -1,4 +1,4 @@
-"""The control groups of this process: where the limits of a container stand."""
+"""The control groups of this process, which have the limits of a container."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 
 
 def control_groups(root: Path, controller: str) -> Iterator[tuple[int, Path]]:
-    """The folders of this process's control group and of those around it, each with its version of cgroups, 1 or 2.
+    """Yields the folders of this process's control group and of its parents, each with its version of cgroups, 1 or 2.
 
-    `root`: where the file tree with proc and sys begins. Each line of /proc/self/cgroup is hierarchy:controllers:path;
-    version 2 has no controllers. In a container the path may be the host's, of which nothing is there but its end, the
-    mounted root: some of these folders may be missing.
+    `root`: the root of the file tree with proc and sys. Each line of /proc/self/cgroup is hierarchy:controllers:path;
+    version 2 has no controllers. In a container the path may be that of the host, so some of these folders may be
+    missing.
     """
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()

@@ -1,4 +1,4 @@
-"""One point through the chain of codes: observables, status, and why it ended."""
+"""Runs one point through the chain of codes, and gives its observables, its status, and why it ended."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import cached_property
 from pathlib import Path
-from time import perf_counter  # here: a code may put something else into `time`
+from time import perf_counter  # by name, because a code may replace functions of `time`
 from typing import NamedTuple
 
 import numpy as np
@@ -44,7 +44,7 @@ LARGEST_SPECTRA = 2**20
 
 
 class Status(IntEnum):
-    """What happened to a point; numbers as in the wire contract."""
+    """The status of a point; numbers as in the contract."""
 
     OK = 1
     INVALID = 2
@@ -55,12 +55,12 @@ class Status(IntEnum):
 
 
 class Outcome(NamedTuple):
-    """What came of one point.
+    """The result of one point.
 
-    `observables` has one value for each observable of the scan file, in its order and unit,
-    NaN for those in `missing` (positions); `seconds` is the wall time of each code that ran;
-    `spectra` are the files that its codes wrote, where they were asked for; `not_given` is the position of the
-    observable at which a point FAILED whose code ended well.
+    `observables` has one value for each observable of the scan file, in its order and unit, NaN for those in `missing`
+    (positions); `seconds` is the wall time of each code that ran; `spectra` are the spectrum files that the codes
+    wrote, if they were asked for. `not_given` is the position of the observable that made the point FAILED although its
+    code ended well, else None.
     """
 
     status: Status
@@ -76,7 +76,7 @@ class Outcome(NamedTuple):
 
 @dataclass
 class Step:
-    """One code with what is read from it."""
+    """One code, with its observables and conditions."""
 
     name: str
     code: Code
@@ -85,9 +85,9 @@ class Step:
 
 
 class Progress:
-    """How far a point has come: the code that it is at, and the seconds of each code so far.
+    """The progress of a point: the present code, and the seconds of each code so far.
 
-    `on_step` hears the number of each code before it runs, but for the very first.
+    `on_step` is called with the number of each code before it runs, except the very first.
     """
 
     def __init__(self, on_step: Callable[[int], None] | None) -> None:
@@ -96,13 +96,13 @@ class Progress:
         self._on_step = on_step
 
     def run(self, number: int, step: Step, point: Point) -> Mapping[str, float]:
-        """What the code gives; raises what it raises."""
+        """Runs a code and returns its observables. Raises the code's errors."""
         self.code = step.name
         if self._on_step is not None and self.seconds:
             self._on_step(number)
         start = perf_counter()
         try:
-            given = in_this_process(step.code.run, point)  # of any kind, because a code of any kind may fork
+            given = in_this_process(step.code.run, point)  # codes of any kind may fork
             step.code.has_ended = True
             return given
         except (InvalidPoint, CodeFailed):
@@ -115,12 +115,12 @@ class Progress:
 
 
 class Chain:
-    """The codes of a scan file, in order. Raises ConfigurationError when a name or a template is wrong."""
+    """The codes of a scan file, in order. Raises ConfigurationError if a name or a template is wrong."""
 
     def __init__(self, scan: ScanFile) -> None:
         self.scan = scan
         self.used_scratch = False
-        """Whether the last point has made its scratch folder."""
+        """Whether the last point made its scratch folder."""
         self._names = [variable.name for variable in scan.variables]
         self._specs = scan.all_observables()
         known = Known(scan)
@@ -142,7 +142,7 @@ class Chain:
     def specs(self) -> list[ObservableSpec]:
         """The scan file's observables in order, with likelihoods that are a code's measurements filled in.
 
-        Raises ConfigurationError or ScanFileError where there is no such measurement.
+        Raises ConfigurationError or ScanFileError if flavio has no such measurement.
         """
         measured: dict[str, Likelihood] = {}
         for step in self.steps:
@@ -163,12 +163,11 @@ class Chain:
         *,
         windows: bool = True,
     ) -> Outcome:
-        """Works out one point; `variables` in the file's order and units, finite.
+        """Evaluates one point. `variables` are finite values in the file's order and units.
 
-        `on_step` hears the number of each code but the first before it runs. The spectrum files of
-        an OK point with an NLL below `spectra_below` are part of the outcome. Without `windows` neither
-        VALID windows nor conditions end it. Never raises for what a code does; a ConfigurationError is
-        the scan file's fault.
+        `on_step` is called with the number of each code but the first before it runs. The spectrum files of an OK point
+        with an NLL below `spectra_below` are part of the outcome. Without `windows`, neither windows nor conditions end
+        the point. Errors of codes end in the outcome; it only raises errors of the scan file (LodescanError).
         """
         point = Point(dict(zip(self._names, variables, strict=True)), variables, scratch)
         found, progress = Found(len(self._specs)), Progress(on_step)
@@ -176,13 +175,13 @@ class Chain:
         not_given: int | None = None
         self.used_scratch = True  # until a code says something else
         try:
-            # 1. the variables that are solved for
+            # 1. the fitted variables
             if self._solver is not None:
                 self._solve(self._solver, point, found, progress, scratch)
             # 2. the derived variables
             if self._derived:
                 self._derive(point, found)
-            # 3. code after code: what it gives is read, and may end the point
+            # 3. the codes in turn, each with its observables and conditions, which may end the point
             for number, step in enumerate(self.steps):
                 given = progress.run(number, step, point)
                 read_all(step.readings, given, point, found, windows=windows)
@@ -200,15 +199,15 @@ class Chain:
             status, message = Status.TIMED_OUT, str(error)
         except CodeKilled as error:
             status, message = Status.KILLED, str(error)
-        except OSError as error:  # an error of the evaluator's own work in the folder of the point
+        except OSError as error:  # an error of the evaluator itself in the point's folder
             status = Status.KILLED if error.errno in FULL else Status.FAILED
             message = f"the files of the point cannot be written or read: {words_of(error)}"
-        except LodescanError:  # of the scan file
+        except LodescanError:  # an error of the scan file
             raise
-        except Exception as error:  # noqa: BLE001  # of a kind of code that has not looked at its own faults
+        except Exception as error:  # noqa: BLE001  # a kind of code that does not handle its own errors
             status, message = Status.FAILED, what_was_raised(error)
         self.used_scratch = point.used_scratch or (self._solver is not None and bool(progress.seconds))
-        # 5. the spectrum files of a point that is good enough
+        # 5. the spectrum files of a point with a low NLL
         spectra: list[bytes] = []
         if status is Status.OK and point.spectra and spectra_below > -math.inf:
             spectra = self._read_spectra(point, found, spectra_below)
@@ -229,7 +228,7 @@ class Chain:
     def _solve(
         self, solver: Solver, point: Point, found: Found, progress: Progress, scratch: str | Path | None
     ) -> None:
-        """Finds the variables of the section fitting, by runs of the codes that give their targets."""
+        """Solves for the variables of the section `fitting`, by runs of the codes that give the targets."""
         assert self.scan.fitting is not None
         targets, solved = self.scan.fitting.targets, self.scan.fitting.variables
         folder = Path(scratch) / "fitting" if scratch is not None else None
@@ -249,7 +248,7 @@ class Chain:
                     shutil.rmtree(folder, ignore_errors=True)
             return [inner.names[target.name] for target in targets]
 
-        for position, value in enumerate(solver.solve(observe)):  # they come first among all that a point gives
+        for position, value in enumerate(solver.solve(observe)):  # fitted variables come first among the observables
             found.add(position, value)
             point.names[self._specs[position].name] = value
 
@@ -263,7 +262,7 @@ class Chain:
         _, nll = losses_and_nll([spec.likelihood for spec in self.specs], np.array([found.values]))
         if not nll[0] < below:
             return []
-        files = [path for path in point.spectra if path.is_file()]  # a later code may have taken one away
+        files = [path for path in point.spectra if path.is_file()]  # a later code may have removed one
         if sum(path.stat().st_size for path in files) > LARGEST_SPECTRA:
             point.warnings.append(f"its spectrum files are larger than {LARGEST_SPECTRA >> 20} {FILES_NOT_KEPT}")
             return []
@@ -271,7 +270,7 @@ class Chain:
 
 
 def _make_steps(scan: ScanFile, known: Known) -> list[Step]:
-    """The codes in order; raises one ConfigurationError for the faults of all of them."""
+    """The codes in order. Raises one ConfigurationError with the errors of all codes."""
     steps: list[Step] = []
     faults: list[str] = []
     for spec in scan.codes:
@@ -281,7 +280,7 @@ def _make_steps(scan: ScanFile, known: Known) -> list[Step]:
             readings = [known.reading(observable) for observable in spec.observables]
             where = f"{scan.path}, line {spec.section.line('conditions')}"
             conditions = [known.expression(text, where) for text in spec.conditions]
-        except (ConfigurationError, ScanFileError) as error:  # so that the faults of the other codes are reported too
+        except (ConfigurationError, ScanFileError) as error:  # collected with errors of the other codes
             faults.append(str(error))
             known.add([observable.name for observable in spec.observables])
         else:

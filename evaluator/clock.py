@@ -1,6 +1,7 @@
-"""The time that an evaluator has lived. Deadlines count it, because it stands still while the evaluator does.
+"""Measures the time for which an evaluator has run. Deadlines use it, because it stops while the evaluator is
+suspended.
 
-A batch system or Ctrl-Z may suspend an evaluator with all its workers. Their points must not be late because of that. A
+A batch system or Ctrl-Z may suspend an evaluator with all its workers, and this must not make their points late. A
 thread of the evaluator adds up the time in a file that the workers share.
 """
 
@@ -18,20 +19,22 @@ TICK = 0.1
 """Seconds between two looks at the time."""
 
 STILL = 1.0
-"""Seconds without a look after which the evaluator has stood still; less may be a busy machine."""
+"""A longer gap in seconds between two looks means that the evaluator was suspended; a shorter one may be a busy
+machine.
+"""
 
 _SECONDS = struct.Struct("d")
 _shared: mmap.mmap | None = None
 
 
 def lived() -> float:
-    """Seconds that the evaluator of this process has lived; the time of the machine where none keeps them."""
+    """The seconds for which the evaluator of this process has run; time.monotonic if no Clock is followed."""
     return time.monotonic() if _shared is None else float(_SECONDS.unpack_from(_shared)[0])
 
 
 def follow(path: str | Path | None) -> None:
-    """Takes the time from the file of a Clock; with None, from the machine."""
-    global _shared  # noqa: PLW0603  # one evaluator a process
+    """Makes `lived` read the file of a Clock, or time.monotonic with None."""
+    global _shared  # noqa: PLW0603  # one evaluator per process
     _shared = None
     if path is not None:
         with open(path, "r+b") as file:
@@ -39,22 +42,22 @@ def follow(path: str | Path | None) -> None:
 
 
 def missing(seconds: float, since: float) -> float:
-    """Seconds that are left of `seconds`, counted from the time `since` of `lived()`; 0.0 when that is too little to
-    tell.
-    """
+    """The rest of `seconds` that began at the time `since` of `lived()`; 0.0 if it is too short to measure."""
     left = seconds - (lived() - since)
     return left if left > min(5 * TICK, seconds / 2) else 0.0
 
 
 class Countdown:
-    """Seconds of the evaluator's life."""
+    """A countdown in seconds of `lived()`."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds, self._since = seconds, lived()
         self._end = time.monotonic() + seconds
 
     def left(self) -> float:
-        """Seconds until the end, after which it must be asked again; 0.0 when it has ended."""
+        """Seconds until the end; then this must be called again, because the evaluator may have been suspended. 0.0
+        after the end.
+        """
         left = self._end - time.monotonic()
         if left <= 0.0:
             left = missing(self._seconds, self._since)
@@ -85,7 +88,7 @@ class Clock:
             _SECONDS.pack_into(self._memory, 0, seconds)
 
     def close(self) -> None:
-        """Ends the thread; from then on the time is the machine's."""
+        """Ends the thread; from then on `lived` is time.monotonic."""
         follow(None)
         self._closed.set()
         self._thread.join()

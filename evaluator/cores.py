@@ -1,4 +1,4 @@
-"""How many cores the codes may keep busy: those of the machine, or of the container."""
+"""The number of cores that codes may use: those of the machine, or of the container."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from evaluator.cgroups import control_groups
 
 
 def cores_here() -> int:
-    """The cores that this process may run on."""
+    """The number of cores that this process may run on."""
     return len(os.sched_getaffinity(0))
 
 
 def cpu_quota(root: Path = Path("/")) -> float:
-    """How many cores the CPU time of this container is worth, such as 1.5; infinite where it has no quota.
+    """The CPU quota of this container in cores, such as 1.5; infinite if it has none.
 
-    `root`: see control_groups. A quota is so many microseconds of CPU in each period of so many.
+    `root`: see control_groups. A quota is given as microseconds of CPU time in each period of some microseconds.
     """
     found = math.inf
     for version, group in control_groups(root, "cpu"):
-        with contextlib.suppress(OSError, ValueError):  # not there, or `max`
+        with contextlib.suppress(OSError, ValueError):  # the file is missing, or says `max`
             if version == 2:
                 quota, period = map(int, (group / "cpu.max").read_text().split())
             else:
                 quota, period = (int((group / f"cpu.cfs_{name}_us").read_text()) for name in ("quota", "period"))
-            if quota > 0 and period > 0:  # -1: none
+            if quota > 0 and period > 0:  # a quota of -1 means none
                 found = min(found, quota / period)
     return found

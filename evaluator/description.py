@@ -1,4 +1,4 @@
-"""The description of an evaluator: parameters, observables, and what decides its results."""
+"""Makes the description of an evaluator: its parameters, observables, and all that decides its results."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_BATCH = 4096
 
 
 def describe(chain: Chain, concurrency: int) -> pb.DescribeResponse:
-    """The answer to Describe; hashes the codes' files, so make it once."""
+    """Makes the answer to Describe. It hashes the codes' files, so call it once."""
     scan = chain.scan
     sources = {step.name: sources_of(step.code) for step in chain.steps}
     packages = {
@@ -73,7 +73,9 @@ def describe(chain: Chain, concurrency: int) -> pb.DescribeResponse:
 
 
 def digest_of(chain: Chain) -> str:
-    """What machines of a cluster compare: digests of the codes, the likelihood, and the scan file with its limits."""
+    """The digests that the machines of a cluster compare: of the codes, the likelihood, and the text of the
+    scan file.
+    """
     described, text = describe(chain, 1), hashlib.sha256(chain.scan.text.encode()).hexdigest()
     return f"{described.physics_digest} {described.likelihood_digest} {text}"
 
@@ -87,7 +89,7 @@ def _environment(chain: Chain) -> dict[str, str]:
     section = chain.scan.setup.section("environment_variables")
     found = {name: section.text(name) for name in section}
     for name, value in list(found.items()):
-        if os.path.isabs(value) and os.path.isfile(value):  # a program or a table that a code is told of
+        if os.path.isabs(value) and os.path.isfile(value):  # the path of a program or table for a code
             found[f"file {name}"] = written_hash(Path(value))
     return found
 

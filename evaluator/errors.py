@@ -1,4 +1,4 @@
-"""The errors that end a point, and those that are found before any point runs."""
+"""Errors that end a point, and errors that are found before any point runs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from scanspec.document import closest
 
 
 class ConfigurationError(LodescanError, ValueError):
-    """The scan file, a template or a code cannot work for any point; the message says where."""
+    """The scan file, a template or a code cannot work for any point."""
 
     next_step = "correct that, then `lodescan-evaluator check FILE` tries every code once"
 
@@ -21,7 +21,7 @@ class CodeFailed(Exception):
 class ObservableFailed(CodeFailed):
     """A code ended well, but one of its observables is missing or is not a number.
 
-    `position`: where that observable stands in the order of the scan file.
+    `position`: the position of the observable in the order of the scan file.
     """
 
     def __init__(self, message: str, position: int) -> None:
@@ -37,7 +37,7 @@ class CodeTimedOut(BaseException):
 
 
 class CodeKilled(Exception):
-    """A program was killed from outside (memory, a signal): no answer. Status KILLED."""
+    """A program was killed from outside (memory, a signal), so the point has no answer. Status KILLED."""
 
 
 class UnknownName(KeyError):
@@ -52,7 +52,7 @@ class UnknownName(KeyError):
 
 
 class EvaluatorLost(LodescanError):
-    """This evaluator can answer no more points. It ends, and its points go back unanswered."""
+    """This evaluator cannot run points any more. It ends, and returns its points unanswered."""
 
     next_step = "mend that, then start the evaluator again: a scan that waits for it goes on"
     exit_code = 5

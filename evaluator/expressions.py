@@ -19,7 +19,7 @@ from scanspec.expressions import FUNCTIONS, ExpressionError, parse
 
 
 def _factorial(n: float) -> float:
-    return math.gamma(n + 1)  # overflows above 170, where the exact one would run for hours
+    return math.gamma(n + 1)  # overflows above 170, where an exact factorial could take hours
 
 
 def _sum(*values: float) -> float:
@@ -31,7 +31,8 @@ def _round(x: float, digits: float | None = None) -> float:
         return round(x)
     if not float(digits).is_integer():
         raise TypeError("round takes a whole number of digits")
-    return round(float(x), int(max(-400, min(400, digits))))  # of a whole number 10**digits would be worked out
+    # as a float, because for an int 10**digits would be computed
+    return round(float(x), int(max(-400, min(400, digits))))
 
 
 _OWN: dict[str, Any] = {
@@ -92,10 +93,10 @@ _NONE: Mapping[str, str] = {}
 class Expression:
     """One expression of a scan file.
 
-    `known` are the names that it may use beside `VARIABLE[i]` (the i-th of `variables` variables in the order of the
-    file, from 0), the functions of `math`, and abs, min, max, sum, int, float, round. `others` are
-    names of the file that it may not use, with the reason. Raises ConfigurationError, starting with `where`, when it is
-    not an expression or uses another name.
+    `known` are the names that it may use, besides `VARIABLE[i]` (the i-th of `variables` variables in the order of the
+    file, from 0), the functions of `math`, and abs, min, max, sum, int, float, round. `others` are the file's other
+    names, with the reason why it cannot use them. Raises ConfigurationError, starting with `where`, if the text is not
+    an expression or uses another name.
     """
 
     def __init__(
@@ -120,9 +121,9 @@ class Expression:
             raise ConfigurationError(f"{where}: {text!r:.200} has too many levels of brackets or signs") from None
 
     def __call__(self, names: Mapping[str, float], variables: Sequence[float]) -> float:
-        """The value; NaN where it has none (division by zero, square root of a negative number, overflow).
+        """The value; NaN if there is none (division by zero, square root of a negative number, overflow).
 
-        Raises ConfigurationError for what can never work, such as a wrong number of arguments.
+        Raises ConfigurationError for an expression that can never work, for example with a wrong number of arguments.
         """
         self._evaluator.names = {**CONSTANTS, **names, "VARIABLE": variables}
         try:

@@ -1,4 +1,4 @@
-"""Files of points: how they are written and counted, and whether the disk has room for them."""
+"""Writes files of points, and checks whether the disk has room for them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
-"""What the system says when a disk is full."""
+"""The error numbers of a full disk."""
 
 
 def write_new(path: Path, content: bytes) -> None:
@@ -23,6 +23,6 @@ def is_full(folder: Path) -> bool:
         found = os.statvfs(folder)
     except OSError:
         return False
-    if found.f_blocks == 0:  # a file system in memory without a bound does not say
+    if found.f_blocks == 0:  # a file system in memory may have no bound
         return False
     return found.f_bavail * found.f_frsize < 2**20 or (found.f_files > 0 and found.f_favail == 0)

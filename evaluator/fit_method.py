@@ -1,4 +1,6 @@
-"""How the section `fitting` is solved: a method of scipy.optimize with its options. This file does not import scipy."""
+"""Reads the method of scipy.optimize that solves the section `fitting`, and its options. This module does not import
+scipy.
+"""
 
 from __future__ import annotations
 
@@ -10,23 +12,27 @@ from scanspec.fitting import EPS, MOST_RUNS, Fitting
 
 BRACKETING = ("brentq", "brenth", "bisect", "ridder", "toms748")
 STEPPING = ("secant", "newton")
-"""Root finders for one variable and one target: in an interval, or from its middle."""
+"""Root finders for one variable and one target, which start from an interval (BRACKETING) or from its middle
+(STEPPING).
+"""
 
 ROOTS = ("hybr", "lm", "broyden1", "broyden2", "anderson", "krylov", "df-sane")
-"""For as many targets as variables."""
+"""Root finders for as many targets as variables."""
 
 BOUNDED = ("Nelder-Mead", "L-BFGS-B", "TNC", "SLSQP", "Powell", "COBYLA", "COBYQA")
 UNBOUNDED = ("BFGS", "CG")
-"""Minimisers, that know bounds or not."""
+"""Minimisers with bounds and without."""
 
 METHODS = ("", *BRACKETING, *STEPPING, "least_squares", *ROOTS, *BOUNDED, *UNBOUNDED)
-"""Those of scipy.optimize; none: brentq for one variable and one target, least_squares for more."""
+"""All methods, by their names in scipy.optimize. The empty name means brentq for one variable and one target, else
+least_squares.
+"""
 
 
 @dataclass(frozen=True)
 class FitMethod:
-    """A method by scipy's name, the step `eps` of finite differences as a share of a range, and the most runs of the
-    codes for one point.
+    """A method by scipy's name (see METHODS). `eps`: the step of finite differences as a fraction of the range; `most`:
+    the most runs of the codes for one point.
     """
 
     name: str = ""
@@ -34,7 +40,7 @@ class FitMethod:
     most: int = MOST_RUNS
 
     def describe(self, fitting: Fitting) -> str:
-        """What decides the solutions, for the physics digest."""
+        """All that decides the solutions, for the physics digest."""
         return (
             f"Fitting(variables={fitting.variables!r}, targets={fitting.targets!r}, method={self.name!r}, "
             f"eps={self.eps!r}, most={self.most!r})"
@@ -42,7 +48,9 @@ class FitMethod:
 
 
 def read_fit_method(scan: ScanFile) -> FitMethod | None:
-    """Reads `method` and `options` of the section `fitting`; None without one. Raises ScanFileError."""
+    """Reads `method` and `options` of the section `fitting`; None if the file has no such section. Raises
+    ScanFileError.
+    """
     if scan.fitting is None:
         return None
     section = scan.fitting.section

@@ -1,4 +1,4 @@
-"""The inner solve of a point: scipy finds further variables for which observables meet their targets.
+"""Solves the section `fitting` at a point: scipy finds further variables for which observables meet their targets.
 
 The environment `fitting` and most physics environments have scipy; the evaluator's base does not. It is imported only
 for a file with the section `fitting`.
@@ -18,20 +18,20 @@ from evaluator.fit_method import BOUNDED, BRACKETING, ROOTS, STEPPING, UNBOUNDED
 from scanspec.fitting import Fitting, Target
 
 CLOSE = 0.01
-"""The solve ends when every observable is this near to its target, in units of its sigma."""
+"""The solve ends when every observable is this close to its target, in units of its sigma."""
 
-_UNPHYSICAL = 1e4  # stands for the distance, in sigmas, where the codes say that there is no physics
-_GRID = 9  # where a root is looked for once the ends of the range do not enclose one
+_UNPHYSICAL = 1e4  # replaces the residual, in sigmas, of an unphysical point
+_GRID = 9  # points of the grid on which a root is sought if the ends of the range do not enclose one
 
 Values = list[float]
 
 
 class _Ended(Exception):
-    """Ends a solve that needs no more runs, or may have no more."""
+    """Ends a solve that needs no further runs, or may not have any."""
 
 
 class Solver:
-    """Solves for the variables of a section `fitting`. Raises ConfigurationError where scipy is missing."""
+    """Solves for the variables of a section `fitting`. Raises ConfigurationError if scipy is missing."""
 
     def __init__(self, fitting: Fitting, method: FitMethod, where: str) -> None:
         try:
@@ -45,10 +45,11 @@ class Solver:
         self._fitting, self._method = fitting, method
 
     def solve(self, observe: Callable[[Values], Values]) -> Values:
-        """The values of the variables; `observe` runs the codes and gives the observables in the order of the targets.
+        """The values of the variables. `observe` runs the codes and returns the observables in the order of the
+        targets.
 
-        Raises InvalidPoint when no observable set within one sigma of the targets is found,
-        and what `observe` raises, except InvalidPoint.
+        Raises InvalidPoint if no values bring all observables within one sigma of their targets, and the errors of
+        `observe` other than InvalidPoint.
         """
         search = _Search(self._fitting, self._method.most, observe)
         with contextlib.suppress(_Ended):
@@ -96,7 +97,7 @@ class Solver:
 
 
 class _Search:
-    """Runs the codes for the solver, in coordinates from 1 to 2 for each range, and keeps the nearest."""
+    """Runs the codes for the solver and keeps the best values. Coordinates from 1 to 2 stand for each range."""
 
     def __init__(self, fitting: Fitting, most: int, observe: Callable[[Values], Values]) -> None:
         self._fitting, self._most, self._observe = fitting, most, observe
@@ -107,9 +108,10 @@ class _Search:
         self.runs = 0
 
     def residuals(self, coordinates: Any) -> Values:
-        """(observable - target) / sigma of each target; far away where the codes call the point unphysical.
+        """The residuals (observable - target) / sigma; large for an unphysical point.
 
-        Outside of the ranges, which not every method knows, those of the nearest point in them, and larger.
+        Some methods leave the ranges. There the residuals are those of the nearest point inside, and grow with the
+        distance.
         """
         inside = tuple(min(max(float(coordinate), 1.0), 2.0) for coordinate in coordinates)
         found = self._residuals(inside) or [_UNPHYSICAL] * len(self._fitting.targets)
@@ -117,11 +119,11 @@ class _Search:
         return [residual * (1.0 + outside) for residual in found]
 
     def square(self, coordinates: Any) -> float:
-        """ln(1 + sum of squared residuals). Minimisers overshoot without the logarithm where a sigma is small."""
+        """ln(1 + sum of squared residuals). Without the logarithm, minimisers overshoot if a sigma is small."""
         return math.log1p(sum(residual**2 for residual in self.residuals(coordinates)))
 
     def signed(self, coordinate: float) -> float:
-        """The residual of one target. Raises _Ended where it has no sign."""
+        """The residual of one target. Raises _Ended for an unphysical point, whose residual has no sign."""
         found = self._residuals((float(coordinate),))
         if found is None:
             raise _Ended
@@ -140,7 +142,7 @@ class _Search:
     def _residuals(self, coordinates: tuple[float, ...]) -> Values | None:
         if coordinates in self._known:
             return self._known[coordinates]
-        if not all(1.0 <= coordinate <= 2.0 for coordinate in coordinates):  # secant knows no bounds
+        if not all(1.0 <= coordinate <= 2.0 for coordinate in coordinates):  # the secant method has no bounds
             return None
         if self.runs == self._most:
             raise _Ended

@@ -1,7 +1,7 @@
-"""SIGINT for a command whose codes run in a child: each of them counts once, whomever it was sent to.
+"""Handles SIGINT for a command whose codes run in a child process, so that each interrupt counts once.
 
-A terminal sends it to both processes, a notebook or a supervisor to the parent alone. The parent passes on what it
-gets as another signal, PASSED_ON, so that the child can tell the two copies of one interrupt from two interrupts.
+A terminal sends SIGINT to both processes, a notebook or a supervisor only to the parent. The parent passes it on as
+another signal, PASSED_ON, so that the child can distinguish two copies of one interrupt from two interrupts.
 """
 
 from __future__ import annotations
@@ -10,29 +10,29 @@ import signal
 from types import FrameType
 
 PASSED_ON = signal.SIGRTMAX - 1
-"""A signal that nobody else uses: Python, the C library and batch systems know the others."""
+"""A signal that neither Python, nor the C library, nor batch systems use."""
 
 _seen: dict[int, int] = {}
-"""How often each of the two signals has come."""
+"""How often each of the two signals has arrived."""
 
 _raised = [0]
-"""For how many interrupts KeyboardInterrupt was raised."""
+"""The number of interrupts for which KeyboardInterrupt was raised."""
 
 
 def take_interrupts() -> None:
-    """In the child: KeyboardInterrupt is raised for a SIGINT of its own or of its parent."""
+    """Makes the child raise KeyboardInterrupt for a SIGINT to itself or to its parent."""
     _seen.update({signal.SIGINT: 0, PASSED_ON: 0})
     for number in _seen:
         signal.signal(number, _interrupt)
 
 
 def are_taken() -> bool:
-    """Whether a KeyboardInterrupt here means that somebody has asked this process to end; not so in a worker."""
+    """Whether a KeyboardInterrupt asks this process to end; this is not so in a worker."""
     return signal.getsignal(signal.SIGINT) in (signal.default_int_handler, _interrupt)
 
 
 def _interrupt(number: int, _: FrameType | None) -> None:
-    _seen[number] += 1  # first of all: the other signal may come at any line of this
+    _seen[number] += 1  # first, because the other signal may arrive at any later line
     if (sent := max(_seen.values())) > _raised[-1]:
         _raised[:] = [sent]
         raise KeyboardInterrupt

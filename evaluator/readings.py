@@ -1,4 +1,4 @@
-"""Reads observables, their windows, and conditions once a code has run."""
+"""Reads observables after a code has run, and checks windows and conditions."""
 
 from __future__ import annotations
 
@@ -18,14 +18,16 @@ from scanspec.spectrum import EntryMissing
 
 
 class Reading(NamedTuple):
-    """One observable: its position in the file, its section of the file, and its expression if it has one."""
+    """One observable: its position in the file's order, its entry of the file, and its expression if it has one."""
 
     position: int
     spec: ObservableSpec
     expression: Expression | None
 
     def value(self, point: Point, given: Mapping[str, float]) -> float:
-        """The observable in the file's unit; `given` is what the code returned. Raises ObservableFailed."""
+        """The value of the observable, in the file's unit. `given` are the values that the code returned. Raises
+        ObservableFailed.
+        """
         spec = self.spec
         found: Any  # a user's function may return anything
         if spec.slha is not None:
@@ -41,11 +43,11 @@ class Reading(NamedTuple):
             found = given[spec.name]
         else:
             found = self._by_plain_name(given)
-        if type(found) is float:  # nearly always
+        if type(found) is float:  # the usual case
             return found
         try:
             return to_float(found) if isinstance(found, str) else float(_real(found))
-        except Exception as error:  # what a user's own type may raise
+        except Exception as error:  # a user's own type may raise anything
             what = f"the observable {spec.name} is {shown(found)}, not a number"
             raise ObservableFailed(what, self.position) from error
 
@@ -66,7 +68,7 @@ def _real(value: Any) -> Any:
 
 
 class Found:
-    """The observables of one point; NaN while their positions are `missing`."""
+    """The observables of one point; NaN at the positions that are still `missing`."""
 
     __slots__ = ("missing", "values")
 
@@ -75,7 +77,7 @@ class Found:
         self.missing = set(range(count))
 
     def add(self, position: int, value: float) -> None:
-        """One observable has been found."""
+        """Adds the value of one observable."""
         self.values[position] = value
         self.missing.discard(position)
 
@@ -83,9 +85,9 @@ class Found:
 def read_all(
     readings: Sequence[Reading], given: Mapping[str, float], point: Point, found: Found, *, windows: bool = True
 ) -> None:
-    """Reads observables in turn, and adds them to what is `found` and to the names of the point.
+    """Reads observables in turn, and adds them to `found` and to the names of the point.
 
-    Raises ObservableFailed, and with `windows` InvalidPoint where one is outside its own.
+    Raises ObservableFailed, and with `windows` also InvalidPoint for an observable outside its window.
     """
     outside: str | None = None
     for reading in readings:
@@ -96,12 +98,12 @@ def read_all(
             low, high = spec.valid
             shown_value = f"{value:.6g}" if not low <= float(f"{value:.6g}") <= high else repr(value)
             outside = f"{spec.name} = {shown_value} is outside [{low:g}, {high:g}]"
-    if outside is not None:  # only now, so that all of this code's observables are kept
+    if outside is not None:  # raised last, so that all of this code's observables are kept
         raise InvalidPoint(outside)
 
 
 def check_conditions(conditions: Sequence[Expression], point: Point) -> None:
-    """Raises InvalidPoint where a condition does not hold or is not a number."""
+    """Raises InvalidPoint if a condition does not hold or is not a number."""
     for condition in conditions:
         value = condition(point.names, point.variables)
         if value != value:
@@ -111,7 +113,7 @@ def check_conditions(conditions: Sequence[Expression], point: Point) -> None:
 
 
 class Known:
-    """The names that expressions may use, in the order in which a point defines them."""
+    """Collects the names that expressions may use, in the order in which a point defines them."""
 
     def __init__(self, scan: ScanFile) -> None:
         fitted = scan.fitting.variables if scan.fitting is not None else ()
@@ -120,15 +122,15 @@ class Known:
         self._positions = {spec.name: position for position, spec in enumerate(scan.all_observables())}
 
     def add(self, names: Collection[str]) -> None:
-        """These are known from here on."""
+        """Adds names that later expressions may use."""
         self.names += names
 
     def expression(self, text: str, where: str) -> Expression:
-        """Raises ConfigurationError, starting with `where`."""
+        """An expression of the file. Raises ConfigurationError, starting with `where`."""
         return Expression(text, self.names, where, len(self._scan.variables), self._scan.out_of_reach())
 
     def reading(self, spec: ObservableSpec) -> Reading:
-        """How the next observable is read; raises ConfigurationError."""
+        """The Reading of the next observable. Raises ConfigurationError."""
         expression = None
         if spec.function is not None:
             key = spec.name if spec.name in self._scan.derived else "function"

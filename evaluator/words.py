@@ -1,4 +1,4 @@
-"""Lines for people from an evaluator that serves: whether anybody reads them costs no point."""
+"""Writes lines for people from a serving evaluator, so that a reader that goes away costs no point."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ _GONE = (errno.EPIPE, errno.EIO, errno.EBADF)
 
 
 def say(text: str) -> None:
-    """A line on standard error, or an event where the log is JSON."""
+    """Writes a line on standard error, or an event if the log is JSON."""
     with unread(sys.stderr):
         log_or_print("evaluator", text)
 
 
 @contextlib.contextmanager
 def unread(stream: TextIO) -> Iterator[None]:
-    """What is written to a stream goes nowhere once its reader (a pipe, a terminal) has gone."""
+    """Discards what is written to a stream once its reader (a pipe, a terminal) is gone."""
     try:
         yield
     except OSError as error:
         if error.errno not in _GONE:
-            return  # a full disk, a reader that is slow: the next line may be written
+            return  # a full disk or a slow reader: the next line may succeed
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        with contextlib.suppress(OSError):  # what could not be written would be tried again at the end
+        with contextlib.suppress(OSError):  # otherwise Python would try to write the rest at its end
             os.dup2(nowhere, stream.fileno())
         os.close(nowhere)

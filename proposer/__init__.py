@@ -1,4 +1,4 @@
-"""The proposer: decides which points to try next, and keeps what came of them.
+"""The proposer: decides which points to try next, and keeps their results.
 
 For notebooks and pipelines:
 

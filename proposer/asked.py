@@ -1,4 +1,4 @@
-"""Reads and checks what a scan file asks for, for the commands scan and check."""
+"""Reads and checks the proposer's part of a scan file, for the commands scan and check."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from scanspec.settings import reads_rows
 from scanspec.thresholds import is_given
 
 EVERY_TYPE = ("threshold_value", "confidence", "degrees_of_freedom", "points_per_iteration", "verbose")
-"""Settings in the section networks that are not those of MLS_DNNC alone."""
+"""Settings in the section networks that not only MLS_DNNC reads."""
 
 OF_CMAES = ("population_size", "sigma", "sigma_tolerance", "mean", "generations", "episodes", "start_csv", "max_loss")
 OF_CMAES_ND = (
@@ -38,11 +38,11 @@ OF_CMAES_ND = (
     "best_loss_patience",
     "best_valid_constraints_patience",
 )
-"""Settings in the section setup of these types alone."""
+"""Settings in the section setup that only these types read."""
 
 
 class Asked(NamedTuple):
-    """Everything that the proposer reads of a scan file."""
+    """All that the proposer reads from a scan file."""
 
     spec: ScanFile
     settings: Settings
@@ -52,14 +52,14 @@ class Asked(NamedTuple):
 
 
 def read_asked(file: Path) -> Asked:
-    """Reads all that a scan needs, and checks it. Raises ScanFileError."""
+    """Reads a scan file and checks all that a scan needs. Raises ScanFileError."""
     return ask_of(read_scan_file(file))
 
 
 def ask_of(spec: ScanFile) -> Asked:
-    """Does the same for a file that has been read."""
+    """Checks all that a scan needs in a file that is already read. Raises ScanFileError."""
     space = Space(spec.variables)
-    read_verbose(spec)  # refused here, also by a check
+    read_verbose(spec)  # so that `check` refuses a wrong value, too
     spec.setup.integer("seed", 0, low=0)
     settings, limits, init = read_settings(spec), Limits.read(spec), read_init_csv(spec, space)
     if init is not None and reads_rows(spec.setup):
@@ -70,7 +70,7 @@ def ask_of(spec: ScanFile) -> Asked:
 
 
 def check_agreement(spec: ScanFile, description: Description, address: str) -> None:
-    """Raises EvaluatorRefused where the evaluator does not compute what the file asks for."""
+    """Raises EvaluatorRefused if the evaluator does not compute what the scan file asks for."""
     found = disagreements(spec, description)
     if found:
         raise EvaluatorRefused(
@@ -91,7 +91,7 @@ def describe_limits(limits: Limits) -> str:
 
 
 def notes_on(spec: ScanFile, threshold: float) -> list[str]:
-    """Notes for the user: defaults that are used, and keys of the file that have no effect."""
+    """Notes for the user: defaults in use, and keys of the file without effect."""
     plotting, name = read_plotting(spec), type_name(spec)
     notes = [*spec.notes, *(plotting.notes if plotting is not None else ())]
     if not is_given(spec.networks) and spec.is_scored:
@@ -126,5 +126,5 @@ def notes_on(spec: ScanFile, threshold: float) -> list[str]:
 
 
 def _in_bsmart(spec: ScanFile, what: str) -> str:
-    """What BSMArt does instead, for users who come with a file of it."""
+    """What BSMArt does instead, for users of a BSMArt file; else empty."""
     return f" (BSMArt's {what})" if spec.in_bsmarts_words else ""

@@ -1,6 +1,6 @@
-"""Drives a strategy without a run's folder: for benchmarks, tests and notebooks.
+"""Drives a strategy without a run's folder, for benchmarks, tests and notebooks.
 
-A scan does the same, and stores every step.
+A scan does the same, but stores every step.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from proposer.types import Outcome, Pending, Status, Told
 
 
 class Step(NamedTuple):
-    """A batch that is answered, and the CPU seconds that the strategy took to ask for it."""
+    """An answered batch, and the CPU seconds that the strategy's `ask` took."""
 
     told: Told
     seconds: float
@@ -32,10 +32,11 @@ class Step(NamedTuple):
 def drive(
     strategy: Strategy, backend: EvaluationBackend, space: Space, *, batches: float = math.inf, wait: float = 60.0
 ) -> Iterator[Step]:
-    """Asks and tells until the strategy is done, or so many batches were asked for; yields each once it is answered.
+    """Asks and tells until the strategy is done, or `batches` batches were asked for. Yields each batch once it is
+    answered.
 
-    As in a scan, the ask for a batch sees all batches up to the lag before it, and points that were asked for before
-    are left out.
+    As in a scan, an ask sees all batches except the last ones, as many as the strategy's lag, and repeated points are
+    left out.
     """
     backend.describe(wait)
     seen, waiting, work = KeySet(), deque[Told](), Work(space.names)

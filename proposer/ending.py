@@ -1,4 +1,4 @@
-"""The end of a scan: reports what it found and where, advises when it found nothing, and draws the pictures."""
+"""The end of a scan: reports its result and the files, advises if it found nothing, and draws the pictures."""
 
 from __future__ import annotations
 
@@ -23,14 +23,16 @@ from scanspec.plotting import read_plotting
 from scanspec.spectrum import FILES_NOT_KEPT
 
 ALL_FAILED, NONE_GOOD = 4, 5
-"""Exit codes of a scan that ended in order, but without a result."""
+"""Exit codes of a scan that ended normally, but without a good point."""
 
 MANY = 20
-"""Evaluations from which on it is worth a remark that every point is good."""
+"""From this number of evaluations on, a scan with only good points gets a remark."""
 
 
 def conclude(dataset: Dataset, reason: str, tally: Tally, seconds: float) -> int:
-    """Reports why a scan has stopped, what it has found and where, or what to do; returns the exit code."""
+    """Reports why a scan has stopped, its result and its files, and advises if it found nothing. Returns
+    the exit code.
+    """
     folder = dataset.path.parent
     say(f"stopped: {reason}")
     came = f" ({tally.given:,} of them came with the NLL of init_csv)" if tally.given else ""
@@ -59,7 +61,7 @@ def conclude(dataset: Dataset, reason: str, tally: Tally, seconds: float) -> int
 
 
 def _advice(dataset: Dataset, tally: Tally) -> list[str]:
-    """Advice for a scan in which no point, or every point, was good."""
+    """Advice for a scan in which no point or every point was good."""
     if tally.all_failed and not tally.good:
         variables = RunRecord.read(dataset.meta()).variables
         reasons = show_reasons(failure_kinds(dataset), scan_file(dataset.path.parent), variables)
@@ -85,14 +87,14 @@ def conclude_again(dataset: Dataset, limits: Limits, settings: Settings, stored:
 
 
 def draw_pictures(folder: Path, spec: ScanFile, *, report: bool) -> None:
-    """Draws the pictures that the file asks for, and the report. A picture that fails does not spoil the end, and who
-    does not wait for the pictures has the results all the same.
+    """Draws the pictures that the file asks for, and the report. Errors and Ctrl-C end only the drawing; the results
+    are kept.
     """
     try:
         if (plotting := read_plotting(spec)) is not None:
             from proposer.show.plots import draw, read_points  # here: matplotlib is slow to load
 
-            keep_scan_file(folder, spec)  # its pictures may be other ones by now
+            keep_scan_file(folder, spec)  # its section `plotting` may have changed
             for path in draw(folder, spec, read_points(folder, spec), plotting, say=say):
                 say(f"drawn: {path}")
         if report:

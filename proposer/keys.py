@@ -15,9 +15,8 @@ Keys = NDArray[np.uint64]
 def row_keys(params: Floats) -> Keys:
     """Keys of points, shape (n,), equal when all their values agree to 12 significant digits.
 
-    `params`: shape (n, d), finite. Powers of ten are found by comparisons with a table,
-    not with a logarithm, so that the keys are the same on every machine. Two of 10^6
-    other points share a key with a chance of 3e-8.
+    `params`: shape (n, d), finite. Powers of ten are found by comparisons with a table, not with a logarithm, so that
+    the keys are the same on every machine. Two of 10^6 different points share a key with a probability of 3e-8.
     """
     size = np.where(params == 0, 1.0, np.abs(params))
     power = np.searchsorted(_POWERS, size, side="right") - 1  # _POWERS[power] <= size
@@ -36,9 +35,9 @@ _POWERS = np.array([float(f"1e{power}") for power in range(-323, 309)])
 
 
 class KeySet:
-    """A set of keys that takes 8 bytes for each: a sorted array, and a small set of the newest.
+    """A set of keys that takes 8 bytes per key: a sorted array, and a small set of the newest keys.
 
-    A set of Python takes 100 bytes for each; an index of SQLite is no larger, but takes up to 25 us a point.
+    A Python set takes 100 bytes per key; an index of SQLite is as small, but takes up to 25 us per key.
     """
 
     def __init__(self) -> None:
@@ -54,7 +53,7 @@ class KeySet:
             self._newest.clear()
 
     def first_of_each(self, keys: Keys) -> NDArray[np.bool_]:
-        """A mask of shape (n,): keys that are not in the set, the first of those that are equal."""
+        """A mask of shape (n,): true for the first occurrence of each key that is not in the set."""
         first = np.zeros(len(keys), dtype=np.bool_)
         here: set[int] = set()
         for row, key in enumerate(keys.tolist()):

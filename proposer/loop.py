@@ -31,24 +31,26 @@ from proposer.types import Batch, Outcome, Pending
 from scanspec import ScanFile
 
 MOST_POINTS = 2**31
-"""Batches are never cut by a budget: the points behind it wait for a higher one, so that it changes no scan."""
+"""A limit for int. A budget never cuts a batch: its other points wait for a higher budget, so that a budget does not
+change the scan.
+"""
 
 FIRST_THOUGHT = 0.25
-"""Seconds that an eager scan takes the first training for, before it has seen one."""
+"""The time in seconds that an eager scan expects for the first training."""
 
 LONGER = 1.5
-"""It expects the next one to take this many times as long as the last."""
+"""An eager scan expects the next training to take this many times as long as the last."""
 
 MOST_AT_FIRST = 1000
-"""The most points that an eager scan asks for at once, until it has more answers than that."""
+"""The most points that an eager scan asks for at once while it has fewer answers than this."""
 
 SAVE_TIME_EVERY = 5.0
-"""Seconds between two notes of the time that a run has taken: a kill loses no more of it."""
+"""The interval in seconds at which the run's time is stored. A kill loses no more than that."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """When a scan stops: good points, evaluations, hours of all its sessions together."""
+    """When a scan stops: numbers of good points and of evaluations, and hours of all its commands together."""
 
     points: int
     evaluations: float
@@ -72,11 +74,11 @@ class Limits:
 
 
 class Scan:
-    """One run: a strategy, a place where points are evaluated, and the folder where every result is kept.
+    """One run: a strategy, a backend that evaluates points, and the dataset of all results.
 
-    `wait`: seconds that an evaluator is waited for. `files_of_good`: the evaluator, which does not know what is good by
-    then, sends the spectrum files of every OK point, and those of good ones are kept.
-    `eager`: the strategy is asked before the evaluators have nothing left to do, and sees what has come by then.
+    `wait`: seconds to wait for an evaluator. `files_of_good`: the evaluator does not know yet which points are good, so
+    it sends the spectrum files of all OK points, and only those of good points are kept. `eager`: the strategy is asked
+    before the evaluators run out of points, and sees the results that have arrived.
     """
 
     def __init__(
@@ -111,17 +113,19 @@ class Scan:
         self._first_good = FirstGood(limits.points)
         self._last_wanted = math.inf
         self._follows, self._files_of_good = tally.target.follows, files_of_good
-        self._settled = False  # the target follows the best point, and enough of all points are good
+        self._settled = False  # the target follows the best NLL, and enough points are good
         self._telling: Telling = InOrder(dataset, strategy)
         if eager:
             self._telling = AsTheyCome(dataset, strategy, self._work, self._ahead)
         self._results: Generator[Received] | None = None
 
     def run(self) -> str:
-        """Runs until a stop condition is met, and returns it in words. The same folder goes on where it stopped."""
+        """Runs until a stop condition is met, and returns the condition in words. A run in the same folder goes on
+        later.
+        """
         try:
             with ThreadPoolExecutor(1, "strategy") as self._thinker, ExitStack() as first:
-                first.callback(self._over.set)  # the executor waits for its thread, which may be in a long training
+                first.callback(self._over.set)  # ends a long training, because the executor waits for its thread
                 reason = self._run()
             self._keep()
             return reason
@@ -134,12 +138,14 @@ class Scan:
                 self._results.close()
 
     def _keep(self) -> None:
-        """Adds the good points of an incomplete batch to the file of good points, however the scan ended."""
+        """Adds the good points of an incomplete batch to the file of good points, and stores the time, however the scan
+        ended.
+        """
         self._good_points.rewrite(self._dataset)
         self._save_time()
 
     def _run(self) -> str:
-        # 1. Tell the strategy what is known: what an interrupted run found, points of an InitCSV.
+        # 1. Tell the strategy all known results: those of an interrupted run, and of `init_csv`.
         self._telling.resume()
         for ids in () if self._follows else self._dataset.good_ids(self._tally.target):
             self._first_good.add(ids)
@@ -148,12 +154,12 @@ class Scan:
         self._give(self._dataset.pending())
         repeats = 0
         while True:
-            # 2. Evaluate what the next ask is to see; after a kill, points without an answer keep their ids.
+            # 2. Evaluate the points that the next ask is to see. After a kill, points without an answer keep their ids.
             self._evaluate(lambda: self._has_enough or self._telling.ready())
             # 3. Tell the strategy.
             told = self._telling.tell()
             self._good_points.add(self._dataset)
-            # 4. Stop, or ask for the next batch; meanwhile what is out is evaluated.
+            # 4. Stop, or ask for the next batch while other points are evaluated.
             reason = self._stop_reason()
             if reason is None and not told:
                 continue
@@ -163,7 +169,7 @@ class Scan:
             asked = None if reason is not None or self._all_asked() else self._ask()
             if asked is None or self._has_enough:
                 return self._finish() or self._strategy.stop_reason
-            # 5. Store it with the strategy's state, before a point of it is sent.
+            # 5. Store the batch with the strategy's state, before any of its points is sent.
             batch, checkpoint = asked
             added = self._dataset.add_batch(batch, params := self._space.to_physical(batch.u), checkpoint)
             repeats = 0 if len(added.ids) else repeats + 1
@@ -176,10 +182,10 @@ class Scan:
             self._progress.asked(added.ids.tolist(), chosen, batch.u[added.kept], params[added.kept])
             self._progress.doing(f"iteration {batch.iteration}" if batch.iteration else "bootstrap")
             self._progress.busy(len(self._work), self._backend.workers, self._presence.seconds)
-            self._save_time()  # those who watch see what is out, however long the first answer takes
+            self._save_time()  # so that `watch` shows the batch before its first answer
 
     def _give(self, points: Pending) -> None:
-        """Hands out points without an answer, as many as are wanted and the budget allows. A later command evaluates
+        """Hands out points without an answer, as many as are needed and the budget allows. A later command may evaluate
         the others.
         """
         left = min(self._limits.evaluations - self._tally.evaluated - len(self._work), MOST_POINTS)
@@ -187,7 +193,7 @@ class Scan:
         self._work.add(Pending(points.ids[wanted], points.params[wanted], points.attempts[wanted]), int(left))
 
     def _ask(self) -> tuple[Batch, bytes] | None:
-        """The next batch and the strategy's state; None when the strategy is done."""
+        """The next batch and the strategy's state; None if the strategy is done."""
         least = self._ahead() if self._eager else 1
         if not (self._strategy.lag or self._eager):
             self._progress.doing("training")
@@ -212,15 +218,17 @@ class Scan:
 
     @property
     def _trained(self) -> float:
-        """Seconds in which the strategy has trained so far, as far as it says."""
+        """The time in seconds that the strategy has trained so far; 0 if it does not say."""
         return float(getattr(self._strategy, "training_seconds", 0.0))
 
     def _ahead(self) -> int:
-        """So many points keep the workers busy while the strategy thinks, and not many more than it has answers of."""
+        """The number of points that keep the workers busy during the next ask, but at most as many as there are
+        answers, or MOST_AT_FIRST.
+        """
         return min(self._backend.points_in(LONGER * self._thought), max(self._tally.evaluated, MOST_AT_FIRST))
 
     def _evaluate(self, enough: Callable[[], bool]) -> None:
-        """Stores results until there are enough, or until no point is left that may be evaluated."""
+        """Stores results until there are enough, or until no point is left to evaluate."""
         while not enough():
             if self._results is None:
                 self._results = self._backend.evaluate(self._work, wait=self._wait, until=self._until)
@@ -231,8 +239,8 @@ class Scan:
             self._record(received)
 
     def _record(self, received: Received) -> None:
-        self._presence.note(workers := self._backend.workers)  # also where an evaluator came or went, and no result
-        if received.killed:  # first: the last time is the answer of its point too
+        self._presence.note(workers := self._backend.workers)  # evaluators may come and go without a result
+        if received.killed:  # first, because the last kill also answers its point
             self._dataset.add_attempt(received.killed)
         if received.outcomes:
             batches = [self._dataset.batch_of(outcome.id) for outcome in received.outcomes] if self._watchers else []
@@ -250,25 +258,25 @@ class Scan:
             self._save_time()
 
     def _to_keep(self, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
-        """Whose spectrum files are kept."""
+        """The points whose spectrum files are kept."""
         if not self._files_of_good:
             return outcomes
         return [outcome for outcome in outcomes if outcome.nll is not None and self._tally.target.contains(outcome.nll)]
 
     def _settle(self) -> None:
-        """Where the target follows the best point, a better one may always take others out of it. So a scan ends
-        between two batches: once enough of the points that the strategy was told are good, what is out is evaluated,
-        and the scan ends if enough of all points are good then. No evaluator's speed changes which points those are.
+        """Decides whether a scan ends whose target follows the best NLL, where a better point may make others bad. Such
+        a scan ends between two batches: once enough of the told points are good, all points that are out are evaluated,
+        and the scan ends if enough points are still good. So the result does not depend on the speed of evaluators.
         """
         if self._strategy.good >= self._limits.points:
             self._evaluate(lambda: False)
             self._settled = not len(self._work) and self._tally.good >= self._limits.points
 
     def _want_no_more(self, outcomes: Sequence[Outcome]) -> None:
-        """Once there are enough good points, no point behind the last of them is begun; what runs is waited for.
+        """Withdraws all points with higher ids than the last needed good point. Points that run are still answered.
 
-        A point before it may be good too, and make an earlier one the last. So what the first good points are depends
-        on no evaluator.
+        A point with a lower id may also be good and become the last needed one. So the set of the first good points
+        does not depend on the evaluators.
         """
         if self._follows:
             return
@@ -283,20 +291,22 @@ class Scan:
             self._backend.cancel(unwanted)
 
     def _finish(self) -> str | None:
-        """Evaluates the points that are already handed out, so that a seed gives the same points at any speed. Returns
-        why the scan stops.
+        """Evaluates the points that are already handed out, so that the result does not depend on the speed of
+        evaluators. Returns why the scan stops.
         """
         self._evaluate(lambda: False)
         self._telling.finish()
         return self._stop_reason()
 
     def _all_asked(self) -> bool:
-        """Whether the points that are being evaluated use up the budget."""
+        """Whether the points that are out use up the budget."""
         return self._tally.evaluated + len(self._work) >= self._limits.evaluations
 
     @property
     def _has_enough(self) -> bool:
-        """Whether enough good points are found; which ones count is known when those before the last are answered."""
+        """Whether enough good points are found. Which of them count is known once all points with lower ids are
+        answered.
+        """
         return self._last_wanted < math.inf or self._settled
 
     @property
@@ -315,7 +325,7 @@ class Scan:
 
     @property
     def seconds(self) -> float:
-        """Wall time of all sessions of the run."""
+        """The wall time of all commands of the run, in seconds."""
         return self._seconds + time.monotonic() - self._start
 
     def _stop_reason(self) -> str | None:
@@ -330,5 +340,5 @@ class Scan:
 
 
 def best_of(tally: Tally) -> dict[str, float | None]:
-    """The lowest NLL, as JSON has it, under the name that it has in a run with a target that follows it."""
+    """The lowest NLL, under its key in the meta table of a run; None (for JSON) if there is none."""
     return {"best_nll": tally.best if math.isfinite(tally.best) else None}

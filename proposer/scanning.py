@@ -1,4 +1,4 @@
-"""Runs a scan with a file and a place where points are evaluated, for the command and for notebooks."""
+"""Runs a scan of a file with a backend that evaluates points, for the command and for notebooks."""
 
 from __future__ import annotations
 
@@ -54,7 +54,9 @@ WAIT_AT_START, WAIT_LATER = 60.0, 600.0
 
 @dataclass(frozen=True, kw_only=True)
 class ScanOptions:
-    """What a user says about a scan besides its file. `wait`: seconds; `folder`: None for that of the file."""
+    """A user's choices besides the scan file. `wait`: seconds to wait for an evaluator; `folder`: None for
+    runs/NAME.
+    """
 
     folder: Path | None = None
     seed: int | None = None
@@ -69,13 +71,13 @@ class ScanOptions:
 
 
 Follow = Callable[[Tally, Description, Path], Sequence[Watcher]]
-"""Who follows a scan, of which this is the tally, the evaluators' description, and the dataset's file."""
+"""Makes the watchers of a scan, from its tally, the evaluators' description, and the dataset's file."""
 
 
 def open_pool(
     asked: Asked, places: Sequence[str], *, security: Security = PLAIN, race: bool = True, trace: int = 0
 ) -> Pool:
-    """The evaluators at these addresses. They keep the spectrum files that the scan file asks for. `trace`: see
+    """The evaluators at these addresses. They return the spectrum files that the scan file asks for. `trace`: see
     Purpose.
     """
     return Pool(
@@ -93,17 +95,17 @@ def open_pool(
 
 
 def scan_with(backend: EvaluationBackend, asked: Asked, options: ScanOptions, follow: Follow = lambda *_: ()) -> int:
-    """Runs a scan, or goes on with the one in the folder; returns 0 when a stop condition was met, ALL_FAILED or
-    NONE_GOOD when there is no result then.
+    """Runs a scan, or goes on with the one in the folder, until a stop condition is met. Returns 0, or ALL_FAILED or
+    NONE_GOOD if there is no good point.
 
     Everything is checked before anything is written.
     """
     spec = asked.spec
     with ExitStack() as opened:
         opened.callback(backend.close)
-        # 1. See what is in the folder.
+        # 1. Read the run in the folder, if there is one.
         found = _look(opened, asked, options)
-        # 2. Find an evaluator that computes what is asked for. A run that is finished needs none.
+        # 2. Find an evaluator for this scan file. A finished run needs none.
         try:
             description = _describe(backend, asked, options, found)
         except NoEvaluator:
@@ -114,11 +116,11 @@ def scan_with(backend: EvaluationBackend, asked: Asked, options: ScanOptions, fo
             # 3. Begin the run, or go on with it, and search until a stop condition is met.
             run = _begin(opened, asked, options, found, description)
             reason, tally, seconds = _search(backend, asked, options, run, follow)
-            # 4. Keep why it has stopped. Only then may evaluators end.
+            # 4. Store why the scan has stopped. Only then may evaluators end.
             run.dataset.set_meta({"stopped": reason, "stopped_with": stop_values(spec)})
             note_best(run.dataset, asked.settings.target)
             backend.finish()
-            # 5. Tell what was found.
+            # 5. Report the result.
             code = conclude(run.dataset, reason, tally, seconds)
         draw_pictures(options.folder_of(spec), spec, report=options.report)
     return code
@@ -126,8 +128,9 @@ def scan_with(backend: EvaluationBackend, asked: Asked, options: ScanOptions, fo
 
 @dataclass(frozen=True)
 class _Found:
-    """What is in the folder. `dataset`: None where no run was begun. `differs`: what makes this scan another run than
-    that one; `changed`: how only its target has changed; None where nothing has. `done`: nothing is left to do.
+    """The content of the folder. `dataset`: None if no run was begun. `differs`: why this scan cannot go on with the
+    run there. `changed`: the change of the target, if only the target has changed. Both are None if nothing has.
+    `done`: the run is finished.
     """
 
     dataset: Dataset | None
@@ -139,7 +142,7 @@ class _Found:
 
 @dataclass(frozen=True)
 class _Run:
-    """What a search needs of a run; `seconds`: of all commands before this one."""
+    """The parts of a run that a search needs; `seconds`: wall time of all earlier commands."""
 
     dataset: Dataset
     strategy: Strategy
@@ -148,7 +151,9 @@ class _Run:
 
 
 def _look(opened: ExitStack, asked: Asked, options: ScanOptions) -> _Found:
-    """First of all, and as a writer: a kill may have left half a commit, which no reader can undo."""
+    """Reads the folder. It opens the dataset as a writer, because a kill may have left half a commit, which only a
+    writer can undo.
+    """
     spec, folder = asked.spec, options.folder_of(asked.spec)
     dataset = opened.enter_context(Dataset(folder)) if (folder / DATASET).exists() else None
     stored = RunRecord() if dataset is None else RunRecord.read(dataset.meta())
@@ -164,7 +169,7 @@ def _look(opened: ExitStack, asked: Asked, options: ScanOptions) -> _Found:
 
 
 def _describe(backend: EvaluationBackend, asked: Asked, options: ScanOptions, found: _Found) -> Description:
-    """What the first evaluator computes that fits the scan file and the run."""
+    """The description of the first evaluator that fits the scan file and the run."""
 
     def fits(description: Description) -> None:
         check_agreement(asked.spec, description, backend.where)
@@ -180,7 +185,7 @@ def _describe(backend: EvaluationBackend, asked: Asked, options: ScanOptions, fo
 
 
 def _begin(opened: ExitStack, asked: Asked, options: ScanOptions, found: _Found, description: Description) -> _Run:
-    """Writes what the run starts with, or what is new in one that goes on, and says what is scanned."""
+    """Starts a run, or updates the stored run, and prints what is scanned."""
     spec, settings, limits, space, init = asked
     folder, stored = options.folder_of(spec), found.stored
     seed = choose_seed(spec, options.seed, stored)
@@ -217,7 +222,9 @@ def _begin(opened: ExitStack, asked: Asked, options: ScanOptions, found: _Found,
 def _search(
     backend: EvaluationBackend, asked: Asked, options: ScanOptions, run: _Run, follow: Follow
 ) -> tuple[str, Tally, float]:
-    """Scans until a stop condition is met; returns it in words, the counts, and the seconds of all commands."""
+    """Scans until a stop condition is met. Returns the reason in words, the counts, and the wall time of all commands
+    in seconds.
+    """
     spec, settings, limits, space, _ = asked
     folder, dataset, description = options.folder_of(spec), run.dataset, run.description
     most = min(limits.evaluations, limits.points) if reads_rows(spec.setup) else limits.evaluations
@@ -259,7 +266,9 @@ def _search(
 
 @contextmanager
 def _threads(stored: RunRecord, *, networks: bool) -> Iterator[int]:
-    """Sums depend on the number of threads, so a run keeps the one that it started with; as before afterwards."""
+    """Sets torch's number of threads in the block. Sums depend on this number, so a run keeps the one that it started
+    with.
+    """
     threads = stored.threads if stored.started else min(os.cpu_count() or 1, 8)
     if not networks:
         yield threads
@@ -277,7 +286,7 @@ def _threads(stored: RunRecord, *, networks: bool) -> Iterator[int]:
 
 
 def _introduce(asked: Asked, description: Description, *, folder: Path, seed: int, dataset: Dataset | None) -> None:
-    """Prints what is scanned, and how. `dataset`: of a run that continues."""
+    """Prints what is scanned, and how. `dataset` is that of a run that goes on, else None."""
     spec, settings, limits, _, init = asked
     say(
         f"{spec.run_name}: {len(spec.variables)} variables; evaluator {description.backend}, "

@@ -1,9 +1,9 @@
 """The parameter space and its unit cube.
 
-Strategies see the unit cube only: u is the prior's cumulative distribution at x, so points
-drawn uniformly in the cube follow the prior. An integer or a choice among values takes equal
-shares of the unit interval, and every u of a share is the same point. A periodic variable
-goes round: u = 1 is u = 0. With a symmetric prior u below 0.5 is a negative value.
+Strategies see only the unit cube: u is the prior's cumulative distribution at x, so points drawn uniformly in the cube
+follow the prior. The values of an integer or of a choice have equal shares of the unit interval, and every u in a share
+is the same point. For a periodic variable, u = 1 is the same point as u = 0. With a symmetric prior, u below 0.5 is a
+negative value.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
 
     Column = Callable[[Variable, Floats], Floats]
 
-_FULL = 1e9  # standard deviations that hold all of a normal prior, as far as logarithms of doubles can tell
-_BELOW_HALF = np.nextafter(0.5, 0.0)  # u of the smallest negative value of a symmetric prior: its sign comes back
+_FULL = 1e9  # standard deviations; beyond, a normal prior has no probability that doubles can resolve
+_BELOW_HALF = np.nextafter(0.5, 0.0)  # u of the largest negative value of a symmetric prior: its sign is kept
 
 FEW = 100_000
-"""Points of a finite space up to which it is worth the time to list them."""
+"""The largest finite space whose points are listed."""
 
 
 class Space:
-    """Maps between physical values and the unit cube, a column for each variable in the file's order.
+    """Maps between physical values and the unit cube, with one column per variable in the file's order.
 
-    A fixed variable (low = high) has u = 0.5. `shares`: how many values each variable may
-    have, 0 for a continuum. `width`: how many columns networks see. The range of a normal prior reaches
-    to within FARTHEST standard deviations of its mean, as scanspec sees to.
+    A fixed variable (low = high) has u = 0.5. `shares`: the number of values of each variable, 0 for a continuum.
+    `width`: the number of columns that networks see. scanspec makes sure that the range of a normal prior reaches to
+    within FARTHEST standard deviations of its mean.
     """
 
     def __init__(self, variables: Sequence[Variable]) -> None:
@@ -50,18 +50,20 @@ class Space:
         self.width = self.dim + int(self.periodic.sum())
         choices = [1 if variable.fixed else variable.shares for variable in variables]
         self.size: float = math.prod(choices) if all(choices) else math.inf
-        """How many points there are."""
+        """The number of points of the space; infinite for a continuum."""
 
     def to_physical(self, u: Floats) -> Floats:
-        """Quantiles of the prior: u of shape (n, d) in [0, 1] to x of shape (n, d), in [low, high] exactly, finite."""
+        """Quantiles of the prior: maps u, shape (n, d), in [0, 1] to x, shape (n, d), which is finite and exactly in
+        [low, high].
+        """
         return self._by_column(u, _quantile)
 
     def to_unit(self, x: Floats) -> Floats:
-        """Cumulative distribution of the prior: x of shape (n, d) to u of shape (n, d) in [0, 1]."""
+        """Cumulative distribution of the prior: maps x, shape (n, d), to u, shape (n, d), in [0, 1]."""
         return self._by_column(x, _cumulative)
 
     def inside(self, x: Floats) -> NDArray[np.bool_]:
-        """Which values, shape (n, d), lie in the range of their variable; NaN does not."""
+        """Whether each value, shape (n, d), is in the range of its variable; NaN is not."""
         low, high = np.array([[v.low, v.high] for v in self.variables]).T
         within: NDArray[np.bool_] = (low <= x) & (x <= high)
         for column, variable in enumerate(self.variables):
@@ -74,8 +76,8 @@ class Space:
         return within
 
     def snap(self, u: Floats) -> Floats:
-        """The one u, shape (n, d), that stands for each point: u themselves, but the middles of shares, 0.5 for a
-        fixed variable, and 0 for 1 of a periodic one. to_unit gives the same.
+        """The canonical u, shape (n, d), of each point: the middle of a share, 0.5 for a fixed variable, 0 instead of 1
+        for a periodic one, and u itself otherwise. to_unit gives the same.
         """
         if not (self.fixed.any() or self.periodic.any() or self.shares.any()):
             return u
@@ -96,8 +98,9 @@ class Space:
         return len(u) >= self.size and len(np.unique(self.snap(u), axis=0)) >= self.size
 
     def not_among(self, u: Floats, most: int, rng: np.random.Generator) -> Floats:
-        """Up to `most` points of a finite space that are not in u, shape (n, d), drawn at random; none of a space with
-        more than FEW points, where draws hit upon new ones by themselves."""
+        """At most `most` random points of a finite space that are not in u, shape (n, d). It returns none if the space
+        has more than FEW points, because random draws find new points there anyway.
+        """
         if self.size > FEW:
             return np.empty((0, self.dim))
         shape = [1 if fixed else int(n) for fixed, n in zip(self.fixed, self.shares, strict=True)]
@@ -107,8 +110,8 @@ class Space:
         return self.snap((np.stack(chosen, axis=1) + 0.5) / shape)
 
     def network_inputs(self, u: Floats) -> Floats:
-        """What networks see, shape (n, width): u scaled to [-1, 1], 0 for a fixed variable; of a periodic variable
-        the cosine in its column and the sine in one more at the end, so that both ends are the same place.
+        """The inputs of networks, shape (n, width): u scaled to [-1, 1], 0 for a fixed variable. A periodic variable
+        has its cosine in its column and its sine in a further column at the end, so that both ends are the same point.
         """
         u = self.snap(u)
         inputs = 2.0 * u - 1.0
@@ -123,7 +126,7 @@ class Space:
             raise ValueError(f"points of shape {values.shape} for {self.dim} variables")
         mapped = np.empty(values.shape)
         for column, variable in enumerate(self.variables):
-            # contiguous, because numpy rounds some functions otherwise in strided arrays
+            # contiguous, because numpy rounds some functions differently in strided arrays
             mapped[:, column] = function(variable, np.ascontiguousarray(values[:, column]))
         return mapped
 
@@ -176,7 +179,7 @@ def _cumulative(variable: Variable, x: Floats) -> Floats:
 
 
 def _mirror(variable: Variable, values: Floats, function: Column) -> Floats:
-    """A function of magnitudes, applied to those of the values, with the values' signs."""
+    """Applies a function to the magnitudes of values, and keeps the signs."""
     kind = PriorKind.UNIFORM if variable.prior is PriorKind.SYMMETRIC else PriorKind.LOG_UNIFORM
     magnitude = replace(variable, low=variable.inner, prior=kind)
     mirrored: Floats = np.copysign(function(magnitude, np.abs(values)), values)
@@ -190,7 +193,7 @@ def _sine_mass(x: Floats, low: float) -> Floats:
 
 
 def _sine_quantile(u: Floats, low: float, high: float) -> Floats:
-    """Quantile of the density proportional to sin(x), from the end of [0, pi] that is nearer."""
+    """Quantile of the density proportional to sin(x), computed from the nearer end of [0, pi]."""
     mass = _sine_mass(np.array([high]), low)
     from_zero, from_pi = np.sin(0.5 * low) ** 2 + u * mass, np.cos(0.5 * high) ** 2 + (1.0 - u) * mass
     near_zero, near_pi = (2.0 * np.arcsin(np.sqrt(share.clip(0.0, 1.0))) for share in (from_zero, from_pi))
@@ -199,7 +202,9 @@ def _sine_quantile(u: Floats, low: float, high: float) -> Floats:
 
 
 def _flat(variable: Variable) -> bool:
-    """Whether the prior is uniform, or normal in a range so narrow that it is so to 10^-6: logarithms would cancel."""
+    """Whether the prior is uniform, or normal in a range so narrow that it is uniform to 10^-6, where logarithms would
+    cancel.
+    """
     if variable.prior is PriorKind.NORMAL:
         a, b = _standard(variable, variable.low), _standard(variable, variable.high)
         return (b - a) * max(1.0, abs(a), abs(b)) < 1e-6
@@ -207,7 +212,7 @@ def _flat(variable: Variable) -> bool:
 
 
 def _standard(variable: Variable, x: float) -> float:
-    """A bound in standard deviations from the mean, perhaps infinite, otherwise at most _FULL from it."""
+    """A bound in standard deviations from the mean: infinite, or at most _FULL."""
     mean, sigma = variable.normal
     return x if np.isinf(x) else float(np.clip((x - mean) / sigma, -_FULL, _FULL))
 
@@ -219,7 +224,9 @@ def _log_ratio(x: Floats, low: float) -> Floats:
 
 
 def _normal_quantile(u: Floats, a: float, b: float) -> Floats:
-    """Quantile of a standard normal distribution truncated to [a, b], in logarithms: exact in far tails."""
+    """Quantile of a standard normal distribution truncated to [a, b], in logarithms so that it is exact in
+    far tails.
+    """
     from scipy.special import log_ndtr, ndtri_exp  # here: only normal priors need it, and it is slow to load
 
     u = np.clip(u, 0.0 if np.isfinite(a) else 2.0**-54, 1.0 if np.isfinite(b) else 1.0 - 2.0**-53)

@@ -1,5 +1,5 @@
-"""When a scan stops: with the first good points by id, where the speed of evaluators does not change which they are, or
-when nothing new is asked for.
+"""When a scan stops: with the first good points by id, which do not depend on the speed of evaluators, or when the
+strategy asks only for known points.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable
 
 MOST_REPEATS = 100
-"""Batches in a row of which every point is known already, after which a scan ends."""
+"""A scan ends after this many batches in a row that have only known points."""
 
 
 class FirstGood:
@@ -29,5 +29,5 @@ class FirstGood:
 
     @property
     def last(self) -> float:
-        """The highest id of them; infinite while there are fewer than wanted."""
+        """The highest of these ids; infinite while there are fewer points than wanted."""
         return -self._ids[0] if len(self._ids) >= self._wanted else math.inf

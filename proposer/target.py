@@ -1,4 +1,4 @@
-"""What a good point is: an NLL below the threshold, in a band, or not far above the best one found."""
+"""Defines good points: an NLL below a threshold, in a band, or not far above the lowest one found."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from scanspec import ScanFile
 
 NONE = -math.inf
-"""The lower end where there is none, and a threshold above a best NLL that nobody knows yet."""
+"""The lower end of a target that is not a band, and the threshold of a target that follows a best NLL not known yet."""
 
 
 def height(level: float, freedom: int) -> float:
-    """How far above the least NLL the contour of a confidence level lies: half the quantile of chi-square with so many
-    degrees of freedom (S. S. Wilks, Ann. Math. Stat. 9 (1938) 60).
+    """The distance of the contour of a confidence level above the lowest NLL: half the quantile of chi-square with
+    `freedom` degrees of freedom (S. S. Wilks, Ann. Math. Stat. 9 (1938) 60).
 
     For 95 % it is 1.92 with one degree of freedom and 3.00 with two.
     """
@@ -37,11 +37,12 @@ def height(level: float, freedom: int) -> float:
 
 @dataclass(frozen=True)
 class Target:
-    """A point is good when its NLL is below `threshold` and, where the target is a band, above `above`.
+    """A point is good if its NLL is below `threshold` and, for a band, above `above`.
 
     `everything`: no observable is in the likelihood, and every valid point is good, whatever the threshold.
-    `above_best`: the threshold follows the lowest NLL found, and is so far above it; `confidence` and `freedom`, the
-    degrees of freedom, say where that distance comes from. Such a target is a rule until `at` makes a threshold of it.
+    `above_best`: the threshold is this far above the lowest NLL found, and follows it. `confidence` and `freedom`
+    (degrees of freedom) say how this distance was computed. Such a target is only a rule until `at` computes the
+    threshold.
     """
 
     threshold: float
@@ -53,25 +54,28 @@ class Target:
 
     @classmethod
     def following(cls, above_best: float) -> Self:
-        """Good is an NLL less than `above_best` above the lowest one found. Raises UsageError."""
+        """The target of all NLLs less than `above_best` above the lowest one found. Raises UsageError."""
         if not 0.0 < above_best < math.inf:
             raise UsageError(f"above_best is {above_best:g}", next_step="give a number above 0")
         return cls(NONE, above_best=float(above_best))
 
     @classmethod
     def within(cls, confidence: float, freedom: int) -> Self:
-        """The region of a confidence level, 0.95 say, with so many degrees of freedom, by Wilks' theorem: `height`
-        above the lowest NLL found. Raises UsageError."""
+        """The region of a confidence level, such as 0.95, with `freedom` degrees of freedom, by Wilks' theorem:
+        `height` above the lowest NLL found. Raises UsageError.
+        """
         if not (0.0 < confidence < 1.0 and freedom >= 1):
             raise UsageError(
-                f"a confidence of {confidence:g} with {freedom} degrees of freedom is none",
+                f"there is no confidence of {confidence:g} with {freedom} degrees of freedom",
                 next_step="give a confidence between 0 and 1, and one degree of freedom or more",
             )
         return replace(cls.following(height(confidence, freedom)), confidence=float(confidence), freedom=int(freedom))
 
     @staticmethod
     def given(threshold: float | None, target: Target | None) -> Target:
-        """The rule that a caller gives in one of two ways. Raises UsageError unless it is one of them, and for NaN."""
+        """The target that a caller gives as a threshold or as a target. Raises UsageError unless exactly one is given,
+        and for NaN.
+        """
         if threshold is not None and target is None:
             found = Target(float(threshold))
         elif threshold is None and target is not None:
@@ -84,7 +88,7 @@ class Target:
 
     @classmethod
     def read(cls, scan: ScanFile, default: Target) -> Self:
-        """The target that the section `networks` asks for; raises ScanFileError."""
+        """The target that the section `networks` asks for. Raises ScanFileError."""
         asked = read_threshold(scan.networks, default.threshold)
         if asked.above_best is not None:
             return cls.following(asked.above_best)
@@ -95,7 +99,7 @@ class Target:
 
     @classmethod
     def stored(cls, meta: Mapping[str, Any]) -> Self:
-        """The target of a run, from the values of `to_meta`."""
+        """The target of a run, from the stored values of `to_meta`."""
         threshold, above = meta.get("threshold"), meta.get("above")
         return cls(
             NONE if threshold is None else float(threshold),
@@ -107,7 +111,7 @@ class Target:
         )
 
     def to_networks(self) -> dict[str, Any]:
-        """What the section `networks` of a scan file says to ask for it."""
+        """The keys of the section `networks` of a scan file that ask for this target."""
         if self.confidence is not None:
             return {"confidence": self.confidence, "degrees_of_freedom": self.freedom}
         if self.above_best is not None:
@@ -115,7 +119,7 @@ class Target:
         return {"threshold_value": [self.above, self.threshold] if self.is_band else self.threshold}
 
     def to_meta(self) -> dict[str, float | None]:
-        """What a run stores of it: JSON has no infinity."""
+        """The values that a run stores; None replaces infinity, which JSON does not have."""
         found: dict[str, float | None] = {
             "threshold": self.threshold if self.threshold > NONE else None,
             "above": self.above if self.is_band else None,
@@ -128,7 +132,7 @@ class Target:
 
     @property
     def is_band(self) -> bool:
-        """Whether it has a lower end."""
+        """Whether the target has a lower end."""
         return self.above != NONE
 
     @property
@@ -138,11 +142,11 @@ class Target:
 
     @property
     def rule(self) -> Self:
-        """The same whatever was found: without the threshold, where that follows."""
+        """The target without what was found: without a threshold, if that follows the best NLL."""
         return self.at(math.inf)
 
     def at(self, best: float) -> Self:
-        """The target once `best` is the lowest NLL found; infinite while there is none, and then nothing is good.
+        """The target for the lowest NLL found, `best`. It is infinite while there is none, and then no point is good.
 
         The best point itself is always good, even if the distance is lost in the rounding of its NLL.
         """
@@ -157,7 +161,7 @@ class Target:
     @overload
     def contains(self, nll: NDArray[np.float64]) -> NDArray[np.bool_]: ...
     def contains(self, nll: Any) -> Any:
-        """Which NLLs, any shape, are good; NaN is not. Everything that counts good points calls this."""
+        """Which NLLs, of any shape, are good; NaN is not. All code that counts good points calls this."""
         if self.everything:
             return abs(nll) < math.inf
         good = nll < self.threshold
@@ -179,21 +183,21 @@ class Target:
 
 
 DEFAULT_TARGET = Target(100.0)
-"""Of a file without `threshold_value`; BSMArt's documents say so."""
+"""The target of a file without `threshold_value`, as in BSMArt's documents."""
 
 
 class Found:
-    """Counts good points by the lowest NLL of all that were added, in whatever order they come."""
+    """Counts good points by the lowest NLL of all points that were added, in any order."""
 
     def __init__(self, rule: Target) -> None:
         self.target = rule.rule
-        """By what was added so far."""
+        """The target for the lowest NLL added so far."""
         self.best = math.inf
         self.good = 0
         self._nll: list[float] = []  # NLLs of good points, with a minus sign, so that the highest comes first
 
     def add(self, nll: Iterable[float]) -> bool:
-        """Takes NLLs, NaN for a point without one; returns whether the threshold has moved."""
+        """Adds NLLs, NaN for a point without one. Returns whether the threshold has moved."""
         before, values = self.target, [value for value in nll if not math.isnan(value)]
         self.best = min([self.best, *values])
         self.target = before.at(self.best)

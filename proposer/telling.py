@@ -1,4 +1,6 @@
-"""When a strategy may be asked, and what it has been told by then: batches in order, or results as they arrive."""
+"""Decides when a strategy is asked, and which results it is told before: batches in order, or results as
+they arrive.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ def _restore(strategy: Strategy, checkpoint: bytes, dataset: Dataset) -> None:
         raise DatasetError(
             f"{dataset.path}: the state of the search cannot be read ({error}), perhaps because another version of "
             "lodescan or of its packages stored it",
-            next_step="go on with that one, or start anew in another folder",
+            next_step="go on with that version, or start anew in another folder",
         ) from error
 
 
@@ -26,7 +28,7 @@ class Telling(Protocol):
     """Stands between the dataset and a strategy."""
 
     def resume(self) -> None:
-        """Brings a new strategy object to where the one of an earlier command was. Once, before everything else."""
+        """Restores the strategy of an earlier command in a new object. Called once, before everything else."""
         ...
 
     def ready(self) -> bool:
@@ -34,11 +36,11 @@ class Telling(Protocol):
         ...
 
     def tell(self) -> bool:
-        """Tells what the next ask is to see; False when some of that has no answer yet."""
+        """Tells the results that the next ask is to see. Returns False if some of them are still missing."""
         ...
 
     def finish(self) -> None:
-        """Tells what is left to tell, at the end of a scan."""
+        """Tells the remaining results, at the end of a scan."""
         ...
 
 
@@ -51,7 +53,7 @@ class InOrder:
         self._told = 0  # batches
 
     def resume(self) -> None:
-        """Tells what the last ask had seen; less, where that was an eager one whose points have no answer yet."""
+        """Tells the batches that the last ask had seen. After an eager scan some of them may still be incomplete."""
         if (checkpoint := self._dataset.latest_checkpoint()) is not None:
             self._tell_up_to(self._seen_by_ask(self._dataset.batches))
             _restore(self._strategy, checkpoint[1], self._dataset)
@@ -61,7 +63,7 @@ class InOrder:
         return self._dataset.complete_batches() >= self._seen_by_ask(self._dataset.batches + 1)
 
     def tell(self) -> bool:
-        """Tells the batches that the next ask sees, as far as they are complete; whether that was all."""
+        """Tells the batches that the next ask sees, as far as they are complete. Returns whether all are."""
         seen = self._seen_by_ask(self._dataset.batches + 1)
         self._tell_up_to(seen)
         return self._told >= seen
@@ -71,7 +73,7 @@ class InOrder:
         self._tell_up_to(self._dataset.batches)
 
     def _seen_by_ask(self, number: int) -> int:
-        """The last batch whose results the ask for batch `number` sees. Points of an InitCSV are always seen."""
+        """The last batch whose results the ask for batch `number` sees. Points of an `init_csv` are always seen."""
         return max(number - 1 - self._strategy.lag, min(self._init_batches, number - 1), 0)
 
     def _tell_up_to(self, last: int) -> None:
@@ -81,28 +83,28 @@ class InOrder:
 
 
 class AsTheyCome:
-    """An ask sees every result that has arrived. It is due when at most `ahead()` points are without an answer."""
+    """An ask sees every result that has arrived. It is due once at most `ahead()` points have no answer."""
 
     def __init__(self, dataset: Dataset, strategy: Strategy, work: Work, ahead: Callable[[], int]) -> None:
         self._dataset, self._strategy = dataset, strategy
         self._work, self._ahead = work, ahead
 
     def resume(self) -> None:
-        """Tells every result there is, also those that the last ask did not see."""
+        """Tells all results, also those that the last ask had not seen."""
         if (checkpoint := self._dataset.latest_checkpoint()) is not None:
             self.tell()
             _restore(self._strategy, checkpoint[1], self._dataset)
 
     def ready(self) -> bool:
-        """Whether the workers would soon have nothing to do."""
+        """Whether the workers would soon run out of points."""
         return len(self._work) <= self._ahead()
 
     def tell(self) -> bool:
-        """Tells what has come since the last time, batch by batch; always all there is."""
+        """Tells all results since the last call, batch by batch."""
         for told in self._dataset.news():
             self._strategy.tell(told)
         return True
 
     def finish(self) -> None:
-        """Tells what has come."""
+        """Tells all results since the last call."""
         self.tell()

@@ -1,4 +1,4 @@
-"""The time limit of a scan inside of long computations: trainings check it at every step."""
+"""The time limit of a scan within long computations: trainings check it at every step."""
 
 from __future__ import annotations
 

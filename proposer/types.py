@@ -1,4 +1,4 @@
-"""The types that all rooms of the proposer share."""
+"""The types that all packages of the proposer share."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 
 
 class Status(enum.IntEnum):
-    """What happened to a point; numbers as in the contract, names as in the dataset."""
+    """The status of an answered point; numbers as in the contract, names as in the dataset."""
 
     OK = 1
     INVALID = 2
@@ -29,7 +29,7 @@ class Status(enum.IntEnum):
 
 
 class CheckpointError(LodescanError, ValueError):
-    """A checkpoint cannot be used; the message says why."""
+    """A checkpoint of a strategy cannot be used."""
 
     next_step = "go on with the version of lodescan that wrote it, or start anew in another folder"
 
@@ -38,10 +38,10 @@ class CheckpointError(LodescanError, ValueError):
 class Batch:
     """Points that a strategy wants evaluated.
 
-    `u`: shape (n, d), in the unit cube. `origins`: n words that say why each point was
-    chosen (bootstrap, exploit, random, smote, init ...). `iteration`: of the strategy's
-    loop, 0 before the loop starts. `probability`: that a point is good, as the strategy
-    predicts it, shape (n,), NaN where it does not; None: it never does.
+    `u`: shape (n, d), in the unit cube. `origins`: n words that say why each point was chosen (bootstrap, exploit,
+    random, smote, init ...). `iteration`: of the strategy's loop, 0 before the loop starts. `probability`: the
+    predicted probability that a point is good, shape (n,), NaN where the strategy predicts none; None for a strategy
+    that never does.
     """
 
     u: Floats
@@ -59,7 +59,7 @@ class Batch:
         return len(self.origins)
 
     def where(self, kept: NDArray[np.bool_]) -> Batch:
-        """Some of its points; `kept`: shape (n,)."""
+        """The points where `kept`, shape (n,), is true."""
         if kept.all():
             return self
         origins = [self.origins[k] for k in np.flatnonzero(kept).tolist()]
@@ -70,7 +70,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Told:
-    """Answered points in the order of their ids; n of them, perhaps none.
+    """n answered points in the order of their ids; n may be 0.
 
     `ids`: shape (n,). `u`: shape (n, d), as asked. `status`: shape (n,), values of
     `Status`. `nll`: shape (n,), NaN where the point has none. `observables`: shape (n, m)
@@ -92,13 +92,13 @@ class Told:
 
 
 class Outcome(NamedTuple):
-    """What came of one point.
+    """The result of one point.
 
-    `nll` and `losses` only for OK; `observables` and `losses` in the evaluator's order,
-    NaN where missing, empty where there are none; `seconds` of each code that ran;
-    `missing` are positions in `observables`. `spectra` are the spectrum files of its codes,
-    which are kept beside the dataset. `evaluator`: its address. `sent`, `begun`, `returned`: when, in
-    seconds since 1970, NaN where nobody knows; `begun` by the evaluator's clock.
+    Only OK points have `nll` and `losses`. `observables` and `losses` are in the evaluator's order, NaN where missing,
+    empty if there are none. `seconds` are the wall times of the codes that ran. `missing` are positions in
+    `observables`. `spectra` are the spectrum files of the codes, which are kept beside the dataset. `evaluator` is the
+    evaluator's address. `sent`, `begun` and `returned` are times in seconds since 1970, NaN if unknown; `begun` is by
+    the evaluator's clock.
     """
 
     id: int
@@ -119,7 +119,7 @@ class Outcome(NamedTuple):
 
 
 class Pending(NamedTuple):
-    """Points without an answer, by id: `params` of shape (n, d), and how often each was killed from outside."""
+    """n points without an answer: ids, values `params`, shape (n, d), and how often each was killed from outside."""
 
     ids: NDArray[np.int64]
     params: Floats
@@ -128,8 +128,9 @@ class Pending(NamedTuple):
 
 @dataclass(frozen=True)
 class Observable:
-    """An observable as the evaluator describes it; `valid` is its window, None when open. `term`: how its value, -ln L,
-    follows from others, where it does."""
+    """An observable as the evaluator describes it. `valid` is its window, None when open. `term` is the formula of an
+    observable that is the -ln L of others.
+    """
 
     name: str
     unit: str

@@ -1,4 +1,4 @@
-"""What the proposer and the evaluator must read alike, and nothing else.
+"""All code that the proposer and the evaluator share: they must read scan files in the same way.
 
 `read_scan_file` reads the one file that both sides share; `likelihoods` holds
 the formulas that turn observables into losses. This package imports neither side.

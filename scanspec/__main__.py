@@ -1,4 +1,4 @@
-"""For the Makefile: `python -m scanspec environment FILE` and `python -m scanspec schema`."""
+"""Commands of the Makefile: `python -m scanspec environment FILE` and `python -m scanspec schema`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from scanspec.schema import schema
 
 
 def main() -> int:
-    """Prints the physics environment that a scan file names, or the JSON Schema of scan files; 2 for a wrong file."""
+    """Prints the physics environment that a scan file names, or the JSON Schema of scan files. Returns 2 for a wrong
+    file.
+    """
     parser = argparse.ArgumentParser(prog="python -m scanspec", description=__doc__)
     commands = parser.add_subparsers(required=True, dest="what")
     commands.add_parser("environment").add_argument("file")

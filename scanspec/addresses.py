@@ -1,4 +1,4 @@
-"""Where an evaluator listens, for both sides: HOST:PORT, or unix:PATH for a socket in a folder."""
+"""Addresses of evaluators, for both sides: HOST:PORT, or unix:PATH for a Unix socket."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from scanspec.errors import LodescanError, UsageError
 DEFAULT_ADDRESS = "127.0.0.1:50051"
 
 LONGEST_PATH = 107
-"""Bytes of a Unix socket's path, on Linux."""
+"""The most bytes of a Unix socket's path on Linux."""
 
-_LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"  # the system cannot look up a longer or an empty one
+_LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"  # the system cannot look up longer or empty labels
 _HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*\.?")
 _HOW = f"write HOST:PORT, for example {DEFAULT_ADDRESS}, or unix:PATH"
 
 
 class AddressError(LodescanError, ValueError):
-    """A text that is not an address; the message says why."""
+    """A text is not an address; the message says why."""
 
     next_step = _HOW
 
 
 @dataclass(frozen=True)
 class Address:
-    """An address: `path` of a Unix socket, or else host and port."""
+    """An address: the `path` of a Unix socket, or host and port."""
 
     host: str
     port: int
@@ -39,7 +39,7 @@ class Address:
 
     @property
     def target(self) -> str:
-        """The address as gRPC needs it. gRPC takes any word before a colon for a scheme, and a path for a URI."""
+        """The address as a URI for gRPC, which would take a host before a colon for the scheme of a URI."""
         return f"unix:{quote(self.path)}" if self.path else f"dns:///{self.host}:{self.port}"
 
     @property
@@ -74,13 +74,13 @@ def read_address(text: str, *, any_port: bool = False) -> Address:
 
 
 def read_http_address(option: str, where: str, example: str) -> Address:
-    """HOST:PORT of an HTTP server, or a PORT of loopback; port 0 is any free one. Raises UsageError."""
+    """Reads HOST:PORT of an HTTP server, or a PORT of loopback; port 0 means any free port. Raises UsageError."""
     try:
         address = read_address(f"127.0.0.1:{where}" if where.isdecimal() else where, any_port=True)
     except AddressError as error:
         raise UsageError(f"{option} {error.message}", next_step=f"write HOST:PORT, for example {example}") from None
     if address.path:
-        raise UsageError(f"{option} {where} is no HOST:PORT", next_step=f"write for example {example}")
+        raise UsageError(f"{option} {where} is not HOST:PORT", next_step=f"write for example {example}")
     return address
 
 

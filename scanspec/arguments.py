@@ -1,4 +1,4 @@
-"""How a function of a user takes a point: as a mapping, or variable by variable."""
+"""Calls a user's function with a point: as one mapping, or with one argument per variable."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ _ANY_NUMBER = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 def of_a_point(function: Callable[..., Any], names: Collection[str]) -> Callable[[Mapping[str, float]], Any]:
-    """The function as one of a point. `names`: of the values that a point has.
+    """A function of a point that calls the user's `function`. `names` are the names of a point's values.
 
-    A function of one argument gets the point itself, whatever the argument is called. One with more arguments, or with
-    arguments by keyword alone, gets the values that they are named like; those without a default must all be named like
-    values, else the function gets the point.
+    A function of one argument gets the point itself, whatever the argument's name. A function of several arguments, or
+    of keyword-only arguments, gets the values with the names of its arguments. If an argument without a default does
+    not have the name of a value, the function gets the point.
     """
     try:
         parameters = signature_of(function).parameters.values()
-    except (TypeError, ValueError):  # a function of C
+    except (TypeError, ValueError):  # a function written in C
         return function
     arguments = [parameter for parameter in parameters if parameter.kind not in _ANY_NUMBER]
     named = [argument for argument in arguments if argument.name in names]
@@ -36,20 +36,21 @@ def of_a_point(function: Callable[..., Any], names: Collection[str]) -> Callable
 
 
 def signature_of(function: Callable[..., Any]) -> inspect.Signature:
-    """The arguments with which a function is called.
+    """The signature with which a function is called.
 
-    That of a decorated function is the decorator's own, unless it takes anything and so passes on what it gets. Raises
-    ValueError for a function of C that does not tell, and TypeError for what is no function.
+    A decorated function has the signature of the decorator's wrapper, unless the wrapper takes any arguments and so
+    passes them on. Raises ValueError for a function written in C that has no signature, and TypeError for an object
+    that is not a function.
     """
     own = None
     try:
         own = inspect.signature(function, follow_wrapped=False)
-    except ValueError:  # functools.cache, for one, is of C
+    except ValueError:  # functools.cache, for example, is written in C
         if not hasattr(function, "__wrapped__"):
             raise
     if own is not None and {parameter.kind for parameter in own.parameters.values()} != set(_ANY_NUMBER):
         return own
-    # a method has the __wrapped__ of its function, which has `self` too
+    # the __wrapped__ of a method is a function that also takes `self`
     if hasattr(function, "__wrapped__") and not inspect.ismethod(function):
         return signature_of(function.__wrapped__)
     return inspect.signature(function)

@@ -9,15 +9,15 @@ from functools import cached_property
 from itertools import takewhile
 
 _COMMENT = re.compile(r"#[^\n]*")
-# 1.#INF is neither a number nor a comment; with few digits Microsoft's library rounds these letters, as in 1.#J
+# Microsoft's library prints infinity and NaN as 1.#INF and 1.#IND; with few digits it rounds the letters: 1.#J
 OF_MICROSOFT = re.compile(
     r"(?<!\S)([+-]?)1\.#(?:(?:IND|QNAN|SNAN|INF)\S*|(?:IO|J|QNB|QO|R|SNB|SO|T)(?:e[+-]\d+)?(?!\S))", re.IGNORECASE
 )
 NO_E = re.compile(r"([+-]?(?:\d+\.\d*|\.\d+))([+-]\d{3})")  # Fortran drops the E before three digits: 1.5-101
-_WHOLE = re.compile(r"[+-]?[0-9]+")  # not 1_0 and not other alphabets, as int() takes
-_GLUED = re.compile(r"(?<=\d)(?=-)")  # two columns without a blank between: 1-9.9E-01
+_WHOLE = re.compile(r"[+-]?[0-9]+")  # int() also accepts 1_0 and digits of other alphabets
+_GLUED = re.compile(r"(?<=\d)(?=-)")  # two columns without a blank between them: 1-9.9E-01
 _TOUCHING = re.compile(r"\d-\d*\.\d")
-_HIDDEN_HEAD = re.compile(  # the first line of a block or decay as a comment, and nothing else in it
+_HIDDEN_HEAD = re.compile(  # a comment that is exactly the first line of a block or decay
     r"\n[ \t]*#+[ \t]*"
     r"(?:block[ \t]+[a-z]\w*(?:[ \t]*q[ \t]*=[ \t]*\S+)?|decay(?:1l)?[ \t]+[+-]?\d+[ \t]+[+-]?[.\de+-]+)"
     r"[ \t]*(?:#[^\n]*)?(?=\n|$)",
@@ -29,7 +29,7 @@ Entries = dict[tuple[int, ...], str]
 
 
 def to_float(word: str) -> float:
-    """A number, also as Fortran writes it (1.0D+02, 1.0-101); raises ValueError."""
+    """The number in a word, which may be in Fortran's notation (1.0D+02, 1.0-101). Raises ValueError."""
     if "_" in word:  # Python alone takes 1_0 for 10
         raise ValueError(f"could not convert string to float: {word!r}")
     try:
@@ -41,10 +41,11 @@ def to_float(word: str) -> float:
 
 @dataclass
 class Block:
-    """One block: its name in upper case, its scale Q in GeV where it has one, its lines as they are, and all words of
-    its first line.
+    """One block: its name in upper case, its scale Q in GeV if it has one, its raw lines, and all words of its first
+    line.
 
-    A line that begins with a letter heads a table within the block, as in SPheno's cross sections: XS 11 -11 500.0 ...
+    A line that begins with a letter is the heading of a table within the block, as in SPheno's cross sections: XS 11
+    -11 500.0 ...
     """
 
     name: str
@@ -73,7 +74,7 @@ class Block:
                 yield words
 
     def halves(self) -> tuple[Block, Block | None]:
-        """The parts before and after a commented line that begins a block or decay."""
+        """The parts before and after a commented-out first line of another block or decay."""
         hidden = _HIDDEN_HEAD.search(self.raw) if "#" in self.raw else None
         if hidden is None:
             return self, None
@@ -81,7 +82,7 @@ class Block:
         return Block(self.name, self.scale, before, self.title), Block(hidden[0].strip(), None, behind)
 
     def comment(self, indices: tuple[int, ...]) -> str:
-        """The comment in the last line of an entry; empty where there is none."""
+        """The comment in the last line of an entry; empty if there is none."""
         found = ""
         for line in self.raw.split("\n"):
             words, _, comment = line.partition("#")
@@ -90,23 +91,23 @@ class Block:
         return found
 
     def headings(self) -> list[str]:
-        """The lines that begin a table within the block."""
+        """The headings of the tables within the block."""
         return [" ".join(words) for words in self.rows() if words[0][0].isalpha()]
 
     @cached_property
     def entries(self) -> Entries:
-        """The values as they are written, by their indices. The later of two values of the same entry counts."""
+        """The values as they are written, by their indices. If an entry occurs twice, the later value counts."""
         return self._lines[0]
 
     @cached_property
     def _repeated(self) -> dict[tuple[int, ...], list[str]]:
-        """The values of each index that more than one line has."""
+        """All values of each entry, if any entry occurs more than once; otherwise empty."""
         found, lines = self._lines
         return {} if len(found) == lines else _values(self.rows())
 
     @cached_property
     def _lines(self) -> tuple[Entries, int]:
-        """The entries, and how many lines there are."""
+        """The entries, and the number of lines."""
         found: Entries = {}
         lines = 0
         odd = "_" in self.text or _TOUCHING.search(self.text) is not None
@@ -115,7 +116,7 @@ class Block:
             try:
                 if odd:
                     raise ValueError
-                # nearly all lines are indices and one word
+                # nearly all lines are indices and one value
                 found[tuple(map(int, words[:-1]))] = words[-1]
             except ValueError:
                 if (entry := _entry(words)) is not None:
@@ -123,11 +124,12 @@ class Block:
         return found, lines
 
     def words_at(self, indices: tuple[int, ...], column: int | None, heading: tuple[str, ...]) -> list[str]:
-        """What the lines of an entry say: one word, none, or several where the block contradicts itself.
+        """The values of an entry: one word, none, or several if the block contradicts itself.
 
-        With a column (from 1) these are the words there of the lines whose other words are the indices; where no line
-        is so, of those whose other words begin with them; and then of those whose other words that are whole numbers
-        do: several values may stand before the indices.
+        With a column (from 1) these are the words in this column of the lines whose other words are exactly the
+        indices. If there is no such line, the other words need only begin with the indices. If there is still none,
+        only the whole numbers among the other words must begin with them, because several values may stand before the
+        indices.
         """
         if column is not None:
             return _distinct(self._cells(indices, column, heading))
@@ -154,8 +156,8 @@ class Block:
 
 @dataclass
 class Decay:
-    """Total width in GeV, and branching ratios by sorted daughters (PDG numbers); `doubtful` are channels of which the
-    table says two things, with a line that does, and `unread` lines that should be channels, but cannot be read.
+    """Total width in GeV, and branching ratios by sorted daughters (PDG numbers). `doubtful` are channels with
+    contradictory lines, each with one of these lines. `unread` are lines that should be channels but cannot be read.
     """
 
     width: float
@@ -166,8 +168,8 @@ class Decay:
     def read(self, table: Block, heads: Collection[str]) -> None:
         """Adds the channels of a table; `heads` are words that begin a block or a decay.
 
-        Prose is passed over. Behind prose that follows the channels, and behind a first line of another table that is a
-        comment, a line may be anything: what looks like a channel there is not one, and not nothing either.
+        Prose is skipped. After prose that follows the channels, and after a commented-out first line of another table,
+        a line that looks like a channel may not be one; such a channel becomes doubtful.
         """
         before, behind = table.halves()
         self._read_rows(before, heads, prose=False)
@@ -184,7 +186,7 @@ class Decay:
                 if odd:
                     raise ValueError
                 daughters = tuple(sorted(map(int, words[2:])))
-                # nearly all lines are a ratio, a count and so many numbers
+                # nearly all lines are a ratio, a count and as many PDG numbers
                 plain = not prose and int(words[1]) == len(daughters) > 0 and daughters not in ratios
                 if plain:
                     ratios[daughters] = to_float(words[0])
@@ -197,8 +199,8 @@ class Decay:
                 self.unread.append(" ".join(words))
 
     def _read_odd(self, words: list[str], *, prose: bool) -> bool:
-        """Whether a line whose columns touch, that has further words, that stands behind prose, or that repeats a
-        channel is one.
+        """Reads an unusual line: its columns touch, it has further words, it follows prose, or it repeats a channel.
+        Returns whether it is a channel.
         """
         ratio, *rest = words
         pieces = [piece for word in rest for piece in _GLUED.split(word)]  # 2-5 5, 1000022-1000024
@@ -218,7 +220,7 @@ class Decay:
 
 
 def _values(rows: Iterable[list[str]]) -> dict[tuple[int, ...], list[str]]:
-    """All values of each index."""
+    """All values of each entry."""
     found: dict[tuple[int, ...], list[str]] = {}
     for words in rows:
         if (entry := _entry(words)) is not None:
@@ -227,7 +229,7 @@ def _values(rows: Iterable[list[str]]) -> dict[tuple[int, ...], list[str]]:
 
 
 def _distinct(words: list[str]) -> list[str]:
-    """The values without repetitions. A text of several words counts as prose where there is only one value."""
+    """The different values. Texts of several words are taken for prose if there are also single words."""
     found: dict[float | str, str] = {}
     for word in [candidate for candidate in words if " " not in candidate] or words:
         found.setdefault(_key(word), word)
@@ -256,7 +258,7 @@ def _begin(words: list[str], wanted: tuple[int, ...]) -> bool:
 
 
 def _entry(words: list[str]) -> tuple[tuple[int, ...], str] | None:
-    """Indices and value of a line whose value may be a text of several words, and whose columns may touch."""
+    """The indices and the value of a line. The value may be a text of several words, and columns may touch."""
     indices: list[int] = []
     last = len(words) - 1
     for position, word in enumerate(words):

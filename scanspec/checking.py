@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def check_scored(root: Section, scan: ScanFile) -> None:
-    """Raises ScanFileError where nothing enters the likelihood, unless the scan only tabulates."""
+    """Adds an error if no observable enters the likelihood, unless the scan only tabulates."""
     if not scan.is_scored and not only_tabulates(scan.setup):
         where = "codes" if "codes" in root else "observables"
         root.faults.add(
@@ -30,9 +30,10 @@ def check_scored(root: Section, scan: ScanFile) -> None:
 
 
 def check_expressions(root: Section, scan: ScanFile) -> None:
-    """Checks derived variables, observables and conditions: each may use what is found before it.
+    """Checks the expressions of derived variables, observables and conditions. Each may use the values computed before
+    it.
 
-    If the file has other faults, any name may be one that would be known without them.
+    If the file has other errors, any name is accepted, because an error may have hidden its definition.
     """
     fitted = scan.fitting.variables if scan.fitting is not None else ()
     known = [*(variable.name for variable in scan.variables), *(variable.name for variable in fitted)]
@@ -71,7 +72,7 @@ def check_expressions(root: Section, scan: ScanFile) -> None:
 
 
 def _circle(scan: ScanFile, name: str) -> dict[str, str]:
-    """Why the expression `name` may use neither itself nor those that use it."""
+    """The names that the expression `name` cannot use because they depend on it, and the reason."""
     if not name:
         return {}
     word = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")

@@ -1,4 +1,4 @@
-"""Reads settings of CMAES and CMAES_ND that are more than a number. Each function raises ScanFileError."""
+"""Reads the settings of CMAES and CMAES_ND that are not plain numbers. All functions raise ScanFileError."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ METHODS = ("HBOS", "Optimiser", "none")
 
 
 def read_novelty(setup: Section) -> tuple[str, int, str]:
-    """Method, bins and direction."""
+    """The method of the novelty, its number of bins, and its direction."""
     method = setup.text("novelty", METHODS[0])
     if method not in METHODS:
         raise setup.wrong("novelty", "true, false, HBOS or Optimiser")
@@ -88,8 +88,8 @@ def read_start(scan: ScanFile) -> tuple[float, ...]:
         nll = np.nan_to_num(np.array(own), nan=np.inf)
     else:
         raise setup.error(
-            f"{setup.spelling(key)}: the best row cannot be known: the table has neither a column for each observable "
-            "in the likelihood nor a column NLL (or Result)",
+            f"{setup.spelling(key)}: the table does not say which row is best: it has neither a column for each "
+            "observable in the likelihood nor a column NLL (or Result)",
             key,
         )
     return points[int(np.argmin(nll))]
@@ -98,7 +98,7 @@ def read_start(scan: ScanFile) -> tuple[float, ...]:
 def _points(
     setup: Section, key: str, columns: Mapping[str, list[float]], wrong: Mapping[str, str], names: Sequence[str]
 ) -> tuple[tuple[float, ...], ...]:
-    """The rows of a table, at least one, as values of the variables."""
+    """The values of the variables in each row of a table, which has at least one row."""
     for name in names:
         if name in wrong:
             raise setup.error(f"{setup.spelling(key)}: {setup.text(key)}, {wrong[name]}", key)

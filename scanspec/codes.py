@@ -1,4 +1,4 @@
-"""Checks the keys that every kind of code may have. Both sides do this before anything is started."""
+"""Checks the settings of codes. Both sides do this before anything is started."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LONGEST_TIMEOUT = 1e7
 
 
 def check_code_settings(code: Section, name: str) -> None:
-    """Adds the faults of a code's settings to the `faults` of its section."""
+    """Adds the errors in a code's settings to the `faults` of its section."""
 
     def check(one: Callable[[], Any]) -> None:
         with code.faults.collect():
@@ -74,7 +74,7 @@ _UNITS = {"kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "MiB": 2**20, "Gi
 
 
 def read_memory(code: Section) -> int:
-    """Bytes that a point may take, as `memory: 8 GB` says; 0 where nothing is said. Raises ScanFileError."""
+    """The memory that a point may take, in bytes, from `memory: 8 GB`; 0 without the key. Raises ScanFileError."""
     if "memory" not in code:
         return 0
     number, unit = re.findall(r"^([\d.]*)\s*(.*)", code.text("memory").strip())[0]
@@ -93,7 +93,9 @@ def read_exit_codes(section: Section) -> frozenset[int]:
 
 
 def read_output_name(code: Section, default: str) -> str:
-    """The name of the file that a program writes into the point's folder; BSMArt's "" is none. Raises ScanFileError."""
+    """The name of the file that a program writes into the point's folder. An empty text, as BSMArt's files may have,
+    means `default`. Raises ScanFileError.
+    """
     text = code.path_text("output_file")
     name = re.split(r"/+", text.rstrip("/"))[-1] if text else default
     if text and (name in ("", ".", "..") or text.endswith("/")):
@@ -151,7 +153,7 @@ def _check_words(code: Section) -> None:
 
 
 def _check_toys(code: Section) -> None:
-    """Constants of toy_targets; they are numbers, and one is a point in the plane."""
+    """Checks the constants of toy_targets: numbers, except one point in the plane."""
     for key in keys.OF_TOYS:
         with code.faults.collect():
             if key == "easom_center":

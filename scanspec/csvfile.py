@@ -22,8 +22,8 @@ class NotCsv(ValueError):
 def open_csv(path: Path) -> Iterator[tuple[list[str], Iterator[tuple[int, list[str]]]]]:
     """The names in the first line, in plain spelling and without a leading #, and the rows below it.
 
-    Each row that is not empty comes with its line number, as texts; bytes that are not UTF-8 matter only where a number
-    belongs. Raises NotCsv and OSError.
+    Each non-empty row comes as its line number and its texts. Bytes that are not UTF-8 are replaced, so that they
+    matter only in numbers. Raises NotCsv and OSError.
     """
     with open(path, newline="", encoding="utf-8-sig", errors="replace", opener=open_regular) as file:
         rows = _rows(file)

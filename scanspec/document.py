@@ -1,4 +1,4 @@
-"""A mapping of a scan file. Each key knows its line."""
+"""A mapping of a scan file, with the line of each key."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ __all__ = ["ScanFileError", "Section", "closest", "describe_range", "nearest", "
 
 
 class Section:
-    """One mapping of a scan file, in the plain spelling; messages name keys as the file spells them.
+    """One mapping of a scan file. Its keys have lodescan's spelling; messages name them as the file spells them.
 
-    `keys` says which keys there may be; without them the mapping's keys are names that the user chose. `faults` keeps
-    what is wrong with the keys, so that reading goes on; without it, all of that is raised.
+    `keys` lists the allowed keys; without it, the keys are names that the user chose. `faults` collects the errors of
+    the keys, so that reading goes on; without it, they are raised.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Section:
             raise self.error(f"{self._label(str(key))} is empty; give it a value, or leave the line out", key)
 
     def _empty_before(self, key: Any) -> str:
-        """The last key before this one that is known, if it has no value."""
+        """The spelling of the last known key before this one if that key has no value, else empty."""
         before = [other for other in list(self._content)[: list(self._content).index(key)] if other in MAY_BE_EMPTY]
         return self._spelled(before[-1]) if before and self._content[before[-1]] is None else ""
 
@@ -91,7 +91,7 @@ class Section:
         return iter(self._found)
 
     def raw(self, key: str) -> Any:
-        """The value in the file; None where there is none."""
+        """The value in the file; None for a missing key."""
         return self._content[self._found[key]] if key in self._found else None
 
     def spelling(self, key: str) -> str:
@@ -130,10 +130,10 @@ class Section:
             raise self.error(f"{self.path or 'the file'} has no {key!r}{why}", key)
 
     def section(self, key: str, keys: Keys | None = None, faults: Faults | None = None) -> Section:
-        """The mapping under a key; an empty one where the key is missing.
+        """The mapping under a key; an empty mapping if the key is missing.
 
-        Faults of its keys go to `faults`. Without `faults` they are raised, because the values of such a mapping mean
-        little. Later faults go where those of this section go.
+        Errors of its keys go to `faults`; without `faults` they are raised, because the values of a mapping with wrong
+        keys mean little. Errors of its values go where those of this section go.
         """
         value = self.raw(key)
         if value is None:
@@ -145,7 +145,7 @@ class Section:
         return found
 
     def _example(self, key: str) -> str:
-        """What a mapping may look like that people write in another way."""
+        """An example of the mapping, for a message about a value that is not one."""
         entry = _ENTRIES.get(self.path.rpartition(": ")[2].lower(), "")
         example = entry or (f"{self._spelled(key)}: {{NAME: {_ENTRIES[key]}}}" if key in _ENTRIES else "")
         return f", for example {example}" if example else ""
@@ -215,12 +215,12 @@ class Section:
         return _written(value)
 
     def expression(self, key: str) -> str:
-        """An expression. A number is as Python writes it, because digests of the physics hold it so."""
+        """An expression. A number is spelled as Python prints it, because physics digests contain this spelling."""
         self.text(key)
         return str(self.raw(key))
 
     def path_text(self, key: str) -> str:
-        """The path of a file as it is written; empty where there is none, also for the empty text of BSMArt's files."""
+        """The path of a file as the scan file has it; empty if there is none, or an empty text as in BSMArt's files."""
         if key not in self or self.raw(key) == "":
             return ""
         text = self.text(key)
@@ -229,7 +229,7 @@ class Section:
         return text
 
     def numbers(self, key: str, count: int | None = None) -> list[float]:
-        """A list of numbers, of the given length if there is one."""
+        """A list of numbers, at least one; of length `count` if that is given."""
         value = self.raw(key)
         wanted = "a list of numbers" if count is None else f"a list of {count} numbers"
         if not isinstance(value, (CommentedSeq, list)) or (count is not None and len(value) != count):
@@ -240,7 +240,7 @@ class Section:
         return [number for number in found if number is not None]
 
     def texts(self, key: str) -> list[str]:
-        """A list of texts; one text alone is a list of one."""
+        """A list of texts; a single text counts as a list with one entry."""
         value = self.raw(key)
         if value is None:
             return []
@@ -252,13 +252,13 @@ class Section:
 
 
 def closest(word: Any, known: Iterable[str]) -> str:
-    """A hint that names the closest known word, or lists what is known."""
+    """A hint that names the closest known word, or lists the known words if none is close."""
     known = list(known)
     return nearest(word, known) or (f"; known are: {', '.join(sorted(known)[:40])}" if known else "")
 
 
 def nearest(word: Any, known: Iterable[str]) -> str:
-    """A hint that names the closest known word; empty where none is close."""
+    """A hint that names the closest known word; empty if none is close."""
     known = list(known)
     near = difflib.get_close_matches(str(word)[:200].lower(), [name.lower() for name in known], n=1, cutoff=0.5)
     return f"; did you mean {next(name for name in known if name.lower() == near[0])!r}?" if near else ""
@@ -275,16 +275,16 @@ _ENTRIES = {
     "codes": "{function: module:name}",
     "observables": "{mean: 125, sigma: 3}",
 }
-"""What an entry of these sections may be."""
+"""An example of an entry of each of these sections."""
 
 _LONGEST_NAME = 200
 _LONGEST_MESSAGE = 1000
 _LONGEST_FILE = 255  # bytes, of file systems
-_LARGEST = 2**53  # whole numbers beyond are rounded when they are read
+_LARGEST = 2**53  # larger whole numbers are rounded when they are read
 
 
 def plain_name(name: str) -> str:
-    """The name in Python's normal form. Unicode has two characters for µ, for example."""
+    """The name in Unicode's normal form NFKC; Unicode has two characters for µ, for example."""
     return unicodedata.normalize("NFKC", name)
 
 
@@ -296,7 +296,7 @@ def every_key(content: object) -> set[str]:
 
 
 def _written(value: Any) -> str:
-    """A number as the file has it: the text 1.10 is not 1.1."""
+    """The text of a value; of a number, the digits that the file has (1.10, not 1.1)."""
     return str(getattr(value, "written", value))
 
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 class LodescanError(Exception):
     """An error that a user can correct. The message says what is wrong and where, `next_step` what to do about it.
 
-    A class may have a `next_step` for all its errors; that of one error is a part of its text. `exit_code` is the exit
-    code of a command that ends with the error.
+    A class may have a `next_step` for all its errors. A `next_step` given to one error becomes part of its text.
+    `exit_code` is the exit code of a command that ends with the error.
     """
 
     next_step = ""
@@ -26,6 +26,6 @@ class LodescanError(Exception):
 
 
 class UsageError(LodescanError):
-    """The arguments of a command are wrong together."""
+    """The arguments of a command do not fit together."""
 
     next_step = "`--help` behind the command lists its arguments"

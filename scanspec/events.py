@@ -1,6 +1,6 @@
-"""`--log-format json`, the same on both sides: one JSON object a line on standard error, for each event.
+"""The option `--log-format json` of both sides: each event is a line with one JSON object on standard error.
 
-Without it nothing is said of an event, and lines for people are printed as they are.
+In the format text, events are not written, and messages for people are plain lines.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ _on = [False]
 
 
 class JsonFormatter(logging.Formatter):
-    """A record as one JSON object: `time` (RFC 3339, UTC), `level`, `event`, what is `known`, and the event's own keys.
+    """Formats a record as one JSON object: `time` (RFC 3339, UTC), `level`, `event`, the keys given to `know`, and the
+    event's own keys.
 
-    What modules and packages log has the event `log`.
+    Records that modules and packages log have the event `log`.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -44,7 +45,7 @@ class JsonFormatter(logging.Formatter):
 
 @contextmanager
 def events(form: str) -> Iterator[None]:
-    """Within the block events are written, where the format is JSON."""
+    """Writes events within the block if the format is JSON."""
     before = _on[0]
     _on[0] = form == JSON
     _log.setLevel(logging.INFO)
@@ -61,12 +62,12 @@ def in_json() -> bool:
 
 
 def know(**values: Any) -> None:
-    """Keys that all events have from now on: the run, or this evaluator's address."""
+    """Adds keys to all later events, such as the run or this evaluator's address."""
     _known.update(values)
 
 
 def event(name: str, level: int = logging.INFO, **values: Any) -> None:
-    """Writes an event, where events are written. What is NaN or infinite becomes null."""
+    """Writes an event if the format is JSON. Values that are NaN or infinite become null."""
     if _on[0]:
         _log.log(level, name, extra={"event": name, "values": {key: _plain(value) for key, value in values.items()}})
 
@@ -76,7 +77,7 @@ def _plain(value: Any) -> Any:
 
 
 def say(who: str, text: str, level: int = logging.INFO) -> None:
-    """A line for people, on standard error; `who` stands before it. As JSON it is the event `note`."""
+    """Prints a line for people on standard error, with `who` in front. In the format JSON it is the event `note`."""
     if _on[0]:
         event("note", level, text=text)
     else:

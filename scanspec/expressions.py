@@ -1,4 +1,4 @@
-"""The syntax of expressions in a scan file: arithmetic on names, and nothing else. Nothing is computed here."""
+"""Parses expressions in a scan file: arithmetic on names, and nothing else. Nothing is computed here."""
 
 from __future__ import annotations
 
@@ -51,20 +51,20 @@ _NONE: Mapping[str, str] = {}
 
 
 class ExpressionError(ValueError):
-    """A text is not an expression, or uses a name that is not known there."""
+    """A text is not an expression, or uses a name that it cannot use."""
 
 
 def parse(text: str, known: Collection[str], variables: int, others: Mapping[str, str] = _NONE) -> ast.expr:
     """The syntax tree of an expression that contains only what is allowed. Raises ExpressionError.
 
-    `known` are the names that it may use, besides `VARIABLE[i]` with i below `variables`. `others` are names of
-    the file that it may not use, with the reason.
+    `known` are the names that the expression may use, besides `VARIABLE[i]` with i below `variables`. `others` are the
+    file's other names, with the reason why the expression cannot use them.
     """
     if len(text) > _LONGEST:
         raise ExpressionError(f"{text[:60]!r} ... is longer than {_LONGEST:,} characters")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SyntaxWarning)  # "3(x)": said below
+            warnings.simplefilter("ignore", SyntaxWarning)  # of "3(x)"; the error below explains it
             tree: ast.expr = _Plain().visit(ast.parse(text.strip(), mode="eval").body)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         why = _why_not(text, known)
@@ -77,8 +77,8 @@ def parse(text: str, known: Collection[str], variables: int, others: Mapping[str
 
 
 def _fault(tree: ast.AST, known: Collection[str], variables: int, others: Mapping[str, str]) -> str:
-    """What is wrong with an expression; empty when nothing is."""
-    handled: set[int] = set()  # names that are functions or VARIABLE, seen with what is around them
+    """What is wrong with an expression; empty if nothing is."""
+    handled: set[int] = set()  # names of functions and VARIABLE, checked with their arguments
     for node in ast.walk(tree):
         match node:
             case ast.Call(func=ast.Name(id=name)):
@@ -118,13 +118,13 @@ def _fault(tree: ast.AST, known: Collection[str], variables: int, others: Mappin
 
 
 def _odd_names(text: str, known: Collection[str]) -> str:
-    """A hint about a name in the text that no expression can contain, such as x^2; empty where there is none."""
+    """A hint about a name in the text that no expression can contain, such as x^2; empty if there is none."""
     odd = [name for name in known if not name.isidentifier() and to_number(name) is None and name in text]
     return f"; the name {odd[0]!r} cannot stand in an expression: rename it, or use VARIABLE[i]" if odd else ""
 
 
 def _why_not(text: str, known: Collection[str]) -> str:
-    """A reason that a user can act on; empty where there is none."""
+    """Why a text cannot be parsed and what to write instead; empty if no reason is known."""
     if odd := _odd_names(text, known):
         return odd
     if not text.strip():

@@ -1,4 +1,4 @@
-"""Collects the faults of a scan file in one error, so that the user can correct all of them at once."""
+"""Collects the errors of a scan file, so that the user sees all of them at once."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from types import TracebackType
 from scanspec.errors import LodescanError
 
 MOST_FAULTS = 20
-"""The most faults that one message names."""
+"""The most errors that one message names."""
 
 
 class ScanFileError(LodescanError, ValueError):
-    """A scan file, or a file that it names, cannot be used; the message says what to do.
+    """A scan file, or a file that the scan file names, cannot be used.
 
-    `line` is where in the file, from 1, and 0 where that is not known.
+    `line` is the line of the error, from 1; 0 if it is not known.
     """
 
     next_step = "correct the file, then `lodescan check FILE` reads it again"
@@ -24,24 +24,26 @@ class ScanFileError(LodescanError, ValueError):
 
 
 class Faults:
-    """Keeps the faults of a file while it is `collecting`; afterwards it raises each at once."""
+    """Keeps the errors of a file while it is `collecting`; before and afterwards, it raises an error at once."""
 
     def __init__(self, *, collecting: bool = False) -> None:
         self._collecting = collecting
         self._found: dict[str, int] = {}
 
     def add(self, error: ScanFileError) -> None:
-        """Keeps a fault, once; raises it when no faults are collected."""
+        """Keeps an error, once; raises it unless errors are being collected."""
         if not self._collecting:
             raise error
         self._found.setdefault(str(error), error.line)
 
     def collect(self) -> _Collect:
-        """A context that keeps a fault raised in it, so that the rest of the file is read."""
+        """A context that keeps an error raised in it, so that the rest of the file is read."""
         return _Collect(self)
 
     def close(self) -> None:
-        """Raises ScanFileError with all faults in the order of the file. Later faults are raised at once."""
+        """Raises one ScanFileError with all errors in the order of the file, if there are any. Later errors are raised
+        at once.
+        """
         self._collecting = False
         found = sorted(self._found, key=lambda fault: self._found[fault])
         if found:
@@ -50,7 +52,7 @@ class Faults:
 
     @property
     def any(self) -> bool:
-        """Whether there is a fault."""
+        """Whether an error was kept."""
         return bool(self._found)
 
 

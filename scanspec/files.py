@@ -1,4 +1,4 @@
-"""Reads files that others have written: only regular files, of a bounded size, without waiting for a writer."""
+"""Reads files of other programs safely: only regular files, of a bounded size, without waiting for a writer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ class NotAFile(OSError):
 def read_bytes(path: str | Path, most: int = LARGEST_TEXT) -> bytes:
     """The content of a regular file; links are followed.
 
-    Raises NotAFile for other files, which might never end or not answer, and for files that are too large; and OSError.
+    Raises OSError, and in particular NotAFile for files that are too large or not regular (these may never end or
+    answer).
     """
     with open(path, "rb", opener=open_regular) as file:  # Path.open takes no opener
         content = file.read(most + 1)
@@ -27,7 +28,7 @@ def read_bytes(path: str | Path, most: int = LARGEST_TEXT) -> bytes:
 
 
 def read_start(path: Path, size: int) -> bytes:
-    """The first bytes of a regular file; raises OSError for any other."""
+    """The first `size` bytes of a regular file. Raises OSError, and NotAFile for other files."""
     with open(path, "rb", opener=open_regular) as file:
         return file.read(size)
 
@@ -35,7 +36,7 @@ def read_start(path: Path, size: int) -> bytes:
 def read_text(path: Path, most: int = LARGEST_TEXT, errors: str = "strict") -> str:
     """The text of a regular file in UTF-8, with or without a byte order mark; raises OSError and UnicodeDecodeError.
 
-    `errors`: what becomes of other bytes, as `bytes.decode` has it.
+    `errors` is that of `bytes.decode`. Line ends become \n.
     """
     text = read_bytes(path, most).decode("utf-8-sig", errors=errors)
     return text.replace("\r\n", "\n").replace("\r", "\n")
@@ -53,7 +54,7 @@ def open_regular(path: str | Path, flags: int = os.O_RDONLY) -> int:
 
 
 def require_regular(path: str | Path, mode: int) -> None:
-    """Raises NotAFile when `mode` is not that of a file."""
+    """Raises NotAFile if `mode` is not that of a regular file."""
     kinds = {stat.S_IFIFO: "a named pipe", stat.S_IFDIR: "a folder", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
     if not stat.S_ISREG(mode):
         raise NotAFile(None, f"it is {kinds.get(stat.S_IFMT(mode), 'a socket')}, not a file", str(path))

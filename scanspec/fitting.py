@@ -1,4 +1,4 @@
-"""Variables that are solved for at each point so that observables meet their targets."""
+"""Reads the section `fitting`: variables that are solved for at each point so that observables meet their targets."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from scanspec.document import Section
 from scanspec.variables import PriorKind, Variable, read_variable
 
 EPS, MOST_RUNS = 1e-4, 200
-"""Defaults of the options: the step of finite differences as a share of a range, and the most runs of the codes."""
+"""Defaults of the options: the step of finite differences as a fraction of the range, and the most runs of the codes.
+"""
 
 
 @dataclass(frozen=True)
 class Target:
-    """An observable shall be `value` within `sigma`, both in its unit."""
+    """The observable `name` shall be `value` within `sigma`, both in its unit."""
 
     name: str
     value: float
@@ -24,7 +25,9 @@ class Target:
 
 @dataclass(frozen=True)
 class Fitting:
-    """What is solved for at each point, and what is to be met; `section` says how, which the evaluator reads."""
+    """The variables that are solved for at each point, and the targets to be met. The evaluator reads the method in
+    `section`.
+    """
 
     variables: tuple[Variable, ...]
     targets: tuple[Target, ...]
@@ -32,7 +35,7 @@ class Fitting:
 
     @property
     def eps(self) -> float:
-        """The step of finite differences, as a share of a range. Raises ScanFileError."""
+        """The step of finite differences, as a fraction of the range. Raises ScanFileError."""
         return self._options.number_in("eps", EPS, 0.0, 0.5, open_low=True)
 
     @property
@@ -46,12 +49,12 @@ class Fitting:
 
 
 def read_fitting(root: Section) -> Fitting | None:
-    """Reads the section `fitting`; None where there is none. Raises ScanFileError."""
+    """Reads the section `fitting`; None if the file has none. Raises ScanFileError."""
     section = root.section("fitting", keys.FITTING)
     if not list(section):
         return None
-    section.require("variables", ": what is solved for, each with a range")
-    section.require("observables", ": what is to be met, each with a target and a sigma")
+    section.require("variables", ": the variables to solve for, each with a range")
+    section.require("observables", ": the observables to meet, each with a target and a sigma")
     named = section.section("variables")
     variables = tuple(read_variable(named, name) for name in named)
     for variable in variables:

@@ -1,4 +1,4 @@
-"""Recognises files of other kinds that people pass in place of a scan file, and says what to write instead."""
+"""Recognises files of other kinds that people pass instead of a scan file, and says what to write."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ _A_SCAN_FILE = "a scan file is a mapping of sections: setup, variables, codes (R
 
 
 def what_it_is(path: Path, text: str, content: Any = None) -> str:
-    """The kind of a file in one line; empty for a scan file, and where only the errors of reading can explain it.
+    """Says in one line what kind of file it is; empty for a scan file, and for a file that only the parser's error can
+    explain.
 
     `content`: the parsed file; None where it cannot be parsed.
     """
@@ -89,6 +90,6 @@ _MAGIC = {
 
 
 def what_bytes_are(start: bytes) -> str:
-    """What kind of file begins so, in one line; empty for text, or what may be."""
+    """Says in one line what kind of file begins with these bytes; empty for anything that may be text."""
     kind = next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), "")
     return f"is {kind}; {_A_SCAN_FILE}" if kind else ""

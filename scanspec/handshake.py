@@ -1,4 +1,4 @@
-"""A TLS handshake by hand: gRPC says `UNAVAILABLE: Socket closed` for most faults of TLS, this names them."""
+"""Names what is wrong with a TLS connection, by a handshake of its own: gRPC only says `UNAVAILABLE: Socket closed`."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from scanspec.addresses import Address
 from scanspec.errors import LodescanError
 
 PROBE_SECONDS = 3.0
-"""Seconds for a handshake by hand, and for what comes after it."""
+"""The longest wait in seconds for a connection, and for each answer."""
 
 _HANDSHAKE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
-"""How a client of HTTP/2 begins, with empty settings."""
+"""The first bytes that a client of HTTP/2 sends, with empty settings."""
 
-# of OpenSSL, X509_V_ERR_...
+# X509_V_ERR_... of OpenSSL
 _EXPIRED, _NOT_YET, _WRONG_HOST, _WRONG_ADDRESS = 10, 9, 62, 64
 
 
 class NotSecure(LodescanError, ValueError):
-    """The connection would not be secure, or a file for it cannot be used; the message says what to do."""
+    """The connection would not be secure, or a file for it cannot be used."""
 
     next_step = "`lodescan certificates DIR` makes certificates and a token for both sides"
 
 
 @dataclass(frozen=True)
 class Handshake:
-    """The files of a client: `ca`, the authorities of servers' certificates (PEM), None for plain text; `cert` and
-    `key`: its own.
+    """The files of a client (PEM): `ca` holds the authorities of servers' certificates, None for plain text; `cert` and
+    `key` are the client's own.
     """
 
     ca: Path | None = None
@@ -37,7 +37,7 @@ class Handshake:
     key: Path | None = None
 
     def context(self) -> ssl.SSLContext:
-        """What `ssl` needs. Raises NotSecure where a file cannot be used."""
+        """The context for the module `ssl`. Raises NotSecure if a file cannot be used."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.set_alpn_protocols(["h2"])
         try:
@@ -61,9 +61,9 @@ class Handshake:
         return context
 
     def fault(self, address: Address) -> str:
-        """What is wrong with the handshake with an evaluator, in a sentence with what to do; empty when nothing is,
-        or nobody listens. Waits at most PROBE_SECONDS for each address of the name, and for each answer. Raises
-        NotSecure where a file cannot be used.
+        """One sentence that says what is wrong with the handshake with an evaluator, and what to do; empty if nothing
+        is wrong or nobody listens. Waits at most PROBE_SECONDS for each address of the name and for each answer. Raises
+        NotSecure if a file cannot be used.
         """
         if address.path:
             return ""
@@ -75,7 +75,7 @@ class Handshake:
             # a server that speaks plain text begins with its own settings; one that speaks TLS answers with an alert,
             # or closes the connection, as a proxy does while nobody listens behind it
             if answer[:2] == b"\x15\x03" or (not answer and _speaks_tls(address)):
-                return "it speaks TLS, and is asked in plain text; give --tls-ca, with the authority of its certificate"
+                return "it speaks TLS, but is asked in plain text; give --tls-ca with the authority of its certificate"
         except OSError:
             pass
         return ""
@@ -91,10 +91,10 @@ class Handshake:
             if closed and not _speaks_plain_text(address):
                 return ""
             if closed or any(sign in reason for sign in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE")):
-                return "it speaks plain text, and is asked by TLS; start it with --tls-cert and --tls-key"
+                return "it speaks plain text, but is asked by TLS; start it with --tls-cert and --tls-key"
             return self._fault_of_our_certificate()
         with wrapped:
-            # by TLS 1.3 a client hears only now that its certificate is refused, and gRPC just closes the connection
+            # with TLS 1.3 a client learns only now that its certificate is refused, and gRPC just closes the connection
             try:
                 wrapped.sendall(_HANDSHAKE)
                 answer = wrapped.recv(9)
@@ -135,7 +135,7 @@ def _connect(address: Address) -> socket.socket:
 
 
 def _begin(plain: socket.socket) -> bytes:
-    """The first bytes that a server answers to the beginning of HTTP/2; empty where it closes the connection."""
+    """The first bytes of a server's answer to the beginning of HTTP/2; empty if it closes the connection."""
     plain.sendall(_HANDSHAKE)
     try:
         return plain.recv(9)
@@ -149,7 +149,7 @@ def _speaks_plain_text(address: Address) -> bool:
 
 
 def _speaks_tls(address: Address) -> bool:
-    """Whether a server takes part in a handshake, whoever it is."""
+    """Whether a server answers a TLS handshake; its certificate is not checked."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.set_alpn_protocols(["h2"])

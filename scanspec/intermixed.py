@@ -1,4 +1,4 @@
-"""Options of a command that may stand between its words: `point FILE --id 3 x=1`."""
+"""A parser that accepts options between positional arguments: `point FILE --id 3 x=1`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 
 class IntermixedParser(argparse.ArgumentParser):
-    """The parser of one command. argparse alone takes all words that are not options from one place."""
+    """The parser of one command. argparse by itself takes all positional arguments from one place only."""
 
     _within = False
 
     def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]
-        """As that of argparse, which has the way for intermixed options, but not for a command among others."""
+        """Calls argparse's parse_known_intermixed_args, which argparse does not use for subcommands."""
         if self._within:
             return super().parse_known_args(args, namespace)
         self._within = True

@@ -1,4 +1,4 @@
-"""The keys of a scan file, section by section, in the plain spelling that the documents use.
+"""The keys of a scan file, section by section, in lodescan's own spelling, which the documents use.
 
 BSMArt's spellings are in scanspec/bsmart/spellings.py; every other key is an error.
 """
@@ -17,7 +17,7 @@ class Keys:
     booleans: frozenset[str] = frozenset()
 
     def with_name(self, name: str) -> Keys:
-        """The same with one more key."""
+        """These keys and one more."""
         return replace(self, known=(*self.known, name))
 
 
@@ -30,7 +30,7 @@ def _words(text: str) -> frozenset[str]:
 
 
 def _numbers(text: str) -> Keys:
-    """Of a section that holds nothing but numbers."""
+    """The keys of a section that holds nothing but numbers."""
     return Keys(_list(text), numbers=_words(text))
 
 
@@ -46,8 +46,8 @@ RESERVED_COLUMNS = (
     "warnings",
     "missing",
 )
-"""Columns of the tables of results; no variable and no observable may have these names, in whatever case: databases and
-spreadsheets take `nll` and `NLL` for one.
+"""Columns of the tables of results. No variable and no observable may have these names in any case, because databases
+and spreadsheets do not distinguish `nll` from `NLL`.
 """
 
 MAY_BE_EMPTY = frozenset(
@@ -71,7 +71,7 @@ MAY_BE_EMPTY = frozenset(
         "plots",
     }
 )
-"""Plain names of keys that may stand in YAML without a value: sections with nothing in them, words for people."""
+"""Keys that may have no value in YAML: empty sections, and texts for people."""
 
 SECTIONS = Keys(
     _list("setup variables derived_variables blocks fitting networks codes observables likelihoods plotting"),
@@ -107,22 +107,22 @@ OF_PROFILES = {
     "lsp": ("micrOMEGAs",),
     "cross_sections": ("micrOMEGAs",),
 }
-"""Settings of BSMArt's tools that are read here, and the profiles that read them."""
+"""Settings of BSMArt's tools that lodescan reads, and the profiles that read them."""
 
 OF_EVERY_CODE = _list("run observables conditions timeout first_timeout description data cores memory")
-"""Keys that a code may have whatever runs it."""
+"""Keys that every kind of code may have."""
 
 OF_PROGRAMS = (
     *_list("profile input_file input_name output_file append success invalid_when flags"),
     *OF_PROFILES,
 )
-"""Keys that a program (`command`) may have beside those."""
+"""Keys that a program (`command`) may have in addition."""
 
 OF_TOYS = _list(
     """rosenbrock_a rosenbrock_b rastrigin_a ackley_a ackley_b ackley_c himmelblau_a himmelblau_b
     easom_center"""
 )
-"""Keys that the tool toy_targets may have beside those."""
+"""Keys that the tool toy_targets may have in addition."""
 
 CODE = Keys(
     (*OF_EVERY_CODE, "function", "command", "flavio", "umbridge", *OF_PROGRAMS, *OF_TOYS),
@@ -130,7 +130,7 @@ CODE = Keys(
     booleans=_words("run append cross_sections"),
 )
 OF_INPUTS = ("input_file",)
-"""Keys that the tools pass_tool and flavio may have beside those."""
+"""Keys that the tools pass_tool and flavio may have in addition."""
 
 FITTING = Keys(
     _list("variables observables method options"),

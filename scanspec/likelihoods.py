@@ -1,4 +1,4 @@
-"""Likelihoods of observables, one implementation for numpy and torch.
+"""Likelihoods of observables; one implementation serves numpy and torch.
 
 The kinds and their constants are those of BSMArt (arXiv:2301.01154); `docs/method.md`
 lists the formulas. Every loss is -ln L, capped so that no point has an infinite NLL.
@@ -18,9 +18,9 @@ from array_api_compat import array_namespace
 Array = Any  # numpy or torch: the array API has no common type
 
 LARGEST_LOSS = math.log(sys.float_info.max) + 1.0
-"""M, the supremum of |loss| of one observable: ln(1 + largest double) + 1 = 710.7827."""
+"""M, the upper bound of |loss| of one observable: ln(1 + largest double) + 1 = 710.7827."""
 
-_FAR = 1e100  # squares to a double
+_FAR = 1e100  # its square is still a finite double
 
 
 class Kind(enum.Enum):
@@ -73,11 +73,11 @@ class Likelihood:
         return hash(repr(self))
 
     def loss(self, x: Array) -> Array:
-        """Capped -ln L of each x, an array of any shape; same shape.
+        """Capped -ln L of each x. The result has the shape of x, which may be any.
 
         A NaN or infinite x has the largest loss, except where the kind is OFF.
         """
-        import numpy as np  # here, because workers read scan files but score nothing: they start without it
+        import numpy as np  # imported here, because workers do not compute losses and start faster without numpy
 
         xp = namespace(x)
         if self.kind is Kind.OFF:
@@ -107,7 +107,7 @@ class Likelihood:
                 return _softplus(xp, (m - x) / s)
             case Kind.LOG:
                 z = xp.clip((x - m) / s, -_FAR, _FAR)
-                far = xp.abs(z) >= _FAR  # there the square is the loss, and could overflow
+                far = xp.abs(z) >= _FAR  # the square could overflow there, so its logarithm is computed
                 half = xp.where(far, xp.abs(x / 2 - m / 2), xp.ones_like(x))
                 square = 2 * (xp.log(half) + math.log(2.0) - math.log(s)) - math.log(2.0)
                 return xp.where(far, square, xp.log1p(0.5 * z * z))
@@ -122,7 +122,7 @@ class Likelihood:
             case Kind.MINUSEXPUSER:
                 return x
             case Kind.CFUNCTION:
-                # in halves, which cannot overflow: log1p(d) = ln 2 + ln(1/2 + d/2)
+                # half the distance cannot overflow: log1p(d) = ln 2 + ln(1/2 + d/2)
                 half = self._half_distance(xp, x)
                 near = xp.clip(half, 0.0, 1.0)
                 loss = xp.where(half > 1.0, math.log(2.0) + xp.log(0.5 + half), xp.log1p(2.0 * near))
@@ -141,8 +141,8 @@ class Likelihood:
 
 
 def namespace(x: Array) -> Any:
-    """The functions of x's own library. Those of numpy itself do: array_api_compat's copy of numpy imports f2py, and
-    each start of an evaluator would wait for it.
+    """The array functions of x's library. For numpy arrays this is numpy itself, because array_api_compat's wrapper
+    imports f2py, which would delay each start of an evaluator.
     """
     import numpy as np
 
@@ -156,7 +156,7 @@ def cap(loss: Array) -> Array:
 
 
 def losses_and_nll(likelihoods: Sequence[Likelihood], observables: Array) -> tuple[Array, Array]:
-    """Losses, shape (n, k), and their sums, shape (n,), of observables of shape (n, k)."""
+    """The losses, shape (n, k), and their sums (the NLL), shape (n,), of observables, shape (n, k)."""
     xp = namespace(observables)
     if not likelihoods:  # a scan that only keeps spectra
         return observables, xp.sum(observables, axis=1)
@@ -170,8 +170,9 @@ def losses_and_nll(likelihoods: Sequence[Likelihood], observables: Array) -> tup
 
 
 def _together(likelihoods: Sequence[Likelihood], of: Array) -> list[tuple[list[int], Likelihood]]:
-    """Positions of likelihoods of one kind, and one with all of their means and sigmas, as arrays like `of`: of sixty,
-    one after the other, most of the time would be that of the calls."""
+    """Groups likelihoods of one kind: their positions, and one Likelihood with arrays of their means and sigmas, of the
+    type of `of`. For sixty likelihoods one by one, the calls themselves would take most of the time.
+    """
     xp = namespace(of)
     alike: dict[Kind, list[int]] = {}
     found = []
@@ -188,7 +189,7 @@ def _together(likelihoods: Sequence[Likelihood], of: Array) -> list[tuple[list[i
 
 
 def _log_ratio(xp: Any, x: Array, reference: float) -> Array:
-    """ln(x / reference), of one sign; precise also where the two are close."""
+    """ln(x / reference) for x and reference of the same sign; precise also if the two are close."""
     apart = xp.log(xp.abs(x)) - math.log(abs(reference))
     near = xp.abs(apart) < 0.4
     excess = xp.where(near, x - reference, xp.zeros_like(x)) / reference

@@ -1,4 +1,4 @@
-"""Parses the text of a scan file, YAML or JSON, and explains what is wrong with a text that is neither."""
+"""Parses the text of a scan file (YAML or JSON), and explains errors of syntax."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from scanspec.foreign import what_bytes_are, what_it_is
 from scanspec.numbers import to_number
 
 LARGEST = 1 << 20
-"""The most bytes of a scan file: a megabyte of YAML may take some seconds."""
+"""The most bytes of a scan file; a megabyte of YAML may take seconds to read."""
 
 DEEPEST = 30
 """The most levels of sections within sections."""
@@ -42,13 +42,13 @@ LONGEST_LIST = 10_000
 """The most values of one list; a section has at most half as many keys."""
 
 MOST_VALUES = 200_000
-"""The most values of a file, where what an alias repeats counts each time."""
+"""The most values of a file; values that aliases repeat count each time."""
 
 
 def read_document(path: Path) -> tuple[CommentedMap, str]:
     """The content of a YAML or JSON file, and its text.
 
-    Raises ScanFileError when it cannot be read, is not valid, or is not a mapping of sections.
+    Raises ScanFileError if the file cannot be read, is not valid, or is not a mapping of sections.
     """
     try:
         start = read_start(path, 16)
@@ -66,7 +66,7 @@ def read_document(path: Path) -> tuple[CommentedMap, str]:
 
 
 def parse_document(path: Path, text: str) -> CommentedMap:
-    """The content of such a text; `path` says whether it is JSON, and is named in errors. Raises ScanFileError."""
+    """The content of a text in YAML or JSON; `path` tells which, and is named in errors. Raises ScanFileError."""
     try:
         content = _load(path, text)
     except ScanFileError:
@@ -100,7 +100,7 @@ def _load(path: Path, text: str) -> Any:
     if path.suffix.lower() == ".json":
         _check_json(path, text)
         source = text.replace("\t", " ")  # JSON may indent by tabs, YAML may not; strings cannot hold a raw tab
-        source = _PAIR.sub(_join, source)  # JSON writes a character as two halves, YAML as one
+        source = _PAIR.sub(_join, source)  # JSON escapes a rare character as two halves, YAML as one
     try:
         _check_events(path, _yaml().parse(source))
         return _yaml().load(source)
@@ -117,13 +117,14 @@ def _load(path: Path, text: str) -> Any:
         raise ScanFileError(f"{path}: is not valid YAML ({words:.200})") from None
     except RecursionError:
         raise ScanFileError(f"{path}: nested too deeply") from None
-    except (ValueError, TypeError, AttributeError, LookupError, AssertionError) as error:  # of ruamel, without a line
+    except (ValueError, TypeError, AttributeError, LookupError, AssertionError) as error:  # ruamel's, without a line
         raise ScanFileError(f"{path}: is not valid YAML ({error!r:.200})") from None
 
 
 class _Constructor(RoundTripConstructor):
     """Reads numbers as everywhere else in lodescan. Other words, such as 1_0, 0x1F or dates, stay texts, and so do
-    keys: the name 1e3 is not 1000.0. A number where a text belongs, such as the run 1.10, is taken as it is `written`.
+    keys: the name 1e3 is not 1000.0. A number keeps its digits in `written`, in case a text is needed, such as the run
+    name 1.10.
     """
 
     # as in RoundTripConstructor, against BaseConstructor
@@ -174,12 +175,12 @@ def _yaml() -> Any:
 
 
 def _check_events(path: Path, events: Iterator[Event]) -> None:
-    """Refuses levels, aliases, tags and texts that a scan file cannot have, before anything is built.
+    """Refuses levels, aliases, tags and texts that a scan file cannot have, before the values are built.
 
     A file of a few lines whose aliases repeat each other would have billions of values.
     """
     open_anchors: list[str | None] = []
-    counts, members = [0], [0]  # of what is open: values with all that is in them, and those of its own
+    counts, members = [0], [0]  # of open lists and mappings: all values within, and direct ones
     mappings = [False]
     sizes: dict[str, int] = {}
     anchors: set[str | None] = set()
@@ -253,7 +254,7 @@ def _check_text(event: ScalarEvent, refuse: Any) -> None:
 
 
 def _explain(error: MarkedYAMLError, source: str) -> str:
-    """What is wrong, in words that help without knowing YAML."""
+    """Explains an error to a user who does not know YAML."""
     problem = f"{(error.problem or error.context or 'not valid YAML').splitlines()[0]:.300}"
     mark = error.problem_mark or error.context_mark
     begun = error.context_mark.line + 1 if error.context_mark is not None else 0
@@ -319,7 +320,7 @@ def _check_json(path: Path, text: str) -> None:
 
 
 def _explain_json(text: str, error: json.JSONDecodeError) -> str:
-    """What is wrong, in words that help without knowing JSON."""
+    """Explains an error to a user who does not know JSON."""
     here, before = text[error.pos : error.pos + 1], text[: error.pos].rstrip()[-1:]
     if here == "'":
         return "texts and keys stand in double quotes"

@@ -1,6 +1,6 @@
-"""Logging, the same on both sides: rich's handler on a terminal, plain lines elsewhere.
+"""Logging of both sides: rich's handler on a terminal, plain lines elsewhere.
 
-Modules log to a logger of their own name. What the section networks calls `verbose` sets the level.
+Every module has a logger of its own name. The key `verbose` of the section networks sets the level.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 FONTS = "matplotlib.font_manager"
-"""The logger that warns of each font that formulas of other sets would take, where the list of fonts is not whole."""
+"""The logger that warns of every math font that is missing from an incomplete list of fonts."""
 
 LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
-"""For `verbose` 0, 1, and 2 or more."""
+"""The levels for `verbose` 0, 1, and 2 or more."""
 
 
 @cache
 def stderr_console() -> Console:
-    """The one console on standard error: a second one would write into the live display of the first."""
+    """The only console on standard error; a second one would write into the live display of the first."""
     from rich.console import Console  # imported here, because the fork server of an evaluator does not need it
 
     return Console(stderr=True, soft_wrap=True, highlight=False, emoji=False, markup=False)
@@ -42,10 +42,10 @@ class _Formatter(logging.Formatter):
 
 
 class _PlainHandler(logging.Handler):
-    """A line a record, on standard error as it is at that moment."""
+    """Prints one line per record to the standard error of that moment."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        with suppress(OSError):  # nobody reads it any more
+        with suppress(OSError):  # the reader of standard error is gone
             print(self.format(record), file=sys.stderr, flush=True)
 
 
@@ -68,9 +68,7 @@ def _with(handler: logging.Handler, formatter: logging.Formatter) -> logging.Han
 
 @contextmanager
 def logging_to_stderr(form: str = TEXT) -> Iterator[None]:
-    """Writes what is logged, and Python's warnings, to standard error; all is as before afterwards. `form`: TEXT or
-    JSON (see `events`).
-    """
+    """Writes log records and Python's warnings to standard error in the block. `form`: TEXT or JSON."""
     root, handler = logging.getLogger(), _handler(form)
     level, fonts = root.level, logging.getLogger(FONTS)
     of_fonts = fonts.level
@@ -89,11 +87,11 @@ def logging_to_stderr(form: str = TEXT) -> Iterator[None]:
 
 
 def set_level(scan: ScanFile) -> None:
-    """Logs as much as `verbose` asks for."""
+    """Sets the level of logging that `verbose` asks for."""
     logging.getLogger().setLevel(LEVELS[min(read_verbose(scan), len(LEVELS) - 1)])
 
 
 def read_verbose(scan: ScanFile) -> int:
-    """`verbose`: a number, or true or false. Raises ScanFileError."""
+    """Reads `verbose`, a number or a boolean. Raises ScanFileError."""
     verbose = scan.networks.raw("verbose")
     return int(verbose) if isinstance(verbose, bool) else scan.networks.integer("verbose", 0)

@@ -1,4 +1,6 @@
-"""`--metrics HOST:PORT`, the same on both sides: what Prometheus reads over HTTP. The package is imported on demand."""
+"""The option `--metrics HOST:PORT` of both sides: Prometheus reads metrics there over HTTP. Its package is imported on
+demand.
+"""
 
 from __future__ import annotations
 
@@ -15,20 +17,21 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
 SECONDS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3600.0)
-"""Ends of the bins of a histogram of seconds, from a formula to a Boltzmann code."""
+"""The upper edges of the bins in seconds, for codes from a formula to a Boltzmann solver."""
 
 
 class NoMetrics(LodescanError, RuntimeError):
-    """`--metrics` cannot be served: a package is missing, or the address is not to be had."""
+    """`--metrics` cannot be served: a package is missing, or the address cannot be listened on."""
 
     next_step = "pip install '.[metrics]' in the clone, into this environment, or leave --metrics out"
 
 
 @contextmanager
 def serving_metrics(where: str | None, say: Callable[[str], None]) -> Iterator[CollectorRegistry | None]:
-    """Serves a registry at HOST:PORT, or at a PORT of loopback, and says where; None where `where` is None.
+    """Serves a registry at HOST:PORT, or at a PORT of loopback, and says where. Without an address it serves nothing
+    and yields None.
 
-    Raises UsageError for what is no address, and NoMetrics.
+    Raises UsageError for an address that cannot be read, and NoMetrics.
     """
     if where is None:
         yield None
@@ -55,8 +58,8 @@ def serving_metrics(where: str | None, say: Callable[[str], None]) -> Iterator[C
 
 
 def watch_certificates(registry: CollectorRegistry, name: str, files: Iterable[Path | None]) -> None:
-    """A gauge of the time at which each certificate expires, in seconds since 1970, read at each scrape: files are
-    replaced while a service runs. Raises NoMetrics.
+    """Adds a gauge of the time at which each certificate expires, in seconds since 1970. The files are read at each
+    scrape, because they may be replaced while a service runs. Raises NoMetrics.
     """
     paths = [path for path in files if path is not None]
     if not paths:
@@ -73,7 +76,7 @@ def watch_certificates(registry: CollectorRegistry, name: str, files: Iterable[P
 
 
 def _expiry(path: Path) -> float:
-    """NaN where the file is just being replaced."""
+    """The time at which a certificate expires, in seconds since 1970; NaN while the file is being replaced."""
     from cryptography import x509
 
     try:

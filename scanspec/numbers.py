@@ -1,4 +1,4 @@
-"""Reads numbers, in the same way in scan files, tables and command lines."""
+"""Reads numbers. Scan files, tables and command lines all use this."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _INFINITE = re.compile(r"([+-]?)\.?inf(?:inity|ty)?", re.IGNORECASE | re.ASCII)
 
 
 def to_number(value: Any) -> float | None:
-    """The number that a value or a text such as "1e3", "1D+03" or "inf" stands for; None for other texts and NaN.
+    """The number in a value or in a text such as "1e3", "1D+03" or "inf"; None for other texts and NaN.
 
-    None also for a number that no double can hold, which would become infinite.
+    A number that is too large for a double is None, too.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None

@@ -1,4 +1,4 @@
-"""Observables of a scan file: where each comes from, its window, its likelihood."""
+"""Observables of a scan file: their sources, windows and likelihoods."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from scanspec.terms import Term, TermKind
 Index = int | tuple[int, ...]
 
 OF_ANALYSES = {"PROCESS": 2, "EFFICIENCIES": 3}
-"""HackAnalysis' blocks, one for each analysis, and how many words name a value: analysis, name, for an efficiency 0 or
-1 (its error)."""
+"""The blocks of HackAnalysis, which exist once for each analysis, and the number of words that name a value in them:
+the analysis, the name, and for an efficiency 0 (the value) or 1 (its error).
+"""
 
 
 @dataclass(frozen=True)
 class SlhaAddress:
     """A block entry, such as MASS 25, or a decay: WIDTH 25, BR 25 (5, -5); WIDTH1L and BR1L read DECAY1L.
 
-    `scale` asks for the block at that Q (GeV). `column` (from 1) says where the value
-    stands; `indices` are then the first of the other words. `under` are the first words of the line that
-    heads the table, where a block has several. XSECTION has the PDG numbers of what
-    collides and what comes out as `indices`, and the energy sqrt(s) (GeV) as `scale`. `words` is for
-    the blocks OF_ANALYSES.
+    `scale` asks for the block at this Q (GeV). `column` (from 1) is the column of the value; `indices` are then the
+    first of the other words. `under` holds the first words of the line above the table, for a block with several
+    tables. For XSECTION, `indices` are the PDG numbers of the colliding particles and of the products, and `scale` is
+    the energy sqrt(s) (GeV). `words` is for the blocks OF_ANALYSES.
     """
 
     block: str
@@ -51,7 +51,7 @@ class SlhaAddress:
 
 @dataclass(frozen=True)
 class FlavioAddress:
-    """An observable of flavio by its name there, with its arguments: a bin of q2, or q2 (GeV^2)."""
+    """An observable of flavio: its name there and its arguments, q2 or the two ends of a bin of q2 (GeV^2)."""
 
     name: str
     arguments: tuple[float, ...] = ()
@@ -64,11 +64,11 @@ class FlavioAddress:
 class ObservableSpec:
     """One number that a point gives.
 
-    It is read from the spectrum at `slha`, or is the expression `function`, or flavio's
-    prediction for `flavio`, or, with none of them, is returned by the code. `valid` is a closed
-    window, in the observable's unit. With a `measurement` (names in flavio's database; empty: the
-    only one) only an evaluator knows the likelihood's constants, and `likelihood` is OFF here. With a `term`, of the
-    section `likelihoods`, it is the -ln L of other observables.
+    Its value is read from the spectrum at `slha`, or is the expression `function`, or flavio's prediction for `flavio`;
+    without any of these, the code returns it. `valid` is a closed window, in the observable's unit. With a
+    `measurement` (names in flavio's database; empty: the only one) the evaluator alone knows the likelihood's
+    constants, and `likelihood` is OFF here. With a `term` of the section `likelihoods`, the value is the -ln L of other
+    observables.
     """
 
     name: str
@@ -87,7 +87,7 @@ class ObservableSpec:
 
 
 def read_observable(entry: Section, name: str, code: str | None, notes: list[str]) -> ObservableSpec:
-    """Reads one entry of a section `observables`; `code` is None for the file's own."""
+    """Reads one entry of a section `observables`; `code` is None for the section at the top of the file."""
     slha = read_address(entry) if "slha" in entry else None
     function = entry.expression("function") if "function" in entry else None
     if slha is not None and function is not None:
@@ -102,7 +102,7 @@ def read_observable(entry: Section, name: str, code: str | None, notes: list[str
         raise entry.error(f"observable {name!r} has flavio beside slha or function; keep one", "flavio")
     window = _read_window(entry)
     if window is None and flavio is not None and is_branching_ratio(flavio.name):
-        window = (0.0, 1.0)  # otherwise flavio may return BR(Bs->mumu) = 209 without a message
+        window = (0.0, 1.0)  # flavio may return BR(Bs->mumu) = 209 without a message
     if window is None and slha is not None:
         window = _NOT_NEGATIVE if (slha.block, slha.indices) == _RELIC_DENSITY else _PHYSICAL.get(slha.block)
     measurement = _read_measurement(entry, name, flavio) if "measurement" in entry else None
@@ -154,8 +154,8 @@ def _read_measurement(entry: Section, name: str, flavio: FlavioAddress | None) -
 def read_address(entry: Section, key: str = "slha", value: Any = None) -> SlhaAddress:
     """Reads `slha: [BLOCK, [indices]]`, BSMArt's form, or `slha: [BLOCK, index, ...]`.
 
-    Under the key `slha` its neighbours `scale`, `column` and `under` are read, too. `value`: of a list under the key,
-    the one that is meant.
+    Under the key `slha`, the neighbouring keys `scale`, `column` and `under` are read, too. `value` is the entry to
+    read where the key holds several. Raises ScanFileError.
     """
     value = entry.raw(key) if value is None else value
     wanted = "[BLOCK, [indices]], for example [MASS, [25]], [WIDTH, 25] or [BR, [25, [5, -5]]]"
@@ -206,9 +206,9 @@ _TABLES = ("WIDTH", "WIDTH1L", "BR", "BR1L")
 
 _RATIO, _NOT_NEGATIVE = (0.0, 1.0), (0.0, math.inf)
 _PHYSICAL = dict.fromkeys(("BR", "BR1L"), _RATIO) | dict.fromkeys(("WIDTH", "WIDTH1L", "XSECTION"), _NOT_NEGATIVE)
-"""What these can be: one-loop codes write negative ones, which would be the best points under UPPER."""
+"""The physical ranges: one-loop codes write negative values, which would be the best points under UPPER."""
 _RELIC_DENSITY = ("DARKMATTER", (1,))
-"""micrOMEGAs writes -1 where it could not compute it."""
+"""micrOMEGAs writes -1 if it could not compute the relic density."""
 
 
 def _read_words(entry: Section, key: str, block: str, rest: list[Any]) -> SlhaAddress:
@@ -226,7 +226,7 @@ def _read_cross_section(entry: Section, key: str, rest: list[Any]) -> SlhaAddres
     except ValueError:
         pdgs = ()
     if energy is None or not 0 < energy < math.inf or len(pdgs) < 3:
-        wanted = "[XSECTION, [energy in GeV, the two PDG numbers of what collides, those of what comes out]]"
+        wanted = "[XSECTION, [energy in GeV, PDG numbers of the two colliding particles, those of the products]]"
         raise entry.wrong(key, f"{wanted}, for example [XSECTION, [13000, 2212, 2212, 1000022, 1000024]]")
     return SlhaAddress("XSECTION", pdgs, energy)
 
@@ -246,7 +246,7 @@ def _read_window(entry: Section) -> tuple[float, float] | None:
 
 
 def _read_likelihood(entry: Section, notes: list[str]) -> Likelihood:
-    entry.boolean("log_scaling", False)  # refused also where no CFUNCTION reads it
+    entry.boolean("log_scaling", False)  # a wrong value is refused even if the kind does not read it
     mean = entry.number("mean") if "mean" in entry else math.nan
     if isinstance(entry.raw("sigma"), dict):
         raise entry.error(f"{entry.path}: errors of two sizes stand in the section likelihoods, {_AS_TERM}", "sigma")

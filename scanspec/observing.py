@@ -1,4 +1,4 @@
-"""The options by which a service is followed from outside, the same on both sides."""
+"""The options for monitoring, which are the same on both sides."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ def add_watching_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--metrics",
         metavar="HOST:PORT",
-        help="serve metrics for Prometheus there, at /metrics; a PORT alone is one of loopback",
+        help="serve metrics for Prometheus there, at /metrics; a PORT alone listens on loopback",
     )
     parser.add_argument(
         "--log-format",
         choices=[TEXT, JSON],
         default=TEXT,
-        help="json: standard error has one JSON object a line, for each event (default: %(default)s)",
+        help="json: standard error has one line with a JSON object for each event (default: %(default)s)",
     )
     parser.add_argument(
         "--traces",

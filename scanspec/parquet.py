@@ -20,7 +20,7 @@ def is_parquet(path: Path) -> bool:
 
 @contextmanager
 def open_parquet(path: Path) -> Iterator[tuple[list[str], Iterator[tuple[int, list[str]]]]]:
-    """The names of the columns, in plain spelling, and the rows as texts, each with its number from 1.
+    """The normalised names of the columns, and the rows as texts, each with its number from 1.
 
     Raises ValueError where pyarrow is missing or cannot read the file, and OSError.
     """

@@ -1,4 +1,4 @@
-"""A mapping in the plain spelling that remembers how the file spells it."""
+"""A mapping with the keys in lodescan's spelling that remembers how the file spells them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from ruamel.yaml.comments import CommentedMap
 
 
 class PlainMap(CommentedMap):
-    """Plain keys with their values; each keeps its line in the file.
+    """A mapping from lodescan's keys to their values and lines in the file.
 
-    A value may be a ScanFileError, of what could not be put in the plain spelling: it is raised where the mapping is
-    read. `spellings`: how the file spells a key, where that is another way; `ignored`: keys without meaning, which
-    are left out; `hints`: of an unknown key, the nearest of BSMArt's, where that is the nearest of all.
+    A value that could not be translated is a ScanFileError, which is raised when the mapping is read. `spellings` has
+    the file's spelling of a key where the two differ. `ignored` are keys without meaning, which are left out. `hints`
+    has, for an unknown key, the nearest key of BSMArt, if none of lodescan's keys is nearer.
     """
 
     def __init__(self, of: CommentedMap | None = None) -> None:

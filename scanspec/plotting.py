@@ -22,10 +22,10 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class Plot:
-    """One picture: `values` are x, then one or more y; names of columns, or entries of the spectrum files.
+    """One picture. `values` are x, then one or more y: names of columns, or entries of the spectrum files.
 
-    `labels`, `ranges` and `scales` are those of x and y, None where the columns themselves say it. With
-    `contours`, lines of constant third value: the levels, or one number, how many of them.
+    `labels`, `ranges` and `scales` are those of x and y; None stands for those of the column. `contours` draws lines of
+    constant third value: its entries are the levels, or a single entry is the number of lines.
     """
 
     name: str
@@ -38,7 +38,8 @@ class Plot:
 
 @dataclass(frozen=True)
 class Plotting:
-    """The pictures of a run: of its valid points, or of all; `corner` asks for one of all variables as well.
+    """The pictures of a run. `unphysical` draws all points, not only the valid ones; `corner` adds a corner plot of all
+    variables.
 
     `notes` say which pictures are not drawn.
     """
@@ -50,7 +51,7 @@ class Plotting:
 
 
 def read_plotting(scan: ScanFile) -> Plotting | None:
-    """Reads the section `plotting`; None where there is none. Raises ScanFileError.
+    """Reads the section `plotting`; None if the file has none. Raises ScanFileError.
 
     A plot of something that is not a column of the results is left out with a note.
     """
@@ -75,7 +76,7 @@ def read_plotting(scan: ScanFile) -> Plotting | None:
 
 
 def _missing(plot: Plot, names: Collection[str], off: Collection[str]) -> str:
-    """Why a plot cannot be drawn; empty where it can. The scan runs all the same."""
+    """Why a plot cannot be drawn; empty if it can. This does not stop the scan."""
     known = {*names, "NLL"}
     for value in plot.values:
         if isinstance(value, str) and value not in known:
@@ -86,7 +87,7 @@ def _missing(plot: Plot, names: Collection[str], off: Collection[str]) -> str:
 
 
 def file_name(name: str) -> str:
-    """The name of a picture, made fit for a file."""
+    """The name of a picture, with characters that are safe in a file name."""
     return re.sub(r"[^\w.+-]", "_", name)
 
 

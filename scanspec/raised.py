@@ -1,4 +1,4 @@
-"""What a user's code raises or returns, in words: they end in datasets, logs, tables and terminals."""
+"""Puts what a user's code raises or returns into words, for datasets, logs, tables and terminals."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ def words_of(error: BaseException) -> str:
     try:
         return str(error)
     except Exception as another:  # noqa: BLE001
-        return f"its words cannot be had: {type(another).__name__}"
+        return f"its text cannot be printed: {type(another).__name__}"
 
 
 def what_was_raised(error: BaseException) -> str:
-    """An exception with its kind. `sys.exit` raises one, too."""
+    """The type and text of an exception. `sys.exit` raises one, too."""
     if isinstance(error, SystemExit):
         code = 0 if error.code is None else error.code
         return f"it called sys.exit with exit code {code}" if isinstance(code, int) else f"it called sys.exit: {code}"
@@ -23,7 +23,7 @@ def what_was_raised(error: BaseException) -> str:
 
 
 def shown(value: object) -> str:
-    """The beginning of a user's value, as Python prints it."""
+    """The first 100 characters of a user's value, as Python prints it."""
     try:
         return f"{value!r:.100}"
     except Exception as error:  # noqa: BLE001
@@ -31,6 +31,6 @@ def shown(value: object) -> str:
 
 
 def printable(text: str) -> str:
-    """One line of at most LONGEST_TEXT characters, without control characters and what UTF-8 does not have."""
+    """One line of at most LONGEST_TEXT characters, without control characters and lone surrogates."""
     words = " ".join(text[: 4 * LONGEST_TEXT].split())
     return "".join(char for char in words if char.isprintable())[:LONGEST_TEXT]

@@ -1,4 +1,4 @@
-"""From the text of a scan file to its variables, codes, observables, and the sections of each side."""
+"""Turns the text of a scan file into a ScanFile: its variables, codes, observables, and the sections of both sides."""
 
 from __future__ import annotations
 
@@ -31,15 +31,17 @@ from scanspec.variables import Variable, read_variable
 def read_scan_file(path: Path | str, also: Callable[[ScanFile], object] = lambda _: None) -> ScanFile:
     """Reads and checks a scan file (YAML or JSON, lodescan's or BSMArt's spelling).
 
-    `also` reads what one side alone reads of it, so that all faults are said in one go. Raises ScanFileError, whose
-    message names file, line, key and what to write instead.
+    `also` reads the parts that only one side reads, so that all errors are reported together. Raises ScanFileError,
+    whose message names file, line and key, and says what to write instead.
     """
     path = Path(path)
     return _read(path, *read_document(path), also)
 
 
 def read_scan_text(path: Path, text: str) -> ScanFile:
-    """The same of a text that is not in a file yet; `path` is where it belongs, and *.json says that it is JSON."""
+    """Reads and checks a text that is not in a file yet. `path` is its future file; *.json means that the text is JSON.
+    Raises ScanFileError.
+    """
     return _read(path, parse_document(path, text), text, lambda _: None)
 
 
@@ -49,7 +51,7 @@ def _read(path: Path, content: CommentedMap, text: str, also: Callable[[ScanFile
     document, notes, ignored = translation.document, list(translation.notes), list(translation.ignored)
     faults = Faults(collecting=True)
     root = Section(str(path), "", document, keys=keys.SECTIONS, faults=faults)
-    misspelt = faults.any  # a section that seems to be missing may be one of these
+    misspelt = faults.any  # a section that seems to be missing may be misspelt
     setup = _section(root, "setup", keys.SETUP)
     _check_setup(setup)
     networks = _section(root, "networks", keys.NETWORKS)
@@ -108,7 +110,7 @@ def _read(path: Path, content: CommentedMap, text: str, also: Callable[[ScanFile
 
 
 def _section(root: Section, key: str, known: keys.Keys | None = None) -> Section:
-    """A section of the file; an empty one where it is none, which is kept as a fault."""
+    """A section of the file. If the key does not hold a section, the error is kept and the section is empty."""
     with root.faults.collect():
         return root.section(key, known, root.faults)
     return Section(root.file, key, content=CommentedMap(), keys=known, line=root.line(key), faults=root.faults)
@@ -130,7 +132,7 @@ def _check_setup(setup: Section) -> None:
 
 
 def _check_run_name(setup: Section) -> None:
-    """A run's name is a folder in runs/, and leads nowhere else."""
+    """Raises ScanFileError unless the run's name is the name of a folder directly in runs/."""
     name = setup.text("run_name", "") or Path(setup.file).stem
     plain = name.strip() and name not in (".", "..") and "/" not in name and name.isprintable()
     if not plain or len(name.encode(errors="replace")) > 200:
@@ -167,7 +169,7 @@ def _read_codes(root: Section, notes: list[str], *, misspelt: bool) -> tuple[Cod
         with root.faults.collect():
             if _runs(section.section(name)):
                 codes.append(_read_one(section, name, notes))
-            else:  # it may hold what only its own tool knows
+            else:  # it may have keys that only its own tool knows
                 off += 1
     described = root.raw("codes") or {}
     if isinstance(described, dict) and off == len(described) and not misspelt:
@@ -200,7 +202,7 @@ def _runs(code: Section) -> bool:
 
 
 def _read_code(section: Section, name: str) -> Section:
-    """A code's section; of a tool that is not here the error says so, before it says which of its keys is unknown."""
+    """A code's section. For a tool that lodescan does not have, the error says so, before it names unknown keys."""
     of_keys = Faults(collecting=True)
     kind = kind_of_a_package(section.section(name), name)
     code = section.section(name, keys.CODE.with_name(kind) if kind else keys.CODE, of_keys)
@@ -208,7 +210,7 @@ def _read_code(section: Section, name: str) -> Section:
         of_keys.close()
     except ScanFileError as error:
         section.faults.add(unknown_key(error, section, name))
-        if not kind_key(code):  # what it runs is said there
+        if not kind_key(code):  # the error says that nothing is to be run
             raise unknown_key(error, section, name) from error
     check_code(code, name)
     return code
@@ -220,7 +222,7 @@ def _read_observables(
     notes: list[str],
     of_codes: Mapping[str, ObservableSpec] = MappingProxyType({}),
 ) -> tuple[ObservableSpec, ...]:
-    """`of_codes`: by their names, observables that need not say where they come from."""
+    """`of_codes` are the codes' observables by name; entries of the same name need no source of their own."""
     found = []
     for name in section:
         if section.raw(name) is None and code is not None:  # a bare `name:` is an observable that the code returns
@@ -237,10 +239,10 @@ def _read_observables(
 
 
 def _read_top(root: Section, codes: tuple[CodeSpec, ...], notes: list[str]) -> tuple[ObservableSpec, ...]:
-    """The file's own observables, without those that a code has under the same name.
+    """The observables at the top of the file, without those that a code has under the same name.
 
-    There BSMArt takes the code's settings and forgets the file's own, which is all the same as long as the latter add
-    nothing. Raises ScanFileError where they do.
+    For such a name BSMArt takes the code's settings and ignores those at the top of the file. An error is kept if the
+    latter would add anything.
     """
     section = _section(root, "observables")
     of_codes = {observable.name: observable for code in codes for observable in code.observables}
@@ -280,7 +282,7 @@ def _read_terms(
     codes: Sequence[CodeSpec],
     top: Sequence[ObservableSpec],
 ) -> tuple[ObservableSpec, ...]:
-    """The terms; where the file has other faults, a name that they use may be one that would be known."""
+    """The terms. If the file has other errors, names that those errors may have hidden are accepted."""
     section = _section(root, "likelihoods")
     fitted = [variable.name for variable in (fitting.variables if fitting is not None else ())]
     observables = [observable.name for code in codes for observable in code.observables] + [
@@ -297,7 +299,7 @@ def _source(spec: ObservableSpec) -> tuple[object, str | None]:
 
 
 def _read_blocks(root: Section) -> tuple[dict[str, dict[tuple[int, ...], str]], dict[tuple[str, tuple[int, ...]], str]]:
-    """The entries of each block, and where each stands in the file."""
+    """The entries of each block, and the file and line of each entry."""
     blocks: dict[str, dict[tuple[int, ...], str]] = {}
     block_lines = {}
     section = _section(root, "blocks")
@@ -329,7 +331,7 @@ def _read_index(entries: Section, index: str) -> tuple[int, ...]:
 
 
 def _check_names(root: Section, variables: Section, derived: Section, scan: ScanFile) -> None:
-    """Every name stands for one thing: a column of the results must not be ambiguous."""
+    """Adds an error for a name with two meanings, because the columns of the results must be unambiguous."""
     seen: dict[str, str] = {"VARIABLE": "the list of all variables"}
 
     def add(section: Section, name: str, what: str) -> None:

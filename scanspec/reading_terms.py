@@ -17,20 +17,20 @@ from scanspec.terms import ASYMMETRIC, ONE_SIDED, Term, TermKind
 from scanspec.textfile import Rows, check_width, find, read_rows
 
 MOST_OBSERVABLES = 100
-"""Of one joint Gaussian."""
+"""The most observables of one joint Gaussian."""
 
 SYMMETRIC = 1e-9
-"""By how much two numbers of a matrix that should be the same may differ, relative to the larger diagonal ones."""
+"""The tolerance for the symmetry of a matrix, relative to the geometric mean of the two diagonal elements."""
 
 FROM_FILES = ("mean", "covariance", "sigma", "correlation", "limit", "table")
 """Keys that may name a file."""
 
 CONFIDENCE = 0.95
-"""That of a limit for which the file gives none."""
+"""The confidence level of a limit for which the file gives none."""
 
 
 def read_terms(section: Section, observables: Collection[str], others: Collection[str]) -> tuple[ObservableSpec, ...]:
-    """Reads the terms, each an observable of its own whose value is its -ln L.
+    """Reads the terms. Each term becomes an observable of its own, whose value is the term's -ln L.
 
     `observables`: names that terms may be functions of; `others`: names of variables, for a better message.
     """
@@ -56,13 +56,13 @@ def read_terms(section: Section, observables: Collection[str], others: Collectio
 
 
 def read_term(entry: Section, observables: Collection[str], others: Collection[str]) -> Term:
-    """Reads one entry; raises ScanFileError."""
-    entry.require("observables", ": the observables that it is a function of")
+    """Reads one entry of the section. Raises ScanFileError."""
+    entry.require("observables", ": the observables that the likelihood depends on")
     names = tuple(plain_name(text) for text in entry.texts("observables"))
     for name in names:
         if name in others:
             raise entry.error(
-                f"{entry.path}: {name!r} is a variable; name an observable that is one, for example "
+                f"{entry.path}: {name!r} is a variable; name an observable that has its value, for example "
                 f"`observables: {{{name}_value: {{function: {name}}}}}`",
                 "observables",
             )
@@ -80,7 +80,7 @@ def read_term(entry: Section, observables: Collection[str], others: Collection[s
 
 
 def named_files(terms: Sequence[ObservableSpec]) -> dict[str, Path]:
-    """The files that terms name: where each is, by what the scan file calls it."""
+    """The paths of the files that terms name, by their names in the scan file."""
     return {
         spec.section.text(key): find(spec.section, key)
         for spec in terms
@@ -105,7 +105,7 @@ def _kind(entry: Section, allowed: Sequence[TermKind]) -> TermKind:
 
 
 def _single(entry: Section, names: tuple[str, ...]) -> Term:
-    """Errors of two sizes, or a one-sided Gaussian."""
+    """A Gaussian with errors of two sizes, or a one-sided Gaussian."""
     for key in ("mean", "sigma"):
         entry.require(key, "; a likelihood has mean and sigma, or limit, or table")
     mean = _numbers(entry, "mean", 1)
@@ -117,7 +117,7 @@ def _single(entry: Section, names: tuple[str, ...]) -> Term:
     _only(entry, "a one-sided Gaussian", "mean sigma scaling")
     if "scaling" not in entry:
         raise entry.error(
-            f"{entry.path}: a Gaussian of one observable stands at the observable, as its mean and sigma; here it has "
+            f"{entry.path}: write mean and sigma of a plain Gaussian at the observable itself; a likelihood here needs "
             f"sigma: {{plus: ..., minus: ...}}, or scaling: {' or '.join(sorted(kind.value for kind in ONE_SIDED))}",
             "sigma",
         )
@@ -161,7 +161,7 @@ def _joint(entry: Section, names: tuple[str, ...]) -> Term:
 
 @dataclass(frozen=True)
 class _Matrix:
-    """A symmetric matrix, and how its faults are told."""
+    """A symmetric matrix, and where the scan file has it, for messages."""
 
     entry: Section
     key: str
@@ -169,7 +169,7 @@ class _Matrix:
     file: Rows | None
 
     def error(self, message: str, row: int | None = None) -> ScanFileError:
-        """An error at a row."""
+        """An error that names the line of a row."""
         if self.file is not None:
             return self.file.error(f"{self.key}: {message}", row)
         line = _line_of(self.entry, self.key, row)
@@ -177,7 +177,7 @@ class _Matrix:
 
 
 def _line_of(entry: Section, key: str, row: int | None) -> int:
-    """The line of a row of an inline matrix; of the key where that is not known."""
+    """The line of a row of an inline matrix; the line of the key if the row's line is not known."""
     lines = getattr(getattr(entry.raw(key), "lc", None), "data", None)
     if row is None or not lines or row not in lines:
         return entry.line(key)
@@ -237,7 +237,7 @@ def _root(matrix: _Matrix) -> tuple[tuple[float, ...], ...]:
 
 
 def _numbers(entry: Section, key: str, count: int) -> tuple[float, ...]:
-    """Finite numbers, as many as there are observables: one alone, a list, or those of a file."""
+    """`count` finite numbers, one for each observable: a single number, a list, or the numbers of a file."""
     value = entry.raw(key)
     if isinstance(value, list):
         found = [to_number(number) for number in value]
@@ -259,7 +259,7 @@ def _limit(entry: Section, names: tuple[str, ...]) -> Term:
     """A bound on the second observable as a function of the first."""
     _only(entry, "a limit", "limit confidence sigma scaling")
     if len(names) != 2:
-        raise entry.wrong("observables", "two: what the bound depends on, and what is bounded, [x, y]")
+        raise entry.wrong("observables", "two, [x, y]: the bound on y is a function of x")
     rows = read_rows(entry, "limit")
     check_width(rows, 2, "a limit has two, x and the bound there")
     if low := [row for row, (_, bound) in enumerate(rows.rows) if not bound > 0]:
@@ -293,7 +293,9 @@ def _table(entry: Section, names: tuple[str, ...]) -> Term:
 
 
 def _grid(rows: Rows, count: int) -> tuple[tuple[tuple[float, ...], ...], tuple[float, ...]]:
-    """The knots of each of the first `count` columns, and the last column at all of their combinations in order."""
+    """The knots in each of the first `count` columns, and the values of the last column at all their combinations, in
+    order.
+    """
     knots = tuple(tuple(sorted({row[column] for row in rows.rows})) for column in range(count))
     if any(len(axis) < 2 for axis in knots):
         raise rows.error("there must be at least two different values in each column but the last")
@@ -304,5 +306,5 @@ def _grid(rows: Rows, count: int) -> tuple[tuple[tuple[float, ...], ...], tuple[
     wanted = [(x,) for x in knots[0]] if count == 1 else [(x, y) for x in knots[0] for y in knots[1]]
     if missing := [knot for knot in wanted if knot not in at]:
         words = ", ".join(f"{value:g}" for value in missing[0])
-        raise rows.error(f"the table is no full grid: there is no line for {words} ({len(missing):,} are missing)")
+        raise rows.error(f"the table is not a full grid: there is no line for {words} ({len(missing):,} are missing)")
     return knots, tuple(rows.rows[at[knot]][-1] for knot in wanted)

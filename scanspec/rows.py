@@ -1,4 +1,4 @@
-"""Variables of a scan that is the rows of a CSV file: their ranges are those of its columns."""
+"""Variables of a scan that evaluates the rows of a table; their ranges are those of the table's columns."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from scanspec.variables import Variable
 
 
 def column_variables(setup: Section, variables: Section, ignored: list[str]) -> tuple[Variable, ...]:
-    """One variable for each name of the section `variables`, from the least to the greatest number of its column.
+    """One variable for each name in the section `variables`; its range goes from the lowest to the highest number of
+    its column.
 
-    Of an entry only unit, label and description are read: ranges and priors mean nothing for given points. Raises
-    ScanFileError without the file, a column, or a number in it.
+    Only unit, label and description of an entry are read: ranges and priors mean nothing for given points. Raises
+    ScanFileError if the file, a column, or a number in a column is missing.
     """
     if "init_csv" not in setup:
         raise setup.error("type READ_CSV needs a table: write init_csv: FILE (Input_CSV_File in BSMArt)", "type")
@@ -42,9 +43,9 @@ def column_variables(setup: Section, variables: Section, ignored: list[str]) -> 
 
 
 def read_columns(setup: Section, key: str) -> tuple[dict[str, list[float]], dict[str, str]]:
-    """Reads the table that a key names: the numbers of each column, and what is wrong with some columns.
+    """Reads the table that a key names. Returns the numbers of each column, and what is wrong with faulty columns.
 
-    A cell that is not a finite number is NaN. A column with such a cell, or one that is there twice, has a fault.
+    A cell that is not a finite number is NaN. A column with such a cell, or with a name that occurs twice, is faulty.
     Raises ScanFileError for a file that is not a table.
     """
     path = Path(setup.file).parent / setup.text(key)

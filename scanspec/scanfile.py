@@ -1,4 +1,4 @@
-"""The scan file as both sides see it."""
+"""The content of a scan file, for both sides."""
 
 from __future__ import annotations
 
@@ -29,13 +29,12 @@ class CodeSpec:
 class ScanFile:
     """A scan file that has been checked as far as it can be without running anything.
 
-    `codes` are those that run, in order; `observables` are those found after the last
-    one, and `terms` those whose value is -ln L of others; `derived` maps names to expressions;
-    `blocks` maps an SLHA block to its entries, each an expression, and `block_lines` each entry to
-    its file and line. `ignored` lists keys without meaning here, `notes` what else the user should
-    hear before a scan starts.
-    `switched_off` are the observables of codes that do not run. `document` is in the plain spelling, `changes` are the
-    lines that say what that took, and `in_bsmarts_words` says whether the file's `Setup` is BSMArt's.
+    `codes` are the codes that run, in order. `observables` are computed after the last code; `terms` are observables
+    whose value is the -ln L of others. `derived` maps names to expressions. `blocks` maps an SLHA block to the
+    expressions of its entries, and `block_lines` maps each entry to its file and line. `ignored` lists keys without
+    meaning here, and `notes` lists other remarks for the user before a scan starts. `switched_off` are the observables
+    of codes that do not run. `document` has lodescan's spelling, `changes` describe the translation from BSMArt's, and
+    `in_bsmarts_words` says whether the file has BSMArt's section `Setup`.
     """
 
     path: Path
@@ -61,30 +60,30 @@ class ScanFile:
 
     @property
     def folder(self) -> Path:
-        """The folder that relative paths of the file start from."""
+        """The folder of the file, from which its relative paths start."""
         return self.path.resolve().parent
 
     @property
     def run_name(self) -> str:
-        """The name of the run; without one, the name of the file."""
+        """The name of the run; by default, the name of the file."""
         return self.setup.text("run_name", "") or self.path.stem
 
     @property
     def environment(self) -> str:
-        """The physics environment (a lock file's name) that the codes need; `evaluator` when the base is enough."""
+        """The physics environment that the codes need (the name of a lock file); by default `evaluator`, the base."""
         return self.setup.text("environment", "evaluator")
 
     @property
     def is_scored(self) -> bool:
-        """Whether an observable enters the likelihood; a scan that only tabulates may have none."""
+        """Whether any observable enters the likelihood; a scan that only tabulates needs none."""
         every = self.all_observables()
         return any(
             observable.measurement is not None or observable.likelihood.kind is not Kind.OFF for observable in every
         )
 
     def all_observables(self) -> list[ObservableSpec]:
-        """All that a point gives, in the order in which it is found: what is solved for, derived variables, the
-        codes' observables in turn, the file's own, the terms of the section `likelihoods`.
+        """All values that a point gives, in the order in which they are computed: fitted variables, derived variables,
+        the observables of each code, the file's own observables, and the terms of the section `likelihoods`.
         """
         fitted = [
             ObservableSpec(
@@ -110,9 +109,9 @@ class ScanFile:
         return fitted + derived + of_codes + list(self.observables) + list(self.terms)
 
     def out_of_reach(self) -> dict[str, str]:
-        """Names that an expression may not use, unless they are found before it, and why."""
+        """Names that an expression cannot use unless they are computed before it, and the reason."""
         return {
-            **{observable.name: "is found only later; move this behind it" for observable in self.all_observables()},
+            **{observable.name: "is computed only later; move this behind it" for observable in self.all_observables()},
             **{term.name: "is a likelihood, and no expression can use one" for term in self.terms},
             **dict.fromkeys(self.switched_off, "belongs to a code that does not run"),
         }

@@ -1,4 +1,4 @@
-"""The JSON Schema of a scan file in the plain spelling, made from the keys: editors complete and check by it."""
+"""The JSON Schema of a scan file in lodescan's spelling, made from the keys. Editors use it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from scanspec.variables import PRIOR_NAMES
 Schema = dict[str, Any]
 
 NUMBER: Schema = {"type": ["number", "string"]}
-"""A number, also one such as 1e5 that YAML takes for a text, or an expression."""
+"""A number, a number that YAML reads as a text (such as 1e5), or an expression."""
 
 NUMBERS: Schema = {"anyOf": [NUMBER, {"type": "array", "items": {"anyOf": [NUMBER, {"type": "array"}]}}]}
 BOOLEAN: Schema = {"type": ["boolean", "string", "integer"]}
 
 
 def schema() -> Schema:
-    """The schema of a whole file. Keys that lodescan does not know are errors in it, as they are in a scan."""
+    """The schema of a whole file. Keys that lodescan does not know are errors."""
     observable = _either(_section(keys.OBSERVABLE, scaling=_words(kind.value for kind in Kind)), {"type": "null"})
     prior = _either(_words(PRIOR_NAMES), _section(keys.PRIOR, type=_words(PRIOR_NAMES)))
     variable = _either(NUMBERS, _section(keys.VARIABLE, prior=prior, type={"type": "string"}))
@@ -33,7 +33,7 @@ def schema() -> Schema:
         flavio=_section(keys.FLAVIO),
         umbridge=_section(keys.UMBRIDGE),
     )
-    code["additionalProperties"] = {"type": "object"}  # a kind of code that another package brings
+    code["additionalProperties"] = {"type": "object"}  # a kind of code that another package defines
     term = _section(
         keys.TERM,
         sigma=_either(NUMBERS, _section(keys.SIGMA)),
@@ -61,7 +61,7 @@ def schema() -> Schema:
 
 
 def _section(known: Keys, **special: Schema) -> Schema:
-    """An object with these keys; `special`: those that are neither numbers nor booleans nor anything."""
+    """An object with these keys; `special` holds the schemas of keys that are not plain numbers or booleans."""
     properties: Schema = {}
     for name in known.known:
         plain = NUMBERS if name in known.numbers else BOOLEAN if name in known.booleans else {}
@@ -80,5 +80,7 @@ def _either(*some: Schema) -> Schema:
 
 
 def _words(allowed: Any) -> Schema:
-    """One of these words; others, a spelling of another case say, are for the reader of the file to judge."""
+    """One of these words. They are only examples, because the reader of the file accepts other spellings, such as
+    another case.
+    """
     return {"type": "string", "examples": list(allowed)}

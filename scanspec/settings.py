@@ -1,5 +1,5 @@
-"""What setup and networks say, checked for the type of the scan, on both sides: the evaluator's `check` must not say
-that a file works which the proposer refuses.
+"""Checks the sections setup and networks for the type of the scan. Both sides do so: the evaluator's `check` must not
+accept a file that the proposer refuses.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ if TYPE_CHECKING:
     from scanspec.scanfile import ScanFile
 
 DEFAULT = "LODE"
-"""The type of a file that names none."""
+"""The type of a scan whose file names none."""
 
 TYPES = ("LODE", "MLS_DNNC", "RANDOM", "SOBOL", "GRID", "CMAES", "CMAES_ND", "READ_CSV")
 """The types of a scan."""
 
 LARGEST_SEED = 2**53
-"""Beyond, numbers of a JSON file are rounded."""
+"""Larger numbers of a JSON file are rounded."""
 
 MOST_AT_ONCE = 10**7
-"""Points that are in memory at the same time."""
+"""The most points that are in memory at the same time."""
 
 MOST_NEURONS = 10**4
-"""Of one layer: its weights are the square of that."""
+"""The most neurons of one layer; the number of its weights is the square of this."""
 
 MOST_GRID_POINTS = 10**9
 MOST_GRID_STEPS = 10**6
 
 
 def type_name(setup: Section) -> str:
-    """The plain name of the file's type; raises ScanFileError for one that lodescan does not have."""
+    """The type of the scan. Raises ScanFileError for a type that lodescan does not have."""
     name = setup.text("type", DEFAULT)
     if name in TYPES:
         return name
@@ -48,7 +48,7 @@ def type_name(setup: Section) -> str:
 
 
 def only_tabulates(setup: Section) -> bool:
-    """Whether the type proposes points independently of the results, so that it makes sense without a likelihood."""
+    """Whether the type proposes points without looking at results, so that a scan needs no likelihood."""
     return setup.text("type", DEFAULT) in ("RANDOM", "SOBOL", "GRID", "READ_CSV")
 
 
@@ -58,7 +58,7 @@ def reads_rows(setup: Section) -> bool:
 
 
 def check_settings(scan: ScanFile, columns: Collection[str]) -> None:
-    """Hands every fault of setup and networks to their `faults`; `columns` are variables and observables."""
+    """Adds the errors of setup and networks to their `faults`; `columns` are the names of variables and observables."""
     setup, networks = scan.setup, scan.networks
     with setup.faults.collect():
         _check_type(type_name(setup), scan, columns)
@@ -80,13 +80,13 @@ def check_settings(scan: ScanFile, columns: Collection[str]) -> None:
     with networks.faults.collect():
         if not isinstance(networks.raw("verbose"), bool):
             networks.integer("verbose", 0)
-    for key in ("spectrum_file", "init_csv", "seeds_csv", "start_csv"):  # the tables are on the proposer's side alone
+    for key in ("spectrum_file", "init_csv", "seeds_csv", "start_csv"):  # only the proposer has the tables
         with setup.faults.collect():
             setup.path_text(key)
 
 
 def _check_type(name: str, scan: ScanFile, columns: Collection[str]) -> None:
-    """Checks the keys that one type reads."""
+    """Checks the keys that the type `name` reads."""
     setup, networks, faults = scan.setup, scan.networks, scan.setup.faults
     if name == "LODE":
         with faults.collect():
@@ -141,7 +141,7 @@ def _check_type(name: str, scan: ScanFile, columns: Collection[str]) -> None:
 
 
 def _at_once(section: Section, key: str, low: int = 1, most: int = MOST_AT_ONCE) -> None:
-    """Checks a number of things that must fit into the memory together."""
+    """Checks the number of things that must fit into memory together."""
     if section.integer(key, low, low=low) > most:
         raise section.wrong(key, f"at most {most:,}")
 
@@ -154,7 +154,7 @@ def _check_goal(setup: Section, columns: Collection[str]) -> None:
         if name not in columns:
             raise setup.error(f"even_in: {name!r} is not a variable or observable{closest(name, columns)}", "even_in")
     if even_in and goal == "collect":
-        raise setup.error("even_in says what a map is even in; goal is collect, which draws none", "even_in")
+        raise setup.error("even_in is for goal: map, but the goal is collect; remove one of the two", "even_in")
 
 
 def _check_grid(setup: Section, variables: Sequence[Variable]) -> None:

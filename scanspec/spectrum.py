@@ -1,7 +1,7 @@
-"""Reads SLHA files (hep-ph/0311123, 0801.0045): blocks, decays, and what programs say of problems.
+"""Reads SLHA files (hep-ph/0311123, 0801.0045): blocks, decays, and the problems that programs report.
 
-One regular expression finds where blocks and decays begin; their lines are read when
-somebody asks for them, since a point needs a few blocks of many.
+One regular expression finds where blocks and decays begin. Their lines are read only when they are needed, since a
+point needs a few of many blocks.
 """
 
 from __future__ import annotations
@@ -18,20 +18,21 @@ from scanspec.observables import SlhaAddress
 __all__ = ["INFORMATION", "LARGEST_SPECTRUM", "EntryMissing", "Problem", "Spectrum", "read_spectrum", "to_float"]
 
 LARGEST_SPECTRUM = 32 * 2**20
-"""Bytes: real spectra have some 100 kB."""
+"""The most bytes of a spectrum; real ones have some 100 kB."""
 
 FILES_NOT_KEPT = "MiB and were not kept"
-"""Ends an evaluator's warning, which the proposer counts."""
+"""The end of an evaluator's warning; the proposer counts these warnings."""
 
 SAME_SCALE = 1e-3
-"""Two scales are the same when they differ by less than this share: files and people round."""
+"""The relative difference below which two scales are the same, because files and people round."""
 
 INFORMATION = ("SPINFO", "DCINFO", "FCINFO", "RDINFO", "OBSINFO")
-"""Blocks in which programs report problems, as 3 (a warning) and 4 (an error): of spectrum, decays, flavour, relic
-density. Lines of OBSINFO (FlexibleSUSY) have the number of an observable first, and say 3 of one that could not be
-computed."""
+"""Blocks in which programs report problems with the spectrum, decays, flavour observables and the relic density: 3 is a
+warning, 4 an error. Lines of OBSINFO (FlexibleSUSY) begin with the number of an observable; 3 means that it could not
+be computed.
+"""
 
-_HEAD = re.compile(r"\n[ \t]*([BbDdXx]\w+)(?![^\s#])([^\n]*)")  # begins with a fixed character: four times as fast
+_HEAD = re.compile(r"\n[ \t]*([BbDdXx]\w+)(?![^\s#])([^\n]*)")  # the leading \n makes the search four times as fast
 _LEADING_NUMBER = re.compile(r"[ \t]+[+-]?\.?\d")
 _KINDS = frozenset({"BLOCK", "DECAY", "DECAY1L", "XSECTION"})
 _SCALE = re.compile(r"Q[ \t]*=[ \t]*(\S+)", re.IGNORECASE)
@@ -40,11 +41,11 @@ _TABLES = {"WIDTH": "DECAY", "BR": "DECAY", "WIDTH1L": "DECAY1L", "BR1L": "DECAY
 
 
 class EntryMissing(LookupError):
-    """An SLHA file lacks an entry, has no number there, or has several; the message says what there is."""
+    """An SLHA file lacks an entry, has it several times, or has no number there."""
 
 
 class Problem(NamedTuple):
-    """What a program says of a problem: the block, 3 (warning) or 4 (error), and its words."""
+    """A problem that a program reports: the block, 3 (warning) or 4 (error), and the text."""
 
     block: str
     number: int
@@ -55,8 +56,8 @@ class Problem(NamedTuple):
 
 
 class Spectrum:
-    """What an SLHA file holds. Of two blocks of one name, and of two tables of one decay, the later wins (a code that
-    ran later wrote it), unless a scale is asked for.
+    """The content of an SLHA file. If two blocks have the same name, or one particle has two decay tables, the later
+    one counts (a later code wrote it), unless a scale is asked for.
     """
 
     def __init__(self, text: str) -> None:
@@ -68,11 +69,11 @@ class Spectrum:
         self._tables: dict[str, dict[int, tuple[str, str]]] = {"DECAY": {}, "DECAY1L": {}}
         self._decays: dict[tuple[str, int], Decay] = {}
         self._cross_sections: list[tuple[list[str], str]] = []
-        text = "\n" + text.removeprefix("\ufeff")  # a mark that editors on Windows leave
+        text = "\n" + text.removeprefix("\ufeff")  # the byte order mark of editors on Windows
         heads = []
         for head in _HEAD.finditer(text):
             kind = head[1].upper()
-            # a sentence may begin with "Decay", too
+            # a sentence in a comment may begin with "Decay", too
             if kind in _KINDS and (kind == "BLOCK" or _LEADING_NUMBER.match(head[2])):
                 heads.append((kind, head[2].partition("#")[0], head.start(), head.end()))
         ends = [start for _, _, start, _ in heads[1:]] + [len(text)]
@@ -110,7 +111,7 @@ class Spectrum:
 
     @property
     def decays(self) -> Mapping[int, Decay]:
-        """All decay tables that can be read, by the PDG number of what decays."""
+        """All decay tables that can be read, by the PDG number of the decaying particle."""
         found = {}
         for pdg in self._tables["DECAY"]:
             try:
@@ -121,7 +122,7 @@ class Spectrum:
 
     @cached_property
     def spinfo(self) -> list[tuple[int, str]]:
-        """What the blocks SPINFO say, in order: number and text, which some programs write as a comment."""
+        """The lines of the blocks SPINFO in order: number and text, which some programs write as a comment."""
         return [(number, text) for block, number, text in self._information if block == "SPINFO"]
 
     @property
@@ -145,9 +146,10 @@ class Spectrum:
         return lines
 
     def __getitem__(self, address: tuple[str, *tuple[int, ...]]) -> float:
-        """spectrum["MASS", 25] in the file's units (GeV for masses); raises EntryMissing when it is not there.
+        """An entry such as spectrum["MASS", 25] in the file's units (GeV for masses). Raises EntryMissing if there is
+        none.
 
-        Of XSECTION the first number is the energy (GeV), and the value is in pb.
+        For XSECTION the first number is the energy (GeV), and the value is in pb.
         """
         name, *numbers = address
         if name.upper() == "XSECTION" and numbers:
@@ -155,11 +157,11 @@ class Spectrum:
         return self.entry(SlhaAddress(name.upper(), tuple(numbers)))
 
     def text(self, name: str, *indices: int) -> str:
-        """An entry as it is written, also where it is not a number; raises EntryMissing when it is not there."""
+        """An entry as it is written, which need not be a number. Raises EntryMissing if there is none."""
         return self._text(SlhaAddress(name.upper(), indices), indices)
 
     def entry(self, address: SlhaAddress) -> float:
-        """A block entry, a WIDTH, a BR or a cross section; raises EntryMissing when it is missing or no number."""
+        """A block entry, WIDTH (GeV), BR or cross section (pb). Raises EntryMissing if there is no such number."""
         flat = tuple(index for index in address.indices if isinstance(index, int))
         if address.block in _TABLES:
             decay = self._decay(_TABLES[address.block], flat[0])
@@ -195,10 +197,11 @@ class Spectrum:
         raise EntryMissing(f"the output has no entry {address}; entries of {address.block}: {there}")
 
     def _cross_section(self, address: SlhaAddress, pdgs: tuple[int, ...]) -> str:
-        """The value (pb) of the first line of the last table of this process: order by order is the program's choice.
+        """The value (pb) of the first line of the last table of this process; the program chooses the order of the
+        lines.
 
-        The format: XSECTION sqrt(s) IN IN COUNT OUT ..., then lines of six numbers (scale scheme, orders in QCD and
-        EW, kappas of the scales, PDF), the value, and what computed it.
+        The format: XSECTION sqrt(s) IN IN COUNT OUT ..., then lines of six numbers (scale scheme, orders in QCD and EW,
+        kappas of the scales, PDF), the value, and the program that computed it.
         """
         if address.scale is None:
             raise EntryMissing("a cross section needs an energy (GeV)")
@@ -219,7 +222,9 @@ class Spectrum:
         return found[1]
 
     def _of_analysis(self, address: SlhaAddress) -> str:
-        """A value of the last block PROCESS or EFFICIENCIES of an analysis: its line begins with a name."""
+        """A value in the last block PROCESS or EFFICIENCIES of an analysis, from the line that begins with the value's
+        name.
+        """
         analysis, name, *column = address.words
         for block in reversed(self.all_blocks):
             if block.name == address.block and block.title.upper().split()[1:2] == [analysis.upper()]:
@@ -262,7 +267,7 @@ class Spectrum:
 
 
 def read_spectrum(text: str) -> Spectrum:
-    """Reads the text of an SLHA file. Never fails: what cannot be read is not in the result."""
+    """Reads the text of an SLHA file. Never fails: unreadable lines are left out."""
     return Spectrum(text)
 
 
@@ -292,7 +297,7 @@ def _contradiction(address: SlhaAddress, words: list[str]) -> str:
 
 
 def _remedy(block: Block, address: SlhaAddress, words: list[str]) -> str:
-    """How the entry that is meant can be named, where the block has several."""
+    """How the user can tell apart the several entries of a block."""
     if headings := block.headings():
         shown = "; ".join(headings[:5]) + ("; ..." if len(headings) > 5 else "")
         return f"`under` names the table that is meant by the words of its first line: {shown}"

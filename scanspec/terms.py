@@ -1,7 +1,7 @@
 """Terms of the likelihood that are functions of one or more observables: the section `likelihoods` of a scan file.
 
-One implementation for numpy and torch, as in `likelihoods.py`. The -ln L of a term is an observable of its own, under
-the term's name, which enters the likelihood as MINUSEXPUSER does.
+One implementation serves numpy and torch, as in `likelihoods.py`. The -ln L of a term is an observable with the term's
+name. It enters the likelihood with the kind MINUSEXPUSER.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lodescan.v1.evaluation_pb2 import JointTerm
 
 LARGEST = 1e300
-"""The largest -ln L of a term before it is capped: a number for what overflows, and beyond the pole of BARLOW."""
+"""The largest -ln L of a term before it is capped. It replaces an overflow, and values beyond the pole of BARLOW."""
 
 
 class TermKind(enum.Enum):
@@ -36,7 +36,7 @@ class TermKind(enum.Enum):
     LIMIT_LOWER = "LIMIT_LOWER"
     TABLE = "TABLE"
     UNKNOWN = "UNKNOWN"
-    """Of an evaluator that is newer than this side: only its -ln L is known."""
+    """A formula of a newer evaluator: this side knows only its -ln L."""
 
 
 OF_LIMITS = frozenset({TermKind.LIMIT, TermKind.LIMIT_UPPER, TermKind.LIMIT_LOWER})
@@ -51,10 +51,11 @@ class Term:
 
     `mean`: shape (k,), in their units (JOINT_GAUSS, HALF_GAUSS, BARLOW, GAUSS_UPPER, GAUSS_LOWER). `root`: the lower
     Cholesky factor of the covariance, k rows of k numbers (JOINT_GAUSS). `plus`, `minus`: the errors above and below
-    the mean (HALF_GAUSS, BARLOW); `plus` is the only one of GAUSS_UPPER and GAUSS_LOWER; in units of the bound it is
-    that of LIMIT_UPPER and LIMIT_LOWER, and of LIMIT: there the bound is 1 / plus standard deviations above 0.
-    `knots`: of each observable of a table, rising; a limit's are those of its first observable. `values`: at the knots,
-    the last observable's fastest; bounds of a limit, -ln L of a TABLE.
+    the mean (HALF_GAUSS, BARLOW). GAUSS_UPPER and GAUSS_LOWER have one standard deviation, `plus`. For LIMIT,
+    LIMIT_UPPER and LIMIT_LOWER, `plus` is the standard deviation in units of the bound; the bound of LIMIT lies 1 /
+    plus standard deviations above 0. `knots`: the rising knots of each observable of a table, or of the first
+    observable of a limit. `values`: the bounds of a limit or the -ln L of a TABLE at the knots, the last observable
+    running fastest.
     """
 
     kind: TermKind
@@ -68,10 +69,10 @@ class Term:
 
     @classmethod
     def checked(cls, said: JointTerm, names: Sequence[str]) -> Term:
-        """The term that an evaluator describes, whose observables have these names; UNKNOWN where it has a kind without
-        a formula here. Raises ValueError for what is no such term.
+        """The term in an evaluator's description; `names` are the names of all observables. A kind that is not known
+        here becomes UNKNOWN. Raises ValueError for numbers that do not fit the kind.
         """
-        from lodescan.v1 import evaluation_pb2 as pb  # here, because nobody needs messages to read a scan file
+        from lodescan.v1 import evaluation_pb2 as pb  # imported here, because reading a scan file does not need it
 
         observables, count = tuple(names[position] for position in said.arguments), len(said.arguments)
         known = {pb.JointKind.Value(f"JOINT_KIND_{each.value}"): each for each in set(TermKind) - {TermKind.UNKNOWN}}
@@ -95,7 +96,7 @@ class Term:
         return made
 
     def _fault(self, size: int) -> str:
-        """What is wrong with the numbers; empty where nothing is."""
+        """What is wrong with the numbers; empty if nothing is. `size`: elements of the Cholesky factor."""
         count, tables = len(self.observables), self.kind in OF_LIMITS or self.kind is TermKind.TABLE
         every = [*self.mean, *chain.from_iterable((*self.root, *self.knots)), *self.values]
         if not all(map(math.isfinite, every)):
@@ -127,7 +128,8 @@ class Term:
         return hash(repr(self))
 
     def nll(self, x: Array) -> Array:
-        """-ln L, shape (n,), of observables x, shape (n, k), in double precision; NaN where one is not finite.
+        """-ln L, shape (n,), of observables x, shape (n, k), in double precision; NaN where an observable is not
+        finite.
 
         Not capped, but finite: at most 1e300.
         """
@@ -141,7 +143,7 @@ class Term:
         return xp.where(usable, raw, xp.full_like(raw, math.nan))
 
     def at(self, values: Sequence[float]) -> float:
-        """-ln L of one point: the value of each observable in turn."""
+        """-ln L of one point; `values` are those of its observables, in order."""
         import numpy as np
 
         return float(self.nll(np.array([values]))[0])
@@ -170,7 +172,7 @@ class Term:
         raise AssertionError(self.kind)
 
     def _joint(self, xp: Any, x: Array) -> Array:
-        """Half the square of z with L z = x - mean, by forward substitution: the same steps for numpy and torch."""
+        """Half the square of z with L z = x - mean, by forward substitution, in the same steps for numpy and torch."""
         z: list[Array] = []
         for row, (mean, factors) in enumerate(zip(self.mean, self.root, strict=True)):
             rest = x[:, row] - mean
@@ -211,7 +213,7 @@ class Term:
         return xp.where(there, _square(xp.clip(off, 0.0, None)), xp.zeros_like(safe))
 
     def _table(self, xp: Any, x: Array) -> Array:
-        """Linear, or bilinear, between the knots; outside of them what stands at the nearest edge."""
+        """Linear or bilinear interpolation between the knots; outside of them, the value at the nearest edge."""
         intervals = [
             _interval(xp, knots, xp.clip(x[:, column], float(knots[0]), float(knots[-1])))
             for column, knots in enumerate(self._axes)
@@ -240,8 +242,9 @@ class Term:
         return np.array(self.values)
 
     def aim(self, position: int) -> tuple[float, float]:
-        """The value that is best for one observable and how finely it is resolved, in its unit: of a joint Gaussian the
-        error when all others are known. NaN where there is no such value."""
+        """The best value of one observable and its standard deviation, in its unit. For a joint Gaussian this is the
+        standard deviation for fixed values of all others. Both are NaN if there is no best value.
+        """
         import numpy as np
 
         match self.kind:
@@ -255,8 +258,9 @@ class Term:
         return math.nan, math.nan
 
     def least(self, position: int, x: Array) -> Array:
-        """The least -ln L, shape (n,), that there is with one observable at x, shape (n,), whatever the others are; 0
-        where that is not known."""
+        """The lowest possible -ln L, shape (n,), for values x, shape (n,), of one observable, whatever the others are;
+        0 if that is not known.
+        """
         if self.kind is TermKind.JOINT_GAUSS:
             sigma = math.hypot(*self.root[position])
             return _square((x - self.mean[position]) / sigma)
@@ -284,7 +288,7 @@ class Term:
 
 
 def work_out(names: Sequence[str], terms: Sequence[Term | None], values: Array) -> Array:
-    """Values, shape (n, k), of observables `names`, where -ln L of those that are terms is worked out anew."""
+    """The values, shape (n, k), of the observables `names`, with the -ln L of all known terms computed anew."""
     if not any(terms):
         return values
     xp, positions = namespace(values), {name: position for position, name in enumerate(names)}
@@ -300,12 +304,14 @@ def _square(z: Array) -> Array:
 
 
 def _interval(xp: Any, knots: Any, x: Array) -> tuple[Array, Array]:
-    """The knot on the left of each x, shape (n,), all within the knots, and the share of the way to the next one."""
+    """The position of the knot to the left of each x, shape (n,), and the fraction of the way to the next knot. All x
+    lie within the knots.
+    """
     edges = xp.asarray(knots)
     left = xp.clip(xp.searchsorted(edges, x, side="right") - 1, 0, len(knots) - 2)
     return left, (x - edges[left]) / (edges[left + 1] - edges[left])
 
 
 def _between(low: Array, high: Array, share: Array) -> Array:
-    """Exactly `low` and `high` at shares of 0 and 1."""
+    """Linear interpolation that is exactly `low` and `high` at shares of 0 and 1."""
     return low * (1.0 - share) + high * share

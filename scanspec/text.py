@@ -1,4 +1,4 @@
-"""Text from elsewhere, made fit for a terminal."""
+"""Makes text from programs and files safe to print on a terminal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _SEQUENCES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(\x07|\x1b\\
 
 
 def visible(text: str) -> str:
-    """Keeps line ends and tabs; escape sequences go, and whatever else a terminal would obey becomes a mark."""
+    """The text without escape sequences; other control characters become a mark, except line ends and tabs."""
     if text.isprintable():
         return text
     text = _SEQUENCES.sub("", text.replace("\r\n", "\n"))

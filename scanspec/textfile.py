@@ -13,13 +13,13 @@ from scanspec.files import read_text
 from scanspec.numbers import to_number
 
 COPIES = "likelihoods"
-"""The folder beside the copy of a scan file, in a run, where copies of such files lie."""
+"""The folder for copies of such files, beside the copy of the scan file in a run."""
 
 LARGEST = 4 << 20
 """The most bytes of such a file."""
 
 MOST_NUMBERS = 200_000
-"""The most numbers in it: an evaluator sends them with its description."""
+"""The most numbers in such a file, because an evaluator sends all of them with its description."""
 
 # as in an SLHA file, but other characters stand between the numbers
 _NO_NUMBER = re.compile(
@@ -28,7 +28,7 @@ _NO_NUMBER = re.compile(
 
 
 class Rows(NamedTuple):
-    """The rows of numbers, each with its line in the file."""
+    """The rows of numbers in a file, and the line of each row."""
 
     section: Section
     key: str
@@ -37,16 +37,17 @@ class Rows(NamedTuple):
     lines: list[int]
 
     def error(self, message: str, row: int | None = None) -> ScanFileError:
-        """An error that names the file, the line of a row in it, and where the scan file names it."""
+        """An error that names the file, the line of a row in it, and the line of the scan file that names the file."""
         line = f", line {self.lines[row]}" if row is not None else ""
         at = self.section.line(self.key)
         return ScanFileError(f"{self.path}{line}: {message} ({self.section.file}, line {at}, names the file)", at)
 
 
 def find(section: Section, key: str) -> Path:
-    """The file that a key names, which lies in the folder of the scan file or below it, since a run keeps a copy.
+    """The path of the file that a key names. It lies in the folder of the scan file or below, so that a run can keep a
+    copy.
 
-    Raises ScanFileError for any other.
+    Raises ScanFileError for any other path.
     """
     name = section.path_text(key)
     if not name or PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
@@ -60,8 +61,8 @@ def find(section: Section, key: str) -> Path:
 def read_rows(section: Section, key: str) -> Rows:
     """The rows of the file that a key names: numbers between blanks, tabs, commas or semicolons.
 
-    Empty lines do not count, nor does what follows a #, nor a first line of words; words may be in any encoding. Raises
-    ScanFileError, with file and line.
+    Empty lines, text after a #, and a first line of words are skipped; words may be in any encoding. Raises
+    ScanFileError, which names the file and the line.
     """
     path = find(section, key)
     try:
@@ -96,7 +97,9 @@ def read_rows(section: Section, key: str) -> Rows:
 
 
 def _fields(line: str) -> list[str]:
-    """The words of a line. Semicolons separate alone where there are some, and so do commas; one may end the line."""
+    """The words of a line. Only semicolons separate them if there are any, else only commas, else blanks. A separator
+    may end the line.
+    """
     separator = next((sign for sign in ";," if sign in line), None)
     if separator is None:
         words = line.split()
@@ -117,12 +120,12 @@ _MEANT_AS_NUMBER = re.compile(r"[+-]?(?:\.?\d[\d.,_edx+-]*|\*+|nan)|-+", re.IGNO
 
 
 def _is_word(field: str) -> bool:
-    """Whether a field of a first line may be one of its words, and no number that cannot be read: 1_0, 0,5, ****."""
+    """Whether a field of the first line is a word, and not a misspelt number such as 1_0, 0,5 or ****."""
     return to_number(field) is None and not _MEANT_AS_NUMBER.fullmatch(field)
 
 
 def check_width(found: Rows, width: int, what: str) -> None:
-    """Raises ScanFileError for the first row that has another number of columns."""
+    """Raises ScanFileError for the first row that does not have `width` columns."""
     for row, numbers in enumerate(found.rows):
         if len(numbers) != width:
             count = "is 1 number" if len(numbers) == 1 else f"are {len(numbers)} numbers"

@@ -1,4 +1,4 @@
-"""Which points are good, as the section `networks` says it: below a number, in a band, or near the best point found."""
+"""Reads from the section `networks` which points are good: below a number, in a band, or near the best point found."""
 
 from __future__ import annotations
 
@@ -13,20 +13,19 @@ if TYPE_CHECKING:
     from scanspec.document import Section
 
 GIVEN_BY = ("threshold_value", "confidence")
-"""The keys of which one says what is good."""
+"""The keys that define good points; a file has at most one of them."""
 
 WANTED = "a number, [low, high] for points with an NLL between the two, or {above_best: 3}"
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """Which points are good, by their NLL (-ln L, without a unit): those below `value`, and above `low` where that is
-    finite.
+    """Defines good points by their NLL (-ln L, dimensionless): below `value`, and above `low` if that is finite.
 
-    `above_best`: instead, those with an NLL less than this above the lowest one found; `value` is -inf then.
-    `confidence`, above 0 and below 1: instead, this distance is half the quantile of chi-squared with so many
-    `degrees_of_freedom` (S. S. Wilks, Ann. Math. Stat. 9 (1938) 60), None for the number of free variables; `value` is
-    the default then.
+    With `above_best`, good points have instead an NLL of less than this above the lowest one found, and `value` is
+    -inf. With `confidence` (between 0 and 1), this distance is half the quantile of chi-squared at that confidence (S.
+    S. Wilks, Ann. Math. Stat. 9 (1938) 60), and `value` is the default. Chi-squared has `degrees_of_freedom`, or, if
+    that is None, as many as there are free variables.
     """
 
     value: float
@@ -37,14 +36,14 @@ class Threshold:
 
 
 def is_given(networks: Section) -> bool:
-    """Whether the section says which points are good."""
+    """Whether the section defines good points."""
     return any(key in networks for key in GIVEN_BY)
 
 
 def read_threshold(networks: Section, default: float) -> Threshold:
-    """What the section says; `default` is the NLL below which points are good where it says nothing.
+    """Reads which points are good; `default` is the NLL below which points are good if the section does not say.
 
-    Raises ScanFileError, which names file, line and key.
+    Raises ScanFileError, with file, line and key.
     """
     if "confidence" in networks:
         return _by_confidence(networks, default)

@@ -1,4 +1,6 @@
-"""How a code runs: the ways that its section may say, tools that its name means, profiles of known programs."""
+"""How a code runs: by a key of its section, as a built-in tool that its name means, or by the profile of a known
+program.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +14,11 @@ from scanspec.keys import CODE, UMBRIDGE
 
 TOYS, PASS, FLAVIO = "toy_targets", "pass_tool", "flavio"
 TOY_NAMES = ("Rosenbrock", "Rastrigin", "Ackley", "Himmelblau", "Easom")
-"""What toy_targets gives: names that expressions may use from there on, whether or not an observable has them."""
+"""The values that toy_targets gives. Later expressions may use these names, whether or not they are observables."""
 OF_ONE_VARIABLE = TOY_NAMES[:3]
-"""What it gives where there is one variable; the others are functions of two."""
+"""The values that toy_targets gives for a single variable; the others are functions of two."""
 BUILT_IN = (TOYS, PASS, FLAVIO)
-"""BSMArt's tools that lodescan has, by the names that BSMArt gives them."""
+"""BSMArt's tools that lodescan has, under BSMArt's names."""
 
 PROFILES = (
     "SPheno",
@@ -30,10 +32,12 @@ PROFILES = (
     "SuperIso",
     "SUSY-HIT",
 )
-"""Programs of which the evaluator knows how they are called."""
+"""Programs that the evaluator knows how to call."""
 
 WAYS = ("function", "command", "flavio", "umbridge")
-"""The keys that make a code one of lodescan's; one of them each. Packages may bring others: see `kind_of_a_package`."""
+"""The keys for lodescan's own kinds of code; a code has exactly one. Packages may define others: see
+`kind_of_a_package`.
+"""
 
 _SPELLINGS = {name.lower().replace("-", ""): name for name in PROFILES} | {"2hdm": "2HDMC", "thdmc": "2HDMC"}
 HOW_TO_PORT = "docs/bsmart.md shows a port in ten lines"
@@ -43,14 +47,14 @@ WITHOUT_A_WAY = (
 
 
 def known_profile(name: str) -> str:
-    """The profile that a name means, in whatever case; empty for none."""
+    """The profile that a name means, in any case; empty if it means none."""
     return _SPELLINGS.get(name.lower().replace("-", "").replace("_", ""), "")
 
 
 def profile_name(code: Section, name: str) -> str:
-    """The profile that a code asks for, or that its own name means; empty for none.
+    """The profile that a code asks for, or that its name means; empty if there is none.
 
-    `profile: none` asks for none. Raises ScanFileError for a name that is not known.
+    `profile: none` turns profiles off. Raises ScanFileError for an unknown profile.
     """
     asked = code.text("profile", "")
     if asked.lower() == "none":
@@ -62,10 +66,11 @@ def profile_name(code: Section, name: str) -> str:
 
 
 def kind_of_a_package(code: Section, name: str) -> str:
-    """The key of a kind of code that lodescan itself does not have; empty where there is none.
+    """The key of a kind of code that another package defines; empty if the code has no such key.
 
-    It has a mapping, no known key is near to it, and nothing else says how the code runs. The evaluator knows the
-    packages that bring kinds, and reads the mapping; the proposer needs none of them. `code` is read without keys.
+    This is the only unknown key, it holds a mapping, it does not resemble a known key, and no other key says how the
+    code runs. The evaluator knows the packages that define kinds, and reads the mapping; the proposer needs no package.
+    `code` is a section that accepts any key.
     """
     if name in BUILT_IN or any(way in code for way in WAYS):
         return ""
@@ -77,17 +82,17 @@ def kind_of_a_package(code: Section, name: str) -> str:
 
 
 _MISSPELT = 0.75
-"""A key that is as similar to a known one (difflib's ratio) is that one, misspelt."""
+"""A key with at least this similarity (difflib's ratio) to a known key is taken for a misspelling."""
 
 
 def kind_key(code: Section) -> str:
-    """The key that says how a code runs; empty where its name does, or nothing."""
+    """The key that says how a code runs; empty if the section has none."""
     ways = (key for key in code if key in WAYS or key not in CODE.known)
     return next(ways, "")
 
 
 def call_of(code: Section, name: str) -> tuple[str, str]:
-    """How a code runs, by the key that says so, and what is called there; a program without the folder it lies in."""
+    """The key that says how a code runs, and the name of what it calls; a program is named without its folder."""
     way = kind_key(code)
     if way == "command":
         program, _, arguments = code.text("command").strip().partition(" ")
@@ -100,7 +105,7 @@ def call_of(code: Section, name: str) -> tuple[str, str]:
 
 
 def check_code(code: Section, name: str) -> None:
-    """Raises ScanFileError for a code that says in several ways how it runs, or in none."""
+    """Raises ScanFileError unless a code says in exactly one way how it runs."""
     kinds = [key for key in code if key in WAYS or key not in CODE.known]
     if len(kinds) > 1:
         raise code.error(
@@ -115,8 +120,8 @@ def check_code(code: Section, name: str) -> None:
 
 
 def needs_the_folder(code: Section) -> bool:
-    """Whether HiggsBounds or HiggsSignals gets the folder of its input files, and not one SLHA file, as its options
-    say.
+    """Whether HiggsBounds or HiggsSignals gets the folder of its input files, and not one SLHA file. Its options
+    decide.
     """
     words = f"{code.text('command', '')} {code.text('options', '')}".split()
     if "neutral_higgs" in code and "charged_higgs" in code and not code.text("options", ""):
@@ -125,7 +130,7 @@ def needs_the_folder(code: Section) -> bool:
 
 
 def unknown_key(error: ScanFileError, codes: Section, name: str) -> ScanFileError:
-    """What is raised where a code has a key that lodescan does not know: a tool that is not here may be meant."""
+    """The error for a code with an unknown key, with a hint if the code may be a tool that lodescan lacks."""
     if name in BUILT_IN or any(key in set(codes.section(name)) for key in (*WAYS, "profile")):
         return error
     ways = f"write `command` for a program or `function: module:name` for a Python function: {HOW_TO_PORT}"

@@ -1,8 +1,9 @@
 """`--traces URL`, the same on both sides: OpenTelemetry spans of points, sent by OTLP over HTTP.
 
-The spans of both sides belong together without a word per point: a trace id is the run's half and the point's id, and
-the span of a point has the id point + 1 (see EvaluateRequest.trace). Spans are made when a point is over, from times
-that are known anyhow. The packages are imported on demand.
+Both sides compute the same ids, so that no message has to carry them for each point: the upper half of a trace id
+belongs to the run, the lower half is the point's id, and the span of a point has the id point + 1 (see
+EvaluateRequest.trace). Spans are made when a point is over, from times that are recorded anyway. The packages are
+imported on demand.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ NANO = 1_000_000_000
 
 
 class NoTraces(LodescanError, RuntimeError):
-    """`--traces` cannot be sent: packages are missing, or the address is none."""
+    """`--traces` cannot be sent: packages are missing, or the text is not a URL."""
 
     next_step = "pip install '.[traces]' in the clone, into this environment, or leave --traces out"
 
@@ -36,19 +37,21 @@ class Spans:
         self._tracer, self._ids = tracer, ids
 
     def point(self, trace: int, point: int, times: tuple[float, float], values: Mapping[str, Any]) -> None:
-        """The span of a point, of which all others of it are parts. `times`: of its begin and end, since 1970."""
+        """Makes the span of a point, which contains all other spans of the point. `times`: its begin and end, in
+        seconds since 1970.
+        """
         self._ids.trace, self._ids.span = trace_id(trace, point), point + 1
         self._span("point", None, times, values)
 
     def whole(self, trace: int, point: int) -> Span:
-        """The span of a point of the other side, for its parts here."""
+        """The span of a point that the other side makes, as the parent of spans here."""
         from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
         sampled = TraceFlags(TraceFlags.SAMPLED)
         return NonRecordingSpan(SpanContext(trace_id(trace, point), point + 1, is_remote=True, trace_flags=sampled))
 
     def part(self, whole: Span, name: str, times: tuple[float, float], values: Mapping[str, Any]) -> Span:
-        """A part of another span."""
+        """Makes a span within another span. `times`: its begin and end, in seconds since 1970."""
         from opentelemetry.trace import set_span_in_context
 
         return self._span(name, set_span_in_context(whole), times, values)
@@ -61,13 +64,13 @@ class Spans:
 
 
 def trace_id(trace: int, point: int) -> int:
-    """Of a point: `trace` is the run's half."""
+    """The trace id of a point; `trace` is the half that belongs to the run."""
     return trace << 64 | point
 
 
 @contextmanager
 def sending_traces(url: str | None, service: str) -> Iterator[Spans | None]:
-    """Sends spans to a collector at URL, such as http://127.0.0.1:4318/v1/traces; None where nowhere is said.
+    """Sends spans to a collector at `url`, such as http://127.0.0.1:4318/v1/traces. Without a URL it yields None.
 
     Raises NoTraces.
     """
@@ -75,7 +78,7 @@ def sending_traces(url: str | None, service: str) -> Iterator[Spans | None]:
         yield None
         return
     if not url.startswith(("http://", "https://")):
-        raise NoTraces(f"--traces {url!r} is no URL", next_step="write for example http://127.0.0.1:4318/v1/traces")
+        raise NoTraces(f"--traces {url!r} is not a URL", next_step="write for example http://127.0.0.1:4318/v1/traces")
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.resources import Resource
@@ -86,7 +89,7 @@ def sending_traces(url: str | None, service: str) -> Iterator[Spans | None]:
         raise NoTraces(f"--traces needs OpenTelemetry, which is missing here ({error})") from None
 
     class Ids(RandomIdGenerator):
-        """Random ids, but for the spans of points."""
+        """Random ids, except for the spans of points."""
 
         trace = span = 0
 

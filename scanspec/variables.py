@@ -22,7 +22,7 @@ class PriorKind(enum.Enum):
 
     @property
     def symmetric(self) -> bool:
-        """Whether the range is one of magnitudes, and either sign is as likely."""
+        """Whether the range is one of magnitudes, and both signs are equally likely."""
         return self in (PriorKind.SYMMETRIC, PriorKind.SYMMETRIC_LOG)
 
 
@@ -30,7 +30,7 @@ MOST_VALUES = 10_000
 """The most values of one variable that is a choice among values."""
 
 FARTHEST = 1e6
-"""Standard deviations: beyond, doubles cannot resolve what is left of a normal prior."""
+"""Standard deviations. Farther from the mean, doubles cannot resolve a normal prior."""
 
 PRIOR_NAMES = {name: kind for kind in PriorKind for name in (kind.value, kind.value.replace("-", "_"))}
 
@@ -39,13 +39,12 @@ PRIOR_NAMES = {name: kind for kind in PriorKind for name in (kind.value, kind.va
 class Variable:
     """One coordinate of the parameter space.
 
-    The prior is of shape `prior`, restricted to [`low`, `high`] (perhaps infinite for a
-    normal one); `mean` and `sigma` belong to a normal prior, None elsewhere. All in the variable's unit.
-    A symmetric prior has the magnitudes `inner` to `high` with either sign (low = -high), and
-    SINE is the polar angle of an isotropic direction, in radians.
-    `periodic`: low and high are the same place, as for a phase. `integer`: only the whole
-    numbers from low to high. `values`: only these, in the file's order; low and high are the
-    least and the greatest. `steps`: how many a grid takes, 0 where the file does not say.
+    The prior has the shape `prior` within [`low`, `high`]; these bounds may be infinite for a normal prior. `mean` and
+    `sigma` belong to a normal prior and are None for others. All are in the variable's unit. A symmetric prior has the
+    magnitudes `inner` to `high` with either sign (low = -high), and SINE is the polar angle of an isotropic direction,
+    in radians. `periodic`: low and high are the same point, as for a phase. `integer`: only the whole numbers from low
+    to high. `values`: only these values, in the file's order; low and high are the lowest and the highest of them.
+    `steps`: the number of steps of a grid, 0 if the file does not say.
     """
 
     name: str
@@ -76,17 +75,19 @@ class Variable:
 
     @property
     def shares(self) -> int:
-        """How many values the variable may have; 0 for a continuum."""
+        """The number of values that the variable may have; 0 for a continuum."""
         return len(self.values) or (round(self.high - self.low) + 1 if self.integer else 0)
 
     @property
     def grid_steps(self) -> int:
-        """How many values a grid takes; 0 when the file does not say."""
+        """The number of values in a grid; 0 if the file does not say."""
         return 1 if self.fixed else self.steps or self.shares
 
 
 def read_variable(section: Section, name: str) -> Variable:
-    """Reads one entry of the section `variables`: a mapping, the range alone, or one number (a fixed variable)."""
+    """Reads one entry of the section `variables`: a mapping, a range, or one number (a fixed variable). Raises
+    ScanFileError.
+    """
     raw = section.raw(name)
     if isinstance(raw, list):
         low, high = _read_range(section, name)
@@ -145,11 +146,11 @@ def read_variable(section: Section, name: str) -> Variable:
 
 
 def _mirrored(entry: Section, kind: PriorKind, low: float, high: float) -> tuple[float, float, float]:
-    """Low, high and inner end of a range of magnitudes."""
+    """`low`, `high` and `inner` of a variable with a range of magnitudes."""
     if not (low < high < math.inf and low >= 0) or kind is PriorKind.SYMMETRIC_LOG and low == 0:
         least = "above 0" if kind is PriorKind.SYMMETRIC_LOG else "at least 0"
         rule = f"the prior {kind.value} takes a range of magnitudes, {least}, of either sign"
-        fix = f"[{low:g}, {high:g}] is none; for one magnitude write values: [-x, x]"
+        fix = f"[{low:g}, {high:g}] is not one; for one magnitude write values: [-x, x]"
         raise entry.error(f"{entry.path}: {rule}; {fix}", "range")
     return -high, high, low
 
@@ -199,7 +200,7 @@ def _check_kind(entry: Section, variable: Variable) -> None:
 
 
 def repeated(values: list[float]) -> float | None:
-    """The first value that is there again; None when all are different."""
+    """The first value that occurs twice; None if all are different."""
     seen: set[float] = set()
     for value in values:
         if value in seen:

@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def with_links(page: Path, pages: dict[str, str]) -> str:
-    """The text of a page, its links as the site has them; a file that is no page is copied beside the pages."""
+    """The text of a page, its links as the site has them; a file that is not a page is copied beside the pages."""
 
     def replace(found: re.Match[str]) -> str:
         bang, words, target = found.groups()

@@ -13,7 +13,7 @@ class Usage(NamedTuple):
     """How a command is written up to the program that it starts; options are without their dashes.
 
     `number`: options before the number of processes. `one`, `two`: other options that so many words follow.
-    `operands`: words before the program that are no options.
+    `operands`: words before the program that are not options.
     """
 
     number: frozenset[str] = frozenset()

@@ -46,7 +46,7 @@ def alone(run: Callable[[], int], file: Path) -> int:
     os.close(writing)
     before = {number: signal.signal(number, lambda number, _: os.kill(child, passed[number])) for number in passed}
     signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
-    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)  # until it is reaped, its number is no other process's
+    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)  # its id goes to no other process until it is reaped
     for number, handler in before.items():
         signal.signal(number, handler)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

@@ -1,1 +1,1 @@
-"""Where points run: `protocol` says what an executor is."""
+"""Runs points; `protocol` has the protocol of executors."""

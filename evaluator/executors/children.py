@@ -16,16 +16,16 @@ from pathlib import Path
 from evaluator.leftovers import has_children, parents, running_name
 
 SHARE = 0.05
-"""The most of the time that looking for children may take where it is not done after every point."""
+"""The largest fraction of the time for looking for children, where this is not done after every point."""
 
 ROUNDS = 100
-"""How often children of what was ended are looked for: each end may leave others to this process."""
+"""The most rounds of ending children: each ended process may leave its own children to this process."""
 
 REAP_LIMIT = 5.0
-"""Seconds within which a killed child must be gone; one that is stuck in the kernel is let be."""
+"""Seconds within which a killed child must be gone; one that is stuck in the kernel is left alone."""
 
 MOST_NAMES = 20
-"""The most names of processes that are said."""
+"""The most names of processes that are reported."""
 
 _ADVICE = (
     "To keep a helper from point to point, start it while the module is imported, or hold it as a subprocess.Popen or "

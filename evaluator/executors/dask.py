@@ -32,13 +32,13 @@ CONNECT = 10.0
 """Seconds within which a scheduler must answer."""
 
 ANSWER = 30.0
-"""Seconds within which it must have a first worker, or end points."""
+"""Seconds within which the scheduler must have a first worker, or end points."""
 
 CENSUS = 2.0
 """Seconds between two looks at how many threads the cluster has."""
 
 MOST_SILENT = 5
-"""The cluster is lost when it does not answer so many looks in a row."""
+"""The cluster counts as lost when it does not answer this many times in a row."""
 
 AHEAD_SECONDS = 0.2
 """Each thread of the cluster is given points for this time ahead. More wait here: they may be cancelled, and their
@@ -110,13 +110,13 @@ class DaskExecutor:
             future = self._client.submit(
                 evaluate, self._scan, self._digest, job.point_id, job.variables, job.spectra_below, pure=False
             )
-        except Exception as error:  # noqa: BLE001  # whatever it is, the cluster is no good any more
+        except Exception as error:  # noqa: BLE001  # whatever it is, the cluster cannot be used from now on
             self._lost(error)
             job.finish(Outcome(Status.CANCELLED))
             return
         with self._changed:
             self._futures[job] = future
-        if job.dropped or self._closing.is_set():  # in between
+        if job.dropped or self._closing.is_set():  # it was cancelled meanwhile
             self.cancel(job)
         future.add_done_callback(lambda done: self._done(job, done))
 

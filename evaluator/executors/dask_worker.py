@@ -36,7 +36,7 @@ class _Pool:
 
 _pool: _Pool | None = None
 _pool_lock = threading.Lock()
-_ended: set[str] = set()  # tasks that are to end and have not begun here; some never will
+_ended: set[str] = set()  # tasks to end that have not begun here; some never will
 _ended_lock = threading.Lock()
 
 
@@ -53,7 +53,7 @@ def evaluate(
     finished = threading.Event()
     job = Job(point_id, variables, spectra_below, lambda _: finished.set())
     with _ended_lock:
-        # word that a task is to end comes by another way than word that it is not wanted, and may be first
+        # the order to end a task and its cancellation come by different ways, in any order
         if key in _ended:
             return tuple(job.outcome)
         pool.running[key] = job
@@ -96,7 +96,8 @@ def _get_pool(scan_file: str, digest: str) -> _Pool:
             _pool.executor.close()
             _pool = None
         if _pool is None:
-            multiprocessing.current_process().daemon = False  # as a nanny starts it: such have no children
+            # a nanny's workers are daemons, which may not have children
+            multiprocessing.current_process().daemon = False
             atexit.register(close_pool)
             _pool = _Pool(scan_file, digest, distributed.get_worker().state.nthreads)
         return _pool

@@ -32,7 +32,7 @@ class InProcessExecutor:
         adopt_orphans()
         self._children = Children(say)
         self._queue = JobQueue()
-        # a daemon: a code that hangs must not keep the evaluator from ending
+        # a daemon, so that a code that hangs does not keep the evaluator from ending
         self._thread = threading.Thread(target=self._work, name="points", daemon=True)
         self._thread.start()
 
@@ -55,7 +55,7 @@ class InProcessExecutor:
             except EvaluatorLost as error:
                 self.health.report(error)
                 outcome = Outcome(Status.CANCELLED)
-            except Exception as error:  # noqa: BLE001  # the point must get an answer, and the thread go on
+            except Exception as error:  # noqa: BLE001  # the point must get an answer, and the thread must go on
                 outcome = Outcome(Status.KILLED, message=printable(what_was_raised(error)))
             job.finish(Outcome(Status.CANCELLED) if job.dropped else outcome)
 

@@ -1,4 +1,4 @@
-"""What a function changes in its Python and in its process, and whether that process is still fit for use."""
+"""Undoes what a function changes in its interpreter and process, and notices when the process is worn out."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from evaluator.executors.names import Names
 from evaluator.memory import memory_limit
 
 MOST_THREADS = 256
-"""Threads of Python that points may leave behind in a worker."""
+"""The most threads of Python that points may leave behind in a worker."""
 
 LOOK = 0.01
 """Seconds between two looks at the memory, which take longer than a quick point may."""
 
 _LIMITS = sorted({getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")})
 _HARMLESS = (resource.RLIMIT_CORE, resource.RLIMIT_RSS)
-"""Limits that no later point feels: the size of a core dump, and one that Linux does not heed."""
+"""Limits that do not affect later points: the size of a core dump, and one that Linux ignores."""
 
 _STREAMS = (0, 1, 2)
 _TIMERS = (signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)  # the third one is the deadline's
@@ -82,7 +82,7 @@ class Interpreter:
             self._names.note()
         if (sys.stdout, sys.stderr) != self._streams or any(map(_is_closed, self._streams)):
             self._restore_streams()
-        for number, kept in self._files:  # closed or led elsewhere: to ask would take as long
+        for number, kept in self._files:  # restored without asking whether it changed, which would take as long
             os.dup2(kept, number)
         self._lowest = _lowest_free()
         for timer, before in zip(_TIMERS, self._timers, strict=True):
@@ -151,7 +151,7 @@ class Interpreter:
         self._path = list(sys.path)
 
     def worn(self) -> str:
-        """What the points have used up, so that another process must go on; empty as long as nothing is."""
+        """Why this process must be replaced, because points have used it up; empty while it is fine."""
         if self._worn:
             return self._worn
         if not self._most_files:
@@ -179,7 +179,7 @@ class Interpreter:
             if self._needs_more:
                 return True
             self._needs_more, self._most_memory = True, None
-        if self._most_memory is None:  # what the first point loads, later ones use too
+        if self._most_memory is None:  # later points also use what the first one loads
             allowed = resource.getrlimit(resource.RLIMIT_DATA)[0]
             left = max(0, allowed - data) // 2 if allowed != resource.RLIM_INFINITY else self._share
             self._most_memory = used + self._share // 2, data + left
@@ -187,7 +187,7 @@ class Interpreter:
 
 
 def _is_closed(stream: Any) -> bool:
-    """Not so where it cannot be asked: some put an object of their own there, which can write and no more."""
+    """Whether a stream is closed; False for a user's object that only has `write`."""
     return bool(getattr(stream, "closed", False))
 
 
@@ -196,7 +196,7 @@ def _exists(entry: Any) -> bool:
 
 
 def _copy(descriptor: int) -> int | None:
-    """Another number of an open file; None where it is not open."""
+    """A duplicate of an open descriptor; None if it is not open."""
     try:
         return os.dup(descriptor)
     except OSError:
@@ -204,7 +204,7 @@ def _copy(descriptor: int) -> int | None:
 
 
 def _lowest_free() -> int:
-    """The lowest number that an open file may still get: most others are taken."""
+    """The lowest free descriptor, which measures how many files are open."""
     try:
         lowest = os.dup(0)
     except OSError as error:

@@ -48,15 +48,15 @@ class Job:
     ) -> None:
         self.point_id, self.variables, self.spectra_below = point_id, variables, spectra_below
         self.batch = batch
-        """The number that the client gives to the points that it asked for together; 0 where it does not say."""
+        """The client's number of the batch; 0 if it does not say."""
         self.owner = owner
-        """Who has submitted it: owners take turns."""
+        """The owner who has submitted the job; the jobs of several owners take turns."""
         self.outcome = _CANCELLED
         self.begun_at = self.ended_at = 0.0
-        """Seconds since 1970-01-01 UTC; 0.0 as long as it has not begun, or ended."""
+        """The times of begin and end in seconds since 1970-01-01 UTC; 0.0 before."""
         self.running = False
         self.dropped = False
-        """Whether it was to be cancelled when it ran already: whoever runs it ends it."""
+        """Whether it was cancelled while it ran; then whoever runs it ends it."""
         self._open = True
         self._done = done
 
@@ -149,7 +149,7 @@ class JobQueue:
         return job
 
     def qsize(self) -> int:
-        """How many jobs wait."""
+        """The number of jobs that wait."""
         return self._count
 
     def drop(self, owner: object) -> None:

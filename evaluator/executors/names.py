@@ -1,4 +1,4 @@
-"""Puts back what a function has replaced in Python's own modules: every later point needs it."""
+"""Restores names that a function has replaced in Python's own modules, because later points need them."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ _MODULES = (builtins, time, os, math, random, signal)
 
 
 class Names:
-    """What the names of these modules stand for. A name that is added stays as it is: it harms nobody."""
+    """The values of the names in these modules. A name that a function adds stays, because it does no harm."""
 
     def __init__(self) -> None:
         self._spaces = [module.__dict__ for module in _MODULES]
         self.note()
 
     def note(self) -> None:
-        """Takes what they stand for now as what is meant."""
+        """Takes the present values as the right ones."""
         self._meant = [space.copy() for space in self._spaces]
-        self._seen = self._meant.copy()  # the same and what was added
+        self._seen = self._meant.copy()  # the same, with names that were added
 
     def restore(self) -> None:
-        """Puts back what was replaced or removed; until that is done it uses no name of Python's own."""
+        """Restores names that were replaced or removed. Until then, it uses no built-in names."""
         number = 0
         for space in self._spaces:
             if _differ(space, self._seen[number]):

@@ -1,6 +1,6 @@
 """The fork server imports this module once, so that all workers share the physics packages in memory.
 
-A failure here is not lost: the first worker imports the package again and reports the reason.
+An error here is ignored, because the first worker imports the package again and reports it.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def _begin_again() -> None:
     os.execv(sys.executable, sys.orig_argv)  # noqa: S606  # the fork server's own command, with its pipes
 
 
-adopt_orphans()  # what a worker that was killed leaves behind must be found again
-warnings.filterwarnings("ignore", message="forkserver: waitpid returned unexpected pid")  # those are such
+adopt_orphans()  # orphans of a killed worker must be found again
+warnings.filterwarnings("ignore", message="forkserver: waitpid returned unexpected pid")  # these are orphans
 outlast_endings()
 
 _folder, *_modules = os.environ.get(PRELOAD, "").split(os.pathsep)

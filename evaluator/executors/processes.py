@@ -56,7 +56,7 @@ class ProcessExecutor:
         )
         self._workers = [Worker(shared, number) for number in range(count)]
         try:
-            self._workers[0].start_worker()  # the first one tells whether the codes work at all
+            self._workers[0].start_worker()  # the first one shows whether the codes work at all
         except BaseException:
             self.close()
             raise

@@ -1,4 +1,4 @@
-"""What an executor is: it runs jobs, and says whether it can."""
+"""The protocol of executors, which run jobs, and their health."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from evaluator.executors.job import Job
 
 
 class Health:
-    """Whether an executor can run points. For any thread."""
+    """Whether an executor can run points. Thread-safe."""
 
     def __init__(self) -> None:
         self.error: EvaluatorLost | None = None
-        """Why it never can again; the first reason that was reported."""
+        """The first reason that was reported why it can never run points again."""
         self.ready = True
-        """False while it has no worker, as long as others are being started."""
+        """False while it has no worker but is starting some."""
         self._on_change: Callable[[], object] | None = None
         self._lock = threading.Lock()
 
     def report(self, error: EvaluatorLost) -> None:
-        """Notes that it can run no more points."""
+        """Notes that it cannot run points any more."""
         with self._lock:
             changed, self.error = self.error is None, self.error or error
         self._tell(changed)
@@ -34,7 +34,7 @@ class Health:
         self._tell(changed)
 
     def tell(self, on_change: Callable[[], object]) -> None:
-        """Calls `on_change` at each change, in any thread; and at once if there has been a change already."""
+        """Calls `on_change` at each change, in any thread, and at once if there was a change already."""
         with self._lock:
             self._on_change = on_change
             changed = self.error is not None or not self.ready
@@ -51,13 +51,13 @@ class Executor(Protocol):
     health: Health
 
     concurrency: int
-    """How many points are worked on at once; changes where a cluster grows and shrinks."""
+    """The number of points at once; it changes if a cluster grows or shrinks."""
 
     longest_seconds: float
-    """Seconds after which a point that has begun has an outcome; 0.0 where nothing ends it."""
+    """The longest time in seconds from the beginning of a point to its outcome; 0.0 if there is no limit."""
 
     def submit(self, job: Job) -> None:
-        """Takes a job (see Chain.evaluate); it always ends with an Outcome."""
+        """Takes a job (see Chain.evaluate), which always ends with an Outcome."""
 
     def cancel(self, job: Job) -> None:
         """Ends a job, even one that is running; its status is then CANCELLED."""

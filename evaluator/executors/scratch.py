@@ -1,4 +1,4 @@
-"""The share of the scratch disk that one point may take, so that it leaves room for the others."""
+"""Limits the scratch space of one point, so that it leaves room for the others."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from evaluator.errors import EvaluatorLost
 from evaluator.leftovers import descendants
 
 LARGEST_FOLDER = 2**30
-"""Bytes that one point may have on the scratch disk; less where the disk is small."""
+"""The most bytes that one point may have on the scratch disk; less if the disk is small."""
 
 SMALLEST_FOLDER = 2**24
-"""Bytes that a point may have however small the disk is."""
+"""Bytes that a point may always have, however small the disk is."""
 
 MOST_ENTRIES = 100_000
 """The most files that a point may have in its folder."""
@@ -113,7 +113,7 @@ def used_by(folder: str, most: int) -> int:
                         return total
                     if stat.S_ISDIR(status.st_mode):
                         folders.append(entry.path)
-        except OSError:  # it has just been removed, or was never made
+        except OSError:  # the folder was just removed, or never made
             continue
     return total
 
@@ -121,7 +121,7 @@ def used_by(folder: str, most: int) -> int:
 def _open_files(pid: int) -> Iterator[os.stat_result]:
     try:
         descriptors = list(os.scandir(f"/proc/{pid}/fd"))
-    except OSError:  # it has ended, or is another user's
+    except OSError:  # the process has ended, or belongs to another user
         return
     for descriptor in descriptors:
         try:

@@ -47,19 +47,21 @@ class Shared:
         self._said = set[str]()
         self._lock = threading.Lock()
         self.census = threading.Lock()
-        """Held while a worker begins or is ended: whoever is left to the fork server then is nobody's."""
+        """Held while a worker begins or is ended. Processes that become children of the fork server meanwhile are
+        orphans.
+        """
         self.fork_server = 0
         self.not_orphans: set[int] = set()
 
     def set_missing(self, number: int, missing: bool) -> None:
-        """Notes whether a worker has to be waited for. When all are missing, the executor is not ready."""
+        """Notes whether a worker is missing. If all are, the executor is not ready."""
         with self._lock:
             (self._missing.add if missing else self._missing.discard)(number)
             ready = len(self._missing) < self.count
         self.health.set_ready(ready)
 
     def say(self, text: str) -> None:
-        """Writes a line on standard error, once, whichever workers report it."""
+        """Writes a line on standard error, once, even if several workers report it."""
         with self._lock:
             new = text not in self._said
             self._said.add(text)
@@ -68,8 +70,8 @@ class Shared:
 
     @contextlib.contextmanager
     def forking(self) -> Iterator[None]:
-        """While a worker is started: a fork server that somebody has stopped is ended, and whoever waits for it gets an
-        error. The next start has another one.
+        """A context for starting a worker. If the fork server does not react within FORK_LIMIT, perhaps because
+        somebody has stopped it, it is ended, and its callers get an error. The next start makes another one.
         """
         timer = threading.Timer(FORK_LIMIT, self._end_fork_server)
         timer.start()
@@ -79,14 +81,14 @@ class Shared:
             timer.cancel()
 
     def _end_fork_server(self) -> None:
-        if parents().get(self.fork_server) == os.getpid():  # and not a new one, which imports the codes
+        if parents().get(self.fork_server) == os.getpid():  # not a new one, which is importing the codes
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.fork_server, signal.SIGKILL)
 
     def add(self, worker: int) -> None:
         """Notes that a worker has started."""
         parent = parents().get(worker, 0)
-        if parent != self.fork_server:  # a new one; what the import of the codes has started stays
+        if parent != self.fork_server:  # a new fork server; processes that the import of the codes has started stay
             self.fork_server = parent
             self.not_orphans = {pid for pid, above in parents().items() if above == parent}
         self.not_orphans.add(worker)

@@ -10,7 +10,7 @@ import struct
 import sys
 import threading
 import zlib
-from _signal import getsignal  # type: ignore[import-not-found]  # what `signal` has takes microseconds for each
+from _signal import getsignal  # type: ignore[import-not-found]  # that of `signal` takes microseconds per call
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,8 @@ _SIGNALS = [
 
 
 class Surroundings:
-    """Folder, umask, environment, the handling of signals, and the interpreter, as they are when this is made.
+    """Remembers folder, umask, environment, signal handlers and the interpreter's state, and restores them after a
+    point.
 
     `folder` is the scan file's: the random generators at the top of modules there are seeded too. `workers`: see
     Interpreter.
@@ -39,17 +40,17 @@ class Surroundings:
         self._folder = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
         self._umask = os.umask(0o077)
         os.umask(self._umask)
-        self._now: dict[bytes, bytes] = vars(os.environ)["_data"]  # a comparison of this one takes no time
+        self._now: dict[bytes, bytes] = vars(os.environ)["_data"]  # comparing this dictionary is fast
         self._environment = dict(self._now)
-        # elsewhere Python lets nobody change handlers
+        # Python allows handlers only in the main thread
         self._main = threading.get_ident() == threading.main_thread().ident
         self._handlers = [getsignal(number) for number in _SIGNALS]
         self._blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
         self._generators = _generators(folder.resolve())
 
     def seed(self, point_id: int, values: Sequence[float]) -> None:
-        """Seeds the random numbers of a point: they differ from those of other points, and are the same at each
-        evaluation.
+        """Seeds the random numbers of a point, so that they differ between points and are the same at each evaluation
+        of one point.
         """
         seed = zlib.crc32(struct.pack(f"<Q{len(values)}d", point_id, *values))
         random.seed(seed)

@@ -1,4 +1,4 @@
-"""Watches the files that decide the results: they must remain those of the digest."""
+"""Watches the files that decide the results, which must not change while an evaluator serves."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from evaluator.errors import ConfigurationError, PhysicsChanged
 log = logging.getLogger(__name__)
 
 SHARE = 0.05
-"""The most of the time that looking at the files may take: a package may have thousands."""
+"""The largest fraction of the time for looking at the files; a package may have thousands."""
 
 
 _WRITTEN = (
@@ -28,7 +28,7 @@ _WRITTEN = (
 class Watch:
     """The watched files among the sources of some codes.
 
-    A file that the code itself writes (see FileHash) is noticed at the first point and not watched any more.
+    A file that the code itself writes (see FileHash) is found at the first point and no longer watched.
     """
 
     def __init__(self, sources: Iterable[Mapping[str, str]]) -> None:
@@ -40,7 +40,7 @@ class Watch:
         self._lock = threading.Lock()
 
     def begin(self) -> None:
-        """Called before a point begins. The first call does what `look` does; from then on the code may write its
+        """Must be called before each point. The first call does what `look` does; afterwards the code may write its
         files.
         """
         if not self._begun:
@@ -63,7 +63,7 @@ class Watch:
         self._next = end + (end - start) / SHARE if len(self._files) > 20 else 0.0
 
     def compare(self) -> None:
-        """Does the same by the content of every file."""
+        """Does the same as `look`, by the content of every file."""
         for path in list(self._files):
             self._compare(path)
 

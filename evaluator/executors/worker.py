@@ -1,4 +1,4 @@
-"""A worker: its process, which is replaced when it is lost, and the thread that hands jobs to it."""
+"""A worker: a process, which is replaced when it is lost, and the thread that hands jobs to it."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from scanspec.raised import printable, what_was_raised
 log = logging.getLogger(__name__)
 
 QUICK = 0.002
-"""Seconds below which a point is so quick that several share a message to a worker."""
+"""If points take less than this time in seconds, several share a message to a worker."""
 
 GROUP_SECONDS = 0.01
-"""How long the points of one such message should take together."""
+"""The time in seconds that the points of one message should take together."""
 
 LARGEST_GROUP = 64
 
@@ -36,7 +36,7 @@ START_LIMIT = 600.0
 """Seconds that a worker may take to import its physics packages."""
 
 START_PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0)
-"""Seconds before each try to start a worker in the place of one that was lost."""
+"""Seconds to wait before each attempt to replace a lost worker."""
 
 LOOK = 0.2
 """Seconds between two looks at the scratch files of a point that runs."""

@@ -8,7 +8,7 @@ import shutil
 import threading
 from multiprocessing.connection import Connection
 from pathlib import Path
-from time import monotonic, sleep  # here: a point may put something else into `time`
+from time import monotonic, sleep  # by name, because a point may replace functions of `time`
 
 from evaluator import clock
 from evaluator.chain import Chain, Outcome, Status
@@ -28,10 +28,10 @@ PRELOAD = "LODESCAN_PRELOAD"
 LONGEST_PATH = 1000  # characters, of a scratch folder
 
 ALONE, IN_COMPANY = "alone", "accompanied"
-"""What `state` says of a point: whether threads of earlier points run beside it."""
+"""The words in the file `state` that say whether threads of earlier points still run."""
 
 EARLY = 0.02
-"""Seconds after which the outcomes of points that came together are sent, though others of them still run."""
+"""Seconds after which outcomes of a message's points are sent, even if other points of the message still run."""
 
 
 class _Answers:
@@ -48,7 +48,7 @@ class _Answers:
 
     @property
     def threads(self) -> int:
-        """How many threads it has."""
+        """The number of its threads."""
         return int(self._sender is not None)
 
     def begin(self, request: int, points: int) -> list[Outcome]:

@@ -13,7 +13,7 @@ from evaluator.errors import ConfigurationError
 from scanspec import Address
 
 SUFFIX = ".evaluator"
-"""How the names of such files end. Names that begin with a dot are files that are being written."""
+"""The suffix of these files. Files whose names begin with a dot are still being written."""
 
 ANY_HOST = ("0.0.0.0", "[::]")  # noqa: S104  # nothing is bound here
 
@@ -22,7 +22,7 @@ ANY_HOST = ("0.0.0.0", "[::]")  # noqa: S104  # nothing is bound here
 def announced(folder: Path | None, address: Address) -> Iterator[None]:
     """Writes FOLDER/HOST-PID-NUMBER.evaluator, one line with the address, and removes it at the end.
 
-    The file is there whole or not at all. Raises ConfigurationError. None: announces nothing.
+    The file appears complete or not at all. With None, nothing is announced. Raises ConfigurationError.
     """
     if folder is None:
         yield
@@ -44,14 +44,16 @@ def announced(folder: Path | None, address: Address) -> Iterator[None]:
 
 
 def reachable(address: Address, host: str) -> str:
-    """An address as other machines know it: the name of this one, `host`, where it listens on all of its own."""
+    """An address as other machines know it. `host`, the name of this machine, replaces an address that means all of its
+    own.
+    """
     if address.path:
         return f"unix:{Path(address.path).absolute()}"
     return f"{host if address.host in ANY_HOST else address.host}:{address.port}"
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Writes a file that others see whole or not at all; they may be on other machines. Raises OSError."""
+    """Writes a file that other processes and machines see complete or not at all. Raises OSError."""
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
     descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o600)
     with open(descriptor, "w", encoding="utf-8") as file:

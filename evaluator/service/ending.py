@@ -12,23 +12,24 @@ _PARTS = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")
 _UNITS = (86400.0, 3600.0, 60.0, 1.0)
 
 MARGIN = 2.0
-"""How many times the longest point so far must fit into what is left of a lifetime for another one to begin."""
+"""A new point begins only if this many times the longest point so far fits into the rest of the lifetime."""
 
 LARGEST_SHARE = 0.5
-"""The largest share of a lifetime that is kept for points to end in."""
+"""The largest fraction of a lifetime that is reserved for points to end in."""
 
 
 LONGEST_ALONE = 600.0
-"""Seconds without a client after which an evaluator that was started for one scan ends: the scan may have been finished
-before it came, and then nobody tells it so."""
+"""Seconds without a client after which an evaluator that was started for one scan ends. The scan may have finished
+before the evaluator started, and then nobody tells it.
+"""
 
 
 LOOK_EVERY = 5.0
-"""Seconds between two looks into the folder of a pool, whether it says that the scan is finished."""
+"""Seconds between two looks for the mark of a finished scan in the folder of a pool."""
 
 
 class Ending(Enum):
-    """What has ended an evaluator."""
+    """The reason why an evaluator ends."""
 
     SIGNAL = "a signal"
     LIFETIME = "the end of its lifetime"
@@ -38,7 +39,7 @@ class Ending(Enum):
 
 
 def read_duration(text: str) -> float:
-    """Seconds of `3h50m`, `90s`, `1d12h`, or a plain number of seconds. Raises ValueError."""
+    """The seconds in `3h50m`, `90s`, `1d12h`, or a plain number of seconds. Raises ValueError."""
     found = _PARTS.fullmatch(text)
     if not text or found is None:
         raise ValueError(f"{text!r} is not a time; write for example 3h50m, 90s or 1d12h")
@@ -49,8 +50,8 @@ def read_duration(text: str) -> float:
 
 
 class Lifetime:
-    """A time after which the evaluator must be gone, as the job of a batch system must. `grace`: seconds that are kept
-    at least for the points that run.
+    """The time after which the evaluator must be gone, such as that of a batch job. `grace`: the least time in seconds
+    that is reserved for running points.
     """
 
     def __init__(self, seconds: float, grace: float) -> None:

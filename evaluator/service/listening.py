@@ -1,4 +1,4 @@
-"""Where an evaluator listens: the folder and file of a Unix socket, and the reason why an address cannot be used."""
+"""Prepares the folder and file of a Unix socket, and explains why an address cannot be used."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def place_of(address: Address) -> Iterator[None]:
     """A context that prepares the place of a Unix socket; nothing for other addresses. Raises UsageError.
 
     It makes the socket's folder, for this user alone, where it is missing, and afterwards removes what it has made.
-    Sockets that are bound meanwhile belong to this user alone.
+    Only this user can use sockets that are bound meanwhile.
     """
     if not address.path:
         yield

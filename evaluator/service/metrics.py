@@ -1,4 +1,4 @@
-"""What `--metrics` shows of an evaluator."""
+"""The metrics of an evaluator for `--metrics`."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 class Metrics:
-    """An observer that counts for Prometheus. `codes`: in the order of an outcome's seconds; `workers`: says how many
-    there are.
+    """An observer that keeps metrics for Prometheus. `codes`: names in the order of an outcome's seconds; `workers`
+    gives the present number of workers.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Who follows an evaluator's points: the log of events, metrics, traces."""
+"""Observers of an evaluator's points: the log of events, metrics and traces."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scanspec.events import event
 
 
 class Caller(Protocol):
-    """What a stream says of whom it is for: the run, and its half of all trace ids (0: none)."""
+    """The client of a stream: its run, and the upper half of the run's trace ids (0: none)."""
 
     run: str
     trace: int
@@ -29,7 +29,7 @@ class Load(Protocol):
 
 
 Observer = Callable[[Sequence[Job], Caller], None]
-"""Is given jobs that have ended; in the server's thread."""
+"""Is called with jobs that have ended, in the server's thread."""
 
 
 def log_points(jobs: Sequence[Job], caller: Caller) -> None:

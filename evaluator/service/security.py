@@ -21,7 +21,7 @@ SHORTEST_TOKEN = 16
 """Characters; `lodescan certificates` makes one of 43."""
 
 OPEN_METHODS = "/grpc.health.v1.Health/"
-"""What is answered without a token: it says no more than that the evaluator is there."""
+"""The methods that need no token; they only tell that the evaluator is there."""
 
 Stamp = tuple[tuple[int, int, int], ...]
 Handler = Any
@@ -51,7 +51,7 @@ class Security:
                 if (now := _stamp(self)) == stamp:
                     return None
                 found = self._configuration()
-            except (ConfigurationError, OSError) as error:  # in the middle of being replaced: the old ones serve
+            except (ConfigurationError, OSError) as error:  # the files are being replaced: the old ones stay in use
                 log.warning("the new certificate is not taken up yet: %s", error)
                 return None
             stamp = now

@@ -37,13 +37,13 @@ MOST_STREAMS = 64
 """The most calls of Evaluate at a time."""
 
 SHORTEST_PING = 10.0
-"""Seconds of silence after which the other side may test the connection, each time: a point may take an hour."""
+"""The shortest silence in seconds after which a client may test the connection again; a point may take an hour."""
 
 HANDSHAKE = 10.0
-"""Seconds within which a new connection must have said who it is: each that says nothing holds an open file."""
+"""Seconds within which a new connection must finish its handshake, because each connection holds an open file."""
 
 MAX_RESULTS = 1024
-"""The most results in one message: what is ready is sent at once, but not without bound."""
+"""The most results in one message."""
 
 LAST_WORDS = 2.0
 """Seconds after the grace within which cancelled points must have been returned."""
@@ -58,7 +58,7 @@ class Stopping(BadRequest):
 
 
 class Evaluation(pb_grpc.EvaluationServiceServicer):
-    """Answers Describe, Evaluate and Finish, by one executor."""
+    """Answers Describe, Evaluate and Finish with one executor."""
 
     def __init__(
         self,
@@ -85,22 +85,24 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
 
     @property
     def largest_request(self) -> int:
-        """Bytes of a message: every id, batch and value as long as can be, as many ids to cancel, and the names."""
+        """The most bytes of a request: MAX_BATCH ids, batches and rows of values, as many ids to cancel,
+        and the names.
+        """
         names = sum(len(parameter.name.encode()) + 10 for parameter in self._description.parameters)
         return 2**16 + names + MAX_BATCH * (30 + 8 * len(self._description.parameters))
 
     @property
     def waiting(self) -> int:
-        """Points that no worker has begun; for any thread."""
+        """The number of points that no worker has begun; callable from any thread."""
         return sum(not job.begun_at for stream in [*self._streams] for job in [*stream.running.values()])
 
     @property
     def running(self) -> int:
-        """Points that run; for any thread."""
+        """The number of points that run; callable from any thread."""
         return sum(job.running for stream in [*self._streams] for job in [*stream.running.values()])
 
     async def room_for(self, stream: Stream, count: int) -> None:
-        """Waits until a stream may have so many more points."""
+        """Waits until a stream may have `count` more points."""
         while sum(len(other.running) for other in self._streams) + len(stream.running) + count > MOST_UNANSWERED:
             self._room.clear()
             await self._room.wait()
@@ -114,7 +116,7 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
 
     @property
     def seconds_alone(self) -> float:
-        """How long no client has asked for anything; 0.0 while a stream is open."""
+        """Seconds since the last request of any client; 0.0 while a stream is open."""
         return 0.0 if self._streams else time.monotonic() - self._last_asked
 
     async def Finish(self, request: pb.FinishRequest, context: Any) -> pb.FinishResponse:
@@ -210,13 +212,13 @@ class Evaluation(pb_grpc.EvaluationServiceServicer):
 
 
 def fill(response: pb.EvaluateResponse, likelihoods: list[Likelihood], finished: list[Job]) -> None:
-    """Adds the results; the losses of all OK points are worked out in one go."""
+    """Adds results to a response; the losses of all OK points are computed together."""
     good = [job.outcome.observables for job in finished if job.outcome.status is Status.OK]
     losses, nlls = losses_and_nll(likelihoods, np.array(good)) if good else (np.empty((0, 0)), np.empty(0))
     scored = iter(zip(losses.tolist(), nlls.tolist(), strict=True))
     for job in finished:
         outcome = job.outcome
-        result = response.results.add()  # in place: a message given by keywords is made, then copied
+        result = response.results.add()  # in place, because a message made with keywords would be copied
         result.point_id, result.status = job.point_id, _STATUS[outcome.status]
         if job.begun_at:
             result.begun_at, result.ended_at = job.begun_at, job.ended_at
@@ -244,9 +246,9 @@ def _refuse(context: Any, kind: type[BadRequest], why: str) -> None:
 
 
 class Server:
-    """A server with health, bound but not started; with reflection where only this machine sees it.
+    """A server with the health service, bound but not started. It has reflection if it listens only on this machine.
 
-    Raises OSError when the address is not to be had.
+    Raises OSError if it cannot listen at the address.
     """
 
     def __init__(self, evaluation: Evaluation, address: Address, security: Security | None = None) -> None:
@@ -268,7 +270,7 @@ class Server:
             health_name = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
             reflection.enable_server_reflection((name, health_name, reflection.SERVICE_NAME), self._server)
         target = address.target if address.path else str(address)
-        before = os.umask(0o077)  # a socket in a folder is this user's alone
+        before = os.umask(0o077)  # so that only this user can use a Unix socket
         try:
             if security is None:
                 self.port = self._server.add_insecure_port(target)
@@ -287,7 +289,7 @@ class Server:
         await self.set_serving(True)
 
     async def set_serving(self, serving: bool) -> None:
-        """Whether points can be run just now, for those who ask and those who watch."""
+        """Tells clients of the health service whether points can be run at the moment."""
         status = health_pb2.HealthCheckResponse
         await self._health.set("", status.SERVING if serving else status.NOT_SERVING)
 

@@ -21,16 +21,20 @@ from lodescan.v1 import evaluation_pb2 as pb
 from scanspec.raised import printable
 
 LARGEST_MESSAGE = 16 * 2**20
-"""Bytes of spectrum files in a message after which the next point waits for another one."""
+"""A message with this many bytes of spectrum files takes no further points."""
 
 COALESCE = 0.0025
 """The most seconds for which a result waits for others: a message of one costs as much as one of sixty."""
 
 LINGER = 0.05
-"""The same for quick points while the workers have enough others: many evaluators on one machine finish few in less."""
+"""The same for quick points while the workers have enough others. With many evaluators on one machine, few points
+finish in less time.
+"""
 
 QUICK = 0.01
-"""Seconds of a quick point. A slower one costs far more than its message, and what is sent is not lost with the job."""
+"""Points that take less than this time in seconds are quick. The message of a slower point costs little compared with
+the point, and a result that is sent cannot be lost.
+"""
 
 LONGEST_RUN = 200
 """Characters of a run's name that are kept."""
@@ -70,7 +74,7 @@ class Stream:
         self.fault: tuple[type[BadRequest], str] | None = None
         """What was wrong with a request."""
         self.run, self.trace = "", 0
-        """Whom it is for, as its first message says: see EvaluateRequest."""
+        """The run and the trace of the first message: see EvaluateRequest."""
         self.running: dict[int, Job] = {}
         self.finished: collections.deque[Job] = collections.deque()
 
@@ -93,7 +97,7 @@ class Stream:
         except BadRequest as error:
             self.fault = type(error), str(error)
         except DecodeError:
-            self.fault = BadRequest, "a message is none of the contract's: its bytes cannot be read"
+            self.fault = BadRequest, "a message does not follow the contract: its bytes cannot be read"
 
     def _check_counts(self, request: pb.EvaluateRequest) -> None:
         """Checks the counts. This comes first because it is cheap for any number of points."""

@@ -1,4 +1,4 @@
-"""What `--traces` sends of an evaluator: a span for each point that has run, and one in it for each code."""
+"""The traces of an evaluator for `--traces`: a span for each point that has run, with a span for each of its codes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scanspec.traces import Spans
 
 
 class Traces:
-    """An observer that makes spans, where the client has said what they belong to."""
+    """An observer that makes spans, if the client has given a trace id."""
 
     def __init__(self, spans: Spans, codes: Sequence[str]) -> None:
         self._spans, self._codes = spans, codes

@@ -25,7 +25,7 @@ BLOCKS = ("MINPAR", "EXTPAR")
 _ENTRY = re.compile(r"^(\s+(\d+)\s+)([-+]?[\d.][\d.]*(?:[eEdD][-+]?\d+)?)(\s*(?:#\s*(.*))?)$")
 
 _STAYS = re.compile(r"\b(?:sign|sgn|signum\w*|n_?5|messenger index)\b|scale|renormali[sz]ation|\bq_?in", re.IGNORECASE)
-"""Words of comments on entries that are no continuous variables: signs, numbers of messengers, scales."""
+"""Words of comments on entries that are not continuous variables: signs, numbers of messengers, scales."""
 
 Range = tuple[float, float]
 

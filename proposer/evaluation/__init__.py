@@ -1,1 +1,1 @@
-"""Where points are evaluated: the protocol that a scan knows, and functions on this machine."""
+"""Evaluates points: the protocol that a scan uses, and functions on this machine."""

@@ -1,4 +1,4 @@
-"""The protocol for whatever evaluates the points of a scan."""
+"""The protocol of what evaluates the points of a scan."""
 
 from __future__ import annotations
 
@@ -27,17 +27,18 @@ class EvaluatorRefused(LodescanError, RuntimeError):
 
 
 FUNCTION = "the function "
-"""Before the name of a notebook's function among the sources; its arguments follow, if they are variables."""
+"""The prefix of a notebook's function among the sources. Its name follows, and its arguments if they are variables."""
 
 
 @dataclass(frozen=True)
 class Description:
-    """What an evaluator says of itself. `parameters`: name to (low, high), in its own order.
+    """An evaluator's description of itself. `parameters` maps names to (low, high), in the evaluator's order.
 
-    `codes` are in the order of an outcome's seconds; older evaluators do not name them. `sources`: what the physics
-    digest was made of, each by its hash or version. `calls`: code, key and what it calls, of each code. Both are empty
-    where the evaluator does not say. `longest`: seconds after which a point that has begun is answered for certain;
-    infinite where it does not say. `instance`: differs from one start of an evaluator to the next; "" likewise.
+    `codes` are in the order of an outcome's seconds; older evaluators do not name them. `sources` are the parts of the
+    physics digest, each with its hash or version. `calls` has (code, key of the scan file, name of what it calls) for
+    each code. `longest` is the longest time in seconds from the beginning of a point to its answer. `instance` differs
+    from one start of an evaluator to the next. Where the evaluator does not say, these are empty, and `longest` is
+    infinite.
     """
 
     backend: str
@@ -56,18 +57,20 @@ class Description:
 
     @cached_property
     def least_losses(self) -> list[tuple[float, float]]:
-        """Of each observable: what no loss of a finite value lies below, and none of another value."""
+        """For each observable, the lowest loss of a finite value, and the lowest loss of any other value."""
         likelihoods = [observable.likelihood for observable in self.observables]
         return [(each.least, each.least if each.kind is Kind.OFF else LARGEST_LOSS) for each in likelihoods]
 
     @property
     def digests(self) -> tuple[str, str]:
-        """Of physics and likelihood: results of two evaluators belong together where these are equal."""
+        """The digests of physics and likelihood. Results of two evaluators belong together if these are equal."""
         return self.physics_digest, self.likelihood_digest
 
 
 class Load(NamedTuple):
-    """Evaluators that take part, their workers, how many of these work on a point, and points that wait for one."""
+    """The numbers of evaluators that take part, of their workers, of busy workers, and of points that wait for a
+    worker.
+    """
 
     evaluators: int
     workers: int
@@ -76,7 +79,7 @@ class Load(NamedTuple):
 
 
 Fits = Callable[[Description], None]
-"""Raises where a description does not fit the scan."""
+"""Raises an error if a description does not fit the scan."""
 
 
 def anything(description: Description) -> None:
@@ -84,8 +87,8 @@ def anything(description: Description) -> None:
 
 
 class EvaluationBackend(Protocol):
-    """Evaluates points. For one thread, but `wake`. `workers`: how many points each evaluator that takes part works on
-    at once, by its address.
+    """Evaluates points. Not thread-safe, except `wake`. `workers`: how many points each evaluator works on at once, by
+    address.
     """
 
     @property
@@ -93,41 +96,41 @@ class EvaluationBackend(Protocol):
 
     @property
     def where(self) -> str:
-        """Where it computes, in words."""
+        """The place of the computation, in words."""
         ...
 
     def describe(self, wait: float, fits: Fits = anything) -> Description:
-        """What it computes; waits up to `wait` seconds for one that `fits`.
+        """The description of the first evaluator that `fits`; waits up to `wait` seconds for it.
 
-        Raises NoEvaluator where there is none in time, EvaluatorRefused where one cannot be used, and what `fits`
-        raised where none does.
+        Raises NoEvaluator if none answers in time, EvaluatorRefused if none can be used, and the error of `fits` if
+        none fits.
         """
         ...
 
     def evaluate(self, work: Work, *, wait: float, until: float) -> Generator[Received]:
-        """Evaluates the points of `work` and yields what comes, until none is left.
+        """Evaluates the points of `work` and yields results as they arrive, until no point is left.
 
-        Points may be added between two yields. From the time `until` on, of time.monotonic, only what runs is waited
-        for. Raises NoEvaluator after `wait` seconds without an evaluator, and EvaluatorRefused.
+        Points may be added between two yields. After `until`, a time of time.monotonic, it only waits for points that
+        run. Raises NoEvaluator after `wait` seconds without an evaluator, and EvaluatorRefused.
         """
         ...
 
     def wake(self) -> None:
-        """Makes `evaluate` yield soon, perhaps nothing; for any thread."""
+        """Makes `evaluate` yield soon, perhaps without results; callable from any thread."""
         ...
 
     def cancel(self, points: Collection[int]) -> None:
-        """Withdraws points: those that have not begun are given up; those that are running are still answered."""
+        """Withdraws points. Points that have not begun are given up; points that run are still answered."""
         ...
 
     def points_in(self, seconds: float) -> int:
-        """The number of points that keep it busy for that time."""
+        """The number of points that keep the workers busy for `seconds`."""
         ...
 
     def finish(self) -> None:
-        """The scan is done: ends what was started for it."""
+        """Ends what was started for the scan, because the scan is finished."""
         ...
 
     def close(self) -> None:
-        """Ends; points that are still running are cancelled."""
+        """Ends the backend; points that still run are cancelled."""
         ...

@@ -1,4 +1,4 @@
-"""A digest of a user's function: of its source, and of the values that it takes along."""
+"""A digest of a user's function: of its source, and of the values that it uses."""
 
 from __future__ import annotations
 
@@ -24,36 +24,37 @@ _INSTALLED = ("site-packages", "dist-packages")
 
 
 def digest_of(code: Callable[..., Any]) -> str:
-    """Equal in every process for what gives the same answers, as far as that can be seen without a call.
+    """A hex digest that is the same in every process for functions that give the same answers, as far as this is
+    visible without a call.
 
-    Of a function: its source (its bytecode where there is none, and of a lambda), its defaults, what it closes over,
-    and the globals that it names, where these are values, or the user's own functions, classes and modules. Of any
-    other object: its class, and what it holds, such as the arguments of a functools.partial. What is installed counts
-    by its name, without what it holds: that may differ from one process to the next. The digest of a function that
-    takes nothing along is that of its source.
+    For a function it covers the source (or the bytecode, for a lambda and without a source), the defaults, the closure,
+    and the globals that the function names: values, and the user's own functions, classes and modules. For any other
+    object it covers the class and the contents, such as the arguments of a functools.partial. Objects of installed
+    packages count by their names only, because their contents may differ from one process to the next. A function that
+    uses no other values has the digest of its source.
     """
     found = _Digest()
     try:
         found.add(code)
-    except RecursionError:  # an object within an object, a thousand times
+    except RecursionError:  # objects nested a thousand levels deep
         return hashlib.sha256(_source(code).encode(errors="surrogatepass")).hexdigest()
     return found.hash.hexdigest()
 
 
 class _Digest:
-    """Walks over what an object is made of. The bytes of a pickle would not do: they differ between processes by the
-    order of sets, by line numbers, and by which equal values are the same object.
+    """Walks over the parts of an object. A pickle would not do: its bytes depend on the order of sets, on line numbers,
+    and on which equal values are the same object, and so differ between processes.
     """
 
     def __init__(self, done: Collection[int] = (), seen: Mapping[int, int] | None = None) -> None:
         self.hash = hashlib.sha256()
-        self._done = set(done)  # code: once is enough
-        self._seen = dict(seen or {})  # values, and which of them each was
+        self._done = set(done)  # ids of code that was added
+        self._seen = dict(seen or {})  # ids of values that were added, and their numbers
 
     def add(self, value: object) -> None:
         if isinstance(value, _ATOMS):
             self._text(f"\n{type(value).__name__} {value!r}")
-        elif isinstance(value, bytes | bytearray):  # of an array, perhaps a gigabyte
+        elif isinstance(value, bytes | bytearray):  # data of an array, perhaps a gigabyte
             self._text(f"\n{len(value)} bytes")
             self.hash.update(value)
         elif isinstance(value, _CODE | CodeType):
@@ -65,7 +66,7 @@ class _Digest:
             self._value(value)
 
     def _of(self, value: object) -> str:
-        """The digest of a part whose place among others says nothing."""
+        """The digest of a part whose position among others has no meaning."""
         part = _Digest(self._done, self._seen)
         part.add(value)
         return part.hash.hexdigest()
@@ -95,7 +96,7 @@ class _Digest:
 
     def _function(self, function: FunctionType) -> None:
         source = _source(function)
-        if source and function.__name__ != "<lambda>":  # whose source is the whole statement that it stands in
+        if source and function.__name__ != "<lambda>":  # the source of a lambda is the whole statement around it
             self._text(source)
         else:
             self.add(function.__code__)
@@ -141,7 +142,7 @@ class _Digest:
         """An array, a table, a tensor."""
         try:
             values = np.asarray(value)
-        except Exception:  # noqa: BLE001  # a tensor with gradients, for one; then its class has to do
+        except Exception:  # noqa: BLE001  # for example a tensor with gradients; only its class counts
             return
         self._text(f"{values.dtype} {values.shape}")
         self.add(values.tolist() if values.dtype.hasobject else values.tobytes())
@@ -152,7 +153,7 @@ class _Digest:
         if wrapped is not None:
             self.add(wrapped)
         if not _is_own(type(value)):
-            name = getattr(value, "__name__", "")  # as a function of numpy has one
+            name = getattr(value, "__name__", "")  # a function of numpy has a name, for example
             self._text(name if isinstance(name, str) else "")
             return
         for name, part in sorted(_state(value).items()):
@@ -166,7 +167,7 @@ class _Digest:
 
 
 def _state(value: object) -> dict[str, object]:
-    """The attributes that an object has of its own, without a call of its methods."""
+    """The attributes in an object's slots and `__dict__`, read without a call of its methods."""
     slots = [name for part in type(value).__mro__ for name in _words(vars(part).get("__slots__", ()))]
     found = {}
     for name in slots:
@@ -185,22 +186,24 @@ def _words(slots: Any) -> Iterable[str]:
 def _source(value: Any) -> str:
     try:
         return inspect.getsource(value)
-    except Exception:  # noqa: BLE001  # beside OSError and TypeError, what the tokenizer raises in the middle of a line
+    except Exception:  # noqa: BLE001  # OSError, TypeError, and errors of the tokenizer
         return ""
 
 
 def _globals_named(code: CodeType) -> set[str]:
-    """The names of globals that a function reads, also within the functions that it defines."""
+    """The names of the globals that a function reads, also those of functions within it."""
     found = {step.argval for step in dis.get_instructions(code) if step.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
     inner = (part for part in code.co_consts if isinstance(part, CodeType))
     return found.union(*(_globals_named(part) for part in inner))
 
 
 def _is_own(value: Any) -> bool:
-    """Whether a function, class or module is the user's: of no package that is installed, and not of Python itself."""
+    """Whether a function, class or module is the user's own, and not from an installed package or from
+    Python itself.
+    """
     name = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None) or "builtins"
     if name == "__main__" or (name == "builtins" and isinstance(value, FunctionType)):
-        return True  # of a script or a notebook, whose file may be that of Jupyter; or made by exec
+        return True  # from a script, from a notebook (its file may be Jupyter's), or made by exec
     if isinstance(value, BuiltinFunctionType) or name.partition(".")[0] in sys.stdlib_module_names:
         return False
     file = getattr(sys.modules.get(name), "__file__", None) or ""

@@ -1,4 +1,4 @@
-"""Calls a function in this process in place of an evaluator, for benchmarks, tests and notebooks."""
+"""Evaluates points by a function in this process instead of an evaluator, for benchmarks, tests and notebooks."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from proposer.types import Floats, Observable, Outcome, Status
 from scanspec.likelihoods import losses_and_nll
 
 AT_ONCE = 1024
-"""The most points of a call."""
+"""The most points in one call of the function."""
 
 BACKEND = "a function"
 
 
 class Answers(NamedTuple):
-    """Of n points: observables, shape (n, m), and NLL, shape (n,), NaN where a point is INVALID; losses, shape (n, m),
-    where the likelihood has some.
+    """The answers for n points: observables, shape (n, m); NLL, shape (n,), NaN where a point is INVALID; and losses,
+    shape (n, m), or None.
     """
 
     observables: Floats
@@ -31,11 +31,13 @@ class Answers(NamedTuple):
 
 
 Function = Callable[[Floats], Answers]
-"""Of variables, shape (n, d)."""
+"""Takes the values of the variables, shape (n, d)."""
 
 
 def by_likelihood(compute: Callable[[Floats], Floats], observables: Sequence[Observable]) -> Function:
-    """A function that gives observables, shape (n, m), with the NLL and the windows that these have in a scan file."""
+    """Wraps a function that returns observables, shape (n, m): adds the NLL and applies the windows, as for a scan
+    file.
+    """
 
     def function(x: Floats) -> Answers:
         return score(np.asarray(compute(x), dtype=np.float64), observables)
@@ -44,7 +46,9 @@ def by_likelihood(compute: Callable[[Floats], Floats], observables: Sequence[Obs
 
 
 def score(values: Floats, observables: Sequence[Observable]) -> Answers:
-    """What observables of values (n, m) have in a scan file: losses, and an NLL where none is outside its window."""
+    """The losses of observables with these `values`, shape (n, m), and the NLL, NaN where a value is outside its
+    window.
+    """
     losses, nll = losses_and_nll([observable.likelihood for observable in observables], values)
     for column, observable in enumerate(observables):
         if observable.valid is not None:
@@ -54,9 +58,10 @@ def score(values: Floats, observables: Sequence[Observable]) -> Answers:
 
 
 class LocalFunction:
-    """Evaluates points by a function, in this process. `ranges`: its variables in its order, each from low to high.
+    """Evaluates points by a function in this process. `ranges`: (low, high) of its variables, in the order of its
+    columns.
 
-    `observables`: those that it gives.
+    `observables`: the observables that the function returns.
     """
 
     def __init__(
@@ -120,19 +125,19 @@ class LocalFunction:
         ]
 
     def wake(self) -> None:
-        """Does nothing, because it never waits."""
+        """Does nothing, because `evaluate` never waits."""
 
     def cancel(self, points: Collection[int]) -> None:
-        """Gives up those that wait: nothing else is out when this is called."""
+        """Gives up the points that wait; no point runs while this is called."""
         if self._work is not None:
             self._work.give_up_waiting(points)
 
     def points_in(self, seconds: float) -> int:
-        """The number of points that keep it busy for that time."""
+        """The number of points that keep the function busy for `seconds`."""
         return AT_ONCE if math.isnan(self._seconds) else math.ceil(min(seconds / max(self._seconds, 1e-6), 100_000) + 1)
 
     def finish(self) -> None:
-        """Does nothing: nothing was started."""
+        """Does nothing, because nothing was started."""
 
     def close(self) -> None:
-        """Does nothing: nothing was opened."""
+        """Does nothing, because nothing was opened."""

@@ -1,4 +1,4 @@
-"""How long each evaluator was there."""
+"""Measures how long each evaluator was connected."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 
 class Presence:
-    """The time in which evaluators were connected, by address, in seconds of their workers, since this began."""
+    """The time for which evaluators were connected, in worker-seconds by address, since this object was made."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -15,14 +15,16 @@ class Presence:
         self._since = time.monotonic()
 
     def note(self, workers: Mapping[str, int]) -> None:
-        """These evaluators are there now, each with so many workers; until now those of the last call were."""
+        """Notes which evaluators are connected now, with the number of their workers. Until now those of the last call
+        were.
+        """
         now = time.monotonic()
         for address, count in self._there.items():
             self.seconds[address] = self.seconds.get(address, 0.0) + count * (now - self._since)
         self._there, self._since = dict(workers), now
 
     def after(self, earlier: Mapping[str, float]) -> dict[str, float]:
-        """The sum of this and of what an earlier command has noted."""
+        """The sum of these times and of those of an earlier command."""
         return {
             address: earlier.get(address, 0.0) + self.seconds.get(address, 0.0)
             for address in earlier.keys() | self.seconds.keys()

@@ -1,4 +1,4 @@
-"""A Python function as the code of a scan, called in worker processes of this machine: for notebooks."""
+"""Evaluates points by a Python function in worker processes of this machine, for notebooks."""
 
 from __future__ import annotations
 
@@ -26,11 +26,12 @@ from scanspec.arguments import of_a_point
 from scanspec.raised import what_was_raised
 
 Code = Callable[..., Mapping[str, float] | None]
-"""Takes a point, its variables by name, or two or more arguments that are named like variables, and returns its
-observables by name; None for an unphysical point."""
+"""A user's function. It takes a point (a mapping of variables by name), or two or more arguments named like variables.
+It returns observables by name, or None for an unphysical point.
+"""
 
 AT_ONCE = 0.1
-"""How many seconds the points of one task take together, about."""
+"""The approximate time in seconds for the points of one task."""
 
 MOST_AT_ONCE = 256
 """The most points of a task."""
@@ -39,13 +40,13 @@ _Done = Future[list[Answer]]
 
 
 class LocalProcesses:
-    """Evaluates points by a function in `workers` processes. `name`: what messages call the function.
+    """Evaluates points by a function in `workers` processes. `name`: the function's name in messages.
 
-    A point is INVALID where the function raises an InvalidPoint, and FAILED where it raises anything else. Where a
-    process dies, its points run again, each alone. This finds the point that ends its process, and that point is
-    FAILED. There is no time limit: the scan waits for a point that hangs.
+    A point is INVALID if the function raises an InvalidPoint, and FAILED if it raises anything else. If a process dies,
+    its points run again, one at a time, and the point that kills its process again is FAILED. There is no time limit:
+    the scan waits for a point that hangs.
 
-    Raises UsageError for a function that cannot be pickled, and for less than one worker.
+    Raises UsageError for a function that cannot be pickled, and for fewer than one worker.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class LocalProcesses:
         self._work: Work | None = None
 
     def describe(self, wait: float, fits: Fits = anything) -> Description:
-        """What it computes. Its digest is that of the function, and of the values that the function takes along."""
+        """The description of the function. The physics digest covers the function and the values that it uses."""
         likelihoods = repr(
             [(observable.name, observable.valid, observable.likelihood) for observable in self._observables]
         )
@@ -94,7 +95,7 @@ class LocalProcesses:
         return found
 
     def evaluate(self, work: Work, *, wait: float, until: float) -> Generator[Received]:
-        """Keeps the workers busy and yields what they answer. From `until` on, it only waits for what runs."""
+        """Keeps the workers busy and yields their results. After `until`, it only waits for points that run."""
         self._work = work
         while work.rows:
             now = time.monotonic()
@@ -111,7 +112,7 @@ class LocalProcesses:
             yield Received() if done is None else Received(self._take_up(work, done))
 
     def _hand_out(self, work: Work) -> None:
-        """Gives each worker two tasks, so that it has the next one at once."""
+        """Submits two tasks per worker, so that a worker never waits for the next one."""
         while work.waiting and len(self._out) < 2 * self._count:
             alone = work.waiting[0] in self._suspects
             if self._out and (alone or any(self._suspects.intersection(ids) for ids in self._out.values())):
@@ -185,12 +186,12 @@ class LocalProcesses:
         self._events.put(None)
 
     def cancel(self, points: Collection[int]) -> None:
-        """Gives up the points that wait. Those that are with a worker are still answered."""
+        """Gives up the points that wait. Points that a worker has are still answered."""
         if self._work is not None:
             self._work.give_up_waiting(points)
 
     def points_in(self, seconds: float) -> int:
-        """How many points keep the workers busy for that time."""
+        """The number of points that keep the workers busy for `seconds`."""
         if math.isnan(self._seconds):
             return 2 * self._count
         return math.ceil(min(self._count * (seconds / max(self._seconds, 1e-6) + 1), 100_000))
@@ -209,7 +210,7 @@ class LocalProcesses:
 def _pickled(code: Code, name: str) -> bytes:
     try:
         pickled: bytes = cloudpickle.dumps(code)
-    except Exception as error:  # whatever its values raise
+    except Exception as error:  # pickling calls methods of the user's values
         raise UsageError(
             f"the function {name!r} cannot be sent to another process: {what_was_raised(error)}",
             next_step="open files, locks, connections and the like within the function, not before it",

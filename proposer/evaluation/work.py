@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from proposer.types import Floats, Outcome, Pending
 
 MOST_TRIES = 3
-"""A point that was killed from outside this often has failed."""
+"""After this many kills from outside, a point has failed."""
 
 
 @dataclass(frozen=True)
 class Received:
-    """What has come: answered points, the ids of those that were killed from outside once more, and how many of the
-    answered ones two evaluators worked on.
+    """Results that have arrived: answered points, the ids of points that were killed from outside, and the number of
+    answered points that two evaluators worked on.
     """
 
     outcomes: list[Outcome] = field(default_factory=list)
@@ -24,10 +24,10 @@ class Received:
 
 
 class Work:
-    """Points without an answer: `rows` by id, each of shape (d,), columns as in `names`; `waiting` are to be sent next.
-    `batch_of`: the number of a point's batch, for the evaluators' logs.
+    """Points without an answer: `rows` has their values by id, shape (d,), in the order of `names`; `waiting` are the
+    ids to send next. `batch_of` gives the number of a point's batch, for the evaluators' logs.
 
-    For one thread.
+    Not thread-safe.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
@@ -41,7 +41,7 @@ class Work:
         return len(self.rows)
 
     def add(self, points: Pending, most: int) -> None:
-        """Adds up to `most` points, the first of those that are not there yet."""
+        """Adds at most `most` of the points that are not there yet, in order."""
         for point, row, attempts in zip(points.ids.tolist(), points.params, points.attempts.tolist(), strict=True):
             if most <= 0:
                 return
@@ -53,7 +53,7 @@ class Work:
                 most -= 1
 
     def take(self, most: int) -> list[int]:
-        """Takes up to so many of the waiting points."""
+        """Removes at most `most` points from the front of `waiting` and returns their ids."""
         return [self.waiting.popleft() for _ in range(min(most, len(self.waiting)))]
 
     def put_back(self, points: Iterable[int]) -> None:
@@ -67,13 +67,13 @@ class Work:
             self._tries.pop(point, None)
 
     def give_up_waiting(self, points: Iterable[int]) -> None:
-        """Withdraws those of the points that are still waiting."""
+        """Withdraws the points that are still waiting."""
         gone = set(points) & set(self.waiting)
         if gone:
             self.waiting = deque(point for point in self.waiting if point not in gone)
             self.done(gone)
 
     def tried(self, point: int) -> int:
-        """Notes that a point was killed from outside; returns how often it was."""
+        """Notes that a point was killed from outside; returns how often this has happened."""
         self._tries[point] = self._tries.get(point, 0) + 1
         return self._tries[point]

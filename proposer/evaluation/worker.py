@@ -1,4 +1,4 @@
-"""What a worker process does for `processes`: calls a user's function for some points."""
+"""Calls a user's function for some points, in a worker process of `processes`."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from scanspec.arguments import of_a_point
 from scanspec.raised import printable, shown, what_was_raised, words_of
 
 NOT_PHYSICAL = "InvalidPoint"
-"""The exception of the evaluator's package, by its name: the two sides import nothing of each other."""
+"""The name of the evaluator's exception; the two sides do not import each other."""
 
 
 class Answer(NamedTuple):
-    """Of one point: its observables, None where it is unphysical or `error` says why there are none; when it began, in
-    seconds since 1970, and how many seconds it took.
+    """The answer to one point. `observables` is None if the point is unphysical or failed; `error` says why it failed,
+    `message` why it is unphysical. `begun` is the time at which it began, in seconds since 1970, and `seconds` the wall
+    time.
     """
 
     observables: list[float] | None
@@ -32,15 +33,15 @@ class Answer(NamedTuple):
 
 
 def start() -> None:
-    """Ctrl-C is for the scan, which ends its workers."""
+    """Ignores Ctrl-C, because the scan ends its workers itself."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def compute(
     code: bytes, variables: Sequence[str], observables: Sequence[str], rows: Sequence[Sequence[float]]
 ) -> list[Answer]:
-    """What the function gives for rows of values of the variables. `code`: the function as its scan has pickled it;
-    a pickle from elsewhere could run anything.
+    """Calls the function for rows of values of the variables. `code` is the function as this scan has pickled it; a
+    pickle from another source could run anything.
     """
     function = of_a_point(_load(code), variables)
     return [_answer(function, dict(zip(variables, row, strict=True)), observables) for row in rows]
@@ -50,7 +51,7 @@ def compute(
 def _load(code: bytes) -> Callable[..., Any]:
     try:
         function: Callable[..., Any] = cloudpickle.loads(code)
-    except SystemExit as error:  # of a module that it needs; it would end the scan
+    except SystemExit as error:  # raised while a module is imported; it would end the scan
         raise ImportError(what_was_raised(error)) from None
     return function
 
@@ -88,5 +89,5 @@ def _read(found: object, names: Sequence[str]) -> tuple[list[float] | None, str]
 
 
 def _line_of(error: BaseException) -> str:
-    lines = traceback.extract_tb(error.__traceback__)[1:]  # of the user's own code
+    lines = traceback.extract_tb(error.__traceback__)[1:]  # without the line of this module
     return f" ({lines[-1].filename}, line {lines[-1].lineno})" if lines else ""

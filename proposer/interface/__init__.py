@@ -1,1 +1,1 @@
-"""What notebooks and pipelines use: `import proposer` hands it out."""
+"""The interface for notebooks and pipelines; `import proposer` exports it."""

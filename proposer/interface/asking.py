@@ -1,4 +1,4 @@
-"""LODE by ask and tell, without services: for other drivers, or a loop of one's own."""
+"""LODE by ask and tell, without services, for other drivers and for loops of your own."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from scanspec import Kind, Likelihood, UsageError, Variable, losses_and_nll
 from scanspec.terms import Term, work_out
 
 MOST_REPEATS = 10
-"""Batches in a row without a new point, after which a space counts as done."""
+"""After this many batches in a row without a new point, the space counts as exhausted."""
 
 
 class Lode:
-    """lodescan's search for the region of good points: those with an NLL below `threshold`, or those of a `target`.
+    """lodescan's search for the region of good points, which have an NLL below `threshold`, or are good by a `target`.
 
     The target `Target.within(0.95, 2)` is the 95 % region of two degrees of freedom around the lowest NLL that is told.
 
-    `space`: for each variable its name and range, (low, high) with a uniform prior, or a `Variable`. `observables`: the
-    likelihood of each by name, if `tell` is to be given observables, of which the search learns more than of an NLL
-    alone. One that is a `Term` of `scanspec.terms` is -ln L as a function of others, such as a joint Gaussian, and is
-    worked out of these, which have a likelihood too: `Likelihood()` if they enter by the term alone. The same seed and
-    answers give the same points.
+    `space` maps the name of each variable to its range, (low, high) with a uniform prior, or to a `Variable`.
+    `observables` maps names to likelihoods, if `tell` gets observables; the search learns more from them than from an
+    NLL alone. A `Term` of `scanspec.terms` is a -ln L as a function of other observables, such as a joint Gaussian, and
+    is computed from them. Every observable of a term needs a likelihood too: `Likelihood()` if it enters by the term
+    alone. The same seed and answers give the same points.
 
     >>> import numpy as np
     >>> search = Lode({"x": (-3, 3), "y": (-3, 3)}, threshold=1.0, seed=1)
@@ -54,8 +54,9 @@ class Lode:
         batch: int = 200,
         observables: Mapping[str, Likelihood | Term] | None = None,
     ) -> None:
-        """`batch`: the largest that `ask` gives. Raises UsageError for a range that is none, and unless there is either
-        a threshold or a target."""
+        """`batch`: the largest batch that `ask` gives. Raises UsageError for a wrong range, and unless exactly one of
+        threshold and target is given.
+        """
         self.space = Space([_variable(name, variable) for name, variable in space.items()])
         self._terms = {name: one if isinstance(one, Term) else None for name, one in (observables or {}).items()}
         self._likelihoods = {
@@ -65,7 +66,7 @@ class Lode:
         for name, term in self._terms.items():
             if term is not None and (unknown := set(term.observables) - set(self._likelihoods)):
                 raise UsageError(
-                    f"the term {name} is a function of {', '.join(sorted(unknown))}, of which nothing is said",
+                    f"the term {name} is a function of {', '.join(sorted(unknown))}, which observables lacks",
                     next_step="give each of them a likelihood, perhaps `Likelihood()`",
                 )
         scored = [
@@ -73,20 +74,20 @@ class Lode:
         ]
         settings = LodeSettings(target=Target.given(threshold, target), points_per_iteration=batch)
         self._search = Strategy(self.space, settings, seed, scored)
-        self._known = KeySet()  # of points that were asked for or added
+        self._known = KeySet()  # keys of points that were asked for or added
         self._out: dict[int, tuple[Floats, str, int]] = {}
         self._batches = self._told = 0
 
     @property
     def good(self) -> int:
-        """How many good points were told, by the best of them where the target follows that."""
+        """The number of good points told. A target that follows the best NLL takes the best of the points told."""
         return self._search.good
 
     def ask(self, least: int = 1) -> Floats:
-        """The next points, shape (n, d), in the order and the units of `space`, at least `least` of them.
+        """The next points, shape (n, d), in the order and the units of `space`; at least `least` points.
 
-        No point comes twice. May be asked again before all of the last ones are told. Trains, for seconds. Fewer
-        points, perhaps none, when a finite space is done.
+        No point comes twice. It may be called again before all earlier points are told. It trains the model, which
+        takes seconds. A finite space that is nearly exhausted gives fewer points, perhaps none.
         """
         points, repeats = np.empty((0, self.space.dim)), 0
         while len(points) < least and repeats < MOST_REPEATS:
@@ -108,8 +109,8 @@ class Lode:
     def tell(
         self, points: ArrayLike, nll: ArrayLike | None = None, observables: Mapping[str, ArrayLike] | None = None
     ) -> None:
-        """Takes answers: points of shape (n, d) that were asked for, in any order and parts, and of each its NLL, shape
-        (n,), NaN for an unphysical one; or its observables by name, from which the NLL follows.
+        """Takes the answers to points, shape (n, d), that were asked for, in any order and in any parts: their NLL,
+        shape (n,), NaN for an unphysical point, or their observables by name, from which the NLL follows.
 
         Raises UsageError for a point that was not asked for, or was told already.
         """
@@ -128,8 +129,8 @@ class Lode:
     def add(
         self, points: ArrayLike, nll: ArrayLike | None = None, observables: Mapping[str, ArrayLike] | None = None
     ) -> None:
-        """Takes answers of points that are known from elsewhere, as `tell` does of those that were asked for. A point
-        that is without an answer has one then, and one that has an answer already is left out.
+        """Takes answers to points that are known from elsewhere, in the form of `tell`. Such an answer also counts for
+        a point that was asked for and has none yet. A point that already has an answer is left out.
 
         Raises UsageError for a point outside the ranges, or that a variable with discrete values cannot have.
         """
@@ -146,7 +147,7 @@ class Lode:
     def _read(
         self, points: ArrayLike, nll: ArrayLike | None, observables: Mapping[str, ArrayLike] | None
     ) -> tuple[Floats, Floats, Floats]:
-        """Points (n, d), NLLs (n,) and observables (n, m). Raises UsageError where these do not belong together."""
+        """Points (n, d), NLLs (n,) and observables (n, m). Raises UsageError if their shapes do not fit together."""
         x = np.atleast_2d(np.asarray(points, dtype=np.float64))
         if x.ndim != 2 or x.shape[1] != self.space.dim:
             raise UsageError(
@@ -171,7 +172,7 @@ class Lode:
             raise UsageError("there is neither an NLL nor observables", next_step="give one of them")
         found = np.asarray(nll, dtype=np.float64)
         if found.shape != (len(x),):
-            raise UsageError(f"{len(x)} points with NLLs of shape {found.shape}", next_step="give one of each point")
+            raise UsageError(f"{len(x)} points with NLLs of shape {found.shape}", next_step="give one NLL per point")
         return x, found, values
 
     def _tell(
@@ -187,7 +188,7 @@ class Lode:
     def probability(self, points: ArrayLike) -> Floats:
         """The probability, shape (n,), that points (n, d) are good, by the model of the last `ask`.
 
-        NaN before there is a model, which the third `ask` trains.
+        NaN before the third `ask`, which trains the first model.
         """
         return self._search.probability(self.space.to_unit(np.atleast_2d(np.asarray(points, dtype=np.float64))))
 

@@ -1,4 +1,4 @@
-"""LODE as a generator of gest-api: optimas, Xopt and libEnsemble drive it.
+"""LODE as a generator of gest-api, which optimas, Xopt and libEnsemble can drive.
 
 Needs the package gest-api (https://github.com/campa-consortium/gest-api).
 """
@@ -25,9 +25,9 @@ Point = dict[str, Any]
 class LodeGenerator(Generator):  # type: ignore[misc]  # gest-api has no types
     """Suggests points for the map of the region where the NLL is below `threshold`, or of a `target`, as in `Lode`.
 
-    `vocs`: continuous variables with finite domains, and one objective to minimise, the NLL; or observables, with the
-    likelihood of each in `observables`, from which the NLL follows. Where a constraint is violated, a point is
-    unphysical, and so is one whose NLL is NaN or None. The same seed and answers give the same points.
+    `vocs` has continuous variables with finite domains, and either one objective to minimise, the NLL, or observables
+    whose likelihoods are in `observables` and give the NLL. A point is unphysical if it violates a constraint, or if
+    its NLL is NaN or None. The same seed and answers give the same points.
 
     Raises ValueError for other variables or objectives.
 
@@ -73,7 +73,7 @@ class LodeGenerator(Generator):  # type: ignore[misc]  # gest-api has no types
             raise ValueError("LODE needs at least one variable")
         for name, variable in vocs.variables.items():
             if type(variable) is not ContinuousVariable or not all(map(math.isfinite, variable.domain)):
-                raise ValueError(f"LODE takes continuous variables with a finite domain, and {name!r} is none")
+                raise ValueError(f"LODE takes continuous variables with a finite domain, but {name!r} is not one")
         if self._likelihoods:
             if unknown := sorted(set(self._likelihoods) - set(vocs.observable_names)):
                 raise ValueError(f"the VOCS does not name the observables {', '.join(unknown)}")
@@ -81,7 +81,9 @@ class LodeGenerator(Generator):  # type: ignore[misc]  # gest-api has no types
             raise ValueError("LODE needs one objective to minimise, the NLL, or observables with their likelihoods")
 
     def suggest(self, num_points: int | None = None) -> list[Point]:
-        """`num_points` points, or as many as LODE wants at once. Raises ValueError where the space has no more."""
+        """`num_points` points, or a batch of LODE's own size. Raises ValueError if the space has too few
+        points left.
+        """
         wanted = num_points if num_points is not None else max(len(self._waiting), 1)
         if len(self._waiting) < wanted:
             self._waiting += self.search.ask(wanted - len(self._waiting)).tolist()
@@ -97,14 +99,14 @@ class LodeGenerator(Generator):  # type: ignore[misc]  # gest-api has no types
         return {**dict(zip(self.vocs.variables, values, strict=True)), **self._constants, "_id": number}
 
     def ingest(self, results: list[Point]) -> None:
-        """Takes answers, in any order and parts; also of points from elsewhere, which have no `_id`.
+        """Takes answers, in any order and in any parts. Points from elsewhere have no `_id`.
 
         Raises ValueError for an `_id` that was not given out or was answered already.
         """
         asked = [result for result in results if "_id" in result]
         ids = [point["_id"] for point in asked]
         if unknown := [number for number, times in Counter(ids).items() if number not in self._out or times > 1]:
-            raise ValueError(f"no point with the _id {unknown[0]!r} is without an answer")
+            raise ValueError(f"the _id {unknown[0]!r} was not given out, or its point was answered already")
         others = [result for result in results if "_id" not in result]
         elsewhere = np.stack([_column(others, name) for name in self.vocs.variables], axis=1)
         self._tell([self._out[number] for number in ids], asked, known=False)

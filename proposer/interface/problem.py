@@ -1,4 +1,4 @@
-"""What a scan file says, as Python objects, with a function as the code."""
+"""The content of a scan file as Python objects, with a function as the code."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from proposer.target import Target
 from scanspec import Kind, Likelihood, PriorKind, ScanFile, UsageError, Variable, read_scan_text
 
 Values = Mapping[str, object]
-"""Keys and values as a scan file has them."""
+"""Keys and values as in a scan file."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """What to scan. `code` takes a point, its variables by name, or two or more arguments that are named like the
-    variables. It returns observables by name; it returns None, or raises an exception named InvalidPoint, for an
-    unphysical point. What else it raises makes the point FAILED.
+    """A problem to scan. `code` takes a point (a mapping of variables by name), or two or more arguments that are named
+    like the variables. It returns observables by name; for an unphysical point it returns None, or raises an exception
+    named InvalidPoint. Any other exception makes the point FAILED.
 
-    `variables`: of each its range (low, high) with a uniform prior, a `Variable`, or what a scan file says:
-    {"range": [1, 10], "prior": "log-uniform"}. `observables`: of each (mean, sigma) of a Gaussian likelihood, a
-    `Likelihood`, None for one that is only kept, or what a scan file says: {"mean": 3, "sigma": 2, "valid": [0, 9]}.
-    A point is good where its NLL is below `threshold`, or by a `target`, such as `Target.within(0.95, 2)`; one of the
-    two is given. The scan stops at `points` good ones. `name`: of the run; that of the function where it is empty.
-    `setup` and `networks`: further keys of these sections of a scan file.
+    `variables` maps names to a range (low, high) with a uniform prior, to a `Variable`, or to an entry of a scan file:
+    {"range": [1, 10], "prior": "log-uniform"}. `observables` maps names to (mean, sigma) of a Gaussian likelihood, to a
+    `Likelihood`, to None for an observable outside the likelihood, or to an entry of a scan file: {"mean": 3, "sigma":
+    2, "valid": [0, 9]}. A point is good if its NLL is below `threshold`, or by a `target`, such as `Target.within(0.95,
+    2)`; exactly one of the two is given. The scan stops at `points` good points. `name` is the name of the run, by
+    default that of the function. `setup` and `networks` are further keys of these sections of a scan file.
     """
 
     variables: Mapping[str, tuple[float, float] | Variable | Values]
@@ -44,14 +44,14 @@ class Problem:
 
     @property
     def code_name(self) -> str:
-        """Of the function; `code` for one without a name, such as a lambda."""
+        """The name of the function; `code` for a function without one, such as a lambda."""
         name = str(getattr(self.code, "__name__", ""))
         return name if name.isidentifier() else "code"
 
     def read(self, folder: Path | None) -> ScanFile:
-        """The scan file of this problem, which will be in `folder`; None: in the one that it names.
+        """The scan file of this problem, which will be in `folder`, by default runs/NAME.
 
-        Raises ScanFileError, as for a file.
+        Raises ScanFileError and UsageError.
         """
         module = str(getattr(self.code, "__module__", None) or "__main__")
         document = {
@@ -116,5 +116,5 @@ def _number(value: float) -> float | str:
 
 
 def _plain(value: Any) -> object:
-    """A number of numpy, say, as JSON writes it."""
+    """A value for JSON, of a number of numpy for example."""
     return value.item() if hasattr(value, "item") else str(value)

@@ -17,7 +17,7 @@ _SHOWN = 10  # columns in a notebook
 
 
 class PicturePath(PosixPath):
-    """The path of a picture, which a notebook shows as the picture; of a PDF, it shows the PNG beside it."""
+    """The path of a picture, which a notebook shows as the picture; for a PDF it shows the PNG beside it."""
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, object] | None:
         if self.suffix == ".svg":
@@ -27,9 +27,9 @@ class PicturePath(PosixPath):
 
 
 class Run:
-    """The run in a folder, also one that a scan works on now: each call reads what is there by then.
+    """The run in a folder. A scan may still work on it: each call reads the points that are there.
 
-    Raises DatasetError where there is no run.
+    Raises DatasetError if there is no run.
     """
 
     def __init__(self, folder: Path | str) -> None:
@@ -44,12 +44,12 @@ class Run:
 
     @property
     def target(self) -> Target:
-        """Which points are good, by the best point that there is now where the target follows that."""
+        """Which points are good. A target that follows the best NLL takes the best point so far."""
         with Dataset(self.folder, read_only=True) as dataset:
             return dataset.now(self._rule)
 
     def points(self) -> pd.DataFrame:
-        """Every answered point, a row each, indexed by its id.
+        """All answered points, one row per point, indexed by id.
 
         Columns: iteration, origin, status, the variables, the observables, NLL, seconds, failed_code, message,
         warnings, missing; numbers in the units of the scan file, NaN where there is none.
@@ -73,8 +73,8 @@ class Run:
         return self.points().sort_values("NLL", kind="stable").dropna(subset=["NLL"]).head(n)
 
     def plot(self, x: str, y: str, file: Path | str | None = None) -> PicturePath:
-        """Draws two columns, as `lodescan plot` does, into `file`, or as PDF and PNG into `plots/`. A notebook shows
-        the path that it returns as the picture. Raises UsageError for a column that is not there.
+        """Draws two columns, as `lodescan plot` does, into `file`, or as PDF and PNG into `plots/`. Returns the path,
+        which a notebook shows as the picture. Raises UsageError for a missing column.
         """
         from proposer.show.plots import draw_columns
 
@@ -85,7 +85,7 @@ class Run:
         return PicturePath(drawn)
 
     def report(self, file: Path | str | None = None) -> Path:
-        """Writes report.html, as `lodescan report` does; returns where."""
+        """Writes report.html, as `lodescan report` does, and returns its path."""
         from proposer.report.write import write_report
 
         return write_report([self.folder], None if file is None else Path(file))[0]
@@ -102,5 +102,5 @@ class Run:
 
 
 def open_run(folder: Path | str) -> Run:
-    """The run in a folder. Raises DatasetError where there is none."""
+    """The run in a folder. Raises DatasetError if there is none."""
     return Run(folder)

@@ -1,4 +1,4 @@
-"""A scan as a call: what `lodescan scan` does, and the same with a Python function as the code."""
+"""Scans by one call: as `lodescan scan` does, or with a Python function as the code."""
 
 from __future__ import annotations
 
@@ -29,15 +29,16 @@ def scan(
     quiet: bool = False,
     report: bool = True,
 ) -> Run:
-    """Scans, until a stop condition is met, and returns the run.
+    """Scans until a stop condition is met, and returns the run.
 
-    `what`: a scan file, whose points are evaluated at the addresses `evaluator`; or a `Problem`, whose function is
-    called in `workers` processes of this machine (None: one a core). A Ctrl-C, or the stop button of a notebook, ends
-    it; what was evaluated is kept, and the same call goes on. `folder`: of the run; None: runs/NAME. `seed`: None for
-    that of the file, or a new one. `quiet`: says nothing but warnings. `report`: writes report.html at the end.
+    `what` is a scan file, whose points are evaluated at the addresses `evaluator`, or a `Problem`, whose function is
+    called in `workers` processes of this machine (None: one per core). Ctrl-C, or the stop button of a notebook, ends
+    the scan; its results are kept, and the same call goes on. `folder` is the folder of the run (None: runs/NAME).
+    `seed` is by default that of the file, or a new one. `quiet` prints only warnings. `report` writes report.html at
+    the end.
 
-    Raises UsageError, ScanFileError, NoEvaluator, EvaluatorRefused, and AnotherRun where the folder holds a run of
-    something else: other ranges, another likelihood, another function.
+    Raises UsageError, ScanFileError, NoEvaluator, EvaluatorRefused, and AnotherRun if the folder holds a run with other
+    ranges, another likelihood or another function.
 
     >>> import math, tempfile
     >>> import proposer

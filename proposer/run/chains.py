@@ -1,7 +1,7 @@
-"""Good points as chains that GetDist reads: `ROOT.txt`, `ROOT.paramnames`, `ROOT.ranges`.
+"""Writes good points as chains for GetDist: `ROOT.txt`, `ROOT.paramnames`, `ROOT.ranges`.
 
 The format is that of CosmoMC and GetDist (arXiv:1910.13970, https://getdist.readthedocs.io). Every weight is 1, because
-the points are a map of a region: densities drawn from them are no posterior.
+the points are a map of a region: a density drawn from them is not a posterior.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class Named:
 
 @dataclass(frozen=True)
 class GoodColumns:
-    """Of n good points: `values`, shape (n, k), of the columns `named`; `nll`, shape (n,); `derived`: which columns are
-    observables.
+    """n good points: `values`, shape (n, k), of the columns `named`; `nll`, shape (n,); `derived`: whether each column
+    is an observable.
     """
 
     named: Sequence[Named]
@@ -45,9 +45,9 @@ class GoodColumns:
 
 
 def read_good(folder: Path, named: Sequence[Named]) -> GoodColumns:
-    """The good points of a run; `named`: the variables and observables wanted.
+    """The good points of a run. `named`: the wanted variables and observables.
 
-    Raises DatasetError where there is no good point.
+    Raises DatasetError if there is no good point.
     """
     with Dataset(folder, read_only=True) as dataset:
         meta = dataset.meta()
@@ -64,9 +64,9 @@ def read_good(folder: Path, named: Sequence[Named]) -> GoodColumns:
 
 
 def write_chains(folder: Path, good: GoodColumns) -> list[Path]:
-    """Writes the good points of a run as GetDist reads them; returns the paths.
+    """Writes the good points of a run for GetDist, and returns the paths.
 
-    Names lose what GetDist cannot read: blanks, `*` and `?`.
+    In names, `_` replaces characters that GetDist cannot read: blanks, `*`, `?` and `#`.
     """
     root = f"{CHAINS}/{folder.resolve().name}"
     names = plain_names([column.name for column in good.named], _unwanted)

@@ -1,4 +1,4 @@
-"""Works to cite for a run: those that its type of scan is based on, in words and as BibTeX."""
+"""Works to cite for a run, which its type of scan is based on, in words and as BibTeX."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def works(scan: ScanFile) -> list[Work]:
 
 
 def citations(scan: ScanFile) -> list[str]:
-    """The works in words, a line each."""
+    """The works in words, one line per work."""
     return [work.words for work in works(scan)]
 
 

@@ -1,9 +1,9 @@
-"""The columns of a run's table `points`: one row a point, named as in the scan file.
+"""The columns of a run's table `points`, which has one row per point and the names of the scan file.
 
-Names of columns differ by more than upper and lower case, as SQLite wants it. A name that is taken gets the first
-free number behind it: of the variables `m0` and `M0` the second is in the column `M0_2`. The columns of this file
-come first, then the variables, then the observables; the loss of `mh` is in `loss mh`, the seconds of the code
-`spheno` in `seconds spheno`. The table `columns` says which is which.
+SQLite does not distinguish upper and lower case in names of columns, so a name that is taken gets the first free
+number: of the variables `m0` and `M0`, the second is in the column `M0_2`. The columns in _FIRST have precedence, then
+those of variables, then those of observables. The loss of `mh` is in `loss mh`, and the seconds of the code `spheno`
+are in `seconds spheno`. The table `columns` describes all columns.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class TooManyColumns(ValueError):
 
 @dataclass(frozen=True)
 class Quantity:
-    """A variable, an observable or a code, by its name in the scan file; `likelihood` in words."""
+    """A variable, an observable or a code, with its name in the scan file; `likelihood` is in words."""
 
     name: str
     unit: str = ""
@@ -63,7 +63,7 @@ class Quantity:
 
 @dataclass(frozen=True)
 class Columns:
-    """What a run stores of each point. Raises TooManyColumns."""
+    """The columns that a run stores for each point. Raises TooManyColumns."""
 
     variables: Sequence[Quantity]
     observables: Sequence[Quantity]
@@ -79,16 +79,16 @@ class Columns:
                 f"need {len(found):,} columns, but a table of SQLite has at most {most:,}; leave out observables that "
                 "have no likelihood and no window"
             )
-        object.__setattr__(self, "names", _free_names(found))  # takes long for too many
+        object.__setattr__(self, "names", _free_names(found))  # takes long if there are too many
 
     @classmethod
     def named(cls, variables: Sequence[str], observables: Sequence[str], codes: Sequence[str]) -> Self:
-        """Columns of which nothing is known but the names."""
+        """Columns of which only the names are known."""
         return cls(*([Quantity(name) for name in names] for names in (variables, observables, codes)))
 
     @classmethod
     def read(cls, rows: Sequence[tuple[Any, ...]]) -> Self:
-        """From rows of the table `columns`; raises ValueError where they are not as they were written."""
+        """Reads the rows of the table `columns`. Raises ValueError if they are not as they were written."""
         kinds: dict[str, list[Quantity]] = {"variable": [], "observable": [], "seconds": []}
         for _, _, kind, name, unit, code, likelihood, *_ in rows:
             if kind in kinds:
@@ -110,20 +110,24 @@ class Columns:
 
     @property
     def schema(self) -> str:
-        """The statement that makes the table `points`."""
+        """The SQL statement that makes the table `points`."""
         types = [row[3] for row in self._rows()]
         return f"CREATE TABLE points ({', '.join(f'{_quoted(n)} {t}' for n, t in zip(self.names, types, strict=True))})"
 
     @property
     def ask(self) -> str:
-        """The statement that stores a point: id, batch, iteration, origin, variables, asked_at, probability, crc."""
+        """The SQL statement that stores a point: id, batch, iteration, origin, variables, asked_at,
+        probability, crc.
+        """
         names = [*self.names[:4], *self.names[6 : 6 + len(self.variables)], "asked_at", "probability", "crc"]
         columns, values = ", ".join(map(_quoted, [*names, "attempts"])), ", ".join("?" * len(names))
         return f"INSERT INTO points ({columns}) VALUES ({values}, 0)"  # noqa: S608 - quoted
 
     @property
     def answer(self) -> str:
-        """The statement that stores an answer: status, NLL, all behind the variables but what `ask` stores, id."""
+        """The SQL statement that stores an answer: status, NLL, all columns after the variables except those that `ask`
+        stores, and the id.
+        """
         last = [name for name in _LAST if name not in ("probability", "attempts", "asked_at")]
         names = [*self.names[4:6], *self.names[6 + len(self.variables) : -len(_LAST)], *last]
         values = ", ".join(f"{_quoted(name)} = ?" for name in names)
@@ -140,7 +144,7 @@ class Columns:
 
 
 def most_columns() -> int:
-    """How many columns a table may have here."""
+    """The most columns that a table of this SQLite may have."""
     db = sqlite3.connect(":memory:")
     try:
         return min(db.getlimit(sqlite3.SQLITE_LIMIT_COLUMN), db.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER))
@@ -149,7 +153,9 @@ def most_columns() -> int:
 
 
 def _free_names(wanted: Sequence[str]) -> list[str]:
-    """Names of columns: those of this file as they are, then the first of each kind as it is, others with a number."""
+    """The final names of columns. Names of this file, and the first column to ask for a name, keep it; others get a
+    number.
+    """
     own = {name.lower() for name in (*_FIRST, *_LAST)}
     taken, free = set(own), {}
     for position in range(len(_FIRST), len(wanted) - len(_LAST)):

@@ -1,4 +1,4 @@
-"""The durable store of a run: every point that was asked, and what came of it.
+"""The durable store of a run: all points that were asked for, and their results.
 
 A run's folder holds `dataset.sqlite` and, while a process works on it, a locked file
 `lock`. Two rules make a run safe against being killed at any moment: a batch and the
@@ -43,18 +43,18 @@ _POINT = "SELECT * FROM points WHERE id = ? AND status IS NOT NULL"
 
 
 class Dataset(Stored):
-    """The points of one run, in the folder `folder`. For one thread at a time.
+    """The points of one run, in the folder `folder`. Not thread-safe.
 
-    `read_only` looks at a run, also at one that another process works on. A run has no tables before `start`.
-    Raises FolderInUse while another process holds the folder, and DatasetError, whose
-    message names the file, wherever the file cannot be read or written.
+    With `read_only` it only reads, even while another process works on the run. A run has no tables before `start`. All
+    methods raise DatasetError, whose message names the file, if the file cannot be read or written; the constructor
+    raises FolderInUse while another process holds the folder.
     """
 
     def __init__(self, folder: Path | str, *, read_only: bool = False) -> None:
         path = Path(folder) / DATASET
         self._seen = KeySet()
         self._unanswered: dict[int, Asked] = {}
-        self._fresh: dict[int, list[int]] | None = None  # answered since `news`, by batch
+        self._fresh: dict[int, list[int]] | None = None  # points answered since `news`, by batch
         self._last = self._newest = 0  # the newest id and batch
         if not (read_only or path.exists()):
             check_no_foreign_files(path.parent)
@@ -79,19 +79,21 @@ class Dataset(Stored):
             raise
 
     def start(self, columns: Columns, meta: Mapping[str, Any] | None = None) -> None:
-        """Begins the run of this folder: what a point has, and values for `meta`, in one transaction."""
+        """Begins the run of this folder: stores its columns, and values for `meta`, in one transaction."""
         with self._transaction() as db:
             schema.create(db, columns)
             schema.write_first_meta(db, meta or {})
         with named(self.path):
-            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")  # a run that loses its WAL begins anew
+            # without this, a run that loses its WAL would begin anew
+            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
         self._columns = columns
 
     def check(self) -> None:
-        """Reads every row, and raises DatasetError where one is missing or not as it was written."""
+        """Reads every row. Raises DatasetError if one is missing or not as it was written."""
         if self._columns is None:
             return
-        asked, batches = self.points, self.batches  # first: a scan that runs may ask for more meanwhile
+        # read first, because a running scan may ask for more points meanwhile
+        asked, batches = self.points, self.batches
         last = newest = 0
         for numbers, found, unanswered in self._batches(1):
             if self._lock is not None:
@@ -106,7 +108,7 @@ class Dataset(Stored):
         self._last, self._newest = last, newest
 
     def close(self) -> None:
-        """Closes the file and lets go of the folder."""
+        """Closes the file and releases the folder."""
         self._db.close()
         if self._lock is not None:
             self._lock.release()
@@ -119,9 +121,10 @@ class Dataset(Stored):
 
     @contextmanager
     def _transaction(self, *, asks: bool = False) -> Iterator[sqlite3.Connection]:
-        """All or nothing, on the disk when the block ends.
+        """A transaction: all or nothing, on the disk when the block ends.
 
-        What `asks` is safe from a kill; a WAL that loses power may lose it with what follows, as if never asked.
+        A transaction that `asks` for points survives a kill. A loss of power may remove it from a WAL together with all
+        later transactions, as if the points had never been asked for.
         """
         self._check_place()
         with named(self.path):
@@ -142,7 +145,7 @@ class Dataset(Stored):
                     self._db.execute("PRAGMA synchronous = FULL")
 
     def _check_place(self) -> None:
-        """Raises DatasetError where what is written now would be found by nobody."""
+        """Raises DatasetError if the file was removed or replaced, so that new data would be lost."""
         if self._lock is not None and self._written is not None:
             self._lock.check()
             with named(self.path):
@@ -151,17 +154,17 @@ class Dataset(Stored):
     # Writing
 
     def add_batch(self, batch: Batch, params: Floats, checkpoint: bytes, known: Sequence[Outcome | None] = ()) -> Added:
-        """Stores a batch and the checkpoint that belongs to it, in one transaction, before a point is sent.
+        """Stores a batch and its checkpoint in one transaction, before any of its points is sent.
 
-        `params`: shape (n, d), the physical values of `batch.u`. Points whose values agree
-        to 12 significant digits with those of a stored point, or of an earlier one in the
-        batch, are left out. The others get the next ids. `known`: what is known of each
-        point already (an InitCSV), None where nothing is; its id is not looked at. Only the newest checkpoint is kept.
+        `params`: shape (n, d), the physical values of `batch.u`. Points whose values agree to 12 significant digits
+        with those of a stored point, or of an earlier one in the batch, are left out. The others get the next ids.
+        `known`: the known results of points from an `init_csv`, None for points without one; their ids are ignored.
+        Only the newest checkpoint is kept.
         """
         columns = self.columns
         if params.shape != batch.u.shape or params.shape[1] != len(columns.variables):
             raise ValueError(f"params of shape {params.shape} for a batch of shape {batch.u.shape}")
-        params = params + 0.0  # SQLite knows no minus zero
+        params = params + 0.0  # SQLite has no minus zero
         keys = row_keys(params)
         kept = self._seen.first_of_each(keys)
         number, first = self._newest + 1, self._last + 1
@@ -195,15 +198,15 @@ class Dataset(Stored):
         return Added(number, ids, kept, Pending(ids[left], params[left], np.zeros(left.sum(), dtype=np.int64)))
 
     def batch_of(self, point: int) -> int:
-        """The number of the batch that asked for a point without an answer; 0 where it has one."""
+        """The number of the batch of a point without an answer; 0 for an answered point."""
         asked = self._unanswered.get(point)
         return 0 if asked is None else asked.batch
 
     def record(self, results: Sequence[Outcome]) -> int:
-        """Stores results in one transaction; returns how many were new.
+        """Stores results in one transaction, and returns the number of new ones.
 
-        Of two results of one point the first stays. Raises DatasetError, and stores none,
-        when one is of a point that was never asked.
+        If two results are for the same point, the first one is kept. Raises DatasetError, and stores nothing, if a
+        result is for a point that was never asked for.
         """
         new: dict[int, Outcome] = {}
         for result in results:
@@ -220,7 +223,7 @@ class Dataset(Stored):
         return len(new)
 
     def replace(self, results: Sequence[Outcome]) -> None:
-        """Replaces answers of points that have one, in one transaction."""
+        """Replaces the answers of answered points, in one transaction."""
         if not results:
             return
         ids = [result.id for result in results]
@@ -237,7 +240,7 @@ class Dataset(Stored):
                 self._fresh[batch].append(outcome.id)
 
     def add_attempt(self, ids: Sequence[int]) -> None:
-        """Notes that points were killed from outside, which is not an answer: they will be sent again."""
+        """Notes that points were killed from outside. This is not an answer: they will be sent again."""
         for point in ids:
             if (asked := self._unanswered.get(point)) is not None:
                 asked = asked._replace(attempts=asked.attempts + 1)
@@ -247,12 +250,14 @@ class Dataset(Stored):
                 self._unanswered[point] = asked
 
     def set_meta(self, values: Mapping[str, Any]) -> None:
-        """Stores values that JSON can hold under their keys, in one transaction."""
+        """Stores values for JSON under their keys, in one transaction."""
         with self._transaction() as db:
             schema.write_meta(db, values)
 
     def news(self) -> Iterator[Told]:
-        """Points that were answered since the last call, batch by batch. The first call gives all that are answered."""
+        """The points that were answered since the last call, batch by batch. The first call gives all
+        answered points.
+        """
         fresh, self._fresh = self._fresh, defaultdict(list)
         if fresh is None:
             for numbers, found, _ in self._batches(1):
@@ -264,6 +269,8 @@ class Dataset(Stored):
             yield as_told(found, np.isin(found.ids, ids))
 
     def complete_batches(self) -> int:
-        """The number of the last batch up to which every point is answered: what a resumed strategy is told."""
+        """The number of the last batch up to which every point is answered; a resumed strategy is told
+        these batches.
+        """
         first_open = next(iter(self._unanswered.values()), None)  # they were added in the order of their ids
         return self.batches if first_open is None else first_open.batch - 1

@@ -1,4 +1,4 @@
-"""Writes files in the folder of a run: as a whole or not at all, and never through a link."""
+"""Writes files in the folder of a run, each completely or not at all, and never through a link."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class DatasetError(LodescanError, RuntimeError):
 
 
 class NoRoom(DatasetError):
-    """The disk is full, or a limit on the size of files is reached; as sysexits.h has it for errors of the disk."""
+    """The disk is full, or a limit on the size of files is reached. The exit code is EX_IOERR of sysexits.h."""
 
     exit_code = 74
 
@@ -27,7 +27,7 @@ class NoRoom(DatasetError):
 START = "`lodescan scan FILE` starts a run"
 WAIT = "wait for the first results"
 REPORT = "this is a fault of lodescan: please report it, with the folder"
-"""What to do, for several errors."""
+"""Next steps of several errors."""
 
 
 NO_ROOM_LEFT = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -39,11 +39,11 @@ _REMOVE = "remove it, and the same command goes on"
 
 
 class NoPlainFile(Exception):
-    """Something that is not a plain file stands where lodescan writes one."""
+    """The path of a file to write is a link, or not a plain file."""
 
 
 def open_plain(folder: int, name: str, flags: int) -> int:
-    """Opens a plain file in a folder, never what a link there points to. Raises NoPlainFile."""
+    """Opens a plain file in a folder, without following links. Raises NoPlainFile."""
     try:
         descriptor = os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644, dir_fd=folder)
     except OSError as error:
@@ -74,10 +74,10 @@ def not_written(path: Path, error: OSError) -> DatasetError:
 
 @contextmanager
 def writing(run: Path, name: str, *, append: bool = False) -> Iterator[BinaryIO]:
-    """A file of a run, to be written: `name` is relative to its folder, and may lie in folders there.
+    """Opens a file of a run for writing. `name` is relative to the run's folder, and may contain folders.
 
-    It appears when it is whole and on the disk, in the place of the old one; with `append` it is written in place.
-    No link in the folder is followed. Raises DatasetError, which names the file.
+    The file replaces the old one when it is complete and on the disk; with `append` it is written in place. No link in
+    the folder is followed. Raises DatasetError, which names the file.
     """
     *folders, last = Path(name).parts
     parent = -1
@@ -100,7 +100,7 @@ def writing(run: Path, name: str, *, append: bool = False) -> Iterator[BinaryIO]
                 os.fsync(file.fileno())
             os.replace(f"{last}.new", last, src_dir_fd=parent, dst_dir_fd=parent)
         except BaseException:
-            with suppress(OSError):  # it would keep the room that somebody else needs
+            with suppress(OSError):  # a remaining file would waste space
                 os.unlink(f"{last}.new", dir_fd=parent)
             raise
     except NoPlainFile as error:
@@ -113,13 +113,13 @@ def writing(run: Path, name: str, *, append: bool = False) -> Iterator[BinaryIO]
 
 
 def check_no_link(path: Path) -> None:
-    """Raises DatasetError for a link, through which a run would write somewhere else."""
+    """Raises DatasetError for a link, because a run would write outside its folder."""
     if path.is_symlink():
         raise DatasetError(f"{path}: {_LINK}", next_step=_REMOVE)
 
 
 def _enter(parent: int, name: str) -> int:
-    """A folder in a folder, made where there is none."""
+    """Opens a folder in a folder, and makes it if needed."""
     try:
         with suppress(FileExistsError):
             os.mkdir(name, dir_fd=parent)
@@ -131,7 +131,7 @@ def _enter(parent: int, name: str) -> int:
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """A JSON object of a run's folder; empty where there is no such file. Raises DatasetError."""
+    """The JSON object in a file of a run; empty if there is no such file. Raises DatasetError."""
     try:
         found = json.loads(path.read_bytes())
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The folder of a run: which process holds it, and the type of its file system."""
+"""The folder of a run: its lock, and the type of its file system."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 __all__ = ["DatasetError", "FolderInUse", "FolderLock", "file_system", "journal_mode"]
 
-# where memory shared between processes, which WAL needs, cannot be trusted; every fuse.* counts too
+# file systems without reliable memory sharing between processes, which WAL needs; all fuse.* count, too
 _NETWORK = frozenset(
     {
         "nfs",
@@ -49,10 +49,10 @@ _NETWORK = frozenset(
 _LOCAL_FUSE = frozenset({"fuse.fuse-overlayfs", "fuse.ntfs", "fuse.ext4"})
 
 
-# what may lie in the folder of a run that has not started
+# files that may be in the folder of a run that has not started
 _OWN = {"lock", "lost+found", *(f"dataset.sqlite{end}" for end in ("", "-wal", "-shm", "-journal"))}
 
-# what older versions wrote before a run had started
+# files that older versions wrote before a run had started
 _OF_A_START = {"manifest.json", "scan.yaml", "scan.yml", "scan.json"}
 
 
@@ -61,11 +61,11 @@ class FolderInUse(DatasetError):
 
 
 class FolderLock:
-    """Holds a folder for this process; the kernel lets go of it when the process dies.
+    """Locks a folder for this process; the kernel releases the lock when the process dies.
 
-    Makes the folder where there is none. The file `lock` says who holds it; the folder itself is locked too, where
-    the file system can, so that nobody else comes in when that file is removed. Raises FolderInUse, which names the
-    process that holds it, and DatasetError when the folder cannot be written.
+    Makes the folder if needed. The file `lock` names the process that holds it. The folder itself is locked, too, if
+    the file system supports that, so that nobody else can enter if the file is removed. Raises FolderInUse, which names
+    the holder, and DatasetError if the folder cannot be written.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -106,7 +106,7 @@ class FolderLock:
                     )
 
     def check(self) -> None:
-        """Raises DatasetError where this process may have lost the folder."""
+        """Raises DatasetError if this process may have lost the folder."""
         if not self._alone and not _is_at(self._path, self._file):
             raise DatasetError(
                 f"{self._path}: was removed or replaced, so another process may work in the folder",
@@ -114,8 +114,8 @@ class FolderLock:
             )
 
     def release(self) -> None:
-        """Releases the folder, and notes that in the lock file."""
-        with suppress(OSError):  # a disk that is full, say: the words are for people, the lock is the kernel's
+        """Releases the folder and empties the lock file."""
+        with suppress(OSError):  # perhaps the disk is full; the text is only for people, the kernel has the lock
             os.truncate(self._file, 0)
         self._close()
 
@@ -135,8 +135,8 @@ def _is_at(path: Path, descriptor: int) -> bool:
 
 
 def is_held(folder: Path) -> bool:
-    """Whether a process works on a run, by the words in its file `lock`. To try the lock would disturb a scan that
-    is about to take it. A process of another machine is believed.
+    """Whether a process works on a run, by the text in its file `lock`. Trying the lock would disturb a scan that is
+    about to take it. A process of another machine counts as running.
     """
     try:
         descriptor = os.open(folder / "lock", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -151,10 +151,10 @@ def is_held(folder: Path) -> bool:
 
 
 def check_no_foreign_files(folder: Path) -> None:
-    """Raises an error where a new run's folder has other files: the run might overwrite some of them."""
+    """Raises DatasetError if a new run's folder has other files, because the run might overwrite some of them."""
     try:
         names = [entry.name for entry in folder.iterdir()]
-    except OSError:  # no folder yet, or none that can be read: the lock says so
+    except OSError:  # the folder does not exist yet, or cannot be read, which the lock reports
         return
     own = _OWN | (_OF_A_START if {"dataset.sqlite", "manifest.json"} <= set(names) else set())
     found = sorted(name for name in names if name not in own and not name.startswith("."))
@@ -188,6 +188,6 @@ def file_system(folder: Path, mounts: Path = Path("/proc/mounts")) -> str:
             continue
         point = Path(re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), fields[1]))
         depth = len(point.parts)
-        if depth >= best and path.is_relative_to(point):  # of two mounts on one point the later hides the other
+        if depth >= best and path.is_relative_to(point):  # a later mount on the same point hides the earlier one
             best, kind = depth, fields[2]
     return kind

@@ -1,4 +1,4 @@
-"""Reads datasets of format 2, which held many points in one row, as arrays of little-endian numbers."""
+"""Reads datasets of format 2, which have many points in one row, as arrays of little-endian numbers."""
 
 from __future__ import annotations
 
@@ -26,8 +26,7 @@ _RESULTS = "SELECT ids, status, nll, widths, numbers, remarks FROM results WHERE
 
 
 def convert(old: sqlite3.Connection, new: sqlite3.Connection) -> None:
-    """Writes all that a dataset of format 2 holds into a new file, within a transaction; nothing where its run has not
-    started.
+    """Copies a dataset of format 2 into a new file, within a transaction. It writes nothing if the run has not started.
 
     Raises Damaged and TooManyColumns.
     """

@@ -1,4 +1,4 @@
-"""Reads datasets of format 3, which knew no probabilities; the first ones knew no times either."""
+"""Reads datasets of format 3, which have no probabilities; the oldest have no times either."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ FORMAT = 3
 
 
 def convert(old: sqlite3.Connection, new: sqlite3.Connection) -> None:
-    """Writes all that a dataset of format 3 holds into a new file, within a transaction; each row is checked before.
+    """Copies a dataset of format 3 into a new file, within a transaction, and checks each row.
 
-    Raises Damaged, also where a row is missing, and TooManyColumns.
+    Raises Damaged, also if a row is missing, and TooManyColumns.
     """
     before = old.execute("SELECT * FROM columns ORDER BY position").fetchall()
     columns = _columns(before)
@@ -31,7 +31,8 @@ def convert(old: sqlite3.Connection, new: sqlite3.Connection) -> None:
         raise Damaged("the table `points` is not as it was made")
     schema.create(new, columns)
     meta = schema.read_meta(old)
-    if "asked_at" in lacking:  # its words for what a scan file means are others: the copy of the file says it
+    # its description of the scan file differs from today's, so the copy of the file is read instead
+    if "asked_at" in lacking:
         meta.pop("meaning", None)
         meta.pop("given", None)
     schema.write_meta(new, meta)
@@ -58,7 +59,7 @@ def convert(old: sqlite3.Connection, new: sqlite3.Connection) -> None:
 
 
 def _columns(rows: Sequence[tuple[Any, ...]]) -> Columns:
-    """Of today, for what the table `columns` names."""
+    """Today's columns for those in the old table `columns`."""
     kinds: dict[str, list[Quantity]] = {"variable": [], "observable": [], "seconds": []}
     for position, *words, crc in rows:
         if text_crc(str(position), *map(str, words)) != crc:
@@ -70,6 +71,8 @@ def _columns(rows: Sequence[tuple[Any, ...]]) -> Columns:
 
 
 def _positions(rows: Sequence[tuple[Any, ...]], columns: Columns) -> list[int | None]:
-    """Where the old table has each column; None where it does not: a name that is taken now may have another number."""
+    """The position of each column in the old table; None if it is not there. Numbers behind names may differ, because
+    new columns may have taken a name.
+    """
     before = {(kind, quantity or name): position for position, name, kind, quantity, *_ in rows}
     return [before.get((kind, quantity or name)) for _, name, kind, quantity, *_ in columns.table()]

@@ -1,4 +1,4 @@
-"""`InitCSV`: starts a scan from a table of points, with or without their NLL."""
+"""`init_csv` (BSMArt's InitCSV): starts a scan from a table of points, with or without their NLL."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _EMPTY = ("", "nan", "na", "n/a", "null", "none")
-"""What tables have where there is no number."""
+"""Texts in tables that stand for a missing number."""
 
 
 _LIKE_NLL = ("nll", "-lnl", "lnl", "loglike", "result", "chi2", "chisq")
-"""Names of columns, in lower case, that other programs give to an NLL."""
+"""Names of other programs for the column of an NLL, in lower case."""
 
 
 class InitPoints(NamedTuple):
-    """Points to start from: their values (n, d), NLLs (n,), NaN where there is none, and what the user should hear.
+    """n points to start from: their values (n, d), their NLLs (n,), NaN where there is none, and `notes` for the user.
 
-    `rescored`, shape (n,): points whose NLL is made of their `observables` by the likelihoods of this scan; those are
-    by name, each of shape (n,). `fault`: why its NLLs cannot be believed; empty where they can.
+    `rescored`, shape (n,): points whose NLL was computed from their `observables` (by name, shape (n,) each) with the
+    likelihoods of this scan. `fault`: why the table's NLLs cannot be right; empty if they can.
     """
 
     batch: Batch
@@ -48,12 +48,16 @@ class InitPoints(NamedTuple):
     fault: str = ""
 
     def check(self) -> None:
-        """Raises ScanFileError for NLLs that no point can have. A run that was begun has taken them over already."""
+        """Raises ScanFileError for impossible NLLs. A run that has begun does not call this, because it uses them
+        already.
+        """
         if self.fault:
             raise ScanFileError(self.fault)
 
     def outcomes(self, scan: ScanFile, names: Sequence[str]) -> list[Outcome | None]:
-        """What is known of each point, None where its NLL is not; `names`: observables in the evaluator's order."""
+        """The known result of each point, None for points without an NLL. `names`: the observables in the evaluator's
+        order.
+        """
         table = np.column_stack([self.observables.get(name, np.full(len(self.nll), np.nan)) for name in names])
         likelihoods = {observable.name: observable.likelihood for observable in scan.all_observables()}
         losses = losses_and_nll([likelihoods.get(name, Likelihood()) for name in names], table)[0]
@@ -68,13 +72,13 @@ class InitPoints(NamedTuple):
 
 
 def init_path(scan: ScanFile) -> Path | None:
-    """The CSV file that a scan starts from, relative to the scan file; None without one."""
+    """The path of the table that a scan starts from; None without one."""
     name = scan.setup.text("init_csv", "")
     return scan.folder / name if name else None
 
 
 def init_digest(scan: ScanFile) -> str:
-    """The SHA-256 of that file, in hex; "" without one. Raises ScanFileError where it cannot be read."""
+    """The SHA-256 of this table, in hex; "" without one. Raises ScanFileError if it cannot be read."""
     path = init_path(scan)
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest() if path is not None else ""
@@ -83,10 +87,10 @@ def init_digest(scan: ScanFile) -> str:
 
 
 def read_init_csv(scan: ScanFile, space: Space) -> InitPoints | None:
-    """The points as a batch, their values, shape (n, d), and NLLs, shape (n,), NaN where there is none.
+    """Reads the points of the table; None if the scan has no table.
 
-    Columns may stand in any order, beside others. Raises ScanFileError, with the line of the
-    CSV file, for a missing column, a value that is not a number, or a point outside a range.
+    Columns may be in any order, among others. Raises ScanFileError, with the line of the table, for a missing column, a
+    value that is not a number, or a point outside a range.
     """
     path = init_path(scan)
     if path is None:
@@ -153,14 +157,14 @@ def read_init_csv(scan: ScanFile, space: Space) -> InitPoints | None:
 
 
 def _fault_of(scan: ScanFile, path: Path, table: pd.DataFrame, nll: Floats) -> str:
-    """What is wrong with an NLL that no point can have, such as -999 for one that was not computed: it would be the
-    best of all. Empty where all may be true.
+    """What is wrong with an impossible NLL, such as -999 for a point that was not computed, which would be the best
+    point. Empty if all NLLs are possible.
     """
     least = sum(
         min((0.0, *observable.term.values)) if observable.term is not None else observable.likelihood.least
         for observable in scan.all_observables()
     )
-    if not len(nll) or nll.min() >= least - 1e-9 * max(1.0, abs(least)):  # but for rounding
+    if not len(nll) or nll.min() >= least - 1e-9 * max(1.0, abs(least)):  # with a tolerance for rounding
         return ""
     row = int(np.argmin(nll))
     return (
@@ -170,9 +174,10 @@ def _fault_of(scan: ScanFile, path: Path, table: pd.DataFrame, nll: Floats) -> s
 
 
 def _rescore(scan: ScanFile, table: pd.DataFrame, nll: Floats) -> tuple[NDArray[np.bool_], dict[str, Floats]]:
-    """Puts the NLL by this scan's likelihoods into `nll` where the table, one that lodescan wrote, has all observables.
+    """Replaces entries of `nll` by NLLs of this scan's likelihoods, if the table was written by lodescan and has all
+    observables.
 
-    Returns which points those are, and the observables. A point outside a window is left to be evaluated.
+    Returns a mask of these points, and the observables. A point outside a window gets no NLL, so that it is evaluated.
     """
     specs = scan.all_observables()
     behind = {name for term in scan.terms if term.term is not None for name in term.term.observables}
@@ -187,7 +192,7 @@ def _rescore(scan: ScanFile, table: pd.DataFrame, nll: Floats) -> tuple[NDArray[
     if not ours or any(observable.measurement is not None for observable in specs):
         return none, {}
     every = [observable.name for observable in specs if observable.name in table.columns and observable.term is None]
-    # infinite ones are kept, and what is not a number is as if it were not there: only the NLL depends on it
+    # infinite values are kept, and texts become NaN: only the NLL depends on them
     observables = {name: np.array([_number(text) for text in table[name]], dtype=float) for name in every}
     absent = np.full(len(table), np.nan)
     values = np.column_stack([observables.get(observable.name, absent) for observable in scored])
@@ -204,7 +209,7 @@ def _rescore(scan: ScanFile, table: pd.DataFrame, nll: Floats) -> tuple[NDArray[
 
 
 def _repeated(path: Path, table: pd.DataFrame, x: Floats, nll: Floats) -> list[str]:
-    """A note where a point stands in several rows with different NLLs: the first one counts."""
+    """A note if a point is in several rows with different NLLs; the first row counts."""
     first: dict[bytes, int] = {}
     for row, point in enumerate(x):
         before = first.setdefault(point.tobytes(), row)
@@ -216,7 +221,7 @@ def _repeated(path: Path, table: pd.DataFrame, x: Floats, nll: Floats) -> list[s
 
 
 def _other_likelihood(scan: ScanFile, path: Path) -> str:
-    """A note in words if the run that wrote the table had another likelihood; this is known if its folder is there."""
+    """A note if the run that wrote the table had another likelihood, as far as its folder still shows it."""
     files = [file for file in sorted(path.parent.glob("scan.*")) if file.suffix in (".yaml", ".yml", ".json")]
     try:
         before = _likelihoods(read_scan_file(files[0])) if files else {}
@@ -235,8 +240,8 @@ def _likelihoods(scan: ScanFile) -> dict[str, tuple[Likelihood, Term | None]]:
 
 
 def _read_table(path: Path) -> tuple[list[str], pd.DataFrame]:
-    """The names in the first line, and the rows that are not empty, as texts; the index has their lines."""
-    import pandas as pd  # here: most scans start from no table
+    """The names in the first line, and the non-empty rows as texts. The index of the table has their line numbers."""
+    import pandas as pd  # imported here, because most scans have no table
 
     with (open_parquet if is_parquet(path) else open_csv)(path) as (names, rows):
         found = list(rows)
@@ -260,6 +265,6 @@ def _numbers(path: Path, table: pd.DataFrame, name: str, *, required: bool) -> F
 
 
 def _number(text: object) -> float:
-    """The nearest double, so that a table that a run wrote is read back exactly; NaN for anything but a number."""
+    """The nearest double, so that a table of a run is read back exactly; NaN for anything but a number."""
     number = to_number(text)
     return math.nan if number is None else number

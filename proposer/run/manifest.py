@@ -1,4 +1,4 @@
-"""What a run was made with: kept in its folder, and compared when the run goes on."""
+"""The settings of a run: stored in its folder, and compared when the run goes on."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from scanspec.files import read_text
 from scanspec.reading_terms import named_files
 from scanspec.textfile import COPIES
 
-# what may differ when a run goes on: when to stop, and how long a point takes
+# settings that may differ when a run goes on: limits, and the time per point
 _STOPS = {
     ("setup", "points"),
     ("setup", "good_points_early_stop"),
@@ -42,16 +42,16 @@ THRESHOLD = "networks: threshold_value"
 """The path of the target in the meaning of a scan."""
 
 NO_TARGET = dict.fromkeys(("threshold", "above", "everything", "above_best", "confidence", "degrees_of_freedom"))
-"""What a run may have stored of another target."""
+"""Resets all values that a run may have stored for another target."""
 
 
 class AnotherRun(DatasetError):
-    """The folder holds a run that differs from the one that was asked for; the message names the difference."""
+    """The folder holds a different run than the scan file asks for; the message names the difference."""
 
 
 def target_change(stored: RunRecord, target: Target) -> str | None:
-    """In words, what was good in a run and is now, where one of the two follows the best point: what is known can be
-    counted anew then, and the run goes on.
+    """The change of the target in words, if the old or the new one follows the best NLL; else None. Then known points
+    are counted anew, and the run goes on.
     """
     before, now = stored.target.rule, target.rule
     if not stored.started or before == now or not (before.follows or now.follows):
@@ -62,8 +62,8 @@ def target_change(stored: RunRecord, target: Target) -> str | None:
 def scan_difference(
     folder: Path, stored: RunRecord, scan: ScanFile, seed: int | None, *, but_for_target: bool = False
 ) -> str | None:
-    """In words, how the run in `folder` was begun with a scan file that means something else, with another table of
-    points, or with another seed. `but_for_target`: another threshold is no difference.
+    """The difference, in words, between the scan file, the table of points or the seed of the run in `folder` and those
+    of this scan; None if there is none. `but_for_target`: ignores a difference of the threshold.
     """
     before, now = _stored_meaning(folder, stored), meaning(scan)
     if but_for_target:
@@ -83,7 +83,7 @@ def _without(of: ScanMeaning, path: str) -> ScanMeaning:
 
 
 def change_target(dataset: Dataset, scan: ScanFile, target: Target, words: str) -> None:
-    """Puts another target in the place of a run's, and says so in the manifest for good."""
+    """Replaces the target of a run, and records the change in the manifest."""
     manifest = RunRecord.read(dataset.meta()).manifest or {}
     change = {"from_point": dataset.points + 1, "change": words}
     manifest = {**manifest, "target_changes": [*manifest.get("target_changes", []), change]}
@@ -95,7 +95,7 @@ def change_target(dataset: Dataset, scan: ScanFile, target: Target, words: str) 
 
 
 def note_best(dataset: Dataset, target: Target) -> None:
-    """Where the target follows the best point: the rule, the best NLL and the threshold by now, for the manifest."""
+    """Records the best NLL and the present threshold in the manifest, if the target follows the best NLL."""
     if target.follows:
         best = dataset.best_nll()
         now = target.at(best)
@@ -104,9 +104,9 @@ def note_best(dataset: Dataset, target: Target) -> None:
 
 
 def check_same_evaluator(dataset: Dataset, stored: RunRecord, description: Description, *, same_physics: bool) -> None:
-    """Raises AnotherRun where the evaluator's results would not belong to those of the run.
+    """Raises AnotherRun if the evaluator's results would not belong to those of the run.
 
-    `same_physics`: the user's word that other files compute the same, which is kept for good.
+    `same_physics`: the user asserts that changed files compute the same; the manifest records this.
     """
     folder = dataset.path.parent
     before, now = stored.physics_digest, description.physics_digest
@@ -124,7 +124,7 @@ def check_same_evaluator(dataset: Dataset, stored: RunRecord, description: Descr
         accepted_now = {"same_physics": [*stored.same_physics, accepted], "sources": description.sources}
         _amend(dataset, {"physics_digest": now, **accepted_now})
     before, now = stored.likelihood_digest, description.likelihood_digest
-    if not before:  # of a rescored run, which no evaluator has seen yet
+    if not before:  # a rescored run has had no evaluator yet
         _amend(dataset, {"likelihood_digest": now})
     elif before != now:
         raise another_run(
@@ -133,7 +133,7 @@ def check_same_evaluator(dataset: Dataset, stored: RunRecord, description: Descr
 
 
 def another_run(folder: Path, difference: str) -> AnotherRun:
-    """To be raised."""
+    """An AnotherRun error for this difference."""
     return AnotherRun(
         f"{folder} holds another run: {difference}",
         next_step="choose another --run folder, or change it back to go on",
@@ -141,24 +141,24 @@ def another_run(folder: Path, difference: str) -> AnotherRun:
 
 
 def stop_values(scan: ScanFile) -> dict[str, Any]:
-    """What a scan file says of when to stop, by key."""
+    """The limits in a scan file, by key."""
     sections = {"setup": scan.setup, "networks": scan.networks}
     return {key: sections[title].raw(key) for title, key in sorted(_STOPS) if key in sections[title]}
 
 
 def is_finished(stored: RunRecord, scan: ScanFile) -> bool:
-    """Whether the same scan has nothing more to do, as far as limits go."""
+    """Whether the run has stopped at the same limits as those of the scan file."""
     return bool(stored.stopped) and stored.stopped_with == stop_values(scan)
 
 
 def _stored_meaning(folder: Path, stored: RunRecord) -> ScanMeaning:
-    """What the scan file of a run meant; runs of older versions have the file alone."""
+    """The meaning of a run's scan file; for a run of an older version it is read from the copy of the file."""
     if stored.meaning is not None:
         return stored.meaning
     files = [*sorted(folder.glob("scan.*"))]
     original = Path(str(read_object(folder / MANIFEST).get("scan_file", "")))
     if files and original.is_file() and original.read_bytes() == files[0].read_bytes():
-        files = [original]  # beside it are the files that it names
+        files = [original]  # the files that it names are beside the original
     if not files:
         raise DatasetError(
             f"{folder}: there is no copy of the run's scan file any more", next_step="put it back as scan.yaml"
@@ -172,7 +172,7 @@ def _stored_meaning(folder: Path, stored: RunRecord) -> ScanMeaning:
 
 
 def _changed_sources(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """In words, what of the files, programs and packages behind a physics digest has changed."""
+    """The changes of files, programs and packages behind a physics digest, in words."""
     changed = []
     for name in sorted({*before, *now}):
         if name not in now or name not in before:
@@ -184,7 +184,7 @@ def _changed_sources(before: Mapping[str, str], now: Mapping[str, str]) -> list[
 
 
 def columns_of(scan: ScanFile, description: Description) -> Columns:
-    """What such a run stores of each point. Raises DatasetError where that is more than a table can hold."""
+    """The columns of a run. Raises ScanFileError if there are more than a table can have."""
     try:
         return Columns(
             [Quantity(variable.name, variable.unit) for variable in scan.variables],
@@ -208,7 +208,7 @@ def start_run(
     threads: int,
     aims: Mapping[str, Any],
 ) -> None:
-    """Stores what a new run is made with and when it stops, in one transaction."""
+    """Stores the settings and limits of a new run, in one transaction."""
     values = {
         "seed": seed,
         "threads": threads,
@@ -231,9 +231,9 @@ def start_run(
 
 
 def keep_records(dataset: Dataset) -> str | None:
-    """Makes `scan.yaml` and `manifest.json`, which are for people, what the dataset says they are.
+    """Restores `scan.yaml` and `manifest.json`, which are for people, from the dataset.
 
-    Returns a word to the user where somebody or something had changed the manifest.
+    Returns a note for the user if the manifest had been changed, else None.
     """
     folder, stored = dataset.path.parent, RunRecord.read(dataset.meta())
     if stored.manifest is None:  # a run of an older version
@@ -257,9 +257,10 @@ def keep_records(dataset: Dataset) -> str | None:
 
 
 def keep_scan_file(folder: Path, scan: ScanFile) -> None:
-    """Puts the scan file as it is now into the run's folder, since its pictures may be other ones, and the tables that
-    its likelihoods name."""
-    for other in folder.glob("scan.*"):  # the same scan may have been written as YAML and as JSON
+    """Copies the present scan file into the run's folder, because its pictures may have changed, and the tables that
+    its likelihoods name.
+    """
+    for other in folder.glob("scan.*"):  # the run may have begun with a file in YAML instead of JSON
         if other.name != f"scan{scan.path.suffix}":
             other.unlink()
     for name, path in named_files(scan.terms).items():
@@ -268,7 +269,7 @@ def keep_scan_file(folder: Path, scan: ScanFile) -> None:
 
 
 def note_eager(dataset: Dataset) -> None:
-    """Says for good, in the dataset and in manifest.json, that the seed does not give all of the run's points again."""
+    """Records, in the dataset and in manifest.json, that the seed does not reproduce all points of the run."""
     if not RunRecord.read(dataset.meta()).eager:
         _amend(dataset, {"eager": True})
 
@@ -289,7 +290,9 @@ def _write(folder: Path, name: str, text: str) -> None:
 
 
 def choose_seed(scan: ScanFile, option: int | None, stored: RunRecord) -> int:
-    """The seed of a run: that of the run that goes on, of the command line, of the file, or a new one."""
+    """The seed of a run: the stored seed of a run that goes on, else that of the command line, else that of the file,
+    else a new one.
+    """
     if stored.started:
         return stored.seed
     if option is not None:

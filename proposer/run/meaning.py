@@ -1,4 +1,6 @@
-"""Compares scan files by meaning: a run can be continued with a file that is written differently but means the same."""
+"""Compares scan files by meaning, so that a run can go on with a file that is written differently but means
+the same.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +19,14 @@ if TYPE_CHECKING:
     from scanspec import ObservableSpec, ScanFile, Variable
 
 _STOPS = ("iterations", "evaluations", "seconds")
-"""Settings that say when to stop, and how long a point takes."""
+"""Settings of limits, and of the time per point."""
 
 _OF_A_CODE = ("run", "timeout", "first_timeout", "description", "observables", "cores", "memory")
-"""Keys of a code that change no result, or that are looked at by themselves."""
+"""Keys of a code that change no result, or that are compared separately."""
 
 
 def meaning(scan: ScanFile) -> ScanMeaning:
-    """What a scan file means; the rest of the settings has its defaults."""
+    """The meaning of a scan file, with the defaults of settings that it does not give."""
     found: dict[str, Any] = {"setup: type": type_name(scan)}
     own = read_settings(scan)
     settings, target = asdict(own), own.target
@@ -70,17 +72,17 @@ def meaning(scan: ScanFile) -> ScanMeaning:
 
 
 def difference(before: ScanMeaning, now: ScanMeaning, version: str = "") -> str | None:
-    """The first difference between two scan files in words; None where they mean the same.
+    """The first difference between two scan files, in words; None if they mean the same.
 
-    `version`: of the lodescan that started the run. A setting that neither file gives has the default of its version,
-    which may have changed. A setting that one of the two versions does not know makes no difference.
+    `version`: the version of lodescan that started the run. A setting that neither file gives has the default of the
+    version, which may have changed. A setting that one of the versions does not know is ignored.
     """
     for path in [*before.values, *now.values]:
         old, new = before.values.get(path), now.values.get(path)
         if old == new and (path in before.values) == (path in now.values):
             continue
         if path.startswith("fitting: options: ") and path not in before.values:
-            continue  # of a version that did not note it; the physics digest knows
+            continue  # older versions did not store it; the physics digest covers it
         is_setting = path.startswith(("setup: ", "networks: "))
         if is_setting and path not in before.given and path not in now.given:
             if path not in before.values or path not in now.values:

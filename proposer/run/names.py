@@ -1,19 +1,19 @@
-"""Names: of columns, for files that do not take every name, and of a file."""
+"""Makes names of columns for files that do not accept every name, and has the name of one file."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
 PROBLEM = "scan.json"
-"""The scan file that the run of a `proposer.Problem` has in its folder, where no other run has the file it was started
-with. The function of a notebook is the code; an evaluator cannot import it.
+"""The scan file of a `proposer.Problem`, which is in the run's own folder; other runs were started with a file
+elsewhere. Its code is a function of a notebook, which an evaluator cannot import.
 """
 
 
 def plain_names(names: Sequence[str], unwanted: Callable[[str], bool], reserved: Collection[str] = ()) -> list[str]:
-    """The names with `_` in the place of each unwanted character, and a number where two would be the same.
+    """The names with `_` for each unwanted character, and with a number where two names would be the same.
 
-    A name that needs no change keeps itself, whatever others become. None is one of `reserved`.
+    A name without unwanted characters stays as it is, whatever the others become. No name is in `reserved`.
     """
     kept = {name for name in names if name not in reserved and not any(map(unwanted, name))}
     taken = kept.union(reserved)

@@ -1,4 +1,4 @@
-"""Opens the file of a dataset, in whatever state a kill or another version has left it."""
+"""Opens the file of a dataset, whatever state a kill or another version has left it in."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CONVERSIONS = {room.FORMAT: room.convert for room in (format2, format3)}
-"""Of older formats: writes what one file holds into another."""
+"""The functions that copy a dataset of an older format into a new file, by format."""
 
 BROKEN = "take it from a copy, or start anew in another folder (init_csv in setup takes points over)"
 
 
 @contextmanager
 def named(path: Path) -> Iterator[None]:
-    """Gives every error the name of the file and what to do, whether it is SQLite's or lodescan's."""
+    """Turns errors of SQLite and Damaged into DatasetError, with the name of the file and what to do."""
     try:
         yield
     except Damaged as error:
         raise DatasetError(f"{path}: is damaged: {error}", next_step=BROKEN) from error
-    except (UnicodeDecodeError, OverflowError, MemoryError) as error:  # of sqlite3 itself, for a text or a size
+    except (UnicodeDecodeError, OverflowError, MemoryError) as error:  # raised by sqlite3 for a wrong value
         raise DatasetError(f"{path}: is damaged: a value is not as it was written", next_step=BROKEN) from error
     except sqlite3.OperationalError as error:
         code = getattr(error, "sqlite_errorcode", None)
-        if code is None:  # Python's own word for a text that is none
+        if code is None:  # Python's error for an invalid text
             raise DatasetError(f"{path}: is damaged: a value is not as it was written", next_step=BROKEN) from error
         if code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise DatasetError(
@@ -53,7 +53,7 @@ def named(path: Path) -> Iterator[None]:
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """The same where rows are read: a value of another kind is a damage, too."""
+    """The same for code that reads rows: a value of the wrong type is damage, too."""
     with named(path):
         try:
             yield
@@ -64,9 +64,10 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def open_writable(path: Path) -> tuple[sqlite3.Connection, bool]:
-    """The file, made where there is none, for the one who holds the folder; whether it has a WAL.
+    """Opens the file for writing, and makes it if needed; the caller holds the folder. Also returns whether it has a
+    WAL.
 
-    A commit that was cut off is rolled back, and an older format is converted.
+    An incomplete commit is rolled back, and an older format is converted.
     """
     _check_kind(path)
     with named(path):
@@ -79,7 +80,7 @@ def open_writable(path: Path) -> tuple[sqlite3.Connection, bool]:
                 raise Damaged("SQLite finds its pages in disorder")
             mode = db.execute(f"PRAGMA journal_mode = {journal_mode(path.parent)}").fetchone()[0]
             db.execute("PRAGMA synchronous = FULL")
-            db.execute("PRAGMA secure_delete = OFF")  # some builds overwrite every old checkpoint
+            db.execute("PRAGMA secure_delete = OFF")  # some builds of SQLite overwrite every old checkpoint
             db.execute("PRAGMA journal_size_limit = 67108864")
         except BaseException:
             db.close()
@@ -88,7 +89,7 @@ def open_writable(path: Path) -> tuple[sqlite3.Connection, bool]:
 
 
 def open_readable(path: Path) -> sqlite3.Connection:
-    """Opens the file for reading, even while another process writes it."""
+    """Opens the file for reading, even while another process writes into it."""
     if not path.exists():
         raise DatasetError(f"{path}: there is no such file, so this is not the folder of a run", next_step=START)
     _check_kind(path)
@@ -123,7 +124,7 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
 def _read_only(path: Path) -> sqlite3.Connection:
     beside = (path.with_name(f"{path.name}-wal"), _journal(path))
     if not os.access(path.parent, os.W_OK) and not any(file.exists() for file in beside):
-        return _connect(path, "ro&immutable=1")  # else SQLite wants to make files beside it
+        return _connect(path, "ro&immutable=1")  # otherwise SQLite tries to make files beside it
     return _connect(path, "ro")
 
 
@@ -135,8 +136,10 @@ def _check_kind(path: Path) -> None:
 
 
 def _format(path: Path, db: sqlite3.Connection) -> int:
-    """0 for a run that has not started, else the format. Raises DatasetError where this lodescan cannot read it."""
-    # in one statement: a scan that starts just now must not come between the two
+    """The format of the dataset; 0 for a run that has not started. Raises DatasetError if this lodescan
+    cannot read it.
+    """
+    # one statement, so that a scan that starts just now cannot come between two
     found, tables = db.execute(
         "SELECT user_version, (SELECT count(*) FROM sqlite_master) FROM pragma_user_version"
     ).fetchone()
@@ -152,10 +155,10 @@ def _format(path: Path, db: sqlite3.Connection) -> int:
 
 
 def _convert(path: Path, number: int, old: sqlite3.Connection, new: sqlite3.Connection) -> None:
-    """Writes all that the file `path`, of an older format, holds into a new one, in one transaction."""
+    """Copies the content of the file `path`, of an older format, into a new database, in one transaction."""
     if old.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
         raise Damaged("SQLite finds its pages in disorder")
-    old.execute("BEGIN")  # all of one moment: another process may go on with it
+    old.execute("BEGIN")  # reads one consistent state, even if another process writes
     new.execute("BEGIN IMMEDIATE")
     try:
         CONVERSIONS[number](old, new)
@@ -170,11 +173,11 @@ def _journal(path: Path) -> Path:
 
 
 def _roll_back(path: Path) -> None:
-    """Undoes a commit that a kill has cut off, if no process uses the file. SQLite needs a writer for this."""
+    """Undoes a commit that a kill has cut off, unless another process uses the file. SQLite needs a writer for this."""
     try:
         lock = FolderLock(path.parent)
     except FolderInUse:
-        return  # its holder has done it by now
+        return  # the process that holds the folder has done it
     except DatasetError as error:
         raise DatasetError(
             f"{path}: a kill cut off a commit, which can only be undone by somebody who may write there ({error})",
@@ -188,7 +191,7 @@ def _roll_back(path: Path) -> None:
 
 
 def _convert_file(path: Path, old: sqlite3.Connection, number: int) -> None:
-    """Puts a file of the present format in the place of an older one, in one step; closes the older one."""
+    """Replaces a file of an older format by one of the present format, atomically, and closes the old connection."""
     new_path = path.with_name(f"{path.name}.new")
     for leftover in (new_path, _journal(new_path)):
         leftover.unlink(missing_ok=True)
@@ -196,7 +199,7 @@ def _convert_file(path: Path, old: sqlite3.Connection, number: int) -> None:
         with closing(_connect(new_path, "rwc")) as new:
             new.execute("PRAGMA synchronous = FULL")
             _convert(path, number, old, new)
-        old.execute("PRAGMA journal_mode = DELETE")  # a WAL that stayed would belong to the new file
+        old.execute("PRAGMA journal_mode = DELETE")  # a remaining WAL would be taken for that of the new file
     os.replace(new_path, path)
     descriptor = os.open(path.parent, os.O_RDONLY)
     try:

@@ -1,8 +1,9 @@
-"""Points as rows of the table `points`, with a checksum of each.
+"""Converts points to and from rows of the table `points`, each with a checksum.
 
-SQLite keeps NaN as NULL, so `missing` says which observables were not found: a NULL that it does not name is the
-code's own NaN. Infinities stay as they are, and minus zero is zero. A row's checksum is made in steps, each going on
-from the last, so that an answer needs no second look at what was asked: the point itself, its attempts, its answer.
+SQLite stores NaN as NULL, so the column `missing` names the observables that were not found; any other NULL is a NaN
+that a code returned. Infinities stay as they are, and minus zero becomes zero. A row's checksum is computed in three
+steps, over the point itself, its attempts and its answer. Each step goes on from the last, so that an answer can be
+stored without reading the point again.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ Row = tuple[Any, ...]
 _NAMES = ("", *(member.name for member in Status))
 _NUMBERS = {None: math.nan} | {member.name: float(member) for member in Status}
 _ATTEMPTS = struct.Struct("<q")
-_ALL = '["*"]'  # missing: no observable was given
+_ALL = '["*"]'  # in `missing`: no observable was given
 _WORDS = 6  # the last columns: evaluator, failed_code, message, warnings, missing, crc
 _TIMES = 4  # before them: asked_at, sent_at, begun_at, returned_at
 _ATTEMPTS_AT = -_WORDS - _TIMES - 1  # before these
@@ -40,7 +41,7 @@ _NOT_AS_WRITTEN = (ValueError, TypeError, LookupError, ArithmeticError, Attribut
 
 
 class Asked(NamedTuple):
-    """A point without an answer: its batch, the checksum of what was asked, and its attempts."""
+    """A point without an answer: its batch, the checksum of the point itself, and its attempts."""
 
     batch: int
     crc: int
@@ -48,7 +49,7 @@ class Asked(NamedTuple):
 
     @property
     def row_crc(self) -> int:
-        """The checksum of its row."""
+        """The checksum of the point's row."""
         return crc32(_ATTEMPTS.pack(self.attempts), self.crc)
 
 
@@ -62,9 +63,10 @@ def ask_rows(
     asked_at: float = math.nan,
     probability: Floats | None = None,
 ) -> tuple[list[Row], list[Asked]]:
-    """Rows for `Columns.ask` of new points.
+    """Rows of new points for `Columns.ask`.
 
-    `params`: shape (n, d); `asked_at`: seconds since 1970; `probability`: of being good, shape (n,).
+    `params`: shape (n, d); `asked_at`: seconds since 1970; `probability`: the predicted probability of being good,
+    shape (n,).
     """
     ids = np.arange(first, first + len(params))
     told = np.empty((len(ids), 2))
@@ -81,7 +83,9 @@ def ask_rows(
 
 
 def answer_rows(outcomes: Sequence[Outcome], asked: Sequence[Asked], columns: Columns) -> list[Row]:
-    """Rows for `Columns.answer`. Only an OK point has an NLL: the other side's word alone makes no good point."""
+    """Rows of answers for `Columns.answer`. The NLL is stored only for OK points, even if an evaluator
+    sends another.
+    """
     width, codes = len(columns.observables), len(columns.codes)
     nothing, no_seconds = [math.nan] * width, [math.nan] * codes
     numbers: list[list[float]] = []
@@ -115,7 +119,7 @@ def _filled(values: Sequence[float], nothing: list[float]) -> list[float]:
 
 
 def _seconds(values: Sequence[float], nothing: list[float]) -> list[float]:
-    """A number for each code; what is beyond them, of an evaluator that does not name its codes, goes to the last."""
+    """The seconds of each code. If an evaluator does not name its codes, further seconds are added to the last one."""
     if len(values) > len(nothing):
         return [*values[: len(nothing) - 1], math.fsum(values[len(nothing) - 1 :])] if nothing else []
     return _filled(values, nothing)
@@ -130,7 +134,7 @@ def _missing(point: Outcome, columns: Columns) -> str | None:
 
 
 def asked_of(rows: Sequence[Row], columns: Columns) -> list[Asked]:
-    """What was asked in rows of the table `points`, whatever was answered. Raises Damaged."""
+    """The points in rows of the table `points` as they were asked, without their answers. Raises Damaged."""
     try:
         ids, batches, iterations = (np.array([row[j] for row in rows], dtype=np.int64) for j in range(3))
         params = np.array([row[6 : 6 + len(columns.variables)] for row in rows], dtype=np.float64)
@@ -143,7 +147,9 @@ def asked_of(rows: Sequence[Row], columns: Columns) -> list[Asked]:
 
 
 class _Table(NamedTuple):
-    """Rows by column. Shapes (n,), but `values`, from the NLL to the seconds, (n, 1 + d + 2 m + k), `times` (n, 4)."""
+    """Rows by column. All shapes are (n,), except `values` (from the NLL to the seconds), (n, 1 + d + 2 m + k), and
+    `times`, (n, 4).
+    """
 
     ids: NDArray[np.int64]
     batches: NDArray[np.int64]
@@ -158,7 +164,7 @@ class _Table(NamedTuple):
 
     @classmethod
     def of(cls, rows: Sequence[Row], columns: Columns) -> Self:
-        """Raises ValueError, TypeError and the like where a value is not of its kind."""
+        """Reads the rows. Raises an error of _NOT_AS_WRITTEN if a value has the wrong type."""
         width = 1 + len(columns.variables) + 2 * len(columns.observables) + len(columns.codes)
         ids, batches, iterations = (np.array([row[j] for row in rows], dtype=np.int64) for j in range(3))
         return cls(
@@ -175,7 +181,9 @@ class _Table(NamedTuple):
         )
 
     def checksums(self, d: int, lacking: Collection[str] = ()) -> tuple[list[Asked], list[int]]:
-        """What was asked, and the checksum of each row; `lacking`: columns that it knows nothing of."""
+        """The points as they were asked, and the checksum of each row. `lacking`: columns that the checksums do not
+        cover.
+        """
         times = self.times if "asked_at" not in lacking else self.times[:, :0]
         probability = self.probability[:, None] if "probability" not in lacking else self.times[:, :0]
         asked_of_each = np.column_stack(
@@ -199,12 +207,14 @@ class _Table(NamedTuple):
 
     @property
     def answered(self) -> NDArray[np.bool_]:
-        """Which have an answer."""
+        """Whether each point has an answer."""
         return ~np.isnan(self.status)
 
 
 def completed(rows: Sequence[Row], columns: Columns, lacking: Collection[str]) -> list[Row]:
-    """Rows of a dataset that did not have some columns, which are NULL here, with a checksum of all. Raises Damaged."""
+    """Rows of an older dataset, in which the columns `lacking` are NULL, with checksums over all columns. Raises
+    Damaged.
+    """
     try:
         table, d = _Table.of(rows, columns), len(columns.variables)
         (_, before), (_, now) = table.checksums(d, lacking), table.checksums(d)
@@ -217,9 +227,9 @@ def completed(rows: Sequence[Row], columns: Columns, lacking: Collection[str]) -
 
 
 def read_rows(rows: Sequence[Row], columns: Columns, u: Floats) -> tuple[Results, list[Asked]]:
-    """All rows, answered or not, as values, and those without an answer as what was asked.
+    """The rows as values, and the unanswered points as they were asked.
 
-    `u`: shape (n, d). A status of 0 is not an answer. Raises Damaged where a row is not as it was written.
+    `u`: shape (n, d). A status of 0 means no answer. Raises Damaged if a row is not as it was written.
     """
     d, m = len(columns.variables), len(columns.observables)
     try:
@@ -263,7 +273,7 @@ def read_rows(rows: Sequence[Row], columns: Columns, u: Floats) -> tuple[Results
 
 
 def _check_types(rows: Sequence[Row]) -> None:
-    """Numbers and words are what they were, before anything is taken for something like it."""
+    """Raises Damaged if a value has the wrong type, before any value is converted."""
     for position in (0, 1, 2, _ATTEMPTS_AT, -1):
         if {type(row[position]) for row in rows} - {int}:
             raise Damaged("a whole number is none any more")
@@ -273,7 +283,7 @@ def _check_types(rows: Sequence[Row]) -> None:
 
 
 def _ran(seconds: Floats) -> list[Floats]:
-    """Of the codes that ran, point by point."""
+    """The seconds of the codes that ran, for each point."""
     last = (~np.isnan(seconds) * np.arange(1, seconds.shape[1] + 1)).max(axis=1, initial=0)
     return [row[:count] for row, count in zip(seconds, last.tolist(), strict=True)]
 
@@ -285,7 +295,7 @@ def _positions(missing: str | None, positions: dict[str, int]) -> list[int]:
 
 
 def _asked_crcs(numbers: Floats, origins: Sequence[str]) -> list[int]:
-    """Of id, batch, iteration, variables, asked_at and probability in each row."""
+    """The checksums of id, batch, iteration, variables, asked_at, probability and origin of each row."""
     return [crc32(origin.encode(), crc32(row)) for row, origin in zip(_plain(numbers), origins, strict=True)]
 
 
@@ -297,7 +307,7 @@ def _answered_crcs(numbers: Floats, words: Sequence[Sequence[str | None]], start
 
 
 def _plain(numbers: NDArray[np.float64]) -> list[memoryview]:
-    """Bytes of each row, equal for all kinds of NaN and of zero."""
+    """The bytes of each row, the same for all NaNs and for both zeros."""
     plain = np.where(np.isnan(numbers), np.nan, numbers + 0.0).astype("<f8")
     content, size = memoryview(plain.tobytes()), plain.shape[-1] * 8
     return [content[start : start + size] for start in range(0, len(content), size or 8)]

@@ -1,4 +1,4 @@
-"""The record of a run: how it was made, when it stops, and how far it has come."""
+"""The record of a run: its settings, its limits, and its progress."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from proposer.target import DEFAULT_TARGET, Target
 
 
 class ScanMeaning(NamedTuple):
-    """What decides the points of a scan and their results.
+    """The settings that decide the points of a scan and their results.
 
-    `values`: each by its path in the file, such as "networks: threshold_value", as JSON gives it back. When the scan
-    stops, how long a code may take, and texts for people are left out. `given`: the settings that the file has.
+    `values` maps paths in the file, such as "networks: threshold_value", to values as JSON returns them. Limits of the
+    scan, time limits of codes, and texts for people are left out. `given` lists the paths that the file itself has.
     """
 
     values: dict[str, Any]
@@ -24,12 +24,12 @@ class ScanMeaning(NamedTuple):
 class RunRecord:
     """The values of the dataset's table `meta`.
 
-    `started`: whether there are any. `points`: good points that are wanted. `seconds`: wall time of all its commands.
-    `stopped`: why, and `stopped_with`: by which limits; None while it goes on. `meaning`: of its scan file; None of a
-    run of an older version, which has `scan_text` alone. `init_csv`: the SHA-256 of the table that it started from; ""
-    without one. `evaluators`: how many points each works on at once, by address. `worker_seconds`: how long each was
-    connected, times its workers. `raced`: points that two of them worked on. `manifest`: what `manifest.json` is to
-    hold; None of an older version.
+    `started`: whether the table has any values. `points`: the wanted number of good points. `seconds`: wall time of all
+    commands. `stopped`: why the run has stopped, and `stopped_with`: its limits then; None while it goes on. `meaning`:
+    that of the scan file; None for a run of an older version, which has only `scan_text`. `init_csv`: the SHA-256 of
+    the table that the run started from; "" without one. `evaluators`: points at once, by address. `worker_seconds`: the
+    time for which each evaluator was connected, times its workers, by address. `raced`: the number of points that two
+    evaluators worked on. `manifest`: the content of `manifest.json`; None for a run of an older version.
     """
 
     started: bool = False
@@ -61,7 +61,7 @@ class RunRecord:
 
     @classmethod
     def read(cls, meta: Mapping[str, Any]) -> Self:
-        """From the values of the table."""
+        """The record from the values of the table `meta`."""
         own = {name: meta[name] for name in cls.__dataclass_fields__ if name in meta}
         whole = "meaning" in meta and "given" in meta
         own["meaning"] = ScanMeaning(meta["meaning"], meta["given"]) if whole else None

@@ -1,4 +1,4 @@
-"""The rows of the dataset as Python values."""
+"""Rows of the dataset as Python values."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from proposer.types import Floats, Pending
 
 
 class Added(NamedTuple):
-    """What `add_batch` stored: the batch's number, the ids of the points kept, which ones those are (a mask).
+    """The result of `add_batch`: the number of the batch, the ids of the points that were kept, and a mask of these in
+    the batch.
 
-    `pending` are those without an answer.
+    `pending` are the points without an answer.
     """
 
     batch: int
@@ -23,11 +24,12 @@ class Added(NamedTuple):
 
 
 class Results(NamedTuple):
-    """Points by id. Shapes: (n,), but u and params (n, d), observables and losses (n, m), times (n, 4).
+    """n points by id. All shapes are (n,), except u and params (n, d), observables and losses (n, m), times (n, 4).
 
-    `seconds` of each code that ran; `failed_code` and `message` are empty for OK; `missing`: positions of the
-    observables that were not found. `times`: asked, sent, begun, returned, in seconds since 1970, NaN where nobody
-    knows; `begun` by the evaluator's clock. `probability`: of being good, as the strategy predicted; NaN: it did not.
+    `seconds`: wall times of the codes that ran. `failed_code` and `message` are empty for OK points. `missing`:
+    positions of the observables that were not found. `times`: asked, sent, begun, returned, in seconds since 1970, NaN
+    if unknown; `begun` is by the evaluator's clock. `probability`: the strategy's predicted probability of being good,
+    NaN if it predicted none.
     """
 
     ids: NDArray[np.int64]
@@ -51,7 +53,7 @@ class Results(NamedTuple):
     probability: Floats
 
     def where(self, wanted: NDArray[np.bool_] | slice) -> Self:
-        """Some of the points: a mask of shape (n,), or a slice."""
+        """The points that a mask of shape (n,), or a slice, selects."""
         every = np.arange(len(self.ids))[wanted].tolist()
         columns: list[Any] = [[x[k] for k in every] if isinstance(x, list) else x[wanted] for x in self]
         return type(self)(*columns)

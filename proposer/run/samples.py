@@ -1,6 +1,6 @@
-"""Good points for anesthetic and arviz, each in the file that this package itself writes.
+"""Writes good points for anesthetic and arviz, in the format that each package writes itself.
 
-Every weight is 1: the points are a map of a region, and a density drawn from them is no posterior. The files say so.
+Every weight is 1: the points are a map of a region, and a density drawn from them is not a posterior. The files say so.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ NO_POSTERIOR = "a map of the region of good points, each with a weight of 1, and
 
 
 def write_anesthetic(folder: Path, good: GoodColumns) -> Path:
-    """A table as `Samples.to_csv` of anesthetic (arXiv:1905.04768) writes it: names, labels, then a row a point."""
+    """Writes a table in the format of `Samples.to_csv` of anesthetic (arXiv:1905.04768): names, labels, then one row
+    per point.
+    """
     content = io.StringIO()
     table = csv.writer(content, lineterminator="\n")
     table.writerow(["", "", *(column.name for column in good.named), "logL"])
@@ -36,7 +38,7 @@ def write_anesthetic(folder: Path, good: GoodColumns) -> Path:
 
 
 def write_arviz(folder: Path, good: GoodColumns) -> Path:
-    """NetCDF as arviz (doi:10.21105/joss.01143) reads it: one chain, a draw a point; `lp` is -NLL.
+    """Writes NetCDF for arviz (doi:10.21105/joss.01143): one chain, with one draw per point; `lp` is -NLL.
 
     Raises MissingPackage without xarray and h5netcdf.
     """

@@ -1,4 +1,4 @@
-"""The tables of `dataset.sqlite`, format 4, and how a row of each is written: with a checksum of what it holds."""
+"""The tables of `dataset.sqlite`, format 4. Every row has a checksum of its content."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 FORMAT = 4
 
-# `u` of a batch: shape (points, d), its points in the unit cube, which the variables do not give bit for bit.
+# `u` of a batch: shape (points, d), its points in the unit cube, which cannot be recomputed exactly from the variables.
 # `dropped`: how many of its points had been asked for before. `known`: how many came with an NLL.
 _TABLES = {
     "meta": "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID",
@@ -32,7 +32,7 @@ _TABLES = {
 
 
 def create(db: sqlite3.Connection, columns: Columns) -> None:
-    """Makes the tables, within a transaction."""
+    """Creates the tables, within a transaction."""
     for statement in (*_TABLES.values(), columns.schema):
         db.execute(statement)
     rows = columns.table()
@@ -41,7 +41,7 @@ def create(db: sqlite3.Connection, columns: Columns) -> None:
 
 
 def read_columns(db: sqlite3.Connection) -> Columns:
-    """The columns of a dataset. Raises Damaged where its tables are not as they were made."""
+    """The columns of a dataset. Raises Damaged if its tables are not as they were made."""
     try:
         columns = Columns.read(db.execute("SELECT * FROM columns ORDER BY position").fetchall())
     except (ValueError, TypeError) as error:
@@ -54,7 +54,9 @@ def read_columns(db: sqlite3.Connection) -> Columns:
 
 
 _KEYS = "keys"
-"""Under this key stand the keys that a run has from its start: SQLite does not notice a page of another time."""
+"""The key of the list of keys that a run has from its start. It reveals missing values, because SQLite does not notice
+a page from an older state.
+"""
 
 
 def write_first_meta(db: sqlite3.Connection, values: Mapping[str, Any]) -> None:
@@ -63,13 +65,13 @@ def write_first_meta(db: sqlite3.Connection, values: Mapping[str, Any]) -> None:
 
 
 def write_meta(db: sqlite3.Connection, values: Mapping[str, Any]) -> None:
-    """Stores values that JSON can hold under their keys."""
+    """Stores values for JSON under their keys."""
     rows = [(key, json.dumps(value)) for key, value in values.items()]
     db.executemany("REPLACE INTO meta VALUES (?, ?, ?)", [(*row, text_crc(*row)) for row in rows])
 
 
 def read_meta(db: sqlite3.Connection) -> dict[str, Any]:
-    """Everything that was stored. Raises Damaged where a value is missing or not as it was written."""
+    """All stored values. Raises Damaged if a value is missing or not as it was written."""
     found = {}
     for key, value, crc in db.execute("SELECT key, value, crc FROM meta"):
         if text_crc(str(key), str(value)) != crc:
@@ -81,12 +83,12 @@ def read_meta(db: sqlite3.Connection) -> dict[str, Any]:
 
 
 def write_checkpoint(db: sqlite3.Connection, batch: int, data: bytes) -> None:
-    """Stores the strategy's state that belongs to a batch; only the newest is kept."""
+    """Stores the strategy's state for a batch; only the newest is kept."""
     db.execute("REPLACE INTO checkpoint VALUES (1, ?, ?, ?)", (batch, data, blob_crc([batch], data)))
 
 
 def read_checkpoint(db: sqlite3.Connection) -> tuple[int, bytes] | None:
-    """The newest batch's number and its checkpoint; None before the first. Raises Damaged."""
+    """The number of the newest batch and its checkpoint; None before the first. Raises Damaged."""
     for batch, data, crc in db.execute("SELECT batch, data, crc FROM checkpoint"):
         if not isinstance(data, bytes) or _blob_crc([batch], data) != crc:
             raise Damaged("the strategy's state is not as it was written")
@@ -95,7 +97,9 @@ def read_checkpoint(db: sqlite3.Connection) -> tuple[int, bytes] | None:
 
 
 def write_batch(db: sqlite3.Connection, numbers: tuple[int, int, int, int, int, int], u: Floats) -> None:
-    """Stores number, iteration, first id, points, dropped and known points of a batch, and its u."""
+    """Stores a batch: its number, iteration, first id, and its numbers of points, dropped points and known points, and
+    its u.
+    """
     blob = u.astype("<f8").tobytes()
     db.execute("INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*numbers, blob, blob_crc(numbers, blob)))
 

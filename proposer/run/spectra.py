@@ -1,4 +1,6 @@
-"""The spectrum files of a run's points: `files/<id>/<n>.slha` in its folder, n counting the codes that wrote one."""
+"""The spectrum files of a run's points: `files/<id>/<n>.slha` in its folder, where n counts the codes that
+wrote one.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +17,9 @@ FOLDER = "files"
 
 
 def kept_below(scan: ScanFile, target: Target) -> float:
-    """The NLL below which spectrum files are kept: `keep_spectra` is good (the default), valid or none.
+    """The NLL below which spectrum files are kept. `keep_spectra` is good (the default), valid or none.
 
-    Infinite where the target follows the best point that is not known yet. Raises ScanFileError for anything else.
+    It is infinite if the target follows the best NLL, which is not known yet. Raises ScanFileError for another word.
     """
     threshold = math.inf if target.follows and target.threshold == NONE else target.threshold
     word = scan.setup.text("keep_spectra", "good").strip().lower()
@@ -28,15 +30,15 @@ def kept_below(scan: ScanFile, target: Target) -> float:
 
 
 def keeps_good_ones(scan: ScanFile) -> bool:
-    """Whether the files of good points are kept, and of no others."""
+    """Whether only the files of good points are kept."""
     return scan.is_scored and scan.setup.text("keep_spectra", "good").strip().lower() == "good"
 
 
 def save_spectra(run: Path, outcomes: Sequence[Outcome]) -> None:
-    """Writes the files of each point that has some, onto the disk; raises DatasetError.
+    """Writes the spectrum files of points to the disk. Raises DatasetError.
 
-    Before the results are stored: a kill between the two leaves files that the next answer
-    writes anew, never a point without them.
+    The scan calls this before it stores the results. A kill between the two leaves files that the next answer
+    overwrites, but never a point without its files.
     """
     for outcome in outcomes:
         for number, content in enumerate(outcome.spectra, 1):

@@ -1,4 +1,4 @@
-"""Reads what the database of a run holds about its points, and changes nothing."""
+"""Reads the points in the database of a run, and changes nothing."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ MOST_BATCHES = 256
 """The most batches that are read at a time."""
 
 CHUNK = 2048
-"""The most points that are handed out at a time."""
+"""The most points that are yielded at a time."""
 
 
 class Stored:
-    """The points in the open database `db` of the file `path`. There are no tables before the run's start.
+    """The points in the open database `db` of the file `path`. The database has no tables before the run's start.
 
-    Raises DatasetError, whose message names the file, wherever it cannot be read.
+    All methods raise DatasetError, whose message names the file, if it cannot be read.
     """
 
     def __init__(self, path: Path, db: sqlite3.Connection) -> None:
@@ -48,7 +48,7 @@ class Stored:
 
     @property
     def columns(self) -> Columns:
-        """What the run stores of each point. Raises DatasetError before its start."""
+        """The columns that the run stores for each point. Raises DatasetError before its start."""
         if self._columns is None:
             raise DatasetError(f"{self.path}: the run has not started yet", next_step=START)
         return self._columns
@@ -59,35 +59,35 @@ class Stored:
 
     @property
     def points(self) -> int:
-        """How many points were asked; also the newest id."""
+        """The number of points that were asked for, which is also the newest id."""
         return self._count("ifnull(max(id), 0) FROM points")
 
     @property
     def batches(self) -> int:
-        """How many batches were asked; also the number of the newest one."""
+        """The number of batches that were asked for, which is also the number of the newest one."""
         return self._count("ifnull(max(number), 0) FROM batches")
 
     def count_known(self) -> int:
-        """How many points came with their NLL from an InitCSV, so were never evaluated here."""
+        """The number of points that came with their NLL from an `init_csv`, and so were never evaluated."""
         return self._count("ifnull(sum(known), 0) FROM batches")
 
     def count_pending(self) -> int:
-        """How many points have no answer."""
+        """The number of points without an answer."""
         return self._count("count(*) FROM points WHERE status IS NULL")
 
     def first_open_batch(self) -> int | None:
-        """The number of the first batch that has points without an answer; None where every point has one."""
+        """The number of the first batch with a point without an answer; None if every point has one."""
         return self._count("ifnull(min(batch), 0) FROM points WHERE status IS NULL") or None
 
     def count_warned(self, warning: str) -> int:
-        """How many points have a warning with these words."""
+        """The number of points that have a warning with these words."""
         return self._count("count(*) FROM points WHERE instr(warnings, ?)", warning)
 
     def _count(self, what: str, *values: str) -> int:
         return 0 if self._columns is None else int(self._select(f"SELECT {what}", values)[0][0])
 
     def meta(self) -> dict[str, Any]:
-        """Everything that was stored by `start` and `set_meta`; empty before the run has started."""
+        """All values that `start` and `set_meta` have stored; empty before the run has started."""
         with reading(self.path):
             found = {} if self._columns is None else schema.read_meta(self._db)
             if not found and self.points:
@@ -95,19 +95,19 @@ class Stored:
         return found
 
     def latest_checkpoint(self) -> tuple[int, bytes] | None:
-        """The newest batch's number and the checkpoint that was stored with it; None before the first."""
+        """The number of the newest batch and its checkpoint; None before the first."""
         with reading(self.path):
             return None if self._columns is None else schema.read_checkpoint(self._db)
 
     def counts(self) -> dict[tuple[str, Status | None], int]:
-        """How many points there are by origin and status; None: without an answer."""
+        """The numbers of points by origin and status; the status is None for points without an answer."""
         if self._columns is None:
             return {}
         rows = self._select("SELECT origin, status, count(*) FROM points GROUP BY origin, status ORDER BY 1, 2")
         return {(origin, Status[status] if status else None): n for origin, status, n in rows}
 
     def counts_by_code(self) -> dict[str, dict[Status, int]]:
-        """How many points ended at each code, by status."""
+        """The numbers of points that ended at each code, by status."""
         found: dict[str, dict[Status, int]] = {}
         query = "SELECT failed_code, status, count(*) FROM points WHERE failed_code IS NOT NULL GROUP BY 1, 2"
         for code, status, n in self._select(query) if self._columns else ():
@@ -115,7 +115,7 @@ class Stored:
         return found
 
     def count_good(self, target: Target) -> int:
-        """How many OK points have an NLL in the target; reads every NLL."""
+        """The number of OK points with an NLL in the target. Reads every NLL."""
         target = self.now(target)
         return sum(int(target.contains(nll).sum()) for nll in self.nlls())
 
@@ -130,12 +130,12 @@ class Stored:
                     yield np.array(ids)[target.contains(np.array(nll, dtype=np.float64))].tolist()
 
     def best_nll(self) -> float:
-        """The lowest NLL; infinite where there is none."""
+        """The lowest NLL; infinite if there is none."""
         ((best,),) = self._select("SELECT min(NLL) FROM points") if self._columns is not None else ((None,),)
         return math.inf if best is None else float(best)
 
     def now(self, target: Target) -> Target:
-        """The target by the best point of all that are answered by now; every question of this class asks here."""
+        """The target for the lowest NLL of all points answered so far. All methods of this class use it."""
         return target.at(self.best_nll()) if target.follows else target
 
     def nlls(self) -> Iterator[Floats]:
@@ -147,7 +147,7 @@ class Stored:
                     yield np.array(part, dtype=np.float64)[:, 0]
 
     def seconds(self) -> Iterator[tuple[Status, Floats]]:
-        """Status and seconds of each code that ran, of every point where one did."""
+        """The status and the seconds of each code, for every point for which a code ran."""
         for part in self.results():
             for status, ran in zip(part.status.tolist(), part.seconds, strict=True):
                 if len(ran):
@@ -172,7 +172,7 @@ class Stored:
         return as_told(found, found.status > 0)
 
     def point(self, number: int) -> Results | None:
-        """One point by its id, answered or not (status 0 then); None where there is none."""
+        """One point by its id; status 0 if it has no answer. None if there is no such point."""
         if not 1 <= number <= self.points:
             return None
         with reading(self.path):
@@ -186,7 +186,7 @@ class Stored:
     def results(self, *, first_batch: int = 1, target: Target | None = None, chunk: int = CHUNK) -> Iterator[Results]:
         """Answered points by id, at most `chunk` at a time, so that memory stays flat.
 
-        `target`: only OK points with an NLL in it.
+        `target`: yields only OK points with an NLL in it.
         """
         target = None if target is None else self.now(target)
         for _, found, _ in self._batches(first_batch, chunk=chunk):
@@ -199,13 +199,14 @@ class Stored:
     def _batches(
         self, first: int, last: int | None = None, chunk: int = CHUNK
     ) -> Iterator[tuple[list[int], Results, list[Asked]]]:
-        """Batches that follow each other, about `chunk` points at a time: their numbers; their points, answered or not;
-        those without an answer as they were asked. Raises DatasetError where a row is missing or was changed.
+        """Reads successive batches, about `chunk` points at a time. Yields their numbers, their points (answered or
+        not), and the unanswered points as they were asked. Raises DatasetError if a row is missing or was changed.
         """
         if self._columns is None:
             return
         with reading(self.path):
-            newest = last or self._count("ifnull(max(batch), 0) FROM checkpoint")  # committed with its batch
+            # the checkpoint is committed together with its batch
+            newest = last or self._count("ifnull(max(batch), 0) FROM checkpoint")
         while last is None or first <= last:
             with reading(self.path):
                 most = MOST_BATCHES if last is None else min(last - first + 1, MOST_BATCHES)
@@ -226,7 +227,7 @@ class Stored:
 
 
 def as_told(found: Results, wanted: NDArray[np.bool_]) -> Told:
-    """The wanted ones of some points, `wanted` of shape (n,), for a strategy."""
+    """The points where `wanted`, shape (n,), is true, for a strategy."""
     part = found.where(wanted)
     return Told(
         part.ids,

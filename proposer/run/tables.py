@@ -1,4 +1,4 @@
-"""Tables of a run for other programs: `good_points.csv` as the scan goes on, and exports of all points."""
+"""Tables of a run for other programs: `good_points.csv`, which grows with the scan, and exports of all points."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ _TEXTS = ("origin", "status", "failed_code", "message", "warnings", "missing")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 GOOD_POINTS = "good_points.csv"
-"""The table in the folder of a run."""
+"""The name of the table of good points in the folder of a run."""
 
 
 class GoodPoints:
-    """`good_points.csv`: one row a good point, with id, iteration, origin, variables, observables and NLL; at most
-    `most` points, the first ones by id.
+    """`good_points.csv`: one row per good point, with id, iteration, origin, variables, observables and NLL; at most
+    `most` points, those with the lowest ids.
 
-    Made anew from the dataset when a scan starts or goes on, and then added to batch by batch. Where the target follows
-    the best NLL, that of the whole run counts.
+    It is rewritten from the dataset when a scan starts or goes on, and then grows batch by batch. If the target follows
+    the best NLL, this is the best NLL of the whole run.
     """
 
     def __init__(
@@ -51,19 +51,19 @@ class GoodPoints:
         self.path = path
         self._most, self._rows = most, 0
         self._variables, self._observables, self._target = variables, observables, target
-        self._last = 0  # batch that was added
-        self._written = target  # with the threshold of the rows that are there
+        self._last = 0  # the last batch that was added
+        self._written = target  # with the threshold of the rows in the file
 
     def start(self, dataset: Dataset) -> None:
-        """Writes the good points of all batches that are complete up to here."""
+        """Writes the good points of all complete batches."""
         self._last = dataset.complete_batches()
         self.rewrite(dataset, self._last)
 
     def rewrite(self, dataset: Dataset, last_batch: int | None = None) -> None:
-        """Writes every good point anew, up to a batch if one is given."""
+        """Rewrites the table with all good points, up to batch `last_batch` if that is given."""
         header = ["id", "iteration", "origin", *self._variables, *self._observables, "NLL"]
         self._written = dataset.now(self._target)
-        import pandas as pd  # here: whoever needs the name of the table alone need not wait for it
+        import pandas as pd  # imported here, because code that only needs the name of the table need not wait for it
 
         with writing(self.path.parent, self.path.name) as file:
             file.write(pd.DataFrame(columns=[as_text(name) for name in header]).to_csv(index=False).encode())
@@ -71,7 +71,7 @@ class GoodPoints:
             self._append(file, dataset, 1, last_batch)
 
     def add(self, dataset: Dataset) -> None:
-        """Adds the good points of the batches that are complete by now; all anew where a lower NLL has moved the
+        """Adds the good points of newly completed batches; rewrites the table if a lower NLL has moved the
         threshold.
         """
         if (complete := dataset.complete_batches()) > self._last:
@@ -95,7 +95,9 @@ class GoodPoints:
 
 
 def to_frame(part: Results, variables: list[str], observables: list[str]) -> pd.DataFrame:
-    """Results as a table; missing observables are empty (NaN), a code's own NaN is too: `missing` tells them apart."""
+    """Results as a table. Observables that are missing, and those that a code returned as NaN, are both NaN; the column
+    `missing` names the former.
+    """
     import pandas as pd
 
     seconds = np.array([seconds_of_codes.sum() for seconds_of_codes in part.seconds])
@@ -117,25 +119,25 @@ def to_frame(part: Results, variables: list[str], observables: list[str]) -> pd.
 
 
 def as_text(cell: str) -> str:
-    """A text for a CSV file: a spreadsheet would take one that begins like this for a formula, and compute it."""
+    """A text for a CSV file, with a ' in front if a spreadsheet would take it for a formula."""
     return f"'{cell}" if cell.startswith(_FORMULA) else cell
 
 
 def from_text(cell: str) -> str:
-    """What `as_text` was given."""
+    """The text that was given to `as_text`."""
     return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell
 
 
 def _for_csv(frame: pd.DataFrame) -> pd.DataFrame:
-    """The same with texts and names that stay texts; numbers as they are."""
+    """The table with texts and column names that spreadsheets do not take for formulas."""
     texts = {name: frame[name].map(as_text) for name in _TEXTS if name in frame}
     return frame.assign(**texts).rename(columns=as_text)
 
 
 def export(folder: Path, kind: str) -> Path:
-    """Writes every answered point of a run to `points.csv`, `.parquet` or `.h5` in its folder; returns the path.
+    """Writes all answered points of a run to `points.csv`, `.parquet` or `.h5` in its folder, and returns the path.
 
-    Raises DatasetError when there is no run, MissingPackage for Parquet without pyarrow.
+    Raises DatasetError if there is no run, and MissingPackage for Parquet without pyarrow or HDF5 without h5py.
     """
     with Dataset(folder, read_only=True) as dataset:
         record = RunRecord.read(dataset.meta())
@@ -159,7 +161,7 @@ def _frames(dataset: Dataset, variables: list[str], observables: list[str]) -> I
     for part in dataset.results():
         empty = False
         yield to_frame(part, variables, observables)
-    if empty:  # the columns at least
+    if empty:  # write the header at least
         yield pd.DataFrame(columns=[*_BEFORE, *variables, *observables, *_AFTER])
 
 
@@ -170,7 +172,7 @@ def _write_csv(file: BinaryIO, frames: Iterator[pd.DataFrame]) -> None:
 
 
 def _write_hdf5(file: BinaryIO, frames: Iterator[pd.DataFrame]) -> None:
-    """One dataset a column, in the group `points`."""
+    """Writes one dataset per column, in the group `points`."""
     import pandas as pd
 
     try:
@@ -180,7 +182,7 @@ def _write_hdf5(file: BinaryIO, frames: Iterator[pd.DataFrame]) -> None:
             "HDF5 needs h5py", next_step="pip install '.[exports]' in the clone, or use --format csv"
         ) from error
     table = pd.concat(list(frames), ignore_index=True)
-    content = io.BytesIO()  # HDF5 reads again what it has written
+    content = io.BytesIO()  # HDF5 reads back what it has written
     with h5py.File(content, "w") as written:
         group = written.create_group("points")
         for name, key in zip(table.columns, plain_names(list(table.columns), "/".__eq__), strict=True):

@@ -1,4 +1,6 @@
-"""The files that a scan writes its dataset into: SQLite does not notice when somebody cuts off or removes one."""
+"""Watches the files that a scan writes its dataset into, because SQLite does not notice if somebody truncates or
+removes one.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +15,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _INDEX_HEADER = 136
-"""Bytes at the start of the file `-shm`: two copies of the index's header, and what was checkpointed (SQLite's
-walformat.html, section 2.1)."""
+"""The size in bytes of the header of the file `-shm`: two copies of the index's header, and the state of the checkpoint
+(SQLite's walformat.html, section 2.1).
+"""
 
 _HEADER, _FRAME_HEADER = 32, 24
-"""Bytes at the start of a WAL, and of each page in it (fileformat2.html, section 4.1)."""
+"""The sizes in bytes of the header of a WAL, and of the header of each page in it (fileformat2.html, section 4.1)."""
 
 
 class Written:
-    """The file `path` and its WAL, which the connection `db` writes; `wal`: whether it has one."""
+    """Watches the file `path` and its WAL, which the connection `db` writes. `wal`: whether it has a WAL."""
 
     def __init__(self, path: Path, db: sqlite3.Connection, *, wal: bool) -> None:
         self._path, self._wal_path, self._db, self.wal = path, f"{path}-wal", db, wal
@@ -31,17 +34,17 @@ class Written:
         self._header = b""
 
     def note(self) -> None:
-        """Notes how they are after a commit; raises DatasetError like `check`."""
+        """Notes the state of the files after a commit. Raises DatasetError like `check`."""
         self.check(committed=True)
         self._file = _status(self._path)
         if self.wal and (now := _status(self._wal_path)) is not None and now.st_size > _HEADER:
-            # before the first change that is stored, SQLite has made the file and written nothing
+            # before the first commit, SQLite has made the WAL but not written into it
             self._wal_file, self._header = now, self._read(0, _HEADER)
 
     def check(self, *, committed: bool = False) -> None:
-        """Raises DatasetError where one was removed, replaced or cut off. What can be kept is kept.
+        """Raises DatasetError if a file was removed, replaced or truncated, after saving what can be saved.
 
-        `committed`: the connection itself has just written there, perhaps behind what was cut off.
+        `committed`: the connection itself has just written, perhaps after the truncated end.
         """
         if what := _change(self._file, _status(self._path)):
             self._end(self._path, what)
@@ -50,7 +53,7 @@ class Written:
         now = _status(self._wal_path)
         begun_anew = committed and _salt(self._read(0, _HEADER)) == (_salt(self._header) + 1) % 2**32
         what = _change(before, now) if not begun_anew or now is None or now.st_ino != before.st_ino else ""
-        # a kill, or SQLite's limit of its size, may leave a part of a page behind the last whole one
+        # a kill, or SQLite's limit on its size, may leave a part of a page after the last complete one
         last_page = _HEADER + (max((before.st_size - _HEADER) // self._frame, 1) - 1) * self._frame
         if not what and not begun_anew and (not any(self._read(0, 4)) or not any(self._read(last_page, 4))):
             what = _CUT_OFF
@@ -61,14 +64,15 @@ class Written:
         if self.wal and what is _CUT_OFF and file == self._wal_path:
             self._forget_index()
         elif self.wal:
-            self._db.execute("PRAGMA wal_checkpoint(FULL)")  # this process still has the WAL, removed or not
+            # this process still has the WAL open, even if it was removed
+            self._db.execute("PRAGMA wal_checkpoint(FULL)")
         raise DatasetError(
             f"{file}: was {what} while the scan worked on it, so nothing more can be stored",
             next_step="put the folder back, or give the same command again: it goes on with what is left there",
         )
 
     def _forget_index(self) -> None:
-        """Makes SQLite look for what is still there when it closes the file: else it would copy what was cut off."""
+        """Makes SQLite read the truncated WAL anew when it closes the file; its index still has the lost pages."""
         with suppress(OSError):
             descriptor = os.open(f"{self._path}-shm", os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:
@@ -77,7 +81,7 @@ class Written:
                 os.close(descriptor)
 
     def _read(self, start: int, size: int) -> bytes:
-        """Bytes of the WAL; none where it is gone."""
+        """Bytes of the WAL; empty if the WAL is gone."""
         try:
             descriptor = os.open(self._wal_path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError:
@@ -89,7 +93,7 @@ class Written:
 
 
 def _salt(header: bytes) -> int:
-    """Of a WAL; SQLite adds 1 to it when it begins to write it from its start again."""
+    """The salt of a WAL. SQLite adds 1 to it when it starts to overwrite the WAL from its beginning."""
     return int.from_bytes(header[16:20], "big")
 
 
@@ -104,7 +108,7 @@ def _status(file: Path | str) -> os.stat_result | None:
 
 
 def _change(before: os.stat_result | None, now: os.stat_result | None) -> str:
-    """What somebody has done to a file; empty where nothing."""
+    """What somebody has done to a file; empty for nothing."""
     if before is None:
         return ""
     if now is None or now.st_ino != before.st_ino:

@@ -1,1 +1,1 @@
-"""What people see: progress, pictures, failures, costs."""
+"""Output for people: progress, pictures, failures, costs."""

@@ -1,4 +1,4 @@
-"""What each code of the chain cost, and how much was saved because points ended before it."""
+"""The cost of each code of the chain, and the time saved at points that ended before it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from proposer.types import Floats, Status
 
 @dataclass(frozen=True)
 class Cost:
-    """One code: how often it ran, its wall time in all, in seconds; how many points ended INVALID before it."""
+    """One code: the number of its runs, its total wall time in seconds, and the number of points that ended INVALID
+    before it.
+    """
 
     name: str
     runs: int
@@ -21,14 +23,14 @@ class Cost:
 
     @property
     def mean(self) -> float:
-        """Seconds a run; 0 before the first."""
+        """The mean time of a run in seconds; 0 before the first run."""
         return self.seconds / self.runs if self.runs else 0.0
 
 
 def costs(answered: Iterable[tuple[Status, Floats]], names: Sequence[str]) -> list[Cost]:
-    """The codes in the order of the chain, from status and seconds of each point.
+    """The costs of the codes, in the order of the chain, from the status and the seconds of each point.
 
-    A code without a name, as in runs of older versions, is called by its number.
+    A code without a name, as in runs of older versions, is named by its number.
     """
     seconds: dict[int, float] = defaultdict(float)
     points: dict[tuple[Status, int], int] = defaultdict(int)
@@ -49,7 +51,7 @@ def costs(answered: Iterable[tuple[Status, Floats]], names: Sequence[str]) -> li
 
 
 def show_costs(found: Sequence[Cost]) -> list[str]:
-    """Lines for people; none before anything ran."""
+    """The costs as lines for people; no lines before any code ran."""
     total = sum(code.seconds for code in found)
     if not total:
         return []

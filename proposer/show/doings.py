@@ -1,4 +1,4 @@
-"""Describes in plain words what a strategy is doing, by the origins of its last batch and their results."""
+"""Describes in plain words what a strategy is doing, from the origins and results of its last batch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from proposer.strategies.origins import ORIGINS
 
 
 class Doings:
-    """Follows the newest batch: why its points were chosen, and how many of the answered ones were good."""
+    """Follows the newest batch: the origins of its points, and the fraction of answered points that were good."""
 
     def __init__(self) -> None:
         self._origins: Counter[str] = Counter()

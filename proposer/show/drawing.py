@@ -16,6 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from proposer.run.files import writing
+from proposer.show.marks import drawable
 from proposer.show.ticks import set_ticks
 from proposer.types import Floats
 from scanspec.document import ScanFileError
@@ -26,17 +27,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Axis:
-    """A column as a picture shows it: a value a point, NaN where it has none."""
+    """A column as an axis of a picture. `values`: one per point, NaN where the point has none."""
 
     label: str
     values: Floats
     scale: str
     limits: tuple[float, float] | None
 
+    @property
+    def drawable(self) -> NDArray[np.bool_]:
+        """Whether the axis can show each value, shape (n,)."""
+        return drawable(self.values, self.scale)
+
 
 @dataclass(frozen=True)
 class Points:
-    """The answered points of a run: a column a name, and which points are good, bad and unphysical."""
+    """The answered points of a run: `columns` by name, shape (n,) each, and masks of good, bad and
+    unphysical points.
+    """
 
     title: str
     columns: dict[str, Floats]
@@ -47,18 +55,19 @@ class Points:
 
 
 KINDS = {"unphysical": ("#9e9e9e", 7.0, "x"), "bad": ("#5f7d8c", 8.0, "o"), "good": ("#d84315", 9.0, "o")}
-"""Colour, area (points squared) and marker of a dot, drawn in this order; bad ones are rings, so that print keeps them
-apart."""
+"""Colour, area (points squared) and marker of dots, in the order of drawing. Bad points are rings, so that they differ
+in print.
+"""
 
 FEW = 500
-"""Above this many, dots are one image within a picture of vectors, whose size would grow with them."""
+"""More dots than this are drawn as one bitmap within a vector picture, to keep the file small."""
 
 _SETTINGS: dict[Any, Any] = {"svg.hashsalt": "lodescan", "font.size": 9.0, "legend.fontsize": 8.0, "figure.dpi": 120.0}
 
 
 @dataclass(frozen=True)
 class Look:
-    """How `lodescan plot` is asked to draw: `zoom` to the good points, logarithmic axes, dots coloured by a column."""
+    """The options of `lodescan plot`: `zoom` to the good points, logarithmic axes, dots coloured by a column."""
 
     zoom: bool = False
     xlog: bool = False
@@ -78,9 +87,10 @@ def draw_plot(
     unphysical: bool,
     look: Look = PLAIN,
 ) -> None:
-    """Two columns, good and bad points apart; more than two: each against the first, or contours of the third.
+    """Draws two columns, with good and bad points apart. Of more than two columns it draws each against the first, or
+    contours of the third.
 
-    Raises ScanFileError where there is nothing to draw, or the file's suffix names no kind of picture.
+    Raises ScanFileError if nothing can be drawn, or if the file's suffix is not that of a picture.
     """
     axes = [looked_at(axes[0], points, look, log=look.xlog), looked_at(axes[1], points, look, log=look.ylog), *axes[2:]]
     x, y = axes[:2]
@@ -144,30 +154,20 @@ def draw_corner(points: Points, axes: list[Axis], path: Path) -> None:
         _save(figure, path)
 
 
-MOST = 1e100
-"""Larger values than this are no physics, and matplotlib's transformations overflow near the largest double."""
-
-
-def drawable(axis: Axis) -> NDArray[np.bool_]:
-    """Which values the axis can show at all: finite, and on a logarithmic axis positive."""
-    found: NDArray[np.bool_] = np.isfinite(axis.values) & (np.abs(axis.values) < MOST)
-    return found & (axis.values > 1.0 / MOST) if axis.scale == "log" else found
-
-
 def left_out(points: Points, axes: list[Axis], *, unphysical: bool) -> str:
-    """How many points with a value are outside of all pictures of these axes, in words; empty for none."""
+    """Says how many points with values lie outside the axes; empty if none do."""
     drawn = points.good | points.bad | (points.unphysical & unphysical)
     hidden = np.zeros(len(drawn), dtype=np.bool_)
     for axis in axes:
         with_value = drawn & ~np.isnan(axis.values)
         low, high = axis.limits or _limits(axis, points, {"bad": points.bad, "good": points.good}) or (-np.inf, np.inf)
-        hidden |= with_value & ~(drawable(axis) & (axis.values >= low) & (axis.values <= high))
+        hidden |= with_value & ~(axis.drawable & (axis.values >= low) & (axis.values <= high))
     return f"{int(hidden.sum()):,} points lie outside its axes" if hidden.any() else ""
 
 
 def _dots(ax: Axes, x: Axis, y: Axis, *, mask: NDArray[np.bool_], dot: tuple[str, float, str], label: str) -> None:
     """`dot`: colour, area and marker."""
-    shown = mask & drawable(x) & drawable(y)
+    shown = mask & x.drawable & y.drawable
     if shown.any():
         many = bool(shown.sum() > FEW)
         colour, area, marker = dot
@@ -191,18 +191,18 @@ def looked_at(axis: Axis, points: Points, look: Look, *, log: bool) -> Axis:
     scale = "log" if log else axis.scale
     limits = None if log and axis.limits is not None and axis.limits[0] <= 0 else axis.limits
     axis = replace(axis, scale=scale, limits=limits)
-    good = axis.values[points.good & drawable(axis)]
+    good = axis.values[points.good & axis.drawable]
     if look.zoom and len(good) > 1 and good.min() < good.max():
         axis = replace(axis, limits=_with_room(float(good.min()), float(good.max()), scale))
     return axis
 
 
 def _coloured(figure: Figure, ax: Axes, x: Axis, y: Axis, *, points: Points, by: Axis) -> None:
-    """Draws all points with an NLL in the colours of a column, the good ones on top."""
+    """Draws all points with an NLL in the colours of a column, good points on top."""
     for mask, marker, area in ((points.bad, "o", 6.0), (points.good, "o", 12.0)):
-        shown = mask & drawable(x) & drawable(y) & drawable(by)
+        shown = mask & x.drawable & y.drawable & by.drawable
         if shown.any():
-            ends = by.values[(points.good if points.good.any() else points.bad) & drawable(by)]
+            ends = by.values[(points.good if points.good.any() else points.bad) & by.drawable]
             colours: dict[str, Any] = {"vmin": ends.min(), "vmax": ends.max(), "cmap": "viridis"}
             rows = np.flatnonzero(shown)[np.argsort(-by.values[shown], kind="stable")]
             drawn = ax.scatter(
@@ -216,16 +216,16 @@ def _coloured(figure: Figure, ax: Axes, x: Axis, y: Axis, *, points: Points, by:
                 **colours,
             )
     if ax.collections:
-        shown = (points.bad | points.good) & drawable(x) & drawable(y) & drawable(by)
+        shown = (points.bad | points.good) & x.drawable & y.drawable & by.drawable
         beyond = bool((by.values[shown] < ends.min()).any()), bool((by.values[shown] > ends.max()).any())
         extend = {(True, True): "both", (True, False): "min", (False, True): "max", (False, False): "neither"}[beyond]
         figure.colorbar(drawn, ax=ax, label=by.label, extend=extend)
 
 
 def _contours(ax: Axes, axes: list[Axis], mask: NDArray[np.bool_], levels: Sequence[float]) -> None:
-    """Lines through a linear interpolation on the triangles between the points."""
+    """Draws contours of a linear interpolation on triangles between the points."""
     x, y, z = (axis.values for axis in axes[:3])
-    shown = mask & np.logical_and.reduce([drawable(axis) for axis in axes[:3]])
+    shown = mask & np.logical_and.reduce([axis.drawable for axis in axes[:3]])
     try:
         lines = ax.tricontour(
             x[shown], y[shown], z[shown], levels=int(levels[0]) if len(levels) == 1 else list(levels), cmap="viridis"
@@ -237,7 +237,7 @@ def _contours(ax: Axes, axes: list[Axis], mask: NDArray[np.bool_], levels: Seque
 
 
 def _histogram(ax: Axes, axis: Axis, good: NDArray[np.bool_]) -> None:
-    values = axis.values[good & drawable(axis)]
+    values = axis.values[good & axis.drawable]
     ax.yaxis.set_major_locator(MaxNLocator(nbins=3, integer=True, min_n_ticks=1))
     ax.set_xscale(axis.scale)
     if axis.limits is not None:
@@ -262,9 +262,9 @@ def _frame(ax: Axes, x: Axis, y: Axis, points: Points, masks: dict[str, NDArray[
 
 
 def _limits(axis: Axis, points: Points, masks: dict[str, NDArray[np.bool_]]) -> tuple[float, float] | None:
-    """Limits around all good points and nearly all others: one outlier would squeeze the rest into a line."""
-    every = axis.values[(masks["bad"] | masks["good"]) & drawable(axis)]
-    good = axis.values[points.good & drawable(axis)]
+    """Limits around all good points and 98 % of the others, because one outlier would squeeze the rest into a line."""
+    every = axis.values[(masks["bad"] | masks["good"]) & axis.drawable]
+    good = axis.values[points.good & axis.drawable]
     if not len(every):
         return None
     low, high = np.percentile(every, [1, 99])
@@ -293,9 +293,9 @@ def _save(figure: Figure, path: Path) -> None:
     try:
         picture = io.BytesIO()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of matplotlib's layout, of glyphs that a font lacks
+            warnings.simplefilter("ignore")  # warnings about matplotlib's layout, and about glyphs that a font lacks
             figure.savefig(picture, format=kind.removeprefix("."), metadata=dates.get(kind, {}))
-    except (ValueError, RuntimeError, OverflowError, ArithmeticError) as error:  # a label that is not a formula, say
+    except (ValueError, RuntimeError, OverflowError, ArithmeticError) as error:  # perhaps a label is not a formula
         words = " ".join(str(error).split())
         raise ScanFileError(f"the picture {path.name} cannot be drawn, perhaps for a label: {words:.200}") from None
     with writing(path.parent, path.name) as file:

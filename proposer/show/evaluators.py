@@ -1,4 +1,4 @@
-"""The evaluators of a run, and what each of them did."""
+"""The evaluators of a run, and the work of each."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from proposer.run.rows import Results
 from proposer.types import Outcome, Status
 
 MOST_SHOWN = 20
-"""Evaluators that are listed one by one."""
+"""The most evaluators that are listed one by one."""
 
 
 @dataclass
 class EvaluatorWork:
-    """What one evaluator did: points, those that failed, seconds in codes; when its first point was sent and its last
-    one returned, in seconds since 1970. `workers`: points at once, 0 where nobody knows. `worker_seconds`: how long it
-    was connected, times its workers; 0 in runs of older versions.
+    """The work of one evaluator: answered points, failed points, seconds in codes. `first` and `last` are the times at
+    which its first point was sent and its last one returned, in seconds since 1970. `workers`: points at once, 0 if
+    unknown. `worker_seconds`: the time for which it was connected, times its workers; 0 in runs of older versions.
     """
 
     address: str
@@ -34,22 +34,22 @@ class EvaluatorWork:
     worker_seconds: float = 0.0
 
     def add(self, outcome: Outcome) -> None:
-        """A point that it has answered."""
+        """Adds a point that the evaluator has answered."""
         self.points += 1
         self.failed += outcome.status in (Status.FAILED, Status.TIMED_OUT)
         self.seconds += sum(outcome.seconds)
         self.first, self.last = min(self.first, outcome.sent), max(self.last, outcome.returned)
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """The work as a JSON object."""
         found = {name: getattr(self, name) for name in ("address", "workers", "points", "failed", "seconds")}
         return found | {"idle": self.idle}
 
     @property
     def idle(self) -> float | None:
-        """The share of its workers' time, while it was connected, in which no code ran; None where nobody knows.
+        """The fraction of its worker-seconds, while it was connected, in which no code ran; None if unknown.
 
-        In runs of older versions: from its first point to its last one.
+        In runs of older versions it counts from the first point to the last one.
         """
         whole = self.worker_seconds or self.workers * max(self.last - self.first, 0.0)
         return max(0.0, 1.0 - self.seconds / whole) if whole else None
@@ -58,8 +58,8 @@ class EvaluatorWork:
 def evaluators_of(
     results: Iterable[Results], workers: Mapping[str, int], worker_seconds: Mapping[str, float]
 ) -> list[EvaluatorWork]:
-    """The evaluators that answered points, those with most points first. `workers`: how many points each works on at
-    once; `worker_seconds`: how long each was connected, times its workers.
+    """The evaluators that answered points, those with most points first. `workers`: points at once, by address;
+    `worker_seconds`: the time for which each was connected, times its workers, by address.
     """
     found: dict[str, EvaluatorWork] = {}
     for part in results:
@@ -77,24 +77,24 @@ def evaluators_of(
 
 
 def by_points(found: Iterable[EvaluatorWork]) -> list[EvaluatorWork]:
-    """Those with most points first."""
+    """Sorts evaluators, those with most points first."""
     return sorted(found, key=lambda evaluator: -evaluator.points)
 
 
 def show_evaluator(who: Mapping[str, Any]) -> str:
-    """One evaluator in words, from what `EvaluatorWork.to_json` gave."""
+    """One evaluator in words, from the value of `EvaluatorWork.to_json`."""
     seconds = show_number(who["seconds"] / max(who["points"], 1), 3)
     idle = "" if who["idle"] is None else f", {100 * who['idle']:.0f} % idle"
     return f"{who['address']}: {who['points']:,} points, {seconds} s a point, {who['failed']:,} failed{idle}"
 
 
 def show_evaluators(found: Sequence[EvaluatorWork], raced: int) -> Iterator[str]:
-    """A line for each evaluator; none where there was only one."""
+    """A line for each evaluator; no lines if there was only one."""
     if len(found) < 2:
         return
     for evaluator in found[:MOST_SHOWN]:
         yield f"evaluator {show_evaluator(evaluator.to_json())}"
     if len(found) > MOST_SHOWN:
-        yield f"and {len(found) - MOST_SHOWN:,} evaluators more"
+        yield f"and {len(found) - MOST_SHOWN:,} more evaluators"
     if raced:
         yield f"{raced:,} slow points were worked on by two evaluators"

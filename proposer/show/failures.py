@@ -1,4 +1,4 @@
-"""Explains in words why points failed, and gives the command that runs one of them alone."""
+"""Explains why points failed, and gives the command that runs a failed point alone."""
 
 from __future__ import annotations
 
@@ -23,21 +23,23 @@ _NUMBER = re.compile(r"[-+]?\d[\w.]*(?:[eE][-+]\d+)?")
 
 
 def kind_of(code: str, message: str) -> tuple[str, str]:
-    """The kind of a failure: the code and its message without numbers, because a message may name the point."""
+    """The kind of a failure: the code, and its message without numbers, because a message may contain values of the
+    point.
+    """
     return code, _NUMBER.sub("#", message)
 
 
 @dataclass(eq=False)
 class Failures:
-    """Failed points of one kind: how many, and the last of them."""
+    """The number of failed points of one kind, and the last one."""
 
     last: Outcome
     points: int = 0
 
 
 def command(file: Path, names: Sequence[str], values: Floats, keep: str = "") -> str:
-    """The command, quoted for a shell, that runs one point and keeps its files in the folder `keep`; `values`: shape
-    (d,). The code of a notebook is called in Python.
+    """The command, quoted for a shell, that runs one point and keeps its files in the folder `keep`. `values`: shape
+    (d,). For the function of a notebook it is a Python call.
     """
     point = dict(zip(names, values.tolist(), strict=True))
     if is_of_a_notebook(file):
@@ -47,14 +49,14 @@ def command(file: Path, names: Sequence[str], values: Floats, keep: str = "") ->
 
 
 def is_of_a_notebook(file: Path) -> bool:
-    """Whether the scan file of a run stands in its folder, because a `proposer.Problem` was scanned."""
+    """Whether the scan file belongs to a `proposer.Problem`, so that it is in the folder of the run."""
     return file.name == PROBLEM and (file.parent / DATASET).exists()
 
 
 def _call(file: Path, point: Mapping[str, float]) -> str:
     try:
         function = next(iter(read_object(file.parent / "manifest.json")["sources"])).removeprefix(FUNCTION)
-    except (DatasetError, LookupError, TypeError, StopIteration):  # the manifest is for people; somebody changed it
+    except (DatasetError, LookupError, TypeError, StopIteration):  # somebody has changed the manifest
         function = "code"
     name, by_name, _ = function.partition("(")
     return f"{name}(**{point!r})" if by_name else f"{name}({point!r})"
@@ -70,7 +72,9 @@ def show_failed(file: Path, names: Sequence[str], values: Floats | None, code: s
 
 @dataclass(frozen=True)
 class Kind:
-    """Failed points of one kind in a dataset; message and values, shape (d,), of the last one."""
+    """Failed points of one kind in a dataset: their number, and the message and the values, shape (d,), of the last
+    one.
+    """
 
     code: str
     message: str
@@ -79,7 +83,7 @@ class Kind:
 
 
 def failure_kinds(dataset: Dataset) -> list[Kind]:
-    """Why points failed, the most frequent kind first; empty when none failed."""
+    """The kinds of failures, the most frequent first; empty if no point failed."""
     found: dict[tuple[str, str], Kind] = {}
     for part in dataset.results():
         for row in np.flatnonzero(np.isin(part.status, [Status.FAILED, Status.TIMED_OUT])).tolist():
@@ -102,7 +106,7 @@ def show_reasons(kinds: Sequence[Kind], file: Path, names: Sequence[str]) -> lis
 
 
 def scan_file(folder: Path) -> Path:
-    """The scan file that a run was started with: functions and templates are beside it."""
+    """The original scan file of a run, because functions and templates are beside it."""
     try:
         file = Path(str(read_object(folder / "manifest.json")["scan_file"]))
     except (DatasetError, KeyError):  # the manifest is for people; another program may have changed it

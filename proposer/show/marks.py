@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.colors import ListedColormap, Normalize
+from numpy.typing import NDArray
 
 from proposer.show import picture as p
 from proposer.types import Floats
@@ -15,18 +16,18 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 FEW = 500
-"""Above this many, dots are one image within a picture of vectors, whose size would grow with them."""
+"""More dots than this are drawn as one bitmap within a vector picture, to keep the file small."""
 
 STRONG = 0.7
-"""Of correlations: the colours of stronger ones are dark, and numbers on them white."""
+"""Correlations stronger than this have dark colours, so their numbers are white."""
 
 MOST = 1e100
-"""Larger values than this are no physics, and matplotlib's transformations overflow near the largest double."""
+"""Larger values are not physical, and matplotlib's transformations overflow near the largest double."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """Colours of a picture: ground, text, lines behind the points, dots that are not good, categories, regions."""
+    """Colours of a picture: background, text, lines behind the points, dots that are not good, categories, regions."""
 
     ground: str
     text: str
@@ -41,7 +42,7 @@ class Look:
     dpi: float = 100.0
 
 
-# Okabe and Ito's colours, which people with any sight tell apart, darker on light ground.
+# Okabe and Ito's colours, which colour-blind people can distinguish, made darker for a light background.
 LIGHT = Look(
     "#ffffff",
     "#1b1f24",
@@ -69,7 +70,7 @@ PAPER = Look(
 
 DASHES = ("-", "--", "-.", ":")
 PALETTE = "viridis"
-"""Of the NLL: the least is darkest; it keeps its order in grey."""
+"""The colour map of the NLL. The lowest NLL is darkest, and the order is visible in grey, too."""
 
 _OF_STATUS = {2: ("x", 9.0), 3: ("^", 14.0), 4: ("s", 12.0), 1: (".", 6.0)}  # marker and area, in this order
 
@@ -199,9 +200,9 @@ def _dots(ax: Axes, dots: p.Dots, panel: p.Panel, table: p.Table, look: Look) ->
     )
 
 
-def drawable(values: Floats, scale: str) -> Any:
-    """Which values, shape (n,), an axis can show at all: finite, and on a logarithmic axis positive."""
-    found = np.isfinite(values) & (np.abs(values) < MOST)
+def drawable(values: Floats, scale: str) -> NDArray[np.bool_]:
+    """Whether an axis can show each value, shape (n,): finite, and positive on a logarithmic axis."""
+    found: NDArray[np.bool_] = np.isfinite(values) & (np.abs(values) < MOST)
     return found & (values > 1.0 / MOST) if scale == "log" else found
 
 

@@ -1,4 +1,4 @@
-"""What `--metrics` shows of a scan."""
+"""The metrics of a scan for `--metrics`."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 class Metrics:
-    """A watcher that counts for Prometheus. `codes`: in the order of an outcome's seconds; `load`: of the evaluators;
-    `dataset`: the file.
+    """A watcher that keeps metrics for Prometheus. `codes`: names in the order of an outcome's seconds; `load` gives
+    the present load of the evaluators; `dataset` is the dataset's file.
     """
 
     def __init__(

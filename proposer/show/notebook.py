@@ -1,4 +1,4 @@
-"""The live display in a notebook: one output of the cell, which is written anew."""
+"""The live display in a notebook: one output of the cell, which is rewritten."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _PAGE = '<pre style="white-space:pre;overflow-x:auto;line-height:normal;font-fam
 
 
 class NotebookDisplay:
-    """Shows what `render` gives, from `start` to `stop`, where its last state stays.
+    """Shows the value of `render` from `start` to `stop`; the last state stays visible.
 
-    It needs nothing but IPython, which every notebook has; rich's own display needs widgets.
+    It only needs IPython, which every notebook has; rich's own display needs widgets.
     """
 
     def __init__(self, render: Callable[[], RenderableType]) -> None:

@@ -22,7 +22,7 @@ STATUSES = {"OK": "ok", "INVALID": "invalid", "FAILED": "failed", "TIMED_OUT": "
 
 
 def panel(state: State) -> Table:
-    """The display, of at most twenty-three lines. They are cut on the right where the terminal is narrow."""
+    """The display, of at most 23 lines, which a narrow terminal cuts on the right."""
     table = Table.grid(padding=(0, 2, 0, 0), expand=True)
     table.add_column(no_wrap=True, style="dim", min_width=9)
     table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
@@ -58,7 +58,7 @@ def panel(state: State) -> Table:
 
 
 def one_line(state: State) -> str:
-    """The display in one line, for a pipe or a file. Good points, hit rate and time left come first."""
+    """The display in one line, for a pipe or a file. Good points, hit rate and the time that is left come first."""
     parts = [f"{state.good:,} of {state.wanted:,} good", f"hit rate {show_percent(state.hit_rate)}"]
     parts += [show_left(state), state.doing, "" if state.good else state.lowest]
     ended = ", ".join(f"{state.statuses.get(name, 0):,} {words}" for name, words in STATUSES.items() if name != "OK")
@@ -81,7 +81,7 @@ def _counts(statuses: dict[str, int]) -> str:
 
 
 def show_percent(rate: float | None) -> str:
-    """A share in percent, for people."""
+    """A fraction in percent, for people."""
     if rate is None:
         return "-"
     percent = 100 * rate
@@ -98,6 +98,6 @@ def show_left(state: State) -> str:
 
 
 def sparkline(rates: list[float]) -> str:
-    """A history as one line of blocks, from zero to its largest number."""
+    """A history as one line of blocks, scaled from zero to its largest number."""
     top = max(rates, default=0.0)
     return "".join(BLOCKS[min(int(len(BLOCKS) * rate / top), len(BLOCKS) - 1)] if top else BLOCKS[0] for rate in rates)

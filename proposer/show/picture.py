@@ -1,4 +1,6 @@
-"""Pictures as data: panels with marks. matplotlib draws them for paper and the page, Bokeh for brushing."""
+"""Describes pictures as data: panels with marks. matplotlib draws them for paper and for the page, Bokeh for
+interactive brushing.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +16,10 @@ from proposer.types import Floats
 
 @dataclass(frozen=True)
 class Table:
-    """The points that dots stand for, a row a point, in the order of drawing: `columns` by name, each of shape (n,).
+    """The points behind the dots, one row per point, in the order of drawing: `columns` by name, shape (n,) each.
 
-    `kind`: 0 unphysical or without an NLL, 1 bad, 2 good. `low` and `high`: the NLLs between which good points are
-    coloured. `status` and `ids`, shape (n,).
+    `kind`, `status` and `ids` have shape (n,). `kind` is 0 for points that are unphysical or have no NLL, 1 for bad and
+    2 for good points. `low` and `high` are the NLLs at the ends of the colour scale.
     """
 
     columns: dict[str, Floats]
@@ -31,7 +33,9 @@ class Table:
 
 @dataclass(frozen=True)
 class Side:
-    """One axis of a panel. `label` may hold TeX between dollars; `plain` is without. Categories, bottom first."""
+    """One axis of a panel. `label` may contain TeX between dollars; `plain` is the label without TeX. `categories`
+    start at the bottom.
+    """
 
     label: str = ""
     plain: str = ""
@@ -42,7 +46,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Dots:
-    """Points of the table, x against y by name; `by`: coloured by NLL, or by status."""
+    """Points of the table: the columns x and y by name. `by`: whether NLL or status gives the colour."""
 
     x: str
     y: str
@@ -51,7 +55,7 @@ class Dots:
 
 @dataclass(frozen=True)
 class Curve:
-    """A line through x and y, shape (n,), broken at NaN; `number` is that of its colour, dashes and label."""
+    """A line through x and y, shape (n,), broken at NaN. `number` chooses its colour and dashes."""
 
     x: Floats
     y: Floats
@@ -62,7 +66,9 @@ class Curve:
 
 @dataclass(frozen=True)
 class Regions:
-    """Filled contours of z above its least value, shape (m, n), on x (n,) and y (m,); `levels`, rising, by `names`."""
+    """Filled contours of z above its lowest value, shape (m, n), on x (n,) and y (m,). `levels` rise and have the
+    `names`.
+    """
 
     x: Floats
     y: Floats
@@ -73,7 +79,7 @@ class Regions:
 
 @dataclass(frozen=True)
 class Bars:
-    """Horizontal bars of the categories of y, from 0, or `start`; stacked where several follow each other."""
+    """Horizontal bars for the categories of y, from 0 or from `start`; several of them are stacked."""
 
     values: Floats
     label: str = ""
@@ -83,7 +89,7 @@ class Bars:
 
 @dataclass(frozen=True)
 class Spread:
-    """For each category of y an interval with a middle: shapes (n,)."""
+    """An interval with a middle for each category of y; shapes (n,)."""
 
     low: Floats
     middle: Floats
@@ -93,7 +99,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Marks:
-    """For each category of y one marker; or, with y, a marker at each point."""
+    """One marker for each category of y, or, with y, a marker at each point."""
 
     x: Floats
     y: Floats | None = None
@@ -102,14 +108,16 @@ class Marks:
 
 @dataclass(frozen=True)
 class Cells:
-    """A square for each pair of categories, values of shape (rows, columns) from -1 to 1; NaN is left open."""
+    """A square for each pair of categories. The values, shape (rows, columns), are from -1 to 1; a NaN has
+    no square.
+    """
 
     values: Floats
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A line across the panel; `number` is that of its dashes."""
+    """A line across the panel; `number` chooses its dashes."""
 
     value: float
     upright: bool = False
@@ -122,7 +130,7 @@ Mark = Dots | Curve | Regions | Bars | Spread | Marks | Cells | Rule
 
 @dataclass(frozen=True)
 class Panel:
-    """One pair of axes; `place`: row and column in the picture where its form matters."""
+    """One pair of axes. `place`: row and column in the picture, if the arrangement matters."""
 
     x: Side
     y: Side
@@ -135,9 +143,9 @@ class Panel:
 
 @dataclass(frozen=True)
 class Picture:
-    """What one figure shows. `name` is that of its file; `says` is a text for those who cannot see it.
+    """The content of one figure. `name` is the name of its file; `says` is a text for readers who cannot see it.
 
-    `columns`: panels in a row. `lively`: whether it is worth being drawn by Bokeh.
+    `columns`: the number of panels in a row. `lively`: whether Bokeh draws it, too.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Pictures of a run: those that its scan file asks for, one of two columns, or one of all variables."""
+"""Draws pictures of a run: those that its scan file asks for, one of two columns, or one of all variables."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ PLOTS = "plots"
 """The folder of pictures in the folder of a run."""
 
 MOST_VARIABLES = 12
-"""More of them make a picture of pairs that nobody can read."""
+"""The most variables in a corner plot; with more it is not readable."""
 
 
 @dataclass(frozen=True)
 class View:
-    """What the command line says of a picture of two columns; `colour`: a column, or None."""
+    """The options of the command line for a picture of two columns. `colour`: a column, or None."""
 
     zoom: bool = False
     xlog: bool = False
@@ -41,14 +41,16 @@ AS_IT_IS = View()
 
 
 def plot(folder: Path, names: list[str], file: Path | None, view: View = AS_IT_IS) -> int:
-    """Draws and says where. Raises DatasetError without a run, UsageError or ScanFileError for what cannot be drawn."""
+    """Draws pictures and prints their paths. Raises DatasetError if there is no run, and UsageError or ScanFileError if
+    something cannot be drawn.
+    """
     for path in _drawn(folder, names, file, view, print):
         print(f"drawn: {path}")
     return 0
 
 
 def draw_columns(folder: Path, names: list[str], file: Path | None) -> Path:
-    """Draws two columns; returns where. Raises as `plot`."""
+    """Draws two columns and returns the path. Raises the errors of `plot`."""
     return _drawn(folder, names, file, AS_IT_IS, lambda _: None)[0]
 
 
@@ -80,9 +82,10 @@ def draw(
     say: Callable[[str], None] = lambda _: None,
     view: View = AS_IT_IS,
 ) -> list[Path]:
-    """Draws into `file`, or `plots/` in the run's folder; returns the paths. `say`: is told what a picture leaves out.
+    """Draws into `file`, or into `plots/` in the run's folder, and returns the paths. `say` gets a line about points
+    that a picture leaves out.
 
-    Raises ScanFileError for the pictures that cannot be drawn, after all others.
+    Raises ScanFileError for the pictures that cannot be drawn, after all others are drawn.
     """
     from proposer.show.drawing import Look, draw_corner, draw_plot, left_out, looked_at
 
@@ -92,7 +95,7 @@ def draw(
     faults: list[str] = []
 
     def draw_one(path: Path, how: Callable[[], None]) -> None:
-        """One bad picture must not cost the others."""
+        """Draws one picture, and collects its error, so that the others are drawn."""
         try:
             with np.errstate(all="ignore"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -146,13 +149,13 @@ def _made(path: Path) -> Path:
 
 
 def read_scan(folder: Path) -> ScanFile:
-    """The scan file of a run as it was. Raises DatasetError where there is no run, ScanFileError."""
+    """The scan file of a run, from its copy. Raises DatasetError if there is no run, and ScanFileError."""
     files = sorted(folder.glob("scan.*"))
     if not files:
         raise DatasetError(f"{folder}: there is no run here, or it has not started yet", next_step=START)
     try:
         return read_scan_file(files[0])
-    except ScanFileError:  # it names a table beside the file that the scan was started with
+    except ScanFileError:  # it may name a table beside the original scan file
         original = Path(str(read_object(folder / "manifest.json").get("scan_file", "")))
         if not original.is_file():
             raise
@@ -160,7 +163,7 @@ def read_scan(folder: Path) -> ScanFile:
 
 
 def read_points(folder: Path, scan: ScanFile) -> Points:
-    """All answered points of a run, also of one that goes on. Raises DatasetError when there is none."""
+    """All answered points of a run, which may still go on. Raises DatasetError if there is none."""
     with Dataset(folder, read_only=True) as dataset:
         record = RunRecord.read(dataset.meta())
         if not record.variables:
@@ -180,7 +183,7 @@ def read_points(folder: Path, scan: ScanFile) -> Points:
 
 
 def plot_axes(folder: Path, scan: ScanFile, points: Points, wanted: Plot) -> list[Axis]:
-    """The axes of a picture, x first; entries of spectrum files are read from those that the run has kept."""
+    """The axes of a picture, x first. Entries of spectra are read from the files that the run has kept."""
     axes = []
     for position, value in enumerate(wanted.values):
         if isinstance(value, SlhaAddress):
@@ -213,7 +216,9 @@ def _axis(scan: ScanFile, points: Points, name: str) -> Axis:
 
 
 def _from_files(folder: Path, points: Points, address: SlhaAddress) -> Floats:
-    """An entry of the last file of each point that has one; NaN for the others."""
+    """An entry of the spectra, from the last file of each point that has the entry, shape (n,); NaN for the other
+    points.
+    """
     found = np.full(len(points.ids), np.nan)
     kept = folder / FOLDER
     for position in np.flatnonzero(points.good | points.bad).tolist():

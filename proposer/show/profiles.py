@@ -1,7 +1,7 @@
-"""The profile NLL: the least NLL that was found at each value of one variable, or of two.
+"""The profile NLL: the lowest NLL found at each value of one variable, or of two.
 
-By Wilks' theorem (S. S. Wilks, Ann. Math. Stat. 9 (1938) 60) twice the distance of the profile NLL from its least value
-follows a chi-square distribution with as many degrees of freedom as there are variables shown.
+By Wilks' theorem (S. S. Wilks, Ann. Math. Stat. 9 (1938) 60), twice the distance of the profile NLL from its minimum
+follows a chi-square distribution, with as many degrees of freedom as variables shown.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from proposer.target import height
 from proposer.types import Floats
 
 LEVELS = (0.68, 0.95)
-"""Of the contours, as shares of probability."""
+"""The confidence levels of the contours."""
 
 BINS = 60
-"""Along one axis."""
+"""The number of bins along one axis."""
 
-_NEIGHBOUR = 3  # whose distance says how far points lie apart
-_FAR_UP = 30.0  # above the lowest NLL; no contour in a paper lies higher
+_NEIGHBOUR = 3  # the rank of the neighbour whose distance measures the spacing of points
+_FAR_UP = 30.0  # height above the lowest NLL; no contour lies higher
 
 
 def edges(low: float, high: float, scale: str, bins: int = BINS) -> Floats:
-    """Bounds of bins, shape (bins + 1,), of equal width on an axis of that scale."""
+    """The edges, shape (bins + 1,), of bins of equal width on an axis of that scale."""
     return np.geomspace(low, high, bins + 1) if scale == "log" else np.linspace(low, high, bins + 1)
 
 
 def profile(x: Floats, nll: Floats, bounds: Floats) -> Floats:
-    """The least NLL in each bin, shape (bins,); NaN in a bin without a point. x and nll: shape (n,)."""
+    """The lowest NLL in each bin, shape (bins,); NaN in a bin without a point. x and nll: shape (n,)."""
     found = np.full(len(bounds) - 1, np.inf)
     inside = (x >= bounds[0]) & (x <= bounds[-1]) & np.isfinite(nll)
     bins = np.clip(np.searchsorted(bounds, x[inside], side="right") - 1, 0, len(found) - 1)
@@ -40,7 +40,7 @@ def profile(x: Floats, nll: Floats, bounds: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Surface:
-    """The profile NLL above its least value on a grid from edge to edge: x and y, shapes (n,) and (m,), z (m, n)."""
+    """The profile NLL above its minimum, z, shape (m, n), on a grid x, shape (n,), and y, shape (m,)."""
 
     x: Floats
     y: Floats
@@ -48,12 +48,12 @@ class Surface:
 
 
 def surface(x: Floats, y: Floats, nll: Floats, bounds: tuple[Floats, Floats], best: float) -> Surface:
-    """A profile of two variables, from scattered points, whose contours have no spikes.
+    """The profile of two variables from scattered points, with smooth contours.
 
-    z(p) = min_i [NLL_i + (|p - p_i| / h)^2] - best over the points i, which is the Moreau envelope of what was found
-    (J. J. Moreau, Bull. Soc. Math. France 93 (1965) 273). Distances are in units of the picture's width and height, and
-    h is 1.5 times the typical distance between points near the best, at least one step of the grid. So z is never below
-    the lowest NLL nearby, each point counts in a place no larger than the gaps between points, and nothing is
+    z(p) = min_i [NLL_i + (|p - p_i| / h)^2] - best over the points i. This is the Moreau envelope of the points (J. J.
+    Moreau, Bull. Soc. Math. France 93 (1965) 273). Distances are in units of the picture's width and height, and h is
+    1.5 times the typical distance between points near the best, but at least one step of the grid. So z is never below
+    the lowest NLL nearby, a point's influence reaches no farther than the gaps between points, and nothing is
     interpolated across a gap.
     """
     unit_x, unit_y = _unit(x, bounds[0]), _unit(y, bounds[1])
@@ -84,7 +84,7 @@ def _spacing(points: Floats) -> float:
 
 
 def is_log(bounds: Floats) -> bool:
-    """Whether bins grow by a factor."""
+    """Whether the bins have equal widths in the logarithm."""
     steps = np.diff(bounds)
     return bool(bounds[0] > 0 and not np.allclose(steps, steps[0]))
 

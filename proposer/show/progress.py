@@ -1,4 +1,4 @@
-"""The progress of a scan: a display on a terminal, plain lines elsewhere, JSON for programs."""
+"""Shows the progress of a scan: as a display on a terminal, as plain lines elsewhere, as JSON for programs."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ from scanspec.events import in_json
 from scanspec.logs import stderr_console
 
 PLAIN_EVERY = 10.0
-"""Seconds between two lines where there is no terminal."""
+"""Seconds between two lines without a terminal."""
 
 JSON_EVERY = 1.0
 """Seconds between two JSON objects."""
 
 IN_A_ROW = 20
-"""So many failed points in a row are told at once, each kind of failure once."""
+"""After this many failed points in a row, a warning is printed at once, once for each kind of failure."""
 
 MOST_TOLD = 5
-"""Kinds of failures that are told; `lodescan status` counts them all."""
+"""The most kinds of failures with a warning; `lodescan status` counts all kinds."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class About:
-    """What a display says about a scan that does not change: its name, type, variables, and the evaluator's workers."""
+    """The constant facts about a scan in a display: its name, type, variables, evaluator and workers."""
 
     run: str = ""
     method: str = ""
@@ -48,11 +48,13 @@ class About:
     evaluator: str = ""
     workers: int = 0
     seconds: float = 0.0
-    """Of earlier commands of the run."""
+    """Wall time of earlier commands of the run, in seconds."""
 
 
 class Progress:
-    """The progress of a scan; lines that `say` writes stand above it. `explain`: lines about a failed point."""
+    """The progress of a scan. Lines from `say` are printed above the display. `explain` gives lines about a failed
+    point.
+    """
 
     def __init__(
         self, tally: Tally, explain: Callable[[Outcome], list[str]] = lambda _: [], about: About | None = None
@@ -61,7 +63,7 @@ class Progress:
         self._rates, self._doings, self._regions = Rates(tally), Doings(), Regions(self._about.variables)
         self._target = tally.target
         self._told: list[Failures] = []
-        self._out: dict[int, tuple[Floats, Floats]] = {}  # points without an answer, in the unit cube and as they are
+        self._out: dict[int, tuple[Floats, Floats]] = {}  # points without an answer: u and physical values
         self._doing, self._busy = "", 0
         self._workers: dict[str, int] = {}
         self._worker_seconds: dict[str, float] = {}
@@ -100,8 +102,8 @@ class Progress:
     def busy(
         self, points: int, workers: Mapping[str, int] | None = None, there: Mapping[str, float] | None = None
     ) -> None:
-        """Notes how many points are without an answer, and by address the workers of each evaluator and how long it was
-        `there`, times its workers.
+        """Notes the number of points without an answer, and by address the workers of each evaluator and its
+        worker-seconds (`there`).
         """
         self._busy, self._workers = points, dict(workers or {})
         self._worker_seconds = dict(there or {})
@@ -112,7 +114,7 @@ class Progress:
         self._out |= dict(zip(ids, zip(u, values, strict=True), strict=True))
 
     def answered(self, outcomes: Sequence[Outcome]) -> None:
-        """Notes new results, which the tally has counted already."""
+        """Notes new results; the tally has counted them already."""
         if self._tally.target != self._target:
             self._target = self._tally.target
             self._regions.keep(self._target)
@@ -130,7 +132,7 @@ class Progress:
         self.update()
 
     def update(self) -> None:
-        """Called when the tally has changed."""
+        """Updates the output after the tally has changed."""
         self._tell_of_failures()
         self._rates.update()
         now = time.monotonic()
@@ -155,7 +157,7 @@ class Progress:
             warn("  further kinds of failures are counted, not told: `lodescan status` on the run's folder has all")
 
     def state(self) -> State:
-        """What the scan has come to; also for the thread of the display, so dictionaries are copied."""
+        """The present state of the scan. The thread of the display calls this, too, so dictionaries are copied."""
         tally, about = self._tally, self._about
         return State(
             at=time.time(),
@@ -187,7 +189,7 @@ class Progress:
         )
 
     def _remark(self) -> str:
-        """A remark that takes the place of the time that is left."""
+        """A remark to show instead of the time that is left, or empty."""
         tally = self._tally
         if tally.good >= tally.wanted:
             return "waiting for what runs"

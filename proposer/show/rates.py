@@ -1,4 +1,4 @@
-"""Rates of a scan: points a second, the hit rate and its history, and the time that is left."""
+"""Rates of a scan: points per second, the hit rate and its history, and the time that is left."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from itertools import pairwise
 from proposer.show.tally import Tally
 
 SPACING = 1.0
-"""Seconds between two counts that are kept for rates."""
+"""The interval in seconds between two stored counts."""
 
 MEMORY = 600.0
-"""Seconds over which rates are taken."""
+"""The time in seconds over which rates are computed."""
 
 FOUND = 5
-"""Points from which on a rate says when there will be enough: of good ones for `points`, of all for `max_evaluations`.
-The time of the first one is that in which workers start.
+"""The least number of points for an estimate of the time that is left: of good points for the limit `points`, of all
+points for `max_evaluations`. The first points take longer, because workers start.
 """
 
 BINS = 24
-"""The most numbers in the history of the hit rate; at least half as many after a while."""
+"""The most entries in the history of the hit rate; after a while there are at least half as many."""
 
 
 class Rates:
-    """Earlier counts of a tally with their times."""
+    """Keeps earlier counts of a tally with their times, and computes rates from them."""
 
     def __init__(self, tally: Tally) -> None:
         self._tally = tally
@@ -34,7 +34,7 @@ class Rates:
         self._step = 1
 
     def update(self) -> None:
-        """Notes the counts of the tally when it has changed."""
+        """Stores the present counts of the tally."""
         now, counts = time.monotonic(), (self._tally.evaluated, self._tally.good)
         if now - self._recent[-1][0] > SPACING:
             self._recent.append((now, *counts))
@@ -47,13 +47,13 @@ class Rates:
             self._step *= 2
 
     def _since(self) -> tuple[float, int, int]:
-        """Seconds, points and good points of the time over which rates are taken."""
+        """The time in seconds over which rates are computed, and the points and good points in it."""
         start, evaluated, good = self._recent[0]
         return time.monotonic() - start, self._tally.evaluated - evaluated, self._tally.good - good
 
     @property
     def points_per_second(self) -> float:
-        """Evaluated points a second."""
+        """Evaluated points per second."""
         seconds, points, _ = self._since()
         return points / seconds if seconds > 0 else 0.0
 
@@ -64,9 +64,10 @@ class Rates:
         return [max(0, b[1] - a[1]) / (b[0] - a[0]) for a, b in pairwise(counts) if b[0] > a[0]]
 
     def left(self) -> list[float] | None:
-        """Seconds to the end, the lowest, likely and highest estimate; None when nothing is known.
+        """The lowest, likely and highest estimate of the time to the end, in seconds; None if nothing is known.
 
-        The number of good points in a time is Poisson's, so its relative error is one over its root.
+        The number of good points in a time follows a Poisson distribution, so its relative error is the inverse of its
+        square root.
         """
         seconds, points, found = self._since()
         tally, most = self._tally, math.inf

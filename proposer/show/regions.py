@@ -1,7 +1,7 @@
-"""Whether good points lie in one region or in several, for people who watch a scan: a hint, never a result.
+"""Counts the regions of good points, as a hint for people who watch a scan; it is not a result.
 
-Single linkage: two good points are in one region where a chain of steps leads from one to the other, none longer than
-LINK times what nearest neighbours are apart (their 90th percentile, in the unit cube).
+It uses single linkage: two good points are in one region if a chain of good points connects them whose steps are no
+longer than LINK times the 90th percentile of the distances between nearest neighbours, in the unit cube.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from proposer.types import Floats
 
 LINK = 3.0
 LEAST = 5
-"""Good points that make a region."""
+"""The least number of good points in a region."""
 
 FIRST = 20
-"""Good points from which on one can speak of regions."""
+"""The least number of good points before regions are counted."""
 
 MOST = 400
-"""Good points that are looked at, spread over all that were found."""
+"""The most good points that are used, spread over all good points."""
 
 MOST_KEPT = 20_000
 
@@ -30,7 +30,7 @@ ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "
 
 
 class Regions:
-    """Keeps good points. `names`: of the variables, d of them."""
+    """Keeps good points and counts their regions. `names`: those of the d variables."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = names
@@ -39,27 +39,27 @@ class Regions:
         self._words = ""
 
     def add(self, u: Floats, values: Floats, nll: float = 0.0) -> None:
-        """Adds a good point, in the unit cube and in physical units; shapes (d,)."""
+        """Adds a good point: `u` in the unit cube and `values` in physical units, shape (d,) each."""
         self._points.append((u, values, nll))
         if len(self._points) > MOST_KEPT:
             self._points = self._points[::2]
             self._looked_at //= 2
 
     def keep(self, target: Target) -> None:
-        """The threshold has moved: forgets what is not good any more."""
+        """Drops points that are no longer good, because the threshold has moved."""
         self._points = [point for point in self._points if target.contains(point[2])]
         self._looked_at, self._words = 0, ""
 
     @property
     def words(self) -> str:
-        """How many regions there are, and where the newest is; looked at anew when there are a tenth more points."""
+        """The number of regions and the place of the newest one; computed anew when there are a tenth more points."""
         if len(self._points) >= max(FIRST, 1.1 * self._looked_at):
             self._looked_at = len(self._points)
             self._words = self._look()
         return self._words
 
     def _look(self) -> str:
-        from scipy.cluster.hierarchy import fcluster, linkage  # a second, for a scan that has found something
+        from scipy.cluster.hierarchy import fcluster, linkage  # imported here: it takes a second
         from scipy.spatial.distance import squareform
 
         chosen = np.unique(np.linspace(0, len(self._points) - 1, MOST).round().astype(int))

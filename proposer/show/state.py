@@ -8,13 +8,13 @@ from typing import Any, Self
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """Numbers and words that JSON can hold, None where nothing is known.
+    """The state of a scan as values for JSON, None where unknown.
 
-    `at`: Unix time in seconds. `hit_rate`: good points per evaluated point, and its history over equal numbers of
-    evaluations. `statuses`: points by status; `by_code`: those that ended at a code, by status. `busy` of `workers`.
-    `evaluators`: what each did since this command began, see EvaluatorWork; those with most points first.
-    `doing`: the step of the loop; `strategy`, `regions`: in plain words. `left`: seconds to the end, the lowest, likely
-    and highest estimate. `remark`: in place of an estimate.
+    `at`: Unix time in seconds. `hit_rate`: good points per evaluated point; `hit_rates`: its history over equal numbers
+    of evaluations. `statuses`: points by status; `by_code`: points that ended at a code, by status. `busy`: the number
+    of busy workers. `evaluators`: the work of each evaluator since this command began (see EvaluatorWork), those with
+    most points first. `doing`: the step of the loop; `strategy` and `regions`: descriptions in plain words. `left`: the
+    lowest, likely and highest estimate of the time to the end, in seconds. `remark`: a text in place of the estimate.
     """
 
     at: float
@@ -48,7 +48,7 @@ class State:
 
     @classmethod
     def from_json(cls, values: Any) -> Self:
-        """Reads what `to_json` of this or another version wrote. Raises TypeError for anything else."""
+        """Reads the value of `to_json`, of this or another version. Raises TypeError for anything else."""
         if not isinstance(values, dict):
             raise TypeError(f"{type(values).__name__} is not a state")
         known = {field.name for field in fields(cls)}

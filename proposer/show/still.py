@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure. `tiles`: left, top, width and height in inches, from the upper left, of what can stand alone."""
+    """A figure. `tiles`: left, top, width and height, in inches from the upper left corner, of parts that can stand
+    alone.
+    """
 
     figure: Figure
     tiles: Sequence[tuple[float, float, float, float]]
@@ -43,7 +45,7 @@ def pixels(drawing: Drawing, dpi: float) -> Image.Image:
 
 
 def cut(image: Image.Image, drawing: Drawing, dpi: float) -> list[Image.Image]:
-    """Its tiles at that many pixels an inch, with few colours, which keeps a page with many images small."""
+    """The tiles at `dpi` pixels per inch, with few colours, to keep a page with many images small."""
     dense = image.width / drawing.figure.get_figwidth()
     found = []
     for left, top, width, height in drawing.tiles:
@@ -56,14 +58,14 @@ def cut(image: Image.Image, drawing: Drawing, dpi: float) -> list[Image.Image]:
 
 
 def png(image: Image.Image, dpi: float) -> bytes:
-    """The image as a file."""
+    """The content of a PNG file of the image."""
     file = io.BytesIO()
     image.save(file, format="PNG", dpi=(dpi, dpi), compress_level=4)
     return file.getvalue()
 
 
 def rendered(drawn: Figure, kind: str, look: Look) -> bytes:
-    """A figure as a file of that kind, without dates, so that the same run gives the same file."""
+    """The content of a file of that kind, without dates, so that the same run gives the same file."""
     file = io.BytesIO()
     dates = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
     with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -73,9 +75,9 @@ def rendered(drawn: Figure, kind: str, look: Look) -> bytes:
 
 
 def figure(picture: p.Picture, look: Look) -> Drawing:
-    """The figure of a picture: a tile for each panel, which has its own legend and colour bar and can stand alone.
+    """The figure of a picture. Each panel is a tile with its own legend and colour bar, so that it can stand alone.
 
-    Panels with a place share them, and the labels of the outer ones.
+    Panels that have a `place` share one legend, one colour bar, and the labels of the outer panels.
     """
     rows, columns, places = _grid(picture)
     whole = picture.panels[0].place is not None
@@ -127,11 +129,11 @@ def figure(picture: p.Picture, look: Look) -> Drawing:
 
 _EDGE = 0.75, 0.7, 0.65, 0.3
 _GAP = 0.05, 0.05, 0.05, 0.05
-"""Left, bottom, right, top in inches: around all panels that share labels, and around each of them."""
+"""Margins (left, bottom, right, top) in inches around all panels that share labels, and around each of them."""
 
 
 def _wide(panel: p.Panel) -> float:
-    """Inches of a tile, with enough for its names and for a number in each of its cells."""
+    """The width of a tile in inches, with room for its names and for a number in each of its cells."""
     left, _, right, _ = _margins(panel, _coloured(panel))
     return max(left + max(2.3, min(0.3 * len(panel.x.categories), 5.0)) + right, 3.1)
 
@@ -141,12 +143,12 @@ def _coloured(panel: p.Panel) -> bool:
 
 
 def _share(inches: tuple[float, float, float, float], size: tuple[float, float]) -> tuple[float, float, float, float]:
-    """Left, bottom, width and height in inches as shares of the figure."""
+    """Converts left, bottom, width and height in inches to fractions of the figure."""
     return inches[0] / size[0], inches[1] / size[1], inches[2] / size[0], inches[3] / size[1]
 
 
 def _bar(drawn: Figure, coloured: Any, inches: tuple[float, float, float, float]) -> None:
-    """A colour bar of the NLL there, if anything is coloured."""
+    """Draws a colour bar of the NLL there, if anything is coloured."""
     if coloured is not None:
         place = _share(inches, (drawn.get_figwidth(), drawn.get_figheight()))
         bar: Any = drawn.colorbar(coloured, cax=drawn.add_axes(place))
@@ -156,7 +158,9 @@ def _bar(drawn: Figure, coloured: Any, inches: tuple[float, float, float, float]
 
 
 def _margins(panel: p.Panel, coloured: bool) -> tuple[float, float, float, float]:
-    """Left, bottom, right and top of a tile in inches, with room for its labels. To measure them takes seconds."""
+    """Margins (left, bottom, right, top) of a tile in inches, estimated for its labels, because measuring them takes
+    seconds.
+    """
     longest = max((len(name) for name in panel.y.categories), default=6)
     below = max((len(name) for name in panel.x.categories), default=0)
     left = 0.28 + 0.075 * longest + 0.2 * bool(panel.y.label) if panel.y.categories else 0.7
@@ -215,7 +219,7 @@ def _panel(ax: Axes, panel: p.Panel, table: p.Table | None, look: Look) -> Any:
 def _legend(
     drawn: Figure, axes: Sequence[Axes], panels: Sequence[p.Panel], look: Look, place: tuple[float, float, float, float]
 ) -> None:
-    """A legend in the upper left corner of the place, given in shares of the figure."""
+    """Draws a legend in the upper left corner of `place`, given in fractions of the figure."""
     marks = [mark for panel in panels for mark in panel.marks]
     names = next((mark.names for mark in marks if isinstance(mark, p.Regions)), ())
     found: dict[str, Any] = {

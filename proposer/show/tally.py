@@ -17,19 +17,19 @@ from proposer.types import Outcome, Status
 from scanspec.likelihoods import LARGEST_LOSS
 
 MOST_KINDS = 1000
-"""The most kinds of failures that are told apart; further ones are counted by their code."""
+"""The most kinds of failures that are distinguished; further ones are counted by their code."""
 
 
 @dataclass
 class Tally:
-    """Counts of a run: good points (earlier runs of an InitCSV included), answered points by status.
+    """Counts of a run: good points (including those from an `init_csv`), and answered points by status.
 
     A scan ends at `wanted` good points (an NLL in `target`), or at `most` evaluations. `given`: good points that came
-    with their NLL. `raced`: points that two evaluators worked on. `start`: points of a search before it has learned
-    anything. `by_code`: points that ended at a code, by status. `names`: of the observables; `best_losses`: of the
-    point with the lowest NLL. Where the target follows the lowest NLL, `target`, `good` and `given` change with it;
-    `known`: the NLLs of all points so far, `given_nll` of those that came with it. `failures`: by kind;
-    `failed`: the kind of the last of `failed_in_a_row`.
+    with their NLL. `raced`: points that two evaluators worked on. `start`: points that a search asks for before it
+    learns. `by_code`: points that ended at a code, by status. `names`: those of the observables; `best_losses`: the
+    losses of the point with the lowest NLL. If the target follows the lowest NLL, `target`, `good` and `given` change
+    with it; for this, `known` has the NLLs of all earlier points, and `given_nll` those of points that came with their
+    NLL. `failures`: counts by kind; `failed`: the kind of the last failure, after `failed_in_a_row` failures in a row.
     """
 
     wanted: int
@@ -56,7 +56,7 @@ class Tally:
             self._follow(known)
 
     def _follow(self, nll: Sequence[float]) -> None:
-        """Counts good points by the lowest NLL of all."""
+        """Counts good points anew, by the lowest NLL of all points."""
         moved = self._found.add(nll)
         self.good, self.target = self._found.good, self._found.target
         if moved:
@@ -64,7 +64,7 @@ class Tally:
 
     @property
     def evaluated(self) -> int:
-        """How many points an evaluator has answered."""
+        """The number of points that an evaluator has answered."""
         return sum(self.by_status.values())
 
     def add(self, outcomes: Sequence[Outcome]) -> None:
@@ -100,11 +100,11 @@ class Tally:
 
     @property
     def hit_rate(self) -> float | None:
-        """Good points per evaluated point; None before the first."""
+        """Good points per evaluated point; None before the first point."""
         return max(0, self.good - self.given) / self.evaluated if self.evaluated else None
 
     def lowest(self) -> str:
-        """The lowest NLL, and the losses that it is made of, the largest first."""
+        """The lowest NLL and its largest losses, in words."""
         if not math.isfinite(self.best):
             return "lowest NLL none"
         parts = sorted(zip(self.best_losses, self.names, strict=False), key=lambda pair: -abs(pair[0]))
@@ -112,12 +112,12 @@ class Tally:
         return f"lowest NLL {show_number(self.best)}" + (f": {shown}" if shown and len(self.names) > 1 else "")
 
     def at_cap(self) -> list[str]:
-        """Observables whose loss has the largest possible value even at the best point."""
+        """The observables whose loss has the largest possible value even at the best point."""
         losses = zip(self.best_losses, self.names, strict=False)
         return [name for loss, name in losses if loss >= (1.0 - 1e-3) * LARGEST_LOSS]
 
     def breakdown(self) -> str:
-        """Invalid, failed and timed-out points in words."""
+        """The numbers of invalid, failed and timed-out points, in words."""
         names = {Status.INVALID: "invalid", Status.FAILED: "failed", Status.TIMED_OUT: "timed out"}
         return ", ".join(f"{self.by_status[status]:,} {name}" for status, name in names.items())
 
@@ -125,7 +125,7 @@ class Tally:
 def read_tally(
     dataset: Dataset, wanted: int, target: Target, most: float = math.inf, names: Sequence[str] = ()
 ) -> Tally:
-    """The counts of a run so far. `names`: of its observables."""
+    """The counts of a run so far. `names`: those of its observables."""
     known = np.concatenate([np.empty(0), *dataset.nlls()]).tolist() if target.follows else []
     good = dataset.count_good(target)
     tally = Tally(wanted, target, most, good=good, best=dataset.best_nll(), names=names, known=known)
@@ -135,7 +135,7 @@ def read_tally(
     tally.by_code = {code: Counter(counts) for code, counts in dataset.counts_by_code().items()}
     if dataset.count_known() or (names and not good and math.isfinite(tally.best)):
         for part in dataset.results():
-            came = np.array([not len(seconds) for seconds in part.seconds], dtype=np.bool_)  # nothing ran for them here
+            came = np.array([not len(seconds) for seconds in part.seconds], dtype=np.bool_)  # no code ran
             came &= np.array([origin == "init" for origin in part.origins], dtype=np.bool_)
             tally.by_status.subtract(Status(code) for code in part.status[came].tolist())
             came &= part.status == Status.OK

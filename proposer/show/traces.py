@@ -1,4 +1,4 @@
-"""What `--traces` sends of a scan: a span for each point, from when it was sent until it came back."""
+"""The traces of a scan for `--traces`: a span for each point, from its sending to its return."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scanspec.traces import Spans
 
 
 class Traces:
-    """A watcher that makes spans. `trace`: the run's half of all trace ids."""
+    """A watcher that makes spans. `trace`: the upper half of all trace ids of the run."""
 
     def __init__(self, spans: Spans, run: str, trace: int) -> None:
         self._spans, self._run, self._trace = spans, run, trace

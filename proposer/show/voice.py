@@ -1,4 +1,4 @@
-"""How a command writes its messages: for a person at a terminal, into a pipe, for a program, or hardly at all."""
+"""How a command writes its messages: for people, as JSON for programs, or only warnings."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from scanspec.logs import stderr_console
 
 
 class Voice(enum.Enum):
-    """PEOPLE: lines on standard error, and a display on a terminal. QUIET: warnings alone. JSON: an object a line on
-    standard output, each with the key `event`.
+    """PEOPLE: lines on standard error, and a display on a terminal. QUIET: only warnings. JSON: one object per line on
+    standard output, with the key `event`.
     """
 
     PEOPLE = "people"
@@ -29,7 +29,7 @@ _voices = [Voice.PEOPLE]
 
 @contextmanager
 def speaking(voice: Voice) -> Iterator[None]:
-    """A context in which messages are written in this way."""
+    """A context in which messages are written with this voice."""
     _voices.append(voice)
     try:
         yield
@@ -38,12 +38,12 @@ def speaking(voice: Voice) -> Iterator[None]:
 
 
 def voice() -> Voice:
-    """The present way of writing messages."""
+    """The present voice."""
     return _voices[-1]
 
 
 def say(line: str) -> None:
-    """Writes a message for people, above the live display where there is one."""
+    """Writes a message for people, above the live display if there is one."""
     if voice() is Voice.QUIET:
         return
     tell("note", {"text": line})
@@ -53,7 +53,7 @@ def say(line: str) -> None:
 
 @contextmanager
 def busy(words: str) -> Iterator[None]:
-    """Says on a terminal what is being done, for as long as it takes. A pipe and a program learn of its end alone."""
+    """Shows on a terminal what is being done while the block runs. Pipes and programs see nothing."""
     console = stderr_console()
     if voice() is Voice.PEOPLE and console.is_terminal and not in_json():
         status = console.status(visible(words))
@@ -67,14 +67,14 @@ def busy(words: str) -> Iterator[None]:
 
 
 def warn(line: str) -> None:
-    """Writes a message that also those who asked for quiet must see."""
+    """Writes a message that is shown even with --quiet."""
     tell("warning", {"text": line}, logging.WARNING)
     if voice() is not Voice.JSON and not in_json():
         stderr_console().print(visible(line))
 
 
 def tell(name: str, values: Mapping[str, Any], level: int = logging.INFO) -> None:
-    """Tells programs: one JSON object on standard output for `--json`, and an event for `--log-format json`."""
+    """Writes for programs: one JSON object on standard output for `--json`, and an event for `--log-format json`."""
     event(name, level, **values)
     if voice() is Voice.JSON:
         print(json.dumps({"event": name, **values}), flush=True)

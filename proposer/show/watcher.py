@@ -1,4 +1,4 @@
-"""Who follows a scan beside its display: the log of events, metrics, traces."""
+"""Watchers of a scan besides its display: the log of events, metrics and traces."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ from scanspec.events import event
 
 
 class Watcher(Protocol):
-    """Is told what happens in a scan, in its thread; of thoughts in that of the strategy."""
+    """Is called when something happens in a scan, in the scan's thread; `thought` is called in the
+    strategy's thread.
+    """
 
     def asked(self, batch: int, iteration: int, points: int) -> None:
-        """A new batch of so many points is stored, and is handed out now."""
+        """A new batch of `points` points was stored, and will now be handed out."""
         ...
 
     def answered(self, outcomes: Sequence[Outcome], batches: Sequence[int]) -> None:
-        """New results; `batches`: of each point."""
+        """New results have arrived; `batches`: the batch number of each point."""
         ...
 
     def thought(self, seconds: float, training: float) -> None:
-        """The strategy was asked, and took so many seconds, of which so many to train."""
+        """The strategy was asked; this took `seconds`, of which `training` seconds were training."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Strategies decide which points to try next; `base` says what one is.
+"""Strategies decide which points to try next; `base` has their protocol.
 
-Nothing is imported here: the commands that only read a run must not wait for torch.
+Nothing is imported here, because commands that only read a run must not wait for torch.
 """

@@ -1,4 +1,4 @@
-"""Few good points among many bad ones: SMOTE, class weights and balanced training sets."""
+"""Handles few good points among many bad ones: SMOTE, class weights and balanced training sets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from proposer.types import Floats
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-RARE = 0.1  # below this share, good points get a higher weight
+RARE = 0.1  # below this fraction, good points get a higher weight
 
 
 def synthetic_points(
@@ -19,10 +19,9 @@ def synthetic_points(
 ) -> Floats:
     """Points between good ones, by SMOTE (arXiv:1106.1813) in the unit cube, shape (m, d), m <= `most`.
 
-    As many as it takes to have as many good points as bad ones; each between a good point
-    and one of its k = min(`neighbours`, good - 1) nearest good ones. None with fewer than
-    two good points or without more bad ones. Only new points are returned, never one of
-    `u` (n, d); where two good points agree, so do all between them.
+    There are as many as needed to have as many good points as bad ones, at most `most`. Each lies between a good point
+    and one of its k = min(`neighbours`, good - 1) nearest good points. There are none with fewer than two good points,
+    or if there are no more bad points than good ones. Only new points are returned, never one of `u`, shape (n, d).
     """
     return between_good_points(u, good, neighbours, min(len(good) - 2 * int(good.sum()), most), rng)
 
@@ -30,7 +29,7 @@ def synthetic_points(
 def between_good_points(
     u: Floats, good: NDArray[np.bool_], neighbours: int, wanted: int, rng: np.random.Generator
 ) -> Floats:
-    """At most `wanted` points as `synthetic_points` makes them, however many bad ones there are, but at least one."""
+    """At most `wanted` points like those of `synthetic_points`, whatever the number of bad points, if there is any."""
     n_good = int(good.sum())
     if n_good < 2 or n_good == len(good) or wanted <= 0:
         return np.empty((0, u.shape[1]))
@@ -48,21 +47,21 @@ def between_good_points(
 
 
 def positive_weight(good: NDArray[np.bool_], *, has_init: bool) -> float:
-    """Weight of a good point in the loss: (1 - r) / r for a good share r below 0.1, else 1.
+    """The weight of a good point in the loss: (1 - r) / r for a fraction r of good points below 0.1, else 1.
 
-    1 also when the scan started from an InitCSV, which is chosen, not drawn. `good`:
-    labels of the training set, shape (n,).
+    It is also 1 if the scan started from an `init_csv`, whose points are chosen, not drawn. `good`: labels of the
+    training set, shape (n,).
     """
     share = float(np.mean(good))
     return (1.0 - share) / share if 0.0 < share < RARE and not has_init else 1.0
 
 
 def balanced(good: NDArray[np.bool_], late: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.int64]:
-    """Positions of all good points and of as many bad ones, drawn at random; of all bad ones if there are fewer.
+    """The positions of all good points and of as many random bad ones (or of all bad ones if there are fewer).
 
-    Half of the bad ones are `late` (shape (n,)) where there are so many: points that an iteration chose, most of them
-    mistakes of the classifier around the good region. Drawn from all alike they would be lost among those of a large
-    bootstrap, and the same mistakes made again.
+    If there are enough, half of the bad points are `late`, shape (n,): points that an iteration chose, mostly mistakes
+    of the classifier around the good region. In a draw from all bad points they would be lost among those of a large
+    bootstrap, and the classifier would repeat its mistakes.
     """
     bad = np.flatnonzero(~good)
     chosen, early = bad[late[bad]], bad[~late[bad]]

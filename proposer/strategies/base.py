@@ -1,8 +1,7 @@
-"""What a strategy is: ask and tell, without I/O.
+"""The protocol of strategies: ask and tell, without I/O.
 
-A strategy decides which points to try next. It never sees an evaluator, a file or the
-dataset: the scan asks it for a batch, and tells it what came of earlier ones. So the
-same code runs in a scan, in a resumed scan and in a test.
+A strategy decides which points to try next. It never sees an evaluator, a file or the dataset: the scan asks it for a
+batch, and tells it the results of earlier batches. So the same code runs in a scan, in a resumed scan and in a test.
 
 How a scan drives a strategy:
 
@@ -10,12 +9,12 @@ How a scan drives a strategy:
    transaction before a point is sent.
 2. When every point of the batch has an answer, `strategy.tell(...)` with that batch.
 
-An eager scan (`--eager`) asks when the evaluator would soon have nothing to do, and tells
-what has come by then: some points of a batch now, others later, in no order.
+An eager scan (`--eager`) asks before the evaluators run out of points, and tells the results that have arrived: some
+points of a batch now, others later, in any order.
 
-How a resumed scan does: a new object is told the batches that the last ask had seen, in
-order, one call a batch; `restore` gives it the newest checkpoint; what is not complete is
-finished and told. From then on the object asks what the uninterrupted one would have asked.
+A resumed scan makes a new object. It tells the batches that the last ask had seen, in order, one call per batch, and
+gives the newest checkpoint to `restore`. Incomplete batches are then evaluated and told. From then on, the object asks
+for the same points as the uninterrupted one would have.
 """
 
 from __future__ import annotations
@@ -29,17 +28,17 @@ from proposer.types import Batch, Floats, Status, Told
 
 
 def judged(told: Told) -> Floats:
-    """The NLL by which a point is good or not, shape (n,): NaN where it is not OK."""
+    """The NLL of each point, shape (n,); NaN for points that are not OK, which cannot be good."""
     return np.where(told.status == Status.OK, told.nll, np.nan)
 
 
 def generator(seed: int, step: int, purpose: str) -> np.random.Generator:
-    """The random numbers for one purpose at one step of a strategy's loop; nothing else decides them."""
+    """The random generator for one purpose at one step of a strategy's loop. It depends on nothing else."""
     return np.random.default_rng(np.random.SeedSequence([seed, step, *purpose.encode()]))
 
 
 class Settings(Protocol):
-    """The settings of any strategy: a dataclass, of which the scan itself reads the target alone."""
+    """The settings of any strategy: a dataclass. The scan itself reads only the target."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
@@ -52,12 +51,11 @@ class Settings(Protocol):
 class Strategy(Protocol):
     """Decides which points to try next.
 
-    `lag`: how many batches may be out when the next one is asked for: ask number k
-    follows the tells of all batches up to k - 1 - lag (and of an InitCSV), and of no
-    others, so that arrival times never change a scan. `eager`: whether it may be asked at
-    any time instead, knowing any part of what is out. `stop_reason`: why `ask` gave None; "" before.
-    `good`: how many good points were told, those from an earlier run included; by the best of these where the target
-    follows the best NLL.
+    `lag`: how many batches may be out when the next one is asked for. Ask number k follows the tells of all batches up
+    to k - 1 - lag (and of an `init_csv`), and of no others, so that arrival times never change a scan. `eager`: whether
+    the strategy may instead be asked at any time, with any part of the results. `stop_reason`: why `ask` gave None; ""
+    before. `good`: the number of good points told, including those of earlier commands; a target that follows the best
+    NLL takes the best of these.
 
     Random draws depend on the seed, the step of the loop and their purpose, never on
     time, on earlier draws or on a global state.
@@ -71,21 +69,21 @@ class Strategy(Protocol):
     def good(self) -> int: ...
 
     def ask(self, least: int = 1) -> Batch | None:
-        """The next batch; None when the strategy is done.
+        """The next batch; None if the strategy is done.
 
-        Training happens here. `least`: an eager strategy asks for so many points where its own batch would be smaller.
-        The same `least` gives the same points.
+        Training happens here. `least`: the smallest batch for an eager strategy, even if its own batch would be
+        smaller. The same `least` gives the same points.
         """
         ...
 
     def tell(self, told: Told) -> None:
-        """Takes the answers of one batch, in an eager scan of a part of it; cheap, never trains."""
+        """Takes the results of one batch, or in an eager scan of a part of it. This is cheap and never trains."""
         ...
 
     def checkpoint(self) -> bytes:
-        """What `restore` needs beside the told points: weights, optimiser, step of the loop."""
+        """The state that `restore` needs besides the told points: weights, optimiser, step of the loop."""
         ...
 
     def restore(self, data: bytes) -> None:
-        """Goes back to where a checkpoint was made, with the points told so far; raises CheckpointError."""
+        """Goes back to the state of a checkpoint, with the points told so far. Raises CheckpointError."""
         ...

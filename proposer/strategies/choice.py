@@ -1,4 +1,4 @@
-"""Which strategy a scan file asks for."""
+"""Makes the strategy that a scan file asks for."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ __all__ = ["DEFAULT", "TYPES", "make_strategy", "read_settings", "type_name"]
 
 @dataclass(frozen=True)
 class Type:
-    """One type: how its settings are read, and how a strategy is made of space, settings, seed and observables.
+    """One type of scan: reads its settings, and makes a strategy from space, settings, seed and observables.
 
-    `networks`: it learns by torch, which takes seconds to load and which no other type imports.
+    `networks`: the strategy uses torch, which takes seconds to load and which no other type imports.
     """
 
     read: Callable[[ScanFile], Settings]
@@ -75,23 +75,23 @@ TYPES = {
     "CMAES_ND": Type(CmaesNdSettings.read, CmaesNd),
     "READ_CSV": Type(DrawSettings.read, lambda space, own, seed, _: ReadCsv(space, own, seed)),
 }
-"""Every type by its plain name."""
+"""All types by name."""
 
 
 def type_name(scan: ScanFile) -> str:
-    """The plain name of the file's type; raises ScanFileError for one that lodescan does not have."""
+    """The type of the scan. Raises ScanFileError for a type that lodescan does not have."""
     return plain_type(scan.setup)
 
 
 def read_settings(scan: ScanFile) -> Settings:
-    """The settings of the strategy that the file names; raises ScanFileError."""
+    """The settings of the strategy that the file names. Raises ScanFileError."""
     return TYPES[type_name(scan)].read(scan)
 
 
 def make_strategy(
     name: str, space: Space, settings: Settings, seed: int, observables: Sequence[Observable] = ()
 ) -> Strategy:
-    """A new strategy of the type `name` with the settings read for it.
+    """A new strategy of the type `name`, with the settings from `read_settings`.
 
     `observables`: as the evaluator describes them (likelihoods, windows), in its order: the
     columns of `Told.observables`.

@@ -1,7 +1,7 @@
-"""CMAES: covariance matrix adaptation, from the package `cma` (N. Hansen, arXiv:1604.00772), to compare with.
+"""CMAES: covariance matrix adaptation from the package `cma` (N. Hansen, arXiv:1604.00772), for comparison.
 
-It climbs to the best point. A search that has contracted to `sigma_tolerance`, or that cma
-itself gives up, starts again at a random place, so that other minima are found too.
+It descends to the best point. When a search has contracted to `sigma_tolerance`, or cma itself stops it, the next
+search starts at a random point, so that other minima are found, too.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from scanspec import ScanFile
 
 MOST_KNOWN = 20
-"""Generations in a row without a new point, after which one is asked all the same: a scan counts those."""
+"""After this many generations in a row without a new point, the next is asked for anyway, because the scan counts such
+batches.
+"""
 
 
 @dataclass(frozen=True)
@@ -46,15 +48,17 @@ class CmaesSettings:
     target: Target = DEFAULT_TARGET
     """Which points are good."""
     generations: int | None = None
-    """A search ends after so many; None for no limit."""
+    """A search ends after so many generations; None for no limit."""
     episodes: int | None = None
-    """Searches, one after the other; None for no limit, or for one where `generations` is given, as in BSMArt."""
+    """The number of searches, one after the other; None for no limit. If `generations` is given it is 1 by default, as
+    in BSMArt.
+    """
     mean: float | None = None
-    """Where every search starts, in each variable's unit interval; None for a random place."""
+    """The start of every search, in each variable's unit interval; None for a random point."""
     start: tuple[float, ...] = ()
-    """Where the first search starts, in physical units; empty for none."""
+    """The start of the first search, in physical units; empty for none."""
     max_loss: float = LARGEST_LOSS
-    """The cap of each loss in what is ranked by."""
+    """The cap of each loss in the ranking of points."""
 
     @classmethod
     def read(cls, scan: ScanFile) -> Self:
@@ -78,10 +82,9 @@ class CmaesSettings:
 class Cmaes:
     """The strategy `type: CMAES`. A batch is one generation.
 
-    Everything follows from the points told, so a resumed scan replays them through cma: about
-    a millisecond a generation. A point that is not OK ranks behind all that are, by what was computed of it: its
-    losses, the largest for each that is missing, and how far it is from its windows. A generation without a new point
-    is not asked for.
+    Everything follows from the points told, so a resumed scan replays them through cma, at about a millisecond per
+    generation. Points that are not OK rank behind all OK points, by their losses (the largest loss for a missing
+    observable) and by their distance from the windows. A generation without a new point is not asked for.
     """
 
     lag = 0
@@ -97,16 +100,16 @@ class Cmaes:
         self._shortfall = Shortfall(observables, settings.max_loss)
         self._free = np.flatnonzero(~space.fixed)
         self._told: list[Told] = []  # not yet given to cma
-        self._asked = 0  # batches
+        self._asked = 0  # batches asked for
         self._learned = 0  # batches given to cma
         self._generation = 0  # generations given to cma: the batches, and those without a new point
         self._known: dict[int, Floats] = {}  # the results of all points, as `_judge` returns them
         self._start: Floats | None = None  # the best point of an InitCSV
         self._search: Any = None
         self._age = 0  # generations of this search
-        self._searches = 0  # that have ended
-        self._out: tuple[list[Floats], Floats] | None = None  # the generation that has no answers yet
-        self._ready = False  # it may be asked for
+        self._searches = 0  # searches that have ended
+        self._out: tuple[list[Floats], Floats] | None = None  # the generation without answers
+        self._ready = False  # this generation may be asked for
         self._rng = generator(seed, 0, self.origin)
 
     @property
@@ -117,7 +120,7 @@ class Cmaes:
     def ask(self, least: int = 1) -> Batch | None:
         """The next generation; None when the last search has ended."""
         replayed = self._asked - self._learned
-        if first := self._told[: len(self._told) - replayed]:  # of an InitCSV
+        if first := self._told[: len(self._told) - replayed]:  # points of an `init_csv`
             self._learn_init(first)
         for told in self._told[len(first) :]:
             self._advance()
@@ -132,7 +135,7 @@ class Cmaes:
         return Batch(u, [self.origin] * len(u), self._asked)
 
     def _advance(self) -> Floats | None:
-        """The present generation as u, shape (n, d), after those of which every point is known already."""
+        """The next generation with a new point, as u, shape (n, d); generations of known points only are skipped."""
         for _ in range(MOST_KNOWN):
             if self.stop_reason:
                 return None
@@ -146,7 +149,7 @@ class Cmaes:
         return self._sample()[1]
 
     def _sample(self) -> tuple[list[Floats], Floats]:
-        """The present generation, as cma sees it and as u of shape (n, d); cma is asked once."""
+        """The present generation, as cma sees it and as u, shape (n, d). cma is asked only once per generation."""
         if self._out is not None:
             return self._out
         self._rng = generator(self.seed, self._generation, self.origin)
@@ -182,7 +185,7 @@ class Cmaes:
         return cma.CMAEvolutionStrategy(start, self.settings.sigma, options)
 
     def _start_of_search(self) -> Floats:
-        """Where a search starts, as u of the variables that are free."""
+        """The start of a search, as u of the free variables."""
         n = len(self._free)
         return self._rng.random(n) if self.settings.mean is None else np.full(n, self.settings.mean)
 
@@ -194,7 +197,9 @@ class Cmaes:
                 self._start = told.u[ok[np.argmin(self._aim(told.nll[ok]))]]
 
     def _give(self) -> None:
-        """Gives cma what is known of the present generation: told, or known from earlier points in the same place."""
+        """Gives cma the results of the present generation: those told, and those of earlier points with the same
+        values.
+        """
         own, u = self._sample()
         unknown = np.full(self._width, np.nan)
         values = self._values(np.stack([self._known.get(key, unknown) for key in self._keys(u)]), u)
@@ -210,17 +215,17 @@ class Cmaes:
                 self.stop_reason = f"{many} ended ({self._generation:,} generations)"
 
     def _has_ended(self) -> bool:
-        """Whether the present search has."""
+        """Whether the present search has ended."""
         limit = self.settings.generations
         return (limit is not None and self._age >= limit) or bool(self._search.stop())
 
     _more_options: ClassVar[dict[str, float]] = {}
-    """Options of cma."""
+    """Further options of cma."""
     _width = 1
-    """Numbers that `_judge` gives a point."""
+    """The number of columns that `_judge` returns."""
 
     def _judge(self, told: Told) -> Floats:
-        """What is kept of points, shape (n, width): here what is minimised."""
+        """The numbers to keep for each point, shape (n, width); here the function that is minimised."""
         ok = told.status == Status.OK
         losses = self._shortfall.columns(told)
         nll = told.nll if self._shortfall.usual else losses[:, self._shortfall.scored].sum(axis=1)
@@ -228,18 +233,20 @@ class Cmaes:
         return np.where(ok, self._aim(nll), behind)[:, None]
 
     def _values(self, known: Floats, u: Floats) -> Floats:
-        """What cma ranks a generation by, shape (n,), from what `_judge` said, NaN for points without an answer."""
+        """The values by which cma ranks a generation, shape (n,), from those of `_judge`, which are NaN for points
+        without an answer.
+        """
         value: Floats = known[:, 0]
         worst = np.nanmax(value, initial=0.0, where=np.isfinite(value)) + 1.0
         return np.where(np.isfinite(value), value, worst)
 
     def _aim(self, nll: Floats) -> Floats:
-        """What is minimised: the NLL, or its distance to the middle of a band."""
+        """The function that is minimised: the NLL, or its distance to the middle of a band."""
         target = self.settings.target
         return np.abs(nll - 0.5 * (target.above + target.threshold)) if target.is_band else nll
 
     def _remember(self, told: Told) -> None:
-        if len(told):  # a batch of known points has none
+        if len(told):  # a batch that had only known points is empty
             self._known.update(zip(self._keys(told.u), self._judge(told), strict=True))
 
     def _keys(self, u: Floats) -> list[int]:
@@ -252,7 +259,7 @@ class Cmaes:
         self._counted.add(judged(told).tolist())
 
     def checkpoint(self) -> bytes:
-        """How many generations were asked: the rest follows from the points."""
+        """The number of generations asked for; everything else follows from the points."""
         return json.dumps({"generations": self._asked}).encode()
 
     def restore(self, data: bytes) -> None:

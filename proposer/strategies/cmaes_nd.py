@@ -1,8 +1,8 @@
 """CMAES_ND: CMA-ES with a reward for novelty (J. C. Romao, M. C. Romao, arXiv:2402.07661), as BSMArt has it.
 
-Points that are not good are ranked by their losses, good ones, all before them, by how many
-good points are known around them: so a search fills the region that it has found, instead of
-its best point. A search that has filled its part starts again far from all good points.
+Good points rank before all others, by how few good points are known around them; the others are ranked by their losses.
+So a search fills the region that it has found, instead of converging to its best point. When a search has filled its
+part, the next one starts far from all good points.
 """
 
 from __future__ import annotations
@@ -31,36 +31,36 @@ if TYPE_CHECKING:
     from scanspec import ScanFile
 
 FILL = 16
-"""So many generations' worth of good points are enough of a search; the next one starts elsewhere."""
+"""A search ends once its good points fill this many generations; the next one starts elsewhere."""
 
 STARTS = 64
-"""Random places of which a new search takes the one farthest from all good points."""
+"""The number of random points among which a new search starts at the one farthest from all good points."""
 
 ALL_WITHIN = Target(1e-9)
-"""The target where every likelihood is a CFUNCTION: good is what is within all bounds, with an NLL of 0."""
+"""The target if every likelihood is a CFUNCTION: points within all bounds, with an NLL of 0."""
 
 
 @dataclass(frozen=True)
 class CmaesNdSettings(CmaesSettings):
-    """Those of CMAES, with other defaults, and those of the novelty; names of BSMArt's settings in docs/method.md."""
+    """The settings of CMAES with other defaults, and those of the novelty. docs/method.md has BSMArt's names."""
 
     novelty: str = "HBOS"
-    """HBOS: by histograms; Optimiser: good points are ranked by the mean of the focus; none: all alike."""
+    """How good points are ranked. HBOS: by histograms; Optimiser: by the mean of the focus; none: all are equal."""
     bins: int = 100
     direction: str = "min"
-    """Of Optimiser: min or max."""
+    """The direction of Optimiser: min or max."""
     focus: tuple[str, ...] = ()
-    """Variables and observables in which a point is new; none for all."""
+    """Variables and observables in which the novelty is measured; empty for all."""
     hierarchy: tuple[str, ...] = ()
-    """Observables that come first: as long as one of these is outside its bounds, the others are not looked at."""
+    """Observables that come first: as long as one of these is outside its bounds, the others are ignored."""
     no_good_points_patience: int = 5000
     best_loss_patience: int = 200
     best_valid_constraints_patience: int = 2000
-    """Generations: the scan ends after so many without a good point, if the lowest NLL and the largest share of
-    constraints that hold have also not improved for so many, or the search has ended.
+    """Generations: the scan ends after so many without a good point, if the lowest sum of losses and the largest
+    fraction of fulfilled constraints have not improved for so many either, or the search has ended.
     """
     seeds: tuple[tuple[float, ...], ...] = ()
-    """Places in physical units, of which the first search starts at one."""
+    """Points in physical units; the first search starts at a random one of them."""
 
     @classmethod
     def read(cls, scan: ScanFile) -> Self:
@@ -117,19 +117,19 @@ class CmaesNd(Cmaes):
             n for n, variable in enumerate(space.variables) if variable.name in focus and not space.fixed[n]
         ]
         self._observables = [n for n, name in enumerate(names) if name in focus]
-        # of a constraint that the hierarchy leaves for later, the largest loss
+        # constraints that the hierarchy leaves for later have the largest loss
         self._first = [self._shortfall.names.index(name) for name in settings.hierarchy]
         self._losses = slice(1, 1 + self._shortfall.width)
         self._width = 1 + self._shortfall.width + len(self._observables)
-        # results given to cma; when a scan is replayed, `tell` is ahead of it
+        # counts results given to cma; while a scan is replayed, `tell` is ahead of cma
         self._learned_of = Found(settings.target)
         self._filled: list[Floats] = []  # good points: NLL, u, and the observables of the focus
         self._found = 0.0  # good points of this search, in generations
-        self._best = [math.inf, -math.inf]  # lowest sum of losses, largest share of constraints that hold
-        self._since = [0, 0, 0]  # generations since there was a lower, a larger, a good point
+        self._best = [math.inf, -math.inf]  # lowest sum of losses, largest fraction of fulfilled constraints
+        self._since = [0, 0, 0]  # generations since the first, the second improved, and since a good point
 
     def _judge(self, told: Told) -> Floats:
-        """The NLL, infinite where a point is not OK; its losses, and its observables in the focus."""
+        """The NLL (infinite for a point that is not OK), the losses, and the observables of the focus."""
         nll = judged(told)
         self._learned_of.add(nll.tolist())
         losses = self._shortfall.columns(told)
@@ -140,7 +140,9 @@ class CmaesNd(Cmaes):
         return np.column_stack([np.where(np.isnan(nll), np.inf, nll), losses, told.observables[:, self._observables]])
 
     def _values(self, known: Floats, u: Floats) -> Floats:
-        """1 and the sum of the losses, each from 0 to 1 over the generation; of good points, how familiar they are."""
+        """For bad points 1 plus the sum of the losses, each scaled to [0, 1] over the generation; for good points their
+        familiarity.
+        """
         nll, losses = known[:, 0], known[:, self._losses]
         good = self._learned_of.target.contains(nll)  # NaN, a point without an answer, does not count
         losses = np.where(np.isfinite(losses), losses, self.settings.max_loss)
@@ -154,7 +156,7 @@ class CmaesNd(Cmaes):
         return values
 
     def _familiar(self, good: Floats) -> Floats:
-        """From 0 for a new point to 1 for one among many, shape (n,)."""
+        """The familiarity, shape (n,), from 0 for a new point to 1 for a point among many known ones."""
         archive = self._archive()
         if len(archive) < 2 or not len(good) or self.settings.novelty == "none":
             return np.ones(len(good))
@@ -173,7 +175,7 @@ class CmaesNd(Cmaes):
         return found
 
     def _archive(self) -> Floats:
-        """Good points: u, and the observables of the focus."""
+        """The good points: u, and the observables of the focus."""
         if not self._filled:
             return np.empty((0, self.space.dim))
         every = np.concatenate(self._filled)
@@ -181,7 +183,7 @@ class CmaesNd(Cmaes):
         return self._filled[0][:, 1:]
 
     def _note(self, losses: Floats, good: NDArray[np.bool_]) -> None:
-        """Counts the generations in which nothing became better."""
+        """Counts the generations without an improvement."""
         self._found += float(good.mean())
         reached = [losses.sum(axis=1).min(), (losses == 0.0).mean(axis=1).max()]
         better = [reached[0] < self._best[0], reached[1] > self._best[1], good.any()]
@@ -207,7 +209,7 @@ class CmaesNd(Cmaes):
         return super()._new_search()
 
     def _start_of_search(self) -> Floats:
-        """The first search starts as CMAES does; a later one far from what is filled."""
+        """The first search starts as in CMAES, a later one far from all good points."""
         archive = self._archive()
         if not self._searches or not len(archive) or self.settings.mean is not None:
             return super()._start_of_search()

@@ -1,4 +1,4 @@
-"""Scans that do not learn, to compare with: RANDOM and SOBOL; GRID is in grid.py.
+"""Scans that do not learn, for comparison: RANDOM and SOBOL; GRID is in grid.py.
 
 Their points depend on no result, so the next batch may be asked for while the last one is out.
 """
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DrawSettings:
-    """What these scans read of the section `networks`."""
+    """The settings that these scans read from the section `networks`."""
 
     points_per_iteration: int = 300
     """Points of a batch."""
@@ -39,7 +39,7 @@ class DrawSettings:
 
 
 class Draws(ABC):
-    """A sequence of points, given out in batches; `_next` of a subclass goes on with it."""
+    """A sequence of points, given out in batches; `_next` of a subclass computes the points."""
 
     lag = 1
     eager = True
@@ -49,7 +49,7 @@ class Draws(ABC):
         self.space, self.settings, self.seed = space, settings, seed
         self.stop_reason = ""
         self._counted = Found(settings.target)
-        self._asked = 0  # points given out
+        self._asked = 0  # number of points given out
 
     @property
     def good(self) -> int:
@@ -73,7 +73,7 @@ class Draws(ABC):
         self._counted.add(judged(told).tolist())
 
     def checkpoint(self) -> bytes:
-        """How many points were given out: the seed knows the rest."""
+        """The number of points given out; everything else follows from the seed."""
         return json.dumps({self.origin: self._asked}).encode()
 
     def restore(self, data: bytes) -> None:

@@ -18,7 +18,7 @@ MOST_POINTS = 10**9
 
 
 class GridSettings(DrawSettings):
-    """Those of the other draws; the steps are in the section `variables`."""
+    """The settings of the other draws; the steps are in the section `variables`."""
 
     @classmethod
     def read(cls, scan: ScanFile) -> Self:
@@ -39,9 +39,9 @@ class GridSettings(DrawSettings):
 class Grid(Draws):
     """The strategy `type: GRID`: every combination of the variables' steps, the last variable fastest.
 
-    Steps are even in the prior's quantiles and include both ends of a range. The ends of a
-    periodic variable are one point, and those of an unbounded normal prior are at infinity:
-    there the steps are the starts, here the middles, of equal shares.
+    Steps are even in the prior's quantiles and include both ends of a range, with two exceptions. The ends of a
+    periodic variable are one point, so its steps are the starts of equal shares. The ends of an unbounded normal prior
+    are at infinity, so its steps are the middles of equal shares.
     """
 
     origin = "grid"

@@ -1,4 +1,4 @@
-"""MLS_DNNC: the scan that BSMArt took from MLscanner, as published.
+"""MLS_DNNC: the published scan that BSMArt took from MLscanner.
 
 A classifier learns from the points evaluated so far which are good, and chooses the next
 ones (arXiv:2207.09959, section 2; arXiv:2301.01154). The numbers in the comments are the
@@ -32,10 +32,10 @@ _ALL = slice(None)
 
 @dataclass
 class _Loop:
-    """Where the loop is: what the last ask was for, and how many points it knew."""
+    """The position of the loop: the kind of the last ask, and the number of points that it knew."""
 
     asked: str = ""  # bootstrap, candidates or smote
-    rounds: int = 0  # of the bootstrap
+    rounds: int = 0  # rounds of the bootstrap
     iteration: int = 0
     known: int = 0
 
@@ -83,7 +83,7 @@ class MlsDnnc:
         return self._candidates()  # 6
 
     def _bootstrap(self) -> Batch:
-        """Random points; one more round as long as there is no good one."""
+        """Random points; there is one more round as long as no point is good."""
         self._loop.rounds += 1
         self._now("bootstrap")
         n = self.settings.bootstrap_points
@@ -91,8 +91,8 @@ class MlsDnnc:
         return Batch(u, ["bootstrap"] * n, 0)
 
     def _train(self) -> None:
-        """Fits to all points at first, then to all good ones and as many bad ones, drawn anew, half of them of earlier
-        iterations.
+        """Fits to all points at first; later to all good points and as many bad ones, drawn anew, half of them from
+        earlier iterations.
 
         Points that FAILED or TIMED_OUT say nothing about physics and are left out.
         """
@@ -105,7 +105,7 @@ class MlsDnnc:
         self._classifier.fit(self.space.network_inputs(u), good, weight, generator(self.seed, iteration, "fit"))
 
     def _candidates(self) -> Batch:
-        """The best candidates, and others drawn at random from those that are left."""
+        """The best candidates, and some drawn at random from the others."""
         self._loop.iteration += 1
         self._now("candidates")
         rng = generator(self.seed, self._loop.iteration, "candidates")
@@ -124,7 +124,7 @@ class MlsDnnc:
         return Batch(u[chosen], origins, self._loop.iteration, expit(logits[chosen]))
 
     def _smote(self) -> Batch | None:
-        """Points between good ones when the last candidates gave few of them; None when they gave enough."""
+        """Points between good ones if few of the last candidates were good; None if enough were."""
         new = slice(self._loop.known, None)
         u, good = self._points.labelled(new)
         n_good, free = int(good.sum()), int((~self.space.fixed).sum())
@@ -149,11 +149,11 @@ class MlsDnnc:
         self._loop.known = len(self._points)
 
     def tell(self, told: Told) -> None:
-        """Takes the answers of one batch; the points of an InitCSV are told first, with the origin `init`."""
+        """Takes the results of one batch. The points of an `init_csv` are told first, with the origin `init`."""
         self._points.add(told)
 
     def checkpoint(self) -> bytes:
-        """Where the loop is, and the classifier."""
+        """The position of the loop, and the classifier."""
         return pack(asdict(self._loop), self._classifier.to_arrays())
 
     def restore(self, data: bytes) -> None:
@@ -205,11 +205,11 @@ class _Points:
         self.has_init = self.has_init or "init" in told.origins
 
     def _good(self, rows: slice) -> NDArray[np.bool_]:
-        """Which are good by what is known now, shape (n,)."""
+        """Which points are good by the present target, shape (n,)."""
         return self.found.target.contains(_joined(self._nll)[rows])
 
     def every(self) -> Floats:
-        """All of them, shape (n, d)."""
+        """All points, shape (n, d)."""
         return _joined(self._u)
 
     def labelled(self, rows: slice = _ALL) -> tuple[Floats, NDArray[np.bool_]]:
@@ -223,12 +223,12 @@ class _Points:
         return late
 
     def good_points(self, rows: slice) -> Floats:
-        """The good ones, shape (n, d)."""
+        """The good points, shape (n, d)."""
         good: Floats = _joined(self._u)[rows][self._good(rows)]
         return good
 
     def exploited(self, rows: slice) -> int:
-        """How many were candidates chosen for their score."""
+        """The number of points that were candidates chosen for their score."""
         return int(_joined(self._exploit)[rows].sum())
 
 

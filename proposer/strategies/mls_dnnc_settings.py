@@ -1,4 +1,4 @@
-"""What a scan file may say about MLS_DNNC; without torch, so that reading a file waits for no library of networks."""
+"""The settings of MLS_DNNC in a scan file. This module does not import torch, so that reading a file is quick."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FitSettings:
-    """How a network is built and fitted: width N of a layer, points in a minibatch, most epochs, AdamW's step."""
+    """How a network is built and fitted: width N of a layer, points in a minibatch, the most epochs, AdamW's learning
+    rate.
+    """
 
     neurons: int = 100
     batch_size: int = 500
@@ -26,15 +28,15 @@ class MlsDnncSettings:
     """The section `networks` of a scan file; names and defaults are those of BSMArt's documents."""
 
     bootstrap_points: int = 100
-    """Random points of a round before the first training."""
+    """Random points in each round before the first training."""
     candidate_points: int = 500
     """Candidates that are drawn and scored in an iteration."""
     points_per_iteration: int = 300
     """Candidates that are evaluated in an iteration."""
     random_fraction: float = 0.2
-    """Share of these that is drawn at random, for exploration; from 0 to 1."""
+    """The fraction of these that is drawn at random, for exploration; from 0 to 1."""
     k_initial: int = 5
-    """Neighbours of a point in SMOTE."""
+    """The number of neighbours of a point in SMOTE."""
     target: Target = DEFAULT_TARGET
     """Which points are good."""
     iterations: int = 10
@@ -44,7 +46,7 @@ class MlsDnncSettings:
 
     @classmethod
     def read(cls, scan: ScanFile) -> Self:
-        """Reads and checks the settings of a scan file; raises ScanFileError, which names file, line and key."""
+        """Reads and checks the settings of a scan file. Raises ScanFileError, with file, line and key."""
         section = scan.networks
         none, fit = cls(), FitSettings()
         return cls(

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LARGE_FROM = 5000  # training points from which on the large network is used
+LARGE_FROM = 5000  # training points; from this number on, the large network is used
 PATIENCE = 10  # epochs without an improvement
 IMPROVEMENT = 1e-5  # of the mean training loss of an epoch
 WEIGHT_DECAY = 1e-4
@@ -73,7 +73,8 @@ class Classifier:
         return self._network is not None
 
     def fit(self, inputs: Floats, good: NDArray[np.bool_], positive_weight: float, rng: np.random.Generator) -> float:
-        """Fits to n points: inputs of shape (n, d) in [-1, 1], labels of shape (n,); returns the best epoch's loss.
+        """Fits to n points: inputs of shape (n, d) in [-1, 1], labels of shape (n,). Returns the loss of the best
+        epoch.
 
         The loss is binary cross-entropy with logits, good points weighted by
         `positive_weight`. Stops after 10 epochs in which the mean training loss of an
@@ -152,7 +153,9 @@ class Classifier:
         return arrays
 
     def load(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Goes back to the state of `to_arrays`; raises CheckpointError when it is not one of such a network."""
+        """Goes back to the state of `to_arrays`. Raises CheckpointError if the arrays are not those of such
+        a network.
+        """
         try:
             arrays = dict(arrays)
             large = bool(arrays.pop("large"))

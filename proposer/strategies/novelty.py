@@ -1,4 +1,6 @@
-"""How new points are beside those known: a histogram-based outlier score (M. Goldstein, A. Dengel, KI-2012, p. 59)."""
+"""Measures how new points are compared with known ones: a histogram-based outlier score (M. Goldstein, A. Dengel,
+KI-2012, p. 59).
+"""
 
 from __future__ import annotations
 
@@ -10,11 +12,12 @@ if TYPE_CHECKING:
     from proposer.types import Floats
 
 EMPTY = 0.1
-"""Added to each height, so that an empty bin has a finite score."""
+"""Added to the height of each bin, so that an empty bin has a finite score."""
 
 
 def novelty(known: Floats, points: Floats, bins: int) -> Floats:
-    """From 0, where most known points are, to 1, at least as far out as the loneliest of them; shape (n,).
+    """The novelty of points, shape (n,): 0 where most known points are, 1 for points at least as isolated as the most
+    isolated known one.
 
     `known`: shape (m, d), `points`: shape (n, d), finite. Each column has a histogram of the known points, with `bins`
     bins of one width, scaled to a largest height of 1, so that every column counts alike whatever its unit; the score
@@ -31,7 +34,7 @@ def novelty(known: Floats, points: Floats, bins: int) -> Floats:
         if width == 0.0:
             continue
         counts = np.bincount(_bins(known[:, column], low, width, bins), minlength=bins + 2)
-        counts[[0, -1]] = 0  # outside of all that is known
+        counts[[0, -1]] = 0  # below and above all known points
         score = -np.log2(counts / counts.max() + EMPTY)
         of_known += score[_bins(known[:, column], low, width, bins)]
         of_points += score[_bins(points[:, column], low, width, bins)]

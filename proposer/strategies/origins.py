@@ -1,4 +1,4 @@
-"""Where points come from: the word that a strategy gives each point that it asks for, and what the word means."""
+"""The origins of points: the word that a strategy gives to each point, and the meaning of the word."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from typing import NamedTuple
 
 
 class Origin(NamedTuple):
-    """`meaning`: what a point is, in the report. `doing`: what the strategy does meanwhile, in the live display.
+    """`meaning` explains the point in the report; `doing` describes the strategy's work in the live display.
 
-    `from_prior`: such points follow the prior, so that shares of them are shares of its volume. `independent`: each of
-    them is a draw of its own, whatever came before. The points of a Sobol sequence follow the prior, but each depends
-    on the others.
+    `from_prior`: these points follow the prior, so that a fraction of them is a fraction of its volume. `independent`:
+    they are independent draws. The points of a Sobol sequence follow the prior, but depend on each other.
     """
 
     meaning: str
@@ -38,9 +37,11 @@ ORIGINS = {
     "probe": Origin("a predicted minimum, or a step downhill", "looks for lower NLLs"),
     "smote": Origin("between good points (SMOTE)", "fills the known region"),
 }
-"""By the word. Datasets of earlier versions may hold others."""
+"""The origins by word. Datasets of earlier versions may have other words."""
 
 
 def as_now(origin: str, kind: str) -> str:
-    """The word for points of a scan of the type `kind`, which earlier versions may have called otherwise."""
+    """The present word for an origin in a scan of the type `kind`; earlier versions used another word for
+    some points.
+    """
     return "left" if (origin, kind) == ("random", "MLS_DNNC") else origin

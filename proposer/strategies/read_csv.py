@@ -1,4 +1,4 @@
-"""READ_CSV: the rows of a table, which a scan starts from, and nothing else."""
+"""READ_CSV: evaluates the rows of the table `init_csv`, and nothing else."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from proposer.types import Floats
 
 
 class ReadCsv(Draws):
-    """The strategy `type: READ_CSV` (BSMArt's read_csv): asks for no point beside those of `init_csv`."""
+    """The strategy `type: READ_CSV` (BSMArt's read_csv), which asks for no points besides those of `init_csv`."""
 
     origin = "read_csv"
 

@@ -1,4 +1,4 @@
-"""What keeps points from being good, column by column: also of those whose codes did not all run."""
+"""Losses that say what keeps points from being good, also for points whose codes did not all run."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
 
 class Shortfall:
-    """Columns of losses: of every observable in the likelihood, of every window, and 1 for a point that is not OK.
+    """Computes columns of losses: one per observable in the likelihood, one per window, and one that is 1 for a point
+    that is not OK.
 
-    What was not computed has the largest loss. Outside a window of width anything the loss is log10(1 + distance), as
-    BSMArt's CFUNCTION has it, so that a search sees which way leads back. `names` are those of the columns;
-    `observables` are the evaluator's, in the order of the columns of `Told.observables`. `cap`: the largest loss.
+    A missing value has the largest loss. Outside a window of any width the loss is log10(1 + distance), as for BSMArt's
+    CFUNCTION, so that a search sees the way back. `names` are the observables of the scored columns; `observables` are
+    the evaluator's, in the order of the columns of `Told.observables`. `cap`: the largest loss.
     """
 
     def __init__(self, observables: Sequence[Observable], cap: float = LARGEST_LOSS) -> None:
@@ -34,11 +35,11 @@ class Shortfall:
         self.scored = slice(0, len(self._scored))
         """The columns of observables in the likelihood."""
         self.usual = cap == LARGEST_LOSS
-        """Whether the losses are those whose sum is the NLL."""
+        """Whether the sum of the losses is the NLL, because the cap is the usual one."""
         self.largest = cap * (len(self._scored) + len(self._windows)) + 1.0
 
     def columns(self, told: Told) -> Floats:
-        """Shape (n, scored observables + windows + 1), none below minus the largest loss."""
+        """The losses, shape (n, scored observables + windows + 1); none is below minus the largest loss."""
         values = told.observables
         found = [self._capped(likelihood.loss(values[:, j])) for j, likelihood in self._scored]
         for j, low, high in self._windows:
@@ -49,7 +50,7 @@ class Shortfall:
         return np.stack(found, axis=1)
 
     def _capped(self, losses: Floats) -> Floats:
-        """Losses below LARGEST_LOSS, M (1 - exp(-raw / M)), with another M."""
+        """Losses M (1 - exp(-raw / M)) with M = LARGEST_LOSS, converted to M = cap."""
         if self.usual:
             return losses
         with np.errstate(divide="ignore"):

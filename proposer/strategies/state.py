@@ -1,4 +1,4 @@
-"""The state of a strategy as bytes: where its loop is, and arrays; without pickle."""
+"""Stores the state of a strategy as bytes, without pickle: the position of its loop, and arrays."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ LOOP = "place"
 
 
 def pack(loop: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """A file of numpy's format npz; `loop`: where the loop is, in what JSON can say; no array is named "place"."""
+    """A file of numpy's format npz. `loop`: the position of the loop, as values for JSON. No array may be named
+    "place".
+    """
     file = io.BytesIO()
     data = np.frombuffer(json.dumps(dict(loop)).encode(), dtype=np.uint8)
     np.savez(file, allow_pickle=False, **{LOOP: data}, **arrays)
@@ -27,13 +29,13 @@ def pack(loop: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bytes:
 
 
 def unpack(data: bytes, what: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Loop and arrays of `pack`; raises CheckpointError, which says that this is not `what`."""
+    """The loop and the arrays given to `pack`. Raises CheckpointError, which says that the data are not `what`."""
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         loop = json.loads(arrays.pop(LOOP).tobytes()) if LOOP in arrays else {}
         if not isinstance(loop, dict):
-            raise TypeError("where the loop is, is no mapping")
+            raise TypeError("the state of the loop is not a mapping")
     except (ValueError, TypeError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise CheckpointError(f"the checkpoint is not {what} ({error})") from error
     return loop, arrays

@@ -1,1 +1,1 @@
-"""The way to an evaluator: the only room that imports grpc."""
+"""The connection to evaluators; no other package of the proposer imports grpc."""

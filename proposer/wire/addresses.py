@@ -1,4 +1,4 @@
-"""Where evaluators are: an address, a name that stands for many, a folder in which they announce themselves."""
+"""Finds evaluators: at an address, at all addresses of a name, or in a folder where they announce themselves."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from proposer.wire.security import Security
 from scanspec import Address, AddressError, UsageError, read_address
 
 LOOK_EVERY = 2.0
-"""Seconds between two looks at a name or a folder: a new evaluator has points within 5 s."""
+"""Seconds between two looks at a name or a folder. A new evaluator then has points within 5 s."""
 
 LARGEST_FILE = 1000
-"""Bytes of a file that announces an evaluator."""
+"""The most bytes of a file that announces an evaluator."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """One `--evaluator`: an address; or a name whose addresses are looked up, or a folder, again and again."""
+    """One `--evaluator`: an address, or a name or a folder that is looked up again and again."""
 
     text: str
     address: Address | None = None
@@ -28,7 +28,7 @@ class Place:
     folder: Path | None = None
 
     def look(self) -> dict[Address, str]:
-        """The addresses of now, each with the name that its certificate is for, "" for the address itself."""
+        """The present addresses, each with the name in its certificate ("" if that is the address itself)."""
         if self.address is not None:
             return {self.address: ""}
         if self.name is not None:
@@ -37,8 +37,8 @@ class Place:
 
 
 def read_place(text: str, security: Security) -> Place:
-    """Reads HOST:PORT, unix:PATH, dns:///NAME:PORT or dir:FOLDER. Raises UsageError, and NotSecure for an address
-    beyond this machine that is not safe to ask.
+    """Reads HOST:PORT, unix:PATH, dns:///NAME:PORT or dir:FOLDER. Raises UsageError, and NotSecure for an address on
+    another machine without a secure connection.
     """
     if text.startswith("dir:"):
         folder = text.removeprefix("dir:")
@@ -57,14 +57,16 @@ def read_place(text: str, security: Security) -> Place:
 def _resolve(name: Address) -> set[Address]:
     try:
         found = socket.getaddrinfo(name.host.strip("[]"), name.port, type=socket.SOCK_STREAM)
-    except OSError:  # no address has that name now
+    except OSError:  # the name has no address now
         return set()
     hosts = {str(entry[4][0]) for entry in found}
     return {Address(f"[{host}]" if ":" in host else host, name.port) for host in hosts}
 
 
 def _announced(folder: Path) -> set[Address]:
-    """The addresses in the folder's files, one a file; what cannot be read may be on its way."""
+    """The addresses in the folder's files, one per file. Unreadable files are skipped, because they may be
+    incomplete.
+    """
     found = set()
     try:
         files = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
@@ -81,7 +83,7 @@ def _announced(folder: Path) -> set[Address]:
 
 
 class Watch:
-    """Looks at places again and again, in a thread of its own, and tells `changed` what is there."""
+    """Looks at places again and again in a thread of its own, and calls `changed` with the new addresses."""
 
     def __init__(self, places: Sequence[Place], changed: Callable[[dict[Address, str]], None]) -> None:
         self._places, self._changed = places, changed
@@ -104,5 +106,5 @@ class Watch:
             self._changed(found)
 
     def close(self) -> None:
-        """Ends it."""
+        """Ends the thread."""
         self._closed.set()

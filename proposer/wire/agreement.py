@@ -1,4 +1,4 @@
-"""Does the evaluator compute what the scan file asks for?"""
+"""Checks that an evaluator computes what the scan file asks for."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Call = tuple[str, str, str]
 
 
 def disagreements(scan: ScanFile, description: Description) -> list[str]:
-    """What differs between a scan file and an evaluator, each in one sentence; empty when they agree."""
+    """The differences between a scan file and an evaluator, one sentence each; empty if they agree."""
     ours = {variable.name: variable for variable in scan.variables}
     unknown = [name for name in ours if name not in description.parameters]
     found = [f"the evaluator does not know the variable {name!r}" for name in unknown]
     for name, (low, high) in description.parameters.items():
         if name not in ours:
             found.append(f"the evaluator needs the variable {name!r}, which the scan file does not have")
-        elif not (low <= ours[name].low and ours[name].high <= high):  # NaN is no range at all
+        elif not (low <= ours[name].low and ours[name].high <= high):  # NaN fails every comparison
             found.append(
                 f"the range of {name!r} is [{ours[name].low:g}, {ours[name].high:g}] in the scan file, but the "
                 f"evaluator takes [{low:g}, {high:g}]"
@@ -44,7 +44,7 @@ def disagreements(scan: ScanFile, description: Description) -> list[str]:
             )
         if spec.measurement is not None:  # the evaluator has its constants
             if other.likelihood.kind is Kind.OFF:
-                found.append(f"the evaluator has no measurement of {spec.name!r}, for which the scan file asks")
+                found.append(f"the scan file asks for a measurement of {spec.name!r}, but the evaluator has none")
         elif clash := _other_likelihood(spec, other):
             found.append(clash)
     scored = [name for name, other in theirs.items() if other.likelihood.kind is not Kind.OFF]
@@ -55,8 +55,8 @@ def disagreements(scan: ScanFile, description: Description) -> list[str]:
 def _other_likelihood(spec: ObservableSpec, other: Observable) -> str:
     """Says in words that the evaluator has another likelihood for an observable; empty if both are the same.
 
-    What a file calls -ln L may be a term there of which the evaluator says more, and of a kind that this side does not
-    know no more can be compared.
+    The evaluator may describe as a term what the file simply calls a -ln L. A term whose kind is not known here cannot
+    be compared further.
     """
     theirs = other.term if spec.term is not None else None
     if spec.term is not None and theirs is not None and theirs.kind is TermKind.UNKNOWN:
@@ -70,7 +70,7 @@ def _other_likelihood(spec: ObservableSpec, other: Observable) -> str:
 
 
 def _clashes(description: Description) -> list[str]:
-    """Names of the evaluator that would stand for two columns of the results, or for one that is always there."""
+    """Names of the evaluator that clash: two columns of the results would have the name, or it is a reserved column."""
     reserved = {column.lower() for column in keys.RESERVED_COLUMNS}
     seen, found = set[str](), []
     for what, names in (
@@ -87,7 +87,7 @@ def _clashes(description: Description) -> list[str]:
 
 
 def _other_calls(ours: Sequence[Call], theirs: Sequence[Call]) -> Iterator[str]:
-    """Codes that run something else, or in another order."""
+    """Differences between the codes of both sides: what they call, and their order."""
     if [call[0] for call in ours] != [call[0] for call in theirs]:
         codes = [", ".join(call[0] for call in calls) for calls in (ours, theirs)]
         yield f"the codes are {codes[0]} in the scan file, {codes[1]} at the evaluator"
@@ -98,7 +98,7 @@ def _other_calls(ours: Sequence[Call], theirs: Sequence[Call]) -> Iterator[str]:
 
 
 def show(likelihood: Likelihood, term: Term | None = None) -> str:
-    """A likelihood in a few words; `term`: what it is, where it is one of other observables."""
+    """A likelihood in a few words. `term`: its formula, if it is a function of other observables."""
     if term is not None:
         return term.describe()
     if likelihood.kind is Kind.CFUNCTION:

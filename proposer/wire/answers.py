@@ -1,4 +1,4 @@
-"""What comes back from an evaluator: results of points, and points that it returns or that were killed there."""
+"""Handles results from an evaluator: answers, points that it returns unevaluated, and points that were killed."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from proposer.wire.remote import Link
 from proposer.wire.under_way import UnderWay
 
 SECONDS_OF_NAMELESS = 100
-"""The most seconds of a point from an evaluator that does not name its codes."""
+"""The most entries in the seconds of a point, for an evaluator that does not name its codes."""
 
 
 def take_results(
     points: UnderWay, link: Link, response: pb.EvaluateResponse, description: Description, say: Callable[[str], None]
 ) -> Received:
-    """The answers to points that are out at this link, which they are no longer; other ones are nobody's."""
+    """Takes the results of points that are out at this link, and removes the points from it. Results of other points
+    are left out.
+    """
     work = points.work
     outcomes: list[Outcome] = []
     killed: list[int] = []
@@ -75,13 +77,13 @@ def _end_race(points: UnderWay, point: int) -> None:
     for other in points.links.values():
         if point in other.out:
             other.ask_back([point])
-            other.running.pop(point, None)  # nobody waits for it any more
+            other.running.pop(point, None)  # its result is not needed any more
 
 
 def _say_that_it_strays(link: Link, point: int, say: Callable[[str], None]) -> None:
     if not link.strayed:
         link.strayed = True
         say(
-            f"the evaluator at {link.address} answers points that it was not asked, or answers them twice "
+            f"the evaluator at {link.address} answers points that it did not get, or answers them twice "
             f"(point {point}): such answers are left out; `lodescan-conformance` tells what is wrong with it"
         )

@@ -1,4 +1,4 @@
-"""Which evaluators are there, and which of them take part: those that compute what the run started with."""
+"""Keeps track of the evaluators, and lets those take part that compute the same as the run started with."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ from scanspec import DEFAULT_ADDRESS, Address
 from scanspec.finished import mark_finished, unmark_finished
 
 MOST_BREAKS = 20
-"""An evaluator that breaks off this often without one result in between is given up."""
+"""An evaluator that breaks off this often without a result in between is given up."""
 
 REFUSED = (*FATAL, grpc.StatusCode.RESOURCE_EXHAUSTED)
-"""How a stream ends of which the evaluator wants no points."""
+"""The status codes with which an evaluator refuses points."""
 
 AGAIN = 0.5
 """Seconds after which an evaluator that did not answer is asked again."""
 
 SOON = 0.2
-"""Seconds after which one that answers is asked again when its stream broke."""
+"""Seconds after which an evaluator whose stream broke, but which answers, is asked again."""
 
 LEFT_OUT = 5.0
-"""Seconds after which an evaluator that was left out is asked again what it computes."""
+"""Seconds after which an evaluator that was left out is asked for its description again."""
 
 MEND_FILES = "check the certificates or the token of both sides, then give the same command again"
-"""What to do where an evaluator is there and cannot be asked."""
+"""The advice if an evaluator answers but refuses the connection."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Purpose:
-    """What points are evaluated for. Those with an NLL below `spectra_below` come with their spectrum files.
+    """The purpose of a scan's points. Points with an NLL below `spectra_below` come with their spectrum files.
 
     `file` is the scan file, for the command that starts an evaluator; `run` and `trace` are the run's name and the
     upper half of its points' trace ids (0: none), for the evaluators' logs.
@@ -57,14 +57,14 @@ class Purpose:
 
 
 UNNAMED = Purpose()
-"""No spectrum files, and no run that has a name."""
+"""No spectrum files, and no name of a run."""
 
 
 class Attendance:
     """The evaluators at `places`: HOST:PORT, unix:PATH, dns:///NAME:PORT or dir:FOLDER.
 
-    `say` is given a line when there is something to wait for. Raises UsageError for what is no place, and NotSecure for
-    one beyond this machine that is not safe to ask.
+    `say` gets a line when the scan has to wait. Raises UsageError for an address that cannot be read, and NotSecure for
+    an address on another machine without a secure connection.
     """
 
     def __init__(
@@ -83,8 +83,8 @@ class Attendance:
             self._first.spectra_below_nll = purpose.spectra_below
         self._events: Events = queue.SimpleQueue()
         self._links: dict[Address, Link] = {}
-        self._there: dict[Address, str] | None = None  # the addresses at the moment; None before the first look
-        self._asked: set[Link] = set()  # links that have answered, or whose time to answer is over
+        self._there: dict[Address, str] | None = None  # the present addresses; None before the first look
+        self._asked: set[Link] = set()  # links that have answered, or failed to answer in time
         self._refusals: dict[Link, Exception] = {}
         self._reference: Description | None = None
         self._told: set[str] = set()  # messages that are not repeated until an evaluator takes part again
@@ -97,9 +97,9 @@ class Attendance:
             link.close()
 
     def finish(self) -> None:
-        """Tells every evaluator that the scan is finished: one that was started for it ends. Closes.
+        """Tells all evaluators that the scan is finished, so that those started for it end, and closes the connections.
 
-        In a folder of evaluators a file says so to those that begin later.
+        A file in a folder of evaluators tells this to evaluators that start later.
         """
         self.close()
         reference = self._reference
@@ -117,11 +117,13 @@ class Attendance:
                 pb_grpc.EvaluationServiceStub(channel).Finish(request, timeout=ANSWERS)
 
     def wake(self) -> None:
-        """Makes `evaluate` yield at once; for any thread."""
+        """Makes `evaluate` yield at once; callable from any thread."""
         self._events.put((None, None))
 
     def describe(self, wait: float, fits: Fits = anything) -> Description:
-        """What the first evaluator that `fits` computes; all others must compute the same."""
+        """The description of the first evaluator that `fits`; all others must compute the same. Raises NoEvaluator if
+        none answers within `wait` seconds, and the last refusal if all refuse.
+        """
         if wait > 0.0 and self._first.run:  # a scan that goes on wants evaluators again
             for folder in self._folders:
                 unmark_finished(folder)
@@ -163,12 +165,12 @@ class Attendance:
 
     @property
     def addresses(self) -> list[str]:
-        """Of the evaluators that get points."""
+        """The addresses of the evaluators that get points."""
         return [link.address for link in self._links.values() if link.ready]
 
     @property
     def workers(self) -> dict[str, int]:
-        """Of each of them, how many points it works on at once, by its address."""
+        """For each of these evaluators, the number of points that it works on at once, by address."""
         return {link.address: link.concurrency for link in self._links.values() if link.ready}
 
     @property
@@ -190,7 +192,7 @@ class Attendance:
         )
 
     def _look(self, found: object) -> None:
-        """Takes up new addresses, and lets those go that are gone and were not in use."""
+        """Adds new addresses, and forgets addresses that are gone and not in use."""
         if not isinstance(found, dict):
             return
         self._there = found
@@ -212,11 +214,11 @@ class Attendance:
         self._asked.discard(link)
 
     def _is_forgotten(self, link: Link) -> bool:
-        """Whether its address has gone since it posted what is taken up now."""
+        """Whether the address of a link has gone since the link posted the event."""
         return self._links.get(link.place) is not link
 
     def _consider(self, link: Link, description: Description, fits: Fits) -> None:
-        """The first description that fits is the one that all others must have."""
+        """Accepts or refuses a description. The first one that fits becomes the reference for all others."""
         try:
             if self._reference is None:
                 fits(description)
@@ -236,7 +238,7 @@ class Attendance:
             self._open(link)
 
     def _difference(self, description: Description) -> str:
-        """In words, what differs from what the run started with; "" where nothing that counts does."""
+        """The differences from the run's first description, in words; "" if the digests are the same."""
         reference = self._reference
         if reference is None or reference.digests == description.digests:
             return ""
@@ -266,8 +268,8 @@ class Attendance:
             link.ask_again(LEFT_OUT if answer.fault and not mends else AGAIN)
 
     def _let_take_part(self, names: Sequence[str]) -> None:
-        """Opens the streams of all that are described by now, when there are points for the first time; later ones are
-        opened when they describe themselves.
+        """Opens the streams to all evaluators that have described themselves, once there are points. Later evaluators
+        are opened when they describe themselves.
         """
         if self._first.parameters:
             return
@@ -283,7 +285,7 @@ class Attendance:
             self._say(f"the evaluator at {link.address} takes part: {link.concurrency} points at once")
 
     def _gone(self, link: Link, gone: Gone) -> bool:
-        """A stream has ended. Returns whether its evaluator has ended without a word."""
+        """Handles the end of a stream. Returns whether its evaluator has died."""
         link.description = None
         if gone.error is not None and gone.error.code() in REFUSED:
             self._leave_out(link, EvaluatorRefused(f"{link.address} refused the points: {details(gone.error)}"))
@@ -304,25 +306,25 @@ class Attendance:
         return gone.died or (not gone.alive and not is_fixed)
 
     def _takes_points(self, link: Link, now: Serving) -> None:
-        """An evaluator says whether it takes points."""
+        """Notes whether an evaluator takes points."""
         if now.call is link.call and now.takes_points is link.draining:
             link.draining = not now.takes_points
             if link.draining:
                 self._say(f"the evaluator at {link.address} takes no more points for now")
 
     def _leave_if_drained(self, link: Link) -> None:
-        """One that is going away and has given all points back may have come back by the time it is asked again."""
+        """Leaves an evaluator that drains and has no points; it is asked again later, in case it comes back."""
         if link.draining and not link.out:
             link.leave(LEFT_OUT)
 
     def _is_another(self, response: pb.EvaluateResponse) -> bool:
-        """Whether its evaluator computes something else by now than what the run started with."""
+        """Whether the evaluator of a response now computes something else than the run started with."""
         digests = response.physics_digest, response.likelihood_digest
         return bool(response.physics_digest) and self._reference is not None and digests != self._reference.digests
 
     def _turn_away(self, link: Link) -> None:
-        """Its description says what is different by now. One that describes what fits, and answers something else, is
-        given up after a while.
+        """Leaves an evaluator whose answers have other digests; its next description will be refused. An evaluator that
+        describes itself with the right digests but answers with others is given up after MOST_BREAKS times.
         """
         link.breaks += 1
         if link.breaks > MOST_BREAKS:
@@ -332,9 +334,9 @@ class Attendance:
         link.leave(0.0 if link.breaks == 1 else LEFT_OUT if link in self._refusals else SOON)
 
     def _raise_or_say(self, wait: float, seconds: float) -> None:
-        """Says that no evaluator has been there for so many `seconds`.
+        """Says that there has been no evaluator for `seconds`.
 
-        Raises NoEvaluator after `wait` seconds, and EvaluatorRefused where all refuse.
+        Raises NoEvaluator after `wait` seconds, and EvaluatorRefused if all refuse.
         """
         if self._all_refused:
             raise self._last_refusal
@@ -350,7 +352,7 @@ class Attendance:
 
 
 def _command(place: Place, file: Path) -> str:
-    """The command that starts an evaluator which listens there."""
+    """The command that starts an evaluator at a place."""
     command = f"lodescan-evaluator serve {shlex.quote(str(file))}"
     address = place.address or place.name
     if address is None:

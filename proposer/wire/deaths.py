@@ -1,4 +1,6 @@
-"""Which point has ended an evaluator: those that were out when it died are suspects until one of them is to blame."""
+"""Finds the point that has ended an evaluator: all points that were out when it died are suspects until one is to
+blame.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +10,10 @@ from collections.abc import Collection, Sequence
 class Deaths:
     """Deaths of evaluators for which no point is blamed yet, and points that are known to have ended an evaluator.
 
-    Each death is at most one point's. An evaluator works off its points in the order of sending, and its last answers
-    may be lost with it, however many: any point that was out may have ended it, and of several that would have, the
-    first did. A death is a try of that point only if it may have begun by then: deaths from outside meet points that
-    wait, too.
+    At most one point is to blame for a death. An evaluator works on its points in the order of sending, and any number
+    of its last answers may be lost with it. So any point that was out may have ended it, and if several would have, the
+    first one did. The death counts as a try of a point only if the point may have begun, because deaths from outside
+    also hit points that wait.
     """
 
     def __init__(self) -> None:
@@ -19,11 +21,11 @@ class Deaths:
         self._known: set[int] = set()
 
     def note(self, out: Sequence[int], unanswered: Collection[int], begun: Collection[int]) -> tuple[int, int] | None:
-        """An evaluator has died while these points were out, in the order of sending.
+        """Notes that an evaluator has died while the points `out`, in the order of sending, were out.
 
-        Returns the point that is to blame and how many deaths are its tries, this one and earlier ones; None as long as
-        nobody knows. `unanswered`: all points without an answer; the others are suspects no longer. `begun`: those of
-        `out` that may have begun.
+        Returns the point that is to blame and the number of deaths, this one and earlier ones, that count as its tries;
+        None while that is unknown. `unanswered`: all points without an answer; the others are no longer suspects.
+        `begun`: the points of `out` that may have begun.
         """
         self._known.intersection_update(unanswered)
         if len(out) != 1:
@@ -47,12 +49,12 @@ class Deaths:
         return self._known.union(*(held for held, _ in self._open))
 
     def is_suspect(self, point: int) -> bool:
-        """Whether it may have ended an evaluator."""
+        """Whether the point may have ended an evaluator."""
         return point in self._known or any(point in held for held, _ in self._open)
 
     def runs_alone(self, point: int) -> bool:
-        """Whether a suspect is to run alone. One that was out at a single death has company, as many as there are
-        workers: most deaths come from outside.
+        """Whether a suspect must run alone. A suspect of a single death may run with others, one per worker, because
+        most deaths come from outside.
         """
         return point in self._known or sum(point in held for held, _ in self._open) > 1
 

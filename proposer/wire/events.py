@@ -1,4 +1,4 @@
-"""What happens at a link to an evaluator, as its thread tells the pool."""
+"""The events at a link to an evaluator, which its thread posts to the pool."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from proposer.evaluation.backend import Description
 
 @dataclass(frozen=True)
 class Gone:
-    """A stream has ended: by its server, or with an error.
+    """A stream has ended, by its server or with an error.
 
-    `alive`: a server answers all the same. `died`: not the one that had the points: nobody listens there, or another
-    one does. `at`: when it ended, of time.monotonic.
+    `alive`: a server still answers at the address. `died`: the evaluator that had the points is gone, because no server
+    or another one answers. `at`: the time of time.monotonic at which the stream ended.
     """
 
     error: grpc.RpcError | None
@@ -27,8 +27,8 @@ class Gone:
 
 @dataclass(frozen=True)
 class NoAnswer:
-    """The evaluator did not describe itself; `fault` where it answers in a way that no waiting mends, but perhaps other
-    files of certificates, where it `may_mend`. `refused`: nobody listens there.
+    """The evaluator did not describe itself. `fault`: what is wrong, if waiting does not help; if it `may_mend`, other
+    files of certificates or tokens may help. `refused`: no server listens at the address.
     """
 
     why: str

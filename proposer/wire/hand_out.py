@@ -1,4 +1,4 @@
-"""Which evaluator gets how many points, and which points a second one gets as well."""
+"""Decides how many points each evaluator gets, and which points a second evaluator gets, too."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from proposer.wire.remote import Link
 from proposer.wire.under_way import UnderWay
 
 SLOW = 3.0
-"""A point that runs for so many times the median is sent to a second evaluator where workers are idle."""
+"""A point that runs for this many times the median is sent to a second evaluator that has idle workers."""
 
 LEAST = 0.5
 """Seconds below which no point is slow."""
 
 KNOWN = 5
-"""Points that must have been answered before any is called slow."""
+"""The number of answered points before any point is called slow."""
 
 
 def hand_out(points: UnderWay) -> None:
-    """Sends what waits, as far as there is room."""
+    """Sends waiting points to evaluators that have room."""
     links, work = list(points.links.values()), points.work
     kept_free = _send_suspects(points, links) if points.suspects else None
     if not work.waiting:
@@ -33,9 +33,9 @@ def hand_out(points: UnderWay) -> None:
 
 
 def _send_suspects(points: UnderWay, links: Sequence[Link]) -> Link | None:
-    """Sends points that may have ended an evaluator, as far as they may be sent now.
+    """Sends the suspects (points that may have ended an evaluator) that may be sent now.
 
-    Returns an evaluator to be kept free for the next one.
+    Returns an evaluator to be kept free for the next suspect, or None.
     """
     able = [link for link in links if link.ready and not link.draining]
     out = {point for link in links for point in link.out}
@@ -61,14 +61,16 @@ def _send_suspects(points: UnderWay, links: Sequence[Link]) -> Link | None:
 
 
 def _free_for(points: UnderWay, point: int, able: Sequence[Link]) -> Link | None:
-    """An evaluator that a suspect may be sent to: without other points, or with fewer than it has workers."""
+    """An evaluator that a suspect may be sent to: one without points, or one with an idle worker if it need not run
+    alone.
+    """
     alone = points.deaths.runs_alone(point)
     free = (link for link in _others(points, point, able) if link.room_below(1 if alone else link.concurrency) > 0)
     return next(free, None)
 
 
 def _others(points: UnderWay, point: int, able: Sequence[Link]) -> Sequence[Link]:
-    """Those where the point has not ended the evaluator last: another one may have no trouble with it."""
+    """The evaluators that the point has not just ended, if there are any; another one may be able to run it."""
     return [link for link in able if link.place != points.last_at.get(point)] or able
 
 
@@ -85,8 +87,8 @@ def race(points: UnderWay) -> None:
 
 
 def rebalance(points: UnderWay) -> None:
-    """Asks back what an evaluator has beyond its window, by its speed of now, where another one has idle workers: its
-    points take longer than those before, say.
+    """Asks back points that an evaluator has beyond its present window if another evaluator has idle workers. This
+    happens when points take longer than before.
     """
     links = list(points.links.values())
     if points.work.waiting or len(links) < 2 or not any(link.room > 0 and _idle(link) > 0 for link in links):
@@ -99,9 +101,10 @@ def rebalance(points: UnderWay) -> None:
 
 
 def share_out(links: Sequence[Link], points: int) -> Iterator[tuple[Link, int]]:
-    """How many of so many points each of the links gets, within its room: all are to be done at the same time.
+    """Shares out `points` points among links, within their room, so that all finish at the same time. Yields (link,
+    number).
 
-    A link of which nobody knows how quick it is counts as the quickest one.
+    A link of unknown speed counts as the fastest one.
     """
     if len(links) == 1:
         yield links[0], min(links[0].room, points)
@@ -125,9 +128,9 @@ def share_out(links: Sequence[Link], points: int) -> Iterator[tuple[Link, int]]:
 
 
 def slow_points(links: Sequence[Link], wanted: Collection[int], median: float, answered: int) -> list[tuple[int, Link]]:
-    """Which of the `wanted` points run for too long, the longest first, each with another link that has an idle worker.
+    """The `wanted` points that run for too long, the longest first, each with another link that has an idle worker.
 
-    `median`: seconds of a point, of so many as were `answered`.
+    `median`: the median time of a point in seconds; `answered`: the number of points behind it.
     """
     idle = [link for link in links if link.room > 0 and not link.queued for _ in range(_idle(link))]
     if not idle or answered < KNOWN:

@@ -1,4 +1,6 @@
-"""Whether an evaluator takes points, by the standard health service: one that drains need not return any."""
+"""Watches whether an evaluator takes points, by gRPC's standard health service; a draining evaluator may
+return none.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +16,9 @@ _NOT_SERVING = b"\x08\x02"  # grpc.health.v1.HealthCheckResponse: field 1, value
 
 
 def watch_health(channel: grpc.Channel, tell: Callable[[bool], object]) -> Any:
-    """Calls `tell` with whether points are taken, now and at each change, in a thread of its own.
+    """Calls `tell` in a thread of its own with whether the evaluator takes points, now and at each change.
 
-    Returns the call, to be cancelled. Of a server without this service nothing is told.
+    Returns the call, which the caller cancels. For a server without this service, `tell` is never called.
     """
     watch = channel.unary_stream(_WATCH, request_serializer=bytes, response_deserializer=lambda data: data)
     call = watch(b"")

@@ -1,4 +1,4 @@
-"""What a lost evaluator had: its points are sent again, and one that ends evaluators fails at last."""
+"""Sends the points of a lost evaluator again. A point that keeps ending evaluators fails in the end."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from proposer.wire.under_way import UnderWay
 
 
 def send_again(points: UnderWay, link: Link, *, begun: Collection[int] = (), late: Collection[int] = ()) -> Received:
-    """Points that were out at a link are to be sent again.
+    """Queues the points that were out at a link, to be sent again.
 
-    `begun`: points that may have been running when its evaluator ended, perhaps because of one of them. `late`: points
-    that have run for longer than any may. Both are tries of a point, as if its worker had been killed; after MOST_TRIES
-    in all it has failed.
+    `begun`: points that may have run when the evaluator ended, perhaps because of one of them. `late`: points that have
+    run for too long. Both count as tries of a point, as if its worker had been killed; after MOST_TRIES tries a point
+    has failed.
     """
     rows, sent = points.work.rows, link.out
     out = link.take_back()

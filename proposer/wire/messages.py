@@ -1,4 +1,6 @@
-"""What an evaluator says, as the proposer's own values: bounded and clean, because it is data from elsewhere."""
+"""Converts an evaluator's messages into the proposer's own values, bounded and clean, because they are
+untrusted data.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +17,13 @@ from scanspec.likelihoods import LARGEST_LOSS
 from scanspec.terms import Term
 
 MOST_SOURCES = 1000
-"""The most sources of an evaluator that are looked at."""
+"""The most sources of an evaluator that are read."""
 
 MOST_NAMES = 10_000
 """The most parameters, observables or codes that an evaluator may describe."""
 
 MOST_CONCURRENT = 16_384
-"""The most points at once that an evaluator is believed to work on."""
+"""The largest number of points at once that an evaluator may claim."""
 
 MOST_IN_BATCH = 4096
 """The most points in one request, whatever an evaluator offers."""
@@ -30,34 +32,36 @@ MOST_SPECTRA = 20
 """The most spectrum files of a point that are kept."""
 
 LARGEST_SPECTRA = 2**20
-"""The most bytes that they have together, by the contract."""
+"""The most bytes of all spectrum files of a point, by the contract."""
 
 MOST_WARNINGS = 20
 
 LONGEST = 1e9
-"""Seconds; no code takes longer, and what is said to have is not believed."""
+"""The longest credible time of a code, in seconds."""
 
 LONGEST_CLOCK = 1e11
-"""Seconds since 1970 that no clock shows."""
+"""The latest credible time, in seconds since 1970."""
 
 Came = tuple[str, float, float]
-"""Where a result came from, when its point was sent, and when it returned."""
+"""The address of a result's evaluator, and the times at which its point was sent and returned."""
 
 Least = Sequence[tuple[float, float]]
 """See Description.least_losses."""
 
 SUM = 1e-6
-"""By how much the NLL may differ from the sum of the losses, as a share of their sizes (or of 1)."""
+"""The tolerance for the difference between the NLL and the sum of the losses, relative to the sum of their magnitudes
+(or to 1).
+"""
 
 _CAP = LARGEST_LOSS * (1.0 + SUM)
 
 
 class BadDescription(ValueError):
-    """What an evaluator says of itself cannot be used; the message says why."""
+    """An evaluator's description of itself cannot be used; the message says why."""
 
 
 def to_description(answer: pb.DescribeResponse) -> Description:
-    """Raises BadDescription for what no evaluator of a scan can have."""
+    """Converts the description of an evaluator. Raises BadDescription if it cannot be right."""
     for what, entries in (
         ("parameters", answer.parameters),
         ("observables", answer.observables),
@@ -101,12 +105,12 @@ def to_description(answer: pb.DescribeResponse) -> Description:
 
 
 def to_concurrency(said: int) -> int:
-    """How many points run at once, of what an evaluator says."""
+    """The number of points at once, from an evaluator's claim."""
     return min(max(1, said), MOST_CONCURRENT)
 
 
 def _to_terms(answer: pb.DescribeResponse) -> dict[int, Term]:
-    """The joint terms by the position of the observable whose value each is; raises BadDescription."""
+    """The joint terms, by the position of the observable that is their value. Raises BadDescription."""
     found: dict[int, Term] = {}
     names = [clean(observable.name) for observable in answer.observables]
     for term in answer.joint_terms:
@@ -154,12 +158,13 @@ _STATUS = {
 
 
 def to_outcome(result: pb.Result, least: Least, codes: int, came: Came) -> Outcome:
-    """A result whose numbers can be trusted to be there, and to be no more: the observables of `least`, or none, and
-    the seconds of up to `codes` codes. An OK point without a sound NLL has failed, with a message that says so.
+    """Converts a result into an Outcome with the right numbers of values: as many observables as `least` has, or none,
+    and the seconds of at most `codes` codes. An OK point with inconsistent numbers becomes FAILED, with a message.
     """
     (evaluator, sent, returned), width = came, len(least)
     begun = result.begun_at if 0.0 < result.begun_at < LONGEST_CLOCK else math.nan
-    observables, losses = result.observables[:width], result.losses[:width]  # lists: quicker to read
+    # slices are lists, which are faster to read
+    observables, losses = result.observables[:width], result.losses[:width]
     complete = len(result.observables) == width
     seconds = _to_seconds(result.seconds[:codes])
     warnings: Sequence[str] = [clean(warning) for warning in result.warnings[:MOST_WARNINGS]] if result.warnings else ()
@@ -206,7 +211,7 @@ def to_outcome(result: pb.Result, least: Least, codes: int, came: Came) -> Outco
 
 
 def _fault_of_nll(result: pb.Result, observables: list[float], losses: list[float], least: Least) -> str:
-    """What is wrong with the NLL of a point that is said to be OK; empty when it is sound."""
+    """What is wrong with the NLL of a point that is called OK; empty if nothing is."""
     if not result.HasField("nll"):
         return "no NLL for a point that is OK"
     size = sum(map(abs, losses))
@@ -223,14 +228,16 @@ def _fault_of_nll(result: pb.Result, observables: list[float], losses: list[floa
 
 
 def _to_seconds(seconds: list[float]) -> list[float]:
-    """Nonsense counts as no time: it must not spoil sums, means and what is stored."""
+    """Replaces impossible times by 0, because they would spoil sums and means."""
     if all(0.0 <= value <= LONGEST for value in seconds):
         return seconds
     return [value if 0.0 <= value <= LONGEST else 0.0 for value in seconds]
 
 
 def _to_spectra(result: pb.Result, warnings: Sequence[str]) -> tuple[Sequence[bytes], Sequence[str]]:
-    """The spectrum files, or none and a warning where they are larger than the contract allows."""
+    """The spectrum files and the warnings; no files and one more warning if they are larger than the
+    contract allows.
+    """
     if not result.spectra:
         return (), warnings
     spectra = result.spectra[:MOST_SPECTRA]
@@ -241,7 +248,7 @@ def _to_spectra(result: pb.Result, warnings: Sequence[str]) -> tuple[Sequence[by
 
 
 def clean(text: str, size: int = 500) -> str:
-    """Text from the other side: bounded, and without control characters."""
+    """Text of an evaluator, without control characters and with at most `size` characters."""
     if text.isprintable() and len(text) <= size:
         return text
     return "".join(char if char.isprintable() else " " for char in text[:size])

@@ -1,4 +1,4 @@
-"""How long the answers of an evaluator are waited for: what is said after a while, and when one gives up."""
+"""Decides how long a scan waits for the answers of an evaluator, and prints messages while it waits."""
 
 from __future__ import annotations
 
@@ -10,30 +10,36 @@ from proposer.formats import show_time
 from proposer.wire.remote import Link
 
 SILENT = 60.0
-"""Seconds without an answer after which it is said for which points one waits; then after twice as many, and so on."""
+"""Seconds without an answer after which a message names the points that are out; the next comes after twice as many,
+and so on.
+"""
 
 GRACE = 30.0
-"""Seconds beyond its time limit for which a scan waits for points that run, at least."""
+"""The least time in seconds that a scan waits beyond its time limit for points that run."""
 
 AS_LONG = 3.0
-"""And as many times the longest point so far."""
+"""The scan waits in addition this many times the longest point so far."""
 
 LATE = 2.0
-"""An evaluator is given up when a point has had so many times the longest that its codes may take, and GRACE."""
+"""An evaluator is given up when a point has run for this many times the longest time that its codes may take, plus
+GRACE.
+"""
 
 MOST_NAMED = 5
-"""The most points that are named in a line."""
+"""The most points that a message names."""
 
 
 class Patience:
-    """With all evaluators of one call; `until` is the scan's time limit, of time.monotonic, infinite without one."""
+    """The patience with all evaluators in one call of `evaluate`. `until` is the scan's time limit, of time.monotonic,
+    or infinite.
+    """
 
     def __init__(self, until: float, say: Callable[[str], None]) -> None:
         self._until, self._say = until, say
         self._silent: dict[Link, float] = {}  # seconds of silence at which the next message is due
 
     def left(self, links: Collection[Link], now: float) -> float:
-        """Seconds until something is due; infinite without."""
+        """The time in seconds until something is due; infinite if nothing is."""
         due = [self._until] if now < self._until else [self._end(links)]
         for link in links:
             if link.out:
@@ -46,7 +52,7 @@ class Patience:
         return self._until + GRACE + AS_LONG * longest
 
     def is_over(self, links: Collection[Link], now: float) -> bool:
-        """Whether to wait no more for anything; says so."""
+        """Whether to stop waiting for all points; prints a message if so."""
         if now < self._end(links):
             return False
         for link in links:
@@ -59,7 +65,9 @@ class Patience:
         return True
 
     def overdue(self, link: Link, now: float) -> list[int]:
-        """The points that this evaluator should have answered long ago; says so, and for what one waits."""
+        """The points that this evaluator should have answered long ago. Prints a message about them, or about a long
+        silence.
+        """
         if not link.out:
             self._silent.pop(link, None)
             return []
@@ -85,12 +93,12 @@ class Patience:
 
 
 def _allowed(link: Link) -> float:
-    """Seconds that a point may run for until it is overdue; infinite where nobody knows."""
+    """The time in seconds after which a point is overdue; infinite if its limit is unknown."""
     return LATE * link.description.longest + GRACE if link.description is not None else math.inf
 
 
 def name_points(out: Collection[int]) -> str:
-    """The first of some points by their numbers, and how many more there are."""
+    """The lowest ids of some points, and how many more points there are."""
     first = sorted(out)[:MOST_NAMED]
     more = f" and {len(out) - len(first):,} more" if len(out) > len(first) else ""
     return f"point{'s' if len(out) > 1 else ''} {', '.join(map(str, first))}{more}"

@@ -1,6 +1,6 @@
-"""Many evaluators as one: points go to each by its speed, and what a lost one had goes to the others.
+"""Uses many evaluators as one: points are shared out by their speeds, and points of a lost evaluator go to others.
 
-Results are those of the points, whoever gives them, so that the number of evaluators changes no scan.
+Results do not depend on the evaluator, so the number of evaluators does not change a scan.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ class Pool(Attendance):
         self._points = UnderWay(self._links)
 
     def evaluate(self, work: Work, *, wait: float, until: float) -> Generator[Received]:
-        """Hands the points of `work` out and yields each message as it comes.
+        """Hands out the points of `work`, and yields the results of each message as it arrives.
 
-        Every point is answered in the end, however often a connection breaks, unless the time `until` comes first:
-        then only what runs is waited for, and that only for a grace (see Patience). Raises NoEvaluator after `wait`
-        seconds without an evaluator, or where every one only breaks off, and EvaluatorRefused where each computes
-        something else by now.
+        Every point is answered in the end, even if connections break, unless the time `until` comes first: then it only
+        waits for points that run, and only for a time of grace (see Patience). Raises NoEvaluator after `wait` seconds
+        without an evaluator, or if all evaluators only break off, and EvaluatorRefused if all now compute something
+        else.
         """
         points, patience, nobody_since = self._points, Patience(until, self._say), math.inf
         points.begin(work)
@@ -92,7 +92,7 @@ class Pool(Attendance):
                 yield received
 
     def _next(self, seconds: float) -> Received | None:
-        """Takes up what happens within so many seconds; None where that is nothing to tell."""
+        """Handles the next event within `seconds`. Returns None if there is nothing to report."""
         try:
             link, event = self._events.get(timeout=min(max(seconds, 0.001), threading.TIMEOUT_MAX))
         except queue.Empty:
@@ -105,14 +105,14 @@ class Pool(Attendance):
         return None
 
     def _take_up(self, link: Link, event: object) -> Received | None:
-        """Takes up what a link has posted."""
+        """Handles an event that a link has posted."""
         if self._is_forgotten(link):
             return None
         if isinstance(event, Description):
             self._consider(link, event, anything)
         elif isinstance(event, NoAnswer):
             self._not_described(link, event)
-        elif not link.ready:  # the event is from a stream that was given up
+        elif not link.ready:  # the event comes from a stream that was given up
             return None
         elif isinstance(event, Serving):
             self._takes_points(link, event)
@@ -134,28 +134,28 @@ class Pool(Attendance):
 
     @property
     def load(self) -> Load:
-        """What is going on now; for any thread."""
+        """The present numbers of evaluators, workers and points; callable from any thread."""
         links = [link for link in list(self._links.values()) if link.ready]
         busy = sum(min(len(link.running), link.concurrency) for link in links)
         waiting = len(self._points.work.waiting) + sum(len(link.queued) for link in links)
         return Load(len(links), sum(link.concurrency for link in links), busy, waiting)
 
     def _next_race(self, links: Sequence[Link]) -> float:
-        """Seconds until it is time to look for slow points again, and for slow evaluators."""
+        """The time in seconds until slow points and slow evaluators are looked for again."""
         return RACE_EVERY if len(links) > 1 and any(link.out for link in links) else math.inf
 
     def cancel(self, points: Collection[int]) -> None:
-        """These points are wanted no longer: what has not begun is given up, what runs is answered yet."""
+        """Withdraws points. Points that have not begun are given up; points that run are still answered."""
         self._points.cancel(points)
 
     def _give_up_all(self) -> None:
-        """Nothing that is out is waited for any more."""
+        """Gives up all points that are out, without waiting for them."""
         for link in self._links.values():
             if link.out:
                 link.take_back()
                 link.leave(AGAIN)
 
     def points_in(self, seconds: float) -> int:
-        """How many points the workers work off in that time, and one more each; at first twice as many as workers."""
+        """The number of points that the workers finish in `seconds`, plus one per worker; at first two per worker."""
         total = sum(link.points_in(seconds) for link in self._links.values() if link.description is not None)
         return math.ceil(min(max(total, 1.0), MOST_AHEAD))

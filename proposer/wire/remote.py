@@ -1,7 +1,7 @@
-"""A link to one evaluator: its channel, its stream, its window, and the points that are out there.
+"""A link to one evaluator: its channel, its stream, its window, and the points that the evaluator has.
 
-A thread of each link connects, asks for the description and reads, one message at a time: the next only after the
-last was taken up. It changes nothing of the link; it posts what happens, and the pool's thread does the rest.
+Each link has a thread that connects, asks for the description, and reads one message at a time, the next only after the
+last was handled. This thread changes nothing in the link: it posts events, and the pool's thread does the rest.
 """
 
 from __future__ import annotations
@@ -30,40 +30,40 @@ from proposer.wire.messages import BadDescription, clean, to_concurrency, to_des
 from proposer.wire.security import NotSecure, Security
 from scanspec import Address
 
-logging.getLogger("grpc").setLevel(logging.CRITICAL)  # it prints tracebacks; we say in words what is wrong
+logging.getLogger("grpc").setLevel(logging.CRITICAL)  # gRPC prints tracebacks; our own messages explain errors
 
 WINDOW_SECONDS = 1.0
-"""A worker is given, beside the point that it works on, as many as it works off in this time."""
+"""Besides the point that it works on, a worker gets as many points as it finishes in this time."""
 
 MOST_EACH = 512
-"""The most points that a worker is given."""
+"""The most points per worker."""
 
 MOST_AHEAD = 100_000
-"""The most points without an answer that an evaluator is given, whatever it says of itself."""
+"""The most points without an answer at one evaluator, whatever it claims."""
 
 KEEPALIVE = 30.0
-"""Seconds of silence after which a connection is tested: a dead machine is noticed. Evaluators allow 10 or more."""
+"""Seconds of silence after which a connection is tested, to notice a dead machine. Evaluators allow 10 or more."""
 
 REMEMBERED = 4.0
-"""Seconds over which the points that come are counted."""
+"""The time in seconds over which arriving points are counted."""
 
 LARGEST_DESCRIPTION = 2**22
-"""Bytes; in memory a message of many small parts takes sixty times as much."""
+"""The most bytes of a description; a message of many small parts takes sixty times as much memory."""
 
 ANSWERS = 5.0
-"""Seconds within which an evaluator describes itself."""
+"""The time in seconds in which an evaluator must describe itself."""
 
 AT_LAST = 2.0
-"""Seconds in which a server that broke off a stream says that it is still there."""
+"""The time in seconds in which a server that broke off a stream must answer to count as alive."""
 
 PAUSE = 0.1
-"""Seconds between two such questions."""
+"""Seconds between two attempts to reach it."""
 
 QUICK = 0.01
-"""Seconds of a point below which answers to many may be lost with an evaluator."""
+"""If points take less than this time in seconds, an evaluator that dies may lose the answers to many."""
 
 FASTER = 4.0
-"""Points that may have begun are counted as if all took so many times less than usual."""
+"""A safety factor: points that may have begun are counted as if points took this many times less than usual."""
 
 _OPTIONS = [
     ("grpc.keepalive_timeout_ms", 20_000),
@@ -81,41 +81,43 @@ FATAL = (
     grpc.StatusCode.UNAUTHENTICATED,
     grpc.StatusCode.PERMISSION_DENIED,
 )
-"""Faults of the call itself, which no waiting mends."""
+"""Errors of the call itself; waiting does not help."""
 
-SILENT = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)  # nobody answers
+SILENT = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)  # no server answers
 
 NOBODY_LISTENS = ("Connection refused", "No such file or directory")
-"""What gRPC says where a host, or the folder of a Unix socket, is there and no server is."""
+"""gRPC's words if the host, or the folder of a Unix socket, exists but no server listens."""
 
-_CLOSE: Final = math.inf  # an order to a link's thread: end; another number: connect anew after so many seconds
+_CLOSE: Final = math.inf  # orders to a link's thread: end; a finite number: connect anew after this many seconds
 _NEXT: Final = -1.0  # open the stream, or read the next message
 
 Events = queue.SimpleQueue[tuple["Link | None", Any]]
-"""What happened: an Event of a link, or something of the pool's own."""
+"""The queue of events: an Event of a link, or an event of the pool itself (without a link)."""
 
 
 class Link:
-    """The evaluator at one address. `out`: when each point was sent, in seconds since 1970."""
+    """The link to the evaluator at one address. `out` maps the points that it has to the times of sending, in seconds
+    since 1970.
+    """
 
     def __init__(self, address: Address, events: Events, security: Security, *, name: str = "") -> None:
-        """`name`: that the evaluator's certificate is for, where the address is none of its own."""
+        """`name`: the name in the evaluator's certificate, if the address itself is not in it."""
         self.address = str(address)
-        self.description: Description | None = None  # of the evaluator that is there now
+        self.description: Description | None = None  # of the evaluator that is at the address now
         self.ready = False  # its stream is open
         self.draining = False  # it takes no more points
         self.why = ""  # why it does not describe itself
         self.strayed = False  # it has answered a point that it was not asked for
         self.breaks = 0  # broken streams in a row, without a result
-        self.most: dict[int, int] = {}  # how many points may be out while this one is, where there is a limit
+        self.most: dict[int, int] = {}  # for some points: the most points that may be out together with them
         self.out: dict[int, float] = {}
         self.running: dict[int, float] = {}  # the points that its workers have, and when each began (time.monotonic)
         self.queued: dict[int, None] = {}
         self.heard = time.monotonic()
-        self.longest = 0.0  # seconds of a point, as it says, but no more than have gone by
+        self.longest = 0.0  # the longest point in seconds, by its own claim, but at most the time since the start
         self.seconds = math.nan  # of a point, a running mean
         self.last = 0.0  # seconds of a point of the last message, the mean of all: one alone may have been held up
-        self._message = (0, 0.0)  # of the message that is being read: its points, and their seconds
+        self._message = (0, 0.0)  # points of the message that is being read, and the sum of their seconds
         self._first = time.monotonic()
         self._busy = [0.0, 0.0]  # points answered, and the seconds that this took, while all workers had points
         self.place, self._events, self._security = address, events, security
@@ -132,8 +134,8 @@ class Link:
     # Called in the pool's thread
 
     def open(self, first: pb.EvaluateRequest) -> None:
-        """Opens the stream of points to the evaluator that has just described itself; `first` is what its first message
-        says of all points.
+        """Opens the stream of points to the evaluator that has just described itself. `first` has the fields of the
+        first message only.
         """
         self._requests, self._first_words, self.call = queue.SimpleQueue(), first, None
         self.ready, self.draining = True, False
@@ -158,22 +160,24 @@ class Link:
         self._fill()
 
     def ask_back(self, points: Collection[int]) -> None:
-        """Asks that these points be returned, cancelled; those that run are killed."""
+        """Asks the evaluator to cancel these points and return them; points that run are killed."""
         points = list(points)
         most = self.description.max_batch if self.description is not None else max(len(points), 1)
         for first in range(0, len(points), most):
             self._requests.put(pb.EvaluateRequest(cancel_point_ids=points[first : first + most]))
 
     def ask_back_waiting(self) -> None:
-        """Asks that all points be returned that have not begun."""
+        """Asks the evaluator to return all points that have not begun."""
         self._requests.put(pb.EvaluateRequest(return_waiting=True))
 
     def read_next(self) -> None:
-        """The last message is taken up."""
+        """Lets the thread read the next message, because the last one was handled."""
         self._orders.put(_NEXT)
 
     def answer(self, point: int, seconds: float) -> float:
-        """A point that is out is answered, after so many seconds in its codes; returns when it was sent."""
+        """Notes that a point is answered, after `seconds` in its codes (negative: not run). Returns the time of
+        sending.
+        """
         sent = self.out.pop(point)
         self.running.pop(point, None)
         self.queued.pop(point, None)
@@ -185,7 +189,9 @@ class Link:
         return sent
 
     def took_up(self, answered: int, concurrency: int) -> None:
-        """A message is taken up; it says how many points run at once by now, 0 where that is unchanged."""
+        """Notes that a message with `answered` points was handled. `concurrency`: the evaluator's present number of
+        points at once, 0 if unchanged.
+        """
         if self.description is not None and concurrency and concurrency != self.concurrency:
             self.description = replace(self.description, concurrency=to_concurrency(concurrency))
         now, (points, seconds) = time.monotonic(), self._message
@@ -199,9 +205,9 @@ class Link:
         self._fill()
 
     def points_in(self, seconds: float) -> float:
-        """How many points its workers work off in that time, and one more each; at first twice as many as workers.
+        """The number of points that its workers finish in `seconds`, plus one per worker; at first two per worker.
 
-        No more than it was seen to: the way there and back may take longer than the codes.
+        It is at most the observed rate allows, because the transport may take longer than the codes.
         """
         ahead = 1.0 if math.isnan(self.seconds) else seconds / max(self.seconds, 1e-6)
         points, took = self._busy
@@ -209,7 +215,7 @@ class Link:
         return self.concurrency + min(self.concurrency * ahead, max(seen, float(self.concurrency)))
 
     def _fill(self) -> None:
-        """An evaluator works off its points in the order of sending, as many at once as it says."""
+        """Moves points from `queued` to `running`: an evaluator works on its points in the order of sending."""
         if self.queued and (room := self.concurrency - len(self.running)) > 0:
             now = time.monotonic()
             for point in list(islice(self.queued, room)):
@@ -217,25 +223,25 @@ class Link:
                 self.running[point] = now
 
     def begun_by(self, at: float) -> list[int]:
-        """The points that its workers may have begun by the time `at`, of time.monotonic: all that are out where points
-        are quick, else as many as workers, and those that may have followed since it was last heard.
+        """The points that its workers may have begun by the time `at` of time.monotonic. If points are quick these are
+        all that are out; else one per worker, and those that may have followed since the last message.
         """
         if not self.seconds >= QUICK:
             return list(self.out)
-        if at < self.heard:  # the points that are out were sent to its successor
+        if at < self.heard:  # these points were sent to its successor
             return []
         rounds = 1 + math.ceil(FASTER * (at - self.heard) / self.seconds)
         return list(islice(self.out, self.concurrency * rounds))
 
     def take_back(self) -> list[int]:
-        """The points that were out there, which are out no longer."""
+        """Removes all points from the link and returns them."""
         points = list(self.out)
         self.out, self.running, self.queued, self.most = {}, {}, {}, {}
         self.ready = False
         return points
 
     def leave(self, seconds: float) -> None:
-        """Ends the stream, whose points are cancelled, and asks the evaluator again after so many seconds."""
+        """Ends the stream, which cancels its points, and asks the evaluator again after `seconds`."""
         self.ready = False
         if self.call is not None:
             self.call.cancel()
@@ -243,7 +249,7 @@ class Link:
         self._orders.put(seconds)
 
     def ask_again(self, seconds: float) -> None:
-        """Asks the evaluator again after so many seconds; no stream is open."""
+        """Asks the evaluator again after `seconds`; no stream is open."""
         self.ready = False
         self._orders.put(seconds)
 
@@ -256,27 +262,27 @@ class Link:
 
     @property
     def concurrency(self) -> int:
-        """How many points it works on at once."""
+        """The number of points that the evaluator works on at once."""
         return self.description.concurrency if self.description is not None else 1
 
     @property
     def room(self) -> int:
-        """How many more points it may have."""
+        """The number of further points that may be sent now."""
         return self.room_below(self.window)
 
     def room_below(self, most: int) -> int:
-        """The same, where no more than so many may be out."""
+        """The number of further points that may be sent now if at most `most` may be out."""
         return min(most, *self.most.values(), MOST_AHEAD) - len(self.out) if self.ready and not self.draining else 0
 
     @property
     def window(self) -> int:
-        """The most points that may be out: one for each worker, and those that it works off in WINDOW_SECONDS."""
+        """The most points that may be out: one per worker, and those that the workers finish in WINDOW_SECONDS."""
         ahead = 0.0 if math.isnan(self.seconds) else WINDOW_SECONDS / max(self.seconds, 1e-6)
         return min(int(self.concurrency * min(1.0 + ahead, MOST_EACH)), MOST_AHEAD)
 
     @property
     def window_now(self) -> int:
-        """The same, if all take as long as those of the last message did."""
+        """The window if all points take as long as those of the last message."""
         seconds = max(self.last, 0.0 if math.isnan(self.seconds) else self.seconds, WINDOW_SECONDS / MOST_EACH)
         return math.ceil(self.concurrency * (1.0 + WINDOW_SECONDS / seconds))
 
@@ -286,7 +292,7 @@ class Link:
         while True:
             try:
                 channel = self._security.channel(self.place, self.options)
-            except NotSecure as error:  # for example, files that are being replaced at this moment
+            except NotSecure as error:  # for example, the files are being replaced at this moment
                 self._post(NoAnswer("", str(error), may_mend=True))
                 order = self._orders.get()
             else:
@@ -298,7 +304,7 @@ class Link:
                 return
 
     def _sleep(self, seconds: float) -> bool:
-        """Whether it is closed meanwhile."""
+        """Waits; returns whether the link was closed meanwhile."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             try:
@@ -309,7 +315,7 @@ class Link:
         return False
 
     def _serve(self, channel: grpc.Channel) -> float:
-        """Describes, and where it may, streams; returns the order that ended it."""
+        """Asks for the description, and streams when ordered to. Returns the order that ended it."""
         stub = pb_grpc.EvaluationServiceStub(channel)
         name = pb.DESCRIPTOR.services_by_name["EvaluationService"].full_name
         describe = channel.unary_unary(
@@ -365,7 +371,9 @@ class Link:
             return NoAnswer("" if error.code() in SILENT else details(error), refused=refused)
 
     def _ask_at_last(self, describe: Any) -> Description | NoAnswer:
-        """What is there now that a stream has broken. The first answer may still come from the broken connection."""
+        """Asks for the description after a stream has broken. The first answer may still come from the broken
+        connection, so it is asked again.
+        """
         end = time.monotonic() + AT_LAST
         while True:
             answer = self._ask(describe, max(end - time.monotonic(), PAUSE))
@@ -381,7 +389,7 @@ class Link:
 
 
 def _has_died(before: Description | NoAnswer, now: Description | NoAnswer | None) -> bool:
-    """Whether an evaluator is gone, by what was heard at its address before and is heard now."""
+    """Whether an evaluator has ended, from the answers at its address before and now."""
     if isinstance(now, NoAnswer):
         return now.refused
     names = [answer.instance for answer in (before, now) if isinstance(answer, Description)]
@@ -389,12 +397,12 @@ def _has_died(before: Description | NoAnswer, now: Description | NoAnswer | None
 
 
 def _parse_description(data: bytes) -> pb.DescribeResponse:
-    """Whatever it raises is INTERNAL to the caller."""
+    """Parses a description; gRPC turns any error here into INTERNAL."""
     if len(data) > LARGEST_DESCRIPTION:
         raise BadDescription("it is too large")
     return pb.DescribeResponse.FromString(data)
 
 
 def details(error: grpc.RpcError) -> str:
-    """What a server says of an error, clean; or its name."""
+    """A server's text for an error, cleaned, or the name of its code."""
     return clean(error.details() or error.code().name)

@@ -1,4 +1,4 @@
-"""TLS and tokens on the proposer's side: how an evaluator is reached, and what is wrong where it is not."""
+"""TLS and tokens on the proposer's side: connects to evaluators, and explains connections that fail."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ __all__ = ["PLAIN", "NotSecure", "Security", "read_token"]
 
 @dataclass(frozen=True, kw_only=True)
 class Security:
-    """How evaluators are reached: in plain text, or by TLS where there is `ca`, the authorities of their certificates
-    (PEM). `cert` and `key`: of this side; `token_file`: holds the token that the evaluators ask for.
+    """The security of connections: TLS if there is `ca`, the authorities of the evaluators' certificates (PEM), else
+    plain text. `cert` and `key` are this side's own; `token_file` holds the token that the evaluators ask for.
     """
 
     ca: Path | None = None
@@ -31,7 +31,7 @@ class Security:
     insecure: bool = False
 
     def __post_init__(self) -> None:
-        """Raises NotSecure where files are missing or cannot be used."""
+        """Raises NotSecure if files are missing or cannot be used."""
         if (self.cert is None) is not (self.key is None):
             raise NotSecure("--tls-cert and --tls-key go together")
         if self.ca is None and (self.cert is not None or self.token_file is not None):
@@ -45,7 +45,7 @@ class Security:
             read_token(self.token_file)
 
     def require_for(self, address: Address) -> None:
-        """Raises NotSecure for an address beyond this machine where either side could be anybody."""
+        """Raises NotSecure for an address on another machine if one side could not know who the other is."""
         if address.is_local or self.insecure:
             return
         if self.ca is None:
@@ -61,17 +61,17 @@ class Security:
             )
 
     def channel(self, address: Address, options: Sequence[tuple[str, Any]]) -> grpc.Channel:
-        """A new channel. It keeps the files as they are now: see `stamp`. Raises NotSecure."""
+        """A new channel, with the present content of the files (see `stamp`). Raises NotSecure."""
         if self.ca is None or address.path:  # only this user can reach a Unix socket
             return grpc.insecure_channel(address.target, options)
-        self.handshake.context()  # says what is wrong with the files
+        self.handshake.context()  # raises NotSecure for unusable files
         try:
             credentials = grpc.ssl_channel_credentials(
                 self.ca.read_bytes(),
                 self.key.read_bytes() if self.key is not None else None,
                 self.cert.read_bytes() if self.cert is not None else None,
             )
-        except OSError as error:  # just being replaced
+        except OSError as error:  # a file is being replaced
             raise NotSecure(f"{error.filename}: {error.strerror}") from error
         if self.token_file is not None:
             token = grpc.metadata_call_credentials(_Token(self.token_file))
@@ -79,7 +79,7 @@ class Security:
         return grpc.secure_channel(address.target, credentials, options)
 
     def stamp(self) -> tuple[tuple[int, int, int], ...]:
-        """What changes with the files of a channel, which cannot read them again: then a new channel is due."""
+        """A value that changes with the files. A channel cannot read its files again, so a new one is due then."""
         found = []
         for path in (self.ca, self.cert, self.key):
             if path is not None:
@@ -92,11 +92,13 @@ class Security:
 
     @property
     def handshake(self) -> Handshake:
-        """Its files, to see what is wrong with them or with a server."""
+        """The same files, to find out what is wrong with them or with a server."""
         return Handshake(self.ca, self.cert, self.key)
 
     def fault(self, address: Address) -> str:
-        """See Handshake; files that cannot be used, perhaps because they are just being replaced, are a fault too."""
+        """As Handshake.fault, but unusable files, which may just be being replaced, do not raise: they are a fault,
+        too.
+        """
         try:
             return self.handshake.fault(address)
         except NotSecure as error:
@@ -104,11 +106,11 @@ class Security:
 
 
 PLAIN = Security()
-"""Plain text, on this machine alone."""
+"""Plain text, which is allowed only on this machine."""
 
 
 def read_token(path: Path) -> str:
-    """The token in a file that nobody else can read. Raises NotSecure."""
+    """The token in a file. Raises NotSecure if other users can read the file, or it holds no token."""
     try:
         status = os.stat(path)
         text = path.read_text(encoding="ascii").strip()
@@ -126,7 +128,7 @@ def read_token(path: Path) -> str:
 
 
 class _Token(grpc.AuthMetadataPlugin):
-    """Adds the token to each call, as it is in its file at that time."""
+    """Adds the token to each call, as it is in the file at that time."""
 
     def __init__(self, path: Path) -> None:
         self._path, self._token = path, read_token(path)

@@ -1,4 +1,4 @@
-"""The points of a scan that are under way: those that wait, those that are out, and what is known of them."""
+"""The points of a scan without an answer: those that wait, those that are out, and what is known about them."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from proposer.wire.remote import Link
 from scanspec import Address
 
 REMEMBERED = 101
-"""Points of which the median time is taken."""
+"""The number of last points for the median time."""
 
 
 class UnderWay:
-    """The points without an answer: what `work` has waits, runs at one of the `links`, or is suspected."""
+    """The points without an answer: each point of `work` waits, is out at one of the `links`, or is a suspect."""
 
     def __init__(self, links: Mapping[Address, Link]) -> None:
         self.links, self.work = links, Work([])
         self.asked_back: set[int] = set()  # no longer wanted, but still out
         self.moved: set[int] = set()  # asked back, in order to go to another evaluator
         self.twice: set[int] = set()  # out at two evaluators
-        self.deaths = Deaths()  # of evaluators, and who may be to blame
-        self.suspects: deque[int] = deque()  # those that wait
+        self.deaths = Deaths()  # deaths of evaluators, and the points that may be to blame
+        self.suspects: deque[int] = deque()  # suspects that wait
         self.last_at: dict[int, Address] = {}  # the evaluator that a point has ended most recently
-        self.times: deque[float] = deque(maxlen=REMEMBERED)  # seconds of the last points that were answered
+        self.times: deque[float] = deque(maxlen=REMEMBERED)  # seconds of the last answered points
 
     def begin(self, work: Work) -> None:
-        """Takes up points; those that are in no place are sent first."""
+        """Begins with the points of `work`; points that neither wait nor are out are sent first."""
         self.work = work
         placed = {*work.waiting, *self.suspects, *(point for link in self.links.values() for point in link.out)}
         work.put_back(point for point in work.rows if point not in placed)
 
     def is_out(self, point: int) -> bool:
-        """Whether any evaluator has it."""
+        """Whether any evaluator has the point."""
         return any(point in link.out for link in self.links.values())
 
     def put_back(self, points: Iterable[int]) -> None:
-        """Points that are out no longer are to be sent again."""
+        """Queues points that are no longer out, to be sent again."""
         others = []
         for point in points:
             if self.deaths.is_suspect(point):
@@ -49,16 +49,16 @@ class UnderWay:
             self.work.put_back(others)
 
     def given_back(self, point: int) -> None:
-        """A point that was asked back has come back from an evaluator: it is done with, unless another one has it."""
+        """Removes a point that an evaluator has returned as asked, unless another evaluator still has it."""
         if not self.is_out(point):
             self.asked_back.discard(point)
             self.work.done([point])
 
     def cancel(self, points: Collection[int]) -> None:
-        """These points are no longer wanted. Those that have not begun are given up; the others are still answered.
+        """Withdraws points. Points that have not begun are given up; points that run are still answered.
 
-        Evaluators are asked once for what they have, and return other points that have not begun too: these are sent
-        again.
+        Every evaluator with such a point is asked once to return all points that have not begun. The other points among
+        these are sent again.
         """
         work = self.work
         unwanted = set(points) & work.rows.keys()
@@ -69,7 +69,7 @@ class UnderWay:
             work.done([point])
         new = unwanted - self.asked_back
         for link in self.links.values():
-            mine = link.out.keys() & work.rows.keys()  # the other points were answered elsewhere
+            mine = link.out.keys() & work.rows.keys()  # other evaluators have answered the rest
             if new.isdisjoint(mine):
                 continue
             link.ask_back_waiting()  # a request that lists points would also end those that are running

@@ -1,7 +1,6 @@
-"""Translates a whole document from BSMArt's spelling to the plain one, with its line numbers.
+"""Translates a document from BSMArt's spelling to lodescan's own (the plain spelling), and keeps its line numbers.
 
-Every scan file passes through here, because files mix the two spellings. The code that reads the document afterwards
-knows one spelling only.
+Every scan file passes through here, because files mix the two spellings. All later code knows only the plain spelling.
 """
 
 from __future__ import annotations
@@ -24,8 +23,8 @@ from scanspec.plain import PlainMap
 
 @dataclass(frozen=True)
 class Translation:
-    """A document in the plain spelling; `changes`, a line each, `notes`, what the user should hear of BSMArt, and the
-    places of keys that are `ignored`.
+    """A document in the plain spelling. `ignored` are the paths of keys without meaning, `changes` describes the
+    changes, one per line, and `notes` are remarks on BSMArt for the user.
     """
 
     document: PlainMap
@@ -35,7 +34,8 @@ class Translation:
 
 
 def translate(path: Path, document: CommentedMap) -> Translation:
-    """Puts a document into the plain spelling. Raises ScanFileError for a type of BSMArt that lodescan does not have.
+    """Translates a document into the plain spelling. Raises ScanFileError for a type of BSMArt that lodescan does not
+    have.
 
     Any other value that cannot be translated is replaced by a ScanFileError, which the reader raises.
     """
@@ -64,7 +64,7 @@ def translate(path: Path, document: CommentedMap) -> Translation:
 
 
 def _verbose(value: Any, _where: str) -> Any:
-    """`verbose` is a number or a boolean; in BSMArt's files it may be a text."""
+    """Converts `verbose`: BSMArt's files may have the text "True" or "False" instead of a boolean."""
     return {"true": True, "false": False}.get(str(value).lower(), value)
 
 
@@ -85,7 +85,7 @@ _ORDER = ("setup", "networks", "variables", "fitting", "codes", "observables", "
 
 
 def _ignored(content: PlainMap, path: str = "") -> list[str]:
-    """The places of keys without meaning. Of a code that does not run, only the keys of its first level are listed."""
+    """The paths of keys without meaning. For a code that does not run, only keys of its first level are listed."""
     found = [f"{path}{key}" for key in content.ignored]
     inner = {key: value for key, value in content.items() if isinstance(value, PlainMap)}
     if content.get("run") is False:

@@ -1,4 +1,4 @@
-"""BSMArt's section `Codes`: the tools, whether lodescan has them or not, and their settings."""
+"""Translates BSMArt's section `Codes`: its tools, which lodescan may have or not, and their settings."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _NOT_HERE = {
     "MadAnalysisAllPAD",
     "MadAnalysisExpert",
 }
-"""Tools of BSMArt that lodescan does not bring along; some run as programs, with a `Command` and a profile."""
+"""Tools of BSMArt that are not part of lodescan; some can run as programs, with a `Command` and a profile."""
 
 _WITH_A_COMMAND = (
     "`Profile: none` makes it a program that reads one SLHA file and writes another; anything else is "
@@ -62,11 +62,11 @@ _NOTHING = (
 
 
 _OF_TOOLS = {"command": OF_PROGRAMS, TOYS: OF_TOYS, PASS: OF_INPUTS, FLAVIO: OF_INPUTS}
-"""Keys that have a meaning for what runs a code, beside those that every code may have."""
+"""The keys that have a meaning for each kind of code, besides those that every code may have."""
 
 
 def translate_codes(translator: Translator, content: Any, path: str) -> Any:
-    """The section `codes`."""
+    """Translates the section `codes`."""
     if not isinstance(content, CommentedMap):
         return content
     section, found = translator.section(content, path), PlainMap(content)
@@ -154,7 +154,7 @@ def _code(translator: Translator, content: Any, name: str, path: str, template: 
 
 
 def _idle_code(translator: Translator, content: CommentedMap, name: str, path: str) -> PlainMap:
-    """A code that does not run. It may hold keys that only its own tool knows."""
+    """Translates a code that does not run. It may have keys that only its own tool knows."""
     notes = list(translator.notes)
     found: PlainMap = _mapping(translator, content, path)
     translator.notes[:] = notes
@@ -169,7 +169,9 @@ def _idle_code(translator: Translator, content: CommentedMap, name: str, path: s
 
 
 def _input_by_name(translator: Translator, code: PlainMap, name: str, path: str, template: _Template) -> None:
-    """In BSMArt the InputFile of a later code names the spectrum, even if it is the name of the template."""
+    """Renames the InputFile of a later code: in BSMArt it is the name of the spectrum, even if the template has the
+    same name.
+    """
     named = code.get("input_file")
     if code.spelling("input_file") != "InputFile" or named != template.file or name == template.filled_in_by:
         return
@@ -178,7 +180,7 @@ def _input_by_name(translator: Translator, code: PlainMap, name: str, path: str,
 
 
 def _leave_out_keys_of_other_tools(translator: Translator, code: PlainMap, name: str, path: str) -> None:
-    """Files of BSMArt give some keys for every tool, such as InputFile; in the plain spelling they would be refused."""
+    """Drops keys that BSMArt's files give for every tool, such as InputFile, where the reader would refuse them."""
     way = next((key for key in code if key in WAYS), name)
     has_meaning = {way, *OF_EVERY_CODE, *_OF_TOOLS.get(way, ())}
     for key in [key for key in code if key in CODE.keys.known and key not in has_meaning]:
@@ -198,7 +200,9 @@ def _is_readable(translator: Translator, code: PlainMap, key: str, name: str) ->
 
 
 def _call_with_the_folder(translator: Translator, code: PlainMap, path: str) -> None:
-    """BSMArt calls HiggsBounds and HiggsSignals as PROGRAM OPTIONS FOLDER/, whatever the options say, but for SLHA."""
+    """Writes BSMArt's call of HiggsBounds and HiggsSignals, PROGRAM OPTIONS FOLDER/, into the command, except for the
+    option SLHA.
+    """
     command, options = code.get("command"), str(code.get("options") or "")
     if code.spelling("command") != "Command" or not isinstance(command, str) or "{" in command:
         return
@@ -210,12 +214,12 @@ def _call_with_the_folder(translator: Translator, code: PlainMap, path: str) -> 
 
 
 def _refuse_tools(codes: Section, content: CommentedMap) -> dict[Any, ScanFileError]:
-    """Errors for tools that lodescan does not have, by their names. One message names all of them, before their keys
-    are read.
+    """The errors for tools that lodescan does not have, by their names. One message names all these tools; their keys
+    are not read.
     """
 
     def is_own(name: Any) -> bool:
-        """Whether the user has a tool of this name, where BSMArt would look for it."""
+        """Whether the user has a tool of this name in the folder where BSMArt would look."""
         return (Path(codes.file).parent / "Tools" / f"{name}.py").is_file()
 
     running = {name: code for name, code in content.items() if isinstance(code, CommentedMap) and not _is_off(code)}
@@ -248,7 +252,7 @@ def _refuse_tools(codes: Section, content: CommentedMap) -> dict[Any, ScanFileEr
 
 
 def _is_left_to_bsmart(code: CommentedMap, name: str) -> bool:
-    """Whether a code relies on BSMArt to know how it runs."""
+    """Whether a code does not say how it runs, and so needs BSMArt's tool."""
     if any(key in code for key in ("function", "Function", "command", "flavio", "umbridge", "profile", "Profile")):
         return False
     return not (known_profile(name) and "Command" in code)

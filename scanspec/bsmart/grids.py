@@ -1,4 +1,4 @@
-"""The grids of BSMArt's type `Grid`, texts of Python such as "np.linspace(0, 1, 11)", as plain variables."""
+"""Translates grids of BSMArt's type `Grid`, Python texts such as "np.linspace(0, 1, 11)", into plain variables."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _A_GRID = (
 
 
 Plain = tuple[Any, str]
-"""A plain variable, and in words what it is."""
+"""A plain variable, and its kind in words."""
 
 
 def read_grid(section: Section, name: str, text: str) -> Plain:
-    """The values that numpy or Python would give; nothing is run. Raises ScanFileError.
+    """The variable with the values that numpy or Python would give. Nothing is run. Raises ScanFileError.
 
     A list of numbers is a choice among them, range(a, b) is a range of whole numbers, and everything else is a range
     with steps.
@@ -125,7 +125,7 @@ def _call(tree: ast.expr | None) -> tuple[str, list[ast.expr], list[ast.keyword]
 
 
 def _numbers(trees: list[ast.expr]) -> list[float] | None:
-    """What literal numbers stand for; None when there is anything else."""
+    """The values of literal numbers; None if anything else is among them."""
     try:
         return [float(ast.literal_eval(tree)) for tree in trees]
     except (ValueError, TypeError, OverflowError):

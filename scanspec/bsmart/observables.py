@@ -1,4 +1,4 @@
-"""Observables in BSMArt's spelling, and keys that look like a likelihood but are none here."""
+"""Observables in BSMArt's spelling, and keys that look like a likelihood but have no meaning here."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from scanspec.bsmart.translator import Translator
 from scanspec.plain import PlainMap
 
 _OF_AL = {"MAX": "UPPER", "MIN": "LOWER"}
-"""Bounds that only BSMArt's scan AL reads, and the scaling that means the same."""
+"""Bounds that only BSMArt's scan AL reads, and the equivalent scaling."""
 
 
 def translate_observable(translator: Translator, content: Any, path: str) -> Any:
-    """One entry of a section `observables`."""
+    """Translates one entry of a section `observables`."""
     found = translator.mapping(content, OBSERVABLE, path)
     if not isinstance(found, PlainMap):
         return found
@@ -31,5 +31,5 @@ def translate_observable(translator: Translator, content: Any, path: str) -> Any
     if "TYPE" in found.ignored and not scored and not bounds and str(content["TYPE"]).upper() != "OFF":
         say("TYPE", "TYPE is read by BSMArt's scan AL alone; write SCALING, MEAN and VARIANCE")
     if "LOG SCALING" in found.ignored:
-        say("LOG SCALING", "LOG SCALING is read by nothing, and by nothing in BSMArt; write LOG_SCALING")
+        say("LOG SCALING", "LOG SCALING has no meaning, not even in BSMArt; write LOG_SCALING")
     return found

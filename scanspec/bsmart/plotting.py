@@ -1,4 +1,4 @@
-"""BSMArt's section `Plotting`: words in any case, and BSMArt's names of the NLL."""
+"""Translates BSMArt's section `Plotting`: words in any case, and BSMArt's names of the NLL."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from scanspec.bsmart.translator import Translator
 from scanspec.document import every_key
 
 _OF_NLL = ("Result", "RESULT", "RESULT[0]")
-"""What BSMArt's tables call the NLL."""
+"""The names of the NLL in BSMArt's tables."""
 
 
 def translate_plotting(translator: Translator, content: Any, path: str, document: CommentedMap) -> Any:
-    """The section `plotting`; `document` is the file, in which something else may have a name of the NLL."""
+    """Translates the section `plotting`. `document` is the whole file: a name of the NLL that it uses otherwise is
+    kept.
+    """
     nll = [name for name in _OF_NLL if name not in every_key(document)]
 
     def lower(value: Any, _where: str) -> Any:

@@ -1,4 +1,4 @@
-"""BSMArt's section `Setup`: the types of scans with their defaults, settings of CMAES_ND, and switches."""
+"""Translates BSMArt's section `Setup`: the types of scans with their defaults, settings of CMAES_ND, and switches."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BEST = ("CMAES", f"looks for the lowest NLL; `type: LODE` {_MAPS}")
 _ROWS = ("READ_CSV", "evaluates the rows of a table, which `init_csv` names; folders of spectra are not read")
 _NO_POSTERIOR = "lodescan draws no samples of a posterior"
 
-# each type: (what lodescan does otherwise, the closest type and what that does)
+# BSMArt's type: (a further remark, (the closest type of lodescan, what that type does))
 _CLOSEST: dict[str, tuple[str, tuple[str, str]]] = {
     "AL": ("", _MAP),
     "DLScanner": ("", _NETWORKS),
@@ -38,13 +38,13 @@ _CLOSEST: dict[str, tuple[str, tuple[str, str]]] = {
 }
 
 TYPES = {"MLScanner.MLS_DNNC": "MLS_DNNC", "Random": "RANDOM", "Sobol": "SOBOL", "Grid": "GRID", "read_csv": "READ_CSV"}
-"""BSMArt's other names of types that lodescan has."""
+"""BSMArt's names of types that lodescan has under another name."""
 
 POINTS = 10_000
-"""Evaluations of BSMArt's `Type: CMAES` where the file gives no `Points`."""
+"""Evaluations of BSMArt's `Type: CMAES` if the file gives no `Points`."""
 
 GENERATIONS = 100
-"""Generations of BSMArt's `Type: CMAES_ND` where the file gives no `CMAESMaxGenerations`."""
+"""Generations of BSMArt's `Type: CMAES_ND` if the file gives no `CMAESMaxGenerations`."""
 
 _MAKES_ANEW = (
     "keeps nothing here; this writes the files of any point anew: "
@@ -58,12 +58,12 @@ _IN_ANOTHER_WAY = {
     "Store Invalid": "is always so: unphysical points are in the dataset, with what made them so",
     "Resume": "is always so: the same command goes on",
 }
-"""What switches ask for, and lodescan has otherwise: to be said where one is on."""
+"""Switches that lodescan does not need, and the note for a file that turns one on."""
 
 
 def check_type(translator: Translator, content: Any, path: str) -> str:
-    """The type as the file spells it; empty where there is none. Raises ScanFileError for a type of BSMArt that
-    lodescan does not have, before its keys are checked.
+    """The type as the file spells it; empty if there is none. Raises ScanFileError, before the keys are checked, for a
+    type of BSMArt that lodescan does not have.
     """
     if not isinstance(content, CommentedMap):
         return ""
@@ -81,7 +81,7 @@ def check_type(translator: Translator, content: Any, path: str) -> str:
 
 
 def translate_setup(translator: Translator, content: Any, path: str) -> Any:
-    """The section `setup`."""
+    """Translates the section `setup`."""
     given = content.get("type", content.get("Type")) if isinstance(content, CommentedMap) else None
 
     def type_name(value: Any, where: str) -> Any:
@@ -121,7 +121,7 @@ def _plain_word(
 
 
 def _focus(translator: Translator, value: Any, where: str) -> Any:
-    """Joins the two lists Variables and Observables to one list of names."""
+    """Joins the two lists Variables and Observables into one list of names."""
     if not isinstance(value, CommentedMap):
         return value
     section = translator.section(value, where)
@@ -138,7 +138,7 @@ def _focus(translator: Translator, value: Any, where: str) -> Any:
 
 
 def _defaults(translator: Translator, setup: PlainMap, given: str, path: str) -> None:
-    """Adds what BSMArt's types imply: points that count evaluations, and numbers of generations."""
+    """Adds what BSMArt's types imply: `points` that count evaluations, and the number of generations."""
     as_in_bsmart, name = setup.spelling("type") == "Type", setup.get("type")
     if setup.get("max_evaluations") is None and (
         (given == "Random" and setup.get("points") is not None) or (name == "CMAES" and as_in_bsmart)

@@ -1,6 +1,6 @@
-"""How BSMArt 2.0.2 spells the keys of a scan file, section by section; and keys that mean nothing here.
+"""BSMArt 2.0.2's spelling of the keys of a scan file, section by section, and keys without meaning here.
 
-The latter, which BSMArt, its documents or its examples know, are accepted and named once.
+BSMArt, its documents or its examples have the keys without meaning. They are accepted, and named once.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from scanspec.keys import Keys
 
 @dataclass(frozen=True)
 class Spelling:
-    """The keys of one section: which plain key each further spelling stands for, and keys without meaning."""
+    """The keys of one section, the plain keys of other spellings, and keys without meaning."""
 
     keys: Keys
     others: dict[str, str]
@@ -307,7 +307,7 @@ NETWORKS = Spelling(
 )
 
 _HOMES = (
-    # the section that has the key, its name in both spellings, and the sections where people write it by mistake
+    # (the section of a key, its name in both spellings, the sections where people write the key by mistake)
     (SETUP, ("section setup", "section Setup"), (SECTIONS, NETWORKS)),
     (NETWORKS, ("section networks", "section Networks"), (SECTIONS, SETUP)),
     (SECTIONS, ("whole file, beside setup", "whole file, beside Setup"), (SETUP, NETWORKS)),
@@ -317,15 +317,15 @@ _HOMES = (
 
 
 _ENDS = ("min", "max", "low", "high", "lower", "upper", "from", "to", "start", "stop", "bounds", "limits", "interval")
-"""Words for the ends of a range, of other programs."""
+"""Words of other programs for the ends of a range."""
 
 
 def home_of(key: object, asked: Spelling) -> str:
-    """A hint that names the section to which a key belongs that another one does not know; empty where none has it."""
+    """A hint that names the section to which a misplaced key belongs; empty if no section has the key."""
     if asked is VARIABLE and str(key).lower() in _ENDS:
         return "; write range: [low, high]"
     near = [(home, names) for home, names, misplaced in _HOMES if any(section is asked for section in misplaced)]
-    found = [names for home, names in near if home.plain(key)]  # a section where it means something comes first
+    found = [names for home, names in near if home.plain(key)]  # sections where the key has a meaning come first
     found += [names for home, names in near if key in home.without_meaning]
     if not found:
         return ""
@@ -333,4 +333,4 @@ def home_of(key: object, asked: Spelling) -> str:
 
 
 PHYSICS_OF_TOOLS = _words("DD_Limits|Invisible Particles|Signal Strengths|setparameters")
-"""Those that changed which points BSMArt's tools let pass: to leave one out deserves more than its name."""
+"""Settings that changed which points BSMArt's tools accept, so leaving one out needs more than its name in a list."""

@@ -1,4 +1,4 @@
-"""Translates keys and values from BSMArt's spelling to the plain one; all sections of a file share this."""
+"""Translates keys and values from BSMArt's spelling to the plain one, for all sections of a file."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from scanspec.numbers import to_number
 from scanspec.plain import PlainMap
 
 Convert = Callable[[Any, str], Any]
-"""From a value and its place in the file, such as "Variables: m0: PRIOR", to the plain value."""
+"""Converts a value, given its path in the file, such as "Variables: m0: PRIOR", to the plain value."""
 
 TRUE, FALSE = ("true", "1", "yes"), ("false", "0", "no")
-"""Booleans as texts; BSMArt hands its own to Python."""
+"""Booleans as texts. BSMArt's files may have any of these."""
 
 
 class Translator:
-    """Puts mappings into the plain spelling, and keeps what it changed and what the user should hear.
+    """Translates mappings into the plain spelling, and collects descriptions of the changes and notes for the user.
 
-    It raises nothing: a value that cannot be translated becomes a ScanFileError in its place.
+    It never raises: a ScanFileError takes the place of a value that cannot be translated.
     """
 
     def __init__(self, file: str) -> None:
@@ -39,12 +39,12 @@ class Translator:
             self.changes.append(change)
 
     def section(self, content: CommentedMap, path: str) -> Section:
-        """The mapping as the file spells it, for messages that name its keys and lines."""
+        """The untranslated mapping, for messages that name keys and lines of the file."""
         return Section(self.file, path, content, faults=Faults(collecting=True))
 
     def mapping(self, content: Any, spelling: Spelling, path: str, special: Mapping[str, Convert] | None = None) -> Any:
-        """A mapping with plain keys and plain values; anything else stays as it is. `special` converts the values of
-        some keys.
+        """Translates the keys and values of a mapping; anything else is returned unchanged. `special` converts the
+        values of some keys.
 
         Unknown keys stay, and the reader refuses them.
         """
@@ -60,7 +60,7 @@ class Translator:
                 self.say(f"left out {where}, which is empty")  # in JSON a null is written, not forgotten
             elif name in found:
                 first = found.spelling(name)
-                # BSMArt has two names for some keys, and files have both
+                # BSMArt has two names for some keys, and files may have both
                 if name in (first, key) or content[first] != value:
                     fault = self.section(content, path).error(f"{key!r} and {first!r} are the same key; keep one", key)
                     found.put(name, fault, first)
@@ -81,7 +81,7 @@ class Translator:
             found.hints[key] = hint
 
     def value(self, spelling: Spelling, name: str, value: Any, where: str) -> Any:
-        """The value; booleans and numbers that are written as texts are converted."""
+        """The value, with texts converted where the key holds booleans or numbers."""
         plain: Any = value
         if isinstance(value, (list, CommentedSeq)) and name in spelling.keys.numbers:
             plain = CommentedSeq([self.value(spelling, name, entry, where) for entry in value])
@@ -97,7 +97,7 @@ class Translator:
         return plain
 
     def each(self, one: Convert) -> Convert:
-        """Applies `one` to every entry of a mapping whose keys the user chose."""
+        """A conversion that applies `one` to every entry of a mapping whose keys the user chose."""
 
         def all_of(content: Any, path: str) -> Any:
             if not isinstance(content, CommentedMap):
@@ -111,8 +111,6 @@ class Translator:
 
 
 def hint_of_bsmart(word: Any, plain: Iterable[str], others: Iterable[str]) -> str:
-    """A hint that names the nearest known key, if that is one of BSMArt's; empty if a plain key is nearer, or none is
-    near.
-    """
+    """A hint that names the nearest known key if that is BSMArt's; empty if a plain key is nearer or none is near."""
     own = list(plain)
     return "" if (hint := nearest(word, [*own, *others])) == nearest(word, own) else hint

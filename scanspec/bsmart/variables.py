@@ -1,4 +1,4 @@
-"""Variables in BSMArt's spelling: its names of priors, polar angles in degrees, and grids as Python expressions."""
+"""Translates variables of BSMArt: its names of priors, polar angles in degrees, and grids as Python expressions."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ PRIORS = {
     "symlog": PriorKind.SYMMETRIC_LOG,
     "sin": PriorKind.SINE,
 }
-"""BSMArt's names, in lower case. All those that are UNIFORM draw uniformly from RANGE there."""
+"""BSMArt's names of priors, in lower case. All that map to UNIFORM draw uniformly from RANGE in BSMArt."""
 
 _DERIVED = {
     "lognormal": "give its logarithm ln_x a normal prior and make it the derived variable exp(ln_x)",
     "exp": "give u the range [exp(sigma*low), exp(sigma*high)] and make it the derived variable log(u)/sigma",
     "cauchy": "give u a range within (0, 1) and make it the derived variable mean + sigma*tan(pi*(u - 0.5))",
 }
-"""Priors of BSMArt that a function of another variable has exactly."""
+"""Priors of BSMArt that a derived variable can have exactly."""
 
 
 def name_columns(translator: Translator, content: Any, path: str) -> Any:
-    """The section `variables` of a scan that evaluates the rows of a table. The names are columns, and grids are not
-    read.
+    """Translates the section `variables` of a scan that evaluates the rows of a table. The names are columns, and grids
+    are not read.
 
-    In BSMArt the section may also be a list of names.
+    BSMArt also accepts a list of names.
     """
     if isinstance(content, list):
         found = PlainMap(CommentedMap())
@@ -60,7 +60,7 @@ def name_columns(translator: Translator, content: Any, path: str) -> Any:
 
 
 def translate_variables(translator: Translator, content: Any, path: str) -> Any:
-    """The section `variables`."""
+    """Translates the section `variables`."""
     if not isinstance(content, CommentedMap):
         return content
     section, found = translator.section(content, path), PlainMap(content)
@@ -122,7 +122,7 @@ def _prior(translator: Translator, entry: Section, key: str, value: Any, where: 
 
 
 def _in_radians(translator: Translator, found: PlainMap, entry: Section, where: str) -> None:
-    """Converts the range of SIN from degrees to radians. Bounds of the prior itself become a part of the range."""
+    """Converts the range of SIN from degrees to radians. The prior's own bounds are merged into the range."""
     prior = found["prior"]
     ends = [to_number(end) for end in found["range"]] if isinstance(found.get("range"), list) else []
     bounds = (
@@ -132,7 +132,7 @@ def _in_radians(translator: Translator, found: PlainMap, entry: Section, where: 
     )
     numbers = [end for end in (*ends, *bounds) if end is not None]
     if len(ends) != 2 or len(numbers) != 4:
-        return  # said where it is read
+        return  # the reader reports it
     low, high = max(min(numbers[:2]), numbers[2]), min(max(numbers[:2]), numbers[3])
     key = found.spelling("range")
     if high <= 2 * math.pi:

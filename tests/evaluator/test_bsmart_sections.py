@@ -249,7 +249,7 @@ def test_the_python_text_of_a_grid_is_a_range_with_steps(bsmart):
         ({"TYPE": "UPPER", "MAX": 0.5}, ["mA: MAX is read by", '"SCALING": "UPPER", "MEAN": 0.5, "VARIANCE"']),
         ({"MIN": 7}, ["mA: MIN is read by", '"SCALING": "LOWER", "MEAN": 7, "VARIANCE"']),
         ({"TYPE": "USER"}, ["mA: TYPE is read by", "SCALING, MEAN and VARIANCE"]),
-        ({"LOG SCALING": "True"}, ["mA: LOG SCALING is read by nothing", "write LOG_SCALING"]),
+        ({"LOG SCALING": "True"}, ["mA: LOG SCALING has no meaning, not even in BSMArt", "write LOG_SCALING"]),
     ],
 )
 def test_what_only_another_scan_of_bsmart_reads_is_said_with_its_line(bsmart, tmp_path, settings, words):

@@ -93,8 +93,8 @@ def f(point):
 @pytest.mark.parametrize(
     ("lines", "status", "message"),
     [
-        ("raise Mute", Status.FAILED, "Mute: its words cannot be had: RuntimeError"),
-        ("raise InvalidPoint(Mute())", Status.INVALID, "its words cannot be had"),
+        ("raise Mute", Status.FAILED, "Mute: its text cannot be printed: RuntimeError"),
+        ("raise InvalidPoint(Mute())", Status.INVALID, "its text cannot be printed"),
         ("raise Tachyon('too light')", Status.INVALID, "too light"),
         ("raise BaseException('base')", Status.FAILED, "BaseException: base"),
         ("raise GeneratorExit", Status.FAILED, "GeneratorExit"),

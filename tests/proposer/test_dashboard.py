@@ -207,7 +207,7 @@ def test_a_run_that_is_named_itself_and_a_link(tmp_path: Path) -> None:
         (["runs"], "runs is not a folder"),
         ([".", "--listen", "0.0.0.0:0"], "is open to other machines"),
         ([".", "--listen", "[::]:0"], "is open to other machines"),
-        ([".", "--listen", "unix:/tmp/x"], "is no HOST:PORT"),
+        ([".", "--listen", "unix:/tmp/x"], "is not HOST:PORT"),
         ([".", "--listen", "70000"], "no port 70000"),
     ],
 )

@@ -56,7 +56,7 @@ def raising(error):
         (raising(GeneratorExit()), "GeneratorExit: "),
         (raising(asyncio.CancelledError("late")), "CancelledError: late"),
         (raising(BaseExceptionGroup("two", [SystemExit(1)])), "BaseExceptionGroup: two (1 sub-exception)"),
-        (raising(Mute()), "Mute: its words cannot be had: RuntimeError"),
+        (raising(Mute()), "Mute: its text cannot be printed: RuntimeError"),
         (raising(ValueError("a\ud800b\x1b[31m" + 600 * "c")), "ValueError: ab[31mccc"),
         (lambda: {"o": 10**400}, "o is 1000000"),
     ],

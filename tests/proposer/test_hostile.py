@@ -85,7 +85,7 @@ def test_answers_that_nobody_asked_for_are_left_out(answer: Any) -> None:
         assert [outcome.id for outcome in outcomes] == list(range(30))
         assert len(set(client.servicer.asked)) == len(client.servicer.asked)  # nothing is sent twice
         (line,) = client.said
-    assert "answers points that it was not asked, or answers them twice (point " in line
+    assert "answers points that it did not get, or answers them twice (point " in line
 
 
 def test_nothing_of_a_point_is_larger_than_what_was_described() -> None:

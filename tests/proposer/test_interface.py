@@ -163,5 +163,5 @@ def test_lode_learns_the_observables_behind_a_joint_term(caplog: pytest.LogCaptu
     assert "the NLL alone" not in caplog.text
     with pytest.raises(UsageError, match="there are no values of b"):
         search.tell(search.ask(), observables={"a": 1.0, "c": 1.0})
-    with pytest.raises(UsageError, match="the term ab is a function of b, of which nothing is said"):
+    with pytest.raises(UsageError, match="the term ab is a function of b, which observables lacks"):
         proposer.Lode({"x": (0, 1)}, threshold=3.0, observables={"a": Likelihood(), "ab": term})

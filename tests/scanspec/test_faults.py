@@ -364,7 +364,7 @@ def test_texts_that_are_fine(tmp_path, text):
         ),
         ("codes:", "derived_variables: {a: b, b: 2*a}\ncodes:", "'b' is computed from 'a': a circle"),
         ("codes:", "derived_variables: {a: a + x}\ncodes:", "'a + x' uses 'a', which is this one itself"),
-        ("codes:", "derived_variables: {a: b, b: 2*x}\ncodes:", "'b' is found only later; move this behind it"),
+        ("codes:", "derived_variables: {a: b, b: 2*x}\ncodes:", "'b' is computed only later; move this behind it"),
     ],
 )
 def test_typical_mistakes_are_met_with_what_to_write(said, old, new, words):

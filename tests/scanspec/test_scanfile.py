@@ -257,7 +257,7 @@ def test_addresses_of_cross_sections_and_analyses_refused(fault, address, words)
         (BASE + "blocks:\n  MINPAR: {x: 1}\n", 9, ["'x' is not an SLHA index"]),
         (BASE + "blocks:\n  MINPAR: {1: 1}\n  minpar: {'01': 2}\n", 10, ["twice"]),
         (BASE + "blocks:\n  MINPAR: {1: 1, '1': 2}\n", 9, ["twice"]),
-        (BASE + "Fitting: {Variables: {a: {RANGE: [0, 1]}}}\n", 8, ["Fitting", "what is to be met"]),
+        (BASE + "Fitting: {Variables: {a: {RANGE: [0, 1]}}}\n", 8, ["Fitting", "the observables to meet"]),
         (BASE.replace("function: toy:f", "run: 'False'\n    function: toy:f"), 3, ["no code runs"]),
         ("codes: {}\nvariables: {m0: [1, 2]}\n", 1, ["no code runs"]),
         ("variables: {}\ncodes: {}\n", 1, ["no variables"]),

@@ -114,7 +114,7 @@ def test_errors_of_two_sizes_and_one_sided_limits(tmp_path):
     assert (upper.kind, upper.plus) == (TermKind.GAUSS_UPPER, 0.2)
     assert "has no 'minus'" in fault(tmp_path, "  a: {observables: x, mean: 3, sigma: {plus: 0.2}}")
     assert "above 0" in fault(tmp_path, "  a: {observables: x, mean: 3, sigma: {plus: 0.2, minus: -0.1}}")
-    assert "stands at the observable" in fault(tmp_path, "  a: {observables: x, mean: 3, sigma: 0.2}")
+    assert "at the observable itself" in fault(tmp_path, "  a: {observables: x, mean: 3, sigma: 0.2}")
     assert "GAUSS_UPPER, GAUSS_LOWER" in fault(tmp_path, "  a: {observables: x, mean: 3, sigma: 1, scaling: UPPER}")
 
 
@@ -154,7 +154,7 @@ def test_a_table_of_two_observables_is_a_full_grid_in_any_order(tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("  a: {observables: [m0, y], limit: t.txt}", "'m0' is a variable; name an observable that is one"),
+        ("  a: {observables: [m0, y], limit: t.txt}", "'m0' is a variable; name an observable that has its value"),
         (
             "  a: {observables: [xx], mean: 1, sigma: {plus: 1, minus: 1}}",
             "'xx' is not an observable; did you mean 'x'?",

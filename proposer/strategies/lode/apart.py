@@ -1,4 +1,4 @@
-"""Which observables are no physics: a constant, or a cluster far away, in place of what a code did not compute.
+"""Which values do not come from physics: a constant, or a cluster far away, in place of what a code did not compute.
 
 -999 where there is no spectrum must not set the scale on which masses are learned, and between -999 and 126 no model
 may find 125. So a point that such a value alone makes bad is one without a value, as if the code had given NaN. A value

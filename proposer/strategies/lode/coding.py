@@ -47,7 +47,7 @@ class Coding:
     @classmethod
     def of(cls, y: Floats, alone: NDArray[np.bool_] | None = None, aims: Floats | None = None) -> Coding:
         """By median and quartiles of y, shape (n, k), so that outliers stay on scale; without the values `alone`
-        (n, k), which are no physics.
+        (n, k), which do not come from physics.
 
         `aims`: shape (2, k), the mean and the sigma of a Gaussian likelihood, NaN where there is none. Where sigma is a
         small part of the quartiles' distance, and signs differ, the scale is that of the target: a logarithm of either

@@ -217,7 +217,7 @@ class EnergyOfObservables:
         return middle, sigma
 
     def outside(self, values: Tensor) -> Tensor:
-        """Whether a value is outside its window, shape (n, k); NaN is no value and not outside."""
+        """Whether a value is outside its window, shape (n, k); NaN is not outside."""
         return torch.stack(
             [
                 torch.zeros_like(values[:, j], dtype=torch.bool)

@@ -90,7 +90,7 @@ def uncertain(
 
 
 def not_yet(u: Floats, busy: Floats) -> NDArray[np.int64]:
-    """Positions of the rows of u (n, d) that are no row of `busy` (k, d) and no earlier one of u, in order."""
+    """Positions of the rows of u (n, d) that equal no row of `busy` (k, d) and no earlier row of u, in order."""
     first = np.unique(np.concatenate([busy, u]), axis=0, return_index=True)[1]
     return np.sort(first[first >= len(busy)]) - len(busy)
 

@@ -57,7 +57,9 @@ class LodeSettings:
                 evaluations = float(scan.setup.integer("max_evaluations", low=1))
             seconds = scan.setup.number_in("seconds_per_point", 0.0, 0.0, math.inf)
         if even_in and goal == "collect":
-            raise scan.setup.error("even_in says what a map is even in; goal is collect, which draws none", "even_in")
+            raise scan.setup.error(
+                "even_in is for goal: map, but the goal is collect; remove one of the two", "even_in"
+            )
         return cls(
             Target.read(scan, none.target),
             section.integer("points_per_iteration", BATCH, low=1),

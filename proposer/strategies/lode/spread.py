@@ -1,4 +1,4 @@
-"""A local minimum is no region: points at every level of the energy, far from all that is known.
+"""A local minimum need not be a region: points at every level of the energy, far from all that is known.
 
 A thin resonance shows in its wings first. So where the lowest energy has stopped falling and nothing new is good, other
 basins are followed down, and the whole cube and each level of the sampler are filled evenly.

@@ -355,7 +355,7 @@ def _first_points(dim: int, evaluations: float) -> int:
 
 
 def _random(sobol: qmc.Sobol, n: int) -> Floats:
-    """n points; scipy warns of numbers that are no powers of two, which matters for integrals only."""
+    """n points; scipy warns when n is not a power of two, which matters for integrals only."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         return np.asarray(sobol.random(n))

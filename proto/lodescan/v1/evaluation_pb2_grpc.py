@@ -27,8 +27,8 @@ if _version_not_supported:
 
 class EvaluationServiceStub:
     """EvaluationService turns points of a parameter space into observables and
-    likelihoods. Where an evaluator asks for a token, each call carries it as
-    metadata, `authorization: Bearer TOKEN`; without it: UNAUTHENTICATED.
+    likelihoods. If an evaluator asks for a token, every call carries the token as metadata, `authorization: Bearer
+    TOKEN`; a call without it ends with UNAUTHENTICATED.
     """
 
     def __init__(self, channel):
@@ -56,12 +56,12 @@ class EvaluationServiceStub:
 
 class EvaluationServiceServicer:
     """EvaluationService turns points of a parameter space into observables and
-    likelihoods. Where an evaluator asks for a token, each call carries it as
-    metadata, `authorization: Bearer TOKEN`; without it: UNAUTHENTICATED.
+    likelihoods. If an evaluator asks for a token, every call carries the token as metadata, `authorization: Bearer
+    TOKEN`; a call without it ends with UNAUTHENTICATED.
     """
 
     def Describe(self, request, context):
-        """Describe says what this evaluator computes and how much it can take.
+        """Describe says what this evaluator computes and how many points it accepts at once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -79,8 +79,7 @@ class EvaluationServiceServicer:
 
     def Finish(self, request, context):
         """Finish says that the scan is finished: this client sends no more points. An
-        evaluator that was started for one scan ends once no stream is open. A server
-        may leave it out.
+        evaluator that was started for one scan ends once no stream is open. A server need not implement Finish.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -114,8 +113,8 @@ def add_EvaluationServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class EvaluationService:
     """EvaluationService turns points of a parameter space into observables and
-    likelihoods. Where an evaluator asks for a token, each call carries it as
-    metadata, `authorization: Bearer TOKEN`; without it: UNAUTHENTICATED.
+    likelihoods. If an evaluator asks for a token, every call carries the token as metadata, `authorization: Bearer
+    TOKEN`; a call without it ends with UNAUTHENTICATED.
     """
 
     @staticmethod
