@@ -43,7 +43,9 @@ TEMPLATE = "BLOCK BENCH\n  1  x\n  2  y\n  3  z\n  4  w\n"
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one point, in microseconds: wall time; CPU of the proposer, the server, and its workers with programs."""
+    """Microseconds a point: wall time, and the CPU of the proposer, of the server, and of its workers with their
+    programs.
+    """
 
     wall: float
     proposer: float
@@ -52,7 +54,7 @@ class Cost:
 
     @property
     def cpu(self) -> float:
-        """CPU of everything."""
+        """The CPU of all processes."""
         return self.proposer + self.server + self.workers
 
 
@@ -60,7 +62,9 @@ class Cost:
 def serving(
     scan: str, workers: int, code: tuple[str, str] = ("bench_free.py", FREE_CODE)
 ) -> Iterator[tuple[Pool, int]]:
-    """An evaluator of a scan file's text and the name and text of its code, as a process, and its id."""
+    """Starts an evaluator for the text of a scan file, and the name and text of its code; gives its address and its
+    process id.
+    """
     with evaluators(scan, workers, code, number=1) as ((address,), (pid,)):
         pool = Pool([address], say=print)
         yield pool, pid
@@ -69,7 +73,7 @@ def serving(
 
 @contextlib.contextmanager
 def evaluators(scan: str, workers: int, code: tuple[str, str], *, number: int) -> Iterator[tuple[list[str], list[int]]]:
-    """The addresses of so many evaluators of one scan, and their processes' ids."""
+    """Starts so many evaluators of one scan; gives their addresses and process ids."""
     with contextlib.ExitStack() as opened:
         folder = Path(opened.enter_context(tempfile.TemporaryDirectory()))
         (folder / "scan.yaml").write_text(scan)
@@ -81,7 +85,7 @@ def evaluators(scan: str, workers: int, code: tuple[str, str], *, number: int) -
 
 @contextlib.contextmanager
 def _process(folder: Path, workers: int, number: int) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
-    """An evaluator, and the file in which its address will be."""
+    """Starts an evaluator; gives its process and the file that will hold its address."""
     address = folder / f"address{number}"
     command = [str(EVALUATOR), "-m", "evaluator", "serve", str(folder / "scan.yaml"), "--listen", "127.0.0.1:0"]
     command += ["--workers", str(workers), "--address-file", str(address)]
@@ -105,7 +109,7 @@ def _address(process: subprocess.Popen[bytes], file: Path) -> str:
 
 @contextlib.contextmanager
 def temporary_dataset() -> Iterator[Dataset]:
-    """A dataset on the disk, which is removed afterwards."""
+    """A dataset on the disk that is removed afterwards."""
     with tempfile.TemporaryDirectory() as folder, Dataset(folder) as dataset:
         yield dataset
 
@@ -126,7 +130,7 @@ def measure(scan: str, workers: int, batch: int, points: int) -> Cost:
             for received in evaluator.evaluate(work, wait=60.0, until=float("inf")):
                 dataset.record(received.outcomes)
 
-        run(min(batch, 64), 0)  # connections, first windows
+        run(min(batch, 64), 0)  # opens connections, and lets gRPC's windows grow
         before, start = cpu_of(pid), time.perf_counter()
         rounds = max(1, points // batch)
         for iteration in range(rounds):
@@ -138,7 +142,9 @@ def measure(scan: str, workers: int, batch: int, points: int) -> Cost:
 
 
 def cpu_of(server: int) -> tuple[float, float, float]:
-    """Seconds of CPU so far: this process, the server, and every process below it, also those that ended."""
+    """Seconds of CPU so far of this process, of the server, and of all its descendants, including those that have
+    ended.
+    """
     own = os.times()
     tick = os.sysconf("SC_CLK_TCK")
     total = {"server": 0.0, "others": 0.0}

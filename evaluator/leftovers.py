@@ -1,9 +1,8 @@
-"""Ends what a point or an evaluator leaves behind, whoever was killed.
+"""Ends the processes, and removes the files, that a point or an evaluator leaves behind, also if it was killed.
 
-Every process of an evaluator carries marks in its environment: the evaluator's scratch
-root, the worker it comes from, and, for the programs of a point, that point's scratch
-folder. So even a program that has left its process group and its session is found through
-/proc. (A mark cannot be lost with the process that would have recorded a process group.)
+Every process of an evaluator has marks in its environment: the evaluator's scratch root, its worker, and, for the
+programs of a point, the point's scratch folder. So even a program that has left its process group and its session is
+found through /proc. (A process group would have to be recorded by a process, and be lost with it.)
 """
 
 from __future__ import annotations
@@ -31,26 +30,28 @@ WORKER_MARK = "LODESCAN_WORKER"
 POINT_MARK = "LODESCAN_POINT"
 
 CLOCK = "clock"
-"""The file of the evaluator's time in its scratch root."""
+"""The file with the evaluator's running time, in its scratch root."""
 
 CLEAR_LIMIT = 10.0
-"""Seconds within which what was killed must be gone; a process that is stuck in the kernel is let be, and named."""
+"""Seconds to wait for the end of killed processes. A process that is stuck in the kernel is then only reported."""
 
 LONGEST_FOR_SOCKETS = 70
-"""Characters of a path that leave room for a socket's name: the system takes 107."""
+"""The longest path of a folder, in bytes, for sockets. The system allows 107 with the name of the socket."""
 
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)
-"""The signals that end an evaluator in an orderly way: those of people, terminals and batch systems. They may be sent
-to all its processes at once, of which only its own takes them up."""
+"""The signals by which people, terminals, and batch systems end an evaluator in order. They may be sent to all its
+processes at once, but only the main process handles them.
+"""
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
 
 def outlast_endings() -> None:
-    """Signals that end an evaluator do nothing here: it ends its processes in order. For the main thread.
+    """Makes the signals `ENDING` do nothing in this process, because the evaluator ends its processes in order. Call it
+    in the main thread.
 
-    They have a handler, because programs would inherit that a signal is ignored.
+    They have a handler that does nothing, because programs would inherit an ignored signal.
     """
     for number in ENDING:
         signal.signal(number, _do_nothing)
@@ -62,18 +63,17 @@ def _do_nothing(*_: object) -> None:
 
 
 def let_forks_end() -> None:
-    """Forked children do not inherit the handlers that these signals have now: multiprocessing ends its processes by
-    SIGTERM. And asyncio would take the signal of a child for its own. A signal that comes while a child is being
-    forked waits until the child has forgotten them, since they would swallow it.
+    """Makes forked children lose the present handlers of the signals `ENDING`, because multiprocessing ends its
+    processes with SIGTERM, and asyncio would mistake a child's signal for its own.
     """
     ours = {number: signal.getsignal(number) for number in ENDING}
-    forking = threading.local()
+    mask = threading.local()
 
-    def hold() -> None:
-        forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    def hold() -> None:  # a signal that the child got before `forget` would be lost
+        mask.before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
 
     def release() -> None:
-        signal.pthread_sigmask(signal.SIG_SETMASK, forking.mask)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask.before)
 
     def forget() -> None:
         signal.set_wakeup_fd(-1)
@@ -86,19 +86,19 @@ def let_forks_end() -> None:
 
 
 def kill_marked(mark: str, value: str | Path) -> set[int]:
-    """Kills every process whose environment has this mark, this one excepted, and all that comes from them.
+    """Kills every process whose environment has this mark, and all descendants of these processes, except this process.
 
-    Returns those that there were.
+    Returns the killed processes.
     """
     needle = f"{mark}={value}".encode()
     return _kill_trees(lambda process: needle in process.environment())
 
 
 def kill_worker(root: Path, worker: str, session: int, orphans_of: int, others: Collection[int]) -> None:
-    """Kills a worker and all that comes from it.
+    """Kills a worker and all processes that it has started.
 
-    That is: what has its mark, or, where it only forked, its session; and what was left to the
-    fork server, `orphans_of`, whose children are else only the `others` and in its own session.
+    These processes have the mark of the worker, or its session if they were only forked. Orphans of the worker belong
+    to the fork server `orphans_of`, whose other children are the `others`, and processes in its own session.
     """
     root_mark, worker_mark = f"{ROOT_MARK}={root}".encode(), f"{WORKER_MARK}={worker}".encode()
     server_session = _session(orphans_of)
@@ -117,7 +117,7 @@ class _Process(NamedTuple):
     parent: int
 
     def environment(self) -> list[bytes]:
-        """The environment of a process; empty when the process has ended or belongs to another user."""
+        """The environment of a process; empty if the process has ended or belongs to another user."""
         try:
             with open(f"/proc/{self.pid}/environ", "rb") as file:
                 return file.read().split(b"\0")
@@ -141,7 +141,7 @@ def descendants(pid: int) -> set[int]:
 
 
 def running_name(pid: int) -> str:
-    """The program that a process runs, with its first argument where that is a script's; empty when it has ended."""
+    """The program that a process runs, with its first argument if that is a script; empty if the process has ended."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             comm, _, rest = file.read().partition(b"(")[2].rpartition(b")")
@@ -157,7 +157,7 @@ def running_name(pid: int) -> str:
 
 
 def _with_descendants(roots: set[int], found: Mapping[int, int]) -> set[int]:
-    """The `roots` and all that comes from them; `found`: the parent of every process."""
+    """The `roots` and all their descendants; `found` is the parent of every process."""
     children: dict[int, list[int]] = {}
     for pid, parent in found.items():
         children.setdefault(parent, []).append(pid)
@@ -204,13 +204,13 @@ def _session(pid: int) -> int:
 
 
 def adopt_orphans() -> None:
-    """Makes this process the parent of every descendant whose own parent has ended: see `has_children`."""
+    """Makes this process the parent of every descendant whose own parent has ended (see `has_children`)."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def end_with_parent(parent: int) -> None:
-    """Makes the kernel kill this process when its parent ends, or ends it if that has ended already."""
+    """Makes the kernel kill this process when its parent ends. Ends this process if the parent has already ended."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
@@ -227,44 +227,46 @@ def has_children() -> bool:
 
 
 def clear_point(folder: Path) -> None:
-    """Kills what still runs for a point and removes its scratch folder."""
+    """Kills the processes of a point, and removes its scratch folder."""
     kill_marked(POINT_MARK, folder)
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def clear_root(root: Path) -> None:
-    """Kills everything of an evaluator that has ended, and removes its scratch root.
+    """Kills all processes of an evaluator that has ended, and removes its scratch root.
 
-    It names on standard error the processes that do not end: the kernel keeps a process that waits for a broken disk,
-    for example.
+    Processes that do not end are reported on standard error, for example a process that waits in the kernel for a
+    broken disk.
     """
     end = time.monotonic() + CLEAR_LIMIT
-    while left := kill_marked(ROOT_MARK, root):  # once more, because a killed process may just have started another
+    while left := kill_marked(ROOT_MARK, root):  # again, because a killed process may just have started another one
         if time.monotonic() > end:
             names = ", ".join(f"{pid} ({running_name(pid)})" for pid in sorted(left))
             with contextlib.suppress(OSError):
-                print(f"evaluator: cannot be ended, stuck in the kernel: {names}", file=sys.stderr, flush=True)
+                why = "processes cannot be ended because they wait in the kernel"
+                print(f"evaluator: {why}: {names}", file=sys.stderr, flush=True)
             break
         time.sleep(0.02)
     shutil.rmtree(root, ignore_errors=True)
 
 
 def _folder_of_sockets() -> str:
-    """multiprocessing's folder, which it makes when it is first asked for, in a place whose path a socket can have.
+    """multiprocessing's temporary folder, which is made at its first use, with a path that is short enough for sockets.
 
-    The paths of batch systems (TMPDIR) may be too long. Raises ConfigurationError when no other place will do.
+    The paths of batch systems (TMPDIR) may be too long. Raises ConfigurationError if there is no other folder.
     """
     usual = tempfile.gettempdir()
     if len(os.fsencode(usual)) <= LONGEST_FOR_SOCKETS:
         return util.get_temp_dir()
-    for folder in ("/tmp", "/var/tmp", "/dev/shm"):  # noqa: S108  # a folder of our own is made there
+    for folder in ("/tmp", "/var/tmp", "/dev/shm"):  # noqa: S108  # lodescan makes its own folder there
         if os.access(folder, os.W_OK | os.X_OK):
             tempfile.tempdir = folder
             try:
                 return util.get_temp_dir()
             finally:
                 tempfile.tempdir = usual
-    from evaluator.errors import ConfigurationError  # here: the janitor needs the standard library alone
+    # imported here, because the janitor needs only the standard library
+    from evaluator.errors import ConfigurationError
 
     raise ConfigurationError(
         f"the folder for temporary files, {usual}, has a path too long for the sockets that reach the workers; "
@@ -273,21 +275,21 @@ def _folder_of_sockets() -> str:
 
 
 class ScratchRoot:
-    """The folder of an evaluator's scratch files. One at a time in a process.
+    """The folder of an evaluator's scratch files. A process can have one at a time.
 
-    When this process ends, the folder is removed and all processes that were started since are ended. A second process,
-    the janitor, does this even when this one is killed.
+    When this process ends, the folder is removed and all processes started since then are ended. A second process, the
+    janitor, does this even if this process is killed.
     """
 
     def __init__(self) -> None:
-        resource_tracker.ensure_running()  # before the mark: it serves this process for longer than the root
+        resource_tracker.ensure_running()  # before the mark is set, because the tracker outlives the root
         self.path = Path(tempfile.mkdtemp(prefix="lodescan-"))
         self._held = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
-        with contextlib.suppress(OSError):  # systemd-tmpfiles leaves a locked folder alone, however old its files are
+        with contextlib.suppress(OSError):  # systemd-tmpfiles does not clean a locked folder
             fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         environment = {key: value for key, value in os.environ.items() if key != ROOT_MARK}
         command = [sys.executable, "-m", "evaluator.leftovers", str(self.path), _folder_of_sockets()]
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # which the janitor inherits
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # the janitor inherits this
         try:
             self._janitor = subprocess.Popen(
                 command,
@@ -298,11 +300,11 @@ class ScratchRoot:
             )
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        os.environ[ROOT_MARK] = str(self.path)  # inherited by all that this process starts
+        os.environ[ROOT_MARK] = str(self.path)  # inherited by all processes started from here
         self._clock = Clock(self.path / CLOCK)
 
     def close(self) -> None:
-        """Ends and removes everything now."""
+        """Ends all processes and removes the folder now."""
         self._clock.close()
         os.close(self._held)
         clear_root(self.path)
@@ -311,10 +313,10 @@ class ScratchRoot:
 
 
 def main() -> None:
-    """The janitor: its standard input closes when the evaluator ends. The signals `ENDING` are blocked."""
+    """Runs the janitor. Its standard input closes when the evaluator ends. The signals `ENDING` are blocked."""
     closed = sys.stdin.buffer.read()
     clear_root(Path(sys.argv[1]))
-    if not closed:  # multiprocessing's folder for sockets, which a process removes when it ends by itself
+    if not closed:  # a killed evaluator has not removed multiprocessing's folder for sockets
         shutil.rmtree(sys.argv[2], ignore_errors=True)
 
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Check the types of each side against the packages of its own environment.
-# mypy and the stubs live in the dev environment, which goes first on the path.
-# Both sides are checked at once; the larger one says its part when the others have.
+# mypy and the stubs are in the dev environment, which comes first on the path.
+# Both sides are checked at once, and the larger one prints its part last.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 site=$(.envs/dev/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')

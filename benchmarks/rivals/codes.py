@@ -1,4 +1,4 @@
-"""The physics codes of a scan file as a function of points in the unit cube, through an evaluator of their own."""
+"""The physics codes of a scan file as a function of points in the unit cube, evaluated by their own evaluator."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ _AT_ONCE = 2000
 
 @contextlib.contextmanager
 def nll_of(scan: Path) -> Iterator[Callable[[Floats], Floats]]:
-    """The NLL, shape (n,), NaN where there is none, of u (n, d); one worker computes it until the context ends."""
+    """Gives a function from u (n, d) to the NLL, shape (n,), NaN where there is none. One worker computes it until the
+    context ends.
+    """
     spec = read_scan_file(scan)
     with tempfile.TemporaryDirectory() as folder:
         address = Path(folder) / "address"

@@ -1,1 +1,1 @@
-"""Kinds of physics code, one a file, and the parts that they share."""
+"""The kinds of physics code, and the parts that they share."""

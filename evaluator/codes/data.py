@@ -1,6 +1,7 @@
-"""Files that a code reads: those that the scan file names as `data`, and those that a module opens when it is imported.
+"""Finds the data files of a code: those that the scan file names as `data`, and those that a module opens during its
+import.
 
-They belong to the physics digest like the code itself.
+Their hashes are part of the physics digest, as that of the code itself.
 """
 
 from __future__ import annotations
@@ -21,21 +22,23 @@ from evaluator.errors import ConfigurationError
 from scanspec import Section
 
 MOST_FILES = 10_000
-"""The most files of the folders that one code names."""
+"""The largest number of data files of one code."""
 
 IMPORT_LIMIT = 120.0
-"""Seconds that a module may take to import when its files are looked for."""
+"""Seconds that the import of a module may take during the search for its data files."""
 
 
 def check_data(section: Section, folder: Path) -> None:
-    """Raises ScanFileError where `data` of a code's section names a missing file."""
+    """Raises ScanFileError if `data` of a code's section names a missing file."""
     for name in section.texts("data"):
         if not (folder / name).exists():
             raise section.error(f"{section.path}: data: there is no {folder / name}", "data")
 
 
 def named_data(section: Section, folder: Path) -> dict[str, FileHash]:
-    """The files that `data` of a code's section names, those of folders too; raises ScanFileError."""
+    """The hashes of the files that `data` of a code's section names, including all files in folders. Raises
+    ScanFileError.
+    """
     found: dict[str, FileHash] = {}
     for name in section.texts("data"):
         path = folder / name
@@ -56,11 +59,11 @@ def _files_below(folder: Path) -> list[Path]:
 
 
 def opened_by(module: str, files: Collection[Path], scan: Path) -> dict[str, FileHash]:
-    """The files in the scan file's folder or beside the module that the module opens for reading while it is imported.
+    """The files in the scan file's folder, or in the module's folder, that the module reads during its import.
 
-    `files` are those of the module and of what it imports. If none of them calls anything that may open a file, nothing
-    is done. Otherwise another process imports the module once more and reports. Files that are also written, and the
-    scan file itself, are left out.
+    `files` are the source files of the module and of its imports. If none of them has a call that may open a file, the
+    result is empty. Otherwise another process imports the module once more and reports the opened files. Files that are
+    also written, and the scan file itself, are left out.
     """
     folder = scan.resolve().parent
     if not any(_may_open(path) for path in files if path.suffix == ".py"):
@@ -73,8 +76,8 @@ def opened_by(module: str, files: Collection[Path], scan: Path) -> dict[str, Fil
 
 
 def _ask_another_process(module: str, beside: Path, folders: Sequence[str]) -> list[str]:
-    """The answer of evaluator.codes.opened; empty where none comes: then the first worker reports the reason."""
-    with tempfile.NamedTemporaryFile() as answer:  # and no pipe, which a daemon of the module's would keep open
+    """The answer of evaluator.codes.opened; empty if there is none. Then the first worker reports the reason."""
+    with tempfile.NamedTemporaryFile() as answer:  # no pipe, because a daemon of the module would keep it open
         words = [sys.executable, "-m", "evaluator.codes.opened", answer.name, module, str(beside), *folders]
         quiet = subprocess.DEVNULL
         process = subprocess.Popen(words, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
@@ -94,7 +97,7 @@ _OPENERS = ("open", "load", "read", "parse", "fromfile", "genfromtxt", "glob", "
 
 
 def _may_open(path: Path) -> bool:
-    """Whether a call in a Python file has a name like those that open files, and is not one that only writes."""
+    """Whether a Python file has a call whose name sounds like opening a file, other than for writing only."""
     try:
         tree = ast.parse(path.read_bytes())
     except (OSError, SyntaxError, ValueError):

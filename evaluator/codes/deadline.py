@@ -17,22 +17,22 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 DEFAULT_TIMEOUT = 600.0
-"""Seconds a code may take for one point where the file does not say; what BSMArt gives SPheno."""
+"""Seconds that a code may take for one point if the file does not say; BSMArt gives SPheno the same time."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Deadline:
-    """Seconds that a code may take for one point.
+    """The time that a code may take for one point, in seconds.
 
-    `first`: until a point of the process has come to an end by itself, since some codes compile at their first point;
-    None: no more than for the others. `later`: for all others.
+    `first` holds until a point of the process has ended by itself, because some codes compile at their first point.
+    None means the same time as `later`, which holds for all other points.
     """
 
     first: float | None = None
     later: float = DEFAULT_TIMEOUT
 
     def seconds(self, *, first: bool) -> float:
-        """For one point."""
+        """The deadline of the first point, or of a later one."""
         return self.later if self.first is None or not first else self.first
 
     @property
@@ -40,14 +40,14 @@ class Deadline:
         return max(self.seconds(first=True), self.later)
 
     def at_most(self, seconds: float) -> Deadline:
-        """This deadline, shortened to `seconds` where it is longer."""
+        """This deadline, but not longer than `seconds`."""
         return Deadline(first=min(self.seconds(first=True), seconds), later=min(self.later, seconds))
 
     def read(self, code: Section) -> Deadline:
-        """The deadline that the keys `timeout` and `first_timeout` of a code ask for; this one where the keys are
-        missing.
+        """The deadline from the keys `timeout` and `first_timeout` of a code's section; this one's values are the
+        defaults.
 
-        Without `first_timeout` the first point has at least as much time as later ones. Raises ScanFileError.
+        Without `first_timeout`, the first point has at least as much time as later points. Raises ScanFileError.
         """
         later = code.number_in("timeout", self.later, 0.0, LONGEST_TIMEOUT, open_low=True)
         first = later if self.first is None else max(later, self.first)
@@ -55,14 +55,16 @@ class Deadline:
 
 
 set_before: list[tuple[float, str, float]] = []
-"""The newest deadline: its seconds, of what, and since when the evaluator has lived; empty before the first."""
+"""The newest deadline: its seconds, the name of the code, and the evaluator's running time at its start; empty before
+the first.
+"""
 
 
 def run_by(seconds: float, name: str, function: Callable[[T], R], argument: T) -> R:
-    """Returns function(argument). Raises CodeTimedOut when it has run for `seconds`.
+    """Returns function(argument). Raises CodeTimedOut if it has not returned after `seconds`.
 
-    This works in the main thread only. A function that hangs in compiled code, or that handles SIGALRM itself, does not
-    notice; then the owner of the worker ends the process a little later.
+    The deadline works only in the main thread. A function that hangs in compiled code, or that handles SIGALRM itself,
+    is not interrupted; then the owner of the worker ends the process a little later.
     """
     if threading.get_ident() != threading.main_thread().ident:
         return function(argument)
@@ -77,14 +79,14 @@ def run_by(seconds: float, name: str, function: Callable[[T], R], argument: T) -
 
 
 def prepare() -> None:
-    """Installs the handler of the alarm. This is done once, because it takes longer than a quick point."""
+    """Installs the handler of SIGALRM, once, because this takes longer than a quick point."""
     signal.signal(signal.SIGALRM, _ring)
     set_before[:] = [(0.0, "", 0.0)]
 
 
 def _ring(*_: Any) -> None:
     seconds, name, since = set_before[0]
-    if (left := missing(seconds, since)) > 0.0:  # the evaluator was suspended, and the point with it
+    if (left := missing(seconds, since)) > 0.0:  # the evaluator and this point were suspended
         signal.setitimer(signal.ITIMER_REAL, left)
         return
     raise CodeTimedOut(f"{name} ran past its deadline of {seconds:g} s and was ended")

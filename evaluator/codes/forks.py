@@ -1,4 +1,4 @@
-"""Calls that may fork: only this process goes on after them."""
+"""Calls functions that may fork, and ends their children."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ R = TypeVar("R")
 
 
 def in_this_process(function: Callable[[T], R], argument: T) -> R:
-    """Returns function(argument). A forked child that returns or raises is ended here.
+    """Returns function(argument). A forked child that returns or raises ends here.
 
-    Otherwise it would go on as if it were this process and answer in its place.
+    Otherwise the child would continue as a copy of this process, and send the result a second time.
     """
     here = os.getpid()
     try:

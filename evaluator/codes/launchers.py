@@ -1,4 +1,4 @@
-"""How many processes a command starts by a launcher of MPI, and so how many threads each of them may have."""
+"""Counts the processes that a command starts with an MPI launcher, and so the threads that each process may have."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 
 class Usage(NamedTuple):
-    """How a command is written up to the program that it starts; options are without their dashes.
+    """The syntax of a command up to the program that it starts. Options are written without dashes.
 
-    `number`: options before the number of processes. `one`, `two`: other options that so many words follow.
-    `operands`: words before the program that are not options.
+    `number` are the options that give the number of processes. `one` and `two` are other options with one or two
+    values. `operands` is the number of words before the program that are not options.
     """
 
     number: frozenset[str] = frozenset()
@@ -41,7 +41,7 @@ PREFIXES = {
     "time": _usage(one="f format o output"),
     "timeout": _usage(one="k kill-after s signal", operands=1),
 }
-"""Commands that start another one."""
+"""Commands that start another command."""
 
 PREFIXES |= {"mamba": PREFIXES["conda"], "micromamba": PREFIXES["conda"], "singularity": PREFIXES["apptainer"]}
 
@@ -56,7 +56,7 @@ _MPIRUN = _usage(
     "envlist umask",
     two="mca gmca omca gomca prtemca pmixmca genv env",
 )
-"""Of Open MPI 4 and 5, MPICH (Hydra) and Intel MPI, which write long options with one dash or two."""
+"""The options of Open MPI 4 and 5, MPICH (Hydra), and Intel MPI, which write long options with one dash or two."""
 
 _SRUN = _usage(
     number="n ntasks tasks",
@@ -78,20 +78,20 @@ LAUNCHERS = {
 
 
 def threads_of_each(words: Sequence[str], cores: int) -> int:
-    """How many threads each process of the command `words` may have, which has so many `cores` in all."""
+    """The number of threads that each process of a command may have, if the command has `cores` cores in total."""
     processes = _processes([word.replace("{cores}", str(cores)) for word in words], cores)
     return max(cores // max(processes, 1), 1)
 
 
 def _processes(words: Sequence[str], slots: int) -> int:
-    """How many processes the command starts; a launcher may start another one."""
+    """The number of processes that the command starts. A launcher may start another launcher."""
     name = Path(words[0]).name if words else ""
     if name in PREFIXES:
         return _processes(_read(words[1:], PREFIXES[name])[1], slots)
     if name not in LAUNCHERS:
         return 1
     usage = LAUNCHERS[name]
-    if usage is _SRUN:  # the only one that starts one process, or as many as the job says, where it has no number
+    if usage is _SRUN:  # without a number it starts as many as the job says, or one
         said = os.environ.get("SLURM_NTASKS", "1")
         slots = int(said) if said.isdecimal() else 1
     read = [_read(part, usage) for part in _parts(words[1:])]
@@ -99,7 +99,7 @@ def _processes(words: Sequence[str], slots: int) -> int:
 
 
 def _parts(words: Sequence[str]) -> Iterator[Sequence[str]]:
-    """What stands between the colons: a launcher can start several programs."""
+    """The parts between the colons, because a launcher can start several programs."""
     start = 0
     for end, word in enumerate((*words, ":")):
         if word == ":":
@@ -108,7 +108,7 @@ def _parts(words: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def _read(words: Sequence[str], usage: Usage) -> tuple[int | None, Sequence[str]]:
-    """The number of processes, None where there is none, and the words from the program on."""
+    """The number of processes (None if it is not given), and the words from the program on."""
     number, operands, k = None, usage.operands, 0
     while k < len(words):
         word = words[k]

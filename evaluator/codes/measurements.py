@@ -1,7 +1,7 @@
-"""flavio's measurements as constants of a likelihood: a mean and a standard deviation.
+"""Reads flavio's measurements as a mean and a standard deviation, the constants of a Gaussian likelihood.
 
-`python -m evaluator.codes.measurements` answers on standard output what it is asked on standard input,
-for a server that does not want flavio in its own memory.
+`python -m evaluator.codes.measurements` reads a question from standard input and answers on standard output. The server
+uses it to keep flavio out of its own memory.
 """
 
 from __future__ import annotations
@@ -17,24 +17,26 @@ from typing import Any
 from scanspec.document import closest
 
 Wanted = Mapping[str, tuple[str, Sequence[float], Sequence[str]]]
-"""Name in the scan file: observable, its arguments, and the measurements to take (none: the only one)."""
+"""By the name in the scan file: the observable, its arguments, and its measurements (none: the only one
+that exists).
+"""
 
 Found = Mapping[str, Sequence[float] | str]
-"""Name in the scan file: mean and sigma, or what is wrong."""
+"""By the name in the scan file: mean and sigma, or an error message."""
 
 MOST_ASYMMETRIC = 0.1
-"""The largest difference of a distribution's two errors, in their mean, that still counts as Gaussian."""
+"""The largest difference between the two errors of a Gaussian distribution, relative to their mean."""
 
 
 def names(observable: str, arguments: Sequence[float]) -> list[str]:
-    """flavio's measurements of an observable in exactly this bin."""
+    """The names of flavio's measurements of an observable in exactly this bin."""
     flavio = importlib.import_module("flavio")
     key = (observable, *arguments) if arguments else observable
     return [name for name, measurement in flavio.Measurement.instances.items() if key in measurement.all_parameters]
 
 
 def bin_is_measured(observable: str, arguments: Sequence[float]) -> bool:
-    """Whether flavio knows a measurement of anything in the same decay and bin."""
+    """Whether flavio has a measurement of any observable of the same decay in this bin."""
     process = observable[observable.rfind("(") :]
     known = importlib.import_module("flavio").Measurement.instances.values()
     parameters = (
@@ -44,7 +46,7 @@ def bin_is_measured(observable: str, arguments: Sequence[float]) -> bool:
 
 
 def read(wanted: Wanted) -> Found:
-    """Mean and sigma of each, or a sentence that says why there are none."""
+    """Mean and sigma of each observable, or the reason why there are none."""
     found: dict[str, Sequence[float] | str] = {}
     for name, (observable, arguments, chosen) in wanted.items():
         try:
@@ -63,14 +65,15 @@ def _combine(observable: str, arguments: Sequence[float], chosen: Sequence[str])
     for measurement in chosen:
         if measurement not in known:
             raise LookupError(f"flavio has no measurement {measurement!r} of {label}{closest(measurement, known)}")
-    if not chosen and len(known) > 1:  # many measurements contain others, so a product of all would count data twice
+    # a product of all could count data twice, because many measurements contain others
+    if not chosen and len(known) > 1:
         raise LookupError(
             f"flavio has {len(known)} measurements of {label}; name one, or those that are independent: "
             f"{', '.join(known)}"
         )
     keywords = dict(zip(flavio.Observable[observable].arguments or (), arguments, strict=True))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the note that correlations with other observables are dropped
+        warnings.simplefilter("ignore")  # flavio's warning that it ignores correlations with other observables
         combined = flavio.combine_measurements(observable, include_measurements=list(chosen or known), **keywords)
     mean, left, right = (
         _number(getattr(combined, attribute)) for attribute in ("central_value", "error_left", "error_right")

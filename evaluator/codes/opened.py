@@ -1,7 +1,9 @@
-"""`python -m evaluator.codes.opened ANSWER MODULE FOLDER FOLDERS...`: files that a module opens when it is imported.
+"""`python -m evaluator.codes.opened ANSWER MODULE FOLDER FOLDERS...`: finds the files that a module reads during its
+import.
 
-Into the file ANSWER goes a list of absolute paths: files below the folders that were opened for reading, and not for
-writing. A process of its own, since an audit hook stays for good.
+FOLDER is the folder of the module. The program writes a list of absolute paths to the file ANSWER: the files in the
+FOLDERS that the module opened for reading, and not for writing. It is a separate process, because an audit hook cannot
+be removed.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ _PYTHONS = (".py", ".pyc", ".so", ".pth")
 
 
 def main() -> None:
-    """Imports the module."""
+    """Imports the module, and writes the list."""
     answer, module, beside, *folders = sys.argv[1:]
     below = tuple(folder.rstrip(os.sep) + os.sep for folder in folders)
     read: dict[str, None] = {}
@@ -46,7 +48,9 @@ def main() -> None:
 
 
 def _is_anothers(path: str, below: tuple[str, ...]) -> bool:
-    """Whether a file belongs to a package or a cache: in site-packages, or in a folder whose name begins with a dot."""
+    """Whether a file belongs to a package or a cache: it is in site-packages, or in a folder whose name begins with a
+    dot.
+    """
     inside = path[max(len(folder) for folder in below if path.startswith(folder)) :]
     folders = inside.split(os.sep)[:-1]
     return any(folder.startswith(".") or folder in ("site-packages", "dist-packages") for folder in folders)

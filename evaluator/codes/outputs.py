@@ -1,4 +1,4 @@
-"""Makes SLHA of other outputs, as BSMArt does."""
+"""Converts other outputs to SLHA, as BSMArt does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scanspec.files import read_bytes
 from scanspec.spectrum import LARGEST_SPECTRUM
 
 UNPHYSICAL = -1.0
-"""HBresult of a point that HiggsBounds cannot judge: 1 is allowed, 0 excluded."""
+"""HiggsBounds' HBresult for a point that it cannot judge. 1 means allowed, 0 excluded."""
 
 SAYS_UNPHYSICAL = "HiggsBounds: HBresult is -1, the point is unphysical"
 
@@ -22,19 +22,19 @@ _NUMBERED = re.compile(r"^[ \t]*[-+]?\d", re.MULTILINE)
 
 
 def split_headless(text: str) -> tuple[str, str]:
-    """What stands before the first block or table of an SLHA file, and the rest."""
+    """Splits an SLHA file before its first block or table."""
     head = _HEAD.search(text)
     start = head.start() if head else len(text)
     return text[:start], text[start:]
 
 
 def has_entries(text: str) -> bool:
-    """Whether a line begins with a number, as entries of blocks do."""
+    """Whether any line begins with a number, like the entries of blocks."""
     return _NUMBERED.search(text) is not None
 
 
 def with_heading(text: str, block: str) -> str:
-    """Puts a heading before entries that stand before the first block: micrOMEGAs' omg.out begins with such entries."""
+    """Puts a heading before entries that stand before the first block, as in micrOMEGAs' omg.out."""
     before, rest = split_headless(text)
     return f"Block {block}\n{before.rstrip()}\n{rest}" if has_entries(before) else text
 
@@ -42,8 +42,9 @@ def with_heading(text: str, block: str) -> str:
 def results_table(text: str, block: str, summary: str) -> str:
     """The last line of HiggsBounds' or HiggsSignals' results as a block.
 
-    Entry 1 is the number behind the line's own; where the line #cols names one `summary`, it is entry 101 too.
-    Raises CodeFailed without such a line, and InvalidPoint where its HBresult is -1: its other numbers mean nothing.
+    Entry n is the n-th number after the number of the line. The column that the line #cols calls `summary` becomes
+    entry 101, too. Raises CodeFailed if there is no line of numbers, and InvalidPoint if HBresult is -1, because then
+    the other numbers have no meaning.
     """
     labels: list[str] = []
     values: list[str] = []
@@ -73,7 +74,9 @@ def results_table(text: str, block: str, summary: str) -> str:
 
 
 def rewrite(path: Path, heading: str, table: tuple[str, str] | None) -> bool:
-    """Rewrites a program's output as SLHA in place; returns whether it did. Raises CodeFailed when it cannot."""
+    """Rewrites a program's output as SLHA, in place, and returns whether that was necessary. Raises CodeFailed if it
+    cannot.
+    """
     if not (heading or table) or not path.is_file():
         return False
     text = read_bytes(path, LARGEST_SPECTRUM).decode("utf-8", errors="replace")

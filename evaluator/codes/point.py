@@ -1,4 +1,4 @@
-"""A point on its way through the codes."""
+"""The point that the codes work on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scanspec.spectrum import Spectrum
 
 
 class Point(Mapping[str, float]):
-    """A point on its way through the codes: a mapping of variables, derived variables and observables so far."""
+    """A point during its evaluation: a mapping of its variables, derived variables, and observables so far."""
 
     def __init__(self, names: dict[str, float], variables: Sequence[float], scratch: str | Path | None) -> None:
         self.names = names
@@ -36,7 +36,7 @@ class Point(Mapping[str, float]):
 
     @property
     def spectrum(self) -> Spectrum:
-        """The last SLHA file that a code wrote; raises CodeFailed when there is none."""
+        """The last SLHA file that a code wrote. Raises CodeFailed if there is none."""
         if self._spectrum is None:
             raise CodeFailed("no code before this one has written a spectrum")
         return self._spectrum
@@ -46,18 +46,20 @@ class Point(Mapping[str, float]):
         self._spectrum = spectrum
 
     def wrote(self, spectrum: Spectrum, path: Path) -> None:
-        """A code has written its spectrum to this file, which may be an earlier code's."""
+        """Stores the spectrum of a code, and its file, which may also be that of an earlier code."""
         self._spectrum = spectrum
         self.spectra = [stored for stored in self.spectra if stored != path] + [path]
 
     @property
     def spectrum_path(self) -> Path | None:
-        """The file of the last spectrum; None before the first."""
+        """The file of the last spectrum; None before the first spectrum."""
         return self.spectra[-1] if self.spectra else None
 
     @property
     def folder(self) -> Path:
-        """The point's scratch folder, made when it is first asked for and removed after the point."""
+        """The point's scratch folder, which is made at its first use and removed after the point. Raises CodeFailed if
+        it has none.
+        """
         if self._scratch is None:
             raise CodeFailed("this point has no scratch folder")
         folder = Path(self._scratch)

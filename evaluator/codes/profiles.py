@@ -1,6 +1,6 @@
-"""What lodescan knows of common programs: how to call them, and how they report that something is wrong.
+"""Profiles of common programs: how to call them, and how they report errors.
 
-A profile is a set of defaults; every key of the scan file has precedence. docs/bsmart.md has a table of the failures.
+A profile is a set of defaults. Keys of the scan file have precedence. docs/bsmart.md has a table of the failures.
 """
 
 from __future__ import annotations
@@ -15,26 +15,25 @@ from scanspec.tools import needs_the_folder, profile_name
 USUAL = Deadline()
 
 COMPILES = Deadline(first=1800.0)
-"""Of a program that compiles the model at its first point, as micrOMEGAs does."""
+"""The deadline of a program that compiles the model at its first point, as micrOMEGAs does."""
 
 READS = Deadline(first=DEFAULT_TIMEOUT, later=60.0)
-"""Of a program that reads data sets at its first point; BSMArt gives later points 60 s."""
+"""The deadline of a program that reads data sets at its first point. BSMArt gives later points 60 s."""
 
 
 @dataclass(frozen=True)
 class Profile:
     """Defaults of a program.
 
-    `words`, `stdin` and `stdout` complete a command that says nothing of its files;
-    `input_name` and `output_name` are names that the program insists on; `companions` are
-    files beside the program that it wants in its working directory; `remove` are files
-    that must not be there when it starts. `exit_codes` of a good run are None when they
-    say nothing; `blocks` must be in the output. `append` says that the output holds further
-    blocks for the spectrum file, and is not a spectrum. A `flag` that is 0 gives a warning.
-    An entry `unphysical` that is -1 makes the point INVALID.
-    `heading` is the block of entries that stand before the first block of the output; `table` says that the output is
-    HiggsBounds' table: the block that it becomes, and the column that is entry 101 too. `files` are written before
-    each run; a dark matter candidate must be among `candidates`, if there are any.
+    `words`, `stdin`, and `stdout` complete a command that does not name its files. `input_name` and `output_name` are
+    file names that the program requires. `companions` are files in the program's folder that it needs in its working
+    directory. `remove` are files that must not exist at its start. `exit_codes` are the exit codes of a good run; None
+    means that they have no meaning. `blocks` must be in the output. `append` says that the output has further blocks
+    for the spectrum file, and is not a spectrum. One of the `flags` that is 0 gives a warning. An entry `unphysical`
+    that is -1 makes the point INVALID. `heading` is the block name for entries before the first block of the output.
+    `table` says that the output is a table of HiggsBounds; it gives the block for its results, and the column that
+    becomes entry 101, too. `files` are written before each run. A dark matter candidate must be among `candidates`, if
+    there are any.
     """
 
     words: tuple[str, ...] = ("{input}", "{output}")
@@ -57,13 +56,13 @@ class Profile:
 
 
 PROFILES: dict[str, Profile] = {
-    # exit code 0 whatever happens; a tachyon leaves SPINFO 4 and no spectrum; NaN: no output; some points hang
+    # exit code always 0; a tachyon gives SPINFO 4 and no spectrum; NaN gives no output; some points hang
     "SPheno": Profile(blocks=("MASS",), remove=("Messages.out", "SPheno.out.db")),
     # exit code 255 with SPINFO 4 for a tachyon; some points take 80 times the median, so the deadline stays long
     "SOFTSUSY": Profile(words=("leshouches",), stdin="{input}", stdout="{output}", blocks=("MASS",)),
     # exit code 1 with SPINFO 4
     "FlexibleSUSY": Profile(words=("--slha-input-file={input}", "--slha-output-file={output}"), blocks=("MASS",)),
-    # exit code 0 while stability or unitarity fail; its block THDM has a flag for each
+    # exit code 0 also without stability or unitarity; its block THDM has flags for them
     "2HDMC": Profile(
         flags={
             "parameters": SlhaAddress("THDM", (1,)),
@@ -77,7 +76,7 @@ PROFILES: dict[str, Profile] = {
         words=("{input}",), output_name="omg.out", append=True, heading="DARKMATTER", deadline=COMPILES
     ),
     "HiggsTools": Profile(append=True, deadline=READS),
-    # given an SLHA file, both write their results into it; given a folder, into a table: see `_of_a_folder`
+    # these two write their results into a given SLHA file, or for a given folder into a table (see `_of_a_folder`)
     "HiggsBounds": Profile(
         words=("{input}",),
         output_name="{input}",
@@ -91,9 +90,9 @@ PROFILES: dict[str, Profile] = {
         blocks=("HIGGSSIGNALSRESULTS",),
         deadline=READS,
     ),
-    # exit code 1 on success too; an output file of a fixed name
+    # exit code 1 also on success; an output file with a fixed name
     "SuperIso": Profile(words=("{input}",), output_name="output.flha", exit_codes=None, blocks=("FOBS",), append=True),
-    # fixed names; a failed run leaves the output of the point before; NUL bytes in it
+    # fixed names; a failed run leaves the output of the previous point; NUL bytes in the output
     "SUSY-HIT": Profile(
         words=(),
         input_name="slhaspectrum.in",
@@ -105,9 +104,9 @@ PROFILES: dict[str, Profile] = {
 
 
 def profile_of(spec: CodeSpec) -> tuple[str, Profile]:
-    """The profile that a code names, or that has the code's own name, as in BSMArt's files; else an empty one.
+    """The profile that a code names, or the profile with the code's name, as in BSMArt's files; else an empty profile.
 
-    Raises ScanFileError for a name that is not known.
+    Raises ScanFileError for an unknown name.
     """
     section = spec.section
     name = profile_name(section, spec.name)
@@ -127,11 +126,13 @@ _TABLES = {
     "HiggsBounds": ("HIGGSBOUNDS", "obsratio", "LandH effC"),
     "HiggsSignals": ("HIGGSSIGNALS", "Pvalue", "latestresults 2 effC"),
 }
-"""The block that BSMArt makes of the results, the column that is its entry 101, and the options without any given."""
+"""BSMArt's block of the results, the column that becomes its entry 101, and the default options."""
 
 
 def _of_a_folder(section: Section, name: str, profile: Profile) -> Profile:
-    """Called as BSMArt calls them, `PROGRAM OPTIONS FOLDER/`: they read the files that SPheno left in the folder."""
+    """The profile for a call as in BSMArt, `PROGRAM OPTIONS FOLDER/`. The program reads the files that SPheno wrote
+    there.
+    """
     block, summary, usual = _TABLES[name]
     options, files = section.text("options", ""), {}
     if "neutral_higgs" in section and "charged_higgs" in section:
@@ -152,7 +153,7 @@ def _of_a_folder(section: Section, name: str, profile: Profile) -> Profile:
 
 
 def _whole(section: Section, key: str) -> list[int]:
-    """A list of whole numbers, perhaps empty."""
+    """The value of a key as a list of whole numbers, which may be empty."""
     if not section.texts(key):
         return []
     found = section.numbers(key) if isinstance(section.raw(key), list) else [section.number(key)]

@@ -1,4 +1,4 @@
-"""Runs one physics program with a deadline, without a shell, with bounded output; nothing is left behind."""
+"""Runs one physics program with a deadline, without a shell, and with bounded output. No process of it remains."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from evaluator.scan import THREADS
 from scanspec.files import open_regular
 
 LARGEST_FILE = 256 * 2**20
-"""Bytes that a program or a worker may write into one file, its standard output included."""
+"""Bytes that a program or a worker may write into one file, including its standard output."""
 
 NEEDED = frozenset(
     {
@@ -67,7 +67,7 @@ NEEDED = frozenset(
         WORKER_MARK,
     }
 )
-"""What a program gets of the environment beside what the scan file names."""
+"""The environment variables that a program gets, besides those that the scan file names."""
 
 NEEDED_FAMILIES = (
     "LC_",
@@ -99,7 +99,9 @@ NEEDED_FAMILIES = (
     "I_MPI_",
     "FI_",
 )
-"""The same by how a name begins: languages, libraries, threads, containers, and what MPI is told by a batch system."""
+"""The first letters of other variables that a program gets: for languages, libraries, threads, containers, and what
+batch systems tell MPI.
+"""
 
 SECRET = frozenset({"SLURM_JWT"})
 
@@ -114,7 +116,7 @@ class Command:
 
     @classmethod
     def read(cls, text: str, where: str) -> Command:
-        """Splits a command; raises ConfigurationError for what only a shell could do."""
+        """Splits a command into words. Raises ConfigurationError if the command needs a shell."""
         _refuse_expansions(text, where)
         try:
             lexer = shlex.shlex(text, posix=True, punctuation_chars="<>|&;")
@@ -143,16 +145,20 @@ class Command:
         return cls(tuple(kept), files["<"], files[">"])
 
     def executable(self, folder: Path, where: str) -> Path:
-        """The program's file: relative to the scan file's folder when it has a slash, else found on the PATH."""
+        """The program's file: relative to the scan file's folder if its name has a slash, else from PATH. Raises
+        ConfigurationError if there is none.
+        """
         name = self.words[0]
         found = shutil.which(str((folder / name).resolve()) if "/" in name else name, path=search_path())
         if found is None:
-            raise ConfigurationError(f"{where}: the program {name!r} is not there, or may not be executed")
+            raise ConfigurationError(f"{where}: the program {name!r} does not exist or is not executable")
         return Path(found)
 
 
 def _refuse_expansions(text: str, where: str) -> None:
-    """Raises ConfigurationError for what only a shell expands. Quotes that would stop the shell make it acceptable."""
+    """Raises ConfigurationError for text that only a shell expands, unless it stands in quotes that prevent the
+    expansion.
+    """
     bare = re.sub(r"\\.|'[^']*'", "", text)
     outside = re.sub(r'"[^"]*"', "", bare)
     found = re.search(r"[$`]", bare) or re.search(r"[*?]|(?:^|\s)(?:2>|&>)", outside)
@@ -166,13 +172,13 @@ def _refuse_expansions(text: str, where: str) -> None:
 
 
 def search_path() -> str:
-    """PATH, and the scripts of this Python environment, where a physics package has its commands."""
+    """The scripts of this Python environment, where a physics package has its commands, and PATH."""
     return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
 
 
 @dataclass(frozen=True)
 class Finished:
-    """A program that ended by itself: its exit code, and the last bytes of what it wrote."""
+    """The result of a program that ended by itself: its exit code, and the last bytes of its output."""
 
     exit_code: int
     stdout: str
@@ -193,11 +199,11 @@ def run_program(
 ) -> Finished:
     """Runs a program in `folder`, for at most `timeout` seconds.
 
-    Standard output and error go to `<log>.stdout` and `<log>.stderr` there, or to `stdout`. At the
-    deadline the whole process group is killed, and what has left it. Of this process's environment it
-    gets what programs need (see `environment`) and the `variables`; each of its processes is told to have so
-    many `threads`, where these are given, and may have `memory` bytes. Raises CodeTimedOut, CodeKilled
-    (SIGKILL from outside, or no room on the disk) and CodeFailed (it cannot be started, or wrote too much).
+    Standard output and error go to `<log>.stdout` and `<log>.stderr` there, or to `stdout`. At the deadline, the whole
+    process group is killed, and processes that have left the group. The program gets a part of this process's
+    environment (see `environment`), with the `variables`. Each of its processes is told to use `threads` threads if
+    this is not 0, and may use `memory` bytes if this is not 0. Raises CodeTimedOut, CodeKilled (SIGKILL from outside,
+    or a full disk), and CodeFailed (it cannot be started, or wrote too much).
     """
     told = {name: str(threads) for name in THREADS if name not in variables} if threads else {}
     out_path = stdout or folder / f"{log}.stdout"
@@ -240,20 +246,21 @@ def run_program(
         raise CodeFailed(f"{Path(words[0]).name} wrote more than {LARGEST_FILE >> 20} MiB into one file and was ended")
     finished = Finished(process.returncode, read_tail(out_path), read_tail(error_path))
     if is_full(folder) or _says_full(finished):
-        raise CodeKilled(f"there was no room on the disk for what {Path(words[0]).name} writes")
+        raise CodeKilled(f"the disk is full; {Path(words[0]).name} could not write its output")
     return finished
 
 
 def _with_memory(words: list[str], memory: int) -> list[str]:
-    """The words that run a program with a bound on the data of its processes.
+    """The command that runs a program with a limit on the memory of its processes.
 
-    By a shell, which is replaced by the program: what Python would do between fork and exec makes each start slow.
+    The limit is set by a shell, which the program replaces, because Python code between fork and exec makes each start
+    slow.
     """
     return ["/bin/sh", "-c", f'ulimit -d {memory >> 10} && exec "$@"', "sh", *words]
 
 
 def _missing_interpreter(program: str) -> str:
-    """What is wrong with the first line of a script; empty where nothing is."""
+    """The error in the first line of a script; empty if there is none."""
     try:
         with open(program, "rb", opener=open_regular) as file:
             head = file.readline(1000)
@@ -271,17 +278,16 @@ def _missing_interpreter(program: str) -> str:
 
 
 def _says_full(finished: Finished) -> bool:
-    """Whether a failed program reports a full disk. Looking at the disk is not enough: somebody may have made room
-    since.
-    """
+    """Whether a failed program reports a full disk. The disk itself may have free space again."""
     output = finished.stderr + finished.stdout if finished.exit_code != 0 else finished.stderr
     return "No space left on device" in output or "Disk quota exceeded" in output
 
 
 def environment(variables: Collection[str]) -> dict[str, str]:
-    """What of this process's environment a program gets: what programs need to run, and what the scan file names.
+    """The part of this process's environment that a program gets: what programs need to run, and the `variables` of the
+    scan file.
 
-    The rest stays here: tokens and passwords are in environments too.
+    A program does not get the rest, which may contain tokens and passwords.
     """
     found = {
         name: value
@@ -292,7 +298,7 @@ def environment(variables: Collection[str]) -> dict[str, str]:
 
 
 def _wait(process: subprocess.Popen[bytes], timeout: float) -> bool:
-    """Whether the program ended in time; leaves it unreaped (Popen.wait polls, and sleeps up to 50 ms)."""
+    """Whether the program ended in time. It stays unreaped. (Popen.wait would poll, and sleep up to 50 ms.)"""
     if not hasattr(os, "pidfd_open"):
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout)
@@ -312,7 +318,7 @@ def _wait(process: subprocess.Popen[bytes], timeout: float) -> bool:
 
 
 def read_tail(path: Path, size: int = 4000) -> str:
-    """The last bytes of a file as text, safe for any bytes; empty where there is none."""
+    """The last bytes of a file as text, whatever the bytes are; empty if there is no file."""
     try:
         with open(path, "rb", opener=open_regular) as file:
             file.seek(0, os.SEEK_END)
@@ -323,15 +329,15 @@ def read_tail(path: Path, size: int = 4000) -> str:
 
 
 def last_line(text: str) -> str:
-    """The last line that says something; control characters removed."""
+    """The last line that is not blank, without control characters."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return "".join(char for char in lines[-1] if char.isprintable())[:300] if lines else ""
 
 
 def limit_resources() -> None:
-    """Bounds this process and all that it starts: file sizes, memory, no core dumps.
+    """Limits the file sizes, the memory, and the core dumps (none) of this process and of all processes that it starts.
 
-    When the machine has no memory left, the kernel ends these processes before the evaluator and other programs.
+    If the machine runs out of memory, the kernel ends these processes before the evaluator and other programs.
     """
     with contextlib.suppress(OSError):
         score = Path("/proc/self/oom_score_adj")
@@ -342,7 +348,7 @@ def limit_resources() -> None:
 
 
 def limit_memory(memory: int) -> None:
-    """Bounds the data of this process and of all that it starts, in bytes."""
+    """Limits the data of this process, and of each process that it starts, in bytes."""
     _limit(resource.RLIMIT_DATA, memory)
 
 

@@ -1,7 +1,7 @@
-"""What a physics code is, one step of a point, and what a kind of code declares.
+"""The base class of physics codes. A code is one step in the evaluation of a point.
 
-A kind is a subclass of `Code`: in `evaluator.codes.kinds`, or in another package that names it as an entry point of the
-group `lodescan.codes` (docs/backends.md).
+A kind of code is a subclass of `Code`, in `evaluator.codes.kinds` or in another package, which names it as an entry
+point of the group `lodescan.codes` (docs/backends.md).
 """
 
 from __future__ import annotations
@@ -21,39 +21,42 @@ from scanspec.keys import OF_EVERY_CODE, Keys
 
 
 class Code(ABC):
-    """One physics code of a scan file: it is made once, loaded once a process, and run at each point.
+    """One physics code of a scan file. It is made once, loaded once in each process, and run at each point.
 
-    A kind declares the class attributes that differ from these; one code of it may set the others in `__init__`.
+    A kind declares the class attributes that differ from the defaults here. `__init__` may set the other attributes for
+    one code.
     """
 
     key: ClassVar[str] = ""
-    """The key in a code's section that asks for this kind."""
+    """The key of a code's section that selects this kind."""
     tool: ClassVar[str] = ""
-    """The name of a code that asks for it where no key does, as in BSMArt's files."""
+    """The name of a code that selects this kind if no key does, as in BSMArt's files."""
     settings: ClassVar[Collection[str] | None] = None
-    """The keys of the mapping under `key`; None where a text stands there."""
+    """The keys of the mapping under `key`; None if the value of `key` is a text."""
     beside: ClassVar[Collection[str]] = ()
-    """Keys of the code's section that it reads beside `key` and the common ones."""
+    """Keys of the code's section that this kind reads, besides `key` and the keys of every code."""
     observable_keys: ClassVar[Collection[str]] = ()
-    """Keys of an observable that this kind alone reads, such as `flavio`."""
+    """Keys of an observable that only this kind reads, such as `flavio`."""
     changes_process: ClassVar[bool] = True
-    """Whether a point may change the process in which it runs (its folder, environment, signal handlers), or draw
-    random numbers there: then these are put back, and seeded, for each point.
+    """Whether a point may change its process (working directory, environment, signal handlers), or draw random numbers
+    in it. Then all of these are restored, and the generators seeded, for each point.
     """
 
     gives: Collection[str] = ()
-    """Names that it sets in `point.names` beside its observables: expressions may use them from there on."""
+    """Names that the code sets in `point.names` besides its observables. Expressions of this and later codes may use
+    them.
+    """
     preloads: Collection[str] = ()
-    """Modules that workers should share in memory: they are imported once for all."""
+    """Modules that are imported once for all workers, which then share their memory."""
     fills_a_template: bool = False
-    """Whether the blocks of the scan file go into its input."""
+    """Whether the scan file's `blocks` go into the input of this code."""
 
     cores: int
-    """How many cores a point of it keeps busy."""
+    """The number of cores that the code keeps busy."""
     memory: int
-    """Bytes that a point of it may take; 0 where the file does not say."""
+    """The memory that the code may use, in bytes; 0 if the file does not say."""
     deadline: Deadline
-    """Seconds that one point may take."""
+    """The time that the code may take for one point."""
 
     def __init__(self, spec: CodeSpec, scan: ScanFile, known: Collection[str]) -> None:
         """Reads the code's section; `known` are the names that its expressions may use.
@@ -64,9 +67,9 @@ class Code(ABC):
         """The code's whole section of the scan file."""
         self.scan_file = scan.path
         self.folder = scan.folder
-        """Where relative paths of the scan file start."""
+        """The folder of the scan file, where its relative paths start."""
         self.own = self._own_section()
-        """The mapping under `key`; the code's whole section where a text stands there."""
+        """The mapping under `key`; the code's whole section if the value of `key` is a text."""
         self._refuse_keys_of_other_kinds()
         for observable in spec.observables:
             if observable.flavio is not None and "flavio" not in self.observable_keys:
@@ -75,7 +78,7 @@ class Code(ABC):
         self.cores, self.memory = self.section.integer("cores", 1, 1), read_memory(self.section)
         check_data(self.section, self.folder)
         self.has_ended = False
-        """Whether a run in this process has ended by itself; until then the deadline of the first one holds."""
+        """Whether a run in this process has ended by itself. Until then, the deadline of the first point holds."""
         self.deadline = Deadline().read(self.section)
 
     @cached_property
@@ -92,29 +95,31 @@ class Code(ABC):
         for key in self.section:
             if key not in (self.key, *OF_EVERY_CODE, *self.beside):
                 what = f"`{self.key}`" if self.key else f"the tool {self.tool}"
-                raise self.section.error(f"{self.section.path}: {key} means nothing for {what}; remove it", key)
+                raise self.section.error(f"{self.section.path}: {key} has no meaning for {what}; remove it", key)
 
     def next_timeout(self) -> float:
-        """Seconds for the point that runs next."""
+        """The deadline of the next point, in seconds."""
         return self.deadline.seconds(first=not self.has_ended)
 
     def load(self) -> None:  # noqa: B027  # most kinds have nothing to prepare
-        """Prepares a process for points (imports, data); raises ConfigurationError when it cannot work."""
+        """Prepares a process for points (imports, data). Raises ConfigurationError if the code cannot work."""
 
     @abstractmethod
     def run(self, point: Point) -> Mapping[str, float]:
-        """Works on a point: returns observables by name, or sets `point.spectrum`.
+        """Runs the code at a point. It returns observables by name, or sets `point.spectrum`.
 
         Raises InvalidPoint, CodeFailed, CodeTimedOut or CodeKilled.
         """
 
     def sources(self) -> Mapping[str, str]:
-        """Everything that decides the results, by name with a hash or a version, for the physics digest.
+        """Everything that determines the results, as names with a hash or a version, for the physics digest.
 
-        The version of the package that brings the kind is added to it.
+        The registry adds the version of the package that provides the kind.
         """
         return {self.key: json.dumps(self.section.raw(self.key), sort_keys=True, default=str)}
 
     def measured(self) -> Mapping[str, Likelihood]:
-        """Likelihoods of observables that only the code knows, by name; raises ConfigurationError or ScanFileError."""
+        """Likelihoods that only the code knows, by the name of the observable. Raises ConfigurationError or
+        ScanFileError.
+        """
         return {}

@@ -1,4 +1,4 @@
-"""The known kinds of physics code: those of `evaluator.codes.kinds`, and those of installed packages."""
+"""Finds the kind of a code: in `evaluator.codes.kinds`, or in an installed package."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from scanspec.document import closest
 from scanspec.tools import kind_key
 
 GROUP = "lodescan.codes"
-"""The group of entry points by which a package brings a kind: the entry's name is the kind's key."""
+"""The group of entry points of packages that provide a kind. The name of the entry is the key of the kind."""
 
 
 def _built_in() -> list[type[Code]]:
@@ -30,11 +30,11 @@ def _built_in() -> list[type[Code]]:
     ]
 
 
-_BUILT_IN = _built_in()  # here, so that the fork server imports them for all workers
+_BUILT_IN = _built_in()  # at import, so that the fork server imports them for all workers
 
 
 def make_code(spec: CodeSpec, scan: ScanFile, known: Collection[str]) -> Code:
-    """The code that an entry of `codes` describes; raises ConfigurationError or ScanFileError.
+    """The code that an entry of `codes` describes. Raises ConfigurationError or ScanFileError.
 
     `known` are the names that its expressions may use.
     """
@@ -42,8 +42,8 @@ def make_code(spec: CodeSpec, scan: ScanFile, known: Collection[str]) -> Code:
 
 
 def sources_of(code: Code) -> dict[str, str]:
-    """Everything that decides a code's results: its own sources, its data, and the version of the package that brings
-    its kind.
+    """Everything that determines a code's results: its own sources, its data, and the version of the package that
+    provides its kind.
     """
     if type(code) in _BUILT_IN:
         return {**code.data, **code.sources()}
@@ -66,18 +66,18 @@ def _of_a_package(key: str, spec: CodeSpec) -> type[Code]:
     if not entries:
         known = [*(kind.key for kind in _BUILT_IN if kind.key), *(entry.name for entry in installed)]
         raise spec.section.error(
-            f"code {spec.name!r} asks for the kind {key!r}, which no package brings that is installed here, in the "
-            f"evaluator's environment{closest(key, known)}",
+            f"code {spec.name!r} has the kind {key!r}, which no package in the evaluator's environment provides"
+            f"{closest(key, known)}",
             key,
         )
     if len(entries) > 1:
         packages = ", ".join(sorted(_package(entry) for entry in entries))
-        raise spec.section.error(f"several packages bring the kind {key!r}: {packages}; uninstall all but one", key)
+        raise spec.section.error(f"several packages provide the kind {key!r}: {packages}; uninstall all but one", key)
     return _load(entries[0])
 
 
 def _load(entry: EntryPoint) -> type[Code]:
-    what = f"the package {_package(entry)}, which brings the kind {entry.name!r} of code ({entry.value})"
+    what = f"the package {_package(entry)}, which provides the kind {entry.name!r} of code ({entry.value})"
     try:
         kind = entry.load()
     except Exception as error:
@@ -85,7 +85,7 @@ def _load(entry: EntryPoint) -> type[Code]:
     if not (isinstance(kind, type) and issubclass(kind, Code)):
         raise ConfigurationError(f"{what}, must name a subclass of evaluator.codes.protocol.Code there")
     if kind.key != entry.name:
-        raise ConfigurationError(f"{what}, must give that class the same key, not {kind.key!r}")
+        raise ConfigurationError(f"{what}, must give this class the key {entry.name!r}, not {kind.key!r}")
     return kind
 
 

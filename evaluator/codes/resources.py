@@ -1,4 +1,4 @@
-"""Cores and memory of a point, and so the number of points that run at once."""
+"""The cores and the memory that a point needs, and so the number of points that run at once."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from scanspec import ScanFileError
 
 
 def memory_of_process(codes: Sequence[Code]) -> int:
-    """Bytes that a process may have in which these codes run in turn; 0 where one of them does not say."""
+    """The memory in bytes for a process that runs these codes in turn; 0 if one of the codes does not say."""
     return max(code.memory for code in codes) if all(code.memory for code in codes) else 0
 
 
 def points_at_once(codes: Sequence[Code]) -> int:
-    """How many points fit on this machine at once.
+    """The number of points that can run on this machine at once.
 
-    A point needs as much as the greediest of its codes, which run in turn. Together they may keep as many cores busy
-    as the CPU time of the container is worth. A single point may have that number rounded up, and runs a little more
-    slowly. Raises ScanFileError where not even one point fits.
+    The codes of a point run in turn, so a point needs the largest number of cores and the largest memory of its codes.
+    All points together may use the container's CPU quota. A single point may use the quota rounded up, and is then a
+    little slower. Raises ScanFileError if not even one point fits.
     """
     cores, quota, memory = cores_here(), cpu_quota(), memory_limit()
     for code in codes:

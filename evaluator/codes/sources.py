@@ -1,4 +1,4 @@
-"""What decides a code's results: its files by hash and its packages by version."""
+"""Identifies everything that determines a code's results: its files by hash, and its packages by version."""
 
 from __future__ import annotations
 
@@ -23,36 +23,39 @@ _EXTRA = re.compile(r"\bextra\s*==")
 
 
 Stamp = tuple[int, int, int, int]
-"""Of a file: what changes with its content, as far as the file system tells."""
+"""The properties of a file that change together with its content, as far as the file system tells."""
 
 
 SETTLED = 2 * 10**9
-"""Nanoseconds after its last change from which on another change gives a file another stamp, on any file system."""
+"""Nanoseconds after the last change of a file. After this time, another change gives the file another stamp, on any
+file system.
+"""
 
 
 class FileHash(str):  # noqa: SLOT000  # a str can have no slots
-    """The hash of a file's content, which remembers the file and how it looked before it was read."""
+    """The hash of a file's content, with the file's path and its stamp before it was read."""
 
     path: Path
     stamp: Stamp
     settled: bool
-    """Whether the same stamp means the same content."""
+    """Whether an equal stamp means an equal content."""
     writable: bool = False
-    """Whether the code itself may write the file, such as a log or a cache that its command names."""
+    """Whether the code itself may write the file, for example a log or a cache that its command names."""
 
 
 _known: dict[Path, FileHash] = {}
 
 
 def stamp_of(status: os.stat_result) -> Stamp:
-    """The times of its last changes (the second one cannot be set by hand), its size and its number."""
+    """The times of the last changes (the second cannot be set by hand), the size, and the inode number of a file."""
     return (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino)
 
 
 def file_hash(path: Path) -> FileHash:
-    """SHA-256 of a file without a `#!` line, which holds the place of an environment, not physics.
+    """SHA-256 of a file without its `#!` line, which contains the path of an environment and no physics.
 
-    A file whose stamp is still the same is not read again: a large table is asked for at each start of a worker.
+    A file with an unchanged stamp is not read again, because each start of a worker asks for the hash, also that of a
+    large table.
     """
     status, path = os.stat(path), path.absolute()
     stamp, known = stamp_of(status), _known.get(path)
@@ -60,7 +63,7 @@ def file_hash(path: Path) -> FileHash:
         return known
     settled = time.time_ns() - max(stamp[:2]) > SETTLED
     try:
-        require_regular(path, status.st_mode)  # the reading of a pipe or a device may never end
+        require_regular(path, status.st_mode)  # reading a pipe or a device may never end
     except NotAFile as error:
         raise ConfigurationError(f"{path} cannot be used: {error.strerror}; name a file") from None
     digest = hashlib.sha256()
@@ -78,7 +81,7 @@ def file_hash(path: Path) -> FileHash:
 
 
 def written_hash(path: Path) -> FileHash:
-    """The same for a file that the code itself may write."""
+    """`file_hash` of a file that the code itself may write."""
     known = file_hash(path)
     found = FileHash(known)
     found.path, found.stamp, found.settled, found.writable = known.path, known.stamp, known.settled, True
@@ -86,14 +89,18 @@ def written_hash(path: Path) -> FileHash:
 
 
 def module_sources(module: str, folder: Path) -> dict[str, str]:
-    """Hashes of a module beside the scan file and of those there that it imports; versions of packages behind them."""
+    """Hashes of a module in the scan file's folder and of the modules there that it imports, and the versions of the
+    packages that these use.
+    """
     found: dict[str, str] = {}
     _visit(module, folder, found)
     return found
 
 
 def script_sources(path: Path) -> dict[str, str]:
-    """The same for an executable; one written in Python brings the packages that it imports."""
+    """The sources of an executable: its hash, and the sources of the modules that it imports if it is a
+    Python script.
+    """
     found: dict[str, str] = {f"program {path.name}": file_hash(path)}
     with path.open("rb") as file:
         head = file.readline(200)
@@ -120,7 +127,7 @@ def _visit(module: str, folder: Path, found: dict[str, str]) -> None:
 
 
 def _files(top: str, folder: Path) -> list[Path]:
-    """The files of a module in a folder, those of a package as a whole; compiled ones too."""
+    """The files of a module in a folder: all files of a package, also compiled ones."""
     if (folder / f"{top}.py").is_file():
         return [folder / f"{top}.py"]
     files = [*(folder / top).rglob("*.py"), *(folder / top).rglob("*.so"), *folder.glob(f"{top}.*so")]
@@ -128,7 +135,7 @@ def _files(top: str, folder: Path) -> list[Path]:
 
 
 def _elsewhere(top: str) -> Path | None:
-    """The folder of a module that no installed package has: on PYTHONPATH, or a checkout that is worked on."""
+    """The folder of a module that belongs to no installed package: a folder on PYTHONPATH, or an editable checkout."""
     try:
         spec = importlib.util.find_spec(top)
     except (ImportError, ValueError):
@@ -168,7 +175,7 @@ def _add_versions(names: Iterable[str], found: dict[str, str]) -> None:
             continue
         try:
             distribution = importlib.metadata.distribution(name)
-        except importlib.metadata.PackageNotFoundError:  # an optional one that is not installed
+        except importlib.metadata.PackageNotFoundError:  # an optional package that is not installed
             continue
         found[key] = distribution.version
         required = [requirement for requirement in distribution.requires or [] if not _EXTRA.search(requirement)]

@@ -1,6 +1,6 @@
-"""SLHA input files whose values are expressions in the variables.
+"""SLHA templates: input files whose values are expressions in the variables.
 
-The lines and the spacing of the template stay as they are, byte by byte: some programs read by column.
+The lines and the spacing of the template do not change, because some programs read by column.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from scanspec.numbers import to_number
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([DdEe][+-]?\d+)?$", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d+$", re.ASCII)
-_AMBIGUOUS = ("e", "inf", "nan", "tau")  # constants of expressions, and words that a program may want
+_AMBIGUOUS = ("e", "inf", "nan", "tau")  # constants of expressions that may also be texts for a program
 _SCALE = re.compile(r"(?P<head>.*?\bQ\s*=\s*)(?P<value>\S+)(?P<rest>.*)", re.IGNORECASE)
 _GOES_ON = re.compile(r"\s*(?:[-+*/%<>=!&|]|(?:if|and|or)\b)")
 _QUOTED = re.compile(r"(?P<quote>['\"])(?P<text>[^'\"]*)(?P=quote)\s*$")
 
 _HEADS = ("BLOCK", "DECAY", "DECAY1L", "XSECTION")
-_AS_BYTES = "surrogateescape"  # bytes that are not UTF-8, as in a comment of an old file, are written as they were read
+_AS_BYTES = "surrogateescape"  # bytes that are not UTF-8, for example in comments, are written as they were read
 
 Entry = tuple[str, tuple[int, ...]]
 
 
 class Template:
-    """A template with its expressions found and checked.
+    """A template with checked expressions.
 
-    The value of a line is its last word before `#`, that of a block's first line its scale Q; in a table XSECTION it is
-    the energy of the first line and the seventh word of the others, in a table DECAY the first word of a line that has
-    several. A number stays as it is written; a quoted text is written without its quotes; anything else is an
-    expression, without blanks. `blocks` maps block and indices to expressions that replace an entry, or add it to the
-    last block of that name; `block_lines` says where they stand. `variables` is the number of variables, `where`
-    the line of the scan file that names the template. The variables `integers` are whole numbers, and written so.
-    Raises one ConfigurationError for all that is wrong, each fault with file and line.
+    The value of a line is its last word before `#`. In the first line of a block, it is the scale Q. In a table
+    XSECTION, it is the energy in the first line and the seventh word of the other lines; in a table DECAY, the first
+    word of a line with several words. A number stays as it is written, a quoted text is written without its quotes, and
+    any other value is an expression, without blanks. `blocks` maps block and indices to expressions that replace an
+    entry, or add it to the last block of that name; `block_lines` has their lines in the scan file. `variables` is the
+    number of variables, `where` the line of the scan file that names the template. The variables `integers` are written
+    as whole numbers. Raises one ConfigurationError with all errors, each with its file and line.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Template:
 
     @contextlib.contextmanager
     def _collect(self) -> Iterator[None]:
-        """Keeps the fault of a line, so that one message names all faults of a template."""
+        """Stores the error of a line, so that one message has all errors of a template."""
         try:
             yield
         except ConfigurationError as error:
@@ -93,13 +93,13 @@ class Template:
 
     @property
     def varies(self) -> bool:
-        """Whether there is an expression in it."""
+        """Whether the template contains an expression."""
         return any(isinstance(piece, Expression) for piece in self._pieces)
 
     def render(self, names: Mapping[str, float], variables: Sequence[float]) -> str:
         """The input file of one point.
 
-        Raises InvalidPoint where a value is not finite: some programs take "nan" and go on.
+        Raises InvalidPoint if a value is not finite, because some programs accept "nan".
         """
         if self._integers:
             whole = {name: int(names[name]) for name in self._integers if float(names[name]).is_integer()}
@@ -109,7 +109,7 @@ class Template:
         )
 
     def write(self, path: Path, names: Mapping[str, float], variables: Sequence[float]) -> str:
-        """Writes the input file of one point; returns its text."""
+        """Writes the input file of one point, and returns its text. Raises InvalidPoint if a value is not finite."""
         text = self.render(names, variables)
         write_new(path, text.encode(errors=_AS_BYTES))
         return text
@@ -143,7 +143,7 @@ class Template:
         self._pieces.append(line[scale.end("value") :] + "\n")
 
     def _add_entry(self, line: str, words: list[str], number: int, replaced: Entry | None = None) -> None:
-        """A line with its value, or with that of the entry of the scan file's blocks that replaces it."""
+        """Adds a line with its own value, or with the value from the scan file's blocks that replaces it."""
         body = _body(line)
         where = f"{self._path}, line {number}"
         quoted = _QUOTED.search(body)
@@ -232,7 +232,7 @@ _BODY = re.compile(r"(?:[^#'\"]|'[^']*'|\"[^\"]*\")*")
 
 
 def _body(line: str) -> str:
-    """A line without its comment, which begins at the first # that stands in no quotes."""
+    """A line without its comment, which begins at the first # outside quotes."""
     if "#" not in line:
         return line
     found = _BODY.match(line)
@@ -241,7 +241,7 @@ def _body(line: str) -> str:
 
 
 def _block(line: str) -> str:
-    """The name of the block that a line begins, in upper case; empty for any other line."""
+    """The name of the block that begins in this line, in upper case; empty for any other line."""
     words = _body(line).upper().split()
     return words[1] if len(words) > 1 and words[0] == "BLOCK" else ""
 
@@ -254,7 +254,7 @@ def _index(words: list[str]) -> tuple[int, ...] | None:
 
 
 def _value_of_table(table: str, words: list[str]) -> int | None:
-    """The number of the word that is the value of a line of XSECTION or DECAY; None where it is the last one."""
+    """The position of the value among the words of a line of XSECTION or DECAY; None if it is the last word."""
     first = words[0].upper()
     if first == "XSECTION" and len(words) > 1:
         return 1
@@ -264,9 +264,9 @@ def _value_of_table(table: str, words: list[str]) -> int | None:
 
 
 def _format(value: float, text: str) -> str:
-    """A number as every program reads it, and the same number when it is read: 9 digits where they are enough, else 17.
+    """A number as text, with 9 digits if these give exactly the same number, else with 17.
 
-    The form is that of SLHA, E and two digits of the exponent: some programs take -1e4 for a text.
+    The form is that of SLHA, with E and two digits of the exponent, because some programs read -1e4 as a text.
     """
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)

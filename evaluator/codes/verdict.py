@@ -1,4 +1,4 @@
-"""What a run of a program means: OK, INVALID or FAILED. The exit code alone never decides."""
+"""Judges the run of a program: OK, INVALID, or FAILED. The exit code alone never decides."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _ERROR = 4
 
 @dataclass(frozen=True)
 class Verdict:
-    """The rules of one code.
+    """The rules for the runs of one program.
 
-    `exit_codes` of a good run (None: any), `blocks` that must be there; exit codes, a
-    pattern on standard error and SPINFO 4 make a point INVALID; a flag that is 0 gives a
-    warning, unless it is among `judged`: a window on it says already what its 0 means.
-    `asked` are the entries that observables are read from: one that is 0 was not computed where OBSINFO says so.
+    A good run has one of the `exit_codes` (None: any) and all `blocks`. The exit codes `invalid_exit_codes`, the
+    pattern `invalid_stderr` on standard error, and SPINFO 4 (if `spinfo`) make a point INVALID. A flag that is 0 gives
+    a warning, unless it is among `judged`, the observables with a window. `asked` are the entries of the observables.
+    If such an entry is 0 and OBSINFO reports a problem, it was not computed.
     """
 
     exit_codes: frozenset[int] | None
@@ -46,7 +46,7 @@ class Verdict:
     def read(cls, spec: CodeSpec, profile: Profile, others: Sequence[ObservableSpec]) -> Verdict:
         """Reads `success` (exit_codes: a list or `any`, blocks), `invalid_when` (exit_codes, stderr, spinfo), `flags`.
 
-        What the file does not say comes from the profile. `others` are observables that belong to no code.
+        The profile gives the defaults. `others` are observables that belong to no code.
         """
         success = spec.section.section("success", known_keys.SUCCESS)
         invalid = spec.section.section("invalid_when", known_keys.INVALID_WHEN)
@@ -78,22 +78,22 @@ class Verdict:
         )
 
     def sources(self) -> dict[str, str]:
-        """For the physics digest."""
+        """The rules as text, for the physics digest."""
         pattern = self.invalid_stderr.pattern if self.invalid_stderr else ""
         codes = "any" if self.exit_codes is None else str(sorted(self.exit_codes))
         found = {"verdict": f"{codes} {self.blocks} {sorted(self.invalid_exit_codes)} {pattern!r} {self.spinfo}"}
         return found | {f"flag {name}": str(address) for name, address in self.flags.items()}
 
     def judge(self, finished: Finished, output: Path, warnings: list[str], rewrite: Callable[[Path], bool]) -> Spectrum:
-        """The spectrum of a good run; adds to `warnings`. Raises InvalidPoint or CodeFailed.
+        """The spectrum of a good run. Warnings are appended to `warnings`. Raises InvalidPoint or CodeFailed.
 
-        What the program reports comes first. `rewrite` turns another kind of output into SLHA in place and returns
-        whether it did; it raises CodeFailed.
+        The program's own reports have precedence. `rewrite` converts another kind of output to SLHA in place, and
+        returns whether that was necessary; it may raise CodeFailed.
         """
         spectrum, fault = None, None
         try:
             spectrum = read_output(output)
-        except CodeFailed as error:  # it counts only if the run was successful
+        except CodeFailed as error:  # raised below, only for a successful run
             fault = error
         self._judge_run(finished, spectrum, warnings)
         if fault is not None:
@@ -106,7 +106,7 @@ class Verdict:
         return spectrum
 
     def _judge_run(self, finished: Finished, spectrum: Spectrum | None, warnings: list[str]) -> None:
-        """Judges what the program reports: SPINFO 4 and similar entries, its exit code, its standard error."""
+        """Judges the program's reports: SPINFO 4 and similar entries, the exit code, and standard error."""
         if self.spinfo and spectrum is not None:
             raise_errors(spectrum)
             _warn(warnings, [str(problem) for problem in spectrum.problems])
@@ -120,7 +120,7 @@ class Verdict:
             raise CodeFailed(f"{how}{_words(finished)}")
 
     def _judge_spectrum(self, finished: Finished, output: Path, spectrum: Spectrum, warnings: list[str]) -> None:
-        """Judges the output: the blocks that must be there, and flags that are 0."""
+        """Judges the output: its required blocks, and flags that are 0."""
         missing = [block for block in self.blocks if block not in spectrum.blocks]
         if missing:
             raise CodeFailed(f"the output has no block {', '.join(missing)}{_words(finished)}")
@@ -140,7 +140,9 @@ class Verdict:
         _warn(warnings, off)
 
     def _refuse_zeros(self, spectrum: Spectrum) -> None:
-        """FlexibleSUSY writes 0 for an observable that it could not compute, and says so in OBSINFO alone."""
+        """Raises CodeFailed for an observable that FlexibleSUSY could not compute: it writes 0, and the reason only in
+        OBSINFO.
+        """
         for problem in spectrum.problems:
             if problem.block != "OBSINFO":
                 continue
@@ -151,11 +153,11 @@ class Verdict:
             ]
             if zeros:
                 what = ", ".join(map(str, zeros))
-                raise CodeFailed(f"{what} was not computed: it is 0, and the output says {problem}")
+                raise CodeFailed(f"{what} was not computed: it is 0, and the output reports {problem}")
 
 
 OBSERVABLES_OF_FLEXIBLESUSY = frozenset({"FLEXIBLESUSYLOWENERGY", "EFFHIGGSCOUPLINGS", "FWCOEF", "IMFWCOEF"})
-"""The blocks into which its model files put what it computes as an observable."""
+"""The blocks of FlexibleSUSY's observables."""
 
 _MOMENT = re.compile(r"g\s*-\s*2|\ba_?mu", re.IGNORECASE)
 
@@ -175,7 +177,7 @@ def _is_meant(spectrum: Spectrum, address: SlhaAddress, problem: Problem) -> boo
 
 
 def raise_errors(spectrum: Spectrum) -> None:
-    """Raises InvalidPoint where a program says that the point is in error (SPINFO 4, or that of another block)."""
+    """Raises InvalidPoint if a program reports an error of the point (entry 4 of SPINFO or of a similar block)."""
     errors = [problem for problem in spectrum.problems if problem.number == _ERROR]
     if errors:
         first, *others = errors
@@ -183,7 +185,9 @@ def raise_errors(spectrum: Spectrum) -> None:
 
 
 def read_output(path: Path) -> Spectrum | None:
-    """The spectrum in a file, None when there is no file; raises CodeFailed when it is too large to be one."""
+    """The spectrum in a file, or None if there is no file. Raises CodeFailed if the file is too large or
+    not regular.
+    """
     try:
         return read_spectrum(read_bytes(path, LARGEST_SPECTRUM).decode("utf-8", errors="replace"))
     except NotAFile as error:
@@ -198,7 +202,7 @@ def _said(finished: Finished) -> str:
 
 
 def _words(finished: Finished) -> str:
-    """The same at the end of a sentence; empty where it wrote nothing."""
+    """The last line that the program wrote, as the end of a sentence; empty if it wrote nothing."""
     last = _said(finished)
     return f": {last}" if last else ""
 

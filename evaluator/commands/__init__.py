@@ -1,1 +1,1 @@
-"""The commands, and what only they need."""
+"""The commands of the evaluator, and their helpers."""

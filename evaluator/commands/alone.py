@@ -1,4 +1,4 @@
-"""A command in a process of its own, so that somebody is left to say so if a code ends that process."""
+"""Runs a command in a separate process, so that a code that ends this process can be reported."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ _ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 def alone(run: Callable[[], int], file: Path) -> int:
-    """Returns run(), which is called in a forked child. The child returns too, with the same exit code.
+    """Calls run() in a forked child, and returns its result. The child returns, too, with the same exit code.
 
-    A code may end its process in ways that Python cannot catch: os._exit, a crash of a library, a kill for want of
-    memory. Then this says so, and returns 1.
+    A code may end its process in ways that Python cannot catch: os._exit, a crash of a library, or a kill because of
+    its memory. Then the parent prints a message, and returns 1.
     """
     reading, writing = os.pipe()
-    interrupts = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # and not ignored
+    interrupts = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # it is not ignored
     passed: dict[int, int] = {number: number for number in _ENDING}
     if interrupts:
         passed[signal.SIGINT] = PASSED_ON
     unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, passed.keys() | passed.values())
     parent, child = os.getpid(), os.fork()
     if child == 0:
-        end_with_parent(parent)  # a kill of this command is one of the code too
+        end_with_parent(parent)  # a kill of this command also kills the code
         os.close(reading)
         if interrupts:
             take_interrupts()
@@ -46,11 +46,11 @@ def alone(run: Callable[[], int], file: Path) -> int:
     os.close(writing)
     before = {number: signal.signal(number, lambda number, _: os.kill(child, passed[number])) for number in passed}
     signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
-    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)  # its id goes to no other process until it is reaped
+    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)  # no other process can get its id until it is reaped
     for number, handler in before.items():
         signal.signal(number, handler)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    os.set_blocking(reading, False)  # what a code left behind may hold the other end
+    os.set_blocking(reading, False)  # processes that a code left may hold the other end
     try:
         has_returned = bool(os.read(reading, 1))
     except BlockingIOError:
@@ -59,8 +59,8 @@ def alone(run: Callable[[], int], file: Path) -> int:
         return code if code >= 0 else 128 - code
     how = f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
     print(
-        f"lodescan-evaluator: {visible(str(file))}: a code ended the process in which it ran ({how})\n"
-        "next: see what it wrote above; a function may raise an exception or InvalidPoint, but not end its process",
+        f"lodescan-evaluator: {visible(str(file))}: a code ended its own process ({how})\n"
+        "next: see its output above; a function may raise an exception or InvalidPoint, but not end its process",
         file=sys.stderr,
     )
     return CODE_ENDED_IT

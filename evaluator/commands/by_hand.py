@@ -1,4 +1,4 @@
-"""`check` and `point`: one point by hand, with everything that came of it. This is how people debug."""
+"""The commands `check` and `point`: one point by hand with all its results, for debugging."""
 
 from __future__ import annotations
 
@@ -30,14 +30,15 @@ from scanspec.document import closest, plain_name, to_number
 from scanspec.likelihoods import LARGEST_LOSS
 
 _NEAR_THE_CAP = 0.9
-"""Share of the largest loss; a Gaussian comes to it at 57 sigma."""
+"""Fraction of the largest loss above which `point` prints a warning; a Gaussian reaches it at 57 sigma."""
 
 
 def check(scan: ScanFile) -> int:
-    """Runs every code once in the middle of the ranges and prints a table; 2 when an observable is not there.
+    """Runs every code once in the middle of the ranges, and prints a table. Returns 2 if an observable is missing, else
+    0.
 
-    Where the middle is unphysical, random points are tried, and unphysical ones without their windows, until
-    each code has given its observables. Where a code that can end a point follows another one, other orders
+    If this point is unphysical, random points are tried, and then unphysical points without their windows, until each
+    code has given its observables. If a code that can end a point comes after another code, other orders of the codes
     are tried.
     """
     console = _console()
@@ -53,7 +54,7 @@ def check(scan: ScanFile) -> int:
         for line in (*scan.notes, *([f"without meaning here: {', '.join(scan.ignored)}"] if scan.ignored else [])):
             console.print(f"note: {line}")
         _print_tables(console, chain, values, outcome)
-        if outcome.status in (Status.OK, Status.INVALID):  # a fault is printed at the end
+        if outcome.status in (Status.OK, Status.INVALID):  # an error is printed at the end
             _print_status(console, chain, outcome)
         tried, opened = [Tried(values, outcome)], list[Tried]()
         doubtful = outcome.status is Status.INVALID or bool(not_numbers(chain, outcome))
@@ -69,10 +70,11 @@ def check(scan: ScanFile) -> int:
     fault = _fault(tried, opened)
     if fault is not None:
         if fault in tried[1:]:
-            console.print(f"no point is good; one that fails: {_command(scan, fault.values)}")
+            console.print(f"no point is OK; this point fails: {_command(scan, fault.values)}")
         where = visible(_where(chain, fault.outcome))
         print(f"lodescan-evaluator: {where}: {fault.outcome.message}", file=sys.stderr)
-        print("next: mend that; `lodescan-evaluator point FILE --keep DIR` keeps the files of a point", file=sys.stderr)
+        hint = "`lodescan-evaluator point FILE --keep DIR` keeps the files of a point"
+        print(f"next: correct this; {hint}", file=sys.stderr)
         return 2
     good = first_ok(tried)
     if good is not None and (nowhere := _nowhere_a_number(chain, tried)) is not None:
@@ -88,15 +90,15 @@ def check(scan: ScanFile) -> int:
         )
     elif first_ok(opened) is not None:
         console.print(
-            f"the codes work, but each of {len(tried)} points, the middle and random ones, is unphysical: "
-            "the windows are narrow or wrong; try a point that should be good with `lodescan-evaluator point`"
+            f"the codes work, but all {len(tried)} points, the middle and random points, are unphysical: the windows "
+            "are narrow or wrong; try a point that should be good with `lodescan-evaluator point`"
         )
     else:
         seen = max(len(trial.outcome.seconds) for trial in (*tried, *opened))
         unseen = ", ".join(code.name for code in scan.codes[seen:])
         console.print(
-            f"each of {len(tried)} points, the middle of the ranges and random ones, is unphysical, so "
-            + (f"{unseen} did not run" if unseen else "the end of the last code was not seen")
+            f"all {len(tried)} points, the middle of the ranges and random points, are unphysical, so "
+            + (f"{unseen} did not run" if unseen else "the last code never ended well")
             + "; try a point that should be good with `lodescan-evaluator point`"
         )
     return 0
@@ -108,7 +110,9 @@ def _command(scan: ScanFile, values: Sequence[float]) -> str:
 
 
 def _fault(tried: Sequence[Tried], opened: Sequence[Tried]) -> Tried | None:
-    """What is wrong where no point is good; None where one is, or where all are only unphysical."""
+    """A failed point, or a point without one of its observables; None if a point is OK, or if all are only
+    unphysical.
+    """
     if first_ok(tried) is not None:
         return None
     failed = [trial for trial in tried if trial.outcome.status is not Status.INVALID]
@@ -119,7 +123,7 @@ def _fault(tried: Sequence[Tried], opened: Sequence[Tried]) -> Tried | None:
 
 
 def not_numbers(chain: Chain, outcome: Outcome) -> list[int]:
-    """Positions of the observables of an OK point that are in the likelihood, and NaN or infinite."""
+    """The positions of observables in the likelihood that are NaN or infinite at an OK point."""
     if outcome.status is not Status.OK:
         return []
     return [
@@ -130,7 +134,9 @@ def not_numbers(chain: Chain, outcome: Outcome) -> list[int]:
 
 
 def _nowhere_a_number(chain: Chain, tried: Sequence[Tried]) -> str | None:
-    """What is said of an observable of the likelihood that is NaN or infinite at every OK point; None without one."""
+    """An error message for an observable in the likelihood that is NaN or infinite at every OK point; None if there is
+    none.
+    """
     ok = [trial.outcome for trial in tried if trial.outcome.status is Status.OK]
     never = set.intersection(*(set(not_numbers(chain, outcome)) for outcome in ok))
     if not never:
@@ -152,7 +158,7 @@ def _show(value: float) -> str:
 
 
 def _where(chain: Chain, outcome: Outcome) -> str:
-    """The file, the line of the observable that was not given, and the code."""
+    """The file, the line of the missing observable, and the code."""
     line = ""
     if outcome.not_given is not None:
         line = f", line {_line(chain.specs[outcome.not_given])}"
@@ -166,19 +172,20 @@ def _culprit(outcome: Outcome) -> str:
 def point(
     scan: ScanFile, assignments: list[str], keep: Path | None, *, point_id: int = 0, as_json: bool = False
 ) -> int:
-    """Runs one point and prints all that came of it, with what each program wrote, or one JSON object.
+    """Runs one point, and prints all its results with the output of each program, or one JSON object.
 
-    It gets the random numbers of the scan's point with this id. Returns 0 unless the point failed.
+    The point gets the random numbers of the scan's point with this id. Returns 0 if the status is OK or INVALID, else
+    1. Raises UsageError for a wrong assignment or folder.
     """
     values = _read_values(scan, assignments)
     if keep is not None and keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
-        raise UsageError(f"--keep {keep}: is there already, and not empty", next_step="name a new folder")
+        raise UsageError(f"--keep {keep}: exists and is not empty", next_step="name a new folder")
     console = _console()
     scratch = ScratchRoot()
     folder = keep.resolve() if keep is not None else scratch.path / "point"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _stdout_is_stderr() if as_json else nullcontext():  # what codes print is not JSON
+        with _stdout_is_stderr() if as_json else nullcontext():  # because output of codes is not JSON
             chain = Chain(scan)
             outcome = ByHand(chain).evaluate(values, folder, point_id=point_id)
         if as_json:
@@ -196,7 +203,7 @@ def point(
 
 @contextmanager
 def _stdout_is_stderr() -> Iterator[None]:
-    """What anybody in this process, or a program that it starts, writes to standard output goes to standard error."""
+    """Redirects standard output to standard error, for this process and the programs that it starts."""
     sys.stdout.flush()
     kept = os.dup(1)
     os.dup2(2, 1)
@@ -209,7 +216,7 @@ def _stdout_is_stderr() -> Iterator[None]:
 
 
 def _to_json(chain: Chain, values: list[float], outcome: Outcome, keep: Path | None) -> dict[str, Any]:
-    """One point as JSON: numbers that are NaN or infinite, and those that are not there, are None."""
+    """One point as JSON. Numbers that are NaN, infinite, or missing are None."""
     variables = list(zip(chain.scan.variables, values, strict=True))
     ok = outcome.status is Status.OK
     observables = outcome.observables or [math.nan] * len(chain.specs)
@@ -243,14 +250,14 @@ def _finite(value: float) -> float | None:
 
 
 class _Console(Console):
-    """What programs and files say is shown, but nothing that a terminal would obey."""
+    """A console that shows the texts of programs and files without control characters."""
 
     def render_str(self, text: str, **options: Any) -> Text:
         return super().render_str(visible(text), **options)
 
 
 def _console() -> Console:
-    """For names and texts of any kind: no markup, and no line cut where there is no terminal."""
+    """A console for names and texts of any kind: without markup, and without cut lines if the output is no terminal."""
     faulthandler.enable()  # so that a message is left if a code ends this process
     terminal = sys.stdout.isatty()
     return _Console(markup=False, highlight=False, emoji=False, soft_wrap=not terminal, width=None if terminal else 200)
@@ -284,7 +291,7 @@ def _print_tables(console: Console, chain: Chain, values: list[float], outcome: 
     console.print(inputs)
     for variable, value in zip(chain.scan.variables, values, strict=True):
         if outside := what_is_outside(variable, value):
-            console.print(f"note: {outside}; a scan never comes here")
+            console.print(f"note: {outside}; a scan never has this value")
     if chain.specs and len(outcome.missing) == len(chain.specs):
         return  # no code gave a result, so the two tables would be empty
     table = Table("code", "observable", "value", "unit", "likelihood", "loss")
@@ -320,11 +327,11 @@ def _print_status(console: Console, chain: Chain, outcome: Outcome) -> None:
         if spec.likelihood.kind is Kind.OFF:
             continue
         if not math.isfinite(value):
-            console.print(f"warning: {spec.name} is {_show(value)}, so its loss is the largest there is")
+            console.print(f"warning: {spec.name} is {_show(value)}, so it has the largest possible loss")
         elif losses[0, position] > _NEAR_THE_CAP * LARGEST_LOSS:
             console.print(
-                f"warning: {spec.name} = {value:.6g} is so far from {_describe(spec, window=False)} that its loss "
-                f"is at the largest there is, {LARGEST_LOSS:.6g}; is it in another unit?"
+                f"warning: {spec.name} = {value:.6g} is so far from {_describe(spec, window=False)} that its loss is "
+                f"near the largest possible loss, {LARGEST_LOSS:.6g}; is it in another unit?"
             )
     console.print(f"status OK, NLL {nll[0]:.6g}")
 

@@ -1,4 +1,4 @@
-"""A channel to an evaluator, for the commands that ask one: `healthy` and `lodescan-conformance`."""
+"""A channel to an evaluator for its clients `healthy` and `lodescan-conformance`."""
 
 from __future__ import annotations
 
@@ -15,19 +15,21 @@ if TYPE_CHECKING:
     import grpc
 
 PLAIN = argparse.Namespace(tls_ca=None, tls_cert=None, tls_key=None, token_file=None)
-"""The options of nobody."""
+"""The options of a client without TLS and token."""
 
 
 def add_client_options(parser: argparse.ArgumentParser) -> None:
     """--tls-ca, --tls-cert, --tls-key and --token-file, as the proposer has them."""
     parser.add_argument("--tls-ca", type=Path, metavar="FILE", help="speak TLS, with certificates of this authority")
-    parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="a client's certificate, where one is asked for")
-    parser.add_argument("--tls-key", type=Path, metavar="FILE", help="its key")
+    parser.add_argument(
+        "--tls-cert", type=Path, metavar="FILE", help="the certificate of this client, if the evaluator requires it"
+    )
+    parser.add_argument("--tls-key", type=Path, metavar="FILE", help="the key of the certificate")
     parser.add_argument("--token-file", type=Path, metavar="FILE", help="send the token in this file")
 
 
 def no_answer(address: Address, options: argparse.Namespace, error: grpc.RpcError) -> str:
-    """What to say of an evaluator that did not answer; where it is a fault of the handshake, which one."""
+    """A message for an evaluator that did not answer, with the error of the TLS handshake if there is one."""
     try:
         fault = Handshake(options.tls_ca, options.tls_cert, options.tls_key).fault(address)
     except NotSecure as not_secure:  # a file cannot be used
@@ -36,15 +38,15 @@ def no_answer(address: Address, options: argparse.Namespace, error: grpc.RpcErro
 
 
 def open_channel(address: Address, options: argparse.Namespace, more: Sequence[tuple[str, Any]] = ()) -> grpc.Channel:
-    """A channel as the options say; `more` are gRPC's own. Raises ConfigurationError."""
+    """A channel with the client's options; `more` are options of gRPC. Raises ConfigurationError."""
     import grpc
 
     from evaluator.service.security import read_token
 
-    settings = [("grpc.enable_http_proxy", 0), *more]  # a proxy for the web is not a way to an evaluator
+    settings = [("grpc.enable_http_proxy", 0), *more]  # proxies for the web do not lead to evaluators
     if options.tls_ca is None:
         if options.tls_cert is not None or options.tls_key is not None or options.token_file is not None:
-            raise ConfigurationError("--tls-ca is missing: neither certificate nor token are sent in plain text")
+            raise ConfigurationError("--tls-ca is missing: certificates and tokens are not sent in plain text")
         return grpc.insecure_channel(address.target, settings)
     if (options.tls_cert is None) is not (options.tls_key is None):
         raise ConfigurationError("--tls-cert and --tls-key go together")

@@ -30,8 +30,8 @@ INTERRUPTED = 130
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs one command; returns its exit code: 0, 2 for bad input, 4 and 5 for an evaluator that must end, 6 for one
-    that has ended before the scan.
+    """Runs one command, and returns its exit code: 0; 2 for bad input; 4 and 5 for an evaluator that must end; 6 for an
+    evaluator that ended before the scan.
     """
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # gRPC's fork handlers can hang when subprocesses start
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # lodescan has its own messages for what gRPC would log
@@ -55,7 +55,7 @@ def _run(options: argparse.Namespace) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:  # the reader of our output, such as head, has gone
+    except BrokenPipeError:  # the reader of our output, such as `head`, has ended
         nowhere = os.open(os.devnull, os.O_WRONLY)
         for stream in (sys.stdout, sys.stderr):
             os.dup2(nowhere, stream.fileno())
@@ -83,13 +83,13 @@ def make_parser() -> argparse.ArgumentParser:
         "--listen",
         default=DEFAULT_ADDRESS,
         metavar="HOST:PORT",
-        help="default: %(default)s; port 0 picks a free one; unix:PATH is a socket that this user alone can use",
+        help="the address (default: %(default)s); port 0 picks a free port; unix:PATH is a socket for this user only",
     )
     serve.add_argument(
         "--workers",
         type=_at_least(0, int),
-        help="processes that run points; 0: the server's own, without isolation (default: as many as fit, one a core "
-        "where no code asks for more)",
+        help="number of worker processes; 0: the server runs points itself, without isolation (default: as many "
+        "as fit, one per core unless a code needs more)",
     )
     serve.add_argument(
         "--executor",
@@ -97,43 +97,45 @@ def make_parser() -> argparse.ArgumentParser:
         default="processes",
         help="where points run: worker processes on this machine, or a Dask cluster (default: %(default)s)",
     )
-    serve.add_argument("--scheduler", metavar="ADDRESS", help="of the Dask cluster, for example tcp://10.0.0.1:8786")
+    serve.add_argument(
+        "--scheduler", metavar="ADDRESS", help="the address of the Dask cluster, for example tcp://10.0.0.1:8786"
+    )
     serve.add_argument(
         "--grace",
         type=_at_least(0, float),
         default=8.0,
         metavar="SECONDS",
-        help="how long running points may go on after SIGTERM (default: %(default)s)",
+        help="the time that running points have to end after SIGTERM (default: %(default)s)",
     )
     serve.add_argument(
         "--insecure",
         action="store_true",
-        help="serve other machines in plain text, or without asking who they are: only on a private network",
+        help="serve other machines without encryption, or any client: only on a private network",
     )
-    serve.add_argument("--address-file", type=Path, help="write the address to this file once it answers")
+    serve.add_argument("--address-file", type=Path, help="write the address to this file once the evaluator answers")
     serve.add_argument(
         "--announce",
         type=Path,
         metavar="FOLDER",
-        help="keep a file with the address in this shared folder as long as it takes points: `lodescan scan "
-        "--evaluator dir:FOLDER` finds it",
+        help="keep a file with the address in this shared folder while the evaluator accepts points, so that `lodescan "
+        "scan --evaluator dir:FOLDER` finds it",
     )
     serve.add_argument(
         "--lifetime",
         type=_duration,
         metavar="TIME",
-        help="be gone after this time, for example 3h50m: it stops taking points before, and ends with exit code 6",
+        help="end before this time is over, for example 3h50m: accept no more points in time, and end with exit code 6",
     )
     serve.add_argument(
         "--until-finished",
         action="store_true",
-        help="end with exit code 0 once the proposer says that the scan is finished, with 6 when stopped before, or "
-        "when no proposer has asked for 10 minutes",
+        help="end with exit code 0 once the proposer has finished the scan; with 6 if stopped before that, or after 10 "
+        "minutes without a proposer",
     )
     serve.add_argument("--tls-cert", type=Path, metavar="FILE", help="speak TLS with this certificate (PEM)")
-    serve.add_argument("--tls-key", type=Path, metavar="FILE", help="its key")
-    serve.add_argument("--tls-ca", type=Path, metavar="FILE", help="ask for client certificates of this authority")
-    serve.add_argument("--token-file", type=Path, metavar="FILE", help="ask for the token in this file (mode 0600)")
+    serve.add_argument("--tls-key", type=Path, metavar="FILE", help="the key of the certificate")
+    serve.add_argument("--tls-ca", type=Path, metavar="FILE", help="require client certificates of this authority")
+    serve.add_argument("--token-file", type=Path, metavar="FILE", help="require the token in this file (mode 0600)")
     add_watching_options(serve)
     serve.set_defaults(run=_serve)
 
@@ -141,14 +143,14 @@ def make_parser() -> argparse.ArgumentParser:
     check.add_argument("file", type=Path, help="the scan file")
     check.set_defaults(run=_check)
 
-    point = commands.add_parser("point", help="run one point and show all that came of it")
+    point = commands.add_parser("point", help="run one point and show all its results")
     point.add_argument("file", type=Path, help="the scan file")
     point.add_argument(
         "values",
         nargs="*",
         default=[],
         metavar="NAME=VALUE",
-        help="a variable that is not given has the middle of its range",
+        help="the value of a variable (default: the middle of its range)",
     )
     point.add_argument("--keep", type=Path, metavar="DIR", help="keep the point's scratch folder here")
     point.add_argument(
@@ -156,18 +158,16 @@ def make_parser() -> argparse.ArgumentParser:
         type=_at_least(0, int),
         default=0,
         metavar="N",
-        help="of a point of a scan, whose random numbers it gets (default: %(default)s)",
+        help="use the random numbers of the scan's point with this id (default: %(default)s)",
     )
     point.add_argument("--json", action="store_true", help="write one JSON object to standard output")
     point.set_defaults(run=_point)
 
-    new = commands.add_parser("new", help="write a folder with a small backend that works, to be changed into yours")
-    new.add_argument("name", metavar="NAME", help="of the backend, a name that Python can import")
+    new = commands.add_parser("new", help="write a folder with a small working backend, as a start for your own")
+    new.add_argument("name", metavar="NAME", help="the name of the backend, which Python must be able to import")
     new.set_defaults(run=_new)
 
-    healthy = commands.add_parser(
-        "healthy", help="exit with 0 when the evaluator at an address answers, with 1 when not"
-    )
+    healthy = commands.add_parser("healthy", help="exit with 0 if the evaluator at an address answers, else with 1")
     healthy.add_argument("address", metavar="HOST:PORT")
     add_client_options(healthy)
     healthy.set_defaults(run=_healthy)
@@ -194,7 +194,7 @@ def _duration(text: str) -> float:
 
 
 def _read(file: Path) -> ScanFile:
-    """The scan file, by whose `verbose` is logged."""
+    """The scan file. Its `verbose` sets the level of the log."""
     scan = read_scan(file)
     set_level(scan)
     return scan

@@ -1,4 +1,4 @@
-"""`lodescan-evaluator new NAME`: a folder with a backend that works, to be changed into one's own."""
+"""`lodescan-evaluator new NAME`: a folder with a small working backend, as a start for one's own."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ FILES = ("NAME.py", "NAME.yaml", "Dockerfile", "test_NAME.py")
 def new(name: str, parent: Path) -> int:
     """Writes the folder NAME with a Python function, its scan file, Dockerfile and test.
 
-    Raises UsageError when NAME cannot be the name of a Python module, or is there.
+    Raises UsageError if NAME cannot be the name of a Python module, or exists.
     """
     if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_"):
         raise UsageError(
-            f"{name!r} must be a name of letters, digits and _ that Python can import", next_step="take another one"
+            f"{name!r} must be a name of letters, digits, and _ that Python can import", next_step="take another name"
         )
     folder = parent / name
     if folder.exists():
-        raise UsageError(f"{folder}: is there already; nothing was written", next_step="take another name")
+        raise UsageError(f"{folder}: exists already; nothing was written", next_step="take another name")
     if importlib.util.find_spec(name) is not None:
-        raise UsageError(f"{name!r} is the name of a Python module that is installed", next_step="take another one")
+        raise UsageError(f"{name!r} is the name of an installed Python module", next_step="take another name")
     folder.mkdir(parents=True)
     source = files("evaluator.commands") / "starter"
     for file in FILES:

@@ -1,4 +1,4 @@
-"""Points by hand that come out as they do in a scan: the same random numbers, the same surroundings."""
+"""Points by hand with the same result as in a scan: with the same random numbers and surroundings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from evaluator.executors.surroundings import Surroundings, runs_functions
 
 
 class ByHand:
-    """Runs points of a chain, loaded here, in this process. Raises ConfigurationError when it cannot be loaded."""
+    """Loads a chain and runs its points in this process. Raises ConfigurationError if the chain cannot be loaded."""
 
     def __init__(self, chain: Chain) -> None:
         self.chain = chain
@@ -18,7 +18,7 @@ class ByHand:
         self._surroundings = Surroundings(chain.scan.folder) if runs_functions(chain) else None
 
     def evaluate(self, values: Sequence[float], folder: Path, *, point_id: int = 0, windows: bool = True) -> Outcome:
-        """One point, as Chain.evaluate; it gets the random numbers of the scan's point with this id."""
+        """Runs one point like Chain.evaluate, with the random numbers of the scan's point with this id."""
         if self._surroundings is None:
             return self.chain.evaluate(values, folder, windows=windows)
         self._surroundings.seed(point_id, values)

@@ -1,4 +1,4 @@
-"""Advice on the order of the codes: a cheap one that can end a point should run before an expensive one."""
+"""Advice on the order of the codes: a fast code that can end a point should run before a slow code."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from evaluator.errors import ConfigurationError
 from scanspec import CodeSpec, ScanFile
 
 CHEAP = 0.2
-"""A code is cheap beside another when it takes less than this share of its time."""
+"""A code is fast compared to another if it takes less than this fraction of the other's time."""
 
 WORTH = 0.01
-"""Seconds below which a code is not worth being spared."""
+"""Seconds. It is not worth while to avoid runs of a faster code."""
 
 
 def can_end(code: CodeSpec) -> bool:
-    """Whether the file lets this code end a point: by a window on one of its observables, or by a condition."""
+    """Whether this code can end a point, by a window of one of its observables or by a condition."""
     return bool(code.conditions) or any(spec.valid is not None for spec in code.observables)
 
 
 def may_have_better_order(scan: ScanFile) -> bool:
-    """Whether a code that can end a point stands after another one."""
+    """Whether a code that can end a point comes after another code."""
     return any(can_end(code) for code in scan.codes[1:])
 
 
 def better_order(chain: Chain, tried: Sequence[Tried], scratch: Path) -> list[str]:
-    """Advice, a line each, none when the order is good or no point is OK; `tried` is what came of the file's order.
+    """Advice in lines; empty if the order is good or no point is OK. `tried` are points in the order of the file.
 
-    What a function reads cannot be seen from outside, so each better order is run at the same points: it must
-    give the same observables where the point is OK, and end it too where it is INVALID. Its times at the first OK
-    point count, since what was slow the first time may only have been loading.
+    The inputs of a function are unknown, so each better order is run at the same points. It must give the same
+    observables at OK points, and also end the INVALID points. Its times at the first OK point decide, because the first
+    run of a code may include its loading time.
     """
     good = [one for one in tried if one.outcome.status is Status.OK]
     if not good or len(chain.steps) < 2:
@@ -60,9 +60,9 @@ def better_order(chain: Chain, tried: Sequence[Tried], scratch: Path) -> list[st
             order, (times, same) = trial, found
             where = "1 point" if same == 1 else f"{same} points"
             lines.append(
-                f"advice: {code.name} can end a point, takes {times[code.name]:.3g} s, and gave the same before "
-                f"{before.name}, which takes {times[before.name]:.3g} s, at {where}; if it "
-                f"needs nothing from it at others, let it run first: {', '.join(other.name for other in order)}"
+                f"advice: {code.name} can end a point and takes {times[code.name]:.3g} s. It gave the same results "
+                f"before {before.name}, which takes {times[before.name]:.3g} s, at {where}. If it never needs results "
+                f"of {before.name}, let it run first: {', '.join(other.name for other in order)}"
             )
             break
     return lines
@@ -75,8 +75,8 @@ def _is_worth_it(cheap: float, dear: float) -> bool:
 def _try(
     scan: ScanFile, order: list[CodeSpec], names: list[str], points: Sequence[Tried], folder: Path
 ) -> tuple[dict[str, float], int] | None:
-    """Seconds of each code in this order at the first point, and at how many points it gave the same; None when it
-    gave something else at one of them.
+    """The seconds of each code in this order at the first point, and the number of points with the same results; None
+    if a result differs.
     """
     start, seconds, same = time.monotonic(), dict[str, float](), 0
     try:
@@ -86,7 +86,7 @@ def _try(
         for values, wanted in points:
             if same and time.monotonic() - start > BUDGET:
                 break
-            with contextlib.redirect_stderr(io.StringIO()):  # a code that cannot run here says so
+            with contextlib.redirect_stderr(io.StringIO()):  # hides errors of a code that cannot run in this order
                 outcome = by_hand.evaluate(values, folder / str(same))
             if outcome.status is not wanted.status:
                 return None
@@ -96,8 +96,8 @@ def _try(
                     return None
             seconds = seconds or dict(zip((step.name for step in chain.steps), outcome.seconds, strict=True))
             same += 1
-            bound(chain)  # the first point had its time in the other order too
-    except ConfigurationError:  # an expression or a template asks for what comes later
+            bound(chain)  # as in the other order, the first point has no such bound
+    except ConfigurationError:  # an expression or a template uses results of a later code
         return None
     return seconds, same
 

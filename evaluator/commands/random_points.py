@@ -1,4 +1,4 @@
-"""Random points beside the middle of the ranges, where many a code does not work, or works otherwise."""
+"""Tries random points, because some codes do not work, or work differently, in the middle of the ranges."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from evaluator.commands.one_point import ByHand
 from evaluator.commands.ranges import draw
 
 TRIES = 6
-"""How many random points are tried."""
+"""The usual number of random points."""
 
 MOST_TRIES = 100
-"""How many are tried at most, as long as all of them are unphysical."""
+"""The largest number of random points, if all are unphysical."""
 
 BUDGET = 20.0
-"""Seconds after which no further point is begun; a code in one that is under way may take as long again."""
+"""Seconds after which no further point is started. A code of a running point may take the same time again."""
 
 
 class Tried(NamedTuple):
-    """A point in the file's order and units, and what came of it."""
+    """A point in the file's order and units, and its outcome."""
 
     values: Sequence[float]
     outcome: Outcome
 
 
 def try_points(by_hand: ByHand, first: Tried, scratch: Path) -> list[Tried]:
-    """The first point and random ones, the same each time, as BUDGET allows: TRIES, and more while all are INVALID.
+    """The first point, and random points (the same in every run) as BUDGET allows: TRIES of them, and more while all
+    are INVALID.
 
-    Many a code works nowhere near the middle of the ranges, and one that needs another's results at some points may
-    make do without them at others.
+    Some codes do not work near the middle of the ranges, and some need another code's results only at some points.
     """
     rng, start, tried = np.random.default_rng(1), time.monotonic(), [first]
     for number in range(MOST_TRIES):
@@ -49,15 +49,15 @@ def try_points(by_hand: ByHand, first: Tried, scratch: Path) -> list[Tried]:
 
 
 def first_ok(tried: Sequence[Tried]) -> Tried | None:
-    """The first point that is OK."""
+    """The first OK point; None if there is none."""
     return next((trial for trial in tried if trial.outcome.status is Status.OK), None)
 
 
 def open_windows(by_hand: ByHand, tried: Sequence[Tried], scratch: Path) -> list[Tried]:
-    """What comes of the INVALID points when no window and no condition ends them, up to the first that is OK.
+    """The INVALID points, run again without windows and conditions, up to the first OK point.
 
-    So codes that no point has come to are started too. That one of them fails where the physics is wrong
-    means nothing; that an observable is given nowhere does.
+    So later codes run, too. It means nothing that a code fails at an unphysical point, but an observable that is
+    missing at all points is an error.
     """
     start, opened = time.monotonic(), list[Tried]()
     for number, trial in enumerate(tried):
@@ -71,6 +71,6 @@ def open_windows(by_hand: ByHand, tried: Sequence[Tried], scratch: Path) -> list
 
 
 def bound(chain: Chain) -> None:
-    """No code of a trial may take as long as in a scan."""
+    """Limits the deadline of each code to BUDGET."""
     for step in chain.steps:
         step.code.deadline = step.code.deadline.at_most(BUDGET)

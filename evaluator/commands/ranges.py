@@ -1,4 +1,4 @@
-"""Values of a variable for a point by hand: the middle of its range, and a random one."""
+"""Values of a variable for points by hand: the middle of its range, and random values."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from scanspec import PriorKind, Variable
 
 
 def middle(variable: Variable) -> float:
-    """The middle of a range: in the logarithm for a log-uniform prior, the mean for a normal one, of the positive half
-    for a symmetric one, the middle value of an integer or a choice.
+    """The middle of a variable's range: of the logarithm for a log-uniform prior, the mean of a normal prior, the
+    middle of the positive half for a symmetric prior, and the middle value of an integer or a choice.
     """
     if variable.values:
         return variable.values[len(variable.values) // 2]
@@ -27,7 +27,7 @@ def middle(variable: Variable) -> float:
 
 
 def what_is_outside(variable: Variable, value: float) -> str:
-    """What is said of a value that the variable cannot have; empty for one that it can."""
+    """A message for a value that the variable cannot have; empty for a possible value."""
     if variable.values:
         if value in variable.values:
             return ""
@@ -37,12 +37,14 @@ def what_is_outside(variable: Variable, value: float) -> str:
     if variable.integer and not value.is_integer():
         return f"{variable.name} = {value:.9g} is not a whole number"
     if abs(value) < variable.inner:
-        return f"{variable.name} = {value:.9g} is nearer to 0 than {variable.inner:g}, its least magnitude"
+        return f"{variable.name} = {value:.9g} is closer to 0 than its smallest magnitude, {variable.inner:g}"
     return ""
 
 
 def draw(variable: Variable, rng: np.random.Generator) -> float:
-    """A value within the range, spread like the prior; good enough to try a code, not to scan."""
+    """A random value in the range, distributed like the prior but for the tails of a normal prior. This is not the
+    sampler of scans.
+    """
     if variable.values:
         return variable.values[rng.integers(len(variable.values))]
     if variable.integer:

@@ -1,4 +1,4 @@
-"""`lodescan-evaluator serve`: from a scan file to a server, and its orderly end."""
+"""The command `lodescan-evaluator serve`: starts the server of a scan file, and ends it in order."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
 QUICK_START = 1.0
-"""Seconds without a worker of which clients are not told: a worker that was lost is soon replaced."""
+"""Seconds without a worker before clients are told, because a lost worker is soon replaced."""
 
 UNFINISHED = 6
-"""The exit code of an evaluator that has ended in order, though nobody has said that the scan is finished."""
+"""The exit code of an evaluator that ended in order before the scan was finished, as far as it knows."""
 
 
 @dataclass(frozen=True)
 class Watched:
-    """Where metrics and traces go; None: nowhere."""
+    """The receivers of metrics and traces; None if there is none."""
 
     registry: CollectorRegistry | None
     spans: Spans | None
@@ -58,7 +58,7 @@ class Watched:
 
 @dataclass(frozen=True)
 class Where:
-    """Where it listens, by which certificates (None: in plain text), and who follows it."""
+    """The server's address, its certificates (None: plain text), and its metrics and traces."""
 
     address: Address
     security: Security | None
@@ -67,7 +67,7 @@ class Where:
 
 @contextlib.contextmanager
 def _watched(security: Security | None, options: argparse.Namespace) -> Iterator[Watched]:
-    """Raises UsageError, NoMetrics and NoTraces."""
+    """The receivers of metrics and traces. Raises UsageError, NoMetrics, and NoTraces."""
     with (
         serving_metrics(options.metrics, say) as registry,
         sending_traces(options.traces, "lodescan-evaluator") as spans,
@@ -79,11 +79,11 @@ def _watched(security: Security | None, options: argparse.Namespace) -> Iterator
 
 
 def serve(scan: ScanFile, options: argparse.Namespace) -> int:
-    """Serves until one of the signals `ENDING`, or the end of its lifetime or of the scan.
+    """Serves until one of the signals `ENDING`, the end of the lifetime, or the end of the scan.
 
-    Returns 0, or UNFINISHED where its lifetime is over, or where nobody has said that the scan it was started for is
-    finished: after a signal, or after ending.LONGEST_ALONE without a client.
-    Raises UsageError or ConfigurationError before it answers anybody, and EvaluatorLost when it can answer no more.
+    Returns UNFINISHED if the lifetime is over, and, with `--until-finished`, if the scan is not known to be finished at
+    a signal, or after ending.LONGEST_ALONE seconds without a client; else 0. Raises UsageError or ConfigurationError
+    before the server starts, and EvaluatorLost if it can run no more points.
     """
     check_place()
     try:
@@ -146,7 +146,7 @@ async def _serve(
     except OSError as error:
         raise why_not(address) from error
     for number in ENDING:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` wants it
+        if signal.getsignal(number) is not signal.SIG_IGN:  # unlike under `nohup`
             loop.add_signal_handler(number, end, Ending.SIGNAL)
     let_forks_end()
     if in_json():
@@ -168,7 +168,9 @@ async def _serve(
         tasks.append(asyncio.create_task(_wait_for_the_end(evaluation, options.announce, digests, end)))
     if not address.path:
         address = replace(address, port=server.port)
-    workers = f"{options.workers} worker processes" if options.workers else "this process, without isolation"
+    workers = f"{options.workers} worker process{'es' * (options.workers != 1)}"
+    if not options.workers:
+        workers = "this process, without isolation"
     if options.executor == "dask":
         workers = f"{executor.concurrency} threads of the Dask cluster at {options.scheduler}"
     try:
@@ -182,20 +184,20 @@ async def _serve(
             if options.address_file is not None:
                 _write_address(options.address_file, address)
             why = await ended
-    except LodescanError:  # its address could not be told
+    except LodescanError:  # the address file or the announcement could not be written
         await server.stop(0.0)
         raise
     for task in tasks:
         task.cancel()
     if options.address_file is not None:
         with contextlib.suppress(OSError):
-            options.address_file.unlink(missing_ok=True)  # nobody answers there any more
+            options.address_file.unlink(missing_ok=True)  # because the server has ended
     reason = f" ({why.value})" if why in (Ending.LIFETIME, Ending.FINISHED, Ending.ALONE) else ""
     event("stopping", reason=why.value)
     if not in_json():
         say(f"stopping{reason}")
     grace = lifetime.left() if lifetime is not None and why is Ending.LIFETIME else options.grace
-    # where the physics has changed no answer of a point that still runs could be used
+    # if the physics has changed, the results of running points are useless
     await server.stop(0.0 if isinstance(executor.health.error, PhysicsChanged) else grace)
     if executor.health.error is not None:
         raise executor.health.error
@@ -213,7 +215,7 @@ def _write_address(path: Path, address: Address) -> None:
 
 
 async def _follow(health: Health, changed: asyncio.Event, server: Server, on_loss: Callable[[], None]) -> None:
-    """Tells clients whether points can be run, until they can no more."""
+    """Tells clients whether points can run. Calls `on_loss` when points can run no more."""
     while health.error is None:
         await changed.wait()
         changed.clear()
@@ -228,7 +230,7 @@ async def _follow(health: Health, changed: asyncio.Event, server: Server, on_los
 async def _wait_for_the_end(
     evaluation: Evaluation, folder: Path | None, digests: Digests, end: Callable[[Ending], None]
 ) -> None:
-    """Until the folder of its pool says that the scan is finished, or no client has come for too long."""
+    """Waits until the pool's folder is marked as finished, or no client has come for too long, and then calls `end`."""
     while (left := ending.LONGEST_ALONE - evaluation.seconds_alone) > 0.0:
         if folder is not None and evaluation.seconds_alone and await asyncio.to_thread(is_marked, folder, digests):
             end(Ending.FINISHED)

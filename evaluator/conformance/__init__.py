@@ -1,1 +1,1 @@
-"""Does an evaluator, in any language, keep the contract?"""
+"""Checks whether an evaluator, in any language, follows the contract."""

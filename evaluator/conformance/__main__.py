@@ -1,4 +1,4 @@
-"""`lodescan-conformance ADDRESS`: does an evaluator, in any language, keep the contract?"""
+"""`lodescan-conformance ADDRESS`: checks whether an evaluator, in any language, follows the contract."""
 
 from __future__ import annotations
 
@@ -23,20 +23,26 @@ from evaluator.errors import ConfigurationError
 from scanspec import AddressError, read_address, visible
 
 LONGEST_LINE = 2000
-"""Characters of what an evaluator says."""
+"""The largest number of characters of a message from the evaluator."""
 
 
 def shown(text: object) -> str:
-    """What the evaluator says, in a line of bounded length that a terminal does not obey."""
+    """A message from the evaluator as one line of bounded length, without control characters."""
     return " ".join(visible(str(text)[:LONGEST_LINE]).split())
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Prints a line for each promise; 0 when all are kept, 1 when not, 2 when nobody answers."""
-    parser = argparse.ArgumentParser(prog="lodescan-conformance", description="Does an evaluator keep the contract?")
+    """Prints a line for each check. Returns 0 if all pass, 1 if not, 2 if the evaluator does not answer."""
+    parser = argparse.ArgumentParser(
+        prog="lodescan-conformance", description="Checks whether an evaluator follows the contract."
+    )
     parser.add_argument("address", metavar="HOST:PORT", help="or unix:PATH")
     parser.add_argument(
-        "--timeout", type=float, default=60.0, metavar="SECONDS", help="for one point (default: %(default)s)"
+        "--timeout",
+        type=float,
+        default=60.0,
+        metavar="SECONDS",
+        help="the longest time for one point (default: %(default)s)",
     )
     add_client_options(parser)
     options = parser.parse_args(arguments)
@@ -64,7 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             print(f"ok    {name}")
     peer.close()
-    print(f"{len(CHECKS) - failed} of {len(CHECKS)} promises kept by {shown(peer.description.backend)}")
+    print(f"{shown(peer.description.backend)} passes {len(CHECKS) - failed} of {len(CHECKS)} checks")
     return 1 if failed else 0
 
 

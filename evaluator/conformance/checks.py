@@ -1,6 +1,6 @@
-"""The promises of proto/lodescan/v1/evaluation.proto, a check each; the name of a check is what it promises.
+"""The checks of the rules in proto/lodescan/v1/evaluation.proto. The name of a check is its rule.
 
-Points are drawn at random in the ranges that the evaluator describes, always the same ones.
+The points are random points in the evaluator's ranges, and the same in every run.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from scanspec.likelihoods import LARGEST_LOSS, NEEDS_MEAN_AND_SIGMA
 from scanspec.terms import Term, TermKind
 
 POINTS = 8
-"""Points of a batch."""
+"""Number of points in a batch."""
 
 LARGEST_SPECTRA = 2**20
-"""Bytes of all spectrum files of a point."""
+"""The largest total size of a point's spectrum files, in bytes."""
 
 _NOT_ANSWERS = {pb.STATUS_KILLED, pb.STATUS_CANCELLED}
 
@@ -33,9 +33,10 @@ def describe_is_sane(peer: Peer) -> None:
     names, observables = peer.names, [spec.name for spec in description.observables]
     promise(bool(description.backend), "backend is empty")
     promise(bool(description.physics_digest) and bool(description.likelihood_digest), "a digest is empty")
-    promise(bool(names) and all(names) and len(set(names)) == len(names), f"parameters are {names}: none, or twice")
+    distinct = bool(names) and all(names) and len(set(names)) == len(names)
+    promise(distinct, f"parameters are {names}: there are none, or a name is empty or repeated")
     promise(bool(observables) and all(observables), f"observables are {observables}")
-    promise(len(set(observables)) == len(observables), f"an observable is there twice: {observables}")
+    promise(len(set(observables)) == len(observables), f"the name of an observable is repeated: {observables}")
     promise(description.concurrency >= 1, "concurrency is 0")
     promise(description.max_batch >= 1, "max_batch is 0")
     promise(0 <= description.longest_seconds < math.inf, f"a point may take {description.longest_seconds} seconds")
@@ -52,7 +53,7 @@ def describe_is_sane(peer: Peer) -> None:
         if observable.HasField("valid"):
             promise(observable.valid.low <= observable.valid.high, f"the window of {observable.name} is empty")
     scored = [spec for spec in description.observables if spec.likelihood.kind != pb.LIKELIHOOD_KIND_OFF]
-    promise(bool(scored), "no observable enters the likelihood: every point would be good")
+    promise(bool(scored), "no observable is in the likelihood, so every point would be good")
 
 
 def describe_does_not_change(peer: Peer) -> None:
@@ -80,7 +81,7 @@ def every_id_is_answered_once(peer: Peer) -> None:
     rows = peer.points(POINTS)
     ids = [2**64 - 1 - 7 * number for number in range(len(rows))]
     found = sorted(result.point_id for result in peer.results(peer.request(rows, ids)))
-    promise(found == sorted(ids), f"asked for {sorted(ids)}, answered {found}")
+    promise(found == sorted(ids), f"asked for the points {sorted(ids)}; the answers are {found}")
 
 
 def a_stream_takes_several_batches(peer: Peer) -> None:
@@ -108,10 +109,10 @@ def results_are_sound(peer: Peer) -> None:
         absent = all(position < width and math.isnan(result.observables[position]) for position in result.missing)
         promise(absent, "a missing observable must be NaN at its position")
         if result.status != pb.STATUS_OK:
-            promise(not result.HasField("nll"), f"a point with status {pb.Status.Name(result.status)} has an NLL")
+            promise(not result.HasField("nll"), f"a point with the status {pb.Status.Name(result.status)} has an NLL")
             promise(bool(result.message) or result.status in _NOT_ANSWERS, "a point that is not OK does not say why")
             continue
-        promise(not result.missing, "an OK point misses an observable")
+        promise(not result.missing, "an observable of an OK point is missing")
         for value, observable in zip(result.observables, peer.description.observables, strict=True):
             if observable.HasField("valid"):
                 inside = observable.valid.low <= value <= observable.valid.high
@@ -124,7 +125,9 @@ def the_nll_is_the_sum_of_the_losses(peer: Peer) -> None:
             promise(len(result.losses) == len(peer.description.observables), f"{len(result.losses)} losses")
             promise(result.HasField("nll") and math.isfinite(result.nll), "an OK point has no finite NLL")
             capped = all(abs(loss) <= LARGEST_LOSS * (1.0 + 1e-9) for loss in result.losses)
-            promise(capped, f"the losses are {list(result.losses)}, but the largest one is {LARGEST_LOSS:.10g}")
+            promise(
+                capped, f"the losses are {list(result.losses)}, but the largest loss allowed is {LARGEST_LOSS:.10g}"
+            )
             total = math.fsum(result.losses)
             promise(_near(result.nll, total), f"the NLL is {result.nll}, but the losses add up to {total}")
 
@@ -167,12 +170,12 @@ def cancelled_points_are_answered_once(peer: Peer) -> None:
     ids = sorted(result.point_id for result in found)
     promise(
         ids == list(range(count)),
-        f"asked for {count} points, of which {len({0, count - 1})} were cancelled, answered {ids}",
+        f"asked for {count} points and cancelled {len({0, count - 1})} of them; the answers are {ids}",
     )
     kept = [
         result.point_id for result in found if result.status == pb.STATUS_CANCELLED and 0 < result.point_id < count - 1
     ]
-    promise(not kept, f"points {kept} are cancelled, but nobody asked for that")
+    promise(not kept, f"the points {kept} are cancelled without a request")
 
 
 def the_end_of_another_scan_is_not_its_own(peer: Peer) -> None:
@@ -182,7 +185,7 @@ def the_end_of_another_scan_is_not_its_own(peer: Peer) -> None:
     except grpc.RpcError as error:
         promise(error.code() is grpc.StatusCode.UNIMPLEMENTED, f"Finish ends with {error.code().name}")
     else:
-        promise(not answer.ends, "it ends, though another scan is finished")
+        promise(not answer.ends, "the evaluator ends although another scan is finished")
     every_id_is_answered_once(peer)
 
 
@@ -249,7 +252,7 @@ def it_goes_on_after_a_stream_that_broke(peer: Peer) -> None:
     broken = peer.stub.Evaluate(iter([_batch(peer)]), timeout=peer.timeout)
     broken.cancel()
     found = peer.results(peer.request(peer.points(1), [1]))
-    promise([result.point_id for result in found] == [1], "after a stream that broke, a new one gives no result")
+    promise([result.point_id for result in found] == [1], "after a broken stream, a new stream gives no result")
 
 
 CHECKS: tuple[Callable[[Peer], None], ...] = (
@@ -278,7 +281,7 @@ CHECKS: tuple[Callable[[Peer], None], ...] = (
 
 
 def _batch(peer: Peer) -> pb.EvaluateRequest:
-    """A batch of POINTS, or of as many as it takes."""
+    """A batch of POINTS, or of the most points that the evaluator accepts."""
     rows = peer.points(POINTS)
     return peer.request(rows, range(len(rows)))
 

@@ -1,4 +1,4 @@
-"""An evaluator as the checks of its contract see it: its address, its description, and what it answers."""
+"""The evaluator for the checks of the contract: its address, its description, and its answers."""
 
 from __future__ import annotations
 
@@ -16,20 +16,22 @@ from lodescan.v1 import evaluation_pb2_grpc as pb_grpc
 from scanspec import read_address
 
 LARGEST_MESSAGE = 32 * 2**20
-"""Bytes: a batch that is one too many is tried where it fits."""
+"""The largest message that the checks send, in bytes. The check of a batch that is too large is skipped if its message
+is larger.
+"""
 
 Row = list[float]
 
 
 class Broken(AssertionError):
-    """A promise of the contract that the evaluator does not keep."""
+    """A rule of the contract that the evaluator breaks."""
 
 
 class Peer:
     """The evaluator at an address, and its own description."""
 
     def __init__(self, address: str, timeout: float, options: argparse.Namespace = PLAIN) -> None:
-        """`options`: how it is reached, see `open_channel`. Raises AddressError, ConfigurationError, grpc.RpcError."""
+        """`options` are those of `open_channel`. Raises AddressError, ConfigurationError, grpc.RpcError."""
         more = [("grpc.max_receive_message_length", 2 * LARGEST_MESSAGE)]
         self.channel = open_channel(read_address(address), options, more)
         self.stub: Any = pb_grpc.EvaluationServiceStub(self.channel)
@@ -45,7 +47,7 @@ class Peer:
         return answer
 
     def points(self, count: int) -> list[Row]:
-        """So many points, or the most that a batch may have, within the ranges; in an open range near 0."""
+        """`count` points in the ranges, but not more than a batch may have. In an infinite range, they are near 0."""
         draw = random.Random(1)  # noqa: S311  # always the same points
         count = min(count, max(self.description.max_batch, 1))
         return [[_within(parameter, draw) for parameter in self.description.parameters] for _ in range(count)]
@@ -57,7 +59,9 @@ class Peer:
         return pb.EvaluateRequest(parameters=self.names if names is None else names, point_ids=ids, values=values)
 
     def stream(self, *requests: pb.EvaluateRequest) -> list[pb.EvaluateResponse]:
-        """All responses to these requests and a half-close; raises grpc.RpcError, and Broken when it never ends."""
+        """All responses to these requests and a half-close. Raises grpc.RpcError, and Broken if the stream does not
+        end.
+        """
         count = sum(len(request.point_ids) for request in requests)
         try:
             return list(self.stub.Evaluate(iter(requests), timeout=self.timeout * max(1, count)))
@@ -70,7 +74,7 @@ class Peer:
         return [result for response in self.stream(*requests) for result in response.results]
 
     def code(self, *requests: pb.EvaluateRequest) -> grpc.StatusCode:
-        """The status with which these requests end."""
+        """The gRPC status with which these requests end."""
         try:
             self.stream(*requests)
         except grpc.RpcError as error:
@@ -87,6 +91,6 @@ def _within(parameter: pb.Parameter, draw: random.Random) -> float:
 
 
 def promise(kept: bool, otherwise: str) -> None:
-    """Raises Broken, with what is wrong, unless a promise is kept."""
+    """Raises Broken with the message `otherwise` unless `kept` is true."""
     if not kept:
         raise Broken(otherwise)

@@ -1,4 +1,4 @@
-"""`lodescan scan`: a scan file and the addresses of evaluators."""
+"""`lodescan scan`: runs or continues a scan with evaluators at given addresses."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def scan(
     race: bool = True,
     wanted: Wanted = NOTHING,
 ) -> int:
-    """Runs a scan, or goes on with the one in the folder; returns the exit code, see `scan_with`."""
+    """Runs a scan, or continues the scan in its folder. Returns the exit code of `scan_with`."""
     asked = read_asked(file)
     set_level(asked.spec)
     know(run=asked.spec.run_name)

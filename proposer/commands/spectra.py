@@ -1,4 +1,4 @@
-"""`lodescan export --format slha`: the spectrum files of all good points, those that were not kept made again."""
+"""`lodescan export --format slha`: finds the spectrum files of all good points, and makes missing files again."""
 
 from __future__ import annotations
 
@@ -25,11 +25,17 @@ from proposer.wire.attendance import Purpose
 from proposer.wire.pool import Pool
 from proposer.wire.security import Security
 from scanspec import read_scan_file
+from scanspec.tools import kind_key
+
+NO_FILES = ("function", "flavio", "umbridge")
+"""Kinds of codes that write no spectrum files. A kind of another package may write them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Makers:
-    """The evaluators that make files again; none where `places` is empty. `wait`: seconds for one."""
+    """The evaluators that make files again; none if `places` is empty. `wait` is the time to wait for an evaluator, in
+    seconds.
+    """
 
     places: Sequence[str]
     security: Security
@@ -37,9 +43,9 @@ class Makers:
 
 
 def export_spectra(folder: Path, makers: Makers) -> int:
-    """Says where the files of good points are, after those that are missing were made again. Returns 0.
+    """Makes missing spectrum files of good points again, and prints the folder of the files. Returns 0.
 
-    The dataset stays as it is. Raises DatasetError, NoEvaluator, EvaluatorRefused, and AnotherRun where the evaluator
+    The dataset does not change. Raises DatasetError, NoEvaluator, EvaluatorRefused, and AnotherRun if the evaluator
     computes something else than the run.
     """
     if not (folder / DATASET).exists():
@@ -57,10 +63,17 @@ def export_spectra(folder: Path, makers: Makers) -> int:
             _make(dataset, record, points, makers)
     kept = sum(_has_files(folder, point) for point in every.tolist())
     print(f"files of {kept:,} of {len(every):,} good points: {folder / FOLDER}/<id>/")
-    if kept < len(every):
-        asked = "the evaluator wrote none for the others" if makers.places else "--evaluator PLACE makes the others"
+    if kept < len(every) and not makers.places and _writes_none(folder):
+        print("there are none to make: the codes of this scan write no SLHA files, only programs (`command`) do")
+    elif kept < len(every):
+        asked = "the evaluator wrote no files for the others" if makers.places else "--evaluator PLACE makes the others"
         print(asked)
     return 0
+
+
+def _writes_none(folder: Path) -> bool:
+    """Whether each code is of a kind that never writes a spectrum file."""
+    return all(kind_key(code.section) in NO_FILES for code in read_scan_file(scan_file(folder)).codes)
 
 
 def _has_files(folder: Path, point: int) -> bool:
@@ -78,7 +91,7 @@ def _make(dataset: Dataset, record: RunRecord, points: Pending, makers: Makers) 
             check_same_evaluator(dataset, record, description, same_physics=False)
 
         pool.describe(makers.wait, fits)
-        say(f"{folder}: {len(points.ids):,} good points run again, for their files")
+        say(f"{folder}: running {len(points.ids):,} good points again for their files")
         work = Work(record.variables)
         work.add(points, len(points.ids))
         for received in pool.evaluate(work, wait=makers.wait, until=math.inf):

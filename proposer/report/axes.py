@@ -11,6 +11,7 @@ from matplotlib.mathtext import MathTextParser
 from proposer.report.seen import Seen
 from proposer.show.marks import drawable
 from proposer.show.picture import Side, Table
+from proposer.show.profiles import around
 from proposer.types import Floats
 from scanspec import ObservableSpec, PriorKind, Variable
 
@@ -29,14 +30,24 @@ def side(seen: Seen, name: str, *, zoom: bool) -> Side:
     specs |= {column.name: column for column in seen.scan.variables}
     spec = specs.get(name)
     unit = f" ({spec.unit})" if spec is not None and spec.unit else ""
+    without = f"{plain(name)}{plain(unit)}"
     own = spec.label if spec is not None else ""
     label = own if own and unit.strip() in own else f"{own or plain(name)}{unit}"
     variable = spec if isinstance(spec, Variable) else None
     scale = "log" if variable is not None and variable.prior is PriorKind.LOG_UNIFORM else "linear"
-    limits = _limits(seen, name, scale, variable, zoom)
-    return Side(
-        readable(label, f"{plain(name)}{unit}"), f"{plain(name)}{unit}", "log" if scale == "log" else "linear", limits
-    )
+    limits, values = _limits(seen, name, scale, variable, zoom), discrete(seen, name)
+    if limits is not None and len(values):  # with room for dots on the first and the last
+        inside = values[(values >= limits[0]) & (values <= limits[1])]
+        limits = (float(around(inside)[0]), float(around(inside)[-1])) if len(inside) else limits
+    return Side(readable(label, without), without, "log" if scale == "log" else "linear", limits)
+
+
+def discrete(seen: Seen, name: str) -> Floats:
+    """The values that a variable can have, rising; none for a continuum or an observable."""
+    variable = next((variable for variable in seen.variables if variable.name == name), None)
+    if variable is None or not variable.shares:
+        return np.empty(0)
+    return np.array(sorted(variable.values) or np.arange(round(variable.low), round(variable.high) + 1), dtype=float)
 
 
 def plain(name: str) -> str:
@@ -112,7 +123,9 @@ def table_of(seen: Seen) -> Table:
     kind = np.where(seen.good, 2, np.where(seen.ok, 1, 0))[rows].astype(np.int8)
     nll = np.where(seen.ok, seen.nll, np.nan)[rows]
     good = nll[kind == 2]
-    low, high = (float(good.min()), float(good.max())) if len(good) else (0.0, 1.0)
+    # Without a good point nothing is coloured: the others lie above the threshold.
+    threshold = seen.target.threshold
+    low, high = (float(good.min()), float(good.max())) if len(good) else (threshold - 1.0, threshold)
     columns = {name: values[rows] for name, values in seen.columns.items()}
     columns["NLL"] = nll
     columns["id"] = seen.ids[rows].astype(np.float64)

@@ -59,6 +59,7 @@ class Live:
         data: dict[str, Any] = {self._keys[name]: table.columns[name][rows].astype(np.float32) for name in self.names}
         data |= {"id": table.ids[rows].astype(np.int32), "status": table.status[rows].astype(np.uint8)}
         self.source = ColumnDataSource(data)
+        self._any_good = bool((table.kind == 2).any())
         self._of_nll = LinearColorMapper(
             name="NLL",
             palette=Viridis256,
@@ -129,6 +130,7 @@ class Live:
                 axis.major_label_text_font_size = "11px"
             elif side.scale == "linear":
                 axis.ticker.desired_num_ticks = 5
+                axis.formatter.power_limit_high = 7
         if panel.x.categories:
             drawn.xaxis.major_label_orientation = 0.9
         _plain_look(drawn)
@@ -151,10 +153,12 @@ class Live:
                     "line_width": 2,
                     **named,
                 }
-                draw = drawn.step if mark.steps else drawn.line
-                draw(mark.x, mark.y, **({"mode": "center"} if mark.steps else {}), **style)
+                drawn.line(mark.x, mark.y, **style)
             case p.Regions():
                 self._regions(drawn, mark)
+            case p.Lone():
+                colour = LIGHT.regions[min(mark.number, len(LIGHT.regions) - 1)]
+                drawn.scatter(mark.x, mark.y, size=6, fill_color=colour, line_color=TEXT, **named)
             case p.Bars():
                 start = np.zeros(len(mark.values)) if mark.start is None else mark.start
                 drawn.hbar(
@@ -227,7 +231,7 @@ class Live:
                 limit=1,
             )
         )
-        if bar and dots.by == "NLL":
+        if bar and dots.by == "NLL" and self._any_good:
             drawn.add_layout(_bar(self._of_nll, "NLL"), "right")
 
     def _regions(self, drawn: Any, mark: p.Regions) -> None:

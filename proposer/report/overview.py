@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 
 from proposer.formats import show_time
+from proposer.report.axes import plain
 from proposer.report.section import Code, Part, Rows
 from proposer.report.seen import Seen
 from proposer.run.citations import bibtex
@@ -76,7 +77,7 @@ def asked(seen: Seen) -> Part:
     variables = Rows(
         "Variables",
         ["variable", "range", "prior", "unit"],
-        [[v.name, _range(v), _prior(v), v.unit] for v in seen.scan.variables],
+        [[v.name, _range(v), _prior(v), plain(v.unit)] for v in seen.scan.variables],
     )
     windows = {observable.name: observable.valid for observable in seen.scan.all_observables()}
     rows = []
@@ -84,7 +85,7 @@ def asked(seen: Seen) -> Part:
         valid = windows.get(observable.name)
         window = f"{valid[0]:g} to {valid[1]:g}" if valid is not None else ""
         likelihood = "" if observable.likelihood in ("", "OFF") else observable.likelihood.replace("+-", "±")
-        rows.append([observable.name, likelihood, window, observable.code, observable.unit])
+        rows.append([observable.name, likelihood, window, observable.code, plain(observable.unit)])
     rows.sort(key=lambda row: (not row[1], not row[2]))
     listed = rows[:60]
     more = f", the first 60 of {len(rows)}" if len(rows) > 60 else ""

@@ -43,7 +43,7 @@ def pulls(seen: Seen) -> Part:
             pull = pull * side_of(term, seen.columns[term.observables[0]])
         stored = seen.stored.observables[seen.likelihoods[name]]
         spread = f"{_show(np.min(good))} to {_show(np.max(good))}" if len(good) else "none"
-        unit = f" {stored.unit}" if stored.unit else ""
+        unit = f" {plain(stored.unit)}" if stored.unit else ""
         rows.append(
             [
                 name,

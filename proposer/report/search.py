@@ -36,7 +36,7 @@ def history(seen: Seen) -> Part:
     rate = Panel(
         evaluations,
         Side("hit rate (%)", "hit rate (%)", limits=(0.0, max(100.0 * float(share.max()) * 1.1, 1.0))),
-        [Curve(ends, 100 * share, steps=False)],
+        [Curve(ends, 100 * share)],
     )
     sum_of = Panel(
         evaluations,

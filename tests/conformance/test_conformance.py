@@ -1,4 +1,4 @@
-"""The conformance suite against a real evaluator, a small one of its own, and one for each promise that breaks it."""
+"""The conformance suite against a real evaluator, a small independent one, and ones that break one promise each."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ FAULTS = {
     "twice the same parameter": "describe is sane: parameters are ['x', 'x']",
     "reversed range": "describe is sane: parameter x has the range [-1.0, -2.0]",
     "no mean": "describe is sane: z has no usable mean and sigma",
-    "no likelihood": "describe is sane: no observable enters the likelihood",
+    "no likelihood": "describe is sane: no observable is in the likelihood",
     "kind unspecified": "describe is sane: the likelihood of z is UNSPECIFIED",
     "no bound": "describe is sane: a point may take inf seconds",
     "no batch": "describe is sane: max_batch is 0",
@@ -36,14 +36,14 @@ FAULTS = {
     "negative time": "results are sound: seconds are [-1.0]",
     "times of nobody": "results are sound: seconds of 2 codes, but there are 1",
     "ends before it begins": "results are sound: a point began at 2.0 and ended at 1.5",
-    "cancelled twice": "cancelled points are answered once: asked for 8 points, of which 2 were cancelled, answered [0",
-    "ends with any scan": "the end of another scan is not its own: it ends",
+    "cancelled twice": "cancelled points are answered once: asked for 8 points and cancelled 2 of them; the answers",
+    "ends with any scan": "the end of another scan is not its own: the evaluator ends",
     "finish is an error": "the end of another scan is not its own: Finish ends with INTERNAL",
     "outside its window": "results are sound: an OK point has z",
-    "invalid with an NLL": "results are sound: a point with status STATUS_INVALID has an NLL",
+    "invalid with an NLL": "results are sound: a point with the status STATUS_INVALID has an NLL",
     "fails in silence": "results are sound: a point that is not OK does not say why",
     "nll is not a sum": "the nll is the sum of the losses",
-    "beyond the cap": "the nll is the sum of the losses: the losses are [800.0], but the largest one is 710.7",
+    "beyond the cap": "the nll is the sum of the losses: the losses are [800.0], but the largest loss allowed is 710.7",
     "large spectra": "results are sound: the spectrum files of a point have more than 1 MiB",
     "missing twice": "results are sound: a position is missing twice",
     "wrong formula": "the losses are those of the formulas: the loss of z",
@@ -62,14 +62,14 @@ FAULTS = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("example", ["toy3d", "joint3d"])
-def test_a_real_evaluator(tmp_path, example):
+def test_lodescans_own_evaluator_keeps_every_promise(tmp_path, example):
     server = Evaluator(tmp_path, EXAMPLES / f"{example}.yaml", workers=1)
     try:
         done = subprocess.run([COMMAND, server.address], capture_output=True, text=True, timeout=120, check=False)
     finally:
         server.close()
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[-1] == f"{len(CHECKS)} of {len(CHECKS)} promises kept by toy"
+    assert done.stdout.splitlines()[-1] == f"toy passes {len(CHECKS)} of {len(CHECKS)} checks"
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def peer():
 
 
 @pytest.mark.parametrize("how", ["none", "says when", "a term", "one at a time"])
-def test_an_evaluator_of_another_make(peer, capsys, how):
+def test_an_independent_evaluator_keeps_every_promise(peer, capsys, how):
     assert main([peer(how), "--timeout", "10"]) == 0
     assert "FAIL" not in capsys.readouterr().out
 
@@ -99,7 +99,7 @@ def test_a_broken_promise_is_found(peer, capsys, fault):
     assert any(line.startswith(f"FAIL  {FAULTS[fault]}") for line in failed), failed
 
 
-def test_a_stream_that_does_not_end(peer):
+def test_a_stream_that_does_not_end_is_found(peer):
     with pytest.raises(Broken, match="the stream of 8 points did not end after it was half-closed"):
         every_id_is_answered_once(Peer(peer("never ends"), 0.1))
 
@@ -108,11 +108,11 @@ def test_every_promise_is_broken_once():
     tried = " ".join(FAULTS.values())
     names = [check.__name__.replace("_", " ") for check in CHECKS]
     untried = [name for name in names if name not in tried]
-    # these two need a server that keeps state between streams, or dies
+    # these two need a server that keeps state between streams, or that dies
     assert untried == ["two streams may use the same ids", "it goes on after a stream that broke"]
 
 
-def test_nobody_there(capsys):
+def test_an_address_without_an_evaluator_is_an_error(capsys):
     assert main(["127.0.0.1:9", "--timeout", "2"]) == 2
     assert "127.0.0.1:9 does not answer Describe (UNAVAILABLE)" in capsys.readouterr().err
 
@@ -126,7 +126,7 @@ def test_evaluators_are_reached_without_the_web_proxy(peer, monkeypatch):
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:117414", "50051", "localhost:http", "unix:"])
-def test_no_address(capsys, address):
+def test_a_missing_address_is_an_error(capsys, address):
     assert main([address]) == 2
     line, *more = capsys.readouterr().err.splitlines()
     assert line.startswith("lodescan-conformance: ") and address in line
@@ -140,7 +140,7 @@ def test_what_an_evaluator_says_is_not_obeyed_by_a_terminal(peer, capsys):
 
 
 def test_commands_in_the_other_side_s_environment_say_where_they_belong():
-    """Both sides install each other's commands."""
+    """Each environment has the commands of both sides."""
     sides: tuple[tuple[str, list[str], str, str, int], ...] = (
         ("evaluator.conformance", [], "grpc_health", "evaluator", 1),
         ("proposer", ["report", "nowhere"], "matplotlib", "proposer", 2),

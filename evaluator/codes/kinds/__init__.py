@@ -1,1 +1,1 @@
-"""The kinds of physics code, one a file: each class of a file here that is a `Code` is found by the registry."""
+"""The kinds of physics code, one per file. The registry finds every subclass of `Code` in these files."""

@@ -1,7 +1,7 @@
-"""BSMArt's tool `flavio`: what flavio predicts beyond the Standard Model, from a WCxf file of an earlier code.
+"""BSMArt's tool `flavio`: flavio's predictions minus the Standard Model's, from a WCxf file of an earlier code.
 
-As in BSMArt each observable has flavio's own name, its value is the prediction minus that of the
-Standard Model, and the values are also block FLAVIO of the spectrum, numbered in the file's order.
+As in BSMArt, each observable has flavio's own name, and its value is the prediction minus that of the Standard Model.
+The values are also in the block FLAVIO of the spectrum, numbered in the order of the file.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ MORE = "docs/codes.md shows the code `flavio: {wcxf: NAME}`, whose observables t
 
 
 class FlavioTool(FlavioCode):
-    """The tool `flavio`. Raises ConfigurationError for settings without meaning, and at `load` for what flavio does not
-    know.
+    """The tool `flavio`. Raises ScanFileError for settings without meaning; `load` raises it for observables that
+    flavio does not know.
     """
 
     key = ""
@@ -65,7 +65,7 @@ class FlavioTool(FlavioCode):
         return name
 
     def load(self) -> None:
-        """Loads as FlavioCode does; an error about an observable also says how to give it a bin."""
+        """Loads as FlavioCode does. Its errors about an observable also say how to give a bin."""
         try:
             super().load()
         except ScanFileError as error:
@@ -83,7 +83,7 @@ class FlavioTool(FlavioCode):
 
     @staticmethod
     def _add(block: str, point: Point) -> None:
-        """Adds the block to the spectrum file where there is one, as BSMArt does, so that later codes read it too."""
+        """Adds the block to the spectrum file, if there is one, as BSMArt does, so that later codes can read it."""
         path = point.spectrum_path
         if path is None:
             point.spectrum = read_spectrum(block)

@@ -1,10 +1,10 @@
 """flavio as a physics code: Wilson coefficients in, flavour observables out (arXiv:1810.08132).
 
-The coefficients are expressions of the scan file (`flavio: {eft, basis, scale, coefficients}`),
-or stand in a WCxf file that an earlier code wrote into the point's folder (`flavio: {wcxf: NAME}`;
-arXiv:1712.05298). wilson runs and matches them to each observable's scale (arXiv:1804.05033).
+The coefficients are expressions in the scan file (`flavio: {eft, basis, scale, coefficients}`), or come from a WCxf
+file that an earlier code wrote into the point's folder (`flavio: {wcxf: NAME}`; arXiv:1712.05298). wilson runs and
+matches them to each observable's scale (arXiv:1804.05033).
 
-flavio takes seconds and 765 MB to import, so nothing here does it before `load`.
+The import of flavio takes seconds and 765 MB, so only `load` imports it.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ if TYPE_CHECKING:
     from evaluator.codes.point import Point
 
 _LARGEST_FILE = 16 << 20  # bytes of a WCxf file
-_NOISE = 1e-6  # the share of a real coefficient that an imaginary part may have by rounding
+_NOISE = 1e-6  # the largest imaginary part of a real coefficient by rounding, relative to its modulus
 
 
 class FlavioCode(Code):
     """flavio's predictions at one point of an effective theory.
 
-    A coefficient is one expression, or two for its real and its imaginary part; those that the
-    file does not name are zero (the Standard Model). BSMArt's tool (bsmart_flavio) names its file outside of the
-    section `flavio`.
+    A coefficient is one expression, or two for its real and imaginary parts. Coefficients that the scan file does not
+    name are zero, as in the Standard Model. BSMArt's tool (bsmart_flavio) names its WCxf file outside the section
+    `flavio`.
     """
 
     key = "flavio"
@@ -56,7 +56,7 @@ class FlavioCode(Code):
         section = self.own
         self._wcxf = self._file_name()
         self.standard_model: dict[str, float] = {}
-        """The Standard Model's prediction by an observable's name, from `load` on."""
+        """The Standard Model's prediction for each observable, by name; `load` sets it."""
         self._coefficients: dict[str, tuple[Expression, ...]] = {}
         self._eft = self._basis = ""
         self._scale = math.nan
@@ -77,7 +77,7 @@ class FlavioCode(Code):
         self._wilson: Any = None
 
     def _file_name(self) -> str:
-        """The WCxf file's bare name; empty where the section names coefficients."""
+        """The name of the WCxf file without a folder; empty if the section has coefficients."""
         name = self.own.text("wcxf", "")
         beside = [key for key in ("eft", "basis", "scale", "coefficients") if key in self.own]
         if name and beside:
@@ -87,9 +87,9 @@ class FlavioCode(Code):
         return name
 
     def load(self) -> None:
-        """Imports flavio, checks every name and bin, and works out the Standard Model.
+        """Imports flavio, checks every name and bin, and computes the Standard Model predictions.
 
-        Raises ConfigurationError, with the line of what is wrong.
+        Raises ScanFileError or ConfigurationError with the line of the error.
         """
         try:
             self._flavio = importlib.import_module("flavio")
@@ -151,11 +151,11 @@ class FlavioCode(Code):
     def _check_kinematics(
         self, spec: ObservableSpec, name: str, values: tuple[float, ...], arguments: list[str]
     ) -> None:
-        """Raises ConfigurationError for a bin outside of the range in which the decay is allowed.
+        """Raises ScanFileError for a bin outside the kinematic limits of the decay.
 
-        For such a bin flavio returns zero, or a part of the bin, without a warning. flavio itself says where the rate
-        is zero. A bin in which somebody has measured the decay is accepted as it is: such bins often end a little
-        beyond the limit.
+        For such a bin, flavio returns zero, or the result for a part of the bin, without a warning. The limits are
+        where flavio's rate is zero. A bin in which the decay has been measured is accepted, because such bins often end
+        a little beyond the limit.
         """
         if arguments not in (["q2min", "q2max"], ["q2"]):
             return
@@ -184,7 +184,9 @@ class FlavioCode(Code):
         self.standard_model[spec.name] = float(value)
 
     def measured(self) -> Mapping[str, Likelihood]:
-        """The likelihoods of the observables that take flavio's measurement; raises ConfigurationError."""
+        """The likelihoods of the observables that use a measurement of flavio. Raises ScanFileError or
+        ConfigurationError.
+        """
         wanted = {
             spec.name: (spec.flavio.name, list(spec.flavio.arguments), list(spec.measurement))
             for spec in self._specs
@@ -271,7 +273,7 @@ def _read_coefficients(section: Section, known: Collection[str], variables: int)
 
 
 def _real(basis: Any) -> set[str]:
-    """The Wilson coefficients of a basis that have no imaginary part."""
+    """The real Wilson coefficients of a basis."""
     return {
         name
         for sector in basis.sectors.values()
@@ -281,7 +283,7 @@ def _real(basis: Any) -> set[str]:
 
 
 def _rates(name: str) -> list[str]:
-    """Names that the differential rate of an observable's process may have: (B+->Kll) is B+->Kmumu too."""
+    """The possible names of the differential rate for an observable's process: (B+->Kll) can also be B+->Kmumu."""
     process = re.search(r"\(([^()]*->[^()]*)\)$", name)
     if process is None:
         return []
@@ -293,7 +295,7 @@ def _rates(name: str) -> list[str]:
 
 
 def _read_elsewhere(wanted: measurements.Wanted) -> measurements.Found:
-    """Reads the measurements in a process of its own, so that the evaluator does not keep flavio in memory."""
+    """Reads the measurements in a separate process, so that the evaluator does not keep flavio in memory."""
     done = subprocess.run(
         [sys.executable, "-m", "evaluator.codes.measurements"],
         input=json.dumps(wanted),

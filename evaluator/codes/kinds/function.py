@@ -1,9 +1,8 @@
 """A physics code that is a Python function: `function: module:name` in the scan file.
 
-The function takes one `Point` (a mapping of names to numbers, with `spectrum` and
-`folder`), or several arguments that are named like variables or earlier observables. It returns
-a mapping of observables. It raises `evaluator.InvalidPoint` where
-the point is unphysical; any other exception is a failure of the code.
+The function has one argument, a `Point` (a mapping of names to numbers, with `spectrum` and `folder`), or several
+arguments with the names of variables or earlier observables. It returns a mapping of observables. It raises
+`evaluator.InvalidPoint` if the point is unphysical. Any other exception is a failure of the code.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ def _what(error: BaseException) -> str:
 
 
 def _is_ours(error: BaseException) -> bool:
-    """Whether somebody has asked this process to end. A signal does not mean that in a worker."""
+    """Whether the error is a request to end this process. In a worker, a signal is no such request."""
     return isinstance(error, KeyboardInterrupt) and interrupts.are_taken()
 
 
@@ -54,7 +53,7 @@ def _file_of(module: ModuleType) -> str:
 
 
 class PythonFunction(Code):
-    """A function by module and name; the module is looked for beside the scan file first."""
+    """A function with its module and name. The scan file's folder is the first place to look for the module."""
 
     key = "function"
 
@@ -64,7 +63,7 @@ class PythonFunction(Code):
         self.module, self._name = read_function(spec.section)
         self.preloads = [self.module]
         self._called = f"{self.module}:{self._name}"
-        self._known = tuple(known)  # that collection grows by what this code and later ones give
+        self._known = tuple(known)  # a copy, because `known` grows by the observables of this and later codes
         self._opened: Mapping[str, str] | None = None
         self._function: Callable[[Any], Mapping[str, float]] | None = None
 
@@ -92,7 +91,9 @@ class PythonFunction(Code):
         self._function = function
 
     def _check_file(self, module: ModuleType) -> None:
-        """Raises ConfigurationError where a file beside the scan file has the name of another module."""
+        """Raises ConfigurationError if a file in the scan file's folder has the name of another, already
+        known module.
+        """
         top = self.module.partition(".")[0]
         meant = next(
             (source for source in (self.folder / f"{top}.py", self.folder / top / "__init__.py") if source.is_file()),
@@ -113,24 +114,22 @@ class PythonFunction(Code):
             found = run_by(self.next_timeout(), self._called, self._function, point)
         except (InvalidPoint, CodeFailed, CodeKilled, CodeTimedOut):
             raise
-        except EntryMissing as error:  # the message is clear without a line of the code
+        except EntryMissing as error:  # the message needs no line of the code
             raise CodeFailed(str(error)) from error
         except BaseException as error:
             if _is_ours(error):
                 raise
-            with contextlib.suppress(Exception):  # the code may have filled its log, or closed it
+            with contextlib.suppress(Exception):  # the code's log may be full or closed
                 print(visible(traceback.format_exc()), end="", file=sys.stderr)
             if isinstance(error, OSError) and error.errno in FULL:
-                raise CodeKilled(
-                    f"there was no room on the disk: {words_of(error)} ({self._line_of(error)})"
-                ) from error
+                raise CodeKilled(f"the disk is full: {words_of(error)} ({self._line_of(error)})") from error
             raise CodeFailed(f"{_what(error)} ({self._line_of(error)})") from error
         if not isinstance(found, Mapping):
             raise CodeFailed(f"{self._called} must return a mapping of observables, but returned {shown(found)}")
         return found
 
     def _line_of(self, error: BaseException) -> str:
-        """The last line of the user's own files that the error came through, else the last line of all."""
+        """The last line of the traceback in the user's own files, else its last line."""
         lines = [frame for frame in traceback.extract_tb(error.__traceback__) if _EVALUATOR not in frame.filename]
         if isinstance(error, SyntaxError) and error.filename:
             return f"{error.filename}, line {error.lineno}"

@@ -1,4 +1,4 @@
-"""BSMArt's tool pass_tool: it runs no program, and its input is its output."""
+"""BSMArt's tool pass_tool, which runs no program: its input is its output."""
 
 from __future__ import annotations
 

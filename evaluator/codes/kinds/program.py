@@ -34,13 +34,12 @@ if TYPE_CHECKING:
 class SlhaProgram(Code):
     """A program with its template.
 
-    `{input}` and `{output}` in the command stand for the two files; a command without them
-    is completed as its profile says, or both are appended. `input_file` is the template,
-    beside the scan file. A later program without one works on the spectrum that is there,
-    under the name `input_file` if that is given. `{cores}` is their number. Its output is the spectrum from then on;
-    with `append` it is added to the one that is there. A program whose output has the name
-    of its input works in place. A word of the command that names a file beside the scan
-    file stands for that file.
+    `{input}` and `{output}` in the command stand for the two files, `{cores}` for the number of cores. A command
+    without the files is completed by its profile, or both are appended. `input_file` is the template, in the scan
+    file's folder. A later program without a template works on the present spectrum, under the name `input_file` if that
+    is given. The program's output becomes the present spectrum; with `append`, it is added to the present spectrum. A
+    program whose output has the name of its input works in place. A word of the command that names a file in the scan
+    file's folder stands for that file.
     """
 
     key = "command"
@@ -67,7 +66,7 @@ class SlhaProgram(Code):
         self._sources |= {
             f"file {word}": written_hash(path)
             for word, path in self._files.items()
-            if path.suffix != ".log"  # which decides nothing
+            if path.suffix != ".log"  # logs do not change results
         }
         self._sources |= {f"file {path.name}": file_hash(path) for path in self._companions}
         self.fills_a_template = next(code.name for code in scan.codes if _writes_spectrum(code)) == spec.name
@@ -81,7 +80,7 @@ class SlhaProgram(Code):
         self._verdict = Verdict.read(spec, self._profile, scan.observables)
 
     def _read_template(self, scan: ScanFile, named: str, known: Collection[str]) -> Template | None:
-        """The template; None for a later program that works on the spectrum that is there."""
+        """The template; None for a later program that works on the present spectrum."""
         section, first, path = self.section, self.fills_a_template, scan.folder / named
         if first and not named:
             raise section.error(f"{section.path}: a program needs an input_file: its SLHA template", "command")
@@ -99,9 +98,9 @@ class SlhaProgram(Code):
         )
         if not first and not template.varies:
             raise section.error(
-                f"{section.path} works on the spectrum of the code before it, as {named!r}, but a file of that name, "
-                f"without a variable in it, lies beside the scan file ({path}): remove or rename it if a run by hand "
-                "has left it; a program's own file is named in its command",
+                f"{section.path} works on the spectrum of the previous code, as {named!r}, but the scan file's folder "
+                f"has a file of that name without a variable ({path}). Remove or rename it if it comes from a run by "
+                "hand; name a file of the program itself in its command",
                 "input_file",
             )
         self._sources[f"template {path.name}"] = file_hash(path)
@@ -146,17 +145,15 @@ class SlhaProgram(Code):
         return rewrite(output, self._profile.heading, self._profile.table)
 
     def _blocks(self, output: Path, warnings: list[str]) -> bytes:
-        """The output from its first block on. What stands before it would become a part of the last block of the
-        spectrum.
-        """
+        """The output from its first block on. Text before it would become a part of the last block of the spectrum."""
         content = _read(output)
         before, rest = split_headless(content.decode("utf-8", errors="replace"))
         if has_entries(before):
-            warnings.append(f"{output.name} begins with entries of no block, which are left out")
+            warnings.append(f"the first entries of {output.name} are in no block and were left out")
         return rest.encode() if before.strip() else content
 
     def _check_candidate(self, spectrum: Spectrum | None, address: SlhaAddress) -> None:
-        """Raises InvalidPoint where a dark matter candidate is not among those that `lsp` allows."""
+        """Raises InvalidPoint if the dark matter candidate is not among the PDG numbers of `lsp`."""
         allowed = self._profile.candidates
         if not allowed or spectrum is None:
             return
@@ -165,18 +162,18 @@ class SlhaProgram(Code):
         except (EntryMissing, ValueError, OverflowError):
             return
         if found not in allowed:
-            raise InvalidPoint(f"the dark matter candidate is {found}, which LSP does not allow")
+            raise InvalidPoint(f"the dark matter candidate has the PDG number {found}, which LSP does not allow")
 
     def _clear(self, folder: Path) -> None:
-        """Removes what an earlier code or point left, so that it does not pass for this one's, and copies the program's
-        companions.
+        """Removes the files of an earlier code or point, so that they are not mistaken for output of this run, and
+        copies the program's companions.
         """
         for name in (self._output, *self._profile.remove):
             (folder / name).unlink(missing_ok=True)
         for name, text in self._profile.files.items():
             write_new(folder / name, text.encode())
         for path in self._companions:
-            (folder / path.name).unlink(missing_ok=True)  # a link there would be followed
+            (folder / path.name).unlink(missing_ok=True)  # because a link would be followed
             with contextlib.suppress(FileNotFoundError):
                 shutil.copy(path, folder)
 
@@ -202,7 +199,7 @@ class SlhaProgram(Code):
 
 
 def _read(path: Path) -> bytes:
-    """The spectrum of this point; raises CodeFailed when the file is gone or has grown too large."""
+    """The spectrum of this point. Raises CodeFailed if the file does not exist or has become too large."""
     try:
         return read_bytes(path, LARGEST_SPECTRUM)
     except OSError as error:
@@ -214,7 +211,7 @@ def _writes_spectrum(spec: CodeSpec) -> bool:
 
 
 def _complete(command: Command, profile: Profile) -> Command:
-    """Completes a command that does not name its files, as its profile says."""
+    """Completes a command that does not name its files from its profile."""
     placed = any(mark in word for word in command.words for mark in ("{input}", "{output}", "{folder}"))
     if placed or command.stdin is not None or command.stdout is not None:
         return command

@@ -1,4 +1,4 @@
-"""BSMArt's tool toy_targets: five test functions of optimisation."""
+"""BSMArt's tool toy_targets: five test functions for optimisers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class ToySettings:
 
 
 class ToyTargets(Code):
-    """Five test functions of the variables, in the order of the file; also as block TOYTARGETS 1 to 5."""
+    """Five test functions of the variables in the order of the file, also as entries 1 to 5 of the block TOYTARGETS."""
 
     tool = TOYS
     beside = OF_TOYS
@@ -55,7 +55,7 @@ class ToyTargets(Code):
         values = toy_targets(point.variables, self._settings)
         lines = (f" {number} {value!r}" for number, value in enumerate(values.values(), start=1))
         point.spectrum = read_spectrum("\n".join(["Block TOYTARGETS", *lines]))
-        for name, value in values.items():  # names of the file itself come first
+        for name, value in values.items():  # names in the scan file have precedence
             point.names.setdefault(name, value)
         return values
 
@@ -64,13 +64,13 @@ class ToyTargets(Code):
 
 
 def toy_targets(x: Sequence[float], own: ToySettings = ToySettings()) -> dict[str, float]:
-    """Test functions of optimisation at x, each with its least value 0 but Easom's, which is -1.
+    """Test functions for optimisers at x. Their minimum is 0, except for Easom's function, whose minimum is -1.
 
-    Rosenbrock (Comput. J. 3 (1960) 175), Rastrigin and Ackley take any number of
-    coordinates, also one; Himmelblau and Easom are those of the first two, and are left out where there is one.
+    The functions of Rosenbrock (Comput. J. 3 (1960) 175), Rastrigin, and Ackley have any number of coordinates. Those
+    of Himmelblau and Easom use the first two coordinates, and are left out if there is only one.
     """
     n = len(x)
-    # products, not powers: a power that is too large is an error, a product is infinite
+    # products instead of powers, because a power that overflows raises an error, and a product is infinite
     steps = [(right - left * left, own.rosenbrock_a - left) for left, right in pairwise(x)]
     steps = steps or [(0.0, own.rosenbrock_a - x[0])]
     spread = math.sqrt(sum(xi * xi for xi in x) / n)

@@ -29,17 +29,17 @@ if TYPE_CHECKING:
     from evaluator.codes.point import Point
 
 START_TIMEOUT = 30.0
-"""Seconds for each question at the start; and for a server that is away to come back."""
+"""Seconds for each request at the start, and for a server to come back."""
 
 LARGEST_ANSWER = 64 << 20  # bytes
 
 
 class UmBridgeModel(Code):
-    """A model of a UM-Bridge server, its numbers named in the scan file.
+    """A model of a UM-Bridge server, whose inputs and outputs have names in the scan file.
 
-    `inputs` are expressions, in the order of the model's inputs (all its vectors, one after the
-    other); without them the variables in the order of the file. `outputs` names its outputs in the
-    same way. `config` is handed on as it is.
+    `inputs` are expressions in the order of the model's inputs (the elements of all its vectors in turn); the default
+    is the variables in the order of the file. `outputs` are the names of the model's outputs in the same order.
+    `config` is sent to the server unchanged.
     """
 
     key = "umbridge"
@@ -75,7 +75,9 @@ class UmBridgeModel(Code):
         self._output_sizes: list[int] = []
 
     def load(self) -> None:
-        """Asks the server for its models and their sizes; raises ConfigurationError where they do not fit."""
+        """Asks the server for its models and their sizes. Raises ConfigurationError if these do not agree with the scan
+        file.
+        """
         try:
             info = self._ask("/Info", None, START_TIMEOUT)
             models = info.get("models")
@@ -112,7 +114,7 @@ class UmBridgeModel(Code):
     def sources(self) -> Mapping[str, str]:
         inputs = [expression.text for expression in self._inputs]
         described = json.dumps([self._model, inputs, self._outputs, self._config], sort_keys=True)
-        return {"umbridge": described}  # without the address: the server may move, and its version is unknown anyway
+        return {"umbridge": described}  # without the address, because the server may move; its version is unknown
 
     def _evaluate(self, point: Point, timeout: float) -> dict[str, float]:
         values = [float(expression(point.names, point.variables)) for expression in self._inputs]
@@ -131,9 +133,10 @@ class UmBridgeModel(Code):
         return dict(zip(self._outputs, (number for vector in output for number in vector), strict=True))
 
     def _ask(self, path: str, question: Mapping[str, Any] | None, timeout: float) -> dict[str, Any]:
-        """One exchange, an object each way.
+        """Sends one request, and returns the object in the answer.
 
-        Raises CodeKilled when no server is there, CodeTimedOut, and CodeFailed for any other answer.
+        Raises CodeKilled if no server answers, CodeTimedOut after `timeout` seconds, and CodeFailed for any other
+        answer.
         """
         connection = self._connect(timeout)
         try:
@@ -154,7 +157,7 @@ class UmBridgeModel(Code):
         return _answer(path, response.status, content.decode("utf-8", errors="replace"))
 
     def _connect(self, timeout: float) -> http.client.HTTPConnection:
-        """Returns a connection. It waits for a server that is away, which may be starting again."""
+        """A connection to the server. Waits for a server that does not answer, because it may be starting again."""
         parts = urlsplit(self._address)
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         patience = Countdown(min(timeout, START_TIMEOUT) if self._input_sizes else 0.0)  # not at the start
@@ -172,7 +175,7 @@ class UmBridgeModel(Code):
 
 
 def _is_web_address(text: str) -> bool:
-    """Whether a text is the address of a server: with a host that can be looked up, and a port that there is."""
+    """Whether a text is the HTTP address of a server, with a possible host name and port."""
     try:
         parts = urlsplit(text)
         host = parts.hostname or ""
@@ -182,7 +185,9 @@ def _is_web_address(text: str) -> bool:
 
 
 def _wait_for_answer(connection: socket.socket, timeout: float) -> None:
-    """Waits for the first byte; raises TimeoutError. Time in which the evaluator stood still does not count."""
+    """Waits for the first byte of the answer. Raises TimeoutError. Time during which the evaluator was suspended does
+    not count.
+    """
     patience = Countdown(timeout)
     poll = select.poll()
     poll.register(connection, select.POLLIN)
@@ -194,7 +199,7 @@ def _wait_for_answer(connection: socket.socket, timeout: float) -> None:
 
 
 def _answer(path: str, status: int, text: str) -> dict[str, Any]:
-    """The object that a server sent; raises CodeFailed with what it says went wrong."""
+    """The object in a server's answer. Raises CodeFailed with the server's error message."""
     try:
         answer = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
